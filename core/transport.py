@@ -1,0 +1,100 @@
+"""The port: what the use case asks of the outside world, and the contract of its failures.
+
+A transport is bound to one origin; the core knows paths only, so a key never reaches another
+host. What goes wrong in `send` is one of four kinds, the library's own exception its cause:
+
+- `ConnectFailedError` (not sent): nothing reached the service;
+- `TimedOutError`, `ConnectionLostError`, `BadResponseError` (sent): the service may have acted.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Protocol
+
+import msgspec
+
+MAX_BODY_BYTES = 1024 * 1024
+"""The largest body that a transport hands over; a larger one is a `BadResponseError`."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One HTTP request; `path` is percent-encoded and goes out as it is. Its repr hides the key."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        yield "method", self.method
+        yield "path", self.path
+        yield "headers", {
+            name: f"{value.partition(' ')[0]} ***" if name.lower() == "authorization" else value
+            for name, value in self.headers.items()
+        }
+
+    def __repr__(self) -> str:
+        return f"Request({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+
+class Response(msgspec.Struct, frozen=True):
+    """One whole HTTP answer; header names in lower case, lines of one name joined by commas."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Transport(Protocol):
+    """Safe to share among threads, to pickle, and to use after a fork."""
+
+    def send(self, request: Request, timeout: float) -> Response:
+        """Make one exchange within `timeout` seconds: no retry, redirect, decoding or cookie.
+
+        A status is data, never an error. Raises a `TransportError` of exactly one kind;
+        nothing else leaves it but cancellation and `KeyboardInterrupt`.
+        """
+
+    def monotonic(self) -> float:
+        """Tell the time, in seconds, on a clock that never goes back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for so many seconds."""
+
+
+class AsyncTransport(Protocol):
+    """The same three verbs for coroutines, with no event loop of a particular kind."""
+
+    async def send(self, request: Request, timeout: float) -> Response: ...
+    def monotonic(self) -> float: ...
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class TransportError(Exception):
+    """The exchange failed: one of the four kinds below, never this class itself."""
+
+    sent: ClassVar[bool] = True  #: whether the service may have acted
+
+    def __init__(self, message: str, *, transient: bool = True) -> None:
+        super().__init__(message)
+        self.transient = transient  #: whether repeating can help
+
+
+class ConnectFailedError(TransportError):
+    """No connection (name, network, proxy, TLS): nothing reached the service."""
+
+    sent = False
+
+
+class TimedOutError(TransportError):
+    """No whole answer within the time given: the service may have acted."""
+
+
+class ConnectionLostError(TransportError):
+    """The connection ended before the whole answer came: the service may have acted."""
+
+    def __init__(self, message: str, *, transient: bool = True, stale: bool = False) -> None:
+        super().__init__(message, transient=transient)
+        self.stale = stale  #: a kept connection ended before this answer's first byte
+
+
+class BadResponseError(TransportError):
+    """What came is no HTTP answer, or too large: the service may have acted."""
