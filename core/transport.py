@@ -1,19 +1,16 @@
 """The port: what the use case asks of the outside world, and the contract of its failures.
 
 A transport is bound to one origin; the core knows paths only, so a key never reaches another
-host. What goes wrong in `send` is one of four kinds, the library's own exception its cause:
-
-- `ConnectFailedError` (not sent): nothing reached the service;
-- `TimedOutError`, `ConnectionLostError`, `BadResponseError` (sent): the service may have acted.
+host. A failed `send` is one of four kinds, the library's own exception its cause: nothing reached
+the service (`ConnectFailedError`), or it may have acted (the other three).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
 import msgspec
 
-MAX_BODY_BYTES = 1024 * 1024
-"""The largest body that a transport hands over; a larger one is a `BadResponseError`."""
+MAX_BODY_BYTES = 1024 * 1024  #: of an answer; a larger one is a `BadResponseError`
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -23,13 +20,12 @@ class Request(msgspec.Struct, frozen=True):
     path: str
     headers: Mapping[str, str]
 
-    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
-        yield "method", self.method
-        yield "path", self.path
-        yield "headers", {
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        shown = {
             name: f"{value.partition(' ')[0]} ***" if name.lower() == "authorization" else value
             for name, value in self.headers.items()
         }
+        return [("method", self.method), ("path", self.path), ("headers", shown)]
 
     def __repr__(self) -> str:
         return f"Request({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
@@ -49,8 +45,8 @@ class Transport(Protocol):
     def send(self, request: Request, timeout: float) -> Response:
         """Make one exchange within `timeout` seconds: no retry, redirect, decoding or cookie.
 
-        A status is data, never an error. Raises a `TransportError` of exactly one kind;
-        nothing else leaves it but cancellation and `KeyboardInterrupt`.
+        A status is data. Raises a `TransportError` of one kind; cancellation and
+        `KeyboardInterrupt` pass, nothing else does.
         """
 
     def monotonic(self) -> float:
@@ -61,11 +57,11 @@ class Transport(Protocol):
 
 
 class AsyncTransport(Protocol):
-    """The same three verbs for coroutines, with no event loop of a particular kind."""
+    """The same for coroutines. A cancelled `send` never uses its connection again."""
 
-    async def send(self, request: Request, timeout: float) -> Response: ...
-    def monotonic(self) -> float: ...
-    async def sleep(self, seconds: float) -> None: ...
+    async def send(self, request: Request, timeout: float) -> Response: ...  # noqa: D102
+    def monotonic(self) -> float: ...  # noqa: D102
+    async def sleep(self, seconds: float) -> None: ...  # noqa: D102
 
 
 class TransportError(Exception):

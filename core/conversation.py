@@ -1,0 +1,118 @@
+"""The whole exchange for one session, without any I/O.
+
+A conversation is a generator. It yields `Send` and is sent the `Response`, or thrown the
+`TransportError`; it yields `Wait` and is resumed by `next` once that time has passed. It
+returns the receipt or raises the error. Whoever drives it decides how bytes and time travel.
+"""
+
+import logging
+from collections.abc import Callable, Generator, Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from . import wire
+from .errors import DeleteSessionError, ResponseError, UnreachableError
+from .receipt import DeletionReceipt, SessionFate
+from .retry import RetryPolicy
+from .transport import Request, Response, TransportError
+
+_logger = logging.getLogger("firecrawl_interact")
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Make this exchange within `timeout` seconds."""
+
+    request: Request
+    timeout: float
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Let so many seconds pass."""
+
+    seconds: float
+
+
+Conversation: TypeAlias = Generator[Send | Wait, Response, DeletionReceipt]
+
+
+def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
+    session_id: str,
+    *,
+    headers: Mapping[str, str],
+    retry: RetryPolicy,
+    monotonic: Callable[[], float],
+    random: Callable[[], float],
+    may_repeat: Callable[[DeleteSessionError], bool] = lambda error: True,
+) -> Conversation:
+    """Destroy one session.
+
+    Args:
+        session_id: an id that `wire.checked_session_id` has passed.
+        headers: from `wire.headers`.
+        retry: how often, how long and how far apart.
+        monotonic: the time in seconds, on a clock that never goes back.
+        random: gives a number from 0 to 1.
+        may_repeat: asked before each repeat, with the error that calls for it; False ends
+            the conversation with that error.
+
+    Raises:
+        DeleteSessionError: what the last try met. Its fate is the worst of all tries.
+    """
+    request = wire.request(session_id, headers)
+    deadline = monotonic() + retry.deadline
+    left = retry.deadline
+    attempt = 0
+    uncertain = False
+    stale_repeated = False
+    while True:
+        attempt += 1
+        _logger.debug("session %a: try %d of %d", session_id, attempt, retry.max_attempts)
+        timeout = min(retry.attempt_timeout, left)
+        outcome = yield from _exchange(request, timeout, session_id, attempt)
+        if isinstance(outcome, DeletionReceipt):
+            return outcome
+        uncertain = uncertain or outcome.session_fate is SessionFate.UNKNOWN
+        if not outcome.transient or attempt == retry.max_attempts:
+            break
+
+        if not stale_repeated and getattr(outcome.__cause__, "stale", False):
+            stale_repeated = True
+            pause = 0.0
+        elif isinstance(outcome, ResponseError) and outcome.retry_after is not None:
+            pause = outcome.retry_after
+        else:
+            pause = retry.pause(attempt, random)
+        left = deadline - monotonic()
+        if pause >= left or not may_repeat(outcome):
+            break
+        _logger.warning(
+            "session %a: trying again in %.1f s: %s", session_id, pause, outcome.args[0]
+        )
+        if pause:
+            yield Wait(pause)
+            left = deadline - monotonic()
+            if left <= 0:
+                break
+
+    if uncertain and outcome.session_fate is SessionFate.UNTOUCHED:
+        outcome.session_fate = SessionFate.UNKNOWN
+    raise outcome
+
+
+def _exchange(
+    request: Request, timeout: float, session_id: str, attempt: int
+) -> Generator[Send, Response, DeletionReceipt | DeleteSessionError]:
+    try:
+        response = yield Send(request, timeout)
+    except TransportError as failure:
+        error = UnreachableError(
+            str(failure),
+            session_id=session_id,
+            attempts=attempt,
+            session_fate=SessionFate.UNKNOWN if failure.sent else SessionFate.UNTOUCHED,
+            transient=failure.transient,
+        )
+        error.__cause__ = failure
+        return error
+    return wire.read(response, request=request, session_id=session_id, attempts=attempt)

@@ -1,0 +1,126 @@
+"""The use case: destroy one session, over any transport."""
+
+import uuid
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from . import wire
+from .conversation import Conversation, Wait, converse
+from .errors import InvalidApiKeyError
+from .receipt import DeletionReceipt
+from .retry import RetryPolicy
+from .transport import AsyncTransport, Transport, TransportError
+
+_TransportT = TypeVar("_TransportT", Transport, AsyncTransport)
+
+
+def _random() -> float:
+    from random import random  # noqa: PLC0415 - most calls never repeat, and it is slow to import
+
+    return random()  # noqa: S311 - it spreads repeats out, and keeps no secret
+
+
+class _DeleteSession(Generic[_TransportT]):
+    """What the two use cases share: everything but how they wait."""
+
+    def __init__(
+        self,
+        transport: _TransportT,
+        api_key: str | None,
+        *,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+        random: Callable[[], float] = _random,
+    ) -> None:
+        if problem := wire.api_key_problem(api_key):
+            del api_key  # A traceback can show the locals of its frames.
+            raise InvalidApiKeyError(problem)
+        if not isinstance(retry, RetryPolicy):
+            raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
+        self._transport: _TransportT = transport
+        self._headers = wire.headers(api_key)
+        self._retry = retry
+        self._random = random
+
+    def __repr__(self) -> str:
+        key = "'***'" if "Authorization" in self._headers else None
+        return f"{type(self).__name__}({self._transport!r}, api_key={key}, retry={self._retry!r})"
+
+    def _converse(self, session_id: str | uuid.UUID) -> Conversation:
+        return converse(
+            wire.checked_session_id(session_id),
+            headers=self._headers,
+            retry=self._retry,
+            monotonic=self._transport.monotonic,
+            random=self._random,
+        )
+
+
+class DeleteSession(_DeleteSession[Transport]):
+    """Destroys Interact sessions, and knows afterwards what became of them.
+
+    Safe to share among threads if its transport is, and to pickle likewise (the pickle holds
+    the key). Repeating is safe: the service bills a session once.
+
+    Args:
+        transport: carries the requests, for instance a `Urllib3Transport`.
+        api_key: the service's key; None for a self-hosted service without sign-in.
+        retry: how often, how long and how far apart a call tries.
+        random: gives a number from 0 to 1, to spread repeats out.
+
+    Raises:
+        InvalidApiKeyError: the key cannot be sent.
+    """
+
+    def __call__(self, session_id: str | uuid.UUID) -> DeletionReceipt:
+        """Destroy one session.
+
+        Returns:
+            The receipt: the session is gone, and what it cost.
+
+        Raises:
+            InvalidSessionIdError: the id cannot be sent. Nothing was.
+            UnreachableError: no answer came.
+            ResponseError: an answer came, and it is no receipt. Its subclasses say which.
+
+        Every error's `session_fate` says what is known about the session.
+        """
+        conversation = self._converse(session_id)
+        try:
+            step = next(conversation)
+            while True:
+                if isinstance(step, Wait):
+                    self._transport.sleep(step.seconds)
+                    step = next(conversation)
+                    continue
+                try:
+                    step = conversation.send(self._transport.send(step.request, step.timeout))
+                except TransportError as failure:
+                    step = conversation.throw(failure)
+        except StopIteration as end:
+            receipt: DeletionReceipt = end.value
+            return receipt
+
+
+class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
+    """The same as `DeleteSession`, awaited, over an asynchronous transport."""
+
+    async def __call__(self, session_id: str | uuid.UUID) -> DeletionReceipt:
+        """Destroy one session, as `DeleteSession` does.
+
+        Cancelling the call cancels the exchange: the session's fate is then unknown.
+        """
+        conversation = self._converse(session_id)
+        try:
+            step = next(conversation)
+            while True:
+                if isinstance(step, Wait):
+                    await self._transport.sleep(step.seconds)
+                    step = next(conversation)
+                    continue
+                try:
+                    step = conversation.send(await self._transport.send(step.request, step.timeout))
+                except TransportError as failure:
+                    step = conversation.throw(failure)
+        except StopIteration as end:
+            receipt: DeletionReceipt = end.value
+            return receipt

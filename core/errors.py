@@ -1,0 +1,176 @@
+"""Why a session was not, or not surely, destroyed.
+
+    DeleteSessionError
+    ├── InvalidApiKeyError        (ValueError)    untouched   nothing was sent
+    ├── InvalidSessionIdError     (ValueError)    untouched   nothing was sent
+    ├── UnreachableError                          unknown     no answer came (see below)
+    └── ResponseError                                         an answer came
+        ├── BadRequestError                       untouched   400
+        ├── UnauthorizedError                     untouched   401
+        ├── PaymentRequiredError                  untouched   402
+        ├── ForbiddenError                        untouched   403
+        ├── SessionNotFoundError                  gone        404, 410 from the service itself
+        ├── RateLimitError                        untouched   429
+        ├── ServiceUnavailableError               unknown     408, 409, 425, 5xx
+        ├── NotDeletedError                       unknown     200 with `success` false
+        └── UnexpectedResponseError               unknown     everything else
+
+An `UnreachableError` leaves the session untouched if nothing reached the service. Over several
+tries the worst knowledge wins: a time-out followed by a 401 is unknown. Gone stays gone.
+"""
+
+from .receipt import SessionFate
+
+_FATE_SENTENCES = {
+    SessionFate.GONE: "Nothing is left to bill.",
+    SessionFate.UNTOUCHED: "This call did nothing to it: a running session bills on.",
+    SessionFate.UNKNOWN: "It may still be running and billing.",
+}
+
+
+class DeleteSessionError(Exception):
+    """The root of all that a call raises. Survives pickle and copy; never holds the key."""
+
+    session_fate: SessionFate = SessionFate.UNKNOWN  #: what is known about the session
+    transient: bool = False  #: whether the same call may succeed later
+    advice: str = "Delete it again: that is safe, and tells."  #: what the caller can do
+
+    def __init__(self, reason: str, *, session_id: str | None = None, attempts: int = 0) -> None:
+        super().__init__(reason)
+        self.session_id = session_id  #: the session; None if no call was made yet
+        self.attempts = attempts  #: how many requests were sent, or tried
+
+    def __str__(self) -> str:
+        parts = [f"{self.args[0]}."]
+        if self.session_id is not None:
+            parts[0] = f"Session {_quoted(self.session_id)}: {parts[0]}"
+            if self.attempts > 1:
+                parts.append(f"Tried {self.attempts} times.")
+            parts.append(_FATE_SENTENCES[self.session_fate])
+        parts.append(self.advice)
+        return " ".join(parts)
+
+
+class InvalidApiKeyError(DeleteSessionError, ValueError):
+    """The key cannot stand in an Authorization header (RFC 6750, 2.1). Nothing was sent."""
+
+    session_fate = SessionFate.UNTOUCHED
+    advice = "Pass the key as the service shows it, or None for a service without sign-in."
+
+
+class InvalidSessionIdError(DeleteSessionError, ValueError):
+    """The id cannot name one session in a URL. Nothing was sent."""
+
+    session_fate = SessionFate.UNTOUCHED
+    advice = "Pass the id that the service gave when the session was opened."
+
+
+class UnreachableError(DeleteSessionError):
+    """No answer came. `__cause__` is the `TransportError` that says why.
+
+    The session is untouched if nothing reached the service, else its fate is unknown.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        session_id: str | None = None,
+        attempts: int = 0,
+        session_fate: SessionFate = SessionFate.UNKNOWN,
+        transient: bool = True,
+    ) -> None:
+        super().__init__(reason, session_id=session_id, attempts=attempts)
+        self.session_fate = session_fate
+        self.transient = transient
+        if not transient:
+            self.advice = "Mend that first: repeating will not help."
+
+
+class ResponseError(DeleteSessionError):
+    """An answer came, and it is no receipt."""
+
+    def __init__(  # noqa: PLR0913 - what an answer carries
+        self,
+        reason: str,
+        *,
+        session_id: str | None = None,
+        attempts: int = 0,
+        status: int = 0,
+        message: str | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(reason, session_id=session_id, attempts=attempts)
+        self.status = status  #: the HTTP status
+        self.message = message  #: the service's own words, if it gave any
+        self.code = code  #: the service's own code, if it gave one
+        self.request_id = request_id  #: `X-Request-ID`, if something on the way set it
+        self.retry_after = retry_after  #: seconds that the service asked to wait, if it did
+        if self.transient and retry_after is not None:
+            self.advice = f"Delete it again in {retry_after:.0f} seconds."
+
+
+class BadRequestError(ResponseError):
+    """400: the service does not take the request. The session is untouched."""
+
+    session_fate = SessionFate.UNTOUCHED
+    advice = "Check the session id."
+
+
+class UnauthorizedError(ResponseError):
+    """401: the key is missing, unknown or revoked. The session is untouched."""
+
+    session_fate = SessionFate.UNTOUCHED
+    advice = "Check the API key."
+
+
+class PaymentRequiredError(ResponseError):
+    """402: the service wants payment first. The session is untouched."""
+
+    session_fate = SessionFate.UNTOUCHED
+    advice = "Check the account's plan and credits."
+
+
+class ForbiddenError(ResponseError):
+    """403: another team's session, or a key or account that may not do this. It is untouched."""
+
+    session_fate = SessionFate.UNTOUCHED
+    advice = "Use a key of the team that opened the session."
+
+
+class SessionNotFoundError(ResponseError):
+    """404 or 410 from the service: it knows no such session, so nothing is left to bill."""
+
+    session_fate = SessionFate.GONE
+    advice = "If you expected it to live, check the id."
+
+
+class RateLimitError(ResponseError):
+    """429: the team's requests of this minute are used up. The session is untouched."""
+
+    session_fate = SessionFate.UNTOUCHED
+    transient = True
+    advice = "Delete it again in a minute."
+
+
+class ServiceUnavailableError(ResponseError):
+    """408, 409, 425 or 5xx: the service did not finish. The session's fate is unknown."""
+
+    transient = True
+
+
+class NotDeletedError(ResponseError):
+    """200 with `success` false: the service says it did not destroy the session."""
+
+
+class UnexpectedResponseError(ResponseError):
+    """An answer that the service is not known to give. The session's fate is unknown."""
+
+    advice = "Check the service's address, and what stands between you and it."
+
+
+def _quoted(text: str) -> str:
+    """Quote an id for a message: escaped, and no longer than a line holds."""
+    return ascii(text if len(text) <= 80 else f"{text[:77]}...")
