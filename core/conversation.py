@@ -5,7 +5,6 @@ A conversation is a generator. It yields `Send` and is sent the `Response`, or t
 returns the receipt or raises the error. Whoever drives it decides how bytes and time travel.
 """
 
-import logging
 from collections.abc import Callable, Generator, Mapping
 from typing import TypeAlias
 
@@ -13,11 +12,10 @@ import msgspec
 
 from . import wire
 from .errors import DeleteSessionError, ResponseError, UnreachableError
+from .logger import logger
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .transport import Request, Response, TransportError
-
-_logger = logging.getLogger("firecrawl_interact")
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -67,7 +65,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
     stale_repeated = False
     while True:
         attempt += 1
-        _logger.debug("session %a: try %d of %d", session_id, attempt, retry.max_attempts)
+        logger().debug("session %a: try %d of %d", session_id, attempt, retry.max_attempts)
         timeout = min(retry.attempt_timeout, left)
         outcome = yield from _exchange(request, timeout, session_id, attempt)
         if isinstance(outcome, DeletionReceipt):
@@ -86,7 +84,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
         left = deadline - monotonic()
         if pause >= left or not may_repeat(outcome):
             break
-        _logger.warning(
+        logger().warning(
             "session %a: trying again in %.1f s: %s", session_id, pause, outcome.args[0]
         )
         if pause:

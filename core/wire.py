@@ -3,7 +3,6 @@
 The operation: https://docs.firecrawl.dev/api-reference/endpoint/interact-delete
 """
 
-import logging
 import re
 import uuid
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from .errors import (
     UnauthorizedError,
     UnexpectedResponseError,
 )
+from .logger import logger
 from .receipt import DeletionReceipt
 from .transport import Request, Response
 
@@ -33,8 +33,6 @@ MAX_SESSION_ID_LENGTH = 256
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
 _MAX_MESSAGE_LENGTH = 500
 _MAX_EXCERPT_LENGTH = 100
-
-_logger = logging.getLogger("firecrawl_interact")
 
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986, 2.3
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -164,7 +162,7 @@ def _billed(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError:
-        _logger.warning("session %s: destroyed, but its bill cannot be read", ascii(session_id))
+        logger().warning("session %s: destroyed, but its bill cannot be read", ascii(session_id))
         return None
 
 
