@@ -1,0 +1,232 @@
+"""What a user tells a transport, checked before anything is sent: addresses, and the rest."""
+
+import base64
+import ipaddress
+import math
+import re
+import ssl
+from functools import cache
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# RFC 3986, 3.2, without percent-encoding in the name: no resolver takes it.
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{0,5}))?")
+_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:/-]|%[0-9A-Fa-f]{2})*")
+
+
+class ApiUrl(msgspec.Struct, frozen=True):
+    """Where the service is: one origin, and the prefix that all its paths share."""
+
+    scheme: str
+    """`http` or `https`."""
+    host: str
+    """In lower case; an IPv6 address stands in brackets."""
+    port: int
+    prefix: str
+    """Empty, or a path that starts with a slash and does not end with one."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port, as RFC 6454 (6.2) writes them."""
+        is_default = self.port == _DEFAULT_PORTS[self.scheme]
+        return f"{self.scheme}://{self.host}{'' if is_default else f':{self.port}'}"
+
+    def __str__(self) -> str:
+        return self.origin + self.prefix
+
+
+class Proxy(msgspec.Struct, frozen=True):
+    """A proxy, and what it wants in `Proxy-Authorization`. Its repr hides that."""
+
+    url: str
+    authorization: str | None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What it must be told with a request or a CONNECT."""
+        return {} if self.authorization is None else {"Proxy-Authorization": self.authorization}
+
+    def __repr__(self) -> str:
+        return f"Proxy({str(self)!r})"
+
+    def __str__(self) -> str:
+        return self.url if self.authorization is None else self.url.replace("://", "://***@")
+
+
+def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
+    """Read and check the service's address.
+
+    Args:
+        api_url: `https://host[:port][/prefix]`. Plain `http` to this machine's loopback only.
+        allow_plain_http: send the key unencrypted to other machines, too.
+
+    Raises:
+        TypeError: not a string.
+        ValueError: an address that cannot be meant, or that would send the key in the clear.
+    """
+    parts = _split("api_url", api_url)
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise ValueError("api_url must start with https://")
+    if "@" in api_url:  # Behind a slash, too: a password may hold one.
+        raise ValueError("api_url must not hold a user or a password: the API key goes elsewhere")
+    if "?" in api_url or "#" in api_url:
+        raise ValueError("api_url must not have a query or a fragment")
+    if not _PATH.fullmatch(parts.path):
+        raise ValueError("api_url has characters in its path that must be percent-encoded")
+    host, port = _host_and_port("api_url", parts.scheme, parts.netloc)
+    if parts.scheme == "http" and not allow_plain_http and not _is_loopback(host):
+        raise ValueError(
+            f"an API key sent to http://{host} could be read on the way: use https, or pass"
+            " allow_plain_http=True if the network is yours"
+        )
+    return ApiUrl(parts.scheme, host, port, parts.path.rstrip("/"))
+
+
+def parse_proxy(proxy: str, name: str = "proxy") -> Proxy:
+    """Read and check a proxy's address. What is wrong with it is told without quoting it.
+
+    Args:
+        proxy: `http[s]://[user:password@]host[:port]`, or the same without its scheme: http.
+        name: what to call it in a message.
+
+    Raises:
+        TypeError: not a string.
+        ValueError: no such address, or a kind of proxy that is not supported, such as SOCKS.
+    """
+    if isinstance(proxy, str) and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    parts = _split(name, proxy)
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise ValueError(f"{name} is a {parts.scheme} one: only http and https are supported")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"{name} must end with its port")
+    userinfo, at, authority = parts.netloc.rpartition("@")
+    host, port = _host_and_port(name, parts.scheme, authority)
+    authorization = None
+    if at:
+        user, _, password = userinfo.partition(":")
+        # RFC 7617: the one charset that Basic names is UTF-8.
+        credentials = f"{unquote(user)}:{unquote(password)}".encode()
+        authorization = f"Basic {base64.b64encode(credentials).decode()}"
+    return Proxy(f"{parts.scheme}://{host}:{port}", authorization)
+
+
+def environment_proxy(api_url: ApiUrl) -> Proxy | None:
+    """Find the proxy that the environment wants for this address: `HTTPS_PROXY`, `NO_PROXY`.
+
+    None for plain http: a proxy of somebody else's choice would read the key.
+
+    Raises:
+        ValueError: the environment names a proxy that cannot be used.
+    """
+    if api_url.scheme != "https":
+        return None
+    # A third of the import time of urllib3 itself, and seldom needed.
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
+
+    proxy = getproxies().get("https")
+    if not proxy or proxy_bypass(f"{api_url.host}:{api_url.port}"):
+        return None
+    return parse_proxy(proxy, "the proxy of the environment")
+
+
+def check_seconds(name: str, value: float) -> None:
+    """Refuse what is no positive, finite number of seconds.
+
+    Raises:
+        TypeError, ValueError: naming the argument.
+    """
+    if type(value) not in (int, float):
+        raise TypeError(f"{name} must be seconds, not {value!r}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be more than 0 and finite, not {value!r}")
+
+
+def check_count(name: str, value: int) -> None:
+    """Refuse what is no whole number of at least 1.
+
+    Raises:
+        TypeError, ValueError: naming the argument.
+    """
+    if type(value) is not int:
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value!r}")
+
+
+def check_ssl_context(ssl_context: ssl.SSLContext) -> None:
+    """Refuse what would talk to anybody.
+
+    Raises:
+        TypeError, ValueError: saying what it must do.
+    """
+    if not isinstance(ssl_context, ssl.SSLContext):
+        raise TypeError(f"ssl_context must be an ssl.SSLContext, not {ssl_context!r}")
+    if ssl_context.verify_mode != ssl.CERT_REQUIRED or not ssl_context.check_hostname:
+        raise ValueError("ssl_context must verify certificates and check host names")
+
+
+def check_user_agent(user_agent: str) -> None:
+    """Refuse what cannot be sent in a `User-Agent` header.
+
+    Raises:
+        TypeError, ValueError: saying what it must be.
+    """
+    if not isinstance(user_agent, str):
+        raise TypeError(f"user_agent must be a str, not {user_agent!r}")
+    if not (user_agent.strip() and user_agent.isascii() and user_agent.isprintable()):
+        raise ValueError("user_agent must be printable ASCII, and not empty")
+
+
+@cache
+def default_user_agent() -> str:
+    """Name this library and its version, for a `User-Agent` header."""
+    # Costs more time than all the other imports here.
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    try:
+        return f"firecrawl-interact/{version('firecrawl-interact')}"
+    except PackageNotFoundError:  # a program frozen without its metadata
+        return "firecrawl-interact"
+
+
+def _split(name: str, url: str) -> SplitResult:
+    if not isinstance(url, str):
+        raise TypeError(f"{name} must be a str, not {type(url).__name__}")
+    # urlsplit drops some of these without a word.
+    if not all("!" <= character <= "~" for character in url):
+        raise ValueError(f"{name} must be printable ASCII without spaces")
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise ValueError(f"{name} is no URL: its brackets do not match") from None
+
+
+def _host_and_port(name: str, scheme: str, authority: str) -> tuple[str, int]:
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
+        raise ValueError(f"{name} must name a host, and a port of at most 65535 or none")
+    host = match[1].lower()
+    port = int(match[2] or _DEFAULT_PORTS[scheme])
+    if not 1 <= port <= 65535:  # RFC 9293, 3.1: 16 bits
+        raise ValueError(f"{name} must have a port from 1 to 65535, or none")
+    try:
+        if host.startswith("["):
+            host = f"[{ipaddress.IPv6Address(host[1:-1])}]"
+        # The codec refuses labels that are empty or too long for DNS (RFC 1035, 2.3.4).
+        host.encode("idna")
+    except ValueError:
+        raise ValueError(f"{name} names a host that cannot exist") from None
+    return host, port
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return str(address) == "::1" or address in ipaddress.ip_network("127.0.0.0/8")
