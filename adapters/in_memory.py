@@ -1,0 +1,138 @@
+"""Transports to a `FakeService` in the same process: no socket, and no real waiting.
+
+They fail as real ones do, with the same kinds of `TransportError`. An exchange takes the
+service's time: it moves on by the latency of an answer, or by the timeout if none came.
+"""
+
+import math
+import sys
+from typing import Self
+
+from firecrawl_interact.core.transport import (
+    MAX_BODY_BYTES,
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    Request,
+    Response,
+    TimedOutError,
+    TransportError,
+)
+
+from .fake_service import Answer, FakeService
+from .faults import NoAnswer, NoConnection
+
+
+class _InMemory:
+    def __init__(self, service: FakeService) -> None:
+        self._service = service
+        self._closed = False
+
+    def monotonic(self) -> float:
+        """Tell the service's time, in seconds."""
+        return self._service.monotonic()
+
+    def _exchange(
+        self, request: Request, timeout: float
+    ) -> tuple[float, Response | TransportError]:
+        """Make the exchange, and tell how many seconds it takes and how it ends."""
+        if self._closed:
+            return 0, ConnectFailedError("this transport is closed", transient=False)
+        answer = self._service.answer(request)
+        if isinstance(answer, NoConnection):
+            return 0, ConnectFailedError("no connection to the service")
+        seconds = math.inf if isinstance(answer, NoAnswer) else self._service.latency
+        if isinstance(answer, Answer):
+            seconds += answer.seconds_per_byte * len(answer.response.body)
+        if seconds > timeout:
+            return timeout, TimedOutError(f"no whole answer within {timeout} s")
+        if not isinstance(answer, Answer):
+            return seconds, ConnectionLostError("the connection ended before the answer")
+        if len(answer.response.body) > MAX_BODY_BYTES:
+            reason = f"the body is larger than {MAX_BODY_BYTES} bytes"
+            return seconds, BadResponseError(reason, transient=False)
+        return seconds, answer.response
+
+
+class InMemoryTransport(_InMemory):
+    """A `Transport` to a `FakeService`. It cannot be pickled: its service cannot.
+
+    Args:
+        service: the service that it reaches; many transports may share one.
+    """
+
+    def send(self, request: Request, timeout: float) -> Response:
+        """Make one exchange, as `Transport.send` says, in the service's time.
+
+        Raises:
+            ConnectFailedError: for `NoConnection`, or after `close()` (then not transient).
+            TimedOutError: for `NoAnswer`, or an answer later than `timeout` seconds.
+            ConnectionLostError: for `LostAnswer`.
+            BadResponseError: the body is larger than `MAX_BODY_BYTES` (not transient).
+        """
+        seconds, end = self._exchange(request, timeout)
+        self.sleep(seconds)
+        if isinstance(end, TransportError):
+            raise end
+        return end
+
+    def sleep(self, seconds: float) -> None:
+        """Move the service's clock on by so many seconds."""
+        self._service.sleep(seconds)
+
+    def close(self) -> None:
+        """Refuse what is sent from now on."""
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class AsyncInMemoryTransport(_InMemory):
+    """An `AsyncTransport` to a `FakeService`; otherwise like `InMemoryTransport`.
+
+    Under asyncio, each `send` and `sleep` lets the other tasks run once. It needs no event
+    loop, so any may drive it. But while a `LoopbackService` serves the same service, a wait
+    is real and stops the loop.
+
+    Args:
+        service: the service that it reaches; many transports may share one.
+    """
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        """Make one exchange, in the service's time. Raises what `InMemoryTransport.send` does."""
+        seconds, end = self._exchange(request, timeout)
+        await self.sleep(seconds)
+        if isinstance(end, TransportError):
+            raise end
+        return end
+
+    async def sleep(self, seconds: float) -> None:
+        """Move the service's clock on by so many seconds."""
+        self._service.sleep(seconds)
+        await _let_others_run()
+
+    async def aclose(self) -> None:
+        """Refuse what is sent from now on."""
+        self._closed = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+
+async def _let_others_run() -> None:
+    # Other event loops do not take asyncio's bare turn. Whoever runs asyncio has imported it.
+    if "asyncio" in sys.modules:
+        import asyncio  # noqa: PLC0415 - see above
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        await asyncio.sleep(0)

@@ -1,0 +1,177 @@
+"""A `FakeService` behind a real HTTP/1.1 socket on 127.0.0.1, for clients of any kind."""
+
+import contextlib
+import os
+import socket
+import socketserver
+import struct
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler
+from typing import Self
+from weakref import WeakSet
+
+from firecrawl_interact.core.transport import Request
+
+from .fake_service import Answer, FakeService
+from .faults import FakeServiceError, LostAnswer, NoAnswer, NoConnection
+
+# Close with a reset: no time to linger. Windows has two shorts here where others have two ints.
+_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+
+
+class LoopbackService:
+    """Serve a `FakeService` on 127.0.0.1 while a `with` block lasts.
+
+    The service's clock runs on with the system's meanwhile, so its waits and its latency are
+    real. Leaving the block ends every connection, also those that wait for an answer.
+
+    Three faults look different from in memory. `NoConnection` is a connection reset instead of
+    the answer, since a socket cannot undo that it listens. After `LostAnswer` a client that had
+    kept the connection cannot tell whether it was stale. And an answer that drips, drips from
+    its status line on.
+
+    Args:
+        service: what answers; the same object may serve in memory too.
+        port: where it listens; 0 lets the system choose.
+    """
+
+    def __init__(self, service: FakeService, port: int = 0) -> None:
+        self._service = service
+        self._port = port
+        self._server: _Server | None = None
+        self._ending = contextlib.ExitStack()
+
+    @property
+    def api_url(self) -> str:
+        """Where it is, such as `http://127.0.0.1:49152`.
+
+        Raises:
+            FakeServiceError: outside of the `with` block.
+        """
+        if self._server is None:
+            raise FakeServiceError("this service does not run: enter it with `with` first")
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        """Start to serve.
+
+        Raises:
+            FakeServiceError: it runs already.
+            OSError: the port is not to be had.
+        """
+        if self._server is not None:
+            raise FakeServiceError("this service runs already: a second one needs its own object")
+        with contextlib.ExitStack() as starting:
+            starting.enter_context(self._service.system_time())
+            server = starting.enter_context(_Server(self._service, self._port))
+            # It looks for the end as often as this, so leaving the block takes no longer.
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+            starting.callback(server.end)
+            self._server, self._ending = server, starting.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._server = None
+        self._ending.close()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    request_queue_size = 128
+    allow_reuse_address = True
+
+    def __init__(self, service: FakeService, port: int) -> None:
+        self.service = service
+        self.ending = threading.Event()
+        self._connections: WeakSet[socket.socket] = WeakSet()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        connection, address = super().get_request()
+        self._connections.add(connection)
+        return connection, address
+
+    def handle_error(
+        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
+    ) -> None:
+        # A client that has gone is its own affair; anything else is a flaw of the fake.
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+    def end(self) -> None:
+        """Take no more connections, and wake the threads of those that there are."""
+        self.shutdown()
+        self.ending.set()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    connection: socket.socket
+    server: _Server
+
+    def _exchange(self) -> None:
+        if not self._drop_body():
+            return
+        service, ending = self.server.service, self.server.ending
+        answer = service.answer(Request(self.command, self.path, dict(self.headers.items())))
+        if isinstance(answer, NoConnection):
+            self._reset()
+        elif isinstance(answer, NoAnswer):
+            self._stay_silent()
+        elif ending.wait(service.latency) or isinstance(answer, LostAnswer):
+            self.close_connection = True
+        else:
+            self._deliver(answer)
+
+    # The names that http.server looks for.
+    do_CONNECT = do_DELETE = do_GET = do_HEAD = do_OPTIONS = _exchange  # noqa: N815
+    do_PATCH = do_POST = do_PUT = do_TRACE = _exchange  # noqa: N815
+
+    def _drop_body(self) -> bool:
+        length = self.headers.get("content-length", "0")
+        if "transfer-encoding" in self.headers or not length.isdecimal():
+            self.send_error(411)
+            return False
+        left = int(length)
+        while left and (piece := self.rfile.read(min(left, 65536))):
+            left -= len(piece)
+        return not left
+
+    def _deliver(self, answer: Answer) -> None:
+        response = answer.response
+        headers = {"date": self.date_time_string(), **response.headers}
+        if response.status not in (204, 304):
+            headers["content-length"] = str(len(response.body))
+        if self.close_connection:
+            headers["connection"] = "close"
+        reason = self.responses.get(response.status, ("", ""))[0]
+        lines = [f"HTTP/1.1 {response.status} {reason}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        head = "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1")
+        whole = head + (b"" if self.command == "HEAD" else response.body)
+        if not answer.seconds_per_byte:
+            self.wfile.write(whole)
+            return
+        for byte in whole:
+            self.wfile.write(bytes([byte]))
+            if self.server.ending.wait(answer.seconds_per_byte):
+                self.close_connection = True
+                return
+
+    def _reset(self) -> None:
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        # Before the server does it, which says a friendly goodbye first.
+        self.connection.close()
+
+    def _stay_silent(self) -> None:
+        self.close_connection = True
+        while self.connection.recv(65536):
+            pass
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet: what came is in `FakeService.requests`."""

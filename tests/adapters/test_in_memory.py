@@ -1,0 +1,259 @@
+"""How an exchange in memory ends, and what time it takes. Both transports alike."""
+
+import asyncio
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
+
+import pytest
+
+from firecrawl_interact.adapters.fake_service import FakeService
+from firecrawl_interact.adapters.faults import (
+    DrippedAnswer,
+    LostAnswer,
+    NoAnswer,
+    NoConnection,
+    Reply,
+)
+from firecrawl_interact.adapters.in_memory import AsyncInMemoryTransport, InMemoryTransport
+from firecrawl_interact.core.transport import (
+    MAX_BODY_BYTES,
+    AsyncTransport,
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    Request,
+    Response,
+    TimedOutError,
+    Transport,
+)
+
+Send = Callable[[FakeService, str, float], Response]
+
+
+def request(session_id: str = "1") -> Request:
+    return Request("DELETE", f"/v2/interact/{session_id}", {"Authorization": "Bearer fc-test"})
+
+
+def driven_by_hand(exchange: Coroutine[object, None, Response]) -> Response:
+    with pytest.raises(StopIteration) as finished:  # as it does unless it suspends
+        exchange.send(None)
+    assert isinstance(finished.value.value, Response)
+    return finished.value.value
+
+
+def by_thread(service: FakeService, session_id: str, timeout: float) -> Response:
+    with InMemoryTransport(service) as transport:
+        return transport.send(request(session_id), timeout)
+
+
+async def _exchange(service: FakeService, session_id: str, timeout: float) -> Response:
+    async with AsyncInMemoryTransport(service) as transport:
+        return await transport.send(request(session_id), timeout)
+
+
+def by_task(service: FakeService, session_id: str, timeout: float) -> Response:
+    return asyncio.run(_exchange(service, session_id, timeout))
+
+
+def without_a_loop(service: FakeService, session_id: str, timeout: float) -> Response:
+    return driven_by_hand(_exchange(service, session_id, timeout))
+
+
+@pytest.fixture(params=[by_thread, by_task, without_a_loop])
+def send(request: pytest.FixtureRequest) -> Send:
+    way: Send = request.param
+    return way
+
+
+def test_an_answer_takes_no_time(send: Send) -> None:
+    service = FakeService()
+    session_id = service.open_session()
+    assert send(service, session_id, 90).status == 200
+    assert service.monotonic() == 0
+    assert not service.is_open(session_id)
+
+
+def test_an_answer_takes_the_services_latency(send: Send) -> None:
+    service = FakeService(latency=0.25)
+    assert send(service, "unknown", 0.25).status == 404
+    assert service.monotonic() == 0.25
+
+
+def test_a_latency_beyond_the_timeout_is_a_time_out_after_the_service_acted(send: Send) -> None:
+    service = FakeService(latency=70)
+    session_id = service.open_session()
+    with pytest.raises(TimedOutError):
+        send(service, session_id, 30)
+    assert service.monotonic() == 30
+    assert not service.is_open(session_id)
+
+
+def test_no_connection_fails_at_once_and_reaches_nothing(send: Send) -> None:
+    service = FakeService(latency=70)
+    session_id = service.open_session()
+    service.queue(NoConnection())
+    with pytest.raises(ConnectFailedError) as caught:
+        send(service, session_id, 90)
+    assert caught.value.transient
+    assert service.monotonic() == 0
+    assert service.requests == []
+    assert service.is_open(session_id)
+
+
+def test_no_answer_lasts_until_the_time_is_up_and_destroys_nothing(send: Send) -> None:
+    service = FakeService()
+    session_id = service.open_session()
+    service.queue(NoAnswer())
+    with pytest.raises(TimedOutError):
+        send(service, session_id, 90)
+    assert service.monotonic() == 90
+    assert len(service.requests) == 1
+    assert service.is_open(session_id)
+
+
+def test_a_lost_answer_is_a_lost_connection_after_the_service_acted(send: Send) -> None:
+    service = FakeService(latency=0.25)
+    session_id = service.open_session()
+    service.queue(LostAnswer())
+    with pytest.raises(ConnectionLostError) as caught:
+        send(service, session_id, 90)
+    assert not caught.value.stale
+    assert caught.value.transient
+    assert service.monotonic() == 0.25
+    assert not service.is_open(session_id)
+
+
+def test_an_answer_lost_after_the_timeout_is_a_time_out(send: Send) -> None:
+    service = FakeService(latency=70)
+    service.queue(LostAnswer())
+    with pytest.raises(TimedOutError):
+        send(service, "unknown", 30)
+
+
+def test_a_dripped_answer_is_whole_if_its_bytes_fit_in_the_timeout(send: Send) -> None:
+    service = FakeService(latency=10)
+    session_id = service.open_session()
+    service.queue(DrippedAnswer(seconds_per_byte=0.5))
+    response = send(service, session_id, 90)
+    assert response.status == 200
+    assert service.monotonic() == 10 + 0.5 * len(response.body)
+
+
+def test_a_dripped_answer_that_does_not_fit_is_a_time_out_after_the_service_acted(
+    send: Send,
+) -> None:
+    service = FakeService()
+    session_id = service.open_session()
+    service.queue(DrippedAnswer(seconds_per_byte=2))
+    with pytest.raises(TimedOutError):
+        send(service, session_id, 90)
+    assert service.monotonic() == 90
+    assert not service.is_open(session_id)
+
+
+def test_a_body_as_large_as_the_port_allows_is_handed_over(send: Send) -> None:
+    service = FakeService()
+    service.queue(Reply(200, bytes(MAX_BODY_BYTES)))
+    assert len(send(service, "1", 90).body) == MAX_BODY_BYTES
+
+
+def test_a_body_one_byte_larger_is_a_bad_response_that_repeating_does_not_mend(send: Send) -> None:
+    service = FakeService()
+    service.queue(Reply(200, bytes(MAX_BODY_BYTES + 1)))
+    with pytest.raises(BadResponseError) as caught:
+        send(service, "1", 90)
+    assert not caught.value.transient
+
+
+def test_a_closed_transport_sends_nothing() -> None:
+    service = FakeService()
+    with InMemoryTransport(service) as transport:
+        pass
+    with pytest.raises(ConnectFailedError) as caught:
+        transport.send(request(), 90)
+    assert not caught.value.transient
+    assert service.requests == []
+
+
+def test_a_closed_asynchronous_transport_sends_nothing() -> None:
+    service = FakeService()
+
+    async def send_after_close() -> Response:
+        async with AsyncInMemoryTransport(service) as transport:
+            pass
+        return await transport.send(request(), 90)
+
+    with pytest.raises(ConnectFailedError) as caught:
+        driven_by_hand(send_after_close())
+    assert not caught.value.transient
+    assert service.requests == []
+
+
+def test_closing_one_transport_leaves_the_others_open() -> None:
+    service = FakeService()
+    InMemoryTransport(service).close()
+    assert InMemoryTransport(service).send(request(), 90).status == 404
+
+
+def test_all_transports_of_a_service_share_its_clock() -> None:
+    service = FakeService()
+    transport: Transport = InMemoryTransport(service)
+    other: AsyncTransport = AsyncInMemoryTransport(service)
+    transport.sleep(7)
+    asyncio.run(other.sleep(8))
+    assert transport.monotonic() == other.monotonic() == service.monotonic() == 15
+
+
+def test_waiting_lets_asyncios_other_tasks_run() -> None:
+    service = FakeService()
+    order = []
+
+    async def task(name: str) -> None:
+        transport = AsyncInMemoryTransport(service)
+        order.append(f"{name} begins")
+        await transport.sleep(1)
+        order.append(f"{name} sends")
+        await transport.send(request(), 90)
+        order.append(f"{name} ends")
+
+    async def both() -> None:
+        await asyncio.gather(task("one"), task("two"))
+
+    asyncio.run(both())
+    assert order == [
+        f"{name} {verb}" for verb in ("begins", "sends", "ends") for name in ("one", "two")
+    ]
+
+
+def test_a_task_that_is_cancelled_in_an_exchange_ends() -> None:
+    service = FakeService()
+    session_id = service.open_session()
+
+    async def cancel_in_the_middle() -> bool:
+        task = asyncio.create_task(_exchange(service, session_id, 90))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert asyncio.run(cancel_in_the_middle())
+    assert not service.is_open(session_id)
+
+
+@pytest.mark.parametrize("transport", [InMemoryTransport, AsyncInMemoryTransport])
+def test_a_transport_refuses_to_be_pickled(
+    transport: Callable[[FakeService], object],
+) -> None:
+    with pytest.raises(TypeError, match="a FakeService cannot be copied or pickled"):
+        pickle.dumps(transport(FakeService()))
+
+
+def test_importing_it_imports_neither_a_server_nor_an_event_loop() -> None:
+    program = "import sys, firecrawl_interact.adapters.in_memory; print(*sys.modules)"
+    printed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    ).stdout.split()
+    assert "firecrawl_interact.adapters.fake_service" in printed
+    assert not {"asyncio", "http.server", "socketserver", "urllib3", "aiohttp"} & set(printed)
