@@ -1,40 +1,74 @@
-"""Everything that touches the world. Each adapter is imported when its class is asked for."""
+"""Everything that touches the world. Each adapter is imported when its name is asked for."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .aiohttp import AiohttpTransport
+    from .environment import delete_session_from_environment
     from .fake_service import FakeService
+    from .faults import (
+        DrippedAnswer,
+        FakeServiceError,
+        LostAnswer,
+        NoAnswer,
+        NoConnection,
+        Reply,
+    )
     from .in_memory import AsyncInMemoryTransport, InMemoryTransport
     from .loopback import LoopbackService
     from .system_time import AsyncSystemTime, SystemTime
     from .urllib3 import Urllib3Transport
 
-_MODULES = {
-    "AsyncInMemoryTransport": "in_memory",
-    "AsyncSystemTime": "system_time",
-    "FakeService": "fake_service",
-    "InMemoryTransport": "in_memory",
-    "LoopbackService": "loopback",
-    "SystemTime": "system_time",
-    "Urllib3Transport": "urllib3",
-}
-
 __all__ = [
+    "AiohttpTransport",
     "AsyncInMemoryTransport",
     "AsyncSystemTime",
+    "DrippedAnswer",
     "FakeService",
+    "FakeServiceError",
     "InMemoryTransport",
     "LoopbackService",
+    "LostAnswer",
+    "NoAnswer",
+    "NoConnection",
+    "Reply",
     "SystemTime",
     "Urllib3Transport",
+    "delete_session_from_environment",
 ]
+
+_MODULES = {
+    "aiohttp": ["AiohttpTransport"],
+    "environment": ["delete_session_from_environment"],
+    "fake_service": ["FakeService"],
+    "faults": [
+        "DrippedAnswer",
+        "FakeServiceError",
+        "LostAnswer",
+        "NoAnswer",
+        "NoConnection",
+        "Reply",
+    ],
+    "in_memory": ["AsyncInMemoryTransport", "InMemoryTransport"],
+    "loopback": ["LoopbackService"],
+    "system_time": ["AsyncSystemTime", "SystemTime"],
+    "urllib3": ["Urllib3Transport"],
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    try:
+        return getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        if name == "AiohttpTransport" and error.name == "aiohttp":
+            raise ImportError(
+                f'{name} needs aiohttp: pip install "firecrawl-interact[aiohttp]"'
+            ) from error
+        raise
 
 
 def __dir__() -> list[str]:
