@@ -1,6 +1,13 @@
 """The pure core: one use case, its port, its outcomes. No socket, clock or environment."""
 
+from .delete_many_sessions import (
+    AsyncDeleteManySessions,
+    AsyncDeletions,
+    DeleteManySessions,
+    Deletions,
+)
 from .delete_session import AsyncDeleteSession, DeleteSession
+from .ending import AsyncEnding, Ending
 from .errors import (
     BadRequestError,
     DeleteSessionError,
@@ -34,15 +41,21 @@ from .transport import (
 
 __all__ = [
     "MAX_BODY_BYTES",
+    "AsyncDeleteManySessions",
     "AsyncDeleteSession",
+    "AsyncDeletions",
+    "AsyncEnding",
     "AsyncTransport",
     "BadRequestError",
     "BadResponseError",
     "ConnectFailedError",
     "ConnectionLostError",
+    "DeleteManySessions",
     "DeleteSession",
     "DeleteSessionError",
     "DeletionReceipt",
+    "Deletions",
+    "Ending",
     "ForbiddenError",
     "InvalidApiKeyError",
     "InvalidSessionIdError",

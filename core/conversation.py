@@ -71,6 +71,8 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
         if isinstance(outcome, DeletionReceipt):
             return outcome
         uncertain = uncertain or outcome.session_fate is SessionFate.UNKNOWN
+        if uncertain and outcome.session_fate is SessionFate.UNTOUCHED:
+            outcome.session_fate = SessionFate.UNKNOWN
         if not outcome.transient or attempt == retry.max_attempts:
             break
 
@@ -93,8 +95,6 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
             if left <= 0:
                 break
 
-    if uncertain and outcome.session_fate is SessionFate.UNTOUCHED:
-        outcome.session_fate = SessionFate.UNKNOWN
     raise outcome
 
 

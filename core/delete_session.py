@@ -6,7 +6,8 @@ from typing import Generic, TypeVar
 
 from . import wire
 from .conversation import Conversation, Wait, converse
-from .errors import InvalidApiKeyError
+from .ending import AsyncEnding, Ending
+from .errors import DeleteSessionError, InvalidApiKeyError
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .transport import AsyncTransport, Transport, TransportError
@@ -31,27 +32,34 @@ class _DeleteSession(Generic[_TransportT]):
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
         random: Callable[[], float] = _random,
     ) -> None:
+        self._transport: _TransportT = transport
+        self._headers = wire.headers(None)
+        self._retry = retry
+        self._random = random
         if problem := wire.api_key_problem(api_key):
             del api_key  # A traceback can show the locals of its frames.
             raise InvalidApiKeyError(problem)
         if not isinstance(retry, RetryPolicy):
             raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
-        self._transport: _TransportT = transport
         self._headers = wire.headers(api_key)
-        self._retry = retry
-        self._random = random
 
     def __repr__(self) -> str:
         key = "'***'" if "Authorization" in self._headers else None
         return f"{type(self).__name__}({self._transport!r}, api_key={key}, retry={self._retry!r})"
 
-    def _converse(self, session_id: str | uuid.UUID) -> Conversation:
+    def _converse(
+        self,
+        session_id: str,
+        monotonic: Callable[[], float],
+        may_repeat: Callable[[DeleteSessionError], bool] = lambda error: True,
+    ) -> Conversation:
         return converse(
-            wire.checked_session_id(session_id),
+            session_id,
             headers=self._headers,
             retry=self._retry,
-            monotonic=self._transport.monotonic,
+            monotonic=monotonic,
             random=self._random,
+            may_repeat=may_repeat,
         )
 
 
@@ -84,7 +92,8 @@ class DeleteSession(_DeleteSession[Transport]):
 
         Every error's `session_fate` says what is known about the session.
         """
-        conversation = self._converse(session_id)
+        session_id = wire.checked_session_id(session_id)
+        conversation = self._converse(session_id, self._transport.monotonic)
         try:
             step = next(conversation)
             while True:
@@ -100,6 +109,17 @@ class DeleteSession(_DeleteSession[Transport]):
             receipt: DeletionReceipt = end.value
             return receipt
 
+    def on_exit(self, session_id: str | uuid.UUID) -> Ending:
+        """Destroy a session when a `with` block ends, however it ends.
+
+        Returns:
+            A context manager; its `receipt` is there after the block.
+
+        Raises:
+            InvalidSessionIdError: at once, before the block: the id cannot be sent.
+        """
+        return Ending(wire.checked_session_id(session_id), self)
+
 
 class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     """The same as `DeleteSession`, awaited, over an asynchronous transport."""
@@ -109,7 +129,8 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
 
         Cancelling the call cancels the exchange: the session's fate is then unknown.
         """
-        conversation = self._converse(session_id)
+        session_id = wire.checked_session_id(session_id)
+        conversation = self._converse(session_id, self._transport.monotonic)
         try:
             step = next(conversation)
             while True:
@@ -124,3 +145,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
             return receipt
+
+    def on_exit(self, session_id: str | uuid.UUID) -> AsyncEnding:
+        """As `DeleteSession.on_exit`, for `async with`."""
+        return AsyncEnding(wire.checked_session_id(session_id), self)

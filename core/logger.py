@@ -12,4 +12,6 @@ def logger() -> "logging.Logger":
     """Return the logger. Imported at the first call: `logging` is a third of the import time."""
     import logging  # noqa: PLC0415
 
-    return logging.getLogger("firecrawl_interact")
+    logger = logging.getLogger("firecrawl_interact")
+    logger.addHandler(logging.NullHandler())  # Silent until the application says otherwise.
+    return logger

@@ -69,6 +69,8 @@ _answer_decoder = msgspec.json.Decoder(_Answer)
 _number_decoder = msgspec.json.Decoder(int | float | None)
 _text_decoder = msgspec.json.Decoder(str | None)
 
+_NOT_THE_SERVICES_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 _T = TypeVar("_T")
 
 
@@ -137,11 +139,10 @@ def read(
 
     Of a field that comes twice the last one counts, as in most readers of JSON.
     """
-    answer = None
-    if response.body.count(b"[") + response.body.count(b"{") <= _MAX_BRACKETS:
+    if response.status == 200:
         try:
-            answer = _answer_decoder.decode(response.body)
-            if response.status == 200 and bytes(answer.success) == b"true":
+            answer = _decode(response.body)
+            if bytes(answer.success) == b"true":
                 duration = _billed(answer.session_duration_ms, _number_decoder, session_id)
                 return DeletionReceipt(
                     session_id=session_id,
@@ -150,9 +151,15 @@ def read(
                     status=_billed(answer.status, _text_decoder, session_id),
                     attempts=attempts,
                 )
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            answer = None
-    return _error(response, answer, request, session_id, attempts)
+        except _NOT_THE_SERVICES_JSON:
+            pass
+    return read_error(response, request=request, session_id=session_id, attempts=attempts)
+
+
+def _decode(body: bytes) -> _Answer:
+    if body.count(b"[") + body.count(b"{") > _MAX_BRACKETS:
+        raise RecursionError
+    return _answer_decoder.decode(body)
 
 
 def _billed(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str) -> _T | None:
@@ -166,10 +173,15 @@ def _billed(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str
         return None
 
 
-def _error(
-    response: Response, answer: _Answer | None, request: Request, session_id: str, attempts: int
+def read_error(
+    response: Response, *, request: Request, session_id: str, attempts: int
 ) -> ResponseError:
+    """Read an answer that is no receipt."""
     status = response.status
+    try:
+        answer = _decode(response.body)
+    except _NOT_THE_SERVICES_JSON:
+        answer = None
     refused = answer is not None and bytes(answer.success) == b"false"
     if status == 200 and refused:
         kind: type[ResponseError] = NotDeletedError
@@ -208,7 +220,7 @@ def _said(raw: msgspec.Raw, key: str) -> str | None:
     """Decode a text of an error, if it is one."""
     try:
         text = _text_decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _NOT_THE_SERVICES_JSON:
         return None
     return _printable(text, key) if text else None
 

@@ -1,0 +1,297 @@
+"""Many sessions: the same conversations side by side, over one transport.
+
+What is awaited, or given to an executor, is `transport.send` alone; `Batch` says who may send.
+"""
+
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from .batch import Batch, Deletion, Outcome
+from .delete_session import AsyncDeleteSession, DeleteSession
+from .transport import Response
+
+if TYPE_CHECKING:
+    import asyncio
+    import uuid
+    from concurrent.futures import Executor, Future
+    from queue import SimpleQueue
+
+    SessionIds: TypeAlias = Iterable[str | uuid.UUID]
+    AsyncSessionIds: TypeAlias = AsyncIterable[str | uuid.UUID]
+    Answered: TypeAlias = SimpleQueue[tuple[Deletion, Future[Response]] | None]
+
+_LONGEST_SLEEP = 1.0
+"""In seconds, so that `stop` is heard while everything waits."""
+
+
+class Deletions(Iterator[Outcome]):
+    """The outcomes of one run of `DeleteManySessions`, as they end."""
+
+    def __init__(
+        self, batch: Batch, outcomes: Generator[Outcome], wake: Callable[[], None]
+    ) -> None:
+        self._batch = batch
+        self._outcomes = outcomes
+        self._wake = wake
+
+    def __next__(self) -> Outcome:
+        return next(self._outcomes)
+
+    @property
+    def pause(self) -> float:
+        """The seconds for which the rate limit still holds everything back, or 0."""
+        return self._batch.pause
+
+    def stop(self) -> None:
+        """Send nothing new; the iteration then ends with the outcomes of what is in flight.
+
+        An id that was taken and is not in flight ends with what its last try met. May be
+        called from a signal handler or another thread.
+        """
+        self._batch.stopped = True
+        self._wake()
+
+    def close(self) -> None:
+        """Send nothing new, wait for what is in flight, and drop its outcomes."""
+        self._outcomes.close()
+
+
+class AsyncDeletions(AsyncIterator[Outcome]):
+    """The outcomes of one run of `AsyncDeleteManySessions`, as they end."""
+
+    def __init__(
+        self, batch: Batch, outcomes: AsyncGenerator[Outcome], wake: Callable[[], None]
+    ) -> None:
+        self._batch = batch
+        self._outcomes = outcomes
+        self._wake = wake
+
+    async def __anext__(self) -> Outcome:
+        return await anext(self._outcomes)
+
+    @property
+    def pause(self) -> float:
+        """As `Deletions.pause`."""
+        return self._batch.pause
+
+    def stop(self) -> None:
+        """As `Deletions.stop`, from the event loop's own thread."""
+        self._batch.stopped = True
+        self._wake()
+
+    async def aclose(self) -> None:
+        """As `Deletions.close`. `contextlib.aclosing` does it when a block ends."""
+        await self._outcomes.aclose()
+
+
+class DeleteManySessions:
+    """Destroys many sessions, several at a time.
+
+    A rate limit pauses everyone and is nobody's failure. A service that is down is asked little
+    more than once for each session. What is held in memory does not grow with the ids.
+
+    Args:
+        delete_session: destroys one. Its transport, key and policy are used.
+        concurrency: the most requests in flight at a time.
+        executor: any `concurrent.futures.Executor`; it is given `transport.send`, and stays
+            open. None: threads, for as long as the run lasts.
+    """
+
+    def __init__(
+        self,
+        delete_session: DeleteSession,
+        *,
+        concurrency: int = 8,
+        executor: "Executor | None" = None,
+    ) -> None:
+        _check(delete_session, DeleteSession, concurrency)
+        if executor is not None and not hasattr(executor, "submit"):
+            raise TypeError(f"executor must be an Executor, not {type(executor).__name__}")
+        self._delete_session = delete_session
+        self._concurrency = concurrency
+        self._executor = executor
+
+    def __call__(self, session_ids: "SessionIds") -> Deletions:
+        """Destroy the sessions, taking ids only as fast as they can be sent.
+
+        Returns:
+            An iterator with one receipt or error for each id taken, as they end. A bad id is
+            an error among the others. What the ids or the executor raise is raised after the
+            outcomes of what was in flight. Leaving the iteration early sends nothing new and
+            waits for what is in flight.
+
+        Raises:
+            TypeError: `session_ids` is no iterable of ids.
+        """
+        from queue import SimpleQueue  # noqa: PLC0415 - one session needs no queue
+
+        _check_ids(session_ids, Iterable)
+        batch = Batch(self._delete_session, self._concurrency)
+        answered: Answered = SimpleQueue()
+        outcomes = self._outcomes(batch, iter(session_ids), answered)
+        return Deletions(batch, outcomes, lambda: answered.put(None))
+
+    def _outcomes(
+        self, batch: Batch, ids: "Iterator[str | uuid.UUID]", answered: "Answered"
+    ) -> Generator[Outcome]:
+        from concurrent.futures import ThreadPoolExecutor, wait  # noqa: PLC0415
+
+        transport = self._delete_session._transport
+        executor = self._executor or ThreadPoolExecutor(self._concurrency, "firecrawl_interact")
+        in_flight: set[Future[Response]] = set()
+        try:
+            while not batch.finished:
+                for deletion in batch.sends():
+                    try:
+                        future = executor.submit(transport.send, *deletion.send_arguments)
+                    except Exception as error:
+                        batch.not_carried(deletion, error, sent=False)
+                        continue
+                    in_flight.add(future)
+                    future.add_done_callback(partial(_put, answered, deletion))
+                while batch.outcomes:
+                    yield batch.outcomes.popleft()
+                if batch.has_room():
+                    batch.take_from(partial(next, ids))
+                elif not in_flight:
+                    transport.sleep(min(batch.due_in() or 0.0, _LONGEST_SLEEP))
+                else:
+                    for deletion, future in _next_answers(answered, batch.due_in()):
+                        in_flight.remove(future)
+                        batch.settle(deletion, future.result)
+        finally:
+            for future in in_flight:
+                future.cancel()
+            wait(in_flight)
+            if executor is not self._executor:
+                executor.shutdown()
+        if batch.failure is not None:
+            raise batch.failure
+
+
+class AsyncDeleteManySessions:
+    """The same as `DeleteManySessions`, on the running asyncio event loop.
+
+    Args:
+        delete_session: destroys one. Its transport, key and policy are used.
+        concurrency: the most requests in flight at a time.
+    """
+
+    def __init__(self, delete_session: AsyncDeleteSession, *, concurrency: int = 8) -> None:
+        _check(delete_session, AsyncDeleteSession, concurrency)
+        self._delete_session = delete_session
+        self._concurrency = concurrency
+
+    def __call__(self, session_ids: "SessionIds | AsyncSessionIds") -> AsyncDeletions:
+        """Destroy the sessions, as `DeleteManySessions` does.
+
+        An iteration that is left early goes on with what is in flight until it is closed:
+        use `contextlib.aclosing` where that matters. Cancelling it waits for what is in flight.
+        """
+        import asyncio  # noqa: PLC0415 - the core is for all, this class for asyncio
+
+        _check_ids(session_ids, Iterable, AsyncIterable)
+        ids = aiter(session_ids) if isinstance(session_ids, AsyncIterable) else _each(session_ids)
+        batch = Batch(self._delete_session, self._concurrency)
+        wake = asyncio.Event()
+        return AsyncDeletions(batch, self._outcomes(batch, ids, wake), wake.set)
+
+    async def _outcomes(
+        self, batch: Batch, ids: "AsyncIterator[str | uuid.UUID]", wake: "asyncio.Event"
+    ) -> AsyncGenerator[Outcome]:
+        import asyncio  # noqa: PLC0415
+
+        transport = self._delete_session._transport
+        in_flight: dict[asyncio.Future[Response], Deletion] = {}
+        answered: deque[asyncio.Future[Response]] = deque()
+        taking: asyncio.Future[str | uuid.UUID] | None = None
+
+        def note(task: "asyncio.Future[Response]") -> None:
+            answered.append(task)
+            wake.set()
+
+        try:
+            while not batch.finished or (taking is not None and taking.done()):
+                wake.clear()
+                for deletion in batch.sends():
+                    task: asyncio.Future[Response]
+                    task = asyncio.ensure_future(transport.send(*deletion.send_arguments))
+                    in_flight[task] = deletion
+                    task.add_done_callback(note)
+                while batch.outcomes:
+                    yield batch.outcomes.popleft()
+                if taking is not None and taking.done():
+                    batch.take_from(taking.result)
+                    taking = None
+                    continue
+                if taking is None and batch.has_room():
+                    taking = asyncio.ensure_future(anext(ids))
+                    taking.add_done_callback(lambda _: wake.set())
+                if taking is None and not in_flight:
+                    await transport.sleep(min(batch.due_in() or 0.0, _LONGEST_SLEEP))
+                else:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(batch.due_in()):
+                            await wake.wait()
+                while answered:
+                    task = answered.popleft()
+                    batch.settle(in_flight.pop(task), task.result)
+        finally:
+            if taking is not None:
+                taking.cancel()
+                await asyncio.wait([taking])
+            if in_flight:
+                await asyncio.gather(*in_flight, return_exceptions=True)
+        if batch.failure is not None:
+            raise batch.failure
+
+
+def _put(answered: "Answered", deletion: Deletion, future: "Future[Response]") -> None:
+    answered.put((deletion, future))
+
+
+def _next_answers(
+    answered: "Answered", timeout: float | None
+) -> "Iterator[tuple[Deletion, Future[Response]]]":
+    from queue import Empty  # noqa: PLC0415
+
+    with suppress(Empty):
+        answer = answered.get(timeout=timeout)
+        while True:
+            if answer is not None:
+                yield answer
+            answer = answered.get_nowait()
+
+
+async def _each(ids: "SessionIds") -> "AsyncGenerator[str | uuid.UUID]":
+    for session_id in ids:
+        yield session_id
+
+
+def _check(delete_session: object, kind: type, concurrency: object) -> None:
+    if not isinstance(delete_session, kind):
+        found = type(delete_session).__name__
+        raise TypeError(f"delete_session must be a {kind.__name__}, not {found}")
+    if type(concurrency) is not int:
+        raise TypeError(f"concurrency must be an int, not {concurrency!r}")
+    if concurrency < 1:
+        raise ValueError(f"concurrency must be at least 1, not {concurrency}")
+
+
+def _check_ids(session_ids: object, *kinds: type) -> None:
+    if isinstance(session_ids, str | bytes) or not isinstance(session_ids, kinds):
+        raise TypeError(
+            f"session_ids must be an iterable of ids, not {type(session_ids).__name__}; "
+            "for one session call DeleteSession"
+        )

@@ -1,0 +1,176 @@
+"""A transport that plays a script, on a clock that only it moves, and both ways to call it."""
+
+import json
+import uuid
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+import pytest
+
+from firecrawl_interact.core import (
+    AsyncDeleteSession,
+    DeleteSession,
+    DeleteSessionError,
+    DeletionReceipt,
+    Request,
+    Response,
+    RetryPolicy,
+)
+
+SESSION_ID = "550e8400-e29b-41d4-a716-446655440000"
+API_KEY = "fc-0123456789abcdef0123456789abcdef"
+
+_T = TypeVar("_T")
+
+
+def answer(
+    status: int, content: object = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer with this JSON as its body."""
+    return Response(status, headers or {}, json.dumps(content).encode())
+
+
+def page(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer with this body, as it is."""
+    return Response(status, headers or {}, body)
+
+
+DESTROYED = answer(200, {"success": True})
+RATE_LIMITED = answer(429, {"success": False, "error": "Rate limit exceeded."})
+UNAVAILABLE = answer(502, {"success": False, "error": "Hangar is unavailable."})
+UNAUTHORIZED = answer(401, {"success": False, "error": "Unauthorized: Invalid token"})
+
+
+class ScriptedTransport:
+    """Plays answers and failures in order, and records what was asked of it.
+
+    Args:
+        script: what each exchange ends in: an answer, or an exception to raise.
+        busy: which part of its timeout each exchange uses up, 0 to 1; 0 beyond the end.
+        overslept: by how many seconds each wait is too long; 0 beyond the end.
+    """
+
+    def __init__(
+        self,
+        *script: Response | BaseException,
+        busy: Sequence[float] = (),
+        overslept: Sequence[float] = (),
+    ) -> None:
+        self._script = iter(script)
+        self._busy = iter(busy)
+        self._overslept = iter(overslept)
+        self.now = self.started = 1_000_000.0
+        self.requests: list[Request] = []
+        self.timeouts: list[float] = []
+        self.began: list[float] = []
+        self.sleeps: list[float] = []
+
+    def send(self, request: Request, timeout: float) -> Response:
+        self.requests.append(request)
+        self.timeouts.append(timeout)
+        self.began.append(self.now)
+        self.now += next(self._busy, 0.0) * timeout
+        outcome = next(self._script, None)
+        assert outcome is not None, "one request more than the script has answers"
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds + next(self._overslept, 0.0)
+
+
+class OneTurn:
+    """Awaiting it suspends the coroutine once, as real I/O would."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+class AsyncScriptedTransport:
+    """The same script, awaited."""
+
+    def __init__(self, scripted: ScriptedTransport) -> None:
+        self._scripted = scripted
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        await OneTurn()
+        return self._scripted.send(request, timeout)
+
+    def monotonic(self) -> float:
+        return self._scripted.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await OneTurn()
+        self._scripted.sleep(seconds)
+
+
+def run(coroutine: Coroutine[None, None, _T]) -> _T:
+    """Run a coroutine that waits for nothing but its turn."""
+    try:
+        while True:
+            coroutine.send(None)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+
+
+class Delete(Protocol):
+    """One call, made in one of the two ways."""
+
+    def __call__(
+        self,
+        transport: ScriptedTransport,
+        session_id: str | uuid.UUID = SESSION_ID,
+        *,
+        api_key: str | None = API_KEY,
+        retry: RetryPolicy = ...,
+        random: Callable[[], float] = ...,
+    ) -> DeletionReceipt: ...
+
+
+def delete_blocking(
+    transport: ScriptedTransport,
+    session_id: str | uuid.UUID = SESSION_ID,
+    *,
+    api_key: str | None = API_KEY,
+    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+    random: Callable[[], float] = lambda: 0.5,
+) -> DeletionReceipt:
+    """Delete with `DeleteSession`."""
+    return DeleteSession(transport, api_key, retry=retry, random=random)(session_id)
+
+
+def delete_awaited(
+    transport: ScriptedTransport,
+    session_id: str | uuid.UUID = SESSION_ID,
+    *,
+    api_key: str | None = API_KEY,
+    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+    random: Callable[[], float] = lambda: 0.5,
+) -> DeletionReceipt:
+    """Delete with `AsyncDeleteSession`."""
+    over = AsyncScriptedTransport(transport)
+    return run(AsyncDeleteSession(over, api_key, retry=retry, random=random)(session_id))
+
+
+both_ways = pytest.mark.parametrize(
+    "delete", [delete_blocking, delete_awaited], ids=["blocking", "awaited"]
+)
+
+
+def error_of(
+    delete: Delete,
+    transport: ScriptedTransport,
+    *,
+    api_key: str | None = API_KEY,
+    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+) -> DeleteSessionError:
+    """Delete, and return the error that this must raise."""
+    with pytest.raises(DeleteSessionError) as raised:
+        delete(transport, api_key=api_key, retry=retry)
+    return raised.value

@@ -1,0 +1,109 @@
+"""Which keys are sent, and that a refused one is never quoted."""
+
+import re
+import traceback
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, InvalidApiKeyError
+
+from .package_frames import shown_locals
+from .scripted_transport import (
+    DESTROYED,
+    AsyncScriptedTransport,
+    Delete,
+    ScriptedTransport,
+    both_ways,
+    delete_blocking,
+)
+
+CANARY = "fc-canary"
+
+
+@pytest.mark.parametrize(
+    "api_key",
+    [
+        "fc-0123456789abcdef0123456789abcdef",
+        "fco_0123",
+        "fcmcp_0123",
+        "x",
+        "aZ09._~+/-",
+        "abc==",
+        "k" * 4_000,
+    ],
+)
+@both_ways
+def test_a_key_is_sent_as_it_is(api_key: str, delete: Delete) -> None:
+    transport = ScriptedTransport(DESTROYED)
+    delete(transport, api_key=api_key)
+    assert [request.headers["Authorization"] for request in transport.requests] == [
+        f"Bearer {api_key}"
+    ]
+
+
+REFUSED = [
+    f"{CANARY}\r\nX-Injected: y",
+    f"{CANARY}\r\n X-Folded: y",
+    f"{CANARY}\n",
+    f"\n{CANARY}",
+    f"{CANARY}\0",
+    f"{CANARY} ",
+    f" {CANARY}",
+    f"{CANARY} {CANARY}",
+    f"{CANARY}é",
+    f"{CANARY}€",
+    f"{CANARY}\ud800",
+    f"{CANARY}\u0660",
+    f"={CANARY}",
+    f"{CANARY}=x",
+    f"{CANARY}:",
+    f'"{CANARY}"',
+    f"Bearer {CANARY}",
+]
+
+
+@pytest.mark.parametrize("api_key", REFUSED, ids=ascii)
+@both_ways
+def test_a_key_that_no_header_can_carry_is_refused_and_never_quoted(
+    api_key: str, delete: Delete
+) -> None:
+    transport = ScriptedTransport()
+    with pytest.raises(InvalidApiKeyError, match="a character that an Auth") as raised:
+        delete(transport, api_key=api_key)
+    assert transport.requests == []
+    everything = [str(raised.value), repr(raised.value), *map(repr, vars(raised.value).values())]
+    assert CANARY not in "".join([*everything, *traceback.format_exception(raised.value)])
+    assert CANARY not in shown_locals(raised.value)
+
+
+@pytest.mark.parametrize("use_case", [DeleteSession, AsyncDeleteSession])
+def test_a_key_is_refused_before_any_call_is_made(
+    use_case: type[DeleteSession] | type[AsyncDeleteSession],
+) -> None:
+    transport = ScriptedTransport()
+    over = transport if use_case is DeleteSession else AsyncScriptedTransport(transport)
+    with pytest.raises(InvalidApiKeyError, match="the API key is empty"):
+        use_case(over, "")  # type: ignore[arg-type] # each gets its own kind
+
+
+@pytest.mark.parametrize("no_key", [7, b"fc-canary", ["fc-canary"], True], ids=repr)
+def test_a_key_of_another_type_is_refused_by_its_type_alone(no_key: object) -> None:
+    kind = type(no_key).__name__
+    with pytest.raises(InvalidApiKeyError) as raised:
+        DeleteSession(ScriptedTransport(), no_key)  # type: ignore[arg-type] # the point
+    assert str(raised.value).startswith(f"an API key is a str or None, not {kind}.")
+    assert CANARY not in shown_locals(raised.value)
+
+
+@given(st.text() | st.from_regex(r"[A-Za-z0-9._~+/-]{1,20}={0,3}.?", fullmatch=True))
+def test_every_key_is_refused_or_stands_in_the_header_as_it_is(api_key: str) -> None:
+    transport = ScriptedTransport(DESTROYED)
+    if re.fullmatch(r"[A-Za-z0-9\-._~+/]+=*", api_key):
+        delete_blocking(transport, api_key=api_key)
+        assert transport.requests[0].headers["Authorization"] == f"Bearer {api_key}"
+    else:
+        with pytest.raises(InvalidApiKeyError):
+            delete_blocking(transport, api_key=api_key)
+        assert transport.requests == []

@@ -1,0 +1,112 @@
+"""The optional figures of a receipt: whatever they are, the session stays destroyed."""
+
+import json
+import logging
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from firecrawl_interact.core import DeletionReceipt, Response, wire
+
+from .json_values import Json, json_values, numbers, texts
+from .log_records import log_records
+from .scripted_transport import SESSION_ID
+
+FIELDS = {
+    "sessionDurationMs": "session_duration_ms",
+    "creditsBilled": "credits_billed",
+    "status": "status",
+}
+NUMBERS = ["sessionDurationMs", "creditsBilled"]
+
+no_numbers = json_values.filter(lambda value: type(value) not in {int, float, type(None)})
+no_texts = json_values.filter(lambda value: type(value) not in {str, type(None)})
+
+
+def receipt(body: bytes) -> tuple[DeletionReceipt, list[logging.LogRecord]]:
+    """Read a body that must be a receipt, and what was logged meanwhile."""
+    request = wire.request(SESSION_ID, wire.headers(None))
+    with log_records() as records:
+        outcome = wire.read(
+            Response(200, {}, body), request=request, session_id=SESSION_ID, attempts=3
+        )
+    assert isinstance(outcome, DeletionReceipt)
+    assert (outcome.session_id, outcome.attempts) == (SESSION_ID, 3)
+    return outcome, records
+
+
+def destroyed(**fields: object) -> bytes:
+    return json.dumps({"success": True, **fields}).encode()
+
+
+def warned(records: list[logging.LogRecord]) -> list[str]:
+    assert all(record.name == "firecrawl_interact" for record in records)
+    assert all(record.levelno == logging.WARNING for record in records)
+    return [record.getMessage() for record in records]
+
+
+@given(st.integers())
+def test_whole_credits_are_an_int(credits_billed: int) -> None:
+    got, records = receipt(destroyed(creditsBilled=credits_billed))
+    assert (got.credits_billed, type(got.credits_billed)) == (credits_billed, int)
+    assert records == []
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_broken_credits_are_a_float(credits_billed: float) -> None:
+    got, records = receipt(destroyed(creditsBilled=credits_billed))
+    assert (got.credits_billed, type(got.credits_billed)) == (credits_billed, float)
+    assert records == []
+
+
+@given(numbers)
+@example(39095.00002861023)
+def test_the_duration_is_rounded_to_whole_milliseconds(duration: float) -> None:
+    got, records = receipt(destroyed(sessionDurationMs=duration))
+    assert (got.session_duration_ms, type(got.session_duration_ms)) == (round(duration), int)
+    assert records == []
+
+
+@given(texts)
+def test_the_status_is_kept_whatever_word_it_is(status: str) -> None:
+    got, records = receipt(destroyed(status=status))
+    assert got.status == status
+    assert records == []
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("fields", ["missing", "null"])
+def test_a_figure_that_is_missing_or_null_is_none_without_a_word(name: str, fields: str) -> None:
+    got, records = receipt(destroyed(**({} if fields == "missing" else {name: None})))
+    assert getattr(got, FIELDS[name]) is None
+    assert records == []
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@given(odd=no_numbers)
+def test_a_figure_that_is_no_number_is_none_with_a_warning(name: str, odd: Json) -> None:
+    got, records = receipt(destroyed(**{name: odd}))
+    assert getattr(got, FIELDS[name]) is None
+    assert warned(records) == [f"session '{SESSION_ID}': destroyed, but its bill cannot be read"]
+
+
+@given(no_texts)
+def test_a_status_that_is_no_text_is_none_with_a_warning(odd: Json) -> None:
+    got, records = receipt(destroyed(status=odd))
+    assert got.status is None
+    assert warned(records) == [f"session '{SESSION_ID}': destroyed, but its bill cannot be read"]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("odd", [b"1e400", b"-1e400", b"9" * 5_000])
+def test_a_number_beyond_all_numbers_is_none_with_a_warning(name: str, odd: bytes) -> None:
+    got, records = receipt(b'{"success":true,"%s":%s}' % (name.encode(), odd))
+    assert getattr(got, FIELDS[name]) is None
+    assert len(warned(records)) == 1
+
+
+def test_an_odd_figure_does_not_spoil_the_others() -> None:
+    got, records = receipt(destroyed(sessionDurationMs="long", creditsBilled=2, status="stopped"))
+    assert (got.session_duration_ms, got.credits_billed, got.status) == (None, 2, "stopped")
+    assert len(records) == 1

@@ -1,0 +1,210 @@
+"""The errors as objects: their tree, their words, and what survives a journey."""
+
+import copy
+import inspect
+import pickle
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from firecrawl_interact.core import (
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    DeleteSessionError,
+    DeletionReceipt,
+    RateLimitError,
+    ResponseError,
+    SessionFate,
+    TimedOutError,
+    TransportError,
+    UnauthorizedError,
+    UnreachableError,
+    errors,
+)
+
+from .scripted_transport import (
+    SESSION_ID,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    Delete,
+    ScriptedTransport,
+    both_ways,
+    error_of,
+)
+
+
+def family(kind: type[DeleteSessionError]) -> Iterator[type[DeleteSessionError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from family(child)
+
+
+KINDS = list(family(DeleteSessionError))
+
+
+def example(kind: type[DeleteSessionError]) -> DeleteSessionError:
+    """One with every attribute set to something unusual."""
+    error: DeleteSessionError
+    if issubclass(kind, ResponseError):
+        error = kind(
+            "HTTP 418: teapot",
+            session_id="a\nb",
+            attempts=3,
+            status=418,
+            message="teapot",
+            code="TEAPOT",
+            request_id="req-1",
+            retry_after=7.0,
+        )
+    elif issubclass(kind, UnreachableError):
+        error = kind(
+            "refused",
+            session_id="a\nb",
+            attempts=3,
+            session_fate=SessionFate.UNTOUCHED,
+            transient=False,
+        )
+    else:
+        error = kind("refused", session_id="a\nb", attempts=3)
+    error.session_fate = SessionFate.UNKNOWN
+    error.add_note("while closing the browser")
+    return error
+
+
+TRANSPORT_ERRORS = [
+    ConnectFailedError("refused", transient=False),
+    TimedOutError("late"),
+    ConnectionLostError("closed", stale=True),
+    ConnectionLostError("reset", transient=False),
+    BadResponseError("no HTTP", transient=False),
+]
+
+journeys = pytest.mark.parametrize(
+    "journey",
+    [
+        *[
+            lambda sent, protocol=protocol: pickle.loads(pickle.dumps(sent, protocol))  # noqa: S301 - our own
+            for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+        ],
+        copy.copy,
+        copy.deepcopy,
+    ],
+    ids=[*(f"pickle {n}" for n in range(pickle.HIGHEST_PROTOCOL + 1)), "copy", "deepcopy"],
+)
+
+
+@journeys
+@pytest.mark.parametrize(
+    "error", [*map(example, KINDS), *TRANSPORT_ERRORS], ids=lambda error: type(error).__name__
+)
+def test_every_error_survives_pickle_and_copy(
+    error: Exception, journey: Callable[[Exception], Exception]
+) -> None:
+    arrived = journey(error)
+    assert arrived is not error
+    assert type(arrived) is type(error)
+    assert (str(arrived), arrived.args) == (str(error), error.args)
+    assert vars(arrived) == vars(error)
+
+
+@journeys
+def test_a_receipt_survives_pickle_and_copy(
+    journey: Callable[[DeletionReceipt], DeletionReceipt],
+) -> None:
+    receipt = DeletionReceipt(
+        session_id="a", session_duration_ms=39095, credits_billed=2.5, status="stopped", attempts=2
+    )
+    assert journey(receipt) == receipt
+
+
+@both_ways
+def test_a_fate_that_the_tries_changed_survives_too(delete: Delete) -> None:
+    error = error_of(delete, ScriptedTransport(UNAVAILABLE, UNAUTHORIZED))
+    arrived = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert isinstance(arrived, UnauthorizedError)
+    assert arrived.session_fate is SessionFate.UNKNOWN
+    assert str(arrived) == str(error)
+    assert UnauthorizedError.session_fate is SessionFate.UNTOUCHED
+
+
+DRAWN = re.compile(r"^(?P<lead>[ │├└─]*)(?P<name>\w+Error)\b(?P<rest>.*)$", re.MULTILINE)
+
+
+def drawn_tree() -> Iterator[tuple[str, str | None, str]]:
+    """Each line of the drawing: the class, its parent, and what stands behind it."""
+    above: list[str] = []
+    for line in DRAWN.finditer(inspect.getdoc(errors) or ""):
+        depth = len(line["lead"]) // 4 - 1
+        above[depth:] = [line["name"]]
+        yield line["name"], above[depth - 1] if depth else None, line["rest"]
+
+
+def test_the_tree_that_is_drawn_is_the_tree() -> None:
+    drawn = {name: parent for name, parent, _ in drawn_tree()}
+    grown = {
+        kind.__name__: None if kind is DeleteSessionError else kind.__bases__[0].__name__
+        for kind in KINDS
+    }
+    assert drawn == grown
+
+
+def test_the_drawing_names_the_other_parents_and_the_fates() -> None:
+    kinds = {kind.__name__: kind for kind in KINDS}
+    for name, _, rest in drawn_tree():
+        kind = kinds[name]
+        assert issubclass(kind, ValueError) is ("(ValueError)" in rest)
+        told = re.search(r"\b(gone|untouched|unknown)\b", rest)
+        if told:
+            assert kind.session_fate is SessionFate(told[0])
+        else:
+            assert kind in {DeleteSessionError, ResponseError}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_error_says_what_it_is_and_what_to_do(kind: type[DeleteSessionError]) -> None:
+    assert kind.__doc__
+    assert kind.__doc__ not in {base.__doc__ for base in kind.__bases__}
+    assert re.fullmatch(r"[A-Z].*\.", kind.advice)
+    assert kind.advice in str(kind("refused"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_error_can_be_made_from_a_reason_alone(kind: type[DeleteSessionError]) -> None:
+    error = kind("refused")
+    assert str(error) == f"refused. {kind.advice}"
+    assert (error.session_id, error.attempts) == (None, 0)
+    assert error.session_fate is kind.session_fate
+
+
+def test_an_unreachable_service_is_worth_another_try_unless_told_otherwise() -> None:
+    assert UnreachableError("refused").transient
+    assert UnreachableError("refused").session_fate is SessionFate.UNKNOWN
+
+
+def test_an_answer_that_is_not_given_has_nothing_to_tell() -> None:
+    error = ResponseError("HTTP 0")
+    assert (error.status, error.message, error.code) == (0, None, None)
+    assert (error.request_id, error.retry_after) == (None, None)
+
+
+def test_a_wait_is_advised_only_where_waiting_helps() -> None:
+    assert "in 7 seconds" in RateLimitError("HTTP 429", retry_after=7.4).advice
+    assert "seconds" not in UnauthorizedError("HTTP 401", retry_after=7.4).advice
+    assert RateLimitError.advice == "Delete it again in a minute."
+
+
+def test_an_id_is_escaped_in_the_words() -> None:
+    error = UnauthorizedError("HTTP 401", session_id="a\n\x1b[31mé'", attempts=1)
+    assert str(error).startswith('Session "a\\n\\x1b[31m\\xe9\'": HTTP 401. ')
+
+
+def test_one_try_is_not_counted_in_the_words() -> None:
+    assert "Tried" not in str(UnauthorizedError("HTTP 401", session_id=SESSION_ID, attempts=1))
+    assert "Tried 2 times." in str(UnauthorizedError("HTTP 401", session_id=SESSION_ID, attempts=2))
+
+
+def test_every_error_of_a_call_can_be_caught_by_its_root() -> None:
+    assert all(issubclass(kind, DeleteSessionError) for kind in KINDS)
+    assert not issubclass(TransportError, DeleteSessionError)

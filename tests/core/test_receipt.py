@@ -1,0 +1,91 @@
+"""The receipt as an object."""
+
+import msgspec
+import pytest
+
+from firecrawl_interact.core import DeletionReceipt, SessionFate
+
+from .scripted_transport import SESSION_ID, Delete, ScriptedTransport, answer, both_ways
+
+RECEIPT = DeletionReceipt(
+    session_id=SESSION_ID,
+    session_duration_ms=39095,
+    credits_billed=2,
+    status="stopped",
+    attempts=1,
+)
+
+
+@pytest.mark.parametrize("name", DeletionReceipt.__struct_fields__)
+def test_a_receipt_cannot_be_changed(name: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(RECEIPT, name, None)
+
+
+def test_a_receipt_is_as_good_as_its_equal() -> None:
+    assert msgspec.structs.replace(RECEIPT) == RECEIPT
+    assert len({RECEIPT, msgspec.structs.replace(RECEIPT)}) == 1
+
+
+def test_a_receipt_is_made_by_names() -> None:
+    with pytest.raises(TypeError):
+        DeletionReceipt(SESSION_ID)  # type: ignore[call-arg] # the point
+
+
+def test_a_receipt_says_that_the_session_is_gone() -> None:
+    assert RECEIPT.session_fate is SessionFate.GONE
+
+
+def test_a_figure_that_was_not_given_is_none() -> None:
+    receipt = DeletionReceipt(session_id=SESSION_ID)
+    assert receipt.session_duration_ms is None
+    assert receipt.credits_billed is None
+    assert receipt.status is None
+    assert receipt.attempts == 1
+
+
+def test_a_receipt_is_written_to_json() -> None:
+    assert msgspec.json.encode(RECEIPT) == (
+        b'{"session_id":"%s","session_duration_ms":39095,"credits_billed":2,'
+        b'"status":"stopped","attempts":1}' % SESSION_ID.encode()
+    )
+
+
+def test_a_receipt_is_read_back_from_json() -> None:
+    written = msgspec.json.encode(RECEIPT)
+    assert msgspec.json.decode(written, type=DeletionReceipt) == RECEIPT
+
+
+@pytest.mark.parametrize(
+    ("wire", "whole"),
+    [
+        (39095.00002861023, 39095),
+        (39094.99997, 39095),
+        (0.4, 0),
+        (0.6, 1),
+        (0, 0),
+        (7, 7),
+        (1e3, 1000),
+        (1e15 + 0.6, 10**15 + 1),
+        (-1.6, -2),
+    ],
+)
+@both_ways
+def test_the_duration_is_whole_milliseconds(wire: float, whole: int, delete: Delete) -> None:
+    transport = ScriptedTransport(answer(200, {"success": True, "sessionDurationMs": wire}))
+    duration = delete(transport).session_duration_ms
+    assert (duration, type(duration)) == (whole, int)
+
+
+@pytest.mark.parametrize("figure", [2**63, 2**64, -(2**64), 1e30, 1e308, 10**400])
+@both_ways
+def test_a_receipt_with_an_absurd_figure_can_still_be_written(
+    figure: float, delete: Delete
+) -> None:
+    content = {"success": True, "sessionDurationMs": figure, "creditsBilled": figure}
+    receipt = delete(ScriptedTransport(answer(200, content)))
+    assert msgspec.json.encode(receipt)
+
+
+def test_the_fates_are_three_words() -> None:
+    assert [fate.value for fate in SessionFate] == ["gone", "untouched", "unknown"]

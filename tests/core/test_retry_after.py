@@ -1,0 +1,226 @@
+"""How long the service asks to wait, in which forms, and what is made of it."""
+
+import string
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from firecrawl_interact.core import (
+    RateLimitError,
+    ResponseError,
+    RetryPolicy,
+    ServiceUnavailableError,
+)
+
+from .scripted_transport import (
+    DESTROYED,
+    Delete,
+    ScriptedTransport,
+    answer,
+    both_ways,
+    delete_blocking,
+    error_of,
+)
+
+DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
+
+
+def asked(
+    retry_after: str | None = None, date: str | None = DATE, *, said: str = "", status: int = 429
+) -> float | None:
+    """The seconds that an answer asks for, as its error tells them."""
+    headers = {"retry-after": retry_after, "date": date}
+    given_headers = {name: value for name, value in headers.items() if value is not None}
+    transport = ScriptedTransport(answer(status, {"success": False, "error": said}, given_headers))
+    error = error_of(delete_blocking, transport, retry=RetryPolicy(max_attempts=1))
+    assert isinstance(error, ResponseError)
+    return error.retry_after
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0", 0.0),
+        ("7", 7.0),
+        ("00010", 10.0),
+        (" \t7 ", 7.0),
+        ("999999999", 999_999_999.0),
+        ("Sun, 06 Nov 1994 08:50:07 GMT", 30.0),
+        ("Sunday, 06-Nov-94 08:50:07 GMT", 30.0),
+        ("Mon, 07 Nov 1994 08:49:37 GMT", 86_400.0),
+        ("Sun, 06 Nov 1994 10:49:38 +0200", 1.0),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
+        ("Sun, 06 Nov 1994 08:49:36 GMT", 0.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_counted_from_the_answer_s_own(
+    header: str, seconds: float
+) -> None:
+    assert asked(header) == seconds
+
+
+NEITHER = [
+    "",
+    "-1",
+    "+1",
+    "1.5",
+    "inf",
+    "nan",
+    "1e3",
+    "1_0",
+    "0x10",
+    "5 s",
+    "5, 7",
+    "5,",
+    "\u0665",
+    "\u00a07",
+    "9" * 10,
+    "9" * 5_000,
+    "soon",
+    "Fri, 31 Dec 100000 23:59:59 GMT",
+    "Sun, 06 Nov 1994 99:99:99 GMT",
+    "Sun, 99 Nov 1994 08:49:37 GMT",
+]
+
+
+@pytest.mark.parametrize("header", NEITHER, ids=lambda header: ascii(header[:40]))
+def test_what_is_neither_is_ignored(header: str) -> None:
+    assert asked(header) is None
+
+
+@pytest.mark.parametrize("header", NEITHER, ids=lambda header: ascii(header[:40]))
+def test_what_is_neither_leaves_the_word_to_the_text(header: str) -> None:
+    assert asked(header, said="please retry after 34s, resets at noon") == 34.0
+
+
+@pytest.mark.parametrize("date", [None, "", "today", "784111777"])
+def test_a_date_without_the_answer_s_own_date_is_ignored(date: str | None) -> None:
+    assert asked(DATE, date) is None
+    assert asked(DATE, date, said="retry after 5s") == 5.0
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("Rate limit exceeded. Upgrade your plan or please retry after 34s, resets at noon", 34.0),
+        ("Retry after 2s", 2.0),
+        ("retry after 2 s", 2.0),
+        ("RETRY AFTER 60S.", 60.0),
+        ("retry after 0s", 0.0),
+        ("retry after 999999999s", 999_999_999.0),
+        ("retry after 2 seconds", 2.0),
+        ("retry after 9999999999s", None),
+        ("retry after -2s", None),
+        ("retry after 2m", None),
+        ("retry after a while", None),
+        ("retry after \u0662s", None),
+        ("retry deletion shortly", None),
+        ("", None),
+    ],
+)
+def test_without_the_header_the_text_tells_the_wait(said: str, seconds: float | None) -> None:
+    assert asked(None, said=said) == seconds
+
+
+def test_the_header_goes_before_the_text() -> None:
+    assert asked("7", said="retry after 34s") == 7.0
+    assert asked("Sun, 06 Nov 1994 08:49:46 GMT", said="retry after 34s") == 9.0
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 503])
+def test_the_wait_is_told_whatever_the_status(status: int) -> None:
+    assert asked("7", status=status) == 7.0
+
+
+@given(
+    st.text(max_size=40)
+    | st.text(string.digits + "-+:,. GMTSunNov\u0665", max_size=40)
+    | st.sampled_from([DATE, "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]),
+    st.text(max_size=40) | st.sampled_from([DATE, "Sun Nov  6 08:49:37 1994"]),
+)
+@example("Sun, 06 Nov 1994 08:49:37 -0000", DATE)
+@example(DATE, "Sun, 06 Nov 1994 08:49:37 -0000")
+def test_no_header_is_ever_an_exception_or_a_wait_backwards(header: str, date: str) -> None:
+    wait = asked(header, date)
+    assert wait is None or 0 <= wait < float("inf")
+
+
+moments = st.datetimes(
+    datetime(1971, 1, 1),
+    datetime(2100, 1, 1),
+).map(lambda moment: moment.replace(microsecond=0, tzinfo=timezone.utc))  # noqa: UP017
+
+
+@given(moments, st.integers(0, 10_000_000))
+def test_a_date_asks_for_the_time_between_it_and_the_answer(now: datetime, wait: int) -> None:
+    later = format_datetime(now + timedelta(seconds=wait), usegmt=True)
+    assert asked(later, format_datetime(now, usegmt=True)) == wait
+
+
+@both_ways
+@pytest.mark.parametrize("status", [429, 503, 502, 408])
+def test_the_pause_is_what_the_service_asked_for(status: int, delete: Delete) -> None:
+    busy = answer(status, {"success": False}, {"retry-after": "34"})
+    transport = ScriptedTransport(busy, DESTROYED)
+    assert delete(transport).attempts == 2
+    assert transport.sleeps == [34.0]
+
+
+@both_ways
+def test_a_wait_longer_than_the_longest_pause_is_honoured(delete: Delete) -> None:
+    transport = ScriptedTransport(answer(429, None, {"retry-after": "200"}), DESTROYED)
+    delete(transport, retry=RetryPolicy(longest_pause=1))
+    assert transport.sleeps == [200.0]
+
+
+@both_ways
+def test_a_wait_of_nothing_is_no_wait(delete: Delete) -> None:
+    transport = ScriptedTransport(answer(429, None, {"retry-after": "0"}), DESTROYED)
+    assert delete(transport).attempts == 2
+    assert transport.sleeps == []
+
+
+@both_ways
+@pytest.mark.parametrize("seconds", ["240", "241", "999999999"])
+def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(
+    seconds: str, delete: Delete
+) -> None:
+    transport = ScriptedTransport(answer(429, None, {"retry-after": seconds}))
+    error = error_of(delete, transport, retry=RetryPolicy(deadline=240))
+    assert isinstance(error, RateLimitError)
+    assert error.retry_after == float(seconds)
+    assert error.transient
+    assert str(error).endswith(f"Delete it again in {seconds} seconds.")
+    assert (len(transport.requests), transport.sleeps) == (1, [])
+
+
+@both_ways
+def test_a_wait_that_just_fits_is_begun(delete: Delete) -> None:
+    transport = ScriptedTransport(answer(503, None, {"retry-after": "239"}), DESTROYED)
+    assert delete(transport, retry=RetryPolicy(deadline=240)).attempts == 2
+    assert transport.timeouts == [90, 1]
+
+
+@both_ways
+def test_each_answer_tells_its_own_wait(delete: Delete) -> None:
+    transport = ScriptedTransport(
+        answer(429, None, {"retry-after": "5"}),
+        answer(429, {"error": "retry after 6s"}),
+        answer(503, None),
+        DESTROYED,
+    )
+    delete(transport)
+    assert transport.sleeps == [5.0, 6.0, 3.0]
+
+
+@both_ways
+def test_the_last_error_tells_its_wait(delete: Delete) -> None:
+    transport = ScriptedTransport(*[answer(503, None, {"retry-after": "5"})] * 4)
+    error = error_of(delete, transport)
+    assert isinstance(error, ServiceUnavailableError)
+    assert (error.retry_after, error.attempts) == (5.0, 4)
+    assert transport.sleeps == [5.0] * 3

@@ -1,0 +1,164 @@
+"""What a policy takes, and how long its pauses are."""
+
+import math
+from typing import NamedTuple
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from firecrawl_interact.core import ConnectFailedError, RetryPolicy
+
+from .scripted_transport import DESTROYED, Delete, ScriptedTransport, both_ways, error_of
+
+TIMES = ["attempt_timeout", "deadline"]
+PAUSES = ["first_pause", "longest_pause"]
+
+
+def test_the_usual_policy() -> None:
+    assert RetryPolicy() == RetryPolicy(
+        max_attempts=4, attempt_timeout=90, deadline=240, first_pause=0.5, longest_pause=8
+    )
+
+
+def test_a_policy_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        RetryPolicy().max_attempts = 5  # type: ignore[misc] # the point
+
+
+def test_a_policy_is_named_argument_by_argument() -> None:
+    with pytest.raises(TypeError):
+        RetryPolicy(4)  # type: ignore[call-arg] # the point
+
+
+@pytest.mark.parametrize("tries", [0, -1])
+def test_at_least_one_request_is_made(tries: int) -> None:
+    with pytest.raises(ValueError, match=f"^max_attempts must be at least 1, not {tries}"):
+        RetryPolicy(max_attempts=tries)
+
+
+@pytest.mark.parametrize("tries", [True, 1.0, 2.5, "4", None, math.inf], ids=repr)
+def test_tries_are_whole(tries: object) -> None:
+    with pytest.raises(TypeError, match=r"^max_attempts must be an int"):
+        RetryPolicy(max_attempts=tries)  # type: ignore[arg-type] # the point
+
+
+@pytest.mark.parametrize("name", TIMES + PAUSES)
+@pytest.mark.parametrize("seconds", [True, "8", None, 1j], ids=repr)
+def test_times_are_numbers(name: str, seconds: object) -> None:
+    with pytest.raises(TypeError, match=f"^{name} must be seconds"):
+        RetryPolicy(**{name: seconds})  # type: ignore[arg-type] # the point
+
+
+@pytest.mark.parametrize("name", TIMES + PAUSES)
+@pytest.mark.parametrize("seconds", [-1, -0.001, math.nan, math.inf, -math.inf, 86_401, 86_400.1])
+def test_times_are_of_this_world(name: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be seconds"):
+        RetryPolicy(**{name: seconds})  # type: ignore[arg-type] # mypy cannot know the name
+
+
+@pytest.mark.parametrize("name", TIMES)
+@pytest.mark.parametrize("seconds", [0, 0.0])
+def test_no_time_at_all_is_not_enough_and_does_not_mean_for_ever(name: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be seconds"):
+        RetryPolicy(**{name: seconds})  # type: ignore[arg-type] # mypy cannot know the name
+
+
+@pytest.mark.parametrize("name", TIMES + PAUSES)
+@pytest.mark.parametrize("seconds", [0.001, 1, 86_400, 86_400.0])
+def test_a_day_is_the_most(name: str, seconds: float) -> None:
+    policy = RetryPolicy(**{name: seconds})  # type: ignore[arg-type] # mypy cannot know the name
+    assert getattr(policy, name) == seconds
+
+
+@pytest.mark.parametrize("name", PAUSES)
+def test_a_pause_can_be_nothing(name: str) -> None:
+    policy = RetryPolicy(**{name: 0})
+    assert policy.pause(1, lambda: 1.0) == 0
+
+
+class Pause(NamedTuple):
+    """The bounds of a pause, by the usual policy."""
+
+    repeat: int
+    shortest: float
+    longest: float
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [Pause(1, 0.5, 1), Pause(2, 1, 2), Pause(3, 2, 4), Pause(4, 4, 8), Pause(5, 4, 8)],
+)
+def test_a_pause_is_half_fixed_half_random_and_doubles_up_to_the_longest(bounds: Pause) -> None:
+    policy = RetryPolicy()
+    assert policy.pause(bounds.repeat, lambda: 0.0) == bounds.shortest
+    assert policy.pause(bounds.repeat, lambda: 1.0) == bounds.longest
+    assert policy.pause(bounds.repeat, lambda: 0.5) == (bounds.shortest + bounds.longest) / 2
+
+
+seconds = st.floats(0, 86_400)
+
+
+@given(seconds, seconds, st.integers(1, 10_000), st.floats(0, 1))
+@example(86_400.0, 86_400.0, 10**9, 1.0)
+def test_every_pause_is_within_its_bounds(
+    first: float, longest: float, repeat: int, chance: float
+) -> None:
+    policy = RetryPolicy(first_pause=first, longest_pause=longest)
+    pause = policy.pause(repeat, lambda: chance)
+    most = min(longest, first * 2.0 ** min(repeat, 1_000))
+    assert most / 2 <= pause <= most
+    assert pause <= policy.pause(repeat + 1, lambda: chance)
+
+
+@both_ways
+def test_the_pauses_of_a_call_double(delete: Delete) -> None:
+    transport = ScriptedTransport(*[ConnectFailedError("refused")] * 6, DESTROYED)
+    delete(transport, retry=RetryPolicy(max_attempts=7), random=lambda: 0.0)
+    assert transport.sleeps == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
+
+
+@both_ways
+def test_the_randomness_is_the_caller_s(delete: Delete) -> None:
+    chances = iter([0.0, 0.5, 1.0])
+    transport = ScriptedTransport(*[ConnectFailedError("refused")] * 3, DESTROYED)
+    delete(transport, random=lambda: next(chances))
+    assert transport.sleeps == [0.5, 1.5, 4.0]
+
+
+@both_ways
+@pytest.mark.parametrize("tries", [1, 2, 5])
+def test_no_more_requests_than_the_policy_asks_for(tries: int, delete: Delete) -> None:
+    transport = ScriptedTransport(*[ConnectFailedError("refused")] * 9)
+    error = error_of(delete, transport, retry=RetryPolicy(max_attempts=tries))
+    assert len(transport.requests) == error.attempts == tries
+    assert len(transport.sleeps) == tries - 1
+
+
+@both_ways
+def test_a_try_gets_its_own_time_or_what_is_left(delete: Delete) -> None:
+    transport = ScriptedTransport(*[ConnectFailedError("refused")] * 3, DESTROYED, busy=[1, 1, 0.5])
+    delete(transport, retry=RetryPolicy(attempt_timeout=90, deadline=240), random=lambda: 0.0)
+    assert transport.timeouts == [90, 90, 240 - 90 - 0.5 - 90 - 1, 58.5 / 2 - 2]
+
+
+@both_ways
+def test_a_deadline_shorter_than_a_try_bounds_the_try(delete: Delete) -> None:
+    transport = ScriptedTransport(DESTROYED)
+    delete(transport, retry=RetryPolicy(attempt_timeout=90, deadline=20))
+    assert transport.timeouts == [20]
+
+
+@both_ways
+def test_a_pause_that_does_not_fit_in_the_deadline_is_not_begun(delete: Delete) -> None:
+    transport = ScriptedTransport(ConnectFailedError("refused"))
+    error_of(delete, transport, retry=RetryPolicy(deadline=0.5))
+    assert transport.sleeps == []
+
+
+@both_ways
+def test_a_pause_that_took_too_long_ends_the_call(delete: Delete) -> None:
+    transport = ScriptedTransport(ConnectFailedError("refused"), overslept=[239.25])
+    error = error_of(delete, transport, retry=RetryPolicy(deadline=240))
+    assert transport.sleeps == [0.75]
+    assert error.attempts == len(transport.requests) == 1

@@ -1,0 +1,55 @@
+"""The port: what crosses it, and the four kinds of failure."""
+
+import pytest
+
+from firecrawl_interact.core import (
+    MAX_BODY_BYTES,
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    Request,
+    Response,
+    TimedOutError,
+    TransportError,
+)
+
+KINDS = [ConnectFailedError, TimedOutError, ConnectionLostError, BadResponseError]
+
+
+def test_there_are_four_kinds_of_failure() -> None:
+    assert set(TransportError.__subclasses__()) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_connection_that_failed_reached_nothing(kind: type[TransportError]) -> None:
+    assert kind("words").sent is (kind is not ConnectFailedError)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_failure_says_its_words_and_whether_repeating_can_help(
+    kind: type[TransportError],
+) -> None:
+    assert str(kind("words")) == "words"
+    assert kind("words").transient is True
+    assert kind("words", transient=False).transient is False
+
+
+def test_a_lost_connection_is_not_stale_unless_told() -> None:
+    assert ConnectionLostError("words").stale is False
+    assert ConnectionLostError("words", stale=True).stale is True
+    assert ConnectionLostError("words", stale=True).transient is True
+
+
+@pytest.mark.parametrize("crossing", [Request("DELETE", "/x", {}), Response(200, {}, b"")])
+def test_what_crosses_the_port_cannot_be_changed(crossing: Request | Response) -> None:
+    with pytest.raises(AttributeError):
+        crossing.headers = {}  # type: ignore[misc] # the point
+
+
+def test_what_crosses_the_port_is_as_good_as_its_equal() -> None:
+    assert Request("DELETE", "/x", {"a": "b"}) == Request("DELETE", "/x", {"a": "b"})
+    assert Response(200, {"a": "b"}, b"c") == Response(200, {"a": "b"}, b"c")
+
+
+def test_an_answer_is_at_most_a_mebibyte() -> None:
+    assert MAX_BODY_BYTES == 1_048_576
