@@ -48,6 +48,9 @@ class Proxy(msgspec.Struct, frozen=True):
         """What it must be told with a request or a CONNECT."""
         return {} if self.authorization is None else {"Proxy-Authorization": self.authorization}
 
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("url", str(self))]
+
     def __repr__(self) -> str:
         return f"Proxy({str(self)!r})"
 

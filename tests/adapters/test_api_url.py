@@ -193,6 +193,7 @@ def test_a_proxy_hides_its_password() -> None:
     proxy = parse_proxy("http://user:secret@proxy:3128")
     assert repr(proxy) == "Proxy('http://***@proxy:3128')"
     assert str(proxy) == "http://***@proxy:3128"
+    assert list(proxy.__rich_repr__()) == [("url", "http://***@proxy:3128")]
     assert str(parse_proxy("http://proxy:3128")) == "http://proxy:3128"
 
 

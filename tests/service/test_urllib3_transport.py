@@ -487,7 +487,7 @@ def test_requests_one_after_another_share_one_connection() -> None:
     [
         OK + b"surplus",
         b"HTTP/1.1 204 No Content\r\n\r\nbody",
-        OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+        OK.replace(b"\r\n\r\n", b"\r\nConnection: x, Close\r\n\r\n"),
         OK.replace(b"HTTP/1.1", b"HTTP/1.0"),
     ],
     ids=["surplus", "204 with a body", "close", "HTTP/1.0"],
@@ -636,6 +636,31 @@ def test_threads_get_their_own_answers_over_as_many_connections() -> None:
         assert server.connections <= 16
 
 
+def test_threads_that_send_first_at_once_share_one_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    make, urlopen = urllib3.PoolManager.connection_from_host, urllib3.HTTPConnectionPool.urlopen
+    all_make_one = threading.Barrier(4, timeout=PATIENCE)
+    pools: set[object] = set()
+
+    def make_at_once(*args: object) -> object:
+        all_make_one.wait()
+        return make(*args)  # type: ignore[arg-type]  # handed on as they came
+
+    def remember(*args: object, **kwargs: object) -> object:
+        pools.add(args[0])
+        return urlopen(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
+
+    monkeypatch.setattr(urllib3.PoolManager, "connection_from_host", make_at_once)
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, "urlopen", remember)
+    with Server(always(OK)) as server, Urllib3Transport(server.url) as transport:
+        threads = [threading.Thread(target=send, args=(transport,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(server.requests) == 4
+    assert len(pools) == 1
+
+
 # --- time ----------------------------------------------------------------------------------
 
 
@@ -673,6 +698,21 @@ def test_a_name_with_many_addresses_has_one_connect_timeout(
             assert 0.3 < time.monotonic() - before < 1
             addresses[-1:] = [(*addresses[0][:4], ("127.0.0.1", server.port))]
             assert send(transport) == b"ok"
+
+
+def test_the_address_that_answers_gets_all_the_time_that_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Server(lambda peer: peer.wait_for_close()) as server:
+        address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [address, address])
+        before = time.monotonic()
+        with (
+            Urllib3Transport("https://service.example", connect_timeout=0.4) as transport,
+            pytest.raises(ConnectFailedError),
+        ):
+            send(transport)
+        assert time.monotonic() - before >= 0.39
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
@@ -993,6 +1033,8 @@ def test_a_proxy_may_speak_tls_itself(certificates: Certificates) -> None:
             assert send(transport) == b"ok"
             assert send(transport) == b"ok"
         assert len(server.requests) == 2
+        # Bytes that nobody asked for could wait in it unseen, so no such connection is kept.
+        assert proxy.connections == 2
 
 
 def test_a_tls_proxy_that_cannot_be_verified_is_refused_for_good(

@@ -1,0 +1,283 @@
+"""Runs of many sessions, in both ways, and what is watched of them."""
+
+import asyncio
+import re
+import threading
+import uuid
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+)
+from concurrent.futures import Executor
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
+
+import pytest
+
+from firecrawl_interact.adapters import (
+    AsyncInMemoryTransport,
+    FakeService,
+    InMemoryTransport,
+)
+from firecrawl_interact.core import (
+    AsyncDeleteManySessions,
+    AsyncDeleteSession,
+    DeleteManySessions,
+    DeleteSession,
+    DeleteSessionError,
+    DeletionReceipt,
+    Request,
+    Response,
+    RetryPolicy,
+    SessionFate,
+)
+
+from . import virtual_time
+from .scripted_transport import DESTROYED
+
+KEY = "fc-test"
+GONE, UNTOUCHED, UNKNOWN = SessionFate.GONE, SessionFate.UNTOUCHED, SessionFate.UNKNOWN
+Outcome = DeletionReceipt | DeleteSessionError
+SessionIds = Iterable[str | uuid.UUID]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_WAIT = re.compile(rb"retry after ([0-9]+)s")
+
+
+def unchecked(value: object) -> Any:
+    """Pass what a type checker would not let pass, as programs without one do."""
+    return value
+
+
+def id_of(request: Request) -> str:
+    return request.path.removeprefix("/v2/interact/")
+
+
+# Over the fake service, in both ways
+
+
+class Sent(NamedTuple):
+    at: float
+    session_id: str
+
+
+class Record:
+    """What was sent when, and the pauses that the service asked for meanwhile."""
+
+    def __init__(self) -> None:
+        self.sent: list[Sent] = []
+        self.refused: list[str] = []
+        self.pauses: list[tuple[float, float]] = []
+
+    def note(self, at: float, request: Request, response: Response) -> Response:
+        if response.status == 429:
+            self.refused.append(id_of(request))
+            told = _WAIT.search(response.body)
+            if told:
+                self.pauses.append((at, at + int(told[1])))
+        return response
+
+    def sent_during_a_pause(self) -> list[Sent]:
+        return [
+            sent
+            for sent in self.sent
+            if any(began < sent.at < ended for began, ended in self.pauses)
+        ]
+
+
+class RecordingTransport(InMemoryTransport):
+    def __init__(self, service: FakeService, record: Record) -> None:
+        super().__init__(service)
+        self._record = record
+
+    def send(self, request: Request, timeout: float) -> Response:
+        self._record.sent.append(Sent(self.monotonic(), id_of(request)))
+        response = super().send(request, timeout)
+        return self._record.note(self.monotonic(), request, response)
+
+
+class AsyncRecordingTransport(AsyncInMemoryTransport):
+    def __init__(self, service: FakeService, record: Record) -> None:
+        super().__init__(service)
+        self._record = record
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        self._record.sent.append(Sent(self.monotonic(), id_of(request)))
+        response = await super().send(request, timeout)
+        return self._record.note(self.monotonic(), request, response)
+
+
+class Result(NamedTuple):
+    outcomes: list[Outcome]
+    record: Record
+
+    @property
+    def receipts(self) -> list[DeletionReceipt]:
+        return [outcome for outcome in self.outcomes if isinstance(outcome, DeletionReceipt)]
+
+    @property
+    def errors(self) -> list[DeleteSessionError]:
+        return [outcome for outcome in self.outcomes if isinstance(outcome, DeleteSessionError)]
+
+
+class DeleteMany(Protocol):
+    """One run to its end, in one of the two ways."""
+
+    def __call__(
+        self,
+        service: FakeService,
+        session_ids: SessionIds,
+        *,
+        concurrency: int = ...,
+        retry: RetryPolicy = ...,
+    ) -> Result: ...
+
+
+def delete_many_blocking(
+    service: FakeService,
+    session_ids: SessionIds,
+    *,
+    concurrency: int = 8,
+    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+) -> Result:
+    record = Record()
+    transport = RecordingTransport(service, record)
+    delete_session = DeleteSession(transport, KEY, retry=retry, random=lambda: 0.5)
+    deletions = DeleteManySessions(delete_session, concurrency=concurrency)(session_ids)
+    return Result(list(deletions), record)
+
+
+def delete_many_awaited(
+    service: FakeService,
+    session_ids: SessionIds,
+    *,
+    concurrency: int = 8,
+    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+) -> Result:
+    record = Record()
+    transport = AsyncRecordingTransport(service, record)
+    delete_session = AsyncDeleteSession(transport, KEY, retry=retry, random=lambda: 0.5)
+    delete_many_sessions = AsyncDeleteManySessions(delete_session, concurrency=concurrency)
+    return Result(virtual_time.run(listed(delete_many_sessions(session_ids))), record)
+
+
+both_ways = pytest.mark.parametrize(
+    "delete_many", [delete_many_blocking, delete_many_awaited], ids=["blocking", "awaited"]
+)
+
+
+async def listed(outcomes: AsyncIterable[Outcome]) -> list[Outcome]:
+    return [outcome async for outcome in outcomes]
+
+
+def open_sessions(service: FakeService, count: int) -> list[str]:
+    return [service.open_session() for _ in range(count)]
+
+
+# Over functions, to steer each exchange
+
+
+class FunctionTransport:
+    """Lets a function answer for each id, on a clock that only waits move."""
+
+    def __init__(
+        self,
+        answer: Callable[[str], Response] = lambda _: DESTROYED,
+        on_sleep: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.sent: list[str] = []
+        self.sleeps: list[float] = []
+        self.now = 0.0
+        self._answer = answer
+        self._on_sleep = on_sleep
+
+    def send(self, request: Request, timeout: float) -> Response:
+        self.sent.append(id_of(request))
+        return self._answer(id_of(request))
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+        self._on_sleep()
+
+
+async def at_once(session_id: str) -> Response:
+    return DESTROYED
+
+
+class AsyncFunctionTransport:
+    """Lets a coroutine answer for each id, on the clock of the event loop."""
+
+    def __init__(
+        self,
+        answer: Callable[[str], Awaitable[Response]] = at_once,
+        on_sleep: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.sent: list[str] = []
+        self.ended: list[str] = []
+        self._answer = answer
+        self._on_sleep = on_sleep
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        self.sent.append(id_of(request))
+        response = await self._answer(id_of(request))
+        self.ended.append(id_of(request))
+        return response
+
+    def monotonic(self) -> float:
+        return virtual_time.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._on_sleep()
+
+
+def many(
+    transport: FunctionTransport, *, concurrency: int = 8, executor: Executor | None = None
+) -> DeleteManySessions:
+    delete_session = DeleteSession(transport, KEY, random=lambda: 0.5)
+    return DeleteManySessions(delete_session, concurrency=concurrency, executor=executor)
+
+
+def many_awaited(
+    transport: AsyncFunctionTransport, *, concurrency: int = 8
+) -> AsyncDeleteManySessions:
+    delete_session = AsyncDeleteSession(transport, KEY, random=lambda: 0.5)
+    return AsyncDeleteManySessions(delete_session, concurrency=concurrency)
+
+
+class Ids:
+    """Ids without an end: "0", "1", and so on. Counts those that were taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while True:
+            self.taken += 1
+            yield str(self.taken - 1)
+
+    async def __aiter__(self) -> AsyncGenerator[str]:
+        for session_id in iter(self):
+            yield session_id
+
+
+def after(seconds: float, response: Response = DESTROYED) -> Callable[[str], Awaitable[Response]]:
+    async def answer(session_id: str) -> Response:
+        await asyncio.sleep(seconds)
+        return response
+
+    return answer
+
+
+def library_threads() -> list[threading.Thread]:
+    return [
+        thread for thread in threading.enumerate() if thread.name.startswith("firecrawl_interact")
+    ]

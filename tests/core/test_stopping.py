@@ -1,0 +1,542 @@
+"""Runs of many sessions that are stopped, or left before their end."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import threading
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Generator,
+    Iterator,
+)
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from firecrawl_interact.adapters import (
+    FakeService,
+    InMemoryTransport,
+)
+from firecrawl_interact.core import (
+    AsyncDeletions,
+    DeleteManySessions,
+    DeleteSession,
+    DeleteSessionError,
+    DeletionReceipt,
+    RateLimitError,
+    Response,
+    ServiceUnavailableError,
+    UnreachableError,
+)
+
+from . import virtual_time
+from .scripted_transport import DESTROYED, UNAVAILABLE
+from .side_by_side import (
+    KEY,
+    UNTOUCHED,
+    AsyncFunctionTransport,
+    FunctionTransport,
+    Ids,
+    Outcome,
+    after,
+    library_threads,
+    listed,
+    many,
+    many_awaited,
+    open_sessions,
+)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    assert not library_threads()
+
+
+# Stopped
+
+
+def test_stop_lets_what_is_in_flight_end_with_its_outcome() -> None:
+    together = threading.Barrier(2)
+    stopped = threading.Event()
+
+    def answer(session_id: str) -> Response:
+        if together.wait(10) == 0:
+            deletions.stop()
+            stopped.set()
+        assert stopped.wait(10)
+        return DESTROYED
+
+    ids = Ids()
+    deletions = many(FunctionTransport(answer), concurrency=2)(ids)
+    assert {outcome.session_id for outcome in deletions} == {"0", "1"}
+    assert ids.taken == 2
+
+
+def test_stop_lets_what_is_in_flight_and_awaited_end_with_its_outcome() -> None:
+    async def main() -> None:
+        ids, transport = Ids(), AsyncFunctionTransport(after(10))
+        deletions = many_awaited(transport, concurrency=2)(ids)
+        asyncio.get_running_loop().call_at(5, deletions.stop)
+        outcomes = await listed(deletions)
+        assert {outcome.session_id for outcome in outcomes} == {"0", "1"}
+        assert transport.sent == ["0", "1"]
+        assert ids.taken == 2
+
+    virtual_time.run(main())
+
+
+def test_stop_ends_who_waits_with_what_the_last_try_met() -> None:
+    transport = FunctionTransport(lambda _: UNAVAILABLE, lambda: deletions.stop())  # noqa: PLW0108 - not yet
+    deletions = many(transport, concurrency=1)(Ids())
+    (outcome,) = deletions
+    assert isinstance(outcome, ServiceUnavailableError)
+    assert outcome.attempts == 1
+
+
+def stopped_in_a_pause(at: float) -> tuple[list[DeletionReceipt], DeleteSessionError]:
+    """What comes out at one request a minute if the run is stopped at this time."""
+
+    class Transport(InMemoryTransport):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if self.monotonic() == at:
+                deletions.stop()
+
+    service = FakeService(rate_limit=1)
+    delete_session = DeleteSession(Transport(service), KEY)
+    deletions = DeleteManySessions(delete_session, concurrency=1)(open_sessions(service, 9))
+    outcomes = list(deletions)
+    receipts = [outcome for outcome in outcomes if isinstance(outcome, DeletionReceipt)]
+    (error,) = [outcome for outcome in outcomes if isinstance(outcome, DeleteSessionError)]
+    return receipts, error
+
+
+def test_stop_ends_the_refused_with_the_refusal() -> None:
+    receipts, error = stopped_in_a_pause(at=30)
+    assert len(receipts) == 1
+    assert isinstance(error, RateLimitError)
+    assert (error.session_fate, error.attempts) == (UNTOUCHED, 1)
+
+
+def test_stop_ends_who_was_not_tried_as_untouched() -> None:
+    receipts, error = stopped_in_a_pause(at=150)  # a pause that no refusal began
+    assert len(receipts) == 3
+    assert isinstance(error, UnreachableError)
+    assert (error.session_fate, error.attempts) == (UNTOUCHED, 0)
+
+
+def test_stop_is_heard_within_a_second_of_a_pause() -> None:
+    def on_sleep() -> None:
+        if len(transport.sleeps) == 3:
+            stopping = threading.Thread(target=deletions.stop)
+            stopping.start()
+            stopping.join()
+
+    refusal = Response(429, {"retry-after": "60"}, b"")
+    transport = FunctionTransport(lambda _: refusal, on_sleep)
+    deletions = many(transport, concurrency=1)(["a"])
+    assert isinstance(next(deletions), RateLimitError)
+    assert transport.sleeps == [1, 1, 1]
+    deletions.close()
+
+
+@pytest.mark.xfail(strict=True, reason="it sleeps once more, for up to a second")
+def test_after_the_last_outcome_of_a_stopped_run_nothing_is_waited_for() -> None:
+    refusal = Response(429, {"retry-after": "60"}, b"")
+    transport = FunctionTransport(lambda _: refusal, lambda: deletions.stop())  # noqa: PLW0108 - not yet
+    deletions = many(transport, concurrency=1)(["a"])
+    assert len(list(deletions)) == 1
+    assert transport.now == 1
+
+
+def test_stop_is_heard_from_a_signal_handler_during_a_pause() -> None:
+    def handle(number: int, frame: object) -> None:
+        deletions.stop()
+
+    refusal = Response(429, {"retry-after": "60"}, b"")
+    transport = FunctionTransport(lambda _: refusal, lambda: signal.raise_signal(signal.SIGTERM))
+    deletions = many(transport, concurrency=1)(["a"])
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        assert isinstance(next(deletions), RateLimitError)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert transport.sleeps == [1]
+    deletions.close()
+
+
+def test_stop_is_heard_from_a_signal_handler_while_answers_are_awaited() -> None:
+    handled = threading.Event()
+    main_thread = threading.get_ident()
+
+    def handle(number: int, frame: object) -> None:
+        deletions.stop()
+        handled.set()
+
+    def answer(session_id: str) -> Response:
+        signal.pthread_kill(main_thread, signal.SIGTERM)
+        assert handled.wait(10)
+        return DESTROYED
+
+    transport = FunctionTransport(answer)
+    deletions = many(transport, concurrency=1)(Ids())
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        assert [outcome.session_id for outcome in deletions] == ["0"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_stop_is_heard_within_a_second_of_an_awaited_pause() -> None:
+    async def main() -> None:
+        refusal = Response(429, {"retry-after": "60"}, b"")
+        transport = AsyncFunctionTransport(after(0, refusal))
+        deletions = many_awaited(transport, concurrency=1)(["a"])
+        asyncio.get_running_loop().call_at(2.5, deletions.stop)
+        assert isinstance(await anext(deletions), RateLimitError)
+        assert virtual_time.now() <= 3
+
+    virtual_time.run(main())
+
+
+def test_stop_does_not_wait_for_the_next_id() -> None:
+    cancelled = []
+
+    async def ids() -> AsyncGenerator[str]:
+        yield "a"
+        try:
+            await asyncio.sleep(1_000)
+        except asyncio.CancelledError:
+            cancelled.append(virtual_time.now())
+            raise
+
+    async def main() -> None:
+        deletions = many_awaited(AsyncFunctionTransport(after(5)))(ids())
+        asyncio.get_running_loop().call_at(7, deletions.stop)
+        assert len(await listed(deletions)) == 1
+        assert virtual_time.now() == 7
+
+    virtual_time.run(main())
+    assert cancelled == [7]
+
+
+def test_an_id_that_comes_as_the_run_is_stopped_has_its_outcome() -> None:
+    async def ids() -> AsyncGenerator[str]:
+        yield "a"
+        await asyncio.sleep(3)
+        yield "b"
+        await asyncio.sleep(1_000)
+
+    async def main() -> list[Outcome]:
+        received: list[Outcome] = []
+        deletions = many_awaited(AsyncFunctionTransport(after(2)))(ids())
+        async for outcome in deletions:
+            received.append(outcome)
+            if len(received) == 1:
+                await asyncio.sleep(5)  # the next id comes meanwhile
+                deletions.stop()
+        return received
+
+    receipt, untouched = virtual_time.run(main())
+    assert receipt == DeletionReceipt(session_id="a")
+    assert isinstance(untouched, UnreachableError)
+    assert (untouched.session_id, untouched.session_fate) == ("b", UNTOUCHED)
+
+
+def test_a_run_that_is_stopped_before_it_began_takes_nothing() -> None:
+    ids = Ids()
+    deletions = many(FunctionTransport())(ids)
+    deletions.stop()
+    assert list(deletions) == []
+    assert ids.taken == 0
+
+
+def test_an_awaited_run_that_is_stopped_before_it_began_takes_nothing() -> None:
+    async def main() -> None:
+        ids = Ids()
+        deletions = many_awaited(AsyncFunctionTransport())(ids)
+        deletions.stop()
+        assert await listed(deletions) == []
+        assert ids.taken == 0
+
+    virtual_time.run(main())
+
+
+def test_stop_does_no_harm_twice_or_after_the_end() -> None:
+    deletions = many(FunctionTransport(), concurrency=1)(Ids())
+    next(deletions)
+    deletions.stop()
+    deletions.stop()
+    assert list(deletions) == []
+    deletions.stop()
+    assert list(deletions) == []
+
+
+def test_the_pause_tells_the_seconds_that_are_left() -> None:
+    pauses: list[float] = []
+    refusal = Response(429, {"retry-after": "3"}, b"")
+    answers = iter([refusal, DESTROYED])
+    transport = FunctionTransport(lambda _: next(answers), lambda: pauses.append(deletions.pause))
+    deletions = many(transport, concurrency=1)(["a"])
+    assert deletions.pause == 0
+    list(deletions)
+    assert pauses == [2, 1, 0]
+    assert deletions.pause == 0
+
+
+def test_the_awaited_pause_tells_the_seconds_that_are_left() -> None:
+    pauses: list[float] = []
+    refusal = Response(429, {"retry-after": "3"}, b"")
+    answers = iter([refusal, DESTROYED])
+
+    async def answer(session_id: str) -> Response:
+        return next(answers)
+
+    async def main() -> None:
+        transport = AsyncFunctionTransport(answer, lambda: pauses.append(deletions.pause))
+        deletions = many_awaited(transport, concurrency=1)(["a"])
+        assert deletions.pause == 0
+        await listed(deletions)
+        assert pauses == [2, 1, 0]
+
+    virtual_time.run(main())
+
+
+# Left early
+
+
+class InFlight:
+    """Answers "0" once "1", "2" and "3" have begun, and those when they are released."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+        self._together = threading.Barrier(4)
+        self._released = threading.Event()
+
+    def answer(self, session_id: str) -> Response:
+        self._together.wait(10)
+        if session_id != "0":
+            assert self._released.wait(10)
+        self.ended.append(session_id)
+        return DESTROYED
+
+    def release_soon(self) -> None:
+        threading.Thread(target=self._released.set).start()
+
+
+def test_closing_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
+    in_flight = InFlight()
+    transport = FunctionTransport(in_flight.answer)
+    deletions = many(transport, concurrency=4)(Ids())
+    assert next(deletions).session_id == "0"
+    in_flight.release_soon()
+    deletions.close()
+    assert sorted(in_flight.ended) == sorted(transport.sent) == ["0", "1", "2", "3"]
+    assert list(deletions) == []
+    assert not library_threads()
+
+
+def test_an_exception_in_the_loop_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
+    in_flight = InFlight()
+    transport = FunctionTransport(in_flight.answer)
+    with (
+        contextlib.suppress(ZeroDivisionError),
+        contextlib.closing(many(transport, concurrency=4)(Ids())) as deletions,
+    ):
+        for _ in deletions:
+            in_flight.release_soon()
+            raise ZeroDivisionError
+    assert sorted(in_flight.ended) == sorted(transport.sent) == ["0", "1", "2", "3"]
+    assert not library_threads()
+
+
+def test_dropping_the_iterator_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
+    in_flight = InFlight()
+    transport = FunctionTransport(in_flight.answer)
+    deletions = many(transport, concurrency=4)(Ids())
+    next(deletions)
+    in_flight.release_soon()
+    del deletions
+    gc.collect()
+    assert sorted(in_flight.ended) == sorted(transport.sent) == ["0", "1", "2", "3"]
+    assert not library_threads()
+
+
+def test_leaving_early_takes_back_what_the_executor_has_not_begun_and_leaves_it_open() -> None:
+    all_taken, third_begun, taken_back = (threading.Event() for _ in range(3))
+    ended: list[str] = []
+
+    def notice(future: Future[Any]) -> None:
+        if future.cancelled():
+            taken_back.set()
+
+    class Noticing(ThreadPoolExecutor):
+        def submit(
+            self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+        ) -> Future[_T]:
+            future = super().submit(function, *args, **kwargs)
+            future.add_done_callback(notice)
+            return future
+
+    def ids() -> Generator[str]:
+        yield from "012"
+        all_taken.set()
+        yield "3"
+
+    def answer(session_id: str) -> Response:
+        if session_id == "2":
+            third_begun.set()
+        assert (all_taken if session_id == "0" else taken_back).wait(10)
+        ended.append(session_id)
+        return DESTROYED
+
+    transport = FunctionTransport(answer)
+    with Noticing(2) as executor:
+        deletions = many(transport, concurrency=4, executor=executor)(ids())
+        assert next(deletions).session_id == "0"
+        assert third_begun.wait(10)
+        deletions.close()
+        assert sorted(ended) == sorted(transport.sent) == ["0", "1", "2"]
+        assert executor.submit(lambda: 5).result() == 5
+
+
+def test_ctrl_c_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
+    main_thread = threading.get_ident()
+    ended = []
+
+    def answer(session_id: str) -> Response:
+        if session_id == "3":
+            signal.pthread_kill(main_thread, signal.SIGINT)
+        ended.append(session_id)
+        return DESTROYED
+
+    transport = FunctionTransport(answer)
+    with pytest.raises(KeyboardInterrupt):
+        list(many(transport, concurrency=1)(Ids()))
+    assert ended == transport.sent == ["0", "1", "2", "3"]
+    assert not library_threads()
+
+
+async def begin_awaited(transport: AsyncFunctionTransport) -> AsyncDeletions:
+    """Receive the first outcome, with three more requests in flight."""
+    deletions = many_awaited(transport, concurrency=4)(Ids())
+    assert (await anext(deletions)).session_id == "0"
+    assert transport.sent == ["0", "1", "2", "3"]
+    return deletions
+
+
+async def soon_and_later(session_id: str) -> Response:
+    await asyncio.sleep(1 if session_id == "0" else 50)
+    return DESTROYED
+
+
+def only_this_task_is_left() -> bool:
+    return asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def test_closing_awaits_what_is_in_flight_and_sends_nothing_new() -> None:
+    async def main() -> None:
+        transport = AsyncFunctionTransport(soon_and_later)
+        deletions = await begin_awaited(transport)
+        await deletions.aclose()
+        assert virtual_time.now() == 50
+        assert sorted(transport.ended) == transport.sent == ["0", "1", "2", "3"]
+        assert only_this_task_is_left()
+        assert await listed(deletions) == []
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), None], ids=repr)
+def test_leaving_the_block_awaits_what_is_in_flight_and_sends_nothing_new(
+    error: Exception | None,
+) -> None:
+    async def main() -> None:
+        transport = AsyncFunctionTransport(soon_and_later)
+        with contextlib.suppress(ZeroDivisionError):
+            async with contextlib.aclosing(await begin_awaited(transport)):
+                if error is not None:
+                    raise error
+        assert sorted(transport.ended) == transport.sent == ["0", "1", "2", "3"]
+        assert only_this_task_is_left()
+
+    virtual_time.run(main())
+
+
+def test_dropping_the_asynchronous_iterator_sends_nothing_new() -> None:
+    async def main() -> None:
+        transport = AsyncFunctionTransport(soon_and_later)
+        await begin_awaited(transport)
+        gc.collect()
+        await asyncio.sleep(100)
+        assert sorted(transport.ended) == transport.sent == ["0", "1", "2", "3"]
+        assert only_this_task_is_left()
+
+    virtual_time.run(main())
+
+
+def test_cancelling_the_consumer_awaits_what_is_in_flight_and_sends_nothing_new() -> None:
+    async def main() -> None:
+        transport = AsyncFunctionTransport(after(50))
+        consumer = asyncio.ensure_future(listed(many_awaited(transport, concurrency=4)(Ids())))
+        await asyncio.sleep(20)
+        consumer.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await consumer
+        assert virtual_time.now() == 50
+        assert sorted(transport.ended) == transport.sent == ["0", "1", "2", "3"]
+        assert only_this_task_is_left()
+
+    virtual_time.run(main())
+
+
+def test_a_second_cancellation_cancels_what_is_in_flight() -> None:
+    async def main() -> None:
+        transport = AsyncFunctionTransport(after(50))
+        consumer = asyncio.ensure_future(listed(many_awaited(transport, concurrency=4)(Ids())))
+        await asyncio.sleep(20)
+        consumer.cancel()
+        await asyncio.sleep(5)
+        consumer.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await consumer
+        assert virtual_time.now() == 25
+        assert transport.ended == []
+        assert only_this_task_is_left()
+
+    virtual_time.run(main())
+
+
+def test_running_out_of_time_awaits_what_is_in_flight() -> None:
+    async def main() -> None:
+        transport = AsyncFunctionTransport(after(50))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(20):
+                await listed(many_awaited(transport, concurrency=4)(Ids()))
+        assert sorted(transport.ended) == ["0", "1", "2", "3"]
+
+    virtual_time.run(main())
+
+
+def test_closing_cancels_the_wait_for_the_next_id() -> None:
+    cancelled = []
+
+    async def ids() -> AsyncGenerator[str]:
+        yield "a"
+        try:
+            await asyncio.sleep(1_000)
+        finally:
+            cancelled.append(virtual_time.now())
+
+    async def main() -> None:
+        deletions = many_awaited(AsyncFunctionTransport(after(5)))(ids())
+        await anext(deletions)
+        await deletions.aclose()
+        assert only_this_task_is_left()
+
+    virtual_time.run(main())
+    assert cancelled == [5]
