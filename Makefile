@@ -1,0 +1,75 @@
+# Every target sets up what it needs in $(VENV). Needed beforehand: Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+.PHONY: help demo test coverage benchmark docs check clean
+
+help:
+	@echo "make demo       destroy the sessions of a fake service, with the real command"
+	@echo "make test       run the tests; choose some with TESTS=tests/core"
+	@echo "make coverage   show what the pure tests leave of core unrun"
+	@echo "make benchmark  measure"
+	@echo "make docs       build the documentation into docs/_build"
+	@echo "make check      lint, types, import rules, wheel"
+	@echo "Another Python: make test PYTHON=python3.12 VENV=.venv-3.12"
+
+demo: $(VENV)/.demo
+	@PATH="$(abspath $(BIN)):$$PATH" python examples/demo.py
+
+TESTS ?= tests
+
+test: $(VENV)/.test
+	@$(BIN)/python -m pytest --quiet $(TESTS)
+
+coverage: $(VENV)/.test
+	@$(BIN)/python -m coverage run -m pytest --quiet tests/core
+	@$(BIN)/python -m coverage report
+
+benchmark: $(VENV)/.test
+	@$(BIN)/python tests/benchmarks
+
+docs: $(VENV)/.docs
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --builder html docs docs/_build
+	@echo "docs/_build/index.html"
+
+WHEEL = build/wheel
+
+# Import rules and types are checked on the unpacked wheel: it is what users get.
+check: $(VENV)/.lint
+	@echo "lint"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@echo "wheel"
+	@rm -rf $(WHEEL) && mkdir -p $(WHEEL)
+	@$(BIN)/python -m build --no-isolation --outdir $(WHEEL) . >$(WHEEL)/log 2>&1 || { cat $(WHEEL)/log; false; }
+	@$(BIN)/python -m zipfile --extract $(WHEEL)/*.whl $(WHEEL)/unpacked
+	@echo "import rules"
+	@PYTHONPATH=$(WHEEL)/unpacked $(BIN)/lint-imports --no-logo --no-cache
+	@echo "types"
+	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy core adapters docs examples tests
+
+clean:
+	rm -rf .venv .venv-* build dist docs/_build *.egg-info .*_cache .coverage .hypothesis
+
+# A change of pyproject.toml makes the environment anew: nothing in it is ever out of date.
+$(VENV)/.pip: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/it"; false; }
+	@echo "Setting up $(VENV) (once) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@touch $@
+
+INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check
+
+$(VENV)/.demo: $(VENV)/.pip
+	@$(INSTALL) --editable '.[cli]'
+	@touch $@
+
+$(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.pip
+	@$(INSTALL) --editable '.[aiohttp,cli,conformance]' --group $*
+	@touch $@

@@ -1,0 +1,282 @@
+"""Every public name, used as its users do. A type checker reads this file; it is never run."""
+
+import ssl
+import uuid
+from collections.abc import AsyncIterable, Mapping
+from concurrent.futures import Executor
+from contextlib import aclosing
+from typing import assert_type
+
+from firecrawl_interact.adapters import (
+    AiohttpTransport,
+    AsyncInMemoryTransport,
+    AsyncSystemTime,
+    DrippedAnswer,
+    FakeService,
+    FakeServiceError,
+    InMemoryTransport,
+    LoopbackService,
+    LostAnswer,
+    NoAnswer,
+    NoConnection,
+    Reply,
+    SystemTime,
+    Urllib3Transport,
+    delete_session_from_environment,
+)
+from firecrawl_interact.core import (
+    MAX_BODY_BYTES,
+    AsyncDeleteManySessions,
+    AsyncDeleteSession,
+    AsyncDeletions,
+    AsyncEnding,
+    AsyncTransport,
+    BadRequestError,
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    DeleteManySessions,
+    DeleteSession,
+    DeleteSessionError,
+    DeletionReceipt,
+    Deletions,
+    Ending,
+    ForbiddenError,
+    InvalidApiKeyError,
+    InvalidSessionIdError,
+    NotDeletedError,
+    PaymentRequiredError,
+    RateLimitError,
+    Request,
+    Response,
+    ResponseError,
+    RetryPolicy,
+    ServiceUnavailableError,
+    SessionFate,
+    SessionNotFoundError,
+    TimedOutError,
+    Transport,
+    TransportError,
+    UnauthorizedError,
+    UnexpectedResponseError,
+    UnreachableError,
+)
+
+
+def destroys_a_session(session_id: str) -> None:
+    with Urllib3Transport() as transport:
+        assert_type(transport, Urllib3Transport)
+        delete_session = DeleteSession(transport, api_key="fc-...")
+        receipt = delete_session(session_id)
+    assert_type(receipt, DeletionReceipt)
+    assert_type(receipt.session_id, str)
+    assert_type(receipt.credits_billed, int | float | None)
+    assert_type(receipt.session_duration_ms, int | None)
+    assert_type(receipt.status, str | None)
+    assert_type(receipt.attempts, int)
+    assert_type(receipt.session_fate, SessionFate)
+
+
+async def destroys_a_session_and_awaits_it() -> None:
+    async with AiohttpTransport() as transport:
+        assert_type(transport, AiohttpTransport)
+        delete_session = AsyncDeleteSession(transport, api_key="fc-...")
+        receipt = await delete_session("session-1")
+    assert_type(receipt, DeletionReceipt)
+
+
+async def takes_the_settings_of_an_awaited_call(transport: AsyncTransport) -> None:
+    delete_session = AsyncDeleteSession(transport, None, retry=RetryPolicy(deadline=60))
+    assert_type(await delete_session(uuid.uuid4()), DeletionReceipt)
+
+
+def takes_the_settings_of_a_transport() -> None:
+    Urllib3Transport(
+        "https://firecrawl.example/prefix",
+        pool_size=4,
+        connect_timeout=2.5,
+        ssl_context=ssl.create_default_context(),
+        proxy="http://proxy.example:3128",
+        allow_plain_http=False,
+        user_agent="mine/1.0",
+    ).close()
+
+
+async def takes_the_same_settings_of_its_twin() -> None:
+    transport = AiohttpTransport(
+        "https://firecrawl.example/prefix",
+        pool_size=4,
+        connect_timeout=2.5,
+        ssl_context=ssl.create_default_context(),
+        proxy="http://proxy.example:3128",
+        allow_plain_http=False,
+        user_agent="mine/1.0",
+    )
+    async with transport:
+        pass
+
+
+def takes_the_settings_of_a_call(transport: Transport) -> None:
+    retry = RetryPolicy(
+        max_attempts=2, attempt_timeout=80, deadline=100.0, first_pause=1, longest_pause=2
+    )
+    DeleteSession(transport, None, retry=retry, random=lambda: 0.5)
+
+
+def destroys_a_session_when_a_block_ends(delete_session: DeleteSession) -> None:
+    with delete_session.on_exit("session-1") as ending:
+        assert_type(ending, Ending)
+    assert_type(ending.receipt, DeletionReceipt | None)
+
+
+async def destroys_it_and_awaits_that(delete_session: AsyncDeleteSession) -> None:
+    async with delete_session.on_exit(uuid.uuid4()) as ending:
+        assert_type(ending, AsyncEnding)
+    assert_type(ending.receipt, DeletionReceipt | None)
+
+
+def destroys_many(delete_session: DeleteSession, executor: Executor) -> None:
+    DeleteManySessions(delete_session, concurrency=2)(["session-1", uuid.uuid4()])
+    deletions = DeleteManySessions(delete_session, executor=executor)(iter(["session-1"]))
+    assert_type(deletions, Deletions)
+    for outcome in deletions:
+        assert_type(outcome, DeletionReceipt | DeleteSessionError)
+    assert_type(deletions.pause, float)
+    deletions.stop()
+    deletions.close()
+
+
+async def destroys_many_and_awaits_them(
+    delete_session: AsyncDeleteSession, session_ids: AsyncIterable[str]
+) -> None:
+    AsyncDeleteManySessions(delete_session, concurrency=2)(["session-1", uuid.uuid4()])
+    async with aclosing(AsyncDeleteManySessions(delete_session)(session_ids)) as deletions:
+        assert_type(deletions, AsyncDeletions)
+        async for outcome in deletions:
+            assert_type(outcome, DeletionReceipt | DeleteSessionError)
+            deletions.stop()
+    assert_type(deletions.pause, float)
+
+
+def takes_key_and_address_from_the_environment() -> None:
+    with delete_session_from_environment() as delete_session:
+        assert_type(delete_session, DeleteSession)
+
+
+def reads_an_error(delete_session: DeleteSession) -> str | None:
+    try:
+        delete_session("session-1")
+    except (InvalidSessionIdError, InvalidApiKeyError) as error:
+        assert_type(error, InvalidSessionIdError | InvalidApiKeyError)
+        value_error: ValueError = error
+        return str(value_error)
+    except RateLimitError as error:
+        assert_type(error.retry_after, float | None)
+    except ResponseError as error:
+        assert_type(error.status, int)
+        assert_type(error.message, str | None)
+        assert_type(error.code, str | None)
+        assert_type(error.request_id, str | None)
+    except UnreachableError as error:
+        assert_type(error.__cause__, BaseException | None)
+    except DeleteSessionError as error:
+        assert_type(error.session_id, str | None)
+        assert_type(error.session_fate, SessionFate)
+        assert_type(error.transient, bool)
+        assert_type(error.attempts, int)
+        assert_type(error.advice, str)
+    return None
+
+
+ANSWERS: list[type[ResponseError]] = [
+    BadRequestError,
+    ForbiddenError,
+    NotDeletedError,
+    PaymentRequiredError,
+    RateLimitError,
+    ServiceUnavailableError,
+    SessionNotFoundError,
+    UnauthorizedError,
+    UnexpectedResponseError,
+]
+
+
+def knows_every_fate(fate: SessionFate) -> int:
+    match fate:
+        case SessionFate.GONE:
+            return 0
+        case SessionFate.UNTOUCHED:
+            return 1
+        case SessionFate.UNKNOWN:
+            return 2
+
+
+class OwnTransport(SystemTime):
+    def send(self, request: Request, timeout: float) -> Response:
+        assert_type(request.method, str)
+        assert_type(request.path, str)
+        assert_type(request.headers, Mapping[str, str])
+        if timeout < 1:
+            raise TimedOutError("too late", transient=True)
+        if len(request.path) > MAX_BODY_BYTES:
+            raise BadResponseError("too large", transient=False)
+        return Response(status=200, headers={}, body=b"")
+
+
+class OwnAsyncTransport(AsyncSystemTime):
+    async def send(self, request: Request, timeout: float) -> Response:
+        error: TransportError = ConnectFailedError("no route")
+        assert_type(error.sent, bool)
+        assert_type(error.transient, bool)
+        raise ConnectionLostError(f"{request.method} {timeout}", stale=True) from error
+
+
+def swaps_the_transport(service: FakeService) -> None:
+    transports: list[Transport] = [
+        InMemoryTransport(service),
+        OwnTransport(),
+        Urllib3Transport(),
+    ]
+    asynchronous: list[AsyncTransport] = [
+        AiohttpTransport(),
+        AsyncInMemoryTransport(service),
+        OwnAsyncTransport(),
+    ]
+    for transport in transports:
+        DeleteSession(transport, "fc-test")
+    for asynchronous_transport in asynchronous:
+        AsyncDeleteSession(asynchronous_transport, "fc-test")
+
+
+def sets_up_a_fake() -> None:
+    service = FakeService(api_keys=["fc-test"], rate_limit=10)
+    try:
+        assert_type(service.open_session(), str)
+    except FakeServiceError:
+        return
+    assert_type(service.open_session("session-1", api_key="fc-test", prompt_used=True), str)
+    assert_type(service.is_open("session-1"), bool)
+    assert_type(service.requests, list[Request])
+    service.queue(
+        Reply(502, b"", {}),
+        NoConnection(),
+        NoAnswer(),
+        LostAnswer(),
+        DrippedAnswer(seconds_per_byte=2),
+    )
+    with LoopbackService(service) as loopback:
+        assert_type(loopback.api_url, str)
+
+
+def is_refused(transport: Transport, asynchronous: AsyncTransport) -> None:
+    """Each line is a mistake that a type checker must find."""
+    DeleteSession(asynchronous, None)  # type: ignore[arg-type]  # it must be awaited
+    AsyncDeleteSession(transport, None)  # type: ignore[arg-type]  # it cannot be awaited
+    DeleteSession(transport)  # type: ignore[call-arg]  # no key is a decision: api_key=None
+    DeleteSession(transport, "fc-...", RetryPolicy())  # type: ignore[call-arg]  # by name only
+    DeleteSession(transport, None)(42)  # type: ignore[arg-type]  # an id is a str or a UUID
+    Urllib3Transport(timeout=5)  # type: ignore[call-arg]  # time is the policy's
+    DeleteManySessions(AsyncDeleteSession(asynchronous, None))  # type: ignore[arg-type]  # twins do not mix
+    receipt = DeletionReceipt(session_id="session-1")
+    receipt.attempts = 2  # type: ignore[misc]  # a receipt does not change
+    FakeService().queue(TimedOutError("late"))  # type: ignore[arg-type]  # no fault of the fake
