@@ -1,0 +1,223 @@
+"""Drives a transport the same way whether it blocks or is awaited."""
+
+import asyncio
+import inspect
+import pickle
+import signal
+import threading
+import time
+import unittest
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Literal, TypeAlias, TypeVar
+
+from firecrawl_interact.core.transport import (
+    AsyncTransport,
+    Request,
+    Response,
+    Transport,
+    TransportError,
+)
+
+from .outcomes import Outcome, describe, require
+
+ENOUGH_TIME = 5.0
+"""Seconds for an exchange in which nothing goes wrong."""
+OVERTIME = 0.5
+"""Seconds by which a call may miss its time-out."""
+KEY = "fc-conformance/key+1=="
+"""The credential of every request: it must reach the server as it is, and nobody else."""
+HEADERS: Mapping[str, str] = {
+    "Authorization": f"Bearer {KEY}",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+}
+
+AnyTransport: TypeAlias = Transport | AsyncTransport
+Kind: TypeAlias = Literal["blocking", "async"]
+
+_T = TypeVar("_T")
+
+
+class Driver:
+    """A transport under test. An asynchronous one runs on an event loop in a thread."""
+
+    def __init__(self, transport: AnyTransport) -> None:
+        self.transport = transport
+        self.kind: Kind = "async" if inspect.iscoroutinefunction(transport.send) else "blocking"
+        self._loop: _LoopThread | None = _LoopThread() if self.kind == "async" else None
+
+    def exchange(
+        self, path: str, timeout: float = ENOUGH_TIME, *, headers: Mapping[str, str] = HEADERS
+    ) -> Outcome:
+        """Send one request, and return the answer or the error that the port knows.
+
+        Raises:
+            AssertionError: it took too long, or raised what the port does not know.
+        """
+        request = Request("DELETE", path, headers)
+        began = time.monotonic()
+        own_began = self.monotonic()
+        outcome: Outcome
+        try:
+            outcome = self._run(lambda: self.transport.send(request, timeout))
+        except TransportError as error:
+            outcome = error
+        except Exception as error:
+            raise AssertionError(
+                f"send raised {type(error).__name__}({error}), which is no TransportError"
+            ) from error
+        seconds = max(time.monotonic() - began, self.monotonic() - own_began)
+        require(
+            seconds <= timeout + OVERTIME,
+            f"a time-out of {timeout} s, and after {seconds:.2f} s {describe(outcome)}",
+        )
+        require(
+            isinstance(outcome, Response | TransportError),
+            f"send returned {type(outcome).__name__}, which is no Response",
+        )
+        return outcome
+
+    def interrupt(self, path: str, when: Callable[[], bool]) -> str:
+        """Interrupt an exchange as soon as `when` says so, and tell what came out of `send`.
+
+        Blocking ones meet a `KeyboardInterrupt`, asynchronous ones are cancelled.
+
+        Raises:
+            unittest.SkipTest: no interrupt can be made here.
+        """
+        request = Request("DELETE", path, HEADERS)
+        if self._loop is None:
+            return _interrupted(lambda: self.transport.send(request, ENOUGH_TIME), when)
+        return self._loop.run(_cancelled(lambda: self.transport.send(request, ENOUGH_TIME), when))
+
+    def monotonic(self) -> float:
+        """Ask the transport for the time."""
+        return self._run(self.transport.monotonic)
+
+    def sleep(self, seconds: float) -> None:
+        """Let the transport wait."""
+        self._run(lambda: self.transport.sleep(seconds))
+
+    def pickled(self) -> AnyTransport:
+        """Return what becomes of the transport on its way through a pickle."""
+        try:
+            copy: AnyTransport = pickle.loads(pickle.dumps(self.transport))  # noqa: S301 - its own
+        except Exception as error:
+            raise AssertionError(f"{type(error).__name__}: {error}") from error
+        return copy
+
+    def unfinished_tasks(self) -> int:
+        """Count the tasks that are left on the event loop."""
+        return len(asyncio.all_tasks(self._loop.loop)) if self._loop else 0
+
+    def can_be_closed(self) -> bool:
+        """Tell whether there is an `aclose` or a `close`. The port asks for neither."""
+        return hasattr(self.transport, "aclose") or hasattr(self.transport, "close")
+
+    def close_transport(self) -> None:
+        """Close the transport, if it can be."""
+        transport: object = self.transport
+        close = getattr(transport, "aclose", None) or getattr(transport, "close", None)
+        if close is None:
+            return
+        try:
+            self._run(close)
+        except Exception as error:
+            raise AssertionError(f"close raised {type(error).__name__}({error})") from error
+
+    def close(self) -> None:
+        """Close the transport, and end the event loop."""
+        try:
+            self.close_transport()
+        finally:
+            if self._loop:
+                self._loop.close()
+
+    def _run(self, call: Callable[[], _T | Awaitable[_T]]) -> _T:
+        if self._loop is not None:
+            return self._loop.run(_awaited(call))
+        result = call()
+        require(
+            not inspect.isawaitable(result), "a transport that blocks here, and is awaited there"
+        )
+        return result  # type: ignore[return-value]  # not an Awaitable: see above
+
+
+class _LoopThread:
+    """An event loop that runs all the time, as a program's does."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[object, None, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+
+    def close(self) -> None:
+        self.run(_cancel_the_rest())
+        self.run(self.loop.shutdown_asyncgens())
+        self.run(self.loop.shutdown_default_executor())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+async def _awaited(call: Callable[[], _T | Awaitable[_T]]) -> _T:
+    result = call()
+    return await result if isinstance(result, Awaitable) else result
+
+
+async def _cancel_the_rest() -> None:
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+
+
+async def _cancelled(
+    send: Callable[[], Response | Awaitable[Response]], when: Callable[[], bool]
+) -> str:
+    task = asyncio.ensure_future(_awaited(send))
+    while not when() and not task.done():
+        await asyncio.sleep(0.005)
+    task.cancel()
+    try:
+        return describe(await task)
+    except asyncio.CancelledError:
+        return "CancelledError"
+    except Exception as error:
+        return describe(error)
+
+
+def _interrupted(
+    send: Callable[[], Response | Awaitable[Response]], when: Callable[[], bool]
+) -> str:
+    main_thread = threading.main_thread()
+    if threading.current_thread() is not main_thread or not hasattr(signal, "pthread_kill"):
+        raise unittest.SkipTest("only a POSIX system's main thread can be interrupted")
+
+    def interrupt() -> None:
+        end = time.monotonic() + ENOUGH_TIME
+        while not when() and time.monotonic() < end:
+            time.sleep(0.005)
+        if main_thread.ident is not None:
+            signal.pthread_kill(main_thread.ident, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    thread = threading.Thread(target=interrupt, daemon=True)
+    seen = ""
+    try:
+        thread.start()
+        try:
+            seen = describe(send())
+        except Exception as error:
+            seen = describe(error)
+        thread.join()
+        time.sleep(0.01)  # An interrupt that `send` has not met is met here.
+    except KeyboardInterrupt:
+        return seen or "KeyboardInterrupt"
+    finally:
+        thread.join()
+        signal.signal(signal.SIGINT, before)
+    return seen or "nothing"

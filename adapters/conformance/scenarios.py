@@ -1,0 +1,114 @@
+"""The scenarios that most cases play: an exchange fails, or it is answered."""
+
+from firecrawl_interact.core.transport import Response, TimedOutError
+
+from ..faults import Fault as MemoryFault
+from ..faults import Reply
+from .bench import Bench, Service, requests_for, require_one_request, require_own
+from .case import Scenario
+from .driver import Driver
+from .outcomes import Failure, describe, require
+from .server import FaultFunction, FaultServer
+from .wire_faults import says
+
+SHORT = 0.4
+"""Seconds: the time-out where it is meant to run out."""
+
+_NEVER_NEEDED = 1.5  # Seconds: the time-out where a failure can be told before.
+_MOST_BYTES_TAKEN = 8 * 1024 * 1024  # Of these the kernel buffers some, on both sides.
+
+
+def fails(
+    fault: FaultFunction,
+    *expected: Failure,
+    in_memory: MemoryFault | None = None,
+    in_handshake: bool = False,
+    timeout: float = _NEVER_NEEDED,
+) -> Scenario:
+    """Return the scenario of an exchange that fails, after which the next call is healthy.
+
+    Args:
+        fault: what happens on the connection.
+        expected: the ways in which the exchange may fail.
+        in_memory: the same fault for a `FakeService`.
+        in_handshake: whether the fault comes instead of the TLS handshake.
+        timeout: seconds for the exchange.
+    """
+
+    def scenario(bench: Bench) -> None:
+        service = bench.service(fault, in_memory=in_memory, in_handshake=in_handshake)
+        driver = bench.transport(service)
+        path = bench.path()
+        outcome = driver.exchange(path, timeout)
+        bench.require_failure(outcome, *expected)
+        requests = requests_for(service, path)
+        most = int(expected[0].kind.sent)
+        require(len(requests) <= most, f"{len(requests)} requests reached the service")
+        if isinstance(service, FaultServer) and not isinstance(outcome, TimedOutError):
+            megabytes = service.bytes_sent / 1e6
+            require(
+                service.bytes_sent <= _MOST_BYTES_TAKEN,
+                f"{megabytes:.0f} MB were taken before the exchange failed",
+            )
+        used = frozenset(request.connection for request in requests)
+        bench.require_healthy(driver, service, avoiding=used)
+
+    return scenario
+
+
+def is_answered(fault: FaultFunction, *, keeps_connection: bool = True) -> Scenario:
+    """Return the scenario of an exchange that gets its own answer, and so does the next one.
+
+    Args:
+        fault: what happens on the connection.
+        keeps_connection: False: the connection must not be used again.
+    """
+
+    def scenario(bench: Bench) -> None:
+        server = bench.server(fault)
+        driver = bench.transport(server)
+        path = bench.path()
+        require_own(driver.exchange(path), path)
+        used = require_one_request(server, path).connection
+        bench.require_healthy(
+            driver, server, avoiding=frozenset() if keeps_connection else frozenset({used})
+        )
+
+    return scenario
+
+
+def replies(reply: Reply) -> Scenario:
+    """Return the scenario of an answer that is handed over as it is, after a single request."""
+
+    def scenario(bench: Bench) -> None:
+        service = bench.service(says(reply_bytes(reply)), in_memory=reply)
+        driver = bench.transport(service)
+        require_reply(driver, service, bench.path(), reply)
+        bench.require_healthy(driver, service)
+
+    return scenario
+
+
+def require_reply(driver: Driver, service: Service, path: str, reply: Reply) -> None:
+    """Check that an exchange hands over this reply, and that nothing but it was asked for."""
+    outcome = driver.exchange(path)
+    require(
+        isinstance(outcome, Response) and outcome.status == reply.status,
+        f"instead of an answer of status {reply.status}: {describe(outcome)}",
+    )
+    if isinstance(outcome, Response):
+        require(outcome.body == reply.body, f"another body: {outcome.body[:200]!r}")
+        for name, value in reply.headers.items():
+            seen = outcome.headers.get(name.lower())
+            require(seen == value, f"the header {name.lower()}: {seen!r} instead of {value!r}")
+    targets = [request.target for request in service.requests]
+    require(targets == [path], f"these requests: {', '.join(targets)}")
+
+
+def reply_bytes(reply: Reply) -> bytes:
+    """Write a reply as it goes over a socket."""
+    lines = [f"HTTP/1.1 {reply.status} As Told"]
+    lines += [f"{name}: {value}" for name, value in reply.headers.items()]
+    if reply.status not in (204, 304):
+        lines.append(f"Content-Length: {len(reply.body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + reply.body

@@ -1,0 +1,310 @@
+"""A service on a raw socket that does one thing wrong, as told, and then answers well."""
+
+import contextlib
+import json
+import select
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable
+from typing import Self, TypeAlias
+
+import msgspec
+
+PATIENCE = 2.5
+"""Seconds until the server ends a connection, so that no transport can hang for ever."""
+
+_SEND_BUFFER_BYTES = 64 * 1024  # What the kernel holds would pass for what the transport took.
+
+
+class SeenRequest(msgspec.Struct, frozen=True):
+    """A whole request that reached the server."""
+
+    connection: int
+    """The number of the connection that brought it, from 1."""
+    head: str
+
+    @property
+    def target(self) -> str:
+        """The path that was asked for, as it was sent."""
+        return self.head.split(" ")[1]
+
+    def values(self, name: str) -> list[str]:
+        """Every value of a header, as it was sent."""
+        lines = [line.partition(":") for line in self.head.split("\r\n")[1:]]
+        return [value.strip(" ") for header, _, value in lines if header.lower() == name.lower()]
+
+
+def good_answer(path: str, *, headers: str = "", size: int = 0) -> bytes:
+    """Return an answer that names the path, so that each call can tell its own.
+
+    Args:
+        path: the target of the request.
+        headers: more header lines, each with its CRLF.
+        size: how many bytes the body has at least.
+    """
+    body = json.dumps({"success": True, "path": path}).ljust(size)
+    return (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        f"{headers}Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode("latin-1")
+
+
+class Connection:
+    """One accepted connection, in the hands of a fault."""
+
+    def __init__(self, server: "FaultServer", sock: socket.socket, number: int) -> None:
+        sock.settimeout(PATIENCE)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.number = number
+        self.bytes_sent = 0
+        self._server = server
+        self._sock = sock
+        self._received = b""
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Make the handshake, as a server."""
+        self._sock = context.wrap_socket(self._sock, server_side=True)
+
+    def read_request(self) -> str:
+        """Read one whole request, and return its target.
+
+        Raises:
+            EOFError: the client closed the connection instead.
+        """
+        while b"\r\n\r\n" not in self._received:
+            data = self._sock.recv(65536)
+            if not data:
+                raise EOFError
+            self._received += data
+        head, _, self._received = self._received.partition(b"\r\n\r\n")
+        seen = SeenRequest(self.number, head.decode("latin-1"))
+        self._server.record(seen)
+        return seen.target
+
+    def wait_for_bytes(self) -> None:
+        """Wait until the client has sent something, and leave it unread."""
+        select.select([self._sock], [], [], PATIENCE)
+
+    def wait_for_close(self) -> None:
+        """Wait until the client closes the connection, whatever it sends before."""
+        while self._sock.recv(65536):
+            pass
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+        self._sock.sendall(data)
+        self.bytes_sent += len(data)
+
+    def drip(self, data: bytes, *, pause: float = 0.04) -> None:
+        """Send a byte at a time, with a pause of some seconds before each."""
+        end = time.monotonic() + PATIENCE
+        for byte in data:
+            if time.monotonic() > end:
+                return
+            self.pause(pause)
+            self.send(bytes([byte]))
+
+    def flood(self, piece: bytes, *, size: float = float("inf")) -> None:
+        """Send the same piece until so many bytes are out, or the patience is at its end."""
+        end = time.monotonic() + PATIENCE
+        while size > 0 and time.monotonic() < end:
+            self.send(piece)
+            size -= len(piece)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the server stops."""
+        self._server.stopping.wait(seconds)
+
+    def answer(self, path: str) -> None:
+        """Answer well."""
+        self.send(good_answer(path))
+
+    def close(self) -> None:
+        """End the connection in order: over TLS with its goodbye."""
+        if isinstance(self._sock, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):  # It does not wait for the client's.
+                self._sock.settimeout(0)
+                self._sock.unwrap()
+        self._sock.close()
+
+    def reset(self) -> None:
+        """End the connection with a TCP reset."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._sock.close()
+
+    def abort(self) -> None:
+        """End whatever another thread does with the connection."""
+        with contextlib.suppress(OSError):  # It may be closed already.
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+
+FaultFunction: TypeAlias = Callable[[Connection], None]
+"""What happens on a connection. Left open, it is served well afterwards."""
+
+
+class FaultServer:
+    """A server on 127.0.0.1: its first connection meets the fault, all others are served well.
+
+    Args:
+        fault: what happens on the first connection.
+        tls: the context of a server that speaks TLS.
+        in_handshake: whether the fault comes instead of the TLS handshake, not after it.
+        listening: False refuses all connections until `listen` is called.
+    """
+
+    def __init__(
+        self,
+        fault: FaultFunction | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        in_handshake: bool = False,
+        listening: bool = True,
+    ) -> None:
+        self.stopping = threading.Event()
+        self.fault_is_over = threading.Event()
+        self._fault = fault
+        self._tls = tls
+        self._in_handshake = in_handshake
+        self._lock = threading.Lock()
+        self._requests: list[SeenRequest] = []
+        self._connections: list[Connection] = []
+        self._threads: list[threading.Thread] = []
+        self._errors: list[Exception] = []
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        if listening:
+            self.listen()
+
+    @property
+    def authority(self) -> str:
+        """Address and port."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port, which the system chose."""
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    @property
+    def api_url(self) -> str:
+        """Where the service is."""
+        return f"http{'s' if self._tls else ''}://{self.authority}"
+
+    @property
+    def requests(self) -> list[SeenRequest]:
+        """The whole requests seen so far, in order."""
+        with self._lock:
+            return list(self._requests)
+
+    @property
+    def connections(self) -> int:
+        """How many connections were accepted so far."""
+        with self._lock:
+            return len(self._connections)
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes went out so far, of TLS their content."""
+        with self._lock:
+            return sum(connection.bytes_sent for connection in self._connections)
+
+    def open_connections(self) -> int:
+        """Tell how many connections the client has not closed, a moment later."""
+        end = time.monotonic() + 0.5
+        while any(thread.is_alive() for thread in self._threads) and time.monotonic() < end:
+            time.sleep(0.005)
+        return sum(thread.is_alive() for thread in self._threads)
+
+    def fill_backlog(self) -> list[socket.socket]:
+        """Make connecting hang: the queue of connections not accepted yet is full.
+
+        Returns:
+            The connections in it, or none at all if this system has no such limit.
+        """
+        self._listener.listen(0)
+        waiting: list[socket.socket] = []
+        for _ in range(8):
+            sock = socket.socket()
+            sock.settimeout(0.1)
+            waiting.append(sock)
+            try:
+                sock.connect(self._listener.getsockname())
+            except OSError:
+                return waiting
+        for sock in waiting:
+            sock.close()
+        return []
+
+    def listen(self) -> None:
+        """Take connections from now on."""
+        self._listener.listen(128)
+        self._acceptor.start()
+
+    def record(self, request: SeenRequest) -> None:
+        """Note a request, as soon as it is whole."""
+        with self._lock:
+            self._requests.append(request)
+
+    def stop(self) -> None:
+        """End all connections and threads. An error in a fault itself is raised here."""
+        self.stopping.set()
+        if self._acceptor.is_alive():
+            with socket.socket() as wake:
+                wake.settimeout(PATIENCE)
+                wake.connect(self._listener.getsockname())
+                self._acceptor.join()
+        self._listener.close()
+        for connection in self._connections:
+            connection.abort()
+        for thread in self._threads:
+            thread.join()
+        for error in self._errors:
+            raise error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def _accept(self) -> None:
+        while True:
+            sock, _ = self._listener.accept()
+            if self.stopping.is_set():
+                sock.close()
+                return
+            with self._lock:
+                connection = Connection(self, sock, len(self._connections) + 1)
+                self._connections.append(connection)
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _serve(self, connection: Connection) -> None:
+        fault = self._fault if connection.number == 1 else None
+        try:
+            try:
+                if fault and self._in_handshake:
+                    fault(connection)
+                    return
+                if self._tls:
+                    connection.start_tls(self._tls)
+                if fault:
+                    fault(connection)
+            finally:
+                if connection.number == 1:
+                    self.fault_is_over.set()
+            while True:
+                connection.answer(connection.read_request())
+        except (EOFError, OSError):
+            pass  # The connection ended, as connections do.
+        except Exception as error:
+            self._errors.append(error)
+        finally:
+            connection.close()

@@ -1,0 +1,215 @@
+"""What can go wrong on a connection, a function a fault.
+
+Each works on a connection that was just accepted. What it leaves open is served well afterwards.
+"""
+
+from firecrawl_interact.core.transport import MAX_BODY_BYTES
+
+from .server import Connection, FaultFunction, good_answer
+
+LATE = 0.25
+"""Seconds that a slow service takes."""
+
+
+def says(data: bytes) -> FaultFunction:
+    """Answer the first request with these bytes, and leave the connection open."""
+
+    def fault(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(data)
+
+    return fault
+
+
+def says_and_closes(data: bytes) -> FaultFunction:
+    """Answer the first request with these bytes, and close the connection."""
+
+    def fault(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(data)
+        connection.close()
+
+    return fault
+
+
+def says_and_resets(data: bytes) -> FaultFunction:
+    """Answer the first request with these bytes, and reset the connection once they arrived."""
+
+    def fault(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(data)
+        connection.pause(0.05)
+        connection.reset()
+
+    return fault
+
+
+def says_and_stalls(data: bytes) -> FaultFunction:
+    """Answer the first request with these bytes, and then say nothing more."""
+
+    def fault(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(data)
+        while True:
+            connection.read_request()
+
+    return fault
+
+
+def says_and_drips(head: bytes, data: bytes) -> FaultFunction:
+    """Answer the first request with a head at once, and the rest a byte at a time."""
+
+    def fault(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(head)
+        connection.drip(data)
+
+    return fault
+
+
+def says_and_floods(head: bytes, piece: bytes, *, size: float = float("inf")) -> FaultFunction:
+    """Answer the first request with a head, and then with the same piece over and over."""
+
+    def fault(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(head)
+        connection.flood(piece, size=size)
+
+    return fault
+
+
+def says_before(interim: bytes) -> FaultFunction:
+    """Send these bytes before the answer, and a moment later the answer."""
+
+    def fault(connection: Connection) -> None:
+        path = connection.read_request()
+        connection.send(interim)
+        connection.pause(0.02)
+        connection.answer(path)
+
+    return fault
+
+
+def says_behind(surplus: bytes) -> FaultFunction:
+    """Send these bytes with the answer, right behind it."""
+
+    def fault(connection: Connection) -> None:
+        connection.send(good_answer(connection.read_request()) + surplus)
+
+    return fault
+
+
+def says_later(surplus: bytes) -> FaultFunction:
+    """Send these bytes a moment after the answer, unasked, and leave the connection open."""
+
+    def fault(connection: Connection) -> None:
+        connection.answer(connection.read_request())
+        connection.pause(0.03)
+        connection.send(surplus)
+
+    return fault
+
+
+def says_later_and_closes(surplus: bytes) -> FaultFunction:
+    """Send these bytes a moment after the answer, unasked, and close the connection."""
+
+    def fault(connection: Connection) -> None:
+        says_later(surplus)(connection)
+        connection.close()
+
+    return fault
+
+
+def closes_at_once(connection: Connection) -> None:
+    """Close the connection as soon as it is accepted."""
+    connection.close()
+
+
+def resets_with_the_request_unread(connection: Connection) -> None:
+    """Reset the connection as soon as something came in."""
+    connection.wait_for_bytes()
+    connection.reset()
+
+
+def stays_silent(connection: Connection) -> None:
+    """Read the request, and never answer."""
+    while True:
+        connection.read_request()
+
+
+def answers_too_late(connection: Connection) -> None:
+    """Answer when a time-out of 0.4 s is over, on the same connection."""
+    path = connection.read_request()
+    connection.pause(0.6)
+    connection.answer(path)
+
+
+def answers_late(connection: Connection) -> None:
+    """Answer well, but slowly."""
+    path = connection.read_request()
+    connection.pause(LATE)
+    connection.answer(path)
+
+
+def drips_in_time(connection: Connection) -> None:
+    """Answer well, in pieces that take a while."""
+    answer = good_answer(connection.read_request())
+    for start in range(0, len(answer), 16):
+        connection.pause(0.01)
+        connection.send(answer[start : start + 16])
+
+
+def answers_with_the_largest_body(connection: Connection) -> None:
+    """Answer with as many bytes as the port takes."""
+    connection.send(good_answer(connection.read_request(), size=MAX_BODY_BYTES))
+
+
+def answers_with_the_largest_chunked_body(connection: Connection) -> None:
+    """Answer with as many bytes as the port takes, in chunks, with an extension and a trailer."""
+    _, _, body = good_answer(connection.read_request(), size=MAX_BODY_BYTES).partition(b"\r\n\r\n")
+    half = len(body) // 2
+    connection.send(CHUNKED)
+    for chunk in (body[:half], body[half:]):
+        connection.send(b"%X;note=fine\r\n%b\r\n" % (len(chunk), chunk))
+    connection.send(b"0\r\nX-Trailer: fine\r\n\r\n")
+
+
+def answers_and_closes(connection: Connection) -> None:
+    """Answer well, and close the connection as if it had been idle for long."""
+    connection.answer(connection.read_request())
+    connection.close()
+
+
+def answers_then_closes_on_a_request(connection: Connection) -> None:
+    """Answer well once, and close the connection when the second request is there."""
+    connection.answer(connection.read_request())
+    connection.read_request()
+    connection.close()
+
+
+def answers_then_resets_on_a_request(connection: Connection) -> None:
+    """Answer well once, and reset the connection when the second request is there."""
+    connection.answer(connection.read_request())
+    connection.read_request()
+    connection.reset()
+
+
+def answers_then_cuts_an_answer(connection: Connection) -> None:
+    """Answer well once, and cut the second answer short."""
+    connection.answer(connection.read_request())
+    says_and_closes(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf")(connection)
+
+
+def announces_a_close(connection: Connection) -> None:
+    """Announce that the connection ends with this answer, and leave it open all the same."""
+    connection.send(good_answer(connection.read_request(), headers="Connection: close\r\n"))
+
+
+def sets_a_cookie(connection: Connection) -> None:
+    """Hand out a cookie."""
+    path = connection.read_request()
+    connection.send(good_answer(path, headers="Set-Cookie: visitor=1; Path=/\r\n"))
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+"""The head of an answer in chunks."""

@@ -1,0 +1,347 @@
+"""Transports that break one promise each."""
+
+import asyncio
+import gzip
+import netrc
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from urllib.parse import quote, unquote, urlsplit
+
+from firecrawl_interact.adapters import AsyncSystemTime
+from firecrawl_interact.core.transport import (
+    MAX_BODY_BYTES,
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    Request,
+    Response,
+    TimedOutError,
+    TransportError,
+)
+
+from .right_transport import RightTransport, Wire
+
+
+class FollowsRedirects(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        response = super().send(request, timeout)
+        while location := response.headers.get("location"):
+            moved = Request("GET", urlsplit(location).path, request.headers)
+            response = super().send(moved, timeout)
+        return response
+
+
+class RepeatsLostRequests(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except ConnectionLostError:
+            return super().send(request, timeout)
+
+
+class WaitsForEver(RightTransport):
+    def wire(self, deadline: float) -> Wire:
+        return super().wire(deadline + 60)
+
+
+class WaitsForEveryByte(RightTransport):
+    class wire_class(Wire):  # noqa: N801 - overrides an attribute
+        def seconds_left(self) -> float:
+            return 1
+
+
+class CallsAllNotSent(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except TransportError as error:
+            raise ConnectFailedError(str(error)) from error
+
+
+class CallsAllLost(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except TransportError as error:
+            raise ConnectionLostError(str(error)) from error
+
+
+class HidesCauses(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except TransportError as error:
+            error.__cause__ = None
+            raise
+
+
+class LeaksSocketErrors(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except TransportError as error:
+            raise error.__cause__ or error from None
+
+
+class QuotesTheKey(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except TransportError as error:
+            error.args = (f"{error} for {dict(request.headers)}",)
+            raise
+
+
+class QuotesAllThatCame(RightTransport):
+    def status(self, wire: Wire) -> int:
+        line = wire.line()
+        if not line.startswith("HTTP/1.1 200 "):
+            raise BadResponseError(f"no HTTP/1: {line}")
+        return 200
+
+
+class CallsAllTransient(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except TransportError as error:
+            error.transient = True
+            raise
+
+
+class NeverSaysStale(RightTransport):
+    class wire_class(Wire):  # noqa: N801 - overrides an attribute
+        def lost(self) -> ConnectionLostError:
+            return ConnectionLostError("the connection ended early")
+
+
+class AlwaysSaysStale(RightTransport):
+    class wire_class(Wire):  # noqa: N801 - overrides an attribute
+        def lost(self) -> ConnectionLostError:
+            return ConnectionLostError("the connection ended early", stale=True)
+
+
+class TrustsKeptConnections(RightTransport):
+    class wire_class(Wire):  # noqa: N801 - overrides an attribute
+        def is_usable(self) -> bool:
+            return True
+
+
+class SharesConnectionsAfterFork(RightTransport):
+    class wire_class(Wire):  # noqa: N801 - overrides an attribute
+        def is_usable(self) -> bool:
+            self.process = os.getpid()
+            return super().is_usable()
+
+
+class DecodesBodies(RightTransport):
+    def body(self, wire: Wire, status: int, headers: Mapping[str, str]) -> bytes:
+        plain = {name: value for name, value in headers.items() if name != "content-encoding"}
+        body = super().body(wire, status, plain)
+        return gzip.decompress(body) if plain != headers else body
+
+
+class KeepsCookies(RightTransport):
+    cookie = ""
+
+    def send(self, request: Request, timeout: float) -> Response:
+        headers = {**request.headers, **({"Cookie": self.cookie} if self.cookie else {})}
+        response = super().send(Request(request.method, request.path, headers), timeout)
+        self.cookie = response.headers.get("set-cookie", self.cookie)
+        return response
+
+
+class ReencodesPaths(RightTransport):
+    def head(self, request: Request) -> bytes:
+        path = quote(unquote(request.path))
+        return super().head(Request(request.method, path, request.headers))
+
+
+class DropsThePrefix(RightTransport):
+    def head(self, request: Request) -> bytes:
+        self.url = self.url._replace(path="")
+        return super().head(request)
+
+
+class RenamesTheCredential(RightTransport):
+    def head(self, request: Request) -> bytes:
+        return super().head(request).replace(b": Bearer ", b": bearer ")
+
+
+class ReadsNetrc(RightTransport):
+    def head(self, request: Request) -> bytes:
+        head = super().head(request)
+        found = netrc.netrc(os.environ["NETRC"]) if "NETRC" in os.environ else None
+        return head.replace(b"Bearer", b"Basic") if found else head
+
+
+class UsesTheProxy(RightTransport):
+    def connect(self, timeout: float) -> socket.socket:
+        self.url = urlsplit(os.environ.get("http_proxy", self.url.geturl()))
+        return super().connect(timeout)
+
+
+class NeverCloses(RightTransport):
+    left_open: list[Wire] = []  # noqa: RUF012 - shared on purpose, for the test to close them
+
+    def end(self, wire: Wire) -> None:
+        self.left_open.append(wire)
+
+
+class IgnoresItsClose(RightTransport):
+    def close(self) -> None:
+        super().close()
+        self.is_closed = False
+
+
+class ConnectsEachTime(RightTransport):
+    def wire(self, deadline: float) -> Wire:
+        while self.idle:
+            self.end(self.idle.pop())
+        return super().wire(deadline)
+
+
+class CannotBePickled(RightTransport):
+    def __reduce__(self) -> tuple[type[RightTransport], tuple[str]]:
+        raise TypeError("cannot pickle '_thread.lock' object")
+
+
+class LeavesThreads(RightTransport):
+    go_on = threading.Event()
+
+    def send(self, request: Request, timeout: float) -> Response:
+        threading.Thread(target=self.go_on.wait, args=(5,), daemon=True).start()
+        return super().send(request, timeout)
+
+
+class MixesAnswers(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        self.response = super().send(request, timeout)
+        time.sleep(0.01)
+        return self.response
+
+
+class KeepsInterruptedConnections(RightTransport):
+    def end(self, wire: Wire) -> None:
+        if wire.has_begun or self.is_closed:
+            super().end(wire)
+        else:
+            self.idle.append(wire)
+
+
+class SwallowsInterrupts(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except KeyboardInterrupt as error:
+            raise TimedOutError("interrupted") from error
+
+
+class TrustsAnyone(RightTransport):
+    def connect(self, timeout: float) -> socket.socket:
+        if self.ssl_context is not None:
+            self.ssl_context.check_hostname = False
+            self.ssl_context.verify_mode = ssl.CERT_NONE
+        return super().connect(timeout)
+
+
+class AcceptsCutHeads(RightTransport):
+    def headers(self, wire: Wire) -> dict[str, str]:
+        try:
+            return super().headers(wire)
+        except ConnectionLostError:
+            return {"content-length": "0"}
+
+
+class AcceptsCutBodies(RightTransport):
+    def body(self, wire: Wire, status: int, headers: Mapping[str, str]) -> bytes:
+        try:
+            return super().body(wire, status, headers)
+        except ConnectionLostError:
+            return wire.buffer
+
+
+class HoldsLargeBodies(RightTransport):
+    def check_size(self, size: int) -> None:
+        pass
+
+
+class RefusesLargeBodiesLate(RightTransport):
+    def body(self, wire: Wire, status: int, headers: Mapping[str, str]) -> bytes:
+        left = int(headers.get("content-length", 0))
+        while left > MAX_BODY_BYTES:
+            wire.receive()
+            left -= len(wire.buffer)
+            wire.buffer = b""
+        return super().body(wire, status, headers)
+
+
+class TakesHintsForAnswers(RightTransport):
+    def read(self, wire: Wire) -> Response:
+        status = self.status(wire)
+        headers = self.headers(wire)
+        body = self.body(wire, status, headers) if status >= 200 else b""
+        return Response(status, headers, body)
+
+
+class GuessesLengths(RightTransport):
+    def body(self, wire: Wire, status: int, headers: Mapping[str, str]) -> bytes:
+        if "transfer-encoding" in headers:
+            headers = {"transfer-encoding": headers["transfer-encoding"]}
+        return super().body(wire, status, headers)
+
+
+class RaisesForStatus(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        response = super().send(request, timeout)
+        if response.status >= 400:
+            raise BadResponseError(f"status {response.status}")
+        return response
+
+
+class KeepsNamesAsTheyCame(RightTransport):
+    def read(self, wire: Wire) -> Response:
+        response = super().read(wire)
+        headers = {name.title(): value for name, value in response.headers.items()}
+        return Response(response.status, headers, response.body)
+
+
+class IsImpatient(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        return super().send(request, min(timeout, 0.1))
+
+
+class NeverSleeps(RightTransport):
+    def sleep(self, seconds: float) -> None:
+        pass
+
+
+class GoesOnWhenCancelled(AsyncSystemTime):
+    """Awaited, but in a thread that nobody can interrupt."""
+
+    def __init__(self, api_url: str, *, ssl_context: ssl.SSLContext | None = None) -> None:
+        self.blocking = RightTransport(api_url, ssl_context=ssl_context)
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        return await asyncio.to_thread(self.blocking.send, request, timeout)
+
+    async def aclose(self) -> None:
+        self.blocking.close()
+
+
+class SwallowsCancellation(GoesOnWhenCancelled):
+    async def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return await super().send(request, timeout)
+        except asyncio.CancelledError as error:
+            raise TimedOutError("cancelled") from error
+
+
+class LeavesTasks(GoesOnWhenCancelled):
+    async def send(self, request: Request, timeout: float) -> Response:
+        self.task = asyncio.ensure_future(asyncio.sleep(1))
+        return await super().send(request, timeout)

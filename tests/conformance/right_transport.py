@@ -1,0 +1,224 @@
+"""A small transport that keeps every promise, for others to break on purpose."""
+
+import os
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+from firecrawl_interact.adapters import SystemTime
+from firecrawl_interact.core.transport import (
+    MAX_BODY_BYTES,
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    Request,
+    Response,
+    TimedOutError,
+)
+
+
+class Wire:
+    """One connection, read within one deadline and within bounds."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.process = os.getpid()
+        self.buffer = b""
+        self.is_kept = False
+
+    def begin(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.has_begun = False
+        self.line_bytes = 0
+
+    def seconds_left(self) -> float:
+        if (seconds := self.deadline - time.monotonic()) > 0:
+            return seconds
+        raise TimeoutError
+
+    def send(self, data: bytes) -> None:
+        try:
+            self.sock.settimeout(self.seconds_left())
+            self.sock.sendall(data)
+        except TimeoutError as error:
+            raise TimedOutError("no time left") from error
+        except OSError as error:
+            raise self.lost() from error
+
+    def receive(self) -> None:
+        try:
+            self.sock.settimeout(self.seconds_left())
+            data = self.sock.recv(65536)
+        except TimeoutError as error:
+            raise TimedOutError("no time left") from error
+        except OSError as error:
+            raise self.lost() from error
+        if not data:
+            raise self.lost()
+        self.has_begun = True
+        self.buffer += data
+
+    def line(self) -> str:
+        while b"\r\n" not in self.buffer and len(self.buffer) <= 65536:
+            self.receive()
+        line, _, self.buffer = self.buffer.partition(b"\r\n")
+        self.line_bytes += len(line)
+        if len(line) > 65536 or self.line_bytes > 100_000:
+            raise BadResponseError("too much before the body", transient=False)
+        return line.decode("latin-1")
+
+    def exactly(self, size: int) -> bytes:
+        while len(self.buffer) < size:
+            self.receive()
+        data, self.buffer = self.buffer[:size], self.buffer[size:]
+        return data
+
+    def lost(self) -> ConnectionLostError:
+        is_stale = self.is_kept and not self.has_begun
+        return ConnectionLostError("the connection ended early", stale=is_stale)
+
+    def is_usable(self) -> bool:
+        if self.buffer or self.process != os.getpid():
+            return False
+        self.sock.settimeout(0)
+        try:
+            self.sock.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            pass
+        return False
+
+
+class RightTransport(SystemTime):
+    """A small transport that keeps every promise. The broken ones change a method or two."""
+
+    wire_class = Wire
+
+    def __init__(self, api_url: str, *, ssl_context: ssl.SSLContext | None = None) -> None:
+        self.url = urlsplit(api_url)
+        self.ssl_context = ssl_context
+        self.idle: list[Wire] = []
+        self.is_closed = False
+
+    def __reduce__(self) -> tuple[type["RightTransport"], tuple[str]]:
+        return type(self), (self.url.geturl(),)
+
+    def send(self, request: Request, timeout: float) -> Response:
+        wire = self.wire(time.monotonic() + timeout)
+        try:
+            wire.send(self.head(request))
+            response = self.read(wire)
+        except BaseException:
+            self.end(wire)
+            raise
+        if self.is_closed or wire.buffer or "close" in response.headers.get("connection", ""):
+            self.end(wire)
+        else:
+            wire.is_kept = True
+            self.idle.append(wire)
+        return response
+
+    def close(self) -> None:
+        self.is_closed = True
+        while self.idle:
+            self.end(self.idle.pop())
+
+    def wire(self, deadline: float) -> Wire:
+        if self.is_closed:
+            raise ConnectFailedError("closed", transient=False)
+        while self.idle:
+            wire = self.idle.pop()
+            if wire.is_usable():
+                wire.begin(deadline)
+                return wire
+            self.end(wire)
+        wire = self.wire_class(self.connect(deadline - time.monotonic()))
+        wire.begin(deadline)
+        return wire
+
+    def connect(self, timeout: float) -> socket.socket:
+        host = self.url.hostname or ""
+        try:
+            sock = socket.create_connection((host, self.url.port), timeout)
+            if self.ssl_context is None:
+                return sock
+            with sock:  # On success there is nothing left in it to close.
+                return self.ssl_context.wrap_socket(sock, server_hostname=host)
+        except OSError as error:
+            is_transient = not isinstance(error, ssl.SSLCertVerificationError)
+            raise ConnectFailedError(f"no connection: {error}", transient=is_transient) from error
+
+    def end(self, wire: Wire) -> None:
+        wire.sock.close()
+
+    def head(self, request: Request) -> bytes:
+        path = self.url.path.rstrip("/") + request.path
+        lines = [f"{request.method} {path} HTTP/1.1", f"Host: {self.url.netloc}"]
+        lines += [f"{name}: {value}" for name, value in request.headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def read(self, wire: Wire) -> Response:
+        for _ in range(9):
+            status = self.status(wire)
+            headers = self.headers(wire)
+            if status >= 200:
+                return Response(status, headers, self.body(wire, status, headers))
+            if status == 101:
+                break
+        raise BadResponseError("no final answer")
+
+    def status(self, wire: Wire) -> int:
+        while len(wire.buffer) < 7:
+            wire.receive()
+        if wire.buffer.startswith(b"HTTP/1."):
+            line = re.fullmatch(r"HTTP/1\.[01] ([1-5][0-9]{2})( .*)?", wire.line())
+            if line:
+                return int(line[1])
+        raise BadResponseError("no HTTP/1")
+
+    def headers(self, wire: Wire) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        for _ in range(101):
+            if not (line := wire.line()):
+                return headers
+            name, colon, value = line.partition(":")
+            name, value = name.lower(), value.strip(" \t")
+            if not colon:
+                raise BadResponseError("no header")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        raise BadResponseError("too many headers", transient=False)
+
+    def body(self, wire: Wire, status: int, headers: Mapping[str, str]) -> bytes:
+        if status in (204, 304):
+            return b""
+        if "content-encoding" in headers:
+            raise BadResponseError("coded", transient=False)
+        length = headers.get("content-length")
+        if headers.get("transfer-encoding") == "chunked" and length is None:
+            return b"".join(self.chunks(wire))
+        if length is None or not re.fullmatch("[0-9]+", length) or "transfer-encoding" in headers:
+            raise BadResponseError("no clear length")
+        self.check_size(int(length[:18]))
+        return wire.exactly(int(length))
+
+    def chunks(self, wire: Wire) -> Iterator[bytes]:
+        total = 0
+        while size_line := re.fullmatch("([0-9A-Fa-f]{1,8})(;.*)?", wire.line()):
+            size = int(size_line[1], 16)
+            if not size:
+                self.headers(wire)
+                return
+            total += size
+            self.check_size(total)
+            yield wire.exactly(size)
+            if wire.exactly(2) != b"\r\n":
+                break
+        raise BadResponseError("no chunk")
+
+    def check_size(self, size: int) -> None:
+        if size > MAX_BODY_BYTES:
+            raise BadResponseError("too large", transient=False)

@@ -1,0 +1,35 @@
+"""Every adapter, and the fake, keeps every promise of the port."""
+
+import pytest
+
+from firecrawl_interact.adapters import (
+    AiohttpTransport,
+    AsyncInMemoryTransport,
+    InMemoryTransport,
+    Urllib3Transport,
+)
+from firecrawl_interact.adapters.conformance import CASES, Case, MakeTransport, Over
+
+pytestmark = pytest.mark.enable_socket
+
+ADAPTERS: list[tuple[str, MakeTransport, Over]] = [
+    ("blocking", Urllib3Transport, "http"),
+    ("blocking", Urllib3Transport, "https"),
+    ("async", AiohttpTransport, "http"),
+    ("async", AiohttpTransport, "https"),
+    ("blocking", InMemoryTransport, "memory"),
+    ("async", AsyncInMemoryTransport, "memory"),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "make_transport", "over"),
+    [
+        pytest.param(case, make_transport, over, id=f"{make_transport.__name__}-{over}-{case}")
+        for kind, make_transport, over in ADAPTERS
+        for case in CASES
+        if over in case.over and kind in case.kinds
+    ],
+)
+def test_it_keeps_its_promise(case: Case, make_transport: MakeTransport, over: Over) -> None:
+    case.run(make_transport, over=over)

@@ -1,0 +1,278 @@
+"""The kit can fail: a case finds each transport that breaks its promise, and explains it."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from firecrawl_interact.adapters.conformance import CASES, MakeTransport, Over, check
+
+from . import broken_transports as broken
+from .right_transport import RightTransport
+
+pytestmark = pytest.mark.enable_socket
+
+BY_NAME = {case.name: case for case in CASES}
+
+# What is broken, the case that finds it, and what the case says to have seen.
+BLOCKING: list[tuple[MakeTransport, str, str]] = [
+    (broken.FollowsRedirects, "a-redirect-302-is-not-followed", "instead of an answer of .* 302"),
+    (
+        broken.RepeatsLostRequests,
+        "a-close-before-the-answer-is-a-lost-connection",
+        "instead of ConnectionLostError, transient: an answer of status 200",
+    ),
+    (
+        broken.RepeatsLostRequests,
+        "a-kept-connection-closed-as-we-write-is-stale",
+        "instead of ConnectionLostError, transient, stale: an answer of status 200",
+    ),
+    (
+        broken.WaitsForEver,
+        "a-silent-server-ends-in-a-time-out",
+        r"a time-out of 0\.4 s, and after 2\.\d+ s ConnectionLostError",
+    ),
+    (
+        broken.WaitsForEveryByte,
+        "a-dripped-body-ends-in-a-time-out",
+        "(instead of TimedOutError, transient: |a time-out of 0.4 s, and after )",
+    ),
+    (
+        broken.CallsAllNotSent,
+        "a-reset-before-the-answer-is-a-lost-connection",
+        "instead of ConnectionLostError, transient: ConnectFailedError",
+    ),
+    (
+        broken.HidesCauses,
+        "a-refused-connection-was-not-sent",
+        "an error without its __cause__: ConnectFailedError",
+    ),
+    (
+        broken.LeaksSocketErrors,
+        "a-reset-before-the-answer-is-a-lost-connection",
+        "send raised ConnectionResetError.*, which is no TransportError",
+    ),
+    (broken.QuotesTheKey, "a-cut-body-is-no-answer", "the API key in the text of an error"),
+    (
+        broken.QuotesAllThatCame,
+        "a-long-line-of-another-protocol-is-hardly-quoted",
+        r"a message of 600\d\d characters",
+    ),
+    (
+        broken.CallsAllTransient,
+        "a-body-above-1-mib-is-refused",
+        "instead of BadResponseError, not transient: BadResponseError.*, transient",
+    ),
+    (
+        broken.NeverSaysStale,
+        "a-kept-connection-reset-as-we-write-is-stale",
+        "instead of ConnectionLostError, transient, stale: ConnectionLostError.*, transient",
+    ),
+    (
+        broken.AlwaysSaysStale,
+        "a-kept-connection-lost-within-an-answer-is-not-stale",
+        "instead of ConnectionLostError, transient: ConnectionLostError.*, transient, stale",
+    ),
+    (
+        broken.TrustsKeptConnections,
+        "an-answer-that-nobody-asked-for",
+        "the next call got an answer that is not its own: .*neighbour",
+    ),
+    (
+        broken.TrustsKeptConnections,
+        "a-connection-closed-while-idle-is-replaced",
+        "the next call ended in ConnectionLostError",
+    ),
+    (
+        broken.SharesConnectionsAfterFork,
+        "a-fork-shares-no-connection",
+        "(the next call|a call in the child)",
+    ),
+    (
+        broken.DecodesBodies,
+        "an-answer-coded-as-gzip-is-refused",
+        "instead of BadResponseError, not transient: an answer of status 200 with 17 bytes",
+    ),
+    (broken.KeepsCookies, "cookies-are-not-kept", r"Cookie: \['visitor=1; Path=/'\]"),
+    (
+        broken.ReencodesPaths,
+        "escapes-in-a-path-stay-as-they-are",
+        r"\['/v2/echo/\.\./a'\] for the path /v2/echo/%2E%2E/a",
+    ),
+    (
+        broken.DropsThePrefix,
+        "the-prefix-of-the-service-is-kept",
+        "/v2/echo/call-0001 for /v2/echo/call-0001 below /api/v9",
+    ),
+    (
+        broken.RenamesTheCredential,
+        "headers-go-out-as-they-are",
+        r"Authorization: \['bearer ",
+    ),
+    (
+        broken.ReadsNetrc,
+        "netrc-and-proxies-of-the-environment-stay-out",
+        r"Authorization: \['Basic ",
+    ),
+    (
+        broken.UsesTheProxy,
+        "netrc-and-proxies-of-the-environment-stay-out",
+        "0 requests reached the service for one call",
+    ),
+    (
+        broken.NeverCloses,
+        "closing-ends-kept-connections",
+        "1 open connections after the close",
+    ),
+    (
+        broken.NeverCloses,
+        "nothing-is-left-behind",
+        r"\d open connections after a failure and a close",
+    ),
+    (
+        broken.IgnoresItsClose,
+        "a-closed-transport-sends-nothing",
+        "instead of ConnectFailedError, not transient: an answer of status 200",
+    ),
+    (
+        broken.ConnectsEachTime,
+        "calls-in-a-row-use-one-connection",
+        "20 connections for 20 calls",
+    ),
+    (
+        broken.ConnectsEachTime,
+        "callers-side-by-side-get-their-own-answers",
+        r"\d+ connections for 8 callers",
+    ),
+    (
+        broken.CannotBePickled,
+        "a-pickled-transport-sends-too",
+        "TypeError: cannot pickle '_thread.lock' object",
+    ),
+    (broken.LeavesThreads, "nothing-is-left-behind", "the threads "),
+    (
+        broken.MixesAnswers,
+        "callers-side-by-side-get-their-own-answers",
+        "the call got an answer that is not its own",
+    ),
+    (
+        broken.KeepsInterruptedConnections,
+        "an-interrupt-passes-through",
+        "the next call got an answer that is not its own",
+    ),
+    (
+        broken.SwallowsInterrupts,
+        "an-interrupt-passes-through",
+        "instead of a KeyboardInterrupt: TimedOutError",
+    ),
+    (
+        broken.AcceptsCutHeads,
+        "a-head-without-its-end-is-no-answer",
+        "instead of ConnectionLostError, .* an answer of status 200 with 0 bytes",
+    ),
+    (
+        broken.AcceptsCutBodies,
+        "a-cut-body-is-no-answer",
+        "instead of ConnectionLostError, transient: an answer of status 200 with 16 bytes",
+    ),
+    (
+        broken.HoldsLargeBodies,
+        "a-body-above-1-mib-is-refused",
+        "instead of BadResponseError, not transient: an answer of status 200 with 1048577 bytes",
+    ),
+    (
+        broken.RefusesLargeBodiesLate,
+        "a-body-of-50-mb-is-not-held",
+        r"\d+ MB were taken before the exchange failed",
+    ),
+    (
+        broken.TakesHintsForAnswers,
+        "a-103-early-hints-is-skipped",
+        "the call got an answer that is not its own",
+    ),
+    (
+        broken.GuessesLengths,
+        "a-length-and-chunks-is-refused",
+        "instead of BadResponseError, transient: an answer of status 200",
+    ),
+    (broken.RaisesForStatus, "a-404-is-an-answer", "instead of an answer of status 404: "),
+    (
+        broken.KeepsNamesAsTheyCame,
+        "header-names-are-in-lower-case",
+        "the headers {'X-Two': ",
+    ),
+    (broken.IsImpatient, "a-slow-answer-is-waited-for", "the call ended in TimedOutError"),
+    (
+        broken.NeverSleeps,
+        "time-passes-while-it-sleeps",
+        r"0\.000 s on its clock for a sleep of 0\.05 s",
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def _clean_up() -> Iterator[None]:
+    yield
+    broken.LeavesThreads.go_on.set()
+    broken.LeavesThreads.go_on = threading.Event()
+    while broken.NeverCloses.left_open:
+        broken.NeverCloses.left_open.pop().sock.close()
+
+
+@pytest.mark.parametrize(
+    ("make_transport", "name", "seen"),
+    [pytest.param(*row, id=f"{row[0].__name__}-{row[1]}") for row in BLOCKING],
+)
+def test_a_broken_transport_is_found(make_transport: MakeTransport, name: str, seen: str) -> None:
+    case = BY_NAME[name]
+    with pytest.raises(AssertionError, match=f"(?s)^Promised: .* Seen: .*{seen}"):
+        case.run(make_transport)
+
+
+def test_a_case_names_the_promise_that_is_broken() -> None:
+    case = BY_NAME["a-redirect-302-is-not-followed"]
+    with pytest.raises(AssertionError, match=f"^Promised: {case.promise}. Seen: "):
+        case.run(broken.FollowsRedirects)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "an-untrusted-certificate-is-refused",
+        "an-expired-certificate-is-refused",
+        "the-certificate-of-another-host-is-refused",
+    ],
+)
+def test_one_that_trusts_anyone_is_found(name: str) -> None:
+    with pytest.raises(AssertionError, match=r"not transient: an answer of status 200"):
+        BY_NAME[name].run(broken.TrustsAnyone, over="https")
+
+
+def test_one_that_calls_a_bad_certificate_transient_is_found() -> None:
+    with pytest.raises(AssertionError, match=r"not transient: ConnectFailedError.*, transient"):
+        BY_NAME["an-expired-certificate-is-refused"].run(broken.CallsAllTransient, over="https")
+
+
+def test_one_that_says_a_failed_handshake_was_sent_is_found() -> None:
+    with pytest.raises(AssertionError, match=r"instead of ConnectFailedError.*: ConnectionLost"):
+        BY_NAME["a-close-within-the-handshake-was-not-sent"].run(broken.CallsAllLost, over="https")
+
+
+@pytest.mark.parametrize(
+    ("make_transport", "name", "seen"),
+    [
+        (broken.SwallowsCancellation, "an-interrupt-passes-through", "a CancelledError: TimedOut"),
+        (broken.GoesOnWhenCancelled, "an-interrupt-passes-through", "must not be used again"),
+        (broken.LeavesTasks, "nothing-is-left-behind", "unfinished tasks"),
+    ],
+)
+def test_a_broken_asynchronous_transport_is_found(
+    make_transport: MakeTransport, name: str, seen: str
+) -> None:
+    with pytest.raises(AssertionError, match=seen):
+        BY_NAME[name].run(make_transport)
+
+
+@pytest.mark.parametrize("over", ["http", "https"])
+def test_a_right_transport_keeps_every_promise(over: Over) -> None:
+    check(RightTransport, over=over)
