@@ -16,7 +16,8 @@ def main() -> None:
             f"firecrawl-interact needs {' and '.join(missing)}:"
             ' pip install "firecrawl-interact[cli]"'
         )
-    # Started with its output closed, a socket would take the place of it.
+    # Started with one of them closed, a socket would take the place of it.
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 - for good
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for good
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for good
     from .cli_commands import command  # noqa: PLC0415 - the extra may be absent

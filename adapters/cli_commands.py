@@ -4,15 +4,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from shutil import get_terminal_size
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO
 
 import click
 
-from firecrawl_interact.core import DeleteSession, DeleteSessionError, SessionNotFoundError
+from firecrawl_interact.core import InvalidApiKeyError
 
 from . import cli_output
-from .cli_output import Outcome
+from .cli_run import Run
+from .cli_session_ids import SessionIds, read_journal
 
 _BAD_USAGE = click.UsageError.exit_code
 _INTERRUPTED = 128 + signal.SIGINT  # what a shell reports of a command that Ctrl-C ended
@@ -28,9 +29,33 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("session_ids", metavar="SESSION_ID...", nargs=-1, required=True)
+@click.argument("session_ids", metavar="[SESSION_ID]...", nargs=-1)
+@click.option(
+    "--from",
+    "files",
+    type=click.File("rb"),
+    multiple=True,
+    metavar="FILE",
+    help="Take ids from this file too, one a line. May be repeated.",
+)
+@click.option(
+    "--skip",
+    "journals",
+    type=click.File("rb"),
+    multiple=True,
+    metavar="FILE",
+    help="Skip what is gone by this file, the output of earlier runs with --json. May be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for every id.")
 @click.option("--missing-ok", is_flag=True, help="Take a session that is not found for success.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="The most requests at a time.",
+)
 @click.option(
     "--api-key",
     metavar="KEY",
@@ -52,17 +77,38 @@ def delete(  # noqa: PLR0913 - the options of a command
     context: click.Context,
     *,
     session_ids: tuple[str, ...],
+    files: tuple[BinaryIO, ...],
+    journals: tuple[BinaryIO, ...],
     as_json: bool,
     missing_ok: bool,
+    concurrency: int,
     api_key: str | None,
     api_url: str | None,
     allow_plain_http: bool,
 ) -> None:
-    """Destroy sessions, and print a receipt for each.
+    """Destroy sessions, and print a receipt for each as it ends.
+
+    "-" stands for standard input, with one id a line. There and in files, "#" begins a comment.
+
+    Ctrl-C sends nothing new and lets what is in flight end; a second one quits at once.
+    Deleting a session again is safe: it is billed once.
 
     The exit status is 0 if every session is gone, 1 if not, 2 if the command was called
-    wrongly, and 130 after Ctrl-C. Deleting a session again is safe: it is billed once.
-    """
+    wrongly, 130 after Ctrl-C and 143 after SIGTERM.
+
+    \b
+    Examples:
+      firecrawl-interact delete 0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57
+      firecrawl-interact delete --missing-ok - <ids.txt
+      firecrawl-interact delete --from ids.txt --json --skip done >>done
+    The last one does what is left each time it is run, and keeps the record.
+    """  # noqa: D301 - to click, this character means: do not wrap
+    sources: list[str | BinaryIO] = [
+        sys.stdin.buffer if session_id == "-" else session_id for session_id in session_ids
+    ]
+    sources += files
+    if not sources:
+        raise click.UsageError('Give session ids, "-", or --from a file.')
     from .environment import delete_session_from_environment  # noqa: PLC0415 - --help is quick
 
     try:
@@ -72,46 +118,53 @@ def delete(  # noqa: PLR0913 - the options of a command
             )
         )
     except ValueError as error:
-        # The library's words name an argument where a user of the command needs the option.
-        cli_output.show_error(str(error).replace("allow_plain_http=True", "--allow-plain-http"))
+        cli_output.show_error(_for_a_command(error))
         context.exit(_BAD_USAGE)
-
-    if as_json:
-        printing = cli_output.json_lines()
-    elif sys.stdout.isatty() and get_terminal_size().columns >= cli_output.TABLE_WIDTH:
-        printing = cli_output.table(total=len(session_ids))
-    else:
-        printing = cli_output.plain_lines()
-    printed = 0
-    failed = False
+    if any(not isinstance(source, str) and source.isatty() for source in sources):
+        cli_output.show_note("Give one session id a line. Ctrl-D ends the list.")
     try:
-        with cli_output.log_shown(), printing as show:
-            for outcome in _outcomes(delete_session, session_ids):
-                fine = not isinstance(outcome, DeleteSessionError) or (
-                    missing_ok and isinstance(outcome, SessionNotFoundError)
-                )
-                show(outcome, fine)
-                printed += 1
-                failed = failed or not fine
+        ids = SessionIds(sources, _gone(journals, as_json=as_json))
     except KeyboardInterrupt:
-        cli_output.show_unfinished("Interrupted.", session_ids[printed:])
+        cli_output.show_note("\nInterrupted. Nothing was sent.")
         context.exit(_INTERRUPTED)
-    except OSError as error:  # the output went to a full disk or a closed pipe
-        # What is still to be written goes nowhere, or Python would fail over it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        reason = f"The output cannot be written: {error.strerror}."
-        cli_output.show_unfinished(reason, session_ids[printed:])
-        context.exit(1)
-    context.exit(1 if failed else 0)
+    run = Run(
+        delete_session,
+        ids,
+        concurrency=concurrency,
+        missing_ok=missing_ok,
+        output=cli_output.Output(as_json=as_json),
+    )
+    status = run()
+    if not run.had_ids:
+        raise click.UsageError("There are no session ids in the input.")
+    context.exit(status)
 
 
-def _outcomes(delete_session: DeleteSession, session_ids: Iterable[str]) -> Iterator[Outcome]:
-    for session_id in session_ids:
-        try:
-            outcome: Outcome = delete_session(session_id)
-        except DeleteSessionError as error:
-            outcome = error
-        yield outcome
+def _for_a_command(error: ValueError) -> str:
+    """Say what is wrong with the settings. The library's words are for a Python programmer."""
+    if isinstance(error, InvalidApiKeyError) and error.advice == InvalidApiKeyError.advice:
+        error.advice = (
+            "Give it as the service shows it. For a service without sign-in, leave out"
+            " --api-key and FIRECRAWL_API_KEY."
+        )
+    return str(error).replace("allow_plain_http=True", "--allow-plain-http")
+
+
+def _gone(journals: Iterable[BinaryIO], *, as_json: bool) -> set[str]:
+    """Return the ids that are gone according to the output of earlier runs."""
+    gone: set[str] = set()
+    for file in journals:
+        journal = read_journal(file)
+        gone |= journal.gone
+        if journal.foreign_lines:
+            cli_output.show_note(
+                f"Warning: {file.name} has lines that are no outcomes of this command"
+                f" ({journal.foreign_lines}). They are ignored."
+            )
+        is_added_to = os.path.sameopenfile(file.fileno(), sys.stdout.fileno())
+        if as_json and is_added_to and journal.is_cut:
+            click.echo()  # A line that was cut short must not swallow the first of ours.
+    return gone
 
 
 @command.command("fake-service")
@@ -136,18 +189,32 @@ def _outcomes(delete_session: DeleteSession, session_ids: Iterable[str]) -> Iter
     metavar="N",
     help="How many requests a minute it takes.  [default: any number]",
 )
-def fake_service(port: int, sessions: int, rate_limit: int | None) -> None:
+@click.option(
+    "--latency",
+    type=click.FloatRange(0, 60),
+    default=0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long its answers take.",
+)
+def fake_service(port: int, sessions: int, rate_limit: int | None, latency: float) -> None:
     """Serve a fake of the service on this machine, until Ctrl-C.
 
     It keeps the service's rules, and nothing reaches Firecrawl or costs anything.
-    """
+
+    \b
+    Many sessions, deleted with a rate limit:
+      firecrawl-interact fake-service --sessions 30 --rate-limit 10 >fake &
+      eval "$(grep export fake)"
+      grep -v " " fake | firecrawl-interact delete -
+    """  # noqa: D301 - to click, this character means: do not wrap
     from .fake_service import FakeService  # noqa: PLC0415 - --help is quick
     from .loopback import LoopbackService  # noqa: PLC0415 - --help is quick
 
     # Explicitly, because a shell script's background jobs start with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    service = FakeService(["fc-test"], rate_limit=rate_limit)
+    service = FakeService(["fc-test"], rate_limit=rate_limit, latency=latency)
     session_ids = [service.open_session() for _ in range(sessions)]
     try:
         with LoopbackService(service, port) as loopback:

@@ -1,117 +1,137 @@
-"""What the command prints: outcomes as JSON lines, plain lines or a table, and its notes.
+"""What the command prints: outcomes as JSON lines, plain lines or a table; a bar; and its notes.
 
-Each way of printing is a context manager that gives a function, called with every outcome as
-it comes and with whether it is fine. Nothing that others wrote reaches a terminal unescaped.
+Standard output has the outcomes and nothing else. All the rest goes to standard error.
 """
 
 import json
 import logging
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, TypeAlias
+from shutil import get_terminal_size
+from textwrap import fill
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import click
-import msgspec
 
-from firecrawl_interact.core import (
-    DeleteSessionError,
-    DeletionReceipt,
-    SessionFate,
-    SessionNotFoundError,
+from .cli_words import (
+    Outcome,
+    Progress,
+    bill,
+    clock,
+    fields,
+    plain_line,
+    printable,
+    shown,
+    what_happened,
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
-Outcome: TypeAlias = DeletionReceipt | DeleteSessionError
-Show: TypeAlias = Callable[[Outcome, bool], None]
+Show: TypeAlias = Callable[[Outcome, bool, str | None], None]
+"""Prints an outcome. It is told whether that is fine, and an error's words if they are news."""
 
-TABLE_WIDTH = 80
-"""In columns. What is narrower would cut the words."""
-
+_TABLE_WIDTH = 80  # columns; what is narrower would cut the words
+_BAR_WIDTH = 20
+_STANDARD_ERROR = 2
 _STYLES = {
     "destroyed": "green",
     "destroyed, had crashed": "green",
     "not found": "yellow",
+    "not tried": "yellow",
     "untouched": "red",
     "unknown": "bold red",
 }
 
 
-@contextmanager
-def json_lines() -> Iterator[Show]:
-    """Print every outcome as one line of JSON."""
+class Output:
+    """Where and how outcomes are printed.
 
-    def show(outcome: Outcome, fine: bool) -> None:
-        # Unlike msgspec's, this takes half a surrogate pair, and writes ASCII alone.
-        click.echo(json.dumps(_fields(outcome)))
+    Args:
+        as_json: whether they are one JSON object a line.
+    """
 
-    yield show
+    def __init__(self, *, as_json: bool) -> None:
+        self._show = show_json if as_json else show_line
+        self._bar_on: TextIO | None = None
+        if sys.stdout.isatty() and not as_json:
+            self._bar_on = sys.stdout
+        # What goes into a pipe may end on the same terminal, where a bar would be in its way.
+        elif sys.stderr.isatty() and not sys.stdout.isatty() and sys.stdout.seekable():
+            self._bar_on = sys.stderr
 
+    @property
+    def has_bar(self) -> bool:
+        """Whether a terminal shows how it stands."""
+        return self._bar_on is not None
 
-@contextmanager
-def plain_lines() -> Iterator[Show]:
-    """Print a line for every session on standard output, or an error on the other."""
-
-    def show(outcome: Outcome, fine: bool) -> None:
-        if not fine:
-            show_error(str(outcome))
+    @contextmanager
+    def printing(self, progress: Progress, pause: Callable[[], float]) -> Iterator[Show]:
+        """Show how it stands while a block lasts, and give the function for the outcomes."""
+        if self._bar_on is None:
+            with _pauses_told(pause):
+                yield self._show
             return
-        cells = [_what_happened(outcome)]
-        if isinstance(outcome, DeletionReceipt):
-            duration, credits_billed = _bill(outcome, unknown="unknown")
-            cells += [f"duration {duration}", f"credits {credits_billed}"]
-        cells.append(f"attempts {outcome.attempts}")
-        click.echo(f"{_shown(outcome.session_id)} {', '.join(cells)}")
+        from rich.console import Console  # noqa: PLC0415 - slow to import
 
-    yield show
+        if isinstance(self._bar_on, TextIOWrapper):  # A service may say what it cannot show.
+            self._bar_on.reconfigure(errors="backslashreplace")
+        console = Console(file=self._bar_on)
+        with _bar(console, progress, pause):
+            yield _rows(console) if self._bar_on is sys.stdout else self._show
+
+    def write_last(self, text: str) -> None:
+        """Write from a signal's handler just before the end, and leave the terminal clean."""
+        if self._bar_on is not None:
+            with suppress(OSError):
+                os.write(self._bar_on.fileno(), b"\r\x1b[2K\x1b[?25h")  # no line, but a cursor
+        write_at_once(text)
 
 
-@contextmanager
-def table(total: int) -> Iterator[Show]:
-    """Print a row for every session as it comes, and the errors below the table."""
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.progress import (  # noqa: PLC0415 - slow to import
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
+def show_json(outcome: Outcome, fine: bool, error: str | None) -> None:
+    """Print an outcome as one line of JSON."""
+    # Unlike msgspec's, this takes half a surrogate pair, and writes ASCII alone.
+    click.echo(json.dumps(fields(outcome)))
 
-    if isinstance(sys.stdout, TextIOWrapper):  # A service may say what a terminal cannot show.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    console = Console()
-    errors: list[str] = []
+
+def show_line(outcome: Outcome, fine: bool, error: str | None) -> None:
+    """Print an outcome as a line of standard output, or an error on the other."""
+    if fine:
+        click.echo(plain_line(outcome))
+    else:
+        show_aside(outcome, fine, error)
+
+
+def show_aside(outcome: Outcome, fine: bool, error: str | None) -> None:
+    """Print an outcome on standard error."""
+    if error is not None:
+        show_error(error)
+    else:
+        show_note(plain_line(outcome))
+
+
+def _rows(console: "Console") -> Show:
+    """Print a row for each outcome, and an error below its row."""
+    from rich.text import Text  # noqa: PLC0415 - slow to import
+
     headed = False
 
-    def show(outcome: Outcome, fine: bool) -> None:
+    def show(outcome: Outcome, fine: bool, error: str | None) -> None:
         nonlocal headed
-        console.print(_row(outcome, show_header=not headed))
-        headed = True
-        progress.advance(task)
-        if not fine:
-            errors.append(str(outcome))
-
-    try:
-        with Progress(
-            SpinnerColumn("line"),  # the default one is not ASCII
-            TextColumn("Deleting"),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=sys.stderr.isatty(),
-        ) as progress:
-            task = progress.add_task("", total=total)
-            yield show
-    finally:
-        for error in errors:
-            click.echo(err=True)
+        if console.width >= _TABLE_WIDTH:
+            console.print(_row(outcome, show_header=not headed))
+            headed = True
+        else:
+            console.print(Text(plain_line(outcome)))
+        if error is not None:
             show_error(error)
+
+    return show
 
 
 def _row(outcome: Outcome, *, show_header: bool) -> "Table":
@@ -125,11 +145,11 @@ def _row(outcome: Outcome, *, show_header: bool) -> "Table":
     row.add_column("Duration", width=8, justify="right")
     row.add_column("Credits", width=7, justify="right", overflow="fold")
     row.add_column("Attempts", width=8, justify="right")
-    happened = _what_happened(outcome)
-    duration, credits_billed = _bill(outcome, unknown="-")
+    happened = what_happened(outcome)
+    duration, credits_billed = bill(outcome, unknown="-")
     row.add_row(
         # As `Text`: in a plain string, [brackets] would be markup.
-        Text(_shown(outcome.session_id)),
+        Text(shown(outcome.session_id)),
         Text(happened, style=_STYLES[happened]),
         duration,
         credits_billed,
@@ -138,10 +158,58 @@ def _row(outcome: Outcome, *, show_header: bool) -> "Table":
     return row
 
 
+@contextmanager
+def _bar(console: "Console", progress: Progress, pause: Callable[[], float]) -> Iterator[None]:
+    from rich.live import Live  # noqa: PLC0415 - slow to import
+    from rich.progress_bar import ProgressBar  # noqa: PLC0415 - slow to import
+    from rich.table import Table  # noqa: PLC0415 - slow to import
+    from rich.text import Text  # noqa: PLC0415 - slow to import
+
+    def line() -> Table:
+        total = progress.total
+        words = Text(progress.line(pause()), no_wrap=True, overflow="ellipsis")
+        # Three columns stay free, or the ^C that a terminal shows would break the line.
+        width = max(1, min(_BAR_WIDTH, console.width - len(words) - 4))
+        bar = ProgressBar(total or 1, progress.done, width=width, pulse=total is None)
+        row = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+        row.add_row(bar, words)
+        return row
+
+    with Live(
+        get_renderable=line,
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=sys.stderr.isatty(),
+    ):
+        yield
+
+
+@contextmanager
+def _pauses_told(pause: Callable[[], float]) -> Iterator[None]:
+    """Say, where there is no bar, when the rate limit holds everything back."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        told = False
+        while not ended.wait(0.2):
+            seconds = pause()
+            if seconds > 1 and not told:
+                show_note(f"Rate limit: waiting {clock(seconds)}.")
+            told = seconds > 0
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
+
+
 class _LogOnStandardError(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        # A StreamHandler, or click, would keep to a stream that a table replaces for a while.
-        print(_printable(record.getMessage()), file=sys.stderr)
+        show_note(printable(record.getMessage()))
 
 
 @contextmanager
@@ -158,85 +226,21 @@ def log_shown() -> Iterator[None]:
 
 def show_error(message: str) -> None:
     """Print an error on standard error, wrapped at words if that is a terminal."""
-    message = _printable(message)
-    if not sys.stderr.isatty():
-        click.echo(f"Error: {message}", err=True)
-        return
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.text import Text  # noqa: PLC0415 - slow to import
-
-    Console(stderr=True).print(Text.assemble(("Error: ", "bold red"), message))
+    text = f"Error: {printable(message)}"
+    if sys.stderr.isatty():
+        columns = get_terminal_size().columns
+        text = fill(text, columns, break_long_words=False, break_on_hyphens=False)
+    show_note(text)
 
 
-def show_unfinished(reason: str, session_ids: Sequence[str]) -> None:
-    """Say what an early end leaves open: the first of these ids was being deleted."""
-    lines = ["", reason]  # below the ^C that a terminal shows
-    if session_ids:
-        lines += ["May or may not be deleted:", f"  {_shown(session_ids[0])}"]
-    if session_ids[1:]:
-        lines += ["Not tried:", *(f"  {_shown(session_id)}" for session_id in session_ids[1:])]
-    if session_ids:
-        lines.append("Deleting a session again is safe: it is billed once.")
-    click.echo("\n".join(lines), err=True)
+def show_note(text: str) -> None:
+    """Print on standard error. If it cannot be written, there is nobody to tell."""
+    # Not by click, which would keep to a stream that a bar replaces for a while.
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
-def _printable(text: str) -> str:
-    """Escape what would act on a terminal, or cannot be printed."""
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
-    )
-
-
-def _shown(session_id: str | None) -> str:
-    session_id = session_id or ""
-    if len(session_id) > 256:  # longer than any that can be sent
-        session_id = f"{session_id[:253]}..."
-    plain = session_id.isascii() and session_id.isprintable() and session_id
-    return session_id if plain else ascii(session_id)
-
-
-def _what_happened(outcome: Outcome) -> str:
-    if isinstance(outcome, DeletionReceipt):
-        return "destroyed, had crashed" if outcome.status == "failed" else "destroyed"
-    if isinstance(outcome, SessionNotFoundError):
-        return "not found"
-    return "untouched" if outcome.session_fate is SessionFate.UNTOUCHED else "unknown"
-
-
-def _bill(outcome: Outcome, unknown: str) -> tuple[str, str]:
-    if not isinstance(outcome, DeletionReceipt):
-        return unknown, unknown
-    duration, credits_billed = outcome.session_duration_ms, outcome.credits_billed
-    return (
-        unknown if duration is None else _duration(duration),
-        unknown if credits_billed is None else str(credits_billed),
-    )
-
-
-def _duration(milliseconds: int) -> str:
-    seconds = milliseconds // 1000
-    if not 0 <= seconds < 1_000_000:  # no session lives for so long, but a service may say so
-        return f"{milliseconds}ms"
-    if seconds < 60:
-        return f"{milliseconds / 1000:.1f}s"
-    if seconds < 3600:
-        return f"{seconds // 60}m {seconds % 60:02}s"
-    return f"{seconds // 3600}h {seconds % 3600 // 60:02}m"
-
-
-def _fields(outcome: Outcome) -> dict[str, object]:
-    fate = {"session_id": outcome.session_id, "session_fate": outcome.session_fate.value}
-    if isinstance(outcome, DeletionReceipt):
-        return fate | msgspec.structs.asdict(outcome)
-    return {
-        **fate,
-        "error": type(outcome).__name__,
-        "message": str(outcome),
-        "transient": outcome.transient,
-        "attempts": outcome.attempts,
-        # What only an answer has.
-        **{
-            name: getattr(outcome, name, None)
-            for name in ("status", "code", "request_id", "retry_after")
-        },
-    }
+def write_at_once(text: str) -> None:
+    """Write to standard error from a signal's handler, which may have come amid a `print`."""
+    with suppress(OSError):
+        os.write(_STANDARD_ERROR, text.encode("ascii", "backslashreplace"))

@@ -1,0 +1,32 @@
+"""Measures what the library promises, and prints the table. Run it with `make benchmark`."""
+
+import sys
+
+import many_sessions
+import one_session
+import start
+
+FIGURES = [
+    one_session.over_urllib3,
+    one_session.over_aiohttp,
+    one_session.core_alone,
+    many_sessions.over_urllib3,
+    many_sessions.over_aiohttp,
+    many_sessions.a_million_ids,
+    many_sessions.rate_limit,
+    many_sessions.outage,
+    start.of_the_core,
+    start.with_urllib3,
+    start.of_the_command,
+]
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:]
+    print("| what | measured | at most | |")
+    print("| --- | --- | --- | --- |")
+    for figure in FIGURES:
+        name = f"{figure.__module__}.{figure.__name__}"
+        if not chosen or any(word in name for word in chosen):
+            found = figure()
+            for line in found if isinstance(found, list) else [found]:
+                print(line, flush=True)

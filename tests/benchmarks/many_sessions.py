@@ -1,0 +1,173 @@
+"""What many sessions cost: time, CPU, memory, requests."""
+
+import asyncio
+import itertools
+import json
+import math
+import time
+import tracemalloc
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from statistics import fmean
+from urllib.parse import urlsplit
+
+import aiohttp
+import urllib3
+from measure import Figure, service
+from one_session import HEADERS, Stub
+
+from firecrawl_interact.adapters import (
+    AiohttpTransport,
+    FakeService,
+    InMemoryTransport,
+    NoConnection,
+    Urllib3Transport,
+)
+from firecrawl_interact.core import (
+    AsyncDeleteManySessions,
+    AsyncDeleteSession,
+    DeleteManySessions,
+    DeleteSession,
+)
+
+SESSIONS = 1000
+CONCURRENCY = 32
+LATENCY = 0.25
+IDEAL = math.ceil(SESSIONS / CONCURRENCY) * LATENCY
+"""Seconds: so many rounds of so long, with nothing between them."""
+
+
+def _exhaust(outcomes: Iterable[object]) -> None:
+    deque(outcomes, maxlen=0)
+
+
+def over_urllib3() -> list[Figure]:
+    with service(sessions=SESSIONS, latency=LATENCY) as (api_url, session_ids):
+        address = urlsplit(api_url)
+        pool = urllib3.HTTPConnectionPool(
+            address.hostname or "", address.port, maxsize=CONCURRENCY
+        )
+
+        def bare_delete(session_id: str) -> object:
+            path = f"/v2/interact/{session_id}"
+            answer = pool.urlopen("DELETE", path, headers=HEADERS, redirect=False, retries=False)
+            return json.loads(answer.data)
+
+        def bare() -> None:
+            with ThreadPoolExecutor(CONCURRENCY) as executor:
+                _exhaust(executor.map(bare_delete, session_ids))
+
+        with Urllib3Transport(api_url) as transport:
+            delete_session = DeleteSession(transport, "fc-test")
+            delete_many = DeleteManySessions(delete_session, concurrency=CONCURRENCY)
+
+            def ours() -> None:
+                _exhaust(delete_many(session_ids))
+
+            ratios = []
+            walls = []
+            for _ in range(3):
+                began = time.process_time()
+                bare()
+                spent = time.process_time() - began
+                began, clock = time.process_time(), time.perf_counter()
+                ours()
+                walls.append(time.perf_counter() - clock)
+                ratios.append((time.process_time() - began) / spent)
+    return [
+        Figure("1,000 sessions of 0.25 s, 32 at a time, to the ideal", min(walls) / IDEAL, 1.05),
+        Figure("their CPU, to urllib3 in a thread pool", sorted(ratios)[1], 1.3),
+    ]
+
+
+async def _over_aiohttp() -> list[Figure]:
+    with service(sessions=SESSIONS, latency=LATENCY) as (api_url, session_ids):
+        connector = aiohttp.TCPConnector(limit=CONCURRENCY)
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            AiohttpTransport(api_url) as transport,
+        ):
+            delete_session = AsyncDeleteSession(transport, "fc-test")
+            delete_many = AsyncDeleteManySessions(delete_session, concurrency=CONCURRENCY)
+
+            async def bare_delete(session_id: str) -> object:
+                url = f"{api_url}/v2/interact/{session_id}"
+                async with session.delete(url, headers=HEADERS) as answer:
+                    return json.loads(await answer.read())
+
+            ratios = []
+            walls = []
+            for _ in range(3):
+                began = time.process_time()
+                await asyncio.gather(*(bare_delete(session_id) for session_id in session_ids))
+                spent = time.process_time() - began
+                began, clock = time.process_time(), time.perf_counter()
+                async for _outcome in delete_many(session_ids):
+                    pass
+                walls.append(time.perf_counter() - clock)
+                ratios.append((time.process_time() - began) / spent)
+    return [
+        Figure("the same, awaited, to the ideal", min(walls) / IDEAL, 1.05),
+        Figure("their CPU, to bare aiohttp", sorted(ratios)[1], 1.3),
+    ]
+
+
+def over_aiohttp() -> list[Figure]:
+    return asyncio.run(_over_aiohttp())
+
+
+def _each_id(count: int) -> float:
+    """Return the CPU seconds for each of so many ids, over a transport that answers at once."""
+    delete_many = DeleteManySessions(DeleteSession(Stub(), "fc-test"))
+    began = time.process_time()
+    _exhaust(delete_many(map(str, range(count))))
+    return (time.process_time() - began) / count
+
+
+def a_million_ids() -> list[Figure]:
+    # As many ids before as after, so that a change of the machine's speed tells in both.
+    small = [_each_id(10_000) for _ in range(50)]
+    large = _each_id(1_000_000)
+    small += [_each_id(10_000) for _ in range(50)]
+    delete_many = DeleteManySessions(DeleteSession(Stub(), "fc-test"))
+    tracemalloc.start()
+    _exhaust(delete_many(map(str, range(1_000))))
+    tracemalloc.reset_peak()
+    before, _ = tracemalloc.get_traced_memory()
+    _exhaust(delete_many(map(str, range(1_000_000))))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return [
+        Figure("an id of 1,000,000, to one of 10,000", large / fmean(small), 1.2),
+        Figure("peak memory that 1,000,000 ids add", (peak - before) / 2**20, 10, "MiB"),
+    ]
+
+
+def rate_limit() -> list[Figure]:
+    fake = FakeService(rate_limit=10)
+    session_ids = [fake.open_session() for _ in range(100)]
+    began = fake.monotonic()
+    delete_many = DeleteManySessions(DeleteSession(InMemoryTransport(fake), "fc-test"))
+    _exhaust(delete_many(session_ids))
+    spent = fake.monotonic() - began
+    return [
+        Figure("100 sessions at 10 a minute, to the shortest time", spent / 540, 1.05),
+        Figure("their requests", len(fake.requests), 115, "requests"),
+    ]
+
+
+def outage() -> Figure:
+    fake = FakeService()
+    fake.queue(*itertools.repeat(NoConnection(), 5000))
+    tried = 0
+
+    class Counting(InMemoryTransport):
+        def send(self, request, timeout):  # type: ignore[no-untyped-def] - it only counts
+            nonlocal tried
+            tried += 1
+            return super().send(request, timeout)
+
+    delete_many = DeleteManySessions(DeleteSession(Counting(fake), "fc-test"))
+    _exhaust(delete_many(map(str, range(1000))))
+    return Figure("1,000 ids in an outage", tried, 1100, "requests")

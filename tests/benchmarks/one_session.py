@@ -1,0 +1,99 @@
+"""What one delete costs: beside the bare libraries over a kept connection, and the core alone."""
+
+import asyncio
+import json
+import time
+from urllib.parse import urlsplit
+
+import aiohttp
+import urllib3
+from measure import Figure, median_ratio, service
+
+from firecrawl_interact.adapters import AiohttpTransport, Urllib3Transport
+from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, Request, Response
+
+HEADERS = {"Authorization": "Bearer fc-test"}
+CALLS = 1000
+
+
+def over_urllib3() -> Figure:
+    with service() as (api_url, [session_id]):
+        address = urlsplit(api_url)
+        pool = urllib3.HTTPConnectionPool(address.hostname or "", address.port)
+        path = f"/v2/interact/{session_id}"
+
+        def bare() -> None:
+            for _ in range(CALLS):
+                answer = pool.urlopen(
+                    "DELETE", path, headers=HEADERS, redirect=False, retries=False
+                )
+                json.loads(answer.data)
+
+        with Urllib3Transport(api_url) as transport:
+            delete_session = DeleteSession(transport, "fc-test")
+
+            def ours() -> None:
+                for _ in range(CALLS):
+                    delete_session(session_id)
+
+            ratio = median_ratio(ours, bare)
+        pool.close()
+    return Figure("CPU of a delete, to bare urllib3", ratio, 1.10)
+
+
+async def _over_aiohttp() -> float:
+    with service() as (api_url, [session_id]):
+        url = f"{api_url}/v2/interact/{session_id}"
+        ratios = []
+        async with aiohttp.ClientSession() as session, AiohttpTransport(api_url) as transport:
+            delete_session = AsyncDeleteSession(transport, "fc-test")
+
+            async def bare() -> float:
+                began = time.process_time()
+                for _ in range(CALLS):
+                    async with session.delete(url, headers=HEADERS) as answer:
+                        json.loads(await answer.read())
+                return time.process_time() - began
+
+            async def ours() -> float:
+                began = time.process_time()
+                for _ in range(CALLS):
+                    await delete_session(session_id)
+                return time.process_time() - began
+
+            await bare(), await ours()
+            for _ in range(15):
+                spent = await bare()
+                ratios.append(await ours() / spent)
+        return sorted(ratios)[len(ratios) // 2]
+
+
+def over_aiohttp() -> Figure:
+    return Figure("CPU of a delete, to bare aiohttp", asyncio.run(_over_aiohttp()), 1.15)
+
+
+class Stub:
+    """Answers at once, so that the core is all that is measured."""
+
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+    answer = Response(
+        200,
+        {"content-type": "application/json"},
+        b'{"success":true,"sessionDurationMs":39095.00002861023,"creditsBilled":2,'
+        b'"status":"stopped"}',
+    )
+
+    def send(self, request: Request, timeout: float) -> Response:
+        return self.answer
+
+
+def core_alone() -> Figure:
+    delete_session = DeleteSession(Stub(), "fc-test")
+    best = float("inf")
+    for _ in range(20):
+        began = time.perf_counter()
+        for _ in range(5000):
+            delete_session("550e8400-e29b-41d4-a716-446655440000")
+        best = min(best, (time.perf_counter() - began) / 5000)
+    return Figure("the core alone, a delete", best * 1e6, 8, "µs")

@@ -1,0 +1,57 @@
+"""What an import, and the command's help, cost: wall time less that of the bare interpreter."""
+
+import os
+import subprocess
+import sys
+import time
+from statistics import median
+
+from measure import Figure
+
+# Measured as installed packages run: with their bytecode cached.
+_ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+}
+
+
+def _seconds(*commands: list[str], rounds: int = 25) -> list[float]:
+    times: list[list[float]] = [[] for _ in commands]
+    for turn in range(rounds + 1):
+        for command, taken in zip(commands, times, strict=True):
+            began = time.perf_counter()
+            subprocess.run(
+                [sys.executable, *command],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                env=_ENVIRONMENT,
+            )
+            if turn:
+                taken.append(time.perf_counter() - began)
+    return [median(taken) for taken in times]
+
+
+def _ratio(ours: str, bare: str) -> float:
+    nothing, other, own = _seconds(["-c", "pass"], ["-c", bare], ["-c", ours])
+    return (own - nothing) / (other - nothing)
+
+
+def of_the_core() -> Figure:
+    ratio = _ratio("import firecrawl_interact.core", "import msgspec")
+    return Figure("import of the core, to msgspec", ratio, 1.5)
+
+
+def with_urllib3() -> Figure:
+    ratio = _ratio(
+        "import firecrawl_interact.core\n"
+        "from firecrawl_interact.adapters import Urllib3Transport",
+        "import msgspec, urllib3",
+    )
+    return Figure("import with Urllib3Transport, to msgspec and urllib3", ratio, 1.15)
+
+
+def of_the_command() -> Figure:
+    bare, own = _seconds(
+        ["-c", "import click, rich.progress, msgspec, urllib3"],
+        ["-m", "firecrawl_interact.adapters.cli", "delete", "--help"],
+    )
+    return Figure("`delete --help`, to its bare imports", own / bare, 2.5)
