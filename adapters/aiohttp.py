@@ -20,7 +20,7 @@ from firecrawl_interact.core.transport import (
     TransportError,
 )
 
-from .aiohttp_exchange import Connector, Exchange, LinkedRequest
+from .aiohttp_exchange import Connector, Exchange
 from .api_url import (
     ApiUrl,
     Proxy,
@@ -101,33 +101,29 @@ class AiohttpTransport(AsyncSystemTime):
             TransportError: what went wrong on the way.
         """
         check_seconds("timeout", timeout)
-        loop = asyncio.get_running_loop()
-        pool = self._pools.get((os.getpid(), loop))
-        if pool is None or not pool.connector.is_open:
+        pool = self._pools.get((os.getpid(), asyncio.get_running_loop()))
+        if pool is None or pool.connector.closed:
             pool = await self._open_pool()
-        exchange = Exchange()
-        clock = loop.call_later(timeout, exchange.expire)
+        task = asyncio.current_task()
+        exchange = pool.connector.exchanges[task] = Exchange()
         try:
-            answer = await pool.session.request(
-                request.method,
-                URL(pool.base + request.path, encoded=True),
-                headers=request.headers,
-                allow_redirects=False,
-                timeout=pool.timeout
-                if timeout >= self._settings.connect_timeout
-                else aiohttp.ClientTimeout(connect=timeout, ceil_threshold=math.inf),
-                proxy=pool.proxy,
-                proxy_headers=pool.proxy_headers,
-                middlewares=(exchange,),
-            )
-            return await exchange.read(answer)
+            async with asyncio.timeout(timeout):
+                answer = await pool.session.request(
+                    request.method,
+                    URL(pool.base + request.path, encoded=True),  # neither resolved nor quoted
+                    headers=request.headers,
+                    allow_redirects=False,
+                    proxy=pool.proxy,
+                    proxy_headers=pool.proxy_headers,
+                )
+                return await exchange.read(answer)
         except BaseException as error:
             exchange.give_up()
             if isinstance(error, TransportError) or not isinstance(error, Exception):
                 raise
             raise exchange.failure(error) from error
         finally:
-            clock.cancel()
+            del pool.connector.exchanges[task]
 
     async def close(self) -> None:
         """Close the connections, also of what is under way. `send` refuses from now on."""
@@ -194,7 +190,6 @@ class _Pool(msgspec.Struct):
     connector: Connector
     owner: AsyncGenerator[None]
     base: str
-    timeout: aiohttp.ClientTimeout
     proxy: str | None
     proxy_headers: Mapping[str, str] | None
 
@@ -214,31 +209,27 @@ def _new_pool(settings: _Settings, context: ssl.SSLContext | None) -> _Pool:
         headers=headers,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        request_class=LinkedRequest,
+        timeout=aiohttp.ClientTimeout(
+            total=None, connect=settings.connect_timeout, ceil_threshold=math.inf
+        ),
     )
     return _Pool(
         session=session,
         connector=connector,
-        owner=_owner(session, connector),
+        owner=_owner(session),
         base=str(api_url),
-        timeout=aiohttp.ClientTimeout(
-            total=None, connect=settings.connect_timeout, ceil_threshold=math.inf
-        ),
         proxy=None if proxy is None else proxy.url,
         proxy_headers=None if proxy is None else proxy.headers,
     )
 
 
-async def _owner(session: aiohttp.ClientSession, connector: Connector) -> AsyncGenerator[None]:
+async def _owner(session: aiohttp.ClientSession) -> AsyncGenerator[None]:
     """Close a session in its own loop: when that ends, or when nobody holds this any more.
 
     An event loop does so for every asynchronous generator that has begun.
     """
-    try:
-        async with session:
-            yield
-    finally:
-        connector.is_open = False
+    async with session:
+        yield
 
 
 @cache

@@ -1,8 +1,8 @@
-"""One exchange over aiohttp, without guessing: what `AiohttpTransport` adds to it.
+"""aiohttp without guessing: the pool of connections and the exchanges of `AiohttpTransport`.
 
-aiohttp sends a DELETE again when its connection breaks, calls a connection that failed and one
-that broke by the same names, and takes answers whose end is in doubt. Here one `send` is one
-request, every failure becomes the port's, and a connection that is in doubt is given up.
+aiohttp sends a DELETE again when its connection breaks, tells a connection that failed from one
+that broke by no name, and takes answers whose end is in doubt. Here one `send` is one request,
+every failure becomes the port's, and a connection in doubt is given up.
 """
 
 import asyncio
@@ -10,9 +10,7 @@ import re
 import select
 import socket
 import ssl
-from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Mapping
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
@@ -31,31 +29,19 @@ from firecrawl_interact.core.transport import (
 LONGEST_IDLE = 30
 """Seconds after which a kept connection is not used again. Servers often close after 60."""
 MAX_ANSWER_BYTES = 4 * MAX_BODY_BYTES
-"""Of an answer with all that stands around its body: heads, interim answers, chunk sizes."""
+"""Of an answer and all that stands around its body: heads, interim answers, chunk sizes."""
 
 _LENGTH = re.compile(r"[0-9]+").fullmatch
 
 
 class Exchange:
-    """One `send`, as the middleware that aiohttp calls around its request."""
+    """One `send`: which connection it has, and what came over that."""
 
     connection: "_Watch | None" = None
     is_kept = False  # whether the connection carried an answer before
-    answer: aiohttp.ClientResponse | None = None
     bytes_received = 0
+    answer: aiohttp.ClientResponse | None = None
     refusal: BadResponseError | None = None
-    is_over = False  # its time
-
-    async def __call__(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        """Send the request once: aiohttp repeats what fails with its own errors, not with ours."""
-        assert isinstance(request, LinkedRequest)  # noqa: S101 - the session makes no others
-        request.exchange = self
-        try:
-            return await handler(request)
-        except (aiohttp.ClientError, OSError) as error:
-            raise self.failure(error) from error
 
     async def read(self, answer: aiohttp.ClientResponse) -> Response:
         """Read an answer whole, if it leaves no doubt about its end."""
@@ -66,35 +52,26 @@ class Exchange:
             value = raw_value.decode("latin-1")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         _check_head(answer, headers)
-        content = answer.content
         body = bytearray()
-        while not content.at_eof():
-            body += await content.readany()
+        while not answer.content.at_eof():
+            body += await answer.content.readany()
             if len(body) > MAX_BODY_BYTES:
                 raise _too_large()
         return Response(answer.status, headers, bytes(body))
 
     def refuse(self, refusal: BadResponseError) -> None:
-        """Take nothing more."""
+        """Take nothing more of this answer."""
         self.refusal = refusal
         self.give_up()
 
-    def expire(self) -> None:
-        """End the exchange: its time is over. A connection attempt ends by itself."""
-        self.is_over = True
-        if self.answer is not None:
-            self.answer.content.set_exception(TimeoutError())
-        elif self.connection is not None:
-            self.connection.protocol.set_exception(TimeoutError())
-
     def give_up(self) -> None:
-        """Never use the connection again, unless another exchange has it already."""
+        """Never use the connection again, unless it is another exchange's by now."""
         if self.connection is not None and self.connection.exchange is self:
             self.connection.transport.abort()
         if self.answer is not None:
             self.answer.close()
 
-    def failure(self, error: Exception) -> TransportError:
+    def failure(self, error: BaseException) -> TransportError:
         """Say in the port's words what aiohttp raised."""
         _redact(error)
         if self.connection is None:
@@ -105,30 +82,27 @@ class Exchange:
             return TimedOutError("no whole answer came in time")
         if isinstance(error, (aiohttp.ClientResponseError, HttpProcessingError)):
             causes = error.__cause__, getattr(error.__cause__, "__cause__", None)
-            is_too_long = any(isinstance(cause, LineTooLong) for cause in causes)
             return BadResponseError(
-                f"this is not HTTP/1: {_reason(error)}", transient=not is_too_long
+                f"this is not HTTP/1: {_reason(error)}",
+                transient=not any(isinstance(cause, LineTooLong) for cause in causes),
             )
-        if self.bytes_received == 0:
+        if not isinstance(error, (aiohttp.ClientError, OSError)):
+            return BadResponseError(f"the exchange failed: {type(error).__name__}")
+        if not self.bytes_received:
             return ConnectionLostError("the connection ended before any answer", stale=self.is_kept)
         return ConnectionLostError("the connection ended before the whole answer")
 
 
-class LinkedRequest(aiohttp.ClientRequest):
-    """A request that knows the exchange it belongs to."""
-
-    exchange: Exchange
-
-
 class Connector(aiohttp.TCPConnector):
-    """A pool whose failures are the port's, and that does not use a connection when in doubt."""
+    """A pool whose failures are the port's, and that uses no connection in doubt."""
 
-    def __init__(self, pool_size: int, context: ssl.SSLContext | None) -> None:
+    def __init__(self, pool_size: int, ssl_context: ssl.SSLContext | None) -> None:
         """Take the number of connections to keep, and what verifies certificates."""
-        super().__init__(limit=0, keepalive_timeout=LONGEST_IDLE, ssl=context or True)
+        super().__init__(limit=0, keepalive_timeout=LONGEST_IDLE, ssl=ssl_context or True)
+        self.exchanges: dict[asyncio.Task[object] | None, Exchange] = {}
+        """Those under way, by the task in which they are."""
         self._pool_size = pool_size
-        self.connections = 0
-        self.is_open = True
+        self._watches: dict[object, _Watch] = {}
 
     async def connect(
         self,
@@ -136,29 +110,25 @@ class Connector(aiohttp.TCPConnector):
         traces: list[aiohttp.tracing.Trace],
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.connector.Connection:
-        """Take a kept connection that is fit, or make one."""
-        assert isinstance(req, LinkedRequest)  # noqa: S101 - the session makes no others
-        exchange = req.exchange
+        """Take a kept connection, or make one. aiohttp asks for one whenever it sends."""
+        exchange = self.exchanges[asyncio.current_task()]
+        if exchange.connection is not None:
+            # RFC 9110, 9.2.2, allows to send a DELETE twice. When to is the core's to say.
+            loss = exchange.connection.loss
+            raise exchange.failure(loss) from loss
         try:
             while True:
                 connection = await super().connect(req, traces, timeout)
-                assert connection.transport is not None  # noqa: S101 - it is connected
-                watch = connection.transport.get_protocol()
-                exchange.is_kept = isinstance(watch, _Watch)
-                if not isinstance(watch, _Watch):
-                    watch = _Watch(connection, self)
-                    if self.connections > self._pool_size:
-                        watch.protocol.force_close()
+                watch = self._watches.get(connection.protocol)
+                if watch is None:
+                    watch = self._watch(connection)
                     break
-                # Nothing may have come since its answer.
-                if not (watch.protocol.should_close or watch.poll(0)):
+                # Whatever came since its answer, its end or more, nobody has asked for.
+                if not (watch.protocol.should_close or watch.has_input(0)):
+                    exchange.is_kept = True
                     break
                 watch.transport.abort()
                 connection.close()
-            if exchange.is_over:
-                watch.transport.abort()
-                connection.close()
-                raise TimeoutError
         except aiohttp.ClientConnectorCertificateError as error:
             raise ConnectFailedError(
                 f"the certificate shown by {_where(req)} does not verify: {_reason(error)}",
@@ -177,11 +147,14 @@ class Connector(aiohttp.TCPConnector):
         watch.exchange = exchange
         return connection
 
-
-def _where(request: aiohttp.ClientRequest) -> str:
-    if request.proxy is not None:
-        return f"the proxy {request.proxy}"
-    return f"{request.host}:{request.port}"
+    def _watch(self, connection: aiohttp.connector.Connection) -> "_Watch":
+        if connection.transport is None or connection.protocol is None:
+            connection.close()
+            raise ConnectionResetError("it ended at once")
+        watch = _Watch(connection.transport, connection.protocol, self._watches)
+        if len(self._watches) > self._pool_size:
+            connection.protocol.force_close()  # after this exchange
+        return watch
 
 
 class _Watch(asyncio.Protocol):
@@ -189,30 +162,29 @@ class _Watch(asyncio.Protocol):
 
     exchange: Exchange
 
-    def __init__(self, connection: aiohttp.connector.Connection, connector: Connector) -> None:
-        assert connection.transport is not None  # noqa: S101 - it is new
-        assert connection.protocol is not None  # noqa: S101
-        self.transport = connection.transport
-        self.protocol = connection.protocol
-        self.transport.set_protocol(self)
-        self._connector = connector
-        connector.connections += 1
-        poll = select.poll()
-        poll.register(self.transport.get_extra_info("socket"), select.POLLIN)
-        self.poll = poll.poll
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        protocol: aiohttp.client_proto.ResponseHandler,
+        watches: dict[object, "_Watch"],
+    ) -> None:
+        self.transport = transport
+        self.protocol = protocol
+        self.loss: BaseException = aiohttp.ServerDisconnectedError()
+        self.has_input = _input_test(transport.get_extra_info("socket"))
+        self._watches = watches
+        watches[protocol] = self
+        transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
-        if exchange.bytes_received == 0 and data[0] != ord("H"):
-            # aiohttp would skip empty lines here. Only a request may begin with one.
+        if not exchange.bytes_received and data[0] != ord("H"):
+            # aiohttp would skip an empty line. But only a request may follow one.
             exchange.refuse(BadResponseError(f"this is not HTTP/1: {data[:40]!r}"))
         exchange.bytes_received += len(data)
         if exchange.bytes_received > MAX_ANSWER_BYTES:
-            exchange.refuse(
-                BadResponseError(
-                    f"the answer is larger than {MAX_ANSWER_BYTES} bytes", transient=False
-                )
-            )
+            reason = f"the answer is larger than {MAX_ANSWER_BYTES} bytes"
+            exchange.refuse(BadResponseError(reason, transient=False))
         if exchange.refusal is None:
             self.protocol.data_received(data)
 
@@ -220,16 +192,14 @@ class _Watch(asyncio.Protocol):
         self.protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connector.connections -= 1
-        failure = self.protocol.exception()
+        del self._watches[self.protocol]
+        bad_chunk = self.protocol.exception()
         self.protocol.connection_lost(exc)
-        # After a chunk that it cannot read, aiohttp does not tell whoever waits for the next.
+        self.loss = self.protocol.exception() or self.loss
+        # After a chunk that it cannot read, aiohttp does not wake up who waits for the next.
         answer = self.exchange.answer
-        if answer is None:
-            return
-        content = answer.content
-        if not content.is_eof() and content.exception() is None:
-            content.set_exception(failure or aiohttp.ClientPayloadError("cut short"))
+        if answer and not answer.content.is_eof() and not answer.content.exception():
+            answer.content.set_exception(bad_chunk or self.loss)
 
     def pause_writing(self) -> None:
         self.protocol.pause_writing()
@@ -238,11 +208,20 @@ class _Watch(asyncio.Protocol):
         self.protocol.resume_writing()
 
 
+def _input_test(sock: socket.socket) -> Callable[[int], object]:
+    """Return what tells whether a socket has input, or its end, within some milliseconds."""
+    if not hasattr(select, "poll"):  # Windows has none.
+        return lambda milliseconds: select.select([sock], [], [], milliseconds / 1000)[0]
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return poll.poll
+
+
 def _check_head(answer: aiohttp.ClientResponse, headers: Mapping[str, str]) -> None:
     """Refuse what aiohttp takes all the same (RFC 9112, 2.3 and 6.3).
 
     Raises:
-        BadResponseError: the answer, or where it ends, is in doubt.
+        BadResponseError: the answer is no such thing, or its end is in doubt.
     """
     status, version = answer.status, answer.version
     if version is None or version.major != 1:
@@ -273,7 +252,13 @@ def _too_large() -> BadResponseError:
     return BadResponseError(f"the body is larger than {MAX_BODY_BYTES} bytes", transient=False)
 
 
-def _reason(error: Exception) -> str:
+def _where(request: aiohttp.ClientRequest) -> str:
+    if request.proxy is not None:
+        return f"the proxy {request.proxy}"
+    return f"{request.host}:{request.port}"
+
+
+def _reason(error: BaseException) -> str:
     """Say why, in one short line. aiohttp's own texts begin with what is known already."""
     if isinstance(error, TimeoutError):
         return "it took too long"
@@ -282,7 +267,7 @@ def _reason(error: Exception) -> str:
     return ascii(" ".join(text.split())[:200])[1:-1]
 
 
-def _redact(error: Exception) -> None:
+def _redact(error: BaseException) -> None:
     """Take the request's headers out of an exception that shows them in its repr."""
     if isinstance(error, aiohttp.ClientResponseError):
         info = error.request_info

@@ -120,9 +120,9 @@ def delete(  # noqa: PLR0913 - the options of a command
     except ValueError as error:
         cli_output.show_error(_for_a_command(error))
         context.exit(_BAD_USAGE)
-    if any(not isinstance(source, str) and source.isatty() for source in sources):
-        cli_output.show_note("Give one session id a line. Ctrl-D ends the list.")
     try:
+        if any(not isinstance(source, str) and source.isatty() for source in sources):
+            cli_output.show_note("Give one session id a line. Ctrl-D ends the list.")
         ids = SessionIds(sources, _gone(journals, as_json=as_json))
     except KeyboardInterrupt:
         cli_output.show_note("\nInterrupted. Nothing was sent.")
@@ -161,10 +161,13 @@ def _gone(journals: Iterable[BinaryIO], *, as_json: bool) -> set[str]:
                 f"Warning: {file.name} has lines that are no outcomes of this command"
                 f" ({journal.foreign_lines}). They are ignored."
             )
-        is_added_to = os.path.sameopenfile(file.fileno(), sys.stdout.fileno())
-        if as_json and is_added_to and journal.is_cut:
+        if as_json and journal.is_cut and _is_standard_output(file):
             click.echo()  # A line that was cut short must not swallow the first of ours.
     return gone
+
+
+def _is_standard_output(file: BinaryIO) -> bool:
+    return os.path.sameopenfile(file.fileno(), sys.stdout.fileno())
 
 
 @command.command("fake-service")

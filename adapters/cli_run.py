@@ -144,7 +144,7 @@ class Run:
             lines += ["Not tried:", *map(_indented, not_tried)]
         self._progress.not_tried += self._count_remaining()
         skipped = self._session_ids.skipped
-        if ended_early or self._progress.done + skipped > 1:
+        if ended_early or skipped or self._progress.done > 1:
             lines += self._progress.summary(skipped=skipped)
         lines += [f"{name} was not read to its end." for name in self._session_ids.pipes]
         if ended_early:
@@ -170,9 +170,9 @@ class Run:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self._progress.stopping:
             self._signal = number
+            self._stop("Interrupted." if number == signal.SIGINT else "Ended by SIGTERM.")
             if not self._output.has_bar:
                 write_at_once("\nStopping: what is in flight ends first. Ctrl-C quits at once.\n")
-            self._stop("Interrupted." if number == signal.SIGINT else "Ended by SIGTERM.")
             self._session_ids.stop()
         elif number == signal.SIGINT:  # A second SIGTERM may be the first one, sent on by a parent.
             self._quit()

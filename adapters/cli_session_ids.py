@@ -108,7 +108,9 @@ def _ids_in(file: BinaryIO) -> Iterator[str]:
     # By `readline`: an iteration reads ahead, and then cannot tell its place.
     for line in iter(file.readline, b""):
         text = line.decode(errors="surrogateescape").removeprefix("\ufeff")
-        if session_id := _COMMENT.sub("", text).strip():
+        if "#" in text:
+            text = _COMMENT.sub("", text)
+        if session_id := text.strip():
             yield session_id
 
 

@@ -339,8 +339,6 @@ class StrictHTTPConnection(HTTPConnection):
         """Send the request, or for http.client a part of it."""
         try:
             super().send(data)
-        except (TransportError, BrokenPipeError, ConnectionResetError):
-            raise  # urllib3 looks for an answer all the same.
         except TimeoutError as error:
             raise TimedOutError("the request could not be sent in time") from error
         except OSError as error:

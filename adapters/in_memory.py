@@ -51,6 +51,10 @@ class _InMemory:
         if len(answer.response.body) > MAX_BODY_BYTES:
             reason = f"the body is larger than {MAX_BODY_BYTES} bytes"
             return seconds, BadResponseError(reason, transient=False)
+        coding = answer.response.headers.get("content-encoding", "identity")
+        if coding != "identity":
+            reason = f"the answer is coded as {coding[:16]!a}, which was not asked for"
+            return seconds, BadResponseError(reason, transient=False)
         return seconds, answer.response
 
 
@@ -68,7 +72,8 @@ class InMemoryTransport(_InMemory):
             ConnectFailedError: for `NoConnection`, or after `close()` (then not transient).
             TimedOutError: for `NoAnswer`, or an answer later than `timeout` seconds.
             ConnectionLostError: for `LostAnswer`.
-            BadResponseError: the body is larger than `MAX_BODY_BYTES` (not transient).
+            BadResponseError: the body is larger than `MAX_BODY_BYTES`, or compressed (not
+                transient).
         """
         seconds, end = self._exchange(request, timeout)
         self.sleep(seconds)

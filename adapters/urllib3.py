@@ -124,7 +124,7 @@ class Urllib3Transport(SystemTime):
         target = settings.api_url.prefix + request.path
         if settings.proxy is not None and settings.api_url.scheme == "http":
             target = settings.api_url.origin + target  # RFC 9112, 3.2.2
-        clock = _OneClock(connect=min(settings.connect_timeout, timeout), total=timeout)
+        clock = _OneClock(connect=settings.connect_timeout, total=timeout)
         pool = self._pool()
         TARGET.set(target)
         try:
@@ -150,7 +150,6 @@ class Urllib3Transport(SystemTime):
         except (
             urllib3.exceptions.ClosedPoolError,
             urllib3.exceptions.ConnectTimeoutError,
-            urllib3.exceptions.NewConnectionError,
         ) as error:
             raise ConnectFailedError(f"no connection: {error}") from error
         except urllib3.exceptions.TimeoutError as error:

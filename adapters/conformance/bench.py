@@ -153,7 +153,7 @@ class Bench:
         request = require_one_request(service, path)
         require(
             self.over == "memory" or request.connection not in avoiding,
-            "the next call on a connection that must not be used again",
+            "the next call went over a connection that must not be used again",
         )
         return request
 

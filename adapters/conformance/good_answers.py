@@ -3,14 +3,14 @@
 import random
 import time
 
-from firecrawl_interact.core.transport import Response
+from firecrawl_interact.core.transport import ConnectionLostError, Response
 
 from ..faults import DrippedAnswer, Reply
 from . import wire_faults
 from .bench import NOTICE, Bench, require_own
 from .case import EVERYWHERE, Case
 from .driver import ENOUGH_TIME
-from .outcomes import STALE, describe, require, require_answer
+from .outcomes import describe, require, require_answer
 from .scenarios import SHORT, is_answered, replies, reply_bytes, require_reply
 from .server import FaultFunction, good_answer
 from .wire_faults import (
@@ -106,7 +106,7 @@ def _survives_garbled_answers(bench: Bench) -> None:
         driver.exchange(bench.path(), SHORT)
         # If that was an answer, its connection may end just under the next call.
         path = bench.path()
-        if STALE.matches(outcome := driver.exchange(path)):
+        if isinstance(outcome := driver.exchange(path), ConnectionLostError):
             path = bench.path()
             outcome = driver.exchange(path)
         require_own(outcome, path, "the next call")

@@ -6,6 +6,7 @@ import netrc
 import os
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -131,6 +132,16 @@ class TrustsKeptConnections(RightTransport):
             return True
 
 
+class KeepsSurplus(TrustsKeptConnections):
+    def may_keep(self, wire: Wire, response: Response) -> bool:
+        return True
+
+
+class ForgetsAnnouncedCloses(RightTransport):
+    def may_keep(self, wire: Wire, response: Response) -> bool:
+        return not wire.buffer
+
+
 class SharesConnectionsAfterFork(RightTransport):
     class wire_class(Wire):  # noqa: N801 - overrides an attribute
         def is_usable(self) -> bool:
@@ -170,6 +181,12 @@ class DropsThePrefix(RightTransport):
 class RenamesTheCredential(RightTransport):
     def head(self, request: Request) -> bytes:
         return super().head(request).replace(b": Bearer ", b": bearer ")
+
+
+class MakesUpACredential(RightTransport):
+    def head(self, request: Request) -> bytes:
+        headers = {"Authorization": "Bearer guest", **request.headers}
+        return super().head(Request(request.method, request.path, headers))
 
 
 class ReadsNetrc(RightTransport):
@@ -227,10 +244,10 @@ class MixesAnswers(RightTransport):
 
 class KeepsInterruptedConnections(RightTransport):
     def end(self, wire: Wire) -> None:
-        if wire.has_begun or self.is_closed:
-            super().end(wire)
-        else:
+        if isinstance(sys.exception(), KeyboardInterrupt):
             self.idle.append(wire)
+        else:
+            super().end(wire)
 
 
 class SwallowsInterrupts(RightTransport):
@@ -268,6 +285,11 @@ class AcceptsCutBodies(RightTransport):
 class HoldsLargeBodies(RightTransport):
     def check_size(self, size: int) -> None:
         pass
+
+
+class RefusesTheLargestBody(RightTransport):
+    def check_size(self, size: int) -> None:
+        super().check_size(size + 1)
 
 
 class RefusesLargeBodiesLate(RightTransport):

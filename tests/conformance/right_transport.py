@@ -115,12 +115,16 @@ class RightTransport(SystemTime):
         except BaseException:
             self.end(wire)
             raise
-        if self.is_closed or wire.buffer or "close" in response.headers.get("connection", ""):
-            self.end(wire)
-        else:
+        if self.may_keep(wire, response):
             wire.is_kept = True
             self.idle.append(wire)
+        else:
+            self.end(wire)
         return response
+
+    def may_keep(self, wire: Wire, response: Response) -> bool:
+        says_close = "close" in response.headers.get("connection", "")
+        return not (wire.buffer or says_close or self.is_closed)
 
     def close(self) -> None:
         self.is_closed = True

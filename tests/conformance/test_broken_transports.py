@@ -79,6 +79,16 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
         "the next call got an answer that is not its own: .*neighbour",
     ),
     (
+        broken.KeepsSurplus,
+        "an-answer-behind-the-answer-is-for-nobody",
+        "the next call got an answer that is not its own: .*neighbour",
+    ),
+    (
+        broken.ForgetsAnnouncedCloses,
+        "an-announced-close-is-believed",
+        "the next call went over a connection that must not be used again",
+    ),
+    (
         broken.TrustsKeptConnections,
         "a-connection-closed-while-idle-is-replaced",
         "the next call ended in ConnectionLostError",
@@ -108,6 +118,11 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
         broken.RenamesTheCredential,
         "headers-go-out-as-they-are",
         r"Authorization: \['bearer ",
+    ),
+    (
+        broken.MakesUpACredential,
+        "no-credential-is-made-up",
+        r"Authorization: \['Bearer guest'\]",
     ),
     (
         broken.ReadsNetrc,
@@ -179,6 +194,11 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
         broken.HoldsLargeBodies,
         "a-body-above-1-mib-is-refused",
         "instead of BadResponseError, not transient: an answer of status 200 with 1048577 bytes",
+    ),
+    (
+        broken.RefusesTheLargestBody,
+        "chunks-of-1-mib-are-taken",
+        "the call ended in BadResponseError",
     ),
     (
         broken.RefusesLargeBodiesLate,

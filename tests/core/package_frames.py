@@ -20,7 +20,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 def shown_locals(error: BaseException) -> str:
     """The locals in our frames, through causes and contexts, as error trackers print them."""
     shown = [
-        f"{name}={_shown(value)}"
+        f"{name}={value!r}"
         for one in chain(error)
         for frame, _ in traceback.walk_tb(one.__traceback__)
         if frame.f_code.co_filename.startswith(PACKAGE)
@@ -28,10 +28,3 @@ def shown_locals(error: BaseException) -> str:
     ]
     assert shown, "no frame of ours: nothing was checked"
     return "\n".join(shown)
-
-
-def _shown(value: object) -> str:
-    try:
-        return repr(value)
-    except AttributeError:  # An object may be shown before it is whole.
-        return "<cannot be shown>"

@@ -12,7 +12,7 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import pytest
@@ -237,6 +237,20 @@ class AsyncFunctionTransport:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         self._on_sleep()
+
+
+class InlineExecutor(Executor):
+    """Does what it is given at once."""
+
+    def submit(
+        self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> Future[_T]:
+        future: Future[_T] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 def many(

@@ -4,9 +4,9 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,6 @@ from firecrawl_interact.core import (
     ConnectionLostError,
     DeleteManySessions,
     DeleteSession,
-    DeleteSessionError,
     DeletionReceipt,
     Request,
     Response,
@@ -39,12 +38,9 @@ from .scripted_transport import (
     answer,
     page,
 )
+from .side_by_side import InlineExecutor, Outcome
 
-Outcome = DeletionReceipt | DeleteSessionError
 RETRY = RetryPolicy(deadline=100)
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
 # A world of its own
@@ -390,20 +386,6 @@ class BlockingTransport:
 
     def sleep(self, seconds: float) -> None:
         self._clock.now += seconds
-
-
-class InlineExecutor(Executor):
-    """Does what it is given at once."""
-
-    def submit(
-        self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
-    ) -> Future[_T]:
-        future: Future[_T] = Future()
-        try:
-            future.set_result(function(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 def blocking(plan: Plan, executor: Executor | None) -> None:

@@ -206,6 +206,9 @@ ANSWERED = {
     "418": Answered(
         page(418, b""), UnexpectedResponseError, UNKNOWN, "HTTP 418, which", CHECK_THE_WAY
     ),
+    "499": Answered(
+        page(499, b""), UnexpectedResponseError, UNKNOWN, "HTTP 499, which", CHECK_THE_WAY
+    ),
     "302": Answered(
         page(302, b"", {"location": "https://elsewhere.example/"}),
         UnexpectedResponseError,

@@ -29,6 +29,7 @@ def test_the_service_s_words_are_kept_to_500_characters() -> None:
         ({"error": "first", "message": "second"}, "first", None),
         ({"message": "second"}, "second", None),
         ({"error": "", "message": "second"}, "second", None),
+        ({"error": "", "message": "", "code": ""}, None, None),
         ({"error": None, "message": "second"}, "second", None),
         ({"error": {"text": "?"}, "message": "second"}, "second", None),
         ({"error": 7, "message": [], "code": 7}, None, None),

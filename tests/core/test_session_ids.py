@@ -78,8 +78,8 @@ def test_an_id_is_one_segment_of_the_path(session_id: str, segment: str, delete:
         ("a\x7fb", "it has a control character"),
         ("a\x85b", "it has a control character"),
         ("a\x9fb", "it has a control character"),
-        ("a\ud800", "half a surrogate pair"),
-        ("\udfff", "half a surrogate pair"),
+        ("a\ud800", "it has a control character or half a surrogate pair"),
+        ("\udfff", "it has a control character or half a surrogate pair"),
         ("x" * 257, "it is longer than 256 characters"),
     ],
 )
@@ -88,7 +88,9 @@ def test_an_id_that_cannot_be_sent_is_refused_before_anything_is_sent(
     session_id: str, problem: str, delete: Delete
 ) -> None:
     transport = ScriptedTransport()
-    with pytest.raises(InvalidSessionIdError, match=problem) as raised:
+    with pytest.raises(
+        InvalidSessionIdError, match=f": the id cannot be sent: {problem}"
+    ) as raised:
         delete(transport, session_id)
     assert transport.requests == []
     assert raised.value.session_id == session_id
@@ -102,7 +104,9 @@ def test_an_id_of_another_type_is_refused_before_anything_is_sent(
 ) -> None:
     transport = ScriptedTransport()
     kind = type(no_id).__name__
-    with pytest.raises(InvalidSessionIdError, match=f"not {kind}") as raised:
+    with pytest.raises(
+        InvalidSessionIdError, match=f": a session id is a str or a uuid.UUID, not {kind}"
+    ) as raised:
         delete(transport, no_id)  # type: ignore[arg-type] # the point
     assert transport.requests == []
     assert raised.value.session_id == repr(no_id)
@@ -193,3 +197,9 @@ def test_an_id_of_80_characters_is_not_cut_in_the_words() -> None:
     with pytest.raises(InvalidSessionIdError) as raised:
         delete_blocking(ScriptedTransport(), session_id)
     assert str(raised.value).startswith(f"Session '{'x' * 79}\\n': ")
+
+
+def test_an_id_of_81_characters_is_cut_in_the_words() -> None:
+    with pytest.raises(InvalidSessionIdError) as raised:
+        delete_blocking(ScriptedTransport(), "x" * 80 + "\n")
+    assert str(raised.value).startswith(f"Session '{'x' * 77}...': ")

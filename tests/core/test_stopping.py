@@ -12,7 +12,7 @@ from collections.abc import (
     Iterator,
 )
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 
@@ -48,6 +48,9 @@ from .side_by_side import (
     many_awaited,
     open_sessions,
 )
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 @pytest.fixture(autouse=True)

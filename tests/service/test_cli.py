@@ -7,94 +7,26 @@ import re
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
-from firecrawl_interact.adapters import (
-    FakeService,
-    LoopbackService,
-    LostAnswer,
-    NoAnswer,
-    NoConnection,
-    Reply,
-    Urllib3Transport,
-)
-from firecrawl_interact.adapters.cli_commands import command
+from firecrawl_interact.adapters import LostAnswer, Reply, Urllib3Transport
 from firecrawl_interact.adapters.cli_output import show_error
-from firecrawl_interact.adapters.fake_service import Answer
 from firecrawl_interact.core import Request
 
+from .commands import COMMAND, KEY, UNKNOWN_ID, Run, Terminal, WatchedService, on_unix, rows
+
 pytestmark = pytest.mark.enable_socket
-
-KEY = "fc-0123456789abcdef0123456789abcdef"
-UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
-on_unix = pytest.mark.skipif(
-    sys.platform == "win32", reason="it has other signals, and no pseudo-terminals"
-)
-COMMAND = [sys.executable, "-m", "firecrawl_interact.adapters.cli"]
-
-
-class Finished(NamedTuple):
-    """What a finished command leaves behind."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def objects(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-class CountingService(FakeService):
-    """A service that lets a test wait for its requests."""
-
-    def __init__(self, api_keys: list[str]) -> None:
-        super().__init__(api_keys)
-        self.arrivals = threading.Semaphore(0)
-
-    def answer(self, request: Request) -> Answer | NoConnection | NoAnswer | LostAnswer:
-        answer = super().answer(request)
-        self.arrivals.release()
-        return answer
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountingService]:
-    """A service that the environment points to, and knows the key of."""
-    service = CountingService([KEY, "fc-another-team"])
-    with LoopbackService(service) as loopback:
-        monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
-        monkeypatch.setenv("FIRECRAWL_API_URL", f"{loopback.api_url}/v2")
-        yield service
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> "Run":
-    return Run(capfd)
-
-
-class Run:
-    """Runs the command in this process."""
-
-    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
-        self._capfd = capfd
-
-    def __call__(self, *arguments: str) -> Finished:
-        with pytest.raises(SystemExit) as end:
-            command(arguments, prog_name="firecrawl-interact")
-        assert isinstance(end.value.code, int)
-        return Finished(end.value.code, *self._capfd.readouterr())
 
 
 # Receipts
 
 
-def test_a_receipt_is_a_line_of_plain_text(service: CountingService, run: Run) -> None:
+def test_a_receipt_is_a_line_of_plain_text(service: WatchedService, run: Run) -> None:
     session_id = service.open_session()
     done = run("delete", session_id)
     assert re.fullmatch(
@@ -119,7 +51,7 @@ def test_a_receipt_is_a_line_of_plain_text(service: CountingService, run: Run) -
     ],
 )
 def test_a_duration_is_readable_whatever_it_is(
-    service: CountingService, run: Run, milliseconds: str, duration: str
+    service: WatchedService, run: Run, milliseconds: str, duration: str
 ) -> None:
     body = f'{{"success":true,"sessionDurationMs":{milliseconds}}}'
     service.queue(Reply(200, body.encode()))
@@ -127,25 +59,23 @@ def test_a_duration_is_readable_whatever_it_is(
     assert done.out == f"a destroyed, duration {duration}, credits unknown, attempts 1\n"
 
 
-def test_a_browser_that_had_crashed_is_told(service: CountingService, run: Run) -> None:
+def test_a_browser_that_had_crashed_is_told(service: WatchedService, run: Run) -> None:
     service.queue(Reply(200, b'{"success":true,"status":"failed","creditsBilled":2.5}'))
     done = run("delete", "a")
     assert done.out == "a destroyed, had crashed, duration unknown, credits 2.5, attempts 1\n"
     assert done.status == 0
 
 
-def test_every_session_gets_its_own_line_in_the_order_given(
-    service: CountingService, run: Run
-) -> None:
+def test_every_session_gets_its_own_line(service: WatchedService, run: Run) -> None:
     session_ids = [service.open_session() for _ in range(3)]
     done = run("delete", *session_ids)
-    assert [line.split()[0] for line in done.out.splitlines()] == session_ids
+    assert {line.split()[0] for line in done.out.splitlines()} == set(session_ids)
 
 
 # Errors
 
 
-def test_an_error_says_what_is_known_and_what_to_do(service: CountingService, run: Run) -> None:
+def test_an_error_says_what_is_known_and_what_to_do(service: WatchedService, run: Run) -> None:
     done = run("delete", UNKNOWN_ID)
     assert done == (
         1,
@@ -155,7 +85,7 @@ def test_an_error_says_what_is_known_and_what_to_do(service: CountingService, ru
     )
 
 
-def test_one_session_that_lives_makes_the_exit_status_1(service: CountingService, run: Run) -> None:
+def test_one_session_that_lives_makes_the_exit_status_1(service: WatchedService, run: Run) -> None:
     foreign = service.open_session(api_key="fc-another-team")
     own = service.open_session()
     done = run("delete", foreign, own)
@@ -164,18 +94,18 @@ def test_one_session_that_lives_makes_the_exit_status_1(service: CountingService
     assert "Use a key of the team that opened the session." in done.err
 
 
-def test_a_missing_session_can_be_fine(service: CountingService, run: Run) -> None:
+def test_a_missing_session_can_be_fine(service: WatchedService, run: Run) -> None:
     done = run("delete", "--missing-ok", UNKNOWN_ID)
     assert done == (0, f"{UNKNOWN_ID} not found, attempts 1\n", "")
 
 
-def test_missing_ok_forgives_nothing_else(service: CountingService, run: Run) -> None:
+def test_missing_ok_forgives_nothing_else(service: WatchedService, run: Run) -> None:
     service.queue(Reply(404, b"<html>Cannot DELETE"))
     assert run("delete", "--missing-ok", "a").status == 1
 
 
 def test_an_id_that_cannot_be_sent_does_not_stop_the_others(
-    service: CountingService, run: Run
+    service: WatchedService, run: Run
 ) -> None:
     session_id = service.open_session()
     done = run("delete", "", session_id)
@@ -184,7 +114,7 @@ def test_an_id_that_cannot_be_sent_does_not_stop_the_others(
     assert not service.is_open(session_id)
 
 
-def test_repeats_are_told_as_they_happen(service: CountingService) -> None:
+def test_repeats_are_told_as_they_happen(service: WatchedService) -> None:
     session_id = service.open_session()
     service.queue(LostAnswer())
     done = subprocess.run([*COMMAND, "delete", session_id], capture_output=True, check=False)
@@ -196,9 +126,9 @@ def test_repeats_are_told_as_they_happen(service: CountingService) -> None:
 # JSON
 
 
-def test_json_has_an_object_for_every_id(service: CountingService, run: Run) -> None:
+def test_json_has_an_object_for_every_id(service: WatchedService, run: Run) -> None:
     session_id = service.open_session()
-    done = run("delete", "--json", session_id, UNKNOWN_ID)
+    done = run("delete", "--json", "--concurrency", "1", session_id, UNKNOWN_ID)
     receipt, error = done.objects
     duration = receipt.pop("session_duration_ms")
     assert isinstance(duration, int)
@@ -223,10 +153,9 @@ def test_json_has_an_object_for_every_id(service: CountingService, run: Run) -> 
         "retry_after": None,
     }
     assert done.status == 1
-    assert done.err == ""
 
 
-def test_json_of_an_error_tells_the_wait_and_the_code(service: CountingService, run: Run) -> None:
+def test_json_of_an_error_tells_the_wait_and_the_code(service: WatchedService, run: Run) -> None:
     headers = {"Retry-After": "3600", "X-Request-ID": "r-1"}
     service.queue(Reply(429, b'{"success":false,"error":"Slow down.","code":"SLOW"}', headers))
     (error,) = run("delete", "--json", "a").objects
@@ -237,7 +166,7 @@ def test_json_of_an_error_tells_the_wait_and_the_code(service: CountingService, 
 
 
 def test_json_of_an_error_without_an_answer_has_the_same_fields(
-    service: CountingService, run: Run
+    service: WatchedService, run: Run
 ) -> None:
     invalid, not_found = run("delete", "--json", "", UNKNOWN_ID).objects
     assert invalid.keys() == not_found.keys()
@@ -251,7 +180,7 @@ def test_json_of_an_error_without_an_answer_has_the_same_fields(
 @pytest.mark.parametrize("session_id", ["\x1b[2J", "a\nb", os.fsdecode(b"\xff"), "[bold]x[/bold]"])
 @pytest.mark.parametrize("option", ["--json", "--missing-ok"])
 def test_an_odd_id_reaches_the_terminal_escaped(
-    service: CountingService, run: Run, option: str, session_id: str
+    service: WatchedService, run: Run, option: str, session_id: str
 ) -> None:
     done = run("delete", option, session_id)
     assert done.status in (0, 1)
@@ -259,14 +188,14 @@ def test_an_odd_id_reaches_the_terminal_escaped(
     assert (done.out + done.err).removesuffix("\n").isprintable()
 
 
-def test_json_keeps_an_odd_id_as_it_is(service: CountingService, run: Run) -> None:
+def test_json_keeps_an_odd_id_as_it_is(service: WatchedService, run: Run) -> None:
     session_id = os.fsdecode(b"\xff\x1b")
     (error,) = run("delete", "--json", session_id).objects
     assert error["session_id"] == session_id
 
 
 def test_a_terminal_that_knows_only_ascii_takes_any_id(
-    service: CountingService, monkeypatch: pytest.MonkeyPatch
+    service: WatchedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id = service.open_session("séance")
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
@@ -318,7 +247,7 @@ def test_plain_http_to_another_machine_can_be_allowed(run: Run) -> None:
 
 
 def test_options_come_before_the_variables(
-    service: CountingService, run: Run, monkeypatch: pytest.MonkeyPatch
+    service: WatchedService, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = os.environ["FIRECRAWL_API_URL"]
     monkeypatch.setenv("FIRECRAWL_API_KEY", "fc-wrong")
@@ -327,12 +256,19 @@ def test_options_come_before_the_variables(
     assert run("delete", "--api-key", KEY, "--api-url", address, session_id).status == 0
 
 
-def test_the_key_is_never_printed(service: CountingService, run: Run) -> None:
+def test_the_key_is_never_printed(service: WatchedService, run: Run) -> None:
     service.queue(Reply(401, json.dumps({"error": f"no such key: {KEY}"}).encode()))
     for arguments in (["--json", "a"], ["a"], ["--api-key", f"{KEY} ", "a"]):
         done = run("delete", *arguments)
         assert KEY not in done.out + done.err
         service.queue(Reply(401, json.dumps({"error": f"no such key: {KEY}"}).encode()))
+
+
+def test_a_bad_key_is_told_in_words_for_a_command(run: Run) -> None:
+    done = run("delete", "--api-key", "fc wrong", "a")
+    assert done.status == 2
+    assert "leave out --api-key and FIRECRAWL_API_KEY" in done.err
+    assert "None" not in done.err
 
 
 def test_the_version_is_the_installed_one(run: Run) -> None:
@@ -343,67 +279,19 @@ def test_the_version_is_the_installed_one(run: Run) -> None:
 
 
 @on_unix
-def test_ctrl_c_says_what_was_not_tried(service: CountingService) -> None:
-    session_ids = [service.open_session() for _ in range(4)]
-    done, in_flight, *not_tried = session_ids
-    service.queue(Reply(200, b'{"success":true}'), NoAnswer())
-    with subprocess.Popen(
-        [*COMMAND, "delete", *session_ids],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert service.arrivals.acquire(timeout=30)
-        assert service.arrivals.acquire(timeout=30)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert out.startswith(f"{done} destroyed")
-    assert err.splitlines() == [
-        "",
-        "Interrupted.",
-        "May or may not be deleted:",
-        f"  {in_flight}",
-        "Not tried:",
-        *(f"  {session_id}" for session_id in not_tried),
-        "Deleting a session again is safe: it is billed once.",
-    ]
-
-
-@on_unix
-@pytest.mark.parametrize("option", ["--json", "--missing-ok"])
-def test_output_that_cannot_be_written_ends_it_without_a_traceback(
-    service: CountingService, option: str
-) -> None:
-    session_ids = [service.open_session() for _ in range(3)]
-    read, write = os.pipe()
-    os.close(read)
-    with open(write, "wb") as closed_pipe:
-        done = subprocess.run(
-            [*COMMAND, "delete", option, *session_ids],
-            stdout=closed_pipe,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        "",
-        "The output cannot be written: Broken pipe.",
-        "May or may not be deleted:",
-        f"  {session_ids[0]}",
-        "Not tried:",
-        *(f"  {session_id}" for session_id in session_ids[1:]),
-        "Deleting a session again is safe: it is billed once.",
-    ]
-
-
-@on_unix
-def test_it_works_without_any_output(service: CountingService) -> None:
+def test_it_works_without_any_output(service: WatchedService) -> None:
     session_id = service.open_session()
     closed = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *COMMAND]
     assert subprocess.run([*closed, "delete", UNKNOWN_ID, session_id], check=False).returncode == 1
     assert not service.is_open(session_id)
+
+
+@on_unix
+def test_closed_standard_input_has_no_ids(service: WatchedService) -> None:
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh", *COMMAND]
+    done = subprocess.run([*closed, "delete", "-"], capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("library", ["click", "rich"])
@@ -417,6 +305,12 @@ def test_without_the_extra_it_says_what_to_install(library: str) -> None:
     assert done.stderr == (
         f'firecrawl-interact needs {library}: pip install "firecrawl-interact[cli]"\n'
     )
+
+
+@pytest.mark.parametrize("name", ["delete", "fake-service"])
+def test_help_fits_into_80_columns(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, run(name, "--help").out.splitlines())) <= 80
 
 
 def test_help_loads_only_click() -> None:
@@ -433,111 +327,81 @@ def test_help_loads_only_click() -> None:
 
 # On a terminal
 
-if sys.platform != "win32":
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-
-def on_a_terminal(*arguments: str, columns: int = 80, stderr: IO[bytes] | None = None) -> Finished:
-    """Run the command on a pseudo-terminal; `out` is all that it sends there."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = os.environ | {"TERM": "xterm-256color"}
-    environment.pop("COLUMNS", None)  # it would count for more than the terminal itself
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=stderr or theirs,
-        env=environment,
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 65536):
-                shown += piece
-        except OSError:  # Linux's way to say that the other side has closed
-            pass
-        finally:
-            os.close(ours)
-    return Finished(process.returncode, shown.decode(), "")
-
-
-def rows(shown: str) -> list[str]:
-    """The lines that stay on the screen, without what moves or colours."""
-    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).splitlines()
-    return [line.rstrip() for line in lines if line.strip() and "Deleting" not in line]
-
 
 @on_unix
-def test_a_terminal_shows_a_table_of_at_most_80_columns(service: CountingService) -> None:
+def test_a_terminal_shows_a_table_of_at_most_80_columns(service: WatchedService) -> None:
     service.queue(Reply(200, b'{"success":true,"sessionDurationMs":754000,"creditsBilled":26}'))
     service.queue(Reply(200, b'{"success":true,"status":"failed"}'))
-    done = on_a_terminal("delete", "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57", "session-2")
+    session_ids = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57", "session-2"
+    done = Terminal("delete", "--concurrency", "1", *session_ids).finish()
     assert [re.split(" {2,}", row) for row in rows(done.out)] == [
         ["Session", "Outcome", "Duration", "Credits", "Attempts"],
         ["0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57", "destroyed", "12m 34s", "26", "1"],
         ["session-2", "destroyed,", "-", "-", "1"],
         ["", "had crashed"],
+        ["2 destroyed."],
+        ["Credits on the receipts: 26 (1 gave no figure)."],
     ]
     assert max(map(len, rows(done.out))) <= 80
     assert done.status == 0
 
 
 @on_unix
-def test_a_narrow_terminal_shows_plain_lines_instead(service: CountingService) -> None:
+def test_a_narrow_terminal_shows_plain_lines_instead(service: WatchedService) -> None:
     service.queue(Reply(200, b'{"success":true}'))
-    done = on_a_terminal("delete", "session-1", columns=79)
+    done = Terminal("delete", "session-1", columns=79).finish()
     assert rows(done.out) == ["session-1 destroyed, duration unknown, credits unknown, attempts 1"]
 
 
 @on_unix
-def test_a_terminal_shows_the_errors_below_the_table(service: CountingService) -> None:
+def test_a_terminal_shows_an_error_below_its_row(service: WatchedService) -> None:
     session_id = service.open_session()
-    done = on_a_terminal("delete", UNKNOWN_ID, session_id)
+    done = Terminal("delete", "--concurrency", "1", UNKNOWN_ID, session_id).finish()
     assert rows(done.out)[1].split() == [UNKNOWN_ID, "not", "found", "-", "-", "1"]
-    assert rows(done.out)[2].startswith(session_id)
-    assert rows(done.out)[3].startswith(f"Error: Session '{UNKNOWN_ID}': HTTP 404")
+    assert rows(done.out)[2:4] == [
+        f"Error: Session '{UNKNOWN_ID}': HTTP 404: Browser session",
+        "not found. Nothing is left to bill. If you expected it to live, check the id.",
+    ]
+    assert rows(done.out)[4].startswith(session_id)
     assert done.status == 1
 
 
 @on_unix
-def test_errors_can_go_elsewhere_than_the_table(service: CountingService, tmp_path: Path) -> None:
+def test_errors_can_go_elsewhere_than_the_table(service: WatchedService, tmp_path: Path) -> None:
     service.queue(LostAnswer())
     with (tmp_path / "errors").open("wb") as errors:
-        done = on_a_terminal("delete", UNKNOWN_ID, stderr=errors)
+        done = Terminal("delete", UNKNOWN_ID, stderr=errors).finish()
     assert len(rows(done.out)) == 2
-    repeat, _, error = (tmp_path / "errors").read_text(encoding="utf-8").splitlines()
+    repeat, error = (tmp_path / "errors").read_text(encoding="utf-8").splitlines()
     assert "trying again" in repeat
     assert "HTTP 404" in error
 
 
 @on_unix
-def test_what_others_wrote_is_neither_markup_nor_control(service: CountingService) -> None:
+def test_what_others_wrote_is_neither_markup_nor_control(service: WatchedService) -> None:
     service.queue(Reply(403, json.dumps({"error": "[red]:smile:\x1b[5m"}).encode()))
-    done = on_a_terminal("delete", "[bold]x[/bold]", "\x1b[5mx", columns=200)
+    session_ids = "[bold]x[/bold]", "\x1b[5mx"
+    done = Terminal("delete", "--concurrency", "1", *session_ids, columns=200).finish()
     assert "[bold]x[/bold]" in rows(done.out)[1]
-    assert r"\x1b[5mx" in rows(done.out)[2]
-    assert r"[red]:smile:\x1b[5m" in rows(done.out)[3]
+    assert r"[red]:smile:\x1b[5m" in rows(done.out)[2]
+    assert r"\x1b[5mx" in rows(done.out)[3]
     assert "\x1b[5m" not in done.out
 
 
 @on_unix
-def test_an_endless_id_does_not_fill_the_screen(service: CountingService) -> None:
-    done = on_a_terminal("delete", "x" * 10_000)
+def test_an_endless_id_does_not_fill_the_screen(service: WatchedService) -> None:
+    done = Terminal("delete", "x" * 10_000).finish()
     assert len(rows(done.out)) < 24
 
 
 @on_unix
 def test_a_terminal_may_know_only_ascii(
-    service: CountingService, monkeypatch: pytest.MonkeyPatch
+    service: WatchedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id = service.open_session()
     service.queue(Reply(503, '{"error":"Désolé"}'.encode(), {"Retry-After": "0"}))
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    done = on_a_terminal("delete", session_id, columns=200)
+    done = Terminal("delete", session_id, columns=200).finish()
     assert done.status == 0
     assert rows(done.out)[0].endswith(r"HTTP 503: D\xe9sol\xe9")
     assert rows(done.out)[2].startswith(session_id)
@@ -600,7 +464,19 @@ def test_the_fake_service_keeps_the_rate_limit_that_it_is_given() -> None:
     assert statuses == [404, 404, 429]
 
 
-def test_the_fake_service_says_that_its_port_is_taken(service: CountingService) -> None:
+@on_unix
+def test_the_fake_service_takes_its_time_if_told_to() -> None:
+    request = Request("DELETE", "/v2/interact/a", {"Authorization": "Bearer fc-test"})
+    with (
+        fake_service("--latency", "0.2") as serving,
+        Urllib3Transport(serving.exported["FIRECRAWL_API_URL"]) as transport,
+    ):
+        began = time.monotonic()
+        transport.send(request, 30)
+    assert time.monotonic() - began >= 0.2
+
+
+def test_the_fake_service_says_that_its_port_is_taken(service: WatchedService) -> None:
     port = os.environ["FIRECRAWL_API_URL"].removesuffix("/v2").rpartition(":")[2]
     done = subprocess.run(
         [*COMMAND, "fake-service", "--port", port],

@@ -1,0 +1,71 @@
+"""The numbers of the page are what its rules give, and its warning is not idle."""
+
+import re
+from math import ceil
+from pathlib import Path
+
+import pytest
+from dask.distributed import Client, LocalCluster
+
+from firecrawl_interact.adapters import FakeService, LoopbackService, Reply, Urllib3Transport
+from firecrawl_interact.core import (
+    DeleteManySessions,
+    DeleteSession,
+    DeletionReceipt,
+    RetryPolicy,
+    ServiceUnavailableError,
+)
+
+TEXT = (Path(__file__).parents[2] / "docs/executors.md").read_text(encoding="utf-8")
+SECONDS = (1, 5, 70)
+CPU_SECONDS = 0.0005
+LARGEST_PLAN = 25_000
+
+
+def test_the_table_is_littles_law() -> None:
+    rows = re.findall(r"^\| ([0-9].+) \|$", TEXT, re.MULTILINE)
+    expected = []
+    for times in (1, 10, 50, 500, 1_000, 2_500):
+        rate = 10 * times
+        in_flight = [ceil(rate / 60 * seconds) for seconds in SECONDS]
+        share = rate / 60 * CPU_SECONDS
+        shown = f"{share:.2%}" if share < 0.001 else f"{share:.1%}"
+        numbers = " | ".join(f"{number:,}" for number in (rate, *in_flight))
+        expected.append(f"{numbers} | {shown.replace('%', ' %')}")
+    assert rows == expected
+
+
+def test_the_text_draws_the_conclusion_from_the_same_numbers() -> None:
+    a_minute = 60 / CPU_SECONDS
+    assert f"{1 / CPU_SECONDS:,.0f} deletes a second, which is {a_minute:,.0f} a minute" in TEXT
+    assert 4.5 < a_minute / LARGEST_PLAN < 5  # "almost five times"
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize(
+    ("options", "kind", "requests"),
+    [({"pure": False}, DeletionReceipt, 2), ({}, ServiceUnavailableError, 1)],
+)
+def test_dask_sends_a_repeat_only_if_told_that_calls_are_not_pure(
+    options: dict[str, bool], kind: type, requests: int
+) -> None:
+    service = FakeService()
+    session_id = service.open_session()
+    service.queue(Reply(503, b'{"success":false}'))
+    with (
+        LoopbackService(service) as loopback,
+        Urllib3Transport(loopback.api_url) as transport,
+        LocalCluster(  # type: ignore[no-untyped-call]  # Dask says nothing of its types
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            protocol="tcp",
+            dashboard_address=None,
+        ) as cluster,
+        Client(cluster) as client,  # type: ignore[no-untyped-call]  # Dask says nothing here
+    ):
+        delete_session = DeleteSession(transport, "fc-test", retry=RetryPolicy(first_pause=0))
+        executor = client.get_executor(**options)
+        [outcome] = DeleteManySessions(delete_session, executor=executor)([session_id])
+    assert type(outcome) is kind
+    assert len(service.requests) == requests

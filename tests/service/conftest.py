@@ -1,0 +1,25 @@
+from collections.abc import Iterator
+
+import pytest
+
+from firecrawl_interact.adapters import LoopbackService
+
+from .commands import KEY, Run, WatchedService
+
+
+@pytest.fixture
+def service(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[WatchedService]:
+    """A service that the environment points to, and knows the key of. Its parameter: the limit."""
+    service = WatchedService([KEY, "fc-another-team"], rate_limit=getattr(request, "param", None))
+    with LoopbackService(service) as loopback:
+        monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
+        monkeypatch.setenv("FIRECRAWL_API_URL", f"{loopback.api_url}/v2")
+        yield service
+        service.answers.set()
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    return Run(capfd)
