@@ -5,7 +5,6 @@ import math
 import os
 import ssl
 from collections.abc import AsyncGenerator, Mapping
-from functools import cache
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +25,9 @@ from .api_url import (
     Proxy,
     check_count,
     check_seconds,
+    check_ssl_context,
+    check_user_agent,
+    default_user_agent,
     environment_proxy,
     parse_api_url,
     parse_proxy,
@@ -79,9 +81,9 @@ class AiohttpTransport(AsyncSystemTime):
         check_count("pool_size", pool_size)
         check_seconds("connect_timeout", connect_timeout)
         if ssl_context is not None:
-            _check_ssl_context(ssl_context)
+            check_ssl_context(ssl_context)
         if user_agent is not None:
-            _check_user_agent(user_agent)
+            check_user_agent(user_agent)
         self._settings = _Settings(
             api_url=parse_api_url(api_url, allow_plain_http=allow_plain_http),
             pool_size=pool_size,
@@ -110,7 +112,7 @@ class AiohttpTransport(AsyncSystemTime):
             async with asyncio.timeout(timeout):
                 answer = await pool.session.request(
                     request.method,
-                    URL(pool.base + request.path, encoded=True),  # neither resolved nor quoted
+                    pool.origin.with_path(pool.prefix + request.path, encoded=True),
                     headers=request.headers,
                     allow_redirects=False,
                     proxy=pool.proxy,
@@ -189,7 +191,8 @@ class _Pool(msgspec.Struct):
     session: aiohttp.ClientSession
     connector: Connector
     owner: AsyncGenerator[None]
-    base: str
+    origin: URL
+    prefix: str
     proxy: str | None
     proxy_headers: Mapping[str, str] | None
 
@@ -200,7 +203,7 @@ def _new_pool(settings: _Settings, context: ssl.SSLContext | None) -> _Pool:
     proxy = settings.proxy or environment_proxy(api_url)
     if context is None and (is_https or proxy is not None):
         context = ssl.create_default_context()
-    headers = {"User-Agent": settings.user_agent or _user_agent()}
+    headers = {"User-Agent": settings.user_agent or default_user_agent()}
     if proxy is not None and not is_https:
         headers.update(proxy.headers)  # With https, these must not leave the CONNECT.
     connector = Connector(settings.pool_size, context)
@@ -217,7 +220,8 @@ def _new_pool(settings: _Settings, context: ssl.SSLContext | None) -> _Pool:
         session=session,
         connector=connector,
         owner=_owner(session),
-        base=str(api_url),
+        origin=URL(api_url.origin),
+        prefix=api_url.prefix,
         proxy=None if proxy is None else proxy.url,
         proxy_headers=None if proxy is None else proxy.headers,
     )
@@ -230,28 +234,3 @@ async def _owner(session: aiohttp.ClientSession) -> AsyncGenerator[None]:
     """
     async with session:
         yield
-
-
-@cache
-def _user_agent() -> str:
-    # Costs more time than all the other imports here.
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
-
-    try:
-        return f"firecrawl-interact/{version('firecrawl-interact')}"
-    except PackageNotFoundError:  # a program frozen without its metadata
-        return "firecrawl-interact"
-
-
-def _check_ssl_context(ssl_context: ssl.SSLContext) -> None:
-    if not isinstance(ssl_context, ssl.SSLContext):
-        raise TypeError(f"ssl_context must be an ssl.SSLContext, not {ssl_context!r}")
-    if ssl_context.verify_mode != ssl.CERT_REQUIRED or not ssl_context.check_hostname:
-        raise ValueError("ssl_context must verify certificates and check host names")
-
-
-def _check_user_agent(user_agent: str) -> None:
-    if not isinstance(user_agent, str):
-        raise TypeError(f"user_agent must be a str, not {user_agent!r}")
-    if not (user_agent.strip() and user_agent.isascii() and user_agent.isprintable()):
-        raise ValueError("user_agent must be printable ASCII, and not empty")

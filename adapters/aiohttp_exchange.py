@@ -28,6 +28,8 @@ from firecrawl_interact.core.transport import (
 
 LONGEST_IDLE = 30
 """Seconds after which a kept connection is not used again. Servers often close after 60."""
+MAX_FIELDS = 100
+"""Header lines, as in http.client."""
 MAX_ANSWER_BYTES = 4 * MAX_BODY_BYTES
 """Of an answer and all that stands around its body: heads, interim answers, chunk sizes."""
 
@@ -49,7 +51,7 @@ class Exchange:
         headers: dict[str, str] = {}
         for raw_name, raw_value in answer.raw_headers:
             name = raw_name.decode("latin-1").lower()
-            value = raw_value.decode("latin-1")
+            value = raw_value.strip(b" \t").decode("latin-1")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         _check_head(answer, headers)
         body = bytearray()
@@ -224,12 +226,14 @@ def _check_head(answer: aiohttp.ClientResponse, headers: Mapping[str, str]) -> N
         BadResponseError: the answer is no such thing, or its end is in doubt.
     """
     status, version = answer.status, answer.version
-    if version is None or version.major != 1:
+    if version not in (aiohttp.HttpVersion10, aiohttp.HttpVersion11, None):  # vcrpy's has none
         raise BadResponseError("this is not HTTP/1")
     if status == 101:
         raise BadResponseError("the connection was switched to another protocol unasked")
     if not 200 <= status <= 599:
         raise BadResponseError(f"{status} is no HTTP status")
+    if len(answer.raw_headers) > MAX_FIELDS:
+        raise BadResponseError(f"more than {MAX_FIELDS} header lines")
     if status in (204, 304) or answer.method == "HEAD":
         return
     coding = headers.get("content-encoding", "")
@@ -238,7 +242,7 @@ def _check_head(answer: aiohttp.ClientResponse, headers: Mapping[str, str]) -> N
     length = headers.get("content-length")
     transfer = headers.get("transfer-encoding")
     if transfer is not None:
-        if transfer.lower() != "chunked" or length is not None or version.minor == 0:
+        if transfer.lower() != "chunked" or length is not None or version == aiohttp.HttpVersion10:
             raise BadResponseError("the answer's Transfer-Encoding leaves its length in doubt")
     elif length is None:
         raise BadResponseError("the answer gives no length: nobody could see it cut short")

@@ -17,17 +17,8 @@ from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import click
 
-from .cli_words import (
-    Outcome,
-    Progress,
-    bill,
-    clock,
-    fields,
-    plain_line,
-    printable,
-    shown,
-    what_happened,
-)
+from . import cli_words
+from .cli_words import Outcome, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +29,7 @@ Show: TypeAlias = Callable[[Outcome, bool, str | None], None]
 
 _TABLE_WIDTH = 80  # columns; what is narrower would cut the words
 _BAR_WIDTH = 20
-_STANDARD_ERROR = 2
+_STANDARD_ERROR = 2  # the file descriptor
 _STYLES = {
     "destroyed": "green",
     "destroyed, had crashed": "green",
@@ -96,13 +87,13 @@ class Output:
 def show_json(outcome: Outcome, fine: bool, error: str | None) -> None:
     """Print an outcome as one line of JSON."""
     # Unlike msgspec's, this takes half a surrogate pair, and writes ASCII alone.
-    click.echo(json.dumps(fields(outcome)))
+    click.echo(json.dumps(cli_words.fields(outcome)))
 
 
 def show_line(outcome: Outcome, fine: bool, error: str | None) -> None:
     """Print an outcome as a line of standard output, or an error on the other."""
     if fine:
-        click.echo(plain_line(outcome))
+        click.echo(cli_words.plain_line(outcome))
     else:
         show_aside(outcome, fine, error)
 
@@ -112,7 +103,7 @@ def show_aside(outcome: Outcome, fine: bool, error: str | None) -> None:
     if error is not None:
         show_error(error)
     else:
-        show_note(plain_line(outcome))
+        show_note(cli_words.plain_line(outcome))
 
 
 def _rows(console: "Console") -> Show:
@@ -127,7 +118,7 @@ def _rows(console: "Console") -> Show:
             console.print(_row(outcome, show_header=not headed))
             headed = True
         else:
-            console.print(Text(plain_line(outcome)))
+            console.print(Text(cli_words.plain_line(outcome)))
         if error is not None:
             show_error(error)
 
@@ -145,11 +136,11 @@ def _row(outcome: Outcome, *, show_header: bool) -> "Table":
     row.add_column("Duration", width=8, justify="right")
     row.add_column("Credits", width=7, justify="right", overflow="fold")
     row.add_column("Attempts", width=8, justify="right")
-    happened = what_happened(outcome)
-    duration, credits_billed = bill(outcome, unknown="-")
+    happened = cli_words.what_happened(outcome)
+    duration, credits_billed = cli_words.bill(outcome, unknown="-")
     row.add_row(
         # As `Text`: in a plain string, [brackets] would be markup.
-        Text(shown(outcome.session_id)),
+        Text(cli_words.shown(outcome.session_id)),
         Text(happened, style=_STYLES[happened]),
         duration,
         credits_billed,
@@ -195,7 +186,7 @@ def _pauses_told(pause: Callable[[], float]) -> Iterator[None]:
         while not ended.wait(0.2):
             seconds = pause()
             if seconds > 1 and not told:
-                show_note(f"Rate limit: waiting {clock(seconds)}.")
+                show_note(f"Rate limit: waiting {cli_words.clock(seconds)}.")
             told = seconds > 0
 
     watching = threading.Thread(target=watch, daemon=True)
@@ -209,7 +200,7 @@ def _pauses_told(pause: Callable[[], float]) -> Iterator[None]:
 
 class _LogOnStandardError(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        show_note(printable(record.getMessage()))
+        show_note(cli_words.printable(record.getMessage()))
 
 
 @contextmanager
@@ -226,7 +217,7 @@ def log_shown() -> Iterator[None]:
 
 def show_error(message: str) -> None:
     """Print an error on standard error, wrapped at words if that is a terminal."""
-    text = f"Error: {printable(message)}"
+    text = f"Error: {cli_words.printable(message)}"
     if sys.stderr.isatty():
         columns = get_terminal_size().columns
         text = fill(text, columns, break_long_words=False, break_on_hyphens=False)
@@ -236,8 +227,15 @@ def show_error(message: str) -> None:
 def show_note(text: str) -> None:
     """Print on standard error. If it cannot be written, there is nobody to tell."""
     # Not by click, which would keep to a stream that a bar replaces for a while.
-    with suppress(OSError):
+    try:
         print(text, file=sys.stderr, flush=True)
+    except OSError:
+        write_nowhere(_STANDARD_ERROR)
+
+
+def write_nowhere(stream: int) -> None:
+    """Drop all that is still to be written there, or Python would fail over it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 def write_at_once(text: str) -> None:

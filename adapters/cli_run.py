@@ -23,6 +23,7 @@ from .cli_output import (
     show_aside,
     show_note,
     write_at_once,
+    write_nowhere,
 )
 from .cli_session_ids import CannotReadError, ReadingInterruptedError, SessionIds
 from .cli_words import Outcome, Progress, shown
@@ -122,8 +123,7 @@ class Run:
             self._show(outcome, fine, str(outcome) if is_news else None)
         except OSError as error:  # the output went to a full disk or a closed pipe
             self._stop(f"The output cannot be written: {error.strerror}.")
-            # What is still to be written goes nowhere, or Python would fail over it at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            write_nowhere(sys.stdout.fileno())
             self._show = show_aside
             self._show(outcome, fine, str(outcome) if is_news else None)
         if outcome.session_id in self._under_way:

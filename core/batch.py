@@ -27,6 +27,9 @@ _MOST_CLOSINGS = 10
 """How often in a row the rate limit may hold everything back, since a wait must have an end.
 After that a refusal is its session's own affair, as in a call for one session."""
 
+_ROUNDING = 0.5
+"""Seconds. The wait that the service names is rounded: who believes it may come too early."""
+
 
 class Deletion:
     """One session on its way."""
@@ -110,6 +113,8 @@ class Batch:
         due = [self._waiting[0][0]] if self._waiting else []
         if now < self._gate.opens_at:
             due.append(self._gate.opens_at)
+        elif self._queue and self._gate.allows(now):
+            due.append(now)
         return max(0.0, min(due) - now) if due else None
 
     def take_from(self, next_id: Callable[[], str | uuid.UUID]) -> None:
@@ -192,11 +197,13 @@ class Batch:
             response, request=deletion.send.request, session_id=deletion.session_id, attempts=0
         )
         retry = self._delete_session._retry
-        wait = refusal.retry_after
-        if wait is None:
+        if refusal.retry_after is None:
             wait = retry.pause(self._gate.closings + 1, self._delete_session._random)
-        self._gate.refused(now, wait, probe=deletion.probe)
-        if self.stopped or wait > retry.deadline or self._gate.closings > _MOST_CLOSINGS:
+        else:
+            wait = refusal.retry_after + _ROUNDING
+        too_long = wait > retry.deadline
+        self._gate.refused(now, min(wait, retry.deadline), probe=deletion.probe)
+        if self.stopped or too_long or self._gate.closings > _MOST_CLOSINGS:
             return False
         deletion.refusal = response
         deletion.ready_at = now

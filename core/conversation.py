@@ -58,6 +58,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
         DeleteSessionError: what the last try met. Its fate is the worst of all tries.
     """
     request = wire.request(session_id, headers)
+    del headers  # They hold the key, and a traceback can show the locals of its frames.
     deadline = monotonic() + retry.deadline
     left = retry.deadline
     attempt = 0

@@ -150,8 +150,15 @@ class DeleteManySessions:
         transport = self._delete_session._transport
         executor = self._executor or ThreadPoolExecutor(self._concurrency, "firecrawl_interact")
         in_flight: set[Future[Response]] = set()
+
+        def settle(timeout: float | None) -> None:
+            for deletion, future in _answers(answered, timeout):
+                in_flight.remove(future)
+                batch.settle(deletion, future.result)
+
         try:
             while not batch.finished:
+                settle(0)
                 for deletion in batch.sends():
                     try:
                         future = executor.submit(transport.send, *deletion.send_arguments)
@@ -164,12 +171,10 @@ class DeleteManySessions:
                     yield batch.outcomes.popleft()
                 if batch.has_room():
                     batch.take_from(partial(next, ids))
-                elif not in_flight:
-                    transport.sleep(min(batch.due_in() or 0.0, _LONGEST_SLEEP))
-                else:
-                    for deletion, future in _next_answers(answered, batch.due_in()):
-                        in_flight.remove(future)
-                        batch.settle(deletion, future.result)
+                elif in_flight:
+                    settle(batch.due_in())
+                elif not batch.finished and (due_in := batch.due_in()):
+                    transport.sleep(min(due_in, _LONGEST_SLEEP))
         finally:
             for future in in_flight:
                 future.cancel()
@@ -207,7 +212,7 @@ class AsyncDeleteManySessions:
         wake = asyncio.Event()
         return AsyncDeletions(batch, self._outcomes(batch, ids, wake), wake.set)
 
-    async def _outcomes(
+    async def _outcomes(  # noqa: PLR0912 - one loop: settle, send, hand out, take, wait
         self, batch: Batch, ids: "AsyncIterator[str | uuid.UUID]", wake: "asyncio.Event"
     ) -> AsyncGenerator[Outcome]:
         import asyncio  # noqa: PLC0415
@@ -216,16 +221,23 @@ class AsyncDeleteManySessions:
         in_flight: dict[asyncio.Future[Response], Deletion] = {}
         answered: deque[asyncio.Future[Response]] = deque()
         taking: asyncio.Future[str | uuid.UUID] | None = None
+        nap: asyncio.Future[None] | None = None
+        task: asyncio.Future[Response]
 
         def note(task: "asyncio.Future[Response]") -> None:
             answered.append(task)
             wake.set()
 
+        def rouse(_: object) -> None:
+            wake.set()
+
         try:
             while not batch.finished or (taking is not None and taking.done()):
                 wake.clear()
+                while answered:
+                    task = answered.popleft()
+                    batch.settle(in_flight.pop(task), task.result)
                 for deletion in batch.sends():
-                    task: asyncio.Future[Response]
                     task = asyncio.ensure_future(transport.send(*deletion.send_arguments))
                     in_flight[task] = deletion
                     task.add_done_callback(note)
@@ -237,20 +249,21 @@ class AsyncDeleteManySessions:
                     continue
                 if taking is None and batch.has_room():
                     taking = asyncio.ensure_future(anext(ids))
-                    taking.add_done_callback(lambda _: wake.set())
-                if taking is None and not in_flight:
-                    await transport.sleep(min(batch.due_in() or 0.0, _LONGEST_SLEEP))
-                else:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(batch.due_in()):
-                            await wake.wait()
-                while answered:
-                    task = answered.popleft()
-                    batch.settle(in_flight.pop(task), task.result)
+                    taking.add_done_callback(rouse)
+                if (due_in := batch.due_in()) is not None:
+                    nap = asyncio.ensure_future(transport.sleep(due_in))
+                    nap.add_done_callback(rouse)
+                if not batch.finished:
+                    await wake.wait()
+                if nap is not None:
+                    nap.remove_done_callback(rouse)
+                    nap.cancel()
+                    nap = None
         finally:
-            if taking is not None:
-                taking.cancel()
-                await asyncio.wait([taking])
+            for waiting in (taking, nap):
+                if waiting is not None:
+                    waiting.cancel()
+                    await asyncio.wait([waiting])
             if in_flight:
                 await asyncio.gather(*in_flight, return_exceptions=True)
         if batch.failure is not None:
@@ -261,7 +274,7 @@ def _put(answered: "Answered", deletion: Deletion, future: "Future[Response]") -
     answered.put((deletion, future))
 
 
-def _next_answers(
+def _answers(
     answered: "Answered", timeout: float | None
 ) -> "Iterator[tuple[Deletion, Future[Response]]]":
     from queue import Empty  # noqa: PLC0415

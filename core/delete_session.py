@@ -36,12 +36,14 @@ class _DeleteSession(Generic[_TransportT]):
         self._headers = wire.headers(None)
         self._retry = retry
         self._random = random
-        if problem := wire.api_key_problem(api_key):
-            del api_key  # A traceback can show the locals of its frames.
+        problem = wire.api_key_problem(api_key)
+        if problem is None:
+            self._headers = wire.headers(api_key)
+        del api_key  # A traceback can show the locals of its frames.
+        if problem is not None:
             raise InvalidApiKeyError(problem)
         if not isinstance(retry, RetryPolicy):
             raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
-        self._headers = wire.headers(api_key)
 
     def __repr__(self) -> str:
         key = "'***'" if "Authorization" in self._headers else None

@@ -5,6 +5,7 @@ host. A failed `send` is one of four kinds, the library's own exception its caus
 the service (`ConnectFailedError`), or it may have acted (the other three).
 """
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
@@ -22,7 +23,9 @@ class Request(msgspec.Struct, frozen=True):
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         shown = {
-            name: f"{value.partition(' ')[0]} ***" if name.lower() == "authorization" else value
+            name: re.sub(r"^(\S+ )?.*", r"\1***", value)
+            if name.lower() == "authorization"
+            else value
             for name, value in self.headers.items()
         }
         return [("method", self.method), ("path", self.path), ("headers", shown)]

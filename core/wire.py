@@ -4,9 +4,10 @@ The operation: https://docs.firecrawl.dev/api-reference/endpoint/interact-delete
 """
 
 import re
+import reprlib
 import uuid
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -26,6 +27,9 @@ from .errors import (
 from .logger import logger
 from .receipt import DeletionReceipt
 from .transport import Request, Response
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 MAX_SESSION_ID_LENGTH = 256
 """In characters. The service's own ids have 36; proxies refuse a request line over 8 KiB."""
@@ -85,7 +89,7 @@ def checked_session_id(session_id: object) -> str:
     if not isinstance(session_id, str):
         kind = type(session_id).__name__
         raise InvalidSessionIdError(
-            f"a session id is a str or a uuid.UUID, not {kind}", session_id=repr(session_id)
+            f"a session id is a str or a uuid.UUID, not {kind}", session_id=reprlib.repr(session_id)
         )
     session_id = str.__str__(session_id)  # A subclass must not answer differently later.
     problem = None
@@ -120,7 +124,10 @@ def api_key_problem(api_key: object) -> str | None:
 def headers(api_key: str | None) -> Mapping[str, str]:
     """Return the headers of every request. A compressed answer is never asked for."""
     common = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    return common if api_key is None else {"Authorization": f"Bearer {api_key}", **common}
+    if api_key is None:
+        return common
+    # A subclass must not answer differently now that it was checked.
+    return {"Authorization": f"Bearer {str.__str__(api_key)}", **common}
 
 
 def request(session_id: str, headers: Mapping[str, str]) -> Request:
@@ -144,11 +151,12 @@ def read(
             answer = _decode(response.body)
             if bytes(answer.success) == b"true":
                 duration = _billed(answer.session_duration_ms, _number_decoder, session_id)
+                status = _billed(answer.status, _text_decoder, session_id)
                 return DeletionReceipt(
                     session_id=session_id,
                     session_duration_ms=None if duration is None else round(duration),
                     credits_billed=_billed(answer.credits_billed, _number_decoder, session_id),
-                    status=_billed(answer.status, _text_decoder, session_id),
+                    status=status and _printable(status, _key(request)),
                     attempts=attempts,
                 )
         except _NOT_THE_SERVICES_JSON:
@@ -190,8 +198,7 @@ def read_error(
     else:
         kind = _ERRORS.get(status, UnexpectedResponseError)
 
-    # The service, or a proxy, may send the key back.
-    key = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    key = _key(request)
     message = code = None
     if answer is not None:
         message = _said(answer.error, key) or _said(answer.message, key)
@@ -201,7 +208,7 @@ def read_error(
         reason += f": {message.removesuffix('.')}"
     elif response.body:
         excerpt = _printable(response.body.decode(errors="replace"), key, _MAX_EXCERPT_LENGTH)
-        reason += f", beginning {excerpt!r}"
+        reason += f", beginning '{excerpt}'"
     if kind is UnexpectedResponseError:
         reason += ", which is no answer that the service is known to give"
     return kind(
@@ -225,13 +232,19 @@ def _said(raw: msgspec.Raw, key: str) -> str | None:
     return _printable(text, key) if text else None
 
 
+def _key(request: Request) -> str:
+    """Return what must not be shown: the service, or a proxy, may send it back."""
+    return request.headers.get("Authorization", "").removeprefix("Bearer ")
+
+
 def _printable(text: str, key: str, length: int = _MAX_MESSAGE_LENGTH) -> str:
     """Mask the key, cut, and escape what would act on a terminal or forge a line of a log."""
-    text = text.replace(key, "***") if key else text
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1]
-        for character in text[:length]
-    )
+    text = (text.replace(key, "***") if key else text)[:length]
+    if not text.isprintable():
+        text = "".join(
+            character if character.isprintable() else ascii(character)[1:-1] for character in text
+        )
+    return text[:length]
 
 
 def retry_after(headers: Mapping[str, str], message: str | None) -> float | None:
@@ -244,12 +257,18 @@ def retry_after(headers: Mapping[str, str], message: str | None) -> float | None
     if _SECONDS.fullmatch(header):
         return float(header)
     if header:
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and slow to import
-
         try:
-            wait = parsedate_to_datetime(header) - parsedate_to_datetime(headers["date"])
-            return max(0.0, wait.total_seconds())
+            return max(0.0, (_date(header) - _date(headers["date"])).total_seconds())
         except (LookupError, TypeError, ValueError, OverflowError):
             pass
     found = _SECONDS_IN_TEXT.search(message or "")
     return float(found[1]) if found else None
+
+
+def _date(text: str) -> "datetime":
+    """Read a date in any of HTTP's three forms (RFC 9110, 5.6.7); all of them mean UTC."""
+    from datetime import UTC  # noqa: PLC0415 - rare, and slow to import
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+
+    date = parsedate_to_datetime(text)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -51,13 +51,13 @@ _STATUS_LINES = {
 }
 
 _FRAMINGS = {
-    "two-unlike-lengths": (b"Content-Length: 17\r\nContent-Length: 5\r\n", _BODY),
-    "two-unlike-lengths-on-a-line": (b"Content-Length: 17, 5\r\n", _BODY),
+    "a-pair-of-unlike-lengths": (b"Content-Length: 17\r\nContent-Length: 5\r\n", _BODY),
+    "a-line-of-unlike-lengths": (b"Content-Length: 17, 5\r\n", _BODY),
     "a-length-in-words": (b"Content-Length: abc\r\n", _BODY),
     "a-negative-length": (b"Content-Length: -5\r\n", _BODY),
     "a-length-with-a-sign": (b"Content-Length: +17\r\n", _BODY),
     "a-length-with-an-underscore": (b"Content-Length: 1_7\r\n", _BODY),
-    "a-length-and-chunks": (
+    "a-length-with-chunks": (
         _LENGTH + b"Transfer-Encoding: chunked\r\n",
         b"11\r\n" + _BODY + b"\r\n0\r\n\r\n",
     ),
@@ -80,11 +80,11 @@ _CHUNKS = {
 
 _ENDLESS_ANSWERS = {
     "an-endless-status-line": (b"HTTP/1.1 200 ", b"O" * 65536),
-    "endless-headers": (_OK, b"X-More: more\r\n" * 1000),
-    "endless-interim-answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+    "an-endless-head": (_OK, b"X-More: more\r\n" * 1000),
+    "an-endless-row-of-interim-answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
     "an-endless-chunk-size": (CHUNKED, b"0" * 65536),
     "an-endless-chunk-extension": (CHUNKED + b"11;note=", b"x" * 65536),
-    "endless-trailers": (CHUNKED + b"0\r\n", b"X-More: more\r\n" * 1000),
+    "an-endless-trailer": (CHUNKED + b"0\r\n", b"X-More: more\r\n" * 1000),
 }
 
 CASES = [
@@ -198,7 +198,13 @@ CASES = [
         UNWANTED,
     ),
     *(
-        _case(f"{name}-ends", _ENDLESS, says_and_floods(head, piece), BAD_OR_UNWANTED, TIMED_OUT)
+        _case(
+            f"{name}-is-given-up",
+            _ENDLESS,
+            says_and_floods(head, piece),
+            BAD_OR_UNWANTED,
+            TIMED_OUT,
+        )
         for name, (head, piece) in _ENDLESS_ANSWERS.items()
     ),
     _coded("gzip", _GZIPPED),

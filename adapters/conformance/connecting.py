@@ -3,9 +3,13 @@
 import concurrent.futures
 import socket
 import unittest
+import unittest.mock
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from ..faults import NoConnection
-from .bench import Bench, require_own
+from .bench import Bench
 from .case import EVERYWHERE, Case
 from .outcomes import NOT_SENT, require
 from .scenarios import SHORT
@@ -26,15 +30,9 @@ def _refused(bench: Bench) -> None:
 
 def _unanswered(bench: Bench) -> None:
     server = bench.server(listening=False)
-    waiting = server.fill_backlog()
-    if not waiting:
-        raise unittest.SkipTest("a server whose backlog is full can be connected to, here")
     driver = bench.transport(server)
-    try:
+    with _full_backlog(server):
         bench.require_failure(driver.exchange(bench.path(), SHORT), NOT_SENT)
-    finally:
-        for sock in waiting:
-            sock.close()
     server.listen()
     bench.require_healthy(driver, server)
 
@@ -56,14 +54,52 @@ def _name_without_address(bench: Bench) -> None:
     bench.require_failure(driver.exchange(bench.path()), NOT_SENT)
 
 
-def _name_with_several_addresses(bench: Bench) -> None:
-    server = bench.server()
-    addresses = socket.getaddrinfo("localhost", server.port, type=socket.SOCK_STREAM)
-    if all(address[4][0] != "127.0.0.1" for address in addresses):
-        raise unittest.SkipTest("localhost is not 127.0.0.1 here")
-    driver = bench.transport(server, api_url=server.api_url.replace("127.0.0.1", "localhost"))
-    path = bench.path()
-    require_own(driver.exchange(path), path)
+def _first_address_is_dead(bench: Bench) -> None:
+    server, dead = bench.server(), bench.server(listening=False)
+    driver = bench.transport(server, api_url=_by_name(server))
+    with _several_addresses(dead.port, server.port):
+        bench.require_healthy(driver, server)
+
+
+def _all_addresses_hang(bench: Bench) -> None:
+    server = bench.server(listening=False)
+    driver = bench.transport(server, api_url=_by_name(server))
+    with _full_backlog(server), _several_addresses(*[server.port] * 4):
+        bench.require_failure(driver.exchange(bench.path(), SHORT), NOT_SENT)
+    server.listen()
+    bench.require_healthy(driver, server)
+
+
+def _by_name(server: FaultServer) -> str:
+    return server.api_url.replace("127.0.0.1", "localhost")
+
+
+@contextmanager
+def _full_backlog(server: FaultServer) -> Iterator[None]:
+    waiting = server.fill_backlog()
+    if not waiting:
+        raise unittest.SkipTest("a server whose backlog is full can be connected to, here")
+    try:
+        yield
+    finally:
+        for sock in waiting:
+            sock.close()
+
+
+@contextmanager
+def _several_addresses(*ports: int) -> Iterator[None]:
+    """Let localhost have several addresses: this machine's, with one port each."""
+    getaddrinfo = socket.getaddrinfo
+
+    # Any: whatever getaddrinfo takes and returns is handed through.
+    def look_up(host: str | bytes | None, *arguments: Any, **more: Any) -> list[Any]:
+        if host not in ("localhost", b"localhost"):
+            return list(getaddrinfo(host, *arguments, **more))
+        kind = socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, ""
+        return [(*kind, ("127.0.0.1", port)) for port in ports]
+
+    with unittest.mock.patch("socket.getaddrinfo", look_up):
+        yield
 
 
 CASES = [
@@ -78,6 +114,11 @@ CASES = [
     Case(
         "every-address-of-a-name-is-tried",
         "a host whose first address is dead is reached at its next one",
-        _name_with_several_addresses,
+        _first_address_is_dead,
+    ),
+    Case(
+        "all-addresses-of-a-name-share-one-time-out",
+        "a host with several addresses gets no more time than one with a single address",
+        _all_addresses_hang,
     ),
 ]

@@ -170,10 +170,10 @@ CASES = [
     ),
     _keeps_surplus_apart(204),
     _keeps_surplus_apart(304),
-    _ignores_what_comes_later("an-answer-that-nobody-asked-for", says_later(_NEIGHBOUR)),
-    _ignores_what_comes_later("a-408-that-nobody-asked-for", says_later(_REQUEST_TIMEOUT)),
+    _ignores_what_comes_later("an-unasked-answer-is-for-nobody", says_later(_NEIGHBOUR)),
+    _ignores_what_comes_later("an-unasked-408-is-for-nobody", says_later(_REQUEST_TIMEOUT)),
     _ignores_what_comes_later(
-        "a-408-that-nobody-asked-for-and-a-close", says_later_and_closes(_REQUEST_TIMEOUT)
+        "an-unasked-408-and-a-close-are-for-nobody", says_later_and_closes(_REQUEST_TIMEOUT)
     ),
     Case(
         "garbled-answers-end-as-the-port-says",

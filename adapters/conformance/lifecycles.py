@@ -69,9 +69,12 @@ def _survives_a_fork(bench: Bench) -> None:
         child = os.fork()
     if not child:
         _send_in_a_child(driver, paths)
-    for _ in paths:
-        bench.require_healthy(driver, server)
-    require(os.waitpid(child, 0)[1] == 0, "a call in the child that got no answer of its own")
+    try:
+        for _ in paths:
+            bench.require_healthy(driver, server)
+    finally:
+        _, status = os.waitpid(child, 0)
+    require(status == 0, "a call in the child that got no answer of its own")
     for path in paths:
         connection = require_one_request(server, path).connection
         require(connection != kept, "a call in the child over its parent's connection")

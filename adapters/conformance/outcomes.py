@@ -29,7 +29,7 @@ class Failure(msgspec.Struct, frozen=True):
     """Whether repeating can help; None: either will do."""
     stale: bool = False
     caused: bool = False
-    """Whether a library's own exception must be the cause."""
+    """Whether a library's own exception is behind it, and must be the cause."""
 
     def __str__(self) -> str:
         marks = [self.kind.__name__]
@@ -93,7 +93,7 @@ def require_failure(
         outcome: what came out of `send`.
         expected: the ways in which it may fail.
         key: the credential, which must not be told to anyone.
-        has_library: whether a library's exception can be the cause of the transport's own.
+        has_library: whether a library's exception must be behind a failure that is `caused`.
     """
     matching = [failure for failure in expected if failure.matches(outcome)]
     if isinstance(outcome, Response) or not matching:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import select
 import socket
 import ssl
@@ -133,7 +134,8 @@ class Connection:
 
     def reset(self) -> None:
         """End the connection with a TCP reset."""
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._sock.close()
 
     def abort(self) -> None:
@@ -283,8 +285,8 @@ class FaultServer:
                 connection = Connection(self, sock, len(self._connections) + 1)
                 self._connections.append(connection)
             thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
-            thread.start()
             self._threads.append(thread)
+            thread.start()
 
     def _serve(self, connection: Connection) -> None:
         fault = self._fault if connection.number == 1 else None

@@ -155,7 +155,7 @@ def drips_in_time(connection: Connection) -> None:
     """Answer well, in pieces that take a while."""
     answer = good_answer(connection.read_request())
     for start in range(0, len(answer), 16):
-        connection.pause(0.01)
+        connection.pause(LATE / 8)
         connection.send(answer[start : start + 16])
 
 

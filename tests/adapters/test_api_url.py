@@ -272,6 +272,13 @@ def test_an_ssl_context_that_does_not_verify_everything_is_refused(
         check_ssl_context(context)
 
 
+def test_an_ssl_context_for_which_a_certificate_is_optional_is_refused() -> None:
+    context = ssl.create_default_context()
+    context.verify_mode = ssl.CERT_OPTIONAL
+    with pytest.raises(ValueError, match="verify"):
+        check_ssl_context(context)
+
+
 def test_an_ssl_context_of_another_type_is_refused() -> None:
     with pytest.raises(TypeError, match="ssl_context"):
         check_ssl_context("ca.pem")  # type: ignore[arg-type]  # that is the test

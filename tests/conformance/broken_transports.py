@@ -202,6 +202,27 @@ class UsesTheProxy(RightTransport):
         return super().connect(timeout)
 
 
+class TriesOneAddress(RightTransport):
+    def connect(self, timeout: float) -> socket.socket:
+        *_, address = socket.getaddrinfo(self.url.hostname, self.url.port)[0]
+        sock = socket.socket()
+        sock.settimeout(timeout)
+        try:
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            raise ConnectFailedError("no connection") from error
+        return sock
+
+
+class TimesEachAddress(RightTransport):
+    def connect(self, timeout: float) -> socket.socket:
+        try:
+            return socket.create_connection((self.url.hostname or "", self.url.port), timeout)
+        except OSError as error:
+            raise ConnectFailedError("no connection") from error
+
+
 class NeverCloses(RightTransport):
     left_open: list[Wire] = []  # noqa: RUF012 - shared on purpose, for the test to close them
 

@@ -147,7 +147,7 @@ class RightTransport(SystemTime):
     def connect(self, timeout: float) -> socket.socket:
         host = self.url.hostname or ""
         try:
-            sock = socket.create_connection((host, self.url.port), timeout)
+            sock = connected(host, self.url.port, timeout)
             if self.ssl_context is None:
                 return sock
             with sock:  # On success there is nothing left in it to close.
@@ -226,3 +226,21 @@ class RightTransport(SystemTime):
     def check_size(self, size: int) -> None:
         if size > MAX_BODY_BYTES:
             raise BadResponseError("too large", transient=False)
+
+
+def connected(host: str, port: int | None, timeout: float) -> socket.socket:
+    end = time.monotonic() + timeout
+    problem = OSError("a name without an address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM
+    ):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(max(end - time.monotonic(), 0.001))
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            problem = error
+        else:
+            return sock
+    raise problem

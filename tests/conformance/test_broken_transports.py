@@ -75,7 +75,7 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
     ),
     (
         broken.TrustsKeptConnections,
-        "an-answer-that-nobody-asked-for",
+        "an-unasked-answer-is-for-nobody",
         "the next call got an answer that is not its own: .*neighbour",
     ),
     (
@@ -133,6 +133,16 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
         broken.UsesTheProxy,
         "netrc-and-proxies-of-the-environment-stay-out",
         "0 requests reached the service for one call",
+    ),
+    (
+        broken.TriesOneAddress,
+        "every-address-of-a-name-is-tried",
+        "the next call ended in ConnectFailedError",
+    ),
+    (
+        broken.TimesEachAddress,
+        "all-addresses-of-a-name-share-one-time-out",
+        r"a time-out of 0\.4 s, and after 1\.\d+ s ConnectFailedError",
     ),
     (
         broken.NeverCloses,
@@ -212,7 +222,7 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
     ),
     (
         broken.GuessesLengths,
-        "a-length-and-chunks-is-refused",
+        "a-length-with-chunks-is-refused",
         "instead of BadResponseError, transient: an answer of status 200",
     ),
     (broken.RaisesForStatus, "a-404-is-an-answer", "instead of an answer of status 404: "),

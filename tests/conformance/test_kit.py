@@ -1,6 +1,7 @@
 """How the kit itself behaves towards those who use it."""
 
 import re
+import subprocess
 import sys
 from unittest import SkipTest
 
@@ -18,6 +19,15 @@ class SaysOk(InMemoryTransport):
 
     def send(self, request: Request, timeout: float) -> Response:
         return Response(200, {}, b"ok")
+
+
+def test_importing_the_kit_needs_no_extra_and_no_test_framework() -> None:
+    absent = ("aiohttp", "pytest", "trustme", "urllib3")
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"
+        "import firecrawl_interact.adapters.conformance"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_every_case_has_a_name_of_its_own() -> None:

@@ -222,6 +222,7 @@ class AsyncFunctionTransport:
     ) -> None:
         self.sent: list[str] = []
         self.ended: list[str] = []
+        self.looks_at_the_clock = 0
         self._answer = answer
         self._on_sleep = on_sleep
 
@@ -232,6 +233,7 @@ class AsyncFunctionTransport:
         return response
 
     def monotonic(self) -> float:
+        self.looks_at_the_clock += 1
         return virtual_time.now()
 
     async def sleep(self, seconds: float) -> None:

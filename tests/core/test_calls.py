@@ -94,7 +94,7 @@ def test_one_use_case_destroys_many_sessions_and_is_not_changed_by_a_failure() -
 
 
 def test_a_policy_that_is_none_is_refused() -> None:
-    with pytest.raises(TypeError, match="retry must be a RetryPolicy, not int"):
+    with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
         DeleteSession(ScriptedTransport(), API_KEY, retry=3)  # type: ignore[arg-type] # the point
 
 

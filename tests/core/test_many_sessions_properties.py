@@ -5,10 +5,9 @@ import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -320,11 +319,6 @@ def test_every_awaited_run_ends_with_one_true_outcome_for_each_id(
     awaited(plan, plain=plain, busy=[], stop_at=stop_at)
 
 
-@pytest.mark.xfail(
-    raises=virtual_time.NothingWillHappenError,
-    strict=True,
-    reason="an answer that comes together with the end of the ids is overlooked",
-)
 @given(plans, st.lists(seconds, min_size=15))
 def test_a_consumer_that_does_other_things_between_the_outcomes_changes_nothing(
     plan: Plan, busy: list[float]
@@ -413,7 +407,7 @@ def blocking(plan: Plan, executor: Executor | None) -> None:
 
 @given(plans)
 def test_every_run_ends_with_one_true_outcome_for_each_id(plan: Plan) -> None:
-    blocking(replace(plan, concurrency=1), InlineExecutor())
+    blocking(plan, InlineExecutor())
 
 
 @given(plans)

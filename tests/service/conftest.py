@@ -14,6 +14,7 @@ def service(
     """A service that the environment points to, and knows the key of. Its parameter: the limit."""
     service = WatchedService([KEY, "fc-another-team"], rate_limit=getattr(request, "param", None))
     with LoopbackService(service) as loopback:
+        monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # Who runs the command has it not.
         monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
         monkeypatch.setenv("FIRECRAWL_API_URL", f"{loopback.api_url}/v2")
         yield service

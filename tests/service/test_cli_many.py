@@ -17,7 +17,15 @@ from firecrawl_interact.adapters import NoAnswer, Reply, SystemTime
 from firecrawl_interact.adapters.cli_output import Output
 from firecrawl_interact.adapters.cli_run import Run as RunOfDelete
 from firecrawl_interact.adapters.cli_session_ids import SessionIds, read_journal
-from firecrawl_interact.core import DeleteSession, Request, Response
+from firecrawl_interact.adapters.cli_words import Progress, plain_line
+from firecrawl_interact.core import (
+    DeleteSession,
+    RateLimitError,
+    Request,
+    Response,
+    SessionFate,
+    UnreachableError,
+)
 
 from .commands import (
     COMMAND,
@@ -142,6 +150,15 @@ def test_a_list_of_ids_needs_no_end() -> None:
     assert session_ids.skipped == 1
 
 
+def test_what_is_left_can_be_told_before_and_after_any_id(tmp_path: Path) -> None:
+    with open(file_of(tmp_path / "ids", ["gone", "c", "# d", "e"]), "rb") as file:
+        session_ids = SessionIds(["gone", "a", "b", file], {"gone"})
+        assert (session_ids.arguments, session_ids.count_in_files()) == (["a", "b"], 2)
+        assert list(itertools.islice(session_ids, 3)) == ["a", "b", "c"]
+        assert (session_ids.arguments, session_ids.count_in_files()) == ([], 1)
+        assert list(session_ids) == ["e"]
+
+
 @on_unix
 def test_an_id_is_deleted_before_the_next_one_comes(service: WatchedService) -> None:
     with Process("delete", "-") as process:
@@ -152,15 +169,13 @@ def test_an_id_is_deleted_before_the_next_one_comes(service: WatchedService) -> 
         assert process.finish().status == 1
 
 
-@on_unix
-def test_a_file_that_breaks_off_is_told(service: WatchedService, run: Run) -> None:
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="this system has no such file")
+def test_a_file_that_breaks_off_is_told_when_its_turn_comes(service: WatchedService) -> None:
     unreadable = "/proc/self/mem"  # its first page
-    if not os.path.exists(unreadable):
-        pytest.skip("this system has no such file")
-    done = run("delete", *ONE_BY_ONE, "a", "--missing-ok", "--from", unreadable)
+    done = Terminal("delete", "--missing-ok", "a", "--from", unreadable).finish()
     assert done.status == 1
     assert asked_for(service) == ["a"]
-    assert f"{unreadable} cannot be read: Input/output error." in done.err.splitlines()
+    assert f"{unreadable} cannot be read: Input/output error." in rows(done.out)
 
 
 @on_unix
@@ -299,20 +314,22 @@ def test_lines_that_are_no_outcomes_are_warned_of_once(
     service: WatchedService, run: Run, tmp_path: Path
 ) -> None:
     lines = [
-        '{"session_id": "a", "session_fate": "gone"}',
-        "a plain line",
-        "",
-        "[1, 2]",
-        '{"session_id": 3, "session_fate": "gone"}',
-        "[" * 100_000,
-        '{"session_id": "b", "session_fate": "gone"}',
-        '{"session_id": "c", "session_fa',
+        b'{"session_id": "a", "session_fate": "gone"}',
+        b"a plain line",
+        b"",
+        b"[1, 2]",
+        b'{"session_id": 3, "session_fate": "gone"}',
+        b'{"session_id": "\xff", "session_fate": "gone"}',
+        b'{"a":' * 100_000,
+        b'{"session_id": "b", "session_fate": "gone"}',
+        b'{"session_id": "c", "session_fa',
     ]
-    journal = file_of(tmp_path / "journal", lines)
-    done = run("delete", "--skip", journal, "a", "b", "c")
+    journal = tmp_path / "journal"
+    journal.write_bytes(b"\n".join(lines))
+    done = run("delete", "--skip", str(journal), "a", "b", "c")
     assert asked_for(service) == ["c"]
     assert done.err.splitlines()[0] == (
-        f"Warning: {journal} has lines that are no outcomes of this command (5). They are ignored."
+        f"Warning: {journal} has lines that are no outcomes of this command (6). They are ignored."
     )
 
 
@@ -409,6 +426,20 @@ def test_ctrl_c_while_the_rate_limit_holds_leaves_no_id_without_an_outcome(
         "Credits on the receipts: 2.",
         SAFE,
     ]
+
+
+def test_a_session_that_may_be_gone_is_never_called_not_tried() -> None:
+    progress = Progress()
+    progress.stopping = True
+    error = RateLimitError("HTTP 429", session_id="a", attempts=2)
+    error.session_fate = SessionFate.UNKNOWN  # the first try timed out
+    progress.add(error)
+    assert progress.summary(skipped=0) == ["0 destroyed, 1 failed."]
+
+
+def test_an_id_that_was_not_tried_has_no_attempts() -> None:
+    error = UnreachableError("stopped", session_id="a", session_fate=SessionFate.UNTOUCHED)
+    assert plain_line(error) == "a not tried"
 
 
 @on_unix
@@ -547,14 +578,18 @@ def test_a_bar_tells_how_it_goes_and_leaves_the_terminal_clean(
     service: WatchedService, tmp_path: Path
 ) -> None:
     ids = file_of(tmp_path / "ids", ["a", "b", "# c"])
-    terminal = Terminal("delete", "--from", ids)
+    terminal = Terminal("delete", *ONE_BY_ONE, "--from", ids)
     terminal.await_text("1 of 2: 1 gone, 0 failed; rate limit: waiting ")
     terminal.send_signal(signal.SIGTERM)
     terminal.await_text("stopping")
     done = terminal.finish()
     assert done.status == 143
     assert done.out.rindex("\x1b[?25h") > done.out.rindex("\x1b[?25l")
-    assert rows(done.out)[-3:] == [
+    assert "HTTP 429" not in done.out
+    assert "Stopping" not in done.out
+    *_, refused, ended, summary, advice = rows(done.out)
+    assert refused.split() == ["b", "untouched", "-", "-", "1"]
+    assert [ended, summary, advice] == [
         "Ended by SIGTERM.",
         "0 destroyed, 1 not found, 1 not tried.",
         SAFE,
@@ -592,5 +627,6 @@ def test_a_bar_stands_beside_an_output_that_goes_to_a_file(
 def test_no_bar_is_in_the_way_of_what_reads_the_output(service: WatchedService) -> None:
     with subprocess.Popen(READER, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as reader:
         assert reader.stdin is not None
-        shown = Terminal("delete", "--json", "a", stdout=reader.stdin).finish().out
+        shown = Terminal("delete", UNKNOWN_ID, stdout=reader.stdin).finish().out
     assert "\x1b" not in shown
+    assert max(map(len, rows(shown))) <= 80

@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import io
 import os
 import pickle
 import socket
@@ -90,7 +91,7 @@ class Peer:
                 return
 
 
-Talk = Callable[[Peer], None]
+Talk = Callable[[Peer], object]
 
 
 class Server:
@@ -475,6 +476,21 @@ def test_failures_of_a_replaced_connection_are_the_ports_all_the_same(
 # --- connections kept ----------------------------------------------------------------------
 
 
+def test_a_connection_waits_for_no_acknowledgement_before_it_sends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """TCP_NODELAY, which urllib3 sets and we must not lose."""
+    set_options = []
+
+    def setsockopt(sock: socket.socket, *option: int) -> None:
+        set_options.append(option)
+
+    with Server(always(OK)) as server, Urllib3Transport(server.url) as transport:
+        monkeypatch.setattr(socket.socket, "setsockopt", setsockopt)
+        send(transport)
+    assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in set_options
+
+
 def test_requests_one_after_another_share_one_connection() -> None:
     with Server(always(OK)) as server, Urllib3Transport(server.url) as transport:
         for _ in range(20):
@@ -586,6 +602,54 @@ def test_a_new_connection_that_ends_without_an_answer_is_lost_not_stale(end: Tal
     assert isinstance(error.__cause__, ConnectionError)
 
 
+def test_a_new_connection_in_place_of_a_kept_one_is_not_stale() -> None:
+    ended = threading.Event()
+
+    def end(peer: Peer) -> None:
+        peer.answer(OK)
+        peer.sock.shutdown(socket.SHUT_RDWR)
+        ended.set()
+
+    with Server(end, Peer.read_request) as server, Urllib3Transport(server.url) as transport:
+        send(transport)
+        assert ended.wait(PATIENCE)
+        with pytest.raises(ConnectionLostError) as caught:
+            send(transport)
+        assert not caught.value.stale
+        assert len(server.requests) == 2
+
+
+HUGE_REQUEST = Request("DELETE", "/" + "x" * 16_000_000, {"Authorization": f"Bearer {KEY}"})
+"""More than all buffers on the way hold."""
+
+
+def test_a_request_that_nobody_reads_ends_in_time() -> None:
+    with (
+        Server(lambda peer: peer.server.is_ending.wait(PATIENCE)) as server,
+        Urllib3Transport(server.url, connect_timeout=0.3) as transport,
+        pytest.raises(TimedOutError) as caught,
+    ):
+        transport.send(HUGE_REQUEST, 0.3)
+    assert_no_frame_of_ours_shows_the_key(caught.value)
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_a_connection_that_breaks_amid_the_request_is_lost(is_kept: bool) -> None:
+    def talk(peer: Peer) -> None:
+        if is_kept:
+            peer.answer(OK)
+        peer.sock.recv(1)
+        peer.reset()
+
+    with Server(talk) as server, Urllib3Transport(server.url) as transport:
+        if is_kept:
+            send(transport)
+        with pytest.raises(ConnectionLostError) as caught:
+            transport.send(HUGE_REQUEST, PATIENCE)
+    assert caught.value.stale is is_kept
+    assert_no_frame_of_ours_shows_the_key(caught.value)
+
+
 def test_an_interrupted_request_leaves_no_connection_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -680,6 +744,23 @@ def test_the_timeout_holds_however_the_answer_drips(talk: Talk) -> None:
     before = time.monotonic()
     assert type(failure(talk, timeout=0.4)) is TimedOutError
     assert time.monotonic() - before < 2
+
+
+def test_a_name_that_resolves_too_late_is_not_connected_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolve, never = socket.getaddrinfo, threading.Event()
+
+    def resolve_late(*args: object) -> object:
+        never.wait(0.1)
+        return resolve(*args)  # type: ignore[arg-type]  # handed on as they came
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_late)
+    with Server(always(OK)) as server, Urllib3Transport(server.url) as transport:
+        with pytest.raises(ConnectFailedError) as caught:
+            send(transport, timeout=0.05)
+        assert isinstance(caught.value.__cause__, TimeoutError)
+        assert server.connections == 0
 
 
 def test_a_name_with_many_addresses_has_one_connect_timeout(
@@ -793,6 +874,22 @@ def test_a_closed_transport_says_so_and_sends_nothing() -> None:
         assert len(server.requests) == 1
 
 
+def test_a_transport_that_is_closed_at_the_last_moment_sends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    urlopen = urllib3.HTTPConnectionPool.urlopen
+
+    def close_first(*args: object, **kwargs: object) -> object:
+        transport.close()
+        return urlopen(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
+
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, "urlopen", close_first)
+    with Server(always(OK)) as server, Urllib3Transport(server.url) as transport:
+        with pytest.raises(ConnectFailedError, match="closed"):
+            send(transport)
+        assert server.requests == []
+
+
 def test_closing_ends_the_kept_connections() -> None:
     closed = threading.Event()
 
@@ -828,13 +925,16 @@ def test_no_frame_of_ours_shows_the_key_in_a_traceback(talk: Talk) -> None:
         for _ in range(2):
             with pytest.raises(TransportError) as caught:
                 send(transport, timeout=0.1)
-            error: BaseException | None = caught.value
-            while error is not None:
-                for frame, _ in traceback.walk_tb(error.__traceback__):
-                    if "firecrawl_interact" in frame.f_code.co_filename:
-                        assert KEY not in repr(frame.f_locals)
-                assert KEY not in f"{error} {error!r} {error.args}"
-                error = error.__cause__ or error.__context__
+            assert_no_frame_of_ours_shows_the_key(caught.value)
+
+
+def assert_no_frame_of_ours_shows_the_key(error: BaseException | None) -> None:
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if "firecrawl_interact" in frame.f_code.co_filename:
+                assert KEY not in repr(frame.f_locals)
+        assert KEY not in f"{error} {error!r} {error.args}"
+        error = error.__cause__ or error.__context__
 
 
 # --- certificates --------------------------------------------------------------------------
@@ -916,13 +1016,16 @@ def test_an_ssl_context_that_does_not_verify_is_refused(verify_mode: ssl.VerifyM
         Urllib3Transport(ssl_context=context)
 
 
-def test_surplus_bytes_under_tls_end_the_connection(certificates: Certificates) -> None:
-    talks = once(OK + b"surplus"), always(OK)
+@pytest.mark.parametrize("size", [2, io.DEFAULT_BUFFER_SIZE - len(OK) - 1])
+def test_surplus_bytes_under_tls_end_the_connection(certificates: Certificates, size: int) -> None:
+    """Also where they wait within TLS, decrypted, and the socket shows nothing."""
+    answer = HEAD + b"Content-Length: %04d\r\n\r\n%s" % (size, b"x" * size)
+    talks = once(answer + b"surplus"), always(OK)
     with (
         Server(*talks, tls=certificates.server("127.0.0.1")) as server,
         Urllib3Transport(server.url, ssl_context=certificates.client()) as transport,
     ):
-        assert send(transport) == b"ok"
+        assert send(transport) == b"x" * size
         assert send(transport) == b"ok"
         assert server.connections == 2
 
@@ -1001,7 +1104,10 @@ def test_the_environments_proxy_never_carries_plain_http(monkeypatch: pytest.Mon
         assert send(transport) == b"ok"
 
 
-def test_a_proxy_that_is_asked_for_carries_https(certificates: Certificates) -> None:
+def test_a_proxy_that_is_asked_for_comes_before_the_environments(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
     tls = certificates.server("127.0.0.1")
     with Server(always(OK), tls=tls) as server, Server(Tunnel()) as proxy:
         context = certificates.client()
@@ -1098,25 +1204,25 @@ def test_the_timeouts_hold_behind_a_slow_proxy(
 def test_a_tunnel_and_the_handshake_in_it_share_the_connect_timeout() -> None:
     def late(peer: Peer) -> None:
         peer.read_request()
-        peer.server.is_ending.wait(0.5)
+        peer.server.is_ending.wait(0.9)
         peer.sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         peer.wait_for_close()
 
     with (
         Server(late) as proxy,
         Urllib3Transport(
-            "https://service.example", proxy=proxy.url, connect_timeout=0.6
+            "https://service.example", proxy=proxy.url, connect_timeout=1
         ) as transport,
     ):
         before = time.monotonic()
         with pytest.raises(ConnectFailedError):
             send(transport)
-        assert time.monotonic() - before < 0.9
+        assert time.monotonic() - before < 1.5
 
 
 def test_the_time_that_a_tunnel_takes_counts(certificates: Certificates) -> None:
     def late(peer: Peer) -> None:
-        peer.server.is_ending.wait(0.5)
+        peer.server.is_ending.wait(0.8)
         Tunnel()(peer)
 
     tls, context = certificates.server("127.0.0.1"), certificates.client()
@@ -1127,8 +1233,8 @@ def test_the_time_that_a_tunnel_takes_counts(certificates: Certificates) -> None
     ):
         before = time.monotonic()
         with pytest.raises(TimedOutError):
-            send(transport, timeout=0.8)
-        assert time.monotonic() - before < 1.2
+            send(transport, timeout=1)
+        assert time.monotonic() - before < 1.5
 
 
 @pytest.mark.parametrize(
