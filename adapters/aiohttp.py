@@ -219,7 +219,7 @@ def _new_pool(settings: _Settings, context: ssl.SSLContext | None) -> _Pool:
     return _Pool(
         session=session,
         connector=connector,
-        owner=_owner(session),
+        owner=_owner(session, connector),
         origin=URL(api_url.origin),
         prefix=api_url.prefix,
         proxy=None if proxy is None else proxy.url,
@@ -227,10 +227,13 @@ def _new_pool(settings: _Settings, context: ssl.SSLContext | None) -> _Pool:
     )
 
 
-async def _owner(session: aiohttp.ClientSession) -> AsyncGenerator[None]:
+async def _owner(session: aiohttp.ClientSession, connector: Connector) -> AsyncGenerator[None]:
     """Close a session in its own loop: when that ends, or when nobody holds this any more.
 
     An event loop does so for every asynchronous generator that has begun.
     """
     async with session:
-        yield
+        try:
+            yield
+        finally:
+            connector.abort()

@@ -149,6 +149,11 @@ class Connector(aiohttp.TCPConnector):
         watch.exchange = exchange
         return connection
 
+    def abort(self) -> None:
+        """End all connections at once. Closed in order, one over TLS would wait for the other side."""
+        for watch in self._watches.values():
+            watch.transport.abort()
+
     def _watch(self, connection: aiohttp.connector.Connection) -> "_Watch":
         if connection.transport is None or connection.protocol is None:
             connection.close()

@@ -25,14 +25,10 @@ _MOST_CREDITS = 1e9
 
 
 class Progress:
-    """What came of the sessions so far. Another thread may read it meanwhile.
+    """What came of the sessions so far. Another thread may read it meanwhile."""
 
-    Args:
-        total: how many ids there are; None if that is not known.
-    """
-
-    def __init__(self, total: int | None = None) -> None:
-        self.total = total
+    def __init__(self) -> None:
+        self.total: int | None = None  #: how many ids there are, if that is known
         self.stopping = False  #: whether nothing new is sent
         self.destroyed = 0
         self.not_found = 0

@@ -36,7 +36,9 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
                 raise TypeError(f"{name} must be seconds, not {seconds!r}")
             if not 0 <= seconds <= _DAY or (seconds == 0 and not name.endswith("_pause")):
                 least = "from 0" if name.endswith("_pause") else "more than 0"
-                raise ValueError(f"{name} must be {least} and at most a day, not {seconds!r}")
+                raise ValueError(
+                    f"{name} must be seconds, {least} and at most a day, not {seconds!r}"
+                )
 
     def pause(self, repeat: int, random: Callable[[], float]) -> float:
         """Seconds to wait before a repeat: half of it fixed, half of it random.

@@ -156,7 +156,7 @@ def read(
                     session_id=session_id,
                     session_duration_ms=None if duration is None else round(duration),
                     credits_billed=_billed(answer.credits_billed, _number_decoder, session_id),
-                    status=status and _printable(status, _key(request)),
+                    status=status and _masked(status, _key(request)),
                     attempts=attempts,
                 )
         except _NOT_THE_SERVICES_JSON:
@@ -237,9 +237,13 @@ def _key(request: Request) -> str:
     return request.headers.get("Authorization", "").removeprefix("Bearer ")
 
 
+def _masked(text: str, key: str) -> str:
+    return text.replace(key, "***") if key else text
+
+
 def _printable(text: str, key: str, length: int = _MAX_MESSAGE_LENGTH) -> str:
     """Mask the key, cut, and escape what would act on a terminal or forge a line of a log."""
-    text = (text.replace(key, "***") if key else text)[:length]
+    text = _masked(text, key)[:length]
     if not text.isprintable():
         text = "".join(
             character if character.isprintable() else ascii(character)[1:-1] for character in text
@@ -267,8 +271,9 @@ def retry_after(headers: Mapping[str, str], message: str | None) -> float | None
 
 def _date(text: str) -> "datetime":
     """Read a date in any of HTTP's three forms (RFC 9110, 5.6.7); all of them mean UTC."""
-    from datetime import UTC  # noqa: PLC0415 - rare, and slow to import
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and slow to import
 
     date = parsedate_to_datetime(text)
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
+    offset = date.utcoffset()
+    date = date.replace(tzinfo=None)
+    return date - offset if offset else date

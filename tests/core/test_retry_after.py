@@ -225,3 +225,17 @@ def test_the_last_error_tells_its_wait(delete: Delete) -> None:
     assert isinstance(error, ServiceUnavailableError)
     assert (error.retry_after, error.attempts) == (5.0, 4)
     assert transport.sleeps == [5.0] * 3
+
+
+_DATES = (
+    "{day}, 06 Nov 1994 {time} GMT",
+    "{day}day, 06-Nov-94 {time} GMT",
+    "{day} Nov  6 {time} 1994",
+)
+
+
+@pytest.mark.parametrize("header", _DATES)
+@pytest.mark.parametrize("date", _DATES)
+def test_both_dates_are_read_in_all_three_forms(header: str, date: str) -> None:
+    answered = date.format(day="Sun", time="08:49:37")
+    assert asked(header.format(day="Sun", time="08:50:07"), answered) == 30

@@ -9,8 +9,8 @@ from .scripted_transport import ScriptedTransport, answer, delete_blocking, erro
 
 def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
     error = error_of(delete_blocking, ScriptedTransport(page(418, b"\x1b[31m" + b"x" * 10_000)))
-    assert "x" * 95 in str(error)
-    assert "x" * 96 not in str(error)
+    assert "x" * 92 in str(error)
+    assert "x" * 93 not in str(error)
     assert str(error).isprintable()
 
 
@@ -51,3 +51,14 @@ def test_words_that_are_no_text_do_not_hide_the_status(body: bytes) -> None:
     error = error_of(delete_blocking, ScriptedTransport(page(401, body)))
     assert isinstance(error, UnauthorizedError)
     assert error.message is None
+
+
+def test_words_stay_short_when_they_are_escaped() -> None:
+    error = error_of(delete_blocking, ScriptedTransport(answer(400, {"error": "\x07" * 600})))
+    assert isinstance(error, ResponseError)
+    assert len(error.message or "") == 500
+
+
+def test_an_excerpt_is_escaped_once() -> None:
+    error = error_of(delete_blocking, ScriptedTransport(page(418, b"<html>\n")))
+    assert "beginning '<html>\\n'" in str(error)

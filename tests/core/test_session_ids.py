@@ -1,6 +1,7 @@
 """Which ids are sent, and that an id can only ever name one session."""
 
 import re
+import reprlib
 import unicodedata
 import uuid
 from urllib.parse import unquote
@@ -109,7 +110,7 @@ def test_an_id_of_another_type_is_refused_before_anything_is_sent(
     ) as raised:
         delete(transport, no_id)  # type: ignore[arg-type] # the point
     assert transport.requests == []
-    assert raised.value.session_id == repr(no_id)
+    assert raised.value.session_id == reprlib.repr(no_id)
 
 
 @given(ids)
@@ -203,3 +204,13 @@ def test_an_id_of_81_characters_is_cut_in_the_words() -> None:
     with pytest.raises(InvalidSessionIdError) as raised:
         delete_blocking(ScriptedTransport(), "x" * 80 + "\n")
     assert str(raised.value).startswith(f"Session '{'x' * 77}...': ")
+
+
+@both_ways
+def test_an_id_that_cannot_even_be_shown_is_refused(delete: Delete) -> None:
+    class Shy:
+        def __repr__(self) -> str:
+            raise RuntimeError("no")
+
+    with pytest.raises(InvalidSessionIdError):
+        delete(ScriptedTransport(), Shy())  # type: ignore[arg-type] # the point
