@@ -7,7 +7,7 @@ import re
 import reprlib
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -27,9 +27,6 @@ from .errors import (
 from .logger import logger
 from .receipt import DeletionReceipt
 from .transport import Request, Response
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 MAX_SESSION_ID_LENGTH = 256
 """In characters. The service's own ids have 36; proxies refuse a request line over 8 KiB."""
@@ -262,18 +259,19 @@ def retry_after(headers: Mapping[str, str], message: str | None) -> float | None
         return float(header)
     if header:
         try:
-            return max(0.0, (_date(header) - _date(headers["date"])).total_seconds())
+            return max(0.0, _seconds_between(headers["date"], header))
         except (LookupError, TypeError, ValueError, OverflowError):
             pass
     found = _SECONDS_IN_TEXT.search(message or "")
     return float(found[1]) if found else None
 
 
-def _date(text: str) -> "datetime":
-    """Read a date in any of HTTP's three forms (RFC 9110, 5.6.7); all of them mean UTC."""
+def _seconds_between(*dates: str) -> float:
+    """Read two dates, each in any of HTTP's three forms (RFC 9110, 5.6.7): all mean UTC."""
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and slow to import
 
-    date = parsedate_to_datetime(text)
-    offset = date.utcoffset()
-    date = date.replace(tzinfo=None)
-    return date - offset if offset else date
+    earlier, later = (
+        date.replace(tzinfo=None) - (date.utcoffset() or (date - date))
+        for date in map(parsedate_to_datetime, dates)
+    )
+    return (later - earlier).total_seconds()
