@@ -114,7 +114,10 @@ def delete(  # noqa: PLR0913 - the options of a command
     try:
         delete_session = context.with_resource(
             delete_session_from_environment(
-                api_key=api_key, api_url=api_url, allow_plain_http=allow_plain_http
+                api_key=api_key,
+                api_url=api_url,
+                allow_plain_http=allow_plain_http,
+                pool_size=max(32, concurrency),
             )
         )
     except ValueError as error:

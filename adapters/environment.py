@@ -25,6 +25,7 @@ def delete_session_from_environment(
     api_key: str | None = None,
     api_url: str | None = None,
     allow_plain_http: bool = False,
+    pool_size: int = 32,
 ) -> Iterator[DeleteSession]:
     """Give a `DeleteSession` over a `Urllib3Transport` that is closed when the block ends.
 
@@ -32,6 +33,7 @@ def delete_session_from_environment(
         api_key: instead of `FIRECRAWL_API_KEY`.
         api_url: instead of `FIRECRAWL_API_URL`.
         allow_plain_http: send the key unencrypted, also beyond this machine.
+        pool_size: how many connections are kept.
 
     Raises:
         InvalidApiKeyError: the key cannot be sent, or is missing where the cloud needs one.
@@ -43,7 +45,9 @@ def delete_session_from_environment(
     # Clients differ in whether the address ends in the version. The core adds it to every path.
     address = re.sub(r"(?<=[^/])/v2/*\Z", "", address)
     try:
-        transport = Urllib3Transport(address, allow_plain_http=allow_plain_http)
+        transport = Urllib3Transport(
+            address, allow_plain_http=allow_plain_http, pool_size=pool_size
+        )
     except ValueError as error:
         if api_url is not None:
             raise

@@ -1,14 +1,12 @@
 """The default transport: urllib3, kept strict. `http1` says what that means."""
 
 import os
-import re
 import ssl
 from http.client import HTTPException
 from typing import Self, TypeAlias
 
 import msgspec
 import urllib3
-from urllib3 import __version__  # type: ignore[attr-defined]  # not in its __all__
 
 from firecrawl_interact.core.transport import (
     BadResponseError,
@@ -34,9 +32,7 @@ from .api_url import (
 )
 from .http1 import TARGET, make_strict
 from .system_time import SystemTime
-
-IS_URLLIB3_FUTURE = re.match(r"\d+\.\d+\.9\d\d", __version__) is not None
-"""Whether that fork is installed under urllib3's name. It cannot read answers with `http1`."""
+from .urllib3_future import IS_URLLIB3_FUTURE, warn_of_urllib3_future
 
 _LONGEST_TIMEOUT = 1_000_000
 """Seconds. poll(2) takes no more than 2**31 milliseconds, and Python refuses what is longer."""
@@ -66,6 +62,8 @@ class Urllib3Transport(SystemTime):
 
     Safe to share among threads, to pickle and to use after a fork. Copies that arrive in a
     process by pickle share their connections there, and closing one leaves them to the others.
+
+    Where urllib3-future stands in urllib3's place, a `RuntimeWarning` says which promises fall.
     """
 
     def __init__(  # noqa: PLR0913 - each is something that users must be able to say
@@ -93,6 +91,7 @@ class Urllib3Transport(SystemTime):
         Raises:
             TypeError, ValueError: an argument that cannot work, or would send the key unprotected.
         """
+        warn_of_urllib3_future()
         check_count("pool_size", pool_size)
         check_seconds("connect_timeout", connect_timeout)
         if ssl_context is not None:
@@ -155,6 +154,8 @@ class Urllib3Transport(SystemTime):
         except urllib3.exceptions.TimeoutError as error:
             raise TimedOutError("no whole answer came in time") from error
         except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
+            if isinstance(next(iter(error.args), None), ssl.SSLCertVerificationError):
+                raise ConnectFailedError(f"no connection: {error}", transient=False) from error
             raise ConnectionLostError(f"the exchange broke: {type(error).__name__}") from error
         except Exception as error:
             raise BadResponseError(f"the exchange failed: {type(error).__name__}") from error
