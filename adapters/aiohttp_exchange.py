@@ -133,7 +133,7 @@ class Connector(aiohttp.TCPConnector):
                 connection.close()
         except aiohttp.ClientConnectorCertificateError as error:
             raise ConnectFailedError(
-                f"the certificate shown by {_where(req)} does not verify: {_reason(error)}",
+                f"the certificate shown by {_where(req, error)} does not verify: {_reason(error)}",
                 transient=False,
             ) from error
         except aiohttp.ClientHttpProxyError as error:
@@ -144,13 +144,14 @@ class Connector(aiohttp.TCPConnector):
             ) from error
         except Exception as error:
             _redact(error)
-            raise ConnectFailedError(f"no connection to {_where(req)}: {_reason(error)}") from error
+            reason = f"no connection to {_where(req, error)}: {_reason(error)}"
+            raise ConnectFailedError(reason) from error
         exchange.connection = watch
         watch.exchange = exchange
         return connection
 
     def abort(self) -> None:
-        """End all connections at once. Closed in order, one over TLS would wait for the other side."""
+        """End all connections at once. Closing in order, TLS would wait for the other side."""
         for watch in self._watches.values():
             watch.transport.abort()
 
@@ -261,10 +262,13 @@ def _too_large() -> BadResponseError:
     return BadResponseError(f"the body is larger than {MAX_BODY_BYTES} bytes", transient=False)
 
 
-def _where(request: aiohttp.ClientRequest) -> str:
-    if request.proxy is not None:
-        return f"the proxy {request.proxy}"
-    return f"{request.host}:{request.port}"
+def _where(request: aiohttp.ClientRequest, error: Exception) -> str:
+    proxy = request.proxy
+    if proxy is None:
+        return f"{request.host}:{request.port}"
+    host, port = getattr(error, "host", request.host), getattr(error, "port", request.port)
+    is_at_proxy = (host, port) == (proxy.raw_host, proxy.port)
+    return f"the proxy {proxy}" if is_at_proxy else f"{host}:{port} through the proxy {proxy}"
 
 
 def _reason(error: BaseException) -> str:
