@@ -6,6 +6,7 @@ every failure becomes the port's, and a connection in doubt is given up.
 """
 
 import asyncio
+import os
 import re
 import select
 import socket
@@ -30,8 +31,10 @@ LONGEST_IDLE = 30
 """Seconds after which a kept connection is not used again. Servers often close after 60."""
 MAX_FIELDS = 100
 """Header lines, as in http.client."""
+MAX_HEAD_BYTES = 512 * 1024
+"""Until the head of the answer is read: interim answers, and what comes of the body meanwhile."""
 MAX_ANSWER_BYTES = 4 * MAX_BODY_BYTES
-"""Of an answer and all that stands around its body: heads, interim answers, chunk sizes."""
+"""Of all that comes: with the body, the sizes of its chunks."""
 
 _LENGTH = re.compile(r"[0-9]+").fullmatch
 
@@ -48,6 +51,8 @@ class Exchange:
     async def read(self, answer: aiohttp.ClientResponse) -> Response:
         """Read an answer whole, if it leaves no doubt about its end."""
         self.answer = answer
+        if self.connection is not None and self.connection.loss is not None:
+            self.wake_up()
         headers: dict[str, str] = {}
         for raw_name, raw_value in answer.raw_headers:
             name = raw_name.decode("latin-1").lower()
@@ -66,6 +71,16 @@ class Exchange:
         self.refusal = refusal
         self.give_up()
 
+    def wake_up(self) -> None:
+        """Let nobody wait for more of this answer: its connection is lost.
+
+        aiohttp forgets to after a chunk, or a trailer, that it cannot read.
+        """
+        if self.answer is not None:
+            content = self.answer.content
+            if not content.is_eof() and content.exception() is None:
+                content.set_exception(aiohttp.ClientPayloadError("cut short"))
+
     def give_up(self) -> None:
         """Never use the connection again, unless it is another exchange's by now."""
         if self.connection is not None and self.connection.exchange is self:
@@ -78,6 +93,8 @@ class Exchange:
         _redact(error)
         if self.connection is None:
             return ConnectFailedError(f"no connection: {_reason(error)}")
+        if isinstance(self.connection.loss, HttpProcessingError):
+            error = self.connection.loss
         if self.refusal is not None:
             return self.refusal
         if isinstance(error, TimeoutError):
@@ -104,6 +121,7 @@ class Connector(aiohttp.TCPConnector):
         self.exchanges: dict[asyncio.Task[object] | None, Exchange] = {}
         """Those under way, by the task in which they are."""
         self._pool_size = pool_size
+        self._process = os.getpid()
         self._watches: dict[object, _Watch] = {}
 
     async def connect(
@@ -116,7 +134,7 @@ class Connector(aiohttp.TCPConnector):
         exchange = self.exchanges[asyncio.current_task()]
         if exchange.connection is not None:
             # RFC 9110, 9.2.2, allows to send a DELETE twice. When to is the core's to say.
-            loss = exchange.connection.loss
+            loss = exchange.connection.loss or aiohttp.ServerDisconnectedError()
             raise exchange.failure(loss) from loss
         try:
             while True:
@@ -155,6 +173,11 @@ class Connector(aiohttp.TCPConnector):
         for watch in self._watches.values():
             watch.transport.abort()
 
+    def __del__(self, *_: object) -> None:
+        # After a fork, both processes share what tells an event loop of input (epoll(7)).
+        if self._process == os.getpid():
+            super().__del__()
+
     def _watch(self, connection: aiohttp.connector.Connection) -> "_Watch":
         if connection.transport is None or connection.protocol is None:
             connection.close()
@@ -178,7 +201,7 @@ class _Watch(asyncio.Protocol):
     ) -> None:
         self.transport = transport
         self.protocol = protocol
-        self.loss: BaseException = aiohttp.ServerDisconnectedError()
+        self.loss: BaseException | None = None  # why it ended, once it has
         self.has_input = _input_test(transport.get_extra_info("socket"))
         self._watches = watches
         watches[protocol] = self
@@ -189,10 +212,11 @@ class _Watch(asyncio.Protocol):
         if not exchange.bytes_received and data[0] != ord("H"):
             # aiohttp would skip an empty line. But only a request may follow one.
             exchange.refuse(BadResponseError(f"this is not HTTP/1: {data[:40]!r}"))
-        exchange.bytes_received += len(data)
-        if exchange.bytes_received > MAX_ANSWER_BYTES:
-            reason = f"the answer is larger than {MAX_ANSWER_BYTES} bytes"
+        limit = MAX_HEAD_BYTES if exchange.answer is None else MAX_ANSWER_BYTES
+        if exchange.bytes_received > limit:
+            reason = f"more than {limit} bytes came, and no end of the answer"
             exchange.refuse(BadResponseError(reason, transient=False))
+        exchange.bytes_received += len(data)
         if exchange.refusal is None:
             self.protocol.data_received(data)
 
@@ -201,13 +225,10 @@ class _Watch(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         del self._watches[self.protocol]
-        bad_chunk = self.protocol.exception()
+        misread = self.protocol.exception()
         self.protocol.connection_lost(exc)
-        self.loss = self.protocol.exception() or self.loss
-        # After a chunk that it cannot read, aiohttp does not wake up who waits for the next.
-        answer = self.exchange.answer
-        if answer and not answer.content.is_eof() and not answer.content.exception():
-            answer.content.set_exception(bad_chunk or self.loss)
+        self.loss = misread or self.protocol.exception() or aiohttp.ServerDisconnectedError()
+        self.exchange.wake_up()
 
     def pause_writing(self) -> None:
         self.protocol.pause_writing()
