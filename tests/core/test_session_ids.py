@@ -98,7 +98,9 @@ def test_an_id_that_cannot_be_sent_is_refused_before_anything_is_sent(
     assert str(raised.value).isprintable()
 
 
-@pytest.mark.parametrize("no_id", [None, 7, 1.5, True, b"abc", ["abc"], object()], ids=repr)
+@pytest.mark.parametrize(
+    "no_id", [None, 7, 1.5, True, b"abc", ["abc"], object()], ids=lambda it: type(it).__name__
+)
 @both_ways
 def test_an_id_of_another_type_is_refused_before_anything_is_sent(
     no_id: object, delete: Delete
