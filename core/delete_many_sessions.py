@@ -105,7 +105,8 @@ class DeleteManySessions:
         delete_session: destroys one. Its transport, key and policy are used.
         concurrency: the most requests in flight at a time.
         executor: any `concurrent.futures.Executor`; it is given `transport.send`, and stays
-            open. None: threads, for as long as the run lasts.
+            open. None: threads, for as long as the run lasts. It must do each call anew: for
+            Dask that is `client.get_executor(pure=False)`.
     """
 
     def __init__(

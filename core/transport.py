@@ -78,7 +78,7 @@ class TransportError(Exception):
 
 
 class ConnectFailedError(TransportError):
-    """No connection (name, network, proxy, TLS): nothing reached the service."""
+    """No connection (name, network, proxy, TLS, or closed): nothing reached the service."""
 
     sent = False
 
