@@ -23,7 +23,7 @@ demo: $(VENV)/.demo
 TESTS ?= tests
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest --quiet --numprocesses 4 --dist worksteal $(TESTS)
+	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal $(TESTS)
 
 coverage: $(VENV)/.test
 	@$(BIN)/python -m coverage run -m pytest --quiet tests/core

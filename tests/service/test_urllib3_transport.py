@@ -50,7 +50,7 @@ REQUEST = Request(
     {"Authorization": f"Bearer {KEY}", "Accept-Encoding": "identity"},
 )
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-PATIENCE = 10
+PATIENCE = 30
 """Seconds after which a test that hangs fails. No passing test waits for it."""
 
 
