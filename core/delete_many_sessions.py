@@ -208,13 +208,16 @@ class AsyncDeleteManySessions:
         import asyncio  # noqa: PLC0415 - the core is for all, this class for asyncio
 
         _check_ids(session_ids, Iterable, AsyncIterable)
-        ids = aiter(session_ids) if isinstance(session_ids, AsyncIterable) else _each(session_ids)
+        ids = aiter(session_ids) if isinstance(session_ids, AsyncIterable) else iter(session_ids)
         batch = Batch(self._delete_session, self._concurrency)
         wake = asyncio.Event()
         return AsyncDeletions(batch, self._outcomes(batch, ids, wake), wake.set)
 
-    async def _outcomes(  # noqa: PLR0912 - one loop: settle, send, hand out, take, wait
-        self, batch: Batch, ids: "AsyncIterator[str | uuid.UUID]", wake: "asyncio.Event"
+    async def _outcomes(  # noqa: PLR0912, PLR0915 - one loop: settle, send, hand out, take, wait
+        self,
+        batch: Batch,
+        ids: "AsyncIterator[str | uuid.UUID] | Iterator[str | uuid.UUID]",
+        wake: "asyncio.Event",
     ) -> AsyncGenerator[Outcome]:
         import asyncio  # noqa: PLC0415
 
@@ -248,7 +251,11 @@ class AsyncDeleteManySessions:
                     batch.take_from(taking.result)
                     taking = None
                     continue
-                if taking is None and batch.has_room():
+                if isinstance(ids, Iterator):  # It comes at once: a task would cost for nothing.
+                    if batch.has_room():
+                        batch.take_from(partial(next, ids))
+                        continue
+                elif taking is None and batch.has_room():
                     taking = asyncio.ensure_future(anext(ids))
                     taking.add_done_callback(rouse)
                 if (due_in := batch.due_in()) is not None:
@@ -286,11 +293,6 @@ def _answers(
             if answer is not None:
                 yield answer
             answer = answered.get_nowait()
-
-
-async def _each(ids: "SessionIds") -> "AsyncGenerator[str | uuid.UUID]":
-    for session_id in ids:
-        yield session_id
 
 
 def _check(delete_session: object, kind: type, concurrency: object) -> None:
