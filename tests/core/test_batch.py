@@ -380,20 +380,29 @@ def test_time_in_flight_counts_against_the_deadline() -> None:
     assert book.sends("a")[0].send_arguments[1] == pytest.approx(19.25)
 
 
-@pytest.mark.parametrize(("seconds", "held_back"), [(239, True), (240, False)])
-def test_a_wait_that_is_longer_than_the_deadline_ends_the_session(
-    seconds: int, held_back: bool
-) -> None:
-    book = Bookkeeping()
-    book.settle(book.send("a"), refused(seconds))
-    outcomes = book.outcomes
-    if held_back:
-        assert outcomes == []
-        return
-    (outcome,) = outcomes
+def test_a_wait_that_is_longer_than_the_deadline_ends_the_session() -> None:
+    book = Bookkeeping(retry=RetryPolicy(deadline=60))
+    book.settle(book.send("a"), refused(60))
+    (outcome,) = book.outcomes
     assert isinstance(outcome, RateLimitError)
-    assert outcome.retry_after == seconds
+    assert outcome.retry_after == 60
     assert outcome.session_fate is SessionFate.UNTOUCHED
+
+
+def test_a_wait_that_is_as_long_as_the_deadline_is_begun() -> None:
+    book = Bookkeeping(retry=RetryPolicy(deadline=60.5))
+    book.settle(book.send("a"), refused(60))
+    assert not book.outcomes
+    book.clock.now += 60.5
+    book.sends("a")
+
+
+def test_a_wait_that_is_longer_than_the_deadline_holds_the_others_back_no_longer_than_that() -> (
+    None
+):
+    book = Bookkeeping(retry=RetryPolicy(deadline=30))
+    book.settle(book.send("a"), refused(86_400))
+    assert book.batch.pause == 30
 
 
 def test_without_a_hint_the_policy_says_how_long_to_wait() -> None:
@@ -555,6 +564,14 @@ def test_when_stopped_the_refused_end_with_the_refusal() -> None:
     assert isinstance(outcome, RateLimitError)
     assert (outcome.session_fate, outcome.attempts) == (SessionFate.UNTOUCHED, 1)
     assert outcome.retry_after == 34
+
+
+def test_when_stopped_a_refusal_that_was_waited_for_is_forgotten() -> None:
+    book = Bookkeeping()
+    book.settle(book.send("a"), refused())
+    book.clock.now += MINUTE
+    book.settle(book.sends("a")[0], UNAVAILABLE)
+    assert [type(outcome) for outcome in stop(book)] == [ServiceUnavailableError]
 
 
 def test_when_stopped_an_uncertain_try_before_the_refusal_is_not_forgotten() -> None:

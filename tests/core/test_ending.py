@@ -310,8 +310,10 @@ def test_a_second_interruption_is_taken_at_its_word(leave: Leave) -> None:
 
 
 @both_ways
-def test_a_fault_of_the_transport_passes_and_nothing_is_begun_again(leave: Leave) -> None:
-    fault = RuntimeError("a bug")
+@pytest.mark.parametrize("fault", [RuntimeError("a bug"), GeneratorExit()], ids=repr)
+def test_a_fault_of_the_transport_passes_and_nothing_is_begun_again(
+    fault: BaseException, leave: Leave
+) -> None:
     transport = ScriptedTransport(fault)  # a second request would fail
     left = leave(transport)
     assert left.raised is fault

@@ -183,6 +183,26 @@ def test_awaited_outcomes_come_as_they_end() -> None:
     assert virtual_time.run(main()) == [(10, "10"), (20, "20"), (30, "30")]
 
 
+def test_a_repeat_does_not_wait_for_what_is_in_flight() -> None:
+    repeated = threading.Event()
+    quick_answers = iter([UNAVAILABLE, DESTROYED])
+
+    class Transport(SystemTime):
+        def send(self, request: Request, timeout: float) -> Response:
+            if id_of(request) == "slow":
+                assert repeated.wait(10)
+                return DESTROYED
+            response = next(quick_answers)
+            if response is DESTROYED:
+                repeated.set()
+            return response
+
+    delete_session = DeleteSession(Transport(), KEY, retry=RetryPolicy(first_pause=0.001))
+    outcomes = list(DeleteManySessions(delete_session)(["slow", "quick"]))
+    assert {outcome.session_id for outcome in outcomes} == {"slow", "quick"}
+    assert all(isinstance(outcome, DeletionReceipt) for outcome in outcomes)
+
+
 def test_an_iterator_of_outcomes_that_has_ended_stays_ended() -> None:
     deletions = many(FunctionTransport())(["a"])
     assert len(list(deletions)) == 1
@@ -271,6 +291,46 @@ def test_bad_ids_do_not_pile_up_when_awaited() -> None:
                 if received == 5_000:
                     break
         assert next(ids) <= received + 1
+
+    virtual_time.run(main())
+
+
+def test_a_bad_id_does_not_wait_for_the_next_one() -> None:
+    async def ids() -> AsyncGenerator[str]:
+        yield ""
+        await asyncio.sleep(1_000)
+
+    async def main() -> None:
+        deletions = many_awaited(AsyncFunctionTransport())(ids())
+        assert isinstance(await anext(deletions), InvalidSessionIdError)
+        assert virtual_time.now() == 0
+        await deletions.aclose()
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(
+            Iterable,
+            marks=pytest.mark.xfail(strict=True, reason="plain ids leave it no turn"),
+        ),
+        AsyncIterable,
+    ],
+)
+def test_bad_ids_leave_the_event_loop_to_others_too(kind: type) -> None:
+    async def asynchronous(ids: Iterable[str]) -> AsyncGenerator[str]:
+        for session_id in ids:
+            yield session_id
+
+    async def main() -> None:
+        bad = itertools.repeat("", 1_000)
+        ids = itertools.chain(["good"], bad)
+        source = ids if kind is Iterable else asynchronous(ids)
+        outcomes = await listed(many_awaited(AsyncFunctionTransport())(source))
+        place = [outcome.session_id for outcome in outcomes].index("good")
+        assert place < 100, "its answer came long before"
 
     virtual_time.run(main())
 
@@ -879,6 +939,28 @@ def test_a_fault_of_the_transport_fails_the_run_after_the_outcomes() -> None:
     with pytest.raises(RuntimeError) as raised:
         next(deletions)
     assert raised.value.__cause__ is fault
+
+
+def test_a_fault_of_the_transports_sleep_passes() -> None:
+    def on_sleep() -> None:
+        raise ValueError("a bug")
+
+    deletions = many(FunctionTransport(lambda _: UNAVAILABLE, on_sleep))(["a"])
+    with pytest.raises(ValueError, match="a bug"):
+        next(deletions)
+
+
+@pytest.mark.xfail(strict=True, reason="it is lost, and a fault at once makes the run spin")
+def test_a_fault_of_the_asynchronous_transports_sleep_passes() -> None:
+    def on_sleep() -> None:
+        raise ValueError("a bug")
+
+    async def main() -> None:
+        transport = AsyncFunctionTransport(after(1, UNAVAILABLE), on_sleep)
+        with pytest.raises(ValueError, match="a bug"):
+            await anext(many_awaited(transport)(["a"]))
+
+    virtual_time.run(main())
 
 
 def test_a_fault_of_the_asynchronous_transport_fails_the_run_after_the_outcomes() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firecrawl_interact.core.errors import (
@@ -224,6 +224,33 @@ def test_a_window_that_ends_before_it_is_full_begins_anew_with_the_next_request(
     serve(gate, 60.0, 2)
     serve(gate, 130.0, 3)
     assert send(gate, 189.9), "the window began at 130 s, not at 120 s"
+
+
+def test_a_window_begins_with_its_first_request_and_ends_sharp() -> None:
+    gate = taught(3)
+    serve(gate, 60.0, 1)
+    serve(gate, 90.0, 1)
+    serve(gate, 120.0, 3)
+
+
+def test_a_window_is_as_long_as_from_its_first_request_to_the_end_of_the_wait() -> None:
+    gate = RateLimitGate()
+    serve(gate, 0.0, 3)
+    refuse(gate, 20.0, 40)
+    serve(gate, 60.0, 1)
+    serve(gate, 110.0, 2)
+    assert send(gate, 110.0), "a probe: this window ends at 120 s"
+
+
+@given(st.floats(0, 1e9), st.floats(0, 1e4), st.floats(0, 1e4))
+@example(9.7, 5.1, 45.6)  # began + (opens - began) > opens
+def test_after_a_wait_a_window_begins_however_its_length_is_rounded(
+    began: float, later: float, wait: float
+) -> None:
+    gate = RateLimitGate()
+    serve(gate, began, 3)
+    refuse(gate, began + later, wait)
+    serve(gate, gate.opens_at, 3)
 
 
 def test_a_full_window_closes_by_itself_until_its_end() -> None:

@@ -193,6 +193,31 @@ def test_stop_is_heard_from_a_signal_handler_while_answers_are_awaited() -> None
         signal.signal(signal.SIGTERM, before)
 
 
+def test_stop_ends_who_waits_before_what_is_in_flight_ends() -> None:
+    refused, paused, received = (threading.Event() for _ in range(3))
+
+    class Transport(FunctionTransport):
+        def monotonic(self) -> float:
+            if refused.is_set():  # so this may be the last look before it waits for answers
+                paused.set()
+            return super().monotonic()
+
+    def answer(session_id: str) -> Response:
+        if session_id == "refused":
+            refused.set()
+            return Response(429, {"retry-after": "200"}, b"")
+        assert paused.wait(10)
+        deletions.stop()
+        assert received.wait(10)
+        return DESTROYED
+
+    deletions = many(Transport(answer))(["slow", "refused"])
+    assert next(deletions).session_id == "refused"
+    received.set()
+    assert next(deletions).session_id == "slow"
+    deletions.close()
+
+
 def test_stop_is_heard_within_a_second_of_an_awaited_pause() -> None:
     async def main() -> None:
         refusal = Response(429, {"retry-after": "60"}, b"")
@@ -242,6 +267,25 @@ def test_an_id_that_comes_as_the_run_is_stopped_has_its_outcome() -> None:
                 await asyncio.sleep(5)  # the next id comes meanwhile
                 deletions.stop()
         return received
+
+    receipt, untouched = virtual_time.run(main())
+    assert receipt == DeletionReceipt(session_id="a")
+    assert isinstance(untouched, UnreachableError)
+    assert (untouched.session_id, untouched.session_fate) == ("b", UNTOUCHED)
+
+
+def test_an_id_that_stops_the_run_as_it_comes_has_its_outcome() -> None:
+    runs: list[AsyncDeletions] = []
+
+    async def ids() -> AsyncGenerator[str]:
+        yield "a"
+        await asyncio.sleep(5)
+        runs[0].stop()
+        yield "b"
+
+    async def main() -> list[Outcome]:
+        runs.append(many_awaited(AsyncFunctionTransport(after(2)))(ids()))
+        return await listed(runs[0])
 
     receipt, untouched = virtual_time.run(main())
     assert receipt == DeletionReceipt(session_id="a")
@@ -493,6 +537,37 @@ def test_cancelling_the_consumer_awaits_what_is_in_flight_and_sends_nothing_new(
             await consumer
         assert virtual_time.now() == 50
         assert sorted(transport.ended) == transport.sent == ["0", "1", "2", "3"]
+        assert only_this_task_is_left()
+
+    virtual_time.run(main())
+
+
+async def one_refused(session_id: str) -> Response:
+    await asyncio.sleep({"refused": 1, "first": 2, "second": 3}[session_id])
+    return Response(429, {"retry-after": "60"}, b"") if session_id == "refused" else DESTROYED
+
+
+def test_a_run_that_is_stopped_in_a_pause_leaves_no_task_behind() -> None:
+    async def main() -> None:
+        transport = AsyncFunctionTransport(one_refused)
+        deletions = many_awaited(transport)(["refused", "first", "second"])
+        asyncio.get_running_loop().call_at(5, deletions.stop)
+        assert len(await listed(deletions)) == 3
+        await asyncio.sleep(0)
+        assert virtual_time.now() == 5
+        assert only_this_task_is_left()
+
+    virtual_time.run(main())
+
+
+def test_a_consumer_that_is_cancelled_in_a_pause_leaves_no_task_behind() -> None:
+    async def main() -> None:
+        transport = AsyncFunctionTransport(one_refused)
+        deletions = many_awaited(transport)(["refused", "first", "second"])
+        consumer = asyncio.ensure_future(listed(deletions))
+        asyncio.get_running_loop().call_at(5, consumer.cancel)
+        await asyncio.wait([consumer])
+        assert virtual_time.now() == 5
         assert only_this_task_is_left()
 
     virtual_time.run(main())
