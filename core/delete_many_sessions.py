@@ -254,6 +254,8 @@ class AsyncDeleteManySessions:
                 if isinstance(ids, Iterator):  # It comes at once: a task would cost for nothing.
                     if batch.has_room():
                         batch.take_from(partial(next, ids))
+                        if batch.outcomes:  # A bad id ends at once: others shall have a turn.
+                            await asyncio.sleep(0)
                         continue
                 elif taking is None and batch.has_room():
                     taking = asyncio.ensure_future(anext(ids))
@@ -265,6 +267,8 @@ class AsyncDeleteManySessions:
                     await wake.wait()
                 if nap is not None:
                     nap.remove_done_callback(rouse)
+                    if nap.done():
+                        nap.result()
                     nap.cancel()
                     nap = None
         finally:

@@ -309,16 +309,7 @@ def test_a_bad_id_does_not_wait_for_the_next_one() -> None:
     virtual_time.run(main())
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(
-            Iterable,
-            marks=pytest.mark.xfail(strict=True, reason="plain ids leave it no turn"),
-        ),
-        AsyncIterable,
-    ],
-)
+@pytest.mark.parametrize("kind", [Iterable, AsyncIterable])
 def test_bad_ids_leave_the_event_loop_to_others_too(kind: type) -> None:
     async def asynchronous(ids: Iterable[str]) -> AsyncGenerator[str]:
         for session_id in ids:
@@ -950,7 +941,6 @@ def test_a_fault_of_the_transports_sleep_passes() -> None:
         next(deletions)
 
 
-@pytest.mark.xfail(strict=True, reason="it is lost, and a fault at once makes the run spin")
 def test_a_fault_of_the_asynchronous_transports_sleep_passes() -> None:
     def on_sleep() -> None:
         raise ValueError("a bug")
