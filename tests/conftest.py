@@ -1,4 +1,6 @@
-"""How hard hypothesis looks: `--hypothesis-profile=thorough` looks longer."""
+"""How the tests run; and how hard hypothesis looks: `--hypothesis-profile=thorough`, longer."""
+
+import signal
 
 from hypothesis import settings
 
@@ -6,3 +8,6 @@ settings.register_profile("usual", max_examples=200, deadline=None)
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=5_000, deadline=None)
 settings.load_profile("usual")
+
+# A shell's background job starts with Ctrl-C ignored; some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
