@@ -5,7 +5,6 @@ import math
 import os
 import ssl
 from collections.abc import AsyncGenerator, Mapping
-from types import TracebackType
 from typing import Self
 
 import aiohttp
@@ -19,7 +18,7 @@ from firecrawl_interact.core.transport import (
     TransportError,
 )
 
-from .aiohttp_exchange import Connector, Exchange
+from .aiohttp_exchange import Connector, Exchange, bare
 from .api_url import (
     ApiUrl,
     Proxy,
@@ -103,28 +102,39 @@ class AiohttpTransport(AsyncSystemTime):
             TransportError: what went wrong on the way.
         """
         check_seconds("timeout", timeout)
-        pool = self._pools.get((os.getpid(), asyncio.get_running_loop()))
-        if pool is None or pool.connector.closed:
+        loop = asyncio.get_running_loop()
+        pool = self._pools.get((os.getpid(), loop))
+        if pool is None or not pool.connector.is_open:
             pool = await self._open_pool()
         task = asyncio.current_task()
         exchange = pool.connector.exchanges[task] = Exchange()
+        clock = loop.call_later(timeout, exchange.expire)
         try:
-            async with asyncio.timeout(timeout):
-                answer = await pool.session.request(
+            return await exchange.read(
+                await pool.session.request(
                     request.method,
                     pool.origin.with_path(pool.prefix + request.path, encoded=True),
                     headers=request.headers,
                     allow_redirects=False,
+                    timeout=pool.timeout
+                    if timeout >= self._settings.connect_timeout
+                    else _timeout(connect=timeout),
                     proxy=pool.proxy,
                     proxy_headers=pool.proxy_headers,
                 )
-                return await exchange.read(answer)
-        except BaseException as error:
+            )
+        except TransportError as error:
             exchange.give_up()
-            if isinstance(error, TransportError) or not isinstance(error, Exception):
-                raise
-            raise exchange.failure(error) from error
+            # The frames that it passed hold what came, which may be the key, sent back.
+            raise error.with_traceback(None) from error.__cause__
+        except Exception as error:
+            exchange.give_up()
+            raise exchange.failure(error) from bare(error)
+        except BaseException:
+            exchange.give_up()
+            raise
         finally:
+            clock.cancel()
             del pool.connector.exchanges[task]
 
     async def close(self) -> None:
@@ -141,12 +151,7 @@ class AiohttpTransport(AsyncSystemTime):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
 
     def __repr__(self) -> str:
@@ -191,6 +196,7 @@ class _Pool(msgspec.Struct):
     session: aiohttp.ClientSession
     connector: Connector
     owner: AsyncGenerator[None]
+    timeout: aiohttp.ClientTimeout
     origin: URL
     prefix: str
     proxy: str | None
@@ -212,19 +218,22 @@ def _new_pool(settings: _Settings, context: ssl.SSLContext | None) -> _Pool:
         headers=headers,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        timeout=aiohttp.ClientTimeout(
-            total=None, connect=settings.connect_timeout, ceil_threshold=math.inf
-        ),
     )
     return _Pool(
         session=session,
         connector=connector,
         owner=_owner(session, connector),
+        timeout=_timeout(connect=settings.connect_timeout),
         origin=URL(api_url.origin),
         prefix=api_url.prefix,
         proxy=None if proxy is None else proxy.url,
         proxy_headers=None if proxy is None else proxy.headers,
     )
+
+
+def _timeout(*, connect: float) -> aiohttp.ClientTimeout:
+    """Give a connection so many seconds, without rounding them up. The rest has its own clock."""
+    return aiohttp.ClientTimeout(total=None, connect=connect, ceil_threshold=math.inf)
 
 
 async def _owner(session: aiohttp.ClientSession, connector: Connector) -> AsyncGenerator[None]:

@@ -1,7 +1,7 @@
 """aiohttp without guessing: the pool of connections and the exchanges of `AiohttpTransport`.
 
-aiohttp sends a DELETE again when its connection breaks, tells a connection that failed from one
-that broke by no name, and takes answers whose end is in doubt. Here one `send` is one request,
+aiohttp sends a DELETE again when its connection breaks, does not always say whether one failed
+before or after that, and takes answers whose end is in doubt. Here one `send` is one request,
 every failure becomes the port's, and a connection in doubt is given up.
 """
 
@@ -12,6 +12,7 @@ import select
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
@@ -47,6 +48,7 @@ class Exchange:
     bytes_received = 0
     answer: aiohttp.ClientResponse | None = None
     refusal: BadResponseError | None = None
+    is_over = False  # its time
 
     async def read(self, answer: aiohttp.ClientResponse) -> Response:
         """Read an answer whole, if it leaves no doubt about its end."""
@@ -55,16 +57,35 @@ class Exchange:
             self.wake_up()
         headers: dict[str, str] = {}
         for raw_name, raw_value in answer.raw_headers:
-            name = raw_name.decode("latin-1").lower()
+            name = _lower(raw_name)
             value = raw_value.strip(b" \t").decode("latin-1")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        _check_head(answer, headers)
-        body = bytearray()
-        while not answer.content.at_eof():
-            body += await answer.content.readany()
-            if len(body) > MAX_BODY_BYTES:
-                raise _too_large()
+        length = headers.get("content-length", "")
+        # What most answers look like. Nothing about it needs to be checked.
+        if not (
+            answer.status == 200
+            and answer.version == aiohttp.HttpVersion11
+            and length.isdecimal()
+            and len(length) <= 6
+            and len(answer.raw_headers) <= MAX_FIELDS
+            and "transfer-encoding" not in headers
+            and "content-encoding" not in headers
+        ):
+            _check_head(answer, headers)
+        content = answer.content
+        body = bytearray(content.read_nowait())
+        while not content.at_eof() and len(body) <= MAX_BODY_BYTES:
+            body += await content.readany()
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+        if self.connection is not None and self.connection.is_surplus:
+            self.give_up()
         return Response(answer.status, headers, bytes(body))
+
+    def expire(self) -> None:
+        """End the exchange: its time is over. An attempt to connect ends by itself."""
+        self.is_over = True
+        self.give_up()
 
     def refuse(self, refusal: BadResponseError) -> None:
         """Take nothing more of this answer."""
@@ -90,22 +111,22 @@ class Exchange:
 
     def failure(self, error: BaseException) -> TransportError:
         """Say in the port's words what aiohttp raised."""
-        _redact(error)
         if self.connection is None:
             return ConnectFailedError(f"no connection: {_reason(error)}")
-        if isinstance(self.connection.loss, HttpProcessingError):
-            error = self.connection.loss
         if self.refusal is not None:
             return self.refusal
-        if isinstance(error, TimeoutError):
+        if self.is_over:
             return TimedOutError("no whole answer came in time")
+        if isinstance(self.connection.loss, HttpProcessingError):
+            error = self.connection.loss
         if isinstance(error, (aiohttp.ClientResponseError, HttpProcessingError)):
-            causes = error.__cause__, getattr(error.__cause__, "__cause__", None)
+            cause = _first_cause(error)
             return BadResponseError(
-                f"this is not HTTP/1: {_reason(error)}",
-                transient=not any(isinstance(cause, LineTooLong) for cause in causes),
+                f"this is not HTTP/1, aiohttp says: {type(cause).__name__}",
+                transient=not isinstance(cause, LineTooLong),
             )
-        if not isinstance(error, (aiohttp.ClientError, OSError)):
+        is_lost = self.connection.loss is not None
+        if not (is_lost or isinstance(error, (aiohttp.ClientError, OSError))):
             return BadResponseError(f"the exchange failed: {type(error).__name__}")
         if not self.bytes_received:
             return ConnectionLostError("the connection ended before any answer", stale=self.is_kept)
@@ -118,6 +139,7 @@ class Connector(aiohttp.TCPConnector):
     def __init__(self, pool_size: int, ssl_context: ssl.SSLContext | None) -> None:
         """Take the number of connections to keep, and what verifies certificates."""
         super().__init__(limit=0, keepalive_timeout=LONGEST_IDLE, ssl=ssl_context or True)
+        self.is_open = True
         self.exchanges: dict[asyncio.Task[object] | None, Exchange] = {}
         """Those under way, by the task in which they are."""
         self._pool_size = pool_size
@@ -135,13 +157,14 @@ class Connector(aiohttp.TCPConnector):
         if exchange.connection is not None:
             # RFC 9110, 9.2.2, allows to send a DELETE twice. When to is the core's to say.
             loss = exchange.connection.loss or aiohttp.ServerDisconnectedError()
-            raise exchange.failure(loss) from loss
+            raise exchange.failure(loss) from bare(loss)
         try:
             while True:
                 connection = await super().connect(req, traces, timeout)
                 watch = self._watches.get(connection.protocol)
                 if watch is None:
-                    watch = self._watch(connection)
+                    watch = _Watch(connection, self._watches, exchange)
+                    watch.is_surplus = len(self._watches) > self._pool_size
                     break
                 # Whatever came since its answer, its end or more, nobody has asked for.
                 if not (watch.protocol.should_close or watch.has_input(0)):
@@ -155,21 +178,23 @@ class Connector(aiohttp.TCPConnector):
                 transient=False,
             ) from error
         except aiohttp.ClientHttpProxyError as error:
-            _redact(error)
             raise ConnectFailedError(
                 f"the proxy refused the tunnel: {error.status} {error.message[:80]!a}",
                 transient=error.status >= 500 or error.status in (408, 429),
-            ) from error
+            ) from bare(error)
         except Exception as error:
-            _redact(error)
             reason = f"no connection to {_where(req, error)}: {_reason(error)}"
-            raise ConnectFailedError(reason) from error
+            raise ConnectFailedError(reason) from bare(error)
         exchange.connection = watch
         watch.exchange = exchange
+        if exchange.is_over:
+            connection.close()
+            raise ConnectFailedError(f"no connection to {_where(req)}: it took too long")
         return connection
 
     def abort(self) -> None:
         """End all connections at once. Closing in order, TLS would wait for the other side."""
+        self.is_open = False
         for watch in self._watches.values():
             watch.transport.abort()
 
@@ -178,40 +203,35 @@ class Connector(aiohttp.TCPConnector):
         if self._process == os.getpid():
             super().__del__()
 
-    def _watch(self, connection: aiohttp.connector.Connection) -> "_Watch":
-        if connection.transport is None or connection.protocol is None:
-            connection.close()
-            raise ConnectionResetError("it ended at once")
-        watch = _Watch(connection.transport, connection.protocol, self._watches)
-        if len(self._watches) > self._pool_size:
-            connection.protocol.force_close()  # after this exchange
-        return watch
-
 
 class _Watch(asyncio.Protocol):
     """Stands between a connection and aiohttp, and sees what aiohttp does not tell."""
 
-    exchange: Exchange
+    is_surplus = False  # whether the pool is full, so that it must not be kept
 
     def __init__(
         self,
-        transport: asyncio.Transport,
-        protocol: aiohttp.client_proto.ResponseHandler,
+        connection: aiohttp.connector.Connection,
         watches: dict[object, "_Watch"],
+        exchange: Exchange,
     ) -> None:
-        self.transport = transport
-        self.protocol = protocol
+        if connection.transport is None or connection.protocol is None:
+            connection.close()
+            raise ConnectionResetError("it ended at once")
+        self.transport = connection.transport
+        self.protocol = connection.protocol
+        self.exchange = exchange
         self.loss: BaseException | None = None  # why it ended, once it has
-        self.has_input = _input_test(transport.get_extra_info("socket"))
+        self.has_input = _input_test(self.transport.get_extra_info("socket"))
         self._watches = watches
-        watches[protocol] = self
-        transport.set_protocol(self)
+        watches[self.protocol] = self
+        self.transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
-        if not exchange.bytes_received and data[0] != ord("H"):
+        if not exchange.bytes_received and data[:1] != b"H":
             # aiohttp would skip an empty line. But only a request may follow one.
-            exchange.refuse(BadResponseError(f"this is not HTTP/1: {data[:40]!r}"))
+            exchange.refuse(BadResponseError(f"this is not HTTP/1: {data[:7]!r}"))
         limit = MAX_HEAD_BYTES if exchange.answer is None else MAX_ANSWER_BYTES
         if exchange.bytes_received > limit:
             reason = f"more than {limit} bytes came, and no end of the answer"
@@ -246,6 +266,11 @@ def _input_test(sock: socket.socket) -> Callable[[int], object]:
     return poll.poll
 
 
+@lru_cache
+def _lower(name: bytes) -> str:
+    return name.decode("latin-1").lower()
+
+
 def _check_head(answer: aiohttp.ClientResponse, headers: Mapping[str, str]) -> None:
     """Refuse what aiohttp takes all the same (RFC 9112, 2.3 and 6.3).
 
@@ -265,7 +290,7 @@ def _check_head(answer: aiohttp.ClientResponse, headers: Mapping[str, str]) -> N
         return
     coding = headers.get("content-encoding", "")
     if coding.lower() not in ("", "identity"):
-        raise BadResponseError(f"the answer is coded, unasked: {coding[:80]!a}", transient=False)
+        raise BadResponseError("the answer is coded, unasked", transient=False)
     length = headers.get("content-length")
     transfer = headers.get("transfer-encoding")
     if transfer is not None:
@@ -283,7 +308,7 @@ def _too_large() -> BadResponseError:
     return BadResponseError(f"the body is larger than {MAX_BODY_BYTES} bytes", transient=False)
 
 
-def _where(request: aiohttp.ClientRequest, error: Exception) -> str:
+def _where(request: aiohttp.ClientRequest, error: Exception | None = None) -> str:
     proxy = request.proxy
     if proxy is None:
         return f"{request.host}:{request.port}"
@@ -293,19 +318,46 @@ def _where(request: aiohttp.ClientRequest, error: Exception) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Say why, in one short line. aiohttp's own texts begin with what is known already."""
+    """Say in one short line why there is no connection. aiohttp begins with what is known."""
     if isinstance(error, TimeoutError):
         return "it took too long"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"its answer is not HTTP/1, aiohttp says: {type(_first_cause(error)).__name__}"
     cause = error.__cause__ or error
-    text = str(getattr(error, "message", cause)) or type(cause).__name__
+    text = str(cause) or type(cause).__name__
     return ascii(" ".join(text.split())[:200])[1:-1]
 
 
-def _redact(error: BaseException) -> None:
-    """Take the request's headers out of an exception that shows them in its repr."""
+def _first_cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def bare(error: BaseException) -> BaseException:
+    """Take out of an exception what it shows of the request, or of what came.
+
+    Either may be the key: aiohttp shows the request's headers, and quotes what it cannot read.
+    """
+    reason = type(_first_cause(error)).__name__
     if isinstance(error, aiohttp.ClientResponseError):
         info = error.request_info
         error.request_info = aiohttp.RequestInfo(
             info.url, info.method, CIMultiDictProxy(CIMultiDict()), info.real_url
         )
+        error.message = reason
+        error.headers = None
         error.args = (error.request_info, error.history)
+    elif isinstance(error, HttpProcessingError):
+        error.message = reason
+        error.headers = None
+        error.args = (reason,)
+    elif isinstance(error, aiohttp.ClientPayloadError):
+        error.args = (reason,)
+    elif isinstance(error, aiohttp.ServerDisconnectedError):
+        error.message = "Server disconnected"
+        error.args = (error.message,)
+    else:
+        return error.with_traceback(None)
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
