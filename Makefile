@@ -18,7 +18,7 @@ help:
 	@echo "Another Python: make test PYTHON=python3.12 VENV=.venv-3.12"
 
 demo: $(VENV)/.demo
-	@PATH="$(abspath $(BIN)):$$PATH" python examples/demo.py
+	@PATH="$(abspath $(BIN)):$$PATH" python docs/examples/demo.py
 
 TESTS ?= tests
 
@@ -50,7 +50,7 @@ check: $(VENV)/.lint
 	@echo "import rules"
 	@PYTHONPATH=$(WHEEL)/unpacked $(BIN)/lint-imports --no-logo --no-cache
 	@echo "types"
-	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy core adapters docs examples tests
+	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy core adapters docs tests
 
 clean:
 	rm -rf .venv .venv-* build dist docs/_build *.egg-info .*_cache .coverage .hypothesis

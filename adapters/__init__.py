@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .aiohttp import AiohttpTransport
     from .environment import delete_session_from_environment
-    from .fake_service import FakeService
-    from .faults import (
-        DrippedAnswer,
+    from .fake_service import (
+        DrippedResponse,
+        FakeService,
         FakeServiceError,
-        LostAnswer,
-        NoAnswer,
+        LostResponse,
         NoConnection,
+        NoResponse,
         Reply,
     )
     from .in_memory import AsyncInMemoryTransport, InMemoryTransport
@@ -24,14 +24,14 @@ __all__ = [
     "AiohttpTransport",
     "AsyncInMemoryTransport",
     "AsyncSystemTime",
-    "DrippedAnswer",
+    "DrippedResponse",
     "FakeService",
     "FakeServiceError",
     "InMemoryTransport",
     "LoopbackService",
-    "LostAnswer",
-    "NoAnswer",
+    "LostResponse",
     "NoConnection",
+    "NoResponse",
     "Reply",
     "SystemTime",
     "Urllib3Transport",
@@ -41,13 +41,13 @@ __all__ = [
 _MODULES = {
     "aiohttp": ["AiohttpTransport"],
     "environment": ["delete_session_from_environment"],
-    "fake_service": ["FakeService"],
-    "faults": [
-        "DrippedAnswer",
+    "fake_service": [
+        "DrippedResponse",
+        "FakeService",
         "FakeServiceError",
-        "LostAnswer",
-        "NoAnswer",
+        "LostResponse",
         "NoConnection",
+        "NoResponse",
         "Reply",
     ],
     "in_memory": ["AsyncInMemoryTransport", "InMemoryTransport"],

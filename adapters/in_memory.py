@@ -19,8 +19,8 @@ from firecrawl_interact.core.transport import (
     TransportError,
 )
 
-from .fake_service import Answer, FakeService
-from .faults import NoAnswer, NoConnection
+from .fake_service import FakeService, TimedResponse
+from .fake_service.faults import NoConnection, NoResponse
 
 
 class _InMemory:
@@ -38,15 +38,15 @@ class _InMemory:
         """Make the exchange, and tell how many seconds it takes and how it ends."""
         if self._closed:
             return 0, ConnectFailedError("this transport is closed", transient=False)
-        answer = self._service.answer(request)
+        answer = self._service.respond(request)
         if isinstance(answer, NoConnection):
             return 0, ConnectFailedError("no connection to the service")
-        seconds = math.inf if isinstance(answer, NoAnswer) else self._service.latency
-        if isinstance(answer, Answer):
+        seconds = math.inf if isinstance(answer, NoResponse) else self._service.latency
+        if isinstance(answer, TimedResponse):
             seconds += answer.seconds_per_byte * len(answer.response.body)
         if seconds > timeout:
             return timeout, TimedOutError(f"no whole answer within {timeout} s")
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, TimedResponse):
             return seconds, ConnectionLostError("the connection ended before the answer")
         if len(answer.response.body) > MAX_BODY_BYTES:
             reason = f"the body is larger than {MAX_BODY_BYTES} bytes"
@@ -70,8 +70,8 @@ class InMemoryTransport(_InMemory):
 
         Raises:
             ConnectFailedError: for `NoConnection`, or after `close()` (then not transient).
-            TimedOutError: for `NoAnswer`, or an answer later than `timeout` seconds.
-            ConnectionLostError: for `LostAnswer`.
+            TimedOutError: for `NoResponse`, or an answer later than `timeout` seconds.
+            ConnectionLostError: for `LostResponse`.
             BadResponseError: the body is larger than `MAX_BODY_BYTES`, or compressed (not
                 transient).
         """

@@ -13,8 +13,8 @@ from weakref import WeakSet
 
 from firecrawl_interact.core.transport import Request
 
-from .fake_service import Answer, FakeService
-from .faults import FakeServiceError, LostAnswer, NoAnswer, NoConnection
+from .fake_service import FakeService, TimedResponse
+from .fake_service.faults import FakeServiceError, LostResponse, NoConnection, NoResponse
 
 # Close with a reset: no time to linger. Windows has two shorts here where others have two ints.
 _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
@@ -27,7 +27,7 @@ class LoopbackService:
     real. Leaving the block ends every connection, also those that wait for an answer.
 
     Three faults look different from in memory. `NoConnection` is a connection reset instead of
-    the answer, since a socket cannot undo that it listens. After `LostAnswer` a client that had
+    the answer, since a socket cannot undo that it listens. After `LostResponse` a client that had
     kept the connection cannot tell whether it was stale. And an answer that drips, drips from
     its status line on.
 
@@ -117,12 +117,12 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._drop_body():
             return
         service, ending = self.server.service, self.server.ending
-        answer = service.answer(Request(self.command, self.path, dict(self.headers.items())))
+        answer = service.respond(Request(self.command, self.path, dict(self.headers.items())))
         if isinstance(answer, NoConnection):
             self._reset()
-        elif isinstance(answer, NoAnswer):
+        elif isinstance(answer, NoResponse):
             self._stay_silent()
-        elif ending.wait(service.latency) or isinstance(answer, LostAnswer):
+        elif ending.wait(service.latency) or isinstance(answer, LostResponse):
             self.close_connection = True
         else:
             self._deliver(answer)
@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(piece)
         return not left
 
-    def _deliver(self, answer: Answer) -> None:
+    def _deliver(self, answer: TimedResponse) -> None:
         response = answer.response
         headers = {"date": self.date_time_string(), **response.headers}
         if response.status not in (204, 304):

@@ -7,7 +7,6 @@ from .delete_many_sessions import (
     Deletions,
 )
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .ending import AsyncEnding, Ending
 from .errors import (
     BadRequestError,
     DeleteSessionError,
@@ -24,6 +23,7 @@ from .errors import (
     UnexpectedResponseError,
     UnreachableError,
 )
+from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .transport import (
@@ -42,20 +42,20 @@ from .transport import (
 __all__ = [
     "MAX_BODY_BYTES",
     "AsyncDeleteManySessions",
+    "AsyncDeleteOnExit",
     "AsyncDeleteSession",
     "AsyncDeletions",
-    "AsyncEnding",
     "AsyncTransport",
     "BadRequestError",
     "BadResponseError",
     "ConnectFailedError",
     "ConnectionLostError",
     "DeleteManySessions",
+    "DeleteOnExit",
     "DeleteSession",
     "DeleteSessionError",
     "DeletionReceipt",
     "Deletions",
-    "Ending",
     "ForbiddenError",
     "InvalidApiKeyError",
     "InvalidSessionIdError",

@@ -114,4 +114,4 @@ def _exchange(
         )
         error.__cause__ = failure
         return error
-    return wire.read(response, request=request, session_id=session_id, attempts=attempt)
+    return wire.parse_response(response, request=request, session_id=session_id, attempts=attempt)

@@ -1,6 +1,6 @@
 """Many sessions: the same conversations side by side, over one transport.
 
-What is awaited, or given to an executor, is `transport.send` alone; `Batch` says who may send.
+What is awaited, or given to an executor, is `transport.send` alone; `Scheduler` says who may send.
 """
 
 from collections import deque
@@ -17,8 +17,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from .batch import Batch, Deletion, Outcome
 from .delete_session import AsyncDeleteSession, DeleteSession
+from .scheduler import Job, Outcome, Scheduler
 from .transport import Response
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     SessionIds: TypeAlias = Iterable[str | uuid.UUID]
     AsyncSessionIds: TypeAlias = AsyncIterable[str | uuid.UUID]
-    Answered: TypeAlias = SimpleQueue[tuple[Deletion, Future[Response]] | None]
+    Answered: TypeAlias = SimpleQueue[tuple[Job, Future[Response]] | None]
 
 _LONGEST_SLEEP = 1.0
 """In seconds, so that `stop` is heard while everything waits."""
@@ -39,7 +39,7 @@ class Deletions(Iterator[Outcome]):
     """The outcomes of one run of `DeleteManySessions`, as they end."""
 
     def __init__(
-        self, batch: Batch, outcomes: Generator[Outcome], wake: Callable[[], None]
+        self, batch: Scheduler, outcomes: Generator[Outcome], wake: Callable[[], None]
     ) -> None:
         self._batch = batch
         self._outcomes = outcomes
@@ -71,7 +71,7 @@ class AsyncDeletions(AsyncIterator[Outcome]):
     """The outcomes of one run of `AsyncDeleteManySessions`, as they end."""
 
     def __init__(
-        self, batch: Batch, outcomes: AsyncGenerator[Outcome], wake: Callable[[], None]
+        self, batch: Scheduler, outcomes: AsyncGenerator[Outcome], wake: Callable[[], None]
     ) -> None:
         self._batch = batch
         self._outcomes = outcomes
@@ -138,13 +138,13 @@ class DeleteManySessions:
         from queue import SimpleQueue  # noqa: PLC0415 - one session needs no queue
 
         _check_ids(session_ids, Iterable)
-        batch = Batch(self._delete_session, self._concurrency)
+        batch = Scheduler(self._delete_session, self._concurrency)
         answered: Answered = SimpleQueue()
         outcomes = self._outcomes(batch, iter(session_ids), answered)
         return Deletions(batch, outcomes, lambda: answered.put(None))
 
     def _outcomes(
-        self, batch: Batch, ids: "Iterator[str | uuid.UUID]", answered: "Answered"
+        self, batch: Scheduler, ids: "Iterator[str | uuid.UUID]", answered: "Answered"
     ) -> Generator[Outcome]:
         from concurrent.futures import ThreadPoolExecutor, wait  # noqa: PLC0415
 
@@ -171,7 +171,7 @@ class DeleteManySessions:
                 while batch.outcomes:
                     yield batch.outcomes.popleft()
                 if batch.has_room():
-                    batch.take_from(partial(next, ids))
+                    batch.admit(partial(next, ids))
                 elif in_flight:
                     settle(batch.due_in())
                 elif not batch.finished and (due_in := batch.due_in()):
@@ -209,20 +209,20 @@ class AsyncDeleteManySessions:
 
         _check_ids(session_ids, Iterable, AsyncIterable)
         ids = aiter(session_ids) if isinstance(session_ids, AsyncIterable) else iter(session_ids)
-        batch = Batch(self._delete_session, self._concurrency)
+        batch = Scheduler(self._delete_session, self._concurrency)
         wake = asyncio.Event()
         return AsyncDeletions(batch, self._outcomes(batch, ids, wake), wake.set)
 
     async def _outcomes(  # noqa: PLR0912, PLR0915 - one loop: settle, send, hand out, take, wait
         self,
-        batch: Batch,
+        batch: Scheduler,
         ids: "AsyncIterator[str | uuid.UUID] | Iterator[str | uuid.UUID]",
         wake: "asyncio.Event",
     ) -> AsyncGenerator[Outcome]:
         import asyncio  # noqa: PLC0415
 
         transport = self._delete_session._transport
-        in_flight: dict[asyncio.Future[Response], Deletion] = {}
+        in_flight: dict[asyncio.Future[Response], Job] = {}
         answered: deque[asyncio.Future[Response]] = deque()
         taking: asyncio.Future[str | uuid.UUID] | None = None
         nap: asyncio.Future[None] | None = None
@@ -248,12 +248,12 @@ class AsyncDeleteManySessions:
                 while batch.outcomes:
                     yield batch.outcomes.popleft()
                 if taking is not None and taking.done():
-                    batch.take_from(taking.result)
+                    batch.admit(taking.result)
                     taking = None
                     continue
                 if isinstance(ids, Iterator):  # It comes at once: a task would cost for nothing.
                     if batch.has_room():
-                        batch.take_from(partial(next, ids))
+                        batch.admit(partial(next, ids))
                         if batch.outcomes:  # A bad id ends at once: others shall have a turn.
                             await asyncio.sleep(0)
                         continue
@@ -282,13 +282,13 @@ class AsyncDeleteManySessions:
             raise batch.failure
 
 
-def _put(answered: "Answered", deletion: Deletion, future: "Future[Response]") -> None:
+def _put(answered: "Answered", deletion: Job, future: "Future[Response]") -> None:
     answered.put((deletion, future))
 
 
 def _answers(
     answered: "Answered", timeout: float | None
-) -> "Iterator[tuple[Deletion, Future[Response]]]":
+) -> "Iterator[tuple[Job, Future[Response]]]":
     from queue import Empty  # noqa: PLC0415
 
     with suppress(Empty):

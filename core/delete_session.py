@@ -6,8 +6,8 @@ from typing import Generic, TypeVar
 
 from . import wire
 from .conversation import Conversation, Wait, converse
-from .ending import AsyncEnding, Ending
 from .errors import DeleteSessionError, InvalidApiKeyError
+from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .transport import AsyncTransport, Transport, TransportError
@@ -111,7 +111,7 @@ class DeleteSession(_DeleteSession[Transport]):
             receipt: DeletionReceipt = end.value
             return receipt
 
-    def on_exit(self, session_id: str | uuid.UUID) -> Ending:
+    def on_exit(self, session_id: str | uuid.UUID) -> DeleteOnExit:
         """Destroy a session when a `with` block ends, however it ends.
 
         Returns:
@@ -120,7 +120,7 @@ class DeleteSession(_DeleteSession[Transport]):
         Raises:
             InvalidSessionIdError: at once, before the block: the id cannot be sent.
         """
-        return Ending(wire.checked_session_id(session_id), self)
+        return DeleteOnExit(wire.checked_session_id(session_id), self)
 
 
 class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
@@ -148,6 +148,6 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
             receipt: DeletionReceipt = end.value
             return receipt
 
-    def on_exit(self, session_id: str | uuid.UUID) -> AsyncEnding:
+    def on_exit(self, session_id: str | uuid.UUID) -> AsyncDeleteOnExit:
         """As `DeleteSession.on_exit`, for `async with`."""
-        return AsyncEnding(wire.checked_session_id(session_id), self)
+        return AsyncDeleteOnExit(wire.checked_session_id(session_id), self)

@@ -15,7 +15,7 @@
         ├── NotDeletedError                       unknown     200 with `success` false
         └── UnexpectedResponseError               unknown     everything else
 
-An `UnreachableError` leaves the session untouched if nothing reached the service. Over several
+An `UnreachableError` leaves the session untouched if nothing reached the service. Channel several
 tries the worst knowledge wins: a time-out followed by a 401 is unknown. Gone stays gone.
 """
 

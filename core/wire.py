@@ -136,7 +136,7 @@ def request(session_id: str, headers: Mapping[str, str]) -> Request:
     return Request("DELETE", f"/v2/interact/{session_id}", headers)
 
 
-def read(
+def parse_response(
     response: Response, *, request: Request, session_id: str, attempts: int
 ) -> DeletionReceipt | ResponseError:
     """Read an answer: a receipt only for a 200 whose JSON object has `success` true.
@@ -158,7 +158,7 @@ def read(
                 )
         except _NOT_THE_SERVICES_JSON:
             pass
-    return read_error(response, request=request, session_id=session_id, attempts=attempts)
+    return parse_error(response, request=request, session_id=session_id, attempts=attempts)
 
 
 def _decode(body: bytes) -> _Answer:
@@ -178,7 +178,7 @@ def _billed(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str
         return None
 
 
-def read_error(
+def parse_error(
     response: Response, *, request: Request, session_id: str, attempts: int
 ) -> ResponseError:
     """Read an answer that is no receipt."""

@@ -13,32 +13,12 @@ and in pytest:
         case.run(MyTransport)
 """
 
-from . import (
-    bad_answers,
-    connecting,
-    good_answers,
-    handshakes,
-    kept_connections,
-    lifecycles,
-    lost_answers,
-    sent_requests,
-)
-from .bench import MakeTransport, Over
 from .case import Case, Report, check_cases
-
-CASES: tuple[Case, ...] = (
-    *sent_requests.CASES,
-    *good_answers.CASES,
-    *connecting.CASES,
-    *handshakes.CASES,
-    *lost_answers.CASES,
-    *bad_answers.CASES,
-    *kept_connections.CASES,
-    *lifecycles.CASES,
-)
+from .cases import CASES
+from .harness import Channel, MakeTransport
 
 
-def check(make_transport: MakeTransport, *, over: Over = "http") -> Report:
+def check(make_transport: MakeTransport, *, over: Channel = "http") -> Report:
     """Play all cases that have a meaning over one way to the service.
 
     Args:
@@ -54,4 +34,4 @@ def check(make_transport: MakeTransport, *, over: Over = "http") -> Report:
     return check_cases(CASES, make_transport, over=over)
 
 
-__all__ = ["CASES", "Case", "MakeTransport", "Over", "Report", "check"]
+__all__ = ["CASES", "Case", "Channel", "MakeTransport", "Report", "check"]

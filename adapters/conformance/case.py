@@ -6,13 +6,13 @@ from unittest import SkipTest
 
 import msgspec
 
-from .bench import KINDS, Bench, MakeTransport, Over
 from .driver import Kind
+from .harness import KINDS, Channel, Harness, MakeTransport
 
-Scenario: TypeAlias = Callable[[Bench], None]
+Scenario: TypeAlias = Callable[[Harness], None]
 
-SOCKETS: frozenset[Over] = frozenset({"http", "https"})
-EVERYWHERE: frozenset[Over] = frozenset({"http", "https", "memory"})
+SOCKETS: frozenset[Channel] = frozenset({"http", "https"})
+EVERYWHERE: frozenset[Channel] = frozenset({"http", "https", "memory"})
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -23,12 +23,12 @@ class Case(msgspec.Struct, frozen=True):
     promise: str
     """What every transport promises, in one line."""
     scenario: Scenario
-    over: frozenset[Over] = SOCKETS
+    over: frozenset[Channel] = SOCKETS
     """The ways to a service over which the case has a meaning."""
     kinds: frozenset[Kind] = KINDS
     """The kinds of transport that the case is about: `blocking`, `async`."""
 
-    def run(self, make_transport: MakeTransport, *, over: Over = "http") -> None:
+    def run(self, make_transport: MakeTransport, *, over: Channel = "http") -> None:
         """Play the case with a new transport, and close it.
 
         Args:
@@ -44,8 +44,8 @@ class Case(msgspec.Struct, frozen=True):
         if over not in self.over:
             raise SkipTest(f"this case has a meaning over {' and '.join(sorted(self.over))} only")
         try:
-            with Bench(make_transport, over, self.kinds) as bench:
-                self.scenario(bench)
+            with Harness(make_transport, over, self.kinds) as harness:
+                self.scenario(harness)
         except AssertionError as broken:
             raise AssertionError(f"Promised: {self.promise}. Seen: {broken}.") from broken
 
@@ -72,7 +72,7 @@ class Report(msgspec.Struct, frozen=True):
         return "\n".join(lines)
 
 
-def check_cases(cases: Iterable[Case], make_transport: MakeTransport, *, over: Over) -> Report:
+def check_cases(cases: Iterable[Case], make_transport: MakeTransport, *, over: Channel) -> Report:
     """Play cases one after the other. All of them are played, whatever becomes of the first."""
     report = Report([], {}, {})
     for case in cases:

@@ -18,7 +18,7 @@ from firecrawl_interact.core.transport import (
     TransportError,
 )
 
-from .outcomes import Outcome, describe, require
+from .expectations import Outcome, describe, require
 
 ENOUGH_TIME = 5.0
 """Seconds for an exchange in which nothing goes wrong."""

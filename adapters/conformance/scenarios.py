@@ -2,12 +2,12 @@
 
 from firecrawl_interact.core.transport import Response, TimedOutError
 
-from ..faults import Fault as MemoryFault
-from ..faults import Reply
-from .bench import Bench, Service, requests_for, require_one_request, require_own
+from ..fake_service.faults import Fault as MemoryFault
+from ..fake_service.faults import Reply
 from .case import Scenario
 from .driver import Driver
-from .outcomes import Failure, describe, require
+from .expectations import Failure, describe, require
+from .harness import Harness, Service, requests_for, require_one_request, require_own
 from .server import FaultFunction, FaultServer
 from .wire_faults import says
 
@@ -35,12 +35,12 @@ def fails(
         timeout: seconds for the exchange.
     """
 
-    def scenario(bench: Bench) -> None:
-        service = bench.service(fault, in_memory=in_memory, in_handshake=in_handshake)
-        driver = bench.transport(service)
-        path = bench.path()
+    def scenario(harness: Harness) -> None:
+        service = harness.service(fault, in_memory=in_memory, in_handshake=in_handshake)
+        driver = harness.transport(service)
+        path = harness.path()
         outcome = driver.exchange(path, timeout)
-        bench.require_failure(outcome, *expected)
+        harness.require_failure(outcome, *expected)
         requests = requests_for(service, path)
         most = int(expected[0].kind.sent)
         require(len(requests) <= most, f"{len(requests)} requests reached the service")
@@ -51,12 +51,12 @@ def fails(
                 f"{megabytes:.0f} MB were taken before the exchange failed",
             )
         used = frozenset(request.connection for request in requests)
-        bench.require_healthy(driver, service, avoiding=used)
+        harness.require_healthy(driver, service, avoiding=used)
 
     return scenario
 
 
-def is_answered(fault: FaultFunction, *, keeps_connection: bool = True) -> Scenario:
+def gets_response(fault: FaultFunction, *, keeps_connection: bool = True) -> Scenario:
     """Return the scenario of an exchange that gets its own answer, and so does the next one.
 
     Args:
@@ -64,13 +64,13 @@ def is_answered(fault: FaultFunction, *, keeps_connection: bool = True) -> Scena
         keeps_connection: False: the connection must not be used again.
     """
 
-    def scenario(bench: Bench) -> None:
-        server = bench.server(fault)
-        driver = bench.transport(server)
-        path = bench.path()
+    def scenario(harness: Harness) -> None:
+        server = harness.server(fault)
+        driver = harness.transport(server)
+        path = harness.path()
         require_own(driver.exchange(path), path)
         used = require_one_request(server, path).connection
-        bench.require_healthy(
+        harness.require_healthy(
             driver, server, avoiding=frozenset() if keeps_connection else frozenset({used})
         )
 
@@ -80,11 +80,11 @@ def is_answered(fault: FaultFunction, *, keeps_connection: bool = True) -> Scena
 def replies(reply: Reply) -> Scenario:
     """Return the scenario of an answer that is handed over as it is, after a single request."""
 
-    def scenario(bench: Bench) -> None:
-        service = bench.service(says(reply_bytes(reply)), in_memory=reply)
-        driver = bench.transport(service)
-        require_reply(driver, service, bench.path(), reply)
-        bench.require_healthy(driver, service)
+    def scenario(harness: Harness) -> None:
+        service = harness.service(says(reply_bytes(reply)), in_memory=reply)
+        driver = harness.transport(service)
+        require_reply(driver, service, harness.path(), reply)
+        harness.require_healthy(driver, service)
 
     return scenario
 

@@ -17,13 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters.fake_service import FakeService
-from firecrawl_interact.adapters.faults import (
-    DrippedAnswer,
+from firecrawl_interact.adapters.fake_service.faults import (
+    DrippedResponse,
     FakeServiceError,
     Fault,
-    LostAnswer,
-    NoAnswer,
+    LostResponse,
     NoConnection,
+    NoResponse,
     Reply,
 )
 from firecrawl_interact.adapters.in_memory import InMemoryTransport
@@ -447,9 +447,9 @@ def opened_twice(service: FakeService) -> None:
         pytest.param(lambda service: service.open_session(api_key="fc-x"), id="an unknown key"),
         pytest.param(opened_twice, id="an id twice"),
         pytest.param(lambda service: service.is_open("never"), id="the state of no session"),
-        pytest.param(lambda service: service.queue("NoAnswer"), id="a fault that is none"),
-        pytest.param(lambda service: service.queue(NoAnswer), id="a fault's class"),
-        pytest.param(lambda _: DrippedAnswer(0), id="a drip that takes no time"),
+        pytest.param(lambda service: service.queue("NoResponse"), id="a fault that is none"),
+        pytest.param(lambda service: service.queue(NoResponse), id="a fault's class"),
+        pytest.param(lambda _: DrippedResponse(0), id="a drip that takes no time"),
         pytest.param(lambda _: Reply(99), id="a reply's status too low"),
         pytest.param(lambda _: Reply(1000), id="a reply's status too high"),
         pytest.param(lambda _: Reply(204, b"x"), id="a reply's body where none may be"),
@@ -487,7 +487,9 @@ def test_nothing_is_queued_if_one_thing_is_no_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [Reply(502), NoConnection(), NoAnswer(), LostAnswer(), DrippedAnswer(0.1)], ids=repr
+    "fault",
+    [Reply(502), NoConnection(), NoResponse(), LostResponse(), DrippedResponse(0.1)],
+    ids=repr,
 )
 def test_a_fault_is_a_value(fault: Fault) -> None:
     assert pickle.loads(pickle.dumps(fault)) == fault  # noqa: S301 - our own bytes

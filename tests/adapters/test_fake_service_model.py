@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from firecrawl_interact.adapters.fake_service import FakeService
-from firecrawl_interact.adapters.faults import (
-    DrippedAnswer,
+from firecrawl_interact.adapters.fake_service.faults import (
+    DrippedResponse,
     Fault,
-    LostAnswer,
-    NoAnswer,
+    LostResponse,
     NoConnection,
+    NoResponse,
     Reply,
 )
 from firecrawl_interact.adapters.in_memory import InMemoryTransport
@@ -33,7 +33,16 @@ TIMEOUT = 90.0
 
 seconds = st.integers(0, 5_000_000).map(lambda milliseconds: milliseconds / 1000)
 faults = st.sampled_from(
-    [None, None, None, Reply(502), NoConnection(), NoAnswer(), LostAnswer(), DrippedAnswer(1e-6)]
+    [
+        None,
+        None,
+        None,
+        Reply(502),
+        NoConnection(),
+        NoResponse(),
+        LostResponse(),
+        DrippedResponse(1e-6),
+    ]
 )
 
 
@@ -100,11 +109,11 @@ class Users(RuleBasedStateMachine):
                 with pytest.raises(ConnectFailedError):
                     self.transport.send(request, TIMEOUT)
                 return
-            case NoAnswer():
+            case NoResponse():
                 with pytest.raises(TimedOutError):
                     self.transport.send(request, TIMEOUT)
                 self.now += TIMEOUT
-            case LostAnswer():
+            case LostResponse():
                 self.expected_status(session_id, api_key)
                 with pytest.raises(ConnectionLostError):
                     self.transport.send(request, TIMEOUT)

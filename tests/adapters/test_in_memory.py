@@ -9,11 +9,11 @@ from collections.abc import Callable, Coroutine
 import pytest
 
 from firecrawl_interact.adapters.fake_service import FakeService
-from firecrawl_interact.adapters.faults import (
-    DrippedAnswer,
-    LostAnswer,
-    NoAnswer,
+from firecrawl_interact.adapters.fake_service.faults import (
+    DrippedResponse,
+    LostResponse,
     NoConnection,
+    NoResponse,
     Reply,
 )
 from firecrawl_interact.adapters.in_memory import AsyncInMemoryTransport, InMemoryTransport
@@ -105,7 +105,7 @@ def test_no_connection_fails_at_once_and_reaches_nothing(send: Send) -> None:
 def test_no_answer_lasts_until_the_time_is_up_and_destroys_nothing(send: Send) -> None:
     service = FakeService()
     session_id = service.open_session()
-    service.queue(NoAnswer())
+    service.queue(NoResponse())
     with pytest.raises(TimedOutError):
         send(service, session_id, 90)
     assert service.monotonic() == 90
@@ -116,7 +116,7 @@ def test_no_answer_lasts_until_the_time_is_up_and_destroys_nothing(send: Send) -
 def test_a_lost_answer_is_a_lost_connection_after_the_service_acted(send: Send) -> None:
     service = FakeService(latency=0.25)
     session_id = service.open_session()
-    service.queue(LostAnswer())
+    service.queue(LostResponse())
     with pytest.raises(ConnectionLostError) as caught:
         send(service, session_id, 90)
     assert not caught.value.stale
@@ -127,7 +127,7 @@ def test_a_lost_answer_is_a_lost_connection_after_the_service_acted(send: Send) 
 
 def test_an_answer_lost_after_the_timeout_is_a_time_out(send: Send) -> None:
     service = FakeService(latency=70)
-    service.queue(LostAnswer())
+    service.queue(LostResponse())
     with pytest.raises(TimedOutError):
         send(service, "unknown", 30)
 
@@ -135,7 +135,7 @@ def test_an_answer_lost_after_the_timeout_is_a_time_out(send: Send) -> None:
 def test_a_dripped_answer_is_whole_if_its_bytes_fit_in_the_timeout(send: Send) -> None:
     service = FakeService(latency=10)
     session_id = service.open_session()
-    service.queue(DrippedAnswer(seconds_per_byte=0.5))
+    service.queue(DrippedResponse(seconds_per_byte=0.5))
     response = send(service, session_id, 90)
     assert response.status == 200
     assert service.monotonic() == 10 + 0.5 * len(response.body)
@@ -146,7 +146,7 @@ def test_a_dripped_answer_that_does_not_fit_is_a_time_out_after_the_service_acte
 ) -> None:
     service = FakeService()
     session_id = service.open_session()
-    service.queue(DrippedAnswer(seconds_per_byte=2))
+    service.queue(DrippedResponse(seconds_per_byte=2))
     with pytest.raises(TimedOutError):
         send(service, session_id, 90)
     assert service.monotonic() == 90

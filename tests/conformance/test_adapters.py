@@ -8,11 +8,11 @@ from firecrawl_interact.adapters import (
     InMemoryTransport,
     Urllib3Transport,
 )
-from firecrawl_interact.adapters.conformance import CASES, Case, MakeTransport, Over
+from firecrawl_interact.adapters.conformance import CASES, Case, Channel, MakeTransport
 
 pytestmark = pytest.mark.enable_socket
 
-ADAPTERS: list[tuple[str, MakeTransport, Over]] = [
+ADAPTERS: list[tuple[str, MakeTransport, Channel]] = [
     ("blocking", Urllib3Transport, "http"),
     ("blocking", Urllib3Transport, "https"),
     ("async", AiohttpTransport, "http"),
@@ -31,5 +31,5 @@ ADAPTERS: list[tuple[str, MakeTransport, Over]] = [
         if over in case.over and kind in case.kinds
     ],
 )
-def test_it_keeps_its_promise(case: Case, make_transport: MakeTransport, over: Over) -> None:
+def test_it_keeps_its_promise(case: Case, make_transport: MakeTransport, over: Channel) -> None:
     case.run(make_transport, over=over)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from firecrawl_interact.adapters.conformance import CASES, MakeTransport, Over, check
+from firecrawl_interact.adapters.conformance import CASES, Channel, MakeTransport, check
 
 from . import broken_transports as broken
 from .right_transport import RightTransport
@@ -304,5 +304,5 @@ def test_a_broken_asynchronous_transport_is_found(
 
 
 @pytest.mark.parametrize("over", ["http", "https"])
-def test_a_right_transport_keeps_every_promise(over: Over) -> None:
+def test_a_right_transport_keeps_every_promise(over: Channel) -> None:
     check(RightTransport, over=over)

@@ -28,7 +28,7 @@ def receipt(body: bytes) -> tuple[DeletionReceipt, list[logging.LogRecord]]:
     """Read a body that must be a receipt, and what was logged meanwhile."""
     request = wire.request(SESSION_ID, wire.headers(None))
     with log_records() as records:
-        outcome = wire.read(
+        outcome = wire.parse_response(
             Response(200, {}, body), request=request, session_id=SESSION_ID, attempts=3
         )
     assert isinstance(outcome, DeletionReceipt)

@@ -6,15 +6,15 @@ from firecrawl_interact import core
 from firecrawl_interact.core import (
     delete_many_sessions,
     delete_session,
-    ending,
     errors,
+    on_exit,
     receipt,
     retry,
     transport,
 )
 
 # The other modules are machinery: their names are not for users.
-FOR_USERS = [delete_many_sessions, delete_session, ending, errors, receipt, retry, transport]
+FOR_USERS = [delete_many_sessions, delete_session, errors, on_exit, receipt, retry, transport]
 
 
 def in_order(name: str) -> tuple[int, str]:

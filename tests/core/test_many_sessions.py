@@ -24,12 +24,12 @@ from firecrawl_interact.adapters import (
     AsyncInMemoryTransport,
     FakeService,
     InMemoryTransport,
-    LostAnswer,
-    NoAnswer,
+    LostResponse,
     NoConnection,
+    NoResponse,
     Reply,
 )
-from firecrawl_interact.adapters.fake_service import Answer
+from firecrawl_interact.adapters.fake_service import TimedResponse
 from firecrawl_interact.adapters.system_time import SystemTime
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
@@ -152,7 +152,7 @@ def test_what_is_no_id_is_an_outcome_among_the_others(
 def test_every_try_that_fails_for_a_moment_is_repeated(delete_many: DeleteMany) -> None:
     service = FakeService()
     mine = open_sessions(service, 5)
-    service.queue(Reply(503), NoConnection(), LostAnswer(), NoAnswer(), Reply(502))
+    service.queue(Reply(503), NoConnection(), LostResponse(), NoResponse(), Reply(502))
     result = delete_many(service, mine)
     assert len(result.receipts) == 5
     assert sum(receipt.attempts for receipt in result.receipts) == 10
@@ -797,10 +797,12 @@ def test_an_id_that_is_refused_for_ever_does_not_hold_up_the_others_for_ever(
     delete_many: DeleteMany,
 ) -> None:
     class Unfair(FakeService):
-        def answer(self, request: Request) -> Answer | NoConnection | NoAnswer | LostAnswer:
+        def respond(
+            self, request: Request
+        ) -> TimedResponse | NoConnection | NoResponse | LostResponse:
             if id_of(request) == "refused":
-                return Answer(Response(429, {"retry-after": "10"}, b""))
-            return super().answer(request)
+                return TimedResponse(Response(429, {"retry-after": "10"}, b""))
+            return super().respond(request)
 
     service = Unfair()
     mine = open_sessions(service, 100)
@@ -816,12 +818,12 @@ def test_an_id_that_is_refused_for_ever_does_not_hold_up_the_others_for_ever(
 class Down(FakeService):
     """Meets every request with the same fault, and counts them."""
 
-    def __init__(self, fault: Answer | NoConnection | NoAnswer) -> None:
+    def __init__(self, fault: TimedResponse | NoConnection | NoResponse) -> None:
         super().__init__()
         self.count = 0
         self._fault = fault
 
-    def answer(self, request: Request) -> Answer | NoConnection | NoAnswer | LostAnswer:
+    def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
         self.count += 1
         return self._fault
 
@@ -830,14 +832,14 @@ class Down(FakeService):
 @pytest.mark.parametrize(
     ("fault", "most", "kind", "fate"),
     [
-        (Answer(Response(503, {}, b"")), 1_020, ServiceUnavailableError, UNKNOWN),
+        (TimedResponse(Response(503, {}, b"")), 1_020, ServiceUnavailableError, UNKNOWN),
         (NoConnection(), 1_020, UnreachableError, UNTOUCHED),
-        (NoAnswer(), 1_010, UnreachableError, UNKNOWN),
+        (NoResponse(), 1_010, UnreachableError, UNKNOWN),
     ],
     ids=["unavailable", "unreachable", "silent"],
 )
 def test_an_outage_costs_little_more_than_one_request_a_session(
-    fault: Answer | NoConnection | NoAnswer,
+    fault: TimedResponse | NoConnection | NoResponse,
     most: int,
     kind: type[DeleteSessionError],
     fate: SessionFate,
@@ -857,10 +859,10 @@ class NowAndThen(FakeService):
         super().__init__()
         self._count = itertools.count(1)
 
-    def answer(self, request: Request) -> Answer | NoConnection | NoAnswer | LostAnswer:
+    def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
         if next(self._count) % 10 == 0:
-            return Answer(Response(503, {}, b""))
-        return super().answer(request)
+            return TimedResponse(Response(503, {}, b""))
+        return super().respond(request)
 
 
 @both_ways

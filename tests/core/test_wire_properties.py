@@ -27,7 +27,7 @@ REQUEST = wire.request(SESSION_ID, wire.headers(API_KEY))
 
 
 def read(response: Response) -> DeletionReceipt | ResponseError:
-    return wire.read(response, request=REQUEST, session_id=SESSION_ID, attempts=1)
+    return wire.parse_response(response, request=REQUEST, session_id=SESSION_ID, attempts=1)
 
 
 def is_receipt(body: bytes) -> bool:
@@ -227,7 +227,9 @@ def read_all():
             deep = opening * count + b"1" + closing * count
             for body in (deep, b'{"success":true,"x":' + deep + b"}", b'{"status":' + deep + b"}",
                          b'{"success":true,"status":' + deep + b"}", b'{"success":' + deep + b"}"):
-                wire.read(Response(200, {}, body), request=REQUEST, session_id="s", attempts=1)
+                wire.parse_response(
+                    Response(200, {}, body), request=REQUEST, session_id="s", attempts=1
+                )
     print("alive")
 
 threading.stack_size(128 * 1024)

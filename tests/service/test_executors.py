@@ -16,7 +16,7 @@ from dask.distributed import Client, LocalCluster
 from firecrawl_interact.adapters import (
     FakeService,
     LoopbackService,
-    LostAnswer,
+    LostResponse,
     Reply,
     Urllib3Transport,
 )
@@ -134,7 +134,7 @@ def test_what_another_process_could_not_do_is_tried_again(
     service: FakeService, loopback: LoopbackService, processes: ProcessPoolExecutor
 ) -> None:
     mine = open_sessions(service, 2)
-    service.queue(Reply(503), LostAnswer())
+    service.queue(Reply(503), LostResponse())
     with Urllib3Transport(loopback.api_url) as transport:
         delete_session = DeleteSession(transport, KEY, retry=RetryPolicy(first_pause=0))
         outcomes = list(DeleteManySessions(delete_session, executor=processes)(mine))
@@ -201,7 +201,7 @@ def test_a_process_that_dies_leaves_fates_unknown_and_fails_the_run() -> None:
 
 def test_dask_destroys_many_sessions(service: FakeService, loopback: LoopbackService) -> None:
     mine = open_sessions(service, 20)
-    service.queue(Reply(503), LostAnswer())
+    service.queue(Reply(503), LostResponse())
     with (
         LocalCluster(  # type: ignore[no-untyped-call]  # Dask says nothing here
             n_workers=1,

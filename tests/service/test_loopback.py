@@ -14,13 +14,13 @@ import msgspec
 import pytest
 
 from firecrawl_interact.adapters.fake_service import FakeService
-from firecrawl_interact.adapters.faults import (
-    DrippedAnswer,
+from firecrawl_interact.adapters.fake_service.faults import (
+    DrippedResponse,
     FakeServiceError,
     Fault,
-    LostAnswer,
-    NoAnswer,
+    LostResponse,
     NoConnection,
+    NoResponse,
     Reply,
 )
 from firecrawl_interact.adapters.in_memory import InMemoryTransport
@@ -264,7 +264,7 @@ class TestFaults:
 
     def test_no_answer_is_silence_and_destroys_nothing(self, service: FakeService) -> None:
         session_id = service.open_session()
-        service.queue(NoAnswer())
+        service.queue(NoResponse())
         with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
             client.settimeout(0.05)
             client.sendall(plain_delete(session_id))
@@ -276,7 +276,7 @@ class TestFaults:
         self, service: FakeService
     ) -> None:
         session_id = service.open_session()
-        service.queue(LostAnswer())
+        service.queue(LostResponse())
         with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
             client.sendall(plain_delete(session_id))
             assert client.recv(65536) == b""
@@ -284,7 +284,7 @@ class TestFaults:
 
     def test_a_dripped_answer_is_the_real_one_byte_by_byte(self, service: FakeService) -> None:
         session_id = service.open_session()
-        service.queue(DrippedAnswer(seconds_per_byte=0.0005))
+        service.queue(DrippedResponse(seconds_per_byte=0.0005))
         with LoopbackService(service) as loopback, connected(loopback) as connection:
             began = time.monotonic()
             status, receipt = delete(connection, session_id)
@@ -293,7 +293,7 @@ class TestFaults:
             assert delete(connection, session_id)[0] == 200
 
     def test_a_drip_begins_with_the_status_line(self, service: FakeService) -> None:
-        service.queue(DrippedAnswer(seconds_per_byte=60))
+        service.queue(DrippedResponse(seconds_per_byte=60))
         with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
             client.sendall(plain_delete("unknown"))
             assert client.recv(65536) == b"H"
@@ -329,7 +329,12 @@ class TestLeaving:
 
     @pytest.mark.parametrize(
         ("fault", "latency"),
-        [(NoAnswer(), 0.0), (DrippedAnswer(3600), 0.0), (None, 3600.0), (LostAnswer(), 3600.0)],
+        [
+            (NoResponse(), 0.0),
+            (DrippedResponse(3600), 0.0),
+            (None, 3600.0),
+            (LostResponse(), 3600.0),
+        ],
     )
     def test_does_not_wait_for_an_answer_that_is_due(
         self, fault: Fault | None, latency: float

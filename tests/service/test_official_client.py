@@ -19,7 +19,7 @@ from firecrawl.v2.utils.error_handler import (  # type: ignore[import-untyped]  
 )
 
 from firecrawl_interact.adapters.fake_service import FakeService
-from firecrawl_interact.adapters.faults import LostAnswer, Reply
+from firecrawl_interact.adapters.fake_service.faults import LostResponse, Reply
 from firecrawl_interact.adapters.loopback import LoopbackService
 
 pytestmark = pytest.mark.enable_socket
@@ -74,7 +74,7 @@ def test_it_reads_the_receipt_after_an_answer_was_lost(
     service: FakeService, client: Firecrawl
 ) -> None:
     session_id = service.open_session()
-    service.queue(LostAnswer())
+    service.queue(LostResponse())
     assert client.delete_browser(session_id).success
     assert len(service.requests) == 2
 

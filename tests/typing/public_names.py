@@ -11,14 +11,14 @@ from firecrawl_interact.adapters import (
     AiohttpTransport,
     AsyncInMemoryTransport,
     AsyncSystemTime,
-    DrippedAnswer,
+    DrippedResponse,
     FakeService,
     FakeServiceError,
     InMemoryTransport,
     LoopbackService,
-    LostAnswer,
-    NoAnswer,
+    LostResponse,
     NoConnection,
+    NoResponse,
     Reply,
     SystemTime,
     Urllib3Transport,
@@ -27,20 +27,20 @@ from firecrawl_interact.adapters import (
 from firecrawl_interact.core import (
     MAX_BODY_BYTES,
     AsyncDeleteManySessions,
+    AsyncDeleteOnExit,
     AsyncDeleteSession,
     AsyncDeletions,
-    AsyncEnding,
     AsyncTransport,
     BadRequestError,
     BadResponseError,
     ConnectFailedError,
     ConnectionLostError,
     DeleteManySessions,
+    DeleteOnExit,
     DeleteSession,
     DeleteSessionError,
     DeletionReceipt,
     Deletions,
-    Ending,
     ForbiddenError,
     InvalidApiKeyError,
     InvalidSessionIdError,
@@ -125,13 +125,13 @@ def takes_the_settings_of_a_call(transport: Transport) -> None:
 
 def destroys_a_session_when_a_block_ends(delete_session: DeleteSession) -> None:
     with delete_session.on_exit("session-1") as ending:
-        assert_type(ending, Ending)
+        assert_type(ending, DeleteOnExit)
     assert_type(ending.receipt, DeletionReceipt | None)
 
 
 async def destroys_it_and_awaits_that(delete_session: AsyncDeleteSession) -> None:
     async with delete_session.on_exit(uuid.uuid4()) as ending:
-        assert_type(ending, AsyncEnding)
+        assert_type(ending, AsyncDeleteOnExit)
     assert_type(ending.receipt, DeletionReceipt | None)
 
 
@@ -260,9 +260,9 @@ def sets_up_a_fake() -> None:
     service.queue(
         Reply(502, b"", {}),
         NoConnection(),
-        NoAnswer(),
-        LostAnswer(),
-        DrippedAnswer(seconds_per_byte=2),
+        NoResponse(),
+        LostResponse(),
+        DrippedResponse(seconds_per_byte=2),
     )
     with LoopbackService(service) as loopback:
         assert_type(loopback.api_url, str)

@@ -1,0 +1,5 @@
+"""`python -m firecrawl_interact.adapters.cli` is the command."""
+
+from . import main
+
+main()

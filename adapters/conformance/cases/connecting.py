@@ -1,0 +1,124 @@
+"""Cases in which no connection comes about, so that nothing can have reached the service."""
+
+import concurrent.futures
+import socket
+import unittest
+import unittest.mock
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ...fake_service.faults import NoConnection
+from ..case import EVERYWHERE, Case
+from ..expectations import NOT_SENT, require
+from ..harness import Harness
+from ..scenarios import SHORT
+from ..server import FaultServer
+
+_NOT_SENT = "no connection is a ConnectFailedError, for nothing reached the service"
+
+
+def _refused(harness: Harness) -> None:
+    service = harness.service(in_memory=NoConnection(), listening=False)
+    driver = harness.transport(service)
+    harness.require_failure(driver.exchange(harness.path()), NOT_SENT)
+    require(not service.requests, "a request that reached the service")
+    if isinstance(service, FaultServer):
+        service.listen()
+    harness.require_healthy(driver, service)
+
+
+def _unanswered(harness: Harness) -> None:
+    server = harness.server(listening=False)
+    driver = harness.transport(server)
+    with _full_backlog(server):
+        harness.require_failure(driver.exchange(harness.path(), SHORT), NOT_SENT)
+    server.listen()
+    harness.require_healthy(driver, server)
+
+
+def _name_without_address(harness: Harness) -> None:
+    name = "service.invalid"  # RFC 2606, 2: there is no such name.
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    try:
+        pool.submit(socket.getaddrinfo, name, 443).result(timeout=SHORT)
+    except socket.gaierror:
+        pass
+    except TimeoutError:
+        raise unittest.SkipTest("the resolver is slow to say that a name is unknown") from None
+    else:
+        raise unittest.SkipTest("the resolver knows even a name that cannot exist")
+    finally:
+        pool.shutdown(wait=False)
+    driver = harness.transport(harness.server(), api_url=f"https://{name}")
+    harness.require_failure(driver.exchange(harness.path()), NOT_SENT)
+
+
+def _first_address_is_dead(harness: Harness) -> None:
+    server, dead = harness.server(), harness.server(listening=False)
+    driver = harness.transport(server, api_url=_by_name(server))
+    with _several_addresses(dead.port, server.port):
+        harness.require_healthy(driver, server)
+
+
+def _all_addresses_hang(harness: Harness) -> None:
+    server = harness.server(listening=False)
+    driver = harness.transport(server, api_url=_by_name(server))
+    with _full_backlog(server), _several_addresses(*[server.port] * 4):
+        harness.require_failure(driver.exchange(harness.path(), SHORT), NOT_SENT)
+    server.listen()
+    harness.require_healthy(driver, server)
+
+
+def _by_name(server: FaultServer) -> str:
+    return server.api_url.replace("127.0.0.1", "localhost")
+
+
+@contextmanager
+def _full_backlog(server: FaultServer) -> Iterator[None]:
+    waiting = server.fill_backlog()
+    if not waiting:
+        raise unittest.SkipTest("a server whose backlog is full can be connected to, here")
+    try:
+        yield
+    finally:
+        for sock in waiting:
+            sock.close()
+
+
+@contextmanager
+def _several_addresses(*ports: int) -> Iterator[None]:
+    """Let localhost have several addresses: this machine's, with one port each."""
+    getaddrinfo = socket.getaddrinfo
+
+    # Any: whatever getaddrinfo takes and returns is handed through.
+    def look_up(host: str | bytes | None, *arguments: Any, **more: Any) -> list[Any]:
+        if host not in ("localhost", b"localhost"):
+            return list(getaddrinfo(host, *arguments, **more))
+        kind = socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, ""
+        return [(*kind, ("127.0.0.1", port)) for port in ports]
+
+    with unittest.mock.patch("socket.getaddrinfo", look_up):
+        yield
+
+
+CASES = [
+    Case("a-refused-connection-was-not-sent", _NOT_SENT, _refused, EVERYWHERE),
+    Case("an-unanswered-connect-was-not-sent", _NOT_SENT, _unanswered),
+    Case(
+        "a-name-without-address-was-not-sent",
+        _NOT_SENT,
+        _name_without_address,
+        frozenset({"https"}),
+    ),
+    Case(
+        "every-address-of-a-name-is-tried",
+        "a host whose first address is dead is reached at its next one",
+        _first_address_is_dead,
+    ),
+    Case(
+        "all-addresses-of-a-name-share-one-time-out",
+        "a host with several addresses gets no more time than one with a single address",
+        _all_addresses_hang,
+    ),
+]

@@ -1,0 +1,126 @@
+"""Cases about the request itself: what goes out is what was asked for, and nothing besides."""
+
+import tempfile
+from pathlib import Path
+
+from .. import wire_faults
+from ..case import EVERYWHERE, Case
+from ..driver import HEADERS
+from ..expectations import require
+from ..harness import Harness, environment, require_one_request, require_own
+
+_PATHS = (
+    "/v2/echo/%2E%2E/a",
+    "/v2/echo/%2e%2e/b",
+    "/v2/echo/%2F",
+    "/v2/echo/%2f",
+    "/v2/echo/%25",
+    "/v2/echo/%252E",
+    "/v2/echo/%3F%23",
+    "/v2/echo/%41~%7E",
+    "/v2/echo/%20+",
+    "/v2/echo/%C3%A9%e2%82%ac",
+    "/v2/echo/%00",
+    "/v2/echo/a;b=c,d@e:f!$&'()*",
+)
+
+
+def _sends_paths_as_they_are(harness: Harness) -> None:
+    service = harness.service()
+    driver = harness.transport(service)
+    for path in _PATHS:
+        driver.exchange(path)
+        targets = [request.target for request in service.requests]
+        require(targets[-1:] == [path], f"{targets[-1:]} for the path {path}")
+
+
+def _keeps_the_prefix(harness: Harness) -> None:
+    server = harness.server()
+    for prefix, slash in (("/api/v9%2E", ""), ("/api", "/"), ("", "/")):
+        driver = harness.transport(server, api_url=server.api_url + prefix + slash)
+        path = harness.path()
+        require_own(driver.exchange(path), path)
+        target = require_one_request(server, path).target
+        require(target == prefix + path, f"{target} for {path} below {prefix}{slash}")
+
+
+def _sends_headers_as_they_are(harness: Harness) -> None:
+    server = harness.server()
+    driver = harness.transport(server)
+    headers = {**HEADERS, "X-Mixed-CASE": 'a: b;  c=\t"d"'}
+    path = harness.path()
+    require_own(driver.exchange(path, headers=headers), path)
+    request = require_one_request(server, path)
+    line = request.head.split("\r\n")[0]
+    require(line == f"DELETE {path} HTTP/1.1", f"the request line {line!r}")
+    for name, value in headers.items():
+        require(request.values(name) == [value], f"{name}: {request.values(name)}")
+    require(request.values("host") == [server.authority], f"Host: {request.values('host')}")
+    for name in ("cookie", "proxy-authorization", "transfer-encoding"):
+        require(not request.values(name), f"{name}: {request.values(name)}")
+    require(request.values("content-length") in ([], ["0"]), "a request that announces a body")
+
+
+def _sends_no_credential_of_its_own(harness: Harness) -> None:
+    server = harness.server()
+    driver = harness.transport(server)
+    path = harness.path()
+    require_own(driver.exchange(path, headers={"Accept": "application/json"}), path)
+    credentials = require_one_request(server, path).values("authorization")
+    require(not credentials, f"Authorization: {credentials}")
+
+
+def _forgets_cookies(harness: Harness) -> None:
+    server = harness.server(wire_faults.sets_a_cookie)
+    driver = harness.transport(server)
+    path = harness.path()
+    require_own(driver.exchange(path), path)
+    cookies = harness.require_healthy(driver, server).values("cookie")
+    require(not cookies, f"Cookie: {cookies}")
+
+
+def _ignores_netrc_and_proxies(harness: Harness) -> None:
+    server, proxy = harness.server(), harness.server()
+    variables: dict[str, str | None] = {"http_proxy": proxy.api_url}
+    if harness.over == "http":  # Channel https a proxy of the environment is honoured.
+        variables["all_proxy"] = proxy.api_url
+    with tempfile.TemporaryDirectory() as home:
+        netrc = Path(home) / ".netrc"
+        netrc.write_text("machine 127.0.0.1 login user password secret\n")
+        netrc.chmod(0o600)
+        with environment({**variables, "netrc": str(netrc), "home": home}):
+            request = harness.require_healthy(harness.transport(server), server)
+    credentials = request.values("authorization")
+    require(credentials == [HEADERS["Authorization"]], f"Authorization: {credentials}")
+    require(proxy.connections == 0, "a connection to the proxy of the environment")
+
+
+CASES = [
+    Case(
+        "escapes-in-a-path-stay-as-they-are",
+        "a path is percent-encoded already and goes out as it is",
+        _sends_paths_as_they_are,
+        EVERYWHERE,
+    ),
+    Case(
+        "the-prefix-of-the-service-is-kept",
+        "paths go below the prefix of api_url, whether or not that ends with a slash",
+        _keeps_the_prefix,
+    ),
+    Case(
+        "headers-go-out-as-they-are",
+        "the request goes out with its headers as they are, and without a body",
+        _sends_headers_as_they_are,
+    ),
+    Case(
+        "no-credential-is-made-up",
+        "a request without Authorization goes out without it",
+        _sends_no_credential_of_its_own,
+    ),
+    Case("cookies-are-not-kept", "no cookie is kept for the next request", _forgets_cookies),
+    Case(
+        "netrc-and-proxies-of-the-environment-stay-out",
+        "netrc touches no request, and plain http to this machine goes through no proxy",
+        _ignores_netrc_and_proxies,
+    ),
+]

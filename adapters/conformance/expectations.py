@@ -1,0 +1,121 @@
+"""What may come of an exchange, and how it is told when something else came."""
+
+import traceback
+from typing import TypeAlias
+
+import msgspec
+
+from firecrawl_interact.core.transport import (
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    Response,
+    TimedOutError,
+    TransportError,
+)
+
+Outcome: TypeAlias = Response | TransportError
+
+KINDS = (ConnectFailedError, TimedOutError, ConnectionLostError, BadResponseError)
+
+_LONGEST_MESSAGE = 1000
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One way in which an exchange may fail."""
+
+    kind: type[TransportError]
+    transient: bool | None = None
+    """Whether repeating can help; None: either will do."""
+    stale: bool = False
+    caused: bool = False
+    """Whether a library's own exception is behind it, and must be the cause."""
+
+    def __str__(self) -> str:
+        marks = [self.kind.__name__]
+        if self.transient is not None:
+            marks.append("transient" if self.transient else "not transient")
+        if self.stale:
+            marks.append("stale")
+        return ", ".join(marks)
+
+    def matches(self, outcome: Outcome) -> bool:
+        """Tell whether this is how it failed."""
+        return (
+            isinstance(outcome, self.kind)
+            and self.transient in (None, outcome.transient)
+            and getattr(outcome, "stale", False) == self.stale
+        )
+
+
+NOT_SENT = Failure(ConnectFailedError, transient=True, caused=True)
+NOT_TRUSTED = Failure(ConnectFailedError, transient=False, caused=True)
+CLOSED = Failure(ConnectFailedError, transient=False)
+TIMED_OUT = Failure(TimedOutError, transient=True)
+LOST = Failure(ConnectionLostError, transient=True)
+RESET = Failure(ConnectionLostError, transient=True, caused=True)
+STALE = Failure(ConnectionLostError, transient=True, stale=True)
+BAD = Failure(BadResponseError, transient=True)
+UNWANTED = Failure(BadResponseError, transient=False)
+BAD_OR_UNWANTED = Failure(BadResponseError)
+
+
+def require_response(outcome: Outcome, call: str = "the call") -> Response:
+    """Check that an exchange ended with an answer, and return it."""
+    if isinstance(outcome, Response):
+        return outcome
+    raise AssertionError(f"{call} ended in {describe(outcome)}")
+
+
+def require(promise_is_kept: bool, seen: str) -> None:
+    """Raise an AssertionError that tells what was seen, unless the promise is kept."""
+    if not promise_is_kept:
+        raise AssertionError(seen)
+
+
+def describe(outcome: object) -> str:
+    """Tell in a few words what came out of `send`."""
+    if isinstance(outcome, Response):
+        return f"an answer of status {outcome.status} with {len(outcome.body)} bytes"
+    text = f"{type(outcome).__name__}({str(outcome)[:200]!r})"
+    if isinstance(outcome, TransportError):
+        text += ", transient" if outcome.transient else ", not transient"
+        text += ", stale" if getattr(outcome, "stale", False) else ""
+    return text
+
+
+def require_failure(
+    outcome: Outcome, *expected: Failure, key: str, has_library: bool = True
+) -> None:
+    """Check that an exchange failed in one of the ways expected.
+
+    Args:
+        outcome: what came out of `send`.
+        expected: the ways in which it may fail.
+        key: the credential, which must not be told to anyone.
+        has_library: whether a library's exception must be behind a failure that is `caused`.
+    """
+    matching = [failure for failure in expected if failure.matches(outcome)]
+    if isinstance(outcome, Response) or not matching:
+        wanted = " or ".join(map(str, expected))
+        raise AssertionError(f"instead of {wanted}: {describe(outcome)}")
+    kinds = [kind for kind in KINDS if isinstance(outcome, kind)]
+    require(len(kinds) == 1, f"an error of {len(kinds)} kinds at once: {describe(outcome)}")
+    require(
+        outcome.sent is kinds[0].sent,
+        f"a {kinds[0].__name__} that says sent={outcome.sent}",
+    )
+    if has_library and all(failure.caused for failure in matching):
+        require(
+            outcome.__cause__ is not None, f"an error without its __cause__: {describe(outcome)}"
+        )
+    require(
+        0 < len(str(outcome)) <= _LONGEST_MESSAGE,
+        f"a message of {len(str(outcome))} characters",
+    )
+    told = "".join(traceback.format_exception(outcome))
+    chain: list[BaseException] = [outcome]
+    while error := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(error)
+    told += "".join(f"{error!r} {error} {error.args!r}" for error in chain)
+    require(key not in told, "the API key in the text of an error or of its causes")

@@ -1,0 +1,55 @@
+"""What can be made to go wrong with a `FakeService`: values for `FakeService.queue`."""
+
+import math
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*")
+_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+
+
+class FakeServiceError(Exception):
+    """The fake is set up in a way that cannot be meant. Never an answer of the service."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A fault: this answer instead of the service's own. The service does not act."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 200 <= self.status <= 999 or (self.body and self.status in (204, 304)):
+            raise FakeServiceError(f"no such answer can be sent: {self.status} with this body")
+        for name, value in self.headers.items():
+            if name.lower() in _FRAMING or not _HEADER.fullmatch(f"{name}: {value}"):
+                raise FakeServiceError(f"the header {name!r} is not one that a reply can set")
+
+
+class NoConnection(msgspec.Struct, frozen=True):
+    """A fault: nothing reaches the service, so the request is not recorded either."""
+
+
+class NoResponse(msgspec.Struct, frozen=True):
+    """A fault: silence until the client's time is up. The service does not act."""
+
+
+class LostResponse(msgspec.Struct, frozen=True):
+    """A fault: the service acts, and the connection ends before a byte of its answer."""
+
+
+class DrippedResponse(msgspec.Struct, frozen=True):
+    """A fault: the service acts, and its answer comes byte by byte."""
+
+    seconds_per_byte: float = 1.0
+    """Seconds between two bytes. In memory only the bytes of the body count."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.seconds_per_byte < math.inf:
+            raise FakeServiceError(f"no answer can drip {self.seconds_per_byte!r} s a byte")
+
+
+Fault = Reply | NoConnection | NoResponse | LostResponse | DrippedResponse

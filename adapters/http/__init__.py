@@ -1,0 +1,1 @@
+"""What every HTTP transport needs, whatever library carries its requests."""

@@ -1,0 +1,300 @@
+"""What a user tells a transport is read as meant, or refused before anything is sent."""
+
+import ssl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firecrawl_interact.adapters.http.settings import (
+    ApiUrl,
+    Proxy,
+    check_count,
+    check_seconds,
+    check_ssl_context,
+    check_user_agent,
+    default_user_agent,
+    environment_proxy,
+    parse_api_url,
+    parse_proxy,
+)
+
+SERVICE = ApiUrl("https", "service.example", 443, "")
+
+
+@pytest.mark.parametrize(
+    ("api_url", "meaning"),
+    [
+        ("https://api.firecrawl.dev", ApiUrl("https", "api.firecrawl.dev", 443, "")),
+        ("HTTPS://Api.Firecrawl.Dev/", ApiUrl("https", "api.firecrawl.dev", 443, "")),
+        ("https://service:3002", ApiUrl("https", "service", 3002, "")),
+        ("https://service:", ApiUrl("https", "service", 443, "")),
+        ("https://a_b.c-d./x", ApiUrl("https", "a_b.c-d.", 443, "/x")),
+        ("https://service/prefix/%7Efire/", ApiUrl("https", "service", 443, "/prefix/%7Efire")),
+        ("https://[2001:DB8::0:1]:8443", ApiUrl("https", "[2001:db8::1]", 8443, "")),
+        ("http://localhost:3002", ApiUrl("http", "localhost", 3002, "")),
+        ("http://127.8.9.10", ApiUrl("http", "127.8.9.10", 80, "")),
+        ("http://[::1]/x", ApiUrl("http", "[::1]", 80, "/x")),
+    ],
+)
+def test_an_address_is_taken_apart(api_url: str, meaning: ApiUrl) -> None:
+    assert parse_api_url(api_url) == meaning
+
+
+@pytest.mark.parametrize(
+    "api_url",
+    [
+        "",
+        "/v2",
+        "service.example",
+        "localhost:3002",
+        "ftp://service.example",
+        "https:service.example",
+        "https:/service.example",
+        "https://",
+        "https:///v2",
+        "https://:443",
+        "https://user@service.example",
+        "https://:secret@service.example",
+        "https://service.example?",
+        "https://service.example/?a=b",
+        "https://service.example#",
+        "https://service.example/#a",
+        "https://service.example:0",
+        "https://service.example:65536",
+        "https://service.example:080080",
+        "https://service.example:-1",
+        "https://service.example:+1",
+        "https://service.example:1_0",
+        "https://service.example:x",
+        "https://service.example:1:2",
+        "https://service..example",
+        "https://.service.example",
+        f"https://{'a' * 64}.example",
+        "https://service%2Eexample",
+        "https://service\\.example",
+        "https://service,example",
+        "https://[::1",
+        "https://::1",
+        "https://[::1]x",
+        "https://[::g]",
+        "https://[fe80::1%25eth0]",
+        "https://[service]",
+        "https://service.example/a b",
+        "https://service.example/a\\b",
+        "https://service.example/%zz",
+        'https://service.example/"',
+        " https://service.example",
+        "https://service.example\n",
+        "https://ser\tvice.example",
+        "https://service.example/\x00",
+        "https://service.example/\x7f",
+        "https://s\u00e9rvice.example",
+        "https://service.example:\u0661",
+    ],
+)
+def test_what_cannot_be_an_address_is_refused(api_url: str) -> None:
+    with pytest.raises(ValueError, match="api_url"):
+        parse_api_url(api_url)
+
+
+@pytest.mark.parametrize("api_url", [None, 1, b"https://service.example", ["https://a"]])
+def test_an_address_that_is_no_string_is_refused(api_url: str) -> None:
+    with pytest.raises(TypeError, match="api_url"):
+        parse_api_url(api_url)
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused_and_what_is_read_reads_the_same_again(text: str) -> None:
+    for api_url in (text, f"https://{text}", f"https://service.example/{text}"):
+        try:
+            meaning = parse_api_url(api_url)
+        except ValueError:
+            continue
+        assert str(meaning).isascii()
+        assert parse_api_url(str(meaning)) == meaning
+
+
+@given(
+    st.sampled_from(["https://{}@service.example", "{}@service.example", "https:/{}@a", "{}@"]),
+    st.sampled_from([":secret", "user:secret", "secret", "a?secret", "a#secret", "a/secret"]),
+)
+def test_a_password_is_never_quoted(api_url: str, userinfo: str) -> None:
+    with pytest.raises(ValueError, match="api_url") as caught:
+        parse_api_url(api_url.format(userinfo))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "service.example",
+        "localhost.example",
+        "127.0.0.1.example",
+        "128.0.0.1",
+        "127.1",
+        "0.0.0.1",
+        "[::]",
+        "[::2]",
+        "[::ffff:127.0.0.1]",
+    ],
+)
+def test_plain_http_stays_on_this_machine_unless_allowed(host: str) -> None:
+    with pytest.raises(ValueError, match="allow_plain_http"):
+        parse_api_url(f"http://{host}")
+    assert parse_api_url(f"http://{host}", allow_plain_http=True).scheme == "http"
+
+
+@pytest.mark.parametrize(
+    ("proxy", "meaning"),
+    [
+        ("http://proxy:3128", Proxy("http://proxy:3128", None)),
+        ("http://proxy/", Proxy("http://proxy:80", None)),
+        ("https://proxy", Proxy("https://proxy:443", None)),
+        ("proxy.example:3128", Proxy("http://proxy.example:3128", None)),
+        ("user:pw@proxy:1", Proxy("http://proxy:1", "Basic dXNlcjpwdw==")),
+        ("http://us%40er:p%3Aw@proxy:1", Proxy("http://proxy:1", "Basic dXNAZXI6cDp3")),
+        ("http://user@[::1]:1", Proxy("http://[::1]:1", "Basic dXNlcjo=")),
+        ("http://%C3%A9:@proxy:1", Proxy("http://proxy:1", "Basic w6k6")),
+    ],
+)
+def test_a_proxy_is_taken_apart(proxy: str, meaning: Proxy) -> None:
+    assert parse_proxy(proxy) == meaning
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "",
+        "http://",
+        "socks5://user:secret@proxy:1080",
+        "http://user:secret@",
+        "http://user:secret@proxy:0",
+        "http://user:secret@proxy:99999",
+        "http://user:secret@proxy/path",
+        "http://user:secret@proxy?query",
+        "http://user:secret@proxy#fragment",
+        "http://user:se cret@proxy",
+        "http://user:secret@pro[xy",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(proxy: str) -> None:
+    with pytest.raises(ValueError, match="proxy") as caught:
+        parse_proxy(proxy)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_proxy_that_is_no_string_is_refused() -> None:
+    with pytest.raises(TypeError, match="proxy"):
+        parse_proxy(b"http://proxy")  # type: ignore[arg-type]  # that is the test
+
+
+def test_a_proxy_hides_its_password() -> None:
+    proxy = parse_proxy("http://user:secret@proxy:3128")
+    assert repr(proxy) == "Proxy('http://***@proxy:3128')"
+    assert str(proxy) == "http://***@proxy:3128"
+    assert list(proxy.__rich_repr__()) == [("url", "http://***@proxy:3128")]
+    assert str(parse_proxy("http://proxy:3128")) == "http://proxy:3128"
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_the_environment_names_the_proxy_for_https_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment_proxy(SERVICE) is None
+    monkeypatch.setenv("HTTP_PROXY", "http://other:1")
+    assert environment_proxy(SERVICE) is None
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
+    assert environment_proxy(SERVICE) == Proxy("http://proxy:1", None)
+    assert environment_proxy(parse_api_url("http://localhost")) is None
+
+
+@pytest.mark.parametrize("no_proxy", ["*", "service.example", "a,.example", "service.example:443"])
+def test_no_proxy_makes_exceptions(monkeypatch: pytest.MonkeyPatch, no_proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert environment_proxy(SERVICE) is None
+    elsewhere = environment_proxy(ApiUrl("https", "service.test", 443, ""))
+    assert (elsewhere is None) is (no_proxy == "*")
+
+
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://user:secret@proxy:1")
+    with pytest.raises(ValueError, match="the proxy of the environment is a socks5 one"):
+        environment_proxy(SERVICE)
+
+
+@given(st.floats(min_value=0, exclude_min=True, allow_infinity=False) | st.integers(min_value=1))
+def test_seconds_are_positive_and_finite(seconds: float) -> None:
+    check_seconds("timeout", seconds)
+
+
+@pytest.mark.parametrize("seconds", [0, -0.0, -1, float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_time_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        check_seconds("timeout", seconds)
+
+
+@pytest.mark.parametrize("seconds", [True, "1", None, 1j])
+def test_seconds_of_another_type_are_refused(seconds: float) -> None:
+    with pytest.raises(TypeError, match="timeout"):
+        check_seconds("timeout", seconds)
+
+
+def test_a_count_is_a_whole_number_from_one() -> None:
+    check_count("pool_size", 1)
+    for count in (0, -1):
+        with pytest.raises(ValueError, match="pool_size"):
+            check_count("pool_size", count)
+
+
+@pytest.mark.parametrize("count", [True, 1.0, "1", None])
+def test_a_count_of_another_type_is_refused(count: int) -> None:
+    with pytest.raises(TypeError, match="pool_size"):
+        check_count("pool_size", count)
+
+
+@pytest.mark.parametrize("verify_mode", [ssl.CERT_NONE, ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED])
+def test_an_ssl_context_that_does_not_verify_everything_is_refused(
+    verify_mode: ssl.VerifyMode,
+) -> None:
+    context = ssl.create_default_context()
+    check_ssl_context(context)
+    context.check_hostname = False
+    context.verify_mode = verify_mode
+    with pytest.raises(ValueError, match="verify"):
+        check_ssl_context(context)
+
+
+def test_an_ssl_context_for_which_a_certificate_is_optional_is_refused() -> None:
+    context = ssl.create_default_context()
+    context.verify_mode = ssl.CERT_OPTIONAL
+    with pytest.raises(ValueError, match="verify"):
+        check_ssl_context(context)
+
+
+def test_an_ssl_context_of_another_type_is_refused() -> None:
+    with pytest.raises(TypeError, match="ssl_context"):
+        check_ssl_context("ca.pem")  # type: ignore[arg-type]  # that is the test
+
+
+@pytest.mark.parametrize("user_agent", ["", " ", "a\r\nX: y", "a\n", "\x7f", "\u00e9"])
+def test_a_user_agent_that_cannot_be_sent_is_refused(user_agent: str) -> None:
+    with pytest.raises(ValueError, match="user_agent"):
+        check_user_agent(user_agent)
+
+
+def test_a_user_agent_of_another_type_is_refused() -> None:
+    with pytest.raises(TypeError, match="user_agent"):
+        check_user_agent(b"a")  # type: ignore[arg-type]  # that is the test
+
+
+def test_the_default_user_agent_can_be_sent() -> None:
+    assert default_user_agent().startswith("firecrawl-interact")
+    check_user_agent(default_user_agent())

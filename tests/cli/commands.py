@@ -1,0 +1,187 @@
+"""Runs of the command `firecrawl-interact`: in this process, as its own, and on a terminal."""
+
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+import pytest
+
+from firecrawl_interact.adapters import FakeService, LostResponse, NoConnection, NoResponse
+from firecrawl_interact.adapters.cli.commands import command
+from firecrawl_interact.adapters.fake_service import TimedResponse
+from firecrawl_interact.core import Request
+
+if sys.platform != "win32":
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+KEY = "fc-0123456789abcdef0123456789abcdef"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+COMMAND = [sys.executable, "-m", "firecrawl_interact.adapters.cli"]
+LONGEST_WAIT = 30  # seconds for what takes none
+on_unix = pytest.mark.skipif(
+    sys.platform == "win32", reason="it has other signals, and no pseudo-terminals"
+)
+
+
+class Finished(NamedTuple):
+    """What a finished command leaves behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def objects(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class WatchedService(FakeService):
+    """A service that lets a test wait for its requests, and hold its answers back."""
+
+    def __init__(self, api_keys: list[str], *, rate_limit: int | None = None) -> None:
+        super().__init__(api_keys, rate_limit=rate_limit)
+        self._arrivals = threading.Semaphore(0)
+        self.answers = threading.Event()
+        self.answers.set()
+
+    def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
+        answer = super().respond(request)
+        self._arrivals.release()
+        self.answers.wait(LONGEST_WAIT)
+        return answer
+
+    def await_requests(self, count: int) -> None:
+        for _ in range(count):
+            assert self._arrivals.acquire(timeout=LONGEST_WAIT)
+
+
+class Run:
+    """Runs the command in this process."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        self._capfd = capfd
+
+    def __call__(self, *arguments: str) -> Finished:
+        with pytest.raises(SystemExit) as end:
+            command(arguments, prog_name="firecrawl-interact")
+        assert isinstance(end.value.code, int)
+        return Finished(end.value.code, *self._capfd.readouterr())
+
+
+@contextlib.contextmanager
+def ctrl_c_reaches_processes() -> Iterator[None]:
+    """Start processes that do not inherit from this one that Ctrl-C is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Process(subprocess.Popen[str]):
+    """The command in a process of its own, with pipes."""
+
+    def __init__(self, *arguments: str) -> None:
+        pipe = subprocess.PIPE
+        with ctrl_c_reaches_processes():
+            super().__init__(
+                [*COMMAND, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1
+            )
+
+    def give(self, line: str) -> None:
+        assert self.stdin is not None
+        self.stdin.write(f"{line}\n")
+
+    def next_line(self) -> str:
+        assert self.stdout is not None
+        return self.stdout.readline()
+
+    def await_note(self, beginning: str) -> None:
+        """Read standard error until a line begins so."""
+        assert self.stderr is not None
+        for line in self.stderr:
+            if line.startswith(beginning):
+                return
+        raise AssertionError(f"it ended without {beginning!r}")
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C, and wait until it is heard."""
+        self.send_signal(signal.SIGINT)
+        self.await_note("Stopping")
+
+    def finish(self) -> Finished:
+        """Wait for its end. What was read before is not in it."""
+        out, err = self.communicate(timeout=LONGEST_WAIT)
+        return Finished(self.returncode, out, err)
+
+
+class Terminal:
+    """The command on a pseudo-terminal."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        columns: int = 80,
+        stdout: IO[bytes] | int | None = None,
+        stderr: IO[bytes] | None = None,
+    ) -> None:
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        environment = os.environ | {"TERM": "xterm-256color"}
+        environment.pop("COLUMNS", None)  # it would count for more than the terminal itself
+        with ctrl_c_reaches_processes():
+            self._process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                stdin=theirs,
+                stdout=stdout or theirs,
+                stderr=stderr or theirs,
+                env=environment,
+            )
+        os.close(theirs)
+        self._shown = b""
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def send_signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def await_text(self, text: str) -> None:
+        """Read what it sends until this is in it."""
+        while text.encode() not in self._shown:
+            assert self._read(), f"it ended without {text!r}: {self._shown!r}"
+
+    def finish(self) -> Finished:
+        """Wait for its end. `out` is all that it has sent to the terminal."""
+        try:
+            while self._read():
+                pass
+        finally:
+            os.close(self._ours)
+        return Finished(self._process.wait(LONGEST_WAIT), self._shown.decode(), "")
+
+    def _read(self) -> bool:
+        assert select.select([self._ours], [], [], LONGEST_WAIT)[0], "nothing comes"
+        try:
+            piece = os.read(self._ours, 65536)
+        except OSError:  # Linux's way to say that the other side has closed
+            piece = b""
+        self._shown += piece
+        return bool(piece)
+
+
+def rows(shown: str) -> list[str]:
+    """The lines that stay on the screen, without what moves or colours."""
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).splitlines()
+    return [line.rstrip() for line in lines if line.strip() and " gone, " not in line]

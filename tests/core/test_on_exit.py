@@ -1,0 +1,539 @@
+"""A session that ends with the block that used it, however the block ends."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from typing import Any, NamedTuple, Protocol
+
+import pytest
+
+from firecrawl_interact.core import (
+    AsyncDeleteOnExit,
+    AsyncDeleteSession,
+    DeleteOnExit,
+    DeleteSession,
+    DeleteSessionError,
+    DeletionReceipt,
+    InvalidSessionIdError,
+    RateLimitError,
+    Request,
+    Response,
+    RetryPolicy,
+    ServiceUnavailableError,
+    TimedOutError,
+    UnauthorizedError,
+    UnreachableError,
+)
+
+from . import virtual_time
+from .scripted_transport import (
+    API_KEY,
+    DESTROYED,
+    SESSION_ID,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    AsyncScriptedTransport,
+    ScriptedTransport,
+    answer,
+    run,
+)
+
+RECEIPT = DeletionReceipt(session_id=SESSION_ID)
+ONE_TRY = RetryPolicy(max_attempts=1)
+
+
+class Interruption(BaseException):
+    """What neither the library nor a program expects, as Ctrl-C or a cancellation."""
+
+
+class Left(NamedTuple):
+    """What is there after the block."""
+
+    ending: DeleteOnExit | AsyncDeleteOnExit
+    raised: BaseException | None
+
+
+class Leave(Protocol):
+    """One block, left in one of the two ways."""
+
+    def __call__(
+        self,
+        transport: ScriptedTransport,
+        block: Callable[[], object] = ...,
+        *,
+        retry: RetryPolicy = ...,
+    ) -> Left: ...
+
+
+def leave_blocking(
+    transport: ScriptedTransport,
+    block: Callable[[], object] = lambda: None,
+    *,
+    retry: RetryPolicy = ONE_TRY,
+) -> Left:
+    ending = DeleteSession(transport, API_KEY, retry=retry).on_exit(SESSION_ID)
+    try:
+        with ending as entered:
+            assert entered is ending
+            block()
+    except BaseException as raised:
+        return Left(ending, raised)
+    return Left(ending, None)
+
+
+def leave_awaited(
+    transport: ScriptedTransport,
+    block: Callable[[], object] = lambda: None,
+    *,
+    retry: RetryPolicy = ONE_TRY,
+) -> Left:
+    over = AsyncScriptedTransport(transport)
+    ending = AsyncDeleteSession(over, API_KEY, retry=retry).on_exit(SESSION_ID)
+
+    async def main() -> None:
+        async with ending as entered:
+            assert entered is ending
+            block()
+
+    try:
+        run(main())
+    except BaseException as raised:
+        return Left(ending, raised)
+    return Left(ending, None)
+
+
+both_ways = pytest.mark.parametrize(
+    "leave", [leave_blocking, leave_awaited], ids=["blocking", "awaited"]
+)
+
+
+def raising(error: BaseException) -> Callable[[], object]:
+    def block() -> object:
+        raise error
+
+    return block
+
+
+def notes(error: BaseException | None) -> list[str]:
+    return list(getattr(error, "__notes__", []))
+
+
+@both_ways
+def test_a_block_that_ends_leaves_a_receipt(leave: Leave) -> None:
+    transport = ScriptedTransport(DESTROYED)
+    left = leave(transport)
+    assert left.raised is None
+    assert left.ending.receipt == RECEIPT
+    assert left.ending.session_id == SESSION_ID
+    assert [request.path for request in transport.requests] == [f"/v2/interact/{SESSION_ID}"]
+
+
+@both_ways
+def test_nothing_is_sent_before_the_block_ends(leave: Leave) -> None:
+    transport = ScriptedTransport(DESTROYED)
+    sent: list[int] = []
+    leave(transport, lambda: sent.append(len(transport.requests)))
+    assert sent == [0]
+
+
+def test_in_the_block_there_is_no_receipt_yet() -> None:
+    with DeleteSession(ScriptedTransport(DESTROYED), API_KEY).on_exit(SESSION_ID) as ending:
+        assert ending.receipt is None
+
+
+def test_in_the_awaited_block_there_is_no_receipt_yet() -> None:
+    async def main() -> None:
+        over = AsyncScriptedTransport(ScriptedTransport(DESTROYED))
+        async with AsyncDeleteSession(over, API_KEY).on_exit(SESSION_ID) as ending:
+            assert ending.receipt is None
+
+    run(main())
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "error", [RuntimeError("the work failed"), KeyboardInterrupt(), SystemExit(3)], ids=repr
+)
+def test_what_the_block_raises_goes_on_and_the_session_is_destroyed(
+    error: BaseException, leave: Leave
+) -> None:
+    left = leave(ScriptedTransport(DESTROYED), raising(error))
+    assert left.raised is error
+    assert left.ending.receipt == RECEIPT
+    assert not notes(error)
+
+
+@both_ways
+def test_a_library_error_of_the_block_goes_on_like_any_other(leave: Leave) -> None:
+    error = UnauthorizedError("another session's", session_id="another", attempts=1)
+    left = leave(ScriptedTransport(DESTROYED), raising(error))
+    assert left.raised is error
+    assert left.ending.receipt == RECEIPT
+
+
+@both_ways
+def test_if_the_delete_fails_too_a_note_tells_the_id_and_the_fate(leave: Leave) -> None:
+    error = RuntimeError("the work failed")
+    left = leave(ScriptedTransport(UNAVAILABLE), raising(error))
+    assert left.raised is error
+    assert left.ending.receipt is None
+    (note,) = notes(error)
+    assert f"Session '{SESSION_ID}': HTTP 502" in note
+    assert "It may still be running and billing." in note
+    assert API_KEY not in note
+
+
+@both_ways
+def test_the_note_of_a_session_that_the_delete_did_not_touch_says_so(leave: Leave) -> None:
+    error = RuntimeError("the work failed")
+    leave(ScriptedTransport(UNAUTHORIZED), raising(error))
+    (note,) = notes(error)
+    assert "a running session bills on" in note
+
+
+@both_ways
+def test_if_only_the_delete_fails_its_error_is_raised(leave: Leave) -> None:
+    left = leave(ScriptedTransport(UNAVAILABLE))
+    assert isinstance(left.raised, ServiceUnavailableError)
+    assert left.ending.receipt is None
+    assert not notes(left.raised)
+
+
+@both_ways
+def test_the_delete_is_tried_again_as_its_policy_says(leave: Leave) -> None:
+    transport = ScriptedTransport(UNAVAILABLE, DESTROYED)
+    left = leave(transport, retry=RetryPolicy())
+    assert left.ending.receipt == DeletionReceipt(session_id=SESSION_ID, attempts=2)
+
+
+@both_ways
+@pytest.mark.parametrize("error", [None, RuntimeError("the work failed")], ids=repr)
+def test_the_delete_keeps_to_its_deadline(error: Exception | None, leave: Leave) -> None:
+    transport = ScriptedTransport(*[TimedOutError("silence")] * 9, busy=[1.0] * 9)
+    retry = RetryPolicy(max_attempts=9, attempt_timeout=90, deadline=240)
+    left = leave(transport, raising(error) if error else lambda: None, retry=retry)
+    assert isinstance(left.raised, type(error) if error else UnreachableError)
+    assert transport.now - transport.started <= 240
+
+
+@both_ways
+def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(leave: Leave) -> None:
+    transport = ScriptedTransport(answer(429, headers={"retry-after": "60"}))
+    left = leave(transport, retry=RetryPolicy(deadline=30))
+    assert isinstance(left.raised, RateLimitError)
+    assert not transport.sleeps
+
+
+@pytest.mark.parametrize("use_case", [DeleteSession, AsyncDeleteSession])
+def test_a_bad_id_is_refused_before_the_block(
+    use_case: type[DeleteSession] | type[AsyncDeleteSession],
+) -> None:
+    transport = ScriptedTransport()
+    delete_session: DeleteSession | AsyncDeleteSession
+    if use_case is DeleteSession:
+        delete_session = DeleteSession(transport, API_KEY)
+    else:
+        delete_session = AsyncDeleteSession(AsyncScriptedTransport(transport), API_KEY)
+    with pytest.raises(InvalidSessionIdError):
+        delete_session.on_exit("..")
+    assert not transport.requests
+
+
+@pytest.mark.parametrize("use_case", [DeleteSession, AsyncDeleteSession])
+def test_a_uuid_is_an_id_too(
+    use_case: type[DeleteSession] | type[AsyncDeleteSession],
+) -> None:
+    transport = ScriptedTransport()
+    delete_session: DeleteSession | AsyncDeleteSession
+    if use_case is DeleteSession:
+        delete_session = DeleteSession(transport, API_KEY)
+    else:
+        delete_session = AsyncDeleteSession(AsyncScriptedTransport(transport), API_KEY)
+    assert delete_session.on_exit(uuid.UUID(SESSION_ID)).session_id == SESSION_ID
+
+
+# Interrupted while the delete is under way
+
+
+@both_ways
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit(3), Interruption()])
+def test_an_interruption_of_the_delete_begins_it_once_more(
+    interruption: BaseException, leave: Leave
+) -> None:
+    transport = ScriptedTransport(interruption, DESTROYED)
+    left = leave(transport)
+    assert left.raised is interruption
+    assert left.ending.receipt == RECEIPT
+    assert not notes(interruption)
+
+
+@both_ways
+def test_the_delete_that_is_begun_once_more_has_a_deadline_of_its_own(leave: Leave) -> None:
+    transport = ScriptedTransport(
+        KeyboardInterrupt(), *[TimedOutError("silence")] * 9, busy=[1.0] * 10
+    )
+    retry = RetryPolicy(max_attempts=9, attempt_timeout=90, deadline=240)
+    left = leave(transport, retry=retry)
+    assert isinstance(left.raised, KeyboardInterrupt)
+    assert transport.now - transport.began[1] <= 240
+
+
+@both_ways
+def test_an_interruption_takes_the_place_of_what_the_block_raised(leave: Leave) -> None:
+    error, interruption = RuntimeError("the work failed"), KeyboardInterrupt()
+    left = leave(ScriptedTransport(interruption, DESTROYED), raising(error))
+    assert left.raised is interruption
+    assert interruption.__context__ is error
+    assert left.ending.receipt == RECEIPT
+
+
+@both_ways
+def test_if_it_fails_once_more_the_note_is_on_the_interruption(leave: Leave) -> None:
+    error, interruption = RuntimeError("the work failed"), KeyboardInterrupt()
+    left = leave(ScriptedTransport(interruption, UNAVAILABLE), raising(error))
+    assert left.raised is interruption
+    assert left.ending.receipt is None
+    (note,) = notes(interruption)
+    assert SESSION_ID in note
+    assert "It may still be running and billing." in note
+    assert not notes(error)
+
+
+@both_ways
+def test_a_second_interruption_is_taken_at_its_word(leave: Leave) -> None:
+    first, second = KeyboardInterrupt("first"), KeyboardInterrupt("second")
+    transport = ScriptedTransport(first, second)  # a third request would fail
+    left = leave(transport)
+    assert left.raised is second
+    assert second.__context__ is first
+    assert left.ending.receipt is None
+
+
+@both_ways
+@pytest.mark.parametrize("fault", [RuntimeError("a bug"), GeneratorExit()], ids=repr)
+def test_a_fault_of_the_transport_passes_and_nothing_is_begun_again(
+    fault: BaseException, leave: Leave
+) -> None:
+    transport = ScriptedTransport(fault)  # a second request would fail
+    left = leave(transport)
+    assert left.raised is fault
+    assert left.ending.receipt is None
+
+
+# The block is part of a generator or coroutine that is closed
+
+
+def test_closing_a_generator_destroys_its_session() -> None:
+    endings: list[DeleteOnExit] = []
+
+    def work() -> Generator[None]:
+        delete_session = DeleteSession(ScriptedTransport(DESTROYED), API_KEY)
+        with delete_session.on_exit(SESSION_ID) as ending:
+            endings.append(ending)
+            yield
+
+    working = work()
+    next(working)
+    working.close()
+    assert endings[0].receipt == RECEIPT
+
+
+def test_closing_an_asynchronous_generator_destroys_its_session() -> None:
+    async def main() -> AsyncDeleteOnExit:
+        transport = AsyncScriptedTransport(ScriptedTransport(DESTROYED))
+        ending = AsyncDeleteSession(transport, API_KEY).on_exit(SESSION_ID)
+
+        async def work() -> AsyncGenerator[None]:
+            async with ending:
+                yield
+
+        working = work()
+        await anext(working)
+        await working.aclose()
+        return ending
+
+    assert run(main()).receipt == RECEIPT
+
+
+def test_a_coroutine_that_is_closed_during_the_delete_begins_nothing_again() -> None:
+    transport = ScriptedTransport(DESTROYED)
+    ending = AsyncDeleteSession(AsyncScriptedTransport(transport), API_KEY).on_exit(SESSION_ID)
+
+    async def main() -> None:
+        async with ending:
+            pass
+
+    coroutine = main()
+    coroutine.send(None)
+    coroutine.close()  # is a RuntimeError if the coroutine goes on
+    assert not transport.requests
+    assert ending.receipt is None
+
+
+# Cancelled
+
+
+class SlowService:
+    """Takes ten seconds for a request, on the clock of the event loop."""
+
+    def __init__(self, response: Response = DESTROYED) -> None:
+        self.began: list[float] = []
+        self.ended: list[float] = []
+        self._response = response
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        self.began.append(virtual_time.now())
+        await asyncio.sleep(10)
+        self.ended.append(virtual_time.now())
+        return self._response
+
+    def monotonic(self) -> float:
+        return virtual_time.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def on_exit(self) -> AsyncDeleteOnExit:
+        return AsyncDeleteSession(self, API_KEY, retry=ONE_TRY).on_exit(SESSION_ID)
+
+
+async def work(ending: AsyncDeleteOnExit, seconds: float = 100) -> None:
+    async with ending:
+        await asyncio.sleep(seconds)
+
+
+def cancelled_at(*times: float) -> Callable[[Awaitable[None]], Coroutine[Any, Any, None]]:
+    """Run something, cancelling it at these times."""
+
+    async def main(coroutine: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(coroutine)
+        for time in times:
+            asyncio.get_running_loop().call_at(time, task.cancel)
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    return main
+
+
+def test_a_cancelled_block_still_destroys_its_session() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+    virtual_time.run(cancelled_at(3)(work(ending)))
+    assert (service.began, service.ended) == ([3], [13])
+    assert ending.receipt == RECEIPT
+
+
+def test_a_block_that_ran_out_of_time_still_destroys_its_session() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await work(ending)
+
+    virtual_time.run(main())
+    assert (service.began, service.ended) == ([3], [13])
+    assert ending.receipt == RECEIPT
+
+
+def test_a_block_in_a_task_group_that_is_aborted_still_destroys_its_session() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+
+    async def fail() -> None:
+        await asyncio.sleep(3)
+        raise RuntimeError("a sibling failed")
+
+    async def main() -> None:
+        async def together() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(work(ending))
+                group.create_task(fail())
+
+        with pytest.raises(ExceptionGroup) as raised:
+            await together()
+        assert [str(error) for error in raised.value.exceptions] == ["a sibling failed"]
+
+    virtual_time.run(main())
+    assert (service.began, service.ended) == ([3], [13])
+    assert ending.receipt == RECEIPT
+
+
+def test_a_cancelled_block_whose_delete_fails_too_has_a_note() -> None:
+    ending = SlowService(UNAVAILABLE).on_exit()
+    found: list[str] = []
+
+    async def watched() -> None:
+        try:
+            await work(ending)
+        except asyncio.CancelledError as error:
+            found.extend(notes(error))
+            raise
+
+    virtual_time.run(cancelled_at(3)(watched()))
+    (note,) = found
+    assert SESSION_ID in note
+
+
+def test_a_cancellation_of_the_delete_begins_it_once_more() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+    virtual_time.run(cancelled_at(7)(work(ending, seconds=1)))
+    assert (service.began, service.ended) == ([1, 7], [17])
+    assert ending.receipt == RECEIPT
+
+
+def test_running_out_of_time_during_the_delete_begins_it_once_more() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(7):
+                await work(ending, seconds=1)
+
+    virtual_time.run(main())
+    assert (service.began, service.ended) == ([1, 7], [17])
+    assert ending.receipt == RECEIPT
+
+
+def test_a_cancelled_block_and_a_cancelled_delete_begin_it_once_more() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+    virtual_time.run(cancelled_at(3, 7)(work(ending)))
+    assert (service.began, service.ended) == ([3, 7], [17])
+    assert ending.receipt == RECEIPT
+
+
+def test_a_second_cancellation_of_the_delete_is_taken_at_its_word() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+    virtual_time.run(cancelled_at(7, 9)(work(ending, seconds=1)))
+    assert (service.began, service.ended) == ([1, 7], [])
+    assert ending.receipt is None
+
+
+def test_a_task_whose_block_was_cancelled_counts_as_cancelled_afterwards() -> None:
+    service = SlowService()
+
+    async def main() -> None:
+        ending = service.on_exit()
+        task = asyncio.ensure_future(work(ending))
+        asyncio.get_running_loop().call_at(3, task.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelling() == 1
+
+    virtual_time.run(main())
+
+
+def test_an_ending_of_a_block_knows_nothing_of_another() -> None:
+    transport = ScriptedTransport(DESTROYED, UNAVAILABLE)
+    delete_session = DeleteSession(transport, API_KEY, retry=ONE_TRY)
+    with delete_session.on_exit("first") as first:
+        pass
+    with pytest.raises(DeleteSessionError), delete_session.on_exit("second") as second:
+        pass
+    assert first.receipt == DeletionReceipt(session_id="first")
+    assert second.receipt is None
