@@ -17,6 +17,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from .arguments import check_count
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .scheduler import Job, Outcome, Scheduler
 from .transport import Response
@@ -303,10 +304,7 @@ def _check(delete_session: object, kind: type, concurrency: object) -> None:
     if not isinstance(delete_session, kind):
         found = type(delete_session).__name__
         raise TypeError(f"delete_session must be a {kind.__name__}, not {found}")
-    if type(concurrency) is not int:
-        raise TypeError(f"concurrency must be an int, not {concurrency!r}")
-    if concurrency < 1:
-        raise ValueError(f"concurrency must be at least 1, not {concurrency}")
+    check_count("concurrency", concurrency)
 
 
 def _check_ids(session_ids: object, *kinds: type) -> None:

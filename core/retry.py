@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from .arguments import check_count, check_seconds
+
 _DAY = 86_400  # No session lives for longer than an hour; beyond a month, sockets overflow.
 
 
@@ -26,19 +28,11 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The longest pause before a repeat, in seconds, unless the service names one."""
 
     def __post_init__(self) -> None:
-        if type(self.max_attempts) is not int:
-            raise TypeError(f"max_attempts must be an int, not {self.max_attempts!r}")
-        if self.max_attempts < 1:
-            raise ValueError(f"max_attempts must be at least 1, not {self.max_attempts}")
-        for name in ("attempt_timeout", "deadline", "first_pause", "longest_pause"):
-            seconds = getattr(self, name)
-            if type(seconds) not in (int, float):
-                raise TypeError(f"{name} must be seconds, not {seconds!r}")
-            if not 0 <= seconds <= _DAY or (seconds == 0 and not name.endswith("_pause")):
-                least = "from 0" if name.endswith("_pause") else "more than 0"
-                raise ValueError(
-                    f"{name} must be seconds, {least} and at most a day, not {seconds!r}"
-                )
+        check_count("max_attempts", self.max_attempts)
+        check_seconds("attempt_timeout", self.attempt_timeout, longest=_DAY)
+        check_seconds("deadline", self.deadline, longest=_DAY)
+        check_seconds("first_pause", self.first_pause, may_be_zero=True, longest=_DAY)
+        check_seconds("longest_pause", self.longest_pause, may_be_zero=True, longest=_DAY)
 
     def pause(self, repeat: int, random: Callable[[], float]) -> float:
         """Seconds to wait before a repeat: half of it fixed, half of it random.

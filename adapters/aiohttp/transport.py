@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from firecrawl_interact.core.arguments import check_count, check_seconds
 from firecrawl_interact.core.transport import (
     ConnectFailedError,
     Request,
@@ -21,8 +22,6 @@ from firecrawl_interact.core.transport import (
 from ..http.settings import (
     ApiUrl,
     Proxy,
-    check_count,
-    check_seconds,
     check_ssl_context,
     check_user_agent,
     default_user_agent,

@@ -38,7 +38,7 @@ class SeenRequest(msgspec.Struct, frozen=True):
         return [value.strip(" ") for header, _, value in lines if header.lower() == name.lower()]
 
 
-def good_answer(path: str, *, headers: str = "", size: int = 0) -> bytes:
+def good_response(path: str, *, headers: str = "", size: int = 0) -> bytes:
     """Return an answer that names the path, so that each call can tell its own.
 
     Args:
@@ -120,9 +120,9 @@ class Connection:
         """Wait, unless the server stops."""
         self._server.stopping.wait(seconds)
 
-    def answer(self, path: str) -> None:
+    def respond(self, path: str) -> None:
         """Answer well."""
-        self.send(good_answer(path))
+        self.send(good_response(path))
 
     def close(self) -> None:
         """End the connection in order: over TLS with its goodbye."""
@@ -303,7 +303,7 @@ class FaultServer:
                 if connection.number == 1:
                     self.fault_is_over.set()
             while True:
-                connection.answer(connection.read_request())
+                connection.respond(connection.read_request())
         except (EOFError, OSError):
             pass  # The connection ended, as connections do.
         except Exception as error:

@@ -5,7 +5,7 @@ Each works on a connection that was just accepted. What it leaves open is served
 
 from firecrawl_interact.core.transport import MAX_BODY_BYTES
 
-from .server import Connection, FaultFunction, good_answer
+from .server import Connection, FaultFunction, good_response
 
 LATE = 0.25
 """Seconds that a slow service takes."""
@@ -85,7 +85,7 @@ def says_before(interim: bytes) -> FaultFunction:
         path = connection.read_request()
         connection.send(interim)
         connection.pause(0.02)
-        connection.answer(path)
+        connection.respond(path)
 
     return fault
 
@@ -94,7 +94,7 @@ def says_behind(surplus: bytes) -> FaultFunction:
     """Send these bytes with the answer, right behind it."""
 
     def fault(connection: Connection) -> None:
-        connection.send(good_answer(connection.read_request()) + surplus)
+        connection.send(good_response(connection.read_request()) + surplus)
 
     return fault
 
@@ -103,7 +103,7 @@ def says_later(surplus: bytes) -> FaultFunction:
     """Send these bytes a moment after the answer, unasked, and leave the connection open."""
 
     def fault(connection: Connection) -> None:
-        connection.answer(connection.read_request())
+        connection.respond(connection.read_request())
         connection.pause(0.03)
         connection.send(surplus)
 
@@ -141,19 +141,19 @@ def answers_too_late(connection: Connection) -> None:
     """Answer when a time-out of 0.4 s is over, on the same connection."""
     path = connection.read_request()
     connection.pause(0.6)
-    connection.answer(path)
+    connection.respond(path)
 
 
 def answers_late(connection: Connection) -> None:
     """Answer well, but slowly."""
     path = connection.read_request()
     connection.pause(LATE)
-    connection.answer(path)
+    connection.respond(path)
 
 
 def drips_in_time(connection: Connection) -> None:
     """Answer well, in pieces that take a while."""
-    answer = good_answer(connection.read_request())
+    answer = good_response(connection.read_request())
     for start in range(0, len(answer), 16):
         connection.pause(LATE / 8)
         connection.send(answer[start : start + 16])
@@ -161,12 +161,14 @@ def drips_in_time(connection: Connection) -> None:
 
 def answers_with_the_largest_body(connection: Connection) -> None:
     """Answer with as many bytes as the port takes."""
-    connection.send(good_answer(connection.read_request(), size=MAX_BODY_BYTES))
+    connection.send(good_response(connection.read_request(), size=MAX_BODY_BYTES))
 
 
 def answers_with_the_largest_chunked_body(connection: Connection) -> None:
     """Answer with as many bytes as the port takes, in chunks, with an extension and a trailer."""
-    _, _, body = good_answer(connection.read_request(), size=MAX_BODY_BYTES).partition(b"\r\n\r\n")
+    _, _, body = good_response(connection.read_request(), size=MAX_BODY_BYTES).partition(
+        b"\r\n\r\n"
+    )
     half = len(body) // 2
     connection.send(CHUNKED)
     for chunk in (body[:half], body[half:]):
@@ -176,39 +178,39 @@ def answers_with_the_largest_chunked_body(connection: Connection) -> None:
 
 def answers_and_closes(connection: Connection) -> None:
     """Answer well, and close the connection as if it had been idle for long."""
-    connection.answer(connection.read_request())
+    connection.respond(connection.read_request())
     connection.close()
 
 
 def answers_then_closes_on_a_request(connection: Connection) -> None:
     """Answer well once, and close the connection when the second request is there."""
-    connection.answer(connection.read_request())
+    connection.respond(connection.read_request())
     connection.read_request()
     connection.close()
 
 
 def answers_then_resets_on_a_request(connection: Connection) -> None:
     """Answer well once, and reset the connection when the second request is there."""
-    connection.answer(connection.read_request())
+    connection.respond(connection.read_request())
     connection.read_request()
     connection.reset()
 
 
 def answers_then_cuts_an_answer(connection: Connection) -> None:
     """Answer well once, and cut the second answer short."""
-    connection.answer(connection.read_request())
+    connection.respond(connection.read_request())
     says_and_closes(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf")(connection)
 
 
 def announces_a_close(connection: Connection) -> None:
     """Announce that the connection ends with this answer, and leave it open all the same."""
-    connection.send(good_answer(connection.read_request(), headers="Connection: close\r\n"))
+    connection.send(good_response(connection.read_request(), headers="Connection: close\r\n"))
 
 
 def sets_a_cookie(connection: Connection) -> None:
     """Hand out a cookie."""
     path = connection.read_request()
-    connection.send(good_answer(path, headers="Set-Cookie: visitor=1; Path=/\r\n"))
+    connection.send(good_response(path, headers="Set-Cookie: visitor=1; Path=/\r\n"))
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -2,7 +2,6 @@
 
 import base64
 import ipaddress
-import math
 import re
 import ssl
 from functools import cache
@@ -133,30 +132,6 @@ def environment_proxy(api_url: ApiUrl) -> Proxy | None:
     if not proxy or proxy_bypass(f"{api_url.host}:{api_url.port}"):
         return None
     return parse_proxy(proxy, "the proxy of the environment")
-
-
-def check_seconds(name: str, value: float) -> None:
-    """Refuse what is no positive, finite number of seconds.
-
-    Raises:
-        TypeError, ValueError: naming the argument.
-    """
-    if type(value) not in (int, float):
-        raise TypeError(f"{name} must be seconds, not {value!r}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be more than 0 and finite, not {value!r}")
-
-
-def check_count(name: str, value: int) -> None:
-    """Refuse what is no whole number of at least 1.
-
-    Raises:
-        TypeError, ValueError: naming the argument.
-    """
-    if type(value) is not int:
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, not {value!r}")
 
 
 def check_ssl_context(ssl_context: ssl.SSLContext) -> None:

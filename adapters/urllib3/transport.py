@@ -8,6 +8,7 @@ from typing import Self, TypeAlias
 import msgspec
 import urllib3
 
+from firecrawl_interact.core.arguments import check_count, check_seconds
 from firecrawl_interact.core.transport import (
     BadResponseError,
     ConnectFailedError,
@@ -21,8 +22,6 @@ from firecrawl_interact.core.transport import (
 from ..http.settings import (
     ApiUrl,
     Proxy,
-    check_count,
-    check_seconds,
     check_ssl_context,
     check_user_agent,
     default_user_agent,

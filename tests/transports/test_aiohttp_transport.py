@@ -28,7 +28,7 @@ from firecrawl_interact.adapters.conformance.server import (
     Connection,
     FaultFunction,
     FaultServer,
-    good_answer,
+    good_response,
 )
 from firecrawl_interact.adapters.conformance.wire_faults import (
     CHUNKED,
@@ -57,7 +57,7 @@ PATH = "/v2/interact/session-1"
 REQUEST = Request("DELETE", PATH, {"Authorization": f"Bearer {KEY}", "Accept-Encoding": "identity"})
 PATIENCE = 10
 """Seconds after which a test that hangs fails. No passing test waits for it."""
-NEIGHBOUR = good_answer("/neighbour")
+NEIGHBOUR = good_response("/neighbour")
 
 
 @pytest.fixture(autouse=True)

@@ -71,7 +71,7 @@ class Peer:
         self.server.requests.append(request)
         return request
 
-    def answer(self, *answers: bytes) -> None:
+    def respond(self, *answers: bytes) -> None:
         for answer in answers:
             self.read_request()
             self.sock.sendall(answer)
@@ -157,14 +157,14 @@ class Server:
 def always(answer: bytes) -> Talk:
     def talk(peer: Peer) -> None:
         while True:
-            peer.answer(answer)
+            peer.respond(answer)
 
     return talk
 
 
 def once(*answers: bytes) -> Talk:
     def talk(peer: Peer) -> None:
-        peer.answer(*answers)
+        peer.respond(*answers)
         peer.wait_for_close()
 
     return talk
@@ -172,7 +172,7 @@ def once(*answers: bytes) -> Talk:
 
 def and_close(*answers: bytes) -> Talk:
     def talk(peer: Peer) -> None:
-        peer.answer(*answers)
+        peer.respond(*answers)
 
     return talk
 
@@ -512,7 +512,7 @@ def test_a_connection_in_doubt_is_closed_at_once(answer: bytes) -> None:
     closed = threading.Event()
 
     def talk(peer: Peer) -> None:
-        peer.answer(answer)
+        peer.respond(answer)
         peer.wait_for_close()
         closed.set()
 
@@ -528,7 +528,7 @@ def test_a_connection_that_ended_or_spoke_while_idle_is_replaced(late: bytes) ->
     spoken = threading.Event()
 
     def talk(peer: Peer) -> None:
-        peer.answer(OK)
+        peer.respond(OK)
         asked.wait(PATIENCE)
         peer.sock.sendall(late)
         if not late:
@@ -567,7 +567,7 @@ def test_a_connection_that_was_idle_for_long_is_replaced(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("end", [lambda peer: None, Peer.reset], ids=["closed", "reset"])
 def test_a_kept_connection_that_ends_without_an_answer_is_stale(end: Talk) -> None:
     def talk(peer: Peer) -> None:
-        peer.answer(OK)
+        peer.respond(OK)
         peer.read_request()
         end(peer)
 
@@ -581,7 +581,7 @@ def test_a_kept_connection_that_ends_without_an_answer_is_stale(end: Talk) -> No
 
 def test_a_kept_connection_that_ends_within_its_answer_is_not_stale() -> None:
     def talk(peer: Peer) -> None:
-        peer.answer(OK, OK[:1])
+        peer.respond(OK, OK[:1])
 
     with Server(talk) as server, Urllib3Transport(server.url) as transport:
         send(transport)
@@ -606,7 +606,7 @@ def test_a_new_connection_in_place_of_a_kept_one_is_not_stale() -> None:
     ended = threading.Event()
 
     def end(peer: Peer) -> None:
-        peer.answer(OK)
+        peer.respond(OK)
         peer.sock.shutdown(socket.SHUT_RDWR)
         ended.set()
 
@@ -637,7 +637,7 @@ def test_a_request_that_nobody_reads_ends_in_time() -> None:
 def test_a_connection_that_breaks_amid_the_request_is_lost(is_kept: bool) -> None:
     def talk(peer: Peer) -> None:
         if is_kept:
-            peer.answer(OK)
+            peer.respond(OK)
         peer.sock.recv(1)
         peer.reset()
 

@@ -45,17 +45,17 @@ def _drips_a_record(connection: Connection) -> None:
 
 def _untrusted(connection: Connection) -> None:
     connection.start_tls(certificates.untrusted())
-    connection.answer(connection.read_request())
+    connection.respond(connection.read_request())
 
 
 def _expired(connection: Connection) -> None:
     connection.start_tls(certificates.expired())
-    connection.answer(connection.read_request())
+    connection.respond(connection.read_request())
 
 
 def _for_another_host(connection: Connection) -> None:
     connection.start_tls(certificates.for_another_host())
-    connection.answer(connection.read_request())
+    connection.respond(connection.read_request())
 
 
 def _case(

@@ -12,7 +12,7 @@ from ..driver import ENOUGH_TIME
 from ..expectations import describe, require, require_response
 from ..harness import NOTICE, Harness, require_own
 from ..scenarios import SHORT, gets_response, replies, reply_bytes, require_reply
-from ..server import FaultFunction, good_answer
+from ..server import FaultFunction, good_response
 from ..wire_faults import (
     says,
     says_and_closes,
@@ -29,7 +29,7 @@ _INTERIM = "interim answers are skipped, and the answer behind them is the answe
 _LARGEST = "a body of 1 MiB is taken whole"
 _SURPLUS = "bytes beyond an answer are never the next call's answer: their connection is given up"
 
-_NEIGHBOUR = good_answer("/v2/echo/neighbour")
+_NEIGHBOUR = good_response("/v2/echo/neighbour")
 _REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -97,7 +97,7 @@ def _names_headers_in_lower_case(harness: Harness) -> None:
 def _survives_garbled_answers(harness: Harness) -> None:
     dice = random.Random(1)  # noqa: S311 - the same answers every time
     for _ in range(40):
-        answer = bytearray(good_answer("/v2/echo/garbled"))
+        answer = bytearray(good_response("/v2/echo/garbled"))
         for _ in range(dice.randint(1, 8)):
             place = dice.randrange(len(answer))
             answer[place : place + dice.randint(0, 3)] = dice.randbytes(dice.randint(0, 3))

@@ -1,0 +1,37 @@
+"""The checks of numbers that callers pass."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firecrawl_interact.core.arguments import check_count, check_seconds
+
+
+@given(st.floats(min_value=0, exclude_min=True, allow_infinity=False) | st.integers(min_value=1))
+def test_seconds_are_positive_and_finite(seconds: float) -> None:
+    check_seconds("timeout", seconds)
+
+
+@pytest.mark.parametrize("seconds", [0, -0.0, -1, float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_time_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        check_seconds("timeout", seconds)
+
+
+@pytest.mark.parametrize("seconds", [True, "1", None, 1j])
+def test_seconds_of_another_type_are_refused(seconds: float) -> None:
+    with pytest.raises(TypeError, match="timeout"):
+        check_seconds("timeout", seconds)
+
+
+def test_a_count_is_a_whole_number_from_one() -> None:
+    check_count("pool_size", 1)
+    for count in (0, -1):
+        with pytest.raises(ValueError, match="pool_size"):
+            check_count("pool_size", count)
+
+
+@pytest.mark.parametrize("count", [True, 1.0, "1", None])
+def test_a_count_of_another_type_is_refused(count: int) -> None:
+    with pytest.raises(TypeError, match="pool_size"):
+        check_count("pool_size", count)
