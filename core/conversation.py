@@ -41,7 +41,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
     retry: RetryPolicy,
     monotonic: Callable[[], float],
     random: Callable[[], float],
-    may_repeat: Callable[[DeleteSessionError], bool] = lambda error: True,
+    may_retry: Callable[[DeleteSessionError], bool] = lambda error: True,
 ) -> Conversation:
     """Destroy one session.
 
@@ -51,7 +51,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
         retry: how often, how long and how far apart.
         monotonic: the time in seconds, on a clock that never goes back.
         random: gives a number from 0 to 1.
-        may_repeat: asked before each repeat, with the error that calls for it; False ends
+        may_retry: asked before each retry, with the error that calls for it; False ends
             the conversation with that error.
 
     Raises:
@@ -85,7 +85,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
         else:
             pause = retry.pause(attempt, random)
         left = deadline - monotonic()
-        if pause >= left or not may_repeat(outcome):
+        if pause >= left or not may_retry(outcome):
             break
         logger().warning(
             "session %a: trying again in %.1f s: %s", session_id, pause, outcome.args[0]

@@ -149,7 +149,7 @@ class DeleteManySessions:
     ) -> Generator[Outcome]:
         from concurrent.futures import ThreadPoolExecutor, wait  # noqa: PLC0415
 
-        transport = self._delete_session._transport
+        transport = self._delete_session.transport
         executor = self._executor or ThreadPoolExecutor(self._concurrency, "firecrawl_interact")
         in_flight: set[Future[Response]] = set()
 
@@ -222,7 +222,7 @@ class AsyncDeleteManySessions:
     ) -> AsyncGenerator[Outcome]:
         import asyncio  # noqa: PLC0415
 
-        transport = self._delete_session._transport
+        transport = self._delete_session.transport
         in_flight: dict[asyncio.Future[Response], Job] = {}
         answered: deque[asyncio.Future[Response]] = deque()
         taking: asyncio.Future[str | uuid.UUID] | None = None

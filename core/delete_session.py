@@ -32,10 +32,10 @@ class _DeleteSession(Generic[_TransportT]):
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
         random: Callable[[], float] = _random,
     ) -> None:
-        self._transport: _TransportT = transport
+        self.transport: _TransportT = transport  #: carries the requests
+        self.retry = retry  #: how often, how long and how far apart a call tries
+        self.random = random  #: gives a number from 0 to 1, to spread retries out
         self._headers = wire.headers(None)
-        self._retry = retry
-        self._random = random
         problem = wire.api_key_problem(api_key)
         if problem is None:
             self._headers = wire.headers(api_key)
@@ -47,21 +47,32 @@ class _DeleteSession(Generic[_TransportT]):
 
     def __repr__(self) -> str:
         key = "'***'" if "Authorization" in self._headers else None
-        return f"{type(self).__name__}({self._transport!r}, api_key={key}, retry={self._retry!r})"
+        return f"{type(self).__name__}({self.transport!r}, api_key={key}, retry={self.retry!r})"
 
-    def _converse(
+    def converse(
         self,
         session_id: str,
+        *,
         monotonic: Callable[[], float],
-        may_repeat: Callable[[DeleteSessionError], bool] = lambda error: True,
+        may_retry: Callable[[DeleteSessionError], bool] = lambda error: True,
+        retry: RetryPolicy | None = None,
     ) -> Conversation:
+        """Begin the conversation that destroys one session, for whoever drives it.
+
+        Args:
+            session_id: an id that has been checked.
+            monotonic: gives the time in seconds, on a clock that never goes back.
+            may_retry: asked before each retry, with the error that calls for it; False ends
+                the conversation with that error.
+            retry: the policy of this conversation alone. None: the use case's own.
+        """
         return converse(
             session_id,
             headers=self._headers,
-            retry=self._retry,
+            retry=self.retry if retry is None else retry,
             monotonic=monotonic,
-            random=self._random,
-            may_repeat=may_repeat,
+            random=self.random,
+            may_retry=may_retry,
         )
 
 
@@ -95,16 +106,16 @@ class DeleteSession(_DeleteSession[Transport]):
         Every error's `session_fate` says what is known about the session.
         """
         session_id = wire.checked_session_id(session_id)
-        conversation = self._converse(session_id, self._transport.monotonic)
+        conversation = self.converse(session_id, monotonic=self.transport.monotonic)
         try:
             step = next(conversation)
             while True:
                 if isinstance(step, Wait):
-                    self._transport.sleep(step.seconds)
+                    self.transport.sleep(step.seconds)
                     step = next(conversation)
                     continue
                 try:
-                    step = conversation.send(self._transport.send(step.request, step.timeout))
+                    step = conversation.send(self.transport.send(step.request, step.timeout))
                 except TransportError as failure:
                     step = conversation.throw(failure)
         except StopIteration as end:
@@ -132,16 +143,16 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         Cancelling the call cancels the exchange: the session's fate is then unknown.
         """
         session_id = wire.checked_session_id(session_id)
-        conversation = self._converse(session_id, self._transport.monotonic)
+        conversation = self.converse(session_id, monotonic=self.transport.monotonic)
         try:
             step = next(conversation)
             while True:
                 if isinstance(step, Wait):
-                    await self._transport.sleep(step.seconds)
+                    await self.transport.sleep(step.seconds)
                     step = next(conversation)
                     continue
                 try:
-                    step = conversation.send(await self._transport.send(step.request, step.timeout))
+                    step = conversation.send(await self.transport.send(step.request, step.timeout))
                 except TransportError as failure:
                     step = conversation.throw(failure)
         except StopIteration as end:

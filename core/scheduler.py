@@ -69,7 +69,7 @@ class Scheduler:
         self, delete_session: DeleteSession | AsyncDeleteSession, concurrency: int
     ) -> None:
         self._delete_session = delete_session
-        self._now = delete_session._transport.monotonic
+        self._now = delete_session.transport.monotonic
         self._concurrency = concurrency
         self._gate = RateLimitGate()
         self._budget = RepeatBudget()
@@ -133,10 +133,10 @@ class Scheduler:
         except DeleteSessionError as error:
             self.outcomes.append(error)
             return
-        deletion.conversation = self._delete_session._converse(
+        deletion.conversation = self._delete_session.converse(
             deletion.session_id,
-            lambda: self._now() - deletion.held_back,
-            lambda error: self._may_repeat(deletion, error),
+            monotonic=lambda: self._now() - deletion.held_back,
+            may_retry=lambda error: self._may_repeat(deletion, error),
         )
         self._advance(deletion, deletion.conversation.__next__)
 
@@ -196,9 +196,9 @@ class Scheduler:
         refusal = wire.parse_error(
             response, request=deletion.send.request, session_id=deletion.session_id, attempts=0
         )
-        retry = self._delete_session._retry
+        retry = self._delete_session.retry
         if refusal.retry_after is None:
-            wait = retry.pause(self._gate.closings + 1, self._delete_session._random)
+            wait = retry.pause(self._gate.closings + 1, self._delete_session.random)
         else:
             wait = refusal.retry_after + _ROUNDING
         too_long = wait > retry.deadline

@@ -27,7 +27,7 @@ REQUEST = wire.request(SESSION_ID, HEADERS)
 
 def conversation(
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-    may_repeat: Callable[[DeleteSessionError], bool] = lambda error: True,
+    may_retry: Callable[[DeleteSessionError], bool] = lambda error: True,
     monotonic: Callable[[], float] = lambda: 0.0,
 ) -> Conversation:
     return converse(
@@ -36,7 +36,7 @@ def conversation(
         retry=retry,
         monotonic=monotonic,
         random=lambda: 1.0,
-        may_repeat=may_repeat,
+        may_retry=may_retry,
     )
 
 
@@ -105,11 +105,11 @@ def test_a_repeat_needs_no_leave_unless_somebody_wants_to_be_asked() -> None:
 def test_a_repeat_can_be_forbidden_and_then_its_error_is_the_end() -> None:
     asked: list[DeleteSessionError] = []
 
-    def may_repeat(error: DeleteSessionError) -> bool:
+    def may_retry(error: DeleteSessionError) -> bool:
         asked.append(error)
         return len(asked) == 1
 
-    steps = conversation(may_repeat=may_repeat)
+    steps = conversation(may_retry=may_retry)
     next(steps)
     assert steps.throw(TimedOutError("late")) == Wait(1.0)
     next(steps)
@@ -124,11 +124,11 @@ def test_a_repeat_can_be_forbidden_and_then_its_error_is_the_end() -> None:
 def test_the_error_that_asks_for_a_repeat_tells_the_fate_after_all_tries_so_far() -> None:
     fates: list[SessionFate] = []
 
-    def may_repeat(error: DeleteSessionError) -> bool:
+    def may_retry(error: DeleteSessionError) -> bool:
         fates.append(error.session_fate)
         return True
 
-    steps = conversation(may_repeat=may_repeat)
+    steps = conversation(may_retry=may_retry)
     next(steps)
     steps.throw(ConnectFailedError("refused"))
     next(steps)
@@ -139,7 +139,7 @@ def test_the_error_that_asks_for_a_repeat_tells_the_fate_after_all_tries_so_far(
 
 
 def test_a_stale_connection_s_repeat_can_be_forbidden_too() -> None:
-    steps = conversation(may_repeat=lambda error: False)
+    steps = conversation(may_retry=lambda error: False)
     next(steps)
     with pytest.raises(UnreachableError):
         steps.throw(ConnectionLostError("closed", stale=True))
@@ -150,21 +150,21 @@ def never_asked(error: DeleteSessionError) -> bool:
 
 
 def test_no_leave_is_asked_for_what_is_not_repeated() -> None:
-    steps = conversation(may_repeat=never_asked)
+    steps = conversation(may_retry=never_asked)
     next(steps)
     with pytest.raises(UnauthorizedError):
         steps.send(UNAUTHORIZED)
 
 
 def test_no_leave_is_asked_after_the_last_try() -> None:
-    steps = conversation(RetryPolicy(max_attempts=1), may_repeat=never_asked)
+    steps = conversation(RetryPolicy(max_attempts=1), may_retry=never_asked)
     next(steps)
     with pytest.raises(ServiceUnavailableError):
         steps.send(UNAVAILABLE)
 
 
 def test_no_leave_is_asked_for_a_wait_that_does_not_fit() -> None:
-    steps = conversation(may_repeat=never_asked)
+    steps = conversation(may_retry=never_asked)
     next(steps)
     with pytest.raises(ServiceUnavailableError):
         steps.send(answer(503, None, {"retry-after": "240"}))
