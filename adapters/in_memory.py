@@ -1,7 +1,7 @@
 """Transports to a `FakeService` in the same process: no socket, and no real waiting.
 
-They fail as real ones do, with the same kinds of `TransportError`. An exchange takes the
-service's time: it moves on by the latency of an answer, or by the timeout if none came.
+They fail as real ones do, with the same kinds of `TransportError`. A request takes the
+service's time: it moves on by the latency of the response, or by the timeout if none came.
 """
 
 import math
@@ -29,33 +29,31 @@ class _InMemory:
         self._closed = False
 
     def monotonic(self) -> float:
-        """Tell the service's time, in seconds."""
+        """Return the service's time, in seconds."""
         return self._service.monotonic()
 
-    def _exchange(
-        self, request: Request, timeout: float
-    ) -> tuple[float, Response | TransportError]:
-        """Make the exchange, and tell how many seconds it takes and how it ends."""
+    def _handle(self, request: Request, timeout: float) -> tuple[float, Response | TransportError]:
+        """Send the request. Return how many seconds it takes, and how it ends."""
         if self._closed:
             return 0, ConnectFailedError("this transport is closed", transient=False)
-        answer = self._service.respond(request)
-        if isinstance(answer, NoConnection):
+        result = self._service.respond(request)
+        if isinstance(result, NoConnection):
             return 0, ConnectFailedError("no connection to the service")
-        seconds = math.inf if isinstance(answer, NoResponse) else self._service.latency
-        if isinstance(answer, TimedResponse):
-            seconds += answer.seconds_per_byte * len(answer.response.body)
+        seconds = math.inf if isinstance(result, NoResponse) else self._service.latency
+        if isinstance(result, TimedResponse):
+            seconds += result.seconds_per_byte * len(result.response.body)
         if seconds > timeout:
-            return timeout, TimedOutError(f"no whole answer within {timeout} s")
-        if not isinstance(answer, TimedResponse):
-            return seconds, ConnectionLostError("the connection ended before the answer")
-        if len(answer.response.body) > MAX_BODY_BYTES:
+            return timeout, TimedOutError(f"no whole response within {timeout:g} s")
+        if not isinstance(result, TimedResponse):
+            return seconds, ConnectionLostError("the connection ended before the response")
+        if len(result.response.body) > MAX_BODY_BYTES:
             reason = f"the body is larger than {MAX_BODY_BYTES} bytes"
             return seconds, BadResponseError(reason, transient=False)
-        coding = answer.response.headers.get("content-encoding", "identity")
+        coding = result.response.headers.get("content-encoding", "identity")
         if coding != "identity":
-            reason = f"the answer is coded as {coding[:16]!a}, which was not asked for"
+            reason = f"the response is encoded as {coding[:16]!a}, which was not asked for"
             return seconds, BadResponseError(reason, transient=False)
-        return seconds, answer.response
+        return seconds, result.response
 
 
 class InMemoryTransport(_InMemory):
@@ -66,16 +64,16 @@ class InMemoryTransport(_InMemory):
     """
 
     def send(self, request: Request, timeout: float) -> Response:
-        """Make one exchange, as `Transport.send` says, in the service's time.
+        """Send one request, as `Transport.send` says, in the service's time.
 
         Raises:
             ConnectFailedError: for `NoConnection`, or after `close()` (then not transient).
-            TimedOutError: for `NoResponse`, or an answer later than `timeout` seconds.
+            TimedOutError: for `NoResponse`, or a response later than `timeout` seconds.
             ConnectionLostError: for `LostResponse`.
             BadResponseError: the body is larger than `MAX_BODY_BYTES`, or compressed (not
                 transient).
         """
-        seconds, end = self._exchange(request, timeout)
+        seconds, end = self._handle(request, timeout)
         self.sleep(seconds)
         if isinstance(end, TransportError):
             raise end
@@ -108,8 +106,8 @@ class AsyncInMemoryTransport(_InMemory):
     """
 
     async def send(self, request: Request, timeout: float) -> Response:
-        """Make one exchange, in the service's time. Raises what `InMemoryTransport.send` does."""
-        seconds, end = self._exchange(request, timeout)
+        """Send one request, in the service's time. Raises what `InMemoryTransport.send` does."""
+        seconds, end = self._handle(request, timeout)
         await self.sleep(seconds)
         if isinstance(end, TransportError):
             raise end

@@ -24,15 +24,15 @@ class LoopbackService:
     """Serve a `FakeService` on 127.0.0.1 while a `with` block lasts.
 
     The service's clock runs on with the system's meanwhile, so its waits and its latency are
-    real. Leaving the block ends every connection, also those that wait for an answer.
+    real. Leaving the block ends every connection, also those that wait for a response.
 
     Three faults look different from in memory. `NoConnection` is a connection reset instead of
-    the answer, since a socket cannot undo that it listens. After `LostResponse` a client that had
-    kept the connection cannot tell whether it was stale. And an answer that drips, drips from
-    its status line on.
+    the response, since a socket cannot undo that it listens. After `LostResponse` a client that
+    had kept the connection cannot know whether it was stale. And `DrippedResponse` drips the
+    status line and the headers too.
 
     Args:
-        service: what answers; the same object may serve in memory too.
+        service: the service; the same object may serve in memory too.
         port: where it listens; 0 lets the system choose.
     """
 
@@ -58,7 +58,7 @@ class LoopbackService:
 
         Raises:
             FakeServiceError: it runs already.
-            OSError: the port is not to be had.
+            OSError: the port is not free.
         """
         if self._server is not None:
             raise FakeServiceError("this service runs already: a second one needs its own object")
@@ -94,7 +94,7 @@ class _Server(socketserver.ThreadingTCPServer):
     def handle_error(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
     ) -> None:
-        # A client that has gone is its own affair; anything else is a flaw of the fake.
+        # A client may go away at any time; anything else is a flaw of the fake.
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -113,23 +113,23 @@ class _Handler(BaseHTTPRequestHandler):
     connection: socket.socket
     server: _Server
 
-    def _exchange(self) -> None:
+    def _handle(self) -> None:
         if not self._drop_body():
             return
         service, ending = self.server.service, self.server.ending
-        answer = service.respond(Request(self.command, self.path, dict(self.headers.items())))
-        if isinstance(answer, NoConnection):
+        result = service.respond(Request(self.command, self.path, dict(self.headers.items())))
+        if isinstance(result, NoConnection):
             self._reset()
-        elif isinstance(answer, NoResponse):
+        elif isinstance(result, NoResponse):
             self._stay_silent()
-        elif ending.wait(service.latency) or isinstance(answer, LostResponse):
+        elif ending.wait(service.latency) or isinstance(result, LostResponse):
             self.close_connection = True
         else:
-            self._deliver(answer)
+            self._deliver(result)
 
     # The names that http.server looks for.
-    do_CONNECT = do_DELETE = do_GET = do_HEAD = do_OPTIONS = _exchange  # noqa: N815
-    do_PATCH = do_POST = do_PUT = do_TRACE = _exchange  # noqa: N815
+    do_CONNECT = do_DELETE = do_GET = do_HEAD = do_OPTIONS = _handle  # noqa: N815
+    do_PATCH = do_POST = do_PUT = do_TRACE = _handle  # noqa: N815
 
     def _drop_body(self) -> bool:
         length = self.headers.get("content-length", "0")
@@ -141,8 +141,8 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(piece)
         return not left
 
-    def _deliver(self, answer: TimedResponse) -> None:
-        response = answer.response
+    def _deliver(self, timed: TimedResponse) -> None:
+        response = timed.response
         headers = {"date": self.date_time_string(), **response.headers}
         if response.status not in (204, 304):
             headers["content-length"] = str(len(response.body))
@@ -153,19 +153,19 @@ class _Handler(BaseHTTPRequestHandler):
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1")
         whole = head + (b"" if self.command == "HEAD" else response.body)
-        if not answer.seconds_per_byte:
+        if not timed.seconds_per_byte:
             self.wfile.write(whole)
             return
         for byte in whole:
             self.wfile.write(bytes([byte]))
-            if self.server.ending.wait(answer.seconds_per_byte):
+            if self.server.ending.wait(timed.seconds_per_byte):
                 self.close_connection = True
                 return
 
     def _reset(self) -> None:
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        # Before the server does it, which says a friendly goodbye first.
+        # Before the server does it: it would shut the connection down in an orderly way.
         self.connection.close()
 
     def _stay_silent(self) -> None:

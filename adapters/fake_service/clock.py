@@ -17,7 +17,7 @@ class FakeClock:
         self._system_time_since = 0.0
 
     def monotonic(self) -> float:
-        """Tell the time, in seconds."""
+        """Return the time, in seconds."""
         with self._lock:
             return self._now()
 

@@ -11,11 +11,11 @@ _FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
 class FakeServiceError(Exception):
-    """The fake is set up in a way that cannot be meant. Never an answer of the service."""
+    """The fake is set up in a way that cannot work. It is never a response of the service."""
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A fault: this answer instead of the service's own. The service does not act."""
+    """A fault: this response instead of the service's own. The service does not act."""
 
     status: int
     body: bytes = b""
@@ -23,7 +23,7 @@ class Reply(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not 200 <= self.status <= 999 or (self.body and self.status in (204, 304)):
-            raise FakeServiceError(f"no such answer can be sent: {self.status} with this body")
+            raise FakeServiceError(f"no such response can be sent: {self.status} with this body")
         for name, value in self.headers.items():
             if name.lower() in _FRAMING or not _HEADER.fullmatch(f"{name}: {value}"):
                 raise FakeServiceError(f"the header {name!r} is not one that a reply can set")
@@ -38,18 +38,18 @@ class NoResponse(msgspec.Struct, frozen=True):
 
 
 class LostResponse(msgspec.Struct, frozen=True):
-    """A fault: the service acts, and the connection ends before a byte of its answer."""
+    """A fault: the service acts, and the connection ends before a byte of its response."""
 
 
 class DrippedResponse(msgspec.Struct, frozen=True):
-    """A fault: the service acts, and its answer comes byte by byte."""
+    """A fault: the service acts, and its response comes byte by byte."""
 
     seconds_per_byte: float = 1.0
     """Seconds between two bytes. In memory only the bytes of the body count."""
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds_per_byte < math.inf:
-            raise FakeServiceError(f"no answer can drip {self.seconds_per_byte!r} s a byte")
+            raise FakeServiceError(f"no response can drip {self.seconds_per_byte!r} s a byte")
 
 
 Fault = Reply | NoConnection | NoResponse | LostResponse | DrippedResponse

@@ -32,7 +32,7 @@ from .faults import (
 )
 
 _EPOCH = 1764022586.0  # Mon Nov 24 2025 22:16:26 UTC, when the fake's clock stands at 0
-_WHISKER = 1e-6  # whoever waits as told may not come too early by the rounding of a float
+_ROUNDING = 1e-6  # floats are rounded: who waits exactly until the end does not come too early
 _ROUTE = re.compile(r"/v2/(?:interact|browser)/([^/]+)")
 
 
@@ -66,7 +66,7 @@ class FakeService:
         api_keys: the keys that it knows. None at all makes it a self-hosted service without
             sign-in, which takes any request, key or none, as one team's.
         rate_limit: requests a minute that it takes from a team; refused ones count too.
-        latency: seconds from a request to its answer. It acts at once and answers late.
+        latency: seconds from a request to its response. It acts at once and responds late.
 
     Raises:
         FakeServiceError: a key, rate limit or latency that cannot work.
@@ -133,7 +133,7 @@ class FakeService:
         return session_id
 
     def is_open(self, session_id: str | uuid.UUID) -> bool:
-        """Tell whether a session still runs, and bills.
+        """Return whether a session still runs, and bills.
 
         Raises:
             FakeServiceError: there never was such a session.
@@ -166,7 +166,7 @@ class FakeService:
         """Take one request. Called by an adapter, which then delivers what comes back.
 
         Returns:
-            The answer, to be delivered after `latency` seconds, or the fault to act out.
+            The response, to be delivered after `latency` seconds, or the fault to act out.
         """
         headers = dict(request.headers)
         names = [name for name in headers if name.lower() == "authorization"]
@@ -187,7 +187,7 @@ class FakeService:
         return TimedResponse(response, fault.seconds_per_byte if fault else 0.0)
 
     def monotonic(self) -> float:
-        """Tell the time: the seconds waited so far."""
+        """Return the time: the seconds waited so far."""
         return self._clock.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -243,12 +243,12 @@ class FakeService:
             return None
         now = self._clock.monotonic()
         minute = self._minutes.get(team)
-        if minute is None or minute.ends - now < _WHISKER:
+        if minute is None or minute.ends - now < _ROUNDING:
             minute = self._minutes[team] = _Minute(ends=now + 60)
         minute.consumed += 1
         if minute.consumed <= self._rate_limit:
             return None
-        seconds = math.ceil(minute.ends - now - _WHISKER / 2)
+        seconds = math.ceil(minute.ends - now - _ROUNDING / 2)
         weekday, month, day, clock, year = time.asctime(time.gmtime(_EPOCH + minute.ends)).split()
         return (
             f"Rate limit exceeded. Consumed (req/min): {minute.consumed}, Remaining (req/min): 0. "

@@ -24,7 +24,7 @@ def strings_shown_by(error: BaseException) -> list[str]:
 
 
 def shown() -> str:
-    """What the repr tells of the address, and of whether there is a key."""
+    """What the repr says of the address, and of whether there is a key."""
     with delete_session_from_environment() as delete_session:
         return repr(delete_session)
 

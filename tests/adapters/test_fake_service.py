@@ -51,11 +51,11 @@ def content(response: Response) -> dict[str, object]:
     return msgspec.json.decode(response.body, type=dict[str, object])
 
 
-def refusal(error: str) -> dict[str, object]:
+def failure(error: str) -> dict[str, object]:
     return {"success": False, "error": error}
 
 
-def told_to_wait(response: Response) -> int:
+def seconds_to_wait(response: Response) -> int:
     assert response.status == 429
     found = re.search(r"retry after (\d+)s", str(content(response)["error"]))
     assert found is not None
@@ -65,16 +65,16 @@ def told_to_wait(response: Response) -> int:
 class TestAKey:
     def test_it_may_not_be_absent(self) -> None:
         response = send(FakeService(), "/v2/interact/1", authorization=None)
-        assert (response.status, content(response)) == (401, refusal("Unauthorized"))
+        assert (response.status, content(response)) == (401, failure("Unauthorized"))
 
     @pytest.mark.parametrize("authorization", ["Bearer", "Bearer ", "fc-test"])
     def test_it_must_be_the_second_word(self, authorization: str) -> None:
         response = send(FakeService(), "/v2/interact/1", authorization=authorization)
-        assert (response.status, content(response)) == (401, refusal("Unauthorized: Token missing"))
+        assert (response.status, content(response)) == (401, failure("Unauthorized: Token missing"))
 
     def test_it_must_be_known(self) -> None:
         response = send(FakeService(), "/v2/interact/1", authorization="Bearer fc-other")
-        assert (response.status, content(response)) == (401, refusal("Unauthorized: Invalid token"))
+        assert (response.status, content(response)) == (401, failure("Unauthorized: Invalid token"))
 
     def test_its_header_may_be_written_in_any_case(self) -> None:
         service = FakeService()
@@ -89,7 +89,7 @@ class TestAKey:
         service = FakeService(api_keys=["fc-a", "fc-b"])
         session_id = service.open_session(api_key="fc-b")
         response = delete(service, session_id, "fc-a")
-        assert (response.status, content(response)) == (403, refusal("Forbidden."))
+        assert (response.status, content(response)) == (403, failure("Forbidden."))
         assert service.is_open(session_id)
 
     def test_it_does_not_destroy_another_teams_session_that_has_ended(self) -> None:
@@ -98,7 +98,7 @@ class TestAKey:
         delete(service, session_id, "fc-b")
         assert delete(service, session_id, "fc-a").status == 403
 
-    def test_the_first_owns_a_session_unless_told_otherwise(self) -> None:
+    def test_the_first_owns_a_session_unless_another_key_is_given(self) -> None:
         service = FakeService(api_keys=["fc-a", "fc-b"])
         assert delete(service, service.open_session(), "fc-a").status == 200
 
@@ -167,7 +167,7 @@ class TestARoute:
 class TestADelete:
     def test_of_an_unknown_session_finds_nothing(self) -> None:
         response = delete(FakeService(), str(uuid.uuid4()))
-        assert (response.status, content(response)) == (404, refusal("Browser session not found."))
+        assert (response.status, content(response)) == (404, failure("Browser session not found."))
 
     def test_destroys_and_bills(self) -> None:
         service = FakeService()
@@ -247,7 +247,7 @@ class TestTheRateLimit:
         response = delete(service, session_id)
         assert (response.status, content(response)) == (
             429,
-            refusal(
+            failure(
                 "Rate limit exceeded. Consumed (req/min): 11, Remaining (req/min): 0. Upgrade your "
                 "plan at https://firecrawl.dev/pricing for increased rate limits or please retry "
                 "after 34s, resets at Mon Nov 24 2025 22:17:26 GMT+0000 "
@@ -302,7 +302,7 @@ class TestTheRateLimit:
             service.sleep(pause)
             response = delete(service, "unknown")
             if response.status == 429:
-                wait = told_to_wait(response)
+                wait = seconds_to_wait(response)
                 assert 1 <= wait <= 60
                 for _ in range(pieces):
                     service.sleep(wait / pieces)

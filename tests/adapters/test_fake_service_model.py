@@ -58,9 +58,9 @@ class Session:
         return credits_billed in {
             max(
                 math.ceil(self.credits_per_hour / 60),
-                math.ceil((self.lasted + whisker) / 3600 * self.credits_per_hour),
+                math.ceil((self.lasted + rounding) / 3600 * self.credits_per_hour),
             )
-            for whisker in (-1e-5, 1e-5)
+            for rounding in (-1e-5, 1e-5)
         }
 
 
@@ -129,7 +129,7 @@ class Users(RuleBasedStateMachine):
                 if status == 200:
                     self.check_receipt(session_id, response, first=lasted_before is None)
                 if status == 429:
-                    self.wait_as_told(response)
+                    self.wait_as_the_service_says(response)
         self.arrived += 1
 
     def expected_status(self, session_id: str, api_key: str) -> int:
@@ -164,7 +164,7 @@ class Users(RuleBasedStateMachine):
             assert duration == pytest.approx(session.lasted * 1000, abs=0.001)
         assert receipt == {}
 
-    def wait_as_told(self, response: Response) -> None:
+    def wait_as_the_service_says(self, response: Response) -> None:
         found = re.search(rb"retry after (\d+)s", response.body)
         assert found is not None
         self.transport.sleep(int(found[1]))

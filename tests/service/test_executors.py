@@ -130,7 +130,7 @@ def test_a_failure_in_another_process_is_as_plain_as_here(
     assert error.session_fate is SessionFate.UNTOUCHED
 
 
-def test_what_another_process_could_not_do_is_tried_again(
+def test_what_another_process_could_not_do_is_retried(
     service: FakeService, loopback: LoopbackService, processes: ProcessPoolExecutor
 ) -> None:
     mine = open_sessions(service, 2)
@@ -214,7 +214,7 @@ def test_dask_destroys_many_sessions(service: FakeService, loopback: LoopbackSer
         Urllib3Transport(loopback.api_url) as transport,
     ):
         delete_session = DeleteSession(transport, KEY, retry=RetryPolicy(first_pause=0))
-        executor = client.get_executor(pure=False)  # else Dask takes a repeat for known
+        executor = client.get_executor(pure=False)  # else Dask takes a retry for known
         outcomes = list(DeleteManySessions(delete_session, executor=executor)(mine))
     assert all_destroyed(service, mine, [*outcomes])
     assert len(service.requests) == 22

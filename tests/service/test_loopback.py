@@ -138,12 +138,12 @@ class TestServing:
             client.sendall(plain_delete("unknown", "Connection: close"))
             assert b"\r\nconnection: close\r\n" in all_from(client)
 
-    def test_an_answer_comes_in_one_piece(self, service: FakeService) -> None:
+    def test_a_response_comes_in_one_piece(self, service: FakeService) -> None:
         with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
             client.sendall(plain_delete("unknown"))
             assert client.recv(65536).endswith(b'"error":"Browser session not found."}')
 
-    def test_64_clients_at_once_all_get_their_own_answer(self) -> None:
+    def test_64_clients_at_once_all_get_their_own_response(self) -> None:
         service = FakeService(latency=0.05)
         session_ids = [service.open_session() for _ in range(64)]
         ready = threading.Barrier(64)
@@ -172,12 +172,12 @@ class TestServing:
             assert service.requests[0].method == method
             assert delete(connection, "1")[0] == 404
 
-    def test_an_answer_to_head_has_no_body(self, service: FakeService) -> None:
+    def test_a_response_to_head_has_no_body(self, service: FakeService) -> None:
         with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
             client.sendall(b"HEAD / HTTP/1.1\r\nAuthorization: Bearer fc-test\r\n\r\n")
-            answer = client.recv(65536)
-        assert answer.startswith(b"HTTP/1.1 404 ")
-        assert answer.endswith(b"\r\n\r\n")
+            received = client.recv(65536)
+        assert received.startswith(b"HTTP/1.1 404 ")
+        assert received.endswith(b"\r\n\r\n")
 
     def test_a_requests_body_is_read_and_dropped(self, service: FakeService) -> None:
         with LoopbackService(service) as loopback, connected(loopback) as connection:
@@ -235,7 +235,7 @@ class TestTime:
         assert isinstance(duration, float)
         assert 0 < duration < 60_000
 
-    def test_of_an_answer_is_the_latency_at_least(self) -> None:
+    def test_of_a_response_is_the_latency_at_least(self) -> None:
         with (
             LoopbackService(FakeService(latency=0.05)) as loopback,
             connected(loopback) as connection,
@@ -262,7 +262,7 @@ class TestFaults:
         assert len(service.requests) == kept
         assert service.is_open(session_id)
 
-    def test_no_answer_is_silence_and_destroys_nothing(self, service: FakeService) -> None:
+    def test_no_response_is_silence_and_destroys_nothing(self, service: FakeService) -> None:
         session_id = service.open_session()
         service.queue(NoResponse())
         with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
@@ -272,7 +272,7 @@ class TestFaults:
                 client.recv(65536)
         assert service.is_open(session_id)
 
-    def test_a_lost_answer_is_a_closed_connection_after_the_service_acted(
+    def test_a_lost_response_is_a_closed_connection_after_the_service_acted(
         self, service: FakeService
     ) -> None:
         session_id = service.open_session()
@@ -282,7 +282,7 @@ class TestFaults:
             assert client.recv(65536) == b""
             assert not service.is_open(session_id)
 
-    def test_a_dripped_answer_is_the_real_one_byte_by_byte(self, service: FakeService) -> None:
+    def test_a_dripped_response_is_the_real_one_byte_by_byte(self, service: FakeService) -> None:
         session_id = service.open_session()
         service.queue(DrippedResponse(seconds_per_byte=0.0005))
         with LoopbackService(service) as loopback, connected(loopback) as connection:
@@ -336,7 +336,7 @@ class TestLeaving:
             (LostResponse(), 3600.0),
         ],
     )
-    def test_does_not_wait_for_an_answer_that_is_due(
+    def test_does_not_wait_for_a_response_that_is_due(
         self, fault: Fault | None, latency: float
     ) -> None:
         service = FakeService(latency=latency)

@@ -70,7 +70,7 @@ def test_its_asynchronous_twin_does_too(ended: str, api_url: str) -> None:
     assert (receipt.success, receipt.status, receipt.credits_billed) == (True, "stopped", 2)
 
 
-def test_it_reads_the_receipt_after_an_answer_was_lost(
+def test_it_reads_the_receipt_after_a_response_was_lost(
     service: FakeService, client: Firecrawl
 ) -> None:
     session_id = service.open_session()
@@ -79,7 +79,7 @@ def test_it_reads_the_receipt_after_an_answer_was_lost(
     assert len(service.requests) == 2
 
 
-def test_it_tries_again_while_the_browser_is_stopping(
+def test_it_sends_a_retry_while_the_browser_is_stopping(
     service: FakeService, ended: str, client: Firecrawl
 ) -> None:
     service.queue(Reply(502, b'{"success":false,"error":"Browser is still stopping."}'))
