@@ -2,11 +2,12 @@
 
 from .delete_many_sessions import (
     AsyncDeleteManySessions,
-    AsyncDeletions,
+    AsyncSessionIds,
     DeleteManySessions,
-    Deletions,
+    SessionIds,
 )
 from .delete_session import AsyncDeleteSession, DeleteSession
+from .deletions import AsyncDeletions, Deletions
 from .errors import (
     BadRequestError,
     DeleteSessionError,
@@ -14,6 +15,8 @@ from .errors import (
     InvalidApiKeyError,
     InvalidSessionIdError,
     NotDeletedError,
+    OutageError,
+    Outcome,
     PaymentRequiredError,
     RateLimitError,
     ResponseError,
@@ -24,6 +27,7 @@ from .errors import (
     UnreachableError,
 )
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
+from .pacing import Pause
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .transport import (
@@ -45,6 +49,7 @@ __all__ = [
     "AsyncDeleteOnExit",
     "AsyncDeleteSession",
     "AsyncDeletions",
+    "AsyncSessionIds",
     "AsyncTransport",
     "BadRequestError",
     "BadResponseError",
@@ -60,6 +65,9 @@ __all__ = [
     "InvalidApiKeyError",
     "InvalidSessionIdError",
     "NotDeletedError",
+    "OutageError",
+    "Outcome",
+    "Pause",
     "PaymentRequiredError",
     "RateLimitError",
     "Request",
@@ -68,6 +76,7 @@ __all__ = [
     "RetryPolicy",
     "ServiceUnavailableError",
     "SessionFate",
+    "SessionIds",
     "SessionNotFoundError",
     "TimedOutError",
     "Transport",

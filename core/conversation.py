@@ -41,7 +41,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
     retry: RetryPolicy,
     monotonic: Callable[[], float],
     random: Callable[[], float],
-    may_retry: Callable[[DeleteSessionError], bool] = lambda error: True,
+    hold_back: Callable[[DeleteSessionError, bool], bool] = lambda error, is_last: False,
 ) -> Conversation:
     """Destroy one session.
 
@@ -51,8 +51,9 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
         retry: how often, how long and how far apart.
         monotonic: the time in seconds, on a clock that never goes back.
         random: gives a number from 0 to 1.
-        may_retry: asked before each retry, with the error that calls for it; False ends
-            the conversation with that error.
+        hold_back: told of each error that a retry may mend, and whether the session would be
+            given up with it. True: that attempt does not count, and the next one follows as
+            soon as it is sent; the run has its own reasons to wait.
 
     Raises:
         DeleteSessionError: what the last try met. Its fate is the worst of all tries.
@@ -61,46 +62,45 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
     del headers  # They hold the key, and a traceback can show the locals of its frames.
     deadline = monotonic() + retry.deadline
     left = retry.deadline
-    attempt = 0
+    attempts = 0
+    counted = 0  # of the attempts, those that the policy limits
     uncertain = False
-    stale_repeated = False
+    stale_retried = False
     while True:
-        attempt += 1
-        logger().debug("session %a: try %d of %d", session_id, attempt, retry.max_attempts)
+        attempts += 1
+        counted += 1
+        logger().debug("session %a: attempt %d", session_id, attempts)
         timeout = min(retry.attempt_timeout, left)
-        outcome = yield from _exchange(request, timeout, session_id, attempt)
+        outcome = yield from _attempt(request, timeout, session_id, attempts)
         if isinstance(outcome, DeletionReceipt):
             return outcome
         uncertain = uncertain or outcome.session_fate is SessionFate.UNKNOWN
         if uncertain and outcome.session_fate is SessionFate.UNTOUCHED:
             outcome.session_fate = SessionFate.UNKNOWN
-        if not outcome.transient or attempt == retry.max_attempts:
+        if not outcome.transient:
             break
 
-        if not stale_repeated and getattr(outcome.__cause__, "stale", False):
-            stale_repeated = True
-            pause = 0.0
-        elif isinstance(outcome, ResponseError) and outcome.retry_after is not None:
-            pause = outcome.retry_after
-        else:
-            pause = retry.pause(attempt, random)
-        left = deadline - monotonic()
-        if pause >= left or not may_retry(outcome):
+        is_stale = not stale_retried and getattr(outcome.__cause__, "stale", False)
+        pause = 0.0 if is_stale else _pause_after(outcome, retry, counted, random)
+        is_last = counted == retry.max_attempts or pause >= deadline - monotonic()
+        if hold_back(outcome, is_last):
+            counted -= 1
+        elif is_last:
             break
-        logger().warning(
-            "session %a: trying again in %.1f s: %s", session_id, pause, outcome.args[0]
-        )
-        if pause:
-            yield Wait(pause)
-            left = deadline - monotonic()
-            if left <= 0:
-                break
+        else:
+            stale_retried = stale_retried or is_stale
+            logger().warning("session %a: retry in %.1f s: %s", session_id, pause, outcome.args[0])
+            if pause:
+                yield Wait(pause)
+        left = deadline - monotonic()
+        if left <= 0:
+            break
 
     raise outcome
 
 
-def _exchange(
-    request: Request, timeout: float, session_id: str, attempt: int
+def _attempt(
+    request: Request, timeout: float, session_id: str, attempts: int
 ) -> Generator[Send, Response, DeletionReceipt | DeleteSessionError]:
     try:
         response = yield Send(request, timeout)
@@ -108,10 +108,18 @@ def _exchange(
         error = UnreachableError(
             str(failure),
             session_id=session_id,
-            attempts=attempt,
+            attempts=attempts,
             session_fate=SessionFate.UNKNOWN if failure.sent else SessionFate.UNTOUCHED,
             transient=failure.transient,
         )
         error.__cause__ = failure
         return error
-    return wire.parse_response(response, request=request, session_id=session_id, attempts=attempt)
+    return wire.parse_response(response, request=request, session_id=session_id, attempts=attempts)
+
+
+def _pause_after(
+    error: DeleteSessionError, retry: RetryPolicy, attempts: int, random: Callable[[], float]
+) -> float:
+    if isinstance(error, ResponseError) and error.retry_after is not None:
+        return error.retry_after
+    return retry.pause(attempts, random)

@@ -54,7 +54,7 @@ class _DeleteSession(Generic[_TransportT]):
         session_id: str,
         *,
         monotonic: Callable[[], float],
-        may_retry: Callable[[DeleteSessionError], bool] = lambda error: True,
+        hold_back: Callable[[DeleteSessionError, bool], bool] = lambda error, is_last: False,
         retry: RetryPolicy | None = None,
     ) -> Conversation:
         """Begin the conversation that destroys one session, for whoever drives it.
@@ -62,8 +62,7 @@ class _DeleteSession(Generic[_TransportT]):
         Args:
             session_id: an id that has been checked.
             monotonic: gives the time in seconds, on a clock that never goes back.
-            may_retry: asked before each retry, with the error that calls for it; False ends
-                the conversation with that error.
+            hold_back: as for `conversation.converse`.
             retry: the policy of this conversation alone. None: the use case's own.
         """
         return converse(
@@ -72,7 +71,7 @@ class _DeleteSession(Generic[_TransportT]):
             retry=self.retry if retry is None else retry,
             monotonic=monotonic,
             random=self.random,
-            may_retry=may_retry,
+            hold_back=hold_back,
         )
 
 

@@ -19,7 +19,10 @@ An `UnreachableError` leaves the session untouched if nothing reached the servic
 tries the worst knowledge wins: a time-out followed by a 401 is unknown. Gone stays gone.
 """
 
-from .receipt import SessionFate
+from functools import partial
+from typing import TypeAlias
+
+from .receipt import DeletionReceipt, SessionFate
 
 _FATE_SENTENCES = {
     SessionFate.GONE: "Nothing is left to bill.",
@@ -169,6 +172,37 @@ class UnexpectedResponseError(ResponseError):
     """An answer that the service is not known to give. The session's fate is unknown."""
 
     advice = "Check the service's address, and what stands between you and it."
+
+
+class OutageError(Exception):
+    """The service was away for longer than the policy's deadline, and a run ended for it.
+
+    Raised by a run once the outcomes of all ids that it took have come; the others were left in
+    the caller's iterator. `__cause__` is the last error. It survives pickle and copy with it.
+
+    Args:
+        reason: what was seen.
+        lasted: for how many seconds no request got through.
+        retry_after: the seconds that the service asked to wait, if it did.
+    """
+
+    def __init__(self, reason: str, *, lasted: float, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.lasted = lasted
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        when = "later" if self.retry_after is None else f"in {self.retry_after:.0f} seconds"
+        cause = f" ({self.__cause__.args[0]})" if self.__cause__ else ""
+        return f"{self.args[0]}{cause}. The run has ended. Run it again {when}."
+
+    def __reduce__(self) -> tuple[object, ...]:
+        state = {**self.__dict__, "__cause__": self.__cause__}
+        return partial(type(self), lasted=self.lasted), self.args, state
+
+
+Outcome: TypeAlias = DeletionReceipt | DeleteSessionError
+"""What becomes of one session."""
 
 
 def _quoted(text: str) -> str:

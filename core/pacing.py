@@ -1,111 +1,145 @@
-"""How many sessions share one service: its rate limit, and repeats while it is down. Pure."""
+"""When a run may send: the service's rate limit, and its outages. Pure.
+
+Both hold back everybody. A name that asks changes nothing; the methods that begin with `note_`
+take what happened.
+"""
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
 
 from .errors import DeleteSessionError
-from .transport import TimedOutError
-
-
-class RepeatBudget:
-    """What tries beyond the first may cost, so that a service that is down is not hammered.
-
-    Successes at the first try refill it. In an outage of any length it pays for twenty repeats.
-    """
-
-    _CAPACITY = 100
-    _COST = 5
-    _COST_AFTER_TIME_OUT = 10
-
-    def __init__(self) -> None:
-        self._left = self._CAPACITY
-
-    def may_repeat(self, error: DeleteSessionError) -> bool:
-        """Pay for a repeat after this error, if there is enough."""
-        timed_out = isinstance(error.__cause__, TimedOutError)
-        cost = self._COST_AFTER_TIME_OUT if timed_out else self._COST
-        if self._left < cost:
-            return False
-        self._left -= cost
-        return True
-
-    def refill(self) -> None:
-        """Give back a little, after a success at the first try."""
-        self._left = min(self._CAPACITY, self._left + 1)
+from .retry import RetryPolicy
 
 
 class RateLimitGate:
-    """Says when a request may go, from what the service's refusals (429) tell.
+    """PLACEHOLDER: as told, nothing else."""
 
-    A refusal closes the gate until the wait that it names is over. It also shows how many
-    requests the service takes in one window and how long a window is; from then on the gate
-    closes by itself when a window is full. A probe, one request more, finds out whether the
-    service takes more by now: after each probe that is refused, twice as many windows go by
-    without one; one that is not refused doubles what a window is thought to take.
+    def __init__(self, retry: RetryPolicy, random: Callable[[], float]) -> None:
+        self.paused_until = -math.inf
+        self._retry = retry
+        self._random = random
+        self._in_a_row = 0
 
-    The service has one bucket for each team and minute, which refused requests fill too.
+    @property
+    def next_send_at(self) -> float:
+        return self.paused_until
+
+    def note_sent(self, now: float) -> None:
+        pass
+
+    def note_accepted(self, now: float, *, sent_at: float) -> None:
+        self._in_a_row = 0
+
+    def note_failed(self, now: float, *, sent_at: float) -> None:
+        pass
+
+    def note_refused(self, now: float, *, sent_at: float, wait: float | None) -> None:
+        if sent_at >= self.paused_until:
+            self._in_a_row += 1
+        pause = self._retry.pause(self._in_a_row, self._random)
+        self.paused_until = max(self.paused_until, now + max(wait or 0, pause))
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds a whole run back at the moment."""
+
+    reason: str
+    """`rate limit` or `outage`."""
+    seconds_left: float
+    """Seconds until the next request may be sent."""
+    waiting: int
+    """How many of the ids that were taken wait meanwhile."""
+    number: int
+    """Which pause of the run this is, from 1: a higher number is another pause."""
+
+
+class _Failure(NamedTuple):
+    session_id: str
+    sent_at: float
+    failed_at: float
+
+
+class Outage:
+    """Says whether the service is away, and when to find out whether it is back.
+
+    It looks at the failures that no later request refutes: a response to a request that was sent
+    after them. The service is away if at least two ids are among them, and if all that was in
+    flight at the first of them has failed as well, or if one of the ids would be given up
+    otherwise. An id that failed while the service served others is that id's own affair, and no
+    sign of an outage.
+
+    Args:
+        retry: its pauses lie between two requests that find out; its deadline is how long an
+            outage may last.
+        random: gives a number from 0 to 1.
     """
 
-    _MOST_WINDOWS_UNPROBED = 8
+    def __init__(self, retry: RetryPolicy, random: Callable[[], float]) -> None:
+        self.is_on = False  #: whether the service is away
+        self.next_request_at = -math.inf  #: when one request may find out whether it is back
+        self.last_error: DeleteSessionError
+        self._retry = retry
+        self._random = random
+        self._failures: list[_Failure] = []
+        self._failing_alone: set[str] = set()
+        self._requests = 0  # that found out nothing
 
-    def __init__(self) -> None:
-        self.opens_at = -math.inf  #: closed until then, in seconds on the clock that `now` tells
-        self.closings = 0  #: how often refusals closed it in a row, with no other answer between
-        self._window_takes = math.inf  # requests
-        self._window_length = math.inf  # seconds
-        self._window_began: float | None = None  # when its first request went
-        self._passed = 0  # requests of this window that were not refused
-        self._closed = False
-        self._unanswered = 0
-        self._unprobed = 0  # windows still to go by without a probe
-        self._patience = 1
+    @property
+    def began_at(self) -> float:
+        """When the first failure came, in seconds on the run's clock."""
+        return self._failures[0].failed_at
 
-    def allows(self, now: float) -> bool:
-        """Tell whether one more request may go now."""
-        if now < self.opens_at:
-            return False
-        if self._closed or self._window_is_over(now):
-            self._closed = False
-            self._window_began = None
-            self._passed = 0
-            self._unprobed -= 1
-        if self._passed < self._window_takes:
-            return True
-        if self._unprobed > 0 and self._window_began is not None:
-            self._closed = True
-            self.opens_at = self._window_began + self._window_length
-            return False
-        # Beside others a probe might be taken in the place of one of them, and tell nothing.
-        return self._unanswered == 0
+    @property
+    def ends_run_at(self) -> float:
+        """When it has lasted for longer than the policy's deadline."""
+        return self.began_at + self._retry.deadline if self.is_on else math.inf
 
-    def _window_is_over(self, now: float) -> bool:
-        return self._window_began is not None and now >= self._window_began + self._window_length
+    def note_failure(
+        self,
+        error: DeleteSessionError,
+        *,
+        sent_at: float,
+        now: float,
+        oldest_in_flight: float,
+        is_last: bool,
+    ) -> None:
+        """Note a failure that may be a sign of an outage.
 
-    def sent(self, now: float) -> bool:
-        """Count a request that goes now, and tell whether it is a probe."""
-        if self._window_began is None:
-            self._window_began = now
-        self._unanswered += 1
-        self._passed += 1
-        return self._passed > self._window_takes
+        Args:
+            error: it names the session.
+            sent_at: when the request was sent, in seconds.
+            now: the time, in seconds.
+            oldest_in_flight: when the oldest request that is still in flight was sent.
+            is_last: whether the id is given up now, unless an outage is the reason.
+        """
+        if not self.is_on and error.session_id in self._failing_alone:
+            return
+        self.last_error = error
+        self._failures.append(_Failure(error.session_id, sent_at, now))
+        is_new = not self.is_on
+        if is_new:
+            ids = {failure.session_id for failure in self._failures}
+            self.is_on = len(ids) > 1 and (is_last or oldest_in_flight > self.began_at)
+            self._requests = 0
+        if self.is_on and (is_new or sent_at >= self.next_request_at):
+            self._requests += 1
+            pause = self._retry.pause(self._requests, self._random)
+            retry_after = getattr(error, "retry_after", None) or 0.0
+            self.next_request_at = min(now + max(pause, retry_after), self.ends_run_at)
 
-    def accepted(self, *, probe: bool) -> None:
-        """Note an answer that is no refusal, or that none came."""
-        self._unanswered -= 1
-        self.closings = 0
-        if probe:
-            self._window_takes *= 2
-            self._patience = 1
+    def note_response(self, *, sent_at: float) -> None:
+        """Note a response that is no such failure: the service was there at `sent_at`."""
+        refuted = {failure.session_id for failure in self._failures if failure.sent_at <= sent_at}
+        if not refuted:
+            return
+        if not self.is_on:
+            self._failing_alone |= refuted
+        self._failures = [failure for failure in self._failures if failure.sent_at > sent_at]
+        self.is_on = self.is_on and bool(self._failures)
 
-    def refused(self, now: float, wait: float, *, probe: bool) -> None:
-        """Close for so many seconds."""
-        self._unanswered -= 1
-        self._passed = max(0, self._passed - 1)
-        self._window_takes = max(1, self._passed)
-        if now >= self.opens_at:
-            self.closings += 1
-            self._unprobed = self._patience + 1 if probe else 0
-            self._patience = min(self._MOST_WINDOWS_UNPROBED, 2 * self._patience) if probe else 1
-        self._closed = True
-        self.opens_at = max(self.opens_at, now + wait)
-        if self._window_began is not None:
-            self._window_length = self.opens_at - self._window_began
+    def forget(self, session_id: str) -> None:
+        """Note that the run is done with an id."""
+        self._failing_alone.discard(session_id)

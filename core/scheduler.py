@@ -1,17 +1,29 @@
-"""The bookkeeping of many conversations side by side. No I/O: its drivers carry and wait."""
+"""Who of many sessions may send now, who waits until when, and what came of whom.
 
+No I/O: the drivers in `delete_many_sessions` send the requests and wait.
+"""
+
+import errno
 import heapq
+import math
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TypeAlias
 
 from . import wire
 from .conversation import Conversation, Send, Wait
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .errors import DeleteSessionError, UnreachableError
-from .pacing import RateLimitGate, RepeatBudget
+from .errors import (
+    DeleteSessionError,
+    OutageError,
+    Outcome,
+    RateLimitError,
+    ServiceUnavailableError,
+    UnreachableError,
+)
+from .logger import logger
+from .pacing import Outage, Pause, RateLimitGate
 from .receipt import DeletionReceipt, SessionFate
 from .transport import (
     ConnectFailedError,
@@ -21,14 +33,11 @@ from .transport import (
     TransportError,
 )
 
-Outcome: TypeAlias = DeletionReceipt | DeleteSessionError
+_MOST_HELD_IN_OUTAGE = 8
+"""How many ids a run holds in an outage, however low its concurrency: each request that finds out
+whether the service is back is for another id, since some may fail for a reason of their own."""
 
-_MOST_CLOSINGS = 10
-"""How often in a row the rate limit may hold everything back, since a wait must have an end.
-After that a refusal is its session's own affair, as in a call for one session."""
-
-_ROUNDING = 0.5
-"""Seconds. The wait that the service names is rounded: who believes it may come too early."""
+_NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 
 
 class Job:
@@ -37,11 +46,12 @@ class Job:
     __slots__ = (
         "conversation",
         "error",
-        "held_back",
-        "probe",
+        "excused",
+        "is_failure",
         "ready_at",
-        "refusal",
+        "requests",
         "send",
+        "sent_at",
         "session_id",
     )
 
@@ -50,205 +60,353 @@ class Job:
 
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
-        self.error: DeleteSessionError | None = None  # what the last try met
-        self.held_back = 0.0  # seconds at the gate, which do not count against the deadline
+        self.error: DeleteSessionError | None = None  # what the last attempt met
+        self.excused = 0.0  # seconds that do not count against the deadline
+        self.is_failure = False  # whether the last request failed as in an outage
         self.ready_at = 0.0
-        self.probe = False
-        self.refusal: Response | None = None  # a 429 that the conversation was not told of
-
-    @property
-    def send_arguments(self) -> tuple[Request, float]:
-        """What `transport.send` is to be called with."""
-        return self.send.request, self.send.timeout
+        self.requests = 0
+        self.sent_at = 0.0
 
 
 class Scheduler:
-    """Who may send now, who waits until when, and what came of whom."""
+    """Holds the sessions of a run, and decides which of them may send.
+
+    A driver takes ids with `admit` while `has_room`, sends what `sends` gives, returns each
+    result to `settle`, and waits for `due_in` seconds or a result. It does so until `is_finished`.
+
+    Args:
+        delete_session: its transport tells the time; its key and policy are used.
+        concurrency: the most requests in flight.
+    """
 
     def __init__(
         self, delete_session: DeleteSession | AsyncDeleteSession, concurrency: int
     ) -> None:
+        self.outcomes: deque[Outcome] = deque()  #: of those that have ended
+        self.failure: Exception | None = None  #: what ended the run before the ids did
+        self.is_stopped = False  #: whether nothing new is sent
         self._delete_session = delete_session
         self._now = delete_session.transport.monotonic
+        self._retry = delete_session.retry
         self._concurrency = concurrency
-        self._gate = RateLimitGate()
-        self._budget = RepeatBudget()
-        self._refused: deque[Job] = deque()  # they go before those that are ready
-        self._ready: deque[Job] = deque()
+        self._gate = RateLimitGate(delete_session.retry, delete_session.random)
+        self._outage = Outage(delete_session.retry, delete_session.random)
+        self._in_flight: dict[Job, None] = {}
+        self._probe: Job | None = None  # finds out whether the service is back
+        self._queue: deque[Job] = deque()
         self._waiting: list[tuple[float, int, Job]] = []  # a heap: due when, in which order
         self._waits = 0
-        self._in_flight = 0
-        self.outcomes: deque[Outcome] = deque()  #: of those that have ended
-        self.stopped = False  #: nothing new is sent
-        self.failure: Exception | None = None  #: what ended the run before the ids did
-        self._more = True
+        self._pauses = 0
+        self._paused_for = ""
+        self._rate_limited_since: float | None = None
+        self._has_more_ids = True
 
     @property
-    def finished(self) -> bool:
-        """Whether nobody is on the way, and nobody will be."""
-        under_way = self._in_flight or self._queue or self._waiting or self.outcomes
-        return not under_way and (self.stopped or not self._more)
+    def is_finished(self) -> bool:
+        """Whether nothing is on its way, and nothing will be."""
+        held = self._in_flight or self._queue or self._waiting or self.outcomes
+        return not held and (self.is_stopped or not self._has_more_ids)
 
     @property
-    def _queue(self) -> deque[Job]:
-        return self._refused or self._ready
+    def pause(self) -> Pause | None:
+        """What holds the whole run back now."""
+        now = self._now()
+        reason, until = "", now
+        if self._outage.is_on:
+            reason, until = "outage", self._outage.next_request_at
+        elif now < self._gate.paused_until:
+            reason, until = "rate limit", self._gate.paused_until
+        if not reason or self.is_stopped:
+            return None
+        return Pause(
+            reason=reason,
+            seconds_left=max(0.0, until - now),
+            waiting=len(self._queue) + len(self._waiting),
+            number=self._pauses,
+        )
 
     @property
-    def pause(self) -> float:
-        """Seconds for which the rate limit holds everything back."""
-        return max(0.0, self._gate.opens_at - self._now())
+    def summary(self) -> str:
+        """What is on its way, in a few words."""
+        waiting = len(self._queue) + len(self._waiting)
+        return f"{len(self._in_flight)} in flight, {waiting} waiting, {len(self.outcomes)} ended"
 
     def has_room(self) -> bool:
-        """Tell whether one more id can be taken: nobody queues, and a request more may fly."""
+        """Say whether one more id may be taken."""
+        if self.is_stopped or not self._has_more_ids:
+            return False
+        held = len(self._in_flight) + len(self._queue) + len(self._waiting)
+        if self._outage.is_on:
+            is_needed = not self._queue or self._queue[0].is_failure
+            return is_needed and held < max(self._concurrency, _MOST_HELD_IN_OUTAGE)
+        # An id that waits for its retry must not stop the run, even at a concurrency of 1.
         return (
-            self._more
-            and not self.stopped
-            and not self._queue
-            and self._in_flight + len(self._waiting) < self._concurrency
+            not self._queue
+            and len(self._in_flight) < self._concurrency
+            and held < max(self._concurrency, 2)
         )
 
     def due_in(self) -> float | None:
-        """Return the seconds until something may be sent. None: an answer must come first."""
-        now = self._now()
-        due = [self._waiting[0][0]] if self._waiting else []
-        if now < self._gate.opens_at:
-            due.append(self._gate.opens_at)
-        elif self._queue and self._gate.allows(now):
-            due.append(now)
-        return max(0.0, min(due) - now) if due else None
+        """Return the seconds until something may be sent. None: a response must come first."""
+        if self.is_stopped and (self._queue or self._waiting):
+            return 0.0
+        due = self._waiting[0][0] if self._waiting else math.inf
+        if self._queue:
+            due = min(due, self._next_send_at())
+        due = min(due, self._outage.ends_run_at)
+        return None if due == math.inf else max(0.0, due - self._now())
 
     def admit(self, next_id: Callable[[], str | uuid.UUID]) -> None:
         """Take the next id, if there is one, and begin its conversation."""
         try:
             session_id = next_id()
         except (StopIteration, StopAsyncIteration):
-            self._more = False
+            self._has_more_ids = False
             return
         except Exception as error:
-            self._more = False
+            self._has_more_ids = False
             self.failure = error
             return
         try:
-            deletion = Job(wire.checked_session_id(session_id))
+            job = Job(wire.checked_session_id(session_id))
         except DeleteSessionError as error:
             self.outcomes.append(error)
             return
-        deletion.conversation = self._delete_session.converse(
-            deletion.session_id,
-            monotonic=lambda: self._now() - deletion.held_back,
-            may_retry=lambda error: self._may_repeat(deletion, error),
+        job.conversation = self._delete_session.converse(
+            job.session_id,
+            monotonic=lambda: self._now() - job.excused,
+            hold_back=partial(self._hold_back, job),
         )
-        self._advance(deletion, deletion.conversation.__next__)
+        self._advance(job, job.conversation.__next__)
+        if self._outage.is_on:  # It goes first: the others have failed.
+            self._queue.rotate(1)
 
     def sends(self) -> Iterator[Job]:
-        """Hand out those whose `send` may go now. Each is to be answered, or failed."""
-        if self.stopped:
-            self._end_all_that_wait()
+        """Give those whose request may be sent now. Each must be settled afterwards."""
         while self._waiting and self._waiting[0][0] <= self._now():
-            deletion = heapq.heappop(self._waiting)[2]
-            self._advance(deletion, deletion.conversation.__next__)
-        while self._queue and self._gate.allows(now := self._now()):
-            deletion = self._queue.popleft()
-            deletion.refusal = None
-            deletion.held_back += now - deletion.ready_at
-            deletion.probe = self._gate.sent(now)
-            self._in_flight += 1
-            yield deletion
+            job = heapq.heappop(self._waiting)[2]
+            self._advance(job, job.conversation.__next__)
+        if self._now() >= self._outage.ends_run_at:
+            self._end_outage()
+        if self.is_stopped:
+            self.end_all_that_wait()
+        while self._queue and self._next_send_at() <= (now := self._now()):
+            job = self._queue.popleft()
+            job.excused += now - job.ready_at
+            job.requests += 1
+            job.sent_at = now
+            self._gate.note_sent(now)
+            self._in_flight[job] = None
+            if self._outage.is_on:
+                self._probe = job
+            yield job
 
-    def settle(self, deletion: Job, result: Callable[[], Response]) -> None:
-        """Note what came of a request that was handed out."""
+    def arguments(self, job: Job) -> tuple[Request, float]:
+        """Return the request of a job that may be sent, and its timeout in seconds."""
+        left = self._outage.ends_run_at - job.sent_at
+        return job.send.request, min(job.send.timeout, max(left, 0.001))
+
+    def settle(self, job: Job, result: Callable[[], Response]) -> None:
+        """Take what came of a request.
+
+        Args:
+            job: it was given by `sends`.
+            result: returns the response, or raises what the transport raised.
+        """
         try:
             response = result()
         except TransportError as failure:
-            self._failed(deletion, failure)
+            self._fail(job, failure)
         except Exception as error:
-            self.not_carried(deletion, error, sent=True)
+            self.give_up_carrier(job, error, sent=True)
         else:
-            self._answered(deletion, response)
+            self._land(job)
+            self._advance(job, partial(job.conversation.send, response))
+            if response.status != 429:
+                self._rate_limited_since = None
+                self._gate.note_accepted(self._now(), sent_at=job.sent_at)
+            if not job.is_failure:
+                self._outage.note_response(sent_at=job.sent_at)
+                self._note_pause()
 
-    def not_carried(self, deletion: Job, error: Exception, *, sent: bool) -> None:
+    def give_up_carrier(self, job: Job, error: Exception, *, sent: bool) -> None:
         """Note that an executor, or a faulty transport, did not do its part. The run ends."""
         reason = f"the request was not carried ({type(error).__name__})"
         kind = ConnectionLostError if sent else ConnectFailedError
         failure = kind(reason, transient=False)
         failure.__cause__ = error
-        self._more = False
+        self._has_more_ids = False
         self.failure = RuntimeError(f"{reason}: the executor or the transport cannot be used")
         self.failure.__cause__ = error
-        self._failed(deletion, failure)
+        self._fail(job, failure)
 
-    def _answered(self, deletion: Job, response: Response) -> None:
-        self._in_flight -= 1
-        if response.status != 429:
-            self._gate.accepted(probe=deletion.probe)
-        elif self._on_rate_limited(deletion, response):
-            return
-        self._advance(deletion, partial(deletion.conversation.send, response))
+    def withdraw(self, job: Job) -> None:
+        """Take back a request that was given, and that nobody has begun to send."""
+        self._land(job)
+        job.requests -= 1
+        self._end(job, job.error or _untouched(job))
 
-    def _failed(self, deletion: Job, failure: TransportError) -> None:
-        self._in_flight -= 1
-        self._gate.accepted(probe=deletion.probe)
-        self._advance(deletion, partial(deletion.conversation.throw, failure))
-
-    def _on_rate_limited(self, deletion: Job, response: Response) -> bool:
-        """Close the gate after a 429, and put the refused one first in the queue behind it."""
-        now = self._now()
-        refusal = wire.parse_error(
-            response, request=deletion.send.request, session_id=deletion.session_id, attempts=0
+    def abandon(self, job: Job) -> None:
+        """Wait no longer for a request that is in flight."""
+        self._land(job)
+        error = UnreachableError(
+            "the run was left while the request was in flight",
+            session_id=job.session_id,
+            session_fate=SessionFate.UNKNOWN,
+            attempts=job.requests,
         )
-        retry = self._delete_session.retry
-        if refusal.retry_after is None:
-            wait = retry.pause(self._gate.closings + 1, self._delete_session.random)
-        else:
-            wait = refusal.retry_after + _ROUNDING
-        too_long = wait > retry.deadline
-        self._gate.refused(now, min(wait, retry.deadline), probe=deletion.probe)
-        if self.stopped or too_long or self._gate.closings > _MOST_CLOSINGS:
-            return False
-        deletion.refusal = response
-        deletion.ready_at = now
-        self._refused.append(deletion)
-        return True
+        self._end(job, error)
 
-    def _may_repeat(self, deletion: Job, error: DeleteSessionError) -> bool:
-        deletion.error = error
-        return not self.stopped and self._budget.may_repeat(error)
+    def end_all_that_wait(self) -> None:
+        """End what is neither in flight nor ended, with what its last attempt met."""
+        waiting = [*self._queue, *(entry[2] for entry in self._waiting)]
+        self._queue.clear()
+        self._waiting.clear()
+        for job in waiting:
+            self._end(job, job.error or _untouched(job))
 
-    def _advance(self, deletion: Job, resume: Callable[[], Send | Wait]) -> None:
+    def _next_send_at(self) -> float:
+        if len(self._in_flight) >= self._concurrency:
+            return math.inf
+        if not self._outage.is_on:
+            return self._gate.next_send_at
+        return math.inf if self._probe else self._outage.next_request_at
+
+    def _land(self, job: Job) -> None:
+        job.is_failure = False
+        del self._in_flight[job]
+        if self._probe is job:
+            self._probe = None
+
+    def _fail(self, job: Job, failure: TransportError) -> None:
+        self._land(job)
+        self._gate.note_failed(self._now(), sent_at=job.sent_at)
+        self._advance(job, partial(job.conversation.throw, failure))
+
+    def _advance(self, job: Job, resume: Callable[[], Send | Wait]) -> None:
         try:
             step = resume()
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
-            if receipt.attempts == 1:
-                self._budget.refill()
-            self.outcomes.append(receipt)
+            self._end(job, receipt)
         except DeleteSessionError as error:
-            self.outcomes.append(error)
+            self._end(job, error)
         else:
             if isinstance(step, Wait):
                 self._waits += 1
                 due = self._now() + step.seconds
-                heapq.heappush(self._waiting, (due, self._waits, deletion))
+                heapq.heappush(self._waiting, (due, self._waits, job))
+                return
+            job.send = step
+            job.ready_at = self._now()
+            if isinstance(job.error, RateLimitError):
+                self._put_first(job)
             else:
-                deletion.send = step
-                deletion.ready_at = self._now()
-                self._ready.append(deletion)
+                self._queue.append(job)
 
-    def _end_all_that_wait(self) -> None:
-        waiting = [*self._refused, *self._ready, *(entry[2] for entry in self._waiting)]
-        self._refused.clear()
-        self._ready.clear()
-        self._waiting.clear()
-        for deletion in waiting:
-            if deletion.refusal is not None:
-                self._advance(deletion, partial(deletion.conversation.send, deletion.refusal))
-            else:
-                self.outcomes.append(deletion.error or _not_tried(deletion.session_id))
+    def _put_first(self, job: Job) -> None:
+        """Put a job before all others, but behind those that were rate limited before it."""
+        ahead = 0
+        while ahead < len(self._queue) and isinstance(self._queue[ahead].error, RateLimitError):
+            ahead += 1
+        self._queue.insert(ahead, job)
+
+    def _end(self, job: Job, outcome: Outcome) -> None:
+        self._outage.forget(job.session_id)
+        self.outcomes.append(outcome)
+
+    def _hold_back(self, job: Job, error: DeleteSessionError, is_last: bool) -> bool:
+        """Decide, when an attempt has failed, whether that is the whole run's affair.
+
+        Returns:
+            True: the attempt and its time do not count for the session, which is sent again when
+            the run lets it. False: what follows is the session's own affair.
+        """
+        job.error = error
+        now = self._now()
+        is_held_back = True
+        if isinstance(error, RateLimitError):
+            self._close_gate(job, error, now)
+        elif _is_out_of_descriptors(error) and self._in_flight:
+            self._lower_concurrency()
+        else:
+            self._look_for_outage(job, error, now, is_last=is_last)
+            is_held_back = self._outage.is_on or self.is_stopped
+        if is_held_back:
+            job.excused += now - job.sent_at
+            self._note_pause()
+        return is_held_back
+
+    def _close_gate(self, job: Job, error: RateLimitError, now: float) -> None:
+        if self._rate_limited_since is None:
+            self._rate_limited_since = now
+        self._gate.note_refused(now, sent_at=job.sent_at, wait=error.retry_after)
+        lasted = now - self._rate_limited_since
+        wait = error.retry_after or 0.0
+        if max(wait, lasted) > self._retry.deadline:
+            reason = f"the rate limit has let no request through for {lasted:.0f} s"
+            self._end_run(OutageError(reason, lasted=lasted, retry_after=error.retry_after), error)
+
+    def _look_for_outage(
+        self, job: Job, error: DeleteSessionError, now: float, *, is_last: bool
+    ) -> None:
+        is_conflict = isinstance(error, ServiceUnavailableError) and error.status == 409
+        if is_conflict or getattr(error.__cause__, "stale", False):
+            return
+        job.is_failure = True
+        self._outage.note_failure(
+            error,
+            sent_at=job.sent_at,
+            now=now,
+            oldest_in_flight=min((other.sent_at for other in self._in_flight), default=math.inf),
+            is_last=is_last,
+        )
+
+    def _lower_concurrency(self) -> None:
+        self._concurrency = len(self._in_flight)
+        logger().warning(
+            "this process has no file descriptor left: the run goes on with %d requests at a time",
+            self._concurrency,
+        )
+
+    def _end_outage(self) -> None:
+        error = self._outage.last_error
+        lasted = self._now() - self._outage.began_at
+        reason = f"the service has been away for {lasted:.0f} s"
+        retry_after = getattr(error, "retry_after", None)
+        self._end_run(OutageError(reason, lasted=lasted, retry_after=retry_after), error)
+
+    def _end_run(self, outage: OutageError, cause: DeleteSessionError) -> None:
+        outage.__cause__ = cause
+        self.failure = outage
+        self.is_stopped = True
+
+    def _note_pause(self) -> None:
+        """Count and log a pause that has just begun."""
+        pause = self.pause
+        reason = pause.reason if pause else ""
+        if pause and reason != self._paused_for:
+            self._pauses += 1
+            logger().warning(
+                "%s: nothing is sent for %.1f s, %d sessions wait",
+                reason,
+                pause.seconds_left,
+                pause.waiting + 1,
+            )
+        self._paused_for = reason
 
 
-def _not_tried(session_id: str) -> UnreachableError:
+def _untouched(job: Job) -> UnreachableError:
     return UnreachableError(
-        "stopped before anything was sent",
-        session_id=session_id,
+        "the run ended before anything was sent",
+        session_id=job.session_id,
         session_fate=SessionFate.UNTOUCHED,
     )
+
+
+def _is_out_of_descriptors(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS:
+            return True
+        error = error.__cause__
+    return False

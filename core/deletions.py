@@ -1,0 +1,402 @@
+"""One run over many sessions: an iterator of outcomes that sends only while it is asked.
+
+What is awaited, or given to an executor, is `transport.send` alone; `Scheduler` decides who may
+send and when.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from .daemon_threads import DaemonThreads
+from .logger import logger
+from .scheduler import Job, Scheduler
+
+if TYPE_CHECKING:
+    import asyncio
+    import uuid
+    from concurrent.futures import Executor, Future
+
+    from .delete_session import AsyncDeleteSession, DeleteSession
+    from .errors import Outcome
+    from .pacing import Pause
+    from .transport import Response
+
+_LONGEST_SLEEP = 1.0
+"""In seconds, so that `stop` takes effect while everything waits."""
+
+
+class _Run:
+    """What can be asked of a run, awaited or not."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._has_begun = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self._scheduler.summary}>"
+
+    @property
+    def pause(self) -> Pause | None:
+        """What holds the whole run back now: the rate limit, or an outage. None: nothing does."""
+        return self._scheduler.pause
+
+    def _next_outcome(self) -> Outcome | None:
+        """Hand out an outcome. At the end of the run, raise what ended it, once."""
+        if self._scheduler.outcomes:
+            return self._scheduler.outcomes.popleft()
+        if self._scheduler.is_finished:
+            failure, self._scheduler.failure = self._scheduler.failure, None
+            if failure is not None:
+                raise failure
+        return None
+
+    def __del__(self) -> None:
+        if self._scheduler.is_stopped or self._scheduler.is_finished:
+            return
+        import warnings  # noqa: PLC0415 - only a mistake needs it
+
+        what = (
+            "left half-way: use `with`, so that what is in flight has its outcome"
+            if self._has_begun
+            else "never iterated: no session was destroyed"
+        )
+        warnings.warn(f"{self!r} was {what}", RuntimeWarning, stacklevel=2, source=self)
+
+
+class Deletions(_Run, Iterator["Outcome"]):
+    """The outcomes of one run of `DeleteManySessions`, as they end: one for each id taken.
+
+    Use it in a `with` block. Leaving the block, however it ends, sends nothing new and waits for
+    what is in flight, at most `shutdown_timeout` seconds; what is in flight even then is an
+    `UnreachableError` whose fate is unknown. `list(deletions)` afterwards gives the outcomes that
+    were not taken yet. A Ctrl-C that arrives while an outcome is awaited leaves the run likewise.
+
+    What ends a run early is raised after the outcomes of all ids that were taken: `OutageError`,
+    what the iterator of ids raised, or a `RuntimeError` if the executor or the transport cannot
+    be used.
+    """
+
+    def __init__(
+        self,
+        delete_session: DeleteSession,
+        session_ids: Iterator[str | uuid.UUID],
+        *,
+        may_block: bool,
+        concurrency: int,
+        executor: Executor | None,
+        shutdown_timeout: float | None,
+    ) -> None:
+        from queue import SimpleQueue  # noqa: PLC0415 - one session needs no queue
+
+        super().__init__(Scheduler(delete_session, concurrency))
+        self._transport = delete_session.transport
+        self._executor = executor or DaemonThreads(concurrency)
+        self._shutdown_timeout = shutdown_timeout
+        self._ids = session_ids
+        self._reader = DaemonThreads(1) if may_block else None
+        self._next_id: Future[str | uuid.UUID] | None = None
+        self._in_flight: dict[Future[Response], Job] = {}
+        self._events: SimpleQueue[Future[Response] | None] = SimpleQueue()
+
+    def __next__(self) -> Outcome:
+        self._has_begun = True
+        try:
+            while (outcome := self._next_outcome()) is None:
+                if self._scheduler.is_finished:
+                    self._release_threads()
+                    raise StopIteration
+                self._take_turn()
+        except Exception:
+            raise
+        except BaseException:
+            self.close()
+            raise
+        return outcome
+
+    def stop(self) -> None:
+        """Send nothing new. The iteration goes on with the outcomes of the ids that were taken.
+
+        An id that waits ends with what its last attempt met. May be called from a signal handler
+        or another thread.
+        """
+        self._scheduler.is_stopped = True
+        self._events.put(None)
+
+    def close(self) -> None:
+        """Leave the run, as the end of its `with` block does. The outcomes stay."""
+        self.stop()
+        self._scheduler.end_all_that_wait()
+        for future in self._in_flight:
+            future.cancel()
+        try:
+            if self._in_flight:
+                from concurrent.futures import wait  # noqa: PLC0415
+
+                wait(self._in_flight, timeout=self._shutdown_timeout)
+        finally:
+            for future, job in self._in_flight.items():
+                self._settle_at_the_end(future, job)
+            self._in_flight.clear()
+            self._release_threads()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        super().__del__()
+        self._scheduler.is_stopped = True
+        self._release_threads()
+
+    def _take_turn(self) -> None:
+        """Settle, send, take an id or wait: only one of the last two."""
+        self._settle(timeout=0)
+        self._send()
+        if self._scheduler.outcomes:
+            return
+        if self._next_id is not None and self._next_id.done():
+            self._scheduler.admit(self._next_id.result)
+            self._next_id = None
+            return
+        if self._next_id is None and self._scheduler.has_room():
+            if self._reader is None:
+                self._scheduler.admit(partial(next, self._ids))
+                return
+            wake = self._events.put
+            self._next_id = self._reader.submit(next, self._ids)
+            self._next_id.add_done_callback(lambda _: wake(None))
+        due_in = self._scheduler.due_in()
+        if self._in_flight or self._next_id is not None:
+            self._settle(timeout=due_in)
+        elif due_in:
+            self._transport.sleep(min(due_in, _LONGEST_SLEEP))
+
+    def _settle(self, *, timeout: float | None) -> None:
+        """Wait until something happens, and settle all requests that have ended."""
+        from queue import Empty  # noqa: PLC0415
+
+        try:
+            future = self._events.get(timeout=timeout)
+            while True:
+                if future is not None:
+                    self._scheduler.settle(self._in_flight[future], future.result)
+                    del self._in_flight[future]
+                future = self._events.get_nowait()
+        except Empty:
+            pass
+
+    def _send(self) -> None:
+        for job in self._scheduler.sends():
+            arguments = self._scheduler.arguments(job)
+            try:
+                future = self._executor.submit(self._transport.send, *arguments)
+            except Exception as error:
+                self._scheduler.give_up_carrier(job, error, sent=False)
+            else:
+                self._in_flight[future] = job
+                future.add_done_callback(self._events.put)
+
+    def _settle_at_the_end(self, future: Future[Response], job: Job) -> None:
+        if future.cancelled():
+            self._scheduler.withdraw(job)
+        elif future.done():
+            self._scheduler.settle(job, future.result)
+        else:
+            self._scheduler.abandon(job)
+        self._scheduler.end_all_that_wait()
+
+    def _release_threads(self) -> None:
+        if isinstance(self._executor, DaemonThreads):
+            self._executor.shutdown()
+        if self._reader is not None:
+            self._reader.shutdown()
+        if self._next_id is not None:
+            self._next_id.add_done_callback(_warn_of_id)
+            self._next_id = None
+
+
+class AsyncDeletions(_Run, AsyncIterator["Outcome"]):
+    """The outcomes of one run of `AsyncDeleteManySessions`: `Deletions`, awaited.
+
+    Use it in an `async with` block. A cancellation leaves the run as the end of the block does,
+    and is raised when what was in flight has ended. What is in flight after `shutdown_timeout`
+    seconds is cancelled: it is an `UnreachableError` whose fate is unknown.
+    """
+
+    def __init__(
+        self,
+        delete_session: AsyncDeleteSession,
+        session_ids: Iterator[str | uuid.UUID] | AsyncIterator[str | uuid.UUID],
+        *,
+        concurrency: int,
+        shutdown_timeout: float | None,
+    ) -> None:
+        import asyncio  # noqa: PLC0415 - the core is for all, this class for asyncio
+
+        super().__init__(Scheduler(delete_session, concurrency))
+        self._transport = delete_session.transport
+        self._shutdown_timeout = shutdown_timeout
+        self._ids = session_ids
+        self._next_id: asyncio.Future[str | uuid.UUID] | None = None
+        self._nap: asyncio.Future[None] | None = None
+        self._in_flight: dict[asyncio.Future[Response], Job] = {}
+        self._ended: deque[asyncio.Future[Response]] = deque()
+        self._wake = asyncio.Event()
+
+    async def __anext__(self) -> Outcome:
+        _require_asyncio()
+        self._has_begun = True
+        try:
+            while (outcome := self._next_outcome()) is None:
+                if self._scheduler.is_finished:
+                    raise StopAsyncIteration
+                await self._take_turn()
+        except Exception:
+            raise
+        except BaseException:
+            await self.aclose()
+            raise
+        return outcome
+
+    def stop(self) -> None:
+        """As `Deletions.stop`, from the event loop's own thread."""
+        self._scheduler.is_stopped = True
+        self._wake.set()
+
+    async def aclose(self) -> None:
+        """Leave the run, as the end of its `async with` block does. The outcomes stay."""
+        import asyncio  # noqa: PLC0415
+
+        self.stop()
+        self._scheduler.end_all_that_wait()
+        await _finish(asyncio.ensure_future(self._leave()))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def _take_turn(self) -> None:
+        """Settle, send, take an id or wait: only one of the last two."""
+        import asyncio  # noqa: PLC0415
+
+        self._wake.clear()
+        self._settle()
+        self._send()
+        if self._scheduler.outcomes:
+            return
+        if self._next_id is not None and self._next_id.done():
+            self._scheduler.admit(self._next_id.result)
+            self._next_id = None
+            return
+        if self._next_id is None and self._scheduler.has_room():
+            if isinstance(self._ids, Iterator):  # It comes at once: a task would cost for nothing.
+                self._scheduler.admit(partial(next, self._ids))
+                if self._scheduler.outcomes:  # A bad id ends at once: others shall have a turn.
+                    await asyncio.sleep(0)
+                return
+            wake = self._wake.set
+            self._next_id = asyncio.ensure_future(anext(self._ids))
+            self._next_id.add_done_callback(lambda _: wake())
+        await self._wait(self._scheduler.due_in())
+
+    async def _wait(self, seconds: float | None) -> None:
+        """Wait until something happens, or for so many seconds of the transport's time."""
+        import asyncio  # noqa: PLC0415
+
+        if seconds is not None:
+            wake = self._wake.set
+            self._nap = asyncio.ensure_future(self._transport.sleep(seconds))
+            self._nap.add_done_callback(lambda _: wake())
+        await self._wake.wait()
+        if self._nap is not None:
+            if self._nap.done():
+                self._nap.result()
+            self._nap.cancel()
+            self._nap = None
+
+    def _settle(self) -> None:
+        while self._ended:
+            task = self._ended[0]
+            self._scheduler.settle(self._in_flight[task], task.result)
+            del self._in_flight[task]
+            self._ended.popleft()
+
+    def _send(self) -> None:
+        import asyncio  # noqa: PLC0415
+
+        ended, wake = self._ended, self._wake
+
+        def note(task: asyncio.Future[Response]) -> None:
+            ended.append(task)
+            wake.set()
+
+        for job in self._scheduler.sends():
+            arguments = self._scheduler.arguments(job)
+            task = asyncio.ensure_future(self._transport.send(*arguments))
+            self._in_flight[task] = job
+            task.add_done_callback(note)
+
+    async def _leave(self) -> None:
+        import asyncio  # noqa: PLC0415
+
+        for waiting in (self._next_id, self._nap):
+            if waiting is not None:
+                waiting.cancel()
+                await asyncio.wait([waiting])
+        if self._next_id is not None and not self._next_id.cancelled():
+            self._scheduler.admit(self._next_id.result)
+        self._next_id = self._nap = None
+        if self._in_flight:
+            _, unfinished = await asyncio.wait(self._in_flight, timeout=self._shutdown_timeout)
+            for task in unfinished:
+                task.cancel()
+                self._scheduler.abandon(self._in_flight.pop(task))
+            if unfinished:
+                await asyncio.wait(unfinished, timeout=_LONGEST_SLEEP)
+        self._ended = deque(task for task in self._ended if task in self._in_flight)
+        self._settle()
+        self._scheduler.end_all_that_wait()
+
+
+async def _finish(task: asyncio.Future[None]) -> None:
+    """Await a task to its end, however often this is cancelled meanwhile."""
+    import asyncio  # noqa: PLC0415
+
+    cancellation = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    task.result()
+    if cancellation is not None:
+        raise cancellation
+
+
+def _require_asyncio() -> None:
+    import asyncio  # noqa: PLC0415
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "AsyncDeleteManySessions needs asyncio's event loop. Under another event loop, call"
+            " AsyncDeleteSession for each session."
+        ) from None
+
+
+def _warn_of_id(future: Future[str | uuid.UUID]) -> None:
+    """Say which id was read after the run was left: it is in nobody's hands."""
+    if future.exception() is None:
+        logger().warning(
+            "session %a: its id was read after the run was left; nothing was sent for it",
+            str(future.result()),
+        )
