@@ -113,10 +113,10 @@ class AsyncDeleteManySessions:
             session_ids: an iterable is read on the event loop, and must not block it.
         """
         _check_ids(session_ids, Iterable, AsyncIterable)
-        is_awaited = isinstance(session_ids, AsyncIterable)
+        ids = aiter(session_ids) if isinstance(session_ids, AsyncIterable) else iter(session_ids)
         return AsyncDeletions(
             self._delete_session,
-            aiter(session_ids) if is_awaited else iter(session_ids),
+            ids,
             concurrency=self._concurrency,
             shutdown_timeout=self._shutdown_timeout,
         )

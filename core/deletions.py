@@ -7,7 +7,7 @@ send and when.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -44,15 +44,18 @@ class _Run:
         """What holds the whole run back now: the rate limit, or an outage. None: nothing does."""
         return self._scheduler.pause
 
-    def _next_outcome(self) -> Outcome | None:
-        """Hand out an outcome. At the end of the run, raise what ended it, once."""
+    def _next_outcome(self, end: type[Exception]) -> Outcome | None:
+        """Return an outcome, or None if one must be waited for.
+
+        Raises:
+            Exception: at the end of the run: what ended it early, once, and then `end`.
+        """
         if self._scheduler.outcomes:
             return self._scheduler.outcomes.popleft()
-        if self._scheduler.is_finished:
-            failure, self._scheduler.failure = self._scheduler.failure, None
-            if failure is not None:
-                raise failure
-        return None
+        if not self._scheduler.is_finished:
+            return None
+        failure, self._scheduler.failure = self._scheduler.failure, None
+        raise failure or end
 
     def __del__(self) -> None:
         if self._scheduler.is_stopped or self._scheduler.is_finished:
@@ -80,7 +83,7 @@ class Deletions(_Run, Iterator["Outcome"]):
     be used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what `DeleteManySessions` was told
         self,
         delete_session: DeleteSession,
         session_ids: Iterator[str | uuid.UUID],
@@ -105,12 +108,11 @@ class Deletions(_Run, Iterator["Outcome"]):
     def __next__(self) -> Outcome:
         self._has_begun = True
         try:
-            while (outcome := self._next_outcome()) is None:
-                if self._scheduler.is_finished:
-                    self._release_threads()
-                    raise StopIteration
+            while (outcome := self._next_outcome(StopIteration)) is None:
                 self._take_turn()
         except Exception:
+            if self._scheduler.is_finished:
+                self._release_threads()
             raise
         except BaseException:
             self.close()
@@ -247,15 +249,15 @@ class AsyncDeletions(_Run, AsyncIterator["Outcome"]):
         self._nap: asyncio.Future[None] | None = None
         self._in_flight: dict[asyncio.Future[Response], Job] = {}
         self._ended: deque[asyncio.Future[Response]] = deque()
-        self._wake = asyncio.Event()
+        self._wake = wake = asyncio.Event()
+        # It must not hold the run, which warns when nobody holds it any more.
+        self._rouse: Callable[[object], None] = lambda _: wake.set()
 
     async def __anext__(self) -> Outcome:
         _require_asyncio()
         self._has_begun = True
         try:
-            while (outcome := self._next_outcome()) is None:
-                if self._scheduler.is_finished:
-                    raise StopAsyncIteration
+            while (outcome := self._next_outcome(StopAsyncIteration)) is None:
                 await self._take_turn()
         except Exception:
             raise
@@ -302,9 +304,8 @@ class AsyncDeletions(_Run, AsyncIterator["Outcome"]):
                 if self._scheduler.outcomes:  # A bad id ends at once: others shall have a turn.
                     await asyncio.sleep(0)
                 return
-            wake = self._wake.set
             self._next_id = asyncio.ensure_future(anext(self._ids))
-            self._next_id.add_done_callback(lambda _: wake())
+            self._next_id.add_done_callback(self._rouse)
         await self._wait(self._scheduler.due_in())
 
     async def _wait(self, seconds: float | None) -> None:
@@ -312,11 +313,11 @@ class AsyncDeletions(_Run, AsyncIterator["Outcome"]):
         import asyncio  # noqa: PLC0415
 
         if seconds is not None:
-            wake = self._wake.set
             self._nap = asyncio.ensure_future(self._transport.sleep(seconds))
-            self._nap.add_done_callback(lambda _: wake())
+            self._nap.add_done_callback(self._rouse)
         await self._wake.wait()
         if self._nap is not None:
+            self._nap.remove_done_callback(self._rouse)
             if self._nap.done():
                 self._nap.result()
             self._nap.cancel()

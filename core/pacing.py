@@ -68,8 +68,7 @@ class Outage:
     It looks at the failures that no later request refutes: a response to a request that was sent
     after them. The service is away if at least two ids are among them, and if all that was in
     flight at the first of them has failed as well, or if one of the ids would be given up
-    otherwise. An id that failed while the service served others is that id's own affair, and no
-    sign of an outage.
+    otherwise.
 
     Args:
         retry: its pauses lie between two requests that find out; its deadline is how long an
@@ -84,7 +83,8 @@ class Outage:
         self._retry = retry
         self._random = random
         self._failures: list[_Failure] = []
-        self._failing_alone: set[str] = set()
+        self._refuted: set[str] = set()
+        self._served_at = -math.inf  # when the last request was sent that got another response
         self._requests = 0  # that found out nothing
 
     @property
@@ -99,6 +99,7 @@ class Outage:
 
     def note_failure(
         self,
+        session_id: str,
         error: DeleteSessionError,
         *,
         sent_at: float,
@@ -109,16 +110,18 @@ class Outage:
         """Note a failure that may be a sign of an outage.
 
         Args:
-            error: it names the session.
+            session_id: whose request failed.
+            error: what it met.
             sent_at: when the request was sent, in seconds.
             now: the time, in seconds.
             oldest_in_flight: when the oldest request that is still in flight was sent.
             is_last: whether the id is given up now, unless an outage is the reason.
         """
-        if not self.is_on and error.session_id in self._failing_alone:
+        if sent_at <= self._served_at:
+            self._refuted.add(session_id)
             return
         self.last_error = error
-        self._failures.append(_Failure(error.session_id, sent_at, now))
+        self._failures.append(_Failure(session_id, sent_at, now))
         is_new = not self.is_on
         if is_new:
             ids = {failure.session_id for failure in self._failures}
@@ -132,14 +135,20 @@ class Outage:
 
     def note_response(self, *, sent_at: float) -> None:
         """Note a response that is no such failure: the service was there at `sent_at`."""
-        refuted = {failure.session_id for failure in self._failures if failure.sent_at <= sent_at}
-        if not refuted:
-            return
-        if not self.is_on:
-            self._failing_alone |= refuted
-        self._failures = [failure for failure in self._failures if failure.sent_at > sent_at]
-        self.is_on = self.is_on and bool(self._failures)
+        self._served_at = max(self._served_at, sent_at)
+        if self._failures:
+            failures, self._failures = self._failures, []
+            for failure in failures:
+                if failure.sent_at <= sent_at:
+                    self._refuted.add(failure.session_id)
+                else:
+                    self._failures.append(failure)
+            self.is_on = self.is_on and bool(self._failures)
+
+    def is_refuted(self, session_id: str) -> bool:
+        """Say whether an id failed while the service served others."""
+        return session_id in self._refuted
 
     def forget(self, session_id: str) -> None:
         """Note that the run is done with an id."""
-        self._failing_alone.discard(session_id)
+        self._refuted.discard(session_id)

@@ -148,8 +148,8 @@ class Scheduler:
 
     def due_in(self) -> float | None:
         """Return the seconds until something may be sent. None: a response must come first."""
-        if self.is_stopped and (self._queue or self._waiting):
-            return 0.0
+        if self.is_stopped:
+            return 0.0 if self._queue or self._waiting else None
         due = self._waiting[0][0] if self._waiting else math.inf
         if self._queue:
             due = min(due, self._next_send_at())
@@ -186,7 +186,7 @@ class Scheduler:
         while self._waiting and self._waiting[0][0] <= self._now():
             job = heapq.heappop(self._waiting)[2]
             self._advance(job, job.conversation.__next__)
-        if self._now() >= self._outage.ends_run_at:
+        if not self.is_stopped and self._now() >= self._outage.ends_run_at:
             self._end_outage()
         if self.is_stopped:
             self.end_all_that_wait()
@@ -351,10 +351,14 @@ class Scheduler:
         self, job: Job, error: DeleteSessionError, now: float, *, is_last: bool
     ) -> None:
         is_conflict = isinstance(error, ServiceUnavailableError) and error.status == 409
-        if is_conflict or getattr(error.__cause__, "stale", False):
+        is_stale = getattr(error.__cause__, "stale", False)
+        # Once no id is left that could show the opposite, such failures are their ids' own affair.
+        is_alone = not self._has_more_ids and self._outage.is_refuted(job.session_id)
+        if is_conflict or is_stale or is_alone:
             return
         job.is_failure = True
         self._outage.note_failure(
+            job.session_id,
             error,
             sent_at=job.sent_at,
             now=now,
