@@ -13,34 +13,101 @@ import msgspec
 from .errors import DeleteSessionError
 from .retry import RetryPolicy
 
+_SHORTEST_FIRST_HALF_LIFE = 1.0
+_SHORTEST_HALF_LIFE = 8.0
+"""Seconds in which the distance between two requests halves, after the first pause and after a
+later one. They were found by simulation: `tests/benchmarks/rate_limits.py` has the table."""
+_LATENCIES_TO_HALVE = 4
+"""A distance needs at least as many times the latency to halve, since a 429 shows it so late."""
+
 
 class RateLimitGate:
-    """PLACEHOLDER: as told, nothing else."""
+    """Says when the next request may be sent, from the responses with status 429.
+
+    Such a response pauses everybody for the time that the service names. After the pause the
+    requests keep a distance. The first distance is the one at which the service has taken
+    requests so far. A distance halves every few seconds, and the next 429 doubles it: so the run
+    soon finds out what a limit allows, whatever kind of limit it is. If the first request after a
+    pause gets a 429 as well, the service named too short a time: then the policy's own growing
+    pauses lie between the requests, until one is accepted.
+
+    Args:
+        retry: its pauses are used where the service names no time, or too short a time.
+        random: gives a number from 0 to 1.
+    """
 
     def __init__(self, retry: RetryPolicy, random: Callable[[], float]) -> None:
-        self.paused_until = -math.inf
+        self.paused_until = -math.inf  #: nothing is sent until then, in seconds on the run's clock
         self._retry = retry
         self._random = random
-        self._in_a_row = 0
+        self._sent = 0
+        self._sent_before_pause = 0
+        self._first_sent_at = 0.0
+        self._last_sent_at = -math.inf
+        self._distance = 0.0  # seconds between two requests when the last pause ended
+        self._half_life = _SHORTEST_FIRST_HALF_LIFE
+        self._shrinks_from = 0.0
+        self._pauses_in_a_row = 0
+        self._own_pause = 0.0
 
     @property
     def next_send_at(self) -> float:
-        return self.paused_until
+        """When one more request may be sent."""
+        return max(self.paused_until, self._last_sent_at + self._distance_now())
 
-    def note_sent(self, now: float) -> None:
-        pass
+    def note_sent(self, now: float) -> int:
+        """Count a request that is sent now, and return its number."""
+        if not self._sent:
+            self._first_sent_at = now
+        self._sent += 1
+        self._last_sent_at = now
+        return self._sent
 
-    def note_accepted(self, now: float, *, sent_at: float) -> None:
-        self._in_a_row = 0
+    def note_accepted(self, number: int, *, now: float) -> None:
+        """Note that a request got another status than 429."""
+        if number > self._sent_before_pause:
+            if self._pauses_in_a_row > 1:
+                self._shrinks_from = now
+            self._pauses_in_a_row = 0
 
-    def note_failed(self, now: float, *, sent_at: float) -> None:
-        pass
+    def note_limited(
+        self, number: int, *, sent_at: float, now: float, retry_after: float | None
+    ) -> None:
+        """Note a response with status 429, and pause.
 
-    def note_refused(self, now: float, *, sent_at: float, wait: float | None) -> None:
-        if sent_at >= self.paused_until:
-            self._in_a_row += 1
-        pause = self._retry.pause(self._in_a_row, self._random)
-        self.paused_until = max(self.paused_until, now + max(wait or 0, pause))
+        Args:
+            number: which request it is for.
+            sent_at: when that was sent, in seconds.
+            now: the time, in seconds.
+            retry_after: the seconds that the service asks to wait. None: it names no time.
+        """
+        if number <= self._sent_before_pause:  # It says nothing new, but perhaps a longer time.
+            if now < self.paused_until:
+                self.paused_until = max(self.paused_until, now + (retry_after or 0.0))
+            return
+        is_first = not self._sent_before_pause
+        is_in_a_row = self._pauses_in_a_row > 0 and number == self._sent_before_pause + 1
+        distance = self._distance_now()
+        self._pauses_in_a_row = self._pauses_in_a_row + 1 if is_in_a_row else 1
+        self._own_pause = self._retry.pause(self._pauses_in_a_row, self._random)
+        wait = retry_after or 0.0
+        if retry_after is None or is_in_a_row:
+            wait = max(wait, self._own_pause)
+        self.paused_until = now + wait
+        if is_first and number > 1:
+            self._distance = (sent_at + wait - self._first_sent_at) / (number - 1)
+        elif not is_in_a_row:
+            self._distance = 2 * distance
+        shortest = _SHORTEST_FIRST_HALF_LIFE if is_first else _SHORTEST_HALF_LIFE
+        self._half_life = max(shortest, _LATENCIES_TO_HALVE * (now - sent_at))
+        self._sent_before_pause = self._sent
+        self._shrinks_from = self.paused_until
+
+    def _distance_now(self) -> float:
+        if self._pauses_in_a_row > 1:
+            return max(self._distance, self._own_pause)
+        seconds = max(0.0, self._last_sent_at - self._shrinks_from)
+        return self._distance * 2 ** -(seconds / self._half_life)
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +164,7 @@ class Outage:
         """When it has lasted for longer than the policy's deadline."""
         return self.began_at + self._retry.deadline if self.is_on else math.inf
 
-    def note_failure(
+    def note_failure(  # noqa: PLR0913 - what is known of one failure
         self,
         session_id: str,
         error: DeleteSessionError,

@@ -48,6 +48,7 @@ class Job:
         "error",
         "excused",
         "is_failure",
+        "number",
         "ready_at",
         "requests",
         "send",
@@ -63,6 +64,7 @@ class Job:
         self.error: DeleteSessionError | None = None  # what the last attempt met
         self.excused = 0.0  # seconds that do not count against the deadline
         self.is_failure = False  # whether the last request failed as in an outage
+        self.number = 0  # of its last request, among all of the run
         self.ready_at = 0.0
         self.requests = 0
         self.sent_at = 0.0
@@ -195,7 +197,7 @@ class Scheduler:
             job.excused += now - job.ready_at
             job.requests += 1
             job.sent_at = now
-            self._gate.note_sent(now)
+            job.number = self._gate.note_sent(now)
             self._in_flight[job] = None
             if self._outage.is_on:
                 self._probe = job
@@ -224,7 +226,7 @@ class Scheduler:
             self._advance(job, partial(job.conversation.send, response))
             if response.status != 429:
                 self._rate_limited_since = None
-                self._gate.note_accepted(self._now(), sent_at=job.sent_at)
+                self._gate.note_accepted(job.number, now=self._now())
             if not job.is_failure:
                 self._outage.note_response(sent_at=job.sent_at)
                 self._note_pause()
@@ -280,7 +282,6 @@ class Scheduler:
 
     def _fail(self, job: Job, failure: TransportError) -> None:
         self._land(job)
-        self._gate.note_failed(self._now(), sent_at=job.sent_at)
         self._advance(job, partial(job.conversation.throw, failure))
 
     def _advance(self, job: Job, resume: Callable[[], Send | Wait]) -> None:
@@ -340,7 +341,9 @@ class Scheduler:
     def _close_gate(self, job: Job, error: RateLimitError, now: float) -> None:
         if self._rate_limited_since is None:
             self._rate_limited_since = now
-        self._gate.note_refused(now, sent_at=job.sent_at, wait=error.retry_after)
+        self._gate.note_limited(
+            job.number, sent_at=job.sent_at, now=now, retry_after=error.retry_after
+        )
         lasted = now - self._rate_limited_since
         wait = error.retry_after or 0.0
         if max(wait, lasted) > self._retry.deadline:
