@@ -463,7 +463,7 @@ def test_memory_does_not_grow_with_the_ids() -> None:
         def send(self, request: Request, timeout: float) -> Response:
             return DESTROYED
 
-    def peak(count: int) -> int:
+    def measured(count: int) -> int:
         delete_session = DeleteSession(Forgetful(), KEY)
         with ThreadPoolExecutor(1) as executor:
             delete_many_sessions = DeleteManySessions(delete_session, executor=executor)
@@ -475,7 +475,10 @@ def test_memory_does_not_grow_with_the_ids() -> None:
             tracemalloc.stop()
         return largest
 
-    peak(100)
+    def peak(count: int) -> int:
+        # A module that is loaded meanwhile, in any thread, only adds to one of the figures.
+        return min(measured(count) for _ in range(3))
+
     assert peak(4_000) < peak(400) + 20_000
 
 
