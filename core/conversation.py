@@ -1,4 +1,4 @@
-"""The whole exchange for one session, without any I/O.
+"""All that is sent and awaited to destroy one session, without any I/O.
 
 A conversation is a generator. It yields `Send` and is sent the `Response`, or thrown the
 `TransportError`; it yields `Wait` and is resumed by `next` once that time has passed. It
@@ -19,14 +19,14 @@ from .transport import Request, Response, TransportError
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Make this exchange within `timeout` seconds."""
+    """Send this request; its response must come within `timeout` seconds."""
 
     request: Request
     timeout: float
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """Let so many seconds pass."""
+    """Wait for so many seconds."""
 
     seconds: float
 
@@ -48,42 +48,42 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
     Args:
         session_id: an id that `wire.checked_session_id` has passed.
         headers: from `wire.headers`.
-        retry: how often, how long and how far apart.
+        retry: how many attempts, how long each may take, and how far apart they are.
         monotonic: the time in seconds, on a clock that never goes back.
         random: gives a number from 0 to 1.
         may_retry: asked before each retry, with the error that calls for it; False ends
             the conversation with that error.
 
     Raises:
-        DeleteSessionError: what the last try met. Its fate is the worst of all tries.
+        DeleteSessionError: what the last attempt met. Its fate is the worst of all attempts.
     """
     request = wire.request(session_id, headers)
     del headers  # They hold the key, and a traceback can show the locals of its frames.
     deadline = monotonic() + retry.deadline
     left = retry.deadline
-    attempt = 0
+    attempts = 0
     uncertain = False
-    stale_repeated = False
+    stale_retried = False
     while True:
-        attempt += 1
-        logger().debug("session %a: try %d of %d", session_id, attempt, retry.max_attempts)
+        attempts += 1
+        logger().debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
         timeout = min(retry.attempt_timeout, left)
-        outcome = yield from _exchange(request, timeout, session_id, attempt)
+        outcome = yield from _attempt(request, timeout, session_id, attempts)
         if isinstance(outcome, DeletionReceipt):
             return outcome
         uncertain = uncertain or outcome.session_fate is SessionFate.UNKNOWN
         if uncertain and outcome.session_fate is SessionFate.UNTOUCHED:
             outcome.session_fate = SessionFate.UNKNOWN
-        if not outcome.transient or attempt == retry.max_attempts:
+        if not outcome.transient or attempts == retry.max_attempts:
             break
 
-        if not stale_repeated and getattr(outcome.__cause__, "stale", False):
-            stale_repeated = True
+        if not stale_retried and getattr(outcome.__cause__, "stale", False):
+            stale_retried = True
             pause = 0.0
         elif isinstance(outcome, ResponseError) and outcome.retry_after is not None:
             pause = outcome.retry_after
         else:
-            pause = retry.pause(attempt, random)
+            pause = retry.pause(attempts, random)
         left = deadline - monotonic()
         if pause >= left or not may_retry(outcome):
             break
@@ -99,8 +99,8 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
     raise outcome
 
 
-def _exchange(
-    request: Request, timeout: float, session_id: str, attempt: int
+def _attempt(
+    request: Request, timeout: float, session_id: str, attempts: int
 ) -> Generator[Send, Response, DeletionReceipt | DeleteSessionError]:
     try:
         response = yield Send(request, timeout)
@@ -108,10 +108,10 @@ def _exchange(
         error = UnreachableError(
             str(failure),
             session_id=session_id,
-            attempts=attempt,
+            attempts=attempts,
             session_fate=SessionFate.UNKNOWN if failure.sent else SessionFate.UNTOUCHED,
             transient=failure.transient,
         )
         error.__cause__ = failure
         return error
-    return wire.parse_response(response, request=request, session_id=session_id, attempts=attempt)
+    return wire.parse_response(response, request=request, session_id=session_id, attempts=attempts)

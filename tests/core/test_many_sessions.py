@@ -51,7 +51,7 @@ from firecrawl_interact.core import (
 )
 
 from . import virtual_time
-from .scripted_transport import DESTROYED, UNAVAILABLE, answer
+from .scripted_transport import DESTROYED, UNAVAILABLE, response
 from .side_by_side import (
     KEY,
     UNKNOWN,
@@ -714,7 +714,7 @@ def test_waits_that_the_service_rounds_cost_hardly_more_requests() -> None:
             if taken > 10:
                 seconds = math.floor(minute_ends - now + 0.5) or 1  # as its source does
                 error = f"Rate limit exceeded. Please retry after {seconds}s"
-                return answer(429, {"success": False, "error": error})
+                return response(429, {"success": False, "error": error})
             await asyncio.sleep(latency)
             return DESTROYED
 
