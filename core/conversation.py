@@ -1,4 +1,4 @@
-"""The whole exchange for one session, without any I/O.
+"""All that is sent and awaited to destroy one session, without any I/O.
 
 A conversation is a generator. It yields `Send` and is sent the `Response`, or thrown the
 `TransportError`; it yields `Wait` and is resumed by `next` once that time has passed. It
@@ -19,14 +19,14 @@ from .transport import Request, Response, TransportError
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Make this exchange within `timeout` seconds."""
+    """Send this request; its response must come within `timeout` seconds."""
 
     request: Request
     timeout: float
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """Let so many seconds pass."""
+    """Wait for so many seconds."""
 
     seconds: float
 
@@ -48,7 +48,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
     Args:
         session_id: an id that `wire.checked_session_id` has passed.
         headers: from `wire.headers`.
-        retry: how often, how long and how far apart.
+        retry: how many attempts, how long each may take, and how far apart they are.
         monotonic: the time in seconds, on a clock that never goes back.
         random: gives a number from 0 to 1.
         hold_back: told of each error that a retry may mend, and whether the session would be
@@ -56,7 +56,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
             soon as it is sent; the run has its own reasons to wait.
 
     Raises:
-        DeleteSessionError: what the last try met. Its fate is the worst of all tries.
+        DeleteSessionError: what the last attempt met. Its fate is the worst of all attempts.
     """
     request = wire.request(session_id, headers)
     del headers  # They hold the key, and a traceback can show the locals of its frames.
@@ -69,7 +69,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
     while True:
         attempts += 1
         counted += 1
-        logger().debug("session %a: attempt %d", session_id, attempts)
+        logger().debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
         timeout = min(retry.attempt_timeout, left)
         outcome = yield from _attempt(request, timeout, session_id, attempts)
         if isinstance(outcome, DeletionReceipt):
@@ -81,8 +81,10 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
             break
 
         is_stale = not stale_retried and getattr(outcome.__cause__, "stale", False)
-        pause = 0.0 if is_stale else _pause_after(outcome, retry, counted, random)
-        is_last = counted == retry.max_attempts or pause >= deadline - monotonic()
+        is_last = counted == retry.max_attempts
+        if not is_last:
+            pause = 0.0 if is_stale else _pause_after(outcome, retry, counted, random)
+            is_last = pause >= deadline - monotonic()
         if hold_back(outcome, is_last):
             counted -= 1
         elif is_last:

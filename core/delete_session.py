@@ -16,9 +16,9 @@ _TransportT = TypeVar("_TransportT", Transport, AsyncTransport)
 
 
 def _random() -> float:
-    from random import random  # noqa: PLC0415 - most calls never repeat, and it is slow to import
+    from random import random  # noqa: PLC0415 - most calls make no retry, and it is slow to import
 
-    return random()  # noqa: S311 - it spreads repeats out, and keeps no secret
+    return random()  # noqa: S311 - it spreads retries out, and keeps no secret
 
 
 class _DeleteSession(Generic[_TransportT]):
@@ -33,7 +33,7 @@ class _DeleteSession(Generic[_TransportT]):
         random: Callable[[], float] = _random,
     ) -> None:
         self.transport: _TransportT = transport  #: carries the requests
-        self.retry = retry  #: how often, how long and how far apart a call tries
+        self.retry = retry  #: how many attempts a call makes, how long and how far apart
         self.random = random  #: gives a number from 0 to 1, to spread retries out
         self._headers = wire.headers(None)
         problem = wire.api_key_problem(api_key)
@@ -76,16 +76,16 @@ class _DeleteSession(Generic[_TransportT]):
 
 
 class DeleteSession(_DeleteSession[Transport]):
-    """Destroys Interact sessions, and knows afterwards what became of them.
+    """Destroys Interact sessions, and says afterwards what became of them.
 
     Safe to share among threads if its transport is, and to pickle likewise (the pickle holds
-    the key). Repeating is safe: the service bills a session once.
+    the key). Retrying is safe: the service bills a session once.
 
     Args:
         transport: carries the requests, for instance a `Urllib3Transport`.
         api_key: the service's key; None for a self-hosted service without sign-in.
-        retry: how often, how long and how far apart a call tries.
-        random: gives a number from 0 to 1, to spread repeats out.
+        retry: how many attempts a call makes, how long each may take, and how far apart they are.
+        random: gives a number from 0 to 1, to spread retries out.
 
     Raises:
         InvalidApiKeyError: the key cannot be sent.
@@ -98,9 +98,9 @@ class DeleteSession(_DeleteSession[Transport]):
             The receipt: the session is gone, and what it cost.
 
         Raises:
-            InvalidSessionIdError: the id cannot be sent. Nothing was.
-            UnreachableError: no answer came.
-            ResponseError: an answer came, and it is no receipt. Its subclasses say which.
+            InvalidSessionIdError: the id cannot be sent. Nothing was sent.
+            UnreachableError: no response came.
+            ResponseError: a response came, and it is not a receipt. Its subclasses say which.
 
         Every error's `session_fate` says what is known about the session.
         """
@@ -139,7 +139,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     async def __call__(self, session_id: str | uuid.UUID) -> DeletionReceipt:
         """Destroy one session, as `DeleteSession` does.
 
-        Cancelling the call cancels the exchange: the session's fate is then unknown.
+        Cancelling the call cancels the request: the session's fate is then unknown.
         """
         session_id = wire.checked_session_id(session_id)
         conversation = self.converse(session_id, monotonic=self.transport.monotonic)

@@ -1,10 +1,10 @@
-"""Why a session was not, or not surely, destroyed.
+"""Why a session was not destroyed, or why that is not known.
 
     DeleteSessionError
     ├── InvalidApiKeyError        (ValueError)    untouched   nothing was sent
     ├── InvalidSessionIdError     (ValueError)    untouched   nothing was sent
-    ├── UnreachableError                          unknown     no answer came (see below)
-    └── ResponseError                                         an answer came
+    ├── UnreachableError                          unknown     no response came (see below)
+    └── ResponseError                                         a response came
         ├── BadRequestError                       untouched   400
         ├── UnauthorizedError                     untouched   401
         ├── PaymentRequiredError                  untouched   402
@@ -15,8 +15,9 @@
         ├── NotDeletedError                       unknown     200 with `success` false
         └── UnexpectedResponseError               unknown     everything else
 
-An `UnreachableError` leaves the session untouched if nothing reached the service. Channel several
-tries the worst knowledge wins: a time-out followed by a 401 is unknown. Gone stays gone.
+An `UnreachableError` leaves the session untouched if nothing reached the service. If a call made
+several attempts, the worst of their fates counts: a timeout and then a 401 are unknown, since the
+first attempt may have destroyed the session. Gone stays gone.
 """
 
 from functools import partial
@@ -26,7 +27,7 @@ from .receipt import DeletionReceipt, SessionFate
 
 _FATE_SENTENCES = {
     SessionFate.GONE: "Nothing is left to bill.",
-    SessionFate.UNTOUCHED: "This call did nothing to it: a running session bills on.",
+    SessionFate.UNTOUCHED: "This call did nothing to it: if it was running, it is still billed.",
     SessionFate.UNKNOWN: "It may still be running and billing.",
 }
 
@@ -36,19 +37,20 @@ class DeleteSessionError(Exception):
 
     session_fate: SessionFate = SessionFate.UNKNOWN  #: what is known about the session
     transient: bool = False  #: whether the same call may succeed later
-    advice: str = "Delete it again: that is safe, and tells."  #: what the caller can do
+    #: what the caller can do
+    advice: str = "Delete it again: repeating is safe and shows whether it is gone."
 
     def __init__(self, reason: str, *, session_id: str | None = None, attempts: int = 0) -> None:
         super().__init__(reason)
         self.session_id = session_id  #: the session; None if no call was made yet
-        self.attempts = attempts  #: how many requests were sent, or tried
+        self.attempts = attempts  #: how many requests were sent for it, failed connections included
 
     def __str__(self) -> str:
         parts = [f"{self.args[0]}."]
         if self.session_id is not None:
             parts[0] = f"Session {_quoted(self.session_id)}: {parts[0]}"
             if self.attempts > 1:
-                parts.append(f"Tried {self.attempts} times.")
+                parts.append(f"{self.attempts} attempts.")
             parts.append(_FATE_SENTENCES[self.session_fate])
         parts.append(self.advice)
         return " ".join(parts)
@@ -69,7 +71,7 @@ class InvalidSessionIdError(DeleteSessionError, ValueError):
 
 
 class UnreachableError(DeleteSessionError):
-    """No answer came. `__cause__` is the `TransportError` that says why.
+    """No response came. `__cause__` is the `TransportError` that says why.
 
     The session is untouched if nothing reached the service, else its fate is unknown.
     """
@@ -87,13 +89,13 @@ class UnreachableError(DeleteSessionError):
         self.session_fate = session_fate
         self.transient = transient
         if not transient:
-            self.advice = "Mend that first: repeating will not help."
+            self.advice = "Correct that first: a retry will not help."
 
 
 class ResponseError(DeleteSessionError):
-    """An answer came, and it is no receipt."""
+    """A response came, and it is not a receipt."""
 
-    def __init__(  # noqa: PLR0913 - what an answer carries
+    def __init__(  # noqa: PLR0913 - what a response carries
         self,
         reason: str,
         *,
@@ -116,7 +118,7 @@ class ResponseError(DeleteSessionError):
 
 
 class BadRequestError(ResponseError):
-    """400: the service does not take the request. The session is untouched."""
+    """400: the service does not accept the request. The session is untouched."""
 
     session_fate = SessionFate.UNTOUCHED
     advice = "Check the session id."
@@ -137,7 +139,7 @@ class PaymentRequiredError(ResponseError):
 
 
 class ForbiddenError(ResponseError):
-    """403: another team's session, or a key or account that may not do this. It is untouched."""
+    """403: another team's session, or a key that may not delete it. The session is untouched."""
 
     session_fate = SessionFate.UNTOUCHED
     advice = "Use a key of the team that opened the session."
@@ -169,9 +171,9 @@ class NotDeletedError(ResponseError):
 
 
 class UnexpectedResponseError(ResponseError):
-    """An answer that the service is not known to give. The session's fate is unknown."""
+    """A response that the service is not known to send. The session's fate is unknown."""
 
-    advice = "Check the service's address, and what stands between you and it."
+    advice = "Check the address of the service, and any proxy on the way to it."
 
 
 class OutageError(Exception):

@@ -1,7 +1,7 @@
 """A session that ends with the block that used it.
 
-An interruption (cancellation, Ctrl-C) that arrives while the delete is under way begins it once
-more, since the session would outlive its owner; a second interruption is taken at its word.
+An interruption (cancellation, Ctrl-C) during the delete starts the delete once more, since the
+session would otherwise live on without its owner. A second interruption ends it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,8 +14,8 @@ from .receipt import DeletionReceipt
 class DeleteOnExit:
     """Destroys a session when a `with` block ends, however it ends.
 
-    What the block raised goes on, with a note (PEP 678) if the delete failed too. If only the
-    delete failed, its error is raised.
+    If the block raised, its exception is the one that propagates, with a note (PEP 678) if the
+    delete failed too. If only the delete failed, that error is raised.
     """
 
     def __init__(self, session_id: str, delete: Callable[[str], DeletionReceipt]) -> None:
@@ -87,4 +87,4 @@ class AsyncDeleteOnExit:
 
 
 def _note(raised: BaseException, error: DeleteSessionError) -> None:
-    raised.add_note(f"The session was not surely destroyed. {error}")
+    raised.add_note(f"The session may not have been destroyed. {error}")

@@ -13,14 +13,14 @@ class SessionFate(enum.Enum):
     UNTOUCHED = "untouched"
     """This call did nothing to it: if it was running, it still runs."""
     UNKNOWN = "unknown"
-    """It may or may not live. Deleting it again is safe and tells."""
+    """It may or may not live. Deleting it again is safe and shows whether it is gone."""
 
 
 class DeletionReceipt(msgspec.Struct, frozen=True, kw_only=True):
     """The service says that the session is destroyed. Written to JSON by `msgspec.json.encode`.
 
     A figure that the service did not give is None: a session destroyed before has no
-    duration, and older servers tell neither duration nor credits.
+    duration, and older servers give neither duration nor credits.
     """
 
     session_id: str

@@ -1,4 +1,4 @@
-"""How often, how long and how far apart a call tries."""
+"""How many attempts a call makes, how long each may take, and how far apart they are."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ _DAY = 86_400  # No session lives for longer than an hour; beyond a month, socke
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """When a call tries again, and when it gives up. Repeating a delete is safe: it bills once.
+    """When a call tries again, and when it gives up. Retrying is safe: a session is billed once.
 
     Raises:
         TypeError, ValueError: a number that cannot work.
@@ -23,9 +23,9 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float = 240
     """Seconds for the whole call, waits included."""
     first_pause: float = 0.5
-    """The shortest pause before the first repeat, in seconds. It doubles with each repeat."""
+    """The shortest pause before the first retry, in seconds. It doubles with each retry."""
     longest_pause: float = 8
-    """The longest pause before a repeat, in seconds, unless the service names one."""
+    """The longest pause before a retry, in seconds, unless the service names one."""
 
     def __post_init__(self) -> None:
         check_count("max_attempts", self.max_attempts)
@@ -34,13 +34,13 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         check_seconds("first_pause", self.first_pause, may_be_zero=True, longest=_DAY)
         check_seconds("longest_pause", self.longest_pause, may_be_zero=True, longest=_DAY)
 
-    def pause(self, repeat: int, random: Callable[[], float]) -> float:
-        """Seconds to wait before a repeat: half of it fixed, half of it random.
+    def pause(self, retry: int, random: Callable[[], float]) -> float:
+        """Return the seconds to wait before a retry: half of them fixed, half of them random.
 
         Args:
-            repeat: which one, from 1.
+            retry: which one, from 1.
             random: gives a number from 0 to 1.
         """
         # 2.0 ** 1000 is about the largest power that a float holds.
-        longest = min(self.longest_pause, self.first_pause * 2.0 ** min(repeat, 1000))
+        longest = min(self.longest_pause, self.first_pause * 2.0 ** min(retry, 1000))
         return longest / 2 * (1 + random())

@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-MAX_BODY_BYTES = 1024 * 1024  #: of an answer; a larger one is a `BadResponseError`
+MAX_BODY_BYTES = 1024 * 1024  #: of a response; a larger one is a `BadResponseError`
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """One whole HTTP answer; header names in lower case, lines of one name joined by commas."""
+    """One whole HTTP response; header names in lower case, lines of one name joined by commas."""
 
     status: int
     headers: Mapping[str, str]
@@ -46,14 +46,14 @@ class Transport(Protocol):
     """Safe to share among threads, to pickle, and to use after a fork."""
 
     def send(self, request: Request, timeout: float) -> Response:
-        """Make one exchange within `timeout` seconds: no retry, redirect, decoding or cookie.
+        """Send one request and return its response, within `timeout` seconds.
 
-        A status is data. Raises a `TransportError` of one kind; cancellation and
-        `KeyboardInterrupt` pass, nothing else does.
+        No retry, redirect, decoding or cookie. A status is data. Raises a `TransportError` of
+        one kind; cancellation and `KeyboardInterrupt` pass, nothing else does.
         """
 
     def monotonic(self) -> float:
-        """Tell the time, in seconds, on a clock that never goes back."""
+        """Return the time, in seconds, on a clock that never goes back."""
 
     def sleep(self, seconds: float) -> None:
         """Wait for so many seconds."""
@@ -68,13 +68,13 @@ class AsyncTransport(Protocol):
 
 
 class TransportError(Exception):
-    """The exchange failed: one of the four kinds below, never this class itself."""
+    """The attempt failed: one of the four kinds below, never this class itself."""
 
     sent: ClassVar[bool] = True  #: whether the service may have acted
 
     def __init__(self, message: str, *, transient: bool = True) -> None:
         super().__init__(message)
-        self.transient = transient  #: whether repeating can help
+        self.transient = transient  #: whether a retry can help
 
 
 class ConnectFailedError(TransportError):
@@ -84,16 +84,16 @@ class ConnectFailedError(TransportError):
 
 
 class TimedOutError(TransportError):
-    """No whole answer within the time given: the service may have acted."""
+    """No whole response within the time given: the service may have acted."""
 
 
 class ConnectionLostError(TransportError):
-    """The connection ended before the whole answer came: the service may have acted."""
+    """The connection ended before the whole response came: the service may have acted."""
 
     def __init__(self, message: str, *, transient: bool = True, stale: bool = False) -> None:
         super().__init__(message, transient=transient)
-        self.stale = stale  #: a kept connection ended before this answer's first byte
+        self.stale = stale  #: a kept connection ended before the first byte of this response
 
 
 class BadResponseError(TransportError):
-    """What came is no HTTP answer, or too large: the service may have acted."""
+    """What came is not an HTTP response, or it is too large: the service may have acted."""

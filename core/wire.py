@@ -25,6 +25,7 @@ from .errors import (
     UnexpectedResponseError,
 )
 from .logger import logger
+from .printable import printable
 from .receipt import DeletionReceipt
 from .transport import Request, Response
 
@@ -54,8 +55,8 @@ _ERRORS: Mapping[int, type[ResponseError]] = {
 }
 
 
-class _Answer(msgspec.Struct, rename="camel"):
-    """The service's JSON, each field as it came: an odd one must not spoil the others."""
+class _Content(msgspec.Struct, rename="camel"):
+    """The JSON of a response, each field as it came: an odd one must not spoil the others."""
 
     success: msgspec.Raw = msgspec.Raw()
     session_duration_ms: msgspec.Raw = msgspec.Raw()
@@ -66,7 +67,7 @@ class _Answer(msgspec.Struct, rename="camel"):
     code: msgspec.Raw = msgspec.Raw()
 
 
-_answer_decoder = msgspec.json.Decoder(_Answer)
+_content_decoder = msgspec.json.Decoder(_Content)
 _number_decoder = msgspec.json.Decoder(int | float | None)
 _text_decoder = msgspec.json.Decoder(str | None)
 
@@ -88,7 +89,7 @@ def checked_session_id(session_id: object) -> str:
         raise InvalidSessionIdError(
             f"a session id is a str or a uuid.UUID, not {kind}", session_id=reprlib.repr(session_id)
         )
-    session_id = str.__str__(session_id)  # A subclass must not answer differently later.
+    session_id = str.__str__(session_id)  # A subclass could give another text later.
     problem = None
     if not session_id:
         problem = "it is empty"
@@ -106,7 +107,7 @@ def checked_session_id(session_id: object) -> str:
 
 
 def api_key_problem(api_key: object) -> str | None:
-    """Say what is wrong with a key, without quoting it. None: it can be sent, or is None."""
+    """Say what is wrong with a key, without quoting it. None: nothing is."""
     if api_key is None:
         return None
     if not isinstance(api_key, str):
@@ -119,16 +120,16 @@ def api_key_problem(api_key: object) -> str | None:
 
 
 def headers(api_key: str | None) -> Mapping[str, str]:
-    """Return the headers of every request. A compressed answer is never asked for."""
+    """Return the headers of every request. A compressed response is never asked for."""
     common = {"Accept": "application/json", "Accept-Encoding": "identity"}
     if api_key is None:
         return common
-    # A subclass must not answer differently now that it was checked.
+    # A subclass could give another text than was checked.
     return {"Authorization": f"Bearer {str.__str__(api_key)}", **common}
 
 
 def request(session_id: str, headers: Mapping[str, str]) -> Request:
-    """Return the request that destroys this session, and no other thing."""
+    """Return the request that destroys this session and nothing else."""
     if not _UNRESERVED.fullmatch(session_id):
         from urllib.parse import quote  # noqa: PLC0415 - rarely needed, and slow to import
 
@@ -139,20 +140,22 @@ def request(session_id: str, headers: Mapping[str, str]) -> Request:
 def parse_response(
     response: Response, *, request: Request, session_id: str, attempts: int
 ) -> DeletionReceipt | ResponseError:
-    """Read an answer: a receipt only for a 200 whose JSON object has `success` true.
+    """Read a response: a receipt only for a 200 whose JSON object has `success` true.
 
     Of a field that comes twice the last one counts, as in most readers of JSON.
     """
     if response.status == 200:
         try:
-            answer = _decode(response.body)
-            if bytes(answer.success) == b"true":
-                duration = _billed(answer.session_duration_ms, _number_decoder, session_id)
-                status = _billed(answer.status, _text_decoder, session_id)
+            content = _decode(response.body)
+            if bytes(content.success) == b"true":
+                duration = _billing_field(content.session_duration_ms, _number_decoder, session_id)
+                status = _billing_field(content.status, _text_decoder, session_id)
                 return DeletionReceipt(
                     session_id=session_id,
                     session_duration_ms=None if duration is None else round(duration),
-                    credits_billed=_billed(answer.credits_billed, _number_decoder, session_id),
+                    credits_billed=_billing_field(
+                        content.credits_billed, _number_decoder, session_id
+                    ),
                     status=status and _masked(status, _key(request)),
                     attempts=attempts,
                 )
@@ -161,13 +164,15 @@ def parse_response(
     return parse_error(response, request=request, session_id=session_id, attempts=attempts)
 
 
-def _decode(body: bytes) -> _Answer:
+def _decode(body: bytes) -> _Content:
     if body.count(b"[") + body.count(b"{") > _MAX_BRACKETS:
         raise RecursionError
-    return _answer_decoder.decode(body)
+    return _content_decoder.decode(body)
 
 
-def _billed(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str) -> _T | None:
+def _billing_field(
+    raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str
+) -> _T | None:
     """Decode a field of a receipt. The session is gone, whatever its bill looks like."""
     if not raw:
         return None
@@ -181,33 +186,33 @@ def _billed(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str
 def parse_error(
     response: Response, *, request: Request, session_id: str, attempts: int
 ) -> ResponseError:
-    """Read an answer that is no receipt."""
+    """Read a response that is not a receipt."""
     status = response.status
     try:
-        answer = _decode(response.body)
+        content = _decode(response.body)
     except _NOT_THE_SERVICES_JSON:
-        answer = None
-    refused = answer is not None and bytes(answer.success) == b"false"
-    if status == 200 and refused:
+        content = None
+    reports_failure = content is not None and bytes(content.success) == b"false"
+    if status == 200 and reports_failure:
         kind: type[ResponseError] = NotDeletedError
-    elif status in {404, 410} and refused:
+    elif status in {404, 410} and reports_failure:
         kind = SessionNotFoundError
     else:
         kind = _ERRORS.get(status, UnexpectedResponseError)
 
     key = _key(request)
     message = code = None
-    if answer is not None:
-        message = _said(answer.error, key) or _said(answer.message, key)
-        code = _said(answer.code, key)
+    if content is not None:
+        message = _text(content.error, key) or _text(content.message, key)
+        code = _text(content.code, key)
     reason = f"HTTP {status}"
     if message:
         reason += f": {message.removesuffix('.')}"
     elif response.body:
-        excerpt = _printable(response.body.decode(errors="replace"), key, _MAX_EXCERPT_LENGTH)
-        reason += f", beginning '{excerpt}'"
+        excerpt = _shown(response.body.decode(errors="replace"), key, _MAX_EXCERPT_LENGTH)
+        reason += f" with a body that begins '{excerpt}'"
     if kind is UnexpectedResponseError:
-        reason += ", which is no answer that the service is known to give"
+        reason += ", a response that the service is not known to send"
     return kind(
         reason,
         session_id=session_id,
@@ -215,22 +220,22 @@ def parse_error(
         status=status,
         message=message,
         code=code,
-        request_id=_printable(response.headers.get("x-request-id", ""), key) or None,
+        request_id=_shown(response.headers.get("x-request-id", ""), key) or None,
         retry_after=retry_after(response.headers, message),
     )
 
 
-def _said(raw: msgspec.Raw, key: str) -> str | None:
+def _text(raw: msgspec.Raw, key: str) -> str | None:
     """Decode a text of an error, if it is one."""
     try:
         text = _text_decoder.decode(raw)
     except _NOT_THE_SERVICES_JSON:
         return None
-    return _printable(text, key) if text else None
+    return _shown(text, key) if text else None
 
 
 def _key(request: Request) -> str:
-    """Return what must not be shown: the service, or a proxy, may send it back."""
+    """Return what must not be shown. The service, or a proxy, may send it back."""
     return request.headers.get("Authorization", "").removeprefix("Bearer ")
 
 
@@ -238,20 +243,15 @@ def _masked(text: str, key: str) -> str:
     return text.replace(key, "***") if key else text
 
 
-def _printable(text: str, key: str, length: int = _MAX_MESSAGE_LENGTH) -> str:
-    """Mask the key, cut, and escape what would act on a terminal or forge a line of a log."""
-    text = _masked(text, key)[:length]
-    if not text.isprintable():
-        text = "".join(
-            character if character.isprintable() else ascii(character)[1:-1] for character in text
-        )
-    return text[:length]
+def _shown(text: str, key: str, length: int = _MAX_MESSAGE_LENGTH) -> str:
+    """Mask the key, and make the text short and safe to show."""
+    return printable(_masked(text, key)[:length])[:length]
 
 
 def retry_after(headers: Mapping[str, str], message: str | None) -> float | None:
     """Return the seconds that the service asks to wait: `Retry-After`, else the text's wait.
 
-    `Retry-After` is seconds or a date (RFC 9110, 10.2.3), the latter counted from the answer's
+    `Retry-After` is seconds or a date (RFC 9110, 10.2.3), the latter counted from the response's
     own `Date`, since the core has no clock. What is neither is ignored.
     """
     header = headers.get("retry-after", "").strip(" \t")

@@ -23,30 +23,30 @@ API_KEY = "fc-0123456789abcdef0123456789abcdef"
 _T = TypeVar("_T")
 
 
-def answer(
+def response(
     status: int, content: object = None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An answer with this JSON as its body."""
+    """A response with this JSON as its body."""
     return Response(status, headers or {}, json.dumps(content).encode())
 
 
 def page(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer with this body, as it is."""
+    """A response with this body, as it is."""
     return Response(status, headers or {}, body)
 
 
-DESTROYED = answer(200, {"success": True})
-RATE_LIMITED = answer(429, {"success": False, "error": "Rate limit exceeded."})
-UNAVAILABLE = answer(502, {"success": False, "error": "Hangar is unavailable."})
-UNAUTHORIZED = answer(401, {"success": False, "error": "Unauthorized: Invalid token"})
+DESTROYED = response(200, {"success": True})
+RATE_LIMITED = response(429, {"success": False, "error": "Rate limit exceeded."})
+UNAVAILABLE = response(502, {"success": False, "error": "Hangar is unavailable."})
+UNAUTHORIZED = response(401, {"success": False, "error": "Unauthorized: Invalid token"})
 
 
 class ScriptedTransport:
-    """Plays answers and failures in order, and records what was asked of it.
+    """Plays responses and failures in order, and records what was asked of it.
 
     Args:
-        script: what each exchange ends in: an answer, or an exception to raise.
-        busy: which part of its timeout each exchange uses up, 0 to 1; 0 beyond the end.
+        script: what each request ends in: a response, or an exception to raise.
+        busy: which part of its timeout each request uses up, 0 to 1; 0 beyond the end.
         overslept: by how many seconds each wait is too long; 0 beyond the end.
     """
 
@@ -71,7 +71,7 @@ class ScriptedTransport:
         self.began.append(self.now)
         self.now += next(self._busy, 0.0) * timeout
         outcome = next(self._script, None)
-        assert outcome is not None, "one request more than the script has answers"
+        assert outcome is not None, "one request more than the script has endings"
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, InvalidApiKeyError
 
-from .package_frames import shown_locals
 from .scripted_transport import (
     DESTROYED,
     AsyncScriptedTransport,
@@ -77,7 +76,6 @@ def test_a_key_that_no_header_can_carry_is_refused_and_never_quoted(
     assert transport.requests == []
     everything = [str(raised.value), repr(raised.value), *map(repr, vars(raised.value).values())]
     assert CANARY not in "".join([*everything, *traceback.format_exception(raised.value)])
-    assert CANARY not in shown_locals(raised.value)
 
 
 @pytest.mark.parametrize("use_case", [DeleteSession, AsyncDeleteSession])
@@ -90,13 +88,24 @@ def test_a_key_is_refused_before_any_call_is_made(
         use_case(over, "")  # type: ignore[arg-type] # each gets its own kind
 
 
+def test_a_subclass_of_str_cannot_send_another_key_than_was_checked() -> None:
+    class Sly(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return "x\r\nX-Injected: y"
+
+    transport = ScriptedTransport(DESTROYED)
+    delete_blocking(transport, api_key=Sly("abc"))
+    assert transport.requests[0].headers["Authorization"] == "Bearer abc"
+
+
 @pytest.mark.parametrize("no_key", [7, b"fc-canary", ["fc-canary"], True], ids=repr)
 def test_a_key_of_another_type_is_refused_by_its_type_alone(no_key: object) -> None:
     kind = type(no_key).__name__
     with pytest.raises(InvalidApiKeyError) as raised:
         DeleteSession(ScriptedTransport(), no_key)  # type: ignore[arg-type] # the point
     assert str(raised.value).startswith(f"an API key is a str or None, not {kind}.")
-    assert CANARY not in shown_locals(raised.value)
 
 
 @given(st.text() | st.from_regex(r"[A-Za-z0-9._~+/-]{1,20}={0,3}.?", fullmatch=True))

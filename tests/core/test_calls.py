@@ -52,7 +52,7 @@ def test_a_uuid_is_an_id_too(delete: Delete) -> None:
 
 
 @both_ways
-def test_every_try_sends_the_same_request(delete: Delete) -> None:
+def test_every_attempt_sends_the_same_request(delete: Delete) -> None:
     transport = ScriptedTransport(UNAVAILABLE, RATE_LIMITED, DESTROYED)
     delete(transport)
     assert transport.requests[1:] == transport.requests[:1] * 2
@@ -60,9 +60,7 @@ def test_every_try_sends_the_same_request(delete: Delete) -> None:
 
 @both_ways
 @pytest.mark.parametrize("fault", [KeyboardInterrupt(), RuntimeError("a bug")], ids=repr)
-def test_what_is_no_failure_of_the_exchange_passes_untouched(
-    fault: BaseException, delete: Delete
-) -> None:
+def test_what_is_no_transport_error_passes_untouched(fault: BaseException, delete: Delete) -> None:
     transport = ScriptedTransport(fault)
     with pytest.raises(type(fault)) as raised:
         delete(transport)
@@ -98,7 +96,7 @@ def test_a_policy_that_is_none_is_refused() -> None:
         DeleteSession(ScriptedTransport(), API_KEY, retry=3)  # type: ignore[arg-type] # the point
 
 
-def test_its_own_randomness_spreads_the_repeats_out() -> None:
+def test_its_own_randomness_spreads_the_retries_out() -> None:
     waits = set()
     for _ in range(5):
         transport = ScriptedTransport(UNAVAILABLE, DESTROYED)

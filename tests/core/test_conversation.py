@@ -1,4 +1,4 @@
-"""The exchange step by step, as whoever drives it sees it."""
+"""The conversation step by step, as whoever drives it sees it."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ from firecrawl_interact.core import (
 )
 from firecrawl_interact.core.conversation import Conversation, Send, Wait, converse
 
-from .scripted_transport import DESTROYED, SESSION_ID, UNAUTHORIZED, UNAVAILABLE, answer
+from .scripted_transport import DESTROYED, SESSION_ID, UNAUTHORIZED, UNAVAILABLE, response
 
 HEADERS = wire.headers(None)
 REQUEST = wire.request(SESSION_ID, HEADERS)
@@ -40,7 +40,7 @@ def conversation(
     )
 
 
-def test_it_asks_for_exchanges_and_waits_and_ends_in_the_receipt() -> None:
+def test_it_asks_for_requests_and_waits_and_ends_in_the_receipt() -> None:
     steps = conversation()
     assert next(steps) == Send(REQUEST, 90)
     assert steps.send(UNAVAILABLE) == Wait(1.0)
@@ -50,7 +50,7 @@ def test_it_asks_for_exchanges_and_waits_and_ends_in_the_receipt() -> None:
     assert end.value.value == DeletionReceipt(session_id=SESSION_ID, attempts=2)
 
 
-def test_it_takes_a_failure_where_an_answer_would_come_and_keeps_it_as_the_cause() -> None:
+def test_it_takes_a_failure_in_the_place_of_a_response_and_keeps_it_as_the_cause() -> None:
     steps = conversation(RetryPolicy(max_attempts=2))
     next(steps)
     assert steps.throw(TimedOutError("late")) == Wait(1.0)
@@ -74,23 +74,14 @@ def test_nothing_is_asked_before_it_is_started() -> None:
     conversation(monotonic=monotonic).close()
 
 
-def test_what_is_no_failure_of_the_exchange_goes_through_it() -> None:
+def test_what_is_no_transport_error_goes_through_it() -> None:
     steps = conversation()
     next(steps)
     with pytest.raises(KeyboardInterrupt):
         steps.throw(KeyboardInterrupt())
 
 
-def test_a_stale_connection_is_tried_again_at_once_but_only_once() -> None:
-    steps = conversation()
-    next(steps)
-    assert steps.throw(ConnectionLostError("closed", stale=True)) == Send(REQUEST, 90)
-    assert steps.throw(ConnectionLostError("closed", stale=True)) == Wait(2.0)
-    next(steps)
-    assert steps.throw(ConnectionLostError("closed", stale=True)) == Wait(4.0)
-
-
-def test_a_repeat_needs_no_leave_unless_somebody_wants_to_be_asked() -> None:
+def test_a_retry_needs_no_permission_unless_somebody_wants_to_be_asked() -> None:
     steps = converse(
         SESSION_ID,
         headers=HEADERS,
@@ -102,7 +93,7 @@ def test_a_repeat_needs_no_leave_unless_somebody_wants_to_be_asked() -> None:
     assert steps.send(UNAVAILABLE) == Wait(1.0)
 
 
-def test_a_repeat_can_be_forbidden_and_then_its_error_is_the_end() -> None:
+def test_a_retry_can_be_forbidden_and_then_its_error_is_the_end() -> None:
     asked: list[DeleteSessionError] = []
 
     def may_retry(error: DeleteSessionError) -> bool:
@@ -121,7 +112,7 @@ def test_a_repeat_can_be_forbidden_and_then_its_error_is_the_end() -> None:
     assert raised.value.session_fate is SessionFate.UNKNOWN
 
 
-def test_the_error_that_asks_for_a_repeat_tells_the_fate_after_all_tries_so_far() -> None:
+def test_the_error_before_a_retry_has_the_fate_after_all_attempts_so_far() -> None:
     fates: list[SessionFate] = []
 
     def may_retry(error: DeleteSessionError) -> bool:
@@ -138,7 +129,7 @@ def test_the_error_that_asks_for_a_repeat_tells_the_fate_after_all_tries_so_far(
     assert fates == [SessionFate.UNTOUCHED, SessionFate.UNKNOWN, SessionFate.UNKNOWN]
 
 
-def test_a_stale_connection_s_repeat_can_be_forbidden_too() -> None:
+def test_the_retry_of_a_stale_connection_can_be_forbidden_too() -> None:
     steps = conversation(may_retry=lambda error: False)
     next(steps)
     with pytest.raises(UnreachableError):
@@ -149,28 +140,28 @@ def never_asked(error: DeleteSessionError) -> bool:
     raise AssertionError(f"asked about {error!r}")
 
 
-def test_no_leave_is_asked_for_what_is_not_repeated() -> None:
+def test_nobody_is_asked_about_what_is_not_retried() -> None:
     steps = conversation(may_retry=never_asked)
     next(steps)
     with pytest.raises(UnauthorizedError):
         steps.send(UNAUTHORIZED)
 
 
-def test_no_leave_is_asked_after_the_last_try() -> None:
+def test_nobody_is_asked_after_the_last_attempt() -> None:
     steps = conversation(RetryPolicy(max_attempts=1), may_retry=never_asked)
     next(steps)
     with pytest.raises(ServiceUnavailableError):
         steps.send(UNAVAILABLE)
 
 
-def test_no_leave_is_asked_for_a_wait_that_does_not_fit() -> None:
+def test_nobody_is_asked_about_a_wait_that_does_not_fit() -> None:
     steps = conversation(may_retry=never_asked)
     next(steps)
     with pytest.raises(ServiceUnavailableError):
-        steps.send(answer(503, None, {"retry-after": "240"}))
+        steps.send(response(503, None, {"retry-after": "240"}))
 
 
-def test_a_stale_connection_is_not_tried_again_when_the_time_is_up() -> None:
+def test_a_stale_connection_is_not_retried_when_the_time_is_up() -> None:
     now = iter([0.0, 240.0])
     steps = conversation(monotonic=lambda: next(now))
     next(steps)
@@ -178,7 +169,7 @@ def test_a_stale_connection_is_not_tried_again_when_the_time_is_up() -> None:
         steps.throw(ConnectionLostError("closed", stale=True))
 
 
-def test_a_try_after_no_pause_gets_what_is_left() -> None:
+def test_an_attempt_after_no_pause_gets_what_is_left() -> None:
     now = iter([0.0, 200.0])
     steps = conversation(monotonic=lambda: next(now))
     next(steps)

@@ -1,4 +1,4 @@
-"""What must hold for every policy and every sequence of answers, failures and times."""
+"""What must hold for every policy and every sequence of responses, failures and times."""
 
 from typing import NamedTuple
 
@@ -31,17 +31,17 @@ from .scripted_transport import (
     UNAVAILABLE,
     Delete,
     ScriptedTransport,
-    answer,
     delete_awaited,
     delete_blocking,
     page,
+    response,
 )
 
 GONE, UNTOUCHED, UNKNOWN = SessionFate.GONE, SessionFate.UNTOUCHED, SessionFate.UNKNOWN
 
 
-class Exchange(NamedTuple):
-    """How one exchange ends, and what it alone would tell."""
+class Attempt(NamedTuple):
+    """How one attempt ends, and what it alone would mean."""
 
     ends_in: Response | TransportError
     fate: SessionFate
@@ -49,67 +49,70 @@ class Exchange(NamedTuple):
     again: bool
 
 
-def lost(*, stale: bool = False) -> Exchange:
+def lost(*, stale: bool = False) -> Attempt:
     failure = ConnectionLostError("lost", stale=stale)
-    return Exchange(failure, UNKNOWN, UnreachableError, again=True)
+    return Attempt(failure, UNKNOWN, UnreachableError, again=True)
 
 
-def no_connection(*, transient: bool) -> Exchange:
+def no_connection(*, transient: bool) -> Attempt:
     failure = ConnectFailedError("refused", transient=transient)
-    return Exchange(failure, UNTOUCHED, UnreachableError, again=transient)
+    return Attempt(failure, UNTOUCHED, UnreachableError, again=transient)
 
 
-def no_http(*, transient: bool) -> Exchange:
+def no_http(*, transient: bool) -> Attempt:
     failure = BadResponseError("no HTTP", transient=transient)
-    return Exchange(failure, UNKNOWN, UnreachableError, again=transient)
+    return Attempt(failure, UNKNOWN, UnreachableError, again=transient)
 
 
-def hinted(status: int, wait: int) -> Exchange:
-    response = answer(status, None, {"retry-after": str(wait)})
+def asking_to_wait(status: int, wait: int) -> Attempt:
+    asking = response(status, None, {"retry-after": str(wait)})
     if status == 429:
-        return Exchange(response, UNTOUCHED, RateLimitError, again=True)
-    return Exchange(response, UNKNOWN, ServiceUnavailableError, again=True)
+        return Attempt(asking, UNTOUCHED, RateLimitError, again=True)
+    return Attempt(asking, UNKNOWN, ServiceUnavailableError, again=True)
 
 
-NOT_FOUND = answer(404, {"success": False, "error": "Browser session not found."})
+NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
 
 final = st.sampled_from(
     [
-        Exchange(DESTROYED, GONE, DeletionReceipt, again=False),
-        Exchange(NOT_FOUND, GONE, SessionNotFoundError, again=False),
-        Exchange(UNAUTHORIZED, UNTOUCHED, UnauthorizedError, again=False),
-        Exchange(page(404, b"<html>"), UNKNOWN, UnexpectedResponseError, again=False),
+        Attempt(DESTROYED, GONE, DeletionReceipt, again=False),
+        Attempt(NOT_FOUND, GONE, SessionNotFoundError, again=False),
+        Attempt(UNAUTHORIZED, UNTOUCHED, UnauthorizedError, again=False),
+        Attempt(page(404, b"<html>"), UNKNOWN, UnexpectedResponseError, again=False),
     ]
 )
-unhinted = st.one_of(
+without_wait = st.one_of(
     st.sampled_from(
         [
-            Exchange(RATE_LIMITED, UNTOUCHED, RateLimitError, again=True),
-            Exchange(UNAVAILABLE, UNKNOWN, ServiceUnavailableError, again=True),
+            Attempt(RATE_LIMITED, UNTOUCHED, RateLimitError, again=True),
+            Attempt(UNAVAILABLE, UNKNOWN, ServiceUnavailableError, again=True),
         ]
     ),
-    st.builds(lambda: Exchange(TimedOutError("late"), UNKNOWN, UnreachableError, again=True)),
+    st.builds(lambda: Attempt(TimedOutError("late"), UNKNOWN, UnreachableError, again=True)),
     st.builds(lost, stale=st.booleans()),
     st.builds(no_connection, transient=st.sampled_from([True, True, False])),
     st.builds(no_http, transient=st.sampled_from([True, True, False])),
 )
-waits = st.builds(hinted, st.sampled_from([429, 503]), st.integers(0, 300))
+waits = st.builds(asking_to_wait, st.sampled_from([429, 503]), st.integers(0, 300))
 
-MOST_TRIES = 6
+MOST_ATTEMPTS = 6
 a_script = st.lists(
-    st.one_of(unhinted, unhinted, waits, final), min_size=MOST_TRIES, max_size=MOST_TRIES
+    st.one_of(without_wait, without_wait, waits, final),
+    min_size=MOST_ATTEMPTS,
+    max_size=MOST_ATTEMPTS,
 )
 times = st.floats(0.001, 300) | st.floats(0.001, 86_400)
 policies = st.builds(
     RetryPolicy,
-    max_attempts=st.integers(1, MOST_TRIES),
+    max_attempts=st.integers(1, MOST_ATTEMPTS),
     attempt_timeout=times,
     deadline=times,
     first_pause=st.floats(0, 10),
     longest_pause=st.floats(0, 30),
 )
-fractions = st.lists(st.floats(0, 1) | st.just(1.0), max_size=MOST_TRIES)
+fractions = st.lists(st.floats(0, 1) | st.just(1.0), max_size=MOST_ATTEMPTS)
 a_chance = st.floats(0, 1)
+delays = st.lists(st.floats(0, 1_000), max_size=MOST_ATTEMPTS)
 
 A_ROUNDING = 1e-6  # The clock starts at a million seconds, where a float knows 1e-10.
 
@@ -127,25 +130,27 @@ def call(
 
 
 def scripted(
-    script: list[Exchange], busy: list[float], overslept: list[float] | None = None
+    script: list[Attempt], busy: list[float], overslept: list[float] | None = None
 ) -> ScriptedTransport:
-    endings = [exchange.ends_in for exchange in script]
+    endings = [attempt.ends_in for attempt in script]
     return ScriptedTransport(*endings, busy=busy, overslept=overslept or [])
 
 
 @given(policies, a_script, fractions, a_chance)
 def test_every_call_ends_within_its_deadline(
-    policy: RetryPolicy, script: list[Exchange], busy: list[float], chance: float
+    policy: RetryPolicy, script: list[Attempt], busy: list[float], chance: float
 ) -> None:
     transport = scripted(script, busy)
     call(transport, policy, chance)
     assert transport.now - transport.started <= policy.deadline + A_ROUNDING
 
 
-@given(policies, a_script, fractions, a_chance, st.lists(st.floats(0, 1_000), max_size=MOST_TRIES))
-def test_no_try_outlasts_the_deadline_even_if_waits_take_too_long(
+@given(
+    policies, a_script, fractions, a_chance, st.lists(st.floats(0, 1_000), max_size=MOST_ATTEMPTS)
+)
+def test_no_attempt_outlasts_the_deadline_even_if_waits_take_too_long(
     policy: RetryPolicy,
-    script: list[Exchange],
+    script: list[Attempt],
     busy: list[float],
     chance: float,
     overslept: list[float],
@@ -160,7 +165,7 @@ def test_no_try_outlasts_the_deadline_even_if_waits_take_too_long(
 
 @given(policies, a_script, fractions, a_chance)
 def test_no_call_makes_more_requests_than_its_policy_allows(
-    policy: RetryPolicy, script: list[Exchange], busy: list[float], chance: float
+    policy: RetryPolicy, script: list[Attempt], busy: list[float], chance: float
 ) -> None:
     transport = scripted(script, busy)
     outcome = call(transport, policy, chance)
@@ -168,25 +173,25 @@ def test_no_call_makes_more_requests_than_its_policy_allows(
 
 
 @given(policies, a_script, fractions, a_chance)
-def test_only_what_can_pass_is_tried_again_and_the_last_try_makes_the_outcome(
-    policy: RetryPolicy, script: list[Exchange], busy: list[float], chance: float
+def test_only_what_can_pass_is_retried_and_the_last_attempt_makes_the_outcome(
+    policy: RetryPolicy, script: list[Attempt], busy: list[float], chance: float
 ) -> None:
     transport = scripted(script, busy)
     outcome = call(transport, policy, chance)
     *earlier, last = script[: len(transport.requests)]
-    assert all(exchange.again for exchange in earlier)
+    assert all(attempt.again for attempt in earlier)
     assert type(outcome) is last.outcome
     if isinstance(outcome, DeleteSessionError):
         assert outcome.transient is last.again
 
 
 @given(policies, a_script, fractions, a_chance)
-def test_the_worst_knowledge_of_all_tries_wins_but_gone_stays_gone(
-    policy: RetryPolicy, script: list[Exchange], busy: list[float], chance: float
+def test_the_worst_knowledge_of_all_attempts_wins_but_gone_stays_gone(
+    policy: RetryPolicy, script: list[Attempt], busy: list[float], chance: float
 ) -> None:
     transport = scripted(script, busy)
     outcome = call(transport, policy, chance)
-    fates = [exchange.fate for exchange in script[: len(transport.requests)]]
+    fates = [attempt.fate for attempt in script[: len(transport.requests)]]
     if fates[-1] is GONE:
         expected = GONE
     elif UNKNOWN in fates:
@@ -198,7 +203,7 @@ def test_the_worst_knowledge_of_all_tries_wins_but_gone_stays_gone(
 
 unhurried = st.builds(
     RetryPolicy,
-    max_attempts=st.integers(1, MOST_TRIES),
+    max_attempts=st.integers(1, MOST_ATTEMPTS),
     deadline=st.just(86_400),
     first_pause=st.floats(0.1, 10),
     longest_pause=st.floats(0.1, 30),
@@ -206,36 +211,36 @@ unhurried = st.builds(
 
 
 @given(unhurried, a_script, a_chance)
-def test_with_time_enough_a_call_goes_on_until_an_answer_or_its_last_try(
-    policy: RetryPolicy, script: list[Exchange], chance: float
+def test_with_time_enough_a_call_goes_on_until_a_final_response_or_its_last_attempt(
+    policy: RetryPolicy, script: list[Attempt], chance: float
 ) -> None:
     transport = scripted(script, [])
     call(transport, policy, chance)
-    tries = 1
-    while script[tries - 1].again and tries < policy.max_attempts:
-        tries += 1
-    assert len(transport.requests) == tries
+    attempts = 1
+    while script[attempts - 1].again and attempts < policy.max_attempts:
+        attempts += 1
+    assert len(transport.requests) == attempts
 
 
-@given(unhurried, st.lists(unhinted, min_size=MOST_TRIES, max_size=MOST_TRIES), a_chance)
-def test_a_stale_connection_is_tried_again_at_once_but_only_once(
-    policy: RetryPolicy, script: list[Exchange], chance: float
+@given(unhurried, st.lists(without_wait, min_size=MOST_ATTEMPTS, max_size=MOST_ATTEMPTS), a_chance)
+def test_a_stale_connection_is_retried_at_once_but_only_once(
+    policy: RetryPolicy, script: list[Attempt], chance: float
 ) -> None:
     transport = scripted(script, [])
     call(transport, policy, chance)
     pauses = []
     at_once = False
-    for repeat, exchange in enumerate(script[: len(transport.requests) - 1], start=1):
-        if getattr(exchange.ends_in, "stale", False) and not at_once:
+    for retry, attempt in enumerate(script[: len(transport.requests) - 1], start=1):
+        if getattr(attempt.ends_in, "stale", False) and not at_once:
             at_once = True
         else:
-            pauses.append(policy.pause(repeat, lambda: chance))
+            pauses.append(policy.pause(retry, lambda: chance))
     assert transport.sleeps == pauses
 
 
 @given(policies, a_script, fractions, a_chance)
 def test_both_ways_of_calling_behave_alike(
-    policy: RetryPolicy, script: list[Exchange], busy: list[float], chance: float
+    policy: RetryPolicy, script: list[Attempt], busy: list[float], chance: float
 ) -> None:
     seen = []
     for delete in (delete_blocking, delete_awaited):

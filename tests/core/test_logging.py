@@ -1,4 +1,4 @@
-"""What is logged: each try, each repeat with its reason, and nothing else."""
+"""What is logged: each attempt, each retry with its reason, and nothing else."""
 
 import logging
 import subprocess
@@ -16,8 +16,8 @@ from .scripted_transport import (
     UNAVAILABLE,
     Delete,
     ScriptedTransport,
-    answer,
     both_ways,
+    response,
 )
 
 
@@ -27,40 +27,42 @@ def lines(records: list[logging.LogRecord]) -> list[tuple[str, str]]:
 
 
 @both_ways
-def test_a_try_is_a_line_at_debug(delete: Delete) -> None:
+def test_an_attempt_is_a_line_at_debug(delete: Delete) -> None:
     with log_records() as records:
         delete(ScriptedTransport(DESTROYED))
-    assert lines(records) == [("DEBUG", f"session '{SESSION_ID}': try 1 of 4")]
+    assert lines(records) == [("DEBUG", f"session '{SESSION_ID}': attempt 1 of 4")]
 
 
 @both_ways
-def test_a_repeat_is_a_line_at_warning_with_its_reason(delete: Delete) -> None:
+def test_a_retry_is_a_line_at_warning_with_its_reason(delete: Delete) -> None:
     lost = ConnectionLostError("the service closed the connection", stale=True)
-    busy = answer(429, {"error": "Slow down."}, {"retry-after": "34"})
+    busy = response(429, {"error": "Slow down."}, {"retry-after": "34"})
     with log_records() as records:
         delete(ScriptedTransport(lost, busy, UNAVAILABLE, DESTROYED))
     session = f"session '{SESSION_ID}'"
     assert lines(records) == [
-        ("DEBUG", f"{session}: try 1 of 4"),
+        ("DEBUG", f"{session}: attempt 1 of 4"),
         ("WARNING", f"{session}: trying again in 0.0 s: the service closed the connection"),
-        ("DEBUG", f"{session}: try 2 of 4"),
+        ("DEBUG", f"{session}: attempt 2 of 4"),
         ("WARNING", f"{session}: trying again in 34.0 s: HTTP 429: Slow down"),
-        ("DEBUG", f"{session}: try 3 of 4"),
+        ("DEBUG", f"{session}: attempt 3 of 4"),
         ("WARNING", f"{session}: trying again in 3.0 s: HTTP 502: Hangar is unavailable"),
-        ("DEBUG", f"{session}: try 4 of 4"),
+        ("DEBUG", f"{session}: attempt 4 of 4"),
     ]
 
 
 @both_ways
-@pytest.mark.parametrize("tries", [1, 2])
-def test_an_error_that_is_raised_is_not_logged_too(tries: int, delete: Delete) -> None:
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_an_error_that_is_raised_is_not_logged_too(attempts: int, delete: Delete) -> None:
     with log_records(logging.INFO) as records, pytest.raises(DeleteSessionError):
-        delete(ScriptedTransport(*[UNAVAILABLE] * tries), retry=RetryPolicy(max_attempts=tries))
-    assert len(records) == tries - 1
+        delete(
+            ScriptedTransport(*[UNAVAILABLE] * attempts), retry=RetryPolicy(max_attempts=attempts)
+        )
+    assert len(records) == attempts - 1
 
 
 @both_ways
-def test_what_is_not_tried_again_warns_of_nothing(delete: Delete) -> None:
+def test_what_is_not_retried_warns_of_nothing(delete: Delete) -> None:
     with log_records(logging.INFO) as records, pytest.raises(DeleteSessionError):
         delete(ScriptedTransport(UNAUTHORIZED))
     assert records == []
@@ -68,7 +70,7 @@ def test_what_is_not_tried_again_warns_of_nothing(delete: Delete) -> None:
 
 @both_ways
 def test_a_line_stays_one_line_whatever_the_id_and_the_service_say(delete: Delete) -> None:
-    forged = answer(502, {"error": "down\nWARNING forged\x1b[2K"})
+    forged = response(502, {"error": "down\nWARNING forged\x1b[2K"})
     with log_records() as records:
         delete(ScriptedTransport(forged, DESTROYED), "é\u202e\u2028x")
     for _, line in lines(records):
@@ -76,13 +78,13 @@ def test_a_line_stays_one_line_whatever_the_id_and_the_service_say(delete: Delet
     assert len(records) == 3
 
 
-A_REPEAT = """
+A_RETRY = """
 from firecrawl_interact.core import DeleteSession, Response
 
 class Transport:
-    answers = [Response(502, {}, b""), Response(200, {}, b'{"success":true}')]
+    responses = [Response(502, {}, b""), Response(200, {}, b'{"success":true}')]
     def send(self, request, timeout):
-        return self.answers.pop(0)
+        return self.responses.pop(0)
     def sleep(self, seconds):
         pass
     monotonic = float
@@ -94,6 +96,6 @@ print(DeleteSession(Transport(), "fc-key")("x").attempts)
 def test_an_application_that_asks_for_no_log_gets_none() -> None:
     # In a process of its own: pytest listens to every logger.
     process = subprocess.run(
-        [sys.executable, "-c", A_REPEAT], capture_output=True, text=True, check=True
+        [sys.executable, "-c", A_RETRY], capture_output=True, text=True, check=True
     )
     assert (process.stdout, process.stderr) == ("2\n", "")

@@ -51,7 +51,7 @@ from firecrawl_interact.core import (
 )
 
 from . import virtual_time
-from .scripted_transport import DESTROYED, UNAVAILABLE, answer
+from .scripted_transport import DESTROYED, UNAVAILABLE, response
 from .side_by_side import (
     KEY,
     UNKNOWN,
@@ -463,7 +463,7 @@ def test_memory_does_not_grow_with_the_ids() -> None:
         def send(self, request: Request, timeout: float) -> Response:
             return DESTROYED
 
-    def peak(count: int) -> int:
+    def measured(count: int) -> int:
         delete_session = DeleteSession(Forgetful(), KEY)
         with ThreadPoolExecutor(1) as executor:
             delete_many_sessions = DeleteManySessions(delete_session, executor=executor)
@@ -475,7 +475,10 @@ def test_memory_does_not_grow_with_the_ids() -> None:
             tracemalloc.stop()
         return largest
 
-    peak(100)
+    def peak(count: int) -> int:
+        # A module that is loaded meanwhile, in any thread, only adds to one of the figures.
+        return min(measured(count) for _ in range(3))
+
     assert peak(4_000) < peak(400) + 20_000
 
 
@@ -711,7 +714,7 @@ def test_waits_that_the_service_rounds_cost_hardly_more_requests() -> None:
             if taken > 10:
                 seconds = math.floor(minute_ends - now + 0.5) or 1  # as its source does
                 error = f"Rate limit exceeded. Please retry after {seconds}s"
-                return answer(429, {"success": False, "error": error})
+                return response(429, {"success": False, "error": error})
             await asyncio.sleep(latency)
             return DESTROYED
 

@@ -34,8 +34,8 @@ from .scripted_transport import (
     RATE_LIMITED,
     UNAUTHORIZED,
     UNAVAILABLE,
-    answer,
     page,
+    response,
 )
 from .side_by_side import InlineExecutor, Outcome
 
@@ -68,8 +68,8 @@ class IdsError(Exception):
 
 
 def refused(seconds: int) -> Exchange:
-    response = answer(429, {"success": False}, {"retry-after": str(seconds)})
-    return Exchange(response, wait=seconds if seconds <= RETRY.deadline else 0.0)
+    refusal = response(429, {"success": False}, {"retry-after": str(seconds)})
+    return Exchange(refusal, wait=seconds if seconds <= RETRY.deadline else 0.0)
 
 
 FINE = Exchange(DESTROYED, destroys=True)
@@ -89,8 +89,8 @@ ends = st.one_of(
             Exchange(ConnectFailedError("refused")),
             Exchange(ConnectFailedError("bad certificate", transient=False)),
             Exchange(UNAUTHORIZED),
-            Exchange(answer(404, {"success": False})),
-            Exchange(answer(200, {"success": False})),
+            Exchange(response(404, {"success": False})),
+            Exchange(response(200, {"success": False})),
             Exchange(page(200, b"<html>"), destroys=True),
         ]
     ),

@@ -34,12 +34,12 @@ from .scripted_transport import (
     UNAVAILABLE,
     AsyncScriptedTransport,
     ScriptedTransport,
-    answer,
+    response,
     run,
 )
 
 RECEIPT = DeletionReceipt(session_id=SESSION_ID)
-ONE_TRY = RetryPolicy(max_attempts=1)
+ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
 
 class Interruption(BaseException):
@@ -69,7 +69,7 @@ def leave_blocking(
     transport: ScriptedTransport,
     block: Callable[[], object] = lambda: None,
     *,
-    retry: RetryPolicy = ONE_TRY,
+    retry: RetryPolicy = ONE_ATTEMPT,
 ) -> Left:
     ending = DeleteSession(transport, API_KEY, retry=retry).on_exit(SESSION_ID)
     try:
@@ -85,7 +85,7 @@ def leave_awaited(
     transport: ScriptedTransport,
     block: Callable[[], object] = lambda: None,
     *,
-    retry: RetryPolicy = ONE_TRY,
+    retry: RetryPolicy = ONE_ATTEMPT,
 ) -> Left:
     over = AsyncScriptedTransport(transport)
     ending = AsyncDeleteSession(over, API_KEY, retry=retry).on_exit(SESSION_ID)
@@ -172,7 +172,7 @@ def test_a_library_error_of_the_block_goes_on_like_any_other(leave: Leave) -> No
 
 
 @both_ways
-def test_if_the_delete_fails_too_a_note_tells_the_id_and_the_fate(leave: Leave) -> None:
+def test_if_the_delete_fails_too_a_note_has_the_id_and_the_fate(leave: Leave) -> None:
     error = RuntimeError("the work failed")
     left = leave(ScriptedTransport(UNAVAILABLE), raising(error))
     assert left.raised is error
@@ -188,7 +188,7 @@ def test_the_note_of_a_session_that_the_delete_did_not_touch_says_so(leave: Leav
     error = RuntimeError("the work failed")
     leave(ScriptedTransport(UNAUTHORIZED), raising(error))
     (note,) = notes(error)
-    assert "a running session bills on" in note
+    assert "if it was running, it is still billed" in note
 
 
 @both_ways
@@ -200,7 +200,7 @@ def test_if_only_the_delete_fails_its_error_is_raised(leave: Leave) -> None:
 
 
 @both_ways
-def test_the_delete_is_tried_again_as_its_policy_says(leave: Leave) -> None:
+def test_the_delete_is_retried_as_its_policy_says(leave: Leave) -> None:
     transport = ScriptedTransport(UNAVAILABLE, DESTROYED)
     left = leave(transport, retry=RetryPolicy())
     assert left.ending.receipt == DeletionReceipt(session_id=SESSION_ID, attempts=2)
@@ -218,37 +218,32 @@ def test_the_delete_keeps_to_its_deadline(error: Exception | None, leave: Leave)
 
 @both_ways
 def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(leave: Leave) -> None:
-    transport = ScriptedTransport(answer(429, headers={"retry-after": "60"}))
+    transport = ScriptedTransport(response(429, headers={"retry-after": "60"}))
     left = leave(transport, retry=RetryPolicy(deadline=30))
     assert isinstance(left.raised, RateLimitError)
     assert not transport.sleeps
 
 
-@pytest.mark.parametrize("use_case", [DeleteSession, AsyncDeleteSession])
+use_cases = pytest.mark.parametrize(
+    "delete_session",
+    [
+        DeleteSession(ScriptedTransport(), API_KEY),
+        AsyncDeleteSession(AsyncScriptedTransport(ScriptedTransport()), API_KEY),
+    ],
+    ids=["blocking", "awaited"],
+)
+
+
+@use_cases
 def test_a_bad_id_is_refused_before_the_block(
-    use_case: type[DeleteSession] | type[AsyncDeleteSession],
+    delete_session: DeleteSession | AsyncDeleteSession,
 ) -> None:
-    transport = ScriptedTransport()
-    delete_session: DeleteSession | AsyncDeleteSession
-    if use_case is DeleteSession:
-        delete_session = DeleteSession(transport, API_KEY)
-    else:
-        delete_session = AsyncDeleteSession(AsyncScriptedTransport(transport), API_KEY)
     with pytest.raises(InvalidSessionIdError):
         delete_session.on_exit("..")
-    assert not transport.requests
 
 
-@pytest.mark.parametrize("use_case", [DeleteSession, AsyncDeleteSession])
-def test_a_uuid_is_an_id_too(
-    use_case: type[DeleteSession] | type[AsyncDeleteSession],
-) -> None:
-    transport = ScriptedTransport()
-    delete_session: DeleteSession | AsyncDeleteSession
-    if use_case is DeleteSession:
-        delete_session = DeleteSession(transport, API_KEY)
-    else:
-        delete_session = AsyncDeleteSession(AsyncScriptedTransport(transport), API_KEY)
+@use_cases
+def test_a_uuid_is_an_id_too(delete_session: DeleteSession | AsyncDeleteSession) -> None:
     assert delete_session.on_exit(uuid.UUID(SESSION_ID)).session_id == SESSION_ID
 
 
@@ -300,7 +295,7 @@ def test_if_it_fails_once_more_the_note_is_on_the_interruption(leave: Leave) -> 
 
 
 @both_ways
-def test_a_second_interruption_is_taken_at_its_word(leave: Leave) -> None:
+def test_a_second_interruption_ends_the_delete(leave: Leave) -> None:
     first, second = KeyboardInterrupt("first"), KeyboardInterrupt("second")
     transport = ScriptedTransport(first, second)  # a third request would fail
     left = leave(transport)
@@ -394,7 +389,7 @@ class SlowService:
         await asyncio.sleep(seconds)
 
     def on_exit(self) -> AsyncDeleteOnExit:
-        return AsyncDeleteSession(self, API_KEY, retry=ONE_TRY).on_exit(SESSION_ID)
+        return AsyncDeleteSession(self, API_KEY, retry=ONE_ATTEMPT).on_exit(SESSION_ID)
 
 
 async def work(ending: AsyncDeleteOnExit, seconds: float = 100) -> None:
@@ -506,7 +501,7 @@ def test_a_cancelled_block_and_a_cancelled_delete_begin_it_once_more() -> None:
     assert ending.receipt == RECEIPT
 
 
-def test_a_second_cancellation_of_the_delete_is_taken_at_its_word() -> None:
+def test_a_second_cancellation_ends_the_delete() -> None:
     service = SlowService()
     ending = service.on_exit()
     virtual_time.run(cancelled_at(7, 9)(work(ending, seconds=1)))
@@ -528,9 +523,9 @@ def test_a_task_whose_block_was_cancelled_counts_as_cancelled_afterwards() -> No
     virtual_time.run(main())
 
 
-def test_an_ending_of_a_block_knows_nothing_of_another() -> None:
+def test_two_blocks_have_nothing_in_common() -> None:
     transport = ScriptedTransport(DESTROYED, UNAVAILABLE)
-    delete_session = DeleteSession(transport, API_KEY, retry=ONE_TRY)
+    delete_session = DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT)
     with delete_session.on_exit("first") as first:
         pass
     with pytest.raises(DeleteSessionError), delete_session.on_exit("second") as second:

@@ -1,4 +1,4 @@
-"""What becomes of each answer and failure: class, fate, tries, attributes, words."""
+"""What becomes of each response and failure: class, fate, attempts, attributes, words."""
 
 from typing import NamedTuple
 
@@ -36,27 +36,28 @@ from .scripted_transport import (
     UNAVAILABLE,
     Delete,
     ScriptedTransport,
-    answer,
     both_ways,
     error_of,
     page,
+    response,
 )
 
+ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 GONE, UNTOUCHED, UNKNOWN = SessionFate.GONE, SessionFate.UNTOUCHED, SessionFate.UNKNOWN
 
 WHAT_IT_MEANS = {
     GONE: "Nothing is left to bill.",
-    UNTOUCHED: "This call did nothing to it: a running session bills on.",
+    UNTOUCHED: "This call did nothing to it: if it was running, it is still billed.",
     UNKNOWN: "It may still be running and billing.",
 }
-DELETE_AGAIN = "Delete it again: that is safe, and tells."
-CHECK_THE_WAY = "Check the service's address, and what stands between you and it."
+DELETE_AGAIN = "Delete it again: repeating is safe and shows whether it is gone."
+CHECK_THE_WAY = "Check the address of the service, and any proxy on the way to it."
 
 
-class Answered(NamedTuple):
-    """An answer that is no receipt, and all that must be said of it."""
+class Expected(NamedTuple):
+    """A response that is not a receipt, and all that its error must say."""
 
-    answer: Response
+    response: Response
     kind: type[ResponseError]
     fate: SessionFate
     says: str
@@ -67,44 +68,54 @@ class Answered(NamedTuple):
     retry_after: float | None = None
 
 
-def refusal(status: int, error: str) -> Response:
-    return answer(status, {"success": False, "error": error})
+def failure(status: int, error: str) -> Response:
+    return response(status, {"success": False, "error": error})
 
 
-ANSWERED = {
-    "200 with success false": Answered(
-        refusal(200, "Not now."),
+def unavailable(response: Response, says: str) -> Expected:
+    return Expected(response, ServiceUnavailableError, UNKNOWN, says, DELETE_AGAIN)
+
+
+def unexpected(response: Response, says: str, message: str | None = None) -> Expected:
+    return Expected(response, UnexpectedResponseError, UNKNOWN, says, CHECK_THE_WAY, message)
+
+
+NOT_KNOWN = "a response that the service is not known to send"
+
+RESPONSES = {
+    "200 with success false": Expected(
+        failure(200, "Not now."),
         NotDeletedError,
         UNKNOWN,
         "HTTP 200: Not now",
         DELETE_AGAIN,
         message="Not now.",
     ),
-    "404 from the service": Answered(
-        refusal(404, "Browser session not found."),
+    "404 from the service": Expected(
+        failure(404, "Browser session not found."),
         SessionNotFoundError,
         GONE,
         "HTTP 404: Browser session not found",
         "If you expected it to live, check the id.",
         message="Browser session not found.",
     ),
-    "410 from the service": Answered(
-        refusal(410, "Expired."),
+    "410 from the service": Expected(
+        failure(410, "Expired."),
         SessionNotFoundError,
         GONE,
         "HTTP 410: Expired",
         "If you expected it to live, check the id.",
         message="Expired.",
     ),
-    "400": Answered(
-        refusal(400, "Bad id."),
+    "400": Expected(
+        failure(400, "Bad id."),
         BadRequestError,
         UNTOUCHED,
         "HTTP 400: Bad id",
         "Check the session id.",
         message="Bad id.",
     ),
-    "401": Answered(
+    "401": Expected(
         UNAUTHORIZED,
         UnauthorizedError,
         UNTOUCHED,
@@ -112,30 +123,30 @@ ANSWERED = {
         "Check the API key.",
         message="Unauthorized: Invalid token",
     ),
-    "402, which has no success field": Answered(
-        answer(402, {"error": "Payment required to access this resource."}),
+    "402, which has no success field": Expected(
+        response(402, {"error": "Payment required to access this resource."}),
         PaymentRequiredError,
         UNTOUCHED,
         "HTTP 402: Payment required to access this resource",
         "Check the account's plan and credits.",
         message="Payment required to access this resource.",
     ),
-    "403": Answered(
-        refusal(403, "Forbidden."),
+    "403": Expected(
+        failure(403, "Forbidden."),
         ForbiddenError,
         UNTOUCHED,
         "HTTP 403: Forbidden",
         "Use a key of the team that opened the session.",
         message="Forbidden.",
     ),
-    "401 as a page": Answered(
+    "401 as a page": Expected(
         page(401, b"<html>"),
         UnauthorizedError,
         UNTOUCHED,
-        "HTTP 401, beginning '<html>'",
+        "HTTP 401 with a body that begins '<html>'",
         "Check the API key.",
     ),
-    "429 without a hint": Answered(
+    "429 without a wait": Expected(
         RATE_LIMITED,
         RateLimitError,
         UNTOUCHED,
@@ -143,8 +154,8 @@ ANSWERED = {
         "Delete it again in a minute.",
         message="Rate limit exceeded.",
     ),
-    "429 with a wait": Answered(
-        answer(429, {"success": False, "error": "Slow down."}, {"retry-after": "7"}),
+    "429 with a wait": Expected(
+        response(429, {"success": False, "error": "Slow down."}, {"retry-after": "7"}),
         RateLimitError,
         UNTOUCHED,
         "HTTP 429: Slow down",
@@ -152,194 +163,139 @@ ANSWERED = {
         message="Slow down.",
         retry_after=7.0,
     ),
-    "408": Answered(page(408, b""), ServiceUnavailableError, UNKNOWN, "HTTP 408.", DELETE_AGAIN),
-    "409": Answered(
-        refusal(409, "Browser operation conflicts with another."),
-        ServiceUnavailableError,
-        UNKNOWN,
+    "408": unavailable(page(408, b""), "HTTP 408."),
+    "409": unavailable(
+        failure(409, "Browser operation conflicts with another."),
         "HTTP 409: Browser operation conflicts with another",
-        DELETE_AGAIN,
-        message="Browser operation conflicts with another.",
-    ),
-    "425": Answered(page(425, b""), ServiceUnavailableError, UNKNOWN, "HTTP 425.", DELETE_AGAIN),
-    "500 with code and request id": Answered(
-        answer(
+    )._replace(message="Browser operation conflicts with another."),
+    "425": unavailable(page(425, b""), "HTTP 425."),
+    "500 with code and request id": unavailable(
+        response(
             500,
             {"success": False, "code": "UNKNOWN_ERROR", "error": "An unexpected error occurred."},
             {"x-request-id": "req-1"},
         ),
-        ServiceUnavailableError,
-        UNKNOWN,
         "HTTP 500: An unexpected error occurred",
-        DELETE_AGAIN,
-        message="An unexpected error occurred.",
-        code="UNKNOWN_ERROR",
-        request_id="req-1",
-    ),
-    "502 while the browser is stopping": Answered(
-        refusal(502, "Browser is still stopping. Retry deletion shortly."),
-        ServiceUnavailableError,
-        UNKNOWN,
+    )._replace(message="An unexpected error occurred.", code="UNKNOWN_ERROR", request_id="req-1"),
+    "502 while the browser is stopping": unavailable(
+        failure(502, "Browser is still stopping. Retry deletion shortly."),
         "HTTP 502: Browser is still stopping. Retry deletion shortly",
-        DELETE_AGAIN,
-        message="Browser is still stopping. Retry deletion shortly.",
+    )._replace(message="Browser is still stopping. Retry deletion shortly."),
+    "503 with a wait": unavailable(page(503, b"", {"retry-after": "3"}), "HTTP 503.")._replace(
+        advice="Delete it again in 3 seconds.", retry_after=3.0
     ),
-    "503 with a wait": Answered(
-        page(503, b"", {"retry-after": "3"}),
-        ServiceUnavailableError,
-        UNKNOWN,
-        "HTTP 503.",
-        "Delete it again in 3 seconds.",
-        retry_after=3.0,
-    ),
-    "524 from a proxy": Answered(
+    "524 from a proxy": unavailable(
         page(524, b"<html>A timeout occurred</html>"),
-        ServiceUnavailableError,
-        UNKNOWN,
-        "HTTP 524, beginning '<html>A timeout occurred</html>'",
-        DELETE_AGAIN,
+        "HTTP 524 with a body that begins '<html>A timeout occurred</html>'",
     ),
-    "599": Answered(page(599, b""), ServiceUnavailableError, UNKNOWN, "HTTP 599.", DELETE_AGAIN),
-    "600": Answered(
-        page(600, b""), UnexpectedResponseError, UNKNOWN, "HTTP 600, which", CHECK_THE_WAY
+    "599": unavailable(page(599, b""), "HTTP 599."),
+    "600": unexpected(page(600, b""), f"HTTP 600, {NOT_KNOWN}"),
+    "418": unexpected(page(418, b""), f"HTTP 418, {NOT_KNOWN}"),
+    "499": unexpected(page(499, b""), f"HTTP 499, {NOT_KNOWN}"),
+    "302": unexpected(
+        page(302, b"", {"location": "https://elsewhere.example/"}), f"HTTP 302, {NOT_KNOWN}"
     ),
-    "418": Answered(
-        page(418, b""), UnexpectedResponseError, UNKNOWN, "HTTP 418, which", CHECK_THE_WAY
+    "404 page that is not the service's": unexpected(
+        page(404, b"no such page"),
+        f"HTTP 404 with a body that begins 'no such page', {NOT_KNOWN}",
     ),
-    "499": Answered(
-        page(499, b""), UnexpectedResponseError, UNKNOWN, "HTTP 499, which", CHECK_THE_WAY
-    ),
-    "302": Answered(
-        page(302, b"", {"location": "https://elsewhere.example/"}),
-        UnexpectedResponseError,
-        UNKNOWN,
-        "HTTP 302, which is no answer that the service is known to give",
-        CHECK_THE_WAY,
-    ),
-    "404 page that is not the service's": Answered(
-        page(404, b"Cannot DELETE /v2/interact/x"),
-        UnexpectedResponseError,
-        UNKNOWN,
-        "HTTP 404, beginning 'Cannot DELETE /v2/interact/x', which is no answer",
-        CHECK_THE_WAY,
-    ),
-    "404 in JSON without success false": Answered(
-        answer(404, {"message": "no Route matched", "request_id": "x"}),
-        UnexpectedResponseError,
-        UNKNOWN,
-        "HTTP 404: no Route matched, which",
-        CHECK_THE_WAY,
+    "404 in JSON without success false": unexpected(
+        response(404, {"message": "no Route matched", "request_id": "x"}),
+        f"HTTP 404: no Route matched, {NOT_KNOWN}",
         message="no Route matched",
     ),
-    "410 in JSON with success true": Answered(
-        answer(410, {"success": True}), UnexpectedResponseError, UNKNOWN, "HTTP 410", CHECK_THE_WAY
-    ),
-    "200 that is a page": Answered(
+    "410 in JSON with success true": unexpected(response(410, {"success": True}), "HTTP 410"),
+    "200 that is a page": unexpected(
         page(200, b"<html>Sign in to the hotel network</html>"),
-        UnexpectedResponseError,
-        UNKNOWN,
-        "HTTP 200, beginning '<html>Sign in",
-        CHECK_THE_WAY,
+        "HTTP 200 with a body that begins '<html>Sign in",
     ),
-    "200 with no body": Answered(
-        page(200, b""), UnexpectedResponseError, UNKNOWN, "HTTP 200, which", CHECK_THE_WAY
-    ),
-    "200 without success": Answered(
-        answer(200, {"status": "stopped"}),
-        UnexpectedResponseError,
-        UNKNOWN,
-        "HTTP 200, beginning",
-        CHECK_THE_WAY,
-    ),
-    "201 with success true": Answered(
-        answer(201, {"success": True}),
-        UnexpectedResponseError,
-        UNKNOWN,
-        "HTTP 201, beginning",
-        CHECK_THE_WAY,
-    ),
-    "204": Answered(
-        page(204, b""), UnexpectedResponseError, UNKNOWN, "HTTP 204, which", CHECK_THE_WAY
-    ),
+    "200 with no body": unexpected(page(200, b""), f"HTTP 200, {NOT_KNOWN}"),
+    "200 without success": unexpected(response(200, {"status": "stopped"}), "HTTP 200 with a body"),
+    "201 with success true": unexpected(response(201, {"success": True}), "HTTP 201 with a body"),
+    "204": unexpected(page(204, b""), f"HTTP 204, {NOT_KNOWN}"),
 }
-TRIED_AGAIN = {RateLimitError, ServiceUnavailableError}
+RETRIED = {RateLimitError, ServiceUnavailableError}
 
-all_answers = pytest.mark.parametrize("row", ANSWERED.values(), ids=ANSWERED.keys())
+all_responses = pytest.mark.parametrize("row", RESPONSES.values(), ids=RESPONSES.keys())
 
 
 @both_ways
-@all_answers
-def test_an_answer_that_is_no_receipt_raises_its_own_error(row: Answered, delete: Delete) -> None:
-    error = error_of(delete, ScriptedTransport(row.answer), retry=RetryPolicy(max_attempts=1))
+@all_responses
+def test_a_response_that_is_not_a_receipt_raises_its_own_error(
+    row: Expected, delete: Delete
+) -> None:
+    error = error_of(delete, ScriptedTransport(row.response), retry=ONE_ATTEMPT)
     assert type(error) is row.kind
 
 
 @both_ways
-@all_answers
-def test_the_error_tells_the_fate_of_the_session(row: Answered, delete: Delete) -> None:
-    error = error_of(delete, ScriptedTransport(row.answer), retry=RetryPolicy(max_attempts=1))
+@all_responses
+def test_the_error_says_the_fate_of_the_session(row: Expected, delete: Delete) -> None:
+    error = error_of(delete, ScriptedTransport(row.response), retry=ONE_ATTEMPT)
     assert error.session_fate is row.fate
 
 
 @both_ways
-@all_answers
-def test_only_what_can_pass_is_tried_again_until_the_tries_are_used_up(
-    row: Answered, delete: Delete
+@all_responses
+def test_only_what_can_pass_is_retried_until_the_attempts_are_used_up(
+    row: Expected, delete: Delete
 ) -> None:
-    transport = ScriptedTransport(*[row.answer] * 3)
+    transport = ScriptedTransport(*[row.response] * 3)
     error = error_of(delete, transport, retry=RetryPolicy(max_attempts=3))
-    expected = 3 if row.kind in TRIED_AGAIN else 1
+    expected = 3 if row.kind in RETRIED else 1
     assert (len(transport.requests), error.attempts) == (expected, expected)
-    assert error.transient is (row.kind in TRIED_AGAIN)
+    assert error.transient is (row.kind in RETRIED)
 
 
 @both_ways
-@all_answers
-def test_the_error_carries_what_the_service_said(row: Answered, delete: Delete) -> None:
-    error = error_of(delete, ScriptedTransport(row.answer), retry=RetryPolicy(max_attempts=1))
+@all_responses
+def test_the_error_carries_what_the_service_said(row: Expected, delete: Delete) -> None:
+    error = error_of(delete, ScriptedTransport(row.response), retry=ONE_ATTEMPT)
     assert isinstance(error, ResponseError)
-    assert (error.session_id, error.status) == (SESSION_ID, row.answer.status)
+    assert (error.session_id, error.status) == (SESSION_ID, row.response.status)
     assert (error.message, error.code) == (row.message, row.code)
     assert (error.request_id, error.retry_after) == (row.request_id, row.retry_after)
 
 
 @both_ways
-@all_answers
+@all_responses
 def test_the_words_say_what_happened_to_which_session_and_what_to_do(
-    row: Answered, delete: Delete
+    row: Expected, delete: Delete
 ) -> None:
-    error = error_of(delete, ScriptedTransport(row.answer), retry=RetryPolicy(max_attempts=1))
+    error = error_of(delete, ScriptedTransport(row.response), retry=ONE_ATTEMPT)
     assert str(error).startswith(f"Session '{SESSION_ID}': {row.says}")
     assert str(error).endswith(f". {WHAT_IT_MEANS[row.fate]} {row.advice}")
     assert error.advice == row.advice
 
 
-class Failed(NamedTuple):
-    """A failure of the transport, and all that must be said of it."""
+class ExpectedFailure(NamedTuple):
+    """A failure of the transport, and all that its error must say."""
 
     failure: TransportError
     fate: SessionFate
     requests: int
 
 
-FAILED = {
-    "no connection": Failed(ConnectFailedError("refused"), UNTOUCHED, 3),
-    "no connection, and never one": Failed(
+FAILURES = {
+    "no connection": ExpectedFailure(ConnectFailedError("refused"), UNTOUCHED, 3),
+    "no connection, and never one": ExpectedFailure(
         ConnectFailedError("the certificate is for another host", transient=False), UNTOUCHED, 1
     ),
-    "no answer in time": Failed(TimedOutError("no answer within 90 s"), UNKNOWN, 3),
-    "connection lost": Failed(ConnectionLostError("reset"), UNKNOWN, 3),
-    "kept connection lost": Failed(ConnectionLostError("closed", stale=True), UNKNOWN, 3),
-    "not HTTP": Failed(BadResponseError("not HTTP"), UNKNOWN, 3),
-    "too large": Failed(BadResponseError("larger than 1 MiB", transient=False), UNKNOWN, 1),
+    "no response in time": ExpectedFailure(TimedOutError("no response within 90 s"), UNKNOWN, 3),
+    "connection lost": ExpectedFailure(ConnectionLostError("reset"), UNKNOWN, 3),
+    "kept connection lost": ExpectedFailure(ConnectionLostError("closed", stale=True), UNKNOWN, 3),
+    "not HTTP": ExpectedFailure(BadResponseError("not HTTP"), UNKNOWN, 3),
+    "too large": ExpectedFailure(
+        BadResponseError("larger than 1 MiB", transient=False), UNKNOWN, 1
+    ),
 }
 
-all_failures = pytest.mark.parametrize("row", FAILED.values(), ids=FAILED.keys())
+all_failures = pytest.mark.parametrize("row", FAILURES.values(), ids=FAILURES.keys())
 
 
 @both_ways
 @all_failures
-def test_a_failed_exchange_is_tried_again_if_that_can_help(row: Failed, delete: Delete) -> None:
+def test_a_failed_attempt_is_retried_if_that_can_help(row: ExpectedFailure, delete: Delete) -> None:
     transport = ScriptedTransport(*[row.failure] * 3)
     error = error_of(delete, transport, retry=RetryPolicy(max_attempts=3))
     assert type(error) is UnreachableError
@@ -349,20 +305,20 @@ def test_a_failed_exchange_is_tried_again_if_that_can_help(row: Failed, delete: 
 
 @both_ways
 @all_failures
-def test_no_answer_leaves_the_session_untouched_only_if_nothing_was_sent(
-    row: Failed, delete: Delete
+def test_no_response_leaves_the_session_untouched_only_if_nothing_was_sent(
+    row: ExpectedFailure, delete: Delete
 ) -> None:
-    error = error_of(delete, ScriptedTransport(row.failure), retry=RetryPolicy(max_attempts=1))
+    error = error_of(delete, ScriptedTransport(row.failure), retry=ONE_ATTEMPT)
     assert error.session_fate is row.fate
 
 
 @both_ways
 @all_failures
-def test_no_answer_keeps_the_failure_as_the_cause_and_in_its_words(
-    row: Failed, delete: Delete
+def test_no_response_keeps_the_failure_as_the_cause_and_in_its_words(
+    row: ExpectedFailure, delete: Delete
 ) -> None:
-    error = error_of(delete, ScriptedTransport(row.failure), retry=RetryPolicy(max_attempts=1))
-    advice = DELETE_AGAIN if row.failure.transient else "Mend that first: repeating will not help."
+    error = error_of(delete, ScriptedTransport(row.failure), retry=ONE_ATTEMPT)
+    advice = DELETE_AGAIN if row.failure.transient else "Correct that first: a retry will not help."
     assert error.__cause__ is row.failure
     assert error.session_id == SESSION_ID
     assert str(error) == (
@@ -379,7 +335,7 @@ def test_200_with_success_true_is_a_receipt(delete: Delete) -> None:
         "status": "stopped",
         "cleanupQueued": True,
     }
-    transport = ScriptedTransport(answer(200, content))
+    transport = ScriptedTransport(response(200, content))
     receipt = delete(transport)
     assert receipt.session_id == SESSION_ID
     assert receipt.session_duration_ms == 39095
@@ -392,10 +348,10 @@ def test_200_with_success_true_is_a_receipt(delete: Delete) -> None:
 @both_ways
 @pytest.mark.parametrize(
     "trouble",
-    [RATE_LIMITED, UNAVAILABLE, TimedOutError("no answer"), ConnectFailedError("refused")],
-    ids=["429", "502", "time-out", "no connection"],
+    [RATE_LIMITED, UNAVAILABLE, TimedOutError("no response"), ConnectFailedError("refused")],
+    ids=["429", "502", "timeout", "no connection"],
 )
-def test_a_receipt_after_a_repeat_counts_the_tries(
+def test_a_receipt_after_a_retry_counts_the_attempts(
     trouble: Response | TransportError, delete: Delete
 ) -> None:
     transport = ScriptedTransport(trouble, trouble, DESTROYED)
@@ -406,23 +362,23 @@ def test_a_receipt_after_a_repeat_counts_the_tries(
 @pytest.mark.parametrize(
     ("script", "fate"),
     [
-        ([TimedOutError("no answer"), UNAUTHORIZED], UNKNOWN),
+        ([TimedOutError("no response"), UNAUTHORIZED], UNKNOWN),
         ([ConnectFailedError("refused"), UNAUTHORIZED], UNTOUCHED),
         ([UNAVAILABLE, ConnectFailedError("refused", transient=False)], UNKNOWN),
         ([RATE_LIMITED, UNAVAILABLE, RATE_LIMITED, UNAUTHORIZED], UNKNOWN),
         ([RATE_LIMITED, ConnectFailedError("refused"), UNAUTHORIZED], UNTOUCHED),
-        ([TimedOutError("no answer"), refusal(404, "Not found.")], GONE),
+        ([TimedOutError("no response"), failure(404, "Not found.")], GONE),
     ],
     ids=[
-        "time-out, 401",
+        "timeout, 401",
         "no connection, 401",
         "502, no connection",
         "429, 502, 429, 401",
         "429, no connection, 401",
-        "time-out, 404",
+        "timeout, 404",
     ],
 )
-def test_over_several_tries_the_worst_knowledge_wins_but_gone_stays_gone(
+def test_over_several_attempts_the_worst_knowledge_wins_but_gone_stays_gone(
     script: list[Response | TransportError], fate: SessionFate, delete: Delete
 ) -> None:
     error = error_of(delete, ScriptedTransport(*script))
@@ -432,10 +388,10 @@ def test_over_several_tries_the_worst_knowledge_wins_but_gone_stays_gone(
 
 
 @both_ways
-def test_the_words_count_the_tries_if_there_were_several(delete: Delete) -> None:
+def test_the_words_count_the_attempts_if_there_were_several(delete: Delete) -> None:
     error = error_of(delete, ScriptedTransport(UNAVAILABLE, UNAUTHORIZED))
     assert str(error) == (
-        f"Session '{SESSION_ID}': HTTP 401: Unauthorized: Invalid token. Tried 2 times. "
+        f"Session '{SESSION_ID}': HTTP 401: Unauthorized: Invalid token. 2 attempts. "
         "It may still be running and billing. Check the API key."
     )
 

@@ -19,10 +19,10 @@ from .scripted_transport import (
     DESTROYED,
     Delete,
     ScriptedTransport,
-    answer,
     both_ways,
     delete_blocking,
     error_of,
+    response,
 )
 
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -31,10 +31,12 @@ DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 def asked(
     retry_after: str | None = None, date: str | None = DATE, *, said: str = "", status: int = 429
 ) -> float | None:
-    """The seconds that an answer asks for, as its error tells them."""
+    """The seconds that a response asks for, as its error gives them."""
     headers = {"retry-after": retry_after, "date": date}
     given_headers = {name: value for name, value in headers.items() if value is not None}
-    transport = ScriptedTransport(answer(status, {"success": False, "error": said}, given_headers))
+    transport = ScriptedTransport(
+        response(status, {"success": False, "error": said}, given_headers)
+    )
     error = error_of(delete_blocking, transport, retry=RetryPolicy(max_attempts=1))
     assert isinstance(error, ResponseError)
     return error.retry_after
@@ -57,7 +59,7 @@ def asked(
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
     ],
 )
-def test_retry_after_is_seconds_or_a_date_counted_from_the_answer_s_own(
+def test_retry_after_is_seconds_or_a_date_counted_from_the_response_s_own(
     header: str, seconds: float
 ) -> None:
     assert asked(header) == seconds
@@ -94,12 +96,12 @@ def test_what_is_neither_is_ignored(header: str) -> None:
 
 
 @pytest.mark.parametrize("header", NEITHER, ids=lambda header: ascii(header[:40]))
-def test_what_is_neither_leaves_the_word_to_the_text(header: str) -> None:
+def test_in_the_place_of_what_is_neither_the_text_counts(header: str) -> None:
     assert asked(header, said="please retry after 34s, resets at noon") == 34.0
 
 
 @pytest.mark.parametrize("date", [None, "", "today", "784111777"])
-def test_a_date_without_the_answer_s_own_date_is_ignored(date: str | None) -> None:
+def test_a_date_without_the_response_s_own_date_is_ignored(date: str | None) -> None:
     assert asked(DATE, date) is None
     assert asked(DATE, date, said="retry after 5s") == 5.0
 
@@ -123,7 +125,7 @@ def test_a_date_without_the_answer_s_own_date_is_ignored(date: str | None) -> No
         ("", None),
     ],
 )
-def test_without_the_header_the_text_tells_the_wait(said: str, seconds: float | None) -> None:
+def test_without_the_header_the_text_names_the_wait(said: str, seconds: float | None) -> None:
     assert asked(None, said=said) == seconds
 
 
@@ -133,7 +135,7 @@ def test_the_header_goes_before_the_text() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 429, 503])
-def test_the_wait_is_told_whatever_the_status(status: int) -> None:
+def test_the_error_has_the_wait_whatever_the_status(status: int) -> None:
     assert asked("7", status=status) == 7.0
 
 
@@ -157,7 +159,7 @@ moments = st.datetimes(
 
 
 @given(moments, st.integers(0, 10_000_000))
-def test_a_date_asks_for_the_time_between_it_and_the_answer(now: datetime, wait: int) -> None:
+def test_a_date_asks_for_the_time_between_it_and_the_response(now: datetime, wait: int) -> None:
     later = format_datetime(now + timedelta(seconds=wait), usegmt=True)
     assert asked(later, format_datetime(now, usegmt=True)) == wait
 
@@ -165,7 +167,7 @@ def test_a_date_asks_for_the_time_between_it_and_the_answer(now: datetime, wait:
 @both_ways
 @pytest.mark.parametrize("status", [429, 503, 502, 408])
 def test_the_pause_is_what_the_service_asked_for(status: int, delete: Delete) -> None:
-    busy = answer(status, {"success": False}, {"retry-after": "34"})
+    busy = response(status, {"success": False}, {"retry-after": "34"})
     transport = ScriptedTransport(busy, DESTROYED)
     assert delete(transport).attempts == 2
     assert transport.sleeps == [34.0]
@@ -173,14 +175,14 @@ def test_the_pause_is_what_the_service_asked_for(status: int, delete: Delete) ->
 
 @both_ways
 def test_a_wait_longer_than_the_longest_pause_is_honoured(delete: Delete) -> None:
-    transport = ScriptedTransport(answer(429, None, {"retry-after": "200"}), DESTROYED)
+    transport = ScriptedTransport(response(429, None, {"retry-after": "200"}), DESTROYED)
     delete(transport, retry=RetryPolicy(longest_pause=1))
     assert transport.sleeps == [200.0]
 
 
 @both_ways
 def test_a_wait_of_nothing_is_no_wait(delete: Delete) -> None:
-    transport = ScriptedTransport(answer(429, None, {"retry-after": "0"}), DESTROYED)
+    transport = ScriptedTransport(response(429, None, {"retry-after": "0"}), DESTROYED)
     assert delete(transport).attempts == 2
     assert transport.sleeps == []
 
@@ -190,7 +192,7 @@ def test_a_wait_of_nothing_is_no_wait(delete: Delete) -> None:
 def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(
     seconds: str, delete: Delete
 ) -> None:
-    transport = ScriptedTransport(answer(429, None, {"retry-after": seconds}))
+    transport = ScriptedTransport(response(429, None, {"retry-after": seconds}))
     error = error_of(delete, transport, retry=RetryPolicy(deadline=240))
     assert isinstance(error, RateLimitError)
     assert error.retry_after == float(seconds)
@@ -201,17 +203,17 @@ def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(
 
 @both_ways
 def test_a_wait_that_just_fits_is_begun(delete: Delete) -> None:
-    transport = ScriptedTransport(answer(503, None, {"retry-after": "239"}), DESTROYED)
+    transport = ScriptedTransport(response(503, None, {"retry-after": "239"}), DESTROYED)
     assert delete(transport, retry=RetryPolicy(deadline=240)).attempts == 2
     assert transport.timeouts == [90, 1]
 
 
 @both_ways
-def test_each_answer_tells_its_own_wait(delete: Delete) -> None:
+def test_each_response_has_its_own_wait(delete: Delete) -> None:
     transport = ScriptedTransport(
-        answer(429, None, {"retry-after": "5"}),
-        answer(429, {"error": "retry after 6s"}),
-        answer(503, None),
+        response(429, None, {"retry-after": "5"}),
+        response(429, {"error": "retry after 6s"}),
+        response(503, None),
         DESTROYED,
     )
     delete(transport)
@@ -219,8 +221,8 @@ def test_each_answer_tells_its_own_wait(delete: Delete) -> None:
 
 
 @both_ways
-def test_the_last_error_tells_its_wait(delete: Delete) -> None:
-    transport = ScriptedTransport(*[answer(503, None, {"retry-after": "5"})] * 4)
+def test_the_last_error_has_its_wait(delete: Delete) -> None:
+    transport = ScriptedTransport(*[response(503, None, {"retry-after": "5"})] * 4)
     error = error_of(delete, transport)
     assert isinstance(error, ServiceUnavailableError)
     assert (error.retry_after, error.attempts) == (5.0, 4)
@@ -237,5 +239,5 @@ _DATES = (
 @pytest.mark.parametrize("header", _DATES)
 @pytest.mark.parametrize("date", _DATES)
 def test_both_dates_are_read_in_all_three_forms(header: str, date: str) -> None:
-    answered = date.format(day="Sun", time="08:49:37")
-    assert asked(header.format(day="Sun", time="08:50:07"), answered) == 30
+    responded = date.format(day="Sun", time="08:49:37")
+    assert asked(header.format(day="Sun", time="08:50:07"), responded) == 30

@@ -23,7 +23,7 @@ from firecrawl_interact.core import (
 )
 from firecrawl_interact.core.scheduler import Job, Scheduler
 
-from .scripted_transport import API_KEY, DESTROYED, RATE_LIMITED, UNAVAILABLE, answer
+from .scripted_transport import API_KEY, DESTROYED, RATE_LIMITED, UNAVAILABLE, response
 
 ROUNDING = 0.5
 """Seconds. A wait that the service names may be rounded down: so much more is waited."""
@@ -32,7 +32,7 @@ MINUTE = 60 + ROUNDING
 
 
 def refused(seconds: int = 60) -> Response:
-    return answer(429, {"success": False}, {"retry-after": str(seconds)})
+    return response(429, {"success": False}, {"retry-after": str(seconds)})
 
 
 class Clock:

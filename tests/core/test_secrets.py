@@ -4,9 +4,11 @@ import logging
 import pickle
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import firecrawl_interact.core
 from firecrawl_interact.core import (
     AsyncDeleteSession,
     BadResponseError,
@@ -15,43 +17,73 @@ from firecrawl_interact.core import (
     DeleteSession,
     DeleteSessionError,
     DeletionReceipt,
+    InvalidApiKeyError,
     Request,
     Response,
     RetryPolicy,
+    TimedOutError,
     TransportError,
     wire,
 )
 from firecrawl_interact.core.conversation import Send
 
 from .log_records import log_records
-from .package_frames import chain
 from .scripted_transport import (
     DESTROYED,
+    RATE_LIMITED,
     SESSION_ID,
+    UNAUTHORIZED,
+    UNAVAILABLE,
     AsyncScriptedTransport,
     Delete,
     ScriptedTransport,
-    answer,
     both_ways,
+    delete_blocking,
+    error_of,
     page,
+    response,
 )
 
-KEYS = ["fc-canary0123456789abcdef", "fc+canary/01~23-45._=="]
+CANARY = "fc-canary0123456789abcdef"
+KEYS = [CANARY, "fc+canary/01~23-45._=="]
 POLICY = RetryPolicy(max_attempts=2)
+PACKAGE = str(Path(firecrawl_interact.core.__file__).parent)
 
 all_keys = pytest.mark.parametrize("key", KEYS)
+both_use_cases = pytest.mark.parametrize("use_case", [DeleteSession, AsyncDeleteSession])
 
 
-def refusals(key: str) -> Iterator[Response | TransportError]:
-    """Answers that send the key back, and failures."""
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, with its causes and contexts."""
+    if error is not None:
+        yield error
+        yield from chain(error.__cause__)
+        yield from chain(error.__context__)
+
+
+def shown_locals(error: BaseException) -> str:
+    """The locals in our frames, through causes and contexts, as error trackers print them."""
+    shown = [
+        f"{name}={value!r}"
+        for one in chain(error)
+        for frame, _ in traceback.walk_tb(one.__traceback__)
+        if frame.f_code.co_filename.startswith(PACKAGE)
+        for name, value in frame.f_locals.items()
+    ]
+    assert shown, "no frame of ours: nothing was checked"
+    return "\n".join(shown)
+
+
+def failures(key: str) -> Iterator[Response | TransportError]:
+    """Responses that send the key back, and failures of the transport."""
     for status in (200, 302, 400, 401, 403, 404, 429, 502):
         for said in (key, f"Bearer {key}", f"the key '{key}' and {key}{key}", f"{'x' * 490}{key}"):
-            yield answer(status, {"success": False, "error": said})
-            yield answer(status, {"success": False, "message": said})
-            yield answer(status, {"success": False, "error": "no", "code": said})
-            yield answer(status, {"error": "no"}, {"x-request-id": said})
-            yield answer(status, said)
-            yield answer(status, {"detail": said})
+            yield response(status, {"success": False, "error": said})
+            yield response(status, {"success": False, "message": said})
+            yield response(status, {"success": False, "error": "no", "code": said})
+            yield response(status, {"error": "no"}, {"x-request-id": said})
+            yield response(status, said)
+            yield response(status, {"detail": said})
             yield page(status, f"<html>{said}</html>".encode())
             yield page(status, f"{'x' * 90}{said}".encode())
             yield page(status, b"\xff" + said.encode() + b"\xff")
@@ -74,11 +106,11 @@ def all_that_an_error_says(error: DeleteSessionError) -> Iterator[str]:
 
 @all_keys
 @both_ways
-def test_no_error_and_no_log_line_tells_the_key_even_if_the_service_does(
+def test_no_error_and_no_log_line_shows_the_key_even_if_the_service_does(
     key: str, delete: Delete
 ) -> None:
-    for refusal in refusals(key):
-        transport = ScriptedTransport(refusal, refusal)
+    for failure in failures(key):
+        transport = ScriptedTransport(failure, failure)
         with log_records() as records, pytest.raises(DeleteSessionError) as raised:
             delete(transport, api_key=key, retry=POLICY)
         said = "\n".join([*all_that_an_error_says(raised.value), *logged_text(records)])
@@ -88,23 +120,62 @@ def test_no_error_and_no_log_line_tells_the_key_even_if_the_service_does(
         assert transport.requests[0].headers["Authorization"] == f"Bearer {key}"
 
 
+@both_ways
+@pytest.mark.parametrize(
+    "end",
+    [
+        UNAUTHORIZED,
+        UNAVAILABLE,
+        RATE_LIMITED,
+        Response(200, {}, b""),
+        ConnectFailedError("refused"),
+        TimedOutError("late"),
+    ],
+    ids=repr,
+)
+def test_no_frame_of_ours_shows_the_key(end: Response | TransportError, delete: Delete) -> None:
+    error = error_of(delete, ScriptedTransport(end, end), api_key=CANARY, retry=POLICY)
+    assert CANARY not in shown_locals(error)
+
+
+@both_use_cases
+def test_no_frame_shows_the_key_beside_a_wrong_policy(
+    use_case: type[DeleteSession | AsyncDeleteSession],
+) -> None:
+    with pytest.raises(TypeError) as raised:
+        use_case(ScriptedTransport(), CANARY, retry=3)  # type: ignore[arg-type] # the point
+    assert CANARY not in shown_locals(raised.value)
+
+
+@pytest.mark.parametrize("key", [f"{CANARY}\n", [CANARY], CANARY.encode()], ids=repr)
+def test_no_frame_shows_a_key_that_was_refused(key: object) -> None:
+    with pytest.raises(InvalidApiKeyError) as raised:
+        DeleteSession(ScriptedTransport(), key)  # type: ignore[arg-type] # the point
+    assert CANARY not in shown_locals(raised.value)
+
+
 def test_the_key_that_the_service_sends_back_is_masked_and_the_rest_is_kept() -> None:
     key = KEYS[1]
-    said = answer(401, {"success": False, "error": f"Token {key} is revoked."})
+    said = response(401, {"success": False, "error": f"Token {key} is revoked."})
     with pytest.raises(DeleteSessionError, match=r"HTTP 401: Token \*\*\* is revoked\."):
         DeleteSession(ScriptedTransport(said), key)(SESSION_ID)
 
 
+def test_a_receipt_does_not_show_the_key_that_the_service_sends_back() -> None:
+    said = response(200, {"success": True, "status": CANARY})
+    assert delete_blocking(ScriptedTransport(said), api_key=CANARY).status == "***"
+
+
 def test_without_a_key_nothing_is_masked() -> None:
-    said = answer(401, {"success": False, "error": "Token missing"})
+    said = response(401, {"success": False, "error": "Token missing"})
     with pytest.raises(DeleteSessionError, match="HTTP 401: Token missing"):
         DeleteSession(ScriptedTransport(said), None)(SESSION_ID)
 
 
 @all_keys
 @both_ways
-def test_no_log_line_of_a_success_tells_the_key(key: str, delete: Delete) -> None:
-    odd = answer(200, {"success": True, "creditsBilled": key, "sessionDurationMs": [key]})
+def test_no_log_line_of_a_success_shows_the_key(key: str, delete: Delete) -> None:
+    odd = response(200, {"success": True, "creditsBilled": key, "sessionDurationMs": [key]})
     with log_records() as records:
         receipt = delete(ScriptedTransport(odd), api_key=key)
     assert len(records) == 3
@@ -113,7 +184,7 @@ def test_no_log_line_of_a_success_tells_the_key(key: str, delete: Delete) -> Non
 
 
 @all_keys
-def test_no_repr_tells_the_key(key: str) -> None:
+def test_no_repr_shows_the_key(key: str) -> None:
     transport = ScriptedTransport(DESTROYED)
     request = wire.request(SESSION_ID, wire.headers(key))
     shown = [
@@ -122,6 +193,7 @@ def test_no_repr_tells_the_key(key: str) -> None:
         request,
         Send(request, 90),
         request.__rich_repr__(),
+        Request("DELETE", "/x", {"Authorization": key}),
     ]
     assert "canary" not in "".join([*map(repr, shown), *map(str, shown)])
 

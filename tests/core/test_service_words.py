@@ -4,7 +4,7 @@ import pytest
 
 from firecrawl_interact.core import ResponseError, UnauthorizedError
 
-from .scripted_transport import ScriptedTransport, answer, delete_blocking, error_of, page
+from .scripted_transport import ScriptedTransport, delete_blocking, error_of, page, response
 
 
 def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
@@ -17,7 +17,7 @@ def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
 def test_the_service_s_words_are_kept_to_500_characters() -> None:
     said = {"success": False, "error": "e" * 600, "code": "c" * 600}
     error = error_of(
-        delete_blocking, ScriptedTransport(answer(400, said, {"x-request-id": "i" * 600}))
+        delete_blocking, ScriptedTransport(response(400, said, {"x-request-id": "i" * 600}))
     )
     assert isinstance(error, ResponseError)
     assert (error.message, error.code, error.request_id) == ("e" * 500, "c" * 500, "i" * 500)
@@ -41,7 +41,7 @@ def test_the_service_s_words_are_kept_to_500_characters() -> None:
 def test_the_service_s_words_are_read_leniently_and_made_safe_to_print(
     said: dict[str, object], message: str | None, code: str | None
 ) -> None:
-    error = error_of(delete_blocking, ScriptedTransport(answer(400, {"success": False, **said})))
+    error = error_of(delete_blocking, ScriptedTransport(response(400, {"success": False, **said})))
     assert isinstance(error, ResponseError)
     assert (error.message, error.code) == (message, code)
 
@@ -54,11 +54,11 @@ def test_words_that_are_no_text_do_not_hide_the_status(body: bytes) -> None:
 
 
 def test_words_stay_short_when_they_are_escaped() -> None:
-    error = error_of(delete_blocking, ScriptedTransport(answer(400, {"error": "\x07" * 600})))
+    error = error_of(delete_blocking, ScriptedTransport(response(400, {"error": "\x07" * 600})))
     assert isinstance(error, ResponseError)
     assert len(error.message or "") == 500
 
 
 def test_an_excerpt_is_escaped_once() -> None:
     error = error_of(delete_blocking, ScriptedTransport(page(418, b"<html>\n")))
-    assert "beginning '<html>\\n'" in str(error)
+    assert "begins '<html>\\n'" in str(error)

@@ -173,7 +173,7 @@ def test_a_uuid_is_sent_in_its_usual_form(session_id: uuid.UUID) -> None:
     assert transport.requests[0].path == PREFIX + str(session_id)
 
 
-def test_a_subclass_of_str_cannot_answer_differently_after_it_was_checked() -> None:
+def test_a_subclass_of_str_cannot_be_another_id_after_it_was_checked() -> None:
     class Sly(str):
         __slots__ = ()
 
@@ -195,17 +195,11 @@ def test_a_long_id_is_cut_in_the_words_but_whole_in_the_attribute() -> None:
     assert str(raised.value).startswith(f"Session '{'x' * 77}...': the id cannot be sent")
 
 
-def test_an_id_of_80_characters_is_not_cut_in_the_words() -> None:
-    session_id = "x" * 79 + "\n"
+@pytest.mark.parametrize(("length", "shown"), [(80, "x" * 79 + "\\n"), (81, "x" * 77 + "...")])
+def test_an_id_is_cut_in_the_words_beyond_80_characters(length: int, shown: str) -> None:
     with pytest.raises(InvalidSessionIdError) as raised:
-        delete_blocking(ScriptedTransport(), session_id)
-    assert str(raised.value).startswith(f"Session '{'x' * 79}\\n': ")
-
-
-def test_an_id_of_81_characters_is_cut_in_the_words() -> None:
-    with pytest.raises(InvalidSessionIdError) as raised:
-        delete_blocking(ScriptedTransport(), "x" * 80 + "\n")
-    assert str(raised.value).startswith(f"Session '{'x' * 77}...': ")
+        delete_blocking(ScriptedTransport(), "x" * (length - 1) + "\n")
+    assert str(raised.value).startswith(f"Session '{shown}': ")
 
 
 @both_ways

@@ -26,7 +26,7 @@ def test_only_a_connection_that_failed_reached_nothing(kind: type[TransportError
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_failure_says_its_words_and_whether_repeating_can_help(
+def test_a_failure_says_its_words_and_whether_a_retry_can_help(
     kind: type[TransportError],
 ) -> None:
     assert str(kind("words")) == "words"
@@ -34,7 +34,7 @@ def test_a_failure_says_its_words_and_whether_repeating_can_help(
     assert kind("words", transient=False).transient is False
 
 
-def test_a_lost_connection_is_not_stale_unless_told() -> None:
+def test_a_lost_connection_is_not_stale_unless_said() -> None:
     assert ConnectionLostError("words").stale is False
     assert ConnectionLostError("words", stale=True).stale is True
     assert ConnectionLostError("words", stale=True).transient is True
@@ -51,5 +51,5 @@ def test_what_crosses_the_port_is_as_good_as_its_equal() -> None:
     assert Response(200, {"a": "b"}, b"c") == Response(200, {"a": "b"}, b"c")
 
 
-def test_an_answer_is_at_most_a_mebibyte() -> None:
+def test_a_body_is_at_most_a_mebibyte() -> None:
     assert MAX_BODY_BYTES == 1_048_576

@@ -1,4 +1,4 @@
-"""What must hold for every answer: any status, any headers, any bytes."""
+"""What must hold for every response: any status, any headers, any bytes."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def says_destroyed(text: str) -> bool:
 field_names = texts | st.sampled_from(
     ["success", "Success", "success ", "sessionDurationMs", "creditsBilled", "status", "error"]
 )
-answers = st.builds(
+contents = st.builds(
     lambda fields, success: {**fields, **success},
     st.dictionaries(field_names, json_values, max_size=5),
     st.sampled_from(
@@ -61,10 +61,10 @@ answers = st.builds(
 
 
 @st.composite
-def written(draw: st.DrawFn, contents: st.SearchStrategy[Json]) -> str:
+def written(draw: st.DrawFn, values: st.SearchStrategy[Json]) -> str:
     """JSON, written in one of the ways that there are."""
     return json.dumps(
-        draw(contents),
+        draw(values),
         ensure_ascii=draw(st.booleans()),
         indent=draw(st.sampled_from([None, 0, "\t"])),
         separators=draw(st.sampled_from([(",", ":"), (" , ", " :\r\n ")])),
@@ -73,8 +73,8 @@ def written(draw: st.DrawFn, contents: st.SearchStrategy[Json]) -> str:
 
 @st.composite
 def spoilt(draw: st.DrawFn) -> bytes:
-    """An answer in which a few bytes were lost, doubled, changed or added."""
-    body = draw(written(answers)).encode()
+    """A body in which a few bytes were lost, doubled, changed or added."""
+    body = draw(written(contents)).encode()
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(body)))
         end = draw(st.integers(start, min(len(body), start + 8)))
@@ -86,7 +86,7 @@ def spoilt(draw: st.DrawFn) -> bytes:
     return body
 
 
-bodies = st.binary(max_size=200) | written(answers | json_values).map(str.encode) | spoilt()
+bodies = st.binary(max_size=200) | written(contents | json_values).map(str.encode) | spoilt()
 header_values = st.text(max_size=30) | st.sampled_from(
     ["5", "-1", "Sun, 06 Nov 1994 08:49:37 GMT", API_KEY]
 )
@@ -98,7 +98,7 @@ header_names = st.sampled_from(["retry-after", "date", "x-request-id"]) | st.tex
     st.dictionaries(header_names, header_values, max_size=4),
     bodies,
 )
-def test_every_answer_is_a_receipt_or_an_error_of_ours(
+def test_every_response_is_a_receipt_or_an_error_of_ours(
     status: int, headers: dict[str, str], body: bytes
 ) -> None:
     outcome = read(Response(status, headers, body))
@@ -111,7 +111,7 @@ def test_every_answer_is_a_receipt_or_an_error_of_ours(
         assert str(outcome).isprintable()
 
 
-@given(written(answers | json_values))
+@given(written(contents | json_values))
 def test_a_200_is_a_receipt_if_and_only_if_its_json_object_has_success_true(text: str) -> None:
     assert is_receipt(text.encode()) is says_destroyed(text)
 
@@ -127,7 +127,7 @@ def test_a_spoilt_200_is_a_receipt_only_if_it_still_says_so(body: bytes) -> None
         assert received
 
 
-@given(st.integers().filter(lambda status: status != 200), written(answers))
+@given(st.integers().filter(lambda status: status != 200), written(contents))
 def test_no_other_status_is_a_receipt_whatever_it_says(status: int, text: str) -> None:
     assert isinstance(read(Response(status, {}, text.encode())), ResponseError)
 
