@@ -13,23 +13,21 @@ import msgspec
 from .errors import DeleteSessionError
 from .retry import RetryPolicy
 
-_SHORTEST_FIRST_HALF_LIFE = 1.0
-_SHORTEST_HALF_LIFE = 8.0
-"""Seconds in which the distance between two requests halves, after the first pause and after a
-later one. They were found by simulation: `tests/benchmarks/rate_limits.py` has the table."""
-_LATENCIES_TO_HALVE = 4
-"""A distance needs at least as many times the latency to halve, since a 429 shows it so late."""
+_FIRST_HALF_LIFE = 1.0
+_HALF_LIFE = 8.0
+"""Seconds in which the distance between two requests halves, after the first 429 and after a
+later one; at least one latency, and at least five. Simulation found them: `tests/benchmarks/rate_limits.py`."""
 
 
 class RateLimitGate:
     """Says when the next request may be sent, from the responses with status 429.
 
-    Such a response pauses everybody for the time that the service names. After the pause the
-    requests keep a distance. The first distance is the one at which the service has taken
-    requests so far. A distance halves every few seconds, and the next 429 doubles it: so the run
-    soon finds out what a limit allows, whatever kind of limit it is. If the first request after a
-    pause gets a 429 as well, the service named too short a time: then the policy's own growing
-    pauses lie between the requests, until one is accepted.
+    Such a response pauses everybody for the time that the service names. After the pause,
+    requests keep a distance. The first distance is the one at which the service has accepted
+    requests so far, pause included. It halves every few seconds, and the next 429 doubles it.
+    So the run soon finds out what a limit allows, whatever kind of limit it is.
+    If the first request after a pause gets a 429 as well, the time was too short: the next pause
+    is at least the policy's own, which grows, and after it one request at a time is sent.
 
     Args:
         retry: its pauses are used where the service names no time, or too short a time.
@@ -44,11 +42,12 @@ class RateLimitGate:
         self._sent_before_pause = 0
         self._first_sent_at = 0.0
         self._last_sent_at = -math.inf
+        self._accepted_before_pause = 0
         self._distance = 0.0  # seconds between two requests when the last pause ended
-        self._half_life = _SHORTEST_FIRST_HALF_LIFE
-        self._shrinks_from = 0.0
-        self._pauses_in_a_row = 0
-        self._own_pause = 0.0
+        self._half_life = _FIRST_HALF_LIFE
+        self._is_first_distance = True
+        self._pauses_in_a_row = 0  # with no accepted request between them
+        self._shortest_distance = 0.0
 
     @property
     def next_send_at(self) -> float:
@@ -63,12 +62,11 @@ class RateLimitGate:
         self._last_sent_at = now
         return self._sent
 
-    def note_accepted(self, number: int, *, now: float) -> None:
+    def note_accepted(self, number: int) -> None:
         """Note that a request got another status than 429."""
         if number > self._sent_before_pause:
-            if self._pauses_in_a_row > 1:
-                self._shrinks_from = now
             self._pauses_in_a_row = 0
+            self._shortest_distance = 0.0
 
     def note_limited(
         self, number: int, *, sent_at: float, now: float, retry_after: float | None
@@ -85,29 +83,39 @@ class RateLimitGate:
             if now < self.paused_until:
                 self.paused_until = max(self.paused_until, now + (retry_after or 0.0))
             return
-        is_first = not self._sent_before_pause
-        is_in_a_row = self._pauses_in_a_row > 0 and number == self._sent_before_pause + 1
-        distance = self._distance_now()
-        self._pauses_in_a_row = self._pauses_in_a_row + 1 if is_in_a_row else 1
-        self._own_pause = self._retry.pause(self._pauses_in_a_row, self._random)
+        latency = now - sent_at
+        accepted = number - 1 - self._sent_before_pause  # since the last pause
         wait = retry_after or 0.0
-        if retry_after is None or is_in_a_row:
-            wait = max(wait, self._own_pause)
+        if self._pauses_in_a_row and not accepted:
+            self._pauses_in_a_row += 1
+            own_pause = self._retry.pause(self._pauses_in_a_row, self._random)
+            wait = max(wait, own_pause)
+            self._shortest_distance = min(own_pause, max(0.1, 2 * latency))
+        else:
+            self._pauses_in_a_row = 1
+            self._shortest_distance = 0.0
+            if retry_after is None:
+                wait = self._retry.pause(1, self._random)
+            if self._distance:
+                self._is_first_distance = False
+                self._distance = 2 * self._distance_now()
+            else:
+                self._accepted_before_pause = accepted
+                if self._sent_before_pause:
+                    self._first_sent_at = self.paused_until
         self.paused_until = now + wait
-        if is_first and number > 1:
-            self._distance = (sent_at + wait - self._first_sent_at) / (number - 1)
-        elif not is_in_a_row:
-            self._distance = 2 * distance
-        shortest = _SHORTEST_FIRST_HALF_LIFE if is_first else _SHORTEST_HALF_LIFE
-        self._half_life = max(shortest, _LATENCIES_TO_HALVE * (now - sent_at))
+        if self._is_first_distance and self._accepted_before_pause:
+            seconds = self.paused_until - self._first_sent_at
+            self._distance = seconds / self._accepted_before_pause
+        if self._is_first_distance:
+            self._half_life = max(_FIRST_HALF_LIFE, latency)
+        else:
+            self._half_life = max(_HALF_LIFE, 5 * latency)
         self._sent_before_pause = self._sent
-        self._shrinks_from = self.paused_until
 
     def _distance_now(self) -> float:
-        if self._pauses_in_a_row > 1:
-            return max(self._distance, self._own_pause)
-        seconds = max(0.0, self._last_sent_at - self._shrinks_from)
-        return self._distance * 2 ** -(seconds / self._half_life)
+        seconds = max(0.0, self._last_sent_at - self.paused_until)
+        return max(self._distance * 2 ** -(seconds / self._half_life), self._shortest_distance)
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):

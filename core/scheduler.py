@@ -226,7 +226,7 @@ class Scheduler:
             self._advance(job, partial(job.conversation.send, response))
             if response.status != 429:
                 self._rate_limited_since = None
-                self._gate.note_accepted(job.number, now=self._now())
+                self._gate.note_accepted(job.number)
             if not job.is_failure:
                 self._outage.note_response(sent_at=job.sent_at)
                 self._note_pause()

@@ -57,20 +57,20 @@ class Bookkeeping:
     def __init__(self, concurrency: int = 8, retry: RetryPolicy = RetryPolicy()) -> None:  # noqa: B008 - immutable
         self.clock = Clock()
         delete_session = DeleteSession(self.clock, API_KEY, retry=retry, random=lambda: 0.5)
-        self.batch = Scheduler(delete_session, concurrency)
+        self.scheduler = Scheduler(delete_session, concurrency)
 
     def take(self, *session_ids: str) -> None:
         ids = iter(session_ids)
         for _ in session_ids:
-            self.batch.admit(ids.__next__)
+            self.scheduler.admit(ids.__next__)
 
     def no_more(self) -> None:
-        self.batch.admit(iter([]).__next__)
+        self.scheduler.admit(iter([]).__next__)
 
     def sends(self, *session_ids: str) -> list[Job]:
         """What may go now, which must be these in this order."""
-        handed_out = list(self.batch.sends())
-        assert [deletion.session_id for deletion in handed_out] == list(session_ids)
+        handed_out = list(self.scheduler.sends())
+        assert [job.session_id for job in handed_out] == list(session_ids)
         return handed_out
 
     def send(self, session_id: str) -> Job:
@@ -78,18 +78,18 @@ class Bookkeeping:
         self.take(session_id)
         return self.sends(session_id)[0]
 
-    def settle(self, deletion: Job, end: Response | BaseException) -> None:
+    def settle(self, job: Job, end: Response | BaseException) -> None:
         def result() -> Response:
             if isinstance(end, BaseException):
                 raise end
             return end
 
-        self.batch.settle(deletion, result)
+        self.scheduler.settle(job, result)
 
     @property
     def outcomes(self) -> list[object]:
-        outcomes: list[object] = list(self.batch.outcomes)
-        self.batch.outcomes.clear()
+        outcomes: list[object] = list(self.scheduler.outcomes)
+        self.scheduler.outcomes.clear()
         return outcomes
 
 
@@ -99,39 +99,39 @@ class Bookkeeping:
 def test_there_is_room_for_as_many_requests_as_may_be_in_flight() -> None:
     book = Bookkeeping(concurrency=3)
     for session_id in ("a", "b", "c"):
-        assert book.batch.has_room()
+        assert book.scheduler.has_room()
         book.send(session_id)
-    assert not book.batch.has_room()
+    assert not book.scheduler.has_room()
 
 
 def test_an_answer_makes_room() -> None:
     book = Bookkeeping(concurrency=1)
-    deletion = book.send("a")
-    assert not book.batch.has_room()
-    book.settle(deletion, DESTROYED)
-    assert book.batch.has_room()
+    job = book.send("a")
+    assert not book.scheduler.has_room()
+    book.settle(job, DESTROYED)
+    assert book.scheduler.has_room()
 
 
 def test_there_is_no_room_while_somebody_queues() -> None:
     book = Bookkeeping(concurrency=8)
     book.take("a")
-    assert not book.batch.has_room()
+    assert not book.scheduler.has_room()
     book.sends("a")
-    assert book.batch.has_room()
+    assert book.scheduler.has_room()
 
 
 def test_there_is_no_room_while_a_refused_one_queues() -> None:
     book = Bookkeeping(concurrency=8)
     book.settle(book.send("a"), refused())
-    assert not book.batch.has_room()
+    assert not book.scheduler.has_room()
 
 
 def test_who_waits_for_a_repeat_takes_up_room() -> None:
     book = Bookkeeping(concurrency=2)
     book.settle(book.send("a"), UNAVAILABLE)
-    assert book.batch.has_room()
+    assert book.scheduler.has_room()
     book.send("b")
-    assert not book.batch.has_room()
+    assert not book.scheduler.has_room()
 
 
 def test_an_id_that_cannot_be_sent_is_an_outcome_and_takes_up_no_room() -> None:
@@ -139,19 +139,19 @@ def test_an_id_that_cannot_be_sent_is_an_outcome_and_takes_up_no_room() -> None:
     book.take("..")
     (outcome,) = book.outcomes
     assert isinstance(outcome, InvalidSessionIdError)
-    assert book.batch.has_room()
+    assert book.scheduler.has_room()
 
 
 def test_after_the_last_id_there_is_no_room() -> None:
     book = Bookkeeping()
     book.no_more()
-    assert not book.batch.has_room()
+    assert not book.scheduler.has_room()
 
 
 def test_after_stop_there_is_no_room() -> None:
     book = Bookkeeping()
-    book.batch.stopped = True
-    assert not book.batch.has_room()
+    book.scheduler.is_stopped = True
+    assert not book.scheduler.has_room()
 
 
 # The end
@@ -159,34 +159,34 @@ def test_after_stop_there_is_no_room() -> None:
 
 def test_it_is_finished_when_the_ids_are_and_every_outcome_is_handed_on() -> None:
     book = Bookkeeping()
-    deletion = book.send("a")
+    job = book.send("a")
     book.no_more()
-    assert not book.batch.finished, "one is in flight"
-    book.settle(deletion, UNAVAILABLE)
-    assert not book.batch.finished, "it waits"
+    assert not book.scheduler.is_finished, "one is in flight"
+    book.settle(job, UNAVAILABLE)
+    assert not book.scheduler.is_finished, "it waits"
     book.clock.now += 8
     (again,) = book.sends("a")
     book.settle(again, DESTROYED)
-    assert not book.batch.finished, "its outcome is still here"
+    assert not book.scheduler.is_finished, "its outcome is still here"
     assert book.outcomes
-    assert book.batch.finished
+    assert book.scheduler.is_finished
 
 
 def test_it_is_not_finished_while_there_may_be_more_ids() -> None:
-    assert not Bookkeeping().batch.finished
+    assert not Bookkeeping().scheduler.is_finished
 
 
 def test_it_is_not_finished_while_somebody_queues() -> None:
     book = Bookkeeping()
     book.take("a")
     book.no_more()
-    assert not book.batch.finished
+    assert not book.scheduler.is_finished
 
 
 def test_when_stopped_it_is_finished_though_there_are_more_ids() -> None:
     book = Bookkeeping()
-    book.batch.stopped = True
-    assert book.batch.finished
+    book.scheduler.is_stopped = True
+    assert book.scheduler.is_finished
 
 
 @pytest.mark.parametrize("end", [StopIteration(), StopAsyncIteration()], ids=repr)
@@ -196,9 +196,9 @@ def test_ids_end_as_iterators_do(end: Exception) -> None:
     def next_id() -> NoReturn:
         raise end
 
-    book.batch.admit(next_id)
-    assert book.batch.finished
-    assert book.batch.failure is None
+    book.scheduler.admit(next_id)
+    assert book.scheduler.is_finished
+    assert book.scheduler.failure is None
 
 
 def test_what_the_ids_raise_is_kept_and_ends_them() -> None:
@@ -208,17 +208,17 @@ def test_what_the_ids_raise_is_kept_and_ends_them() -> None:
     def next_id() -> NoReturn:
         raise error
 
-    book.batch.admit(next_id)
-    assert book.batch.finished
-    assert book.batch.failure is error
+    book.scheduler.admit(next_id)
+    assert book.scheduler.is_finished
+    assert book.scheduler.failure is error
 
 
 # One session
 
 
 def test_what_is_handed_out_is_the_request_and_its_seconds() -> None:
-    deletion = Bookkeeping(retry=RetryPolicy(attempt_timeout=75)).send("a/b")
-    request, timeout = deletion.send_arguments
+    job = Bookkeeping(retry=RetryPolicy(attempt_timeout=75)).send("a/b")
+    request, timeout = book.scheduler.arguments(job)
     assert (request.method, request.path) == ("DELETE", "/v2/interact/a%2Fb")
     assert request.headers["Authorization"] == f"Bearer {API_KEY}"
     assert timeout == 75
@@ -242,11 +242,11 @@ def test_a_failure_becomes_an_outcome_with_its_cause() -> None:
 def test_a_repeat_is_handed_out_when_its_pause_is_over() -> None:
     book = Bookkeeping()
     book.settle(book.send("a"), UNAVAILABLE)
-    assert book.batch.due_in() == pytest.approx(0.75)
+    assert book.scheduler.due_in() == pytest.approx(0.75)
     book.clock.now += 0.74
     book.sends()
     book.clock.now += 0.02
-    assert book.batch.due_in() == 0
+    assert book.scheduler.due_in() == 0
     book.sends("a")
 
 
@@ -266,18 +266,18 @@ def test_repeats_go_in_the_order_in_which_they_are_due() -> None:
 def test_repeats_that_are_due_together_go_in_the_order_in_which_they_came() -> None:
     book = Bookkeeping()
     names = ["d", "a", "c", "b"]
-    deletions = [book.send(name) for name in names]
-    for deletion in deletions:
-        book.settle(deletion, UNAVAILABLE)
+    jobs = [book.send(name) for name in names]
+    for job in jobs:
+        book.settle(job, UNAVAILABLE)
     book.clock.now += 1
     book.sends(*names)
 
 
 def test_nothing_is_due_while_only_answers_can_change_anything() -> None:
     book = Bookkeeping()
-    assert book.batch.due_in() is None
+    assert book.scheduler.due_in() is None
     book.send("a")
-    assert book.batch.due_in() is None
+    assert book.scheduler.due_in() is None
 
 
 # The rate limit
@@ -291,30 +291,30 @@ def test_a_refusal_holds_everybody_back_and_the_refused_one_goes_first() -> None
     book.settle(first, UNAVAILABLE)
     book.clock.now += 59.5
     book.sends()
-    assert book.batch.due_in() == 1
+    assert book.scheduler.due_in() == 1
     book.clock.now += 1
     book.sends("second", "first")
 
 
 def test_the_refused_go_in_the_order_in_which_they_were_refused() -> None:
     book = Bookkeeping()
-    deletions = {name: book.send(name) for name in ("a", "b", "c", "d")}
+    jobs = {name: book.send(name) for name in ("a", "b", "c", "d")}
     for name in ("c", "a", "b"):
-        book.settle(deletions[name], refused())
-    book.settle(deletions["d"], DESTROYED)
+        book.settle(jobs[name], refused())
+    book.settle(jobs["d"], DESTROYED)
     book.clock.now += MINUTE
     book.sends("c")  # one was taken: so many may go at first
 
 
 def test_the_pause_is_what_is_left_of_the_wait() -> None:
     book = Bookkeeping()
-    assert book.batch.pause == 0
+    assert book.scheduler.pause == 0
     book.settle(book.send("a"), refused(34))
-    assert book.batch.pause == 34.5
+    assert book.scheduler.pause == 34.5
     book.clock.now += 30
-    assert book.batch.pause == 4.5
+    assert book.scheduler.pause == 4.5
     book.clock.now += 30
-    assert book.batch.pause == 0
+    assert book.scheduler.pause == 0
 
 
 def test_of_a_pause_and_a_repeat_the_earlier_is_due_first() -> None:
@@ -322,10 +322,10 @@ def test_of_a_pause_and_a_repeat_the_earlier_is_due_first() -> None:
     first, second = book.send("first"), book.send("second")
     book.settle(first, UNAVAILABLE)
     book.settle(second, refused(34))
-    assert book.batch.due_in() == pytest.approx(0.75)
+    assert book.scheduler.due_in() == pytest.approx(0.75)
     book.clock.now += 0.8
     book.sends()
-    assert book.batch.due_in() == pytest.approx(33.7)
+    assert book.scheduler.due_in() == pytest.approx(33.7)
 
 
 def test_a_refusal_is_no_try_of_the_session() -> None:
@@ -338,20 +338,20 @@ def test_a_refusal_is_no_try_of_the_session() -> None:
 
 def test_waits_at_the_gate_do_not_count_against_the_deadline() -> None:
     book = Bookkeeping(retry=RetryPolicy(deadline=100))
-    deletion = book.send("a")
+    job = book.send("a")
     for _ in range(5):
-        book.settle(deletion, refused(90))
+        book.settle(job, refused(90))
         book.clock.now += 90.5
-        (deletion,) = book.sends("a")
-    book.settle(deletion, UNAVAILABLE)
+        (job,) = book.sends("a")
+    book.settle(job, UNAVAILABLE)
     book.clock.now += 0.75
-    (deletion,) = book.sends("a")
-    assert deletion.send_arguments[1] == 90
+    (job,) = book.sends("a")
+    assert book.scheduler.arguments(job)[1] == 90
     book.clock.now += 50
-    book.settle(deletion, UNAVAILABLE)
+    book.settle(job, UNAVAILABLE)
     book.clock.now += 1.5
-    (deletion,) = book.sends("a")
-    assert deletion.send_arguments[1] == pytest.approx(100 - 0.75 - 50 - 1.5)
+    (job,) = book.sends("a")
+    assert book.scheduler.arguments(job)[1] == pytest.approx(100 - 0.75 - 50 - 1.5)
 
 
 def test_waits_of_others_at_the_gate_do_not_count_against_the_deadline() -> None:
@@ -367,15 +367,15 @@ def test_waits_of_others_at_the_gate_do_not_count_against_the_deadline() -> None
     book.settle(refused_one, DESTROYED)
     book.settle(other, UNAVAILABLE)
     book.clock.now += 1.5
-    (deletion,) = book.sends("other")
-    assert deletion.send_arguments[1] == 90, "of 100 seconds 2.25 are over"
+    (job,) = book.sends("other")
+    assert book.scheduler.arguments(job)[1] == 90, "of 100 seconds 2.25 are over"
 
 
 def test_time_in_flight_counts_against_the_deadline() -> None:
     book = Bookkeeping(retry=RetryPolicy(deadline=100))
-    deletion = book.send("a")
+    job = book.send("a")
     book.clock.now += 80
-    book.settle(deletion, UNAVAILABLE)
+    book.settle(job, UNAVAILABLE)
     book.clock.now += 0.75
     assert book.sends("a")[0].send_arguments[1] == pytest.approx(19.25)
 
@@ -402,33 +402,33 @@ def test_a_wait_that_is_longer_than_the_deadline_holds_the_others_back_no_longer
 ):
     book = Bookkeeping(retry=RetryPolicy(deadline=30))
     book.settle(book.send("a"), refused(86_400))
-    assert book.batch.pause == 30
+    assert book.scheduler.pause == 30
 
 
 def test_without_a_hint_the_policy_says_how_long_to_wait() -> None:
     book = Bookkeeping()
-    deletion = book.send("a")
+    job = book.send("a")
     waits = []
     for _ in range(5):
-        book.settle(deletion, RATE_LIMITED)
-        waits.append(book.batch.pause)
-        book.clock.now += book.batch.pause
-        (deletion,) = book.sends("a")
+        book.settle(job, RATE_LIMITED)
+        waits.append(book.scheduler.pause)
+        book.clock.now += book.scheduler.pause
+        (job,) = book.sends("a")
     assert waits == pytest.approx([0.75, 1.5, 3, 6, 6])
 
 
 def test_a_session_is_not_refused_for_ever() -> None:
     book = Bookkeeping()
-    deletion = book.send("a")
+    job = book.send("a")
     requests = 0
     while True:
         requests += 1
-        book.settle(deletion, refused(10))
+        book.settle(job, refused(10))
         outcomes = book.outcomes
         if outcomes:
             break
         book.clock.now += 10.5
-        (deletion,) = book.sends("a")
+        (job,) = book.sends("a")
     (outcome,) = outcomes
     assert isinstance(outcome, RateLimitError)
     assert outcome.attempts == 4
@@ -444,7 +444,7 @@ def test_a_window_that_is_probed_does_not_let_others_go_beside_the_probe() -> No
     (second,) = book.sends("b")
     book.take("c")
     book.sends()
-    assert book.batch.due_in() is None
+    assert book.scheduler.due_in() is None
     book.settle(second, DESTROYED)
     (probe,) = book.sends("c")
     book.take("d")
@@ -457,12 +457,12 @@ def test_a_window_that_is_probed_does_not_let_others_go_beside_the_probe() -> No
 def test_a_probe_that_is_let_in_lets_several_go_at_once(end: Response) -> None:
     book = Bookkeeping()
     *taken, last = [book.send(name) for name in ("a", "b", "c", "last")]
-    for deletion in taken:
-        book.settle(deletion, DESTROYED)
+    for job in taken:
+        book.settle(job, DESTROYED)
     book.settle(last, refused())
     book.clock.now += MINUTE
-    for deletion in [*book.sends("last"), book.send("d"), book.send("e")]:
-        book.settle(deletion, DESTROYED)
+    for job in [*book.sends("last"), book.send("d"), book.send("e")]:
+        book.settle(job, DESTROYED)
     book.settle(book.send("probe"), end)
     book.take("f", "g", "h")
     book.sends("f", "g")  # with them six have gone, twice as many as before
@@ -480,8 +480,8 @@ def test_repeats_end_when_the_budget_does(failure: TransportError, repeats: int)
         book.settle(book.send(str(name)), failure)
     assert len(book.outcomes) == 30 - repeats
     book.clock.now += 1
-    for deletion in book.batch.sends():
-        book.settle(deletion, failure)
+    for job in book.scheduler.sends():
+        book.settle(job, failure)
     assert len(book.outcomes) == repeats
 
 
@@ -490,8 +490,8 @@ def spend(book: Bookkeeping) -> None:
     for name in range(20):
         book.settle(book.send(str(name)), UNAVAILABLE)
     book.clock.now += 1
-    for deletion in book.batch.sends():
-        book.settle(deletion, UNAVAILABLE)
+    for job in book.scheduler.sends():
+        book.settle(job, UNAVAILABLE)
     assert len(book.outcomes) == 20
 
 
@@ -510,8 +510,8 @@ def test_only_successes_at_the_first_try_refill_the_budget() -> None:
     for name in range(20):
         book.settle(book.send(str(name)), UNAVAILABLE)
     book.clock.now += 1
-    for deletion in book.batch.sends():
-        book.settle(deletion, DESTROYED)
+    for job in book.scheduler.sends():
+        book.settle(job, DESTROYED)
     assert len(book.outcomes) == 20
     book.settle(book.send("a"), UNAVAILABLE)
     assert [type(outcome) for outcome in book.outcomes] == [ServiceUnavailableError]
@@ -521,7 +521,7 @@ def test_only_successes_at_the_first_try_refill_the_budget() -> None:
 
 
 def stop(book: Bookkeeping) -> list[object]:
-    book.batch.stopped = True
+    book.scheduler.is_stopped = True
     book.sends()
     return book.outcomes
 
@@ -599,13 +599,13 @@ def test_when_stopped_what_is_in_flight_ends_with_its_outcome(
     end: Response | TransportError, kind: type
 ) -> None:
     book = Bookkeeping()
-    deletion = book.send("a")
+    job = book.send("a")
     assert stop(book) == []
-    assert not book.batch.finished
-    book.settle(deletion, end)
+    assert not book.scheduler.is_finished
+    book.settle(job, end)
     book.sends()
     assert [type(outcome) for outcome in book.outcomes] == [kind]
-    assert book.batch.finished
+    assert book.scheduler.is_finished
 
 
 # Not carried
@@ -614,7 +614,7 @@ def test_when_stopped_what_is_in_flight_ends_with_its_outcome(
 def test_what_an_executor_does_not_take_was_not_sent() -> None:
     book = Bookkeeping()
     error = RuntimeError("cannot schedule new futures after shutdown")
-    book.batch.not_carried(book.send("a"), error, sent=False)
+    book.scheduler.give_up_carrier(book.send("a"), error, sent=False)
     (outcome,) = book.outcomes
     assert isinstance(outcome, UnreachableError)
     assert isinstance(outcome.__cause__, ConnectFailedError)
@@ -637,15 +637,15 @@ def test_what_an_executor_loses_may_have_been_sent(error: Exception) -> None:
 def test_after_what_was_not_carried_no_id_is_taken_and_the_run_fails(sent: bool) -> None:
     book = Bookkeeping()
     error = OSError("pipe")
-    deletion, other = book.send("a"), book.send("b")
-    book.batch.not_carried(deletion, error, sent=sent)
-    assert not book.batch.has_room()
+    job, other = book.send("a"), book.send("b")
+    book.scheduler.give_up_carrier(job, error, sent=sent)
+    assert not book.scheduler.has_room()
     book.settle(other, DESTROYED)
     assert len(book.outcomes) == 2
-    assert book.batch.finished
-    assert isinstance(book.batch.failure, RuntimeError)
-    assert "(OSError): the executor or the transport cannot be used" in str(book.batch.failure)
-    assert book.batch.failure.__cause__ is error
+    assert book.scheduler.is_finished
+    assert isinstance(book.scheduler.failure, RuntimeError)
+    assert "(OSError): the executor or the transport cannot be used" in str(book.scheduler.failure)
+    assert book.scheduler.failure.__cause__ is error
 
 
 def test_what_was_not_carried_is_no_longer_in_flight() -> None:
@@ -653,19 +653,19 @@ def test_what_was_not_carried_is_no_longer_in_flight() -> None:
     for _ in range(2):
         book.settle(book.send("refused"), refused(1))
         book.clock.now += 1.5
-        (deletion,) = book.sends("refused")
-        book.batch.not_carried(deletion, OSError("pipe"), sent=False)
+        (job,) = book.sends("refused")
+        book.scheduler.give_up_carrier(job, OSError("pipe"), sent=False)
     assert len(book.outcomes) == 2
     book.no_more()
-    assert book.batch.finished
+    assert book.scheduler.is_finished
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit()], ids=repr)
 def test_an_interruption_of_the_carrier_passes(interruption: BaseException) -> None:
     book = Bookkeeping()
-    deletion = book.send("a")
+    job = book.send("a")
     with pytest.raises(type(interruption)):
-        book.settle(deletion, interruption)
+        book.settle(job, interruption)
 
 
 # How to call the gate is a matter of order, too
@@ -674,9 +674,9 @@ def test_an_interruption_of_the_carrier_passes(interruption: BaseException) -> N
 @pytest.mark.parametrize(
     "act",
     [
-        lambda book, deletion: book.settle(deletion, DESTROYED),
-        lambda book, deletion: book.settle(deletion, TimedOutError("silence")),
-        lambda book, deletion: book.batch.not_carried(deletion, OSError(), sent=False),
+        lambda book, job: book.settle(job, DESTROYED),
+        lambda book, job: book.settle(job, TimedOutError("silence")),
+        lambda book, job: book.scheduler.give_up_carrier(job, OSError(), sent=False),
     ],
     ids=["answered", "failed", "not carried"],
 )
@@ -686,8 +686,8 @@ def test_whatever_ends_a_request_lets_a_probe_go(
     book = Bookkeeping()
     book.settle(book.send("a"), refused())
     book.clock.now += MINUTE
-    (deletion,) = book.sends("a")
+    (job,) = book.sends("a")
     book.take("probe")
     book.sends()
-    act(book, deletion)
+    act(book, job)
     book.sends("probe")
