@@ -84,9 +84,11 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
         is_last = counted == retry.max_attempts
         if not is_last:
             pause = 0.0 if is_stale else _pause_after(outcome, retry, counted, random)
-            is_last = pause >= deadline - monotonic()
+            left = deadline - monotonic()
+            is_last = pause >= left
         if hold_back(outcome, is_last):
             counted -= 1
+            left = deadline - monotonic()
         elif is_last:
             break
         else:
@@ -94,7 +96,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
             logger().warning("session %a: retry in %.1f s: %s", session_id, pause, outcome.args[0])
             if pause:
                 yield Wait(pause)
-        left = deadline - monotonic()
+                left = deadline - monotonic()
         if left <= 0:
             break
 

@@ -16,7 +16,7 @@ from .retry import RetryPolicy
 _FIRST_HALF_LIFE = 1.0
 _HALF_LIFE = 8.0
 """Seconds in which the distance between two requests halves, after the first 429 and after a
-later one; at least one latency, and at least five. Simulation found them: `tests/benchmarks/rate_limits.py`."""
+later one; at least one latency, and at least five. `tests/benchmarks/rate_limits.py` found them."""
 
 
 class RateLimitGate:

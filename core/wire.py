@@ -41,6 +41,7 @@ _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
 _SECONDS = re.compile(r"[0-9]{1,9}")  # RFC 9110, 10.2.3
 _SECONDS_IN_TEXT = re.compile(r"retry after ([0-9]{1,9})\s?s", re.IGNORECASE)
+_ROUNDED_DOWN = 0.5  # seconds: the service rounds the wait in its text, down half of the time
 
 _ERRORS: Mapping[int, type[ResponseError]] = {
     400: BadRequestError,
@@ -263,7 +264,7 @@ def retry_after(headers: Mapping[str, str], message: str | None) -> float | None
         except (LookupError, TypeError, ValueError, OverflowError):
             pass
     found = _SECONDS_IN_TEXT.search(message or "")
-    return float(found[1]) if found else None
+    return float(found[1]) + _ROUNDED_DOWN if found else None
 
 
 def _seconds_between(*dates: str) -> float:

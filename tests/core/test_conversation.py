@@ -10,7 +10,6 @@ from firecrawl_interact.core import (
     DeleteSessionError,
     DeletionReceipt,
     RetryPolicy,
-    ServiceUnavailableError,
     SessionFate,
     TimedOutError,
     UnauthorizedError,
@@ -27,7 +26,7 @@ REQUEST = wire.request(SESSION_ID, HEADERS)
 
 def conversation(
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-    may_retry: Callable[[DeleteSessionError], bool] = lambda error: True,
+    hold_back: Callable[[DeleteSessionError, bool], bool] = lambda error, is_last: False,
     monotonic: Callable[[], float] = lambda: 0.0,
 ) -> Conversation:
     return converse(
@@ -36,7 +35,7 @@ def conversation(
         retry=retry,
         monotonic=monotonic,
         random=lambda: 1.0,
-        may_retry=may_retry,
+        hold_back=hold_back,
     )
 
 
@@ -81,7 +80,7 @@ def test_what_is_no_transport_error_goes_through_it() -> None:
         steps.throw(KeyboardInterrupt())
 
 
-def test_a_retry_needs_no_permission_unless_somebody_wants_to_be_asked() -> None:
+def test_nobody_holds_a_session_back_unless_a_run_does() -> None:
     steps = converse(
         SESSION_ID,
         headers=HEADERS,
@@ -93,33 +92,36 @@ def test_a_retry_needs_no_permission_unless_somebody_wants_to_be_asked() -> None
     assert steps.send(UNAVAILABLE) == Wait(1.0)
 
 
-def test_a_retry_can_be_forbidden_and_then_its_error_is_the_end() -> None:
-    asked: list[DeleteSessionError] = []
-
-    def may_retry(error: DeleteSessionError) -> bool:
-        asked.append(error)
-        return len(asked) == 1
-
-    steps = conversation(may_retry=may_retry)
+def test_an_attempt_that_is_held_back_is_followed_by_the_next_and_does_not_count() -> None:
+    steps = conversation(RetryPolicy(max_attempts=1), hold_back=lambda error, is_last: True)
     next(steps)
-    assert steps.throw(TimedOutError("late")) == Wait(1.0)
+    for _ in range(5):
+        assert steps.send(UNAVAILABLE) == Send(REQUEST, 90)
+    with pytest.raises(StopIteration) as end:
+        steps.send(DESTROYED)
+    assert end.value.value.attempts == 6
+
+
+def test_an_attempt_that_is_held_back_is_remembered_in_the_fate() -> None:
+    is_held_back = iter([True, False])
+    steps = conversation(
+        RetryPolicy(max_attempts=1), hold_back=lambda error, is_last: next(is_held_back)
+    )
     next(steps)
+    steps.throw(TimedOutError("late"))
     with pytest.raises(UnreachableError) as raised:
         steps.throw(ConnectFailedError("refused"))
-    assert [type(error) for error in asked] == [UnreachableError, UnreachableError]
-    assert raised.value is asked[1]
-    assert raised.value.attempts == 2
     assert raised.value.session_fate is SessionFate.UNKNOWN
 
 
 def test_the_error_before_a_retry_has_the_fate_after_all_attempts_so_far() -> None:
     fates: list[SessionFate] = []
 
-    def may_retry(error: DeleteSessionError) -> bool:
+    def hold_back(error: DeleteSessionError, is_last: bool) -> bool:
         fates.append(error.session_fate)
-        return True
+        return False
 
-    steps = conversation(may_retry=may_retry)
+    steps = conversation(hold_back=hold_back)
     next(steps)
     steps.throw(ConnectFailedError("refused"))
     next(steps)
@@ -129,36 +131,37 @@ def test_the_error_before_a_retry_has_the_fate_after_all_attempts_so_far() -> No
     assert fates == [SessionFate.UNTOUCHED, SessionFate.UNKNOWN, SessionFate.UNKNOWN]
 
 
-def test_the_retry_of_a_stale_connection_can_be_forbidden_too() -> None:
-    steps = conversation(may_retry=lambda error: False)
-    next(steps)
-    with pytest.raises(UnreachableError):
-        steps.throw(ConnectionLostError("closed", stale=True))
+def test_an_error_that_no_retry_can_mend_holds_nothing_back() -> None:
+    def hold_back(error: DeleteSessionError, is_last: bool) -> bool:
+        raise AssertionError(f"asked about {error!r}")
 
-
-def never_asked(error: DeleteSessionError) -> bool:
-    raise AssertionError(f"asked about {error!r}")
-
-
-def test_nobody_is_asked_about_what_is_not_retried() -> None:
-    steps = conversation(may_retry=never_asked)
+    steps = conversation(hold_back=hold_back)
     next(steps)
     with pytest.raises(UnauthorizedError):
         steps.send(UNAUTHORIZED)
 
 
-def test_nobody_is_asked_after_the_last_attempt() -> None:
-    steps = conversation(RetryPolicy(max_attempts=1), may_retry=never_asked)
-    next(steps)
-    with pytest.raises(ServiceUnavailableError):
-        steps.send(UNAVAILABLE)
+@pytest.mark.parametrize(
+    ("retry", "wait", "is_last"),
+    [
+        (RetryPolicy(), "1", False),
+        (RetryPolicy(), "240", True),
+        (RetryPolicy(max_attempts=1), "1", True),
+    ],
+)
+def test_the_run_learns_whether_the_session_would_be_given_up(
+    retry: RetryPolicy, wait: str, is_last: bool
+) -> None:
+    told: list[bool] = []
 
+    def hold_back(error: DeleteSessionError, is_last: bool) -> bool:
+        told.append(is_last)
+        return True
 
-def test_nobody_is_asked_about_a_wait_that_does_not_fit() -> None:
-    steps = conversation(may_retry=never_asked)
+    steps = conversation(retry, hold_back=hold_back)
     next(steps)
-    with pytest.raises(ServiceUnavailableError):
-        steps.send(response(503, None, {"retry-after": "240"}))
+    steps.send(response(503, None, {"retry-after": wait}))
+    assert told == [is_last]
 
 
 def test_a_stale_connection_is_not_retried_when_the_time_is_up() -> None:

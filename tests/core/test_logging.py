@@ -42,11 +42,11 @@ def test_a_retry_is_a_line_at_warning_with_its_reason(delete: Delete) -> None:
     session = f"session '{SESSION_ID}'"
     assert lines(records) == [
         ("DEBUG", f"{session}: attempt 1 of 4"),
-        ("WARNING", f"{session}: trying again in 0.0 s: the service closed the connection"),
+        ("WARNING", f"{session}: retry in 0.0 s: the service closed the connection"),
         ("DEBUG", f"{session}: attempt 2 of 4"),
-        ("WARNING", f"{session}: trying again in 34.0 s: HTTP 429: Slow down"),
+        ("WARNING", f"{session}: retry in 34.0 s: HTTP 429: Slow down"),
         ("DEBUG", f"{session}: attempt 3 of 4"),
-        ("WARNING", f"{session}: trying again in 3.0 s: HTTP 502: Hangar is unavailable"),
+        ("WARNING", f"{session}: retry in 3.0 s: HTTP 502: Hangar is unavailable"),
         ("DEBUG", f"{session}: attempt 4 of 4"),
     ]
 

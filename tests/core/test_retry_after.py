@@ -97,25 +97,25 @@ def test_what_is_neither_is_ignored(header: str) -> None:
 
 @pytest.mark.parametrize("header", NEITHER, ids=lambda header: ascii(header[:40]))
 def test_in_the_place_of_what_is_neither_the_text_counts(header: str) -> None:
-    assert asked(header, said="please retry after 34s, resets at noon") == 34.0
+    assert asked(header, said="please retry after 34s, resets at noon") == 34.5
 
 
 @pytest.mark.parametrize("date", [None, "", "today", "784111777"])
 def test_a_date_without_the_response_s_own_date_is_ignored(date: str | None) -> None:
     assert asked(DATE, date) is None
-    assert asked(DATE, date, said="retry after 5s") == 5.0
+    assert asked(DATE, date, said="retry after 5s") == 5.5
 
 
 @pytest.mark.parametrize(
     ("said", "seconds"),
     [
-        ("Rate limit exceeded. Upgrade your plan or please retry after 34s, resets at noon", 34.0),
-        ("Retry after 2s", 2.0),
-        ("retry after 2 s", 2.0),
-        ("RETRY AFTER 60S.", 60.0),
-        ("retry after 0s", 0.0),
+        ("Rate limit exceeded. Upgrade your plan or please retry after 34s, resets at noon", 34.5),
+        ("Retry after 2s", 2.5),
+        ("retry after 2 s", 2.5),
+        ("RETRY AFTER 60S.", 60.5),
+        ("retry after 0s", 0.5),
         ("retry after 999999999s", 999_999_999.0),
-        ("retry after 2 seconds", 2.0),
+        ("retry after 2 seconds", 2.5),
         ("retry after 9999999999s", None),
         ("retry after -2s", None),
         ("retry after 2m", None),
@@ -125,7 +125,9 @@ def test_a_date_without_the_response_s_own_date_is_ignored(date: str | None) -> 
         ("", None),
     ],
 )
-def test_without_the_header_the_text_names_the_wait(said: str, seconds: float | None) -> None:
+def test_without_the_header_the_text_names_the_wait_rounded_down(
+    said: str, seconds: float | None
+) -> None:
     assert asked(None, said=said) == seconds
 
 
@@ -217,7 +219,7 @@ def test_each_response_has_its_own_wait(delete: Delete) -> None:
         DESTROYED,
     )
     delete(transport)
-    assert transport.sleeps == [5.0, 6.0, 3.0]
+    assert transport.sleeps == [5.0, 6.5, 3.0]
 
 
 @both_ways
