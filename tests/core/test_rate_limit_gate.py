@@ -1,0 +1,110 @@
+"""When a run may send the next request, after responses with status 429."""
+
+import pytest
+
+from firecrawl_interact.core import RetryPolicy
+from firecrawl_interact.core.pacing import RateLimitGate
+
+RETRY = RetryPolicy(first_pause=0.5, longest_pause=8)
+PAUSES = [1, 2, 4, 8, 8, 8]  # the policy's, if chance makes each as long as can be
+
+
+@pytest.fixture
+def gate() -> RateLimitGate:
+    return RateLimitGate(RETRY, lambda: 1.0)
+
+
+def accept(gate: RateLimitGate, *, at: float) -> None:
+    gate.note_accepted(gate.note_sent(at))
+
+
+def limit(
+    gate: RateLimitGate, *, at: float, retry_after: float | None, latency: float = 0.0
+) -> None:
+    number = gate.note_sent(at)
+    gate.note_limited(number, sent_at=at, now=at + latency, retry_after=retry_after)
+
+
+def limit_after_ten(gate: RateLimitGate) -> None:
+    """Accept ten requests, and then name a pause that ends a minute after the first of them."""
+    for second in range(10):
+        accept(gate, at=second)
+    limit(gate, at=10, retry_after=50)
+
+
+def test_nobody_waits_before_the_first_429(gate: RateLimitGate) -> None:
+    accept(gate, at=3)
+    assert gate.next_send_at == 3
+
+
+def test_the_pause_is_as_long_as_the_service_says(gate: RateLimitGate) -> None:
+    limit(gate, at=0, latency=1, retry_after=30)
+    assert gate.next_send_at == gate.paused_until == 31
+
+
+def test_the_pause_is_the_policys_if_the_service_names_none(gate: RateLimitGate) -> None:
+    limit(gate, at=0, retry_after=None)
+    assert gate.next_send_at == PAUSES[0]
+
+
+def test_after_the_first_pause_requests_keep_the_distance_of_those_accepted_so_far(
+    gate: RateLimitGate,
+) -> None:
+    limit_after_ten(gate)
+    gate.note_sent(60)
+    assert gate.next_send_at == 60 + 60 / 10
+
+
+def test_the_distance_halves_every_second_after_the_first_pause(gate: RateLimitGate) -> None:
+    limit_after_ten(gate)
+    gate.note_sent(63)
+    assert gate.next_send_at == 63 + 6 / 2**3
+
+
+def test_the_next_429_doubles_the_distance(gate: RateLimitGate) -> None:
+    limit_after_ten(gate)
+    accept(gate, at=60)
+    limit(gate, at=62, retry_after=10)
+    gate.note_sent(72)
+    assert gate.next_send_at == 72 + 2 * 6 / 2**2
+
+
+def test_a_later_distance_halves_more_slowly(gate: RateLimitGate) -> None:
+    limit_after_ten(gate)
+    accept(gate, at=60)
+    limit(gate, at=60, retry_after=10)
+    gate.note_sent(78)
+    assert gate.next_send_at == 78 + 2 * 6 / 2
+
+
+def test_a_429_for_a_request_sent_before_the_pause_only_lengthens_it(gate: RateLimitGate) -> None:
+    numbers = [gate.note_sent(0) for _ in range(4)]
+    ends = []
+    for number, retry_after in zip(numbers, [30, 10, 40, None], strict=True):
+        gate.note_limited(number, sent_at=0, now=number, retry_after=retry_after)
+        ends.append(gate.next_send_at)
+    assert ends == [31, 31, 43, 43]
+
+
+def test_pauses_that_are_too_short_grow_as_the_policys_do(gate: RateLimitGate) -> None:
+    lengths = []
+    for _ in PAUSES:
+        sent_at = max(0, gate.next_send_at)
+        limit(gate, at=sent_at, retry_after=None)
+        lengths.append(gate.paused_until - sent_at)
+    assert lengths == PAUSES
+
+
+def test_requests_go_one_by_one_after_a_pause_that_was_too_short(gate: RateLimitGate) -> None:
+    limit(gate, at=0, retry_after=1)
+    limit(gate, at=1, latency=0.5, retry_after=0)
+    number = gate.note_sent(3.5)
+    assert gate.next_send_at == 3.5 + 2 * 0.5
+    gate.note_accepted(number)
+    assert gate.next_send_at == 3.5
+
+
+def test_to_ask_the_gate_changes_nothing(gate: RateLimitGate) -> None:
+    limit_after_ten(gate)
+    gate.note_sent(60)
+    assert len({gate.next_send_at for _ in range(3)}) == 1

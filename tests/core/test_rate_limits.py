@@ -1,0 +1,79 @@
+"""How near a run comes to the shortest time that a rate limit allows, whatever its kind."""
+
+from collections.abc import Callable
+
+import pytest
+
+from .limiters import (
+    NO_WAIT,
+    RIGHT_WAITS,
+    WRONG_WAITS,
+    FixedWindow,
+    Limiter,
+    Load,
+    NamedWait,
+    SlidingWindow,
+    TokenBucket,
+    run,
+    shortest_time,
+)
+
+LIMITERS: dict[str, Callable[[int], Limiter]] = {
+    "fixed window": FixedWindow,
+    "aligned window": lambda limit: FixedWindow(limit, second=40),
+    "sliding window": SlidingWindow,
+    "bucket with bursts": lambda limit: TokenBucket(limit, burst=limit),
+}
+
+
+def times_the_shortest(limiter: Callable[[], Limiter], wait: NamedWait, concurrency: int) -> float:
+    load = Load(sessions=250, concurrency=concurrency, latency=0.2)
+    return run(limiter(), load, wait).seconds / shortest_time(limiter(), load)
+
+
+def each(named: dict[str, NamedWait]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("wait", named.values(), ids=named.keys())
+
+
+each_limiter = pytest.mark.parametrize("limiter", LIMITERS.values(), ids=LIMITERS.keys())
+each_limit = pytest.mark.parametrize("limit", [10, 100])
+each_concurrency = pytest.mark.parametrize("concurrency", [8, 64])
+
+
+@each_limiter
+@each_limit
+@each_concurrency
+@each(RIGHT_WAITS)
+def test_a_run_loses_little_time_if_the_service_names_the_right_wait(
+    limiter: Callable[[int], Limiter], limit: int, concurrency: int, wait: NamedWait
+) -> None:
+    assert times_the_shortest(lambda: limiter(limit), wait, concurrency) <= 1.15
+
+
+@each_limiter
+@each_limit
+@each_concurrency
+@each(WRONG_WAITS)
+def test_a_run_bears_too_short_a_wait(
+    limiter: Callable[[int], Limiter], limit: int, concurrency: int, wait: NamedWait
+) -> None:
+    assert times_the_shortest(lambda: limiter(limit), wait, concurrency) <= 1.5
+
+
+@each_limiter
+@each_limit
+@each_concurrency
+@each(NO_WAIT)
+def test_a_run_bears_it_if_the_service_names_no_wait(
+    limiter: Callable[[int], Limiter], limit: int, concurrency: int, wait: NamedWait
+) -> None:
+    assert times_the_shortest(lambda: limiter(limit), wait, concurrency) <= 1.3
+
+
+@each_limit
+@each_concurrency
+@each(RIGHT_WAITS | WRONG_WAITS | NO_WAIT)
+def test_a_run_finds_the_pace_of_a_limiter_that_wants_requests_evenly_spaced(
+    limit: int, concurrency: int, wait: NamedWait
+) -> None:
+    assert times_the_shortest(lambda: TokenBucket(limit, burst=1), wait, concurrency) <= 2.5
