@@ -30,7 +30,7 @@ coverage: $(VENV)/.test
 	@$(BIN)/python -m coverage report
 
 benchmark: $(VENV)/.test
-	@$(BIN)/python tests/benchmarks
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks
 
 docs: $(VENV)/.docs
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning --builder html docs docs/_build

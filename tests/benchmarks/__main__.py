@@ -4,6 +4,7 @@ import sys
 
 import many_sessions
 import one_session
+import rate_limits
 import start
 
 FIGURES = [
@@ -15,6 +16,7 @@ FIGURES = [
     many_sessions.a_million_ids,
     many_sessions.rate_limit,
     many_sessions.outage,
+    rate_limits.to_the_shortest_time,
     start.of_the_core,
     start.with_urllib3,
     start.of_the_command,
