@@ -1,5 +1,6 @@
 """The pure core: one use case, its port, its outcomes. No socket, clock or environment."""
 
+from .async_deletions import AsyncDeletions
 from .delete_many_sessions import (
     AsyncDeleteManySessions,
     AsyncSessionIds,
@@ -7,7 +8,7 @@ from .delete_many_sessions import (
     SessionIds,
 )
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .deletions import AsyncDeletions, Deletions
+from .deletions import Deletions
 from .errors import (
     BadRequestError,
     DeleteSessionError,

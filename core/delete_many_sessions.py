@@ -10,8 +10,9 @@ from collections.abc import AsyncIterable, Collection, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from .arguments import check_count, check_seconds
+from .async_deletions import AsyncDeletions
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .deletions import AsyncDeletions, Deletions
+from .deletions import Deletions
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

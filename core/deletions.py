@@ -6,8 +6,7 @@ send and when.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -16,20 +15,21 @@ from .logger import logger
 from .scheduler import Job, Scheduler
 
 if TYPE_CHECKING:
-    import asyncio
     import uuid
     from concurrent.futures import Executor, Future
 
-    from .delete_session import AsyncDeleteSession, DeleteSession
+    from .delete_session import DeleteSession
     from .errors import Outcome
     from .pacing import Pause
     from .transport import Response
 
-_LONGEST_SLEEP = 1.0
+LONGEST_SLEEP = 1.0
 """In seconds, so that `stop` takes effect while everything waits."""
+_LAST_ID_WAIT = 0.1
+"""In seconds, for an id that is being read when a run ends: once it is read, it is taken."""
 
 
-class _Run:
+class Run:
     """What can be asked of a run, awaited or not."""
 
     def __init__(self, scheduler: Scheduler) -> None:
@@ -44,18 +44,10 @@ class _Run:
         """What holds the whole run back now: the rate limit, or an outage. None: nothing does."""
         return self._scheduler.pause
 
-    def _next_outcome(self, end: type[Exception]) -> Outcome | None:
-        """Return an outcome, or None if one must be waited for.
-
-        Raises:
-            Exception: at the end of the run: what ended it early, once, and then `end`.
-        """
-        if self._scheduler.outcomes:
-            return self._scheduler.outcomes.popleft()
-        if not self._scheduler.is_finished:
-            return None
+    def _end(self, end: type[Exception]) -> Exception | type[Exception]:
+        """Return what the iteration raises at its end: what ended the run early, and then `end`."""
         failure, self._scheduler.failure = self._scheduler.failure, None
-        raise failure or end
+        return failure or end
 
     def __del__(self) -> None:
         if self._scheduler.is_stopped or self._scheduler.is_finished:
@@ -70,7 +62,7 @@ class _Run:
         warnings.warn(f"{self!r} was {what}", RuntimeWarning, stacklevel=2, source=self)
 
 
-class Deletions(_Run, Iterator["Outcome"]):
+class Deletions(Run, Iterator["Outcome"]):
     """The outcomes of one run of `DeleteManySessions`, as they end: one for each id taken.
 
     Use it in a `with` block. Leaving the block, however it ends, sends nothing new and waits for
@@ -108,16 +100,12 @@ class Deletions(_Run, Iterator["Outcome"]):
     def __next__(self) -> Outcome:
         self._has_begun = True
         try:
-            while (outcome := self._next_outcome(StopIteration)) is None:
-                self._take_turn()
+            return self._next_outcome()
         except Exception:
-            if self._scheduler.is_finished:
-                self._release_threads()
             raise
         except BaseException:
             self.close()
             raise
-        return outcome
 
     def stop(self) -> None:
         """Send nothing new. The iteration goes on with the outcomes of the ids that were taken.
@@ -131,6 +119,7 @@ class Deletions(_Run, Iterator["Outcome"]):
     def close(self) -> None:
         """Leave the run, as the end of its `with` block does. The outcomes stay."""
         self.stop()
+        self._admit_next_id(timeout=_LAST_ID_WAIT)
         self._scheduler.end_all_that_wait()
         for future in self._in_flight:
             future.cancel()
@@ -156,15 +145,25 @@ class Deletions(_Run, Iterator["Outcome"]):
         self._scheduler.is_stopped = True
         self._release_threads()
 
+    def _next_outcome(self) -> Outcome:
+        self._admit_next_id(timeout=0)
+        while not self._scheduler.outcomes:
+            if not self._scheduler.is_finished:
+                self._take_turn()
+                self._admit_next_id(timeout=0)
+            elif self._next_id is None:
+                self._release_threads()
+                raise self._end(StopIteration)
+            else:
+                self._admit_next_id(timeout=_LAST_ID_WAIT)
+                self._release_next_id()
+        return self._scheduler.outcomes.popleft()
+
     def _take_turn(self) -> None:
         """Settle, send, take an id or wait: only one of the last two."""
         self._settle(timeout=0)
         self._send()
         if self._scheduler.outcomes:
-            return
-        if self._next_id is not None and self._next_id.done():
-            self._scheduler.admit(self._next_id.result)
-            self._next_id = None
             return
         if self._next_id is None and self._scheduler.has_room():
             if self._reader is None:
@@ -177,7 +176,19 @@ class Deletions(_Run, Iterator["Outcome"]):
         if self._in_flight or self._next_id is not None:
             self._settle(timeout=due_in)
         elif due_in:
-            self._transport.sleep(min(due_in, _LONGEST_SLEEP))
+            self._transport.sleep(min(due_in, LONGEST_SLEEP))
+
+    def _admit_next_id(self, *, timeout: float) -> None:
+        """Take the id that is read ahead, if it comes within so many seconds."""
+        if self._next_id is None:
+            return
+        if timeout and not self._next_id.done():
+            from concurrent.futures import wait  # noqa: PLC0415
+
+            wait([self._next_id], timeout=timeout)
+        if self._next_id.done():
+            self._scheduler.admit(self._next_id.result)
+            self._next_id = None
 
     def _settle(self, *, timeout: float | None) -> None:
         """Wait until something happens, and settle all requests that have ended."""
@@ -218,180 +229,12 @@ class Deletions(_Run, Iterator["Outcome"]):
             self._executor.shutdown()
         if self._reader is not None:
             self._reader.shutdown()
+        self._release_next_id()
+
+    def _release_next_id(self) -> None:
         if self._next_id is not None:
             self._next_id.add_done_callback(_warn_of_id)
             self._next_id = None
-
-
-class AsyncDeletions(_Run, AsyncIterator["Outcome"]):
-    """The outcomes of one run of `AsyncDeleteManySessions`: `Deletions`, awaited.
-
-    Use it in an `async with` block. A cancellation leaves the run as the end of the block does,
-    and is raised when what was in flight has ended. What is in flight after `shutdown_timeout`
-    seconds is cancelled: it is an `UnreachableError` whose fate is unknown.
-    """
-
-    def __init__(
-        self,
-        delete_session: AsyncDeleteSession,
-        session_ids: Iterator[str | uuid.UUID] | AsyncIterator[str | uuid.UUID],
-        *,
-        concurrency: int,
-        shutdown_timeout: float | None,
-    ) -> None:
-        import asyncio  # noqa: PLC0415 - the core is for all, this class for asyncio
-
-        super().__init__(Scheduler(delete_session, concurrency))
-        self._transport = delete_session.transport
-        self._shutdown_timeout = shutdown_timeout
-        self._ids = session_ids
-        self._next_id: asyncio.Future[str | uuid.UUID] | None = None
-        self._nap: asyncio.Future[None] | None = None
-        self._in_flight: dict[asyncio.Future[Response], Job] = {}
-        self._ended: deque[asyncio.Future[Response]] = deque()
-        self._wake = wake = asyncio.Event()
-        # It must not hold the run, which warns when nobody holds it any more.
-        self._rouse: Callable[[object], None] = lambda _: wake.set()
-
-    async def __anext__(self) -> Outcome:
-        _require_asyncio()
-        self._has_begun = True
-        try:
-            while (outcome := self._next_outcome(StopAsyncIteration)) is None:
-                await self._take_turn()
-        except Exception:
-            raise
-        except BaseException:
-            await self.aclose()
-            raise
-        return outcome
-
-    def stop(self) -> None:
-        """As `Deletions.stop`, from the event loop's own thread."""
-        self._scheduler.is_stopped = True
-        self._wake.set()
-
-    async def aclose(self) -> None:
-        """Leave the run, as the end of its `async with` block does. The outcomes stay."""
-        import asyncio  # noqa: PLC0415
-
-        self.stop()
-        self._scheduler.end_all_that_wait()
-        await _finish(asyncio.ensure_future(self._leave()))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
-
-    async def _take_turn(self) -> None:
-        """Settle, send, take an id or wait: only one of the last two."""
-        import asyncio  # noqa: PLC0415
-
-        self._wake.clear()
-        self._settle()
-        self._send()
-        if self._scheduler.outcomes:
-            return
-        if self._next_id is not None and self._next_id.done():
-            self._scheduler.admit(self._next_id.result)
-            self._next_id = None
-            return
-        if self._next_id is None and self._scheduler.has_room():
-            if isinstance(self._ids, Iterator):  # It comes at once: a task would cost for nothing.
-                self._scheduler.admit(partial(next, self._ids))
-                if self._scheduler.outcomes:  # A bad id ends at once: others shall have a turn.
-                    await asyncio.sleep(0)
-                return
-            self._next_id = asyncio.ensure_future(anext(self._ids))
-            self._next_id.add_done_callback(self._rouse)
-        await self._wait(self._scheduler.due_in())
-
-    async def _wait(self, seconds: float | None) -> None:
-        """Wait until something happens, or for so many seconds of the transport's time."""
-        import asyncio  # noqa: PLC0415
-
-        if seconds is not None:
-            self._nap = asyncio.ensure_future(self._transport.sleep(seconds))
-            self._nap.add_done_callback(self._rouse)
-        await self._wake.wait()
-        if self._nap is not None:
-            self._nap.remove_done_callback(self._rouse)
-            if self._nap.done():
-                self._nap.result()
-            self._nap.cancel()
-            self._nap = None
-
-    def _settle(self) -> None:
-        while self._ended:
-            task = self._ended[0]
-            self._scheduler.settle(self._in_flight[task], task.result)
-            del self._in_flight[task]
-            self._ended.popleft()
-
-    def _send(self) -> None:
-        import asyncio  # noqa: PLC0415
-
-        ended, wake = self._ended, self._wake
-
-        def note(task: asyncio.Future[Response]) -> None:
-            ended.append(task)
-            wake.set()
-
-        for job in self._scheduler.sends():
-            arguments = self._scheduler.arguments(job)
-            task = asyncio.ensure_future(self._transport.send(*arguments))
-            self._in_flight[task] = job
-            task.add_done_callback(note)
-
-    async def _leave(self) -> None:
-        import asyncio  # noqa: PLC0415
-
-        for waiting in (self._next_id, self._nap):
-            if waiting is not None:
-                waiting.cancel()
-                await asyncio.wait([waiting])
-        if self._next_id is not None and not self._next_id.cancelled():
-            self._scheduler.admit(self._next_id.result)
-        self._next_id = self._nap = None
-        if self._in_flight:
-            _, unfinished = await asyncio.wait(self._in_flight, timeout=self._shutdown_timeout)
-            for task in unfinished:
-                task.cancel()
-                self._scheduler.abandon(self._in_flight.pop(task))
-            if unfinished:
-                await asyncio.wait(unfinished, timeout=_LONGEST_SLEEP)
-        self._ended = deque(task for task in self._ended if task in self._in_flight)
-        self._settle()
-        self._scheduler.end_all_that_wait()
-
-
-async def _finish(task: asyncio.Future[None]) -> None:
-    """Await a task to its end, however often this is cancelled meanwhile."""
-    import asyncio  # noqa: PLC0415
-
-    cancellation = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancellation = error
-    task.result()
-    if cancellation is not None:
-        raise cancellation
-
-
-def _require_asyncio() -> None:
-    import asyncio  # noqa: PLC0415
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        raise RuntimeError(
-            "AsyncDeleteManySessions needs asyncio's event loop. Under another event loop, call"
-            " AsyncDeleteSession for each session."
-        ) from None
 
 
 def _warn_of_id(future: Future[str | uuid.UUID]) -> None:

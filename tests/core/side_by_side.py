@@ -294,6 +294,10 @@ def after(seconds: float, response: Response = DESTROYED) -> Callable[[str], Awa
 
 
 def library_threads() -> list[threading.Thread]:
-    return [
+    """The threads of runs, but for those that are about to end."""
+    threads = [
         thread for thread in threading.enumerate() if thread.name.startswith("firecrawl_interact")
     ]
+    for thread in threads:
+        thread.join(timeout=0.5)
+    return [thread for thread in threads if thread.is_alive()]

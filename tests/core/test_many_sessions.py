@@ -36,16 +36,12 @@ from firecrawl_interact.core import (
     AsyncDeleteSession,
     DeleteManySessions,
     DeleteSession,
-    DeleteSessionError,
     DeletionReceipt,
     ForbiddenError,
     InvalidSessionIdError,
-    RateLimitError,
     Request,
     Response,
     RetryPolicy,
-    ServiceUnavailableError,
-    SessionFate,
     SessionNotFoundError,
     UnreachableError,
 )
@@ -73,6 +69,9 @@ from .side_by_side import (
     open_sessions,
     unchecked,
 )
+
+# Some tests leave a run half-way, and look at what that does.
+pytestmark = pytest.mark.filterwarnings("ignore:<.*Deletions:RuntimeWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -661,44 +660,12 @@ def test_after_a_pause_the_refused_one_goes_first(delete_many: DeleteMany) -> No
 
 
 @both_ways
-def test_a_wait_for_the_rate_limit_is_no_try(delete_many: DeleteMany) -> None:
-    service = FakeService(rate_limit=3)
-    result = delete_many(service, open_sessions(service, 20))
-    assert len(result.record.refused) > 2
-    assert {receipt.attempts for receipt in result.receipts} == {1}
-
-
-@both_ways
 def test_waits_for_the_rate_limit_do_not_use_up_the_deadline(delete_many: DeleteMany) -> None:
     service = FakeService(rate_limit=3)
     retry = RetryPolicy(max_attempts=1, deadline=61)
     result = delete_many(service, open_sessions(service, 20), retry=retry)
     assert len(result.receipts) == 20
     assert service.monotonic() >= 6 * 60
-
-
-@both_ways
-def test_a_wait_that_is_longer_than_the_deadline_is_the_refused_ones_error(
-    delete_many: DeleteMany,
-) -> None:
-    service = FakeService(rate_limit=10)
-    mine = open_sessions(service, 12)
-    result = delete_many(service, mine, concurrency=1, retry=RetryPolicy(deadline=30))
-    error = result.errors[0]
-    assert isinstance(error, RateLimitError)
-    assert (error.session_id, error.session_fate) == (mine[10], UNTOUCHED)
-    assert (error.retry_after, error.attempts) == (60, 1)
-
-
-@both_ways
-def test_a_wait_that_is_longer_than_the_deadline_holds_nobody_up_for_so_long(
-    delete_many: DeleteMany,
-) -> None:
-    service = FakeService()
-    mine = open_sessions(service, 2)
-    service.queue(Reply(429, b"", {"Retry-After": "3600"}))
-    delete_many(service, mine, concurrency=1)
-    assert service.monotonic() <= 240, "not an hour"
 
 
 def test_waits_that_the_service_rounds_cost_hardly_more_requests() -> None:
@@ -742,79 +709,6 @@ def test_a_pause_is_waited_for_and_not_passed_by_looking_at_the_clock() -> None:
     virtual_time.run(main())
 
 
-@both_ways
-def test_refusals_without_an_end_end(delete_many: DeleteMany) -> None:
-    service = FakeService(rate_limit=0)
-    mine = open_sessions(service, 5)
-    result = delete_many(service, mine)
-    assert {error.session_id for error in result.errors} == set(mine)
-    assert all(type(error) is RateLimitError for error in result.errors)
-    assert all(error.session_fate is UNTOUCHED for error in result.errors)
-    assert len(service.requests) <= 8 + 10 + 5 * 4
-    assert service.monotonic() < 40 * 60
-
-
-@both_ways
-def test_refusals_without_a_hint_or_an_end_end(delete_many: DeleteMany) -> None:
-    service = FakeService()
-    mine = open_sessions(service, 5)
-    service.queue(*[Reply(429)] * 1_000)
-    result = delete_many(service, mine)
-    assert {error.session_id for error in result.errors} == set(mine)
-    assert all(type(error) is RateLimitError for error in result.errors)
-    assert len(service.requests) <= 8 + 10 * 8 + 5 * 4
-
-
-@both_ways
-def test_refusals_without_a_hint_are_waited_for_all_the_same(delete_many: DeleteMany) -> None:
-    service = FakeService()
-    mine = open_sessions(service, 5)
-    service.queue(*[Reply(429)] * 3)
-    result = delete_many(service, mine, concurrency=1)
-    assert [receipt.attempts for receipt in result.receipts] == [1] * 5
-    assert service.monotonic() == pytest.approx(0.75 + 1.5 + 3)
-
-
-@both_ways
-def test_the_header_says_how_long_the_pause_is(delete_many: DeleteMany) -> None:
-    service = FakeService()
-    mine = open_sessions(service, 3)
-    service.queue(Reply(429, b"", {"Retry-After": "7"}))
-    result = delete_many(service, mine, concurrency=1)
-    assert len(result.receipts) == 3
-    assert service.monotonic() == 7.5, "it may have been rounded down"
-
-
-@both_ways
-def test_a_pause_of_no_seconds_is_a_short_one(delete_many: DeleteMany) -> None:
-    service = FakeService()
-    mine = open_sessions(service, 3)
-    service.queue(*[Reply(429, b"", {"Retry-After": "0"})] * 3)
-    result = delete_many(service, mine, concurrency=1)
-    assert len(result.receipts) == 3
-    assert service.monotonic() == 1.5
-
-
-@both_ways
-def test_an_id_that_is_refused_for_ever_does_not_hold_up_the_others_for_ever(
-    delete_many: DeleteMany,
-) -> None:
-    class Unfair(FakeService):
-        def respond(
-            self, request: Request
-        ) -> TimedResponse | NoConnection | NoResponse | LostResponse:
-            if id_of(request) == "refused":
-                return TimedResponse(Response(429, {"retry-after": "10"}, b""))
-            return super().respond(request)
-
-    service = Unfair()
-    mine = open_sessions(service, 100)
-    result = delete_many(service, [*mine[:50], "refused", *mine[50:]])
-    assert len(result.receipts) == 100
-    (error,) = result.errors
-    assert isinstance(error, RateLimitError)
-
-
 # A service that is down
 
 
@@ -829,30 +723,6 @@ class Down(FakeService):
     def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
         self.count += 1
         return self._fault
-
-
-@both_ways
-@pytest.mark.parametrize(
-    ("fault", "most", "kind", "fate"),
-    [
-        (TimedResponse(Response(503, {}, b"")), 1_020, ServiceUnavailableError, UNKNOWN),
-        (NoConnection(), 1_020, UnreachableError, UNTOUCHED),
-        (NoResponse(), 1_010, UnreachableError, UNKNOWN),
-    ],
-    ids=["unavailable", "unreachable", "silent"],
-)
-def test_an_outage_costs_little_more_than_one_request_a_session(
-    fault: TimedResponse | NoConnection | NoResponse,
-    most: int,
-    kind: type[DeleteSessionError],
-    fate: SessionFate,
-    delete_many: DeleteMany,
-) -> None:
-    service = Down(fault)
-    result = delete_many(service, [str(number) for number in range(1_000)])
-    assert service.count <= most
-    assert len({error.session_id for error in result.errors}) == 1_000
-    assert {(type(error), error.session_fate) for error in result.errors} == {(kind, fate)}
 
 
 class NowAndThen(FakeService):
@@ -881,17 +751,17 @@ def test_a_service_that_fails_now_and_then_is_asked_again_each_time(
 
 def test_by_default_threads_carry_the_requests_as_many_as_may_be_in_flight() -> None:
     together = threading.Barrier(3)
-    names: set[str] = set()
+    threads: set[threading.Thread] = set()
 
     def answer(session_id: str) -> Response:
-        names.add(threading.current_thread().name)
+        threads.add(threading.current_thread())
         together.wait(10)
         return DESTROYED
 
     outcomes = list(many(FunctionTransport(answer), concurrency=3)(iter("abcdef")))
     assert len(outcomes) == 6
-    assert len(names) == 3
-    assert all(name.startswith("firecrawl_interact") for name in names)
+    assert len(threads) == 3
+    assert all(thread.name == "firecrawl_interact" and thread.daemon for thread in threads)
 
 
 def test_a_given_executor_carries_the_requests_and_stays_open() -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from firecrawl_interact.core import (
     DeleteManySessions,
     DeleteSession,
     DeletionReceipt,
+    OutageError,
     Request,
     Response,
     RetryPolicy,
@@ -37,7 +39,11 @@ from .scripted_transport import (
     page,
     response,
 )
-from .side_by_side import InlineExecutor, Outcome
+from .side_by_side import InlineExecutor, Outcome, library_threads
+
+# Some tests leave a run half-way, and look at what that does.
+pytestmark = pytest.mark.filterwarnings("ignore:<.*Deletions:RuntimeWarning")
+
 
 RETRY = RetryPolicy(deadline=100)
 
@@ -209,8 +215,7 @@ class World:
             for sent in self.sent
             if any(began < sent[0] < ended for began, ended in self.pauses)
         ], "sent during a pause"
-        if not self.left:
-            assert Counter(outcome.session_id for outcome in self.outcomes) == Counter(self.taken)
+        assert Counter(outcome.session_id for outcome in self.outcomes) == Counter(self.taken)
         for outcome in self.outcomes:
             if isinstance(outcome, DeletionReceipt):
                 assert outcome.session_id in self.destroyed
@@ -218,11 +223,13 @@ class World:
                 assert isinstance(outcome, SessionNotFoundError)
             elif outcome.session_fate is SessionFate.UNTOUCHED:
                 assert outcome.session_id not in self.perhaps_reached
-            assert 0 <= getattr(outcome, "attempts", 0) <= RETRY.max_attempts
+            assert 0 <= outcome.attempts <= len(self.sent)
         if isinstance(raised, RuntimeError):
             assert isinstance(raised.__cause__, ValueError)
+        elif isinstance(raised, IdsError):
+            assert self.plan.ids_fail
         else:
-            assert raised is None or (self.plan.ids_fail and isinstance(raised, IdsError))
+            assert raised is None or isinstance(raised, OutageError)
 
 
 def copied(error: Exception) -> Exception:
@@ -301,6 +308,8 @@ def awaited(plan: Plan, *, plain: bool, busy: list[float], stop_at: float | None
                 if not world.receive(outcome):
                     await deletions.aclose()
                     world.left = True
+                    async for rest in deletions:
+                        world.outcomes.append(rest)
                     break
                 await asyncio.sleep(next(pauses, 0.0))
         except Exception as error:
@@ -337,18 +346,25 @@ def test_a_run_that_is_cancelled_ends_what_is_in_flight_and_sends_nothing_new(
         )
         delete_many_sessions = AsyncDeleteManySessions(delete_session, concurrency=plan.concurrency)
 
+        ids = plain_ids(world) if plain else asynchronous_ids(world)
+        deletions = delete_many_sessions(ids)
+
         async def consume() -> None:
-            async for outcome in delete_many_sessions(
-                plain_ids(world) if plain else asynchronous_ids(world)
-            ):
+            async for outcome in deletions:
                 world.receive(outcome)
 
         consumer = asyncio.ensure_future(consume())
         asyncio.get_running_loop().call_at(cancelled_at, consumer.cancel)
         await asyncio.wait([consumer])
         world.left = True
+        raised = None if consumer.cancelled() else consumer.exception()
+        try:
+            async for outcome in deletions:
+                world.outcomes.append(outcome)
+        except Exception as error:
+            raised = error
         await asyncio.sleep(1_000)
-        world.check(None if consumer.cancelled() else consumer.exception())
+        world.check(raised)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     virtual_time.run(main())
@@ -401,6 +417,7 @@ def blocking(plan: Plan, executor: Executor | None) -> None:
             if not world.receive(outcome):
                 deletions.close()
                 world.left = True
+                world.outcomes.extend(deletions)
                 break
     except Exception as error:
         raised = error
@@ -414,6 +431,5 @@ def test_every_run_ends_with_one_true_outcome_for_each_id(plan: Plan) -> None:
 
 @given(plans)
 def test_every_run_over_threads_ends_with_one_true_outcome_for_each_id(plan: Plan) -> None:
-    before = threading.active_count()
     blocking(plan, None)
-    assert threading.active_count() == before
+    assert not library_threads()

@@ -8,7 +8,6 @@ import threading
 from collections.abc import (
     AsyncGenerator,
     Callable,
-    Generator,
     Iterator,
 )
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +34,7 @@ from firecrawl_interact.core import (
 from . import virtual_time
 from .scripted_transport import DESTROYED, UNAVAILABLE
 from .side_by_side import (
+    GONE,
     KEY,
     UNTOUCHED,
     AsyncFunctionTransport,
@@ -48,6 +48,10 @@ from .side_by_side import (
     many_awaited,
     open_sessions,
 )
+
+# Some tests leave a run half-way, and look at what that does.
+pytestmark = pytest.mark.filterwarnings("ignore:<.*Deletions:RuntimeWarning")
+
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -94,7 +98,7 @@ def test_stop_lets_what_is_in_flight_and_awaited_end_with_its_outcome() -> None:
 
 def test_stop_ends_who_waits_with_what_the_last_try_met() -> None:
     transport = FunctionTransport(lambda _: UNAVAILABLE, lambda: deletions.stop())  # noqa: PLW0108 - not yet there
-    deletions = many(transport, concurrency=1)(Ids())
+    deletions = many(transport, concurrency=1)(["a"])
     (outcome,) = deletions
     assert isinstance(outcome, ServiceUnavailableError)
     assert outcome.attempts == 1
@@ -123,13 +127,6 @@ def test_stop_ends_the_refused_with_the_refusal() -> None:
     assert len(receipts) == 1
     assert isinstance(error, RateLimitError)
     assert (error.session_fate, error.attempts) == (UNTOUCHED, 1)
-
-
-def test_stop_ends_who_was_not_tried_as_untouched() -> None:
-    receipts, error = stopped_in_a_pause(at=150)  # a pause that no refusal began
-    assert len(receipts) == 3
-    assert isinstance(error, UnreachableError)
-    assert (error.session_fate, error.attempts) == (UNTOUCHED, 0)
 
 
 def test_stop_is_heard_within_a_second_of_a_pause() -> None:
@@ -322,38 +319,6 @@ def test_stop_does_no_harm_twice_or_after_the_end() -> None:
     assert list(deletions) == []
 
 
-def test_the_pause_tells_the_seconds_that_are_left() -> None:
-    pauses: list[float] = []
-    refusal = Response(429, {"retry-after": "3"}, b"")
-    answers = iter([refusal, DESTROYED])
-    transport = FunctionTransport(lambda _: next(answers), lambda: pauses.append(deletions.pause))
-    deletions = many(transport, concurrency=1)(["a"])
-    assert deletions.pause == 0
-    list(deletions)
-    assert pauses[:3] == [2.5, 1.5, 0.5]
-    assert deletions.pause == 0
-
-
-def test_the_awaited_pause_tells_the_seconds_that_are_left() -> None:
-    pauses: list[float] = []
-    refusal = Response(429, {"retry-after": "3"}, b"")
-    answers = iter([refusal, DESTROYED])
-
-    async def answer(session_id: str) -> Response:
-        return next(answers)
-
-    async def main() -> None:
-        deletions = many_awaited(AsyncFunctionTransport(answer), concurrency=1)(["a"])
-        assert deletions.pause == 0
-        for second in (1, 2, 3):
-            asyncio.get_running_loop().call_at(second, lambda: pauses.append(deletions.pause))
-        await listed(deletions)
-        assert pauses == [2.5, 1.5, 0.5]
-        assert deletions.pause == 0
-
-    virtual_time.run(main())
-
-
 # Left early
 
 
@@ -376,7 +341,7 @@ class InFlight:
         threading.Thread(target=self._released.set).start()
 
 
-def test_closing_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
+def test_closing_waits_for_what_is_in_flight_and_keeps_its_outcomes() -> None:
     in_flight = InFlight()
     transport = FunctionTransport(in_flight.answer)
     deletions = many(transport, concurrency=4)(Ids())
@@ -384,7 +349,7 @@ def test_closing_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
     in_flight.release_soon()
     deletions.close()
     assert sorted(in_flight.ended) == sorted(transport.sent) == ["0", "1", "2", "3"]
-    assert list(deletions) == []
+    assert {outcome.session_id for outcome in deletions} == {"1", "2", "3"}
     assert not library_threads()
 
 
@@ -415,7 +380,8 @@ def test_dropping_the_iterator_waits_for_what_is_in_flight_and_sends_nothing_new
 
 
 def test_leaving_early_takes_back_what_the_executor_has_not_begun_and_leaves_it_open() -> None:
-    all_taken, third_begun, taken_back = (threading.Event() for _ in range(3))
+    all_submitted, third_begun, taken_back = (threading.Event() for _ in range(3))
+    submitted: list[Future[Any]] = []
     ended: list[str] = []
 
     def notice(future: Future[Any]) -> None:
@@ -428,27 +394,27 @@ def test_leaving_early_takes_back_what_the_executor_has_not_begun_and_leaves_it_
         ) -> Future[_T]:
             future = super().submit(function, *args, **kwargs)
             future.add_done_callback(notice)
+            submitted.append(future)
+            if len(submitted) == 4:
+                all_submitted.set()
             return future
-
-    def ids() -> Generator[str]:
-        yield from "012"
-        all_taken.set()
-        yield "3"
 
     def answer(session_id: str) -> Response:
         if session_id == "2":
             third_begun.set()
-        assert (all_taken if session_id == "0" else taken_back).wait(10)
+        assert (all_submitted if session_id == "0" else taken_back).wait(10)
         ended.append(session_id)
         return DESTROYED
 
     transport = FunctionTransport(answer)
     with Noticing(2) as executor:
-        deletions = many(transport, concurrency=4, executor=executor)(ids())
+        deletions = many(transport, concurrency=4, executor=executor)(["0", "1", "2", "3"])
         assert next(deletions).session_id == "0"
         assert third_begun.wait(10)
         deletions.close()
         assert sorted(ended) == sorted(transport.sent) == ["0", "1", "2"]
+        fates = {outcome.session_id: outcome.session_fate for outcome in deletions}
+        assert fates == {"1": GONE, "2": GONE, "3": UNTOUCHED}
         assert executor.submit(lambda: 5).result() == 5
 
 
@@ -486,7 +452,7 @@ def only_this_task_is_left() -> bool:
     return asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def test_closing_awaits_what_is_in_flight_and_sends_nothing_new() -> None:
+def test_closing_awaits_what_is_in_flight_and_keeps_its_outcomes() -> None:
     async def main() -> None:
         transport = AsyncFunctionTransport(soon_and_later)
         deletions = await begin_awaited(transport)
@@ -494,7 +460,7 @@ def test_closing_awaits_what_is_in_flight_and_sends_nothing_new() -> None:
         assert virtual_time.now() == 50
         assert sorted(transport.ended) == transport.sent == ["0", "1", "2", "3"]
         assert only_this_task_is_left()
-        assert await listed(deletions) == []
+        assert len(await listed(deletions)) == 3
 
     virtual_time.run(main())
 
@@ -568,23 +534,6 @@ def test_a_consumer_that_is_cancelled_in_a_pause_leaves_no_task_behind() -> None
         asyncio.get_running_loop().call_at(5, consumer.cancel)
         await asyncio.wait([consumer])
         assert virtual_time.now() == 5
-        assert only_this_task_is_left()
-
-    virtual_time.run(main())
-
-
-def test_a_second_cancellation_cancels_what_is_in_flight() -> None:
-    async def main() -> None:
-        transport = AsyncFunctionTransport(after(50))
-        consumer = asyncio.ensure_future(listed(many_awaited(transport, concurrency=4)(Ids())))
-        await asyncio.sleep(20)
-        consumer.cancel()
-        await asyncio.sleep(5)
-        consumer.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await consumer
-        assert virtual_time.now() == 25
-        assert transport.ended == []
         assert only_this_task_is_left()
 
     virtual_time.run(main())

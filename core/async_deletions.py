@@ -1,0 +1,207 @@
+"""One awaited run over many sessions: `deletions`, on asyncio's event loop."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from .deletions import LONGEST_SLEEP, Run
+from .scheduler import Job, Scheduler
+
+if TYPE_CHECKING:
+    import asyncio
+    import uuid
+
+    from .delete_session import AsyncDeleteSession
+    from .errors import Outcome
+    from .transport import Response
+
+
+class AsyncDeletions(Run, AsyncIterator["Outcome"]):
+    """The outcomes of one run of `AsyncDeleteManySessions`: `Deletions`, awaited.
+
+    Use it in an `async with` block. A cancellation leaves the run as the end of the block does,
+    and is raised when what was in flight has ended. What is in flight after `shutdown_timeout`
+    seconds is cancelled: it is an `UnreachableError` whose fate is unknown.
+    """
+
+    def __init__(
+        self,
+        delete_session: AsyncDeleteSession,
+        session_ids: Iterator[str | uuid.UUID] | AsyncIterator[str | uuid.UUID],
+        *,
+        concurrency: int,
+        shutdown_timeout: float | None,
+    ) -> None:
+        import asyncio  # noqa: PLC0415 - the core is for all, this class for asyncio
+
+        super().__init__(Scheduler(delete_session, concurrency))
+        self._transport = delete_session.transport
+        self._shutdown_timeout = shutdown_timeout
+        self._ids = session_ids
+        self._next_id: asyncio.Future[str | uuid.UUID] | None = None
+        self._nap: asyncio.Future[None] | None = None
+        self._in_flight: dict[asyncio.Future[Response], Job] = {}
+        self._landed: deque[asyncio.Future[Response]] = deque()
+        self._wake = wake = asyncio.Event()
+        # It must not hold the run, which warns when nobody holds it any more.
+        self._rouse: Callable[[object], None] = lambda _: wake.set()
+
+    async def __anext__(self) -> Outcome:
+        _require_asyncio()
+        self._has_begun = True
+        try:
+            return await self._next_outcome()
+        except Exception:
+            raise
+        except BaseException:
+            await self.aclose()
+            raise
+
+    def stop(self) -> None:
+        """As `Deletions.stop`, from the event loop's own thread."""
+        self._scheduler.is_stopped = True
+        self._wake.set()
+
+    async def aclose(self) -> None:
+        """Leave the run, as the end of its `async with` block does. The outcomes stay."""
+        import asyncio  # noqa: PLC0415
+
+        self.stop()
+        self._scheduler.end_all_that_wait()
+        await _finish(asyncio.ensure_future(self._leave()))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def _next_outcome(self) -> Outcome:
+        self._admit_next_id()
+        while not self._scheduler.outcomes:
+            if not self._scheduler.is_finished:
+                await self._take_turn()
+            elif self._next_id is None:
+                raise self._end(StopAsyncIteration)
+            else:
+                await self._cancel_what_waits()
+            self._admit_next_id()
+        return self._scheduler.outcomes.popleft()
+
+    async def _take_turn(self) -> None:
+        """Settle, send, take an id or wait: only one of the last two."""
+        import asyncio  # noqa: PLC0415
+
+        self._wake.clear()
+        self._settle()
+        self._send()
+        if self._scheduler.outcomes:
+            return
+        if self._next_id is None and self._scheduler.has_room():
+            if isinstance(self._ids, Iterator):  # It comes at once: a task would cost for nothing.
+                self._scheduler.admit(partial(next, self._ids))
+                if self._scheduler.outcomes:  # A bad id ends at once: others shall have a turn.
+                    await asyncio.sleep(0)
+                return
+            self._next_id = asyncio.ensure_future(anext(self._ids))
+            self._next_id.add_done_callback(self._rouse)
+        await self._wait(self._scheduler.due_in())
+
+    def _admit_next_id(self) -> None:
+        if self._next_id is not None and self._next_id.done():
+            self._scheduler.admit(self._next_id.result)
+            self._next_id = None
+
+    async def _wait(self, seconds: float | None) -> None:
+        """Wait until something happens, or for so many seconds of the transport's time."""
+        import asyncio  # noqa: PLC0415
+
+        if seconds is not None:
+            self._nap = asyncio.ensure_future(self._transport.sleep(seconds))
+            self._nap.add_done_callback(self._rouse)
+        await self._wake.wait()
+        if self._nap is not None:
+            self._nap.remove_done_callback(self._rouse)
+            if self._nap.done():
+                self._nap.result()
+            self._nap.cancel()
+            self._nap = None
+
+    def _settle(self) -> None:
+        while self._landed:
+            task = self._landed[0]
+            self._scheduler.settle(self._in_flight[task], task.result)
+            del self._in_flight[task]
+            self._landed.popleft()
+
+    def _send(self) -> None:
+        import asyncio  # noqa: PLC0415
+
+        landed, wake = self._landed, self._wake
+
+        def note(task: asyncio.Future[Response]) -> None:
+            landed.append(task)
+            wake.set()
+
+        for job in self._scheduler.sends():
+            arguments = self._scheduler.arguments(job)
+            task = asyncio.ensure_future(self._transport.send(*arguments))
+            self._in_flight[task] = job
+            task.add_done_callback(note)
+
+    async def _cancel_what_waits(self) -> None:
+        """Wait no longer for time to pass, nor for an id. One that is there already is taken."""
+        import asyncio  # noqa: PLC0415
+
+        for waiting in (self._next_id, self._nap):
+            if waiting is not None:
+                waiting.cancel()
+                await asyncio.wait([waiting])
+        if self._next_id is not None and not self._next_id.cancelled():
+            self._scheduler.admit(self._next_id.result)
+        self._next_id = self._nap = None
+
+    async def _leave(self) -> None:
+        import asyncio  # noqa: PLC0415
+
+        await self._cancel_what_waits()
+        if self._in_flight:
+            _, unfinished = await asyncio.wait(self._in_flight, timeout=self._shutdown_timeout)
+            for task in unfinished:
+                task.cancel()
+                self._scheduler.abandon(self._in_flight.pop(task))
+            if unfinished:
+                await asyncio.wait(unfinished, timeout=LONGEST_SLEEP)
+        self._landed = deque(task for task in self._landed if task in self._in_flight)
+        self._settle()
+        self._scheduler.end_all_that_wait()
+
+
+async def _finish(task: asyncio.Future[None]) -> None:
+    """Await a task to its end, however often this is cancelled meanwhile."""
+    import asyncio  # noqa: PLC0415
+
+    cancellation = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    task.result()
+    if cancellation is not None:
+        raise cancellation
+
+
+def _require_asyncio() -> None:
+    import asyncio  # noqa: PLC0415
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "AsyncDeleteManySessions needs asyncio's event loop. Under another event loop, call"
+            " AsyncDeleteSession for each session."
+        ) from None
