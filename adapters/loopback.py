@@ -43,6 +43,10 @@ class LoopbackService:
         self._server: _Server | None = None
         self._ending = contextlib.ExitStack()
 
+    def __repr__(self) -> str:
+        place = "not running" if self._server is None else f"at {self.api_url}"
+        return f"<LoopbackService {place}: {self._service!r}>"
+
     @property
     def api_url(self) -> str:
         """Where it is, such as `http://127.0.0.1:49152`.

@@ -7,7 +7,6 @@ The rules are those of the service's source (github.com/firecrawl/firecrawl, `ap
 import math
 import re
 import threading
-import unicodedata
 import uuid
 from collections import deque
 from collections.abc import Iterable
@@ -17,7 +16,9 @@ from urllib.parse import unquote
 
 import msgspec
 
+from firecrawl_interact.core.errors import InvalidSessionIdError
 from firecrawl_interact.core.transport import Request, Response
+from firecrawl_interact.core.wire import checked_session_id
 
 from .clock import FakeClock
 from .faults import (
@@ -36,6 +37,7 @@ from .responses import (
     seconds_since_1970,
     unauthorized,
 )
+from .session import Session
 
 _ROUTE = re.compile(r"/v2/(?:interact|browser)/([^/]+)")
 
@@ -45,13 +47,6 @@ class TimedResponse(msgspec.Struct, frozen=True):
 
     response: Response
     seconds_per_byte: float = 0.0
-
-
-class _Session(msgspec.Struct):
-    team: str
-    credits_per_hour: int
-    created: float
-    ended: float | None = None
 
 
 class FakeService:
@@ -87,7 +82,7 @@ class FakeService:
         self.latency = latency
         self.rate_limit = rate_limit
         self._lock = threading.Lock()
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: dict[str, Session] = {}
         self._usage: dict[str, Usage] = {}
         self._faults: deque[Fault] = deque()
         self._outage: tuple[Fault, float] | None = None
@@ -112,23 +107,20 @@ class FakeService:
             The id.
 
         Raises:
-            FakeServiceError: an unknown key, an id in use, or an id that no URL can carry.
+            FakeServiceError: an unknown key, an id in use, or an id that `DeleteSession` refuses.
         """
-        session_id = str(uuid.uuid4() if session_id is None else session_id)
-        if (
-            session_id in ("", ".", "..")
-            or session_id != session_id.strip()
-            or any(unicodedata.category(character) in ("Cc", "Cs") for character in session_id)
-        ):
-            raise FakeServiceError(f"no URL can carry the session id {session_id!r}")
+        try:
+            session_id = checked_session_id(uuid.uuid4() if session_id is None else session_id)
+        except InvalidSessionIdError as error:
+            raise FakeServiceError(f"no service has made such an id: {error}") from error
         team = self._team(api_key) if api_key is not None else (*self._api_keys, "")[0]
         if team is None:
             raise FakeServiceError("the service knows no such API key: see its api_keys")
         with self._lock:
             if session_id in self._sessions:
                 raise FakeServiceError(f"there is a session {session_id!r} already")
-            created = seconds_since_1970(self._clock.monotonic())
-            self._sessions[session_id] = _Session(team, 420 if prompt_used else 120, created)
+            credits_per_hour = 420 if prompt_used else 120
+            self._sessions[session_id] = Session(team, credits_per_hour, self._now())
         return session_id
 
     def is_open(self, session_id: str | uuid.UUID) -> bool:
@@ -142,6 +134,12 @@ class FakeService:
         if session is None:
             raise FakeServiceError(f"there never was a session {str(session_id)!r}")
         return session.ended is None
+
+    @property
+    def sessions_left_open(self) -> list[str]:
+        """The ids of the sessions that still run, and bill, in the order of their opening."""
+        with self._lock:
+            return [name for name, session in self._sessions.items() if session.ended is None]
 
     @property
     def rate_limit(self) -> int | RateLimit | None:
@@ -233,11 +231,21 @@ class FakeService:
         """Let the clock run on with the system's while a block lasts. It never jumps back."""
         return self._clock.system_time()
 
+    def __repr__(self) -> str:
+        is_open = len(self.sessions_left_open)
+        return (
+            f"<FakeService: {is_open} of {len(self._sessions)} sessions open,"
+            f" {len(self._requests)} requests, rate_limit={self._rate_limit}>"
+        )
+
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a FakeService cannot be copied or pickled: the copy would be another service. "
             "For another process, put it behind a LoopbackService"
         )
+
+    def _now(self) -> float:
+        return seconds_since_1970(self._clock.monotonic())
 
     def _team(self, api_key: str) -> str | None:
         if not self._api_keys:
@@ -260,18 +268,7 @@ class FakeService:
             return json_response(404, success=False, error="Browser session not found.")
         if session.team != team:
             return json_response(403, success=False, error="Forbidden.")
-        return json_response(200, success=True, **self._settle(session))
-
-    def _settle(self, session: _Session) -> dict[str, object]:
-        settled_before = session.ended is not None
-        if session.ended is None:
-            session.ended = seconds_since_1970(self._clock.monotonic())
-        # Epoch seconds resolve a quarter of a microsecond: this is seldom a whole number.
-        milliseconds = (session.ended - session.created) * 1000
-        rate = session.credits_per_hour
-        credits_billed = max(math.ceil(rate / 60), math.ceil(milliseconds / 3_600_000 * rate))
-        receipt = {"status": "stopped", "creditsBilled": credits_billed}
-        return receipt if settled_before else {"sessionDurationMs": milliseconds, **receipt}
+        return json_response(200, success=True, **session.settle(self._now()))
 
     def _count_request(self, team: str) -> Response | None:
         """Return the response to a request above the rate limit, None to any other."""

@@ -63,6 +63,49 @@ class TestAFault:
             fault.status = 1  # type: ignore[union-attr,misc]  # the mistake
 
 
+class TestAReply:
+    def test_takes_json_for_its_body(self) -> None:
+        service = FakeService()
+        service.queue(Reply(429, json={"success": False, "error": "slow down"}))
+        response = delete(service, "1")
+        assert (response.status, response.body) == (429, b'{"success":false,"error":"slow down"}')
+        assert response.headers == {"content-type": "application/json; charset=utf-8"}
+
+    def test_keeps_the_content_type_that_it_is_given(self) -> None:
+        reply = Reply(200, headers={"Content-Type": "text/json"}, json=None)
+        assert (reply.body, reply.headers) == (b"null", {"Content-Type": "text/json"})
+
+    def test_with_json_is_a_value_too(self) -> None:
+        reply = Reply(200, json={"success": True})
+        assert pickle.loads(pickle.dumps(reply)) == reply  # noqa: S301 - our own bytes
+        assert Reply(200, json={"success": False}) != reply
+
+    def test_refuses_text_for_its_body_and_says_what_to_write(self) -> None:
+        with pytest.raises(FakeServiceError, match=r"must be bytes, not str: write b\"\.\.\.\""):
+            Reply(500, "text")  # type: ignore[arg-type]  # the mistake
+
+    @pytest.mark.parametrize(
+        "mistake",
+        [
+            pytest.param(lambda: Reply(99), id="a status too low"),
+            pytest.param(lambda: Reply(1000), id="a status too high"),
+            pytest.param(lambda: Reply("500"), id="a status that is text"),  # type: ignore[arg-type]
+            pytest.param(lambda: Reply(204, b"x"), id="a body where none may be"),
+            pytest.param(lambda: Reply(204, json={}), id="JSON where no body may be"),
+            pytest.param(lambda: Reply(200, b"x", json={}), id="a body and JSON"),
+            pytest.param(lambda: Reply(200, json=object()), id="what JSON cannot hold"),
+            pytest.param(lambda: Reply(200, headers={"a": "b\r\nc: d"}), id="two headers in one"),
+            pytest.param(lambda: Reply(200, headers={"a b": "c"}), id="a name that is none"),
+            pytest.param(lambda: Reply(200, headers={"Content-Length": "1"}), id="its framing"),
+        ],
+    )
+    def test_that_cannot_be_sent_is_an_error_of_the_set_up(
+        self, mistake: Callable[[], object]
+    ) -> None:
+        with pytest.raises(FakeServiceError):
+            mistake()
+
+
 class TestAnOutage:
     def test_lasts_so_many_seconds_of_the_services_clock(self) -> None:
         service = FakeService()

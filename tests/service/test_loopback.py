@@ -112,6 +112,12 @@ class TestServing:
             assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*", one.api_url)
             assert one.api_url != other.api_url
 
+    def test_it_shows_where_it_is_and_whether_it_runs(self, service: FakeService) -> None:
+        loopback = LoopbackService(service)
+        assert repr(loopback) == f"<LoopbackService not running: {service!r}>"
+        with loopback:
+            assert repr(loopback) == f"<LoopbackService at {loopback.api_url}: {service!r}>"
+
     def test_it_is_at_the_port_asked_for_again_and_again(self, service: FakeService) -> None:
         with LoopbackService(service) as loopback:
             port = int(loopback.api_url.rpartition(":")[2])
