@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -152,6 +153,20 @@ class TestAnotherKind:
         came = taken_after(RateLimit(1, seconds=5), [0, 4.9, 0.1])
         assert [taken for _, taken in came] == [True, False, True]
 
+    @pytest.mark.parametrize(
+        "limit",
+        [
+            RateLimit(1),
+            RateLimit(1, window="aligned"),
+            RateLimit(1, window="sliding"),
+            RateLimit(1, burst=1),
+        ],
+        ids=repr,
+    )
+    def test_is_over_in_spite_of_the_rounding_of_floats(self, limit: RateLimit) -> None:
+        came = taken_after(limit, [0, 60 - 1e-9])
+        assert [taken for _, taken in came] == [True, True]
+
     @given(
         limit=st.one_of(
             st.builds(
@@ -218,15 +233,16 @@ class TestALimitThatChanges:
         taken += [is_taken(service)]
         assert taken == [True, False, True, True, False, True]
 
-    @pytest.mark.parametrize("window", ["fixed", "aligned", "sliding"])
-    def test_waits_for_what_was_taken_before(self, window: str) -> None:
-        def limit(requests: int) -> RateLimit:
-            return RateLimit(requests, window=window, retry_after=math.ceil)  # type: ignore[arg-type]  # one of the three
-
-        service = FakeService(rate_limit=limit(4))
-        assert [is_taken(service) for _ in range(4)] == [True] * 4
-        service.rate_limit = limit(1)
-        assert seconds_to_wait(service) == 60
+    @pytest.mark.parametrize(("window", "wait"), [("fixed", 57), ("aligned", 57), ("sliding", 59)])
+    def test_waits_for_what_was_taken_before(
+        self, window: Literal["fixed", "aligned", "sliding"], wait: int
+    ) -> None:
+        service = FakeService(rate_limit=RateLimit(4, window=window))
+        for _ in range(3):
+            assert is_taken(service)
+            service.sleep(1)
+        service.rate_limit = RateLimit(1, window=window)
+        assert seconds_to_wait(service) == wait
 
 
 @pytest.mark.parametrize(
