@@ -60,21 +60,26 @@ def test_using_a_class_whose_extra_is_absent_says_what_to_install(use: str) -> N
 
 @pytest.mark.parametrize(
     "look",
-    [
-        "assert 'FakeService' in __import__('pydoc').render_doc(adapters)",
-        "__import__('pydoc').render_doc(adapters.AiohttpTransport)",
-        "assert '.AiohttpTransport' in __import__('rlcompleter').Completer("
+    {
+        "help": "assert 'FakeService' in __import__('pydoc').render_doc(adapters)",
+        "help of the class": "__import__('pydoc').render_doc(adapters.AiohttpTransport)",
+        "completion": "assert '.AiohttpTransport' in __import__('rlcompleter').Completer("
         "{'adapters': adapters}).attr_matches('adapters.Aio')[0]",
-        "assert hasattr(adapters, 'AiohttpTransport')",
-        "assert 'AiohttpTransport' in dict(__import__('inspect').getmembers(adapters))",
-        "from unittest import mock; mock.create_autospec(adapters)",
-        "from unittest import mock; mock.create_autospec(adapters.AiohttpTransport)",
-        "from firecrawl_interact.adapters import *; FakeService()",
-        "assert adapters.AiohttpTransport is adapters.AiohttpTransport",
-    ],
+        "hasattr": "assert hasattr(adapters, 'AiohttpTransport')",
+        "getmembers": "assert 'AiohttpTransport' in dict("
+        "__import__('inspect').getmembers(adapters))",
+        "autospec": "from unittest import mock; mock.create_autospec(adapters)",
+        "autospec of the class": "from unittest import mock;"
+        " mock.create_autospec(adapters.AiohttpTransport)",
+        "import *": "from firecrawl_interact.adapters import *; FakeService()",
+        "identity": "assert adapters.AiohttpTransport is adapters.AiohttpTransport",
+    }.items(),
+    ids=lambda look: look[0],
 )
-def test_looking_at_the_adapters_works_whose_extra_is_absent_too(look: str) -> None:
-    run(f"{WITHOUT_AIOHTTP}\n{look}")
+def test_looking_at_the_adapters_works_whose_extra_is_absent_too(
+    look: tuple[str, str],
+) -> None:
+    run(f"{WITHOUT_AIOHTTP}\n{look[1]}")
 
 
 def test_the_fake_loads_no_library() -> None:
