@@ -62,7 +62,7 @@ class Usage:
     """What one team has used of its rate limit. The limit may change between two requests."""
 
     def __init__(self) -> None:
-        self.consumed = 0  #: of what is allowed now, the request that was just counted included
+        self.consumed: int = 0  #: of what is allowed now, with the request just counted
         self._window_ends = -math.inf
         self._taken: deque[float] = deque()  # when each request in the sliding window came
         self._bucket_is_full_at = -math.inf
