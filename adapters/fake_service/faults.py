@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from typing import get_args
 
 import msgspec
 
@@ -82,3 +83,13 @@ class DrippedResponse(msgspec.Struct, frozen=True):
 
 
 Fault = Reply | NoConnection | NoResponse | LostResponse | DrippedResponse
+
+
+def check_fault(fault: object) -> None:
+    """Refuse what is no fault.
+
+    Raises:
+        FakeServiceError: it is a class, for instance, instead of a value.
+    """
+    if type(fault) not in get_args(Fault):
+        raise FakeServiceError(f"{fault!r} is not a fault, such as NoResponse()")

@@ -11,7 +11,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import NoReturn, get_args
+from typing import NoReturn
 from urllib.parse import unquote
 
 import msgspec
@@ -28,6 +28,7 @@ from .faults import (
     NoConnection,
     NoResponse,
     Reply,
+    check_fault,
 )
 from .rate_limit import RateLimit, Usage
 from .responses import (
@@ -112,7 +113,7 @@ class FakeService:
         try:
             session_id = checked_session_id(uuid.uuid4() if session_id is None else session_id)
         except InvalidSessionIdError as error:
-            raise FakeServiceError(f"no service has made such an id: {error}") from error
+            raise FakeServiceError(f"no service has made such an id: {error.args[0]}") from error
         team = self._team(api_key) if api_key is not None else (*self._api_keys, "")[0]
         if team is None:
             raise FakeServiceError("the service knows no such API key: see its api_keys")
@@ -165,7 +166,7 @@ class FakeService:
             FakeServiceError: something that is not a fault; then none is queued.
         """
         for fault in faults:
-            _check_fault(fault)
+            check_fault(fault)
         with self._lock:
             self._faults.extend(faults)
 
@@ -181,7 +182,7 @@ class FakeService:
         Raises:
             FakeServiceError: something that is not a fault, or no number of seconds.
         """
-        _check_fault(fault)
+        check_fault(fault)
         if not seconds >= 0:
             raise FakeServiceError(f"an outage lasts 0 seconds or more, not {seconds!r}")
         with self._lock:
@@ -232,10 +233,9 @@ class FakeService:
         return self._clock.system_time()
 
     def __repr__(self) -> str:
-        is_open = len(self.sessions_left_open)
         return (
-            f"<FakeService: {is_open} of {len(self._sessions)} sessions open,"
-            f" {len(self._requests)} requests, rate_limit={self._rate_limit}>"
+            f"<FakeService: {len(self.sessions_left_open)} of {len(self._sessions)} sessions open,"
+            f" requests: {len(self._requests)}, rate limit: {self._rate_limit}>"
         )
 
     def __reduce__(self) -> NoReturn:
@@ -281,8 +281,3 @@ class FakeService:
         if not wait:
             return None
         return rate_limited(usage.consumed, limit.retry_after(wait), resets_at=now + wait)
-
-
-def _check_fault(fault: object) -> None:
-    if type(fault) not in get_args(Fault):
-        raise FakeServiceError(f"{fault!r} is not a fault, such as NoResponse()")

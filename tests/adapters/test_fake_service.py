@@ -277,7 +277,7 @@ class TestTheRecord:
         service.open_session()
         delete(service, service.open_session(), "fc-secret")
         assert repr(service) == (
-            "<FakeService: 1 of 2 sessions open, 1 requests, rate_limit=RateLimit(requests=10)>"
+            "<FakeService: 1 of 2 sessions open, requests: 1, rate limit: RateLimit(requests=10)>"
         )
 
 
