@@ -5,14 +5,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .aiohttp import AiohttpTransport
-    from .environment import delete_session_from_environment
+    from .environment import (
+        AsyncEnvironmentDeleteSession,
+        EnvironmentDeleteSession,
+        async_delete_session_from_environment,
+        delete_session_from_environment,
+    )
     from .fake_service import (
         DrippedResponse,
         FakeService,
         FakeServiceError,
+        Fault,
         LostResponse,
         NoConnection,
         NoResponse,
+        RateLimit,
         Reply,
     )
     from .in_memory import AsyncInMemoryTransport, InMemoryTransport
@@ -22,32 +29,44 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AiohttpTransport",
+    "AsyncEnvironmentDeleteSession",
     "AsyncInMemoryTransport",
     "AsyncSystemTime",
     "DrippedResponse",
+    "EnvironmentDeleteSession",
     "FakeService",
     "FakeServiceError",
+    "Fault",
     "InMemoryTransport",
     "LoopbackService",
     "LostResponse",
     "NoConnection",
     "NoResponse",
+    "RateLimit",
     "Reply",
     "SystemTime",
     "Urllib3Transport",
+    "async_delete_session_from_environment",
     "delete_session_from_environment",
 ]
 
 _MODULES = {
     "aiohttp": ["AiohttpTransport"],
-    "environment": ["delete_session_from_environment"],
+    "environment": [
+        "AsyncEnvironmentDeleteSession",
+        "EnvironmentDeleteSession",
+        "async_delete_session_from_environment",
+        "delete_session_from_environment",
+    ],
     "fake_service": [
         "DrippedResponse",
         "FakeService",
         "FakeServiceError",
+        "Fault",
         "LostResponse",
         "NoConnection",
         "NoResponse",
+        "RateLimit",
         "Reply",
     ],
     "in_memory": ["AsyncInMemoryTransport", "InMemoryTransport"],
@@ -58,17 +77,28 @@ _MODULES = {
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
+def _class_that_needs(extra: str, name: str) -> type:
+    """Return a stand-in for a class whose extra is not installed. Making an instance says so."""
+    message = f'{name} needs {extra}: pip install "firecrawl-interact[{extra}]"'
+
+    def raise_import_error(*_: object, **__: object) -> None:
+        raise ImportError(message)
+
+    members = {"__doc__": message, "__module__": __name__, "__init__": raise_import_error}
+    return type(name, (), members)
+
+
 def __getattr__(name: str) -> object:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+        value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
     except ModuleNotFoundError as error:
-        if name == "AiohttpTransport" and error.name == "aiohttp":
-            raise ImportError(
-                f'{name} needs aiohttp: pip install "firecrawl-interact[aiohttp]"'
-            ) from error
-        raise
+        if name != "AiohttpTransport" or error.name != "aiohttp":
+            raise
+        value = _class_that_needs("aiohttp", name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -8,71 +8,170 @@ An empty variable counts as unset.
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ssl
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from firecrawl_interact.core import DeleteSession, InvalidApiKeyError
+from firecrawl_interact.core import (
+    AsyncDeleteSession,
+    DeleteSession,
+    InvalidApiKeyError,
+    RetryPolicy,
+)
 
+from .http.settings import parse_api_url
 from .urllib3 import Urllib3Transport
+
+if TYPE_CHECKING:
+    from .aiohttp import AiohttpTransport
 
 _CLOUD = "https://api.firecrawl.dev"
 
 
-@contextmanager
-def delete_session_from_environment(
+class EnvironmentDeleteSession(DeleteSession):
+    """A `DeleteSession` that owns its transport. `delete_session_from_environment` makes it.
+
+    It works in a `with` block, which closes the transport, and without one.
+    """
+
+    transport: Urllib3Transport
+
+    def close(self) -> None:
+        """Close the transport, twice without harm. A call afterwards is an `UnreachableError`."""
+        self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
+    """An `AsyncDeleteSession` that owns its transport.
+
+    `async_delete_session_from_environment` makes it. It works in an `async with` block, which
+    closes the transport, and without one.
+    """
+
+    transport: "AiohttpTransport"
+
+    async def aclose(self) -> None:
+        """Close the transport, twice without harm. A call afterwards is an `UnreachableError`."""
+        await self.transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+
+def delete_session_from_environment(  # noqa: PLR0913 - each is something that users must be able to say
     *,
     api_key: str | None = None,
     api_url: str | None = None,
-    allow_plain_http: bool = False,
+    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
     pool_size: int = 32,
-) -> Iterator[DeleteSession]:
-    """Give a `DeleteSession` over a `Urllib3Transport` that is closed when the block ends.
+    ssl_context: ssl.SSLContext | None = None,
+    proxy: str | None = None,
+    allow_plain_http: bool = False,
+    user_agent: str | None = None,
+) -> EnvironmentDeleteSession:
+    """Make a `DeleteSession` over a `Urllib3Transport` of its own. Nothing is sent yet.
 
     Args:
         api_key: instead of `FIRECRAWL_API_KEY`.
         api_url: instead of `FIRECRAWL_API_URL`.
-        allow_plain_http: send the key unencrypted, also beyond this machine.
+        retry: how often, how long and how far apart a call makes attempts.
         pool_size: how many connections are kept.
+        ssl_context: instead of one that trusts the system's CAs. It must verify.
+        proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's.
+        allow_plain_http: send the key unencrypted, also beyond this machine.
+        user_agent: instead of this library's name and version.
 
     Raises:
         InvalidApiKeyError: the key cannot be sent, or is missing where the cloud needs one.
-        ValueError: the address cannot be used.
-
-    Nothing is sent before the `DeleteSession` is called.
+        TypeError, ValueError: the address or another argument cannot be used.
     """
+    try:
+        address = _address(api_url, allow_plain_http=allow_plain_http)
+        transport = Urllib3Transport(
+            address,
+            pool_size=pool_size,
+            ssl_context=ssl_context,
+            proxy=proxy,
+            allow_plain_http=allow_plain_http,
+            user_agent=user_agent,
+        )
+        return EnvironmentDeleteSession(transport, _key(api_key, address), retry=retry)
+    finally:
+        del api_key, proxy  # A traceback can show the locals of its frames.
+
+
+def async_delete_session_from_environment(  # noqa: PLR0913 - each is something that users must be able to say
+    *,
+    api_key: str | None = None,
+    api_url: str | None = None,
+    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+    pool_size: int = 32,
+    ssl_context: ssl.SSLContext | None = None,
+    proxy: str | None = None,
+    allow_plain_http: bool = False,
+    user_agent: str | None = None,
+) -> AsyncEnvironmentDeleteSession:
+    """Make an `AsyncDeleteSession` over an `AiohttpTransport` of its own. Nothing is sent yet.
+
+    This is no coroutine: it is called without `await`. Arguments and errors are those of
+    `delete_session_from_environment`, and one more.
+
+    Raises:
+        ImportError: aiohttp is not installed. The message says how to install it.
+    """
+    from . import AiohttpTransport  # noqa: PLC0415 - without aiohttp it says what to install
+
+    try:
+        address = _address(api_url, allow_plain_http=allow_plain_http)
+        transport = AiohttpTransport(
+            address,
+            pool_size=pool_size,
+            ssl_context=ssl_context,
+            proxy=proxy,
+            allow_plain_http=allow_plain_http,
+            user_agent=user_agent,
+        )
+        return AsyncEnvironmentDeleteSession(transport, _key(api_key, address), retry=retry)
+    finally:
+        del api_key, proxy  # A traceback can show the locals of its frames.
+
+
+def _address(api_url: str | None, *, allow_plain_http: bool) -> str:
+    """Return the service's address, checked, so that an error can name the variable."""
     address = api_url if api_url is not None else os.environ.get("FIRECRAWL_API_URL") or _CLOUD
     # Clients differ in whether the address ends in the version. The core adds it to every path.
     address = re.sub(r"(?<=[^/])/v2/*\Z", "", address)
     try:
-        transport = Urllib3Transport(
-            address, allow_plain_http=allow_plain_http, pool_size=pool_size
-        )
+        return str(parse_api_url(address, allow_plain_http=allow_plain_http))
     except ValueError as error:
         if api_url is not None:
             raise
         raise ValueError(f"FIRECRAWL_API_URL: {error}") from None
-    with transport:
-        try:
-            if api_key is None:
-                api_key = _key_of_the_environment()
-            if api_key is None and urlsplit(address).hostname == urlsplit(_CLOUD).hostname:
-                raise _invalid_key(
-                    f"there is no API key, and {_CLOUD} needs one",
-                    "Set FIRECRAWL_API_KEY to a key of your team, or FIRECRAWL_API_URL to the"
-                    " address of your own service.",
-                )
-            delete_session = DeleteSession(transport, api_key)
-        finally:
-            del api_key  # A traceback can show the locals of its frames.
-        yield delete_session
 
 
-def _key_of_the_environment() -> str | None:
+def _key(api_key: str | None, address: str) -> str | None:
+    if api_key is not None:
+        return api_key
     if os.environ.get("FIRECRAWL_API_KEY", "").strip() != os.environ.get("FIRECRAWL_API_KEY", ""):
         raise _invalid_key(
             "FIRECRAWL_API_KEY has space or a line end around the key",
             "Set it to the key alone: a file that holds the key may end in an empty line.",
+        )
+    is_cloud = urlsplit(address).hostname == urlsplit(_CLOUD).hostname
+    if is_cloud and not os.environ.get("FIRECRAWL_API_KEY"):
+        raise _invalid_key(
+            f"no API key was set, and {_CLOUD} needs one",
+            "Set FIRECRAWL_API_KEY to a key of your team, or FIRECRAWL_API_URL to the address of"
+            " your own service.",
         )
     return os.environ.get("FIRECRAWL_API_KEY") or None
 

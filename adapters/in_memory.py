@@ -28,6 +28,9 @@ class _InMemory:
         self._service = service
         self._closed = False
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._service!r})"
+
     def monotonic(self) -> float:
         """Return the service's time, in seconds."""
         return self._service.monotonic()
@@ -84,7 +87,7 @@ class InMemoryTransport(_InMemory):
         self._service.sleep(seconds)
 
     def close(self) -> None:
-        """Refuse what is sent from now on."""
+        """Refuse what is sent from now on: that is a `ConnectFailedError`, and not transient."""
         self._closed = True
 
     def __enter__(self) -> Self:
@@ -119,7 +122,7 @@ class AsyncInMemoryTransport(_InMemory):
         await _let_others_run()
 
     async def aclose(self) -> None:
-        """Refuse what is sent from now on."""
+        """Refuse what is sent from now on: that is a `ConnectFailedError`, and not transient."""
         self._closed = True
 
     async def __aenter__(self) -> Self:

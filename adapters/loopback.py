@@ -26,10 +26,11 @@ class LoopbackService:
     The service's clock runs on with the system's meanwhile, so its waits and its latency are
     real. Leaving the block ends every connection, also those that wait for a response.
 
-    Three faults look different from in memory. `NoConnection` is a connection reset instead of
-    the response, since a socket cannot undo that it listens. After `LostResponse` a client that
-    had kept the connection cannot know whether it was stale. And `DrippedResponse` drips the
-    status line and the headers too.
+    Three faults look different from in memory. A `NoConnection` from the queue is a connection
+    reset instead of the response, since a socket cannot undo that it listens. In an outage of
+    them, new connections are refused, and those that clients had kept are reset. After
+    `LostResponse` a client that had kept the connection cannot know whether it was stale. And
+    `DrippedResponse` drips the status line and the headers too.
 
     Args:
         service: the service; the same object may serve in memory too.
@@ -41,6 +42,10 @@ class LoopbackService:
         self._port = port
         self._server: _Server | None = None
         self._ending = contextlib.ExitStack()
+
+    def __repr__(self) -> str:
+        place = "not running" if self._server is None else f"at {self.api_url}"
+        return f"<LoopbackService {place}: {self._service!r}>"
 
     @property
     def api_url(self) -> str:
@@ -65,8 +70,7 @@ class LoopbackService:
         with contextlib.ExitStack() as starting:
             starting.enter_context(self._service.system_time())
             server = starting.enter_context(_Server(self._service, self._port))
-            # It looks for the end as often as this, so leaving the block takes no longer.
-            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+            server.start()
             starting.callback(server.end)
             self._server, self._ending = server, starting.pop_all()
         return self
@@ -79,11 +83,13 @@ class LoopbackService:
 class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 128
     allow_reuse_address = True
+    timeout = 0.02  # Seconds in which it notices that it ends, or that an outage begins or ends.
 
     def __init__(self, service: FakeService, port: int) -> None:
         self.service = service
         self.ending = threading.Event()
         self._connections: WeakSet[socket.socket] = WeakSet()
+        self._serving = threading.Thread(target=self._serve, daemon=True)
         super().__init__(("127.0.0.1", port), _Handler)
 
     def get_request(self) -> tuple[socket.socket, object]:
@@ -98,13 +104,38 @@ class _Server(socketserver.ThreadingTCPServer):
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
+    def start(self) -> None:
+        """Take connections in a thread of its own, and refuse them in an outage of them."""
+        self._serving.start()
+
     def end(self) -> None:
         """Take no more connections, and wake the threads of those that there are."""
-        self.shutdown()
         self.ending.set()
+        self._serving.join()
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self) -> None:
+        is_listening = True
+        while not self.ending.is_set():
+            is_away = isinstance(self.service.current_outage, NoConnection)
+            if is_listening and is_away:
+                self._stop_listening()
+            elif not is_listening and not is_away:
+                self.server_activate()
+            is_listening = not is_away
+            if is_listening:
+                self.handle_request()
+            else:
+                self.ending.wait(self.timeout)
+
+    def _stop_listening(self) -> None:
+        # A socket that is bound and does not listen keeps the port, and the system refuses whoever
+        # comes. One that listens cannot go back to that state on every system.
+        self.socket.close()
+        self.socket = socket.socket(self.address_family, self.socket_type)
+        self.server_bind()
 
 
 class _Handler(BaseHTTPRequestHandler):

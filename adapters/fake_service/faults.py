@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from typing import get_args
 
 import msgspec
 
@@ -15,18 +16,47 @@ class FakeServiceError(Exception):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A fault: this response instead of the service's own. The service does not act."""
+    """A fault: this response instead of the service's own. The service does not act.
+
+    Raises:
+        FakeServiceError: a response that cannot be sent, or a body that is no bytes.
+    """
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    json: object = msgspec.UNSET
+    """What the body is as JSON, such as `{"success": False}`, instead of `body`. It sets
+    `content-type` too, unless `headers` does."""
 
     def __post_init__(self) -> None:
-        if not 200 <= self.status <= 999 or (self.body and self.status in (204, 304)):
-            raise FakeServiceError(f"no such response can be sent: {self.status} with this body")
+        if self.json is not msgspec.UNSET:
+            self._encode_json()
+        if not isinstance(self.body, bytes):
+            raise FakeServiceError(
+                f"the body of a Reply must be bytes, not {type(self.body).__name__}:"
+                ' write b"...", or give json= a value'
+            )
+        if not isinstance(self.status, int) or not 200 <= self.status <= 999:
+            raise FakeServiceError(f"a Reply has a status from 200 to 999, not {self.status!r}")
+        if self.body and self.status in (204, 304):
+            raise FakeServiceError(f"a response with status {self.status} has no body (RFC 9110)")
         for name, value in self.headers.items():
             if name.lower() in _FRAMING or not _HEADER.fullmatch(f"{name}: {value}"):
                 raise FakeServiceError(f"the header {name!r} is not one that a reply can set")
+
+    def _encode_json(self) -> None:
+        try:
+            body = msgspec.json.encode(self.json)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise FakeServiceError(f"json= cannot be written as JSON: {error}") from error
+        if self.body not in (b"", body):
+            raise FakeServiceError("a Reply has a body or json=, not both")
+        headers = dict(self.headers)
+        if not any(name.lower() == "content-type" for name in headers):
+            headers["content-type"] = "application/json; charset=utf-8"
+        msgspec.structs.force_setattr(self, "body", body)
+        msgspec.structs.force_setattr(self, "headers", headers)
 
 
 class NoConnection(msgspec.Struct, frozen=True):
@@ -53,3 +83,13 @@ class DrippedResponse(msgspec.Struct, frozen=True):
 
 
 Fault = Reply | NoConnection | NoResponse | LostResponse | DrippedResponse
+
+
+def check_fault(fault: object) -> None:
+    """Refuse what is no fault.
+
+    Raises:
+        FakeServiceError: it is a class, for instance, instead of a value.
+    """
+    if type(fault) not in get_args(Fault):
+        raise FakeServiceError(f"{fault!r} is not a fault, such as NoResponse()")

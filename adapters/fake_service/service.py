@@ -4,22 +4,21 @@ The rules are those of the service's source (github.com/firecrawl/firecrawl, `ap
 `InMemoryTransport` calls it directly; `LoopbackService` puts it behind a real socket.
 """
 
-import html
 import math
 import re
 import threading
-import time
-import unicodedata
 import uuid
 from collections import deque
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import NoReturn, get_args
+from typing import NoReturn
 from urllib.parse import unquote
 
 import msgspec
 
+from firecrawl_interact.core.errors import InvalidSessionIdError
 from firecrawl_interact.core.transport import Request, Response
+from firecrawl_interact.core.wire import checked_session_id
 
 from .clock import FakeClock
 from .faults import (
@@ -29,10 +28,18 @@ from .faults import (
     NoConnection,
     NoResponse,
     Reply,
+    check_fault,
 )
+from .rate_limit import RateLimit, Usage
+from .responses import (
+    json_response,
+    no_such_route,
+    rate_limited,
+    seconds_since_1970,
+    unauthorized,
+)
+from .session import Session
 
-_EPOCH = 1764022586.0  # Mon Nov 24 2025 22:16:26 UTC, when the fake's clock stands at 0
-_ROUNDING = 1e-6  # floats are rounded: who waits exactly until the end does not come too early
 _ROUTE = re.compile(r"/v2/(?:interact|browser)/([^/]+)")
 
 
@@ -41,18 +48,6 @@ class TimedResponse(msgspec.Struct, frozen=True):
 
     response: Response
     seconds_per_byte: float = 0.0
-
-
-class _Session(msgspec.Struct):
-    team: str
-    credits_per_hour: int
-    created: float
-    ended: float | None = None
-
-
-class _Minute(msgspec.Struct):
-    ends: float
-    consumed: int = 0
 
 
 class FakeService:
@@ -65,7 +60,8 @@ class FakeService:
     Args:
         api_keys: the keys that it knows. None at all makes it a self-hosted service without
             sign-in, which takes any request, key or none, as one team's.
-        rate_limit: requests a minute that it takes from a team; refused ones count too.
+        rate_limit: requests a minute that it takes from each team, or a `RateLimit` of another
+            kind. Requests that fail count too.
         latency: seconds from a request to its response. It acts at once and responds late.
 
     Raises:
@@ -76,22 +72,21 @@ class FakeService:
         self,
         api_keys: Iterable[str] = ("fc-test",),
         *,
-        rate_limit: int | None = None,
+        rate_limit: int | RateLimit | None = None,
         latency: float = 0.0,
     ) -> None:
         self._api_keys = tuple(api_keys)
         if isinstance(api_keys, str) or any(key.split() != [key] for key in self._api_keys):
             raise FakeServiceError("api_keys must be a list of keys, each without blanks")
-        if rate_limit is not None and rate_limit < 0:
-            raise FakeServiceError(f"rate_limit must not be negative, but is {rate_limit}")
         if not 0 <= latency < math.inf:
             raise FakeServiceError(f"latency must be seconds from 0 on, not {latency!r}")
         self.latency = latency
-        self._rate_limit = rate_limit
+        self.rate_limit = rate_limit
         self._lock = threading.Lock()
-        self._sessions: dict[str, _Session] = {}
-        self._minutes: dict[str, _Minute] = {}
+        self._sessions: dict[str, Session] = {}
+        self._usage: dict[str, Usage] = {}
         self._faults: deque[Fault] = deque()
+        self._outage: tuple[Fault, float] | None = None
         self._requests: list[Request] = []
         self._clock = FakeClock()
 
@@ -113,23 +108,20 @@ class FakeService:
             The id.
 
         Raises:
-            FakeServiceError: an unknown key, an id in use, or an id that no URL can carry.
+            FakeServiceError: an unknown key, an id in use, or an id that `DeleteSession` refuses.
         """
-        session_id = str(uuid.uuid4() if session_id is None else session_id)
-        if (
-            session_id in ("", ".", "..")
-            or session_id != session_id.strip()
-            or any(unicodedata.category(character) in ("Cc", "Cs") for character in session_id)
-        ):
-            raise FakeServiceError(f"no URL can carry the session id {session_id!r}")
+        try:
+            session_id = checked_session_id(uuid.uuid4() if session_id is None else session_id)
+        except InvalidSessionIdError as error:
+            raise FakeServiceError(f"no service has made such an id: {error.args[0]}") from error
         team = self._team(api_key) if api_key is not None else (*self._api_keys, "")[0]
         if team is None:
             raise FakeServiceError("the service knows no such API key: see its api_keys")
         with self._lock:
             if session_id in self._sessions:
                 raise FakeServiceError(f"there is a session {session_id!r} already")
-            created = _EPOCH + self._clock.monotonic()
-            self._sessions[session_id] = _Session(team, 420 if prompt_used else 120, created)
+            credits_per_hour = 420 if prompt_used else 120
+            self._sessions[session_id] = Session(team, credits_per_hour, self._now())
         return session_id
 
     def is_open(self, session_id: str | uuid.UUID) -> bool:
@@ -145,6 +137,23 @@ class FakeService:
         return session.ended is None
 
     @property
+    def sessions_left_open(self) -> list[str]:
+        """The ids of the sessions that still run, and bill, in the order of their opening."""
+        with self._lock:
+            return [name for name, session in self._sessions.items() if session.ended is None]
+
+    @property
+    def rate_limit(self) -> int | RateLimit | None:
+        """The rate limit, which may change: what a team has used of the old one stays used."""
+        return self._rate_limit
+
+    @rate_limit.setter
+    def rate_limit(self, limit: int | RateLimit | None) -> None:
+        if limit is not None and not isinstance(limit, RateLimit):
+            limit = RateLimit(limit)
+        self._rate_limit = limit
+
+    @property
     def requests(self) -> list[Request]:
         """The requests that reached the service, in order, without their `Authorization`."""
         with self._lock:
@@ -157,10 +166,33 @@ class FakeService:
             FakeServiceError: something that is not a fault; then none is queued.
         """
         for fault in faults:
-            if type(fault) not in get_args(Fault):
-                raise FakeServiceError(f"{fault!r} is not a fault, such as NoResponse()")
+            check_fault(fault)
         with self._lock:
             self._faults.extend(faults)
+
+    def outage(self, seconds: float, fault: Fault = NoConnection()) -> None:  # noqa: B008 - immutable
+        """Let every request meet this fault, from now on for so many seconds of its clock.
+
+        Faults in the queue stay there meanwhile.
+
+        Args:
+            seconds: how long it lasts. `math.inf`: for good. 0 ends the outage that there is.
+            fault: what each request meets, such as `NoResponse()` or `Reply(503)`.
+
+        Raises:
+            FakeServiceError: something that is not a fault, or no number of seconds.
+        """
+        check_fault(fault)
+        if not seconds >= 0:
+            raise FakeServiceError(f"an outage lasts 0 seconds or more, not {seconds!r}")
+        with self._lock:
+            self._outage = fault, self._clock.monotonic() + seconds
+
+    @property
+    def current_outage(self) -> Fault | None:
+        """The fault that every request meets now; None while there is no outage."""
+        outage = self._outage
+        return outage[0] if outage and self._clock.monotonic() < outage[1] else None
 
     def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
         """Take one request. Called by an adapter, which then delivers what comes back.
@@ -172,7 +204,9 @@ class FakeService:
         names = [name for name in headers if name.lower() == "authorization"]
         authorization = "".join([headers.pop(name) for name in names][:1])
         with self._lock:
-            fault = self._faults.popleft() if self._faults else None
+            fault = self.current_outage
+            if fault is None and self._faults:
+                fault = self._faults.popleft()
             if isinstance(fault, NoConnection):
                 return fault
             self._requests.append(Request(request.method, request.path, headers))
@@ -198,11 +232,20 @@ class FakeService:
         """Let the clock run on with the system's while a block lasts. It never jumps back."""
         return self._clock.system_time()
 
+    def __repr__(self) -> str:
+        return (
+            f"<FakeService: {len(self.sessions_left_open)} of {len(self._sessions)} sessions open,"
+            f" requests: {len(self._requests)}, rate limit: {self._rate_limit}>"
+        )
+
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a FakeService cannot be copied or pickled: the copy would be another service. "
             "For another process, put it behind a LoopbackService"
         )
+
+    def _now(self) -> float:
+        return seconds_since_1970(self._clock.monotonic())
 
     def _team(self, api_key: str) -> str | None:
         if not self._api_keys:
@@ -214,62 +257,27 @@ class FakeService:
         token = authorization.partition(" ")[2].partition(" ")[0]
         team = self._team(token)
         if team is None:
-            return _json(401, success=False, error=_unauthorized(authorization, token))
-        if (excess := self._over_the_rate_limit(team)) is not None:
-            return _json(429, success=False, error=excess)
+            return unauthorized(authorization, token)
+        if (refused := self._count_request(team)) is not None:
+            return refused
         route = _ROUTE.fullmatch(request.path.partition("?")[0])
         if route is None or request.method != "DELETE":
-            return _no_such_route(request)
+            return no_such_route(request)
         session = self._sessions.get(unquote(route[1]))
         if session is None:
-            return _json(404, success=False, error="Browser session not found.")
+            return json_response(404, success=False, error="Browser session not found.")
         if session.team != team:
-            return _json(403, success=False, error="Forbidden.")
-        return _json(200, success=True, **self._settle(session))
+            return json_response(403, success=False, error="Forbidden.")
+        return json_response(200, success=True, **session.settle(self._now()))
 
-    def _settle(self, session: _Session) -> dict[str, object]:
-        settled_before = session.ended is not None
-        if session.ended is None:
-            session.ended = _EPOCH + self._clock.monotonic()
-        # Epoch seconds resolve a quarter of a microsecond: this is seldom a whole number.
-        milliseconds = (session.ended - session.created) * 1000
-        rate = session.credits_per_hour
-        credits_billed = max(math.ceil(rate / 60), math.ceil(milliseconds / 3_600_000 * rate))
-        receipt = {"status": "stopped", "creditsBilled": credits_billed}
-        return receipt if settled_before else {"sessionDurationMs": milliseconds, **receipt}
-
-    def _over_the_rate_limit(self, team: str) -> str | None:
-        if self._rate_limit is None:
+    def _count_request(self, team: str) -> Response | None:
+        """Return the response to a request above the rate limit, None to any other."""
+        limit = self._rate_limit
+        if limit is None:
             return None
         now = self._clock.monotonic()
-        minute = self._minutes.get(team)
-        if minute is None or minute.ends - now < _ROUNDING:
-            minute = self._minutes[team] = _Minute(ends=now + 60)
-        minute.consumed += 1
-        if minute.consumed <= self._rate_limit:
+        usage = self._usage.setdefault(team, Usage())
+        wait = usage.count_request(limit, now)
+        if not wait:
             return None
-        seconds = math.ceil(minute.ends - now - _ROUNDING / 2)
-        weekday, month, day, clock, year = time.asctime(time.gmtime(_EPOCH + minute.ends)).split()
-        return (
-            f"Rate limit exceeded. Consumed (req/min): {minute.consumed}, Remaining (req/min): 0. "
-            "Upgrade your plan at https://firecrawl.dev/pricing for increased rate limits or "
-            f"please retry after {seconds}s, resets at {weekday} {month} {day:0>2} {year} {clock} "
-            "GMT+0000 (Coordinated Universal Time)"
-        )
-
-
-def _unauthorized(authorization: str, token: str) -> str:
-    if not authorization:
-        return "Unauthorized"
-    return "Unauthorized: Invalid token" if token else "Unauthorized: Token missing"
-
-
-def _json(status: int, /, **content: object) -> Response:
-    headers = {"content-type": "application/json; charset=utf-8"}
-    return Response(status, headers, msgspec.json.encode(content))
-
-
-def _no_such_route(request: Request) -> Response:
-    text = html.escape(f"Cannot {request.method} {request.path.partition('?')[0]}")
-    page = f"<!DOCTYPE html>\n<html><body>\n<pre>{text}</pre>\n</body></html>\n"
-    return Response(404, {"content-type": "text/html; charset=utf-8"}, page.encode())
+        return rate_limited(usage.consumed, limit.retry_after(wait), resets_at=now + wait)

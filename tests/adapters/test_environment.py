@@ -1,13 +1,36 @@
-"""From `FIRECRAWL_API_KEY` and `FIRECRAWL_API_URL` to a ready `DeleteSession`."""
+"""From `FIRECRAWL_API_KEY` and `FIRECRAWL_API_URL` to a ready use case, blocking and awaited."""
 
+import asyncio
+import pickle
+import ssl
 import traceback
+from collections.abc import Callable
 
 import pytest
 
-from firecrawl_interact.adapters import delete_session_from_environment
-from firecrawl_interact.core import InvalidApiKeyError, UnreachableError
+from firecrawl_interact.adapters import (
+    AsyncEnvironmentDeleteSession,
+    EnvironmentDeleteSession,
+    FakeService,
+    LoopbackService,
+    async_delete_session_from_environment,
+    delete_session_from_environment,
+)
+from firecrawl_interact.core import (
+    DeleteManySessions,
+    DeletionReceipt,
+    InvalidApiKeyError,
+    RetryPolicy,
+    UnreachableError,
+)
 
 KEY = "fc-0123456789abcdef0123456789abcdef"
+
+Make = Callable[..., EnvironmentDeleteSession | AsyncEnvironmentDeleteSession]
+
+both_ways = pytest.mark.parametrize(
+    "make", [delete_session_from_environment, async_delete_session_from_environment]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -17,131 +40,196 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def strings_shown_by(error: BaseException) -> list[str]:
-    """What a traceback with locals would show: its message, and every string of its frames."""
-    frames = traceback.walk_tb(error.__traceback__)
-    values = [value for frame, _ in frames for value in frame.f_locals.values()]
-    return [str(error), *(value for value in values if isinstance(value, str))]
+    """What a traceback with locals shows: the message, and each string of the room's frames."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [frame for frame in frames if frame.f_code.co_filename.endswith("/environment.py")]
+    assert ours
+    return [str(error), *(repr(value) for frame in ours for value in frame.f_locals.values())]
 
 
-def shown() -> str:
-    """What the repr says of the address, and of whether there is a key."""
-    with delete_session_from_environment() as delete_session:
-        return repr(delete_session)
+@both_ways
+class TestTheKey:
+    def test_alone_means_the_cloud(self, monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+        monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
+        assert "'https://api.firecrawl.dev'" in repr(make())
+
+    def test_is_unset_if_it_is_empty(self, monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+        monkeypatch.setenv("FIRECRAWL_API_KEY", "")
+        monkeypatch.setenv("FIRECRAWL_API_URL", "")
+        with pytest.raises(InvalidApiKeyError) as caught:
+            make()
+        assert "no API key was set, and https://api.firecrawl.dev needs one" in str(caught.value)
+        assert "Set FIRECRAWL_API_KEY to a key of your team" in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "address", ["https://API.firecrawl.dev/v2", "https://api.firecrawl.dev:443"]
+    )
+    def test_is_needed_by_the_cloud_however_its_address_is_written(
+        self, monkeypatch: pytest.MonkeyPatch, make: Make, address: str
+    ) -> None:
+        monkeypatch.setenv("FIRECRAWL_API_URL", address)
+        with pytest.raises(InvalidApiKeyError, match="no API key was set"):
+            make()
+
+    def test_is_not_needed_by_a_service_of_ones_own(
+        self, monkeypatch: pytest.MonkeyPatch, make: Make
+    ) -> None:
+        monkeypatch.setenv("FIRECRAWL_API_URL", "http://127.0.0.1:3002")
+        assert "api_key=None" in repr(make())
+
+    @pytest.mark.parametrize("key", [f"{KEY}\n", f"{KEY}\r\n", f" {KEY}", "\n", " "])
+    def test_with_space_around_it_is_refused_not_stripped(
+        self, monkeypatch: pytest.MonkeyPatch, make: Make, key: str
+    ) -> None:
+        monkeypatch.setenv("FIRECRAWL_API_KEY", key)
+        with pytest.raises(InvalidApiKeyError, match="FIRECRAWL_API_KEY has space or a line end"):
+            make()
+
+    @pytest.mark.parametrize("end", ["\n", '"', "\N{ZERO WIDTH NO-BREAK SPACE}"])
+    def test_is_in_no_frame_of_the_traceback_that_refuses_it(
+        self, monkeypatch: pytest.MonkeyPatch, make: Make, end: str
+    ) -> None:
+        monkeypatch.setenv("FIRECRAWL_API_KEY", KEY + end)
+        with pytest.raises(InvalidApiKeyError) as from_the_variable:
+            make()
+        with pytest.raises(InvalidApiKeyError) as from_the_argument:
+            make(api_key=KEY + end)
+        for caught in (from_the_variable, from_the_argument):
+            assert not any(KEY in text for text in strings_shown_by(caught.value))
+
+    def test_and_a_proxys_password_are_in_no_frame_when_another_argument_is_refused(
+        self, make: Make
+    ) -> None:
+        with pytest.raises(ValueError, match="socks5") as caught:
+            make(api_key=KEY, proxy="socks5://user:secret@127.0.0.1")
+        shown = strings_shown_by(caught.value)
+        assert not any(KEY in text or "secret" in text for text in shown)
 
 
-def test_a_key_alone_means_the_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
-    assert "'https://api.firecrawl.dev'" in shown()
+class TestTheAddress:
+    @pytest.mark.parametrize("end", ["", "/", "/v2", "/v2/", "/v2//"])
+    @pytest.mark.parametrize(
+        "address", ["https://firecrawl.example", "https://gate.example/firecrawl"]
+    )
+    def test_may_end_in_the_version(
+        self, monkeypatch: pytest.MonkeyPatch, address: str, end: str
+    ) -> None:
+        monkeypatch.setenv("FIRECRAWL_API_URL", address + end)
+        assert f"'{address}'" in repr(delete_session_from_environment())
+
+    @pytest.mark.parametrize(
+        "address", ["https://v2", "https://firecrawl.example/v1", "https://firecrawl.example/xv2"]
+    )
+    def test_stays_if_it_only_looks_like_the_version(
+        self, monkeypatch: pytest.MonkeyPatch, address: str
+    ) -> None:
+        monkeypatch.setenv("FIRECRAWL_API_URL", address)
+        assert f"'{address}'" in repr(delete_session_from_environment())
+
+    @both_ways
+    @pytest.mark.parametrize("address", ["localhost:3002", "ftp://x", "https://x\n", "http://x/v2"])
+    def test_that_cannot_be_used_names_its_variable(
+        self, monkeypatch: pytest.MonkeyPatch, make: Make, address: str
+    ) -> None:
+        monkeypatch.setenv("FIRECRAWL_API_URL", address)
+        with pytest.raises(ValueError, match=r"^FIRECRAWL_API_URL: "):
+            make()
 
 
-@pytest.mark.parametrize("end", ["", "/", "/v2", "/v2/", "/v2//"])
-@pytest.mark.parametrize("address", ["https://firecrawl.example", "https://gate.example/firecrawl"])
-def test_the_address_may_end_in_the_version(
-    monkeypatch: pytest.MonkeyPatch, address: str, end: str
-) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_URL", address + end)
-    assert f"'{address}'" in shown()
+@both_ways
+class TestAnArgument:
+    def test_comes_before_the_variable(self, monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+        monkeypatch.setenv("FIRECRAWL_API_KEY", f"{KEY}\n")
+        monkeypatch.setenv("FIRECRAWL_API_URL", "no address")
+        made = make(api_key=KEY, api_url="http://firecrawl.example/v2", allow_plain_http=True)
+        assert "'http://firecrawl.example'" in repr(made)
+
+    def test_that_is_empty_is_refused_instead_of_looking_elsewhere(
+        self, monkeypatch: pytest.MonkeyPatch, make: Make
+    ) -> None:
+        monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
+        with pytest.raises(InvalidApiKeyError, match="the API key is empty"):
+            make(api_key="")
+        with pytest.raises(ValueError, match="api_url"):
+            make(api_url="")
+
+    def test_that_is_refused_is_not_said_to_be_the_address(self, make: Make) -> None:
+        with pytest.raises(ValueError, match=r"^pool_size"):
+            make(api_key=KEY, pool_size=0)
+
+    def test_may_be_the_policy(self, make: Make) -> None:
+        retry = RetryPolicy(max_attempts=7)
+        assert make(api_key=KEY, retry=retry).retry == retry
+
+    def test_may_be_a_proxy(self, make: Make) -> None:
+        made = make(api_key=KEY, proxy="http://user:secret@127.0.0.1:3128")
+        assert "proxy='http://***@127.0.0.1:3128'" in repr(made)
+
+    def test_may_be_an_ssl_context(self, make: Make) -> None:
+        made = make(api_key=KEY, ssl_context=ssl.create_default_context())
+        with pytest.raises(TypeError, match="a transport with an ssl_context cannot be pickled"):
+            pickle.dumps(made)
 
 
-@pytest.mark.parametrize(
-    "address", ["https://v2", "https://firecrawl.example/v1", "https://firecrawl.example/xv2"]
-)
-def test_what_only_looks_like_the_version_stays(
-    monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_URL", address)
-    assert f"'{address}'" in shown()
+@pytest.mark.enable_socket
+class TestTheUseCase:
+    def test_works_without_a_block_and_closes_when_asked_to(self) -> None:
+        service = FakeService()
+        session_id = service.open_session()
+        with LoopbackService(service) as loopback:
+            delete_session = delete_session_from_environment(
+                api_key="fc-test", api_url=loopback.api_url, user_agent="Browsing/1"
+            )
+            assert delete_session(session_id).session_id == session_id
+            delete_session.close()
+            delete_session.close()
+            with pytest.raises(UnreachableError, match="closed"):
+                delete_session(session_id)
+        assert [request.headers["User-Agent"] for request in service.requests] == ["Browsing/1"]
 
+    def test_works_in_a_block_that_closes_it(self) -> None:
+        service = FakeService()
+        with LoopbackService(service) as loopback:
+            with delete_session_from_environment(
+                api_key="fc-test", api_url=loopback.api_url
+            ) as delete_session:
+                with delete_session.on_exit(service.open_session()):
+                    pass
+                (receipt,) = DeleteManySessions(delete_session)([service.open_session()])
+            assert isinstance(receipt, DeletionReceipt)
+            assert service.sessions_left_open == []
+            with pytest.raises(UnreachableError, match="closed"):
+                delete_session("unknown")
 
-def test_empty_variables_count_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_KEY", "")
-    monkeypatch.setenv("FIRECRAWL_API_URL", "")
-    with pytest.raises(InvalidApiKeyError, match=r"there is no API key, and https://api\."):
-        shown()
+    def test_awaited_works_without_a_block_and_closes_when_asked_to(self) -> None:
+        service = FakeService()
+        session_id = service.open_session()
 
+        async def delete_and_close(api_url: str) -> None:
+            delete_session = async_delete_session_from_environment(
+                api_key="fc-test", api_url=api_url, user_agent="Browsing/1"
+            )
+            assert (await delete_session(session_id)).session_id == session_id
+            await delete_session.aclose()
+            await delete_session.aclose()
+            with pytest.raises(UnreachableError, match="closed"):
+                await delete_session(session_id)
 
-@pytest.mark.parametrize(
-    "address", ["https://API.firecrawl.dev/v2", "https://api.firecrawl.dev:443"]
-)
-def test_the_cloud_needs_a_key_however_its_address_is_written(
-    monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_URL", address)
-    with pytest.raises(InvalidApiKeyError, match="Set FIRECRAWL_API_KEY to a key of your team"):
-        shown()
+        with LoopbackService(service) as loopback:
+            asyncio.run(delete_and_close(loopback.api_url))
+        assert [request.headers["User-Agent"] for request in service.requests] == ["Browsing/1"]
 
+    def test_awaited_works_in_a_block_that_closes_it(self) -> None:
+        service = FakeService()
 
-def test_a_service_of_ones_own_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_URL", "http://127.0.0.1:3002")
-    assert "api_key=None" in shown()
+        async def delete_in_a_block(api_url: str) -> None:
+            async with async_delete_session_from_environment(
+                api_key="fc-test", api_url=api_url
+            ) as delete_session:
+                await delete_session(service.open_session())
+            with pytest.raises(UnreachableError, match="closed"):
+                await delete_session("unknown")
 
-
-@pytest.mark.parametrize("key", [f"{KEY}\n", f"{KEY}\r\n", f" {KEY}", "\n", " "])
-def test_space_around_the_key_is_refused_not_stripped(
-    monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_KEY", key)
-    with pytest.raises(InvalidApiKeyError, match="FIRECRAWL_API_KEY has space or a line end"):
-        shown()
-
-
-@pytest.mark.parametrize("end", ["\n", '"', "\N{ZERO WIDTH NO-BREAK SPACE}"])
-def test_no_traceback_of_a_refused_key_shows_it(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_KEY", KEY + end)
-    with pytest.raises(InvalidApiKeyError) as caught:
-        shown()
-    assert not any(KEY in text for text in strings_shown_by(caught.value))
-
-
-def test_no_traceback_of_a_refused_argument_shows_it() -> None:
-    with (
-        pytest.raises(InvalidApiKeyError) as caught,
-        delete_session_from_environment(api_key=f"{KEY}\n"),
-    ):
-        pass
-    assert not any(KEY in text for text in strings_shown_by(caught.value))
-
-
-def test_no_traceback_of_the_block_shows_the_key() -> None:
-    with pytest.raises(LookupError) as caught, delete_session_from_environment(api_key=KEY):
-        raise LookupError
-    assert not any(KEY in text for text in strings_shown_by(caught.value))
-
-
-@pytest.mark.parametrize("address", ["localhost:3002", "ftp://x", "https://x\n", "http://x/v2"])
-def test_an_address_that_cannot_be_used_names_its_variable(
-    monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_URL", address)
-    with pytest.raises(ValueError, match=r"^FIRECRAWL_API_URL: "):
-        shown()
-
-
-def test_arguments_come_before_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_KEY", f"{KEY}\n")
-    monkeypatch.setenv("FIRECRAWL_API_URL", "no address")
-    with delete_session_from_environment(
-        api_key=KEY, api_url="http://firecrawl.example/v2", allow_plain_http=True
-    ) as delete_session:
-        assert "'http://firecrawl.example'" in repr(delete_session)
-
-
-def test_empty_arguments_are_refused_instead_of_looking_elsewhere(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
-    with (
-        pytest.raises(InvalidApiKeyError, match="the API key is empty"),
-        delete_session_from_environment(api_key=""),
-    ):
-        pass
-    with pytest.raises(ValueError, match="api_url"), delete_session_from_environment(api_url=""):
-        pass
-
-
-def test_nothing_can_be_sent_after_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
-    with delete_session_from_environment() as delete_session:
-        pass
-    with pytest.raises(UnreachableError, match="closed"):
-        delete_session("550e8400-e29b-41d4-a716-446655440000")
+        with LoopbackService(service) as loopback:
+            asyncio.run(delete_in_a_block(loopback.api_url))
+        assert service.sessions_left_open == []

@@ -3,15 +3,12 @@
 import copy
 import math
 import pickle
-import re
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,46 +17,12 @@ from firecrawl_interact.adapters.fake_service import FakeService
 from firecrawl_interact.adapters.fake_service.faults import (
     DrippedResponse,
     FakeServiceError,
-    Fault,
-    LostResponse,
-    NoConnection,
     NoResponse,
-    Reply,
 )
 from firecrawl_interact.adapters.in_memory import InMemoryTransport
-from firecrawl_interact.core.transport import Request, Response
+from firecrawl_interact.core.transport import Request
 
-
-def send(
-    service: FakeService,
-    path: str,
-    *,
-    method: str = "DELETE",
-    authorization: str | None = "Bearer fc-test",
-) -> Response:
-    headers = {} if authorization is None else {"Authorization": authorization}
-    return InMemoryTransport(service).send(Request(method, path, headers), timeout=90)
-
-
-def delete(service: FakeService, session_id: str, api_key: str = "fc-test") -> Response:
-    path = f"/v2/interact/{quote(session_id, safe='')}"
-    return send(service, path, authorization=f"Bearer {api_key}")
-
-
-def content(response: Response) -> dict[str, object]:
-    assert response.headers["content-type"] == "application/json; charset=utf-8"
-    return msgspec.json.decode(response.body, type=dict[str, object])
-
-
-def failure(error: str) -> dict[str, object]:
-    return {"success": False, "error": error}
-
-
-def seconds_to_wait(response: Response) -> int:
-    assert response.status == 429
-    found = re.search(r"retry after (\d+)s", str(content(response)["error"]))
-    assert found is not None
-    return int(found[1])
+from .fake_requests import content, delete, failure, send
 
 
 class TestAKey:
@@ -237,92 +200,6 @@ class TestADelete:
         assert service.is_open(session_id)
 
 
-class TestTheRateLimit:
-    def test_refuses_what_is_more_in_the_services_own_words(self) -> None:
-        service = FakeService(rate_limit=10)
-        for _ in range(10):
-            delete(service, service.open_session())
-        service.sleep(26)
-        session_id = service.open_session()
-        response = delete(service, session_id)
-        assert (response.status, content(response)) == (
-            429,
-            failure(
-                "Rate limit exceeded. Consumed (req/min): 11, Remaining (req/min): 0. Upgrade your "
-                "plan at https://firecrawl.dev/pricing for increased rate limits or please retry "
-                "after 34s, resets at Mon Nov 24 2025 22:17:26 GMT+0000 "
-                "(Coordinated Universal Time)"
-            ),
-        )
-        assert "retry-after" not in response.headers
-        assert service.is_open(session_id)
-
-    def test_counts_calls_that_fail(self) -> None:
-        service = FakeService(rate_limit=3)
-        delete(service, "unknown")
-        send(service, "/nowhere")
-        delete(service, "unknown")
-        assert delete(service, "unknown").status == 429
-
-    def test_counts_the_calls_that_it_refuses(self) -> None:
-        service = FakeService(rate_limit=0)
-        errors = [str(content(delete(service, "1"))["error"]) for _ in range(3)]
-        assert [error[:41] for error in errors] == [
-            f"Rate limit exceeded. Consumed (req/min): {consumed}"[:41] for consumed in (1, 2, 3)
-        ]
-
-    def test_is_each_teams_own(self) -> None:
-        service = FakeService(api_keys=["fc-a", "fc-b"], rate_limit=1)
-        assert delete(service, service.open_session(api_key="fc-a"), "fc-a").status == 200
-        assert delete(service, service.open_session(api_key="fc-b"), "fc-b").status == 200
-        assert delete(service, service.open_session(api_key="fc-a"), "fc-a").status == 429
-
-    def test_comes_after_the_key_and_before_the_session(self) -> None:
-        service = FakeService(rate_limit=0)
-        assert delete(service, "unknown", "fc-other").status == 401
-        assert delete(service, "unknown").status == 429
-
-    def test_holds_for_a_service_without_sign_in(self) -> None:
-        service = FakeService(api_keys=(), rate_limit=1)
-        assert delete(service, "unknown", "fc-a").status == 404
-        assert delete(service, "unknown", "fc-b").status == 429
-
-    @given(
-        rate_limit=st.integers(1, 3),
-        start=st.floats(0, 1e6),
-        pauses=st.lists(st.floats(0, 70), max_size=8),
-        pieces=st.integers(1, 7),
-    )
-    def test_is_over_once_the_wait_is_whatever_the_time(
-        self, rate_limit: int, start: float, pauses: list[float], pieces: int
-    ) -> None:
-        service = FakeService(rate_limit=rate_limit)
-        service.sleep(start)
-        for pause in pauses:
-            service.sleep(pause)
-            response = delete(service, "unknown")
-            if response.status == 429:
-                wait = seconds_to_wait(response)
-                assert 1 <= wait <= 60
-                for _ in range(pieces):
-                    service.sleep(wait / pieces)
-                assert delete(service, "unknown").status == 404
-
-    @given(rate_limit=st.integers(0, 5), pauses=st.lists(st.floats(0, 20), max_size=30))
-    def test_never_lets_more_through_in_a_minute_of_its_own(
-        self, rate_limit: int, pauses: list[float]
-    ) -> None:
-        service = FakeService(rate_limit=rate_limit)
-        minute_began = -math.inf
-        let_through = 0
-        for pause in pauses:
-            service.sleep(pause)
-            if service.monotonic() - minute_began > 60 - 1e-6:
-                minute_began, let_through = service.monotonic(), 0
-            let_through += delete(service, "unknown").status == 404
-            assert let_through <= rate_limit
-
-
 class TestTheClock:
     def test_starts_at_zero_and_moves_only_when_somebody_waits(self) -> None:
         service = FakeService()
@@ -395,29 +272,13 @@ class TestTheRecord:
         service.requests.append(Request("DELETE", "/", {}))
         assert service.requests == []
 
-    def test_shows_no_key_in_the_services_repr(self) -> None:
-        assert "fc-secret" not in repr(FakeService(api_keys=["fc-secret"]))
-
-
-class TestAFault:
-    def test_meets_one_request_each_in_order(self) -> None:
-        service = FakeService()
-        service.queue(Reply(502), Reply(503))
-        service.queue(Reply(504))
-        assert [delete(service, "1").status for _ in range(4)] == [502, 503, 504, 404]
-
-    def test_that_is_a_reply_comes_as_given_and_keeps_the_service_from_acting(self) -> None:
-        service = FakeService(rate_limit=1)
-        session_id = service.open_session()
-        service.queue(Reply(503, b"<html>", {"Retry-After": "7"}))
-        assert delete(service, session_id) == Response(503, {"retry-after": "7"}, b"<html>")
-        assert len(service.requests) == 1
-        assert delete(service, session_id).status == 200
-
-    def test_precedes_every_rule(self) -> None:
-        service = FakeService()
-        service.queue(Reply(200))
-        assert delete(service, "1", "fc-unknown").status == 200
+    def test_is_summed_up_in_the_repr_without_a_key(self) -> None:
+        service = FakeService(api_keys=["fc-secret"], rate_limit=10)
+        service.open_session()
+        delete(service, service.open_session(), "fc-secret")
+        assert repr(service) == (
+            "<FakeService: 1 of 2 sessions open, requests: 1, rate limit: RateLimit(requests=10)>"
+        )
 
 
 class TestASession:
@@ -428,6 +289,16 @@ class TestASession:
         given = uuid.uuid4()
         assert service.open_session(given) == str(given)
         assert service.is_open(given)
+
+    def test_is_left_open_until_it_is_destroyed(self) -> None:
+        service = FakeService(api_keys=["fc-a", "fc-b"])
+        one, other = service.open_session(), service.open_session(api_key="fc-b")
+        delete(service, one, "fc-b")
+        assert service.sessions_left_open == [one, other]
+        delete(service, one, "fc-a")
+        assert service.sessions_left_open == [other]
+        delete(service, other, "fc-b")
+        assert service.sessions_left_open == []
 
 
 def opened_twice(service: FakeService) -> None:
@@ -450,12 +321,6 @@ def opened_twice(service: FakeService) -> None:
         pytest.param(lambda service: service.queue("NoResponse"), id="a fault that is none"),
         pytest.param(lambda service: service.queue(NoResponse), id="a fault's class"),
         pytest.param(lambda _: DrippedResponse(0), id="a drip that takes no time"),
-        pytest.param(lambda _: Reply(99), id="a reply's status too low"),
-        pytest.param(lambda _: Reply(1000), id="a reply's status too high"),
-        pytest.param(lambda _: Reply(204, b"x"), id="a reply's body where none may be"),
-        pytest.param(lambda _: Reply(200, headers={"a": "b\r\nc: d"}), id="two headers in one"),
-        pytest.param(lambda _: Reply(200, headers={"a b": "c"}), id="a header's name"),
-        pytest.param(lambda _: Reply(200, headers={"Content-Length": "1"}), id="a reply's framing"),
     ],
 )
 def test_a_mistake_in_the_set_up_is_an_error_of_its_own(
@@ -465,11 +330,9 @@ def test_a_mistake_in_the_set_up_is_an_error_of_its_own(
         mistake(FakeService())
 
 
-@pytest.mark.parametrize(
-    "session_id", ["", ".", "..", " 1", "1\n", "\u2003", "a\x00b", "a\x7fb", "a\x85b", "\ud800"]
-)
-def test_an_id_that_no_url_can_carry_is_a_mistake_in_the_set_up(session_id: str) -> None:
-    with pytest.raises(FakeServiceError):
+@pytest.mark.parametrize("session_id", ["", ".", "..", " 1", "1\n", "a\x00b", "\ud800", "a" * 257])
+def test_an_id_that_the_library_refuses_is_a_mistake_in_the_set_up(session_id: str) -> None:
+    with pytest.raises(FakeServiceError, match="no service has made such an id"):
         FakeService().open_session(session_id)
 
 
@@ -477,24 +340,6 @@ def test_a_mistake_never_quotes_a_key() -> None:
     with pytest.raises(FakeServiceError) as caught:
         FakeService(api_keys=["fc-secret"]).open_session(api_key="fc-other-secret")
     assert "secret" not in str(caught.value)
-
-
-def test_nothing_is_queued_if_one_thing_is_no_fault() -> None:
-    service = FakeService()
-    with pytest.raises(FakeServiceError):
-        service.queue(Reply(502), None)  # type: ignore[arg-type]  # the mistake
-    assert delete(service, "1").status == 404
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [Reply(502), NoConnection(), NoResponse(), LostResponse(), DrippedResponse(0.1)],
-    ids=repr,
-)
-def test_a_fault_is_a_value(fault: Fault) -> None:
-    assert pickle.loads(pickle.dumps(fault)) == fault  # noqa: S301 - our own bytes
-    with pytest.raises(AttributeError):
-        fault.status = 1  # type: ignore[union-attr,misc]  # the mistake
 
 
 @pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])

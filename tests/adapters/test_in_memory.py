@@ -158,6 +158,34 @@ def test_a_body_as_large_as_the_port_allows_is_handed_over(send: Send) -> None:
     assert len(send(service, "1", 90).body) == MAX_BODY_BYTES
 
 
+def test_closing_twice_is_harmless_and_sending_afterwards_says_why_not() -> None:
+    service = FakeService()
+    transport = InMemoryTransport(service)
+    transport.close()
+    transport.close()
+    with pytest.raises(ConnectFailedError, match="this transport is closed"):
+        transport.send(request(), 90)
+
+
+def test_closing_an_asynchronous_one_twice_is_harmless_too() -> None:
+    async def send_after_close() -> Response:
+        transport = AsyncInMemoryTransport(FakeService())
+        await transport.aclose()
+        await transport.aclose()
+        return await transport.send(request(), 90)
+
+    with pytest.raises(ConnectFailedError, match="this transport is closed"):
+        driven_by_hand(send_after_close())
+
+
+@pytest.mark.parametrize("transport", [InMemoryTransport, AsyncInMemoryTransport])
+def test_a_transport_shows_the_service_that_it_reaches(
+    transport: Callable[[FakeService], object],
+) -> None:
+    service = FakeService()
+    assert repr(transport(service)) == f"{transport.__name__}({service!r})"
+
+
 def test_closing_one_transport_leaves_the_others_open() -> None:
     service = FakeService()
     InMemoryTransport(service).close()

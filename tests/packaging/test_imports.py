@@ -37,17 +37,49 @@ def test_the_asynchronous_transport_loads_aiohttp_alone() -> None:
     assert libraries_after(statement) == {"aiohttp"}
 
 
-def test_a_class_whose_extra_is_absent_says_what_to_install() -> None:
-    code = """
+WITHOUT_AIOHTTP = """
 import sys
 sys.modules["aiohttp"] = None  # as if it were not installed
-import firecrawl_interact.adapters
-try:
-    firecrawl_interact.adapters.AiohttpTransport
-except ImportError as error:
-    print(error)
+from firecrawl_interact import adapters
 """
-    assert 'pip install "firecrawl-interact[aiohttp]"' in run(code)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "AiohttpTransport()",
+        "AiohttpTransport('https://x')",
+        "async_delete_session_from_environment()",
+    ],
+)
+def test_using_a_class_whose_extra_is_absent_says_what_to_install(use: str) -> None:
+    code = f"{WITHOUT_AIOHTTP}\ntry:\n    adapters.{use}\nexcept ImportError as error: print(error)"
+    expected = 'AiohttpTransport needs aiohttp: pip install "firecrawl-interact[aiohttp]"'
+    assert run(code).strip() == expected
+
+
+@pytest.mark.parametrize(
+    "look",
+    {
+        "help": "assert 'FakeService' in __import__('pydoc').render_doc(adapters)",
+        "help of the class": "__import__('pydoc').render_doc(adapters.AiohttpTransport)",
+        "completion": "assert '.AiohttpTransport' in __import__('rlcompleter').Completer("
+        "{'adapters': adapters}).attr_matches('adapters.Aio')[0]",
+        "hasattr": "assert hasattr(adapters, 'AiohttpTransport')",
+        "getmembers": "assert 'AiohttpTransport' in dict("
+        "__import__('inspect').getmembers(adapters))",
+        "autospec": "from unittest import mock; mock.create_autospec(adapters)",
+        "autospec of the class": "from unittest import mock;"
+        " mock.create_autospec(adapters.AiohttpTransport)",
+        "import *": "from firecrawl_interact.adapters import *; FakeService()",
+        "identity": "assert adapters.AiohttpTransport is adapters.AiohttpTransport",
+    }.items(),
+    ids=lambda look: look[0],
+)
+def test_looking_at_the_adapters_works_whose_extra_is_absent_too(
+    look: tuple[str, str],
+) -> None:
+    run(f"{WITHOUT_AIOHTTP}\n{look[1]}")
 
 
 def test_the_fake_loads_no_library() -> None:

@@ -71,6 +71,24 @@ def plain_delete(session_id: str, *lines: str) -> bytes:
     return "".join(f"{line}\r\n" for line in [*head, ""]).encode()
 
 
+def await_refusal(loopback: LoopbackService) -> None:
+    """Connect until the system refuses it."""
+    while True:
+        try:
+            plainly_connected(loopback).close()
+        except ConnectionRefusedError:
+            return
+        except ConnectionResetError:  # It came when the server was just closing.
+            continue
+
+
+def await_status(loopback: LoopbackService) -> int:
+    """Send a request until a response comes, and return its status."""
+    while True:
+        with contextlib.suppress(ConnectionError), connected(loopback) as connection:
+            return delete(connection, "unknown")[0]
+
+
 def all_from(client: socket.socket) -> bytes:
     received = b""
     with contextlib.suppress(ConnectionResetError):
@@ -93,6 +111,12 @@ class TestServing:
         with LoopbackService(service) as one, LoopbackService(service) as other:
             assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*", one.api_url)
             assert one.api_url != other.api_url
+
+    def test_it_shows_where_it_is_and_whether_it_runs(self, service: FakeService) -> None:
+        loopback = LoopbackService(service)
+        assert repr(loopback) == f"<LoopbackService not running: {service!r}>"
+        with loopback:
+            assert repr(loopback) == f"<LoopbackService at {loopback.api_url}: {service!r}>"
 
     def test_it_is_at_the_port_asked_for_again_and_again(self, service: FakeService) -> None:
         with LoopbackService(service) as loopback:
@@ -310,6 +334,48 @@ class TestFaults:
             assert response.headers["location"] == "/\xe9"
             assert ("content-length" in response.headers) == bool(body)
             assert delete(connection, "1")[0] == 404
+
+
+class TestAnOutage:
+    def test_without_connections_refuses_them_until_it_is_over(self, service: FakeService) -> None:
+        with LoopbackService(service) as loopback:
+            for _ in range(3):
+                service.outage(3600)
+                await_refusal(loopback)
+                service.outage(0)
+                assert await_status(loopback) == 404
+        assert len(service.requests) == 3
+
+    def test_without_connections_resets_those_that_clients_kept(self, service: FakeService) -> None:
+        with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
+            client.sendall(plain_delete("unknown"))
+            client.recv(65536)
+            service.outage(3600)
+            client.sendall(plain_delete("unknown"))
+            with pytest.raises(ConnectionResetError):
+                client.recv(65536)
+        assert len(service.requests) == 1
+
+    def test_ends_by_itself(self, service: FakeService) -> None:
+        with LoopbackService(service) as loopback:
+            service.outage(3600)
+            await_refusal(loopback)
+            service.outage(0.05)
+            assert await_status(loopback) == 404
+            assert service.current_outage is None
+
+    def test_of_replies_is_served(self, service: FakeService) -> None:
+        service.outage(3600, Reply(503))
+        with LoopbackService(service) as loopback, connected(loopback) as connection:
+            for _ in range(2):
+                connection.request("DELETE", "/v2/interact/1", headers=KEY)
+                response = connection.getresponse()
+                assert (response.status, response.read()) == (503, b"")
+
+    def test_may_last_when_the_service_starts_and_when_it_ends(self, service: FakeService) -> None:
+        service.outage(3600)
+        with LoopbackService(service) as loopback:
+            await_refusal(loopback)
 
 
 class TestLeaving:

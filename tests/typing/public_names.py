@@ -9,19 +9,24 @@ from typing import assert_type
 
 from firecrawl_interact.adapters import (
     AiohttpTransport,
+    AsyncEnvironmentDeleteSession,
     AsyncInMemoryTransport,
     AsyncSystemTime,
     DrippedResponse,
+    EnvironmentDeleteSession,
     FakeService,
     FakeServiceError,
+    Fault,
     InMemoryTransport,
     LoopbackService,
     LostResponse,
     NoConnection,
     NoResponse,
+    RateLimit,
     Reply,
     SystemTime,
     Urllib3Transport,
+    async_delete_session_from_environment,
     delete_session_from_environment,
 )
 from firecrawl_interact.core import (
@@ -159,8 +164,19 @@ async def destroys_many_and_awaits_them(
 
 
 def takes_key_and_address_from_the_environment() -> None:
-    with delete_session_from_environment() as delete_session:
-        assert_type(delete_session, DeleteSession)
+    delete_session: DeleteSession = delete_session_from_environment()
+    assert_type(delete_session("session-1"), DeletionReceipt)
+    with delete_session_from_environment(retry=RetryPolicy(max_attempts=1)) as owner:
+        assert_type(owner, EnvironmentDeleteSession)
+        assert_type(owner.close(), None)
+
+
+async def takes_them_in_asynchronous_code() -> None:
+    delete_session: AsyncDeleteSession = async_delete_session_from_environment()
+    assert_type(await delete_session("session-1"), DeletionReceipt)
+    async with async_delete_session_from_environment() as owner:
+        assert_type(owner, AsyncEnvironmentDeleteSession)
+        assert_type(await owner.aclose(), None)
 
 
 def reads_an_error(delete_session: DeleteSession) -> str | None:
@@ -257,6 +273,12 @@ def sets_up_a_fake() -> None:
     assert_type(service.open_session("session-1", api_key="fc-test", prompt_used=True), str)
     assert_type(service.is_open("session-1"), bool)
     assert_type(service.requests, list[Request])
+    assert_type(service.sessions_left_open, list[str])
+    service.rate_limit = RateLimit(600, burst=1, retry_after=lambda seconds: None)
+    service.outage(60)
+    fault: Fault = NoResponse()
+    service.outage(60, fault)
+    service.queue(Reply(429, json={"success": False}))
     service.queue(
         Reply(502, b"", {}),
         NoConnection(),

@@ -1,0 +1,59 @@
+"""The responses of the service, in its own words."""
+
+import html
+import time
+
+import msgspec
+
+from firecrawl_interact.core.transport import Request, Response
+
+_EPOCH = 1764022586.0
+"""Mon Nov 24 2025 22:16:26 UTC: the time of day when the service's clock stands at 0."""
+
+
+def seconds_since_1970(now: float) -> float:
+    """Return the time of day that the service's clock stands for."""
+    return _EPOCH + now
+
+
+def json_response(status: int, /, **content: object) -> Response:
+    """Return a response with a JSON object."""
+    headers = {"content-type": "application/json; charset=utf-8"}
+    return Response(status, headers, msgspec.json.encode(content))
+
+
+def unauthorized(authorization: str, token: str) -> Response:
+    """Return the response to a request without a key that the service knows."""
+    error = "Unauthorized"
+    if authorization:
+        error += ": Invalid token" if token else ": Token missing"
+    return json_response(401, success=False, error=error)
+
+
+def rate_limited(consumed: int, retry_after: int | None, resets_at: float) -> Response:
+    """Return the response to a request too many.
+
+    Args:
+        consumed: the requests that count, this one included.
+        retry_after: the seconds to wait that the text gives; None: it gives none.
+        resets_at: when the service takes requests again, on its clock.
+    """
+    error = (
+        f"Rate limit exceeded. Consumed (req/min): {consumed}, Remaining (req/min): 0. "
+        "Upgrade your plan at https://firecrawl.dev/pricing for increased rate limits"
+    )
+    if retry_after is not None:
+        resets_on = time.asctime(time.gmtime(seconds_since_1970(resets_at)))
+        weekday, month, day, clock, year = resets_on.split()
+        error += (
+            f" or please retry after {retry_after}s, resets at {weekday} {month} {day:0>2} {year} "
+            f"{clock} GMT+0000 (Coordinated Universal Time)"
+        )
+    return json_response(429, success=False, error=error)
+
+
+def no_such_route(request: Request) -> Response:
+    """Return the page of the web framework, which says nothing about a session."""
+    text = html.escape(f"Cannot {request.method} {request.path.partition('?')[0]}")
+    page = f"<!DOCTYPE html>\n<html><body>\n<pre>{text}</pre>\n</body></html>\n"
+    return Response(404, {"content-type": "text/html; charset=utf-8"}, page.encode())

@@ -1,0 +1,269 @@
+"""The rate limits that the fake service keeps: the service's own, and those of other kinds."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firecrawl_interact.adapters.fake_service import FakeService, FakeServiceError, RateLimit
+
+from .fake_requests import content, delete, failure, send
+
+pauses = st.lists(st.integers(0, 70_000).map(lambda milliseconds: milliseconds / 1000), max_size=30)
+
+
+def is_taken(service: FakeService) -> bool:
+    status = delete(service, "unknown").status
+    assert status in (404, 429)
+    return status == 404
+
+
+def seconds_to_wait(service: FakeService) -> int | None:
+    """The seconds that the text of a refused request gives."""
+    response = delete(service, "unknown")
+    assert response.status == 429
+    found = re.search(r"retry after (\d+)s", str(content(response)["error"]))
+    return None if found is None else int(found[1])
+
+
+def taken_after(limit: RateLimit, pauses: list[float]) -> list[tuple[float, bool]]:
+    """When each request came, and whether it was taken."""
+    service = FakeService(rate_limit=limit)
+    came = []
+    for pause in pauses:
+        service.sleep(pause)
+        came.append((service.monotonic(), is_taken(service)))
+    return came
+
+
+class TestTheServicesOwn:
+    def test_refuses_what_is_more_in_the_services_own_words(self) -> None:
+        service = FakeService(rate_limit=10)
+        for _ in range(10):
+            delete(service, service.open_session())
+        service.sleep(26)
+        session_id = service.open_session()
+        response = delete(service, session_id)
+        assert (response.status, content(response)) == (
+            429,
+            failure(
+                "Rate limit exceeded. Consumed (req/min): 11, Remaining (req/min): 0. Upgrade your "
+                "plan at https://firecrawl.dev/pricing for increased rate limits or please retry "
+                "after 34s, resets at Mon Nov 24 2025 22:17:26 GMT+0000 "
+                "(Coordinated Universal Time)"
+            ),
+        )
+        assert "retry-after" not in response.headers
+        assert service.is_open(session_id)
+
+    def test_counts_requests_that_fail(self) -> None:
+        service = FakeService(rate_limit=3)
+        delete(service, "unknown")
+        send(service, "/nowhere")
+        delete(service, "unknown")
+        assert delete(service, "unknown").status == 429
+
+    def test_counts_the_requests_that_it_refuses(self) -> None:
+        service = FakeService(rate_limit=0)
+        errors = [str(content(delete(service, "1"))["error"]) for _ in range(3)]
+        assert [error[:41] for error in errors] == [
+            f"Rate limit exceeded. Consumed (req/min): {consumed}"[:41] for consumed in (1, 2, 3)
+        ]
+
+    def test_is_each_teams_own(self) -> None:
+        service = FakeService(api_keys=["fc-a", "fc-b"], rate_limit=1)
+        assert delete(service, service.open_session(api_key="fc-a"), "fc-a").status == 200
+        assert delete(service, service.open_session(api_key="fc-b"), "fc-b").status == 200
+        assert delete(service, service.open_session(api_key="fc-a"), "fc-a").status == 429
+
+    def test_comes_after_the_key_and_before_the_session(self) -> None:
+        service = FakeService(rate_limit=0)
+        assert delete(service, "unknown", "fc-other").status == 401
+        assert delete(service, "unknown").status == 429
+
+    def test_holds_for_a_service_without_sign_in(self) -> None:
+        service = FakeService(api_keys=(), rate_limit=1)
+        assert delete(service, "unknown", "fc-a").status == 404
+        assert delete(service, "unknown", "fc-b").status == 429
+
+    @given(rate_limit=st.integers(0, 5), pauses=pauses)
+    def test_takes_so_many_in_each_minute_that_begins_with_a_request(
+        self, rate_limit: int, pauses: list[float]
+    ) -> None:
+        minute_began, taken_in_minute = -math.inf, 0
+        for now, taken in taken_after(RateLimit(rate_limit), pauses):
+            if now - minute_began > 60 - 1e-6:
+                minute_began, taken_in_minute = now, 0
+            assert taken == (taken_in_minute < rate_limit)
+            taken_in_minute += taken
+
+    @pytest.mark.parametrize(
+        ("passed", "wait"), [(0, 60), (25.4, 35), (25.5, 35), (25.6, 34), (58.6, 1), (59.8, 1)]
+    )
+    def test_rounds_the_wait_to_whole_seconds_as_the_service_does(
+        self, passed: float, wait: int
+    ) -> None:
+        service = FakeService(rate_limit=1)
+        assert is_taken(service)
+        service.sleep(passed)
+        assert seconds_to_wait(service) == wait
+
+
+class TestAnotherKind:
+    @given(rate_limit=st.integers(0, 5), pauses=pauses)
+    def test_of_an_aligned_window_takes_so_many_in_each_minute_of_the_clock(
+        self, rate_limit: int, pauses: list[float]
+    ) -> None:
+        taken_in_minute = dict.fromkeys(range(40), 0)
+        for now, taken in taken_after(RateLimit(rate_limit, window="aligned"), pauses):
+            minute = math.floor(now / 60 + 1e-9)
+            assert taken == (taken_in_minute[minute] < rate_limit)
+            taken_in_minute[minute] += taken
+
+    @given(rate_limit=st.integers(0, 5), pauses=pauses)
+    def test_of_a_sliding_window_takes_so_many_in_any_minute(
+        self, rate_limit: int, pauses: list[float]
+    ) -> None:
+        taken_at: list[float] = []
+        for now, taken in taken_after(RateLimit(rate_limit, window="sliding"), pauses):
+            in_the_last_minute = [at for at in taken_at if now - at < 60 - 1e-6]
+            assert taken == (len(in_the_last_minute) < rate_limit)
+            taken_at += [now] * taken
+
+    @given(rate_limit=st.integers(1, 60), burst=st.integers(1, 5), pauses=pauses)
+    def test_of_a_bucket_takes_what_it_holds_and_fills_evenly(
+        self, rate_limit: int, burst: int, pauses: list[float]
+    ) -> None:
+        tokens, filled_at = float(burst), 0.0
+        for now, taken in taken_after(RateLimit(rate_limit, burst=burst), pauses):
+            tokens = min(burst, tokens + (now - filled_at) * rate_limit / 60)
+            filled_at = now
+            assert taken == (tokens > 1 - 1e-6)
+            tokens -= taken
+
+    def test_with_a_burst_of_one_wants_requests_evenly_spaced(self) -> None:
+        came = taken_after(RateLimit(10, burst=1), [0, 5.9, 0.1, 0, 6, 60, 0])
+        assert [taken for _, taken in came] == [True, False, True, False, True, True, False]
+
+    def test_may_have_another_length(self) -> None:
+        came = taken_after(RateLimit(1, seconds=5), [0, 4.9, 0.1])
+        assert [taken for _, taken in came] == [True, False, True]
+
+    @pytest.mark.parametrize(
+        "limit",
+        [
+            RateLimit(1),
+            RateLimit(1, window="aligned"),
+            RateLimit(1, window="sliding"),
+            RateLimit(1, burst=1),
+        ],
+        ids=repr,
+    )
+    def test_is_over_in_spite_of_the_rounding_of_floats(self, limit: RateLimit) -> None:
+        came = taken_after(limit, [0, 60 - 1e-9])
+        assert [taken for _, taken in came] == [True, True]
+
+    @given(
+        limit=st.one_of(
+            st.builds(
+                RateLimit,
+                requests=st.integers(1, 3),
+                window=st.sampled_from(["fixed", "aligned", "sliding"]),
+                retry_after=st.just(math.ceil),
+            ),
+            st.builds(
+                RateLimit,
+                requests=st.integers(1, 100),
+                burst=st.integers(1, 3),
+                retry_after=st.just(math.ceil),
+            ),
+        ),
+        start=st.floats(0, 1e6),
+        pauses=pauses,
+        pieces=st.integers(1, 7),
+    )
+    def test_takes_a_request_after_the_wait_if_it_is_rounded_up(
+        self, limit: RateLimit, start: float, pauses: list[float], pieces: int
+    ) -> None:
+        service = FakeService(rate_limit=limit)
+        service.sleep(start)
+        for pause in pauses:
+            service.sleep(pause)
+            if not is_taken(service):
+                wait = seconds_to_wait(service)
+                assert wait is not None
+                assert 0 <= wait <= 60
+                for _ in range(pieces):
+                    service.sleep(wait / pieces)
+                assert is_taken(service)
+
+
+class TestTheWaitThatItSays:
+    @pytest.mark.parametrize(
+        ("retry_after", "said"),
+        [
+            (math.floor, 41),
+            (math.ceil, 42),
+            (lambda seconds: round(seconds / 2), 21),
+            (lambda _: 0, 0),
+            (lambda _: 3600, 3600),
+            (lambda _: None, None),
+        ],
+    )
+    def test_can_be_any_or_none(
+        self, retry_after: Callable[[float], int | None], said: int | None
+    ) -> None:
+        service = FakeService(rate_limit=RateLimit(1, retry_after=retry_after))
+        assert is_taken(service)
+        service.sleep(18.75)
+        assert seconds_to_wait(service) == said
+
+
+class TestALimitThatChanges:
+    def test_holds_from_the_next_request_on(self) -> None:
+        service = FakeService(rate_limit=1)
+        taken = [is_taken(service), is_taken(service)]
+        service.rate_limit = 4
+        taken += [is_taken(service), is_taken(service), is_taken(service)]
+        service.rate_limit = None
+        taken += [is_taken(service)]
+        assert taken == [True, False, True, True, False, True]
+
+    @pytest.mark.parametrize(("window", "wait"), [("fixed", 57), ("aligned", 57), ("sliding", 59)])
+    def test_waits_for_what_was_taken_before(
+        self, window: Literal["fixed", "aligned", "sliding"], wait: int
+    ) -> None:
+        service = FakeService(rate_limit=RateLimit(4, window=window))
+        for _ in range(3):
+            assert is_taken(service)
+            service.sleep(1)
+        service.rate_limit = RateLimit(1, window=window)
+        assert seconds_to_wait(service) == wait
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        pytest.param(lambda: RateLimit(-1), id="a negative number"),
+        pytest.param(lambda: RateLimit(1.5), id="half a request"),  # type: ignore[arg-type]
+        pytest.param(lambda: RateLimit(1, seconds=0), id="no time"),
+        pytest.param(lambda: RateLimit(1, seconds=math.inf), id="an endless time"),
+        pytest.param(lambda: RateLimit(1, window="open"), id="an unknown window"),  # type: ignore[arg-type]
+        pytest.param(lambda: RateLimit(1, burst=0), id="a bucket that holds nothing"),
+        pytest.param(lambda: RateLimit(0, burst=1), id="a bucket that is never filled"),
+        pytest.param(lambda: RateLimit(1, window="sliding", burst=1), id="a window and a bucket"),
+        pytest.param(lambda: FakeService(rate_limit=-1), id="a negative number for a service"),
+    ],
+)
+def test_a_mistake_is_an_error_of_the_set_up(mistake: Callable[[], object]) -> None:
+    with pytest.raises(FakeServiceError):
+        mistake()
+
+
+def test_it_shows_what_is_particular_about_it() -> None:
+    assert repr(RateLimit(10)) == "RateLimit(requests=10)"
+    assert repr(RateLimit(600, burst=1)) == "RateLimit(requests=600, burst=1)"
