@@ -80,8 +80,7 @@ class RateLimitGate:
             retry_after: the seconds that the service asks to wait. None: it names no time.
         """
         if number <= self._sent_before_pause:  # It says nothing new, but perhaps a longer time.
-            if now < self.paused_until:
-                self.paused_until = max(self.paused_until, now + (retry_after or 0.0))
+            self.paused_until = max(self.paused_until, now + (retry_after or 0.0))
             return
         latency = now - sent_at
         accepted = number - 1 - self._sent_before_pause  # since the last pause
