@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import click
 
+from firecrawl_interact.core import Pause
+
 from . import words
 from .words import Outcome, Progress
 
@@ -62,7 +64,7 @@ class Output:
         return self._bar_on is not None
 
     @contextmanager
-    def printing(self, progress: Progress, pause: Callable[[], float]) -> Iterator[Show]:
+    def printing(self, progress: Progress, pause: Callable[[], Pause | None]) -> Iterator[Show]:
         """Show how it stands while a block lasts, and give the function for the outcomes."""
         if self._bar_on is None:
             with _pauses_told(pause):
@@ -150,7 +152,9 @@ def _row(outcome: Outcome, *, show_header: bool) -> "Table":
 
 
 @contextmanager
-def _bar(console: "Console", progress: Progress, pause: Callable[[], float]) -> Iterator[None]:
+def _bar(
+    console: "Console", progress: Progress, pause: Callable[[], Pause | None]
+) -> Iterator[None]:
     from rich.live import Live  # noqa: PLC0415 - slow to import
     from rich.progress_bar import ProgressBar  # noqa: PLC0415 - slow to import
     from rich.table import Table  # noqa: PLC0415 - slow to import
@@ -177,17 +181,18 @@ def _bar(console: "Console", progress: Progress, pause: Callable[[], float]) -> 
 
 
 @contextmanager
-def _pauses_told(pause: Callable[[], float]) -> Iterator[None]:
-    """Say, where there is no bar, when the rate limit holds everything back."""
+def _pauses_told(pause: Callable[[], Pause | None]) -> Iterator[None]:
+    """Say, where there is no bar, what holds everything back."""
     ended = threading.Event()
 
     def watch() -> None:
-        told = False
+        shown = 0
         while not ended.wait(0.2):
-            seconds = pause()
-            if seconds > 1 and not told:
-                show_note(f"Rate limit: waiting {words.clock(seconds)}.")
-            told = seconds > 0
+            now = pause()
+            if now is not None and now.seconds_left > 1 and now.number > shown:
+                shown = now.number
+                reason = now.reason.capitalize()
+                show_note(f"{reason}: waiting {words.clock(now.seconds_left)}.")
 
     watching = threading.Thread(target=watch, daemon=True)
     watching.start()

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,6 +13,7 @@ from firecrawl_interact.core import (
     DeleteSession,
     DeleteSessionError,
     InvalidSessionIdError,
+    OutageError,
     SessionNotFoundError,
     UnauthorizedError,
 )
@@ -54,9 +56,11 @@ class Run:
         self._session_ids = session_ids
         self._missing_ok = missing_ok
         self._output = output
-        self._deletions = DeleteManySessions(delete_session, concurrency=concurrency)(self._taken())
+        self._deletions = DeleteManySessions(delete_session, concurrency=concurrency)(self._ids())
         self._progress = Progress()
         self._under_way: list[str] = []
+        # Ids are read in a thread of the run's own, and recorded in this one.
+        self._refused: deque[InvalidSessionIdError] = deque()
         self._signal: int | None = None
         self._reason: str | None = None  # why it ends early
         self._failed = False
@@ -78,16 +82,25 @@ class Run:
             ):
                 try:
                     for outcome in self._deletions:
-                        self._note(outcome)
+                        self._record(outcome)
+                        self._record_refused_ids()
                 except ReadingInterruptedError:
                     pass
+                except OutageError as error:
+                    self._stop(str(error))
                 except CannotReadError as error:
                     self._stop(str(error))
                 except RuntimeError as error:  # such as no more threads to be had
                     self._stop(f"{error} ({error.__cause__}).")
+                self._record_refused_ids()
             self._show_end()
         if self._signal is not None:
-            return 128 + self._signal  # what a shell reports of a command that a signal ended
+            status = 128 + self._signal  # what a shell reports of a command that a signal ended
+            if self._session_ids.pipes:  # A thread waits for them, and would end Python with abort.
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(status)
+            return status
         return 1 if self._failed or self._reason else 0
 
     @property
@@ -95,7 +108,7 @@ class Run:
         """Whether there was any id at all."""
         return bool(self._progress.done or self._session_ids.skipped or self._reason)
 
-    def _taken(self) -> Iterator[str]:
+    def _ids(self) -> Iterator[str]:
         for session_id in self._session_ids:
             if len(session_id.split()) > 1:
                 # The service would say that it knows no such session, and the ones meant live on.
@@ -103,12 +116,16 @@ class Run:
                     "the id cannot be sent: it has blanks inside", session_id=session_id
                 )
                 error.advice = "Give each id as an argument or a line of its own."
-                self._note(error)
+                self._refused.append(error)
                 continue
             self._under_way.append(session_id)
             yield session_id
 
-    def _note(self, outcome: Outcome) -> None:
+    def _record_refused_ids(self) -> None:
+        while self._refused:
+            self._record(self._refused.popleft())
+
+    def _record(self, outcome: Outcome) -> None:
         self._progress.add(outcome)
         fine = not isinstance(outcome, DeleteSessionError) or (
             self._missing_ok and isinstance(outcome, SessionNotFoundError)

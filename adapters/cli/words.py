@@ -12,6 +12,7 @@ import msgspec
 from firecrawl_interact.core import (
     DeleteSessionError,
     DeletionReceipt,
+    Pause,
     RateLimitError,
     SessionFate,
     SessionNotFoundError,
@@ -69,12 +70,12 @@ class Progress:
             )
         )
 
-    def line(self, pause: float) -> str:
-        """Say how it stands. `pause`: seconds for which the rate limit holds everything back."""
+    def line(self, pause: Pause | None) -> str:
+        """Say how it stands, and what holds everything back."""
         if self.stopping:
             now = "stopping; Ctrl-C quits at once"
         elif pause:
-            now = f"rate limit: waiting {clock(pause)}"
+            now = f"{pause.reason}: waiting {clock(pause.seconds_left)}"
         else:
             now = clock(int(time.monotonic() - self._began))
         of_total = "" if self.total is None else f" of {self.total}"

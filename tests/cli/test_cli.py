@@ -120,7 +120,7 @@ def test_repeats_are_told_as_they_happen(service: WatchedService) -> None:
     done = subprocess.run([*COMMAND, "delete", session_id], capture_output=True, check=False)
     assert done.returncode == 0
     assert b"attempts 2" in done.stdout
-    assert b"trying again" in done.stderr
+    assert b"retry in" in done.stderr
 
 
 # JSON
@@ -373,7 +373,7 @@ def test_errors_can_go_elsewhere_than_the_table(service: WatchedService, tmp_pat
         done = Terminal("delete", UNKNOWN_ID, stderr=errors).finish()
     assert len(rows(done.out)) == 2
     repeat, error = (tmp_path / "errors").read_text(encoding="utf-8").splitlines()
-    assert "trying again" in repeat
+    assert "retry in" in repeat
     assert "HTTP 404" in error
 
 
