@@ -7,7 +7,7 @@ class SystemTime:
     """Gives a `Transport` its `monotonic` and `sleep`."""
 
     def monotonic(self) -> float:
-        """Tell the time in seconds, on a clock that never goes back."""
+        """Return the time in seconds, on a clock that never goes back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -19,7 +19,7 @@ class AsyncSystemTime:
     """Gives an `AsyncTransport` its `monotonic` and `sleep`, under asyncio."""
 
     def monotonic(self) -> float:
-        """Tell the time in seconds, on a clock that never goes back."""
+        """Return the time in seconds, on a clock that never goes back."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:

@@ -3,45 +3,42 @@
 import asyncio
 import math
 import os
-import ssl
 from collections.abc import AsyncGenerator, Mapping
-from typing import Self
+from typing import Self, TypeAlias
 
 import aiohttp
 import msgspec
 from yarl import URL
 
-from firecrawl_interact.core.arguments import check_count, check_seconds
-from firecrawl_interact.core.transport import (
-    ConnectFailedError,
-    Request,
-    Response,
-    TransportError,
-)
+from firecrawl_interact.core.arguments import check_seconds
+from firecrawl_interact.core.transport import MAX_BODY_BYTES, Request, Response, TransportError
 
-from ..http.settings import (
-    ApiUrl,
-    Proxy,
-    check_ssl_context,
-    check_user_agent,
-    default_user_agent,
-    environment_proxy,
-    parse_api_url,
-    parse_proxy,
-)
+from ..http.framing import MAX_LINE_BYTES
+from ..http.settings import default_user_agent
+from ..http.transport import HttpTransport
 from ..system_time import AsyncSystemTime
-from .exchange import Connector, Exchange, bare
+from .connection import EXCHANGE, Connector
+from .exchange import Exchange, redact
 
 
-class _Settings(msgspec.Struct, frozen=True):
-    api_url: ApiUrl
-    pool_size: int
-    connect_timeout: float
-    proxy: Proxy | None
-    user_agent: str | None
+class _Pool(msgspec.Struct):
+    """The connections of one event loop in one process, and how to use them."""
+
+    session: aiohttp.ClientSession
+    connector: Connector
+    owner: AsyncGenerator[None]
+    timeout: aiohttp.ClientTimeout
+    origin: URL
+    prefix: str
+    proxy: str | None
+    proxy_headers: Mapping[str, str] | None
 
 
-class AiohttpTransport(AsyncSystemTime):
+_Pools: TypeAlias = dict[tuple[int, asyncio.AbstractEventLoop], _Pool]
+"""By process, so that a fork never shares a socket, and by event loop."""
+
+
+class AiohttpTransport(HttpTransport, AsyncSystemTime):
     """Carries requests to one service with aiohttp, over connections that it keeps.
 
     Proxies and CAs of the environment hold for https: `HTTPS_PROXY`, `NO_PROXY`,
@@ -51,50 +48,8 @@ class AiohttpTransport(AsyncSystemTime):
     each process has connections of its own. They are closed with their loop at the latest.
     """
 
-    def __init__(  # noqa: PLR0913 - each is something that users must be able to say
-        self,
-        api_url: str = "https://api.firecrawl.dev",
-        *,
-        pool_size: int = 32,
-        connect_timeout: float = 10,
-        ssl_context: ssl.SSLContext | None = None,
-        proxy: str | None = None,
-        allow_plain_http: bool = False,
-        user_agent: str | None = None,
-    ) -> None:
-        """Take the settings. The first `send` connects.
-
-        Args:
-            api_url: `https://host[:port][/prefix]`; plain `http` to the loopback addresses only.
-            pool_size: how many connections are kept; as many as tasks that send at once.
-            connect_timeout: seconds for proxy and TLS together, all addresses of a name tried.
-            ssl_context: instead of one that trusts the system's CAs. It must verify.
-            proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's.
-            allow_plain_http: send the key unencrypted to other machines, too.
-            user_agent: instead of this library's name and version.
-
-        Raises:
-            TypeError, ValueError: an argument that cannot work, or would send the key unprotected.
-        """
-        check_count("pool_size", pool_size)
-        check_seconds("connect_timeout", connect_timeout)
-        if ssl_context is not None:
-            check_ssl_context(ssl_context)
-        if user_agent is not None:
-            check_user_agent(user_agent)
-        self._settings = _Settings(
-            api_url=parse_api_url(api_url, allow_plain_http=allow_plain_http),
-            pool_size=pool_size,
-            connect_timeout=connect_timeout,
-            proxy=None if proxy is None else parse_proxy(proxy),
-            user_agent=user_agent,
-        )
-        self._ssl_context = ssl_context
-        self._pools: dict[tuple[int, asyncio.AbstractEventLoop], _Pool] = {}
-        self._is_closed = False
-
     async def send(self, request: Request, timeout: float) -> Response:
-        """Make one exchange within `timeout` seconds, as `Transport.send` says.
+        """Carry one request within `timeout` seconds, as `Transport.send` says.
 
         Raises:
             TypeError, ValueError: `timeout` is no positive, finite number.
@@ -105,8 +60,8 @@ class AiohttpTransport(AsyncSystemTime):
         pool = self._pools.get((os.getpid(), loop))
         if pool is None or not pool.connector.is_open:
             pool = await self._open_pool()
-        task = asyncio.current_task()
-        exchange = pool.connector.exchanges[task] = Exchange()
+        exchange = Exchange(request.method)
+        token = EXCHANGE.set(exchange)
         clock = loop.call_later(timeout, exchange.expire)
         try:
             return await exchange.read(
@@ -123,18 +78,14 @@ class AiohttpTransport(AsyncSystemTime):
                 )
             )
         except TransportError as error:
-            exchange.give_up()
             # The frames that it passed hold what came, which may be the key, sent back.
             raise error.with_traceback(None) from error.__cause__
         except Exception as error:
-            exchange.give_up()
-            raise exchange.failure(error) from bare(error)
-        except BaseException:
-            exchange.give_up()
-            raise
+            raise exchange.failure(error) from redact(error)
         finally:
+            exchange.end()
             clock.cancel()
-            del pool.connector.exchanges[task]
+            EXCHANGE.reset(token)
 
     async def close(self) -> None:
         """Close the connections, also of what is under way. `send` refuses from now on."""
@@ -153,81 +104,44 @@ class AiohttpTransport(AsyncSystemTime):
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close()
 
-    def __repr__(self) -> str:
-        proxy = self._settings.proxy
-        return (
-            f"AiohttpTransport({str(self._settings.api_url)!r}"
-            f"{'' if proxy is None else f', proxy={str(proxy)!r}'})"
-        )
+    def _set_up_pools(self, *, is_copy: bool) -> None:
+        self._pools = _Pools()
 
-    def __getstate__(self) -> _Settings:
-        if self._ssl_context is not None:
-            raise TypeError(
-                "a transport with an ssl_context cannot be pickled or copied: name the CAs in"
-                " SSL_CERT_FILE instead, or build the transport in the process that uses it"
-            )
-        return self._settings
-
-    def __setstate__(self, settings: _Settings) -> None:
-        self._settings = settings
-        self._ssl_context = None
-        self._pools = {}
-        self._is_closed = False
-
-    async def _open_pool(self) -> "_Pool":
-        if self._is_closed:
-            raise ConnectFailedError("this transport is closed", transient=False)
+    async def _open_pool(self) -> _Pool:
+        self._check_open()
         for key in list(self._pools):
             if key[1].is_closed():
                 self._pools.pop(key, None)
-        try:
-            pool = _new_pool(self._settings, self._ssl_context)
-        except Exception as error:
-            raise ConnectFailedError(f"cannot connect: {error}", transient=False) from error
-        self._pools[os.getpid(), asyncio.get_running_loop()] = pool
+        pool = self._pools[os.getpid(), asyncio.get_running_loop()] = self._new_pool()
         await anext(pool.owner)
         return pool
 
-
-class _Pool(msgspec.Struct):
-    """The connections of one event loop in one process, and how to use them."""
-
-    session: aiohttp.ClientSession
-    connector: Connector
-    owner: AsyncGenerator[None]
-    timeout: aiohttp.ClientTimeout
-    origin: URL
-    prefix: str
-    proxy: str | None
-    proxy_headers: Mapping[str, str] | None
-
-
-def _new_pool(settings: _Settings, context: ssl.SSLContext | None) -> _Pool:
-    api_url = settings.api_url
-    is_https = api_url.scheme == "https"
-    proxy = settings.proxy or environment_proxy(api_url)
-    if context is None and (is_https or proxy is not None):
-        context = ssl.create_default_context()
-    headers = {"User-Agent": settings.user_agent or default_user_agent()}
-    if proxy is not None and not is_https:
-        headers.update(proxy.headers)  # With https, these must not leave the CONNECT.
-    connector = Connector(settings.pool_size, context)
-    session = aiohttp.ClientSession(
-        connector=connector,
-        headers=headers,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-    )
-    return _Pool(
-        session=session,
-        connector=connector,
-        owner=_owner(session, connector),
-        timeout=_timeout(connect=settings.connect_timeout),
-        origin=URL(api_url.origin),
-        prefix=api_url.prefix,
-        proxy=None if proxy is None else proxy.url,
-        proxy_headers=None if proxy is None else proxy.headers,
-    )
+    def _new_pool(self) -> _Pool:
+        settings = self._settings
+        proxy, context = self._find_way()
+        headers = {"User-Agent": settings.user_agent or default_user_agent()}
+        if proxy is not None and settings.api_url.scheme == "http":
+            headers.update(proxy.headers)  # With https, these must not leave the CONNECT.
+        connector = Connector(settings.pool_size, context)
+        session = aiohttp.ClientSession(
+            connector=connector,
+            headers=headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            read_bufsize=MAX_BODY_BYTES,  # A body is handed over in one piece.
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+        )
+        return _Pool(
+            session=session,
+            connector=connector,
+            owner=_owner(session, connector),
+            timeout=_timeout(connect=settings.connect_timeout),
+            origin=URL(settings.api_url.origin),
+            prefix=settings.api_url.prefix,
+            proxy=None if proxy is None else proxy.url,
+            proxy_headers=None if proxy is None else proxy.headers,
+        )
 
 
 def _timeout(*, connect: float) -> aiohttp.ClientTimeout:

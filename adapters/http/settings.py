@@ -44,7 +44,7 @@ class Proxy(msgspec.Struct, frozen=True):
 
     @property
     def headers(self) -> dict[str, str]:
-        """What it must be told with a request or a CONNECT."""
+        """What it must get with a request or a CONNECT."""
         return {} if self.authorization is None else {"Proxy-Authorization": self.authorization}
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
@@ -87,7 +87,7 @@ def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
 
 
 def parse_proxy(proxy: str, name: str = "proxy") -> Proxy:
-    """Read and check a proxy's address. What is wrong with it is told without quoting it.
+    """Read and check a proxy's address. An error never quotes it.
 
     Args:
         proxy: `http[s]://[user:password@]host[:port]`, or the same without its scheme: http.
@@ -204,7 +204,6 @@ def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        address = ipaddress.ip_address(host.strip("[]"))
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-    return str(address) == "::1" or address in ipaddress.ip_network("127.0.0.0/8")

@@ -134,7 +134,6 @@ def test_a_password_is_never_quoted(api_url: str, userinfo: str) -> None:
         "0.0.0.1",
         "[::]",
         "[::2]",
-        "[::ffff:127.0.0.1]",
     ],
 )
 def test_plain_http_stays_on_this_machine_unless_allowed(host: str) -> None:

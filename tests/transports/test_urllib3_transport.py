@@ -22,15 +22,15 @@ import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firecrawl_interact.adapters.urllib3 import Urllib3Transport
-from firecrawl_interact.adapters.urllib3.http1 import (
-    LONGEST_IDLE,
+from firecrawl_interact.adapters.http.framing import (
     MAX_FIELDS,
     MAX_HEAD_BYTES,
     MAX_INTERIM_RESPONSES,
     MAX_LINE_BYTES,
-    StrictHTTPConnection,
 )
+from firecrawl_interact.adapters.http.transport import LONGEST_IDLE
+from firecrawl_interact.adapters.urllib3 import Urllib3Transport
+from firecrawl_interact.adapters.urllib3.connection import StrictHTTPConnection
 from firecrawl_interact.core.transport import (
     MAX_BODY_BYTES,
     BadResponseError,
@@ -208,9 +208,6 @@ NO_HTTP_ANSWERS = {
     "status 2_0": b"HTTP/1.1 2_0 OK\r\nContent-Length: 0\r\n\r\n",
     "status 999": b"HTTP/1.1 999 OK\r\nContent-Length: 0\r\n\r\n",
     "lines without CR": HEAD.replace(b"\r", b"") + b"Content-Length: 0\n\n",
-    "a status line without end": b"HTTP/1.1 200 " + b"x" * MAX_LINE_BYTES,
-    "a header line without end": HEAD + b"X: " + b"x" * MAX_LINE_BYTES,
-    "too many header lines": HEAD + b"X: y\r\n" * MAX_FIELDS + b"Content-Length: 0\r\n\r\n",
     "a header line without colon": HEAD + b"Content-Length 2\r\n\r\nok",
     "space before the colon": HEAD + b"Content-Length : 2\r\n\r\nok",
     "space before the first header": HEAD + b" Content-Length: 2\r\n\r\nok",
@@ -233,11 +230,9 @@ NO_HTTP_ANSWERS = {
     "a chunk size with 0x": CHUNKED + b"0x2\r\nok\r\n0\r\n\r\n",
     "an empty chunk size": CHUNKED + b"\r\n",
     "an endless chunk size": CHUNKED + b"F" * 20 + b"\r\n",
-    "an endless chunk size line": CHUNKED + b"1;" + b"x" * MAX_LINE_BYTES,
     "a chunk longer than its size": CHUNKED + b"2\r\nokay0\r\n\r\n",
     "a trailer without colon": CHUNKED + b"0\r\nX\r\n\r\n",
     "101": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
-    "endless interim answers": b"HTTP/1.1 100 Continue\r\n\r\n" * (MAX_INTERIM_RESPONSES + 1),
 }
 
 
@@ -246,7 +241,6 @@ def test_what_is_no_decent_http_is_refused_without_waiting_for_more(answer: byte
     error = failure(once(answer))
     assert type(error) is BadResponseError
     assert error.transient
-    assert error.__cause__ is not None
     assert len(str(error)) < 200
 
 
@@ -261,6 +255,11 @@ UNWANTED_ANSWERS = {
     "chunks above the bound": CHUNKED + (b"10000\r\n" + b"x" * 0x10000 + b"\r\n") * 17,
     "endless chunk extensions": CHUNKED + (b"1;" + b"x" * 1000 + b"\r\nx\r\n") * 1000,
     "endless trailers": CHUNKED + b"0\r\n" + (b"X: " + b"x" * 2000 + b"\r\n") * 99,
+    "a status line without end": b"HTTP/1.1 200 " + b"x" * MAX_LINE_BYTES,
+    "a header line without end": HEAD + b"X: " + b"x" * MAX_LINE_BYTES,
+    "too many header lines": HEAD + b"X: y\r\n" * MAX_FIELDS + b"Content-Length: 0\r\n\r\n",
+    "an endless chunk size line": CHUNKED + b"1;" + b"x" * MAX_LINE_BYTES,
+    "endless interim answers": b"HTTP/1.1 100 Continue\r\n\r\n" * (MAX_INTERIM_RESPONSES + 1),
     "a gzip body": HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",
 }
 

@@ -1,0 +1,254 @@
+"""Where an HTTP/1.1 response begins and ends: RFC 9112 without guessing, and without a socket.
+
+The parsers of Python's libraries are lenient where a mistake would make one call's response the
+next one's, or half a response a whole one. Here each doubt is a `BadResponseError`. Its message
+quotes next to nothing: what came may hold the key, sent back.
+"""
+
+import re
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from firecrawl_interact.core.transport import MAX_BODY_BYTES, BadResponseError
+
+MAX_HEAD_BYTES = 100 * 1024
+"""All lines of a response: heads, chunk extensions, trailers. h11 takes 100 KiB, Node.js 16."""
+MAX_LINE_BYTES = 64 * 1024
+"""One line of a response, as in http.client."""
+MAX_FIELDS = 100
+"""Header lines of a response, as in http.client."""
+MAX_INTERIM_RESPONSES = 8
+"""1xx responses before the real one. http.client takes any number."""
+
+_START = b"HTTP/1."
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"  # RFC 9110, 5.6.2
+_TEXT = rb"[\t -~\x80-\xff]*+"  # RFC 9110, 5.5: no control character but the tab
+# RFC 9112, 4; RFC 9110, 15: a status is from 100 to 599.
+_STATUS_LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + _TEXT + rb"))?\r\n"
+# RFC 9112, 5; 5.2: a line may go on in the next one. The last line is empty.
+_FIELD_LINE = _TOKEN + rb":" + _TEXT + rb"\r\n(?:[ \t]" + _TEXT + rb"\r\n)*+"
+_FIELD_LINES = rb"((?:" + _FIELD_LINE + rb")*+)\r\n"
+_HEAD = re.compile(_STATUS_LINE + _FIELD_LINES).match
+_LAST_CHUNK = re.compile(rb"[^\n]*+\n" + _FIELD_LINES).match
+# RFC 9112, 7.1. 16 digits count more bytes than there are.
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})([ \t]*+(?:;" + _TEXT + rb")?)\r\n").fullmatch
+_END_OF_LINES = re.compile(rb"\n\r?\n").search
+_FIELDS = re.compile(r"([^:]++):([^\r]*+(?:\r\n[ \t][^\r]*+)*+)\r\n").findall
+_LENGTH = re.compile(r"[0-9]+").fullmatch
+# What most responses look like: nothing there changes the length, or ends the connection.
+_CRITICAL = rb"(?i:connection|content-encoding|content-length|transfer-encoding|upgrade):"
+_HARMLESS = rb"(?!" + _CRITICAL + rb")" + _TOKEN + rb":" + _TEXT + rb"\r\n"
+_PLAIN_HEAD = re.compile(
+    rb"HTTP/1\.1 (?:200|[45][0-9]{2}) " + _TEXT + rb"\r\n(?:" + _HARMLESS + rb"){0,50}+"
+    rb"(?i:content-length): ?([0-9]{1,7})\r\n(?:" + _HARMLESS + rb"){0,49}+\r\n"
+).match
+
+_Match: TypeAlias = Callable[[bytearray], re.Match[bytes] | None]
+
+
+class ParsedResponse(msgspec.Struct, frozen=True):
+    """A whole response, and whether another one may follow it on the same connection."""
+
+    version: int
+    """10 or 11, as in http.client."""
+    status: int
+    reason: str
+    fields: list[tuple[str, str]]
+    """The header lines, as they came."""
+    headers: dict[str, str]
+    """The same, merged."""
+    body: bytes
+    ends_connection: bool
+    """Whether the connection ends with it (RFC 9112, 9.3), or bytes came that nobody asked for."""
+
+
+def split_fields(lines: bytes) -> list[tuple[str, str]]:
+    """Split header lines into names and values (RFC 9112, 5.1)."""
+    return [
+        (name, value.replace("\r\n", "").strip(" \t"))
+        for name, value in _FIELDS(lines.decode("latin-1"))
+    ]
+
+
+def merge_fields(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Name headers in lower case, and join lines of one name by commas (RFC 9110, 5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in fields:
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers
+
+
+def body_length(
+    headers: Mapping[str, str], *, method: str, status: int, version: int = 11
+) -> int | None:
+    """Decide how long a body is (RFC 9112, 6.3, whose rules the numbers are).
+
+    Args:
+        headers: those of the response, from `merge_fields`.
+        method: of the request.
+        status: of the response.
+        version: of the response, 10 or 11.
+
+    Returns:
+        The number of bytes; None if the body comes in chunks.
+
+    Raises:
+        BadResponseError: the length is in doubt, or the body is too large or coded.
+    """
+    # 1, 2; and from a proxy that refuses a tunnel nothing more is wanted.
+    if method in ("HEAD", "CONNECT") or status < 200 or status in (204, 304):
+        return 0
+    if headers.get("content-encoding", "").lower() not in ("", "identity"):
+        raise BadResponseError("the body is coded (Content-Encoding), unasked", transient=False)
+    length = headers.get("content-length")
+    transfer = headers.get("transfer-encoding")
+    if transfer is not None:  # 3, 4; 6.1 for HTTP/1.0
+        if transfer.lower() != "chunked" or length is not None or version == 10:
+            raise BadResponseError("the response's Transfer-Encoding leaves its length in doubt")
+        return None
+    if length is None:  # 8
+        raise BadResponseError("the response gives no length: nobody could see it cut short")
+    if "," in length:  # 5: lines of one name were joined. They must be equal.
+        length = " ".join({one.strip(" \t") for one in length.split(",")})
+    if not _LENGTH(length):
+        raise BadResponseError("the response's Content-Length leaves its length in doubt")
+    if len(length) > 18 or int(length) > MAX_BODY_BYTES:  # 6
+        raise _above_limit(f"{MAX_BODY_BYTES} bytes in the body")
+    return int(length)
+
+
+def _above_limit(limit: str) -> BadResponseError:
+    """Return the error of a response that is too large. The next one would be, too."""
+    return BadResponseError(f"more than {limit}", transient=False)
+
+
+def is_plain_response(data: bytes) -> bool:
+    """Whether every parser reads these bytes as `ResponseParser` does: as one response, whole.
+
+    A look is faster than reading them. Not for a HEAD request, whose response has no body.
+    """
+    head = _PLAIN_HEAD(data)
+    return head is not None and head.end() + int(head[1]) == len(data) <= MAX_LINE_BYTES
+
+
+class ResponseParser:
+    """Reads one response out of the bytes of a connection, in pieces of any size.
+
+    Args:
+        method: of the request.
+    """
+
+    def __init__(self, method: str) -> None:
+        self.response: ParsedResponse | None = None  #: as soon as it is whole
+        self.has_begun = False  #: whether a byte of it came
+        self._method = method
+        self._received = bytearray()
+        self._head_bytes = 0
+        self._steps = self._parse()
+
+    def feed(self, data: bytes | bytearray) -> None:
+        """Take the next bytes of the connection.
+
+        Raises:
+            BadResponseError: they are no response, or one that cannot be taken.
+        """
+        self.has_begun = True
+        self._received += data
+        next(self._steps, None)
+
+    def _parse(self) -> Generator[None]:
+        """Parse what came, and yield for more as often as it is not enough."""
+        for _ in range(MAX_INTERIM_RESPONSES + 1):
+            version, number, reason, lines = yield from self._take_lines(_HEAD, _START)
+            status = int(number)
+            if status >= 200:
+                break
+            if status == 101:
+                raise BadResponseError("the connection was switched to another protocol unasked")
+        else:
+            raise _above_limit(f"{MAX_INTERIM_RESPONSES} interim responses")
+        fields = split_fields(lines)
+        headers = merge_fields(fields)
+        length = body_length(headers, method=self._method, status=status, version=10 + int(version))
+        if length is None:
+            body = yield from self._take_chunks()
+        else:
+            while len(self._received) < length:
+                yield
+            body = self._take(length)
+        self.response = ParsedResponse(
+            10 + int(version),
+            status,
+            reason.decode("latin-1"),
+            fields,
+            headers,
+            body,
+            version == b"0"
+            or "close" in headers.get("connection", "").lower()
+            or bool(self._received),
+        )
+
+    def _take_chunks(self) -> Generator[None, None, bytes]:
+        """Take a body in chunks (RFC 9112, 7.1). Trailers do not pass for headers (7.1.2)."""
+        body = bytearray()
+        while True:
+            while (end := self._received.find(b"\n") + 1) == 0:
+                self._check_limits(len(self._received))
+                yield
+            line = _CHUNK_LINE(self._received[:end])
+            if line is None:
+                raise BadResponseError("a chunk does not start with its size")
+            size = int(line[1], 16)
+            if not size:
+                break
+            # Chunks may be as small as a byte: of their lines only the extensions count.
+            self._check_limits(end)
+            self._head_bytes += len(line[2])
+            if len(body) + size > MAX_BODY_BYTES:
+                raise _above_limit(f"{MAX_BODY_BYTES} bytes in the body")
+            while len(self._received) < end + size + 2:
+                yield
+            body += self._take(end + size)[end:]
+            if self._take(2) != b"\r\n":
+                raise BadResponseError("a chunk does not end where its size says")
+        yield from self._take_lines(_LAST_CHUNK)
+        return bytes(body)
+
+    def _take_lines(
+        self, pattern: _Match, start: bytes = b""
+    ) -> Generator[None, None, tuple[bytes, ...]]:
+        """Take all lines up to the empty one, and return the groups of their pattern."""
+        while True:
+            if match := pattern(self._received):
+                groups = match.groups(b"")
+                self._check_limits(match.end())
+                if groups[-1].count(b"\n") > MAX_FIELDS:
+                    raise _above_limit(f"{MAX_FIELDS} header lines")
+                self._head_bytes += match.end()
+                del self._received[: match.end()]
+                return groups
+            if not self._received.startswith(start[: len(self._received)]):
+                raise BadResponseError(f"this is not HTTP/1: {bytes(self._received[:7])!r}")
+            end = _END_OF_LINES(self._received)
+            self._check_limits(end.end() if end else len(self._received))
+            if end:
+                raise BadResponseError("what came is no head of an HTTP/1 response")
+            yield
+
+    def _check_limits(self, size: int) -> None:
+        """Refuse lines of so many bytes, if one is too long or all are too many."""
+        longest = size
+        if size > MAX_LINE_BYTES:
+            longest = max(len(line) for line in self._received[:size].split(b"\n"))
+        if longest > MAX_LINE_BYTES:
+            raise _above_limit(f"{MAX_LINE_BYTES} bytes in a line")
+        if self._head_bytes + size > MAX_HEAD_BYTES:
+            raise _above_limit(f"{MAX_HEAD_BYTES} bytes in the head")
+
+    def _take(self, size: int) -> bytes:
+        piece = bytes(self._received[:size])
+        del self._received[:size]
+        return piece

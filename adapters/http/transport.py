@@ -1,0 +1,129 @@
+"""`HttpTransport`: what the HTTP transports share, whatever library carries their requests."""
+
+import ssl
+
+import msgspec
+
+from firecrawl_interact.core.arguments import check_count, check_seconds
+from firecrawl_interact.core.transport import ConnectFailedError
+
+from .settings import (
+    ApiUrl,
+    Proxy,
+    check_ssl_context,
+    check_user_agent,
+    environment_proxy,
+    parse_api_url,
+    parse_proxy,
+)
+
+LONGEST_IDLE = 30
+"""Seconds after which a kept connection is not used again. Servers often close after 60."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What the user said, checked: all that a pickle of a transport holds."""
+
+    api_url: ApiUrl
+    pool_size: int
+    connect_timeout: float
+    proxy: Proxy | None
+    user_agent: str | None
+
+
+class HttpTransport:
+    """Takes the settings of a transport, shows them and pickles them.
+
+    A subclass adds `send`, `_set_up_pools`, and a way to close that sets `_is_closed`.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is something that users must be able to say
+        self,
+        api_url: str = "https://api.firecrawl.dev",
+        *,
+        pool_size: int = 32,
+        connect_timeout: float = 10,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        allow_plain_http: bool = False,
+        user_agent: str | None = None,
+    ) -> None:
+        """Take the settings. The first `send` connects.
+
+        Args:
+            api_url: `https://host[:port][/prefix]`; plain `http` to the loopback addresses only.
+            pool_size: how many connections are kept; as many as callers that send at once.
+            connect_timeout: seconds for proxy and TLS together, all addresses of a name tried.
+            ssl_context: instead of one that trusts the system's CAs. It must verify.
+            proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's.
+            allow_plain_http: send the key unencrypted to other machines, too.
+            user_agent: instead of this library's name and version.
+
+        Raises:
+            TypeError, ValueError: an argument that cannot work, or would send the key unprotected.
+        """
+        check_count("pool_size", pool_size)
+        check_seconds("connect_timeout", connect_timeout)
+        if ssl_context is not None:
+            check_ssl_context(ssl_context)
+        if user_agent is not None:
+            check_user_agent(user_agent)
+        self._settings = Settings(
+            api_url=parse_api_url(api_url, allow_plain_http=allow_plain_http),
+            pool_size=pool_size,
+            connect_timeout=connect_timeout,
+            proxy=None if proxy is None else parse_proxy(proxy),
+            user_agent=user_agent,
+        )
+        self._ssl_context = ssl_context
+        self._is_closed = False
+        self._set_up_pools(is_copy=False)
+
+    def __repr__(self) -> str:
+        proxy = self._settings.proxy
+        return (
+            f"{type(self).__name__}({str(self._settings.api_url)!r}"
+            f"{'' if proxy is None else f', proxy={str(proxy)!r}'})"
+        )
+
+    def __getstate__(self) -> Settings:
+        if self._ssl_context is not None:
+            raise TypeError(
+                "a transport with an ssl_context cannot be pickled or copied: name the CAs in"
+                " SSL_CERT_FILE instead, or build the transport in the process that uses it"
+            )
+        return self._settings
+
+    def __setstate__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ssl_context = None
+        self._is_closed = False
+        self._set_up_pools(is_copy=True)
+
+    def _set_up_pools(self, *, is_copy: bool) -> None:
+        """Hold no connection yet. `is_copy`: the transport came by pickle or copy."""
+        raise NotImplementedError
+
+    def _check_open(self) -> None:
+        """Refuse to send once the transport is closed.
+
+        Raises:
+            ConnectFailedError: it is.
+        """
+        if self._is_closed:
+            raise ConnectFailedError("this transport is closed", transient=False)
+
+    def _find_way(self) -> tuple[Proxy | None, ssl.SSLContext | None]:
+        """Return the proxy to go through, if any, and what verifies certificates, if needed.
+
+        Raises:
+            ConnectFailedError: what the environment says about them cannot be used.
+        """
+        api_url, context = self._settings.api_url, self._ssl_context
+        try:
+            proxy = self._settings.proxy or environment_proxy(api_url)
+            if context is None and (api_url.scheme == "https" or proxy is not None):
+                context = ssl.create_default_context()
+        except Exception as error:
+            raise ConnectFailedError(f"cannot connect: {error}", transient=False) from error
+        return proxy, context

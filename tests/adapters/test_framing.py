@@ -1,0 +1,372 @@
+"""Where a response begins and ends, by its bytes alone."""
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from firecrawl_interact.adapters.http.framing import (
+    MAX_FIELDS,
+    MAX_HEAD_BYTES,
+    MAX_INTERIM_RESPONSES,
+    MAX_LINE_BYTES,
+    ParsedResponse,
+    ResponseParser,
+    body_length,
+    is_plain_response,
+    merge_fields,
+)
+from firecrawl_interact.core.transport import MAX_BODY_BYTES, BadResponseError
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+HELLO = OK + b"Content-Length: 5\r\n\r\nhello"
+
+
+def parse(*pieces: bytes, method: str = "DELETE") -> ParsedResponse | None:
+    """What a parser makes of these pieces: None if it needs more."""
+    parser = ResponseParser(method)
+    for piece in pieces:
+        parser.feed(piece)
+    return parser.response
+
+
+def parse_whole(data: bytes, *, method: str = "DELETE") -> ParsedResponse:
+    response = parse(data, method=method)
+    assert response is not None
+    return response
+
+
+def verdict(*pieces: bytes) -> object:
+    """The response, nothing yet, or whether the error is transient."""
+    try:
+        response = parse(*pieces)
+    except BadResponseError as error:
+        return error.transient
+    # Whether more comes behind a response is seen only if it is there already.
+    return response and msgspec.structs.replace(response, ends_connection=True)
+
+
+def test_a_response_is_taken_apart() -> None:
+    response = parse_whole(
+        b"HTTP/1.1 404 Not \xc3\x9cbel\r\nX-One:\ta \r\nx-one: b\r\nContent-Length: 5\r\n\r\nhello"
+    )
+    assert (response.version, response.status, response.reason) == (11, 404, "Not Ã\x9cbel")
+    assert response.fields == [("X-One", "a"), ("x-one", "b"), ("Content-Length", "5")]
+    assert response.headers == {"x-one": "a, b", "content-length": "5"}
+    assert response.body == b"hello"
+    assert not response.ends_connection
+
+
+@pytest.mark.parametrize("line", ["HTTP/1.1 200 ", "HTTP/1.1 200"])
+def test_a_status_line_may_lack_its_reason(line: str) -> None:
+    assert parse_whole(f"{line}\r\nContent-Length: 0\r\n\r\n".encode()).reason == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"HTTP/1.2 200 OK",
+        b"HTTP/2 200 OK",
+        b"http/1.1 200 OK",
+        b"HTTP/1.1 2000 OK",
+        b"HTTP/1.1 099 OK",
+        b"HTTP/1.1 600 OK",
+        b"HTTP/1.1 +20 OK",
+        b"HTTP/1.1 2_0 OK",
+        b"HTTP/1.1  200 OK",
+        b"HTTP/1.1 200OK",
+        b"HTTP/1.1 200 O\0K",
+        b"HTTP/1.1 200 O\rK",
+        b"",
+    ],
+)
+def test_a_line_that_is_no_status_line_is_refused(line: bytes) -> None:
+    with pytest.raises(BadResponseError):
+        parse(line + b"\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize("start", [b"SSH-2.0", b'{"success"', b"\0\0\x12\4", b"\r\n", b"HTTP/2"])
+def test_another_protocol_is_refused_at_its_first_bytes(start: bytes) -> None:
+    with pytest.raises(BadResponseError, match="not HTTP/1"):
+        parse(start)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"no colon",
+        b"space : a",
+        b" first: folded",
+        b": no name",
+        b"n\xe4me: a",
+        b"X: \0",
+        b"X: \x0b",
+        b"X: a\rY: b",
+        b"X: a\nY: b",
+    ],
+)
+def test_a_line_that_is_no_header_is_refused(line: bytes) -> None:
+    for data in (
+        OK + line + b"\r\nContent-Length: 0\r\n\r\n",
+        CHUNKED + b"0\r\n" + line + b"\r\n\r\n",
+    ):
+        with pytest.raises(BadResponseError):
+            parse(data)
+
+
+@pytest.mark.parametrize("data", [HELLO.replace(b"\r\n", b"\n"), CHUNKED + b"1\nx\r\n"])
+def test_a_line_without_cr_is_refused(data: bytes) -> None:
+    with pytest.raises(BadResponseError):
+        parse(data)
+
+
+def test_a_header_may_go_on_in_the_next_line() -> None:
+    response = parse_whole(OK + b"X: a\r\n\t b\r\n \r\nContent-Length:\r\n 0\r\n\r\n")
+    assert response.fields == [("X", "a\t b"), ("Content-Length", "0")]
+
+
+def test_headers_of_one_name_are_joined() -> None:
+    assert merge_fields([("A", "1"), ("b", "2"), ("a", "3")]) == {"a": "1, 3", "b": "2"}
+
+
+# --- how long a body is ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "length"),
+    [
+        ({"content-length": "0"}, 0),
+        ({"content-length": "007"}, 7),
+        ({"content-length": "7, 7"}, 7),
+        ({"content-length": str(MAX_BODY_BYTES)}, MAX_BODY_BYTES),
+        ({"content-length": "7", "content-encoding": "Identity"}, 7),
+        ({"transfer-encoding": "Chunked"}, None),
+    ],
+)
+def test_the_headers_say_how_long_a_body_is(headers: dict[str, str], length: int | None) -> None:
+    assert body_length(headers, method="DELETE", status=200) == length
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("DELETE", 204), ("DELETE", 304)])
+def test_some_responses_have_no_body(method: str, status: int) -> None:
+    assert body_length({"content-length": "7"}, method=method, status=status) == 0
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_what_follows_a_response_to_connect_is_not_its_body(status: int) -> None:
+    assert body_length({"transfer-encoding": "chunked"}, method="CONNECT", status=status) == 0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"content-length": ""},
+        {"content-length": "7, 8"},
+        {"content-length": "7,"},
+        {"content-length": "-7"},
+        {"content-length": "+7"},
+        {"content-length": "1_7"},
+        {"content-length": "\xb2"},
+        {"content-length": "seven"},
+        {"content-length": "7", "transfer-encoding": "chunked"},
+        {"transfer-encoding": "gzip, chunked"},
+        {"transfer-encoding": "chunked, chunked"},
+        {"transfer-encoding": ""},
+    ],
+)
+def test_a_length_in_doubt_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(BadResponseError) as caught:
+        body_length(headers, method="DELETE", status=200)
+    assert caught.value.transient
+
+
+def test_chunks_in_http_1_0_leave_the_length_in_doubt() -> None:
+    with pytest.raises(BadResponseError):
+        body_length({"transfer-encoding": "chunked"}, method="DELETE", status=200, version=10)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-length": str(MAX_BODY_BYTES + 1)},
+        {"content-length": str(2**63)},
+        {"content-length": "9" * 5000},
+        {"content-length": "7", "content-encoding": "gzip"},
+        {"transfer-encoding": "chunked", "content-encoding": "identity, br"},
+    ],
+)
+def test_a_body_that_is_too_large_or_coded_is_refused_for_good(headers: dict[str, str]) -> None:
+    with pytest.raises(BadResponseError) as caught:
+        body_length(headers, method="DELETE", status=200)
+    assert not caught.value.transient
+
+
+# --- chunks ----------------------------------------------------------------------------------
+
+
+def test_chunks_make_one_body_and_trailers_are_no_headers() -> None:
+    response = parse_whole(CHUNKED + b"02;a=b\r\nhe\r\n3 ;c\r\nllo\r\n000;d\r\nX: y\r\n\r\n")
+    assert response.body == b"hello"
+    assert response.headers == {"transfer-encoding": "chunked"}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        b"zz\r\n",
+        b"-2\r\n",
+        b"0x2\r\nok\r\n",
+        b"1_1\r\n",
+        b"\r\n",
+        b"%b\r\n" % (b"F" * 20),
+        b"2;\0\r\nok\r\n",
+        b"2\r\nokay\r\n",
+        b"2\r\nok0\r\n",
+    ],
+)
+def test_chunks_that_make_no_sense_are_refused(chunks: bytes) -> None:
+    with pytest.raises(BadResponseError):
+        parse(CHUNKED + chunks)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=300), max_size=30))
+def test_a_body_comes_back_whole_however_it_is_chunked(chunks: list[bytes]) -> None:
+    lines = b"".join(b"%X\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    assert parse_whole(CHUNKED + lines + b"0\r\n\r\n").body == b"".join(chunks)
+
+
+# --- what may follow -------------------------------------------------------------------------
+
+
+def test_interim_responses_are_skipped() -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    assert parse_whole(interim * MAX_INTERIM_RESPONSES + HELLO).body == b"hello"
+
+
+def test_another_protocol_is_not_switched_to() -> None:
+    with pytest.raises(BadResponseError, match="switched"):
+        parse(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HELLO.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        HELLO.replace(b"\r\n\r\n", b"\r\nConnection: x, Close\r\n\r\n"),
+        HELLO + b"surplus",
+        b"HTTP/1.1 204 No Content\r\n\r\nbody",
+    ],
+    ids=["HTTP/1.0", "close", "surplus", "204 with a body"],
+)
+def test_a_response_behind_which_no_other_may_come_says_so(data: bytes) -> None:
+    assert parse_whole(data).ends_connection
+
+
+# --- limits ----------------------------------------------------------------------------------
+
+LARGEST = {
+    "a line": OK + b"X: %b\r\nContent-Length: 0\r\n\r\n" % (b"x" * (MAX_LINE_BYTES - 4)),
+    "header lines": OK + b"X: y\r\n" * (MAX_FIELDS - 1) + b"Content-Length: 0\r\n\r\n",
+    "a body": OK + b"Content-Length: %d\r\n\r\n" % MAX_BODY_BYTES + b"x" * MAX_BODY_BYTES,
+    "a chunk": CHUNKED + b"%X\r\n%b\r\n0\r\n\r\n" % (MAX_BODY_BYTES, b"x" * MAX_BODY_BYTES),
+    "chunks of a byte": CHUNKED + b"1\r\nx\r\n" * MAX_HEAD_BYTES + b"0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("data", LARGEST.values(), ids=LARGEST)
+def test_what_is_just_not_too_large_is_taken(data: bytes) -> None:
+    assert parse_whole(data).status == 200
+
+
+TOO_LARGE = {
+    "a status line": b"HTTP/1.1 200 " + b"x" * MAX_LINE_BYTES,
+    "a header line": OK + b"X: " + b"x" * MAX_LINE_BYTES,
+    "a whole header line": OK + b"X: %b\r\n\r\n" % (b"x" * MAX_LINE_BYTES),
+    "a head": OK + (b"X: " + b"x" * 60_000 + b"\r\n") * 2,
+    "header lines": OK + b"X: y\r\n" * MAX_FIELDS + b"Content-Length: 0\r\n\r\n",
+    "folded lines": OK + b"X: y\r\n" + b" z\r\n" * MAX_FIELDS + b"Content-Length: 0\r\n\r\n",
+    "interim responses": b"HTTP/1.1 100 Go\r\n\r\n" * (MAX_INTERIM_RESPONSES + 1),
+    "interim heads": (b"HTTP/1.1 103\r\nX: " + b"x" * 60_000 + b"\r\n\r\n") * 2,
+    "a chunk": CHUNKED + b"%X\r\n" % (MAX_BODY_BYTES + 1),
+    "chunks": CHUNKED + (b"10000\r\n" + b"x" * 0x10000 + b"\r\n") * 16 + b"1\r\n",
+    "a chunk line": CHUNKED + b"0" * (MAX_LINE_BYTES + 1),
+    "chunk extensions": CHUNKED + (b"1;" + b"x" * 1000 + b"\r\nx\r\n") * 110,
+    "spaces behind chunk sizes": CHUNKED + (b"1" + b" " * 1000 + b"\r\nx\r\n") * 110,
+    "trailers": CHUNKED + b"0\r\n" + (b"X: " + b"x" * 2000 + b"\r\n") * 60,
+}
+
+
+@pytest.mark.parametrize("data", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_what_is_too_large_is_refused_for_good_before_its_end(data: bytes) -> None:
+    with pytest.raises(BadResponseError, match="more than") as caught:
+        parse(data)
+    assert not caught.value.transient
+
+
+# --- any bytes, in any pieces ----------------------------------------------------------------
+
+PIECES = [
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    OK,
+    b"HTTP/1.1 204 No Content\r\n",
+    b"Content-Length: 2\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"X: y\r\n",
+    b" folded\r\n",
+    b"\r\n",
+    b"\n",
+    b"ok",
+    b"2\r\nok\r\n",
+    b"0\r\n\r\n",
+]
+STREAMS = st.lists(st.sampled_from(PIECES) | st.binary(max_size=5), max_size=12).map(b"".join)
+
+
+@given(STREAMS, st.data())
+@example(OK + b"X: " + b"x" * 70_000 + b"\r\n" + b"y" * 40_000, None)
+def test_the_verdict_is_the_same_however_the_bytes_are_cut(
+    data: bytes, cuts: st.DataObject | None
+) -> None:
+    places = [1, 70_000]
+    if cuts is not None:
+        places = cuts.draw(st.lists(st.integers(0, len(data)), max_size=5).map(sorted))
+    pieces = [
+        data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)
+    ]
+    assert verdict(*filter(None, pieces)) == verdict(data)
+
+
+@given(STREAMS)
+@example(HELLO)
+@example(HELLO + b"x")
+@example(OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nok")
+def test_a_plain_response_is_what_the_parser_makes_of_it(data: bytes) -> None:
+    if is_plain_response(data):
+        response = parse_whole(data)
+        assert not response.ends_connection
+        assert data.endswith(b"\r\n\r\n" + response.body)
+        assert response.headers["content-length"] == str(len(response.body))
+
+
+@pytest.mark.parametrize("field", ["", "X: y\r\n", "x-content-length: 9\r\n"])
+def test_what_most_services_send_is_plain(field: str) -> None:
+    assert is_plain_response(f"HTTP/1.1 200 OK\r\n{field}content-length: 2\r\n\r\nok".encode())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HELLO[:-1],
+        HELLO + b"x",
+        HELLO.replace(b"200", b"204"),
+        HELLO.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        HELLO.replace(b"\r\n\r\n", b"\r\nCONTENT-LENGTH: 5\r\n\r\n"),
+        HELLO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+        HELLO.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n"),
+        HELLO.replace(b"\r\n\r\n", b"\r\nTransfer-encoding: chunked\r\n\r\n"),
+    ],
+)
+def test_what_needs_a_closer_look_is_not_plain(data: bytes) -> None:
+    assert not is_plain_response(data)
