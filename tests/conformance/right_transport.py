@@ -173,7 +173,7 @@ class RightTransport(SystemTime):
                 return Response(status, headers, self.body(wire, status, headers))
             if status == 101:
                 break
-        raise BadResponseError("no final answer")
+        raise BadResponseError("no final response")
 
     def status(self, wire: Wire) -> int:
         while len(wire.buffer) < 7:

@@ -32,12 +32,12 @@ from firecrawl_interact.adapters.conformance.server import (
 )
 from firecrawl_interact.adapters.conformance.wire_faults import (
     CHUNKED,
-    says,
-    says_and_closes,
-    says_and_drips,
-    says_and_floods,
-    says_later,
-    says_later_and_closes,
+    sends,
+    sends_after_response,
+    sends_after_response_and_closes,
+    sends_and_closes,
+    sends_and_drips,
+    sends_and_floods,
 )
 from firecrawl_interact.core.transport import (
     MAX_BODY_BYTES,
@@ -86,10 +86,10 @@ async def failure(transport: AiohttpTransport, timeout: float = PATIENCE) -> Tra
 @pytest.mark.parametrize(
     ("fault", "is_kept"),
     [
-        (says_and_closes(b""), False),
-        (wire_faults.says_and_resets(b""), False),
-        (wire_faults.answers_then_closes_on_a_request, True),
-        (wire_faults.answers_then_resets_on_a_request, True),
+        (sends_and_closes(b""), False),
+        (wire_faults.sends_and_resets(b""), False),
+        (wire_faults.responds_then_closes_on_a_request, True),
+        (wire_faults.responds_then_resets_on_a_request, True),
     ],
     ids=["closed", "reset", "closed when kept", "reset when kept"],
 )
@@ -176,9 +176,9 @@ async def test_a_chunk_that_cannot_be_read_ends_the_exchange_at_once() -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        says_and_floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
-        says_and_floods(CHUNKED, b"0" * 65536),
-        says_and_floods(CHUNKED + b"1;", b"x" * 65536),
+        sends_and_floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+        sends_and_floods(CHUNKED, b"0" * 65536),
+        sends_and_floods(CHUNKED + b"1;", b"x" * 65536),
     ],
     ids=["interim answers", "a chunk size", "a chunk extension"],
 )
@@ -196,7 +196,7 @@ async def test_what_floods_in_without_an_end_is_refused_for_good(fault: FaultFun
 @pytest.mark.asyncio
 async def test_an_answer_has_100_header_lines_at_most(number: int) -> None:
     fields = b"X: y\r\n" * (number - 1) + b"Content-Length: %d\r\n\r\n" % len(PATH)
-    with FaultServer(says(b"HTTP/1.1 200 OK\r\n" + fields + PATH.encode())) as server:
+    with FaultServer(sends(b"HTTP/1.1 200 OK\r\n" + fields + PATH.encode())) as server:
         async with AiohttpTransport(server.api_url) as transport:
             if number <= 100:
                 await send(transport)
@@ -208,7 +208,7 @@ async def test_an_answer_has_100_header_lines_at_most(number: int) -> None:
 async def test_a_body_in_the_smallest_chunks_is_taken() -> None:
     body = PATH.encode() * 1000
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
-    with FaultServer(says(CHUNKED + chunks + b"0\r\n\r\n")) as server:
+    with FaultServer(sends(CHUNKED + chunks + b"0\r\n\r\n")) as server:
         async with AiohttpTransport(server.api_url) as transport:
             assert (await send(transport)).body == body
 
@@ -216,7 +216,7 @@ async def test_a_body_in_the_smallest_chunks_is_taken() -> None:
 @pytest.mark.asyncio
 async def test_a_body_that_is_too_large_at_its_end_ends_the_connection() -> None:
     body = b"100001\r\n" + b"x" * (MAX_BODY_BYTES + 1) + b"\r\n0\r\n\r\n"
-    with FaultServer(says(CHUNKED + body)) as server:
+    with FaultServer(sends(CHUNKED + body)) as server:
         async with AiohttpTransport(server.api_url) as transport:
             error = await failure(transport)
             assert type(error) is BadResponseError
@@ -228,7 +228,7 @@ async def test_a_body_that_is_too_large_at_its_end_ends_the_connection() -> None
 @pytest.mark.asyncio
 async def test_a_refused_answer_ends_its_connection_though_it_came_whole() -> None:
     answer = b"HTTP/1.1 999 High\r\nContent-Length: 2\r\n\r\n{}"
-    with FaultServer(says(answer)) as server:
+    with FaultServer(sends(answer)) as server:
         async with AiohttpTransport(server.api_url) as transport:
             await failure(transport)
             await send(transport)
@@ -253,10 +253,10 @@ async def test_a_recording_of_vcrpy_plays_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        says_later(NEIGHBOUR),
-        says_later(b"x"),
-        says_later_and_closes(b""),
-        says_later_and_closes(NEIGHBOUR),
+        sends_after_response(NEIGHBOUR),
+        sends_after_response(b"x"),
+        sends_after_response_and_closes(b""),
+        sends_after_response_and_closes(NEIGHBOUR),
     ],
     ids=["an answer", "a byte", "an end", "an answer and an end"],
 )
@@ -471,14 +471,14 @@ def test_a_fork_gets_connections_of_its_own_and_leaves_its_parents_alone() -> No
     [
         wire_faults.closes_at_once,
         wire_faults.resets_with_the_request_unread,
-        says_and_closes(b"HTTP/1.1 200 OK\r\n"),
+        sends_and_closes(b"HTTP/1.1 200 OK\r\n"),
         wire_faults.stays_silent,
-        says(KEY.encode()),
-        says(b"HTTP/1.1 200 OK\r\n" + KEY.encode() + b"\r\n\r\n"),
-        says(b"HTTP/1.1 200 OK\r\nX: " + KEY.encode() + b"\r\n\r\n"),
-        says_and_closes(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + KEY.encode()),
-        says(CHUNKED + KEY.encode() + b"\r\n"),
-        says_and_drips(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"123456789"),
+        sends(KEY.encode()),
+        sends(b"HTTP/1.1 200 OK\r\n" + KEY.encode() + b"\r\n\r\n"),
+        sends(b"HTTP/1.1 200 OK\r\nX: " + KEY.encode() + b"\r\n\r\n"),
+        sends_and_closes(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + KEY.encode()),
+        sends(CHUNKED + KEY.encode() + b"\r\n"),
+        sends_and_drips(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"123456789"),
     ],
 )
 @pytest.mark.asyncio
@@ -756,7 +756,7 @@ async def test_the_service_is_verified_behind_a_proxy(certificates: Certificates
 @pytest.mark.asyncio
 async def test_a_proxy_that_refuses_sent_nothing(status: int, is_transient: bool) -> None:
     answer = f"HTTP/1.1 {status} Refused\r\nContent-Length: 0\r\n\r\n".encode()
-    with FaultServer(says(answer)) as proxy:
+    with FaultServer(sends(answer)) as proxy:
         address = proxy.api_url.replace("://", f"://user:{KEY}@")
         async with AiohttpTransport("https://service.example", proxy=address) as transport:
             error = await failure(transport)
@@ -770,10 +770,10 @@ async def test_a_proxy_that_refuses_sent_nothing(status: int, is_transient: bool
     "fault",
     [
         wire_faults.closes_at_once,
-        says_and_closes(b"HTTP/1.1 200 OK\r\n"),
-        says(b"nonsense\r\n\r\n"),
-        says(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000),
-        says_and_drips(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 100),
+        sends_and_closes(b"HTTP/1.1 200 OK\r\n"),
+        sends(b"nonsense\r\n\r\n"),
+        sends(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000),
+        sends_and_drips(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 100),
     ],
     ids=["closed", "cut", "no HTTP", "endless", "drip"],
 )
