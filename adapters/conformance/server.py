@@ -156,10 +156,11 @@ FaultFunction: TypeAlias = Callable[[Connection], None]
 
 
 class FaultServer:
-    """A server on 127.0.0.1: its first connections meet a fault each, all others are served well.
+    """A server on 127.0.0.1: its first connections meet a fault each.
 
     Args:
         faults: what happens on the first connection, on the second, and so on.
+        afterwards: what happens on all other connections. Left out, they are served well.
         tls: the context of a server that speaks TLS.
         in_handshake: whether the faults come instead of the TLS handshake, not after it.
         listening: False refuses all connections until `listen` is called.
@@ -168,6 +169,7 @@ class FaultServer:
     def __init__(
         self,
         *faults: FaultFunction,
+        afterwards: FaultFunction | None = None,
         tls: ssl.SSLContext | None = None,
         in_handshake: bool = False,
         listening: bool = True,
@@ -175,6 +177,7 @@ class FaultServer:
         self.stopping = threading.Event()
         self.fault_is_over = threading.Event()
         self._faults = faults
+        self._afterwards = afterwards
         self._tls = tls
         self._in_handshake = in_handshake
         self._lock = threading.Lock()
@@ -295,9 +298,8 @@ class FaultServer:
             thread.start()
 
     def _serve(self, connection: Connection) -> None:
-        fault = (
-            self._faults[connection.number - 1] if connection.number <= len(self._faults) else None
-        )
+        place = connection.number - 1
+        fault = self._faults[place] if place < len(self._faults) else self._afterwards
         try:
             try:
                 if fault and self._in_handshake:
