@@ -9,10 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
-import trustme
 
 from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
 from firecrawl_interact.core import (
@@ -254,15 +252,9 @@ def test_a_refused_connection_names_the_service_and_the_reason(
 
 
 def test_ssl_cert_file_names_the_authorities(
-    open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    open_transport: OpenTransport, service_with_private_ca: FaultServer
 ) -> None:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    with FaultServer(tls=context) as server:
-        send(open_transport(server.api_url))
+    send(open_transport(service_with_private_ca.api_url))
 
 
 def test_authorities_that_cannot_be_read_are_no_connection(
