@@ -47,7 +47,16 @@ _STATUS_LINES = {
     "an-http-2-status-line": b"HTTP/2.0 200 OK",
     "an-http-0-status-line": b"HTTP/0.9 200 OK",
     "a-version-of-four-digits": b"HTTP/1.1000 200 OK",
+    "another-minor-version": b"HTTP/1.2 200 OK",
     "another-protocols-status-line": b"ICY 200 OK",
+    "an-empty-line-before-the-status-line": b"\r\nHTTP/1.1 200 OK",
+}
+
+_HEADERS = {
+    "a-header-without-colon": b"X-Odd",
+    "a-space-before-the-colon": b"X-Odd : fine",
+    "a-nul-in-a-header": b"X-Odd: \0",
+    "a-cr-in-a-header": b"X-Odd: a\rb",
 }
 
 _FRAMINGS = {
@@ -57,6 +66,8 @@ _FRAMINGS = {
     "a-negative-length": (b"Content-Length: -5\r\n", _BODY),
     "a-length-with-a-sign": (b"Content-Length: +17\r\n", _BODY),
     "a-length-with-an-underscore": (b"Content-Length: 1_7\r\n", _BODY),
+    "a-length-in-other-digits": (b"Content-Length: \xb2\r\n", _BODY),
+    "an-empty-length": (b"Content-Length:\r\n", _BODY),
     "a-length-with-chunks": (
         _LENGTH + b"Transfer-Encoding: chunked\r\n",
         b"11\r\n" + _BODY + b"\r\n0\r\n\r\n",
@@ -76,6 +87,7 @@ _CHUNKS = {
     "a-chunk-size-with-an-underscore": b"1_1\r\n" + _BODY + b"\r\n0\r\n\r\n",
     "an-empty-chunk-size": b"\r\n" + _BODY + b"\r\n0\r\n\r\n",
     "a-chunk-without-its-end": b"11\r\n" + _BODY + b"0\r\n\r\n",
+    "a-trailer-without-colon": b"11\r\n" + _BODY + b"\r\n0\r\nX-Odd\r\n\r\n",
 }
 
 _ENDLESS_RESPONSES = {
@@ -113,7 +125,10 @@ CASES = [
         ),
         BAD,
     ),
-    _case("a-header-without-colon-is-refused", _NO_HTTP, sends(_OK + b"X-Odd\r\n" + _WHOLE), BAD),
+    *(
+        _case(f"{name}-is-refused", _NO_HTTP, sends(_OK + line + b"\r\n" + _WHOLE), BAD)
+        for name, line in _HEADERS.items()
+    ),
     _case(
         "a-long-line-of-another-protocol-is-hardly-quoted",
         "the message of an error quotes little of what came",
@@ -147,6 +162,12 @@ CASES = [
     *(
         _case(f"{name}-is-refused", _FRAMING, sends(_OK + header + b"\r\n" + body), BAD)
         for name, (header, body) in _FRAMINGS.items()
+    ),
+    _case(
+        "chunks-in-http-1-0-are-refused",
+        _FRAMING,
+        sends(CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"11\r\n" + _BODY + b"\r\n0\r\n\r\n"),
+        BAD,
     ),
     _case(
         "a-response-that-ends-with-the-connection-is-refused",

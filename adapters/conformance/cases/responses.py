@@ -14,6 +14,7 @@ from ..harness import NOTICE, Harness, require_own
 from ..scenarios import SHORT, gets_reply, gets_response, reply_bytes, require_reply
 from ..server import FaultFunction, good_response
 from ..wire_faults import (
+    CHUNKED,
     sends,
     sends_after_response,
     sends_after_response_and_closes,
@@ -27,8 +28,12 @@ _REDIRECT = "a redirect is data: it is never followed"
 _SLOW = "a response is waited for until the timeout is over"
 _INTERIM = "interim responses are skipped, and the final response behind them is handed over"
 _LARGEST = "a body of 1 MiB is taken whole"
+_ALLOWED = "a response that RFC 9112 allows is taken, whatever its form"
 _SURPLUS = "bytes after a response never reach the next call: their connection is not used again"
 
+_BODY = b'{"success": true}'
+_OK = b"HTTP/1.1 200 OK\r\n"
+_REST = b"Content-Length: 17\r\n\r\n" + _BODY
 _NEIGHBOUR = good_response("/v2/echo/neighbour")
 _REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -92,6 +97,20 @@ def _names_headers_in_lower_case(harness: Harness) -> None:
     require(dict(response.headers) == expected, f"the headers {dict(response.headers)}")
     require(type(response.status) is int, f"a status of the type {type(response.status).__name__}")
     require(type(response.body) is bytes, f"a body of the type {type(response.body).__name__}")
+
+
+def _takes(name: str, data: bytes, *, keeps_connection: bool = True) -> Case:
+    def scenario(harness: Harness) -> None:
+        server = harness.server(sends(data))
+        driver = harness.transport(server)
+        response = require_response(driver.send(harness.path()))
+        require(response.body == _BODY, f"another body: {response.body[:200]!r}")
+        require("x-trailer" not in response.headers, "a trailer among the headers")
+        harness.require_healthy(
+            driver, server, avoiding=frozenset() if keeps_connection else frozenset({1})
+        )
+
+    return Case(name, _ALLOWED, scenario)
 
 
 def _survives_garbled_responses(harness: Harness) -> None:
@@ -168,6 +187,16 @@ CASES = [
         "chunks-of-1-mib-are-taken",
         _LARGEST,
         gets_response(wire_faults.responds_with_the_largest_chunked_body),
+    ),
+    _takes("a-status-line-without-reason-is-taken", b"HTTP/1.1 200\r\n" + _REST),
+    _takes("a-header-without-space-is-taken", _OK + b"content-length:17\r\n\r\n" + _BODY),
+    _takes("a-folded-header-is-taken", _OK + b"X-Folded: a\r\n b\r\n" + _REST),
+    _takes("100-headers-are-taken", _OK + b"X-Many: 1\r\n" * 99 + _REST),
+    _takes("a-body-coded-as-identity-is-taken", _OK + b"Content-Encoding: identity\r\n" + _REST),
+    _takes("an-http-1-0-response-is-taken", b"HTTP/1.0 200 OK\r\n" + _REST, keeps_connection=False),
+    _takes(
+        "chunks-of-one-byte-and-a-trailer-are-taken",
+        CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in _BODY) + b"0\r\nX-Trailer: y\r\n\r\n",
     ),
     Case(
         "a-second-response-is-never-used",
