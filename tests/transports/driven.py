@@ -25,9 +25,9 @@ def send(driver: Driver, timeout: float = 5, path: str = PATH) -> Response:
     return outcome
 
 
-def failure(driver: Driver, kind: type[_Error], timeout: float = 5, path: str = PATH) -> _Error:
+def failure(driver: Driver, kind: type[_Error], timeout: float = 5) -> _Error:
     """Send a request, and return the error, which must be of exactly this kind."""
-    outcome = driver.send(path, timeout)
+    outcome = driver.send(PATH, timeout)
     assert type(outcome) is kind, outcome
     return outcome
 

@@ -20,11 +20,11 @@ from firecrawl_interact.core import (
     TimedOutError,
 )
 
-from .driven import OpenTransport, TransportClass, closed_port, failure, send, silent_port
+from .driven import PATH, OpenTransport, TransportClass, closed_port, failure, send, silent_port
 
 pytestmark = pytest.mark.enable_socket
 
-HUGE_PATH = "/" + "x" * 6_000_000
+HUGE_HEADERS = {"X-Huge": "x" * 6_000_000}
 """More than all buffers on the way hold."""
 
 
@@ -159,7 +159,8 @@ def test_a_request_that_nobody_reads_ends_in_time(open_transport: OpenTransport)
         connection.pause(10)
 
     with FaultServer(reads_nothing) as server:
-        failure(open_transport(server.api_url), TimedOutError, 0.3, HUGE_PATH)
+        outcome = open_transport(server.api_url).send(PATH, 0.3, headers=HUGE_HEADERS)
+    assert type(outcome) is TimedOutError
 
 
 # --- connections ---------------------------------------------------------------------------
@@ -173,8 +174,9 @@ def test_a_connection_that_breaks_amid_the_first_request_is_lost(
         connection.reset()
 
     with FaultServer(resets) as server:
-        driver = open_transport(server.api_url)
-        assert not failure(driver, ConnectionLostError, path=HUGE_PATH).stale
+        outcome = open_transport(server.api_url).send(PATH, headers=HUGE_HEADERS)
+    assert isinstance(outcome, ConnectionLostError)
+    assert not outcome.stale
 
 
 def test_a_kept_connection_that_breaks_amid_a_request_is_stale(
@@ -188,7 +190,9 @@ def test_a_kept_connection_that_breaks_amid_a_request_is_stale(
     with FaultServer(resets) as server:
         driver = open_transport(server.api_url)
         send(driver)
-        assert failure(driver, ConnectionLostError, path=HUGE_PATH).stale
+        outcome = driver.send(PATH, headers=HUGE_HEADERS)
+    assert isinstance(outcome, ConnectionLostError)
+    assert outcome.stale
 
 
 def test_a_new_connection_in_place_of_a_kept_one_is_not_stale(

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.enable_socket
 
 KEY = "fc-0123456789abcdef"
 REQUEST = Request("DELETE", "/v2/interact/session-1", {"Authorization": f"Bearer {KEY}"})
-HUGE_REQUEST = Request("DELETE", "/" + "x" * 6_000_000, REQUEST.headers)
+HUGE_REQUEST = Request("DELETE", "/", {"X-Huge": "x" * 6_000_000, **REQUEST.headers})
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
