@@ -38,7 +38,6 @@ class SessionIds:
                 self._sources.extend(_ids_in(source))
         self._gone = gone
         self._stopped = False
-        self._waits = False
         self.skipped = 0  #: how many so far
 
     def __iter__(self) -> Iterator[str]:
@@ -59,7 +58,6 @@ class SessionIds:
 
     def _next_of(self, file: BinaryIO) -> str | None:
         # Only a pipe can keep one waiting. What it gave in that moment counts as not taken.
-        self._waits = not file.seekable()
         try:
             if self._stopped:
                 raise ReadingInterruptedError
@@ -67,18 +65,10 @@ class SessionIds:
         except OSError as error:
             self._sources.popleft()
             raise CannotReadError(f"{_name(file)} cannot be read: {error.strerror}.") from error
-        finally:
-            self._waits = False
 
     def stop(self) -> None:
-        """Wait for no more lines. Called by a signal's handler.
-
-        Raises:
-            ReadingInterruptedError: to end a wait that has begun.
-        """
+        """Take no more lines. The thread that waits for one may wait on."""
         self._stopped = True
-        if self._waits:
-            raise ReadingInterruptedError
 
     @property
     def arguments(self) -> list[str]:

@@ -21,9 +21,9 @@ from firecrawl_interact.core.transport import (
 from .expectations import Outcome, describe, require
 
 ENOUGH_TIME = 5.0
-"""Seconds for an exchange in which nothing goes wrong."""
+"""Seconds for a call in which nothing goes wrong."""
 OVERTIME = 0.5
-"""Seconds by which a call may miss its time-out."""
+"""Seconds by which a call may miss its timeout."""
 KEY = "fc-conformance/key+1=="
 """The credential of every request: it must reach the server as it is, and nobody else."""
 HEADERS: Mapping[str, str] = {
@@ -46,10 +46,10 @@ class Driver:
         self.kind: Kind = "async" if inspect.iscoroutinefunction(transport.send) else "blocking"
         self._loop: _LoopThread | None = _LoopThread() if self.kind == "async" else None
 
-    def exchange(
+    def send(
         self, path: str, timeout: float = ENOUGH_TIME, *, headers: Mapping[str, str] = HEADERS
     ) -> Outcome:
-        """Send one request, and return the answer or the error that the port knows.
+        """Send one request, and return the response or the error that the port knows.
 
         Raises:
             AssertionError: it took too long, or raised what the port does not know.
@@ -69,7 +69,7 @@ class Driver:
         seconds = max(time.monotonic() - began, self.monotonic() - own_began)
         require(
             seconds <= timeout + OVERTIME,
-            f"a time-out of {timeout} s, and after {seconds:.2f} s {describe(outcome)}",
+            f"after {seconds:.2f} s instead of {timeout} s: {describe(outcome)}",
         )
         require(
             isinstance(outcome, Response | TransportError),
@@ -78,7 +78,7 @@ class Driver:
         return outcome
 
     def interrupt(self, path: str, when: Callable[[], bool]) -> str:
-        """Interrupt an exchange as soon as `when` says so, and tell what came out of `send`.
+        """Interrupt a call as soon as `when` says so, and describe what came out of `send`.
 
         Blocking ones meet a `KeyboardInterrupt`, asynchronous ones are cancelled.
 
@@ -111,7 +111,7 @@ class Driver:
         return len(asyncio.all_tasks(self._loop.loop)) if self._loop else 0
 
     def can_be_closed(self) -> bool:
-        """Tell whether there is an `aclose` or a `close`. The port asks for neither."""
+        """Say whether there is an `aclose` or a `close`. The port asks for neither."""
         return hasattr(self.transport, "aclose") or hasattr(self.transport, "close")
 
     def close_transport(self) -> None:

@@ -1,4 +1,4 @@
-"""What may come of an exchange, and how it is told when something else came."""
+"""What may come out of `send`, and how it is described when something else came."""
 
 import traceback
 from typing import TypeAlias
@@ -22,11 +22,11 @@ _LONGEST_MESSAGE = 1000
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """One way in which an exchange may fail."""
+    """One way in which a call may fail."""
 
     kind: type[TransportError]
     transient: bool | None = None
-    """Whether repeating can help; None: either will do."""
+    """Whether a retry can help; None: either will do."""
     stale: bool = False
     caused: bool = False
     """Whether a library's own exception is behind it, and must be the cause."""
@@ -40,7 +40,7 @@ class Failure(msgspec.Struct, frozen=True):
         return ", ".join(marks)
 
     def matches(self, outcome: Outcome) -> bool:
-        """Tell whether this is how it failed."""
+        """Say whether this is how it failed."""
         return (
             isinstance(outcome, self.kind)
             and self.transient in (None, outcome.transient)
@@ -61,22 +61,22 @@ BAD_OR_UNWANTED = Failure(BadResponseError)
 
 
 def require_response(outcome: Outcome, call: str = "the call") -> Response:
-    """Check that an exchange ended with an answer, and return it."""
+    """Check that a call ended with a response, and return it."""
     if isinstance(outcome, Response):
         return outcome
     raise AssertionError(f"{call} ended in {describe(outcome)}")
 
 
 def require(promise_is_kept: bool, seen: str) -> None:
-    """Raise an AssertionError that tells what was seen, unless the promise is kept."""
+    """Raise an AssertionError that says what was seen, unless the promise is kept."""
     if not promise_is_kept:
         raise AssertionError(seen)
 
 
 def describe(outcome: object) -> str:
-    """Tell in a few words what came out of `send`."""
+    """Describe in a few words what came out of `send`."""
     if isinstance(outcome, Response):
-        return f"an answer of status {outcome.status} with {len(outcome.body)} bytes"
+        return f"a response with status {outcome.status} and {len(outcome.body)} bytes"
     text = f"{type(outcome).__name__}({str(outcome)[:200]!r})"
     if isinstance(outcome, TransportError):
         text += ", transient" if outcome.transient else ", not transient"
@@ -87,12 +87,12 @@ def describe(outcome: object) -> str:
 def require_failure(
     outcome: Outcome, *expected: Failure, key: str, has_library: bool = True
 ) -> None:
-    """Check that an exchange failed in one of the ways expected.
+    """Check that a call failed in one of the ways expected.
 
     Args:
         outcome: what came out of `send`.
         expected: the ways in which it may fail.
-        key: the credential, which must not be told to anyone.
+        key: the credential, which no error may show.
         has_library: whether a library's exception must be behind a failure that is `caused`.
     """
     matching = [failure for failure in expected if failure.matches(outcome)]
@@ -113,9 +113,9 @@ def require_failure(
         0 < len(str(outcome)) <= _LONGEST_MESSAGE,
         f"a message of {len(str(outcome))} characters",
     )
-    told = "".join(traceback.format_exception(outcome))
+    shown = "".join(traceback.format_exception(outcome))
     chain: list[BaseException] = [outcome]
     while error := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(error)
-    told += "".join(f"{error!r} {error} {error.args!r}" for error in chain)
-    require(key not in told, "the API key in the text of an error or of its causes")
+    shown += "".join(f"{error!r} {error} {error.args!r}" for error in chain)
+    require(key not in shown, "the API key in the text of an error or of its causes")

@@ -26,7 +26,7 @@ _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 class Service(Protocol):
-    """What a service must tell, over a socket or in memory."""
+    """What a case asks of a service, over a socket or in memory."""
 
     @property
     def requests(self) -> list[SeenRequest]:
@@ -34,10 +34,10 @@ class Service(Protocol):
 
 
 class MemoryService:
-    """A `FakeService` that tells of its requests as a `FaultServer` does.
+    """A `FakeService` that lists its requests as a `FaultServer` does.
 
-    A route that it does not know is answered by a page that names the path: so each call can
-    tell its own answer.
+    Its response to a route that it does not know is a page that names the path. So each call
+    can recognise its own response.
     """
 
     def __init__(self, fault: MemoryFault | None) -> None:
@@ -47,7 +47,7 @@ class MemoryService:
 
     @property
     def requests(self) -> list[SeenRequest]:
-        """The requests that reached it. The fake never tells their credentials."""
+        """The requests that reached it. The fake never shows their credentials."""
         return [SeenRequest(0, f"{seen.method} {seen.path} -") for seen in self.fake.requests]
 
 
@@ -107,7 +107,8 @@ class Harness:
     ) -> FaultServer:
         """Start a server on a socket. Its first connection meets the fault."""
         tls = certificates.trusted() if self.over == "https" else None
-        server = FaultServer(fault, tls=tls, in_handshake=in_handshake, listening=listening)
+        faults = () if fault is None else (fault,)
+        server = FaultServer(*faults, tls=tls, in_handshake=in_handshake, listening=listening)
         return self._stack.enter_context(server)
 
     def transport(self, service: Service, *, api_url: str | None = None) -> Driver:
@@ -135,7 +136,7 @@ class Harness:
         return driver
 
     def require_failure(self, outcome: Outcome, *expected: Failure) -> None:
-        """Check that an exchange failed in one of the ways expected."""
+        """Check that a call failed in one of the ways expected."""
         # In memory no library is behind an error. TLS may show a reset as a mere end.
         sent = any(failure.kind.sent for failure in expected)
         has_library = self.over == "http" or (self.over == "https" and not sent)
@@ -144,7 +145,7 @@ class Harness:
     def require_healthy(
         self, driver: Driver, service: Service, *, avoiding: frozenset[int] = frozenset()
     ) -> SeenRequest:
-        """Check that the next call gets its own answer, and return its request.
+        """Check that the next call gets its own response, and return its request.
 
         Args:
             driver: the transport.
@@ -152,7 +153,7 @@ class Harness:
             avoiding: numbers of connections that it must not use again.
         """
         path = self.path()
-        require_own(driver.exchange(path), path, "the next call")
+        require_own(driver.send(path), path, "the next call")
         request = require_one_request(service, path)
         require(
             self.over == "memory" or request.connection not in avoiding,
@@ -162,13 +163,13 @@ class Harness:
 
 
 def require_own(outcome: Outcome, path: str, call: str = "the call") -> Response:
-    """Check that an outcome is the answer to the request for this path, and return it."""
-    answer = require_response(outcome, call)
+    """Check that an outcome is the response to the request for this path, and return it."""
+    response = require_response(outcome, call)
     require(
-        path.encode() in answer.body,
-        f"{call} got an answer that is not its own: {answer.body[:200]!r}",
+        path.encode() in response.body,
+        f"{call} got a response that is not its own: {response.body[:200]!r}",
     )
-    return answer
+    return response
 
 
 def requests_for(service: Service, path: str) -> list[SeenRequest]:

@@ -1,4 +1,4 @@
-"""The scenarios that most cases play: an exchange fails, or it is answered."""
+"""The scenarios that most cases play: a call fails, or it gets a response."""
 
 from firecrawl_interact.core.transport import Response, TimedOutError
 
@@ -9,12 +9,12 @@ from .driver import Driver
 from .expectations import Failure, describe, require
 from .harness import Harness, Service, requests_for, require_one_request, require_own
 from .server import FaultFunction, FaultServer
-from .wire_faults import says
+from .wire_faults import sends
 
 SHORT = 0.4
-"""Seconds: the time-out where it is meant to run out."""
+"""Seconds: the timeout where it is meant to run out."""
 
-_NEVER_NEEDED = 1.5  # Seconds: the time-out where a failure can be told before.
+_NEVER_NEEDED = 1.5  # Seconds: the timeout where a failure can be seen before.
 _MOST_BYTES_TAKEN = 8 * 1024 * 1024  # Of these the kernel buffers some, on both sides.
 
 
@@ -25,21 +25,21 @@ def fails(
     in_handshake: bool = False,
     timeout: float = _NEVER_NEEDED,
 ) -> Scenario:
-    """Return the scenario of an exchange that fails, after which the next call is healthy.
+    """Return the scenario of a call that fails, after which the next call is healthy.
 
     Args:
         fault: what happens on the connection.
-        expected: the ways in which the exchange may fail.
+        expected: the ways in which the call may fail.
         in_memory: the same fault for a `FakeService`.
         in_handshake: whether the fault comes instead of the TLS handshake.
-        timeout: seconds for the exchange.
+        timeout: seconds for the call.
     """
 
     def scenario(harness: Harness) -> None:
         service = harness.service(fault, in_memory=in_memory, in_handshake=in_handshake)
         driver = harness.transport(service)
         path = harness.path()
-        outcome = driver.exchange(path, timeout)
+        outcome = driver.send(path, timeout)
         harness.require_failure(outcome, *expected)
         requests = requests_for(service, path)
         most = int(expected[0].kind.sent)
@@ -48,7 +48,7 @@ def fails(
             megabytes = service.bytes_sent / 1e6
             require(
                 service.bytes_sent <= _MOST_BYTES_TAKEN,
-                f"{megabytes:.0f} MB were taken before the exchange failed",
+                f"{megabytes:.0f} MB were taken before the call failed",
             )
         used = frozenset(request.connection for request in requests)
         harness.require_healthy(driver, service, avoiding=used)
@@ -57,7 +57,7 @@ def fails(
 
 
 def gets_response(fault: FaultFunction, *, keeps_connection: bool = True) -> Scenario:
-    """Return the scenario of an exchange that gets its own answer, and so does the next one.
+    """Return the scenario of a call that gets its own response, and so does the next one.
 
     Args:
         fault: what happens on the connection.
@@ -68,7 +68,7 @@ def gets_response(fault: FaultFunction, *, keeps_connection: bool = True) -> Sce
         server = harness.server(fault)
         driver = harness.transport(server)
         path = harness.path()
-        require_own(driver.exchange(path), path)
+        require_own(driver.send(path), path)
         used = require_one_request(server, path).connection
         harness.require_healthy(
             driver, server, avoiding=frozenset() if keeps_connection else frozenset({used})
@@ -77,11 +77,11 @@ def gets_response(fault: FaultFunction, *, keeps_connection: bool = True) -> Sce
     return scenario
 
 
-def replies(reply: Reply) -> Scenario:
-    """Return the scenario of an answer that is handed over as it is, after a single request."""
+def gets_reply(reply: Reply) -> Scenario:
+    """Return the scenario of a reply that is handed over as it is, after a single request."""
 
     def scenario(harness: Harness) -> None:
-        service = harness.service(says(reply_bytes(reply)), in_memory=reply)
+        service = harness.service(sends(reply_bytes(reply)), in_memory=reply)
         driver = harness.transport(service)
         require_reply(driver, service, harness.path(), reply)
         harness.require_healthy(driver, service)
@@ -90,11 +90,11 @@ def replies(reply: Reply) -> Scenario:
 
 
 def require_reply(driver: Driver, service: Service, path: str, reply: Reply) -> None:
-    """Check that an exchange hands over this reply, and that nothing but it was asked for."""
-    outcome = driver.exchange(path)
+    """Check that a call hands over this reply, and sends one request for it."""
+    outcome = driver.send(path)
     require(
         isinstance(outcome, Response) and outcome.status == reply.status,
-        f"instead of an answer of status {reply.status}: {describe(outcome)}",
+        f"instead of a response with status {reply.status}: {describe(outcome)}",
     )
     if isinstance(outcome, Response):
         require(outcome.body == reply.body, f"another body: {outcome.body[:200]!r}")
@@ -107,7 +107,7 @@ def require_reply(driver: Driver, service: Service, path: str, reply: Reply) -> 
 
 def reply_bytes(reply: Reply) -> bytes:
     """Write a reply as it goes over a socket."""
-    lines = [f"HTTP/1.1 {reply.status} As Told"]
+    lines = [f"HTTP/1.1 {reply.status} As Planned"]
     lines += [f"{name}: {value}" for name, value in reply.headers.items()]
     if reply.status not in (204, 304):
         lines.append(f"Content-Length: {len(reply.body)}")

@@ -1,4 +1,4 @@
-"""A service on a raw socket that does one thing wrong, as told, and then answers well."""
+"""A service on a raw socket that does what a fault says, and otherwise responds well."""
 
 import contextlib
 import json
@@ -39,7 +39,7 @@ class SeenRequest(msgspec.Struct, frozen=True):
 
 
 def good_response(path: str, *, headers: str = "", size: int = 0) -> bytes:
-    """Return an answer that names the path, so that each call can tell its own.
+    """Return a response that names the path, so that each call can recognise its own.
 
     Args:
         path: the target of the request.
@@ -77,14 +77,21 @@ class Connection:
             EOFError: the client closed the connection instead.
         """
         while b"\r\n\r\n" not in self._received:
-            data = self._sock.recv(65536)
-            if not data:
-                raise EOFError
-            self._received += data
+            self._received += self.receive()
         head, _, self._received = self._received.partition(b"\r\n\r\n")
         seen = SeenRequest(self.number, head.decode("latin-1"))
         self._server.record(seen)
         return seen.target
+
+    def receive(self) -> bytes:
+        """Read what the client has sent.
+
+        Raises:
+            EOFError: the client closed the connection instead.
+        """
+        if data := self._sock.recv(65536):
+            return data
+        raise EOFError
 
     def wait_for_bytes(self) -> None:
         """Wait until the client has sent something, and leave it unread."""
@@ -121,7 +128,7 @@ class Connection:
         self._server.stopping.wait(seconds)
 
     def respond(self, path: str) -> None:
-        """Answer well."""
+        """Respond well to the request for this path."""
         self.send(good_response(path))
 
     def close(self) -> None:
@@ -149,26 +156,28 @@ FaultFunction: TypeAlias = Callable[[Connection], None]
 
 
 class FaultServer:
-    """A server on 127.0.0.1: its first connection meets the fault, all others are served well.
+    """A server on 127.0.0.1: its first connections meet a fault each.
 
     Args:
-        fault: what happens on the first connection.
+        faults: what happens on the first connection, on the second, and so on.
+        afterwards: what happens on all other connections. Left out, they are served well.
         tls: the context of a server that speaks TLS.
-        in_handshake: whether the fault comes instead of the TLS handshake, not after it.
+        in_handshake: whether the faults come instead of the TLS handshake, not after it.
         listening: False refuses all connections until `listen` is called.
     """
 
     def __init__(
         self,
-        fault: FaultFunction | None = None,
-        *,
+        *faults: FaultFunction,
+        afterwards: FaultFunction | None = None,
         tls: ssl.SSLContext | None = None,
         in_handshake: bool = False,
         listening: bool = True,
     ) -> None:
         self.stopping = threading.Event()
         self.fault_is_over = threading.Event()
-        self._fault = fault
+        self._faults = faults
+        self._afterwards = afterwards
         self._tls = tls
         self._in_handshake = in_handshake
         self._lock = threading.Lock()
@@ -217,7 +226,7 @@ class FaultServer:
             return sum(connection.bytes_sent for connection in self._connections)
 
     def open_connections(self) -> int:
-        """Tell how many connections the client has not closed, a moment later."""
+        """Count the connections that the client has not closed, a moment later."""
         end = time.monotonic() + 0.5
         while any(thread.is_alive() for thread in self._threads) and time.monotonic() < end:
             time.sleep(0.005)
@@ -249,7 +258,7 @@ class FaultServer:
         self._acceptor.start()
 
     def record(self, request: SeenRequest) -> None:
-        """Note a request, as soon as it is whole."""
+        """Keep a request, as soon as it is whole."""
         with self._lock:
             self._requests.append(request)
 
@@ -289,7 +298,8 @@ class FaultServer:
             thread.start()
 
     def _serve(self, connection: Connection) -> None:
-        fault = self._fault if connection.number == 1 else None
+        place = connection.number - 1
+        fault = self._faults[place] if place < len(self._faults) else self._afterwards
         try:
             try:
                 if fault and self._in_handshake:

@@ -11,8 +11,8 @@ LATE = 0.25
 """Seconds that a slow service takes."""
 
 
-def says(data: bytes) -> FaultFunction:
-    """Answer the first request with these bytes, and leave the connection open."""
+def sends(data: bytes) -> FaultFunction:
+    """Send these bytes to the first request, and leave the connection open."""
 
     def fault(connection: Connection) -> None:
         connection.read_request()
@@ -21,8 +21,8 @@ def says(data: bytes) -> FaultFunction:
     return fault
 
 
-def says_and_closes(data: bytes) -> FaultFunction:
-    """Answer the first request with these bytes, and close the connection."""
+def sends_and_closes(data: bytes) -> FaultFunction:
+    """Send these bytes to the first request, and close the connection."""
 
     def fault(connection: Connection) -> None:
         connection.read_request()
@@ -32,8 +32,8 @@ def says_and_closes(data: bytes) -> FaultFunction:
     return fault
 
 
-def says_and_resets(data: bytes) -> FaultFunction:
-    """Answer the first request with these bytes, and reset the connection once they arrived."""
+def sends_and_resets(data: bytes) -> FaultFunction:
+    """Send these bytes to the first request, and reset the connection once they arrived."""
 
     def fault(connection: Connection) -> None:
         connection.read_request()
@@ -44,8 +44,8 @@ def says_and_resets(data: bytes) -> FaultFunction:
     return fault
 
 
-def says_and_stalls(data: bytes) -> FaultFunction:
-    """Answer the first request with these bytes, and then say nothing more."""
+def sends_and_stalls(data: bytes) -> FaultFunction:
+    """Send these bytes to the first request, and then nothing more."""
 
     def fault(connection: Connection) -> None:
         connection.read_request()
@@ -56,8 +56,8 @@ def says_and_stalls(data: bytes) -> FaultFunction:
     return fault
 
 
-def says_and_drips(head: bytes, data: bytes) -> FaultFunction:
-    """Answer the first request with a head at once, and the rest a byte at a time."""
+def sends_and_drips(head: bytes, data: bytes) -> FaultFunction:
+    """Send a head to the first request at once, and the rest a byte at a time."""
 
     def fault(connection: Connection) -> None:
         connection.read_request()
@@ -67,8 +67,8 @@ def says_and_drips(head: bytes, data: bytes) -> FaultFunction:
     return fault
 
 
-def says_and_floods(head: bytes, piece: bytes, *, size: float = float("inf")) -> FaultFunction:
-    """Answer the first request with a head, and then with the same piece over and over."""
+def sends_and_floods(head: bytes, piece: bytes, *, size: float = float("inf")) -> FaultFunction:
+    """Send a head to the first request, and then the same piece over and over."""
 
     def fault(connection: Connection) -> None:
         connection.read_request()
@@ -78,8 +78,8 @@ def says_and_floods(head: bytes, piece: bytes, *, size: float = float("inf")) ->
     return fault
 
 
-def says_before(interim: bytes) -> FaultFunction:
-    """Send these bytes before the answer, and a moment later the answer."""
+def sends_before_response(interim: bytes) -> FaultFunction:
+    """Send these bytes before the response, and a moment later the response."""
 
     def fault(connection: Connection) -> None:
         path = connection.read_request()
@@ -90,8 +90,8 @@ def says_before(interim: bytes) -> FaultFunction:
     return fault
 
 
-def says_behind(surplus: bytes) -> FaultFunction:
-    """Send these bytes with the answer, right behind it."""
+def sends_with_response(surplus: bytes) -> FaultFunction:
+    """Send these bytes with the response, right behind it."""
 
     def fault(connection: Connection) -> None:
         connection.send(good_response(connection.read_request()) + surplus)
@@ -99,8 +99,8 @@ def says_behind(surplus: bytes) -> FaultFunction:
     return fault
 
 
-def says_later(surplus: bytes) -> FaultFunction:
-    """Send these bytes a moment after the answer, unasked, and leave the connection open."""
+def sends_after_response(surplus: bytes) -> FaultFunction:
+    """Send these bytes a moment after the response, unasked, and leave the connection open."""
 
     def fault(connection: Connection) -> None:
         connection.respond(connection.read_request())
@@ -110,11 +110,11 @@ def says_later(surplus: bytes) -> FaultFunction:
     return fault
 
 
-def says_later_and_closes(surplus: bytes) -> FaultFunction:
-    """Send these bytes a moment after the answer, unasked, and close the connection."""
+def sends_after_response_and_closes(surplus: bytes) -> FaultFunction:
+    """Send these bytes a moment after the response, unasked, and close the connection."""
 
     def fault(connection: Connection) -> None:
-        says_later(surplus)(connection)
+        sends_after_response(surplus)(connection)
         connection.close()
 
     return fault
@@ -132,40 +132,40 @@ def resets_with_the_request_unread(connection: Connection) -> None:
 
 
 def stays_silent(connection: Connection) -> None:
-    """Read the request, and never answer."""
+    """Read the request, and never respond."""
     while True:
         connection.read_request()
 
 
-def answers_too_late(connection: Connection) -> None:
-    """Answer when a time-out of 0.4 s is over, on the same connection."""
+def responds_too_late(connection: Connection) -> None:
+    """Respond when a timeout of 0.4 s is over, on the same connection."""
     path = connection.read_request()
     connection.pause(0.6)
     connection.respond(path)
 
 
-def answers_late(connection: Connection) -> None:
-    """Answer well, but slowly."""
+def responds_late(connection: Connection) -> None:
+    """Respond well, but slowly."""
     path = connection.read_request()
     connection.pause(LATE)
     connection.respond(path)
 
 
-def drips_in_time(connection: Connection) -> None:
-    """Answer well, in pieces that take a while."""
-    answer = good_response(connection.read_request())
-    for start in range(0, len(answer), 16):
+def responds_in_slow_pieces(connection: Connection) -> None:
+    """Respond well, in pieces that take a while."""
+    response = good_response(connection.read_request())
+    for start in range(0, len(response), 16):
         connection.pause(LATE / 8)
-        connection.send(answer[start : start + 16])
+        connection.send(response[start : start + 16])
 
 
-def answers_with_the_largest_body(connection: Connection) -> None:
-    """Answer with as many bytes as the port takes."""
+def responds_with_the_largest_body(connection: Connection) -> None:
+    """Respond with as many bytes as the port takes."""
     connection.send(good_response(connection.read_request(), size=MAX_BODY_BYTES))
 
 
-def answers_with_the_largest_chunked_body(connection: Connection) -> None:
-    """Answer with as many bytes as the port takes, in chunks, with an extension and a trailer."""
+def responds_with_the_largest_chunked_body(connection: Connection) -> None:
+    """Respond with as many bytes as the port takes, in chunks, with an extension and a trailer."""
     _, _, body = good_response(connection.read_request(), size=MAX_BODY_BYTES).partition(
         b"\r\n\r\n"
     )
@@ -176,34 +176,34 @@ def answers_with_the_largest_chunked_body(connection: Connection) -> None:
     connection.send(b"0\r\nX-Trailer: fine\r\n\r\n")
 
 
-def answers_and_closes(connection: Connection) -> None:
-    """Answer well, and close the connection as if it had been idle for long."""
+def responds_and_closes(connection: Connection) -> None:
+    """Respond well, and close the connection as if it had been idle for long."""
     connection.respond(connection.read_request())
     connection.close()
 
 
-def answers_then_closes_on_a_request(connection: Connection) -> None:
-    """Answer well once, and close the connection when the second request is there."""
+def responds_then_closes_on_a_request(connection: Connection) -> None:
+    """Respond well once, and close the connection when the second request is there."""
     connection.respond(connection.read_request())
     connection.read_request()
     connection.close()
 
 
-def answers_then_resets_on_a_request(connection: Connection) -> None:
-    """Answer well once, and reset the connection when the second request is there."""
+def responds_then_resets_on_a_request(connection: Connection) -> None:
+    """Respond well once, and reset the connection when the second request is there."""
     connection.respond(connection.read_request())
     connection.read_request()
     connection.reset()
 
 
-def answers_then_cuts_an_answer(connection: Connection) -> None:
-    """Answer well once, and cut the second answer short."""
+def responds_then_cuts_a_response(connection: Connection) -> None:
+    """Respond well once, and cut the second response short."""
     connection.respond(connection.read_request())
-    says_and_closes(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf")(connection)
+    sends_and_closes(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf")(connection)
 
 
 def announces_a_close(connection: Connection) -> None:
-    """Announce that the connection ends with this answer, and leave it open all the same."""
+    """Announce that the connection ends with this response, and leave it open all the same."""
     connection.send(good_response(connection.read_request(), headers="Connection: close\r\n"))
 
 
@@ -214,4 +214,4 @@ def sets_a_cookie(connection: Connection) -> None:
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-"""The head of an answer in chunks."""
+"""The head of a response in chunks."""

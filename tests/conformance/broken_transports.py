@@ -36,7 +36,7 @@ class FollowsRedirects(RightTransport):
         return response
 
 
-class RepeatsLostRequests(RightTransport):
+class RetriesLostRequests(RightTransport):
     def send(self, request: Request, timeout: float) -> Response:
         try:
             return super().send(request, timeout)
@@ -256,7 +256,7 @@ class LeavesThreads(RightTransport):
         return super().send(request, timeout)
 
 
-class MixesAnswers(RightTransport):
+class MixesResponses(RightTransport):
     def send(self, request: Request, timeout: float) -> Response:
         self.response = super().send(request, timeout)
         time.sleep(0.01)
@@ -323,7 +323,7 @@ class RefusesLargeBodiesLate(RightTransport):
         return super().body(wire, status, headers)
 
 
-class TakesHintsForAnswers(RightTransport):
+class TakesHintsForResponses(RightTransport):
     def read(self, wire: Wire) -> Response:
         status = self.status(wire)
         headers = self.headers(wire)

@@ -28,6 +28,7 @@ class Wire:
         self.process = os.getpid()
         self.buffer = b""
         self.is_kept = False
+        self.is_old = False  # HTTP/1.0: without chunks, and not kept
 
     def begin(self, deadline: float) -> None:
         self.deadline = deadline
@@ -124,7 +125,7 @@ class RightTransport(SystemTime):
 
     def may_keep(self, wire: Wire, response: Response) -> bool:
         says_close = "close" in response.headers.get("connection", "")
-        return not (wire.buffer or says_close or self.is_closed)
+        return not (wire.buffer or wire.is_old or says_close or self.is_closed)
 
     def close(self) -> None:
         self.is_closed = True
@@ -173,36 +174,41 @@ class RightTransport(SystemTime):
                 return Response(status, headers, self.body(wire, status, headers))
             if status == 101:
                 break
-        raise BadResponseError("no final answer")
+        raise BadResponseError("no final response")
 
     def status(self, wire: Wire) -> int:
         while len(wire.buffer) < 7:
             wire.receive()
         if wire.buffer.startswith(b"HTTP/1."):
-            line = re.fullmatch(r"HTTP/1\.[01] ([1-5][0-9]{2})( .*)?", wire.line())
+            line = re.fullmatch(r"HTTP/1\.([01]) ([1-5][0-9]{2})( .*)?", wire.line())
             if line:
-                return int(line[1])
+                wire.is_old = line[1] == "0"
+                return int(line[2])
         raise BadResponseError("no HTTP/1")
 
     def headers(self, wire: Wire) -> dict[str, str]:
         headers: dict[str, str] = {}
+        name = ""
         for _ in range(101):
             if not (line := wire.line()):
                 return headers
-            name, colon, value = line.partition(":")
-            name, value = name.lower(), value.strip(" \t")
-            if not colon:
+            if name and line[0] in " \t":
+                headers[name] += f" {line.strip()}"
+                continue
+            header = re.fullmatch(r"([\w!#$%&'*+.^`|~-]+):[ \t]*([^\0\r\n]*?)[ \t]*", line)
+            if header is None:
                 raise BadResponseError("no header")
+            name, value = header[1].lower(), header[2]
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         raise BadResponseError("too many headers", transient=False)
 
     def body(self, wire: Wire, status: int, headers: Mapping[str, str]) -> bytes:
         if status in (204, 304):
             return b""
-        if "content-encoding" in headers:
+        if headers.get("content-encoding", "identity") != "identity":
             raise BadResponseError("coded", transient=False)
         length = headers.get("content-length")
-        if headers.get("transfer-encoding") == "chunked" and length is None:
+        if headers.get("transfer-encoding") == "chunked" and length is None and not wire.is_old:
             return b"".join(self.chunks(wire))
         if length is None or not re.fullmatch("[0-9]+", length) or "transfer-encoding" in headers:
             raise BadResponseError("no clear length")

@@ -15,7 +15,7 @@ SOCKET_CASE = next(case for case in CASES if case.name == "cookies-are-not-kept"
 
 
 class SaysOk(InMemoryTransport):
-    """A transport that answers everything by itself."""
+    """A transport that makes up every response."""
 
     def send(self, request: Request, timeout: float) -> Response:
         return Response(200, {}, b"ok")
@@ -57,8 +57,8 @@ def test_a_broken_promise_is_explained() -> None:
     case = next(case for case in CASES if case.name == "a-refused-connection-was-not-sent")
     with pytest.raises(
         AssertionError,
-        match="Promised: no connection is a ConnectFailedError.*"
-        r" Seen: instead of ConnectFailedError, transient: an answer of status 200 with 2 bytes\.",
+        match=r"Promised: no connection is a ConnectFailedError.* Seen: instead of"
+        r" ConnectFailedError, transient: a response with status 200 and 2 bytes\.",
     ):
         case.run(SaysOk, over="memory")
 
@@ -66,10 +66,10 @@ def test_a_broken_promise_is_explained() -> None:
 def test_check_plays_all_cases_and_names_each_broken_promise() -> None:
     with pytest.raises(AssertionError) as caught:
         check(SaysOk, over="memory")
-    told = str(caught.value)
-    assert re.match(r"\d+ promises kept, \d+ broken, \d+ cases not played\n", told)
-    assert "BROKEN a-refused-connection-was-not-sent: Promised: " in told
-    assert "BROKEN a-silent-server-ends-in-a-time-out: Promised: " in told
+    shown = str(caught.value)
+    assert re.match(r"\d+ promises kept, \d+ broken, \d+ cases not played\n", shown)
+    assert "BROKEN a-refused-connection-was-not-sent: Promised: " in shown
+    assert "BROKEN a-silent-server-ends-in-a-timeout: Promised: " in shown
     assert isinstance(caught.value.__cause__, ExceptionGroup)
 
 

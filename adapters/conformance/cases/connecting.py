@@ -21,18 +21,18 @@ _NOT_SENT = "no connection is a ConnectFailedError, for nothing reached the serv
 def _refused(harness: Harness) -> None:
     service = harness.service(in_memory=NoConnection(), listening=False)
     driver = harness.transport(service)
-    harness.require_failure(driver.exchange(harness.path()), NOT_SENT)
+    harness.require_failure(driver.send(harness.path()), NOT_SENT)
     require(not service.requests, "a request that reached the service")
     if isinstance(service, FaultServer):
         service.listen()
     harness.require_healthy(driver, service)
 
 
-def _unanswered(harness: Harness) -> None:
+def _hangs(harness: Harness) -> None:
     server = harness.server(listening=False)
     driver = harness.transport(server)
     with _full_backlog(server):
-        harness.require_failure(driver.exchange(harness.path(), SHORT), NOT_SENT)
+        harness.require_failure(driver.send(harness.path(), SHORT), NOT_SENT)
     server.listen()
     harness.require_healthy(driver, server)
 
@@ -51,7 +51,7 @@ def _name_without_address(harness: Harness) -> None:
     finally:
         pool.shutdown(wait=False)
     driver = harness.transport(harness.server(), api_url=f"https://{name}")
-    harness.require_failure(driver.exchange(harness.path()), NOT_SENT)
+    harness.require_failure(driver.send(harness.path()), NOT_SENT)
 
 
 def _first_address_is_dead(harness: Harness) -> None:
@@ -65,7 +65,7 @@ def _all_addresses_hang(harness: Harness) -> None:
     server = harness.server(listening=False)
     driver = harness.transport(server, api_url=_by_name(server))
     with _full_backlog(server), _several_addresses(*[server.port] * 4):
-        harness.require_failure(driver.exchange(harness.path(), SHORT), NOT_SENT)
+        harness.require_failure(driver.send(harness.path(), SHORT), NOT_SENT)
     server.listen()
     harness.require_healthy(driver, server)
 
@@ -104,7 +104,7 @@ def _several_addresses(*ports: int) -> Iterator[None]:
 
 CASES = [
     Case("a-refused-connection-was-not-sent", _NOT_SENT, _refused, EVERYWHERE),
-    Case("an-unanswered-connect-was-not-sent", _NOT_SENT, _unanswered),
+    Case("a-hanging-connect-was-not-sent", _NOT_SENT, _hangs),
     Case(
         "a-name-without-address-was-not-sent",
         _NOT_SENT,
@@ -117,7 +117,7 @@ CASES = [
         _first_address_is_dead,
     ),
     Case(
-        "all-addresses-of-a-name-share-one-time-out",
+        "all-addresses-of-a-name-share-one-timeout",
         "a host with several addresses gets no more time than one with a single address",
         _all_addresses_hang,
     ),

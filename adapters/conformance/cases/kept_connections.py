@@ -15,9 +15,9 @@ from ..scenarios import gets_response
 from ..server import FaultFunction, FaultServer
 
 _REUSED = "calls in a row use one connection"
-_STALE = "a kept connection that ends before the first byte of an answer is marked stale"
-_NOT_STALE = "only a kept connection that ends before the first byte of an answer is marked stale"
-_SHARED = "callers side by side get their own answers, over as many connections as they are"
+_STALE = "a kept connection that ends before the first byte of a response is marked stale"
+_NOT_STALE = "only a kept connection that ends before the first byte of a response is marked stale"
+_SHARED = "callers side by side get their own responses, over no more connections than callers"
 
 _WORKERS = 8
 _CALLS = 5
@@ -39,7 +39,7 @@ def _ends_under_the_second_call(
         driver = harness.transport(server)
         harness.require_healthy(driver, server)
         path = harness.path()
-        harness.require_failure(driver.exchange(path), expected)
+        harness.require_failure(driver.send(path), expected)
         used = require_one_request(server, path).connection
         harness.require_healthy(driver, server, avoiding=frozenset({used}))
 
@@ -47,7 +47,7 @@ def _ends_under_the_second_call(
 
 
 def _is_replaced_when_idle(harness: Harness) -> None:
-    server = harness.server(wire_faults.answers_and_closes)
+    server = harness.server(wire_faults.responds_and_closes)
     driver = harness.transport(server)
     harness.require_healthy(driver, server)
     server.fault_is_over.wait(ENOUGH_TIME)
@@ -64,7 +64,7 @@ def _is_shared(harness: Harness) -> None:
     def work(own_paths: list[str]) -> None:
         start.wait()
         for path in own_paths:
-            require_own(driver.exchange(path), path)
+            require_own(driver.send(path), path)
 
     with ThreadPoolExecutor(_WORKERS) as workers:
         for finished in [workers.submit(work, own_paths) for own_paths in paths]:
@@ -80,7 +80,7 @@ def _is_shared(harness: Harness) -> None:
 
 CASES = [
     Case("calls-in-a-row-use-one-connection", _REUSED, _is_reused),
-    Case("callers-side-by-side-get-their-own-answers", _SHARED, _is_shared, EVERYWHERE),
+    Case("callers-side-by-side-get-their-own-responses", _SHARED, _is_shared, EVERYWHERE),
     Case(
         "a-connection-closed-while-idle-is-replaced",
         "a kept connection that was closed while idle is replaced without a word",
@@ -94,16 +94,16 @@ CASES = [
     Case(
         "a-kept-connection-closed-as-we-write-is-stale",
         _STALE,
-        _ends_under_the_second_call(wire_faults.answers_then_closes_on_a_request, STALE),
+        _ends_under_the_second_call(wire_faults.responds_then_closes_on_a_request, STALE),
     ),
     Case(
         "a-kept-connection-reset-as-we-write-is-stale",
         _STALE,
-        _ends_under_the_second_call(wire_faults.answers_then_resets_on_a_request, STALE),
+        _ends_under_the_second_call(wire_faults.responds_then_resets_on_a_request, STALE),
     ),
     Case(
-        "a-kept-connection-lost-within-an-answer-is-not-stale",
+        "a-kept-connection-lost-within-a-response-is-not-stale",
         _NOT_STALE,
-        _ends_under_the_second_call(wire_faults.answers_then_cuts_an_answer, LOST),
+        _ends_under_the_second_call(wire_faults.responds_then_cuts_a_response, LOST),
     ),
 ]

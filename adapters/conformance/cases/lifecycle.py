@@ -13,11 +13,11 @@ from ..case import EVERYWHERE, Case
 from ..driver import ENOUGH_TIME, Driver
 from ..expectations import CLOSED, require
 from ..harness import NOTICE, Harness, Service, requests_for, require_one_request, require_own
-from ..wire_faults import says
+from ..wire_faults import sends
 
 _CLOSED = "a closed transport sends nothing: each call is a ConnectFailedError, not transient"
 _INTERRUPTED = (
-    "an interrupt passes through, and the answer that was due is never the next call's answer"
+    "an interrupt passes through, and the response that was due never reaches the next call"
 )
 _NOTHING_LEFT = "a closed transport leaves no connection, descriptor, thread or task behind"
 
@@ -34,7 +34,7 @@ def _keeps_time(harness: Harness) -> None:
 
 
 def _passes_interrupts_on(harness: Harness) -> None:
-    server = harness.server(wire_faults.answers_late)
+    server = harness.server(wire_faults.responds_late)
     driver = harness.transport(server)
     path = harness.path()
     seen = driver.interrupt(path, when=lambda: bool(requests_for(server, path)))
@@ -74,7 +74,7 @@ def _survives_a_fork(harness: Harness) -> None:
             harness.require_healthy(driver, server)
     finally:
         _, status = os.waitpid(child, 0)
-    require(status == 0, "a call in the child that got no answer of its own")
+    require(status == 0, "a call in the child that got no response of its own")
     for path in paths:
         connection = require_one_request(server, path).connection
         require(connection != kept, "a call in the child over its parent's connection")
@@ -85,7 +85,7 @@ def _send_in_a_child(driver: Driver, paths: list[str]) -> None:
     status = 1
     try:
         for path in paths:
-            require_own(driver.exchange(path), path)
+            require_own(driver.send(path), path)
         status = 0
     finally:
         os._exit(status)
@@ -97,7 +97,7 @@ def _refuses_use_after_close(harness: Harness) -> None:
     harness.require_healthy(driver, service)
     driver.close_transport()
     path = harness.path()
-    harness.require_failure(driver.exchange(path), CLOSED)
+    harness.require_failure(driver.send(path), CLOSED)
     require(not requests_for(service, path), "a request by a closed transport")
     driver.close_transport()  # Once more, as a `with` around it would.
 
@@ -134,11 +134,11 @@ def _fail_and_close(harness: Harness) -> None:
             wire_faults.closes_at_once,
             wire_faults.resets_with_the_request_unread,
             wire_faults.stays_silent,
-            says(b"ICY 200 OK\r\n\r\n"),
+            sends(b"ICY 200 OK\r\n\r\n"),
         ):
             server = inner.server(fault)
             driver = inner.transport(server)
-            driver.exchange(inner.path(), 0.2)
+            driver.send(inner.path(), 0.2)
             inner.require_healthy(driver, server)
             driver.close_transport()
             left = server.open_connections()

@@ -1,4 +1,4 @@
-"""Cases in which no answer comes, or half of one, or one that takes too long."""
+"""Cases in which no response comes, or half of one, or one that takes too long."""
 
 from ...fake_service.faults import DrippedResponse, LostResponse, NoResponse
 from ...fake_service.faults import Fault as MemoryFault
@@ -7,13 +7,19 @@ from ..case import EVERYWHERE, SOCKETS, Case
 from ..expectations import BAD, LOST, RESET, TIMED_OUT, Failure
 from ..scenarios import SHORT, fails
 from ..server import FaultFunction
-from ..wire_faults import CHUNKED, says_and_closes, says_and_drips, says_and_resets, says_and_stalls
+from ..wire_faults import (
+    CHUNKED,
+    sends_and_closes,
+    sends_and_drips,
+    sends_and_resets,
+    sends_and_stalls,
+)
 
 _LOST = (
-    "a connection that ends before the whole answer is a ConnectionLostError,"
-    " never an answer and never sent=False"
+    "a connection that ends before the whole response is a ConnectionLostError,"
+    " never a response and never sent=False"
 )
-_TIMED_OUT = "a call ends when its time-out is over, whatever bytes still come, as a TimedOutError"
+_TIMED_OUT = "a call ends in a TimedOutError when its timeout is over, whatever bytes still come"
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
 _BODY = b'{"success": true}'
@@ -39,44 +45,44 @@ CASES = [
         RESET,
     ),
     _lost(
-        "a-close-before-the-answer-is-a-lost-connection",
-        says_and_closes(b""),
+        "a-close-before-the-response-is-a-lost-connection",
+        sends_and_closes(b""),
         LOST,
         in_memory=LostResponse(),
     ),
-    _lost("a-reset-before-the-answer-is-a-lost-connection", says_and_resets(b""), RESET),
-    _lost("a-cut-status-line-is-no-answer", says_and_closes(b"HTTP/1.1 20"), LOST, BAD),
-    _lost("a-cut-header-line-is-no-answer", says_and_closes(_HEAD[:-10]), LOST, BAD),
-    _lost("a-head-without-its-end-is-no-answer", says_and_closes(_HEAD[:-2]), LOST, BAD),
-    _lost("a-body-that-never-begins-is-no-answer", says_and_closes(_HEAD), LOST),
-    _lost("a-cut-body-is-no-answer", says_and_closes(_HEAD + _BODY[:-1]), LOST),
-    _lost("a-reset-within-the-body-is-a-lost-connection", says_and_resets(_HEAD + b"{"), RESET),
-    _lost("a-cut-chunk-is-no-answer", says_and_closes(CHUNKED + b"11\r\n{"), LOST),
+    _lost("a-reset-before-the-response-is-a-lost-connection", sends_and_resets(b""), RESET),
+    _lost("a-cut-status-line-is-no-response", sends_and_closes(b"HTTP/1.1 20"), LOST, BAD),
+    _lost("a-cut-header-line-is-no-response", sends_and_closes(_HEAD[:-10]), LOST, BAD),
+    _lost("a-head-without-its-end-is-no-response", sends_and_closes(_HEAD[:-2]), LOST, BAD),
+    _lost("a-body-that-never-begins-is-no-response", sends_and_closes(_HEAD), LOST),
+    _lost("a-cut-body-is-no-response", sends_and_closes(_HEAD + _BODY[:-1]), LOST),
+    _lost("a-reset-within-the-body-is-a-lost-connection", sends_and_resets(_HEAD + b"{"), RESET),
+    _lost("a-cut-chunk-is-no-response", sends_and_closes(CHUNKED + b"11\r\n{"), LOST),
     _lost(
-        "an-end-before-the-last-chunk-is-no-answer",
-        says_and_closes(CHUNKED + b"11\r\n" + _BODY + b"\r\n"),
+        "an-end-before-the-last-chunk-is-no-response",
+        sends_and_closes(CHUNKED + b"11\r\n" + _BODY + b"\r\n"),
         LOST,
     ),
     _lost(
         "a-reset-before-the-last-chunk-is-a-lost-connection",
-        says_and_resets(CHUNKED + b"11\r\n" + _BODY + b"\r\n"),
+        sends_and_resets(CHUNKED + b"11\r\n" + _BODY + b"\r\n"),
         RESET,
     ),
-    _timed_out("a-silent-server-ends-in-a-time-out", wire_faults.stays_silent, NoResponse()),
+    _timed_out("a-silent-server-ends-in-a-timeout", wire_faults.stays_silent, NoResponse()),
     _timed_out(
-        "a-dripped-head-ends-in-a-time-out", says_and_drips(b"", _HEAD + _BODY), DrippedResponse()
+        "a-dripped-head-ends-in-a-timeout", sends_and_drips(b"", _HEAD + _BODY), DrippedResponse()
     ),
-    _timed_out("a-dripped-body-ends-in-a-time-out", says_and_drips(_HEAD, _BODY)),
-    _timed_out("dripped-chunks-end-in-a-time-out", says_and_drips(CHUNKED, b"1\r\nx\r\n" * 50)),
+    _timed_out("a-dripped-body-ends-in-a-timeout", sends_and_drips(_HEAD, _BODY)),
+    _timed_out("dripped-chunks-end-in-a-timeout", sends_and_drips(CHUNKED, b"1\r\nx\r\n" * 50)),
     _timed_out(
-        "dripped-trailers-end-in-a-time-out", says_and_drips(CHUNKED + b"0\r\n", b"X: y\r\n" * 50)
+        "dripped-trailers-end-in-a-timeout", sends_and_drips(CHUNKED + b"0\r\n", b"X: y\r\n" * 50)
     ),
     _timed_out(
-        "dripped-interim-answers-end-in-a-time-out",
-        says_and_drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 5),
+        "dripped-interim-responses-end-in-a-timeout",
+        sends_and_drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 5),
     ),
-    _timed_out("a-head-that-stalls-ends-in-a-time-out", says_and_stalls(_HEAD[:30])),
-    _timed_out("a-body-that-stalls-ends-in-a-time-out", says_and_stalls(_HEAD + b"{")),
-    _timed_out("chunks-that-stall-end-in-a-time-out", says_and_stalls(CHUNKED + b"1\r\n{\r\n")),
-    _timed_out("an-answer-that-comes-too-late-is-for-nobody", wire_faults.answers_too_late),
+    _timed_out("a-head-that-stalls-ends-in-a-timeout", sends_and_stalls(_HEAD[:30])),
+    _timed_out("a-body-that-stalls-ends-in-a-timeout", sends_and_stalls(_HEAD + b"{")),
+    _timed_out("chunks-that-stall-end-in-a-timeout", sends_and_stalls(CHUNKED + b"1\r\n{\r\n")),
+    _timed_out("a-response-after-the-timeout-is-never-used", wire_faults.responds_too_late),
 ]

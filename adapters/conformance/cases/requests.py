@@ -29,7 +29,7 @@ def _sends_paths_as_they_are(harness: Harness) -> None:
     service = harness.service()
     driver = harness.transport(service)
     for path in _PATHS:
-        driver.exchange(path)
+        driver.send(path)
         targets = [request.target for request in service.requests]
         require(targets[-1:] == [path], f"{targets[-1:]} for the path {path}")
 
@@ -39,7 +39,7 @@ def _keeps_the_prefix(harness: Harness) -> None:
     for prefix, slash in (("/api/v9%2E", ""), ("/api", "/"), ("", "/")):
         driver = harness.transport(server, api_url=server.api_url + prefix + slash)
         path = harness.path()
-        require_own(driver.exchange(path), path)
+        require_own(driver.send(path), path)
         target = require_one_request(server, path).target
         require(target == prefix + path, f"{target} for {path} below {prefix}{slash}")
 
@@ -49,7 +49,7 @@ def _sends_headers_as_they_are(harness: Harness) -> None:
     driver = harness.transport(server)
     headers = {**HEADERS, "X-Mixed-CASE": 'a: b;  c=\t"d"'}
     path = harness.path()
-    require_own(driver.exchange(path, headers=headers), path)
+    require_own(driver.send(path, headers=headers), path)
     request = require_one_request(server, path)
     line = request.head.split("\r\n")[0]
     require(line == f"DELETE {path} HTTP/1.1", f"the request line {line!r}")
@@ -65,7 +65,7 @@ def _sends_no_credential_of_its_own(harness: Harness) -> None:
     server = harness.server()
     driver = harness.transport(server)
     path = harness.path()
-    require_own(driver.exchange(path, headers={"Accept": "application/json"}), path)
+    require_own(driver.send(path, headers={"Accept": "application/json"}), path)
     credentials = require_one_request(server, path).values("authorization")
     require(not credentials, f"Authorization: {credentials}")
 
@@ -74,7 +74,7 @@ def _forgets_cookies(harness: Harness) -> None:
     server = harness.server(wire_faults.sets_a_cookie)
     driver = harness.transport(server)
     path = harness.path()
-    require_own(driver.exchange(path), path)
+    require_own(driver.send(path), path)
     cookies = harness.require_healthy(driver, server).values("cookie")
     require(not cookies, f"Cookie: {cookies}")
 
@@ -82,7 +82,7 @@ def _forgets_cookies(harness: Harness) -> None:
 def _ignores_netrc_and_proxies(harness: Harness) -> None:
     server, proxy = harness.server(), harness.server()
     variables: dict[str, str | None] = {"http_proxy": proxy.api_url}
-    if harness.over == "http":  # Channel https a proxy of the environment is honoured.
+    if harness.over == "http":  # Over https a proxy of the environment is honoured.
         variables["all_proxy"] = proxy.api_url
     with tempfile.TemporaryDirectory() as home:
         netrc = Path(home) / ".netrc"

@@ -1,4 +1,4 @@
-"""Cases in which an answer must be handed over whole and as it is, and so must the next one."""
+"""Cases in which a response must be handed over whole and as it is, and so must the next one."""
 
 import random
 import time
@@ -11,24 +11,29 @@ from ..case import EVERYWHERE, Case
 from ..driver import ENOUGH_TIME
 from ..expectations import describe, require, require_response
 from ..harness import NOTICE, Harness, require_own
-from ..scenarios import SHORT, gets_response, replies, reply_bytes, require_reply
+from ..scenarios import SHORT, gets_reply, gets_response, reply_bytes, require_reply
 from ..server import FaultFunction, good_response
 from ..wire_faults import (
-    says,
-    says_and_closes,
-    says_before,
-    says_behind,
-    says_later,
-    says_later_and_closes,
+    CHUNKED,
+    sends,
+    sends_after_response,
+    sends_after_response_and_closes,
+    sends_and_closes,
+    sends_before_response,
+    sends_with_response,
 )
 
-_STATUS = "a status is data: it is handed over after a single request, without a repeat"
+_STATUS = "a status is data: it is handed over after a single request, without a retry"
 _REDIRECT = "a redirect is data: it is never followed"
-_SLOW = "an answer is waited for until the time-out is over"
-_INTERIM = "interim answers are skipped, and the answer behind them is the answer"
+_SLOW = "a response is waited for until the timeout is over"
+_INTERIM = "interim responses are skipped, and the final response behind them is handed over"
 _LARGEST = "a body of 1 MiB is taken whole"
-_SURPLUS = "bytes beyond an answer are never the next call's answer: their connection is given up"
+_ALLOWED = "a response that RFC 9112 allows is taken, whatever its form"
+_SURPLUS = "bytes after a response never reach the next call: their connection is not used again"
 
+_BODY = b'{"success": true}'
+_OK = b"HTTP/1.1 200 OK\r\n"
+_REST = b"Content-Length: 17\r\n\r\n" + _BODY
 _NEIGHBOUR = good_response("/v2/echo/neighbour")
 _REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -39,7 +44,7 @@ def _redirects(status: int) -> Case:
         target = getattr(elsewhere, "api_url", "https://elsewhere.example")
         for location in ("/elsewhere", f"{target}/elsewhere"):
             reply = Reply(status, b"moved", {"Location": location})
-            service = harness.service(says(reply_bytes(reply)), in_memory=reply)
+            service = harness.service(sends(reply_bytes(reply)), in_memory=reply)
             driver = harness.transport(service)
             require_reply(driver, service, harness.path(), reply)
             harness.require_healthy(driver, service)
@@ -49,22 +54,22 @@ def _redirects(status: int) -> Case:
 
 
 def _waits(harness: Harness) -> None:
-    service = harness.service(wire_faults.answers_late, in_memory=DrippedResponse(0.001))
+    service = harness.service(wire_faults.responds_late, in_memory=DrippedResponse(0.001))
     driver = harness.transport(service)
     path = harness.path()
-    require_own(driver.exchange(path), path)
+    require_own(driver.send(path), path)
     harness.require_healthy(driver, service)
 
 
 def _keeps_surplus_apart(status: int) -> Case:
     def scenario(harness: Harness) -> None:
-        head = f"HTTP/1.1 {status} As Told\r\nContent-Length: {len(_NEIGHBOUR)}\r\n\r\n"
-        server = harness.server(says(head.encode() + _NEIGHBOUR))
+        head = f"HTTP/1.1 {status} As Planned\r\nContent-Length: {len(_NEIGHBOUR)}\r\n\r\n"
+        server = harness.server(sends(head.encode() + _NEIGHBOUR))
         driver = harness.transport(server)
-        outcome = driver.exchange(harness.path())
+        outcome = driver.send(harness.path())
         require(
             isinstance(outcome, Response) and (outcome.status, outcome.body) == (status, b""),
-            f"instead of an answer of status {status} without a body: {describe(outcome)}",
+            f"instead of a response with status {status} and no body: {describe(outcome)}",
         )
         harness.require_healthy(driver, server, avoiding=frozenset({1}))
 
@@ -76,7 +81,7 @@ def _ignores_what_comes_later(name: str, fault: FaultFunction) -> Case:
         server = harness.server(fault)
         driver = harness.transport(server)
         path = harness.path()
-        require_own(driver.exchange(path), path)
+        require_own(driver.send(path), path)
         server.fault_is_over.wait(ENOUGH_TIME)
         time.sleep(NOTICE)
         harness.require_healthy(driver, server, avoiding=frozenset({1}))
@@ -86,48 +91,62 @@ def _ignores_what_comes_later(name: str, fault: FaultFunction) -> Case:
 
 def _names_headers_in_lower_case(harness: Harness) -> None:
     head = b"HTTP/1.1 200 OK\r\nX-TWO: a\r\nx-Empty:\r\nX-Two:  b\t\r\nContent-Length: 2\r\n\r\n{}"
-    driver = harness.transport(harness.server(says(head)))
-    answer = require_response(driver.exchange(harness.path()))
+    driver = harness.transport(harness.server(sends(head)))
+    response = require_response(driver.send(harness.path()))
     expected = {"x-two": "a, b", "x-empty": "", "content-length": "2"}
-    require(dict(answer.headers) == expected, f"the headers {dict(answer.headers)}")
-    require(type(answer.status) is int, f"a status of the type {type(answer.status).__name__}")
-    require(type(answer.body) is bytes, f"a body of the type {type(answer.body).__name__}")
+    require(dict(response.headers) == expected, f"the headers {dict(response.headers)}")
+    require(type(response.status) is int, f"a status of the type {type(response.status).__name__}")
+    require(type(response.body) is bytes, f"a body of the type {type(response.body).__name__}")
 
 
-def _survives_garbled_answers(harness: Harness) -> None:
-    dice = random.Random(1)  # noqa: S311 - the same answers every time
-    for _ in range(40):
-        answer = bytearray(good_response("/v2/echo/garbled"))
-        for _ in range(dice.randint(1, 8)):
-            place = dice.randrange(len(answer))
-            answer[place : place + dice.randint(0, 3)] = dice.randbytes(dice.randint(0, 3))
-        server = harness.server(says_and_closes(bytes(answer)))
+def _takes(name: str, data: bytes, *, keeps_connection: bool = True) -> Case:
+    def scenario(harness: Harness) -> None:
+        server = harness.server(sends(data))
         driver = harness.transport(server)
-        driver.exchange(harness.path(), SHORT)
-        # If that was an answer, its connection may end just under the next call.
+        response = require_response(driver.send(harness.path()))
+        require(response.body == _BODY, f"another body: {response.body[:200]!r}")
+        require("x-trailer" not in response.headers, "a trailer among the headers")
+        harness.require_healthy(
+            driver, server, avoiding=frozenset() if keeps_connection else frozenset({1})
+        )
+
+    return Case(name, _ALLOWED, scenario)
+
+
+def _survives_garbled_responses(harness: Harness) -> None:
+    dice = random.Random(1)  # noqa: S311 - the same responses every time
+    for _ in range(40):
+        response = bytearray(good_response("/v2/echo/garbled"))
+        for _ in range(dice.randint(1, 8)):
+            place = dice.randrange(len(response))
+            response[place : place + dice.randint(0, 3)] = dice.randbytes(dice.randint(0, 3))
+        server = harness.server(sends_and_closes(bytes(response)))
+        driver = harness.transport(server)
+        driver.send(harness.path(), SHORT)
+        # If that was a response, its connection may end just under the next call.
         path = harness.path()
-        if isinstance(outcome := driver.exchange(path), ConnectionLostError):
+        if isinstance(outcome := driver.send(path), ConnectionLostError):
             path = harness.path()
-            outcome = driver.exchange(path)
+            outcome = driver.send(path)
         require_own(outcome, path, "the next call")
 
 
 CASES = [
     *(
         Case(
-            f"a-{status}-is-an-answer",
+            f"a-{status}-is-a-response",
             _STATUS,
-            replies(Reply(status, b'{"success": false}', {"Retry-After": "1", "X-Told": "a b"})),
+            gets_reply(Reply(status, b'{"success": false}', {"Retry-After": "1", "X-More": "a b"})),
             EVERYWHERE,
         )
         for status in (200, 400, 401, 403, 404, 408, 409, 429, 500, 502, 503, 520)
     ),
-    Case("a-204-is-an-answer", _STATUS, replies(Reply(204)), EVERYWHERE),
-    Case("an-empty-body-is-an-answer", _STATUS, replies(Reply(200)), EVERYWHERE),
+    Case("a-204-is-a-response", _STATUS, gets_reply(Reply(204)), EVERYWHERE),
+    Case("an-empty-body-is-a-response", _STATUS, gets_reply(Reply(200)), EVERYWHERE),
     Case(
         "any-byte-of-a-body-is-handed-over",
         "the body is handed over as it came, byte by byte",
-        replies(Reply(200, bytes(range(256)) * 3)),
+        gets_reply(Reply(200, bytes(range(256)) * 3)),
         EVERYWHERE,
     ),
     Case(
@@ -136,13 +155,17 @@ CASES = [
         _names_headers_in_lower_case,
     ),
     *(_redirects(status) for status in (301, 302, 303, 307, 308)),
-    Case("a-slow-answer-is-waited-for", _SLOW, _waits, EVERYWHERE),
-    Case("an-answer-in-slow-pieces-is-waited-for", _SLOW, gets_response(wire_faults.drips_in_time)),
+    Case("a-slow-response-is-waited-for", _SLOW, _waits, EVERYWHERE),
+    Case(
+        "a-response-in-slow-pieces-is-waited-for",
+        _SLOW,
+        gets_response(wire_faults.responds_in_slow_pieces),
+    ),
     *(
         Case(
             f"{name}-is-skipped",
             _INTERIM,
-            gets_response(says_before(f"HTTP/1.1 {line}\r\n\r\n".encode())),
+            gets_response(sends_before_response(f"HTTP/1.1 {line}\r\n\r\n".encode())),
         )
         for name, line in {
             "a-100-continue": "100 Continue",
@@ -151,35 +174,50 @@ CASES = [
         }.items()
     ),
     Case(
-        "several-interim-answers-are-skipped",
+        "several-interim-responses-are-skipped",
         _INTERIM,
-        gets_response(says_before(b"HTTP/1.1 102 Processing\r\n\r\n" * 5)),
+        gets_response(sends_before_response(b"HTTP/1.1 102 Processing\r\n\r\n" * 5)),
     ),
     Case(
         "a-body-of-1-mib-is-taken",
         _LARGEST,
-        gets_response(wire_faults.answers_with_the_largest_body),
+        gets_response(wire_faults.responds_with_the_largest_body),
     ),
     Case(
         "chunks-of-1-mib-are-taken",
         _LARGEST,
-        gets_response(wire_faults.answers_with_the_largest_chunked_body),
+        gets_response(wire_faults.responds_with_the_largest_chunked_body),
+    ),
+    _takes("a-status-line-without-reason-is-taken", b"HTTP/1.1 200\r\n" + _REST),
+    _takes("a-header-without-space-is-taken", _OK + b"content-length:17\r\n\r\n" + _BODY),
+    _takes("a-folded-header-is-taken", _OK + b"X-Folded: a\r\n b\r\n" + _REST),
+    _takes("100-headers-are-taken", _OK + b"X-Many: 1\r\n" * 99 + _REST),
+    _takes("a-body-coded-as-identity-is-taken", _OK + b"Content-Encoding: identity\r\n" + _REST),
+    _takes("an-http-1-0-response-is-taken", b"HTTP/1.0 200 OK\r\n" + _REST, keeps_connection=False),
+    _takes(
+        "chunks-of-one-byte-and-a-trailer-are-taken",
+        CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in _BODY) + b"0\r\nX-Trailer: y\r\n\r\n",
     ),
     Case(
-        "an-answer-behind-the-answer-is-for-nobody",
+        "a-second-response-is-never-used",
         _SURPLUS,
-        gets_response(says_behind(_NEIGHBOUR), keeps_connection=False),
+        gets_response(sends_with_response(_NEIGHBOUR), keeps_connection=False),
     ),
     _keeps_surplus_apart(204),
     _keeps_surplus_apart(304),
-    _ignores_what_comes_later("an-unasked-answer-is-for-nobody", says_later(_NEIGHBOUR)),
-    _ignores_what_comes_later("an-unasked-408-is-for-nobody", says_later(_REQUEST_TIMEOUT)),
     _ignores_what_comes_later(
-        "an-unasked-408-and-a-close-are-for-nobody", says_later_and_closes(_REQUEST_TIMEOUT)
+        "an-unasked-response-is-never-used", sends_after_response(_NEIGHBOUR)
+    ),
+    _ignores_what_comes_later(
+        "an-unasked-408-is-never-used", sends_after_response(_REQUEST_TIMEOUT)
+    ),
+    _ignores_what_comes_later(
+        "an-unasked-408-and-a-close-are-never-used",
+        sends_after_response_and_closes(_REQUEST_TIMEOUT),
     ),
     Case(
-        "garbled-answers-end-as-the-port-says",
-        "whatever bytes come are an answer or a TransportError",
-        _survives_garbled_answers,
+        "garbled-responses-end-as-the-port-says",
+        "whatever bytes come, the result is a response or a TransportError",
+        _survives_garbled_responses,
     ),
 ]

@@ -1,0 +1,54 @@
+"""Each test here that takes `transport_class` or `open_transport` runs over both transports."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import trustme
+
+from firecrawl_interact.adapters import AiohttpTransport, Urllib3Transport
+from firecrawl_interact.adapters.conformance.driver import Driver
+from firecrawl_interact.adapters.conformance.server import FaultServer
+
+from .driven import OpenTransport, TransportClass
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(params=[Urllib3Transport, AiohttpTransport])
+def transport_class(request: pytest.FixtureRequest) -> TransportClass:
+    transport_class: TransportClass = request.param
+    return transport_class
+
+
+@pytest.fixture
+def open_transport(transport_class: TransportClass) -> Iterator[OpenTransport]:
+    with ExitStack() as stack:
+
+        def open_transport(*arguments: object, **settings: object) -> Driver:
+            driver = Driver(transport_class(*arguments, **settings))  # type: ignore[arg-type]
+            stack.callback(driver.close)
+            return driver
+
+        yield open_transport
+
+
+@pytest.fixture
+def service_with_private_ca(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FaultServer]:
+    """A service whose certificate only `SSL_CERT_FILE` vouches for."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    with FaultServer(tls=context) as server:
+        yield server

@@ -1,0 +1,270 @@
+"""Both transports behind a proxy: which one is used, what it sees, and how it fails."""
+
+import base64
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact.adapters.conformance import certificates, wire_faults
+from firecrawl_interact.adapters.conformance.driver import KEY, Driver
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
+from firecrawl_interact.adapters.conformance.wire_faults import (
+    sends,
+    sends_and_closes,
+    sends_and_drips,
+)
+from firecrawl_interact.core import ConnectFailedError, Request, TimedOutError
+
+from .driven import PATH, OpenTransport, closed_port, failure, send
+
+pytestmark = pytest.mark.enable_socket
+
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n"
+
+
+class Tunnel:
+    """A proxy that accepts a CONNECT and carries bytes, once `is_slow` a byte at a time."""
+
+    def __init__(self) -> None:
+        self.is_slow = threading.Event()
+
+    def __call__(self, connection: Connection) -> None:
+        host, port = connection.read_request().rsplit(":", 1)
+        with socket.create_connection((host, int(port)), 10) as service:
+            connection.send(ESTABLISHED)
+            back = threading.Thread(target=self._carry_back, args=(service, connection))
+            back.start()
+            try:
+                while True:
+                    service.sendall(connection.receive())
+            finally:
+                service.shutdown(socket.SHUT_RDWR)
+                back.join()
+
+    def _carry_back(self, service: socket.socket, connection: Connection) -> None:
+        try:
+            while data := service.recv(65536):
+                if self.is_slow.is_set():
+                    connection.drip(data)
+                else:
+                    connection.send(data)
+        except OSError:
+            pass  # The client has left.
+        connection.abort()
+
+
+@pytest.fixture
+def service() -> Iterator[FaultServer]:
+    with FaultServer(tls=certificates.trusted()) as server:
+        yield server
+
+
+def basic(credentials: bytes) -> list[str]:
+    return [f"Basic {base64.b64encode(credentials).decode()}"]
+
+
+def open_to(open_transport: OpenTransport, service: FaultServer, **settings: object) -> Driver:
+    """Make a transport that trusts the certificate of this service, or of a proxy."""
+    return open_transport(service.api_url, ssl_context=certificates.client_context(), **settings)
+
+
+# --- which proxy ---------------------------------------------------------------------------
+
+
+def test_the_environments_proxy_carries_https_and_never_sees_the_key(
+    service: FaultServer, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FaultServer(Tunnel()) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:p%3Aw@{proxy.authority}")
+        driver = open_to(open_transport, service)
+        send(driver)
+        send(driver)
+        [connect] = proxy.requests
+        assert connect.head.startswith(f"CONNECT {service.authority} HTTP/1.")
+        assert connect.values("proxy-authorization") == basic(b"us@er:p:w")
+        assert KEY not in connect.head
+        assert all(not request.values("proxy-authorization") for request in service.requests)
+        assert len(service.requests) == 2
+        assert service.connections == 1
+
+
+def test_no_proxy_names_the_hosts_to_reach_directly(
+    service: FaultServer, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setenv("NO_PROXY", "example.org,127.0.0.1")
+    send(open_to(open_transport, service))
+
+
+def test_a_proxy_that_is_asked_for_comes_before_the_environments(
+    service: FaultServer, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
+    with FaultServer(Tunnel()) as proxy:
+        send(open_to(open_transport, service, proxy=proxy.api_url))
+        assert len(proxy.requests) == 1
+
+
+def test_a_proxy_that_is_asked_for_carries_plain_http_with_paths_as_they_are(
+    open_transport: OpenTransport,
+) -> None:
+    with FaultServer() as proxy:
+        driver = open_transport(
+            "http://service.example/prefix",
+            proxy=proxy.api_url.replace("://", "://user:pw@"),
+            allow_plain_http=True,
+        )
+        send(driver, path="/v2/%2e%2e/%7Ea//b%2F")
+        send(driver)
+        first, second = proxy.requests
+        assert first.target == "http://service.example/prefix/v2/%2e%2e/%7Ea//b%2F"
+        assert second.target == f"http://service.example/prefix{PATH}"
+        assert second.values("host") == ["service.example"]
+        assert second.values("proxy-authorization") == basic(b"user:pw")
+        assert proxy.connections == 1
+
+
+def test_a_kind_of_proxy_that_is_not_supported_is_refused(
+    open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="socks5"):
+        open_transport(proxy="socks5://user:secret@127.0.0.1:1080")
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://user:secret@127.0.0.1:1080")
+    error = failure(open_transport("https://service.example"), ConnectFailedError)
+    assert "environment is a socks5 one" in str(error)
+    assert "secret" not in str(error)
+    assert not error.transient
+
+
+# --- TLS, to it and through it -------------------------------------------------------------
+
+
+def test_a_proxy_may_speak_tls_itself(service: FaultServer, open_transport: OpenTransport) -> None:
+    with FaultServer(Tunnel(), tls=certificates.trusted()) as proxy:
+        send(open_to(open_transport, service, proxy=proxy.api_url))
+
+
+def test_urllib3_keeps_no_connection_with_tls_inside_tls(service: FaultServer) -> None:
+    """Bytes that nobody asked for could wait in it unseen."""
+    context = certificates.client_context()
+    with (
+        FaultServer(Tunnel(), Tunnel(), tls=certificates.trusted()) as proxy,
+        Urllib3Transport(service.api_url, ssl_context=context, proxy=proxy.api_url) as transport,
+    ):
+        for _ in range(2):
+            assert transport.send(Request("DELETE", "/", {}), 5).status == 200
+        assert proxy.connections == 2
+
+
+def test_a_tls_proxy_that_cannot_be_verified_is_refused_for_good(
+    service: FaultServer,
+    open_transport: OpenTransport,
+) -> None:
+    with FaultServer(Tunnel(), tls=certificates.for_another_host()) as proxy:
+        driver = open_to(open_transport, service, proxy=proxy.api_url)
+        error = failure(driver, ConnectFailedError)
+        assert "the proxy " in str(error)
+        assert proxy.authority in str(error)
+        assert not error.transient
+        assert proxy.requests == []
+
+
+def test_the_service_is_verified_behind_a_proxy(open_transport: OpenTransport) -> None:
+    with (
+        FaultServer(tls=certificates.for_another_host()) as server,
+        FaultServer(Tunnel()) as proxy,
+    ):
+        driver = open_to(open_transport, server, proxy=proxy.api_url)
+        error = failure(driver, ConnectFailedError)
+        assert "through the proxy" in str(error)
+        assert not error.transient
+        assert server.requests == []
+
+
+# --- time ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["http proxy", "https proxy"])
+@pytest.mark.parametrize("is_connecting", [True, False], ids=["connecting", "responding"])
+def test_the_timeouts_hold_behind_a_slow_proxy(
+    open_transport: OpenTransport, is_tls: bool, is_connecting: bool
+) -> None:
+    def responds(connection: Connection) -> None:
+        path = connection.read_request()
+        tunnel.is_slow.set()
+        connection.respond(path)
+
+    tls, tunnel = certificates.trusted(), Tunnel()
+    if is_connecting:
+        tunnel.is_slow.set()
+    with (
+        FaultServer(responds, tls=tls) as server,
+        FaultServer(tunnel, tls=tls if is_tls else None) as proxy,
+    ):
+        driver = open_to(open_transport, server, proxy=proxy.api_url, connect_timeout=1)
+        failure(driver, ConnectFailedError if is_connecting else TimedOutError, timeout=1)
+
+
+def test_a_tunnel_and_the_handshake_in_it_share_the_connect_timeout(
+    open_transport: OpenTransport,
+) -> None:
+    def accepts_late(connection: Connection) -> None:
+        connection.read_request()
+        connection.pause(0.9)
+        connection.send(ESTABLISHED)
+        connection.wait_for_close()
+
+    with FaultServer(accepts_late) as proxy:
+        driver = open_transport("https://service.example", proxy=proxy.api_url, connect_timeout=1)
+        failure(driver, ConnectFailedError, timeout=1.2)
+
+
+def test_the_time_that_a_tunnel_takes_counts(open_transport: OpenTransport) -> None:
+    def accepts_late(connection: Connection) -> None:
+        connection.pause(0.8)
+        Tunnel()(connection)
+
+    with (
+        FaultServer(wire_faults.stays_silent, tls=certificates.trusted()) as server,
+        FaultServer(accepts_late) as proxy,
+    ):
+        failure(open_to(open_transport, server, proxy=proxy.api_url), TimedOutError, timeout=1)
+
+
+# --- proxies that fail ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "is_transient"), [(403, False), (407, False), (429, True), (503, True)]
+)
+def test_a_proxy_that_refuses_the_tunnel_sent_nothing(
+    open_transport: OpenTransport, status: int, is_transient: bool
+) -> None:
+    refusal = f"HTTP/1.1 {status} Refused\r\nContent-Length: 0\r\n\r\n".encode()
+    with FaultServer(sends(refusal)) as proxy:
+        driver = open_transport("https://service.example", proxy=proxy.api_url)
+        error = failure(driver, ConnectFailedError)
+    assert f"refused the tunnel: {status}" in str(error)
+    assert error.transient is is_transient
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        wire_faults.closes_at_once,
+        sends_and_closes(b"HTTP/1.1 200 OK\r\n"),
+        sends(b"nonsense\r\n\r\n"),
+        sends(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 110_000),
+        sends_and_drips(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 100),
+    ],
+    ids=["closed", "cut", "no HTTP", "endless", "drip"],
+)
+def test_a_proxy_that_makes_no_sense_sent_nothing(
+    open_transport: OpenTransport, fault: FaultFunction
+) -> None:
+    with FaultServer(fault) as proxy:
+        driver = open_transport("https://service.example", proxy=proxy.api_url, connect_timeout=0.5)
+        assert failure(driver, ConnectFailedError).transient
