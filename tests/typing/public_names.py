@@ -196,7 +196,7 @@ def reads_an_error(delete_session: DeleteSession) -> str | None:
     except UnreachableError as error:
         assert_type(error.__cause__, BaseException | None)
     except DeleteSessionError as error:
-        assert_type(error.session_id, str | None)
+        assert_type(error.session_id, str)
         assert_type(error.session_fate, SessionFate)
         assert_type(error.transient, bool)
         assert_type(error.attempts, int)
