@@ -51,6 +51,8 @@ check: $(VENV)/.lint
 	@PYTHONPATH=$(WHEEL)/unpacked $(BIN)/lint-imports --no-logo --no-cache
 	@echo "types"
 	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy core adapters docs tests
+	@PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=$(WHEEL)/unpacked \
+		pyright --verifytypes firecrawl_interact.core --ignoreexternal >$(WHEEL)/log || { cat $(WHEEL)/log; false; }
 
 clean:
 	rm -rf .venv .venv-* build dist docs/_build *.egg-info .*_cache .coverage .hypothesis

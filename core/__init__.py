@@ -1,12 +1,7 @@
 """The pure core: one use case, its port, its outcomes. No socket, clock or environment."""
 
 from .async_deletions import AsyncDeletions
-from .delete_many_sessions import (
-    AsyncDeleteManySessions,
-    AsyncSessionIds,
-    DeleteManySessions,
-    SessionIds,
-)
+from .delete_many_sessions import AsyncDeleteManySessions, DeleteManySessions
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .deletions import Deletions
 from .errors import (
@@ -31,6 +26,7 @@ from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .pacing import Pause
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
+from .session_ids import AsyncSessionIds, SessionIds
 from .transport import (
     MAX_BODY_BYTES,
     AsyncTransport,

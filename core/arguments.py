@@ -1,6 +1,10 @@
-"""Checks of the numbers that callers pass, each with a message that names the argument."""
+"""Checks of what callers pass, each with a message that names the argument."""
 
 import math
+from functools import partial
+from types import MethodType
+
+_CO_COROUTINE = 0x80  # Of `inspect`, whose import is slow.
 
 
 def check_count(name: str, value: object) -> None:
@@ -35,3 +39,55 @@ def check_seconds(
         least = "at least 0" if may_be_zero else "more than 0"
         most = "finite" if longest == math.inf else f"at most {longest:,.0f}"
         raise ValueError(f"{name} must be seconds, {least} and {most}, not {value!r}")
+
+
+def check_transport(transport: object, *, awaits: bool) -> None:
+    """Refuse what is not a transport, and one of the other kind: it would fail half-way.
+
+    Args:
+        transport: what was passed for it.
+        awaits: whether the use case awaits `send` and `sleep`.
+
+    Raises:
+        TypeError: it says which class to take.
+    """
+    kind = type(transport).__name__
+    example = "AiohttpTransport" if awaits else "Urllib3Transport"
+    if isinstance(transport, type):
+        name = transport.__name__
+        raise TypeError(f"transport must be an object, not the class {name}: pass {name}()")
+    for verb in ("send", "monotonic", "sleep"):
+        if not callable(getattr(transport, verb, None)):
+            raise TypeError(
+                "transport must have the methods send, monotonic and sleep, as "
+                f"{example} has them: {kind} has no {verb}"
+            )
+    for verb in ("send", "sleep"):
+        if is_coroutine_function(getattr(transport, verb)) is awaits:
+            continue
+        if awaits:
+            raise TypeError(
+                f"AsyncDeleteSession awaits {kind}.{verb}, which is not a coroutine function "
+                f"(async def): use DeleteSession, or an asynchronous transport such as {example}"
+            )
+        raise TypeError(
+            f"DeleteSession does not await {kind}.{verb}, which is a coroutine function: "
+            f"use AsyncDeleteSession, or a blocking transport such as {example}"
+        )
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Return what `inspect.iscoroutinefunction` does, but right for two things more.
+
+    It is True of an object with an `async def __call__`, and False of a mock made from a
+    blocking function.
+    """
+    while isinstance(function, partial | MethodType):
+        function = function.func if isinstance(function, partial) else function.__func__
+    if {"_is_coroutine_mark", "_is_coroutine"} & getattr(function, "__dict__", {}).keys():
+        return True  # It was marked, as `inspect.markcoroutinefunction` and AsyncMock do.
+    code = getattr(function, "__code__", None)
+    if code is None:
+        code = getattr(type(function).__call__, "__code__", None)
+    flags = getattr(code, "co_flags", 0)
+    return isinstance(flags, int) and bool(flags & _CO_COROUTINE)

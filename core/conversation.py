@@ -6,6 +6,7 @@ returns the receipt or raises the error. Whoever drives it decides how bytes and
 """
 
 from collections.abc import Callable, Generator, Mapping
+from types import CoroutineType
 from typing import TypeAlias
 
 import msgspec
@@ -46,8 +47,8 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
     """Destroy one session.
 
     Args:
-        session_id: an id that `wire.checked_session_id` has passed.
-        headers: from `wire.headers`.
+        session_id: an id that `checked_session_id` has returned.
+        headers: from `request_headers`.
         retry: how many attempts, how long each may take, and how far apart they are.
         monotonic: the time in seconds, on a clock that never goes back.
         random: gives a number from 0 to 1.
@@ -57,6 +58,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
 
     Raises:
         DeleteSessionError: what the last attempt met. Its fate is the worst of all attempts.
+        TypeError: the transport must be awaited, and whoever drives this does not.
     """
     request = wire.request(session_id, headers)
     del headers  # They hold the key, and a traceback can show the locals of its frames.
@@ -118,6 +120,7 @@ def _attempt(
         )
         error.__cause__ = failure
         return error
+    check_awaited(response)
     return wire.parse_response(response, request=request, session_id=session_id, attempts=attempts)
 
 
@@ -127,3 +130,15 @@ def _pause_after(
     if isinstance(error, ResponseError) and error.retry_after is not None:
         return error.retry_after
     return retry.pause(attempts, random)
+
+
+def check_awaited(response: object) -> None:
+    """Refuse what must be awaited first. A coroutine is closed, so that it sends nothing."""
+    if isinstance(response, Response) or not hasattr(response, "__await__"):
+        return
+    if isinstance(response, CoroutineType):
+        response.close()
+    raise TypeError(
+        f"the transport's send returned a {type(response).__name__}, which DeleteSession does "
+        "not await: use AsyncDeleteSession with this transport"
+    )

@@ -5,20 +5,17 @@ The use cases; `deletions` has the runs that they begin.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterable, Collection, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from .arguments import check_count, check_seconds
 from .async_deletions import AsyncDeletions
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .deletions import Deletions
+from .session_ids import AsyncSessionIds, SessionIds
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-SessionIds: TypeAlias = Iterable[str | uuid.UUID]
-AsyncSessionIds: TypeAlias = AsyncIterable[str | uuid.UUID]
 
 
 class DeleteManySessions:

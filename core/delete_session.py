@@ -1,15 +1,18 @@
 """The use case: destroy one session, over any transport."""
 
 import uuid
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import ClassVar, Generic, TypeVar
 
-from . import wire
+from .arguments import check_transport
 from .conversation import Conversation, Wait, converse
-from .errors import DeleteSessionError, InvalidApiKeyError
+from .errors import DeleteSessionError
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt
+from .request_headers import LIBRARY_HEADERS, Problem, request_headers
 from .retry import RetryPolicy
+from .session_ids import checked_session_id
 from .transport import AsyncTransport, Transport, TransportError
 
 _TransportT = TypeVar("_TransportT", Transport, AsyncTransport)
@@ -24,30 +27,30 @@ def _random() -> float:
 class _DeleteSession(Generic[_TransportT]):
     """What the two use cases share: everything but how they wait."""
 
-    def __init__(
+    _awaits: ClassVar[bool]
+    _headers: Mapping[str, str]  # of every request; they hold the key
+
+    def _set_up(
         self,
         transport: _TransportT,
-        api_key: str | None,
-        *,
-        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-        random: Callable[[], float] = _random,
+        problem: Problem | None,
+        retry: RetryPolicy,
+        random: Callable[[], float],
     ) -> None:
         self.transport: _TransportT = transport  #: carries the requests
         self.retry = retry  #: how many attempts a call makes, how long and how far apart
         self.random = random  #: gives a number from 0 to 1, to spread retries out
-        self._headers = wire.headers(None)
-        problem = wire.api_key_problem(api_key)
-        if problem is None:
-            self._headers = wire.headers(api_key)
-        del api_key  # A traceback can show the locals of its frames.
+        check_transport(transport, awaits=self._awaits)
         if problem is not None:
-            raise InvalidApiKeyError(problem)
-        if not isinstance(retry, RetryPolicy):
-            raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
+            raise problem
+        _check_retry(retry)
 
     def __repr__(self) -> str:
         key = "'***'" if "Authorization" in self._headers else None
-        return f"{type(self).__name__}({self.transport!r}, api_key={key}, retry={self.retry!r})"
+        shown = f"{self.transport!r}, api_key={key}, retry={self.retry!r}"
+        if own := {name: "***" for name in self._headers if name not in LIBRARY_HEADERS}:
+            shown += f", headers={own}"
+        return f"{type(self).__name__}({shown})"
 
     def converse(
         self,
@@ -65,10 +68,14 @@ class _DeleteSession(Generic[_TransportT]):
             hold_back: as for `conversation.converse`.
             retry: the policy of this conversation alone. None: the use case's own.
         """
+        if retry is None:
+            retry = self.retry
+        else:
+            _check_retry(retry)
         return converse(
             session_id,
             headers=self._headers,
-            retry=self.retry if retry is None else retry,
+            retry=retry,
             monotonic=monotonic,
             random=self.random,
             hold_back=hold_back,
@@ -85,14 +92,40 @@ class DeleteSession(_DeleteSession[Transport]):
         transport: carries the requests, for instance a `Urllib3Transport`.
         api_key: the service's key; None for a self-hosted service without sign-in.
         retry: how many attempts a call makes, how long each may take, and how far apart they are.
+        headers: sent with every request, besides those of the library and of the transport,
+            which cannot be set. No repr and no log line shows their values.
         random: gives a number from 0 to 1, to spread retries out.
 
     Raises:
         InvalidApiKeyError: the key cannot be sent.
+        TypeError: an argument is of the wrong type. For a transport that must be awaited, take
+            `AsyncDeleteSession`.
+        ValueError: a header cannot be sent, or is not for users to set.
     """
 
-    def __call__(self, session_id: str | uuid.UUID) -> DeletionReceipt:
+    _awaits = False
+
+    def __init__(
+        self,
+        transport: Transport,
+        api_key: str | None,
+        *,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+        headers: Mapping[str, str] | None = None,
+        random: Callable[[], float] = _random,
+    ) -> None:
+        self._headers, problem = request_headers(api_key, headers)
+        del api_key, headers  # A traceback can show the locals of its frames.
+        self._set_up(transport, problem, retry, random)
+
+    def __call__(
+        self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
+    ) -> DeletionReceipt:
         """Destroy one session.
+
+        Args:
+            session_id: the id that the service gave when the session was opened.
+            retry: the policy of this call alone. None: the one that the use case has.
 
         Returns:
             The receipt: the session is gone, and what it cost.
@@ -104,8 +137,8 @@ class DeleteSession(_DeleteSession[Transport]):
 
         Every error's `session_fate` says what is known about the session.
         """
-        session_id = wire.checked_session_id(session_id)
-        conversation = self.converse(session_id, monotonic=self.transport.monotonic)
+        session_id = checked_session_id(session_id)
+        conversation = self.converse(session_id, monotonic=self.transport.monotonic, retry=retry)
         try:
             step = next(conversation)
             while True:
@@ -121,8 +154,20 @@ class DeleteSession(_DeleteSession[Transport]):
             receipt: DeletionReceipt = end.value
             return receipt
 
-    def on_exit(self, session_id: str | uuid.UUID) -> DeleteOnExit:
+    def on_exit(
+        self,
+        session_id: str | uuid.UUID,
+        *,
+        missing_ok: bool = False,
+        retry: RetryPolicy | None = None,
+    ) -> DeleteOnExit:
         """Destroy a session when a `with` block ends, however it ends.
+
+        Args:
+            session_id: the id that the service gave when the session was opened.
+            missing_ok: whether a session that is gone already is a success, not a
+                `SessionNotFoundError`. There is no receipt for it.
+            retry: the policy of this delete alone. None: the one that the use case has.
 
         Returns:
             A context manager; its `receipt` is there after the block.
@@ -130,19 +175,55 @@ class DeleteSession(_DeleteSession[Transport]):
         Raises:
             InvalidSessionIdError: at once, before the block: the id cannot be sent.
         """
-        return DeleteOnExit(wire.checked_session_id(session_id), self)
+        session_id = checked_session_id(session_id)
+        if retry is not None:
+            _check_retry(retry)
+        delete = partial(self, session_id, retry=retry)
+        return DeleteOnExit(session_id, delete, missing_ok=missing_ok)
 
 
 class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
-    """The same as `DeleteSession`, awaited, over an asynchronous transport."""
+    """The same as `DeleteSession`, awaited, over an asynchronous transport.
 
-    async def __call__(self, session_id: str | uuid.UUID) -> DeletionReceipt:
+    Args:
+        transport: carries the requests, for instance an `AiohttpTransport`. Its `send` and
+            `sleep` are coroutine functions.
+        api_key: as `DeleteSession` has it.
+        retry: as `DeleteSession` has it.
+        headers: as `DeleteSession` has them.
+        random: as `DeleteSession` has it.
+
+    Raises:
+        InvalidApiKeyError: the key cannot be sent.
+        TypeError: an argument is of the wrong type. For a transport that blocks, take
+            `DeleteSession`.
+        ValueError: a header cannot be sent, or is not for users to set.
+    """
+
+    _awaits = True
+
+    def __init__(
+        self,
+        transport: AsyncTransport,
+        api_key: str | None,
+        *,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+        headers: Mapping[str, str] | None = None,
+        random: Callable[[], float] = _random,
+    ) -> None:
+        self._headers, problem = request_headers(api_key, headers)
+        del api_key, headers  # A traceback can show the locals of its frames.
+        self._set_up(transport, problem, retry, random)
+
+    async def __call__(
+        self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
+    ) -> DeletionReceipt:
         """Destroy one session, as `DeleteSession` does.
 
         Cancelling the call cancels the request: the session's fate is then unknown.
         """
-        session_id = wire.checked_session_id(session_id)
-        conversation = self.converse(session_id, monotonic=self.transport.monotonic)
+        session_id = checked_session_id(session_id)
+        conversation = self.converse(session_id, monotonic=self.transport.monotonic, retry=retry)
         try:
             step = next(conversation)
             while True:
@@ -158,6 +239,21 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
             receipt: DeletionReceipt = end.value
             return receipt
 
-    def on_exit(self, session_id: str | uuid.UUID) -> AsyncDeleteOnExit:
+    def on_exit(
+        self,
+        session_id: str | uuid.UUID,
+        *,
+        missing_ok: bool = False,
+        retry: RetryPolicy | None = None,
+    ) -> AsyncDeleteOnExit:
         """As `DeleteSession.on_exit`, for `async with`."""
-        return AsyncDeleteOnExit(wire.checked_session_id(session_id), self)
+        session_id = checked_session_id(session_id)
+        if retry is not None:
+            _check_retry(retry)
+        delete = partial(self, session_id, retry=retry)
+        return AsyncDeleteOnExit(session_id, delete, missing_ok=missing_ok)
+
+
+def _check_retry(retry: object) -> None:
+    if not isinstance(retry, RetryPolicy):
+        raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")

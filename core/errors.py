@@ -1,7 +1,6 @@
 """Why a session was not destroyed, or why that is not known.
 
     DeleteSessionError
-    ├── InvalidApiKeyError        (ValueError)    untouched   nothing was sent
     ├── InvalidSessionIdError     (ValueError)    untouched   nothing was sent
     ├── UnreachableError                          unknown     no response came (see below)
     └── ResponseError                                         a response came
@@ -18,18 +17,37 @@
 An `UnreachableError` leaves the session untouched if nothing reached the service. If a call made
 several attempts, the worst of their fates counts: a timeout and then a 401 are unknown, since the
 first attempt may have destroyed the session. Gone stays gone.
+
+A response that says that the service's own backend failed is a `ServiceUnavailableError` under any
+status but 404. `InvalidApiKeyError` stands apart: it concerns no session.
 """
 
+import copyreg
+import math
 from functools import partial
 from typing import TypeAlias
 
 from .receipt import DeletionReceipt, SessionFate
+from .transport import TransportError
 
 _FATE_SENTENCES = {
     SessionFate.GONE: "Nothing is left to bill.",
     SessionFate.UNTOUCHED: "This call did nothing to it: if it was running, it is still billed.",
     SessionFate.UNKNOWN: "It may still be running and billing.",
 }
+
+
+class InvalidApiKeyError(ValueError):
+    """The key cannot stand in an Authorization header (RFC 6750, 2.1). Nothing was sent.
+
+    It is raised where a use case is made, before there is a session to speak of.
+    """
+
+    #: what the caller can do
+    advice: str = "Pass the key as the service shows it, or None for a service without sign-in."
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}. {self.advice}"
 
 
 class DeleteSessionError(Exception):
@@ -40,27 +58,31 @@ class DeleteSessionError(Exception):
     #: what the caller can do
     advice: str = "Delete it again: repeating is safe and shows whether it is gone."
 
-    def __init__(self, reason: str, *, session_id: str | None = None, attempts: int = 0) -> None:
+    def __init__(self, reason: str, *, session_id: str, attempts: int = 0) -> None:
         super().__init__(reason)
-        self.session_id = session_id  #: the session; None if no call was made yet
+        self.session_id = session_id  #: the session
         self.attempts = attempts  #: how many requests were sent for it, failed connections included
 
     def __str__(self) -> str:
-        parts = [f"{self.args[0]}."]
-        if self.session_id is not None:
-            parts[0] = f"Session {_quoted(self.session_id)}: {parts[0]}"
-            if self.attempts > 1:
-                parts.append(f"{self.attempts} attempts.")
-            parts.append(_FATE_SENTENCES[self.session_fate])
+        parts = [f"Session {_quoted(self.session_id)}: {self.args[0]}."]
+        if self.attempts > 1:
+            parts.append(f"{self.attempts} attempts.")
+        parts.append(_FATE_SENTENCES[self.session_fate])
         parts.append(self.advice)
         return " ".join(parts)
 
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.args[0]!r}, session_id={self.session_id!r}, "
+            f"session_fate={self.session_fate}, attempts={self.attempts})"
+        )
 
-class InvalidApiKeyError(DeleteSessionError, ValueError):
-    """The key cannot stand in an Authorization header (RFC 6750, 2.1). Nothing was sent."""
-
-    session_fate = SessionFate.UNTOUCHED
-    advice = "Pass the key as the service shows it, or None for a service without sign-in."
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exception's own way calls the class with the reason alone, and forgets the cause.
+        state = dict(vars(self))
+        if isinstance(self.__cause__, TransportError):
+            state["__cause__"] = self.__cause__
+        return copyreg.__newobj__, (type(self), *self.args), state  # type: ignore[attr-defined]  # typeshed leaves it out
 
 
 class InvalidSessionIdError(DeleteSessionError, ValueError):
@@ -80,7 +102,7 @@ class UnreachableError(DeleteSessionError):
         self,
         reason: str,
         *,
-        session_id: str | None = None,
+        session_id: str,
         attempts: int = 0,
         session_fate: SessionFate = SessionFate.UNKNOWN,
         transient: bool = True,
@@ -89,7 +111,7 @@ class UnreachableError(DeleteSessionError):
         self.session_fate = session_fate
         self.transient = transient
         if not transient:
-            self.advice = "Correct that first: a retry will not help."
+            self.advice: str = "Correct that first: a retry will not help."
 
 
 class ResponseError(DeleteSessionError):
@@ -99,7 +121,7 @@ class ResponseError(DeleteSessionError):
         self,
         reason: str,
         *,
-        session_id: str | None = None,
+        session_id: str,
         attempts: int = 0,
         status: int = 0,
         message: str | None = None,
@@ -114,7 +136,7 @@ class ResponseError(DeleteSessionError):
         self.request_id = request_id  #: `X-Request-ID`, if something on the way set it
         self.retry_after = retry_after  #: seconds that the service asked to wait, if it did
         if self.transient and retry_after is not None:
-            self.advice = f"Delete it again in {retry_after:.0f} seconds."
+            self.advice: str = f"Delete it again {_in_seconds(retry_after)}."
 
 
 class BadRequestError(ResponseError):
@@ -194,7 +216,7 @@ class OutageError(Exception):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        when = "later" if self.retry_after is None else f"in {self.retry_after:.0f} seconds"
+        when = "later" if self.retry_after is None else _in_seconds(self.retry_after)
         cause = f" ({self.__cause__.args[0]})" if self.__cause__ else ""
         return f"{self.args[0]}{cause}. The run has ended. Run it again {when}."
 
@@ -204,9 +226,14 @@ class OutageError(Exception):
 
 
 Outcome: TypeAlias = DeletionReceipt | DeleteSessionError
-"""What becomes of one session."""
+"""What becomes of one session: a receipt, or an error that says what is known about it."""
 
 
 def _quoted(text: str) -> str:
     """Quote an id for a message: escaped, and no longer than a line holds."""
     return ascii(text if len(text) <= 80 else f"{text[:77]}...")
+
+
+def _in_seconds(seconds: float) -> str:
+    whole = math.ceil(seconds)
+    return f"in {whole} second{'' if whole == 1 else 's'}"

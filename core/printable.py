@@ -1,5 +1,13 @@
 """Text from elsewhere, made safe to show."""
 
+from collections.abc import Mapping
+
+# Of these headers every value may be shown: no user can set them, and no secret is in them.
+_OPEN_HEADERS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "date", "host"}
+    | {"retry-after", "transfer-encoding", "user-agent"}
+)
+
 
 def printable(text: str) -> str:
     """Escape what would act on a terminal, or forge a line of a log.
@@ -12,3 +20,28 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in text
     )
+
+
+def without_secrets(value: object) -> object:
+    """Return what a repr may show of a part of a request or a response.
+
+    Args:
+        value: a body (bytes), headers (a mapping), or anything else, which comes back as it is.
+
+    Returns:
+        The length of a body, in which a service may send the key back. Headers, with the value
+        of each masked, but for a few that never hold a secret; of an `Authorization` the scheme
+        is kept.
+    """
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    if isinstance(value, Mapping):
+        return {name: _masked_header(name.lower(), text) for name, text in value.items()}
+    return value
+
+
+def _masked_header(name: str, text: str) -> str:
+    if name in _OPEN_HEADERS:
+        return text
+    scheme, _, credential = text.partition(" ")
+    return f"{scheme} ***" if name == "authorization" and credential else "***"

@@ -11,8 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from . import wire
-from .conversation import Conversation, Send, Wait
+from .conversation import Conversation, Send, Wait, check_awaited
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import (
     DeleteSessionError,
@@ -25,6 +24,7 @@ from .errors import (
 from .logger import logger
 from .pacing import Outage, Pause, RateLimitGate
 from .receipt import DeletionReceipt, SessionFate
+from .session_ids import checked_session_id
 from .transport import (
     ConnectFailedError,
     ConnectionLostError,
@@ -170,7 +170,7 @@ class Scheduler:
             self.failure = error
             return
         try:
-            job = Job(wire.checked_session_id(session_id))
+            job = Job(checked_session_id(session_id))
         except DeleteSessionError as error:
             self.outcomes.append(error)
             return
@@ -217,6 +217,7 @@ class Scheduler:
         """
         try:
             response = result()
+            check_awaited(response)
         except TransportError as failure:
             self._fail(job, failure)
         except Exception as error:

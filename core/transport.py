@@ -1,40 +1,39 @@
 """The port: what the use case asks of the outside world, and the contract of its failures.
 
 A transport is bound to one origin; the core knows paths only, so a key never reaches another
-host. A failed `send` is one of four kinds, the library's own exception its cause: nothing reached
-the service (`ConnectFailedError`), or it may have acted (the other three).
+host. It does not retry, redirect, decode or keep cookies, and a status is data to it. A failed
+`send` is one of four kinds, the library's own exception its cause: nothing reached the service
+(`ConnectFailedError`), or it may have acted (the other three).
 """
 
-import re
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
 import msgspec
 
+from .printable import without_secrets
+
 MAX_BODY_BYTES = 1024 * 1024  #: of a response; a larger one is a `BadResponseError`
 
 
-class Request(msgspec.Struct, frozen=True):
-    """One HTTP request; `path` is percent-encoded and goes out as it is. Its repr hides the key."""
+class _Message(msgspec.Struct, frozen=True):
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [(name, without_secrets(getattr(self, name))) for name in self.__struct_fields__]
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({fields})"
+
+
+class Request(_Message, frozen=True):
+    """One HTTP request; `path` goes out as it is. Its repr hides what may be a secret."""
 
     method: str
     path: str
     headers: Mapping[str, str]
 
-    def __rich_repr__(self) -> list[tuple[str, object]]:
-        shown = {
-            name: re.sub(r"^(\S+ )?.*", r"\1***", value)
-            if name.lower() == "authorization"
-            else value
-            for name, value in self.headers.items()
-        }
-        return [("method", self.method), ("path", self.path), ("headers", shown)]
 
-    def __repr__(self) -> str:
-        return f"Request({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
-
-
-class Response(msgspec.Struct, frozen=True):
+class Response(_Message, frozen=True):
     """One whole HTTP response; header names in lower case, lines of one name joined by commas."""
 
     status: int
@@ -45,26 +44,26 @@ class Response(msgspec.Struct, frozen=True):
 class Transport(Protocol):
     """Safe to share among threads, to pickle, and to use after a fork."""
 
-    def send(self, request: Request, timeout: float) -> Response:
-        """Send one request and return its response, within `timeout` seconds.
+    def send(self, request: Request, timeout: float, /) -> Response:
+        """Send one request, once, and return its response as it is, within `timeout` seconds.
 
-        No retry, redirect, decoding or cookie. A status is data. Raises a `TransportError` of
-        one kind; cancellation and `KeyboardInterrupt` pass, nothing else does.
+        Raises a `TransportError` of one kind; cancellation and `KeyboardInterrupt` pass. A
+        cancelled request's connection is never used again.
         """
 
     def monotonic(self) -> float:
         """Return the time, in seconds, on a clock that never goes back."""
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, /) -> None:
         """Wait for so many seconds."""
 
 
 class AsyncTransport(Protocol):
-    """The same for coroutines. A cancelled `send` never uses its connection again."""
+    """The same; send and sleep are coroutine functions: a wrapping transport writes `async def`."""
 
-    async def send(self, request: Request, timeout: float) -> Response: ...  # noqa: D102
+    async def send(self, request: Request, timeout: float, /) -> Response: ...  # noqa: D102
     def monotonic(self) -> float: ...  # noqa: D102
-    async def sleep(self, seconds: float) -> None: ...  # noqa: D102
+    async def sleep(self, seconds: float, /) -> None: ...  # noqa: D102
 
 
 class TransportError(Exception):

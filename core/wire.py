@@ -4,8 +4,6 @@ The operation: https://docs.firecrawl.dev/api-reference/endpoint/interact-delete
 """
 
 import re
-import reprlib
-import uuid
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -14,7 +12,6 @@ import msgspec
 from .errors import (
     BadRequestError,
     ForbiddenError,
-    InvalidSessionIdError,
     NotDeletedError,
     PaymentRequiredError,
     RateLimitError,
@@ -27,18 +24,21 @@ from .errors import (
 from .logger import logger
 from .printable import printable
 from .receipt import DeletionReceipt
+from .request_headers import LIBRARY_HEADERS
 from .transport import Request, Response
-
-MAX_SESSION_ID_LENGTH = 256
-"""In characters. The service's own ids have 36; proxies refuse a request line over 8 KiB."""
 
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
 _MAX_MESSAGE_LENGTH = 500
 _MAX_EXCERPT_LENGTH = 100
+_SHORTEST_SECRET = 8  # Of a user's own header: what is shorter is in too many other texts.
 
-_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986, 2.3
-_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
+_BACKEND_FAILED = "Hangar request failed."  # The status is then that of the service's backend.
+_NO_KEY = "No API key was set: pass the service's key as api_key."
+_NOT_THE_SERVICES_404 = (
+    "Check the address of the service. A server older than June 2026 does not know /v2/interact, "
+    "only the older route /v2/browser."
+)
+
 _SECONDS = re.compile(r"[0-9]{1,9}")  # RFC 9110, 10.2.3
 _SECONDS_IN_TEXT = re.compile(r"retry after ([0-9]{1,9})\s?s", re.IGNORECASE)
 _ROUNDED_DOWN = 0.5  # seconds: the service rounds the wait in its text, down half of the time
@@ -77,64 +77,13 @@ _NOT_THE_SERVICES_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionErr
 _T = TypeVar("_T")
 
 
-def checked_session_id(session_id: object) -> str:
-    """Return the id as text, if it can name one session in one segment of a path.
-
-    Raises:
-        InvalidSessionIdError: it cannot. Nothing was sent.
-    """
-    if isinstance(session_id, uuid.UUID):
-        return str(session_id)
-    if not isinstance(session_id, str):
-        kind = type(session_id).__name__
-        raise InvalidSessionIdError(
-            f"a session id is a str or a uuid.UUID, not {kind}", session_id=reprlib.repr(session_id)
-        )
-    session_id = str.__str__(session_id)  # A subclass could give another text later.
-    problem = None
-    if not session_id:
-        problem = "it is empty"
-    elif len(session_id) > MAX_SESSION_ID_LENGTH:
-        problem = f"it is longer than {MAX_SESSION_ID_LENGTH} characters"
-    elif session_id in {".", ".."}:
-        problem = "it means another path (RFC 3986, 5.2.4)"
-    elif session_id != session_id.strip():
-        problem = "it has space around it"
-    elif _UNSENDABLE.search(session_id):
-        problem = "it has a control character or half a surrogate pair"
-    if problem:
-        raise InvalidSessionIdError(f"the id cannot be sent: {problem}", session_id=session_id)
-    return session_id
-
-
-def api_key_problem(api_key: object) -> str | None:
-    """Say what is wrong with a key, without quoting it. None: nothing is."""
-    if api_key is None:
-        return None
-    if not isinstance(api_key, str):
-        return f"an API key is a str or None, not {type(api_key).__name__}"
-    if not api_key:
-        return "the API key is empty"
-    if not _TOKEN.fullmatch(api_key):
-        return "the API key has a character that an Authorization header cannot carry"
-    return None
-
-
-def headers(api_key: str | None) -> Mapping[str, str]:
-    """Return the headers of every request. A compressed response is never asked for."""
-    common = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    if api_key is None:
-        return common
-    # A subclass could give another text than was checked.
-    return {"Authorization": f"Bearer {str.__str__(api_key)}", **common}
-
-
 def request(session_id: str, headers: Mapping[str, str]) -> Request:
-    """Return the request that destroys this session and nothing else."""
-    if not _UNRESERVED.fullmatch(session_id):
-        from urllib.parse import quote  # noqa: PLC0415 - rarely needed, and slow to import
+    """Return the request that destroys this session and nothing else.
 
-        session_id = quote(session_id, safe="")
+    Args:
+        session_id: an id that `checked_session_id` has returned.
+        headers: from `request_headers`.
+    """
     return Request("DELETE", f"/v2/interact/{session_id}", headers)
 
 
@@ -157,7 +106,7 @@ def parse_response(
                     credits_billed=_billing_field(
                         content.credits_billed, _number_decoder, session_id
                     ),
-                    status=status and _masked(status, _key(request)),
+                    status=status and _masked(status, _secrets(request)),
                     attempts=attempts,
                 )
         except _NOT_THE_SERVICES_JSON:
@@ -193,64 +142,84 @@ def parse_error(
         content = _decode(response.body)
     except _NOT_THE_SERVICES_JSON:
         content = None
-    reports_failure = content is not None and bytes(content.success) == b"false"
-    if status == 200 and reports_failure:
-        kind: type[ResponseError] = NotDeletedError
-    elif status in {404, 410} and reports_failure:
-        kind = SessionNotFoundError
-    else:
-        kind = _ERRORS.get(status, UnexpectedResponseError)
-
-    key = _key(request)
+    secrets = _secrets(request)
     message = code = None
     if content is not None:
-        message = _text(content.error, key) or _text(content.message, key)
-        code = _text(content.code, key)
+        message = _text(content.error, secrets) or _text(content.message, secrets)
+        code = _text(content.code, secrets)
+    reports_failure = content is not None and bytes(content.success) == b"false"
+    kind = _kind(status, message, reports_failure=reports_failure)
+
     reason = f"HTTP {status}"
     if message:
         reason += f": {message.removesuffix('.')}"
     elif response.body:
-        excerpt = _shown(response.body.decode(errors="replace"), key, _MAX_EXCERPT_LENGTH)
+        excerpt = _shown(response.body.decode(errors="replace"), secrets, _MAX_EXCERPT_LENGTH)
         reason += f" with a body that begins '{excerpt}'"
     if kind is UnexpectedResponseError:
         reason += ", a response that the service is not known to send"
-    return kind(
+    error = kind(
         reason,
         session_id=session_id,
         attempts=attempts,
         status=status,
         message=message,
         code=code,
-        request_id=_shown(response.headers.get("x-request-id", ""), key) or None,
+        request_id=_shown(response.headers.get("x-request-id", ""), secrets) or None,
         retry_after=retry_after(response.headers, message),
     )
+    if kind is UnauthorizedError and "Authorization" not in request.headers:
+        error.advice = _NO_KEY
+    elif kind is UnexpectedResponseError and status == 404 and content is None:
+        error.advice = _NOT_THE_SERVICES_404
+    return error
 
 
-def _text(raw: msgspec.Raw, key: str) -> str | None:
+def _kind(status: int, message: str | None, *, reports_failure: bool) -> type[ResponseError]:
+    if message == _BACKEND_FAILED and status != 404:
+        return ServiceUnavailableError
+    if status == 200 and reports_failure:
+        return NotDeletedError
+    if status in {404, 410} and reports_failure:
+        return SessionNotFoundError
+    return _ERRORS.get(status, UnexpectedResponseError)
+
+
+def _text(raw: msgspec.Raw, secrets: list[str]) -> str | None:
     """Decode a text of an error, if it is one."""
     try:
         text = _text_decoder.decode(raw)
     except _NOT_THE_SERVICES_JSON:
         return None
-    return _shown(text, key) if text else None
+    return _shown(text, secrets) if text else None
 
 
-def _key(request: Request) -> str:
+def _secrets(request: Request) -> list[str]:
     """Return what must not be shown. The service, or a proxy, may send it back."""
-    return request.headers.get("Authorization", "").removeprefix("Bearer ")
+    secrets = []
+    for name, value in request.headers.items():
+        if name == "Authorization":
+            secrets.append(value.removeprefix("Bearer "))
+        elif name not in LIBRARY_HEADERS and len(value) >= _SHORTEST_SECRET:
+            secrets.append(value)
+    return sorted(secrets, key=len, reverse=True)  # One may hold another.
 
 
-def _masked(text: str, key: str) -> str:
-    return text.replace(key, "***") if key else text
+def _masked(text: str, secrets: list[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
 
 
-def _shown(text: str, key: str, length: int = _MAX_MESSAGE_LENGTH) -> str:
-    """Mask the key, and make the text short and safe to show."""
-    return printable(_masked(text, key)[:length])[:length]
+def _shown(text: str, secrets: list[str], length: int = _MAX_MESSAGE_LENGTH) -> str:
+    """Mask what is secret, and make the text short and safe to show."""
+    return printable(_masked(text, secrets)[:length])[:length]
 
 
 def retry_after(headers: Mapping[str, str], message: str | None) -> float | None:
     """Return the seconds that the service asks to wait: `Retry-After`, else the text's wait.
+
+    The wait of the text is rounded to whole seconds, so half a second is added to it.
 
     `Retry-After` is seconds or a date (RFC 9110, 10.2.3), the latter counted from the response's
     own `Date`, since the core has no clock. What is neither is ignored.

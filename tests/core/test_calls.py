@@ -1,10 +1,17 @@
 """How a call treats its transport: what it sends, what it lets pass, what it leaves behind."""
 
 import uuid
+from typing import Protocol
 
 import pytest
 
-from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, UnauthorizedError
+from firecrawl_interact.core import (
+    AsyncDeleteSession,
+    DeleteSession,
+    RetryPolicy,
+    ServiceUnavailableError,
+    UnauthorizedError,
+)
 
 from .scripted_transport import (
     API_KEY,
@@ -17,7 +24,24 @@ from .scripted_transport import (
     Delete,
     ScriptedTransport,
     both_ways,
+    run,
 )
+
+
+class Call(Protocol):
+    def __call__(self, transport: ScriptedTransport, *, retry: RetryPolicy | None) -> object: ...
+
+
+def call_blocking(transport: ScriptedTransport, *, retry: RetryPolicy | None) -> object:
+    return DeleteSession(transport, API_KEY)(SESSION_ID, retry=retry)
+
+
+def call_awaited(transport: ScriptedTransport, *, retry: RetryPolicy | None) -> object:
+    over = AsyncScriptedTransport(transport)
+    return run(AsyncDeleteSession(over, API_KEY)(SESSION_ID, retry=retry))
+
+
+calls = pytest.mark.parametrize("call", [call_blocking, call_awaited], ids=["blocking", "awaited"])
 
 
 @both_ways
@@ -94,6 +118,26 @@ def test_one_use_case_destroys_many_sessions_and_is_not_changed_by_a_failure() -
 def test_a_policy_that_is_none_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
         DeleteSession(ScriptedTransport(), API_KEY, retry=3)  # type: ignore[arg-type] # the point
+
+
+@calls
+def test_a_policy_for_one_call_is_for_that_call_alone(call: Call) -> None:
+    transport = ScriptedTransport(UNAVAILABLE, UNAVAILABLE, DESTROYED)
+    with pytest.raises(ServiceUnavailableError) as raised:
+        call(transport, retry=RetryPolicy(max_attempts=1, attempt_timeout=7))
+    assert raised.value.attempts == 1
+    call(transport, retry=None)
+    assert transport.timeouts == [7, 90, 90]
+
+
+@calls
+def test_a_policy_for_one_call_that_is_none_is_refused_before_anything_is_sent(
+    call: Call,
+) -> None:
+    transport = ScriptedTransport()
+    with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
+        call(transport, retry=3)  # type: ignore[arg-type] # the point
+    assert transport.requests == []
 
 
 def test_its_own_randomness_spreads_the_retries_out() -> None:

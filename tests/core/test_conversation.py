@@ -17,10 +17,11 @@ from firecrawl_interact.core import (
     wire,
 )
 from firecrawl_interact.core.conversation import Conversation, Send, Wait, converse
+from firecrawl_interact.core.request_headers import request_headers
 
 from .scripted_transport import DESTROYED, SESSION_ID, UNAUTHORIZED, UNAVAILABLE, response
 
-HEADERS = wire.headers(None)
+HEADERS = request_headers(None)[0]
 REQUEST = wire.request(SESSION_ID, HEADERS)
 
 

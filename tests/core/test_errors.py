@@ -14,6 +14,7 @@ from firecrawl_interact.core import (
     ConnectionLostError,
     DeleteSessionError,
     DeletionReceipt,
+    InvalidApiKeyError,
     RateLimitError,
     ResponseError,
     SessionFate,
@@ -72,12 +73,13 @@ def example(kind: type[DeleteSessionError]) -> DeleteSessionError:
     return error
 
 
-TRANSPORT_ERRORS = [
+OTHER_ERRORS = [
     ConnectFailedError("refused", transient=False),
     TimedOutError("late"),
     ConnectionLostError("closed", stale=True),
     ConnectionLostError("reset", transient=False),
     BadResponseError("no HTTP", transient=False),
+    InvalidApiKeyError("the API key is empty"),
 ]
 
 journeys = pytest.mark.parametrize(
@@ -96,7 +98,7 @@ journeys = pytest.mark.parametrize(
 
 @journeys
 @pytest.mark.parametrize(
-    "error", [*map(example, KINDS), *TRANSPORT_ERRORS], ids=lambda error: type(error).__name__
+    "error", [*map(example, KINDS), *OTHER_ERRORS], ids=lambda error: type(error).__name__
 )
 def test_every_error_survives_pickle_and_copy(
     error: Exception, journey: Callable[[Exception], Exception]
@@ -116,6 +118,26 @@ def test_a_receipt_survives_pickle_and_copy(
         session_id="a", session_duration_ms=39095, credits_billed=2.5, status="stopped", attempts=2
     )
     assert journey(receipt) == receipt
+
+
+@journeys
+def test_the_cause_of_an_unreachable_service_survives_too(
+    journey: Callable[[Exception], Exception],
+) -> None:
+    error = UnreachableError("closed", session_id="a")
+    error.__cause__ = ConnectionLostError("closed", stale=True)
+    cause = journey(error).__cause__
+    assert isinstance(cause, ConnectionLostError)
+    assert (str(cause), cause.stale) == ("closed", True)
+
+
+@journeys
+def test_a_cause_of_another_kind_is_left_behind(
+    journey: Callable[[Exception], Exception],
+) -> None:
+    error = UnreachableError("closed", session_id="a")
+    error.__cause__ = RuntimeError("a bug, with what cannot be pickled", open)
+    assert journey(error).__cause__ is None
 
 
 @both_ways
@@ -166,31 +188,55 @@ def test_every_error_says_what_it_is_and_what_to_do(kind: type[DeleteSessionErro
     assert kind.__doc__
     assert kind.__doc__ not in {base.__doc__ for base in kind.__bases__}
     assert re.fullmatch(r"[A-Z].*\.", kind.advice)
-    assert kind.advice in str(kind("refused"))
+    assert kind.advice in str(kind("refused", session_id="a"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_error_can_be_made_from_a_reason_alone(kind: type[DeleteSessionError]) -> None:
-    error = kind("refused")
-    assert str(error) == f"refused. {kind.advice}"
-    assert (error.session_id, error.attempts) == (None, 0)
+def test_every_error_can_be_made_from_a_reason_and_a_session(
+    kind: type[DeleteSessionError],
+) -> None:
+    error = kind("refused", session_id="a")
+    assert str(error).startswith("Session 'a': refused. ")
+    assert str(error).endswith(kind.advice)
+    assert (error.session_id, error.attempts) == ("a", 0)
     assert error.session_fate is kind.session_fate
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_error_can_be_made_without_a_session(kind: type[DeleteSessionError]) -> None:
+    with pytest.raises(TypeError, match="session_id"):
+        kind("refused")  # type: ignore[call-arg] # the point
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_repr_names_the_session_and_its_fate(kind: type[DeleteSessionError]) -> None:
+    error = kind("refused", session_id="a\nb", attempts=2)
+    assert repr(error) == (
+        f"{kind.__name__}('refused', session_id='a\\nb', "
+        f"session_fate=SessionFate.{kind.session_fate.name}, attempts=2)"
+    )
+
+
+def test_a_key_that_cannot_be_sent_concerns_no_session() -> None:
+    assert InvalidApiKeyError.__bases__ == (ValueError,)
+
+
 def test_an_unreachable_service_is_worth_a_retry_unless_said_otherwise() -> None:
-    assert UnreachableError("refused").transient
-    assert UnreachableError("refused").session_fate is SessionFate.UNKNOWN
+    assert UnreachableError("refused", session_id="a").transient
+    assert UnreachableError("refused", session_id="a").session_fate is SessionFate.UNKNOWN
 
 
 def test_what_a_response_did_not_give_is_none() -> None:
-    error = ResponseError("HTTP 0")
+    error = ResponseError("HTTP 0", session_id="a")
     assert (error.status, error.message, error.code) == (0, None, None)
     assert (error.request_id, error.retry_after) == (None, None)
 
 
 def test_a_wait_is_advised_only_where_waiting_helps() -> None:
-    assert "in 7 seconds" in RateLimitError("HTTP 429", retry_after=7.4).advice
-    assert "seconds" not in UnauthorizedError("HTTP 401", retry_after=7.4).advice
+    limited = RateLimitError("HTTP 429", session_id="a", retry_after=7.4)
+    unauthorized = UnauthorizedError("HTTP 401", session_id="a", retry_after=7.4)
+    assert "in 8 seconds" in limited.advice
+    assert "second" not in unauthorized.advice
     assert RateLimitError.advice == "Delete it again in a minute."
 
 

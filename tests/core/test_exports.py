@@ -10,11 +10,21 @@ from firecrawl_interact.core import (
     on_exit,
     receipt,
     retry,
+    session_ids,
     transport,
 )
 
 # The other modules are machinery: their names are not for users.
-FOR_USERS = [delete_many_sessions, delete_session, errors, on_exit, receipt, retry, transport]
+FOR_USERS = [
+    delete_many_sessions,
+    delete_session,
+    errors,
+    on_exit,
+    receipt,
+    retry,
+    session_ids,
+    transport,
+]
 
 
 def in_order(name: str) -> tuple[int, str]:
@@ -55,7 +65,10 @@ def test_both_use_cases_are_called_alike() -> None:
         "transport",
         "api_key",
         "retry",
+        "headers",
         "random",
     ]
-    assert inspect.signature(blocking) == inspect.signature(awaited)
+    assert list(inspect.signature(awaited).parameters) == list(
+        inspect.signature(blocking).parameters
+    )
     assert inspect.signature(blocking.__call__) == inspect.signature(awaited.__call__)

@@ -1,9 +1,8 @@
 """A session that ends with the block that used it, however the block ends."""
 
-import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import NamedTuple, Protocol
 
 import pytest
 
@@ -16,16 +15,15 @@ from firecrawl_interact.core import (
     DeletionReceipt,
     InvalidSessionIdError,
     RateLimitError,
-    Request,
     Response,
     RetryPolicy,
     ServiceUnavailableError,
+    SessionNotFoundError,
     TimedOutError,
     UnauthorizedError,
     UnreachableError,
 )
 
-from . import virtual_time
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
@@ -39,6 +37,7 @@ from .scripted_transport import (
 )
 
 RECEIPT = DeletionReceipt(session_id=SESSION_ID)
+NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
 ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
 
@@ -62,6 +61,7 @@ class Leave(Protocol):
         block: Callable[[], object] = ...,
         *,
         retry: RetryPolicy = ...,
+        missing_ok: bool = ...,
     ) -> Left: ...
 
 
@@ -70,8 +70,10 @@ def leave_blocking(
     block: Callable[[], object] = lambda: None,
     *,
     retry: RetryPolicy = ONE_ATTEMPT,
+    missing_ok: bool = False,
 ) -> Left:
-    ending = DeleteSession(transport, API_KEY, retry=retry).on_exit(SESSION_ID)
+    delete_session = DeleteSession(transport, API_KEY)
+    ending = delete_session.on_exit(SESSION_ID, missing_ok=missing_ok, retry=retry)
     try:
         with ending as entered:
             assert entered is ending
@@ -86,9 +88,10 @@ def leave_awaited(
     block: Callable[[], object] = lambda: None,
     *,
     retry: RetryPolicy = ONE_ATTEMPT,
+    missing_ok: bool = False,
 ) -> Left:
-    over = AsyncScriptedTransport(transport)
-    ending = AsyncDeleteSession(over, API_KEY, retry=retry).on_exit(SESSION_ID)
+    delete_session = AsyncDeleteSession(AsyncScriptedTransport(transport), API_KEY)
+    ending = delete_session.on_exit(SESSION_ID, missing_ok=missing_ok, retry=retry)
 
     async def main() -> None:
         async with ending as entered:
@@ -184,11 +187,43 @@ def test_if_the_delete_fails_too_a_note_has_the_id_and_the_fate(leave: Leave) ->
 
 
 @both_ways
-def test_the_note_of_a_session_that_the_delete_did_not_touch_says_so(leave: Leave) -> None:
+@pytest.mark.parametrize(
+    ("response", "begins"),
+    [
+        (NOT_FOUND, "The session was gone already. Session"),
+        (UNAUTHORIZED, "The session was not destroyed. Session"),
+        (UNAVAILABLE, "The session may not have been destroyed. Session"),
+    ],
+    ids=["gone", "untouched", "unknown"],
+)
+def test_the_note_is_true_for_the_fate(response: Response, begins: str, leave: Leave) -> None:
     error = RuntimeError("the work failed")
-    leave(ScriptedTransport(UNAUTHORIZED), raising(error))
+    leave(ScriptedTransport(response), raising(error))
     (note,) = notes(error)
-    assert "if it was running, it is still billed" in note
+    assert note.startswith(begins)
+
+
+@both_ways
+def test_a_session_that_is_missing_is_an_error_unless_that_is_ok(leave: Leave) -> None:
+    left = leave(ScriptedTransport(NOT_FOUND))
+    assert isinstance(left.raised, SessionNotFoundError)
+    left = leave(ScriptedTransport(NOT_FOUND), missing_ok=True)
+    assert left.raised is None
+    assert left.ending.receipt is None
+
+
+@both_ways
+def test_a_missing_session_that_is_ok_adds_no_note(leave: Leave) -> None:
+    error = RuntimeError("the work failed")
+    left = leave(ScriptedTransport(NOT_FOUND), raising(error), missing_ok=True)
+    assert left.raised is error
+    assert not notes(error)
+
+
+@both_ways
+def test_other_failures_are_not_ok(leave: Leave) -> None:
+    left = leave(ScriptedTransport(UNAUTHORIZED), missing_ok=True)
+    assert isinstance(left.raised, UnauthorizedError)
 
 
 @both_ways
@@ -202,7 +237,7 @@ def test_if_only_the_delete_fails_its_error_is_raised(leave: Leave) -> None:
 @both_ways
 def test_the_delete_is_retried_as_its_policy_says(leave: Leave) -> None:
     transport = ScriptedTransport(UNAVAILABLE, DESTROYED)
-    left = leave(transport, retry=RetryPolicy())
+    left = leave(transport, retry=RetryPolicy(max_attempts=2))
     assert left.ending.receipt == DeletionReceipt(session_id=SESSION_ID, attempts=2)
 
 
@@ -243,8 +278,29 @@ def test_a_bad_id_is_refused_before_the_block(
 
 
 @use_cases
-def test_a_uuid_is_an_id_too(delete_session: DeleteSession | AsyncDeleteSession) -> None:
-    assert delete_session.on_exit(uuid.UUID(SESSION_ID)).session_id == SESSION_ID
+def test_a_policy_that_is_none_is_refused_before_the_block(
+    delete_session: DeleteSession | AsyncDeleteSession,
+) -> None:
+    with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
+        delete_session.on_exit("a", retry=3)  # type: ignore[arg-type] # the point
+
+
+@use_cases
+def test_a_block_that_is_never_entered_warns(
+    delete_session: DeleteSession | AsyncDeleteSession,
+) -> None:
+    with pytest.warns(RuntimeWarning, match=r"^on_exit\('a'\) was never entered") as warned:
+        delete_session.on_exit("a")
+    assert [type(warning.source).__name__[-12:] for warning in warned] == ["DeleteOnExit"]
+
+
+@use_cases
+def test_it_takes_a_uuid_and_shows_what_it_is(
+    delete_session: DeleteSession | AsyncDeleteSession,
+) -> None:
+    with pytest.warns(RuntimeWarning, match="never entered"):
+        shown = repr(delete_session.on_exit(uuid.UUID(SESSION_ID)))
+    assert shown.removeprefix("Async") == f"DeleteOnExit('{SESSION_ID}', receipt=None)"
 
 
 # Interrupted while the delete is under way
@@ -295,6 +351,15 @@ def test_if_it_fails_once_more_the_note_is_on_the_interruption(leave: Leave) -> 
 
 
 @both_ways
+def test_after_an_interruption_no_fate_is_better_than_unknown(leave: Leave) -> None:
+    interruption = KeyboardInterrupt()
+    leave(ScriptedTransport(interruption, UNAUTHORIZED))
+    (note,) = notes(interruption)
+    assert note.startswith("The session may not have been destroyed.")
+    assert "It may still be running and billing." in note
+
+
+@both_ways
 def test_a_second_interruption_ends_the_delete(leave: Leave) -> None:
     first, second = KeyboardInterrupt("first"), KeyboardInterrupt("second")
     transport = ScriptedTransport(first, second)  # a third request would fail
@@ -302,6 +367,10 @@ def test_a_second_interruption_ends_the_delete(leave: Leave) -> None:
     assert left.raised is second
     assert second.__context__ is first
     assert left.ending.receipt is None
+    assert notes(second) == [
+        f"The delete of session '{SESSION_ID}' was interrupted. The session may still be running "
+        "and billing. Delete it again: repeating is safe and shows whether it is gone."
+    ]
 
 
 @both_ways
@@ -363,164 +432,6 @@ def test_a_coroutine_that_is_closed_during_the_delete_begins_nothing_again() -> 
     coroutine.close()  # is a RuntimeError if the coroutine goes on
     assert not transport.requests
     assert ending.receipt is None
-
-
-# Cancelled
-
-
-class SlowService:
-    """Takes ten seconds for a request, on the clock of the event loop."""
-
-    def __init__(self, response: Response = DESTROYED) -> None:
-        self.began: list[float] = []
-        self.ended: list[float] = []
-        self._response = response
-
-    async def send(self, request: Request, timeout: float) -> Response:
-        self.began.append(virtual_time.now())
-        await asyncio.sleep(10)
-        self.ended.append(virtual_time.now())
-        return self._response
-
-    def monotonic(self) -> float:
-        return virtual_time.now()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def on_exit(self) -> AsyncDeleteOnExit:
-        return AsyncDeleteSession(self, API_KEY, retry=ONE_ATTEMPT).on_exit(SESSION_ID)
-
-
-async def work(ending: AsyncDeleteOnExit, seconds: float = 100) -> None:
-    async with ending:
-        await asyncio.sleep(seconds)
-
-
-def cancelled_at(*times: float) -> Callable[[Awaitable[None]], Coroutine[Any, Any, None]]:
-    """Run something, cancelling it at these times."""
-
-    async def main(coroutine: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(coroutine)
-        for time in times:
-            asyncio.get_running_loop().call_at(time, task.cancel)
-        await asyncio.wait([task])
-        assert task.cancelled()
-
-    return main
-
-
-def test_a_cancelled_block_still_destroys_its_session() -> None:
-    service = SlowService()
-    ending = service.on_exit()
-    virtual_time.run(cancelled_at(3)(work(ending)))
-    assert (service.began, service.ended) == ([3], [13])
-    assert ending.receipt == RECEIPT
-
-
-def test_a_block_that_ran_out_of_time_still_destroys_its_session() -> None:
-    service = SlowService()
-    ending = service.on_exit()
-
-    async def main() -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(3):
-                await work(ending)
-
-    virtual_time.run(main())
-    assert (service.began, service.ended) == ([3], [13])
-    assert ending.receipt == RECEIPT
-
-
-def test_a_block_in_a_task_group_that_is_aborted_still_destroys_its_session() -> None:
-    service = SlowService()
-    ending = service.on_exit()
-
-    async def fail() -> None:
-        await asyncio.sleep(3)
-        raise RuntimeError("a sibling failed")
-
-    async def main() -> None:
-        async def together() -> None:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(work(ending))
-                group.create_task(fail())
-
-        with pytest.raises(ExceptionGroup) as raised:
-            await together()
-        assert [str(error) for error in raised.value.exceptions] == ["a sibling failed"]
-
-    virtual_time.run(main())
-    assert (service.began, service.ended) == ([3], [13])
-    assert ending.receipt == RECEIPT
-
-
-def test_a_cancelled_block_whose_delete_fails_too_has_a_note() -> None:
-    ending = SlowService(UNAVAILABLE).on_exit()
-    found: list[str] = []
-
-    async def watched() -> None:
-        try:
-            await work(ending)
-        except asyncio.CancelledError as error:
-            found.extend(notes(error))
-            raise
-
-    virtual_time.run(cancelled_at(3)(watched()))
-    (note,) = found
-    assert SESSION_ID in note
-
-
-def test_a_cancellation_of_the_delete_begins_it_once_more() -> None:
-    service = SlowService()
-    ending = service.on_exit()
-    virtual_time.run(cancelled_at(7)(work(ending, seconds=1)))
-    assert (service.began, service.ended) == ([1, 7], [17])
-    assert ending.receipt == RECEIPT
-
-
-def test_running_out_of_time_during_the_delete_begins_it_once_more() -> None:
-    service = SlowService()
-    ending = service.on_exit()
-
-    async def main() -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(7):
-                await work(ending, seconds=1)
-
-    virtual_time.run(main())
-    assert (service.began, service.ended) == ([1, 7], [17])
-    assert ending.receipt == RECEIPT
-
-
-def test_a_cancelled_block_and_a_cancelled_delete_begin_it_once_more() -> None:
-    service = SlowService()
-    ending = service.on_exit()
-    virtual_time.run(cancelled_at(3, 7)(work(ending)))
-    assert (service.began, service.ended) == ([3, 7], [17])
-    assert ending.receipt == RECEIPT
-
-
-def test_a_second_cancellation_ends_the_delete() -> None:
-    service = SlowService()
-    ending = service.on_exit()
-    virtual_time.run(cancelled_at(7, 9)(work(ending, seconds=1)))
-    assert (service.began, service.ended) == ([1, 7], [])
-    assert ending.receipt is None
-
-
-def test_a_task_whose_block_was_cancelled_counts_as_cancelled_afterwards() -> None:
-    service = SlowService()
-
-    async def main() -> None:
-        ending = service.on_exit()
-        task = asyncio.ensure_future(work(ending))
-        asyncio.get_running_loop().call_at(3, task.cancel)
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert task.cancelling() == 1
-
-    virtual_time.run(main())
 
 
 def test_two_blocks_have_nothing_in_common() -> None:

@@ -28,7 +28,7 @@ def fail(  # noqa: PLR0913 - what is known of one failure
 ) -> None:
     outage.note_failure(
         session_id,
-        ServiceUnavailableError("HTTP 503", retry_after=retry_after),
+        ServiceUnavailableError("HTTP 503", session_id=session_id, retry_after=retry_after),
         sent_at=at if sent_at is None else sent_at,
         now=at,
         oldest_in_flight=oldest_in_flight,

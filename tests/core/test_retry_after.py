@@ -25,6 +25,7 @@ from .scripted_transport import (
     response,
 )
 
+ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 
 
@@ -37,7 +38,7 @@ def asked(
     transport = ScriptedTransport(
         response(status, {"success": False, "error": said}, given_headers)
     )
-    error = error_of(delete_blocking, transport, retry=RetryPolicy(max_attempts=1))
+    error = error_of(delete_blocking, transport, retry=ONE_ATTEMPT)
     assert isinstance(error, ResponseError)
     return error.retry_after
 
@@ -125,7 +126,7 @@ def test_a_date_without_the_response_s_own_date_is_ignored(date: str | None) -> 
         ("", None),
     ],
 )
-def test_without_the_header_the_text_names_the_wait_rounded_down(
+def test_without_the_header_the_text_names_the_wait_rounded_to_whole_seconds(
     said: str, seconds: float | None
 ) -> None:
     assert asked(None, said=said) == seconds
@@ -134,6 +135,15 @@ def test_without_the_header_the_text_names_the_wait_rounded_down(
 def test_the_header_goes_before_the_text() -> None:
     assert asked("7", said="retry after 34s") == 7.0
     assert asked("Sun, 06 Nov 1994 08:49:46 GMT", said="retry after 34s") == 9.0
+
+
+def test_the_advice_rounds_the_wait_up() -> None:
+    hurried = response(429, {"error": "retry after 34s"})
+    error = error_of(delete_blocking, ScriptedTransport(hurried), retry=ONE_ATTEMPT)
+    assert str(error).endswith("Delete it again in 35 seconds.")
+    soon = response(503, None, {"retry-after": "1"})
+    error = error_of(delete_blocking, ScriptedTransport(soon), retry=ONE_ATTEMPT)
+    assert str(error).endswith("Delete it again in 1 second.")
 
 
 @pytest.mark.parametrize("status", [400, 404, 429, 503])

@@ -217,9 +217,9 @@ def test_what_the_ids_raise_is_kept_and_ends_them() -> None:
 
 def test_what_is_handed_out_is_the_request_and_its_seconds() -> None:
     book = Bookkeeping(retry=RetryPolicy(attempt_timeout=75))
-    job = book.send("a/b")
+    job = book.send("a.b")
     request, timeout = book.scheduler.arguments(job)
-    assert (request.method, request.path) == ("DELETE", "/v2/interact/a%2Fb")
+    assert (request.method, request.path) == ("DELETE", "/v2/interact/a.b")
     assert request.headers["Authorization"] == f"Bearer {API_KEY}"
     assert timeout == 75
 

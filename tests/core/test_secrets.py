@@ -3,7 +3,7 @@
 import logging
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from firecrawl_interact.core import (
     wire,
 )
 from firecrawl_interact.core.conversation import Send
+from firecrawl_interact.core.request_headers import request_headers
 
 from .log_records import log_records
 from .scripted_transport import (
@@ -50,7 +51,6 @@ POLICY = RetryPolicy(max_attempts=2)
 PACKAGE = str(Path(firecrawl_interact.core.__file__).parent)
 
 all_keys = pytest.mark.parametrize("key", KEYS)
-both_use_cases = pytest.mark.parametrize("use_case", [DeleteSession, AsyncDeleteSession])
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -128,6 +128,7 @@ def test_no_error_and_no_log_line_shows_the_key_even_if_the_service_does(
         UNAVAILABLE,
         RATE_LIMITED,
         Response(200, {}, b""),
+        response(401, {"error": f"unknown key {CANARY}"}, {"x-key": CANARY}),
         ConnectFailedError("refused"),
         TimedOutError("late"),
     ],
@@ -138,12 +139,41 @@ def test_no_frame_of_ours_shows_the_key(end: Response | TransportError, delete: 
     assert CANARY not in shown_locals(error)
 
 
-@both_use_cases
-def test_no_frame_shows_the_key_beside_a_wrong_policy(
-    use_case: type[DeleteSession | AsyncDeleteSession],
+def test_no_frame_of_ours_shows_a_header_of_the_user_s() -> None:
+    delete_session = DeleteSession(
+        ScriptedTransport(UNAUTHORIZED), None, headers={"X-Token": CANARY}
+    )
+    with pytest.raises(DeleteSessionError) as raised:
+        delete_session(SESSION_ID)
+    assert CANARY not in shown_locals(raised.value)
+
+
+def blocking(**arguments: object) -> None:
+    DeleteSession(**{"transport": ScriptedTransport(), "api_key": CANARY, **arguments})  # type: ignore[arg-type] # the point
+
+
+def awaited(**arguments: object) -> None:
+    over = AsyncScriptedTransport(ScriptedTransport())
+    AsyncDeleteSession(**{"transport": over, "api_key": CANARY, **arguments})  # type: ignore[arg-type] # the point
+
+
+@pytest.mark.parametrize("make", [blocking, awaited])
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        {"retry": 3},
+        {"transport": "https://api.firecrawl.dev"},
+        {"headers": {"X-Token": f"{CANARY}\n"}},
+        {"headers": {"Host": CANARY}},
+        {"headers": [CANARY]},
+    ],
+    ids=ascii,
+)
+def test_no_frame_shows_the_key_beside_a_mistake(
+    mistake: dict[str, object], make: Callable[..., None]
 ) -> None:
-    with pytest.raises(TypeError) as raised:
-        use_case(ScriptedTransport(), CANARY, retry=3)  # type: ignore[arg-type] # the point
+    with pytest.raises((TypeError, ValueError)) as raised:
+        make(**mistake)
     assert CANARY not in shown_locals(raised.value)
 
 
@@ -186,7 +216,7 @@ def test_no_log_line_of_a_success_shows_the_key(key: str, delete: Delete) -> Non
 @all_keys
 def test_no_repr_shows_the_key(key: str) -> None:
     transport = ScriptedTransport(DESTROYED)
-    request = wire.request(SESSION_ID, wire.headers(key))
+    request = wire.request(SESSION_ID, request_headers(key)[0])
     shown = [
         DeleteSession(transport, key),
         AsyncDeleteSession(AsyncScriptedTransport(transport), key),

@@ -19,11 +19,12 @@ from firecrawl_interact.core import (
     UnexpectedResponseError,
     wire,
 )
+from firecrawl_interact.core.request_headers import request_headers
 
 from .json_values import Json, json_values, texts
 from .scripted_transport import API_KEY, SESSION_ID
 
-REQUEST = wire.request(SESSION_ID, wire.headers(API_KEY))
+REQUEST = wire.request(SESSION_ID, request_headers(API_KEY)[0])
 
 
 def read(response: Response) -> DeletionReceipt | ResponseError:
@@ -218,8 +219,9 @@ def test_a_body_that_nests_too_deeply_is_not_read_at_all() -> None:
 ON_A_SMALL_STACK = """
 import threading
 from firecrawl_interact.core import Response, wire
+from firecrawl_interact.core.request_headers import request_headers
 
-REQUEST = wire.request("s", wire.headers(None))
+REQUEST = wire.request("s", request_headers(None)[0])
 
 def read_all():
     for count in (10, 250, 499, 500, 1_000, 100_000, 500_000):

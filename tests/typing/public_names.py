@@ -2,9 +2,8 @@
 
 import ssl
 import uuid
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
-from contextlib import aclosing
 from typing import assert_type
 
 from firecrawl_interact.adapters import (
@@ -35,6 +34,7 @@ from firecrawl_interact.core import (
     AsyncDeleteOnExit,
     AsyncDeleteSession,
     AsyncDeletions,
+    AsyncSessionIds,
     AsyncTransport,
     BadRequestError,
     BadResponseError,
@@ -50,6 +50,9 @@ from firecrawl_interact.core import (
     InvalidApiKeyError,
     InvalidSessionIdError,
     NotDeletedError,
+    OutageError,
+    Outcome,
+    Pause,
     PaymentRequiredError,
     RateLimitError,
     Request,
@@ -58,6 +61,7 @@ from firecrawl_interact.core import (
     RetryPolicy,
     ServiceUnavailableError,
     SessionFate,
+    SessionIds,
     SessionNotFoundError,
     TimedOutError,
     Transport,
@@ -125,11 +129,15 @@ def takes_the_settings_of_a_call(transport: Transport) -> None:
     retry = RetryPolicy(
         max_attempts=2, attempt_timeout=80, deadline=100.0, first_pause=1, longest_pause=2
     )
-    DeleteSession(transport, None, retry=retry, random=lambda: 0.5)
+    headers = {"X-Team": "ours"}
+    delete_session = DeleteSession(
+        transport, None, retry=retry, headers=headers, random=lambda: 0.5
+    )
+    assert_type(delete_session("session-1", retry=RetryPolicy(deadline=10)), DeletionReceipt)
 
 
 def destroys_a_session_when_a_block_ends(delete_session: DeleteSession) -> None:
-    with delete_session.on_exit("session-1") as ending:
+    with delete_session.on_exit("session-1", missing_ok=True, retry=RetryPolicy()) as ending:
         assert_type(ending, DeleteOnExit)
     assert_type(ending.receipt, DeletionReceipt | None)
 
@@ -140,27 +148,40 @@ async def destroys_it_and_awaits_that(delete_session: AsyncDeleteSession) -> Non
     assert_type(ending.receipt, DeletionReceipt | None)
 
 
-def destroys_many(delete_session: DeleteSession, executor: Executor) -> None:
-    DeleteManySessions(delete_session, concurrency=2)(["session-1", uuid.uuid4()])
-    deletions = DeleteManySessions(delete_session, executor=executor)(iter(["session-1"]))
-    assert_type(deletions, Deletions)
-    for outcome in deletions:
-        assert_type(outcome, DeletionReceipt | DeleteSessionError)
-    assert_type(deletions.pause, float)
+def destroys_many(delete_session: DeleteSession, executor: Executor) -> list[str]:
+    session_ids: SessionIds = ["session-1", uuid.uuid4()]
+    left: list[str] = []
+    try:
+        with DeleteManySessions(delete_session, concurrency=2)(session_ids) as deletions:
+            assert_type(deletions, Deletions)
+            for outcome in deletions:
+                assert_type(outcome, DeletionReceipt | DeleteSessionError)
+                if outcome.session_fate is not SessionFate.GONE:
+                    left.append(outcome.session_id)
+            if pause := deletions.pause:
+                assert_type(pause, Pause)
+    except OutageError as outage:
+        assert_type((outage.lasted, outage.retry_after), tuple[float, float | None])
+    many = DeleteManySessions(delete_session, executor=executor, shutdown_timeout=5)
+    deletions = many(iter(["session-1"]))
     deletions.stop()
     deletions.close()
+    return left
 
 
 async def destroys_many_and_awaits_them(
-    delete_session: AsyncDeleteSession, session_ids: AsyncIterable[str]
-) -> None:
+    delete_session: AsyncDeleteSession, session_ids: AsyncSessionIds
+) -> list[Outcome]:
+    outcomes: list[Outcome] = []
     AsyncDeleteManySessions(delete_session, concurrency=2)(["session-1", uuid.uuid4()])
-    async with aclosing(AsyncDeleteManySessions(delete_session)(session_ids)) as deletions:
+    async with AsyncDeleteManySessions(delete_session)(session_ids) as deletions:
         assert_type(deletions, AsyncDeletions)
         async for outcome in deletions:
             assert_type(outcome, DeletionReceipt | DeleteSessionError)
+            outcomes.append(outcome)
             deletions.stop()
-    assert_type(deletions.pause, float)
+    assert_type(deletions.pause, Pause | None)
+    return outcomes
 
 
 def takes_key_and_address_from_the_environment() -> None:
@@ -196,7 +217,7 @@ def reads_an_error(delete_session: DeleteSession) -> str | None:
     except UnreachableError as error:
         assert_type(error.__cause__, BaseException | None)
     except DeleteSessionError as error:
-        assert_type(error.session_id, str | None)
+        assert_type(error.session_id, str)
         assert_type(error.session_fate, SessionFate)
         assert_type(error.transient, bool)
         assert_type(error.attempts, int)
@@ -204,7 +225,7 @@ def reads_an_error(delete_session: DeleteSession) -> str | None:
     return None
 
 
-ANSWERS: list[type[ResponseError]] = [
+RESPONSE_ERRORS: list[type[ResponseError]] = [
     BadRequestError,
     ForbiddenError,
     NotDeletedError,

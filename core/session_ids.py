@@ -1,0 +1,82 @@
+"""Which ids can be sent. What no service has ever made is refused before anything is sent."""
+
+import re
+import reprlib
+import uuid
+from collections.abc import AsyncIterable, Iterable
+from typing import TypeAlias
+
+from .errors import InvalidSessionIdError
+
+SessionIds: TypeAlias = Iterable[str | uuid.UUID]
+"""The ids of many sessions."""
+AsyncSessionIds: TypeAlias = AsyncIterable[str | uuid.UUID]
+"""The ids of many sessions, awaited one by one."""
+
+LONGEST = 256
+"""In characters. The service's own ids have 36; proxies refuse a request line over 8 KiB."""
+
+_SENDABLE = re.compile(rf"[A-Za-z0-9._~-]{{1,{LONGEST}}}")  # RFC 3986, 2.3: unreserved
+_NOT_UNRESERVED = re.compile(r"[^A-Za-z0-9._~-]")
+
+_JSON = "this looks like JSON: pass each id alone, as jq -r '.[]' writes them"
+_URL = "pass the id alone, without a URL around it"
+_SEVERAL = "these may be several ids: pass each alone"
+_USUAL_REASONS = {
+    '"': "jq writes it around each id: use jq -r",
+    "'": "quotes are not a part of the id",
+    ",": "it comes from a list: pass each id alone",
+    "[": _JSON,
+    "]": _JSON,
+    "{": _JSON,
+    "}": _JSON,
+    " ": _SEVERAL,
+    "\t": _SEVERAL,
+    "\n": _SEVERAL,
+    "\r": _SEVERAL,
+    ";": _SEVERAL,
+    "#": "a comment is not a part of the id",
+    "%": "an id is never percent-encoded",
+    "/": _URL,
+    ":": _URL,
+    "?": _URL,
+    "\ufeff": "it comes from a file with a byte order mark: save the file without one",
+}
+
+
+def checked_session_id(session_id: object) -> str:
+    """Return the id as text, if it can name one session in one segment of a path.
+
+    Raises:
+        InvalidSessionIdError: it cannot. The message names what is wrong with it.
+    """
+    if isinstance(session_id, uuid.UUID):
+        return str(session_id)
+    if not isinstance(session_id, str):
+        kind = type(session_id).__name__
+        raise InvalidSessionIdError(
+            f"a session id is a str or a uuid.UUID, not {kind}", session_id=reprlib.repr(session_id)
+        )
+    session_id = str.__str__(session_id)  # A subclass could give another text later.
+    if _SENDABLE.fullmatch(session_id) and session_id not in {".", ".."}:
+        return session_id
+    raise InvalidSessionIdError(
+        f"the id cannot be sent: {_problem(session_id)}", session_id=session_id
+    )
+
+
+def _problem(session_id: str) -> str:
+    if not session_id:
+        return "it is empty"
+    if session_id in {".", ".."}:
+        return "it means another path (RFC 3986, 5.2.4)"
+    wrong = _NOT_UNRESERVED.search(session_id)
+    if wrong is None:
+        return f"it is longer than {LONGEST} characters"
+    character = wrong[0]
+    if _SENDABLE.fullmatch(session_id.strip()):
+        reason: str | None = "remove the white space around the id"
+    else:
+        reason = _USUAL_REASONS.get(character)
+    named = f"it has the character {character!a}"
+    return f"{named} ({reason})" if reason else named

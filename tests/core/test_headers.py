@@ -1,0 +1,154 @@
+"""Headers of the user's own: sent with every request, shown nowhere."""
+
+import pickle
+import traceback
+
+import pytest
+
+from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, Response, ResponseError
+
+from .log_records import log_records
+from .scripted_transport import (
+    API_KEY,
+    DESTROYED,
+    SESSION_ID,
+    UNAVAILABLE,
+    AsyncScriptedTransport,
+    ScriptedTransport,
+    response,
+    run,
+)
+
+CANARY = "canary-0123"
+
+
+def use_case(headers: object, *script: Response) -> DeleteSession:
+    return DeleteSession(ScriptedTransport(*script), API_KEY, headers=headers)  # type: ignore[arg-type] # wrong ones too
+
+
+def test_they_are_sent_with_every_request() -> None:
+    transport = ScriptedTransport(UNAVAILABLE, DESTROYED)
+    DeleteSession(transport, API_KEY, headers={"X-Team": "a b", "x-empty": ""})(SESSION_ID)
+    assert [dict(request.headers) for request in transport.requests] == 2 * [
+        {
+            "Authorization": f"Bearer {API_KEY}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "X-Team": "a b",
+            "x-empty": "",
+        }
+    ]
+
+
+def test_they_are_sent_by_the_awaited_use_case_too() -> None:
+    transport = ScriptedTransport(DESTROYED)
+    over = AsyncScriptedTransport(transport)
+    run(AsyncDeleteSession(over, None, headers={"X-Team": "a"})(SESSION_ID))
+    assert transport.requests[0].headers["X-Team"] == "a"
+
+
+def test_a_later_change_of_the_mapping_changes_nothing() -> None:
+    transport = ScriptedTransport(DESTROYED)
+    headers = {"X-Team": "a"}
+    delete_session = DeleteSession(transport, None, headers=headers)
+    headers["X-Team"] = "b\r\nX-Injected: c"
+    delete_session(SESSION_ID)
+    assert transport.requests[0].headers["X-Team"] == "a"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization",
+        "authorization",
+        "Accept",
+        "accept-encoding",
+        "Host",
+        "Connection",
+        "Content-Length",
+        "Transfer-Encoding",
+        "User-Agent",
+        "Proxy-Authorization",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "Expect",
+        "Keep-Alive",
+        "Proxy-Connection",
+    ],
+)
+def test_a_name_that_is_not_for_users_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^headers: {name} is for the library or its transport"):
+        use_case({name: CANARY})
+
+
+@pytest.mark.parametrize(
+    ("headers", "error", "says"),
+    [
+        ({"": CANARY}, ValueError, "headers: a name has a character that a header's name"),
+        ({"X Team": CANARY}, ValueError, "headers: a name has a character that"),
+        ({f"X-Team: {CANARY}": ""}, ValueError, "headers: a name has a character that"),
+        ({"X-Team\n": CANARY}, ValueError, "headers: a name has a character that"),
+        ({"X-Tëam": CANARY}, ValueError, "headers: a name has a character that"),
+        ({"X-Team": f"{CANARY}\r\nX: y"}, ValueError, "headers: the value of X-Team has a char"),
+        ({"X-Team": f"{CANARY}\n"}, ValueError, "headers: the value of X-Team has a character"),
+        ({"X-Team": f" {CANARY}"}, ValueError, "headers: the value of X-Team has a character"),
+        ({"X-Team": f"{CANARY}é"}, ValueError, "headers: the value of X-Team has a character"),
+        ({"X-Team": f"{CANARY}\0"}, ValueError, "headers: the value of X-Team has a character"),
+        ({"X-Team": "a", "x-team": CANARY}, ValueError, "headers: x-team comes twice"),
+        ({"X-Team": [CANARY]}, TypeError, "headers: the value of X-Team must be a str, not list"),
+        ({5: CANARY}, TypeError, "headers: a name must be a str, not int"),
+        ([("X-Team", CANARY)], TypeError, "headers must be a mapping, not list"),
+    ],
+    ids=ascii,
+)
+def test_what_cannot_be_sent_is_refused_and_never_quoted(
+    headers: object, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=f"^{says}") as raised:
+        use_case(headers)
+    assert CANARY not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_subclass_of_str_cannot_send_another_value_than_was_checked() -> None:
+    class Sly(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return "x\r\nX-Injected: y"
+
+    transport = ScriptedTransport(DESTROYED)
+    DeleteSession(transport, None, headers={Sly("X-Team"): Sly("a")})(SESSION_ID)
+    (request,) = transport.requests
+    assert request.headers["X-Team"] == "a"
+    assert {type(text) for pair in request.headers.items() for text in pair} == {str}
+
+
+def test_a_use_case_shows_the_names_and_no_value() -> None:
+    shown = repr(use_case({"X-Team": CANARY}))
+    assert "headers={'X-Team': '***'}" in shown
+    assert CANARY not in shown
+
+
+def test_a_value_that_the_service_sends_back_is_in_no_error_and_no_log_line() -> None:
+    said = response(502, {"error": f"who is {CANARY}?"}, {"x-request-id": CANARY})
+    with log_records() as records, pytest.raises(ResponseError) as raised:
+        use_case({"X-Team": CANARY}, said, said, said, said)(SESSION_ID)
+    assert raised.value.message == "who is ***?"
+    everything = [*traceback.format_exception(raised.value), repr(vars(raised.value))]
+    everything += [record.getMessage() for record in records]
+    assert CANARY not in "".join(everything)
+    assert CANARY.encode() not in pickle.dumps(raised.value)
+
+
+def test_a_short_value_is_too_common_to_be_masked() -> None:
+    said = response(401, {"error": "Unauthorized: Invalid token"})
+    with pytest.raises(ResponseError, match="Unauthorized: Invalid token"):
+        use_case({"X-Mode": "token"}, said)(SESSION_ID)
+
+
+def test_the_longer_of_two_values_is_masked_first() -> None:
+    headers = {"X-Team": CANARY, "X-User": f"{CANARY}-and-more"}
+    said = response(401, {"error": f"no {CANARY}-and-more"})
+    with pytest.raises(ResponseError, match=r"no \*\*\*\."):
+        use_case(headers, said)(SESSION_ID)

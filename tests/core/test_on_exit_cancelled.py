@@ -1,0 +1,376 @@
+"""An `async with` block that is cancelled, under asyncio, anyio and trio, and by Ctrl-C."""
+
+import asyncio
+import functools
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import anyio
+import pytest
+import trio
+
+from firecrawl_interact.adapters import AsyncInMemoryTransport, FakeService
+from firecrawl_interact.core import (
+    AsyncDeleteOnExit,
+    AsyncDeleteSession,
+    DeletionReceipt,
+    Request,
+    Response,
+    RetryPolicy,
+)
+
+from . import virtual_time
+from .scripted_transport import (
+    API_KEY,
+    DESTROYED,
+    SESSION_ID,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    AsyncScriptedTransport,
+    ScriptedTransport,
+)
+
+RECEIPT = DeletionReceipt(session_id=SESSION_ID)
+ONE_ATTEMPT = RetryPolicy(max_attempts=1)
+
+
+def notes(error: BaseException | None) -> list[str]:
+    return list(getattr(error, "__notes__", []))
+
+
+class SlowService:
+    """Takes ten seconds for a request, on the clock of the event loop."""
+
+    def __init__(self, response: Response = DESTROYED) -> None:
+        self.began: list[float] = []
+        self.ended: list[float] = []
+        self._response = response
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        self.began.append(virtual_time.now())
+        await asyncio.sleep(10)
+        self.ended.append(virtual_time.now())
+        return self._response
+
+    def monotonic(self) -> float:
+        return virtual_time.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def on_exit(self) -> AsyncDeleteOnExit:
+        return AsyncDeleteSession(self, API_KEY, retry=ONE_ATTEMPT).on_exit(SESSION_ID)
+
+
+async def work(ending: AsyncDeleteOnExit, seconds: float = 100) -> None:
+    async with ending:
+        await asyncio.sleep(seconds)
+
+
+def cancelled_at(*times: float) -> Callable[[Awaitable[None]], Coroutine[Any, Any, None]]:
+    """Run something, cancelling it at these times."""
+
+    async def main(coroutine: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(coroutine)
+        for time in times:
+            asyncio.get_running_loop().call_at(time, task.cancel)
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    return main
+
+
+def test_a_cancelled_block_still_destroys_its_session() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+    virtual_time.run(cancelled_at(3)(work(ending)))
+    assert (service.began, service.ended) == ([3], [13])
+    assert ending.receipt == RECEIPT
+
+
+def test_a_block_that_ran_out_of_time_still_destroys_its_session() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await work(ending)
+
+    virtual_time.run(main())
+    assert (service.began, service.ended) == ([3], [13])
+    assert ending.receipt == RECEIPT
+
+
+def test_a_block_in_a_task_group_that_is_aborted_still_destroys_its_session() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+
+    async def fail() -> None:
+        await asyncio.sleep(3)
+        raise RuntimeError("a sibling failed")
+
+    async def main() -> None:
+        async def together() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(work(ending))
+                group.create_task(fail())
+
+        with pytest.raises(ExceptionGroup) as raised:
+            await together()
+        assert [str(error) for error in raised.value.exceptions] == ["a sibling failed"]
+
+    virtual_time.run(main())
+    assert (service.began, service.ended) == ([3], [13])
+    assert ending.receipt == RECEIPT
+
+
+def test_a_cancelled_block_whose_delete_fails_too_has_a_note() -> None:
+    ending = SlowService(UNAVAILABLE).on_exit()
+    found: list[str] = []
+
+    async def watched() -> None:
+        try:
+            await work(ending)
+        except asyncio.CancelledError as error:
+            found.extend(notes(error))
+            raise
+
+    virtual_time.run(cancelled_at(3)(watched()))
+    (note,) = found
+    assert SESSION_ID in note
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times"),
+    [(1, [7]), (1, [7, 9]), (100, [3, 7]), (100, [3, 3, 4, 5, 6, 7, 8, 12.9])],
+    ids=str,
+)
+def test_however_often_the_block_is_cancelled_one_delete_goes_on_to_its_end(
+    seconds: float, times: list[float]
+) -> None:
+    service = SlowService()
+    ending = service.on_exit()
+    virtual_time.run(cancelled_at(*times)(work(ending, seconds)))
+    began = min(seconds, times[0])
+    assert (service.began, service.ended) == ([began], [began + 10])
+    assert ending.receipt == RECEIPT
+
+
+def test_running_out_of_time_during_the_delete_ends_when_the_delete_has() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+
+    async def main() -> float:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(7):
+                await work(ending, seconds=1)
+        return virtual_time.now()
+
+    assert virtual_time.run(main()) == 11
+    assert ending.receipt == RECEIPT
+
+
+def test_a_delete_that_fails_after_a_cancellation_leaves_a_note_on_it() -> None:
+    ending = SlowService(UNAVAILABLE).on_exit()
+    found: list[str] = []
+
+    async def watched() -> None:
+        try:
+            await work(ending, seconds=1)
+        except asyncio.CancelledError as error:
+            found.extend(notes(error))
+            raise
+
+    virtual_time.run(cancelled_at(7)(watched()))
+    (note,) = found
+    assert note.startswith("The session may not have been destroyed.")
+
+
+def test_a_task_whose_block_was_cancelled_counts_as_cancelled_afterwards() -> None:
+    service = SlowService()
+
+    async def main() -> None:
+        ending = service.on_exit()
+        task = asyncio.ensure_future(work(ending))
+        asyncio.get_running_loop().call_at(3, task.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelling() == 1
+
+    virtual_time.run(main())
+
+
+# The event loop ends
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["running", "cancelled before"])
+def test_a_delete_outlives_the_end_of_asyncio_run(cancelled: bool) -> None:
+    service = SlowService()
+    ending = service.on_exit()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(work(ending, seconds=3))
+        await asyncio.sleep(1)
+        if cancelled:
+            task.cancel()
+        await asyncio.sleep(4)
+
+    virtual_time.run(main())
+    assert service.ended == [15]  # asyncio.run cancels the delete's own task: it begins anew.
+    assert ending.receipt == RECEIPT
+
+
+def test_a_delete_that_begins_anew_knows_what_it_may_have_done_before() -> None:
+    ending = SlowService(UNAUTHORIZED).on_exit()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def main() -> None:
+        tasks.append(asyncio.ensure_future(work(ending, seconds=1)))
+        await asyncio.sleep(5)
+
+    virtual_time.run(main())
+    with pytest.raises(asyncio.CancelledError) as raised:
+        tasks[0].result()
+    (note,) = notes(raised.value)
+    assert "It may still be running and billing." in note
+
+
+# Ctrl-C
+
+
+async def with_ctrl_c_at(times: list[float], block: Coroutine[Any, Any, None]) -> None:
+    for time in times:
+        asyncio.get_running_loop().call_at(time, signal.raise_signal, signal.SIGINT)
+    await block
+
+
+@pytest.mark.parametrize(("time", "began"), [(3, 3), (7, 5)], ids=["block", "delete"])
+def test_a_first_ctrl_c_lets_the_delete_end(time: float, began: float) -> None:
+    service = SlowService()
+    ending = service.on_exit()
+    with pytest.raises(KeyboardInterrupt):
+        virtual_time.run(with_ctrl_c_at([time], work(ending, seconds=5)))
+    assert (service.began, service.ended) == ([began], [began + 10])
+    assert ending.receipt == RECEIPT
+
+
+@pytest.mark.parametrize("failing", [False, True], ids=["", "the block fails"])
+@pytest.mark.parametrize("times", [[3, 7], [6, 7]], ids=["block and delete", "delete twice"])
+def test_a_second_ctrl_c_ends_the_delete(times: list[float], failing: bool) -> None:
+    service = SlowService()
+    ending = service.on_exit()
+    found: list[str] = []
+
+    async def block() -> None:
+        try:
+            async with ending:
+                await asyncio.sleep(5)
+                if failing:
+                    raise RuntimeError("the work failed")
+        except asyncio.CancelledError as error:
+            found.extend(notes(error))
+            raise
+
+    with pytest.raises(KeyboardInterrupt):
+        virtual_time.run(with_ctrl_c_at(times, block()))
+    assert (len(service.began), service.ended) == (1, [])
+    assert ending.receipt is None
+    assert "was interrupted" in found[-1]
+
+
+def test_a_first_ctrl_c_lets_the_delete_of_another_task_end() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(work(ending, seconds=1))
+        await with_ctrl_c_at([5], asyncio.sleep(100))
+        await task
+
+    with pytest.raises(KeyboardInterrupt):
+        virtual_time.run(main())
+    assert service.ended == [15]
+    assert ending.receipt == RECEIPT
+
+
+# anyio's cancel scopes cancel again and again, at every turn of the event loop
+
+
+class BusyService(SlowService):
+    """Takes 50 turns of the event loop for a request."""
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        return DESTROYED
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["in the block", "in the delete"])
+def test_an_anyio_scope_that_is_cancelled_lets_the_delete_end(early: bool) -> None:
+    ending = BusyService().on_exit()
+
+    async def main() -> bool:
+        with anyio.CancelScope() as scope:
+            asyncio.get_running_loop().call_soon(scope.cancel)
+            async with ending:
+                await anyio.sleep(3 if early else 0)
+        await anyio.sleep(0)  # Whoever goes on afterwards is not cancelled.
+        return scope.cancelled_caught
+
+    assert virtual_time.run(main())
+    assert ending.receipt == RECEIPT
+
+
+def test_an_anyio_task_group_that_is_cancelled_lets_the_delete_end() -> None:
+    ending = BusyService().on_exit()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(work, ending)
+            await anyio.sleep(3)
+            group.cancel_scope.cancel()
+
+    virtual_time.run(main())
+    assert ending.receipt == RECEIPT
+
+
+# Other event loops
+
+
+def test_it_works_under_trio() -> None:
+    service = FakeService(["fc-test"])
+    delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test")
+
+    async def main() -> None:
+        with trio.CancelScope() as scope:
+            async with delete_session.on_exit(service.open_session("a")):
+                scope.cancel()
+                await trio.sleep(3)
+
+    trio.run(main)
+    assert not service.is_open("a")
+
+
+def test_under_trio_a_delete_that_a_scope_cancels_is_begun_once_more_and_shielding_saves_it() -> (
+    None
+):
+    class Waiting(AsyncScriptedTransport):
+        began = 0
+
+        async def send(self, request: Request, timeout: float) -> Response:
+            self.began += 1
+            await trio.sleep(0)
+            return DESTROYED
+
+    async def main(*, shield: bool) -> tuple[int, DeletionReceipt | None]:
+        transport = Waiting(ScriptedTransport(DESTROYED))
+        ending = AsyncDeleteSession(transport, API_KEY).on_exit(SESSION_ID)
+        with trio.CancelScope() as scope, trio.CancelScope(shield=shield):
+            async with ending:
+                scope.cancel()
+        return transport.began, ending.receipt
+
+    assert trio.run(functools.partial(main, shield=False)) == (2, None)
+    assert trio.run(functools.partial(main, shield=True)) == (1, RECEIPT)
