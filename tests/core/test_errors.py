@@ -131,15 +131,6 @@ def test_the_cause_of_an_unreachable_service_survives_too(
     assert (str(cause), cause.stale) == ("closed", True)
 
 
-@journeys
-def test_a_cause_of_another_kind_is_left_behind(
-    journey: Callable[[Exception], Exception],
-) -> None:
-    error = UnreachableError("closed", session_id="a")
-    error.__cause__ = RuntimeError("a bug, with what cannot be pickled", open)
-    assert journey(error).__cause__ is None
-
-
 @both_ways
 def test_a_fate_that_the_attempts_changed_survives_too(delete: Delete) -> None:
     error = error_of(delete, ScriptedTransport(UNAVAILABLE, UNAUTHORIZED))
