@@ -382,7 +382,7 @@ def test_an_answer_that_comes_while_the_consumer_is_busy_is_not_overlooked() -> 
         yield "2"
         await asyncio.sleep(2)  # the end comes while the consumer is busy with the first
 
-    async def main() -> list[str | None]:
+    async def main() -> list[str]:
         received = []
         async for outcome in many_awaited(AsyncFunctionTransport(answer))(ids()):
             received.append(outcome.session_id)
