@@ -57,7 +57,7 @@ def id_of(request: Request) -> str:
     return request.path.removeprefix("/v2/interact/")
 
 
-# Channel the fake service, in both ways
+# Over the fake service, in both ways
 
 
 class Sent(NamedTuple):
@@ -178,7 +178,7 @@ def open_sessions(service: FakeService, count: int) -> list[str]:
     return [service.open_session() for _ in range(count)]
 
 
-# Channel functions, to steer each exchange
+# Over functions, to steer each exchange
 
 
 class FunctionTransport:
