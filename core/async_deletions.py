@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from .deletions import LONGEST_SLEEP, Run
-from .scheduler import Job, Scheduler
+from .job import Job
+from .scheduler import Scheduler
 
 if TYPE_CHECKING:
     import asyncio

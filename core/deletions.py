@@ -11,8 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from .daemon_threads import DaemonThreads
+from .job import Job
 from .logger import logger
-from .scheduler import Job, Scheduler
+from .scheduler import Scheduler
 
 if TYPE_CHECKING:
     import uuid

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from .conversation import Conversation, Send, Wait, check_awaited
+from .conversation import Send, Wait, check_awaited
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import (
     DeleteSessionError,
@@ -21,6 +21,7 @@ from .errors import (
     ServiceUnavailableError,
     UnreachableError,
 )
+from .job import Job
 from .logger import logger
 from .pacing import Outage, Pause, RateLimitGate
 from .receipt import DeletionReceipt, SessionFate
@@ -38,36 +39,6 @@ _MOST_HELD_IN_OUTAGE = 8
 whether the service is back is for another id, since some may fail for a reason of their own."""
 
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
-
-
-class Job:
-    """One session on its way."""
-
-    __slots__ = (
-        "conversation",
-        "error",
-        "excused",
-        "is_failure",
-        "number",
-        "ready_at",
-        "requests",
-        "send",
-        "sent_at",
-        "session_id",
-    )
-
-    conversation: Conversation
-    send: Send  # what the conversation wants next
-
-    def __init__(self, session_id: str) -> None:
-        self.session_id = session_id
-        self.error: DeleteSessionError | None = None  # what the last attempt met
-        self.excused = 0.0  # seconds that do not count against the deadline
-        self.is_failure = False  # whether the last request failed as in an outage
-        self.number = 0  # of its last request, among all of the run
-        self.ready_at = 0.0
-        self.requests = 0
-        self.sent_at = 0.0
 
 
 class Scheduler:

@@ -20,7 +20,8 @@ from firecrawl_interact.core import (
     TransportError,
     UnreachableError,
 )
-from firecrawl_interact.core.scheduler import Job, Scheduler
+from firecrawl_interact.core.job import Job
+from firecrawl_interact.core.scheduler import Scheduler
 
 from .scripted_transport import API_KEY, DESTROYED, RATE_LIMITED, UNAVAILABLE, response
 

@@ -1,0 +1,34 @@
+"""One session of a run, on its way."""
+
+from .conversation import Conversation, Send
+from .errors import DeleteSessionError
+
+
+class Job:
+    """What a run knows of one session."""
+
+    __slots__ = (
+        "conversation",
+        "error",
+        "excused",
+        "is_failure",
+        "number",
+        "ready_at",
+        "requests",
+        "send",
+        "sent_at",
+        "session_id",
+    )
+
+    conversation: Conversation
+    send: Send  # what the conversation wants next
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        self.error: DeleteSessionError | None = None  # what the last attempt met
+        self.excused = 0.0  # seconds that do not count against the deadline
+        self.is_failure = False  # whether the last request failed as in an outage
+        self.number = 0  # of its last request, among all of the run
+        self.ready_at = 0.0
+        self.requests = 0
+        self.sent_at = 0.0
