@@ -90,7 +90,10 @@ def test_threads_destroy_many_sessions_over_as_many_connections_as_may_be_in_fli
         outcomes = list(delete_many_sessions(mine))
         assert all_destroyed(service, mine, [*outcomes])
         assert len(connections) <= 4
-    assert not [thread for thread in threading.enumerate() if "firecrawl" in thread.name]
+    threads = [thread for thread in threading.enumerate() if "firecrawl" in thread.name]
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
 
 
 def test_a_given_thread_pool_carries_them_too(
