@@ -102,7 +102,7 @@ class RateLimitGate:
                 self._accepted_before_pause = accepted
                 if self._sent_before_pause:
                     self._first_sent_at = self.paused_until
-        self.paused_until = now + wait
+        self.paused_until = max(self.paused_until, now + wait)  # Another 429 may ask for longer.
         if self._is_first_distance and self._accepted_before_pause:
             seconds = self.paused_until - self._first_sent_at
             self._distance = seconds / self._accepted_before_pause
