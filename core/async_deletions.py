@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from .asyncio_tasks import runs_on_asyncio, wait_for_end
 from .deletions import LONGEST_SLEEP, Run
 from .job import Job
 from .scheduler import Scheduler
@@ -51,7 +52,11 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         self._rouse: Callable[[object], None] = lambda _: wake.set()
 
     async def __anext__(self) -> Outcome:
-        _require_asyncio()
+        if not runs_on_asyncio():
+            raise RuntimeError(
+                "AsyncDeleteManySessions needs asyncio's event loop. Under another event loop,"
+                " call AsyncDeleteSession for each session."
+            )
         self._has_begun = True
         try:
             return await self._next_outcome()
@@ -72,7 +77,11 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
 
         self.stop()
         self._scheduler.end_all_that_wait()
-        await _finish(asyncio.ensure_future(self._leave()))
+        leaving = asyncio.ensure_future(self._leave())
+        cancellation, _ = await wait_for_end(leaving)
+        leaving.result()
+        if cancellation is not None:
+            raise cancellation
 
     async def __aenter__(self) -> Self:
         return self
@@ -179,30 +188,3 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         self._landed = deque(task for task in self._landed if task in self._in_flight)
         self._settle()
         self._scheduler.end_all_that_wait()
-
-
-async def _finish(task: asyncio.Future[None]) -> None:
-    """Await a task to its end, however often this is cancelled meanwhile."""
-    import asyncio  # noqa: PLC0415
-
-    cancellation = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancellation = error
-    task.result()
-    if cancellation is not None:
-        raise cancellation
-
-
-def _require_asyncio() -> None:
-    import asyncio  # noqa: PLC0415
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        raise RuntimeError(
-            "AsyncDeleteManySessions needs asyncio's event loop. Under another event loop, call"
-            " AsyncDeleteSession for each session."
-        ) from None

@@ -5,6 +5,7 @@ A conversation is a generator. It yields `Send` and is sent the `Response`, or t
 returns the receipt or raises the error. Whoever drives it decides how bytes and time travel.
 """
 
+import math
 from collections.abc import Callable, Generator, Mapping
 from types import CoroutineType
 from typing import TypeAlias
@@ -64,11 +65,9 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
     del headers  # They hold the key, and a traceback can show the locals of its frames.
     deadline = monotonic() + retry.deadline
     left = retry.deadline
-    attempts = 0
-    counted = 0  # of the attempts, those that the policy limits
-    uncertain = False
-    stale_retried = False
-    while True:
+    attempts = counted = 0  # counted: those that the policy limits
+    uncertain = stale_retried = False
+    while left > 0:
         attempts += 1
         counted += 1
         logger().debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
@@ -76,33 +75,27 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
         outcome = yield from _attempt(request, timeout, session_id, attempts)
         if isinstance(outcome, DeletionReceipt):
             return outcome
-        uncertain = uncertain or outcome.session_fate is SessionFate.UNKNOWN
-        if uncertain and outcome.session_fate is SessionFate.UNTOUCHED:
-            outcome.session_fate = SessionFate.UNKNOWN
-        if not outcome.transient:
+        error = outcome
+        uncertain = _keep_worst_fate(error, uncertain=uncertain)
+        if not error.transient:
             break
 
-        is_stale = not stale_retried and getattr(outcome.__cause__, "stale", False)
-        is_last = counted == retry.max_attempts
-        if not is_last:
-            pause = 0.0 if is_stale else _pause_after(outcome, retry, counted, random)
-            left = deadline - monotonic()
-            is_last = pause >= left
-        if hold_back(outcome, is_last):
+        is_stale = not stale_retried and getattr(error.__cause__, "stale", False)
+        pause = _pause_after(error, retry, counted, random, is_stale=is_stale)
+        left = deadline - monotonic()
+        is_last = pause >= left
+        if hold_back(error, is_last):
             counted -= 1
             left = deadline - monotonic()
         elif is_last:
             break
         else:
             stale_retried = stale_retried or is_stale
-            logger().warning("session %a: retry in %.1f s: %s", session_id, pause, outcome.args[0])
+            logger().warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
             if pause:
                 yield Wait(pause)
                 left = deadline - monotonic()
-        if left <= 0:
-            break
-
-    raise outcome
+    raise error
 
 
 def _attempt(
@@ -124,9 +117,31 @@ def _attempt(
     return wire.parse_response(response, request=request, session_id=session_id, attempts=attempts)
 
 
+def _keep_worst_fate(error: DeleteSessionError, *, uncertain: bool) -> bool:
+    """Give the error the worst fate of all attempts, and return whether that is unknown.
+
+    Args:
+        error: what the last attempt met.
+        uncertain: whether an earlier attempt may have reached the session.
+    """
+    if uncertain and error.session_fate is SessionFate.UNTOUCHED:
+        error.session_fate = SessionFate.UNKNOWN
+    return error.session_fate is SessionFate.UNKNOWN
+
+
 def _pause_after(
-    error: DeleteSessionError, retry: RetryPolicy, attempts: int, random: Callable[[], float]
+    error: DeleteSessionError,
+    retry: RetryPolicy,
+    attempts: int,
+    random: Callable[[], float],
+    *,
+    is_stale: bool,
 ) -> float:
+    """Return the seconds before the next attempt; infinity if there is none."""
+    if attempts == retry.max_attempts:
+        return math.inf
+    if is_stale:
+        return 0.0
     if isinstance(error, ResponseError) and error.retry_after is not None:
         return error.retry_after
     return retry.pause(attempts, random)

@@ -133,6 +133,7 @@ class Deletions(Run, Iterator["Outcome"]):
             for future, job in self._in_flight.items():
                 self._settle_at_the_end(future, job)
             self._in_flight.clear()
+            self._scheduler.end_all_that_wait()
             self._release_threads()
 
     def __enter__(self) -> Self:
@@ -223,7 +224,6 @@ class Deletions(Run, Iterator["Outcome"]):
             self._scheduler.settle(job, future.result)
         else:
             self._scheduler.abandon(job)
-        self._scheduler.end_all_that_wait()
 
     def _release_threads(self) -> None:
         if isinstance(self._executor, DaemonThreads):

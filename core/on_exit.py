@@ -8,13 +8,11 @@ the delete.
 import warnings
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .asyncio_tasks import runs_on_asyncio, wait_for_end
 from .errors import DeleteSessionError, SessionNotFoundError
 from .receipt import DeletionReceipt, SessionFate
-
-if TYPE_CHECKING:
-    import asyncio
 
 _NOTES = {
     SessionFate.GONE: "The session was gone already.",
@@ -139,7 +137,7 @@ class AsyncDeleteOnExit(_OnExit):
         raised: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if _runs_on_asyncio():
+        if runs_on_asyncio():
             await self._delete_in_a_task(raised)
         else:
             await self._delete_here(raised)
@@ -166,14 +164,14 @@ class AsyncDeleteOnExit(_OnExit):
         from asyncio import CancelledError, ensure_future  # noqa: PLC0415 - slow to import
 
         task = ensure_future(self._delete())
-        interruption, cancelled_often = await _wait_for(task)
+        interruption, cancelled_often = await wait_for_end(task)
         begun_again = task.cancelled()
         if begun_again:
             # Not the block: the task itself was cancelled, as asyncio.run does with all of them
             # before it ends. That is obeyed after a second Ctrl-C alone.
             block_was_cancelled = cancelled_often or isinstance(raised, CancelledError)
             task = ensure_future(self._delete_again(obey_ctrl_c=block_was_cancelled))
-            interruption = (await _wait_for(task))[0] or interruption
+            interruption = (await wait_for_end(task))[0] or interruption
 
         if interruption is not None and task.cancelled():
             self._report_interrupted(interruption)
@@ -199,37 +197,6 @@ def _correct_after_interruption(error: DeleteSessionError) -> None:
     """Correct the fate: the delete that was interrupted may have reached the session."""
     if error.session_fate is SessionFate.UNTOUCHED:
         error.session_fate = SessionFate.UNKNOWN
-
-
-def _runs_on_asyncio() -> bool:
-    from asyncio import get_running_loop  # noqa: PLC0415 - the core is for all event loops
-
-    try:
-        get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-async def _wait_for(
-    task: "asyncio.Future[DeletionReceipt]",
-) -> "tuple[asyncio.CancelledError | None, bool]":
-    """Wait until the task has ended, however often the waiting is cancelled.
-
-    Returns:
-        The last cancellation that came meanwhile, and whether there were several.
-    """
-    from asyncio import CancelledError, wait  # noqa: PLC0415
-
-    last = None
-    several = False
-    while not task.done():
-        try:
-            await wait([task])
-        except CancelledError as cancellation:
-            several = last is not None
-            last = cancellation
-    return last, several
 
 
 def _follows_ctrl_c() -> bool:

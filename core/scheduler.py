@@ -201,7 +201,8 @@ class Scheduler:
                 self._gate.note_accepted(job.number)
             if not job.is_failure:
                 self._outage.note_response(sent_at=job.sent_at)
-                self._note_pause()
+                if self._paused_for:  # A response can end a pause, and begins none.
+                    self._note_pause()
 
     def give_up_carrier(self, job: Job, error: Exception, *, sent: bool) -> None:
         """Note that an executor, or a faulty transport, did not do its part. The run ends."""
@@ -218,7 +219,7 @@ class Scheduler:
         """Take back a request that was given, and that nobody has begun to send."""
         self._land(job)
         job.requests -= 1
-        self._end(job, job.error or _untouched(job))
+        self._end_unsent(job)
 
     def abandon(self, job: Job) -> None:
         """Wait no longer for a request that is in flight."""
@@ -237,7 +238,7 @@ class Scheduler:
         self._queue.clear()
         self._waiting.clear()
         for job in waiting:
-            self._end(job, job.error or _untouched(job))
+            self._end_unsent(job)
 
     def _next_send_at(self) -> float:
         if len(self._in_flight) >= self._concurrency:
@@ -287,6 +288,15 @@ class Scheduler:
     def _end(self, job: Job, outcome: Outcome) -> None:
         self._outage.forget(job.session_id)
         self.outcomes.append(outcome)
+
+    def _end_unsent(self, job: Job) -> None:
+        """End a session that waits, with what its last attempt met."""
+        error = job.error or UnreachableError(
+            "the run ended before anything was sent",
+            session_id=job.session_id,
+            session_fate=SessionFate.UNTOUCHED,
+        )
+        self._end(job, error)
 
     def _hold_back(self, job: Job, error: DeleteSessionError, is_last: bool) -> bool:
         """Decide, when an attempt has failed, whether that is the whole run's affair.
@@ -373,14 +383,6 @@ class Scheduler:
                 pause.waiting + 1,
             )
         self._paused_for = reason
-
-
-def _untouched(job: Job) -> UnreachableError:
-    return UnreachableError(
-        "the run ended before anything was sent",
-        session_id=job.session_id,
-        session_fate=SessionFate.UNTOUCHED,
-    )
 
 
 def _is_out_of_descriptors(error: BaseException | None) -> bool:

@@ -103,11 +103,7 @@ def delete(  # noqa: PLR0913 - the options of a command
       firecrawl-interact delete --from ids.txt --json --skip done >>done
     The last one does what is left each time it is run, and keeps the record.
     """  # noqa: D301 - to click, this character means: do not wrap
-    sources: list[str | BinaryIO] = [
-        sys.stdin.buffer if session_id == "-" else session_id for session_id in session_ids
-    ]
-    sources += files
-    if not sources:
+    if not (session_ids or files):
         raise click.UsageError('Give session ids, "-", or --from a file.')
     from ..environment import delete_session_from_environment  # noqa: PLC0415 - --help is quick
 
@@ -123,16 +119,9 @@ def delete(  # noqa: PLR0913 - the options of a command
     except ValueError as error:
         output.show_error(_for_a_command(error))
         context.exit(_BAD_USAGE)
-    try:
-        if any(not isinstance(source, str) and source.isatty() for source in sources):
-            output.show_note("Give one session id a line. Ctrl-D ends the list.")
-        ids = SessionIds(sources, _gone(journals, as_json=as_json))
-    except KeyboardInterrupt:
-        output.show_note("\nInterrupted. Nothing was sent.")
-        context.exit(_INTERRUPTED)
     run = Run(
         delete_session,
-        ids,
+        _sessions_to_delete(context, session_ids, files, journals, as_json=as_json),
         concurrency=concurrency,
         missing_ok=missing_ok,
         output=output.Output(as_json=as_json),
@@ -141,6 +130,28 @@ def delete(  # noqa: PLR0913 - the options of a command
     if not run.had_ids:
         raise click.UsageError("There are no session ids in the input.")
     context.exit(status)
+
+
+def _sessions_to_delete(
+    context: click.Context,
+    session_ids: Iterable[str],
+    files: Iterable[BinaryIO],
+    journals: Iterable[BinaryIO],
+    *,
+    as_json: bool,
+) -> SessionIds:
+    """Return the ids of the arguments and files, without those that are gone already."""
+    sources: list[str | BinaryIO] = [
+        sys.stdin.buffer if session_id == "-" else session_id for session_id in session_ids
+    ]
+    sources += files
+    try:
+        if any(not isinstance(source, str) and source.isatty() for source in sources):
+            output.show_note("Give one session id a line. Ctrl-D ends the list.")
+        return SessionIds(sources, _gone(journals, as_json=as_json))
+    except KeyboardInterrupt:
+        output.show_note("\nInterrupted. Nothing was sent.")
+        context.exit(_INTERRUPTED)
 
 
 def _for_a_command(error: ValueError) -> str:
@@ -201,7 +212,7 @@ def _is_standard_output(file: BinaryIO) -> bool:
     default=0,
     show_default=True,
     metavar="SECONDS",
-    help="How long its answers take.",
+    help="How long its responses take.",
 )
 def fake_service(port: int, sessions: int, rate_limit: int | None, latency: float) -> None:
     """Serve a fake of the service on this machine, until Ctrl-C.

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import click
 
-from firecrawl_interact.core import Pause
+from firecrawl_interact.core import Outcome, Pause
+from firecrawl_interact.core.printable import printable
 
 from . import words
-from .words import Outcome, Progress
+from .words import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -205,7 +206,7 @@ def _pauses_told(pause: Callable[[], Pause | None]) -> Iterator[None]:
 
 class _LogOnStandardError(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        show_note(words.printable(record.getMessage()))
+        show_note(printable(record.getMessage()))
 
 
 @contextmanager
@@ -222,7 +223,7 @@ def log_shown() -> Iterator[None]:
 
 def show_error(message: str) -> None:
     """Print an error on standard error, wrapped at words if that is a terminal."""
-    text = f"Error: {words.printable(message)}"
+    text = f"Error: {printable(message)}"
     if sys.stderr.isatty():
         columns = get_terminal_size().columns
         text = fill(text, columns, break_long_words=False, break_on_hyphens=False)

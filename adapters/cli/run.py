@@ -14,6 +14,7 @@ from firecrawl_interact.core import (
     DeleteSessionError,
     InvalidSessionIdError,
     OutageError,
+    Outcome,
     SessionNotFoundError,
     UnauthorizedError,
 )
@@ -28,7 +29,7 @@ from .output import (
     write_at_once,
 )
 from .session_ids import CannotReadError, ReadingInterruptedError, SessionIds
-from .words import Outcome, Progress, shown
+from .words import Progress, shown
 
 _SAFE = "Deleting a session again is safe: it is billed once."
 

@@ -5,21 +5,18 @@ What others wrote comes out escaped: none of it acts on a terminal.
 
 import math
 import time
-from typing import TypeAlias
 
 import msgspec
 
 from firecrawl_interact.core import (
-    DeleteSessionError,
     DeletionReceipt,
+    Outcome,
     Pause,
     RateLimitError,
     SessionFate,
     SessionNotFoundError,
     UnreachableError,
 )
-
-Outcome: TypeAlias = DeletionReceipt | DeleteSessionError
 
 _MOST_CREDITS = 1e9
 """On one receipt. What is beyond it says nothing about a bill, and need not add up."""
@@ -149,19 +146,12 @@ def fields(outcome: Outcome) -> dict[str, object]:
         "message": str(outcome),
         "transient": outcome.transient,
         "attempts": outcome.attempts,
-        # What only an answer has.
+        # What only a response has.
         **{
             name: getattr(outcome, name, None)
             for name in ("status", "code", "request_id", "retry_after")
         },
     }
-
-
-def printable(text: str) -> str:
-    """Escape what would act on a terminal, or cannot be printed."""
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
-    )
 
 
 def shown(session_id: str | None) -> str:

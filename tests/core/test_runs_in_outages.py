@@ -21,12 +21,12 @@ from firecrawl_interact.core import (
 
 from . import virtual_time
 from .scripted_transport import API_KEY, DESTROYED, UNAVAILABLE
-from .side_by_side import Outcome, id_of
+from .side_by_side import AsyncFunctionTransport, Outcome, id_of
 
 IDS = 400
 
 
-class Away:
+class Away(AsyncFunctionTransport):
     """A service that is away for a while, from the start, and fails for some ids always."""
 
     def __init__(
@@ -37,6 +37,7 @@ class Away:
         failing: frozenset[str] = frozenset(),
         failure_rate: float = 0.0,
     ) -> None:
+        super().__init__()
         self.in_vain = 0
         self._seconds_away = seconds_away
         self._fault = fault
@@ -56,12 +57,6 @@ class Away:
         await asyncio.sleep(self._latency)
         fails = id_of(request) in self._failing or self._random.random() < self._failure_rate
         return UNAVAILABLE if is_away or fails else DESTROYED
-
-    def monotonic(self) -> float:
-        return virtual_time.now()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 class Result(NamedTuple):
