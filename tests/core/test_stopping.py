@@ -367,7 +367,7 @@ def test_an_exception_in_the_loop_waits_for_what_is_in_flight_and_sends_nothing_
     assert not library_threads()
 
 
-def test_dropping_the_iterator_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
+def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new() -> None:
     in_flight = InFlight()
     transport = FunctionTransport(in_flight.answer)
     deletions = many(transport, concurrency=4)(Ids())
@@ -375,8 +375,8 @@ def test_dropping_the_iterator_waits_for_what_is_in_flight_and_sends_nothing_new
     in_flight.release_soon()
     del deletions
     gc.collect()
-    assert sorted(in_flight.ended) == sorted(transport.sent) == ["0", "1", "2", "3"]
     assert not library_threads()
+    assert sorted(in_flight.ended) == sorted(transport.sent) == ["0", "1", "2", "3"]
 
 
 def test_leaving_early_takes_back_what_the_executor_has_not_begun_and_leaves_it_open() -> None:
