@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from .transport import Response
 
 LONGEST_SLEEP = 1.0
-"""In seconds, so that `stop` takes effect while everything waits."""
+"""In seconds, so that `stop` and a signal's handler take effect while everything waits. A signal
+that arrives just before a wait begins does not end it."""
 _LAST_ID_WAIT = 0.1
 """In seconds, for an id that is being read when a run ends: once it is read, it is taken."""
 
@@ -175,10 +176,11 @@ class Deletions(Run, Iterator["Outcome"]):
             self._next_id = self._reader.submit(next, self._ids)
             self._next_id.add_done_callback(lambda _: wake(None))
         due_in = self._scheduler.due_in()
+        seconds = LONGEST_SLEEP if due_in is None else min(due_in, LONGEST_SLEEP)
         if self._in_flight or self._next_id is not None:
-            self._settle(timeout=due_in)
+            self._settle(timeout=seconds)
         elif due_in:
-            self._transport.sleep(min(due_in, LONGEST_SLEEP))
+            self._transport.sleep(seconds)
 
     def _admit_next_id(self, *, timeout: float) -> None:
         """Take the id that is read ahead, if it comes within so many seconds."""
