@@ -24,11 +24,11 @@ class Job:
     send: Send  # what the conversation wants next
 
     def __init__(self, session_id: str) -> None:
-        self.session_id = session_id
+        self.session_id: str = session_id
         self.error: DeleteSessionError | None = None  # what the last attempt met
-        self.excused = 0.0  # seconds that do not count against the deadline
-        self.is_failure = False  # whether the last request failed as in an outage
-        self.number = 0  # of its last request, among all of the run
-        self.ready_at = 0.0
-        self.requests = 0
-        self.sent_at = 0.0
+        self.excused: float = 0.0  # seconds that do not count against the deadline
+        self.is_failure: bool = False  # whether the last request failed as in an outage
+        self.number: int = 0  # of its last request, among all of the run
+        self.ready_at: float = 0.0
+        self.requests: int = 0
+        self.sent_at: float = 0.0

@@ -35,7 +35,9 @@ class RateLimitGate:
     """
 
     def __init__(self, retry: RetryPolicy, random: Callable[[], float]) -> None:
-        self.paused_until = -math.inf  #: nothing is sent until then, in seconds on the run's clock
+        self.paused_until: float = (
+            -math.inf
+        )  #: nothing is sent until then, in seconds on the run's clock
         self._retry = retry
         self._random = random
         self._sent = 0
@@ -151,8 +153,8 @@ class Outage:
     """
 
     def __init__(self, retry: RetryPolicy, random: Callable[[], float]) -> None:
-        self.is_on = False  #: whether the service is away
-        self.next_request_at = -math.inf  #: when one request may find out whether it is back
+        self.is_on: bool = False  #: whether the service is away
+        self.next_request_at: float = -math.inf  #: when one request may find out whether it is back
         self.last_error: DeleteSessionError
         self._retry = retry
         self._random = random

@@ -57,7 +57,7 @@ class Scheduler:
     ) -> None:
         self.outcomes: deque[Outcome] = deque()  #: of those that have ended
         self.failure: Exception | None = None  #: what ended the run before the ids did
-        self.is_stopped = False  #: whether nothing new is sent
+        self.is_stopped: bool = False  #: whether nothing new is sent
         self._delete_session = delete_session
         self._now = delete_session.transport.monotonic
         self._retry = delete_session.retry
