@@ -84,7 +84,7 @@ def is_coroutine_function(function: object) -> bool:
     """
     while isinstance(function, partial | MethodType):
         function = function.func if isinstance(function, partial) else function.__func__
-    if {"_is_coroutine_mark", "_is_coroutine"} & getattr(function, "__dict__", {}).keys():
+    if {"_is_coroutine_marker", "_is_coroutine"} & getattr(function, "__dict__", {}).keys():
         return True  # It was marked, as `inspect.markcoroutinefunction` and AsyncMock do.
     code = getattr(function, "__code__", None)
     if code is None:

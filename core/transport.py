@@ -2,8 +2,7 @@
 
 A transport is bound to one origin; the core knows paths only, so a key never reaches another
 host. It does not retry, redirect, decode or keep cookies, and a status is data to it. A failed
-`send` is one of four kinds, the library's own exception its cause: nothing reached the service
-(`ConnectFailedError`), or it may have acted (the other three).
+`send` is one of the four kinds below, with the library's own exception as its cause.
 """
 
 from collections.abc import Mapping
@@ -17,6 +16,8 @@ MAX_BODY_BYTES = 1024 * 1024  #: of a response; a larger one is a `BadResponseEr
 
 
 class _Message(msgspec.Struct, frozen=True):
+    """What crosses the port. Its repr shows no secret."""
+
     def __rich_repr__(self) -> list[tuple[str, object]]:
         return [(name, without_secrets(getattr(self, name))) for name in self.__struct_fields__]
 
@@ -47,8 +48,8 @@ class Transport(Protocol):
     def send(self, request: Request, timeout: float, /) -> Response:
         """Send one request, once, and return its response as it is, within `timeout` seconds.
 
-        Raises a `TransportError` of one kind; cancellation and `KeyboardInterrupt` pass. A
-        cancelled request's connection is never used again.
+        Raises a `TransportError` of one kind; cancellation and `KeyboardInterrupt` pass. After
+        them the connection is never used again.
         """
 
     def monotonic(self) -> float:

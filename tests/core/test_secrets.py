@@ -256,3 +256,19 @@ def test_a_request_shows_the_scheme_but_not_the_credential(name: str) -> None:
         ("headers", shown),
     ]
     assert request.headers is headers
+
+
+def test_a_request_shows_no_value_that_a_user_has_set() -> None:
+    request = Request("DELETE", "/x", {"X-Token": "canary canary", "User-Agent": "mine/1.0"})
+    assert "headers={'X-Token': '***', 'User-Agent': 'mine/1.0'}" in repr(request)
+
+
+def test_a_response_does_not_show_what_the_service_may_send_back() -> None:
+    echo = Response(401, {"x-request-id": "canary", "retry-after": "7"}, b"canary")
+    headers = {"x-request-id": "***", "retry-after": "7"}
+    assert repr(echo) == f"Response(status=401, headers={headers}, body='<6 bytes>')"
+    assert echo.__rich_repr__() == [
+        ("status", 401),
+        ("headers", headers),
+        ("body", "<6 bytes>"),
+    ]

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
@@ -13,10 +14,12 @@ from firecrawl_interact.adapters import AsyncInMemoryTransport, FakeService, InM
 from firecrawl_interact.core import (
     AsyncDeleteSession,
     AsyncTransport,
+    DeleteManySessions,
     DeleteSession,
     Request,
     Response,
     Transport,
+    UnreachableError,
 )
 from firecrawl_interact.core.arguments import is_coroutine_function
 
@@ -111,6 +114,23 @@ def test_a_blocking_send_that_returns_a_coroutine_sends_nothing_and_says_so() ->
     assert scripted.requests == []
 
 
+def test_in_a_run_such_a_send_ends_the_run() -> None:
+    class Wrapper(ScriptedTransport):
+        def send(self, request: Request, timeout: float) -> Response:
+            response: object = AsyncScriptedTransport(scripted).send(request, timeout)
+            return response  # type: ignore[return-value] # the point
+
+    scripted = ScriptedTransport(DESTROYED)
+    delete_session = DeleteSession(Wrapper(), "fc-test")
+    with DeleteManySessions(delete_session, concurrency=1)(["a", "b"]) as deletions:
+        (outcome,) = [next(deletions)]
+        with pytest.raises(RuntimeError, match="the transport cannot be used") as raised:
+            next(deletions)
+    assert isinstance(outcome, UnreachableError)
+    assert "use AsyncDeleteSession" in str(raised.value.__cause__)
+    assert scripted.requests == []
+
+
 def test_a_blocking_send_that_returns_another_awaitable_says_so() -> None:
     class Promise:
         def __await__(self) -> None:
@@ -182,6 +202,12 @@ example = Example()
 )
 def test_a_coroutine_function_is_what_inspect_calls_one(function: Callable[..., object]) -> None:
     assert is_coroutine_function(function) is inspect.iscoroutinefunction(function)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="older Pythons cannot mark")
+def test_a_function_that_is_marked_counts_as_inspect_says() -> None:
+    marked = getattr(inspect, "markcoroutinefunction")(lambda: None)  # noqa: B009 - 3.12 has it
+    assert is_coroutine_function(marked)
 
 
 def test_an_object_that_is_called_and_awaited_counts_too() -> None:

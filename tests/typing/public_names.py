@@ -260,6 +260,11 @@ class OwnTransport(SystemTime):
         return Response(status=200, headers={}, body=b"")
 
 
+class TransportWithNamesOfItsOwn(SystemTime):
+    def send(self, message: Request, seconds: float) -> Response:
+        return Response(status=200, headers={}, body=message.path.encode()[: int(seconds)])
+
+
 class OwnAsyncTransport(AsyncSystemTime):
     async def send(self, request: Request, timeout: float) -> Response:
         error: TransportError = ConnectFailedError("no route")
@@ -272,6 +277,7 @@ def swaps_the_transport(service: FakeService) -> None:
     transports: list[Transport] = [
         InMemoryTransport(service),
         OwnTransport(),
+        TransportWithNamesOfItsOwn(),
         Urllib3Transport(),
     ]
     asynchronous: list[AsyncTransport] = [
