@@ -9,6 +9,7 @@ An empty variable counts as unset.
 import os
 import re
 import ssl
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -72,6 +73,7 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
     api_key: str | None = None,
     api_url: str | None = None,
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+    headers: Mapping[str, str] | None = None,
     pool_size: int = 32,
     ssl_context: ssl.SSLContext | None = None,
     proxy: str | None = None,
@@ -84,6 +86,7 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
         api_key: instead of `FIRECRAWL_API_KEY`.
         api_url: instead of `FIRECRAWL_API_URL`.
         retry: how often, how long and how far apart a call makes attempts.
+        headers: sent with every request, besides those of the library and of the transport.
         pool_size: how many connections are kept.
         ssl_context: instead of one that trusts the system's CAs. It must verify.
         proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's.
@@ -104,9 +107,11 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
             allow_plain_http=allow_plain_http,
             user_agent=user_agent,
         )
-        return EnvironmentDeleteSession(transport, _key(api_key, address), retry=retry)
+        return EnvironmentDeleteSession(
+            transport, _key(api_key, address), retry=retry, headers=headers
+        )
     finally:
-        del api_key, proxy  # A traceback can show the locals of its frames.
+        del api_key, headers, proxy  # A traceback can show the locals of its frames.
 
 
 def async_delete_session_from_environment(  # noqa: PLR0913 - each is something that users must be able to say
@@ -114,6 +119,7 @@ def async_delete_session_from_environment(  # noqa: PLR0913 - each is something 
     api_key: str | None = None,
     api_url: str | None = None,
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+    headers: Mapping[str, str] | None = None,
     pool_size: int = 32,
     ssl_context: ssl.SSLContext | None = None,
     proxy: str | None = None,
@@ -140,9 +146,11 @@ def async_delete_session_from_environment(  # noqa: PLR0913 - each is something 
             allow_plain_http=allow_plain_http,
             user_agent=user_agent,
         )
-        return AsyncEnvironmentDeleteSession(transport, _key(api_key, address), retry=retry)
+        return AsyncEnvironmentDeleteSession(
+            transport, _key(api_key, address), retry=retry, headers=headers
+        )
     finally:
-        del api_key, proxy  # A traceback can show the locals of its frames.
+        del api_key, headers, proxy  # A traceback can show the locals of its frames.
 
 
 def _address(api_url: str | None, *, allow_plain_http: bool) -> str:

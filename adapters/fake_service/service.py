@@ -143,7 +143,7 @@ class FakeService:
             return [name for name, session in self._sessions.items() if session.ended is None]
 
     @property
-    def rate_limit(self) -> int | RateLimit | None:
+    def rate_limit(self) -> RateLimit | None:
         """The rate limit, which may change: what a team has used of the old one stays used."""
         return self._rate_limit
 

@@ -97,11 +97,15 @@ class TestTheKey:
         for caught in (from_the_variable, from_the_argument):
             assert not any(KEY in text for text in strings_shown_by(caught.value))
 
-    def test_and_a_proxys_password_are_in_no_frame_when_another_argument_is_refused(
+    def test_is_in_no_frame_nor_is_another_secret_if_an_argument_is_refused(
         self, make: Make
     ) -> None:
         with pytest.raises(ValueError, match="socks5") as caught:
-            make(api_key=KEY, proxy="socks5://user:secret@127.0.0.1")
+            make(
+                api_key=KEY,
+                headers={"X-Tenant": "secret"},
+                proxy="socks5://user:secret@127.0.0.1",
+            )
         shown = strings_shown_by(caught.value)
         assert not any(KEY in text or "secret" in text for text in shown)
 
@@ -160,6 +164,10 @@ class TestAnArgument:
     def test_may_be_the_policy(self, make: Make) -> None:
         retry = RetryPolicy(max_attempts=7)
         assert make(api_key=KEY, retry=retry).retry == retry
+
+    def test_may_be_headers(self, make: Make) -> None:
+        made = make(api_key=KEY, headers={"X-Tenant": "secret"})
+        assert "headers={'X-Tenant': '***'}" in repr(made)
 
     def test_may_be_a_proxy(self, make: Make) -> None:
         made = make(api_key=KEY, proxy="http://user:secret@127.0.0.1:3128")

@@ -330,7 +330,10 @@ def test_a_mistake_in_the_set_up_is_an_error_of_its_own(
         mistake(FakeService())
 
 
-@pytest.mark.parametrize("session_id", ["", ".", "..", " 1", "1\n", "a\x00b", "\ud800", "a" * 257])
+@pytest.mark.parametrize(
+    "session_id",
+    ["", ".", "..", " 1", "1\n", '"1"', "1,", "a/b", "a%2Fb", "\xe9", "\ud800", "a" * 257],
+)
 def test_an_id_that_the_library_refuses_is_a_mistake_in_the_set_up(session_id: str) -> None:
     with pytest.raises(FakeServiceError, match="no service has made such an id"):
         FakeService().open_session(session_id)

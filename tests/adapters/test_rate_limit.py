@@ -228,6 +228,7 @@ class TestALimitThatChanges:
         service = FakeService(rate_limit=1)
         taken = [is_taken(service), is_taken(service)]
         service.rate_limit = 4
+        assert service.rate_limit == RateLimit(4)
         taken += [is_taken(service), is_taken(service), is_taken(service)]
         service.rate_limit = None
         taken += [is_taken(service)]
