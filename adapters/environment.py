@@ -58,7 +58,7 @@ class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
 
     async def aclose(self) -> None:
         """Close the transport, twice without harm. A call afterwards is an `UnreachableError`."""
-        await self.transport.close()
+        await self.transport.aclose()
 
     async def __aenter__(self) -> Self:
         return self

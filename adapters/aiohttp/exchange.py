@@ -9,19 +9,20 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from firecrawl_interact.core.transport import (
     BadResponseError,
     ConnectFailedError,
-    ConnectionLostError,
     Response,
     TimedOutError,
     TransportError,
 )
 
+from ..http.failures import lost_connection
 from ..http.framing import ParsedResponse, ResponseParser, is_plain_response, merge_fields
 
 
 class Stage(enum.Enum):
     """How far an exchange came. That decides which kind of error its failure is."""
 
-    CONNECTING = "it has no connection: nothing reached the service"
+    ASKED = "aiohttp was asked to send: whatever is wrapped around it may have sent something"
+    CONNECTING = "aiohttp asked for a connection, and has none: nothing reached the service"
     CONNECTED = "the request may have reached the service"
     ENDED = "its response is whole, or it was given up and `verdict` says why"
 
@@ -33,7 +34,7 @@ class Exchange:
     """
 
     def __init__(self, method: str) -> None:
-        self.stage = Stage.CONNECTING
+        self.stage = Stage.ASKED
         self.verdict: TransportError | None = None
         self.ends_connection = False  #: whether no other request may follow
         self._method = method
@@ -71,20 +72,9 @@ class Exchange:
         fields = [(name.decode(), value.decode("latin-1")) for name, value in response.raw_headers]
         return Response(response.status, merge_fields(fields), body)
 
-    def expire(self) -> None:
-        """End the exchange: its time is over. An attempt to connect ends by itself."""
-        if self.stage is Stage.CONNECTING:
-            self.verdict = ConnectFailedError("no connection: it took too long")
-        else:
-            self.end(TimedOutError("no whole response came in time"))
-
     def lose(self, error: BaseException | None) -> None:
         """End the exchange: its connection is lost."""
-        if self._parser is None:
-            reason = "the connection ended before any response"
-            loss = ConnectionLostError(reason, stale=self._is_kept)
-        else:
-            loss = ConnectionLostError("the connection ended before the whole response")
+        loss = lost_connection(error, has_begun=self._parser is not None, is_kept=self._is_kept)
         loss.__cause__ = error
         self.end(loss)
 
@@ -96,12 +86,16 @@ class Exchange:
                 self._transport.abort()
 
     def failure(self, error: BaseException) -> TransportError:
-        """Say in the port's words what aiohttp raised."""
+        """Say in the port's words what aiohttp raised, or what is wrapped around it."""
+        if self.verdict is not None:
+            return self.verdict
         if self.stage is Stage.CONNECTING:
             return ConnectFailedError(f"no connection: {reason_of(error)}")
+        if isinstance(error, TimeoutError):
+            return TimedOutError("no whole response came in time")
         if isinstance(error, aiohttp.ClientError | OSError):
-            self.lose(error)
-        return self.verdict or BadResponseError(f"the request failed: {type(error).__name__}")
+            return lost_connection(error, has_begun=False, is_kept=self._is_kept)
+        return BadResponseError(f"the request failed: {type(error).__name__}")
 
 
 def _in_plain_form(response: ParsedResponse) -> bytes:

@@ -110,7 +110,9 @@ def body_length(
             raise BadResponseError("the response's Transfer-Encoding leaves its length in doubt")
         return None
     if length is None:  # 8
-        raise BadResponseError("the response gives no length: nobody could see it cut short")
+        raise BadResponseError(
+            f"the response, of status {status}, gives no length: nobody could see it cut short"
+        )
     if "," in length:  # 5: lines of one name were joined. They must be equal.
         length = " ".join({one.strip(" \t") for one in length.split(",")})
     if not _LENGTH(length):
