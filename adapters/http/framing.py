@@ -2,7 +2,7 @@
 
 The parsers of Python's libraries are lenient where a mistake would make one call's response the
 next one's, or half a response a whole one. Here each doubt is a `BadResponseError`. Its message
-quotes next to nothing: what came may hold the key, sent back.
+quotes nothing: what came may hold the key, sent back.
 """
 
 import re
@@ -98,12 +98,17 @@ def body_length(
     Raises:
         BadResponseError: the length is in doubt, or the body is too large or coded.
     """
+    length = headers.get("content-length")
+    if length is not None:  # 5: lines of one name are joined. They must be equal.
+        lengths = {one.strip(" \t") for one in length.split(",")} if "," in length else {length}
+        length = lengths.pop()
+        if lengths or not _LENGTH(length):
+            raise BadResponseError("the response's Content-Length leaves its length in doubt")
     # 1, 2; and from a proxy that refuses a tunnel nothing more is wanted.
     if method in ("HEAD", "CONNECT") or status < 200 or status in (204, 304):
         return 0
     if headers.get("content-encoding", "").lower() not in ("", "identity"):
         raise BadResponseError("the body is coded (Content-Encoding), unasked", transient=False)
-    length = headers.get("content-length")
     transfer = headers.get("transfer-encoding")
     if transfer is not None:  # 3, 4; 6.1 for HTTP/1.0
         if transfer.lower() != "chunked" or length is not None or version == 10:
@@ -113,10 +118,6 @@ def body_length(
         raise BadResponseError(
             f"the response, of status {status}, gives no length: nobody could see it cut short"
         )
-    if "," in length:  # 5: lines of one name were joined. They must be equal.
-        length = " ".join({one.strip(" \t") for one in length.split(",")})
-    if not _LENGTH(length):
-        raise BadResponseError("the response's Content-Length leaves its length in doubt")
     if len(length) > 18 or int(length) > MAX_BODY_BYTES:  # 6
         raise _above_limit(f"{MAX_BODY_BYTES} bytes in the body")
     return int(length)
@@ -233,7 +234,7 @@ class ResponseParser:
                 del self._received[: match.end()]
                 return groups
             if not self._received.startswith(start[: len(self._received)]):
-                raise BadResponseError(f"this is not HTTP/1: {bytes(self._received[:7])!r}")
+                raise BadResponseError("what came is not HTTP/1")
             end = _END_OF_LINES(self._received)
             self._check_limits(end.end() if end else len(self._received))
             if end:
