@@ -247,8 +247,8 @@ def test_a_cancelled_task() -> None:
 def test_ctrl_c(transport_class: TransportClass) -> None:
     def presses_ctrl_c(connection: Connection) -> None:
         connection.read_request()
-        assert threading.main_thread().ident is not None
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        if (thread := threading.main_thread().ident) is not None:
+            signal.pthread_kill(thread, signal.SIGINT)
         connection.wait_for_close()
 
     if threading.current_thread() is not threading.main_thread():
