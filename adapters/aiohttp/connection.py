@@ -57,7 +57,8 @@ class Connector(aiohttp.TCPConnector):
                 observed.transport.abort()
                 connection.close()
         except Exception as error:
-            raise _connect_failure(req, error) from redact(error)
+            redact(error)
+            raise _connect_failure(req, error) from error
         observed.carry(exchange)
         return connection
 

@@ -69,14 +69,15 @@ class Exchange:
             return Response(parsed.status, parsed.headers, parsed.body)
         content = response.content
         body = content.read_nowait() if content.is_eof() else await content.read()
-        fields = [(name.decode(), value.decode("latin-1")) for name, value in response.raw_headers]
+        fields = [
+            (name.decode(), value.strip(b" \t").decode("latin-1"))
+            for name, value in response.raw_headers
+        ]
         return Response(response.status, merge_fields(fields), body)
 
     def lose(self, error: BaseException | None) -> None:
         """End the exchange: its connection is lost."""
-        loss = lost_connection(error, has_begun=self._parser is not None, is_kept=self._is_kept)
-        loss.__cause__ = error
-        self.end(loss)
+        self.end(self._loss(error))
 
     def end(self, verdict: TransportError | None = None) -> None:
         """Give up the connection, unless the response is whole. The first verdict counts."""
@@ -94,8 +95,14 @@ class Exchange:
         if isinstance(error, TimeoutError):
             return TimedOutError("no whole response came in time")
         if isinstance(error, aiohttp.ClientError | OSError):
-            return lost_connection(error, has_begun=False, is_kept=self._is_kept)
+            return self._loss(error)
         return BadResponseError(f"the request failed: {type(error).__name__}")
+
+    def _loss(self, error: BaseException | None) -> TransportError:
+        has_begun = self._parser is not None or self.stage is Stage.ENDED
+        loss = lost_connection(error, has_begun=has_begun, is_kept=self._is_kept)
+        loss.__cause__ = error
+        return loss
 
 
 def _in_plain_form(response: ParsedResponse) -> bytes:
@@ -113,17 +120,20 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "it took too long"
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"its response is not HTTP/1, aiohttp says: {type(error.__cause__).__name__}"
+        return f"its response is not HTTP/1, aiohttp says: {error.message}"
     cause = error.__cause__ or error
     text = str(cause) or type(cause).__name__
     return ascii(" ".join(text.split())[:200])[1:-1]
 
 
-def redact(error: BaseException) -> BaseException:
+def redact(error: BaseException) -> None:
     """Take out of an exception what it shows of the request, or of what a proxy sent.
 
     Either may be a key: aiohttp shows the headers, and quotes what it cannot read.
     """
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        error.message = "Server disconnected"
+        error.args = (error.message,)
     if isinstance(error, aiohttp.ClientResponseError):
         info = error.request_info
         error.request_info = aiohttp.RequestInfo(
@@ -133,4 +143,3 @@ def redact(error: BaseException) -> BaseException:
         error.headers = None
         error.args = (error.request_info, error.history)
         error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)

@@ -66,7 +66,8 @@ class AiohttpTransport(HttpTransport, AsyncSystemTime):
         except TransportError as error:
             raise without_frames(error, handled) from error.__cause__
         except Exception as error:
-            raise exchange.failure(error) from without_frames(redact(error), handled)
+            redact(error)
+            raise exchange.failure(error) from without_frames(error, handled)
         except BaseException as error:  # It was cancelled, or Ctrl-C.
             raise without_frames(error, handled) from error.__cause__
         finally:

@@ -12,7 +12,7 @@ _LASTING_TLS_REASONS = ("CERTIFICATE_VERIFY_FAILED", "HTTP_REQUEST", "WRONG_VERS
 _ErrorT = TypeVar("_ErrorT", bound=BaseException)
 
 
-def no_connection(to: str, error: BaseException, reason: object = None) -> ConnectFailedError:
+def no_connection(to: str, error: BaseException, reason: str | None = None) -> ConnectFailedError:
     """Return the error of a connection that did not come about.
 
     Args:

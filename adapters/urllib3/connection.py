@@ -27,10 +27,7 @@ from urllib3.connectionpool import (  # type: ignore[attr-defined]  # imported t
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssltransport import SSLTransport
 
-from firecrawl_interact.core.transport import (
-    ConnectFailedError,
-    TimedOutError,
-)
+from firecrawl_interact.core.transport import ConnectFailedError, TimedOutError
 
 from ..http.failures import lost_connection, no_connection
 from ..http.transport import LONGEST_IDLE

@@ -182,13 +182,20 @@ def test_http_on_a_tls_port(transport_class: TransportClass) -> None:
         assert_nothing_is_shown(error_of(transport_class, api_url))
 
 
-def denies_and_echoes(connection: Connection) -> None:
-    connection.read_request()
-    connection.send(f"HTTP/1.1 407 {BASIC}\r\nX: {BASIC}\r\nContent-Length: 0\r\n\r\n".encode())
-
-
-def test_a_proxy_that_denies_us(transport_class: TransportClass) -> None:
-    with FaultServer(denies_and_echoes) as proxy:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        sends(f"HTTP/1.1 407 {BASIC}\r\nX: {BASIC}\r\nContent-Length: 0\r\n\r\n".encode()),
+        sends(f"HTTP/1.1 200 OK\r\n{BASIC}\r\n\r\n".encode()),
+        sends_and_closes(f"HTTP/1.1 200 OK\r\nX: {BASIC}\r\n".encode()),
+        sends(BASIC.encode() + b"\r\n\r\n"),
+    ],
+    ids=["denied", "no header line", "cut", "no HTTP"],
+)
+def test_a_proxy_that_sends_our_password_back(
+    transport_class: TransportClass, fault: FaultFunction
+) -> None:
+    with FaultServer(fault) as proxy:
         error = error_of(
             transport_class,
             "https://service.example",
