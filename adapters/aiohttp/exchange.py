@@ -15,7 +15,8 @@ from firecrawl_interact.core.transport import (
 )
 
 from ..http.failures import lost_connection
-from ..http.framing import ParsedResponse, ResponseParser, is_plain_response, merge_fields
+from ..http.framing import ResponseParser, merge_fields
+from .plain_form import in_plain_form, is_plain_response
 
 
 class Stage(enum.Enum):
@@ -61,7 +62,7 @@ class Exchange:
             return None
         self.stage = Stage.ENDED
         self.ends_connection = self._parser.response.ends_connection
-        return _in_plain_form(self._parser.response)
+        return in_plain_form(self._parser.response)
 
     async def read(self, response: aiohttp.ClientResponse) -> Response:
         """Return the response that came, or what a recorder such as vcrpy put in its place."""
@@ -103,16 +104,6 @@ class Exchange:
         loss = lost_connection(error, has_begun=has_begun, is_kept=self._is_kept)
         loss.__cause__ = error
         return loss
-
-
-def _in_plain_form(response: ParsedResponse) -> bytes:
-    """Write a response so that all parsers read it alike: without chunks, with one length."""
-    dropped = ("connection", "content-length", "transfer-encoding", "upgrade")
-    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
-    lines += [f"{name}: {value}" for name, value in response.fields if name.lower() not in dropped]
-    if response.status not in (204, 304):
-        lines.append(f"Content-Length: {len(response.body)}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + response.body
 
 
 def reason_of(error: BaseException) -> str:
