@@ -7,7 +7,6 @@ An empty variable counts as unset.
 """
 
 import os
-import re
 import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
@@ -59,7 +58,7 @@ class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
 
     async def aclose(self) -> None:
         """Close the transport, twice without harm. A call afterwards is an `UnreachableError`."""
-        await self.transport.close()
+        await self.transport.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -156,8 +155,6 @@ def async_delete_session_from_environment(  # noqa: PLR0913 - each is something 
 def _address(api_url: str | None, *, allow_plain_http: bool) -> str:
     """Return the service's address, checked, so that an error can name the variable."""
     address = api_url if api_url is not None else os.environ.get("FIRECRAWL_API_URL") or _CLOUD
-    # Clients differ in whether the address ends in the version. The core adds it to every path.
-    address = re.sub(r"(?<=[^/])/v2/*\Z", "", address)
     try:
         return str(parse_api_url(address, allow_plain_http=allow_plain_http))
     except ValueError as error:

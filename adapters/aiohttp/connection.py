@@ -15,8 +15,9 @@ from contextvars import ContextVar
 
 import aiohttp
 
-from firecrawl_interact.core.transport import ConnectFailedError, TransportError
+from firecrawl_interact.core.transport import ConnectFailedError
 
+from ..http.failures import no_connection, refused_tunnel
 from ..http.transport import LONGEST_IDLE
 from .exchange import Exchange, Stage, reason_of, redact
 
@@ -43,9 +44,10 @@ class Connector(aiohttp.TCPConnector):
     ) -> aiohttp.connector.Connection:
         """Take a kept connection, or make one. aiohttp asks for one whenever it sends."""
         exchange = EXCHANGE.get()
-        if exchange.stage is not Stage.CONNECTING:
+        if exchange.stage is not Stage.ASKED:
             # RFC 9110, 9.2.2, allows to send a DELETE twice. When to is the core's to say.
             raise exchange.failure(aiohttp.ServerDisconnectedError())
+        exchange.stage = Stage.CONNECTING
         try:
             while True:
                 connection = await super().connect(req, traces, timeout)
@@ -55,10 +57,8 @@ class Connector(aiohttp.TCPConnector):
                 observed.transport.abort()
                 connection.close()
         except Exception as error:
-            raise _connect_failure(req, error) from redact(error)
-        if exchange.verdict is not None:
-            connection.close()
-            raise exchange.verdict
+            redact(error)
+            raise _connect_failure(req, error) from error
         observed.carry(exchange)
         return connection
 
@@ -146,17 +146,11 @@ def _input_test(sock: socket.socket) -> Callable[[int], object]:
     return poll.poll
 
 
-def _connect_failure(request: aiohttp.ClientRequest, error: Exception) -> TransportError:
+def _connect_failure(request: aiohttp.ClientRequest, error: Exception) -> ConnectFailedError:
     """Say in the port's words why there is no connection."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        shown = f"the certificate shown by {_where(request, error)} does not verify"
-        return ConnectFailedError(f"{shown}: {reason_of(error)}", transient=False)
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return ConnectFailedError(
-            f"the proxy refused the tunnel: {error.status} {error.message[:80]!a}",
-            transient=error.status >= 500 or error.status in (408, 429),
-        )
-    return ConnectFailedError(f"no connection to {_where(request, error)}: {reason_of(error)}")
+        return refused_tunnel(error.status)
+    return no_connection(_where(request, error), error.__cause__ or error, reason_of(error))
 
 
 def _where(request: aiohttp.ClientRequest, error: Exception) -> str:

@@ -9,19 +9,21 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from firecrawl_interact.core.transport import (
     BadResponseError,
     ConnectFailedError,
-    ConnectionLostError,
     Response,
     TimedOutError,
     TransportError,
 )
 
-from ..http.framing import ParsedResponse, ResponseParser, is_plain_response, merge_fields
+from ..http.failures import lost_connection
+from ..http.framing import ResponseParser, merge_fields
+from .plain_form import in_plain_form, is_plain_response
 
 
 class Stage(enum.Enum):
     """How far an exchange came. That decides which kind of error its failure is."""
 
-    CONNECTING = "it has no connection: nothing reached the service"
+    ASKED = "aiohttp was asked to send: whatever is wrapped around it may have sent something"
+    CONNECTING = "aiohttp asked for a connection, and has none: nothing reached the service"
     CONNECTED = "the request may have reached the service"
     ENDED = "its response is whole, or it was given up and `verdict` says why"
 
@@ -33,7 +35,7 @@ class Exchange:
     """
 
     def __init__(self, method: str) -> None:
-        self.stage = Stage.CONNECTING
+        self.stage = Stage.ASKED
         self.verdict: TransportError | None = None
         self.ends_connection = False  #: whether no other request may follow
         self._method = method
@@ -60,7 +62,7 @@ class Exchange:
             return None
         self.stage = Stage.ENDED
         self.ends_connection = self._parser.response.ends_connection
-        return _in_plain_form(self._parser.response)
+        return in_plain_form(self._parser.response)
 
     async def read(self, response: aiohttp.ClientResponse) -> Response:
         """Return the response that came, or what a recorder such as vcrpy put in its place."""
@@ -68,25 +70,15 @@ class Exchange:
             return Response(parsed.status, parsed.headers, parsed.body)
         content = response.content
         body = content.read_nowait() if content.is_eof() else await content.read()
-        fields = [(name.decode(), value.decode("latin-1")) for name, value in response.raw_headers]
+        fields = [
+            (name.decode(), value.strip(b" \t").decode("latin-1"))
+            for name, value in response.raw_headers
+        ]
         return Response(response.status, merge_fields(fields), body)
-
-    def expire(self) -> None:
-        """End the exchange: its time is over. An attempt to connect ends by itself."""
-        if self.stage is Stage.CONNECTING:
-            self.verdict = ConnectFailedError("no connection: it took too long")
-        else:
-            self.end(TimedOutError("no whole response came in time"))
 
     def lose(self, error: BaseException | None) -> None:
         """End the exchange: its connection is lost."""
-        if self._parser is None:
-            reason = "the connection ended before any response"
-            loss = ConnectionLostError(reason, stale=self._is_kept)
-        else:
-            loss = ConnectionLostError("the connection ended before the whole response")
-        loss.__cause__ = error
-        self.end(loss)
+        self.end(self._loss(error))
 
     def end(self, verdict: TransportError | None = None) -> None:
         """Give up the connection, unless the response is whole. The first verdict counts."""
@@ -96,22 +88,22 @@ class Exchange:
                 self._transport.abort()
 
     def failure(self, error: BaseException) -> TransportError:
-        """Say in the port's words what aiohttp raised."""
+        """Say in the port's words what aiohttp raised, or what is wrapped around it."""
+        if self.verdict is not None:
+            return self.verdict
         if self.stage is Stage.CONNECTING:
             return ConnectFailedError(f"no connection: {reason_of(error)}")
+        if isinstance(error, TimeoutError):
+            return TimedOutError("no whole response came in time")
         if isinstance(error, aiohttp.ClientError | OSError):
-            self.lose(error)
-        return self.verdict or BadResponseError(f"the request failed: {type(error).__name__}")
+            return self._loss(error)
+        return BadResponseError(f"the request failed: {type(error).__name__}")
 
-
-def _in_plain_form(response: ParsedResponse) -> bytes:
-    """Write a response so that all parsers read it alike: without chunks, with one length."""
-    dropped = ("connection", "content-length", "transfer-encoding", "upgrade")
-    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
-    lines += [f"{name}: {value}" for name, value in response.fields if name.lower() not in dropped]
-    if response.status not in (204, 304):
-        lines.append(f"Content-Length: {len(response.body)}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + response.body
+    def _loss(self, error: BaseException | None) -> TransportError:
+        has_begun = self._parser is not None or self.stage is Stage.ENDED
+        loss = lost_connection(error, has_begun=has_begun, is_kept=self._is_kept)
+        loss.__cause__ = error
+        return loss
 
 
 def reason_of(error: BaseException) -> str:
@@ -119,17 +111,20 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "it took too long"
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"its response is not HTTP/1, aiohttp says: {type(error.__cause__).__name__}"
+        return f"its response is not HTTP/1, aiohttp says: {error.message}"
     cause = error.__cause__ or error
     text = str(cause) or type(cause).__name__
     return ascii(" ".join(text.split())[:200])[1:-1]
 
 
-def redact(error: BaseException) -> BaseException:
+def redact(error: BaseException) -> None:
     """Take out of an exception what it shows of the request, or of what a proxy sent.
 
     Either may be a key: aiohttp shows the headers, and quotes what it cannot read.
     """
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        error.message = "Server disconnected"
+        error.args = (error.message,)
     if isinstance(error, aiohttp.ClientResponseError):
         info = error.request_info
         error.request_info = aiohttp.RequestInfo(
@@ -139,4 +134,3 @@ def redact(error: BaseException) -> BaseException:
         error.headers = None
         error.args = (error.request_info, error.history)
         error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)

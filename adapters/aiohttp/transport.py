@@ -3,43 +3,31 @@
 import asyncio
 import math
 import os
-from collections.abc import AsyncGenerator, Mapping
+import ssl
+import sys
+from collections.abc import AsyncGenerator
 from typing import Self, TypeAlias
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from firecrawl_interact.core.arguments import check_seconds
 from firecrawl_interact.core.transport import MAX_BODY_BYTES, Request, Response, TransportError
 
+from ..http.failures import without_frames
 from ..http.framing import MAX_LINE_BYTES
-from ..http.settings import default_user_agent
-from ..http.transport import HttpTransport
+from ..http.settings import Proxy, default_user_agent
+from ..http.transport import HttpTransport, Settings
 from ..system_time import AsyncSystemTime
 from .connection import EXCHANGE, Connector
 from .exchange import Exchange, redact
 
-
-class _Pool(msgspec.Struct):
-    """The connections of one event loop in one process, and how to use them."""
-
-    session: aiohttp.ClientSession
-    connector: Connector
-    owner: AsyncGenerator[None]
-    timeout: aiohttp.ClientTimeout
-    origin: URL
-    prefix: str
-    proxy: str | None
-    proxy_headers: Mapping[str, str] | None
-
-
-_Pools: TypeAlias = dict[tuple[int, asyncio.AbstractEventLoop], _Pool]
-"""By process, so that a fork never shares a socket, and by event loop."""
+_Place: TypeAlias = tuple[int, asyncio.AbstractEventLoop]
+"""A process, for a fork must not share a socket, and an event loop."""
 
 
 class AiohttpTransport(HttpTransport, AsyncSystemTime):
-    """Carries requests to one service with aiohttp, over connections that it keeps.
+    """Carries requests to one service with aiohttp, over connections that it keeps. For asyncio.
 
     Proxies and CAs of the environment hold for https: `HTTPS_PROXY`, `NO_PROXY`,
     `SSL_CERT_FILE`, `SSL_CERT_DIR`. Nothing else of it does: no netrc, no proxy for plain http.
@@ -54,102 +42,99 @@ class AiohttpTransport(HttpTransport, AsyncSystemTime):
         Raises:
             TypeError, ValueError: `timeout` is no positive, finite number.
             TransportError: what went wrong on the way.
+            RuntimeError: this is no event loop of asyncio.
         """
         check_seconds("timeout", timeout)
-        loop = asyncio.get_running_loop()
-        pool = self._pools.get((os.getpid(), loop))
+        pool = self._pools.get(_this_place())
         if pool is None or not pool.connector.is_open:
             pool = await self._open_pool()
         exchange = Exchange(request.method)
         token = EXCHANGE.set(exchange)
-        clock = loop.call_later(timeout, exchange.expire)
+        handled = sys.exception()
         try:
-            return await exchange.read(
-                await pool.session.request(
-                    request.method,
-                    pool.origin.with_path(pool.prefix + request.path, encoded=True),
-                    headers=request.headers,
-                    allow_redirects=False,
-                    timeout=pool.timeout
-                    if timeout >= self._settings.connect_timeout
-                    else _timeout(connect=timeout),
-                    proxy=pool.proxy,
-                    proxy_headers=pool.proxy_headers,
+            async with asyncio.timeout(timeout):
+                return await exchange.read(
+                    await pool.session.request(
+                        request.method,
+                        pool.origin.with_path(pool.prefix + request.path, encoded=True),
+                        headers=request.headers,
+                        allow_redirects=False,
+                        proxy=pool.proxy,
+                        proxy_headers=pool.proxy_headers,
+                    )
                 )
-            )
         except TransportError as error:
-            # The frames that it passed hold what came, which may be the key, sent back.
-            raise error.with_traceback(None) from error.__cause__
+            raise without_frames(error, handled) from error.__cause__
         except Exception as error:
-            raise exchange.failure(error) from redact(error)
+            redact(error)
+            raise exchange.failure(error) from without_frames(error, handled)
+        except BaseException as error:  # It was cancelled, or Ctrl-C.
+            raise without_frames(error, handled) from error.__cause__
         finally:
             exchange.end()
-            clock.cancel()
             EXCHANGE.reset(token)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections, also of what is under way. `send` refuses from now on."""
         self._is_closed = True
-        here = os.getpid(), asyncio.get_running_loop()
-        for key in list(self._pools):
+        here = _this_place()
+        for place in list(self._pools):
             # What belongs to another process must not be touched, not even by its destructor.
-            if key[0] == here[0]:
-                pool = self._pools.pop(key)
-                if key == here:
+            if place[0] == here[0]:
+                pool = self._pools.pop(place)
+                if place == here:
                     await pool.owner.aclose()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
+        await self.aclose()
 
     def _set_up_pools(self, *, is_copy: bool) -> None:
-        self._pools = _Pools()
+        self._pools: dict[_Place, _Pool] = {}
 
-    async def _open_pool(self) -> _Pool:
+    async def _open_pool(self) -> "_Pool":
         self._check_open()
-        for key in list(self._pools):
-            if key[1].is_closed():
-                self._pools.pop(key, None)
-        pool = self._pools[os.getpid(), asyncio.get_running_loop()] = self._new_pool()
+        for place in list(self._pools):
+            if place[1].is_closed():
+                self._pools.pop(place, None)
+        pool = self._pools[_this_place()] = _Pool(self._settings, *self._find_way())
         await anext(pool.owner)
         return pool
 
-    def _new_pool(self) -> _Pool:
-        settings = self._settings
-        proxy, context = self._find_way()
+
+class _Pool:
+    """The connections of one place, and how to use them."""
+
+    def __init__(
+        self, settings: Settings, proxy: Proxy | None, ssl_context: ssl.SSLContext | None
+    ) -> None:
         headers = {"User-Agent": settings.user_agent or default_user_agent()}
         if proxy is not None and settings.api_url.scheme == "http":
             headers.update(proxy.headers)  # With https, these must not leave the CONNECT.
-        connector = Connector(settings.pool_size, context)
-        session = aiohttp.ClientSession(
-            connector=connector,
+        self.connector = Connector(settings.pool_size, ssl_context)
+        self.session = aiohttp.ClientSession(
+            connector=self.connector,
             headers=headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             read_bufsize=MAX_BODY_BYTES,  # A body is handed over in one piece.
             max_line_size=MAX_LINE_BYTES,
             max_field_size=MAX_LINE_BYTES,
+            # Of connecting alone, and not rounded up. `send` has a clock of its own.
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=settings.connect_timeout, ceil_threshold=math.inf
+            ),
         )
-        return _Pool(
-            session=session,
-            connector=connector,
-            owner=_owner(session, connector),
-            timeout=_timeout(connect=settings.connect_timeout),
-            origin=URL(settings.api_url.origin),
-            prefix=settings.api_url.prefix,
-            proxy=None if proxy is None else proxy.url,
-            proxy_headers=None if proxy is None else proxy.headers,
-        )
+        self.owner = _own(self.session, self.connector)
+        self.origin = URL(settings.api_url.origin)
+        self.prefix = settings.api_url.prefix
+        self.proxy = None if proxy is None else proxy.url
+        self.proxy_headers = None if proxy is None else proxy.headers
 
 
-def _timeout(*, connect: float) -> aiohttp.ClientTimeout:
-    """Give a connection so many seconds, without rounding them up. The rest has its own clock."""
-    return aiohttp.ClientTimeout(total=None, connect=connect, ceil_threshold=math.inf)
-
-
-async def _owner(session: aiohttp.ClientSession, connector: Connector) -> AsyncGenerator[None]:
+async def _own(session: aiohttp.ClientSession, connector: Connector) -> AsyncGenerator[None]:
     """Close a session in its own loop: when that ends, or when nobody holds this any more.
 
     An event loop does so for every asynchronous generator that has begun.
@@ -159,3 +144,13 @@ async def _owner(session: aiohttp.ClientSession, connector: Connector) -> AsyncG
             yield
         finally:
             connector.abort()
+
+
+def _this_place() -> _Place:
+    try:
+        return os.getpid(), asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "AiohttpTransport needs asyncio's event loop. Under another one, such as trio's, use"
+            " Urllib3Transport in a thread"
+        ) from None

@@ -2,7 +2,7 @@
 
 The parsers of Python's libraries are lenient where a mistake would make one call's response the
 next one's, or half a response a whole one. Here each doubt is a `BadResponseError`. Its message
-quotes next to nothing: what came may hold the key, sent back.
+quotes nothing: what came may hold the key, sent back.
 """
 
 import re
@@ -23,27 +23,19 @@ MAX_INTERIM_RESPONSES = 8
 """1xx responses before the real one. http.client takes any number."""
 
 _START = b"HTTP/1."
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"  # RFC 9110, 5.6.2
-_TEXT = rb"[\t -~\x80-\xff]*+"  # RFC 9110, 5.5: no control character but the tab
+TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"  # RFC 9110, 5.6.2
+TEXT = rb"[\t -~\x80-\xff]*+"  # RFC 9110, 5.5: no control character but the tab
 # RFC 9112, 4; RFC 9110, 15: a status is from 100 to 599.
-_STATUS_LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + _TEXT + rb"))?\r\n"
+_STATUS_LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + TEXT + rb"))?\r\n"
 # RFC 9112, 5; 5.2: a line may go on in the next one. The last line is empty.
-_FIELD_LINE = _TOKEN + rb":" + _TEXT + rb"\r\n(?:[ \t]" + _TEXT + rb"\r\n)*+"
+_FIELD_LINE = TOKEN + rb":" + TEXT + rb"\r\n(?:[ \t]" + TEXT + rb"\r\n)*+"
 _FIELD_LINES = rb"((?:" + _FIELD_LINE + rb")*+)\r\n"
 _HEAD = re.compile(_STATUS_LINE + _FIELD_LINES).match
 _LAST_CHUNK = re.compile(rb"[^\n]*+\n" + _FIELD_LINES).match
 # RFC 9112, 7.1. 16 digits count more bytes than there are.
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})([ \t]*+(?:;" + _TEXT + rb")?)\r\n").fullmatch
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})([ \t]*+(?:;" + TEXT + rb")?)\r\n").fullmatch
 _END_OF_LINES = re.compile(rb"\n\r?\n").search
 _FIELDS = re.compile(r"([^:]++):([^\r]*+(?:\r\n[ \t][^\r]*+)*+)\r\n").findall
-_LENGTH = re.compile(r"[0-9]+").fullmatch
-# What most responses look like: nothing there changes the length, or ends the connection.
-_CRITICAL = rb"(?i:connection|content-encoding|content-length|transfer-encoding|upgrade):"
-_HARMLESS = rb"(?!" + _CRITICAL + rb")" + _TOKEN + rb":" + _TEXT + rb"\r\n"
-_PLAIN_HEAD = re.compile(
-    rb"HTTP/1\.1 (?:200|[45][0-9]{2}) " + _TEXT + rb"\r\n(?:" + _HARMLESS + rb"){0,50}+"
-    rb"(?i:content-length): ?([0-9]{1,7})\r\n(?:" + _HARMLESS + rb"){0,49}+\r\n"
-).match
 
 _Match: TypeAlias = Callable[[bytearray], re.Match[bytes] | None]
 
@@ -98,23 +90,26 @@ def body_length(
     Raises:
         BadResponseError: the length is in doubt, or the body is too large or coded.
     """
+    length = headers.get("content-length")
+    if length is not None:  # 5: lines of one name are joined. They must be equal.
+        lengths = {one.strip(" \t") for one in length.split(",")} if "," in length else {length}
+        length = lengths.pop()
+        if lengths or not (length.isascii() and length.isdecimal()):
+            raise BadResponseError("the response's Content-Length leaves its length in doubt")
     # 1, 2; and from a proxy that refuses a tunnel nothing more is wanted.
     if method in ("HEAD", "CONNECT") or status < 200 or status in (204, 304):
         return 0
     if headers.get("content-encoding", "").lower() not in ("", "identity"):
         raise BadResponseError("the body is coded (Content-Encoding), unasked", transient=False)
-    length = headers.get("content-length")
     transfer = headers.get("transfer-encoding")
     if transfer is not None:  # 3, 4; 6.1 for HTTP/1.0
         if transfer.lower() != "chunked" or length is not None or version == 10:
             raise BadResponseError("the response's Transfer-Encoding leaves its length in doubt")
         return None
     if length is None:  # 8
-        raise BadResponseError("the response gives no length: nobody could see it cut short")
-    if "," in length:  # 5: lines of one name were joined. They must be equal.
-        length = " ".join({one.strip(" \t") for one in length.split(",")})
-    if not _LENGTH(length):
-        raise BadResponseError("the response's Content-Length leaves its length in doubt")
+        raise BadResponseError(
+            f"the response, of status {status}, gives no length: nobody could see it cut short"
+        )
     if len(length) > 18 or int(length) > MAX_BODY_BYTES:  # 6
         raise _above_limit(f"{MAX_BODY_BYTES} bytes in the body")
     return int(length)
@@ -123,15 +118,6 @@ def body_length(
 def _above_limit(limit: str) -> BadResponseError:
     """Return the error of a response that is too large. The next one would be, too."""
     return BadResponseError(f"more than {limit}", transient=False)
-
-
-def is_plain_response(data: bytes) -> bool:
-    """Whether every parser reads these bytes as `ResponseParser` does: as one response, whole.
-
-    A look is faster than reading them. Not for a HEAD request, whose response has no body.
-    """
-    head = _PLAIN_HEAD(data)
-    return head is not None and head.end() + int(head[1]) == len(data) <= MAX_LINE_BYTES
 
 
 class ResponseParser:
@@ -231,7 +217,7 @@ class ResponseParser:
                 del self._received[: match.end()]
                 return groups
             if not self._received.startswith(start[: len(self._received)]):
-                raise BadResponseError(f"this is not HTTP/1: {bytes(self._received[:7])!r}")
+                raise BadResponseError("what came is not HTTP/1")
             end = _END_OF_LINES(self._received)
             self._check_limits(end.end() if end else len(self._received))
             if end:

@@ -61,7 +61,8 @@ def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
     """Read and check the service's address.
 
     Args:
-        api_url: `https://host[:port][/prefix]`. Plain `http` to this machine's loopback only.
+        api_url: `https://host[:port][/prefix]`, with or without `/v2` at its end. Plain `http` to
+            this machine's loopback only.
         allow_plain_http: send the key unencrypted to other machines, too.
 
     Raises:
@@ -83,7 +84,8 @@ def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
             f"an API key sent to http://{host} could be read on the way: use https, or pass"
             " allow_plain_http=True if the network is yours"
         )
-    return ApiUrl(parts.scheme, host, port, parts.path.rstrip("/"))
+    prefix = re.sub(r"(?:/+v2)*/*\Z", "", parts.path)  # The core names the version in each path.
+    return ApiUrl(parts.scheme, host, port, prefix)
 
 
 def parse_proxy(proxy: str, name: str = "proxy") -> Proxy:
@@ -97,6 +99,15 @@ def parse_proxy(proxy: str, name: str = "proxy") -> Proxy:
         TypeError: not a string.
         ValueError: no such address, or a kind of proxy that is not supported, such as SOCKS.
     """
+    try:
+        return _parse_proxy(proxy, name)
+    except (TypeError, ValueError) as error:
+        raise error.with_traceback(None) from None  # Its frames hold the password.
+    finally:
+        del proxy
+
+
+def _parse_proxy(proxy: str, name: str) -> Proxy:
     if isinstance(proxy, str) and "://" not in proxy:
         proxy = f"http://{proxy}"
     parts = _split(name, proxy)
@@ -118,7 +129,9 @@ def parse_proxy(proxy: str, name: str = "proxy") -> Proxy:
 def environment_proxy(api_url: ApiUrl) -> Proxy | None:
     """Find the proxy that the environment wants for this address: `HTTPS_PROXY`, `NO_PROXY`.
 
-    None for plain http: a proxy of somebody else's choice would read the key.
+    None for plain http: a proxy of somebody else's choice would read the key. `NO_PROXY` is read
+    as `urllib.request` does: names or addresses with commas between, each for itself and what
+    ends in a dot and it, with a port or without; or `*` alone.
 
     Raises:
         ValueError: the environment names a proxy that cannot be used.
@@ -128,10 +141,9 @@ def environment_proxy(api_url: ApiUrl) -> Proxy | None:
     # A third of the import time of urllib3 itself, and seldom needed.
     from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
 
-    proxy = getproxies().get("https")
-    if not proxy or proxy_bypass(f"{api_url.host}:{api_url.port}"):
+    if not getproxies().get("https") or proxy_bypass(f"{api_url.host}:{api_url.port}"):
         return None
-    return parse_proxy(proxy, "the proxy of the environment")
+    return parse_proxy(getproxies()["https"], "the proxy of the environment")
 
 
 def check_ssl_context(ssl_context: ssl.SSLContext) -> None:

@@ -1,5 +1,6 @@
 """`HttpTransport`: what the HTTP transports share, whatever library carries their requests."""
 
+import os
 import ssl
 
 import msgspec
@@ -51,17 +52,25 @@ class HttpTransport:
         """Take the settings. The first `send` connects.
 
         Args:
-            api_url: `https://host[:port][/prefix]`; plain `http` to the loopback addresses only.
+            api_url: `https://host[:port][/prefix]`, with or without `/v2` at its end; plain `http`
+                to the loopback addresses only.
             pool_size: how many connections are kept; as many as callers that send at once.
             connect_timeout: seconds for proxy and TLS together, all addresses of a name tried.
             ssl_context: instead of one that trusts the system's CAs. It must verify.
-            proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's.
+            proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's, which is
+                `HTTPS_PROXY` but for what `NO_PROXY` names: hosts with commas between, each with
+                all names below it and, unless it ends in a port, at every port; IPv6 in brackets;
+                or `*` alone. It takes no network (`10.0.0.0/8`) and no pattern (`*.host`).
             allow_plain_http: send the key unencrypted to other machines, too.
             user_agent: instead of this library's name and version.
 
         Raises:
             TypeError, ValueError: an argument that cannot work, or would send the key unprotected.
         """
+        try:
+            checked_proxy = None if proxy is None else parse_proxy(proxy)
+        finally:
+            del proxy  # A traceback can show the locals of its frames, and this its password.
         check_count("pool_size", pool_size)
         check_seconds("connect_timeout", connect_timeout)
         if ssl_context is not None:
@@ -72,7 +81,7 @@ class HttpTransport:
             api_url=parse_api_url(api_url, allow_plain_http=allow_plain_http),
             pool_size=pool_size,
             connect_timeout=connect_timeout,
-            proxy=None if proxy is None else parse_proxy(proxy),
+            proxy=checked_proxy,
             user_agent=user_agent,
         )
         self._ssl_context = ssl_context
@@ -123,7 +132,19 @@ class HttpTransport:
         try:
             proxy = self._settings.proxy or environment_proxy(api_url)
             if context is None and (api_url.scheme == "https" or proxy is not None):
-                context = ssl.create_default_context()
+                context = _default_ssl_context()
         except Exception as error:
             raise ConnectFailedError(f"cannot connect: {error}", transient=False) from error
         return proxy, context
+
+
+def _default_ssl_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if file := os.environ.get("SSL_CERT_FILE"):
+        try:  # OpenSSL says nothing of a file that it cannot read.
+            context.load_verify_locations(file)
+        except OSError as error:
+            raise ValueError(
+                f"SSL_CERT_FILE is no file of certificates: {file}: {error}"
+            ) from error
+    return context

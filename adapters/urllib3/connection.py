@@ -5,12 +5,17 @@ connection failed before or after the request went out. Here a response is read 
 urllib3 sees it, under one clock and within bounds, and every failure becomes the port's.
 """
 
+import os
+import selectors
 import socket
 import ssl
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
 from contextvars import ContextVar
 from http.client import IncompleteRead, RemoteDisconnected
+from operator import itemgetter
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import urllib3
 
@@ -22,18 +27,20 @@ from urllib3.connectionpool import (  # type: ignore[attr-defined]  # imported t
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssltransport import SSLTransport
 
-from firecrawl_interact.core.transport import (
-    ConnectFailedError,
-    ConnectionLostError,
-    TimedOutError,
-    TransportError,
-)
+from firecrawl_interact.core.transport import ConnectFailedError, TimedOutError
 
+from ..http.failures import lost_connection, no_connection
 from ..http.transport import LONGEST_IDLE
 from .response import StrictResponse, seconds_until
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+_Address: TypeAlias = tuple[int, int, int, str, Any]
+"""What `getaddrinfo` says of one. Any: each family has its own kind of address."""
+_Option: TypeAlias = tuple[Any, ...]  # as in urllib3
+
+_NEXT_ADDRESS_AFTER = 0.25  # seconds, as RFC 8305, 8, recommends
 
 REQUEST_TARGET: ContextVar[str] = ContextVar("target")
 """What the request line shall name. urllib3 spells escapes anew on the way (%2e as %2E)."""
@@ -75,10 +82,7 @@ class StrictHTTPConnection(HTTPConnection):
         except ConnectFailedError:
             raise
         except Exception as error:
-            raise ConnectFailedError(
-                f"no connection to {self._peer()}: {error}",
-                transient=not isinstance(error, ssl.SSLCertVerificationError),
-            ) from error
+            raise no_connection(self._peer(), error) from error
 
     def _peer(self) -> str:
         if not self.proxy:
@@ -87,27 +91,13 @@ class StrictHTTPConnection(HTTPConnection):
         return f"{service}the proxy {self.host}:{self.port}"
 
     def _new_conn(self) -> socket.socket:
-        """Try the host's addresses in turn, each with its share of the time that is left."""
-        failure = OSError("its name has no address")
-        host = self._dns_host.strip("[]")
-        addresses = socket.getaddrinfo(host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
-        for number, (family, kind, protocol, _, address) in enumerate(addresses):
-            try:
-                sock = socket.socket(family, kind, protocol)
-                try:
-                    for option in self.socket_options or ():
-                        sock.setsockopt(*option)
-                    sock.settimeout(seconds_until(self._connect_by) / (len(addresses) - number))
-                    sock.connect(address)
-                    sock.settimeout(seconds_until(self._connect_by))
-                except BaseException:
-                    sock.close()
-                    raise
-            except OSError as error:
-                failure = error
-            else:
-                return sock
-        raise failure
+        # No timeout holds here: the system's resolver has its own.
+        addresses = socket.getaddrinfo(
+            self._dns_host.strip("[]"), self.port, allowed_gai_family(), socket.SOCK_STREAM
+        )
+        sock = _connect_to_one(addresses, self.socket_options or (), self._connect_by)
+        sock.settimeout(seconds_until(self._connect_by))
+        return sock
 
     @property
     def is_connected(self) -> bool:
@@ -134,33 +124,23 @@ class StrictHTTPConnection(HTTPConnection):
         except TimeoutError as error:
             raise TimedOutError("the request could not be sent in time") from error
         except OSError as error:
-            raise ConnectionLostError(
-                f"the connection broke during the request: {error}", stale=self._is_kept
-            ) from error
-        finally:
-            del data  # It holds the key, and a traceback can show the locals of its frames.
+            raise lost_connection(error, has_begun=False, is_kept=self._is_kept) from error
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as in urllib3
         """Wait for the response, and read it whole."""
         try:
             response = super().getresponse()
-        # Their frames are dropped: these hold what came, which may be the key, sent back.
-        except TransportError as error:
-            raise error.with_traceback(None)  # noqa: B904 - it is the same error
+        except TimeoutError as error:
+            raise TimedOutError("no whole response came in time") from error
         except (OSError, IncompleteRead) as error:
-            raise self._failure(error) from error.with_traceback(None)
+            raise lost_connection(
+                error.__cause__ or error,
+                has_begun=not isinstance(error, RemoteDisconnected),
+                is_kept=self._is_kept,
+            ) from error
         self._is_kept = True
         self._idle_since = monotonic()
         return response
-
-    def _failure(self, error: OSError | IncompleteRead) -> TransportError:
-        if isinstance(error, TimeoutError):
-            return TimedOutError("no whole response came in time")
-        if isinstance(error, RemoteDisconnected):
-            return ConnectionLostError(
-                "the connection ended before any response", stale=self._is_kept
-            )
-        return ConnectionLostError("the connection ended before the whole response")
 
 
 class StrictHTTPSConnection(StrictHTTPConnection, HTTPSConnection):
@@ -179,3 +159,63 @@ def make_strict(pool: urllib3.HTTPConnectionPool) -> None:
         pool.ConnectionCls = StrictHTTPSConnection
     elif pool.ConnectionCls is HTTPConnection:
         pool.ConnectionCls = StrictHTTPConnection
+
+
+def _connect_to_one(
+    addresses: Sequence[_Address], options: Iterable[_Option], deadline: float
+) -> socket.socket:
+    """Connect to one of a host's addresses, without waiting long for those that hang (RFC 8305).
+
+    The next address has its turn when the one before it failed, or did not connect in a quarter
+    of a second (5). The first one that connects is taken.
+
+    Raises:
+        OSError: none connects, or none in time.
+    """
+    failure = OSError("its name has no address")
+    waiting = _in_turns(addresses)
+    with selectors.DefaultSelector() as selector:
+        try:
+            while waiting or selector.get_map():
+                left = seconds_until(deadline)
+                if waiting:
+                    try:
+                        sock = _start_connecting(waiting.pop(0), options)
+                    except OSError as error:
+                        failure = error
+                        continue
+                    selector.register(sock, selectors.EVENT_WRITE, sock)
+                if waiting:  # Each has its turn, also in a short time.
+                    left = min(left / (len(waiting) + 1), _NEXT_ADDRESS_AFTER)
+                for key, _ in selector.select(left):
+                    selector.unregister(key.fileobj)
+                    connecting: socket.socket = key.data
+                    number = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    if not number:
+                        return connecting
+                    connecting.close()
+                    failure = OSError(number, os.strerror(number))
+        finally:
+            for key in selector.get_map().values():
+                key.data.close()
+    raise failure
+
+
+def _in_turns(addresses: Sequence[_Address]) -> list[_Address]:
+    """Let IPv6 and IPv4 take turns (RFC 8305, 4), the system's favourite first."""
+    families = [address[0] for address in addresses]
+    turns = [families[:place].count(family) for place, family in enumerate(families)]
+    return [address for _, address in sorted(zip(turns, addresses, strict=True), key=itemgetter(0))]
+
+
+def _start_connecting(address: _Address, options: Iterable[_Option]) -> socket.socket:
+    family, kind, protocol, _, where = address
+    with ExitStack() as closing:
+        sock = closing.enter_context(socket.socket(family, kind, protocol))
+        for option in options:
+            sock.setsockopt(*option)
+        sock.setblocking(False)
+        with suppress(BlockingIOError):
+            sock.connect(where)
+        closing.pop_all()
+        return sock

@@ -6,8 +6,7 @@ import ssl
 from http.client import HTTPMessage, HTTPResponse, IncompleteRead, RemoteDisconnected
 from time import monotonic
 
-from firecrawl_interact.core.transport import ConnectFailedError
-
+from ..http.failures import refused_tunnel
 from ..http.framing import ParsedResponse, ResponseParser
 
 _RECEIVED_AT_ONCE = 16 * 1024
@@ -55,10 +54,7 @@ class StrictResponse(HTTPResponse):
         """
         response = self._reader.read_response(ResponseParser("CONNECT"))
         if not 200 <= response.status < 300:
-            raise ConnectFailedError(
-                f"the proxy refused the tunnel: {response.status} {response.reason[:80]!a}",
-                transient=response.status >= 500 or response.status in (408, 429),
-            )
+            raise refused_tunnel(response.status)
         self.fp = io.BytesIO(b"\r\n")  # type: ignore[assignment]  # the end of the head, which http.client still reads
         self._reader.give_time_left()
         return "HTTP/1.1", 200, response.reason

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+import sys
 from http.client import HTTPException
 from typing import Self, TypeAlias
 
@@ -18,6 +19,7 @@ from firecrawl_interact.core.transport import (
     TransportError,
 )
 
+from ..http.failures import without_frames
 from ..http.settings import default_user_agent
 from ..http.transport import HttpTransport, Settings
 from ..system_time import SystemTime
@@ -44,6 +46,9 @@ class Urllib3Transport(HttpTransport, SystemTime):
     Safe to share among threads, to pickle and to use after a fork. Copies that arrive in a
     process by pickle share their connections there, and closing one leaves them to the others.
 
+    A `timeout` does not cut short the look-up of the service's name. What bounds that is the
+    system's resolver, usually after 5 to 10 seconds (resolv.conf(5)).
+
     Where urllib3-future stands in urllib3's place, a `RuntimeWarning` says which promises fall.
     """
 
@@ -62,6 +67,7 @@ class Urllib3Transport(HttpTransport, SystemTime):
         clock = _OneClock(connect=settings.connect_timeout, total=min(timeout, _LONGEST_TIMEOUT))
         pool = self._pool()
         REQUEST_TARGET.set(target)
+        handled = sys.exception()
         try:
             response = pool.urlopen(
                 request.method,
@@ -79,10 +85,12 @@ class Urllib3Transport(HttpTransport, SystemTime):
             )
             headers = {name.lower(): value for name, value in response.headers.itermerged()}
             return Response(response.status, headers, response.data)
-        except TransportError:
-            raise
+        except TransportError as error:
+            raise without_frames(error, handled) from error.__cause__
         except Exception as error:
-            raise _failure(error) from error
+            raise _failure(error) from without_frames(error, handled)
+        except BaseException as error:  # Ctrl-C
+            raise without_frames(error, handled) from error.__cause__
 
     def close(self) -> None:
         """Close the kept connections. What is under way ends first; `send` refuses from now on."""

@@ -13,7 +13,6 @@ from firecrawl_interact.adapters.http.framing import (
     ParsedResponse,
     ResponseParser,
     body_length,
-    is_plain_response,
     merge_fields,
 )
 from firecrawl_interact.core.transport import MAX_BODY_BYTES, BadResponseError
@@ -336,37 +335,3 @@ def test_the_verdict_is_the_same_however_the_bytes_are_cut(
         data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)
     ]
     assert verdict(*filter(None, pieces)) == verdict(data)
-
-
-@given(STREAMS)
-@example(HELLO)
-@example(HELLO + b"x")
-@example(OK + b"Connection: close\r\nContent-Length: 2\r\n\r\nok")
-def test_a_plain_response_is_what_the_parser_makes_of_it(data: bytes) -> None:
-    if is_plain_response(data):
-        response = parse_whole(data)
-        assert not response.ends_connection
-        assert data.endswith(b"\r\n\r\n" + response.body)
-        assert response.headers["content-length"] == str(len(response.body))
-
-
-@pytest.mark.parametrize("field", ["", "X: y\r\n", "x-content-length: 9\r\n"])
-def test_what_most_services_send_is_plain(field: str) -> None:
-    assert is_plain_response(f"HTTP/1.1 200 OK\r\n{field}content-length: 2\r\n\r\nok".encode())
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        HELLO[:-1],
-        HELLO + b"x",
-        HELLO.replace(b"200", b"204"),
-        HELLO.replace(b"HTTP/1.1", b"HTTP/1.0"),
-        HELLO.replace(b"\r\n\r\n", b"\r\nCONTENT-LENGTH: 5\r\n\r\n"),
-        HELLO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
-        HELLO.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n"),
-        HELLO.replace(b"\r\n\r\n", b"\r\nTransfer-encoding: chunked\r\n\r\n"),
-    ],
-)
-def test_what_needs_a_closer_look_is_not_plain(data: bytes) -> None:
-    assert not is_plain_response(data)

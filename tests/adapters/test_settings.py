@@ -29,6 +29,11 @@ SERVICE = ApiUrl("https", "service.example", 443, "")
         ("https://service:", ApiUrl("https", "service", 443, "")),
         ("https://a_b.c-d./x", ApiUrl("https", "a_b.c-d.", 443, "/x")),
         ("https://service/prefix/%7Efire/", ApiUrl("https", "service", 443, "/prefix/%7Efire")),
+        ("https://service/v2", ApiUrl("https", "service", 443, "")),
+        ("https://service/v2/", ApiUrl("https", "service", 443, "")),
+        ("https://service/prefix/v2", ApiUrl("https", "service", 443, "/prefix")),
+        ("https://service/v2/prefix", ApiUrl("https", "service", 443, "/v2/prefix")),
+        ("https://service/xv2", ApiUrl("https", "service", 443, "/xv2")),
         ("https://[2001:DB8::0:1]:8443", ApiUrl("https", "[2001:db8::1]", 8443, "")),
         ("http://localhost:3002", ApiUrl("http", "localhost", 3002, "")),
         ("http://127.8.9.10", ApiUrl("http", "127.8.9.10", 80, "")),
@@ -210,13 +215,47 @@ def test_the_environment_names_the_proxy_for_https_alone(monkeypatch: pytest.Mon
     assert environment_proxy(parse_api_url("http://localhost")) is None
 
 
-@pytest.mark.parametrize("no_proxy", ["*", "service.example", "a,.example", "service.example:443"])
-def test_no_proxy_makes_exceptions(monkeypatch: pytest.MonkeyPatch, no_proxy: str) -> None:
+@pytest.mark.parametrize(
+    ("no_proxy", "host"),
+    [
+        ("*", "service.example"),
+        ("service.example", "service.example"),
+        ("Service.Example", "service.example"),
+        ("example", "service.example"),
+        ("other, .example", "service.example"),
+        ("service.example:443", "service.example"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("[::1]", "[::1]"),
+    ],
+)
+def test_no_proxy_makes_exceptions(
+    monkeypatch: pytest.MonkeyPatch, no_proxy: str, host: str
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
     monkeypatch.setenv("NO_PROXY", no_proxy)
-    assert environment_proxy(SERVICE) is None
+    assert environment_proxy(ApiUrl("https", host, 443, "")) is None
     elsewhere = environment_proxy(ApiUrl("https", "service.test", 443, ""))
     assert (elsewhere is None) is (no_proxy == "*")
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "host"),
+    [
+        ("10.0.0.0/8", "10.0.0.1"),
+        ("10.*", "10.0.0.1"),
+        ("*.example", "service.example"),
+        ("other service.example", "service.example"),
+        ("::1", "[::1]"),
+        ("ervice.example", "service.example"),
+        ("service.example:444", "service.example"),
+    ],
+)
+def test_some_forms_of_no_proxy_make_none(
+    monkeypatch: pytest.MonkeyPatch, no_proxy: str, host: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert environment_proxy(ApiUrl("https", host, 443, "")) is not None
 
 
 def test_a_proxy_of_the_environment_that_cannot_be_used_is_refused(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 import vcr  # type: ignore[import-untyped]  # it has no types
 
@@ -34,6 +35,7 @@ from firecrawl_interact.core import (
     ConnectionLostError,
     Request,
     Response,
+    TimedOutError,
     TransportError,
 )
 
@@ -52,9 +54,9 @@ async def send(transport: AiohttpTransport) -> Response:
     return response
 
 
-async def failure(transport: AiohttpTransport) -> TransportError:
+async def failure(transport: AiohttpTransport, timeout: float = 10) -> TransportError:
     with pytest.raises(TransportError) as caught:
-        await transport.send(REQUEST, 10)
+        await transport.send(REQUEST, timeout)
     return caught.value
 
 
@@ -108,6 +110,49 @@ async def test_a_recording_of_vcrpy_plays_back(tmp_path: Path) -> None:
                 async with AiohttpTransport(server.api_url) as transport:
                     await send(transport)
         assert len(server.requests) == 1
+
+
+# --- what others wrap around aiohttp -------------------------------------------------------
+
+SEND = aiohttp.ClientSession._request
+
+
+async def sends_and_fails(*args: object, **kwargs: object) -> None:
+    await SEND(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
+    raise RuntimeError("the recorder's disk is full")
+
+
+async def fails(*args: object, **kwargs: object) -> None:
+    raise RuntimeError("the recorder has no such response")
+
+
+async def loses_a_connection_of_its_own(*args: object, **kwargs: object) -> None:
+    raise aiohttp.ServerDisconnectedError
+
+
+async def waits_for_ever(*args: object, **kwargs: object) -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "kind"),
+    [
+        (sends_and_fails, BadResponseError),
+        (fails, BadResponseError),
+        (loses_a_connection_of_its_own, ConnectionLostError),
+        (waits_for_ever, TimedOutError),
+    ],
+)
+@pytest.mark.asyncio
+async def test_what_fails_around_aiohttp_may_have_reached_the_service(
+    monkeypatch: pytest.MonkeyPatch,
+    wrapped: Callable[..., object],
+    kind: type[TransportError],
+) -> None:
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", wrapped)
+    with FaultServer() as server:
+        async with AiohttpTransport(server.api_url) as transport:
+            assert type(await failure(transport, timeout=0.3)) is kind
 
 
 @pytest.mark.parametrize(
@@ -185,13 +230,13 @@ async def test_closing_ends_what_is_under_way_and_refuses_what_comes_after() -> 
         under_way = asyncio.create_task(failure(transport))
         while not server.requests:
             await asyncio.sleep(0)
-        await transport.close()
+        await transport.aclose()
         assert type(await under_way) is ConnectionLostError
         error = await failure(transport)
         assert type(error) is ConnectFailedError
         assert not error.transient
         assert "closed" in str(error)
-        await transport.close()
+        await transport.aclose()
         assert len(server.requests) == 1
 
 
@@ -240,6 +285,12 @@ def test_a_transport_that_is_forgotten_closes_its_connections() -> None:
         assert asyncio.run(forget()) == 0
 
 
+def test_another_event_loop_than_asyncios_is_refused_in_a_sentence() -> None:
+    call = AiohttpTransport().send(REQUEST, 10)
+    with pytest.raises(RuntimeError, match=r"needs asyncio's event loop\. Under another one"):
+        call.send(None)
+
+
 FORK = """
 import asyncio, os, sys
 from firecrawl_interact.adapters import AiohttpTransport
@@ -255,7 +306,7 @@ loop.run_until_complete(send())
 child = os.fork()
 if child == 0:
     asyncio.run(send())
-    asyncio.run(transport.close())
+    asyncio.run(transport.aclose())
     sys.exit()  # Unlike os._exit, this calls destructors.
 assert os.waitpid(child, 0)[1] == 0
 loop.run_until_complete(send())
