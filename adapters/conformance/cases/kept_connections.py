@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from .. import wire_faults
-from ..case import EVERYWHERE, Case
+from ..case import EVERYWHERE, Case, Severity
 from ..driver import ENOUGH_TIME
 from ..expectations import LOST, STALE, Failure, require
 from ..harness import NOTICE, Harness, requests_for, require_one_request, require_own
@@ -79,31 +79,42 @@ def _is_shared(harness: Harness) -> None:
 
 
 CASES = [
-    Case("calls-in-a-row-use-one-connection", _REUSED, _is_reused),
-    Case("callers-side-by-side-get-their-own-responses", _SHARED, _is_shared, EVERYWHERE),
+    Case("calls-in-a-row-use-one-connection", _REUSED, Severity.STRICTNESS, _is_reused),
+    Case(
+        "callers-side-by-side-get-their-own-responses",
+        _SHARED,
+        Severity.MAY_LOSE_SESSIONS,
+        _is_shared,
+        EVERYWHERE,
+    ),
     Case(
         "a-connection-closed-while-idle-is-replaced",
         "a kept connection that was closed while idle is replaced without a word",
+        Severity.STRICTNESS,
         _is_replaced_when_idle,
     ),
     Case(
         "an-announced-close-is-believed",
         "a connection whose end was announced is not used again",
+        Severity.STRICTNESS,
         gets_response(wire_faults.announces_a_close, keeps_connection=False),
     ),
     Case(
         "a-kept-connection-closed-as-we-write-is-stale",
         _STALE,
+        Severity.STRICTNESS,
         _ends_under_the_second_call(wire_faults.responds_then_closes_on_a_request, STALE),
     ),
     Case(
         "a-kept-connection-reset-as-we-write-is-stale",
         _STALE,
+        Severity.STRICTNESS,
         _ends_under_the_second_call(wire_faults.responds_then_resets_on_a_request, STALE),
     ),
     Case(
         "a-kept-connection-lost-within-a-response-is-not-stale",
         _NOT_STALE,
+        Severity.STRICTNESS,
         _ends_under_the_second_call(wire_faults.responds_then_cuts_a_response, LOST),
     ),
 ]
