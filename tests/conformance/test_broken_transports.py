@@ -171,7 +171,7 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
     ),
     (
         broken.ConnectsEachTime,
-        "callers-side-by-side-get-their-own-responses",
+        "callers-side-by-side-share-connections",
         r"\d+ connections for 8 callers",
     ),
     (
