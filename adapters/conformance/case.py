@@ -26,8 +26,8 @@ class Severity(Enum):
     """What is reported in the end is true. But the other side says when that is, or how much
     it costs."""
     STRICTNESS = "what is reported is true, but the port asks for more"
-    """Another error that says as much of the session, a response more or less, a connection
-    more: either is no reason not to use the transport."""
+    """Another kind of error that means the same for the session is no danger, nor is a response
+    refused that could be taken, or a connection too many."""
 
 
 class KnownToBeBrokenError(SkipTest):
@@ -42,7 +42,7 @@ class Case(msgspec.Struct, frozen=True):
     promise: str
     """What every transport promises, in one line."""
     severity: Severity
-    """What is at stake when the promise is broken."""
+    """What it can cost when the promise is broken."""
     scenario: Scenario
     over: frozenset[Channel] = SOCKETS
     """The ways to a service over which the case has a meaning."""

@@ -249,7 +249,7 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
     ),
     (
         broken.CallsTheUnknownUnsent,
-        "an-unknown-failure-after-the-request-is-not-unsent",
+        "an-unknown-failure-after-the-request-counts-as-sent",
         "instead of an error that says sent=True: ConnectFailedError",
     ),
     (

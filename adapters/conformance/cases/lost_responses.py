@@ -126,7 +126,7 @@ CASES = [
         RESET,
     ),
     Case(
-        "an-unknown-failure-after-the-request-is-not-unsent",
+        "an-unknown-failure-after-the-request-counts-as-sent",
         "whatever fails once the request went out, no error says sent=False",
         Severity.MAY_LOSE_SESSIONS,
         _fails_in_an_unknown_way,
