@@ -10,28 +10,50 @@ and in pytest:
 
     @pytest.mark.parametrize("case", CASES, ids=str)
     def test_my_transport(case):
-        case.run(MyTransport)
+        case.run(MyTransport, known={"calls-in-a-row-use-one-connection"})
+
+`known` names the cases that the transport does not keep, and that is accepted. They are still
+played: if one is kept after all, that is a failure, so that the list stays true.
 """
 
-from .case import Case, Report, check_cases
+from collections.abc import Collection
+
+from .case import Case, KnownToBeBrokenError, Report, Severity, check_cases
 from .cases import CASES
 from .harness import Channel, MakeTransport
 
 
-def check(make_transport: MakeTransport, *, over: Channel = "http") -> Report:
+def check(
+    make_transport: MakeTransport, *, over: Channel = "http", known: Collection[str] = ()
+) -> Report:
     """Play all cases that have a meaning over one way to the service.
 
     Args:
         make_transport: makes the transport under test, as `Case.run` says.
         over: `http`, `https` or `memory`.
+        known: the names of the cases that this transport is known not to keep.
 
     Returns:
-        Which promises are kept, and which cases could not be played here, and why.
+        Which promises are kept, which are known to be broken, and which cases could not be
+        played here, and why.
 
     Raises:
-        AssertionError: promises are broken. It names each, and says what was seen.
+        AssertionError: promises are broken, or kept although `known` names them. The message
+            names each, the most severe first, and says what was seen.
+        ValueError: `known` names what is no case.
     """
-    return check_cases(CASES, make_transport, over=over)
+    if unknown := set(known) - {case.name for case in CASES}:
+        raise ValueError(f"known names what is no case: {', '.join(sorted(unknown))}")
+    return check_cases(CASES, make_transport, over=over, known=known)
 
 
-__all__ = ["CASES", "Case", "Channel", "MakeTransport", "Report", "check"]
+__all__ = [
+    "CASES",
+    "Case",
+    "Channel",
+    "KnownToBeBrokenError",
+    "MakeTransport",
+    "Report",
+    "Severity",
+    "check",
+]

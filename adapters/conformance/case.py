@@ -1,6 +1,7 @@
-"""What a case is, and how many of them are run at once."""
+"""What a case is, and what a report says when many of them were played."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from enum import Enum
 from typing import TypeAlias
 from unittest import SkipTest
 
@@ -15,6 +16,24 @@ SOCKETS: frozenset[Channel] = frozenset({"http", "https"})
 EVERYWHERE: frozenset[Channel] = frozenset({"http", "https", "memory"})
 
 
+class Severity(Enum):
+    """What a broken promise can cost, the worst first."""
+
+    MAY_LOSE_SESSIONS = "a session may be lost or billed, or the key may leak"
+    """What is reported may be wrong: a response that is another call's or half of one, "nothing
+    was sent" about a request that was, a second request that nobody asked for."""
+    MAY_HANG = "a call may hang, or take memory or connections without end"
+    """What is reported in the end is true. But the other side says when that is, or how much
+    it costs."""
+    STRICTNESS = "what is reported is true, but the port asks for more"
+    """Another kind of error that means the same for the session is no danger, nor is a response
+    refused that could be taken, or a connection too many."""
+
+
+class KnownToBeBrokenError(SkipTest):
+    """The transport breaks this promise, and `known` says so. pytest takes it as a skip."""
+
+
 class Case(msgspec.Struct, frozen=True):
     """One promise of the port, and a scenario in which a transport keeps or breaks it."""
 
@@ -22,13 +41,21 @@ class Case(msgspec.Struct, frozen=True):
     """What happens, in words that a test id can carry."""
     promise: str
     """What every transport promises, in one line."""
+    severity: Severity
+    """What it can cost when the promise is broken."""
     scenario: Scenario
     over: frozenset[Channel] = SOCKETS
     """The ways to a service over which the case has a meaning."""
     kinds: frozenset[Kind] = KINDS
     """The kinds of transport that the case is about: `blocking`, `async`."""
 
-    def run(self, make_transport: MakeTransport, *, over: Channel = "http") -> None:
+    def run(
+        self,
+        make_transport: MakeTransport,
+        *,
+        over: Channel = "http",
+        known: Collection[str] = (),
+    ) -> None:
         """Play the case with a new transport, and close it.
 
         Args:
@@ -36,10 +63,13 @@ class Case(msgspec.Struct, frozen=True):
                 `api_url`; over https with `ssl_context=` besides, which verifies; over memory
                 with a `FakeService`.
             over: the way to the service: `http`, `https` (needs trustme) or `memory`.
+            known: the names of the cases that this transport is known not to keep.
 
         Raises:
-            AssertionError: the promise is broken. It says what was promised and what was seen.
-            unittest.SkipTest: the case has no meaning here. pytest knows it as a skip.
+            AssertionError: the promise is broken, and the message says what was promised and
+                what was seen; or it is kept, although `known` names it.
+            unittest.SkipTest: the case has no meaning here, or `known` names it and the promise
+                is broken. pytest knows both as a skip.
         """
         if over not in self.over:
             raise SkipTest(f"this case has a meaning over {' and '.join(sorted(self.over))} only")
@@ -47,43 +77,71 @@ class Case(msgspec.Struct, frozen=True):
             with Harness(make_transport, over, self.kinds) as harness:
                 self.scenario(harness)
         except AssertionError as broken:
-            raise AssertionError(f"Promised: {self.promise}. Seen: {broken}.") from broken
+            seen = f"Promised: {self.promise}. Seen: {broken}."
+            if self.name in known:
+                raise KnownToBeBrokenError(seen) from broken
+            raise AssertionError(seen) from broken
+        if self.name in known:
+            raise AssertionError(
+                f"This promise is kept now: {self.promise}. Take {self.name!r} out of known."
+            )
 
     def __str__(self) -> str:
         return self.name
+
+    def __repr__(self) -> str:
+        return f"Case({self.name!r})"
 
 
 class Report(msgspec.Struct, frozen=True):
     """What became of the cases that have a meaning over one way to the service."""
 
     passed: list[Case]
-    skipped: dict[str, str]
-    """Why a case, by its name, could not be played here."""
-    failed: dict[str, AssertionError]
-    """What was seen of a broken promise, by the name of the case."""
+    failed: dict[Case, AssertionError]
+    """What was seen of a broken promise, or that it is kept although it is known to be broken."""
+    known: dict[Case, str]
+    """What was seen of a promise that is known to be broken."""
+    skipped: dict[Case, str]
+    """Why a case could not be played here."""
 
     def __str__(self) -> str:
         lines = [
             f"{len(self.passed)} promises kept, {len(self.failed)} broken,"
-            f" {len(self.skipped)} cases not played"
+            f" {len(self.known)} known to be broken, {len(self.skipped)} cases not played"
         ]
-        lines += [f"BROKEN {name}: {broken}" for name, broken in self.failed.items()]
-        lines += [f"not played {name}: {reason}" for name, reason in self.skipped.items()]
+        for severity in Severity:
+            broken = [
+                f"  {case}: {seen}"
+                for case, seen in self.failed.items()
+                if case.severity is severity
+            ]
+            if broken:
+                lines += [f"{len(broken)} broken, and {severity.value}:", *broken]
+        lines += [f"known to be broken: {case}: {seen}" for case, seen in self.known.items()]
+        lines += [f"not played: {case}: {reason}" for case, reason in self.skipped.items()]
         return "\n".join(lines)
 
 
-def check_cases(cases: Iterable[Case], make_transport: MakeTransport, *, over: Channel) -> Report:
+def check_cases(
+    cases: Iterable[Case],
+    make_transport: MakeTransport,
+    *,
+    over: Channel,
+    known: Collection[str] = (),
+) -> Report:
     """Play cases one after the other. All of them are played, whatever becomes of the first."""
-    report = Report([], {}, {})
+    report = Report([], {}, {}, {})
     for case in cases:
         if over not in case.over:
             continue
         try:
-            case.run(make_transport, over=over)
+            case.run(make_transport, over=over, known=known)
+        except KnownToBeBrokenError as broken:
+            report.known[case] = str(broken)
         except SkipTest as skip:
-            report.skipped[case.name] = str(skip)
+            report.skipped[case] = str(skip)
         except AssertionError as broken:
-            report.failed[case.name] = broken
+            report.failed[case] = broken
         else:
             report.passed.append(case)
     if report.failed:

@@ -24,6 +24,7 @@ def fails(
     in_memory: MemoryFault | None = None,
     in_handshake: bool = False,
     timeout: float = _NEVER_NEEDED,
+    names: str = "",
 ) -> Scenario:
     """Return the scenario of a call that fails, after which the next call is healthy.
 
@@ -33,6 +34,7 @@ def fails(
         in_memory: the same fault for a `FakeService`.
         in_handshake: whether the fault comes instead of the TLS handshake.
         timeout: seconds for the call.
+        names: what the message of the error must name.
     """
 
     def scenario(harness: Harness) -> None:
@@ -41,6 +43,7 @@ def fails(
         path = harness.path()
         outcome = driver.send(path, timeout)
         harness.require_failure(outcome, *expected)
+        require(names in str(outcome), f"an error that does not name {names}: {describe(outcome)}")
         requests = requests_for(service, path)
         most = int(expected[0].kind.sent)
         require(len(requests) <= most, f"{len(requests)} requests reached the service")
@@ -98,6 +101,8 @@ def require_reply(driver: Driver, service: Service, path: str, reply: Reply) -> 
     )
     if isinstance(outcome, Response):
         require(outcome.body == reply.body, f"another body: {outcome.body[:200]!r}")
+        names = [name for name in outcome.headers if name != name.lower()]
+        require(not names, f"header names that are not in lower case: {names}")
         for name, value in reply.headers.items():
             seen = outcome.headers.get(name.lower())
             require(seen == value, f"the header {name.lower()}: {seen!r} instead of {value!r}")

@@ -159,11 +159,6 @@ def responds_in_slow_pieces(connection: Connection) -> None:
         connection.send(response[start : start + 16])
 
 
-def responds_with_the_largest_body(connection: Connection) -> None:
-    """Respond with as many bytes as the port takes."""
-    connection.send(good_response(connection.read_request(), size=MAX_BODY_BYTES))
-
-
 def responds_with_the_largest_chunked_body(connection: Connection) -> None:
     """Respond with as many bytes as the port takes, in chunks, with an extension and a trailer."""
     _, _, body = good_response(connection.read_request(), size=MAX_BODY_BYTES).partition(

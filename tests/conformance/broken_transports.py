@@ -1,7 +1,6 @@
-"""Transports that break one promise each."""
+"""Transports that break one promise each about requests, connections, time and errors."""
 
 import asyncio
-import gzip
 import netrc
 import os
 import socket
@@ -9,12 +8,10 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from urllib.parse import quote, unquote, urlsplit
 
 from firecrawl_interact.adapters import AsyncSystemTime
 from firecrawl_interact.core.transport import (
-    MAX_BODY_BYTES,
     BadResponseError,
     ConnectFailedError,
     ConnectionLostError,
@@ -97,14 +94,6 @@ class QuotesTheKey(RightTransport):
             raise
 
 
-class QuotesAllThatCame(RightTransport):
-    def status(self, wire: Wire) -> int:
-        line = wire.line()
-        if not line.startswith("HTTP/1.1 200 "):
-            raise BadResponseError(f"no HTTP/1: {line}")
-        return 200
-
-
 class CallsAllTransient(RightTransport):
     def send(self, request: Request, timeout: float) -> Response:
         try:
@@ -147,13 +136,6 @@ class SharesConnectionsAfterFork(RightTransport):
         def is_usable(self) -> bool:
             self.process = os.getpid()
             return super().is_usable()
-
-
-class DecodesBodies(RightTransport):
-    def body(self, wire: Wire, status: int, headers: Mapping[str, str]) -> bytes:
-        plain = {name: value for name, value in headers.items() if name != "content-encoding"}
-        body = super().body(wire, status, plain)
-        return gzip.decompress(body) if plain != headers else body
 
 
 class KeepsCookies(RightTransport):
@@ -287,55 +269,25 @@ class TrustsAnyone(RightTransport):
         return super().connect(timeout)
 
 
-class AcceptsCutHeads(RightTransport):
-    def headers(self, wire: Wire) -> dict[str, str]:
-        try:
-            return super().headers(wire)
-        except ConnectionLostError:
-            return {"content-length": "0"}
+class KeepsConnectionsAfterTimeouts(RightTransport):
+    def end(self, wire: Wire) -> None:
+        if isinstance(sys.exception(), TimedOutError):
+            self.idle.append(wire)
+        else:
+            super().end(wire)
 
 
-class AcceptsCutBodies(RightTransport):
-    def body(self, wire: Wire, status: int, headers: Mapping[str, str]) -> bytes:
-        try:
-            return super().body(wire, status, headers)
-        except ConnectionLostError:
-            return wire.buffer
+class CallsTheUnknownUnsent(RightTransport):
+    def unknown(self, error: Exception) -> TransportError:
+        return ConnectFailedError(str(error))
 
 
-class HoldsLargeBodies(RightTransport):
-    def check_size(self, size: int) -> None:
-        pass
-
-
-class RefusesTheLargestBody(RightTransport):
-    def check_size(self, size: int) -> None:
-        super().check_size(size + 1)
-
-
-class RefusesLargeBodiesLate(RightTransport):
-    def body(self, wire: Wire, status: int, headers: Mapping[str, str]) -> bytes:
-        left = int(headers.get("content-length", 0))
-        while left > MAX_BODY_BYTES:
-            wire.receive()
-            left -= len(wire.buffer)
-            wire.buffer = b""
-        return super().body(wire, status, headers)
-
-
-class TakesHintsForResponses(RightTransport):
-    def read(self, wire: Wire) -> Response:
-        status = self.status(wire)
-        headers = self.headers(wire)
-        body = self.body(wire, status, headers) if status >= 200 else b""
-        return Response(status, headers, body)
-
-
-class GuessesLengths(RightTransport):
-    def body(self, wire: Wire, status: int, headers: Mapping[str, str]) -> bytes:
-        if "transfer-encoding" in headers:
-            headers = {"transfer-encoding": headers["transfer-encoding"]}
-        return super().body(wire, status, headers)
+class RefusesSurplus(RightTransport):
+    def may_keep(self, wire: Wire, response: Response) -> bool:
+        if wire.buffer:
+            self.end(wire)
+            raise BadResponseError("more came than was asked for")
+        return super().may_keep(wire, response)
 
 
 class RaisesForStatus(RightTransport):
@@ -344,13 +296,6 @@ class RaisesForStatus(RightTransport):
         if response.status >= 400:
             raise BadResponseError(f"status {response.status}")
         return response
-
-
-class KeepsNamesAsTheyCame(RightTransport):
-    def read(self, wire: Wire) -> Response:
-        response = super().read(wire)
-        headers = {name.title(): value for name, value in response.headers.items()}
-        return Response(response.status, headers, response.body)
 
 
 class IsImpatient(RightTransport):

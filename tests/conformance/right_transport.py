@@ -17,6 +17,7 @@ from firecrawl_interact.core.transport import (
     Request,
     Response,
     TimedOutError,
+    TransportError,
 )
 
 
@@ -63,13 +64,18 @@ class Wire:
         self.buffer += data
 
     def line(self) -> str:
-        while b"\r\n" not in self.buffer and len(self.buffer) <= 65536:
+        while b"\n" not in self.buffer and len(self.buffer) <= 65536:
             self.receive()
-        line, _, self.buffer = self.buffer.partition(b"\r\n")
+        line, _, self.buffer = self.buffer.partition(b"\n")
         self.line_bytes += len(line)
         if len(line) > 65536 or self.line_bytes > 100_000:
             raise BadResponseError("too much before the body", transient=False)
-        return line.decode("latin-1")
+        return self.without_end(line).decode("latin-1")
+
+    def without_end(self, line: bytes) -> bytes:
+        if not line.endswith(b"\r"):
+            raise BadResponseError("a line that ends with a bare LF")
+        return line[:-1]
 
     def exactly(self, size: int) -> bytes:
         while len(self.buffer) < size:
@@ -98,6 +104,7 @@ class RightTransport(SystemTime):
     """A small transport that keeps every promise. The broken ones change a method or two."""
 
     wire_class = Wire
+    most_interim_responses = 8
 
     def __init__(self, api_url: str, *, ssl_context: ssl.SSLContext | None = None) -> None:
         self.url = urlsplit(api_url)
@@ -113,15 +120,21 @@ class RightTransport(SystemTime):
         try:
             wire.send(self.head(request))
             response = self.read(wire)
-        except BaseException:
+        except (TransportError, KeyboardInterrupt):
             self.end(wire)
             raise
+        except Exception as error:
+            self.end(wire)
+            raise self.unknown(error) from error
         if self.may_keep(wire, response):
             wire.is_kept = True
             self.idle.append(wire)
         else:
             self.end(wire)
         return response
+
+    def unknown(self, error: Exception) -> TransportError:
+        return ConnectionLostError(f"the call broke: {error}")
 
     def may_keep(self, wire: Wire, response: Response) -> bool:
         says_close = "close" in response.headers.get("connection", "")
@@ -154,7 +167,8 @@ class RightTransport(SystemTime):
             with sock:  # On success there is nothing left in it to close.
                 return self.ssl_context.wrap_socket(sock, server_hostname=host)
         except OSError as error:
-            is_transient = not isinstance(error, ssl.SSLCertVerificationError)
+            is_trusted = not isinstance(error, ssl.SSLCertVerificationError)
+            is_transient = is_trusted and "WRONG_VERSION_NUMBER" not in str(error)
             raise ConnectFailedError(f"no connection: {error}", transient=is_transient) from error
 
     def end(self, wire: Wire) -> None:
@@ -167,7 +181,7 @@ class RightTransport(SystemTime):
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def read(self, wire: Wire) -> Response:
-        for _ in range(9):
+        for _ in range(self.most_interim_responses + 1):
             status = self.status(wire)
             headers = self.headers(wire)
             if status >= 200:
@@ -211,7 +225,7 @@ class RightTransport(SystemTime):
         if headers.get("transfer-encoding") == "chunked" and length is None and not wire.is_old:
             return b"".join(self.chunks(wire))
         if length is None or not re.fullmatch("[0-9]+", length) or "transfer-encoding" in headers:
-            raise BadResponseError("no clear length")
+            raise BadResponseError(f"no clear length under status {status}")
         self.check_size(int(length[:18]))
         return wire.exactly(int(length))
 

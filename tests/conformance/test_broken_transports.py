@@ -7,6 +7,7 @@ import pytest
 
 from firecrawl_interact.adapters.conformance import CASES, Channel, MakeTransport, check
 
+from . import broken_readers as readers
 from . import broken_transports as broken
 from .right_transport import RightTransport
 
@@ -58,7 +59,7 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
     ),
     (broken.QuotesTheKey, "a-cut-body-is-no-response", "the API key in the text of an error"),
     (
-        broken.QuotesAllThatCame,
+        readers.QuotesAllThatCame,
         "a-long-line-of-another-protocol-is-hardly-quoted",
         r"a message of 600\d\d characters",
     ),
@@ -103,7 +104,7 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
         "(the next call|a call in the child)",
     ),
     (
-        broken.DecodesBodies,
+        readers.DecodesBodies,
         "a-response-coded-as-gzip-is-refused",
         "instead of BadResponseError, not transient: a response with status 200 and 17 bytes",
     ),
@@ -170,7 +171,7 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
     ),
     (
         broken.ConnectsEachTime,
-        "callers-side-by-side-get-their-own-responses",
+        "callers-side-by-side-share-connections",
         r"\d+ connections for 8 callers",
     ),
     (
@@ -195,43 +196,43 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
         "instead of a KeyboardInterrupt: TimedOutError",
     ),
     (
-        broken.AcceptsCutHeads,
+        readers.AcceptsCutHeads,
         "a-head-without-its-end-is-no-response",
         "instead of ConnectionLostError, .* a response with status 200 and 0 bytes",
     ),
     (
-        broken.AcceptsCutBodies,
+        readers.AcceptsCutBodies,
         "a-cut-body-is-no-response",
         "instead of ConnectionLostError, transient: a response with status 200 and 16 bytes",
     ),
     (
-        broken.HoldsLargeBodies,
+        readers.HoldsLargeBodies,
         "a-body-above-1-mib-is-refused",
         "instead of BadResponseError, not transient: a response with status 200 and 1048577 bytes",
     ),
     (
-        broken.RefusesTheLargestBody,
+        readers.RefusesTheLargestBody,
         "chunks-of-1-mib-are-taken",
         "the call ended in BadResponseError",
     ),
     (
-        broken.RefusesLargeBodiesLate,
+        readers.RefusesLargeBodiesLate,
         "a-body-of-50-mb-is-not-held",
         r"\d+ MB were taken before the call failed",
     ),
     (
-        broken.TakesHintsForResponses,
+        readers.TakesHintsForResponses,
         "a-103-early-hints-is-skipped",
         "the call got a response that is not its own",
     ),
     (
-        broken.GuessesLengths,
+        readers.GuessesLengths,
         "a-length-with-chunks-is-refused",
         "instead of BadResponseError, transient: a response with status 200",
     ),
     (broken.RaisesForStatus, "a-404-is-a-response", "instead of a response with status 404: "),
     (
-        broken.KeepsNamesAsTheyCame,
+        readers.KeepsNamesAsTheyCame,
         "header-names-are-in-lower-case",
         "the headers {'X-Two': ",
     ),
@@ -240,6 +241,65 @@ BLOCKING: list[tuple[MakeTransport, str, str]] = [
         broken.NeverSleeps,
         "time-passes-while-it-sleeps",
         r"0\.000 s on its clock for a sleep of 0\.05 s",
+    ),
+    (
+        broken.KeepsConnectionsAfterTimeouts,
+        "a-response-after-the-timeout-is-never-used",
+        "the next call",
+    ),
+    (
+        broken.CallsTheUnknownUnsent,
+        "an-unknown-failure-after-the-request-counts-as-sent",
+        "instead of an error that says sent=True: ConnectFailedError",
+    ),
+    (
+        readers.ForgetsTheStatus,
+        "a-response-that-ends-with-the-connection-names-its-status",
+        "an error that does not name 503: BadResponseError",
+    ),
+    *(
+        (readers.TakesBareLfs, f"{name}-is-refused", "a response with status 200")
+        for name in ("a-head-with-bare-lfs", "a-header-that-ends-with-a-bare-lf")
+    ),
+    *(
+        (readers.TakesAnyStatusLine, f"{name}-is-refused", "a response with status 200")
+        for name in ("another-minor-version", "an-empty-line-before-the-status-line")
+    ),
+    *(
+        (readers.TakesAnyHeader, f"{name}-is-refused", "a response with status 200")
+        for name in (
+            "a-space-before-the-first-header",
+            "a-space-before-the-colon",
+            "a-nul-in-a-header",
+            "a-cr-in-a-header",
+            "a-trailer-without-colon",
+        )
+    ),
+    *(
+        (readers.TakesOddLengthsForNone, f"{name}-is-refused", "with status 200 and 0 bytes")
+        for name in ("a-length-in-other-digits", "an-empty-length")
+    ),
+    (readers.TakesChunksInOldHttp, "chunks-in-http-1-0-are-refused", "a response with status 200"),
+    (
+        readers.SkipsManyInterimResponses,
+        "more-than-8-interim-responses-are-refused",
+        "a response with status 200",
+    ),
+    *(
+        (make_transport, name, "BadResponseError")
+        for make_transport, name in (
+            (readers.SkipsFewInterimResponses, "8-interim-responses-are-skipped"),
+            (broken.RefusesSurplus, "surplus-bytes-leave-the-response-as-it-is"),
+            (broken.RefusesSurplus, "a-body-behind-a-204-leaves-it-as-it-is"),
+            (readers.IsTooStrict, "a-status-line-without-reason-is-taken"),
+            (readers.IsTooStrict, "a-header-without-space-is-taken"),
+            (readers.IsTooStrict, "a-folded-header-is-taken"),
+            (readers.IsTooStrict, "100-headers-are-taken"),
+            (readers.IsTooStrict, "a-header-line-of-64-kib-is-taken"),
+            (readers.IsTooStrict, "a-body-coded-as-identity-is-taken"),
+            (readers.IsTooStrict, "an-http-1-0-response-is-taken"),
+            (readers.IsTooStrict, "chunks-of-one-byte-and-a-trailer-are-taken"),
+        )
     ),
 ]
 
@@ -282,9 +342,13 @@ def test_one_that_trusts_anyone_is_found(name: str) -> None:
         BY_NAME[name].run(broken.TrustsAnyone, over="https")
 
 
-def test_one_that_calls_a_bad_certificate_transient_is_found() -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["an-expired-certificate-is-refused", "plain-http-instead-of-tls-is-not-transient"],
+)
+def test_one_that_calls_each_failed_handshake_transient_is_found(name: str) -> None:
     with pytest.raises(AssertionError, match=r"not transient: ConnectFailedError.*, transient"):
-        BY_NAME["an-expired-certificate-is-refused"].run(broken.CallsAllTransient, over="https")
+        BY_NAME[name].run(broken.CallsAllTransient, over="https")
 
 
 def test_one_that_says_a_failed_handshake_was_sent_is_found() -> None:

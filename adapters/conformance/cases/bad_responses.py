@@ -6,7 +6,7 @@ import zlib
 from firecrawl_interact.core.transport import MAX_BODY_BYTES
 
 from ...fake_service.faults import Reply
-from ..case import EVERYWHERE, Case
+from ..case import EVERYWHERE, Case, Severity
 from ..expectations import BAD, BAD_OR_UNWANTED, LOST, TIMED_OUT, UNWANTED, Failure
 from ..scenarios import SHORT, fails, reply_bytes
 from ..server import FaultFunction
@@ -18,6 +18,19 @@ _TOO_LARGE = "a body above 1 MiB is a BadResponseError that is not transient, an
 _ENDLESS = "a response without an end is given up, when the timeout is over at the latest"
 _CODED = "a coded body is a BadResponseError that is not transient, and is never decoded"
 
+_QUOTES_LITTLE = "the message of an error quotes little of what came"
+_BOUNDED = "too many bytes of headers are a BadResponseError that is not transient"
+
+_SEVERITIES = {
+    _NO_HTTP: Severity.STRICTNESS,
+    _FRAMING: Severity.MAY_LOSE_SESSIONS,
+    _TOO_LARGE: Severity.MAY_HANG,
+    _ENDLESS: Severity.MAY_HANG,
+    _CODED: Severity.MAY_HANG,
+    _QUOTES_LITTLE: Severity.STRICTNESS,
+    _BOUNDED: Severity.MAY_HANG,
+}
+
 _OK = b"HTTP/1.1 200 OK\r\n"
 _BODY = b'{"success": true}'
 _LENGTH = b"Content-Length: 17\r\n"
@@ -28,13 +41,14 @@ _TOO_MUCH = Reply(200, b"x" * (MAX_BODY_BYTES + 1))
 
 def _case(name: str, promise: str, fault: FaultFunction, *expected: Failure) -> Case:
     timeout = SHORT if TIMED_OUT in expected else 1.5
-    return Case(name, promise, fails(fault, *expected, timeout=timeout))
+    return Case(name, promise, _SEVERITIES[promise], fails(fault, *expected, timeout=timeout))
 
 
 def _coded(coding: str, body: bytes) -> Case:
     reply = Reply(200, body, {"Content-Encoding": coding})
     scenario = fails(sends(reply_bytes(reply)), UNWANTED, in_memory=reply)
-    return Case(f"a-response-coded-as-{coding}-is-refused", _CODED, scenario, EVERYWHERE)
+    name = f"a-response-coded-as-{coding}-is-refused"
+    return Case(name, _CODED, _SEVERITIES[_CODED], scenario, EVERYWHERE)
 
 
 _STATUS_LINES = {
@@ -54,9 +68,11 @@ _STATUS_LINES = {
 
 _HEADERS = {
     "a-header-without-colon": b"X-Odd",
+    "a-space-before-the-first-header": b" X-Odd: fine",
     "a-space-before-the-colon": b"X-Odd : fine",
     "a-nul-in-a-header": b"X-Odd: \0",
     "a-cr-in-a-header": b"X-Odd: a\rb",
+    "a-header-that-ends-with-a-bare-lf": b"X-Odd: a\nX-Odder: b",
 }
 
 _FRAMINGS = {
@@ -131,7 +147,7 @@ CASES = [
     ),
     _case(
         "a-long-line-of-another-protocol-is-hardly-quoted",
-        "the message of an error quotes little of what came",
+        _QUOTES_LITTLE,
         sends_and_closes(b"ICY " + b"A" * 60_000 + b"\r\n"),
         BAD_OR_UNWANTED,
     ),
@@ -155,9 +171,21 @@ CASES = [
     ),
     _case(
         "6-mb-of-headers-are-refused",
-        "headers are bounded: too many bytes of them are a BadResponseError that is not transient",
+        _BOUNDED,
         sends_and_floods(_OK, b"X-Long: " + b"x" * 65_000 + b"\r\n", size=6_400_000),
         UNWANTED,
+    ),
+    _case(
+        "a-head-with-bare-lfs-is-refused",
+        _NO_HTTP,
+        sends((_OK + _LENGTH + b"\r\n").replace(b"\r\n", b"\n") + _BODY),
+        BAD,
+    ),
+    _case(
+        "more-than-8-interim-responses-are-refused",
+        _NO_HTTP,
+        sends(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 9 + _OK + _WHOLE),
+        BAD_OR_UNWANTED,
     ),
     *(
         _case(f"{name}-is-refused", _FRAMING, sends(_OK + header + b"\r\n" + body), BAD)
@@ -174,6 +202,12 @@ CASES = [
         _FRAMING,
         sends_and_closes(_OK + b"\r\n" + _BODY[:-1]),
         BAD,
+    ),
+    Case(
+        "a-response-that-ends-with-the-connection-names-its-status",
+        "a response that is refused for its body is named by its status",
+        Severity.STRICTNESS,
+        fails(sends_and_closes(b"HTTP/1.1 503 Busy\r\n\r\nbusy"), BAD, names="503"),
     ),
     *(
         _case(f"{name}-is-refused", _FRAMING, sends(CHUNKED + chunks), BAD, LOST)
@@ -197,6 +231,7 @@ CASES = [
     Case(
         "a-body-above-1-mib-is-refused",
         _TOO_LARGE,
+        _SEVERITIES[_TOO_LARGE],
         fails(sends(reply_bytes(_TOO_MUCH)), UNWANTED, in_memory=_TOO_MUCH),
         EVERYWHERE,
     ),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...fake_service.faults import NoConnection
-from ..case import EVERYWHERE, Case
+from ..case import EVERYWHERE, Case, Severity
 from ..expectations import NOT_SENT, require
 from ..harness import Harness
 from ..scenarios import SHORT
@@ -103,22 +103,25 @@ def _several_addresses(*ports: int) -> Iterator[None]:
 
 
 CASES = [
-    Case("a-refused-connection-was-not-sent", _NOT_SENT, _refused, EVERYWHERE),
-    Case("a-hanging-connect-was-not-sent", _NOT_SENT, _hangs),
+    Case("a-refused-connection-was-not-sent", _NOT_SENT, Severity.STRICTNESS, _refused, EVERYWHERE),
+    Case("a-hanging-connect-was-not-sent", _NOT_SENT, Severity.STRICTNESS, _hangs),
     Case(
         "a-name-without-address-was-not-sent",
         _NOT_SENT,
+        Severity.STRICTNESS,
         _name_without_address,
         frozenset({"https"}),
     ),
     Case(
         "every-address-of-a-name-is-tried",
         "a host whose first address is dead is reached at its next one",
+        Severity.STRICTNESS,
         _first_address_is_dead,
     ),
     Case(
         "all-addresses-of-a-name-share-one-timeout",
         "a host with several addresses gets no more time than one with a single address",
+        Severity.MAY_HANG,
         _all_addresses_hang,
     ),
 ]

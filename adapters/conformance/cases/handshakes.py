@@ -3,7 +3,7 @@
 from firecrawl_interact.core.transport import ConnectFailedError
 
 from .. import certificates
-from ..case import Case
+from ..case import Case, Severity
 from ..expectations import NOT_SENT, NOT_TRUSTED, Failure
 from ..scenarios import SHORT, fails
 from ..server import Connection, FaultFunction
@@ -62,7 +62,9 @@ def _case(
     name: str, promise: str, fault: FaultFunction, expected: Failure, *, timeout: float = 1.5
 ) -> Case:
     scenario = fails(fault, expected, in_handshake=True, timeout=timeout)
-    return Case(name, promise, scenario, frozenset({"https"}))
+    is_about_trust = promise is _NOT_TRUSTED
+    severity = Severity.MAY_LOSE_SESSIONS if is_about_trust else Severity.STRICTNESS
+    return Case(name, promise, severity, scenario, frozenset({"https"}))
 
 
 CASES = [
@@ -86,7 +88,10 @@ CASES = [
     ),
     _case("a-dripped-handshake-was-not-sent", _NOT_SENT, _drips_a_record, NOT_SENT, timeout=SHORT),
     _case(
-        "plain-http-instead-of-tls-was-not-sent", _NOT_SENT, _speaks_plain_http, _NOT_SENT_EITHER
+        "plain-http-instead-of-tls-is-not-transient",
+        "a service that speaks plain http instead of TLS is a ConnectFailedError, not transient",
+        _speaks_plain_http,
+        NOT_TRUSTED,
     ),
     _case("an-untrusted-certificate-is-refused", _NOT_TRUSTED, _untrusted, NOT_TRUSTED),
     _case("an-expired-certificate-is-refused", _NOT_TRUSTED, _expired, NOT_TRUSTED),

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 from .. import wire_faults
-from ..case import EVERYWHERE, Case
+from ..case import EVERYWHERE, Case, Severity
 from ..driver import ENOUGH_TIME, Driver
 from ..expectations import CLOSED, require
 from ..harness import NOTICE, Harness, Service, requests_for, require_one_request, require_own
@@ -163,27 +163,42 @@ CASES = [
     Case(
         "time-passes-while-it-sleeps",
         "its clock never goes back, and passes while it sleeps",
+        Severity.MAY_HANG,
         _keeps_time,
         EVERYWHERE,
     ),
-    Case("an-interrupt-passes-through", _INTERRUPTED, _passes_interrupts_on),
+    Case(
+        "an-interrupt-passes-through",
+        _INTERRUPTED,
+        Severity.MAY_LOSE_SESSIONS,
+        _passes_interrupts_on,
+    ),
     Case(
         "a-pickled-transport-sends-too",
         "a transport survives a pickle, and both go on sending",
+        Severity.STRICTNESS,
         _survives_a_pickle,
         frozenset({"http"}),  # An ssl_context cannot be pickled, nor can a service in memory.
     ),
     Case(
         "a-fork-shares-no-connection",
         "after a fork, parent and child both send, over connections of their own",
+        Severity.MAY_LOSE_SESSIONS,
         _survives_a_fork,
         kinds=frozenset({"blocking"}),
     ),
-    Case("a-closed-transport-sends-nothing", _CLOSED, _refuses_use_after_close, EVERYWHERE),
+    Case(
+        "a-closed-transport-sends-nothing",
+        _CLOSED,
+        Severity.STRICTNESS,
+        _refuses_use_after_close,
+        EVERYWHERE,
+    ),
     Case(
         "closing-ends-kept-connections",
         "closing a transport ends the connections that it kept",
+        Severity.MAY_HANG,
         _ends_its_connections,
     ),
-    Case("nothing-is-left-behind", _NOTHING_LEFT, _leaves_nothing),
+    Case("nothing-is-left-behind", _NOTHING_LEFT, Severity.MAY_HANG, _leaves_nothing),
 ]

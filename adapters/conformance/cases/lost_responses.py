@@ -1,12 +1,24 @@
 """Cases in which no response comes, or half of one, or one that takes too long."""
 
+import logging
+import socket
+import unittest
+import unittest.mock
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from firecrawl_interact.core.transport import TransportError
+
 from ...fake_service.faults import DrippedResponse, LostResponse, NoResponse
 from ...fake_service.faults import Fault as MemoryFault
 from .. import wire_faults
-from ..case import EVERYWHERE, SOCKETS, Case
-from ..expectations import BAD, LOST, RESET, TIMED_OUT, Failure
+from ..case import EVERYWHERE, SOCKETS, Case, Severity
+from ..driver import ENOUGH_TIME
+from ..expectations import BAD, LOST, RESET, TIMED_OUT, Failure, describe, require
+from ..harness import Harness, require_one_request
 from ..scenarios import SHORT, fails
-from ..server import FaultFunction
+from ..server import FaultFunction, FaultServer
 from ..wire_faults import (
     CHUNKED,
     sends_and_closes,
@@ -21,20 +33,65 @@ _LOST = (
 )
 _TIMED_OUT = "a call ends in a TimedOutError when its timeout is over, whatever bytes still come"
 
+_T = TypeVar("_T")
+
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
 _BODY = b'{"success": true}'
+
+
+def _fails_in_an_unknown_way(harness: Harness) -> None:
+    server = harness.server(wire_faults.responds_and_closes)
+    driver = harness.transport(server)
+    path = harness.path()
+    with _failing_reads(server) as failures:
+        outcome = driver.send(path)
+        server.fault_is_over.wait(ENOUGH_TIME)
+    if not failures:
+        raise unittest.SkipTest("this transport reads in a way that the kit cannot break")
+    require(
+        isinstance(outcome, TransportError) and outcome.sent,
+        f"instead of an error that says sent=True: {describe(outcome)}",
+    )
+    used = require_one_request(server, path).connection
+    harness.require_healthy(driver, server, avoiding=frozenset({used}))
+
+
+@contextmanager
+def _failing_reads(server: FaultServer) -> Iterator[list[Exception]]:
+    """Let whoever reads from the server fail as no socket does, and return the failures."""
+    failures: list[Exception] = []
+
+    def failing(read: Callable[..., _T]) -> Callable[..., _T]:
+        def read_or_fail(sock: socket.socket, *arguments: object) -> _T:
+            if sock.family == socket.AF_INET and sock.getpeername()[1] == server.port:
+                failures.append(RuntimeError("something wrapped around the library failed"))
+                raise failures[-1]
+            return read(sock, *arguments)
+
+        return read_or_fail
+
+    patch = unittest.mock.patch.object
+    recv, recv_into = failing(socket.socket.recv), failing(socket.socket.recv_into)
+    with (
+        patch(socket.socket, "recv", recv, create=True),
+        patch(socket.socket, "recv_into", recv_into, create=True),
+        patch(logging.getLogger("asyncio"), "disabled", new=True),  # It would print the failure.
+    ):
+        yield failures
 
 
 def _lost(
     name: str, fault: FaultFunction, *expected: Failure, in_memory: MemoryFault | None = None
 ) -> Case:
     scenario = fails(fault, *expected, in_memory=in_memory)
-    return Case(name, _LOST, scenario, EVERYWHERE if in_memory else SOCKETS)
+    over = EVERYWHERE if in_memory else SOCKETS
+    return Case(name, _LOST, Severity.MAY_LOSE_SESSIONS, scenario, over)
 
 
 def _timed_out(name: str, fault: FaultFunction, in_memory: MemoryFault | None = None) -> Case:
     scenario = fails(fault, TIMED_OUT, in_memory=in_memory, timeout=SHORT)
-    return Case(name, _TIMED_OUT, scenario, EVERYWHERE if in_memory else SOCKETS)
+    over = EVERYWHERE if in_memory else SOCKETS
+    return Case(name, _TIMED_OUT, Severity.MAY_HANG, scenario, over)
 
 
 CASES = [
@@ -68,6 +125,13 @@ CASES = [
         sends_and_resets(CHUNKED + b"11\r\n" + _BODY + b"\r\n"),
         RESET,
     ),
+    Case(
+        "an-unknown-failure-after-the-request-counts-as-sent",
+        "whatever fails once the request went out, no error says sent=False",
+        Severity.MAY_LOSE_SESSIONS,
+        _fails_in_an_unknown_way,
+        frozenset({"http"}),  # TLS reads by other ways.
+    ),
     _timed_out("a-silent-server-ends-in-a-timeout", wire_faults.stays_silent, NoResponse()),
     _timed_out(
         "a-dripped-head-ends-in-a-timeout", sends_and_drips(b"", _HEAD + _BODY), DrippedResponse()
@@ -84,5 +148,10 @@ CASES = [
     _timed_out("a-head-that-stalls-ends-in-a-timeout", sends_and_stalls(_HEAD[:30])),
     _timed_out("a-body-that-stalls-ends-in-a-timeout", sends_and_stalls(_HEAD + b"{")),
     _timed_out("chunks-that-stall-end-in-a-timeout", sends_and_stalls(CHUNKED + b"1\r\n{\r\n")),
-    _timed_out("a-response-after-the-timeout-is-never-used", wire_faults.responds_too_late),
+    Case(
+        "a-response-after-the-timeout-is-never-used",
+        "a response that comes after the timeout never reaches the next call",
+        Severity.MAY_LOSE_SESSIONS,
+        fails(wire_faults.responds_too_late, TIMED_OUT, timeout=SHORT),
+    ),
 ]

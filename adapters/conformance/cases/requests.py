@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from .. import wire_faults
-from ..case import EVERYWHERE, Case
+from ..case import EVERYWHERE, Case, Severity
 from ..driver import HEADERS
 from ..expectations import require
 from ..harness import Harness, environment, require_one_request, require_own
@@ -99,28 +99,38 @@ CASES = [
     Case(
         "escapes-in-a-path-stay-as-they-are",
         "a path is percent-encoded already and goes out as it is",
+        Severity.MAY_LOSE_SESSIONS,
         _sends_paths_as_they_are,
         EVERYWHERE,
     ),
     Case(
         "the-prefix-of-the-service-is-kept",
         "paths go below the prefix of api_url, whether or not that ends with a slash",
+        Severity.MAY_LOSE_SESSIONS,
         _keeps_the_prefix,
     ),
     Case(
         "headers-go-out-as-they-are",
         "the request goes out with its headers as they are, and without a body",
+        Severity.STRICTNESS,
         _sends_headers_as_they_are,
     ),
     Case(
         "no-credential-is-made-up",
         "a request without Authorization goes out without it",
+        Severity.MAY_LOSE_SESSIONS,
         _sends_no_credential_of_its_own,
     ),
-    Case("cookies-are-not-kept", "no cookie is kept for the next request", _forgets_cookies),
+    Case(
+        "cookies-are-not-kept",
+        "no cookie is kept for the next request",
+        Severity.STRICTNESS,
+        _forgets_cookies,
+    ),
     Case(
         "netrc-and-proxies-of-the-environment-stay-out",
         "netrc touches no request, and plain http to this machine goes through no proxy",
+        Severity.MAY_LOSE_SESSIONS,
         _ignores_netrc_and_proxies,
     ),
 ]

@@ -3,11 +3,11 @@
 import random
 import time
 
-from firecrawl_interact.core.transport import ConnectionLostError, Response
+from firecrawl_interact.core.transport import MAX_BODY_BYTES, ConnectionLostError, Response
 
 from ...fake_service.faults import DrippedResponse, Reply
 from .. import wire_faults
-from ..case import EVERYWHERE, Case
+from ..case import EVERYWHERE, Case, Scenario, Severity
 from ..driver import ENOUGH_TIME
 from ..expectations import describe, require, require_response
 from ..harness import NOTICE, Harness, require_own
@@ -29,6 +29,7 @@ _SLOW = "a response is waited for until the timeout is over"
 _INTERIM = "interim responses are skipped, and the final response behind them is handed over"
 _LARGEST = "a body of 1 MiB is taken whole"
 _ALLOWED = "a response that RFC 9112 allows is taken, whatever its form"
+_STANDS = "a response stands, whatever bytes come right behind it"
 _SURPLUS = "bytes after a response never reach the next call: their connection is not used again"
 
 _BODY = b'{"success": true}'
@@ -50,7 +51,13 @@ def _redirects(status: int) -> Case:
             harness.require_healthy(driver, service)
         require(not elsewhere.requests, "a request at the target of the redirect")
 
-    return Case(f"a-redirect-{status}-is-not-followed", _REDIRECT, scenario, EVERYWHERE)
+    return Case(
+        f"a-redirect-{status}-is-not-followed",
+        _REDIRECT,
+        Severity.MAY_LOSE_SESSIONS,
+        scenario,
+        EVERYWHERE,
+    )
 
 
 def _waits(harness: Harness) -> None:
@@ -61,10 +68,11 @@ def _waits(harness: Harness) -> None:
     harness.require_healthy(driver, service)
 
 
-def _keeps_surplus_apart(status: int) -> Case:
+def _has_no_body(status: int, headers: str, surplus: bytes) -> Scenario:
     def scenario(harness: Harness) -> None:
-        head = f"HTTP/1.1 {status} As Planned\r\nContent-Length: {len(_NEIGHBOUR)}\r\n\r\n"
-        server = harness.server(sends(head.encode() + _NEIGHBOUR))
+        server = harness.server(
+            sends(f"HTTP/1.1 {status} As Planned\r\n{headers}\r\n".encode() + surplus)
+        )
         driver = harness.transport(server)
         outcome = driver.send(harness.path())
         require(
@@ -73,7 +81,7 @@ def _keeps_surplus_apart(status: int) -> Case:
         )
         harness.require_healthy(driver, server, avoiding=frozenset({1}))
 
-    return Case(f"a-{status}-has-no-body", _SURPLUS, scenario)
+    return scenario
 
 
 def _ignores_what_comes_later(name: str, fault: FaultFunction) -> Case:
@@ -86,7 +94,7 @@ def _ignores_what_comes_later(name: str, fault: FaultFunction) -> Case:
         time.sleep(NOTICE)
         harness.require_healthy(driver, server, avoiding=frozenset({1}))
 
-    return Case(name, _SURPLUS, scenario)
+    return Case(name, _SURPLUS, Severity.MAY_LOSE_SESSIONS, scenario)
 
 
 def _names_headers_in_lower_case(harness: Harness) -> None:
@@ -110,7 +118,7 @@ def _takes(name: str, data: bytes, *, keeps_connection: bool = True) -> Case:
             driver, server, avoiding=frozenset() if keeps_connection else frozenset({1})
         )
 
-    return Case(name, _ALLOWED, scenario)
+    return Case(name, _ALLOWED, Severity.STRICTNESS, scenario)
 
 
 def _survives_garbled_responses(harness: Harness) -> None:
@@ -136,35 +144,52 @@ CASES = [
         Case(
             f"a-{status}-is-a-response",
             _STATUS,
+            Severity.MAY_LOSE_SESSIONS,
             gets_reply(Reply(status, b'{"success": false}', {"Retry-After": "1", "X-More": "a b"})),
             EVERYWHERE,
         )
         for status in (200, 400, 401, 403, 404, 408, 409, 429, 500, 502, 503, 520)
     ),
-    Case("a-204-is-a-response", _STATUS, gets_reply(Reply(204)), EVERYWHERE),
-    Case("an-empty-body-is-a-response", _STATUS, gets_reply(Reply(200)), EVERYWHERE),
+    Case(
+        "a-204-is-a-response",
+        _STATUS,
+        Severity.MAY_LOSE_SESSIONS,
+        gets_reply(Reply(204)),
+        EVERYWHERE,
+    ),
+    Case(
+        "an-empty-body-is-a-response",
+        _STATUS,
+        Severity.MAY_LOSE_SESSIONS,
+        gets_reply(Reply(200)),
+        EVERYWHERE,
+    ),
     Case(
         "any-byte-of-a-body-is-handed-over",
         "the body is handed over as it came, byte by byte",
+        Severity.MAY_LOSE_SESSIONS,
         gets_reply(Reply(200, bytes(range(256)) * 3)),
         EVERYWHERE,
     ),
     Case(
         "header-names-are-in-lower-case",
         "header names are in lower case, and lines of one name are joined by commas",
+        Severity.STRICTNESS,
         _names_headers_in_lower_case,
     ),
     *(_redirects(status) for status in (301, 302, 303, 307, 308)),
-    Case("a-slow-response-is-waited-for", _SLOW, _waits, EVERYWHERE),
+    Case("a-slow-response-is-waited-for", _SLOW, Severity.STRICTNESS, _waits, EVERYWHERE),
     Case(
         "a-response-in-slow-pieces-is-waited-for",
         _SLOW,
+        Severity.STRICTNESS,
         gets_response(wire_faults.responds_in_slow_pieces),
     ),
     *(
         Case(
             f"{name}-is-skipped",
             _INTERIM,
+            Severity.MAY_LOSE_SESSIONS,
             gets_response(sends_before_response(f"HTTP/1.1 {line}\r\n\r\n".encode())),
         )
         for name, line in {
@@ -174,24 +199,31 @@ CASES = [
         }.items()
     ),
     Case(
-        "several-interim-responses-are-skipped",
+        "8-interim-responses-are-skipped",
         _INTERIM,
-        gets_response(sends_before_response(b"HTTP/1.1 102 Processing\r\n\r\n" * 5)),
+        Severity.MAY_LOSE_SESSIONS,
+        gets_response(sends_before_response(b"HTTP/1.1 102 Processing\r\n\r\n" * 8)),
     ),
     Case(
         "a-body-of-1-mib-is-taken",
         _LARGEST,
-        gets_response(wire_faults.responds_with_the_largest_body),
+        Severity.STRICTNESS,
+        gets_reply(Reply(200, b"x" * MAX_BODY_BYTES)),
+        EVERYWHERE,
     ),
     Case(
         "chunks-of-1-mib-are-taken",
         _LARGEST,
+        Severity.STRICTNESS,
         gets_response(wire_faults.responds_with_the_largest_chunked_body),
     ),
     _takes("a-status-line-without-reason-is-taken", b"HTTP/1.1 200\r\n" + _REST),
     _takes("a-header-without-space-is-taken", _OK + b"content-length:17\r\n\r\n" + _BODY),
     _takes("a-folded-header-is-taken", _OK + b"X-Folded: a\r\n b\r\n" + _REST),
     _takes("100-headers-are-taken", _OK + b"X-Many: 1\r\n" * 99 + _REST),
+    _takes(
+        "a-header-line-of-64-kib-is-taken", _OK + b"X-Long: ".ljust(65_534, b"x") + b"\r\n" + _REST
+    ),
     _takes("a-body-coded-as-identity-is-taken", _OK + b"Content-Encoding: identity\r\n" + _REST),
     _takes("an-http-1-0-response-is-taken", b"HTTP/1.0 200 OK\r\n" + _REST, keeps_connection=False),
     _takes(
@@ -201,10 +233,30 @@ CASES = [
     Case(
         "a-second-response-is-never-used",
         _SURPLUS,
+        Severity.MAY_LOSE_SESSIONS,
         gets_response(sends_with_response(_NEIGHBOUR), keeps_connection=False),
     ),
-    _keeps_surplus_apart(204),
-    _keeps_surplus_apart(304),
+    *(
+        Case(
+            f"a-{status}-has-no-body",
+            _SURPLUS,
+            Severity.MAY_LOSE_SESSIONS,
+            _has_no_body(status, f"Content-Length: {len(_NEIGHBOUR)}\r\n", _NEIGHBOUR),
+        )
+        for status in (204, 304)
+    ),
+    Case(
+        "surplus-bytes-leave-the-response-as-it-is",
+        _STANDS,
+        Severity.STRICTNESS,
+        gets_response(sends_with_response(b"surplus"), keeps_connection=False),
+    ),
+    Case(
+        "a-body-behind-a-204-leaves-it-as-it-is",
+        _STANDS,
+        Severity.STRICTNESS,
+        _has_no_body(204, "", b"body"),
+    ),
     _ignores_what_comes_later(
         "an-unasked-response-is-never-used", sends_after_response(_NEIGHBOUR)
     ),
@@ -218,6 +270,7 @@ CASES = [
     Case(
         "garbled-responses-end-as-the-port-says",
         "whatever bytes come, the result is a response or a TransportError",
+        Severity.MAY_LOSE_SESSIONS,
         _survives_garbled_responses,
     ),
 ]
