@@ -69,14 +69,15 @@ class FileJournal:
         self._directory = Path(directory).absolute()
         self._service = service
         self._closed = False
-        self._start()
         try:
             make_directory(self._directory)
         except OSError as error:
             raise JournalError(f"{self._directory} cannot be created: {error}") from error
+        self._start()
 
     def _start(self) -> None:
         self._own = OwnFile(self._directory, self._service)
+        _own_files.add(self._own)
         self._adopted: dict[str, AdoptedFile] = {}  # the file that holds each adopted id
         self._not_yielded: OrderedDict[str, None] = OrderedDict()
 
@@ -97,8 +98,9 @@ class FileJournal:
         with _lock:
             self._closed = True
             self._own.close()
+            self._adopted.clear()
+            self._not_yielded.clear()
             _own_files.discard(self._own)
-            self._start()
 
     def opened(self, session_id: str | uuid.UUID, /) -> None:
         """Record that a session is open. Once this returns, the id survives process and machine.
@@ -247,7 +249,6 @@ class FileJournal:
                 raise failure("it is closed")
             if self._own.is_abandoned:
                 self._start()
-            _own_files.add(self._own)
             try:
                 yield
             except OSError as error:
@@ -255,7 +256,7 @@ class FileJournal:
 
 
 _own_files: set[OwnFile] = set()
-"""Those that this process may have locked, so that a forked child can close its copies."""
+"""Those of the journals that are not closed, so that a forked child can close its copies."""
 
 _lock = threading.RLock()
 """One for all journals. A fork waits for it, so that the child finds no work half done."""
