@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from .lines import Label, Record, encode
@@ -115,14 +114,14 @@ class OwnFile:
 class AdoptedFile:
     """A dead owner's file under its new owner's name. It goes with its last open session."""
 
-    def __init__(self, path: Path, ids: Iterable[str]) -> None:
+    def __init__(self, path: Path, number_open: int) -> None:
         self._path = path
-        self._ids = set(ids)
+        self._number_open = number_open
 
     def remove(self, session_id: str) -> None:
-        """Record that an id is gone, and remove the file if it was the last one."""
-        self._ids.discard(session_id)
-        if not self._ids:
+        """Record that one of its ids is gone, and remove the file if it was the last one."""
+        self._number_open -= 1
+        if not self._number_open:
             self._path.unlink(missing_ok=True)
             return
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)

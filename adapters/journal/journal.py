@@ -98,7 +98,6 @@ class FileJournal:
         with _lock:
             self._closed = True
             self._own.close()
-            self._adopted.clear()
             self._not_yielded.clear()
             _own_files.discard(self._own)
 
@@ -166,13 +165,14 @@ class FileJournal:
             with self._in_use(*words):
                 self._adopt(path, ids)
         with self._in_use(*words):
-            for session_id in self._ids_of_the_living().intersection(self._not_yielded):
-                del self._not_yielded[session_id], self._adopted[session_id]
-        while True:
-            with _lock:
-                if self._own.is_abandoned or not self._not_yielded:
-                    return
+            for session_id in self._ids_of_the_living():
+                if session_id in self._not_yielded:
+                    del self._not_yielded[session_id], self._adopted[session_id]
+        while not self._own.is_abandoned:
+            try:
                 session_id, _ = self._not_yielded.popitem(last=False)
+            except KeyError:
+                return
             yield session_id
 
     def _adopt(self, path: Path, ids: list[str]) -> None:
@@ -186,7 +186,7 @@ class FileJournal:
         except FileNotFoundError:
             return  # Another sweeper was faster.
         sync(path)
-        file = AdoptedFile(path, ids)
+        file = AdoptedFile(path, len(ids))
         for session_id in ids:
             if session_id in self._own.ids or session_id in self._adopted:
                 file.remove(session_id)  # Another file of this journal says that it is open.

@@ -1,12 +1,12 @@
 """What a journal's file says: JSON lines, first a `Label`, then `Record`s."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from firecrawl_interact.core.errors import InvalidSessionIdError
-from firecrawl_interact.core.wire import checked_session_id
+_SENDABLE = re.compile(r"[A-Za-z0-9._~-]{1,256}")
 
 
 class Label(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,7 +33,7 @@ class Content(NamedTuple):
 
 _decode_label = msgspec.json.Decoder(Label).decode
 _decode_record = msgspec.json.Decoder(Record).decode
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidSessionIdError)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def encode(line: Label | Record) -> bytes:
@@ -49,23 +49,34 @@ def read(path: Path) -> Content:
     """
     label = None
     ids: dict[str, None] = {}
-    unreadable = 0
-    first_unreadable = b""
+    unreadable, first_unreadable = 0, b""
+
+    def skip(line: bytes) -> None:
+        nonlocal unreadable, first_unreadable
+        unreadable += 1
+        first_unreadable = first_unreadable or line
+
     with path.open("rb") as file:
-        line = file.readline()
+        first = file.readline()
         try:
-            label = _decode_label(line)
+            label = _decode_label(first)
         except _UNREADABLE:
-            unreadable, first_unreadable = len(line[:1]), line
+            if first:
+                skip(first)
         for line in file:
             try:
                 record = _decode_record(line)
-                if record.gone is not None:
-                    ids.pop(record.gone, None)
-                else:
-                    ids[checked_session_id(record.opened)] = None
             except _UNREADABLE:
                 if line != b"\n":
-                    unreadable += 1
-                    first_unreadable = first_unreadable or line
-    return Content(label, list(ids), unreadable, first_unreadable)
+                    skip(line)
+                continue
+            if record.gone is not None:
+                ids.pop(record.gone, None)
+            else:
+                ids[record.opened or ""] = None
+    # All at once, since there can be many, and hardly ever one that is not.
+    sendable = list(filter(_SENDABLE.fullmatch, ids))
+    if len(sendable) < len(ids):
+        for session_id in ids.keys() - sendable:
+            skip(encode(Record(opened=session_id)))
+    return Content(label, sendable, unreadable, first_unreadable)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import pickle
 import resource
 import stat
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -272,7 +273,10 @@ def test_other_files_in_the_directory_are_not_touched(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"notes.new", "notes.jsonl", "notes"}
 
 
-def test_a_file_does_not_grow_with_what_is_long_gone(tmp_path: Path) -> None:
+def test_a_file_does_not_grow_with_what_is_long_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # Thousands of them take a while.
     with FileJournal(tmp_path) as journal:
         journal.opened("for-a-long-time")
         (path,) = tmp_path.iterdir()
@@ -354,7 +358,7 @@ def test_foreign_lines_are_skipped_with_one_warning_that_names_the_file(
         file.write(line + b"\n" + line + b'\n{"opened":"three"}\n')
     assert adopted(tmp_path) == ["one", "three"]
     (record,) = caplog.records
-    assert f"{path}: skipped 2 lines" in record.getMessage()
+    assert f"The journal's file {path}: skipped " in record.getMessage()
 
 
 def test_a_file_whose_first_line_is_foreign_is_left_alone_with_a_warning(
@@ -438,6 +442,61 @@ def test_a_session_that_could_not_be_forgotten_costs_one_more_delete(tmp_path: P
     assert adopted(tmp_path) == ["one", "two"]
 
 
+@contextmanager
+def ctrl_c_at(call: str) -> Iterator[None]:
+    """Press Ctrl-C when a system call is to be made, and make none."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(os, call, interrupted)
+        yield
+        pytest.fail(f"there was no {call}")
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_a_record_that_was_interrupted_is_made_when_it_is_asked_for_again(
+    tmp_path: Path, call: str
+) -> None:
+    with FileJournal(tmp_path) as journal:
+        journal.opened("one")
+        with ctrl_c_at(call):
+            journal.opened("two")
+        journal.opened("two")
+    assert sorted(adopted(tmp_path)) == ["one", "two"]
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "rename"])
+def test_a_first_record_that_was_interrupted_does_not_keep_the_next_one_waiting(
+    tmp_path: Path, call: str
+) -> None:
+    with FileJournal(tmp_path) as journal:
+        with ctrl_c_at(call):
+            journal.opened("one")
+        journal.opened("two")
+    assert "two" in adopted(tmp_path)
+
+
+def test_a_record_that_was_interrupted_when_written_is_an_orphan(tmp_path: Path) -> None:
+    with FileJournal(tmp_path) as journal:
+        journal.opened("one")
+        journal.gone("one")
+        with ctrl_c_at("fsync"):
+            journal.opened("two")
+    assert adopted(tmp_path) == ["two"]
+
+
+def test_an_orphan_whose_own_record_was_interrupted_is_not_lost(tmp_path: Path) -> None:
+    leave_open(tmp_path, "one", "two")
+    with FileJournal(tmp_path) as journal:
+        journal.opened("three")
+        with ctrl_c_at("write"):
+            journal.opened("one")
+        assert list(journal.adopt_orphans()) == ["two"]
+    assert sorted(adopted(tmp_path)) == ["one", "three", "two"]
+
+
 def test_orphans_that_cannot_be_adopted_are_not_lost(tmp_path: Path) -> None:
     leave_open(tmp_path, "one")
     with (
@@ -475,6 +534,15 @@ def test_a_closed_journal_takes_nothing_more(tmp_path: Path) -> None:
         next(journal.adopt_orphans())
     journal.gone("one")
     assert adopted(tmp_path) == ["one"]
+
+
+def test_a_journal_that_is_closed_yields_no_more_orphans(tmp_path: Path) -> None:
+    leave_open(tmp_path, "one", "two")
+    journal = FileJournal(tmp_path)
+    orphans = journal.adopt_orphans()
+    assert next(orphans) == "one"
+    journal.close()
+    assert list(orphans) == []
 
 
 def test_what_can_be_no_id_is_not_recorded(tmp_path: Path) -> None:

@@ -52,6 +52,15 @@ def a_child_holds_nothing_of_its_parents(directory: Path) -> None:
     print(adopted(directory))
 
 
+def a_child_that_closes_the_journal_leaves_its_parents_file(directory: Path) -> None:
+    journal = FileJournal(directory)
+    journal.opened("one")
+    journal.gone("one")
+    before = os.listdir(directory)
+    wait_for(in_child(journal.close))
+    print(os.listdir(directory) == before)
+
+
 def a_child_starts_a_file_of_its_own(directory: Path) -> None:
     journal = FileJournal(directory)
     journal.opened("parents")
@@ -78,20 +87,23 @@ def a_child_does_not_go_on_with_its_parents_orphans(directory: Path) -> None:
 
 
 def a_child_that_lives_on_keeps_no_lock(directory: Path) -> None:
-    reading, writing = os.pipe()
+    until_the_script_ends, lifeline = os.pipe()
+    until_the_child_runs, running = os.pipe()
 
     def parent() -> None:
         journal = FileJournal(directory)
         journal.opened("parents")
         if not os.fork():
-            os.close(writing)
-            os.read(reading, 1)  # until the script ends
+            os.close(lifeline)
+            os.write(running, b"!")
+            os.read(until_the_script_ends, 1)
             os._exit(0)
+        os.read(until_the_child_runs, 1)
         os.kill(os.getpid(), signal.SIGKILL)
 
     os.waitpid(in_child(parent), 0)
     print(adopted(directory))
-    os.close(writing)
+    os.close(lifeline)
 
 
 def a_fork_in_the_midst_of_records_leaves_both_whole(directory: Path) -> None:
@@ -134,6 +146,11 @@ def shown(scene: Callable[[Path], None], directory: Path) -> list[str]:
 def test_a_child_holds_nothing_of_its_parents(tmp_path: Path) -> None:
     lines = shown(a_child_holds_nothing_of_its_parents, tmp_path)
     assert lines == ["[]", "[]", "['parents']"]
+
+
+def test_a_child_that_closes_the_journal_leaves_its_parents_file(tmp_path: Path) -> None:
+    lines = shown(a_child_that_closes_the_journal_leaves_its_parents_file, tmp_path)
+    assert lines == ["True"]
 
 
 def test_a_child_starts_a_file_of_its_own(tmp_path: Path) -> None:

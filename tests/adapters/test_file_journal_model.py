@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -57,6 +58,8 @@ class Journals(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp())
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(os, "fsync", lambda descriptor: None)  # The machine itself lives on.
         self.living: list[Living] = []
         self.dead: dict[str | None, set[str]] = defaultdict(set)
 
@@ -64,6 +67,7 @@ class Journals(RuleBasedStateMachine):
         for one in self.living:
             one.journal.close()
         shutil.rmtree(self.directory)
+        self.patch.undo()
 
     def remembered(self, service: str | None) -> set[str]:
         """What the disk says is open, whoever lives."""

@@ -14,7 +14,6 @@ import pytest
 
 from firecrawl_interact.adapters import FileJournal
 
-
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it watches Linux's fsync")
 
 
@@ -25,10 +24,8 @@ class Disk:
         self._directory = directory
         self._names: dict[str, int] = {}
         self._contents: dict[int, bytes] = {}
-        self._fsync = os.fsync
 
     def fsync(self, descriptor: int) -> None:
-        self._fsync(descriptor)
         status = os.fstat(descriptor)
         if not stat.S_ISDIR(status.st_mode):
             path = Path(f"/dev/fd/{descriptor}")
