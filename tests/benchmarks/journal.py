@@ -61,7 +61,7 @@ def two_hundred_thousand_sessions() -> list[Figure]:
     with ExitStack() as ending:
         directory = ending.enter_context(tempfile.TemporaryDirectory())
         # What the memory holds does not depend on the disk.
-        fsync, os.fsync = os.fsync, lambda descriptor: None
+        fsync, os.fsync = os.fsync, lambda fd: None
         ending.callback(setattr, os, "fsync", fsync)
         journal = ending.enter_context(FileJournal(directory))
         added, largest = 0, 0

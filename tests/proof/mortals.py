@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from firecrawl_interact.adapters import FileJournal, Urllib3Transport
 from firecrawl_interact.core import DeleteSession
 
-Order = dict[str, Any]  # as JSON has it
+Order = dict[str, Any]  # Any: it comes from JSON
 
 _SYSTEM_CALLS = [
     (os, "open"),
@@ -54,7 +54,7 @@ class Report:
 @contextmanager
 def fast_disk() -> Iterator[None]:
     """Do not wait for the disk: no machine crashes here."""
-    fsync, os.fsync = os.fsync, lambda descriptor: None
+    fsync, os.fsync = os.fsync, lambda fd: None
     yield
     os.fsync = fsync
 
@@ -81,12 +81,14 @@ class Doom:
         for module, name in _SYSTEM_CALLS:
             setattr(module, name, self._counted(getattr(module, name)))
 
-    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any, **named: Any) -> Any:
+    def _counted(self, function: Callable[..., object]) -> Callable[..., object]:
+        def counted(*arguments: object, **named: object) -> object:
             self.calls += 1
             if self.calls == self._call:
                 if self._half_way and function is _write:
                     descriptor, content = arguments
+                    assert isinstance(descriptor, int)
+                    assert isinstance(content, bytes)
                     _write(descriptor, content[: len(content) // 2])
                 os.kill(os.getpid(), signal.SIGKILL)
             return function(*arguments, **named)

@@ -70,7 +70,7 @@ class Town:
             self.gone.update(life.said("gone"))
         return lives
 
-    def _tell(self, order: object) -> Any:
+    def _tell(self, order: object) -> Any:  # Any: it comes from JSON
         assert self.mortals.stdin is not None
         assert self.mortals.stdout is not None
         self.mortals.stdin.write(json.dumps(order) + "\n")
