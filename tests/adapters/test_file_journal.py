@@ -1,5 +1,6 @@
 """What a directory of journals remembers, who gets it, and what damage does to it."""
 
+import fcntl
 import itertools
 import json
 import os
@@ -276,15 +277,87 @@ def test_other_files_in_the_directory_are_not_touched(tmp_path: Path) -> None:
 def test_a_file_does_not_grow_with_what_is_long_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # Thousands of them take a while.
+    monkeypatch.setattr(os, "fsync", lambda fd: None)  # Thousands of them take a while.
     with FileJournal(tmp_path) as journal:
         journal.opened("for-a-long-time")
         (path,) = tmp_path.iterdir()
+        inodes = set()
         for number in range(1_500):
             journal.opened(f"session-{number}")
             journal.gone(f"session-{number}")
+            inodes.add(path.stat().st_ino)
         assert path.read_bytes().count(b"\n") < 1_100
+        assert len(inodes) <= 4  # It is replaced now and then, not each time.
     assert adopted(tmp_path) == ["for-a-long-time"]
+
+
+def test_a_file_that_is_replaced_while_a_sweeper_looks_at_it_is_no_orphan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
+    living, sweeper = FileJournal(tmp_path), FileJournal(tmp_path)
+    living.opened("for-a-long-time")
+    (path,) = tmp_path.iterdir()
+    flock = fcntl.flock
+
+    def replace_the_file_first(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        inode = path.stat().st_ino
+        for number in range(1_000):
+            living.opened(f"session-{number}")
+            living.gone(f"session-{number}")
+            if path.stat().st_ino != inode:
+                break
+        flock(descriptor, operation)  # The sweeper has opened the old file.
+
+    monkeypatch.setattr(fcntl, "flock", replace_the_file_first)
+    assert list(sweeper.adopt_orphans()) == []
+    sweeper.close()
+    living.close()
+
+
+@pytest.mark.parametrize(("module", "call"), [(fcntl, "flock"), (os, "fsync"), (os, "rename")])
+def test_a_sweeper_does_no_harm_to_a_file_that_is_not_finished(
+    tmp_path: Path, module: object, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = getattr(module, call)
+
+    def sweep_first(*arguments: object) -> object:
+        monkeypatch.setattr(module, call, function)
+        assert adopted(tmp_path) == []
+        return function(*arguments)
+
+    monkeypatch.setattr(module, call, sweep_first)
+    with FileJournal(tmp_path) as journal:
+        journal.opened("one")
+        assert [path.suffix for path in tmp_path.iterdir()] == [".jsonl"]
+    assert adopted(tmp_path) == ["one"]
+
+
+def test_to_record_a_session_twice_writes_once(tmp_path: Path) -> None:
+    with FileJournal(tmp_path) as journal:
+        journal.opened("one")
+        (path,) = tmp_path.iterdir()
+        content = path.read_bytes()
+        journal.opened("one")
+        assert path.read_bytes() == content
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
+    leave_open(tmp_path, "one", "two")
+    before = os.listdir("/dev/fd")
+    with FileJournal(tmp_path) as journal:
+        for session_id in journal.adopt_orphans():
+            journal.gone(session_id)
+        for number in range(600):
+            journal.opened(f"session-{number}")
+            journal.gone(f"session-{number}")
+        for _ in range(10):
+            with disk_that_is_full_after(0), pytest.raises(JournalError):
+                journal.opened("three")
+        assert len(os.listdir("/dev/fd")) == len(before) + 1
+    assert os.listdir("/dev/fd") == before
 
 
 def test_a_file_that_somebody_removed_is_written_again(tmp_path: Path) -> None:
