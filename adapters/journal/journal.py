@@ -31,7 +31,7 @@ from typing import Self
 
 from firecrawl_interact.core.journal import JournalError
 from firecrawl_interact.core.logger import logger
-from firecrawl_interact.core.wire import checked_session_id
+from firecrawl_interact.core.session_ids import checked_session_id
 
 from .files import (
     AdoptedFile,

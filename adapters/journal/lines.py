@@ -1,12 +1,11 @@
 """What a journal's file says: JSON lines, first a `Label`, then `Record`s."""
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-_SENDABLE = re.compile(r"[A-Za-z0-9._~-]{1,256}")
+from firecrawl_interact.core.session_ids import SENDABLE
 
 
 class Label(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,7 +74,7 @@ def read(path: Path) -> Content:
             else:
                 ids[record.opened or ""] = None
     # All at once, since there can be many, and hardly ever one that is not.
-    sendable = list(filter(_SENDABLE.fullmatch, ids))
+    sendable = list(filter(SENDABLE.fullmatch, ids))
     if len(sendable) < len(ids):
         for session_id in ids.keys() - sendable:
             skip(encode(Record(opened=session_id)))
