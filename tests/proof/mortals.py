@@ -69,7 +69,7 @@ class Doom:
 
     Args:
         call: the number of the call before which it dies; 0 for none.
-        half_way: it dies after the half of what it was to write.
+        half_way: only writes count, and it dies after half of one.
     """
 
     def __init__(self, call: int, *, half_way: bool) -> None:
@@ -78,14 +78,14 @@ class Doom:
         self._half_way = half_way
 
     def begin(self) -> None:
-        for module, name in _SYSTEM_CALLS:
+        for module, name in [(os, "write")] if self._half_way else _SYSTEM_CALLS:
             setattr(module, name, self._counted(getattr(module, name)))
 
     def _counted(self, function: Callable[..., object]) -> Callable[..., object]:
         def counted(*arguments: object, **named: object) -> object:
             self.calls += 1
             if self.calls == self._call:
-                if self._half_way and function is _write:
+                if self._half_way:
                     descriptor, content = arguments
                     assert isinstance(descriptor, int)
                     assert isinstance(content, bytes)
@@ -155,6 +155,7 @@ def leave(order: Order, report: Report, doom: Doom) -> None:
     with FileJournal(order["directory"], service=order["service"]) as journal, fast_disk():
         for session_id in order["ids"]:
             journal.opened(session_id)
+            report("opened", session_id)
 
 
 def live(order: Order, report: Report, doom: Doom) -> None:
