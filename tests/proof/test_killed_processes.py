@@ -23,7 +23,7 @@ from firecrawl_interact.adapters import FakeService, FileJournal, LoopbackServic
 
 pytestmark = pytest.mark.enable_socket
 
-KILLS = int(os.environ.get("JOURNAL_KILLS", "120"))
+KILLS = int(os.environ.get("JOURNAL_KILLS", "150"))
 ELSEWHERE = "https://elsewhere.example"
 ENOUGH_TO_REPLACE_THE_FILE = 500
 
