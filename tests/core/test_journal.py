@@ -239,8 +239,8 @@ def test_the_repr_shows_the_journal() -> None:
 
 @pytest.mark.parametrize("session_id", [SESSION_ID, None])
 def test_a_journal_error_survives_pickle_and_copy(session_id: str | None) -> None:
-    error = JournalError("no space left", session_id=session_id)
+    error: OSError = JournalError("no space left", session_id=session_id)
     for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - our own
-        assert isinstance(twin, OSError)
+        assert isinstance(twin, JournalError)
         assert str(twin) == "no space left"
         assert twin.session_id == session_id
