@@ -199,7 +199,7 @@ class FileJournal:
         # Not under the lock: a fork waits for it, and for the locks of `logging`.
         for path, owner in files:
             try:
-                if owner == self._own.owner or not is_dead(self._directory, owner):
+                if not is_dead(self._directory, owner):
                     continue
                 content = read(path)
             except FileNotFoundError:

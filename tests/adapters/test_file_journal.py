@@ -143,6 +143,18 @@ def test_an_id_that_a_living_journal_holds_too_is_left_to_that_one(tmp_path: Pat
     assert adopted(tmp_path) == ["one"]
 
 
+def test_an_id_that_was_left_to_a_living_journal_is_yielded_when_that_one_has_died(
+    tmp_path: Path,
+) -> None:
+    leave_open(tmp_path, "one", "two")
+    living, sweeper = FileJournal(tmp_path), FileJournal(tmp_path)
+    living.opened("one")
+    assert list(sweeper.adopt_orphans()) == ["two"]
+    living.close()
+    assert list(sweeper.adopt_orphans()) == ["one"]
+    sweeper.close()
+
+
 def test_an_adopted_session_that_another_journal_opens_too_stays_the_adopters(
     tmp_path: Path,
 ) -> None:
@@ -177,6 +189,13 @@ def test_orphans_are_listed_without_being_adopted(tmp_path: Path) -> None:
     with FileJournal(tmp_path) as journal:
         assert journal.orphans() == ["one", "two"]
         assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_was_adopted_and_not_yielded_is_listed_too(tmp_path: Path) -> None:
+    leave_open(tmp_path, "one", "two")
+    with FileJournal(tmp_path) as journal:
+        next(journal.adopt_orphans())
+        assert journal.orphans() == ["two"]
 
 
 def test_two_threads_share_the_orphans(tmp_path: Path) -> None:
@@ -281,6 +300,49 @@ def test_a_dead_file_without_an_open_session_is_removed(tmp_path: Path) -> None:
         file.write('{"gone":"one"}\n')
     assert adopted(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_removed_whatever_its_service(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = leave_open(tmp_path, "one", service="https://elsewhere.example")
+    with path.open("a") as file:
+        file.write('{"gone":"one"}\n')
+    assert adopted(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+    assert caplog.records == []
+
+
+def test_another_sweeper_may_adopt_a_file_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = leave_open(tmp_path, "one").rename(tmp_path / "aaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbb.jsonl")
+    own_open = os.open
+
+    def lose_the_file_first(path_to_open: Path, flags: int) -> int:
+        path.unlink(missing_ok=True)
+        return own_open(path_to_open, flags)
+
+    monkeypatch.setattr(os, "open", lose_the_file_first)
+    assert adopted(tmp_path) == []
+    assert caplog.records == []
+
+
+def test_another_sweeper_may_remove_such_a_file_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = leave_open(tmp_path, "one")
+    path.write_text('{"service":null}\n')
+    leave_open(tmp_path, "two")
+    unlink = os.unlink
+
+    def unlink_twice(path: Path) -> None:
+        monkeypatch.setattr(os, "unlink", unlink)
+        unlink(path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", unlink_twice)
+    assert adopted(tmp_path) == ["two"]
 
 
 def test_a_file_that_was_never_finished_is_removed(tmp_path: Path) -> None:
