@@ -553,6 +553,15 @@ def test_a_file_that_cannot_be_read_does_not_keep_the_others_back(
     assert f"{path} is left alone" in record.getMessage()
 
 
+def test_a_file_of_a_living_journal_that_cannot_be_read_keeps_nobody_back(tmp_path: Path) -> None:
+    leave_open(tmp_path, "one")
+    with FileJournal(tmp_path) as living:
+        living.opened("two")
+        (own,) = {path for path in tmp_path.iterdir() if b"two" in path.read_bytes()}
+        (tmp_path / f"{own.stem}.bbbbbbbbbbbbbbbb.jsonl").mkdir()
+        assert adopted(tmp_path) == ["one"]
+
+
 # What cannot be done
 
 

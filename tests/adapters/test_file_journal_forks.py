@@ -86,6 +86,19 @@ def a_child_does_not_go_on_with_its_parents_orphans(directory: Path) -> None:
     print(list(orphans))
 
 
+def a_childs_threads_can_record(directory: Path) -> None:
+    journal = FileJournal(directory)
+    journal.opened("parents")
+
+    def record_in_a_thread() -> None:
+        thread = threading.Thread(target=journal.opened, args=("childs",), daemon=True)
+        thread.start()
+        thread.join(timeout=10)
+
+    wait_for(in_child(record_in_a_thread))
+    print(adopted(directory))
+
+
 def a_child_that_lives_on_keeps_no_lock(directory: Path) -> None:
     until_the_script_ends, lifeline = os.pipe()
     until_the_child_runs, running = os.pipe()
@@ -165,6 +178,10 @@ def test_a_child_of_a_journal_without_a_file_has_another_one(tmp_path: Path) -> 
 def test_a_child_does_not_go_on_with_its_parents_orphans(tmp_path: Path) -> None:
     lines = shown(a_child_does_not_go_on_with_its_parents_orphans, tmp_path)
     assert lines == ["one", "[]", "['two']"]
+
+
+def test_a_childs_threads_can_record(tmp_path: Path) -> None:
+    assert shown(a_childs_threads_can_record, tmp_path) == ["['childs']"]
 
 
 def test_a_child_that_lives_on_keeps_no_lock(tmp_path: Path) -> None:
