@@ -32,7 +32,7 @@ class Content(NamedTuple):
 
 _decode_label = msgspec.json.Decoder(Label).decode
 _decode_record = msgspec.json.Decoder(Record).decode
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 def encode(line: Label | Record) -> bytes:

@@ -336,10 +336,10 @@ def test_another_sweeper_may_remove_such_a_file_first(
     leave_open(tmp_path, "two")
     unlink = os.unlink
 
-    def unlink_twice(path: Path) -> None:
-        monkeypatch.setattr(os, "unlink", unlink)
-        unlink(path)
-        unlink(path)
+    def unlink_twice(path_to_unlink: Path) -> None:
+        if path_to_unlink == path:
+            unlink(path)
+        unlink(path_to_unlink)
 
     monkeypatch.setattr(os, "unlink", unlink_twice)
     assert adopted(tmp_path) == ["two"]
@@ -365,14 +365,14 @@ def test_a_file_does_not_grow_with_what_is_long_gone(
     with FileJournal(tmp_path) as journal:
         journal.opened("for-a-long-time")
         (path,) = tmp_path.iterdir()
-        inodes = []
+        renamed = []
+        rename = os.rename
+        monkeypatch.setattr(os, "rename", lambda *paths: renamed.append(rename(*paths)))
         for number in range(1_500):
             journal.opened(f"session-{number}")
             journal.gone(f"session-{number}")
-            inodes.append(path.stat().st_ino)
         assert path.read_bytes().count(b"\n") < 1_100
-        replacements = sum(one != other for one, other in itertools.pairwise(inodes))
-        assert replacements <= 3
+        assert 1 <= len(renamed) <= 3
     assert adopted(tmp_path) == ["for-a-long-time"]
 
 
@@ -510,7 +510,7 @@ def test_what_an_adopter_writes_can_be_read_without_a_warning(
     [
         b"what is this?",
         b"\0\0\0",
-        b"\xff",
+        b'{"opened":"\xff"}',
         b"[]",
         b"{}",
         b'{"opened":1}',
