@@ -168,11 +168,11 @@ class FileJournal:
             for session_id in self._ids_of_the_living():
                 if session_id in self._not_yielded:
                     del self._not_yielded[session_id], self._adopted[session_id]
-        while not self._own.is_abandoned:
-            try:
+        while True:
+            with _lock:
+                if self._own.is_abandoned or not self._not_yielded:
+                    return
                 session_id, _ = self._not_yielded.popitem(last=False)
-            except KeyError:
-                return
             yield session_id
 
     def _adopt(self, path: Path, ids: list[str]) -> None:
@@ -219,10 +219,10 @@ class FileJournal:
         if content.label is None and content.first_unreadable.endswith(b"\n"):
             return "its first line does not say of which service its sessions are"
         if content.label is not None and content.ids and content.label.service != self._service:
+            theirs, ours = content.label.service, self._service
             return (
-                f"its {len(content.ids)} sessions are of {content.label.service!r}, and this"
-                f" journal is for {self._service!r}. Adopt them with service="
-                f"{content.label.service!r}"
+                f"its open sessions ({len(content.ids)}) are of service={theirs!r}, and this "
+                f"journal is for service={ours!r}. Adopt them with a journal for the former"
             )
         return None
 

@@ -252,7 +252,10 @@ def test_orphans_of_another_service_are_left_alone_with_a_warning(
     assert adopted(tmp_path, ours) == []
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert f"{path} is left alone: its 1 sessions are of {theirs!r}" in record.getMessage()
+    assert (
+        f"{path} is left alone: its open sessions (1) are of service={theirs!r}"
+        in record.getMessage()
+    )
     assert adopted(tmp_path, theirs) == ["one"]
 
 
