@@ -16,6 +16,7 @@ from firecrawl_interact.core import (
     AsyncDeleteSession,
     DeleteSession,
     InvalidApiKeyError,
+    Journal,
     RetryPolicy,
 )
 
@@ -77,6 +78,7 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
     proxy: str | None = None,
     allow_plain_http: bool = False,
     user_agent: str | None = None,
+    journal: Journal | None = None,
 ) -> EnvironmentDeleteSession:
     """Make a `DeleteSession` over a `Urllib3Transport` of its own. Nothing is sent yet.
 
@@ -89,6 +91,7 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
         proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's.
         allow_plain_http: send the key unencrypted, also beyond this machine.
         user_agent: instead of this library's name and version.
+        journal: remembers which sessions are open, in case this process is killed. It stays open.
 
     Raises:
         InvalidApiKeyError: the key cannot be sent, or is missing where the cloud needs one.
@@ -104,7 +107,9 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
             allow_plain_http=allow_plain_http,
             user_agent=user_agent,
         )
-        return EnvironmentDeleteSession(transport, _key(api_key, address), retry=retry)
+        return EnvironmentDeleteSession(
+            transport, _key(api_key, address), retry=retry, journal=journal
+        )
     finally:
         del api_key, proxy  # A traceback can show the locals of its frames.
 
@@ -119,6 +124,7 @@ def async_delete_session_from_environment(  # noqa: PLR0913 - each is something 
     proxy: str | None = None,
     allow_plain_http: bool = False,
     user_agent: str | None = None,
+    journal: Journal | None = None,
 ) -> AsyncEnvironmentDeleteSession:
     """Make an `AsyncDeleteSession` over an `AiohttpTransport` of its own. Nothing is sent yet.
 
@@ -140,7 +146,9 @@ def async_delete_session_from_environment(  # noqa: PLR0913 - each is something 
             allow_plain_http=allow_plain_http,
             user_agent=user_agent,
         )
-        return AsyncEnvironmentDeleteSession(transport, _key(api_key, address), retry=retry)
+        return AsyncEnvironmentDeleteSession(
+            transport, _key(api_key, address), retry=retry, journal=journal
+        )
     finally:
         del api_key, proxy  # A traceback can show the locals of its frames.
 

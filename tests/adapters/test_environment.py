@@ -12,6 +12,7 @@ from firecrawl_interact.adapters import (
     AsyncEnvironmentDeleteSession,
     EnvironmentDeleteSession,
     FakeService,
+    InMemoryJournal,
     LoopbackService,
     async_delete_session_from_environment,
     delete_session_from_environment,
@@ -160,6 +161,10 @@ class TestAnArgument:
     def test_may_be_the_policy(self, make: Make) -> None:
         retry = RetryPolicy(max_attempts=7)
         assert make(api_key=KEY, retry=retry).retry == retry
+
+    def test_may_be_a_journal(self, make: Make) -> None:
+        journal = InMemoryJournal()
+        assert make(api_key=KEY, journal=journal).journal is journal
 
     def test_may_be_a_proxy(self, make: Make) -> None:
         made = make(api_key=KEY, proxy="http://user:secret@127.0.0.1:3128")

@@ -340,6 +340,8 @@ def remembers_what_is_open(service: FakeService, directory: Path) -> None:
     for either in journals:
         either.opened("session-1")
         either.gone("session-1")
+        DeleteSession(InMemoryTransport(service), None, journal=either)
+        AsyncDeleteSession(AsyncInMemoryTransport(service), None, journal=either)
 
 
 def is_refused(transport: Transport, asynchronous: AsyncTransport) -> None:
