@@ -368,7 +368,7 @@ def test_a_file_does_not_grow_with_what_is_long_gone(
     with FileJournal(tmp_path) as journal:
         journal.opened("for-a-long-time")
         (path,) = tmp_path.iterdir()
-        renamed = []
+        renamed: list[None] = []
         rename = os.rename
         monkeypatch.setattr(os, "rename", lambda *paths: renamed.append(rename(*paths)))
         for number in range(1_500):
