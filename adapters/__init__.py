@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         RateLimit,
         Reply,
     )
-    from .in_memory import AsyncInMemoryTransport, InMemoryTransport
+    from .in_memory import AsyncInMemoryTransport, InMemoryJournal, InMemoryTransport
+    from .journal import FileJournal
     from .loopback import LoopbackService
     from .system_time import AsyncSystemTime, SystemTime
     from .urllib3 import Urllib3Transport
@@ -37,6 +38,8 @@ __all__ = [
     "FakeService",
     "FakeServiceError",
     "Fault",
+    "FileJournal",
+    "InMemoryJournal",
     "InMemoryTransport",
     "LoopbackService",
     "LostResponse",
@@ -69,7 +72,8 @@ _MODULES = {
         "RateLimit",
         "Reply",
     ],
-    "in_memory": ["AsyncInMemoryTransport", "InMemoryTransport"],
+    "in_memory": ["AsyncInMemoryTransport", "InMemoryJournal", "InMemoryTransport"],
+    "journal": ["FileJournal"],
     "loopback": ["LoopbackService"],
     "system_time": ["AsyncSystemTime", "SystemTime"],
     "urllib3": ["Urllib3Transport"],

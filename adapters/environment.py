@@ -16,6 +16,7 @@ from firecrawl_interact.core import (
     AsyncDeleteSession,
     DeleteSession,
     InvalidApiKeyError,
+    Journal,
     RetryPolicy,
 )
 
@@ -78,6 +79,7 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
     proxy: str | None = None,
     allow_plain_http: bool = False,
     user_agent: str | None = None,
+    journal: Journal | None = None,
 ) -> EnvironmentDeleteSession:
     """Make a `DeleteSession` over a `Urllib3Transport` of its own. Nothing is sent yet.
 
@@ -91,6 +93,7 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
         proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's.
         allow_plain_http: send the key unencrypted, also beyond this machine.
         user_agent: instead of this library's name and version.
+        journal: remembers which sessions are open, in case this process is killed. It stays open.
 
     Raises:
         InvalidApiKeyError: the key cannot be sent, or is missing where the cloud needs one.
@@ -107,7 +110,7 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
             user_agent=user_agent,
         )
         return EnvironmentDeleteSession(
-            transport, _key(api_key, address), retry=retry, headers=headers
+            transport, _key(api_key, address), retry=retry, headers=headers, journal=journal
         )
     finally:
         del api_key, headers, proxy  # A traceback can show the locals of its frames.
@@ -124,6 +127,7 @@ def async_delete_session_from_environment(  # noqa: PLR0913 - each is something 
     proxy: str | None = None,
     allow_plain_http: bool = False,
     user_agent: str | None = None,
+    journal: Journal | None = None,
 ) -> AsyncEnvironmentDeleteSession:
     """Make an `AsyncDeleteSession` over an `AiohttpTransport` of its own. Nothing is sent yet.
 
@@ -146,7 +150,7 @@ def async_delete_session_from_environment(  # noqa: PLR0913 - each is something 
             user_agent=user_agent,
         )
         return AsyncEnvironmentDeleteSession(
-            transport, _key(api_key, address), retry=retry, headers=headers
+            transport, _key(api_key, address), retry=retry, headers=headers, journal=journal
         )
     finally:
         del api_key, headers, proxy  # A traceback can show the locals of its frames.

@@ -6,6 +6,8 @@ service's time: it moves on by the latency of the response, or by the timeout if
 
 import math
 import sys
+import threading
+import uuid
 from typing import Self
 
 from firecrawl_interact.core.transport import (
@@ -142,3 +144,30 @@ async def _let_others_run() -> None:
         except RuntimeError:
             return
         await asyncio.sleep(0)
+
+
+class InMemoryJournal:
+    """A `Journal` for tests: it remembers nothing beyond its process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left_open: dict[str, None] = {}
+
+    def __repr__(self) -> str:
+        return f"InMemoryJournal(sessions_left_open={self.sessions_left_open})"
+
+    def opened(self, session_id: str | uuid.UUID, /) -> None:
+        """Record that a session is open."""
+        with self._lock:
+            self._left_open[str(session_id)] = None
+
+    def gone(self, session_id: str | uuid.UUID, /) -> None:
+        """Forget a session. An id that is not held changes nothing."""
+        with self._lock:
+            self._left_open.pop(str(session_id), None)
+
+    @property
+    def sessions_left_open(self) -> list[str]:
+        """The ids that were recorded and are not gone, in the order of their recording."""
+        with self._lock:
+            return list(self._left_open)

@@ -22,6 +22,7 @@ from .errors import (
     UnexpectedResponseError,
     UnreachableError,
 )
+from .journal import Journal, JournalError
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .pacing import Pause
 from .receipt import DeletionReceipt, SessionFate
@@ -61,6 +62,8 @@ __all__ = [
     "ForbiddenError",
     "InvalidApiKeyError",
     "InvalidSessionIdError",
+    "Journal",
+    "JournalError",
     "NotDeletedError",
     "OutageError",
     "Outcome",

@@ -7,7 +7,8 @@ from typing import ClassVar, Generic, TypeVar
 
 from .arguments import check_transport
 from .conversation import Conversation, Wait, converse
-from .errors import DeleteSessionError
+from .errors import DeleteSessionError, Outcome
+from .journal import Journal, check_journal, in_thread, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt
 from .request_headers import LIBRARY_HEADERS, Problem, request_headers
@@ -35,21 +36,27 @@ class _DeleteSession(Generic[_TransportT]):
         transport: _TransportT,
         problem: Problem | None,
         retry: RetryPolicy,
+        journal: Journal | None,
         random: Callable[[], float],
     ) -> None:
         self.transport: _TransportT = transport  #: carries the requests
         self.retry = retry  #: how many attempts a call makes, how long and how far apart
+        self.journal = journal  #: remembers which sessions are open; None: nothing does
         self.random = random  #: gives a number from 0 to 1, to spread retries out
         check_transport(transport, awaits=self._awaits)
         if problem is not None:
             raise problem
         _check_retry(retry)
+        if journal is not None:
+            check_journal(journal)
 
     def __repr__(self) -> str:
         key = "'***'" if "Authorization" in self._headers else None
         shown = f"{self.transport!r}, api_key={key}, retry={self.retry!r}"
         if own := {name: "***" for name in self._headers if name not in LIBRARY_HEADERS}:
             shown += f", headers={own}"
+        if self.journal is not None:
+            shown += f", journal={self.journal!r}"
         return f"{type(self).__name__}({shown})"
 
     def converse(
@@ -94,6 +101,9 @@ class DeleteSession(_DeleteSession[Transport]):
         retry: how many attempts a call makes, how long each may take, and how far apart they are.
         headers: sent with every request, besides those of the library and of the transport,
             which cannot be set. No repr and no log line shows their values.
+        journal: remembers which sessions are open, in case this process is killed: a
+            `FileJournal` as a rule. `on_exit` records a session in it. Every way to delete lets it
+            forget a session that is gone.
         random: gives a number from 0 to 1, to spread retries out.
 
     Raises:
@@ -105,18 +115,19 @@ class DeleteSession(_DeleteSession[Transport]):
 
     _awaits = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is something that users must be able to say
         self,
         transport: Transport,
         api_key: str | None,
         *,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
         headers: Mapping[str, str] | None = None,
+        journal: Journal | None = None,
         random: Callable[[], float] = _random,
     ) -> None:
         self._headers, problem = request_headers(api_key, headers)
         del api_key, headers  # A traceback can show the locals of its frames.
-        self._set_up(transport, problem, retry, random)
+        self._set_up(transport, problem, retry, journal, random)
 
     def __call__(
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
@@ -152,7 +163,16 @@ class DeleteSession(_DeleteSession[Transport]):
                     step = conversation.throw(failure)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
+            self.record_gone(receipt)
             return receipt
+        except DeleteSessionError as error:
+            self.record_gone(error)
+            raise
+
+    def record_gone(self, outcome: Outcome) -> None:
+        """Let the journal forget a session that is gone. Called by whoever drives `converse`."""
+        if self.journal is not None:
+            record_gone(self.journal, outcome)
 
     def on_exit(
         self,
@@ -179,7 +199,7 @@ class DeleteSession(_DeleteSession[Transport]):
         if retry is not None:
             _check_retry(retry)
         delete = partial(self, session_id, retry=retry)
-        return DeleteOnExit(session_id, delete, missing_ok=missing_ok)
+        return DeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
 
 class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
@@ -191,6 +211,8 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         api_key: as `DeleteSession` has it.
         retry: as `DeleteSession` has it.
         headers: as `DeleteSession` has them.
+        journal: as `DeleteSession` has it. It is not awaited: under asyncio it is called in a
+            thread.
         random: as `DeleteSession` has it.
 
     Raises:
@@ -202,18 +224,19 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
 
     _awaits = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is something that users must be able to say
         self,
         transport: AsyncTransport,
         api_key: str | None,
         *,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
         headers: Mapping[str, str] | None = None,
+        journal: Journal | None = None,
         random: Callable[[], float] = _random,
     ) -> None:
         self._headers, problem = request_headers(api_key, headers)
         del api_key, headers  # A traceback can show the locals of its frames.
-        self._set_up(transport, problem, retry, random)
+        self._set_up(transport, problem, retry, journal, random)
 
     async def __call__(
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
@@ -237,7 +260,16 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
                     step = conversation.throw(failure)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
+            await self.record_gone(receipt)
             return receipt
+        except DeleteSessionError as error:
+            await self.record_gone(error)
+            raise
+
+    async def record_gone(self, outcome: Outcome) -> None:
+        """As `DeleteSession.record_gone`, in a thread."""
+        if self.journal is not None:
+            await in_thread(record_gone, self.journal, outcome)
 
     def on_exit(
         self,
@@ -251,7 +283,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         if retry is not None:
             _check_retry(retry)
         delete = partial(self, session_id, retry=retry)
-        return AsyncDeleteOnExit(session_id, delete, missing_ok=missing_ok)
+        return AsyncDeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
 
 def _check_retry(retry: object) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from .asyncio_tasks import runs_on_asyncio, wait_for_end
 from .errors import DeleteSessionError, SessionNotFoundError
+from .journal import Journal, in_thread
 from .receipt import DeletionReceipt, SessionFate
 
 _NOTES = {
@@ -72,13 +73,26 @@ class DeleteOnExit(_OnExit):
     receipt: DeletionReceipt | None
 
     def __init__(
-        self, session_id: str, delete: Callable[[], DeletionReceipt], *, missing_ok: bool = False
+        self,
+        session_id: str,
+        delete: Callable[[], DeletionReceipt],
+        *,
+        journal: Journal | None = None,
+        missing_ok: bool = False,
     ) -> None:
         super().__init__(session_id, missing_ok=missing_ok)
         self._delete = delete
+        self._journal = journal
 
     def __enter__(self) -> "DeleteOnExit":
+        """Record the session in the journal, if there is one.
+
+        Raises:
+            JournalError: that failed, so the block does not begin. The session is still open.
+        """
         self._was_entered = True
+        if self._journal is not None:
+            self._journal.opened(self.session_id)
         return self
 
     def __exit__(
@@ -122,13 +136,18 @@ class AsyncDeleteOnExit(_OnExit):
         session_id: str,
         delete: Callable[[], Coroutine[Any, Any, DeletionReceipt]],  # Any: as typeshed has it
         *,
+        journal: Journal | None = None,
         missing_ok: bool = False,
     ) -> None:
         super().__init__(session_id, missing_ok=missing_ok)
         self._delete = delete
+        self._journal = journal
 
     async def __aenter__(self) -> "AsyncDeleteOnExit":
+        """As `DeleteOnExit` does it, and it raises what that raises."""
         self._was_entered = True
+        if self._journal is not None:
+            await in_thread(self._journal.opened, self.session_id)
         return self
 
     async def __aexit__(

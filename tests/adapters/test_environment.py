@@ -12,6 +12,7 @@ from firecrawl_interact.adapters import (
     AsyncEnvironmentDeleteSession,
     EnvironmentDeleteSession,
     FakeService,
+    InMemoryJournal,
     LoopbackService,
     async_delete_session_from_environment,
     delete_session_from_environment,
@@ -168,6 +169,10 @@ class TestAnArgument:
     def test_may_be_headers(self, make: Make) -> None:
         made = make(api_key=KEY, headers={"X-Tenant": "secret"})
         assert "headers={'X-Tenant': '***'}" in repr(made)
+
+    def test_may_be_a_journal(self, make: Make) -> None:
+        journal = InMemoryJournal()
+        assert make(api_key=KEY, journal=journal).journal is journal
 
     def test_may_be_a_proxy(self, make: Make) -> None:
         made = make(api_key=KEY, proxy="http://user:secret@127.0.0.1:3128")

@@ -2,6 +2,7 @@
 
 import sys
 
+import journal
 import many_sessions
 import one_session
 import rate_limits
@@ -17,6 +18,9 @@ FIGURES = [
     many_sessions.rate_limit,
     many_sessions.outage,
     rate_limits.to_the_shortest_time,
+    journal.recorded,
+    journal.a_hundred_thousand_orphans,
+    journal.two_hundred_thousand_sessions,
     start.of_the_core,
     start.with_urllib3,
     start.of_the_command,

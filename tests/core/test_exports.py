@@ -7,6 +7,7 @@ from firecrawl_interact.core import (
     delete_many_sessions,
     delete_session,
     errors,
+    journal,
     on_exit,
     receipt,
     retry,
@@ -19,6 +20,7 @@ FOR_USERS = [
     delete_many_sessions,
     delete_session,
     errors,
+    journal,
     on_exit,
     receipt,
     retry,
@@ -66,6 +68,7 @@ def test_both_use_cases_are_called_alike() -> None:
         "api_key",
         "retry",
         "headers",
+        "journal",
         "random",
     ]
     assert list(inspect.signature(awaited).parameters) == list(

@@ -4,6 +4,7 @@ import ssl
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import assert_type
 
 from firecrawl_interact.adapters import (
@@ -16,6 +17,8 @@ from firecrawl_interact.adapters import (
     FakeService,
     FakeServiceError,
     Fault,
+    FileJournal,
+    InMemoryJournal,
     InMemoryTransport,
     LoopbackService,
     LostResponse,
@@ -49,6 +52,8 @@ from firecrawl_interact.core import (
     ForbiddenError,
     InvalidApiKeyError,
     InvalidSessionIdError,
+    Journal,
+    JournalError,
     NotDeletedError,
     OutageError,
     Outcome,
@@ -315,6 +320,28 @@ def sets_up_a_fake() -> None:
     )
     with LoopbackService(service) as loopback:
         assert_type(loopback.api_url, str)
+
+
+def remembers_what_is_open(service: FakeService, directory: Path) -> None:
+    with FileJournal(directory, service="https://api.example") as journal:
+        assert_type(journal, FileJournal)
+        for session_id in journal.adopt_orphans():
+            assert_type(session_id, str)
+        assert_type(journal.orphans(), list[str])
+        try:
+            journal.opened(uuid.uuid4())
+        except JournalError as error:
+            assert_type(error.session_id, str | None)
+            os_error: OSError = error
+            raise os_error from None
+    in_memory = InMemoryJournal()
+    assert_type(in_memory.sessions_left_open, list[str])
+    journals: list[Journal] = [journal, in_memory]
+    for either in journals:
+        either.opened("session-1")
+        either.gone("session-1")
+        DeleteSession(InMemoryTransport(service), None, journal=either)
+        AsyncDeleteSession(AsyncInMemoryTransport(service), None, journal=either)
 
 
 def is_refused(transport: Transport, asynchronous: AsyncTransport) -> None:

@@ -1,0 +1,246 @@
+"""What a use case tells its journal, in both ways, and what a failing journal changes."""
+
+import asyncio
+import copy
+import logging
+import pickle
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from firecrawl_interact.core import (
+    AsyncDeleteSession,
+    DeleteSession,
+    DeleteSessionError,
+    Journal,
+    JournalError,
+    Response,
+    RetryPolicy,
+    SessionNotFoundError,
+    TimedOutError,
+)
+
+from .log_records import log_records
+from .scripted_transport import (
+    API_KEY,
+    DESTROYED,
+    RATE_LIMITED,
+    SESSION_ID,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    AsyncScriptedTransport,
+    ScriptedTransport,
+    response,
+    run,
+)
+
+NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
+GONE = response(410, {"success": False, "error": "Gone."})
+ANOTHER_PAGE = Response(404, {}, b"<html>Cannot DELETE</html>")
+NOT_DELETED = response(200, {"success": False})
+ONE_ATTEMPT = RetryPolicy(max_attempts=1)
+
+
+class Notebook:
+    """A journal that writes down what it is told, in which thread, and fails on demand."""
+
+    def __init__(self, *, fails: tuple[str, ...] = ()) -> None:
+        self.lines: list[tuple[str, str]] = []
+        self.threads: set[int] = set()
+        self._fails = fails
+
+    def opened(self, session_id: str, /) -> None:
+        self._write("opened", session_id)
+
+    def gone(self, session_id: str, /) -> None:
+        self._write("gone", session_id)
+
+    def _write(self, step: str, session_id: str) -> None:
+        self.threads.add(threading.get_ident())
+        self.lines.append((step, session_id))
+        if step in self._fails:
+            raise JournalError("no space left", session_id=session_id)
+
+
+Way = Callable[[ScriptedTransport, Journal], None]
+
+
+def call(transport: ScriptedTransport, journal: Journal) -> None:
+    DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)(SESSION_ID)
+
+
+def awaited_call(transport: ScriptedTransport, journal: Journal) -> None:
+    delete_session = AsyncDeleteSession(
+        AsyncScriptedTransport(transport), API_KEY, retry=ONE_ATTEMPT, journal=journal
+    )
+    run(delete_session(SESSION_ID))
+
+
+def block(transport: ScriptedTransport, journal: Journal) -> None:
+    with DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal).on_exit(SESSION_ID):
+        journal.opened("in-the-block")
+        assert transport.requests == []
+
+
+def awaited_block(transport: ScriptedTransport, journal: Journal) -> None:
+    delete_session = AsyncDeleteSession(
+        AsyncScriptedTransport(transport), API_KEY, retry=ONE_ATTEMPT, journal=journal
+    )
+
+    async def leave() -> None:
+        async with delete_session.on_exit(SESSION_ID):
+            journal.opened("in-the-block")
+            assert transport.requests == []
+
+    asyncio.run(leave())
+
+
+calls = pytest.mark.parametrize("way", [call, awaited_call])
+blocks = pytest.mark.parametrize("way", [block, awaited_block])
+all_ways = pytest.mark.parametrize("way", [call, awaited_call, block, awaited_block])
+
+
+@calls
+def test_a_call_lets_the_journal_forget_a_session_that_is_destroyed(way: Way) -> None:
+    journal = Notebook()
+    way(ScriptedTransport(DESTROYED), journal)
+    assert journal.lines == [("gone", SESSION_ID)]
+
+
+@blocks
+def test_a_block_is_recorded_before_it_begins_and_forgotten_after_it(way: Way) -> None:
+    journal = Notebook()
+    way(ScriptedTransport(DESTROYED), journal)
+    assert journal.lines == [
+        ("opened", SESSION_ID),
+        ("opened", "in-the-block"),
+        ("gone", SESSION_ID),
+    ]
+
+
+@pytest.mark.parametrize("gone", [NOT_FOUND, GONE])
+@all_ways
+def test_a_session_that_was_gone_already_is_forgotten(way: Way, gone: Response) -> None:
+    journal = Notebook()
+    with pytest.raises(SessionNotFoundError):
+        way(ScriptedTransport(gone), journal)
+    assert journal.lines[-1] == ("gone", SESSION_ID)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        UNAUTHORIZED,
+        RATE_LIMITED,
+        UNAVAILABLE,
+        NOT_DELETED,
+        ANOTHER_PAGE,
+        TimedOutError("no response within 90 s"),
+    ],
+)
+@all_ways
+def test_a_session_that_may_live_is_not_forgotten(way: Way, end: Response | TimedOutError) -> None:
+    journal = Notebook()
+    with pytest.raises(DeleteSessionError):
+        way(ScriptedTransport(end), journal)
+    assert ("gone", SESSION_ID) not in journal.lines
+
+
+@blocks
+def test_a_block_does_not_begin_when_the_session_cannot_be_recorded(way: Way) -> None:
+    transport, journal = ScriptedTransport(), Notebook(fails=("opened",))
+    with pytest.raises(JournalError) as raised:
+        way(transport, journal)
+    assert raised.value.session_id == SESSION_ID
+    assert journal.lines == [("opened", SESSION_ID)]
+    assert transport.requests == []
+
+
+@all_ways
+def test_a_journal_that_cannot_forget_is_logged_and_changes_nothing(way: Way) -> None:
+    journal = Notebook(fails=("gone",))
+    with log_records(logging.WARNING) as records:
+        way(ScriptedTransport(DESTROYED), journal)
+    assert [record.getMessage() for record in records] == [
+        f"session '{SESSION_ID}' is gone, but the journal may still hold it: no space left"
+    ]
+
+
+@all_ways
+def test_a_journal_that_cannot_forget_replaces_no_error(way: Way) -> None:
+    with log_records(logging.WARNING) as records, pytest.raises(SessionNotFoundError) as raised:
+        way(ScriptedTransport(NOT_FOUND), Notebook(fails=("gone",)))
+    assert len(records) == 1
+    assert raised.value.__context__ is None
+
+
+def test_an_awaited_journal_is_called_in_a_thread_under_asyncio() -> None:
+    journal = Notebook()
+    delete_session = AsyncDeleteSession(
+        AsyncScriptedTransport(ScriptedTransport(DESTROYED)), API_KEY, journal=journal
+    )
+
+    async def leave() -> None:
+        async with delete_session.on_exit(SESSION_ID):
+            pass
+
+    asyncio.run(leave())
+    assert [step for step, _ in journal.lines] == ["opened", "gone"]
+    assert threading.get_ident() not in journal.threads
+
+
+def test_an_awaited_journal_is_called_plainly_under_another_event_loop() -> None:
+    journal = Notebook()
+    delete_session = AsyncDeleteSession(
+        AsyncScriptedTransport(ScriptedTransport(DESTROYED)), API_KEY, journal=journal
+    )
+
+    async def leave() -> None:
+        async with delete_session.on_exit(SESSION_ID):
+            pass
+
+    run(leave())
+    assert [step for step, _ in journal.lines] == ["opened", "gone"]
+    assert journal.threads == {threading.get_ident()}
+
+
+class Awaited:
+    async def opened(self, session_id: str, /) -> None: ...
+    async def gone(self, session_id: str, /) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("journal", "message"),
+    [
+        ("/var/lib/app", r"as FileJournal\(directory\) has them: str\.opened is not one"),
+        (Awaited(), r"Awaited\.opened is not one"),
+        (Notebook, "journal must be an object, not the class Notebook"),
+    ],
+)
+@pytest.mark.parametrize("use_case", [DeleteSession, AsyncDeleteSession])
+def test_what_is_no_journal_is_refused(
+    use_case: Any,  # Any: the two take transports of two kinds
+    journal: object,
+    message: str,
+) -> None:
+    scripted = ScriptedTransport()
+    transport = scripted if use_case is DeleteSession else AsyncScriptedTransport(scripted)
+    with pytest.raises(TypeError, match=message):
+        use_case(transport, API_KEY, journal=journal)
+
+
+def test_the_repr_shows_the_journal() -> None:
+    delete_session = DeleteSession(ScriptedTransport(), API_KEY, journal=Notebook())
+    assert ", journal=<" in repr(delete_session)
+    assert "journal" not in repr(DeleteSession(ScriptedTransport(), API_KEY))
+
+
+@pytest.mark.parametrize("session_id", [SESSION_ID, None])
+def test_a_journal_error_survives_pickle_and_copy(session_id: str | None) -> None:
+    error: OSError = JournalError("no space left", session_id=session_id)
+    for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - our own
+        assert isinstance(twin, JournalError)
+        assert str(twin) == "no space left"
+        assert twin.session_id == session_id

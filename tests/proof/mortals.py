@@ -1,0 +1,261 @@
+"""A script that forks processes, lets them work with a journal, and kills them.
+
+Each line of its input is a JSON list of processes to run side by side; each line of its output
+is what became of them. It has no threads, so that it may fork, and has imported everything, so
+that a process costs milliseconds. A process reports each step only after it has taken it.
+"""
+
+import fcntl
+import json
+import math
+import os
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from firecrawl_interact.adapters import FileJournal, Urllib3Transport
+from firecrawl_interact.core import DeleteSession
+
+Order = dict[str, Any]  # Any: it comes from JSON
+
+_SYSTEM_CALLS = [
+    (os, "open"),
+    (os, "write"),
+    (os, "fsync"),
+    (os, "close"),
+    (os, "rename"),
+    (os, "unlink"),
+    (os, "mkdir"),
+    (fcntl, "flock"),
+]
+_write = os.write
+
+_LIFELINE = os.pipe()
+"""It ends with this process, and with it what would live for ever."""
+
+
+class Report:
+    """Says what has been done."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __call__(self, step: str, value: object) -> None:
+        _write(self._descriptor, json.dumps([step, value]).encode() + b"\n")
+
+    def leave_it_to_the_parent(self) -> None:
+        os.close(self._descriptor)
+
+
+@contextmanager
+def fast_disk() -> Iterator[None]:
+    """Do not wait for the disk: no machine crashes here."""
+    fsync, os.fsync = os.fsync, lambda fd: None
+    yield
+    os.fsync = fsync
+
+
+def until_all_ends() -> NoReturn:
+    os.read(_LIFELINE[0], 1)
+    os._exit(0)
+
+
+class Doom:
+    """Counts the system calls of this process, and kills it at one of them.
+
+    Args:
+        call: the number of the call before which it dies; 0 for none.
+        half_way: only writes count, and it dies after half of one.
+    """
+
+    def __init__(self, call: int, *, half_way: bool) -> None:
+        self.calls = 0
+        self._call = call
+        self._half_way = half_way
+
+    def begin(self) -> None:
+        for module, name in [(os, "write")] if self._half_way else _SYSTEM_CALLS:
+            setattr(module, name, self._counted(getattr(module, name)))
+
+    def _counted(self, function: Callable[..., object]) -> Callable[..., object]:
+        def counted(*arguments: object, **named: object) -> object:
+            self.calls += 1
+            if self.calls == self._call:
+                if self._half_way:
+                    descriptor, content = arguments
+                    assert isinstance(descriptor, int)
+                    assert isinstance(content, bytes)
+                    _write(descriptor, content[: len(content) // 2])
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **named)
+
+        return counted
+
+
+def work(order: Order, report: Report, doom: Doom) -> None:
+    """Open sessions in every way, delete most of them, and leave two behind."""
+    one, two, three, four, five = order["ids"]
+    with (
+        FileJournal(order["directory"], service=order["service"]) as journal,
+        Urllib3Transport(order["api_url"]) as transport,
+    ):
+        delete_session = DeleteSession(transport, "fc-test", journal=journal)
+        with fast_disk():
+            for number in range(order.get("history", 0)):
+                journal.opened(f"{one}-{number}")
+                journal.gone(f"{one}-{number}")
+        doom.begin()
+        journal.opened(one)
+        report("opened", one)
+        if order.get("forks") and not os.fork():
+            report.leave_it_to_the_parent()
+            until_all_ends()
+        with delete_session.on_exit(two):
+            report("opened", two)
+        report("gone", two)
+        with delete_session.on_exit(three):
+            report("opened", three)
+            journal.opened(four)
+            report("opened", four)
+            delete_session(one)
+            report("gone", one)
+        report("gone", three)
+        journal.opened(five)
+        report("opened", five)
+
+
+def sweep(order: Order, report: Report, doom: Doom) -> None:
+    """Delete what dead processes left open."""
+    with (
+        FileJournal(order["directory"], service=order["service"]) as journal,
+        Urllib3Transport(order["api_url"]) as transport,
+    ):
+        delete_session = DeleteSession(transport, "fc-test", journal=journal)
+        doom.begin()
+        for session_id in journal.adopt_orphans():
+            report("given", session_id)
+            delete_session(session_id)
+            report("gone", session_id)
+
+
+def take(order: Order, report: Report, doom: Doom) -> None:
+    """Adopt what dead processes left open, as if each delete took no time."""
+    with FileJournal(order["directory"], service=order["service"]) as journal:
+        for session_id in journal.adopt_orphans():
+            report("given", session_id)
+            journal.gone(session_id)
+
+
+def leave(order: Order, report: Report, doom: Doom) -> None:
+    """Open many sessions, and die."""
+    with FileJournal(order["directory"], service=order["service"]) as journal, fast_disk():
+        for session_id in order["ids"]:
+            journal.opened(session_id)
+            report("opened", session_id)
+
+
+def live(order: Order, report: Report, doom: Doom) -> None:
+    """Hold sessions until killed."""
+    with FileJournal(order["directory"], service=order["service"]) as journal:
+        for session_id in order["ids"]:
+            journal.opened(session_id)
+            report("opened", session_id)
+        until_all_ends()
+
+
+_WORK = {function.__name__: function for function in (work, sweep, take, leave, live)}
+
+
+class Mortal:
+    """A forked process, and what it has reported so far."""
+
+    def __init__(self, order: Order) -> None:
+        self.reports: list[list[object]] = []
+        self.due = time.monotonic() + order.get("seconds", math.inf)
+        self._order = order
+        self._unread = b""
+        self.reading, writing = os.pipe()
+        self.process = os.fork()
+        if not self.process:
+            self._work(Report(writing))
+        os.close(writing)
+
+    def _work(self, report: "Report") -> NoReturn:
+        os.close(self.reading)
+        os.close(_LIFELINE[1])
+        doom = Doom(self._order.get("call", 0), half_way=self._order.get("half_way", False))
+        try:
+            _WORK[self._order["work"]](self._order, report, doom)
+            report("calls", doom.calls)
+            os._exit(0)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            sys.stderr.flush()
+        os._exit(1)
+
+    def listen(self) -> bool:
+        """Read what there is; say whether there can be more."""
+        content = os.read(self.reading, 65536)
+        *lines, self._unread = (self._unread + content).split(b"\n")
+        self.reports += [json.loads(line) for line in lines]
+        return bool(content)
+
+    def kill(self) -> None:
+        """Kill it, if it lives."""
+        self.due = math.inf
+        os.kill(self.process, signal.SIGKILL)
+
+    def end(self) -> dict[str, object]:
+        """Wait for its end."""
+        os.close(self.reading)
+        _, status = os.waitpid(self.process, 0)
+        code = os.waitstatus_to_exitcode(status)
+        return {"killed": code == -signal.SIGKILL, "failed": code > 0, "reports": self.reports}
+
+
+def listen_to(mortals: list[Mortal]) -> list[dict[str, object]]:
+    """Run processes side by side, and kill each when it is due."""
+    ends: dict[Mortal, dict[str, object]] = {}
+    with selectors.DefaultSelector() as selector:
+        for mortal in mortals:
+            selector.register(mortal.reading, selectors.EVENT_READ, mortal)
+        while len(ends) < len(mortals):
+            due = min(mortal.due for mortal in mortals if mortal not in ends)
+            timeout = None if due == math.inf else max(0, due - time.monotonic())
+            for key, _ in selector.select(timeout):
+                mortal = key.data
+                if not mortal.listen():
+                    selector.unregister(mortal.reading)
+                    ends[mortal] = mortal.end()
+            for mortal in mortals:
+                if mortal not in ends and mortal.due <= time.monotonic():
+                    mortal.kill()
+    return [ends[mortal] for mortal in mortals]
+
+
+def main() -> None:
+    living: list[Mortal] = []
+    for line in sys.stdin:
+        orders = json.loads(line)
+        if orders == "kill the living":
+            for mortal in living:
+                mortal.kill()
+            results = [mortal.end() for mortal in living]
+            living.clear()
+        elif orders[0]["work"] == "live":
+            (mortal,) = map(Mortal, orders)
+            living.append(mortal)
+            while len(mortal.reports) < len(orders[0]["ids"]) and mortal.listen():
+                pass
+            results = [{"killed": False, "failed": False, "reports": mortal.reports}]
+        else:
+            results = listen_to([Mortal(order) for order in orders])
+        print(json.dumps(results), flush=True)
+
+
+if __name__ == "__main__":
+    main()
