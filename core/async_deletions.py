@@ -41,6 +41,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
 
         super().__init__(Scheduler(delete_session, concurrency))
         self._transport = delete_session.transport
+        self._record_gone = delete_session.record_gone
         self._shutdown_timeout = shutdown_timeout
         self._ids = session_ids
         self._next_id: asyncio.Future[str | uuid.UUID] | None = None
@@ -99,7 +100,13 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
             else:
                 await self._cancel_what_waits()
             self._admit_next_id()
-        return self._scheduler.outcomes.popleft()
+        outcome = self._scheduler.outcomes.popleft()
+        try:
+            await self._record_gone(outcome)
+        except BaseException:
+            self._scheduler.outcomes.appendleft(outcome)
+            raise
+        return outcome
 
     async def _take_turn(self) -> None:
         """Settle, send, take an id or wait: only one of the last two."""
@@ -188,3 +195,5 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         self._landed = deque(task for task in self._landed if task in self._in_flight)
         self._settle()
         self._scheduler.end_all_that_wait()
+        for outcome in list(self._scheduler.outcomes):
+            await self._record_gone(outcome)

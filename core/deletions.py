@@ -91,6 +91,7 @@ class Deletions(Run, Iterator["Outcome"]):
 
         super().__init__(Scheduler(delete_session, concurrency))
         self._transport = delete_session.transport
+        self._record_gone = delete_session.record_gone
         self._executor = executor or DaemonThreads(concurrency)
         self._shutdown_timeout = shutdown_timeout
         self._ids = session_ids
@@ -136,6 +137,8 @@ class Deletions(Run, Iterator["Outcome"]):
             self._in_flight.clear()
             self._scheduler.end_all_that_wait()
             self._release_threads()
+        for outcome in self._scheduler.outcomes:
+            self._record_gone(outcome)
 
     def __enter__(self) -> Self:
         return self
@@ -160,6 +163,7 @@ class Deletions(Run, Iterator["Outcome"]):
             else:
                 self._admit_next_id(timeout=_LAST_ID_WAIT)
                 self._release_next_id()
+        self._record_gone(self._scheduler.outcomes[0])
         return self._scheduler.outcomes.popleft()
 
     def _take_turn(self) -> None:

@@ -11,11 +11,15 @@ from typing import Any
 import pytest
 
 from firecrawl_interact.core import (
+    AsyncDeleteManySessions,
     AsyncDeleteSession,
+    DeleteManySessions,
     DeleteSession,
     DeleteSessionError,
+    DeletionReceipt,
     Journal,
     JournalError,
+    Outcome,
     Response,
     RetryPolicy,
     SessionNotFoundError,
@@ -97,6 +101,49 @@ def awaited_block(transport: ScriptedTransport, journal: Journal) -> None:
     asyncio.run(leave())
 
 
+def run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
+    delete_session = DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
+    return list(DeleteManySessions(delete_session, concurrency=1)(["one", "two"]))
+
+
+def awaited_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
+    delete_session = AsyncDeleteSession(
+        AsyncScriptedTransport(transport), API_KEY, retry=ONE_ATTEMPT, journal=journal
+    )
+
+    async def collect() -> list[Outcome]:
+        return [
+            outcome
+            async for outcome in AsyncDeleteManySessions(delete_session, concurrency=1)(
+                ["one", "two"]
+            )
+        ]
+
+    return asyncio.run(collect())
+
+
+def left_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
+    delete_session = DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
+    with DeleteManySessions(delete_session, concurrency=2)(["one", "two"]) as deletions:
+        return [next(deletions)]
+
+
+def awaited_left_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
+    delete_session = AsyncDeleteSession(
+        AsyncScriptedTransport(transport), API_KEY, retry=ONE_ATTEMPT, journal=journal
+    )
+
+    async def leave() -> list[Outcome]:
+        run_over = AsyncDeleteManySessions(delete_session, concurrency=2)
+        async with run_over(["one", "two"]) as deletions:
+            return [await anext(deletions)]
+
+    return asyncio.run(leave())
+
+
+Run = Callable[[ScriptedTransport, Journal], list[Outcome]]
+runs = pytest.mark.parametrize("run_over", [run_over_two, awaited_run_over_two])
+left_runs = pytest.mark.parametrize("run_over", [left_run_over_two, awaited_left_run_over_two])
 calls = pytest.mark.parametrize("way", [call, awaited_call])
 blocks = pytest.mark.parametrize("way", [block, awaited_block])
 all_ways = pytest.mark.parametrize("way", [call, awaited_call, block, awaited_block])
@@ -146,6 +193,71 @@ def test_a_session_that_may_live_is_not_forgotten(way: Way, end: Response | Time
     with pytest.raises(DeleteSessionError):
         way(ScriptedTransport(end), journal)
     assert ("gone", SESSION_ID) not in journal.lines
+
+
+@runs
+@pytest.mark.parametrize("gone", [DESTROYED, NOT_FOUND])
+def test_a_run_lets_the_journal_forget_each_session_that_is_gone(
+    run_over: Run, gone: Response
+) -> None:
+    journal = Notebook()
+    run_over(ScriptedTransport(gone, UNAUTHORIZED), journal)
+    assert journal.lines == [("gone", "one")]
+
+
+@left_runs
+def test_a_run_that_is_left_lets_the_journal_forget_also_what_nobody_took(run_over: Run) -> None:
+    journal = Notebook()
+    run_over(ScriptedTransport(DESTROYED, DESTROYED), journal)
+    assert set(journal.lines) == {("gone", "one"), ("gone", "two")}
+
+
+@runs
+def test_a_journal_that_cannot_forget_costs_a_run_no_outcome(run_over: Run) -> None:
+    outcomes = run_over(ScriptedTransport(DESTROYED, DESTROYED), Notebook(fails=("gone",)))
+    assert [type(outcome) for outcome in outcomes] == [DeletionReceipt, DeletionReceipt]
+
+
+def test_an_interruption_while_the_journal_forgets_loses_no_outcome() -> None:
+    class Interrupted(Notebook):
+        def gone(self, session_id: str, /) -> None:
+            if not self.lines:
+                self.lines.append(("gone", session_id))
+                raise KeyboardInterrupt
+
+    delete_session = DeleteSession(
+        ScriptedTransport(DESTROYED), API_KEY, retry=ONE_ATTEMPT, journal=Interrupted()
+    )
+    deletions = DeleteManySessions(delete_session, concurrency=1)(["one"])
+    with pytest.raises(KeyboardInterrupt):
+        next(deletions)
+    assert [outcome.session_id for outcome in deletions] == ["one"]
+
+
+def test_a_cancellation_while_the_journal_forgets_loses_no_outcome() -> None:
+    begun, cancelled = threading.Event(), threading.Event()
+
+    class Slow(Notebook):
+        def gone(self, session_id: str, /) -> None:
+            begun.set()
+            cancelled.wait(10)
+
+    delete_session = AsyncDeleteSession(
+        AsyncScriptedTransport(ScriptedTransport(DESTROYED)), API_KEY, journal=Slow()
+    )
+
+    async def cancel() -> list[str]:
+        deletions = AsyncDeleteManySessions(delete_session, concurrency=1)(["one"])
+        taking = asyncio.ensure_future(anext(deletions))
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        taking.cancel()
+        cancelled.set()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+        return [outcome.session_id async for outcome in deletions]
+
+    assert asyncio.run(cancel()) == ["one"]
 
 
 @blocks
