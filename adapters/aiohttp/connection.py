@@ -31,7 +31,7 @@ class Connector(aiohttp.TCPConnector):
     def __init__(self, pool_size: int, ssl_context: ssl.SSLContext | None) -> None:
         """Take the number of connections to keep, and what verifies certificates."""
         super().__init__(limit=0, keepalive_timeout=LONGEST_IDLE, ssl=ssl_context or True)
-        self.is_open = True
+        self.is_open: bool = True
         self._pool_size = pool_size
         self._process = os.getpid()
         self._observed: set[_ObservedConnection] = set()

@@ -35,9 +35,9 @@ class Exchange:
     """
 
     def __init__(self, method: str) -> None:
-        self.stage = Stage.ASKED
+        self.stage: Stage = Stage.ASKED
         self.verdict: TransportError | None = None
-        self.ends_connection = False  #: whether no other request may follow
+        self.ends_connection: bool = False  #: whether no other request may follow
         self._method = method
         self._transport: asyncio.Transport | None = None
         self._is_kept = False

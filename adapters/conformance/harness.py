@@ -41,7 +41,7 @@ class MemoryService:
     """
 
     def __init__(self, fault: MemoryFault | None) -> None:
-        self.fake = FakeService(api_keys=())
+        self.fake: FakeService = FakeService(api_keys=())
         if fault is not None:
             self.fake.queue(fault)
 

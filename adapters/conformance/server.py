@@ -61,7 +61,7 @@ class Connection:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.number = number
-        self.bytes_sent = 0
+        self.bytes_sent: int = 0
         self._server = server
         self._sock = sock
         self._received = b""
@@ -174,8 +174,8 @@ class FaultServer:
         in_handshake: bool = False,
         listening: bool = True,
     ) -> None:
-        self.stopping = threading.Event()
-        self.fault_is_over = threading.Event()
+        self.stopping: threading.Event = threading.Event()
+        self.fault_is_over: threading.Event = threading.Event()
         self._faults = faults
         self._afterwards = afterwards
         self._tls = tls

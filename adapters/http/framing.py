@@ -129,7 +129,7 @@ class ResponseParser:
 
     def __init__(self, method: str) -> None:
         self.response: ParsedResponse | None = None  #: as soon as it is whole
-        self.has_begun = False  #: whether a byte of it came
+        self.has_begun: bool = False  #: whether a byte of it came
         self._method = method
         self._received = bytearray()
         self._head_bytes = 0

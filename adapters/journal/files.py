@@ -30,9 +30,9 @@ class OwnFile:
     """
 
     def __init__(self, directory: Path, service: str | None) -> None:
-        self.owner = os.urandom(8).hex()
+        self.owner: str = os.urandom(8).hex()
         self.ids: set[str] = set()  #: what is open
-        self.is_abandoned = False  #: whether this is a forked child's copy
+        self.is_abandoned: bool = False  #: whether this is a forked child's copy
         self._path = directory / f"{self.owner}.jsonl"
         self._label = encode(Label(service))
         self._descriptors: list[int] = []  # All are locked; the last is written to.

@@ -68,7 +68,7 @@ class _TimedSocket:
 class StrictHTTPConnection(HTTPConnection):
     """A connection whose failures are the port's, and that is not kept when in doubt."""
 
-    response_class = StrictResponse
+    response_class: type[StrictResponse] = StrictResponse
     _connect_by = 0.0
     _is_kept = False  # whether it carried a response before
     _idle_since = 0.0

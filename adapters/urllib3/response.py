@@ -15,6 +15,17 @@ _RECEIVED_AT_ONCE = 16 * 1024
 class StrictResponse(HTTPResponse):
     """One response, read whole in `begin`. What urllib3 reads afterwards is in memory."""
 
+    # What http.client sets, declared for those who check types.
+    version: int
+    status: int
+    code: int
+    reason: str
+    headers: HTTPMessage
+    msg: HTTPMessage
+    will_close: bool
+    length: int | None
+    fp: io.BufferedReader
+
     def __init__(
         self,
         sock: socket.socket,
