@@ -62,6 +62,7 @@ class Scheduler:
         self._now = delete_session.transport.monotonic
         self._retry = delete_session.retry
         self._concurrency = concurrency
+        self._has_lowered_concurrency = False
         self._gate = RateLimitGate(delete_session.retry, delete_session.random)
         self._outage = Outage(delete_session.retry, delete_session.random)
         self._in_flight: dict[Job, None] = {}
@@ -353,10 +354,12 @@ class Scheduler:
 
     def _lower_concurrency(self) -> None:
         self._concurrency = len(self._in_flight)
-        logger().warning(
-            "this process has no file descriptor left: the run goes on with %d requests at a time",
-            self._concurrency,
-        )
+        if not self._has_lowered_concurrency:
+            self._has_lowered_concurrency = True
+            logger().warning(
+                "this process has no file descriptor left: the run goes on with fewer requests at"
+                " a time. Take a lower concurrency, or let the process open more (ulimit -n)."
+            )
 
     def _end_outage(self) -> None:
         error = self._outage.last_error
