@@ -14,6 +14,7 @@ from contextlib import ExitStack, suppress
 from contextvars import ContextVar
 from http.client import IncompleteRead, RemoteDisconnected
 from operator import itemgetter
+from queue import Full, LifoQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -151,6 +152,30 @@ class StrictHTTPSConnection(StrictHTTPConnection, HTTPSConnection):
         if self.proxy_is_forwarding:
             return proxied
         return _TimedSocket(proxied, self._connect_by)  # type: ignore[return-value]  # acts like it
+
+
+class _KeptConnections(LifoQueue[HTTPConnection | None]):
+    """The idle connections of a pool. One that finds no place is closed; urllib3 would warn too."""
+
+    def put(
+        self, item: HTTPConnection | None, block: bool = True, timeout: float | None = None
+    ) -> None:
+        try:
+            super().put(item, block, timeout)
+        except Full:
+            if item is not None:
+                item.close()
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    QueueCls = _KeptConnections  # type: ignore[assignment]  # urllib3 leaves open what it holds
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    QueueCls = _KeptConnections  # type: ignore[assignment]  # urllib3 leaves open what it holds
+
+
+POOL_CLASSES = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
 def make_strict(pool: urllib3.HTTPConnectionPool) -> None:

@@ -23,7 +23,7 @@ from ..http.failures import without_frames
 from ..http.settings import default_user_agent
 from ..http.transport import HttpTransport, Settings
 from ..system_time import SystemTime
-from .connection import REQUEST_TARGET, make_strict
+from .connection import POOL_CLASSES, REQUEST_TARGET, make_strict
 from .urllib3_future import IS_URLLIB3_FUTURE, warn_of_urllib3_future
 
 _LONGEST_TIMEOUT = 1_000_000
@@ -136,6 +136,8 @@ class Urllib3Transport(HttpTransport, SystemTime):
                 maxsize=pool_size,
                 ssl_context=context,
             )
+        if not IS_URLLIB3_FUTURE:
+            manager.pool_classes_by_scheme = POOL_CLASSES
         pool = manager.connection_from_host(api_url.host, api_url.port, api_url.scheme)
         if not IS_URLLIB3_FUTURE:
             make_strict(pool)

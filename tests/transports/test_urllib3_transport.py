@@ -41,6 +41,24 @@ def work_in_threads(number: int, work: Callable[[], object]) -> None:
         thread.join()
 
 
+def test_connections_beyond_the_pools_size_are_closed_without_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    all_sent = threading.Barrier(3)
+
+    def responds_when_all_are_there(connection: Connection) -> None:
+        path = connection.read_request()
+        all_sent.wait(10)
+        connection.respond(path)
+
+    with (
+        FaultServer(*[responds_when_all_are_there] * 3) as server,
+        Urllib3Transport(server.api_url, pool_size=1) as transport,
+    ):
+        work_in_threads(3, lambda: send(transport))
+    assert caplog.records == []
+
+
 # --- what others put into urllib3 ----------------------------------------------------------
 
 
