@@ -5,6 +5,7 @@ import sys
 import journal
 import many_sessions
 import one_session
+import outages
 import rate_limits
 import start
 
@@ -16,7 +17,8 @@ FIGURES = [
     many_sessions.over_aiohttp,
     many_sessions.a_million_ids,
     many_sessions.rate_limit,
-    many_sessions.outage,
+    outages.seconds_beyond_the_outage,
+    outages.requests_in_vain,
     rate_limits.to_the_shortest_time,
     journal.recorded,
     journal.a_hundred_thousand_orphans,

@@ -1,7 +1,6 @@
 """What many sessions cost: time, CPU, memory, requests."""
 
 import asyncio
-import itertools
 import json
 import math
 import resource
@@ -21,7 +20,6 @@ from firecrawl_interact.adapters import (
     AiohttpTransport,
     FakeService,
     InMemoryTransport,
-    NoConnection,
     Urllib3Transport,
 )
 from firecrawl_interact.core import (
@@ -29,8 +27,6 @@ from firecrawl_interact.core import (
     AsyncDeleteSession,
     DeleteManySessions,
     DeleteSession,
-    Request,
-    Response,
 )
 
 SESSIONS = 1000
@@ -149,19 +145,3 @@ def rate_limit() -> list[Figure]:
         Figure("100 sessions at 10 a minute, to the shortest time", spent / 540, 1.05),
         Figure("their requests", len(fake.requests), 150, "requests"),
     ]
-
-
-def outage() -> Figure:
-    fake = FakeService()
-    fake.queue(*itertools.repeat(NoConnection(), 5000))
-    tried = 0
-
-    class Counting(InMemoryTransport):
-        def send(self, request: Request, timeout: float) -> Response:
-            nonlocal tried
-            tried += 1
-            return super().send(request, timeout)
-
-    delete_many = DeleteManySessions(DeleteSession(Counting(fake), "fc-test"))
-    _exhaust(delete_many(map(str, range(1000))))
-    return Figure("1,000 ids in an outage", tried, 1100, "requests")
