@@ -10,7 +10,7 @@ _DAY = 86_400  # No session lives for longer than an hour; beyond a month, socke
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """When a call tries again, and when it gives up. Retrying is safe: a session is billed once.
+    """When a call makes a retry, and when it gives up. Retries are safe: a session is billed once.
 
     Raises:
         TypeError, ValueError: a number that cannot work.

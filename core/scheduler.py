@@ -48,7 +48,7 @@ class Scheduler:
     result to `settle`, and waits for `due_in` seconds or a result. It does so until `is_finished`.
 
     Args:
-        delete_session: its transport tells the time; its key and policy are used.
+        delete_session: its transport gives the time; its key and policy are used.
         concurrency: the most requests in flight.
     """
 

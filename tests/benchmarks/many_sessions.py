@@ -47,8 +47,8 @@ def over_urllib3() -> list[Figure]:
 
         def bare_delete(session_id: str) -> object:
             path = f"/v2/interact/{session_id}"
-            answer = pool.urlopen("DELETE", path, headers=HEADERS, redirect=False, retries=False)
-            return json.loads(answer.data)
+            response = pool.urlopen("DELETE", path, headers=HEADERS, redirect=False, retries=False)
+            return json.loads(response.data)
 
         def bare() -> None:
             with ThreadPoolExecutor(CONCURRENCY) as executor:
@@ -89,8 +89,8 @@ async def _over_aiohttp() -> list[Figure]:
 
             async def bare_delete(session_id: str) -> object:
                 url = f"{api_url}/v2/interact/{session_id}"
-                async with session.delete(url, headers=HEADERS) as answer:
-                    return json.loads(await answer.read())
+                async with session.delete(url, headers=HEADERS) as response:
+                    return json.loads(await response.read())
 
             ratios = []
             walls = []
@@ -114,7 +114,7 @@ def over_aiohttp() -> list[Figure]:
 
 
 def _each_id(count: int) -> float:
-    """Return the CPU seconds for each of so many ids, over a transport that answers at once."""
+    """Return the CPU seconds for each of so many ids, over a transport that responds at once."""
     delete_many = DeleteManySessions(DeleteSession(Stub(), "fc-test"))
     began = time.process_time()
     _exhaust(delete_many(map(str, range(count))))
@@ -122,7 +122,7 @@ def _each_id(count: int) -> float:
 
 
 def a_million_ids() -> list[Figure]:
-    # As many ids before as after, so that a change of the machine's speed tells in both.
+    # As many ids before as after, so that a change of the machine's speed shows in both.
     small = [_each_id(10_000) for _ in range(25)]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     large = _each_id(1_000_000)

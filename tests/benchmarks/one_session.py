@@ -24,10 +24,10 @@ def over_urllib3() -> Figure:
 
         def bare() -> None:
             for _ in range(CALLS):
-                answer = pool.urlopen(
+                response = pool.urlopen(
                     "DELETE", path, headers=HEADERS, redirect=False, retries=False
                 )
-                json.loads(answer.data)
+                json.loads(response.data)
 
         with Urllib3Transport(api_url) as transport:
             delete_session = DeleteSession(transport, "fc-test")
@@ -51,8 +51,8 @@ async def _over_aiohttp() -> float:
             async def bare() -> float:
                 began = time.process_time()
                 for _ in range(CALLS):
-                    async with session.delete(url, headers=HEADERS) as answer:
-                        json.loads(await answer.read())
+                    async with session.delete(url, headers=HEADERS) as response:
+                        json.loads(await response.read())
                 return time.process_time() - began
 
             async def ours() -> float:
@@ -73,11 +73,11 @@ def over_aiohttp() -> Figure:
 
 
 class Stub:
-    """Answers at once, so that the core is all that is measured."""
+    """Responds at once, so that the core is all that is measured."""
 
     monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
-    answer = Response(
+    response = Response(
         200,
         {"content-type": "application/json"},
         b'{"success":true,"sessionDurationMs":39095.00002861023,"creditsBilled":2,'
@@ -85,7 +85,7 @@ class Stub:
     )
 
     def send(self, request: Request, timeout: float) -> Response:
-        return self.answer
+        return self.response
 
 
 def core_alone() -> Figure:

@@ -182,22 +182,22 @@ def open_sessions(service: FakeService, count: int) -> list[str]:
 
 
 class FunctionTransport:
-    """Lets a function answer for each id, on a clock that only waits move."""
+    """Lets a function give the response for each id, on a clock that only waits move."""
 
     def __init__(
         self,
-        answer: Callable[[str], Response] = lambda _: DESTROYED,
+        respond: Callable[[str], Response] = lambda _: DESTROYED,
         on_sleep: Callable[[], object] = lambda: None,
     ) -> None:
         self.sent: list[str] = []
         self.sleeps: list[float] = []
         self.now = 0.0
-        self._answer = answer
+        self._respond = respond
         self._on_sleep = on_sleep
 
     def send(self, request: Request, timeout: float) -> Response:
         self.sent.append(id_of(request))
-        return self._answer(id_of(request))
+        return self._respond(id_of(request))
 
     def monotonic(self) -> float:
         return self.now
@@ -213,22 +213,22 @@ async def at_once(session_id: str) -> Response:
 
 
 class AsyncFunctionTransport:
-    """Lets a coroutine answer for each id, on the clock of the event loop."""
+    """Lets a coroutine give the response for each id, on the clock of the event loop."""
 
     def __init__(
         self,
-        answer: Callable[[str], Awaitable[Response]] = at_once,
+        respond: Callable[[str], Awaitable[Response]] = at_once,
         on_sleep: Callable[[], object] = lambda: None,
     ) -> None:
         self.sent: list[str] = []
         self.ended: list[str] = []
         self.looks_at_the_clock = 0
-        self._answer = answer
+        self._respond = respond
         self._on_sleep = on_sleep
 
     async def send(self, request: Request, timeout: float) -> Response:
         self.sent.append(id_of(request))
-        response = await self._answer(id_of(request))
+        response = await self._respond(id_of(request))
         self.ended.append(id_of(request))
         return response
 
@@ -286,11 +286,11 @@ class Ids:
 
 
 def after(seconds: float, response: Response = DESTROYED) -> Callable[[str], Awaitable[Response]]:
-    async def answer(session_id: str) -> Response:
+    async def respond(session_id: str) -> Response:
         await asyncio.sleep(seconds)
         return response
 
-    return answer
+    return respond
 
 
 def library_threads() -> list[threading.Thread]:

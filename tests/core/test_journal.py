@@ -1,4 +1,4 @@
-"""What a use case tells its journal, in both ways, and what a failing journal changes."""
+"""What a use case records in its journal, in both ways, and what a failing journal changes."""
 
 import asyncio
 import copy
@@ -48,7 +48,7 @@ ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
 
 class Notebook:
-    """A journal that writes down what it is told, in which thread, and fails on demand."""
+    """A journal that writes down what is recorded in it, in which thread, and fails on demand."""
 
     def __init__(self, *, fails: tuple[str, ...] = ()) -> None:
         self.lines: list[tuple[str, str]] = []

@@ -148,7 +148,7 @@ def test_what_is_no_id_is_an_outcome_among_the_others(
 
 
 @both_ways
-def test_every_try_that_fails_for_a_moment_is_repeated(delete_many: DeleteMany) -> None:
+def test_each_attempt_that_fails_for_a_moment_is_retried(delete_many: DeleteMany) -> None:
     service = FakeService()
     mine = open_sessions(service, 5)
     service.queue(Reply(503), NoConnection(), LostResponse(), NoResponse(), Reply(502))
@@ -160,40 +160,40 @@ def test_every_try_that_fails_for_a_moment_is_repeated(delete_many: DeleteMany) 
 def test_outcomes_come_as_they_end() -> None:
     received = threading.Event()
 
-    def answer(session_id: str) -> Response:
+    def respond(session_id: str) -> Response:
         assert session_id != "slow" or received.wait(10)
         return DESTROYED
 
-    deletions = many(FunctionTransport(answer))(["slow", "quick"])
+    deletions = many(FunctionTransport(respond))(["slow", "quick"])
     assert next(deletions).session_id == "quick"
     received.set()
     assert next(deletions).session_id == "slow"
 
 
 def test_awaited_outcomes_come_as_they_end() -> None:
-    async def answer(session_id: str) -> Response:
+    async def respond(session_id: str) -> Response:
         await asyncio.sleep(float(session_id))
         return DESTROYED
 
     async def main() -> list[tuple[float, str | None]]:
-        deletions = many_awaited(AsyncFunctionTransport(answer))(["30", "10", "20"])
+        deletions = many_awaited(AsyncFunctionTransport(respond))(["30", "10", "20"])
         return [(virtual_time.now(), outcome.session_id) async for outcome in deletions]
 
     assert virtual_time.run(main()) == [(10, "10"), (20, "20"), (30, "30")]
 
 
-def test_a_repeat_does_not_wait_for_what_is_in_flight() -> None:
-    repeated = threading.Event()
-    quick_answers = iter([UNAVAILABLE, DESTROYED])
+def test_a_retry_does_not_wait_for_what_is_in_flight() -> None:
+    retried = threading.Event()
+    quick_responses = iter([UNAVAILABLE, DESTROYED])
 
     class Transport(SystemTime):
         def send(self, request: Request, timeout: float) -> Response:
             if id_of(request) == "slow":
-                assert repeated.wait(10)
+                assert retried.wait(10)
                 return DESTROYED
-            response = next(quick_answers)
+            response = next(quick_responses)
             if response is DESTROYED:
-                repeated.set()
+                retried.set()
             return response
 
     delete_session = DeleteSession(Transport(), KEY, retry=RetryPolicy(first_pause=0.001))
@@ -320,7 +320,7 @@ def test_bad_ids_leave_the_event_loop_to_others_too(kind: type) -> None:
         source = ids if kind is Iterable else asynchronous(ids)
         outcomes = await listed(many_awaited(AsyncFunctionTransport())(source))
         place = [outcome.session_id for outcome in outcomes].index("good")
-        assert place < 100, "its answer came long before"
+        assert place < 100, "its response came long before"
 
     virtual_time.run(main())
 
@@ -372,8 +372,8 @@ def test_ids_are_taken_while_requests_are_in_flight() -> None:
     assert virtual_time.run(main()) == [110, 120, 130]
 
 
-def test_an_answer_that_comes_while_the_consumer_is_busy_is_not_overlooked() -> None:
-    async def answer(session_id: str) -> Response:
+def test_a_response_that_comes_while_the_consumer_is_busy_is_not_overlooked() -> None:
+    async def respond(session_id: str) -> Response:
         await asyncio.sleep(float(session_id))
         return DESTROYED
 
@@ -384,7 +384,7 @@ def test_an_answer_that_comes_while_the_consumer_is_busy_is_not_overlooked() -> 
 
     async def main() -> list[str]:
         received = []
-        async for outcome in many_awaited(AsyncFunctionTransport(answer))(ids()):
+        async for outcome in many_awaited(AsyncFunctionTransport(respond))(ids()):
             received.append(outcome.session_id)
             await asyncio.sleep(10)
         return received
@@ -414,12 +414,12 @@ def test_a_pause_passes_on_the_transports_clock_while_an_id_is_awaited() -> None
 
 
 def test_who_may_go_again_does_not_wait_for_the_next_id() -> None:
-    first_answers = iter([Response(429, {"retry-after": "5"}, b""), DESTROYED])
+    first_responses = iter([Response(429, {"retry-after": "5"}, b""), DESTROYED])
 
-    async def answer(session_id: str) -> Response:
+    async def respond(session_id: str) -> Response:
         if session_id == "first":
             await asyncio.sleep(1)
-            return next(first_answers)
+            return next(first_responses)
         await asyncio.sleep(2)
         return DESTROYED
 
@@ -429,7 +429,7 @@ def test_who_may_go_again_does_not_wait_for_the_next_id() -> None:
         await asyncio.sleep(1_000)
 
     async def main() -> None:
-        deletions = many_awaited(AsyncFunctionTransport(answer))(ids())
+        deletions = many_awaited(AsyncFunctionTransport(respond))(ids())
         assert (await anext(deletions)).session_id == "second"
         await asyncio.sleep(10)  # the pause passes while the consumer is busy
         assert (await anext(deletions)).session_id == "first"
@@ -449,9 +449,9 @@ def test_an_outcome_that_is_there_does_not_wait_until_many_more_ids_are_taken() 
         deletions.close()
 
 
-def test_a_refusal_that_is_there_is_heard_before_one_more_request_goes() -> None:
-    answers = iter([Response(429, {"retry-after": "5"}, b"")])
-    transport = FunctionTransport(lambda _: next(answers, DESTROYED))
+def test_a_429_that_is_there_is_read_before_one_more_request_is_sent() -> None:
+    responses = iter([Response(429, {"retry-after": "5"}, b"")])
+    transport = FunctionTransport(lambda _: next(responses, DESTROYED))
     with InlineExecutor() as executor:
         list(many(transport, executor=executor)(["0", "1", "2"]))
     assert transport.sent == ["0", "0", "1", "2"]
@@ -579,7 +579,7 @@ def test_when_the_ids_fail_the_outcomes_so_far_come_first(delete_many: DeleteMan
 def test_when_the_ids_fail_what_is_in_flight_ends_with_its_outcome() -> None:
     failed = threading.Event()
 
-    def answer(session_id: str) -> Response:
+    def respond(session_id: str) -> Response:
         assert failed.wait(10)
         return DESTROYED
 
@@ -588,15 +588,15 @@ def test_when_the_ids_fail_what_is_in_flight_ends_with_its_outcome() -> None:
         failed.set()
         raise LookupError("no next page")
 
-    deletions = many(FunctionTransport(answer))(ids())
+    deletions = many(FunctionTransport(respond))(ids())
     assert {next(deletions).session_id, next(deletions).session_id} == {"a", "b"}
     with pytest.raises(LookupError):
         next(deletions)
 
 
 def test_when_the_ids_fail_who_waits_is_tried_again() -> None:
-    answers = iter([UNAVAILABLE, DESTROYED])
-    transport = FunctionTransport(lambda _: next(answers))
+    responses = iter([UNAVAILABLE, DESTROYED])
+    transport = FunctionTransport(lambda _: next(responses))
 
     def ids() -> Generator[str]:
         yield "a"
@@ -694,12 +694,12 @@ def test_waits_that_the_service_rounds_cost_hardly_more_requests() -> None:
 
 
 def test_a_pause_is_waited_for_and_not_passed_by_looking_at_the_clock() -> None:
-    refusal = Response(429, {"retry-after": "60"}, b"")
-    answers = {"a": iter([refusal, DESTROYED]), "b": iter([DESTROYED]), "c": iter([DESTROYED])}
+    limited = Response(429, {"retry-after": "60"}, b"")
+    responses = {"a": iter([limited, DESTROYED]), "b": iter([DESTROYED]), "c": iter([DESTROYED])}
 
     async def respond(session_id: str) -> Response:
         await asyncio.sleep({"a": 1, "b": 2, "c": 3}[session_id])
-        return next(answers[session_id])
+        return next(responses[session_id])
 
     async def main() -> None:
         transport = AsyncFunctionTransport(respond)
@@ -753,12 +753,12 @@ def test_by_default_threads_carry_the_requests_as_many_as_may_be_in_flight() -> 
     together = threading.Barrier(3)
     threads: set[threading.Thread] = set()
 
-    def answer(session_id: str) -> Response:
+    def respond(session_id: str) -> Response:
         threads.add(threading.current_thread())
         together.wait(10)
         return DESTROYED
 
-    outcomes = list(many(FunctionTransport(answer), concurrency=3)(iter("abcdef")))
+    outcomes = list(many(FunctionTransport(respond), concurrency=3)(iter("abcdef")))
     assert len(outcomes) == 6
     assert len(threads) == 3
     assert all(thread.name == "firecrawl_interact" and thread.daemon for thread in threads)
@@ -767,12 +767,12 @@ def test_by_default_threads_carry_the_requests_as_many_as_may_be_in_flight() -> 
 def test_a_given_executor_carries_the_requests_and_stays_open() -> None:
     names: set[str] = set()
 
-    def answer(session_id: str) -> Response:
+    def respond(session_id: str) -> Response:
         names.add(threading.current_thread().name)
         return DESTROYED
 
     with ThreadPoolExecutor(2, "mine") as executor:
-        outcomes = list(many(FunctionTransport(answer), executor=executor)(iter("abcdef")))
+        outcomes = list(many(FunctionTransport(respond), executor=executor)(iter("abcdef")))
         assert len(outcomes) == 6
         assert all(name.startswith("mine") for name in names)
         assert executor.submit(lambda: 5).result() == 5
@@ -795,10 +795,10 @@ def test_an_executor_that_was_shut_down_fails_the_run_after_the_outcomes() -> No
 def test_a_fault_of_the_transport_fails_the_run_after_the_outcomes() -> None:
     fault = ValueError("a bug")
 
-    def answer(session_id: str) -> Response:
+    def respond(session_id: str) -> Response:
         raise fault
 
-    deletions = many(FunctionTransport(answer), concurrency=1)(Ids())
+    deletions = many(FunctionTransport(respond), concurrency=1)(Ids())
     outcome = next(deletions)
     assert isinstance(outcome, UnreachableError)
     assert outcome.session_fate is UNKNOWN
@@ -831,7 +831,7 @@ def test_a_fault_of_the_asynchronous_transports_sleep_passes() -> None:
 def test_a_fault_of_the_asynchronous_transport_fails_the_run_after_the_outcomes() -> None:
     fault = ValueError("a bug")
 
-    async def answer(session_id: str) -> Response:
+    async def respond(session_id: str) -> Response:
         await asyncio.sleep(1)
         if session_id == "0":
             raise fault
@@ -839,7 +839,7 @@ def test_a_fault_of_the_asynchronous_transport_fails_the_run_after_the_outcomes(
         return DESTROYED
 
     async def main() -> list[Outcome]:
-        transport = AsyncFunctionTransport(answer)
+        transport = AsyncFunctionTransport(respond)
         deletions = many_awaited(transport, concurrency=2)(Ids())
         received = [await anext(deletions), await anext(deletions)]
         with pytest.raises(RuntimeError) as raised:

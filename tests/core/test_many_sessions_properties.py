@@ -74,8 +74,8 @@ class IdsError(Exception):
 
 
 def refused(seconds: int) -> Exchange:
-    refusal = response(429, {"success": False}, {"retry-after": str(seconds)})
-    return Exchange(refusal, wait=seconds if seconds <= RETRY.deadline else 0.0)
+    limited = response(429, {"success": False}, {"retry-after": str(seconds)})
+    return Exchange(limited, wait=seconds if seconds <= RETRY.deadline else 0.0)
 
 
 FINE = Exchange(DESTROYED, destroys=True)
@@ -402,7 +402,7 @@ def blocking(plan: Plan, executor: Executor | None) -> None:
     """Run a plan to its end, and check."""
     clock = Clock()
     world = World(plan, lambda: clock.now)
-    # Several at a time take no time: who is told of a refusal by then would be a matter of luck.
+    # Several at a time take no time: which id knows of a 429 by then would be a matter of luck.
     timed = executor is not None and plan.concurrency == 1
     transport = BlockingTransport(world, clock, timed=timed)
     delete_session = DeleteSession(transport, API_KEY, retry=RETRY, random=lambda: 0.5)

@@ -104,7 +104,7 @@ def test_there_is_room_for_as_many_requests_as_may_be_in_flight() -> None:
     assert not book.scheduler.has_room()
 
 
-def test_an_answer_makes_room() -> None:
+def test_a_response_makes_room() -> None:
     book = Bookkeeping(concurrency=1)
     job = book.send("a")
     assert not book.scheduler.has_room()
@@ -126,7 +126,7 @@ def test_there_is_no_room_while_a_refused_one_queues() -> None:
     assert not book.scheduler.has_room()
 
 
-def test_who_waits_for_a_repeat_takes_up_room() -> None:
+def test_an_id_that_waits_for_its_retry_takes_up_room() -> None:
     book = Bookkeeping(concurrency=2)
     book.settle(book.send("a"), UNAVAILABLE)
     assert book.scheduler.has_room()
@@ -225,7 +225,7 @@ def test_what_is_handed_out_is_the_request_and_its_seconds() -> None:
     assert timeout == 75
 
 
-def test_an_answer_becomes_an_outcome() -> None:
+def test_a_response_becomes_an_outcome() -> None:
     book = Bookkeeping()
     book.settle(book.send("a"), DESTROYED)
     assert book.outcomes == [DeletionReceipt(session_id="a")]
@@ -240,7 +240,7 @@ def test_a_failure_becomes_an_outcome_with_its_cause() -> None:
     assert outcome.__cause__ is failure
 
 
-def test_a_repeat_is_handed_out_when_its_pause_is_over() -> None:
+def test_a_retry_is_given_when_its_pause_is_over() -> None:
     book = Bookkeeping()
     book.settle(book.send("a"), UNAVAILABLE)
     assert book.scheduler.due_in() == pytest.approx(0.75)
@@ -251,7 +251,7 @@ def test_a_repeat_is_handed_out_when_its_pause_is_over() -> None:
     book.sends("a")
 
 
-def test_nothing_is_due_while_only_answers_can_change_anything() -> None:
+def test_nothing_is_due_while_only_responses_can_change_anything() -> None:
     book = Bookkeeping()
     assert book.scheduler.due_in() is None
     book.send("a")
@@ -319,19 +319,19 @@ def test_when_stopped_who_waits_ends_with_what_the_last_try_met() -> None:
     assert (outcome.session_fate, outcome.attempts) == (SessionFate.UNKNOWN, 1)
 
 
-def test_when_stopped_who_was_about_to_repeat_ends_with_what_the_last_try_met() -> None:
+def test_a_stopped_id_that_waits_for_its_retry_ends_with_what_its_last_attempt_met() -> None:
     book = Bookkeeping()
     first, second = book.send("first"), book.send("second")
     book.settle(first, UNAVAILABLE)
     book.settle(second, refused())
     book.clock.now += 1
     book.sends()  # the first queues behind the second now
-    refusal, unavailable = stop(book)
-    assert isinstance(refusal, RateLimitError)
+    limited, unavailable = stop(book)
+    assert isinstance(limited, RateLimitError)
     assert isinstance(unavailable, ServiceUnavailableError)
 
 
-def test_when_stopped_the_refused_end_with_the_refusal() -> None:
+def test_a_stopped_id_that_got_a_429_ends_with_it() -> None:
     book = Bookkeeping()
     book.settle(book.send("a"), refused(34))
     book.clock.now += 10
@@ -341,7 +341,7 @@ def test_when_stopped_the_refused_end_with_the_refusal() -> None:
     assert outcome.retry_after == 34
 
 
-def test_when_stopped_a_refusal_that_was_waited_for_is_forgotten() -> None:
+def test_a_stopped_id_forgets_a_429_that_it_has_waited_for() -> None:
     book = Bookkeeping()
     book.settle(book.send("a"), refused())
     book.clock.now += MINUTE
@@ -349,7 +349,7 @@ def test_when_stopped_a_refusal_that_was_waited_for_is_forgotten() -> None:
     assert [type(outcome) for outcome in stop(book)] == [ServiceUnavailableError]
 
 
-def test_when_stopped_an_uncertain_try_before_the_refusal_is_not_forgotten() -> None:
+def test_a_stopped_id_does_not_forget_an_uncertain_attempt_before_the_429() -> None:
     book = Bookkeeping()
     book.settle(book.send("a"), TimedOutError("silence"))
     book.clock.now += 1

@@ -70,7 +70,7 @@ def test_stop_lets_what_is_in_flight_end_with_its_outcome() -> None:
     together = threading.Barrier(2)
     stopped = threading.Event()
 
-    def answer(session_id: str) -> Response:
+    def respond(session_id: str) -> Response:
         if together.wait(10) == 0:
             deletions.stop()
             stopped.set()
@@ -78,7 +78,7 @@ def test_stop_lets_what_is_in_flight_end_with_its_outcome() -> None:
         return DESTROYED
 
     ids = Ids()
-    deletions = many(FunctionTransport(answer), concurrency=2)(ids)
+    deletions = many(FunctionTransport(respond), concurrency=2)(ids)
     assert {outcome.session_id for outcome in deletions} == {"0", "1"}
     assert ids.taken == 2
 
@@ -122,7 +122,7 @@ def stopped_in_a_pause(at: float) -> tuple[list[DeletionReceipt], DeleteSessionE
     return receipts, error
 
 
-def test_stop_ends_the_refused_with_the_refusal() -> None:
+def test_stop_ends_an_id_that_got_a_429_with_it() -> None:
     receipts, error = stopped_in_a_pause(at=30)
     assert len(receipts) == 1
     assert isinstance(error, RateLimitError)
@@ -136,8 +136,8 @@ def test_stop_is_heard_within_a_second_of_a_pause() -> None:
             stopping.start()
             stopping.join()
 
-    refusal = Response(429, {"retry-after": "60"}, b"")
-    transport = FunctionTransport(lambda _: refusal, on_sleep)
+    limited = Response(429, {"retry-after": "60"}, b"")
+    transport = FunctionTransport(lambda _: limited, on_sleep)
     deletions = many(transport, concurrency=1)(["a"])
     assert isinstance(next(deletions), RateLimitError)
     assert transport.sleeps == [1, 1, 1]
@@ -145,8 +145,8 @@ def test_stop_is_heard_within_a_second_of_a_pause() -> None:
 
 
 def test_after_the_last_outcome_of_a_stopped_run_nothing_is_waited_for() -> None:
-    refusal = Response(429, {"retry-after": "60"}, b"")
-    transport = FunctionTransport(lambda _: refusal, lambda: deletions.stop())  # noqa: PLW0108 - not yet there
+    limited = Response(429, {"retry-after": "60"}, b"")
+    transport = FunctionTransport(lambda _: limited, lambda: deletions.stop())  # noqa: PLW0108 - not yet there
     deletions = many(transport, concurrency=1)(["a"])
     assert len(list(deletions)) == 1
     assert transport.now == 1
@@ -156,8 +156,8 @@ def test_stop_is_heard_from_a_signal_handler_during_a_pause() -> None:
     def handle(number: int, frame: object) -> None:
         deletions.stop()
 
-    refusal = Response(429, {"retry-after": "60"}, b"")
-    transport = FunctionTransport(lambda _: refusal, lambda: signal.raise_signal(signal.SIGTERM))
+    limited = Response(429, {"retry-after": "60"}, b"")
+    transport = FunctionTransport(lambda _: limited, lambda: signal.raise_signal(signal.SIGTERM))
     deletions = many(transport, concurrency=1)(["a"])
     before = signal.signal(signal.SIGTERM, handle)
     try:
@@ -168,7 +168,7 @@ def test_stop_is_heard_from_a_signal_handler_during_a_pause() -> None:
     deletions.close()
 
 
-def test_stop_is_heard_from_a_signal_handler_while_answers_are_awaited() -> None:
+def test_stop_from_a_signal_handler_takes_effect_while_responses_are_awaited() -> None:
     handled = threading.Event()
     main_thread = threading.get_ident()
 
@@ -176,12 +176,12 @@ def test_stop_is_heard_from_a_signal_handler_while_answers_are_awaited() -> None
         deletions.stop()
         handled.set()
 
-    def answer(session_id: str) -> Response:
+    def respond(session_id: str) -> Response:
         signal.pthread_kill(main_thread, signal.SIGTERM)
         assert handled.wait(10)
         return DESTROYED
 
-    transport = FunctionTransport(answer)
+    transport = FunctionTransport(respond)
     deletions = many(transport, concurrency=1)(Ids())
     before = signal.signal(signal.SIGTERM, handle)
     try:
@@ -195,11 +195,11 @@ def test_stop_ends_who_waits_before_what_is_in_flight_ends() -> None:
 
     class Transport(FunctionTransport):
         def monotonic(self) -> float:
-            if refused.is_set():  # so this may be the last look before it waits for answers
+            if refused.is_set():  # so this may be the last look before it waits for responses
                 paused.set()
             return super().monotonic()
 
-    def answer(session_id: str) -> Response:
+    def respond(session_id: str) -> Response:
         if session_id == "refused":
             refused.set()
             return Response(429, {"retry-after": "200"}, b"")
@@ -208,7 +208,7 @@ def test_stop_ends_who_waits_before_what_is_in_flight_ends() -> None:
         assert received.wait(10)
         return DESTROYED
 
-    deletions = many(Transport(answer))(["slow", "refused"])
+    deletions = many(Transport(respond))(["slow", "refused"])
     assert next(deletions).session_id == "refused"
     received.set()
     assert next(deletions).session_id == "slow"
@@ -217,8 +217,8 @@ def test_stop_ends_who_waits_before_what_is_in_flight_ends() -> None:
 
 def test_stop_is_heard_within_a_second_of_an_awaited_pause() -> None:
     async def main() -> None:
-        refusal = Response(429, {"retry-after": "60"}, b"")
-        transport = AsyncFunctionTransport(after(0, refusal))
+        limited = Response(429, {"retry-after": "60"}, b"")
+        transport = AsyncFunctionTransport(after(0, limited))
         deletions = many_awaited(transport, concurrency=1)(["a"])
         asyncio.get_running_loop().call_at(2.5, deletions.stop)
         assert isinstance(await anext(deletions), RateLimitError)
@@ -323,14 +323,14 @@ def test_stop_does_no_harm_twice_or_after_the_end() -> None:
 
 
 class InFlight:
-    """Answers "0" once "1", "2" and "3" have begun, and those when they are released."""
+    """Responds to "0" once "1", "2" and "3" have begun, and those when they are released."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []
         self._together = threading.Barrier(4)
         self._released = threading.Event()
 
-    def answer(self, session_id: str) -> Response:
+    def respond(self, session_id: str) -> Response:
         self._together.wait(10)
         if session_id != "0":
             assert self._released.wait(10)
@@ -343,7 +343,7 @@ class InFlight:
 
 def test_closing_waits_for_what_is_in_flight_and_keeps_its_outcomes() -> None:
     in_flight = InFlight()
-    transport = FunctionTransport(in_flight.answer)
+    transport = FunctionTransport(in_flight.respond)
     deletions = many(transport, concurrency=4)(Ids())
     assert next(deletions).session_id == "0"
     in_flight.release_soon()
@@ -355,7 +355,7 @@ def test_closing_waits_for_what_is_in_flight_and_keeps_its_outcomes() -> None:
 
 def test_an_exception_in_the_loop_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
     in_flight = InFlight()
-    transport = FunctionTransport(in_flight.answer)
+    transport = FunctionTransport(in_flight.respond)
     with (
         contextlib.suppress(ZeroDivisionError),
         contextlib.closing(many(transport, concurrency=4)(Ids())) as deletions,
@@ -369,7 +369,7 @@ def test_an_exception_in_the_loop_waits_for_what_is_in_flight_and_sends_nothing_
 
 def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new() -> None:
     in_flight = InFlight()
-    transport = FunctionTransport(in_flight.answer)
+    transport = FunctionTransport(in_flight.respond)
     deletions = many(transport, concurrency=4)(Ids())
     next(deletions)
     in_flight.release_soon()
@@ -399,14 +399,14 @@ def test_leaving_early_takes_back_what_the_executor_has_not_begun_and_leaves_it_
                 all_submitted.set()
             return future
 
-    def answer(session_id: str) -> Response:
+    def respond(session_id: str) -> Response:
         if session_id == "2":
             third_begun.set()
         assert (all_submitted if session_id == "0" else taken_back).wait(10)
         ended.append(session_id)
         return DESTROYED
 
-    transport = FunctionTransport(answer)
+    transport = FunctionTransport(respond)
     with Noticing(2) as executor:
         deletions = many(transport, concurrency=4, executor=executor)(["0", "1", "2", "3"])
         assert next(deletions).session_id == "0"
@@ -422,13 +422,13 @@ def test_ctrl_c_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
     main_thread = threading.get_ident()
     ended = []
 
-    def answer(session_id: str) -> Response:
+    def respond(session_id: str) -> Response:
         if session_id == "3":
             signal.pthread_kill(main_thread, signal.SIGINT)
         ended.append(session_id)
         return DESTROYED
 
-    transport = FunctionTransport(answer)
+    transport = FunctionTransport(respond)
     with pytest.raises(KeyboardInterrupt):
         list(many(transport, concurrency=1)(Ids()))
     assert ended == transport.sent == ["0", "1", "2", "3"]

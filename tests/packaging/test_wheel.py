@@ -54,7 +54,7 @@ def test_holds_every_source_file_and_nothing_else(names: set[str]) -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_tells_type_checkers_that_it_is_typed(names: set[str], package: str) -> None:
+def test_says_to_type_checkers_that_it_is_typed(names: set[str], package: str) -> None:
     assert f"{package}/py.typed" in names
 
 

@@ -71,7 +71,7 @@ def plain_delete(session_id: str, *lines: str) -> bytes:
     return "".join(f"{line}\r\n" for line in [*head, ""]).encode()
 
 
-def await_refusal(loopback: LoopbackService) -> None:
+def wait_until_refused(loopback: LoopbackService) -> None:
     """Connect until the system refuses it."""
     while True:
         try:
@@ -341,7 +341,7 @@ class TestAnOutage:
         with LoopbackService(service) as loopback:
             for _ in range(3):
                 service.outage(3600)
-                await_refusal(loopback)
+                wait_until_refused(loopback)
                 service.outage(0)
                 assert await_status(loopback) == 404
         assert len(service.requests) == 3
@@ -359,7 +359,7 @@ class TestAnOutage:
     def test_ends_by_itself(self, service: FakeService) -> None:
         with LoopbackService(service) as loopback:
             service.outage(3600)
-            await_refusal(loopback)
+            wait_until_refused(loopback)
             service.outage(0.05)
             assert await_status(loopback) == 404
             assert service.current_outage is None
@@ -375,7 +375,7 @@ class TestAnOutage:
     def test_may_last_when_the_service_starts_and_when_it_ends(self, service: FakeService) -> None:
         service.outage(3600)
         with LoopbackService(service) as loopback:
-            await_refusal(loopback)
+            wait_until_refused(loopback)
 
 
 class TestLeaving:

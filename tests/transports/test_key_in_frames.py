@@ -117,7 +117,7 @@ def assert_nothing_is_shown(error: BaseException) -> None:
 
 
 def delete(transport_class: TransportClass, api_url: str, **settings: str) -> None:
-    """Try to destroy a session."""
+    """Ask the service to destroy a session."""
     transport = transport_class(api_url, **settings)  # type: ignore[arg-type]
     settings.clear()
     if isinstance(transport, Urllib3Transport):
