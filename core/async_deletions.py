@@ -90,6 +90,9 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
 
+    def __del__(self) -> None:
+        self._warn_if_left()
+
     async def _next_outcome(self) -> Outcome:
         self._admit_next_id()
         while not self._scheduler.outcomes:

@@ -51,7 +51,8 @@ class Run:
         failure, self._scheduler.failure = self._scheduler.failure, None
         return failure or end
 
-    def __del__(self) -> None:
+    def _warn_if_left(self) -> None:
+        """Warn, with the place where the run was forgotten. Called by `__del__`."""
         if self._scheduler.is_stopped or self._scheduler.is_finished:
             return
         import warnings  # noqa: PLC0415 - only a mistake needs it
@@ -61,7 +62,7 @@ class Run:
             if self._has_begun
             else "never iterated: no session was destroyed"
         )
-        warnings.warn(f"{self!r} was {what}", RuntimeWarning, stacklevel=2, source=self)
+        warnings.warn(f"{self!r} was {what}", RuntimeWarning, stacklevel=3, source=self)
 
 
 class Deletions(Run, Iterator["Outcome"]):
@@ -147,7 +148,7 @@ class Deletions(Run, Iterator["Outcome"]):
         self.close()
 
     def __del__(self) -> None:
-        super().__del__()
+        self._warn_if_left()
         self._scheduler.is_stopped = True
         self._release_threads()
 

@@ -56,7 +56,7 @@ class DeleteSessionError(Exception):
     session_fate: SessionFate = SessionFate.UNKNOWN  #: what is known about the session
     transient: bool = False  #: whether the same call may succeed later
     #: what the caller can do
-    advice: str = "Delete it again: repeating is safe and shows whether it is gone."
+    advice: str = "Delete it again: a retry is safe and shows whether it is gone."
 
     def __init__(self, reason: str, *, session_id: str, attempts: int = 0) -> None:
         super().__init__(reason)

@@ -57,7 +57,7 @@ class _OnExit:
     def _report_interrupted(self, interruption: BaseException) -> None:
         interruption.add_note(
             f"The delete of session {self.session_id!r} was interrupted. The session may still "
-            "be running and billing. Delete it again: repeating is safe and shows whether it is "
+            "be running and billing. Delete it again: a retry is safe and shows whether it is "
             "gone."
         )
 

@@ -69,7 +69,7 @@ async def _over_aiohttp() -> float:
 
 
 def over_aiohttp() -> Figure:
-    return Figure("CPU of a delete, to bare aiohttp", asyncio.run(_over_aiohttp()), 1.15)
+    return Figure("CPU of a delete, to bare aiohttp", asyncio.run(_over_aiohttp()), 1.3)
 
 
 class Stub:

@@ -369,7 +369,7 @@ def test_a_second_interruption_ends_the_delete(leave: Leave) -> None:
     assert left.ending.receipt is None
     assert notes(second) == [
         f"The delete of session '{SESSION_ID}' was interrupted. The session may still be running "
-        "and billing. Delete it again: repeating is safe and shows whether it is gone."
+        "and billing. Delete it again: a retry is safe and shows whether it is gone."
     ]
 
 

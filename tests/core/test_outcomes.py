@@ -50,7 +50,7 @@ WHAT_IT_MEANS = {
     UNTOUCHED: "This call did nothing to it: if it was running, it is still billed.",
     UNKNOWN: "It may still be running and billing.",
 }
-DELETE_AGAIN = "Delete it again: repeating is safe and shows whether it is gone."
+DELETE_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
 CHECK_THE_WAY = "Check the address of the service, and any proxy on the way to it."
 
 CHECK_THE_ROUTE = (

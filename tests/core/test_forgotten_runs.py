@@ -1,0 +1,65 @@
+"""A run that nobody iterated, or that was left half-way without `with`, is no silent mistake."""
+
+from collections.abc import Callable
+
+import pytest
+
+from . import virtual_time
+from .side_by_side import AsyncFunctionTransport, FunctionTransport, many, many_awaited
+
+
+def forget_a_run() -> None:
+    many(FunctionTransport())(["a"])
+
+
+def forget_an_awaited_run() -> None:
+    async def main() -> None:
+        many_awaited(AsyncFunctionTransport())(["a"])
+
+    virtual_time.run(main())
+
+
+def leave_a_run_half_way() -> None:
+    for _ in many(FunctionTransport())(["a", "b", "c"]):
+        break
+
+
+def leave_an_awaited_run_half_way() -> None:
+    async def main() -> None:
+        async for _ in many_awaited(AsyncFunctionTransport())(["a", "b", "c"]):
+            break
+
+    virtual_time.run(main())
+
+
+def leave_a_block_half_way() -> None:
+    with many(FunctionTransport())(["a", "b", "c"]) as deletions:
+        next(deletions)
+
+
+def iterate_to_the_end() -> None:
+    list(many(FunctionTransport())(["a", "b", "c"]))
+
+
+@pytest.mark.parametrize("forget", [forget_a_run, forget_an_awaited_run])
+def test_a_run_that_was_never_iterated_warns_where_it_was_forgotten(
+    forget: Callable[[], None],
+) -> None:
+    with pytest.warns(RuntimeWarning, match="never iterated: no session was destroyed") as warned:
+        forget()
+    assert [warning.filename for warning in warned] == [__file__]
+
+
+@pytest.mark.parametrize("leave", [leave_a_run_half_way, leave_an_awaited_run_half_way])
+def test_a_run_that_was_left_half_way_warns_and_says_what_to_write(
+    leave: Callable[[], None],
+) -> None:
+    with pytest.warns(RuntimeWarning, match="was left half-way: use `with`") as warned:
+        leave()
+    assert [warning.filename for warning in warned] == [__file__]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("end", [leave_a_block_half_way, iterate_to_the_end])
+def test_a_run_that_has_ended_does_not_warn(end: Callable[[], None]) -> None:
+    end()
