@@ -23,6 +23,19 @@ def run(code: str) -> str:
     return done.stdout
 
 
+def test_the_core_loads_what_runs_need_when_it_is_asked_for() -> None:
+    loaded = "print('firecrawl_interact.core.scheduler' in sys.modules)"
+    use = f"{loaded}\ncore.DeleteManySessions\n{loaded}"
+    assert run(f"import sys\nfrom firecrawl_interact import core\n{use}").split() == ["False", "True"]
+
+
+def test_a_name_that_the_core_has_not_is_an_ordinary_error() -> None:
+    code = (
+        "from firecrawl_interact import core\nprint(hasattr(core, 'Nothing'), 'Pause' in dir(core))"
+    )
+    assert run(code).split() == ["False", "True"]
+
+
 def test_adapters_load_nothing_before_a_class_is_asked_for() -> None:
     assert libraries_after("import firecrawl_interact.adapters") == set()
 
