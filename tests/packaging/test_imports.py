@@ -26,7 +26,10 @@ def run(code: str) -> str:
 def test_the_core_loads_what_runs_need_when_it_is_asked_for() -> None:
     loaded = "print('firecrawl_interact.core.scheduler' in sys.modules)"
     use = f"{loaded}\ncore.DeleteManySessions\n{loaded}"
-    assert run(f"import sys\nfrom firecrawl_interact import core\n{use}").split() == ["False", "True"]
+    assert run(f"import sys\nfrom firecrawl_interact import core\n{use}").split() == [
+        "False",
+        "True",
+    ]
 
 
 def test_a_name_that_the_core_has_not_is_an_ordinary_error() -> None:
