@@ -5,20 +5,40 @@ import copy
 import errno
 import pickle
 import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import ParamSpec, TypeVar
 
 import pytest
 
 from firecrawl_interact.core import (
+    AsyncDeleteManySessions,
+    AsyncDeleteSession,
     ConnectFailedError,
+    DeleteManySessions,
+    DeleteSession,
     OutageError,
+    Pause,
     Response,
     SessionFate,
     UnreachableError,
 )
 
 from . import virtual_time
-from .scripted_transport import DESTROYED
-from .side_by_side import AsyncFunctionTransport, FunctionTransport, after, many, many_awaited
+from .scripted_transport import DESTROYED, UNAVAILABLE, response
+from .side_by_side import (
+    KEY,
+    AsyncFunctionTransport,
+    FunctionTransport,
+    InlineExecutor,
+    after,
+    library_threads,
+    many,
+    many_awaited,
+)
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 @pytest.mark.parametrize("journey", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])  # noqa: S301 - our own
@@ -37,21 +57,45 @@ def test_a_run_and_its_use_case_say_what_they_are() -> None:
         assert repr(deletions) == "<Deletions: 0 in flight, 0 waiting, 0 ended>"
 
 
-def test_out_of_descriptors_lowers_the_concurrency_and_costs_no_session() -> None:
-    begun = threading.Barrier(2)
-    calls: list[str] = []
+class TwoAtATime(Executor):
+    """Begins nothing before a second request is there as well. A third is carried at once."""
 
+    def __init__(self) -> None:
+        self._held: list[Callable[[], None]] = []
+        self._is_open = False
+
+    def submit(
+        self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> Future[_T]:
+        future: Future[_T] = Future()
+
+        def call() -> None:
+            try:
+                future.set_result(function(*args, **kwargs))
+            except Exception as error:
+                future.set_exception(error)
+
+        self._held.append(call)
+        if self._is_open or len(self._held) == 2:
+            self._is_open = True
+            while self._held:
+                self._held.pop(0)()
+        return future
+
+
+def test_out_of_descriptors_lowers_the_concurrency_and_costs_no_session(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def respond(session_id: str) -> Response:
-        calls.append(session_id)
-        if session_id == "b" and calls.count("b") == 1:
-            begun.wait(10)
+        if transport.sent == ["full"]:
             raise ConnectFailedError("no") from OSError(errno.EMFILE, "too many open files")
-        if session_id == "a":
-            begun.wait(10)
         return DESTROYED
 
-    outcomes = list(many(FunctionTransport(respond), concurrency=2)(["a", "b"]))
-    assert {outcome.session_fate for outcome in outcomes} == {SessionFate.GONE}
+    transport = FunctionTransport(respond)
+    deletions = many(transport, concurrency=2, executor=TwoAtATime())(["full", "a", "b"])
+    assert {outcome.session_fate for outcome in deletions} == {SessionFate.GONE}
+    assert sorted(transport.sent) == ["a", "b", "full", "full"]
+    assert "goes on with 1 requests at a time" in caplog.text
 
 
 def test_cancelled_leaving_still_waits_for_what_is_in_flight() -> None:
@@ -71,11 +115,38 @@ def test_cancelled_leaving_still_waits_for_what_is_in_flight() -> None:
     virtual_time.run(main())
 
 
-def test_what_is_in_flight_after_the_shutdown_timeout_is_unknown() -> None:
-    from firecrawl_interact.core import AsyncDeleteManySessions, AsyncDeleteSession
+class NeverEnding(InlineExecutor):
+    """Carries the first request at once, and begins others that never end."""
 
+    def __init__(self) -> None:
+        self._has_carried_one = False
+
+    def submit(
+        self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> Future[_T]:
+        if self._has_carried_one:
+            future: Future[_T] = Future()
+            future.set_running_or_notify_cancel()
+            return future
+        self._has_carried_one = True
+        return super().submit(function, *args, **kwargs)
+
+
+def test_what_is_in_flight_after_the_shutdown_timeout_is_unknown() -> None:
+    delete_session = DeleteSession(FunctionTransport(), KEY)
+    delete_many = DeleteManySessions(
+        delete_session, concurrency=2, executor=NeverEnding(), shutdown_timeout=0
+    )
+    with delete_many(["a", "b"]) as deletions:
+        assert next(deletions).session_id == "a"
+    [outcome] = deletions
+    assert isinstance(outcome, UnreachableError)
+    assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNKNOWN)
+
+
+def test_what_is_awaited_after_the_shutdown_timeout_is_unknown() -> None:
     async def main() -> None:
-        delete_session = AsyncDeleteSession(AsyncFunctionTransport(after(50)), "fc-test")
+        delete_session = AsyncDeleteSession(AsyncFunctionTransport(after(50)), KEY)
         delete_many = AsyncDeleteManySessions(delete_session, shutdown_timeout=5)
         deletions = delete_many(["a"])
         consumer = asyncio.ensure_future(anext(deletions))
@@ -88,3 +159,88 @@ def test_what_is_in_flight_after_the_shutdown_timeout_is_unknown() -> None:
         assert outcome.session_fate is SessionFate.UNKNOWN
 
     virtual_time.run(main())
+
+
+class LateIds:
+    """An id, and what comes only when it is let through: another id, or the end."""
+
+    def __init__(self, *later: str) -> None:
+        self.may_go_on = threading.Event()
+        self._later = later
+
+    def __iter__(self) -> Iterator[str]:
+        yield "a"
+        assert self.may_go_on.wait(10)
+        yield from self._later
+
+
+def test_an_id_that_comes_after_the_run_was_left_is_named_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ids, transport = LateIds("late"), FunctionTransport()
+    with many(transport)(ids) as deletions:
+        assert next(deletions).session_id == "a"
+    ids.may_go_on.set()
+    assert not library_threads()
+    assert "session 'late': its id was read after the run was left" in caplog.text
+    assert transport.sent == ["a"]
+    assert list(deletions) == []
+
+
+def test_ids_that_end_after_the_run_was_left_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    ids = LateIds()
+    with many(FunctionTransport())(ids) as deletions:
+        assert next(deletions).session_id == "a"
+    ids.may_go_on.set()
+    assert not library_threads()
+    assert caplog.text == ""
+
+
+def test_a_run_says_what_holds_it_back() -> None:
+    pauses: list[Pause | None] = []
+    responses = iter([response(429, headers={"retry-after": "60"}), DESTROYED])
+    transport = FunctionTransport(
+        lambda _: next(responses), on_sleep=lambda: pauses.append(deletions.pause)
+    )
+    deletions = many(transport, executor=InlineExecutor())(["a"])
+    assert deletions.pause is None
+    assert [outcome.session_fate for outcome in deletions] == [SessionFate.GONE]
+    assert {pause.reason for pause in pauses if pause} == {"rate limit"}
+    assert deletions.pause is None
+
+
+def test_an_awaited_run_under_another_event_loop_says_what_to_use() -> None:
+    deletions = many_awaited(AsyncFunctionTransport())(["a"])
+    with pytest.raises(RuntimeError, match="call AsyncDeleteSession for each session"):
+        deletions.__anext__().send(None)
+    deletions.stop()
+
+
+_TICK = 1 / 1024
+
+
+class TickingTransport(FunctionTransport):
+    """Its clock moves whenever it is looked at, and its waits end a few ticks early."""
+
+    def __init__(self, responses: Iterable[Response], *, early: int) -> None:
+        super().__init__(lambda _: next(pending))
+        pending = iter(responses)
+        self._early = early * _TICK
+
+    def monotonic(self) -> float:
+        self.now += _TICK
+        return super().monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.now -= min(seconds, self._early)
+
+
+@pytest.mark.parametrize("early", range(12))
+def test_a_retry_that_is_due_while_the_run_looks_at_the_clock_is_sent_without_a_wait(
+    early: int,
+) -> None:
+    transport = TickingTransport([UNAVAILABLE, DESTROYED], early=early)
+    [outcome] = many(transport, executor=InlineExecutor())(["a"])
+    assert outcome.session_fate is SessionFate.GONE
+    assert all(seconds > 0 for seconds in transport.sleeps)
