@@ -1,6 +1,7 @@
 """How the documentation is built."""
 
 from importlib.metadata import version as version_of
+from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.ext.napoleon import Config
@@ -28,7 +29,8 @@ autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "undoc-members": True, "special-members": "__call__"}
 
-google_style = Config(napoleon_use_rtype=False)
+# Any: Sphinx 9.0, the last for Python 3.11, types the parameter that takes it more narrowly.
+google_style: Any = Config(napoleon_use_rtype=False)
 
 
 def read_google_style(  # noqa: PLR0913, PLR0917 - what Sphinx passes

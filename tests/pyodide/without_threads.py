@@ -1,6 +1,7 @@
 """Lets pytest run on Pyodide, a Python that has no threads, no processes and no sockets.
 
-A test that starts a thread or a process is skipped where it does so, and the report says so.
+A test that starts a thread or a process is skipped where it does so, and the report says so. This
+replaces what Pyodide has and cannot do, which no type checker would let pass.
 """
 
 import asyncio
@@ -23,12 +24,12 @@ def _make_no_pipe(loop: asyncio.AbstractEventLoop) -> None:
     """Do nothing: where there are no threads, no other thread has to wake the event loop."""
 
 
-threading.Thread.start = _skip_thread  # type: ignore[method-assign]
-subprocess.Popen.__init__ = _skip_process  # type: ignore[method-assign]
+threading.Thread.start = _skip_thread  # type: ignore[assignment, method-assign] # see above
+subprocess.Popen.__init__ = _skip_process  # type: ignore[method-assign] # see above
 for name in ("_make_self_pipe", "_close_self_pipe", "_write_to_self"):
     setattr(selector_events.BaseSelectorEventLoop, name, _make_no_pipe)
 
 # Pyodide's own event loop is that of JavaScript: it cannot be waited for, and always runs.
 asyncio.set_event_loop_policy(None)
-asyncio.run = asyncio.run.__wrapped__  # type: ignore[attr-defined]
+asyncio.run = asyncio.run.__wrapped__  # type: ignore[attr-defined] # Pyodide's has it
 asyncio._set_running_loop(None)
