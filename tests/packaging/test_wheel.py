@@ -1,14 +1,12 @@
 """What an installation puts on a machine, and nothing more."""
 
-import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from .builds import ROOT
+
 PACKAGES = {
     "firecrawl_interact/core": ROOT / "core",
     "firecrawl_interact/adapters": ROOT / "adapters",
@@ -16,20 +14,9 @@ PACKAGES = {
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The files of a wheel, made by way of a source distribution as an installer makes it.
-
-    From a copy: what earlier builds leave beside the sources would get into this one.
-    """
-    source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("core", "adapters"):
-        shutil.copytree(ROOT / name, source / name)
-    for name in ("LICENSE", "README.md", "pyproject.toml"):
-        shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder)]
-    made = subprocess.run(command, cwd=source, check=False, capture_output=True, text=True)
-    assert made.returncode == 0, made.stdout + made.stderr
-    (wheel,) = folder.glob("*.whl")
+def names(distributions: Path) -> set[str]:
+    """The files of the wheel."""
+    (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
 
