@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test pyodide coverage benchmark docs check clean
+.PHONY: help demo test pyodide coverage benchmark docs check dist clean
 
 help:
 	@echo "make demo       destroy the sessions of a fake service, with the real command"
@@ -16,6 +16,7 @@ help:
 	@echo "make benchmark  measure"
 	@echo "make docs       build the documentation into docs/_build"
 	@echo "make check      lint, types, import rules, wheel"
+	@echo "make dist       build what is published, into dist"
 	@echo "Another Python: make test PYTHON=python3.12 VENV=.venv-3.12"
 
 demo: $(VENV)/.demo
@@ -70,6 +71,14 @@ check: $(VENV)/.lint
 	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy core adapters docs tests
 	@PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=$(WHEEL)/unpacked \
 		pyright --verifytypes firecrawl_interact.core --ignoreexternal >$(WHEEL)/log || { cat $(WHEEL)/log; false; }
+
+# The files in the wheel are as old as the commit: whoever builds it from there gets the same bytes.
+DIST = dist
+dist: $(VENV)/.pip
+	@rm -rf $(DIST)
+	@$(INSTALL) build
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || date +%s) \
+		$(BIN)/python -m build --outdir $(DIST) . >$(VENV)/dist.log 2>&1 || { cat $(VENV)/dist.log; false; }
 
 clean:
 	rm -rf .venv .venv-* build dist docs/_build *.egg-info .*_cache .coverage .hypothesis

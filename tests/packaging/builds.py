@@ -8,7 +8,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _LEFT_BY_WORK = shutil.ignore_patterns(
-    "*.egg-info", "__pycache__", "_build", "build", "dist", ".[!c]*", ".coverage*"
+    "*.egg-info",
+    "__pycache__",
+    "_build",
+    "build",
+    "dist",
+    ".[!cg]*",
+    ".git",
+    ".gitignore",
+    ".coverage*",
 )
 
 
