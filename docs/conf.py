@@ -1,6 +1,8 @@
 """How the documentation is built."""
 
+import sys
 from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -12,7 +14,8 @@ author = "firecrawl-interact contributors"
 project_copyright = f"2026, {author}"
 release = version = version_of(project)
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+sys.path.append(str(Path(__file__).parent))
+extensions = ["llms_txt", "myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
