@@ -2,6 +2,8 @@
 
 import inspect
 
+import pytest
+
 from firecrawl_interact import core
 from firecrawl_interact.core import (
     delete_many_sessions,
@@ -32,6 +34,15 @@ FOR_USERS = [
 def in_order(name: str) -> tuple[int, str]:
     """Constants, then classes, then functions, each by name."""
     return 0 if name.isupper() else 1 if name[0].isupper() else 2, name
+
+
+def test_a_name_that_is_not_there_is_an_ordinary_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="core' has no attribute 'DeleteEverything'"):
+        core.DeleteEverything  # type: ignore[attr-defined]  # noqa: B018 - what is tested
+
+
+def test_completion_knows_names_that_are_not_imported_yet() -> None:
+    assert set(core.__all__) <= set(dir(core))
 
 
 def test_every_name_can_be_imported() -> None:
