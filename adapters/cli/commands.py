@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -162,11 +161,11 @@ def _run(
     total, path, record = len(ids), params["resume"], None
     if path is not None:
         done = ["deleted", "SessionNotFoundError"] if params["missing_ok"] else ["deleted"]
-        is_cut = remove_done(ids, Path(path), done)
-        record = open(path, "a", encoding="ascii")  # noqa: SIM115 - for good
-        record.write("\n" if is_cut else "")
-    before = total - len(ids)
-    report = Report(total, before, params["missing_ok"], params["as_json"], params["quiet"])
+        is_cut = remove_done(ids, path, done)
+        record = context.with_resource(open(path, "a", encoding="ascii"))
+        record.write("\n" * is_cut)
+    flags = (params[name] for name in ("missing_ok", "as_json", "quiet"))
+    report = Report(total, total - len(ids), *flags)
     delete_many_sessions = DeleteManySessions(
         delete_session, concurrency=params["concurrency"], shutdown_timeout=0
     )
@@ -216,8 +215,7 @@ def fake_service(port: int, sessions: int, rate_limit: int | None, latency: floa
         with LoopbackService(service, port) as loopback:
             click.echo("A fake service listens on this machine. In another terminal:\n")
             click.echo(f"export FIRECRAWL_API_URL={loopback.api_url}")
-            click.echo("export FIRECRAWL_API_KEY=fc-test")
-            click.echo(f"firecrawl-interact delete {session_ids[0]}\n\nOpen sessions:\n")
+            click.echo(f"export FIRECRAWL_API_KEY=fc-test\n\nOpen sessions ({sessions}):\n")
             click.echo("\n".join([*session_ids, "", "Ctrl-C ends it."]))
             while True:
                 time.sleep(3600)

@@ -28,9 +28,7 @@ from firecrawl_interact.core import (
 from firecrawl_interact.core.printable import printable
 
 _MOST_CREDITS = 1e9  # on one receipt; what is beyond it says nothing about a bill
-_SAFE = "Deleting a session again is safe, and billed once."
 _BAR_WIDTH = 20
-_ERASE_LINE = "\r\x1b[2K"
 _COLOURS = {SessionFate.GONE: "green", SessionFate.UNTOUCHED: "yellow", SessionFate.UNKNOWN: "red"}
 _WORDS_OF_THE_LIBRARY = {
     "allow_plain_http=True": "--allow-plain-http",
@@ -70,18 +68,17 @@ def json_line(outcome: Outcome) -> str:
 
 def plain_line(outcome: Outcome) -> str:
     """Return an outcome in columns, the same for all. Only the last one has blanks in it."""
-    billed, seconds = "-", "-"
+    billed = lived = None
     remarks = [f"{outcome.attempts} attempts"] if outcome.attempts > 1 else []
     if isinstance(outcome, DeleteSessionError):
         remarks.append(printable(outcome.args[0]))
     else:
-        billed = "-" if outcome.credits_billed is None else str(outcome.credits_billed)
-        if outcome.session_duration_ms is not None:
-            seconds = str(outcome.session_duration_ms // 1000)
-        if outcome.status == "failed":
-            remarks.append("the browser had crashed")
+        billed, lived = outcome.credits_billed, outcome.session_duration_ms
+        remarks += ["the browser had crashed"] if outcome.status == "failed" else []
     fate = outcome.session_fate.value
-    columns = [outcome.session_id, fate, _name(outcome), f"credits={billed}", f"seconds={seconds}"]
+    columns = [outcome.session_id, fate, _name(outcome)]
+    columns.append(f"credits={'-' if billed is None else billed}")
+    columns.append(f"seconds={'-' if lived is None else lived // 1000}")
     return " ".join([*columns, ": ".join(remarks)]).rstrip()
 
 
@@ -143,7 +140,7 @@ class Report:
         if self._has_colour and not self.as_json:
             line = click.style(line, fg="yellow" if is_missing else _COLOURS[outcome.session_fate])
         if self.has_bar and sys.stdout.isatty():
-            line = f"{_ERASE_LINE}{line}"  # The bar is drawn anew below it.
+            line = f"\r\x1b[2K{line}"  # It takes the place of the bar, which is drawn anew below.
         print(line, flush=True)
 
     @contextmanager
@@ -187,7 +184,7 @@ class Report:
         counts = [(self.before, "before"), (self._not_found, "not found")]
         remarks = ", ".join(f"{count} {what}" for count, what in counts if count)
         unknown = f" ({self._unknown} unknown)" if self._unknown else ""
-        lines = [] if reason is None else [reason]
+        lines = [] if reason is None else [f"Stopped: {reason}"]
         lines.append(
             f"{self._gone} of {self.total} sessions gone{remarks and f' ({remarks})'},"
             f" {self._credits:.15g} credits{unknown}; {self._failed} failed,"
@@ -196,7 +193,9 @@ class Report:
         lines += [f"{name}: {advice}" for name, advice in self._advice.items()]
         if left:
             how = "It does" if has_record else "With --resume FILE it keeps a record, and does only"
-            lines.append(f"Next: type the same command again. {_SAFE} {how} what is left.")
+            lines.append(
+                f"Next: type the same command again. It is safe, and billed once. {how} what is left."
+            )
         for line in lines:
             show_note(line)
 

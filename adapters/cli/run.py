@@ -73,7 +73,8 @@ class Run:
             if self._record is not None:
                 print(json_line(outcome), file=self._record, flush=True)
         except OSError as error:
-            self._stop(f"The file of --resume cannot be written: {error.strerror}.")
+            self._stop(f"the file of --resume cannot be written: {error.strerror}.")
+            discard_output(self._record)
             self._record = None
         is_untouched = outcome.session_fate is SessionFate.UNTOUCHED
         if isinstance(outcome, UnauthorizedError) or (
@@ -97,7 +98,7 @@ class Run:
         try:
             self._report.add(outcome)
         except OSError as error:  # It went to a full disk or a closed pipe.
-            self._stop(f"Standard output cannot be written: {error.strerror}.")
+            self._stop(f"standard output cannot be written: {error.strerror}.")
             discard_output(sys.stdout)
             show_note(json_line(outcome))
 
@@ -109,7 +110,7 @@ class Run:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._signal is None:
             self._signal = number
-            self._stop("Interrupted." if number == signal.SIGINT else "Ended by SIGTERM.")
+            self._stop("Ctrl-C." if number == signal.SIGINT else "SIGTERM.")
             if not self._report.has_bar:  # The bar says so itself.
                 show_note("Stopping: what is in flight ends first. Ctrl-C ends it now.")
         elif number != signal.SIGTERM:  # A second SIGTERM may be the first, sent on by a parent.

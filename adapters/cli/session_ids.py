@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -70,7 +69,7 @@ class _Line(msgspec.Struct):
     outcome: str
 
 
-def remove_done(ids: dict[str, None], path: Path, done: Collection[str]) -> bool:
+def remove_done(ids: dict[str, None], path: str, done: Collection[str]) -> bool:
     """Remove the ids that have one of the outcomes `done` in the record of earlier runs.
 
     Returns:
@@ -80,9 +79,9 @@ def remove_done(ids: dict[str, None], path: Path, done: Collection[str]) -> bool
         BadInputError: a line of it was written by no run.
     """
     line = b"\n"
-    if path.is_file():  # A device such as /dev/full may have no end.
+    if os.path.isfile(path):  # A device such as /dev/full may have no end.
         decode = msgspec.json.Decoder(_Line).decode
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             for number, line in enumerate(file, 1):
                 try:
                     outcome = decode(line)
