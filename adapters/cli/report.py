@@ -192,10 +192,8 @@ class Report:
         )
         lines += [f"{name}: {advice}" for name, advice in self._advice.items()]
         if left:
-            how = "It does" if has_record else "With --resume FILE it keeps a record, and does only"
-            lines.append(
-                f"Next: type the same command again. It is safe, and billed once. {how} what is left."
-            )
+            hint = "" if has_record else " With --resume FILE, it does only what is left."
+            lines.append(f"Next: type the same command again: a session is billed once.{hint}")
         for line in lines:
             show_note(line)
 
