@@ -162,7 +162,7 @@ def _run(
     if path is not None:
         done = ["deleted", "SessionNotFoundError"] if params["missing_ok"] else ["deleted"]
         is_cut = remove_done(ids, path, done)
-        record = context.with_resource(open(path, "a", encoding="ascii"))
+        record = context.with_resource(open(path, "a", encoding="ascii"))  # noqa: SIM115 - it does
         record.write("\n" * is_cut)
     flags = (params[name] for name in ("missing_ok", "as_json", "quiet"))
     report = Report(total, total - len(ids), *flags)

@@ -69,13 +69,13 @@ class Run:
         return False
 
     def _take(self, outcome: Outcome) -> None:
-        try:
-            if self._record is not None:
+        if self._record is not None:
+            try:
                 print(json_line(outcome), file=self._record, flush=True)
-        except OSError as error:
-            self._stop(f"the file of --resume cannot be written: {error.strerror}.")
-            discard_output(self._record)
-            self._record = None
+            except OSError as error:
+                self._stop(f"the file of --resume cannot be written: {error.strerror}.")
+                discard_output(self._record)
+                self._record = None
         is_untouched = outcome.session_fate is SessionFate.UNTOUCHED
         if isinstance(outcome, UnauthorizedError) or (
             isinstance(outcome, UnreachableError) and is_untouched and not outcome.transient
