@@ -178,7 +178,7 @@ def _nothing_sent_yet() -> Iterator[None]:
     try:
         yield
     except (BadInputError, ValueError, OSError) as error:
-        show_note(f"Error: {error} Nothing was sent.")
+        show_note(f"Error: {str(error).rstrip('.')}. Nothing was sent.")
         sys.exit(click.UsageError.exit_code)
     except KeyboardInterrupt:
         show_note("Interrupted. Nothing was sent.")

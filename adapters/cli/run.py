@@ -108,16 +108,16 @@ class Run:
         self._deletions.stop()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGTERM:  # A second one may be the first, sent on by a parent.
+            _alarm(_alarm(0) or _SECONDS_AFTER_SIGTERM)
         if self._signal is None:
             self._signal = number
             self._stop("Ctrl-C." if number == signal.SIGINT else "SIGTERM.")
             if not self._report.has_bar:  # The bar says so itself.
                 show_note("Stopping: what is in flight ends first. Ctrl-C ends it now.")
-        elif number != signal.SIGTERM:  # A second SIGTERM may be the first, sent on by a parent.
+        elif number != signal.SIGTERM:
             if self._is_leaving:
                 os._exit(128 + self._signal)
             self._is_leaving = True
             _alarm(_SECONDS_TO_REPORT)  # Whoever reads the report may have stopped.
             raise KeyboardInterrupt
-        if number == signal.SIGTERM:
-            _alarm(_alarm(0) or _SECONDS_AFTER_SIGTERM)
