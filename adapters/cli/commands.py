@@ -92,10 +92,10 @@ def delete(
     if not (session_ids or files):
         raise click.UsageError('Give session ids, "-", or --from a file.')
     sources = [*(sys.stdin.buffer if text == "-" else text for text in session_ids), *files]
-    if any(not isinstance(source, str) and source.isatty() for source in sources):
-        show_note("Give one session id a line. Ctrl-D ends the list.")
     with _nothing_sent_yet():
         delete_session = _delete_session(context)
+        if any(not isinstance(source, str) and source.isatty() for source in sources):
+            show_note("Give one session id a line. Ctrl-D ends the list.")
         ids, duplicates = read_session_ids(sources)
         if duplicates and not context.params["quiet"]:
             show_note(f"Ids that came again: {duplicates}. Each session is deleted once.")
