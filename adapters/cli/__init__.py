@@ -6,20 +6,20 @@ The commands themselves are in `commands`: this module can be imported without t
 import os
 import sys
 from importlib.util import find_spec
+from io import TextIOWrapper
 
 
 def main() -> None:
     """Run the command, or say in one line what to install."""
-    missing = [library for library in ("click", "rich") if find_spec(library) is None]
+    missing = " and ".join(name for name in ("click", "rich") if find_spec(name) is None)
     if missing:
-        sys.exit(
-            f"firecrawl-interact needs {' and '.join(missing)}:"
-            ' pip install "firecrawl-interact[cli]"'
-        )
-    # Started with one of them closed, a socket would take the place of it.
-    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115 - for good
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for good
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for good
+        sys.exit(f'firecrawl-interact needs {missing}: pip install "firecrawl-interact[cli]"')
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # It is closed, and a socket would take its place.
+            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115 - for good
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # A service may say what it cannot show.
     from .commands import command  # noqa: PLC0415 - the extra may be absent
 
     command(prog_name="firecrawl-interact")

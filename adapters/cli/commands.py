@@ -1,219 +1,195 @@
-"""What the command `firecrawl-interact` does. Its output is in `output`."""
+"""What can be typed: `firecrawl-interact delete`, `sweep` and `fake-service`."""
 
+import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from firecrawl_interact.core import InvalidApiKeyError
+from firecrawl_interact.core import DeleteManySessions, RetryPolicy
 
-from . import output
+from .report import Report, show_note
 from .run import Run
-from .session_ids import SessionIds, read_journal
+from .session_ids import BadInputError, read_session_ids, remove_done
 
-_BAD_USAGE = click.UsageError.exit_code
-_INTERRUPTED = 128 + signal.SIGINT  # what a shell reports of a command that Ctrl-C ended
+if TYPE_CHECKING:
+    from ..environment import EnvironmentDeleteSession
+
+_number = partial(click.option, type=click.IntRange(1), metavar="N")
+_seconds = partial(click.option, type=click.FloatRange(0, 86_400), metavar="SECONDS")
+_OPTIONS = [
+    click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each session."),
+    click.option("--quiet", is_flag=True, help="Print nothing but failures."),
+    click.option("--missing-ok", is_flag=True, help="Treat a session not found as success."),
+    click.option("--resume", metavar="FILE", help="Record outcomes here; skip what it has done."),
+    _number("--concurrency", default=8, help="The most requests at a time."),
+    _seconds("--deadline", default=240, help="The longest time for a session, or an outage."),
+    click.option("--api-key", metavar="KEY", help="Safer: the variable FIRECRAWL_API_KEY."),
+    click.option("--api-url", metavar="URL", help="Instead of FIRECRAWL_API_URL, or the cloud."),
+    click.option("--allow-plain-http", is_flag=True, help="Send the key unencrypted."),
+]
 
 
-@click.group(name="firecrawl-interact")
+def _with_options(function: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(package_name="firecrawl-interact", message="%(prog)s %(version)s")
 def command() -> None:
-    """Destroy Firecrawl Interact sessions, and tell what became of each.
+    """Destroy Firecrawl Interact sessions, and say what became of each.
 
-    This command is unofficial: it is not made by Firecrawl.
+    This command is unofficial: it is not made by Firecrawl. `fake-service` lets you try it.
     """
+    logging.getLogger("firecrawl_interact").addHandler(logging.StreamHandler())
 
 
 @command.command()
 @click.argument("session_ids", metavar="[SESSION_ID]...", nargs=-1)
-@click.option(
-    "--from",
-    "files",
-    type=click.File("rb"),
-    multiple=True,
-    metavar="FILE",
-    help="Take ids from this file too, one a line. May be repeated.",
-)
-@click.option(
-    "--skip",
-    "journals",
-    type=click.File("rb"),
-    multiple=True,
-    metavar="FILE",
-    help="Skip what is gone by this file, the output of earlier runs with --json. May be repeated.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for every id.")
-@click.option("--missing-ok", is_flag=True, help="Take a session that is not found for success.")
-@click.option(
-    "--concurrency",
-    type=click.IntRange(1),
-    default=8,
-    show_default=True,
-    metavar="N",
-    help="The most requests at a time.",
-)
-@click.option(
-    "--api-key",
-    metavar="KEY",
-    help="The API key. Other users of this machine can see it while the command runs: prefer"
-    " the variable FIRECRAWL_API_KEY.",
-)
-@click.option(
-    "--api-url",
-    metavar="URL",
-    help="The service's address. Without it, FIRECRAWL_API_URL, or else the cloud's.",
-)
-@click.option(
-    "--allow-plain-http",
-    is_flag=True,
-    help="Send the key unencrypted to an http:// address. On this machine that is always allowed.",
-)
+@click.option("--from", "files", type=click.File("rb"), multiple=True, help="Read ids from here.")
+@_with_options
 @click.pass_context
-def delete(  # noqa: PLR0913 - the options of a command
-    context: click.Context,
-    *,
-    session_ids: tuple[str, ...],
-    files: tuple[BinaryIO, ...],
-    journals: tuple[BinaryIO, ...],
-    as_json: bool,
-    missing_ok: bool,
-    concurrency: int,
-    api_key: str | None,
-    api_url: str | None,
-    allow_plain_http: bool,
+def delete(
+    context: click.Context, /, session_ids: Sequence[str], files: Sequence[BinaryIO], **_: object
 ) -> None:
-    """Destroy sessions, and print a receipt for each as it ends.
+    """Destroy sessions. "-" stands for standard input; there and in files, each id is a line.
 
-    "-" stands for standard input, with one id a line. There and in files, "#" begins a comment.
+    All ids are checked first: if one is bad, nothing is sent.
 
-    Ctrl-C sends nothing new and lets what is in flight end; a second one quits at once.
-    Deleting a session again is safe: it is billed once.
+    Each session is a line of standard output: id, fate (gone, untouched or unknown), "deleted"
+    or an error, credits, seconds that it lived, remarks. The summary goes to standard error.
 
-    The exit status is 0 if every session is gone, 1 if not, 2 if the command was called
-    wrongly, 130 after Ctrl-C and 143 after SIGTERM.
+    Ctrl-C lets what is in flight end, and a second one ends at once. Deleting a session again
+    is safe: it is billed once.
 
     \b
-    Examples:
+    Exit status:
+      0    every session is gone, or the input was empty
+      1    a session may be left, or was not found (see --missing-ok)
+      2    bad input: nothing was sent
+      130  Ctrl-C
+      143  SIGTERM
+
+    \b
+    The keys of --json, null where there is none:
+      session_id, outcome, session_fate, attempts, http_status, message, code,
+      request_id, retry_after, transient, session_duration_ms, credits_billed,
+      session_status
+
+    \b
+    Examples. The second one, typed again, does what is left:
       firecrawl-interact delete 0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57
-      firecrawl-interact delete --missing-ok - <ids.txt
-      firecrawl-interact delete --from ids.txt --json --skip done >>done
-    The last one does what is left each time it is run, and keeps the record.
+      firecrawl-interact delete --from ids.txt --resume done.jsonl
     """  # noqa: D301 - to click, this character means: do not wrap
     if not (session_ids or files):
         raise click.UsageError('Give session ids, "-", or --from a file.')
+    sources = [*(sys.stdin.buffer if text == "-" else text for text in session_ids), *files]
+    with _nothing_sent_yet():
+        delete_session = _delete_session(context)
+        if any(not isinstance(source, str) and source.isatty() for source in sources):
+            show_note("Give one session id a line. Ctrl-D ends the list.")
+        ids, duplicates = read_session_ids(sources)
+        if duplicates and not context.params["quiet"]:
+            show_note(f"Ids that came again: {duplicates}. Each session is deleted once.")
+        run = _run(context, delete_session, ids)
+    sys.exit(run())
+
+
+@command.command()
+@click.argument("directory", type=click.Path(file_okay=False))
+@click.option("--dry-run", is_flag=True, help="List the ids, and change nothing.")
+@_with_options
+@click.pass_context
+def sweep(context: click.Context, /, directory: str, *, dry_run: bool, **_: object) -> None:
+    """Destroy the sessions that dead processes left in a FileJournal in DIRECTORY.
+
+    What living processes have open is left alone, and so is what was opened at another address.
+    Output, options and exit status are those of `delete`.
+    """
+    if not os.path.isdir(directory):
+        show_note(f"There is no directory {directory}: nothing was left there.")
+        return
+    from ..journal import FileJournal  # noqa: PLC0415 - --help is quick
+
+    with _nothing_sent_yet():
+        delete_session = _delete_session(context)
+        label = delete_session.transport.api_url
+        journal = context.with_resource(FileJournal(directory, service=label))
+        delete_session.journal = journal
+        if dry_run:
+            sys.stdout.writelines(f"{session_id}\n" for session_id in journal.orphans())
+            return
+        run = _run(context, delete_session, dict.fromkeys(journal.adopt_orphans()))
+    sys.exit(run())
+
+
+def _delete_session(context: click.Context) -> "EnvironmentDeleteSession":
     from ..environment import delete_session_from_environment  # noqa: PLC0415 - --help is quick
 
-    try:
-        delete_session = context.with_resource(
-            delete_session_from_environment(
-                api_key=api_key,
-                api_url=api_url,
-                allow_plain_http=allow_plain_http,
-                pool_size=max(32, concurrency),
-            )
+    params = context.params
+    with suppress(ImportError):
+        import resource  # noqa: PLC0415 - Windows has no such limit
+
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        most = max(1, limit - 64)  # Some files are no connections.
+        if limit != resource.RLIM_INFINITY and most < params["concurrency"]:
+            params["concurrency"] = most
+            show_note(f"This process may open {limit} files: it sends {most} requests at a time.")
+    return context.with_resource(
+        delete_session_from_environment(
+            api_key=params["api_key"],
+            api_url=params["api_url"],
+            retry=RetryPolicy(deadline=params["deadline"]),
+            allow_plain_http=params["allow_plain_http"],
+            pool_size=params["concurrency"],
         )
-    except ValueError as error:
-        output.show_error(_for_a_command(error))
-        context.exit(_BAD_USAGE)
-    run = Run(
-        delete_session,
-        _sessions_to_delete(context, session_ids, files, journals, as_json=as_json),
-        concurrency=concurrency,
-        missing_ok=missing_ok,
-        output=output.Output(as_json=as_json),
     )
-    status = run()
-    if not run.had_ids:
-        raise click.UsageError("There are no session ids in the input.")
-    context.exit(status)
 
 
-def _sessions_to_delete(
-    context: click.Context,
-    session_ids: Iterable[str],
-    files: Iterable[BinaryIO],
-    journals: Iterable[BinaryIO],
-    *,
-    as_json: bool,
-) -> SessionIds:
-    """Return the ids of the arguments and files, without those that are gone already."""
-    sources: list[str | BinaryIO] = [
-        sys.stdin.buffer if session_id == "-" else session_id for session_id in session_ids
-    ]
-    sources += files
+def _run(
+    context: click.Context, delete_session: "EnvironmentDeleteSession", ids: dict[str, None]
+) -> Run:
+    params = context.params
+    total, path, record = len(ids), params["resume"], None
+    if path is not None:
+        done = ["deleted", "SessionNotFoundError"] if params["missing_ok"] else ["deleted"]
+        is_cut = remove_done(ids, path, done)
+        record = context.with_resource(open(path, "a", encoding="ascii"))  # noqa: SIM115 - it does
+        record.write("\n" * is_cut)
+    flags = (params[name] for name in ("missing_ok", "as_json", "quiet"))
+    report = Report(total, total - len(ids), *flags)
+    delete_many_sessions = DeleteManySessions(
+        delete_session, concurrency=params["concurrency"], shutdown_timeout=0
+    )
+    return Run(delete_many_sessions(ids), report, record)
+
+
+@contextmanager
+def _nothing_sent_yet() -> Iterator[None]:
+    """End the command if what a block reads cannot be used, or at Ctrl-C."""
     try:
-        if any(not isinstance(source, str) and source.isatty() for source in sources):
-            output.show_note("Give one session id a line. Ctrl-D ends the list.")
-        return SessionIds(sources, _gone(journals, as_json=as_json))
+        yield
+    except (BadInputError, ValueError, OSError) as error:
+        show_note(f"Error: {str(error).rstrip('.')}. Nothing was sent.")
+        sys.exit(click.UsageError.exit_code)
     except KeyboardInterrupt:
-        output.show_note("\nInterrupted. Nothing was sent.")
-        context.exit(_INTERRUPTED)
-
-
-def _for_a_command(error: ValueError) -> str:
-    """Say what is wrong with the settings. The library's words are for a Python programmer."""
-    if isinstance(error, InvalidApiKeyError) and error.advice == InvalidApiKeyError.advice:
-        error.advice = (
-            "Give it as the service shows it. For a service without sign-in, leave out"
-            " --api-key and FIRECRAWL_API_KEY."
-        )
-    return str(error).replace("allow_plain_http=True", "--allow-plain-http")
-
-
-def _gone(journals: Iterable[BinaryIO], *, as_json: bool) -> set[str]:
-    """Return the ids that are gone according to the output of earlier runs."""
-    gone: set[str] = set()
-    for file in journals:
-        journal = read_journal(file)
-        gone |= journal.gone
-        if journal.foreign_lines:
-            output.show_note(
-                f"Warning: {file.name} has lines that are no outcomes of this command"
-                f" ({journal.foreign_lines}). They are ignored."
-            )
-        if as_json and journal.is_cut and _is_standard_output(file):
-            click.echo()  # A line that was cut short must not swallow the first of ours.
-    return gone
-
-
-def _is_standard_output(file: BinaryIO) -> bool:
-    return os.path.sameopenfile(file.fileno(), sys.stdout.fileno())
+        show_note("Interrupted. Nothing was sent.")
+        sys.exit(128 + signal.SIGINT)
 
 
 @command.command("fake-service")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    metavar="N",
-    help="Where it listens.  [default: a free port]",
-)
-@click.option(
-    "--sessions",
-    type=click.IntRange(0),
-    default=3,
-    show_default=True,
-    metavar="N",
-    help="How many are open at the start.",
-)
-@click.option(
-    "--rate-limit",
-    type=click.IntRange(1),
-    metavar="N",
-    help="How many requests a minute it takes.  [default: any number]",
-)
-@click.option(
-    "--latency",
-    type=click.FloatRange(0, 60),
-    default=0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long its responses take.",
-)
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, metavar="N", help="0: any.")
+@_number("--sessions", default=3, help="How many are open at the start.")
+@_number("--rate-limit", help="How many requests a minute it takes.")
+@_seconds("--latency", default=0, help="How long its responses take.")
 def fake_service(port: int, sessions: int, rate_limit: int | None, latency: float) -> None:
     """Serve a fake of the service on this machine, until Ctrl-C.
 
@@ -222,8 +198,10 @@ def fake_service(port: int, sessions: int, rate_limit: int | None, latency: floa
     \b
     Many sessions, deleted with a rate limit:
       firecrawl-interact fake-service --sessions 30 --rate-limit 10 >fake &
+      until grep -q Ctrl-C fake; do sleep 1; done
       eval "$(grep export fake)"
       grep -v " " fake | firecrawl-interact delete -
+      kill $!
     """  # noqa: D301 - to click, this character means: do not wrap
     from ..fake_service import FakeService  # noqa: PLC0415 - --help is quick
     from ..loopback import LoopbackService  # noqa: PLC0415 - --help is quick
@@ -235,29 +213,14 @@ def fake_service(port: int, sessions: int, rate_limit: int | None, latency: floa
     session_ids = [service.open_session() for _ in range(sessions)]
     try:
         with LoopbackService(service, port) as loopback:
-            _show_fake_service(loopback.api_url, "fc-test", session_ids)
+            click.echo("A fake service listens on this machine. In another terminal:\n")
+            click.echo(f"export FIRECRAWL_API_URL={loopback.api_url}")
+            click.echo(f"export FIRECRAWL_API_KEY=fc-test\n\nOpen sessions ({sessions}):\n")
+            click.echo("\n".join([*session_ids, "", "Ctrl-C ends it."]))
             while True:
                 time.sleep(3600)
     except KeyboardInterrupt:
-        pass
+        left = len(service.sessions_left_open)
+        click.echo(f"The fake service has ended. {left} of {sessions} sessions were still open.")
     except OSError as error:
         raise click.ClickException(f"cannot serve on port {port}: {error.strerror}") from None
-
-
-def _show_fake_service(api_url: str, api_key: str, session_ids: Sequence[str]) -> None:
-    # For people to copy, and for scripts to `grep`.
-    lines = [
-        f"The fake service listens at {api_url}: nothing reaches Firecrawl.",
-        "In another terminal:",
-        "",
-        f"export FIRECRAWL_API_URL={api_url}",
-        f"export FIRECRAWL_API_KEY={api_key}",
-        *(f"firecrawl-interact delete {session_id}" for session_id in session_ids[:1]),
-        "",
-        "Open sessions:",
-        "",
-        *session_ids,
-        "",
-        "Ctrl-C ends it.",
-    ]
-    click.echo("\n".join(lines))

@@ -1,140 +1,95 @@
-"""Which sessions the command deletes: from arguments, files and pipes, and which it skips."""
+"""Which sessions the command deletes: all ids are read and checked before anything is sent."""
 
-import re
-from collections import deque
-from collections.abc import Container, Iterable, Iterator
-from contextlib import suppress
-from typing import BinaryIO, NamedTuple
+import os
+from collections.abc import Collection, Iterable, Iterator
+from typing import BinaryIO
 
 import msgspec
 
-from firecrawl_interact.core import SessionFate
+from firecrawl_interact.core import InvalidSessionIdError
+from firecrawl_interact.core.session_ids import checked_session_id
 
-_COMMENT = re.compile(r"(?:^|\s)#.*", re.DOTALL)
-
-
-class CannotReadError(Exception):
-    """A file of ids broke off. What was taken from it before is not affected."""
+_LONGEST_EXCERPT = 50  # characters
+_NO_TEXT = "it is no UTF-8 text: if it is a list of ids in UTF-16, save it as UTF-8"
 
 
-class ReadingInterruptedError(Exception):
-    """A signal ended the wait for a pipe's next line."""
+class BadInputError(Exception):
+    """The input cannot be used. The message names the place."""
 
 
-class SessionIds:
-    """Takes ids one by one, so that a list of any length is never held.
+def read_session_ids(sources: Iterable[str | BinaryIO]) -> tuple[dict[str, None], int]:
+    """Read all ids.
 
     Args:
-        sources: ids, and files of ids: one a line, and comments from `#` on.
-        gone: ids to be skipped.
+        sources: ids, and files with one id a line. White space around it does not count.
+
+    Returns:
+        Each id once, in the order of the input; and how many came again.
+
+    Raises:
+        BadInputError: a file cannot be read, or has what cannot be an id.
     """
-
-    def __init__(self, sources: Iterable[str | BinaryIO], gone: Container[str]) -> None:
-        self._sources: deque[str | BinaryIO] = deque()
-        for source in sources:
-            if isinstance(source, str) or not source.isatty():
-                self._sources.append(source)
-            else:  # Typed at a terminal: nothing is sent before the list has ended.
-                self._sources.extend(_ids_in(source))
-        self._gone = gone
-        self._stopped = False
-        self.skipped = 0  #: how many so far
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        while self._sources:
-            source = self._sources[0]
-            session_id = source if isinstance(source, str) else self._next_of(source)
-            if session_id is None or isinstance(source, str):
-                self._sources.popleft()
-            if session_id is None:
-                continue
-            if session_id not in self._gone:
-                return session_id
-            self.skipped += 1
-        raise StopIteration
-
-    def _next_of(self, file: BinaryIO) -> str | None:
-        # Only a pipe can keep one waiting. What it gave in that moment counts as not taken.
+    ids: dict[str, None] = {}
+    count = problems = 0
+    first_problem = ""
+    for place, line, text in _texts_in(sources):
+        count += 1
         try:
-            if self._stopped:
-                raise ReadingInterruptedError
-            return next(_ids_in(file), None)
+            ids[checked_session_id(text)] = None
+        except InvalidSessionIdError as error:
+            problems += 1
+            if problems == 1:
+                reason = _NO_TEXT if "\0" in text or "\ufffd" in text else error.args[0]
+                excerpt = text if len(text) <= _LONGEST_EXCERPT else f"{text[:_LONGEST_EXCERPT]}..."
+                first_problem = f"{place}{f', line {line}' if line else ''}: {excerpt!a}: {reason}."
+    if problems:
+        more = f" {problems - 1} more cannot be ids either." if problems > 1 else ""
+        raise BadInputError(first_problem + more)
+    return ids, count - len(ids)
+
+
+def _texts_in(sources: Iterable[str | BinaryIO]) -> Iterator[tuple[str, int, str]]:
+    """Give what should be ids, each with the name of its source and its line from 1 on."""
+    for source in sources:
+        if isinstance(source, str):
+            yield "an argument", 0, source
+            continue
+        name = "standard input" if source.name == "<stdin>" else os.fsdecode(source.name)
+        try:
+            for number, line in enumerate(source, 1):
+                # A file from Windows may begin with a byte order mark.
+                if text := line.strip().decode(errors="replace").removeprefix("\ufeff"):
+                    yield name, number, text
         except OSError as error:
-            self._sources.popleft()
-            raise CannotReadError(f"{_name(file)} cannot be read: {error.strerror}.") from error
-
-    def stop(self) -> None:
-        """Take no more lines. The thread that waits for one may wait on."""
-        self._stopped = True
-
-    @property
-    def arguments(self) -> list[str]:
-        """The ids that are still to be taken and are in no file."""
-        ids = [source for source in self._sources if isinstance(source, str)]
-        return [session_id for session_id in ids if session_id not in self._gone]
-
-    def count_in_files(self) -> int:
-        """Count the ids that are still to be taken from files, which takes reading them."""
-        count = 0
-        for file in self._sources:
-            if not isinstance(file, str) and file.seekable():
-                place = file.tell()
-                with suppress(OSError):  # It is told when the file's turn comes.
-                    count += sum(session_id not in self._gone for session_id in _ids_in(file))
-                file.seek(place)
-        return count
-
-    @property
-    def pipes(self) -> list[str]:
-        """The names of the pipes that may still bring more."""
-        files = [source for source in self._sources if not isinstance(source, str)]
-        return [_name(file) for file in files if not file.seekable()]
-
-
-def _ids_in(file: BinaryIO) -> Iterator[str]:
-    # By `readline`: an iteration reads ahead, and then cannot tell its place.
-    for line in iter(file.readline, b""):
-        text = line.decode(errors="surrogateescape").removeprefix("\ufeff")
-        if "#" in text:
-            text = _COMMENT.sub("", text)
-        if session_id := text.strip():
-            yield session_id
-
-
-def _name(file: BinaryIO) -> str:
-    return "Standard input" if file.name == "<stdin>" else file.name
+            raise BadInputError(f"{name} cannot be read: {error.strerror}.") from error
 
 
 class _Line(msgspec.Struct):
     session_id: str
-    session_fate: str
+    outcome: str
 
 
-class Journal(NamedTuple):
-    """What the output of earlier runs says."""
+def remove_done(ids: dict[str, None], path: str, done: Collection[str]) -> bool:
+    """Remove the ids that have one of the outcomes `done` in the record of earlier runs.
 
-    gone: set[str]
-    foreign_lines: int
-    """How many lines are no outcomes of this command."""
-    is_cut: bool
-    """Whether the last line has no end."""
+    Returns:
+        Whether the record ends amid a line.
 
-
-def read_journal(file: Iterable[bytes]) -> Journal:
-    """Read what `delete --json` printed."""
-    decoder = msgspec.json.Decoder(_Line)
-    gone = set()
-    foreign_lines = 0
+    Raises:
+        BadInputError: a line of it was written by no run.
+    """
     line = b"\n"
-    for line in file:
-        try:
-            outcome = decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            foreign_lines += not line.isspace()
-            continue
-        if outcome.session_fate == SessionFate.GONE.value:
-            gone.add(outcome.session_id)
-    return Journal(gone, foreign_lines, is_cut=not line.endswith(b"\n"))
+    if os.path.isfile(path):  # A device such as /dev/full may have no end.
+        decode = msgspec.json.Decoder(_Line).decode
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    outcome = decode(line)
+                except (msgspec.MsgspecError, UnicodeDecodeError):
+                    if line.isspace() or line.startswith(b"{"):  # A run was killed amid a line.
+                        continue
+                    place = f"{path}, line {number}"
+                    raise BadInputError(f"{place}: this is no record of a run.") from None
+                if outcome.outcome in done:
+                    ids.pop(outcome.session_id, None)
+    return not line.endswith(b"\n")

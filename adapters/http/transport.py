@@ -88,10 +88,15 @@ class HttpTransport:
         self._is_closed = False
         self._set_up_pools(is_copy=False)
 
+    @property
+    def api_url(self) -> str:
+        """Where the service is. It is also what a `FileJournal` takes as `service`."""
+        return str(self._settings.api_url)
+
     def __repr__(self) -> str:
         proxy = self._settings.proxy
         return (
-            f"{type(self).__name__}({str(self._settings.api_url)!r}"
+            f"{type(self).__name__}({self.api_url!r}"
             f"{'' if proxy is None else f', proxy={str(proxy)!r}'})"
         )
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import re
 import select
@@ -29,6 +30,7 @@ KEY = "fc-0123456789abcdef0123456789abcdef"
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 COMMAND = [sys.executable, "-m", "firecrawl_interact.adapters.cli"]
 LONGEST_WAIT = 30  # seconds for what takes none
+HANDLED = [signal.SIGINT, signal.SIGTERM, *([signal.SIGALRM] if os.name == "posix" else [])]
 on_unix = pytest.mark.skipif(
     sys.platform == "win32", reason="it has other signals, and no pseudo-terminals"
 )
@@ -47,19 +49,19 @@ class Finished(NamedTuple):
 
 
 class WatchedService(FakeService):
-    """A service that lets a test wait for its requests, and hold its answers back."""
+    """A service that lets a test wait for its requests, and hold its responses back."""
 
     def __init__(self, api_keys: list[str], *, rate_limit: int | None = None) -> None:
         super().__init__(api_keys, rate_limit=rate_limit)
         self._arrivals = threading.Semaphore(0)
-        self.answers = threading.Event()
-        self.answers.set()
+        self.responds = threading.Event()
+        self.responds.set()
 
     def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
-        answer = super().respond(request)
+        response = super().respond(request)
         self._arrivals.release()
-        self.answers.wait(LONGEST_WAIT)
-        return answer
+        self.responds.wait(LONGEST_WAIT)
+        return response
 
     def await_requests(self, count: int) -> None:
         for _ in range(count):
@@ -73,8 +75,14 @@ class Run:
         self._capfd = capfd
 
     def __call__(self, *arguments: str) -> Finished:
-        with pytest.raises(SystemExit) as end:
-            command(arguments, prog_name="firecrawl-interact")
+        handlers = {number: signal.getsignal(number) for number in HANDLED}
+        try:
+            with pytest.raises(SystemExit) as end:
+                command(arguments, prog_name="firecrawl-interact")
+        finally:
+            logging.getLogger("firecrawl_interact").handlers.clear()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         assert isinstance(end.value.code, int)
         return Finished(end.value.code, *self._capfd.readouterr())
 
@@ -135,10 +143,11 @@ class Terminal:
         columns: int = 80,
         stdout: IO[bytes] | int | None = None,
         stderr: IO[bytes] | None = None,
+        **variables: str,
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        environment = os.environ | {"TERM": "xterm-256color"}
+        environment = os.environ | {"TERM": "xterm-256color", **variables}
         environment.pop("COLUMNS", None)  # it would count for more than the terminal itself
         with ctrl_c_reaches_processes():
             self._process = subprocess.Popen(
@@ -181,7 +190,10 @@ class Terminal:
         return bool(piece)
 
 
+BAR = re.compile(r"; \d+ of \d+, \d+ failed")
+
+
 def rows(shown: str) -> list[str]:
     """The lines that stay on the screen, without what moves or colours."""
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).splitlines()
-    return [line.rstrip() for line in lines if line.strip() and " gone, " not in line]
+    return [line.rstrip() for line in lines if line.strip() and not BAR.search(line)]

@@ -18,7 +18,7 @@ def service(
         monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
         monkeypatch.setenv("FIRECRAWL_API_URL", f"{loopback.api_url}/v2")
         yield service
-        service.answers.set()
+        service.responds.set()
 
 
 @pytest.fixture
