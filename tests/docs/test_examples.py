@@ -1,62 +1,71 @@
-"""Every example of the documentation runs: its Python as it stands, its commands in a shell."""
+"""Every example of the documentation runs as a reader copies it, with nothing that is not shown."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from sybil import Example, Sybil
-from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
-
 from firecrawl_interact.adapters import FakeService
+
+from .pages import PAGES, blocks, open_sessions_of, run_commands, run_python, sections, text_of
 
 pytestmark = pytest.mark.enable_socket
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
-FENCE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
+INVISIBLE = re.compile("<!--|invisible-code")
+LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
 NOT_CODE = re.compile(r"\{(?!code)")  # a directive that places text or a picture
-SETS_UP = re.compile(r"make |pip install ")  # what a continuous build runs anyway
+RUN = {"python", "console", "ipython"}
+SHOWN = {"dockerfile", "ini", "text"}
+SETS_UP = re.compile(r"make |pip install |python -m venv|\. \.venv|git clone")
+
+WITH_PYTHON = [page for page in PAGES if blocks(text_of(page), "python")]
+SECTIONS = [
+    pytest.param(page, "\n\n".join(found), id=f"{page}: {title}")
+    for page in WITH_PYTHON
+    if len(all_of_it := sections(page)) > 1
+    for title, text in all_of_it
+    if (found := blocks(text, "python"))
+]
+COMMANDS = [
+    pytest.param(page, text, id=f"{page}-{number}")
+    for page in PAGES
+    for number, text in enumerate(blocks(text_of(page), "console"))
+    if not all(SETS_UP.match(line[2:]) for line in text.splitlines() if line.startswith("$ "))
+]
 
 
-def run_commands(example: Example) -> None:
-    """Run a terminal's text: what follows `$` in one shell, and compare what it prints."""
-    lines: list[str] = str(example.parsed).splitlines()
-    commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-    if all(SETS_UP.match(command) for command in commands):
-        return
-    here = Path(sys.executable).parent
-    done = subprocess.run(
-        ["/bin/sh", "-c", "\n".join(commands)],
-        check=False,
-        env={**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-    )
-    assert done.stdout.splitlines() == [line for line in lines if not line.startswith("$ ")]
+@pytest.mark.parametrize("page", WITH_PYTHON)
+def test_the_python_of_a_page_runs_from_its_top(
+    page: str, firecrawl: FakeService, tmp_path: Path
+) -> None:
+    open_sessions_of(page, firecrawl)
+    run_python("\n\n".join(blocks(text_of(page), "python")), tmp_path)
+    text = text_of(page)
+    assert not [left for left in firecrawl.sessions_left_open if left not in text], "opened by it"
 
 
-SYBIL = Sybil([PythonCodeBlockParser(), CodeBlockParser("console", run_commands)])
+@pytest.mark.parametrize(("page", "code"), SECTIONS)
+def test_the_python_of_a_section_runs_by_itself(
+    page: str, code: str, firecrawl: FakeService, tmp_path: Path
+) -> None:
+    open_sessions_of(page, firecrawl)
+    run_python(code, tmp_path)
 
 
-@pytest.mark.parametrize("document_name", DOCUMENTS)
-def test_every_example_runs(document_name: str, firecrawl: FakeService) -> None:
-    firecrawl.open_session("550e8400-e29b-41d4-a716-446655440000")
-    document = SYBIL.parse(ROOT / document_name)
-    document.namespace["firecrawl"] = firecrawl
-    for example in document.examples():
-        example.evaluate()
-    for name, value in list(document.namespace.items()):
-        if name.startswith("test_"):
-            value()
+@pytest.mark.parametrize(("page", "text"), COMMANDS)
+def test_a_command_prints_what_the_page_shows(
+    page: str, text: str, firecrawl: FakeService, tmp_path: Path
+) -> None:
+    open_sessions_of(page, firecrawl)
+    printed, shown = run_commands(text, tmp_path)
+    assert printed == shown
 
 
-@pytest.mark.parametrize("document_name", DOCUMENTS)
-def test_no_example_is_in_a_language_that_does_not_run(document_name: str) -> None:
-    text = (ROOT / document_name).read_text(encoding="utf-8")
-    languages = {language.strip() for language in FENCE.findall(text)}
-    assert {name for name in languages if not NOT_CODE.match(name)} <= {"python", "console"}
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_no_code_that_a_reader_does_not_see(page: str) -> None:
+    assert not INVISIBLE.search(text_of(page))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_example_is_in_a_language_that_is_not_looked_after(page: str) -> None:
+    languages = {language.strip() for language in LANGUAGE.findall(text_of(page))}
+    assert {name for name in languages if not NOT_CODE.match(name)} <= RUN | SHOWN

@@ -1,0 +1,88 @@
+"""What a reader sees of the documentation: its pages, their sections, and the code in them."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from sybil import Document
+from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
+
+from firecrawl_interact.adapters import FakeService
+
+ROOT = Path(__file__).parents[2]
+DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+PAGES = ["README.md", "README.ja.md", *DOCS]
+
+_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+NOBODY_KNOWS = "00000000-0000-4000-8000-000000000000"
+
+_TITLE_OF_SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
+
+
+def text_of(page: str) -> str:
+    """Return what a page says."""
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the code of a text that a reader sees."""
+    regions = FencedCodeBlockLexer(language)(Document(text, "page"))
+    return [str(region.lexemes["source"]) for region in regions]
+
+
+def sections(page: str) -> list[tuple[str, str]]:
+    """Return the title and the text of each section of a page, its beginning included."""
+    beginning, *rest = _TITLE_OF_SECTION.split(text_of(page))
+    return [("the beginning", beginning), *zip(rest[::2], rest[1::2], strict=True)]
+
+
+def open_sessions_of(page: str, service: FakeService) -> None:
+    """Open the sessions that a page names. They are 754 seconds old then."""
+    for session_id in dict.fromkeys(_ID.findall(text_of(page))):
+        if session_id != NOBODY_KNOWS:
+            service.open_session(session_id)
+    service.sleep(754)
+
+
+def run_python(code: str, folder: Path) -> str:
+    """Run code as a reader's file, in a process of its own, and return what it prints.
+
+    If it defines tests, pytest runs it.
+    """
+    has_tests = re.search(r"^(?:async )?def test_", code, re.MULTILINE)
+    file = folder / ("test_page.py" if has_tests else "page.py")
+    file.write_text(code, encoding="utf-8")
+    runner = ["-m", "pytest", "-q", "-p", "no:cacheprovider"] if has_tests else ["-W", "error"]
+    return run([sys.executable, *runner, file.name], folder)
+
+
+def run_commands(text: str, folder: Path) -> tuple[list[str], list[str]]:
+    """Run a terminal's text: what follows `$`, in one shell.
+
+    Returns:
+        The lines that it printed, and those that the text shows.
+    """
+    lines = text.splitlines()
+    commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    shown = [line for line in lines if not line.startswith("$ ")]
+    return run(["/bin/sh", "-c", "\n".join(commands)], folder).splitlines(), shown
+
+
+def run(command: list[str], folder: Path) -> str:
+    """Run a command where nothing of this project is at hand but what is installed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "PATH": path, "HOME": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    if command[0] == sys.executable:
+        assert done.returncode == 0, done.stdout
+    return done.stdout
