@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from firecrawl_interact.adapters import FakeService
 
 from .pages import PAGES, blocks, open_sessions_of, run_commands, run_python, sections, text_of

@@ -1,0 +1,138 @@
+"""What the page says that others see of a delete."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import pytest
+import sentry_sdk
+from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
+from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport as SentryTransport
+
+from firecrawl_interact.adapters import (
+    AiohttpTransport,
+    FakeService,
+    LoopbackService,
+    LostResponse,
+    NoConnection,
+    Reply,
+    Urllib3Transport,
+)
+from firecrawl_interact.core import (
+    AsyncDeleteSession,
+    DeleteSession,
+    DeleteSessionError,
+    RetryPolicy,
+)
+
+pytestmark = pytest.mark.enable_socket
+
+KEY = "-".join(["fc", "the", "key"])  # in no line of source, which Sentry sends too
+QUICK = RetryPolicy(first_pause=0, max_attempts=2)
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService([KEY])
+
+
+@pytest.fixture
+def api_url(service: FakeService) -> Iterator[str]:
+    with LoopbackService(service) as loopback:
+        yield loopback.api_url
+
+
+def destroy(api_url: str, session_id: str) -> None:
+    with Urllib3Transport(api_url) as transport:
+        DeleteSession(transport, KEY, retry=QUICK)(session_id)
+
+
+async def destroy_awaited(api_url: str, session_id: str) -> None:
+    async with AiohttpTransport(api_url) as transport:
+        await AsyncDeleteSession(transport, KEY, retry=QUICK)(session_id)
+
+
+class Sentry(SentryTransport):
+    """What would be sent to Sentry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[str] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        event = envelope.get_event()
+        if event is not None:
+            self.events.append(json.dumps(event, default=repr))
+
+
+@pytest.fixture
+def sentry() -> Iterator[Sentry]:
+    transport = Sentry()
+    with sentry_sdk.isolation_scope():
+        sentry_sdk.init(dsn="https://key@sentry.example/1", transport=transport)
+        yield transport
+        sentry_sdk.get_client().close(timeout=0)
+        sentry_sdk.init()
+
+
+def test_sentry_is_sent_the_error_and_the_warnings_and_no_key(
+    service: FakeService, api_url: str, sentry: Sentry
+) -> None:
+    session_id = service.open_session()
+    service.queue(NoConnection(), Reply(503))
+    with pytest.raises(DeleteSessionError) as caught:
+        destroy(api_url, session_id)
+    sentry_sdk.capture_exception(caught.value)
+    [event] = sentry.events
+    assert "ServiceUnavailableError" in event
+    assert "retry in" in event  # a breadcrumb
+    assert KEY not in event
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    URLLib3Instrumentor().instrument(tracer_provider=provider)
+    AioHttpClientInstrumentor().instrument(tracer_provider=provider)
+    yield exporter
+    URLLib3Instrumentor().uninstrument()
+    AioHttpClientInstrumentor().uninstrument()
+
+
+def shows(span: ReadableSpan, text: str) -> bool:
+    return text in str(span.to_json())
+
+
+def test_each_attempt_is_a_span_with_the_id_and_no_key(
+    service: FakeService, api_url: str, spans: InMemorySpanExporter
+) -> None:
+    session_id = service.open_session()
+    service.queue(Reply(503))
+    destroy(api_url, session_id)
+    first, second = spans.get_finished_spans()
+    assert shows(first, "503")
+    assert shows(second, "200")
+    assert shows(second, f"{api_url}/v2/interact/{session_id}")
+    assert not shows(first, KEY)
+    assert not shows(second, KEY)
+    assert "traceparent" in {name.lower() for name in service.requests[-1].headers}
+
+
+def test_so_it_is_in_asynchronous_code(
+    service: FakeService, api_url: str, spans: InMemorySpanExporter
+) -> None:
+    session_id = service.open_session()
+    service.queue(LostResponse())
+    asyncio.run(destroy_awaited(api_url, session_id))
+    first, second = spans.get_finished_spans()
+    assert not first.status.is_ok
+    assert second.status.is_ok
+    assert not shows(first, KEY)
+    assert not shows(second, KEY)

@@ -1,0 +1,138 @@
+"""What the page says of firecrawl-py's own delete is so today. A row that is mended fails here."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import pydantic
+import pytest
+import requests
+from firecrawl import (  # type: ignore[import-untyped]  # it is not typed
+    AsyncFirecrawl,
+    Firecrawl,
+)
+from firecrawl.v2.types import (  # type: ignore[import-untyped]  # it is not typed
+    BrowserExecuteResponse,
+)
+from firecrawl.v2.utils.error_handler import (  # type: ignore[import-untyped]  # it is not typed
+    FirecrawlError,
+    RateLimitError,
+    WebsiteNotSupportedError,
+)
+
+from firecrawl_interact.adapters import FakeService, LoopbackService, NoResponse, Reply
+
+pytestmark = pytest.mark.enable_socket
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService(["fc-test"])
+
+
+@pytest.fixture
+def api_url(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with LoopbackService(service) as loopback:
+        yield loopback.api_url
+
+
+@pytest.fixture
+def client(api_url: str) -> Firecrawl:
+    return Firecrawl(api_key="fc-test", api_url=api_url, backoff_factor=0)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
+    """Give the connection pool and the timeout of each request that it sends."""
+    sent: list[tuple[object, object]] = []
+    send = requests.Session.send
+
+    def record(session: requests.Session, *arguments: object, **options: object) -> object:
+        sent.append((session, options["timeout"]))
+        return send(session, *arguments, **options)  # type: ignore[arg-type]  # what it was given
+
+    monkeypatch.setattr(requests.Session, "send", record)
+    return sent
+
+
+def awaited_delete(api_url: str) -> pydantic.BaseModel:
+    client = AsyncFirecrawl("fc-test", api_url=api_url, backoff_factor=0)
+    deleted: pydantic.BaseModel = asyncio.run(client.delete_browser("session-1"))
+    return deleted
+
+
+def test_it_raises_over_a_duration_with_a_fraction_after_the_session_was_destroyed(
+    service: FakeService, client: Firecrawl
+) -> None:
+    session_id = service.open_session()
+    with pytest.raises(pydantic.ValidationError):
+        client.delete_browser(session_id)
+    assert not service.is_open(session_id)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(429, RateLimitError), (503, FirecrawlError), (504, FirecrawlError)]
+)
+def test_it_makes_no_retry(
+    status: int, error: type[Exception], service: FakeService, client: Firecrawl
+) -> None:
+    service.queue(Reply(status, json={"success": False, "error": "no"}))
+    with pytest.raises(error):
+        client.delete_browser(service.open_session())
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize("status", [401, 404, 502])
+def test_its_asynchronous_delete_does_not_look_at_the_status(
+    status: int, service: FakeService, api_url: str
+) -> None:
+    service.queue(*[Reply(status, json={"success": False, "error": "no"})] * 3)
+    assert not awaited_delete(api_url).model_dump()["success"]
+
+
+def test_its_asynchronous_delete_stumbles_over_a_page(service: FakeService, api_url: str) -> None:
+    service.queue(*[Reply(502, b"<html>Bad Gateway</html>")] * 3)
+    with pytest.raises(json.JSONDecodeError):
+        awaited_delete(api_url)
+
+
+def test_it_calls_a_403_a_website_that_is_not_supported(
+    service: FakeService, client: Firecrawl
+) -> None:
+    service.queue(Reply(403, json={"success": False, "error": "Forbidden."}))
+    with pytest.raises(WebsiteNotSupportedError):
+        client.delete_browser(service.open_session())
+
+
+def test_it_waits_without_end_unless_it_is_given_a_timeout(
+    service: FakeService, client: Firecrawl, api_url: str, sent: list[tuple[object, object]]
+) -> None:
+    service.queue(Reply(200, json={"success": True}))
+    client.delete_browser("session-1")
+    assert [timeout for _, timeout in sent] == [None]
+
+    service.queue(*[NoResponse()] * 4)
+    hasty = Firecrawl(api_key="fc-test", api_url=api_url, timeout=0.05, backoff_factor=0)
+    with pytest.raises(requests.Timeout):
+        hasty.delete_browser("session-1")
+
+
+def test_it_makes_a_new_connection_for_each_call(
+    service: FakeService, client: Firecrawl, sent: list[tuple[object, object]]
+) -> None:
+    service.queue(*[Reply(200, json={"success": True})] * 2)
+    client.delete_browser("session-1")
+    client.delete_browser("session-1")
+    [(first, _), (second, _)] = sent
+    assert first is not second
+
+
+def test_it_sends_an_id_as_a_part_of_the_path(service: FakeService, client: Firecrawl) -> None:
+    with pytest.raises(FirecrawlError):
+        client.delete_browser("../../v2/team/x")
+    assert service.requests[-1].path == "/v2/team/x"
+
+
+def test_it_does_not_hand_on_the_id_of_a_session_that_belongs_to_a_scrape() -> None:
+    assert "session_id" not in BrowserExecuteResponse.model_fields
