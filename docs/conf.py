@@ -1,5 +1,6 @@
 """How the documentation is built."""
 
+import re
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -9,31 +10,70 @@ from sphinx.application import Sphinx
 from sphinx.ext.napoleon import Config
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 
+from firecrawl_interact import adapters, core
+from firecrawl_interact.adapters import conformance
+
 project = "firecrawl-interact"
 author = "firecrawl-interact contributors"
 project_copyright = f"2026, {author}"
 release = version = version_of(project)
 
 sys.path.append(str(Path(__file__).parent))
-extensions = ["llms_txt", "myst_parser", "sphinx.ext.autodoc"]
+extensions = ["llms_txt", "myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
-html_title = f"{project} {version}"
+html_title = project
 html_show_sphinx = False
+html_use_index = False
+html_domain_indices = False
+html_static_path = ["_static"]
+html_css_files = ["narrow.css"]
+pygments_dark_style = "github-dark"  # Furo's own underlines the names of modules, like links.
+
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
+copybutton_exclude = ".linenos, .gp, .go"
 
 # The docstrings put names in single backticks: they become links where there is a page for it.
 default_role = "py:obj"
-autoclass_content = "both"
+autoclass_content = "class"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
-autodoc_default_options = {"members": True, "undoc-members": True, "special-members": "__call__"}
+autodoc_default_options = {"undoc-members": True}
+toc_object_entries_show_parents = "hide"
+python_display_short_literal_types = True
 
 # Any: Sphinx 9.0, the last for Python 3.11, types the parameter that takes it more narrowly.
 google_style: Any = Config(napoleon_use_rtype=False)
+
+PUBLIC = {getattr(package, name) for package in (core, adapters) for name in package.__all__}
+MADE_BY_THE_LIBRARY = (
+    adapters.AsyncEnvironmentDeleteSession,
+    adapters.EnvironmentDeleteSession,
+    conformance.Case,
+    conformance.KnownToBeBrokenError,
+    conformance.Report,
+    conformance.Severity,
+    core.AsyncDeleteOnExit,
+    core.AsyncDeletions,
+    core.AsyncTransport,
+    core.DeleteOnExit,
+    core.DeletionReceipt,
+    core.Deletions,
+    core.InvalidApiKeyError,
+    core.Journal,
+    core.JournalError,
+    core.OutageError,
+    core.Pause,
+    core.SessionFate,
+    core.Transport,
+    core.TransportError,
+)
+"""Nobody else calls their constructors, so the reference does not show how."""
 
 
 def read_google_style(  # noqa: PLR0913, PLR0917 - what Sphinx passes
@@ -47,6 +87,43 @@ def read_google_style(  # noqa: PLR0913, PLR0917 - what Sphinx passes
     lines[:] = docstring.lines()
 
 
+def show_public_names(  # noqa: PLR0913, PLR0917 - what Sphinx passes
+    app: Sphinx,
+    what: str,
+    name: str,
+    documented: object,
+    options: object,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """Leave out the constructors that no user calls, and private names of defaults."""
+    is_error = isinstance(documented, type) and issubclass(documented, core.DeleteSessionError)
+    if is_error or documented in MADE_BY_THE_LIBRARY:
+        return "", None
+    if signature is not None:
+        signature = re.sub(r"= ?_random\b", "= random.random", signature)
+    return signature, returns
+
+
+def show_public_bases(
+    app: Sphinx, name: str, documented: type, options: object, bases: list[type]
+) -> None:
+    """Show the errors that a class is one of, and no class that is not for users."""
+    ancestors = [
+        base
+        for base in documented.__mro__[1:]
+        if issubclass(base, Exception) and (base in PUBLIC or base.__module__ == "builtins")
+    ]
+    nearest = [
+        base
+        for base in ancestors
+        if not any(base in other.__mro__[1:] for other in ancestors if other is not base)
+    ]
+    bases[:] = nearest
+
+
 def setup(app: Sphinx) -> None:
     """Register it."""
     app.connect("autodoc-process-docstring", read_google_style)
+    app.connect("autodoc-process-signature", show_public_names)
+    app.connect("autodoc-process-bases", show_public_bases)
