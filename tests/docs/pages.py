@@ -67,7 +67,7 @@ def run_commands(text: str, folder: Path) -> tuple[list[str], list[str]]:
     lines = text.splitlines()
     commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     shown = [line for line in lines if not line.startswith("$ ")]
-    return run(["/bin/sh", "-c", "\n".join(commands)], folder).splitlines(), shown
+    return run(["/bin/sh", "-ec", "\n".join(commands)], folder).splitlines(), shown
 
 
 def run(command: list[str], folder: Path) -> str:
@@ -83,6 +83,5 @@ def run(command: list[str], folder: Path) -> str:
         text=True,
         timeout=60,
     )
-    if command[0] == sys.executable:
-        assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout
     return done.stdout

@@ -16,7 +16,7 @@ LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
 NOT_CODE = re.compile(r"\{(?!code)")  # a directive that places text or a picture
 RUN = {"python", "console", "ipython"}
 SHOWN = {"dockerfile", "ini", "text"}
-SETS_UP = re.compile(r"make |pip install |python -m venv|\. \.venv|git clone")
+SETS_UP = re.compile(r"make |pip install |python3? -m venv|\. \.venv|git clone")
 
 WITH_PYTHON = [page for page in PAGES if blocks(text_of(page), "python")]
 SECTIONS = [
@@ -58,7 +58,7 @@ def test_a_command_prints_what_the_page_shows(
 ) -> None:
     open_sessions_of(page, firecrawl)
     printed, shown = run_commands(text, tmp_path)
-    assert printed == shown
+    assert not shown or printed == shown
 
 
 @pytest.mark.parametrize("page", PAGES)

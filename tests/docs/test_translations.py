@@ -1,0 +1,42 @@
+"""The Japanese texts are complete: the code, the sections and the tables of the English ones."""
+
+import re
+
+import pytest
+
+from .pages import blocks, sections, text_of
+
+PAIRS = [("README.md", "README.ja.md"), ("docs/index.md", "docs/ja.md")]
+JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
+CODE = re.compile(r"`[^`\n]+`|\]\((?!https?:)[^)]+\)")
+MENU = re.compile(r"```\{toctree\}.*?```", re.DOTALL)
+
+pairs = pytest.mark.parametrize(("english", "japanese"), PAIRS)
+
+
+@pairs
+@pytest.mark.parametrize("language", ["python", "console"])
+def test_the_code_is_the_same(english: str, japanese: str, language: str) -> None:
+    assert blocks(text_of(japanese), language) == blocks(text_of(english), language)
+
+
+@pairs
+def test_each_section_has_its_translation(english: str, japanese: str) -> None:
+    titles = [title for title, _ in sections(japanese)][1:]
+    assert len(titles) == len(sections(english)) - 1
+    assert all(JAPANESE.search(title) for title in titles)
+
+
+@pairs
+def test_each_section_names_the_same_things(english: str, japanese: str) -> None:
+    for (_, ours), (title, theirs) in zip(sections(english), sections(japanese), strict=True):
+        ours = MENU.sub("", ours)
+        expected = {name for name in CODE.findall(ours) if name not in {"`README.ja.md`"}}
+        named = {name.replace("index.md", "ja.md") for name in CODE.findall(theirs)}
+        assert named - {"`docs/ja.md`", "`README.md`"} >= expected - {"](ja.md)"}, title
+
+
+@pairs
+def test_each_table_has_the_same_rows(english: str, japanese: str) -> None:
+    rows = [len(re.findall(r"^\|", text_of(page), re.MULTILINE)) for page in (english, japanese)]
+    assert rows[0] == rows[1]
