@@ -37,7 +37,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
         self.rfile = self.connection.makefile("rb")
-        self.wfile = self.connection.makefile("wb")  # type: ignore[assignment]  # as setup() has it
+        self.wfile = self.connection.makefile("wb")
 
     def finish(self) -> None:
         super().finish()
