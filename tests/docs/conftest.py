@@ -35,6 +35,7 @@ class Handler(BaseHTTPRequestHandler):
         assert self.path == f"{HOST}:443"
         self.send_response_only(200)
         self.end_headers()
+        self.close_connection = False  # The tunnel stands, also for a CONNECT of HTTP/1.0.
         self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb")

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 PAGES = ["README.md", "README.ja.md", *DOCS]
 
+QUICK_PYTEST = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 NOBODY_KNOWS = "00000000-0000-4000-8000-000000000000"
 
@@ -54,7 +55,7 @@ def run_python(code: str, folder: Path) -> str:
     has_tests = re.search(r"^(?:async )?def test_", code, re.MULTILINE)
     file = folder / ("test_page.py" if has_tests else "page.py")
     file.write_text(code, encoding="utf-8")
-    runner = ["-m", "pytest", "-q", "-p", "no:cacheprovider"] if has_tests else ["-W", "error"]
+    runner = ["-m", "pytest", "-q", "-p", "pytest_asyncio.plugin"] if has_tests else ["-W", "error"]
     return run([sys.executable, *runner, file.name], folder)
 
 
@@ -77,7 +78,7 @@ def run(command: list[str], folder: Path) -> str:
         command,
         check=False,
         cwd=folder,
-        env={**os.environ, "PATH": path, "HOME": str(folder)},
+        env={**os.environ, "PATH": path, "HOME": str(folder), **QUICK_PYTEST},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -25,7 +25,7 @@ from .pages import ROOT
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 NARROW = ViewportSize(width=390, height=844)
 MENU = ["Start", "Tasks", "Testing", "Transports", "Reference", "Why"]
-LINKED_HOSTS = {"docs.firecrawl.dev", "github.com", "keepachangelog.com", "pypi.org", "semver.org"}
+LINKED_HOSTS = {"docs.firecrawl.dev", "github.com", "keepachangelog.com", "semver.org"}
 
 TOO_WIDE = """() => [...document.querySelectorAll('article *, body')].filter(element => {
     if (element.closest('pre, svg') || !element.getClientRects().length) return false;

@@ -1,0 +1,80 @@
+"""The page's container and unit sweep what a killed process left, and then start the program."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from firecrawl_interact.adapters import FakeService, LoopbackService
+
+from .pages import blocks, text_of
+
+pytestmark = [
+    pytest.mark.enable_socket,
+    pytest.mark.skipif(sys.platform == "win32", reason="a FileJournal needs Linux or macOS"),
+]
+
+TEXT = text_of("docs/when-the-process-dies.md")
+[CONTAINER] = blocks(TEXT, "dockerfile")
+[UNIT] = blocks(TEXT, "ini")
+RECORD = """
+import os
+import sys
+from firecrawl_interact.adapters import FileJournal
+
+directory, api_url, session_id = sys.argv[1:]
+FileJournal(directory, service=api_url).opened(session_id)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService(["fc-test"])
+
+
+@pytest.fixture
+def directory(
+    service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Give the directory in which a killed process recorded a session, beside a program."""
+    program = tmp_path / "my-app"
+    program.write_text("#!/bin/sh\necho the program runs\n", encoding="utf-8")
+    program.chmod(0o755)
+    with LoopbackService(service) as loopback:
+        monkeypatch.setenv("FIRECRAWL_API_URL", loopback.api_url)
+        monkeypatch.setenv("FIRECRAWL_API_KEY", "fc-test")
+        here = Path(sys.executable).parent
+        monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), str(here), os.environ["PATH"]]))
+        directory = tmp_path / "open-sessions"
+        arguments = [str(directory), loopback.api_url, service.open_session()]
+        subprocess.run([sys.executable, "-c", RECORD, *arguments], check=False, timeout=60)
+        yield directory
+
+
+def run(command: list[str], directory: Path) -> str:
+    words = [word.replace("/var/lib/my-app/open-sessions", str(directory)) for word in command]
+    done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, timeout=60)
+    return done.stdout
+
+
+def test_the_container_sweeps_and_then_becomes_the_program(
+    service: FakeService, directory: Path
+) -> None:
+    found = re.search(r"^CMD (.+)$", CONTAINER, re.MULTILINE)
+    assert found is not None
+    assert run(json.loads(found[1]), directory).endswith("the program runs\n")
+    assert service.sessions_left_open == []
+
+
+def test_the_unit_sweeps_before_the_program_starts(service: FakeService, directory: Path) -> None:
+    lines = dict(line.split("=", 1) for line in UNIT.splitlines() if "=" in line)
+    assert list(lines)[-2:] == ["ExecStartPre", "ExecStart"]
+    command = lines["ExecStartPre"].removeprefix("/opt/my-app/bin/").split()
+    assert " gone deleted " in run(command, directory)
+    assert service.sessions_left_open == []
