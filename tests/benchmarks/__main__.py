@@ -2,6 +2,7 @@
 
 import sys
 
+import command
 import journal
 import many_sessions
 import one_session
@@ -26,6 +27,8 @@ FIGURES = [
     start.of_the_core,
     start.with_urllib3,
     start.of_the_command,
+    command.a_million_ids,
+    command.rows_on_a_terminal,
 ]
 
 if __name__ == "__main__":

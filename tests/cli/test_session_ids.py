@@ -318,7 +318,8 @@ def test_the_deadline_is_the_policys(service: WatchedService, run: Run) -> None:
 
 @on_unix
 def test_the_concurrency_is_what_the_process_can_open(service: WatchedService) -> None:
-    session_ids = [service.open_session() for _ in range(40)]
+    session_ids = [service.open_session() for _ in range(200)]
+    service.latency = 0.1  # so that as many as may are in flight
     limited = ["sh", "-c", 'ulimit -n 80; exec "$@"', "sh", *COMMAND]
     done = subprocess.run(
         [*limited, "delete", "--concurrency", "2000", *session_ids],
