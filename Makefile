@@ -69,8 +69,11 @@ check: $(VENV)/.lint
 	@PYTHONPATH=$(WHEEL)/unpacked $(BIN)/lint-imports --no-logo --no-cache
 	@echo "types"
 	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy core adapters docs tests
-	@PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=$(WHEEL)/unpacked \
-		pyright --verifytypes firecrawl_interact.core --ignoreexternal >$(WHEEL)/log || { cat $(WHEEL)/log; false; }
+	@for package in core adapters; do \
+		PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=$(WHEEL)/unpacked \
+			pyright --verifytypes firecrawl_interact.$$package --ignoreexternal >$(WHEEL)/log || \
+			{ cat $(WHEEL)/log; exit 1; }; \
+	done
 
 # The files in the wheel are as old as the commit: whoever builds it from there gets the same bytes.
 DIST = dist

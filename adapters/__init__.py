@@ -92,17 +92,19 @@ def _class_that_needs(extra: str, name: str) -> type:
     return type(name, (), members)
 
 
-def __getattr__(name: str) -> object:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
-    except ModuleNotFoundError as error:
-        if name != "AiohttpTransport" or error.name != "aiohttp":
-            raise
-        value = _class_that_needs("aiohttp", name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+        except ModuleNotFoundError as error:
+            if name != "AiohttpTransport" or error.name != "aiohttp":
+                raise
+            value = _class_that_needs("aiohttp", name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

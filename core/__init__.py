@@ -101,12 +101,14 @@ _MODULES_OF_RUNS = {
 """They are imported when their names are asked for: whoever has one session pays for one."""
 
 
-def __getattr__(name: str) -> object:
-    if name not in _MODULES_OF_RUNS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_MODULES_OF_RUNS[name]}", __name__), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES_OF_RUNS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f".{_MODULES_OF_RUNS[name]}", __name__), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -143,11 +143,11 @@ class Terminal:
         columns: int = 80,
         stdout: IO[bytes] | int | None = None,
         stderr: IO[bytes] | None = None,
-        **variables: str,
+        variables: dict[str, str] | None = None,
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        environment = os.environ | {"TERM": "xterm-256color", **variables}
+        environment = os.environ | {"TERM": "xterm-256color"} | (variables or {})
         environment.pop("COLUMNS", None)  # it would count for more than the terminal itself
         with ctrl_c_reaches_processes():
             self._process = subprocess.Popen(

@@ -296,7 +296,7 @@ def test_without_colour_a_terminal_says_the_same(
     service: WatchedService, variables: dict[str, str]
 ) -> None:
     coloured = Terminal("delete", UNKNOWN_ID, columns=200).finish().out
-    plain = Terminal("delete", UNKNOWN_ID, columns=200, **variables).finish().out
+    plain = Terminal("delete", UNKNOWN_ID, columns=200, variables=variables).finish().out
     assert rows(plain) == rows(coloured)
     assert re.search(r"\x1b\[[0-9;]*m", plain) is None
     assert re.search(r"\x1b\[[0-9;]*m", coloured) is not None
@@ -313,7 +313,7 @@ def test_what_others_wrote_is_neither_markup_nor_control(service: WatchedService
 @on_unix
 def test_a_terminal_may_know_only_ascii(service: WatchedService) -> None:
     service.queue(Reply(403, '{"error":"Désolé"}'.encode()))
-    done = Terminal("delete", "a", columns=200, PYTHONIOENCODING="ascii").finish()
+    done = Terminal("delete", "a", columns=200, variables={"PYTHONIOENCODING": "ascii"}).finish()
     assert done.status == 1
     assert rows(done.out)[0].endswith(r"HTTP 403: D\xe9sol\xe9")
 
