@@ -82,7 +82,7 @@ class Scheduler:
         now = self._now()
         reason, until = "", now
         if self._outage.is_on:
-            reason, until = "outage", self._outage.next_request_at
+            reason, until = "outage", max(self._outage.next_request_at, self._gate.paused_until)
         elif now < self._gate.paused_until:
             reason, until = "rate limit", self._gate.paused_until
         if not reason or self.is_stopped:
@@ -245,7 +245,9 @@ class Scheduler:
             return math.inf
         if not self._outage.is_on:
             return self._gate.next_send_at
-        return math.inf if self._probe else self._outage.next_request_at
+        if self._probe:
+            return math.inf
+        return max(self._outage.next_request_at, self._gate.paused_until)
 
     def _land(self, job: Job) -> None:
         job.is_failure = False
