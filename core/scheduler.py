@@ -217,7 +217,6 @@ class Scheduler:
     def withdraw(self, job: Job) -> None:
         """Take back a request that was given, and that nobody has begun to send."""
         self._land(job)
-        job.requests -= 1
         self._end_unsent(job)
 
     def end_all_that_wait(self) -> None:
