@@ -14,7 +14,9 @@ from firecrawl_interact.core import (
     SessionFate,
 )
 
-from .simulated_runs import LONG, AsyncTransport, BlockingTransport, Plan, Watch
+from .awaited_runs import AsyncTransport
+from .blocking_runs import BlockingTransport
+from .simulated_runs import LONG, Plan, Watch
 from .simulated_world import FaultyError, MemoryJournal, World
 from .virtual_blocking import BlockingClock, NothingWillHappenError
 
@@ -53,11 +55,18 @@ class Block:
         self.interruptions = 0
         self.receipt: DeletionReceipt | None = None
         world.may_send = False  # the block first
+        world.longest_pause = -1  # A delete that is begun anew waits for nobody.
 
     def begin(self) -> None:
         self.has_begun = True
         if self.plan.has_journal:
-            self.world.claim(SESSION_ID in self.journal.held, "the block begins unrecorded")
+            self.world.claim(
+                "journal", SESSION_ID in self.journal.held, "the block begins unrecorded"
+            )
+
+    def may_raise(self) -> None:
+        if self.plan.raises:
+            raise BlockError
 
     def end(self, raised: BaseException | None = None) -> None:
         self.raised_inside = raised
@@ -66,15 +75,19 @@ class Block:
     def check(self, raised: BaseException | None) -> None:
         """All is over, and whatever was under way has taken effect."""
         claim, session = self.world.claim, self.session
-        claim(not session.in_flight, "a request is in flight after the block")
+        claim("the end", not session.in_flight, "a request is in flight after the block")
         if not self.has_begun:
-            claim(not session.requests, "something is sent for a block that never began")
+            claim("block", not session.requests, "something is sent for a block that never began")
             return
         if self.plan.has_journal and not self.journal.not_forgotten[SESSION_ID]:
-            claim(not session.is_live or SESSION_ID in self.journal.held, "it lives, unrecorded")
+            claim(
+                "journal",
+                not session.is_live or SESSION_ID in self.journal.held,
+                "it lives, unrecorded",
+            )
         if self.receipt is not None:
             bills = [receipt.get("creditsBilled") for receipt in session.receipts]
-            claim(self.receipt.credits_billed in bills, "a receipt of nobody")
+            claim("receipt", self.receipt.credits_billed in bills, "a receipt of nobody")
         is_expected = {
             "nothing": raised is None,
             "what the block raised": raised is not None and raised is self.raised_inside,
@@ -83,24 +96,28 @@ class Block:
             and isinstance(raised, DeleteSessionError | FaultyError),
             "a faulty transport": isinstance(raised, FaultyError),
         }
-        claim(any(is_expected.values()), f"the block ends with {raised!r}")
+        claim("block", any(is_expected.values()), f"the block ends with {raised!r}")
         if self.raised_inside is not None:
-            claim(raised is not None, f"{self.raised_inside!r} is lost")
+            claim("block", raised is not None, f"{self.raised_inside!r} is lost")
         if isinstance(raised, DeleteSessionError):
             self._check_fate(raised.session_fate)
         for note in getattr(raised, "__notes__", ()):
             self._check_note(note)
         if raised is None or (raised is self.raised_inside and not hasattr(raised, "__notes__")):
-            claim(not session.is_live, "the block says nothing, and its session lives")
+            claim("block", not session.is_live, "the block says nothing, and its session lives")
         is_patient = self.interruptions < 2 and self.plan.cancel_all_at is None
         if self.plan.only_serves and is_patient:
-            claim(not session.is_live, "the session lives, though nothing kept it from its end")
+            claim(
+                "block",
+                not session.is_live,
+                "the session lives, though nothing kept it from its end",
+            )
 
     def _check_fate(self, fate: SessionFate) -> None:
         if fate is SessionFate.GONE:
-            self.world.claim(not self.session.is_live, "it is said to be gone, and lives")
+            self.world.claim("gone", not self.session.is_live, "it is said to be gone, and lives")
         elif fate is SessionFate.UNTOUCHED:
-            self.world.claim(not self.session.is_changed, "it is said to be untouched")
+            self.world.claim("untouched", not self.session.is_changed, "it is said to be untouched")
 
     def _check_note(self, note: str) -> None:
         if note.startswith("The session was gone already."):
@@ -109,7 +126,7 @@ class Block:
             self._check_fate(SessionFate.UNTOUCHED)
         else:
             words = ("The session may not have been destroyed.", "The delete of session")
-            self.world.claim(note.startswith(words), f"a note that nobody knows: {note}")
+            self.world.claim("block", note.startswith(words), f"a note that nobody knows: {note}")
 
 
 async def block_awaited(world: World, plan: BlockPlan) -> None:
@@ -129,8 +146,7 @@ async def block_awaited(world: World, plan: BlockPlan) -> None:
             block.begin()
             try:
                 await asyncio.sleep(plan.seconds)
-                if plan.raises:
-                    raise BlockError
+                block.may_raise()
             except BaseException as error:
                 block.end(error)
                 raise
@@ -153,7 +169,7 @@ async def block_awaited(world: World, plan: BlockPlan) -> None:
     await asyncio.wait([task])
     block.receipt = ending.receipt
     world.may_send = False
-    world.claim(not world.in_flight, "a request is in flight after the block")
+    world.claim("the end", not world.in_flight, "a request is in flight after the block")
     await asyncio.sleep(LONG)
     try:
         raised = task.exception()
@@ -188,8 +204,7 @@ def block_blocking(world: World, clock: BlockingClock, plan: BlockPlan) -> None:
             block.begin()
             try:
                 clock.sleep(plan.seconds)
-                if plan.raises:
-                    raise BlockError
+                block.may_raise()
             except BaseException as error:
                 block.end(error)
                 raise

@@ -112,6 +112,7 @@ PAGE = Kind(200, b"<html>Welcome</html>")
 UNAUTHORIZED = _failure(401, "Unauthorized: Invalid token", may_act=False)
 FORBIDDEN = _failure(403, "Forbidden.", may_act=False)
 LIMITED = _failure(429, "Rate limit exceeded.", may_act=False)
+LIMITED_FOR_20 = LIMITED._replace(headers=(("retry-after", "20"),))
 
 OUTAGES = (NO_CONNECTION, SILENCE, LOST, BROKEN_GATEWAY, BUSY, STOPPING)
 TROUBLES = (
@@ -127,7 +128,15 @@ TROUBLES = (
     UNAUTHORIZED,
     FORBIDDEN,
     LIMITED,
+    LIMITED_FOR_20,
 )
+
+
+class Flaw(NamedTuple):
+    """Something that is not as a claim says."""
+
+    claim: str
+    what: str
 
 
 class Outage(NamedTuple):
@@ -142,6 +151,7 @@ class Weather:
 
     kinds: Sequence[Kind] = (SERVED,)
     seconds: Sequence[float] = (1.0,)
+    seconds_of_429: float = 0.2
     later: Sequence[float] = (30.0,)  # when a request takes effect whose response does not wait
     outages: Sequence[Outage] = ()
     limiter: Limiter | None = None
@@ -165,10 +175,13 @@ class World:
     choose: Choose
     weather: Weather = field(default_factory=Weather)
     sessions: dict[str, Session] = field(default_factory=dict)
+    effects: Sequence[str] = ("none", "at once", "later")  # of a request whose end hides it
+    has_details: bool = True  # whether figures are chosen that no claim depends on
+    calm_after: float = math.inf  # requests
     concurrency: float = math.inf  # the most requests that may be in flight
     longest_pause: float = math.inf  # a longer told wait ends a run, and pauses nobody
     may_send: bool = True  # a run that was stopped, left or ended may not
-    flaws: list[str] = field(default_factory=list)
+    flaws: list[Flaw] = field(default_factory=list)
     requests: int = 0
     last_served: float = -math.inf  # when the last request was sent whose response shows no outage
     last_accepted: float = -math.inf  # when the last response came that was no 429
@@ -187,9 +200,10 @@ class World:
         session = self.sessions[session_id] = Session()
         return session
 
-    def claim(self, is_so: object, flaw: str) -> None:
+    def claim(self, claim: str, is_so: object, flaw: str) -> None:
+        """Note a flaw if something is not as a claim says."""
         if not is_so:
-            self.flaws.append(f"at {self.clock.now():.3f} s: {flaw}")
+            self.flaws.append(Flaw(claim, f"at {self.clock.now():.3f} s: {flaw}"))
 
     def send_no_more(self) -> None:
         """From now on nothing may be given to be sent."""
@@ -206,23 +220,27 @@ class World:
     def give(self, request: Request, timeout: float) -> str:
         """A request is given to whoever carries it. Return its session's id."""
         session_id = request.path.rpartition("/")[2]
-        self.claim(self.may_send, f"{session_id} is sent after the end")
-        self.claim(session_id not in self._ended, f"{session_id} is sent after its outcome")
+        self.claim("the end", self.may_send, f"{session_id} is sent after the end")
+        self.claim(
+            "requests", session_id not in self._ended, f"{session_id} is sent after its outcome"
+        )
         # What comes in the same moment, the run may not have seen yet.
         is_paused = self._told_at < self.clock.now() < self._paused_until
-        self.claim(not is_paused, f"{session_id} is sent during a pause")
-        self.claim(0 < timeout, f"{session_id} has a timeout of {timeout} s")
+        self.claim("requests", not is_paused, f"{session_id} is sent during a pause")
+        self.claim("requests", timeout > 0, f"{session_id} has a timeout of {timeout} s")
         return session_id
 
     def begin(self, session_id: str, timeout: float) -> Attempt:
         """A request is sent."""
         now, session = self.clock.now(), self.sessions[session_id]
-        self.claim(not session.in_flight, f"{session_id} is sent twice at a time")
+        self.claim("requests", not session.in_flight, f"{session_id} is sent twice at a time")
         self.requests += 1
         session.requests += 1
         session.in_flight += 1
         self._in_flight += 1
-        self.claim(self._in_flight <= self.concurrency, "too many requests are in flight")
+        self.claim(
+            "requests", self._in_flight <= self.concurrency, "too many requests are in flight"
+        )
         self.on_request(self.requests)
         attempt = self._meet(session_id, session, now, timeout)
         return attempt._replace(seconds=min(attempt.seconds, timeout))
@@ -234,7 +252,16 @@ class World:
 
     def _meet(self, session_id: str, session: Session, now: float, timeout: float) -> Attempt:
         kind, wait = self._kind_at(now)
-        seconds = math.inf if kind is SILENCE else self.choose(self.weather.seconds)
+        is_calm = self.requests > self.calm_after
+        if is_calm:
+            seconds = self.weather.seconds[0]
+        else:
+            seconds = math.inf if kind is SILENCE else self.choose(self.weather.seconds)
+        if wait:
+            seconds = min(seconds, self.weather.seconds_of_429)
+        for outage in self.weather.outages:
+            if now < outage.begins < now + min(seconds, timeout):
+                kind, seconds, wait = LOST, outage.begins - now, 0.0
         if seconds >= timeout:
             kind = SILENCE
         response = Response(kind.status, dict(kind.headers), kind.body)
@@ -243,7 +270,7 @@ class World:
         elif kind is SERVED:
             response = self._serve(session)
         elif kind.may_act:
-            effect = self.choose(("none", "at once", "later"))
+            effect = self.choose(self.effects)
             if effect == "at once":
                 session.destroy()
             elif effect == "later":
@@ -268,23 +295,28 @@ class World:
 
     def _kind_at(self, now: float) -> tuple[Kind, float]:
         """What a request that is sent now meets, and for how long a limit holds it back."""
+        if self.requests > self.calm_after:
+            return SERVED, 0.0
         for outage in self.weather.outages:
             if outage.begins <= now < outage.ends:
                 return outage.kind, 0.0
         wait = self.weather.limiter.request(now) if self.weather.limiter else 0.0
         return (LIMITED, wait) if wait else (self.choose(self.weather.kinds), 0.0)
 
+    def _detail(self, options: Sequence[_T]) -> _T:
+        return self.choose(options) if self.has_details else options[-1]
+
     def _serve(self, session: Session) -> Response:
         if not session.is_known:
-            failure = self.choose((404, 410))
+            failure = self._detail((404, 410))
             return Response(
                 failure, {}, b'{"success": false, "error": "Browser session not found."}'
             )
         content: dict[str, object] = {"success": True}
         if session.is_live:
-            content |= self.choose(({}, {"creditsBilled": 2, "sessionDurationMs": 39095.25}))
+            content |= self._detail(({}, {"creditsBilled": 2, "sessionDurationMs": 39095.25}))
         else:
-            content |= self.choose(({}, {"creditsBilled": 2, "status": "stopped"}))
+            content |= self._detail(({}, {"creditsBilled": 2, "status": "stopped"}))
         session.destroy()
         return Response(200, {}, json.dumps(content).encode())
 
@@ -328,7 +360,7 @@ class MemoryJournal:
 
     def gone(self, session_id: str, /) -> None:
         is_live = self.world.sessions[session_id].is_live
-        self.world.claim(not is_live, f"the journal forgets {session_id}, which lives")
+        self.world.claim("journal", not is_live, f"the journal forgets {session_id}, which lives")
         if self.fails():
             self.not_forgotten[session_id] += 1
             raise JournalError("the disk is full", session_id=session_id)

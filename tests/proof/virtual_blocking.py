@@ -94,8 +94,11 @@ def virtual_waits(clock: BlockingClock) -> Iterator[None]:
     ) -> None:
         clock.wait_for(lambda: all(future.done() for future in futures), timeout)
 
+    def new_queue() -> _Queue[object]:
+        return _Queue(clock)
+
     with (
-        mock.patch("queue.SimpleQueue", lambda: _Queue[object](clock)),
+        mock.patch("queue.SimpleQueue", new_queue),
         mock.patch("concurrent.futures.wait", wait),
     ):
         yield
