@@ -1,4 +1,4 @@
-"""A Ctrl-C at every line of the core that a run passes: no id that was taken is forgotten.
+"""A Ctrl-C at every line of a run and its scheduler: no id that was taken is forgotten.
 
 A signal's handler runs between two steps of Python's. Here it does so before each line, once, in
 small blocking runs. What it may cost is knowledge: the session whose response is being read is
@@ -29,7 +29,7 @@ NOT_CLAIMED = {"the end", "attempts", "leaving"}
 """The line may lie before the run knows that it is left, or between a request and its count."""
 
 _FOLDER = Path(core.__file__).parent
-_MODULES = {str(_FOLDER / f"{name}.py") for name in ("conversation", "deletions", "scheduler")}
+_MODULES = {str(_FOLDER / f"{name}.py") for name in ("deletions", "scheduler")}
 """Those that keep what a run knows from one moment to the next."""
 
 SCHEDULES: Sequence[Sequence[Kind]] = (
