@@ -192,11 +192,11 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
             _, unfinished = await asyncio.wait(self._in_flight, timeout=self._shutdown_timeout)
             for task in unfinished:
                 task.cancel()
-                self._scheduler.abandon(self._in_flight.pop(task))
+                del self._in_flight[task]
             if unfinished:
                 await asyncio.wait(unfinished, timeout=LONGEST_SLEEP)
         self._landed = deque(task for task in self._landed if task in self._in_flight)
         self._settle()
-        self._scheduler.end_all_that_wait()
+        self._scheduler.end_all()
         for outcome in list(self._scheduler.outcomes):
             await self._record_gone(outcome)

@@ -122,21 +122,20 @@ class Deletions(Run, Iterator["Outcome"]):
 
     def close(self) -> None:
         """Leave the run, as the end of its `with` block does. The outcomes stay."""
-        self.stop()
-        self._admit_next_id(timeout=_LAST_ID_WAIT)
-        self._scheduler.end_all_that_wait()
-        for future in self._in_flight:
-            future.cancel()
         try:
+            self.stop()
+            self._admit_next_id(timeout=_LAST_ID_WAIT)
+            self._scheduler.end_all_that_wait()
+            for future in self._in_flight:
+                future.cancel()
             if self._in_flight:
                 from concurrent.futures import wait  # noqa: PLC0415
 
                 wait(self._in_flight, timeout=self._shutdown_timeout)
         finally:
-            for future, job in self._in_flight.items():
-                self._settle_at_the_end(future, job)
-            self._in_flight.clear()
-            self._scheduler.end_all_that_wait()
+            while self._in_flight:
+                self._settle_at_the_end(*self._in_flight.popitem())
+            self._scheduler.end_all()
             self._release_threads()
         for outcome in self._scheduler.outcomes:
             self._record_gone(outcome)
@@ -154,7 +153,11 @@ class Deletions(Run, Iterator["Outcome"]):
 
     def _next_outcome(self) -> Outcome:
         self._admit_next_id(timeout=0)
-        while not self._scheduler.outcomes:
+        while True:
+            if self._scheduler.is_stopped and not self._in_flight:
+                self._scheduler.end_all()  # An interruption may have left something half-way.
+            if self._scheduler.outcomes:
+                break
             if not self._scheduler.is_finished:
                 self._take_turn()
                 self._admit_next_id(timeout=0)
@@ -206,9 +209,8 @@ class Deletions(Run, Iterator["Outcome"]):
         try:
             future = self._events.get(timeout=timeout)
             while True:
-                if future is not None:
-                    self._scheduler.settle(self._in_flight[future], future.result)
-                    del self._in_flight[future]
+                if future in self._in_flight:  # Not if `close` has settled it.
+                    self._scheduler.settle(self._in_flight.pop(future), future.result)
                 future = self._events.get_nowait()
         except Empty:
             pass
@@ -229,8 +231,6 @@ class Deletions(Run, Iterator["Outcome"]):
             self._scheduler.withdraw(job)
         elif future.done():
             self._scheduler.settle(job, future.result)
-        else:
-            self._scheduler.abandon(job)
 
     def _release_threads(self) -> None:
         if isinstance(self._executor, DaemonThreads):

@@ -1,7 +1,7 @@
 """One session of a run, on its way."""
 
 from .conversation import Conversation, Send
-from .errors import DeleteSessionError
+from .errors import DeleteSessionError, Outcome
 
 
 class Job:
@@ -13,6 +13,7 @@ class Job:
         "excused",
         "is_failure",
         "number",
+        "outcome",
         "ready_at",
         "requests",
         "send",
@@ -28,6 +29,7 @@ class Job:
         self.error: DeleteSessionError | None = None  # what the last attempt met
         self.excused: float = 0.0  # seconds that do not count against the deadline
         self.is_failure: bool = False  # whether the last request failed as in an outage
+        self.outcome: Outcome | None = None
         self.number: int = 0  # of its last request, among all of the run
         self.ready_at: float = 0.0
         self.requests: int = 0

@@ -26,13 +26,7 @@ from .logger import logger
 from .pacing import Outage, Pause, RateLimitGate
 from .receipt import DeletionReceipt, SessionFate
 from .session_ids import checked_session_id
-from .transport import (
-    ConnectFailedError,
-    ConnectionLostError,
-    Request,
-    Response,
-    TransportError,
-)
+from .transport import ConnectFailedError, ConnectionLostError, Request, Response, TransportError
 
 _MOST_HELD_IN_OUTAGE = 8
 """How many ids a run holds in an outage, however low its concurrency: each request that finds out
@@ -65,6 +59,7 @@ class Scheduler:
         self._has_lowered_concurrency = False
         self._gate = RateLimitGate(delete_session.retry, delete_session.random)
         self._outage = Outage(delete_session.retry, delete_session.random)
+        self._jobs: dict[Job, None] = {}  # those that were taken, and have no outcome yet
         self._in_flight: dict[Job, None] = {}
         self._probe: Job | None = None  # finds out whether the service is back
         self._queue: deque[Job] = deque()
@@ -78,8 +73,8 @@ class Scheduler:
     @property
     def is_finished(self) -> bool:
         """Whether nothing is on its way, and nothing will be."""
-        held = self._in_flight or self._queue or self._waiting or self.outcomes
-        return not held and (self.is_stopped or not self._has_more_ids)
+        is_over = self.is_stopped or not self._has_more_ids
+        return is_over and not self._jobs and not self.outcomes
 
     @property
     def pause(self) -> Pause | None:
@@ -87,7 +82,7 @@ class Scheduler:
         now = self._now()
         reason, until = "", now
         if self._outage.is_on:
-            reason, until = "outage", self._outage.next_request_at
+            reason, until = "outage", max(self._outage.next_request_at, self._gate.paused_until)
         elif now < self._gate.paused_until:
             reason, until = "rate limit", self._gate.paused_until
         if not reason or self.is_stopped:
@@ -109,15 +104,14 @@ class Scheduler:
         """Say whether one more id may be taken."""
         if self.is_stopped or not self._has_more_ids:
             return False
-        held = len(self._in_flight) + len(self._queue) + len(self._waiting)
         if self._outage.is_on:
             is_needed = not self._queue or self._queue[0].is_failure
-            return is_needed and held < max(self._concurrency, _MOST_HELD_IN_OUTAGE)
+            return is_needed and len(self._jobs) < max(self._concurrency, _MOST_HELD_IN_OUTAGE)
         # An id that waits for its retry must not stop the run, even at a concurrency of 1.
         return (
             not self._queue
             and len(self._in_flight) < self._concurrency
-            and held < max(self._concurrency, 2)
+            and len(self._jobs) < max(self._concurrency, 2)
         )
 
     def due_in(self) -> float | None:
@@ -146,6 +140,7 @@ class Scheduler:
         except DeleteSessionError as error:
             self.outcomes.append(error)
             return
+        self._jobs[job] = None
         job.conversation = self._delete_session.converse(
             job.session_id,
             monotonic=lambda: self._now() - job.excused,
@@ -165,6 +160,8 @@ class Scheduler:
         if self.is_stopped:
             self.end_all_that_wait()
         while self._queue and self._next_send_at() <= (now := self._now()):
+            if self.is_stopped:  # meanwhile, by a signal or another thread
+                return
             job = self._queue.popleft()
             job.excused += now - job.ready_at
             job.requests += 1
@@ -212,41 +209,44 @@ class Scheduler:
         failure = kind(reason, transient=False)
         failure.__cause__ = error
         self._has_more_ids = False
-        self.failure = RuntimeError(f"{reason}: the executor or the transport cannot be used")
-        self.failure.__cause__ = error
+        end = RuntimeError(f"{reason}: the executor or the transport cannot be used")
+        end.__cause__ = error
+        self.failure = end
         self._fail(job, failure)
 
     def withdraw(self, job: Job) -> None:
         """Take back a request that was given, and that nobody has begun to send."""
         self._land(job)
-        job.requests -= 1
         self._end_unsent(job)
-
-    def abandon(self, job: Job) -> None:
-        """Wait no longer for a request that is in flight."""
-        self._land(job)
-        error = UnreachableError(
-            "the run was left while the request was in flight",
-            session_id=job.session_id,
-            session_fate=SessionFate.UNKNOWN,
-            attempts=job.requests,
-        )
-        self._end(job, error)
 
     def end_all_that_wait(self) -> None:
         """End what is neither in flight nor ended, with what its last attempt met."""
-        waiting = [*self._queue, *(entry[2] for entry in self._waiting)]
-        self._queue.clear()
-        self._waiting.clear()
-        for job in waiting:
-            self._end_unsent(job)
+        while self._queue:
+            self._end_unsent(self._queue.popleft())
+        while self._waiting:
+            self._end_unsent(self._waiting.pop(0)[2])
+
+    def end_all(self) -> None:
+        """End also what is in flight, and what an interruption (Ctrl-C) left half-way."""
+        self.end_all_that_wait()
+        self._in_flight.clear()
+        for job in list(self._jobs):
+            outcome = job.outcome or UnreachableError(
+                "the run was left before the response was read",
+                session_id=job.session_id,
+                session_fate=SessionFate.UNKNOWN if job.requests else SessionFate.UNTOUCHED,
+                attempts=job.requests,
+            )
+            self._end(job, outcome)
 
     def _next_send_at(self) -> float:
         if len(self._in_flight) >= self._concurrency:
             return math.inf
         if not self._outage.is_on:
             return self._gate.next_send_at
-        return math.inf if self._probe else self._outage.next_request_at
+        if self._probe:
+            return math.inf
+        return max(self._outage.next_request_at, self._gate.paused_until)
 
     def _land(self, job: Job) -> None:
         job.is_failure = False
@@ -288,7 +288,10 @@ class Scheduler:
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         self._outage.forget(job.session_id)
-        self.outcomes.append(outcome)
+        job.outcome = outcome  # An interruption may come between any two steps.
+        if all(other is not outcome for other in self.outcomes):
+            self.outcomes.append(outcome)
+        del self._jobs[job]
 
     def _end_unsent(self, job: Job) -> None:
         """End a session that waits, with what its last attempt met."""

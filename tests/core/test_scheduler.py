@@ -271,6 +271,24 @@ def test_ids_that_got_a_429_go_in_the_order_of_their_responses() -> None:
     driver.sends("c")  # one was taken: so many may go at first
 
 
+def test_an_outage_does_not_shorten_the_pause_that_a_429_asks_for() -> None:
+    driver = Driver()
+    limited_one = driver.send("limited")
+    driver.clock.now += 1
+    lost = [driver.send("lost"), driver.send("lost-too")]
+    driver.settle(limited_one, limited(60))
+    for job in lost:
+        driver.settle(job, ConnectionLostError("lost"))
+    driver.take("new")
+    pause = driver.scheduler.pause
+    assert pause is not None
+    assert (pause.reason, pause.seconds_left) == ("outage", 60)
+    driver.clock.now += 59
+    driver.sends()
+    driver.clock.now += 1
+    driver.sends("new")
+
+
 def test_a_wait_that_is_as_long_as_the_deadline_is_begun() -> None:
     driver = Driver(retry=RetryPolicy(deadline=60.5))
     driver.settle(driver.send("a"), limited(60))

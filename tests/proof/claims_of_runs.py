@@ -1,0 +1,39 @@
+"""What is claimed of runs over many sessions, and of blocks that end with `on_exit`."""
+
+from collections.abc import Sequence
+
+from .simulated_world import Flaw
+
+CLAIMS = {
+    "one outcome": "Each id that was taken gets exactly one outcome, however the run ends.",
+    "gone": "`GONE` is said only of a session that is gone.",
+    "untouched": "`UNTOUCHED` is said only if no request of the run changed the session, or ever "
+    "will.",
+    "receipt": "A receipt is given only for a delete that the service confirmed, with its bill.",
+    "billed once": "No session is billed twice.",
+    "attempts": "`attempts` counts each request that was sent for the session.",
+    "requests": "A session never has two requests at a time, and none after its outcome. No more "
+    "than `concurrency` are in flight, and none is sent in a pause that the service asked for.",
+    "the end": "Once a run is stopped, left or ended, nothing is sent. Once it is left, nothing "
+    "is in flight but what outlived `shutdown_timeout`, and no task is left.",
+    "leaving": "Leaving takes no longer than the attempts in flight, or `shutdown_timeout`.",
+    "memory": "A run holds no more ids than its concurrency, or than eight in an outage.",
+    "raised": "A run raises what ended it early, and only that: what the ids raised, that the "
+    "executor or the transport is faulty, or an outage or rate limit that outlasted the deadline.",
+    "held back": "A rate limit, and outages that are shorter than the deadline, cost no session, "
+    "but perhaps the last one or two, which an outage finds alone.",
+    "block": "A block with `on_exit` destroys its session however it ends, raises what the block "
+    "raised, and adds a note that is true.",
+    "journal": "The journal forgets no id while its session lives, and forgets each that is said "
+    "to be gone. Whenever a process is killed, a sweep of its journal destroys all that was left.",
+}
+
+
+class ClaimBrokenError(AssertionError):
+    """A claim does not hold, and how it can be seen again."""
+
+    def __init__(self, what: str, replay: str, flaws: Sequence[Flaw]) -> None:
+        self.claims = {flaw.claim for flaw in flaws}
+        words = [CLAIMS[claim] for claim in sorted(self.claims)]
+        lines = "\n".join([*words, *(f"    {flaw.what}" for flaw in flaws[:8])])
+        super().__init__(f"{what} (to replay it: {replay})\n{lines}")

@@ -1,0 +1,346 @@
+"""Simulated runs, each drawn from a number.
+
+What is claimed of each is in `claims_of_runs`, each in one sentence.
+`python -m tests.proof.simulation 4711` plays the run of one seed again, and
+`python -m tests.proof.simulation 0 100000` so many, up to the first that breaks a claim.
+"""
+
+import asyncio
+import logging
+import math
+import random
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import NamedTuple, TypeVar
+
+from firecrawl_interact.core import RetryPolicy
+
+from ..core.limiters import FixedWindow, Limiter, SlidingWindow, TokenBucket
+from . import simulated_world as world_of
+from .awaited_runs import LoopClock, ThreadlessLoop, run_awaited
+from .blocking_runs import run_blocking
+from .claims_of_runs import ClaimBrokenError
+from .simulated_blocks import BlockPlan, block_awaited, block_blocking
+from .simulated_runs import Plan, Step, Watch
+from .simulated_world import (
+    SERVED,
+    Clock,
+    Flaw,
+    Kind,
+    MemoryJournal,
+    Outage,
+    Session,
+    Weather,
+    World,
+)
+from .virtual_blocking import BlockingClock
+
+_T = TypeVar("_T")
+
+
+class Draw:
+    """What a seed draws."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - a simulation, and no secret
+
+    def choose(self, options: Sequence[_T], /) -> _T:
+        return options[int(self._random.random() * len(options))]
+
+    def once_in(self, times: int) -> bool:
+        return self._random.random() * times < 1
+
+    def within(self, seconds: float) -> float:
+        """A time, as often soon as late."""
+        return round(math.pow(seconds, self._random.random()) - 1, 3)
+
+    def maybe(self, times: int, draw: Callable[[], _T]) -> _T | None:
+        return draw() if self.once_in(times) else None
+
+
+POLICIES = (
+    RetryPolicy(),
+    RetryPolicy(deadline=100),
+    RetryPolicy(max_attempts=2, attempt_timeout=5, deadline=30, first_pause=1),
+    RetryPolicy(max_attempts=1, attempt_timeout=10, deadline=20),
+    RetryPolicy(max_attempts=6, attempt_timeout=10, deadline=60, first_pause=0.1),
+)
+
+
+def _limiter(draw: Draw) -> Limiter:
+    limit = draw.choose((3, 10, 60))
+    makers: tuple[Callable[[], Limiter], ...] = (
+        lambda: FixedWindow(limit),
+        lambda: FixedWindow(limit, second=17.5),
+        lambda: SlidingWindow(limit),
+        lambda: TokenBucket(limit, burst=1),
+        lambda: TokenBucket(limit, burst=limit),
+    )
+    return draw.choose(makers)()
+
+
+def _told(draw: Draw) -> Callable[[float], int | None]:
+    makers: tuple[Callable[[float], int | None], ...] = (
+        math.ceil,
+        math.ceil,
+        math.floor,
+        lambda wait: math.floor(wait + 0.5) or 1,
+        lambda wait: None,
+    )
+    return draw.choose(makers)
+
+
+def _outages(draw: Draw, longest: float, kinds: Sequence[Kind]) -> list[Outage]:
+    outages, begins = [], draw.within(40)
+    for _ in range(draw.choose((1, 1, 2))):
+        ends = begins + draw.within(longest)
+        outages.append(Outage(begins, ends, draw.choose(kinds)))
+        begins = ends + 100 + draw.within(300)
+    return outages
+
+
+def held_back(draw: Draw) -> tuple[Plan, Weather]:
+    """A run that nobody disturbs, in a world with rate limits and short outages alone."""
+    count = draw.choose((2, 3, 10, 25))
+    weather = Weather(seconds=draw.choose(((0.1,), (1.0,))))
+    if draw.once_in(2):
+        weather.limiter = _limiter(draw)
+        weather.told_wait = _told(draw)
+        weather.is_told_in_header = draw.once_in(2)
+    if weather.limiter is None or draw.once_in(2):
+        kinds = (world_of.NO_CONNECTION, world_of.BROKEN_GATEWAY, world_of.BUSY, world_of.LOST)
+        weather.outages = _outages(draw, 100, kinds)
+    return Plan(
+        steps=[Step(0.0, f"id-{number}") for number in range(count)],
+        concurrency=draw.choose((1, 2, 8)),
+        ids_are_awaited=draw.once_in(2),
+        is_only_held_back=True,
+    ), weather
+
+
+def disturbed(draw: Draw) -> tuple[Plan, Weather]:
+    """A run to which anything may happen."""
+    trouble = draw.choose((0, 1, 4, 12))
+    kinds = [SERVED] * (12 - trouble) + [draw.choose(world_of.TROUBLES) for _ in range(trouble)]
+    if draw.once_in(12):
+        kinds.append(world_of.FAULTY)
+    weather = Weather(
+        kinds=kinds,
+        seconds=draw.choose(((0.1,), (1.0,), (0.1, 1.0, 5.0), (0.1, 5.0, 70.0, 200.0))),
+        later=(0.5, 30.0, 150.0),
+        is_told_in_header=draw.once_in(2),
+        told_wait=_told(draw),
+    )
+    if draw.once_in(3):
+        weather.limiter = _limiter(draw)
+    if draw.once_in(3):
+        weather.outages = _outages(draw, 500, world_of.OUTAGES)
+    steps = [
+        Step(
+            draw.choose((0.0, 0.0, 0.1, 5.0)),
+            draw.choose(("", "..")) if draw.once_in(15) else f"id-{number}",
+        )
+        for number in range(draw.choose((0, 1, 2, 3, 5, 8, 15)))
+    ]
+    return Plan(
+        steps=steps,
+        retry=draw.choose(POLICIES),
+        concurrency=draw.choose((1, 2, 3, 8)),
+        shutdown_timeout=draw.choose((None, None, 0.0, 0.5, 20.0)),
+        ids_fail=draw.once_in(5),
+        ids_are_awaited=draw.once_in(2),
+        busy=draw.choose(((0.0,), (0.0, 1.0, 20.0))),
+        stop_at=draw.maybe(6, lambda: draw.within(300)),
+        stop_at_request=draw.maybe(4, lambda: draw.choose(range(1, 12))),
+        leave_at_outcome=draw.maybe(6, lambda: draw.choose(range(1, 10))),
+        interrupt_at=[draw.within(300) for _ in range(draw.choose((0, 0, 0, 1, 1, 2, 3)))],
+        interrupt_at_submit=draw.maybe(20, lambda: draw.choose(range(1, 10))),
+        submit_fails_at=draw.maybe(15, lambda: draw.choose(range(1, 10))),
+        start_after=draw.choose(((0.0,), (0.0,), (0.0, 0.5, 30.0))),
+        sleep_fails_at=draw.maybe(20, lambda: draw.choose(range(1, 6))),
+        ends_when_cancelled_after=draw.choose((0.0, 0.0, 0.3)),
+        journal_seconds=draw.choose(((0.0,), (0.0, 0.1, 3.0))),
+    ), weather
+
+
+class Moment(NamedTuple):
+    """What outlives a process that is killed: the service's sessions, and the journal."""
+
+    sessions: dict[str, Session]
+    held: list[str]
+
+
+class Simulation:
+    """One run, and what is looked at from its seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.draw = Draw(seed)
+        self.is_awaited = self.draw.once_in(2)
+        self.moments: list[Moment] = []
+        self.sweeps = 0
+
+    def play(self) -> list[Flaw]:
+        """Play it, and return what is not as it is claimed to be, in words."""
+        if self.draw.once_in(6):
+            return self._play_block()
+        plan, weather = self.draw.choose((held_back, disturbed, disturbed))(self.draw)
+        is_journaled = self.draw.once_in(2)
+        return self._play_run(plan, weather, is_journaled=is_journaled) or self._sweep_each()
+
+    def _world(self, clock: Clock, weather: Weather) -> World:
+        return World(clock=clock, choose=self.draw.choose, weather=weather)
+
+    def _in_a_world(
+        self,
+        weather: Weather,
+        awaited: Callable[[World], Coroutine[None, None, None]],
+        blocking: Callable[[World, BlockingClock], None],
+        journal_seconds: Sequence[float],
+    ) -> list[Flaw]:
+        if self.is_awaited:
+            with asyncio.Runner(loop_factory=ThreadlessLoop) as runner:
+                loop = runner.get_loop()
+                world = self._world(LoopClock(loop), weather)
+                assert isinstance(loop, ThreadlessLoop)
+                loop.thread_seconds = lambda: self.draw.choose(journal_seconds)
+                runner.run(awaited(world))
+        else:
+            clock = BlockingClock()
+            world = self._world(clock, weather)
+            blocking(world, clock)
+        return world.flaws
+
+    def _play_run(
+        self,
+        plan: Plan,
+        weather: Weather,
+        *,
+        is_journaled: bool,
+        left: Moment | None = None,
+    ) -> list[Flaw]:
+        def watch(world: World) -> Watch:
+            journal = None
+            if left is None:
+                for step in plan.steps:
+                    if step.session_id.strip("."):
+                        world.open(step.session_id)
+                self._age(world)
+            else:
+                world.sessions = left.sessions
+            if is_journaled:
+                journal = MemoryJournal(world, dict.fromkeys(world.sessions))
+                if left is not None:
+                    journal.held = dict.fromkeys(left.held)
+                else:
+                    self._let_journal_fail(journal)
+                    self._look_at_moments(world, journal)
+            self.journal = journal
+            return Watch(world, plan, journal)
+
+        async def awaited(world: World) -> None:
+            await run_awaited(watch(world))
+
+        return self._in_a_world(
+            weather,
+            awaited,
+            lambda world, clock: run_blocking(watch(world), clock),
+            plan.journal_seconds,
+        )
+
+    def _age(self, world: World) -> None:
+        """Let sessions expire, or be deleted by others, and be forgotten by the service."""
+        for session in world.sessions.values():
+            if self.draw.once_in(8):
+                world.clock.call_later(self.draw.within(400), session.end)
+            if self.draw.once_in(12):
+                session.end()
+                session.is_known = False
+
+    def _let_journal_fail(self, journal: MemoryJournal) -> None:
+        if self.draw.once_in(5):
+            journal.fails = lambda: self.draw.once_in(3)
+
+    def _look_at_moments(self, world: World, journal: MemoryJournal) -> None:
+        """Look at what would be left if the process were killed, a few times."""
+
+        def look() -> None:
+            sessions = {name: session.copy() for name, session in world.sessions.items()}
+            self.moments.append(Moment(sessions, list(journal.held)))
+
+        for _ in range(self.draw.choose((0, 0, 1, 3))):
+            world.clock.call_later(self.draw.within(300), look)
+
+    def _sweep_each(self) -> list[Flaw]:
+        """Let a process that comes later delete what each moment's journal holds."""
+        for moment in self.moments:
+            self.sweeps += 1
+            steps = [Step(0.0, session_id) for session_id in moment.held]
+            plan = Plan(steps=steps, is_only_held_back=True)
+            flaws = self._play_run(plan, Weather(), is_journaled=True, left=moment)
+            flaws += [
+                Flaw("journal", f"{name} lives after the sweep")
+                for name, session in moment.sessions.items()
+                if session.is_live
+            ]
+            if self.journal is not None and self.journal.held:
+                flaws.append(Flaw("journal", f"{self.journal.held} is held after the sweep"))
+            if flaws:
+                return flaws
+        return []
+
+    def _play_block(self) -> list[Flaw]:
+        draw = self.draw
+        _, weather = disturbed(draw)
+        if draw.once_in(2):
+            weather = Weather(seconds=(1.0,))
+        plan = BlockPlan(
+            retry=draw.choose(POLICIES),
+            missing_ok=draw.once_in(2),
+            seconds=draw.choose((0.0, 1.0, 10.0)),
+            raises=draw.once_in(3),
+            interrupt_at=[draw.within(100) for _ in range(draw.choose((0, 0, 1, 1, 2, 3)))],
+            cancel_all_at=draw.maybe(6, lambda: draw.within(100)),
+            has_journal=draw.once_in(2),
+            journal_fails=draw.once_in(6),
+            only_serves=weather.kinds == (SERVED,),
+        )
+
+        def aged(world: World) -> World:
+            world.open("id-0")
+            if draw.once_in(3):
+                self._age(world)
+            return world
+
+        return self._in_a_world(
+            weather,
+            lambda world: block_awaited(aged(world), plan),
+            lambda world, clock: block_blocking(aged(world), clock, plan),
+            (0.0, 0.1, 3.0),
+        )
+
+
+def play(seed: int) -> int:
+    """Play the run of a seed, and return how many sweeps followed.
+
+    Raises:
+        ClaimBrokenError: something is not as `CLAIMS` says.
+    """
+    simulation = Simulation(seed)
+    flaws = simulation.play()
+    if flaws:
+        raise ClaimBrokenError(f"seed {seed}", f"python -m tests.proof.simulation {seed}", flaws)
+    return simulation.sweeps
+
+
+def main(first: int, count: int = 1) -> None:
+    """Play the runs of so many seeds, up to the first that breaks a claim."""
+    logging.getLogger("firecrawl_interact").setLevel(logging.CRITICAL)
+    sweeps = sum(play(seed) for seed in range(first, first + count))
+    print(f"{count:,} runs and {sweeps:,} sweeps: every claim holds")
+
+
+if __name__ == "__main__":
+    try:
+        main(*map(int, sys.argv[1:]))
+    except ClaimBrokenError as error:
+        sys.exit(f"{error}\nbroken: {', '.join(sorted(error.claims))}")
