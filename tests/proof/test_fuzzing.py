@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters.aiohttp.plain_form import in_plain_form, is_plain_response
@@ -26,7 +26,7 @@ from .readers import NoResponseError, read_http_response, read_journal, read_out
 
 SECONDS = 60 * float(os.environ.get("MINUTES") or 0)
 fuzzing = settings(
-    max_examples=2_000 if SECONDS else 400,
+    max_examples=2_000 if SECONDS else 1_500,
     derandomize=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
@@ -36,7 +36,7 @@ fuzzing = settings(
 def spoilt(draw: st.DrawFn, wholes: st.SearchStrategy[bytes], pieces: list[bytes]) -> bytes:
     """Bytes of which a few were lost, doubled, changed or added; or none were."""
     data = draw(wholes)
-    for _ in range(draw(st.integers(0, 3))):
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2, 3]))):
         start = draw(st.integers(0, len(data)))
         end = draw(st.integers(start, min(len(data), start + 8)))
         piece = draw(
@@ -49,10 +49,17 @@ def spoilt(draw: st.DrawFn, wholes: st.SearchStrategy[bytes], pieces: list[bytes
 # --- the reader of HTTP responses -------------------------------------------------------------
 
 CONTENT = b'{"success":true}'
+STATUS_LINES = [
+    b"HTTP/1.1 200 OK",
+    b"HTTP/1.1 200",
+    b"HTTP/1.0 404 Not Found",
+    b"HTTP/1.1 204 No Content",
+    b"HTTP/1.1 429 Too Many\x7f Requests",
+    b"HTTP/1.1 502 ",
+]
+INTERIM = [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"]
 FIELDS = [
     b"Content-Length: 16",
-    b"content-length:16",
-    b"Content-Length: 16, 16",
     b"Transfer-Encoding: chunked",
     b"Content-Encoding: identity",
     b"Content-Encoding: gzip",
@@ -60,33 +67,45 @@ FIELDS = [
     b"Connection: keep-alive",
     b"Retry-After: 7",
     b"X-Request-ID: \xe4 \t",
+    b"X: \x7f",
+    b"X : y",
     b"X:\r\n folded",
     b"X: a\r\n\t\r\n b",
 ]
-BODIES = [
-    CONTENT,
-    b"",
+LENGTHS = [
+    b"Content-Length: 16",
+    b"content-length:16 ",
+    b"Content-Length: 16, 16",
+    b"Content-Length: 16, 17",
+    b"Content-Length: +16",
+    b"Content-Length: 1\xb2",
+    b"Content-Length: 9999999",
+]
+CHUNKED = [b"Transfer-Encoding: chunked", b"transfer-encoding:CHUNKED", b"Transfer-Encoding: x"]
+CHUNKS = [
     b"10\r\n" + CONTENT + b"\r\n0\r\n\r\n",
     b"4 ;a=b\r\n" + CONTENT[:4] + b"\r\nC\r\n" + CONTENT[4:] + b"\r\n00;c\r\nX: y\r\n\r\n",
+    b"10\r\n" + CONTENT + b"\n\n0\r\n\r\n",
+    b"10\r\n" + CONTENT + b"\r\n0\r\nX : y\r\n\r\n",
+    b"0x10\r\n" + CONTENT + b"\r\n0\r\n\r\n",
+    b"1_0\r\n" + CONTENT + b"\r\n0\r\n\r\n",
 ]
-STATUS_LINES = [
-    b"HTTP/1.1 200 OK",
-    b"HTTP/1.1 200",
-    b"HTTP/1.0 404 Not Found",
-    b"HTTP/1.1 204 No Content",
-    b"HTTP/1.1 429 Too Many Requests",
-    b"HTTP/1.1 502 ",
-]
-INTERIM = [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"]
+
+
+def written(
+    interim: list[bytes], status: bytes, fields: list[bytes], framed: tuple[bytes, bytes]
+) -> bytes:
+    field, body = framed
+    return b"".join(interim) + b"\r\n".join([status, field, *fields, b"", b""]) + body
+
+
 HTTP_RESPONSES = st.builds(
-    lambda interim, status, fields, body: (
-        b"".join(interim) + b"\r\n".join([status, *fields, b"", b""]) + body
-    ),
-    st.lists(st.sampled_from(INTERIM), max_size=2)
-    | st.lists(st.sampled_from(INTERIM), max_size=10),
+    written,
+    st.lists(st.sampled_from(INTERIM), max_size=1) | st.lists(st.sampled_from(INTERIM), max_size=9),
     st.sampled_from(STATUS_LINES),
-    st.lists(st.sampled_from(FIELDS), max_size=4),
-    st.sampled_from(BODIES),
+    st.lists(st.sampled_from(FIELDS), max_size=2),
+    st.tuples(st.sampled_from(LENGTHS), st.sampled_from([CONTENT, CONTENT + b"x"]))
+    | st.tuples(st.sampled_from(CHUNKED), st.sampled_from(CHUNKS)),
 )
 HTTP_PIECES = [b"\r\n", b"\n", b"\r", b" ", b":", b"0", b"1", b"\0", b"\xff", b",", b";", b"close"]
 
@@ -107,6 +126,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 
 @fuzzing
 @given(spoilt(HTTP_RESPONSES, HTTP_PIECES), st.lists(st.integers(0, 1_000), max_size=6))
+@example(written([], STATUS_LINES[0], [b"Connection: close"], (LENGTHS[0], CONTENT)), [])
 def http_responses(data: bytes, places: list[int]) -> None:
     found = parse(cut(data, places))
     try:
@@ -128,7 +148,7 @@ def http_responses(data: bytes, places: list[int]) -> None:
 # --- the reader of the service's words --------------------------------------------------------
 
 WORDS = st.sampled_from(
-    ["Hangar request failed.", "Browser session not found.", "", "retry after 9s"]
+    ["Hangar request failed.", "Browser session not found.", "", "retry after 9s", "of fc-key"]
 )
 VALUES = st.recursive(
     st.sampled_from([True, False, None, "true", 0, 1, 39095.5, 10**30]) | WORDS,
@@ -138,25 +158,38 @@ VALUES = st.recursive(
 NAMES = st.sampled_from(
     ["success", "error", "message", "code", "status", "creditsBilled", "sessionDurationMs", "x"]
 )
-CONTENTS = st.dictionaries(NAMES, VALUES, max_size=5) | st.fixed_dictionaries(
-    {"success": st.booleans()}, optional={"error": WORDS, "message": WORDS}
-)
+CONTENTS = st.fixed_dictionaries(
+    {"success": st.booleans()}, optional={"error": WORDS, "message": WORDS, "status": WORDS}
+) | st.dictionaries(NAMES, VALUES, max_size=5)
 JSON_TEXTS = st.builds(
     lambda content, is_ascii, indent: json.dumps(
         content, ensure_ascii=is_ascii, indent=indent
     ).encode(),
-    CONTENTS | VALUES,
+    CONTENTS | CONTENTS | VALUES,
     st.booleans(),
     st.sampled_from([None, 1]),
 )
-JSON_PIECES = [b'"', b"{", b"}", b"[", b",", b":", b"true", b"false", b"null", b"\\u00e9", b"NaN"]
+JSON_PIECES = [
+    b'"',
+    b"{",
+    b"}",
+    b"[",
+    b",",
+    b":",
+    b"true",
+    b"false",
+    b"null",
+    b"\\u00e9",
+    b"NaN",
+    b"\xff",
+]
 REQUEST = wire.request("session-1", {"Authorization": "Bearer fc-key"})
 
 
 @fuzzing
 @given(
     st.sampled_from([200, 404, 410, 401, 429, 502]) | st.integers(100, 599),
-    spoilt(JSON_TEXTS, [*JSON_PIECES, b'"success":true', b"fc-key"]),
+    spoilt(JSON_TEXTS, [*JSON_PIECES, b'"success":true', b"fc-key", b"[" * 501]),
 )
 def words_of_the_service(status: int, body: bytes) -> None:
     outcome = wire.parse_response(
@@ -176,7 +209,20 @@ def words_of_the_service(status: int, body: bytes) -> None:
 
 IDS = st.sampled_from(["a", "b", "session-1", "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"])
 RECORDS = st.builds(
-    lambda verb, one: f'{{"{verb}":"{one}"}}\n'.encode(), st.sampled_from(["opened", "gone"]), IDS
+    lambda form, one: form.replace(b"ID", one.encode()),
+    st.sampled_from(
+        [
+            b'{"opened":"ID"}\n',
+            b'{"opened":"ID"}\n',
+            b'{"gone":"ID"}\n',
+            b'{"gone":"ID"}\n',
+            b'{"gone":"ID"}',
+            b'{"gone":"ID","opened":"b"}\n',
+            b'{"gone":null,"opened":"ID"}\n',
+            b'{"opened":"ID","at":1}\n',
+        ]
+    ),
+    IDS,
 )
 FILES = st.builds(
     lambda label, records: b"".join([label, *records]),
