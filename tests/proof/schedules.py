@@ -74,6 +74,8 @@ class Moment(NamedTuple):
 
     seen: Seen
     seconds: float
+    is_held_back: bool = False
+    """Whether the run that the call is part of has its own reasons to wait before a retry."""
 
 
 class Attempt(NamedTuple):
@@ -100,6 +102,7 @@ class Alphabet:
     Args:
         send: the model's, with its statuses.
         seconds: after how many seconds it is seen.
+        in_a_run: whether a run may hold the call back after it.
         wanted: which of what can be seen is played.
     """
 
@@ -108,6 +111,7 @@ class Alphabet:
         send: Sees,
         *,
         seconds: Sequence[float] = (1.0,),
+        in_a_run: bool = False,
         wanted: Callable[[Seen], bool] = lambda seen: True,
     ) -> None:
         after: dict[Seen, dict[World, frozenset[World]]] = {}
@@ -117,8 +121,9 @@ class Alphabet:
                     ways = after.setdefault(seen, {})
                     ways[world] = ways.get(world, frozenset()) | worlds
         self.moments = [
-            (Moment(seen, time), _meaning(frozenset(ways.items())))
+            (Moment(seen, time, is_held_back), _meaning(frozenset(ways.items())))
             for seen, ways in after.items()
+            for is_held_back in ([False, True] if in_a_run and seen.may_pass else [False])
             for time in (seconds if seen != _TIMED_OUT else seconds[:1])
         ]
 
@@ -188,7 +193,12 @@ def play(core: Core, policy: RetryPolicy, schedule: Sequence[Moment], chance: fl
     attempts: list[Attempt] = []
     waits: list[float] = []
     conversation = core.converse(
-        SESSION_ID, headers={}, retry=policy, monotonic=lambda: now, random=lambda: chance
+        SESSION_ID,
+        headers={},
+        retry=policy,
+        monotonic=lambda: now,
+        random=lambda: chance,
+        hold_back=lambda error, is_last: schedule[len(attempts) - 1].is_held_back,
     )
     try:
         step = next(conversation)
@@ -204,7 +214,7 @@ def play(core: Core, policy: RetryPolicy, schedule: Sequence[Moment], chance: fl
             request, timeout = step.request, step.timeout  # type: ignore[union-attr]  # a Send
             attempts.append(Attempt((request.method, request.path), now, timeout))
             waits.append(0.0)
-            seen, seconds = schedule[len(attempts) - 1]
+            seen, seconds, _ = schedule[len(attempts) - 1]
             if isinstance(seen, Response):
                 now += min(seconds, timeout)
                 response = core.response(seen.status, dict(seen.headers), seen.body)
@@ -248,7 +258,8 @@ def check_every_schedule(
     """Play each schedule, the short ones first, and hold each claim against it.
 
     Args:
-        alphabets: what may happen to each attempt; as many as the policy has attempts.
+        alphabets: what may happen to each attempt; as many as the policy has attempts. What a
+            run holds back is cut off behind the last one.
         core: what is played to.
         policy: the policy's defaults if None is given.
         chance: what is drawn wherever the core asks for a random number.
@@ -266,7 +277,9 @@ def check_every_schedule(
                 if not knowledge.schedules:  # It cannot be seen after this start.
                     continue
                 call = play(core, policy, schedule, chance)
-                if call.outcome is None and len(schedule) < len(alphabets):
+                if call.outcome is None and (
+                    len(schedule) < len(alphabets) or _count(schedule) < policy.max_attempts
+                ):
                     going_on.append((schedule, meanings))
                     continue
                 played += 1
@@ -278,6 +291,11 @@ def check_every_schedule(
     return Count(played, schedules)
 
 
+def _count(schedule: Sequence[Moment]) -> int:
+    """How many of its attempts the policy counts."""
+    return sum(not moment.is_held_back for moment in schedule)
+
+
 def broken_claims(
     call: Call,
     schedule: Sequence[Moment],
@@ -287,7 +305,7 @@ def broken_claims(
 ) -> Iterator[str]:
     """Name the claims that a call breaks."""
     outcome, (*earlier, last) = call.outcome, schedule
-    if outcome is None:
+    if outcome is None or _count(schedule) > policy.max_attempts:
         yield "attempts"
         return
     if any(attempt.request != _REQUEST for attempt in call.attempts):
@@ -314,7 +332,7 @@ def broken_claims(
     pauses = list(_pauses(schedule, policy, chance))
     if call.waits != pauses[:-1]:
         yield "pauses"
-    may_go_on = len(schedule) < policy.max_attempts and call.ended + pauses[-1] < policy.deadline
+    may_go_on = _count(schedule) < policy.max_attempts and call.ended + pauses[-1] < policy.deadline
     if not all(moment.seen.may_pass for moment in earlier) or (last.seen.may_pass and may_go_on):
         yield "retries"
 
@@ -333,11 +351,14 @@ def _pauses(schedule: Sequence[Moment], policy: RetryPolicy, chance: float) -> I
     """The pause that belongs behind each attempt."""
     was_stale = False
     for number, moment in enumerate(schedule, start=1):
-        if isinstance(moment.seen, Fault) and moment.seen.is_stale and not was_stale:
+        if moment.is_held_back:
+            yield 0.0
+        elif isinstance(moment.seen, Fault) and moment.seen.is_stale and not was_stale:
             was_stale = True
             yield 0.0
         elif moment.seen.told_wait is not None:
             yield moment.seen.told_wait
         else:
-            longest = min(policy.longest_pause, policy.first_pause * 2**number)
+            retry = _count(schedule[:number])
+            longest = min(policy.longest_pause, policy.first_pause * 2**retry)
             yield longest / 2 + longest / 2 * chance

@@ -68,3 +68,11 @@ def test_every_claim_holds_whenever_it_happens_and_whatever_the_policy() -> None
             count = check_every_schedule(alphabets, policy=policy, chance=chance)
             total = total.plus(count)
     note("at any time", total)
+
+
+def test_every_claim_holds_whenever_a_run_holds_a_call_back() -> None:
+    alphabet = Alphabet(
+        partial(send, statuses=NAMED), seconds=(50.0,), in_a_run=True, wanted=is_one_of_its_kind
+    )
+    policy = RetryPolicy(max_attempts=2)
+    note("in a run", check_every_schedule([alphabet] * 4, policy=policy))
