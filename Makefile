@@ -30,7 +30,7 @@ test: $(VENV)/.test
 	@$(PYTEST) --numprocesses 2 --dist worksteal $(TESTS)
 
 proof: $(VENV)/.test
-	@MINUTES=$(MINUTES) $(PYTEST) --numprocesses 2 --dist worksteal tests/proof
+	@PROOF_MINUTES=$(MINUTES) $(PYTEST) --numprocesses 2 --dist worksteal tests/proof
 	@echo "What was counted:"
 	@grep -E '^\| .+ \| [0-9,]+ \|$$' docs/why-believe-it.md
 

@@ -128,6 +128,12 @@ class Statuses(NamedTuple):
     from_backend: Iterable[int]  # handed through by the service
 
 
+NAMED = Statuses(  # those that the table of outcomes names, and the usual ones of a gateway
+    sent=(200, 302, 400, 401, 402, 403, 404, 408, 409, 410, 425, 429, 500, 502, 503),
+    from_backend=(401, 429, 500),
+)
+ALL = Statuses(sent=range(200, 600), from_backend=range(200, 600))
+
 # --- the service -----------------------------------------------------------------------------
 
 FIRST_TIME: tuple[dict[str, object], ...] = (

@@ -1,6 +1,5 @@
 """No schedule of what may happen makes a call say what is not so. See `schedules.CLAIMS`."""
 
-import logging
 from functools import partial
 
 import pytest
@@ -8,19 +7,10 @@ import pytest
 from firecrawl_interact.core import RetryPolicy
 
 from .figures import check_figure
-from .model import Fault, Seen, Statuses, send
+from .model import ALL, NAMED, Fault, Seen, send
 from .schedules import Alphabet, Count, check_every_schedule
 
-NAMED = Statuses(
-    sent=(200, 302, 400, 401, 402, 403, 404, 408, 409, 410, 425, 429, 500, 502, 503),
-    from_backend=(401, 429, 500),
-)
-ALL = Statuses(sent=range(200, 600), from_backend=range(200, 600))
-
-
-@pytest.fixture(autouse=True)
-def no_log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, logger="firecrawl_interact")
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 
 def note(what: str, count: Count) -> None:

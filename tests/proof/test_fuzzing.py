@@ -24,7 +24,7 @@ from firecrawl_interact.core import BadResponseError, Response, wire
 
 from .readers import NoResponseError, read_http_response, read_journal, read_outcome
 
-SECONDS = 60 * float(os.environ.get("MINUTES") or 0)
+SECONDS = 30 * float(os.environ.get("PROOF_MINUTES") or 0)  # for each; two run side by side
 fuzzing = settings(
     max_examples=2_000 if SECONDS else 1_500,
     derandomize=False,

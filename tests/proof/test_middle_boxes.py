@@ -5,7 +5,6 @@ of a response. The first copy may destroy the session while the sender sees a re
 429, 401 or the like. Nobody can see that, so `UNTOUCHED` can be wrong then, and nothing else.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -18,12 +17,9 @@ from .figures import check_figure
 from .model import REFUSED, Statuses, send_through_middle_box
 from .schedules import Alphabet, Call, Moment, check_every_schedule
 
+pytestmark = pytest.mark.usefixtures("quiet_log")
+
 STATUSES = Statuses(sent=(200, 400, 401, 402, 403, 404, 429, 502), from_backend=(429,))
-
-
-@pytest.fixture(autouse=True)
-def no_log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, logger="firecrawl_interact")
 
 
 def test_a_middle_box_can_make_us_say_untouched_of_what_it_destroyed_and_nothing_else() -> None:

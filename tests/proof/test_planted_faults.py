@@ -1,21 +1,16 @@
 """The proof finds what is wrong: each planted fault breaks a claim, and the run says which."""
 
-import logging
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from .figures import check_figure
-from .model import send
+from .model import NAMED, send
 from .planted_faults import FAULTS, PlantedFault, planted
 from .schedules import CLAIMS, Alphabet, ClaimBrokenError, check_every_schedule
-from .test_every_schedule import NAMED
 
-
-@pytest.fixture(autouse=True)
-def no_log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, logger="firecrawl_interact")
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.what for fault in FAULTS])
