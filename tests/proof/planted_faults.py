@@ -119,6 +119,13 @@ FAULTS = [
         "if uncertain:",
     ),
     PlantedFault(
+        "a session that is not found is called untouched",
+        "no vaguer",
+        "errors",
+        "    session_fate = SessionFate.GONE\n",
+        "    session_fate = SessionFate.UNTOUCHED\n",
+    ),
+    PlantedFault(
         "a rate limit leaves the fate unknown",
         "no vaguer",
         "errors",

@@ -1,4 +1,4 @@
-"""No schedule of what may happen makes a call say what is not so. See `schedules.CLAIMS`."""
+"""No schedule of what may happen makes a call say what is not so. See `claims.CLAIMS`."""
 
 from functools import partial
 

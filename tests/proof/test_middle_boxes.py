@@ -13,9 +13,10 @@ import pytest
 
 from firecrawl_interact.core import DeleteSessionError
 
+from .claims import Call, Moment
 from .figures import check_figure
 from .model import REFUSED, Statuses, send_through_middle_box
-from .schedules import Alphabet, Call, Moment, check_every_schedule
+from .schedules import Alphabet, check_every_schedule
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
 

@@ -2,8 +2,8 @@
 
 import re
 
+from .claims import CLAIMS
 from .figures import PAGE
-from .schedules import CLAIMS
 
 
 def test_the_page_makes_the_claims_that_are_checked_and_no_others() -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from .claims import CLAIMS, ClaimBrokenError
 from .figures import check_figure
 from .model import NAMED, send
 from .planted_faults import FAULTS, PlantedFault, planted
-from .schedules import CLAIMS, Alphabet, ClaimBrokenError, check_every_schedule
+from .schedules import Alphabet, check_every_schedule
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
 
