@@ -6,11 +6,12 @@ BIN = $(VENV)/bin
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test pyodide coverage benchmark docs check dist clean
+.PHONY: help demo test proof proof-figures pyodide coverage benchmark docs check dist clean
 
 help:
 	@echo "make demo       destroy the sessions of a fake service, with the real command"
 	@echo "make test       run the tests; choose some with TESTS=tests/core"
+	@echo "make proof      check that no outcome can be wrong; MINUTES=30 goes on fuzzing for so long"
 	@echo "make pyodide    run the tests of core and of the fakes on Python 3.14, under Node"
 	@echo "make coverage   show what the pure tests leave of core unrun"
 	@echo "make benchmark  measure"
@@ -22,10 +23,20 @@ help:
 demo: $(VENV)/.demo
 	@PATH="$(abspath $(BIN)):$$PATH" python docs/examples/demo.py
 
-TESTS ?= tests
+PYTEST = $(BIN)/python -m pytest --quiet
+TESTS ?= tests --ignore=tests/proof
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal $(TESTS)
+	@$(PYTEST) --numprocesses 2 --dist worksteal $(TESTS)
+
+proof: $(VENV)/.test
+	@PROOF_MINUTES=$(MINUTES) $(PYTEST) --numprocesses 2 --dist worksteal tests/proof
+	@echo "What was counted:"
+	@grep -E '^\| .+ \| [0-9,]+ \|$$' docs/why-believe-it.md
+
+# One process: the tests write into one page.
+proof-figures: $(VENV)/.test
+	@PROOF_FIGURES=write $(PYTEST) tests/proof
 
 # The next Python, where Node is: Pyodide is Python 3.14 for WebAssembly. It has no threads, so that
 # blocking runs are left out, and no trio, which one file needs. Its number names its wheels.

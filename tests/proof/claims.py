@@ -1,0 +1,148 @@
+"""What is claimed of one call, and what shows that a claim does not hold.
+
+`CLAIMS` says each in one sentence; `broken_claims` holds them against a call.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from firecrawl_interact.core.retry import RetryPolicy
+
+from .model import Fault, Seen
+
+CLAIMS = {
+    "gone": "`GONE` is said only if the session is gone for certain.",
+    "untouched": "`UNTOUCHED` is said only if no request of this call changed the session, or "
+    "ever will.",
+    "no vaguer": "`UNTOUCHED` is not said where `GONE` is certain, nor `UNKNOWN` where one of "
+    "them is.",
+    "receipt": "A receipt is given only for a delete that the service confirmed, and it repeats "
+    "the bill of that response.",
+    "one session": "Each request is the one DELETE of this session, which the service bills once.",
+    "outcome": "What is raised is what the last attempt met, and it counts all attempts.",
+    "attempts": "A call makes no more attempts than its policy allows.",
+    "deadline": "A call ends within its deadline, and each attempt within its timeout.",
+    "retries": "A call tries again if and only if that can help, and attempts and time are left.",
+    "pauses": "Before a retry it waits as long as the service asked, else as the policy says.",
+}
+
+SESSION_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
+_REQUEST = ("DELETE", f"/v2/interact/{SESSION_ID}")
+_A_ROUNDING = 1e-9
+TIMED_OUT = Fault("TimedOutError")  # It has no time of its own: it takes the whole timeout.
+
+
+class Moment(NamedTuple):
+    """What the sender of a request sees, and how many seconds after it was sent."""
+
+    seen: Seen
+    seconds: float
+    is_held_back: bool = False
+    """Whether the run that the call is part of has its own reasons to wait before a retry."""
+
+
+class Attempt(NamedTuple):
+    request: tuple[str, str]
+    began: float
+    timeout: float
+
+
+class Call(NamedTuple):
+    """One call as it went. No outcome: it wants another attempt than the schedule has."""
+
+    attempts: list[Attempt]
+    waits: list[float]  # one before each retry
+    outcome: object
+    ended: float
+
+
+class Knowledge(NamedTuple):
+    """What somebody who knows the model can know after these attempts."""
+
+    is_gone: bool
+    is_untouched: bool
+    schedules: int
+
+
+class ClaimBrokenError(AssertionError):
+    """A claim does not hold, and what shows it."""
+
+    def __init__(self, claim: str, schedule: Sequence[Moment], call: Call) -> None:
+        steps = "\n".join(f"    after {moment.seconds} s: {moment.seen}" for moment in schedule)
+        super().__init__(f"{CLAIMS[claim]}\n{steps}\n    {call.outcome!r}\n    {call}")
+        self.claim = claim
+
+
+def count_attempts(schedule: Sequence[Moment]) -> int:
+    """How many of its attempts the policy counts."""
+    return sum(not moment.is_held_back for moment in schedule)
+
+
+def broken_claims(
+    call: Call,
+    schedule: Sequence[Moment],
+    policy: RetryPolicy,
+    knowledge: Knowledge,
+    chance: float,
+) -> Iterator[str]:
+    """Name the claims that a call breaks."""
+    outcome, (*earlier, last) = call.outcome, schedule
+    if outcome is None or count_attempts(schedule) > policy.max_attempts:
+        yield "attempts"
+        return
+    if any(attempt.request != _REQUEST for attempt in call.attempts):
+        yield "one session"
+    is_receipt = type(outcome).__name__ == "DeletionReceipt"
+    if is_receipt and (
+        last.seen.row != "DeletionReceipt"
+        or getattr(outcome, "credits_billed", None) != getattr(last.seen, "credits", None)
+    ):
+        yield "receipt"
+    yield from _broken_fate(getattr(outcome, "session_fate", None), knowledge)
+    if (
+        type(outcome).__name__ != last.seen.row
+        or getattr(outcome, "attempts", None) != len(schedule)
+        or getattr(outcome, "session_id", None) != SESSION_ID
+    ):
+        yield "outcome"
+    if call.ended > policy.deadline + _A_ROUNDING or any(
+        not 0 < attempt.timeout <= policy.attempt_timeout
+        or attempt.began + attempt.timeout > policy.deadline + _A_ROUNDING
+        for attempt in call.attempts
+    ):
+        yield "deadline"
+    pauses = list(_pauses(schedule, policy, chance))
+    if call.waits != pauses[:-1]:
+        yield "pauses"
+    may_go_on = (
+        count_attempts(schedule) < policy.max_attempts and call.ended + pauses[-1] < policy.deadline
+    )
+    if not all(moment.seen.may_pass for moment in earlier) or (last.seen.may_pass and may_go_on):
+        yield "retries"
+
+
+def _broken_fate(session_fate: object, knowledge: Knowledge) -> Iterator[str]:
+    fate = getattr(session_fate, "name", None)
+    if fate == "GONE" and not knowledge.is_gone:
+        yield "gone"
+    if fate == "UNTOUCHED" and not knowledge.is_untouched:
+        yield "untouched"
+    if (fate != "GONE" and knowledge.is_gone) or (fate == "UNKNOWN" and knowledge.is_untouched):
+        yield "no vaguer"
+
+
+def _pauses(schedule: Sequence[Moment], policy: RetryPolicy, chance: float) -> Iterator[float]:
+    """The pause that belongs behind each attempt."""
+    was_stale = False
+    for number, moment in enumerate(schedule, start=1):
+        if moment.is_held_back:
+            yield 0.0
+        elif isinstance(moment.seen, Fault) and moment.seen.is_stale and not was_stale:
+            was_stale = True
+            yield 0.0
+        elif moment.seen.told_wait is not None:
+            yield moment.seen.told_wait
+        else:
+            retry = count_attempts(schedule[:number])
+            longest = min(policy.longest_pause, policy.first_pause * 2**retry)
+            yield longest / 2 + longest / 2 * chance

@@ -1,0 +1,229 @@
+"""An independent model of what one call meets: the service, the network, and what is between.
+
+It shares no code with the library and knows nothing of its retries. It says what may happen to
+one session, and what the sender of a request may see of that. It is written from the service's
+source, from RFC 9110, and from what gateways are known to send.
+
+What it assumes is on the page "Why believe it". In short: the service's own words are true, and
+whoever sends a status of `REFUSED` has not passed the request on.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from enum import Enum, auto
+from typing import NamedTuple, TypeAlias
+
+# --- what is so, whether anybody sees it or not ----------------------------------------------
+
+
+class Session(Enum):
+    LIVE = auto()  # it runs, and is billed for each minute
+    ENDED = auto()  # destroyed or expired, and settled; the service remembers it
+    FORGOTTEN = auto()  # the service knows no such session
+
+
+class World(NamedTuple):
+    session: Session
+    is_changed: bool = False  # whether a request of this call changed the session
+    bills: int = 0
+    under_way: int = 0  # requests of this call that may take effect later
+
+
+AT_FIRST = (World(Session.LIVE), World(Session.ENDED, bills=1), World(Session.FORGOTTEN))
+
+
+def settle(world: World) -> World:
+    """The session ends, and is billed: once, since only a session that lives can end."""
+    if world.session is not Session.LIVE:
+        return world
+    return world._replace(session=Session.ENDED, bills=world.bills + 1)
+
+
+def destroy(world: World) -> World:
+    """A request of this call takes effect."""
+    is_changed = world.is_changed or world.session is Session.LIVE
+    return settle(world)._replace(is_changed=is_changed)
+
+
+def postpone(world: World) -> World:
+    """A request may take effect later: it is under way, or the browser is still stopping."""
+    return world._replace(under_way=world.under_way + 1)
+
+
+def whatever(world: World) -> set[World]:
+    """A request had no effect, or it had, or it will have."""
+    return {world, destroy(world), postpone(world)}
+
+
+def meanwhile(world: World) -> set[World]:
+    """All that time may bring between two attempts, or after the last one."""
+    reached, new = set[World](), {world}
+    while new:
+        reached |= new
+        steps = set[World]()
+        for one in new:
+            steps.add(settle(one))  # its time-to-live is over, or somebody else deletes it
+            if one.session is Session.ENDED:
+                steps.add(one._replace(session=Session.FORGOTTEN))
+            if one.under_way:
+                landed = one._replace(under_way=one.under_way - 1)
+                steps |= {landed, destroy(landed)}
+        new = steps - reached
+    return reached
+
+
+# --- what the sender of a request sees -------------------------------------------------------
+
+REFUSED = {
+    400: "BadRequestError",
+    401: "UnauthorizedError",
+    402: "PaymentRequiredError",
+    403: "ForbiddenError",
+    429: "RateLimitError",
+}
+
+
+class Response(NamedTuple):
+    """A response, and the row of the documentation's table that it belongs to."""
+
+    row: str
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    told_wait: float | None = None  # seconds that the sender asks to wait
+    credits: int | None = None
+
+    @property
+    def may_pass(self) -> bool:
+        return self.row in ("RateLimitError", "ServiceUnavailableError")
+
+
+class Fault(NamedTuple):
+    """No response, or half of one."""
+
+    kind: str
+    may_pass: bool = True
+    is_stale: bool = False
+    row: str = "UnreachableError"
+    told_wait: float | None = None
+
+
+Seen: TypeAlias = Response | Fault
+
+NO_CONNECTION = (Fault("ConnectFailedError"), Fault("ConnectFailedError", may_pass=False))
+LOSSES = (
+    Fault("TimedOutError"),
+    Fault("ConnectionLostError"),
+    Fault("ConnectionLostError", is_stale=True),
+    Fault("ConnectionLostError", may_pass=False),
+    Fault("BadResponseError"),
+    Fault("BadResponseError", may_pass=False),
+)
+
+
+class Statuses(NamedTuple):
+    """Which statuses there are."""
+
+    sent: Iterable[int]  # by the service, and by gateways in words of their own
+    from_backend: Iterable[int]  # handed through by the service
+
+
+NAMED = Statuses(  # those that the table of outcomes names, and the usual ones of a gateway
+    sent=(200, 302, 400, 401, 402, 403, 404, 408, 409, 410, 425, 429, 500, 502, 503),
+    from_backend=(401, 429, 500),
+)
+ALL = Statuses(sent=range(200, 600), from_backend=range(200, 600))
+
+# --- the service -----------------------------------------------------------------------------
+
+FIRST_TIME: tuple[dict[str, object], ...] = (
+    {"success": True},
+    {"success": True, "sessionDurationMs": 39095.00002861023, "creditsBilled": 2},
+    {"success": True, "sessionDurationMs": 39095.5, "creditsBilled": 7, "status": "failed"},
+)
+ONCE_MORE: tuple[dict[str, object], ...] = (
+    {"success": True},
+    {"success": True, "sessionDurationMs": 39095, "cleanupQueued": True},
+    {"success": True, "status": "stopped", "creditsBilled": 2},
+    {"success": True, "status": "stopped", "creditsBilled": 0},
+)
+BACKEND_FAILED = "Hangar request failed."
+
+
+def failure(row: str, status: int, words: str, told_wait: float | None = None) -> Response:
+    body = json.dumps({"success": False, "error": words}).encode()
+    return Response(row, status, body, told_wait=told_wait)
+
+
+def row_of(status: int) -> str:
+    """The row of a status that says neither "destroyed" nor "not found"."""
+    if status in (408, 409, 425) or 500 <= status <= 599:
+        return "ServiceUnavailableError"
+    return REFUSED.get(status, "UnexpectedResponseError")
+
+
+def service(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[World]]]:
+    """All that the service may do with one DELETE, and say."""
+    if world.session is Session.FORGOTTEN:
+        for status, words in ((404, "Browser session not found."), (404, BACKEND_FAILED)):
+            yield failure("SessionNotFoundError", status, words), {world}
+        yield failure("SessionNotFoundError", 410, "Browser session is gone."), {world}
+    else:
+        for content in FIRST_TIME if world.session is Session.LIVE else ONCE_MORE:
+            body, credits_billed = json.dumps(content).encode(), content.get("creditsBilled")
+            assert credits_billed is None or isinstance(credits_billed, int)
+            receipt = Response("DeletionReceipt", 200, body, credits=credits_billed)
+            yield receipt, {destroy(world)}
+    yield failure("NotDeletedError", 200, "Not stopped."), whatever(world)
+    for told in (7, 34, 3_600):  # It rounds the wait in its text, down half of the time.
+        words = f"Rate limit exceeded. Please retry after {told}s, resets at ..."
+        yield failure("RateLimitError", 429, words, told_wait=told + 0.5), {world}
+    for status in statuses.sent:
+        if status in REFUSED:
+            yield failure(REFUSED[status], status, "Refused."), {world}
+        elif status not in (200, 404, 410):
+            yield failure(row_of(status), status, "It failed."), whatever(world)
+    for status in statuses.from_backend:
+        if status != 404:
+            row = "ServiceUnavailableError"
+            yield failure(row, status, BACKEND_FAILED), whatever(world)
+
+
+# --- the network, and what is between --------------------------------------------------------
+
+
+def pages(statuses: Statuses) -> Iterator[Response]:
+    """What a gateway, a proxy or another server says in its own words."""
+    for status in statuses.sent:
+        yield Response(row_of(status), status, b"<html><h1>nginx</h1></html>")
+    for status, body in ((200, b""), (200, b"{}"), (204, b""), (404, b'{"message":"no route"}')):
+        yield Response("UnexpectedResponseError", status, body)
+    for status in (429, 503):
+        waits = (("retry-after", "20"),)
+        yield Response(row_of(status), status, b'{"message":"busy"}', waits, told_wait=20)
+
+
+def send(world: World, statuses: Statuses) -> Iterator[tuple[Seen, set[World]]]:
+    """All that may become of one request, and what its sender sees."""
+    for fault in NO_CONNECTION:
+        yield fault, {world}
+    yield from service(world, statuses)
+    # What follows hides whether the service got the request.
+    for fault in LOSSES:
+        yield fault, whatever(world)
+    for page in pages(statuses):
+        yield page, {world} if page.status in REFUSED else whatever(world)
+
+
+# --- what RFC 9110, 9.2.2, lets a middle-box do, and what others do unasked -------------------
+
+
+def send_through_middle_box(world: World, statuses: Statuses) -> Iterator[tuple[Seen, set[World]]]:
+    """All of `send`; and a box may repeat a request, or swallow a response for its own page."""
+    yield from send(world, statuses)
+    for first in whatever(world):  # The response to the first copy is lost.
+        for seen, after in send(first, statuses):
+            if seen not in NO_CONNECTION:
+                yield seen, after
+    for page in pages(statuses):
+        yield page, whatever(world)

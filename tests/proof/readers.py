@@ -1,0 +1,175 @@
+"""Readers of what the library reads, written once more: slow, plain, and from the rules alone.
+
+They share no code with the library. Where fuzzing finds the two to differ, one of them is wrong.
+"""
+
+import json
+import re
+import string
+from typing import NamedTuple
+
+# --- an HTTP/1.1 response (RFC 9112), without a doubt about its length ------------------------
+
+_TOKEN = frozenset((string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~").encode())
+_TEXT = frozenset([9, *range(32, 127), *range(128, 256)])
+_LARGEST_BODY = 1024 * 1024
+_MOST_INTERIM_RESPONSES = 8
+
+
+class HttpResponse(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    ends_connection: bool
+
+
+class NoResponseError(Exception):
+    """The bytes are not a response, or one that is in doubt, or not a whole one."""
+
+
+def read_http_response(data: bytes) -> HttpResponse:
+    for _ in range(_MOST_INTERIM_RESPONSES + 1):
+        head, end, data = data.partition(b"\r\n\r\n")
+        _check(end)
+        first, *lines = head.split(b"\r\n")
+        version, status = _status_line(first)
+        headers = _headers(lines)
+        if status >= 200:
+            break
+        _check(status != 101)
+    else:
+        raise NoResponseError
+    lengths = {one.strip(" \t") for one in headers.get("content-length", "0").split(",")}
+    _check(len(lengths) == 1)
+    length = lengths.pop()
+    _check(re.fullmatch("[0-9]+", length))
+    if status in (204, 304):
+        body = b""
+    else:
+        _check(headers.get("content-encoding", "").lower() in ("", "identity"))
+        if "transfer-encoding" in headers:
+            _check(version == b"HTTP/1.1" and "content-length" not in headers)
+            _check(headers["transfer-encoding"].lower() == "chunked")
+            body, data = _chunks(data)
+        else:
+            _check("content-length" in headers and int(length) <= _LARGEST_BODY)
+            body, data = data[: int(length)], data[int(length) :]
+            _check(len(body) == int(length))
+    closes = "close" in headers.get("connection", "").lower()
+    return HttpResponse(status, headers, body, closes or bool(data) or version == b"HTTP/1.0")
+
+
+def _check(holds: object) -> None:
+    if not holds:
+        raise NoResponseError
+
+
+def _status_line(line: bytes) -> tuple[bytes, int]:
+    version, _, rest = line.partition(b" ")
+    status, _, reason = rest.partition(b" ")
+    _check(version in (b"HTTP/1.0", b"HTTP/1.1") and _TEXT.issuperset(reason))
+    _check(len(status) == 3 and status.isdigit() and 100 <= int(status) <= 599)
+    return version, int(status)
+
+
+def _headers(lines: list[bytes]) -> dict[str, str]:
+    headers: dict[str, list[str]] = {}
+    name = None
+    for line in lines:
+        if line[:1] in (b" ", b"\t"):  # It goes on with the line before.
+            _check(name is not None and _TEXT.issuperset(line))
+            headers[name or ""][-1] += line.decode("latin-1")
+        else:
+            raw_name, colon, value = line.partition(b":")
+            _check(colon and raw_name and _TOKEN.issuperset(raw_name) and _TEXT.issuperset(value))
+            name = raw_name.decode().lower()
+            headers.setdefault(name, []).append(value.decode("latin-1"))
+    return {
+        name: ", ".join(value.strip(" \t") for value in values) for name, values in headers.items()
+    }
+
+
+def _chunks(data: bytes) -> tuple[bytes, bytes]:
+    body = b""
+    while True:
+        line, end, data = data.partition(b"\r\n")
+        digits, semicolon, extension = line.partition(b";")
+        digits = digits.rstrip(b" \t")
+        _check(end and (semicolon or _TEXT.issuperset(line)) and _TEXT.issuperset(extension))
+        _check(re.fullmatch(rb"[0-9A-Fa-f]{1,16}", digits))
+        size = int(digits, 16)
+        if size == 0:
+            break
+        body += data[:size]
+        _check(len(body) <= _LARGEST_BODY and data[size : size + 2] == b"\r\n")
+        data = data[size + 2 :]
+    trailers, end, data = (b"\r\n" + data).partition(b"\r\n\r\n")
+    _check(end)
+    _headers(trailers.split(b"\r\n")[1:])
+    return body, data
+
+
+# --- what a response means (docs/outcomes.md) -------------------------------------------------
+
+_ROWS = {
+    400: "BadRequestError",
+    401: "UnauthorizedError",
+    402: "PaymentRequiredError",
+    403: "ForbiddenError",
+    429: "RateLimitError",
+    **dict.fromkeys([408, 409, 425, *range(500, 600)], "ServiceUnavailableError"),
+}
+
+
+def read_outcome(status: int, body: str) -> str:
+    """Name the outcome of a response."""
+    try:
+        content = json.loads(body, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        content = {}
+    success = content.get("success")
+    words = [word for word in map(content.get, ("error", "message")) if _is_text(word)]
+    if status == 200 and success is True:
+        return "DeletionReceipt"
+    if words[:1] == ["Hangar request failed."] and status != 404:
+        return "ServiceUnavailableError"
+    if status == 200 and success is False:
+        return "NotDeletedError"
+    if status in (404, 410) and success is False:
+        return "SessionNotFoundError"
+    return _ROWS.get(status, "UnexpectedResponseError")
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _is_text(word: object) -> bool:
+    return isinstance(word, str) and bool(word)
+
+
+# --- a journal's file -------------------------------------------------------------------------
+
+
+def read_journal(data: bytes) -> list[str]:
+    """Name the sessions that are still open."""
+    _, _, records = data.partition(b"\n")
+    still_open: list[str] = []
+    for line in records.split(b"\n"):
+        try:
+            record = json.loads(line.decode())
+        except ValueError:
+            continue
+        if not isinstance(record, dict) or not record.keys() <= {"opened", "gone"}:
+            continue
+        if not all(value is None or isinstance(value, str) for value in record.values()):
+            continue
+        opened, gone = record.get("opened"), record.get("gone")
+        session_id = gone if gone is not None else opened
+        if session_id in still_open and gone is not None:
+            still_open.remove(session_id)
+        elif gone is None and session_id and session_id not in still_open:
+            still_open.append(session_id)
+    return [one for one in still_open if re.fullmatch("[A-Za-z0-9._~-]{1,256}", one)]
