@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import IO, NamedTuple
 
 import pytest
@@ -143,7 +144,7 @@ class Terminal:
         columns: int = 80,
         stdout: IO[bytes] | int | None = None,
         stderr: IO[bytes] | None = None,
-        **variables: str,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
