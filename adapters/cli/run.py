@@ -51,7 +51,7 @@ class Run:
                 self._show_held()
         self._report.show_summary(self._reason, has_record=self._record is not None)
         if self._signal is not None:
-            return 128 + self._signal  # what a shell reports of a command that a signal ended
+            os._exit(128 + self._signal)  # All is written, and a thread may hang.
         return 1 if self._reason or self._report.has_failures else 0
 
     def _take_outcomes(self) -> bool:

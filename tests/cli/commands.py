@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import IO, NamedTuple
 
 import pytest
@@ -143,11 +144,11 @@ class Terminal:
         columns: int = 80,
         stdout: IO[bytes] | int | None = None,
         stderr: IO[bytes] | None = None,
-        variables: dict[str, str] | None = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        environment = os.environ | {"TERM": "xterm-256color"} | (variables or {})
+        environment = os.environ | {"TERM": "xterm-256color", **variables}
         environment.pop("COLUMNS", None)  # it would count for more than the terminal itself
         with ctrl_c_reaches_processes():
             self._process = subprocess.Popen(
