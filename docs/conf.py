@@ -6,7 +6,10 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.ext.napoleon import Config
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 
@@ -120,8 +123,21 @@ def show_public_bases(
     bases[:] = nearest
 
 
+def find_public_name(
+    app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: nodes.TextElement
+) -> nodes.reference | None:
+    """Lead from a docstring of one package to a name of the other."""
+    for package in (core, adapters, conformance):
+        if node["reftarget"] in package.__all__:
+            name = f"{package.__name__}.{node['reftarget']}"
+            python = env.domains["py"]
+            return python.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, content)
+    return None
+
+
 def setup(app: Sphinx) -> None:
     """Register it."""
     app.connect("autodoc-process-docstring", read_google_style)
     app.connect("autodoc-process-signature", show_public_names)
     app.connect("autodoc-process-bases", show_public_bases)
+    app.connect("missing-reference", find_public_name)

@@ -25,7 +25,6 @@ from .pages import ROOT
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 NARROW = ViewportSize(width=390, height=844)
 MENU = ["Start", "Tasks", "Testing", "Transports", "Reference", "Why"]
-LINKED_HOSTS = {"docs.firecrawl.dev", "github.com", "keepachangelog.com", "semver.org"}
 
 TOO_WIDE = """() => [...document.querySelectorAll('article *, body')].filter(element => {
     if (element.closest('pre, svg') || !element.getClientRects().length) return false;
@@ -87,7 +86,7 @@ def reference(site: Path) -> str:
 def leads_somewhere(link: str, source: Path, site: Path, pages: dict[str, Page]) -> bool:
     parts = urlsplit(link)
     if parts.netloc:
-        return parts.netloc in LINKED_HOSTS
+        return parts.scheme == "https"
     target = (source.parent / unquote(parts.path)).resolve() if parts.path else source
     if not target.is_file():
         return False
