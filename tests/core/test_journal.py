@@ -249,7 +249,7 @@ def test_a_cancellation_while_the_journal_forgets_loses_no_outcome() -> None:
     async def cancel() -> list[str]:
         deletions = AsyncDeleteManySessions(delete_session, concurrency=1)(["one"])
         taking = asyncio.ensure_future(anext(deletions))
-        while not begun.is_set():
+        while not (begun.is_set() or taking.done()):
             await asyncio.sleep(0)
         taking.cancel()
         cancelled.set()
