@@ -107,7 +107,7 @@ class Report:
         self._has_colour = _is_screen(sys.stdout) and not os.environ.get("NO_COLOR")
         # What goes into a pipe may end on the same terminal, where a bar would be in its way.
         is_in_sight = sys.stdout.isatty() or sys.stdout.seekable()
-        self.has_bar = _is_screen(sys.stderr) and is_in_sight and not self.quiet
+        self.has_bar: bool = _is_screen(sys.stderr) and is_in_sight and not self.quiet
         level = logging.ERROR if self.has_bar or self.quiet else logging.WARNING
         logging.getLogger("firecrawl_interact").setLevel(level)
 

@@ -175,7 +175,7 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
     QueueCls = _KeptConnections  # type: ignore[assignment]  # urllib3 leaves open what it holds
 
 
-POOL_CLASSES = {"http": _HTTPPool, "https": _HTTPSPool}
+POOL_CLASSES: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
 def make_strict(pool: urllib3.HTTPConnectionPool) -> None:
