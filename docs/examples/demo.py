@@ -3,39 +3,29 @@
 Exits with 0 if all went as it should. `make demo` runs it.
 """
 
-import contextlib
 import os
+import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+import tempfile
+
+from firecrawl_interact.adapters import FakeService, LoopbackService
 
 COMMAND = "firecrawl-interact"
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
+KILLED = """
+import os, signal, sys
+from firecrawl_interact.adapters import FileJournal, delete_session_from_environment
 
-@contextlib.contextmanager
-def fake_service() -> Iterator[list[str]]:
-    """Run the fake; give the ids of its open sessions; point this environment at it."""
-    service = subprocess.Popen([COMMAND, "fake-service"], stdout=subprocess.PIPE, text=True)
-    watchdog = threading.Timer(60, service.kill)  # so that nothing here waits for ever
-    watchdog.start()
-    try:
-        assert service.stdout is not None
-        session_ids: list[str] = []
-        for line in service.stdout:
-            if line.startswith("export "):
-                name, _, value = line.removeprefix("export ").strip().partition("=")
-                os.environ[name] = value
-            elif line.count("-") == 4 and " " not in line:
-                session_ids.append(line.strip())
-            elif session_ids:
-                break
-        yield session_ids
-    finally:
-        service.terminate()
-        service.communicate()
-        watchdog.cancel()
+session_id, directory = sys.argv[1:]
+with (
+    FileJournal(directory, service=os.environ["FIRECRAWL_API_URL"]) as journal,
+    delete_session_from_environment(journal=journal) as delete_session,
+    delete_session.on_exit(session_id),
+):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def run(comment: str, *arguments: str, expected: int = 0) -> None:
@@ -46,16 +36,34 @@ def run(comment: str, *arguments: str, expected: int = 0) -> None:
         sys.exit(f"exit status {done.returncode}, where {expected} was expected")
 
 
+def use_and_be_killed(session_id: str, directory: str) -> None:
+    """Use a session in a process that is killed before its block ends."""
+    print(f"\n# A process that uses the session {session_id} is killed.", flush=True)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, session_id, directory], check=False, timeout=60
+    )
+    if done.returncode != -signal.SIGKILL:
+        sys.exit(f"exit status {done.returncode}, where a kill was expected")
+
+
 def main() -> None:
-    """Destroy three sessions, one of them twice, and ask for one that nobody knows."""
-    with fake_service() as session_ids:
-        if len(session_ids) != 3:
-            sys.exit("the fake service did not start")
-        print(f"A fake of the service listens at {os.environ['FIRECRAWL_API_URL']}.")
-        run("Destroy three sessions.", "delete", *session_ids)
-        run("Once more: that is safe, and billed once.", "delete", session_ids[0])
+    """Destroy sessions through what may happen, and end with none left open."""
+    service = FakeService(["fc-test"])
+    first, second, third, *others = (service.open_session() for _ in range(7))
+    with LoopbackService(service) as loopback, tempfile.TemporaryDirectory() as directory:
+        print(f"A fake of the service listens at {loopback.api_url}.")
+        os.environ |= {"FIRECRAWL_API_URL": loopback.api_url, "FIRECRAWL_API_KEY": "fc-test"}
+        run("Destroy three sessions.", "delete", first, second, third)
+        run("Once more: that is safe, and billed once.", "delete", first)
         run("A session that nobody knows is an error.", "delete", UNKNOWN_ID, expected=1)
-    print("\nAll went as it should. Nothing has reached Firecrawl.")
+        service.outage(3)
+        run("The service is away for 3 seconds. The run pauses.", "delete", *others[:3])
+        print("The pause has ended, and no session was lost.")
+        use_and_be_killed(others[3], directory)
+        run("Destroy what it left.", "sweep", directory)
+    if left := service.sessions_left_open:
+        sys.exit(f"sessions left open: {left}")
+    print("\nAll went as it should. No session is left, and nothing has reached Firecrawl.")
 
 
 main()
