@@ -16,13 +16,13 @@ CLAIMS = {
     "ever will.",
     "no vaguer": "`UNTOUCHED` is not said where `GONE` is certain, nor `UNKNOWN` where one of "
     "them is.",
-    "receipt": "A receipt is given only for a delete that the service confirmed, and it repeats "
-    "the bill of that response.",
+    "receipt": "A receipt is given only for a delete that the service confirmed, with the bill of "
+    "that response.",
     "one session": "Each request is the one DELETE of this session, which the service bills once.",
     "outcome": "What is raised is what the last attempt met, and it counts all attempts.",
     "attempts": "A call makes no more attempts than its policy allows.",
     "deadline": "A call ends within its deadline, and each attempt within its timeout.",
-    "retries": "A call tries again if and only if that can help, and attempts and time are left.",
+    "retries": "A call retries if and only if that can help, and attempts and time are left.",
     "pauses": "Before a retry it waits as long as the service asked, else as the policy says.",
 }
 

@@ -3,7 +3,6 @@
 `SIMULATED_SEEDS=100000` plays so many seeds; `python -m tests.proof.simulation SEED` one again.
 """
 
-import logging
 import os
 from pathlib import Path
 
@@ -11,17 +10,17 @@ import pytest
 
 from .claims_of_runs import CLAIMS
 from .faults_in_runs import FAULTS_IN_RUNS, FaultInRuns, claims_broken_by
+from .figures import check_figure
 from .interrupted_lines import interrupt_each_line
 from .simulation import play
 from .small_runs import SMALL_RUNS, play_each
 
-SEEDS = int(os.environ.get("SIMULATED_SEEDS", "10000"))
+BOUNDED = 10_000
+SEEDS = int(os.environ.get("SIMULATED_SEEDS", BOUNDED))
 SHARES = 4
 
 
-@pytest.fixture(autouse=True)
-def no_log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, logger="firecrawl_interact")
+pytestmark = pytest.mark.usefixtures("quiet_log")
 
 
 @pytest.mark.parametrize("share", range(SHARES))
@@ -29,13 +28,14 @@ def test_every_claim_holds_in_simulated_runs(share: int) -> None:
     seeds = range(share, SEEDS, SHARES)
     sweeps = sum(play(seed) for seed in seeds)
     print(f"simulated runs: {len(seeds):,}, and sweeps after a crash: {sweeps:,}")
+    if SEEDS == BOUNDED:
+        check_figure("simulated runs", SEEDS)
 
 
-@pytest.mark.parametrize("is_awaited", [False, True], ids=["blocking", "awaited"])
 @pytest.mark.parametrize("what", SMALL_RUNS)
-def test_every_claim_holds_in_every_schedule_of_small_runs(what: str, is_awaited: bool) -> None:
-    count = play_each(SMALL_RUNS[what], is_awaited=is_awaited)
-    print(f"schedules of {what}, {'awaited' if is_awaited else 'blocking'}: {count:,}")
+def test_every_claim_holds_in_every_schedule_of_small_runs(what: str) -> None:
+    count = sum(play_each(SMALL_RUNS[what], is_awaited=is_awaited) for is_awaited in (False, True))
+    check_figure(f"schedules of small runs: {what}", count)
 
 
 def test_a_ctrl_c_before_any_line_of_a_run_costs_no_outcome() -> None:
@@ -45,6 +45,10 @@ def test_a_ctrl_c_before_any_line_of_a_run_costs_no_outcome() -> None:
 @pytest.mark.parametrize("fault", FAULTS_IN_RUNS, ids=[fault.what for fault in FAULTS_IN_RUNS])
 def test_a_fault_that_only_a_run_shows_is_caught(fault: FaultInRuns, tmp_path: Path) -> None:
     assert fault.breaks in claims_broken_by(fault, tmp_path)
+
+
+def test_there_are_so_many_planted_faults() -> None:
+    check_figure("planted faults that only a run shows, each caught", len(FAULTS_IN_RUNS))
 
 
 def test_each_claim_that_a_planted_fault_breaks_is_stated() -> None:
