@@ -6,12 +6,13 @@ BIN = $(VENV)/bin
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test proof proof-figures pyodide coverage benchmark docs check dist clean
+.PHONY: help demo test proof proof-figures mutants pyodide coverage benchmark docs check dist clean
 
 help:
 	@echo "make demo       destroy the sessions of a fake service, with the real command"
 	@echo "make test       run the tests; choose some with TESTS=tests/core"
 	@echo "make proof      check that no outcome can be wrong; MINUTES=30 goes on fuzzing for so long"
+	@echo "make mutants    change core in thousands of small ways: do the tests notice? SAMPLE=300: some"
 	@echo "make pyodide    run the tests of core and of the fakes on Python 3.14, under Node"
 	@echo "make coverage   show what the pure tests leave of core unrun"
 	@echo "make benchmark  measure"
@@ -53,6 +54,11 @@ pyodide: $(VENV)/.test
 	@node tests/pyodide/run.mjs $(PYODIDE)/node_modules/pyodide $(PYODIDE)/packages \
 		--quiet -p no:cacheprovider --hypothesis-profile=quick \
 		--ignore=tests/core/test_on_exit_cancelled.py $(PYODIDE_TESTS)
+
+# Which of them a sample takes changes with the commit.
+mutants: $(VENV)/.test
+	@$(BIN)/python -m tests.proof.mutants \
+		$(if $(SAMPLE),--sample $(SAMPLE) --seed "$$(git rev-parse HEAD 2>&1)")
 
 coverage: $(VENV)/.test
 	@$(BIN)/python -m coverage run -m pytest --quiet tests/core

@@ -77,7 +77,6 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         import asyncio  # noqa: PLC0415
 
         self.stop()
-        self._scheduler.end_all_that_wait()
         leaving = asyncio.ensure_future(self._leave())
         cancellation, _ = await wait_for_end(leaving)
         leaving.result()

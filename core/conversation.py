@@ -149,7 +149,7 @@ def _pause_after(
 
 def check_awaited(response: object) -> None:
     """Refuse what must be awaited first. A coroutine is closed, so that it sends nothing."""
-    if isinstance(response, Response) or not hasattr(response, "__await__"):
+    if not hasattr(response, "__await__"):
         return
     if isinstance(response, CoroutineType):
         response.close()

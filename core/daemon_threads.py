@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
     from queue import SimpleQueue
 
-_P = ParamSpec("_P")
+_Arguments = TypeVarTuple("_Arguments")
 _T = TypeVar("_T")
 
 
@@ -30,9 +30,7 @@ class DaemonThreads:
         self._started = 0
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
-    def submit(
-        self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
-    ) -> Future[_T]:
+    def submit(self, function: Callable[[*_Arguments], _T], /, *args: *_Arguments) -> Future[_T]:
         """Let a thread call the function. The future holds what it returns or raises."""
         from concurrent.futures import Future  # noqa: PLC0415
         from threading import Thread  # noqa: PLC0415
@@ -43,7 +41,7 @@ class DaemonThreads:
             if not future.set_running_or_notify_cancel():
                 return
             try:
-                result = function(*args, **kwargs)
+                result = function(*args)
             except BaseException as error:
                 future.set_exception(error)
             else:

@@ -125,13 +125,11 @@ class Deletions(Run, Iterator["Outcome"]):
         try:
             self.stop()
             self._admit_next_id(timeout=_LAST_ID_WAIT)
-            self._scheduler.end_all_that_wait()
             for future in self._in_flight:
                 future.cancel()
-            if self._in_flight:
-                from concurrent.futures import wait  # noqa: PLC0415
+            from concurrent.futures import wait  # noqa: PLC0415
 
-                wait(self._in_flight, timeout=self._shutdown_timeout)
+            wait(self._in_flight, timeout=self._shutdown_timeout)
         finally:
             while self._in_flight:
                 self._settle_at_the_end(*self._in_flight.popitem())
@@ -148,11 +146,9 @@ class Deletions(Run, Iterator["Outcome"]):
 
     def __del__(self) -> None:
         self._warn_if_left()
-        self._scheduler.is_stopped = True
         self._release_threads()
 
     def _next_outcome(self) -> Outcome:
-        self._admit_next_id(timeout=0)
         while True:
             if self._scheduler.is_stopped and not self._in_flight:
                 self._scheduler.end_all()  # An interruption may have left something half-way.
@@ -194,7 +190,7 @@ class Deletions(Run, Iterator["Outcome"]):
         """Take the id that is read ahead, if it comes within so many seconds."""
         if self._next_id is None:
             return
-        if timeout and not self._next_id.done():
+        if timeout:
             from concurrent.futures import wait  # noqa: PLC0415
 
             wait([self._next_id], timeout=timeout)

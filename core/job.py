@@ -22,7 +22,10 @@ class Job:
     )
 
     conversation: Conversation
+    number: int  # of its last request, among all of the run
+    ready_at: float
     send: Send  # what the conversation wants next
+    sent_at: float
 
     def __init__(self, session_id: str) -> None:
         self.session_id: str = session_id
@@ -30,7 +33,4 @@ class Job:
         self.excused: float = 0.0  # seconds that do not count against the deadline
         self.is_failure: bool = False  # whether the last request failed as in an outage
         self.outcome: Outcome | None = None
-        self.number: int = 0  # of its last request, among all of the run
-        self.ready_at: float = 0.0
         self.requests: int = 0
-        self.sent_at: float = 0.0

@@ -77,8 +77,8 @@ class DeleteOnExit(_OnExit):
         session_id: str,
         delete: Callable[[], DeletionReceipt],
         *,
-        journal: Journal | None = None,
-        missing_ok: bool = False,
+        journal: Journal | None,
+        missing_ok: bool,
     ) -> None:
         super().__init__(session_id, missing_ok=missing_ok)
         self._delete = delete
@@ -136,8 +136,8 @@ class AsyncDeleteOnExit(_OnExit):
         session_id: str,
         delete: Callable[[], Coroutine[Any, Any, DeletionReceipt]],  # Any: as typeshed has it
         *,
-        journal: Journal | None = None,
-        missing_ok: bool = False,
+        journal: Journal | None,
+        missing_ok: bool,
     ) -> None:
         super().__init__(session_id, missing_ok=missing_ok)
         self._delete = delete

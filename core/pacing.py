@@ -212,14 +212,13 @@ class Outage:
     def note_response(self, *, sent_at: float) -> None:
         """Note a response that is no such failure: the service was there at `sent_at`."""
         self._served_at = max(self._served_at, sent_at)
-        if self._failures:
-            failures, self._failures = self._failures, []
-            for failure in failures:
-                if failure.sent_at <= sent_at:
-                    self._refuted.add(failure.session_id)
-                else:
-                    self._failures.append(failure)
-            self.is_on = self.is_on and bool(self._failures)
+        failures, self._failures = self._failures, []
+        for failure in failures:
+            if failure.sent_at <= sent_at:
+                self._refuted.add(failure.session_id)
+            else:
+                self._failures.append(failure)
+        self.is_on = self.is_on and bool(self._failures)
 
     def is_refuted(self, session_id: str) -> bool:
         """Say whether an id failed while the service served others."""

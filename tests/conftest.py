@@ -2,11 +2,18 @@
 
 import signal
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 settings.register_profile("usual", max_examples=200, deadline=None)
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=5_000, deadline=None)
+settings.register_profile(
+    "mutants",  # The same examples each time, and no time lost with the smallest one that fails.
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile("usual")
 
 # A shell's background job starts with Ctrl-C ignored; some tests press it.

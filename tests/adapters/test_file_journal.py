@@ -1,6 +1,7 @@
 """What a directory of journals remembers, who gets it, and what damage does to it."""
 
 import fcntl
+import gc
 import itertools
 import json
 import os
@@ -354,6 +355,53 @@ def test_a_file_that_was_never_finished_is_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_unfinished_files_are_removed_wherever_they_stand_among_others(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"notes-{number}").touch()
+        (tmp_path / f"000000000000000{number}.new").touch()
+        (tmp_path / f"more-notes-{number}").touch()
+    assert adopted(tmp_path) == []
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".new"]
+
+
+def test_an_unfinished_file_that_comes_in_the_place_of_another_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "0123456789abcdef.new"
+    path.touch()
+    flock = fcntl.flock
+
+    def replace_the_file_first(descriptor: int, operation: int) -> None:
+        path.unlink()
+        path.write_text("another")
+        flock(descriptor, operation)
+
+    with FileJournal(tmp_path) as journal:
+        monkeypatch.setattr(fcntl, "flock", replace_the_file_first)
+        assert list(journal.adopt_orphans()) == []
+        monkeypatch.undo()
+    assert path.read_text() == "another"
+
+
+def test_an_adopted_file_that_somebody_removed_is_no_error(tmp_path: Path) -> None:
+    path = leave_open(tmp_path, "one")
+    with FileJournal(tmp_path) as journal:
+        assert list(journal.adopt_orphans()) == ["one"]
+        for adopted_file in tmp_path.glob(f"*.{path.stem}.jsonl"):
+            adopted_file.unlink()
+        journal.gone("one")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_is_created_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    FileJournal(tmp_path / "deep" / "journal").close()
+    assert synced == [tmp_path.stat().st_ino, (tmp_path / "deep").stat().st_ino]
+
+
 def test_other_files_in_the_directory_are_not_touched(tmp_path: Path) -> None:
     for name in ("notes.new", "notes.jsonl", "notes"):
         (tmp_path / name).touch()
@@ -377,6 +425,64 @@ def test_a_file_does_not_grow_with_what_is_long_gone(
         assert path.read_bytes().count(b"\n") < 1_100
         assert 1 <= len(renamed) <= 3
     assert adopted(tmp_path) == ["for-a-long-time"]
+
+
+@pytest.mark.parametrize("number_open", [1, 200])
+def test_a_file_is_replaced_when_what_is_gone_fills_a_thousand_lines_more_than_what_is_open(
+    tmp_path: Path, number_open: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
+    with FileJournal(tmp_path) as journal:
+        for number in range(number_open):
+            journal.opened(f"open-{number}")
+        (path,) = tmp_path.iterdir()
+        inode = path.stat().st_ino
+        lines = path.read_bytes().count(b"\n")
+        while path.stat().st_ino == inode:
+            assert lines < 2_000
+            journal.opened("gone")
+            journal.gone("gone")
+            lines += 2
+    assert 1_000 <= lines - 2 * number_open <= 1_010
+
+
+def test_a_file_of_what_is_open_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
+    with FileJournal(tmp_path) as journal:
+        journal.opened("first")
+        (path,) = tmp_path.iterdir()
+        inode = path.stat().st_ino
+        for number in range(1_200):
+            journal.opened(f"session-{number}")
+        assert path.stat().st_ino == inode
+
+
+def test_an_adoption_leaves_the_adopters_own_file_as_it_is(tmp_path: Path) -> None:
+    leave_open(tmp_path, "one")
+    with FileJournal(tmp_path) as journal:
+        journal.opened("two")
+        (own,) = {path for path in tmp_path.iterdir() if b"two" in path.read_bytes()}
+        inode = own.stat().st_ino
+        assert list(journal.adopt_orphans()) == ["one"]
+        assert own.stat().st_ino == inode
+
+
+def test_to_forget_a_session_does_not_wait_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FileJournal(tmp_path) as journal:
+        journal.opened("one")
+        journal.opened("two")
+        monkeypatch.setattr(os, "fsync", lambda fd: pytest.fail("it waits"))
+        journal.gone("one")
+
+
+def test_a_closed_journal_leaves_nothing_in_memory(tmp_path: Path) -> None:
+    FileJournal(tmp_path).close()
+    gc.collect()
+    assert not [one for one in gc.get_objects() if type(one).__name__ == "OwnFile"]
 
 
 def test_a_file_that_is_replaced_while_a_sweeper_looks_at_it_is_no_orphan(
@@ -445,6 +551,30 @@ def test_no_descriptor_is_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             with disk_that_is_full_after(0), pytest.raises(JournalError):
                 journal.opened("three")
         assert len(os.listdir("/dev/fd")) == len(before) + 1
+    assert os.listdir("/dev/fd") == before
+
+
+def test_no_descriptor_is_left_open_by_what_happens_while_a_file_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+
+    def interrupted(descriptor: int, operation: int) -> None:
+        raise KeyboardInterrupt
+
+    def sweep_first(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        assert adopted(tmp_path) == []
+        flock(descriptor, operation)
+
+    before = os.listdir("/dev/fd")
+    with FileJournal(tmp_path) as journal:
+        monkeypatch.setattr(fcntl, "flock", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            journal.opened("one")
+        assert os.listdir("/dev/fd") == before
+        monkeypatch.setattr(fcntl, "flock", sweep_first)
+        journal.opened("two")
     assert os.listdir("/dev/fd") == before
 
 
@@ -533,6 +663,26 @@ def test_foreign_lines_are_skipped_with_one_warning_that_names_the_file(
     assert f"The journal's file {path}: skipped " in record.getMessage()
 
 
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (b"one\ntwo\n", "skipped 2 lines that cannot be read, first b'one\\n'"),
+        (
+            b'{"opened":"a b"}\n',
+            'skipped 1 lines that cannot be read, first b\'{"opened":"a b"}\\n\'',
+        ),
+    ],
+)
+def test_the_warning_says_how_many_lines_are_skipped_and_shows_the_first(
+    tmp_path: Path, lines: bytes, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = leave_open(tmp_path, "one")
+    with path.open("ab") as file:
+        file.write(lines)
+    assert adopted(tmp_path) == ["one"]
+    assert caplog.messages == [f"The journal's file {path}: {words}"]
+
+
 def test_a_file_whose_first_line_is_foreign_is_left_alone_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -554,6 +704,43 @@ def test_a_file_that_cannot_be_read_does_not_keep_the_others_back(
     assert adopted(tmp_path) == ["one"]
     (record,) = caplog.records
     assert f"{path} is left alone" in record.getMessage()
+
+
+def test_no_file_that_is_left_alone_keeps_the_others_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vanishing = []
+    for number in range(5):
+        leave_open(tmp_path, f"ours-{number}")
+        (tmp_path / f"000000000000000{number}.jsonl").mkdir()
+        leave_open(tmp_path, f"theirs-{number}", service="elsewhere")
+        vanishing.append(leave_open(tmp_path, f"vanishing-{number}"))
+    own_open = os.open
+
+    def let_some_vanish(path: Path, flags: int, mode: int = 0o777) -> int:
+        for one in vanishing:
+            if path == one:
+                one.unlink()
+        return own_open(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", let_some_vanish)
+    assert sorted(adopted(tmp_path)) == [f"ours-{number}" for number in range(5)]
+
+
+def test_another_sweeper_may_rename_a_file_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = leave_open(tmp_path, "one")
+    leave_open(tmp_path, "two")
+    rename = os.rename
+
+    def lose_one_first(path: Path, target: Path) -> None:
+        if path == taken:
+            path.unlink()
+        rename(path, target)
+
+    monkeypatch.setattr(os, "rename", lose_one_first)
+    assert adopted(tmp_path) == ["two"]
 
 
 def test_a_file_of_a_living_journal_that_cannot_be_read_keeps_nobody_back(tmp_path: Path) -> None:
@@ -617,9 +804,12 @@ def test_a_session_that_could_not_be_forgotten_costs_one_more_delete(tmp_path: P
         journal.opened("two")
         (path,) = tmp_path.iterdir()
         with disk_that_is_full_after(path.stat().st_size + 5):
-            with pytest.raises(JournalError, match="A sweep deletes it once more") as raised:
+            with pytest.raises(JournalError) as raised:
                 journal.gone("one")
             assert raised.value.session_id == "one"
+            message = f"Session 'one': the journal {tmp_path} cannot forget it: "
+            assert str(raised.value).startswith(message)
+            assert str(raised.value).endswith(" A sweep deletes it once more, which is safe.")
     assert adopted(tmp_path) == ["one", "two"]
 
 
@@ -683,9 +873,11 @@ def test_orphans_that_cannot_be_adopted_are_not_lost(tmp_path: Path) -> None:
     with (
         FileJournal(tmp_path) as journal,
         disk_that_is_full_after(0),
-        pytest.raises(JournalError, match="cannot adopt its orphans"),
+        pytest.raises(JournalError) as raised,
     ):
         next(journal.adopt_orphans())
+    assert str(raised.value).startswith(f"The journal {tmp_path} cannot adopt its orphans: ")
+    assert str(raised.value).endswith(" None of them is lost.")
     assert adopted(tmp_path) == ["one"]
 
 
@@ -694,14 +886,18 @@ def test_a_directory_that_went_away_is_said(tmp_path: Path) -> None:
     (tmp_path / "journal").rmdir()
     with pytest.raises(JournalError, match="No such file or directory"):
         journal.opened("one")
-    with pytest.raises(JournalError, match="No such file or directory"):
+    with pytest.raises(JournalError, match="No such file or directory") as raised:
         journal.orphans()
+    message = f"The journal {tmp_path / 'journal'} cannot list its orphans: "
+    assert str(raised.value).startswith(message)
+    assert str(raised.value).endswith(" Nothing was changed.")
 
 
 def test_a_directory_that_cannot_be_created_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(JournalError, match=r"file/journal cannot be created"):
+    with pytest.raises(JournalError, match=r"file/journal cannot be created") as raised:
         FileJournal(tmp_path / "file" / "journal")
+    assert isinstance(raised.value.__cause__, OSError)
 
 
 def test_a_closed_journal_takes_nothing_more(tmp_path: Path) -> None:

@@ -157,4 +157,6 @@ class Journals(RuleBasedStateMachine):
 
 
 TestJournals = Journals.TestCase
-TestJournals.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestJournals.settings = settings(
+    max_examples=min(60, settings().max_examples), stateful_step_count=30, deadline=None
+)

@@ -1,5 +1,7 @@
 """The checks of numbers that callers pass."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,3 +37,18 @@ def test_a_count_is_a_whole_number_from_one() -> None:
 def test_a_count_of_another_type_is_refused(count: int) -> None:
     with pytest.raises(TypeError, match="pool_size"):
         check_count("pool_size", count)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "may_be_zero", "longest", "words"),
+    [
+        (0, False, math.inf, "more than 0 and finite, not 0"),
+        (-1, True, math.inf, "at least 0 and finite, not -1"),
+        (86_401, False, 86_400, "more than 0 and at most 86,400, not 86401"),
+    ],
+)
+def test_the_message_says_how_many_seconds_are_allowed(
+    seconds: float, may_be_zero: bool, longest: float, words: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^timeout must be seconds, {words}$"):
+        check_seconds("timeout", seconds, may_be_zero=may_be_zero, longest=longest)

@@ -178,3 +178,14 @@ def test_an_attempt_after_no_pause_gets_what_is_left() -> None:
     steps = conversation(monotonic=lambda: next(now))
     next(steps)
     assert steps.throw(ConnectionLostError("closed", stale=True)) == Send(REQUEST, 40.0)
+
+
+def test_an_attempt_after_one_that_was_held_back_gets_what_is_left_when_it_begins() -> None:
+    now = iter([0.0, 200.0, 100.0])  # The run excuses the time that it has taken.
+    steps = conversation(
+        RetryPolicy(attempt_timeout=240),
+        hold_back=lambda error, is_last: True,
+        monotonic=lambda: next(now),
+    )
+    next(steps)
+    assert steps.send(UNAVAILABLE) == Send(REQUEST, 140.0)

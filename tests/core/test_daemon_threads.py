@@ -1,14 +1,56 @@
-"""What carries the requests of a blocking run."""
+"""The threads that carry the requests of a run."""
 
 import threading
+import weakref
+from threading import Barrier, Event
 
 from firecrawl_interact.core.daemon_threads import DaemonThreads
 
 from .side_by_side import library_threads
 
 
+def test_no_more_threads_are_started_than_are_allowed() -> None:
+    before = set(threading.enumerate())
+    threads, done = DaemonThreads(2), Event()
+    futures = [threads.submit(done.wait, 10) for _ in range(5)]
+    started = set(threading.enumerate()) - before
+    done.set()
+    assert len(started) == 2
+    assert all(future.result(10) for future in futures)
+    threads.shutdown()
+    for thread in started:
+        thread.join(10)
+
+
+def test_calls_run_side_by_side_in_as_many_threads_as_are_allowed() -> None:
+    threads, meeting = DaemonThreads(3), Barrier(3)
+    futures = [threads.submit(meeting.wait, 10) for _ in range(3)]
+    assert sorted(future.result(10) for future in futures) == [0, 1, 2]
+    threads.shutdown()
+
+
+def test_calls_after_a_shutdown_have_threads_of_their_own() -> None:
+    threads = DaemonThreads(1)
+    for number in range(3):
+        assert threads.submit(abs, number).result(10) == number
+        threads.shutdown()
+
+
+def test_a_thread_that_waits_holds_nothing_of_its_last_call() -> None:
+    class Secret:
+        pass
+
+    secret, collected = Secret(), Event()
+    weakref.finalize(secret, collected.set)
+    threads = DaemonThreads(1)
+    threads.submit(id, secret).result(10)
+    del secret
+    assert collected.wait(10)
+    threads.shutdown()
+
+
 def test_a_call_that_is_cancelled_before_its_turn_is_never_made() -> None:
-    may_end = threading.Event()
+    may_end = Event()
     calls: list[str] = []
     threads = DaemonThreads(1)
     first = threads.submit(may_end.wait, 10)

@@ -15,6 +15,7 @@ from firecrawl_interact.core import (
     DeleteSessionError,
     DeletionReceipt,
     InvalidApiKeyError,
+    OutageError,
     RateLimitError,
     ResponseError,
     SessionFate,
@@ -239,3 +240,26 @@ def test_an_id_is_escaped_in_the_words() -> None:
 def test_one_attempt_is_not_counted_in_the_words() -> None:
     assert "attempt" not in str(UnauthorizedError("HTTP 401", session_id=SESSION_ID, attempts=1))
     assert "2 attempts." in str(UnauthorizedError("HTTP 401", session_id=SESSION_ID, attempts=2))
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "when"), [(None, "later"), (1, "in 1 second"), (59.5, "in 60 seconds")]
+)
+def test_an_outage_says_what_was_seen_and_when_to_come_back(
+    retry_after: float | None, when: str
+) -> None:
+    error = OutageError("the service was away", lasted=240, retry_after=retry_after)
+    assert str(error) == f"the service was away. The run has ended. Run it again {when}."
+    error.__cause__ = RateLimitError("HTTP 429", session_id="a")
+    for twin in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - our own
+        assert str(twin) == (
+            f"the service was away (HTTP 429). The run has ended. Run it again {when}."
+        )
+        assert (twin.lasted, twin.retry_after) == (240, retry_after)
+
+
+def test_a_cause_of_somebody_elses_keeps_no_error_from_a_pickle() -> None:
+    error = UnauthorizedError("HTTP 401", session_id="a")
+    error.__cause__ = RuntimeError(lambda: None)
+    twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert (str(twin), twin.__cause__) == (str(error), None)

@@ -48,6 +48,7 @@ def test_a_run_that_was_never_iterated_warns_where_it_was_forgotten(
     with pytest.warns(RuntimeWarning, match="never iterated: no session was destroyed") as warned:
         forget()
     assert [warning.filename for warning in warned] == [__file__]
+    assert [type(warning.source).__name__[-9:] for warning in warned] == ["Deletions"]
 
 
 @pytest.mark.parametrize("leave", [leave_a_run_half_way, leave_an_awaited_run_half_way])

@@ -20,6 +20,7 @@ from firecrawl_interact.core import (
     Journal,
     JournalError,
     Outcome,
+    Request,
     Response,
     RetryPolicy,
     SessionNotFoundError,
@@ -39,6 +40,7 @@ from .scripted_transport import (
     response,
     run,
 )
+from .side_by_side import AsyncFunctionTransport
 
 NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
 GONE = response(410, {"success": False, "error": "Gone."})
@@ -122,8 +124,27 @@ def awaited_run_over_two(transport: ScriptedTransport, journal: Journal) -> list
     return asyncio.run(collect())
 
 
+class BothInFlight:
+    """Gives no response before two requests are in flight."""
+
+    def __init__(self, transport: ScriptedTransport) -> None:
+        self._transport = transport
+        self._both = threading.Barrier(2)
+
+    def send(self, request: Request, timeout: float) -> Response:
+        self._both.wait(10)
+        return self._transport.send(request, timeout)
+
+    def monotonic(self) -> float:
+        return self._transport.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._transport.sleep(seconds)
+
+
 def left_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
-    delete_session = DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
+    over = BothInFlight(transport)
+    delete_session = DeleteSession(over, API_KEY, retry=ONE_ATTEMPT, journal=journal)
     with DeleteManySessions(delete_session, concurrency=2)(["one", "two"]) as deletions:
         return [next(deletions)]
 
@@ -209,6 +230,27 @@ def test_a_run_lets_the_journal_forget_each_session_that_is_gone(
 def test_a_run_that_is_left_lets_the_journal_forget_also_what_nobody_took(run_over: Run) -> None:
     journal = Notebook()
     run_over(ScriptedTransport(DESTROYED, DESTROYED), journal)
+    assert set(journal.lines) == {("gone", "one"), ("gone", "two")}
+
+
+def test_a_run_that_is_left_lets_the_journal_forget_what_ends_meanwhile() -> None:
+    journal = Notebook()
+
+    async def leave() -> None:
+        left = asyncio.Event()
+
+        async def respond(session_id: str) -> Response:
+            if session_id == "two":
+                await left.wait()
+            return DESTROYED
+
+        transport = AsyncFunctionTransport(respond)
+        run_over = AsyncDeleteManySessions(AsyncDeleteSession(transport, API_KEY, journal=journal))
+        async with run_over(["one", "two"]) as deletions:
+            await anext(deletions)
+            asyncio.get_running_loop().call_soon(left.set)
+
+    asyncio.run(leave())
     assert set(journal.lines) == {("gone", "one"), ("gone", "two")}
 
 
@@ -345,6 +387,7 @@ def test_what_is_no_journal_is_refused(
 
 def test_the_repr_shows_the_journal() -> None:
     delete_session = DeleteSession(ScriptedTransport(), API_KEY, journal=Notebook())
+    assert repr(delete_session).startswith("DeleteSession(<")
     assert ", journal=<" in repr(delete_session)
     assert "journal" not in repr(DeleteSession(ScriptedTransport(), API_KEY))
 

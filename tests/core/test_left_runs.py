@@ -1,10 +1,13 @@
 """What a run says of itself, and what becomes of requests that nobody waits for any more."""
 
 import asyncio
+import contextlib
 import copy
 import errno
+import gc
 import pickle
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import ParamSpec, TypeVar
@@ -33,6 +36,7 @@ from .side_by_side import (
     InlineExecutor,
     after,
     library_threads,
+    listed,
     many,
     many_awaited,
 )
@@ -157,6 +161,45 @@ def test_what_is_awaited_after_the_shutdown_timeout_is_unknown() -> None:
         [outcome] = [outcome async for outcome in deletions]
         assert isinstance(outcome, UnreachableError)
         assert outcome.session_fate is SessionFate.UNKNOWN
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize(("seconds", "waited"), [(0, 0), (0.5, 0.5), (50, 1)])
+def test_a_request_that_is_cancelled_has_a_second_to_end(seconds: float, waited: float) -> None:
+    ended: list[str] = []
+
+    async def respond(session_id: str) -> Response:
+        try:
+            return await after(50)(session_id)
+        finally:
+            await asyncio.sleep(seconds)
+            ended.append(session_id)
+
+    async def main() -> None:
+        delete_session = AsyncDeleteSession(AsyncFunctionTransport(respond), "fc-test")
+        delete_many = AsyncDeleteManySessions(delete_session, shutdown_timeout=5)
+        async with delete_many(["a"]) as deletions:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(anext(deletions), 1)
+        assert virtual_time.now() == 1 + 5 + waited
+        assert ended == (["a"] if seconds == waited else [])
+
+    virtual_time.run(main())
+
+
+def test_an_awaited_run_holds_nothing_of_requests_that_have_ended() -> None:
+    tasks: weakref.WeakSet[asyncio.Task[object] | None] = weakref.WeakSet()
+
+    async def respond(session_id: str) -> Response:
+        tasks.add(asyncio.current_task())
+        return DESTROYED
+
+    async def main() -> None:
+        async with many_awaited(AsyncFunctionTransport(respond))(map(str, range(50))) as deletions:
+            assert len(await listed(deletions)) == 50
+            gc.collect()
+            assert len(tasks) < 10
 
     virtual_time.run(main())
 

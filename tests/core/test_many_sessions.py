@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import math
 import threading
+import time
 import tracemalloc
 import uuid
 from collections import Counter
@@ -12,13 +13,16 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
+    Callable,
     Generator,
     Iterable,
     Iterator,
 )
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
+import trio
 
 from firecrawl_interact.adapters import (
     AsyncInMemoryTransport,
@@ -39,6 +43,7 @@ from firecrawl_interact.core import (
     DeletionReceipt,
     ForbiddenError,
     InvalidSessionIdError,
+    Pause,
     Request,
     Response,
     RetryPolicy,
@@ -321,6 +326,7 @@ def test_bad_ids_leave_the_event_loop_to_others_too(kind: type) -> None:
         outcomes = await listed(many_awaited(AsyncFunctionTransport())(source))
         place = [outcome.session_id for outcome in outcomes].index("good")
         assert place < 100, "its response came long before"
+        assert virtual_time.now() == 0
 
     virtual_time.run(main())
 
@@ -520,6 +526,23 @@ def test_a_concurrency_that_is_no_int_is_refused(concurrency: object) -> None:
         many(FunctionTransport(), concurrency=unchecked(concurrency))
     with pytest.raises(TypeError, match="concurrency must be an int"):
         many_awaited(AsyncFunctionTransport(), concurrency=unchecked(concurrency))
+
+
+@pytest.mark.parametrize(
+    "use_case",
+    [
+        partial(DeleteManySessions, DeleteSession(FunctionTransport(), KEY)),
+        partial(AsyncDeleteManySessions, AsyncDeleteSession(AsyncFunctionTransport(), KEY)),
+    ],
+    ids=["blocking", "awaited"],
+)
+def test_a_shutdown_timeout_is_none_or_seconds(use_case: Callable[..., object]) -> None:
+    for seconds in (None, 0, 0.5):
+        use_case(shutdown_timeout=seconds)
+    with pytest.raises(ValueError, match=r"^shutdown_timeout must be seconds, at least 0"):
+        use_case(shutdown_timeout=-1)
+    with pytest.raises(TypeError, match=r"^shutdown_timeout must be seconds"):
+        use_case(shutdown_timeout="5")
 
 
 def test_the_use_case_of_the_other_kind_is_refused() -> None:
@@ -822,8 +845,10 @@ def test_a_fault_of_the_asynchronous_transports_sleep_passes() -> None:
 
     async def main() -> None:
         transport = AsyncFunctionTransport(after(1, UNAVAILABLE), on_sleep)
+        deletions = many_awaited(transport)(["a"])
         with pytest.raises(ValueError, match="a bug"):
-            await anext(many_awaited(transport)(["a"]))
+            await anext(deletions)
+        deletions.stop()  # The error holds it, so that it would warn at any time.
 
     virtual_time.run(main())
 
@@ -852,3 +877,92 @@ def test_a_fault_of_the_asynchronous_transport_fails_the_run_after_the_outcomes(
     assert isinstance(unreachable, UnreachableError)
     assert (unreachable.session_id, unreachable.session_fate) == ("0", UNKNOWN)
     assert receipt == DeletionReceipt(session_id="1")
+
+
+def test_an_awaited_run_says_that_it_needs_asyncio() -> None:
+    async def main() -> None:
+        deletions = many_awaited(AsyncFunctionTransport())(["a"])
+        with pytest.raises(RuntimeError) as raised:
+            await anext(deletions)
+        assert str(raised.value) == (
+            "AsyncDeleteManySessions needs asyncio's event loop. Under another event loop, call"
+            " AsyncDeleteSession for each session."
+        )
+        deletions.stop()
+
+    trio.run(main)
+
+
+def test_ids_that_may_block_are_read_in_one_thread_of_their_own() -> None:
+    readers: set[threading.Thread] = set()
+
+    def ids() -> Iterator[str]:
+        for number in range(20):
+            readers.add(threading.current_thread())
+            yield str(number)
+
+    list(many(FunctionTransport())(ids()))
+    (reader,) = readers
+    assert reader is not threading.current_thread()
+
+
+def test_a_collection_of_ids_is_read_where_the_outcomes_are_asked_for() -> None:
+    readers: set[threading.Thread] = set()
+
+    class Listed(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            for session_id in super().__iter__():
+                readers.add(threading.current_thread())
+                yield session_id
+
+    list(many(FunctionTransport())(Listed("abc")))
+    assert readers == {threading.current_thread()}
+
+
+def test_a_run_shows_what_holds_it_back() -> None:
+    async def respond(session_id: str) -> Response:
+        await asyncio.sleep(1 if session_id == "a" else 2)
+        return response(429, None, {"retry-after": "60"}) if session_id == "a" else DESTROYED
+
+    async def main() -> Pause | None:
+        async with many_awaited(AsyncFunctionTransport(respond))(["a", "b"]) as deletions:
+            assert deletions.pause is None
+            assert (await anext(deletions)).session_id == "b"
+            return deletions.pause
+
+    pause = virtual_time.run(main())
+    assert pause
+    assert (pause.reason, pause.waiting) == ("rate limit", 1)
+
+
+def test_no_outcome_waits_for_the_next_id() -> None:
+    received = [threading.Event() for _ in range(10)]
+
+    def ids() -> Iterator[str]:
+        for number in range(10):
+            assert not number or received[number - 1].wait(10)
+            yield str(number)
+
+    begun = time.monotonic()
+    for outcome in many(FunctionTransport())(ids()):
+        received[int(outcome.session_id)].set()
+    assert time.monotonic() - begun < 5
+
+
+def test_a_retry_is_waited_for_exactly_and_a_long_pause_second_by_second() -> None:
+    ends = iter([UNAVAILABLE, response(429, None, {"retry-after": "10"}), DESTROYED])
+    transport = FunctionTransport(lambda session_id: next(ends))
+    list(many(transport, executor=InlineExecutor())(["a"]))
+    assert transport.sleeps[:11] == [0.75] + 10 * [1.0]
+
+
+@pytest.mark.parametrize(
+    "use_case",
+    [
+        DeleteManySessions(DeleteSession(FunctionTransport(), KEY)),
+        AsyncDeleteManySessions(AsyncDeleteSession(AsyncFunctionTransport(), KEY)),
+    ],
+    ids=["blocking", "awaited"],
+)
+def test_eight_requests_may_be_in_flight_unless_said_otherwise(use_case: object) -> None:
+    assert repr(use_case).endswith(", concurrency=8)")

@@ -292,6 +292,7 @@ def test_a_block_that_is_never_entered_warns(
     with pytest.warns(RuntimeWarning, match=r"^on_exit\('a'\) was never entered") as warned:
         delete_session.on_exit("a")
     assert [type(warning.source).__name__[-12:] for warning in warned] == ["DeleteOnExit"]
+    assert [warning.filename for warning in warned] == [__file__]
 
 
 @use_cases

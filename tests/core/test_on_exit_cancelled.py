@@ -18,6 +18,8 @@ from firecrawl_interact.core import (
     Request,
     Response,
     RetryPolicy,
+    SessionFate,
+    UnauthorizedError,
 )
 
 from . import virtual_time
@@ -200,6 +202,57 @@ def test_a_task_whose_block_was_cancelled_counts_as_cancelled_afterwards() -> No
         assert task.cancelling() == 1
 
     virtual_time.run(main())
+
+
+# Nothing is cancelled
+
+
+def test_a_delete_that_fails_in_a_task_of_its_own_is_raised_with_its_own_fate() -> None:
+    ending = SlowService(UNAUTHORIZED).on_exit()
+    with pytest.raises(UnauthorizedError) as raised:
+        virtual_time.run(work(ending, seconds=1))
+    assert raised.value.session_fate is SessionFate.UNTOUCHED
+
+
+# The delete's own task is cancelled
+
+
+def delete_task(block: asyncio.Task[None]) -> asyncio.Task[None]:
+    (task,) = asyncio.all_tasks() - {asyncio.current_task(), block}
+    return task
+
+
+def test_a_block_that_is_cancelled_while_its_delete_runs_anew_is_cancelled_afterwards() -> None:
+    service = SlowService()
+    ending = service.on_exit()
+
+    async def main() -> None:
+        block = asyncio.ensure_future(work(ending, seconds=1))
+        await asyncio.sleep(5)
+        delete_task(block).cancel()
+        await asyncio.sleep(2)
+        block.cancel()
+        await asyncio.wait([block])
+        assert block.cancelled()
+
+    virtual_time.run(main())
+    assert (service.began, service.ended) == ([1, 5], [15])
+    assert ending.receipt == RECEIPT
+
+
+def test_a_delete_whose_task_is_cancelled_twice_ends_the_block_as_cancelled() -> None:
+    service = SlowService()
+
+    async def main() -> None:
+        block = asyncio.ensure_future(work(service.on_exit(), seconds=1))
+        for _ in range(2):
+            await asyncio.sleep(5)
+            delete_task(block).cancel()
+        await asyncio.wait([block])
+        assert block.cancelled()
+
+    virtual_time.run(main())
+    assert (service.began, service.ended) == ([1, 5], [])
 
 
 # The event loop ends

@@ -48,6 +48,7 @@ def test_one_id_alone_is_no_outage(outage: Outage) -> None:
     for second in range(9):
         fail(outage, "a", at=second, is_last=True)
     assert not outage.is_on
+    assert outage.next_request_at == -math.inf
 
 
 def test_an_outage_begins_before_an_id_is_given_up(outage: Outage) -> None:
@@ -56,10 +57,10 @@ def test_an_outage_begins_before_an_id_is_given_up(outage: Outage) -> None:
     assert outage.is_on
 
 
-def test_a_response_to_a_later_request_ends_an_outage(outage: Outage) -> None:
+def test_a_response_to_a_request_no_older_ends_an_outage(outage: Outage) -> None:
     fail(outage, "a", at=10)
     fail(outage, "b", at=11)
-    outage.note_response(sent_at=12)
+    outage.note_response(sent_at=11)
     assert not outage.is_on
     assert outage.is_refuted("a")
     assert outage.is_refuted("b")
@@ -101,3 +102,70 @@ def test_an_outage_may_last_from_its_first_failure_to_the_deadline(outage: Outag
     assert outage.ends_run_at == math.inf
     fail(outage, "b", at=20, retry_after=1000)
     assert outage.ends_run_at == outage.next_request_at == 10 + RETRY.deadline
+
+
+@pytest.mark.parametrize(("sent_at", "is_refuted"), [(4, True), (5, True), (6, False)])
+def test_a_failure_is_refuted_by_a_response_to_a_request_no_older(
+    outage: Outage, sent_at: float, is_refuted: bool
+) -> None:
+    outage.note_response(sent_at=5)
+    fail(outage, "a", at=10, sent_at=sent_at)
+    assert outage.is_refuted("a") is is_refuted
+
+
+def test_a_request_that_was_sent_when_the_first_failure_came_must_fail_too(outage: Outage) -> None:
+    fail(outage, "a", at=10, oldest_in_flight=5)
+    fail(outage, "b", at=11, oldest_in_flight=10)
+    assert not outage.is_on
+
+
+def test_a_second_outage_begins_with_the_first_distance(outage: Outage) -> None:
+    for second in range(9):
+        fail(outage, "ab"[second % 2], at=second)
+    outage.note_response(sent_at=20)
+    fail(outage, "a", at=30)
+    fail(outage, "b", at=30)
+    assert outage.next_request_at == 30 + PAUSES[0]
+
+
+def test_an_id_that_the_run_is_done_with_is_forgotten(outage: Outage) -> None:
+    outage.note_response(sent_at=5)
+    fail(outage, "a", at=10, sent_at=4)
+    outage.forget("a")
+    assert not outage.is_refuted("a")
+
+
+def test_a_request_sent_before_it_finds_out_nothing(outage: Outage) -> None:
+    fail(outage, "a", at=0)
+    fail(outage, "b", at=1)
+    fail(outage, "c", at=1.5, sent_at=0.5)
+    assert outage.next_request_at == 1 + PAUSES[0]
+
+
+def test_a_second_outage_does_not_wait_for_what_the_first_one_was_told(outage: Outage) -> None:
+    fail(outage, "a", at=0)
+    fail(outage, "b", at=1, retry_after=60)
+    outage.note_response(sent_at=5)
+    fail(outage, "a", at=10)
+    fail(outage, "b", at=10)
+    assert outage.next_request_at == 10 + PAUSES[0]
+
+
+def test_a_short_pause_of_the_policy_is_kept_to() -> None:
+    outage = Outage(RetryPolicy(first_pause=0.125), lambda: 1.0)
+    fail(outage, "a", at=0)
+    fail(outage, "b", at=0)
+    assert outage.next_request_at == 0.25
+
+
+def test_a_response_to_an_older_request_takes_nothing_back(outage: Outage) -> None:
+    outage.note_response(sent_at=5)
+    outage.note_response(sent_at=3)
+    fail(outage, "a", at=10, sent_at=4)
+    assert outage.is_refuted("a")
+
+
+def test_a_response_begins_no_outage(outage: Outage) -> None:
+    fail(outage, "a", at=10)
+    outage.note_response(sent_at=5)
+    assert not outage.is_on

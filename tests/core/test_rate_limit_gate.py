@@ -108,3 +108,78 @@ def test_to_ask_the_gate_changes_nothing(gate: RateLimitGate) -> None:
     limit_after_ten(gate)
     gate.note_sent(60)
     assert len({gate.next_send_at for _ in range(3)}) == 1
+
+
+def test_a_429_before_any_request_was_accepted_and_while_another_is_in_flight_is_a_new_one(
+    gate: RateLimitGate,
+) -> None:
+    limit(gate, at=0, retry_after=1)
+    gate.note_sent(1)
+    limit(gate, at=1, retry_after=1)
+    assert gate.paused_until == 2
+
+
+def test_a_pause_was_long_enough_if_a_later_request_was_accepted(gate: RateLimitGate) -> None:
+    limit(gate, at=0, retry_after=1)
+    first, second = gate.note_sent(1), gate.note_sent(1)
+    gate.note_accepted(second)
+    gate.note_limited(first, sent_at=1, now=1, retry_after=1)
+    assert gate.paused_until == 2
+
+
+def test_a_429_that_names_no_pause_lengthens_none(gate: RateLimitGate) -> None:
+    first, second = gate.note_sent(0), gate.note_sent(0)
+    gate.note_limited(first, sent_at=0, now=0, retry_after=0.25)
+    gate.note_limited(second, sent_at=0, now=0, retry_after=None)
+    assert gate.paused_until == 0.25
+
+
+def test_a_second_pause_is_the_policys_even_if_that_is_short() -> None:
+    gate = RateLimitGate(RetryPolicy(first_pause=0.125), lambda: 1.0)
+    limit(gate, at=0, retry_after=0)
+    limit(gate, at=0, retry_after=None)
+    assert gate.paused_until == 0.5
+
+
+def test_a_longer_pause_is_not_made_shorter_by_the_next_429(gate: RateLimitGate) -> None:
+    late, first = gate.note_sent(0), gate.note_sent(0)
+    gate.note_limited(first, sent_at=0, now=0, retry_after=1)
+    number = gate.note_sent(1)
+    gate.note_limited(late, sent_at=0, now=1, retry_after=30)
+    gate.note_limited(number, sent_at=1, now=2, retry_after=1)
+    assert gate.paused_until == 31
+
+
+@pytest.mark.parametrize(("latency", "distance"), [(0, 0.1), (0.5, 1), (3, PAUSES[1])])
+def test_one_by_one_means_two_latencies_apart_but_no_further_than_the_pause(
+    gate: RateLimitGate, latency: float, distance: float
+) -> None:
+    limit(gate, at=0, retry_after=1)
+    limit(gate, at=1, latency=latency, retry_after=0)
+    gate.note_sent(10)
+    assert gate.next_send_at == 10 + distance
+
+
+def test_a_new_pause_ends_going_one_by_one(gate: RateLimitGate) -> None:
+    limit(gate, at=0, retry_after=1)
+    limit(gate, at=1, latency=0.5, retry_after=0)
+    gate.note_sent(4)
+    limit(gate, at=5, retry_after=1)
+    gate.note_sent(26)
+    assert gate.next_send_at < 26.1
+
+
+def test_the_first_distance_halves_no_faster_than_responses_come(gate: RateLimitGate) -> None:
+    for second in range(10):
+        accept(gate, at=second)
+    limit(gate, at=10, latency=4, retry_after=46)
+    gate.note_sent(68)
+    assert gate.next_send_at == 68 + 6 / 2**2
+
+
+def test_a_later_distance_halves_in_five_latencies_if_those_are_long(gate: RateLimitGate) -> None:
+    limit_after_ten(gate)
+    accept(gate, at=60)
+    limit(gate, at=60, latency=2, retry_after=8)
+    gate.note_sent(80)
+    assert gate.next_send_at == 80 + 2 * 6 / 2

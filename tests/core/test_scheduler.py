@@ -1,5 +1,6 @@
 """Which ids of a run may send now, which wait until when, and what came of each."""
 
+import errno
 from typing import NoReturn
 
 import pytest
@@ -10,6 +11,7 @@ from firecrawl_interact.core import (
     DeleteSession,
     DeletionReceipt,
     InvalidSessionIdError,
+    OutageError,
     RateLimitError,
     Request,
     Response,
@@ -21,8 +23,10 @@ from firecrawl_interact.core import (
     UnreachableError,
 )
 from firecrawl_interact.core.job import Job
+from firecrawl_interact.core.pacing import Pause
 from firecrawl_interact.core.scheduler import Scheduler
 
+from .log_records import log_records
 from .scripted_transport import API_KEY, DESTROYED, RATE_LIMITED, UNAVAILABLE, response
 
 ROUNDING = 0.5
@@ -258,6 +262,32 @@ def test_nothing_is_due_while_only_responses_can_change_anything() -> None:
     assert driver.scheduler.due_in() is None
 
 
+def test_what_comes_first_is_due_first() -> None:
+    driver = Driver()
+    jobs = [driver.send(name) for name in ("a", "b", "c")]
+    driver.settle(jobs[0], limited(60))
+    assert driver.scheduler.due_in() == 60
+    driver.settle(jobs[1], UNAVAILABLE)
+    assert driver.scheduler.due_in() == pytest.approx(0.75)
+
+
+def test_nothing_is_due_by_itself_while_all_that_may_be_in_flight_is() -> None:
+    driver = Driver(concurrency=1)
+    driver.take("a", "b")
+    driver.sends("a")
+    assert driver.scheduler.due_in() is None
+
+
+def test_when_stopped_what_queues_or_waits_is_due_at_once_and_nothing_else_is() -> None:
+    queueing, waiting, neither = Driver(), Driver(), Driver()
+    queueing.take("a")
+    waiting.settle(waiting.send("a"), UNAVAILABLE)
+    neither.send("a")
+    for driver, due_in in [(queueing, 0), (waiting, 0), (neither, None)]:
+        driver.scheduler.is_stopped = True
+        assert driver.scheduler.due_in() == due_in
+
+
 # The rate limit
 
 
@@ -269,6 +299,16 @@ def test_ids_that_got_a_429_go_in_the_order_of_their_responses() -> None:
     driver.settle(jobs["d"], DESTROYED)
     driver.clock.now += MINUTE
     driver.sends("c")  # one was taken: so many may go at first
+
+
+def test_ids_that_got_a_429_go_before_those_that_got_none() -> None:
+    driver = Driver()
+    first, second = driver.send("a"), driver.send("b")
+    driver.settle(first, limited())
+    driver.take("c")
+    driver.settle(second, limited())
+    driver.clock.now += MINUTE
+    driver.sends("a", "b", "c")
 
 
 def test_an_outage_does_not_shorten_the_pause_that_a_429_asks_for() -> None:
@@ -297,17 +337,340 @@ def test_a_wait_that_is_as_long_as_the_deadline_is_begun() -> None:
     driver.sends("a")
 
 
-# A service that is down
+def test_the_waits_for_the_rate_limit_cost_an_id_none_of_its_time() -> None:
+    driver = Driver(retry=RetryPolicy(deadline=100, attempt_timeout=200))
+    job = driver.send("a")
+    for _ in range(3):
+        driver.clock.now += 5
+        driver.settle(job, limited(20))
+        driver.clock.now += 20
+        (job,) = driver.sends("a")
+        assert driver.scheduler.arguments(job)[1] == 100
 
 
-def spend(driver: Driver) -> None:
-    """Spend the whole budget."""
-    for name in range(20):
-        driver.settle(driver.send(str(name)), UNAVAILABLE)
-    driver.clock.now += 1
-    for job in driver.scheduler.sends():
+# An outage
+
+OUTAGE_PAUSE = 0.75  # the policy's first pause
+
+
+def fail_all(driver: Driver, *session_ids: str) -> None:
+    """Send them, and let each get a response with status 503. The last one then goes first."""
+    for job in [driver.send(session_id) for session_id in session_ids]:
         driver.settle(job, UNAVAILABLE)
-    assert len(driver.outcomes) == 20
+
+
+def test_in_an_outage_one_request_at_a_time_finds_out_each_for_another_id() -> None:
+    driver = Driver()
+    fail_all(driver, "a", "b", "c")
+    driver.sends()
+    for name in ("c", "a", "b", "c"):
+        driver.clock.now += 10
+        assert driver.scheduler.due_in() == 0
+        (probe,) = driver.sends(name)
+        driver.sends()
+        driver.settle(probe, UNAVAILABLE)
+        driver.sends()
+
+
+def test_in_an_outage_an_id_that_has_not_failed_goes_first() -> None:
+    driver = Driver()
+    fail_all(driver, "a", "b")
+    assert driver.scheduler.has_room()
+    driver.take("c")
+    assert not driver.scheduler.has_room(), "one is enough to find out"
+    driver.clock.now += OUTAGE_PAUSE
+    driver.sends("c")
+
+
+def test_in_an_outage_a_run_of_one_at_a_time_takes_eight_ids_to_find_out() -> None:
+    driver = Driver(concurrency=1)
+    held: list[str] = []
+    while driver.scheduler.has_room():
+        name = f"session-{len(held)}"
+        held.append(name)
+        driver.take(name)
+        driver.clock.now += 8
+        driver.settle(driver.sends(name)[0], UNAVAILABLE)
+    assert len(held) == 8
+
+
+def test_in_an_outage_a_wide_run_holds_as_many_ids_as_may_be_in_flight() -> None:
+    driver = Driver(concurrency=12)
+    fail_all(driver, *(f"session-{number}" for number in range(11)))
+    driver.clock.now += 1
+    driver.sends("session-10")
+    driver.sends()
+    assert driver.scheduler.has_room()
+
+
+def test_an_outage_that_has_outlived_its_ids_lets_a_new_one_find_out() -> None:
+    driver = Driver()
+    fail_all(driver, "a", "b")
+    for name in ("b", "a"):
+        driver.clock.now += 8
+        driver.settle(driver.sends(name)[0], ConnectFailedError("bad name", transient=False))
+    assert len(driver.outcomes) == 2
+    assert driver.scheduler.has_room()
+
+
+def test_a_response_ends_an_outage_and_all_may_go() -> None:
+    driver = Driver()
+    fail_all(driver, "a", "b", "c")
+    driver.clock.now += OUTAGE_PAUSE
+    driver.settle(driver.sends("c")[0], DESTROYED)
+    assert driver.scheduler.pause is None
+    driver.sends("a", "b")
+
+
+def test_an_outage_may_last_for_the_deadline() -> None:
+    driver = Driver(retry=RetryPolicy(deadline=240))
+    fail_all(driver, "a", "b")
+    driver.clock.now += 239
+    (probe,) = driver.sends("b")
+    assert driver.scheduler.arguments(probe)[1] == 1, "it has what is left"
+    assert driver.scheduler.due_in() == 1
+    driver.settle(probe, UNAVAILABLE)
+    driver.clock.now += 1
+    assert driver.scheduler.due_in() == 0
+    driver.sends()
+    assert {type(outcome) for outcome in driver.outcomes} == {ServiceUnavailableError}
+    assert driver.scheduler.is_finished
+    assert not driver.scheduler.has_room()
+
+
+def test_a_run_that_was_stopped_in_an_outage_is_not_ended_by_it() -> None:
+    driver = Driver(retry=RetryPolicy(deadline=240))
+    fail_all(driver, "a", "b")
+    driver.scheduler.is_stopped = True
+    driver.clock.now += 1_000
+    driver.sends()
+    assert len(driver.outcomes) == 2
+    assert driver.scheduler.failure is None
+
+
+@pytest.mark.parametrize("retry_after", [None, 3600])
+def test_a_run_that_an_outage_ends_says_how_long_it_lasted_and_when_to_come_back(
+    retry_after: int | None,
+) -> None:
+    driver = Driver(retry=RetryPolicy(deadline=100))
+    headers = {} if retry_after is None else {"retry-after": str(retry_after)}
+    away = response(503, {"success": False}, headers)
+    for job in [driver.send("a"), driver.send("b")]:
+        driver.settle(job, away)
+    driver.clock.now += 100
+    driver.sends()
+    failure = driver.scheduler.failure
+    assert isinstance(failure, OutageError)
+    assert str(failure).startswith("the service has been away for 100 s (HTTP 503")
+    assert (failure.lasted, failure.retry_after) == (100, retry_after)
+    assert isinstance(failure.__cause__, ServiceUnavailableError)
+    assert failure.__cause__.session_id == "b"
+
+
+def test_what_fails_in_an_outage_is_no_attempt_of_its_id_and_costs_none_of_its_time() -> None:
+    driver = Driver(retry=RetryPolicy(max_attempts=2, deadline=100, attempt_timeout=200))
+    fail_all(driver, "a", "b")
+    for name in ("b", "a", "b", "a", "b"):
+        driver.clock.now += 8
+        driver.settle(driver.sends(name)[0], UNAVAILABLE)
+    driver.clock.now += 8
+    driver.settle(driver.sends("a")[0], DESTROYED)
+    (job,) = driver.sends("b")
+    assert driver.scheduler.arguments(job)[1] == 100
+    driver.settle(job, UNAVAILABLE)
+    assert driver.outcomes == [DeletionReceipt(session_id="a", attempts=4)], "b has one more"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        response(409, {"success": False, "error": "in progress"}),
+        ConnectionLostError("closed", stale=True),
+    ],
+    ids=["conflict", "stale"],
+)
+def test_some_failures_are_no_sign_of_an_outage(end: Response | TransportError) -> None:
+    driver = Driver()
+    for job in [driver.send(name) for name in ("a", "b", "c")]:
+        driver.settle(job, end)
+    assert driver.scheduler.pause is None
+
+
+def test_a_failure_while_a_request_is_in_flight_is_its_ids_own_affair() -> None:
+    driver = Driver()
+    jobs = [driver.send(name) for name in ("a", "b", "c")]
+    driver.clock.now += 1
+    for job in jobs[:2]:
+        driver.settle(job, UNAVAILABLE)
+    assert driver.scheduler.pause is None
+    driver.settle(jobs[2], UNAVAILABLE)
+    assert driver.scheduler.pause
+
+
+def test_a_request_from_before_an_outage_does_not_count_as_the_one_that_finds_out() -> None:
+    driver = Driver(retry=RetryPolicy(max_attempts=1))
+    first, second, _ = [driver.send(name) for name in ("a", "b", "c")]
+    driver.settle(first, UNAVAILABLE)
+    driver.settle(second, UNAVAILABLE)
+    driver.clock.now += OUTAGE_PAUSE
+    driver.sends("b")
+
+
+def test_an_id_that_comes_again_is_a_new_one() -> None:
+    driver = Driver(retry=RetryPolicy(max_attempts=1))
+    first, other = driver.send("a"), driver.send("b")
+    driver.settle(other, DESTROYED)
+    driver.settle(first, UNAVAILABLE)
+    driver.clock.now += 10
+    jobs = [driver.send(name) for name in ("a", "c")]
+    driver.no_more()
+    for job in jobs:
+        driver.settle(job, UNAVAILABLE)
+    assert driver.scheduler.pause, "two ids have failed, and nothing refutes it"
+
+
+def test_each_pause_is_logged_once_with_how_many_wait() -> None:
+    driver = Driver()
+    with log_records() as records:
+        fail_all(driver, "a", "b", "c")
+        driver.clock.now += OUTAGE_PAUSE
+        driver.settle(driver.sends("c")[0], UNAVAILABLE)
+        driver.clock.now += 8
+        driver.settle(driver.sends("a")[0], DESTROYED)
+        for job in driver.sends("b", "c"):
+            driver.settle(job, limited(60))
+    held_back = [record.getMessage() for record in records if "nothing is sent" in record.msg]
+    assert held_back == [
+        "outage: nothing is sent for 0.8 s, 3 sessions wait",
+        "rate limit: nothing is sent for 60.0 s, 1 sessions wait",
+    ]
+
+
+# File descriptors
+
+
+def no_descriptor() -> ConnectFailedError:
+    failure = ConnectFailedError("too many open files")
+    failure.__cause__ = OSError(errno.EMFILE, "too many open files")
+    return failure
+
+
+def test_without_file_descriptors_the_run_goes_on_with_as_many_as_are_in_flight() -> None:
+    driver = Driver(concurrency=4)
+    jobs = [driver.send(name) for name in ("a", "b", "c", "d")]
+    with log_records() as records:
+        for job in jobs[2:]:
+            driver.settle(job, no_descriptor())
+    assert not driver.scheduler.has_room()
+    assert driver.scheduler.pause is None
+    assert ["no file descriptor left" in record.msg for record in records].count(True) == 1
+    driver.sends()
+    driver.settle(jobs[0], DESTROYED)
+    driver.sends("c")
+
+
+def test_without_any_file_descriptor_it_is_the_ids_own_failure() -> None:
+    driver = Driver()
+    driver.settle(driver.send("a"), no_descriptor())
+    assert driver.scheduler.due_in() == pytest.approx(0.75)
+
+
+# The rate limit ends a run
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_rate_limit_that_outlasts_the_deadline_ends_the_run(told: bool) -> None:
+    driver = Driver(retry=RetryPolicy(deadline=100))
+    if told:
+        driver.settle(driver.send("a"), limited(101))
+    else:
+        driver.settle(driver.send("a"), limited(1))
+        driver.clock.now += 100
+        driver.settle(driver.sends("a")[0], limited(1))
+        assert not driver.scheduler.is_stopped, "as long as the deadline is not too long"
+        driver.clock.now += 50
+        driver.settle(driver.sends("a")[0], limited(1))
+    assert driver.scheduler.is_stopped
+    failure = driver.scheduler.failure
+    assert isinstance(failure, OutageError)
+    lasted = 0 if told else 150
+    assert failure.args[0] == f"the rate limit has let no request through for {lasted} s"
+    assert (failure.lasted, failure.retry_after) == (lasted, 101 if told else 1)
+    assert isinstance(failure.__cause__, RateLimitError)
+
+
+def test_a_429_that_names_no_wait_is_waited_for_however_short_the_deadline() -> None:
+    driver = Driver(retry=RetryPolicy(deadline=0.5))
+    driver.settle(driver.send("a"), RATE_LIMITED)
+    assert not driver.scheduler.is_stopped
+
+
+def test_a_request_that_is_accepted_begins_the_rate_limits_time_anew() -> None:
+    driver = Driver(retry=RetryPolicy(deadline=100))
+    driver.settle(driver.send("a"), limited(1))
+    driver.clock.now += 60
+    driver.settle(driver.sends("a")[0], UNAVAILABLE)
+    driver.clock.now += 50
+    driver.settle(driver.sends("a")[0], limited(1))
+    assert not driver.scheduler.is_stopped
+
+
+# What holds a run back
+
+
+def test_nothing_holds_a_run_back_before_anything_has_happened() -> None:
+    driver = Driver()
+    driver.take("a")
+    assert driver.scheduler.pause is None
+
+
+def test_a_429_holds_a_run_back_until_its_wait_is_over() -> None:
+    driver = Driver()
+    first, _ = driver.send("a"), driver.send("b")
+    driver.settle(first, limited(60))
+    driver.clock.now += 20
+    assert driver.scheduler.pause == Pause(
+        reason="rate limit", seconds_left=40, waiting=1, number=1
+    )
+    driver.clock.now += 40
+    assert driver.scheduler.pause is None
+
+
+def test_an_outage_holds_a_run_back_until_somebody_may_find_out() -> None:
+    driver = Driver()
+    for job in [driver.send(name) for name in ("a", "b", "c")]:
+        driver.settle(job, UNAVAILABLE)
+    assert driver.scheduler.pause == Pause(reason="outage", seconds_left=0.75, waiting=3, number=1)
+    driver.clock.now += 1
+    assert driver.scheduler.pause == Pause(reason="outage", seconds_left=0, waiting=3, number=1)
+
+
+def test_each_pause_has_a_number_of_its_own() -> None:
+    driver = Driver()
+    numbers = []
+    for _ in range(3):
+        driver.settle(driver.send("a"), limited(60))
+        assert driver.scheduler.pause
+        numbers.append(driver.scheduler.pause.number)
+        driver.clock.now += 10_000
+        driver.settle(driver.sends("a")[0], DESTROYED)
+    assert numbers == [1, 2, 3]
+
+
+def test_a_run_that_is_stopped_is_not_held_back() -> None:
+    driver = Driver()
+    driver.settle(driver.send("a"), limited(60))
+    driver.scheduler.is_stopped = True
+    assert driver.scheduler.pause is None
+
+
+def test_the_summary_counts_what_is_on_its_way() -> None:
+    driver = Driver()
+    ends = [UNAVAILABLE, limited(60), limited(60)]
+    for job, end in zip([driver.send(name) for name in ("a", "b", "c", "d")], ends, strict=False):
+        driver.settle(job, end)
+    driver.take("..")
+    assert driver.scheduler.summary == "1 in flight, 3 waiting, 1 ended"
 
 
 # Stopped
@@ -399,6 +762,26 @@ def test_when_stopped_what_is_in_flight_ends_with_its_outcome(
     driver.sends()
     assert [type(outcome) for outcome in driver.outcomes] == [kind]
     assert driver.scheduler.is_finished
+
+
+def test_what_is_in_flight_when_all_is_ended_is_unknown_and_says_how_often_it_was_sent() -> None:
+    driver = Driver()
+    driver.settle(driver.send("a"), UNAVAILABLE)
+    driver.clock.now += 1
+    driver.sends("a")
+    driver.scheduler.end_all()
+    (outcome,) = driver.outcomes
+    assert isinstance(outcome, UnreachableError)
+    assert "the run was left before the response was read" in str(outcome)
+    assert (outcome.session_fate, outcome.attempts) == (SessionFate.UNKNOWN, 2)
+
+
+def test_what_is_withdrawn_before_it_was_sent_is_untouched() -> None:
+    driver = Driver()
+    driver.scheduler.withdraw(driver.send("a"))
+    (outcome,) = driver.outcomes
+    assert isinstance(outcome, UnreachableError)
+    assert (outcome.session_fate, outcome.attempts) == (SessionFate.UNTOUCHED, 0)
 
 
 # Not carried

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+import sys
 import threading
 from collections.abc import (
     AsyncGenerator,
@@ -25,14 +26,17 @@ from firecrawl_interact.core import (
     DeleteSession,
     DeleteSessionError,
     DeletionReceipt,
+    Deletions,
     RateLimitError,
     Response,
     ServiceUnavailableError,
+    SessionFate,
     UnreachableError,
 )
 
 from . import virtual_time
-from .scripted_transport import DESTROYED, UNAVAILABLE
+from .log_records import log_records
+from .scripted_transport import DESTROYED, RATE_LIMITED, UNAVAILABLE
 from .side_by_side import (
     GONE,
     KEY,
@@ -568,3 +572,129 @@ def test_closing_cancels_the_wait_for_the_next_id() -> None:
 
     virtual_time.run(main())
     assert cancelled == [5]
+
+
+def test_closing_that_is_cancelled_goes_on_to_its_end_and_is_cancelled_then() -> None:
+    async def main() -> None:
+        transport = AsyncFunctionTransport(soon_and_later)
+        deletions = await begin_awaited(transport)
+        closing = asyncio.ensure_future(deletions.aclose())
+        asyncio.get_running_loop().call_later(5, closing.cancel)
+        await asyncio.wait([closing])
+        assert closing.cancelled()
+        assert virtual_time.now() == 50
+        assert sorted(transport.ended) == ["0", "1", "2", "3"]
+
+    virtual_time.run(main())
+
+
+def test_closing_whose_own_task_is_cancelled_does_not_end_as_if_all_were_well() -> None:
+    async def main() -> None:
+        deletions = await begin_awaited(AsyncFunctionTransport(soon_and_later))
+        before = asyncio.all_tasks()
+        closing = asyncio.ensure_future(deletions.aclose())
+        await asyncio.sleep(5)
+        for task in asyncio.all_tasks() - before - {closing}:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        await deletions.aclose()
+
+    virtual_time.run(main())
+
+
+def test_closing_twice_does_no_harm() -> None:
+    both_sent, received = threading.Barrier(2), threading.Event()
+
+    def respond(session_id: str) -> Response:
+        both_sent.wait(10)
+        assert session_id == "a" or received.wait(10)
+        return DESTROYED
+
+    with many(FunctionTransport(respond))(["a", "b"]) as deletions:
+        outcomes = [next(deletions)]
+        received.set()
+        deletions.close()
+    assert [outcome.session_id for outcome in [*outcomes, *deletions]] == ["a", "b"]
+
+
+def test_ctrl_c_in_a_pause_leaves_the_run() -> None:
+    def press_ctrl_c() -> None:
+        raise KeyboardInterrupt
+
+    transport = FunctionTransport(lambda session_id: RATE_LIMITED, on_sleep=press_ctrl_c)
+    deletions = many(transport)(["a"])
+    with pytest.raises(KeyboardInterrupt):
+        next(deletions)
+    assert [type(outcome) for outcome in deletions] == [RateLimitError]
+    assert transport.sent == ["a"]
+
+
+@pytest.mark.parametrize("leave", [Deletions.close, Deletions.stop])
+def test_an_id_that_was_read_ahead_when_the_run_is_left_has_its_outcome(
+    leave: Callable[[Deletions], None],
+) -> None:
+    readers: list[threading.Thread] = []
+
+    def ids() -> Iterator[str]:
+        readers.append(threading.current_thread())
+        yield "a"
+        received.wait(10)
+        yield "b"
+
+    received = threading.Event()
+    deletions = many(FunctionTransport())(ids())
+    outcomes = [next(deletions)]
+    received.set()
+    while sys._current_frames()[readers[0].ident or 0].f_code.co_name != "_work":
+        pass  # The reader is not yet done with the id.
+    leave(deletions)
+    outcomes += deletions
+    assert [outcome.session_id for outcome in outcomes] == ["a", "b"]
+    assert outcomes[1].session_fate is UNTOUCHED
+
+
+@pytest.mark.parametrize("leave", [Deletions.close, list], ids=["close", "stop"])
+def test_a_run_that_is_left_warns_of_an_id_that_is_read_too_late(
+    leave: Callable[[Deletions], object],
+) -> None:
+    readers: list[threading.Thread] = []
+
+    def ids() -> Iterator[str]:
+        readers.append(threading.current_thread())
+        yield "a"
+        left.wait(10)
+        yield "b"
+
+    left = threading.Event()
+    deletions = many(FunctionTransport())(ids())
+    with log_records() as records:
+        next(deletions)
+        deletions.stop()
+        leave(deletions)
+        assert not left.is_set()
+        left.set()
+        readers[0].join(10)
+    (warning,) = [record for record in records if record.levelname == "WARNING"]
+    assert warning.getMessage() == (
+        "session 'b': its id was read after the run was left; nothing was sent for it"
+    )
+    assert list(deletions) == []
+
+
+def test_what_is_in_flight_when_the_shutdown_timeout_is_over_is_unknown() -> None:
+    both_sent, ended = threading.Barrier(2), threading.Event()
+
+    def respond(session_id: str) -> Response:
+        both_sent.wait(10)
+        assert session_id == "a" or ended.wait(10)
+        return DESTROYED
+
+    delete_session = DeleteSession(FunctionTransport(respond), KEY)
+    with DeleteManySessions(delete_session, shutdown_timeout=0)(["a", "b"]) as deletions:
+        assert next(deletions).session_id == "a"
+    (outcome,) = deletions
+    ended.set()
+    assert isinstance(outcome, UnreachableError)
+    assert (outcome.session_id, outcome.attempts) == ("b", 1)
+    assert outcome.session_fate is SessionFate.UNKNOWN

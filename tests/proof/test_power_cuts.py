@@ -94,3 +94,20 @@ def test_a_session_is_on_the_disk_when_it_is_adopted(
         assert list(journal.adopt_orphans()) == ["one"]
         journal.opened("two")
         assert disk.found_after_a_power_cut() == {"one", "two"}
+
+
+def test_a_session_is_on_the_disk_when_its_record_was_interrupted_and_asked_for_again(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted_at_the_directory(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise KeyboardInterrupt
+        disk.fsync(descriptor)
+
+    with FileJournal(tmp_path) as journal:
+        monkeypatch.setattr(os, "fsync", interrupted_at_the_directory)
+        with pytest.raises(KeyboardInterrupt):
+            journal.opened("one")
+        monkeypatch.setattr(os, "fsync", disk.fsync)
+        journal.opened("one")
+        assert disk.found_after_a_power_cut() == {"one"}

@@ -1,0 +1,115 @@
+"""Changes core and `FileJournal` in thousands of small ways, and runs the tests on each.
+
+    python -m tests.proof.mutants                         all of them
+    python -m tests.proof.mutants --sample 300 --seed x   some of them; the seed says which
+    python -m tests.proof.mutants retry files             those of some modules
+
+Each mutant runs the tests that reach its line, the quickest first, until one fails. Those that no
+test notices must be in `survivors.toml`, each with its reason, and nothing else may be there.
+
+A mutant costs milliseconds: the tests are collected once, each mutant gets a fork of that process,
+and there the code of the one function is replaced. What is executed with the module (constants,
+defaults, classes) gets a fork of a process that has not imported the library yet.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeAlias
+
+from .mutant_runs import BROKEN, ROOT, SURVIVED, run_all
+from .mutations import Module, Mutant
+
+SURVIVORS = Path(__file__).with_name("survivors.toml")
+LEAST_KILLED = 0.98
+
+Identity: TypeAlias = tuple[str, str, str, int]
+
+
+def all_mutants() -> list[Mutant]:
+    folders = ROOT / "core", ROOT / "adapters" / "journal"
+    paths = [path for folder in folders for path in sorted(folder.glob("*.py"))]
+    return [
+        mutant
+        for path in paths
+        if path.name != "__init__.py"  # It hands names on; a test compares them.
+        for mutant in Module(path, ROOT).mutants
+    ]
+
+
+def known_survivors() -> set[Identity]:
+    """Read which mutants may survive."""
+    known = set()
+    for entry in tomllib.loads(SURVIVORS.read_text(encoding="utf-8"))["survivor"]:
+        if not entry["reason"]:
+            raise SystemExit(f"this entry gives no reason: {entry}")
+        known.add((entry["place"], entry["before"], entry["after"], entry.get("number", 1)))
+    return known
+
+
+def survivors_among(mutants: list[Mutant]) -> list[Mutant]:
+    """Return the mutants that no test notices."""
+    memory = "/dev/shm"  # noqa: S108 - the journals of the tests need no disk, and memory is quicker
+    directory = memory if Path(memory).is_dir() else None
+    with tempfile.TemporaryDirectory(dir=directory) as work:
+        results = run_all(mutants, Path(work))
+    for mutant, result in zip(mutants, results, strict=True):
+        if result == BROKEN:
+            raise SystemExit(f"this mutant could not be run: {mutant.identity}")
+    return [one for one, result in zip(mutants, results, strict=True) if result == SURVIVED]
+
+
+def print_entries(heading: str, identities: Iterable[Identity]) -> None:
+    """Print mutants as the list of survivors has them."""
+    for place, before, after, number in identities:
+        print(f"\n# {heading}\n[[survivor]]\nplace = {json.dumps(place)}")
+        print(f"before = {json.dumps(before)}\nafter = {json.dumps(after)}")
+        if number > 1:
+            print(f"number = {number}")
+        print(f"reason = {json.dumps('')}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("modules", nargs="*")
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("--seed", default="")
+    wanted = parser.parse_args()
+    os.chdir(ROOT)
+
+    known = known_survivors()
+    mutants = all_mutants()
+    unknown = known - {mutant.identity for mutant in mutants}
+    if wanted.modules:
+        mutants = [one for one in mutants if one.module.name.split(".")[-1] in wanted.modules]
+    if wanted.sample:
+        mutants = random.Random(wanted.seed).sample(mutants, wanted.sample)  # noqa: S311
+
+    survivors = survivors_among(mutants)
+    alive = Counter(mutant.module.name for mutant in survivors)
+    for name, total in Counter(mutant.module.name for mutant in mutants).items():
+        print(f"{name}: {total - alive[name]} of {total} killed")
+    killed = 1 - len(survivors) / len(mutants)
+    print(f"{len(mutants)} mutants, {killed:.1%} killed, {len(survivors)} survive")
+
+    surviving = {mutant.identity for mutant in survivors}
+    new = surviving - known
+    dead = (known & {mutant.identity for mutant in mutants}) - surviving
+    print_entries("no test notices this, and the list does not have it", sorted(new))
+    print_entries("a test notices this: take it off the list", sorted(dead))
+    print_entries("this is on the list, and is no mutant", sorted(unknown))
+    too_few = killed < LEAST_KILLED and not (wanted.sample or wanted.modules)
+    if too_few:
+        print(f"fewer than {LEAST_KILLED:.0%} are killed")
+    return 1 if new or dead or unknown or too_few else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
