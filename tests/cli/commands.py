@@ -98,6 +98,15 @@ def ctrl_c_reaches_processes() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def _read_line(stream: IO[str] | None) -> str:
+    """Read a line and no byte beyond: `communicate` would not see what is in a buffer."""
+    assert stream is not None
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(stream.fileno(), 1)):
+        line += byte
+    return line.decode()
+
+
 class Process(subprocess.Popen[str]):
     """The command in a process of its own, with pipes."""
 
@@ -113,13 +122,11 @@ class Process(subprocess.Popen[str]):
         self.stdin.write(f"{line}\n")
 
     def next_line(self) -> str:
-        assert self.stdout is not None
-        return self.stdout.readline()
+        return _read_line(self.stdout)
 
     def await_note(self, beginning: str) -> None:
         """Read standard error until a line begins so."""
-        assert self.stderr is not None
-        for line in self.stderr:
+        while line := _read_line(self.stderr):
             if line.startswith(beginning):
                 return
         raise AssertionError(f"it ended without {beginning!r}")

@@ -1,6 +1,8 @@
 """What the command `firecrawl-interact` prints, against a service on a real socket."""
 
+import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from firecrawl_interact.adapters import LostResponse, Reply
+from firecrawl_interact.adapters.cli.report import show_note
 
 from .commands import (
     COMMAND,
@@ -309,6 +312,24 @@ def test_what_others_wrote_is_neither_markup_nor_control(service: WatchedService
     done = Terminal("delete", *ONE_BY_ONE, "a", columns=200).finish()
     assert r"[red]:smile:\x1b[5m" in done.out
     assert "\x1b[5m" not in done.out
+
+
+def test_a_signals_handler_can_say_something_amid_another_print(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Printing(io.StringIO):
+        def write(self, text: str) -> int:
+            raise RuntimeError("reentrant call")
+
+        def fileno(self) -> int:
+            return write_end
+
+    read_end, write_end = os.pipe()
+    monkeypatch.setattr(sys, "stderr", Printing())
+    show_note("Stopping.")
+    os.close(write_end)
+    with open(read_end, encoding="ascii") as pipe:
+        assert pipe.read() == "Stopping.\n"
 
 
 @on_unix
