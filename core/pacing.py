@@ -42,9 +42,9 @@ class RateLimitGate:
         self._random = random
         self._sent = 0
         self._sent_before_pause = 0
-        self._first_sent_at = 0.0
+        self._first_sent_at: float
         self._last_sent_at = -math.inf
-        self._accepted_before_pause = 0
+        self._accepted_before_pause: int
         self._distance = 0.0  # seconds between two requests when the last pause ended
         self._half_life = _FIRST_HALF_LIFE
         self._is_first_distance = True
@@ -161,7 +161,7 @@ class Outage:
         self._failures: list[_Failure] = []
         self._refuted: set[str] = set()
         self._served_at = -math.inf  # when the last request was sent that got another response
-        self._requests = 0  # that found out nothing
+        self._requests: int  # that found out nothing
 
     @property
     def began_at(self) -> float:

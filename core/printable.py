@@ -15,8 +15,6 @@ def printable(text: str) -> str:
     Returns:
         The text. Each character that is not printable is written as Python escapes it.
     """
-    if text.isprintable():
-        return text
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in text
     )

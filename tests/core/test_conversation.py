@@ -189,3 +189,12 @@ def test_an_attempt_after_one_that_was_held_back_gets_what_is_left_when_it_begin
     )
     next(steps)
     assert steps.send(UNAVAILABLE) == Send(REQUEST, 140.0)
+
+
+def test_a_second_stale_connection_is_retried_after_a_pause_whatever_came_between() -> None:
+    steps = conversation()
+    next(steps)
+    steps.throw(ConnectionLostError("closed", stale=True))
+    steps.send(UNAVAILABLE)
+    next(steps)
+    assert steps.throw(ConnectionLostError("closed", stale=True)) == Wait(4.0)

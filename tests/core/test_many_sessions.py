@@ -514,17 +514,17 @@ def test_blocking_code_takes_no_asynchronous_iterable() -> None:
 
 @pytest.mark.parametrize("concurrency", [0, -1])
 def test_a_concurrency_below_one_is_refused(concurrency: int) -> None:
-    with pytest.raises(ValueError, match="concurrency must be at least 1"):
+    with pytest.raises(ValueError, match=r"^concurrency must be at least 1"):
         many(FunctionTransport(), concurrency=concurrency)
-    with pytest.raises(ValueError, match="concurrency must be at least 1"):
+    with pytest.raises(ValueError, match=r"^concurrency must be at least 1"):
         many_awaited(AsyncFunctionTransport(), concurrency=concurrency)
 
 
 @pytest.mark.parametrize("concurrency", [True, 1.5, "8", None], ids=repr)
 def test_a_concurrency_that_is_no_int_is_refused(concurrency: object) -> None:
-    with pytest.raises(TypeError, match="concurrency must be an int"):
+    with pytest.raises(TypeError, match=r"^concurrency must be an int"):
         many(FunctionTransport(), concurrency=unchecked(concurrency))
-    with pytest.raises(TypeError, match="concurrency must be an int"):
+    with pytest.raises(TypeError, match=r"^concurrency must be an int"):
         many_awaited(AsyncFunctionTransport(), concurrency=unchecked(concurrency))
 
 

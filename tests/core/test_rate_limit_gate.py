@@ -183,3 +183,13 @@ def test_a_later_distance_halves_in_five_latencies_if_those_are_long(gate: RateL
     limit(gate, at=60, latency=2, retry_after=8)
     gate.note_sent(80)
     assert gate.next_send_at == 80 + 2 * 6 / 2
+
+
+def test_a_request_from_before_the_pause_that_is_accepted_late_says_nothing_of_it(
+    gate: RateLimitGate,
+) -> None:
+    limited, accepted = gate.note_sent(0), gate.note_sent(0)
+    gate.note_limited(limited, sent_at=0, now=0, retry_after=1)
+    gate.note_accepted(accepted)
+    limit(gate, at=1, retry_after=0)
+    assert gate.paused_until == 1 + PAUSES[1]

@@ -1,7 +1,7 @@
 """Changes core and `FileJournal` in thousands of small ways, and runs the tests on each.
 
     python -m tests.proof.mutants                         all of them
-    python -m tests.proof.mutants --sample 300 --seed x   some of them; the seed says which
+    python -m tests.proof.mutants --sample 200 --seed x   some of them; the seed says which
     python -m tests.proof.mutants retry files             those of some modules
 
 Each mutant runs the tests that reach its line, the quickest first, until one fails. Those that no
