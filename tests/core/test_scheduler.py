@@ -847,3 +847,32 @@ def test_an_interruption_of_the_carrier_passes(interruption: BaseException) -> N
 
 
 # How to call the gate is a matter of order, too
+
+
+def test_what_is_withdrawn_makes_room() -> None:
+    driver = Driver(concurrency=1)
+    driver.scheduler.withdraw(driver.send("a"))
+    assert driver.scheduler.has_room()
+
+
+def test_a_request_that_an_outage_outlives_meanwhile_still_has_a_timeout() -> None:
+    driver = Driver()
+    for job in (driver.send("a"), driver.send("b")):
+        driver.settle(job, UNAVAILABLE)
+    driver.clock.now += 10
+    job = next(driver.scheduler.sends())
+    job.sent_at += RetryPolicy().deadline
+    assert driver.scheduler.arguments(job)[1] == 0.001
+
+
+def test_an_accepted_request_ends_the_distance_after_two_pauses_in_a_row() -> None:
+    driver = Driver()
+    job = driver.send("a")
+    for _ in range(2):
+        driver.settle(job, RATE_LIMITED)
+        driver.clock.now += MINUTE
+        (job,) = driver.sends("a")
+    driver.settle(job, DESTROYED)
+    driver.clock.now += MINUTE
+    driver.take("b", "c")
+    driver.sends("b", "c")
