@@ -22,7 +22,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-import trio
 
 from firecrawl_interact.adapters import (
     AsyncInMemoryTransport,
@@ -52,7 +51,7 @@ from firecrawl_interact.core import (
 )
 
 from . import virtual_time
-from .scripted_transport import DESTROYED, UNAVAILABLE, response
+from .scripted_transport import DESTROYED, UNAVAILABLE, response, run
 from .side_by_side import (
     KEY,
     UNKNOWN,
@@ -890,7 +889,7 @@ def test_an_awaited_run_says_that_it_needs_asyncio() -> None:
         )
         deletions.stop()
 
-    trio.run(main)
+    run(main())
 
 
 def test_ids_that_may_block_are_read_in_one_thread_of_their_own() -> None:
