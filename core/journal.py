@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .arguments import is_coroutine_function
+from .asyncio_tasks import runs_on_asyncio
 from .errors import Outcome
 from .logger import logger
 from .receipt import SessionFate
@@ -77,12 +78,10 @@ def record_gone(journal: Journal, outcome: Outcome) -> None:
 
 
 async def in_thread(function: Callable[..., None], *arguments: object) -> None:
-    """Call a journal without holding up asyncio's event loop. Others are held up."""
-    from asyncio import get_running_loop, to_thread  # noqa: PLC0415 - the core is for all loops
+    """Call a journal in a thread under asyncio. Another event loop waits for the call."""
+    if runs_on_asyncio():
+        from asyncio import to_thread  # noqa: PLC0415 - the core is for all event loops
 
-    try:
-        get_running_loop()
-    except RuntimeError:
-        function(*arguments)
-    else:
         await to_thread(function, *arguments)
+    else:
+        function(*arguments)
