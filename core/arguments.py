@@ -77,10 +77,10 @@ def check_transport(transport: object, *, awaits: bool) -> None:
 
 
 def is_coroutine_function(function: object) -> bool:
-    """Return what `inspect.iscoroutinefunction` does, but right for two things more.
+    """Say whether a call of this must be awaited, as `inspect.iscoroutinefunction` does.
 
-    It is True of an object with an `async def __call__`, and False of a mock made from a
-    blocking function.
+    Unlike that function, it is right about an object with an `async def __call__` (True), and
+    about a mock of a blocking function (False).
     """
     while isinstance(function, partial | MethodType):
         function = function.func if isinstance(function, partial) else function.__func__

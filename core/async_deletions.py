@@ -111,7 +111,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         return outcome
 
     async def _take_turn(self) -> None:
-        """Settle, send, take an id or wait: only one of the last two."""
+        """Settle and send. Then take an id or wait, but not both."""
         import asyncio  # noqa: PLC0415
 
         self._wake.clear()

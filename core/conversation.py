@@ -53,9 +53,9 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
         retry: how many attempts, how long each may take, and how far apart they are.
         monotonic: the time in seconds, on a clock that never goes back.
         random: gives a number from 0 to 1.
-        hold_back: told of each error that a retry may mend, and whether the session would be
-            given up with it. True: that attempt does not count, and the next one follows as
-            soon as it is sent; the run has its own reasons to wait.
+        hold_back: called with each error that a retry may mend, and with whether the call would
+            end with it. True: that attempt does not count, and the next request is yielded at
+            once. The run then decides when it is sent.
 
     Raises:
         DeleteSessionError: what the last attempt met. Its fate is the worst of all attempts.

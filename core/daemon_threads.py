@@ -16,8 +16,8 @@ _T = TypeVar("_T")
 class DaemonThreads:
     """Calls functions side by side, as a `concurrent.futures.ThreadPoolExecutor` does.
 
-    But its threads are daemons: a call that hangs keeps neither `shutdown` nor the interpreter
-    waiting. The pool of the standard library is joined when the interpreter ends.
+    Its threads are daemons: neither `shutdown` nor the end of the interpreter waits for a call
+    that hangs. For the standard library's pool the interpreter waits.
 
     Args:
         most: the most threads. Each starts when it is needed.

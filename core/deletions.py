@@ -78,7 +78,7 @@ class Deletions(Run, Iterator["Outcome"]):
     be used.
     """
 
-    def __init__(  # noqa: PLR0913 - what `DeleteManySessions` was told
+    def __init__(  # noqa: PLR0913 - what `DeleteManySessions` was given
         self,
         delete_session: DeleteSession,
         session_ids: Iterator[str | uuid.UUID],
@@ -167,7 +167,7 @@ class Deletions(Run, Iterator["Outcome"]):
         return self._scheduler.outcomes.popleft()
 
     def _take_turn(self) -> None:
-        """Settle, send, take an id or wait: only one of the last two."""
+        """Settle and send. Then take an id or wait, but not both."""
         self._settle(timeout=0)
         self._send()
         if self._scheduler.outcomes:
@@ -198,7 +198,7 @@ class Deletions(Run, Iterator["Outcome"]):
             self._scheduler.admit(self._next_id.result)
             self._next_id = None
 
-    def _settle(self, *, timeout: float | None) -> None:
+    def _settle(self, *, timeout: float) -> None:
         """Wait until something happens, and settle all requests that have ended."""
         from queue import Empty  # noqa: PLC0415
 

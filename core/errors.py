@@ -19,7 +19,7 @@ several attempts, the worst of their fates counts: a timeout and then a 401 are 
 first attempt may have destroyed the session. Gone stays gone.
 
 A response that says that the service's own backend failed is a `ServiceUnavailableError` under any
-status but 404. `InvalidApiKeyError` stands apart: it concerns no session.
+status but 404. `InvalidApiKeyError` and `OutageError` stand apart: they concern no session.
 """
 
 import copyreg
@@ -189,7 +189,10 @@ class ServiceUnavailableError(ResponseError):
 
 
 class NotDeletedError(ResponseError):
-    """200 with `success` false: the service says it did not destroy the session."""
+    """200 with `success` false: the service says that it did not destroy the session.
+
+    The session's fate is unknown.
+    """
 
 
 class UnexpectedResponseError(ResponseError):
@@ -199,10 +202,11 @@ class UnexpectedResponseError(ResponseError):
 
 
 class OutageError(Exception):
-    """The service was away for longer than the policy's deadline, and a run ended for it.
+    """An outage or a rate limit lasted longer than the policy's deadline, and ended a run.
 
-    Raised by a run once the outcomes of all ids that it took have come; the others were left in
-    the caller's iterator. `__cause__` is the last error. It survives pickle and copy with it.
+    A rate limit whose wait is longer than the deadline ends the run at once. This is raised when
+    the outcomes of all ids that were taken have come; the other ids are left in the caller's
+    iterator. `__cause__` is the last error. Both survive pickle and copy.
 
     Args:
         reason: what was seen.

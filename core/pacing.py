@@ -35,9 +35,8 @@ class RateLimitGate:
     """
 
     def __init__(self, retry: RetryPolicy, random: Callable[[], float]) -> None:
-        self.paused_until: float = (
-            -math.inf
-        )  #: nothing is sent until then, in seconds on the run's clock
+        #: nothing is sent until then, in seconds on the run's clock
+        self.paused_until: float = -math.inf
         self._retry = retry
         self._random = random
         self._sent = 0
@@ -141,10 +140,10 @@ class _Failure(NamedTuple):
 class Outage:
     """Says whether the service is away, and when to find out whether it is back.
 
-    It looks at the failures that no later request refutes: a response to a request that was sent
-    after them. The service is away if at least two ids are among them, and if all that was in
-    flight at the first of them has failed as well, or if one of the ids would be given up
-    otherwise.
+    A failure counts until a request that was sent later gets a response that shows that the
+    service is there. The service is away if the failures of at least two ids count, and if all
+    that was in flight at the first of them has failed as well, or if one of the ids would be
+    given up otherwise.
 
     Args:
         retry: its pauses lie between two requests that find out; its deadline is how long an

@@ -17,7 +17,7 @@ class SessionFate(enum.Enum):
 
 
 class DeletionReceipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The service says that the session is destroyed. Written to JSON by `msgspec.json.encode`.
+    """The service says that the session is destroyed. `msgspec.json.encode` writes it as JSON.
 
     A figure that the service did not give is None: a session destroyed before has no
     duration, and older servers give neither duration nor credits.

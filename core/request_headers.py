@@ -34,12 +34,12 @@ def request_headers(
         api_key: the key, or None for a service without sign-in.
         extra: the user's own headers by name, or None.
     """
-    # A compressed response is never asked for.
+    # identity: the library asks for no compressed response.
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     problem = _api_key_problem(api_key) or _extra_problem(extra)
     if problem is not None:
         return headers, problem
-    # A subclass of str could give another text than was checked: it is not asked.
+    # A subclass of str could give another text than was checked: its methods are not called.
     if isinstance(api_key, str):
         headers = {"Authorization": f"Bearer {str.__str__(api_key)}", **headers}
     if isinstance(extra, Mapping):

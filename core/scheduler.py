@@ -1,6 +1,6 @@
-"""Who of many sessions may send now, who waits until when, and what came of whom.
+"""Which sessions of a run may send now, which ones wait and until when, and what came of each.
 
-No I/O: the drivers in `delete_many_sessions` send the requests and wait.
+No I/O: `deletions` and `async_deletions` send the requests and wait.
 """
 
 import errno
