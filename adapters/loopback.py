@@ -26,7 +26,7 @@ class LoopbackService:
     The service's clock runs on with the system's meanwhile, so its waits and its latency are
     real. Leaving the block ends every connection, also those that wait for a response.
 
-    Three faults look different from in memory. A `NoConnection` from the queue is a connection
+    Three faults look different here than in memory. A `NoConnection` from the queue is a connection
     reset instead of the response, since a socket cannot undo that it listens. In an outage of
     them, new connections are refused, and those that clients had kept are reset. After
     `LostResponse` a client that had kept the connection cannot know whether it was stale. And

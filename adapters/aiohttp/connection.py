@@ -45,7 +45,7 @@ class Connector(aiohttp.TCPConnector):
         """Take a kept connection, or make one. aiohttp asks for one whenever it sends."""
         exchange = EXCHANGE.get()
         if exchange.stage is not Stage.ASKED:
-            # RFC 9110, 9.2.2, allows to send a DELETE twice. When to is the core's to say.
+            # RFC 9110, 9.2.2, lets a client send a DELETE twice. The core alone decides when.
             raise exchange.failure(aiohttp.ServerDisconnectedError())
         exchange.stage = Stage.CONNECTING
         try:
@@ -81,7 +81,7 @@ class Connector(aiohttp.TCPConnector):
             observed.transport.abort()
 
     def __del__(self, *_: object) -> None:
-        # After a fork, both processes share what tells an event loop of input (epoll(7)).
+        # After a fork, both processes share the object that notices input (epoll(7)).
         if self._process == os.getpid():
             super().__del__()
 
@@ -107,7 +107,7 @@ class _ObservedConnection(asyncio.Protocol):
         transport.set_protocol(self)
 
     def is_fit_to_be_used(self) -> bool:
-        """Whether it is new, or nothing came since its last response: neither its end nor more."""
+        """Whether it is new, or nothing came since its last response, not even its end."""
         return not (self._is_kept and (self.transport.is_closing() or self._wait_for_input(0)))
 
     def carry(self, exchange: Exchange) -> None:
@@ -138,7 +138,7 @@ class _ObservedConnection(asyncio.Protocol):
 
 
 def _input_test(sock: socket.socket) -> Callable[[int], object]:
-    """Return what says whether a socket has input, or its end, within some milliseconds."""
+    """Return a function: whether the socket has input, or has ended, within some milliseconds."""
     if not hasattr(select, "poll"):  # Windows has none.
         return lambda milliseconds: select.select([sock], [], [], milliseconds / 1000)[0]
     poll = select.poll()

@@ -39,7 +39,7 @@ _WORDS_OF_THE_LIBRARY = {
 
 
 def for_a_command(text: str) -> str:
-    """Say for whoever types what the library says to a Python programmer, and escape it."""
+    """Replace words for Python programmers by those of the command, and escape the text."""
     for theirs, ours in _WORDS_OF_THE_LIBRARY.items():
         text = text.replace(theirs, ours)
     return printable(text)
@@ -209,7 +209,7 @@ def show_note(text: str) -> None:
 
 
 def discard_output(stream: TextIO) -> None:
-    """Drop all that is still to be written there, or Python would fail over it at its end."""
+    """Drop all that is still to be written there, or Python would fail on it when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

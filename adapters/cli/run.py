@@ -25,7 +25,10 @@ _alarm = getattr(signal, "alarm", lambda seconds: 0)  # Windows has none.
 
 
 class Run:
-    """Takes the outcomes of a run, whose end waits for nothing, records and shows them."""
+    """Takes the outcomes of a run, records them and shows them.
+
+    Leaving that run must wait for nothing: it has `shutdown_timeout=0`.
+    """
 
     def __init__(self, deletions: Deletions, report: Report, record: TextIO | None) -> None:
         self._deletions = deletions
@@ -34,7 +37,8 @@ class Run:
         self._reason: str | None = None  # why it ends early
         self._signal: int | None = None  # the first one that came
         self._is_leaving = False
-        # Failures that did nothing to a session. If the run ends early, its reason is theirs.
+        # Failures that left a session untouched. They are not shown if the run ends early: its
+        # reason, which is shown, is theirs too.
         self._held: list[Outcome] = []
 
     def __call__(self) -> int:

@@ -36,13 +36,13 @@ class RateLimit(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     window: Window = "fixed"
     """`"fixed"` begins with a request, and the next one with the first request after its end.
     `"aligned"` begins at each multiple of `seconds` on the service's clock, like a minute of the
-    day. `"sliding"` is the last `seconds` at any time. Refused requests use up nothing."""
+    day. `"sliding"` is the last `seconds` at any time. What gets a 429 uses up nothing."""
     burst: int | None = None
     """With a number this is a token bucket: it holds so many requests, and is filled again at
     `requests` in `seconds`."""
     retry_after: Callable[[float], int | None] = round_as_the_service_does
-    """What a refused client reads. Takes the seconds until a request is taken again, and returns
-    those that the response says; None: it says nothing. `math.ceil` is always enough."""
+    """Which wait a 429 names. It takes the seconds until a request is accepted again, and returns
+    whole seconds; None: the response names no wait. `math.ceil` never names too short a one."""
 
     def __post_init__(self) -> None:
         least = 0 if self.burst is None else 1

@@ -146,7 +146,7 @@ class ResponseParser:
         next(self._steps, None)
 
     def _parse(self) -> Generator[None]:
-        """Parse what came, and yield for more as often as it is not enough."""
+        """Parse what came, and yield whenever more bytes are needed."""
         for _ in range(MAX_INTERIM_RESPONSES + 1):
             version, number, reason, lines = yield from self._take_lines(_HEAD, _START)
             status = int(number)

@@ -1,4 +1,4 @@
-"""What a user tells a transport, checked before anything is sent: addresses, and the rest."""
+"""What a user gives an HTTP transport, checked before anything is sent: addresses, and the rest."""
 
 import base64
 import ipaddress
@@ -130,15 +130,15 @@ def environment_proxy(api_url: ApiUrl) -> Proxy | None:
     """Find the proxy that the environment wants for this address: `HTTPS_PROXY`, `NO_PROXY`.
 
     None for plain http: a proxy of somebody else's choice would read the key. `NO_PROXY` is read
-    as `urllib.request` does: names or addresses with commas between, each for itself and what
-    ends in a dot and it, with a port or without; or `*` alone.
+    as `urllib.request` reads it: names or addresses with commas between, or `*` alone. A name
+    stands for itself and for all names below it. If it has a port, it stands for that port alone.
 
     Raises:
         ValueError: the environment names a proxy that cannot be used.
     """
     if api_url.scheme != "https":
         return None
-    # A third of the import time of urllib3 itself, and seldom needed.
+    # Its import takes a third of the time of urllib3's own, and is seldom needed.
     from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
 
     if not getproxies().get("https") or proxy_bypass(f"{api_url.host}:{api_url.port}"):

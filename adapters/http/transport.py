@@ -23,7 +23,7 @@ LONGEST_IDLE = 30
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the user said, checked: all that a pickle of a transport holds."""
+    """What the user passed, checked: all that a pickle of a transport holds."""
 
     api_url: ApiUrl
     pool_size: int
@@ -55,7 +55,7 @@ class HttpTransport:
             api_url: `https://host[:port][/prefix]`, with or without `/v2` at its end; plain `http`
                 to the loopback addresses only.
             pool_size: how many connections are kept; as many as callers that send at once.
-            connect_timeout: seconds for proxy and TLS together, all addresses of a name tried.
+            connect_timeout: seconds for all of it together: each address of a name, proxy, TLS.
             ssl_context: instead of one that trusts the system's CAs. It must verify.
             proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's, which is
                 `HTTPS_PROXY` but for what `NO_PROXY` names: hosts with commas between, each with

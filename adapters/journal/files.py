@@ -22,7 +22,7 @@ _UNFINISHED_NAME = re.compile(r"[0-9a-f]{16}\.new")
 
 
 class OwnFile:
-    """The locked file that makes its owner an owner. It is on disk from the first id on.
+    """The file whose lock shows others that its owner lives. It is on disk from the first id on.
 
     Args:
         directory: where it is.

@@ -14,8 +14,9 @@ and never used again. The files of a dead owner are orphans, and to rename an or
 it. Only one rename succeeds, so two sweepers never get the same id. No id is ever copied to
 another owner's file, so there is no moment at which a killed process leaves it twice, or nowhere.
 
-An adopted file is removed with its last open session. An own file is removed when it is closed,
-and replaced by a shorter one when it says mostly what is long gone.
+An adopted file is removed with its last open session. An own file is removed when it is closed
+with nothing open, and replaced by a shorter one when most of its lines are about sessions that
+are gone.
 """
 
 import os

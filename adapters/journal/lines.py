@@ -44,7 +44,7 @@ def read(path: Path) -> Content:
     """Read a file line by line. It takes the memory of what is open, not of what was written.
 
     A process that was killed can leave a last line that is cut off. A record that lacks only its
-    end of line counts; nobody was told that a shorter one is recorded.
+    end of line counts. A shorter one does not: the call that wrote it never returned.
     """
     label = None
     ids: dict[str, None] = {}

@@ -49,7 +49,8 @@ class Urllib3Transport(HttpTransport, SystemTime):
     A `timeout` does not cut short the look-up of the service's name. What bounds that is the
     system's resolver, usually after 5 to 10 seconds (resolv.conf(5)).
 
-    Where urllib3-future stands in urllib3's place, a `RuntimeWarning` says which promises fall.
+    Where urllib3-future stands in urllib3's place, a `RuntimeWarning` says which promises do not
+    hold.
     """
 
     def send(self, request: Request, timeout: float) -> Response:
