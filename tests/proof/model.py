@@ -219,7 +219,7 @@ def send(world: World, statuses: Statuses) -> Iterator[tuple[Seen, set[World]]]:
 
 
 def send_through_middle_box(world: World, statuses: Statuses) -> Iterator[tuple[Seen, set[World]]]:
-    """All of `send`; and a box may repeat a request, or swallow a response for its own page."""
+    """All of `send`; and a box may retry a request, or swallow a response for its own page."""
     yield from send(world, statuses)
     for first in whatever(world):  # The response to the first copy is lost.
         for seen, after in send(first, statuses):

@@ -161,14 +161,14 @@ FAULTS = [
         "timeout = retry.attempt_timeout",
     ),
     PlantedFault(
-        "a 401 is tried again",
+        "a 401 is retried",
         "retries",
         "errors",
         '    advice = "Check the API key."',
         "    transient = True",
     ),
     PlantedFault(
-        "a 502 is not tried again",
+        "a 502 is not retried",
         "retries",
         "errors",
         'The session\'s fate is unknown."""\n\n    transient = True',

@@ -3,8 +3,8 @@
 What is claimed is in `claims`.
 
 A schedule says, for each attempt, what becomes of the request, what its sender sees of that and
-when, and what happens to the session until the next attempt. Two schedules that show the sender
-the same at the same times cannot be told apart by it: the core has no clock, no randomness and no
+when, and what happens to the session until the next attempt. Some schedules show the sender the
+same at the same times. It cannot distinguish them: the core has no clock, no randomness and no
 other source of knowledge. So the conversation is played once for all of them, and each claim is
 held against every world of the model in which one of them may end. Nothing that can be seen is
 merged: each status, body and kind of fault is played at each attempt.
@@ -188,7 +188,7 @@ class Count(NamedTuple):
     """How much was checked."""
 
     played: int
-    """Conversations: schedules that can be told apart."""
+    """Conversations: schedules that the sender can distinguish."""
     schedules: int
     """What they stand for."""
 
@@ -212,7 +212,7 @@ def check_every_schedule(
         core: what is played to.
         policy: the policy's defaults if None is given.
         chance: what is drawn wherever the core asks for a random number.
-        note: told of each claim that is broken; else that is raised.
+        note: called with each claim that is broken. None: the first one is raised.
     """
     policy = policy or core.policy()
     played = schedules = 0

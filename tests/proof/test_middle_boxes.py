@@ -1,8 +1,9 @@
-"""What a middle-box that repeats or swallows can make a call say.
+"""What a middle-box that retries or swallows can make a call say.
 
-RFC 9110, 9.2.2, lets a proxy repeat a DELETE, and some boxes put a page of their own in the place
-of a response. The first copy may destroy the session while the sender sees a response with status
-429, 401 or the like. Nobody can see that, so `UNTOUCHED` can be wrong then, and nothing else.
+RFC 9110, 9.2.2, lets a proxy retry a DELETE by itself, and some boxes put a page of their own in
+the place of a response. The first copy may destroy the session while the sender sees a response
+with status 429, 401 or the like. Nobody can see that, so `UNTOUCHED` can be wrong then, and
+nothing else.
 """
 
 from collections import Counter
