@@ -27,6 +27,8 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
     Use it in an `async with` block. A cancellation leaves the run as the end of the block does,
     and is raised when what was in flight has ended. What is in flight after `shutdown_timeout`
     seconds is cancelled: it is an `UnreachableError` whose fate is unknown.
+
+    Under another event loop than asyncio's, the iteration raises a `RuntimeError`.
     """
 
     def __init__(

@@ -33,6 +33,9 @@ class DeleteManySessions:
             Dask that is `client.get_executor(pure=False)`.
         shutdown_timeout: the most seconds to wait for what is in flight when a run is left
             early. None: until the attempts end.
+
+    Raises:
+        TypeError, ValueError: an argument that cannot work.
     """
 
     def __init__(
@@ -87,6 +90,9 @@ class AsyncDeleteManySessions:
         concurrency: the most requests in flight at a time.
         shutdown_timeout: the most seconds to wait for what is in flight when a run is left
             early. None: until the attempts end.
+
+    Raises:
+        TypeError, ValueError: an argument that cannot work.
     """
 
     def __init__(
@@ -109,6 +115,12 @@ class AsyncDeleteManySessions:
 
         Args:
             session_ids: an iterable is read on the event loop, and must not block it.
+
+        Returns:
+            An asynchronous iterator and context manager: see `AsyncDeletions`.
+
+        Raises:
+            TypeError: `session_ids` is no iterable of ids.
         """
         _check_ids(session_ids, Iterable, AsyncIterable)
         ids = aiter(session_ids) if isinstance(session_ids, AsyncIterable) else iter(session_ids)

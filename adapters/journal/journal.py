@@ -60,6 +60,7 @@ class FileJournal:
 
     Raises:
         JournalError: this is neither Linux nor macOS, or the directory cannot be created.
+        TypeError: `service` is neither a str nor None.
     """
 
     def __init__(self, directory: str | os.PathLike[str], *, service: str | None = None) -> None:
