@@ -29,53 +29,56 @@ ENOUGH_TO_REPLACE_THE_FILE = 500
 
 
 @dataclass(frozen=True)
-class Life:
+class Process:
     """What became of one process."""
 
     killed: bool
     reports: list[tuple[str, str]]
 
-    def said(self, step: str) -> list[str]:
+    def reported(self, step: str) -> list[str]:
         return [session_id for word, session_id in self.reports if word == step]
 
 
 @dataclass
-class Town:
+class Machine:
     """A directory, the processes that share it, and the service whose sessions they open."""
 
     service: FakeService
     api_url: str
     directory: Path
-    mortals: "subprocess.Popen[str]"
+    forker: "subprocess.Popen[str]"
     recorded: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     kills: int = 0
 
-    def run(self, *orders: dict[str, object]) -> list[Life]:
-        """Let processes work side by side, and take down what they say."""
+    def run(self, *orders: dict[str, object]) -> list[Process]:
+        """Let processes work side by side, and note what they report."""
         place = {"directory": str(self.directory), "service": self.api_url, "api_url": self.api_url}
-        lives = [
-            Life(found["killed"], [(step, value) for step, value in found["reports"]])
-            for found in self._tell([place | order for order in orders])
+        processes = [
+            Process(found["killed"], [(step, value) for step, value in found["reports"]])
+            for found in self._order([place | order for order in orders])
         ]
-        self.kills += sum(life.killed for life in lives)
-        for life in lives:
-            self.recorded.update(life.said("opened"))
-            assert self.gone.isdisjoint(life.said("given"))
+        self.kills += sum(process.killed for process in processes)
+        for process in processes:
+            self.recorded.update(process.reported("opened"))
+            assert self.gone.isdisjoint(process.reported("given"))
         survivors = Counter(
-            session_id for life in lives if not life.killed for session_id in life.said("given")
+            session_id
+            for process in processes
+            if not process.killed
+            for session_id in process.reported("given")
         )
         assert set(survivors.values()) <= {1}
-        for life in lives:
-            self.gone.update(life.said("gone"))
-        return lives
+        for process in processes:
+            self.gone.update(process.reported("gone"))
+        return processes
 
-    def _tell(self, order: object) -> Any:  # Any: it comes from JSON
-        assert self.mortals.stdin is not None
-        assert self.mortals.stdout is not None
-        self.mortals.stdin.write(json.dumps(order) + "\n")
-        self.mortals.stdin.flush()
-        results = json.loads(self.mortals.stdout.readline())
+    def _order(self, order: object) -> Any:  # Any: it comes from JSON
+        assert self.forker.stdin is not None
+        assert self.forker.stdout is not None
+        self.forker.stdin.write(json.dumps(order) + "\n")
+        self.forker.stdin.flush()
+        results = json.loads(self.forker.stdout.readline())
         assert not any(result["failed"] for result in results)
         return results
 
@@ -92,34 +95,34 @@ class Town:
         assert self.recorded.isdisjoint(self.service.sessions_left_open)
 
     def kill_the_living(self) -> None:
-        self._tell("kill the living")
+        self._order("kill the living")
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
-    """A town in which somebody lives all the while, and some have died at another address."""
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """A machine with one process that lives all the while, and one that died at another address."""
     service = FakeService()
     elsewhere = [service.open_session() for _ in range(3)]
     with FileJournal(tmp_path, service=ELSEWHERE) as journal:
         for session_id in elsewhere:
             journal.opened(session_id)
-    script = Path(__file__).with_name("mortals.py")
+    script = Path(__file__).with_name("forked_processes.py")
     with (
         LoopbackService(service) as loopback,
         subprocess.Popen(
             [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as mortals,
+        ) as forker,
     ):
-        town = Town(service, loopback.api_url, tmp_path, mortals)
+        machine = Machine(service, loopback.api_url, tmp_path, forker)
         living = [service.open_session() for _ in range(3)]
-        town.run({"work": "live", "ids": living})
-        town.recorded.clear()
-        yield town
-        town.sweep()
+        machine.run({"work": "live", "ids": living})
+        machine.recorded.clear()
+        yield machine
+        machine.sweep()
         assert all(map(service.is_open, living))
-        town.kill_the_living()
-        (last,) = town.run({"work": "sweep"})
-        assert sorted(last.said("given")) == sorted(living)
+        machine.kill_the_living()
+        (last,) = machine.run({"work": "sweep"})
+        assert sorted(last.reported("given")) == sorted(living)
         assert not any(map(service.is_open, living))
         assert all(map(service.is_open, elsewhere))
         with FileJournal(tmp_path, service=ELSEWHERE) as journal:
@@ -132,45 +135,47 @@ def town(tmp_path: Path) -> Iterator[Town]:
 @pytest.mark.parametrize("half_way", [False, True])
 @pytest.mark.parametrize("history", [0, ENOUGH_TO_REPLACE_THE_FILE])
 def test_a_process_that_is_killed_at_any_system_call_loses_no_session(
-    town: Town, history: int, half_way: bool
+    machine: Machine, history: int, half_way: bool
 ) -> None:
     for call in itertools.count(1):
-        (life,) = town.run(town.work(call=call, half_way=half_way, history=history, forks=call % 2))
-        town.sweep()
-        if not life.killed:
+        (process,) = machine.run(
+            machine.work(call=call, half_way=half_way, history=history, forks=call % 2)
+        )
+        machine.sweep()
+        if not process.killed:
             break
-    assert town.kills >= (8 if half_way else 20)
+    assert machine.kills >= (8 if half_way else 20)
 
 
 @pytest.mark.parametrize("half_way", [False, True])
 def test_a_sweeper_that_is_killed_at_any_system_call_loses_no_session(
-    town: Town, half_way: bool
+    machine: Machine, half_way: bool
 ) -> None:
     for call in itertools.count(1):
-        town.run(town.leave(), town.leave())
-        (life,) = town.run({"work": "sweep", "call": call, "half_way": half_way})
-        town.run({"work": "sweep"}, {"work": "sweep"})
-        town.sweep()
-        if not life.killed:
+        machine.run(machine.leave(), machine.leave())
+        (process,) = machine.run({"work": "sweep", "call": call, "half_way": half_way})
+        machine.run({"work": "sweep"}, {"work": "sweep"})
+        machine.sweep()
+        if not process.killed:
             break
-    assert town.kills >= (3 if half_way else 15)
+    assert machine.kills >= (3 if half_way else 15)
 
 
-def test_processes_that_are_killed_at_any_moment_lose_no_session(town: Town) -> None:
+def test_processes_that_are_killed_at_any_moment_lose_no_session(machine: Machine) -> None:
     chance = random.SystemRandom()
-    while town.kills < KILLS:
+    while machine.kills < KILLS:
         moments = [chance.uniform(0, 0.05) for _ in range(5)]
-        town.run(*(town.work(seconds=moment, forks=True) for moment in moments[:3]))
-        town.run(*({"work": "sweep", "seconds": moment} for moment in moments[3:]))
-        town.run({"work": "sweep"}, {"work": "sweep"})
-        town.sweep()
+        machine.run(*(machine.work(seconds=moment, forks=True) for moment in moments[:3]))
+        machine.run(*({"work": "sweep", "seconds": moment} for moment in moments[3:]))
+        machine.run({"work": "sweep"}, {"work": "sweep"})
+        machine.sweep()
 
 
-def test_two_sweepers_share_ten_thousand_sessions(town: Town) -> None:
+def test_two_sweepers_share_ten_thousand_sessions(machine: Machine) -> None:
     session_ids = [f"session-{number}" for number in range(10_000)]
     for start in range(0, 10_000, 500):
-        town.run({"work": "leave", "ids": session_ids[start : start + 500]})
-    town.recorded.clear()  # The service has none of them.
-    one, other = town.run({"work": "take"}, {"work": "take"})
-    given = one.said("given") + other.said("given")
+        machine.run({"work": "leave", "ids": session_ids[start : start + 500]})
+    machine.recorded.clear()  # The service has none of them.
+    one, other = machine.run({"work": "take"}, {"work": "take"})
+    given = one.reported("given") + other.reported("given")
     assert sorted(given) == sorted(session_ids)

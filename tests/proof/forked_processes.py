@@ -34,8 +34,8 @@ _SYSTEM_CALLS = [
 ]
 _write = os.write
 
-_LIFELINE = os.pipe()
-"""It ends with this process, and with it what would live for ever."""
+_PARENT = os.pipe()
+"""A pipe that is closed when this process ends: what waits for ever ends then, too."""
 
 
 class Report:
@@ -59,12 +59,12 @@ def fast_disk() -> Iterator[None]:
     os.fsync = fsync
 
 
-def until_all_ends() -> NoReturn:
-    os.read(_LIFELINE[0], 1)
+def wait_for_the_parents_end() -> NoReturn:
+    os.read(_PARENT[0], 1)
     os._exit(0)
 
 
-class Doom:
+class KillAtCall:
     """Counts the system calls of this process, and kills it at one of them.
 
     Args:
@@ -96,7 +96,7 @@ class Doom:
         return counted
 
 
-def work(order: Order, report: Report, doom: Doom) -> None:
+def work(order: Order, report: Report, killer: KillAtCall) -> None:
     """Open sessions in every way, delete most of them, and leave two behind."""
     one, two, three, four, five = order["ids"]
     with (
@@ -108,12 +108,12 @@ def work(order: Order, report: Report, doom: Doom) -> None:
             for number in range(order.get("history", 0)):
                 journal.opened(f"{one}-{number}")
                 journal.gone(f"{one}-{number}")
-        doom.begin()
+        killer.begin()
         journal.opened(one)
         report("opened", one)
         if order.get("forks") and not os.fork():
             report.leave_it_to_the_parent()
-            until_all_ends()
+            wait_for_the_parents_end()
         with delete_session.on_exit(two):
             report("opened", two)
         report("gone", two)
@@ -128,21 +128,21 @@ def work(order: Order, report: Report, doom: Doom) -> None:
         report("opened", five)
 
 
-def sweep(order: Order, report: Report, doom: Doom) -> None:
+def sweep(order: Order, report: Report, killer: KillAtCall) -> None:
     """Delete what dead processes left open."""
     with (
         FileJournal(order["directory"], service=order["service"]) as journal,
         Urllib3Transport(order["api_url"]) as transport,
     ):
         delete_session = DeleteSession(transport, "fc-test", journal=journal)
-        doom.begin()
+        killer.begin()
         for session_id in journal.adopt_orphans():
             report("given", session_id)
             delete_session(session_id)
             report("gone", session_id)
 
 
-def take(order: Order, report: Report, doom: Doom) -> None:
+def take(order: Order, report: Report, killer: KillAtCall) -> None:
     """Adopt what dead processes left open, as if each delete took no time."""
     with FileJournal(order["directory"], service=order["service"]) as journal:
         for session_id in journal.adopt_orphans():
@@ -150,7 +150,7 @@ def take(order: Order, report: Report, doom: Doom) -> None:
             journal.gone(session_id)
 
 
-def leave(order: Order, report: Report, doom: Doom) -> None:
+def leave(order: Order, report: Report, killer: KillAtCall) -> None:
     """Open many sessions, and die."""
     with FileJournal(order["directory"], service=order["service"]) as journal, fast_disk():
         for session_id in order["ids"]:
@@ -158,19 +158,19 @@ def leave(order: Order, report: Report, doom: Doom) -> None:
             report("opened", session_id)
 
 
-def live(order: Order, report: Report, doom: Doom) -> None:
+def live(order: Order, report: Report, killer: KillAtCall) -> None:
     """Hold sessions until killed."""
     with FileJournal(order["directory"], service=order["service"]) as journal:
         for session_id in order["ids"]:
             journal.opened(session_id)
             report("opened", session_id)
-        until_all_ends()
+        wait_for_the_parents_end()
 
 
 _WORK = {function.__name__: function for function in (work, sweep, take, leave, live)}
 
 
-class Mortal:
+class ForkedProcess:
     """A forked process, and what it has reported so far."""
 
     def __init__(self, order: Order) -> None:
@@ -179,18 +179,18 @@ class Mortal:
         self._order = order
         self._unread = b""
         self.reading, writing = os.pipe()
-        self.process = os.fork()
-        if not self.process:
+        self.pid = os.fork()
+        if not self.pid:
             self._work(Report(writing))
         os.close(writing)
 
     def _work(self, report: "Report") -> NoReturn:
         os.close(self.reading)
-        os.close(_LIFELINE[1])
-        doom = Doom(self._order.get("call", 0), half_way=self._order.get("half_way", False))
+        os.close(_PARENT[1])
+        killer = KillAtCall(self._order.get("call", 0), half_way=self._order.get("half_way", False))
         try:
-            _WORK[self._order["work"]](self._order, report, doom)
-            report("calls", doom.calls)
+            _WORK[self._order["work"]](self._order, report, killer)
+            report("calls", killer.calls)
             os._exit(0)
         except BaseException:
             sys.excepthook(*sys.exc_info())
@@ -207,53 +207,53 @@ class Mortal:
     def kill(self) -> None:
         """Kill it, if it lives."""
         self.due = math.inf
-        os.kill(self.process, signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
 
     def end(self) -> dict[str, object]:
         """Wait for its end."""
         os.close(self.reading)
-        _, status = os.waitpid(self.process, 0)
+        _, status = os.waitpid(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         return {"killed": code == -signal.SIGKILL, "failed": code > 0, "reports": self.reports}
 
 
-def listen_to(mortals: list[Mortal]) -> list[dict[str, object]]:
+def run_side_by_side(processes: list[ForkedProcess]) -> list[dict[str, object]]:
     """Run processes side by side, and kill each when it is due."""
-    ends: dict[Mortal, dict[str, object]] = {}
+    ends: dict[ForkedProcess, dict[str, object]] = {}
     with selectors.DefaultSelector() as selector:
-        for mortal in mortals:
-            selector.register(mortal.reading, selectors.EVENT_READ, mortal)
-        while len(ends) < len(mortals):
-            due = min(mortal.due for mortal in mortals if mortal not in ends)
+        for process in processes:
+            selector.register(process.reading, selectors.EVENT_READ, process)
+        while len(ends) < len(processes):
+            due = min(process.due for process in processes if process not in ends)
             timeout = None if due == math.inf else max(0, due - time.monotonic())
             for key, _ in selector.select(timeout):
-                mortal = key.data
-                if not mortal.listen():
-                    selector.unregister(mortal.reading)
-                    ends[mortal] = mortal.end()
-            for mortal in mortals:
-                if mortal not in ends and mortal.due <= time.monotonic():
-                    mortal.kill()
-    return [ends[mortal] for mortal in mortals]
+                process = key.data
+                if not process.listen():
+                    selector.unregister(process.reading)
+                    ends[process] = process.end()
+            for process in processes:
+                if process not in ends and process.due <= time.monotonic():
+                    process.kill()
+    return [ends[process] for process in processes]
 
 
 def main() -> None:
-    living: list[Mortal] = []
+    living: list[ForkedProcess] = []
     for line in sys.stdin:
         orders = json.loads(line)
         if orders == "kill the living":
-            for mortal in living:
-                mortal.kill()
-            results = [mortal.end() for mortal in living]
+            for process in living:
+                process.kill()
+            results = [process.end() for process in living]
             living.clear()
         elif orders[0]["work"] == "live":
-            (mortal,) = map(Mortal, orders)
-            living.append(mortal)
-            while len(mortal.reports) < len(orders[0]["ids"]) and mortal.listen():
+            (process,) = map(ForkedProcess, orders)
+            living.append(process)
+            while len(process.reports) < len(orders[0]["ids"]) and process.listen():
                 pass
-            results = [{"killed": False, "failed": False, "reports": mortal.reports}]
+            results = [{"killed": False, "failed": False, "reports": process.reports}]
         else:
-            results = listen_to([Mortal(order) for order in orders])
+            results = run_side_by_side([ForkedProcess(order) for order in orders])
         print(json.dumps(results), flush=True)
 
 
