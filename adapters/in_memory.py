@@ -89,7 +89,7 @@ class InMemoryTransport(_InMemory):
         self._service.sleep(seconds)
 
     def close(self) -> None:
-        """Refuse what is sent from now on: that is a `ConnectFailedError`, and not transient."""
+        """From now on `send` raises a `ConnectFailedError` that is not transient."""
         self._closed = True
 
     def __enter__(self) -> Self:
@@ -124,7 +124,7 @@ class AsyncInMemoryTransport(_InMemory):
         await _let_others_run()
 
     async def aclose(self) -> None:
-        """Refuse what is sent from now on: that is a `ConnectFailedError`, and not transient."""
+        """From now on `send` raises a `ConnectFailedError` that is not transient."""
         self._closed = True
 
     async def __aenter__(self) -> Self:

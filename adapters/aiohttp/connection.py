@@ -87,7 +87,7 @@ class Connector(aiohttp.TCPConnector):
 
 
 class _ObservedConnection(asyncio.Protocol):
-    """Stands between a connection and aiohttp, and gives that whole responses only."""
+    """Stands between a connection and aiohttp, and hands over whole responses only."""
 
     is_surplus = False  # whether the pool is full, so that it must not be kept
 

@@ -75,7 +75,10 @@ class AiohttpTransport(HttpTransport, AsyncSystemTime):
             EXCHANGE.reset(token)
 
     async def aclose(self) -> None:
-        """Close the connections, also of what is under way. `send` refuses from now on."""
+        """Close the connections, also those of calls under way.
+
+        From now on `send` raises a `ConnectFailedError` that is not transient.
+        """
         self._is_closed = True
         here = _this_place()
         for place in list(self._pools):

@@ -19,7 +19,7 @@ def main() -> None:
             setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115 - for good
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # A service may say what it cannot show.
+            stream.reconfigure(errors="backslashreplace")  # It may not be able to show all.
     from .commands import command  # noqa: PLC0415 - the extra may be absent
 
     command(prog_name="firecrawl-interact")

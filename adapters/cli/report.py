@@ -145,7 +145,7 @@ class Report:
 
     @contextmanager
     def bar(self, pause: Callable[[], Pause | None]) -> Iterator[None]:
-        """Show how it stands while a block lasts, and what holds everything back."""
+        """Show the progress while a block lasts, and what holds the run back."""
         if not self.has_bar:
             yield
             return

@@ -104,7 +104,7 @@ class FileJournal:
             _own_files.discard(self._own)
 
     def opened(self, session_id: str | uuid.UUID, /) -> None:
-        """Record that a session is open. Once this returns, the id survives process and machine.
+        """Record that a session is open. Once this returns, the id outlives even a power cut.
 
         Raises:
             InvalidSessionIdError: no session has such an id.

@@ -73,7 +73,7 @@ def read(path: Path) -> Content:
                 ids.pop(record.gone, None)
             else:
                 ids[record.opened or ""] = None
-    # All at once, since there can be many, and hardly ever one that is not.
+    # All at once: there can be many ids, and hardly ever is there one that cannot be sent.
     sendable = list(filter(SENDABLE.fullmatch, ids))
     if len(sendable) < len(ids):
         for session_id in ids.keys() - sendable:

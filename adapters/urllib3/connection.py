@@ -44,11 +44,14 @@ _Option: TypeAlias = tuple[Any, ...]  # as in urllib3
 _NEXT_ADDRESS_AFTER = 0.25  # seconds, as RFC 8305, 8, recommends
 
 REQUEST_TARGET: ContextVar[str] = ContextVar("target")
-"""What the request line shall name. urllib3 spells escapes anew on the way (%2e as %2E)."""
+"""The target of the request line, as it is to be sent: urllib3 would change %2e to %2E."""
 
 
 class _TimedSocket:
-    """TLS to a proxy, for TLS inside: one read of that is many here, and they share its time."""
+    """TLS to a proxy, which carries TLS to the service.
+
+    One read of the inner TLS takes several reads here, and they share its timeout.
+    """
 
     def __init__(self, sock: ssl.SSLSocket, deadline: float) -> None:
         self._sock = sock
@@ -155,7 +158,7 @@ class StrictHTTPSConnection(StrictHTTPConnection, HTTPSConnection):
 
 
 class _KeptConnections(LifoQueue[HTTPConnection | None]):
-    """The idle connections of a pool. One that finds no place is closed; urllib3 would warn too."""
+    """The idle connections of a pool. One too many is closed; urllib3 would also log a warning."""
 
     def put(
         self, item: HTTPConnection | None, block: bool = True, timeout: float | None = None
@@ -179,7 +182,7 @@ POOL_CLASSES: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _HTTPPool, 
 
 
 def make_strict(pool: urllib3.HTTPConnectionPool) -> None:
-    """Give the pool the connections above, unless somebody's recorder or counter is there."""
+    """Give the pool the connections above, unless a recorder or a counter has given it its own."""
     if pool.ConnectionCls is HTTPSConnection:
         pool.ConnectionCls = StrictHTTPSConnection
     elif pool.ConnectionCls is HTTPConnection:

@@ -94,7 +94,10 @@ class Urllib3Transport(HttpTransport, SystemTime):
             raise without_frames(error, handled) from error.__cause__
 
     def close(self) -> None:
-        """Close the kept connections. What is under way ends first; `send` refuses from now on."""
+        """Close the kept connections. Calls under way end first.
+
+        From now on `send` raises a `ConnectFailedError` that is not transient.
+        """
         self._is_closed = True
         if self._owns_pools:
             for (process, _), pool in list(self._pools.items()):
