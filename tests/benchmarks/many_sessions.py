@@ -129,7 +129,7 @@ def a_million_ids() -> list[Figure]:
     added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     small += [_each_id(10_000) for _ in range(25)]
     return [
-        Figure("an id of 1,000,000, to one of 10,000", large / fmean(small), 1.2),
+        Figure("an id in a run of 1,000,000, to one in a run of 10,000", large / fmean(small), 1.2),
         Figure("peak memory that 1,000,000 ids add", added / 2**10, 10, "MiB"),
     ]
 
