@@ -135,7 +135,7 @@ class AsyncInMemoryTransport(_InMemory):
 
 
 async def _let_others_run() -> None:
-    # Other event loops do not take asyncio's bare turn. Whoever runs asyncio has imported it.
+    # Another event loop cannot run asyncio's sleep. A program that runs asyncio has imported it.
     if "asyncio" in sys.modules:
         import asyncio  # noqa: PLC0415 - see above
 

@@ -98,7 +98,7 @@ _MODULES_OF_RUNS = {
     "Deletions": "deletions",
     "Pause": "pacing",
 }
-"""They are imported when their names are asked for: whoever has one session pays for one."""
+"""They are imported when their names are asked for: a program with one session needs none."""
 
 
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.

@@ -124,7 +124,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         if self._next_id is None and self._scheduler.has_room():
             if isinstance(self._ids, Iterator):  # It comes at once: a task would cost for nothing.
                 self._scheduler.admit(partial(next, self._ids))
-                if self._scheduler.outcomes:  # A bad id ends at once: others shall have a turn.
+                if self._scheduler.outcomes:  # A bad id ends at once: let other tasks run.
                     await asyncio.sleep(0)
                 return
             self._next_id = asyncio.ensure_future(anext(self._ids))

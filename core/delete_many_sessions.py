@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class DeleteManySessions:
     """Destroys many sessions, several at a time.
 
-    A rate limit or an outage pauses everybody, and costs nobody an attempt. One session that
-    fails while others succeed has its own attempts. What is held in memory does not grow with
-    the ids.
+    A rate limit or an outage pauses the whole run, and costs no session an attempt. One session
+    that fails while others succeed has its own attempts. What is held in memory does not grow
+    with the ids.
 
     Args:
         delete_session: destroys one. Its transport, key and policy are used.

@@ -1,6 +1,6 @@
 """When a run may send: the service's rate limit, and its outages. Pure.
 
-Both hold back everybody. A name that asks changes nothing; the methods that begin with `note_`
+Both hold the whole run back. A name that asks changes nothing; the methods that begin with `note_`
 take what happened.
 """
 
@@ -22,7 +22,7 @@ later one; at least one latency, and at least five. `tests/benchmarks/rate_limit
 class RateLimitGate:
     """Says when the next request may be sent, from the responses with status 429.
 
-    Such a response pauses everybody for the time that the service names. After the pause,
+    Such a response pauses the run for the time that the service names. After the pause,
     requests keep a distance. The first distance is the one at which the service has accepted
     requests so far, pause included. It halves every few seconds, and the next 429 doubles it.
     So the run soon finds out what a limit allows, whatever kind of limit it is.

@@ -68,7 +68,7 @@ class Run:
             return True
         except OutageError as error:
             self._stop(str(error))
-        except RuntimeError as error:  # such as no more threads to be had
+        except RuntimeError as error:  # for instance, no thread can start
             self._stop(f"{error} ({error.__cause__}).")
         return False
 
