@@ -38,7 +38,7 @@ class EnvironmentDeleteSession(DeleteSession):
     transport: Urllib3Transport
 
     def close(self) -> None:
-        """Close the transport, twice without harm. A call afterwards is an `UnreachableError`."""
+        """Close the transport; once more does no harm. A later call is an `UnreachableError`."""
         self.transport.close()
 
     def __enter__(self) -> Self:
@@ -58,7 +58,7 @@ class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
     transport: "AiohttpTransport"
 
     async def aclose(self) -> None:
-        """Close the transport, twice without harm. A call afterwards is an `UnreachableError`."""
+        """Close the transport; once more does no harm. A later call is an `UnreachableError`."""
         await self.transport.aclose()
 
     async def __aenter__(self) -> Self:
