@@ -260,6 +260,13 @@ def test_orphans_of_another_service_are_left_alone_with_a_warning(
     assert adopted(tmp_path, theirs) == ["one"]
 
 
+@pytest.mark.parametrize("end", ["/v2", "/v2/", "/"])
+def test_two_ways_to_write_an_address_are_one_service(tmp_path: Path, end: str) -> None:
+    leave_open(tmp_path, "one", service=f"https://here{end}")
+    assert adopted(tmp_path, "https://here") == ["one"]
+    assert adopted(tmp_path, f"https://here{end}") == ["one"]
+
+
 # Files
 
 
