@@ -655,6 +655,7 @@ def test_what_an_adopter_writes_can_be_read_without_a_warning(
         b"{}",
         b'{"opened":1}',
         b'{"opened":""}',
+        b'{"opened":".."}',
         b'{"opened":"two","at":7}',
         b"[" * 5000,
     ],
