@@ -908,6 +908,12 @@ def test_a_directory_that_cannot_be_created_is_said(tmp_path: Path) -> None:
     assert isinstance(raised.value.__cause__, OSError)
 
 
+def test_a_directory_that_is_a_file_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match="/file cannot be created: .*File exists"):
+        FileJournal(tmp_path / "file")
+
+
 def test_a_closed_journal_takes_nothing_more(tmp_path: Path) -> None:
     journal = FileJournal(tmp_path)
     journal.opened("one")
