@@ -910,7 +910,7 @@ def test_a_directory_that_cannot_be_created_is_said(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_a_file_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(JournalError, match="/file cannot be created: .*File exists"):
+    with pytest.raises(JournalError, match=r"/file cannot be created: .*File exists"):
         FileJournal(tmp_path / "file")
 
 
