@@ -889,7 +889,7 @@ def test_an_awaited_run_says_that_it_needs_asyncio() -> None:
         )
         await deletions.aclose()
 
-    trio.run(main)
+    run(main())
 
 
 def test_a_block_of_an_awaited_run_does_not_begin_without_asyncio() -> None:
