@@ -55,11 +55,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         self._rouse: Callable[[object], None] = lambda _: wake.set()
 
     async def __anext__(self) -> Outcome:
-        if not runs_on_asyncio():
-            raise RuntimeError(
-                "AsyncDeleteManySessions needs asyncio's event loop. Under another event loop,"
-                " call AsyncDeleteSession for each session."
-            )
+        _check_event_loop()
         self._has_begun = True
         try:
             return await self._next_outcome()
@@ -79,6 +75,8 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         import asyncio  # noqa: PLC0415
 
         self.stop()
+        if not runs_on_asyncio():  # Then nothing was ever sent.
+            return
         leaving = asyncio.ensure_future(self._leave())
         cancellation, _ = await wait_for_end(leaving)
         leaving.result()
@@ -86,6 +84,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
             raise cancellation
 
     async def __aenter__(self) -> Self:
+        _check_event_loop()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -201,3 +200,11 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         self._scheduler.end_all()
         for outcome in list(self._scheduler.outcomes):
             await self._record_gone(outcome)
+
+
+def _check_event_loop() -> None:
+    if not runs_on_asyncio():
+        raise RuntimeError(
+            "AsyncDeleteManySessions needs asyncio's event loop. Under another event loop,"
+            " call AsyncDeleteSession for each session."
+        )

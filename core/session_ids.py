@@ -16,7 +16,8 @@ AsyncSessionIds: TypeAlias = AsyncIterable[str | uuid.UUID]
 LONGEST = 256
 """In characters. The service's own ids have 36; proxies refuse a request line over 8 KiB."""
 
-SENDABLE = re.compile(rf"[A-Za-z0-9._~-]{{1,{LONGEST}}}")  # RFC 3986, 2.3: unreserved
+# RFC 3986, 2.3: unreserved; and 5.2.4: the dots alone mean another path.
+SENDABLE = re.compile(rf"(?!\.\.?\Z)[A-Za-z0-9._~-]{{1,{LONGEST}}}")
 _NOT_UNRESERVED = re.compile(r"[^A-Za-z0-9._~-]")
 
 _JSON = "this looks like JSON: pass each id alone, as jq -r '.[]' writes them"
@@ -58,7 +59,7 @@ def checked_session_id(session_id: object) -> str:
             f"a session id is a str or a uuid.UUID, not {kind}", session_id=reprlib.repr(session_id)
         )
     session_id = str.__str__(session_id)  # A subclass could give another text later.
-    if SENDABLE.fullmatch(session_id) and session_id not in {".", ".."}:
+    if SENDABLE.fullmatch(session_id):
         return session_id
     raise InvalidSessionIdError(
         f"the id cannot be sent: {_problem(session_id)}", session_id=session_id

@@ -40,7 +40,7 @@ def check(
     Raises:
         AssertionError: promises are broken, or kept although `known` names them. The message
             names each, the most severe first, and says what was seen.
-        ValueError: `known` names what is no case.
+        ValueError: `known` names what is no case, or `over` no way to the service.
     """
     if unknown := set(known) - {case.name for case in CASES}:
         raise ValueError(f"known names what is no case: {', '.join(sorted(unknown))}")

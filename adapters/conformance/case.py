@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 from unittest import SkipTest
 
 import msgspec
@@ -70,7 +70,9 @@ class Case(msgspec.Struct, frozen=True):
                 what was seen; or it is kept, although `known` names it.
             unittest.SkipTest: the case has no meaning here, or `known` names it and the promise
                 is broken. pytest knows both as a skip.
+            ValueError: there is no such way as `over` says.
         """
+        _check_channel(over)
         if over not in self.over:
             raise SkipTest(f"this case has a meaning over {' and '.join(sorted(self.over))} only")
         try:
@@ -130,6 +132,7 @@ def check_cases(
     known: Collection[str] = (),
 ) -> Report:
     """Play cases one after the other. All of them are played, whatever becomes of the first."""
+    _check_channel(over)
     report = Report([], {}, {}, {})
     for case in cases:
         if over not in case.over:
@@ -149,3 +152,8 @@ def check_cases(
             "broken promises", list(report.failed.values())
         )
     return report
+
+
+def _check_channel(over: str) -> None:
+    if over not in get_args(Channel):
+        raise ValueError(f"over must be one of {', '.join(get_args(Channel))}, not {over!r}")

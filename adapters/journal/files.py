@@ -137,8 +137,11 @@ def make_directory(directory: Path) -> None:
     if directory.is_dir():
         return
     make_directory(directory.parent)
-    with contextlib.suppress(FileExistsError):
+    try:
         directory.mkdir(mode=0o700)
+    except FileExistsError:  # Another process was faster, or it is a file.
+        if not directory.is_dir():
+            raise
     sync(directory.parent)
 
 

@@ -20,6 +20,7 @@ are gone.
 """
 
 import os
+import re
 import sys
 import threading
 import uuid
@@ -45,6 +46,8 @@ from .files import (
 )
 from .lines import Content, read
 
+_END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports take it as if it were not there.
+
 
 class FileJournal:
     """A `Journal` in a directory of a local file system, on Linux or macOS.
@@ -55,8 +58,9 @@ class FileJournal:
 
     Args:
         directory: where the files are. It is created, with mode 0700, if it does not exist.
-        service: a label, the service's `api_url` as a rule. Orphans of another label are left
-            alone: another service would not find these sessions, and they would be forgotten.
+        service: a label, the service's `api_url` as a rule. A `/v2` at its end does not count.
+            Orphans of another label are left alone: another service would not find these
+            sessions, and they would be forgotten.
 
     Raises:
         JournalError: this is neither Linux nor macOS, or the directory cannot be created.
@@ -69,7 +73,7 @@ class FileJournal:
         if service is not None and not isinstance(service, str):
             raise TypeError(f"service must be a str or None, not {type(service).__name__}")
         self._directory = Path(directory).absolute()
-        self._service = service
+        self._service = service if service is None else _END_OF_AN_ADDRESS.sub("", service)
         self._closed = False
         try:
             make_directory(self._directory)

@@ -260,6 +260,13 @@ def test_orphans_of_another_service_are_left_alone_with_a_warning(
     assert adopted(tmp_path, theirs) == ["one"]
 
 
+@pytest.mark.parametrize("end", ["/v2", "/v2/", "/"])
+def test_two_ways_to_write_an_address_are_one_service(tmp_path: Path, end: str) -> None:
+    leave_open(tmp_path, "one", service=f"https://here{end}")
+    assert adopted(tmp_path, "https://here") == ["one"]
+    assert adopted(tmp_path, f"https://here{end}") == ["one"]
+
+
 # Files
 
 
@@ -648,6 +655,7 @@ def test_what_an_adopter_writes_can_be_read_without_a_warning(
         b"{}",
         b'{"opened":1}',
         b'{"opened":""}',
+        b'{"opened":".."}',
         b'{"opened":"two","at":7}',
         b"[" * 5000,
     ],
@@ -898,6 +906,12 @@ def test_a_directory_that_cannot_be_created_is_said(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=r"file/journal cannot be created") as raised:
         FileJournal(tmp_path / "file" / "journal")
     assert isinstance(raised.value.__cause__, OSError)
+
+
+def test_a_directory_that_is_a_file_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match=r"/file cannot be created: .*File exists"):
+        FileJournal(tmp_path / "file")
 
 
 def test_a_closed_journal_takes_nothing_more(tmp_path: Path) -> None:

@@ -146,6 +146,14 @@ def test_known_names_cases_only(known: list[str] | str) -> None:
         check(InMemoryTransport, over="memory", known=known)
 
 
+def test_a_way_to_the_service_that_there_is_not_is_refused() -> None:
+    message = "over must be one of http, https, memory, not 'htpps'"
+    with pytest.raises(ValueError, match=message):
+        check(InMemoryTransport, over="htpps")  # type: ignore[arg-type] # the mistake
+    with pytest.raises(ValueError, match=message):
+        ASLEEP.run(InMemoryTransport, over="htpps")  # type: ignore[arg-type] # the mistake
+
+
 def test_without_trustme_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     certificates.trusted.cache_clear()
     certificates._authority.cache_clear()

@@ -887,6 +887,17 @@ def test_an_awaited_run_says_that_it_needs_asyncio() -> None:
             "AsyncDeleteManySessions needs asyncio's event loop. Under another event loop, call"
             " AsyncDeleteSession for each session."
         )
+        await deletions.aclose()
+
+    run(main())
+
+
+def test_a_block_of_an_awaited_run_does_not_begin_without_asyncio() -> None:
+    async def main() -> None:
+        deletions = many_awaited(AsyncFunctionTransport())(["a"])
+        with pytest.raises(RuntimeError, match="AsyncDeleteManySessions needs asyncio's event"):
+            async with deletions:
+                pytest.fail("the block has begun")
         deletions.stop()
 
     run(main())

@@ -75,6 +75,12 @@ def test_the_container_sweeps_and_then_becomes_the_program(
 def test_the_unit_sweeps_before_the_program_starts(service: FakeService, directory: Path) -> None:
     lines = dict(line.split("=", 1) for line in UNIT.splitlines() if "=" in line)
     assert list(lines)[-2:] == ["ExecStartPre", "ExecStart"]
-    command = lines["ExecStartPre"].removeprefix("/opt/my-app/bin/").split()
+    command = lines["ExecStartPre"].removeprefix("-/opt/my-app/bin/").split()
     assert " gone deleted " in run(command, directory)
     assert service.sessions_left_open == []
+
+
+def test_the_program_starts_even_if_a_sweep_fails() -> None:
+    lines = dict(line.split("=", 1) for line in UNIT.splitlines() if "=" in line)
+    assert lines["ExecStartPre"].startswith("-/")
+    assert "; exec my-app" in CONTAINER
