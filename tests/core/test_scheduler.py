@@ -1,6 +1,7 @@
 """Which ids of a run may send now, which wait until when, and what came of each."""
 
 import errno
+from collections import deque
 from typing import NoReturn
 
 import pytest
@@ -12,6 +13,7 @@ from firecrawl_interact.core import (
     DeletionReceipt,
     InvalidSessionIdError,
     OutageError,
+    Outcome,
     RateLimitError,
     Request,
     Response,
@@ -876,3 +878,21 @@ def test_an_accepted_request_ends_the_distance_after_two_pauses_in_a_row() -> No
     driver.clock.now += MINUTE
     driver.take("b", "c")
     driver.sends("b", "c")
+
+
+class InterruptedOutcomes(deque[Outcome]):
+    """Somebody presses Ctrl-C when an outcome is there, and nothing else knows of it yet."""
+
+    def append(self, outcome: Outcome) -> None:
+        super().append(outcome)
+        raise KeyboardInterrupt
+
+
+def test_an_outcome_that_was_interrupted_comes_once() -> None:
+    driver = Driver()
+    job = driver.send("a")
+    driver.scheduler.outcomes = InterruptedOutcomes()
+    with pytest.raises(KeyboardInterrupt):
+        driver.settle(job, DESTROYED)
+    driver.scheduler.end_all()
+    assert driver.outcomes == [DeletionReceipt(session_id="a")]
