@@ -237,6 +237,7 @@ def test_a_run_that_is_left_lets_the_journal_forget_what_ends_meanwhile() -> Non
     journal = Notebook()
 
     async def leave() -> None:
+        await asyncio.to_thread(int)  # Without threads, this skips the test before it waits.
         left = asyncio.Event()
 
         async def respond(session_id: str) -> Response:
