@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from firecrawl_interact.adapters import InMemoryTransport
 from firecrawl_interact.adapters.conformance import CASES, Case
 
 from .pages import blocks, text_of
@@ -46,6 +47,15 @@ def test_exactly_the_promises_that_the_page_names_are_broken(
     finally:
         if over == "https":
             gc.collect()  # so that its warning comes here
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if "blocking" in case.kinds and "memory" in case.over], ids=str
+)
+def test_the_wrapped_transport_keeps_the_promises_of_the_one_inside(
+    case: Case, page: ModuleType
+) -> None:
+    case.run(lambda service: page.LoggedTransport(InMemoryTransport(service)), over="memory")
 
 
 def test_the_page_names_no_case_that_the_kit_has_not(page: ModuleType) -> None:
