@@ -786,22 +786,24 @@ def test_a_session_that_could_not_be_recorded_is_named_and_said_to_be_open(tmp_p
     assert adopted(tmp_path) == []
 
 
+def record_one_and_fail_to_record_two(journal: FileJournal, directory: Path) -> None:
+    """Let the disk be full in the middle of the second record."""
+    journal.opened("one")
+    (path,) = directory.iterdir()
+    with disk_that_is_full_after(path.stat().st_size + 5), pytest.raises(JournalError):
+        journal.opened("two")
+
+
 def test_a_record_that_was_written_in_part_spoils_no_other(tmp_path: Path) -> None:
     with FileJournal(tmp_path) as journal:
-        journal.opened("one")
-        (path,) = tmp_path.iterdir()
-        with disk_that_is_full_after(path.stat().st_size + 5), pytest.raises(JournalError):
-            journal.opened("two")
+        record_one_and_fail_to_record_two(journal, tmp_path)
         journal.opened("three")
     assert sorted(adopted(tmp_path)) == ["one", "three"]
 
 
 def test_a_session_that_could_not_be_recorded_can_be_recorded_later(tmp_path: Path) -> None:
     with FileJournal(tmp_path) as journal:
-        journal.opened("one")
-        (path,) = tmp_path.iterdir()
-        with disk_that_is_full_after(path.stat().st_size + 5), pytest.raises(JournalError):
-            journal.opened("two")
+        record_one_and_fail_to_record_two(journal, tmp_path)
         journal.opened("two")
     assert sorted(adopted(tmp_path)) == ["one", "two"]
 

@@ -331,32 +331,22 @@ def test_a_journal_that_cannot_forget_replaces_no_error(way: Way) -> None:
     assert raised.value.__context__ is None
 
 
+async def leave_a_block(journal: Journal) -> None:
+    transport = AsyncScriptedTransport(ScriptedTransport(DESTROYED))
+    async with AsyncDeleteSession(transport, API_KEY, journal=journal).on_exit(SESSION_ID):
+        pass
+
+
 def test_an_awaited_journal_is_called_in_a_thread_under_asyncio() -> None:
     journal = Notebook()
-    delete_session = AsyncDeleteSession(
-        AsyncScriptedTransport(ScriptedTransport(DESTROYED)), API_KEY, journal=journal
-    )
-
-    async def leave() -> None:
-        async with delete_session.on_exit(SESSION_ID):
-            pass
-
-    asyncio.run(leave())
+    asyncio.run(leave_a_block(journal))
     assert [step for step, _ in journal.lines] == ["opened", "gone"]
     assert threading.get_ident() not in journal.threads
 
 
 def test_an_awaited_journal_is_called_plainly_under_another_event_loop() -> None:
     journal = Notebook()
-    delete_session = AsyncDeleteSession(
-        AsyncScriptedTransport(ScriptedTransport(DESTROYED)), API_KEY, journal=journal
-    )
-
-    async def leave() -> None:
-        async with delete_session.on_exit(SESSION_ID):
-            pass
-
-    run(leave())
+    run(leave_a_block(journal))
     assert [step for step, _ in journal.lines] == ["opened", "gone"]
     assert journal.threads == {threading.get_ident()}
 
