@@ -87,8 +87,12 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         _check_event_loop()
         return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
+    async def __aexit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        try:
+            if kind is None and not self._has_begun:
+                self._warn_if_left()
+        finally:  # A warning may be an exception.
+            await self.aclose()
 
     def __del__(self) -> None:
         self._warn_if_left()

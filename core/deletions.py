@@ -52,7 +52,7 @@ class Run:
         return failure or end
 
     def _warn_if_left(self) -> None:
-        """Warn, with the place where the run was forgotten. Called by `__del__`."""
+        """Warn, with the place where the run was forgotten."""
         if self._scheduler.is_stopped or self._scheduler.is_finished:
             return
         import warnings  # noqa: PLC0415 - only a mistake needs it
@@ -141,8 +141,12 @@ class Deletions(Run, Iterator["Outcome"]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        try:
+            if kind is None and not self._has_begun:
+                self._warn_if_left()
+        finally:  # A warning may be an exception.
+            self.close()
 
     def __del__(self) -> None:
         self._warn_if_left()

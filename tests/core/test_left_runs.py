@@ -57,8 +57,9 @@ def test_a_run_and_its_use_case_say_what_they_are() -> None:
     delete_many = many(FunctionTransport())
     assert repr(delete_many).startswith("DeleteManySessions(DeleteSession(")
     assert repr(many_awaited(AsyncFunctionTransport())).startswith("AsyncDeleteManySessions(")
-    with delete_many(["a"]) as deletions:
-        assert repr(deletions) == "<Deletions: 0 in flight, 0 waiting, 0 ended>"
+    deletions = delete_many(["a"])
+    assert repr(deletions) == "<Deletions: 0 in flight, 0 waiting, 0 ended>"
+    deletions.close()
 
 
 class ThreeAtOnce(Executor):
