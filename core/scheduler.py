@@ -90,14 +90,14 @@ class Scheduler:
         return Pause(
             reason=reason,
             seconds_left=max(0.0, until - now),
-            waiting=len(self._queue) + len(self._waiting),
+            waiting=len(self._jobs) - len(self._in_flight),
             number=self._pauses,
         )
 
     @property
     def summary(self) -> str:
         """What is on its way, in a few words."""
-        waiting = len(self._queue) + len(self._waiting)
+        waiting = len(self._jobs) - len(self._in_flight)
         return f"{len(self._in_flight)} in flight, {waiting} waiting, {len(self.outcomes)} ended"
 
     def has_room(self) -> bool:
@@ -386,7 +386,7 @@ class Scheduler:
                 "%s: nothing is sent for %.1f s, %d sessions wait",
                 reason,
                 pause.seconds_left,
-                pause.waiting + 1,
+                pause.waiting,
             )
         self._paused_for = reason
 

@@ -548,6 +548,17 @@ def test_each_pause_is_logged_once_with_how_many_wait() -> None:
     ]
 
 
+def test_a_429_that_ends_an_outage_begins_a_pause_for_those_that_wait() -> None:
+    driver = Driver()
+    fail_all(driver, "a", "b", "c")
+    driver.clock.now += OUTAGE_PAUSE
+    with log_records() as records:
+        driver.settle(driver.sends("c")[0], limited(60))
+    assert [record.getMessage() for record in records if "nothing is sent" in record.msg] == [
+        "rate limit: nothing is sent for 60.0 s, 3 sessions wait"
+    ]
+
+
 # File descriptors
 
 
