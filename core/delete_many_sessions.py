@@ -137,7 +137,7 @@ def _check(
 ) -> None:
     if not isinstance(delete_session, kind):
         found = type(delete_session).__name__
-        raise TypeError(f"delete_session must be a {kind.__name__}, not {found}")
+        raise TypeError(f"delete_session must be of type {kind.__name__}, not {found}")
     check_count("concurrency", concurrency)
     if shutdown_timeout is not None:
         check_seconds("shutdown_timeout", shutdown_timeout, may_be_zero=True)

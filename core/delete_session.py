@@ -49,6 +49,8 @@ class _DeleteSession(Generic[_TransportT]):
         _check_retry(retry)
         if journal is not None:
             check_journal(journal)
+        if not callable(random):
+            raise TypeError(f"random must be a function, not {random!r}")
 
     def __repr__(self) -> str:
         key = "'***'" if "Authorization" in self._headers else None

@@ -239,5 +239,5 @@ def _quoted(text: str) -> str:
 
 
 def _in_seconds(seconds: float) -> str:
-    whole = math.ceil(seconds)
+    whole = max(1, math.ceil(seconds))
     return f"in {whole} second{'' if whole == 1 else 's'}"

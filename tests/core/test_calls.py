@@ -120,6 +120,11 @@ def test_a_policy_that_is_none_is_refused() -> None:
         DeleteSession(ScriptedTransport(), API_KEY, retry=3)  # type: ignore[arg-type] # the point
 
 
+def test_randomness_that_is_no_function_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^random must be a function, not 5"):
+        DeleteSession(ScriptedTransport(), API_KEY, random=5)  # type: ignore[arg-type] # the point
+
+
 @calls
 def test_a_policy_for_one_call_is_for_that_call_alone(call: Call) -> None:
     transport = ScriptedTransport(UNAVAILABLE, UNAVAILABLE, DESTROYED)

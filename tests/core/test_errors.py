@@ -244,7 +244,8 @@ def test_one_attempt_is_not_counted_in_the_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "when"), [(None, "later"), (1, "in 1 second"), (59.5, "in 60 seconds")]
+    ("retry_after", "when"),
+    [(None, "later"), (0, "in 1 second"), (1, "in 1 second"), (59.5, "in 60 seconds")],
 )
 def test_an_outage_says_what_was_seen_and_when_to_come_back(
     retry_after: float | None, when: str

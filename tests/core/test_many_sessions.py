@@ -547,14 +547,14 @@ def test_a_shutdown_timeout_is_none_or_seconds(use_case: Callable[..., object]) 
 def test_the_use_case_of_the_other_kind_is_refused() -> None:
     blocking = DeleteSession(FunctionTransport(), KEY)
     awaited = AsyncDeleteSession(AsyncFunctionTransport(), KEY)
-    with pytest.raises(TypeError, match="must be a DeleteSession, not AsyncDeleteSession"):
+    with pytest.raises(TypeError, match="must be of type DeleteSession, not AsyncDeleteSession"):
         DeleteManySessions(unchecked(awaited))
-    with pytest.raises(TypeError, match="must be a AsyncDeleteSession, not DeleteSession"):
+    with pytest.raises(TypeError, match="must be of type AsyncDeleteSession, not DeleteSession"):
         AsyncDeleteManySessions(unchecked(blocking))
 
 
 def test_a_transport_is_no_use_case() -> None:
-    with pytest.raises(TypeError, match="must be a DeleteSession, not FunctionTransport"):
+    with pytest.raises(TypeError, match="must be of type DeleteSession, not FunctionTransport"):
         DeleteManySessions(unchecked(FunctionTransport()))
 
 
