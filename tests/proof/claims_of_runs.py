@@ -10,7 +10,7 @@ CLAIMS = {
     "untouched": "`UNTOUCHED` is said only if no request of the run changed the session, or ever "
     "will.",
     "receipt": "A receipt is given only for a delete that the service confirmed, with its bill.",
-    "billed once": "No session is billed twice.",
+    "one session": "Each request is the one DELETE of its session, which the service bills once.",
     "attempts": "`attempts` counts each request that was sent for the session.",
     "requests": "A session never has two requests at a time, and none after its outcome. No more "
     "than `concurrency` are in flight, and none is sent in a pause that the service asked for.",

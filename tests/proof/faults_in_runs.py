@@ -63,6 +63,27 @@ FAULTS_IN_RUNS = [
         "session_fate=SessionFate.UNTOUCHED",
     ),
     FaultInRuns(
+        "an id in flight is taken for gone when the run is left",
+        "gone",
+        "scheduler",
+        "session_fate=SessionFate.UNKNOWN if job.requests",
+        "session_fate=SessionFate.GONE if job.requests",
+    ),
+    FaultInRuns(
+        "a response is taken for that of another session",
+        "receipt",
+        "async_deletions",
+        "self._scheduler.settle(self._in_flight[task], task.result)",
+        "self._scheduler.settle(self._in_flight[task], self._landed[-1].result)",
+    ),
+    FaultInRuns(
+        "the older route is asked",
+        "one session",
+        "wire",
+        "/v2/interact/{session_id}",
+        "/v2/browser/{session_id}",
+    ),
+    FaultInRuns(
         "what a faulty transport may have sent is taken for unsent",
         "untouched",
         "scheduler",

@@ -48,25 +48,23 @@ class FaultyError(Exception):
 class Session:
     """One session, and what requests did to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, credits_billed: int = 0) -> None:
+        self.credits_billed = credits_billed
         self.is_live = True
         self.is_known = True  # not known: the service has forgotten it
         self.is_changed = False  # a request has changed it
-        self.bills = 0
         self.receipts: list[dict[str, object]] = []  # what the service has confirmed
         self.requests = 0
         self.in_flight = 0
 
     def copy(self) -> "Session":
         """What is so of it now, for those who come later."""
-        copy = Session()
-        copy.is_live, copy.is_known, copy.bills = self.is_live, self.is_known, self.bills
+        copy = Session(self.credits_billed)
+        copy.is_live, copy.is_known = self.is_live, self.is_known
         return copy
 
     def end(self) -> None:
-        if self.is_live:
-            self.is_live = False
-            self.bills += 1
+        self.is_live = False
 
     def destroy(self) -> None:
         self.is_changed = self.is_changed or self.is_live
@@ -197,7 +195,7 @@ class World:
         return self._in_flight
 
     def open(self, session_id: str) -> Session:
-        session = self.sessions[session_id] = Session()
+        session = self.sessions[session_id] = Session(len(self.sessions) + 1)
         return session
 
     def claim(self, claim: str, is_so: object, flaw: str) -> None:
@@ -220,6 +218,8 @@ class World:
     def give(self, request: Request, timeout: float) -> str:
         """A request is given to whoever carries it. Return its session's id."""
         session_id = request.path.rpartition("/")[2]
+        is_delete = (request.method, request.path) == ("DELETE", f"/v2/interact/{session_id}")
+        self.claim("one session", is_delete, f"{request.method} {request.path} is sent")
         self.claim("the end", self.may_send, f"{session_id} is sent after the end")
         self.claim(
             "requests", session_id not in self._ended, f"{session_id} is sent after its outcome"
@@ -313,10 +313,11 @@ class World:
                 failure, {}, b'{"success": false, "error": "Browser session not found."}'
             )
         content: dict[str, object] = {"success": True}
+        bill: dict[str, object] = {"creditsBilled": session.credits_billed}
         if session.is_live:
-            content |= self._detail(({}, {"creditsBilled": 2, "sessionDurationMs": 39095.25}))
+            content |= self._detail(({}, bill | {"sessionDurationMs": 39095.25}))
         else:
-            content |= self._detail(({}, {"creditsBilled": 2, "status": "stopped"}))
+            content |= self._detail(({}, bill | {"status": "stopped"}))
         session.destroy()
         return Response(200, {}, json.dumps(content).encode())
 
