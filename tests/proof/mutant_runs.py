@@ -16,7 +16,7 @@ from functools import partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from pathlib import Path
 from types import CodeType, FunctionType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import coverage
 import pytest
@@ -144,18 +144,17 @@ def run_functions(mutants: list[Mutant], work: Path, found: Path) -> None:
 
 def run_imported(reach: Reach, mutant: Mutant) -> int:
     """Run a mutant in a process that has not imported the library yet."""
-    results = [KILLED]  # Without the library, the tests cannot be collected.
 
-    def loop(items: Items) -> None:
-        results.append(BROKEN)
-        results.append(outcome(own_loop, items, reach, mutant))
+    def loop(items: Items) -> None:  # What pytest does afterwards may fail, and is of no interest.
+        end_with(partial(outcome, own_loop, items, reach, mutant))
 
     path = mutant.module.path
     import_instead(mutant.module.name, path, compile(mutant.apply(), path, "exec"))
     signal.setitimer(signal.ITIMER_PROF, 60)
     own_loop = OwnLoop(loop)
-    own_loop.collect_and_run()
-    return results[-1]
+    with suppress(Exception):
+        own_loop.collect_and_run()
+    return KILLED  # Without the library, the tests cannot be collected.
 
 
 def measure(own_loop: OwnLoop, items: Items, found: Path) -> None:
@@ -273,17 +272,23 @@ def in_a_fork(function: Callable[[], None], work: Path) -> None:
 
 def fork(function: Callable[[], int], work: Path) -> int:
     """Let a child call the function, with a directory and a process group of its own."""
-    child = os.fork()
-    if child:
-        return child
-    code = BROKEN
-    try:
+
+    def begin() -> int:
         os.setsid()
         directory = work / str(os.getpid())
         directory.mkdir()
         for name in ("TMPDIR", "PYTEST_DEBUG_TEMPROOT"):
             os.environ[name] = str(directory)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return function()
+
+    return os.fork() or end_with(begin)
+
+
+def end_with(function: Callable[[], int]) -> NoReturn:
+    """End this process with what the function returns, or with `BROKEN`."""
+    code = BROKEN
+    try:
         code = function()
     except BaseException:
         traceback.print_exc()

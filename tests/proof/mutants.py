@@ -54,16 +54,12 @@ def known_survivors() -> set[Identity]:
     return known
 
 
-def survivors_among(mutants: list[Mutant]) -> list[Mutant]:
-    """Return the mutants that no test notices."""
+def results_of(mutants: list[Mutant]) -> list[int]:
+    """Run the tests on each mutant."""
     memory = "/dev/shm"  # noqa: S108 - the journals of the tests need no disk, and memory is quicker
     directory = memory if Path(memory).is_dir() else None
     with tempfile.TemporaryDirectory(dir=directory) as work:
-        results = run_all(mutants, Path(work))
-    for mutant, result in zip(mutants, results, strict=True):
-        if result == BROKEN:
-            raise SystemExit(f"this mutant could not be run: {mutant.identity}")
-    return [one for one, result in zip(mutants, results, strict=True) if result == SURVIVED]
+        return run_all(mutants, Path(work))
 
 
 def print_entries(heading: str, identities: Iterable[Identity]) -> None:
@@ -92,7 +88,11 @@ def main() -> int:
     if wanted.sample:
         mutants = random.Random(wanted.seed).sample(mutants, wanted.sample)  # noqa: S311
 
-    survivors = survivors_among(mutants)
+    if not mutants:
+        parser.error("there are no such modules")
+    results = list(zip(mutants, results_of(mutants), strict=True))
+    survivors = [mutant for mutant, result in results if result == SURVIVED]
+    broken = {mutant.identity for mutant, result in results if result == BROKEN}
     alive = Counter(mutant.module.name for mutant in survivors)
     for name, total in Counter(mutant.module.name for mutant in mutants).items():
         print(f"{name}: {total - alive[name]} of {total} killed")
@@ -105,10 +105,11 @@ def main() -> int:
     print_entries("no test notices this, and the list does not have it", sorted(new))
     print_entries("a test notices this: take it off the list", sorted(dead))
     print_entries("this is on the list, and is no mutant", sorted(unknown))
+    print_entries("this could not be run", sorted(broken))
     too_few = killed < LEAST_KILLED and not (wanted.sample or wanted.modules)
     if too_few:
         print(f"fewer than {LEAST_KILLED:.0%} are killed")
-    return 1 if new or dead or unknown or too_few else 0
+    return 1 if new or dead or unknown or broken or too_few else 0
 
 
 if __name__ == "__main__":
