@@ -170,7 +170,7 @@ def parse_error(
     )
     if kind is UnauthorizedError and "Authorization" not in request.headers:
         error.advice = _NO_KEY
-    elif kind is UnexpectedResponseError and status == 404 and content is None:
+    elif status == 404 and content is None:
         error.advice = _NOT_THE_SERVICES_404
     return error
 

@@ -137,11 +137,7 @@ def make_directory(directory: Path) -> None:
     if directory.is_dir():
         return
     make_directory(directory.parent)
-    try:
-        directory.mkdir(mode=0o700)
-    except FileExistsError:  # Another process was faster, or it is a file.
-        if not directory.is_dir():
-            raise
+    directory.mkdir(mode=0o700, exist_ok=True)  # Another process may have been faster.
     sync(directory.parent)
 
 

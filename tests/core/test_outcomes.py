@@ -436,6 +436,12 @@ def test_a_401_without_a_key_says_that_none_was_set(delete: Delete) -> None:
 
 
 @both_ways
+def test_without_a_key_other_failures_have_their_own_advice(delete: Delete) -> None:
+    error = error_of(delete, ScriptedTransport(response(403, {})), api_key=None)
+    assert error.advice == ForbiddenError.advice
+
+
+@both_ways
 @pytest.mark.parametrize("status", [200, 400, 401, 402, 403, 410, 418, 429, 500, 503])
 def test_a_failure_of_the_backend_is_the_service_s_under_any_status_but_404(
     status: int, delete: Delete

@@ -46,8 +46,11 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1_000.0
+        self.is_interrupted = False  # by a Ctrl-C, whenever somebody looks
 
     def monotonic(self) -> float:
+        if self.is_interrupted:
+            raise KeyboardInterrupt
         return self.now
 
     def send(self, request: Request, timeout: float) -> NoReturn:
@@ -509,6 +512,42 @@ def test_a_failure_while_a_request_is_in_flight_is_its_ids_own_affair() -> None:
     assert driver.scheduler.pause
 
 
+def test_an_outage_does_not_begin_while_a_request_from_before_it_is_in_flight() -> None:
+    driver = Driver()
+    first, _ = [driver.send(name) for name in ("a", "b")]
+    driver.clock.now += 0.1
+    driver.settle(first, UNAVAILABLE)
+    driver.clock.now += 0.1
+    later, _ = [driver.send(name) for name in ("c", "d")]
+    driver.settle(later, UNAVAILABLE)
+    assert driver.scheduler.pause is None
+
+
+def test_an_attempt_that_failed_by_itself_takes_of_its_ids_time() -> None:
+    driver = Driver(retry=RetryPolicy(deadline=10))
+    first, _ = [driver.send(name) for name in ("a", "b")]
+    driver.clock.now += 6
+    driver.settle(first, UNAVAILABLE)
+    driver.clock.now += 1
+    (again,) = driver.sends("a")
+    driver.clock.now += 2
+    driver.settle(again, UNAVAILABLE)
+    assert [type(outcome) for outcome in driver.outcomes] == [ServiceUnavailableError]
+
+
+def test_an_outage_holds_back_what_has_failed_by_itself_before() -> None:
+    driver = Driver(retry=RetryPolicy(max_attempts=2))
+    poisoned, served = [driver.send(name) for name in ("a", "b")]
+    driver.settle(served, DESTROYED)
+    driver.settle(poisoned, UNAVAILABLE)
+    driver.clock.now += 1
+    (poisoned,) = driver.sends("a")
+    driver.settle(driver.send("c"), UNAVAILABLE)
+    driver.settle(poisoned, UNAVAILABLE)
+    assert driver.outcomes == [DeletionReceipt(session_id="b")]
+    assert driver.scheduler.pause
+
+
 def test_a_request_from_before_an_outage_does_not_count_as_the_one_that_finds_out() -> None:
     driver = Driver(retry=RetryPolicy(max_attempts=1))
     first, second, _ = [driver.send(name) for name in ("a", "b", "c")]
@@ -586,6 +625,15 @@ def test_without_any_file_descriptor_it_is_the_ids_own_failure() -> None:
     driver = Driver()
     driver.settle(driver.send("a"), no_descriptor())
     assert driver.scheduler.due_in() == pytest.approx(0.75)
+
+
+def test_a_refused_connection_is_no_lack_of_file_descriptors() -> None:
+    driver = Driver(concurrency=4)
+    first, _ = [driver.send(name) for name in ("a", "b")]
+    refused = ConnectFailedError("refused")
+    refused.__cause__ = ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+    driver.settle(first, refused)
+    assert driver.scheduler.has_room()
 
 
 # The rate limit ends a run
@@ -705,7 +753,7 @@ def test_when_stopped_who_was_not_tried_is_untouched() -> None:
     assert outcome.transient
 
 
-def test_when_stopped_who_waits_ends_with_what_the_last_try_met() -> None:
+def test_when_stopped_who_waits_ends_with_what_the_last_attempt_met() -> None:
     driver = Driver()
     driver.settle(driver.send("a"), TimedOutError("silence"))
     (outcome,) = stop(driver)
@@ -787,6 +835,34 @@ def test_what_is_in_flight_when_all_is_ended_is_unknown_and_says_how_often_it_wa
     assert isinstance(outcome, UnreachableError)
     assert "the run was left before the response was read" in str(outcome)
     assert (outcome.session_fate, outcome.attempts) == (SessionFate.UNKNOWN, 2)
+
+
+def test_when_all_is_ended_nothing_is_in_flight() -> None:
+    driver = Driver()
+    driver.send("a")
+    driver.scheduler.end_all()
+    assert driver.scheduler.summary == "0 in flight, 0 waiting, 1 ended"
+
+
+def test_what_a_ctrl_c_kept_from_being_sent_is_untouched() -> None:
+    driver = Driver()
+    driver.clock.is_interrupted = True
+    with pytest.raises(KeyboardInterrupt):
+        driver.take("a")
+    driver.clock.is_interrupted = False
+    driver.scheduler.end_all()
+    (outcome,) = driver.outcomes
+    assert isinstance(outcome, UnreachableError)
+    assert (outcome.session_fate, outcome.attempts) == (SessionFate.UNTOUCHED, 0)
+
+
+def test_a_stopped_run_announces_no_retry() -> None:
+    driver = Driver()
+    first, _ = [driver.send(name) for name in ("a", "b")]
+    driver.scheduler.is_stopped = True
+    with log_records() as records:
+        driver.settle(first, UNAVAILABLE)
+    assert not [record for record in records if "retry in" in record.msg]
 
 
 def test_what_is_withdrawn_before_it_was_sent_is_untouched() -> None:
