@@ -233,6 +233,11 @@ def test_a_wait_is_advised_only_where_waiting_helps() -> None:
     assert RateLimitError.advice == "Delete it again in a minute."
 
 
+def test_the_reason_may_be_given_by_name() -> None:
+    assert "HTTP 401" in str(UnauthorizedError(reason="HTTP 401", session_id="a"))
+    assert str(OutageError(reason="away", lasted=240)).startswith("away.")
+
+
 def test_an_id_is_escaped_in_the_words() -> None:
     error = UnauthorizedError("HTTP 401", session_id="a\n\x1b[31mé'", attempts=1)
     assert str(error).startswith('Session "a\\n\\x1b[31m\\xe9\'": HTTP 401. ')

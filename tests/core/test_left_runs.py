@@ -53,6 +53,13 @@ def test_an_outage_error_survives_copy_and_pickle(journey: object) -> None:
     assert str(arrived) == "away. The run has ended. Run it again in 60 seconds."
 
 
+def test_eight_requests_are_in_flight_at_a_time_unless_the_user_says_otherwise() -> None:
+    delete_many = DeleteManySessions(DeleteSession(FunctionTransport(), KEY))
+    delete_many_awaited = AsyncDeleteManySessions(AsyncDeleteSession(AsyncFunctionTransport(), KEY))
+    for use_case in (delete_many, delete_many_awaited):
+        assert repr(use_case).endswith("concurrency=8)")
+
+
 def test_a_run_and_its_use_case_say_what_they_are() -> None:
     delete_many = many(FunctionTransport())
     assert repr(delete_many).startswith("DeleteManySessions(DeleteSession(")

@@ -34,6 +34,11 @@ def test_a_failure_says_its_words_and_whether_a_retry_can_help(
     assert kind("words", transient=False).transient is False
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_failures_words_may_be_given_by_name(kind: type[TransportError]) -> None:
+    assert str(kind(message="words")) == "words"
+
+
 def test_a_lost_connection_is_not_stale_unless_said() -> None:
     assert ConnectionLostError("words").stale is False
     assert ConnectionLostError("words", stale=True).stale is True
