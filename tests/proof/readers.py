@@ -121,10 +121,14 @@ _ROWS = {
 }
 
 
+_MOST_BRACKETS = 500  # Text in which more of them open is nested too deeply to be read.
+
+
 def read_outcome(status: int, body: str) -> str:
     """Name the outcome of a response."""
+    is_deep = body.count("[") + body.count("{") > _MOST_BRACKETS
     try:
-        content = json.loads(body, parse_constant=_refuse)
+        content = {} if is_deep else json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):

@@ -192,6 +192,7 @@ REQUEST = wire.request("session-1", {"Authorization": f"Bearer {KEY}"})
     st.sampled_from([200, 404, 410, 401, 429, 502]) | st.integers(100, 599),
     spoilt(JSON_TEXTS, [*JSON_PIECES, b'"success":true', b"zq-key", b"[" * 501]),
 )
+@example(401, b'{"%s": 1, "error": "Hangar request failed."}' % (b"[" * 500))
 def words_of_the_service(status: int, body: bytes) -> None:
     outcome = wire.parse_response(
         Response(status, {}, body), request=REQUEST, session_id="session-1", attempts=1
