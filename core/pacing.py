@@ -13,10 +13,9 @@ import msgspec
 from .errors import DeleteSessionError
 from .retry import RetryPolicy
 
-_FIRST_HALF_LIFE = 1.0
-_HALF_LIFE = 8.0
-"""Seconds in which the distance between two requests halves, after the first 429 and after a
-later one; at least one latency, and at least five. `tests/benchmarks/rate_limits.py` found them."""
+_HALF_LIFE = 1.8
+"""Seconds of sending in which the distance between two requests halves; at least four latencies.
+`tests/benchmarks/rate_limits.py` found it."""
 
 
 class RateLimitGate:
@@ -24,7 +23,9 @@ class RateLimitGate:
 
     Such a response pauses the run for the time that the service names. After the pause,
     requests keep a distance. The first distance is the one at which the service has accepted
-    requests so far, pause included. It halves every few seconds, and the next 429 doubles it.
+    requests so far, pause included, but it is no longer than the pause. Each request that has
+    kept the distance makes it shorter: a long distance by half, and a short one so much that it
+    halves every two seconds. The next 429 doubles it.
     So the run soon finds out what a limit allows, whatever kind of limit it is.
     If the first request after a pause gets a 429 as well, the time was too short: the next pause
     is at least the policy's own, which grows, and after it one request at a time is sent.
@@ -44,8 +45,8 @@ class RateLimitGate:
         self._first_sent_at: float
         self._last_sent_at = -math.inf
         self._accepted_before_pause: int
-        self._distance = 0.0  # seconds between two requests when the last pause ended
-        self._half_life = _FIRST_HALF_LIFE
+        self._distance = 0.0  # seconds between two requests
+        self._half_life = _HALF_LIFE
         self._is_first_distance = True
         self._pauses_in_a_row = 0  # with no accepted request between them
         self._shortest_distance = 0.0
@@ -53,12 +54,15 @@ class RateLimitGate:
     @property
     def next_send_at(self) -> float:
         """When one more request may be sent."""
-        return max(self.paused_until, self._last_sent_at + self._distance_now())
+        distance = max(self._distance, self._shortest_distance)
+        return max(self.paused_until, self._last_sent_at + distance)
 
     def note_sent(self, now: float) -> int:
         """Count a request that is sent now, and return its number."""
         if not self._sent:
             self._first_sent_at = now
+        if self._last_sent_at >= self.paused_until:  # This one has kept the distance.
+            self._distance *= 2 ** -min(1.0, self._distance / self._half_life)
         self._sent += 1
         self._last_sent_at = now
         return self._sent
@@ -98,7 +102,7 @@ class RateLimitGate:
                 wait = self._retry.pause(1, self._random)
             if self._distance:
                 self._is_first_distance = False
-                self._distance = 2 * self._distance_now()
+                self._distance *= 2
             else:
                 self._accepted_before_pause = accepted
                 if self._sent_before_pause:
@@ -106,16 +110,10 @@ class RateLimitGate:
         self.paused_until = max(self.paused_until, now + wait)  # Another 429 may ask for longer.
         if self._is_first_distance and self._accepted_before_pause:
             seconds = self.paused_until - self._first_sent_at
-            self._distance = seconds / self._accepted_before_pause
-        if self._is_first_distance:
-            self._half_life = max(_FIRST_HALF_LIFE, latency)
-        else:
-            self._half_life = max(_HALF_LIFE, 5 * latency)
+            distance = seconds / self._accepted_before_pause
+            self._distance = min(distance, self.paused_until - sent_at)
+        self._half_life = max(_HALF_LIFE, 4 * latency)
         self._sent_before_pause = self._sent
-
-    def _distance_now(self) -> float:
-        seconds = max(0.0, self._last_sent_at - self.paused_until)
-        return max(self._distance * 2 ** -(seconds / self._half_life), self._shortest_distance)
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):

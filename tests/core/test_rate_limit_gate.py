@@ -32,6 +32,11 @@ def limit_after_ten(gate: RateLimitGate) -> None:
     limit(gate, at=10, retry_after=50)
 
 
+def accept_ten_at_once(gate: RateLimitGate) -> None:
+    for _ in range(10):
+        accept(gate, at=0)
+
+
 def test_nobody_waits_before_the_first_429(gate: RateLimitGate) -> None:
     accept(gate, at=3)
     assert gate.next_send_at == 3
@@ -55,26 +60,50 @@ def test_after_the_first_pause_requests_keep_the_distance_of_those_accepted_so_f
     assert gate.next_send_at == 60 + 60 / 10
 
 
-def test_the_distance_halves_every_second_after_the_first_pause(gate: RateLimitGate) -> None:
+def test_the_first_distance_is_no_longer_than_the_pause(gate: RateLimitGate) -> None:
+    accept(gate, at=0)
+    limit(gate, at=1000, latency=1, retry_after=20)
+    gate.note_sent(1021)
+    assert gate.next_send_at == 1021 + 21
+
+
+def test_each_request_that_has_kept_a_long_distance_halves_it(gate: RateLimitGate) -> None:
     limit_after_ten(gate)
-    gate.note_sent(63)
-    assert gate.next_send_at == 63 + 6 / 2**3
+    gate.note_sent(60)
+    gate.note_sent(66)
+    assert gate.next_send_at == 66 + 6 / 2
+
+
+def test_a_short_distance_halves_in_two_seconds_of_sending(gate: RateLimitGate) -> None:
+    accept_ten_at_once(gate)
+    limit(gate, at=0, retry_after=9)
+    gate.note_sent(9)
+    gate.note_sent(9.9)
+    assert gate.next_send_at == pytest.approx(9.9 + 0.9 * 2 ** -(0.9 / 1.8))
+
+
+def test_a_short_distance_halves_in_four_latencies_if_those_are_long(gate: RateLimitGate) -> None:
+    accept_ten_at_once(gate)
+    limit(gate, at=0, latency=0.9, retry_after=8.1)
+    gate.note_sent(9)
+    gate.note_sent(9.9)
+    assert gate.next_send_at == pytest.approx(9.9 + 0.9 * 2 ** -(0.9 / (4 * 0.9)))
+
+
+def test_time_in_which_nothing_is_sent_does_not_shorten_the_distance(gate: RateLimitGate) -> None:
+    limit_after_ten(gate)
+    gate.note_sent(60)
+    gate.note_sent(1000)
+    assert gate.next_send_at == 1000 + 6 / 2
 
 
 def test_the_next_429_doubles_the_distance(gate: RateLimitGate) -> None:
     limit_after_ten(gate)
     accept(gate, at=60)
-    limit(gate, at=62, retry_after=10)
-    gate.note_sent(72)
-    assert gate.next_send_at == 72 + 2 * 6 / 2**2
-
-
-def test_a_later_distance_halves_more_slowly(gate: RateLimitGate) -> None:
-    limit_after_ten(gate)
-    accept(gate, at=60)
-    limit(gate, at=60, retry_after=10)
-    gate.note_sent(78)
-    assert gate.next_send_at == 78 + 2 * 6 / 2
+    accept(gate, at=66)
+    limit(gate, at=69, retry_after=10)
+    gate.note_sent(79)
+    assert gate.next_send_at == 79 + 2 * 6 / 2**2
 
 
 def test_a_429_for_a_request_sent_before_the_pause_only_lengthens_it(gate: RateLimitGate) -> None:
@@ -102,6 +131,13 @@ def test_requests_go_one_by_one_after_a_pause_that_was_too_short(gate: RateLimit
     assert gate.next_send_at == 3.5 + 2 * 0.5
     gate.note_accepted(number)
     assert gate.next_send_at == 3.5
+
+
+def test_going_one_by_one_does_not_lengthen_a_longer_distance(gate: RateLimitGate) -> None:
+    limit_after_ten(gate)
+    limit(gate, at=60, latency=0.5, retry_after=0)
+    gate.note_sent(62.5)
+    assert gate.next_send_at == 62.5 + 2.5
 
 
 def test_to_ask_the_gate_changes_nothing(gate: RateLimitGate) -> None:
@@ -162,27 +198,11 @@ def test_one_by_one_means_two_latencies_apart_but_no_further_than_the_pause(
 
 def test_a_new_pause_ends_going_one_by_one(gate: RateLimitGate) -> None:
     limit(gate, at=0, retry_after=1)
-    limit(gate, at=1, latency=0.5, retry_after=0)
+    limit(gate, at=1, latency=1, retry_after=0)
     gate.note_sent(4)
     limit(gate, at=5, retry_after=1)
-    gate.note_sent(26)
-    assert gate.next_send_at < 26.1
-
-
-def test_the_first_distance_halves_no_faster_than_responses_come(gate: RateLimitGate) -> None:
-    for second in range(10):
-        accept(gate, at=second)
-    limit(gate, at=10, latency=4, retry_after=46)
-    gate.note_sent(68)
-    assert gate.next_send_at == 68 + 6 / 2**2
-
-
-def test_a_later_distance_halves_in_five_latencies_if_those_are_long(gate: RateLimitGate) -> None:
-    limit_after_ten(gate)
-    accept(gate, at=60)
-    limit(gate, at=60, latency=2, retry_after=8)
-    gate.note_sent(80)
-    assert gate.next_send_at == 80 + 2 * 6 / 2
+    gate.note_sent(6)
+    assert gate.next_send_at == 6 + 1
 
 
 def test_a_request_from_before_the_pause_that_is_accepted_late_says_nothing_of_it(

@@ -8,6 +8,7 @@ from .limiters import (
     NO_WAIT,
     RIGHT_WAITS,
     WRONG_WAITS,
+    Changing,
     FixedWindow,
     Limiter,
     Load,
@@ -77,3 +78,40 @@ def test_a_run_finds_the_pace_of_a_limiter_that_wants_requests_evenly_spaced(
     limit: int, concurrency: int, wait: NamedWait
 ) -> None:
     assert times_the_shortest(lambda: TokenBucket(limit, burst=1), wait, concurrency) <= 2.5
+
+
+@pytest.mark.parametrize("limiter", [FixedWindow, SlidingWindow])
+@each_concurrency
+@each(RIGHT_WAITS)
+def test_a_run_soon_uses_a_limit_that_becomes_higher(
+    limiter: type[FixedWindow | SlidingWindow], concurrency: int, wait: NamedWait
+) -> None:
+    load = Load(sessions=600, concurrency=concurrency, latency=0.2)
+    seconds = run(Changing(limiter(100), 215, 400), load, wait).seconds
+    assert seconds <= 1.15 * shortest_time(Changing(limiter(100), 215, 400), load)
+
+
+@pytest.mark.parametrize(("limiter", "most"), [(FixedWindow, 0.5), (SlidingWindow, 1)])
+@each_limit
+@each_concurrency
+@each(RIGHT_WAITS)
+def test_few_requests_get_status_429(
+    limiter: type[FixedWindow | SlidingWindow],
+    limit: int,
+    concurrency: int,
+    wait: NamedWait,
+    most: float,
+) -> None:
+    load = Load(sessions=600, concurrency=concurrency, latency=5)
+    assert run(limiter(limit), load, wait).limited <= most * load.sessions
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+@each_limiter
+@each_concurrency
+@each(RIGHT_WAITS)
+def test_few_requests_get_status_429_even_under_a_very_low_limit(
+    limiter: Callable[[int], Limiter], limit: int, concurrency: int, wait: NamedWait
+) -> None:
+    load = Load(sessions=50, concurrency=concurrency, latency=0.2)
+    assert run(limiter(limit), load, wait).limited <= load.sessions

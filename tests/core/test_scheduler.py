@@ -713,8 +713,9 @@ def test_each_pause_has_a_number_of_its_own() -> None:
         driver.settle(driver.send("a"), limited(60))
         assert driver.scheduler.pause
         numbers.append(driver.scheduler.pause.number)
-        driver.clock.now += 10_000
+        driver.clock.now += MINUTE
         driver.settle(driver.sends("a")[0], DESTROYED)
+        driver.clock.now += MINUTE
     assert numbers == [1, 2, 3]
 
 
