@@ -105,8 +105,6 @@ class RateLimitGate:
                 self._distance *= 2
             else:
                 self._accepted_before_pause = accepted
-                if self._sent_before_pause:
-                    self._first_sent_at = self.paused_until
         self.paused_until = max(self.paused_until, now + wait)  # Another 429 may ask for longer.
         if self._is_first_distance and self._accepted_before_pause:
             seconds = self.paused_until - self._first_sent_at

@@ -34,7 +34,7 @@ def limit_after_ten(gate: RateLimitGate) -> None:
 
 def accept_ten_at_once(gate: RateLimitGate) -> None:
     for _ in range(10):
-        accept(gate, at=0)
+        accept(gate, at=100)
 
 
 def test_nobody_waits_before_the_first_429(gate: RateLimitGate) -> None:
@@ -76,18 +76,18 @@ def test_each_request_that_has_kept_a_long_distance_halves_it(gate: RateLimitGat
 
 def test_a_short_distance_halves_in_two_seconds_of_sending(gate: RateLimitGate) -> None:
     accept_ten_at_once(gate)
-    limit(gate, at=0, retry_after=9)
-    gate.note_sent(9)
-    gate.note_sent(9.9)
-    assert gate.next_send_at == pytest.approx(9.9 + 0.9 * 2 ** -(0.9 / 1.8))
+    limit(gate, at=100, retry_after=9)
+    gate.note_sent(109)
+    gate.note_sent(109.9)
+    assert gate.next_send_at == pytest.approx(109.9 + 0.9 * 2 ** -(0.9 / 1.8))
 
 
 def test_a_short_distance_halves_in_four_latencies_if_those_are_long(gate: RateLimitGate) -> None:
     accept_ten_at_once(gate)
-    limit(gate, at=0, latency=0.9, retry_after=8.1)
-    gate.note_sent(9)
-    gate.note_sent(9.9)
-    assert gate.next_send_at == pytest.approx(9.9 + 0.9 * 2 ** -(0.9 / (4 * 0.9)))
+    limit(gate, at=100, latency=0.9, retry_after=8.1)
+    gate.note_sent(109)
+    gate.note_sent(109.9)
+    assert gate.next_send_at == pytest.approx(109.9 + 0.9 * 2 ** -(0.9 / (4 * 0.9)))
 
 
 def test_time_in_which_nothing_is_sent_does_not_shorten_the_distance(gate: RateLimitGate) -> None:
