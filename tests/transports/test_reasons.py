@@ -11,8 +11,7 @@ import trustme
 
 from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
-from firecrawl_interact.adapters.conformance.wire_faults import sends_and_closes
-from firecrawl_interact.core import BadResponseError, ConnectFailedError, ConnectionLostError
+from firecrawl_interact.core import ConnectFailedError, ConnectionLostError
 
 from .driven import OpenTransport, failure
 
@@ -50,16 +49,6 @@ def test_a_client_certificate_that_is_missing(open_transport: OpenTransport) -> 
     assert not error.transient
 
 
-@pytest.mark.parametrize("status", [401, 503])
-def test_the_status_of_a_response_without_a_length(
-    open_transport: OpenTransport, status: int
-) -> None:
-    response = f"HTTP/1.1 {status} No\r\nConnection: close\r\n\r\ntry later".encode()
-    with FaultServer(sends_and_closes(response)) as server:
-        error = failure(open_transport(server.api_url), BadResponseError)
-    assert f"status {status}" in str(error)
-
-
 @pytest.mark.parametrize("content", [None, "no certificate"])
 def test_ssl_cert_file_that_is_no_file_of_certificates(
     open_transport: OpenTransport,
@@ -88,4 +77,3 @@ def test_plain_http_on_a_port_for_tls(open_transport: OpenTransport) -> None:
         driver = open_transport(server.api_url.replace("http:", "https:"))
         error = failure(driver, ConnectFailedError)
     assert "wrong version number" in str(error).lower().replace("_", " ")
-    assert not error.transient
