@@ -1,26 +1,37 @@
-"""The service's own Python client (firecrawl-py) against the fake on a real socket.
+"""The service's own Python client, firecrawl-py, against the fake on a real socket.
 
-It behaves here as it does with the real service, for better and worse.
+It behaves here as it does with the real service, for better and worse. The page "With firecrawl-py"
+says what it does worse than this library: a row of its table that is mended fails here.
 """
 
 import asyncio
+import json
 from collections.abc import Iterator
 
 import pydantic
 import pytest
+import requests
 from firecrawl import (  # type: ignore[import-untyped]  # it is not typed
     AsyncFirecrawl,
     Firecrawl,
 )
+from firecrawl.v2.types import (  # type: ignore[import-untyped]  # it is not typed
+    BrowserExecuteResponse,
+)
 from firecrawl.v2.utils.error_handler import (  # type: ignore[import-untyped]  # it is not typed
     FirecrawlError,
+    RateLimitError,
     UnauthorizedError,
     WebsiteNotSupportedError,
 )
 
-from firecrawl_interact.adapters.fake_service import FakeService
-from firecrawl_interact.adapters.fake_service.faults import LostResponse, Reply
-from firecrawl_interact.adapters.loopback import LoopbackService
+from firecrawl_interact.adapters import (
+    FakeService,
+    LoopbackService,
+    LostResponse,
+    NoResponse,
+    Reply,
+)
 
 pytestmark = pytest.mark.enable_socket
 
@@ -43,6 +54,11 @@ def client(api_url: str) -> Firecrawl:
 
 
 @pytest.fixture
+def awaited_client(api_url: str) -> AsyncFirecrawl:
+    return AsyncFirecrawl("fc-test", api_url=api_url, backoff_factor=0)
+
+
+@pytest.fixture
 def ended(service: FakeService, client: Firecrawl) -> str:
     """Give the id of a session that the client has destroyed before."""
     session_id = service.open_session()
@@ -51,13 +67,21 @@ def ended(service: FakeService, client: Firecrawl) -> str:
     return session_id
 
 
-def test_it_destroys_a_session_and_stumbles_over_the_duration(
-    service: FakeService, client: Firecrawl
-) -> None:
-    session_id = service.open_session()
-    with pytest.raises(pydantic.ValidationError, match="session_duration_ms"):
-        client.delete_browser(session_id)
-    assert not service.is_open(session_id)
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
+    """Give the connection pool and the timeout of each request that it sends."""
+    sent: list[tuple[object, object]] = []
+    send = requests.Session.send
+
+    def record(session: requests.Session, *arguments: object, **options: object) -> object:
+        sent.append((session, options["timeout"]))
+        return send(session, *arguments, **options)  # type: ignore[arg-type]  # what it was given
+
+    monkeypatch.setattr(requests.Session, "send", record)
+    return sent
+
+
+# What it understands
 
 
 def test_it_reads_the_receipt_of_a_second_delete(ended: str, client: Firecrawl) -> None:
@@ -65,8 +89,8 @@ def test_it_reads_the_receipt_of_a_second_delete(ended: str, client: Firecrawl) 
     assert (receipt.success, receipt.status, receipt.credits_billed) == (True, "stopped", 2)
 
 
-def test_its_asynchronous_twin_does_too(ended: str, api_url: str) -> None:
-    receipt = asyncio.run(AsyncFirecrawl("fc-test", api_url=api_url).delete_browser(ended))
+def test_its_asynchronous_twin_does_too(ended: str, awaited_client: AsyncFirecrawl) -> None:
+    receipt = asyncio.run(awaited_client.delete_browser(ended))
     assert (receipt.success, receipt.status, receipt.credits_billed) == (True, "stopped", 2)
 
 
@@ -91,13 +115,88 @@ def test_it_hears_that_a_session_is_unknown(client: Firecrawl) -> None:
         client.delete_browser("unknown")
 
 
-def test_it_hears_that_a_session_is_another_teams(service: FakeService, client: Firecrawl) -> None:
+def test_it_hears_that_its_key_is_unknown(api_url: str) -> None:
+    with pytest.raises(UnauthorizedError, match="Unauthorized: Invalid token"):
+        Firecrawl(api_key="fc-unknown", api_url=api_url).delete_browser("1")
+
+
+# What the page says that it does worse
+
+
+def test_it_raises_over_a_duration_with_a_fraction_after_the_session_was_destroyed(
+    service: FakeService, client: Firecrawl
+) -> None:
+    session_id = service.open_session()
+    with pytest.raises(pydantic.ValidationError, match="session_duration_ms"):
+        client.delete_browser(session_id)
+    assert not service.is_open(session_id)
+
+
+def test_it_calls_the_session_of_another_team_a_website_that_is_not_supported(
+    service: FakeService, client: Firecrawl
+) -> None:
     session_id = service.open_session(api_key="fc-other")
     with pytest.raises(WebsiteNotSupportedError, match=r"Forbidden\."):
         client.delete_browser(session_id)
     assert service.is_open(session_id)
 
 
-def test_it_hears_that_its_key_is_unknown(api_url: str) -> None:
-    with pytest.raises(UnauthorizedError, match="Unauthorized: Invalid token"):
-        Firecrawl(api_key="fc-unknown", api_url=api_url).delete_browser("1")
+@pytest.mark.parametrize(
+    ("status", "error"), [(429, RateLimitError), (503, FirecrawlError), (504, FirecrawlError)]
+)
+def test_it_makes_no_retry(
+    status: int, error: type[Exception], service: FakeService, client: Firecrawl
+) -> None:
+    service.queue(Reply(status, json={"success": False, "error": "no"}))
+    with pytest.raises(error):
+        client.delete_browser(service.open_session())
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize("status", [401, 404, 502])
+def test_its_asynchronous_delete_does_not_look_at_the_status(
+    status: int, service: FakeService, awaited_client: AsyncFirecrawl
+) -> None:
+    service.queue(*[Reply(status, json={"success": False, "error": "no"})] * 3)
+    assert not asyncio.run(awaited_client.delete_browser("1")).success
+
+
+def test_its_asynchronous_delete_stumbles_over_a_page(
+    service: FakeService, awaited_client: AsyncFirecrawl
+) -> None:
+    service.queue(*[Reply(502, b"<html>Bad Gateway</html>")] * 3)
+    with pytest.raises(json.JSONDecodeError):
+        asyncio.run(awaited_client.delete_browser("1"))
+
+
+def test_it_waits_without_end_unless_it_is_given_a_timeout(
+    service: FakeService, client: Firecrawl, api_url: str, sent: list[tuple[object, object]]
+) -> None:
+    service.queue(Reply(200, json={"success": True}))
+    client.delete_browser("1")
+    assert [timeout for _, timeout in sent] == [None]
+
+    service.queue(*[NoResponse()] * 4)
+    hasty = Firecrawl(api_key="fc-test", api_url=api_url, timeout=0.05, backoff_factor=0)
+    with pytest.raises(requests.Timeout):
+        hasty.delete_browser("1")
+
+
+def test_it_makes_a_new_connection_for_each_call(
+    service: FakeService, client: Firecrawl, sent: list[tuple[object, object]]
+) -> None:
+    service.queue(*[Reply(200, json={"success": True})] * 2)
+    client.delete_browser("1")
+    client.delete_browser("1")
+    [(first, _), (second, _)] = sent
+    assert first is not second
+
+
+def test_it_sends_an_id_as_a_part_of_the_path(service: FakeService, client: Firecrawl) -> None:
+    with pytest.raises(FirecrawlError):
+        client.delete_browser("../../v2/team/x")
+    assert service.requests[-1].path == "/v2/team/x"
+
+
+def test_it_does_not_hand_on_the_id_of_a_session_that_belongs_to_a_scrape() -> None:
+    assert "session_id" not in BrowserExecuteResponse.model_fields
