@@ -14,6 +14,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from firecrawl_interact.adapters import FileJournal
 
 
@@ -143,49 +145,32 @@ def a_fork_in_the_midst_of_records_leaves_both_whole(directory: Path) -> None:
 
 def shown(scene: Callable[[Path], None], directory: Path) -> list[str]:
     # Python warns of every fork with threads: this library must bear it.
-    command = [
-        sys.executable,
-        "-W",
-        "ignore::DeprecationWarning",
-        __file__,
-        scene.__name__,
-        str(directory),
-    ]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", __file__]
+    done = subprocess.run(
+        [*command, scene.__name__, str(directory)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
 
-def test_a_child_holds_nothing_of_its_parents(tmp_path: Path) -> None:
-    lines = shown(a_child_holds_nothing_of_its_parents, tmp_path)
-    assert lines == ["[]", "[]", "['parents']"]
-
-
-def test_a_child_that_closes_the_journal_leaves_its_parents_file(tmp_path: Path) -> None:
-    lines = shown(a_child_that_closes_the_journal_leaves_its_parents_file, tmp_path)
-    assert lines == ["True"]
-
-
-def test_a_child_starts_a_file_of_its_own(tmp_path: Path) -> None:
-    assert shown(a_child_starts_a_file_of_its_own, tmp_path) == ["['childs']"]
-
-
-def test_a_child_of_a_journal_without_a_file_has_another_one(tmp_path: Path) -> None:
-    lines = shown(a_child_of_a_journal_without_a_file_has_another_one, tmp_path)
-    assert lines == ["['childs']"]
-
-
-def test_a_child_does_not_go_on_with_its_parents_orphans(tmp_path: Path) -> None:
-    lines = shown(a_child_does_not_go_on_with_its_parents_orphans, tmp_path)
-    assert lines == ["one", "[]", "['two']"]
-
-
-def test_a_childs_threads_can_record(tmp_path: Path) -> None:
-    assert shown(a_childs_threads_can_record, tmp_path) == ["['childs']"]
-
-
-def test_a_child_that_lives_on_keeps_no_lock(tmp_path: Path) -> None:
-    assert shown(a_child_that_lives_on_keeps_no_lock, tmp_path) == ["['parents']"]
+@pytest.mark.parametrize(
+    ("scene", "lines"),
+    [
+        (a_child_holds_nothing_of_its_parents, ["[]", "[]", "['parents']"]),
+        (a_child_that_closes_the_journal_leaves_its_parents_file, ["True"]),
+        (a_child_starts_a_file_of_its_own, ["['childs']"]),
+        (a_child_of_a_journal_without_a_file_has_another_one, ["['childs']"]),
+        (a_child_does_not_go_on_with_its_parents_orphans, ["one", "[]", "['two']"]),
+        (a_childs_threads_can_record, ["['childs']"]),
+        (a_child_that_lives_on_keeps_no_lock, ["['parents']"]),
+    ],
+)
+def test_scene(scene: Callable[[Path], None], lines: list[str], tmp_path: Path) -> None:
+    assert shown(scene, tmp_path) == lines
 
 
 def test_a_fork_in_the_midst_of_records_leaves_both_whole(tmp_path: Path) -> None:

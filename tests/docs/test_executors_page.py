@@ -1,19 +1,8 @@
-"""The numbers of the page are what its rules give, and its warning is not idle."""
+"""The numbers of the page are what its rules give."""
 
 import re
 from math import ceil
 from pathlib import Path
-
-import pytest
-from dask.distributed import Client, LocalCluster
-
-from firecrawl_interact.adapters import FakeService, LoopbackService, Reply, Urllib3Transport
-from firecrawl_interact.core import (
-    DeleteManySessions,
-    DeleteSession,
-    DeletionReceipt,
-    RetryPolicy,
-)
 
 TEXT = (Path(__file__).parents[2] / "docs/executors.md").read_text(encoding="utf-8")
 SECONDS = (1, 5, 70)
@@ -38,27 +27,3 @@ def test_the_text_draws_the_conclusion_from_the_same_numbers() -> None:
     a_minute = 60 / CPU_SECONDS
     assert f"{1 / CPU_SECONDS:,.0f} deletes a second, which is {a_minute:,.0f} a minute" in TEXT
     assert 4.5 < a_minute / LARGEST_PLAN < 5  # "almost five times"
-
-
-@pytest.mark.enable_socket
-def test_dask_sends_a_retry_if_told_that_calls_are_not_pure() -> None:
-    service = FakeService()
-    session_id = service.open_session()
-    service.queue(Reply(503, b'{"success":false}'))
-    with (
-        LoopbackService(service) as loopback,
-        Urllib3Transport(loopback.api_url) as transport,
-        LocalCluster(  # type: ignore[no-untyped-call]  # Dask says nothing of its types
-            n_workers=1,
-            threads_per_worker=1,
-            processes=False,
-            protocol="tcp",
-            dashboard_address=None,
-        ) as cluster,
-        Client(cluster) as client,  # type: ignore[no-untyped-call]  # Dask says nothing here
-    ):
-        delete_session = DeleteSession(transport, "fc-test", retry=RetryPolicy(first_pause=0))
-        executor = client.get_executor(pure=False)
-        [outcome] = DeleteManySessions(delete_session, executor=executor)([session_id])
-    assert isinstance(outcome, DeletionReceipt)
-    assert len(service.requests) == 2

@@ -6,7 +6,7 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
@@ -96,15 +96,6 @@ def test_threads_destroy_many_sessions_over_as_many_connections_as_may_be_in_fli
     assert not any(thread.is_alive() for thread in threads)
 
 
-def test_a_given_thread_pool_carries_them_too(
-    service: FakeService, loopback: LoopbackService
-) -> None:
-    mine = open_sessions(service, 20)
-    with Urllib3Transport(loopback.api_url) as transport, ThreadPoolExecutor(2) as executor:
-        delete_many_sessions = DeleteManySessions(DeleteSession(transport, KEY), executor=executor)
-        assert all_destroyed(service, mine, [*delete_many_sessions(mine)])
-
-
 def test_processes_destroy_many_sessions_and_each_keeps_its_connection(
     service: FakeService,
     loopback: LoopbackService,
@@ -143,21 +134,6 @@ def test_what_another_process_could_not_do_is_retried(
         outcomes = list(DeleteManySessions(delete_session, executor=processes)(mine))
     assert all_destroyed(service, mine, [*outcomes])
     assert len(service.requests) == 4
-
-
-def test_an_executor_that_was_shut_down_fails_the_run_after_the_outcome(
-    loopback: LoopbackService,
-) -> None:
-    executor = ThreadPoolExecutor(1)
-    executor.shutdown()
-    with Urllib3Transport(loopback.api_url) as transport:
-        deletions = DeleteManySessions(DeleteSession(transport, KEY), executor=executor)(["a", "b"])
-        error = next(deletions)
-        assert isinstance(error, UnreachableError)
-        assert (error.session_id, error.session_fate) == ("a", SessionFate.UNTOUCHED)
-        with pytest.raises(RuntimeError, match="the executor or the transport") as raised:
-            next(deletions)
-        assert "shutdown" in str(raised.value.__cause__)
 
 
 def test_a_transport_that_cannot_be_pickled_fails_the_run_and_says_what_to_do(
