@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import IO, NamedTuple
 
@@ -30,6 +31,7 @@ if sys.platform != "win32":
 KEY = "fc-0123456789abcdef0123456789abcdef"
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 COMMAND = [sys.executable, "-m", "firecrawl_interact.adapters.cli"]
+ONE_BY_ONE = ("--concurrency", "1")
 LONGEST_WAIT = 30  # seconds for what takes none
 HANDLED = [signal.SIGINT, signal.SIGTERM, *([signal.SIGALRM] if os.name == "posix" else [])]
 on_unix = pytest.mark.skipif(
@@ -64,6 +66,11 @@ class WatchedService(FakeService):
         self.responds.wait(LONGEST_WAIT)
         return response
 
+    @property
+    def asked_for(self) -> list[str]:
+        """The ids that requests came for, in their order."""
+        return [request.path.rpartition("/")[2] for request in self.requests]
+
     def await_requests(self, count: int) -> None:
         for _ in range(count):
             assert self._arrivals.acquire(timeout=LONGEST_WAIT)
@@ -96,6 +103,12 @@ def ctrl_c_reaches_processes() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def file_of(path: Path, lines: Iterable[str]) -> str:
+    """Write a list of ids, and return where it is."""
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return str(path)
 
 
 def _read_line(stream: IO[str] | None) -> str:

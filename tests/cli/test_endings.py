@@ -6,7 +6,6 @@ import signal
 import ssl
 import subprocess
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -19,18 +18,19 @@ from .commands import (
     COMMAND,
     KEY,
     LONGEST_WAIT,
+    ONE_BY_ONE,
     Process,
     Run,
     Terminal,
     WatchedService,
     ctrl_c_reaches_processes,
+    file_of,
     on_unix,
     rows,
 )
 
 pytestmark = pytest.mark.enable_socket
 
-ONE_BY_ONE = ("--concurrency", "1")
 NEXT = (
     "Next: type the same command again: a session is billed once."
     " With --resume FILE, it does only what is left."
@@ -39,16 +39,6 @@ STOPPING = "Stopping: what is in flight ends first. Ctrl-C ends it now."
 needs_dev_full = pytest.mark.skipif(
     not os.path.exists("/dev/full"), reason="this system has no disk that is always full"
 )
-
-
-def asked_for(service: WatchedService) -> list[str]:
-    """The ids that requests came for, in their order."""
-    return [request.path.rpartition("/")[2] for request in service.requests]
-
-
-def file_of(path: Path, lines: Iterable[str]) -> str:
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return str(path)
 
 
 # An outage
@@ -303,7 +293,7 @@ def test_a_full_disk_stops_the_run(service: WatchedService) -> None:
         )
     assert done.returncode == 1
     assert "Stopped: standard output cannot be written: No space left on device." in done.stderr
-    assert asked_for(service) == ["a"]
+    assert service.asked_for == ["a"]
 
 
 @on_unix

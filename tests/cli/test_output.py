@@ -17,6 +17,7 @@ from firecrawl_interact.adapters.cli.report import show_note
 from .commands import (
     COMMAND,
     KEY,
+    ONE_BY_ONE,
     UNKNOWN_ID,
     Process,
     Run,
@@ -28,7 +29,6 @@ from .commands import (
 
 pytestmark = pytest.mark.enable_socket
 
-ONE_BY_ONE = ("--concurrency", "1")
 NOT_FOUND = "gone SessionNotFoundError credits=- seconds=- HTTP 404: Browser session not found"
 RECEIPT = Reply(200, b'{"success":true,"sessionDurationMs":400,"creditsBilled":2}')
 KEYS = [

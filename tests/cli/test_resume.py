@@ -9,16 +9,9 @@ import pytest
 
 from firecrawl_interact.adapters import NoResponse, Reply
 
-from .commands import UNKNOWN_ID, Process, Run, WatchedService, on_unix
+from .commands import ONE_BY_ONE, UNKNOWN_ID, Process, Run, WatchedService, on_unix
 
 pytestmark = pytest.mark.enable_socket
-
-ONE_BY_ONE = ("--concurrency", "1")
-
-
-def asked_for(service: WatchedService) -> list[str]:
-    """The ids that requests came for, in their order."""
-    return [request.path.rpartition("/")[2] for request in service.requests]
 
 
 def recorded(path: Path) -> dict[str, str]:
@@ -51,7 +44,7 @@ def test_the_same_command_again_does_what_is_left(
     command = ["delete", *ONE_BY_ONE, "--resume", str(record), uncertain, gone, foreign]
     assert run(*command).status == 1
     done = run(*command)
-    assert asked_for(service) == [uncertain, gone, foreign, uncertain, foreign]
+    assert service.asked_for == [uncertain, gone, foreign, uncertain, foreign]
     assert "2 of 3 sessions gone (1 before), 2 credits; 1 failed" in done.err
     assert "Next: type the same command again: a session is billed once.\n" in done.err
     assert recorded(record) == {uncertain: "deleted", gone: "deleted", foreign: "ForbiddenError"}
@@ -78,7 +71,7 @@ def test_with_missing_ok_a_session_not_found_is_done(
 ) -> None:
     command = ["delete", "--missing-ok", "--resume", str(record), "a"]
     assert [run(*command).status, run(*command).status] == [0, 0]
-    assert asked_for(service) == ["a"]
+    assert service.asked_for == ["a"]
 
 
 def test_the_output_of_json_can_be_resumed_from(
@@ -87,7 +80,7 @@ def test_the_output_of_json_can_be_resumed_from(
     first, second = service.open_session(), service.open_session()
     record.write_text(run("delete", "--json", first).out, encoding="utf-8")
     run("delete", "--resume", str(record), first, second)
-    assert asked_for(service) == [first, second]
+    assert service.asked_for == [first, second]
 
 
 @on_unix
@@ -140,7 +133,7 @@ def test_a_full_disk_under_the_record_stops_the_run_with_what_is_known(
         "Stopped: the file of --resume cannot be written: No space left on device.\n"
         "1 of 3 sessions gone, 2 credits; 0 failed, 2 not tried, 2 may still be billing.\n"
     )
-    assert asked_for(service) == session_ids[:1]
+    assert service.asked_for == session_ids[:1]
 
 
 @on_unix

@@ -4,28 +4,28 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 import pytest
 
-from .commands import COMMAND, KEY, Run, Terminal, WatchedService, on_unix, rows
+from .commands import (
+    COMMAND,
+    KEY,
+    ONE_BY_ONE,
+    Run,
+    Terminal,
+    WatchedService,
+    file_of,
+    on_unix,
+    rows,
+)
 
 pytestmark = pytest.mark.enable_socket
 
 A_UUID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
 NOTHING_SENT = "Nothing was sent.\n"
-
-
-def asked_for(service: WatchedService) -> list[str]:
-    """The ids that requests came for, in their order."""
-    return [request.path.rpartition("/")[2] for request in service.requests]
-
-
-def file_of(path: Path, lines: Iterable[str]) -> str:
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return str(path)
 
 
 class StandardInput:
@@ -54,9 +54,8 @@ def test_ids_come_from_arguments_standard_input_and_files(
 ) -> None:
     standard_input.is_to_be(b"b\nc\n")
     files = [file_of(tmp_path / name, [name]) for name in ("e", "f")]
-    one_by_one = ("--concurrency", "1")
-    run("delete", *one_by_one, "a", "-", "d", "--from", files[0], "--from", files[1])
-    assert asked_for(service) == ["a", "b", "c", "d", "e", "f"]
+    run("delete", *ONE_BY_ONE, "a", "-", "d", "--from", files[0], "--from", files[1])
+    assert service.asked_for == ["a", "b", "c", "d", "e", "f"]
 
 
 def test_a_file_can_be_standard_input(
@@ -64,15 +63,15 @@ def test_a_file_can_be_standard_input(
 ) -> None:
     standard_input.is_to_be(b"a")
     run("delete", "--from", "-")
-    assert asked_for(service) == ["a"]
+    assert service.asked_for == ["a"]
 
 
 def test_space_around_an_id_and_empty_lines_do_not_count(
     service: WatchedService, run: Run, standard_input: StandardInput
 ) -> None:
     standard_input.is_to_be(b"\xef\xbb\xbfa\r\n\n \t\n\tb \nc")
-    run("delete", "--concurrency", "1", "-")
-    assert asked_for(service) == ["a", "b", "c"]
+    run("delete", *ONE_BY_ONE, "-")
+    assert service.asked_for == ["a", "b", "c"]
 
 
 def test_an_id_that_comes_twice_is_deleted_once_and_billed_once(
@@ -81,7 +80,7 @@ def test_an_id_that_comes_twice_is_deleted_once_and_billed_once(
     session_id = service.open_session()
     done = run("delete", session_id, session_id, session_id)
     assert done.status == 0
-    assert asked_for(service) == [session_id]
+    assert service.asked_for == [session_id]
     assert done.err.splitlines() == [
         "Ids that came again: 2. Each session is deleted once.",
         "1 of 1 sessions gone, 2 credits; 0 failed, 0 not tried, 0 may still be billing.",
@@ -311,7 +310,7 @@ def test_a_bad_key_is_explained_in_words_for_a_command(run: Run) -> None:
 
 def test_the_deadline_is_the_policys(service: WatchedService, run: Run) -> None:
     service.rate_limit = 1
-    done = run("delete", "--deadline", "1", "--concurrency", "1", "a", "b")
+    done = run("delete", "--deadline", "1", *ONE_BY_ONE, "a", "b")
     assert done.status == 1
     assert "Stopped: the rate limit has let no request through" in done.err
 
