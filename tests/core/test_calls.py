@@ -1,6 +1,5 @@
 """How a call treats its transport: what it sends, what it lets pass, what it leaves behind."""
 
-import uuid
 from typing import Protocol
 
 import pytest
@@ -66,13 +65,6 @@ def test_without_a_key_the_request_carries_none(delete: Delete) -> None:
         "Accept": "application/json",
         "Accept-Encoding": "identity",
     }
-
-
-@both_ways
-def test_a_uuid_is_an_id_too(delete: Delete) -> None:
-    transport = ScriptedTransport(DESTROYED)
-    assert delete(transport, uuid.UUID(SESSION_ID)).session_id == SESSION_ID
-    assert transport.requests[0].path == f"/v2/interact/{SESSION_ID}"
 
 
 @both_ways

@@ -145,9 +145,7 @@ def test_every_call_ends_within_its_deadline(
     assert transport.now - transport.started <= policy.deadline + A_ROUNDING
 
 
-@given(
-    policies, a_script, fractions, a_chance, st.lists(st.floats(0, 1_000), max_size=MOST_ATTEMPTS)
-)
+@given(policies, a_script, fractions, a_chance, delays)
 def test_no_attempt_outlasts_the_deadline_even_if_waits_take_too_long(
     policy: RetryPolicy,
     script: list[Attempt],

@@ -1,33 +1,26 @@
 """The names that users import."""
 
 import inspect
+from importlib import import_module
 
 import pytest
 
 from firecrawl_interact import core
-from firecrawl_interact.core import (
-    delete_many_sessions,
-    delete_session,
-    errors,
-    journal,
-    on_exit,
-    receipt,
-    retry,
-    session_ids,
-    transport,
-)
 
 # The other modules are machinery: their names are not for users.
 FOR_USERS = [
-    delete_many_sessions,
-    delete_session,
-    errors,
-    journal,
-    on_exit,
-    receipt,
-    retry,
-    session_ids,
-    transport,
+    import_module(f"{core.__name__}.{name}")
+    for name in (
+        "delete_many_sessions",
+        "delete_session",
+        "errors",
+        "journal",
+        "on_exit",
+        "receipt",
+        "retry",
+        "session_ids",
+        "transport",
+    )
 ]
 
 

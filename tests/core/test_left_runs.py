@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import copy
 import errno
 import gc
-import pickle
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +18,7 @@ from firecrawl_interact.core import (
     ConnectFailedError,
     DeleteManySessions,
     DeleteSession,
-    OutageError,
+    Deletions,
     Pause,
     Response,
     SessionFate,
@@ -43,14 +41,6 @@ from .side_by_side import (
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-
-@pytest.mark.parametrize("journey", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])  # noqa: S301 - our own
-def test_an_outage_error_survives_copy_and_pickle(journey: object) -> None:
-    error = OutageError("away", lasted=240.0, retry_after=60.0)
-    arrived = journey(error)  # type: ignore[operator]  # it is one of the two above
-    assert (arrived.lasted, arrived.retry_after) == (240.0, 60.0)
-    assert str(arrived) == "away. The run has ended. Run it again in 60 seconds."
 
 
 def test_eight_requests_are_in_flight_at_a_time_unless_the_user_says_otherwise() -> None:
@@ -127,35 +117,6 @@ def test_cancelled_leaving_still_waits_for_what_is_in_flight() -> None:
     virtual_time.run(main())
 
 
-class NeverEnding(InlineExecutor):
-    """Carries the first request at once, and begins others that never end."""
-
-    def __init__(self) -> None:
-        self._has_carried_one = False
-
-    def submit(
-        self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
-    ) -> Future[_T]:
-        if self._has_carried_one:
-            future: Future[_T] = Future()
-            future.set_running_or_notify_cancel()
-            return future
-        self._has_carried_one = True
-        return super().submit(function, *args, **kwargs)
-
-
-def test_what_is_in_flight_after_the_shutdown_timeout_is_unknown() -> None:
-    delete_session = DeleteSession(FunctionTransport(), KEY)
-    delete_many = DeleteManySessions(
-        delete_session, concurrency=2, executor=NeverEnding(), shutdown_timeout=0
-    )
-    with delete_many(["a", "b"]) as deletions:
-        assert next(deletions).session_id == "a"
-    [outcome] = deletions
-    assert isinstance(outcome, UnreachableError)
-    assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNKNOWN)
-
-
 def test_what_is_awaited_after_the_shutdown_timeout_is_unknown() -> None:
     async def main() -> None:
         delete_session = AsyncDeleteSession(AsyncFunctionTransport(after(50)), KEY)
@@ -225,15 +186,24 @@ class LateIds:
         yield from self._later
 
 
+def stop_and_take_the_rest(deletions: Deletions) -> None:
+    deletions.stop()
+    assert list(deletions) == []
+
+
+@pytest.mark.parametrize("leave", [Deletions.close, stop_and_take_the_rest])
 def test_an_id_that_comes_after_the_run_was_left_is_named_in_the_log(
-    caplog: pytest.LogCaptureFixture,
+    leave: Callable[[Deletions], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     ids, transport = LateIds("late"), FunctionTransport()
-    with many(transport)(ids) as deletions:
-        assert next(deletions).session_id == "a"
+    deletions = many(transport)(ids)
+    assert next(deletions).session_id == "a"
+    leave(deletions)
     ids.may_go_on.set()
     assert not library_threads()
-    assert "session 'late': its id was read after the run was left" in caplog.text
+    assert caplog.messages == [
+        "session 'late': its id was read after the run was left; nothing was sent for it"
+    ]
     assert transport.sent == ["a"]
     assert list(deletions) == []
 
@@ -258,13 +228,6 @@ def test_a_run_says_what_holds_it_back() -> None:
     assert [outcome.session_fate for outcome in deletions] == [SessionFate.GONE]
     assert {pause.reason for pause in pauses if pause} == {"rate limit"}
     assert deletions.pause is None
-
-
-def test_an_awaited_run_under_another_event_loop_says_what_to_use() -> None:
-    deletions = many_awaited(AsyncFunctionTransport())(["a"])
-    with pytest.raises(RuntimeError, match="call AsyncDeleteSession for each session"):
-        deletions.__anext__().send(None)
-    deletions.stop()
 
 
 _TICK = 1 / 1024

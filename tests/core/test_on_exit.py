@@ -14,7 +14,6 @@ from firecrawl_interact.core import (
     DeleteSessionError,
     DeletionReceipt,
     InvalidSessionIdError,
-    RateLimitError,
     Response,
     RetryPolicy,
     ServiceUnavailableError,
@@ -155,7 +154,14 @@ def test_in_the_awaited_block_there_is_no_receipt_yet() -> None:
 
 @both_ways
 @pytest.mark.parametrize(
-    "error", [RuntimeError("the work failed"), KeyboardInterrupt(), SystemExit(3)], ids=repr
+    "error",
+    [
+        RuntimeError("the work failed"),
+        UnauthorizedError("another session's", session_id="another", attempts=1),
+        KeyboardInterrupt(),
+        SystemExit(3),
+    ],
+    ids=repr,
 )
 def test_what_the_block_raises_goes_on_and_the_session_is_destroyed(
     error: BaseException, leave: Leave
@@ -164,14 +170,6 @@ def test_what_the_block_raises_goes_on_and_the_session_is_destroyed(
     assert left.raised is error
     assert left.ending.receipt == RECEIPT
     assert not notes(error)
-
-
-@both_ways
-def test_a_library_error_of_the_block_goes_on_like_any_other(leave: Leave) -> None:
-    error = UnauthorizedError("another session's", session_id="another", attempts=1)
-    left = leave(ScriptedTransport(DESTROYED), raising(error))
-    assert left.raised is error
-    assert left.ending.receipt == RECEIPT
 
 
 @both_ways
@@ -249,14 +247,6 @@ def test_the_delete_keeps_to_its_deadline(error: Exception | None, leave: Leave)
     left = leave(transport, raising(error) if error else lambda: None, retry=retry)
     assert isinstance(left.raised, type(error) if error else UnreachableError)
     assert transport.now - transport.started <= 240
-
-
-@both_ways
-def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(leave: Leave) -> None:
-    transport = ScriptedTransport(response(429, headers={"retry-after": "60"}))
-    left = leave(transport, retry=RetryPolicy(deadline=30))
-    assert isinstance(left.raised, RateLimitError)
-    assert not transport.sleeps
 
 
 use_cases = pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from firecrawl_interact.core import (
     ConnectFailedError,
     ConnectionLostError,
     ForbiddenError,
-    InvalidApiKeyError,
     InvalidSessionIdError,
     NotDeletedError,
     PaymentRequiredError,
@@ -414,18 +413,6 @@ def test_an_id_that_cannot_be_sent_sends_nothing(delete: Delete) -> None:
     assert str(raised.value) == (
         "Session '..': the id cannot be sent: it means another path (RFC 3986, 5.2.4). "
         f"{WHAT_IT_MEANS[UNTOUCHED]} Pass the id that the service gave when the session was opened."
-    )
-
-
-@both_ways
-def test_a_key_that_cannot_be_sent_sends_nothing(delete: Delete) -> None:
-    transport = ScriptedTransport()
-    with pytest.raises(InvalidApiKeyError) as raised:
-        delete(transport, api_key="")
-    assert transport.requests == []
-    assert str(raised.value) == (
-        "the API key is empty. "
-        "Pass the key as the service shows it, or None for a service without sign-in."
     )
 
 
