@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
@@ -53,12 +53,16 @@ def test_a_session_of_a_living_journal_is_nobodys_orphan(tmp_path: Path) -> None
         assert adopted(tmp_path) == []
 
 
-def test_a_session_that_is_gone_is_no_orphan(tmp_path: Path) -> None:
+@pytest.mark.parametrize("session_ids", [("one", "two"), (uuid.uuid4(), uuid.uuid4())], ids=type)
+def test_a_session_that_is_gone_is_no_orphan(
+    session_ids: tuple[str | uuid.UUID, str | uuid.UUID], tmp_path: Path
+) -> None:
+    one, two = session_ids
     with FileJournal(tmp_path) as journal:
-        journal.opened("one")
-        journal.opened("two")
-        journal.gone("one")
-    assert adopted(tmp_path) == ["two"]
+        journal.opened(one)
+        journal.opened(two)
+        journal.gone(one)
+    assert adopted(tmp_path) == [str(two)]
 
 
 def test_a_session_can_be_opened_again_after_it_was_gone(tmp_path: Path) -> None:
@@ -67,15 +71,6 @@ def test_a_session_can_be_opened_again_after_it_was_gone(tmp_path: Path) -> None
         journal.gone("one")
         journal.opened("one")
     assert adopted(tmp_path) == ["one"]
-
-
-def test_an_id_may_be_a_uuid(tmp_path: Path) -> None:
-    one, two = uuid.uuid4(), uuid.uuid4()
-    with FileJournal(tmp_path) as journal:
-        journal.opened(one)
-        journal.opened(two)
-        journal.gone(one)
-    assert adopted(tmp_path) == [str(two)]
 
 
 def test_gone_means_nothing_for_an_id_that_is_not_held(tmp_path: Path) -> None:
@@ -99,14 +94,6 @@ def test_an_adopted_session_is_yielded_once(tmp_path: Path) -> None:
         assert list(journal.adopt_orphans()) == []
 
 
-def test_an_adopted_session_is_an_orphan_again_after_its_adopter(tmp_path: Path) -> None:
-    leave_open(tmp_path, "one", "two")
-    with FileJournal(tmp_path) as journal:
-        list(journal.adopt_orphans())
-        journal.gone("one")
-    assert adopted(tmp_path) == ["two"]
-
-
 def test_what_one_iteration_did_not_take_the_next_one_yields(tmp_path: Path) -> None:
     leave_open(tmp_path, "one", "two")
     with FileJournal(tmp_path) as journal:
@@ -114,23 +101,20 @@ def test_what_one_iteration_did_not_take_the_next_one_yields(tmp_path: Path) -> 
         assert list(journal.adopt_orphans()) == ["two"]
 
 
-def test_an_adopted_id_that_is_taken_up_before_it_is_yielded_is_not_yielded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("record", "left"),
+    [(FileJournal.opened, ["one", "two", "three"]), (FileJournal.gone, ["one", "three"])],
+)
+def test_an_adopted_id_that_is_opened_or_gone_before_it_is_yielded_is_not_yielded(
+    record: Callable[[FileJournal, str], None], left: list[str], tmp_path: Path
+) -> None:
     leave_open(tmp_path, "one", "two", "three")
     with FileJournal(tmp_path) as journal:
         orphans = journal.adopt_orphans()
         assert next(orphans) == "one"
-        journal.opened("two")
+        record(journal, "two")
         assert list(orphans) == ["three"]
-    assert adopted(tmp_path) == ["one", "two", "three"]
-
-
-def test_an_adopted_id_that_is_gone_before_it_is_yielded_is_not_yielded(tmp_path: Path) -> None:
-    leave_open(tmp_path, "one", "two", "three")
-    with FileJournal(tmp_path) as journal:
-        orphans = journal.adopt_orphans()
-        assert next(orphans) == "one"
-        journal.gone("two")
-        assert list(orphans) == ["three"]
+    assert adopted(tmp_path) == left
 
 
 def test_an_id_that_a_living_journal_holds_too_is_left_to_that_one(tmp_path: Path) -> None:
@@ -305,18 +289,11 @@ def test_nothing_is_left_of_orphans_that_are_gone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dead_file_without_an_open_session_is_removed(tmp_path: Path) -> None:
-    path = leave_open(tmp_path, "one")
-    with path.open("a") as file:
-        file.write('{"gone":"one"}\n')
-    assert adopted(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_it_is_removed_whatever_its_service(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("service", [None, "https://elsewhere.example"])
+def test_a_dead_file_without_an_open_session_is_removed_whatever_its_service(
+    service: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = leave_open(tmp_path, "one", service="https://elsewhere.example")
+    path = leave_open(tmp_path, "one", service=service)
     with path.open("a") as file:
         file.write('{"gone":"one"}\n')
     assert adopted(tmp_path) == []
@@ -356,16 +333,10 @@ def test_another_sweeper_may_remove_such_a_file_first(
     assert adopted(tmp_path) == ["two"]
 
 
-def test_a_file_that_was_never_finished_is_removed(tmp_path: Path) -> None:
-    (tmp_path / "0123456789abcdef.new").write_text('{"service":nul')
-    assert adopted(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_unfinished_files_are_removed_wherever_they_stand_among_others(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"notes-{number}").touch()
-        (tmp_path / f"000000000000000{number}.new").touch()
+        (tmp_path / f"000000000000000{number}.new").write_text('{"service":nul')
         (tmp_path / f"more-notes-{number}").touch()
     assert adopted(tmp_path) == []
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".new"]
@@ -634,7 +605,7 @@ def test_what_follows_a_line_that_was_cut_off_can_be_read(tmp_path: Path) -> Non
     assert adopted(tmp_path) == ["two"]
 
 
-def test_what_an_adopter_writes_can_be_read_without_a_warning(
+def test_an_adopted_session_is_an_orphan_again_after_its_adopter_without_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     leave_open(tmp_path, "one", "two")
@@ -656,6 +627,7 @@ def test_what_an_adopter_writes_can_be_read_without_a_warning(
         b'{"opened":1}',
         b'{"opened":""}',
         b'{"opened":".."}',
+        b'{"opened":"a b"}',
         b'{"opened":"two","at":7}',
         b"[" * 5000,
     ],
@@ -671,24 +643,16 @@ def test_foreign_lines_are_skipped_with_one_warning_that_names_the_file(
     assert f"The journal's file {path}: skipped " in record.getMessage()
 
 
-@pytest.mark.parametrize(
-    ("lines", "words"),
-    [
-        (b"one\ntwo\n", "skipped 2 lines that cannot be read, first b'one\\n'"),
-        (
-            b'{"opened":"a b"}\n',
-            'skipped 1 lines that cannot be read, first b\'{"opened":"a b"}\\n\'',
-        ),
-    ],
-)
 def test_the_warning_says_how_many_lines_are_skipped_and_shows_the_first(
-    tmp_path: Path, lines: bytes, words: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = leave_open(tmp_path, "one")
     with path.open("ab") as file:
-        file.write(lines)
+        file.write(b"one\ntwo\n")
     assert adopted(tmp_path) == ["one"]
-    assert caplog.messages == [f"The journal's file {path}: {words}"]
+    assert caplog.messages == [
+        f"The journal's file {path}: skipped 2 lines that cannot be read, first b'one\\n'"
+    ]
 
 
 def test_a_file_whose_first_line_is_foreign_is_left_alone_with_a_warning(

@@ -100,35 +100,30 @@ def test_the_use_case_that_could_not_be_made_can_be_shown_and_has_no_private_nam
             use_case(ScriptedTransport())  # type: ignore[call-arg, arg-type] # the point
 
 
+class ReturnsACoroutine(ScriptedTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        response: object = AsyncScriptedTransport(super()).send(request, timeout)
+        return response  # type: ignore[return-value] # the point
+
+
 def test_a_blocking_send_that_returns_a_coroutine_sends_nothing_and_says_so() -> None:
-    scripted = ScriptedTransport(DESTROYED)
-
-    class Wrapper(ScriptedTransport):
-        def send(self, request: Request, timeout: float) -> Response:
-            response: object = AsyncScriptedTransport(scripted).send(request, timeout)
-            return response  # type: ignore[return-value] # the point
-
-    delete_session = DeleteSession(Wrapper(), "fc-test")
+    transport = ReturnsACoroutine(DESTROYED)
     with pytest.raises(TypeError, match=r"send returned a coroutine, which .* use AsyncDelete"):
-        delete_session("a")  # A coroutine that is not closed would warn, and fail this test.
-    assert scripted.requests == []
+        # A coroutine that is not closed would warn, and fail this test.
+        DeleteSession(transport, "fc-test")("a")
+    assert transport.requests == []
 
 
 def test_in_a_run_such_a_send_ends_the_run() -> None:
-    class Wrapper(ScriptedTransport):
-        def send(self, request: Request, timeout: float) -> Response:
-            response: object = AsyncScriptedTransport(scripted).send(request, timeout)
-            return response  # type: ignore[return-value] # the point
-
-    scripted = ScriptedTransport(DESTROYED)
-    delete_session = DeleteSession(Wrapper(), "fc-test")
+    transport = ReturnsACoroutine(DESTROYED)
+    delete_session = DeleteSession(transport, "fc-test")
     with DeleteManySessions(delete_session, concurrency=1)(["a", "b"]) as deletions:
         (outcome,) = [next(deletions)]
         with pytest.raises(RuntimeError, match="the transport cannot be used") as raised:
             next(deletions)
     assert isinstance(outcome, UnreachableError)
     assert "use AsyncDeleteSession" in str(raised.value.__cause__)
-    assert scripted.requests == []
+    assert transport.requests == []
 
 
 def test_a_blocking_send_that_returns_another_awaitable_says_so() -> None:
