@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from firecrawl_interact.adapters import FakeService, InMemoryTransport
+from firecrawl_interact.adapters import FakeService, InMemoryTransport, LoopbackService
 from firecrawl_interact.core import Request, Response
 
 SCRAPE = re.compile(r"/v2/scrape/([^/]+)/interact")
@@ -89,6 +89,16 @@ class Proxy(ThreadingHTTPServer):
         self.sessions: dict[str, object] = {}  # that belong to a scrape, by its id
         self.transport = InMemoryTransport(service)
         super().__init__(("127.0.0.1", 0), Handler)
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeService]:
+    """A service on this machine, to which the environment leads."""
+    service = FakeService(["fc-test"])
+    with LoopbackService(service) as loopback:
+        monkeypatch.setenv("FIRECRAWL_API_URL", loopback.api_url)
+        monkeypatch.setenv("FIRECRAWL_API_KEY", "fc-test")
+        yield service
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from firecrawl_interact.adapters import FakeService, LoopbackService, NoResponse, Reply
+from firecrawl_interact.adapters import FakeService, NoResponse, Reply
 
 from .pages import blocks, run, text_of
 
@@ -20,15 +20,6 @@ pytestmark = [
 ]
 
 TASKS, *_ = blocks(text_of("docs/celery.md"), "python")
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeService]:
-    service = FakeService(["fc-test"])
-    with LoopbackService(service) as loopback:
-        monkeypatch.setenv("FIRECRAWL_API_URL", loopback.api_url)
-        monkeypatch.setenv("FIRECRAWL_API_KEY", "fc-test")
-        yield service
 
 
 @pytest.fixture

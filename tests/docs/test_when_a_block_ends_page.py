@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from firecrawl_interact.adapters import FakeService, LoopbackService
+from firecrawl_interact.adapters import FakeService
 
 from .pages import blocks, sections
 
@@ -28,18 +28,14 @@ with delete_session_from_environment() as delete_session:
 
 @pytest.mark.parametrize("handler", [HANDLER, ""], ids=["with the handler", "without it"])
 def test_sigterm_ends_the_block_if_the_handler_is_set(
-    handler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    handler: str, service: FakeService, tmp_path: Path
 ) -> None:
-    service = FakeService(["fc-test"])
     service.open_session("session-1")
-    with LoopbackService(service) as loopback:
-        monkeypatch.setenv("FIRECRAWL_API_URL", loopback.api_url)
-        monkeypatch.setenv("FIRECRAWL_API_KEY", "fc-test")
-        command = [sys.executable, "-c", handler + BLOCK]
-        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"open\n"
-            process.send_signal(signal.SIGTERM)
-            status = process.wait(timeout=60)
+    command = [sys.executable, "-c", handler + BLOCK]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(timeout=60)
     assert status == (128 + signal.SIGTERM if handler else -signal.SIGTERM)
     assert service.is_open("session-1") is not bool(handler)

@@ -5,12 +5,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from firecrawl_interact.adapters import FakeService, LoopbackService
+from firecrawl_interact.adapters import FakeService
 
 from .pages import blocks, text_of
 
@@ -34,27 +33,17 @@ os.kill(os.getpid(), 9)
 
 
 @pytest.fixture
-def service() -> FakeService:
-    return FakeService(["fc-test"])
-
-
-@pytest.fixture
-def directory(
-    service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def directory(service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the directory in which a killed process recorded a session, beside a program."""
     program = tmp_path / "my-app"
     program.write_text("#!/bin/sh\necho the program runs\n", encoding="utf-8")
     program.chmod(0o755)
-    with LoopbackService(service) as loopback:
-        monkeypatch.setenv("FIRECRAWL_API_URL", loopback.api_url)
-        monkeypatch.setenv("FIRECRAWL_API_KEY", "fc-test")
-        here = Path(sys.executable).parent
-        monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), str(here), os.environ["PATH"]]))
-        directory = tmp_path / "open-sessions"
-        arguments = [str(directory), loopback.api_url, service.open_session()]
-        subprocess.run([sys.executable, "-c", RECORD, *arguments], check=False, timeout=60)
-        yield directory
+    here = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), str(here), os.environ["PATH"]]))
+    directory = tmp_path / "open-sessions"
+    arguments = [str(directory), os.environ["FIRECRAWL_API_URL"], service.open_session()]
+    subprocess.run([sys.executable, "-c", RECORD, *arguments], check=False, timeout=60)
+    return directory
 
 
 def run(command: list[str], directory: Path) -> str:
