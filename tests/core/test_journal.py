@@ -25,6 +25,7 @@ from firecrawl_interact.core import (
     RetryPolicy,
     SessionNotFoundError,
     TimedOutError,
+    Transport,
 )
 
 from .log_records import log_records
@@ -40,7 +41,7 @@ from .scripted_transport import (
     response,
     run,
 )
-from .side_by_side import AsyncFunctionTransport
+from .side_by_side import AsyncFunctionTransport, listed
 
 NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
 GONE = response(410, {"success": False, "error": "Gone."})
@@ -73,30 +74,32 @@ class Notebook:
 Way = Callable[[ScriptedTransport, Journal], None]
 
 
+def blocking(transport: Transport, journal: Journal) -> DeleteSession:
+    return DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
+
+
+def awaited(transport: ScriptedTransport, journal: Journal) -> AsyncDeleteSession:
+    over = AsyncScriptedTransport(transport)
+    return AsyncDeleteSession(over, API_KEY, retry=ONE_ATTEMPT, journal=journal)
+
+
 def call(transport: ScriptedTransport, journal: Journal) -> None:
-    DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)(SESSION_ID)
+    blocking(transport, journal)(SESSION_ID)
 
 
 def awaited_call(transport: ScriptedTransport, journal: Journal) -> None:
-    delete_session = AsyncDeleteSession(
-        AsyncScriptedTransport(transport), API_KEY, retry=ONE_ATTEMPT, journal=journal
-    )
-    run(delete_session(SESSION_ID))
+    run(awaited(transport, journal)(SESSION_ID))
 
 
 def block(transport: ScriptedTransport, journal: Journal) -> None:
-    with DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal).on_exit(SESSION_ID):
+    with blocking(transport, journal).on_exit(SESSION_ID):
         journal.opened("in-the-block")
         assert transport.requests == []
 
 
 def awaited_block(transport: ScriptedTransport, journal: Journal) -> None:
-    delete_session = AsyncDeleteSession(
-        AsyncScriptedTransport(transport), API_KEY, retry=ONE_ATTEMPT, journal=journal
-    )
-
     async def leave() -> None:
-        async with delete_session.on_exit(SESSION_ID):
+        async with awaited(transport, journal).on_exit(SESSION_ID):
             journal.opened("in-the-block")
             assert transport.requests == []
 
@@ -104,24 +107,12 @@ def awaited_block(transport: ScriptedTransport, journal: Journal) -> None:
 
 
 def run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
-    delete_session = DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
-    return list(DeleteManySessions(delete_session, concurrency=1)(["one", "two"]))
+    return list(DeleteManySessions(blocking(transport, journal), concurrency=1)(["one", "two"]))
 
 
 def awaited_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
-    delete_session = AsyncDeleteSession(
-        AsyncScriptedTransport(transport), API_KEY, retry=ONE_ATTEMPT, journal=journal
-    )
-
-    async def collect() -> list[Outcome]:
-        return [
-            outcome
-            async for outcome in AsyncDeleteManySessions(delete_session, concurrency=1)(
-                ["one", "two"]
-            )
-        ]
-
-    return asyncio.run(collect())
+    delete_many = AsyncDeleteManySessions(awaited(transport, journal), concurrency=1)
+    return asyncio.run(listed(delete_many(["one", "two"])))
 
 
 class BothInFlight:
@@ -143,20 +134,16 @@ class BothInFlight:
 
 
 def left_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
-    over = BothInFlight(transport)
-    delete_session = DeleteSession(over, API_KEY, retry=ONE_ATTEMPT, journal=journal)
-    with DeleteManySessions(delete_session, concurrency=2)(["one", "two"]) as deletions:
+    delete_many = DeleteManySessions(blocking(BothInFlight(transport), journal), concurrency=2)
+    with delete_many(["one", "two"]) as deletions:
         return [next(deletions)]
 
 
 def awaited_left_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
-    delete_session = AsyncDeleteSession(
-        AsyncScriptedTransport(transport), API_KEY, retry=ONE_ATTEMPT, journal=journal
-    )
+    delete_many = AsyncDeleteManySessions(awaited(transport, journal), concurrency=2)
 
     async def leave() -> list[Outcome]:
-        run_over = AsyncDeleteManySessions(delete_session, concurrency=2)
-        async with run_over(["one", "two"]) as deletions:
+        async with delete_many(["one", "two"]) as deletions:
             return [await anext(deletions)]
 
     return asyncio.run(leave())
@@ -268,9 +255,7 @@ def test_an_interruption_while_the_journal_forgets_loses_no_outcome() -> None:
                 self.lines.append(("gone", session_id))
                 raise KeyboardInterrupt
 
-    delete_session = DeleteSession(
-        ScriptedTransport(DESTROYED), API_KEY, retry=ONE_ATTEMPT, journal=Interrupted()
-    )
+    delete_session = blocking(ScriptedTransport(DESTROYED), Interrupted())
     deletions = DeleteManySessions(delete_session, concurrency=1)(["one"])
     with pytest.raises(KeyboardInterrupt):
         next(deletions)
@@ -285,9 +270,7 @@ def test_a_cancellation_while_the_journal_forgets_loses_no_outcome() -> None:
             begun.set()
             cancelled.wait(10)
 
-    delete_session = AsyncDeleteSession(
-        AsyncScriptedTransport(ScriptedTransport(DESTROYED)), API_KEY, journal=Slow()
-    )
+    delete_session = awaited(ScriptedTransport(DESTROYED), Slow())
 
     async def cancel() -> list[str]:
         deletions = AsyncDeleteManySessions(delete_session, concurrency=1)(["one"])
@@ -332,8 +315,7 @@ def test_a_journal_that_cannot_forget_replaces_no_error(way: Way) -> None:
 
 
 async def leave_a_block(journal: Journal) -> None:
-    transport = AsyncScriptedTransport(ScriptedTransport(DESTROYED))
-    async with AsyncDeleteSession(transport, API_KEY, journal=journal).on_exit(SESSION_ID):
+    async with awaited(ScriptedTransport(DESTROYED), journal).on_exit(SESSION_ID):
         pass
 
 

@@ -51,7 +51,7 @@ WHAT_IT_MEANS = {
 }
 DELETE_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
 CHECK_THE_WAY = "Check the address of the service, and any proxy on the way to it."
-
+CHECK_THE_ID = "If you expected it to live, check the id."
 CHECK_THE_ROUTE = (
     "Check the address of the service. A server older than June 2026 does not know /v2/interact, "
     "only the older route /v2/browser."
@@ -76,6 +76,14 @@ def failure(status: int, error: str) -> Response:
     return response(status, {"success": False, "error": error})
 
 
+def spoken(
+    status: int, words: str, kind: type[ResponseError], fate: SessionFate, advice: str
+) -> Expected:
+    """A response in the service's JSON, whose words the error repeats."""
+    says = f"HTTP {status}: {words.removesuffix('.')}"
+    return Expected(failure(status, words), kind, fate, says, advice, message=words)
+
+
 def unavailable(response: Response, says: str) -> Expected:
     return Expected(response, ServiceUnavailableError, UNKNOWN, says, DELETE_AGAIN)
 
@@ -87,45 +95,14 @@ def unexpected(response: Response, says: str, message: str | None = None) -> Exp
 NOT_KNOWN = "a response that the service is not known to send"
 
 RESPONSES = {
-    "200 with success false": Expected(
-        failure(200, "Not now."),
-        NotDeletedError,
-        UNKNOWN,
-        "HTTP 200: Not now",
-        DELETE_AGAIN,
-        message="Not now.",
+    "200 with success false": spoken(200, "Not now.", NotDeletedError, UNKNOWN, DELETE_AGAIN),
+    "404 from the service": spoken(
+        404, "Browser session not found.", SessionNotFoundError, GONE, CHECK_THE_ID
     ),
-    "404 from the service": Expected(
-        failure(404, "Browser session not found."),
-        SessionNotFoundError,
-        GONE,
-        "HTTP 404: Browser session not found",
-        "If you expected it to live, check the id.",
-        message="Browser session not found.",
-    ),
-    "410 from the service": Expected(
-        failure(410, "Expired."),
-        SessionNotFoundError,
-        GONE,
-        "HTTP 410: Expired",
-        "If you expected it to live, check the id.",
-        message="Expired.",
-    ),
-    "400": Expected(
-        failure(400, "Bad id."),
-        BadRequestError,
-        UNTOUCHED,
-        "HTTP 400: Bad id",
-        "Check the session id.",
-        message="Bad id.",
-    ),
-    "401": Expected(
-        UNAUTHORIZED,
-        UnauthorizedError,
-        UNTOUCHED,
-        "HTTP 401: Unauthorized: Invalid token",
-        "Check the API key.",
-        message="Unauthorized: Invalid token",
+    "410 from the service": spoken(410, "Expired.", SessionNotFoundError, GONE, CHECK_THE_ID),
+    "400": spoken(400, "Bad id.", BadRequestError, UNTOUCHED, "Check the session id."),
+    "401": spoken(
+        401, "Unauthorized: Invalid token", UnauthorizedError, UNTOUCHED, "Check the API key."
     ),
     "402, which has no success field": Expected(
         response(402, {"error": "Payment required to access this resource."}),
@@ -135,13 +112,12 @@ RESPONSES = {
         "Check the account's plan and credits.",
         message="Payment required to access this resource.",
     ),
-    "403": Expected(
-        failure(403, "Forbidden."),
+    "403": spoken(
+        403,
+        "Forbidden.",
         ForbiddenError,
         UNTOUCHED,
-        "HTTP 403: Forbidden",
         "Use a key of the team that opened the session.",
-        message="Forbidden.",
     ),
     "401 as a page": Expected(
         page(401, b"<html>"),
@@ -150,13 +126,8 @@ RESPONSES = {
         "HTTP 401 with a body that begins '<html>'",
         "Check the API key.",
     ),
-    "429 without a wait": Expected(
-        RATE_LIMITED,
-        RateLimitError,
-        UNTOUCHED,
-        "HTTP 429: Rate limit exceeded",
-        "Delete it again in a minute.",
-        message="Rate limit exceeded.",
+    "429 without a wait": spoken(
+        429, "Rate limit exceeded.", RateLimitError, UNTOUCHED, "Delete it again in a minute."
     ),
     "429 with a wait": Expected(
         response(429, {"success": False, "error": "Slow down."}, {"retry-after": "7"}),
@@ -168,10 +139,13 @@ RESPONSES = {
         retry_after=7.0,
     ),
     "408": unavailable(page(408, b""), "HTTP 408."),
-    "409": unavailable(
-        failure(409, "Browser operation conflicts with another."),
-        "HTTP 409: Browser operation conflicts with another",
-    )._replace(message="Browser operation conflicts with another."),
+    "409": spoken(
+        409,
+        "Browser operation conflicts with another.",
+        ServiceUnavailableError,
+        UNKNOWN,
+        DELETE_AGAIN,
+    ),
     "425": unavailable(page(425, b""), "HTTP 425."),
     "500 with code and request id": unavailable(
         response(
@@ -181,10 +155,13 @@ RESPONSES = {
         ),
         "HTTP 500: An unexpected error occurred",
     )._replace(message="An unexpected error occurred.", code="UNKNOWN_ERROR", request_id="req-1"),
-    "502 while the browser is stopping": unavailable(
-        failure(502, "Browser is still stopping. Retry deletion shortly."),
-        "HTTP 502: Browser is still stopping. Retry deletion shortly",
-    )._replace(message="Browser is still stopping. Retry deletion shortly."),
+    "502 while the browser is stopping": spoken(
+        502,
+        "Browser is still stopping. Retry deletion shortly.",
+        ServiceUnavailableError,
+        UNKNOWN,
+        DELETE_AGAIN,
+    ),
     "503 with a wait": unavailable(page(503, b"", {"retry-after": "3"}), "HTTP 503.")._replace(
         advice="Delete it again in 3 seconds.", retry_after=3.0
     ),
