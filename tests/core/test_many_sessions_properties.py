@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
+    AsyncDeletions,
     ConnectFailedError,
     ConnectionLostError,
     DeleteManySessions,
@@ -280,6 +281,14 @@ def plain_ids(world: World) -> Generator[str]:
         raise IdsError
 
 
+def awaited_deletions(world: World, *, plain: bool) -> AsyncDeletions:
+    delete_session = AsyncDeleteSession(
+        AsyncTransport(world), API_KEY, retry=RETRY, random=lambda: 0.5
+    )
+    delete_many = AsyncDeleteManySessions(delete_session, concurrency=world.plan.concurrency)
+    return delete_many(plain_ids(world) if plain else asynchronous_ids(world))
+
+
 def awaited(plan: Plan, *, plain: bool, busy: list[float], stop_at: float | None = None) -> None:
     """Run a plan to its end, and check.
 
@@ -292,12 +301,7 @@ def awaited(plan: Plan, *, plain: bool, busy: list[float], stop_at: float | None
 
     async def main() -> None:
         world = World(plan, virtual_time.now)
-        delete_session = AsyncDeleteSession(
-            AsyncTransport(world), API_KEY, retry=RETRY, random=lambda: 0.5
-        )
-        delete_many_sessions = AsyncDeleteManySessions(delete_session, concurrency=plan.concurrency)
-        ids = plain_ids(world) if plain else asynchronous_ids(world)
-        deletions = delete_many_sessions(ids)
+        deletions = awaited_deletions(world, plain=plain)
         world.stop = deletions.stop
         if stop_at is not None:
             asyncio.get_running_loop().call_at(stop_at, deletions.stop)
@@ -341,13 +345,7 @@ def test_a_run_that_is_cancelled_ends_what_is_in_flight_and_sends_nothing_new(
 ) -> None:
     async def main() -> None:
         world = World(plan, virtual_time.now)
-        delete_session = AsyncDeleteSession(
-            AsyncTransport(world), API_KEY, retry=RETRY, random=lambda: 0.5
-        )
-        delete_many_sessions = AsyncDeleteManySessions(delete_session, concurrency=plan.concurrency)
-
-        ids = plain_ids(world) if plain else asynchronous_ids(world)
-        deletions = delete_many_sessions(ids)
+        deletions = awaited_deletions(world, plain=plain)
 
         async def consume() -> None:
             async for outcome in deletions:

@@ -128,22 +128,6 @@ def test_a_block_in_a_task_group_that_is_aborted_still_destroys_its_session() ->
     assert ending.receipt == RECEIPT
 
 
-def test_a_cancelled_block_whose_delete_fails_too_has_a_note() -> None:
-    ending = SlowService(UNAVAILABLE).on_exit()
-    found: list[str] = []
-
-    async def watched() -> None:
-        try:
-            await work(ending)
-        except asyncio.CancelledError as error:
-            found.extend(notes(error))
-            raise
-
-    virtual_time.run(cancelled_at(3)(watched()))
-    (note,) = found
-    assert SESSION_ID in note
-
-
 @pytest.mark.parametrize(
     ("seconds", "times"),
     [(1, [7]), (1, [7, 9]), (100, [3, 7]), (100, [3, 3, 4, 5, 6, 7, 8, 12.9])],
@@ -174,20 +158,24 @@ def test_running_out_of_time_during_the_delete_ends_when_the_delete_has() -> Non
     assert ending.receipt == RECEIPT
 
 
-def test_a_delete_that_fails_after_a_cancellation_leaves_a_note_on_it() -> None:
+@pytest.mark.parametrize(("seconds", "time"), [(100, 3), (1, 7)], ids=["block", "delete"])
+def test_a_delete_that_fails_after_a_cancellation_leaves_a_note_on_it(
+    seconds: float, time: float
+) -> None:
     ending = SlowService(UNAVAILABLE).on_exit()
     found: list[str] = []
 
     async def watched() -> None:
         try:
-            await work(ending, seconds=1)
+            await work(ending, seconds)
         except asyncio.CancelledError as error:
             found.extend(notes(error))
             raise
 
-    virtual_time.run(cancelled_at(7)(watched()))
+    virtual_time.run(cancelled_at(time)(watched()))
     (note,) = found
     assert note.startswith("The session may not have been destroyed.")
+    assert SESSION_ID in note
 
 
 def test_a_task_whose_block_was_cancelled_counts_as_cancelled_afterwards() -> None:
