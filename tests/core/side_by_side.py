@@ -1,7 +1,6 @@
 """Runs of many sessions, in both ways, and what is watched of them."""
 
 import asyncio
-import re
 import threading
 import uuid
 from collections.abc import (
@@ -45,7 +44,6 @@ SessionIds = Iterable[str | uuid.UUID]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_WAIT = re.compile(rb"retry after ([0-9]+)s")
 
 
 def unchecked(value: object) -> Any:
@@ -60,60 +58,8 @@ def id_of(request: Request) -> str:
 # Over the fake service, in both ways
 
 
-class Sent(NamedTuple):
-    at: float
-    session_id: str
-
-
-class Record:
-    """What was sent when, and the pauses that the service asked for meanwhile."""
-
-    def __init__(self) -> None:
-        self.sent: list[Sent] = []
-        self.refused: list[str] = []
-        self.pauses: list[tuple[float, float]] = []
-
-    def note(self, at: float, request: Request, response: Response) -> Response:
-        if response.status == 429:
-            self.refused.append(id_of(request))
-            told = _WAIT.search(response.body)
-            if told:
-                self.pauses.append((at, at + int(told[1])))
-        return response
-
-    def sent_during_a_pause(self) -> list[Sent]:
-        return [
-            sent
-            for sent in self.sent
-            if any(began < sent.at < ended for began, ended in self.pauses)
-        ]
-
-
-class RecordingTransport(InMemoryTransport):
-    def __init__(self, service: FakeService, record: Record) -> None:
-        super().__init__(service)
-        self._record = record
-
-    def send(self, request: Request, timeout: float) -> Response:
-        self._record.sent.append(Sent(self.monotonic(), id_of(request)))
-        response = super().send(request, timeout)
-        return self._record.note(self.monotonic(), request, response)
-
-
-class AsyncRecordingTransport(AsyncInMemoryTransport):
-    def __init__(self, service: FakeService, record: Record) -> None:
-        super().__init__(service)
-        self._record = record
-
-    async def send(self, request: Request, timeout: float) -> Response:
-        self._record.sent.append(Sent(self.monotonic(), id_of(request)))
-        response = await super().send(request, timeout)
-        return self._record.note(self.monotonic(), request, response)
-
-
 class Result(NamedTuple):
     outcomes: list[Outcome]
-    record: Record
 
     @property
     def receipts(self) -> list[DeletionReceipt]:
@@ -144,11 +90,9 @@ def delete_many_blocking(
     concurrency: int = 8,
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
 ) -> Result:
-    record = Record()
-    transport = RecordingTransport(service, record)
+    transport = InMemoryTransport(service)
     delete_session = DeleteSession(transport, KEY, retry=retry, random=lambda: 0.5)
-    deletions = DeleteManySessions(delete_session, concurrency=concurrency)(session_ids)
-    return Result(list(deletions), record)
+    return Result(list(DeleteManySessions(delete_session, concurrency=concurrency)(session_ids)))
 
 
 def delete_many_awaited(
@@ -158,11 +102,10 @@ def delete_many_awaited(
     concurrency: int = 8,
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
 ) -> Result:
-    record = Record()
-    transport = AsyncRecordingTransport(service, record)
+    transport = AsyncInMemoryTransport(service)
     delete_session = AsyncDeleteSession(transport, KEY, retry=retry, random=lambda: 0.5)
     delete_many_sessions = AsyncDeleteManySessions(delete_session, concurrency=concurrency)
-    return Result(virtual_time.run(listed(delete_many_sessions(session_ids))), record)
+    return Result(virtual_time.run(listed(delete_many_sessions(session_ids))))
 
 
 both_ways = pytest.mark.parametrize(

@@ -32,7 +32,6 @@ from firecrawl_interact.adapters import (
     NoResponse,
     Reply,
 )
-from firecrawl_interact.adapters.fake_service import TimedResponse
 from firecrawl_interact.adapters.system_time import SystemTime
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
@@ -657,25 +656,6 @@ def test_at_ten_requests_a_minute_a_hundred_sessions_take_nine_minutes(
 
 
 @both_ways
-@pytest.mark.parametrize("concurrency", [1, 3, 8])
-def test_during_a_pause_nothing_is_sent(delete_many: DeleteMany, concurrency: int) -> None:
-    service = FakeService(rate_limit=7)
-    result = delete_many(service, open_sessions(service, 60), concurrency=concurrency)
-    assert len(result.record.pauses) > 3
-    assert result.record.sent_during_a_pause() == []
-
-
-@both_ways
-def test_after_a_pause_the_refused_one_goes_first(delete_many: DeleteMany) -> None:
-    service = FakeService(rate_limit=5)
-    record = delete_many(service, open_sessions(service, 40), concurrency=1).record
-    sent = [session_id for _, session_id in record.sent]
-    twice = [first for first, second in itertools.pairwise(sent) if first == second]
-    assert twice == record.refused
-    assert len(twice) > 3
-
-
-@both_ways
 def test_waits_for_the_rate_limit_do_not_use_up_the_deadline(delete_many: DeleteMany) -> None:
     service = FakeService(rate_limit=3)
     retry = RetryPolicy(max_attempts=1, deadline=61)
@@ -723,30 +703,6 @@ def test_a_pause_is_waited_for_and_not_passed_by_looking_at_the_clock() -> None:
         assert transport.looks_at_the_clock < 300
 
     virtual_time.run(main())
-
-
-# A service that is down
-
-
-class NowAndThen(FakeService):
-    """Cannot serve every tenth request."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._count = itertools.count(1)
-
-    def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
-        if next(self._count) % 10 == 0:
-            return TimedResponse(Response(503, {}, b""))
-        return super().respond(request)
-
-
-@both_ways
-def test_a_service_that_fails_now_and_then_is_asked_again_each_time(
-    delete_many: DeleteMany,
-) -> None:
-    service = NowAndThen()
-    assert len(delete_many(service, open_sessions(service, 500)).receipts) == 500
 
 
 # Threads and executors

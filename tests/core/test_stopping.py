@@ -325,20 +325,6 @@ def test_closing_waits_for_what_is_in_flight_and_keeps_its_outcomes() -> None:
     assert not library_threads()
 
 
-def test_an_exception_in_the_loop_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
-    in_flight = InFlight()
-    transport = FunctionTransport(in_flight.respond)
-    with (
-        contextlib.suppress(ZeroDivisionError),
-        contextlib.closing(many(transport, concurrency=4)(Ids())) as deletions,
-    ):
-        for _ in deletions:
-            in_flight.release_soon()
-            raise ZeroDivisionError
-    assert sorted(in_flight.ended) == sorted(transport.sent) == ["0", "1", "2", "3"]
-    assert not library_threads()
-
-
 def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new() -> None:
     in_flight = InFlight()
     transport = FunctionTransport(in_flight.respond)
