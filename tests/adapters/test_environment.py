@@ -112,24 +112,10 @@ class TestTheKey:
 
 
 class TestTheAddress:
-    @pytest.mark.parametrize("end", ["", "/", "/v2", "/v2/", "/v2//"])
-    @pytest.mark.parametrize(
-        "address", ["https://firecrawl.example", "https://gate.example/firecrawl"]
-    )
-    def test_may_end_in_the_version(
-        self, monkeypatch: pytest.MonkeyPatch, address: str, end: str
-    ) -> None:
-        monkeypatch.setenv("FIRECRAWL_API_URL", address + end)
-        assert f"'{address}'" in repr(delete_session_from_environment())
-
-    @pytest.mark.parametrize(
-        "address", ["https://v2", "https://firecrawl.example/v1", "https://firecrawl.example/xv2"]
-    )
-    def test_stays_if_it_only_looks_like_the_version(
-        self, monkeypatch: pytest.MonkeyPatch, address: str
-    ) -> None:
-        monkeypatch.setenv("FIRECRAWL_API_URL", address)
-        assert f"'{address}'" in repr(delete_session_from_environment())
+    @both_ways
+    def test_may_end_in_the_version(self, monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+        monkeypatch.setenv("FIRECRAWL_API_URL", "https://gate.example/firecrawl/v2/")
+        assert "'https://gate.example/firecrawl'" in repr(make())
 
     @both_ways
     @pytest.mark.parametrize("address", ["localhost:3002", "ftp://x", "https://x\n", "http://x/v2"])

@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import errno
 import gc
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
 from typing import ParamSpec, TypeVar
 
 import pytest
@@ -15,7 +13,6 @@ import pytest
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
-    ConnectFailedError,
     DeleteManySessions,
     DeleteSession,
     Deletions,
@@ -57,47 +54,6 @@ def test_a_run_and_its_use_case_say_what_they_are() -> None:
     deletions = delete_many(["a"])
     assert repr(deletions) == "<Deletions: 0 in flight, 0 waiting, 0 ended>"
     deletions.close()
-
-
-class ThreeAtOnce(Executor):
-    """Begins nothing before three requests are there. Those that follow are carried at once."""
-
-    def __init__(self) -> None:
-        self._held: list[Callable[[], None]] = []
-        self._is_open = False
-
-    def submit(
-        self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
-    ) -> Future[_T]:
-        future: Future[_T] = Future()
-
-        def call() -> None:
-            try:
-                future.set_result(function(*args, **kwargs))
-            except Exception as error:
-                future.set_exception(error)
-
-        self._held.append(call)
-        if self._is_open or len(self._held) == 3:
-            self._is_open = True
-            while self._held:
-                self._held.pop(0)()
-        return future
-
-
-def test_out_of_descriptors_is_said_once_and_costs_no_session(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def respond(session_id: str) -> Response:
-        if session_id in ("a", "b") and transport.sent.count(session_id) == 1:
-            raise ConnectFailedError("no") from OSError(errno.EMFILE, "too many open files")
-        return DESTROYED
-
-    transport = FunctionTransport(respond)
-    deletions = many(transport, concurrency=3, executor=ThreeAtOnce())(["a", "b", "c", "d"])
-    assert {outcome.session_fate for outcome in deletions} == {SessionFate.GONE}
-    assert sorted(transport.sent) == ["a", "a", "b", "b", "c", "d"]
-    assert caplog.text.count("this process has no file descriptor left") == 1
 
 
 def test_cancelled_leaving_still_waits_for_what_is_in_flight() -> None:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncGenerator, Callable, Generator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import pytest
 
@@ -44,10 +44,13 @@ class Interruption(BaseException):
     """What neither the library nor a program expects, as Ctrl-C or a cancellation."""
 
 
+Ending: TypeAlias = DeleteOnExit | AsyncDeleteOnExit
+
+
 class Left(NamedTuple):
     """What is there after the block."""
 
-    ending: DeleteOnExit | AsyncDeleteOnExit
+    ending: Ending
     raised: BaseException | None
 
 
@@ -57,7 +60,7 @@ class Leave(Protocol):
     def __call__(
         self,
         transport: ScriptedTransport,
-        block: Callable[[], object] = ...,
+        block: Callable[[Ending], object] = ...,
         *,
         retry: RetryPolicy = ...,
         missing_ok: bool = ...,
@@ -66,7 +69,7 @@ class Leave(Protocol):
 
 def leave_blocking(
     transport: ScriptedTransport,
-    block: Callable[[], object] = lambda: None,
+    block: Callable[[Ending], object] = lambda ending: None,
     *,
     retry: RetryPolicy = ONE_ATTEMPT,
     missing_ok: bool = False,
@@ -76,7 +79,7 @@ def leave_blocking(
     try:
         with ending as entered:
             assert entered is ending
-            block()
+            block(ending)
     except BaseException as raised:
         return Left(ending, raised)
     return Left(ending, None)
@@ -84,7 +87,7 @@ def leave_blocking(
 
 def leave_awaited(
     transport: ScriptedTransport,
-    block: Callable[[], object] = lambda: None,
+    block: Callable[[Ending], object] = lambda ending: None,
     *,
     retry: RetryPolicy = ONE_ATTEMPT,
     missing_ok: bool = False,
@@ -95,7 +98,7 @@ def leave_awaited(
     async def main() -> None:
         async with ending as entered:
             assert entered is ending
-            block()
+            block(ending)
 
     try:
         run(main())
@@ -109,8 +112,8 @@ both_ways = pytest.mark.parametrize(
 )
 
 
-def raising(error: BaseException) -> Callable[[], object]:
-    def block() -> object:
+def raising(error: BaseException) -> Callable[[Ending], object]:
+    def block(ending: Ending) -> object:
         raise error
 
     return block
@@ -134,22 +137,15 @@ def test_a_block_that_ends_leaves_a_receipt(leave: Leave) -> None:
 def test_nothing_is_sent_before_the_block_ends(leave: Leave) -> None:
     transport = ScriptedTransport(DESTROYED)
     sent: list[int] = []
-    leave(transport, lambda: sent.append(len(transport.requests)))
+    leave(transport, lambda ending: sent.append(len(transport.requests)))
     assert sent == [0]
 
 
-def test_in_the_block_there_is_no_receipt_yet() -> None:
-    with DeleteSession(ScriptedTransport(DESTROYED), API_KEY).on_exit(SESSION_ID) as ending:
-        assert ending.receipt is None
-
-
-def test_in_the_awaited_block_there_is_no_receipt_yet() -> None:
-    async def main() -> None:
-        over = AsyncScriptedTransport(ScriptedTransport(DESTROYED))
-        async with AsyncDeleteSession(over, API_KEY).on_exit(SESSION_ID) as ending:
-            assert ending.receipt is None
-
-    run(main())
+@both_ways
+def test_in_the_block_there_is_no_receipt_yet(leave: Leave) -> None:
+    receipts: list[object] = []
+    leave(ScriptedTransport(DESTROYED), lambda ending: receipts.append(ending.receipt))
+    assert receipts == [None]
 
 
 @both_ways
@@ -244,7 +240,7 @@ def test_the_delete_is_retried_as_its_policy_says(leave: Leave) -> None:
 def test_the_delete_keeps_to_its_deadline(error: Exception | None, leave: Leave) -> None:
     transport = ScriptedTransport(*[TimedOutError("silence")] * 9, busy=[1.0] * 9)
     retry = RetryPolicy(max_attempts=9, attempt_timeout=90, deadline=240)
-    left = leave(transport, raising(error) if error else lambda: None, retry=retry)
+    left = leave(transport, raising(error) if error else lambda ending: None, retry=retry)
     assert isinstance(left.raised, type(error) if error else UnreachableError)
     assert transport.now - transport.started <= 240
 
