@@ -44,7 +44,7 @@ def block(beginning: str) -> str:
 
 
 def help_of(name: str) -> str:
-    with click.Context(command) as context:
+    with click.Context(command, **command.context_settings) as context:
         found = command.get_command(context, name)
         assert found is not None
         with click.Context(found, info_name=name, parent=context) as inner:
