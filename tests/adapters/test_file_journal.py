@@ -627,7 +627,6 @@ def test_an_adopted_session_is_an_orphan_again_after_its_adopter_without_a_warni
         b'{"opened":1}',
         b'{"opened":""}',
         b'{"opened":".."}',
-        b'{"opened":"a b"}',
         b'{"opened":"two","at":7}',
         b"[" * 5000,
     ],
@@ -643,16 +642,19 @@ def test_foreign_lines_are_skipped_with_one_warning_that_names_the_file(
     assert f"The journal's file {path}: skipped " in record.getMessage()
 
 
+@pytest.mark.parametrize(
+    ("lines", "number", "first"),
+    [(b"one\ntwo\n", 2, b"one\n"), (b'{"opened":"a b"}\n', 1, b'{"opened":"a b"}\n')],
+)
 def test_the_warning_says_how_many_lines_are_skipped_and_shows_the_first(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    lines: bytes, number: int, first: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = leave_open(tmp_path, "one")
     with path.open("ab") as file:
-        file.write(b"one\ntwo\n")
+        file.write(lines)
     assert adopted(tmp_path) == ["one"]
-    assert caplog.messages == [
-        f"The journal's file {path}: skipped 2 lines that cannot be read, first b'one\\n'"
-    ]
+    words = f"skipped {number} lines that cannot be read, first {first!r}"
+    assert caplog.messages == [f"The journal's file {path}: {words}"]
 
 
 def test_a_file_whose_first_line_is_foreign_is_left_alone_with_a_warning(
