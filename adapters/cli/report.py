@@ -199,7 +199,7 @@ class Report:
 
 
 def show_note(text: str) -> None:
-    """Print on standard error. If it cannot be written, there is nobody to tell."""
+    """Print on standard error. If that cannot be written, the text is lost."""
     try:
         print(_fit(for_a_command(text), sys.stderr), file=sys.stderr, flush=True)
     except OSError:

@@ -106,7 +106,7 @@ class StrictHTTPConnection(HTTPConnection):
     @property
     def is_connected(self) -> bool:
         """Whether the next request may use this connection."""
-        # TLS inside TLS cannot tell whether bytes wait that nobody asked for.
+        # TLS inside TLS does not show whether bytes wait that nobody asked for.
         if self.sock is None or isinstance(self.sock, SSLTransport):
             return False
         if monotonic() - self._idle_since > LONGEST_IDLE:

@@ -914,7 +914,7 @@ def test_a_service_that_is_no_label_is_refused(tmp_path: Path) -> None:
         FileJournal(tmp_path, service=tmp_path)  # type: ignore[arg-type] # the mistake
 
 
-def test_another_system_is_told_at_once(tmp_path: Path) -> None:
+def test_another_system_is_refused_at_once(tmp_path: Path) -> None:
     code = f"""
 import sys
 sys.platform = "win32"

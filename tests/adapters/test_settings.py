@@ -1,4 +1,4 @@
-"""What a user tells a transport is read as meant, or refused before anything is sent."""
+"""What a user gives a transport is read as meant, or refused before anything is sent."""
 
 import ssl
 

@@ -297,7 +297,7 @@ def test_a_full_disk_stops_the_run(service: WatchedService) -> None:
 
 
 @on_unix
-def test_nobody_to_tell_is_no_failure_of_its_own(service: WatchedService) -> None:
+def test_closed_output_is_no_failure_of_its_own(service: WatchedService) -> None:
     service.responds.clear()
     read, write = os.pipe()
     os.close(read)

@@ -49,7 +49,7 @@ def fake_service(*arguments: str) -> Iterator[Serving]:
 
 @on_unix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_told_to_end_and_says_what_was_left(
+def test_it_serves_until_a_signal_ends_it_and_says_what_was_left(
     run: Run, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     with fake_service("--sessions", "3") as serving:

@@ -153,16 +153,16 @@ def test_an_error_that_no_retry_can_mend_holds_nothing_back() -> None:
 def test_the_run_learns_whether_the_session_would_be_given_up(
     retry: RetryPolicy, wait: str, is_last: bool
 ) -> None:
-    told: list[bool] = []
+    seen: list[bool] = []
 
     def hold_back(error: DeleteSessionError, is_last: bool) -> bool:
-        told.append(is_last)
+        seen.append(is_last)
         return True
 
     steps = conversation(retry, hold_back=hold_back)
     next(steps)
     steps.send(response(503, None, {"retry-after": wait}))
-    assert told == [is_last]
+    assert seen == [is_last]
 
 
 def test_a_stale_connection_is_not_retried_when_the_time_is_up() -> None:

@@ -496,7 +496,7 @@ def test_what_is_no_iterable_of_ids_is_refused(ids: object) -> None:
         many_awaited(AsyncFunctionTransport())(unchecked(ids))
 
 
-def test_whoever_passes_one_id_is_told_what_to_call() -> None:
+def test_the_error_for_a_single_id_says_what_to_call() -> None:
     with pytest.raises(TypeError, match="not str; for one session call DeleteSession"):
         many(FunctionTransport())("an-id")
 

@@ -200,7 +200,7 @@ class World:
         return session_id
 
     def receive(self, outcome: Outcome) -> bool:
-        """Note an outcome, and tell whether to go on."""
+        """Note an outcome, and say whether to go on."""
         self.outcomes.append(outcome)
         if len(self.outcomes) == self.plan.stop_at_outcome:
             self.stop()

@@ -142,7 +142,7 @@ def test_a_request_sent_before_it_finds_out_nothing(outage: Outage) -> None:
     assert outage.next_request_at == 1 + PAUSES[0]
 
 
-def test_a_second_outage_does_not_wait_for_what_the_first_one_was_told(outage: Outage) -> None:
+def test_a_wait_named_in_one_outage_does_not_hold_in_the_next(outage: Outage) -> None:
     fail(outage, "a", at=0)
     fail(outage, "b", at=1, retry_after=60)
     outage.note_response(sent_at=5)

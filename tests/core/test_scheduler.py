@@ -639,10 +639,10 @@ def test_a_refused_connection_is_no_lack_of_file_descriptors() -> None:
 # The rate limit ends a run
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_a_rate_limit_that_outlasts_the_deadline_ends_the_run(told: bool) -> None:
+@pytest.mark.parametrize("wait_is_too_long", [True, False])
+def test_a_rate_limit_that_outlasts_the_deadline_ends_the_run(wait_is_too_long: bool) -> None:
     driver = Driver(retry=RetryPolicy(deadline=100))
-    if told:
+    if wait_is_too_long:
         driver.settle(driver.send("a"), limited(101))
     else:
         driver.settle(driver.send("a"), limited(1))
@@ -654,9 +654,9 @@ def test_a_rate_limit_that_outlasts_the_deadline_ends_the_run(told: bool) -> Non
     assert driver.scheduler.is_stopped
     failure = driver.scheduler.failure
     assert isinstance(failure, OutageError)
-    lasted = 0 if told else 150
+    lasted = 0 if wait_is_too_long else 150
     assert failure.args[0] == f"the rate limit has let no request through for {lasted} s"
-    assert (failure.lasted, failure.retry_after) == (lasted, 101 if told else 1)
+    assert (failure.lasted, failure.retry_after) == (lasted, 101 if wait_is_too_long else 1)
     assert isinstance(failure.__cause__, RateLimitError)
 
 

@@ -140,8 +140,8 @@ def _pauses(schedule: Sequence[Moment], policy: RetryPolicy, chance: float) -> I
         elif isinstance(moment.seen, Fault) and moment.seen.is_stale and not was_stale:
             was_stale = True
             yield 0.0
-        elif moment.seen.told_wait is not None:
-            yield moment.seen.told_wait
+        elif moment.seen.named_wait is not None:
+            yield moment.seen.named_wait
         else:
             retry = count_attempts(schedule[:number])
             longest = min(policy.longest_pause, policy.first_pause * 2**retry)

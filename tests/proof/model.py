@@ -90,7 +90,7 @@ class Response(NamedTuple):
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
-    told_wait: float | None = None  # seconds that the sender asks to wait
+    named_wait: float | None = None  # seconds that the sender asks to wait
     credits: int | None = None
 
     @property
@@ -105,7 +105,7 @@ class Fault(NamedTuple):
     may_pass: bool = True
     is_stale: bool = False
     row: str = "UnreachableError"
-    told_wait: float | None = None
+    named_wait: float | None = None
 
 
 Seen: TypeAlias = Response | Fault
@@ -150,9 +150,9 @@ ONCE_MORE: tuple[dict[str, object], ...] = (
 BACKEND_FAILED = "Hangar request failed."
 
 
-def failure(row: str, status: int, words: str, told_wait: float | None = None) -> Response:
+def failure(row: str, status: int, words: str, named_wait: float | None = None) -> Response:
     body = json.dumps({"success": False, "error": words}).encode()
-    return Response(row, status, body, told_wait=told_wait)
+    return Response(row, status, body, named_wait=named_wait)
 
 
 def row_of(status: int) -> str:
@@ -175,9 +175,9 @@ def service(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[Wo
             receipt = Response("DeletionReceipt", 200, body, credits=credits_billed)
             yield receipt, {destroy(world)}
     yield failure("NotDeletedError", 200, "Not stopped."), whatever(world)
-    for told in (7, 34, 3_600):  # It rounds the wait in its text, down half of the time.
-        words = f"Rate limit exceeded. Please retry after {told}s, resets at ..."
-        yield failure("RateLimitError", 429, words, told_wait=told + 0.5), {world}
+    for named in (7, 34, 3_600):  # It rounds the wait in its text, down half of the time.
+        words = f"Rate limit exceeded. Please retry after {named}s, resets at ..."
+        yield failure("RateLimitError", 429, words, named_wait=named + 0.5), {world}
     for status in statuses.sent:
         if status in REFUSED:
             yield failure(REFUSED[status], status, "Refused."), {world}
@@ -200,7 +200,7 @@ def pages(statuses: Statuses) -> Iterator[Response]:
         yield Response("UnexpectedResponseError", status, body)
     for status in (429, 503):
         waits = (("retry-after", "20"),)
-        yield Response(row_of(status), status, b'{"message":"busy"}', waits, told_wait=20)
+        yield Response(row_of(status), status, b'{"message":"busy"}', waits, named_wait=20)
 
 
 def send(world: World, statuses: Statuses) -> Iterator[tuple[Seen, set[World]]]:

@@ -267,7 +267,7 @@ def _header(statement: ast.AST) -> str:
 
 
 def _number(mutants: list[Mutant]) -> list[Mutant]:
-    """Leave out what comes to the same, and tell apart those that change several places alike."""
+    """Leave out what comes to the same, and number those that change several places alike."""
     seen: Counter[tuple[str, str, str]] = Counter()
     numbered = {}
     for mutant in mutants:

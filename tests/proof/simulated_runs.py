@@ -205,8 +205,8 @@ class Watch:
             if isinstance(error.__cause__, RateLimitError):
                 since = self.world.last_accepted
             lasted = self.world.clock.now() - since
-            was_told = self.world.longest_told > deadline - 0.5
-            claim("raised", lasted >= deadline or was_told, f"{error!r}, but only for {lasted} s")
+            was_named = self.world.longest_named > deadline - 0.5
+            claim("raised", lasted >= deadline or was_named, f"{error!r}, but only for {lasted} s")
         elif isinstance(error, RuntimeError):
             claim(
                 "raised",

@@ -153,8 +153,8 @@ class Weather:
     later: Sequence[float] = (30.0,)  # when a request takes effect whose response does not wait
     outages: Sequence[Outage] = ()
     limiter: Limiter | None = None
-    told_wait: Callable[[float], int | None] = math.ceil
-    is_told_in_header: bool = True
+    named_wait: Callable[[float], int | None] = math.ceil
+    is_named_in_header: bool = True
 
 
 class Attempt(NamedTuple):
@@ -177,16 +177,16 @@ class World:
     has_details: bool = True  # whether figures are chosen that no claim depends on
     calm_after: float = math.inf  # requests
     concurrency: float = math.inf  # the most requests that may be in flight
-    longest_pause: float = math.inf  # a longer told wait ends a run, and pauses nobody
+    longest_pause: float = math.inf  # a longer wait ends a run, and pauses nobody
     may_send: bool = True  # a run that was stopped, left or ended may not
     flaws: list[Flaw] = field(default_factory=list)
     requests: int = 0
     last_served: float = -math.inf  # when the last request was sent whose response shows no outage
     last_accepted: float = -math.inf  # when the last response came that was no 429
-    longest_told: int = 0  # seconds
+    longest_named: int = 0  # seconds
     on_request: Callable[[int], object] = lambda number: None
     _in_flight: int = 0
-    _told_at: float = math.inf
+    _named_at: float = math.inf
     _paused_until: float = -math.inf
     _ended: set[str] = field(default_factory=set)
 
@@ -225,7 +225,7 @@ class World:
             "requests", session_id not in self._ended, f"{session_id} is sent after its outcome"
         )
         # What comes in the same moment, the run may not have seen yet.
-        is_paused = self._told_at < self.clock.now() < self._paused_until
+        is_paused = self._named_at < self.clock.now() < self._paused_until
         self.claim("requests", not is_paused, f"{session_id} is sent during a pause")
         self.claim("requests", timeout > 0, f"{session_id} has a timeout of {timeout} s")
         return session_id
@@ -322,22 +322,22 @@ class World:
         return Response(200, {}, json.dumps(content).encode())
 
     def _limited(self, wait: float) -> Response:
-        told = self.weather.told_wait(wait)
+        named = self.weather.named_wait(wait)
         words = "Rate limit exceeded."
         headers = {}
-        if told is not None and self.weather.is_told_in_header:
-            headers["retry-after"] = str(told)
-        elif told is not None:
-            words += f" Please retry after {told}s, resets at ..."
+        if named is not None and self.weather.is_named_in_header:
+            headers["retry-after"] = str(named)
+        elif named is not None:
+            words += f" Please retry after {named}s, resets at ..."
         return Response(429, headers, json.dumps({"success": False, "error": words}).encode())
 
     def _note_pause(self, response: Response) -> None:
         words = response.body.decode().partition("retry after ")[2].partition("s,")[0]
-        told = int(response.headers.get("retry-after") or words or 0)
-        self.longest_told = max(self.longest_told, told)
-        if told <= self.longest_pause:
-            self._told_at = self.clock.now()
-            self._paused_until = max(self._paused_until, self._told_at + told)
+        named = int(response.headers.get("retry-after") or words or 0)
+        self.longest_named = max(self.longest_named, named)
+        if named <= self.longest_pause:
+            self._named_at = self.clock.now()
+            self._paused_until = max(self._paused_until, self._named_at + named)
 
 
 @dataclass

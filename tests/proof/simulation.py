@@ -79,7 +79,7 @@ def _limiter(draw: Draw) -> Limiter:
     return draw.choose(makers)()
 
 
-def _told(draw: Draw) -> Callable[[float], int | None]:
+def _named_wait(draw: Draw) -> Callable[[float], int | None]:
     makers: tuple[Callable[[float], int | None], ...] = (
         math.ceil,
         math.ceil,
@@ -105,8 +105,8 @@ def held_back(draw: Draw) -> tuple[Plan, Weather]:
     weather = Weather(seconds=draw.choose(((0.1,), (1.0,))))
     if draw.once_in(2):
         weather.limiter = _limiter(draw)
-        weather.told_wait = _told(draw)
-        weather.is_told_in_header = draw.once_in(2)
+        weather.named_wait = _named_wait(draw)
+        weather.is_named_in_header = draw.once_in(2)
     if weather.limiter is None or draw.once_in(2):
         kinds = (world_of.NO_CONNECTION, world_of.BROKEN_GATEWAY, world_of.BUSY, world_of.LOST)
         weather.outages = _outages(draw, 100, kinds)
@@ -128,8 +128,8 @@ def disturbed(draw: Draw) -> tuple[Plan, Weather]:
         kinds=kinds,
         seconds=draw.choose(((0.1,), (1.0,), (0.1, 1.0, 5.0), (0.1, 5.0, 70.0, 200.0))),
         later=(0.5, 30.0, 150.0),
-        is_told_in_header=draw.once_in(2),
-        told_wait=_told(draw),
+        is_named_in_header=draw.once_in(2),
+        named_wait=_named_wait(draw),
     )
     if draw.once_in(3):
         weather.limiter = _limiter(draw)

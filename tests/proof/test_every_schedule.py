@@ -35,7 +35,7 @@ def is_one_of_its_kind(seen: Seen) -> bool:
     if isinstance(seen, Fault):
         return seen.may_pass and seen.kind != "BadResponseError"
     return (
-        seen.told_wait in (7.5, 34.5)
+        seen.named_wait in (7.5, 34.5)
         or (seen.status == 502 and b"nginx" in seen.body)
         or (seen.status in (401, 429) and b"Refused" in seen.body)
         or (seen.row == "DeletionReceipt" and seen.credits == 2 and b"stopped" in seen.body)

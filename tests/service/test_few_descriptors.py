@@ -1,4 +1,4 @@
-"""A run whose process cannot open as many connections as it was told."""
+"""A run whose process cannot open as many connections as its concurrency asks."""
 
 import subprocess
 import sys

@@ -241,8 +241,8 @@ def test_the_time_that_a_tunnel_takes_counts(open_transport: OpenTransport) -> N
 def test_a_proxy_that_refuses_the_tunnel_sent_nothing(
     open_transport: OpenTransport, status: int, is_transient: bool
 ) -> None:
-    refusal = f"HTTP/1.1 {status} Refused\r\nContent-Length: 0\r\n\r\n".encode()
-    with FaultServer(sends(refusal)) as proxy:
+    response = f"HTTP/1.1 {status} Refused\r\nContent-Length: 0\r\n\r\n".encode()
+    with FaultServer(sends(response)) as proxy:
         driver = open_transport("https://service.example", proxy=proxy.api_url)
         error = failure(driver, ConnectFailedError)
     assert f"refused the tunnel: {status}" in str(error)
