@@ -170,7 +170,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
             landed.append(task)
             wake.set()
 
-        for job in self._scheduler.sends():
+        for job in self._scheduler.hand_out():
             arguments = self._scheduler.arguments(job)
             task = asyncio.ensure_future(self._transport.send(*arguments))
             self._in_flight[task] = job

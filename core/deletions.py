@@ -216,7 +216,7 @@ class Deletions(Run, Iterator["Outcome"]):
             pass
 
     def _send(self) -> None:
-        for job in self._scheduler.sends():
+        for job in self._scheduler.hand_out():
             arguments = self._scheduler.arguments(job)
             try:
                 future = self._executor.submit(self._transport.send, *arguments)

@@ -38,7 +38,7 @@ _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 class Scheduler:
     """Holds the sessions of a run, and decides which of them may send.
 
-    A driver takes ids with `admit` while `has_room`, sends what `sends` gives, returns each
+    A driver takes ids with `admit` while `has_room`, sends what `hand_out` gives, returns each
     result to `settle`, and waits for `due_in` seconds or a result. It does so until `is_finished`.
 
     Args:
@@ -150,8 +150,8 @@ class Scheduler:
         if self._outage.is_on:  # It goes first: the others have failed.
             self._queue.rotate(1)
 
-    def sends(self) -> Iterator[Job]:
-        """Give those whose request may be sent now. Each must be settled afterwards."""
+    def hand_out(self) -> Iterator[Job]:
+        """Give those whose request is to be sent now. Each must be settled afterwards."""
         while self._waiting and self._waiting[0][0] <= self._now():
             job = heapq.heappop(self._waiting)[2]
             self._advance(job, job.conversation.__next__)
@@ -181,7 +181,7 @@ class Scheduler:
         """Take what came of a request.
 
         Args:
-            job: it was given by `sends`.
+            job: it was given by `hand_out`.
             result: returns the response, or raises what the transport raised.
         """
         try:

@@ -14,7 +14,7 @@ from yarl import URL
 from firecrawl_interact.core.arguments import check_seconds
 from firecrawl_interact.core.transport import MAX_BODY_BYTES, Request, Response, TransportError
 
-from ..http.failures import without_frames
+from ..http.failures import drop_frames
 from ..http.framing import MAX_LINE_BYTES
 from ..http.settings import Proxy, default_user_agent
 from ..http.transport import HttpTransport, Settings
@@ -64,12 +64,12 @@ class AiohttpTransport(HttpTransport, AsyncSystemTime):
                     )
                 )
         except TransportError as error:
-            raise without_frames(error, handled) from error.__cause__
+            raise drop_frames(error, handled) from error.__cause__
         except Exception as error:
             redact(error)
-            raise exchange.failure(error) from without_frames(error, handled)
+            raise exchange.failure(error) from drop_frames(error, handled)
         except BaseException as error:  # It was cancelled, or Ctrl-C.
-            raise without_frames(error, handled) from error.__cause__
+            raise drop_frames(error, handled) from error.__cause__
         finally:
             exchange.end()
             EXCHANGE.reset(token)

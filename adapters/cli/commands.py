@@ -93,13 +93,13 @@ def delete(
         raise click.UsageError('Give session ids, "-", or --from a file.')
     sources = [*(sys.stdin.buffer if text == "-" else text for text in session_ids), *files]
     with _nothing_sent_yet():
-        delete_session = _delete_session(context)
+        delete_session = _make_delete_session(context)
         if any(not isinstance(source, str) and source.isatty() for source in sources):
             show_note("Give one session id a line. Ctrl-D ends the list.")
         ids, duplicates = read_session_ids(sources)
         if duplicates and not context.params["quiet"]:
             show_note(f"Ids that came again: {duplicates}. Each session is deleted once.")
-        run = _run(context, delete_session, ids)
+        run = _make_run(context, delete_session, ids)
     sys.exit(run())
 
 
@@ -120,18 +120,18 @@ def sweep(context: click.Context, /, directory: str, *, dry_run: bool, **_: obje
     from ..journal import FileJournal  # noqa: PLC0415 - --help is quick
 
     with _nothing_sent_yet():
-        delete_session = _delete_session(context)
+        delete_session = _make_delete_session(context)
         label = delete_session.transport.api_url
         journal = context.with_resource(FileJournal(directory, service=label))
         delete_session.journal = journal
         if dry_run:
             sys.stdout.writelines(f"{session_id}\n" for session_id in journal.orphans())
             return
-        run = _run(context, delete_session, dict.fromkeys(journal.adopt_orphans()))
+        run = _make_run(context, delete_session, dict.fromkeys(journal.adopt_orphans()))
     sys.exit(run())
 
 
-def _delete_session(context: click.Context) -> "EnvironmentDeleteSession":
+def _make_delete_session(context: click.Context) -> "EnvironmentDeleteSession":
     from ..environment import delete_session_from_environment  # noqa: PLC0415 - --help is quick
 
     params = context.params
@@ -154,7 +154,7 @@ def _delete_session(context: click.Context) -> "EnvironmentDeleteSession":
     )
 
 
-def _run(
+def _make_run(
     context: click.Context, delete_session: "EnvironmentDeleteSession", ids: dict[str, None]
 ) -> Run:
     params = context.params

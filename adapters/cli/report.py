@@ -144,7 +144,7 @@ class Report:
         print(line, flush=True)
 
     @contextmanager
-    def bar(self, pause: Callable[[], Pause | None]) -> Iterator[None]:
+    def show_bar(self, pause: Callable[[], Pause | None]) -> Iterator[None]:
         """Show the progress while a block lasts, and what holds the run back."""
         if not self.has_bar:
             yield

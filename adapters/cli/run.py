@@ -47,7 +47,7 @@ class Run:
             # What a shell starts in the background ignores Ctrl-C, and is to go on ignoring it.
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._handle)
-        with self._report.bar(lambda: self._deletions.pause), self._deletions:
+        with self._report.show_bar(lambda: self._deletions.pause), self._deletions:
             while self._take_outcomes():
                 pass
             self._is_leaving = True

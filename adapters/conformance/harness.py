@@ -76,16 +76,16 @@ class Harness:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def another(self) -> "Harness":
-        """Return a harness like this one, to be closed on its own."""
+    def make_another(self) -> "Harness":
+        """Make a harness like this one, to be closed on its own."""
         return Harness(self._make_transport, self.over, self._kinds)
 
-    def path(self) -> str:
-        """Return a path that no other request of the case has."""
+    def make_path(self) -> str:
+        """Make up a path that no other request of the case has."""
         self._paths += 1
         return f"/v2/echo/call-{self._paths:04}"
 
-    def service(
+    def start_service(
         self,
         fault: FaultFunction | None = None,
         *,
@@ -96,9 +96,9 @@ class Harness:
         """Start the service that belongs to this way, with a fault for the first to come."""
         if self.over == "memory":
             return MemoryService(in_memory)
-        return self.server(fault, in_handshake=in_handshake, listening=listening)
+        return self.start_server(fault, in_handshake=in_handshake, listening=listening)
 
-    def server(
+    def start_server(
         self,
         fault: FaultFunction | None = None,
         *,
@@ -111,7 +111,7 @@ class Harness:
         server = FaultServer(*faults, tls=tls, in_handshake=in_handshake, listening=listening)
         return self._stack.enter_context(server)
 
-    def transport(self, service: Service, *, api_url: str | None = None) -> Driver:
+    def make_transport(self, service: Service, *, api_url: str | None = None) -> Driver:
         """Make the transport under test, bound to a service.
 
         Raises:
@@ -152,7 +152,7 @@ class Harness:
             service: where it leads to.
             avoiding: numbers of connections that it must not use again.
         """
-        path = self.path()
+        path = self.make_path()
         require_own(driver.send(path), path, "the next call")
         request = require_one_request(service, path)
         require(

@@ -38,9 +38,9 @@ def fails(
     """
 
     def scenario(harness: Harness) -> None:
-        service = harness.service(fault, in_memory=in_memory, in_handshake=in_handshake)
-        driver = harness.transport(service)
-        path = harness.path()
+        service = harness.start_service(fault, in_memory=in_memory, in_handshake=in_handshake)
+        driver = harness.make_transport(service)
+        path = harness.make_path()
         outcome = driver.send(path, timeout)
         harness.require_failure(outcome, *expected)
         require(names in str(outcome), f"an error that does not name {names}: {describe(outcome)}")
@@ -68,9 +68,9 @@ def gets_response(fault: FaultFunction, *, keeps_connection: bool = True) -> Sce
     """
 
     def scenario(harness: Harness) -> None:
-        server = harness.server(fault)
-        driver = harness.transport(server)
-        path = harness.path()
+        server = harness.start_server(fault)
+        driver = harness.make_transport(server)
+        path = harness.make_path()
         require_own(driver.send(path), path)
         used = require_one_request(server, path).connection
         harness.require_healthy(
@@ -84,9 +84,9 @@ def gets_reply(reply: Reply) -> Scenario:
     """Return the scenario of a reply that is handed over as it is, after a single request."""
 
     def scenario(harness: Harness) -> None:
-        service = harness.service(sends(reply_bytes(reply)), in_memory=reply)
-        driver = harness.transport(service)
-        require_reply(driver, service, harness.path(), reply)
+        service = harness.start_service(sends(reply_bytes(reply)), in_memory=reply)
+        driver = harness.make_transport(service)
+        require_reply(driver, service, harness.make_path(), reply)
         harness.require_healthy(driver, service)
 
     return scenario

@@ -54,11 +54,11 @@ def lost_connection(
     return ConnectionLostError(f"{message}: {error}", stale=is_kept and not has_begun)
 
 
-def without_frames(error: _ErrorT, handled: BaseException | None) -> _ErrorT:
-    """Return an exception without its frames, and without those of its causes and contexts.
+def drop_frames(error: _ErrorT, handled: BaseException | None) -> _ErrorT:
+    """Drop the frames of an exception, and those of its causes and contexts. Return it.
 
-    Libraries keep the key in local variables, which error trackers print. So that the place is
-    not lost, it is logged at DEBUG: module and line.
+    Libraries keep the key in local variables, which error trackers print. The place of the error
+    is logged at DEBUG, as module and line, so that it is not lost.
 
     Args:
         error: what a library raised.

@@ -19,7 +19,7 @@ from firecrawl_interact.core.transport import (
     TransportError,
 )
 
-from ..http.failures import without_frames
+from ..http.failures import drop_frames
 from ..http.settings import default_user_agent
 from ..http.transport import HttpTransport, Settings
 from ..system_time import SystemTime
@@ -66,7 +66,7 @@ class Urllib3Transport(HttpTransport, SystemTime):
         if settings.proxy is not None and settings.api_url.scheme == "http":
             target = settings.api_url.origin + target  # RFC 9112, 3.2.2
         clock = _OneClock(connect=settings.connect_timeout, total=min(timeout, _LONGEST_TIMEOUT))
-        pool = self._pool()
+        pool = self._get_pool()
         REQUEST_TARGET.set(target)
         handled = sys.exception()
         try:
@@ -87,11 +87,11 @@ class Urllib3Transport(HttpTransport, SystemTime):
             headers = {name.lower(): value for name, value in response.headers.itermerged()}
             return Response(response.status, headers, response.data)
         except TransportError as error:
-            raise without_frames(error, handled) from error.__cause__
+            raise drop_frames(error, handled) from error.__cause__
         except Exception as error:
-            raise _failure(error) from without_frames(error, handled)
+            raise _failure(error) from drop_frames(error, handled)
         except BaseException as error:  # Ctrl-C
-            raise without_frames(error, handled) from error.__cause__
+            raise drop_frames(error, handled) from error.__cause__
 
     def close(self) -> None:
         """Close the kept connections. Calls under way end first.
@@ -116,7 +116,7 @@ class Urllib3Transport(HttpTransport, SystemTime):
         if not is_copy:
             warn_of_urllib3_future()
 
-    def _pool(self) -> urllib3.HTTPConnectionPool:
+    def _get_pool(self) -> urllib3.HTTPConnectionPool:
         self._check_open()
         is_https = self._settings.api_url.scheme == "https"
         pool_class = urllib3.HTTPSConnectionPool if is_https else urllib3.HTTPConnectionPool

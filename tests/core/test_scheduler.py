@@ -78,7 +78,7 @@ class Driver:
 
     def sends(self, *session_ids: str) -> list[Job]:
         """What may go now, which must be these in this order."""
-        handed_out = list(self.scheduler.sends())
+        handed_out = list(self.scheduler.hand_out())
         assert [job.session_id for job in handed_out] == list(session_ids)
         return handed_out
 
@@ -950,7 +950,7 @@ def test_a_request_that_an_outage_outlives_meanwhile_still_has_a_timeout() -> No
     for job in (driver.send("a"), driver.send("b")):
         driver.settle(job, UNAVAILABLE)
     driver.clock.now += 10
-    job = next(driver.scheduler.sends())
+    job = next(driver.scheduler.hand_out())
     job.sent_at += RetryPolicy().deadline
     assert driver.scheduler.arguments(job)[1] == 0.001
 

@@ -19,9 +19,9 @@ _NOT_SENT = "no connection is a ConnectFailedError, for nothing reached the serv
 
 
 def _refused(harness: Harness) -> None:
-    service = harness.service(in_memory=NoConnection(), listening=False)
-    driver = harness.transport(service)
-    harness.require_failure(driver.send(harness.path()), NOT_SENT)
+    service = harness.start_service(in_memory=NoConnection(), listening=False)
+    driver = harness.make_transport(service)
+    harness.require_failure(driver.send(harness.make_path()), NOT_SENT)
     require(not service.requests, "a request that reached the service")
     if isinstance(service, FaultServer):
         service.listen()
@@ -29,10 +29,10 @@ def _refused(harness: Harness) -> None:
 
 
 def _hangs(harness: Harness) -> None:
-    server = harness.server(listening=False)
-    driver = harness.transport(server)
+    server = harness.start_server(listening=False)
+    driver = harness.make_transport(server)
     with _full_backlog(server):
-        harness.require_failure(driver.send(harness.path(), SHORT), NOT_SENT)
+        harness.require_failure(driver.send(harness.make_path(), SHORT), NOT_SENT)
     server.listen()
     harness.require_healthy(driver, server)
 
@@ -50,22 +50,22 @@ def _name_without_address(harness: Harness) -> None:
         raise unittest.SkipTest("the resolver knows even a name that cannot exist")
     finally:
         pool.shutdown(wait=False)
-    driver = harness.transport(harness.server(), api_url=f"https://{name}")
-    harness.require_failure(driver.send(harness.path()), NOT_SENT)
+    driver = harness.make_transport(harness.start_server(), api_url=f"https://{name}")
+    harness.require_failure(driver.send(harness.make_path()), NOT_SENT)
 
 
 def _first_address_is_dead(harness: Harness) -> None:
-    server, dead = harness.server(), harness.server(listening=False)
-    driver = harness.transport(server, api_url=_by_name(server))
+    server, dead = harness.start_server(), harness.start_server(listening=False)
+    driver = harness.make_transport(server, api_url=_by_name(server))
     with _several_addresses(dead.port, server.port):
         harness.require_healthy(driver, server)
 
 
 def _all_addresses_hang(harness: Harness) -> None:
-    server = harness.server(listening=False)
-    driver = harness.transport(server, api_url=_by_name(server))
+    server = harness.start_server(listening=False)
+    driver = harness.make_transport(server, api_url=_by_name(server))
     with _full_backlog(server), _several_addresses(*[server.port] * 4):
-        harness.require_failure(driver.send(harness.path(), SHORT), NOT_SENT)
+        harness.require_failure(driver.send(harness.make_path(), SHORT), NOT_SENT)
     server.listen()
     harness.require_healthy(driver, server)
 

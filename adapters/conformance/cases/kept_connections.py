@@ -25,8 +25,8 @@ _CALLS = 5
 
 
 def _is_reused(harness: Harness) -> None:
-    server = harness.server()
-    driver = harness.transport(server)
+    server = harness.start_server()
+    driver = harness.make_transport(server)
     for _ in range(20):
         harness.require_healthy(driver, server)
     require(server.connections == 1, f"{server.connections} connections for 20 calls")
@@ -36,10 +36,10 @@ def _ends_under_the_second_call(
     fault: FaultFunction, expected: Failure
 ) -> Callable[[Harness], None]:
     def scenario(harness: Harness) -> None:
-        server = harness.server(fault)
-        driver = harness.transport(server)
+        server = harness.start_server(fault)
+        driver = harness.make_transport(server)
         harness.require_healthy(driver, server)
-        path = harness.path()
+        path = harness.make_path()
         harness.require_failure(driver.send(path), expected)
         used = require_one_request(server, path).connection
         harness.require_healthy(driver, server, avoiding=frozenset({used}))
@@ -48,8 +48,8 @@ def _ends_under_the_second_call(
 
 
 def _is_replaced_when_idle(harness: Harness) -> None:
-    server = harness.server(wire_faults.responds_and_closes)
-    driver = harness.transport(server)
+    server = harness.start_server(wire_faults.responds_and_closes)
+    driver = harness.make_transport(server)
     harness.require_healthy(driver, server)
     server.fault_is_over.wait(ENOUGH_TIME)
     time.sleep(NOTICE)
@@ -57,8 +57,8 @@ def _is_replaced_when_idle(harness: Harness) -> None:
 
 
 def _send_side_by_side(harness: Harness, service: Service) -> None:
-    driver = harness.transport(service)
-    paths = [[harness.path() for _ in range(_CALLS)] for _ in range(_WORKERS)]
+    driver = harness.make_transport(service)
+    paths = [[harness.make_path() for _ in range(_CALLS)] for _ in range(_WORKERS)]
     start = threading.Barrier(_WORKERS)
 
     def work(own_paths: list[str]) -> None:
@@ -74,11 +74,11 @@ def _send_side_by_side(harness: Harness, service: Service) -> None:
 
 
 def _get_their_own_responses(harness: Harness) -> None:
-    _send_side_by_side(harness, harness.service())
+    _send_side_by_side(harness, harness.start_service())
 
 
 def _share_connections(harness: Harness) -> None:
-    server = harness.server()
+    server = harness.start_server()
     _send_side_by_side(harness, server)
     require(
         server.connections <= _WORKERS, f"{server.connections} connections for {_WORKERS} callers"

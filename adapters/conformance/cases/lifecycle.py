@@ -23,7 +23,7 @@ _NOTHING_LEFT = "a closed transport leaves no connection, descriptor, thread or 
 
 
 def _keeps_time(harness: Harness) -> None:
-    driver = harness.transport(harness.service())
+    driver = harness.make_transport(harness.start_service())
     times = []
     for seconds in (0.0, 0.05, 0.0, 0.01):
         times.append(driver.monotonic())
@@ -34,9 +34,9 @@ def _keeps_time(harness: Harness) -> None:
 
 
 def _passes_interrupts_on(harness: Harness) -> None:
-    server = harness.server(wire_faults.responds_late)
-    driver = harness.transport(server)
-    path = harness.path()
+    server = harness.start_server(wire_faults.responds_late)
+    driver = harness.make_transport(server)
+    path = harness.make_path()
     seen = driver.interrupt(path, when=lambda: bool(requests_for(server, path)))
     expected = "CancelledError" if driver.kind == "async" else "KeyboardInterrupt"
     require(seen == expected, f"instead of a {expected}: {seen}")
@@ -48,8 +48,8 @@ def _passes_interrupts_on(harness: Harness) -> None:
 
 
 def _survives_a_pickle(harness: Harness) -> None:
-    server = harness.server()
-    driver = harness.transport(server)
+    server = harness.start_server()
+    driver = harness.make_transport(server)
     harness.require_healthy(driver, server)
     copy = harness.drive(driver.pickled())
     harness.require_healthy(copy, server)
@@ -59,10 +59,10 @@ def _survives_a_pickle(harness: Harness) -> None:
 def _survives_a_fork(harness: Harness) -> None:
     if not hasattr(os, "fork"):
         raise unittest.SkipTest("this system has no fork")
-    server = harness.server()
-    driver = harness.transport(server)
+    server = harness.start_server()
+    driver = harness.make_transport(server)
     kept = harness.require_healthy(driver, server).connection
-    paths = [harness.path() for _ in range(5)]
+    paths = [harness.make_path() for _ in range(5)]
     with warnings.catch_warnings():
         # The child touches nothing that another thread may hold but the transport.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -92,19 +92,19 @@ def _send_in_a_child(driver: Driver, paths: list[str]) -> None:
 
 
 def _refuses_use_after_close(harness: Harness) -> None:
-    service = harness.service()
-    driver = _closable(harness, service)
+    service = harness.start_service()
+    driver = _make_closable(harness, service)
     harness.require_healthy(driver, service)
     driver.close_transport()
-    path = harness.path()
+    path = harness.make_path()
     harness.require_failure(driver.send(path), CLOSED)
     require(not requests_for(service, path), "a request by a closed transport")
     driver.close_transport()  # Once more, as a `with` around it would.
 
 
 def _ends_its_connections(harness: Harness) -> None:
-    server = harness.server()
-    driver = _closable(harness, server)
+    server = harness.start_server()
+    driver = _make_closable(harness, server)
     harness.require_healthy(driver, server)
     driver.close_transport()
     left = server.open_connections()
@@ -112,7 +112,7 @@ def _ends_its_connections(harness: Harness) -> None:
 
 
 def _leaves_nothing(harness: Harness) -> None:
-    _closable(harness, harness.server())
+    _make_closable(harness, harness.start_server())
     _fail_and_close(harness)  # What is loaded once, and stays, is loaded now.
     threads = set(threading.enumerate())
     descriptors = _descriptors()
@@ -129,16 +129,16 @@ def _leaves_nothing(harness: Harness) -> None:
 
 
 def _fail_and_close(harness: Harness) -> None:
-    with harness.another() as inner:
+    with harness.make_another() as inner:
         for fault in (
             wire_faults.closes_at_once,
             wire_faults.resets_with_the_request_unread,
             wire_faults.stays_silent,
             sends(b"ICY 200 OK\r\n\r\n"),
         ):
-            server = inner.server(fault)
-            driver = inner.transport(server)
-            driver.send(inner.path(), 0.2)
+            server = inner.start_server(fault)
+            driver = inner.make_transport(server)
+            driver.send(inner.make_path(), 0.2)
             inner.require_healthy(driver, server)
             driver.close_transport()
             left = server.open_connections()
@@ -147,8 +147,8 @@ def _fail_and_close(harness: Harness) -> None:
             require(tasks == 0, f"{tasks} unfinished tasks after a failure and a close")
 
 
-def _closable(harness: Harness, service: Service) -> Driver:
-    driver = harness.transport(service)
+def _make_closable(harness: Harness, service: Service) -> Driver:
+    driver = harness.make_transport(service)
     if not driver.can_be_closed():
         raise unittest.SkipTest("this transport has no close: the port asks for none")
     return driver

@@ -40,9 +40,9 @@ _BODY = b'{"success": true}'
 
 
 def _fails_in_an_unknown_way(harness: Harness) -> None:
-    server = harness.server(wire_faults.responds_and_closes)
-    driver = harness.transport(server)
-    path = harness.path()
+    server = harness.start_server(wire_faults.responds_and_closes)
+    driver = harness.make_transport(server)
+    path = harness.make_path()
     with _failing_reads(server) as failures:
         outcome = driver.send(path)
         server.fault_is_over.wait(ENOUGH_TIME)

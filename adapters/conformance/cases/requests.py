@@ -26,8 +26,8 @@ _PATHS = (
 
 
 def _sends_paths_as_they_are(harness: Harness) -> None:
-    service = harness.service()
-    driver = harness.transport(service)
+    service = harness.start_service()
+    driver = harness.make_transport(service)
     for path in _PATHS:
         driver.send(path)
         targets = [request.target for request in service.requests]
@@ -35,20 +35,20 @@ def _sends_paths_as_they_are(harness: Harness) -> None:
 
 
 def _keeps_the_prefix(harness: Harness) -> None:
-    server = harness.server()
+    server = harness.start_server()
     for prefix, slash in (("/api/v9%2E", ""), ("/api", "/"), ("", "/")):
-        driver = harness.transport(server, api_url=server.api_url + prefix + slash)
-        path = harness.path()
+        driver = harness.make_transport(server, api_url=server.api_url + prefix + slash)
+        path = harness.make_path()
         require_own(driver.send(path), path)
         target = require_one_request(server, path).target
         require(target == prefix + path, f"{target} for {path} below {prefix}{slash}")
 
 
 def _sends_headers_as_they_are(harness: Harness) -> None:
-    server = harness.server()
-    driver = harness.transport(server)
+    server = harness.start_server()
+    driver = harness.make_transport(server)
     headers = {**HEADERS, "X-Mixed-CASE": 'a: b;  c=\t"d"'}
-    path = harness.path()
+    path = harness.make_path()
     require_own(driver.send(path, headers=headers), path)
     request = require_one_request(server, path)
     line = request.head.split("\r\n")[0]
@@ -62,25 +62,25 @@ def _sends_headers_as_they_are(harness: Harness) -> None:
 
 
 def _sends_no_credential_of_its_own(harness: Harness) -> None:
-    server = harness.server()
-    driver = harness.transport(server)
-    path = harness.path()
+    server = harness.start_server()
+    driver = harness.make_transport(server)
+    path = harness.make_path()
     require_own(driver.send(path, headers={"Accept": "application/json"}), path)
     credentials = require_one_request(server, path).values("authorization")
     require(not credentials, f"Authorization: {credentials}")
 
 
 def _forgets_cookies(harness: Harness) -> None:
-    server = harness.server(wire_faults.sets_a_cookie)
-    driver = harness.transport(server)
-    path = harness.path()
+    server = harness.start_server(wire_faults.sets_a_cookie)
+    driver = harness.make_transport(server)
+    path = harness.make_path()
     require_own(driver.send(path), path)
     cookies = harness.require_healthy(driver, server).values("cookie")
     require(not cookies, f"Cookie: {cookies}")
 
 
 def _ignores_netrc_and_proxies(harness: Harness) -> None:
-    server, proxy = harness.server(), harness.server()
+    server, proxy = harness.start_server(), harness.start_server()
     variables: dict[str, str | None] = {"http_proxy": proxy.api_url}
     if harness.over == "http":  # Over https a proxy of the environment is honoured.
         variables["all_proxy"] = proxy.api_url
@@ -89,7 +89,7 @@ def _ignores_netrc_and_proxies(harness: Harness) -> None:
         netrc.write_text("machine 127.0.0.1 login user password secret\n")
         netrc.chmod(0o600)
         with environment({**variables, "netrc": str(netrc), "home": home}):
-            request = harness.require_healthy(harness.transport(server), server)
+            request = harness.require_healthy(harness.make_transport(server), server)
     credentials = request.values("authorization")
     require(credentials == [HEADERS["Authorization"]], f"Authorization: {credentials}")
     require(proxy.connections == 0, "a connection to the proxy of the environment")

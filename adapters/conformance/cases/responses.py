@@ -41,13 +41,13 @@ _REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnec
 
 def _redirects(status: int) -> Case:
     def scenario(harness: Harness) -> None:
-        elsewhere = harness.service()
+        elsewhere = harness.start_service()
         target = getattr(elsewhere, "api_url", "https://elsewhere.example")
         for location in ("/elsewhere", f"{target}/elsewhere"):
             reply = Reply(status, b"moved", {"Location": location})
-            service = harness.service(sends(reply_bytes(reply)), in_memory=reply)
-            driver = harness.transport(service)
-            require_reply(driver, service, harness.path(), reply)
+            service = harness.start_service(sends(reply_bytes(reply)), in_memory=reply)
+            driver = harness.make_transport(service)
+            require_reply(driver, service, harness.make_path(), reply)
             harness.require_healthy(driver, service)
         require(not elsewhere.requests, "a request at the target of the redirect")
 
@@ -61,20 +61,20 @@ def _redirects(status: int) -> Case:
 
 
 def _waits(harness: Harness) -> None:
-    service = harness.service(wire_faults.responds_late, in_memory=DrippedResponse(0.001))
-    driver = harness.transport(service)
-    path = harness.path()
+    service = harness.start_service(wire_faults.responds_late, in_memory=DrippedResponse(0.001))
+    driver = harness.make_transport(service)
+    path = harness.make_path()
     require_own(driver.send(path), path)
     harness.require_healthy(driver, service)
 
 
 def _has_no_body(status: int, headers: str, surplus: bytes) -> Scenario:
     def scenario(harness: Harness) -> None:
-        server = harness.server(
+        server = harness.start_server(
             sends(f"HTTP/1.1 {status} As Planned\r\n{headers}\r\n".encode() + surplus)
         )
-        driver = harness.transport(server)
-        outcome = driver.send(harness.path())
+        driver = harness.make_transport(server)
+        outcome = driver.send(harness.make_path())
         require(
             isinstance(outcome, Response) and (outcome.status, outcome.body) == (status, b""),
             f"instead of a response with status {status} and no body: {describe(outcome)}",
@@ -86,9 +86,9 @@ def _has_no_body(status: int, headers: str, surplus: bytes) -> Scenario:
 
 def _ignores_what_comes_later(name: str, fault: FaultFunction) -> Case:
     def scenario(harness: Harness) -> None:
-        server = harness.server(fault)
-        driver = harness.transport(server)
-        path = harness.path()
+        server = harness.start_server(fault)
+        driver = harness.make_transport(server)
+        path = harness.make_path()
         require_own(driver.send(path), path)
         server.fault_is_over.wait(ENOUGH_TIME)
         time.sleep(NOTICE)
@@ -99,8 +99,8 @@ def _ignores_what_comes_later(name: str, fault: FaultFunction) -> Case:
 
 def _names_headers_in_lower_case(harness: Harness) -> None:
     head = b"HTTP/1.1 200 OK\r\nX-TWO: a\r\nx-Empty:\r\nX-Two:  b\t\r\nContent-Length: 2\r\n\r\n{}"
-    driver = harness.transport(harness.server(sends(head)))
-    response = require_response(driver.send(harness.path()))
+    driver = harness.make_transport(harness.start_server(sends(head)))
+    response = require_response(driver.send(harness.make_path()))
     expected = {"x-two": "a, b", "x-empty": "", "content-length": "2"}
     require(dict(response.headers) == expected, f"the headers {dict(response.headers)}")
     require(type(response.status) is int, f"a status of the type {type(response.status).__name__}")
@@ -109,9 +109,9 @@ def _names_headers_in_lower_case(harness: Harness) -> None:
 
 def _takes(name: str, data: bytes, *, keeps_connection: bool = True) -> Case:
     def scenario(harness: Harness) -> None:
-        server = harness.server(sends(data))
-        driver = harness.transport(server)
-        response = require_response(driver.send(harness.path()))
+        server = harness.start_server(sends(data))
+        driver = harness.make_transport(server)
+        response = require_response(driver.send(harness.make_path()))
         require(response.body == _BODY, f"another body: {response.body[:200]!r}")
         require("x-trailer" not in response.headers, "a trailer among the headers")
         harness.require_healthy(
@@ -128,13 +128,13 @@ def _survives_garbled_responses(harness: Harness) -> None:
         for _ in range(dice.randint(1, 8)):
             place = dice.randrange(len(response))
             response[place : place + dice.randint(0, 3)] = dice.randbytes(dice.randint(0, 3))
-        server = harness.server(sends_and_closes(bytes(response)))
-        driver = harness.transport(server)
-        driver.send(harness.path(), SHORT)
+        server = harness.start_server(sends_and_closes(bytes(response)))
+        driver = harness.make_transport(server)
+        driver.send(harness.make_path(), SHORT)
         # If that was a response, its connection may end just under the next call.
-        path = harness.path()
+        path = harness.make_path()
         if isinstance(outcome := driver.send(path), ConnectionLostError):
-            path = harness.path()
+            path = harness.make_path()
             outcome = driver.send(path)
         require_own(outcome, path, "the next call")
 
