@@ -28,7 +28,7 @@ class LoopbackService:
 
     Three faults look different here than in memory. A `NoConnection` from the queue is a connection
     reset instead of the response, since a socket cannot undo that it listens. In an outage of
-    them, new connections are refused, and those that clients had kept are reset. After
+    that kind, new connections are refused, and those that clients had kept are reset. After
     `LostResponse` a client that had kept the connection cannot know whether it was stale. And
     `DrippedResponse` drips the status line and the headers too.
 

@@ -125,7 +125,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         if self._scheduler.outcomes:
             return
         if self._next_id is None and self._scheduler.has_room():
-            if isinstance(self._ids, Iterator):  # It comes at once: a task would cost for nothing.
+            if isinstance(self._ids, Iterator):  # It comes at once, without a task.
                 self._scheduler.admit(partial(next, self._ids))
                 if self._scheduler.outcomes:  # A bad id ends at once: let other tasks run.
                     await asyncio.sleep(0)

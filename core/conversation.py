@@ -2,7 +2,7 @@
 
 A conversation is a generator. It yields `Send` and is sent the `Response`, or thrown the
 `TransportError`; it yields `Wait` and is resumed by `next` once that time has passed. It
-returns the receipt or raises the error. Whoever drives it decides how bytes and time travel.
+returns the receipt or raises the error. Whoever drives it sends the requests and waits.
 """
 
 import math
@@ -148,7 +148,11 @@ def _pause_after(
 
 
 def check_awaited(response: object) -> None:
-    """Refuse what must be awaited first. A coroutine is closed, so that it sends nothing."""
+    """Refuse what must be awaited first. A coroutine is closed, so that it sends nothing.
+
+    Raises:
+        TypeError: it names the class to take. The transport and the use case do not fit.
+    """
     if not hasattr(response, "__await__"):
         return
     if isinstance(response, CoroutineType):

@@ -17,7 +17,7 @@ class DaemonThreads:
     """Calls functions side by side, as a `concurrent.futures.ThreadPoolExecutor` does.
 
     Its threads are daemons: neither `shutdown` nor the end of the interpreter waits for a call
-    that hangs. For the standard library's pool the interpreter waits.
+    that hangs. The interpreter does wait for the standard library's pool.
 
     Args:
         most: the most threads. Each starts when it is needed.

@@ -246,7 +246,7 @@ class Deletions(Run, Iterator["Outcome"]):
 
 
 def _warn_of_id(future: Future[str | uuid.UUID]) -> None:
-    """Say which id was read after the run was left: it is in nobody's hands."""
+    """Warn of an id that was read after the run was left: nobody deletes it."""
     if future.exception() is None:
         logger().warning(
             "session %a: its id was read after the run was left; nothing was sent for it",

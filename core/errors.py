@@ -40,7 +40,7 @@ _FATE_SENTENCES = {
 class InvalidApiKeyError(ValueError):
     """The key cannot stand in an Authorization header (RFC 6750, 2.1). Nothing was sent.
 
-    It is raised where a use case is made, before there is a session to speak of.
+    It is raised where a use case is made, before there is any session.
     """
 
     #: what the caller can do

@@ -1,6 +1,6 @@
 """The port `Journal`: what a process must remember so that no session is lost with it.
 
-A killed process ends no block. What it had recorded here, a later process can delete.
+A killed process ends no block. A later process can delete what it had recorded here.
 """
 
 from collections.abc import Callable

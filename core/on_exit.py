@@ -186,8 +186,8 @@ class AsyncDeleteOnExit(_OnExit):
         interruption, cancelled_often = await wait_for_end(task)
         begun_again = task.cancelled()
         if begun_again:
-            # Not the block: the task itself was cancelled, as asyncio.run does with all of them
-            # before it ends. That is obeyed after a second Ctrl-C alone.
+            # The task itself was cancelled, and not the block: asyncio.run cancels all tasks before
+            # it ends. Only a second Ctrl-C may end the delete.
             block_was_cancelled = cancelled_often or isinstance(raised, CancelledError)
             task = ensure_future(self._delete_again(obey_ctrl_c=block_was_cancelled))
             interruption = (await wait_for_end(task))[0] or interruption

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-# Of these headers every value may be shown: no user can set them, and no secret is in them.
+# Every value of these headers may be shown: no user can set them, and no secret is in them.
 _OPEN_HEADERS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "date", "host"}
     | {"retry-after", "transfer-encoding", "user-agent"}
@@ -27,9 +27,9 @@ def without_secrets(value: object) -> object:
         value: a body (bytes), headers (a mapping), or anything else, which comes back as it is.
 
     Returns:
-        The length of a body, in which a service may send the key back. Headers, with the value
-        of each masked, but for a few that never hold a secret; of an `Authorization` the scheme
-        is kept.
+        The length of a body, since a service may send the key back in it. Headers, with each
+        value masked but for those that never hold a secret. The scheme of an `Authorization`
+        stays.
     """
     if isinstance(value, bytes):
         return f"<{len(value)} bytes>"

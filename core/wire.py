@@ -30,7 +30,7 @@ from .transport import Request, Response
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
 _MAX_MESSAGE_LENGTH = 500
 _MAX_EXCERPT_LENGTH = 100
-_SHORTEST_SECRET = 8  # Of a user's own header: what is shorter is in too many other texts.
+_SHORTEST_SECRET = 8  # characters of a user's own header: many other texts hold a shorter one
 
 _BACKEND_FAILED = "Hangar request failed."  # The status is then that of the service's backend.
 _NO_KEY = "No API key was set: pass the service's key as api_key."
@@ -92,7 +92,7 @@ def parse_response(
 ) -> DeletionReceipt | ResponseError:
     """Read a response: a receipt only for a 200 whose JSON object has `success` true.
 
-    Of a field that comes twice the last one counts, as in most readers of JSON.
+    If a field comes twice, the last one counts, as in most readers of JSON.
     """
     if response.status == 200:
         try:
@@ -217,12 +217,12 @@ def _shown(text: str, secrets: list[str], length: int = _MAX_MESSAGE_LENGTH) -> 
 
 
 def retry_after(headers: Mapping[str, str], message: str | None) -> float | None:
-    """Return the seconds that the service asks to wait: `Retry-After`, else the text's wait.
+    """Return the seconds that the service asks to wait: `Retry-After`, else the wait in its text.
 
-    The wait of the text is rounded to whole seconds, so half a second is added to it.
+    `Retry-After` is seconds or a date (RFC 9110, 10.2.3). A date is counted from the response's
+    own `Date`, since the core has no clock. Anything else is ignored.
 
-    `Retry-After` is seconds or a date (RFC 9110, 10.2.3), the latter counted from the response's
-    own `Date`, since the core has no clock. What is neither is ignored.
+    The wait in the text is rounded to whole seconds, so half a second is added to it.
     """
     header = headers.get("retry-after", "").strip(" \t")
     if _SECONDS.fullmatch(header):

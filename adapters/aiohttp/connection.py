@@ -75,7 +75,7 @@ class Connector(aiohttp.TCPConnector):
         return observed
 
     def abort(self) -> None:
-        """End all connections at once. Closing in order, TLS would wait for the other side."""
+        """End all connections at once. With a close in order, TLS would wait for the other side."""
         self.is_open = False
         for observed in self._observed:
             observed.transport.abort()

@@ -29,8 +29,8 @@ _Place: TypeAlias = tuple[int, asyncio.AbstractEventLoop]
 class AiohttpTransport(HttpTransport, AsyncSystemTime):
     """Carries requests to one service with aiohttp, over connections that it keeps. For asyncio.
 
-    Proxies and CAs of the environment hold for https: `HTTPS_PROXY`, `NO_PROXY`,
-    `SSL_CERT_FILE`, `SSL_CERT_DIR`. Nothing else of it does: no netrc, no proxy for plain http.
+    For https it uses the proxies and CAs of the environment: `HTTPS_PROXY`, `NO_PROXY`,
+    `SSL_CERT_FILE`, `SSL_CERT_DIR`. It uses no netrc, and no such proxy for plain http.
 
     Safe to share among tasks and event loops, to pickle and to use after a fork: each loop of
     each process has connections of its own. They are closed with their loop at the latest.

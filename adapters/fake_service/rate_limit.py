@@ -16,7 +16,7 @@ _ROUNDING = 1e-6  # floats are rounded: whoever waits exactly to the end does no
 
 
 def round_as_the_service_does(seconds: float) -> int:
-    """Round to whole seconds, and up to half a second too low: `Math.round(ms / 1000) || 1`."""
+    """Round to whole seconds, as `Math.round(ms / 1000) || 1` does: up to half a second too low."""
     return math.floor(seconds + 0.5) or 1
 
 

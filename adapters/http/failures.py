@@ -28,7 +28,7 @@ def no_connection(to: str, error: BaseException, reason: str | None = None) -> C
 
 
 def refused_tunnel(status: int) -> ConnectFailedError:
-    """Return the error of a proxy that refuses CONNECT with this status. Its words stay out."""
+    """Return the error of a proxy that refuses CONNECT with this status, without its own words."""
     return ConnectFailedError(
         f"the proxy refused the tunnel: {status} {responses.get(status, '')}".rstrip(),
         transient=status >= 500 or status in (408, 429),

@@ -96,7 +96,7 @@ def body_length(
         length = lengths.pop()
         if lengths or not (length.isascii() and length.isdecimal()):
             raise BadResponseError("the response's Content-Length leaves its length in doubt")
-    # 1, 2; and from a proxy that refuses a tunnel nothing more is wanted.
+    # 1, 2; and the body of a proxy that refuses a tunnel is not needed.
     if method in ("HEAD", "CONNECT") or status < 200 or status in (204, 304):
         return 0
     if headers.get("content-encoding", "").lower() not in ("", "identity"):
@@ -178,7 +178,7 @@ class ResponseParser:
         )
 
     def _take_chunks(self) -> Generator[None, None, bytes]:
-        """Take a body in chunks (RFC 9112, 7.1). Trailers do not pass for headers (7.1.2)."""
+        """Take a body in chunks (RFC 9112, 7.1). Trailers are not taken as headers (7.1.2)."""
         body = bytearray()
         while True:
             while (end := self._received.find(b"\n") + 1) == 0:
@@ -190,7 +190,7 @@ class ResponseParser:
             size = int(line[1], 16)
             if not size:
                 break
-            # Chunks may be as small as a byte: of their lines only the extensions count.
+            # Chunks may be as small as a byte, so only the extensions in their lines count.
             self._check_limits(end)
             self._head_bytes += len(line[2])
             if len(body) + size > MAX_BODY_BYTES:

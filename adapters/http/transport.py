@@ -54,13 +54,14 @@ class HttpTransport:
         Args:
             api_url: `https://host[:port][/prefix]`, with or without `/v2` at its end; plain `http`
                 to the loopback addresses only.
-            pool_size: how many connections are kept; as many as callers that send at once.
-            connect_timeout: seconds for all of it together: each address of a name, proxy, TLS.
+            pool_size: how many connections are kept. Take as many as callers that send at once.
+            connect_timeout: seconds to connect: all addresses of a name, proxy and TLS together.
             ssl_context: instead of one that trusts the system's CAs. It must verify.
-            proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's, which is
-                `HTTPS_PROXY` but for what `NO_PROXY` names: hosts with commas between, each with
-                all names below it and, unless it ends in a port, at every port; IPv6 in brackets;
-                or `*` alone. It takes no network (`10.0.0.0/8`) and no pattern (`*.host`).
+            proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's
+                `HTTPS_PROXY`. `NO_PROXY` names hosts that are reached without it, with commas
+                between, or is `*` alone. A host stands for all names below it too, and for every
+                port unless it ends in one. IPv6 stands in brackets. Networks (`10.0.0.0/8`) and
+                patterns (`*.host`) do not match.
             allow_plain_http: send the key unencrypted to other machines, too.
             user_agent: instead of this library's name and version.
 

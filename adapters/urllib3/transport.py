@@ -40,14 +40,14 @@ _pools_of_copies: dict[Settings, _Pools] = {}
 class Urllib3Transport(HttpTransport, SystemTime):
     """Carries requests to one service with urllib3, over connections that it keeps.
 
-    Proxies and CAs of the environment hold for https: `HTTPS_PROXY`, `NO_PROXY`,
-    `SSL_CERT_FILE`, `SSL_CERT_DIR`. Nothing else of it does: no netrc, no proxy for plain http.
+    For https it uses the proxies and CAs of the environment: `HTTPS_PROXY`, `NO_PROXY`,
+    `SSL_CERT_FILE`, `SSL_CERT_DIR`. It uses no netrc, and no such proxy for plain http.
 
     Safe to share among threads, to pickle and to use after a fork. Copies that arrive in a
     process by pickle share their connections there, and closing one leaves them to the others.
 
-    A `timeout` does not cut short the look-up of the service's name. What bounds that is the
-    system's resolver, usually after 5 to 10 seconds (resolv.conf(5)).
+    A `timeout` does not cut short the look-up of the service's name. The system's resolver ends
+    that by itself, usually after 5 to 10 seconds (resolv.conf(5)).
 
     Where urllib3-future stands in urllib3's place, a `RuntimeWarning` says which promises do not
     hold.

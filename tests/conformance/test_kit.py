@@ -64,8 +64,8 @@ def test_a_broken_promise_is_explained() -> None:
     case = next(case for case in CASES if case.name == "a-refused-connection-was-not-sent")
     with pytest.raises(
         AssertionError,
-        match=r"Promised: no connection is a ConnectFailedError.* Seen: instead of"
-        r" ConnectFailedError, transient: a response with status 200 and 2 bytes\.",
+        match=r"Promised: a call without a connection ends in a ConnectFailedError.* Seen: instead"
+        r" of ConnectFailedError, transient: a response with status 200 and 2 bytes\.",
     ):
         case.run(SaysOk, over="memory")
 

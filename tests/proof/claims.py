@@ -14,8 +14,8 @@ CLAIMS = {
     "gone": "`GONE` is said only if the session is gone for certain.",
     "untouched": "`UNTOUCHED` is said only if no request of this call changed the session, or "
     "ever will.",
-    "no vaguer": "`UNTOUCHED` is not said where `GONE` is certain, nor `UNKNOWN` where one of "
-    "them is.",
+    "no vaguer": "`UNTOUCHED` is not said where `GONE` is certain, and `UNKNOWN` is not said where "
+    "`GONE` or `UNTOUCHED` is certain.",
     "receipt": "A receipt is given only for a delete that the service confirmed, with the bill of "
     "that response.",
     "one session": "Each request is the one DELETE of this session, which the service bills once.",

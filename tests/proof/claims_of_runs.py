@@ -20,8 +20,9 @@ CLAIMS = {
     "memory": "A run holds no more ids than its concurrency, or than eight in an outage.",
     "raised": "A run raises what ended it early, and only that: what the ids raised, that the "
     "executor or the transport is faulty, or an outage or rate limit that outlasted the deadline.",
-    "held back": "A rate limit, and outages that are shorter than the deadline, cost no session, "
-    "but perhaps the last one or two, which an outage finds alone.",
+    "held back": "A rate limit costs no session, and neither does an outage that is shorter than "
+    "the deadline. Only the last one or two ids can fail, if an outage begins when no others are "
+    "left.",
     "block": "A block with `on_exit` destroys its session however it ends, raises what the block "
     "raised, and adds a note that is true.",
     "journal": "The journal forgets no id while its session lives, and forgets each that is said "

@@ -66,7 +66,7 @@ def test_a_session_is_destroyed_all_the_same(run: Run) -> None:
 @pytest.mark.parametrize(
     "promise",
     [
-        "no connection is a ConnectFailedError, for nothing reached the service",
+        "a call without a connection ends in a ConnectFailedError, for nothing reached the service",
         "a connection that ends before the whole response is a ConnectionLostError, never a"
         " response and never sent=False",
         "a redirect is data: it is never followed",

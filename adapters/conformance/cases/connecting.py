@@ -15,7 +15,9 @@ from ..harness import Harness
 from ..scenarios import SHORT
 from ..server import FaultServer
 
-_NOT_SENT = "no connection is a ConnectFailedError, for nothing reached the service"
+_NOT_SENT = (
+    "a call without a connection ends in a ConnectFailedError, for nothing reached the service"
+)
 
 
 def _refused(harness: Harness) -> None:
