@@ -10,6 +10,7 @@ import threading
 import uuid
 from typing import Self
 
+from firecrawl_interact.core.asyncio_tasks import runs_on_asyncio
 from firecrawl_interact.core.transport import (
     MAX_BODY_BYTES,
     BadResponseError,
@@ -136,13 +137,9 @@ class AsyncInMemoryTransport(_InMemory):
 
 async def _let_others_run() -> None:
     # Another event loop cannot run asyncio's sleep. A program that runs asyncio has imported it.
-    if "asyncio" in sys.modules:
+    if "asyncio" in sys.modules and runs_on_asyncio():
         import asyncio  # noqa: PLC0415 - see above
 
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return
         await asyncio.sleep(0)
 
 

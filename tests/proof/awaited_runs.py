@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
+    AsyncDeletions,
     Request,
     Response,
 )
@@ -82,6 +83,23 @@ async def _awaited_ids(watch: Watch) -> AsyncGenerator[str]:
     watch.end_of_ids()
 
 
+async def _consume(watch: Watch, deletions: AsyncDeletions) -> None:
+    async with deletions:
+        async for outcome in deletions:
+            if not watch.receive(outcome):
+                watch.leave()
+                break
+            await asyncio.sleep(watch.world.choose(watch.plan.busy))
+
+
+async def _take_what_is_left(watch: Watch, deletions: AsyncDeletions) -> None:
+    try:
+        async for outcome in deletions:
+            watch.receive(outcome)
+    except Exception as error:
+        watch.raised.append(error)
+
+
 async def run_awaited(watch: Watch) -> None:
     """One run, from its first id until all that was under way has taken effect."""
     plan, world, loop = watch.plan, watch.world, asyncio.get_running_loop()
@@ -95,14 +113,6 @@ async def run_awaited(watch: Watch) -> None:
     deletions = AsyncDeleteManySessions(
         delete_session, concurrency=plan.concurrency, shutdown_timeout=plan.shutdown_timeout
     )(_awaited_ids(watch) if plan.ids_are_awaited else ids(watch))
-
-    async def consume() -> None:
-        async with deletions:
-            async for outcome in deletions:
-                if not watch.receive(outcome):
-                    watch.leave()
-                    break
-                await asyncio.sleep(world.choose(plan.busy))
 
     def stop() -> None:
         world.send_no_more()
@@ -119,7 +129,7 @@ async def run_awaited(watch: Watch) -> None:
             stop()
 
     world.on_request = note_request
-    consumer = asyncio.ensure_future(consume())
+    consumer = asyncio.ensure_future(_consume(watch, deletions))
     if plan.stop_at is not None:
         loop.call_later(plan.stop_at, stop)
     for seconds in plan.interrupt_at:
@@ -131,11 +141,7 @@ async def run_awaited(watch: Watch) -> None:
         watch.raised.append(asyncio.CancelledError())
     elif (error := consumer.exception()) is not None:
         watch.raised.append(error)
-    try:
-        async for outcome in deletions:
-            watch.receive(outcome)
-    except Exception as error:
-        watch.raised.append(error)
+    await _take_what_is_left(watch, deletions)
     await asyncio.sleep(LONG)
     world.claim("the end", asyncio.all_tasks() == {asyncio.current_task()}, "a task is left")
     watch.check_end()

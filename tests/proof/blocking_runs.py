@@ -3,7 +3,13 @@
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor, Future
 
-from firecrawl_interact.core import DeleteManySessions, DeleteSession, Request, Response
+from firecrawl_interact.core import (
+    DeleteManySessions,
+    DeleteSession,
+    Deletions,
+    Request,
+    Response,
+)
 
 from .simulated_runs import LONG, Watch, ids
 from .simulated_world import Attempt
@@ -102,6 +108,31 @@ def run_blocking(watch: Watch, clock: BlockingClock) -> None:
     watch.check_end()
 
 
+def _consume(watch: Watch, clock: BlockingClock, deletions: Deletions) -> None:
+    with deletions:
+        for outcome in deletions:
+            if not watch.receive(outcome):
+                watch.leave()
+                break
+            clock.sleep(watch.world.choose(watch.plan.busy))
+
+
+def _take_what_is_left(watch: Watch, deletions: Deletions) -> None:
+    try:
+        for outcome in deletions:
+            watch.receive(outcome)
+    except (Exception, KeyboardInterrupt) as error:
+        watch.raised.append(error)
+
+
+def _check_left(watch: Watch) -> None:
+    plan, world = watch.plan, watch.world
+    watch.check_leaving()
+    may_be_lost = plan.interrupt_at_submit or plan.shutdown_timeout is not None
+    if watch.leaves < 2 and not may_be_lost:
+        world.claim("the end", not world.in_flight, "requests are in flight after the run was left")
+
+
 def _run_blocking(watch: Watch, clock: BlockingClock) -> None:
     plan, world = watch.plan, watch.world
     transport = BlockingTransport(watch, clock)
@@ -119,14 +150,6 @@ def _run_blocking(watch: Watch, clock: BlockingClock) -> None:
         shutdown_timeout=plan.shutdown_timeout,
     )(_LazyIds(watch))
     has_ended = False
-
-    def consume() -> None:
-        with deletions:
-            for outcome in deletions:
-                if not watch.receive(outcome):
-                    watch.leave()
-                    break
-                clock.sleep(world.choose(plan.busy))
 
     def stop() -> None:
         world.send_no_more()
@@ -148,18 +171,11 @@ def _run_blocking(watch: Watch, clock: BlockingClock) -> None:
     for seconds in plan.interrupt_at:
         clock.call_later(seconds, interrupt)
     try:
-        consume()
+        _consume(watch, clock, deletions)
     except (Exception, KeyboardInterrupt) as error:
         watch.raised.append(error)
     has_ended = True
-    watch.check_leaving()
-    may_be_lost = plan.interrupt_at_submit or plan.shutdown_timeout is not None
-    if watch.leaves < 2 and not may_be_lost:
-        world.claim("the end", not world.in_flight, "requests are in flight after the run was left")
+    _check_left(watch)
     for _ in range(2):
-        try:
-            for outcome in deletions:
-                watch.receive(outcome)
-        except (Exception, KeyboardInterrupt) as error:
-            watch.raised.append(error)
+        _take_what_is_left(watch, deletions)
     clock.sleep(LONG)

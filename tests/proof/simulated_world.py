@@ -252,29 +252,13 @@ class World:
 
     def _meet(self, session_id: str, session: Session, now: float, timeout: float) -> Attempt:
         kind, wait = self._kind_at(now)
-        is_calm = self.requests > self.calm_after
-        if is_calm:
-            seconds = self.weather.seconds[0]
-        else:
-            seconds = math.inf if kind is SILENCE else self.choose(self.weather.seconds)
-        if wait:
-            seconds = min(seconds, self.weather.seconds_of_429)
+        seconds = self._seconds_until_response(kind, wait)
         for outage in self.weather.outages:
             if now < outage.begins < now + min(seconds, timeout):
                 kind, seconds, wait = LOST, outage.begins - now, 0.0
         if seconds >= timeout:
             kind = SILENCE
-        response = Response(kind.status, dict(kind.headers), kind.body)
-        if wait:
-            response = self._limited(wait)
-        elif kind is SERVED:
-            response = self._serve(session)
-        elif kind.may_act:
-            effect = self.choose(self.effects)
-            if effect == "at once":
-                session.destroy()
-            elif effect == "later":
-                self.clock.call_later(self.choose(self.weather.later), session.destroy)
+        response = self._respond(kind, wait, session)
 
         def end() -> Response:
             self.land(attempt)
@@ -292,6 +276,26 @@ class World:
 
         attempt = Attempt(session_id, seconds, end)
         return attempt
+
+    def _seconds_until_response(self, kind: Kind, wait: float) -> float:
+        if self.requests > self.calm_after:
+            seconds = self.weather.seconds[0]
+        else:
+            seconds = math.inf if kind is SILENCE else self.choose(self.weather.seconds)
+        return min(seconds, self.weather.seconds_of_429) if wait else seconds
+
+    def _respond(self, kind: Kind, wait: float, session: Session) -> Response:
+        if wait:
+            return self._limited(wait)
+        if kind is SERVED:
+            return self._serve(session)
+        if kind.may_act:
+            effect = self.choose(self.effects)
+            if effect == "at once":
+                session.destroy()
+            elif effect == "later":
+                self.clock.call_later(self.choose(self.weather.later), session.destroy)
+        return Response(kind.status, dict(kind.headers), kind.body)
 
     def _kind_at(self, now: float) -> tuple[Kind, float]:
         """What a request that is sent now meets, and for how long a limit holds it back."""
