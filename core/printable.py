@@ -28,7 +28,7 @@ def without_secrets(value: object) -> object:
 
     Returns:
         The length of a body, since a service may send the key back in it. Headers, with each
-        value masked but for those that never hold a secret. The scheme of an `Authorization`
+        value masked except those that never hold a secret. The scheme of an `Authorization`
         stays.
     """
     if isinstance(value, bytes):

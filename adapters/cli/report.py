@@ -204,7 +204,7 @@ def show_note(text: str) -> None:
         print(_fit(for_a_command(text), sys.stderr), file=sys.stderr, flush=True)
     except OSError:
         discard_output(sys.stderr)
-    except RuntimeError:  # A signal's handler prints this, amid another print.
+    except RuntimeError:  # A signal's handler prints this during another print.
         os.write(sys.stderr.fileno(), f"{text}\n".encode("ascii", "backslashreplace"))
 
 

@@ -73,7 +73,7 @@ def remove_done(ids: dict[str, None], path: str, done: Collection[str]) -> bool:
     """Remove the ids that have one of the outcomes `done` in the record of earlier runs.
 
     Returns:
-        Whether the record ends amid a line.
+        Whether the record ends within a line.
 
     Raises:
         BadInputError: a line of it was written by no run.
@@ -86,7 +86,7 @@ def remove_done(ids: dict[str, None], path: str, done: Collection[str]) -> bool:
                 try:
                     outcome = decode(line)
                 except (msgspec.MsgspecError, UnicodeDecodeError):
-                    if line.isspace() or line.startswith(b"{"):  # A run was killed amid a line.
+                    if line.isspace() or line.startswith(b"{"):  # A run was killed within a line.
                         continue
                     place = f"{path}, line {number}"
                     raise BadInputError(f"{place}: this is no record of a run.") from None

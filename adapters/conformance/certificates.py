@@ -43,7 +43,7 @@ def expired() -> ssl.SSLContext:
 
 @cache
 def for_another_host() -> ssl.SSLContext:
-    """Return the context of a server whose certificate is good, but for another name."""
+    """Return the context of a server whose certificate is good, and names another host."""
     return _server_context(_authority().issue_cert("another-host.example"))
 
 

@@ -15,7 +15,7 @@ SHORT = 0.4
 """Seconds: the timeout where it is meant to run out."""
 
 _NEVER_NEEDED = 1.5  # Seconds: the timeout where a failure can be seen before.
-_MOST_BYTES_TAKEN = 8 * 1024 * 1024  # Of these the kernel buffers some, on both sides.
+_MOST_BYTES_TAKEN = 8 * 1024 * 1024  # The kernels of both sides hold some of them.
 
 
 def fails(

@@ -17,6 +17,7 @@ import msgspec
 PATIENCE = 2.5
 """Seconds until the server ends a connection, so that no transport can hang for ever."""
 
+_SECONDS_PER_DRIPPED_BYTE = 0.04
 _SEND_BUFFER_BYTES = 64 * 1024  # What the kernel holds would pass for what the transport took.
 
 
@@ -107,13 +108,13 @@ class Connection:
         self._sock.sendall(data)
         self.bytes_sent += len(data)
 
-    def drip(self, data: bytes, *, pause: float = 0.04) -> None:
-        """Send a byte at a time, with a pause of some seconds before each."""
+    def drip(self, data: bytes) -> None:
+        """Send a byte at a time, with a pause before each."""
         end = time.monotonic() + PATIENCE
         for byte in data:
             if time.monotonic() > end:
                 return
-            self.pause(pause)
+            self.pause(_SECONDS_PER_DRIPPED_BYTE)
             self.send(bytes([byte]))
 
     def flood(self, piece: bytes, *, size: float = float("inf")) -> None:
