@@ -18,7 +18,7 @@ from firecrawl_interact.core.transport import (
     TransportError,
 )
 
-from .expectations import Outcome, describe, require
+from .expectations import Result, describe, require
 
 ENOUGH_TIME = 5.0
 """Seconds for a call in which nothing goes wrong."""
@@ -48,7 +48,7 @@ class Driver:
 
     def send(
         self, path: str, timeout: float = ENOUGH_TIME, *, headers: Mapping[str, str] = HEADERS
-    ) -> Outcome:
+    ) -> Result:
         """Send one request, and return the response or the error that the port knows.
 
         Raises:
@@ -57,11 +57,11 @@ class Driver:
         request = Request("DELETE", path, headers)
         began = time.monotonic()
         own_began = self.monotonic()
-        outcome: Outcome
+        result: Result
         try:
-            outcome = self._run(lambda: self.transport.send(request, timeout))
+            result = self._run(lambda: self.transport.send(request, timeout))
         except TransportError as error:
-            outcome = error
+            result = error
         except Exception as error:
             raise AssertionError(
                 f"send raised {type(error).__name__}({error}), which is no TransportError"
@@ -69,13 +69,13 @@ class Driver:
         seconds = max(time.monotonic() - began, self.monotonic() - own_began)
         require(
             seconds <= timeout + OVERTIME,
-            f"after {seconds:.2f} s instead of {timeout} s: {describe(outcome)}",
+            f"after {seconds:.2f} s instead of {timeout} s: {describe(result)}",
         )
         require(
-            isinstance(outcome, Response | TransportError),
-            f"send returned {type(outcome).__name__}, which is no Response",
+            isinstance(result, Response | TransportError),
+            f"send returned {type(result).__name__}, which is no Response",
         )
-        return outcome
+        return result
 
     def interrupt(self, path: str, when: Callable[[], bool]) -> str:
         """Interrupt a call as soon as `when` says so, and describe what came out of `send`.

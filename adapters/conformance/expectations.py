@@ -14,7 +14,8 @@ from firecrawl_interact.core.transport import (
     TransportError,
 )
 
-Outcome: TypeAlias = Response | TransportError
+Result: TypeAlias = Response | TransportError
+"""What comes out of `send`. An outcome is what comes out of a use case."""
 
 KINDS = (ConnectFailedError, TimedOutError, ConnectionLostError, BadResponseError)
 
@@ -39,12 +40,12 @@ class Failure(msgspec.Struct, frozen=True):
             marks.append("stale")
         return ", ".join(marks)
 
-    def matches(self, outcome: Outcome) -> bool:
+    def matches(self, result: Result) -> bool:
         """Say whether this is how it failed."""
         return (
-            isinstance(outcome, self.kind)
-            and self.transient in (None, outcome.transient)
-            and getattr(outcome, "stale", False) == self.stale
+            isinstance(result, self.kind)
+            and self.transient in (None, result.transient)
+            and getattr(result, "stale", False) == self.stale
         )
 
 
@@ -60,11 +61,11 @@ UNWANTED = Failure(BadResponseError, transient=False)
 BAD_OR_UNWANTED = Failure(BadResponseError)
 
 
-def require_response(outcome: Outcome, call: str = "the call") -> Response:
+def require_response(result: Result, call: str = "the call") -> Response:
     """Check that a call ended with a response, and return it."""
-    if isinstance(outcome, Response):
-        return outcome
-    raise AssertionError(f"{call} ended in {describe(outcome)}")
+    if isinstance(result, Response):
+        return result
+    raise AssertionError(f"{call} ended in {describe(result)}")
 
 
 def require(promise_is_kept: bool, seen: str) -> None:
@@ -73,48 +74,44 @@ def require(promise_is_kept: bool, seen: str) -> None:
         raise AssertionError(seen)
 
 
-def describe(outcome: object) -> str:
+def describe(result: object) -> str:
     """Describe in a few words what came out of `send`."""
-    if isinstance(outcome, Response):
-        return f"a response with status {outcome.status} and {len(outcome.body)} bytes"
-    text = f"{type(outcome).__name__}({str(outcome)[:200]!r})"
-    if isinstance(outcome, TransportError):
-        text += ", transient" if outcome.transient else ", not transient"
-        text += ", stale" if getattr(outcome, "stale", False) else ""
+    if isinstance(result, Response):
+        return f"a response with status {result.status} and {len(result.body)} bytes"
+    text = f"{type(result).__name__}({str(result)[:200]!r})"
+    if isinstance(result, TransportError):
+        text += ", transient" if result.transient else ", not transient"
+        text += ", stale" if getattr(result, "stale", False) else ""
     return text
 
 
-def require_failure(
-    outcome: Outcome, *expected: Failure, key: str, has_library: bool = True
-) -> None:
+def require_failure(result: Result, *expected: Failure, key: str, has_library: bool = True) -> None:
     """Check that a call failed in one of the ways expected.
 
     Args:
-        outcome: what came out of `send`.
+        result: what came out of `send`.
         expected: the ways in which it may fail.
         key: the credential, which no error may show.
         has_library: whether a library's exception must be behind a failure that is `caused`.
     """
-    matching = [failure for failure in expected if failure.matches(outcome)]
-    if isinstance(outcome, Response) or not matching:
+    matching = [failure for failure in expected if failure.matches(result)]
+    if isinstance(result, Response) or not matching:
         wanted = " or ".join(map(str, expected))
-        raise AssertionError(f"instead of {wanted}: {describe(outcome)}")
-    kinds = [kind for kind in KINDS if isinstance(outcome, kind)]
-    require(len(kinds) == 1, f"an error of {len(kinds)} kinds at once: {describe(outcome)}")
+        raise AssertionError(f"instead of {wanted}: {describe(result)}")
+    kinds = [kind for kind in KINDS if isinstance(result, kind)]
+    require(len(kinds) == 1, f"an error of {len(kinds)} kinds at once: {describe(result)}")
     require(
-        outcome.sent is kinds[0].sent,
-        f"a {kinds[0].__name__} that says sent={outcome.sent}",
+        result.sent is kinds[0].sent,
+        f"a {kinds[0].__name__} that says sent={result.sent}",
     )
     if has_library and all(failure.caused for failure in matching):
-        require(
-            outcome.__cause__ is not None, f"an error without its __cause__: {describe(outcome)}"
-        )
+        require(result.__cause__ is not None, f"an error without its __cause__: {describe(result)}")
     require(
-        0 < len(str(outcome)) <= _LONGEST_MESSAGE,
-        f"a message of {len(str(outcome))} characters",
+        0 < len(str(result)) <= _LONGEST_MESSAGE,
+        f"a message of {len(str(result))} characters",
     )
-    shown = "".join(traceback.format_exception(outcome))
-    chain: list[BaseException] = [outcome]
+    shown = "".join(traceback.format_exception(result))
+    chain: list[BaseException] = [result]
     while error := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(error)
     shown += "".join(f"{error!r} {error} {error.args!r}" for error in chain)

@@ -12,7 +12,7 @@ from ..fake_service import FakeService
 from ..fake_service.faults import Fault as MemoryFault
 from . import certificates
 from .driver import KEY, AnyTransport, Driver, Kind
-from .expectations import Failure, Outcome, require, require_failure, require_response
+from .expectations import Failure, Result, require, require_failure, require_response
 from .server import FaultFunction, FaultServer, SeenRequest
 
 Channel: TypeAlias = Literal["http", "https", "memory"]
@@ -135,12 +135,12 @@ class Harness:
             raise unittest.SkipTest(f"this is not about transports of the kind {driver.kind}")
         return driver
 
-    def require_failure(self, outcome: Outcome, *expected: Failure) -> None:
+    def require_failure(self, result: Result, *expected: Failure) -> None:
         """Check that a call failed in one of the ways expected."""
         # In memory no library is behind an error. TLS may show a reset as a mere end.
         sent = any(failure.kind.sent for failure in expected)
         has_library = self.over == "http" or (self.over == "https" and not sent)
-        require_failure(outcome, *expected, key=KEY, has_library=has_library)
+        require_failure(result, *expected, key=KEY, has_library=has_library)
 
     def require_healthy(
         self, driver: Driver, service: Service, *, avoiding: frozenset[int] = frozenset()
@@ -162,9 +162,9 @@ class Harness:
         return request
 
 
-def require_own(outcome: Outcome, path: str, call: str = "the call") -> Response:
-    """Check that an outcome is the response to the request for this path, and return it."""
-    response = require_response(outcome, call)
+def require_own(result: Result, path: str, call: str = "the call") -> Response:
+    """Check that a result is the response to the request for this path, and return it."""
+    response = require_response(result, call)
     require(
         path.encode() in response.body,
         f"{call} got a response that is not its own: {response.body[:200]!r}",

@@ -41,13 +41,13 @@ def fails(
         service = harness.start_service(fault, in_memory=in_memory, in_handshake=in_handshake)
         driver = harness.make_transport(service)
         path = harness.make_path()
-        outcome = driver.send(path, timeout)
-        harness.require_failure(outcome, *expected)
-        require(names in str(outcome), f"an error that does not name {names}: {describe(outcome)}")
+        result = driver.send(path, timeout)
+        harness.require_failure(result, *expected)
+        require(names in str(result), f"an error that does not name {names}: {describe(result)}")
         requests = requests_for(service, path)
         most = int(expected[0].kind.sent)
         require(len(requests) <= most, f"{len(requests)} requests reached the service")
-        if isinstance(service, FaultServer) and not isinstance(outcome, TimedOutError):
+        if isinstance(service, FaultServer) and not isinstance(result, TimedOutError):
             megabytes = service.bytes_sent / 1e6
             require(
                 service.bytes_sent <= _MOST_BYTES_TAKEN,
@@ -94,17 +94,17 @@ def gets_reply(reply: Reply) -> Scenario:
 
 def require_reply(driver: Driver, service: Service, path: str, reply: Reply) -> None:
     """Check that a call hands over this reply, and sends one request for it."""
-    outcome = driver.send(path)
+    result = driver.send(path)
     require(
-        isinstance(outcome, Response) and outcome.status == reply.status,
-        f"instead of a response with status {reply.status}: {describe(outcome)}",
+        isinstance(result, Response) and result.status == reply.status,
+        f"instead of a response with status {reply.status}: {describe(result)}",
     )
-    if isinstance(outcome, Response):
-        require(outcome.body == reply.body, f"another body: {outcome.body[:200]!r}")
-        names = [name for name in outcome.headers if name != name.lower()]
+    if isinstance(result, Response):
+        require(result.body == reply.body, f"another body: {result.body[:200]!r}")
+        names = [name for name in result.headers if name != name.lower()]
         require(not names, f"header names that are not in lower case: {names}")
         for name, value in reply.headers.items():
-            seen = outcome.headers.get(name.lower())
+            seen = result.headers.get(name.lower())
             require(seen == value, f"the header {name.lower()}: {seen!r} instead of {value!r}")
     targets = [request.target for request in service.requests]
     require(targets == [path], f"these requests: {', '.join(targets)}")

@@ -44,13 +44,13 @@ def _fails_in_an_unknown_way(harness: Harness) -> None:
     driver = harness.make_transport(server)
     path = harness.make_path()
     with _failing_reads(server) as failures:
-        outcome = driver.send(path)
+        result = driver.send(path)
         server.fault_is_over.wait(ENOUGH_TIME)
     if not failures:
         raise unittest.SkipTest("this transport reads in a way that the kit cannot break")
     require(
-        isinstance(outcome, TransportError) and outcome.sent,
-        f"instead of an error that says sent=True: {describe(outcome)}",
+        isinstance(result, TransportError) and result.sent,
+        f"instead of an error that says sent=True: {describe(result)}",
     )
     used = require_one_request(server, path).connection
     harness.require_healthy(driver, server, avoiding=frozenset({used}))

@@ -74,10 +74,10 @@ def _has_no_body(status: int, headers: str, surplus: bytes) -> Scenario:
             sends(f"HTTP/1.1 {status} As Planned\r\n{headers}\r\n".encode() + surplus)
         )
         driver = harness.make_transport(server)
-        outcome = driver.send(harness.make_path())
+        result = driver.send(harness.make_path())
         require(
-            isinstance(outcome, Response) and (outcome.status, outcome.body) == (status, b""),
-            f"instead of a response with status {status} and no body: {describe(outcome)}",
+            isinstance(result, Response) and (result.status, result.body) == (status, b""),
+            f"instead of a response with status {status} and no body: {describe(result)}",
         )
         harness.require_healthy(driver, server, avoiding=frozenset({1}))
 
@@ -133,10 +133,10 @@ def _survives_garbled_responses(harness: Harness) -> None:
         driver.send(harness.make_path(), SHORT)
         # If that was a response, its connection may end just under the next call.
         path = harness.make_path()
-        if isinstance(outcome := driver.send(path), ConnectionLostError):
+        if isinstance(result := driver.send(path), ConnectionLostError):
             path = harness.make_path()
-            outcome = driver.send(path)
-        require_own(outcome, path, "the next call")
+            result = driver.send(path)
+        require_own(result, path, "the next call")
 
 
 CASES = [
