@@ -121,7 +121,7 @@ def open_sessions(service: FakeService, count: int) -> list[str]:
     return [service.open_session() for _ in range(count)]
 
 
-# Over functions, to steer each exchange
+# Over functions, to steer each attempt
 
 
 class FunctionTransport:

@@ -52,8 +52,8 @@ RETRY = RetryPolicy(deadline=100)
 # A world of its own
 
 
-class Exchange(NamedTuple):
-    """How one exchange ends."""
+class Attempt(NamedTuple):
+    """How one attempt ends."""
 
     end: Response | Exception
     destroys: bool = False
@@ -74,36 +74,36 @@ class IdsError(Exception):
     """What the ids raise half-way."""
 
 
-def refused(seconds: int) -> Exchange:
+def refused(seconds: int) -> Attempt:
     limited = response(429, {"success": False}, {"retry-after": str(seconds)})
-    return Exchange(limited, wait=seconds if seconds <= RETRY.deadline else 0.0)
+    return Attempt(limited, wait=seconds if seconds <= RETRY.deadline else 0.0)
 
 
-FINE = Exchange(DESTROYED, destroys=True)
+FINE = Attempt(DESTROYED, destroys=True)
 
 ends = st.one_of(
     st.just(FINE),
     st.builds(refused, st.sampled_from([0, 1, 7, 60, 100, 300])),
     st.sampled_from(
         [
-            Exchange(RATE_LIMITED),
-            Exchange(UNAVAILABLE),
-            Exchange(UNAVAILABLE, destroys=True),
-            Exchange(TimedOutError("silence"), destroys=True),
-            Exchange(TimedOutError("silence")),
-            Exchange(ConnectionLostError("lost"), destroys=True),
-            Exchange(ConnectionLostError("closed", stale=True)),
-            Exchange(ConnectFailedError("refused")),
-            Exchange(ConnectFailedError("bad certificate", transient=False)),
-            Exchange(UNAUTHORIZED),
-            Exchange(response(404, {"success": False})),
-            Exchange(response(200, {"success": False})),
-            Exchange(page(200, b"<html>"), destroys=True),
+            Attempt(RATE_LIMITED),
+            Attempt(UNAVAILABLE),
+            Attempt(UNAVAILABLE, destroys=True),
+            Attempt(TimedOutError("silence"), destroys=True),
+            Attempt(TimedOutError("silence")),
+            Attempt(ConnectionLostError("lost"), destroys=True),
+            Attempt(ConnectionLostError("closed", stale=True)),
+            Attempt(ConnectFailedError("refused")),
+            Attempt(ConnectFailedError("bad certificate", transient=False)),
+            Attempt(UNAUTHORIZED),
+            Attempt(response(404, {"success": False})),
+            Attempt(response(200, {"success": False})),
+            Attempt(page(200, b"<html>"), destroys=True),
         ]
     ),
 )
 seconds = st.sampled_from([0.0, 0.0, 0.1, 1.0, 5.0, 70.0])
-exchanges = st.builds(lambda end, seconds: end._replace(seconds=seconds), ends, seconds)
+attempts = st.builds(lambda end, seconds: end._replace(seconds=seconds), ends, seconds)
 steps = st.builds(Step, seconds, st.one_of(st.none(), st.none(), st.sampled_from(["", ".."])))
 moments = st.one_of(*[st.none()] * 3, st.integers(0, 20))
 
@@ -112,7 +112,7 @@ moments = st.one_of(*[st.none()] * 3, st.integers(0, 20))
 class Plan:
     """All that is left to chance in one run."""
 
-    exchanges: list[Exchange]
+    attempts: list[Attempt]
     steps: list[Step]
     ids_end_after: float
     ids_fail: bool
@@ -126,7 +126,7 @@ class Plan:
 
 plans = st.builds(
     Plan,
-    exchanges=st.lists(exchanges, max_size=30),
+    attempts=st.lists(attempts, max_size=30),
     steps=st.lists(steps, max_size=15),
     ids_end_after=seconds,
     ids_fail=st.booleans(),
@@ -157,7 +157,7 @@ class World:
     flaws: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def begin(self, request: Request) -> Exchange:
+    def begin(self, request: Request) -> Attempt:
         session_id = request.path.rpartition("/")[2]
         with self.lock:
             if session_id in self.in_flight:
@@ -170,29 +170,29 @@ class World:
             self.most_in_flight = max(self.most_in_flight, len(self.in_flight))
             number = len(self.sent)
             self.sent.append((self.clock(), session_id))
-            exchange = self.plan.exchanges[number] if number < len(self.plan.exchanges) else FINE
+            attempt = self.plan.attempts[number] if number < len(self.plan.attempts) else FINE
             if number == self.plan.faulty_request:
-                exchange = Exchange(ValueError("a bug"))
+                attempt = Attempt(ValueError("a bug"))
         if number == self.plan.stop_at_request:
             self.stop()
-        return exchange
+        return attempt
 
-    def end(self, request: Request, exchange: Exchange) -> Response:
+    def end(self, request: Request, attempt: Attempt) -> Response:
         session_id = request.path.rpartition("/")[2]
         with self.lock:
             self.in_flight.remove(session_id)
-            if exchange.destroys:
+            if attempt.destroys:
                 self.destroyed.add(session_id)
-            if isinstance(exchange.end, Exception):
-                if not isinstance(exchange.end, ConnectFailedError):
+            if isinstance(attempt.end, Exception):
+                if not isinstance(attempt.end, ConnectFailedError):
                     self.perhaps_reached.add(session_id)
                 # Each failure is raised once, as by a real transport.
-                raise copied(exchange.end)
-            if exchange.end.status in (200, 502):
+                raise copied(attempt.end)
+            if attempt.end.status in (200, 502):
                 self.perhaps_reached.add(session_id)
-            if exchange.wait:
-                self.pauses.append((self.clock(), self.clock() + exchange.wait))
-        return exchange.end
+            if attempt.wait:
+                self.pauses.append((self.clock(), self.clock() + attempt.wait))
+        return attempt.end
 
     def take(self, step: Step) -> str:
         session_id = f"id-{len(self.taken)}" if step.session_id is None else step.session_id
@@ -249,13 +249,13 @@ class AsyncTransport:
         self._world = world
 
     async def send(self, request: Request, timeout: float) -> Response:
-        exchange = self._world.begin(request)
+        attempt = self._world.begin(request)
         try:
-            await asyncio.sleep(min(exchange.seconds, timeout))
+            await asyncio.sleep(min(attempt.seconds, timeout))
         except asyncio.CancelledError:
             self._world.flaws.append(f"{request.path} is cancelled")
             raise
-        return self._world.end(request, exchange)
+        return self._world.end(request, attempt)
 
     def monotonic(self) -> float:
         return virtual_time.now()
@@ -376,7 +376,7 @@ class Clock:
 
 
 class BlockingTransport:
-    """Moves the clock on by the length of each exchange, or by waits alone."""
+    """Moves the clock on by the length of each attempt, or by waits alone."""
 
     def __init__(self, world: World, clock: Clock, *, timed: bool) -> None:
         self._world = world
@@ -384,10 +384,10 @@ class BlockingTransport:
         self._timed = timed
 
     def send(self, request: Request, timeout: float) -> Response:
-        exchange = self._world.begin(request)
+        attempt = self._world.begin(request)
         if self._timed:
-            self._clock.now += min(exchange.seconds, timeout)
-        return self._world.end(request, exchange)
+            self._clock.now += min(attempt.seconds, timeout)
+        return self._world.end(request, attempt)
 
     def monotonic(self) -> float:
         return self._clock.now

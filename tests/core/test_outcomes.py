@@ -79,7 +79,7 @@ def failure(status: int, error: str) -> Response:
 def spoken(
     status: int, words: str, kind: type[ResponseError], fate: SessionFate, advice: str
 ) -> Expected:
-    """A response in the service's JSON, whose words the error repeats."""
+    """A response in the service's JSON, whose words the error quotes."""
     says = f"HTTP {status}: {words.removesuffix('.')}"
     return Expected(failure(status, words), kind, fate, says, advice, message=words)
 
