@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
-# Without half a surrogate pair: such a text is not read alike by all (RFC 8259, 8.2).
+# Without half of a surrogate pair: readers differ on such a text (RFC 8259, 8.2).
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 json_values: st.SearchStrategy[Json] = st.recursive(

@@ -170,7 +170,7 @@ class Load(NamedTuple):
 
 
 def shortest_time(limiter: Limiter, load: Load) -> float:
-    """Return the seconds that a client needs which knows when it would be accepted."""
+    """Return the seconds that a client needs if it knows when it would be accepted."""
     now, free_at = 0.0, [0.0] * load.concurrency
     for _ in range(load.sessions):
         now = max(now, heapq.heappop(free_at))

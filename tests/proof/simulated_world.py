@@ -224,7 +224,7 @@ class World:
         self.claim(
             "requests", session_id not in self._ended, f"{session_id} is sent after its outcome"
         )
-        # What comes in the same moment, the run may not have seen yet.
+        # The run may not have seen yet what comes in the same moment.
         is_paused = self._named_at < self.clock.now() < self._paused_until
         self.claim("requests", not is_paused, f"{session_id} is sent during a pause")
         self.claim("requests", timeout > 0, f"{session_id} has a timeout of {timeout} s")
