@@ -31,7 +31,11 @@ class DaemonThreads:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
     def submit(self, function: Callable[[*_Arguments], _T], /, *args: *_Arguments) -> Future[_T]:
-        """Let a thread call the function. The future holds what it returns or raises."""
+        """Let a thread call the function. The future holds what it returns or raises.
+
+        Raises:
+            RuntimeError: not one thread can be started. The function is not called.
+        """
         from concurrent.futures import Future  # noqa: PLC0415
         from threading import Thread  # noqa: PLC0415
 
@@ -47,12 +51,18 @@ class DaemonThreads:
             else:
                 future.set_result(result)
 
-        self._calls.put(call)
         if self._started < self._most:
             self._started += 1
-            Thread(
-                target=_work, args=(self._calls,), name="firecrawl_interact", daemon=True
-            ).start()
+            try:
+                Thread(
+                    target=_work, args=(self._calls,), name="firecrawl_interact", daemon=True
+                ).start()
+            except RuntimeError:  # The system allows no more: those that run make all calls.
+                self._started -= 1
+                if not self._started:
+                    raise
+                self._most = self._started
+        self._calls.put(call)
         return future
 
     def shutdown(self) -> None:

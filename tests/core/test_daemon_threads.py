@@ -4,6 +4,8 @@ import threading
 import weakref
 from threading import Barrier, Event
 
+import pytest
+
 from firecrawl_interact.core.daemon_threads import DaemonThreads
 
 from .side_by_side import library_threads
@@ -63,3 +65,40 @@ def test_a_call_that_is_cancelled_before_its_turn_is_never_made() -> None:
     assert calls == ["third"]
     threads.shutdown()
     assert not library_threads()
+
+
+def let_only_so_many_threads_start(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system refuse every further thread of ours, as it does at a limit of processes."""
+    start, started = threading.Thread.start, []
+
+    def start_if_allowed(thread: threading.Thread) -> None:
+        if len(started) == most:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_if_allowed)
+
+
+def test_the_threads_that_could_start_make_all_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_only_so_many_threads_start(2, monkeypatch)
+    threads, may_end = DaemonThreads(4), Event()
+    futures = [threads.submit(may_end.wait, 10) for _ in range(5)]
+    may_end.set()
+    assert all(future.result(10) for future in futures)
+    threads.shutdown()
+    assert not library_threads()
+
+
+def test_a_call_that_was_refused_for_want_of_a_thread_is_never_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[str] = []
+    threads = DaemonThreads(4)
+    with monkeypatch.context() as patched:
+        let_only_so_many_threads_start(0, patched)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            threads.submit(calls.append, "refused")
+    threads.submit(calls.append, "later").result(10)
+    threads.shutdown()
+    assert calls == ["later"]
