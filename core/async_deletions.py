@@ -130,7 +130,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
                 if self._scheduler.outcomes:  # A bad id ends at once: let other tasks run.
                     await asyncio.sleep(0)
                 return
-            self._next_id = asyncio.ensure_future(anext(self._ids))
+            self._next_id = asyncio.ensure_future(_next(self._ids))
             self._next_id.add_done_callback(self._rouse)
         await self._wait(self._scheduler.due_in())
 
@@ -204,6 +204,10 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         self._scheduler.end_all()
         for outcome in list(self._scheduler.outcomes):
             await self._record_gone(outcome)
+
+
+async def _next(session_ids: AsyncIterator[str | uuid.UUID]) -> str | uuid.UUID:
+    return await anext(session_ids)  # It may raise at once, instead of when it is awaited.
 
 
 def _check_event_loop() -> None:

@@ -13,6 +13,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
+    Awaitable,
     Callable,
     Generator,
     Iterable,
@@ -635,6 +636,33 @@ def test_when_asynchronous_ids_fail_what_is_in_flight_ends_with_its_outcome() ->
         assert {(await anext(deletions)).session_id for _ in range(2)} == {"a", "b"}
         assert virtual_time.now() == 10
         with pytest.raises(LookupError):
+            await anext(deletions)
+
+    virtual_time.run(main())
+
+
+class EndingAtOnce:
+    """Asynchronous ids whose end, or failure, is raised before anything can be awaited."""
+
+    def __init__(self, end: Exception) -> None:
+        self._ids = iter("ab")
+        self._end = end
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    def __anext__(self) -> Awaitable[str]:
+        for session_id in self._ids:
+            return asyncio.sleep(0, session_id)
+        raise self._end
+
+
+@pytest.mark.parametrize("end", [StopAsyncIteration(), LookupError("no next page")], ids=repr)
+def test_when_asynchronous_ids_end_or_fail_at_once_each_has_its_outcome(end: Exception) -> None:
+    async def main() -> None:
+        deletions = many_awaited(AsyncFunctionTransport(after(10)))(EndingAtOnce(end))
+        assert {(await anext(deletions)).session_id for _ in range(2)} == {"a", "b"}
+        with pytest.raises(type(end)):
             await anext(deletions)
 
     virtual_time.run(main())
