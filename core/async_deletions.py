@@ -155,9 +155,15 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
             self._nap = None
 
     def _settle(self) -> None:
+        import asyncio  # noqa: PLC0415
+
         while self._landed:
             task = self._landed[0]
-            self._scheduler.settle(self._in_flight[task], task.result)
+            job = self._in_flight[task]
+            if task.cancelled():  # This run has not done it.
+                self._scheduler.give_up_carrier(job, asyncio.CancelledError(), sent=True)
+            else:
+                self._scheduler.settle(job, task.result)
             del self._in_flight[task]
             self._landed.popleft()
 
@@ -199,6 +205,8 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
                 del self._in_flight[task]
             if unfinished:
                 await asyncio.wait(unfinished, timeout=LONGEST_SLEEP)
+        for task in [task for task in self._in_flight if task.cancelled()]:
+            del self._in_flight[task]  # Who cancels all tasks at once cancels requests too.
         self._landed = deque(task for task in self._landed if task in self._in_flight)
         self._settle()
         self._scheduler.end_all()

@@ -202,7 +202,7 @@ class Scheduler:
                 if self._paused_for:  # A response can end a pause, and begins none.
                     self._note_pause()
 
-    def give_up_carrier(self, job: Job, error: Exception, *, sent: bool) -> None:
+    def give_up_carrier(self, job: Job, error: BaseException, *, sent: bool) -> None:
         """Note that an executor, or a faulty transport, did not do its part. The run ends."""
         reason = f"the request was not carried ({type(error).__name__})"
         kind = ConnectionLostError if sent else ConnectFailedError

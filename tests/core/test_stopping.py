@@ -34,6 +34,7 @@ from .scripted_transport import DESTROYED, RATE_LIMITED, UNAVAILABLE
 from .side_by_side import (
     GONE,
     KEY,
+    UNKNOWN,
     UNTOUCHED,
     AsyncFunctionTransport,
     FunctionTransport,
@@ -489,6 +490,39 @@ def test_a_consumer_that_is_cancelled_in_a_pause_leaves_no_task_behind() -> None
         await asyncio.wait([consumer])
         assert virtual_time.now() == 5
         assert only_this_task_is_left()
+
+    virtual_time.run(main())
+
+
+def test_a_program_that_cancels_all_its_tasks_loses_no_outcome() -> None:
+    async def main() -> None:
+        deletions = many_awaited(AsyncFunctionTransport(after(50)), concurrency=4)(Ids())
+        consumer = asyncio.ensure_future(listed(deletions))
+        await asyncio.sleep(5)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.wait([consumer])
+        assert consumer.cancelled()
+        assert virtual_time.now() == 5
+        assert {outcome.session_fate for outcome in await listed(deletions)} == {UNKNOWN}
+
+    virtual_time.run(main())
+
+
+def test_a_request_that_another_cancels_fails_the_run_after_the_outcomes() -> None:
+    async def respond(session_id: str) -> Response:
+        if session_id == "1":
+            raise asyncio.CancelledError
+        return await after(50)(session_id)
+
+    async def main() -> None:
+        deletions = many_awaited(AsyncFunctionTransport(respond), concurrency=3)(Ids())
+        outcomes = [await anext(deletions) for _ in range(3)]
+        fates = {outcome.session_id: outcome.session_fate for outcome in outcomes}
+        assert fates == {"0": GONE, "1": UNKNOWN, "2": GONE}
+        with pytest.raises(RuntimeError, match="the executor or the transport") as raised:
+            await anext(deletions)
+        assert isinstance(raised.value.__cause__, asyncio.CancelledError)
 
     virtual_time.run(main())
 
