@@ -124,12 +124,14 @@ class Deletions(Run, Iterator["Outcome"]):
         """Leave the run, as the end of its `with` block does. The outcomes stay."""
         try:
             self.stop()
-            self._admit_next_id(timeout=_LAST_ID_WAIT)
-            for future in self._in_flight:
-                future.cancel()
-            from concurrent.futures import wait  # noqa: PLC0415
+            try:
+                self._admit_next_id(timeout=_LAST_ID_WAIT)
+            finally:  # The ids may raise what ends the program.
+                for future in self._in_flight:
+                    future.cancel()
+                from concurrent.futures import wait  # noqa: PLC0415
 
-            wait(self._in_flight, timeout=self._shutdown_timeout)
+                wait(self._in_flight, timeout=self._shutdown_timeout)
         finally:
             while self._in_flight:
                 self._settle_at_the_end(*self._in_flight.popitem())

@@ -11,7 +11,7 @@ from collections.abc import (
     Callable,
     Iterator,
 )
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 import pytest
@@ -601,6 +601,33 @@ def test_ctrl_c_in_a_pause_leaves_the_run() -> None:
         next(deletions)
     assert [type(outcome) for outcome in deletions] == [RateLimitError]
     assert transport.sent == ["a"]
+
+
+class EndingWhenLeft(Executor):
+    """Its requests end when the run is left, and no sooner."""
+
+    def submit(
+        self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> Future[_T]:
+        class Ending(Future[_T]):
+            def cancel(self) -> bool:
+                self.set_result(function(*args, **kwargs))
+                return False
+
+        future = Ending()
+        future.set_running_or_notify_cancel()
+        return future
+
+
+def test_ids_that_end_the_program_let_what_is_in_flight_end() -> None:
+    def ids() -> Iterator[str]:
+        yield "a"
+        sys.exit("the list of ids is damaged")
+
+    deletions = many(FunctionTransport(), executor=EndingWhenLeft())(ids())
+    with pytest.raises(SystemExit):
+        next(deletions)
+    assert [outcome.session_fate for outcome in deletions] == [GONE]
 
 
 @pytest.mark.parametrize("leave", [Deletions.close, Deletions.stop])
