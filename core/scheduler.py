@@ -128,12 +128,10 @@ class Scheduler:
         """Take the next id, if there is one, and begin its conversation."""
         try:
             session_id = next_id()
-        except (StopIteration, StopAsyncIteration):
-            self._has_more_ids = False
-            return
         except Exception as error:
             self._has_more_ids = False
-            self.failure = error
+            if not isinstance(error, StopIteration | StopAsyncIteration):
+                self.failure = error
             return
         try:
             job = Job(checked_session_id(session_id))
@@ -170,6 +168,8 @@ class Scheduler:
             self._in_flight[job] = None
             if self._outage.is_on:
                 self._probe = job
+            else:
+                self._paused_for = ""
             yield job
 
     def arguments(self, job: Job) -> tuple[Request, float]:

@@ -719,6 +719,29 @@ def test_each_pause_has_a_number_of_its_own() -> None:
     assert numbers == [1, 2, 3]
 
 
+def test_a_pause_right_after_another_has_a_number_and_a_line_of_its_own() -> None:
+    driver = Driver()
+    with log_records() as records:
+        driver.settle(driver.send("a"), limited(60))
+        driver.clock.now += 60
+        driver.settle(driver.sends("a")[0], limited(30))
+    assert driver.scheduler.pause
+    assert driver.scheduler.pause.number == 2
+    assert [record.getMessage() for record in records if "nothing is sent" in record.msg] == [
+        "rate limit: nothing is sent for 60.0 s, 1 sessions wait",
+        "rate limit: nothing is sent for 30.0 s, 1 sessions wait",
+    ]
+
+
+def test_a_request_that_finds_out_in_an_outage_does_not_end_its_pause() -> None:
+    driver = Driver()
+    fail_all(driver, "a", "b", "c")
+    driver.clock.now += OUTAGE_PAUSE
+    driver.settle(driver.sends("c")[0], UNAVAILABLE)
+    assert driver.scheduler.pause
+    assert driver.scheduler.pause.number == 1
+
+
 def test_a_run_that_is_stopped_is_not_held_back() -> None:
     driver = Driver()
     driver.settle(driver.send("a"), limited(60))
