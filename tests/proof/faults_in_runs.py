@@ -73,8 +73,8 @@ FAULTS_IN_RUNS = [
         "a response is taken for that of another session",
         "receipt",
         "async_deletions",
-        "self._scheduler.settle(self._in_flight[task], task.result)",
-        "self._scheduler.settle(self._in_flight[task], self._landed[-1].result)",
+        "self._scheduler.settle(job, task.result)",
+        "self._scheduler.settle(job, self._landed[-1].result)",
     ),
     FaultInRuns(
         "the older route is asked",
