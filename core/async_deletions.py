@@ -210,6 +210,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         self._landed = deque(task for task in self._landed if task in self._in_flight)
         self._settle()
         self._scheduler.end_all()
+        self._log_failure()
         for outcome in list(self._scheduler.outcomes):
             await self._record_gone(outcome)
 

@@ -51,6 +51,12 @@ class Run:
         failure, self._scheduler.failure = self._scheduler.failure, None
         return failure or end
 
+    def _log_failure(self) -> None:
+        """Log what ended the run before it was left. Raised, it would keep the outcomes back."""
+        failure, self._scheduler.failure = self._scheduler.failure, None
+        if failure is not None:
+            logger().warning("the run had ended before it was left: %s", failure)
+
     def _warn_if_left(self) -> None:
         """Warn, with the place where the run was forgotten."""
         if self._scheduler.is_stopped or self._scheduler.is_finished:
@@ -75,7 +81,7 @@ class Deletions(Run, Iterator["Outcome"]):
 
     What ends a run early is raised after the outcomes of all ids that were taken: `OutageError`,
     what the iterator of ids raised, or a `RuntimeError` if the executor or the transport cannot
-    be used.
+    be used. If the run was left before that, it is logged instead.
     """
 
     def __init__(  # noqa: PLR0913 - what `DeleteManySessions` was given
@@ -137,6 +143,7 @@ class Deletions(Run, Iterator["Outcome"]):
                 self._settle_at_the_end(*self._in_flight.popitem())
             self._scheduler.end_all()
             self._release_threads()
+        self._log_failure()
         for outcome in self._scheduler.outcomes:
             self._record_gone(outcome)
 

@@ -173,6 +173,45 @@ def test_ids_that_end_after_the_run_was_left_are_no_news(caplog: pytest.LogCaptu
     assert caplog.text == ""
 
 
+def failing_ids() -> Iterator[str]:
+    yield from "ab"
+    raise LookupError("no next page")
+
+
+def test_what_ended_a_run_before_it_was_left_is_logged_and_keeps_no_outcome_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    both_sent, failed = threading.Barrier(2), threading.Event()
+
+    def respond(session_id: str) -> Response:
+        both_sent.wait(10)
+        assert failed.wait(10)
+        return DESTROYED
+
+    def ids() -> Iterator[str]:
+        yield from "ab"
+        failed.set()
+        raise LookupError("no next page")
+
+    with many(FunctionTransport(respond))(ids()) as deletions:
+        outcomes = [next(deletions)]
+    assert {outcome.session_id for outcome in [*outcomes, *deletions]} == {"a", "b"}
+    assert "the run had ended before it was left: no next page" in caplog.text
+
+
+def test_what_ended_an_awaited_run_before_it_was_left_is_logged_and_keeps_no_outcome_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        async with many_awaited(AsyncFunctionTransport(after(5)))(failing_ids()) as deletions:
+            outcomes = [await anext(deletions)]
+        outcomes += await listed(deletions)
+        assert {outcome.session_id for outcome in outcomes} == {"a", "b"}
+
+    virtual_time.run(main())
+    assert "the run had ended before it was left: no next page" in caplog.text
+
+
 def test_a_run_says_what_holds_it_back() -> None:
     pauses: list[Pause | None] = []
     responses = iter([response(429, headers={"retry-after": "60"}), DESTROYED])
