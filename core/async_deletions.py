@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
@@ -41,10 +42,10 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
     ) -> None:
         import asyncio  # noqa: PLC0415 - the core is for all, this class for asyncio
 
-        super().__init__(Scheduler(delete_session, concurrency))
         self._transport = delete_session.transport
+        scheduler = Scheduler(delete_session, concurrency)
+        super().__init__(scheduler, self._transport.monotonic, shutdown_timeout)
         self._record_gone = delete_session.record_gone
-        self._shutdown_timeout = shutdown_timeout
         self._ids = session_ids
         self._next_id: asyncio.Future[str | uuid.UUID] | None = None
         self._nap: asyncio.Future[None] | None = None
@@ -67,7 +68,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
 
     def stop(self) -> None:
         """As `Deletions.stop`, from the event loop's own thread."""
-        self._scheduler.is_stopped = True
+        self._is_told_to_stop = self._scheduler.is_stopped = True
         self._wake.set()
 
     async def aclose(self) -> None:
@@ -100,7 +101,9 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
     async def _next_outcome(self) -> Outcome:
         self._admit_next_id()
         while not self._scheduler.outcomes:
-            if not self._scheduler.is_finished:
+            if self._in_flight and not self._count_down():
+                await self.aclose()
+            elif not self._scheduler.is_finished:
                 await self._take_turn()
             elif self._next_id is None:
                 raise self._end(StopAsyncIteration)
@@ -132,18 +135,19 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
                 return
             self._next_id = asyncio.ensure_future(_next(self._ids))
             self._next_id.add_done_callback(self._rouse)
-        await self._wait(self._scheduler.due_in())
+        due_in = self._scheduler.due_in()
+        await self._wait(min(math.inf if due_in is None else due_in, self._count_down()))
 
     def _admit_next_id(self) -> None:
         if self._next_id is not None and self._next_id.done():
             self._scheduler.admit(self._next_id.result)
             self._next_id = None
 
-    async def _wait(self, seconds: float | None) -> None:
+    async def _wait(self, seconds: float) -> None:
         """Wait until something happens, or for so many seconds of the transport's time."""
         import asyncio  # noqa: PLC0415
 
-        if seconds is not None:
+        if seconds < math.inf:
             self._nap = asyncio.ensure_future(self._transport.sleep(seconds))
             self._nap.add_done_callback(self._rouse)
         await self._wake.wait()
@@ -199,7 +203,10 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
 
         await self._cancel_what_waits()
         if self._in_flight:
-            _, unfinished = await asyncio.wait(self._in_flight, timeout=self._shutdown_timeout)
+            left = self._count_down()
+            _, unfinished = await asyncio.wait(
+                self._in_flight, timeout=None if left == math.inf else left
+            )
             for task in unfinished:
                 task.cancel()
                 del self._in_flight[task]

@@ -6,7 +6,8 @@ send and when.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -34,9 +35,19 @@ _LAST_ID_WAIT = 0.1
 class Run:
     """What can be asked of a run, awaited or not."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        monotonic: Callable[[], float],
+        shutdown_timeout: float | None,
+    ) -> None:
+        #: as the use case has it; it may be changed until the run has ended
+        self.shutdown_timeout: float | None = shutdown_timeout
         self._scheduler = scheduler
+        self._monotonic = monotonic
         self._has_begun = False
+        self._is_told_to_stop = False
+        self._stopped_at: float | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._scheduler.summary}>"
@@ -50,6 +61,15 @@ class Run:
         """Return what the iteration raises at its end: what ended the run early, and then `end`."""
         failure, self._scheduler.failure = self._scheduler.failure, None
         return failure or end
+
+    def _count_down(self) -> float:
+        """Return the seconds that what is in flight may still take. They count from `stop`."""
+        if not self._is_told_to_stop or self.shutdown_timeout is None:
+            return math.inf
+        now = self._monotonic()
+        if self._stopped_at is None:
+            self._stopped_at = now
+        return max(0.0, self._stopped_at + self.shutdown_timeout - now)
 
     def _log_failure(self) -> None:
         """Log what ended the run before it was left. Raised, it would keep the outcomes back."""
@@ -96,11 +116,11 @@ class Deletions(Run, Iterator["Outcome"]):
     ) -> None:
         from queue import SimpleQueue  # noqa: PLC0415 - one session needs no queue
 
-        super().__init__(Scheduler(delete_session, concurrency))
         self._transport = delete_session.transport
+        scheduler = Scheduler(delete_session, concurrency)
+        super().__init__(scheduler, self._transport.monotonic, shutdown_timeout)
         self._record_gone = delete_session.record_gone
         self._executor = executor or DaemonThreads(concurrency)
-        self._shutdown_timeout = shutdown_timeout
         self._ids = session_ids
         self._reader = DaemonThreads(1) if may_block else None
         self._next_id: Future[str | uuid.UUID] | None = None
@@ -120,10 +140,10 @@ class Deletions(Run, Iterator["Outcome"]):
     def stop(self) -> None:
         """Send nothing new. The iteration goes on with the outcomes of the ids that were taken.
 
-        An id that waits ends with what its last attempt met. May be called from a signal handler
-        or another thread.
+        An id that waits ends with what its last attempt met. What is in flight has
+        `shutdown_timeout` seconds. May be called from a signal handler or another thread.
         """
-        self._scheduler.is_stopped = True
+        self._is_told_to_stop = self._scheduler.is_stopped = True
         self._events.put(None)
 
     def close(self) -> None:
@@ -137,7 +157,8 @@ class Deletions(Run, Iterator["Outcome"]):
                     future.cancel()
                 from concurrent.futures import wait  # noqa: PLC0415
 
-                wait(self._in_flight, timeout=self._shutdown_timeout)
+                left = self._count_down()
+                wait(self._in_flight, timeout=None if left == math.inf else left)
         finally:
             while self._in_flight:
                 self._settle_at_the_end(*self._in_flight.popitem())
@@ -163,6 +184,8 @@ class Deletions(Run, Iterator["Outcome"]):
 
     def _next_outcome(self) -> Outcome:
         while True:
+            if self._in_flight and not self._count_down():
+                self.close()
             if self._scheduler.is_stopped and not self._in_flight:
                 self._scheduler.end_all()  # An interruption may have left something half-way.
             if self._scheduler.outcomes:
@@ -195,7 +218,7 @@ class Deletions(Run, Iterator["Outcome"]):
         due_in = self._scheduler.due_in()
         seconds = LONGEST_SLEEP if due_in is None else min(due_in, LONGEST_SLEEP)
         if self._in_flight or self._next_id is not None:
-            self._settle(timeout=seconds)
+            self._settle(timeout=min(seconds, self._count_down()))
         elif due_in:
             self._transport.sleep(seconds)
 

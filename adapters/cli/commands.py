@@ -166,9 +166,7 @@ def _make_run(
         record.write("\n" * is_cut)
     flags = (params[name] for name in ("missing_ok", "as_json", "quiet"))
     report = Report(total, total - len(ids), *flags)
-    delete_many_sessions = DeleteManySessions(
-        delete_session, concurrency=params["concurrency"], shutdown_timeout=0
-    )
+    delete_many_sessions = DeleteManySessions(delete_session, concurrency=params["concurrency"])
     return Run(delete_many_sessions(ids), report, record)
 
 

@@ -25,10 +25,7 @@ _alarm = getattr(signal, "alarm", lambda seconds: 0)  # Windows has none.
 
 
 class Run:
-    """Takes the outcomes of a run, records them and shows them.
-
-    Leaving that run must wait for nothing: it has `shutdown_timeout=0`.
-    """
+    """Takes the outcomes of a run, records them and shows them."""
 
     def __init__(self, deletions: Deletions, report: Report, record: TextIO | None) -> None:
         self._deletions = deletions
@@ -123,5 +120,6 @@ class Run:
             if self._is_leaving:
                 os._exit(128 + self._signal)
             self._is_leaving = True
+            self._deletions.shutdown_timeout = 0
             _alarm(_SECONDS_TO_REPORT)  # Whoever reads the report may have stopped.
             raise KeyboardInterrupt

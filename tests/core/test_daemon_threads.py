@@ -69,7 +69,8 @@ def test_a_call_that_is_cancelled_before_its_turn_is_never_made() -> None:
 
 def let_only_so_many_threads_start(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the system refuse every further thread of ours, as it does at a limit of processes."""
-    start, started = threading.Thread.start, []
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
 
     def start_if_allowed(thread: threading.Thread) -> None:
         if len(started) == most:

@@ -90,6 +90,31 @@ def test_what_is_awaited_after_the_shutdown_timeout_is_unknown() -> None:
     virtual_time.run(main())
 
 
+def test_what_is_in_flight_has_the_shutdown_timeout_from_stop_on() -> None:
+    delete_session = DeleteSession(FunctionTransport(), KEY)
+    delete_many = DeleteManySessions(
+        delete_session, concurrency=2, executor=NeverEnding(), shutdown_timeout=0
+    )
+    deletions = delete_many(["a", "b"])
+    assert next(deletions).session_id == "a"
+    deletions.stop()
+    [outcome] = deletions
+    assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNKNOWN)
+
+
+def test_what_is_awaited_has_the_shutdown_timeout_from_stop_on() -> None:
+    async def main() -> None:
+        delete_session = AsyncDeleteSession(AsyncFunctionTransport(after(50)), KEY)
+        deletions = AsyncDeleteManySessions(delete_session, shutdown_timeout=5)(["a"])
+        asyncio.get_running_loop().call_at(10, deletions.stop)
+        asyncio.get_running_loop().call_at(13, deletions.stop)
+        [outcome] = await listed(deletions)
+        assert virtual_time.now() == 15
+        assert outcome.session_fate is SessionFate.UNKNOWN
+
+    virtual_time.run(main())
+
+
 @pytest.mark.parametrize(("seconds", "waited"), [(0, 0), (0.5, 0.5), (50, 1)])
 def test_a_request_that_is_cancelled_has_a_second_to_end(seconds: float, waited: float) -> None:
     ended: list[str] = []
