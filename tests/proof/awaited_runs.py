@@ -30,9 +30,9 @@ class AsyncTransport:
         try:
             await asyncio.sleep(attempt.seconds)
         except asyncio.CancelledError:
-            self._world.claim(
-                "the end", self._watch.leaves, "a request is cancelled during the run"
-            )
+            has_time_limit = self._watch.plan.shutdown_timeout is not None
+            may_be_cancelled = self._watch.leaves or (self._watch.interrupted and has_time_limit)
+            self._world.claim("the end", may_be_cancelled, "a request is cancelled during the run")
             await asyncio.sleep(self._watch.plan.ends_when_cancelled_after)
             self._world.land(attempt)
             raise

@@ -143,15 +143,15 @@ FAULTS_IN_RUNS = [
         "leaving does not wait for what is in flight",
         "the end",
         "deletions",
-        "wait(self._in_flight, timeout=self._shutdown_timeout)",
+        "wait(self._in_flight, timeout=None if left == math.inf else left)",
         "wait(self._in_flight, timeout=0)",
     ),
     FaultInRuns(
         "leaving waits for longer than it may",
         "leaving",
         "async_deletions",
-        "asyncio.wait(self._in_flight, timeout=self._shutdown_timeout)",
-        "asyncio.wait(self._in_flight)",
+        "self._in_flight, timeout=None if left == math.inf else left",
+        "self._in_flight",
     ),
     FaultInRuns(
         "a cancellation takes an outcome with it",
