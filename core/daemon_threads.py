@@ -61,7 +61,6 @@ class DaemonThreads:
                 self._started -= 1
                 if not self._started:
                     raise
-                self._most = self._started
         self._calls.put(call)
         return future
 
