@@ -90,18 +90,6 @@ def test_what_is_awaited_after_the_shutdown_timeout_is_unknown() -> None:
     virtual_time.run(main())
 
 
-def test_what_is_in_flight_has_the_shutdown_timeout_from_stop_on() -> None:
-    delete_session = DeleteSession(FunctionTransport(), KEY)
-    delete_many = DeleteManySessions(
-        delete_session, concurrency=2, executor=NeverEnding(), shutdown_timeout=0
-    )
-    deletions = delete_many(["a", "b"])
-    assert next(deletions).session_id == "a"
-    deletions.stop()
-    [outcome] = deletions
-    assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNKNOWN)
-
-
 def test_what_is_awaited_has_the_shutdown_timeout_from_stop_on() -> None:
     async def main() -> None:
         delete_session = AsyncDeleteSession(AsyncFunctionTransport(after(50)), KEY)

@@ -670,3 +670,20 @@ def test_what_is_in_flight_when_the_shutdown_timeout_is_over_is_unknown() -> Non
     assert isinstance(outcome, UnreachableError)
     assert (outcome.session_id, outcome.attempts) == ("b", 1)
     assert outcome.session_fate is SessionFate.UNKNOWN
+
+
+def test_what_is_in_flight_has_the_shutdown_timeout_from_stop_on() -> None:
+    both_sent, ended = threading.Barrier(2), threading.Event()
+
+    def respond(session_id: str) -> Response:
+        both_sent.wait(10)
+        assert session_id == "a" or ended.wait(10)
+        return DESTROYED
+
+    delete_session = DeleteSession(FunctionTransport(respond), KEY)
+    deletions = DeleteManySessions(delete_session, shutdown_timeout=0)(["a", "b"])
+    assert next(deletions).session_id == "a"
+    deletions.stop()
+    (outcome,) = deletions
+    ended.set()
+    assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNKNOWN)
