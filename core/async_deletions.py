@@ -68,7 +68,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
 
     def stop(self) -> None:
         """As `Deletions.stop`, from the event loop's own thread."""
-        self._is_told_to_stop = self._scheduler.is_stopped = True
+        self._is_asked_to_stop = self._scheduler.is_stopped = True
         self._wake.set()
 
     async def aclose(self) -> None:

@@ -46,7 +46,7 @@ class Run:
         self._scheduler = scheduler
         self._monotonic = monotonic
         self._has_begun = False
-        self._is_told_to_stop = False
+        self._is_asked_to_stop = False
         self._stopped_at: float | None = None
 
     def __repr__(self) -> str:
@@ -64,7 +64,7 @@ class Run:
 
     def _count_down(self) -> float:
         """Return the seconds that what is in flight may still take. They count from `stop`."""
-        if not self._is_told_to_stop or self.shutdown_timeout is None:
+        if not self._is_asked_to_stop or self.shutdown_timeout is None:
             return math.inf
         now = self._monotonic()
         if self._stopped_at is None:
@@ -143,7 +143,7 @@ class Deletions(Run, Iterator["Outcome"]):
         An id that waits ends with what its last attempt met. What is in flight has
         `shutdown_timeout` seconds. May be called from a signal handler or another thread.
         """
-        self._is_told_to_stop = self._scheduler.is_stopped = True
+        self._is_asked_to_stop = self._scheduler.is_stopped = True
         self._events.put(None)
 
     def close(self) -> None:

@@ -330,10 +330,11 @@ class Scheduler:
         self._gate.note_limited(
             job.number, sent_at=job.sent_at, now=now, retry_after=error.retry_after
         )
-        lasted = now - self._rate_limited_since
-        wait = error.retry_after or 0.0
+        lasted, wait = now - self._rate_limited_since, error.retry_after or 0.0
         if max(wait, lasted) > self._retry.deadline:
             reason = f"the rate limit has let no request through for {lasted:.0f} s"
+            if wait > lasted:
+                reason = f"the rate limit asks for a wait of {wait:.0f} s"
             self._end_run(OutageError(reason, lasted=lasted, retry_after=error.retry_after), error)
 
     def _look_for_outage(

@@ -312,7 +312,7 @@ def test_the_deadline_is_the_policys(service: WatchedService, run: Run) -> None:
     service.rate_limit = 1
     done = run("delete", "--deadline", "1", *ONE_BY_ONE, "a", "b")
     assert done.status == 1
-    assert "Stopped: the rate limit has let no request through" in done.err
+    assert "Stopped: the rate limit asks for a wait of 60 s" in done.err
 
 
 @on_unix
