@@ -209,13 +209,12 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
             )
             for task in unfinished:
                 task.cancel()
-                del self._in_flight[task]
             if unfinished:
                 await asyncio.wait(unfinished, timeout=LONGEST_SLEEP)
-        for task in [task for task in self._in_flight if task.cancelled()]:
-            del self._in_flight[task]  # Who cancels all tasks at once cancels requests too.
-        self._landed = deque(task for task in self._landed if task in self._in_flight)
+        # Who cancels all tasks at once cancels requests too.
+        self._landed = deque(task for task in self._landed if not task.cancelled())
         self._settle()
+        self._in_flight.clear()
         self._scheduler.end_all()
         self._log_failure()
         for outcome in list(self._scheduler.outcomes):

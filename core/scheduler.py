@@ -66,7 +66,7 @@ class Scheduler:
         self._waiting: list[tuple[float, int, Job]] = []  # a heap: due when, in which order
         self._waits = 0
         self._pauses = 0
-        self._paused_for = ""
+        self._paused_for: str  # what holds the run back: the reason of its last pause, or nothing
         self._rate_limited_since: float | None = None
         self._has_more_ids = True
 

@@ -654,15 +654,22 @@ def test_an_id_that_was_read_ahead_when_the_run_is_left_has_its_outcome(
     assert outcomes[1].session_fate is UNTOUCHED
 
 
-def test_what_is_in_flight_when_the_shutdown_timeout_is_over_is_unknown() -> None:
-    both_sent, ended = threading.Barrier(2), threading.Event()
+def respond_to_a_first(b_may_end: threading.Event) -> Callable[[str], Response]:
+    """Respond once both are sent, and to `b` when it may end."""
+    both_sent = threading.Barrier(2)
 
     def respond(session_id: str) -> Response:
         both_sent.wait(10)
-        assert session_id == "a" or ended.wait(10)
+        if session_id == "b":
+            b_may_end.wait(10)
         return DESTROYED
 
-    delete_session = DeleteSession(FunctionTransport(respond), KEY)
+    return respond
+
+
+def test_what_is_in_flight_when_the_shutdown_timeout_is_over_is_unknown() -> None:
+    ended = threading.Event()
+    delete_session = DeleteSession(FunctionTransport(respond_to_a_first(ended)), KEY)
     with DeleteManySessions(delete_session, shutdown_timeout=0)(["a", "b"]) as deletions:
         assert next(deletions).session_id == "a"
     (outcome,) = deletions
@@ -672,16 +679,20 @@ def test_what_is_in_flight_when_the_shutdown_timeout_is_over_is_unknown() -> Non
     assert outcome.session_fate is SessionFate.UNKNOWN
 
 
-def test_what_is_in_flight_has_the_shutdown_timeout_from_stop_on() -> None:
-    both_sent, ended = threading.Barrier(2), threading.Event()
+class PassingTime(FunctionTransport):
+    """Three seconds pass between two looks at the clock."""
 
-    def respond(session_id: str) -> Response:
-        both_sent.wait(10)
-        assert session_id == "a" or ended.wait(10)
-        return DESTROYED
+    def monotonic(self) -> float:
+        self.now += 3
+        return self.now
 
-    delete_session = DeleteSession(FunctionTransport(respond), KEY)
-    deletions = DeleteManySessions(delete_session, shutdown_timeout=0)(["a", "b"])
+
+@pytest.mark.parametrize("shutdown_timeout", [0, 2])
+def test_what_is_in_flight_has_the_shutdown_timeout_from_stop_on(shutdown_timeout: float) -> None:
+    ended = threading.Event()
+    delete_session = DeleteSession(PassingTime(respond_to_a_first(ended)), KEY)
+    delete_many = DeleteManySessions(delete_session, shutdown_timeout=shutdown_timeout)
+    deletions = delete_many(["a", "b"])
     assert next(deletions).session_id == "a"
     deletions.stop()
     (outcome,) = deletions
