@@ -88,7 +88,9 @@ class Run:
             with pytest.raises(SystemExit) as end:
                 command(arguments, prog_name="firecrawl-interact")
         finally:
-            logging.getLogger("firecrawl_interact").handlers.clear()
+            logger = logging.getLogger("firecrawl_interact")
+            logger.handlers.clear()
+            logger.setLevel(logging.NOTSET)
             for number, handler in handlers.items():
                 signal.signal(number, handler)
         assert isinstance(end.value.code, int)
