@@ -1,6 +1,7 @@
 """The fake service behind a real socket."""
 
 import contextlib
+import gc
 import http.client
 import os
 import re
@@ -34,10 +35,11 @@ KEY = {"Authorization": "Bearer fc-test"}
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    gc.collect()  # What other tests have left ends now, and not meanwhile.
     threads, descriptors = threading.active_count(), len(os.listdir("/dev/fd"))
     yield
-    assert threading.active_count() == threads
-    assert len(os.listdir("/dev/fd")) == descriptors
+    assert threading.active_count() <= threads
+    assert len(os.listdir("/dev/fd")) <= descriptors
     assert capfd.readouterr() == ("", "")
 
 
