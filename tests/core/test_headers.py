@@ -145,7 +145,7 @@ def test_a_value_that_the_service_sends_back_is_in_no_error_and_no_log_line() ->
 def test_a_short_value_is_too_common_to_be_masked() -> None:
     said = response(401, {"error": "Unauthorized: Invalid token"})
     with pytest.raises(ResponseError, match="Unauthorized: Invalid token"):
-        use_case({"X-Mode": "token"}, said)(SESSION_ID)
+        use_case({"X-Mode": "Invalid"}, said)(SESSION_ID)
 
 
 def test_a_value_of_eight_characters_is_masked() -> None:
