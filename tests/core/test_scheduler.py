@@ -1,6 +1,7 @@
 """Which ids of a run may send now, which wait until when, and what came of each."""
 
 import errno
+import logging
 from collections import deque
 from typing import NoReturn
 
@@ -570,6 +571,10 @@ def test_an_id_that_comes_again_is_a_new_one() -> None:
     assert driver.scheduler.pause, "two ids have failed, and nothing refutes it"
 
 
+def pauses_in(records: list[logging.LogRecord]) -> list[str]:
+    return [record.getMessage() for record in records if "nothing is sent" in record.msg]
+
+
 def test_each_pause_is_logged_once_with_how_many_wait() -> None:
     driver = Driver()
     with log_records() as records:
@@ -580,8 +585,7 @@ def test_each_pause_is_logged_once_with_how_many_wait() -> None:
         driver.settle(driver.sends("a")[0], DESTROYED)
         for job in driver.sends("b", "c"):
             driver.settle(job, limited(60))
-    held_back = [record.getMessage() for record in records if "nothing is sent" in record.msg]
-    assert held_back == [
+    assert pauses_in(records) == [
         "outage: nothing is sent for 0.8 s, 3 sessions wait",
         "rate limit: nothing is sent for 60.0 s, 1 sessions wait",
     ]
@@ -593,9 +597,7 @@ def test_a_429_that_ends_an_outage_begins_a_pause_for_those_that_wait() -> None:
     driver.clock.now += OUTAGE_PAUSE
     with log_records() as records:
         driver.settle(driver.sends("c")[0], limited(60))
-    assert [record.getMessage() for record in records if "nothing is sent" in record.msg] == [
-        "rate limit: nothing is sent for 60.0 s, 3 sessions wait"
-    ]
+    assert pauses_in(records) == ["rate limit: nothing is sent for 60.0 s, 3 sessions wait"]
 
 
 # File descriptors
@@ -731,7 +733,7 @@ def test_a_pause_right_after_another_has_a_number_and_a_line_of_its_own() -> Non
         driver.settle(driver.sends("a")[0], limited(30))
     assert driver.scheduler.pause
     assert driver.scheduler.pause.number == 2
-    assert [record.getMessage() for record in records if "nothing is sent" in record.msg] == [
+    assert pauses_in(records) == [
         "rate limit: nothing is sent for 60.0 s, 1 sessions wait",
         "rate limit: nothing is sent for 30.0 s, 1 sessions wait",
     ]

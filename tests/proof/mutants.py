@@ -92,11 +92,13 @@ def main() -> int:
         parser.error("there are no such modules")
     results = list(zip(mutants, results_of(mutants), strict=True))
     survivors = [mutant for mutant, result in results if result == SURVIVED]
-    if not wanted.sample:
-        # A test can fail by chance on a busy machine: what is on the list must be noticed twice.
-        noticed = [one for one, result in results if result == KILLED and one.identity in known]
-        again = zip(noticed, results_of(noticed) if noticed else [], strict=True)
-        survivors += [mutant for mutant, result in again if result == SURVIVED]
+    noticed = [one for one, result in results if result == KILLED and one.identity in known]
+    if wanted.sample:
+        noticed = []  # All of them, and not some, are the check of the list.
+    # A test can fail by chance on a busy machine: what is on the list must be noticed twice.
+    again = list(zip(noticed, results_of(noticed) if noticed else [], strict=True))
+    survivors += [mutant for mutant, result in again if result == SURVIVED]
+    dead = {mutant.identity for mutant, result in again if result != SURVIVED}
     broken = {mutant.identity for mutant, result in results if result == BROKEN}
     alive = Counter(mutant.module.name for mutant in survivors)
     for name, total in Counter(mutant.module.name for mutant in mutants).items():
@@ -106,10 +108,7 @@ def main() -> int:
 
     surviving = {mutant.identity for mutant in survivors}
     new = surviving - known
-    dead = (known & {mutant.identity for mutant in mutants}) - surviving
     print_entries("no test notices this, and the list does not have it", sorted(new))
-    if wanted.sample:
-        dead = set()  # All of them, and not some, are the check of the list.
     print_entries("a test notices this: take it off the list", sorted(dead))
     print_entries("this is on the list, and is no mutant", sorted(unknown))
     print_entries("this could not be run", sorted(broken))
