@@ -1,5 +1,6 @@
 """A run that nobody iterated, or that was left half-way without `with`, is no silent mistake."""
 
+import gc
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -9,6 +10,12 @@ from firecrawl_interact.core import Outcome
 
 from . import virtual_time
 from .side_by_side import AsyncFunctionTransport, FunctionTransport, many, many_awaited
+
+
+@pytest.fixture(autouse=True)
+def _no_garbage_of_earlier_tests() -> None:
+    """Collect it now. A generator that is collected while a run begins keeps the run alive."""
+    gc.collect()
 
 
 def forget_a_run() -> None:
