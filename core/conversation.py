@@ -95,7 +95,10 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
             if pause:
                 yield Wait(pause)
                 left = deadline - monotonic()
-    raise error
+    try:
+        raise error
+    finally:
+        del error, outcome  # The traceback holds this frame: together they would be a cycle.
 
 
 def _attempt(
@@ -104,17 +107,21 @@ def _attempt(
     try:
         response = yield Send(request, timeout)
     except TransportError as failure:
-        error = UnreachableError(
-            str(failure),
-            session_id=session_id,
-            attempts=attempts,
-            session_fate=SessionFate.UNKNOWN if failure.sent else SessionFate.UNTOUCHED,
-            transient=failure.transient,
-        )
-        error.__cause__ = failure
-        return error
+        return _unreachable(failure, session_id, attempts)
     check_awaited(response)
     return wire.parse_response(response, request=request, session_id=session_id, attempts=attempts)
+
+
+def _unreachable(failure: TransportError, session_id: str, attempts: int) -> UnreachableError:
+    error = UnreachableError(
+        str(failure),
+        session_id=session_id,
+        attempts=attempts,
+        session_fate=SessionFate.UNKNOWN if failure.sent else SessionFate.UNTOUCHED,
+        transient=failure.transient,
+    )
+    error.__cause__ = failure
+    return error
 
 
 def _keep_worst_fate(error: DeleteSessionError, *, uncertain: bool) -> bool:

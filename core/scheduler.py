@@ -136,7 +136,7 @@ class Scheduler:
         try:
             job = Job(checked_session_id(session_id))
         except DeleteSessionError as error:
-            self.outcomes.append(error)
+            self.outcomes.append(error.with_traceback(None))
             return
         self._jobs[job] = None
         job.conversation = self._delete_session.converse(
@@ -257,6 +257,7 @@ class Scheduler:
     def _fail(self, job: Job, failure: TransportError) -> None:
         self._land(job)
         self._advance(job, partial(job.conversation.throw, failure))
+        failure.__traceback__ = None  # Its frames hold the run, and the session's error holds it.
 
     def _advance(self, job: Job, resume: Callable[[], Send | Wait]) -> None:
         try:
@@ -265,7 +266,7 @@ class Scheduler:
             receipt: DeletionReceipt = end.value
             self._end(job, receipt)
         except DeleteSessionError as error:
-            self._end(job, error)
+            self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
         else:
             if isinstance(step, Wait):
                 self._waits += 1
@@ -335,7 +336,7 @@ class Scheduler:
             reason = f"the rate limit has let no request through for {lasted:.0f} s"
             if wait > lasted:
                 reason = f"the rate limit asks for a wait of {wait:.0f} s"
-            self._end_run(OutageError(reason, lasted=lasted, retry_after=error.retry_after), error)
+            self._end_run(reason, lasted, error)
 
     def _look_for_outage(
         self, job: Job, error: DeleteSessionError, now: float, *, is_last: bool
@@ -366,15 +367,14 @@ class Scheduler:
             )
 
     def _end_outage(self) -> None:
-        error = self._outage.last_error
         lasted = self._now() - self._outage.began_at
         reason = f"the service has been away for {lasted:.0f} s"
-        retry_after = getattr(error, "retry_after", None)
-        self._end_run(OutageError(reason, lasted=lasted, retry_after=retry_after), error)
+        self._end_run(reason, lasted, self._outage.last_error)
 
-    def _end_run(self, outage: OutageError, cause: DeleteSessionError) -> None:
-        outage.__cause__ = cause
-        self.failure = outage
+    def _end_run(self, reason: str, lasted: float, error: DeleteSessionError) -> None:
+        retry_after = getattr(error, "retry_after", None)
+        self.failure = OutageError(reason, lasted=lasted, retry_after=retry_after)
+        self.failure.__cause__ = error
         self.is_stopped = True
 
     def _note_pause(self) -> None:

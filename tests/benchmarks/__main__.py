@@ -17,6 +17,7 @@ FIGURES = [
     many_sessions.over_urllib3,
     many_sessions.over_aiohttp,
     many_sessions.a_million_ids,
+    many_sessions.kept_errors,
     many_sessions.rate_limit,
     outages.seconds_beyond_the_outage,
     outages.requests_in_vain,

@@ -5,6 +5,7 @@ import json
 import math
 import resource
 import time
+import tracemalloc
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from firecrawl_interact.core import (
     AsyncDeleteSession,
     DeleteManySessions,
     DeleteSession,
+    Response,
 )
 
 SESSIONS = 1000
@@ -136,6 +138,25 @@ def a_million_ids() -> list[Figure]:
         Figure("an id in a run of 1,000,000, to one in a run of 10,000", large / fmean(small), 1.2),
         Figure("peak memory that 1,000,000 ids add", added / 2**10, 10, "MiB"),
     ]
+
+
+class _NotFound(Stub):
+    response = Response(
+        404,
+        {"content-type": "application/json"},
+        b'{"success":false,"error":"Session not found."}',
+    )
+
+
+def kept_errors() -> list[Figure]:
+    delete_many = DeleteManySessions(DeleteSession(_NotFound(), "fc-test"))
+    session_ids = list(map(str, range(20_000)))
+    tracemalloc.start()
+    errors = list(delete_many(session_ids))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    each = kept / len(errors) / 2**10
+    return [Figure("memory of an error that a run gave, and that is kept", each, 1, "KiB")]
 
 
 def rate_limit() -> list[Figure]:
