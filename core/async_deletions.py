@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 from .asyncio_tasks import runs_on_asyncio, wait_for_end
 from .deletions import LONGEST_SLEEP, Run
 from .job import Job
-from .scheduler import Scheduler
 
 if TYPE_CHECKING:
     import asyncio
@@ -42,9 +41,8 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
     ) -> None:
         import asyncio  # noqa: PLC0415 - the core is for all, this class for asyncio
 
+        super().__init__(delete_session, concurrency, shutdown_timeout)
         self._transport = delete_session.transport
-        scheduler = Scheduler(delete_session, concurrency)
-        super().__init__(scheduler, self._transport.monotonic, shutdown_timeout)
         self._record_gone = delete_session.record_gone
         self._ids = session_ids
         self._next_id: asyncio.Future[str | uuid.UUID] | None = None

@@ -7,7 +7,7 @@ send and when.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import uuid
     from concurrent.futures import Executor, Future
 
-    from .delete_session import DeleteSession
+    from .delete_session import AsyncDeleteSession, DeleteSession
     from .errors import Outcome
     from .pacing import Pause
     from .transport import Response
@@ -37,14 +37,14 @@ class Run:
 
     def __init__(
         self,
-        scheduler: Scheduler,
-        monotonic: Callable[[], float],
+        delete_session: DeleteSession | AsyncDeleteSession,
+        concurrency: int,
         shutdown_timeout: float | None,
     ) -> None:
         #: as the use case has it; it may be changed until the run has ended
         self.shutdown_timeout: float | None = shutdown_timeout
-        self._scheduler = scheduler
-        self._monotonic = monotonic
+        self._scheduler = Scheduler(delete_session, concurrency)
+        self._monotonic = delete_session.transport.monotonic
         self._has_begun = False
         self._is_asked_to_stop = False
         self._stopped_at: float | None = None
@@ -94,6 +94,8 @@ class Run:
 class Deletions(Run, Iterator["Outcome"]):
     """The outcomes of one run of `DeleteManySessions`, as they end: one for each id taken.
 
+    An error among them was not raised, so it has no traceback: thousands can be kept.
+
     Use it in a `with` block. Leaving the block, however it ends, sends nothing new and waits for
     what is in flight, at most `shutdown_timeout` seconds; what is in flight even then is an
     `UnreachableError` whose fate is unknown. `list(deletions)` afterwards gives the outcomes that
@@ -116,9 +118,8 @@ class Deletions(Run, Iterator["Outcome"]):
     ) -> None:
         from queue import SimpleQueue  # noqa: PLC0415 - one session needs no queue
 
+        super().__init__(delete_session, concurrency, shutdown_timeout)
         self._transport = delete_session.transport
-        scheduler = Scheduler(delete_session, concurrency)
-        super().__init__(scheduler, self._transport.monotonic, shutdown_timeout)
         self._record_gone = delete_session.record_gone
         self._executor = executor or DaemonThreads(concurrency)
         self._ids = session_ids
