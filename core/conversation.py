@@ -59,7 +59,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
 
     Raises:
         DeleteSessionError: what the last attempt met. Its fate is the worst of all attempts.
-        TypeError: the transport must be awaited, and whoever drives this does not.
+        TypeError: what came is no `Response`.
     """
     request = wire.request(session_id, headers)
     del headers  # They hold the key, and a traceback can show the locals of its frames.
@@ -108,7 +108,7 @@ def _attempt(
         response = yield Send(request, timeout)
     except TransportError as failure:
         return _unreachable(failure, session_id, attempts)
-    check_awaited(response)
+    check_response(response)
     return wire.parse_response(response, request=request, session_id=session_id, attempts=attempts)
 
 
@@ -154,17 +154,20 @@ def _pause_after(
     return retry.pause(attempts, random)
 
 
-def check_awaited(response: object) -> None:
-    """Refuse what must be awaited first. A coroutine is closed, so that it sends nothing.
+def check_response(response: object) -> None:
+    """Refuse what a transport must not return. A coroutine is closed, so that it sends nothing.
 
     Raises:
-        TypeError: it names the class to take. The transport and the use case do not fit.
+        TypeError: it says what came. The transport breaks the port, or must be awaited.
     """
-    if not hasattr(response, "__await__"):
+    if isinstance(response, Response):
         return
+    kind = type(response).__name__
+    if not hasattr(response, "__await__"):
+        raise TypeError(f"the transport's send must return a Response, and returned a {kind}")
     if isinstance(response, CoroutineType):
         response.close()
     raise TypeError(
-        f"the transport's send returned a {type(response).__name__}, which DeleteSession does "
-        "not await: use AsyncDeleteSession with this transport"
+        f"the transport's send returned a {kind}, which DeleteSession does not await: "
+        "use AsyncDeleteSession with this transport"
     )

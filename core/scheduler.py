@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from .conversation import Send, Wait, check_awaited
+from .conversation import Send, Wait, check_response
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import (
     DeleteSessionError,
@@ -186,7 +186,7 @@ class Scheduler:
         """
         try:
             response = result()
-            check_awaited(response)
+            check_response(response)
         except TransportError as failure:
             self._fail(job, failure)
         except Exception as error:

@@ -18,6 +18,7 @@ from firecrawl_interact.core import (
     DeleteSession,
     Request,
     Response,
+    SessionFate,
     Transport,
     UnreachableError,
 )
@@ -138,6 +139,28 @@ def test_a_blocking_send_that_returns_another_awaitable_says_so() -> None:
     transport = Mock(ScriptedTransport(), send=Mock(return_value=Promise()), monotonic=float)
     with pytest.raises(TypeError, match="send returned a Promise, which DeleteSession does not"):
         DeleteSession(transport, "fc-test")("a")
+
+
+class ReturnsNothing(ScriptedTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        super().send(request, timeout)
+        return None  # type: ignore[return-value] # the point
+
+
+def test_a_send_that_returns_no_response_says_so() -> None:
+    with pytest.raises(TypeError, match="send must return a Response, and returned a NoneType"):
+        DeleteSession(ReturnsNothing(DESTROYED), "fc-test")("a")
+
+
+def test_in_a_run_each_session_of_such_a_send_has_its_outcome() -> None:
+    delete_session = DeleteSession(ReturnsNothing(DESTROYED, DESTROYED), "fc-test")
+    with DeleteManySessions(delete_session, concurrency=2)(["a", "b"]) as deletions:
+        outcomes = [next(deletions), next(deletions)]
+        with pytest.raises(RuntimeError, match="the transport cannot be used") as raised:
+            next(deletions)
+    fates = [outcome.session_fate for outcome in outcomes]
+    assert fates == [SessionFate.UNKNOWN, SessionFate.UNKNOWN]
+    assert "must return a Response" in str(raised.value.__cause__)
 
 
 # What counts as a coroutine function
