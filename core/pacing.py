@@ -44,7 +44,7 @@ class RateLimitGate:
         self._sent_before_pause = 0
         self._first_sent_at: float
         self._last_sent_at = -math.inf
-        self._accepted_before_pause: int
+        self._limited = 0  # how many requests got a 429
         self._distance = 0.0  # seconds between two requests
         self._half_life = _HALF_LIFE
         self._is_first_distance = True
@@ -63,6 +63,9 @@ class RateLimitGate:
             self._first_sent_at = now
         if self._last_sent_at >= self.paused_until:  # This one has kept the distance.
             self._distance *= 2 ** -min(1.0, self._distance / self._half_life)
+        elif self._is_first_distance and self._sent > self._limited:
+            distance = (self.paused_until - self._first_sent_at) / (self._sent - self._limited)
+            self._distance = min(distance, self.paused_until - self._last_sent_at)
         self._sent += 1
         self._last_sent_at = now
         return self._sent
@@ -84,6 +87,7 @@ class RateLimitGate:
             now: the time, in seconds.
             retry_after: the seconds that the service asks to wait. None: it names no time.
         """
+        self._limited += 1
         if number <= self._sent_before_pause:  # It says nothing new, but perhaps a longer time.
             self.paused_until = max(self.paused_until, now + (retry_after or 0.0))
             return
@@ -103,13 +107,7 @@ class RateLimitGate:
             if self._distance:
                 self._is_first_distance = False
                 self._distance *= 2
-            else:
-                self._accepted_before_pause = accepted
         self.paused_until = max(self.paused_until, now + wait)  # Another 429 may ask for longer.
-        if self._is_first_distance and self._accepted_before_pause:
-            seconds = self.paused_until - self._first_sent_at
-            distance = seconds / self._accepted_before_pause
-            self._distance = min(distance, self.paused_until - sent_at)
         self._half_life = max(_HALF_LIFE, 4 * latency)
         self._sent_before_pause = self._sent
 

@@ -1,6 +1,8 @@
 """When a run may send the next request, after responses with status 429."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firecrawl_interact.core import RetryPolicy
 from firecrawl_interact.core.pacing import RateLimitGate
@@ -56,6 +58,19 @@ def test_after_the_first_pause_requests_keep_the_distance_of_those_accepted_so_f
     gate: RateLimitGate,
 ) -> None:
     limit_after_ten(gate)
+    gate.note_sent(60)
+    assert gate.next_send_at == 60 + 60 / 10
+
+
+@given(st.permutations([True] * 10 + [False] * 8))
+def test_which_of_many_requests_were_accepted_does_not_change_the_distance(
+    accepted: list[bool],
+) -> None:
+    gate = RateLimitGate(RETRY, lambda: 1.0)
+    numbers = [gate.note_sent(0) for _ in accepted]
+    for number, is_accepted in zip(numbers, accepted, strict=True):
+        if not is_accepted:
+            gate.note_limited(number, sent_at=0, now=0, retry_after=60)
     gate.note_sent(60)
     assert gate.next_send_at == 60 + 60 / 10
 
