@@ -663,11 +663,12 @@ def test_the_warning_says_how_many_lines_are_skipped_and_shows_the_first(
     assert caplog.messages == [f"The journal's file {path}: {words}"]
 
 
+@pytest.mark.parametrize("first", [b'{"made by":"another"}', b'{"service":null,"version":2}'])
 def test_a_file_whose_first_line_is_foreign_is_left_alone_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    first: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = leave_open(tmp_path, "one")
-    content = b'{"made by":"another"}\n' + path.read_bytes().split(b"\n", 1)[1]
+    content = first + b"\n" + path.read_bytes().split(b"\n", 1)[1]
     path.write_bytes(content)
     assert adopted(tmp_path) == []
     (record,) = caplog.records

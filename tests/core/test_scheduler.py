@@ -712,6 +712,17 @@ def test_an_outage_holds_a_run_back_until_somebody_may_find_out() -> None:
     assert driver.scheduler.pause == Pause(reason="outage", seconds_left=0, waiting=3, number=1)
 
 
+def test_a_pause_cannot_be_changed() -> None:
+    pause = Pause(reason="outage", seconds_left=0.75, waiting=3, number=1)
+    with pytest.raises(AttributeError):
+        pause.waiting = 0  # type: ignore[misc] # the point
+
+
+def test_what_a_pause_is_made_of_is_given_by_name() -> None:
+    with pytest.raises(TypeError):
+        Pause("outage", 0.75, 3, 1)  # type: ignore[misc] # the point
+
+
 def test_each_pause_has_a_number_of_its_own() -> None:
     driver = Driver()
     numbers = []

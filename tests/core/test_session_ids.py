@@ -59,6 +59,8 @@ SPACE = "remove the white space around the id"
         ("a,", "it has the character ',' (it comes from a list: pass each id alone)"),
         ('["a","b"]', f"it has the character '[' ({JSON})"),
         ('{"id":"a"}', f"it has the character '{{' ({JSON})"),
+        ("a]", f"it has the character ']' ({JSON})"),
+        ("a}", f"it has the character '}}' ({JSON})"),
         ("a b", f"it has the character ' ' ({SEVERAL})"),
         ("a\tb", f"it has the character '\\t' ({SEVERAL})"),
         ("a\nb", f"it has the character '\\n' ({SEVERAL})"),
