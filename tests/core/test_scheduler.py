@@ -720,7 +720,7 @@ def test_a_pause_cannot_be_changed() -> None:
 
 def test_what_a_pause_is_made_of_is_given_by_name() -> None:
     with pytest.raises(TypeError):
-        Pause("outage", 0.75, 3, 1)  # type: ignore[misc] # the point
+        Pause("outage", 0.75, 3, 1)  # type: ignore[call-arg] # the point
 
 
 def test_each_pause_has_a_number_of_its_own() -> None:
