@@ -11,7 +11,7 @@ from collections.abc import (
     Callable,
     Iterator,
 )
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from typing import Any, ParamSpec, TypeVar
 
 import pytest
@@ -630,26 +630,31 @@ def test_ids_that_end_the_program_let_what_is_in_flight_end() -> None:
     assert [outcome.session_fate for outcome in deletions] == [GONE]
 
 
+def waits_for_a_future(thread: int) -> bool:
+    frame = sys._current_frames().get(thread)
+    while frame is not None and frame.f_code is not wait.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
 @pytest.mark.parametrize("leave", [Deletions.close, Deletions.stop])
-def test_an_id_that_was_read_ahead_when_the_run_is_left_has_its_outcome(
+def test_an_id_that_is_just_being_read_when_the_run_is_left_has_its_outcome(
     leave: Callable[[Deletions], None],
 ) -> None:
-    readers: list[threading.Thread] = []
+    consumer = threading.get_ident()
+    has_left = threading.Event()
 
     def ids() -> Iterator[str]:
-        readers.append(threading.current_thread())
         yield "a"
-        received.wait(10)
+        while not waits_for_a_future(consumer) and not has_left.is_set():
+            pass
         yield "b"
 
-    received = threading.Event()
     deletions = many(FunctionTransport())(ids())
     outcomes = [next(deletions)]
-    received.set()
-    while sys._current_frames()[readers[0].ident or 0].f_code.co_name != "_work":
-        pass  # The reader is not yet done with the id.
     leave(deletions)
     outcomes += deletions
+    has_left.set()
     assert [outcome.session_id for outcome in outcomes] == ["a", "b"]
     assert outcomes[1].session_fate is UNTOUCHED
 
