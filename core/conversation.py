@@ -65,14 +65,11 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
     del headers  # They hold the key, and a traceback can show the locals of its frames.
     deadline = monotonic() + retry.deadline
     left = retry.deadline
-    attempts = counted = 0  # counted: those that the policy limits
+    attempts = held_back = 0
     uncertain = stale_retried = False
     while left > 0:
         attempts += 1
-        counted += 1
-        logger().debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
-        timeout = min(retry.attempt_timeout, left)
-        outcome = yield from _attempt(request, timeout, session_id, attempts)
+        outcome = yield from _attempt(request, retry, left, session_id, attempts)
         if isinstance(outcome, DeletionReceipt):
             return outcome
         error = outcome
@@ -81,11 +78,11 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
             break
 
         is_stale = not stale_retried and getattr(error.__cause__, "stale", False)
-        pause = _pause_after(error, retry, counted, random, is_stale=is_stale)
+        pause = _pause_after(error, retry, attempts - held_back, random, is_stale=is_stale)
         left = deadline - monotonic()
         is_last = pause >= left
         if hold_back(error, is_last):
-            counted -= 1
+            held_back += 1  # The policy does not limit those.
             left = deadline - monotonic()
         elif is_last:
             break
@@ -102,10 +99,11 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
 
 
 def _attempt(
-    request: Request, timeout: float, session_id: str, attempts: int
+    request: Request, retry: RetryPolicy, left: float, session_id: str, attempts: int
 ) -> Generator[Send, Response, DeletionReceipt | DeleteSessionError]:
+    logger().debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
     try:
-        response = yield Send(request, timeout)
+        response = yield Send(request, min(retry.attempt_timeout, left))
     except TransportError as failure:
         return _unreachable(failure, session_id, attempts)
     check_response(response)

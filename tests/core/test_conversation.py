@@ -10,6 +10,7 @@ from firecrawl_interact.core import (
     DeleteSessionError,
     DeletionReceipt,
     RetryPolicy,
+    ServiceUnavailableError,
     SessionFate,
     TimedOutError,
     UnauthorizedError,
@@ -101,6 +102,18 @@ def test_an_attempt_that_is_held_back_is_followed_by_the_next_and_does_not_count
     with pytest.raises(StopIteration) as end:
         steps.send(DESTROYED)
     assert end.value.value.attempts == 6
+
+
+def test_however_many_are_held_back_the_policy_limits_the_others() -> None:
+    is_held_back = iter([True, True, True, False])
+    steps = conversation(
+        RetryPolicy(max_attempts=1), hold_back=lambda error, is_last: next(is_held_back)
+    )
+    next(steps)
+    for _ in range(3):
+        steps.send(UNAVAILABLE)
+    with pytest.raises(ServiceUnavailableError):
+        steps.send(UNAVAILABLE)
 
 
 def test_an_attempt_that_is_held_back_is_remembered_in_the_fate() -> None:

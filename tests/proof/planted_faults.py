@@ -157,8 +157,8 @@ FAULTS = [
         "an attempt may outlast the deadline",
         "deadline",
         "conversation",
-        "timeout = min(retry.attempt_timeout, left)",
-        "timeout = retry.attempt_timeout",
+        "yield Send(request, min(retry.attempt_timeout, left))",
+        "yield Send(request, retry.attempt_timeout)",
     ),
     PlantedFault(
         "a 401 is retried",
