@@ -53,7 +53,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
         retry: how many attempts, how long each may take, and how far apart they are.
         monotonic: the time in seconds, on a clock that never goes back.
         random: gives a number from 0 to 1.
-        hold_back: called with each error that a retry may mend, and with whether the call would
+        hold_back: called with each transient error, and with whether the call would
             end with it. True: that attempt does not count, and the next request is yielded at
             once. The run then decides when it is sent.
 
@@ -116,7 +116,7 @@ def _unreachable(failure: TransportError, session_id: str, attempts: int) -> Unr
         session_id=session_id,
         attempts=attempts,
         session_fate=SessionFate.UNKNOWN if failure.sent else SessionFate.UNTOUCHED,
-        transient=failure.transient,
+        transient=failure.sent or failure.transient,
     )
     error.__cause__ = failure
     return error

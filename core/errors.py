@@ -8,7 +8,7 @@
         ├── UnauthorizedError                     untouched   401
         ├── PaymentRequiredError                  untouched   402
         ├── ForbiddenError                        untouched   403
-        ├── SessionNotFoundError                  gone        404, 410 from the service itself
+        ├── SessionNotFoundError                  gone        404, 410 in the service's own words
         ├── RateLimitError                        untouched   429
         ├── ServiceUnavailableError               unknown     408, 409, 425, 5xx
         ├── NotDeletedError                       unknown     200 with `success` false
@@ -18,8 +18,12 @@ An `UnreachableError` leaves the session untouched if nothing reached the servic
 several attempts, the worst of their fates counts: a timeout and then a 401 are unknown, since the
 first attempt may have destroyed the session. Gone stays gone.
 
+A call makes a retry after each error that leaves the fate unknown, since only a retry tells; after a
+`RateLimitError`; after a connection that failed, if a retry can help; and after a 401 or 403 that is
+not the service's JSON, since a gateway said it. The others end the call.
+
 A response that says that the service's own backend failed is a `ServiceUnavailableError` under any
-status but 404. `InvalidApiKeyError` and `OutageError` stand apart: they concern no session.
+status, 404 included. `InvalidApiKeyError` and `OutageError` stand apart: they concern no session.
 """
 
 import copyreg
@@ -54,7 +58,7 @@ class DeleteSessionError(Exception):
     """The root of all that a call raises. Survives pickle and copy; never holds the key."""
 
     session_fate: SessionFate = SessionFate.UNKNOWN  #: what is known about the session
-    transient: bool = False  #: whether the same call may succeed later
+    transient: bool = False  #: whether the same call may end otherwise later
     #: what the caller can do
     advice: str = "Delete it again: a retry is safe and shows whether it is gone."
 
@@ -147,7 +151,10 @@ class BadRequestError(ResponseError):
 
 
 class UnauthorizedError(ResponseError):
-    """401: the key is missing, unknown or revoked. The session is untouched."""
+    """401: the key is missing, unknown or revoked. The session is untouched.
+
+    It is `transient` if it is not the service's JSON: a gateway on the way said it.
+    """
 
     session_fate = SessionFate.UNTOUCHED
     advice = "Check the API key."
@@ -161,14 +168,17 @@ class PaymentRequiredError(ResponseError):
 
 
 class ForbiddenError(ResponseError):
-    """403: another team's session, or a key that may not delete it. The session is untouched."""
+    """403: another team's session, or a key that may not delete it. The session is untouched.
+
+    It is `transient` if it is not the service's JSON: a gateway on the way said it.
+    """
 
     session_fate = SessionFate.UNTOUCHED
     advice = "Use a key of the team that opened the session."
 
 
 class SessionNotFoundError(ResponseError):
-    """404 or 410 from the service: it knows no such session, so nothing is left to bill."""
+    """404 or 410 in the service's own words: it knows no such session, so none is left to bill."""
 
     session_fate = SessionFate.GONE
     advice = "If you expected it to live, check the id."
@@ -183,7 +193,7 @@ class RateLimitError(ResponseError):
 
 
 class ServiceUnavailableError(ResponseError):
-    """408, 409, 425 or 5xx: the service did not finish. The session's fate is unknown."""
+    """408, 409, 425, 5xx, or a failure of the service's backend. The session's fate is unknown."""
 
     transient = True
 
@@ -194,11 +204,17 @@ class NotDeletedError(ResponseError):
     The session's fate is unknown.
     """
 
+    transient = True
+
 
 class UnexpectedResponseError(ResponseError):
     """A response that the service is not known to send. The session's fate is unknown."""
 
-    advice = "Check the address of the service, and any proxy on the way to it."
+    transient = True
+    advice = (
+        "Check the address of the service, and any proxy on the way to it. "
+        "Then delete it again: a retry is safe and shows whether it is gone."
+    )
 
 
 class OutageError(Exception):

@@ -10,12 +10,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from .errors import DeleteSessionError
+from .errors import DeleteSessionError, ResponseError, ServiceUnavailableError
 from .retry import RetryPolicy
 
 _HALF_LIFE = 1.8
 """Seconds of sending in which the distance between two requests halves; at least four latencies.
 `tests/benchmarks/rate_limits.py` found it."""
+
+
+_PAGES_ALONE = 30.0
+"""Seconds after which a run ends that has met other people's pages alone, and never the service: its
+address is wrong. A service that restarts is a 5xx, or no connection."""
 
 
 class RateLimitGate:
@@ -134,10 +139,10 @@ class _Failure(NamedTuple):
 class Outage:
     """Says whether the service is away, and when to find out whether it is back.
 
-    A failure counts until a request that was sent later gets a response that shows that the
-    service is there. The service is away if the failures of at least two ids count, and if all
-    that was in flight at the first of them has failed as well, or if one of the ids would be
-    given up otherwise.
+    A failure counts until a request that was sent later gets a response of the service itself. A
+    page of a gateway is a failure, too. The service is away if the failures of at least two ids
+    count, and if all that was in flight at the first of them has failed as well, or if one of the
+    ids would be given up otherwise.
 
     Args:
         retry: its pauses lie between two requests that find out; its deadline is how long an
@@ -149,6 +154,8 @@ class Outage:
         self.is_on: bool = False  #: whether the service is away
         self.next_request_at: float = -math.inf  #: when one request may find out whether it is back
         self.last_error: DeleteSessionError
+        #: whether no request of the run met anything but the page of somebody else
+        self.is_met_by_pages_alone: bool = True
         self._retry = retry
         self._random = random
         self._failures: list[_Failure] = []
@@ -164,7 +171,10 @@ class Outage:
     @property
     def ends_run_at(self) -> float:
         """When it has lasted for longer than the policy's deadline."""
-        return self.began_at + self._retry.deadline if self.is_on else math.inf
+        longest = self._retry.deadline
+        if self.is_met_by_pages_alone:
+            longest = min(longest, _PAGES_ALONE)
+        return self.began_at + longest if self.is_on else math.inf
 
     def note_failure(  # noqa: PLR0913 - what is known of one failure
         self,
@@ -189,6 +199,8 @@ class Outage:
         if sent_at <= self._served_at:
             self._refuted.add(session_id)
             return
+        if not isinstance(error, ResponseError) or isinstance(error, ServiceUnavailableError):
+            self.is_met_by_pages_alone = False
         self.last_error = error
         self._failures.append(_Failure(session_id, sent_at, now))
         is_new = not self.is_on
@@ -203,7 +215,8 @@ class Outage:
             self.next_request_at = min(now + max(pause, retry_after), self.ends_run_at)
 
     def note_response(self, *, sent_at: float) -> None:
-        """Note a response that is no such failure: the service was there at `sent_at`."""
+        """Note a response of the service itself: it was there at `sent_at`."""
+        self.is_met_by_pages_alone = False
         self._served_at = max(self._served_at, sent_at)
         failures, self._failures = self._failures, []
         for failure in failures:

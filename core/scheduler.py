@@ -27,6 +27,7 @@ from .pacing import Outage, Pause, RateLimitGate
 from .receipt import DeletionReceipt, SessionFate
 from .session_ids import checked_session_id
 from .transport import ConnectFailedError, ConnectionLostError, Request, Response, TransportError
+from .wire import is_from_service
 
 _MOST_HELD_IN_OUTAGE = 8
 """How many ids a run holds in an outage, however low its concurrency: each request that finds out
@@ -193,14 +194,14 @@ class Scheduler:
             self.give_up_carrier(job, error, sent=True)
         else:
             self._land(job)
+            if is_from_service(response):
+                self._outage.note_response(sent_at=job.sent_at)
             self._advance(job, partial(job.conversation.send, response))
             if response.status != 429:
                 self._rate_limited_since = None
                 self._gate.note_accepted(job.number)
-            if not job.is_failure:
-                self._outage.note_response(sent_at=job.sent_at)
-                if self._paused_for:  # A response can end a pause, and begins none.
-                    self._note_pause()
+            if self._paused_for and not job.is_failure:  # A response can end a pause.
+                self._note_pause()
 
     def give_up_carrier(self, job: Job, error: BaseException, *, sent: bool) -> None:
         """Note that an executor, or a faulty transport, did not do its part. The run ends."""
@@ -212,7 +213,15 @@ class Scheduler:
         end = RuntimeError(f"{reason}: the executor or the transport cannot be used")
         end.__cause__ = error
         self.failure = end
-        self._fail(job, failure)
+        if not sent:
+            self._fail(job, failure)
+            return
+        self._land(job)  # No retry: such a transport cannot tell what became of the session.
+        outcome = UnreachableError(
+            reason, session_id=job.session_id, attempts=job.requests, transient=False
+        )
+        outcome.__cause__ = failure
+        self._end(job, outcome)
 
     def withdraw(self, job: Job) -> None:
         """Take back a request that was given, and that nobody has begun to send."""
@@ -369,6 +378,8 @@ class Scheduler:
     def _end_outage(self) -> None:
         lasted = self._now() - self._outage.began_at
         reason = f"the service has been away for {lasted:.0f} s"
+        if self._outage.is_met_by_pages_alone:
+            reason = f"nothing from the service yet, for {lasted:.0f} s: check the address"
         self._end_run(reason, lasted, self._outage.last_error)
 
     def _end_run(self, reason: str, lasted: float, error: DeleteSessionError) -> None:

@@ -74,7 +74,8 @@ class TransportError(Exception):
 
     def __init__(self, message: str, *, transient: bool = True) -> None:
         super().__init__(message)
-        self.transient = transient  #: whether a retry can help
+        #: whether a retry can help where nothing was sent; where something was, it always tells
+        self.transient = transient
 
 
 class ConnectFailedError(TransportError):

@@ -33,10 +33,22 @@ _MAX_EXCERPT_LENGTH = 100
 _SHORTEST_SECRET = 8  # characters of a user's own header: many other texts hold a shorter one
 
 _BACKEND_FAILED = "Hangar request failed."  # The status is then that of the service's backend.
+# All that the service says of a session that is gone. Whatever else a 404 says is about a route, a
+# backend or something else: docs/service.md names the source of each text.
+_GONE = re.compile(
+    r"(?:(?:browser|interact) )?session (?:not found|has been destroyed)\.?",
+    re.ASCII | re.IGNORECASE,
+)
+# Under these the service itself speaks. Any gateway says a 5xx for it.
+_STATUSES_OF_SERVICE = frozenset({200, 400, 401, 402, 403, 409, 429})
+
 _NO_KEY = "No API key was set: pass the service's key as api_key."
-_NOT_THE_SERVICES_404 = (
-    "Check the address of the service. A server older than June 2026 does not know /v2/interact, "
-    "only the older route /v2/browser."
+_GATEWAYS = (
+    "The service itself did not say this: check its address, and any gateway or proxy on the way."
+)
+_ANOTHER_404 = (
+    "This does not say that the session is gone. Check the address of the service: a server older "
+    "than June 2026 does not know /v2/interact, only the older route /v2/browser."
 )
 
 _SECONDS = re.compile(r"[0-9]{1,9}")  # RFC 9110, 10.2.3
@@ -138,17 +150,12 @@ def parse_error(
 ) -> ResponseError:
     """Read a response that is not a receipt."""
     status = response.status
-    try:
-        content = _decode(response.body)
-    except _NOT_THE_SERVICES_JSON:
-        content = None
+    content = _content(response)
+    text = _message(content)
+    kind = _kind(status, text, reports_failure=bytes(content.success) == b"false")
     secrets = _secrets(request)
-    message = code = None
-    if content is not None:
-        message = _text(content.error, secrets) or _text(content.message, secrets)
-        code = _text(content.code, secrets)
-    reports_failure = content is not None and bytes(content.success) == b"false"
-    kind = _kind(status, message, reports_failure=reports_failure)
+    message = text and _shown(text, secrets)
+    code = _text(content.code)
 
     reason = f"HTTP {status}"
     if message:
@@ -164,34 +171,72 @@ def parse_error(
         attempts=attempts,
         status=status,
         message=message,
-        code=code,
+        code=code and _shown(code, secrets),
         request_id=_shown(response.headers.get("x-request-id", ""), secrets) or None,
         retry_after=retry_after(response.headers, message),
     )
-    if kind is UnauthorizedError and "Authorization" not in request.headers:
+    if kind in {UnauthorizedError, ForbiddenError} and not _speaks(content):
+        error.transient = True
+        error.advice = _GATEWAYS
+    elif kind is UnauthorizedError and "Authorization" not in request.headers:
         error.advice = _NO_KEY
-    elif status == 404 and content is None:
-        error.advice = _NOT_THE_SERVICES_404
+    elif kind is UnexpectedResponseError and status == 404:
+        error.advice = _ANOTHER_404
     return error
 
 
+def is_from_service(response: Response) -> bool:
+    """Say whether the service itself sent a response, and nothing in front or behind it.
+
+    It then is there, whatever it says of the session. A 5xx says so of nobody: gateways send it
+    too, and the service sends it when it cannot do its work.
+    """
+    content = _content(response)
+    message = _message(content)
+    if not _speaks(content) or message == _BACKEND_FAILED:
+        return False
+    return response.status in _STATUSES_OF_SERVICE or (
+        response.status in {404, 410} and _says_gone(message)
+    )
+
+
 def _kind(status: int, message: str | None, *, reports_failure: bool) -> type[ResponseError]:
-    if message == _BACKEND_FAILED and status != 404:
+    if message == _BACKEND_FAILED:
         return ServiceUnavailableError
     if status == 200 and reports_failure:
         return NotDeletedError
-    if status in {404, 410} and reports_failure:
+    if status in {404, 410} and reports_failure and _says_gone(message):
         return SessionNotFoundError
     return _ERRORS.get(status, UnexpectedResponseError)
 
 
-def _text(raw: msgspec.Raw, secrets: list[str]) -> str | None:
+def _content(response: Response) -> _Content:
+    """Decode a body. What is not the service's JSON has no field."""
+    try:
+        return _decode(response.body)
+    except _NOT_THE_SERVICES_JSON:
+        return _Content()
+
+
+def _speaks(content: _Content) -> bool:
+    """Say whether this is the service's JSON: each of its responses has a boolean `success`."""
+    return bytes(content.success) in {b"true", b"false"}
+
+
+def _says_gone(message: str | None) -> bool:
+    return _GONE.fullmatch(message or "") is not None
+
+
+def _message(content: _Content) -> str | None:
+    return _text(content.error) or _text(content.message)
+
+
+def _text(raw: msgspec.Raw) -> str | None:
     """Decode a text of an error, if it is one."""
     try:
-        text = _text_decoder.decode(raw)
+        return _text_decoder.decode(raw) or None
     except _NOT_THE_SERVICES_JSON:
         return None
-    return _shown(text, secrets) if text else None
 
 
 def _secrets(request: Request) -> list[str]:

@@ -11,6 +11,7 @@ from firecrawl_interact.core import (
     ConnectionLostError,
     DeleteSessionError,
     DeletionReceipt,
+    ForbiddenError,
     RateLimitError,
     Response,
     RetryPolicy,
@@ -61,7 +62,7 @@ def no_connection(*, transient: bool) -> Attempt:
 
 def no_http(*, transient: bool) -> Attempt:
     failure = BadResponseError("no HTTP", transient=transient)
-    return Attempt(failure, UNKNOWN, UnreachableError, again=transient)
+    return Attempt(failure, UNKNOWN, UnreachableError, again=True)
 
 
 def asking_to_wait(status: int, wait: int) -> Attempt:
@@ -78,7 +79,6 @@ final = st.sampled_from(
         Attempt(DESTROYED, GONE, DeletionReceipt, again=False),
         Attempt(NOT_FOUND, GONE, SessionNotFoundError, again=False),
         Attempt(UNAUTHORIZED, UNTOUCHED, UnauthorizedError, again=False),
-        Attempt(page(404, b"<html>"), UNKNOWN, UnexpectedResponseError, again=False),
     ]
 )
 without_wait = st.one_of(
@@ -86,6 +86,9 @@ without_wait = st.one_of(
         [
             Attempt(RATE_LIMITED, UNTOUCHED, RateLimitError, again=True),
             Attempt(UNAVAILABLE, UNKNOWN, ServiceUnavailableError, again=True),
+            Attempt(page(404, b"<html>"), UNKNOWN, UnexpectedResponseError, again=True),
+            Attempt(page(200, b"{}"), UNKNOWN, UnexpectedResponseError, again=True),
+            Attempt(page(403, b"<html>"), UNTOUCHED, ForbiddenError, again=True),
         ]
     ),
     st.builds(lambda: Attempt(TimedOutError("late"), UNKNOWN, UnreachableError, again=True)),

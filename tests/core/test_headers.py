@@ -143,25 +143,25 @@ def test_a_value_that_the_service_sends_back_is_in_no_error_and_no_log_line() ->
 
 
 def test_a_short_value_is_too_common_to_be_masked() -> None:
-    said = response(401, {"error": "Unauthorized: Invalid token"})
+    said = response(402, {"error": "Unauthorized: Invalid token"})
     with pytest.raises(ResponseError, match="Unauthorized: Invalid token"):
         use_case({"X-Mode": "Invalid"}, said)(SESSION_ID)
 
 
 def test_a_value_of_eight_characters_is_masked() -> None:
-    said = response(401, {"error": "no passw0rd"})
+    said = response(402, {"error": "no passw0rd"})
     with pytest.raises(ResponseError, match=r"no \*\*\*\."):
         use_case({"X-Team": "passw0rd"}, said)(SESSION_ID)
 
 
 def test_what_the_library_sends_besides_the_key_is_no_secret() -> None:
-    said = response(406, {"error": "send application/json"})
+    said = response(400, {"error": "send application/json"})
     with pytest.raises(ResponseError, match="send application/json"):
         use_case(None, said)(SESSION_ID)
 
 
 def test_the_longer_of_two_values_is_masked_first() -> None:
     headers = {"X-Team": CANARY, "X-User": f"all-of-{CANARY}"}
-    said = response(401, {"error": f"no all-of-{CANARY}"})
+    said = response(402, {"error": f"no all-of-{CANARY}"})
     with pytest.raises(ResponseError, match=r"no \*\*\*\."):
         use_case(headers, said)(SESSION_ID)

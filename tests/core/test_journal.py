@@ -44,7 +44,7 @@ from .scripted_transport import (
 from .side_by_side import AsyncFunctionTransport, listed
 
 NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
-GONE = response(410, {"success": False, "error": "Gone."})
+GONE = response(410, {"success": False, "error": "Session has been destroyed."})
 ANOTHER_PAGE = Response(404, {}, b"<html>Cannot DELETE</html>")
 NOT_DELETED = response(200, {"success": False})
 ONE_ATTEMPT = RetryPolicy(max_attempts=1)

@@ -36,6 +36,7 @@ from .scripted_transport import (
     Delete,
     ScriptedTransport,
     both_ways,
+    delete_blocking,
     error_of,
     page,
     response,
@@ -50,11 +51,17 @@ WHAT_IT_MEANS = {
     UNKNOWN: "It may still be running and billing.",
 }
 DELETE_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
-CHECK_THE_WAY = "Check the address of the service, and any proxy on the way to it."
+CHECK_THE_WAY = (
+    "Check the address of the service, and any proxy on the way to it. "
+    "Then delete it again: a retry is safe and shows whether it is gone."
+)
+CHECK_THE_GATEWAY = (
+    "The service itself did not say this: check its address, and any gateway or proxy on the way."
+)
 CHECK_THE_ID = "If you expected it to live, check the id."
 CHECK_THE_ROUTE = (
-    "Check the address of the service. A server older than June 2026 does not know /v2/interact, "
-    "only the older route /v2/browser."
+    "This does not say that the session is gone. Check the address of the service: a server older "
+    "than June 2026 does not know /v2/interact, only the older route /v2/browser."
 )
 
 
@@ -70,6 +77,13 @@ class Expected(NamedTuple):
     code: str | None = None
     request_id: str | None = None
     retry_after: float | None = None
+    is_a_gateway_s: bool = False
+
+    @property
+    def again(self) -> bool:
+        """Whether a call makes a retry: always if the fate is unknown."""
+        is_rate_limit = self.kind is RateLimitError
+        return self.fate is UNKNOWN or is_rate_limit or self.is_a_gateway_s
 
 
 def failure(status: int, error: str) -> Response:
@@ -92,14 +106,48 @@ def unexpected(response: Response, says: str, message: str | None = None) -> Exp
     return Expected(response, UnexpectedResponseError, UNKNOWN, says, CHECK_THE_WAY, message)
 
 
+def gateway_s(response: Response, kind: type[ResponseError], says: str) -> Expected:
+    return Expected(response, kind, UNTOUCHED, says, CHECK_THE_GATEWAY, is_a_gateway_s=True)
+
+
+def of_another_404(response: Response, words: str) -> Expected:
+    row = unexpected(response, f"HTTP 404: {words.removesuffix('.')}, {NOT_KNOWN}", words)
+    return row._replace(advice=CHECK_THE_ROUTE)
+
+
 NOT_KNOWN = "a response that the service is not known to send"
+
+GONE_IN_WORDS = [
+    f"{kind}{says}{stop}"
+    for kind in ("Browser session", "Interact session", "Session", "session", "BROWSER SESSION")
+    for says in (" not found", " has been destroyed", " Has Been Destroyed")
+    for stop in ("", ".")
+]
+# Each of these was taken for the end of a session that ran.
+OTHER_WORDS = [
+    "Browser session could not be destroyed.",
+    "Login session not found",
+    "Route not found",
+    "Route not found: DELETE /v2/interact/session-1",
+    "No such session",
+    "Session expired",
+    "Not Found",
+    "The session not found by this worker runs elsewhere.",
+    "Session not found. Retry later",
+    "\u017fession not found",
+    "session not found\n",
+    "",
+]
+CLOUDFLARES = {"success": False, "errors": [{"code": 7003, "message": "No route"}], "result": None}
 
 RESPONSES = {
     "200 with success false": spoken(200, "Not now.", NotDeletedError, UNKNOWN, DELETE_AGAIN),
     "404 from the service": spoken(
         404, "Browser session not found.", SessionNotFoundError, GONE, CHECK_THE_ID
     ),
-    "410 from the service": spoken(410, "Expired.", SessionNotFoundError, GONE, CHECK_THE_ID),
+    "410 from the service": spoken(
+        410, "Browser session has been destroyed.", SessionNotFoundError, GONE, CHECK_THE_ID
+    ),
     "400": spoken(400, "Bad id.", BadRequestError, UNTOUCHED, "Check the session id."),
     "401": spoken(
         401, "Unauthorized: Invalid token", UnauthorizedError, UNTOUCHED, "Check the API key."
@@ -119,13 +167,12 @@ RESPONSES = {
         UNTOUCHED,
         "Use a key of the team that opened the session.",
     ),
-    "401 as a page": Expected(
-        page(401, b"<html>"),
-        UnauthorizedError,
-        UNTOUCHED,
-        "HTTP 401 with a body that begins '<html>'",
-        "Check the API key.",
+    "401 as a page": gateway_s(
+        page(401, b"<html>"), UnauthorizedError, "HTTP 401 with a body that begins '<html>'"
     ),
+    "403 in JSON of a gateway": gateway_s(
+        response(403, {"error": "blocked"}), ForbiddenError, "HTTP 403: blocked"
+    )._replace(message="blocked"),
     "429 without a wait": spoken(
         429, "Rate limit exceeded.", RateLimitError, UNTOUCHED, "Delete it again in a minute."
     ),
@@ -180,10 +227,21 @@ RESPONSES = {
         page(404, b"<pre>Cannot DELETE /v2/interact/x</pre>"),
         f"HTTP 404 with a body that begins '<pre>Cannot DELETE /v2/interact/x</pre>', {NOT_KNOWN}",
     )._replace(advice=CHECK_THE_ROUTE),
-    "404 in JSON without success false": unexpected(
-        response(404, {"message": "no Route matched", "request_id": "x"}),
-        f"HTTP 404: no Route matched, {NOT_KNOWN}",
-        message="no Route matched",
+    "404 in JSON without success false": of_another_404(
+        response(404, {"message": "Session not found", "request_id": "x"}), "Session not found"
+    ),
+    "404 of a router": of_another_404(
+        response(404, {"success": False, "message": "Route not found"}), "Route not found"
+    ),
+    "404 in Cloudflare's JSON": unexpected(
+        response(404, CLOUDFLARES), "HTTP 404 with a body that begins"
+    )._replace(advice=CHECK_THE_ROUTE),
+    "404 in an error's common words": of_another_404(failure(404, "Not Found"), "Not Found"),
+    "404 of the backend": spoken(
+        404, "Hangar request failed.", ServiceUnavailableError, UNKNOWN, DELETE_AGAIN
+    ),
+    "410 in other words": unexpected(
+        failure(410, "Expired."), f"HTTP 410: Expired, {NOT_KNOWN}", "Expired."
     ),
     "410 in JSON with success true": unexpected(response(410, {"success": True}), "HTTP 410"),
     "200 that is a page": unexpected(
@@ -195,7 +253,6 @@ RESPONSES = {
     "201 with success true": unexpected(response(201, {"success": True}), "HTTP 201 with a body"),
     "204": unexpected(page(204, b""), f"HTTP 204, {NOT_KNOWN}"),
 }
-RETRIED = {RateLimitError, ServiceUnavailableError}
 
 all_responses = pytest.mark.parametrize("row", RESPONSES.values(), ids=RESPONSES.keys())
 
@@ -218,14 +275,14 @@ def test_the_error_says_the_fate_of_the_session(row: Expected, delete: Delete) -
 
 @both_ways
 @all_responses
-def test_only_what_can_pass_is_retried_until_the_attempts_are_used_up(
+def test_what_leaves_the_fate_unknown_or_can_pass_is_retried_until_the_attempts_are_used_up(
     row: Expected, delete: Delete
 ) -> None:
     transport = ScriptedTransport(*[row.response] * 3)
     error = error_of(delete, transport, retry=RetryPolicy(max_attempts=3))
-    expected = 3 if row.kind in RETRIED else 1
+    expected = 3 if row.again else 1
     assert (len(transport.requests), error.attempts) == (expected, expected)
-    assert error.transient is (row.kind in RETRIED)
+    assert error.transient is row.again
 
 
 @both_ways
@@ -267,7 +324,7 @@ FAILURES = {
     "kept connection lost": ExpectedFailure(ConnectionLostError("closed", stale=True), UNKNOWN, 3),
     "not HTTP": ExpectedFailure(BadResponseError("not HTTP"), UNKNOWN, 3),
     "too large": ExpectedFailure(
-        BadResponseError("larger than 1 MiB", transient=False), UNKNOWN, 1
+        BadResponseError("larger than 1 MiB", transient=False), UNKNOWN, 3
     ),
 }
 
@@ -281,7 +338,7 @@ def test_a_failed_attempt_is_retried_if_that_can_help(row: ExpectedFailure, dele
     error = error_of(delete, transport, retry=RetryPolicy(max_attempts=3))
     assert type(error) is UnreachableError
     assert (len(transport.requests), error.attempts) == (row.requests, row.requests)
-    assert error.transient is row.failure.transient
+    assert error.transient is (row.requests > 1)
 
 
 @both_ways
@@ -299,7 +356,7 @@ def test_no_response_keeps_the_failure_as_the_cause_and_in_its_words(
     row: ExpectedFailure, delete: Delete
 ) -> None:
     error = error_of(delete, ScriptedTransport(row.failure), retry=ONE_ATTEMPT)
-    advice = DELETE_AGAIN if row.failure.transient else "Correct that first: a retry will not help."
+    advice = DELETE_AGAIN if row.requests > 1 else "Correct that first: a retry will not help."
     assert error.__cause__ is row.failure
     assert error.session_id == SESSION_ID
     assert str(error) == (
@@ -348,7 +405,9 @@ def test_a_receipt_after_a_retry_counts_the_attempts(
         ([UNAVAILABLE, ConnectFailedError("refused", transient=False)], UNKNOWN),
         ([RATE_LIMITED, UNAVAILABLE, RATE_LIMITED, UNAUTHORIZED], UNKNOWN),
         ([RATE_LIMITED, ConnectFailedError("refused"), UNAUTHORIZED], UNTOUCHED),
-        ([TimedOutError("no response"), failure(404, "Not found.")], GONE),
+        ([TimedOutError("no response"), failure(404, "Session not found.")], GONE),
+        ([page(403, b"<html>"), UNAUTHORIZED], UNTOUCHED),
+        ([failure(200, "Not now."), UNAUTHORIZED], UNKNOWN),
     ],
     ids=[
         "timeout, 401",
@@ -357,6 +416,8 @@ def test_a_receipt_after_a_retry_counts_the_attempts(
         "429, 502, 429, 401",
         "429, no connection, 401",
         "timeout, 404",
+        "gateway's 403, 401",
+        "success false, 401",
     ],
 )
 def test_over_several_attempts_the_worst_knowledge_wins_but_gone_stays_gone(
@@ -401,13 +462,13 @@ def test_a_401_without_a_key_says_that_none_was_set(delete: Delete) -> None:
 
 @both_ways
 def test_without_a_key_other_failures_have_their_own_advice(delete: Delete) -> None:
-    error = error_of(delete, ScriptedTransport(response(403, {})), api_key=None)
+    error = error_of(delete, ScriptedTransport(failure(403, "Forbidden.")), api_key=None)
     assert error.advice == ForbiddenError.advice
 
 
 @both_ways
-@pytest.mark.parametrize("status", [200, 400, 401, 402, 403, 410, 418, 429, 500, 503])
-def test_a_failure_of_the_backend_is_the_service_s_under_any_status_but_404(
+@pytest.mark.parametrize("status", [200, 400, 401, 402, 403, 404, 410, 418, 429, 500, 503])
+def test_a_failure_of_the_backend_is_the_service_s_under_any_status(
     status: int, delete: Delete
 ) -> None:
     transport = ScriptedTransport(*[failure(status, "Hangar request failed.")] * 4)
@@ -417,7 +478,23 @@ def test_a_failure_of_the_backend_is_the_service_s_under_any_status_but_404(
     assert (error.attempts, error.status) == (4, status)
 
 
-@both_ways
-def test_a_404_of_the_backend_is_a_404(delete: Delete) -> None:
-    error = error_of(delete, ScriptedTransport(failure(404, "Hangar request failed.")))
-    assert isinstance(error, SessionNotFoundError)
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("words", GONE_IN_WORDS)
+def test_a_session_is_gone_in_each_of_the_service_s_words(words: str, status: int) -> None:
+    error = error_of(delete_blocking, ScriptedTransport(failure(status, words)))
+    assert type(error) is SessionNotFoundError
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("words", OTHER_WORDS)
+def test_no_other_words_say_that_a_session_is_gone(words: str, status: int) -> None:
+    error = error_of(delete_blocking, ScriptedTransport(failure(status, words)), retry=ONE_ATTEMPT)
+    assert type(error) is UnexpectedResponseError
+    assert error.session_fate is UNKNOWN
+
+
+def test_a_key_that_is_a_word_of_the_service_s_does_not_hide_that_a_session_is_gone() -> None:
+    transport = ScriptedTransport(failure(404, "Browser session not found."))
+    error = error_of(delete_blocking, transport, api_key="session")
+    assert type(error) is SessionNotFoundError
+    assert "session not" not in str(error)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from firecrawl_interact.core import ResponseError, UnauthorizedError
+from firecrawl_interact.core import PaymentRequiredError, ResponseError
 
 from .scripted_transport import ScriptedTransport, delete_blocking, error_of, page, response
 
 
 def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
-    error = error_of(delete_blocking, ScriptedTransport(page(418, b"\x1b[31m" + b"x" * 10_000)))
+    error = error_of(delete_blocking, ScriptedTransport(page(400, b"\x1b[31m" + b"x" * 10_000)))
     assert "x" * 92 in str(error)
     assert "x" * 93 not in str(error)
     assert str(error).isprintable()
@@ -48,8 +48,8 @@ def test_the_service_s_words_are_read_leniently_and_made_safe_to_print(
 
 @pytest.mark.parametrize("body", [b'{"error":"\xff"}', b'{"success":false,"error":"\xff"}'])
 def test_words_that_are_no_text_do_not_hide_the_status(body: bytes) -> None:
-    error = error_of(delete_blocking, ScriptedTransport(page(401, body)))
-    assert isinstance(error, UnauthorizedError)
+    error = error_of(delete_blocking, ScriptedTransport(page(402, body)))
+    assert isinstance(error, PaymentRequiredError)
     assert error.message is None
 
 
@@ -60,5 +60,5 @@ def test_words_stay_short_when_they_are_escaped() -> None:
 
 
 def test_an_excerpt_is_escaped_once() -> None:
-    error = error_of(delete_blocking, ScriptedTransport(page(418, b"<html>\n")))
+    error = error_of(delete_blocking, ScriptedTransport(page(400, b"<html>\n")))
     assert "begins '<html>\\n'" in str(error)
