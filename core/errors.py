@@ -18,9 +18,9 @@ An `UnreachableError` leaves the session untouched if nothing reached the servic
 several attempts, the worst of their fates counts: a timeout and then a 401 are unknown, since the
 first attempt may have destroyed the session. Gone stays gone.
 
-A call makes a retry after each error that leaves the fate unknown, since only a retry tells; after a
-`RateLimitError`; after a connection that failed, if a retry can help; and after a 401 or 403 that is
-not the service's JSON, since a gateway said it. The others end the call.
+A call makes a retry after each error that leaves the fate unknown, since only a retry tells; after
+a `RateLimitError`; after a connection that failed, if a retry can help; and after a 401 or 403 that
+is not the service's JSON, since a gateway said it. The others end the call.
 
 A response that says that the service's own backend failed is a `ServiceUnavailableError` under any
 status, 404 included. `InvalidApiKeyError` and `OutageError` stand apart: they concern no session.

@@ -19,8 +19,8 @@ _HALF_LIFE = 1.8
 
 
 _PAGES_ALONE = 30.0
-"""Seconds after which a run ends that has met other people's pages alone, and never the service: its
-address is wrong. A service that restarts is a 5xx, or no connection."""
+"""Seconds after which a run ends that has met other people's pages alone, and never the service:
+its address is wrong. A service that restarts is a 5xx, or no connection."""
 
 
 class RateLimitGate:

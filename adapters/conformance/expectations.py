@@ -27,7 +27,7 @@ class Failure(msgspec.Struct, frozen=True):
 
     kind: type[TransportError]
     transient: bool | None = None
-    """Whether a retry can help; None: either will do."""
+    """Whether a retry can help, where nothing was sent; None: either will do."""
     stale: bool = False
     caused: bool = False
     """Whether a library's own exception is behind it, and must be the cause."""
@@ -52,13 +52,11 @@ class Failure(msgspec.Struct, frozen=True):
 NOT_SENT = Failure(ConnectFailedError, transient=True, caused=True)
 NOT_TRUSTED = Failure(ConnectFailedError, transient=False, caused=True)
 CLOSED = Failure(ConnectFailedError, transient=False)
-TIMED_OUT = Failure(TimedOutError, transient=True)
-LOST = Failure(ConnectionLostError, transient=True)
-RESET = Failure(ConnectionLostError, transient=True, caused=True)
-STALE = Failure(ConnectionLostError, transient=True, stale=True)
-BAD = Failure(BadResponseError, transient=True)
-UNWANTED = Failure(BadResponseError, transient=False)
-BAD_OR_UNWANTED = Failure(BadResponseError)
+TIMED_OUT = Failure(TimedOutError)
+LOST = Failure(ConnectionLostError)
+RESET = Failure(ConnectionLostError, caused=True)
+STALE = Failure(ConnectionLostError, stale=True)
+BAD = Failure(BadResponseError)
 
 
 def require_response(result: Result, call: str = "the call") -> Response:
@@ -79,10 +77,9 @@ def describe(result: object) -> str:
     if isinstance(result, Response):
         return f"a response with status {result.status} and {len(result.body)} bytes"
     text = f"{type(result).__name__}({str(result)[:200]!r})"
-    if isinstance(result, TransportError):
+    if isinstance(result, ConnectFailedError):
         text += ", transient" if result.transient else ", not transient"
-        text += ", stale" if getattr(result, "stale", False) else ""
-    return text
+    return f"{text}, stale" if getattr(result, "stale", False) else text
 
 
 def require_failure(result: Result, *expected: Failure, key: str, has_library: bool = True) -> None:

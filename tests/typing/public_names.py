@@ -261,7 +261,7 @@ class OwnTransport(SystemTime):
         if timeout < 1:
             raise TimedOutError("too late", transient=True)
         if len(request.path) > MAX_BODY_BYTES:
-            raise BadResponseError("too large", transient=False)
+            raise BadResponseError("too large")
         return Response(status=200, headers={}, body=b"")
 
 

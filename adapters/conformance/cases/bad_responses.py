@@ -7,19 +7,19 @@ from firecrawl_interact.core.transport import MAX_BODY_BYTES
 
 from ...fake_service.faults import Reply
 from ..case import EVERYWHERE, Case, Severity
-from ..expectations import BAD, BAD_OR_UNWANTED, LOST, TIMED_OUT, UNWANTED, Failure
+from ..expectations import BAD, LOST, TIMED_OUT, Failure
 from ..scenarios import SHORT, fails, reply_bytes
 from ..server import FaultFunction
 from ..wire_faults import CHUNKED, sends, sends_and_closes, sends_and_floods
 
 _NO_HTTP = "what is not an HTTP/1 response is a BadResponseError, however it begins"
 _FRAMING = "a response that leaves its length in doubt is a BadResponseError: no length is guessed"
-_TOO_LARGE = "a body above 1 MiB is a BadResponseError that is not transient, and is never held"
+_TOO_LARGE = "a body above 1 MiB is a BadResponseError, and is never held"
 _ENDLESS = "a response without an end is given up, when the timeout is over at the latest"
-_CODED = "a coded body is a BadResponseError that is not transient, and is never decoded"
+_CODED = "a coded body is a BadResponseError, and is never decoded"
 
 _QUOTES_LITTLE = "the message of an error quotes little of what came"
-_BOUNDED = "too many bytes of headers are a BadResponseError that is not transient"
+_BOUNDED = "too many bytes of headers are a BadResponseError"
 
 _SEVERITIES = {
     _NO_HTTP: Severity.STRICTNESS,
@@ -46,7 +46,7 @@ def _case(name: str, promise: str, fault: FaultFunction, *expected: Failure) -> 
 
 def _coded(coding: str, body: bytes) -> Case:
     reply = Reply(200, body, {"Content-Encoding": coding})
-    scenario = fails(sends(reply_bytes(reply)), UNWANTED, in_memory=reply)
+    scenario = fails(sends(reply_bytes(reply)), BAD, in_memory=reply)
     name = f"a-response-coded-as-{coding}-is-refused"
     return Case(name, _CODED, _SEVERITIES[_CODED], scenario, EVERYWHERE)
 
@@ -149,31 +149,31 @@ CASES = [
         "a-long-line-of-another-protocol-is-hardly-quoted",
         _QUOTES_LITTLE,
         sends_and_closes(b"ICY " + b"A" * 60_000 + b"\r\n"),
-        BAD_OR_UNWANTED,
+        BAD,
     ),
     _case(
         "a-status-line-above-64-kib-is-refused",
         _NO_HTTP,
         sends(b"HTTP/1.1 200 " + b"O" * 66_000 + b"\r\n" + _WHOLE),
-        BAD_OR_UNWANTED,
+        BAD,
     ),
     _case(
         "a-header-above-64-kib-is-refused",
         _NO_HTTP,
         sends(_OK + b"X-Long: " + b"x" * 66_000 + b"\r\n" + _WHOLE),
-        BAD_OR_UNWANTED,
+        BAD,
     ),
     _case(
         "more-than-100-headers-are-refused",
         _NO_HTTP,
         sends(_OK + b"X-Many: 1\r\n" * 100 + _WHOLE),
-        BAD_OR_UNWANTED,
+        BAD,
     ),
     _case(
         "6-mb-of-headers-are-refused",
         _BOUNDED,
         sends_and_floods(_OK, b"X-Long: " + b"x" * 65_000 + b"\r\n", size=6_400_000),
-        UNWANTED,
+        BAD,
     ),
     _case(
         "a-head-with-bare-lfs-is-refused",
@@ -185,7 +185,7 @@ CASES = [
         "more-than-8-interim-responses-are-refused",
         _NO_HTTP,
         sends(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 9 + _OK + _WHOLE),
-        BAD_OR_UNWANTED,
+        BAD,
     ),
     *(
         _case(f"{name}-is-refused", _FRAMING, sends(_OK + header + b"\r\n" + body), BAD)
@@ -218,7 +218,7 @@ CASES = [
             f"a-length-of-{length}-is-refused",
             _TOO_LARGE,
             sends(_OK + b"Content-Length: %d\r\n\r\n" % length + _BODY),
-            UNWANTED,
+            BAD,
         )
         for length in (10**13, 2**63)
     ),
@@ -226,39 +226,39 @@ CASES = [
         "a-length-of-5000-digits-is-refused",
         _TOO_LARGE,
         sends(_OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n" + _BODY),
-        BAD_OR_UNWANTED,
+        BAD,
     ),
     Case(
         "a-body-above-1-mib-is-refused",
         _TOO_LARGE,
         _SEVERITIES[_TOO_LARGE],
-        fails(sends(reply_bytes(_TOO_MUCH)), UNWANTED, in_memory=_TOO_MUCH),
+        fails(sends(reply_bytes(_TOO_MUCH)), BAD, in_memory=_TOO_MUCH),
         EVERYWHERE,
     ),
     _case(
         "chunks-above-1-mib-are-refused",
         _TOO_LARGE,
         sends(CHUNKED + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 16 + b"1\r\nx\r\n0\r\n\r\n"),
-        UNWANTED,
+        BAD,
     ),
     _case(
         "a-body-of-50-mb-is-not-held",
         _TOO_LARGE,
         sends_and_floods(_OK + b"Content-Length: 50000000\r\n\r\n", b"x" * 50_000, size=50_000_000),
-        UNWANTED,
+        BAD,
     ),
     _case(
         "endless-chunks-are-not-held",
         _TOO_LARGE,
         sends_and_floods(CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n"),
-        UNWANTED,
+        BAD,
     ),
     *(
         _case(
             f"{name}-is-given-up",
             _ENDLESS,
             sends_and_floods(head, piece),
-            BAD_OR_UNWANTED,
+            BAD,
             TIMED_OUT,
         )
         for name, (head, piece) in _ENDLESS_RESPONSES.items()
@@ -271,6 +271,6 @@ CASES = [
         "a-bomb-in-gzip-is-not-decoded",
         _CODED,
         sends(reply_bytes(Reply(200, gzip.compress(bytes(10**7)), {"Content-Encoding": "gzip"}))),
-        UNWANTED,
+        BAD,
     ),
 ]
