@@ -32,8 +32,6 @@ test: $(VENV)/.test
 
 proof: $(VENV)/.test
 	@PROOF_MINUTES=$(MINUTES) $(PYTEST) --numprocesses 2 --dist worksteal tests/proof
-	@echo "What was counted:"
-	@grep -E '^\| .+ \| [0-9,]+ \|$$' docs/why-believe-it.md
 
 # One process: the tests write into one page.
 proof-figures: $(VENV)/.test

@@ -379,7 +379,7 @@ class Scheduler:
         lasted = self._now() - self._outage.began_at
         reason = f"the service has been away for {lasted:.0f} s"
         if self._outage.is_met_by_pages_alone:
-            reason = f"nothing from the service yet, for {lasted:.0f} s: check the address"
+            reason = f"in {lasted:.0f} s, nothing from the service yet: check the address"
         self._end_run(reason, lasted, self._outage.last_error)
 
     def _end_run(self, reason: str, lasted: float, error: DeleteSessionError) -> None:

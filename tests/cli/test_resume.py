@@ -35,19 +35,19 @@ def test_the_record_is_created_and_has_the_lines_of_json(
 def test_the_same_command_again_does_what_is_left(
     service: WatchedService, run: Run, record: Path
 ) -> None:
-    gone, foreign, uncertain = (
+    gone, foreign, forbidden = (
         service.open_session(),
         service.open_session(api_key="fc-another-team"),
         service.open_session(),
     )
-    service.queue(Reply(200, b'{"success":false}'))
-    command = ["delete", *ONE_BY_ONE, "--resume", str(record), uncertain, gone, foreign]
+    service.queue(Reply(403, b'{"success":false}'))
+    command = ["delete", *ONE_BY_ONE, "--resume", str(record), forbidden, gone, foreign]
     assert run(*command).status == 1
     done = run(*command)
-    assert service.asked_for == [uncertain, gone, foreign, uncertain, foreign]
+    assert service.asked_for == [forbidden, gone, foreign, forbidden, foreign]
     assert "2 of 3 sessions gone (1 before), 2 credits; 1 failed" in done.err
     assert "Next: type the same command again: a session is billed once.\n" in done.err
-    assert recorded(record) == {uncertain: "deleted", gone: "deleted", foreign: "ForbiddenError"}
+    assert recorded(record) == {forbidden: "deleted", gone: "deleted", foreign: "ForbiddenError"}
 
 
 def test_when_all_is_done_nothing_is_sent(service: WatchedService, run: Run, record: Path) -> None:
@@ -90,6 +90,7 @@ def test_an_interrupted_run_is_resumed(service: WatchedService, run: Run, record
     service.queue(Reply(200, b'{"success":true}'), NoResponse())
     with Process(*command) as process:
         process.next_line()
+        service.await_requests(2)  # Its fault would meet the next run otherwise.
         process.send_signal(signal.SIGKILL)
     assert list(recorded(record)) == session_ids[:1]
     assert run(*command).status == 0

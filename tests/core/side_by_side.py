@@ -242,5 +242,5 @@ def library_threads() -> list[threading.Thread]:
         thread for thread in threading.enumerate() if thread.name.startswith("firecrawl_interact")
     ]
     for thread in threads:
-        thread.join(timeout=0.5)
+        thread.join(timeout=5)
     return [thread for thread in threads if thread.is_alive()]

@@ -18,7 +18,7 @@ CLAIMS = {
     "`GONE` or `UNTOUCHED` is certain.",
     "receipt": "A receipt is given only for a delete that the service confirmed, with the bill of "
     "that response.",
-    "one session": "Each request is the one DELETE of this session, which the service bills once.",
+    "one session": "Each request is the one DELETE of this session.",
     "outcome": "What is raised is what the last attempt met, and it counts all attempts.",
     "attempts": "A call makes no more attempts than its policy allows.",
     "deadline": "A call ends within its deadline, and each attempt within its timeout.",

@@ -18,8 +18,8 @@ class FaultInRuns(NamedTuple):
     module: str
     old: str
     new: str
-    first_seed: int = 0
-    """From which on it is looked for: near one that shows a rare case."""
+    scenario: str = ""
+    """Of `scenarios`: it shows the fault. None: simulated runs do."""
 
 
 SEEDS_TO_FIND_IT = 2_500
@@ -38,7 +38,7 @@ FAULTS_IN_RUNS = [
         "scheduler",
         "return max(self._outage.next_request_at, self._gate.paused_until)",
         "return self._outage.next_request_at",
-        first_seed=9_000,
+        scenario="a 429 in an outage",
     ),
     FaultInRuns(
         "a stop lets the other requests of the turn go",
@@ -46,7 +46,7 @@ FAULTS_IN_RUNS = [
         "scheduler",
         "if self.is_stopped:  # meanwhile",
         "if False:  # meanwhile",
-        first_seed=2_500,
+        scenario="a stop at the second request of a turn",
     ),
     FaultInRuns(
         "an id that waits forgets what its last attempt met",
@@ -87,15 +87,16 @@ FAULTS_IN_RUNS = [
         "what a faulty transport may have sent is taken for unsent",
         "untouched",
         "scheduler",
-        "kind = ConnectionLostError if sent else ConnectFailedError",
-        "kind = ConnectFailedError",
+        "            reason, session_id=job.session_id, attempts=job.requests, transient=False\n",
+        "            reason,\n            session_id=job.session_id,\n"
+        "            attempts=job.requests,\n            session_fate=SessionFate.UNTOUCHED,\n",
     ),
     FaultInRuns(
         "only the last attempt of an id in flight counts when the run is left",
         "attempts",
         "scheduler",
-        "attempts=job.requests,",
-        "attempts=1,",
+        "attempts=job.requests,\n",
+        "attempts=1,\n",
     ),
     FaultInRuns(
         "what is in flight when a run is left has no outcome",
@@ -112,6 +113,38 @@ FAULTS_IN_RUNS = [
         "",
     ),
     FaultInRuns(
+        "a run of concurrency 1 holds nine ids",
+        "memory",
+        "scheduler",
+        "and len(self._jobs) < max(self._concurrency, 2)",
+        "and len(self._jobs) < max(self._concurrency, 9)",
+        scenario="ids that wait for their retries",
+    ),
+    FaultInRuns(
+        "leaving takes a second more than it may",
+        "leaving",
+        "deletions",
+        "wait(self._in_flight, timeout=None if left == math.inf else left)",
+        "wait(self._in_flight, timeout=None if left == math.inf else left + 1)",
+        scenario="a run that is left while nothing comes",
+    ),
+    FaultInRuns(
+        "a page of a gateway is taken for a response of the service",
+        "held back",
+        "scheduler",
+        "if is_from_service(response):",
+        "if response.status < 500:",
+        scenario="a gateway shows its page: 200",
+    ),
+    FaultInRuns(
+        "an outage of the backend is taken for a response of the service",
+        "held back",
+        "wire",
+        "    if not _speaks(content) or message == _BACKEND_FAILED:\n        return False\n",
+        "    if not _speaks(content) or message == _BACKEND_FAILED:\n        return True\n",
+        scenario="a backend that is away",
+    ),
+    FaultInRuns(
         "what the ids raise is forgotten",
         "raised",
         "scheduler",
@@ -124,6 +157,7 @@ FAULTS_IN_RUNS = [
         "scheduler",
         "is_held_back = self._outage.is_on or self.is_stopped",
         "is_held_back = False",
+        scenario="an outage longer than two attempts",
     ),
     FaultInRuns(
         "a pause ends a second too early",
@@ -136,8 +170,8 @@ FAULTS_IN_RUNS = [
         "an outage ends a run too early",
         "held back",
         "pacing",
-        "return self.began_at + self._retry.deadline if",
-        "return self.began_at + self._retry.deadline / 4 if",
+        "longest = self._retry.deadline\n",
+        "longest = self._retry.deadline / 4\n",
     ),
     FaultInRuns(
         "leaving does not wait for what is in flight",
@@ -214,16 +248,18 @@ FAULTS_IN_RUNS = [
 
 
 def claims_broken_by(fault: FaultInRuns, directory: Path) -> set[str]:
-    """Play runs to a copy of the core with the fault, up to the first that shows it."""
+    """Play its scenario, or simulated runs, to a copy of the core with the fault."""
     package = directory / "firecrawl_interact"
     shutil.copytree(ROOT / "core", package / "core", ignore=shutil.ignore_patterns("__pycache__"))
     file = package / "core" / f"{fault.module}.py"
     source = file.read_text(encoding="utf-8")
     assert source.count(fault.old) == 1, f"{fault.what}: nothing to change, or more than one place"
     file.write_text(source.replace(fault.old, fault.new), encoding="utf-8")
-    seeds = (str(fault.first_seed), str(SEEDS_TO_FIND_IT))
+    module, *arguments = "simulation", "0", str(SEEDS_TO_FIND_IT)
+    if fault.scenario:
+        module, *arguments = "scenarios", fault.scenario
     done = subprocess.run(
-        [sys.executable, "-m", "tests.proof.simulation", *seeds],
+        [sys.executable, "-m", f"tests.proof.{module}", *arguments],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(directory)},
         capture_output=True,

@@ -1,4 +1,4 @@
-"""An independent model of what one call meets: the service, the network, and what is between.
+"""An independent model of what one call meets: the service, its backend, the network, and gateways.
 
 It shares no code with the library and knows nothing of its retries. It says what may happen to
 one session, and what the sender of a request may see of that. It is written from the service's
@@ -92,32 +92,42 @@ class Response(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     named_wait: float | None = None  # seconds that the sender asks to wait
     credits: int | None = None
+    is_a_page: bool = False  # not the service's JSON
 
     @property
     def may_pass(self) -> bool:
-        return self.row in ("RateLimitError", "ServiceUnavailableError")
+        """Whether a retry can help: it does if it tells, or if somebody else refused."""
+        if self.row in ("UnauthorizedError", "ForbiddenError"):
+            return self.is_a_page
+        ends_a_call = ("DeletionReceipt", "SessionNotFoundError", *REFUSED.values())
+        return self.row == "RateLimitError" or self.row not in ends_a_call
 
 
 class Fault(NamedTuple):
     """No response, or half of one."""
 
     kind: str
-    may_pass: bool = True
+    is_transient: bool = True  # in the words of the transport
     is_stale: bool = False
     row: str = "UnreachableError"
     named_wait: float | None = None
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether a retry can help: where something was sent, it tells."""
+        return self.is_transient or self.kind != "ConnectFailedError"
+
 
 Seen: TypeAlias = Response | Fault
 
-NO_CONNECTION = (Fault("ConnectFailedError"), Fault("ConnectFailedError", may_pass=False))
+NO_CONNECTION = (Fault("ConnectFailedError"), Fault("ConnectFailedError", is_transient=False))
 LOSSES = (
     Fault("TimedOutError"),
     Fault("ConnectionLostError"),
     Fault("ConnectionLostError", is_stale=True),
-    Fault("ConnectionLostError", may_pass=False),
+    Fault("ConnectionLostError", is_transient=False),
     Fault("BadResponseError"),
-    Fault("BadResponseError", may_pass=False),
+    Fault("BadResponseError", is_transient=False),
 )
 
 
@@ -125,12 +135,12 @@ class Statuses(NamedTuple):
     """Which statuses there are."""
 
     sent: Iterable[int]  # by the service, and by gateways in words of their own
-    from_backend: Iterable[int]  # handed through by the service
+    from_backend: Iterable[int]  # by the service's backend, and handed through
 
 
 NAMED = Statuses(  # those that the table of outcomes names, and the usual ones of a gateway
     sent=(200, 302, 400, 401, 402, 403, 404, 408, 409, 410, 425, 429, 500, 502, 503),
-    from_backend=(401, 429, 500),
+    from_backend=(401, 404, 429, 500),
 )
 ALL = Statuses(sent=range(200, 600), from_backend=range(200, 600))
 
@@ -165,9 +175,8 @@ def row_of(status: int) -> str:
 def service(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[World]]]:
     """All that the service may do with one DELETE, and say."""
     if world.session is Session.FORGOTTEN:
-        for status, words in ((404, "Browser session not found."), (404, BACKEND_FAILED)):
-            yield failure("SessionNotFoundError", status, words), {world}
-        yield failure("SessionNotFoundError", 410, "Browser session is gone."), {world}
+        for status, words in ((404, "not found"), (410, "has been destroyed")):
+            yield failure("SessionNotFoundError", status, f"Browser session {words}."), {world}
     else:
         for content in FIRST_TIME if world.session is Session.LIVE else ONCE_MORE:
             body, credits_billed = json.dumps(content).encode(), content.get("creditsBilled")
@@ -183,10 +192,17 @@ def service(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[Wo
             yield failure(REFUSED[status], status, "Refused."), {world}
         elif status not in (200, 404, 410):
             yield failure(row_of(status), status, "It failed."), whatever(world)
+    yield from backend(world, statuses)
+
+
+def backend(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[World]]]:
+    """All that the backend may do, which runs the browsers, where it does not confirm the end.
+
+    The service hands its status through, in words of its own. None settles anything, a 404 as
+    little as others: it may be the backend's own, or that of the ingress in front of it.
+    """
     for status in statuses.from_backend:
-        if status != 404:
-            row = "ServiceUnavailableError"
-            yield failure(row, status, BACKEND_FAILED), whatever(world)
+        yield failure("ServiceUnavailableError", status, BACKEND_FAILED), whatever(world)
 
 
 # --- the network, and what is between --------------------------------------------------------
@@ -195,12 +211,24 @@ def service(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[Wo
 def pages(statuses: Statuses) -> Iterator[Response]:
     """What a gateway, a proxy or another server says in its own words."""
     for status in statuses.sent:
-        yield Response(row_of(status), status, b"<html><h1>nginx</h1></html>")
-    for status, body in ((200, b""), (200, b"{}"), (204, b""), (404, b'{"message":"no route"}')):
-        yield Response("UnexpectedResponseError", status, body)
+        yield Response(row_of(status), status, b"<html><h1>nginx</h1></html>", is_a_page=True)
+    for status, body in (
+        (200, b""),
+        (200, b"{}"),
+        (200, b'{"success":tr'),
+        (204, b""),
+        (403, b'{"error":"blocked"}'),
+        (404, b'{"message":"no route"}'),
+        (404, b'{"success":false,"message":"Route not found"}'),
+        (404, b'{"success":false,"error":"Not Found"}'),
+        (404, b'{"success":false,"errors":[{"code":7003}],"result":null}'),
+        (410, b'{"success":false,"error":"Session expired"}'),
+    ):
+        yield Response(row_of(status), status, body, is_a_page=True)
     for status in (429, 503):
         waits = (("retry-after", "20"),)
-        yield Response(row_of(status), status, b'{"message":"busy"}', waits, named_wait=20)
+        body = b'{"message":"busy"}'
+        yield Response(row_of(status), status, body, waits, named_wait=20, is_a_page=True)
 
 
 def send(world: World, statuses: Statuses) -> Iterator[tuple[Seen, set[World]]]:

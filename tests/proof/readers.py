@@ -121,6 +121,12 @@ _ROWS = {
 }
 
 
+_GONE = {
+    f"{whose}session {what}{stop}"
+    for whose in ("", "browser ", "interact ")
+    for what in ("not found", "has been destroyed")
+    for stop in ("", ".")
+}
 _MOST_BRACKETS = 500  # Text in which more of them open is nested too deeply to be read.
 
 
@@ -137,11 +143,11 @@ def read_outcome(status: int, body: str) -> str:
     words = [word for word in map(content.get, ("error", "message")) if _is_text(word)]
     if status == 200 and success is True:
         return "DeletionReceipt"
-    if words[:1] == ["Hangar request failed."] and status != 404:
+    if words[:1] == ["Hangar request failed."]:
         return "ServiceUnavailableError"
     if status == 200 and success is False:
         return "NotDeletedError"
-    if status in (404, 410) and success is False:
+    if status in (404, 410) and success is False and words and words[0].lower() in _GONE:
         return "SessionNotFoundError"
     return _ROWS.get(status, "UnexpectedResponseError")
 

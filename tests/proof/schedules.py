@@ -60,6 +60,8 @@ class Alphabet:
         send: the model's, with its statuses.
         seconds: after how many seconds it is seen.
         in_a_run: whether a run may hold the call back after it.
+        is_one_of_each: whether one is played of those that differ in status and words alone:
+            they have the same row, the same wait and the same meaning.
         wanted: which of what can be seen is played.
     """
 
@@ -69,6 +71,7 @@ class Alphabet:
         *,
         seconds: Sequence[float] = (1.0,),
         in_a_run: bool = False,
+        is_one_of_each: bool = False,
         wanted: Callable[[Seen], bool] = lambda seen: True,
     ) -> None:
         after: dict[Seen, dict[World, frozenset[World]]] = {}
@@ -77,12 +80,19 @@ class Alphabet:
                 if wanted(seen):
                     ways = after.setdefault(seen, {})
                     ways[world] = ways.get(world, frozenset()) | worlds
+        if is_one_of_each:
+            of_a_kind = {(_kind(seen), frozenset(w.items())): seen for seen, w in after.items()}
+            after = {seen: after[seen] for seen in of_a_kind.values()}
         self.moments = [
             (Moment(seen, time, is_held_back), _meaning(frozenset(ways.items())))
             for seen, ways in after.items()
             for is_held_back in ([False, True] if in_a_run and seen.may_pass else [False])
             for time in (seconds if seen != TIMED_OUT else seconds[:1])
         ]
+
+
+def _kind(seen: Seen) -> Seen:
+    return seen._replace(status=0, body=b"", headers=()) if isinstance(seen, Response) else seen
 
 
 Meaning: TypeAlias = frozenset[tuple[World, frozenset[World]]]
@@ -180,8 +190,8 @@ def play(core: Core, policy: RetryPolicy, schedule: Sequence[Moment], chance: fl
 
 def _fault(core: Core, seen: Fault) -> transport.TransportError:
     if seen.is_stale:
-        return core.faults[seen.kind]("", transient=seen.may_pass, stale=True)
-    return core.faults[seen.kind]("", transient=seen.may_pass)
+        return core.faults[seen.kind]("", transient=seen.is_transient, stale=True)
+    return core.faults[seen.kind]("", transient=seen.is_transient)
 
 
 class Count(NamedTuple):

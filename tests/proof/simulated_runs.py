@@ -23,6 +23,7 @@ _T = TypeVar("_T")
 
 LONG = 2_000.0
 """Seconds after a run, in which whatever is still under way takes effect."""
+_A_ROUNDING = 1e-6
 _MOST_HELD = 8
 """How many ids a run may hold in an outage, at any concurrency."""
 
@@ -84,7 +85,7 @@ class Watch:
     def take(self, step: Step) -> str:
         self.taken.append(step.session_id)
         held = len(self.taken) - len(self.outcomes)
-        most = max(self.plan.concurrency, _MOST_HELD) + 2  # one is read ahead, one is handed out
+        most = max(self.plan.concurrency, _MOST_HELD if self.world.failures else 2)
         self.world.claim("memory", held <= most or self.interrupted, "the run holds too many ids")
         return step.session_id
 
@@ -152,8 +153,10 @@ class Watch:
                 longest = min(longest, self.plan.shutdown_timeout)
             seconds = self.world.clock.now() - self.left_at
             journals = max(self.plan.journal_seconds) * (2 * len(self.taken) + 1)
-            slack = 2 + max(self.plan.start_after) + max(self.plan.busy) + journals
-            self.world.claim("leaving", seconds <= longest + slack, f"leaving takes {seconds} s")
+            of_others = max(self.plan.start_after) + max(self.plan.busy) + journals
+            of_cancelled = min(1.0, self.plan.ends_when_cancelled_after)
+            most = longest + of_others + of_cancelled + _A_ROUNDING
+            self.world.claim("leaving", seconds <= most, f"leaving takes {seconds} s")
 
     def check_end(self) -> None:
         """All is over, and whatever was under way has taken effect."""
@@ -206,6 +209,8 @@ class Watch:
                 since = self.world.last_accepted
             lasted = self.world.clock.now() - since
             was_named = self.world.longest_named > deadline - 0.5
+            if self.world.has_met_pages_alone:
+                deadline = min(deadline, 30)
             claim("raised", lasted >= deadline or was_named, f"{error!r}, but only for {lasted} s")
         elif isinstance(error, RuntimeError):
             claim(

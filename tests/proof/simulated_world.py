@@ -80,6 +80,7 @@ class Kind(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     may_act: bool = True  # whether the service may have destroyed the session all the same
     fails_as_outage: bool = False
+    is_a_page: bool = False  # of somebody who does not know the service
 
 
 def _failure(status: int, words: str, *, may_act: bool = True, outage: bool = False) -> Kind:
@@ -97,16 +98,22 @@ NO_CONNECTION = Kind(
 BAD_CERTIFICATE = Kind(
     error=lambda: ConnectFailedError("bad certificate", transient=False), may_act=False
 )
-NO_HTTP = Kind(error=lambda: BadResponseError("no HTTP", transient=False))
+NO_HTTP = Kind(error=lambda: BadResponseError("no HTTP", transient=False), fails_as_outage=True)
 FAULTY = Kind(error=lambda: FaultyError("the transport has a bug"))
 BROKEN_GATEWAY = Kind(502, b"<html>nginx</html>", fails_as_outage=True)
 STOPPING = _failure(502, "Browser is still stopping. Retry deletion shortly.", outage=True)
 BUSY = Kind(503, b"{}", headers=(("retry-after", "20"),), fails_as_outage=True)
 CONFLICT = _failure(409, "Browser operation conflicts.")
 BACKEND = _failure(401, "Hangar request failed.", outage=True)
+BACKEND_404 = _failure(404, "Hangar request failed.", outage=True)
 NOT_DELETED = _failure(200, "Not stopped.")
-NO_ROUTE = Kind(404, b"<html>Cannot DELETE</html>")
-PAGE = Kind(200, b"<html>Welcome</html>")
+PAGES = (
+    Kind(200, b"<html>Welcome</html>", fails_as_outage=True, is_a_page=True),
+    Kind(302, fails_as_outage=True, is_a_page=True),
+    Kind(404, b"<html>Cannot DELETE</html>", fails_as_outage=True, is_a_page=True),
+    _failure(404, "Route not found", outage=True)._replace(is_a_page=True),
+    Kind(403, b"<html>", may_act=False, fails_as_outage=True, is_a_page=True),
+)
 UNAUTHORIZED = _failure(401, "Unauthorized: Invalid token", may_act=False)
 FORBIDDEN = _failure(403, "Forbidden.", may_act=False)
 LIMITED = _failure(429, "Rate limit exceeded.", may_act=False)
@@ -120,9 +127,9 @@ TROUBLES = (
     NO_HTTP,
     CONFLICT,
     BACKEND,
+    BACKEND_404,
     NOT_DELETED,
-    NO_ROUTE,
-    PAGE,
+    *PAGES,
     UNAUTHORIZED,
     FORBIDDEN,
     LIMITED,
@@ -184,6 +191,8 @@ class World:
     last_served: float = -math.inf  # when the last request was sent whose response shows no outage
     last_accepted: float = -math.inf  # when the last response came that was no 429
     longest_named: int = 0  # seconds
+    failures: int = 0  # requests that ended as in an outage
+    has_met_pages_alone: bool = True  # all others ended in the page of somebody else
     on_request: Callable[[int], object] = lambda number: None
     _in_flight: int = 0
     _named_at: float = math.inf
@@ -262,6 +271,8 @@ class World:
 
         def end() -> Response:
             self.land(attempt)
+            self.failures += kind.fails_as_outage
+            self.has_met_pages_alone = self.has_met_pages_alone and kind.is_a_page
             if kind.error is not None:
                 raise kind.error()
             if not kind.fails_as_outage:

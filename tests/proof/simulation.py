@@ -93,15 +93,18 @@ def _named_wait(draw: Draw) -> Callable[[float], int | None]:
 def _outages(draw: Draw, longest: float, kinds: Sequence[Kind]) -> list[Outage]:
     outages, begins = [], draw.within(40)
     for _ in range(draw.choose((1, 1, 2))):
+        kind = draw.choose(kinds)
+        if kind.is_a_page:  # The service has responded before, or its address looks wrong.
+            begins = max(begins, 3.0)
         ends = begins + draw.within(longest)
-        outages.append(Outage(begins, ends, draw.choose(kinds)))
+        outages.append(Outage(begins, ends, kind))
         begins = ends + 100 + draw.within(300)
     return outages
 
 
 def held_back(draw: Draw) -> tuple[Plan, Weather]:
     """A run that nobody disturbs, in a world with rate limits and short outages alone."""
-    count = draw.choose((2, 3, 10, 25))
+    count = draw.choose((2, 3, 10, 25, 50))
     weather = Weather(seconds=draw.choose(((0.1,), (1.0,))))
     if draw.once_in(2):
         weather.limiter = _limiter(draw)
@@ -109,10 +112,10 @@ def held_back(draw: Draw) -> tuple[Plan, Weather]:
         weather.is_named_in_header = draw.once_in(2)
     if weather.limiter is None or draw.once_in(2):
         kinds = (world_of.NO_CONNECTION, world_of.BROKEN_GATEWAY, world_of.BUSY, world_of.LOST)
-        weather.outages = _outages(draw, 100, kinds)
+        weather.outages = _outages(draw, 100, (*kinds, world_of.BACKEND_404, *world_of.PAGES))
     return Plan(
         steps=[Step(0.0, f"id-{number}") for number in range(count)],
-        concurrency=draw.choose((1, 2, 8)),
+        concurrency=draw.choose((1, 2, 8, 32)),
         ids_are_awaited=draw.once_in(2),
         is_only_held_back=True,
     ), weather
@@ -134,18 +137,18 @@ def disturbed(draw: Draw) -> tuple[Plan, Weather]:
     if draw.once_in(3):
         weather.limiter = _limiter(draw)
     if draw.once_in(3):
-        weather.outages = _outages(draw, 500, world_of.OUTAGES)
+        weather.outages = _outages(draw, 500, (*world_of.OUTAGES, *world_of.PAGES))
     steps = [
         Step(
             draw.choose((0.0, 0.0, 0.1, 5.0)),
             draw.choose(("", "..")) if draw.once_in(15) else f"id-{number}",
         )
-        for number in range(draw.choose((0, 1, 2, 3, 5, 8, 15)))
+        for number in range(draw.choose((0, 1, 2, 3, 5, 8, 15, 40)))
     ]
     return Plan(
         steps=steps,
         retry=draw.choose(POLICIES),
-        concurrency=draw.choose((1, 2, 3, 8)),
+        concurrency=draw.choose((1, 2, 3, 8, 32)),
         shutdown_timeout=draw.choose((None, None, 0.0, 0.5, 20.0)),
         ids_fail=draw.once_in(5),
         ids_are_awaited=draw.once_in(2),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from .claims import CLAIMS, ClaimBrokenError
-from .figures import check_figure
+from .figures import NoteFigure
 from .model import NAMED, send
 from .planted_faults import FAULTS, PlantedFault, planted
 from .schedules import Alphabet, check_every_schedule
@@ -22,6 +22,6 @@ def test_a_planted_fault_is_caught(fault: PlantedFault, tmp_path: Path) -> None:
     assert caught.value.claim == fault.breaks
 
 
-def test_for_each_claim_a_fault_is_planted_that_breaks_it() -> None:
+def test_for_each_claim_a_fault_is_planted_that_breaks_it(note_figure: NoteFigure) -> None:
     assert {fault.breaks for fault in FAULTS} == CLAIMS.keys()
-    check_figure("planted faults, each caught", len(FAULTS))
+    note_figure("planted faults, each caught", len(FAULTS))

@@ -10,8 +10,9 @@ import pytest
 
 from .claims_of_runs import CLAIMS
 from .faults_in_runs import FAULTS_IN_RUNS, FaultInRuns, claims_broken_by
-from .figures import check_figure
+from .figures import NoteFigure
 from .interrupted_lines import interrupt_each_line
+from .scenarios import SCENARIOS, check
 from .simulation import play
 from .small_runs import SMALL_RUNS, play_each
 
@@ -24,18 +25,25 @@ pytestmark = pytest.mark.usefixtures("quiet_log")
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_every_claim_holds_in_simulated_runs(share: int) -> None:
+def test_every_claim_holds_in_simulated_runs(share: int, note_figure: NoteFigure) -> None:
     seeds = range(share, SEEDS, SHARES)
-    sweeps = sum(play(seed) for seed in seeds)
-    print(f"simulated runs: {len(seeds):,}, and sweeps after a crash: {sweeps:,}")
+    for seed in seeds:
+        play(seed)
     if SEEDS == BOUNDED:
-        check_figure("simulated runs", SEEDS)
+        note_figure("simulated runs", SEEDS)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_claim_holds_in_scenarios(name: str) -> None:
+    check(name)
 
 
 @pytest.mark.parametrize("what", SMALL_RUNS)
-def test_every_claim_holds_in_every_schedule_of_small_runs(what: str) -> None:
+def test_every_claim_holds_in_every_schedule_of_small_runs(
+    what: str, note_figure: NoteFigure
+) -> None:
     count = sum(play_each(SMALL_RUNS[what], is_awaited=is_awaited) for is_awaited in (False, True))
-    check_figure(f"schedules of small runs: {what}", count)
+    note_figure(f"schedules of small runs: {what}", count)
 
 
 def test_a_ctrl_c_before_any_line_of_a_run_costs_no_outcome() -> None:
@@ -47,6 +55,6 @@ def test_a_fault_that_only_a_run_shows_is_caught(fault: FaultInRuns, tmp_path: P
     assert fault.breaks in claims_broken_by(fault, tmp_path)
 
 
-def test_for_each_claim_of_runs_a_fault_is_planted_that_breaks_it() -> None:
+def test_for_each_claim_of_runs_a_fault_is_planted_that_breaks_it(note_figure: NoteFigure) -> None:
     assert {fault.breaks for fault in FAULTS_IN_RUNS} == CLAIMS.keys()
-    check_figure("planted faults in copies that play whole runs, each caught", len(FAULTS_IN_RUNS))
+    note_figure("planted faults in copies that play whole runs, each caught", len(FAULTS_IN_RUNS))

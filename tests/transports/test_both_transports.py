@@ -104,8 +104,8 @@ def test_the_connect_timeout_ends_a_handshake_long_before_the_timeout_would(
     with silent_port() as port:
         driver = open_transport(f"https://127.0.0.1:{port}", connect_timeout=0.2)
         before = time.monotonic()
-        assert failure(driver, ConnectFailedError).transient
-        assert time.monotonic() - before < 1
+        assert failure(driver, ConnectFailedError, timeout=60).transient
+        assert time.monotonic() - before < 30
 
 
 def test_all_addresses_of_a_name_share_one_connect_timeout(
@@ -114,10 +114,10 @@ def test_all_addresses_of_a_name_share_one_connect_timeout(
     with silent_port() as port:
         address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address] * 4)
-        driver = open_transport("https://service.example", connect_timeout=0.4)
+        driver = open_transport("https://service.example", connect_timeout=1)
         before = time.monotonic()
-        failure(driver, ConnectFailedError)
-        assert 0.3 < time.monotonic() - before < 1
+        failure(driver, ConnectFailedError, timeout=60)
+        assert 0.9 < time.monotonic() - before < 3  # and not one for each of the four
 
 
 def test_a_name_that_resolves_too_late_is_not_connected_to(

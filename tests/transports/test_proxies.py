@@ -211,13 +211,13 @@ def test_a_tunnel_and_the_handshake_in_it_share_the_connect_timeout(
 ) -> None:
     def accepts_late(connection: Connection) -> None:
         connection.read_request()
-        connection.pause(0.9)
+        connection.pause(1.5)
         connection.send(ESTABLISHED)
         connection.wait_for_close()
 
     with FaultServer(accepts_late) as proxy:
-        driver = open_transport("https://service.example", proxy=proxy.api_url, connect_timeout=1)
-        failure(driver, ConnectFailedError, timeout=1.2)
+        driver = open_transport("https://service.example", proxy=proxy.api_url, connect_timeout=2)
+        failure(driver, ConnectFailedError, timeout=3)
 
 
 def test_the_time_that_a_tunnel_takes_counts(open_transport: OpenTransport) -> None:

@@ -1,0 +1,170 @@
+"""One or two events, and then a calm and truthful service: what a call says, and what it costs.
+
+An event is what comes back for one request, with one of the things that it may have done to the
+session meanwhile. All have equal weight, which says nothing of how often they happen.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import NamedTuple
+
+from firecrawl_interact.core import (
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    DeleteSessionError,
+    DeletionReceipt,
+    RetryPolicy,
+    SessionFate,
+    TimedOutError,
+    TransportError,
+)
+from firecrawl_interact.core.conversation import Wait, converse
+from firecrawl_interact.core.transport import Response
+
+SESSION_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
+A_RESPONSE = 1.0
+"""Seconds from a request to its response."""
+
+NOTHING, DESTROYED, LATER = "nothing", "destroyed", "destroyed later"
+HIDDEN = (NOTHING, DESTROYED, LATER)
+"""What a request may have done whose response does not tell."""
+
+
+class Event(NamedTuple):
+    """What comes back, and what it did."""
+
+    name: str
+    comes: Response | TransportError
+    did: str
+
+
+class Told(NamedTuple):
+    """What a call says of one session at its end, what is so, and what it cost."""
+
+    outcome: DeletionReceipt | DeleteSessionError
+    is_ended: bool
+    is_changed: bool
+    requests: int
+    seconds: float
+
+    @property
+    def is_unknown(self) -> bool:
+        return self.outcome.session_fate is SessionFate.UNKNOWN
+
+    @property
+    def is_wrong(self) -> bool:
+        fate = self.outcome.session_fate
+        is_wrongly_gone = fate is SessionFate.GONE and not self.is_ended
+        return is_wrongly_gone or (fate is SessionFate.UNTOUCHED and self.is_changed)
+
+
+def _json(status: int, content: object) -> Response:
+    return Response(status, {"content-type": "application/json"}, json.dumps(content).encode())
+
+
+def _words(status: int, words: str) -> Response:
+    return _json(status, {"success": False, "error": words})
+
+
+def _page(status: int, text: bytes = b"<html><h1>nginx</h1></html>") -> Response:
+    return Response(status, {"content-type": "text/html"}, text)
+
+
+_FRACTION = {"success": True, "sessionDurationMs": 39095.00002861023, "creditsBilled": 2}
+_CLOUDFLARE = {"success": False, "errors": [{"code": 7003, "message": "No route"}], "result": None}
+
+EVENTS: dict[str, tuple[Response | TransportError, Sequence[str]]] = {
+    "200, success": (_json(200, {"success": True}), [DESTROYED]),
+    "200, a fractional duration": (_json(200, _FRACTION), [DESTROYED]),
+    "200, success false": (_words(200, "Not stopped."), HIDDEN),
+    "200, {}": (_json(200, {}), HIDDEN),
+    "200, empty": (_page(200, b""), HIDDEN),
+    "200, truncated": (_page(200, b'{"success":tr'), HIDDEN),
+    "200, a list": (_json(200, []), HIDDEN),
+    "200, a login page": (_page(200, b"<html>Sign in</html>"), HIDDEN),
+    **{f"{status}": (_page(status, b""), HIDDEN) for status in (202, 204, 301, 302, 307)},
+    "404, a page": (_page(404), HIDDEN),
+    "404, empty": (_page(404, b""), HIDDEN),
+    "404, a router's": (_json(404, {"success": False, "message": "Route not found"}), HIDDEN),
+    "404, Cloudflare's": (_json(404, _CLOUDFLARE), HIDDEN),
+    "404, the backend's": (_words(404, "Hangar request failed."), HIDDEN),
+    **{f"{status}": (_page(status), HIDDEN) for status in (405, 406, 408)},
+    "409": (_words(409, "Browser operation conflicts with another."), HIDDEN),
+    "410, a page": (_page(410), HIDDEN),
+    **{f"{status}": (_page(status), HIDDEN) for status in (418, 421, 425)},
+    "401, the backend's": (_words(401, "Hangar request failed."), HIDDEN),
+    "429, told": (_words(429, "Rate limit exceeded. Please retry after 20s, resets at"), [NOTHING]),
+    "429, a page": (_page(429), [NOTHING]),
+    "500": (_words(500, "An unexpected error occurred."), HIDDEN),
+    "502, in words": (_words(502, "Browser is still stopping. Retry deletion shortly."), HIDDEN),
+    "502, a page": (_page(502), HIDDEN),
+    **{f"{status}": (_page(status), HIDDEN) for status in (503, 504, 520, 599)},
+    "refused": (ConnectFailedError("refused"), [NOTHING]),
+    "timed out": (TimedOutError("silence"), HIDDEN),
+    "lost": (ConnectionLostError("lost"), HIDDEN),
+    "stale": (ConnectionLostError("closed", stale=True), HIDDEN),
+    "garbled": (BadResponseError("not HTTP"), HIDDEN),
+    "too large": (BadResponseError("more than 1 MiB", transient=False), HIDDEN),
+}
+
+
+def all_events() -> Iterator[Event]:
+    """Each event with each thing that it may have done."""
+    for name, (comes, effects) in EVENTS.items():
+        for did in effects:
+            yield Event(name, comes, did)
+
+
+def told_of_each(events_in_a_row: int) -> list[Told]:
+    """Play each row of so many events to a call of its own."""
+    return [play(row) for row in product(all_events(), repeat=events_in_a_row)]
+
+
+def play(events: Sequence[Event], policy: RetryPolicy = RetryPolicy()) -> Told:  # noqa: B008 - immutable
+    """Let a call meet events, and then a calm and truthful service."""
+    now = 0.0
+    requests = 0
+    is_live, is_changed = True, False
+    conversation = converse(
+        SESSION_ID, headers={}, retry=policy, monotonic=lambda: now, random=lambda: 0.5
+    )
+    outcome: DeletionReceipt | DeleteSessionError
+    try:
+        step = next(conversation)
+        while True:
+            if isinstance(step, Wait):
+                now += step.seconds
+                step = next(conversation)
+                continue
+            requests += 1
+            comes, did = _CALM, DESTROYED
+            if requests <= len(events):
+                _, comes, did = events[requests - 1]
+            elif not is_live:
+                comes = _CALM_ONCE_MORE
+            # What takes effect later does so before the service is asked again.
+            if did is not NOTHING and is_live:
+                is_live, is_changed = False, True
+            now += step.timeout if isinstance(comes, TimedOutError) else A_RESPONSE
+            if isinstance(comes, Response):
+                step = conversation.send(comes)
+            else:
+                step = conversation.throw(type(comes)(str(comes), **_marks(comes)))
+    except StopIteration as end:
+        outcome = end.value
+    except DeleteSessionError as error:
+        outcome = error.with_traceback(None)
+    return Told(outcome, not is_live, is_changed, requests, now)
+
+
+_CALM = _json(200, _FRACTION)
+_CALM_ONCE_MORE = _json(200, {"success": True, "status": "stopped", "creditsBilled": 2})
+
+
+def _marks(error: TransportError) -> dict[str, bool]:
+    marks = {"transient": error.transient}
+    if isinstance(error, ConnectionLostError):
+        marks["stale"] = error.stale
+    return marks
