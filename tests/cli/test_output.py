@@ -307,9 +307,7 @@ def test_without_colour_a_terminal_says_the_same(
 
 @on_unix
 def test_what_others_wrote_is_neither_markup_nor_control(service: WatchedService) -> None:
-    service.queue(
-        Reply(403, json.dumps({"success": False, "error": "[red]:smile:\x1b[5m"}).encode())
-    )
+    service.queue(Reply(403, json={"success": False, "error": "[red]:smile:\x1b[5m"}))
     done = Terminal("delete", *ONE_BY_ONE, "a", columns=200).finish()
     assert r"[red]:smile:\x1b[5m" in done.out
     assert "\x1b[5m" not in done.out
