@@ -139,7 +139,8 @@ def play(events: Sequence[Event], policy: RetryPolicy = RetryPolicy()) -> Told: 
                 step = next(conversation)
                 continue
             requests += 1
-            comes, did = _CALM, DESTROYED
+            comes: Response | TransportError = _CALM
+            did = DESTROYED
             if requests <= len(events):
                 _, comes, did = events[requests - 1]
             elif not is_live:

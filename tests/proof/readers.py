@@ -140,7 +140,7 @@ def read_outcome(status: int, body: str) -> str:
     if not isinstance(content, dict):
         content = {}
     success = content.get("success")
-    words = [word for word in map(content.get, ("error", "message")) if _is_text(word)]
+    words = [str(word) for word in map(content.get, ("error", "message")) if _is_text(word)]
     if status == 200 and success is True:
         return "DeletionReceipt"
     if words[:1] == ["Hangar request failed."]:
