@@ -1,8 +1,12 @@
 """All that is sent and awaited to destroy one session, without any I/O.
 
-A conversation is a generator. It yields `Send` and is sent the `Response`, or thrown the
-`TransportError`; it yields `Wait` and is resumed by `next` once that time has passed. It
-returns the receipt or raises the error. Whoever drives it sends the requests and waits.
+A conversation is a generator. It returns the receipt or raises the error. Whoever drives it does
+what it yields:
+
+- `Send`: send the request. Send the `Response` back, or throw the `TransportError`.
+- `Wait`: wait for so many seconds. Send nothing back (`next`).
+- `Failed`: an attempt has failed, and a retry may help. Send back whether it is held back. A single
+  call sends False, or nothing.
 """
 
 import math
@@ -33,17 +37,29 @@ class Wait(msgspec.Struct, frozen=True):
     seconds: float
 
 
-Conversation: TypeAlias = Generator[Send | Wait, Response, DeletionReceipt]
+class Failed(msgspec.Struct, frozen=True):
+    """An attempt has failed with an error that is `transient`.
+
+    A run holds an attempt back that failed for the whole run's reasons: it does not count, and the
+    next request is yielded at once. The run then decides when to send it.
+    """
+
+    error: DeleteSessionError
+    is_last: bool
+    """Whether the call ends with this error unless it is held back."""
 
 
-def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
+Step: TypeAlias = Send | Wait | Failed
+Conversation: TypeAlias = Generator[Step, Response | bool | None, DeletionReceipt]
+
+
+def converse(
     session_id: str,
     *,
     headers: Mapping[str, str],
     retry: RetryPolicy,
     monotonic: Callable[[], float],
     random: Callable[[], float],
-    hold_back: Callable[[DeleteSessionError, bool], bool] = lambda error, is_last: False,
 ) -> Conversation:
     """Destroy one session.
 
@@ -53,9 +69,6 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
         retry: how many attempts, how long each may take, and how far apart they are.
         monotonic: the time in seconds, on a clock that never goes back.
         random: gives a number from 0 to 1.
-        hold_back: called with each transient error, and with whether the call would
-            end with it. True: that attempt does not count, and the next request is yielded at
-            once. The run then decides when it is sent.
 
     Raises:
         DeleteSessionError: what the last attempt met. Its fate is the worst of all attempts.
@@ -81,7 +94,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
         pause = _pause_after(error, retry, attempts - held_back, random, is_stale=is_stale)
         left = deadline - monotonic()
         is_last = pause >= left
-        if hold_back(error, is_last):
+        if (yield Failed(error, is_last)):
             held_back += 1  # The policy does not limit those.
             left = deadline - monotonic()
         elif is_last:
@@ -100,13 +113,12 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
 
 def _attempt(
     request: Request, retry: RetryPolicy, left: float, session_id: str, attempts: int
-) -> Generator[Send, Response, DeletionReceipt | DeleteSessionError]:
+) -> Generator[Send, Response | bool | None, DeletionReceipt | DeleteSessionError]:
     logger().debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
     try:
-        response = yield Send(request, min(retry.attempt_timeout, left))
+        response = checked_response((yield Send(request, min(retry.attempt_timeout, left))))
     except TransportError as failure:
         return _unreachable(failure, session_id, attempts)
-    check_response(response)
     return wire.parse_response(response, request=request, session_id=session_id, attempts=attempts)
 
 
@@ -152,14 +164,14 @@ def _pause_after(
     return retry.pause(attempts, random)
 
 
-def check_response(response: object) -> None:
+def checked_response(response: object) -> Response:
     """Refuse what a transport must not return. A coroutine is closed, so that it sends nothing.
 
     Raises:
         TypeError: it says what came. The transport breaks the port, or must be awaited.
     """
     if isinstance(response, Response):
-        return
+        return response
     kind = type(response).__name__
     if not hasattr(response, "__await__"):
         raise TypeError(f"the transport's send must return a Response, and returned a {kind}")

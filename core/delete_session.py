@@ -6,7 +6,7 @@ from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
 from .arguments import check_transport
-from .conversation import Conversation, Wait, converse
+from .conversation import Conversation, Send, Wait, converse
 from .errors import DeleteSessionError, Outcome
 from .journal import Journal, check_journal, in_thread, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
@@ -66,7 +66,6 @@ class _DeleteSession(Generic[_TransportT]):
         session_id: str,
         *,
         monotonic: Callable[[], float],
-        hold_back: Callable[[DeleteSessionError, bool], bool] = lambda error, is_last: False,
         retry: RetryPolicy | None = None,
     ) -> Conversation:
         """Begin the conversation that destroys one session, for whoever drives it.
@@ -74,7 +73,6 @@ class _DeleteSession(Generic[_TransportT]):
         Args:
             session_id: an id that has been checked.
             monotonic: gives the time in seconds, on a clock that never goes back.
-            hold_back: as for `conversation.converse`.
             retry: the policy of this conversation alone. None: the use case's own.
         """
         if retry is None:
@@ -87,7 +85,6 @@ class _DeleteSession(Generic[_TransportT]):
             retry=retry,
             monotonic=monotonic,
             random=self.random,
-            hold_back=hold_back,
         )
 
 
@@ -155,14 +152,16 @@ class DeleteSession(_DeleteSession[Transport]):
         try:
             step = next(conversation)
             while True:
+                if isinstance(step, Send):
+                    try:
+                        step = conversation.send(self.transport.send(step.request, step.timeout))
+                    except TransportError as failure:
+                        step = conversation.throw(failure)
+                    continue
                 if isinstance(step, Wait):
                     self.transport.sleep(step.seconds)
-                    step = next(conversation)
-                    continue
-                try:
-                    step = conversation.send(self.transport.send(step.request, step.timeout))
-                except TransportError as failure:
-                    step = conversation.throw(failure)
+                del step  # A failure's error, whose traceback holds this frame, would be a cycle.
+                step = next(conversation)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
             self.record_gone(receipt)
@@ -252,14 +251,17 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         try:
             step = next(conversation)
             while True:
+                if isinstance(step, Send):
+                    try:
+                        response = await self.transport.send(step.request, step.timeout)
+                        step = conversation.send(response)
+                    except TransportError as failure:
+                        step = conversation.throw(failure)
+                    continue
                 if isinstance(step, Wait):
                     await self.transport.sleep(step.seconds)
-                    step = next(conversation)
-                    continue
-                try:
-                    step = conversation.send(await self.transport.send(step.request, step.timeout))
-                except TransportError as failure:
-                    step = conversation.throw(failure)
+                del step  # A failure's error, whose traceback holds this frame, would be a cycle.
+                step = next(conversation)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
             await self.record_gone(receipt)

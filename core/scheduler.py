@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from .conversation import Send, Wait, check_response
+from .conversation import Failed, Step, Wait, checked_response
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import (
     DeleteSessionError,
@@ -143,7 +143,6 @@ class Scheduler:
         job.conversation = self._delete_session.converse(
             job.session_id,
             monotonic=lambda: self._now() - job.excused,
-            hold_back=partial(self._hold_back, job),
         )
         self._advance(job, job.conversation.__next__)
         if self._outage.is_on:  # It goes first: the others have failed.
@@ -186,8 +185,7 @@ class Scheduler:
             result: returns the response, or raises what the transport raised.
         """
         try:
-            response = result()
-            check_response(response)
+            response = checked_response(result())
         except TransportError as failure:
             self._fail(job, failure)
         except Exception as error:
@@ -268,9 +266,11 @@ class Scheduler:
         self._advance(job, partial(job.conversation.throw, failure))
         failure.__traceback__ = None  # Its frames hold the run, and the session's error holds it.
 
-    def _advance(self, job: Job, resume: Callable[[], Send | Wait]) -> None:
+    def _advance(self, job: Job, resume: Callable[[], Step]) -> None:
         try:
             step = resume()
+            while isinstance(step, Failed):
+                step = job.conversation.send(self._hold_back(job, step.error, step.is_last))
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
             self._end(job, receipt)

@@ -1,6 +1,7 @@
 """The conversation step by step, as whoever drives it sees it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from typing import TypeAlias
 
 import pytest
 
@@ -9,18 +10,22 @@ from firecrawl_interact.core import (
     ConnectionLostError,
     DeleteSessionError,
     DeletionReceipt,
+    Response,
     RetryPolicy,
     ServiceUnavailableError,
     SessionFate,
     TimedOutError,
+    TransportError,
     UnauthorizedError,
     UnreachableError,
     wire,
 )
-from firecrawl_interact.core.conversation import Conversation, Send, Wait, converse
+from firecrawl_interact.core.conversation import Conversation, Failed, Send, Wait, converse
 from firecrawl_interact.core.request_headers import request_headers
 
 from .scripted_transport import DESTROYED, SESSION_ID, UNAUTHORIZED, UNAVAILABLE, response
+
+Decided: TypeAlias = Generator[Send | Wait, Response, DeletionReceipt]
 
 HEADERS = request_headers(None)[0]
 REQUEST = wire.request(SESSION_ID, HEADERS)
@@ -30,15 +35,28 @@ def conversation(
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
     hold_back: Callable[[DeleteSessionError, bool], bool] = lambda error, is_last: False,
     monotonic: Callable[[], float] = lambda: 0.0,
-) -> Conversation:
-    return converse(
-        SESSION_ID,
-        headers=HEADERS,
-        retry=retry,
-        monotonic=monotonic,
-        random=lambda: 1.0,
-        hold_back=hold_back,
+) -> Decided:
+    steps = converse(
+        SESSION_ID, headers=HEADERS, retry=retry, monotonic=monotonic, random=lambda: 1.0
     )
+    return decided(steps, hold_back)
+
+
+def decided(steps: Conversation, hold_back: Callable[[DeleteSessionError, bool], bool]) -> Decided:
+    """Let a function say of each failure whether it is held back."""
+    try:
+        step = next(steps)
+        while True:
+            if isinstance(step, Failed):
+                step = steps.send(hold_back(step.error, step.is_last))
+                continue
+            try:
+                step = steps.send((yield step))
+            except TransportError as failure:
+                step = steps.throw(failure)
+    except StopIteration as end:
+        receipt: DeletionReceipt = end.value
+        return receipt
 
 
 def test_it_asks_for_requests_and_waits_and_ends_in_the_receipt() -> None:
@@ -82,7 +100,10 @@ def test_what_is_no_transport_error_goes_through_it() -> None:
         steps.throw(KeyboardInterrupt())
 
 
-def test_nobody_holds_a_session_back_unless_a_run_does() -> None:
+@pytest.mark.parametrize("is_held_back", [False, None])
+def test_a_failure_is_asked_about_and_not_held_back_unless_it_is_said(
+    is_held_back: bool | None,
+) -> None:
     steps = converse(
         SESSION_ID,
         headers=HEADERS,
@@ -91,7 +112,10 @@ def test_nobody_holds_a_session_back_unless_a_run_does() -> None:
         random=lambda: 1.0,
     )
     next(steps)
-    assert steps.send(UNAVAILABLE) == Wait(1.0)
+    failed = steps.send(UNAVAILABLE)
+    assert isinstance(failed, Failed)
+    assert type(failed.error) is ServiceUnavailableError
+    assert steps.send(is_held_back) == Wait(1.0)
 
 
 def test_an_attempt_that_is_held_back_is_followed_by_the_next_and_does_not_count() -> None:

@@ -20,7 +20,7 @@ from firecrawl_interact.core import (
     TimedOutError,
     TransportError,
 )
-from firecrawl_interact.core.conversation import Wait, converse
+from firecrawl_interact.core.conversation import Send, Wait, converse
 from firecrawl_interact.core.transport import Response
 
 SESSION_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
@@ -134,8 +134,8 @@ def play(events: Sequence[Event], policy: RetryPolicy = RetryPolicy()) -> Told: 
     try:
         step = next(conversation)
         while True:
-            if isinstance(step, Wait):
-                now += step.seconds
+            if not isinstance(step, Send):
+                now += step.seconds if isinstance(step, Wait) else 0.0
                 step = next(conversation)
                 continue
             requests += 1

@@ -268,6 +268,7 @@ def planted(fault: PlantedFault, directory: Path) -> Iterator[Core]:
         yield Core(
             converse=conversation.converse,
             wait=conversation.Wait,
+            failed=conversation.Failed,
             response=transport.Response,
             faults={kind.__name__: kind for kind in transport.TransportError.__subclasses__()},
             policy=retry.RetryPolicy,

@@ -18,7 +18,7 @@ from functools import cache
 from typing import NamedTuple, TypeAlias
 
 from firecrawl_interact.core import transport
-from firecrawl_interact.core.conversation import Conversation, Wait, converse
+from firecrawl_interact.core.conversation import Conversation, Failed, Wait, converse
 from firecrawl_interact.core.retry import RetryPolicy
 
 from .claims import (
@@ -45,6 +45,7 @@ class Core(NamedTuple):
 
     converse: Callable[..., Conversation] = converse
     wait: type[Wait] = Wait
+    failed: type[Failed] = Failed
     response: type[transport.Response] = transport.Response
     faults: Mapping[str, _Fault] = _FAULTS
     policy: type[RetryPolicy] = RetryPolicy
@@ -157,7 +158,6 @@ def play(core: Core, policy: RetryPolicy, schedule: Sequence[Moment], chance: fl
         retry=policy,
         monotonic=lambda: now,
         random=lambda: chance,
-        hold_back=lambda error, is_last: schedule[len(attempts) - 1].is_held_back,
     )
     try:
         step = next(conversation)
@@ -166,6 +166,9 @@ def play(core: Core, policy: RetryPolicy, schedule: Sequence[Moment], chance: fl
                 waits[-1] += step.seconds
                 now += step.seconds
                 step = next(conversation)
+                continue
+            if type(step) is core.failed:
+                step = conversation.send(schedule[len(attempts) - 1].is_held_back)
                 continue
             if len(attempts) == len(schedule):
                 conversation.close()
