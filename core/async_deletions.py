@@ -1,27 +1,27 @@
-"""One awaited run over many sessions: `deletions`, on asyncio's event loop."""
+"""One awaited run over many sessions: `deletions`, on asyncio's event loop.
 
-from __future__ import annotations
+It brings asyncio, so it is imported where such a run begins.
+"""
 
+import asyncio
+import contextvars
 import math
+import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from .asyncio_tasks import runs_on_asyncio, wait_for_end
+from .delete_session import AsyncDeleteSession
 from .deletions import LONGEST_SLEEP, Run
+from .errors import Outcome
 from .job import Job
-
-if TYPE_CHECKING:
-    import asyncio
-    import uuid
-
-    from .delete_session import AsyncDeleteSession
-    from .errors import Outcome
-    from .transport import Response
+from .scheduler import Stage
+from .transport import Response
 
 
-class AsyncDeletions(Run, AsyncIterator["Outcome"]):
+class AsyncDeletions(Run, AsyncIterator[Outcome]):
     """The outcomes of one run of `AsyncDeleteManySessions`: `Deletions`, awaited.
 
     Use it in an `async with` block. A cancellation leaves the run as the end of the block does,
@@ -39,23 +39,22 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
         concurrency: int,
         shutdown_timeout: float | None,
     ) -> None:
-        import asyncio  # noqa: PLC0415 - the core is for all, this class for asyncio
-
         super().__init__(delete_session, concurrency, shutdown_timeout)
         self._transport = delete_session.transport
         self._record_gone = delete_session.record_gone
         self._ids = session_ids
-        self._next_id: asyncio.Future[str | uuid.UUID] | None = None
-        self._nap: asyncio.Future[None] | None = None
+        self._context = contextvars.copy_context()  # of whoever began it: the ids are read there
+        self._next_id: asyncio.Task[str | uuid.UUID] | None = None
+        self._timer: asyncio.Future[None] | None = None
         self._in_flight: dict[asyncio.Future[Response], Job] = {}
         self._landed: deque[asyncio.Future[Response]] = deque()
-        self._wake = wake = asyncio.Event()
+        self._has_news = has_news = asyncio.Event()
         # It must not hold the run, which warns when nobody holds it any more.
-        self._rouse: Callable[[object], None] = lambda _: wake.set()
+        self._wake_up: Callable[[object], None] = lambda _: has_news.set()
 
     async def __anext__(self) -> Outcome:
         _check_event_loop()
-        self._has_begun = True
+        self._scheduler.reach(Stage.TAKES_IDS)
         try:
             return await self._next_outcome()
         except Exception:
@@ -66,13 +65,11 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
 
     def stop(self) -> None:
         """As `Deletions.stop`, from the event loop's own thread."""
-        self._is_asked_to_stop = self._scheduler.is_stopped = True
-        self._wake.set()
+        self._scheduler.reach(Stage.LEFT)
+        self._has_news.set()
 
     async def aclose(self) -> None:
         """Leave the run, as the end of its `async with` block does. The outcomes stay."""
-        import asyncio  # noqa: PLC0415
-
         self.stop()
         if not runs_on_asyncio():  # Then nothing was ever sent.
             return
@@ -88,7 +85,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
 
     async def __aexit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         try:
-            if kind is None and not self._has_begun:
+            if kind is None and self._scheduler.stage is Stage.NOT_BEGUN:
                 self._warn_if_left()
         finally:  # A warning may be an exception.
             await self.aclose()
@@ -106,7 +103,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
             elif self._next_id is None:
                 raise self._end(StopAsyncIteration)
             else:
-                await self._cancel_what_waits()
+                await self._cancel_timer_and_next_id()
             self._admit_next_id()
         outcome = self._scheduler.outcomes.popleft()
         try:
@@ -118,9 +115,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
 
     async def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""
-        import asyncio  # noqa: PLC0415
-
-        self._wake.clear()
+        self._has_news.clear()
         self._settle()
         self._send()
         if self._scheduler.outcomes:
@@ -131,8 +126,9 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
                 if self._scheduler.outcomes:  # A bad id ends at once: let other tasks run.
                     await asyncio.sleep(0)
                 return
-            self._next_id = asyncio.ensure_future(_next(self._ids))
-            self._next_id.add_done_callback(self._rouse)
+            loop = asyncio.get_running_loop()
+            self._next_id = loop.create_task(_next(self._ids), context=self._context)
+            self._next_id.add_done_callback(self._wake_up)
         due_in = self._scheduler.due_in()
         await self._wait(min(math.inf if due_in is None else due_in, self._count_down()))
 
@@ -143,63 +139,49 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
 
     async def _wait(self, seconds: float) -> None:
         """Wait until something happens, or for so many seconds of the transport's time."""
-        import asyncio  # noqa: PLC0415
-
         if seconds < math.inf:
-            self._nap = asyncio.ensure_future(self._transport.sleep(seconds))
-            self._nap.add_done_callback(self._rouse)
-        await self._wake.wait()
-        if self._nap is not None:
-            self._nap.remove_done_callback(self._rouse)
-            if self._nap.done():
-                self._nap.result()
-            self._nap.cancel()
-            self._nap = None
+            self._timer = asyncio.ensure_future(self._transport.sleep(seconds))
+            self._timer.add_done_callback(self._wake_up)
+        await self._has_news.wait()
+        if self._timer is not None:
+            self._timer.remove_done_callback(self._wake_up)
+            if self._timer.done():
+                self._timer.result()
+            self._timer.cancel()
+            self._timer = None
 
     def _settle(self) -> None:
-        import asyncio  # noqa: PLC0415
-
         while self._landed:
             task = self._landed[0]
-            job = self._in_flight[task]
-            if task.cancelled():  # This run has not done it.
-                self._scheduler.give_up_carrier(job, asyncio.CancelledError(), sent=True)
-            else:
-                self._scheduler.settle(job, task.result)
+            end = asyncio.CancelledError() if task.cancelled() else task.exception()
+            self._scheduler.settle(self._in_flight[task], end or task.result())
             del self._in_flight[task]
             self._landed.popleft()
 
     def _send(self) -> None:
-        import asyncio  # noqa: PLC0415
-
-        landed, wake = self._landed, self._wake
+        landed, has_news = self._landed, self._has_news
 
         def note(task: asyncio.Future[Response]) -> None:
             landed.append(task)
-            wake.set()
+            has_news.set()
 
         for job in self._scheduler.hand_out():
-            arguments = self._scheduler.arguments(job)
-            task = asyncio.ensure_future(self._transport.send(*arguments))
+            task = asyncio.ensure_future(self._transport.send(*self._scheduler.arguments(job)))
             self._in_flight[task] = job
             task.add_done_callback(note)
 
-    async def _cancel_what_waits(self) -> None:
-        """Wait no longer for time to pass, nor for an id. One that is there already is taken."""
-        import asyncio  # noqa: PLC0415
-
-        for waiting in (self._next_id, self._nap):
+    async def _cancel_timer_and_next_id(self) -> None:
+        """Cancel the timer and the pending id. One that is there already is taken."""
+        for waiting in (self._next_id, self._timer):
             if waiting is not None:
                 waiting.cancel()
                 await asyncio.wait([waiting])
         if self._next_id is not None and not self._next_id.cancelled():
             self._scheduler.admit(self._next_id.result)
-        self._next_id = self._nap = None
+        self._next_id = self._timer = None
 
     async def _leave(self) -> None:
-        import asyncio  # noqa: PLC0415
-
-        await self._cancel_what_waits()
+        await self._cancel_timer_and_next_id()
         if self._in_flight:
             left = self._count_down()
             _, unfinished = await asyncio.wait(
@@ -209,7 +191,7 @@ class AsyncDeletions(Run, AsyncIterator["Outcome"]):
                 task.cancel()
             if unfinished:
                 await asyncio.wait(unfinished, timeout=LONGEST_SLEEP)
-        # Who cancels all tasks at once cancels requests too.
+        # A program that cancels all its tasks at once cancels requests, too.
         self._landed = deque(task for task in self._landed if not task.cancelled())
         self._settle()
         self._in_flight.clear()

@@ -3,19 +3,16 @@
 The use cases; `deletions` has the runs that they begin.
 """
 
-from __future__ import annotations
-
-from collections.abc import AsyncIterable, Collection, Iterable
+from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING
 
 from .arguments import check_count, check_seconds
-from .async_deletions import AsyncDeletions
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .deletions import Deletions
 from .session_ids import AsyncSessionIds, SessionIds
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from .async_deletions import AsyncDeletions
 
 
 class DeleteManySessions:
@@ -28,9 +25,6 @@ class DeleteManySessions:
     Args:
         delete_session: destroys one. Its transport, key and policy are used.
         concurrency: the most requests in flight at a time.
-        executor: any `concurrent.futures.Executor`; it is given `transport.send`, and stays
-            open. None: threads, for as long as the run lasts. It must do each call anew: for
-            Dask that is `client.get_executor(pure=False)`.
         shutdown_timeout: the most seconds to wait for what is in flight when a run is left
             early. None: until the attempts end.
 
@@ -43,15 +37,11 @@ class DeleteManySessions:
         delete_session: DeleteSession,
         *,
         concurrency: int = 8,
-        executor: Executor | None = None,
         shutdown_timeout: float | None = None,
     ) -> None:
         _check(delete_session, DeleteSession, concurrency, shutdown_timeout)
-        if executor is not None and not hasattr(executor, "submit"):
-            raise TypeError(f"executor must be an Executor, not {type(executor).__name__}")
         self._delete_session = delete_session
         self._concurrency = concurrency
-        self._executor = executor
         self._shutdown_timeout = shutdown_timeout
 
     def __repr__(self) -> str:
@@ -61,9 +51,9 @@ class DeleteManySessions:
         """Prepare to destroy the sessions. It begins when the first outcome is asked for.
 
         Args:
-            session_ids: a list or another collection of ids is read where the outcomes are asked
-                for. Anything else is read in a thread of its own, one id ahead, so that an
-                outcome never waits for an id.
+            session_ids: they are read in the caller's own thread, where outcomes are asked for. An
+                iterator that thinks delays the outcomes meanwhile, and no deadline runs. It must
+                not wait for an outcome.
 
         Returns:
             An iterator and context manager: see `Deletions`.
@@ -75,9 +65,7 @@ class DeleteManySessions:
         return Deletions(
             self._delete_session,
             iter(session_ids),
-            may_block=not isinstance(session_ids, Collection),
             concurrency=self._concurrency,
-            executor=self._executor,
             shutdown_timeout=self._shutdown_timeout,
         )
 
@@ -110,7 +98,7 @@ class AsyncDeleteManySessions:
     def __repr__(self) -> str:
         return f"AsyncDeleteManySessions({self._delete_session!r}, concurrency={self._concurrency})"
 
-    def __call__(self, session_ids: SessionIds | AsyncSessionIds) -> AsyncDeletions:
+    def __call__(self, session_ids: SessionIds | AsyncSessionIds) -> "AsyncDeletions":
         """Prepare to destroy the sessions, as `DeleteManySessions` does.
 
         Args:
@@ -123,6 +111,8 @@ class AsyncDeleteManySessions:
             TypeError: `session_ids` is no iterable of ids.
         """
         _check_ids(session_ids, Iterable, AsyncIterable)
+        from .async_deletions import AsyncDeletions  # noqa: PLC0415 - it brings asyncio
+
         ids = aiter(session_ids) if isinstance(session_ids, AsyncIterable) else iter(session_ids)
         return AsyncDeletions(
             self._delete_session,

@@ -12,25 +12,27 @@ class Job:
         "error",
         "excused",
         "is_failure",
+        "is_probe",
         "number",
         "outcome",
-        "ready_at",
         "requests",
         "send",
         "sent_at",
         "session_id",
+        "since",
     )
 
     conversation: Conversation
     number: int  # of its last request, among all of the run
-    ready_at: float
     send: Send  # what the conversation wants next
     sent_at: float
+    since: float  # when it began to wait, or was sent
 
     def __init__(self, session_id: str) -> None:
         self.session_id: str = session_id
         self.error: DeleteSessionError | None = None  # what the last attempt met
         self.excused: float = 0.0  # seconds that do not count against the deadline
         self.is_failure: bool = False  # whether the last request failed as in an outage
+        self.is_probe: bool = False  # whether the last request was a half-open probe
         self.outcome: Outcome | None = None
         self.requests: int = 0

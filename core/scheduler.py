@@ -3,6 +3,7 @@
 No I/O: `deletions` and `async_deletions` send the requests and wait.
 """
 
+import enum
 import errno
 import heapq
 import math
@@ -26,21 +27,31 @@ from .logger import logger
 from .pacing import Outage, Pause, RateLimitGate
 from .receipt import DeletionReceipt, SessionFate
 from .session_ids import checked_session_id
-from .transport import ConnectFailedError, ConnectionLostError, Request, Response, TransportError
+from .transport import ConnectionLostError, Request, TransportError
 from .wire import is_from_service
 
 _MOST_HELD_IN_OUTAGE = 8
-"""How many ids a run holds in an outage, however low its concurrency: each request that finds out
-whether the service is back is for another id, since some may fail for a reason of their own."""
+"""How many ids a run holds in an outage, however low its concurrency: each half-open probe is for
+another id, since some may fail for a reason of their own."""
 
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
+
+
+class Stage(enum.IntEnum):
+    """Where a run stands. It never goes back."""
+
+    NOT_BEGUN = 0
+    TAKES_IDS = 1
+    HAS_ALL_IDS = 2  #: there are no more, or they failed
+    ENDED_EARLY = 3  #: by an outage or a rate limit: nothing new is sent
+    LEFT = 4  #: by whoever began it: nothing new is sent, and the countdown runs
 
 
 class Scheduler:
     """Holds the sessions of a run, and decides which of them may send.
 
-    A driver takes ids with `admit` while `has_room`, sends what `hand_out` gives, returns each
-    result to `settle`, and waits for `due_in` seconds or a result. It does so until `is_finished`.
+    A driver takes ids with `admit` while `has_room`, sends what `hand_out` gives, returns what came
+    of each to `settle`, and waits for `due_in` seconds or a result. It does so until `is_finished`.
 
     Args:
         delete_session: its transport gives the time; its key and policy are used.
@@ -52,48 +63,49 @@ class Scheduler:
     ) -> None:
         self.outcomes: deque[Outcome] = deque()  #: of those that have ended
         self.failure: Exception | None = None  #: what ended the run before the ids did
-        self.is_stopped: bool = False  #: whether nothing new is sent
         self._delete_session = delete_session
-        self._now = delete_session.transport.monotonic
-        self._retry = delete_session.retry
         self._concurrency = concurrency
         self._has_lowered_concurrency = False
+        self._reached = {Stage.NOT_BEGUN}
         self._gate = RateLimitGate(delete_session.retry, delete_session.random)
         self._outage = Outage(delete_session.retry, delete_session.random)
         self._jobs: dict[Job, None] = {}  # those that were taken, and have no outcome yet
         self._in_flight: dict[Job, None] = {}
-        self._probe: Job | None = None  # finds out whether the service is back
         self._queue: deque[Job] = deque()
-        self._waiting: list[tuple[float, int, Job]] = []  # a heap: due when, in which order
-        self._waits = 0
-        self._pauses = 0
-        self._paused_for: str  # what holds the run back: the reason of its last pause, or nothing
-        self._rate_limited_since: float | None = None
-        self._has_more_ids = True
+        self._waiting: list[tuple[float, int, Job]] = []  # a heap: due when, of which number
+        self._reading = 0.0  # seconds that the caller's iterator took: they count for nobody
+        self._last_pause = "", 0  # what holds the run back, or nothing; and the pause's number
+
+    @property
+    def stage(self) -> Stage:
+        """Where the run stands."""
+        return max(self._reached)
+
+    def reach(self, stage: Stage) -> None:
+        """Go on to a stage. A signal's handler may do so at any moment, and is never undone."""
+        self._reached.add(stage)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing new is sent."""
+        return self.stage >= Stage.ENDED_EARLY
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing is on its way, and nothing will be."""
-        is_over = self.is_stopped or not self._has_more_ids
-        return is_over and not self._jobs and not self.outcomes
+        return self.stage >= Stage.HAS_ALL_IDS and not self._jobs and not self.outcomes
 
     @property
     def pause(self) -> Pause | None:
         """What holds the whole run back now."""
-        now = self._now()
-        reason, until = "", now
+        reason, left = "rate limit", self._gate.paused_until - self._now()
         if self._outage.is_on:
-            reason, until = "outage", max(self._outage.next_request_at, self._gate.paused_until)
-        elif now < self._gate.paused_until:
-            reason, until = "rate limit", self._gate.paused_until
-        if not reason or self.is_stopped:
+            reason, left = "outage", max(self._outage.next_probe_at - self._working_time(), left)
+        if self.is_stopped or (left <= 0 and not self._outage.is_on):
             return None
-        return Pause(
-            reason=reason,
-            seconds_left=max(0.0, until - now),
-            waiting=len(self._jobs) - len(self._in_flight),
-            number=self._pauses,
-        )
+        waiting = len(self._jobs) - len(self._in_flight)
+        number = self._last_pause[1]
+        return Pause(reason=reason, seconds_left=max(0.0, left), waiting=waiting, number=number)
 
     @property
     def summary(self) -> str:
@@ -103,7 +115,7 @@ class Scheduler:
 
     def has_room(self) -> bool:
         """Say whether one more id may be taken."""
-        if self.is_stopped or not self._has_more_ids:
+        if self.stage >= Stage.HAS_ALL_IDS:
             return False
         if self._outage.is_on:
             is_needed = not self._queue or self._queue[0].is_failure
@@ -116,24 +128,28 @@ class Scheduler:
         )
 
     def due_in(self) -> float | None:
-        """Return the seconds until something may be sent. None: a response must come first."""
+        """Return the seconds until something may be sent. None: a result must come first."""
         if self.is_stopped:
             return 0.0 if self._queue or self._waiting else None
-        due = self._waiting[0][0] if self._waiting else math.inf
+        due = self._outage.ends_run_at - self._working_time()
+        if self._waiting:
+            due = min(due, self._waiting[0][0] - self._now())
         if self._queue:
-            due = min(due, self._next_send_at())
-        due = min(due, self._outage.ends_run_at)
-        return None if due == math.inf else max(0.0, due - self._now())
+            due = min(due, self._next_send_in())
+        return None if due == math.inf else max(0.0, due)
 
     def admit(self, next_id: Callable[[], str | uuid.UUID]) -> None:
         """Take the next id, if there is one, and begin its conversation."""
+        began = self._now()
         try:
             session_id = next_id()
         except Exception as error:
-            self._has_more_ids = False
+            self.reach(Stage.HAS_ALL_IDS)
             if not isinstance(error, StopIteration | StopAsyncIteration):
                 self.failure = error
             return
+        finally:
+            self._reading += self._now() - began
         try:
             job = Job(checked_session_id(session_id))
         except DeleteSessionError as error:
@@ -141,35 +157,33 @@ class Scheduler:
             return
         self._jobs[job] = None
         job.conversation = self._delete_session.converse(
-            job.session_id,
-            monotonic=lambda: self._now() - job.excused,
+            job.session_id, monotonic=lambda: self._working_time() - job.excused
         )
         self._advance(job, job.conversation.__next__)
         if self._outage.is_on:  # It goes first: the others have failed.
             self._queue.rotate(1)
 
     def hand_out(self) -> Iterator[Job]:
-        """Give those whose request is to be sent now. Each must be settled afterwards."""
+        """Give those whose request is to be sent now. Each must be settled, or taken back."""
         while self._waiting and self._waiting[0][0] <= self._now():
             job = heapq.heappop(self._waiting)[2]
             self._advance(job, job.conversation.__next__)
-        if not self.is_stopped and self._now() >= self._outage.ends_run_at:
+        if not self.is_stopped and self._working_time() >= self._outage.ends_run_at:
             self._end_outage()
         if self.is_stopped:
             self.end_all_that_wait()
-        while self._queue and self._next_send_at() <= (now := self._now()):
+        while self._queue and self._next_send_in() <= 0:
             if self.is_stopped:  # meanwhile, by a signal or another thread
                 return
             job = self._queue.popleft()
-            job.excused += now - job.ready_at
+            self._excuse(job)
             job.requests += 1
-            job.sent_at = now
-            job.number = self._gate.note_sent(now)
+            job.sent_at = self._working_time()
+            job.is_probe = self._outage.is_on
+            job.number = self._gate.note_sent(self._now())
             self._in_flight[job] = None
-            if self._outage.is_on:
-                self._probe = job
-            else:
-                self._paused_for = ""
+            if not job.is_probe:
+                self._last_pause = "", self._last_pause[1]
             yield job
 
     def arguments(self, job: Job) -> tuple[Request, float]:
@@ -177,54 +191,46 @@ class Scheduler:
         left = self._outage.ends_run_at - job.sent_at
         return job.send.request, min(job.send.timeout, max(left, 0.001))
 
-    def settle(self, job: Job, result: Callable[[], Response]) -> None:
+    def take_back(self, job: Job, error: Exception) -> None:
+        """Take back a job that was handed out and whose request nobody could begin to send.
+
+        It goes again when others have ended. If there are none, the run ends.
+        """
+        self._land(job)
+        job.requests -= 1
+        if not self._in_flight:
+            self._end_faulty(error)
+            self.reach(Stage.ENDED_EARLY)
+        self._lower_concurrency()
+        self._queue.appendleft(job)
+
+    def settle(self, job: Job, end: object) -> None:
         """Take what came of a request.
 
         Args:
             job: it was given by `hand_out`.
-            result: returns the response, or raises what the transport raised.
+            end: the response, or what the transport raised.
         """
-        try:
-            response = checked_response(result())
-        except TransportError as failure:
-            self._fail(job, failure)
-        except Exception as error:
-            self.give_up_carrier(job, error, sent=True)
-        else:
-            self._land(job)
-            if is_from_service(response):
-                self._outage.note_response(sent_at=job.sent_at)
-            self._advance(job, partial(job.conversation.send, response))
-            if response.status != 429:
-                self._rate_limited_since = None
-                self._gate.note_accepted(job.number)
-            if self._paused_for and not job.is_failure:  # A response can end a pause.
-                self._note_pause()
-
-    def give_up_carrier(self, job: Job, error: BaseException, *, sent: bool) -> None:
-        """Note that an executor, or a faulty transport, did not do its part. The run ends."""
-        reason = f"the request was not carried ({type(error).__name__})"
-        kind = ConnectionLostError if sent else ConnectFailedError
-        failure = kind(reason, transient=False)
-        failure.__cause__ = error
-        self._has_more_ids = False
-        end = RuntimeError(f"{reason}: the executor or the transport cannot be used")
-        end.__cause__ = error
-        self.failure = end
-        if not sent:
-            self._fail(job, failure)
-            return
-        self._land(job)  # No retry: such a transport cannot tell what became of the session.
-        outcome = UnreachableError(
-            reason, session_id=job.session_id, attempts=job.requests, transient=False
-        )
-        outcome.__cause__ = failure
-        self._end(job, outcome)
-
-    def withdraw(self, job: Job) -> None:
-        """Take back a request that was given, and that nobody has begun to send."""
         self._land(job)
-        self._end_unsent(job)
+        if isinstance(end, TransportError):
+            self._advance(job, partial(job.conversation.throw, end))
+            end.__traceback__ = None  # Its frames hold the run, and the session's error holds it.
+            return
+        if isinstance(end, BaseException):
+            self._give_up(job, end)
+            return
+        try:
+            response = checked_response(end)
+        except TypeError as error:
+            self._give_up(job, error)
+            return
+        if is_from_service(response):
+            self._outage.note_response(sent_at=job.sent_at)
+        self._advance(job, partial(job.conversation.send, response))
+        if response.status != 429:
+            self._gate.note_accepted(job.number)
+        if self._last_pause[0] and not job.is_failure:  # A response can end a pause.
+            self._note_pause()
 
     def end_all_that_wait(self) -> None:
         """End what is neither in flight nor ended, with what its last attempt met."""
@@ -246,25 +252,32 @@ class Scheduler:
             )
             self._end(job, outcome)
 
-    def _next_send_at(self) -> float:
+    def _now(self) -> float:
+        return self._delete_session.transport.monotonic()
+
+    def _working_time(self) -> float:
+        """Return the time on a clock that stands still while the caller's iterator works."""
+        return self._now() - self._reading
+
+    def _excuse(self, job: Job) -> None:
+        """Let the time since the job waits, or was sent, not count against its deadline."""
+        now = self._working_time()
+        job.excused += now - job.since
+        job.since = now
+
+    def _next_send_in(self) -> float:
         if len(self._in_flight) >= self._concurrency:
             return math.inf
         if not self._outage.is_on:
-            return self._gate.next_send_at
-        if self._probe:
+            return self._gate.next_send_at - self._now()
+        if any(job.is_probe for job in self._in_flight):
             return math.inf
-        return max(self._outage.next_request_at, self._gate.paused_until)
+        until_probe = self._outage.next_probe_at - self._working_time()
+        return max(until_probe, self._gate.paused_until - self._now())
 
     def _land(self, job: Job) -> None:
         job.is_failure = False
         del self._in_flight[job]
-        if self._probe is job:
-            self._probe = None
-
-    def _fail(self, job: Job, failure: TransportError) -> None:
-        self._land(job)
-        self._advance(job, partial(job.conversation.throw, failure))
-        failure.__traceback__ = None  # Its frames hold the run, and the session's error holds it.
 
     def _advance(self, job: Job, resume: Callable[[], Step]) -> None:
         try:
@@ -278,23 +291,16 @@ class Scheduler:
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
         else:
             if isinstance(step, Wait):
-                self._waits += 1
-                due = self._now() + step.seconds
-                heapq.heappush(self._waiting, (due, self._waits, job))
+                heapq.heappush(self._waiting, (self._now() + step.seconds, job.number, job))
                 return
             job.send = step
-            job.ready_at = self._now()
+            job.since = self._working_time()
+            # A rate-limited one goes first, behind those that were rate limited before it.
+            place = len(self._queue)
             if isinstance(job.error, RateLimitError):
-                self._put_first(job)
-            else:
-                self._queue.append(job)
-
-    def _put_first(self, job: Job) -> None:
-        """Put a job before all others, but behind those that were rate limited before it."""
-        ahead = 0
-        while ahead < len(self._queue) and isinstance(self._queue[ahead].error, RateLimitError):
-            ahead += 1
-        self._queue.insert(ahead, job)
+                errors = [isinstance(other.error, RateLimitError) for other in self._queue]
+                place = [*errors, False].index(False)
+            self._queue.insert(place, job)
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         self._outage.forget(job.session_id)
@@ -313,70 +319,64 @@ class Scheduler:
         self._end(job, error)
 
     def _hold_back(self, job: Job, error: DeleteSessionError, is_last: bool) -> bool:
-        """Decide, when an attempt has failed, whether that is the whole run's affair.
+        """Take an attempt that failed, and return whether the run retries it without charge.
 
         Returns:
             True: the attempt and its time do not count for the session, which is sent again when
             the run lets it. False: what follows is the session's own affair.
         """
         job.error = error
-        now = self._now()
         is_held_back = True
         if isinstance(error, RateLimitError):
-            self._close_gate(job, error, now)
+            self._close_gate(job, error)
         elif _is_out_of_descriptors(error) and self._in_flight:
             self._lower_concurrency()
         else:
-            self._look_for_outage(job, error, now, is_last=is_last)
+            self._look_for_outage(job, error, is_last=is_last)
             is_held_back = self._outage.is_on or self.is_stopped
         if is_held_back:
-            job.excused += now - job.sent_at
+            self._excuse(job)
             self._note_pause()
         return is_held_back
 
-    def _close_gate(self, job: Job, error: RateLimitError, now: float) -> None:
-        if self._rate_limited_since is None:
-            self._rate_limited_since = now
-        self._gate.note_limited(
-            job.number, sent_at=job.sent_at, now=now, retry_after=error.retry_after
-        )
-        lasted, wait = now - self._rate_limited_since, error.retry_after or 0.0
-        if max(wait, lasted) > self._retry.deadline:
+    def _close_gate(self, job: Job, error: RateLimitError) -> None:
+        now, latency = self._now(), self._working_time() - job.sent_at
+        self._gate.note_limited(job.number, latency=latency, now=now, retry_after=error.retry_after)
+        lasted, wait = now - (self._gate.limited_since or now), error.retry_after or 0.0
+        if max(wait, lasted) > self._delete_session.retry.deadline:
             reason = f"the rate limit has let no request through for {lasted:.0f} s"
             if wait > lasted:
                 reason = f"the rate limit asks for a wait of {wait:.0f} s"
             self._end_run(reason, lasted, error)
 
-    def _look_for_outage(
-        self, job: Job, error: DeleteSessionError, now: float, *, is_last: bool
-    ) -> None:
+    def _look_for_outage(self, job: Job, error: DeleteSessionError, *, is_last: bool) -> None:
         is_conflict = isinstance(error, ServiceUnavailableError) and error.status == 409
         is_stale = getattr(error.__cause__, "stale", False)
         # Once no id is left that could show the opposite, such failures are their ids' own affair.
-        is_alone = not self._has_more_ids and self._outage.is_refuted(job.session_id)
-        if is_conflict or is_stale or is_alone:
+        has_all = self.stage >= Stage.HAS_ALL_IDS
+        if is_conflict or is_stale or (has_all and self._outage.is_refuted(job.session_id)):
             return
         job.is_failure = True
         self._outage.note_failure(
             job.session_id,
             error,
             sent_at=job.sent_at,
-            now=now,
+            now=self._working_time(),
             oldest_in_flight=min((other.sent_at for other in self._in_flight), default=math.inf),
             is_last=is_last,
         )
 
     def _lower_concurrency(self) -> None:
-        self._concurrency = len(self._in_flight)
+        self._concurrency = max(1, len(self._in_flight))
         if not self._has_lowered_concurrency:
             self._has_lowered_concurrency = True
             logger().warning(
-                "this process has no file descriptor left: the run goes on with fewer requests at"
-                " a time. Take a lower concurrency, or let the process open more (ulimit -n)."
+                "this process has no file descriptor or thread left: the run goes on with fewer"
+                " requests at a time. Take a lower concurrency, or raise the limit (ulimit -n -u)."
             )
 
     def _end_outage(self) -> None:
-        lasted = self._now() - self._outage.began_at
+        lasted = self._working_time() - self._outage.began_at
         reason = f"the service has been away for {lasted:.0f} s"
         if self._outage.is_met_by_pages_alone:
             reason = f"in {lasted:.0f} s, nothing from the service yet: check the address"
@@ -386,21 +386,39 @@ class Scheduler:
         retry_after = getattr(error, "retry_after", None)
         self.failure = OutageError(reason, lasted=lasted, retry_after=retry_after)
         self.failure.__cause__ = error
-        self.is_stopped = True
+        self.reach(Stage.ENDED_EARLY)
+
+    def _give_up(self, job: Job, error: BaseException) -> None:
+        """End a session whose transport broke the port: it cannot say what became of it."""
+        self._end_faulty(error)
+        reason = f"the transport failed ({type(error).__name__})"
+        failure = ConnectionLostError(reason)
+        failure.__cause__ = error
+        outcome = UnreachableError(
+            reason, session_id=job.session_id, attempts=job.requests, transient=False
+        )
+        outcome.__cause__ = failure
+        self._end(job, outcome)
+
+    def _end_faulty(self, error: BaseException) -> None:
+        """Take no more ids: the transport, or the system, does not do its part."""
+        self.reach(Stage.HAS_ALL_IDS)
+        self.failure = RuntimeError(f"no request can be sent ({type(error).__name__})")
+        self.failure.__cause__ = error
 
     def _note_pause(self) -> None:
         """Count and log a pause that has just begun."""
-        pause = self.pause
+        pause, (noted, number) = self.pause, self._last_pause
         reason = pause.reason if pause else ""
-        if pause and reason != self._paused_for:
-            self._pauses += 1
+        if pause and reason != noted:
+            number += 1
             logger().warning(
                 "%s: nothing is sent for %.1f s, %d sessions wait",
                 reason,
                 pause.seconds_left,
                 pause.waiting,
             )
-        self._paused_for = reason
+        self._last_pause = reason, number
 
 
 def _is_out_of_descriptors(error: BaseException | None) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
-from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import pytest
@@ -184,25 +183,9 @@ class AsyncFunctionTransport:
         self._on_sleep()
 
 
-class InlineExecutor(Executor):
-    """Does what it is given at once."""
-
-    def submit(
-        self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
-    ) -> Future[_T]:
-        future: Future[_T] = Future()
-        try:
-            future.set_result(function(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-def many(
-    transport: FunctionTransport, *, concurrency: int = 8, executor: Executor | None = None
-) -> DeleteManySessions:
+def many(transport: FunctionTransport, *, concurrency: int = 8) -> DeleteManySessions:
     delete_session = DeleteSession(transport, KEY, random=lambda: 0.5)
-    return DeleteManySessions(delete_session, concurrency=concurrency, executor=executor)
+    return DeleteManySessions(delete_session, concurrency=concurrency)
 
 
 def many_awaited(

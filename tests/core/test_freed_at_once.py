@@ -30,7 +30,6 @@ from .side_by_side import (
     KEY,
     AsyncFunctionTransport,
     FunctionTransport,
-    InlineExecutor,
     many,
     many_awaited,
 )
@@ -97,7 +96,7 @@ def test_an_error_of_an_awaited_call_is_freed_with_the_last_reference(
 
 @whatever_each_attempt_ends_in
 def test_outcomes_do_not_hold_their_run(ending: Ending) -> None:
-    deletions = many(transport(ending), executor=InlineExecutor())(["a", ""])
+    deletions = many(transport(ending))(["a", ""])
     freed = weakref.ref(deletions)
     outcomes: list[Outcome] = []
     with suppress(OutageError):

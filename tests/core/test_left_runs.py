@@ -28,7 +28,6 @@ from .side_by_side import (
     KEY,
     AsyncFunctionTransport,
     FunctionTransport,
-    InlineExecutor,
     after,
     library_threads,
     listed,
@@ -233,7 +232,7 @@ def test_a_run_says_what_holds_it_back() -> None:
     transport = FunctionTransport(
         lambda _: next(responses), on_sleep=lambda: pauses.append(deletions.pause)
     )
-    deletions = many(transport, executor=InlineExecutor())(["a"])
+    deletions = many(transport)(["a"])
     assert deletions.pause is None
     assert [outcome.session_fate for outcome in deletions] == [SessionFate.GONE]
     assert {pause.reason for pause in pauses if pause} == {"rate limit"}
@@ -265,6 +264,6 @@ def test_a_retry_that_is_due_while_the_run_looks_at_the_clock_is_sent_without_a_
     early: int,
 ) -> None:
     transport = TickingTransport([UNAVAILABLE, DESTROYED], early=early)
-    [outcome] = many(transport, executor=InlineExecutor())(["a"])
+    [outcome] = many(transport)(["a"])
     assert outcome.session_fate is SessionFate.GONE
     assert all(seconds > 0 for seconds in transport.sleeps)

@@ -19,7 +19,6 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -55,12 +54,10 @@ from .scripted_transport import DESTROYED, UNAVAILABLE, response, run
 from .side_by_side import (
     KEY,
     UNKNOWN,
-    UNTOUCHED,
     AsyncFunctionTransport,
     DeleteMany,
     FunctionTransport,
     Ids,
-    InlineExecutor,
     Outcome,
     after,
     both_ways,
@@ -446,19 +443,17 @@ def test_who_may_go_again_does_not_wait_for_the_next_id() -> None:
 
 def test_an_outcome_that_is_there_does_not_wait_until_many_more_ids_are_taken() -> None:
     ids = Ids()
-    with InlineExecutor() as executor:
-        deletions = many(FunctionTransport(), executor=executor)(ids)
-        for number in range(10):
-            assert next(deletions) == DeletionReceipt(session_id=str(number))
-            assert ids.taken <= number + 2
-        deletions.close()
+    deletions = many(FunctionTransport(), concurrency=2)(ids)
+    for number in range(10):
+        assert next(deletions).session_fate is SessionFate.GONE
+        assert ids.taken <= number + 3
+    deletions.close()
 
 
 def test_a_429_that_is_there_is_read_before_one_more_request_is_sent() -> None:
     responses = iter([Response(429, {"retry-after": "5"}, b"")])
     transport = FunctionTransport(lambda _: next(responses, DESTROYED))
-    with InlineExecutor() as executor:
-        list(many(transport, executor=executor)(["0", "1", "2"]))
+    list(many(transport, concurrency=1)(["0", "1", "2"]))
     assert transport.sent == ["0", "0", "1", "2"]
 
 
@@ -469,14 +464,13 @@ def test_memory_does_not_grow_with_the_ids() -> None:
 
     def measured(count: int) -> int:
         delete_session = DeleteSession(Forgetful(), KEY)
-        with ThreadPoolExecutor(1) as executor:
-            delete_many_sessions = DeleteManySessions(delete_session, executor=executor)
-            deletions = delete_many_sessions(str(number) for number in range(count))
-            tracemalloc.start()
-            for _ in deletions:
-                pass
-            largest = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
+        delete_many_sessions = DeleteManySessions(delete_session)
+        deletions = delete_many_sessions(str(number) for number in range(count))
+        tracemalloc.start()
+        for _ in deletions:
+            pass
+        largest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
         return largest
 
     def peak(count: int) -> int:
@@ -552,10 +546,6 @@ def test_a_transport_is_no_use_case() -> None:
         DeleteManySessions(unchecked(FunctionTransport()))
 
 
-@pytest.mark.parametrize("executor", [8, "threads", object()], ids=type)
-def test_what_is_no_executor_is_refused(executor: object) -> None:
-    with pytest.raises(TypeError, match="executor must be an Executor, not "):
-        many(FunctionTransport(), executor=unchecked(executor))
 
 
 # The ids fail half-way
@@ -751,32 +741,8 @@ def test_by_default_threads_carry_the_requests_as_many_as_may_be_in_flight() -> 
     assert all(thread.name == "firecrawl_interact" and thread.daemon for thread in threads)
 
 
-def test_a_given_executor_carries_the_requests_and_stays_open() -> None:
-    names: set[str] = set()
-
-    def respond(session_id: str) -> Response:
-        names.add(threading.current_thread().name)
-        return DESTROYED
-
-    with ThreadPoolExecutor(2, "mine") as executor:
-        outcomes = list(many(FunctionTransport(respond), executor=executor)(iter("abcdef")))
-        assert len(outcomes) == 6
-        assert all(name.startswith("mine") for name in names)
-        assert executor.submit(lambda: 5).result() == 5
 
 
-def test_an_executor_that_was_shut_down_fails_the_run_after_the_outcomes() -> None:
-    executor = ThreadPoolExecutor(1)
-    executor.shutdown()
-    deletions = many(FunctionTransport(), executor=executor)(Ids())
-    outcome = next(deletions)
-    assert isinstance(outcome, UnreachableError)
-    assert outcome.session_fate is UNTOUCHED
-    with pytest.raises(
-        RuntimeError, match="the executor or the transport cannot be used"
-    ) as raised:
-        next(deletions)
-    assert "after shutdown" in str(raised.value.__cause__)
 
 
 def test_a_fault_of_the_transport_fails_the_run_after_the_outcomes() -> None:
@@ -927,5 +893,5 @@ def test_no_outcome_waits_for_the_next_id() -> None:
 def test_a_retry_is_waited_for_exactly_and_a_long_pause_second_by_second() -> None:
     ends = iter([UNAVAILABLE, response(429, None, {"retry-after": "10"}), DESTROYED])
     transport = FunctionTransport(lambda session_id: next(ends))
-    list(many(transport, executor=InlineExecutor())(["a"]))
+    list(many(transport)(["a"]))
     assert transport.sleeps[:11] == [0.75] + 10 * [1.0]

@@ -27,7 +27,7 @@ from firecrawl_interact.core import (
 )
 from firecrawl_interact.core.job import Job
 from firecrawl_interact.core.pacing import Pause
-from firecrawl_interact.core.scheduler import Scheduler
+from firecrawl_interact.core.scheduler import Scheduler, Stage
 
 from .log_records import log_records
 from .scripted_transport import API_KEY, DESTROYED, RATE_LIMITED, UNAVAILABLE, response
@@ -89,12 +89,7 @@ class Driver:
         return self.sends(session_id)[0]
 
     def settle(self, job: Job, end: Response | BaseException) -> None:
-        def result() -> Response:
-            if isinstance(end, BaseException):
-                raise end
-            return end
-
-        self.scheduler.settle(job, result)
+        self.scheduler.settle(job, end)
 
     @property
     def outcomes(self) -> list[object]:
@@ -160,7 +155,7 @@ def test_after_the_last_id_there_is_no_room() -> None:
 
 def test_after_stop_there_is_no_room() -> None:
     driver = Driver()
-    driver.scheduler.is_stopped = True
+    driver.scheduler.reach(Stage.ENDED_EARLY)
     assert not driver.scheduler.has_room()
 
 
@@ -195,7 +190,7 @@ def test_it_is_not_finished_while_somebody_queues() -> None:
 
 def test_when_stopped_it_is_finished_though_there_are_more_ids() -> None:
     driver = Driver()
-    driver.scheduler.is_stopped = True
+    driver.scheduler.reach(Stage.ENDED_EARLY)
     assert driver.scheduler.is_finished
 
 
@@ -290,7 +285,7 @@ def test_when_stopped_what_queues_or_waits_is_due_at_once_and_nothing_else_is() 
     waiting.settle(waiting.send("a"), UNAVAILABLE)
     neither.send("a")
     for driver, due_in in [(queueing, 0), (waiting, 0), (neither, None)]:
-        driver.scheduler.is_stopped = True
+        driver.scheduler.reach(Stage.ENDED_EARLY)
         assert driver.scheduler.due_in() == due_in
 
 
@@ -447,7 +442,7 @@ def test_an_outage_may_last_for_the_deadline() -> None:
 def test_a_run_that_was_stopped_in_an_outage_is_not_ended_by_it() -> None:
     driver = Driver(retry=RetryPolicy(deadline=240))
     fail_all(driver, "a", "b")
-    driver.scheduler.is_stopped = True
+    driver.scheduler.reach(Stage.ENDED_EARLY)
     driver.clock.now += 1_000
     driver.sends()
     assert len(driver.outcomes) == 2
@@ -762,7 +757,7 @@ def test_a_request_that_finds_out_in_an_outage_does_not_end_its_pause() -> None:
 def test_a_run_that_is_stopped_is_not_held_back() -> None:
     driver = Driver()
     driver.settle(driver.send("a"), limited(60))
-    driver.scheduler.is_stopped = True
+    driver.scheduler.reach(Stage.ENDED_EARLY)
     assert driver.scheduler.pause is None
 
 
@@ -779,7 +774,7 @@ def test_the_summary_counts_what_is_on_its_way() -> None:
 
 
 def stop(driver: Driver) -> list[object]:
-    driver.scheduler.is_stopped = True
+    driver.scheduler.reach(Stage.ENDED_EARLY)
     driver.sends()
     return driver.outcomes
 
@@ -900,36 +895,21 @@ def test_what_a_ctrl_c_kept_from_being_sent_is_untouched() -> None:
 def test_a_stopped_run_announces_no_retry() -> None:
     driver = Driver()
     first, _ = [driver.send(name) for name in ("a", "b")]
-    driver.scheduler.is_stopped = True
+    driver.scheduler.reach(Stage.ENDED_EARLY)
     with log_records() as records:
         driver.settle(first, UNAVAILABLE)
     assert not [record for record in records if "retry in" in record.msg]
 
 
-def test_what_is_withdrawn_before_it_was_sent_is_untouched() -> None:
-    driver = Driver()
-    driver.scheduler.withdraw(driver.send("a"))
-    (outcome,) = driver.outcomes
-    assert isinstance(outcome, UnreachableError)
-    assert (outcome.session_fate, outcome.attempts) == (SessionFate.UNTOUCHED, 0)
 
 
 # Not carried
 
 
-def test_what_an_executor_does_not_take_was_not_sent() -> None:
-    driver = Driver()
-    error = RuntimeError("cannot schedule new futures after shutdown")
-    driver.scheduler.give_up_carrier(driver.send("a"), error, sent=False)
-    (outcome,) = driver.outcomes
-    assert isinstance(outcome, UnreachableError)
-    assert isinstance(outcome.__cause__, ConnectFailedError)
-    assert outcome.__cause__.__cause__ is error
-    assert (outcome.session_fate, outcome.transient) == (SessionFate.UNTOUCHED, False)
 
 
-@pytest.mark.parametrize("error", [OSError("pipe"), MemoryError()], ids=repr)
-def test_what_an_executor_loses_may_have_been_sent(error: Exception) -> None:
+@pytest.mark.parametrize("error", [OSError("pipe"), MemoryError(), SystemExit()], ids=repr)
+def test_what_a_faulty_transport_raises_may_have_been_sent(error: BaseException) -> None:
     driver = Driver()
     driver.settle(driver.send("a"), error)
     (outcome,) = driver.outcomes
@@ -939,50 +919,27 @@ def test_what_an_executor_loses_may_have_been_sent(error: Exception) -> None:
     assert (outcome.session_fate, outcome.transient) == (SessionFate.UNKNOWN, False)
 
 
-@pytest.mark.parametrize("sent", [True, False])
-def test_after_what_was_not_carried_no_id_is_taken_and_the_run_fails(sent: bool) -> None:
+def test_after_a_fault_of_the_transport_no_id_is_taken_and_the_run_fails() -> None:
     driver = Driver()
     error = OSError("pipe")
     job, other = driver.send("a"), driver.send("b")
-    driver.scheduler.give_up_carrier(job, error, sent=sent)
+    driver.settle(job, error)
     assert not driver.scheduler.has_room()
     driver.settle(other, DESTROYED)
     assert len(driver.outcomes) == 2
     assert driver.scheduler.is_finished
     assert isinstance(driver.scheduler.failure, RuntimeError)
-    assert "(OSError): the executor or the transport cannot be used" in str(
-        driver.scheduler.failure
-    )
+    assert "no request can be sent (OSError)" in str(driver.scheduler.failure)
     assert driver.scheduler.failure.__cause__ is error
 
 
-def test_what_was_not_carried_is_no_longer_in_flight() -> None:
-    driver = Driver()
-    for _ in range(2):
-        driver.settle(driver.send("limited"), limited(1))
-        driver.clock.now += 1.5
-        (job,) = driver.sends("limited")
-        driver.scheduler.give_up_carrier(job, OSError("pipe"), sent=False)
-    assert len(driver.outcomes) == 2
-    driver.no_more()
-    assert driver.scheduler.is_finished
 
 
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit()], ids=repr)
-def test_an_interruption_of_the_carrier_passes(interruption: BaseException) -> None:
-    driver = Driver()
-    job = driver.send("a")
-    with pytest.raises(type(interruption)):
-        driver.settle(job, interruption)
 
 
 # How to call the gate is a matter of order, too
 
 
-def test_what_is_withdrawn_makes_room() -> None:
-    driver = Driver(concurrency=1)
-    driver.scheduler.withdraw(driver.send("a"))
-    assert driver.scheduler.has_room()
 
 
 def test_a_request_that_an_outage_outlives_meanwhile_still_has_a_timeout() -> None:
