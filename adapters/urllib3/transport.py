@@ -94,7 +94,7 @@ class Urllib3Transport(HttpTransport, SystemTime):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _set_up_pools(self, *, is_copy: bool) -> None:
+    def _set_up_pools(self) -> None:
         self._pools: dict[int, urllib3.HTTPConnectionPool] = {}  # by process: a fork shares none
 
     def _get_pool(self) -> urllib3.HTTPConnectionPool:
