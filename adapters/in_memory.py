@@ -54,11 +54,11 @@ class _InMemory:
             return seconds, ConnectionLostError("the connection ended before the response")
         if len(result.response.body) > MAX_BODY_BYTES:
             reason = f"the body is larger than {MAX_BODY_BYTES} bytes"
-            return seconds, BadResponseError(reason, transient=False)
+            return seconds, BadResponseError(reason)
         coding = result.response.headers.get("content-encoding", "identity")
         if coding != "identity":
             reason = f"the response is encoded as {coding[:16]!a}, which was not asked for"
-            return seconds, BadResponseError(reason, transient=False)
+            return seconds, BadResponseError(reason)
         return seconds, result.response
 
 
@@ -76,8 +76,7 @@ class InMemoryTransport(_InMemory):
             ConnectFailedError: for `NoConnection`, or after `close()` (then not transient).
             TimedOutError: for `NoResponse`, or a response later than `timeout` seconds.
             ConnectionLostError: for `LostResponse`.
-            BadResponseError: the body is larger than `MAX_BODY_BYTES`, or compressed (not
-                transient).
+            BadResponseError: the body is larger than `MAX_BODY_BYTES`, or compressed.
         """
         seconds, end = self._handle(request, timeout)
         self.sleep(seconds)

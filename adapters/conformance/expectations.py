@@ -57,7 +57,7 @@ LOST = Failure(ConnectionLostError, transient=True)
 RESET = Failure(ConnectionLostError, transient=True, caused=True)
 STALE = Failure(ConnectionLostError, transient=True, stale=True)
 BAD = Failure(BadResponseError, transient=True)
-UNWANTED = Failure(BadResponseError, transient=False)
+UNWANTED = Failure(BadResponseError)
 BAD_OR_UNWANTED = Failure(BadResponseError)
 
 

@@ -50,7 +50,7 @@ def lost_connection(
         return ConnectionLostError(message, stale=is_kept and not has_begun)
     if error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
         message = "the service requires a client certificate: pass an ssl_context that has one"
-        return ConnectionLostError(message, transient=False)
+        return ConnectionLostError(message)
     return ConnectionLostError(f"{message}: {error}", stale=is_kept and not has_begun)
 
 

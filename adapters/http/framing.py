@@ -100,7 +100,7 @@ def body_length(
     if method in ("HEAD", "CONNECT") or status < 200 or status in (204, 304):
         return 0
     if headers.get("content-encoding", "").lower() not in ("", "identity"):
-        raise BadResponseError("the body is coded (Content-Encoding), unasked", transient=False)
+        raise BadResponseError("the body is coded (Content-Encoding), unasked")
     transfer = headers.get("transfer-encoding")
     if transfer is not None:  # 3, 4; 6.1 for HTTP/1.0
         if transfer.lower() != "chunked" or length is not None or version == 10:
@@ -116,8 +116,7 @@ def body_length(
 
 
 def _above_limit(limit: str) -> BadResponseError:
-    """Return the error of a response that is too large. The next one would be, too."""
-    return BadResponseError(f"more than {limit}", transient=False)
+    return BadResponseError(f"more than {limit}")
 
 
 class ResponseParser:

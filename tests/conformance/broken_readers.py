@@ -26,7 +26,7 @@ class QuotesAllThatCame(RightTransport):
 
 @found_by(
     "a-response-coded-as-gzip-is-refused",
-    "instead of BadResponseError, not transient: a response with status 200 and 17 bytes",
+    "instead of BadResponseError: a response with status 200 and 17 bytes",
 )
 class DecodesBodies(RightTransport):
     def body(self, wire: Wire, status: int, headers: Mapping[str, str]) -> bytes:
@@ -61,7 +61,7 @@ class AcceptsCutBodies(RightTransport):
 
 @found_by(
     "a-body-above-1-mib-is-refused",
-    "instead of BadResponseError, not transient: a response with status 200 and 1048577 bytes",
+    "instead of BadResponseError: a response with status 200 and 1048577 bytes",
 )
 class HoldsLargeBodies(RightTransport):
     def check_size(self, size: int) -> None:

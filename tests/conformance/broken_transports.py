@@ -119,8 +119,8 @@ class QuotesTheKey(SaysSomethingElse):
 
 
 @found_by(
-    "a-body-above-1-mib-is-refused",
-    "instead of BadResponseError, not transient: BadResponseError.*, transient",
+    "a-closed-transport-sends-nothing",
+    "instead of ConnectFailedError, not transient: ConnectFailedError.*, transient",
 )
 class CallsAllTransient(SaysSomethingElse):
     def instead_of(self, error: TransportError, request: Request) -> Exception:

@@ -69,7 +69,7 @@ class Wire:
         line, _, self.buffer = self.buffer.partition(b"\n")
         self.line_bytes += len(line)
         if len(line) > 65536 or self.line_bytes > 100_000:
-            raise BadResponseError("too much before the body", transient=False)
+            raise BadResponseError("too much before the body")
         return self.without_end(line).decode("latin-1")
 
     def without_end(self, line: bytes) -> bytes:
@@ -214,13 +214,13 @@ class RightTransport(SystemTime):
                 raise BadResponseError("no header")
             name, value = header[1].lower(), header[2]
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        raise BadResponseError("too many headers", transient=False)
+        raise BadResponseError("too many headers")
 
     def body(self, wire: Wire, status: int, headers: Mapping[str, str]) -> bytes:
         if status in (204, 304):
             return b""
         if headers.get("content-encoding", "identity") != "identity":
-            raise BadResponseError("coded", transient=False)
+            raise BadResponseError("coded")
         length = headers.get("content-length")
         if headers.get("transfer-encoding") == "chunked" and length is None and not wire.is_old:
             return b"".join(self.chunks(wire))
@@ -245,7 +245,7 @@ class RightTransport(SystemTime):
 
     def check_size(self, size: int) -> None:
         if size > MAX_BODY_BYTES:
-            raise BadResponseError("too large", transient=False)
+            raise BadResponseError("too large")
 
 
 def connected(host: str, port: int | None, timeout: float) -> socket.socket:

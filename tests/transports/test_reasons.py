@@ -46,7 +46,6 @@ def test_a_client_certificate_that_is_missing(open_transport: OpenTransport) -> 
         error = failure(open_transport(api_url, ssl_context=context), ConnectionLostError)
         server.join()
     assert "client certificate" in str(error)
-    assert not error.transient
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])

@@ -14,12 +14,12 @@ from ..wire_faults import CHUNKED, sends, sends_and_closes, sends_and_floods
 
 _NO_HTTP = "what is not an HTTP/1 response is a BadResponseError, however it begins"
 _FRAMING = "a response that leaves its length in doubt is a BadResponseError: no length is guessed"
-_TOO_LARGE = "a body above 1 MiB is a BadResponseError that is not transient, and is never held"
+_TOO_LARGE = "a body above 1 MiB is a BadResponseError, and is never held"
 _ENDLESS = "a response without an end is given up, when the timeout is over at the latest"
-_CODED = "a coded body is a BadResponseError that is not transient, and is never decoded"
+_CODED = "a coded body is a BadResponseError, and is never decoded"
 
 _QUOTES_LITTLE = "the message of an error quotes little of what came"
-_BOUNDED = "too many bytes of headers are a BadResponseError that is not transient"
+_BOUNDED = "too many bytes of headers are a BadResponseError"
 
 _SEVERITIES = {
     _NO_HTTP: Severity.STRICTNESS,
