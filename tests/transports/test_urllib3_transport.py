@@ -158,14 +158,20 @@ def test_a_connection_that_is_reset_before_the_request_is_lost(
 ) -> None:
     """The system may have taken the request before it knew of the reset."""
     request = urllib3.connection.HTTPConnection.request
+    is_connected = threading.Event()
+
+    def resets(connection: Connection) -> None:
+        is_connected.wait(10)
+        connection.reset()
 
     def send_late(*args: object, **kwargs: object) -> None:
+        is_connected.set()
         assert server.fault_is_over.wait(10)
         request(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
 
     monkeypatch.setattr(urllib3.connection.HTTPConnection, "request", send_late)
     with (
-        FaultServer(Connection.reset) as server,
+        FaultServer(resets) as server,
         Urllib3Transport(server.api_url) as transport,
         pytest.raises(ConnectionLostError) as caught,
     ):
