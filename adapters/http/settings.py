@@ -148,7 +148,7 @@ def environment_proxy(api_url: ApiUrl) -> Proxy | None:
     """
     if api_url.scheme != "https":
         return None
-    # Its import takes a third of the time of urllib3's own, and is seldom needed.
+    # Seldom needed. After asyncio its import takes 18 ms; after urllib3, 2.
     from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
 
     if not getproxies().get("https") or proxy_bypass(f"{api_url.host}:{api_url.port}"):
@@ -183,7 +183,7 @@ def check_user_agent(user_agent: str) -> None:
 @cache
 def default_user_agent() -> str:
     """Name this library and its version, for a `User-Agent` header."""
-    # Costs more time than all the other imports here.
+    # After asyncio its import takes 12 ms; urllib3 has imported it.
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
 
     try:
