@@ -40,9 +40,9 @@ class Attempt:
 
     def __init__(self, target: str, timeout: float) -> None:
         self.target = target
-        self.deadline = monotonic() + timeout  # While a connection is made, that of connecting.
-        self.is_kept = False  # whether its connection carried a response before
-        self.may_be_sent = False
+        self.deadline: float = monotonic() + timeout  # While connecting, that of connecting.
+        self.is_kept: bool = False  # whether its connection carried a response before
+        self.may_be_sent: bool = False
 
     def seconds_left(self) -> float:
         """Return the seconds that are left, or raise a `TimeoutError`."""
