@@ -88,7 +88,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
             break
         else:
             stale_retried = stale_retried or is_stale
-            logger().warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
+            logger.warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
             if pause:
                 yield Wait(pause)
                 left = deadline - monotonic()
@@ -101,7 +101,7 @@ def converse(  # noqa: PLR0913 - all that is asked of the outside world, by name
 def _attempt(
     request: Request, retry: RetryPolicy, left: float, session_id: str, attempts: int
 ) -> Generator[Send, Response, DeletionReceipt | DeleteSessionError]:
-    logger().debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
+    logger.debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
     try:
         response = yield Send(request, min(retry.attempt_timeout, left))
     except TransportError as failure:
