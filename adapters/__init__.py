@@ -1,7 +1,24 @@
-"""Everything that touches the world. Each adapter is imported when its name is asked for."""
+"""Everything that touches the world.
+
+What brings urllib3, asyncio, fcntl, an extra or an HTTP server is imported when it is asked for.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from .fake_service import (
+    DrippedResponse,
+    FakeService,
+    FakeServiceError,
+    Fault,
+    LostResponse,
+    NoConnection,
+    NoResponse,
+    RateLimit,
+    Reply,
+)
+from .in_memory import AsyncInMemoryTransport, InMemoryJournal, InMemoryTransport
+from .system_time import AsyncSystemTime, SystemTime
 
 if TYPE_CHECKING:
     from .aiohttp import AiohttpTransport
@@ -11,21 +28,8 @@ if TYPE_CHECKING:
         async_delete_session_from_environment,
         delete_session_from_environment,
     )
-    from .fake_service import (
-        DrippedResponse,
-        FakeService,
-        FakeServiceError,
-        Fault,
-        LostResponse,
-        NoConnection,
-        NoResponse,
-        RateLimit,
-        Reply,
-    )
-    from .in_memory import AsyncInMemoryTransport, InMemoryJournal, InMemoryTransport
     from .journal import FileJournal
     from .loopback import LoopbackService
-    from .system_time import AsyncSystemTime, SystemTime
     from .urllib3 import Urllib3Transport
 
 __all__ = [
@@ -61,21 +65,8 @@ _MODULES = {
         "async_delete_session_from_environment",
         "delete_session_from_environment",
     ],
-    "fake_service": [
-        "DrippedResponse",
-        "FakeService",
-        "FakeServiceError",
-        "Fault",
-        "LostResponse",
-        "NoConnection",
-        "NoResponse",
-        "RateLimit",
-        "Reply",
-    ],
-    "in_memory": ["AsyncInMemoryTransport", "InMemoryJournal", "InMemoryTransport"],
     "journal": ["FileJournal"],
     "loopback": ["LoopbackService"],
-    "system_time": ["AsyncSystemTime", "SystemTime"],
     "urllib3": ["Urllib3Transport"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -1,5 +1,6 @@
 """The use case: destroy one session, over any transport."""
 
+import random
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,9 +21,7 @@ _TransportT = TypeVar("_TransportT", Transport, AsyncTransport)
 
 
 def _random() -> float:
-    from random import random  # noqa: PLC0415 - most calls make no retry, and it is slow to import
-
-    return random()  # noqa: S311 - it spreads retries out, and keeps no secret
+    return random.random()  # noqa: S311 - it spreads retries out, and keeps no secret
 
 
 class _DeleteSession(Generic[_TransportT]):

@@ -75,7 +75,7 @@ class Run:
         """Log what ended the run before it was left. Raised, it would keep the outcomes back."""
         failure, self._scheduler.failure = self._scheduler.failure, None
         if failure is not None:
-            logger().warning("the run had ended before it was left: %s", failure)
+            logger.warning("the run had ended before it was left: %s", failure)
 
     def _warn_if_left(self) -> None:
         """Warn, with the place where the run was forgotten."""
@@ -281,7 +281,7 @@ class Deletions(Run, Iterator["Outcome"]):
 def _warn_of_id(future: Future[str | uuid.UUID]) -> None:
     """Warn of an id that was read after the run was left: nobody deletes it."""
     if future.exception() is None:
-        logger().warning(
+        logger.warning(
             "session %a: its id was read after the run was left; nothing was sent for it",
             str(future.result()),
         )

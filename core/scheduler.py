@@ -370,7 +370,7 @@ class Scheduler:
         self._concurrency = len(self._in_flight)
         if not self._has_lowered_concurrency:
             self._has_lowered_concurrency = True
-            logger().warning(
+            logger.warning(
                 "this process has no file descriptor left: the run goes on with fewer requests at"
                 " a time. Take a lower concurrency, or let the process open more (ulimit -n)."
             )
@@ -394,7 +394,7 @@ class Scheduler:
         reason = pause.reason if pause else ""
         if pause and reason != self._paused_for:
             self._pauses += 1
-            logger().warning(
+            logger.warning(
                 "%s: nothing is sent for %.1f s, %d sessions wait",
                 reason,
                 pause.seconds_left,

@@ -94,7 +94,7 @@ class AiohttpTransport(HttpTransport, AsyncSystemTime):
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
 
-    def _set_up_pools(self, *, is_copy: bool) -> None:
+    def _set_up_pools(self) -> None:
         self._pools: dict[_Place, _Pool] = {}
 
     async def _open_pool(self) -> "_Pool":

@@ -78,5 +78,5 @@ def drop_frames(error: _ErrorT, handled: BaseException | None) -> _ErrorT:
         pending += [one.__context__, one.__cause__]
         if isinstance(one, BaseExceptionGroup):
             pending += one.exceptions
-    logger().debug("no response: %s", ", ".join(places))
+    logger.debug("no response: %s", ", ".join(places))
     return error

@@ -38,7 +38,7 @@ def over_urllib3() -> Figure:
 
             ratio = median_ratio(ours, bare)
         pool.close()
-    return Figure("CPU of a delete, to bare urllib3", ratio, 1.10)
+    return Figure("CPU of a delete, to bare urllib3", ratio, 1.0)
 
 
 async def _over_aiohttp() -> float:

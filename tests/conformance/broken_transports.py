@@ -118,6 +118,10 @@ class QuotesTheKey(SaysSomethingElse):
         return type(error)(f"{error} for {dict(request.headers)}")
 
 
+@found_by(
+    "a-closed-transport-sends-nothing",
+    "instead of ConnectFailedError, not transient: ConnectFailedError.*, transient",
+)
 class CallsAllTransient(SaysSomethingElse):
     def instead_of(self, error: TransportError, request: Request) -> Exception:
         error.transient = True

@@ -232,14 +232,6 @@ def test_a_function_that_is_marked_counts_as_inspect_says() -> None:
     assert is_coroutine_function(marked)
 
 
-def test_a_function_that_older_pythons_mark_counts_too() -> None:
-    def marked() -> None:
-        raise NotImplementedError
-
-    vars(marked)["_is_coroutine"] = object()  # as `create_autospec` does it up to Python 3.12
-    assert is_coroutine_function(marked)
-
-
 def test_an_object_that_is_called_and_awaited_counts_too() -> None:
     class Called:
         async def __call__(self) -> None:

@@ -96,18 +96,14 @@ def test_threads_destroy_many_sessions_over_as_many_connections_as_may_be_in_fli
     assert not any(thread.is_alive() for thread in threads)
 
 
-def test_processes_destroy_many_sessions_and_each_keeps_its_connection(
-    service: FakeService,
-    loopback: LoopbackService,
-    connections: list[object],
-    processes: ProcessPoolExecutor,
+def test_processes_destroy_many_sessions(
+    service: FakeService, loopback: LoopbackService, processes: ProcessPoolExecutor
 ) -> None:
     mine = open_sessions(service, 40)
     with Urllib3Transport(loopback.api_url) as transport:
         delete_many_sessions = DeleteManySessions(DeleteSession(transport, KEY), executor=processes)
         outcomes = list(delete_many_sessions(mine))
     assert all_destroyed(service, mine, [*outcomes])
-    assert 1 <= len(connections) <= 2
 
 
 def test_a_failure_in_another_process_is_as_plain_as_here(

@@ -195,6 +195,9 @@ def takes_key_and_address_from_the_environment() -> None:
     with delete_session_from_environment(retry=RetryPolicy(max_attempts=1)) as owner:
         assert_type(owner, EnvironmentDeleteSession)
         assert_type(owner.close(), None)
+    delete_session_from_environment(connect_timeout=5, pool_size=2, proxy=None, user_agent="a/1")
+    delete_session_from_environment(pool_size="2")  # type: ignore[arg-type]  # that is the test
+    delete_session_from_environment(timeout=5)  # type: ignore[call-arg]  # that is the test
 
 
 async def takes_them_in_asynchronous_code() -> None:
