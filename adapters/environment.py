@@ -24,7 +24,7 @@ from .http.settings import parse_api_url
 from .urllib3 import Urllib3Transport
 
 if TYPE_CHECKING:
-    from .aiohttp import AiohttpTransport
+    from .asyncio import AsyncioTransport
 
 _CLOUD = "https://api.firecrawl.dev"
 
@@ -55,7 +55,7 @@ class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
     closes the transport, and without one.
     """
 
-    transport: "AiohttpTransport"
+    transport: "AsyncioTransport"
 
     async def aclose(self) -> None:
         """Close the transport; once more does no harm. A later call is an `UnreachableError`."""
@@ -129,19 +129,16 @@ def async_delete_session_from_environment(  # noqa: PLR0913 - each is something 
     user_agent: str | None = None,
     journal: Journal | None = None,
 ) -> AsyncEnvironmentDeleteSession:
-    """Make an `AsyncDeleteSession` over an `AiohttpTransport` of its own. Nothing is sent yet.
+    """Make an `AsyncDeleteSession` over an `AsyncioTransport` of its own. Nothing is sent yet.
 
     This is no coroutine: it is called without `await`. Arguments and errors are those of
-    `delete_session_from_environment`, and one more.
-
-    Raises:
-        ImportError: aiohttp is not installed. The message says how to install it.
+    `delete_session_from_environment`.
     """
-    from . import AiohttpTransport  # noqa: PLC0415 - without aiohttp it says what to install
+    from .asyncio import AsyncioTransport  # noqa: PLC0415 - it brings asyncio and ssl
 
     try:
         address = _address(api_url, allow_plain_http=allow_plain_http)
-        transport = AiohttpTransport(
+        transport = AsyncioTransport(
             address,
             pool_size=pool_size,
             ssl_context=ssl_context,

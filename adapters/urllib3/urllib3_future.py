@@ -16,7 +16,7 @@ _WARNING = f"""urllib3-future {__version__} stands in urllib3's place. These pro
 a timeout ends a call whose response drips or has no end; a large response is refused without \
 being held; a response in doubtful framing is refused; a failed TLS handshake counts as "nothing \
 was sent". What is said of a session stays true or errs towards "unknown". Install urllib3 itself \
-(pip install --force-reinstall urllib3), or use AiohttpTransport"""
+(pip install --force-reinstall urllib3), or use AsyncioTransport"""
 
 
 def warn_of_urllib3_future() -> None:
