@@ -57,14 +57,14 @@ class Connection(asyncio.Protocol):
         Raises:
             OSError: the handshake failed, or the connection has ended.
         """
-        if self._transport.is_closing():
+        inside = None
+        if not self._transport.is_closing():
+            inside = await self._loop.start_tls(
+                self._transport, self, context, server_hostname=host
+            )
+        if inside is None:
             raise ConnectionResetError("the connection ended before the TLS handshake")
-        transport = await self._loop.start_tls(
-            self._transport, self, context, server_hostname=host
-        )
-        if transport is None:  # The type says so; no loop does.
-            raise ConnectionResetError("the connection ended in the TLS handshake")
-        self._transport = transport
+        self._transport = inside
 
     async def exchange(self, head: bytes, method: str, seconds: float) -> ParsedResponse:
         """Send a request, and return its response. After anything else, the connection is ended.
@@ -77,13 +77,13 @@ class Connection(asyncio.Protocol):
         Raises:
             TimedOutError, ConnectionLostError, BadResponseError: the request may have arrived.
         """
+        if self._transport.is_closing():
+            raise self._loss(self._error)
         self._parser = ResponseParser(method)
         self._parsed = self._loop.create_future()
-        # Not `asyncio.timeout`: uvloop's clock may be behind, and this costs less.
+        # Not `asyncio.timeout`: it costs more, and starts at the time that uvloop's clock last had.
         timer = self._loop.call_later(seconds, self._time_out)
         try:
-            if self._transport.is_closing():  # Nothing was sent. But other loops may not know that.
-                raise self._loss(self._error)
             self._transport.write(head)
             parsed = await self._parsed
         except BaseException:

@@ -1,9 +1,8 @@
 """The connections of `AsyncioTransport` in one event loop: how they come about, and are kept."""
 
 import asyncio
-import socket
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from time import monotonic
 
@@ -13,9 +12,8 @@ from ..http.failures import no_connection, refused_tunnel
 from ..http.framing import ParsedResponse
 from ..http.settings import Proxy, default_user_agent, parse_api_url
 from ..http.transport import LONGEST_IDLE, Settings
+from .addresses import connect_socket
 from .connection import Connection
-
-_NEXT_ADDRESS_AFTER = 0.25  # seconds, as RFC 8305, 8, recommends
 
 
 class Pool:
@@ -31,22 +29,21 @@ class Pool:
         self, settings: Settings, proxy: Proxy | None, ssl_context: ssl.SSLContext | None
     ) -> None:
         url = settings.api_url
+        is_https = url.scheme == "https"
         self.is_closed: bool = False
-        self._host, self._port = url.host, url.port
-        self._proxy = proxy
-        self._tls = ssl_context if url.scheme == "https" else None
-        self._proxy_tls = ssl_context
-        self._connect_timeout, self._size = settings.connect_timeout, settings.pool_size
+        self._settings, self._proxy = settings, proxy
+        self._first = url if proxy is None else parse_api_url(proxy.url, allow_plain_http=True)
+        self._first_tls = ssl_context if self._first.scheme == "https" else None
+        self._tunnel_tls = ssl_context if proxy is not None and is_https else None
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
         #: It ends the connections when it is closed, which its event loop does at the latest.
         self.owner: AsyncGenerator[None] = _own(self._connections)
         self._target_start, fields = url.prefix, {"Host": url.origin.partition("://")[2]}
-        if proxy is not None and self._tls is None:
+        if proxy is not None and not is_https:
             self._target_start = str(url)  # RFC 9112, 3.2.2
             fields |= proxy.headers  # With https, these must not leave the CONNECT.
-        fields["User-Agent"] = settings.user_agent or default_user_agent()
-        self._fields = [f"{name}: {value}" for name, value in fields.items()]
+        self._fields = {**fields, "User-Agent": settings.user_agent or default_user_agent()}
 
     async def exchange(self, request: Request, seconds: float) -> ParsedResponse:
         """Send a request, over a kept connection or a new one, and return its response.
@@ -54,13 +51,12 @@ class Pool:
         Raises:
             TransportError: what went wrong on the way.
         """
-        lines = [f"{request.method} {self._target_start}{request.path} HTTP/1.1", *self._fields]
-        lines += [f"{name}: {value}" for name, value in request.headers.items()]
-        head = _head(lines)
+        target = self._target_start + request.path
+        head = _head(f"{request.method} {target}", {**self._fields, **request.headers})
         connection = self._take_idle()
         if connection is None:
             began = monotonic()
-            connection = await self._connect(min(seconds, self._connect_timeout))
+            connection = await self._connect(min(seconds, self._settings.connect_timeout))
             seconds -= monotonic() - began
         parsed = await connection.exchange(head, request.method, seconds)
         self._keep(connection, parsed)
@@ -78,10 +74,10 @@ class Pool:
 
     def _keep(self, connection: Connection, parsed: ParsedResponse) -> None:
         """Keep a connection after a response, or end it."""
-        if len(self._idle) >= self._size:
+        if len(self._idle) >= self._settings.pool_size:
             self._idle = [one for one in self._idle if one.is_open]
-        is_wanted = connection.is_open and len(self._idle) < self._size and not self.is_closed
-        if parsed.ends_connection or not is_wanted:
+        is_full = len(self._idle) >= self._settings.pool_size
+        if parsed.ends_connection or is_full or self.is_closed:
             connection.abort()
         else:
             connection.idle_since = monotonic()
@@ -93,23 +89,21 @@ class Pool:
         Raises:
             ConnectFailedError: nothing reached the service.
         """
-        peer, connection = f"{self._host}:{self._port}", None
-        by = monotonic() + seconds
+        connection, peer = None, f"{self._first.host}:{self._first.port}"
+        if self._proxy is not None:
+            peer = f"the proxy {peer}"
         try:
             async with asyncio.timeout(seconds):
-                if self._proxy is None:
-                    connection = await self._open(self._host, self._port, self._tls, by)
-                else:
-                    url = parse_api_url(self._proxy.url, allow_plain_http=True)
-                    service, peer = peer, f"the proxy {url.host}:{url.port}"
-                    tls = self._proxy_tls if url.scheme == "https" else None
-                    connection = await self._open(url.host, url.port, tls, by)
-                    if self._tls is not None:
-                        await self._open_tunnel(connection, service, self._proxy, seconds)
-                        peer = f"{service} through {peer}"
-                        await connection.start_tls(self._tls, self._host.strip("[]"))
-            if self.is_closed:
-                raise ConnectFailedError("this transport is closed", transient=False)
+                connection = await self._open(self._first.host.strip("[]"), seconds)
+                if self._proxy is not None and self._tunnel_tls is not None:
+                    url = self._settings.api_url
+                    service = f"{url.host}:{url.port}"
+                    head = _head(f"CONNECT {service}", {"Host": service, **self._proxy.headers})
+                    response = await connection.exchange(head, "CONNECT", seconds)
+                    if not 200 <= response.status < 300:
+                        raise refused_tunnel(response.status)
+                    peer = f"{service} through {peer}"
+                    await connection.start_tls(self._tunnel_tls, url.host.strip("[]"))
         except BaseException as error:
             if connection is not None:
                 connection.abort()
@@ -118,79 +112,32 @@ class Pool:
             is_late = isinstance(error, TimeoutError)
             reason = "it took too long" if is_late else str(error) or type(error).__name__
             raise no_connection(peer, error, reason) from error
+        if self.is_closed:
+            connection.abort()
+            raise ConnectFailedError("this transport is closed", transient=False)
         return connection
 
-    async def _open(
-        self, host: str, port: int, tls: ssl.SSLContext | None, by: float
-    ) -> Connection:
-        """Connect to one of a host's addresses."""
-        loop, name = asyncio.get_running_loop(), host.strip("[]")
-        make = partial(Connection, self._connections)
-        if isinstance(loop, asyncio.BaseEventLoop):
-            _, connection = await loop.create_connection(
-                make, name, port, ssl=tls, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER
-            )
-        else:  # uvloop has no Happy Eyeballs.
-            sock = await _connect_in_turns(loop, name, port, by)
-            try:
-                _, connection = await loop.create_connection(
-                    make, sock=sock, ssl=tls, server_hostname=name if tls else None
-                )
-            except BaseException:
-                sock.close()
-                raise
+    async def _open(self, host: str, seconds: float) -> Connection:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            partial(Connection, self._connections),
+            sock=await connect_socket(host, self._first.port, seconds),
+            ssl=self._first_tls,
+            server_hostname=host if self._first_tls else None,
+        )
         return connection
 
-    async def _open_tunnel(
-        self, connection: Connection, service: str, proxy: Proxy, seconds: float
-    ) -> None:
-        fields = {"Host": service, **proxy.headers}
-        lines = [f"{name}: {value}" for name, value in fields.items()]
-        head = _head([f"CONNECT {service} HTTP/1.1", *lines])
-        response = await connection.exchange(head, "CONNECT", seconds)
-        if not 200 <= response.status < 300:
-            raise refused_tunnel(response.status)
 
-
-def _head(lines: list[str]) -> bytes:
-    """Join the lines of a request.
+def _head(start: str, fields: Mapping[str, str]) -> bytes:
+    """Write the head of a request: its method and target, and its header fields.
 
     Raises:
-        ValueError: one is not ASCII, or is more than one line.
+        ValueError: it is not ASCII, or a value is more than one line.
     """
+    lines = [f"{start} HTTP/1.1", *[f"{name}: {value}" for name, value in fields.items()]]
     head = "\r\n".join([*lines, "", ""])
     if not head.isascii() or len(head.encode().splitlines()) != len(lines) + 1:
         raise ValueError("a request is ASCII, with a line for each header")
     return head.encode()
-
-
-async def _connect_in_turns(
-    loop: asyncio.AbstractEventLoop, name: str, port: int, by: float
-) -> socket.socket:
-    """Connect to a host's addresses in turns. Each gets an equal share of the time that is left.
-
-    Raises:
-        OSError: none connects.
-    """
-    addresses = await loop.run_in_executor(
-        None, partial(socket.getaddrinfo, name, port, type=socket.SOCK_STREAM)
-    )
-    failure = OSError("its name has no address")
-    for number, (family, kind, protocol, _, address) in enumerate(addresses):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.setblocking(False)
-            async with asyncio.timeout((by - monotonic()) / (len(addresses) - number)):
-                await loop.sock_connect(sock, address)
-        except OSError as error:
-            sock.close()
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise failure
 
 
 async def _own(connections: set[Connection]) -> AsyncGenerator[None]:

@@ -23,9 +23,8 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
     For https it uses the proxies and CAs of the environment: `HTTPS_PROXY`, `NO_PROXY`,
     `SSL_CERT_FILE`, `SSL_CERT_DIR`. It uses no netrc, and no such proxy for plain http.
 
-    Of a name with several addresses, asyncio tries the next one after a quarter of a second
-    (Happy Eyeballs, RFC 8305). uvloop cannot: there, each gets an equal share of the time to
-    connect.
+    An address of the service that hangs costs a quarter of a second: then the next one has its
+    turn (Happy Eyeballs, RFC 8305), on each event loop.
 
     Safe to share among tasks and event loops, to pickle and to use after a fork: each loop of
     each process has connections of its own. They are closed with their loop at the latest.
@@ -45,13 +44,11 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
         handled = sys.exception()
         try:
             parsed = await pool.exchange(request, timeout)
-        except TransportError as error:
-            raise drop_frames(error, handled) from error.__cause__
-        except Exception as error:
-            failure = BadResponseError(f"the request failed: {type(error).__name__}")
-            raise failure from drop_frames(error, handled)
-        except BaseException as error:  # It was cancelled, or Ctrl-C.
-            raise drop_frames(error, handled) from error.__cause__
+        except BaseException as error:
+            drop_frames(error, handled)
+            if isinstance(error, TransportError) or not isinstance(error, Exception):
+                raise error from error.__cause__
+            raise BadResponseError(f"the request failed: {type(error).__name__}") from error
         return Response(parsed.status, parsed.headers, parsed.body)
 
     async def aclose(self) -> None:

@@ -18,7 +18,7 @@ from measure import Figure, service
 from one_session import HEADERS, Stub
 
 from firecrawl_interact.adapters import (
-    AiohttpTransport,
+    AsyncioTransport,
     FakeService,
     InMemoryTransport,
     Urllib3Transport,
@@ -84,7 +84,7 @@ async def _over_aiohttp() -> list[Figure]:
         connector = aiohttp.TCPConnector(limit=CONCURRENCY)
         async with (
             aiohttp.ClientSession(connector=connector) as session,
-            AiohttpTransport(api_url) as transport,
+            AsyncioTransport(api_url) as transport,
         ):
             delete_session = AsyncDeleteSession(transport, "fc-test")
             delete_many = AsyncDeleteManySessions(delete_session, concurrency=CONCURRENCY)

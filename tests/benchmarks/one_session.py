@@ -9,7 +9,7 @@ import aiohttp
 import urllib3
 from measure import Figure, median_ratio, service
 
-from firecrawl_interact.adapters import AiohttpTransport, Urllib3Transport
+from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, Request, Response
 
 HEADERS = {"Authorization": "Bearer fc-test"}
@@ -45,7 +45,7 @@ async def _over_aiohttp() -> float:
     with service() as (api_url, [session_id]):
         url = f"{api_url}/v2/interact/{session_id}"
         ratios = []
-        async with aiohttp.ClientSession() as session, AiohttpTransport(api_url) as transport:
+        async with aiohttp.ClientSession() as session, AsyncioTransport(api_url) as transport:
             delete_session = AsyncDeleteSession(transport, "fc-test")
 
             async def bare() -> float:

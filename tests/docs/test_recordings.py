@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import vcr  # type: ignore[import-untyped]  # it is not typed
 
-from firecrawl_interact.adapters import AiohttpTransport, FakeService, Urllib3Transport
+from firecrawl_interact.adapters import AsyncioTransport, FakeService, Urllib3Transport
 from firecrawl_interact.core import (
     AsyncDeleteSession,
     DeleteSession,
@@ -28,7 +28,7 @@ def blocking(session_id: str) -> DeletionReceipt:
 
 def awaited(session_id: str) -> DeletionReceipt:
     async def delete() -> DeletionReceipt:
-        async with AiohttpTransport() as transport:
+        async with AsyncioTransport() as transport:
             return await AsyncDeleteSession(transport, "fc-...", retry=ONCE)(session_id)
 
     return asyncio.run(delete())

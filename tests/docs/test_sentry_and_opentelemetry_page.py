@@ -15,7 +15,7 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport as SentryTransport
 
 from firecrawl_interact.adapters import (
-    AiohttpTransport,
+    AsyncioTransport,
     FakeService,
     LoopbackService,
     LostResponse,
@@ -53,7 +53,7 @@ def destroy(api_url: str, session_id: str) -> None:
 
 
 async def destroy_awaited(api_url: str, session_id: str) -> None:
-    async with AiohttpTransport(api_url) as transport:
+    async with AsyncioTransport(api_url) as transport:
         await AsyncDeleteSession(transport, KEY, retry=QUICK)(session_id)
 
 

@@ -1,0 +1,413 @@
+"""What is particular to the asyncio adapter: event loops, cancellation, and what is left behind."""
+
+import asyncio
+import copy
+import gc
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import types
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import pytest
+
+from firecrawl_interact.adapters import AsyncioTransport
+from firecrawl_interact.adapters.conformance import CASES, Case, certificates
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
+from firecrawl_interact.core import (
+    ConnectFailedError,
+    ConnectionLostError,
+    Request,
+    Response,
+    TransportError,
+)
+
+from .driven import PATH
+from .tunnel import Tunnel
+
+pytestmark = pytest.mark.enable_socket
+uvloop = pytest.importorskip("uvloop")
+
+REQUEST = Request("DELETE", PATH, {"Authorization": "Bearer fc-test"})
+LOOPS: dict[str, Callable[[], asyncio.Runner]] = {
+    "asyncio": asyncio.Runner,
+    "debug": partial(asyncio.Runner, debug=True),
+    "uvloop": partial(asyncio.Runner, loop_factory=uvloop.new_event_loop),
+}
+
+
+@pytest.fixture(params=LOOPS.values(), ids=LOOPS)
+def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
+    """Runs coroutines in an event loop of each kind. Whatever a destructor finds is an error."""
+    gc.collect()
+    found: list[sys.UnraisableHookArgs] = []
+    before, sys.unraisablehook = sys.unraisablehook, found.append
+    try:
+        with request.param() as runner:
+            yield runner
+        gc.collect()
+    finally:
+        sys.unraisablehook = before
+    assert [repr(unraisable.exc_value) for unraisable in found] == []
+
+
+class Channel(NamedTuple):
+    """A service, and what stands before it."""
+
+    servers: list[FaultServer]
+    make_transport: Callable[[], AsyncioTransport]
+
+
+@contextmanager
+def channel(
+    scheme: str, proxy_scheme: str | None = None, *faults: FaultFunction
+) -> Iterator[Channel]:
+    def tls(scheme: str) -> Any:  # Any: a context, or None
+        return certificates.trusted() if scheme == "https" else None
+
+    with ExitStack() as stack:
+        server = stack.enter_context(FaultServer(*faults, tls=tls(scheme)))
+        servers = [server]
+        if proxy_scheme is not None:
+            proxy = FaultServer(afterwards=Tunnel(), tls=tls(proxy_scheme))
+            servers.append(stack.enter_context(proxy))
+        yield Channel(
+            servers,
+            lambda: AsyncioTransport(
+                server.api_url,
+                ssl_context=certificates.client_context(),
+                proxy=servers[1].api_url if proxy_scheme else None,
+            ),
+        )
+
+
+async def send(transport: AsyncioTransport) -> Response:
+    """Send the request, and check that the response is its own."""
+    response = await transport.send(REQUEST, 10)
+    assert PATH.encode() in response.body
+    return response
+
+
+# --- calls that are disturbed at each of their steps ---------------------------------------
+
+
+@types.coroutine
+def disturbed(
+    call: Coroutine[object, None, Response], step: int, disturb: Callable[[object], object]
+) -> Generator[object, None, Response | None]:
+    """Drive a call, and disturb it when it waits for the so-manieth time; None if it never does."""
+    steps, resume = 0, partial(call.send, None)
+    while True:
+        try:
+            awaited = resume()
+        except StopIteration as stop:
+            return stop.value if steps >= step else None
+        steps += 1
+        if steps == step:
+            disturb(awaited)
+        try:
+            yield awaited
+            resume = partial(call.send, None)
+        except BaseException as error:
+            resume = partial(call.throw, error)
+
+
+def this_task() -> asyncio.Task[Any]:  # Any: of whatever kind
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+def cancel_as_it_waits(awaited: object) -> None:
+    this_task().cancel()
+
+
+def cancel_as_its_wait_ends(awaited: object) -> None:
+    """Cancel it when what it waits for has come, and it has not run yet."""
+    cancel = this_task().cancel
+    if isinstance(awaited, asyncio.Future):
+        awaited.add_done_callback(lambda _: cancel())
+    else:
+        asyncio.get_running_loop().call_soon(cancel)
+
+
+async def outcome_of(call: Coroutine[object, None, Response | None]) -> object:
+    """What becomes of a call in a task of its own, once the event loop has cleared up after it."""
+    [outcome] = await asyncio.gather(asyncio.ensure_future(call), return_exceptions=True)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    return outcome
+
+
+CHANNELS = [("http",), ("https",), ("https", "http"), ("https", "https")]
+
+
+@pytest.mark.parametrize("kind", CHANNELS, ids=" through ".join)
+@pytest.mark.parametrize("disturb", [cancel_as_it_waits, cancel_as_its_wait_ends])
+@pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
+def test_a_call_cancelled_at_any_step_is_cancelled_and_leaves_nothing(
+    runner: asyncio.Runner,
+    kind: tuple[str, ...],
+    disturb: Callable[[object], object],
+    is_kept: bool,
+) -> None:
+    async def cancel_at_each_step() -> int:
+        step = 0
+        while True:
+            step += 1
+            async with make_transport() as transport:
+                if is_kept:
+                    await send(transport)
+                outcome = await outcome_of(disturbed(send(transport), step, disturb))
+                if outcome is None:
+                    return step
+                assert type(outcome) is asyncio.CancelledError
+                assert [server.open_connections() for server in servers] == [0] * len(servers)
+                await send(transport)
+
+    with channel(*kind) as (servers, make_transport):
+        assert runner.run(cancel_at_each_step()) > 1
+
+
+@pytest.mark.parametrize("kind", CHANNELS, ids=" through ".join)
+def test_a_transport_closed_at_any_step_of_a_call_ends_it(
+    runner: asyncio.Runner, kind: tuple[str, ...]
+) -> None:
+    async def close_at_each_step() -> None:
+        step = 0
+        while True:
+            step += 1
+            async with make_transport() as transport:
+
+                def close(_: object, transport: AsyncioTransport = transport) -> object:
+                    return asyncio.ensure_future(transport.aclose())
+
+                outcome = await outcome_of(disturbed(send(transport), step, close))
+            if outcome is None:
+                return
+            assert type(outcome) in (ConnectFailedError, ConnectionLostError, Response)
+            assert [server.open_connections() for server in servers] == [0] * len(servers)
+
+    with channel(*kind) as (servers, make_transport):
+        runner.run(close_at_each_step())
+
+
+# --- kept connections ----------------------------------------------------------------------
+
+
+def responds_then(misbehave: Callable[[Connection], None]) -> FaultFunction:
+    def fault(connection: Connection) -> None:
+        connection.respond(connection.read_request())
+        misbehave(connection)
+
+    return fault
+
+
+IDLE_FAULTS: dict[str, Callable[[Connection], None]] = {
+    "closed": Connection.close,
+    "reset": Connection.reset,
+    "flooded": lambda connection: connection.flood(b"x" * 1024, size=32 * 1024),
+    "dripped on": lambda connection: connection.drip(b"xx"),
+    "responded to": lambda connection: connection.respond("/neighbour"),
+}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("fault", IDLE_FAULTS.values(), ids=IDLE_FAULTS)
+@pytest.mark.parametrize("is_busy", [False, True], ids=["the loop runs", "the loop is busy"])
+def test_a_connection_to_which_something_happens_while_idle_is_never_used_again(
+    runner: asyncio.Runner, scheme: str, fault: Callable[[Connection], None], is_busy: bool
+) -> None:
+    async def send_twice() -> None:
+        async with make_transport() as transport:
+            await send(transport)
+            while not server.fault_is_over.wait(10 if is_busy else 0):
+                await asyncio.sleep(0.001)
+            await send(transport)
+
+    with channel(scheme, None, responds_then(fault)) as ([server], make_transport):
+        runner.run(send_twice())
+        assert [request.connection for request in server.requests] == [1, 2]
+
+
+def test_more_requests_at_once_than_the_pool_size_do_not_wait(runner: asyncio.Runner) -> None:
+    async def send_many() -> None:
+        async with AsyncioTransport(server.api_url, pool_size=2) as transport:
+            await asyncio.gather(*(send(transport) for _ in range(6)))
+            assert server.connections == 6
+            assert server.open_connections() == 2
+            await asyncio.gather(*(send(transport) for _ in range(2)))
+            assert server.connections == 6
+
+    with FaultServer() as server:
+        runner.run(send_many())
+
+
+def test_connections_that_the_service_closed_take_no_place_in_the_pool() -> None:
+    """They lie below the one that is used, where nobody looks at them."""
+
+    def closes_when_all_have_come(connection: Connection) -> None:
+        connection.respond(connection.read_request())
+        if connection.number > 1:
+            connection.close()
+
+    async def send_beside_them() -> None:
+        async with AsyncioTransport(server.api_url, pool_size=2) as transport:
+            for number in (2, 2, 2):
+                await asyncio.gather(*(send(transport) for _ in range(number)))
+                while server.open_connections() > 1:
+                    await asyncio.sleep(0.001)
+        assert {request.connection for request in server.requests} == {1, 2, 3, 4}
+
+    with FaultServer(*[closes_when_all_have_come] * 5) as server:
+        asyncio.run(send_beside_them())
+
+
+def pickle_round_trip(transport: AsyncioTransport) -> AsyncioTransport:
+    copied: AsyncioTransport = pickle.loads(pickle.dumps(transport))  # noqa: S301 - our own bytes
+    return copied
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle_round_trip])
+def test_a_copy_has_the_settings_and_connections_of_its_own(
+    duplicate: Callable[[AsyncioTransport], AsyncioTransport],
+) -> None:
+    async def send_with_both() -> None:
+        async with AsyncioTransport(f"{server.api_url}/prefix", user_agent="test/1") as transport:
+            await send(transport)
+            async with duplicate(transport) as other:
+                await send(other)
+            await send(transport)
+
+    with FaultServer() as server:
+        asyncio.run(send_with_both())
+        assert [request.connection for request in server.requests] == [1, 2, 1]
+        assert len({request.head for request in server.requests}) == 1
+
+
+# --- event loops, processes and their end --------------------------------------------------
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "address" in case.name], ids=str)
+def test_addresses_have_their_turns_where_the_loop_has_no_happy_eyeballs(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asyncio, "new_event_loop", uvloop.new_event_loop)  # the kit's driver's
+    for over in sorted(case.over - {"memory"}):
+        case.run(AsyncioTransport, over=over)
+
+
+@pytest.mark.parametrize("kind", CHANNELS, ids=" through ".join)
+def test_each_event_loop_has_connections_of_its_own_that_end_with_it(kind: tuple[str, ...]) -> None:
+    async def send_twice() -> None:
+        await send(transport)
+        await send(transport)
+
+    with channel(*kind) as (servers, make_transport):
+        transport = make_transport()
+        for turn, make_runner in enumerate(LOOPS.values(), 1):
+            with make_runner() as runner:
+                runner.run(send_twice())
+            assert servers[0].connections == turn
+            assert [server.open_connections() for server in servers] == [0] * len(servers)
+
+
+@pytest.mark.parametrize("make_runner", LOOPS.values(), ids=LOOPS)
+def test_event_loops_in_threads_share_a_transport_and_one_closes_it_for_all(
+    make_runner: Callable[[], asyncio.Runner],
+) -> None:
+    async def send_many() -> None:
+        for _ in range(2):
+            await asyncio.gather(*(send(transport) for _ in range(5)))
+        barrier.wait(10)
+        barrier.wait(10)
+        with pytest.raises(ConnectFailedError, match="closed"):
+            await send(transport)
+        while server.open_connections():
+            await asyncio.sleep(0)
+
+    def run() -> None:
+        with make_runner() as runner:
+            runner.run(send_many())
+        ended.append(True)
+
+    barrier, ended = threading.Barrier(5), list[bool]()
+    with FaultServer() as server:
+        transport = AsyncioTransport(server.api_url)
+        threads = [threading.Thread(target=run) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        barrier.wait(10)
+        assert server.connections == 20
+        asyncio.run(transport.aclose())
+        barrier.wait(10)
+        for thread in threads:
+            thread.join()
+        assert len(ended) == 4
+
+
+def test_a_transport_that_is_forgotten_closes_its_connections(runner: asyncio.Runner) -> None:
+    async def forget() -> int:
+        await send(AsyncioTransport(server.api_url))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return server.open_connections()
+
+    with FaultServer() as server:
+        assert runner.run(forget()) == 0
+
+
+def test_another_event_loop_than_asyncios_is_refused_in_a_sentence() -> None:
+    call = AsyncioTransport().send(REQUEST, 10)
+    with pytest.raises(RuntimeError, match=r"needs asyncio's event loop\. Under another one"):
+        call.send(None)
+
+
+FORK = """
+import asyncio, os, sys
+from firecrawl_interact.adapters import AsyncioTransport
+from firecrawl_interact.core import Request
+
+async def send():
+    response = await transport.send(Request("DELETE", sys.argv[2], {}), 2)
+    assert sys.argv[2].encode() in response.body
+
+transport = AsyncioTransport(sys.argv[1])
+loop = asyncio.new_event_loop()
+loop.run_until_complete(send())
+child = os.fork()
+if child == 0:
+    asyncio.run(send())
+    asyncio.run(transport.aclose())
+    sys.exit()  # Unlike os._exit, this calls destructors.
+assert os.waitpid(child, 0)[1] == 0
+loop.run_until_complete(send())
+loop.run_until_complete(transport.aclose())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_after_a_fork_neither_process_ends_the_connections_of_the_other() -> None:
+    with FaultServer() as server:
+        # With warnings as errors, the child's destructors do all that they can.
+        command = [sys.executable, "-W", "error", "-c", FORK, server.api_url, PATH]
+        subprocess.run(command, check=True)
+        assert [request.connection for request in server.requests] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("header", ["a\r\nX-Injected: b", "a\nb", "a\rb", "\u2028"])
+def test_a_header_that_is_not_one_line_of_ascii_is_never_sent(header: str) -> None:
+    async def send_it() -> None:
+        async with AsyncioTransport(server.api_url) as transport:
+            with pytest.raises(TransportError, match="ValueError"):
+                await transport.send(Request("DELETE", PATH, {"X": header}), 10)
+
+    with FaultServer() as server:
+        asyncio.run(send_it())
+        assert server.requests == []
