@@ -7,10 +7,7 @@ none.
 import asyncio
 import socket
 from functools import partial
-from typing import Any, TypeAlias
-
-_Address: TypeAlias = tuple[int, int, int, str, Any]
-"""What `getaddrinfo` says of one. Any: each family has its own kind of address."""
+from typing import Any
 
 _NEXT_ADDRESS_AFTER = 0.25  # seconds, as RFC 8305, 8, recommends
 
@@ -31,13 +28,13 @@ async def connect_socket(host: str, port: int, seconds: float) -> socket.socket:
     """
     loop = asyncio.get_running_loop()
     look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    addresses: list[_Address] = await loop.run_in_executor(None, look_up)
+    addresses = await loop.run_in_executor(None, look_up)
     delay = min(_NEXT_ADDRESS_AFTER, seconds / len(addresses))
     attempts: list[asyncio.Task[socket.socket]] = []
     try:
         while True:
             if addresses:
-                attempts.append(loop.create_task(_connect(addresses.pop(0))))
+                attempts.append(loop.create_task(_connect(*addresses.pop(0))))
             done, _ = await asyncio.wait(
                 attempts,
                 timeout=delay if addresses else None,
@@ -55,12 +52,12 @@ async def connect_socket(host: str, port: int, seconds: float) -> socket.socket:
             attempt.add_done_callback(_close_socket)
 
 
-async def _connect(address: _Address) -> socket.socket:
-    family, kind, protocol, _, where = address
+# Any: each family has its own kind of address.
+async def _connect(family: int, kind: int, protocol: int, _: str, address: Any) -> socket.socket:
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, where)
+        await asyncio.get_running_loop().sock_connect(sock, address)
     except BaseException:
         sock.close()
         raise

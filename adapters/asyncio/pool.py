@@ -89,20 +89,14 @@ class Pool:
         Raises:
             ConnectFailedError: nothing reached the service.
         """
-        connection, peer = None, f"{self._first.host}:{self._first.port}"
-        if self._proxy is not None:
-            peer = f"the proxy {peer}"
+        first, url, connection = self._first, self._settings.api_url, None
+        peer = f"{'the proxy ' if self._proxy else ''}{first.host}:{first.port}"
         try:
             async with asyncio.timeout(seconds):
-                connection = await self._open(self._first.host.strip("[]"), seconds)
+                connection = await self._open(first.host.strip("[]"), seconds)
                 if self._proxy is not None and self._tunnel_tls is not None:
-                    url = self._settings.api_url
-                    service = f"{url.host}:{url.port}"
-                    head = _head(f"CONNECT {service}", {"Host": service, **self._proxy.headers})
-                    response = await connection.exchange(head, "CONNECT", seconds)
-                    if not 200 <= response.status < 300:
-                        raise refused_tunnel(response.status)
-                    peer = f"{service} through {peer}"
+                    await self._open_tunnel(connection, self._proxy, seconds)
+                    peer = f"{url.host}:{url.port} through {peer}"
                     await connection.start_tls(self._tunnel_tls, url.host.strip("[]"))
         except BaseException as error:
             if connection is not None:
@@ -125,6 +119,13 @@ class Pool:
             server_hostname=host if self._first_tls else None,
         )
         return connection
+
+    async def _open_tunnel(self, connection: Connection, proxy: Proxy, seconds: float) -> None:
+        service = f"{self._settings.api_url.host}:{self._settings.api_url.port}"
+        head = _head(f"CONNECT {service}", {"Host": service, **proxy.headers})
+        response = await connection.exchange(head, "CONNECT", seconds)
+        if not 200 <= response.status < 300:
+            raise refused_tunnel(response.status)
 
 
 def _head(start: str, fields: Mapping[str, str]) -> bytes:
