@@ -3,8 +3,8 @@
 import pytest
 
 from firecrawl_interact.adapters import (
-    AsyncioTransport,
     AsyncInMemoryTransport,
+    AsyncioTransport,
     InMemoryTransport,
     Urllib3Transport,
 )

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import assert_type
 
 from firecrawl_interact.adapters import (
-    AsyncioTransport,
     AsyncEnvironmentDeleteSession,
     AsyncInMemoryTransport,
+    AsyncioTransport,
     AsyncSystemTime,
     DrippedResponse,
     EnvironmentDeleteSession,
