@@ -37,11 +37,6 @@ class Connection(asyncio.Protocol):
         self._has_input = _input_test(transport.get_extra_info("socket"))
         self._connections.add(self)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether nobody has ended it, as far as the event loop knows."""
-        return not self._transport.is_closing()
-
     def is_fit_to_be_used(self) -> bool:
         """Whether nothing came since the last response, not even what the loop has yet to read."""
         return not (self._transport.is_closing() or self._has_input(0))

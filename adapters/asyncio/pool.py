@@ -74,8 +74,6 @@ class Pool:
 
     def _keep(self, connection: Connection, parsed: ParsedResponse) -> None:
         """Keep a connection after a response, or end it."""
-        if len(self._idle) >= self._settings.pool_size:
-            self._idle = [one for one in self._idle if one.is_open]
         is_full = len(self._idle) >= self._settings.pool_size
         if parsed.ends_connection or is_full or self.is_closed:
             connection.abort()

@@ -9,10 +9,9 @@ import subprocess
 import sys
 import threading
 import types
-from collections.abc import Callable, Coroutine, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Self, TypeAlias
 
 import pytest
 
@@ -41,7 +40,7 @@ LOOPS: dict[str, Callable[[], asyncio.Runner]] = {
 }
 
 
-@pytest.fixture(params=LOOPS.values(), ids=LOOPS)
+@pytest.fixture(params=LOOPS.values(), ids=list(LOOPS))
 def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
     """Runs coroutines in an event loop of each kind. Whatever a destructor finds is an error."""
     gc.collect()
@@ -56,34 +55,39 @@ def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
     assert [repr(unraisable.exc_value) for unraisable in found] == []
 
 
-class Channel(NamedTuple):
-    """A service, and what stands before it."""
+CHANNELS: dict[str, tuple[str, str | None]] = {
+    "http": ("http", None),
+    "https": ("https", None),
+    "https through an http proxy": ("https", "http"),
+    "https through an https proxy": ("https", "https"),
+}
+over_each_channel = pytest.mark.parametrize("kind", CHANNELS.values(), ids=CHANNELS)
 
-    servers: list[FaultServer]
-    make_transport: Callable[[], AsyncioTransport]
 
+class Channel:
+    """A service, perhaps behind a proxy, and transports that lead to it."""
 
-@contextmanager
-def channel(
-    scheme: str, proxy_scheme: str | None = None, *faults: FaultFunction
-) -> Iterator[Channel]:
-    def tls(scheme: str) -> Any:  # Any: a context, or None
-        return certificates.trusted() if scheme == "https" else None
+    def __init__(self, scheme: str, proxy: str | None, *faults: FaultFunction) -> None:
+        tls = {"http": None, "https": certificates.trusted()}
+        self.server = FaultServer(*faults, tls=tls[scheme])
+        self.proxy = FaultServer(afterwards=Tunnel(), tls=tls[proxy]) if proxy else None
 
-    with ExitStack() as stack:
-        server = stack.enter_context(FaultServer(*faults, tls=tls(scheme)))
-        servers = [server]
-        if proxy_scheme is not None:
-            proxy = FaultServer(afterwards=Tunnel(), tls=tls(proxy_scheme))
-            servers.append(stack.enter_context(proxy))
-        yield Channel(
-            servers,
-            lambda: AsyncioTransport(
-                server.api_url,
-                ssl_context=certificates.client_context(),
-                proxy=servers[1].api_url if proxy_scheme else None,
-            ),
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for server in filter(None, (self.proxy, self.server)):
+            server.stop()
+
+    def make_transport(self) -> AsyncioTransport:
+        context, proxy = certificates.client_context(), self.proxy
+        return AsyncioTransport(
+            self.server.api_url, ssl_context=context, proxy=proxy.api_url if proxy else None
         )
+
+    def open_connections(self) -> int:
+        proxied = 0 if self.proxy is None else self.proxy.open_connections()
+        return proxied + self.server.open_connections()
 
 
 async def send(transport: AsyncioTransport) -> Response:
@@ -95,21 +99,24 @@ async def send(transport: AsyncioTransport) -> Response:
 
 # --- calls that are disturbed at each of their steps ---------------------------------------
 
+Disturb: TypeAlias = Callable[[AsyncioTransport, asyncio.Future[Any]], object]  # Any: all kinds
+
 
 @types.coroutine
 def disturbed(
-    call: Coroutine[object, None, Response], step: int, disturb: Callable[[object], object]
+    transport: AsyncioTransport, step: int, disturb: Disturb
 ) -> Generator[object, None, Response | None]:
-    """Drive a call, and disturb it when it waits for the so-manieth time; None if it never does."""
+    """Send, and disturb that when it waits for the so-manieth time; None if it never does."""
+    call = send(transport)
     steps, resume = 0, partial(call.send, None)
     while True:
         try:
-            awaited = resume()
+            awaited: Any = resume()  # Any: a future of whatever kind
         except StopIteration as stop:
             return stop.value if steps >= step else None
         steps += 1
         if steps == step:
-            disturb(awaited)
+            disturb(transport, awaited)
         try:
             yield awaited
             resume = partial(call.send, None)
@@ -117,85 +124,66 @@ def disturbed(
             resume = partial(call.throw, error)
 
 
-def this_task() -> asyncio.Task[Any]:  # Any: of whatever kind
-    task = asyncio.current_task()
-    assert task is not None
-    return task
+async def outcomes_at_each_step(
+    channel: Channel, disturb: Disturb, *, is_kept: bool = False
+) -> list[object]:
+    """What becomes of calls that are disturbed at the first step, the second, and so on.
+
+    Neither a task nor a connection is left once the event loop has cleared up.
+    """
+
+    async def call(step: int) -> Response | None:
+        return await disturbed(transport, step, disturb)
+
+    outcomes: list[object] = []
+    while True:
+        async with channel.make_transport() as transport:
+            if is_kept:
+                await send(transport)
+            [outcome] = await asyncio.gather(call(len(outcomes) + 1), return_exceptions=True)
+            if outcome is None:
+                return outcomes
+            outcomes.append(outcome)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            assert channel.open_connections() == 0
 
 
-def cancel_as_it_waits(awaited: object) -> None:
-    this_task().cancel()
+def cancel_as_it_waits(_: object, awaited: object) -> None:
+    if task := asyncio.current_task():
+        task.cancel()
 
 
-def cancel_as_its_wait_ends(awaited: object) -> None:
-    """Cancel it when what it waits for has come, and it has not run yet."""
-    cancel = this_task().cancel
-    if isinstance(awaited, asyncio.Future):
-        awaited.add_done_callback(lambda _: cancel())
-    else:
-        asyncio.get_running_loop().call_soon(cancel)
+def cancel_as_its_wait_ends(_: object, awaited: asyncio.Future[object]) -> None:
+    """Cancel when what it waits for has come, and it has not run yet."""
+    if task := asyncio.current_task():
+        awaited.add_done_callback(lambda _: task.cancel())
 
 
-async def outcome_of(call: Coroutine[object, None, Response | None]) -> object:
-    """What becomes of a call in a task of its own, once the event loop has cleared up after it."""
-    [outcome] = await asyncio.gather(asyncio.ensure_future(call), return_exceptions=True)
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    return outcome
-
-
-CHANNELS = [("http",), ("https",), ("https", "http"), ("https", "https")]
-
-
-@pytest.mark.parametrize("kind", CHANNELS, ids=" through ".join)
-@pytest.mark.parametrize("disturb", [cancel_as_it_waits, cancel_as_its_wait_ends])
+@over_each_channel
+@pytest.mark.parametrize("cancel", [cancel_as_it_waits, cancel_as_its_wait_ends])
 @pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
 def test_a_call_cancelled_at_any_step_is_cancelled_and_leaves_nothing(
-    runner: asyncio.Runner,
-    kind: tuple[str, ...],
-    disturb: Callable[[object], object],
-    is_kept: bool,
+    runner: asyncio.Runner, kind: tuple[str, str | None], cancel: Disturb, is_kept: bool
 ) -> None:
-    async def cancel_at_each_step() -> int:
-        step = 0
-        while True:
-            step += 1
-            async with make_transport() as transport:
-                if is_kept:
-                    await send(transport)
-                outcome = await outcome_of(disturbed(send(transport), step, disturb))
-                if outcome is None:
-                    return step
-                assert type(outcome) is asyncio.CancelledError
-                assert [server.open_connections() for server in servers] == [0] * len(servers)
-                await send(transport)
-
-    with channel(*kind) as (servers, make_transport):
-        assert runner.run(cancel_at_each_step()) > 1
+    with Channel(*kind) as channel:
+        outcomes = runner.run(outcomes_at_each_step(channel, cancel, is_kept=is_kept))
+    assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
 
 
-@pytest.mark.parametrize("kind", CHANNELS, ids=" through ".join)
+@over_each_channel
 def test_a_transport_closed_at_any_step_of_a_call_ends_it(
-    runner: asyncio.Runner, kind: tuple[str, ...]
+    runner: asyncio.Runner, kind: tuple[str, str | None]
 ) -> None:
-    async def close_at_each_step() -> None:
-        step = 0
-        while True:
-            step += 1
-            async with make_transport() as transport:
+    def close(transport: AsyncioTransport, _: object) -> object:
+        return asyncio.ensure_future(transport.aclose())
 
-                def close(_: object, transport: AsyncioTransport = transport) -> object:
-                    return asyncio.ensure_future(transport.aclose())
-
-                outcome = await outcome_of(disturbed(send(transport), step, close))
-            if outcome is None:
-                return
-            assert type(outcome) in (ConnectFailedError, ConnectionLostError, Response)
-            assert [server.open_connections() for server in servers] == [0] * len(servers)
-
-    with channel(*kind) as (servers, make_transport):
-        runner.run(close_at_each_step())
+    with Channel(*kind) as channel:
+        outcomes = runner.run(outcomes_at_each_step(channel, close))
+    kinds = {type(outcome) for outcome in outcomes}
+    assert ConnectFailedError in kinds
+    assert kinds <= {ConnectFailedError, ConnectionLostError, Response}
 
 
 # --- kept connections ----------------------------------------------------------------------
@@ -225,15 +213,15 @@ def test_a_connection_to_which_something_happens_while_idle_is_never_used_again(
     runner: asyncio.Runner, scheme: str, fault: Callable[[Connection], None], is_busy: bool
 ) -> None:
     async def send_twice() -> None:
-        async with make_transport() as transport:
+        async with channel.make_transport() as transport:
             await send(transport)
-            while not server.fault_is_over.wait(10 if is_busy else 0):
+            while not channel.server.fault_is_over.wait(10 if is_busy else 0):
                 await asyncio.sleep(0.001)
             await send(transport)
 
-    with channel(scheme, None, responds_then(fault)) as ([server], make_transport):
+    with Channel(scheme, None, responds_then(fault)) as channel:
         runner.run(send_twice())
-        assert [request.connection for request in server.requests] == [1, 2]
+        assert [request.connection for request in channel.server.requests] == [1, 2]
 
 
 def test_more_requests_at_once_than_the_pool_size_do_not_wait(runner: asyncio.Runner) -> None:
@@ -247,26 +235,6 @@ def test_more_requests_at_once_than_the_pool_size_do_not_wait(runner: asyncio.Ru
 
     with FaultServer() as server:
         runner.run(send_many())
-
-
-def test_connections_that_the_service_closed_take_no_place_in_the_pool() -> None:
-    """They lie below the one that is used, where nobody looks at them."""
-
-    def closes_when_all_have_come(connection: Connection) -> None:
-        connection.respond(connection.read_request())
-        if connection.number > 1:
-            connection.close()
-
-    async def send_beside_them() -> None:
-        async with AsyncioTransport(server.api_url, pool_size=2) as transport:
-            for number in (2, 2, 2):
-                await asyncio.gather(*(send(transport) for _ in range(number)))
-                while server.open_connections() > 1:
-                    await asyncio.sleep(0.001)
-        assert {request.connection for request in server.requests} == {1, 2, 3, 4}
-
-    with FaultServer(*[closes_when_all_have_come] * 5) as server:
-        asyncio.run(send_beside_them())
 
 
 def pickle_round_trip(transport: AsyncioTransport) -> AsyncioTransport:
@@ -295,7 +263,7 @@ def test_a_copy_has_the_settings_and_connections_of_its_own(
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "address" in case.name], ids=str)
-def test_addresses_have_their_turns_where_the_loop_has_no_happy_eyeballs(
+def test_addresses_have_their_turns_on_uvloop_too(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asyncio, "new_event_loop", uvloop.new_event_loop)  # the kit's driver's
@@ -303,19 +271,21 @@ def test_addresses_have_their_turns_where_the_loop_has_no_happy_eyeballs(
         case.run(AsyncioTransport, over=over)
 
 
-@pytest.mark.parametrize("kind", CHANNELS, ids=" through ".join)
-def test_each_event_loop_has_connections_of_its_own_that_end_with_it(kind: tuple[str, ...]) -> None:
+@over_each_channel
+def test_each_event_loop_has_connections_of_its_own_that_end_with_it(
+    kind: tuple[str, str | None],
+) -> None:
     async def send_twice() -> None:
         await send(transport)
         await send(transport)
 
-    with channel(*kind) as (servers, make_transport):
-        transport = make_transport()
+    with Channel(*kind) as channel:
+        transport = channel.make_transport()
         for turn, make_runner in enumerate(LOOPS.values(), 1):
             with make_runner() as runner:
                 runner.run(send_twice())
-            assert servers[0].connections == turn
-            assert [server.open_connections() for server in servers] == [0] * len(servers)
+            assert channel.server.connections == turn
+            assert channel.open_connections() == 0
 
 
 @pytest.mark.parametrize("make_runner", LOOPS.values(), ids=LOOPS)
