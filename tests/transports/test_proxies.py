@@ -211,6 +211,7 @@ def test_a_proxy_that_refuses_the_tunnel_sent_nothing(
     with FaultServer(sends(response)) as proxy:
         driver = open_transport("https://service.example", proxy=proxy.api_url)
         error = failure(driver, ConnectFailedError)
+        assert proxy.open_connections() == 0
     assert f"refused the tunnel: {status}" in str(error)
     assert error.transient is is_transient
 
