@@ -23,7 +23,7 @@ from .http.settings import HttpOptions, parse_api_url
 from .urllib3 import Urllib3Transport
 
 if TYPE_CHECKING:
-    from .aiohttp import AiohttpTransport
+    from .asyncio import AsyncioTransport
 
 _CLOUD = "https://api.firecrawl.dev"
 
@@ -63,8 +63,8 @@ class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
     closes that transport, and without one.
     """
 
-    transport: "AiohttpTransport"
-    _made: "AiohttpTransport | None" = None
+    transport: "AsyncioTransport"
+    _made: "AsyncioTransport | None" = None
 
     async def aclose(self) -> None:
         """Close the transport that was made with it. A later call is an `UnreachableError`.
@@ -127,19 +127,16 @@ def async_delete_session_from_environment(
     journal: Journal | None = None,
     **options: Unpack[HttpOptions],
 ) -> AsyncEnvironmentDeleteSession:
-    """Make an `AsyncDeleteSession` over an `AiohttpTransport` of its own. Nothing is sent yet.
+    """Make an `AsyncDeleteSession` over an `AsyncioTransport` of its own. Nothing is sent yet.
 
     This is no coroutine: it is called without `await`. Arguments and errors are those of
-    `delete_session_from_environment`, and one more.
-
-    Raises:
-        ImportError: aiohttp is not installed. The message says how to install it.
+    `delete_session_from_environment`.
     """
-    from . import AiohttpTransport  # noqa: PLC0415 - without aiohttp it says what to install
+    from .asyncio import AsyncioTransport  # noqa: PLC0415 - it brings asyncio and ssl
 
     try:
         address = _address(api_url, allow_plain_http=options.get("allow_plain_http", False))
-        transport = AiohttpTransport(address, **options)
+        transport = AsyncioTransport(address, **options)
         return AsyncEnvironmentDeleteSession(
             transport, _key(api_key, address), retry=retry, headers=headers, journal=journal
         )._own_transport()

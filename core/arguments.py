@@ -49,7 +49,7 @@ def check_transport(transport: object, *, awaits: bool) -> None:
         TypeError: it says which class to take.
     """
     kind = type(transport).__name__
-    example = "AiohttpTransport" if awaits else "Urllib3Transport"
+    example = "AsyncioTransport" if awaits else "Urllib3Transport"
     if isinstance(transport, type):
         name = transport.__name__
         raise TypeError(f"transport must be an object, not the class {name}: pass {name}()")

@@ -206,7 +206,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     """The same as `DeleteSession`, awaited, over an asynchronous transport.
 
     Args:
-        transport: carries the requests, for instance an `AiohttpTransport`. Its `send` and
+        transport: carries the requests, for instance an `AsyncioTransport`. Its `send` and
             `sleep` are coroutine functions.
         api_key: as `DeleteSession` has it.
         retry: as `DeleteSession` has it.

@@ -260,6 +260,7 @@ class TriesOneAddress(RightTransport):
         return sock
 
 
+@found_by("an-address-that-is-silent-leaves-time-for-the-next", "the call ended in TimedOutError")
 @found_by(
     "all-addresses-of-a-name-share-one-timeout",
     r"after 1\.\d+ s instead of 0\.4 s: ConnectFailedError",

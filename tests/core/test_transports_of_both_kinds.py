@@ -45,7 +45,7 @@ def test_a_blocking_transport_is_refused_by_the_use_case_that_awaits() -> None:
         made(AsyncDeleteSession, InMemoryTransport(FakeService()))
     assert str(raised.value) == (
         "AsyncDeleteSession awaits InMemoryTransport.send, which is not a coroutine function "
-        "(async def): use DeleteSession, or an asynchronous transport such as AiohttpTransport"
+        "(async def): use DeleteSession, or an asynchronous transport such as AsyncioTransport"
     )
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import assert_type
 
 from firecrawl_interact.adapters import (
-    AiohttpTransport,
     AsyncEnvironmentDeleteSession,
     AsyncInMemoryTransport,
+    AsyncioTransport,
     AsyncSystemTime,
     DrippedResponse,
     EnvironmentDeleteSession,
@@ -92,8 +92,8 @@ def destroys_a_session(session_id: str) -> None:
 
 
 async def destroys_a_session_and_awaits_it() -> None:
-    async with AiohttpTransport() as transport:
-        assert_type(transport, AiohttpTransport)
+    async with AsyncioTransport() as transport:
+        assert_type(transport, AsyncioTransport)
         delete_session = AsyncDeleteSession(transport, api_key="fc-...")
         receipt = await delete_session("session-1")
     assert_type(receipt, DeletionReceipt)
@@ -117,7 +117,7 @@ def takes_the_settings_of_a_transport() -> None:
 
 
 async def takes_the_same_settings_of_its_twin() -> None:
-    transport = AiohttpTransport(
+    transport = AsyncioTransport(
         "https://firecrawl.example/prefix",
         pool_size=4,
         connect_timeout=2.5,
@@ -289,7 +289,7 @@ def swaps_the_transport(service: FakeService) -> None:
         Urllib3Transport(),
     ]
     asynchronous: list[AsyncTransport] = [
-        AiohttpTransport(),
+        AsyncioTransport(),
         AsyncInMemoryTransport(service),
         OwnAsyncTransport(),
     ]
