@@ -1,38 +1,42 @@
-"""Everything that touches the world. Each adapter is imported when its name is asked for."""
+"""Everything that touches the world.
+
+What brings urllib3, asyncio, fcntl, an extra or an HTTP server is imported when it is asked for.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .fake_service import (
+    DrippedResponse,
+    FakeService,
+    FakeServiceError,
+    Fault,
+    LostResponse,
+    NoConnection,
+    NoResponse,
+    RateLimit,
+    Reply,
+)
+from .in_memory import AsyncInMemoryTransport, InMemoryJournal, InMemoryTransport
+from .system_time import AsyncSystemTime, SystemTime
+
 if TYPE_CHECKING:
-    from .aiohttp import AiohttpTransport
+    from .asyncio import AsyncioTransport
     from .environment import (
         AsyncEnvironmentDeleteSession,
         EnvironmentDeleteSession,
         async_delete_session_from_environment,
         delete_session_from_environment,
     )
-    from .fake_service import (
-        DrippedResponse,
-        FakeService,
-        FakeServiceError,
-        Fault,
-        LostResponse,
-        NoConnection,
-        NoResponse,
-        RateLimit,
-        Reply,
-    )
-    from .in_memory import AsyncInMemoryTransport, InMemoryJournal, InMemoryTransport
     from .journal import FileJournal
     from .loopback import LoopbackService
-    from .system_time import AsyncSystemTime, SystemTime
     from .urllib3 import Urllib3Transport
 
 __all__ = [
-    "AiohttpTransport",
     "AsyncEnvironmentDeleteSession",
     "AsyncInMemoryTransport",
     "AsyncSystemTime",
+    "AsyncioTransport",
     "DrippedResponse",
     "EnvironmentDeleteSession",
     "FakeService",
@@ -54,42 +58,18 @@ __all__ = [
 ]
 
 _MODULES = {
-    "aiohttp": ["AiohttpTransport"],
+    "asyncio": ["AsyncioTransport"],
     "environment": [
         "AsyncEnvironmentDeleteSession",
         "EnvironmentDeleteSession",
         "async_delete_session_from_environment",
         "delete_session_from_environment",
     ],
-    "fake_service": [
-        "DrippedResponse",
-        "FakeService",
-        "FakeServiceError",
-        "Fault",
-        "LostResponse",
-        "NoConnection",
-        "NoResponse",
-        "RateLimit",
-        "Reply",
-    ],
-    "in_memory": ["AsyncInMemoryTransport", "InMemoryJournal", "InMemoryTransport"],
     "journal": ["FileJournal"],
     "loopback": ["LoopbackService"],
-    "system_time": ["AsyncSystemTime", "SystemTime"],
     "urllib3": ["Urllib3Transport"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def _class_that_needs(extra: str, name: str) -> type:
-    """Return a stand-in for a class whose extra is not installed. Making an instance says so."""
-    message = f'{name} needs {extra}: pip install "firecrawl-interact[{extra}]"'
-
-    def raise_import_error(*_: object, **__: object) -> None:
-        raise ImportError(message)
-
-    members = {"__doc__": message, "__module__": __name__, "__init__": raise_import_error}
-    return type(name, (), members)
 
 
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
@@ -97,12 +77,7 @@ if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
     def __getattr__(name: str) -> object:
         if name not in _MODULE_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        try:
-            value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
-        except ModuleNotFoundError as error:
-            if name != "AiohttpTransport" or error.name != "aiohttp":
-                raise
-            value = _class_that_needs("aiohttp", name)
+        value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
         globals()[name] = value
         return value
 

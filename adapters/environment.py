@@ -7,9 +7,8 @@ An empty variable counts as unset.
 """
 
 import os
-import ssl
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 from urllib.parse import urlsplit
 
 from firecrawl_interact.core import (
@@ -20,26 +19,35 @@ from firecrawl_interact.core import (
     RetryPolicy,
 )
 
-from .http.settings import parse_api_url
+from .http.settings import HttpOptions, parse_api_url
 from .urllib3 import Urllib3Transport
 
 if TYPE_CHECKING:
-    from .aiohttp import AiohttpTransport
+    from .asyncio import AsyncioTransport
 
 _CLOUD = "https://api.firecrawl.dev"
 
 
 class EnvironmentDeleteSession(DeleteSession):
-    """A `DeleteSession` that owns its transport. `delete_session_from_environment` makes it.
+    """A `DeleteSession` whose transport `delete_session_from_environment` made with it.
 
-    It works in a `with` block, which closes the transport, and without one.
+    It works in a `with` block, which closes that transport, and without one.
     """
 
     transport: Urllib3Transport
+    _made: Urllib3Transport | None = None
 
     def close(self) -> None:
-        """Close the transport; once more does no harm. A later call is an `UnreachableError`."""
-        self.transport.close()
+        """Close the transport that was made with it. A later call is an `UnreachableError`.
+
+        To close once more does no harm. A transport that you put in its place is yours to close.
+        """
+        if self._made is not None:
+            self._made.close()
+
+    def _own_transport(self) -> Self:
+        self._made = self.transport
+        return self
 
     def __enter__(self) -> Self:
         return self
@@ -49,17 +57,26 @@ class EnvironmentDeleteSession(DeleteSession):
 
 
 class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
-    """An `AsyncDeleteSession` that owns its transport.
+    """An `AsyncDeleteSession` whose transport was made with it.
 
-    `async_delete_session_from_environment` makes it. It works in an `async with` block, which
-    closes the transport, and without one.
+    `async_delete_session_from_environment` makes both. It works in an `async with` block, which
+    closes that transport, and without one.
     """
 
-    transport: "AiohttpTransport"
+    transport: "AsyncioTransport"
+    _made: "AsyncioTransport | None" = None
 
     async def aclose(self) -> None:
-        """Close the transport; once more does no harm. A later call is an `UnreachableError`."""
-        await self.transport.aclose()
+        """Close the transport that was made with it. A later call is an `UnreachableError`.
+
+        To close once more does no harm. A transport that you put in its place is yours to close.
+        """
+        if self._made is not None:
+            await self._made.aclose()
+
+    def _own_transport(self) -> Self:
+        self._made = self.transport
+        return self
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,18 +85,14 @@ class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
         await self.aclose()
 
 
-def delete_session_from_environment(  # noqa: PLR0913 - each is something that users must be able to say
+def delete_session_from_environment(
     *,
     api_key: str | None = None,
     api_url: str | None = None,
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
     headers: Mapping[str, str] | None = None,
-    pool_size: int = 32,
-    ssl_context: ssl.SSLContext | None = None,
-    proxy: str | None = None,
-    allow_plain_http: bool = False,
-    user_agent: str | None = None,
     journal: Journal | None = None,
+    **options: Unpack[HttpOptions],
 ) -> EnvironmentDeleteSession:
     """Make a `DeleteSession` over a `Urllib3Transport` of its own. Nothing is sent yet.
 
@@ -88,72 +101,47 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
         api_url: instead of `FIRECRAWL_API_URL`.
         retry: how often, how long and how far apart a call makes attempts.
         headers: sent with every request, besides those of the library and of the transport.
-        pool_size: how many connections are kept.
-        ssl_context: instead of one that trusts the system's CAs. It must verify.
-        proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's.
-        allow_plain_http: send the key unencrypted, also beyond this machine.
-        user_agent: instead of this library's name and version.
         journal: remembers which sessions are open, in case this process is killed. It stays open.
+        options: those of `Urllib3Transport`, by name.
 
     Raises:
         InvalidApiKeyError: the key cannot be sent, or is missing where the cloud needs one.
         TypeError, ValueError: the address or another argument cannot be used.
     """
     try:
-        address = _address(api_url, allow_plain_http=allow_plain_http)
-        transport = Urllib3Transport(
-            address,
-            pool_size=pool_size,
-            ssl_context=ssl_context,
-            proxy=proxy,
-            allow_plain_http=allow_plain_http,
-            user_agent=user_agent,
-        )
+        address = _address(api_url, allow_plain_http=options.get("allow_plain_http", False))
+        transport = Urllib3Transport(address, **options)
         return EnvironmentDeleteSession(
             transport, _key(api_key, address), retry=retry, headers=headers, journal=journal
-        )
+        )._own_transport()
     finally:
-        del api_key, headers, proxy  # A traceback can show the locals of its frames.
+        del api_key, headers, options  # A traceback can show the locals of its frames.
 
 
-def async_delete_session_from_environment(  # noqa: PLR0913 - each is something that users must be able to say
+def async_delete_session_from_environment(
     *,
     api_key: str | None = None,
     api_url: str | None = None,
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
     headers: Mapping[str, str] | None = None,
-    pool_size: int = 32,
-    ssl_context: ssl.SSLContext | None = None,
-    proxy: str | None = None,
-    allow_plain_http: bool = False,
-    user_agent: str | None = None,
     journal: Journal | None = None,
+    **options: Unpack[HttpOptions],
 ) -> AsyncEnvironmentDeleteSession:
-    """Make an `AsyncDeleteSession` over an `AiohttpTransport` of its own. Nothing is sent yet.
+    """Make an `AsyncDeleteSession` over an `AsyncioTransport` of its own. Nothing is sent yet.
 
     This is no coroutine: it is called without `await`. Arguments and errors are those of
-    `delete_session_from_environment`, and one more.
-
-    Raises:
-        ImportError: aiohttp is not installed. The message says how to install it.
+    `delete_session_from_environment`.
     """
-    from . import AiohttpTransport  # noqa: PLC0415 - without aiohttp it says what to install
+    from .asyncio import AsyncioTransport  # noqa: PLC0415 - it brings asyncio and ssl
 
     try:
-        address = _address(api_url, allow_plain_http=allow_plain_http)
-        transport = AiohttpTransport(
-            address,
-            pool_size=pool_size,
-            ssl_context=ssl_context,
-            proxy=proxy,
-            allow_plain_http=allow_plain_http,
-            user_agent=user_agent,
-        )
+        address = _address(api_url, allow_plain_http=options.get("allow_plain_http", False))
+        transport = AsyncioTransport(address, **options)
         return AsyncEnvironmentDeleteSession(
             transport, _key(api_key, address), retry=retry, headers=headers, journal=journal
-        )
+        )._own_transport()
     finally:
-        del api_key, headers, proxy  # A traceback can show the locals of its frames.
+        del api_key, headers, options  # A traceback can show the locals of its frames.
 
 
 def _address(api_url: str | None, *, allow_plain_http: bool) -> str:

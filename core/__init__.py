@@ -1,9 +1,10 @@
 """The pure core: one use case, its port, its outcomes. No socket, clock or environment."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .delete_many_sessions import AsyncDeleteManySessions, DeleteManySessions
 from .delete_session import AsyncDeleteSession, DeleteSession
+from .deletions import Deletions
 from .errors import (
     BadRequestError,
     DeleteSessionError,
@@ -24,6 +25,7 @@ from .errors import (
 )
 from .journal import Journal, JournalError
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
+from .pacing import Pause
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .session_ids import AsyncSessionIds, SessionIds
@@ -42,9 +44,6 @@ from .transport import (
 
 if TYPE_CHECKING:
     from .async_deletions import AsyncDeletions
-    from .delete_many_sessions import AsyncDeleteManySessions, DeleteManySessions
-    from .deletions import Deletions
-    from .pacing import Pause
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -91,24 +90,15 @@ __all__ = [
     "UnreachableError",
 ]
 
-_MODULES_OF_RUNS = {
-    "AsyncDeleteManySessions": "delete_many_sessions",
-    "AsyncDeletions": "async_deletions",
-    "DeleteManySessions": "delete_many_sessions",
-    "Deletions": "deletions",
-    "Pause": "pacing",
-}
-"""They are imported when their names are asked for: a program with one session needs none."""
-
 
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
 
     def __getattr__(name: str) -> object:
-        if name not in _MODULES_OF_RUNS:
+        if name != "AsyncDeletions":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f".{_MODULES_OF_RUNS[name]}", __name__), name)
-        globals()[name] = value
-        return value
+        from .async_deletions import AsyncDeletions  # noqa: PLC0415 - it brings asyncio: 28 ms
+
+        return AsyncDeletions
 
 
 def __dir__() -> list[str]:

@@ -1,10 +1,7 @@
 """Checks of what callers pass, each with a message that names the argument."""
 
+import inspect
 import math
-from functools import partial
-from types import MethodType
-
-_CO_COROUTINE = 0x80  # Of `inspect`, whose import is slow.
 
 
 def check_count(name: str, value: object) -> None:
@@ -52,7 +49,7 @@ def check_transport(transport: object, *, awaits: bool) -> None:
         TypeError: it says which class to take.
     """
     kind = type(transport).__name__
-    example = "AiohttpTransport" if awaits else "Urllib3Transport"
+    example = "AsyncioTransport" if awaits else "Urllib3Transport"
     if isinstance(transport, type):
         name = transport.__name__
         raise TypeError(f"transport must be an object, not the class {name}: pass {name}()")
@@ -82,12 +79,8 @@ def is_coroutine_function(function: object) -> bool:
     Unlike that function, it is right about an object with an `async def __call__` (True), and
     about a mock of a blocking function (False).
     """
-    while isinstance(function, partial | MethodType):
-        function = function.func if isinstance(function, partial) else function.__func__
-    if {"_is_coroutine_marker", "_is_coroutine"} & getattr(function, "__dict__", {}).keys():
-        return True  # It was marked, as `inspect.markcoroutinefunction` and AsyncMock do.
-    code = getattr(function, "__code__", None)
-    if code is None:
-        code = getattr(type(function).__call__, "__code__", None)
-    flags = getattr(code, "co_flags", 0)
-    return isinstance(flags, int) and bool(flags & _CO_COROUTINE)
+    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    if not isinstance(flags, int):  # of a mock: `inspect` takes whatever they hold for true
+        return False
+    called = getattr(type(function), "__call__", None)  # noqa: B004 - it is looked at, not called
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)

@@ -101,7 +101,7 @@ def converse(
             break
         else:
             stale_retried = stale_retried or is_stale
-            logger().warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
+            logger.warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
             if pause:
                 yield Wait(pause)
                 left = deadline - monotonic()
@@ -114,7 +114,7 @@ def converse(
 def _attempt(
     request: Request, retry: RetryPolicy, left: float, session_id: str, attempts: int
 ) -> Generator[Send, Response | bool | None, DeletionReceipt | DeleteSessionError]:
-    logger().debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
+    logger.debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
     try:
         response = checked_response((yield Send(request, min(retry.attempt_timeout, left))))
     except TransportError as failure:

@@ -1,5 +1,6 @@
 """The use case: destroy one session, over any transport."""
 
+import random
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,9 +21,7 @@ _TransportT = TypeVar("_TransportT", Transport, AsyncTransport)
 
 
 def _random() -> float:
-    from random import random  # noqa: PLC0415 - most calls make no retry, and it is slow to import
-
-    return random()  # noqa: S311 - it spreads retries out, and keeps no secret
+    return random.random()  # noqa: S311 - it spreads retries out, and keeps no secret
 
 
 class _DeleteSession(Generic[_TransportT]):
@@ -207,7 +206,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     """The same as `DeleteSession`, awaited, over an asynchronous transport.
 
     Args:
-        transport: carries the requests, for instance an `AiohttpTransport`. Its `send` and
+        transport: carries the requests, for instance an `AsyncioTransport`. Its `send` and
             `sleep` are coroutine functions.
         api_key: as `DeleteSession` has it.
         retry: as `DeleteSession` has it.

@@ -8,6 +8,7 @@ import math
 import threading
 import uuid
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -27,7 +28,7 @@ that arrives just before a wait begins does not end it."""
 
 _Send: TypeAlias = Callable[[Request, float], Response]
 _Requests: TypeAlias = "SimpleQueue[tuple[Job, _Send, Request, float] | None]"
-_Landed: TypeAlias = "SimpleQueue[tuple[Job, object] | None]"
+_Landed: TypeAlias = deque[tuple[Job, object]]
 
 
 class Run:
@@ -71,7 +72,7 @@ class Run:
         """Log what ended the run before it was left. Raised, it would keep the outcomes back."""
         failure, self._scheduler.failure = self._scheduler.failure, None
         if failure is not None:
-            logger().warning("the run had ended before it was left: %s", failure)
+            logger.warning("the run had ended before it was left: %s", failure)
 
     def _warn_if_left(self, *, stacklevel: int = 3) -> None:
         """Warn, with the place where the run was forgotten."""
@@ -115,7 +116,8 @@ class Deletions(Run, Iterator[Outcome]):
         self._in_flight: dict[Job, float] = {}  # and when its attempt has ended for certain
         self._threads: list[threading.Thread] = []
         self._requests: _Requests = SimpleQueue()
-        self._landed: _Landed = SimpleQueue()
+        self._landed: _Landed = deque()
+        self._news: SimpleQueue[None] = SimpleQueue()
 
     def __next__(self) -> Outcome:
         self._scheduler.reach(Stage.TAKES_IDS)
@@ -146,7 +148,7 @@ class Deletions(Run, Iterator[Outcome]):
         once the iterator of ids has returned.
         """
         self._scheduler.reach(Stage.LEFT)
-        self._landed.put(None)
+        self._news.put(None)
 
     def close(self) -> None:
         """Leave the run, as the end of its `with` block does. The outcomes stay."""
@@ -196,14 +198,16 @@ class Deletions(Run, Iterator[Outcome]):
     def _settle(self, *, timeout: float) -> None:
         """Wait until something happens, and settle all requests that have ended."""
         try:
-            landed = self._landed.get(timeout=timeout)
+            self._news.get(timeout=0 if self._landed else timeout)
             while True:
-                if landed is not None and landed[0] in self._in_flight:
-                    del self._in_flight[landed[0]]
-                    self._scheduler.settle(*landed)
-                landed = self._landed.get_nowait()
+                self._news.get_nowait()
         except Empty:
             pass
+        while self._landed:  # A Ctrl-C between any two steps must lose none of them.
+            job, end = self._landed[0]
+            if self._in_flight.pop(job, None) is not None:
+                self._scheduler.settle(job, end)
+            self._landed.popleft()
 
     def _longest_left(self) -> float:
         """Return the seconds after which all that is in flight has ended for certain.
@@ -217,7 +221,7 @@ class Deletions(Run, Iterator[Outcome]):
     def _send(self, job: Job) -> None:
         request, timeout = self._scheduler.arguments(job)
         if len(self._in_flight) == len(self._threads):
-            queues = self._requests, self._landed
+            queues = self._requests, self._landed, self._news
             thread = threading.Thread(
                 target=_carry, args=queues, name="firecrawl_interact", daemon=True
             )
@@ -238,12 +242,13 @@ class Deletions(Run, Iterator[Outcome]):
         self._threads.clear()
 
 
-def _carry(requests: _Requests, landed: _Landed) -> None:
+def _carry(requests: _Requests, landed: _Landed, news: "SimpleQueue[None]") -> None:
     while (work := requests.get()) is not None:
         job, send, request, timeout = work
         try:
             end: object = send(request, timeout)
         except BaseException as error:
             end = error
-        landed.put((job, end))
+        landed.append((job, end))
+        news.put(None)
         del work, job, send, request, end  # The request holds the key until the next one comes.

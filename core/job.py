@@ -1,7 +1,7 @@
 """One session of a run, on its way."""
 
 from .conversation import Conversation, Send
-from .errors import DeleteSessionError, Outcome
+from .errors import DeleteSessionError, Outcome, RateLimitError
 
 
 class Job:
@@ -11,7 +11,6 @@ class Job:
         "conversation",
         "error",
         "excused",
-        "is_failure",
         "is_probe",
         "number",
         "outcome",
@@ -32,7 +31,11 @@ class Job:
         self.session_id: str = session_id
         self.error: DeleteSessionError | None = None  # what the last attempt met
         self.excused: float = 0.0  # seconds that do not count against the deadline
-        self.is_failure: bool = False  # whether the last request failed as in an outage
         self.is_probe: bool = False  # whether the last request was a half-open probe
         self.outcome: Outcome | None = None
         self.requests: int = 0
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last attempt failed for another reason than the rate limit."""
+        return self.error is not None and not isinstance(self.error, RateLimitError)

@@ -72,7 +72,7 @@ def record_gone(journal: Journal, outcome: Outcome) -> None:
     try:
         journal.gone(outcome.session_id)
     except Exception as error:
-        logger().warning(
+        logger.warning(
             "session %a is gone, but the journal may still hold it: %s", outcome.session_id, error
         )
 

@@ -118,7 +118,7 @@ class Scheduler:
         if self.stage >= Stage.HAS_ALL_IDS:
             return False
         if self._outage.is_on:
-            is_needed = not self._queue or self._queue[0].is_failure
+            is_needed = not self._queue or self._queue[0].has_failed
             return is_needed and len(self._jobs) < max(self._concurrency, _MOST_HELD_IN_OUTAGE)
         # An id that waits for its retry must not stop the run, even at a concurrency of 1.
         return (
@@ -148,14 +148,14 @@ class Scheduler:
             if not isinstance(error, StopIteration | StopAsyncIteration):
                 self.failure = error
             return
-        finally:
-            self._reading += self._now() - began
         try:
             job = Job(checked_session_id(session_id))
         except DeleteSessionError as error:
             self.outcomes.append(error.with_traceback(None))
             return
-        self._jobs[job] = None
+        self._jobs[job] = None  # First of all: an interruption may come between any two steps.
+        self._reading += self._now() - began
+        self._end_waits()  # What came due meanwhile goes first.
         job.conversation = self._delete_session.converse(
             job.session_id, monotonic=lambda: self._working_time() - job.excused
         )
@@ -165,9 +165,7 @@ class Scheduler:
 
     def hand_out(self) -> Iterator[Job]:
         """Give those whose request is to be sent now. Each must be settled, or taken back."""
-        while self._waiting and self._waiting[0][0] <= self._now():
-            job = heapq.heappop(self._waiting)[2]
-            self._advance(job, job.conversation.__next__)
+        self._end_waits()
         if not self.is_stopped and self._working_time() >= self._outage.ends_run_at:
             self._end_outage()
         if self.is_stopped:
@@ -196,7 +194,7 @@ class Scheduler:
 
         It goes again when others have ended. If there are none, the run ends.
         """
-        self._land(job)
+        del self._in_flight[job]
         job.requests -= 1
         if not self._in_flight:
             self._end_faulty(error)
@@ -211,7 +209,7 @@ class Scheduler:
             job: it was given by `hand_out`.
             end: the response, or what the transport raised.
         """
-        self._land(job)
+        del self._in_flight[job]
         if isinstance(end, TransportError):
             self._advance(job, partial(job.conversation.throw, end))
             end.__traceback__ = None  # Its frames hold the run, and the session's error holds it.
@@ -229,8 +227,6 @@ class Scheduler:
         self._advance(job, partial(job.conversation.send, response))
         if response.status != 429:
             self._gate.note_accepted(job.number)
-        if self._last_pause[0] and not job.is_failure:  # A response can end a pause.
-            self._note_pause()
 
     def end_all_that_wait(self) -> None:
         """End what is neither in flight nor ended, with what its last attempt met."""
@@ -259,6 +255,12 @@ class Scheduler:
         """Return the time on a clock that stands still while the caller's iterator works."""
         return self._now() - self._reading
 
+    def _end_waits(self) -> None:
+        """Queue those whose wait for a retry is over."""
+        while self._waiting and self._waiting[0][0] <= self._now():
+            job = heapq.heappop(self._waiting)[2]
+            self._advance(job, job.conversation.__next__)
+
     def _excuse(self, job: Job) -> None:
         """Let the time since the job waits, or was sent, not count against its deadline."""
         now = self._working_time()
@@ -274,10 +276,6 @@ class Scheduler:
             return math.inf
         until_probe = self._outage.next_probe_at - self._working_time()
         return max(until_probe, self._gate.paused_until - self._now())
-
-    def _land(self, job: Job) -> None:
-        job.is_failure = False
-        del self._in_flight[job]
 
     def _advance(self, job: Job, resume: Callable[[], Step]) -> None:
         try:
@@ -356,7 +354,6 @@ class Scheduler:
         has_all = self.stage >= Stage.HAS_ALL_IDS
         if is_conflict or is_stale or (has_all and self._outage.is_refuted(job.session_id)):
             return
-        job.is_failure = True
         self._outage.note_failure(
             job.session_id,
             error,
@@ -370,7 +367,7 @@ class Scheduler:
         self._concurrency = max(1, len(self._in_flight))
         if not self._has_lowered_concurrency:
             self._has_lowered_concurrency = True
-            logger().warning(
+            logger.warning(
                 "this process has no file descriptor or thread left: the run goes on with fewer"
                 " requests at a time. Take a lower concurrency, or raise the limit (ulimit -n -u)."
             )
@@ -412,7 +409,7 @@ class Scheduler:
         reason = pause.reason if pause else ""
         if pause and reason != noted:
             number += 1
-            logger().warning(
+            logger.warning(
                 "%s: nothing is sent for %.1f s, %d sessions wait",
                 reason,
                 pause.seconds_left,

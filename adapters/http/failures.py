@@ -2,7 +2,6 @@
 
 import ssl
 import traceback
-from http.client import responses
 from typing import TypeVar
 
 from firecrawl_interact.core.logger import logger
@@ -30,7 +29,7 @@ def no_connection(to: str, error: BaseException, reason: str | None = None) -> C
 def refused_tunnel(status: int) -> ConnectFailedError:
     """Return the error of a proxy that refuses CONNECT with this status, without its own words."""
     return ConnectFailedError(
-        f"the proxy refused the tunnel: {status} {responses.get(status, '')}".rstrip(),
+        f"the proxy refused the tunnel: {status}",
         transient=status >= 500 or status in (408, 429),
     )
 
@@ -78,5 +77,5 @@ def drop_frames(error: _ErrorT, handled: BaseException | None) -> _ErrorT:
         pending += [one.__context__, one.__cause__]
         if isinstance(one, BaseExceptionGroup):
             pending += one.exceptions
-    logger().debug("no response: %s", ", ".join(places))
+    logger.debug("no response: %s", ", ".join(places))
     return error

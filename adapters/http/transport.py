@@ -87,7 +87,7 @@ class HttpTransport:
         )
         self._ssl_context = ssl_context
         self._is_closed = False
-        self._set_up_pools(is_copy=False)
+        self._set_up_pools()
 
     @property
     def api_url(self) -> str:
@@ -113,10 +113,10 @@ class HttpTransport:
         self._settings = settings
         self._ssl_context = None
         self._is_closed = False
-        self._set_up_pools(is_copy=True)
+        self._set_up_pools()
 
-    def _set_up_pools(self, *, is_copy: bool) -> None:
-        """Hold no connection yet. `is_copy`: the transport came by pickle or copy."""
+    def _set_up_pools(self) -> None:
+        """Hold no connection yet: this is a new transport, or a copy."""
         raise NotImplementedError
 
     def _check_open(self) -> None:

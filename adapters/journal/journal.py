@@ -211,14 +211,14 @@ class FileJournal:
             except FileNotFoundError:
                 continue  # Another sweeper was faster.
             except OSError as error:
-                logger().warning("The journal's file %s is left alone: %s", path, error)
+                logger.warning("The journal's file %s is left alone: %s", path, error)
                 continue
             if reason := self._reason_to_leave(content):
-                logger().warning("The journal's file %s is left alone: %s", path, reason)
+                logger.warning("The journal's file %s is left alone: %s", path, reason)
                 continue
             if content.unreadable:
                 text = "The journal's file %s: skipped %d lines that cannot be read, first %.99r"
-                logger().warning(text, path, content.unreadable, content.first_unreadable)
+                logger.warning(text, path, content.unreadable, content.first_unreadable)
             yield path, content.ids
 
     def _reason_to_leave(self, content: Content) -> str | None:

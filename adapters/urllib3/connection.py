@@ -1,22 +1,20 @@
 """The connections that `Urllib3Transport` gives urllib3, and when one may be used again.
 
 urllib3 reads responses with http.client, which is lenient, and does not always say whether a
-connection failed before or after the request went out. Here a response is read whole before
-urllib3 sees it, under one clock and within bounds, and every failure becomes the port's.
+connection failed before or after the request went out. Here `ResponseParser` reads a response
+whole before urllib3 sees it, under one clock, and every failure becomes the port's.
 """
 
-import os
-import selectors
+import io
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from contextvars import ContextVar
-from http.client import IncompleteRead, RemoteDisconnected
-from operator import itemgetter
+from http.client import HTTPMessage, HTTPResponse
 from queue import Full, LifoQueue
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import SimpleNamespace
+from typing import Any
 
 import urllib3
 
@@ -30,63 +28,103 @@ from urllib3.util.ssltransport import SSLTransport
 
 from firecrawl_interact.core.transport import ConnectFailedError, TimedOutError
 
-from ..http.failures import lost_connection, no_connection
+from ..http.failures import lost_connection, no_connection, refused_tunnel
+from ..http.framing import ParsedResponse, ResponseParser
 from ..http.transport import LONGEST_IDLE
-from .response import StrictResponse, seconds_until
 
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
-
-_Address: TypeAlias = tuple[int, int, int, str, Any]
-"""What `getaddrinfo` says of one. Any: each family has its own kind of address."""
-_Option: TypeAlias = tuple[Any, ...]  # as in urllib3
-
-_NEXT_ADDRESS_AFTER = 0.25  # seconds, as RFC 8305, 8, recommends
-
-REQUEST_TARGET: ContextVar[str] = ContextVar("target")
-"""The target of the request line, as it is to be sent: urllib3 would change %2e to %2E."""
+_RECEIVED_AT_ONCE = 16 * 1024  # A whole record of TLS: none of its bytes stays behind, unseen.
 
 
-class _TimedSocket:
-    """TLS to a proxy, which carries TLS to the service.
+class Attempt:
+    """One request for a target, which is sent as it is, and its one clock: `timeout` seconds."""
 
-    One read of the inner TLS takes several reads here, and they share its timeout.
-    """
+    def __init__(self, target: str, timeout: float) -> None:
+        self.target = target
+        self.deadline: float = monotonic() + timeout  # While connecting, that of connecting.
+        self.is_kept: bool = False  # whether its connection carried a response before
+        self.may_be_sent: bool = False
 
-    def __init__(self, sock: ssl.SSLSocket, deadline: float) -> None:
-        self._sock = sock
-        self._deadline = deadline
-
-    def settimeout(self, seconds: float) -> None:
-        self._deadline = monotonic() + seconds
-        self._sock.settimeout(seconds)
-
-    def recv(self, size: int) -> bytes:
-        self._sock.settimeout(seconds_until(self._deadline))
-        return self._sock.recv(size)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._sock, name)
+    def seconds_left(self) -> float:
+        """Return the seconds that are left, or raise a `TimeoutError`."""
+        seconds = self.deadline - monotonic()
+        if seconds <= 0:
+            raise TimeoutError("timed out")
+        return seconds
 
 
-class StrictHTTPConnection(HTTPConnection):
+ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
+"""The attempt of this thread. urllib3 has no way to hand it on to its connections."""
+
+
+_NO_FILE = SimpleNamespace(makefile=lambda mode: io.BytesIO())  # Nothing is read from it.
+
+
+class _Response(HTTPResponse):
+    """One response, received whole in `begin`. What urllib3 reads afterwards is in memory."""
+
+    def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str = "GET") -> None:
+        super().__init__(_NO_FILE, debuglevel, method)  # type: ignore[arg-type]  # all that it asks of a socket
+        self._sock, self._request_method = sock, method
+
+    def begin(self) -> None:
+        response = _receive(self._sock, self._request_method)
+        self.version, self.status, self.reason = response.version, response.status, response.reason
+        self.code, self.length, self.chunked = response.status, len(response.body), False
+        self.will_close = response.ends_connection
+        self.headers = self.msg = HTTPMessage()
+        for name, value in response.fields:
+            self.msg.set_raw(name, value)
+        self.fp = io.BytesIO(response.body)  # type: ignore[assignment]  # read like the socket's
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Receive the response to CONNECT. http.client calls this method for nothing else."""
+        response = _receive(self._sock, "CONNECT")
+        if not 200 <= response.status < 300:
+            raise refused_tunnel(response.status)
+        self.fp = io.BytesIO(b"\r\n")  # type: ignore[assignment]  # the end of the head, which http.client still reads
+        self._sock.settimeout(ATTEMPT.get().seconds_left())
+        return "HTTP/1.1", 200, response.reason
+
+
+def _receive(sock: socket.socket, method: str) -> ParsedResponse:
+    """Receive the response to a request of this method, and nothing more than came with it."""
+    attempt, parser = ATTEMPT.get(), ResponseParser(method)
+    while parser.response is None:
+        try:
+            sock.settimeout(attempt.seconds_left())
+            data = sock.recv(_RECEIVED_AT_ONCE)
+        except TimeoutError as error:
+            raise TimedOutError("no whole response came in time") from error
+        except OSError as error:
+            raise lost_connection(
+                error, has_begun=parser.has_begun, is_kept=attempt.is_kept
+            ) from error
+        if not data:
+            raise lost_connection(None, has_begun=parser.has_begun, is_kept=attempt.is_kept)
+        parser.feed(data)
+    return parser.response
+
+
+class _StrictHTTPConnection(HTTPConnection):
     """A connection whose failures are the port's, and that is not kept when in doubt."""
 
-    response_class: type[StrictResponse] = StrictResponse
-    _connect_by = 0.0
-    _is_kept = False  # whether it carried a response before
-    _idle_since = 0.0
+    response_class = _Response
+    _idle_since = 0.0  # 0: it carried no response yet
 
     def connect(self) -> None:
         """Connect, through a proxy and with TLS as the case may be, in `timeout` seconds."""
-        self._is_kept = False
-        self._connect_by = monotonic() + (self.timeout or 0)
+        self._idle_since = 0.0
+        attempt = ATTEMPT.get()
+        deadline = attempt.deadline
+        attempt.deadline = min(deadline, monotonic() + (self.timeout or 0))
         try:
             super().connect()
         except ConnectFailedError:
             raise
         except Exception as error:
             raise no_connection(self._peer(), error) from error
+        finally:
+            attempt.deadline = deadline
 
     def _peer(self) -> str:
         if not self.proxy:
@@ -95,13 +133,27 @@ class StrictHTTPConnection(HTTPConnection):
         return f"{service}the proxy {self.host}:{self.port}"
 
     def _new_conn(self) -> socket.socket:
+        """Connect to the first address that takes it. Each gets an equal share of the time."""
         # No timeout holds here: the system's resolver has its own.
-        addresses = socket.getaddrinfo(
-            self._dns_host.strip("[]"), self.port, allowed_gai_family(), socket.SOCK_STREAM
-        )
-        sock = _connect_to_one(addresses, self.socket_options or (), self._connect_by)
-        sock.settimeout(seconds_until(self._connect_by))
-        return sock
+        host, family = self._dns_host.strip("[]"), allowed_gai_family()
+        addresses = socket.getaddrinfo(host, self.port, family, socket.SOCK_STREAM)
+        attempt = ATTEMPT.get()
+        for waiting in range(len(addresses), 0, -1):
+            family, kind, protocol, _, address = addresses[-waiting]
+            try:
+                with ExitStack() as closing:
+                    sock = closing.enter_context(socket.socket(family, kind, protocol))
+                    for option in self.socket_options or ():
+                        sock.setsockopt(*option)
+                    sock.settimeout(attempt.seconds_left() / waiting)
+                    sock.connect(address)
+                    sock.settimeout(attempt.seconds_left())
+                    closing.pop_all()
+                    return sock
+            except OSError:
+                if waiting == 1:
+                    raise
+        raise OSError("its name has no address")
 
     @property
     def is_connected(self) -> bool:
@@ -109,62 +161,63 @@ class StrictHTTPConnection(HTTPConnection):
         # TLS inside TLS does not show whether bytes wait that nobody asked for.
         if self.sock is None or isinstance(self.sock, SSLTransport):
             return False
-        if monotonic() - self._idle_since > LONGEST_IDLE:
-            return False
-        if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
-            return False
-        return super().is_connected
+        return monotonic() - self._idle_since <= LONGEST_IDLE and super().is_connected
 
-    def putrequest(
-        self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False
-    ) -> None:
-        """Begin a request for `REQUEST_TARGET`."""
-        super().putrequest(method, REQUEST_TARGET.get(url), skip_host, skip_accept_encoding)
+    def request(self, method: str, url: str, *body: Any, **options: Any) -> None:  # Any: handed on
+        """Send a request for the attempt's target: urllib3 would change %2e to %2E."""
+        attempt = ATTEMPT.get()
+        if self.sock is None:
+            self.connect()
+        attempt.is_kept = self._idle_since > 0
+        attempt.may_be_sent = True
+        super().request(method, attempt.target, *body, **options)
 
-    def send(self, data: "ReadableBuffer") -> None:  # type: ignore[override]  # no files here
-        """Send the request, or for http.client a part of it."""
+    def send(self, data: bytes) -> None:  # type: ignore[override]  # nothing else here
+        """Send the head of a request, or of a CONNECT."""
+        attempt = ATTEMPT.get()
         try:
-            super().send(data)
+            self.sock.settimeout(attempt.seconds_left())
+            self.sock.sendall(data)
         except TimeoutError as error:
             raise TimedOutError("the request could not be sent in time") from error
         except OSError as error:
-            raise lost_connection(error, has_begun=False, is_kept=self._is_kept) from error
+            raise lost_connection(error, has_begun=False, is_kept=attempt.is_kept) from error
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as in urllib3
         """Wait for the response, and read it whole."""
-        try:
-            response = super().getresponse()
-        except TimeoutError as error:
-            raise TimedOutError("no whole response came in time") from error
-        except (OSError, IncompleteRead) as error:
-            raise lost_connection(
-                error.__cause__ or error,
-                has_begun=not isinstance(error, RemoteDisconnected),
-                is_kept=self._is_kept,
-            ) from error
-        self._is_kept = True
+        response = super().getresponse()
         self._idle_since = monotonic()
         return response
 
 
-class StrictHTTPSConnection(StrictHTTPConnection, HTTPSConnection):
+class _StrictHTTPSConnection(_StrictHTTPConnection, HTTPSConnection):
     """The same, with TLS."""
 
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> ssl.SSLSocket:
         proxied = super()._connect_tls_proxy(hostname, sock)
-        if self.proxy_is_forwarding:
-            return proxied
-        return _TimedSocket(proxied, self._connect_by)  # type: ignore[return-value]  # acts like it
+        return proxied if self.proxy_is_forwarding else _TimedSocket(proxied)  # type: ignore[return-value]  # acts like it
+
+
+class _TimedSocket:
+    """TLS to a proxy, which carries TLS to the service: a read there takes several reads here."""
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        self._sock = sock
+
+    def recv(self, size: int) -> bytes:
+        self._sock.settimeout(ATTEMPT.get().seconds_left())
+        return self._sock.recv(size)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sock, name)
 
 
 class _KeptConnections(LifoQueue[HTTPConnection | None]):
     """The idle connections of a pool. One too many is closed; urllib3 would also log a warning."""
 
-    def put(
-        self, item: HTTPConnection | None, block: bool = True, timeout: float | None = None
-    ) -> None:
+    def put(self, item: HTTPConnection | None, *how: Any, **options: Any) -> None:  # Any: handed on
         try:
-            super().put(item, block, timeout)
+            super().put(item, *how, **options)
         except Full:
             if item is not None:
                 item.close()
@@ -173,77 +226,16 @@ class _KeptConnections(LifoQueue[HTTPConnection | None]):
 class _HTTPPool(urllib3.HTTPConnectionPool):
     QueueCls = _KeptConnections  # type: ignore[assignment]  # urllib3 leaves open what it holds
 
+    @property
+    def ConnectionCls(self) -> type:  # type: ignore[override]  # noqa: N802 - a class attribute there
+        """Ours in the place of urllib3's. Those of a recorder or a counter stay."""
+        current = super().ConnectionCls
+        if current not in (HTTPConnection, HTTPSConnection):
+            return current
+        return _StrictHTTPSConnection if self.scheme == "https" else _StrictHTTPConnection
 
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    QueueCls = _KeptConnections  # type: ignore[assignment]  # urllib3 leaves open what it holds
+
+class _HTTPSPool(_HTTPPool, urllib3.HTTPSConnectionPool): ...  # type: ignore[override]  # see above
 
 
 POOL_CLASSES: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _HTTPPool, "https": _HTTPSPool}
-
-
-def make_strict(pool: urllib3.HTTPConnectionPool) -> None:
-    """Give the pool the connections above, unless a recorder or a counter has given it its own."""
-    if pool.ConnectionCls is HTTPSConnection:
-        pool.ConnectionCls = StrictHTTPSConnection
-    elif pool.ConnectionCls is HTTPConnection:
-        pool.ConnectionCls = StrictHTTPConnection
-
-
-def _connect_to_one(
-    addresses: Sequence[_Address], options: Iterable[_Option], deadline: float
-) -> socket.socket:
-    """Connect to one of a host's addresses, without waiting long for those that hang (RFC 8305).
-
-    The next address has its turn when the one before it failed, or did not connect in a quarter
-    of a second (5). The first one that connects is taken.
-
-    Raises:
-        OSError: none connects, or none in time.
-    """
-    failure = OSError("its name has no address")
-    waiting = _in_turns(addresses)
-    with selectors.DefaultSelector() as selector:
-        try:
-            while waiting or selector.get_map():
-                left = seconds_until(deadline)
-                if waiting:
-                    try:
-                        sock = _start_connecting(waiting.pop(0), options)
-                    except OSError as error:
-                        failure = error
-                        continue
-                    selector.register(sock, selectors.EVENT_WRITE, sock)
-                if waiting:  # Each has its turn, also in a short time.
-                    left = min(left / (len(waiting) + 1), _NEXT_ADDRESS_AFTER)
-                for key, _ in selector.select(left):
-                    selector.unregister(key.fileobj)
-                    connecting: socket.socket = key.data
-                    number = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                    if not number:
-                        return connecting
-                    connecting.close()
-                    failure = OSError(number, os.strerror(number))
-        finally:
-            for key in selector.get_map().values():
-                key.data.close()
-    raise failure
-
-
-def _in_turns(addresses: Sequence[_Address]) -> list[_Address]:
-    """Let IPv6 and IPv4 take turns (RFC 8305, 4), the system's favourite first."""
-    families = [address[0] for address in addresses]
-    turns = [families[:place].count(family) for place, family in enumerate(families)]
-    return [address for _, address in sorted(zip(turns, addresses, strict=True), key=itemgetter(0))]
-
-
-def _start_connecting(address: _Address, options: Iterable[_Option]) -> socket.socket:
-    family, kind, protocol, _, where = address
-    with ExitStack() as closing:
-        sock = closing.enter_context(socket.socket(family, kind, protocol))
-        for option in options:
-            sock.setsockopt(*option)
-        sock.setblocking(False)
-        with suppress(BlockingIOError):
-            sock.connect(where)
-        closing.pop_all()
-        return sock

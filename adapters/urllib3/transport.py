@@ -1,10 +1,8 @@
 """The default transport: urllib3, kept strict. `connection` says what that means."""
 
 import os
-import ssl
 import sys
-from http.client import HTTPException
-from typing import Self, TypeAlias
+from typing import Any, Self
 
 import urllib3
 
@@ -21,20 +19,12 @@ from firecrawl_interact.core.transport import (
 
 from ..http.failures import drop_frames
 from ..http.settings import default_user_agent
-from ..http.transport import HttpTransport, Settings
+from ..http.transport import HttpTransport
 from ..system_time import SystemTime
-from .connection import POOL_CLASSES, REQUEST_TARGET, make_strict
-from .urllib3_future import IS_URLLIB3_FUTURE, warn_of_urllib3_future
+from .connection import ATTEMPT, POOL_CLASSES, Attempt
 
-_LONGEST_TIMEOUT = 1_000_000
-"""Seconds. poll(2) takes no more than 2**31 milliseconds, and Python refuses what is longer."""
-
-_Pools: TypeAlias = dict[tuple[int, type], urllib3.HTTPConnectionPool]
-"""By process, so that a fork never shares a socket, and by the connection class that urllib3
-has at that time, so that a recorder such as vcrpy gets a pool of its own."""
-
-_pools_of_copies: dict[Settings, _Pools] = {}
-"""For transports that came by pickle: each task may bring one, and all can share connections."""
+_LONGEST_TIMEOUT = 1_000_000  # seconds: poll(2) takes no more than 2**31 milliseconds
+_NO_RETRY = urllib3.Retry(total=False, redirect=False)
 
 
 class Urllib3Transport(HttpTransport, SystemTime):
@@ -43,14 +33,13 @@ class Urllib3Transport(HttpTransport, SystemTime):
     For https it uses the proxies and CAs of the environment: `HTTPS_PROXY`, `NO_PROXY`,
     `SSL_CERT_FILE`, `SSL_CERT_DIR`. It uses no netrc, and no such proxy for plain http.
 
-    Safe to share among threads, to pickle and to use after a fork. Copies that arrive in a
-    process by pickle share their connections there, and closing one leaves them to the others.
+    Safe to share among threads, to pickle and to use after a fork: each copy, and each process,
+    has connections of its own.
 
-    A `timeout` does not cut short the look-up of the service's name. The system's resolver ends
-    that by itself, usually after 5 to 10 seconds (resolv.conf(5)).
-
-    Where urllib3-future stands in urllib3's place, a `RuntimeWarning` says which promises do not
-    hold.
+    The addresses of a name are tried in the system's order. Each gets an equal share of what is
+    left of `connect_timeout`: there is no Happy Eyeballs (RFC 8305). A `timeout` does not cut short
+    the look-up of the name. The system's resolver ends that by itself, usually after 5 to 10
+    seconds (resolv.conf(5)).
     """
 
     def send(self, request: Request, timeout: float) -> Response:
@@ -61,37 +50,33 @@ class Urllib3Transport(HttpTransport, SystemTime):
             TransportError: what went wrong on the way.
         """
         check_seconds("timeout", timeout)
-        settings = self._settings
+        settings, handled = self._settings, sys.exception()
         target = settings.api_url.prefix + request.path
         if settings.proxy is not None and settings.api_url.scheme == "http":
             target = settings.api_url.origin + target  # RFC 9112, 3.2.2
-        clock = _OneClock(connect=settings.connect_timeout, total=min(timeout, _LONGEST_TIMEOUT))
-        pool = self._get_pool()
-        REQUEST_TARGET.set(target)
-        handled = sys.exception()
+        agent = settings.user_agent or default_user_agent()
+        timeout = min(timeout, _LONGEST_TIMEOUT)
+        attempt = Attempt(target, timeout)
+        token = ATTEMPT.set(attempt)
         try:
-            response = pool.urlopen(
+            response = self._get_pool().urlopen(
                 request.method,
                 target,
-                headers={
-                    "User-Agent": settings.user_agent or default_user_agent(),
-                    **request.headers,
-                },
-                retries=False,
+                headers={"User-Agent": agent, **request.headers},
+                retries=_NO_RETRY,
                 redirect=False,
                 assert_same_host=False,
-                timeout=clock,
-                preload_content=True,
+                timeout=urllib3.Timeout(connect=settings.connect_timeout, total=timeout),
                 decode_content=False,
             )
             headers = {name.lower(): value for name, value in response.headers.itermerged()}
             return Response(response.status, headers, response.data)
-        except TransportError as error:
-            raise drop_frames(error, handled) from error.__cause__
-        except Exception as error:
-            raise _failure(error) from drop_frames(error, handled)
-        except BaseException as error:  # Ctrl-C
-            raise drop_frames(error, handled) from error.__cause__
+        except BaseException as error:
+            failure = _failure(error, may_be_sent=attempt.may_be_sent)
+            drop_frames(error, handled)
+            raise failure from error.__cause__ if failure is error else error
+        finally:
+            ATTEMPT.reset(token)
 
     def close(self) -> None:
         """Close the kept connections. Calls under way end first.
@@ -99,10 +84,9 @@ class Urllib3Transport(HttpTransport, SystemTime):
         From now on `send` raises a `ConnectFailedError` that is not transient.
         """
         self._is_closed = True
-        if self._owns_pools:
-            for (process, _), pool in list(self._pools.items()):
-                if process == os.getpid():
-                    pool.close()
+        pool = self._pools.get(os.getpid())
+        if pool is not None:
+            pool.close()
 
     def __enter__(self) -> Self:
         return self
@@ -110,68 +94,37 @@ class Urllib3Transport(HttpTransport, SystemTime):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _set_up_pools(self, *, is_copy: bool) -> None:
-        self._owns_pools = not is_copy
-        self._pools = _pools_of_copies.setdefault(self._settings, {}) if is_copy else _Pools()
-        if not is_copy:
-            warn_of_urllib3_future()
+    def _set_up_pools(self) -> None:
+        self._pools: dict[int, urllib3.HTTPConnectionPool] = {}  # by process: a fork shares none
 
     def _get_pool(self) -> urllib3.HTTPConnectionPool:
-        self._check_open()
-        is_https = self._settings.api_url.scheme == "https"
-        pool_class = urllib3.HTTPSConnectionPool if is_https else urllib3.HTTPConnectionPool
-        key = os.getpid(), pool_class.ConnectionCls
-        pool = self._pools.get(key)
+        process = os.getpid()
+        pool = self._pools.get(process)
         if pool is None:
-            pool = self._pools.setdefault(key, self._new_pool())  # Threads may race here.
+            pool = self._pools.setdefault(process, self._new_pool())  # Threads may race here.
+        self._check_open()  # now: a pool that `close` did not see yet would stay open
         return pool
 
     def _new_pool(self) -> urllib3.HTTPConnectionPool:
-        api_url, pool_size = self._settings.api_url, self._settings.pool_size
-        proxy, context = self._find_way()
-        manager: urllib3.PoolManager
+        api_url, (proxy, context) = self._settings.api_url, self._find_way()
+        options: dict[str, Any] = {"maxsize": self._settings.pool_size, "ssl_context": context}
         if proxy is None:
-            manager = urllib3.PoolManager(maxsize=pool_size, ssl_context=context)
+            manager = urllib3.PoolManager(**options)
         else:
-            manager = urllib3.ProxyManager(
-                proxy.url,
-                proxy_headers=proxy.headers,
-                proxy_ssl_context=context,
-                maxsize=pool_size,
-                ssl_context=context,
-            )
-        if not IS_URLLIB3_FUTURE:
-            manager.pool_classes_by_scheme = POOL_CLASSES
-        pool = manager.connection_from_host(api_url.host, api_url.port, api_url.scheme)
-        if not IS_URLLIB3_FUTURE:
-            make_strict(pool)
-        return pool
+            options |= {"proxy_headers": proxy.headers, "proxy_ssl_context": context}
+            manager = urllib3.ProxyManager(proxy.url, **options)
+        manager.pool_classes_by_scheme = POOL_CLASSES
+        return manager.connection_from_host(api_url.host, api_url.port, api_url.scheme)
 
 
-def _failure(error: Exception) -> TransportError:
-    """Say in the port's words what connections other than ours raise, such as a recorder's."""
-    if isinstance(
-        error, urllib3.exceptions.ClosedPoolError | urllib3.exceptions.ConnectTimeoutError
-    ):
-        return ConnectFailedError(f"no connection: {error}")
-    if isinstance(error, urllib3.exceptions.TimeoutError):
+def _failure(error: BaseException, *, may_be_sent: bool) -> BaseException:
+    """Say in the port's words what others raise: a recorder, or what is wrapped around urllib3."""
+    if isinstance(error, urllib3.exceptions.ClosedPoolError):
+        error = ConnectFailedError("this transport is closed", transient=False)
+    if isinstance(error, ConnectFailedError) and may_be_sent:
+        return ConnectionLostError("the request was lost, and a retry around urllib3 failed")
+    if isinstance(error, TransportError) or not isinstance(error, Exception):  # Ctrl-C
+        return error
+    if isinstance(error, urllib3.exceptions.ReadTimeoutError):
         return TimedOutError("no whole response came in time")
-    if isinstance(next(iter(error.args), None), ssl.SSLCertVerificationError):
-        return ConnectFailedError(f"no connection: {error}", transient=False)
-    if isinstance(error, urllib3.exceptions.HTTPError | HTTPException | OSError):
-        return ConnectionLostError(f"the connection broke: {type(error).__name__}")
     return BadResponseError(f"the request failed: {type(error).__name__}")
-
-
-class _OneClock(urllib3.Timeout):
-    """A timeout that starts now. urllib3's own starts anew once a proxy's tunnel stands."""
-
-    def __init__(self, *, connect: float, total: float) -> None:
-        super().__init__(connect=connect, total=total)
-        self._started = super().start_connect()
-
-    def start_connect(self) -> float:
-        return self._started
-
-    def clone(self) -> Self:
-        return self

@@ -14,11 +14,13 @@ from firecrawl_interact.adapters import (
     FakeService,
     InMemoryJournal,
     LoopbackService,
+    Urllib3Transport,
     async_delete_session_from_environment,
     delete_session_from_environment,
 )
 from firecrawl_interact.core import (
     DeleteManySessions,
+    DeleteSession,
     DeletionReceipt,
     InvalidApiKeyError,
     RetryPolicy,
@@ -144,9 +146,25 @@ class TestAnArgument:
         with pytest.raises(ValueError, match="api_url"):
             make(api_url="")
 
-    def test_that_is_refused_is_not_said_to_be_the_address(self, make: Make) -> None:
-        with pytest.raises(ValueError, match=r"^pool_size"):
-            make(api_key=KEY, pool_size=0)
+    @pytest.mark.parametrize(
+        ("option", "refused"),
+        [
+            ("pool_size", 0),
+            ("connect_timeout", 0),
+            ("ssl_context", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)),
+            ("proxy", "socks5://proxy"),
+            ("user_agent", ""),
+        ],
+    )
+    def test_of_the_transport_is_the_transports_to_judge(
+        self, make: Make, option: str, refused: object
+    ) -> None:
+        with pytest.raises(ValueError, match=f"^{option} "):
+            make(api_key=KEY, **{option: refused})
+
+    def test_that_nobody_knows_is_refused(self, make: Make) -> None:
+        with pytest.raises(TypeError, match="timeout"):
+            make(api_key=KEY, timeout=5)
 
     def test_may_be_the_policy(self, make: Make) -> None:
         retry = RetryPolicy(max_attempts=7)
@@ -185,6 +203,19 @@ class TestTheUseCase:
             with pytest.raises(UnreachableError, match="closed"):
                 delete_session(session_id)
         assert [request.headers["User-Agent"] for request in service.requests] == ["Browsing/1"]
+
+    def test_closes_the_transport_that_was_made_with_it_and_no_other(self) -> None:
+        service = FakeService()
+        with LoopbackService(service) as loopback, Urllib3Transport(loopback.api_url) as other:
+            delete_session = delete_session_from_environment(
+                api_key="fc-test", api_url=loopback.api_url
+            )
+            made = delete_session.transport
+            delete_session.transport = other
+            delete_session.close()
+            delete_session(service.open_session())
+            with pytest.raises(UnreachableError, match="closed"):
+                DeleteSession(made, "fc-test")("unknown")
 
     def test_works_in_a_block_that_closes_it(self) -> None:
         service = FakeService()

@@ -196,7 +196,7 @@ def test_chunks_in_http_1_0_leave_the_length_in_doubt() -> None:
     ],
 )
 def test_a_body_that_is_too_large_or_coded_is_refused(headers: dict[str, str]) -> None:
-    with pytest.raises(BadResponseError):
+    with pytest.raises(BadResponseError, match=r"coded|more than"):
         body_length(headers, method="DELETE", status=200)
 
 

@@ -217,4 +217,4 @@ def test_importing_it_imports_neither_a_server_nor_an_event_loop() -> None:
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
     ).stdout.split()
     assert "firecrawl_interact.adapters.fake_service" in printed
-    assert not {"asyncio", "http.server", "socketserver", "urllib3", "aiohttp"} & set(printed)
+    assert not {"asyncio", "http.server", "socketserver", "urllib3"} & set(printed)

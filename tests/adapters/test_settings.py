@@ -1,5 +1,6 @@
 """What a user gives a transport is read as meant, or refused before anything is sent."""
 
+import inspect
 import ssl
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from firecrawl_interact.adapters.http.settings import (
     ApiUrl,
+    HttpOptions,
     Proxy,
     check_ssl_context,
     check_user_agent,
@@ -16,6 +18,7 @@ from firecrawl_interact.adapters.http.settings import (
     parse_api_url,
     parse_proxy,
 )
+from firecrawl_interact.adapters.http.transport import HttpTransport
 
 SERVICE = ApiUrl("https", "service.example", 443, "")
 
@@ -301,3 +304,10 @@ def test_a_user_agent_of_another_type_is_refused() -> None:
 def test_the_default_user_agent_can_be_sent() -> None:
     assert default_user_agent().startswith("firecrawl-interact")
     check_user_agent(default_user_agent())
+
+
+def test_the_options_are_what_a_transport_takes_besides_the_address() -> None:
+    taken = inspect.get_annotations(HttpTransport.__init__)
+    for name in ("api_url", "return"):
+        del taken[name]
+    assert inspect.get_annotations(HttpOptions) == taken

@@ -12,10 +12,10 @@ import start
 
 FIGURES = [
     one_session.over_urllib3,
-    one_session.over_aiohttp,
+    one_session.over_asyncio,
     one_session.core_alone,
     many_sessions.over_urllib3,
-    many_sessions.over_aiohttp,
+    many_sessions.over_asyncio,
     many_sessions.a_million_ids,
     many_sessions.kept_errors,
     many_sessions.rate_limit,
@@ -27,6 +27,7 @@ FIGURES = [
     journal.two_hundred_thousand_sessions,
     start.of_the_core,
     start.with_urllib3,
+    start.with_asyncio,
     start.of_the_command,
     command.a_million_ids,
     command.rows_on_a_terminal,

@@ -1,6 +1,7 @@
 """Ratios of CPU time, taken in turns so that a machine that changes speed changes both sides."""
 
 import json
+import ssl
 import subprocess
 import sys
 import time
@@ -8,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import median
 from typing import NamedTuple
+
+import trustme
 
 
 class Figure(NamedTuple):
@@ -49,12 +52,25 @@ def median_ratio(
 @contextmanager
 def service(*, sessions: int = 1, latency: float = 0.0) -> Iterator[tuple[str, list[str]]]:
     """Run a loopback service in a process of its own; give its address and its sessions."""
-    command = [sys.executable, __file__.replace("measure.py", "service.py")]
+    with _process(str(sessions), str(latency)) as started:
+        yield started
+
+
+@contextmanager
+def service_over_tls() -> Iterator[tuple[str, list[str], ssl.SSLContext]]:
+    """Run a service that speaks TLS; give its address, its session and whom to trust."""
+    authority, context = trustme.CA(), ssl.create_default_context()
+    authority.configure_trust(context)
+    pem = authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem
+    with pem.tempfile() as certificate, _process(certificate) as (api_url, session_ids):
+        yield api_url, session_ids, context
+
+
+@contextmanager
+def _process(*arguments: str) -> Iterator[tuple[str, list[str]]]:
+    command = [sys.executable, __file__.replace("measure.py", "service.py"), *arguments]
     with subprocess.Popen(
-        [*command, str(sessions), str(latency)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         api_url, session_ids = json.loads(process.stdout.readline())

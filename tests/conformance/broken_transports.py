@@ -118,6 +118,10 @@ class QuotesTheKey(SaysSomethingElse):
         return type(error)(f"{error} for {dict(request.headers)}")
 
 
+@found_by(
+    "a-closed-transport-sends-nothing",
+    "instead of ConnectFailedError, not transient: ConnectFailedError.*, transient",
+)
 class CallsAllTransient(SaysSomethingElse):
     def instead_of(self, error: TransportError, request: Request) -> Exception:
         error.transient = True
@@ -256,6 +260,7 @@ class TriesOneAddress(RightTransport):
         return sock
 
 
+@found_by("an-address-that-is-silent-leaves-time-for-the-next", "the call ended in TimedOutError")
 @found_by(
     "all-addresses-of-a-name-share-one-timeout",
     r"after 1\.\d+ s instead of 0\.4 s: ConnectFailedError",

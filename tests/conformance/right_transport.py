@@ -251,12 +251,12 @@ class RightTransport(SystemTime):
 def connected(host: str, port: int | None, timeout: float) -> socket.socket:
     end = time.monotonic() + timeout
     problem = OSError("a name without an address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM
-    ):
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for number, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(max(end - time.monotonic(), 0.001))
+            share = (end - time.monotonic()) / (len(addresses) - number)
+            sock.settimeout(max(share, 0.001))
             sock.connect(address)
         except OSError as error:
             sock.close()

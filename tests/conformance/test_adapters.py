@@ -3,8 +3,8 @@
 import pytest
 
 from firecrawl_interact.adapters import (
-    AiohttpTransport,
     AsyncInMemoryTransport,
+    AsyncioTransport,
     InMemoryTransport,
     Urllib3Transport,
 )
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.enable_socket
 ADAPTERS: list[tuple[str, MakeTransport, Channel]] = [
     ("blocking", Urllib3Transport, "http"),
     ("blocking", Urllib3Transport, "https"),
-    ("async", AiohttpTransport, "http"),
-    ("async", AiohttpTransport, "https"),
+    ("async", AsyncioTransport, "http"),
+    ("async", AsyncioTransport, "https"),
     ("blocking", InMemoryTransport, "memory"),
     ("async", AsyncInMemoryTransport, "memory"),
 ]

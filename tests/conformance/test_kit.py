@@ -29,7 +29,7 @@ class SaysOk(InMemoryTransport):
 
 
 def test_importing_the_kit_needs_no_extra_and_no_test_framework() -> None:
-    absent = ("aiohttp", "pytest", "trustme", "urllib3")
+    absent = ("pytest", "trustme", "urllib3")
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"
         "import firecrawl_interact.adapters.conformance"

@@ -224,7 +224,8 @@ def run(limiter: Limiter, load: Load, named_wait: NamedWait) -> Run:
             in_flight_at_first = in_flight_at_first or number + len(in_flight)
             limited += number > in_flight_at_first
             waiting += 1
-            gate.note_limited(number, sent_at=sent_at, now=now, retry_after=named_wait(wait))
+            latency = now - sent_at
+            gate.note_limited(number, latency=latency, now=now, retry_after=named_wait(wait))
             if now - accepted_at > retry.deadline:
                 return Run(math.inf, limited)
     return Run(now, limited)

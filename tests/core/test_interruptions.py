@@ -13,10 +13,6 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-
-
-
-
 class InterruptedClock(FunctionTransport):
     """Somebody presses Ctrl-C when the run looks at the clock after a response."""
 
@@ -38,11 +34,3 @@ def test_an_id_whose_response_is_being_read_is_unknown() -> None:
         list(deletions)
     [outcome] = deletions
     assert (outcome.session_fate, outcome.attempts) == (SessionFate.UNKNOWN, 1)
-
-
-
-
-
-
-
-

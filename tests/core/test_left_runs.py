@@ -5,7 +5,7 @@ import contextlib
 import gc
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import ParamSpec, TypeVar
 
 import pytest
@@ -29,7 +29,6 @@ from .side_by_side import (
     AsyncFunctionTransport,
     FunctionTransport,
     after,
-    library_threads,
     listed,
     many,
     many_awaited,
@@ -159,32 +158,6 @@ class LateIds:
 def stop_and_take_the_rest(deletions: Deletions) -> None:
     deletions.stop()
     assert list(deletions) == []
-
-
-@pytest.mark.parametrize("leave", [Deletions.close, stop_and_take_the_rest])
-def test_an_id_that_comes_after_the_run_was_left_is_named_in_the_log(
-    leave: Callable[[Deletions], None], caplog: pytest.LogCaptureFixture
-) -> None:
-    ids, transport = LateIds("late"), FunctionTransport()
-    deletions = many(transport)(ids)
-    assert next(deletions).session_id == "a"
-    leave(deletions)
-    ids.may_go_on.set()
-    assert not library_threads()
-    assert caplog.messages == [
-        "session 'late': its id was read after the run was left; nothing was sent for it"
-    ]
-    assert transport.sent == ["a"]
-    assert list(deletions) == []
-
-
-def test_ids_that_end_after_the_run_was_left_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
-    ids = LateIds()
-    with many(FunctionTransport())(ids) as deletions:
-        assert next(deletions).session_id == "a"
-    ids.may_go_on.set()
-    assert not library_threads()
-    assert caplog.text == ""
 
 
 def failing_ids() -> Iterator[str]:

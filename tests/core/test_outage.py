@@ -48,7 +48,7 @@ def test_one_id_alone_is_no_outage(outage: Outage) -> None:
     for second in range(9):
         fail(outage, "a", at=second, is_last=True)
     assert not outage.is_on
-    assert outage.next_request_at == -math.inf
+    assert outage.next_probe_at == -math.inf
 
 
 def test_an_outage_begins_before_an_id_is_given_up(outage: Outage) -> None:
@@ -86,22 +86,22 @@ def test_requests_that_find_out_have_growing_distances(outage: Outage) -> None:
     now, distances = 0.0, []
     for _ in PAUSES:
         fail(outage, "b", at=now)
-        distances.append(outage.next_request_at - now)
-        now = outage.next_request_at
+        distances.append(outage.next_probe_at - now)
+        now = outage.next_probe_at
     assert distances == PAUSES
 
 
 def test_the_request_that_finds_out_waits_as_long_as_the_service_says(outage: Outage) -> None:
     fail(outage, "a", at=0)
     fail(outage, "b", at=1, retry_after=60)
-    assert outage.next_request_at == 61
+    assert outage.next_probe_at == 61
 
 
 def test_an_outage_may_last_from_its_first_failure_to_the_deadline(outage: Outage) -> None:
     fail(outage, "a", at=10)
     assert outage.ends_run_at == math.inf
     fail(outage, "b", at=20, retry_after=1000)
-    assert outage.ends_run_at == outage.next_request_at == 10 + RETRY.deadline
+    assert outage.ends_run_at == outage.next_probe_at == 10 + RETRY.deadline
 
 
 @pytest.mark.parametrize(("sent_at", "is_refuted"), [(4, True), (5, True), (6, False)])
@@ -125,7 +125,7 @@ def test_a_second_outage_begins_with_the_first_distance(outage: Outage) -> None:
     outage.note_response(sent_at=20)
     fail(outage, "a", at=30)
     fail(outage, "b", at=30)
-    assert outage.next_request_at == 30 + PAUSES[0]
+    assert outage.next_probe_at == 30 + PAUSES[0]
 
 
 def test_an_id_that_the_run_is_done_with_is_forgotten(outage: Outage) -> None:
@@ -139,7 +139,7 @@ def test_a_request_sent_before_it_finds_out_nothing(outage: Outage) -> None:
     fail(outage, "a", at=0)
     fail(outage, "b", at=1)
     fail(outage, "c", at=1.5, sent_at=0.5)
-    assert outage.next_request_at == 1 + PAUSES[0]
+    assert outage.next_probe_at == 1 + PAUSES[0]
 
 
 def test_a_wait_named_in_one_outage_does_not_hold_in_the_next(outage: Outage) -> None:
@@ -148,14 +148,14 @@ def test_a_wait_named_in_one_outage_does_not_hold_in_the_next(outage: Outage) ->
     outage.note_response(sent_at=5)
     fail(outage, "a", at=10)
     fail(outage, "b", at=10)
-    assert outage.next_request_at == 10 + PAUSES[0]
+    assert outage.next_probe_at == 10 + PAUSES[0]
 
 
 def test_a_short_pause_of_the_policy_is_kept_to() -> None:
     outage = Outage(RetryPolicy(first_pause=0.125), lambda: 1.0)
     fail(outage, "a", at=0)
     fail(outage, "b", at=0)
-    assert outage.next_request_at == 0.25
+    assert outage.next_probe_at == 0.25
 
 
 def test_a_response_to_an_older_request_takes_nothing_back(outage: Outage) -> None:

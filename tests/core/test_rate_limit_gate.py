@@ -24,7 +24,7 @@ def limit(
     gate: RateLimitGate, *, at: float, retry_after: float | None, latency: float = 0.0
 ) -> None:
     number = gate.note_sent(at)
-    gate.note_limited(number, sent_at=at, now=at + latency, retry_after=retry_after)
+    gate.note_limited(number, latency=latency, now=at + latency, retry_after=retry_after)
 
 
 def limit_after_ten(gate: RateLimitGate) -> None:
@@ -70,7 +70,7 @@ def test_which_of_many_requests_were_accepted_does_not_change_the_distance(
     numbers = [gate.note_sent(0) for _ in accepted]
     for number, is_accepted in zip(numbers, accepted, strict=True):
         if not is_accepted:
-            gate.note_limited(number, sent_at=0, now=0, retry_after=60)
+            gate.note_limited(number, latency=0, now=0, retry_after=60)
     gate.note_sent(60)
     assert gate.next_send_at == 60 + 60 / 10
 
@@ -125,7 +125,7 @@ def test_a_429_for_a_request_sent_before_the_pause_only_lengthens_it(gate: RateL
     numbers = [gate.note_sent(0) for _ in range(4)]
     ends = []
     for number, retry_after in zip(numbers, [30, 10, 40, None], strict=True):
-        gate.note_limited(number, sent_at=0, now=number, retry_after=retry_after)
+        gate.note_limited(number, latency=number, now=number, retry_after=retry_after)
         ends.append(gate.next_send_at)
     assert ends == [31, 31, 43, 43]
 
@@ -174,14 +174,14 @@ def test_a_pause_was_long_enough_if_a_later_request_was_accepted(gate: RateLimit
     limit(gate, at=0, retry_after=1)
     first, second = gate.note_sent(1), gate.note_sent(1)
     gate.note_accepted(second)
-    gate.note_limited(first, sent_at=1, now=1, retry_after=1)
+    gate.note_limited(first, latency=0, now=1, retry_after=1)
     assert gate.paused_until == 2
 
 
 def test_a_429_that_names_no_pause_lengthens_none(gate: RateLimitGate) -> None:
     first, second = gate.note_sent(0), gate.note_sent(0)
-    gate.note_limited(first, sent_at=0, now=0, retry_after=0.25)
-    gate.note_limited(second, sent_at=0, now=0, retry_after=None)
+    gate.note_limited(first, latency=0, now=0, retry_after=0.25)
+    gate.note_limited(second, latency=0, now=0, retry_after=None)
     assert gate.paused_until == 0.25
 
 
@@ -194,10 +194,10 @@ def test_a_second_pause_is_the_policys_even_if_that_is_short() -> None:
 
 def test_a_longer_pause_is_not_made_shorter_by_the_next_429(gate: RateLimitGate) -> None:
     late, first = gate.note_sent(0), gate.note_sent(0)
-    gate.note_limited(first, sent_at=0, now=0, retry_after=1)
+    gate.note_limited(first, latency=0, now=0, retry_after=1)
     number = gate.note_sent(1)
-    gate.note_limited(late, sent_at=0, now=1, retry_after=30)
-    gate.note_limited(number, sent_at=1, now=2, retry_after=1)
+    gate.note_limited(late, latency=1, now=1, retry_after=30)
+    gate.note_limited(number, latency=1, now=2, retry_after=1)
     assert gate.paused_until == 31
 
 
@@ -224,7 +224,7 @@ def test_a_request_from_before_the_pause_that_is_accepted_late_says_nothing_of_i
     gate: RateLimitGate,
 ) -> None:
     limited, accepted = gate.note_sent(0), gate.note_sent(0)
-    gate.note_limited(limited, sent_at=0, now=0, retry_after=1)
+    gate.note_limited(limited, latency=0, now=0, retry_after=1)
     gate.note_accepted(accepted)
     limit(gate, at=1, retry_after=0)
     assert gate.paused_until == 1 + PAUSES[1]

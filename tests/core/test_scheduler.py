@@ -612,7 +612,9 @@ def test_without_file_descriptors_the_run_goes_on_with_as_many_as_are_in_flight(
             driver.settle(job, no_descriptor())
     assert not driver.scheduler.has_room()
     assert driver.scheduler.pause is None
-    assert ["no file descriptor left" in record.msg for record in records].count(True) == 1
+    assert ["no file descriptor or thread left" in record.msg for record in records].count(
+        True
+    ) == 1
     driver.sends()
     driver.settle(jobs[0], DESTROYED)
     driver.sends("c")
@@ -882,9 +884,13 @@ def test_when_all_is_ended_nothing_is_in_flight() -> None:
 
 def test_what_a_ctrl_c_kept_from_being_sent_is_untouched() -> None:
     driver = Driver()
-    driver.clock.is_interrupted = True
+
+    def next_id() -> str:
+        driver.clock.is_interrupted = True
+        return "a"
+
     with pytest.raises(KeyboardInterrupt):
-        driver.take("a")
+        driver.scheduler.admit(next_id)
     driver.clock.is_interrupted = False
     driver.scheduler.end_all()
     (outcome,) = driver.outcomes
@@ -901,11 +907,7 @@ def test_a_stopped_run_announces_no_retry() -> None:
     assert not [record for record in records if "retry in" in record.msg]
 
 
-
-
 # Not carried
-
-
 
 
 @pytest.mark.parametrize("error", [OSError("pipe"), MemoryError(), SystemExit()], ids=repr)
@@ -933,13 +935,7 @@ def test_after_a_fault_of_the_transport_no_id_is_taken_and_the_run_fails() -> No
     assert driver.scheduler.failure.__cause__ is error
 
 
-
-
-
-
 # How to call the gate is a matter of order, too
-
-
 
 
 def test_a_request_that_an_outage_outlives_meanwhile_still_has_a_timeout() -> None:

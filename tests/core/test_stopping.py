@@ -19,7 +19,6 @@ from firecrawl_interact.core import (
     DeleteManySessions,
     DeleteSession,
     DeletionReceipt,
-    Deletions,
     RateLimitError,
     Response,
     ServiceUnavailableError,
@@ -336,8 +335,6 @@ def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new(
     assert sorted(in_flight.ended) == sorted(transport.sent) == ["0", "1", "2", "3"]
 
 
-
-
 def test_ctrl_c_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
     main_thread = threading.get_ident()
     ended = []
@@ -562,34 +559,6 @@ def test_ctrl_c_in_a_pause_leaves_the_run() -> None:
         next(deletions)
     assert [type(outcome) for outcome in deletions] == [RateLimitError]
     assert transport.sent == ["a"]
-
-
-
-
-
-
-
-
-@pytest.mark.parametrize("leave", [Deletions.close, Deletions.stop])
-def test_an_id_that_is_just_being_read_when_the_run_is_left_has_its_outcome(
-    leave: Callable[[Deletions], None],
-) -> None:
-    consumer = threading.get_ident()
-    has_left = threading.Event()
-
-    def ids() -> Iterator[str]:
-        yield "a"
-        while not waits_for_a_future(consumer) and not has_left.is_set():
-            pass
-        yield "b"
-
-    deletions = many(FunctionTransport())(ids())
-    outcomes = [next(deletions)]
-    leave(deletions)
-    outcomes += deletions
-    has_left.set()
-    assert [outcome.session_id for outcome in outcomes] == ["a", "b"]
-    assert outcomes[1].session_fate is UNTOUCHED
 
 
 def respond_to_a_first(b_may_end: threading.Event) -> Callable[[str], Response]:

@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sentry_sdk
-from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
+from opentelemetry import trace
 from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -15,7 +16,7 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport as SentryTransport
 
 from firecrawl_interact.adapters import (
-    AiohttpTransport,
+    AsyncioTransport,
     FakeService,
     LoopbackService,
     LostResponse,
@@ -25,15 +26,20 @@ from firecrawl_interact.adapters import (
 )
 from firecrawl_interact.core import (
     AsyncDeleteSession,
+    AsyncTransport,
     DeleteSession,
     DeleteSessionError,
     RetryPolicy,
 )
 
+from .pages import blocks, text_of
+
 pytestmark = pytest.mark.enable_socket
 
 KEY = "-".join(["fc", "the", "key"])  # in no line of source, which Sentry sends too
 QUICK = RetryPolicy(first_pause=0, max_attempts=2)
+PAGE = blocks(text_of("docs/sentry-and-opentelemetry.md"), "python")
+[TRACING] = [code for code in PAGE if "class TracingTransport" in code]
 
 
 @pytest.fixture
@@ -53,8 +59,11 @@ def destroy(api_url: str, session_id: str) -> None:
 
 
 async def destroy_awaited(api_url: str, session_id: str) -> None:
-    async with AiohttpTransport(api_url) as transport:
-        await AsyncDeleteSession(transport, KEY, retry=QUICK)(session_id)
+    page: dict[str, Any] = {}
+    exec(TRACING.partition("async def main")[0], page)  # noqa: S102 - the page's code
+    async with AsyncioTransport(api_url) as transport:
+        tracing: AsyncTransport = page["TracingTransport"](transport, api_url)
+        await AsyncDeleteSession(tracing, KEY, retry=QUICK)(session_id)
 
 
 class Sentry(SentryTransport):
@@ -95,15 +104,14 @@ def test_sentry_is_sent_the_error_and_the_warnings_and_no_key(
 
 
 @pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     URLLib3Instrumentor().instrument(tracer_provider=provider)
-    AioHttpClientInstrumentor().instrument(tracer_provider=provider)
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
     yield exporter
     URLLib3Instrumentor().uninstrument()
-    AioHttpClientInstrumentor().uninstrument()
 
 
 def shows(span: ReadableSpan, text: str) -> bool:
@@ -125,7 +133,7 @@ def test_each_attempt_is_a_span_with_the_id_and_no_key(
     assert "traceparent" in {name.lower() for name in service.requests[-1].headers}
 
 
-def test_so_it_is_in_asynchronous_code(
+def test_so_it_is_in_asynchronous_code_with_the_pages_transport(
     service: FakeService, api_url: str, spans: InMemorySpanExporter
 ) -> None:
     session_id = service.open_session()
@@ -133,6 +141,9 @@ def test_so_it_is_in_asynchronous_code(
     asyncio.run(destroy_awaited(api_url, session_id))
     first, second = spans.get_finished_spans()
     assert not first.status.is_ok
-    assert second.status.is_ok
+    assert shows(first, "ConnectionLostError")
+    assert shows(second, "200")
+    assert shows(second, f"{api_url}/v2/interact/{session_id}")
     assert not shows(first, KEY)
     assert not shows(second, KEY)
+    assert "traceparent" in {name.lower() for name in service.requests[-1].headers}

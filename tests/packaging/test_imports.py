@@ -1,4 +1,4 @@
-"""Importing is cheap, and an absent extra is no error until its class is asked for."""
+"""Importing is cheap, and brings a library when its class is asked for."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import pytest
 
 from firecrawl_interact import adapters
 
-LIBRARIES = {"aiohttp", "click", "rich", "trustme", "urllib3"}
+LIBRARIES = {"asyncio", "click", "fcntl", "http.server", "rich", "trustme", "urllib3"}
 
 
 def libraries_after(statement: str) -> set[str]:
@@ -23,15 +23,6 @@ def run(code: str) -> str:
     return done.stdout
 
 
-def test_the_core_loads_what_runs_need_when_it_is_asked_for() -> None:
-    loaded = "print('firecrawl_interact.core.scheduler' in sys.modules)"
-    use = f"{loaded}\ncore.DeleteManySessions\n{loaded}"
-    assert run(f"import sys\nfrom firecrawl_interact import core\n{use}").split() == [
-        "False",
-        "True",
-    ]
-
-
 def test_a_name_that_the_core_has_not_is_an_ordinary_error() -> None:
     code = (
         "from firecrawl_interact import core\nprint(hasattr(core, 'Nothing'), 'Pause' in dir(core))"
@@ -39,7 +30,7 @@ def test_a_name_that_the_core_has_not_is_an_ordinary_error() -> None:
     assert run(code).split() == ["False", "True"]
 
 
-def test_adapters_load_nothing_before_a_class_is_asked_for() -> None:
+def test_adapters_load_no_library_before_a_class_is_asked_for() -> None:
     assert libraries_after("import firecrawl_interact.adapters") == set()
 
 
@@ -48,54 +39,32 @@ def test_the_default_transport_loads_urllib3_alone() -> None:
     assert libraries_after(statement) == {"urllib3"}
 
 
-def test_the_asynchronous_transport_loads_aiohttp_alone() -> None:
-    statement = "from firecrawl_interact.adapters import AiohttpTransport"
-    assert libraries_after(statement) == {"aiohttp"}
-
-
-WITHOUT_AIOHTTP = """
-import sys
-sys.modules["aiohttp"] = None  # as if it were not installed
-from firecrawl_interact import adapters
-"""
-
-
-@pytest.mark.parametrize(
-    "use",
-    [
-        "AiohttpTransport()",
-        "AiohttpTransport('https://x')",
-        "async_delete_session_from_environment()",
-    ],
-)
-def test_using_a_class_whose_extra_is_absent_says_what_to_install(use: str) -> None:
-    code = f"{WITHOUT_AIOHTTP}\ntry:\n    adapters.{use}\nexcept ImportError as error: print(error)"
-    expected = 'AiohttpTransport needs aiohttp: pip install "firecrawl-interact[aiohttp]"'
-    assert run(code).strip() == expected
+def test_the_asynchronous_transport_loads_asyncio_alone_and_not_pythons_own_http_client() -> None:
+    statement = "from firecrawl_interact.adapters import AsyncioTransport"
+    assert libraries_after(statement) == {"asyncio"}
+    assert run(f"{statement}\nimport sys\nprint('http.client' in sys.modules)") == "False\n"
 
 
 @pytest.mark.parametrize(
     "look",
     {
         "help": "assert 'FakeService' in __import__('pydoc').render_doc(adapters)",
-        "help of the class": "__import__('pydoc').render_doc(adapters.AiohttpTransport)",
-        "completion": "assert '.AiohttpTransport' in __import__('rlcompleter').Completer("
-        "{'adapters': adapters}).attr_matches('adapters.Aio')[0]",
-        "hasattr": "assert hasattr(adapters, 'AiohttpTransport')",
-        "getmembers": "assert 'AiohttpTransport' in dict("
+        "help of the class": "__import__('pydoc').render_doc(adapters.AsyncioTransport)",
+        "completion": "assert '.AsyncioTransport' in __import__('rlcompleter').Completer("
+        "{'adapters': adapters}).attr_matches('adapters.Asyncio')[0]",
+        "hasattr": "assert hasattr(adapters, 'AsyncioTransport')",
+        "getmembers": "assert 'AsyncioTransport' in dict("
         "__import__('inspect').getmembers(adapters))",
         "autospec": "from unittest import mock; mock.create_autospec(adapters)",
         "autospec of the class": "from unittest import mock;"
-        " mock.create_autospec(adapters.AiohttpTransport)",
+        " mock.create_autospec(adapters.AsyncioTransport)",
         "import *": "from firecrawl_interact.adapters import *; FakeService()",
-        "identity": "assert adapters.AiohttpTransport is adapters.AiohttpTransport",
+        "identity": "assert adapters.AsyncioTransport is adapters.AsyncioTransport",
     }.items(),
     ids=lambda look: look[0],
 )
-def test_looking_at_the_adapters_works_whose_extra_is_absent_too(
-    look: tuple[str, str],
-) -> None:
-    run(f"{WITHOUT_AIOHTTP}\n{look[1]}")
+def test_looking_at_the_adapters_works(look: tuple[str, str]) -> None:
+    run(f"from firecrawl_interact import adapters\n{look[1]}")
 
 
 def test_the_fake_loads_no_library() -> None:

@@ -36,8 +36,8 @@ FAULTS_IN_RUNS = [
         "an outage shortens the pause that a 429 asked for",
         "requests",
         "scheduler",
-        "return max(self._outage.next_request_at, self._gate.paused_until)",
-        "return self._outage.next_request_at",
+        "return max(self._outage.next_probe_at, self._gate.paused_until)",
+        "return self._outage.next_probe_at",
         scenario="a 429 in an outage",
     ),
     FaultInRuns(

@@ -9,7 +9,7 @@ import logging
 import resource
 import sys
 
-from firecrawl_interact.adapters import AiohttpTransport, Urllib3Transport
+from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
@@ -31,7 +31,7 @@ def blocking(api_url: str, session_ids: list[str]) -> list[Outcome]:
 
 def awaited(api_url: str, session_ids: list[str]) -> list[Outcome]:
     async def collect() -> list[Outcome]:
-        async with AiohttpTransport(api_url, pool_size=CONCURRENCY) as transport:
+        async with AsyncioTransport(api_url, pool_size=CONCURRENCY) as transport:
             delete_session = AsyncDeleteSession(transport, "fc-test")
             delete_many = AsyncDeleteManySessions(delete_session, concurrency=CONCURRENCY)
             return [outcome async for outcome in delete_many(session_ids)]

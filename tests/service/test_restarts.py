@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from firecrawl_interact.adapters import (
-    AiohttpTransport,
+    AsyncioTransport,
     FakeService,
     LoopbackService,
     Urllib3Transport,
@@ -69,7 +69,7 @@ def test_a_restart_costs_an_awaited_run_no_session() -> None:
 
     async def main(restarting: Restarting) -> list[bool]:
         receipts = []
-        async with AiohttpTransport(restarting.api_url) as transport:
+        async with AsyncioTransport(restarting.api_url) as transport:
             delete_session = AsyncDeleteSession(transport, "fc-test")
             async with AsyncDeleteManySessions(delete_session)(session_ids) as deletions:
                 async for outcome in deletions:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from firecrawl_interact.adapters import AiohttpTransport, Urllib3Transport
+from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance.driver import Driver
 from firecrawl_interact.adapters.conformance.server import FaultServer
 
@@ -22,7 +22,7 @@ def no_proxy_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-@pytest.fixture(params=[Urllib3Transport, AiohttpTransport])
+@pytest.fixture(params=[Urllib3Transport, AsyncioTransport])
 def transport_class(request: pytest.FixtureRequest) -> TransportClass:
     transport_class: TransportClass = request.param
     return transport_class

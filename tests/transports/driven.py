@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias, TypeVar
 
-from firecrawl_interact.adapters import AiohttpTransport, Urllib3Transport
+from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance.driver import Driver
 from firecrawl_interact.core import Response, TransportError
 
 PATH = "/v2/interact/session-1"
-TransportClass: TypeAlias = type[Urllib3Transport] | type[AiohttpTransport]
+TransportClass: TypeAlias = type[Urllib3Transport] | type[AsyncioTransport]
 OpenTransport: TypeAlias = Callable[..., Driver]
 """Makes the transport under test from its arguments. It is closed when the test ends."""
 

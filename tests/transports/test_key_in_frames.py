@@ -23,7 +23,7 @@ from sentry_sdk.scrubber import EventScrubber
 from sentry_sdk.transport import Transport as SentryTransport
 from sentry_sdk.utils import event_from_exception
 
-from firecrawl_interact.adapters import AiohttpTransport, Urllib3Transport
+from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance import wire_faults
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import CHUNKED, sends, sends_and_closes
@@ -127,7 +127,7 @@ def delete(transport_class: TransportClass, api_url: str, **settings: str) -> No
         asyncio.run(delete_awaited(transport))
 
 
-async def delete_awaited(transport: AiohttpTransport) -> None:
+async def delete_awaited(transport: AsyncioTransport) -> None:
     async with transport:
         await AsyncDeleteSession(transport, KEY, retry=ONCE)("session-1")
 
@@ -236,7 +236,7 @@ def test_a_proxy_that_is_refused_with_its_transport(
 
 def test_a_cancelled_task() -> None:
     async def cancel() -> asyncio.CancelledError:
-        async with AiohttpTransport(server.api_url) as transport:
+        async with AsyncioTransport(server.api_url) as transport:
             call = AsyncDeleteSession(transport, KEY)("session-1")
             task = asyncio.ensure_future(call)
             while not server.requests:

@@ -1,8 +1,6 @@
 """Both transports behind a proxy: which one is used, what it sees, and how it fails."""
 
 import base64
-import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -19,41 +17,9 @@ from firecrawl_interact.adapters.conformance.wire_faults import (
 from firecrawl_interact.core import ConnectFailedError, Request, TimedOutError
 
 from .driven import PATH, OpenTransport, closed_port, failure, send
+from .tunnel import ESTABLISHED, Tunnel
 
 pytestmark = pytest.mark.enable_socket
-
-ESTABLISHED = b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n"
-
-
-class Tunnel:
-    """A proxy that accepts a CONNECT and carries bytes, once `is_slow` a byte at a time."""
-
-    def __init__(self) -> None:
-        self.is_slow = threading.Event()
-
-    def __call__(self, connection: Connection) -> None:
-        host, port = connection.read_request().rsplit(":", 1)
-        with socket.create_connection((host, int(port)), 10) as service:
-            connection.send(ESTABLISHED)
-            back = threading.Thread(target=self._carry_back, args=(service, connection))
-            back.start()
-            try:
-                while True:
-                    service.sendall(connection.receive())
-            finally:
-                service.shutdown(socket.SHUT_RDWR)
-                back.join()
-
-    def _carry_back(self, service: socket.socket, connection: Connection) -> None:
-        try:
-            while data := service.recv(65536):
-                if self.is_slow.is_set():
-                    connection.drip(data)
-                else:
-                    connection.send(data)
-        except OSError:
-            pass  # The client has left.
-        connection.abort()
 
 
 @pytest.fixture
@@ -245,6 +211,7 @@ def test_a_proxy_that_refuses_the_tunnel_sent_nothing(
     with FaultServer(sends(response)) as proxy:
         driver = open_transport("https://service.example", proxy=proxy.api_url)
         error = failure(driver, ConnectFailedError)
+        assert proxy.open_connections() == 0
     assert f"refused the tunnel: {status}" in str(error)
     assert error.transient is is_transient
 

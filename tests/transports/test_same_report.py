@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firecrawl_interact.adapters import AiohttpTransport, Urllib3Transport
+from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
 from firecrawl_interact.core import Request, Response, TransportError
 
@@ -109,7 +109,7 @@ def compare() -> Iterator[Compare]:
             return transport.send(REQUEST, 5)
 
     async def awaited() -> Response:
-        async with AiohttpTransport(server.api_url) as transport:
+        async with AsyncioTransport(server.api_url) as transport:
             return await transport.send(REQUEST, 5)
 
     def compare(pieces: list[bytes]) -> None:

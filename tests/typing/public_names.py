@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import assert_type
 
 from firecrawl_interact.adapters import (
-    AiohttpTransport,
     AsyncEnvironmentDeleteSession,
     AsyncInMemoryTransport,
+    AsyncioTransport,
     AsyncSystemTime,
     DrippedResponse,
     EnvironmentDeleteSession,
@@ -92,8 +92,8 @@ def destroys_a_session(session_id: str) -> None:
 
 
 async def destroys_a_session_and_awaits_it() -> None:
-    async with AiohttpTransport() as transport:
-        assert_type(transport, AiohttpTransport)
+    async with AsyncioTransport() as transport:
+        assert_type(transport, AsyncioTransport)
         delete_session = AsyncDeleteSession(transport, api_key="fc-...")
         receipt = await delete_session("session-1")
     assert_type(receipt, DeletionReceipt)
@@ -117,7 +117,7 @@ def takes_the_settings_of_a_transport() -> None:
 
 
 async def takes_the_same_settings_of_its_twin() -> None:
-    transport = AiohttpTransport(
+    transport = AsyncioTransport(
         "https://firecrawl.example/prefix",
         pool_size=4,
         connect_timeout=2.5,
@@ -195,6 +195,9 @@ def takes_key_and_address_from_the_environment() -> None:
     with delete_session_from_environment(retry=RetryPolicy(max_attempts=1)) as owner:
         assert_type(owner, EnvironmentDeleteSession)
         assert_type(owner.close(), None)
+    delete_session_from_environment(connect_timeout=5, pool_size=2, proxy=None, user_agent="a/1")
+    delete_session_from_environment(pool_size="2")  # type: ignore[arg-type]  # that is the test
+    delete_session_from_environment(timeout=5)  # type: ignore[call-arg]  # that is the test
 
 
 async def takes_them_in_asynchronous_code() -> None:
@@ -286,7 +289,7 @@ def swaps_the_transport(service: FakeService) -> None:
         Urllib3Transport(),
     ]
     asynchronous: list[AsyncTransport] = [
-        AiohttpTransport(),
+        AsyncioTransport(),
         AsyncInMemoryTransport(service),
         OwnAsyncTransport(),
     ]

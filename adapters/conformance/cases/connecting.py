@@ -11,13 +11,14 @@ from typing import Any
 from ...fake_service.faults import NoConnection
 from ..case import EVERYWHERE, Case, Severity
 from ..expectations import NOT_SENT, require
-from ..harness import Harness
+from ..harness import Harness, require_own
 from ..scenarios import SHORT
 from ..server import FaultServer
 
 _NOT_SENT = (
     "a call without a connection ends in a ConnectFailedError, for nothing reached the service"
 )
+_ENOUGH_FOR_TWO = 1.5  # Seconds: for a connection, if half of them are lost on another address.
 
 
 def _refused(harness: Harness) -> None:
@@ -61,6 +62,14 @@ def _first_address_is_dead(harness: Harness) -> None:
     driver = harness.make_transport(server, api_url=_by_name(server))
     with _several_addresses(dead.port, server.port):
         harness.require_healthy(driver, server)
+
+
+def _first_address_is_silent(harness: Harness) -> None:
+    server, silent = harness.start_server(), harness.start_server(listening=False)
+    driver = harness.make_transport(server, api_url=_by_name(server))
+    path = harness.make_path()
+    with _full_backlog(silent), _several_addresses(silent.port, server.port):
+        require_own(driver.send(path, _ENOUGH_FOR_TWO), path)
 
 
 def _all_addresses_hang(harness: Harness) -> None:
@@ -119,6 +128,12 @@ CASES = [
         "a host whose first address is dead is reached at its next one",
         Severity.STRICTNESS,
         _first_address_is_dead,
+    ),
+    Case(
+        "an-address-that-is-silent-leaves-time-for-the-next",
+        "a host whose first address is silent is reached at its next one, within the timeout",
+        Severity.STRICTNESS,
+        _first_address_is_silent,
     ),
     Case(
         "all-addresses-of-a-name-share-one-timeout",

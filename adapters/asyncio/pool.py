@@ -1,0 +1,152 @@
+"""The connections of `AsyncioTransport` in one event loop: how they come about, and are kept."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from functools import partial
+from time import monotonic
+
+from firecrawl_interact.core.transport import ConnectFailedError, Request
+
+from ..http.failures import no_connection, refused_tunnel
+from ..http.framing import ParsedResponse
+from ..http.settings import Proxy, default_user_agent, parse_api_url
+from ..http.transport import LONGEST_IDLE, Settings
+from .addresses import connect_socket
+from .connection import Connection
+
+
+class Pool:
+    """The connections of one event loop of one process, and where they lead.
+
+    Args:
+        settings: what the user said.
+        proxy: what they lead through, if anything.
+        ssl_context: verifies certificates, if there are any to verify.
+    """
+
+    def __init__(
+        self, settings: Settings, proxy: Proxy | None, ssl_context: ssl.SSLContext | None
+    ) -> None:
+        url = settings.api_url
+        is_https = url.scheme == "https"
+        self.is_closed: bool = False
+        self._settings, self._proxy = settings, proxy
+        self._first = url if proxy is None else parse_api_url(proxy.url, allow_plain_http=True)
+        self._first_tls = ssl_context if self._first.scheme == "https" else None
+        self._tunnel_tls = ssl_context if proxy is not None and is_https else None
+        self._idle: list[Connection] = []
+        self._connections: set[Connection] = set()
+        #: It ends the connections when it is closed, which its event loop does at the latest.
+        self.owner: AsyncGenerator[None] = _own(self._connections)
+        self._target_start, fields = url.prefix, {"Host": url.origin.partition("://")[2]}
+        if proxy is not None and not is_https:
+            self._target_start = str(url)  # RFC 9112, 3.2.2
+            fields |= proxy.headers  # With https, these must not leave the CONNECT.
+        self._fields = {**fields, "User-Agent": settings.user_agent or default_user_agent()}
+
+    async def exchange(self, request: Request, seconds: float) -> ParsedResponse:
+        """Send a request, over a kept connection or a new one, and return its response.
+
+        Raises:
+            TransportError: what went wrong on the way.
+        """
+        target = self._target_start + request.path
+        head = _head(f"{request.method} {target}", {**self._fields, **request.headers})
+        connection = self._take_idle()
+        if connection is None:
+            began = monotonic()
+            connection = await self._connect(min(seconds, self._settings.connect_timeout))
+            seconds -= monotonic() - began
+        parsed = await connection.exchange(head, request.method, seconds)
+        self._keep(connection, parsed)
+        return parsed
+
+    def _take_idle(self) -> Connection | None:
+        """Take a kept connection on which nothing came since its last response, if there is one."""
+        while self._idle:
+            connection = self._idle.pop()
+            is_fresh = monotonic() - connection.idle_since < LONGEST_IDLE
+            if is_fresh and connection.is_fit_to_be_used():
+                return connection
+            connection.abort()
+        return None
+
+    def _keep(self, connection: Connection, parsed: ParsedResponse) -> None:
+        """Keep a connection after a response, or end it."""
+        is_full = len(self._idle) >= self._settings.pool_size
+        if parsed.ends_connection or is_full or self.is_closed:
+            connection.abort()
+        else:
+            connection.idle_since = monotonic()
+            self._idle.append(connection)
+
+    async def _connect(self, seconds: float) -> Connection:
+        """Connect, through a proxy and with TLS as the case may be.
+
+        Raises:
+            ConnectFailedError: nothing reached the service.
+        """
+        first, url, connection = self._first, self._settings.api_url, None
+        peer = f"{'the proxy ' if self._proxy else ''}{first.host}:{first.port}"
+        try:
+            async with asyncio.timeout(seconds):
+                connection = await self._open(first.host.strip("[]"), seconds)
+                if self._proxy is not None and self._tunnel_tls is not None:
+                    await self._open_tunnel(connection, self._proxy, seconds)
+                    peer = f"{url.host}:{url.port} through {peer}"
+                    await connection.start_tls(self._tunnel_tls, url.host.strip("[]"))
+        except BaseException as error:
+            if connection is not None:
+                connection.abort()
+            if isinstance(error, ConnectFailedError) or not isinstance(error, Exception):
+                raise
+            is_late = isinstance(error, TimeoutError)
+            reason = "it took too long" if is_late else str(error) or type(error).__name__
+            raise no_connection(peer, error, reason) from error
+        if self.is_closed:
+            connection.abort()
+            raise ConnectFailedError("this transport is closed", transient=False)
+        return connection
+
+    async def _open(self, host: str, seconds: float) -> Connection:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            partial(Connection, self._connections),
+            sock=await connect_socket(host, self._first.port, seconds),
+            ssl=self._first_tls,
+            server_hostname=host if self._first_tls else None,
+        )
+        return connection
+
+    async def _open_tunnel(self, connection: Connection, proxy: Proxy, seconds: float) -> None:
+        service = f"{self._settings.api_url.host}:{self._settings.api_url.port}"
+        head = _head(f"CONNECT {service}", {"Host": service, **proxy.headers})
+        response = await connection.exchange(head, "CONNECT", seconds)
+        if not 200 <= response.status < 300:
+            raise refused_tunnel(response.status)
+
+
+def _head(start: str, fields: Mapping[str, str]) -> bytes:
+    """Write the head of a request: its method and target, and its header fields.
+
+    Raises:
+        ValueError: it is not ASCII, or a value is more than one line.
+    """
+    lines = [f"{start} HTTP/1.1", *[f"{name}: {value}" for name, value in fields.items()]]
+    head = "\r\n".join([*lines, "", ""])
+    if not head.isascii() or len(head.encode().splitlines()) != len(lines) + 1:
+        raise ValueError("a request is ASCII, with a line for each header")
+    return head.encode()
+
+
+async def _own(connections: set[Connection]) -> AsyncGenerator[None]:
+    """End connections in their own loop: when that ends, or when nobody holds this any more.
+
+    An event loop does so for every asynchronous generator that has begun.
+    """
+    try:
+        yield
+    finally:
+        for connection in list(connections):
+            connection.abort()
+        await asyncio.sleep(0)  # The loop closes their sockets.

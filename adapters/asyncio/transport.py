@@ -1,0 +1,96 @@
+"""The asynchronous transport: one `asyncio.Protocol`, read by the parser of both transports."""
+
+import asyncio
+import os
+import sys
+from typing import Self, TypeAlias
+
+from firecrawl_interact.core.arguments import check_seconds
+from firecrawl_interact.core.transport import BadResponseError, Request, Response, TransportError
+
+from ..http.failures import drop_frames
+from ..http.transport import HttpTransport
+from ..system_time import AsyncSystemTime
+from .pool import Pool
+
+_Place: TypeAlias = tuple[int, asyncio.AbstractEventLoop]
+"""A process, for a fork must not share a socket, and an event loop."""
+
+
+class AsyncioTransport(HttpTransport, AsyncSystemTime):
+    """Carries requests to one service over asyncio's own streams, and keeps its connections.
+
+    For https it uses the proxies and CAs of the environment: `HTTPS_PROXY`, `NO_PROXY`,
+    `SSL_CERT_FILE`, `SSL_CERT_DIR`. It uses no netrc, and no such proxy for plain http.
+
+    An address of the service that hangs costs a quarter of a second: then the next one has its
+    turn (Happy Eyeballs, RFC 8305), on each event loop.
+
+    Safe to share among tasks and event loops, to pickle and to use after a fork: each loop of
+    each process has connections of its own. They are closed with their loop at the latest.
+    """
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        """Carry one request within `timeout` seconds, as `Transport.send` says.
+
+        Raises:
+            TypeError, ValueError: `timeout` is no positive, finite number.
+            TransportError: what went wrong on the way.
+            RuntimeError: this is no event loop of asyncio.
+        """
+        check_seconds("timeout", timeout)
+        self._check_open()
+        pool = self._pools.get(_this_place()) or await self._open_pool()
+        handled = sys.exception()
+        try:
+            parsed = await pool.exchange(request, timeout)
+        except BaseException as error:
+            drop_frames(error, handled)
+            if isinstance(error, TransportError) or not isinstance(error, Exception):
+                raise error from error.__cause__
+            raise BadResponseError(f"the request failed: {type(error).__name__}") from error
+        return Response(parsed.status, parsed.headers, parsed.body)
+
+    async def aclose(self) -> None:
+        """Close the connections, also those of calls under way.
+
+        Calls under way in other event loops end first. From now on `send` raises a
+        `ConnectFailedError` that is not transient.
+        """
+        self._is_closed = True
+        here = _this_place()
+        for place in list(self._pools):
+            # What belongs to another process must not be touched, not even by its destructor.
+            if place[0] == here[0]:
+                pool = self._pools.pop(place)
+                pool.is_closed = True
+                if place == here:
+                    await pool.owner.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    def _set_up_pools(self) -> None:
+        self._pools: dict[_Place, Pool] = {}
+
+    async def _open_pool(self) -> Pool:
+        here = _this_place()
+        for place in list(self._pools):
+            if place[0] == here[0] and place[1].is_closed():
+                self._pools.pop(place, None)
+        pool = self._pools[here] = Pool(self._settings, *self._find_way())
+        await anext(pool.owner)
+        return pool
+
+
+def _this_place() -> _Place:
+    try:
+        return os.getpid(), asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "AsyncioTransport needs asyncio's event loop. Under another one, such as trio's, use"
+            " Urllib3Transport in a thread"
+        ) from None

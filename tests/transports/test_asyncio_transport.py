@@ -1,0 +1,408 @@
+"""What is particular to the asyncio adapter: event loops, cancellation, and what is left behind."""
+
+import asyncio
+import gc
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+import types
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from typing import Any, Self, TypeAlias
+
+import pytest
+
+from firecrawl_interact.adapters import AsyncioTransport
+from firecrawl_interact.adapters.conformance import CASES, Case, certificates
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
+from firecrawl_interact.core import (
+    ConnectFailedError,
+    ConnectionLostError,
+    Request,
+    Response,
+    TransportError,
+)
+
+from .driven import PATH, closed_port
+from .tunnel import Tunnel
+
+pytestmark = pytest.mark.enable_socket
+uvloop = pytest.importorskip("uvloop")
+
+REQUEST = Request("DELETE", PATH, {"Authorization": "Bearer fc-test"})
+LOOPS: dict[str, Callable[[], asyncio.Runner]] = {
+    "asyncio": asyncio.Runner,
+    "debug": partial(asyncio.Runner, debug=True),
+    "uvloop": partial(asyncio.Runner, loop_factory=uvloop.new_event_loop),
+}
+
+
+@pytest.fixture(params=LOOPS.values(), ids=list(LOOPS))
+def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
+    """Runs coroutines in an event loop of each kind. What a destructor warns of is an error."""
+    with request.param() as runner:
+        yield runner
+    gc.collect()
+
+
+CHANNELS: dict[str, tuple[str, str | None]] = {
+    "http": ("http", None),
+    "https": ("https", None),
+    "https through an http proxy": ("https", "http"),
+    "https through an https proxy": ("https", "https"),
+}
+over_each_channel = pytest.mark.parametrize("kind", CHANNELS.values(), ids=CHANNELS)
+
+
+class Channel:
+    """A service, perhaps behind a proxy, and transports that lead to it."""
+
+    def __init__(self, scheme: str, proxy: str | None, *faults: FaultFunction) -> None:
+        tls = {"http": None, "https": certificates.trusted()}
+        self.server = FaultServer(*faults, tls=tls[scheme])
+        self.proxy = FaultServer(afterwards=Tunnel(), tls=tls[proxy]) if proxy else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for server in filter(None, (self.proxy, self.server)):
+            server.stop()
+
+    def make_transport(self) -> AsyncioTransport:
+        context, proxy = certificates.client_context(), self.proxy
+        return AsyncioTransport(
+            self.server.api_url, ssl_context=context, proxy=proxy.api_url if proxy else None
+        )
+
+    def open_connections(self) -> int:
+        proxied = 0 if self.proxy is None else self.proxy.open_connections()
+        return proxied + self.server.open_connections()
+
+
+async def send(transport: AsyncioTransport) -> Response:
+    """Send the request, and check that the response is its own."""
+    response = await transport.send(REQUEST, 10)
+    assert PATH.encode() in response.body
+    return response
+
+
+# --- calls that are disturbed at each of their steps ---------------------------------------
+
+Disturb: TypeAlias = Callable[[AsyncioTransport, asyncio.Future[Any]], object]  # Any: all kinds
+
+
+@types.coroutine
+def disturbed(
+    transport: AsyncioTransport, step: int, disturb: Disturb
+) -> Generator[object, None, Response | None]:
+    """Send, and disturb that when it waits for the so-manieth time; None if it never does."""
+    call = send(transport)
+    steps, resume = 0, partial(call.send, None)
+    while True:
+        try:
+            awaited: Any = resume()  # Any: a future of whatever kind
+        except StopIteration as stop:
+            return stop.value if steps >= step else None
+        steps += 1
+        if steps == step:
+            disturb(transport, awaited)
+        try:
+            yield awaited
+            resume = partial(call.send, None)
+        except BaseException as error:
+            resume = partial(call.throw, error)
+
+
+async def outcomes_at_each_step(
+    channel: Channel, disturb: Disturb, *, is_kept: bool = False
+) -> list[object]:
+    """What becomes of calls that are disturbed at the first step, the second, and so on.
+
+    Neither a task nor a connection is left once the event loop has cleared up.
+    """
+
+    async def call(step: int) -> Response | None:
+        return await disturbed(transport, step, disturb)
+
+    outcomes: list[object] = []
+    while True:
+        async with channel.make_transport() as transport:
+            if is_kept:
+                await send(transport)
+            [outcome] = await asyncio.gather(call(len(outcomes) + 1), return_exceptions=True)
+            if outcome is None:
+                return outcomes
+            outcomes.append(outcome)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            assert channel.open_connections() == 0
+
+
+def cancel_as_it_waits(_: object, awaited: object) -> None:
+    if task := asyncio.current_task():
+        task.cancel()
+
+
+def cancel_as_its_wait_ends(_: object, awaited: asyncio.Future[object]) -> None:
+    """Cancel when what it waits for has come, and it has not run yet."""
+    if task := asyncio.current_task():
+        awaited.add_done_callback(lambda _: task.cancel())
+
+
+@over_each_channel
+@pytest.mark.parametrize("cancel", [cancel_as_it_waits, cancel_as_its_wait_ends])
+@pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
+def test_a_call_cancelled_at_any_step_is_cancelled_and_leaves_nothing(
+    runner: asyncio.Runner, kind: tuple[str, str | None], cancel: Disturb, is_kept: bool
+) -> None:
+    with Channel(*kind) as channel:
+        outcomes = runner.run(outcomes_at_each_step(channel, cancel, is_kept=is_kept))
+    assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
+
+
+@over_each_channel
+def test_a_transport_closed_at_any_step_of_a_call_ends_it(
+    runner: asyncio.Runner, kind: tuple[str, str | None]
+) -> None:
+    def close(transport: AsyncioTransport, _: object) -> object:
+        return asyncio.ensure_future(transport.aclose())
+
+    with Channel(*kind) as channel:
+        outcomes = runner.run(outcomes_at_each_step(channel, close))
+    kinds = {type(outcome) for outcome in outcomes}
+    assert ConnectFailedError in kinds
+    assert kinds <= {ConnectFailedError, ConnectionLostError, Response}
+
+
+# --- kept connections ----------------------------------------------------------------------
+
+
+def responds_then(misbehave: Callable[[Connection], None]) -> FaultFunction:
+    def fault(connection: Connection) -> None:
+        connection.respond(connection.read_request())
+        misbehave(connection)
+
+    return fault
+
+
+IDLE_FAULTS: dict[str, Callable[[Connection], None]] = {
+    "closed": Connection.close,
+    "reset": Connection.reset,
+    "flooded": lambda connection: connection.flood(b"x" * 1024, size=32 * 1024),
+    "dripped on": lambda connection: connection.drip(b"xx"),
+    "responded to": lambda connection: connection.respond("/neighbour"),
+}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("fault", IDLE_FAULTS.values(), ids=IDLE_FAULTS)
+@pytest.mark.parametrize("is_busy", [False, True], ids=["the loop runs", "the loop is busy"])
+def test_a_connection_to_which_something_happens_while_idle_is_never_used_again(
+    runner: asyncio.Runner, scheme: str, fault: Callable[[Connection], None], is_busy: bool
+) -> None:
+    async def send_twice() -> None:
+        async with channel.make_transport() as transport:
+            await send(transport)
+            while not channel.server.fault_is_over.wait(10 if is_busy else 0):
+                await asyncio.sleep(0.001)
+            await send(transport)
+
+    with Channel(scheme, None, responds_then(fault)) as channel:
+        runner.run(send_twice())
+        assert [request.connection for request in channel.server.requests] == [1, 2]
+
+
+def test_more_requests_at_once_than_the_pool_size_do_not_wait(runner: asyncio.Runner) -> None:
+    async def send_many() -> None:
+        async with AsyncioTransport(server.api_url, pool_size=2) as transport:
+            await asyncio.gather(*(send(transport) for _ in range(6)))
+            assert server.connections == 6
+            assert server.open_connections() == 2
+            await asyncio.gather(*(send(transport) for _ in range(2)))
+            assert server.connections == 6
+
+    with FaultServer() as server:
+        runner.run(send_many())
+
+
+def test_a_copy_that_came_by_pickle_has_connections_of_its_own() -> None:
+    async def send_with_both() -> None:
+        async with AsyncioTransport(f"{server.api_url}/prefix", user_agent="test/1") as transport:
+            await send(transport)
+            async with pickle.loads(pickle.dumps(transport)) as copy:  # noqa: S301 - our own bytes
+                await send(copy)
+            await send(transport)
+
+    with FaultServer() as server:
+        asyncio.run(send_with_both())
+        assert [request.connection for request in server.requests] == [1, 2, 1]
+        assert len({request.head for request in server.requests}) == 1
+
+
+# --- addresses (RFC 8305) ------------------------------------------------------------------
+
+
+@pytest.fixture
+def hanging_port() -> Iterator[int]:
+    """A port that drops whoever wants to connect: its queue is full."""
+    with FaultServer(listening=False) as server:
+        waiting = server.fill_backlog()
+        if not waiting:
+            pytest.skip("a port whose queue is full can be connected to, here")
+        yield server.port
+        for sock in waiting:
+            sock.close()
+
+
+@pytest.mark.parametrize(("hanging", "refusing"), [(1, 0), (3, 0), (0, 5), (2, 1)], ids=str)
+def test_addresses_that_hang_or_refuse_leave_time_for_the_next(
+    runner: asyncio.Runner,
+    monkeypatch: pytest.MonkeyPatch,
+    hanging_port: int,
+    hanging: int,
+    refusing: int,
+) -> None:
+    kind = socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, ""
+    ports = [hanging_port] * hanging + [closed_port()] * refusing
+    addresses = [(*kind, ("127.0.0.1", port)) for port in ports]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: list(addresses))
+
+    async def send_to_them() -> None:
+        async with AsyncioTransport("http://localhost", connect_timeout=1) as transport:
+            await send(transport)
+
+    with pytest.raises(ConnectFailedError, match="too long" if hanging else "refused|failed"):
+        runner.run(send_to_them())
+    with FaultServer() as server:
+        addresses.append((*kind, ("127.0.0.1", server.port)))
+        runner.run(send_to_them())
+
+
+# --- event loops, processes and their end --------------------------------------------------
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "address" in case.name], ids=str)
+def test_addresses_have_their_turns_on_uvloop_too(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asyncio, "new_event_loop", uvloop.new_event_loop)  # the kit's driver's
+    for over in sorted(case.over - {"memory"}):
+        case.run(AsyncioTransport, over=over)
+
+
+@over_each_channel
+def test_each_event_loop_has_connections_of_its_own_that_end_with_it(
+    kind: tuple[str, str | None],
+) -> None:
+    async def send_twice() -> None:
+        await send(transport)
+        await send(transport)
+
+    with Channel(*kind) as channel:
+        transport = channel.make_transport()
+        for turn, make_runner in enumerate(LOOPS.values(), 1):
+            with make_runner() as runner:
+                runner.run(send_twice())
+            assert channel.server.connections == turn
+            assert channel.open_connections() == 0
+
+
+@pytest.mark.parametrize("make_runner", LOOPS.values(), ids=LOOPS)
+def test_event_loops_in_threads_share_a_transport_and_one_closes_it_for_all(
+    make_runner: Callable[[], asyncio.Runner],
+) -> None:
+    async def send_many() -> None:
+        for _ in range(2):
+            await asyncio.gather(*(send(transport) for _ in range(5)))
+        barrier.wait(10)  # It is closed here, in another loop.
+        barrier.wait(10)
+        with pytest.raises(ConnectFailedError, match="closed"):
+            await send(transport)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert server.open_connections() == 0
+
+    def run() -> None:
+        with make_runner() as runner:
+            runner.run(send_many())
+        ended.append(True)
+
+    barrier, ended = threading.Barrier(5), list[bool]()
+    with FaultServer() as server:
+        transport = AsyncioTransport(server.api_url)
+        threads = [threading.Thread(target=run) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        barrier.wait(10)
+        assert server.connections == 20
+        asyncio.run(transport.aclose())
+        barrier.wait(10)
+        for thread in threads:
+            thread.join()
+        assert len(ended) == 4
+
+
+def test_a_transport_that_is_forgotten_closes_its_connections(runner: asyncio.Runner) -> None:
+    async def forget() -> int:
+        await send(AsyncioTransport(server.api_url))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return server.open_connections()
+
+    with FaultServer() as server:
+        assert runner.run(forget()) == 0
+
+
+def test_another_event_loop_than_asyncios_is_refused_in_a_sentence() -> None:
+    call = AsyncioTransport().send(REQUEST, 10)
+    with pytest.raises(RuntimeError, match=r"needs asyncio's event loop\. Under another one"):
+        call.send(None)
+
+
+FORK = """
+import asyncio, os, sys
+from firecrawl_interact.adapters import AsyncioTransport
+from firecrawl_interact.core import Request
+
+async def send():
+    response = await transport.send(Request("DELETE", sys.argv[2], {}), 2)
+    assert sys.argv[2].encode() in response.body
+
+transport = AsyncioTransport(sys.argv[1])
+loop = asyncio.new_event_loop()
+loop.run_until_complete(send())
+child = os.fork()
+if child == 0:
+    asyncio.run(send())
+    asyncio.run(transport.aclose())
+    sys.exit()  # Unlike os._exit, this calls destructors.
+assert os.waitpid(child, 0)[1] == 0
+loop.run_until_complete(send())
+loop.run_until_complete(transport.aclose())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_after_a_fork_neither_process_ends_the_connections_of_the_other() -> None:
+    with FaultServer() as server:
+        # With warnings as errors, the child's destructors do all that they can.
+        command = [sys.executable, "-W", "error", "-c", FORK, server.api_url, PATH]
+        subprocess.run(command, check=True)
+        assert [request.connection for request in server.requests] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("header", ["a\r\nX-Injected: b", "a\nb", "a\rb", "\u2028"])
+def test_a_header_that_is_not_one_line_of_ascii_is_never_sent(header: str) -> None:
+    async def send_it() -> None:
+        async with AsyncioTransport(server.api_url) as transport:
+            with pytest.raises(TransportError, match="ValueError"):
+                await transport.send(Request("DELETE", PATH, {"X": header}), 10)
+
+    with FaultServer() as server:
+        asyncio.run(send_it())
+        assert server.requests == []
