@@ -5,13 +5,13 @@ ids are read where outcomes are asked for.
 """
 
 import math
+import queue
 import threading
 import uuid
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import Self, TypeAlias
 
 from .delete_session import AsyncDeleteSession, DeleteSession
@@ -27,7 +27,7 @@ LONGEST_SLEEP = 1.0
 that arrives just before a wait begins does not end it."""
 
 _Send: TypeAlias = Callable[[Request, float], Response]
-_Requests: TypeAlias = "SimpleQueue[tuple[Job, _Send, Request, float] | None]"
+_Requests: TypeAlias = "queue.SimpleQueue[tuple[Job, _Send, Request, float] | None]"
 _Landed: TypeAlias = deque[tuple[Job, object]]
 
 
@@ -115,23 +115,14 @@ class Deletions(Run, Iterator[Outcome]):
         self._ids = session_ids
         self._in_flight: dict[Job, float] = {}  # and when its attempt has ended for certain
         self._threads: list[threading.Thread] = []
-        self._requests: _Requests = SimpleQueue()
+        self._requests: _Requests = queue.SimpleQueue()
         self._landed: _Landed = deque()
-        self._news: SimpleQueue[None] = SimpleQueue()
+        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def __next__(self) -> Outcome:
         self._scheduler.reach(Stage.TAKES_IDS)
         try:
-            while not self._scheduler.outcomes:
-                if self._scheduler.is_stopped and not self._in_flight:
-                    self._scheduler.end_all()  # An interruption may have left something half-way.
-                if self._in_flight and not self._count_down():
-                    self.close()
-                elif not self._scheduler.is_finished:
-                    self._take_turn()
-                else:
-                    self._release_threads()
-                    raise self._end(StopIteration)  # noqa: TRY301 - it is this iterator's end
+            self._await_outcome()
             self._record_gone(self._scheduler.outcomes[0])
         except Exception:
             raise
@@ -178,6 +169,19 @@ class Deletions(Run, Iterator[Outcome]):
         self._release_threads()
         self._warn_if_left()
 
+    def _await_outcome(self) -> None:
+        while True:
+            if self._in_flight and not self._count_down():
+                self.close()
+            if self._scheduler.is_stopped and not self._in_flight:
+                self._scheduler.end_all()  # An interruption may have left something half-way.
+            if self._scheduler.outcomes:
+                return
+            if self._scheduler.is_finished:
+                self._release_threads()
+                raise self._end(StopIteration)
+            self._take_turn()
+
     def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""
         self._settle(timeout=0)
@@ -201,7 +205,7 @@ class Deletions(Run, Iterator[Outcome]):
             self._news.get(timeout=0 if self._landed else timeout)
             while True:
                 self._news.get_nowait()
-        except Empty:
+        except queue.Empty:
             pass
         while self._landed:  # A Ctrl-C between any two steps must lose none of them.
             job, end = self._landed[0]
@@ -242,7 +246,7 @@ class Deletions(Run, Iterator[Outcome]):
         self._threads.clear()
 
 
-def _carry(requests: _Requests, landed: _Landed, news: "SimpleQueue[None]") -> None:
+def _carry(requests: _Requests, landed: _Landed, news: "queue.SimpleQueue[None]") -> None:
     while (work := requests.get()) is not None:
         job, send, request, timeout = work
         try:

@@ -1,7 +1,4 @@
-"""Blocking runs in a simulated world, without a thread."""
-
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Executor, Future
+"""Blocking runs in a simulated world, without a real thread."""
 
 from firecrawl_interact.core import (
     DeleteManySessions,
@@ -11,8 +8,7 @@ from firecrawl_interact.core import (
     Response,
 )
 
-from .simulated_runs import LONG, Watch, ids
-from .simulated_world import Attempt
+from .simulated_runs import LONG, NoThreadError, Watch, ids
 from .virtual_blocking import BlockingClock, virtual_waits
 
 
@@ -40,70 +36,18 @@ class BlockingTransport:
         self._clock.sleep(seconds)
 
 
-class VirtualExecutor(Executor):
-    """Carries requests side by side, in virtual time."""
-
-    def __init__(self, watch: Watch, clock: BlockingClock) -> None:
-        self._watch = watch
-        self._clock = clock
-        self._submitted = 0
-
-    def submit(  # type: ignore[override]  # all that a run gives it is `transport.send`
-        self, function: Callable[[Request, float], Response], request: Request, timeout: float, /
-    ) -> Future[Response]:
-        watch, world, plan = self._watch, self._watch.world, self._watch.plan
-        session_id = world.give(request, timeout)
-        self._submitted += 1
-        watch.given[session_id] += 1
-        if self._submitted == plan.submit_fails_at:
-            watch.faults += 1
-            raise plan.submit_fails_with()
-        future: Future[Response] = Future()
-        future.add_done_callback(lambda _: watch.given.subtract([session_id] * future.cancelled()))
-
-        def start() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            attempt = world.begin(session_id, timeout)
-            self._clock.call_later(attempt.seconds, lambda: _end(future, attempt))
-
-        seconds = world.choose(plan.start_after)
-        if seconds:
-            self._clock.call_later(seconds, start)
-        else:
-            start()
-        if self._submitted == plan.interrupt_at_submit:
-            watch.leave()
-            raise KeyboardInterrupt
-        return future
-
-
-def _end(future: Future[Response], attempt: Attempt) -> None:
-    try:
-        future.set_result(attempt.end())
-    except Exception as error:
-        future.set_exception(error)
-
-
-class _LazyIds(Collection[str]):
-    """A collection, so that the run reads it without a thread; but it may fail half-way."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-
-    def __iter__(self) -> Iterator[str]:
-        return ids(self._watch)
-
-    def __len__(self) -> int:
-        return len(self._watch.plan.steps)
-
-    def __contains__(self, session_id: object) -> bool:
-        return session_id in list(self)
-
-
 def run_blocking(watch: Watch, clock: BlockingClock) -> None:
     """One run, from its first id until all that was under way has taken effect."""
-    with virtual_waits(clock):
+    threads = 0
+
+    def may_fail() -> None:
+        nonlocal threads
+        threads += 1
+        if threads == watch.plan.thread_fails_at:
+            watch.faults += not watch.world.in_flight  # Otherwise the others carry all.
+            raise NoThreadError("the system allows no more threads")
+
+    with virtual_waits(clock, may_fail):
         _run_blocking(watch, clock)
     watch.check_end()
 
@@ -128,8 +72,7 @@ def _take_what_is_left(watch: Watch, deletions: Deletions) -> None:
 def _check_left(watch: Watch) -> None:
     plan, world = watch.plan, watch.world
     watch.check_leaving()
-    may_be_lost = plan.interrupt_at_submit or plan.shutdown_timeout is not None
-    if watch.leaves < 2 and not may_be_lost:
+    if watch.leaves < 2 and plan.shutdown_timeout is None:
         world.claim("the end", not world.in_flight, "requests are in flight after the run was left")
 
 
@@ -146,9 +89,8 @@ def _run_blocking(watch: Watch, clock: BlockingClock) -> None:
     deletions = DeleteManySessions(
         delete_session,
         concurrency=plan.concurrency,
-        executor=VirtualExecutor(watch, clock),
         shutdown_timeout=plan.shutdown_timeout,
-    )(_LazyIds(watch))
+    )(ids(watch))
     has_ended = False
 
     def stop() -> None:

@@ -22,7 +22,8 @@ CLAIMS = {
     "memory": "A run holds no more ids than its concurrency, and at least two. Once requests fail "
     "as in an outage, it may hold eight.",
     "raised": "A run raises what ended it early, and only that: what the ids raised, that the "
-    "executor or the transport is faulty, or an outage or rate limit that outlasted the deadline.",
+    "transport is faulty or no thread can start, or an outage or rate limit that outlasted the "
+    "deadline.",
     "held back": "A rate limit costs no session, and neither does an outage that is shorter than "
     "the deadline, or a gateway that shows its own pages for so long after the service has "
     "responded once. Only the last one or two ids can fail, if an outage begins when no others are "

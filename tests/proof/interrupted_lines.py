@@ -3,7 +3,7 @@
 A signal's handler runs between two steps of Python's. Here it does so before each line, once, in
 small blocking runs. What it may cost is knowledge: the session whose response is being read is
 `UNKNOWN`. Two things are not claimed. An id that the caller's iterator has just given, and that
-the run has not noted yet, is in nobody's hands. And a request that was given to the executor in
+the run has not noted yet, is in nobody's hands. And a request that was given to a thread in
 that moment may go on.
 """
 
@@ -59,7 +59,7 @@ class CtrlC:
 
     def _call(self, frame: FrameType, event: str, argument: object) -> "Trace | None":
         code = frame.f_code
-        has_begun = code.co_name != "__init__"
+        has_begun = code.co_name not in {"__init__", "_carry"}  # Signals meet the main thread.
         return self._line if code.co_filename in _MODULES and has_begun else None
 
     def _line(self, frame: FrameType, event: str, argument: object) -> "Trace":

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import BrokenExecutor
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, ParamSpec, TypeVar
 
@@ -26,6 +25,10 @@ LONG = 2_000.0
 _A_ROUNDING = 1e-6
 _MOST_HELD = 8
 """How many ids a run may hold in an outage, at any concurrency."""
+
+
+class NoThreadError(RuntimeError):
+    """What Python raises where the system allows no more threads."""
 
 
 class Step(NamedTuple):
@@ -51,10 +54,7 @@ class Plan:
     stop_at_request: int | None = None
     leave_at_outcome: int | None = None
     interrupt_at: Sequence[float] = ()  # Ctrl-C, or a cancellation
-    interrupt_at_submit: int | None = None
-    submit_fails_at: int | None = None
-    submit_fails_with: Callable[[], Exception] = lambda: BrokenExecutor("no worker")
-    start_after: Sequence[float] = (0.0,)  # seconds from `submit` to the request
+    thread_fails_at: int | None = None  # which one cannot be started
     sleep_fails_at: int | None = None
     ends_when_cancelled_after: float = 0.0  # seconds
     journal_seconds: Sequence[float] = (0.0,)
@@ -153,7 +153,7 @@ class Watch:
                 longest = min(longest, self.plan.shutdown_timeout)
             seconds = self.world.clock.now() - self.left_at
             journals = max(self.plan.journal_seconds) * (2 * len(self.taken) + 1)
-            of_others = max(self.plan.start_after) + max(self.plan.busy) + journals
+            of_others = max(self.plan.busy) + journals
             of_cancelled = min(1.0, self.plan.ends_when_cancelled_after)
             most = longest + of_others + of_cancelled + _A_ROUNDING
             self.world.claim("leaving", seconds <= most, f"leaving takes {seconds} s")
@@ -215,7 +215,7 @@ class Watch:
         elif isinstance(error, RuntimeError):
             claim(
                 "raised",
-                isinstance(error.__cause__, FaultyError | BrokenExecutor),
+                isinstance(error.__cause__, FaultyError | NoThreadError),
                 f"{error!r} has the cause {error.__cause__!r}",
             )
         else:

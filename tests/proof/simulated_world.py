@@ -42,7 +42,7 @@ class Clock(Protocol):
 
 
 class FaultyError(Exception):
-    """What a transport, an executor, an iterator or a clock raises, and must not."""
+    """What a transport, an iterator or a clock raises, and must not."""
 
 
 class Session:

@@ -1,21 +1,23 @@
-"""Blocking waits on a clock that jumps to whatever is due next: no thread, and nothing waits.
+"""Blocking waits on a clock that jumps to whatever is due next: nothing really waits.
 
-The blocking run waits for `queue.SimpleQueue` and `concurrent.futures.wait`. While `virtual_waits`
-lasts, those of the standard library let this clock's time pass instead, so that requests overlap
-as they would on threads, and each run of a seed is the same.
+A blocking run waits for `queue.SimpleQueue`, and its requests are carried by `threading.Thread`.
+While `virtual_waits` lasts, those of the standard library are greenlets that let this clock's time
+pass, so that requests overlap as they would on threads, and each run of a seed is the same.
 """
 
-import concurrent.futures
 import heapq
 import math
 import queue
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, TypeVarTuple
 from unittest import mock
 
+from greenlet import getcurrent, greenlet
+
 _T = TypeVar("_T")
+_Arguments = TypeVarTuple("_Arguments")
 
 _MOST_LOOKS = 10_000
 
@@ -44,7 +46,12 @@ class BlockingClock:
         callback()
 
     def sleep(self, seconds: float) -> None:
-        self.wait_for(lambda: False, seconds)
+        current = getcurrent()
+        if current.parent is None:  # the thread of the caller, which lets the time pass
+            self.wait_for(lambda: False, seconds)
+        else:
+            self.call_later(seconds, current.switch)
+            current.parent.switch()
 
     def wait_for(self, has_happened: Callable[[], bool], seconds: float | None) -> None:
         """Let time pass until something has happened, at most so many seconds."""
@@ -71,12 +78,20 @@ class _Queue(Generic[_T]):
     def __init__(self, clock: BlockingClock) -> None:
         self._clock = clock
         self._items: deque[_T] = deque()
+        self._waiting: deque[greenlet] = deque()
 
     def put(self, item: _T) -> None:
         self._items.append(item)
+        if self._waiting:
+            self._waiting.popleft().switch()
 
     def get(self, timeout: float | None = None) -> _T:
-        self._clock.wait_for(lambda: bool(self._items), timeout)
+        current = getcurrent()
+        if current.parent is None:
+            self._clock.wait_for(lambda: bool(self._items), timeout)
+        elif not self._items:
+            self._waiting.append(current)
+            current.parent.switch()
         return self.get_nowait()
 
     def get_nowait(self) -> _T:
@@ -85,20 +100,48 @@ class _Queue(Generic[_T]):
         return self._items.popleft()
 
 
-@contextmanager
-def virtual_waits(clock: BlockingClock) -> Iterator[None]:
-    """Let the waits of the standard library pass on this clock."""
+class _Thread:
+    """Begins at once, and goes on whenever the others wait."""
 
-    def wait(
-        futures: Collection[concurrent.futures.Future[object]], timeout: float | None = None
+    def __init__(
+        self,
+        *,
+        target: Callable[[*_Arguments], None],
+        args: tuple[*_Arguments],
+        name: str,
+        daemon: bool,
     ) -> None:
-        clock.wait_for(lambda: all(future.done() for future in futures), timeout)
+        assert daemon, "it would keep the process from ending"
+        self._greenlet = greenlet(lambda: target(*args))
+
+    def start(self) -> None:
+        self._greenlet.switch()
+
+    def is_alive(self) -> bool:
+        return not self._greenlet.dead
+
+
+@contextmanager
+def virtual_waits(
+    clock: BlockingClock, before_start: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Let the waits and the threads of the standard library pass on this clock.
+
+    Args:
+        clock: whose time passes.
+        before_start: called before each thread starts; it may raise.
+    """
+
+    class Thread(_Thread):
+        def start(self) -> None:
+            before_start()
+            super().start()
 
     def new_queue() -> _Queue[object]:
         return _Queue(clock)
 
     with (
         mock.patch("queue.SimpleQueue", new_queue),
-        mock.patch("concurrent.futures.wait", wait),
+        mock.patch("threading.Thread", Thread),
     ):
         yield
