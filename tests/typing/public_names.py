@@ -3,7 +3,6 @@
 import ssl
 import uuid
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import assert_type
 
@@ -153,7 +152,7 @@ async def destroys_it_and_awaits_that(delete_session: AsyncDeleteSession) -> Non
     assert_type(ending.receipt, DeletionReceipt | None)
 
 
-def destroys_many(delete_session: DeleteSession, executor: Executor) -> list[str]:
+def destroys_many(delete_session: DeleteSession) -> list[str]:
     session_ids: SessionIds = ["session-1", uuid.uuid4()]
     left: list[str] = []
     try:
@@ -167,7 +166,7 @@ def destroys_many(delete_session: DeleteSession, executor: Executor) -> list[str
                 assert_type(pause, Pause)
     except OutageError as outage:
         assert_type((outage.lasted, outage.retry_after), tuple[float, float | None])
-    many = DeleteManySessions(delete_session, executor=executor, shutdown_timeout=5)
+    many = DeleteManySessions(delete_session, shutdown_timeout=5)
     deletions = many(iter(["session-1"]))
     deletions.stop()
     deletions.close()
