@@ -28,4 +28,4 @@ def test_a_run_without_file_descriptors_costs_no_session_and_says_so_once(way: s
         )
     assert done.stdout == "150\n"
     assert service.sessions_left_open == []
-    assert done.stderr.count("no file descriptor left") == 1
+    assert done.stderr.count("no file descriptor or thread left") == 1
