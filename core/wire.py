@@ -35,9 +35,10 @@ _SHORTEST_SECRET = 8  # characters of a user's own header: many other texts hold
 _BACKEND_FAILED = "Hangar request failed."  # The status is then that of the service's backend.
 # All that the service says of a session that is gone. Whatever else a 404 says is about a route, a
 # backend or something else: docs/service.md names the source of each text.
-_GONE = re.compile(
-    r"(?:(?:browser|interact) )?session (?:not found|has been destroyed)\.?",
-    re.ASCII | re.IGNORECASE,
+_GONE = frozenset(
+    f"{whose}session {what}"
+    for whose in ("", "browser ", "interact ")
+    for what in ("not found", "has been destroyed")
 )
 # Under these the service itself speaks. Any gateway says a 5xx for it.
 _STATUSES_OF_SERVICE = frozenset({200, 400, 401, 402, 403, 409, 429})
@@ -224,7 +225,7 @@ def _speaks(content: _Content) -> bool:
 
 
 def _says_gone(message: str | None) -> bool:
-    return message is not None and _GONE.fullmatch(message) is not None
+    return message is not None and message.lower().removesuffix(".") in _GONE
 
 
 def _message(content: _Content) -> str | None:
