@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .conversation import Failed, Send, Wait, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import (
     BadRequestError,
@@ -22,6 +23,7 @@ from .errors import (
     UnexpectedResponseError,
     UnreachableError,
 )
+from .headers import RequestHeaders, request_headers
 from .journal import Journal, JournalError
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt, SessionFate
@@ -64,6 +66,7 @@ __all__ = [
     "DeleteSessionError",
     "DeletionReceipt",
     "Deletions",
+    "Failed",
     "ForbiddenError",
     "InvalidApiKeyError",
     "InvalidSessionIdError",
@@ -76,9 +79,11 @@ __all__ = [
     "PaymentRequiredError",
     "RateLimitError",
     "Request",
+    "RequestHeaders",
     "Response",
     "ResponseError",
     "RetryPolicy",
+    "Send",
     "ServiceUnavailableError",
     "SessionFate",
     "SessionIds",
@@ -89,6 +94,9 @@ __all__ = [
     "UnauthorizedError",
     "UnexpectedResponseError",
     "UnreachableError",
+    "Wait",
+    "converse",
+    "request_headers",
 ]
 
 _MODULES_OF_RUNS = {

@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
+import msgspec
+
 from .arguments import check_transport
 from .conversation import Conversation, Send, Wait, converse
-from .errors import DeleteSessionError, Outcome
+from .errors import DeleteSessionError, Outcome, SessionNotFoundError, UnexpectedResponseError
+from .headers import RequestHeaders
 from .journal import Journal, check_journal, in_thread, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt
-from .request_headers import LIBRARY_HEADERS, Problem, request_headers
 from .retry import RetryPolicy
 from .session_ids import checked_session_id
 from .transport import AsyncTransport, Transport, TransportError
@@ -29,63 +31,49 @@ class _DeleteSession(Generic[_TransportT]):
     """What the two use cases share: everything but how they wait."""
 
     _awaits: ClassVar[bool]
-    _headers: Mapping[str, str]  # of every request; they hold the key
 
-    def _set_up(
+    def __init__(  # noqa: PLR0913 - each is something that users must be able to say
         self,
         transport: _TransportT,
-        problem: Problem | None,
-        retry: RetryPolicy,
-        journal: Journal | None,
-        random: Callable[[], float],
+        api_key: str | None,
+        *,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+        headers: Mapping[str, str] | None = None,
+        journal: Journal | None = None,
+        random: Callable[[], float] = _random,
     ) -> None:
+        self.headers = RequestHeaders(api_key, headers)  #: of every request; no repr shows the key
+        del api_key, headers  # The traceback of an error shows this frame.
         self.transport: _TransportT = transport  #: carries the requests
         self.retry = retry  #: how many attempts a call makes, how long and how far apart
         self.journal = journal  #: remembers which sessions are open; None: nothing does
         self.random = random  #: gives a number from 0 to 1, to spread retries out
         check_transport(transport, awaits=self._awaits)
-        if problem is not None:
-            raise problem
-        _check_retry(retry)
+        self.headers.check()
+        _checked_retry(retry)
         if journal is not None:
             check_journal(journal)
         if not callable(random):
             raise TypeError(f"random must be a function, not {random!r}")
 
+    def _preflight(self) -> Conversation:
+        number = int(self.random() * 2**128) % 2**128
+        return converse(
+            uuid.UUID(int=number, version=4),
+            headers=self.headers,
+            retry=msgspec.structs.replace(self.retry, max_attempts=1),
+            monotonic=self.transport.monotonic,
+            random=self.random,
+        )
+
     def __repr__(self) -> str:
-        key = "'***'" if "Authorization" in self._headers else None
+        key = "'***'" if "Authorization" in self.headers else None
         shown = f"{self.transport!r}, api_key={key}, retry={self.retry!r}"
-        if own := {name: "***" for name in self._headers if name not in LIBRARY_HEADERS}:
-            shown += f", headers={own}"
+        if names := self.headers.own_names:
+            shown += f", headers={dict.fromkeys(names, '***')}"
         if self.journal is not None:
             shown += f", journal={self.journal!r}"
         return f"{type(self).__name__}({shown})"
-
-    def converse(
-        self,
-        session_id: str,
-        *,
-        monotonic: Callable[[], float],
-        retry: RetryPolicy | None = None,
-    ) -> Conversation:
-        """Begin the conversation that destroys one session, for whoever drives it.
-
-        Args:
-            session_id: an id that has been checked.
-            monotonic: gives the time in seconds, on a clock that never goes back.
-            retry: the policy of this conversation alone. None: the use case's own.
-        """
-        if retry is None:
-            retry = self.retry
-        else:
-            _check_retry(retry)
-        return converse(
-            session_id,
-            headers=self._headers,
-            retry=retry,
-            monotonic=monotonic,
-            random=self.random,
-        )
 
 
 class DeleteSession(_DeleteSession[Transport]):
@@ -114,20 +102,6 @@ class DeleteSession(_DeleteSession[Transport]):
 
     _awaits = False
 
-    def __init__(  # noqa: PLR0913 - each is something that users must be able to say
-        self,
-        transport: Transport,
-        api_key: str | None,
-        *,
-        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-        headers: Mapping[str, str] | None = None,
-        journal: Journal | None = None,
-        random: Callable[[], float] = _random,
-    ) -> None:
-        self._headers, problem = request_headers(api_key, headers)
-        del api_key, headers  # A traceback can show the locals of its frames.
-        self._set_up(transport, problem, retry, journal, random)
-
     def __call__(
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
     ) -> DeletionReceipt:
@@ -147,8 +121,22 @@ class DeleteSession(_DeleteSession[Transport]):
 
         Every error's `session_fate` says what is known about the session.
         """
-        session_id = checked_session_id(session_id)
-        conversation = self.converse(session_id, monotonic=self.transport.monotonic, retry=retry)
+        conversation = converse(
+            session_id,
+            headers=self.headers,
+            retry=self.retry if retry is None else _checked_retry(retry),
+            monotonic=self.transport.monotonic,
+            random=self.random,
+        )
+        try:
+            receipt = self._drive(conversation)
+        except DeleteSessionError as error:
+            self.record_gone(error)
+            raise
+        self.record_gone(receipt)
+        return receipt
+
+    def _drive(self, conversation: Conversation) -> DeletionReceipt:
         try:
             step = next(conversation)
             while True:
@@ -164,11 +152,24 @@ class DeleteSession(_DeleteSession[Transport]):
                 step = next(conversation)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
-            self.record_gone(receipt)
             return receipt
-        except DeleteSessionError as error:
-            self.record_gone(error)
-            raise
+
+    def check(self) -> None:
+        """Find out whether address, route, key and its right to delete are good.
+
+        It sends one request, to delete a session that does not exist: a random UUID. That counts
+        for the rate limit. The service says that it knows no such session, if all is good.
+
+        Raises:
+            UnexpectedResponseError: what is at the address is not the service, or does not know
+                the route, or confirms to have deleted what never existed.
+            DeleteSessionError: as a call with one attempt does.
+        """
+        try:
+            receipt = self._drive(self._preflight())
+        except SessionNotFoundError:
+            return
+        raise _confirms_anything(receipt)
 
     def record_gone(self, outcome: Outcome) -> None:
         """Let the journal forget a session that is gone. Called by whoever drives `converse`."""
@@ -197,8 +198,7 @@ class DeleteSession(_DeleteSession[Transport]):
             InvalidSessionIdError: at once, before the block: the id cannot be sent.
         """
         session_id = checked_session_id(session_id)
-        if retry is not None:
-            _check_retry(retry)
+        retry = self.retry if retry is None else _checked_retry(retry)
         delete = partial(self, session_id, retry=retry)
         return DeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
@@ -225,20 +225,6 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
 
     _awaits = True
 
-    def __init__(  # noqa: PLR0913 - each is something that users must be able to say
-        self,
-        transport: AsyncTransport,
-        api_key: str | None,
-        *,
-        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-        headers: Mapping[str, str] | None = None,
-        journal: Journal | None = None,
-        random: Callable[[], float] = _random,
-    ) -> None:
-        self._headers, problem = request_headers(api_key, headers)
-        del api_key, headers  # A traceback can show the locals of its frames.
-        self._set_up(transport, problem, retry, journal, random)
-
     async def __call__(
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
     ) -> DeletionReceipt:
@@ -246,8 +232,22 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
 
         Cancelling the call cancels the request: the session's fate is then unknown.
         """
-        session_id = checked_session_id(session_id)
-        conversation = self.converse(session_id, monotonic=self.transport.monotonic, retry=retry)
+        conversation = converse(
+            session_id,
+            headers=self.headers,
+            retry=self.retry if retry is None else _checked_retry(retry),
+            monotonic=self.transport.monotonic,
+            random=self.random,
+        )
+        try:
+            receipt = await self._drive(conversation)
+        except DeleteSessionError as error:
+            await self.record_gone(error)
+            raise
+        await self.record_gone(receipt)
+        return receipt
+
+    async def _drive(self, conversation: Conversation) -> DeletionReceipt:
         try:
             step = next(conversation)
             while True:
@@ -264,11 +264,15 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
                 step = next(conversation)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
-            await self.record_gone(receipt)
             return receipt
-        except DeleteSessionError as error:
-            await self.record_gone(error)
-            raise
+
+    async def check(self) -> None:
+        """As `DeleteSession.check`."""
+        try:
+            receipt = await self._drive(self._preflight())
+        except SessionNotFoundError:
+            return
+        raise _confirms_anything(receipt)
 
     async def record_gone(self, outcome: Outcome) -> None:
         """As `DeleteSession.record_gone`, in a thread."""
@@ -284,12 +288,21 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     ) -> AsyncDeleteOnExit:
         """As `DeleteSession.on_exit`, for `async with`."""
         session_id = checked_session_id(session_id)
-        if retry is not None:
-            _check_retry(retry)
+        retry = self.retry if retry is None else _checked_retry(retry)
         delete = partial(self, session_id, retry=retry)
         return AsyncDeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
 
-def _check_retry(retry: object) -> None:
+def _confirms_anything(receipt: DeletionReceipt) -> UnexpectedResponseError:
+    return UnexpectedResponseError(
+        "HTTP 200: it confirms to have deleted a session that never existed",
+        session_id=receipt.session_id,
+        attempts=receipt.attempts,
+        status=200,
+    )
+
+
+def _checked_retry(retry: object) -> RetryPolicy:
     if not isinstance(retry, RetryPolicy):
         raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
+    return retry

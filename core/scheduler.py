@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from .conversation import Failed, Step, Wait, checked_response
+from .conversation import Failed, Step, Wait, checked_response, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import (
     DeleteSessionError,
@@ -140,9 +140,12 @@ class Scheduler:
             self.outcomes.append(error.with_traceback(None))
             return
         self._jobs[job] = None
-        job.conversation = self._delete_session.converse(
+        job.conversation = converse(
             job.session_id,
+            headers=self._delete_session.headers,
+            retry=self._retry,
             monotonic=lambda: self._now() - job.excused,
+            random=self._delete_session.random,
         )
         self._advance(job, job.conversation.__next__)
         if self._outage.is_on:  # It goes first: the others have failed.

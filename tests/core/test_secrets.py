@@ -26,7 +26,7 @@ from firecrawl_interact.core import (
     wire,
 )
 from firecrawl_interact.core.conversation import Send
-from firecrawl_interact.core.request_headers import request_headers
+from firecrawl_interact.core.headers import request_headers
 
 from .log_records import log_records
 from .scripted_transport import (
@@ -216,7 +216,7 @@ def test_no_log_line_of_a_success_shows_the_key(key: str, delete: Delete) -> Non
 @all_keys
 def test_no_repr_shows_the_key(key: str) -> None:
     transport = ScriptedTransport(DESTROYED)
-    request = wire.request(SESSION_ID, request_headers(key)[0])
+    request = wire.request(SESSION_ID, request_headers(key))
     shown = [
         DeleteSession(transport, key),
         AsyncDeleteSession(AsyncScriptedTransport(transport), key),

@@ -140,8 +140,8 @@ FAULTS_IN_RUNS = [
         "an outage of the backend is taken for a response of the service",
         "held back",
         "wire",
-        "    if not _speaks(content) or message == _BACKEND_FAILED:\n        return False\n",
-        "    if not _speaks(content) or message == _BACKEND_FAILED:\n        return True\n",
+        "    if not _speaks(content) or _is_of_backend(content):\n        return False\n",
+        "    if not _speaks(content) or _is_of_backend(content):\n        return True\n",
         scenario="a backend that is away",
     ),
     FaultInRuns(
