@@ -26,6 +26,7 @@ from .errors import (
 from .headers import RequestHeaders, request_headers
 from .journal import Journal, JournalError
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
+from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .session_ids import AsyncSessionIds, SessionIds
@@ -54,6 +55,7 @@ __all__ = [
     "AsyncDeleteOnExit",
     "AsyncDeleteSession",
     "AsyncDeletions",
+    "AsyncOpening",
     "AsyncSessionIds",
     "AsyncTransport",
     "BadRequestError",
@@ -73,6 +75,7 @@ __all__ = [
     "Journal",
     "JournalError",
     "NotDeletedError",
+    "Opening",
     "OutageError",
     "Outcome",
     "Pause",

@@ -1,8 +1,9 @@
 """The use case: destroy one session, over any transport."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from operator import attrgetter
 from typing import ClassVar, Generic, TypeVar
 
 import msgspec
@@ -13,11 +14,13 @@ from .errors import DeleteSessionError, Outcome, SessionNotFoundError, Unexpecte
 from .headers import RequestHeaders
 from .journal import Journal, check_journal, in_thread, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
+from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .session_ids import checked_session_id
 from .transport import AsyncTransport, Transport, TransportError
 
+_T = TypeVar("_T")
 _TransportT = TypeVar("_TransportT", Transport, AsyncTransport)
 
 
@@ -202,6 +205,32 @@ class DeleteSession(_DeleteSession[Transport]):
         delete = partial(self, session_id, retry=retry)
         return DeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
+    def opening(
+        self,
+        open_session: Callable[[], _T],
+        *,
+        id_of: Callable[[_T], str | uuid.UUID] = attrgetter("id"),
+        missing_ok: bool = False,
+        retry: RetryPolicy | None = None,
+    ) -> Opening[_T]:
+        """Open a session for a `with` block, and destroy it when the block ends.
+
+        No session is lost in between: it is in the journal before anything else runs, and if the
+        block cannot begin, it is destroyed.
+
+        Args:
+            open_session: opens the session, such as `lambda: firecrawl.browser(ttl=300)`.
+            id_of: gives the session's id from what `open_session` returned.
+            missing_ok: as `on_exit` has it.
+            retry: as `on_exit` has it.
+
+        Returns:
+            A context manager that gives what `open_session` returned; its `receipt` is there after
+            the block.
+        """
+        on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
+        return Opening(open_session, id_of, on_exit)
+
 
 class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     """The same as `DeleteSession`, awaited, over an asynchronous transport.
@@ -291,6 +320,24 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         retry = self.retry if retry is None else _checked_retry(retry)
         delete = partial(self, session_id, retry=retry)
         return AsyncDeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
+
+    def opening(
+        self,
+        open_session: Callable[[], Awaitable[_T] | _T],
+        *,
+        id_of: Callable[[_T], str | uuid.UUID] = attrgetter("id"),
+        missing_ok: bool = False,
+        retry: RetryPolicy | None = None,
+    ) -> AsyncOpening[_T]:
+        """As `DeleteSession.opening`, for `async with`. `open_session` may be awaited or not.
+
+        Under asyncio no cancellation of the block reaches `open_session`: the block waits for it
+        for at most `attempt_timeout` seconds, destroys the session that came, and is cancelled
+        then.
+        """
+        on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
+        timeout = (self.retry if retry is None else _checked_retry(retry)).attempt_timeout
+        return AsyncOpening(open_session, id_of, on_exit, timeout)
 
 
 def _confirms_anything(receipt: DeletionReceipt) -> UnexpectedResponseError:

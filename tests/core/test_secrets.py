@@ -4,7 +4,9 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -44,10 +46,12 @@ from .scripted_transport import (
     page,
     response,
 )
+from .steps import at_each_line
 
 CANARY = "fc-canary0123456789abcdef"
 KEYS = [CANARY, "fc+canary/01~23-45._=="]
 POLICY = RetryPolicy(max_attempts=2)
+ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 PACKAGE = str(Path(firecrawl_interact.core.__file__).parent)
 
 all_keys = pytest.mark.parametrize("key", KEYS)
@@ -137,6 +141,38 @@ def test_no_error_and_no_log_line_shows_the_key_even_if_the_service_does(
 def test_no_frame_of_ours_shows_the_key(end: Response | TransportError, delete: Delete) -> None:
     error = error_of(delete, ScriptedTransport(end, end), api_key=CANARY, retry=POLICY)
     assert CANARY not in shown_locals(error)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"success": False, "error": f"no {CANARY}, my-canary-of-the-user-s"},
+        {"success": False, "error": "no", "code": CANARY, "message": CANARY},
+        {"success": True, "status": CANARY},
+        [CANARY],
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("status", [200, 401, 404, 429])
+def test_no_variable_of_ours_shows_a_secret_at_any_line_of_a_call(
+    status: int, said: object
+) -> None:
+    headers = {"X-Token": "my-canary-of-the-user-s"}
+    fields = dict.fromkeys(["x-request-id", "x-key"], CANARY)
+    transport = ScriptedTransport(response(status, said, fields))
+    delete_session = DeleteSession(transport, CANARY, headers=headers, retry=ONE_ATTEMPT)
+    shown: set[str] = set()
+
+    def look(frame: FrameType) -> None:
+        where = frame.f_code.co_qualname
+        for name, value in frame.f_locals.items():
+            with suppress(AttributeError):  # an error that is half made
+                shown.add(f"{where}: {name}={value!r}")
+
+    with suppress(DeleteSessionError), at_each_line(look):
+        delete_session(SESSION_ID)
+    assert any(text.startswith("converse: headers=RequestHeaders(") for text in shown)
+    assert not [text for text in shown if "canary" in text]
 
 
 def test_no_frame_of_ours_shows_a_header_of_the_user_s() -> None:
