@@ -217,8 +217,9 @@ def test_a_delete_outlives_the_end_of_asyncio_run() -> None:
     ending = service.on_exit()
 
     async def main() -> None:
-        asyncio.ensure_future(work(ending, seconds=3))
+        task = asyncio.ensure_future(work(ending, seconds=3))
         await asyncio.sleep(5)
+        assert not task.done()
 
     virtual_time.run(main())
     assert service.ended == [15]  # asyncio.run cancels the delete's own task: it begins anew.
