@@ -4,21 +4,22 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from operator import attrgetter
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
 import msgspec
 
 from .arguments import check_transport
 from .conversation import Conversation, Send, Wait, converse
-from .errors import DeleteSessionError, Outcome, SessionNotFoundError, UnexpectedResponseError
+from .errors import DeleteSessionError, Outcome, SessionNotFoundError
 from .headers import RequestHeaders
 from .journal import Journal, check_journal, in_thread, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
-from .retry import RetryPolicy
+from .retry import RetryPolicy, checked_retry
 from .session_ids import checked_session_id
 from .transport import AsyncTransport, Transport, TransportError
+from .wire import confirms_anything
 
 _T = TypeVar("_T")
 _TransportT = TypeVar("_TransportT", Transport, AsyncTransport)
@@ -45,7 +46,9 @@ class _DeleteSession(Generic[_TransportT]):
         journal: Journal | None = None,
         random: Callable[[], float] = _random,
     ) -> None:
-        self.headers = RequestHeaders(api_key, headers)  #: of every request; no repr shows the key
+        self.headers: RequestHeaders = RequestHeaders(
+            api_key, headers
+        )  #: of every request; no repr shows the key
         del api_key, headers  # The traceback of an error shows this frame.
         self.transport: _TransportT = transport  #: carries the requests
         self.retry = retry  #: how many attempts a call makes, how long and how far apart
@@ -53,7 +56,7 @@ class _DeleteSession(Generic[_TransportT]):
         self.random = random  #: gives a number from 0 to 1, to spread retries out
         check_transport(transport, awaits=self._awaits)
         self.headers.check()
-        _checked_retry(retry)
+        checked_retry(retry)
         if journal is not None:
             check_journal(journal)
         if not callable(random):
@@ -127,7 +130,7 @@ class DeleteSession(_DeleteSession[Transport]):
         conversation = converse(
             session_id,
             headers=self.headers,
-            retry=self.retry if retry is None else _checked_retry(retry),
+            retry=self.retry if retry is None else checked_retry(retry),
             monotonic=self.transport.monotonic,
             random=self.random,
         )
@@ -160,19 +163,18 @@ class DeleteSession(_DeleteSession[Transport]):
     def check(self) -> None:
         """Find out whether address, route, key and its right to delete are good.
 
-        It sends one request, to delete a session that does not exist: a random UUID. That counts
-        for the rate limit. The service says that it knows no such session, if all is good.
+        It asks once to delete a session that does not exist, a random UUID. That counts for the
+        rate limit. If all is good, the service says that it knows no such session.
 
         Raises:
-            UnexpectedResponseError: what is at the address is not the service, or does not know
-                the route, or confirms to have deleted what never existed.
-            DeleteSessionError: as a call with one attempt does.
+            DeleteSessionError: as a call with one attempt. An address that confirms to have
+                deleted what never existed is an `UnexpectedResponseError`.
         """
         try:
             receipt = self._drive(self._preflight())
         except SessionNotFoundError:
             return
-        raise _confirms_anything(receipt)
+        raise confirms_anything(receipt)
 
     def record_gone(self, outcome: Outcome) -> None:
         """Let the journal forget a session that is gone. Called by whoever drives `converse`."""
@@ -201,7 +203,7 @@ class DeleteSession(_DeleteSession[Transport]):
             InvalidSessionIdError: at once, before the block: the id cannot be sent.
         """
         session_id = checked_session_id(session_id)
-        retry = self.retry if retry is None else _checked_retry(retry)
+        retry = self.retry if retry is None else checked_retry(retry)
         delete = partial(self, session_id, retry=retry)
         return DeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
@@ -215,8 +217,7 @@ class DeleteSession(_DeleteSession[Transport]):
     ) -> Opening[_T]:
         """Open a session for a `with` block, and destroy it when the block ends.
 
-        No session is lost in between: it is in the journal before anything else runs, and if the
-        block cannot begin, it is destroyed.
+        It is in the journal before anything else runs. If the block cannot begin, it is destroyed.
 
         Args:
             open_session: opens the session, such as `lambda: firecrawl.browser(ttl=300)`.
@@ -238,18 +239,12 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     Args:
         transport: carries the requests, for instance an `AiohttpTransport`. Its `send` and
             `sleep` are coroutine functions.
-        api_key: as `DeleteSession` has it.
-        retry: as `DeleteSession` has it.
-        headers: as `DeleteSession` has them.
-        journal: as `DeleteSession` has it. It is not awaited: under asyncio it is called in a
-            thread.
-        random: as `DeleteSession` has it.
+        api_key, retry, headers, journal, random: as `DeleteSession` has them. The journal is not
+            awaited: under asyncio it is called in a thread.
 
     Raises:
-        InvalidApiKeyError: the key cannot be sent.
-        TypeError: an argument is of the wrong type. For a transport that blocks, take
-            `DeleteSession`.
-        ValueError: a header cannot be sent, or is not for users to set.
+        InvalidApiKeyError, TypeError, ValueError: as `DeleteSession` does. For a transport that
+            blocks, take that one.
     """
 
     _awaits = True
@@ -264,7 +259,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         conversation = converse(
             session_id,
             headers=self.headers,
-            retry=self.retry if retry is None else _checked_retry(retry),
+            retry=self.retry if retry is None else checked_retry(retry),
             monotonic=self.transport.monotonic,
             random=self.random,
         )
@@ -301,7 +296,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
             receipt = await self._drive(self._preflight())
         except SessionNotFoundError:
             return
-        raise _confirms_anything(receipt)
+        raise confirms_anything(receipt)
 
     async def record_gone(self, outcome: Outcome) -> None:
         """As `DeleteSession.record_gone`, in a thread."""
@@ -317,39 +312,41 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     ) -> AsyncDeleteOnExit:
         """As `DeleteSession.on_exit`, for `async with`."""
         session_id = checked_session_id(session_id)
-        retry = self.retry if retry is None else _checked_retry(retry)
+        retry = self.retry if retry is None else checked_retry(retry)
         delete = partial(self, session_id, retry=retry)
         return AsyncDeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
+    @overload
     def opening(
         self,
-        open_session: Callable[[], Awaitable[_T] | _T],
+        open_session: Callable[[], Awaitable[_T]],
         *,
-        id_of: Callable[[_T], str | uuid.UUID] = attrgetter("id"),
+        id_of: Callable[[_T], str | uuid.UUID] = ...,
+        missing_ok: bool = ...,
+        retry: RetryPolicy | None = ...,
+    ) -> AsyncOpening[_T]: ...
+    @overload
+    def opening(
+        self,
+        open_session: Callable[[], _T],
+        *,
+        id_of: Callable[[_T], str | uuid.UUID] = ...,
+        missing_ok: bool = ...,
+        retry: RetryPolicy | None = ...,
+    ) -> AsyncOpening[_T]: ...
+    def opening(
+        self,
+        open_session: Callable[[], Any],  # Any: see the overloads
+        *,
+        id_of: Callable[[Any], str | uuid.UUID] = attrgetter("id"),
         missing_ok: bool = False,
         retry: RetryPolicy | None = None,
-    ) -> AsyncOpening[_T]:
+    ) -> AsyncOpening[Any]:
         """As `DeleteSession.opening`, for `async with`. `open_session` may be awaited or not.
 
-        Under asyncio no cancellation of the block reaches `open_session`: the block waits for it
-        for at most `attempt_timeout` seconds, destroys the session that came, and is cancelled
-        then.
+        Under asyncio no cancellation of the block reaches it: the block waits for it for at most
+        `attempt_timeout` seconds, destroys the session that came, and then is cancelled.
         """
         on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
-        timeout = (self.retry if retry is None else _checked_retry(retry)).attempt_timeout
+        timeout = (self.retry if retry is None else checked_retry(retry)).attempt_timeout
         return AsyncOpening(open_session, id_of, on_exit, timeout)
-
-
-def _confirms_anything(receipt: DeletionReceipt) -> UnexpectedResponseError:
-    return UnexpectedResponseError(
-        "HTTP 200: it confirms to have deleted a session that never existed",
-        session_id=receipt.session_id,
-        attempts=receipt.attempts,
-        status=200,
-    )
-
-
-def _checked_retry(retry: object) -> RetryPolicy:
-    if not isinstance(retry, RetryPolicy):
-        raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
-    return retry

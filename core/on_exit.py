@@ -105,10 +105,10 @@ class DeleteOnExit(_OnExit):
         """
         try:
             self.record()
-            return self
         except BaseException as error:
             self._note_not_begun(error)
             raise
+        return self
 
     def record(self) -> None:
         """Record the session in the journal, if there is one."""
@@ -161,10 +161,10 @@ class AsyncDeleteOnExit(_OnExit):
         """As `DeleteOnExit` does it, and it raises what that raises."""
         try:
             await self.record()
-            return self
         except BaseException as error:
             self._note_not_begun(error)
             raise
+        return self
 
     async def record(self) -> None:
         """As `DeleteOnExit.record`, in a thread."""
@@ -175,8 +175,6 @@ class AsyncDeleteOnExit(_OnExit):
     async def __aexit__(
         self, kind: object, raised: BaseException | None, traceback: object
     ) -> None:
-        from asyncio import CancelledError, create_task, wait  # noqa: PLC0415 - slow to import
-
         interruption: BaseException | None = None
         task: asyncio.Task[Outcome] | None = None
         count, is_again = 0, False  # how often the block was interrupted; the second delete
@@ -185,12 +183,9 @@ class AsyncDeleteOnExit(_OnExit):
                 try:
                     if self._is_forked():
                         break
-                    if runs_on_asyncio():
-                        task = task or create_task(self._outcome())
-                        if not task.done():  # Waiting would give way to one more cancellation.
-                            await wait([task])
-                    if task is None or not _was_interrupted(task):
-                        outcome = await self._outcome() if task is None else task.result()
+                    task = task or self._begin_task()
+                    outcome = await (self._outcome() if task is None else _outcome_of(task))
+                    if outcome is not None:
                         self._report(outcome, interruption or raised, is_again=is_again)
                         break
                 except (Exception, GeneratorExit):
@@ -200,6 +195,8 @@ class AsyncDeleteOnExit(_OnExit):
                     interruption, count = caught, count + 1
                     if task is not None:
                         continue  # The delete goes on, whatever interrupts the block.
+                from asyncio import CancelledError  # noqa: PLC0415 - not before the delete
+
                 # Whoever cancels all tasks at once interrupts the block and the delete.
                 is_ctrl_c = isinstance(raised, KeyboardInterrupt | CancelledError)
                 if is_again or max(1, count) + is_ctrl_c > 1:
@@ -213,6 +210,13 @@ class AsyncDeleteOnExit(_OnExit):
         finally:
             interruption = None  # Its traceback holds this frame.
 
+    def _begin_task(self) -> "asyncio.Task[Outcome] | None":
+        if not runs_on_asyncio():
+            return None
+        from asyncio import create_task  # noqa: PLC0415 - the core is for all event loops
+
+        return create_task(self._outcome())
+
     async def _outcome(self) -> Outcome:
         try:
             receipt: DeletionReceipt = await self._delete()
@@ -221,8 +225,12 @@ class AsyncDeleteOnExit(_OnExit):
         return receipt
 
 
-def _was_interrupted(task: "asyncio.Task[Outcome]") -> bool:
-    """Say whether a task was cancelled, or ended by what ends a program."""
-    if not task.done() or task.cancelled():
-        return task.done()
-    return not isinstance(task.exception() or Exception(), Exception)
+async def _outcome_of(task: "asyncio.Task[Outcome]") -> Outcome | None:
+    """Wait for a delete, and return its outcome. None: something has interrupted it."""
+    from asyncio import wait  # noqa: PLC0415 - the core is for all event loops
+
+    if not task.done():  # Waiting would give way to one more cancellation.
+        await wait([task])
+    if task.cancelled() or not isinstance(task.exception() or Exception(), Exception):
+        return None
+    return task.result()

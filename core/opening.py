@@ -25,7 +25,7 @@ class _Opening(Generic[_T, _OnExitT]):
         on_exit: Callable[[str | uuid.UUID], _OnExitT],
     ) -> None:
         self._id_of = id_of
-        self._on_exit = on_exit
+        self._on_exit: Callable[[str | uuid.UUID], _OnExitT] = on_exit
         self._opened: list[_T] = []  # at most one; in no variable, which a traceback would show
         self._ending: _OnExitT | None = None
 
@@ -48,13 +48,15 @@ class _Opening(Generic[_T, _OnExitT]):
         except Exception as error:
             problem = type(error).__name__  # No more: the rest may hold a value.
         kind = type(self._opened[0]).__name__
-        error = InvalidSessionIdError(
+        without_id = InvalidSessionIdError(
             f"open_session returned a {kind} without an id that can be sent ({problem}); "
             f"its attributes: {', '.join(_names(self._opened[0])) or 'none'}",
             session_id="",
         )
-        error.advice = "Pass id_of=, a function that gives the id of what open_session returns."
-        raise error
+        without_id.advice = (
+            "Pass id_of=, a function that gives the id of what open_session returns."
+        )
+        raise without_id
 
     def _find_session_after(self, error: BaseException) -> _OnExitT | None:
         """Find out which session is to be destroyed because the block does not begin."""

@@ -5,7 +5,7 @@ The operation: https://docs.firecrawl.dev/api-reference/endpoint/interact-delete
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -26,9 +26,6 @@ from .logger import logger
 from .printable import printable
 from .receipt import DeletionReceipt
 from .transport import Request, Response
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
 _MAX_MESSAGE_LENGTH = 500
@@ -187,6 +184,16 @@ def _parse_error(
     return error
 
 
+def confirms_anything(receipt: DeletionReceipt) -> UnexpectedResponseError:
+    """Return the error of an address that gave a receipt for a session which never existed."""
+    return UnexpectedResponseError(
+        "HTTP 200: it confirms to have deleted a session that never existed",
+        session_id=receipt.session_id,
+        attempts=receipt.attempts,
+        status=200,
+    )
+
+
 def is_from_service(response: Response) -> bool:
     """Say whether the service itself sent a response, and nothing in front or behind it.
 
@@ -264,16 +271,19 @@ def retry_after(response: Response, message: str) -> float | None:
     if found:
         return float(found[1])
     try:
-        return max(0.0, (_date(response, "retry-after") - _date(response, "date")).total_seconds())
+        return max(0.0, _seconds_between(response, "date", "retry-after"))
     except (LookupError, TypeError, ValueError, OverflowError):
         pass
     found = _SECONDS_IN_TEXT.search(message)
     return float(found[1]) + _ROUNDED_DOWN if found else None
 
 
-def _date(response: Response, name: str) -> "datetime":
-    """Read a date in any of HTTP's three forms (RFC 9110, 5.6.7): all mean UTC."""
+def _seconds_between(response: Response, *names: str) -> float:
+    """Read two dates, each in any of HTTP's three forms (RFC 9110, 5.6.7): all mean UTC."""
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and slow to import
 
-    date = parsedate_to_datetime(response.headers[name].strip(" \t"))
-    return date.replace(tzinfo=None) - (date.utcoffset() or (date - date))
+    earlier, later = (
+        date.replace(tzinfo=None) - (date.utcoffset() or (date - date))
+        for date in (parsedate_to_datetime(response.headers[name].strip(" \t")) for name in names)
+    )
+    return (later - earlier).total_seconds()

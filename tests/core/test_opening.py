@@ -1,7 +1,8 @@
 """A block that opens its session: none is lost between its opening and the block."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from operator import attrgetter
 from typing import NamedTuple
 
 import pytest
@@ -68,16 +69,16 @@ class World:
         missing_ok: bool = False,
     ) -> BaseException | None:
         """Play the block, and return what it raises."""
-        options: Mapping[str, Callable[[object], str]] = {} if id_of is None else {"id_of": id_of}
+        gets = attrgetter("id") if id_of is None else id_of
         opens = self.open if open_session is None else open_session
         try:
             if self._way == "blocking":
                 over = InMemoryTransport(self.service)
                 blocking = DeleteSession(over, KEY, journal=self.diary)
-                with blocking.opening(opens, missing_ok=missing_ok, **options) as opened:
+                with blocking.opening(opens, missing_ok=missing_ok, id_of=gets) as opened:
                     self._work(opened)
             else:
-                asyncio.run(self._main(opens, missing_ok, options))
+                asyncio.run(self._main(opens, gets, missing_ok=missing_ok))
         except BaseException as raised:
             return raised
         return None
@@ -85,8 +86,9 @@ class World:
     async def _main(
         self,
         opens: Callable[[], object],
+        id_of: Callable[[object], str],
+        *,
         missing_ok: bool,
-        options: Mapping[str, Callable[[object], str]],
     ) -> None:
         async def open_awaited() -> object:
             await asyncio.sleep(0)
@@ -95,7 +97,7 @@ class World:
         over = AsyncInMemoryTransport(self.service)
         awaited = AsyncDeleteSession(over, KEY, journal=self.diary)
         how = opens if self._way == "awaited, plain" else open_awaited
-        async with awaited.opening(how, missing_ok=missing_ok, **options) as opened:
+        async with awaited.opening(how, missing_ok=missing_ok, id_of=id_of) as opened:
             self._work(opened)
 
     def _work(self, opened: object) -> None:
@@ -218,7 +220,7 @@ def test_a_blocking_block_refuses_what_must_be_awaited_and_never_starts_it() -> 
 def test_what_is_no_function_is_refused_at_once() -> None:
     delete_session = DeleteSession(InMemoryTransport(FakeService([KEY])), KEY)
     with pytest.raises(TypeError, match=r"^open_session must be a function, such as lambda: .*Br"):
-        delete_session.opening(Browser("a"))  # type: ignore[type-var, arg-type] # the point
+        delete_session.opening(Browser("a"))  # type: ignore[arg-type] # the point
     with pytest.raises(TypeError, match=r'^id_of must be a function, such as attrgetter\("id"\), '):
         delete_session.opening(lambda: Browser("a"), id_of="id")  # type: ignore[arg-type] # too
 
