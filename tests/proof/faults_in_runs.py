@@ -237,12 +237,11 @@ FAULTS_IN_RUNS = [
         "pass  #",
     ),
     FaultInRuns(
-        "a cancellation ends the delete",
+        "one Ctrl-C ends the delete",
         "block",
         "on_exit",
-        "                        continue  # The delete goes on",
-        "                        is_again = task.cancel()\n"
-        "                        continue  # The delete goes on",
+        "is_last = interruption is not None or isinstance(raised, KeyboardInterrupt)",
+        "is_last = True",
     ),
 ]
 
