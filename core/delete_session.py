@@ -226,11 +226,11 @@ class DeleteSession(_DeleteSession[Transport]):
             retry: as `on_exit` has it.
 
         Returns:
-            A context manager that gives what `open_session` returned; its `receipt` is there after
-            the block.
+            A context manager that gives what was opened; its `receipt` is there after the block.
         """
+        retry = self.retry if retry is None else checked_retry(retry)
         on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
-        return Opening(open_session, id_of, on_exit)
+        return Opening(open_session, id_of, on_exit, retry.attempt_timeout)
 
 
 class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
@@ -252,10 +252,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     async def __call__(
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
     ) -> DeletionReceipt:
-        """Destroy one session, as `DeleteSession` does.
-
-        Cancelling the call cancels the request: the session's fate is then unknown.
-        """
+        """Destroy one session. Cancelling the call makes its fate unknown: the request is cut."""
         conversation = converse(
             session_id,
             headers=self.headers,
@@ -347,6 +344,6 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         Under asyncio no cancellation of the block reaches it: the block waits for it for at most
         `attempt_timeout` seconds, destroys the session that came, and then is cancelled.
         """
+        retry = self.retry if retry is None else checked_retry(retry)
         on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
-        timeout = (self.retry if retry is None else checked_retry(retry)).attempt_timeout
-        return AsyncOpening(open_session, id_of, on_exit, timeout)
+        return AsyncOpening(open_session, id_of, on_exit, retry.attempt_timeout)

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from types import CoroutineType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .asyncio_tasks import runs_on_asyncio, wait_for_end
 from .errors import InvalidSessionIdError
@@ -21,11 +21,17 @@ class _Opening(Generic[_T, _OnExitT]):
 
     def __init__(
         self,
+        open_session: Callable[[], Any],  # Any: awaited or not
         id_of: Callable[[_T], str | uuid.UUID],
         on_exit: Callable[[str | uuid.UUID], _OnExitT],
+        timeout: float,
     ) -> None:
-        self._id_of = id_of
+        _check_function("open_session", open_session, "lambda: firecrawl.browser()")
+        _check_function("id_of", id_of, 'attrgetter("id")')
+        self._open_session: Callable[[], Any] = open_session
+        self._id_of: Callable[[_T], str | uuid.UUID] = id_of
         self._on_exit: Callable[[str | uuid.UUID], _OnExitT] = on_exit
+        self._timeout: float = timeout  # for `open_session` after a cancellation
         self._opened: list[_T] = []  # at most one; in no variable, which a traceback would show
         self._ending: _OnExitT | None = None
 
@@ -74,15 +80,6 @@ class _Opening(Generic[_T, _OnExitT]):
 class Opening(_Opening[_T, DeleteOnExit]):
     """Opens a session for a `with` block and destroys it when that ends. `opening` makes it."""
 
-    def __init__(
-        self,
-        open_session: Callable[[], _T],
-        id_of: Callable[[_T], str | uuid.UUID],
-        on_exit: Callable[[str | uuid.UUID], DeleteOnExit],
-    ) -> None:
-        super().__init__(_checked_function("id_of", id_of), on_exit)
-        self._open_session = _checked_function("open_session", open_session)
-
     def __enter__(self) -> _T:
         """Open the session, record it in the journal, if there is one, and give it.
 
@@ -117,17 +114,6 @@ class AsyncOpening(_Opening[_T, AsyncDeleteOnExit]):
     cancelled meanwhile waits for that task, at most for the timeout of one attempt; a session that
     comes is destroyed, and then the block is cancelled.
     """
-
-    def __init__(
-        self,
-        open_session: Callable[[], Awaitable[_T] | _T],
-        id_of: Callable[[_T], str | uuid.UUID],
-        on_exit: Callable[[str | uuid.UUID], AsyncDeleteOnExit],
-        timeout: float,
-    ) -> None:
-        super().__init__(_checked_function("id_of", id_of), on_exit)
-        self._open_session = _checked_function("open_session", open_session)
-        self._timeout = timeout
 
     async def __aenter__(self) -> _T:
         """As `Opening` does it, and it raises what that raises."""
@@ -175,12 +161,11 @@ class AsyncOpening(_Opening[_T, AsyncDeleteOnExit]):
             raise
 
 
-def _checked_function(name: str, function: _T) -> _T:
+def _check_function(name: str, function: object, example: str) -> None:
     if callable(function):
-        return function
+        return
     if isinstance(function, CoroutineType):
         function.close()
-    example = "lambda: firecrawl.browser()" if name == "open_session" else 'attrgetter("id")'
     kind = type(function).__name__
     raise TypeError(f"{name} must be a function, such as {example}, not a {kind}")
 

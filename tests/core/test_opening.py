@@ -143,7 +143,7 @@ def test_what_the_opener_raises_is_raised_and_nothing_is_sent(way: str) -> None:
         (Browser("canary/.."), "a Browser without an id that can be sent (InvalidSessionIdError)"),
         (Browser(None), "a Browser without an id that can be sent (InvalidSessionIdError); its a"),
     ],
-    ids=ascii,
+    ids=["nothing", "an object", "a mapping", "an id that cannot be sent", "no id"],
 )
 def test_what_has_no_usable_id_is_an_error_with_names_and_no_value(
     opened: object, says: str, way: str
@@ -221,6 +221,8 @@ def test_what_is_no_function_is_refused_at_once() -> None:
     delete_session = DeleteSession(InMemoryTransport(FakeService([KEY])), KEY)
     with pytest.raises(TypeError, match=r"^open_session must be a function, such as lambda: .*Br"):
         delete_session.opening(Browser("a"))  # type: ignore[arg-type] # the point
+    with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
+        delete_session.opening(lambda: Browser("a"), retry=3)  # type: ignore[arg-type] # too
     with pytest.raises(TypeError, match=r'^id_of must be a function, such as attrgetter\("id"\), '):
         delete_session.opening(lambda: Browser("a"), id_of="id")  # type: ignore[arg-type] # too
 
