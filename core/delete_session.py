@@ -21,8 +21,8 @@ from .session_ids import checked_session_id
 from .transport import AsyncTransport, Transport, TransportError
 from .wire import confirms_anything
 
-_T = TypeVar("_T")
-_TransportT = TypeVar("_TransportT", Transport, AsyncTransport)
+T = TypeVar("T")
+TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 
 
 def _random() -> float:
@@ -31,14 +31,14 @@ def _random() -> float:
     return random()  # noqa: S311 - it spreads retries out, and keeps no secret
 
 
-class _DeleteSession(Generic[_TransportT]):
+class _DeleteSession(Generic[TransportT]):
     """What the two use cases share: everything but how they wait."""
 
     _awaits: ClassVar[bool]
 
     def __init__(  # noqa: PLR0913 - each is something that users must be able to say
         self,
-        transport: _TransportT,
+        transport: TransportT,
         api_key: str | None,
         *,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
@@ -50,7 +50,7 @@ class _DeleteSession(Generic[_TransportT]):
             api_key, headers
         )  #: of every request; no repr shows the key
         del api_key, headers  # The traceback of an error shows this frame.
-        self.transport: _TransportT = transport  #: carries the requests
+        self.transport: TransportT = transport  #: carries the requests
         self.retry = retry  #: how many attempts a call makes, how long and how far apart
         self.journal = journal  #: remembers which sessions are open; None: nothing does
         self.random = random  #: gives a number from 0 to 1, to spread retries out
@@ -209,12 +209,12 @@ class DeleteSession(_DeleteSession[Transport]):
 
     def opening(
         self,
-        open_session: Callable[[], _T],
+        open_session: Callable[[], T],
         *,
-        id_of: Callable[[_T], str | uuid.UUID] = attrgetter("id"),
+        id_of: Callable[[T], str | uuid.UUID] = attrgetter("id"),
         missing_ok: bool = False,
         retry: RetryPolicy | None = None,
-    ) -> Opening[_T]:
+    ) -> Opening[T]:
         """Open a session for a `with` block, and destroy it when the block ends.
 
         It is in the journal before anything else runs. If the block cannot begin, it is destroyed.
@@ -316,21 +316,21 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     @overload
     def opening(
         self,
-        open_session: Callable[[], Awaitable[_T]],
+        open_session: Callable[[], Awaitable[T]],
         *,
-        id_of: Callable[[_T], str | uuid.UUID] = ...,
+        id_of: Callable[[T], str | uuid.UUID] = ...,
         missing_ok: bool = ...,
         retry: RetryPolicy | None = ...,
-    ) -> AsyncOpening[_T]: ...
+    ) -> AsyncOpening[T]: ...
     @overload
     def opening(
         self,
-        open_session: Callable[[], _T],
+        open_session: Callable[[], T],
         *,
-        id_of: Callable[[_T], str | uuid.UUID] = ...,
+        id_of: Callable[[T], str | uuid.UUID] = ...,
         missing_ok: bool = ...,
         retry: RetryPolicy | None = ...,
-    ) -> AsyncOpening[_T]: ...
+    ) -> AsyncOpening[T]: ...
     def opening(
         self,
         open_session: Callable[[], Any],  # Any: see the overloads

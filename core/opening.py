@@ -10,30 +10,30 @@ from .errors import InvalidSessionIdError
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt
 
-_T = TypeVar("_T")
-_OnExitT = TypeVar("_OnExitT", DeleteOnExit, AsyncDeleteOnExit)
+T = TypeVar("T")
+OnExitT = TypeVar("OnExitT", DeleteOnExit, AsyncDeleteOnExit)
 
 _MOST_NAMES = 20
 
 
-class _Opening(Generic[_T, _OnExitT]):
+class _Opening(Generic[T, OnExitT]):
     """What the two context managers share: all but how they wait."""
 
     def __init__(
         self,
         open_session: Callable[[], Any],  # Any: awaited or not
-        id_of: Callable[[_T], str | uuid.UUID],
-        on_exit: Callable[[str | uuid.UUID], _OnExitT],
+        id_of: Callable[[T], str | uuid.UUID],
+        on_exit: Callable[[str | uuid.UUID], OnExitT],
         timeout: float,
     ) -> None:
         _check_function("open_session", open_session, "lambda: firecrawl.browser()")
         _check_function("id_of", id_of, 'attrgetter("id")')
         self._open_session: Callable[[], Any] = open_session
-        self._id_of: Callable[[_T], str | uuid.UUID] = id_of
-        self._on_exit: Callable[[str | uuid.UUID], _OnExitT] = on_exit
+        self._id_of: Callable[[T], str | uuid.UUID] = id_of
+        self._on_exit: Callable[[str | uuid.UUID], OnExitT] = on_exit
         self._timeout: float = timeout  # for `open_session` after a cancellation
-        self._opened: list[_T] = []  # at most one; in no variable, which a traceback would show
-        self._ending: _OnExitT | None = None
+        self._opened: list[T] = []  # at most one; in no variable, which a traceback would show
+        self._ending: OnExitT | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._ending!r})"
@@ -43,7 +43,7 @@ class _Opening(Generic[_T, _OnExitT]):
         """None until the session is destroyed, and also if it was gone already."""
         return None if self._ending is None else self._ending.receipt
 
-    def _find_session(self) -> _OnExitT:
+    def _find_session(self) -> OnExitT:
         """Find out which session was opened.
 
         Raises:
@@ -64,7 +64,7 @@ class _Opening(Generic[_T, _OnExitT]):
         )
         raise without_id
 
-    def _find_session_after(self, error: BaseException) -> _OnExitT | None:
+    def _find_session_after(self, error: BaseException) -> OnExitT | None:
         """Find out which session is to be destroyed because the block does not begin."""
         if self._opened and self._ending is None and not isinstance(error, Exception):
             self._ending = self._find_session()  # An interruption came just before that.
@@ -77,10 +77,10 @@ class _Opening(Generic[_T, _OnExitT]):
             )
 
 
-class Opening(_Opening[_T, DeleteOnExit]):
+class Opening(_Opening[T, DeleteOnExit]):
     """Opens a session for a `with` block and destroys it when that ends. `opening` makes it."""
 
-    def __enter__(self) -> _T:
+    def __enter__(self) -> T:
         """Open the session, record it in the journal, if there is one, and give it.
 
         Raises:
@@ -107,7 +107,7 @@ class Opening(_Opening[_T, DeleteOnExit]):
             self._ending.__exit__(kind, raised, traceback)
 
 
-class AsyncOpening(_Opening[_T, AsyncDeleteOnExit]):
+class AsyncOpening(_Opening[T, AsyncDeleteOnExit]):
     """Opens a session for an `async with` block and destroys it when that ends.
 
     Under asyncio the session is opened and recorded in a task of its own. A block that is
@@ -115,7 +115,7 @@ class AsyncOpening(_Opening[_T, AsyncDeleteOnExit]):
     comes is destroyed, and then the block is cancelled.
     """
 
-    async def __aenter__(self) -> _T:
+    async def __aenter__(self) -> T:
         """As `Opening` does it, and it raises what that raises."""
         self._opened, self._ending = [], None
         try:
