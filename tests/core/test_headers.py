@@ -115,6 +115,18 @@ def test_a_subclass_of_str_cannot_send_another_value_than_was_checked() -> None:
     assert {type(text) for pair in request.headers.items() for text in pair} == {str}
 
 
+def test_the_headers_are_a_mapping_that_shows_no_value() -> None:
+    headers = use_case({"X-Team": CANARY}).headers
+    assert [*headers] == ["Authorization", "Accept", "Accept-Encoding", "X-Team"]
+    assert len(headers) == 4
+    assert headers.own_names == ["X-Team"]
+    assert repr(headers) == (
+        "RequestHeaders({'Authorization': 'Bearer ***', 'Accept': 'application/json', "
+        "'Accept-Encoding': 'identity', 'X-Team': '***'})"
+    )
+    assert pickle.loads(pickle.dumps(headers)) == headers  # noqa: S301 - our own
+
+
 def test_a_use_case_shows_the_names_and_no_value() -> None:
     shown = repr(use_case({"X-Team": CANARY}))
     assert shown.startswith("DeleteSession(<")

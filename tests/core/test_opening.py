@@ -8,7 +8,12 @@ from typing import NamedTuple
 import pytest
 import trio
 
-from firecrawl_interact.adapters import AsyncInMemoryTransport, FakeService, InMemoryTransport
+from firecrawl_interact.adapters import (
+    AsyncInMemoryTransport,
+    FakeService,
+    InMemoryTransport,
+    Reply,
+)
 from firecrawl_interact.core import (
     AsyncDeleteSession,
     DeleteSession,
@@ -29,6 +34,13 @@ class Browser(NamedTuple):
 
     id: object
     cdp_url: str = "wss://canary"
+
+
+async def opens_late(service: FakeService) -> Browser:
+    await asyncio.sleep(5)
+    browser = Browser(service.open_session("late"))
+    await asyncio.sleep(5)
+    return browser
 
 
 class Diary:
@@ -195,6 +207,31 @@ def test_a_session_that_cannot_be_recorded_is_destroyed_and_the_block_does_not_b
 
 
 @each_way
+def test_if_that_delete_fails_too_a_note_says_so(way: str) -> None:
+    world = World(way)
+    world.diary.fails = True
+    world.service.queue(*[Reply(503)] * 4)
+    error = world.leave()
+    assert isinstance(error, JournalError)
+    [note] = error.__notes__
+    assert note.startswith("The session may not have been destroyed. Session '")
+
+
+@each_way
+def test_an_interruption_just_after_the_opening_leaves_no_session_open(way: str) -> None:
+    world, interruptions = World(way), [KeyboardInterrupt()]
+
+    def interrupted(opened: object) -> str:
+        if interruptions:
+            raise interruptions.pop()
+        return str(getattr(opened, "id", ""))
+
+    assert isinstance(world.leave(id_of=interrupted), KeyboardInterrupt)
+    assert world.service.requests
+    assert world.service.sessions_left_open == []
+
+
+@each_way
 def test_a_session_that_is_missing_at_the_end_can_be_ok(way: str) -> None:
     ghost = Browser("00000000-0000-4000-8000-000000000000")
     for missing_ok in (False, True):
@@ -232,10 +269,20 @@ def test_it_has_a_receipt_afterwards_and_shows_no_value() -> None:
     delete_session = DeleteSession(InMemoryTransport(service), KEY)
     opening = delete_session.opening(lambda: Browser(service.open_session("a")))
     assert (repr(opening), opening.receipt) == ("Opening(None)", None)
+    opening.__exit__(None, None, None)  # before it is entered: there is nothing to destroy
     with opening:
         assert repr(opening) == "Opening(DeleteOnExit('a', receipt=None))"
     assert opening.receipt is not None
     assert opening.receipt.session_id == "a"
+
+
+def test_a_coroutine_in_the_place_of_a_function_is_closed() -> None:
+    delete_session = AsyncDeleteSession(AsyncInMemoryTransport(FakeService([KEY])), KEY)
+    opens = opens_late(FakeService([KEY]))
+    with pytest.raises(TypeError, match=r"^open_session must be a function, .* not a coroutine$"):
+        delete_session.opening(opens)  # type: ignore[call-overload] # the point
+    with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+        opens.send(None)
 
 
 # Cancelled while the session opens. At which await: test_interrupted_blocks
@@ -256,13 +303,6 @@ async def cancelled_at(
     asyncio.get_running_loop().call_at(time, task.cancel)
     await asyncio.wait([task])
     return virtual_time.now(), None if task.cancelled() else task.exception()
-
-
-async def opens_late(service: FakeService) -> Browser:
-    await asyncio.sleep(5)
-    browser = Browser(service.open_session("late"))
-    await asyncio.sleep(5)
-    return browser
 
 
 def test_a_session_that_comes_after_the_cancellation_is_destroyed_first() -> None:
