@@ -85,6 +85,12 @@ class _OnExit:
                 f"still be running and billing. {_AGAIN}"
             )
 
+    def _note_fault(self, fault: BaseException) -> None:
+        """Note what is no outcome: a faulty transport, or a signal's handler (Celery's limit)."""
+        self._is_over = True
+        if not isinstance(fault, DeleteSessionError):
+            self._note_interrupted(fault)
+
     def _note_not_begun(self, error: BaseException) -> None:
         self._is_over = True
         error.add_note(f"The block did not begin. Session {self.session_id!r} is still open.")
@@ -125,8 +131,8 @@ class DeleteOnExit(_OnExit):
                         is_again = interruption is not None
                         self._report(self._outcome(), interruption or raised, is_again=is_again)
                     break
-                except (Exception, GeneratorExit):
-                    self._is_over = True
+                except (Exception, GeneratorExit) as fault:
+                    self._note_fault(fault)
                     raise
                 except BaseException as caught:
                     is_last = interruption is not None or isinstance(raised, KeyboardInterrupt)
@@ -188,8 +194,8 @@ class AsyncDeleteOnExit(_OnExit):
                     if outcome is not None:
                         self._report(outcome, interruption or raised, is_again=is_again)
                         break
-                except (Exception, GeneratorExit):
-                    self._is_over = True
+                except (Exception, GeneratorExit) as fault:
+                    self._note_fault(fault)
                     raise
                 except BaseException as caught:
                     interruption, count = caught, count + 1
