@@ -95,8 +95,8 @@ class DeleteSession(_DeleteSession[Transport]):
         headers: sent with every request, besides those of the library and of the transport,
             which cannot be set. No repr and no log line shows their values.
         journal: remembers which sessions are open, in case this process is killed: a
-            `FileJournal` as a rule. `on_exit` records a session in it. Every way to delete lets it
-            forget a session that is gone.
+            `FileJournal` as a rule. `on_exit` and `opening` record a session in it. Every way to
+            delete lets it forget one that is gone.
         random: gives a number from 0 to 1, to spread retries out.
 
     Raises:

@@ -270,10 +270,11 @@ def retry_after(response: Response, message: str) -> float | None:
     found = _SECONDS.fullmatch(response.headers.get("retry-after", ""))
     if found:
         return float(found[1])
-    try:
-        return max(0.0, _seconds_between(response, "date", "retry-after"))
-    except (LookupError, TypeError, ValueError, OverflowError):
-        pass
+    if "retry-after" in response.headers:
+        try:
+            return max(0.0, _seconds_between(response, "date", "retry-after"))
+        except (LookupError, TypeError, ValueError, OverflowError):
+            pass
     found = _SECONDS_IN_TEXT.search(message)
     return float(found[1]) + _ROUNDED_DOWN if found else None
 
