@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from .conversation import Failed, Send, Wait, converse
 from .delete_many_sessions import AsyncDeleteManySessions, DeleteManySessions
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .deletions import Deletions
@@ -23,8 +24,10 @@ from .errors import (
     UnexpectedResponseError,
     UnreachableError,
 )
+from .headers import RequestHeaders, request_headers
 from .journal import Journal, JournalError
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
+from .opening import AsyncOpening, Opening
 from .pacing import Pause
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
@@ -51,6 +54,7 @@ __all__ = [
     "AsyncDeleteOnExit",
     "AsyncDeleteSession",
     "AsyncDeletions",
+    "AsyncOpening",
     "AsyncSessionIds",
     "AsyncTransport",
     "BadRequestError",
@@ -63,21 +67,25 @@ __all__ = [
     "DeleteSessionError",
     "DeletionReceipt",
     "Deletions",
+    "Failed",
     "ForbiddenError",
     "InvalidApiKeyError",
     "InvalidSessionIdError",
     "Journal",
     "JournalError",
     "NotDeletedError",
+    "Opening",
     "OutageError",
     "Outcome",
     "Pause",
     "PaymentRequiredError",
     "RateLimitError",
     "Request",
+    "RequestHeaders",
     "Response",
     "ResponseError",
     "RetryPolicy",
+    "Send",
     "ServiceUnavailableError",
     "SessionFate",
     "SessionIds",
@@ -88,6 +96,9 @@ __all__ = [
     "UnauthorizedError",
     "UnexpectedResponseError",
     "UnreachableError",
+    "Wait",
+    "converse",
+    "request_headers",
 ]
 
 

@@ -10,7 +10,8 @@ what it yields:
 """
 
 import math
-from collections.abc import Callable, Generator, Mapping
+import uuid
+from collections.abc import Callable, Generator
 from types import CoroutineType
 from typing import TypeAlias
 
@@ -18,9 +19,11 @@ import msgspec
 
 from . import wire
 from .errors import DeleteSessionError, ResponseError, UnreachableError
+from .headers import RequestHeaders
 from .logger import logger
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
+from .session_ids import checked_session_id
 from .transport import Request, Response, TransportError
 
 
@@ -54,9 +57,9 @@ Conversation: TypeAlias = Generator[Step, Response | bool | None, DeletionReceip
 
 
 def converse(
-    session_id: str,
+    session_id: str | uuid.UUID,
     *,
-    headers: Mapping[str, str],
+    headers: RequestHeaders,
     retry: RetryPolicy,
     monotonic: Callable[[], float],
     random: Callable[[], float],
@@ -64,25 +67,28 @@ def converse(
     """Destroy one session.
 
     Args:
-        session_id: an id that `checked_session_id` has returned.
+        session_id: the id that the service gave when the session was opened.
         headers: from `request_headers`.
         retry: how many attempts, how long each may take, and how far apart they are.
         monotonic: the time in seconds, on a clock that never goes back.
         random: gives a number from 0 to 1.
 
     Raises:
+        InvalidSessionIdError: the id cannot be sent. Nothing is yielded.
         DeleteSessionError: what the last attempt met. Its fate is the worst of all attempts.
         TypeError: what came is no `Response`.
     """
+    session_id = checked_session_id(session_id)
     request = wire.request(session_id, headers)
-    del headers  # They hold the key, and a traceback can show the locals of its frames.
     deadline = monotonic() + retry.deadline
     left = retry.deadline
     attempts = held_back = 0
     uncertain = stale_retried = False
     while left > 0:
         attempts += 1
-        outcome = yield from _attempt(request, retry, left, session_id, attempts)
+        logger.debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
+        send = Send(request, min(retry.attempt_timeout, left))
+        outcome = yield from _attempt(send, headers, session_id, attempts)
         if isinstance(outcome, DeletionReceipt):
             return outcome
         error = outcome
@@ -112,14 +118,13 @@ def converse(
 
 
 def _attempt(
-    request: Request, retry: RetryPolicy, left: float, session_id: str, attempts: int
+    send: Send, headers: RequestHeaders, session_id: str, attempts: int
 ) -> Generator[Send, Response | bool | None, DeletionReceipt | DeleteSessionError]:
-    logger.debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
     try:
-        response = checked_response((yield Send(request, min(retry.attempt_timeout, left))))
+        response = checked_response((yield send))
     except TransportError as failure:
         return _unreachable(failure, session_id, attempts)
-    return wire.parse_response(response, request=request, session_id=session_id, attempts=attempts)
+    return wire.parse_response(response, headers=headers, session_id=session_id, attempts=attempts)
 
 
 def _unreachable(failure: TransportError, session_id: str, attempts: int) -> UnreachableError:

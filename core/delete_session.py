@@ -2,89 +2,83 @@
 
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import ClassVar, Generic, TypeVar
+from operator import attrgetter
+from typing import Any, ClassVar, Generic, TypeVar, overload
+
+import msgspec
 
 from .arguments import check_transport
 from .conversation import Conversation, Send, Wait, converse
-from .errors import DeleteSessionError, Outcome
+from .errors import DeleteSessionError, Outcome, SessionNotFoundError
+from .headers import RequestHeaders
 from .journal import Journal, check_journal, in_thread, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
+from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
-from .request_headers import LIBRARY_HEADERS, Problem, request_headers
-from .retry import RetryPolicy
+from .retry import RetryPolicy, checked_retry
 from .session_ids import checked_session_id
 from .transport import AsyncTransport, Transport, TransportError
+from .wire import confirms_anything
 
-_TransportT = TypeVar("_TransportT", Transport, AsyncTransport)
+T = TypeVar("T")
+TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 
 
 def _random() -> float:
     return random.random()  # noqa: S311 - it spreads retries out, and keeps no secret
 
 
-class _DeleteSession(Generic[_TransportT]):
+class _DeleteSession(Generic[TransportT]):
     """What the two use cases share: everything but how they wait."""
 
     _awaits: ClassVar[bool]
-    _headers: Mapping[str, str]  # of every request; they hold the key
 
-    def _set_up(
+    def __init__(  # noqa: PLR0913 - each is something that users must be able to say
         self,
-        transport: _TransportT,
-        problem: Problem | None,
-        retry: RetryPolicy,
-        journal: Journal | None,
-        random: Callable[[], float],
+        transport: TransportT,
+        api_key: str | None,
+        *,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+        headers: Mapping[str, str] | None = None,
+        journal: Journal | None = None,
+        random: Callable[[], float] = _random,
     ) -> None:
-        self.transport: _TransportT = transport  #: carries the requests
+        self.headers: RequestHeaders = RequestHeaders(
+            api_key, headers
+        )  #: of every request; no repr shows the key
+        del api_key, headers  # The traceback of an error shows this frame.
+        self.transport: TransportT = transport  #: carries the requests
         self.retry = retry  #: how many attempts a call makes, how long and how far apart
         self.journal = journal  #: remembers which sessions are open; None: nothing does
         self.random = random  #: gives a number from 0 to 1, to spread retries out
         check_transport(transport, awaits=self._awaits)
-        if problem is not None:
-            raise problem
-        _check_retry(retry)
+        self.headers.check()
+        checked_retry(retry)
         if journal is not None:
             check_journal(journal)
         if not callable(random):
             raise TypeError(f"random must be a function, not {random!r}")
 
+    def _preflight(self) -> Conversation:
+        number = int(self.random() * 2**128) % 2**128
+        return converse(
+            uuid.UUID(int=number, version=4),
+            headers=self.headers,
+            retry=msgspec.structs.replace(self.retry, max_attempts=1),
+            monotonic=self.transport.monotonic,
+            random=self.random,
+        )
+
     def __repr__(self) -> str:
-        key = "'***'" if "Authorization" in self._headers else None
+        key = "'***'" if "Authorization" in self.headers else None
         shown = f"{self.transport!r}, api_key={key}, retry={self.retry!r}"
-        if own := {name: "***" for name in self._headers if name not in LIBRARY_HEADERS}:
-            shown += f", headers={own}"
+        if names := self.headers.own_names:
+            shown += f", headers={dict.fromkeys(names, '***')}"
         if self.journal is not None:
             shown += f", journal={self.journal!r}"
         return f"{type(self).__name__}({shown})"
-
-    def converse(
-        self,
-        session_id: str,
-        *,
-        monotonic: Callable[[], float],
-        retry: RetryPolicy | None = None,
-    ) -> Conversation:
-        """Begin the conversation that destroys one session, for whoever drives it.
-
-        Args:
-            session_id: an id that has been checked.
-            monotonic: gives the time in seconds, on a clock that never goes back.
-            retry: the policy of this conversation alone. None: the use case's own.
-        """
-        if retry is None:
-            retry = self.retry
-        else:
-            _check_retry(retry)
-        return converse(
-            session_id,
-            headers=self._headers,
-            retry=retry,
-            monotonic=monotonic,
-            random=self.random,
-        )
 
 
 class DeleteSession(_DeleteSession[Transport]):
@@ -100,8 +94,8 @@ class DeleteSession(_DeleteSession[Transport]):
         headers: sent with every request, besides those of the library and of the transport,
             which cannot be set. No repr and no log line shows their values.
         journal: remembers which sessions are open, in case this process is killed: a
-            `FileJournal` as a rule. `on_exit` records a session in it. Every way to delete lets it
-            forget a session that is gone.
+            `FileJournal` as a rule. `on_exit` and `opening` record a session in it. Every way to
+            delete lets it forget one that is gone.
         random: gives a number from 0 to 1, to spread retries out.
 
     Raises:
@@ -112,20 +106,6 @@ class DeleteSession(_DeleteSession[Transport]):
     """
 
     _awaits = False
-
-    def __init__(  # noqa: PLR0913 - each is something that users must be able to say
-        self,
-        transport: Transport,
-        api_key: str | None,
-        *,
-        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-        headers: Mapping[str, str] | None = None,
-        journal: Journal | None = None,
-        random: Callable[[], float] = _random,
-    ) -> None:
-        self._headers, problem = request_headers(api_key, headers)
-        del api_key, headers  # A traceback can show the locals of its frames.
-        self._set_up(transport, problem, retry, journal, random)
 
     def __call__(
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
@@ -146,8 +126,22 @@ class DeleteSession(_DeleteSession[Transport]):
 
         Every error's `session_fate` says what is known about the session.
         """
-        session_id = checked_session_id(session_id)
-        conversation = self.converse(session_id, monotonic=self.transport.monotonic, retry=retry)
+        conversation = converse(
+            session_id,
+            headers=self.headers,
+            retry=self.retry if retry is None else checked_retry(retry),
+            monotonic=self.transport.monotonic,
+            random=self.random,
+        )
+        try:
+            receipt = self._drive(conversation)
+        except DeleteSessionError as error:
+            self.record_gone(error)
+            raise
+        self.record_gone(receipt)
+        return receipt
+
+    def _drive(self, conversation: Conversation) -> DeletionReceipt:
         try:
             step = next(conversation)
             while True:
@@ -163,11 +157,23 @@ class DeleteSession(_DeleteSession[Transport]):
                 step = next(conversation)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
-            self.record_gone(receipt)
             return receipt
-        except DeleteSessionError as error:
-            self.record_gone(error)
-            raise
+
+    def check(self) -> None:
+        """Find out whether address, route, key and its right to delete are good.
+
+        It asks once to delete a session that does not exist, a random UUID. That counts for the
+        rate limit. If all is good, the service says that it knows no such session.
+
+        Raises:
+            DeleteSessionError: as a call with one attempt. An address that confirms to have
+                deleted what never existed is an `UnexpectedResponseError`.
+        """
+        try:
+            receipt = self._drive(self._preflight())
+        except SessionNotFoundError:
+            return
+        raise confirms_anything(receipt)
 
     def record_gone(self, outcome: Outcome) -> None:
         """Let the journal forget a session that is gone. Called by whoever drives `converse`."""
@@ -196,10 +202,34 @@ class DeleteSession(_DeleteSession[Transport]):
             InvalidSessionIdError: at once, before the block: the id cannot be sent.
         """
         session_id = checked_session_id(session_id)
-        if retry is not None:
-            _check_retry(retry)
+        retry = self.retry if retry is None else checked_retry(retry)
         delete = partial(self, session_id, retry=retry)
         return DeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
+
+    def opening(
+        self,
+        open_session: Callable[[], T],
+        *,
+        id_of: Callable[[T], str | uuid.UUID] = attrgetter("id"),
+        missing_ok: bool = False,
+        retry: RetryPolicy | None = None,
+    ) -> Opening[T]:
+        """Open a session for a `with` block, and destroy it when the block ends.
+
+        It is in the journal before anything else runs. If the block cannot begin, it is destroyed.
+
+        Args:
+            open_session: opens the session, such as `lambda: firecrawl.browser(ttl=300)`.
+            id_of: gives the session's id from what `open_session` returned.
+            missing_ok: as `on_exit` has it.
+            retry: as `on_exit` has it.
+
+        Returns:
+            A context manager that gives what was opened; its `receipt` is there after the block.
+        """
+        retry = self.retry if retry is None else checked_retry(retry)
+        on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
+        return Opening(open_session, id_of, on_exit, retry.attempt_timeout)
 
 
 class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
@@ -208,45 +238,36 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     Args:
         transport: carries the requests, for instance an `AsyncioTransport`. Its `send` and
             `sleep` are coroutine functions.
-        api_key: as `DeleteSession` has it.
-        retry: as `DeleteSession` has it.
-        headers: as `DeleteSession` has them.
-        journal: as `DeleteSession` has it. It is not awaited: under asyncio it is called in a
-            thread.
-        random: as `DeleteSession` has it.
+        api_key, retry, headers, journal, random: as `DeleteSession` has them. The journal is not
+            awaited: under asyncio it is called in a thread.
 
     Raises:
-        InvalidApiKeyError: the key cannot be sent.
-        TypeError: an argument is of the wrong type. For a transport that blocks, take
-            `DeleteSession`.
-        ValueError: a header cannot be sent, or is not for users to set.
+        InvalidApiKeyError, TypeError, ValueError: as `DeleteSession` does. For a transport that
+            blocks, take that one.
     """
 
     _awaits = True
 
-    def __init__(  # noqa: PLR0913 - each is something that users must be able to say
-        self,
-        transport: AsyncTransport,
-        api_key: str | None,
-        *,
-        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-        headers: Mapping[str, str] | None = None,
-        journal: Journal | None = None,
-        random: Callable[[], float] = _random,
-    ) -> None:
-        self._headers, problem = request_headers(api_key, headers)
-        del api_key, headers  # A traceback can show the locals of its frames.
-        self._set_up(transport, problem, retry, journal, random)
-
     async def __call__(
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
     ) -> DeletionReceipt:
-        """Destroy one session, as `DeleteSession` does.
+        """Destroy one session. Cancelling the call makes its fate unknown: the request is cut."""
+        conversation = converse(
+            session_id,
+            headers=self.headers,
+            retry=self.retry if retry is None else checked_retry(retry),
+            monotonic=self.transport.monotonic,
+            random=self.random,
+        )
+        try:
+            receipt = await self._drive(conversation)
+        except DeleteSessionError as error:
+            await self.record_gone(error)
+            raise
+        await self.record_gone(receipt)
+        return receipt
 
-        Cancelling the call cancels the request: the session's fate is then unknown.
-        """
-        session_id = checked_session_id(session_id)
-        conversation = self.converse(session_id, monotonic=self.transport.monotonic, retry=retry)
+    async def _drive(self, conversation: Conversation) -> DeletionReceipt:
         try:
             step = next(conversation)
             while True:
@@ -263,11 +284,15 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
                 step = next(conversation)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
-            await self.record_gone(receipt)
             return receipt
-        except DeleteSessionError as error:
-            await self.record_gone(error)
-            raise
+
+    async def check(self) -> None:
+        """As `DeleteSession.check`."""
+        try:
+            receipt = await self._drive(self._preflight())
+        except SessionNotFoundError:
+            return
+        raise confirms_anything(receipt)
 
     async def record_gone(self, outcome: Outcome) -> None:
         """As `DeleteSession.record_gone`, in a thread."""
@@ -283,12 +308,41 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     ) -> AsyncDeleteOnExit:
         """As `DeleteSession.on_exit`, for `async with`."""
         session_id = checked_session_id(session_id)
-        if retry is not None:
-            _check_retry(retry)
+        retry = self.retry if retry is None else checked_retry(retry)
         delete = partial(self, session_id, retry=retry)
         return AsyncDeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
+    @overload
+    def opening(
+        self,
+        open_session: Callable[[], Awaitable[T]],
+        *,
+        id_of: Callable[[T], str | uuid.UUID] = ...,
+        missing_ok: bool = ...,
+        retry: RetryPolicy | None = ...,
+    ) -> AsyncOpening[T]: ...
+    @overload
+    def opening(
+        self,
+        open_session: Callable[[], T],
+        *,
+        id_of: Callable[[T], str | uuid.UUID] = ...,
+        missing_ok: bool = ...,
+        retry: RetryPolicy | None = ...,
+    ) -> AsyncOpening[T]: ...
+    def opening(
+        self,
+        open_session: Callable[[], Any],  # Any: see the overloads
+        *,
+        id_of: Callable[[Any], str | uuid.UUID] = attrgetter("id"),
+        missing_ok: bool = False,
+        retry: RetryPolicy | None = None,
+    ) -> AsyncOpening[Any]:
+        """As `DeleteSession.opening`, for `async with`. `open_session` may be awaited or not.
 
-def _check_retry(retry: object) -> None:
-    if not isinstance(retry, RetryPolicy):
-        raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
+        Under asyncio no cancellation of the block reaches it: the block waits for it for at most
+        `attempt_timeout` seconds, destroys the session that came, and then is cancelled.
+        """
+        retry = self.retry if retry is None else checked_retry(retry)
+        on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
+        return AsyncOpening(open_session, id_of, on_exit, retry.attempt_timeout)

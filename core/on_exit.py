@@ -1,65 +1,99 @@
 """A session that ends with the block that used it.
 
-The session would live on without its owner, so the delete matters more than a quick end. What
-interrupts it (Ctrl-C, a cancellation) is raised when the delete has ended; a second Ctrl-C ends
-the delete.
+The session would live on without its owner, so an interruption (Ctrl-C, SIGTERM, a cancellation)
+does not end the delete. The first one is the block's or the delete's; a delete that it ended is
+made once more, and the interruption is raised afterwards. The second one ends the delete.
 """
 
 import warnings
-from collections.abc import Callable, Coroutine
-from types import TracebackType
-from typing import Any
+from collections.abc import Callable
+from os import getpid
+from typing import TYPE_CHECKING, Any, Self
 
-from .asyncio_tasks import runs_on_asyncio, wait_for_end
-from .errors import DeleteSessionError, SessionNotFoundError
+from .asyncio_tasks import runs_on_asyncio
+from .errors import DeleteSessionError, Outcome, SessionNotFoundError
 from .journal import Journal, in_thread
 from .receipt import DeletionReceipt, SessionFate
+
+if TYPE_CHECKING:
+    import asyncio
 
 _NOTES = {
     SessionFate.GONE: "The session was gone already.",
     SessionFate.UNTOUCHED: "The session was not destroyed.",
     SessionFate.UNKNOWN: "The session may not have been destroyed.",
 }
+_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
 
 
 class _OnExit:
     """What the two context managers share: all but the delete."""
 
-    receipt: DeletionReceipt | None
+    #: None until the session is destroyed, and also if it was gone already
+    receipt: DeletionReceipt | None = None
+    _process: int | None = None  # which one entered the block
+    _is_over = True  # until it is made
 
-    def __init__(self, session_id: str, *, missing_ok: bool) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        delete: Callable[[], Any],  # Any: it gives a receipt, or a coroutine that does
+        *,
+        journal: Journal | None,
+        missing_ok: bool,
+    ) -> None:
         self.session_id = session_id  #: the session
-        self.receipt = None
+        self._delete = delete
+        self._journal = journal
         self._missing_ok = missing_ok
-        self._was_entered = False
+        self._is_over = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session_id!r}, receipt={self.receipt!r})"
 
     def __del__(self) -> None:
-        if not self._was_entered:
-            warnings.warn(
-                f"on_exit({self.session_id!r}) was never entered, so nothing was deleted: "
-                "write `with`, or `async with`",
-                RuntimeWarning,
-                stacklevel=2,
-                source=self,
+        if self._is_over or self.receipt is not None or self._is_forked():
+            return
+        what = "never entered, so nothing was deleted: write `with`, or `async with`"
+        if self._process is not None:
+            what = f"entered and never left. The session may still be running and billing. {_AGAIN}"
+        text = f"on_exit({self.session_id!r}) was {what}"
+        warnings.warn(text, RuntimeWarning, stacklevel=2, source=self)
+
+    def _is_forked(self) -> bool:
+        """Say whether the session is that of the process which this one was forked from."""
+        return self._process not in {None, getpid()}
+
+    def _report(self, outcome: Outcome, raised: BaseException | None, *, is_again: bool) -> None:
+        """Take the receipt; or raise the error, or add it as a note to what was raised before."""
+        try:
+            if isinstance(outcome, DeletionReceipt):
+                self.receipt = outcome
+            elif not (self._missing_ok and isinstance(outcome, SessionNotFoundError)):
+                if is_again and outcome.session_fate is SessionFate.UNTOUCHED:
+                    outcome.session_fate = SessionFate.UNKNOWN  # The first may have reached it.
+                if raised is None:
+                    raise outcome
+                raised.add_note(f"{_NOTES[outcome.session_fate]} {outcome}")
+        finally:
+            del outcome, raised  # The traceback of either holds this frame.
+
+    def _note_interrupted(self, interruption: BaseException) -> None:
+        if self.receipt is None:
+            interruption.add_note(
+                f"The delete of session {self.session_id!r} was interrupted. The session may "
+                f"still be running and billing. {_AGAIN}"
             )
 
-    def _report(self, error: DeleteSessionError, raised: BaseException | None) -> None:
-        """Raise the error of the delete, or add it to what was raised before as a note."""
-        if self._missing_ok and isinstance(error, SessionNotFoundError):
-            return
-        if raised is None:
-            raise error
-        raised.add_note(f"{_NOTES[error.session_fate]} {error}")
+    def _note_fault(self, fault: BaseException) -> None:
+        """Note what is no outcome: a faulty transport, or a signal's handler (Celery's limit)."""
+        self._is_over = True
+        if not isinstance(fault, DeleteSessionError):
+            self._note_interrupted(fault)
 
-    def _report_interrupted(self, interruption: BaseException) -> None:
-        interruption.add_note(
-            f"The delete of session {self.session_id!r} was interrupted. The session may still "
-            "be running and billing. Delete it again: a retry is safe and shows whether it is "
-            "gone."
-        )
+    def _note_not_begun(self, error: BaseException) -> None:
+        self._is_over = True
+        error.add_note(f"The block did not begin. Session {self.session_id!r} is still open.")
 
 
 class DeleteOnExit(_OnExit):
@@ -69,54 +103,55 @@ class DeleteOnExit(_OnExit):
     delete failed too. If only the delete failed, that error is raised.
     """
 
-    #: None until the session is destroyed, and also if it was gone already
-    receipt: DeletionReceipt | None
-
-    def __init__(
-        self,
-        session_id: str,
-        delete: Callable[[], DeletionReceipt],
-        *,
-        journal: Journal | None,
-        missing_ok: bool,
-    ) -> None:
-        super().__init__(session_id, missing_ok=missing_ok)
-        self._delete = delete
-        self._journal = journal
-
-    def __enter__(self) -> "DeleteOnExit":
+    def __enter__(self) -> Self:
         """Record the session in the journal, if there is one.
 
         Raises:
             JournalError: that failed, so the block does not begin. The session is still open.
         """
-        self._was_entered = True
-        if self._journal is not None:
-            self._journal.opened(self.session_id)
+        try:
+            self.record()
+        except BaseException as error:
+            self._note_not_begun(error)
+            raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        raised: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def record(self) -> None:
+        """Record the session in the journal, if there is one."""
+        self._process = getpid()
+        if self._journal is not None:
+            self._journal.opened(self.session_id)
+
+    def __exit__(self, kind: object, raised: BaseException | None, traceback: object) -> None:
+        interruption: BaseException | None = None
         try:
-            self.receipt = self._delete()
+            while True:
+                try:
+                    if not self._is_forked():
+                        is_again = interruption is not None
+                        self._report(self._outcome(), interruption or raised, is_again=is_again)
+                    break
+                except (Exception, GeneratorExit) as fault:
+                    self._note_fault(fault)
+                    raise
+                except BaseException as caught:
+                    is_last = interruption is not None or isinstance(raised, KeyboardInterrupt)
+                    interruption = caught
+                    if is_last:
+                        self._note_interrupted(caught)
+                        break
+            self._is_over = True
+            if interruption is not None:
+                raise interruption
+        finally:
+            interruption = None  # Its traceback holds this frame.
+
+    def _outcome(self) -> Outcome:
+        try:
+            receipt: DeletionReceipt = self._delete()
         except DeleteSessionError as error:
-            self._report(error, raised)
-        except (Exception, GeneratorExit):
-            raise
-        except BaseException as interruption:
-            try:
-                self.receipt = self._delete()
-            except DeleteSessionError as error:
-                _correct_after_interruption(error)
-                self._report(error, interruption)
-            except BaseException as second:
-                self._report_interrupted(second)
-                raise
-            raise
+            return error
+        return receipt
 
 
 class AsyncDeleteOnExit(_OnExit):
@@ -128,102 +163,80 @@ class AsyncDeleteOnExit(_OnExit):
     end from cancellation as that loop does it.
     """
 
-    #: None until the session is destroyed, and also if it was gone already
-    receipt: DeletionReceipt | None
-
-    def __init__(
-        self,
-        session_id: str,
-        delete: Callable[[], Coroutine[Any, Any, DeletionReceipt]],  # Any: as typeshed has it
-        *,
-        journal: Journal | None,
-        missing_ok: bool,
-    ) -> None:
-        super().__init__(session_id, missing_ok=missing_ok)
-        self._delete = delete
-        self._journal = journal
-
-    async def __aenter__(self) -> "AsyncDeleteOnExit":
+    async def __aenter__(self) -> Self:
         """As `DeleteOnExit` does it, and it raises what that raises."""
-        self._was_entered = True
-        if self._journal is not None:
-            await in_thread(self._journal.opened, self.session_id)
+        try:
+            await self.record()
+        except BaseException as error:
+            self._note_not_begun(error)
+            raise
         return self
 
+    async def record(self) -> None:
+        """As `DeleteOnExit.record`, in a thread."""
+        self._process = getpid()
+        if self._journal is not None:
+            await in_thread(self._journal.opened, self.session_id)
+
     async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        raised: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: object, raised: BaseException | None, traceback: object
     ) -> None:
-        if runs_on_asyncio():
-            await self._delete_in_a_task(raised)
-        else:
-            await self._delete_here(raised)
-
-    async def _delete_here(self, raised: BaseException | None) -> None:
+        interruption: BaseException | None = None
+        task: asyncio.Task[Outcome] | None = None
+        count, is_again = 0, False  # how often the block was interrupted; the second delete
         try:
-            self.receipt = await self._delete()
-        except DeleteSessionError as error:
-            self._report(error, raised)
-        except (Exception, GeneratorExit):
-            raise
-        except BaseException as interruption:
-            try:
-                self.receipt = await self._delete()
-            except DeleteSessionError as error:
-                _correct_after_interruption(error)
-                self._report(error, interruption)
-            except BaseException as second:
-                self._report_interrupted(second)
-                raise
-            raise
+            while True:
+                try:
+                    if self._is_forked():
+                        break
+                    task = task or self._begin_task()
+                    outcome = await (self._outcome() if task is None else _outcome_of(task))
+                    if outcome is not None:
+                        self._report(outcome, interruption or raised, is_again=is_again)
+                        break
+                except (Exception, GeneratorExit) as fault:
+                    self._note_fault(fault)
+                    raise
+                except BaseException as caught:
+                    interruption, count = caught, count + 1
+                    if task is not None:
+                        continue  # The delete goes on, whatever interrupts the block.
+                from asyncio import CancelledError  # noqa: PLC0415 - not before the delete
 
-    async def _delete_in_a_task(self, raised: BaseException | None) -> None:
-        from asyncio import CancelledError, ensure_future  # noqa: PLC0415 - slow to import
+                # Whoever cancels all tasks at once interrupts the block and the delete.
+                is_ctrl_c = isinstance(raised, KeyboardInterrupt | CancelledError)
+                if is_again or max(1, count) + is_ctrl_c > 1:
+                    interruption = interruption or CancelledError()
+                    self._note_interrupted(interruption)
+                    break
+                is_again, task = True, None
+            self._is_over = True
+            if interruption is not None:
+                raise interruption
+        finally:
+            interruption = None  # Its traceback holds this frame.
 
-        task = ensure_future(self._delete())
-        interruption, cancelled_often = await wait_for_end(task)
-        begun_again = task.cancelled()
-        if begun_again:
-            # The task itself was cancelled, and not the block: asyncio.run cancels all tasks before
-            # it ends. Only a second Ctrl-C may end the delete.
-            block_was_cancelled = cancelled_often or isinstance(raised, CancelledError)
-            task = ensure_future(self._delete_again(obey_ctrl_c=block_was_cancelled))
-            interruption = (await wait_for_end(task))[0] or interruption
+    def _begin_task(self) -> "asyncio.Task[Outcome] | None":
+        if not runs_on_asyncio():
+            return None
+        from asyncio import create_task  # noqa: PLC0415 - the core is for all event loops
 
-        if interruption is not None and task.cancelled():
-            self._report_interrupted(interruption)
-            raise interruption
+        return create_task(self._outcome())
+
+    async def _outcome(self) -> Outcome:
         try:
-            self.receipt = task.result()
+            receipt: DeletionReceipt = await self._delete()
         except DeleteSessionError as error:
-            if begun_again:
-                _correct_after_interruption(error)
-            self._report(error, interruption or raised)
-        if interruption is not None:
-            raise interruption
-
-    async def _delete_again(self, *, obey_ctrl_c: bool) -> DeletionReceipt:
-        from asyncio import CancelledError  # noqa: PLC0415
-
-        if obey_ctrl_c and _follows_ctrl_c():
-            raise CancelledError
-        return await self._delete()
+            return error
+        return receipt
 
 
-def _correct_after_interruption(error: DeleteSessionError) -> None:
-    """Correct the fate: the delete that was interrupted may have reached the session."""
-    if error.session_fate is SessionFate.UNTOUCHED:
-        error.session_fate = SessionFate.UNKNOWN
+async def _outcome_of(task: "asyncio.Task[Outcome]") -> Outcome | None:
+    """Wait for a delete, and return its outcome. None: something has interrupted it."""
+    from asyncio import wait  # noqa: PLC0415 - the core is for all event loops
 
-
-def _follows_ctrl_c() -> bool:
-    """Return whether asyncio.run is ending because of a KeyboardInterrupt.
-
-    It handles that exception meanwhile, so that it is the context of any new one.
-    """
-    try:
-        raise RuntimeError  # noqa: TRY301 - to look at its context
-    except RuntimeError as error:
-        return isinstance(error.__context__, KeyboardInterrupt)
+    if not task.done():  # Waiting would give way to one more cancellation.
+        await wait([task])
+    if task.cancelled() or not isinstance(task.exception() or Exception(), Exception):
+        return None
+    return task.result()

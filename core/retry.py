@@ -44,3 +44,14 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         # 2.0 ** 1000 is about the largest power that a float holds.
         longest = min(self.longest_pause, self.first_pause * 2.0 ** min(retry, 1000))
         return longest / 2 * (1 + random())
+
+
+def checked_retry(retry: object) -> RetryPolicy:
+    """Refuse what is no policy.
+
+    Raises:
+        TypeError: it says what came.
+    """
+    if not isinstance(retry, RetryPolicy):
+        raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
+    return retry

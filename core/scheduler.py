@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from .conversation import Failed, Step, Wait, checked_response
+from .conversation import Failed, Step, Wait, checked_response, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import (
     DeleteSessionError,
@@ -156,8 +156,12 @@ class Scheduler:
         self._jobs[job] = None  # First of all: an interruption may come between any two steps.
         self._reading += self._now() - began
         self._end_waits()  # What came due meanwhile goes first.
-        job.conversation = self._delete_session.converse(
-            job.session_id, monotonic=lambda: self._working_time() - job.excused
+        job.conversation = converse(
+            job.session_id,
+            headers=self._delete_session.headers,
+            retry=self._delete_session.retry,
+            monotonic=lambda: self._working_time() - job.excused,
+            random=self._delete_session.random,
         )
         self._advance(job, job.conversation.__next__)
         if self._outage.is_on:  # It goes first: the others have failed.

@@ -21,16 +21,15 @@ from .errors import (
     UnauthorizedError,
     UnexpectedResponseError,
 )
+from .headers import RequestHeaders
 from .logger import logger
 from .printable import printable
 from .receipt import DeletionReceipt
-from .request_headers import LIBRARY_HEADERS
 from .transport import Request, Response
 
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
 _MAX_MESSAGE_LENGTH = 500
 _MAX_EXCERPT_LENGTH = 100
-_SHORTEST_SECRET = 8  # characters of a user's own header: many other texts hold a shorter one
 
 _BACKEND_FAILED = "Hangar request failed."  # The status is then that of the service's backend.
 # All that the service says of a session that is gone. Whatever else a 404 says is about a route, a
@@ -52,7 +51,7 @@ _ANOTHER_404 = (
     "than June 2026 does not know /v2/interact, only the older route /v2/browser."
 )
 
-_SECONDS = re.compile(r"[0-9]{1,9}")  # RFC 9110, 10.2.3
+_SECONDS = re.compile(r"[ \t]*([0-9]{1,9})[ \t]*")  # RFC 9110, 10.2.3
 _SECONDS_IN_TEXT = re.compile(r"retry after ([0-9]{1,9})\s?s", re.IGNORECASE)
 _ROUNDED_DOWN = 0.5  # seconds: the service rounds the wait in its text, down half of the time
 
@@ -90,7 +89,7 @@ _NOT_THE_SERVICES_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionErr
 _T = TypeVar("_T")
 
 
-def request(session_id: str, headers: Mapping[str, str]) -> Request:
+def request(session_id: str, headers: RequestHeaders) -> Request:
     """Return the request that destroys this session and nothing else.
 
     Args:
@@ -101,36 +100,41 @@ def request(session_id: str, headers: Mapping[str, str]) -> Request:
 
 
 def parse_response(
-    response: Response, *, request: Request, session_id: str, attempts: int
+    response: Response, *, headers: RequestHeaders, session_id: str, attempts: int
 ) -> DeletionReceipt | ResponseError:
     """Read a response: a receipt only for a 200 whose JSON object has `success` true.
 
     If a field comes twice, the last one counts, as in most readers of JSON.
+
+    Args:
+        response: what the service, or something before it, has sent. It may send the key back,
+            so a text from it is masked before it has a name: see `RequestHeaders`.
+        headers: those of the request.
+        session_id: the session.
+        attempts: how many requests were sent for it.
     """
+    content = _content(response)
     if response.status == 200:
         try:
-            content = _decode(response.body)
             if bytes(content.success) == b"true":
-                duration = _billing_field(content.session_duration_ms, _number_decoder, session_id)
-                status = _billing_field(content.status, _text_decoder, session_id)
-                return DeletionReceipt(
-                    session_id=session_id,
-                    session_duration_ms=None if duration is None else round(duration),
-                    credits_billed=_billing_field(
-                        content.credits_billed, _number_decoder, session_id
-                    ),
-                    status=status and _masked(status, _secrets(request)),
-                    attempts=attempts,
-                )
+                return _receipt(content, headers, session_id, attempts)
         except _NOT_THE_SERVICES_JSON:
             pass
-    return parse_error(response, request=request, session_id=session_id, attempts=attempts)
+    return _parse_error(response, content, headers, session_id, attempts)
 
 
-def _decode(body: bytes) -> _Content:
-    if body.count(b"[") + body.count(b"{") > _MAX_BRACKETS:
-        raise RecursionError
-    return _content_decoder.decode(body)
+def _receipt(
+    content: _Content, headers: RequestHeaders, session_id: str, attempts: int
+) -> DeletionReceipt:
+    duration = _billing_field(content.session_duration_ms, _number_decoder, session_id)
+    has_status = _billing_field(content.status, _text_decoder, session_id) is not None
+    return DeletionReceipt(
+        session_id=session_id,
+        session_duration_ms=None if duration is None else round(duration),
+        credits_billed=_billing_field(content.credits_billed, _number_decoder, session_id),
+        status=headers.mask(_text(content.status)) if has_status else None,
+        attempts=attempts,
+    )
 
 
 def _billing_field(
@@ -146,24 +150,19 @@ def _billing_field(
         return None
 
 
-def parse_error(
-    response: Response, *, request: Request, session_id: str, attempts: int
+def _parse_error(
+    response: Response, content: _Content, headers: RequestHeaders, session_id: str, attempts: int
 ) -> ResponseError:
     """Read a response that is not a receipt."""
     status = response.status
-    content = _content(response)
-    text = _message(content)
-    kind = _kind(status, text, reports_failure=bytes(content.success) == b"false")
-    secrets = _secrets(request)
-    message = text and _shown(text, secrets)
-    code = _text(content.code)
-
+    message = _shown(headers.mask(_message(content)))
     reason = f"HTTP {status}"
     if message:
         reason += f": {message.removesuffix('.')}"
     elif response.body:
-        excerpt = _shown(response.body.decode(errors="replace"), secrets, _MAX_EXCERPT_LENGTH)
+        excerpt = _shown(headers.mask(response.body.decode(errors="replace")), _MAX_EXCERPT_LENGTH)
         reason += f" with a body that begins '{excerpt}'"
+    kind = _kind(status, content)
     if kind is UnexpectedResponseError:
         reason += ", a response that the service is not known to send"
     error = kind(
@@ -171,19 +170,29 @@ def parse_error(
         session_id=session_id,
         attempts=attempts,
         status=status,
-        message=message,
-        code=code and _shown(code, secrets),
-        request_id=_shown(response.headers.get("x-request-id", ""), secrets) or None,
-        retry_after=retry_after(response.headers, message),
+        message=message or None,
+        code=_shown(headers.mask(_text(content.code))) or None,
+        request_id=_shown(headers.mask(response.headers.get("x-request-id", ""))) or None,
+        retry_after=retry_after(response, message),
     )
     if kind in {UnauthorizedError, ForbiddenError} and not _speaks(content):
         error.transient = True
         error.advice = _GATEWAYS
-    elif kind is UnauthorizedError and "Authorization" not in request.headers:
+    elif kind is UnauthorizedError and "Authorization" not in headers:
         error.advice = _NO_KEY
     elif kind is UnexpectedResponseError and status == 404:
         error.advice = _ANOTHER_404
     return error
+
+
+def confirms_anything(receipt: DeletionReceipt) -> UnexpectedResponseError:
+    """Return the error of an address that gave a receipt for a session which never existed."""
+    return UnexpectedResponseError(
+        "HTTP 200: it confirms to have deleted a session that never existed",
+        session_id=receipt.session_id,
+        attempts=receipt.attempts,
+        status=200,
+    )
 
 
 def is_from_service(response: Response) -> bool:
@@ -193,28 +202,30 @@ def is_from_service(response: Response) -> bool:
     too, and the service sends it when it cannot do its work.
     """
     content = _content(response)
-    message = _message(content)
-    if not _speaks(content) or message == _BACKEND_FAILED:
+    if not _speaks(content) or _is_of_backend(content):
         return False
     return response.status in _STATUSES_OF_SERVICE or (
-        response.status in {404, 410} and _says_gone(message)
+        response.status in {404, 410} and _says_gone(content)
     )
 
 
-def _kind(status: int, message: str | None, *, reports_failure: bool) -> type[ResponseError]:
-    if message == _BACKEND_FAILED:
+def _kind(status: int, content: _Content) -> type[ResponseError]:
+    reports_failure = bytes(content.success) == b"false"
+    if _is_of_backend(content):
         return ServiceUnavailableError
     if status == 200 and reports_failure:
         return NotDeletedError
-    if status in {404, 410} and reports_failure and _says_gone(message):
+    if status in {404, 410} and reports_failure and _says_gone(content):
         return SessionNotFoundError
     return _ERRORS.get(status, UnexpectedResponseError)
 
 
 def _content(response: Response) -> _Content:
     """Decode a body. What is not the service's JSON has no field."""
+    if response.body.count(b"[") + response.body.count(b"{") > _MAX_BRACKETS:
+        return _Content()
     try:
-        return _decode(response.body)
+        return _content_decoder.decode(response.body)
     except _NOT_THE_SERVICES_JSON:
         return _Content()
 
@@ -224,45 +235,32 @@ def _speaks(content: _Content) -> bool:
     return bytes(content.success) in {b"true", b"false"}
 
 
-def _says_gone(message: str | None) -> bool:
-    return message is not None and message.lower().removesuffix(".") in _GONE
+def _is_of_backend(content: _Content) -> bool:
+    return _message(content) == _BACKEND_FAILED
 
 
-def _message(content: _Content) -> str | None:
+def _says_gone(content: _Content) -> bool:
+    return _message(content).lower().removesuffix(".") in _GONE
+
+
+def _message(content: _Content) -> str:
     return _text(content.error) or _text(content.message)
 
 
-def _text(raw: msgspec.Raw) -> str | None:
-    """Decode a text of an error, if it is one."""
+def _text(raw: msgspec.Raw) -> str:
+    """Decode a text of an error. What is none is empty."""
     try:
-        return _text_decoder.decode(raw) or None
+        return _text_decoder.decode(raw) or ""
     except _NOT_THE_SERVICES_JSON:
-        return None
+        return ""
 
 
-def _secrets(request: Request) -> list[str]:
-    """Return what must not be shown. The service, or a proxy, may send it back."""
-    secrets = []
-    for name, value in request.headers.items():
-        if name == "Authorization":
-            secrets.append(value.removeprefix("Bearer "))
-        elif name not in LIBRARY_HEADERS and len(value) >= _SHORTEST_SECRET:
-            secrets.append(value)
-    return sorted(secrets, key=len, reverse=True)  # One may hold another.
+def _shown(masked: str, length: int = _MAX_MESSAGE_LENGTH) -> str:
+    """Make a text short and safe to show."""
+    return printable(masked[:length])[:length]
 
 
-def _masked(text: str, secrets: list[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
-
-
-def _shown(text: str, secrets: list[str], length: int = _MAX_MESSAGE_LENGTH) -> str:
-    """Mask what is secret, and make the text short and safe to show."""
-    return printable(_masked(text, secrets)[:length])[:length]
-
-
-def retry_after(headers: Mapping[str, str], message: str | None) -> float | None:
+def retry_after(response: Response, message: str) -> float | None:
     """Return the seconds that the service asks to wait: `Retry-After`, else the wait in its text.
 
     `Retry-After` is seconds or a date (RFC 9110, 10.2.3). A date is counted from the response's
@@ -270,24 +268,24 @@ def retry_after(headers: Mapping[str, str], message: str | None) -> float | None
 
     The wait in the text is rounded to whole seconds, so half a second is added to it.
     """
-    header = headers.get("retry-after", "").strip(" \t")
-    if _SECONDS.fullmatch(header):
-        return float(header)
-    if header:
+    found = _SECONDS.fullmatch(response.headers.get("retry-after", ""))
+    if found:
+        return float(found[1])
+    if "retry-after" in response.headers:
         try:
-            return max(0.0, _seconds_between(headers["date"], header))
+            return max(0.0, _seconds_between(response, "date", "retry-after"))
         except (LookupError, TypeError, ValueError, OverflowError):
             pass
-    found = _SECONDS_IN_TEXT.search(message or "")
+    found = _SECONDS_IN_TEXT.search(message)
     return float(found[1]) + _ROUNDED_DOWN if found else None
 
 
-def _seconds_between(*dates: str) -> float:
+def _seconds_between(response: Response, *names: str) -> float:
     """Read two dates, each in any of HTTP's three forms (RFC 9110, 5.6.7): all mean UTC."""
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and it takes 3 ms
 
     earlier, later = (
         date.replace(tzinfo=None) - (date.utcoffset() or (date - date))
-        for date in map(parsedate_to_datetime, dates)
+        for date in (parsedate_to_datetime(response.headers[name].strip(" \t")) for name in names)
     )
     return (later - earlier).total_seconds()

@@ -1,4 +1,4 @@
-"""What can be typed: `firecrawl-interact delete`, `sweep` and `fake-service`."""
+"""What can be typed: `firecrawl-interact delete`, `sweep`, `check` and `fake-service`."""
 
 import logging
 import os
@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from functools import partial, reduce
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from firecrawl_interact.core import DeleteManySessions, RetryPolicy
+from firecrawl_interact.core import DeleteManySessions, DeleteSessionError, RetryPolicy
 
+from .preflight import verdict
 from .report import Report, show_note
 from .run import Run
 from .session_ids import BadInputError, read_session_ids, remove_done
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 _number = partial(click.option, type=click.IntRange(1), metavar="N")
 _seconds = partial(click.option, type=click.FloatRange(0, 86_400), metavar="SECONDS")
+_SERVICE_OPTIONS = [
+    click.option("--api-key", metavar="KEY", help="Safer: the variable FIRECRAWL_API_KEY."),
+    click.option("--api-url", metavar="URL", help="Instead of FIRECRAWL_API_URL, or the cloud."),
+    click.option("--allow-plain-http", is_flag=True, help="Send the key unencrypted."),
+]
 _OPTIONS = [
     click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each session."),
     click.option("--quiet", is_flag=True, help="Print nothing but failures."),
@@ -30,16 +36,14 @@ _OPTIONS = [
     click.option("--resume", metavar="FILE", help="Record outcomes here; skip what it has done."),
     _number("--concurrency", default=8, help="The most requests at a time."),
     _seconds("--deadline", default=240, help="The longest time for a session, or an outage."),
-    click.option("--api-key", metavar="KEY", help="Safer: the variable FIRECRAWL_API_KEY."),
-    click.option("--api-url", metavar="URL", help="Instead of FIRECRAWL_API_URL, or the cloud."),
-    click.option("--allow-plain-http", is_flag=True, help="Send the key unencrypted."),
+    *_SERVICE_OPTIONS,
 ]
 
 
-def _with_options(function: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+def _with_options(
+    options: Sequence[Callable[[Callable[..., None]], Callable[..., None]]],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return lambda function: reduce(lambda made, option: option(made), reversed(options), function)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -55,7 +59,7 @@ def command() -> None:
 @command.command()
 @click.argument("session_ids", metavar="[SESSION_ID]...", nargs=-1)
 @click.option("--from", "files", type=click.File("rb"), multiple=True, help="Read ids from here.")
-@_with_options
+@_with_options(_OPTIONS)
 @click.pass_context
 def delete(
     context: click.Context, /, session_ids: Sequence[str], files: Sequence[BinaryIO], **_: object
@@ -106,7 +110,7 @@ def delete(
 @command.command()
 @click.argument("directory", type=click.Path(file_okay=False))
 @click.option("--dry-run", is_flag=True, help="List the ids, and change nothing.")
-@_with_options
+@_with_options(_OPTIONS)
 @click.pass_context
 def sweep(context: click.Context, /, directory: str, *, dry_run: bool, **_: object) -> None:
     """Destroy the sessions that dead processes left in a FileJournal in DIRECTORY.
@@ -129,6 +133,35 @@ def sweep(context: click.Context, /, directory: str, *, dry_run: bool, **_: obje
             return
         run = _make_run(context, delete_session, dict.fromkeys(journal.adopt_orphans()))
     sys.exit(run())
+
+
+@command.command()
+@_with_options(_SERVICE_OPTIONS)
+@click.pass_context
+def check(context: click.Context, /, **options: Any) -> None:  # Any: as click passes them
+    """Find out whether address, route, key and its right to delete are good.
+
+    It asks the service to delete a session that does not exist, once: that counts for the rate
+    limit. It prints one line, which begins with what it found.
+
+    \b
+    Exit status, and how the line begins:
+      0  good
+      1  address, route, key or right: that is not good
+      1  unknown: the service could not say
+      2  bad input: nothing was sent
+    """  # noqa: D301 - to click, this character means: do not wrap
+    from ..environment import delete_session_from_environment  # noqa: PLC0415 - --help is quick
+
+    with _nothing_sent_yet():
+        delete_session = context.with_resource(delete_session_from_environment(**options))
+    try:
+        delete_session.check()
+    except DeleteSessionError as error:
+        click.echo(verdict(error))
+        sys.exit(1)
+    key = "the key may delete" if "Authorization" in delete_session.headers else "it needs no key"
+    click.echo(f"good: {delete_session.transport.api_url} knows the route, and {key}.")
 
 
 def _make_delete_session(context: click.Context) -> "EnvironmentDeleteSession":

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firecrawl_interact.core import DeletionReceipt, Response, wire
-from firecrawl_interact.core.request_headers import request_headers
+from firecrawl_interact.core.headers import request_headers
 
 from .json_values import Json, json_values, numbers, texts
 from .log_records import log_records
@@ -19,6 +19,7 @@ FIELDS = {
     "creditsBilled": "credits_billed",
     "status": "status",
 }
+HEADERS = request_headers(None)
 NUMBERS = ["sessionDurationMs", "creditsBilled"]
 
 no_numbers = json_values.filter(lambda value: type(value) not in {int, float, type(None)})
@@ -27,10 +28,9 @@ no_texts = json_values.filter(lambda value: type(value) not in {str, type(None)}
 
 def receipt(body: bytes) -> tuple[DeletionReceipt, list[logging.LogRecord]]:
     """Read a body that must be a receipt, and what was logged meanwhile."""
-    request = wire.request(SESSION_ID, request_headers(None)[0])
     with log_records() as records:
         outcome = wire.parse_response(
-            Response(200, {}, body), request=request, session_id=SESSION_ID, attempts=3
+            Response(200, {}, body), headers=HEADERS, session_id=SESSION_ID, attempts=3
         )
     assert isinstance(outcome, DeletionReceipt)
     assert (outcome.session_id, outcome.attempts) == (SESSION_ID, 3)

@@ -21,13 +21,13 @@ from firecrawl_interact.core import (
     wire,
 )
 from firecrawl_interact.core.conversation import Conversation, Failed, Send, Wait, converse
-from firecrawl_interact.core.request_headers import request_headers
+from firecrawl_interact.core.headers import request_headers
 
 from .scripted_transport import DESTROYED, SESSION_ID, UNAUTHORIZED, UNAVAILABLE, response
 
 Decided: TypeAlias = Generator[Send | Wait, Response, DeletionReceipt]
 
-HEADERS = request_headers(None)[0]
+HEADERS = request_headers(None)
 REQUEST = wire.request(SESSION_ID, HEADERS)
 
 

@@ -11,11 +11,14 @@ from firecrawl_interact import core
 FOR_USERS = [
     import_module(f"{core.__name__}.{name}")
     for name in (
+        "conversation",
         "delete_many_sessions",
         "delete_session",
         "errors",
+        "headers",
         "journal",
         "on_exit",
+        "opening",
         "receipt",
         "retry",
         "session_ids",

@@ -19,16 +19,16 @@ from firecrawl_interact.core import (
     UnexpectedResponseError,
     wire,
 )
-from firecrawl_interact.core.request_headers import request_headers
+from firecrawl_interact.core.headers import request_headers
 
 from .json_values import Json, json_values, texts
 from .scripted_transport import API_KEY, SESSION_ID
 
-REQUEST = wire.request(SESSION_ID, request_headers(API_KEY)[0])
+HEADERS = request_headers(API_KEY)
 
 
 def read(response: Response) -> DeletionReceipt | ResponseError:
-    return wire.parse_response(response, request=REQUEST, session_id=SESSION_ID, attempts=1)
+    return wire.parse_response(response, headers=HEADERS, session_id=SESSION_ID, attempts=1)
 
 
 def is_receipt(body: bytes) -> bool:
@@ -219,9 +219,9 @@ def test_a_body_that_nests_too_deeply_is_not_read_at_all() -> None:
 ON_A_SMALL_STACK = """
 import threading
 from firecrawl_interact.core import Response, wire
-from firecrawl_interact.core.request_headers import request_headers
+from firecrawl_interact.core.headers import request_headers
 
-REQUEST = wire.request("s", request_headers(None)[0])
+HEADERS = request_headers(None)
 
 def read_all():
     for count in (10, 250, 499, 500, 1_000, 100_000, 500_000):
@@ -230,7 +230,7 @@ def read_all():
             for body in (deep, b'{"success":true,"x":' + deep + b"}", b'{"status":' + deep + b"}",
                          b'{"success":true,"status":' + deep + b"}", b'{"success":' + deep + b"}"):
                 wire.parse_response(
-                    Response(200, {}, body), request=REQUEST, session_id="s", attempts=1
+                    Response(200, {}, body), headers=HEADERS, session_id="s", attempts=1
                 )
     print("alive")
 

@@ -21,8 +21,10 @@ from firecrawl_interact.core import (
     TransportError,
 )
 from firecrawl_interact.core.conversation import Send, Wait, converse
+from firecrawl_interact.core.headers import request_headers
 from firecrawl_interact.core.transport import Response
 
+HEADERS = request_headers(None)
 SESSION_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
 A_RESPONSE = 1.0
 """Seconds from a request to its response."""
@@ -128,7 +130,7 @@ def play(events: Sequence[Event], policy: RetryPolicy = RetryPolicy()) -> Told: 
     requests = 0
     is_live, is_changed = True, False
     conversation = converse(
-        SESSION_ID, headers={}, retry=policy, monotonic=lambda: now, random=lambda: 0.5
+        SESSION_ID, headers=HEADERS, retry=policy, monotonic=lambda: now, random=lambda: 0.5
     )
     outcome: DeletionReceipt | DeleteSessionError
     try:

@@ -140,8 +140,8 @@ FAULTS_IN_RUNS = [
         "an outage of the backend is taken for a response of the service",
         "held back",
         "wire",
-        "    if not _speaks(content) or message == _BACKEND_FAILED:\n        return False\n",
-        "    if not _speaks(content) or message == _BACKEND_FAILED:\n        return True\n",
+        "    if not _speaks(content) or _is_of_backend(content):\n        return False\n",
+        "    if not _speaks(content) or _is_of_backend(content):\n        return True\n",
         scenario="a backend that is away",
     ),
     FaultInRuns(
@@ -233,16 +233,15 @@ FAULTS_IN_RUNS = [
         "a delete that was interrupted is forgotten",
         "untouched",
         "on_exit",
-        "        error.session_fate = SessionFate.UNKNOWN\n",
-        "        pass\n",
+        "outcome.session_fate = SessionFate.UNKNOWN  #",
+        "pass  #",
     ),
     FaultInRuns(
-        "a cancellation ends the delete",
+        "the delete's error takes the place of what the block raised",
         "block",
         "on_exit",
-        "interruption, cancelled_often = await wait_for_end(task)",
-        "interruption, cancelled_often = await wait_for_end(ensure_future(__import__"
-        '("asyncio").wait([task], timeout=1)))\n        task.done() or task.cancel()',
+        "                if raised is None:\n",
+        "                if outcome is not None:\n",
     ),
 ]
 

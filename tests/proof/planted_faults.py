@@ -67,24 +67,24 @@ FAULTS = [
         "any response with status 404 is taken for the service's",
         "gone",
         "wire",
-        "if status in {404, 410} and reports_failure and _says_gone(message):",
+        "if status in {404, 410} and reports_failure and _says_gone(content):",
         "if status == 404 or (status == 410 and reports_failure):",
     ),
     PlantedFault(
         "a router's 404 is taken for the service's",
         "gone",
         "wire",
-        "if status in {404, 410} and reports_failure and _says_gone(message):",
+        "if status in {404, 410} and reports_failure and _says_gone(content):",
         "if status in {404, 410} and reports_failure:",
     ),
     PlantedFault(
         "a 404 of the backend is taken for the end of the session",
         "gone",
         "wire",
-        "    if message == _BACKEND_FAILED:\n",
-        "    if message == _BACKEND_FAILED and status == 404:\n"
+        "    if _is_of_backend(content):\n",
+        "    if _is_of_backend(content) and status == 404:\n"
         "        return SessionNotFoundError\n"
-        "    if message == _BACKEND_FAILED:\n",
+        "    if _is_of_backend(content):\n",
     ),
     PlantedFault(
         "a page of an unknown sender is taken for the end of the session",
@@ -118,8 +118,8 @@ FAULTS = [
         "the backend's 401 is taken for the service's",
         "untouched",
         "wire",
-        "    if message == _BACKEND_FAILED:\n",
-        "    if message == _BACKEND_FAILED and status != 401:\n",
+        "    if _is_of_backend(content):\n",
+        "    if _is_of_backend(content) and status != 401:\n",
     ),
     PlantedFault(
         "the older route is asked",
@@ -153,8 +153,8 @@ FAULTS = [
         "an error counts one attempt",
         "outcome",
         "conversation",
-        "request=request, session_id=session_id, attempts=attempts)",
-        "request=request, session_id=session_id, attempts=1)",
+        "headers=headers, session_id=session_id, attempts=attempts)",
+        "headers=headers, session_id=session_id, attempts=1)",
     ),
     PlantedFault(
         "one attempt more than the policy allows",
@@ -174,8 +174,8 @@ FAULTS = [
         "an attempt may outlast the deadline",
         "deadline",
         "conversation",
-        "yield Send(request, min(retry.attempt_timeout, left))",
-        "yield Send(request, retry.attempt_timeout)",
+        "Send(request, min(retry.attempt_timeout, left))",
+        "Send(request, retry.attempt_timeout)",
     ),
     PlantedFault(
         "a 401 is retried",

@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeAlias
 
 from firecrawl_interact.core import transport
 from firecrawl_interact.core.conversation import Conversation, Failed, Wait, converse
+from firecrawl_interact.core.headers import request_headers
 from firecrawl_interact.core.retry import RetryPolicy
 
 from .claims import (
@@ -38,6 +39,9 @@ _Fault: TypeAlias = Callable[..., transport.TransportError]
 _FAULTS: Mapping[str, _Fault] = {
     kind.__name__: kind for kind in transport.TransportError.__subclasses__()
 }
+
+
+HEADERS = request_headers(None)
 
 
 class Core(NamedTuple):
@@ -154,7 +158,7 @@ def play(core: Core, policy: RetryPolicy, schedule: Sequence[Moment], chance: fl
     waits: list[float] = []
     conversation = core.converse(
         SESSION_ID,
-        headers={},
+        headers=HEADERS,
         retry=policy,
         monotonic=lambda: now,
         random=lambda: chance,

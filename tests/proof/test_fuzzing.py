@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from firecrawl_interact.adapters.http.framing import ParsedResponse, ResponseParser
 from firecrawl_interact.adapters.journal.lines import read
-from firecrawl_interact.core import BadResponseError, Response, wire
+from firecrawl_interact.core import BadResponseError, Response, request_headers, wire
 
 from .readers import NoResponseError, read_http_response, read_journal, read_outcome
 
@@ -179,7 +179,7 @@ JSON_PIECES = [
     b"\xff",
 ]
 KEY = "zq-key"  # No escaped byte can look like its beginning.
-REQUEST = wire.request("session-1", {"Authorization": f"Bearer {KEY}"})
+HEADERS = request_headers(KEY)
 
 
 @fuzzing
@@ -190,7 +190,7 @@ REQUEST = wire.request("session-1", {"Authorization": f"Bearer {KEY}"})
 @example(401, b'{"%s": 1, "error": "Hangar request failed."}' % (b"[" * 500))
 def words_of_the_service(status: int, body: bytes) -> None:
     outcome = wire.parse_response(
-        Response(status, {}, body), request=REQUEST, session_id="session-1", attempts=1
+        Response(status, {}, body), headers=HEADERS, session_id="session-1", attempts=1
     )
     assert KEY not in repr(outcome) + str(outcome)
     name = type(outcome).__name__

@@ -36,6 +36,7 @@ from firecrawl_interact.core import (
     AsyncDeleteOnExit,
     AsyncDeleteSession,
     AsyncDeletions,
+    AsyncOpening,
     AsyncSessionIds,
     AsyncTransport,
     BadRequestError,
@@ -48,21 +49,25 @@ from firecrawl_interact.core import (
     DeleteSessionError,
     DeletionReceipt,
     Deletions,
+    Failed,
     ForbiddenError,
     InvalidApiKeyError,
     InvalidSessionIdError,
     Journal,
     JournalError,
     NotDeletedError,
+    Opening,
     OutageError,
     Outcome,
     Pause,
     PaymentRequiredError,
     RateLimitError,
     Request,
+    RequestHeaders,
     Response,
     ResponseError,
     RetryPolicy,
+    Send,
     ServiceUnavailableError,
     SessionFate,
     SessionIds,
@@ -73,6 +78,9 @@ from firecrawl_interact.core import (
     UnauthorizedError,
     UnexpectedResponseError,
     UnreachableError,
+    Wait,
+    converse,
+    request_headers,
 )
 
 
@@ -150,6 +158,63 @@ async def destroys_it_and_awaits_that(delete_session: AsyncDeleteSession) -> Non
     async with delete_session.on_exit(uuid.uuid4()) as ending:
         assert_type(ending, AsyncDeleteOnExit)
     assert_type(ending.receipt, DeletionReceipt | None)
+
+
+class Browser:
+    """What a client returns that has opened a session."""
+
+    id: str
+
+
+def opens_it_for_a_block(delete_session: DeleteSession) -> None:
+    with delete_session.opening(Browser, missing_ok=True, retry=RetryPolicy()) as browser:
+        assert_type(browser, Browser)
+    opening = delete_session.opening(dict[str, str], id_of=lambda opened: opened["id"])
+    assert_type(opening, Opening[dict[str, str]])
+    assert_type(opening.receipt, DeletionReceipt | None)
+
+
+async def open_browser() -> Browser:
+    return Browser()
+
+
+async def opens_it_and_awaits_that(delete_session: AsyncDeleteSession) -> None:
+    async with delete_session.opening(open_browser) as browser:
+        assert_type(browser, Browser)
+    async with delete_session.opening(lambda: open_browser()) as awaited:  # noqa: PLW0108 - as users write it
+        assert_type(awaited, Browser)
+    opening = delete_session.opening(Browser)
+    assert_type(opening, AsyncOpening[Browser])
+    assert_type(opening.receipt, DeletionReceipt | None)
+
+
+async def checks(delete_session: DeleteSession, awaited: AsyncDeleteSession) -> None:
+    delete_session.check()
+    await awaited.check()
+    assert_type(delete_session.headers, RequestHeaders)
+
+
+def drives_it_itself(session_id: str | uuid.UUID, response: Response) -> None:
+    headers = request_headers("fc-test", {"X-Team": "a"})
+    assert_type(headers, RequestHeaders)
+    conversation = converse(
+        session_id,
+        headers=headers,
+        retry=RetryPolicy(),
+        monotonic=lambda: 0.0,
+        random=lambda: 0.5,
+    )
+    step = next(conversation)
+    assert_type(step, Send | Wait | Failed)
+    if isinstance(step, Send):
+        assert_type(step.request, Request)
+        conversation.send(response)
+    elif isinstance(step, Wait):
+        assert_type(step.seconds, float)
+    else:
+        assert_type(step.error, DeleteSessionError)
+        assert_type(step.is_last, bool)
+        conversation.send(False)
 
 
 def destroys_many(delete_session: DeleteSession) -> list[str]:

@@ -1,0 +1,97 @@
+"""A preflight: one request that says whether address, route, key and its right are good."""
+
+import uuid
+
+import pytest
+
+from firecrawl_interact.adapters import InMemoryJournal
+from firecrawl_interact.core import (
+    AsyncDeleteSession,
+    ConnectFailedError,
+    DeleteSession,
+    DeleteSessionError,
+    Response,
+    RetryPolicy,
+    ServiceUnavailableError,
+    TransportError,
+    UnauthorizedError,
+    UnexpectedResponseError,
+    UnreachableError,
+)
+
+from .scripted_transport import (
+    API_KEY,
+    DESTROYED,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    AsyncScriptedTransport,
+    ScriptedTransport,
+    page,
+    response,
+    run,
+)
+
+NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
+JOURNAL = InMemoryJournal()
+
+both_ways = pytest.mark.parametrize("way", ["blocking", "awaited"])
+
+
+def check(way: str, transport: ScriptedTransport) -> None:
+    if way == "blocking":
+        DeleteSession(transport, API_KEY, journal=JOURNAL).check()
+    else:
+        over = AsyncScriptedTransport(transport)
+        run(AsyncDeleteSession(over, API_KEY, journal=JOURNAL).check())
+
+
+@both_ways
+def test_a_service_that_knows_no_such_session_is_good(way: str) -> None:
+    asked = set()
+    for _ in range(3):
+        transport = ScriptedTransport(NOT_FOUND)
+        check(way, transport)
+        [request] = transport.requests
+        assert request.headers["Authorization"] == f"Bearer {API_KEY}"
+        asked.add(uuid.UUID(request.path.removeprefix("/v2/interact/")))
+    assert {(session_id.version, session_id.variant) for session_id in asked} == {
+        (4, uuid.RFC_4122)
+    }
+    assert len(asked) == 3
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        (UNAUTHORIZED, UnauthorizedError),
+        (UNAVAILABLE, ServiceUnavailableError),
+        (page(404, b"Cannot DELETE"), UnexpectedResponseError),
+        (page(200, b"<title>Log in</title>"), UnexpectedResponseError),
+        (ConnectFailedError("refused"), UnreachableError),
+    ],
+    ids=repr,
+)
+def test_anything_else_is_the_error_of_one_attempt(
+    end: Response | TransportError, error: type[DeleteSessionError], way: str
+) -> None:
+    transport = ScriptedTransport(end)  # a second request would fail
+    with pytest.raises(error) as raised:
+        check(way, transport)
+    assert raised.value.attempts == 1
+    assert JOURNAL.sessions_left_open == []
+
+
+@both_ways
+def test_an_address_that_confirms_what_never_existed_is_not_the_service(way: str) -> None:
+    with pytest.raises(UnexpectedResponseError, match="a session that never existed") as raised:
+        check(way, ScriptedTransport(DESTROYED))
+    assert (raised.value.status, raised.value.attempts) == (200, 1)
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_any_random_number_makes_an_id(chance: float) -> None:
+    transport = ScriptedTransport(NOT_FOUND)
+    policy = RetryPolicy(attempt_timeout=7)
+    DeleteSession(transport, API_KEY, retry=policy, random=lambda: chance).check()
+    assert transport.timeouts == [7]

@@ -1,0 +1,251 @@
+"""An interruption at any line or await of a block: its session is gone, or something says so."""
+
+import asyncio
+import gc
+import signal
+import warnings
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from types import FrameType
+from typing import NamedTuple, TypeAlias
+
+import pytest
+
+from firecrawl_interact.adapters import FakeService, InMemoryJournal, InMemoryTransport
+from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, Request, Response
+
+from .steps import at_each_line
+
+KEY = "fc-test"
+MODULES = ("on_exit", "opening", "delete_session", "conversation", "asyncio_tasks", "wire")
+AT_ITS_DOOR = {"__enter__", "__exit__", "__aenter__", "__aexit__"}
+"""Where a signal may come before a block begins, or its end: only a warning can say so."""
+MOST_STEPS = 2_000
+
+
+class Browser(NamedTuple):
+    """What a client returns that has opened a session."""
+
+    id: str
+
+
+Played: TypeAlias = Callable[[], None]
+
+
+class World:
+    """A service, clients of it, and what a block left there."""
+
+    def __init__(self) -> None:
+        self.service = FakeService([KEY])
+        self.journal = InMemoryJournal()
+        self.began = self.has_finished = self.opener_was_cancelled = False
+        self.turns = 0
+        self.notes: list[str] = []
+        self.warned: list[str] = []
+        self.transport = InMemoryTransport(self.service)
+
+    def open_session(self) -> Browser:
+        return Browser(self.service.open_session())
+
+    async def open_session_awaited(self) -> Browser:
+        try:
+            await turns()
+            browser = self.open_session()
+            await turns()
+        except asyncio.CancelledError:
+            self.opener_was_cancelled = True
+            raise
+        return browser
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        await turns()
+        response = self.transport.send(request, timeout)
+        await turns()
+        return response
+
+    async def sleep(self, seconds: float) -> None:
+        await turns()
+
+    def monotonic(self) -> float:
+        return self.transport.monotonic()
+
+    def play(
+        self,
+        made: list[Played],
+        interrupted: AbstractContextManager[object] = nullcontext(),  # noqa: B008 - it has no state
+    ) -> None:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                with interrupted:
+                    made.pop()()
+            except BaseException as raised:
+                self.notes += getattr(raised, "__notes__", [])
+            if self.service.sessions_left_open:
+                gc.collect()
+            self.warned = [str(one.message) for one in caught]
+
+    def block(self, *, fails: bool) -> None:
+        self.began = True
+        try:
+            if fails:
+                raise RuntimeError("the work failed")
+        finally:
+            self.has_finished = True
+
+    def check(self, where: str) -> None:
+        assert self.has_finished is self.began, where
+        if not self.service.sessions_left_open or self.opener_was_cancelled or self.notes:
+            return
+        assert where in AT_ITS_DOOR, where
+        assert any("never" in text for text in self.warned), where
+
+
+async def turns() -> None:
+    for _ in range(2):
+        await asyncio.sleep(0)
+
+
+class Interruption:
+    """What is raised before one of the lines that are run.
+
+    Args:
+        at: before which, from 1.
+        error: what a signal's handler raises.
+    """
+
+    def __init__(self, at: int, error: type[BaseException]) -> None:
+        self.met = ""  # the function of that line
+        self._left = at
+        self._error = error
+
+    def __call__(self, frame: FrameType) -> None:
+        caller: FrameType | None = frame
+        while caller is not None:
+            if caller.f_code.co_name == "__del__":  # Python shows its errors, and drops them.
+                return
+            caller = caller.f_back
+        self._left -= 1
+        if not self._left:
+            self.met = frame.f_code.co_name
+            raise self._error
+
+
+def blocking(world: World, how: str, *, fails: bool) -> Played:
+    delete_session = DeleteSession(world.transport, KEY, journal=world.journal)
+
+    def play() -> None:
+        with block:
+            world.block(fails=fails)
+
+    if how == "opening":
+        block: AbstractContextManager[object] = delete_session.opening(world.open_session)
+    else:
+        block = delete_session.on_exit(world.open_session().id)
+    return play
+
+
+def awaited_block(world: World, how: str) -> Callable[..., Coroutine[None, None, None]]:
+    delete_session = AsyncDeleteSession(world, KEY)
+    if how == "opening":
+        block: AbstractAsyncContextManager[object] = delete_session.opening(
+            world.open_session_awaited
+        )
+    else:
+        block = delete_session.on_exit(world.open_session().id)
+
+    async def main(*, fails: bool) -> None:
+        try:
+            async with block:
+                await turns()
+                world.block(fails=fails)
+        except BaseException as left_with:  # asyncio.run may raise something else.
+            world.notes += getattr(left_with, "__notes__", [])
+            raise
+
+    return main
+
+
+def awaited(world: World, how: str, *, fails: bool) -> Played:
+    block = awaited_block(world, how)
+    return lambda: asyncio.run(block(fails=fails))
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["ends", "fails"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("how", ["on_exit", "opening"])
+@pytest.mark.parametrize("make", [blocking, awaited])
+def test_one_interruption_at_any_line_leaves_no_session_open_without_a_word(
+    make: Callable[..., Played], how: str, error: type[BaseException], fails: bool
+) -> None:
+    for count in range(1, MOST_STEPS):
+        world, interruption = World(), Interruption(count, error)
+        world.play([make(world, how, fails=fails)], at_each_line(interruption, *MODULES))
+        if not interruption.met:
+            break
+        world.check(interruption.met)
+    assert 50 < count < MOST_STEPS - 1
+
+
+# Awaited: at each turn of the event loop
+
+
+def cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+
+
+def press_ctrl_c(task: asyncio.Task[None]) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def leave(task: asyncio.Task[None]) -> None:
+    raise SystemExit
+
+
+def awaited_with(
+    world: World, how: str, interrupt: Callable[[asyncio.Task[None]], None], *turns: int
+) -> Played:
+    """One block in the main task, which is interrupted at these turns of the event loop."""
+    block = awaited_block(world, how)
+
+    async def main() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_soon(next_turn, task, 1)
+        await block(fails=False)
+
+    def next_turn(task: asyncio.Task[None], turn: int) -> None:
+        if not task.done():
+            asyncio.get_running_loop().call_soon(next_turn, task, turn + 1)
+            world.turns = turn
+            if turn in turns:
+                interrupt(task)
+
+    return lambda: asyncio.run(main())
+
+
+@pytest.mark.parametrize("interrupt", [cancel, press_ctrl_c, leave])
+@pytest.mark.parametrize("how", ["on_exit", "opening"])
+def test_one_interruption_at_any_await_leaves_no_session_open(
+    how: str, interrupt: Callable[[asyncio.Task[None]], None]
+) -> None:
+    for turn in range(1, MOST_STEPS):
+        world = World()
+        world.play([awaited_with(world, how, interrupt, turn)])
+        if world.turns < turn:
+            break
+        world.check("")
+        if not world.opener_was_cancelled:
+            assert not world.service.sessions_left_open, turn
+    assert 5 < turn < MOST_STEPS - 1
+
+
+@pytest.mark.parametrize("how", ["on_exit", "opening"])
+def test_two_ctrl_c_at_any_awaits_leave_a_word_for_each_session(how: str) -> None:
+    for first in range(1, MOST_STEPS):
+        for second in range(first, first + 12):
+            world = World()
+            world.play([awaited_with(world, how, press_ctrl_c, first, second)])
+            world.check("")
+        if world.turns < first:
+            break

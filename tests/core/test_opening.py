@@ -1,0 +1,356 @@
+"""A block that opens its session: none is lost between its opening and the block."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from operator import attrgetter
+from typing import NamedTuple
+
+import pytest
+import trio
+
+from firecrawl_interact.adapters import (
+    AsyncInMemoryTransport,
+    FakeService,
+    InMemoryTransport,
+    Reply,
+)
+from firecrawl_interact.core import (
+    AsyncDeleteSession,
+    DeleteSession,
+    DeleteSessionError,
+    InvalidSessionIdError,
+    JournalError,
+    RetryPolicy,
+    SessionFate,
+)
+
+from . import virtual_time
+
+KEY = "fc-test"
+
+
+class Browser(NamedTuple):
+    """What a client returns that has opened a session."""
+
+    id: object
+    cdp_url: str = "wss://canary"
+
+
+async def opens_late(service: FakeService) -> Browser:
+    await asyncio.sleep(5)
+    browser = Browser(service.open_session("late"))
+    await asyncio.sleep(5)
+    return browser
+
+
+class Diary:
+    """A journal, and whatever else happens, in its order."""
+
+    def __init__(self, service: FakeService) -> None:
+        self.entries: list[str] = []
+        self.fails = False
+        self._service = service
+
+    def opened(self, session_id: str) -> None:
+        if self.fails:
+            raise JournalError("the disk is full", session_id=session_id)
+        self.entries.append(f"recorded, {len(self._service.requests)} sent")
+
+    def gone(self, session_id: str) -> None:
+        self.entries.append("forgotten")
+
+
+class World:
+    """A service, a journal, and a block that opens a session, left in one of two ways."""
+
+    def __init__(self, way: str) -> None:
+        self.service = FakeService([KEY])
+        self.diary = Diary(self.service)
+        self.raised: BaseException | None = None
+        self._way = way
+
+    def open(self) -> Browser:
+        self.diary.entries.append("opened")
+        return Browser(self.service.open_session())
+
+    def leave(
+        self,
+        open_session: Callable[[], object] | None = None,
+        *,
+        id_of: Callable[[object], str] | None = None,
+        missing_ok: bool = False,
+    ) -> BaseException | None:
+        """Play the block, and return what it raises."""
+        gets = attrgetter("id") if id_of is None else id_of
+        opens = self.open if open_session is None else open_session
+        try:
+            if self._way == "blocking":
+                over = InMemoryTransport(self.service)
+                blocking = DeleteSession(over, KEY, journal=self.diary)
+                with blocking.opening(opens, missing_ok=missing_ok, id_of=gets) as opened:
+                    self._work(opened)
+            else:
+                asyncio.run(self._main(opens, gets, missing_ok=missing_ok))
+        except BaseException as raised:
+            return raised
+        return None
+
+    async def _main(
+        self,
+        opens: Callable[[], object],
+        id_of: Callable[[object], str],
+        *,
+        missing_ok: bool,
+    ) -> None:
+        async def open_awaited() -> object:
+            await asyncio.sleep(0)
+            return opens()
+
+        over = AsyncInMemoryTransport(self.service)
+        awaited = AsyncDeleteSession(over, KEY, journal=self.diary)
+        how = opens if self._way == "awaited, plain" else open_awaited
+        async with awaited.opening(how, missing_ok=missing_ok, id_of=id_of) as opened:
+            self._work(opened)
+
+    def _work(self, opened: object) -> None:
+        assert self.service.sessions_left_open
+        self.diary.entries.append(f"the block has a {type(opened).__name__}")
+
+
+each_way = pytest.mark.parametrize("way", ["blocking", "awaited", "awaited, plain"])
+
+
+@each_way
+def test_a_session_is_opened_recorded_used_and_destroyed(way: str) -> None:
+    world = World(way)
+    assert world.leave() is None
+    assert world.diary.entries == [
+        "opened",
+        "recorded, 0 sent",
+        "the block has a Browser",
+        "forgotten",
+    ]
+    assert world.service.sessions_left_open == []
+
+
+@each_way
+def test_what_the_opener_raises_is_raised_and_nothing_is_sent(way: str) -> None:
+    world, error = World(way), LookupError("no browser is free")
+
+    def fail() -> object:
+        raise error
+
+    assert world.leave(fail) is error
+    assert world.service.requests == []
+    assert world.diary.entries == []
+
+
+@each_way
+@pytest.mark.parametrize(
+    ("opened", "says"),
+    [
+        (None, "a NoneType without an id that can be sent (AttributeError); its attributes: none"),
+        (object(), "a object without an id that can be sent (AttributeError); its attributes: no"),
+        ({"id": "canary"}, "a dict without an id that can be sent (AttributeError); its attribut"),
+        (Browser("canary/.."), "a Browser without an id that can be sent (InvalidSessionIdError)"),
+        (Browser(None), "a Browser without an id that can be sent (InvalidSessionIdError); its a"),
+    ],
+    ids=["nothing", "an object", "a mapping", "an id that cannot be sent", "no id"],
+)
+def test_what_has_no_usable_id_is_an_error_with_names_and_no_value(
+    opened: object, says: str, way: str
+) -> None:
+    world = World(way)
+    error = world.leave(lambda: opened)
+    assert isinstance(error, InvalidSessionIdError)
+    assert str(error).startswith(f"Session '': open_session returned {says}")
+    assert error.session_fate is SessionFate.UNTOUCHED
+    assert "canary" not in str(error) + repr(error)
+    assert (error.__cause__, error.__context__) == (None, None)
+    assert world.service.requests == []
+
+
+def test_the_names_of_the_attributes_are_there() -> None:
+    class Answer:
+        def __init__(self) -> None:
+            self.browser_id, self.url, self._secret = "canary", "canary", "canary"
+
+    error = World("blocking").leave(Answer)
+    assert "its attributes: browser_id, url." in str(error)
+    assert "id_of=" in str(error)
+    assert "its attributes: sessionId." in str(World("blocking").leave(lambda: {"sessionId": "a"}))
+
+
+@each_way
+def test_another_name_of_the_id_is_no_trouble(way: str) -> None:
+    world = World(way)
+
+    def opens() -> object:
+        return {"sessionId": world.service.open_session()}
+
+    assert world.leave(opens, id_of=lambda opened: str(dict(opened)["sessionId"])) is None  # type: ignore[call-overload] # a dict
+    assert world.service.sessions_left_open == []
+
+
+@each_way
+def test_a_session_that_cannot_be_recorded_is_destroyed_and_the_block_does_not_begin(
+    way: str,
+) -> None:
+    world = World(way)
+    world.diary.fails = True
+    error = world.leave()
+    assert isinstance(error, JournalError)
+    (session_id,) = [request.path[-36:] for request in world.service.requests]
+    assert error.__notes__ == [f"The block did not begin. Session '{session_id}' was destroyed."]
+    assert world.service.sessions_left_open == []
+    assert world.diary.entries == ["opened", "forgotten"]
+
+
+@each_way
+def test_if_that_delete_fails_too_a_note_says_so(way: str) -> None:
+    world = World(way)
+    world.diary.fails = True
+    world.service.queue(*[Reply(503)] * 4)
+    error = world.leave()
+    assert isinstance(error, JournalError)
+    [note] = error.__notes__
+    assert note.startswith("The session may not have been destroyed. Session '")
+
+
+@each_way
+def test_an_interruption_just_after_the_opening_leaves_no_session_open(way: str) -> None:
+    world, interruptions = World(way), [KeyboardInterrupt()]
+
+    def interrupted(opened: object) -> str:
+        if interruptions:
+            raise interruptions.pop()
+        return str(getattr(opened, "id", ""))
+
+    assert isinstance(world.leave(id_of=interrupted), KeyboardInterrupt)
+    assert world.service.requests
+    assert world.service.sessions_left_open == []
+
+
+@each_way
+def test_a_session_that_is_missing_at_the_end_can_be_ok(way: str) -> None:
+    ghost = Browser("00000000-0000-4000-8000-000000000000")
+    for missing_ok in (False, True):
+        world = World(way)
+        world.service.open_session()
+        raised = world.leave(lambda: ghost, missing_ok=missing_ok)
+        assert isinstance(raised, DeleteSessionError) is not missing_ok
+
+
+def test_a_blocking_block_refuses_what_must_be_awaited_and_never_starts_it() -> None:
+    world = World("blocking")
+
+    async def opens() -> object:
+        return world.open()
+
+    error = world.leave(opens)
+    assert isinstance(error, TypeError)
+    assert str(error).startswith("open_session returned a coroutine, which DeleteSession does not")
+    assert "AsyncDeleteSession.opening" in str(error)
+    assert world.diary.entries == []
+
+
+def test_what_is_no_function_is_refused_at_once() -> None:
+    delete_session = DeleteSession(InMemoryTransport(FakeService([KEY])), KEY)
+    with pytest.raises(TypeError, match=r"^open_session must be a function, such as lambda: .*Br"):
+        delete_session.opening(Browser("a"))  # type: ignore[arg-type] # the point
+    with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
+        delete_session.opening(lambda: Browser("a"), retry=3)  # type: ignore[arg-type] # too
+    with pytest.raises(TypeError, match=r'^id_of must be a function, such as attrgetter\("id"\), '):
+        delete_session.opening(lambda: Browser("a"), id_of="id")  # type: ignore[arg-type] # too
+
+
+def test_it_has_a_receipt_afterwards_and_shows_no_value() -> None:
+    service = FakeService([KEY])
+    delete_session = DeleteSession(InMemoryTransport(service), KEY)
+    opening = delete_session.opening(lambda: Browser(service.open_session("a")))
+    assert (repr(opening), opening.receipt) == ("Opening(None)", None)
+    opening.__exit__(None, None, None)  # before it is entered: there is nothing to destroy
+    with opening:
+        assert repr(opening) == "Opening(DeleteOnExit('a', receipt=None))"
+    assert opening.receipt is not None
+    assert opening.receipt.session_id == "a"
+
+
+def test_a_coroutine_in_the_place_of_a_function_is_closed() -> None:
+    delete_session = AsyncDeleteSession(AsyncInMemoryTransport(FakeService([KEY])), KEY)
+    opens = opens_late(FakeService([KEY]))
+    with pytest.raises(TypeError, match=r"^open_session must be a function, .* not a coroutine$"):
+        delete_session.opening(opens)  # type: ignore[call-overload] # the point
+    with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+        opens.send(None)
+
+
+# Cancelled while the session opens. At which await: test_interrupted_blocks
+
+
+async def cancelled_at(
+    time: float, opens: Callable[[FakeService], Awaitable[Browser]], service: FakeService
+) -> tuple[float, BaseException | None]:
+    """Cancel a block at a time; return when it ended, and how."""
+    policy = RetryPolicy(attempt_timeout=7)
+    delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), KEY, retry=policy)
+
+    async def main() -> None:
+        async with delete_session.opening(lambda: opens(service)):
+            raise AssertionError("the block began")
+
+    task = asyncio.ensure_future(main())
+    asyncio.get_running_loop().call_at(time, task.cancel)
+    await asyncio.wait([task])
+    return virtual_time.now(), None if task.cancelled() else task.exception()
+
+
+def test_a_session_that_comes_after_the_cancellation_is_destroyed_first() -> None:
+    service = FakeService([KEY])
+    assert virtual_time.run(cancelled_at(4, opens_late, service)) == (10, None)
+    assert not service.is_open("late")
+
+
+def test_the_block_waits_for_the_opener_for_one_attempt_s_timeout_and_then_cancels_it() -> None:
+    service = FakeService([KEY])
+    assert virtual_time.run(cancelled_at(2, opens_late, service)) == (9, None)
+    assert service.is_open("late")  # Nobody knows its id: it ends by its time-to-live.
+
+
+def test_an_opener_that_fails_after_the_cancellation_is_a_cancellation() -> None:
+    async def fails(service: FakeService) -> Browser:
+        await asyncio.sleep(5)
+        raise RuntimeError("no browser is free")
+
+    assert virtual_time.run(cancelled_at(4, fails, FakeService([KEY]))) == (5, None)
+
+
+def test_a_timeout_around_it_overruns_and_is_a_timeout() -> None:
+    service = FakeService([KEY])
+
+    async def main() -> float:
+        delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), KEY)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1), delete_session.opening(lambda: opens_late(service)):
+                pass
+        return virtual_time.now()
+
+    assert virtual_time.run(main()) == 10
+    assert not service.is_open("late")
+
+
+def test_it_works_under_trio() -> None:
+    service = FakeService([KEY])
+    delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), KEY)
+
+    async def opens() -> Browser:
+        await trio.sleep(0)
+        return Browser(service.open_session("a"))
+
+    async def main() -> None:
+        async with delete_session.opening(opens) as browser:
+            assert browser.id == "a"
+            assert service.is_open("a")
+
+    trio.run(main)
+    assert not service.is_open("a")
