@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
         self._transport = inside
 
     async def exchange(self, head: bytes, method: str, seconds: float) -> ParsedResponse:
-        """Send a request, and return its response. After anything else, the connection is ended.
+        """Send a request, and return its response. After anything else, the caller ends this.
 
         Args:
             head: all of the request.
@@ -81,9 +81,6 @@ class Connection(asyncio.Protocol):
         try:
             self._transport.write(head)
             parsed = await self._parsed
-        except BaseException:
-            self.abort()
-            raise
         finally:
             timer.cancel()
             self._parser = self._parsed = None

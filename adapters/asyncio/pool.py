@@ -58,8 +58,12 @@ class Pool:
             began = monotonic()
             connection = await self._connect(min(seconds, self._settings.connect_timeout))
             seconds -= monotonic() - began
-        parsed = await connection.exchange(head, request.method, seconds)
-        self._keep(connection, parsed)
+        try:
+            parsed = await connection.exchange(head, request.method, seconds)
+            self._keep(connection, parsed)
+        except BaseException:
+            connection.abort()
+            raise
         return parsed
 
     def _take_idle(self) -> Connection | None:
