@@ -14,7 +14,6 @@ from firecrawl_interact.core.transport import (
 )
 
 _LASTING_TLS_REASONS = ("CERTIFICATE_VERIFY_FAILED", "HTTP_REQUEST", "WRONG_VERSION_NUMBER")
-_ON_THE_WAY = {*sys.stdlib_module_names, "firecrawl_interact", "urllib3"}
 
 
 def no_connection(to: str, error: BaseException, reason: str | None = None) -> ConnectFailedError:
@@ -62,12 +61,14 @@ def leaving_failure(error: BaseException, handled: BaseException | None) -> Base
         error: what came out of a library, or out of this one.
         handled: what the caller was handling before: it stays as it is, and so do its contexts.
     """
-    failure = error
-    if isinstance(error, Exception):  # Others are interruptions.
-        failure = _raised_by_others(error, handled) or error
-        if failure is error and not isinstance(error, TransportError):
-            failure = BadResponseError(f"the request failed: {type(error).__name__}")
-            failure.__cause__ = error
+    failure: BaseException | None = error
+    if isinstance(error, Exception):  # Any other is an interruption.
+        failure = _raised_by_others(error, handled)
+    if failure is None and isinstance(error, TransportError):
+        failure = error
+    elif failure is None:
+        failure = BadResponseError(f"the request failed: {type(error).__name__}")
+        failure.__cause__ = error
     _drop_frames(error, handled)
     return failure
 
@@ -75,14 +76,16 @@ def leaving_failure(error: BaseException, handled: BaseException | None) -> Base
 def _raised_by_others(error: BaseException, handled: BaseException | None) -> BaseException | None:
     """Find what neither the system nor a library on the way raised, wrapped or as it is.
 
-    That is what a signal's handler raised, and what is of a class that is neither Python's, nor
-    urllib3's, nor ours: somebody put it into this thread.
+    That is what a signal's handler raised, and what is of a class that is neither Python's nor
+    urllib3's: somebody put it into this thread.
     """
     one: BaseException | None = error
     while one is not None and one is not handled:
-        if type(one).__module__.partition(".")[0] not in _ON_THE_WAY:
-            return one
-        if any(_is_handler(frame) for frame, _ in traceback.walk_tb(one.__traceback__)):
+        package = type(one).__module__.partition(".")[0]
+        if not (package == "urllib3" or isinstance(one, TransportError)) and (
+            package not in sys.stdlib_module_names
+            or any(_is_handler(frame) for frame, _ in traceback.walk_tb(one.__traceback__))
+        ):
             return one
         one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
     return None

@@ -12,57 +12,115 @@ import pytest
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
-from firecrawl_interact.core import Request
+from firecrawl_interact.core import Request, Response
 
-from .driven import PATH, TransportClass
-from .tunnel import Tunnel
+from .driven import TransportClass
 
 pytestmark = [
     pytest.mark.enable_socket,
     pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals"),
 ]
+SIGNAL = getattr(signal, "SIGUSR1", signal.SIGINT)
 
 
-class SoftTimeLimitExceeded(Exception):
-    """As Celery's."""
+class TimeLimitError(Exception):
+    """As Celery has one."""
 
 
-@pytest.fixture(params=[SoftTimeLimitExceeded, TimeoutError, ConnectionResetError, ValueError])
+@pytest.fixture(params=[TimeLimitError, TimeoutError, ConnectionError])
 def raised(request: pytest.FixtureRequest) -> Iterator[type[Exception]]:
-    """What the handler of SIGUSR1 raises."""
-    if threading.current_thread() is not threading.main_thread():
-        pytest.skip("only the main thread handles signals")
+    """What the handler of a signal raises."""
 
-    def handle(number: int, interrupted: FrameType | None) -> None:
-        raise request.param("of a signal's handler")
+    def handle(_number: int, _interrupted: FrameType | None) -> None:
+        raise request.param("of a handler")
 
-    before = signal.signal(signal.SIGUSR1, handle)
+    before = signal.signal(SIGNAL, handle)
     yield request.param
-    signal.signal(signal.SIGUSR1, before)
+    signal.signal(SIGNAL, before)
 
 
-def signals(*, when: Callable[[Connection], object]) -> Callable[[Connection], None]:
-    """Send the main thread its signal, at some moment of a connection."""
-
-    def fault(connection: Connection) -> None:
-        when(connection)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
-        connection.wait_for_close()
-
-    return fault
+Send = Callable[[str], Response]
 
 
-def send_twice(
-    transport: Urllib3Transport | AsyncioTransport, raised: type[Exception]
-) -> None:
-    request = Request("DELETE", PATH, {})
-    if isinstance(transport, Urllib3Transport):
-        with transport:
-            with pytest.raises(raised, match="of a signal's handler"):
-                transport.send(request, 10)
-            assert transport.send(request, 10).status == 200
-        return
-    with asyncio.Runner() as runner, pytest.raises(raised, match="of a signal's handler"):
-        runner.run(transport.send(request, 10))
+@pytest.fixture(params=[Urllib3Transport, AsyncioTransport])
+def make_send(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Send]]:
+    """Makes functions that send in this thread, which is the main one."""
+    transport_class: TransportClass = request.param
     with asyncio.Runner() as runner:
-        assert runner.run(transport.send(request, 10)).status == 200
+
+        def make_send(api_url: str) -> Send:
+            def send(path: str) -> Response:
+                response = transport.send(Request("DELETE", path, {}), 10)
+                return response if isinstance(response, Response) else runner.run(response)
+
+            transport = transport_class(api_url, ssl_context=certificates.client_context())
+            return send
+
+        yield make_send
+
+
+def sends_the_signal(connection: Connection) -> None:
+    connection.wait_for_bytes()
+    signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
+    connection.wait_for_close()
+
+
+@pytest.mark.parametrize("in_handshake", [False, True], ids=["responding", "in the handshake"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_a_signals_handler_raises_while_send_waits(
+    make_send: Callable[[str], Send], raised: type[Exception], scheme: str, in_handshake: bool
+) -> None:
+    tls = certificates.trusted() if scheme == "https" else None
+    with FaultServer(sends_the_signal, tls=tls, in_handshake=in_handshake) as server:
+        send = make_send(server.api_url)
+        with pytest.raises(raised, match="of a handler"):
+            send("/interrupted")
+        assert b"/next" in send("/next").body
+        assert server.requests[-1].connection == 2
+
+
+KEPT_BY_ASYNCIO = ("connection_made", "_input_test", "_own")
+"""It tells its exception handler what is raised in these."""
+
+
+def interrupt_before_line(number: int, call: Callable[[], object]) -> bool:
+    """Send the signal before a line of the adapters. Return whether that many lines ran."""
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> object:
+        nonlocal lines
+        if "firecrawl_interact.adapters" not in frame.f_globals["__name__"]:
+            return None
+        if frame.f_code.co_name in KEPT_BY_ASYNCIO:
+            return None
+        lines += event == "line"
+        if lines == number:
+            sys.settrace(None)
+            signal.raise_signal(SIGNAL)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(None)
+    return lines >= number
+
+
+# A socket may be left to the garbage collector, which closes it at once.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_a_signals_handler_raises_before_any_line(
+    make_send: Callable[[str], Send], raised: type[Exception]
+) -> None:
+    messages = set()
+    with FaultServer() as server:
+        for number in range(1, 1000):
+            send = make_send(server.api_url)
+            try:
+                if not interrupt_before_line(number, lambda: send("/interrupted")):  # noqa: B023
+                    break
+            except raised as error:
+                messages.add(str(error))
+            assert b"/next" in send("/next").body
+        assert number > 100
+        assert messages == {"of a handler"}
