@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ def interrupt_before_line(number: int, call: Callable[[], object]) -> bool:
     """Send the signal before a line of the adapters. Return whether that many lines ran."""
     lines = 0
 
-    def trace(frame: FrameType, event: str, _: object) -> object:
+    def trace(frame: FrameType, event: str, _: object) -> Any:  # Any: a function of its kind
         nonlocal lines
         if "firecrawl_interact.adapters" not in frame.f_globals["__name__"]:
             return None
