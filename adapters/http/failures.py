@@ -18,18 +18,14 @@ _LASTING_TLS_REASONS = ("CERTIFICATE_VERIFY_FAILED", "HTTP_REQUEST", "WRONG_VERS
 
 def no_connection(to: str, error: BaseException, reason: str | None = None) -> ConnectFailedError:
     """Return the error of a connection that did not come about. `reason`: in other words."""
-    return ConnectFailedError(
-        f"no connection to {to}: {reason or error}",
-        transient=getattr(error, "reason", None) not in _LASTING_TLS_REASONS,
-    )
+    can_pass = getattr(error, "reason", None) not in _LASTING_TLS_REASONS
+    return ConnectFailedError(f"no connection to {to}: {reason or error}", transient=can_pass)
 
 
 def refused_tunnel(status: int) -> ConnectFailedError:
     """Return the error of a proxy that refuses CONNECT with this status, without its own words."""
-    return ConnectFailedError(
-        f"the proxy refused the tunnel: {status}",
-        transient=status >= 500 or status in (408, 429),
-    )
+    can_pass = status >= 500 or status in (408, 429)
+    return ConnectFailedError(f"the proxy refused the tunnel: {status}", transient=can_pass)
 
 
 def lost_connection(
@@ -42,13 +38,13 @@ def lost_connection(
         has_begun: whether a byte of the response came.
         is_kept: whether the connection carried a response before.
     """
-    message = f"the connection ended before {'the whole' if has_begun else 'any'} response"
-    if not isinstance(error, ssl.SSLError):
-        return ConnectionLostError(message, stale=is_kept and not has_begun)
-    if error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
+    if getattr(error, "reason", None) == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
         message = "the service requires a client certificate: pass an ssl_context that has one"
         return ConnectionLostError(message)
-    return ConnectionLostError(f"{message}: {error}", stale=is_kept and not has_begun)
+    message = f"the connection ended before {'the whole' if has_begun else 'any'} response"
+    if isinstance(error, ssl.SSLError):
+        message += f": {error}"
+    return ConnectionLostError(message, stale=is_kept and not has_begun)
 
 
 def leaving_failure(error: BaseException, handled: BaseException | None) -> BaseException:
@@ -56,19 +52,15 @@ def leaving_failure(error: BaseException, handled: BaseException | None) -> Base
 
     Its frames are dropped, and those of all that is behind it: libraries keep the key in local
     variables, which error trackers print. The place is logged at DEBUG, so that it is not lost.
-
-    Args:
-        error: what came out of a library, or out of this one.
-        handled: what the caller was handling before: it stays as it is, and so do its contexts.
+    What the caller was handling before, `handled`, stays as it is, and so do its contexts.
     """
-    failure: BaseException | None = error
+    failure = error
     if isinstance(error, Exception):  # Any other is an interruption.
-        failure = _raised_by_others(error, handled)
-    if failure is None and isinstance(error, TransportError):
-        failure = error
-    elif failure is None:
-        failure = BadResponseError(f"the request failed: {type(error).__name__}")
-        failure.__cause__ = error
+        if (others := _raised_by_others(error, handled)) is not None:
+            failure = others
+        elif not isinstance(error, TransportError):
+            failure = BadResponseError(f"the request failed: {type(error).__name__}")
+            failure.__cause__ = error
     _drop_frames(error, handled)
     return failure
 
