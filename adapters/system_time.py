@@ -18,9 +18,7 @@ class SystemTime:
 class AsyncSystemTime:
     """Gives an `AsyncTransport` its `monotonic` and `sleep`, under asyncio."""
 
-    def monotonic(self) -> float:
-        """Return the time in seconds, on a clock that never goes back."""
-        return time.monotonic()
+    monotonic = SystemTime.monotonic
 
     async def sleep(self, seconds: float) -> None:
         """Let other tasks run for so many seconds."""

@@ -6,7 +6,7 @@ quotes nothing: what came may hold the key, sent back.
 """
 
 import re
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -43,25 +43,16 @@ class ParsedResponse(msgspec.Struct, frozen=True):
     version: int  #: 10 or 11, as in http.client
     status: int
     reason: str
-    fields: list[tuple[str, str]]  #: the header lines, as they came
-    headers: dict[str, str]  #: the same, merged
+    headers: dict[str, str]  #: from `merge_fields`
     body: bytes
     ends_connection: bool  #: RFC 9112, 9.3; or bytes came that nobody asked for
 
 
-def split_fields(lines: bytes) -> list[tuple[str, str]]:
-    """Split header lines into names and values (RFC 9112, 5.1)."""
-    return [
-        (name, value.replace("\r\n", "").strip(" \t"))
-        for name, value in _FIELDS(lines.decode("latin-1"))
-    ]
-
-
-def merge_fields(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Name headers in lower case, and join lines of one name by commas (RFC 9110, 5.3)."""
+def merge_fields(lines: bytes) -> dict[str, str]:
+    """Name headers in lower case (RFC 9112, 5.1); lines of one name are joined (RFC 9110, 5.3)."""
     headers: dict[str, str] = {}
-    for name, value in fields:
-        key = name.lower()
+    for name, text in _FIELDS(lines.decode("latin-1")):
+        key, value = name.lower(), text.replace("\r\n", "").strip(" \t")
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
     return headers
 
@@ -127,8 +118,7 @@ class ResponseParser:
                 raise BadResponseError("the connection was switched to another protocol unasked")
         else:
             raise BadResponseError(f"more than {MAX_INTERIM_RESPONSES} interim responses")
-        fields = split_fields(lines)
-        headers = merge_fields(fields)
+        headers = merge_fields(lines)
         length = body_length(headers, method=self._method, status=status, version=10 + int(version))
         if length is None:
             body = yield from self._take_chunks()
@@ -140,7 +130,6 @@ class ResponseParser:
             10 + int(version),
             status,
             reason.decode("latin-1"),
-            fields,
             headers,
             body,
             version == b"0"
