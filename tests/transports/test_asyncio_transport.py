@@ -209,19 +209,6 @@ def test_a_connection_to_which_something_happens_while_idle_is_never_used_again(
         assert [request.connection for request in channel.server.requests] == [1, 2]
 
 
-def test_more_requests_at_once_than_the_pool_size_do_not_wait(runner: asyncio.Runner) -> None:
-    async def send_many() -> None:
-        async with AsyncioTransport(server.api_url, pool_size=2) as transport:
-            await asyncio.gather(*(send(transport) for _ in range(6)))
-            assert server.connections == 6
-            assert server.open_connections() == 2
-            await asyncio.gather(*(send(transport) for _ in range(2)))
-            assert server.connections == 6
-
-    with FaultServer() as server:
-        runner.run(send_many())
-
-
 # --- addresses (RFC 8305) ------------------------------------------------------------------
 
 

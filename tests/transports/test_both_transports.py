@@ -11,11 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
+import urllib3
 
 from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.driver import Driver
@@ -168,6 +170,31 @@ def test_a_connection_that_was_idle_for_30_seconds_is_not_used_again(
         command = [sys.executable, "-c", IDLE, transport_class.__name__, server.api_url]
         subprocess.run(command, check=True)
         assert [request.connection for request in server.requests] == [1, 1, 2]
+
+
+def test_callers_who_send_first_at_once_share_one_pool_and_its_size_holds(
+    open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make = urllib3.PoolManager.connection_from_host
+    together, all_sent = threading.Barrier(3, timeout=10), threading.Barrier(3, timeout=10)
+
+    def make_together(*args: Any) -> object:  # Any: handed on as they came
+        together.wait()
+        return make(*args)
+
+    def responds_when_all_are_there(connection: Connection) -> None:
+        path = connection.read_request()
+        all_sent.wait()
+        connection.respond(path)
+
+    monkeypatch.setattr(urllib3.PoolManager, "connection_from_host", make_together)
+    with (
+        FaultServer(*[responds_when_all_are_there] * 3) as server,
+        ThreadPoolExecutor(3) as threads,
+    ):
+        list(threads.map(send, [open_transport(server.api_url, pool_size=1)] * 3))
+        assert server.open_connections() == 1
+    assert not [record for record in caplog.records if record.levelname != "DEBUG"]
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, Driver.pickled])

@@ -7,7 +7,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -92,27 +91,6 @@ def test_what_fails_around_urllib3_may_have_reached_the_service(
 
 
 # --- connections ---------------------------------------------------------------------------
-
-
-def test_threads_that_send_first_at_once_share_one_pool_and_its_size_holds(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    together, all_sent = threading.Barrier(3, timeout=10), threading.Barrier(3, timeout=10)
-
-    def responds_when_all_are_there(connection: Connection) -> None:
-        path = connection.read_request()
-        all_sent.wait()
-        connection.respond(path)
-
-    before(monkeypatch, urllib3.PoolManager, "connection_from_host", together.wait)
-    with (
-        FaultServer(*[responds_when_all_are_there] * 3) as server,
-        Urllib3Transport(server.api_url, pool_size=1) as transport,
-        ThreadPoolExecutor(3) as threads,
-    ):
-        list(threads.map(send, [transport] * 3))
-        assert server.open_connections() == 1
-    assert caplog.records == []  # urllib3 warns of a connection too many.
 
 
 def test_a_connection_waits_for_no_acknowledgement_before_it_sends(
