@@ -33,6 +33,9 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
     async def send(self, request: Request, timeout: float) -> Response:
         """Carry one request within `timeout` seconds, as `Transport.send` says.
 
+        What others raise meanwhile passes as it is, and the connection is closed: cancellation,
+        whatever a signal's handler raises, and an exception of a class that is not Python's.
+
         Raises:
             TypeError, ValueError: `timeout` is no positive, finite number.
             TransportError: what went wrong on the way.

@@ -43,6 +43,9 @@ class Urllib3Transport(HttpTransport, SystemTime):
     def send(self, request: Request, timeout: float) -> Response:
         """Carry one request within `timeout` seconds, as `Transport.send` says.
 
+        What others raise meanwhile passes as it is, and the connection is closed: Ctrl-C, whatever
+        a signal's handler raises, and an exception of a class that is not Python's or urllib3's.
+
         Raises:
             TypeError, ValueError: `timeout` is no positive, finite number.
             TransportError: what went wrong on the way.

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 import trustme
-import urllib3
 
 from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.driver import Driver
@@ -172,22 +171,16 @@ def test_a_connection_that_was_idle_for_30_seconds_is_not_used_again(
         assert [request.connection for request in server.requests] == [1, 1, 2]
 
 
-def test_callers_who_send_first_at_once_share_one_pool_and_its_size_holds(
-    open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_connections_beyond_the_pools_size_are_closed_without_a_warning(
+    open_transport: OpenTransport, caplog: pytest.LogCaptureFixture
 ) -> None:
-    make = urllib3.PoolManager.connection_from_host
-    together, all_sent = threading.Barrier(3, timeout=10), threading.Barrier(3, timeout=10)
-
-    def make_together(*args: Any) -> object:  # Any: handed on as they came
-        together.wait()
-        return make(*args)
+    all_sent = threading.Barrier(3, timeout=10)
 
     def responds_when_all_are_there(connection: Connection) -> None:
         path = connection.read_request()
         all_sent.wait()
         connection.respond(path)
 
-    monkeypatch.setattr(urllib3.PoolManager, "connection_from_host", make_together)
     with (
         FaultServer(*[responds_when_all_are_there] * 3) as server,
         ThreadPoolExecutor(3) as threads,

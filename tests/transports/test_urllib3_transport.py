@@ -64,6 +64,15 @@ def test_a_recorder_has_the_connections_while_it_records_and_no_longer(tmp_path:
         assert len({request.head for request in server.requests}) == 1
 
 
+def test_a_recorders_own_exception_passes_as_it_is(tmp_path: Path) -> None:
+    with (
+        Urllib3Transport("http://127.0.0.1:9") as transport,
+        vcr.use_cassette(str(tmp_path / "cassette.yaml"), record_mode="none"),
+        pytest.raises(vcr.errors.CannotOverwriteExistingCassetteException),
+    ):
+        send(transport)
+
+
 @pytest.mark.parametrize(
     ("sends", "error", "kind"),
     [
