@@ -18,7 +18,9 @@ class SystemTime:
 class AsyncSystemTime:
     """Gives an `AsyncTransport` its `monotonic` and `sleep`, under asyncio."""
 
-    monotonic = SystemTime.monotonic
+    def monotonic(self) -> float:
+        """Return the time in seconds, on a clock that never goes back."""
+        return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Let other tasks run for so many seconds."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -69,8 +70,7 @@ def streams(draw: st.DrawFn) -> bytes:
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
     places = sorted(place % (len(stream) + 1) for place in places)
-    ends = [*places, len(stream)]
-    pieces = [stream[start:end] for start, end in zip([0, *places], ends, strict=True)]
+    pieces = [stream[start:end] for start, end in pairwise([0, *places, len(stream)])]
     return [piece for piece in pieces if piece]
 
 
