@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import copy
 import inspect
+import re
 import socket
 import ssl
 import subprocess
@@ -74,8 +75,11 @@ def test_a_handshake_has_all_of_the_connect_timeout_and_no_more(
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address] * 4)
         driver = open_transport("https://service.example", connect_timeout=0.4)
         before = time.monotonic()
-        assert failure(driver, ConnectFailedError, timeout=60).transient
-        assert 0.39 < time.monotonic() - before < 30
+        error = failure(driver, ConnectFailedError, timeout=60)
+        assert time.monotonic() - before > 0.39
+        # Later, the server would have ended the connection, and that would be the reason.
+        assert re.search("timed out|too long", str(error))
+        assert error.transient
         assert server.connections == 1
 
 
