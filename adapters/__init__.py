@@ -57,28 +57,15 @@ __all__ = [
     "delete_session_from_environment",
 ]
 
-_MODULES = {
-    "asyncio": ["AsyncioTransport"],
-    "environment": [
-        "AsyncEnvironmentDeleteSession",
-        "EnvironmentDeleteSession",
-        "async_delete_session_from_environment",
-        "delete_session_from_environment",
-    ],
-    "journal": ["FileJournal"],
-    "loopback": ["LoopbackService"],
-    "urllib3": ["Urllib3Transport"],
-}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-
-
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
 
     def __getattr__(name: str) -> object:
-        if name not in _MODULE_OF:
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
-        globals()[name] = value
+        modules = {"AsyncioTransport": "asyncio", "FileJournal": "journal"}
+        modules |= {"LoopbackService": "loopback", "Urllib3Transport": "urllib3"}
+        module = import_module(f".{modules.get(name, 'environment')}", __name__)
+        value = globals()[name] = getattr(module, name)
         return value
 
 

@@ -57,20 +57,16 @@ class EnvironmentDeleteSession(DeleteSession):
 
 
 class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
-    """An `AsyncDeleteSession` whose transport was made with it.
+    """An `AsyncDeleteSession` whose transport `async_delete_session_from_environment` made with it.
 
-    `async_delete_session_from_environment` makes both. It works in an `async with` block, which
-    closes that transport, and without one.
+    It works in an `async with` block, which closes that transport, and without one.
     """
 
     transport: "AsyncioTransport"
     _made: "AsyncioTransport | None" = None
 
     async def aclose(self) -> None:
-        """Close the transport that was made with it. A later call is an `UnreachableError`.
-
-        To close once more does no harm. A transport that you put in its place is yours to close.
-        """
+        """Close the transport that was made with it, as `EnvironmentDeleteSession.close` does."""
         if self._made is not None:
             await self._made.aclose()
 
@@ -159,21 +155,16 @@ def _key(api_key: str | None, address: str) -> str | None:
     if api_key is not None:
         return api_key
     if os.environ.get("FIRECRAWL_API_KEY", "").strip() != os.environ.get("FIRECRAWL_API_KEY", ""):
-        raise _invalid_key(
-            "FIRECRAWL_API_KEY has space or a line end around the key",
-            "Set it to the key alone: a file that holds the key may end in an empty line.",
-        )
-    is_cloud = urlsplit(address).hostname == urlsplit(_CLOUD).hostname
-    if is_cloud and not os.environ.get("FIRECRAWL_API_KEY"):
-        raise _invalid_key(
-            f"no API key was set, and {_CLOUD} needs one",
+        error = InvalidApiKeyError("FIRECRAWL_API_KEY has space or a line end around the key")
+        error.advice = "Set it to the key alone: a file that holds it may end in an empty line."
+        raise error
+    if os.environ.get("FIRECRAWL_API_KEY"):
+        return os.environ["FIRECRAWL_API_KEY"]
+    if urlsplit(address).hostname == urlsplit(_CLOUD).hostname:
+        error = InvalidApiKeyError(f"no API key was set, and {_CLOUD} needs one")
+        error.advice = (
             "Set FIRECRAWL_API_KEY to a key of your team, or FIRECRAWL_API_URL to the address of"
-            " your own service.",
+            " your own service."
         )
-    return os.environ.get("FIRECRAWL_API_KEY") or None
-
-
-def _invalid_key(reason: str, advice: str) -> InvalidApiKeyError:
-    error = InvalidApiKeyError(reason)
-    error.advice = advice
-    return error
+        raise error
+    return None

@@ -70,7 +70,7 @@ class LoopbackService:
         with contextlib.ExitStack() as starting:
             starting.enter_context(self._service.system_time())
             server = starting.enter_context(_Server(self._service, self._port))
-            server.start()
+            server.serving.start()
             starting.callback(server.end)
             self._server, self._ending = server, starting.pop_all()
         return self
@@ -89,7 +89,7 @@ class _Server(socketserver.ThreadingTCPServer):
         self.service = service
         self.ending = threading.Event()
         self._connections: WeakSet[socket.socket] = WeakSet()
-        self._serving = threading.Thread(target=self._serve, daemon=True)
+        self.serving = threading.Thread(target=self._serve, daemon=True)
         super().__init__(("127.0.0.1", port), _Handler)
 
     def get_request(self) -> tuple[socket.socket, object]:
@@ -104,14 +104,10 @@ class _Server(socketserver.ThreadingTCPServer):
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
-    def start(self) -> None:
-        """Take connections in a thread of its own, and refuse them in an outage of them."""
-        self._serving.start()
-
     def end(self) -> None:
         """Take no more connections, and wake the threads of those that there are."""
         self.ending.set()
-        self._serving.join()
+        self.serving.join()
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -120,10 +116,8 @@ class _Server(socketserver.ThreadingTCPServer):
         is_listening = True
         while not self.ending.is_set():
             is_away = isinstance(self.service.current_outage, NoConnection)
-            if is_listening and is_away:
-                self._stop_listening()
-            elif not is_listening and not is_away:
-                self.server_activate()
+            if is_listening is is_away:
+                self._stop_listening() if is_away else self.server_activate()
             is_listening = not is_away
             if is_listening:
                 self.handle_request()
@@ -150,9 +144,13 @@ class _Handler(BaseHTTPRequestHandler):
         service, ending = self.server.service, self.server.ending
         result = service.respond(Request(self.command, self.path, dict(self.headers.items())))
         if isinstance(result, NoConnection):
-            self._reset()
+            self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.connection.close()  # The server would shut it down in order first.
         elif isinstance(result, NoResponse):
-            self._stay_silent()
+            self.close_connection = True
+            while self.connection.recv(65536):
+                pass
         elif ending.wait(service.latency) or isinstance(result, LostResponse):
             self.close_connection = True
         else:
@@ -182,27 +180,15 @@ class _Handler(BaseHTTPRequestHandler):
         reason = self.responses.get(response.status, ("", ""))[0]
         lines = [f"HTTP/1.1 {response.status} {reason}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        head = "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1")
-        whole = head + (b"" if self.command == "HEAD" else response.body)
-        if not timed.seconds_per_byte:
-            self.wfile.write(whole)
-            return
-        for byte in whole:
-            self.wfile.write(bytes([byte]))
-            if self.server.ending.wait(timed.seconds_per_byte):
+        whole = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        if self.command != "HEAD":
+            whole += response.body
+        size = 1 if timed.seconds_per_byte else len(whole)
+        for start in range(0, len(whole), size):
+            self.wfile.write(whole[start : start + size])
+            if timed.seconds_per_byte and self.server.ending.wait(timed.seconds_per_byte):
                 self.close_connection = True
                 return
-
-    def _reset(self) -> None:
-        self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        # Before the server does it: it would shut the connection down in an orderly way.
-        self.connection.close()
-
-    def _stay_silent(self) -> None:
-        self.close_connection = True
-        while self.connection.recv(65536):
-            pass
 
     def log_message(self, *_: object) -> None:
         """Keep quiet: what came is in `FakeService.requests`."""

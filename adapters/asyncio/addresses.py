@@ -16,15 +16,7 @@ async def connect_socket(host: str, port: int, seconds: float) -> socket.socket:
     """Connect to the address that is the first to take the connection.
 
     The next address has its turn when the one before it failed, or after a quarter of a second
-    (RFC 8305, 5). If the time is short for that, each gets an equal share of it.
-
-    Args:
-        host: a name, or an address without brackets.
-        port: the port.
-        seconds: until the caller gives up.
-
-    Raises:
-        OSError: none takes it.
+    (RFC 8305, 5). If `seconds` are short for that, each gets an equal share of them.
     """
     loop = asyncio.get_running_loop()
     look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)

@@ -13,12 +13,9 @@ from ..http.framing import ParsedResponse, ResponseParser
 
 
 class Connection(asyncio.Protocol):
-    """Sends requests, one at a time, and reads their responses.
+    """Sends requests, one at a time, and reads their responses. It is in `connections` while open.
 
     What comes while no response is due ends the connection: it would pass for the next one's.
-
-    Args:
-        connections: those that are open. This one is among them as long as it is.
     """
 
     idle_since: float = 0.0
@@ -47,11 +44,7 @@ class Connection(asyncio.Protocol):
         self._connections.discard(self)
 
     async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """Let all that follows be TLS, also inside TLS.
-
-        Raises:
-            OSError: the handshake failed, or the connection has ended.
-        """
+        """Let all that follows be TLS, also inside TLS."""
         inside = None
         if not self._transport.is_closing():
             inside = await self._loop.start_tls(
@@ -62,16 +55,7 @@ class Connection(asyncio.Protocol):
         self._transport = inside
 
     async def exchange(self, head: bytes, method: str, seconds: float) -> ParsedResponse:
-        """Send a request, and return its response. After anything else, the connection is ended.
-
-        Args:
-            head: all of the request.
-            method: of the request.
-            seconds: until the response must be whole.
-
-        Raises:
-            TimedOutError, ConnectionLostError, BadResponseError: the request may have arrived.
-        """
+        """Send all of a request, and return its response. After anything else, `abort` it."""
         if self._transport.is_closing():
             raise self._loss(self._error)
         self._parser = ResponseParser(method)
@@ -81,9 +65,6 @@ class Connection(asyncio.Protocol):
         try:
             self._transport.write(head)
             parsed = await self._parsed
-        except BaseException:
-            self.abort()
-            raise
         finally:
             timer.cancel()
             self._parser = self._parsed = None

@@ -17,13 +17,7 @@ from .connection import Connection
 
 
 class Pool:
-    """The connections of one event loop of one process, and where they lead.
-
-    Args:
-        settings: what the user said.
-        proxy: what they lead through, if anything.
-        ssl_context: verifies certificates, if there are any to verify.
-    """
+    """The connections of one event loop of one process, perhaps through a proxy."""
 
     def __init__(
         self, settings: Settings, proxy: Proxy | None, ssl_context: ssl.SSLContext | None
@@ -46,11 +40,7 @@ class Pool:
         self._fields = {**fields, "User-Agent": settings.user_agent or default_user_agent()}
 
     async def exchange(self, request: Request, seconds: float) -> ParsedResponse:
-        """Send a request, over a kept connection or a new one, and return its response.
-
-        Raises:
-            TransportError: what went wrong on the way.
-        """
+        """Send a request, over a kept connection or a new one, and return its response."""
         target = self._target_start + request.path
         head = _head(f"{request.method} {target}", {**self._fields, **request.headers})
         connection = self._take_idle()
@@ -58,8 +48,12 @@ class Pool:
             began = monotonic()
             connection = await self._connect(min(seconds, self._settings.connect_timeout))
             seconds -= monotonic() - began
-        parsed = await connection.exchange(head, request.method, seconds)
-        self._keep(connection, parsed)
+        try:
+            parsed = await connection.exchange(head, request.method, seconds)
+            self._keep(connection, parsed)
+        except BaseException:
+            connection.abort()
+            raise
         return parsed
 
     def _take_idle(self) -> Connection | None:
@@ -73,7 +67,6 @@ class Pool:
         return None
 
     def _keep(self, connection: Connection, parsed: ParsedResponse) -> None:
-        """Keep a connection after a response, or end it."""
         is_full = len(self._idle) >= self._settings.pool_size
         if parsed.ends_connection or is_full or self.is_closed:
             connection.abort()
@@ -82,11 +75,7 @@ class Pool:
             self._idle.append(connection)
 
     async def _connect(self, seconds: float) -> Connection:
-        """Connect, through a proxy and with TLS as the case may be.
-
-        Raises:
-            ConnectFailedError: nothing reached the service.
-        """
+        """Connect, through a proxy and with TLS as the case may be."""
         first, url, connection = self._first, self._settings.api_url, None
         peer = f"{'the proxy ' if self._proxy else ''}{first.host}:{first.port}"
         try:
@@ -127,11 +116,7 @@ class Pool:
 
 
 def _head(start: str, fields: Mapping[str, str]) -> bytes:
-    """Write the head of a request: its method and target, and its header fields.
-
-    Raises:
-        ValueError: it is not ASCII, or a value is more than one line.
-    """
+    """Write the head of a request, or refuse what is not ASCII, or would be another line."""
     lines = [f"{start} HTTP/1.1", *[f"{name}: {value}" for name, value in fields.items()]]
     head = "\r\n".join([*lines, "", ""])
     if not head.isascii() or len(head.encode().splitlines()) != len(lines) + 1:
@@ -140,10 +125,7 @@ def _head(start: str, fields: Mapping[str, str]) -> bytes:
 
 
 async def _own(connections: set[Connection]) -> AsyncGenerator[None]:
-    """End connections in their own loop: when that ends, or when nobody holds this any more.
-
-    An event loop does so for every asynchronous generator that has begun.
-    """
+    """End connections in their own loop: when that ends, or when nobody holds this any more."""
     try:
         yield
     finally:

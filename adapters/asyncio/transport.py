@@ -6,9 +6,9 @@ import sys
 from typing import Self, TypeAlias
 
 from firecrawl_interact.core.arguments import check_seconds
-from firecrawl_interact.core.transport import BadResponseError, Request, Response, TransportError
+from firecrawl_interact.core.transport import Request, Response
 
-from ..http.failures import drop_frames
+from ..http.failures import leaving_failure
 from ..http.transport import HttpTransport
 from ..system_time import AsyncSystemTime
 from .pool import Pool
@@ -33,23 +33,24 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
     async def send(self, request: Request, timeout: float) -> Response:
         """Carry one request within `timeout` seconds, as `Transport.send` says.
 
+        What others raise meanwhile passes as it is, and the connection is closed: cancellation,
+        whatever a signal's handler raises, and an exception of a class that is not Python's.
+
         Raises:
             TypeError, ValueError: `timeout` is no positive, finite number.
             TransportError: what went wrong on the way.
             RuntimeError: this is no event loop of asyncio.
         """
         check_seconds("timeout", timeout)
-        self._check_open()
-        pool = self._pools.get(_this_place()) or await self._open_pool()
-        handled = sys.exception()
+        here, handled = _this_place(), sys.exception()
         try:
+            self._check_open()
+            pool = self._pools.get(here) or await self._open_pool(here)
             parsed = await pool.exchange(request, timeout)
+            return Response(parsed.status, parsed.headers, parsed.body)
         except BaseException as error:
-            drop_frames(error, handled)
-            if isinstance(error, TransportError) or not isinstance(error, Exception):
-                raise error from error.__cause__
-            raise BadResponseError(f"the request failed: {type(error).__name__}") from error
-        return Response(parsed.status, parsed.headers, parsed.body)
+            failure = leaving_failure(error, handled)
+        raise failure
 
     async def aclose(self) -> None:
         """Close the connections, also those of calls under way.
@@ -76,8 +77,7 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
     def _set_up_pools(self) -> None:
         self._pools: dict[_Place, Pool] = {}
 
-    async def _open_pool(self) -> Pool:
-        here = _this_place()
+    async def _open_pool(self, here: _Place) -> Pool:
         for place in list(self._pools):
             if place[0] == here[0] and place[1].is_closed():
                 self._pools.pop(place, None)

@@ -8,6 +8,7 @@ import threading
 import time
 import unittest
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from types import FrameType
 from typing import Literal, TypeAlias, TypeVar
 
 from firecrawl_interact.core.transport import (
@@ -77,17 +78,22 @@ class Driver:
         )
         return result
 
-    def interrupt(self, path: str, when: Callable[[], bool]) -> str:
+    def interrupt(
+        self,
+        path: str,
+        when: Callable[[], bool],
+        raised: type[BaseException] = KeyboardInterrupt,
+    ) -> str:
         """Interrupt a call as soon as `when` says so, and describe what came out of `send`.
 
-        Blocking ones meet a `KeyboardInterrupt`, asynchronous ones are cancelled.
+        Blocking ones meet what a signal's handler has `raised`, asynchronous ones are cancelled.
 
         Raises:
             unittest.SkipTest: no interrupt can be made here.
         """
         request = Request("DELETE", path, HEADERS)
         if self._loop is None:
-            return _interrupted(lambda: self.transport.send(request, ENOUGH_TIME), when)
+            return _interrupted(lambda: self.transport.send(request, ENOUGH_TIME), when, raised)
         return self._loop.run(_cancelled(lambda: self.transport.send(request, ENOUGH_TIME), when))
 
     def monotonic(self) -> float:
@@ -191,7 +197,9 @@ async def _cancelled(
 
 
 def _interrupted(
-    send: Callable[[], Response | Awaitable[Response]], when: Callable[[], bool]
+    send: Callable[[], Response | Awaitable[Response]],
+    when: Callable[[], bool],
+    raised: type[BaseException],
 ) -> str:
     main_thread = threading.main_thread()
     if threading.current_thread() is not main_thread or not hasattr(signal, "pthread_kill"):
@@ -204,19 +212,24 @@ def _interrupted(
         if main_thread.ident is not None:
             signal.pthread_kill(main_thread.ident, signal.SIGINT)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    def handle(_number: int, _interrupted: FrameType | None) -> None:
+        raise raised
+
+    before = signal.signal(signal.SIGINT, handle)
     thread = threading.Thread(target=interrupt, daemon=True)
     seen = ""
     try:
         thread.start()
         try:
             seen = describe(send())
+        except raised:
+            raise
         except Exception as error:
             seen = describe(error)
         thread.join()
         time.sleep(0.01)  # An interrupt that `send` has not met is met here.
-    except KeyboardInterrupt:
-        return seen or "KeyboardInterrupt"
+    except raised:
+        return seen or raised.__name__
     finally:
         thread.join()
         signal.signal(signal.SIGINT, before)

@@ -1,37 +1,31 @@
 """What goes wrong on the way, in the port's words, and without what must not be shown."""
 
 import ssl
+import sys
 import traceback
-from typing import TypeVar
+from types import FrameType
 
 from firecrawl_interact.core.logger import logger
-from firecrawl_interact.core.transport import ConnectFailedError, ConnectionLostError
+from firecrawl_interact.core.transport import (
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    TransportError,
+)
 
 _LASTING_TLS_REASONS = ("CERTIFICATE_VERIFY_FAILED", "HTTP_REQUEST", "WRONG_VERSION_NUMBER")
-_ErrorT = TypeVar("_ErrorT", bound=BaseException)
 
 
 def no_connection(to: str, error: BaseException, reason: str | None = None) -> ConnectFailedError:
-    """Return the error of a connection that did not come about.
-
-    Args:
-        to: where it would have led.
-        error: why there is none. A certificate that does not verify, and a port that speaks no
-            TLS, will be the same at a retry.
-        reason: the same in words, if they are not the error's own.
-    """
-    return ConnectFailedError(
-        f"no connection to {to}: {reason or error}",
-        transient=getattr(error, "reason", None) not in _LASTING_TLS_REASONS,
-    )
+    """Return the error of a connection that did not come about. `reason`: in other words."""
+    can_pass = getattr(error, "reason", None) not in _LASTING_TLS_REASONS
+    return ConnectFailedError(f"no connection to {to}: {reason or error}", transient=can_pass)
 
 
 def refused_tunnel(status: int) -> ConnectFailedError:
     """Return the error of a proxy that refuses CONNECT with this status, without its own words."""
-    return ConnectFailedError(
-        f"the proxy refused the tunnel: {status}",
-        transient=status >= 500 or status in (408, 429),
-    )
+    can_pass = status >= 500 or status in (408, 429)
+    return ConnectFailedError(f"the proxy refused the tunnel: {status}", transient=can_pass)
 
 
 def lost_connection(
@@ -44,25 +38,62 @@ def lost_connection(
         has_begun: whether a byte of the response came.
         is_kept: whether the connection carried a response before.
     """
-    message = f"the connection ended before {'the whole' if has_begun else 'any'} response"
-    if not isinstance(error, ssl.SSLError):
-        return ConnectionLostError(message, stale=is_kept and not has_begun)
-    if error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
+    if getattr(error, "reason", None) == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
         message = "the service requires a client certificate: pass an ssl_context that has one"
         return ConnectionLostError(message)
-    return ConnectionLostError(f"{message}: {error}", stale=is_kept and not has_begun)
+    message = f"the connection ended before {'the whole' if has_begun else 'any'} response"
+    if isinstance(error, ssl.SSLError):
+        message += f": {error}"
+    return ConnectionLostError(message, stale=is_kept and not has_begun)
 
 
-def drop_frames(error: _ErrorT, handled: BaseException | None) -> _ErrorT:
-    """Drop the frames of an exception, and those of its causes and contexts. Return it.
+def leaving_failure(error: BaseException, handled: BaseException | None) -> BaseException:
+    """Return what leaves `send` for an exception: a `TransportError`, or what passes as it is.
 
-    Libraries keep the key in local variables, which error trackers print. The place of the error
-    is logged at DEBUG, as module and line, so that it is not lost.
-
-    Args:
-        error: what a library raised.
-        handled: what the caller was handling before: it stays as it is, and so do its contexts.
+    Its frames are dropped, and those of all that is behind it: libraries keep the key in local
+    variables, which error trackers print. The place is logged at DEBUG, so that it is not lost.
+    What the caller was handling before, `handled`, stays as it is, and so do its contexts.
     """
+    failure = error
+    if isinstance(error, Exception):  # Any other is an interruption.
+        if (others := _raised_by_others(error, handled)) is not None:
+            failure = others
+        elif not isinstance(error, TransportError):
+            failure = BadResponseError(f"the request failed: {type(error).__name__}")
+            failure.__cause__ = error
+    _drop_frames(error, handled)
+    return failure
+
+
+def _raised_by_others(error: BaseException, handled: BaseException | None) -> BaseException | None:
+    """Find what neither the system nor a library on the way raised, wrapped or as it is.
+
+    That is what a signal's handler raised, and what is of a class that is neither Python's nor
+    urllib3's: somebody put it into this thread.
+    """
+    one: BaseException | None = error
+    while one is not None and one is not handled:
+        package = type(one).__module__.partition(".")[0]
+        if not (package == "urllib3" or isinstance(one, TransportError)) and (
+            package not in sys.stdlib_module_names
+            or any(_is_handler(frame) for frame, _ in traceback.walk_tb(one.__traceback__))
+        ):
+            return one
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+    return None
+
+
+def _is_handler(frame: FrameType) -> bool:
+    """Say whether it handles a signal: then Python gave it the frame that it interrupts."""
+    interrupted = frame.f_back
+    return interrupted is not None and any(
+        part is interrupted
+        for value in frame.f_locals.values()
+        for part in (value if isinstance(value, tuple) else (value,))
+    )
+
+
+def _drop_frames(error: BaseException, handled: BaseException | None) -> None:
     places: list[str] = []
     pending: list[BaseException | None] = [error]
     seen = {id(handled)}
@@ -74,8 +105,5 @@ def drop_frames(error: _ErrorT, handled: BaseException | None) -> _ErrorT:
         for frame, line in list(traceback.walk_tb(one.__traceback__))[-1:]:
             places.append(f"{type(one).__name__} at {frame.f_globals.get('__name__')}:{line}")
         one.__traceback__ = None
-        pending += [one.__context__, one.__cause__]
-        if isinstance(one, BaseExceptionGroup):
-            pending += one.exceptions
+        pending += [one.__context__, one.__cause__, *getattr(one, "exceptions", ())]
     logger.debug("no response: %s", ", ".join(places))
-    return error

@@ -6,21 +6,18 @@ quotes nothing: what came may hold the key, sent back.
 """
 
 import re
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TypeAlias
 
 import msgspec
 
 from firecrawl_interact.core.transport import MAX_BODY_BYTES, BadResponseError
 
+# All lines of a response: heads, chunk extensions, trailers. h11 takes 100 KiB, Node.js 16.
 MAX_HEAD_BYTES = 100 * 1024
-"""All lines of a response: heads, chunk extensions, trailers. h11 takes 100 KiB, Node.js 16."""
-MAX_LINE_BYTES = 64 * 1024
-"""One line of a response, as in http.client."""
-MAX_FIELDS = 100
-"""Header lines of a response, as in http.client."""
-MAX_INTERIM_RESPONSES = 8
-"""1xx responses before the real one. http.client takes any number."""
+MAX_LINE_BYTES = 64 * 1024  # as in http.client
+MAX_FIELDS = 100  # as in http.client
+MAX_INTERIM_RESPONSES = 8  # 1xx before the real one; http.client takes any number
 
 _START = b"HTTP/1."
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"  # RFC 9110, 5.6.2
@@ -43,32 +40,19 @@ _Match: TypeAlias = Callable[[bytearray], re.Match[bytes] | None]
 class ParsedResponse(msgspec.Struct, frozen=True):
     """A whole response, and whether another one may follow it on the same connection."""
 
-    version: int
-    """10 or 11, as in http.client."""
+    version: int  #: 10 or 11, as in http.client
     status: int
     reason: str
-    fields: list[tuple[str, str]]
-    """The header lines, as they came."""
-    headers: dict[str, str]
-    """The same, merged."""
+    headers: dict[str, str]  #: from `merge_fields`
     body: bytes
-    ends_connection: bool
-    """Whether the connection ends with it (RFC 9112, 9.3), or bytes came that nobody asked for."""
+    ends_connection: bool  #: RFC 9112, 9.3; or bytes came that nobody asked for
 
 
-def split_fields(lines: bytes) -> list[tuple[str, str]]:
-    """Split header lines into names and values (RFC 9112, 5.1)."""
-    return [
-        (name, value.replace("\r\n", "").strip(" \t"))
-        for name, value in _FIELDS(lines.decode("latin-1"))
-    ]
-
-
-def merge_fields(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Name headers in lower case, and join lines of one name by commas (RFC 9110, 5.3)."""
+def merge_fields(lines: bytes) -> dict[str, str]:
+    """Name headers in lower case (RFC 9112, 5.1); lines of one name are joined (RFC 9110, 5.3)."""
     headers: dict[str, str] = {}
-    for name, value in fields:
-        key = name.lower()
+    for name, text in _FIELDS(lines.decode("latin-1")):
+        key, value = name.lower(), text.replace("\r\n", "").strip(" \t")
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
     return headers
 
@@ -76,16 +60,7 @@ def merge_fields(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
 def body_length(
     headers: Mapping[str, str], *, method: str, status: int, version: int = 11
 ) -> int | None:
-    """Decide how long a body is (RFC 9112, 6.3, whose rules the numbers are).
-
-    Args:
-        headers: those of the response, from `merge_fields`.
-        method: of the request.
-        status: of the response.
-        version: of the response, 10 or 11.
-
-    Returns:
-        The number of bytes; None if the body comes in chunks.
+    """Decide how long a body is (RFC 9112, 6.3, whose rules the numbers are); None: in chunks.
 
     Raises:
         BadResponseError: the length is in doubt, or the body is too large or coded.
@@ -111,20 +86,12 @@ def body_length(
             f"the response, of status {status}, gives no length: nobody could see it cut short"
         )
     if len(length) > 18 or int(length) > MAX_BODY_BYTES:  # 6
-        raise _above_limit(f"{MAX_BODY_BYTES} bytes in the body")
+        raise BadResponseError(f"more than {MAX_BODY_BYTES} bytes in the body")
     return int(length)
 
 
-def _above_limit(limit: str) -> BadResponseError:
-    return BadResponseError(f"more than {limit}")
-
-
 class ResponseParser:
-    """Reads one response out of the bytes of a connection, in pieces of any size.
-
-    Args:
-        method: of the request.
-    """
+    """Reads the response to a request out of the bytes of a connection, in pieces of any size."""
 
     def __init__(self, method: str) -> None:
         self.response: ParsedResponse | None = None  #: as soon as it is whole
@@ -135,11 +102,7 @@ class ResponseParser:
         self._steps = self._parse()
 
     def feed(self, data: bytes | bytearray) -> None:
-        """Take the next bytes of the connection.
-
-        Raises:
-            BadResponseError: they are no response, or one that cannot be taken.
-        """
+        """Take the next bytes, or raise a `BadResponseError`: they are no response to take."""
         self.has_begun = True
         self._received += data
         next(self._steps, None)
@@ -154,9 +117,8 @@ class ResponseParser:
             if status == 101:
                 raise BadResponseError("the connection was switched to another protocol unasked")
         else:
-            raise _above_limit(f"{MAX_INTERIM_RESPONSES} interim responses")
-        fields = split_fields(lines)
-        headers = merge_fields(fields)
+            raise BadResponseError(f"more than {MAX_INTERIM_RESPONSES} interim responses")
+        headers = merge_fields(lines)
         length = body_length(headers, method=self._method, status=status, version=10 + int(version))
         if length is None:
             body = yield from self._take_chunks()
@@ -168,7 +130,6 @@ class ResponseParser:
             10 + int(version),
             status,
             reason.decode("latin-1"),
-            fields,
             headers,
             body,
             version == b"0"
@@ -193,7 +154,7 @@ class ResponseParser:
             self._check_limits(end)
             self._head_bytes += len(line[2])
             if len(body) + size > MAX_BODY_BYTES:
-                raise _above_limit(f"{MAX_BODY_BYTES} bytes in the body")
+                raise BadResponseError(f"more than {MAX_BODY_BYTES} bytes in the body")
             while len(self._received) < end + size + 2:
                 yield
             body += self._take(end + size)[end:]
@@ -211,7 +172,7 @@ class ResponseParser:
                 groups = match.groups(b"")
                 self._check_limits(match.end())
                 if groups[-1].count(b"\n") > MAX_FIELDS:
-                    raise _above_limit(f"{MAX_FIELDS} header lines")
+                    raise BadResponseError(f"more than {MAX_FIELDS} header lines")
                 self._head_bytes += match.end()
                 del self._received[: match.end()]
                 return groups
@@ -229,9 +190,9 @@ class ResponseParser:
         if size > MAX_LINE_BYTES:
             longest = max(len(line) for line in self._received[:size].split(b"\n"))
         if longest > MAX_LINE_BYTES:
-            raise _above_limit(f"{MAX_LINE_BYTES} bytes in a line")
+            raise BadResponseError(f"more than {MAX_LINE_BYTES} bytes in a line")
         if self._head_bytes + size > MAX_HEAD_BYTES:
-            raise _above_limit(f"{MAX_HEAD_BYTES} bytes in the head")
+            raise BadResponseError(f"more than {MAX_HEAD_BYTES} bytes in the head")
 
     def _take(self, size: int) -> bytes:
         piece = bytes(self._received[:size])

@@ -31,12 +31,9 @@ class ApiUrl(msgspec.Struct, frozen=True):
     """Where the service is: one origin, and the prefix that all its paths share."""
 
     scheme: str
-    """`http` or `https`."""
-    host: str
-    """In lower case; an IPv6 address stands in brackets."""
+    host: str  #: in lower case; an IPv6 address stands in brackets
     port: int
-    prefix: str
-    """Empty, or a path that starts with a slash and does not end with one."""
+    prefix: str  #: empty, or a path that starts with a slash and does not end with one
 
     @property
     def origin(self) -> str:
@@ -70,17 +67,7 @@ class Proxy(msgspec.Struct, frozen=True):
 
 
 def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
-    """Read and check the service's address.
-
-    Args:
-        api_url: `https://host[:port][/prefix]`, with or without `/v2` at its end. Plain `http` to
-            this machine's loopback only.
-        allow_plain_http: send the key unencrypted to other machines, too.
-
-    Raises:
-        TypeError: not a string.
-        ValueError: an address that cannot be meant, or that would send the key in the clear.
-    """
+    """Read the service's address, or refuse it: `HttpTransport` says what it may be."""
     parts = _split("api_url", api_url)
     if parts.scheme not in _DEFAULT_PORTS:
         raise ValueError("api_url must start with https://")
@@ -101,16 +88,7 @@ def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
 
 
 def parse_proxy(proxy: str, name: str = "proxy") -> Proxy:
-    """Read and check a proxy's address. An error never quotes it.
-
-    Args:
-        proxy: `http[s]://[user:password@]host[:port]`, or the same without its scheme: http.
-        name: what to call it in a message.
-
-    Raises:
-        TypeError: not a string.
-        ValueError: no such address, or a kind of proxy that is not supported, such as SOCKS.
-    """
+    """Read a proxy's address, or refuse it. Left out, its scheme is http. No error quotes it."""
     try:
         return _parse_proxy(proxy, name)
     except (TypeError, ValueError) as error:
@@ -142,9 +120,6 @@ def environment_proxy(api_url: ApiUrl) -> Proxy | None:
     None for plain http: a proxy of somebody else's choice would read the key. `NO_PROXY` is read
     as `urllib.request` reads it: names or addresses with commas between, or `*` alone. A name
     stands for itself and for all names below it. If it has a port, it stands for that port alone.
-
-    Raises:
-        ValueError: the environment names a proxy that cannot be used.
     """
     if api_url.scheme != "https":
         return None
@@ -157,11 +132,7 @@ def environment_proxy(api_url: ApiUrl) -> Proxy | None:
 
 
 def check_ssl_context(ssl_context: ssl.SSLContext) -> None:
-    """Refuse what would talk to anybody.
-
-    Raises:
-        TypeError, ValueError: saying what it must do.
-    """
+    """Refuse a context that does not verify the server."""
     if not isinstance(ssl_context, ssl.SSLContext):
         raise TypeError(f"ssl_context must be an ssl.SSLContext, not {ssl_context!r}")
     if ssl_context.verify_mode != ssl.CERT_REQUIRED or not ssl_context.check_hostname:
@@ -169,11 +140,7 @@ def check_ssl_context(ssl_context: ssl.SSLContext) -> None:
 
 
 def check_user_agent(user_agent: str) -> None:
-    """Refuse what cannot be sent in a `User-Agent` header.
-
-    Raises:
-        TypeError, ValueError: saying what it must be.
-    """
+    """Refuse what cannot be sent in a `User-Agent` header."""
     if not isinstance(user_agent, str):
         raise TypeError(f"user_agent must be a str, not {user_agent!r}")
     if not (user_agent.strip() and user_agent.isascii() and user_agent.isprintable()):

@@ -78,16 +78,10 @@ class HttpTransport:
             check_ssl_context(ssl_context)
         if user_agent is not None:
             check_user_agent(user_agent)
-        self._settings = Settings(
-            api_url=parse_api_url(api_url, allow_plain_http=allow_plain_http),
-            pool_size=pool_size,
-            connect_timeout=connect_timeout,
-            proxy=checked_proxy,
-            user_agent=user_agent,
+        service = parse_api_url(api_url, allow_plain_http=allow_plain_http)
+        self._set_up(
+            Settings(service, pool_size, connect_timeout, checked_proxy, user_agent), ssl_context
         )
-        self._ssl_context = ssl_context
-        self._is_closed = False
-        self._set_up_pools()
 
     @property
     def api_url(self) -> str:
@@ -110,8 +104,11 @@ class HttpTransport:
         return self._settings
 
     def __setstate__(self, settings: Settings) -> None:
+        self._set_up(settings, None)
+
+    def _set_up(self, settings: Settings, ssl_context: ssl.SSLContext | None) -> None:
         self._settings = settings
-        self._ssl_context = None
+        self._ssl_context = ssl_context
         self._is_closed = False
         self._set_up_pools()
 
@@ -120,37 +117,20 @@ class HttpTransport:
         raise NotImplementedError
 
     def _check_open(self) -> None:
-        """Refuse to send once the transport is closed.
-
-        Raises:
-            ConnectFailedError: it is.
-        """
+        """Refuse to send once the transport is closed."""
         if self._is_closed:
             raise ConnectFailedError("this transport is closed", transient=False)
 
     def _find_way(self) -> tuple[Proxy | None, ssl.SSLContext | None]:
-        """Return the proxy to go through, if any, and what verifies certificates, if needed.
-
-        Raises:
-            ConnectFailedError: what the environment says about them cannot be used.
-        """
-        api_url, context = self._settings.api_url, self._ssl_context
+        """Return the proxy to go through, if any, and what verifies certificates, if needed."""
+        api_url, context, reason = self._settings.api_url, self._ssl_context, ""
         try:
             proxy = self._settings.proxy or environment_proxy(api_url)
             if context is None and (api_url.scheme == "https" or proxy is not None):
-                context = _default_ssl_context()
+                context = ssl.create_default_context()
+                if file := os.environ.get("SSL_CERT_FILE"):
+                    reason = f"SSL_CERT_FILE is no file of certificates: {file}: "
+                    context.load_verify_locations(file)  # OpenSSL skips one that it cannot read.
         except Exception as error:
-            raise ConnectFailedError(f"cannot connect: {error}", transient=False) from error
+            raise ConnectFailedError(f"cannot connect: {reason}{error}", transient=False) from error
         return proxy, context
-
-
-def _default_ssl_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if file := os.environ.get("SSL_CERT_FILE"):
-        try:  # OpenSSL says nothing of a file that it cannot read.
-            context.load_verify_locations(file)
-        except OSError as error:
-            raise ValueError(
-                f"SSL_CERT_FILE is no file of certificates: {file}: {error}"
-            ) from error
-    return context

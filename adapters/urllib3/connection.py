@@ -72,7 +72,7 @@ class _Response(HTTPResponse):
         self.code, self.length, self.chunked = response.status, len(response.body), False
         self.will_close = response.ends_connection
         self.headers = self.msg = HTTPMessage()
-        for name, value in response.fields:
+        for name, value in response.headers.items():
             self.msg.set_raw(name, value)
         self.fp = io.BytesIO(response.body)  # type: ignore[assignment]  # read like the socket's
 

@@ -8,16 +8,14 @@ import urllib3
 
 from firecrawl_interact.core.arguments import check_seconds
 from firecrawl_interact.core.transport import (
-    BadResponseError,
     ConnectFailedError,
     ConnectionLostError,
     Request,
     Response,
     TimedOutError,
-    TransportError,
 )
 
-from ..http.failures import drop_frames
+from ..http.failures import leaving_failure
 from ..http.settings import default_user_agent
 from ..http.transport import HttpTransport
 from ..system_time import SystemTime
@@ -44,6 +42,9 @@ class Urllib3Transport(HttpTransport, SystemTime):
 
     def send(self, request: Request, timeout: float) -> Response:
         """Carry one request within `timeout` seconds, as `Transport.send` says.
+
+        What others raise meanwhile passes as it is, and the connection is closed: Ctrl-C, whatever
+        a signal's handler raises, and an exception of a class that is not Python's or urllib3's.
 
         Raises:
             TypeError, ValueError: `timeout` is no positive, finite number.
@@ -72,11 +73,11 @@ class Urllib3Transport(HttpTransport, SystemTime):
             headers = {name.lower(): value for name, value in response.headers.itermerged()}
             return Response(response.status, headers, response.data)
         except BaseException as error:
-            failure = _failure(error, may_be_sent=attempt.may_be_sent)
-            drop_frames(error, handled)
-            raise failure from error.__cause__ if failure is error else error
+            known = _known_failure(error, may_be_sent=attempt.may_be_sent)
+            failure = leaving_failure(known, handled)
         finally:
             ATTEMPT.reset(token)
+        raise failure
 
     def close(self) -> None:
         """Close the kept connections. Calls under way end first.
@@ -117,14 +118,15 @@ class Urllib3Transport(HttpTransport, SystemTime):
         return manager.connection_from_host(api_url.host, api_url.port, api_url.scheme)
 
 
-def _failure(error: BaseException, *, may_be_sent: bool) -> BaseException:
-    """Say in the port's words what others raise: a recorder, or what is wrapped around urllib3."""
+def _known_failure(error: BaseException, *, may_be_sent: bool) -> BaseException:
+    """Return the port's error for what urllib3, or what is wrapped around it, is known to raise."""
+    known = error
     if isinstance(error, urllib3.exceptions.ClosedPoolError):
-        error = ConnectFailedError("this transport is closed", transient=False)
-    if isinstance(error, ConnectFailedError) and may_be_sent:
-        return ConnectionLostError("the request was lost, and a retry around urllib3 failed")
-    if isinstance(error, TransportError) or not isinstance(error, Exception):  # Ctrl-C
-        return error
-    if isinstance(error, urllib3.exceptions.ReadTimeoutError):
-        return TimedOutError("no whole response came in time")
-    return BadResponseError(f"the request failed: {type(error).__name__}")
+        known = ConnectFailedError("this transport is closed", transient=False)
+    elif isinstance(error, urllib3.exceptions.ReadTimeoutError):
+        known = TimedOutError("no whole response came in time")
+    if isinstance(known, ConnectFailedError) and may_be_sent:
+        known = ConnectionLostError("the request was lost, and a retry around urllib3 failed")
+    if known is not error:
+        known.__cause__ = error
+    return known

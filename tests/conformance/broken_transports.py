@@ -344,6 +344,17 @@ class SwallowsInterrupts(RightTransport):
             raise TimedOutError("interrupted") from error
 
 
+@found_by("an-exception-of-a-signals-handler-passes-through", "instead of a HandlerError: TimedOut")
+class SwallowsWhatHandlersRaise(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except TransportError:
+            raise
+        except Exception as error:
+            raise TimedOutError("the task has used up its time") from error
+
+
 class TrustsAnyone(RightTransport):
     def connect(self, timeout: float) -> socket.socket:
         if self.ssl_context is not None:

@@ -120,12 +120,12 @@ class RightTransport(SystemTime):
         try:
             wire.send(self.head(request))
             response = self.read(wire)
-        except (TransportError, KeyboardInterrupt):
-            self.end(wire)
-            raise
-        except Exception as error:
+        except (OSError, RuntimeError, ValueError) as error:
             self.end(wire)
             raise self.unknown(error) from error
+        except BaseException:
+            self.end(wire)
+            raise
         if self.may_keep(wire, response):
             wire.is_kept = True
             self.idle.append(wire)

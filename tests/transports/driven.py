@@ -1,8 +1,7 @@
-"""Both transports, driven alike by the kit's driver, and ports that nobody serves."""
+"""Both transports, driven alike by the kit's driver, and a port that nobody serves."""
 
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
@@ -36,10 +35,3 @@ def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
-
-
-@contextmanager
-def silent_port() -> Iterator[int]:
-    """A port that takes connections, and sends nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]

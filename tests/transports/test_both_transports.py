@@ -1,80 +1,49 @@
-"""What both HTTP transports have besides the port: settings, a connect timeout, a kept pool."""
+"""What both HTTP transports have besides the port: time, kept connections, copies, reasons."""
 
 import asyncio
+import contextlib
+import copy
 import inspect
-import pickle
+import re
 import socket
 import ssl
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
+import trustme
 
+from firecrawl_interact.adapters.conformance import certificates
+from firecrawl_interact.adapters.conformance.driver import Driver
 from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
-from firecrawl_interact.core import (
-    ConnectFailedError,
-    ConnectionLostError,
-    Request,
-    TimedOutError,
-)
+from firecrawl_interact.adapters.conformance.wire_faults import responds_and_closes
+from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, Request, TimedOutError
 
-from .driven import PATH, OpenTransport, TransportClass, closed_port, failure, send, silent_port
+from .driven import PATH, OpenTransport, TransportClass, closed_port, failure, send
 
 pytestmark = pytest.mark.enable_socket
 
-HUGE_HEADERS = {"X-Huge": "x" * 6_000_000}
-"""More than all buffers on the way hold."""
+
+def test_the_user_agent_is_this_library(open_transport: OpenTransport) -> None:
+    with FaultServer() as server:
+        send(open_transport(server.api_url))
+        assert server.requests[0].values("user-agent")[0].startswith("firecrawl-interact/0.")
 
 
-# --- settings ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("setting", "value", "reason"),
-    [
-        ("api_url", "http://service.example", "allow_plain_http"),
-        ("pool_size", 0, "pool_size"),
-        ("connect_timeout", 0, "connect_timeout"),
-        ("ssl_context", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "verify"),
-        ("proxy", "socks5://127.0.0.1", "socks5"),
-        ("user_agent", "", "user_agent"),
-    ],
-)
-def test_a_setting_that_cannot_work_is_refused(
-    transport_class: TransportClass, setting: str, value: object, reason: str
-) -> None:
-    with pytest.raises(ValueError, match=reason):
-        transport_class(**{setting: value})  # type: ignore[arg-type]  # each of its own type
-
-
-def test_a_transport_with_an_ssl_context_says_that_it_cannot_be_pickled(
-    transport_class: TransportClass,
-) -> None:
-    transport = transport_class(ssl_context=ssl.create_default_context())
-    with pytest.raises(TypeError, match="SSL_CERT_FILE"):
-        pickle.dumps(transport)
-
-
-def test_a_repr_names_the_service_and_hides_a_proxys_password(
-    transport_class: TransportClass,
-) -> None:
-    transport = transport_class("https://service.example/api", proxy="http://user:secret@proxy:1")
-    expected = "Transport('https://service.example/api', proxy='http://***@proxy:1')"
-    assert repr(transport).endswith(expected)
-    assert "secret" not in repr(vars(transport))
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"), [({}, "firecrawl-interact/0."), ({"user_agent": "test/1"}, "test/1")]
-)
-def test_the_user_agent_is_this_library_or_what_the_user_says(
-    open_transport: OpenTransport, settings: dict[str, str], expected: str
+@pytest.mark.parametrize("header", ["a\r\nX-Injected: b", "a\nb", "a\rb", "\u2028"])
+def test_a_header_that_is_not_one_line_of_ascii_is_never_sent(
+    open_transport: OpenTransport, header: str
 ) -> None:
     with FaultServer() as server:
-        send(open_transport(server.api_url, **settings))
-        assert server.requests[0].values("user-agent")[0].startswith(expected)
+        outcome = open_transport(server.api_url).send(PATH, headers={"X": header})
+        assert "the request failed: " in str(outcome)
+        assert server.requests == []
 
 
 # --- time ----------------------------------------------------------------------------------
@@ -98,26 +67,20 @@ def test_a_timeout_of_any_length_works(open_transport: OpenTransport) -> None:
         send(open_transport(server.api_url), timeout=1e300)
 
 
-def test_the_connect_timeout_ends_a_handshake_long_before_the_timeout_would(
-    open_transport: OpenTransport,
-) -> None:
-    with silent_port() as port:
-        driver = open_transport(f"https://127.0.0.1:{port}", connect_timeout=0.2)
-        before = time.monotonic()
-        assert failure(driver, ConnectFailedError, timeout=60).transient
-        assert time.monotonic() - before < 30
-
-
-def test_all_addresses_of_a_name_share_one_connect_timeout(
+def test_a_handshake_has_all_of_the_connect_timeout_and_no_more(
     open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with silent_port() as port:
-        address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
+    with FaultServer(Connection.wait_for_close) as server:
+        address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address] * 4)
-        driver = open_transport("https://service.example", connect_timeout=1)
+        driver = open_transport("https://service.example", connect_timeout=0.4)
         before = time.monotonic()
-        failure(driver, ConnectFailedError, timeout=60)
-        assert 0.9 < time.monotonic() - before < 3  # and not one for each of the four
+        error = failure(driver, ConnectFailedError, timeout=60)
+        assert time.monotonic() - before > 0.39
+        # Later, the server would have ended the connection, and that would be the reason.
+        assert re.search("timed out|too long", str(error))
+        assert error.transient
+        assert server.connections == 1
 
 
 def test_a_name_that_resolves_too_late_is_not_connected_to(
@@ -125,9 +88,9 @@ def test_a_name_that_resolves_too_late_is_not_connected_to(
 ) -> None:
     resolve, never = socket.getaddrinfo, threading.Event()
 
-    def resolve_late(*args: object, **kwargs: object) -> object:
+    def resolve_late(*args: Any, **kwargs: Any) -> object:  # Any: handed on as they came
         never.wait(0.1)
-        return resolve(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they came
+        return resolve(*args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve_late)
     with FaultServer() as server:
@@ -136,59 +99,47 @@ def test_a_name_that_resolves_too_late_is_not_connected_to(
         assert server.connections == 0
 
 
-def test_a_request_that_nobody_reads_ends_in_time(open_transport: OpenTransport) -> None:
-    def reads_nothing(connection: Connection) -> None:
-        connection.pause(10)
-
-    with FaultServer(reads_nothing) as server:
-        outcome = open_transport(server.api_url).send(PATH, 0.3, headers=HUGE_HEADERS)
-    assert type(outcome) is TimedOutError
-
-
 # --- connections ---------------------------------------------------------------------------
 
 
-def test_a_connection_that_breaks_amid_the_first_request_is_lost(
+def reads_nothing(connection: Connection) -> None:
+    connection.pause(10)
+
+
+def resets(connection: Connection) -> None:
+    connection.receive()
+    connection.reset()
+
+
+@pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
+@pytest.mark.parametrize(
+    ("fault", "kind"), [(reads_nothing, TimedOutError), (resets, ConnectionLostError)]
+)
+def test_a_request_that_cannot_be_written_whole(
     open_transport: OpenTransport,
+    fault: Callable[[Connection], None],
+    kind: type[Exception],
+    is_kept: bool,
 ) -> None:
-    def resets(connection: Connection) -> None:
-        connection.receive()
-        connection.reset()
+    def respond_first(connection: Connection) -> None:
+        if is_kept:
+            connection.respond(connection.read_request())
+        fault(connection)
 
-    with FaultServer(resets) as server:
-        outcome = open_transport(server.api_url).send(PATH, headers=HUGE_HEADERS)
-    assert isinstance(outcome, ConnectionLostError)
-    assert not outcome.stale
-
-
-def test_a_kept_connection_that_breaks_amid_a_request_is_stale(
-    open_transport: OpenTransport,
-) -> None:
-    def resets(connection: Connection) -> None:
-        connection.respond(connection.read_request())
-        connection.receive()
-        connection.reset()
-
-    with FaultServer(resets) as server:
+    with FaultServer(respond_first) as server:
         driver = open_transport(server.api_url)
-        send(driver)
-        outcome = driver.send(PATH, headers=HUGE_HEADERS)
-    assert isinstance(outcome, ConnectionLostError)
-    assert outcome.stale
+        if is_kept:
+            send(driver)
+        # More than all buffers on the way hold.
+        outcome = driver.send(PATH, 0.5, headers={"X-Huge": "x" * 6_000_000})
+    assert type(outcome) is kind
+    assert getattr(outcome, "stale", False) is (is_kept and kind is ConnectionLostError)
 
 
 def test_a_new_connection_in_place_of_a_kept_one_is_not_stale(
     open_transport: OpenTransport,
 ) -> None:
-    def closes_on_a_request(connection: Connection) -> None:
-        connection.read_request()
-        connection.close()
-
-    def responds_and_closes(connection: Connection) -> None:
-        connection.respond(connection.read_request())
-        connection.close()
-
-    with FaultServer(responds_and_closes, closes_on_a_request) as server:
+    with FaultServer(responds_and_closes, resets) as server:
         driver = open_transport(server.api_url)
         send(driver)
         assert server.fault_is_over.wait(5)
@@ -219,35 +170,110 @@ def test_a_connection_that_was_idle_for_30_seconds_is_not_used_again(
     transport_class: TransportClass,
 ) -> None:
     with FaultServer() as server:
-        subprocess.run(
-            [sys.executable, "-c", IDLE, transport_class.__name__, server.api_url], check=True
-        )
+        command = [sys.executable, "-c", IDLE, transport_class.__name__, server.api_url]
+        subprocess.run(command, check=True)
         assert [request.connection for request in server.requests] == [1, 1, 2]
 
 
-def test_a_refused_connection_names_the_service_and_the_reason(
-    open_transport: OpenTransport,
+def test_connections_beyond_the_pools_size_are_closed_without_a_warning(
+    open_transport: OpenTransport, caplog: pytest.LogCaptureFixture
 ) -> None:
+    all_sent = threading.Barrier(3, timeout=10)
+
+    def responds_when_all_are_there(connection: Connection) -> None:
+        path = connection.read_request()
+        all_sent.wait()
+        connection.respond(path)
+
+    with (
+        FaultServer(*[responds_when_all_are_there] * 3) as server,
+        ThreadPoolExecutor(3) as threads,
+    ):
+        list(threads.map(send, [open_transport(server.api_url, pool_size=1)] * 3))
+        assert server.open_connections() == 1
+    assert not [record for record in caplog.records if record.levelname != "DEBUG"]
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, Driver.pickled])
+def test_a_copy_has_connections_of_its_own_which_close_with_it(
+    open_transport: OpenTransport,
+    duplicate: Callable[[Any], Any],  # Any: the kinds of transports
+) -> None:
+    with FaultServer() as server:
+        original = open_transport(f"{server.api_url}/prefix", user_agent="test/1")
+        send(original)
+        is_driver = duplicate is Driver.pickled
+        other = Driver(duplicate(original if is_driver else original.transport))
+        send(other)
+        other.close()
+        assert server.open_connections() == 1
+        send(original)
+        assert [request.connection for request in server.requests] == [1, 2, 1]
+        assert len({request.head for request in server.requests}) == 1
+
+
+# --- reasons: what was wrong, so that somebody can mend it ------------------------------------
+
+
+def test_a_refused_connection_names_the_service(open_transport: OpenTransport) -> None:
     port = closed_port()
     error = failure(open_transport(f"http://127.0.0.1:{port}"), ConnectFailedError)
     assert f"no connection to 127.0.0.1:{port}: " in str(error)
     assert "Connect call failed" in str(error) or "Connection refused" in str(error)
 
 
-# --- certificates --------------------------------------------------------------------------
-
-
-def test_ssl_cert_file_names_the_authorities(
-    open_transport: OpenTransport, service_with_private_ca: FaultServer
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_ssl_cert_file_that_is_no_file_of_certificates(
+    open_transport: OpenTransport,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    content: str | None,
 ) -> None:
-    send(open_transport(service_with_private_ca.api_url))
+    file = tmp_path / "authorities.pem"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with FaultServer(tls=certificates.trusted()) as server:
+        error = failure(open_transport(server.api_url), ConnectFailedError)
+        assert server.connections == 0
+    assert f"SSL_CERT_FILE is no file of certificates: {file}" in str(error)
+    assert not error.transient
 
 
-def test_authorities_that_cannot_be_read_are_no_connection(
-    open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise ssl.SSLError("no such authorities")
+def test_plain_http_on_a_port_for_tls(open_transport: OpenTransport) -> None:
+    def speaks_http(connection: Connection) -> None:
+        connection.wait_for_bytes()
+        connection.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
-    monkeypatch.setattr(ssl, "create_default_context", fail)
-    assert not failure(open_transport(), ConnectFailedError).transient
+    with FaultServer(speaks_http, in_handshake=True) as server:
+        driver = open_transport(server.api_url.replace("http:", "https:"))
+        error = failure(driver, ConnectFailedError)
+    assert "wrong version number" in str(error).lower().replace("_", " ")
+
+
+def test_a_client_certificate_that_is_missing(open_transport: OpenTransport) -> None:
+    """TLS 1.3 lets a client send its request before the server has looked for one (RFC 8446, 2)."""
+
+    def refuses() -> None:
+        sock, _ = listener.accept()
+        # A close would reset the connection, and lose the reason.
+        with sock.dup() as kept_open, contextlib.suppress(ConnectionResetError):
+            with contextlib.suppress(ssl.SSLError):
+                tls.wrap_socket(sock, server_side=True)
+            while kept_open.recv(65536):
+                pass
+
+    authority = trustme.CA()
+    tls, context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    tls.minimum_version = ssl.TLSVersion.TLSv1_3
+    tls.verify_mode = ssl.CERT_REQUIRED
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.configure_trust(tls)
+    authority.configure_trust(context)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=refuses)
+        server.start()
+        api_url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        error = failure(open_transport(api_url, ssl_context=context), ConnectionLostError)
+        server.join()
+    assert "client certificate" in str(error)

@@ -1,7 +1,12 @@
 """Both transports behind a proxy: which one is used, what it sees, and how it fails."""
 
 import base64
+import shutil
+import socket
+import subprocess
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +22,10 @@ from firecrawl_interact.adapters.conformance.wire_faults import (
 from firecrawl_interact.core import ConnectFailedError, Request, TimedOutError
 
 from .driven import PATH, OpenTransport, closed_port, failure, send
-from .tunnel import ESTABLISHED, Tunnel
+from .tunnel import Tunnel
 
 pytestmark = pytest.mark.enable_socket
+TINYPROXY = shutil.which("tinyproxy")
 
 
 @pytest.fixture
@@ -41,11 +47,14 @@ def open_to(open_transport: OpenTransport, service: FaultServer, **settings: obj
 
 
 def test_the_environments_proxy_carries_https_and_never_sees_the_key(
-    service: FaultServer, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+    service_with_private_ca: FaultServer,
+    open_transport: OpenTransport,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    service = service_with_private_ca
     with FaultServer(Tunnel()) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:p%3Aw@{proxy.authority}")
-        driver = open_to(open_transport, service)
+        driver = open_transport(service.api_url)
         send(driver)
         send(driver)
         [connect] = proxy.requests
@@ -53,8 +62,33 @@ def test_the_environments_proxy_carries_https_and_never_sees_the_key(
         assert connect.values("proxy-authorization") == basic(b"us@er:p:w")
         assert KEY not in connect.head
         assert all(not request.values("proxy-authorization") for request in service.requests)
-        assert len(service.requests) == 2
-        assert service.connections == 1
+        assert [request.connection for request in service.requests] == [1, 1]
+
+
+@pytest.mark.skipif(TINYPROXY is None, reason="needs tinyproxy: apt-get install tinyproxy-bin")
+def test_debians_tinyproxy_carries_https_and_never_sees_the_key(
+    service_with_private_ca: FaultServer,
+    open_transport: OpenTransport,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    port, log = closed_port(), tmp_path / "log"
+    settings = f'Port {port}\nListen 127.0.0.1\nLogFile "{log}"\nLogLevel Connect\nMaxClients 8\n'
+    (tmp_path / "tinyproxy.conf").write_text(settings)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    command = [TINYPROXY or "", "-d", "-c", str(tmp_path / "tinyproxy.conf")]
+    with subprocess.Popen(command) as proxy:
+        try:
+            for _ in range(200):
+                with socket.socket() as sock:
+                    if sock.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                threading.Event().wait(0.05)
+            send(open_transport(f"https://localhost:{service_with_private_ca.port}"))
+        finally:
+            proxy.terminate()
+    assert f"CONNECT localhost:{service_with_private_ca.port}" in log.read_text()
+    assert KEY not in log.read_text()
 
 
 def test_no_proxy_names_the_hosts_to_reach_directly(
@@ -65,11 +99,16 @@ def test_no_proxy_names_the_hosts_to_reach_directly(
     send(open_to(open_transport, service))
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_is_asked_for_comes_before_the_environments(
-    service: FaultServer, open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+    service: FaultServer,
+    open_transport: OpenTransport,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
-    with FaultServer(Tunnel()) as proxy:
+    tls = certificates.trusted() if scheme == "https" else None
+    with FaultServer(Tunnel(), tls=tls) as proxy:
         send(open_to(open_transport, service, proxy=proxy.api_url))
         assert len(proxy.requests) == 1
 
@@ -93,59 +132,16 @@ def test_a_proxy_that_is_asked_for_carries_plain_http_with_paths_as_they_are(
         assert proxy.connections == 1
 
 
-def test_a_kind_of_proxy_that_is_not_supported_is_no_connection(
-    open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "socks5://user:secret@127.0.0.1:1080")
-    error = failure(open_transport("https://service.example"), ConnectFailedError)
-    assert "environment is a socks5 one" in str(error)
-    assert "secret" not in str(error)
-    assert not error.transient
-
-
-# --- TLS, to it and through it -------------------------------------------------------------
-
-
-def test_a_proxy_may_speak_tls_itself(service: FaultServer, open_transport: OpenTransport) -> None:
-    with FaultServer(Tunnel(), tls=certificates.trusted()) as proxy:
-        send(open_to(open_transport, service, proxy=proxy.api_url))
-
-
 def test_urllib3_keeps_no_connection_with_tls_inside_tls(service: FaultServer) -> None:
     """Bytes that nobody asked for could wait in it unseen."""
     context = certificates.client_context()
     with (
-        FaultServer(Tunnel(), Tunnel(), tls=certificates.trusted()) as proxy,
+        FaultServer(afterwards=Tunnel(), tls=certificates.trusted()) as proxy,
         Urllib3Transport(service.api_url, ssl_context=context, proxy=proxy.api_url) as transport,
     ):
         for _ in range(2):
             assert transport.send(Request("DELETE", "/", {}), 5).status == 200
         assert proxy.connections == 2
-
-
-def test_a_tls_proxy_that_cannot_be_verified_is_refused_for_good(
-    service: FaultServer,
-    open_transport: OpenTransport,
-) -> None:
-    with FaultServer(Tunnel(), tls=certificates.for_another_host()) as proxy:
-        driver = open_to(open_transport, service, proxy=proxy.api_url)
-        error = failure(driver, ConnectFailedError)
-        assert "the proxy " in str(error)
-        assert proxy.authority in str(error)
-        assert not error.transient
-        assert proxy.requests == []
-
-
-def test_the_service_is_verified_behind_a_proxy(open_transport: OpenTransport) -> None:
-    with (
-        FaultServer(tls=certificates.for_another_host()) as server,
-        FaultServer(Tunnel()) as proxy,
-    ):
-        driver = open_to(open_transport, server, proxy=proxy.api_url)
-        error = failure(driver, ConnectFailedError)
-        assert "through the proxy" in str(error)
-        assert not error.transient
-        assert server.requests == []
 
 
 # --- time ----------------------------------------------------------------------------------
@@ -172,33 +168,44 @@ def test_the_timeouts_hold_behind_a_slow_proxy(
         failure(driver, ConnectFailedError if is_connecting else TimedOutError, timeout=1)
 
 
-def test_a_tunnel_and_the_handshake_in_it_share_the_connect_timeout(
-    open_transport: OpenTransport,
+@pytest.mark.parametrize("is_connecting", [True, False], ids=["connecting", "responding"])
+def test_the_time_that_a_tunnel_takes_counts(
+    open_transport: OpenTransport, is_connecting: bool
 ) -> None:
-    def accepts_late(connection: Connection) -> None:
-        connection.read_request()
-        connection.pause(1.5)
-        connection.send(ESTABLISHED)
-        connection.wait_for_close()
-
-    with FaultServer(accepts_late) as proxy:
-        driver = open_transport("https://service.example", proxy=proxy.api_url, connect_timeout=2)
-        failure(driver, ConnectFailedError, timeout=3)
-
-
-def test_the_time_that_a_tunnel_takes_counts(open_transport: OpenTransport) -> None:
     def accepts_late(connection: Connection) -> None:
         connection.pause(0.8)
         Tunnel()(connection)
 
+    stays_silent = Connection.wait_for_close if is_connecting else wire_faults.stays_silent
     with (
-        FaultServer(wire_faults.stays_silent, tls=certificates.trusted()) as server,
+        FaultServer(stays_silent, tls=certificates.trusted(), in_handshake=is_connecting) as server,
         FaultServer(accepts_late) as proxy,
     ):
-        failure(open_to(open_transport, server, proxy=proxy.api_url), TimedOutError, timeout=1)
+        driver = open_to(open_transport, server, proxy=proxy.api_url, connect_timeout=1)
+        failure(driver, ConnectFailedError if is_connecting else TimedOutError, timeout=1)
 
 
 # --- proxies that fail ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("whose", ["proxy", "service"])
+def test_a_certificate_that_does_not_verify_is_refused_for_good(
+    open_transport: OpenTransport, whose: str
+) -> None:
+    tls = {"proxy": None, "service": certificates.trusted()} | {
+        whose: certificates.for_another_host()
+    }
+    with (
+        FaultServer(tls=tls["service"]) as server,
+        FaultServer(Tunnel(), tls=tls["proxy"]) as proxy,
+    ):
+        driver = open_to(open_transport, server, proxy=proxy.api_url)
+        error = failure(driver, ConnectFailedError)
+        assert f"the proxy {proxy.authority}" in str(error)
+        assert ("through" in str(error)) is (whose == "service")
+        assert not error.transient
+        assert server.requests == []
+        assert bool(proxy.requests) is (whose == "service")
 
 
 @pytest.mark.parametrize(

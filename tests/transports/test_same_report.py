@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -18,11 +19,9 @@ pytestmark = pytest.mark.enable_socket
 REQUEST = Request("DELETE", PATH, {"Authorization": "Bearer fc-test"})
 STATUS_LINES = [
     b"HTTP/1.1 200 OK\r\n",
-    b"HTTP/1.1 200\r\n",
-    b"HTTP/1.0 200 OK\r\n",
+    b"HTTP/1.0 200\r\n",
     b"HTTP/1.1 204 No Content\r\n",
     b"HTTP/1.1 304 Not Modified\r\n",
-    b"HTTP/1.1 429 Too Many Requests\r\n",
     b"HTTP/1.1 503 O\xc3\xa9\r\n",
     b"HTTP/1.1 999 High\r\n",
     b"HTTP/2 200\r\n",
@@ -31,40 +30,27 @@ STATUS_LINES = [
 ]
 FIELDS = [
     b"Content-Length: 2\r\n",
-    b"Content-Length: 5\r\n",
-    b"content-length:\t2 \r\n",
+    b"content-length:\t5 \r\n",
     b"Content-Length: +2\r\n",
-    b"Content-Length: 2, 2\r\n",
     b"Transfer-Encoding: chunked\r\n",
-    b"transfer-encoding: gzip\r\n",
     b"Content-Encoding: gzip\r\n",
-    b"Content-Encoding: identity\r\n",
     b"Connection: close\r\n",
     b"Connection: Upgrade\r\nUpgrade: h2c\r\n",
-    b"Retry-After: 3\r\n",
-    b"retry-after: 4\r\n",
-    b"X-Text: caf\xe9\r\n",
-    b"X-Empty:\r\n",
+    b"Retry-After: 3\r\nretry-after: 4\r\n",
+    b"X-Text: caf\xe9\r\nX-Empty:\r\n",
     b"X-Folded: a\r\n b\r\n",
     b"X-Space : a\r\n",
     b"X-Bare-LF: a\n",
-    b"X-Bare-CR: a\rb\r\n",
-    b"X-NUL: \0\r\n",
-    b"X-Bell: \a\r\n",
+    b"X-Bare-CR: a\rb\0\a\r\n",
     b"X-No-Colon\r\n",
-    b"Set-Cookie: a=b\r\n",
-    b"X-Long: " + b"x" * 9000 + b"\r\n",
-    b"X-Longer: " + b"x" * 60_000 + b"\r\n",
+    b"X-Long: " + b"x" * 40_000 + b"\r\n",
 ]
 BODIES = [
     b"",
     b"{}",
     b"hello",
-    b"2\r\n{}\r\n0\r\n\r\n",
     b"2;a=b\r\n{}\r\n00\r\nX: y\r\n\r\n",
-    b"1\r\n{}\r\n0\r\n\r\n",
     b"0x2\r\n{}\r\n0\r\n\r\n",
-    b"2\n{}\n0\n\n",
     b"{}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno",
 ]
 
@@ -84,8 +70,7 @@ def streams(draw: st.DrawFn) -> bytes:
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
     places = sorted(place % (len(stream) + 1) for place in places)
-    ends = [*places, len(stream)]
-    pieces = [stream[start:end] for start, end in zip([0, *places], ends, strict=True)]
+    pieces = [stream[start:end] for start, end in pairwise([0, *places, len(stream)])]
     return [piece for piece in pieces if piece]
 
 
@@ -134,25 +119,17 @@ def test_what_hypothesis_makes_up(compare: Compare, stream: bytes, places: list[
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
-FLOOD = b"HTTP/1.1 100 Continue\r\n\r\n" * 9
 
 
 @pytest.mark.parametrize(
     "pieces",
     [
-        [OK + b"X: " + b"x" * 65_000 + b"\r\nContent-Length: 2\r\n\r\n{}"],
-        [OK + b"X: " + b"x" * 65_600 + b"\r\nContent-Length: 2\r\n\r\n{}"],
-        [OK + (b"X: " + b"x" * 40_000 + b"\r\n") * 3 + b"Content-Length: 2\r\n\r\n{}"],
         [OK + b"X: y\r\n" * 99 + b"Content-Length: 2\r\n\r\n{}"],
         [OK + b"X: y\r\n" * 100 + b"Content-Length: 2\r\n\r\n{}"],
-        [OK + b"Content-Length: 2\r\n\r\n{}surplus"],
+        [b"HTTP/1.1 100 Continue\r\n\r\n" * 8 + OK, b"Content-Length: 2\r\n\r\n{}"],
         [b"HTTP/1.1 204 No Content\r\nContent-Length: 7\r\n\r\nsurplus"],
-        [b"HTTP/1.1 204 No Content\r\n\r\nsurplus"],
-        [FLOOD + OK + b"Content-Length: 2\r\n\r\n{}"],
-        [FLOOD[25:] + OK, b"Content-Length: 2\r\n\r\n{}"],
         [OK + b"Content-Length: 1048576\r\n\r\n", b"x" * 1_048_576],
         [OK + b"Content-Length: 1048577\r\n\r\n", b"x" * 1_048_577],
-        [b"\r\n" + OK + b"Content-Length: 2\r\n\r\n{}"],
         [b""],
     ],
 )

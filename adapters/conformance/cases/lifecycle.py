@@ -6,6 +6,7 @@ import threading
 import time
 import unittest
 import warnings
+from functools import partial
 from pathlib import Path
 
 from .. import wire_faults
@@ -18,6 +19,10 @@ from ..wire_faults import sends
 _CLOSED = "a closed transport sends nothing: each call is a ConnectFailedError, not transient"
 _INTERRUPTED = (
     "an interrupt passes through, and the response that was due never reaches the next call"
+)
+_RAISED_BY_A_HANDLER = (
+    "what a signal's handler raises passes through, and the response that was due never reaches"
+    " the next call"
 )
 _NOTHING_LEFT = "a closed transport leaves no connection, descriptor, thread or task behind"
 
@@ -33,12 +38,18 @@ def _keeps_time(harness: Harness) -> None:
     require(times == sorted(times), f"a clock that goes back: {times}")
 
 
-def _passes_interrupts_on(harness: Harness) -> None:
+class HandlerError(Exception):
+    """What a signal's handler raises, as Celery's does when a task has used up its time."""
+
+
+def _passes_interrupts_on(
+    harness: Harness, raised: type[BaseException] = KeyboardInterrupt
+) -> None:
     server = harness.start_server(wire_faults.responds_late)
     driver = harness.make_transport(server)
     path = harness.make_path()
-    seen = driver.interrupt(path, when=lambda: bool(requests_for(server, path)))
-    expected = "CancelledError" if driver.kind == "async" else "KeyboardInterrupt"
+    seen = driver.interrupt(path, lambda: bool(requests_for(server, path)), raised)
+    expected = "CancelledError" if driver.kind == "async" else raised.__name__
     require(seen == expected, f"instead of a {expected}: {seen}")
     used = require_one_request(server, path).connection
     harness.require_healthy(driver, server, avoiding=frozenset({used}))
@@ -172,6 +183,13 @@ CASES = [
         _INTERRUPTED,
         Severity.MAY_LOSE_SESSIONS,
         _passes_interrupts_on,
+    ),
+    Case(
+        "an-exception-of-a-signals-handler-passes-through",
+        _RAISED_BY_A_HANDLER,
+        Severity.STRICTNESS,
+        partial(_passes_interrupts_on, raised=HandlerError),
+        kinds=frozenset({"blocking"}),  # A loop may be in any thread; handlers have the main one.
     ),
     Case(
         "a-pickled-transport-sends-too",
