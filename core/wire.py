@@ -114,12 +114,8 @@ def parse_response(
         attempts: how many requests were sent for it.
     """
     content = _content(response)
-    if response.status == 200:
-        try:
-            if bytes(content.success) == b"true":
-                return _receipt(content, headers, session_id, attempts)
-        except _NOT_THE_SERVICES_JSON:
-            pass
+    if response.status == 200 and bytes(content.success) == b"true":
+        return _receipt(content, headers, session_id, attempts)
     return _parse_error(response, content, headers, session_id, attempts)
 
 
@@ -145,7 +141,7 @@ def _billing_field(
         return None
     try:
         return decoder.decode(raw)
-    except msgspec.ValidationError:
+    except _NOT_THE_SERVICES_JSON:
         logger.warning("session %s: destroyed, but its bill cannot be read", ascii(session_id))
         return None
 

@@ -113,3 +113,24 @@ def test_what_was_not_taken_is_in_the_caller_s_iterator_when_a_run_is_left() -> 
         next(deletions)
     taken = 1 + len(list(deletions))
     assert "".join(ids) == "abcdef"[taken:]
+
+
+def test_an_id_that_comes_although_it_is_cancelled_has_its_outcome() -> None:
+    async def ids() -> AsyncIterator[str]:
+        yield "a"
+        try:
+            await asyncio.sleep(50)
+        except asyncio.CancelledError:
+            yield "b"
+
+    async def main() -> None:
+        deletions = many_awaited(AsyncFunctionTransport(), concurrency=2)(ids())
+        assert (await anext(deletions)).session_id == "a"
+        waiting = asyncio.ensure_future(anext(deletions))
+        await asyncio.sleep(1)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        [outcome] = await listed(deletions)
+        assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNTOUCHED)
+
+    virtual_time.run(main())

@@ -244,6 +244,15 @@ def test_a_child_that_was_forked_inside_leaves_its_parent_s_session_alone(
     assert left.ending.receipt == RECEIPT
 
 
+@both_ways
+def test_another_process_than_the_one_that_entered_deletes_nothing(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = ScriptedTransport(DESTROYED)
+    leave(way, transport, lambda ending: monkeypatch.setattr(os, "getpid", lambda: -1))
+    assert transport.requests == []
+
+
 # Interrupted while the delete is under way. At which line and await: test_interrupted_blocks
 
 

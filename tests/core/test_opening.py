@@ -1,7 +1,7 @@
 """A block that opens its session: none is lost between its opening and the block."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -354,3 +354,40 @@ def test_it_works_under_trio() -> None:
 
     trio.run(main)
     assert not service.is_open("a")
+
+
+@pytest.mark.parametrize("way", ["blocking", "awaited"])
+def test_the_end_of_a_block_that_never_began_does_nothing(way: str) -> None:
+    service = FakeService([KEY])
+    if way == "blocking":
+        DeleteSession(InMemoryTransport(service), KEY).opening(Browser).__exit__(None, None, None)
+    else:
+        opening = AsyncDeleteSession(AsyncInMemoryTransport(service), KEY).opening(Browser)
+        virtual_time.run(opening.__aexit__(None, None, None))
+    assert service.requests == []
+
+
+def test_a_blocking_one_refuses_whatever_must_be_awaited() -> None:
+    class WillOpen:
+        def __await__(self) -> Iterator[None]:
+            yield None
+
+    delete_session = DeleteSession(InMemoryTransport(FakeService([KEY])), KEY)
+    with pytest.raises(TypeError, match="WillOpen, which DeleteSession does not await"):
+        delete_session.opening(WillOpen).__enter__()
+
+
+def test_an_interruption_before_the_task_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_interrupted(coroutine: Coroutine[object, object, object]) -> None:
+        coroutine.close()
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), KEY)
+        monkeypatch.setattr(asyncio, "create_task", is_interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            await delete_session.opening(lambda: opens_late(service)).__aenter__()
+
+    service = FakeService([KEY])
+    virtual_time.run(main())
+    assert service.sessions_left_open == []

@@ -977,3 +977,12 @@ def test_an_outcome_that_was_interrupted_comes_once() -> None:
         driver.settle(job, DESTROYED)
     driver.scheduler.end_all()
     assert driver.outcomes == [DeletionReceipt(session_id="a")]
+
+
+def test_a_run_that_is_left_between_two_requests_of_one_turn_sends_no_more() -> None:
+    driver = Driver()
+    driver.take("a", "b")
+    handed_out = driver.scheduler.hand_out()
+    assert next(handed_out).session_id == "a"
+    driver.scheduler.reach(Stage.LEFT)
+    assert list(handed_out) == []
