@@ -12,7 +12,7 @@ help:
 	@echo "make demo       destroy the sessions of a fake service, with the real command"
 	@echo "make test       run the tests; choose some with TESTS=tests/core"
 	@echo "make proof      check that no outcome can be wrong; MINUTES=30 goes on fuzzing for so long"
-	@echo "make mutants    change core in thousands of small ways: do the tests notice? SAMPLE=200: some"
+	@echo "make mutants    change core in thousands of small ways: do the tests notice? MODULES=\"wire retry\", SAMPLE=200: some"
 	@echo "make pyodide    run the tests of core and of the fakes on Python 3.14, under Node"
 	@echo "make coverage   show what the pure tests leave of core unrun"
 	@echo "make benchmark  measure"
@@ -55,7 +55,7 @@ pyodide: $(VENV)/.test
 
 # Which of them a sample takes changes with the commit.
 mutants: $(VENV)/.test
-	@$(BIN)/python -m tests.proof.mutants \
+	@$(BIN)/python -m tests.proof.mutants $(MODULES) \
 		$(if $(SAMPLE),--sample $(SAMPLE) --seed "$$(git rev-parse HEAD 2>&1)")
 
 coverage: $(VENV)/.test
