@@ -22,8 +22,8 @@ if TYPE_CHECKING:
         RateLimit,
         Reply,
     )
+    from .file_journal import FileJournal
     from .in_memory import AsyncInMemoryTransport, InMemoryJournal, InMemoryTransport
-    from .journal import FileJournal
     from .loopback import LoopbackService
     from .system_time import AsyncSystemTime, SystemTime
     from .urllib3 import Urllib3Transport
@@ -72,8 +72,8 @@ _MODULES = {
         "RateLimit",
         "Reply",
     ],
+    "file_journal": ["FileJournal"],
     "in_memory": ["AsyncInMemoryTransport", "InMemoryJournal", "InMemoryTransport"],
-    "journal": ["FileJournal"],
     "loopback": ["LoopbackService"],
     "system_time": ["AsyncSystemTime", "SystemTime"],
     "urllib3": ["Urllib3Transport"],

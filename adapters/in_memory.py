@@ -8,9 +8,12 @@ import math
 import sys
 import threading
 import uuid
+from collections.abc import Iterator
 from typing import Self
 
 from firecrawl_interact.core.asyncio_tasks import runs_on_asyncio
+from firecrawl_interact.core.journal import JournalError, checked_label
+from firecrawl_interact.core.session_ids import checked_session_id
 from firecrawl_interact.core.transport import (
     MAX_BODY_BYTES,
     BadResponseError,
@@ -144,27 +147,74 @@ async def _let_others_run() -> None:
 
 
 class InMemoryJournal:
-    """A `Journal` for tests: it remembers nothing beyond its process."""
+    """A `Journal` for tests: it remembers nothing beyond its process, so it cannot be pickled.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._left_open: dict[str, None] = {}
+    Args:
+        beside: another one, whose orphans this one can adopt, as two processes share a directory.
+        service: a label, as a `FileJournal` has it.
+    """
+
+    def __init__(
+        self, beside: "InMemoryJournal | None" = None, *, service: str | None = None
+    ) -> None:
+        self._service = checked_label(service)
+        self._lock: threading.Lock = beside._lock if beside else threading.Lock()
+        self._owners: dict[tuple[str | None, str], InMemoryJournal | None]  # None: an orphan
+        self._owners = beside._owners if beside else {}
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"InMemoryJournal(sessions_left_open={self.sessions_left_open})"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("an InMemoryJournal cannot be pickled: nothing of it outlives its process")
+
     def opened(self, session_id: str | uuid.UUID, /) -> None:
         """Record that a session is open."""
+        checked = checked_session_id(session_id)
         with self._lock:
-            self._left_open[str(session_id)] = None
+            self._check_open(checked)
+            self._owners.pop((self._service, checked), None)
+            self._owners[self._service, checked] = self
 
     def gone(self, session_id: str | uuid.UUID, /) -> None:
-        """Forget a session. An id that is not held changes nothing."""
+        """Forget a session. An unknown id changes nothing."""
         with self._lock:
-            self._left_open.pop(str(session_id), None)
+            self._owners.pop((self._service, str(session_id)), None)
 
     @property
     def sessions_left_open(self) -> list[str]:
         """The ids that were recorded and are not gone, in the order of their recording."""
         with self._lock:
-            return list(self._left_open)
+            return [session_id for service, session_id in self._owners if service == self._service]
+
+    def orphans(self) -> list[str]:
+        """List what a closed journal had open."""
+        with self._lock:
+            self._check_open()
+            return [
+                session_id
+                for (service, session_id), owner in self._owners.items()
+                if service == self._service and owner is None
+            ]
+
+    def adopt_orphans(self) -> Iterator[str]:
+        """Become the owner of what a closed journal had open, and yield it."""
+        for session_id in self.orphans():
+            with self._lock:
+                self._check_open()
+                if self._owners.get((self._service, session_id), self) is not None:
+                    continue
+                self._owners[self._service, session_id] = self
+            yield session_id
+
+    def close(self) -> None:
+        """Give up what is open: for a journal beside this one, these are orphans."""
+        with self._lock:
+            self._closed = True
+            for key, owner in self._owners.items():
+                self._owners[key] = None if owner is self else owner
+
+    def _check_open(self, session_id: str | None = None) -> None:
+        if self._closed:
+            raise JournalError("the journal is closed", session_id=session_id)

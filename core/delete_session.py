@@ -269,9 +269,9 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
             raise
 
     async def record_gone(self, outcome: Outcome) -> None:
-        """As `DeleteSession.record_gone`, in a thread."""
+        """As `DeleteSession.record_gone`, in a thread. It is waited for, at most 5 s."""
         if self.journal is not None:
-            await in_thread(record_gone, self.journal, outcome)
+            await in_thread(record_gone, self.journal, outcome, timeout=5)
 
     def on_exit(
         self,
