@@ -202,10 +202,10 @@ class InMemoryJournal:
         """Become the owner of what a closed journal had open, and yield it."""
         for session_id in self.orphans():
             with self._lock:
-                self._check_open()
-                if self._owners.get((self._service, session_id), self) is not None:
+                key = self._service, session_id
+                if self._closed or self._owners.get(key, self) is not None:
                     continue
-                self._owners[self._service, session_id] = self
+                self._owners[key] = self
             yield session_id
 
     def close(self) -> None:

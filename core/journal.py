@@ -124,7 +124,11 @@ async def in_thread(
 
     thread = DaemonThreads(1)
     try:
-        call = get_running_loop().run_in_executor(thread, function, *arguments)
+        call = get_running_loop().run_in_executor(
+            thread,  # type: ignore[arg-type] # all that is asked of it is `submit`
+            function,
+            *arguments,
+        )
     except RuntimeError:  # No thread can start: there are too many, or the interpreter ends.
         function(*arguments)
         return

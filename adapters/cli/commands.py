@@ -117,7 +117,7 @@ def sweep(context: click.Context, /, directory: str, *, dry_run: bool, **_: obje
     if not os.path.isdir(directory):
         show_note(f"There is no directory {directory}: nothing was left there.")
         return
-    from ..journal import FileJournal  # noqa: PLC0415 - --help is quick
+    from ..file_journal import FileJournal  # noqa: PLC0415 - --help is quick
 
     with _nothing_sent_yet():
         delete_session = _make_delete_session(context)

@@ -1,5 +1,7 @@
 """The proof that a transport keeps the port's contract: `check`, or each of `CASES` by itself.
 
+`check_journal` and `JOURNAL_CASES` are the same for a journal.
+
 The kit needs no test framework. It plays its cases on 127.0.0.1, over `http`, over `https` (then
 it needs the extra `conformance`), or in `memory` with a `FakeService`:
 
@@ -21,6 +23,9 @@ from collections.abc import Collection
 from .case import Case, KnownToBeBrokenError, Report, Severity, check_cases
 from .cases import CASES
 from .harness import Channel, MakeTransport
+from .journal_case import JournalCase, JournalReport, MakeJournal, Outage
+from .journal_case import check_cases as check_journal_cases
+from .journal_cases import JOURNAL_CASES
 
 
 def check(
@@ -47,13 +52,58 @@ def check(
     return check_cases(CASES, make_transport, over=over, known=known)
 
 
+def check_journal(
+    make_journal: MakeJournal,
+    *,
+    patience: float = 0,
+    outage: Outage | None = None,
+    secrets: Collection[str] = (),
+    known: Collection[str] = (),
+) -> JournalReport:
+    """Play all cases for journals. Processes are started, killed, stopped and forked.
+
+    Args:
+        make_journal: makes a journal, called as `make_journal(service=label)`. All that it makes
+            are at one place, and each case has a label of its own.
+        patience: the seconds after which a dead process's sessions are orphans: 0 where the
+            system says who is dead, and the lease where time says it.
+        outage: called without arguments, it gives a context manager in whose block the storage is
+            away. None: two cases are not played.
+        secrets: passwords that no repr and no error may show.
+        known: the names of the cases that this journal is known not to keep.
+
+    Returns:
+        Which promises are kept, which are known to be broken, and which cases could not be
+        played here, and why.
+
+    Raises:
+        AssertionError: promises are broken, or kept although `known` names them. The message
+            names each, and says what was seen.
+        ValueError: `known` names what is no case.
+    """
+    if unknown := set(known) - {case.name for case in JOURNAL_CASES}:
+        raise ValueError(f"known names what is no case: {', '.join(sorted(unknown))}")
+    return check_journal_cases(
+        JOURNAL_CASES,
+        lambda case: case.run(
+            make_journal, patience=patience, outage=outage, secrets=secrets, known=known
+        ),
+    )
+
+
 __all__ = [
     "CASES",
+    "JOURNAL_CASES",
     "Case",
     "Channel",
+    "JournalCase",
+    "JournalReport",
     "KnownToBeBrokenError",
+    "MakeJournal",
     "MakeTransport",
+    "Outage",
     "Report",
     "Severity",
     "check",
+    "check_journal",
 ]

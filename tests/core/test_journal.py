@@ -50,7 +50,7 @@ NOT_DELETED = response(200, {"success": False})
 ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
 
-class Notebook:
+class Notebook(Journal):
     """A journal that writes down what is recorded in it, in which thread, and fails on demand."""
 
     def __init__(self, *, fails: tuple[str, ...] = ()) -> None:

@@ -16,6 +16,7 @@ from firecrawl_interact.core import (
     BadResponseError,
     ConnectFailedError,
     ConnectionLostError,
+    Journal,
     JournalError,
     Request,
     Response,
@@ -345,7 +346,7 @@ class World:
 
 
 @dataclass
-class MemoryJournal:
+class MemoryJournal(Journal):
     """A journal whose content outlives the process, in a world that knows what lives.
 
     Args:
