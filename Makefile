@@ -119,5 +119,5 @@ $(VENV)/.demo: $(VENV)/.pip
 	@touch $@
 
 $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.pip
-	@$(INSTALL) --editable '.[aiohttp,cli,conformance]' --group $*
+	@$(INSTALL) --editable '.[aiohttp,cli,conformance,postgres]' --group $*
 	@touch $@

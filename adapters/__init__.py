@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .file_journal import FileJournal
     from .in_memory import AsyncInMemoryTransport, InMemoryJournal, InMemoryTransport
     from .loopback import LoopbackService
+    from .postgres_journal import PostgresJournal
     from .system_time import AsyncSystemTime, SystemTime
     from .urllib3 import Urllib3Transport
 
@@ -45,6 +46,7 @@ __all__ = [
     "LostResponse",
     "NoConnection",
     "NoResponse",
+    "PostgresJournal",
     "RateLimit",
     "Reply",
     "SystemTime",
@@ -75,6 +77,7 @@ _MODULES = {
     "file_journal": ["FileJournal"],
     "in_memory": ["AsyncInMemoryTransport", "InMemoryJournal", "InMemoryTransport"],
     "loopback": ["LoopbackService"],
+    "postgres_journal": ["PostgresJournal"],
     "system_time": ["AsyncSystemTime", "SystemTime"],
     "urllib3": ["Urllib3Transport"],
 }

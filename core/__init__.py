@@ -22,7 +22,7 @@ from .errors import (
     UnexpectedResponseError,
     UnreachableError,
 )
-from .journal import Journal, JournalError
+from .journal import Journal, JournalError, LeftAlone, Recorder
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
@@ -69,12 +69,14 @@ __all__ = [
     "InvalidSessionIdError",
     "Journal",
     "JournalError",
+    "LeftAlone",
     "NotDeletedError",
     "OutageError",
     "Outcome",
     "Pause",
     "PaymentRequiredError",
     "RateLimitError",
+    "Recorder",
     "Request",
     "Response",
     "ResponseError",

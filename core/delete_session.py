@@ -8,7 +8,7 @@ from typing import ClassVar, Generic, TypeVar
 from .arguments import check_transport
 from .conversation import Conversation, Wait, converse
 from .errors import DeleteSessionError, Outcome
-from .journal import Journal, check_journal, in_thread, record_gone
+from .journal import Recorder, check_journal, in_thread, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt
 from .request_headers import LIBRARY_HEADERS, Problem, request_headers
@@ -36,7 +36,7 @@ class _DeleteSession(Generic[_TransportT]):
         transport: _TransportT,
         problem: Problem | None,
         retry: RetryPolicy,
-        journal: Journal | None,
+        journal: Recorder | None,
         random: Callable[[], float],
     ) -> None:
         self.transport: _TransportT = transport  #: carries the requests
@@ -124,7 +124,7 @@ class DeleteSession(_DeleteSession[Transport]):
         *,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
         headers: Mapping[str, str] | None = None,
-        journal: Journal | None = None,
+        journal: Recorder | None = None,
         random: Callable[[], float] = _random,
     ) -> None:
         self._headers, problem = request_headers(api_key, headers)
@@ -233,7 +233,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         *,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
         headers: Mapping[str, str] | None = None,
-        journal: Journal | None = None,
+        journal: Recorder | None = None,
         random: Callable[[], float] = _random,
     ) -> None:
         self._headers, problem = request_headers(api_key, headers)

@@ -17,12 +17,8 @@ from .receipt import SessionFate
 _END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports take it as if it were not there.
 
 
-class Journal(Protocol):
-    """Remembers which sessions are open. Safe to share among threads.
-
-    A session has one owner: the journal that recorded it last. What a closed journal or a dead
-    process had open is an orphan. A `DeleteSession` needs `opened` and `gone` alone.
-    """
+class Recorder(Protocol):
+    """What a `DeleteSession` asks of a `Journal`. Safe to share among threads."""
 
     def opened(self, session_id: str, /) -> None:
         """Record that a session is open, so that it outlives this process.
@@ -40,19 +36,25 @@ class Journal(Protocol):
                 once more, which is safe.
         """
 
+
+class Journal(Recorder, Protocol):
+    """Remembers which sessions are open. `conformance.check_journal` checks one of your own.
+
+    A session has one owner: the journal that recorded it last. What a closed journal or a dead
+    process had open is an orphan. All methods raise `JournalError` and nothing else.
+    """
+
     def orphans(self) -> list[str]:
         """List the orphans of now. Nothing is changed."""
-        raise NotImplementedError
 
     def adopt_orphans(self) -> Iterator[str]:
         """Become the owner of all orphans, and yield each once. This may wait.
 
         An id is this journal's, durably, before it is yielded. No other journal gets it then.
         """
-        raise NotImplementedError
 
     def close(self) -> None:
-        """Give up what is still open: from now on these are orphans. Nothing can be recorded."""
+        """Give up what is still open: from now on these are orphans."""
 
 
 class JournalError(OSError):
@@ -94,7 +96,7 @@ def checked_label(service: str | None) -> str | None:
     return _END_OF_AN_ADDRESS.sub("", service or "") or None
 
 
-def record_gone(journal: Journal, outcome: Outcome) -> None:
+def record_gone(journal: Recorder, outcome: Outcome) -> None:
     """Let a journal forget a session, if the outcome says that it is gone.
 
     A failure is logged and not raised: the outcome is true all the same.

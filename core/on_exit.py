@@ -12,7 +12,7 @@ from typing import Any
 
 from .asyncio_tasks import runs_on_asyncio, wait_for_end
 from .errors import DeleteSessionError, SessionNotFoundError
-from .journal import Journal, in_thread
+from .journal import Recorder, in_thread
 from .receipt import DeletionReceipt, SessionFate
 
 _NOTES = {
@@ -77,7 +77,7 @@ class DeleteOnExit(_OnExit):
         session_id: str,
         delete: Callable[[], DeletionReceipt],
         *,
-        journal: Journal | None,
+        journal: Recorder | None,
         missing_ok: bool,
     ) -> None:
         super().__init__(session_id, missing_ok=missing_ok)
@@ -136,7 +136,7 @@ class AsyncDeleteOnExit(_OnExit):
         session_id: str,
         delete: Callable[[], Coroutine[Any, Any, DeletionReceipt]],  # Any: as typeshed has it
         *,
-        journal: Journal | None,
+        journal: Recorder | None,
         missing_ok: bool,
     ) -> None:
         super().__init__(session_id, missing_ok=missing_ok)

@@ -76,6 +76,11 @@ class Process:
         """Read what it says until its end. A line that was cut off does not count."""
         return [line.decode().split() for line in self._stdout.read().split(b"\n")[:-1]]
 
+    def say_go(self) -> None:
+        """Let it take its next step."""
+        self._stdin.write(b"!")
+        self._stdin.flush()
+
     def stop(self) -> None:
         """Stop it (SIGSTOP)."""
         self._popen.send_signal(signal.SIGSTOP)
@@ -240,8 +245,11 @@ class JournalCase(msgspec.Struct, frozen=True):
         try:
             with Place(make_journal, patience, outage, secrets) as place:
                 self.scenario(place)
-        except (AssertionError, JournalError) as broken:
-            seen = f"Promised: {self.promise}. Seen: {broken}."
+        except SkipTest:
+            raise
+        except Exception as broken:
+            what = str(broken) if isinstance(broken, AssertionError) else repr(broken)
+            seen = f"Promised: {self.promise}. Seen: {what}."
             if self.name in known:
                 raise KnownToBeBrokenError(seen) from broken
             raise AssertionError(seen) from broken

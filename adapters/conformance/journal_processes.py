@@ -8,8 +8,9 @@ import os
 import pickle
 import sys
 import threading
-import time
 from collections.abc import Callable
+from functools import partial
+from itertools import islice
 
 from firecrawl_interact.core.journal import Journal, JournalError
 
@@ -46,11 +47,15 @@ def record_without_end(journal: Journal) -> None:
         number += 1
 
 
-def sweep(journal: Journal, at: float) -> None:
-    """Adopt all orphans, at a time that others know too."""
+def sweep(journal: Journal) -> None:
+    """Adopt all orphans, when the others do. None ends before each has its first one."""
     say("ready")
-    time.sleep(max(0, at - time.time()))
-    say(*journal.adopt_orphans())
+    os.read(0, 1)
+    orphans = journal.adopt_orphans()
+    found = [*islice(orphans, 1)]
+    say("first")
+    os.read(0, 1)
+    say(*found, *orphans)
     wait()
 
 
@@ -91,7 +96,7 @@ def in_child(work: Callable[[], object], *, tidily: bool) -> int:
     try:
         work()
     except BaseException as error:
-        say(repr(error))
+        os.write(2, f"{error!r}\n".encode())
         os._exit(1)
     if tidily:
         sys.exit(0)
@@ -146,15 +151,17 @@ def fork_amid_records(journal: Journal, children: int) -> None:
     def open_one(number: int) -> None:
         opening = threading.Thread(target=journal.opened, args=(f"child-{number}",), daemon=True)
         opening.start()
-        opening.join(20)
+        opening.join(10)
         if opening.is_alive():
             raise JournalError("it hangs")
 
-    failed = 0
+    ends = 0
     for number in range(children):
-        failed += in_child(lambda: open_one(number), tidily=False) != 0  # noqa: B023 - at once
+        if in_child(partial(open_one, number), tidily=False):
+            break
+        ends += 1
     stop.set()
     for thread in threads:
         thread.join()
-    say(failed, sum(counts))
+    say(ends, sum(counts))
     wait()

@@ -17,9 +17,9 @@ from firecrawl_interact.core import (
     DeleteSession,
     DeleteSessionError,
     DeletionReceipt,
-    Journal,
     JournalError,
     Outcome,
+    Recorder,
     Request,
     Response,
     RetryPolicy,
@@ -50,7 +50,7 @@ NOT_DELETED = response(200, {"success": False})
 ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
 
-class Notebook(Journal):
+class Notebook:
     """A journal that writes down what is recorded in it, in which thread, and fails on demand."""
 
     def __init__(self, *, fails: tuple[str, ...] = ()) -> None:
@@ -71,33 +71,33 @@ class Notebook(Journal):
             raise JournalError("no space left", session_id=session_id)
 
 
-Way = Callable[[ScriptedTransport, Journal], None]
+Way = Callable[[ScriptedTransport, Recorder], None]
 
 
-def blocking(transport: Transport, journal: Journal) -> DeleteSession:
+def blocking(transport: Transport, journal: Recorder) -> DeleteSession:
     return DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
 
 
-def awaited(transport: ScriptedTransport, journal: Journal) -> AsyncDeleteSession:
+def awaited(transport: ScriptedTransport, journal: Recorder) -> AsyncDeleteSession:
     over = AsyncScriptedTransport(transport)
     return AsyncDeleteSession(over, API_KEY, retry=ONE_ATTEMPT, journal=journal)
 
 
-def call(transport: ScriptedTransport, journal: Journal) -> None:
+def call(transport: ScriptedTransport, journal: Recorder) -> None:
     blocking(transport, journal)(SESSION_ID)
 
 
-def awaited_call(transport: ScriptedTransport, journal: Journal) -> None:
+def awaited_call(transport: ScriptedTransport, journal: Recorder) -> None:
     run(awaited(transport, journal)(SESSION_ID))
 
 
-def block(transport: ScriptedTransport, journal: Journal) -> None:
+def block(transport: ScriptedTransport, journal: Recorder) -> None:
     with blocking(transport, journal).on_exit(SESSION_ID):
         journal.opened("in-the-block")
         assert transport.requests == []
 
 
-def awaited_block(transport: ScriptedTransport, journal: Journal) -> None:
+def awaited_block(transport: ScriptedTransport, journal: Recorder) -> None:
     async def leave() -> None:
         async with awaited(transport, journal).on_exit(SESSION_ID):
             journal.opened("in-the-block")
@@ -106,11 +106,11 @@ def awaited_block(transport: ScriptedTransport, journal: Journal) -> None:
     asyncio.run(leave())
 
 
-def run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
+def run_over_two(transport: ScriptedTransport, journal: Recorder) -> list[Outcome]:
     return list(DeleteManySessions(blocking(transport, journal), concurrency=1)(["one", "two"]))
 
 
-def awaited_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
+def awaited_run_over_two(transport: ScriptedTransport, journal: Recorder) -> list[Outcome]:
     delete_many = AsyncDeleteManySessions(awaited(transport, journal), concurrency=1)
     return asyncio.run(listed(delete_many(["one", "two"])))
 
@@ -133,13 +133,13 @@ class BothInFlight:
         self._transport.sleep(seconds)
 
 
-def left_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
+def left_run_over_two(transport: ScriptedTransport, journal: Recorder) -> list[Outcome]:
     delete_many = DeleteManySessions(blocking(BothInFlight(transport), journal), concurrency=2)
     with delete_many(["one", "two"]) as deletions:
         return [next(deletions)]
 
 
-def awaited_left_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
+def awaited_left_run_over_two(transport: ScriptedTransport, journal: Recorder) -> list[Outcome]:
     delete_many = AsyncDeleteManySessions(awaited(transport, journal), concurrency=2)
 
     async def leave() -> list[Outcome]:
@@ -149,7 +149,7 @@ def awaited_left_run_over_two(transport: ScriptedTransport, journal: Journal) ->
     return asyncio.run(leave())
 
 
-Run = Callable[[ScriptedTransport, Journal], list[Outcome]]
+Run = Callable[[ScriptedTransport, Recorder], list[Outcome]]
 runs = pytest.mark.parametrize("run_over", [run_over_two, awaited_run_over_two])
 left_runs = pytest.mark.parametrize("run_over", [left_run_over_two, awaited_left_run_over_two])
 calls = pytest.mark.parametrize("way", [call, awaited_call])
@@ -314,7 +314,7 @@ def test_a_journal_that_cannot_forget_replaces_no_error(way: Way) -> None:
     assert raised.value.__context__ is None
 
 
-async def leave_a_block(journal: Journal) -> None:
+async def leave_a_block(journal: Recorder) -> None:
     async with awaited(ScriptedTransport(DESTROYED), journal).on_exit(SESSION_ID):
         pass
 

@@ -16,7 +16,6 @@ from firecrawl_interact.core import (
     BadResponseError,
     ConnectFailedError,
     ConnectionLostError,
-    Journal,
     JournalError,
     Request,
     Response,
@@ -346,7 +345,7 @@ class World:
 
 
 @dataclass
-class MemoryJournal(Journal):
+class MemoryJournal:
     """A journal whose content outlives the process, in a world that knows what lives.
 
     Args:

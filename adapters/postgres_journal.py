@@ -1,0 +1,325 @@
+"""The open sessions of the processes of many hosts: a row for each, in a table of PostgreSQL.
+
+An owner is one `PostgresJournal` in one process. While it has sessions open, it renews their rows
+four times a lease, in a thread. A row that was not renewed for a lease is suspected; what is still
+not renewed after a sweeper has watched for half a lease is an orphan. All times are the database's,
+and only those count in which it responds: an outage makes no living owner's session an orphan.
+"""
+
+import os
+import re
+import socket
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
+from typing import Any, ClassVar, Self
+
+from firecrawl_interact.core.journal import JournalError, LeftAlone, checked_label
+from firecrawl_interact.core.logger import logger
+from firecrawl_interact.core.session_ids import SENDABLE, checked_session_id
+
+_LONGEST_CALL = 5  # in seconds, on connections of its own; 4 of them are for connecting
+_OPENED = """INSERT INTO firecrawl_interact_open_sessions (session_id, service, owner)
+    VALUES (%s, %s, %s) ON CONFLICT (service, session_id)
+    DO UPDATE SET owner = excluded.owner, opened_at = now(), renewed_at = now()"""
+_GONE = "DELETE FROM firecrawl_interact_open_sessions WHERE session_id = %s AND service = %s"
+_RENEW = """UPDATE firecrawl_interact_open_sessions SET renewed_at = now()
+    WHERE owner = %s AND renewed_at > '-infinity' RETURNING session_id"""
+_TAKEN = """SELECT session_id FROM firecrawl_interact_open_sessions
+    WHERE service = %s AND owner <> %s AND session_id = ANY(%s)"""
+_CLOSE = "UPDATE firecrawl_interact_open_sessions SET renewed_at = '-infinity' WHERE owner = %s"
+_DEADLINE = "SELECT now() - %s * interval '1 second'"
+_SUSPECTS = """SELECT count(*) FROM firecrawl_interact_open_sessions
+    WHERE service = %s AND renewed_at > '-infinity' AND renewed_at < %s"""
+_FORGET = """DELETE FROM firecrawl_interact_open_sessions
+    WHERE service = %s AND renewed_at < %s AND opened_at < now() - interval '1 day'
+    RETURNING session_id"""
+_ADOPT = """WITH orphan AS MATERIALIZED (
+        SELECT session_id FROM firecrawl_interact_open_sessions
+        WHERE service = %s AND renewed_at < %s LIMIT 1000 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE firecrawl_interact_open_sessions AS adopted SET owner = %s, renewed_at = now()
+    FROM orphan WHERE adopted.service = %s AND adopted.session_id = orphan.session_id
+    RETURNING adopted.session_id"""
+_ORPHANS = """SELECT session_id FROM firecrawl_interact_open_sessions WHERE service = %s
+    AND renewed_at < now() - %s * interval '1 second' AND opened_at > now() - interval '1 day'"""
+_OTHERS = """SELECT service, renewed_at >= now() - %s * interval '1 second', count(*)
+    FROM firecrawl_interact_open_sessions WHERE owner <> %s GROUP BY 1, 2"""
+
+Connect = Callable[[], AbstractContextManager[Any]]  # Any: psycopg's, or what a pool makes of it
+
+
+class PostgresJournal:
+    """A `Journal` for the processes of many hosts.
+
+    A killed process's sessions are orphans after a lease of 60 s, and a sweep then watches them
+    for 30 s. A process that is paused or cut off for longer than both counts as dead. A forked
+    child holds nothing of its parent's, and a pickle makes another journal in the same database
+    (the pickle holds the URL, with its password). Every call ends within 5 s, on connections of its
+    own, and whatever the database refuses is a `JournalError`.
+
+    Args:
+        database: a `postgresql://` URL, or a function whose block gives a connection of psycopg
+            and commits at its end, as `ConnectionPool.connection` does. libpq's variables and its
+            passfile count.
+        service: a label, the service's `api_url` as a rule. Orphans of another label are left
+            alone: another service would not find these sessions, and they would be forgotten.
+    """
+
+    TABLE: ClassVar[str] = """CREATE TABLE firecrawl_interact_open_sessions (
+    session_id text NOT NULL,
+    service text NOT NULL,
+    owner text NOT NULL,
+    opened_at timestamptz NOT NULL DEFAULT now(),
+    renewed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (service, session_id)
+);
+CREATE INDEX ON firecrawl_interact_open_sessions (owner);
+"""  #: for your migrations; or call `create_table()`
+    _lease: ClassVar[float] = 60  # in seconds. A sweeper with a shorter one would adopt the living.
+
+    def __init__(self, database: str | Connect, *, service: str | None = None) -> None:
+        self._database = database
+        self._service = checked_label(service)
+        self._label = self._service or ""
+        self._connect = _own_connections(database) if isinstance(database, str) else database
+        self._closed = False
+        self.start_anew()
+        _journals.add(self)
+
+    def start_anew(self) -> None:
+        """Hold nothing, as a forked child does."""
+        self._owner = os.urandom(8).hex()
+        self._lock = threading.Lock()  # of these three; it is never held during a statement
+        self._held: set[str] = set()
+        self._not_yielded: dict[str, None] = {}  # what is adopted already
+        self._renewer: threading.Thread | None = None
+        self._ending = threading.Event()
+
+    def __repr__(self) -> str:
+        shown = repr(self._database)
+        if isinstance(self._database, str):
+            shown = re.sub(r"(?<=//).*@|\?.*(?=')", "", shown)
+        return f"PostgresJournal({shown}, service={self._service!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), service=self._service), (self._database,)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def create_table(self) -> None:
+        """Create the table, if it does not exist. Any number of processes may do so at once."""
+        with self._errors("cannot create its table", "Nothing was changed."):
+            try:
+                self._execute(self.TABLE)
+            except Exception as error:
+                with suppress(Exception):  # Was somebody faster?
+                    self._execute(_CLOSE, "nobody")
+                    return
+                raise error  # noqa: TRY201 - it is not the one of the second statement
+
+    def close(self) -> None:
+        """Give up the sessions that are still open: from now on they are orphans."""
+        self._closed = True
+        self._ending.set()
+        if self._held:
+            self._held.clear()
+            try:
+                self._execute(_CLOSE, self._owner)
+            except Exception as error:
+                text = (
+                    "The journal could not be closed, so what it has open is an orphan in %g s: %s"
+                )
+                logger().warning(text, self._lease, error)
+
+    def opened(self, session_id: str | uuid.UUID, /) -> None:
+        """Record that a session is open, and that it is this journal's."""
+        checked = checked_session_id(session_id)
+        advice = "The session is still open, and no sweep knows of it: delete it."
+        with self._errors("cannot record that it is open", advice, checked):
+            self._execute(_OPENED, checked, self._label, self._owner)
+            self._hold([checked])
+
+    def gone(self, session_id: str | uuid.UUID, /) -> None:
+        """Forget a session that is destroyed for certain, whoever's it is."""
+        text, advice = str(session_id), "A sweep deletes it once more, which is safe."
+        if not self._closed and SENDABLE.fullmatch(text):
+            with self._errors("cannot forget it", advice, text):
+                with self._lock:
+                    self._held.discard(text)
+                    self._not_yielded.pop(text, None)
+                self._execute(_GONE, text, self._label)
+
+    def orphans(self) -> list[str]:
+        """List what is suspected to be an orphan: a living owner may still renew some of it."""
+        with self._errors("cannot list its orphans", "Nothing was changed."):
+            found = [one for (one,) in self._execute(_ORPHANS, self._label, self._lease)]
+            return list(dict.fromkeys([*self._not_yielded, *found]))
+
+    def adopt_orphans(self) -> Iterator[str]:
+        """Take over the sessions that dead processes left open, and yield their ids.
+
+        It watches what it suspects for half a lease before it yields the first. A record older
+        than a day is forgotten with a warning: no session lives so long.
+        """
+        words, owner = ("cannot adopt its orphans", "None of them is lost."), self._owner
+        with self._errors(*words):
+            deadline = self._watch()
+            for (session_id,) in self._execute(_FORGET, self._label, deadline):
+                text = "The journal forgets session %r: none lives longer than a day"
+                logger().warning(text, session_id)
+        while not self._closed and self._owner == owner:
+            with self._lock:
+                session_id = next(iter(self._not_yielded), None)
+                self._not_yielded.pop(session_id or "", None)
+            if session_id is not None:
+                yield session_id
+                continue
+            with self._errors(*words):
+                rows = self._execute(_ADOPT, self._label, deadline, owner, self._label)
+                self._hold([one for (one,) in rows], are_new=True)
+            if not rows:
+                return
+
+    def left_alone(self) -> LeftAlone:
+        """Count what a sweep leaves alone: what the living hold, and orphans of other labels."""
+        living, others = 0, {}
+        with self._errors("cannot be read", "Nothing was changed."):
+            for service, is_renewed, count in self._execute(_OTHERS, self._lease, self._owner):
+                if service == self._label:
+                    living += count if is_renewed else 0
+                elif not is_renewed:
+                    others[service or None] = count
+        return LeftAlone(living, others, [])
+
+    def _watch(self) -> object:
+        """Wait until a living owner would have renewed what is suspected. Gives the deadline."""
+        [(deadline,)] = self._execute(_DEADLINE, self._lease)
+        watched, pause = 0.0, self._lease / 30
+        while watched < self._lease / 2 and self._execute(_SUSPECTS, self._label, deadline) != [
+            (0,)
+        ]:
+            began = time.monotonic()
+            if self._ending.wait(pause):
+                break
+            # A statement that took long may have waited for the database, as owners did.
+            watched += min(time.monotonic() - began, 2 * pause)
+        return deadline
+
+    def _hold(self, session_ids: list[str], *, are_new: bool = False) -> None:
+        """Renew these rows from now on."""
+        with self._lock:
+            self._held.update(session_ids)
+            for session_id in session_ids:
+                self._not_yielded.pop(session_id, None)
+            self._not_yielded.update(dict.fromkeys(session_ids if are_new else []))
+            if self._held and self._renewer is None:
+                thread = threading.Thread(target=self._renew, name="PostgresJournal", daemon=True)
+                thread.start()
+                self._renewer = thread
+
+    def _renew(self) -> None:
+        """Renew the rows, as long as there are any."""
+        seconds = self._lease / 4
+        while not self._ending.wait(seconds):
+            with self._lock:
+                held = set(self._held)
+                if not held:
+                    self._renewer = None
+                    return
+            seconds = self._lease / 4
+            try:
+                missing = held - {one for (one,) in self._execute(_RENEW, self._owner)}
+                statement = _TAKEN, self._label, self._owner, list(missing)
+                for (session_id,) in self._execute(*statement) if missing else []:
+                    self._held.discard(session_id)
+                    text = "session %a is another journal's now: this one did not renew it in time"
+                    logger().warning(text, session_id)
+            except Exception as error:
+                logger().warning("The journal cannot renew its sessions: %s", error)
+                seconds = self._lease / 12
+
+    def _execute(self, statement: str, *values: object) -> list[Any]:  # Any: rows of values
+        with self._connect() as connection:
+            cursor = connection.execute(statement, values)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    @contextmanager
+    def _errors(self, problem: str, advice: str, session_id: str | None = None) -> Iterator[None]:
+        """Turn whatever the database or the caller's function raises into a `JournalError`."""
+        try:
+            if self._closed:
+                raise OSError("it is closed")  # noqa: TRY301 - it gets the same words
+            yield
+        except Exception as error:
+            reason = str(error).strip() or type(error).__name__
+            if getattr(error, "sqlstate", None) == "42P01":  # undefined_table
+                reason += f". Call create_table(), or let a migration say:\n{self.TABLE}"
+            subject = "The" if session_id is None else f"Session {session_id!r}: the"
+            message = f"{subject} journal in PostgreSQL {problem}: {reason}. {advice}"
+            # The frames of psycopg hold the password.
+            raise JournalError(message, session_id=session_id) from error.with_traceback(None)
+
+
+def _own_connections(url: str) -> Connect:
+    """Return what makes a connection for each call: nothing is shared by a fork."""
+    try:
+        import psycopg  # noqa: PLC0415 - an extra
+    except ImportError as error:  # It is not there, or does not find libpq.
+        needs = (
+            'PostgresJournal needs psycopg and libpq: pip install "firecrawl-interact[postgres]"'
+        )
+        raise ImportError(f"{needs} ({error})") from error
+
+    is_url = url.startswith(("postgresql://", "postgres://"))
+    try:
+        psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.Error:  # It quotes the URL.
+        is_url = False
+    if not is_url:
+        raise ValueError("database must be a postgresql:// URL that libpq can read")
+
+    @contextmanager
+    def connect() -> Iterator[Any]:  # Any: see above
+        ends = time.monotonic() + _LONGEST_CALL
+        with (
+            psycopg.connect(
+                url, autocommit=True, prepare_threshold=None, connect_timeout=_LONGEST_CALL - 1
+            ) as connection,
+            socket.socket(fileno=os.dup(connection.fileno())) as copy,
+        ):
+            # A server that is frozen never ends a connection, so this does.
+            timer = threading.Timer(ends - time.monotonic(), _shut_down, [copy])
+            timer.start()
+            try:
+                yield connection
+            finally:
+                timer.cancel()
+                timer.join()
+
+    return connect
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+_journals: "weakref.WeakSet[PostgresJournal]" = weakref.WeakSet()
+
+
+def _start_anew_in_child() -> None:
+    for journal in _journals:
+        journal.start_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew_in_child)
