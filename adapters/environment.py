@@ -2,6 +2,7 @@
 
     FIRECRAWL_API_KEY   the key; not needed where the service is self-hosted without sign-in
     FIRECRAWL_API_URL   the service's address, with or without `/v2`; unset: the cloud's
+    FIRECRAWL_INTERACT_JOURNAL   a directory or a postgresql:// URL; unset: there is no journal
 
 An empty variable counts as unset.
 """
@@ -19,12 +20,15 @@ from firecrawl_interact.core import (
     Journal,
     RetryPolicy,
 )
+from firecrawl_interact.core.journal import in_thread
 
 from .http.settings import parse_api_url
 from .urllib3 import Urllib3Transport
 
 if TYPE_CHECKING:
     from .aiohttp import AiohttpTransport
+    from .file_journal import FileJournal
+    from .postgres_journal import PostgresJournal
 
 _CLOUD = "https://api.firecrawl.dev"
 
@@ -36,10 +40,13 @@ class EnvironmentDeleteSession(DeleteSession):
     """
 
     transport: Urllib3Transport
+    own_journal: Journal | None = None  #: the one that the environment names
 
     def close(self) -> None:
         """Close the transport; once more does no harm. A later call is an `UnreachableError`."""
         self.transport.close()
+        if self.own_journal is not None:
+            self.own_journal.close()
 
     def __enter__(self) -> Self:
         return self
@@ -56,10 +63,13 @@ class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
     """
 
     transport: "AiohttpTransport"
+    own_journal: Journal | None = None  #: the one that the environment names
 
     async def aclose(self) -> None:
         """Close the transport; once more does no harm. A later call is an `UnreachableError`."""
         await self.transport.aclose()
+        if self.own_journal is not None:
+            await in_thread(self.own_journal.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -93,10 +103,12 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
         proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's.
         allow_plain_http: send the key unencrypted, also beyond this machine.
         user_agent: instead of this library's name and version.
-        journal: remembers which sessions are open, in case this process is killed. It stays open.
+        journal: remembers which sessions are open, in case this process is killed, instead of
+            the one that `FIRECRAWL_INTERACT_JOURNAL` names. It stays open.
 
     Raises:
         InvalidApiKeyError: the key cannot be sent, or is missing where the cloud needs one.
+        JournalError: the journal that the environment names cannot be had.
         TypeError, ValueError: the address or another argument cannot be used.
     """
     try:
@@ -109,9 +121,16 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
             allow_plain_http=allow_plain_http,
             user_agent=user_agent,
         )
-        return EnvironmentDeleteSession(
-            transport, _key(api_key, address), retry=retry, headers=headers, journal=journal
+        own_journal = _journal(address) if journal is None else None
+        delete_session = EnvironmentDeleteSession(
+            transport,
+            _key(api_key, address),
+            retry=retry,
+            headers=headers,
+            journal=journal or own_journal,
         )
+        delete_session.own_journal = own_journal
+        return delete_session
     finally:
         del api_key, headers, proxy  # A traceback can show the locals of its frames.
 
@@ -149,11 +168,36 @@ def async_delete_session_from_environment(  # noqa: PLR0913 - each is something 
             allow_plain_http=allow_plain_http,
             user_agent=user_agent,
         )
-        return AsyncEnvironmentDeleteSession(
-            transport, _key(api_key, address), retry=retry, headers=headers, journal=journal
+        own_journal = _journal(address) if journal is None else None
+        delete_session = AsyncEnvironmentDeleteSession(
+            transport,
+            _key(api_key, address),
+            retry=retry,
+            headers=headers,
+            journal=journal or own_journal,
         )
+        delete_session.own_journal = own_journal
+        return delete_session
     finally:
         del api_key, headers, proxy  # A traceback can show the locals of its frames.
+
+
+def open_journal(place: str, service: str | None) -> "FileJournal | PostgresJournal":
+    """Open the journal that a directory or a URL names, for a service's sessions.
+
+    Raises:
+        JournalError: it cannot be had.
+        ImportError: psycopg is not installed. The message says how to install it.
+        ValueError: it is another kind of URL.
+    """
+    from . import FileJournal, PostgresJournal  # noqa: PLC0415 - few need them
+
+    return (PostgresJournal if "://" in place else FileJournal)(place, service=service)
+
+
+def _journal(address: str) -> Journal | None:
+    place = os.environ.get("FIRECRAWL_INTERACT_JOURNAL")
+    return open_journal(place, address) if place else None
 
 
 def _address(api_url: str | None, *, allow_plain_http: bool) -> str:

@@ -143,9 +143,8 @@ class FileJournal:
         this one lives. It is yielded once. An id that a living journal holds too is left to that
         one. A record older than a day is forgotten with a warning: no session lives so long.
         """
-        process, steps, left = os.getpid(), self._adopt(), self.left_alone()
-        if left.other_services or left.unreadable:
-            _logger.warning("The journal %s leaves these alone: %s", self._directory, left)
+        with _lock, self._errors("cannot adopt its orphans", "None of them is lost."):
+            process, steps = os.getpid(), self._adopt()
         while not self._closed and self._process == process == os.getpid():
             with _lock, self._errors("cannot adopt its orphans", "None of them is lost."):
                 while not self._not_yielded:
