@@ -34,5 +34,5 @@ def postgres() -> "Iterator[Postgres]":
     if postgres.program("initdb") is None:
         pytest.skip("there is no PostgreSQL: initdb is neither on PATH nor where Debian puts it")
     with postgres.server() as server:
-        server.execute(postgres.PostgresJournal.TABLE)
+        server.execute(postgres.ShortLease.TABLE)
         yield server

@@ -83,7 +83,7 @@ def test_what_a_living_process_has_open_is_left_alone(
     ],
 )
 @pytest.mark.parametrize("options", [[], ["--quiet"], ["--dry-run"]])
-def test_what_is_of_another_label_is_left_alone_and_said_with_the_option_that_takes_it(
+def test_what_is_of_another_label_is_left_alone_and_said_with_the_option_that_takes_it(  # noqa: PLR0913, PLR0917 - fixtures
     service: WatchedService,
     run: Run,
     tmp_path: Path,
