@@ -4,8 +4,11 @@ import asyncio
 import copy
 import logging
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -28,6 +31,7 @@ from firecrawl_interact.core import (
     Transport,
 )
 
+from . import virtual_time
 from .log_records import log_records
 from .scripted_transport import (
     API_KEY,
@@ -324,6 +328,93 @@ def test_an_awaited_journal_is_called_in_a_thread_under_asyncio() -> None:
     asyncio.run(leave_a_block(journal))
     assert [step for step, _ in journal.lines] == ["opened", "gone"]
     assert threading.get_ident() not in journal.threads
+
+
+def test_a_busy_event_loop_has_a_thread_for_the_journal_all_the_same() -> None:
+    journal, is_over = Notebook(), threading.Event()
+
+    async def leave_beside_a_busy_thread() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            asyncio.get_running_loop().set_default_executor(executor)
+            busy = asyncio.ensure_future(asyncio.to_thread(is_over.wait, 30))
+            await asyncio.sleep(0)
+            await leave_a_block(journal)
+            is_over.set()
+            await busy
+
+    asyncio.run(leave_beside_a_busy_thread())
+    assert [step for step, _ in journal.lines] == ["opened", "gone"]
+
+
+def test_an_outcome_comes_after_5_s_although_the_journal_has_not_forgotten() -> None:
+    may_forget, has_forgotten = threading.Event(), threading.Event()
+
+    class Slow(Notebook):
+        def gone(self, session_id: str, /) -> None:
+            may_forget.wait(30)
+            super().gone(session_id)
+            has_forgotten.set()
+
+    journal = Slow()
+
+    async def seconds_to_delete() -> float:
+        began = virtual_time.now()
+        await awaited(ScriptedTransport(DESTROYED), journal)(SESSION_ID)
+        return virtual_time.now() - began
+
+    assert virtual_time.run(seconds_to_delete()) == pytest.approx(5)
+    assert journal.lines == []
+    may_forget.set()
+    assert has_forgotten.wait(30)
+
+
+@pytest.mark.parametrize("way", [awaited_call, awaited_block])
+def test_a_journal_is_called_plainly_where_no_thread_can_start(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    journal = Notebook()
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    if way is awaited_call:
+        asyncio.run(delete(ScriptedTransport(DESTROYED), journal))
+    else:
+        way(ScriptedTransport(DESTROYED), journal)
+    assert journal.lines[-1] == ("gone", SESSION_ID)
+    assert journal.threads == {threading.get_ident()}
+
+
+async def delete(transport: ScriptedTransport, journal: Recorder) -> None:
+    await awaited(transport, journal)(SESSION_ID)
+
+
+def test_a_receipt_comes_also_when_the_interpreter_ends() -> None:
+    """An event loop in a thread goes on when the main thread has ended."""
+    code = """
+import asyncio, threading
+from firecrawl_interact.adapters import AsyncInMemoryTransport, FakeService, InMemoryJournal
+from firecrawl_interact.core import AsyncDeleteSession
+
+service, journal = FakeService(), InMemoryJournal()
+main_thread = threading.main_thread()
+
+async def main():
+    transport = AsyncInMemoryTransport(service)
+    delete_session = AsyncDeleteSession(transport, "fc-test", journal=journal)
+    session_id = service.open_session()
+    journal.opened(session_id)
+    await asyncio.to_thread(int)
+    main_thread.join()
+    print((await delete_session(session_id)).session_id == session_id)
+    print(journal.sessions_left_open)
+
+threading.Thread(target=lambda: asyncio.run(main())).start()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.returncode) == ("True\n[]\n", 0), done.stderr
 
 
 def test_an_awaited_journal_is_called_plainly_under_another_event_loop() -> None:
