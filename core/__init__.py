@@ -26,7 +26,7 @@ from .journal import Journal, JournalError, LeftAlone, Recorder
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
-from .session_ids import AsyncSessionIds, SessionIds
+from .session_ids import AsyncSessionIds, SessionIds, checked_session_id
 from .transport import (
     MAX_BODY_BYTES,
     AsyncTransport,
@@ -91,6 +91,7 @@ __all__ = [
     "UnauthorizedError",
     "UnexpectedResponseError",
     "UnreachableError",
+    "checked_session_id",
 ]
 
 _MODULES_OF_RUNS = {
