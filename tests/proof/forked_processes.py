@@ -23,13 +23,8 @@ from firecrawl_interact.core import DeleteSession
 Order = dict[str, Any]  # Any: it comes from JSON
 
 _SYSTEM_CALLS = [
-    (os, "open"),
-    (os, "write"),
-    (os, "fsync"),
-    (os, "close"),
-    (os, "rename"),
-    (os, "unlink"),
-    (os, "mkdir"),
+    *((os, name) for name in ("open", "close", "fsync", "mkdir", "rename", "unlink", "rmdir")),
+    *((os, name) for name in ("stat", "fstat", "utime", "listdir", "scandir")),
     (fcntl, "flock"),
 ]
 _write = os.write
@@ -69,27 +64,20 @@ class KillAtCall:
 
     Args:
         call: the number of the call before which it dies; 0 for none.
-        half_way: only writes count, and it dies after half of one.
     """
 
-    def __init__(self, call: int, *, half_way: bool) -> None:
+    def __init__(self, call: int) -> None:
         self.calls = 0
         self._call = call
-        self._half_way = half_way
 
     def begin(self) -> None:
-        for module, name in [(os, "write")] if self._half_way else _SYSTEM_CALLS:
+        for module, name in _SYSTEM_CALLS:
             setattr(module, name, self._counted(getattr(module, name)))
 
     def _counted(self, function: Callable[..., object]) -> Callable[..., object]:
         def counted(*arguments: object, **named: object) -> object:
             self.calls += 1
             if self.calls == self._call:
-                if self._half_way:
-                    descriptor, content = arguments
-                    assert isinstance(descriptor, int)
-                    assert isinstance(content, bytes)
-                    _write(descriptor, content[: len(content) // 2])
                 os.kill(os.getpid(), signal.SIGKILL)
             return function(*arguments, **named)
 
@@ -104,10 +92,6 @@ def work(order: Order, report: Report, killer: KillAtCall) -> None:
         Urllib3Transport(order["api_url"]) as transport,
     ):
         delete_session = DeleteSession(transport, "fc-test", journal=journal)
-        with fast_disk():
-            for number in range(order.get("history", 0)):
-                journal.opened(f"{one}-{number}")
-                journal.gone(f"{one}-{number}")
         killer.begin()
         journal.opened(one)
         report("opened", one)
@@ -187,7 +171,7 @@ class ForkedProcess:
     def _work(self, report: "Report") -> NoReturn:
         os.close(self.reading)
         os.close(_PARENT[1])
-        killer = KillAtCall(self._order.get("call", 0), half_way=self._order.get("half_way", False))
+        killer = KillAtCall(self._order.get("call", 0))
         try:
             _WORK[self._order["work"]](self._order, report, killer)
             report("calls", killer.calls)

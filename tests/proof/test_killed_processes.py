@@ -1,8 +1,8 @@
 """No session is lost with a process, whenever it is killed.
 
 Real processes open sessions of a real server, delete them, and adopt what others left behind.
-They are killed at each system call that a journal makes, in the middle of each write, and at
-random moments. `JOURNAL_KILLS=10000` asks for so many of the latter.
+They are killed at each system call that a journal makes, and at random moments.
+`JOURNAL_KILLS=10000` asks for so many of the latter.
 """
 
 import itertools
@@ -25,7 +25,6 @@ pytestmark = pytest.mark.enable_socket
 
 KILLS = int(os.environ.get("JOURNAL_KILLS", "150"))
 ELSEWHERE = "https://elsewhere.example"
-ENOUGH_TO_REPLACE_THE_FILE = 500
 
 
 @dataclass(frozen=True)
@@ -126,39 +125,30 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         assert not any(map(service.is_open, living))
         assert all(map(service.is_open, elsewhere))
         with FileJournal(tmp_path, service=ELSEWHERE) as journal:
-            assert list(journal.adopt_orphans()) == elsewhere
+            assert sorted(journal.adopt_orphans()) == sorted(elsewhere)
             for session_id in elsewhere:
                 journal.gone(session_id)
-        assert list(tmp_path.iterdir()) == []
+        assert list(tmp_path.glob("*/*")) == []
 
 
-@pytest.mark.parametrize("half_way", [False, True])
-@pytest.mark.parametrize("history", [0, ENOUGH_TO_REPLACE_THE_FILE])
-def test_a_process_that_is_killed_at_any_system_call_loses_no_session(
-    machine: Machine, history: int, half_way: bool
-) -> None:
+def test_a_process_that_is_killed_at_any_system_call_loses_no_session(machine: Machine) -> None:
     for call in itertools.count(1):
-        (process,) = machine.run(
-            machine.work(call=call, half_way=half_way, history=history, forks=call % 2)
-        )
+        (process,) = machine.run(machine.work(call=call, forks=call % 2))
         machine.sweep()
         if not process.killed:
             break
-    assert machine.kills >= (8 if half_way else 20)
+    assert machine.kills >= 60
 
 
-@pytest.mark.parametrize("half_way", [False, True])
-def test_a_sweeper_that_is_killed_at_any_system_call_loses_no_session(
-    machine: Machine, half_way: bool
-) -> None:
+def test_a_sweeper_that_is_killed_at_any_system_call_loses_no_session(machine: Machine) -> None:
     for call in itertools.count(1):
         machine.run(machine.leave(), machine.leave())
-        (process,) = machine.run({"work": "sweep", "call": call, "half_way": half_way})
+        (process,) = machine.run({"work": "sweep", "call": call})
         machine.run({"work": "sweep"}, {"work": "sweep"})
         machine.sweep()
         if not process.killed:
             break
-    assert machine.kills >= (3 if half_way else 15)
+    assert machine.kills >= 40
 
 
 def test_processes_that_are_killed_at_any_moment_lose_no_session(machine: Machine) -> None:
