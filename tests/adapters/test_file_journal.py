@@ -1,5 +1,6 @@
 """What only a `FileJournal` has: directories and locks. The kit checks what all promise."""
 
+import fcntl
 import gc
 import itertools
 import os
@@ -240,7 +241,7 @@ def test_a_session_that_is_handed_on_while_it_is_adopted_is_its_new_owners(
 @contextmanager
 def before(name: str, patch: pytest.MonkeyPatch, act: Callable[[], object]) -> Iterator[None]:
     """Let something happen, once, before a call of `os` or of `fcntl`."""
-    module = file_journal.fcntl if name == "flock" else os
+    module = fcntl if name == "flock" else os
     call = getattr(module, name)
 
     def act_first(*arguments: object, **named: object) -> object:
@@ -262,9 +263,13 @@ def open_descriptors() -> list[str]:
 def test_a_sweeper_may_remove_a_directory_that_is_not_locked_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
+    def remove_unlocked() -> None:
+        for unfinished in tmp_path.glob("*/*.new"):
+            unfinished.rmdir()
+
     descriptors = open_descriptors()
     with FileJournal(tmp_path, service="https://a") as journal:
-        with before(call, monkeypatch, lambda: [one.rmdir() for one in tmp_path.glob("*/*.new")]):
+        with before(call, monkeypatch, remove_unlocked):
             journal.opened("one")
         assert adopted(tmp_path) == []
     assert open_descriptors() == descriptors
@@ -398,6 +403,9 @@ def test_the_repr_says_where_and_for_which_service(tmp_path: Path) -> None:
 
 
 # Ctrl-C
+
+
+Trace = Callable[[FrameType, str, object], "Trace | None"]
 
 
 class CtrlC:

@@ -60,7 +60,7 @@ def test_a_use_case_takes_it(page: ModuleType) -> None:
 def test_the_message_that_the_page_quotes_is_what_the_kit_says(page: ModuleType) -> None:
     [case] = [case for case in JOURNAL_CASES if str(case).startswith("a-yielded-session-is-no-oth")]
 
-    class YieldsBeforeItAdopts(page.StoreJournal):  # type: ignore[name-defined] # the page's
+    class YieldsBeforeItAdopts(page.StoreJournal):  # type: ignore[misc, name-defined] # the page's
         def adopt_orphans(self) -> Iterator[str]:
             yield from sorted(self.orphans())
 
