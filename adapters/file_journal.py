@@ -162,7 +162,7 @@ class FileJournal:
                 is_label = label.name.startswith(_LABEL)
                 service = unquote(label.name.removeprefix(_LABEL)) or None
                 for owner in _owners(label) if is_label else [label]:
-                    count, is_locked = len(list(_records(owner))), _is_locked(owner)
+                    count, is_locked = len(_records(owner)), _is_locked(owner)
                     if not is_label or (is_locked is None and owner.exists()):
                         unreadable.append(str(owner))
                     elif label != self._owners:
@@ -275,17 +275,15 @@ def _owners(label: Path) -> list[Path]:
     return []
 
 
-def _records(owner: Path) -> "Iterator[os.DirEntry[str]]":
-    """Give the files of an owner that are named by an id."""
+def _records(owner: Path) -> "list[os.DirEntry[str]]":
+    """List the files of an owner that are named by an id."""
     with (
         suppress(FileNotFoundError, NotADirectoryError, PermissionError),
         os.scandir(owner) as found,
     ):
-        yield from [
-            one
-            for one in found
-            if _RECORD.fullmatch(one.name) and one.is_file(follow_symlinks=False)
-        ]
+        named = [one for one in found if _RECORD.fullmatch(one.name)]
+        return [one for one in named if one.is_file(follow_symlinks=False)]
+    return []
 
 
 def _is_old(record: "os.DirEntry[str]") -> bool:

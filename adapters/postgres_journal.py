@@ -241,7 +241,7 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
                 statement = _TAKEN, self._label, self._owner, list(missing)
                 for (session_id,) in self._execute(*statement) if missing else []:
                     self._held.discard(session_id)
-                    text = "session %a is another journal's now: this one did not renew it in time"
+                    text = "session %a is another journal's now, which has recorded or adopted it"
                     logger().warning(text, session_id)
             except Exception as error:
                 logger().warning("The journal cannot renew its sessions: %s", error)

@@ -419,9 +419,7 @@ class CtrlC:
         self._at = at
         self._text = Path(file_journal.__file__).read_text(encoding="utf-8").splitlines()
 
-    def trace(
-        self, frame: FrameType, event: str, argument: object
-    ) -> "Callable[..., object] | None":
+    def trace(self, frame: FrameType, event: str, argument: object) -> "Trace | None":
         if frame.f_code.co_filename != file_journal.__file__ or frame.f_code.co_name == "__del__":
             return None
         is_with = self._text[frame.f_lineno - 1].lstrip().startswith("with ")

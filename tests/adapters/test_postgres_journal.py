@@ -190,7 +190,7 @@ def test_a_row_that_another_owner_has_taken_is_named(
         statement = f"UPDATE {TABLE} SET owner = 'x' WHERE service = %s AND session_id = 'two'"
         postgres.execute(statement, label)
         wait_until(lambda: caplog.messages)
-        text = "session 'two' is another journal's now: this one did not renew it in time"
+        text = "session 'two' is another journal's now, which has recorded or adopted it"
         assert caplog.messages == [text]
 
 

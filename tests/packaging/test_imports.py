@@ -7,7 +7,7 @@ import pytest
 
 from firecrawl_interact import adapters
 
-LIBRARIES = {"aiohttp", "click", "rich", "trustme", "urllib3"}
+LIBRARIES = {"aiohttp", "click", "psycopg", "rich", "trustme", "urllib3"}
 
 
 def libraries_after(statement: str) -> set[str]:

@@ -4,6 +4,7 @@ import ast
 import gc
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -34,6 +35,9 @@ PYTEST = [
     "tests/conformance/test_journals.py::test_a_directory_keeps_every_promise",
     "tests/proof/test_power_cuts.py",
 ]
+
+# These take seconds each, and would run for every mutant: they start processes.
+SLOW = re.compile(r"every_promise\[.*(process|killed|fork|child|come-and-go)")
 
 SURVIVED, KILLED, MUST_BE_IMPORTED, BROKEN = range(10, 14)
 
@@ -81,7 +85,8 @@ class OwnLoop:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if not session.testsfailed:
-            self._loop({item.nodeid: item for item in session.items})
+            items = [item for item in session.items if not SLOW.search(item.nodeid)]
+            self._loop({item.nodeid: item for item in items})
         return True
 
     def collect_and_run(self) -> None:
