@@ -404,7 +404,6 @@ async def main():
     delete_session = AsyncDeleteSession(transport, "fc-test", journal=journal)
     session_id = service.open_session()
     journal.opened(session_id)
-    await asyncio.to_thread(int)
     main_thread.join()
     print((await delete_session(session_id)).session_id == session_id)
     print(journal.sessions_left_open)
