@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -102,12 +103,19 @@ class Postgres:
         processes = [self._process.pid, *_children(self._process.pid)]
         for process in processes:
             os.kill(process, signal.SIGSTOP)
-        try:
-            yield
-        finally:
+
+        def thaw() -> None:
             for process in processes:
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGCONT)
+
+        at_last = threading.Timer(_ENOUGH_SECONDS, thaw)  # Who waits for it would wait for ever.
+        at_last.start()
+        try:
+            yield
+        finally:
+            at_last.cancel()
+            thaw()
 
     def execute(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:

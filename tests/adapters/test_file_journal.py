@@ -361,7 +361,7 @@ def test_a_disk_that_takes_nothing_loses_nothing(tmp_path: Path, how: str) -> No
         journal.close()
         assert adopted(tmp_path) == [*sorted(recorded), "zero"]
     finally:
-        run("umount", str(tmp_path))
+        run("umount", "--lazy", str(tmp_path))
 
 
 def test_a_directory_that_went_away_is_said(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
+import psycopg
 import psycopg_pool
 import pytest
 
@@ -19,6 +20,7 @@ from firecrawl_interact.adapters import (
     FakeService,
     InMemoryTransport,
     PostgresJournal,
+    postgres_journal,
 )
 from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, JournalError, LeftAlone
 
@@ -150,6 +152,17 @@ def test_a_database_that_goes_away_inside_a_block_costs_no_receipt(
         assert PASSWORD not in caplog.text
 
 
+def test_a_statement_that_waits_for_others_ends_soon(postgres: Postgres, label: str) -> None:
+    journal = ShortLease(postgres.url, service=label)
+    with psycopg.connect(postgres.url) as other:
+        other.execute("SET idle_in_transaction_session_timeout = '20s'")
+        other.execute(f"LOCK TABLE {TABLE}")
+        began = time.monotonic()
+        with pytest.raises(JournalError, match="cannot record that it is open"):
+            journal.opened("one")
+        assert time.monotonic() - began < MOST_SECONDS
+
+
 def test_an_event_loop_goes_on_while_the_database_is_frozen(postgres: Postgres, label: str) -> None:
     service = FakeService(["fc-test"])
     journal = ShortLease(postgres.url, service=label)
@@ -198,10 +211,7 @@ def test_a_renewal_does_not_undo_a_close(postgres: Postgres, label: str) -> None
     journal = ShortLease(postgres.url, service=label)
     journal.opened("one")
     journal.close()
-    journal._execute(
-        f"UPDATE {TABLE} SET renewed_at = now() WHERE owner = %s AND renewed_at > '-infinity'",
-        journal._owner,
-    )
+    postgres.execute(postgres_journal._RENEW, journal._owner)  # It was in flight.
     with ShortLease(postgres.url, service=label) as sweeper:
         began = time.monotonic()
         assert list(sweeper.adopt_orphans()) == ["one"]

@@ -36,8 +36,10 @@ PYTEST = [
     "tests/proof/test_power_cuts.py",
 ]
 
-# These take seconds each, and would run for every mutant: they start processes.
-SLOW = re.compile(r"every_promise\[.*(process|killed|fork|child|come-and-go)")
+# These start processes: they would run for every mutant, and take seconds or leave a mount.
+SLOW = re.compile(
+    r"every_promise\[.*(process|killed|fork|child|come-and-go)|test_a_disk_that_takes"
+)
 
 SURVIVED, KILLED, MUST_BE_IMPORTED, BROKEN = range(10, 14)
 
