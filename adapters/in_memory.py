@@ -192,21 +192,19 @@ class InMemoryJournal:
         """List what a closed journal had open."""
         with self._lock:
             self._check_open()
-            return [
-                session_id
-                for (service, session_id), owner in self._owners.items()
-                if service == self._service and owner is None
-            ]
+            owners = self._owners.items()
+            return [one for (label, one), owner in owners if label == self._service and not owner]
 
     def adopt_orphans(self) -> Iterator[str]:
         """Become the owner of what a closed journal had open, and yield it."""
         for session_id in self.orphans():
             with self._lock:
                 key = self._service, session_id
-                if self._closed or self._owners.get(key, self) is not None:
-                    continue
-                self._owners[key] = self
-            yield session_id
+                is_free = not self._closed and self._owners.get(key, self) is None
+                if is_free:
+                    self._owners[key] = self
+            if is_free:
+                yield session_id
 
     def close(self) -> None:
         """Give up what is open: for a journal beside this one, these are orphans."""

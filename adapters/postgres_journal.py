@@ -135,9 +135,7 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
             try:
                 self._execute(_CLOSE, self._owner)
             except Exception as error:
-                text = (
-                    "The journal could not be closed, so what it has open is an orphan in %g s: %s"
-                )
+                text = "The journal cannot be closed: its sessions are orphans in %g s: %s"
                 logger().warning(text, self._lease, error)
 
     def opened(self, session_id: str | uuid.UUID, /) -> None:
@@ -203,14 +201,12 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
     def _watch(self) -> object:
         """Wait until a living owner would have renewed what is suspected. Gives the deadline."""
         [(deadline,)] = self._execute(_DEADLINE, self._lease)
-        watched, pause = 0.0, self._lease / 30
-        while watched < self._lease / 2 and self._execute(_SUSPECTS, self._label, deadline) != [
-            (0,)
-        ]:
+        watched, pause, suspects = 0.0, self._lease / 30, (_SUSPECTS, self._label, deadline)
+        while watched < self._lease / 2 and self._execute(*suspects)[0][0]:
             began = time.monotonic()
             if self._ending.wait(pause):
                 break
-            # A statement that took long may have waited for the database, as owners did.
+            # The time of a statement does not count: it may have waited, as owners did.
             watched += min(time.monotonic() - began, 2 * pause)
         return deadline
 
@@ -274,10 +270,8 @@ def _own_connections(url: str) -> Connect:
     try:
         import psycopg  # noqa: PLC0415 - an extra
     except ImportError as error:  # It is not there, or does not find libpq.
-        needs = (
-            'PostgresJournal needs psycopg and libpq: pip install "firecrawl-interact[postgres]"'
-        )
-        raise ImportError(f"{needs} ({error})") from error
+        install = 'pip install "firecrawl-interact[postgres]"'
+        raise ImportError(f"PostgresJournal needs psycopg and libpq: {install}") from error
 
     is_url = url.startswith(("postgresql://", "postgres://"))
     try:

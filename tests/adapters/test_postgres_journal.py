@@ -276,7 +276,7 @@ def test_a_close_that_fails_is_a_warning(
     journal.opened("one")
     with postgres.stopped():
         journal.close()
-    assert "so what it has open is an orphan in 2 s: " in caplog.text
+    assert "its sessions are orphans in 2 s: " in caplog.text
 
 
 # What may be wrong with it
