@@ -88,10 +88,10 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
         self._label = self._service or ""
         self._connect = _own_connections(database) if isinstance(database, str) else database
         self._closed = False
-        self.start_anew()
+        self._start()
         _journals.add(self)
 
-    def start_anew(self) -> None:
+    def _start(self) -> None:
         """Hold nothing, as a forked child does."""
         self._owner = os.urandom(8).hex()
         self._lock = threading.Lock()  # of these three; it is never held during a statement
@@ -310,10 +310,10 @@ def _shut_down(connection: socket.socket) -> None:
 _journals: "weakref.WeakSet[PostgresJournal]" = weakref.WeakSet()
 
 
-def _start_anew_in_child() -> None:
+def _start_in_child() -> None:
     for journal in _journals:
-        journal.start_anew()
+        journal._start()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew_in_child)
+    os.register_at_fork(after_in_child=_start_in_child)
