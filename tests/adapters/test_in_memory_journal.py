@@ -1,6 +1,9 @@
 """The journal for tests."""
 
+import pickle
 import uuid
+
+import pytest
 
 from firecrawl_interact.adapters import InMemoryJournal
 
@@ -32,3 +35,18 @@ def test_the_repr_shows_what_is_left_open() -> None:
     journal = InMemoryJournal()
     journal.opened("one")
     assert repr(journal) == "InMemoryJournal(sessions_left_open=['one'])"
+
+
+def test_what_a_closed_journal_had_open_is_adopted_by_one_beside_it() -> None:
+    dead = InMemoryJournal()
+    dead.opened("one")
+    beside, elsewhere = InMemoryJournal(dead), InMemoryJournal(dead, service="https://b")
+    dead.close()
+    assert elsewhere.orphans() == []
+    assert beside.orphans() == list(beside.adopt_orphans()) == ["one"]
+    assert beside.sessions_left_open == ["one"]
+
+
+def test_it_says_why_it_cannot_be_pickled() -> None:
+    with pytest.raises(TypeError, match="nothing of it outlives its process"):
+        pickle.dumps(InMemoryJournal())
