@@ -12,9 +12,7 @@ import pytest
 from firecrawl_interact.adapters import FileJournal, InMemoryJournal
 from firecrawl_interact.adapters.conformance import JOURNAL_CASES, JournalCase, check_journal
 
-from ..postgres import PASSWORD, Postgres, ShortLease
 from .broken_journals import FOUND, Broken
-from .broken_leases import AdvisoryLock, NeverWatches
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -42,32 +40,6 @@ def test_a_directory_keeps_every_promise(case: JournalCase, tmp_path: Path) -> N
     case.run(make, outage=lambda: moved_away(tmp_path / "journal"), secrets=secrets)
 
 
-@cases
-def test_postgresql_keeps_every_promise(case: JournalCase, postgres: Postgres) -> None:
-    make = partial(ShortLease, postgres.url)
-    case.run(make, patience=2, outage=postgres.stopped, secrets=[PASSWORD])
-
-
-@pytest.mark.parametrize("name", ["an-outage-is-a-journal-error", "an-outage-makes-no-orphan"])
-def test_a_postgresql_that_is_frozen_is_an_outage(name: str, postgres: Postgres) -> None:
-    make = partial(ShortLease, postgres.url)
-    BY_NAME[name].run(make, patience=2, outage=postgres.frozen, secrets=[PASSWORD])
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a-living-journals-session-is-no-orphan",
-        "two-threads-share-the-orphans",
-        "processes-killed-at-any-moment-lose-nothing",
-        "a-fork-amid-records-leaves-both-whole",
-    ],
-)
-def test_pgbouncer_may_stand_before_it(name: str, postgres: Postgres) -> None:
-    with postgres.behind_pgbouncer() as url:
-        BY_NAME[name].run(partial(ShortLease, url), patience=2)
-
-
 def test_memory_keeps_every_promise_of_one_process() -> None:
     first = InMemoryJournal()
     report = check_journal(partial(InMemoryJournal, first))
@@ -90,21 +62,8 @@ def test_a_broken_journal_is_found(broken: type[Broken], name: str, tmp_path: Pa
 
 
 def test_a_broken_journal_stands_for_each_case() -> None:
+    # The journals without a watch stand for the last one, where a PostgreSQL is.
     assert {name for _, name in FOUND} | {"an-outage-makes-no-orphan"} == set(BY_NAME)
-
-
-def test_a_lease_without_a_watch_is_found(postgres: Postgres) -> None:
-    case = BY_NAME["an-outage-makes-no-orphan"]
-    with pytest.raises(AssertionError, match=r"the orphans are \['one'\] instead of \[\]"):
-        case.run(partial(NeverWatches, postgres.url), patience=2, outage=postgres.stopped)
-
-
-@pytest.mark.parametrize(
-    "name", ["a-living-journals-session-is-no-orphan", "an-adopted-session-is-its-adopters"]
-)
-def test_an_advisory_lock_is_found_behind_pgbouncer(name: str, postgres: Postgres) -> None:
-    with postgres.behind_pgbouncer() as url, pytest.raises(AssertionError, match=r"^Promised: "):
-        BY_NAME[name].run(partial(AdvisoryLock, url))
 
 
 def test_the_kit_says_what_is_kept_and_what_is_not(tmp_path: Path) -> None:
