@@ -90,9 +90,10 @@ def test_an_own_directory_that_somebody_removed_is_made_again(tmp_path: Path) ->
         [owner] = tmp_path.glob("*/*")
         (owner / "one").unlink()
         owner.rmdir()
-        journal.gone("one")
+        leave(tmp_path, "one")
         journal.opened("two")
-    assert adopted(tmp_path) == ["two"]
+        assert list(journal.adopt_orphans()) == ["one"]
+    assert adopted(tmp_path) == ["one", "two"]
 
 
 def test_a_uuid_is_an_id(tmp_path: Path) -> None:
@@ -147,7 +148,8 @@ def test_a_fifo_in_the_own_directory_is_an_error_and_no_endless_wait(tmp_path: P
 
 
 def test_what_is_left_alone_is_counted(tmp_path: Path) -> None:
-    leave(tmp_path, "one", "two", service="https://b/Path")
+    leave(tmp_path, "one", service="https://b/Path")
+    leave(tmp_path, "two", service="https://b/Path")
     leave(tmp_path, "three", service=None)
     leave(tmp_path, "four")
     (tmp_path / "notes").touch()
@@ -205,6 +207,16 @@ def test_what_the_adopter_has_open_itself_is_not_yielded(tmp_path: Path) -> None
         journal.gone("one")
         journal.gone("two")
     assert adopted(tmp_path) == []
+
+
+def test_what_the_adopter_had_and_has_not_any_more_is_yielded(tmp_path: Path) -> None:
+    with FileJournal(tmp_path, service="https://a") as journal:
+        journal.opened("one")
+        journal.gone("one")
+        leave(tmp_path, "one")
+        assert list(journal.adopt_orphans()) == ["one"]
+        leave(tmp_path, "one")
+        assert list(journal.adopt_orphans()) == []
 
 
 @pytest.mark.parametrize("record", [FileJournal.opened, FileJournal.gone])
@@ -441,6 +453,7 @@ def test_a_ctrl_c_at_any_line_keeps_no_lock_and_loses_nothing(tmp_path: Path) ->
         journal = FileJournal(directory, service="https://a")
         recorded, caught = {"left"}, []
         ctrl_c = CtrlC(at)
+        traced_by = sys.gettrace()
         sys.settrace(ctrl_c.trace)
         try:
             for session_id in ("one", "two"):
@@ -455,7 +468,7 @@ def test_a_ctrl_c_at_any_line_keeps_no_lock_and_loses_nothing(tmp_path: Path) ->
         except KeyboardInterrupt as interruption:
             caught.append(interruption)  # Whoever keeps it keeps its frames.
         finally:
-            sys.settrace(None)
+            sys.settrace(traced_by)
         other = threading.Thread(target=journal.opened, args=("after",), daemon=True)
         other.start()
         other.join(10)
