@@ -15,11 +15,11 @@ import sys
 import threading
 import time
 import uuid
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, unquote
@@ -33,7 +33,6 @@ if sys.platform in ("linux", "darwin"):
 
 _LABEL = "service="
 _RECORD = re.compile(r"(?!\.\.?\Z)(?:%?[a-z]|[0-9._~-])+")
-_BATCH = 5_000
 _ONE_DAY = 86_400
 _logger = logger()  # Before the hooks below: a fork then takes this module's lock first.
 
@@ -52,14 +51,16 @@ class FileJournal:
             alone: another service would not find these sessions, and they would be forgotten.
     """
 
+    _descriptor = -1  # of the own directory, which is locked; -1: there is none yet
+
     def __init__(self, directory: str | os.PathLike[str], *, service: str | None = None) -> None:
-        self._start()
         if sys.platform not in ("linux", "darwin"):
             raise JournalError(f"FileJournal needs Linux or macOS, but this is {sys.platform}")
         self._directory = Path(directory).absolute()
         self._service = checked_label(service)
         self._owners = self._directory / f"{_LABEL}{quote(self._service or '', safe='')}"
-        self._own = self._owners / os.urandom(8).hex()
+        self._closed = False
+        self._start_anew()
         try:
             for one in [*reversed(self._directory.parents), self._directory]:
                 if not one.is_dir():
@@ -67,13 +68,15 @@ class FileJournal:
                     _sync(one.parent)
         except OSError as error:
             raise JournalError(f"{self._directory} cannot be created: {error}") from error
+        _journals.add(self)
 
-    def _start(self) -> None:
-        self._closed = False
-        self._process = os.getpid()
-        self._descriptor = -1  # of the own directory, which is locked; -1: there is none yet
-        self._held: set[str] = set()  # the names of the own records
-        self._not_yielded: dict[str, None] = {}  # what is adopted already
+    def _start_anew(self) -> None:
+        """Hold nothing. The lock ends with its last descriptor: a forked child closes its copy."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+        self._own = self._owners / os.urandom(8).hex()
+        self._known: set[str] = set()  # the names of the own records that the caller knows of
 
     def __repr__(self) -> str:
         return f"FileJournal({str(self._directory)!r}, service={self._service!r})"
@@ -89,19 +92,18 @@ class FileJournal:
 
     def __del__(self) -> None:
         # One that is forgotten gives its descriptor back. What it has open stays its process's.
-        if self._descriptor >= 0 and self._process == os.getpid():
+        if self._descriptor >= 0:
             with suppress(OSError):
                 self._own.rmdir()
-                self._unlock()
+                self._start_anew()
 
     def close(self) -> None:
         """Give up the sessions that are still open: from now on they are orphans."""
         with _lock:
             self._closed = True
-            if self._descriptor >= 0 and self._process == os.getpid():
-                with suppress(OSError):
-                    self._own.rmdir()
-                self._unlock()
+            with suppress(OSError):
+                self._own.rmdir()
+            self._start_anew()
 
     def opened(self, session_id: str | uuid.UUID, /) -> None:
         """Record that a session is open. Once this returns, the id outlives even a power cut."""
@@ -109,32 +111,30 @@ class FileJournal:
         advice = "The session is still open, and no sweep knows of it: delete it."
         with _lock, self._errors("cannot record that it is open", advice, checked):
             self._put_in_place()
-            self._not_yielded.pop(checked, None)
+            record = self._own / _name(checked)
             flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK  # There may be a FIFO.
-            file = os.open(self._own / _name(checked), flags, 0o600)
-            os.utime(file)
-            os.close(file)
+            os.close(os.open(record, flags, 0o600))
+            os.utime(record)
             _sync(self._own)
-            self._held.add(_name(checked))
+            self._known.add(record.name)
 
     def gone(self, session_id: str | uuid.UUID, /) -> None:
         """Forget a session that is destroyed for certain. An unknown id changes nothing."""
         text, advice = str(session_id), "A sweep deletes it once more, which is safe."
         if not self._closed and SENDABLE.fullmatch(text):
             with _lock, self._errors("cannot forget it", advice, text):
-                self._not_yielded.pop(text, None)
-                self._held.discard(_name(text))
-                if self._descriptor >= 0:
-                    (self._own / _name(text)).unlink(missing_ok=True)
+                record = self._own / _name(text)
+                record.unlink(missing_ok=True)
+                self._known.discard(record.name)
 
     def orphans(self) -> list[str]:
         """List what `adopt_orphans` would yield now. Nothing is changed."""
         with _lock, self._errors("cannot list its orphans", "Nothing was changed."):
             dead, living = self._other_owners()
-            held = {one.name for owner in [self._own, *living] for one in _records(owner)}
-            found = [one for owner in dead for one in _records(owner) if not _is_old(one)]
-            free = [_id(one.name) for one in found if one.name not in held]
-            return list(dict.fromkeys([*self._not_yielded, *free]))
+            held = self._known.union(_names(living))
+            found = [one for owner in (self._own, *dead) for one in _records(owner)]
+            free = [one.name for one in found if one.name not in held and not _is_old(one)]
+            return list(dict.fromkeys(map(_id, free)))
 
     def adopt_orphans(self) -> Iterator[str]:
         """Take over the sessions that dead processes left open, and yield their ids.
@@ -144,15 +144,15 @@ class FileJournal:
         one. A record older than a day is forgotten with a warning: no session lives so long.
         """
         with _lock, self._errors("cannot adopt its orphans", "None of them is lost."):
-            process, steps = os.getpid(), self._adopt()
-        while not self._closed and self._process == process == os.getpid():
-            with _lock, self._errors("cannot adopt its orphans", "None of them is lost."):
-                while not self._not_yielded:
-                    if next(steps, None) is None:
-                        return
-                session_id = next(iter(self._not_yielded))
-                del self._not_yielded[session_id]
-            yield session_id
+            names, own = self._adopt(), self._own
+        for name in names:
+            with _lock:
+                if self._closed or self._own != own:  # It is closed, or this is a forked child.
+                    return
+                if name in self._known or not os.path.exists(f"{own}/{name}"):
+                    continue  # It was recorded, forgotten or yielded meanwhile.
+                self._known.add(name)
+            yield _id(name)
 
     def left_alone(self) -> LeftAlone:
         """Count what a sweep leaves alone."""
@@ -161,7 +161,7 @@ class FileJournal:
             for label in self._directory.iterdir():
                 is_label = label.name.startswith(_LABEL)
                 service = unquote(label.name.removeprefix(_LABEL)) or None
-                for owner in _owners(label) if is_label else [label]:
+                for owner in _entries(label) if is_label else [label]:
                     count, is_locked = len(_records(owner)), _is_locked(owner)
                     if not is_label or (is_locked is None and owner.exists()):
                         unreadable.append(str(owner))
@@ -169,79 +169,58 @@ class FileJournal:
                         others[service] += 0 if is_locked else count
                     elif owner != self._own:
                         living += count if is_locked else 0
-                        unreadable += [str(owner)] if len(_owners(owner)) > count else []
+                        unreadable += [str(owner)] if len(_entries(owner)) > count else []
         return LeftAlone(living, dict(+others), unreadable)
 
-    def _adopt(self) -> Iterator[bool]:
-        """Adopt some orphans at each step, durably."""
-        dead = self._other_owners()[0]
-        records = (one for owner in dead for one in _records(owner))
-        while batch := list(islice(records, _BATCH)):
+    def _adopt(self) -> list[str]:
+        """Make the orphans one's own, durably. Return the names that the caller does not know."""
+        dead, _ = self._other_owners()
+        records = [one for owner in dead for one in _records(owner)]
+        if records:
             self._put_in_place()
-            taken = [one.name for one in batch if self._take(one)]
-            _sync(self._own)
-            held = {one.name for owner in self._other_owners()[1] for one in _records(owner)}
-            for name in taken:
-                if name in held:  # It was handed on, and its new owner has it.
-                    os.unlink(f"{self._own}/{name}")
+        for record in records:
+            with suppress(FileNotFoundError):  # Another sweeper was faster.
+                if _is_old(record):
+                    text = "The journal forgets session %r: none lives longer than a day"
+                    _logger.warning(text, _id(record.name))
+                    os.unlink(record.path)
                 else:
-                    self._held.add(name)
-                    self._not_yielded[_id(name)] = None
-            yield True
+                    os.rename(record.path, record.name, dst_dir_fd=self._descriptor)
+        if self._descriptor >= 0:
+            _sync(self._own)
         for owner in dead:
             with suppress(OSError):  # Somebody was faster, or it holds what is no record.
                 owner.rmdir()
-
-    def _take(self, record: "os.DirEntry[str]") -> bool:
-        """Move a record to the own ones, and return whether it is new there."""
-        with suppress(FileNotFoundError):  # Another sweeper was faster.
-            if _is_old(record):
-                text = "The journal forgets session %r: none lives longer than a day"
-                _logger.warning(text, _id(record.name))
-            elif record.name not in self._held:
-                os.rename(record.path, record.name, dst_dir_fd=self._descriptor)
-                return True
-            os.unlink(record.path)
-        return False
+        _, living = self._other_owners()
+        adopted = set(_names([self._own])) - self._known
+        for name in adopted.intersection(_names(living)):  # It was handed on meanwhile.
+            (self._own / name).unlink()
+            adopted.remove(name)
+        return list(adopted)
 
     def _other_owners(self) -> tuple[list[Path], list[Path]]:
         """Return the directories of the dead and of the living, but for the own one."""
         os.stat(self._directory)
-        others = {one: _is_locked(one) for one in _owners(self._owners) if one != self._own}
+        others = {one: _is_locked(one) for one in _entries(self._owners) if one != self._own}
         dead = [one for one, is_locked in others.items() if is_locked is False]
         return dead, [one for one, is_locked in others.items() if is_locked]
 
     def _put_in_place(self) -> None:
         """Make sure that the own directory is there. It gets its name once it is locked."""
-        if self._descriptor >= 0:
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(self._descriptor), os.stat(self._own)):
-                    return
-            self._unlock()  # Somebody removed it.
-            self._held.clear()
-        with suppress(FileExistsError):
-            self._owners.mkdir(mode=0o700)
-        while self._descriptor < 0:
-            self._own = self._owners / os.urandom(8).hex()
-            unfinished = self._own.with_suffix(".new")
+        while not (self._descriptor >= 0 and _is_at(self._descriptor, self._own)):
+            self._start_anew()  # It is new, or somebody removed it, or this was interrupted.
+            self._owners.mkdir(mode=0o700, exist_ok=True)
+            own = self._owners / os.urandom(8).hex()
+            unfinished = own.with_suffix(".new")
             unfinished.mkdir(mode=0o700)
             # A sweeper may look at it, or remove it, before it is locked.
             with suppress(FileNotFoundError, BlockingIOError):
                 self._descriptor = os.open(unfinished, os.O_RDONLY)
-                _locked.add(self._descriptor)
-                try:
-                    fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    unfinished.rename(self._own)
-                    _sync(self._owners)
-                    _sync(self._directory)
-                except BaseException:
-                    self._unlock()
-                    raise
-
-    def _unlock(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        _locked.discard(descriptor)
-        os.close(descriptor)
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                unfinished.rename(own)
+                _sync(self._owners)
+                _sync(self._directory)
+                self._own = own
 
     @contextmanager
     def _errors(self, problem: str, advice: str, session_id: str | None = None) -> Iterator[None]:
@@ -250,8 +229,6 @@ class FileJournal:
         try:
             if self._closed:
                 raise OSError("it is closed")  # noqa: TRY301 - it gets the same words
-            if self._process != os.getpid():  # This is a forked child: all that was its parent's.
-                self._start()
             yield
         except OSError as error:
             subject = "The" if session_id is None else f"Session {session_id!r}: the"
@@ -268,10 +245,10 @@ def _id(name: str) -> str:
     return re.sub("%([a-z])", lambda escaped: escaped[1].upper(), name)
 
 
-def _owners(label: Path) -> list[Path]:
+def _entries(directory: Path) -> list[Path]:
     """List a directory, which may be gone, or be none."""
     with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-        return list(label.iterdir())
+        return list(directory.iterdir())
     return []
 
 
@@ -286,8 +263,20 @@ def _records(owner: Path) -> "list[os.DirEntry[str]]":
     return []
 
 
+def _names(owners: list[Path]) -> Iterator[str]:
+    return (one.name for owner in owners for one in _records(owner))
+
+
 def _is_old(record: "os.DirEntry[str]") -> bool:
-    return time.time() - record.stat(follow_symlinks=False).st_mtime > _ONE_DAY
+    with suppress(FileNotFoundError):
+        return time.time() - record.stat(follow_symlinks=False).st_mtime > _ONE_DAY
+    return False
+
+
+def _is_at(descriptor: int, directory: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(directory))
+    return False
 
 
 def _is_locked(owner: Path) -> bool | None:
@@ -317,23 +306,21 @@ def _sync(directory: Path) -> None:
         os.close(descriptor)
 
 
-_locked: set[int] = set()
-"""The descriptors of own directories. A forked child closes its copies, so that the locks end."""
-
+_journals: "weakref.WeakSet[FileJournal]" = weakref.WeakSet()
 _lock = threading.RLock()
-"""One for all journals. A fork waits for it, so that the child finds no work half done."""
+"""One for all journals. A fork waits for it: a descriptor is in its journal then."""
 
 
-def _close_copies() -> None:
+def _start_in_child() -> None:
     global _lock  # noqa: PLW0603 - the parent's threads, which may wait for it, are not here
     _lock = threading.RLock()
-    while _locked:
-        os.close(_locked.pop())
+    for journal in _journals:
+        journal._start_anew()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=lambda: _lock.acquire(),  # noqa: PLW0108 - the lock of the time of the fork
         after_in_parent=lambda: _lock.release(),  # noqa: PLW0108 - the same
-        after_in_child=_close_copies,
+        after_in_child=_start_in_child,
     )
