@@ -20,7 +20,7 @@ from firecrawl_interact.core import (
     Journal,
     RetryPolicy,
 )
-from firecrawl_interact.core.journal import in_thread
+from firecrawl_interact.core.asyncio_tasks import in_thread
 
 from .http.settings import parse_api_url
 from .urllib3 import Urllib3Transport

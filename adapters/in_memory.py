@@ -7,13 +7,10 @@ service's time: it moves on by the latency of the response, or by the timeout if
 import math
 import sys
 import threading
-import uuid
 from collections.abc import Iterator
 from typing import Self
 
 from firecrawl_interact.core.asyncio_tasks import runs_on_asyncio
-from firecrawl_interact.core.journal import JournalError, checked_label
-from firecrawl_interact.core.session_ids import checked_session_id
 from firecrawl_interact.core.transport import (
     MAX_BODY_BYTES,
     BadResponseError,
@@ -27,6 +24,7 @@ from firecrawl_interact.core.transport import (
 
 from .fake_service import FakeService, TimedResponse
 from .fake_service.faults import NoConnection, NoResponse
+from .owned_journal import OwnedJournal
 
 
 class _InMemory:
@@ -146,7 +144,7 @@ async def _let_others_run() -> None:
         await asyncio.sleep(0)
 
 
-class InMemoryJournal:
+class InMemoryJournal(OwnedJournal):
     """A `Journal` for tests: it remembers nothing beyond its process, so it cannot be pickled.
 
     Args:
@@ -157,11 +155,10 @@ class InMemoryJournal:
     def __init__(
         self, beside: "InMemoryJournal | None" = None, *, service: str | None = None
     ) -> None:
-        self._service = checked_label(service)
+        super().__init__("journal in memory", None, service)
         self._lock: threading.Lock = beside._lock if beside else threading.Lock()
         self._owners: dict[tuple[str | None, str], InMemoryJournal | None]  # None: an orphan
         self._owners = beside._owners if beside else {}
-        self._closed = False
 
     def __repr__(self) -> str:
         return f"InMemoryJournal(sessions_left_open={self.sessions_left_open})"
@@ -169,42 +166,11 @@ class InMemoryJournal:
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("an InMemoryJournal cannot be pickled: nothing of it outlives its process")
 
-    def opened(self, session_id: str | uuid.UUID, /) -> None:
-        """Record that a session is open."""
-        checked = checked_session_id(session_id)
-        with self._lock:
-            self._check_open(checked)
-            self._owners.pop((self._service, checked), None)
-            self._owners[self._service, checked] = self
-
-    def gone(self, session_id: str | uuid.UUID, /) -> None:
-        """Forget a session. An unknown id changes nothing."""
-        with self._lock:
-            self._owners.pop((self._service, str(session_id)), None)
-
     @property
     def sessions_left_open(self) -> list[str]:
         """The ids that were recorded and are not gone, in the order of their recording."""
         with self._lock:
             return [session_id for service, session_id in self._owners if service == self._service]
-
-    def orphans(self) -> list[str]:
-        """List what a closed journal had open."""
-        with self._lock:
-            self._check_open()
-            owners = self._owners.items()
-            return [one for (label, one), owner in owners if label == self._service and not owner]
-
-    def adopt_orphans(self) -> Iterator[str]:
-        """Become the owner of what a closed journal had open, and yield it."""
-        for session_id in self.orphans():
-            with self._lock:
-                key = self._service, session_id
-                is_free = not self._closed and self._owners.get(key, self) is None
-                if is_free:
-                    self._owners[key] = self
-            if is_free:
-                yield session_id
 
     def close(self) -> None:
         """Give up what is open: for a journal beside this one, these are orphans."""
@@ -213,6 +179,25 @@ class InMemoryJournal:
             for key, owner in self._owners.items():
                 self._owners[key] = None if owner is self else owner
 
-    def _check_open(self, session_id: str | None = None) -> None:
-        if self._closed:
-            raise JournalError("the journal is closed", session_id=session_id)
+    def _record(self, session_id: str) -> None:
+        with self._lock:
+            self._owners.pop((self._service, session_id), None)
+            self._owners[self._service, session_id] = self
+
+    def _forget(self, session_id: str) -> None:
+        with self._lock:
+            self._owners.pop((self._service, session_id), None)
+
+    def _orphans(self) -> list[str]:
+        with self._lock:
+            owners = self._owners.items()
+            return [one for (label, one), owner in owners if label == self._service and not owner]
+
+    def _adopt(self) -> Iterator[bool]:
+        for session_id in self._orphans():
+            with self._lock:
+                key = self._service, session_id
+                if self._owners.get(key, self) is None:
+                    self._owners[key] = self
+                    self._not_yielded[session_id] = None
+            yield True

@@ -11,30 +11,28 @@ import re
 import socket
 import threading
 import time
-import uuid
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from firecrawl_interact.core.journal import JournalError, LeftAlone, checked_label
+from firecrawl_interact.core.journal import LeftAlone
 from firecrawl_interact.core.logger import logger
-from firecrawl_interact.core.session_ids import SENDABLE, checked_session_id
+
+from .owned_journal import OwnedJournal
 
 _LONGEST_CALL = 5  # in seconds, on connections of its own; 4 of them are for connecting
 _OPENED = """INSERT INTO firecrawl_interact_open_sessions (session_id, service, owner)
     VALUES (%s, %s, %s) ON CONFLICT (service, session_id)
     DO UPDATE SET owner = excluded.owner, opened_at = now(), renewed_at = now()"""
 _GONE = "DELETE FROM firecrawl_interact_open_sessions WHERE session_id = %s AND service = %s"
-_RENEW = """UPDATE firecrawl_interact_open_sessions SET renewed_at = now()
-    WHERE owner = %s AND renewed_at > '-infinity' RETURNING session_id"""
-_TAKEN = """SELECT session_id FROM firecrawl_interact_open_sessions
+_RENEW = """WITH renewed AS (UPDATE firecrawl_interact_open_sessions SET renewed_at = now()
+        WHERE owner = %s AND renewed_at > '-infinity')
+    SELECT session_id FROM firecrawl_interact_open_sessions
     WHERE service = %s AND owner <> %s AND session_id = ANY(%s)"""
 _CLOSE = "UPDATE firecrawl_interact_open_sessions SET renewed_at = '-infinity' WHERE owner = %s"
-_DEADLINE = "SELECT now() - %s * interval '1 second'"
-_SUSPECTS = """SELECT count(*) FROM firecrawl_interact_open_sessions
-    WHERE service = %s AND renewed_at > '-infinity' AND renewed_at < %s"""
+_SUSPECTS = """SELECT deadline, EXISTS (SELECT FROM firecrawl_interact_open_sessions
+        WHERE service = %s AND renewed_at > '-infinity' AND renewed_at < deadline)
+    FROM coalesce(%s, now() - %s * interval '1 second') AS deadline"""
 _FORGET = """DELETE FROM firecrawl_interact_open_sessions
     WHERE service = %s AND renewed_at < %s AND opened_at < now() - interval '1 day'
     RETURNING session_id"""
@@ -53,7 +51,7 @@ _OTHERS = """SELECT service, renewed_at >= now() - %s * interval '1 second', cou
 Connect = Callable[[], AbstractContextManager[Any]]  # Any: psycopg's, or what a pool makes of it
 
 
-class PostgresJournal:
+class PostgresJournal(OwnedJournal):
     """A `Journal` for the processes of many hosts.
 
     A killed process's sessions are orphans after a lease of 60 s, and a sweep then watches them
@@ -83,37 +81,22 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
     _lease: ClassVar[float] = 60  # in seconds. A sweeper with a shorter one would adopt the living.
 
     def __init__(self, database: str | Connect, *, service: str | None = None) -> None:
-        self._database = database
-        self._service = checked_label(service)
-        self._label = self._service or ""
         self._connect = _own_connections(database) if isinstance(database, str) else database
-        self._closed = False
-        self._start()
-        _journals.add(self)
+        super().__init__("journal in PostgreSQL", database, service)
+        self._label = self._service or ""
 
-    def _start(self) -> None:
-        """Hold nothing, as a forked child does."""
+    def _start_anew(self) -> None:
+        super()._start_anew()
         self._owner = os.urandom(8).hex()
-        self._lock = threading.Lock()  # of these three; it is never held during a statement
-        self._held: set[str] = set()
-        self._not_yielded: dict[str, None] = {}  # what is adopted already
+        self._lock = threading.Lock()  # of what is held and of the thread, during no statement
         self._renewer: threading.Thread | None = None
         self._ending = threading.Event()
 
     def __repr__(self) -> str:
-        shown = repr(self._database)
-        if isinstance(self._database, str):
+        shown = repr(self._place)
+        if isinstance(self._place, str):
             shown = re.sub(r"(?<=//).*@|\?.*(?=')", "", shown)
         return f"PostgresJournal({shown}, service={self._service!r})"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return partial(type(self), service=self._service), (self._database,)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def create_table(self) -> None:
         """Create the table, if it does not exist. Any number of processes may do so at once."""
@@ -138,86 +121,53 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
                 text = "The journal cannot be closed: its sessions are orphans in %g s: %s"
                 logger().warning(text, self._lease, error)
 
-    def opened(self, session_id: str | uuid.UUID, /) -> None:
-        """Record that a session is open, and that it is this journal's."""
-        checked = checked_session_id(session_id)
-        advice = "The session is still open, and no sweep knows of it: delete it."
-        with self._errors("cannot record that it is open", advice, checked):
-            self._execute(_OPENED, checked, self._label, self._owner)
-            self._hold([checked])
-
-    def gone(self, session_id: str | uuid.UUID, /) -> None:
-        """Forget a session that is destroyed for certain, whoever's it is."""
-        text, advice = str(session_id), "A sweep deletes it once more, which is safe."
-        if not self._closed and SENDABLE.fullmatch(text):
-            with self._errors("cannot forget it", advice, text):
-                with self._lock:
-                    self._held.discard(text)
-                    self._not_yielded.pop(text, None)
-                self._execute(_GONE, text, self._label)
-
-    def orphans(self) -> list[str]:
-        """List what is suspected to be an orphan: a living owner may still renew some of it."""
-        with self._errors("cannot list its orphans", "Nothing was changed."):
-            found = [one for (one,) in self._execute(_ORPHANS, self._label, self._lease)]
-            return list(dict.fromkeys([*self._not_yielded, *found]))
-
-    def adopt_orphans(self) -> Iterator[str]:
-        """Take over the sessions that dead processes left open, and yield their ids.
-
-        It watches what it suspects for half a lease before it yields the first. A record older
-        than a day is forgotten with a warning: no session lives so long.
-        """
-        words, owner = ("cannot adopt its orphans", "None of them is lost."), self._owner
-        with self._errors(*words):
-            deadline = self._watch()
-            for (session_id,) in self._execute(_FORGET, self._label, deadline):
-                text = "The journal forgets session %r: none lives longer than a day"
-                logger().warning(text, session_id)
-        while not self._closed and self._owner == owner:
-            with self._lock:
-                session_id = next(iter(self._not_yielded), None)
-                self._not_yielded.pop(session_id or "", None)
-            if session_id is not None:
-                yield session_id
-                continue
-            with self._errors(*words):
-                rows = self._execute(_ADOPT, self._label, deadline, owner, self._label)
-                self._hold([one for (one,) in rows], are_new=True)
-            if not rows:
-                return
-
     def left_alone(self) -> LeftAlone:
         """Count what a sweep leaves alone: what the living hold, and orphans of other labels."""
-        living, others = 0, {}
         with self._errors("cannot be read", "Nothing was changed."):
-            for service, is_renewed, count in self._execute(_OTHERS, self._lease, self._owner):
-                if service == self._label:
-                    living += count if is_renewed else 0
-                elif not is_renewed:
-                    others[service or None] = count
-        return LeftAlone(living, others, [])
+            found = self._execute(_OTHERS, self._lease, self._owner)
+        living = sum(count for label, lives, count in found if label == self._label and lives)
+        others = {one: count for one, lives, count in found if one != self._label and not lives}
+        return LeftAlone(living, {one or None: count for one, count in others.items()}, [])
+
+    def _record(self, session_id: str) -> None:
+        self._execute(_OPENED, session_id, self._label, self._owner)
+        self._hold(session_id)
+
+    def _forget(self, session_id: str) -> None:
+        self._execute(_GONE, session_id, self._label)
+
+    def _orphans(self) -> list[str]:
+        """List what is suspected: a living owner may still renew some of it."""
+        return [one for (one,) in self._execute(_ORPHANS, self._label, self._lease)]
+
+    def _adopt(self) -> Iterator[bool]:
+        """Adopt a batch of orphans at each step, after half a lease in which none is renewed."""
+        deadline = self._watch()
+        for (session_id,) in self._execute(_FORGET, self._label, deadline):
+            text = "The journal forgets session %r: none lives longer than a day"
+            logger().warning(text, session_id)
+        while rows := self._execute(_ADOPT, self._label, deadline, self._owner, self._label):
+            self._hold(*(one for (one,) in rows))
+            self._not_yielded.update(dict.fromkeys(one for (one,) in rows))
+            yield True
 
     def _watch(self) -> object:
         """Wait until a living owner would have renewed what is suspected. Gives the deadline."""
-        [(deadline,)] = self._execute(_DEADLINE, self._lease)
-        watched, pause, suspects = 0.0, self._lease / 30, (_SUSPECTS, self._label, deadline)
-        while watched < self._lease / 2 and self._execute(*suspects)[0][0]:
+        watched, pause, deadline = 0.0, self._lease / 30, None
+        while True:
+            values = self._label, deadline, self._lease
+            [(deadline, any_suspects)] = self._execute(_SUSPECTS, *values)
             began = time.monotonic()
-            if self._ending.wait(pause):
-                break
+            if not any_suspects or watched >= self._lease / 2 or self._ending.wait(pause):
+                return deadline
             # The time of a statement does not count: it may have waited, as owners did.
             watched += min(time.monotonic() - began, 2 * pause)
-        return deadline
 
-    def _hold(self, session_ids: list[str], *, are_new: bool = False) -> None:
+    def _hold(self, *session_ids: str) -> None:
         """Renew these rows from now on."""
         with self._lock:
             self._held.update(session_ids)
-            for session_id in session_ids:
-                self._not_yielded.pop(session_id, None)
-            self._not_yielded.update(dict.fromkeys(session_ids if are_new else []))
-            if self._held and self._renewer is None:
+            if self._renewer is None:
                 thread = threading.Thread(target=self._renew, name="PostgresJournal", daemon=True)
                 thread.start()
                 self._renewer = thread
@@ -227,15 +177,14 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
         seconds = self._lease / 4
         while not self._ending.wait(seconds):
             with self._lock:
-                held = set(self._held)
+                held = list(self._held)
                 if not held:
                     self._renewer = None
                     return
             seconds = self._lease / 4
             try:
-                missing = held - {one for (one,) in self._execute(_RENEW, self._owner)}
-                statement = _TAKEN, self._label, self._owner, list(missing)
-                for (session_id,) in self._execute(*statement) if missing else []:
+                values = self._owner, self._label, self._owner, held
+                for (session_id,) in self._execute(_RENEW, *values):
                     self._held.discard(session_id)
                     text = "session %a is another journal's now, which has recorded or adopted it"
                     logger().warning(text, session_id)
@@ -248,21 +197,10 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
             cursor = connection.execute(statement, values)
             return list(cursor.fetchall()) if cursor.description else []
 
-    @contextmanager
-    def _errors(self, problem: str, advice: str, session_id: str | None = None) -> Iterator[None]:
-        """Turn whatever the database or the caller's function raises into a `JournalError`."""
-        try:
-            if self._closed:
-                raise OSError("it is closed")  # noqa: TRY301 - it gets the same words
-            yield
-        except Exception as error:
-            reason = str(error).strip() or type(error).__name__
-            if getattr(error, "sqlstate", None) == "42P01":  # undefined_table
-                reason += f". Call create_table(), or let a migration say:\n{self.TABLE}"
-            subject = "The" if session_id is None else f"Session {session_id!r}: the"
-            message = f"{subject} journal in PostgreSQL {problem}: {reason}. {advice}"
-            # The frames of psycopg hold the password.
-            raise JournalError(message, session_id=session_id) from error.with_traceback(None)
+    def _reason(self, error: Exception) -> str:
+        is_missing = getattr(error, "sqlstate", None) == "42P01"  # undefined_table
+        advice = f". Call create_table(), or let a migration say:\n{self.TABLE}"
+        return super()._reason(error) + (advice if is_missing else "")
 
 
 def _own_connections(url: str) -> Connect:
@@ -305,15 +243,3 @@ def _own_connections(url: str) -> Connect:
 def _shut_down(connection: socket.socket) -> None:
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-
-
-_journals: "weakref.WeakSet[PostgresJournal]" = weakref.WeakSet()
-
-
-def _start_in_child() -> None:
-    for journal in _journals:
-        journal._start()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_in_child)

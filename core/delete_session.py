@@ -6,9 +6,10 @@ from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
 from .arguments import check_transport
+from .asyncio_tasks import in_thread
 from .conversation import Conversation, Wait, converse
 from .errors import DeleteSessionError, Outcome
-from .journal import Recorder, check_journal, in_thread, record_gone
+from .journal import Recorder, check_journal, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt
 from .request_headers import LIBRARY_HEADERS, Problem, request_headers

@@ -4,17 +4,13 @@ A killed process ends no block. A later process can delete what it had recorded 
 """
 
 import re
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 from .arguments import is_coroutine_function
-from .asyncio_tasks import runs_on_asyncio
 from .errors import Outcome
 from .logger import logger
 from .receipt import SessionFate
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 _END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports take it as if it were not there.
 
@@ -111,46 +107,3 @@ def record_gone(journal: Recorder, outcome: Outcome) -> None:
         logger().warning(
             "session %a is gone, but the journal may still hold it: %s", outcome.session_id, error
         )
-
-
-class _NewThread:
-    """What asyncio asks of an executor. A call that hangs keeps no process from ending."""
-
-    def submit(self, function: Callable[..., None], /, *arguments: object) -> "Future[None]":
-        from concurrent.futures import Future  # noqa: PLC0415 - one session needs none
-        from threading import Thread  # noqa: PLC0415
-
-        future: Future[None] = Future()
-        future.set_running_or_notify_cancel()
-
-        def call() -> None:
-            try:
-                future.set_result(function(*arguments))
-            except BaseException as error:
-                future.set_exception(error)
-
-        Thread(target=call, name="firecrawl_interact", daemon=True).start()
-        return future
-
-
-async def in_thread(
-    function: Callable[..., None], *arguments: object, timeout: float | None = None
-) -> None:
-    """Call a journal in a new thread under asyncio. Another event loop waits for the call.
-
-    After `timeout` seconds the thread goes on by itself. The loop's own threads may be busy.
-    """
-    if not runs_on_asyncio():
-        return function(*arguments)
-    from asyncio import get_running_loop, wait  # noqa: PLC0415 - the core is for all event loops
-
-    try:
-        call = get_running_loop().run_in_executor(
-            _NewThread(),  # type: ignore[arg-type] # all that is asked of it is `submit`
-            function,
-            *arguments,
-        )
-    except RuntimeError:  # No thread can start: there are too many, or the interpreter ends.
-        return function(*arguments)
-    await wait([call], timeout=timeout)
-    return call.result() if call.done() else None

@@ -10,9 +10,9 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any
 
-from .asyncio_tasks import runs_on_asyncio, wait_for_end
+from .asyncio_tasks import in_thread, runs_on_asyncio, wait_for_end
 from .errors import DeleteSessionError, SessionNotFoundError
-from .journal import Recorder, in_thread
+from .journal import Recorder
 from .receipt import DeletionReceipt, SessionFate
 
 _NOTES = {
