@@ -435,7 +435,7 @@ def a_fork_amid_records_leaves_both_whole(place: Place) -> None:
 @case
 def owners_come_and_go_during_sweeps(place: Place) -> None:
     """While owners come and go, sweeps lose nothing and get no living one's session."""
-    processes = [place.start(work.come_and_go, 20) for _ in range(4)]
+    processes = [place.start(work.come_and_go, 10) for _ in range(4)]
     said = [words for process in processes for words in process.all_words()]
     require(said.count(["end"]) == 4, "a process failed")
     adopted = [words[1] for words in said if words[0] == "adopted"]

@@ -94,15 +94,6 @@ def test_that_it_may_not_create_the_table_is_said(empty_database: str, postgres:
         journal.create_table()
 
 
-def test_a_uuid_is_an_id(postgres: Postgres, label: str) -> None:
-    session_id = uuid.uuid4()
-    with ShortLease(postgres.url, service=label) as journal:
-        journal.opened(session_id)
-        rows = postgres.execute(f"SELECT session_id FROM {TABLE} WHERE service = %s", label)
-        assert rows == [(str(session_id),)]
-        journal.gone(session_id)
-
-
 # Connections
 
 

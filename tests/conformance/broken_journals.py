@@ -168,7 +168,7 @@ class YieldsBeforeItAdopts(Broken):
             pass
 
 
-@found_by("a-sweep-left-half-way-loses-nothing")
+@found_by("a-sweep-left-half-way-loses-nothing", "a-sweep-ends-when-its-journal-is-closed")
 class DropsTheRest(Broken):
     def adopt_orphans(self) -> Iterator[str]:
         yield from list(super().adopt_orphans())
@@ -205,24 +205,11 @@ class FoldsCase(Broken):
         super().opened(session_id.lower())
 
 
-@found_by("an-impossible-id-is-refused")
+@found_by("an-impossible-id-is-refused", "a-closed-journal-takes-nothing")
 class TakesAnything(Broken):
     def opened(self, session_id: str, /) -> None:
-        with contextlib.suppress(InvalidSessionIdError):
+        with contextlib.suppress(InvalidSessionIdError, JournalError):
             super().opened(session_id)
-
-
-@found_by("a-closed-journal-takes-nothing")
-class TakesWhenClosed(Broken):
-    def opened(self, session_id: str, /) -> None:
-        with contextlib.suppress(JournalError):
-            super().opened(session_id)
-
-
-@found_by("a-sweep-ends-when-its-journal-is-closed")
-class YieldsWhenClosed(Broken):
-    def adopt_orphans(self) -> Iterator[str]:
-        yield from list(super().adopt_orphans())
 
 
 @found_by("a-pickle-is-another-journal-there")
