@@ -30,17 +30,15 @@ if sys.platform in ("linux", "darwin"):
 
 _LABEL = "service="
 _RECORD = re.compile(r"(?!\.\.?\Z)(?:%?[a-z]|[0-9._~-])+")
-_ONE_DAY = 86_400
 _logger = logger()  # Before the hooks below: a fork then takes this module's lock first.
 
 
 class FileJournal(OwnedJournal):
     """A `Journal` in a directory of a local file system, on Linux or macOS.
 
-    Processes may share the directory; threads and tasks may share the journal. A network file
-    system does not do: its locks can outlive a process, or end before it. A forked child holds
-    nothing of its parent's, and a pickle makes another journal in the same directory. What is
-    recorded outlives even a power cut. Whatever the system refuses is a `JournalError`.
+    What is recorded outlives even a power cut. Processes may share the directory, and threads the
+    journal; a forked child or a pickle makes another one there. A network file system does not
+    do: its locks can outlive a process, or end before it.
 
     Args:
         directory: where the files are. It is created, with mode 0700, if it does not exist.
@@ -169,11 +167,7 @@ class FileJournal(OwnedJournal):
 
     def _put_in_place(self) -> None:
         """Make sure that the own directory is there. It gets its name once it is locked."""
-        while not (
-            self._descriptor >= 0
-            and self._own.exists()
-            and os.path.samefile(self._descriptor, self._own)
-        ):
+        while self._descriptor < 0 or not _is_at(self._descriptor, self._own):
             self._unlock()  # Somebody removed it, or this was interrupted.
             self._held.clear()
             self._owners.mkdir(mode=0o700, exist_ok=True)
@@ -225,8 +219,12 @@ def _records(*owners: Path) -> "list[os.DirEntry[str]]":
 
 def _is_old(record: "os.DirEntry[str]") -> bool:
     with suppress(FileNotFoundError):
-        return time.time() - record.stat(follow_symlinks=False).st_mtime > _ONE_DAY
+        return time.time() - record.stat(follow_symlinks=False).st_mtime > 86_400
     return False
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    return path.exists() and os.path.samefile(descriptor, path)
 
 
 def _is_locked(owner: Path) -> bool | None:
@@ -256,8 +254,7 @@ def _sync(directory: Path) -> None:
         os.close(descriptor)
 
 
-_lock = threading.RLock()
-"""One for all journals. A fork waits for it: each descriptor is in its journal then."""
+_lock = threading.RLock()  # of all. A fork waits until each descriptor is in its journal.
 
 
 def _renew_lock() -> None:

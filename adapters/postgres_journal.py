@@ -229,7 +229,7 @@ def _own_connections(url: str) -> Connect:
             socket.socket(fileno=os.dup(connection.fileno())) as copy,
         ):
             # A server that is frozen never ends a connection, so this does.
-            timer = threading.Timer(ends - time.monotonic(), _shut_down, [copy])
+            timer = threading.Timer(ends - time.monotonic(), copy.shutdown, [socket.SHUT_RDWR])
             timer.start()
             try:
                 yield connection
@@ -238,8 +238,3 @@ def _own_connections(url: str) -> Connect:
                 timer.join()
 
     return connect
-
-
-def _shut_down(connection: socket.socket) -> None:
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)

@@ -174,7 +174,7 @@ def measure(own_loop: OwnLoop, items: Items, found: Path) -> None:
             starting.add(current)
 
     sys.addaudithook(note_process)
-    mutated = [f"{ROOT}/core/*", f"{ROOT}/adapters/file_journal.py"]
+    mutated = [f"{ROOT}/core/*", f"{ROOT}/adapters/*_journal.py"]
     measured = coverage.Coverage(data_file=None, config_file=False, include=mutated)
     measured.start()
     for current, item in items.items():

@@ -34,7 +34,8 @@ Identity: TypeAlias = tuple[str, str, str, int]
 
 
 def all_mutants() -> list[Mutant]:
-    paths = [*sorted((ROOT / "core").glob("*.py")), ROOT / "adapters" / "file_journal.py"]
+    journals = [ROOT / "adapters" / f"{name}_journal.py" for name in ("file", "owned")]
+    paths = [*sorted((ROOT / "core").glob("*.py")), *journals]
     return [
         mutant
         for path in paths
