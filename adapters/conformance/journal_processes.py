@@ -128,10 +128,9 @@ def fork_a_child_that_lives_on(journal: Journal) -> None:
     """Have a session open, and a child that outlives this process."""
     journal.opened("parents")
     if not os.fork():
-        wait()
-        os._exit(0)
-    say("ready")
+        say("ready")
     wait()
+    os._exit(0)
 
 
 def fork_amid_records(journal: Journal, children: int) -> None:

@@ -5,6 +5,7 @@ import gc
 import os
 import pickle
 import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -299,14 +300,13 @@ def test_a_fork_waits_until_a_lock_is_its_journals(
 ) -> None:
     """A child that is forked before that keeps a lock that nobody knows of."""
     open_file, children = os.open, []
-    ends, living = os.pipe()
+    started, starts = os.pipe()
 
     def live() -> None:
         child = os.fork()
         if not child:
-            os.close(living)
-            os.read(ends, 1)
-            os._exit(0)
+            os.write(starts, b"!")
+            signal.pause()
         children.append(child)
 
     forking = threading.Thread(target=live)
@@ -323,10 +323,13 @@ def test_a_fork_waits_until_a_lock_is_its_journals(
     with FileJournal(tmp_path, service="https://a") as journal:
         journal.opened("one")
         forking.join()
-    assert adopted(tmp_path) == ["one"]
-    os.close(living)
+    os.read(started, 1)
+    found = adopted(tmp_path)
+    os.kill(children[0], signal.SIGKILL)
     os.waitpid(children[0], 0)
-    os.close(ends)
+    assert found == ["one"]
+    os.close(started)
+    os.close(starts)
 
 
 # What the system refuses
