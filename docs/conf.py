@@ -59,7 +59,6 @@ MADE_BY_THE_LIBRARY = (
     adapters.EnvironmentDeleteSession,
     conformance.Case,
     conformance.JournalCase,
-    conformance.JournalReport,
     conformance.Report,
     conformance.Severity,
     core.AsyncDeleteOnExit,

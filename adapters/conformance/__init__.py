@@ -18,19 +18,18 @@ and in pytest:
 played: if one is kept after all, that is a failure, so that the list stays true.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from .case import Case, KnownToBeBrokenError, Report, Severity, check_cases
+from .case import Case, KnownToBeBrokenError, Report, Severity, check_cases, check_channel
 from .cases import CASES
 from .harness import Channel, MakeTransport
-from .journal_case import JournalCase, JournalReport, MakeJournal, Outage
-from .journal_case import check_cases as check_journal_cases
+from .journal_case import JournalCase, MakeJournal, Outage
 from .journal_cases import JOURNAL_CASES
 
 
 def check(
     make_transport: MakeTransport, *, over: Channel = "http", known: Collection[str] = ()
-) -> Report:
+) -> Report[Case]:
     """Play all cases that have a meaning over one way to the service.
 
     Args:
@@ -47,9 +46,12 @@ def check(
             names each, the most severe first, and says what was seen.
         ValueError: `known` names what is no case, or `over` no way to the service.
     """
-    if unknown := set(known) - {case.name for case in CASES}:
-        raise ValueError(f"known names what is no case: {', '.join(sorted(unknown))}")
-    return check_cases(CASES, make_transport, over=over, known=known)
+    _check_known(known, CASES)
+    check_channel(over)
+    return check_cases(
+        [case for case in CASES if over in case.over],
+        lambda case: case.run(make_transport, over=over, known=known),
+    )
 
 
 def check_journal(
@@ -59,7 +61,7 @@ def check_journal(
     outage: Outage | None = None,
     secrets: Collection[str] = (),
     known: Collection[str] = (),
-) -> JournalReport:
+) -> Report[JournalCase]:
     """Play all cases for journals. Processes are started, killed, stopped and forked.
 
     Args:
@@ -72,23 +74,20 @@ def check_journal(
         secrets: passwords that no repr and no error may show.
         known: the names of the cases that this journal is known not to keep.
 
-    Returns:
-        Which promises are kept, which are known to be broken, and which cases could not be
-        played here, and why.
-
-    Raises:
-        AssertionError: promises are broken, or kept although `known` names them. The message
-            names each, and says what was seen.
-        ValueError: `known` names what is no case.
+    Returns and raises what `check` does.
     """
-    if unknown := set(known) - {case.name for case in JOURNAL_CASES}:
-        raise ValueError(f"known names what is no case: {', '.join(sorted(unknown))}")
-    return check_journal_cases(
+    _check_known(known, JOURNAL_CASES)
+    return check_cases(
         JOURNAL_CASES,
         lambda case: case.run(
             make_journal, patience=patience, outage=outage, secrets=secrets, known=known
         ),
     )
+
+
+def _check_known(known: Collection[str], cases: Sequence[Case | JournalCase]) -> None:
+    if unknown := set(known) - {case.name for case in cases}:
+        raise ValueError(f"known names what is no case: {', '.join(sorted(unknown))}")
 
 
 __all__ = [
@@ -97,7 +96,6 @@ __all__ = [
     "Case",
     "Channel",
     "JournalCase",
-    "JournalReport",
     "KnownToBeBrokenError",
     "MakeJournal",
     "MakeTransport",

@@ -1,5 +1,6 @@
 """What a case of the kit for journals is, where it is played, and what a report says."""
 
+import os
 import pickle
 import signal
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -17,7 +18,7 @@ import msgspec
 
 from firecrawl_interact.core.journal import Journal, JournalError
 
-from .case import KnownToBeBrokenError
+from .case import Severity, tell
 
 MakeJournal: TypeAlias = Callable[..., Journal]
 Outage: TypeAlias = Callable[[], AbstractContextManager[object]]
@@ -47,6 +48,8 @@ class Process:
     """A process that has a journal, and says what it does."""
 
     def __init__(self, work: Callable[..., None], *arguments: object) -> None:
+        if not hasattr(os, "fork"):
+            raise SkipTest("this system has no fork")
         try:
             content = pickle.dumps((work, arguments))
         except Exception as error:
@@ -218,6 +221,8 @@ class JournalCase(msgspec.Struct, frozen=True):
     promise: str
     """What every journal promises, in one line."""
     scenario: Callable[[Place], None]
+    severity: Severity = Severity.MAY_LOSE_SESSIONS
+    """What it can cost when the promise is broken."""
 
     def run(
         self,
@@ -228,76 +233,24 @@ class JournalCase(msgspec.Struct, frozen=True):
         secrets: Collection[str] = (),
         known: Collection[str] = (),
     ) -> None:
-        """Play the case.
-
-        Args:
-            make_journal: as for `check_journal`, and so are the other arguments.
-            patience: see there.
-            outage: see there.
-            secrets: see there.
-            known: see there.
+        """Play the case. The arguments are those of `check_journal`.
 
         Raises:
             AssertionError: the promise is broken, or kept although `known` names it.
             unittest.SkipTest: the case cannot be played here, or `known` names it and the promise
                 is broken. pytest knows both as a skip.
         """
-        try:
+
+        def play() -> None:
             with Place(make_journal, patience, outage, secrets) as place:
-                self.scenario(place)
-        except SkipTest:
-            raise
-        except Exception as broken:
-            what = str(broken) if isinstance(broken, AssertionError) else repr(broken)
-            seen = f"Promised: {self.promise}. Seen: {what}."
-            if self.name in known:
-                raise KnownToBeBrokenError(seen) from broken
-            raise AssertionError(seen) from broken
-        if self.name in known:
-            raise AssertionError(
-                f"This promise is kept now: {self.promise}. Take {self.name!r} out of known."
-            )
+                try:
+                    self.scenario(place)
+                except (AssertionError, SkipTest):
+                    raise
+                except Exception as error:
+                    raise AssertionError(repr(error)) from error
+
+        tell(self.name, self.promise, known, play)
 
     def __str__(self) -> str:
         return self.name
-
-
-class JournalReport(msgspec.Struct, frozen=True):
-    """What became of the cases."""
-
-    passed: list[JournalCase]
-    failed: dict[JournalCase, AssertionError]
-    known: dict[JournalCase, str]
-    skipped: dict[JournalCase, str]
-
-    def __str__(self) -> str:
-        return "\n".join(
-            [
-                f"{len(self.passed)} promises kept, {len(self.failed)} broken,"
-                f" {len(self.known)} known to be broken, {len(self.skipped)} cases not played",
-                *(f"broken: {case}: {seen}" for case, seen in self.failed.items()),
-                *(f"known to be broken: {case}: {seen}" for case, seen in self.known.items()),
-                *(f"not played: {case}: {reason}" for case, reason in self.skipped.items()),
-            ]
-        )
-
-
-def check_cases(cases: Iterable[JournalCase], play: Callable[[JournalCase], None]) -> JournalReport:
-    """Play cases one after the other, whatever becomes of the first."""
-    report = JournalReport([], {}, {}, {})
-    for case in cases:
-        try:
-            play(case)
-        except KnownToBeBrokenError as broken:
-            report.known[case] = str(broken)
-        except SkipTest as skip:
-            report.skipped[case] = str(skip)
-        except AssertionError as broken:
-            report.failed[case] = broken
-        else:
-            report.passed.append(case)
-    if report.failed:
-        raise AssertionError(str(report)) from ExceptionGroup(
-            "broken promises", list(report.failed.values())
-        )
-    return report

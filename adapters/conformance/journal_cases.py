@@ -1,6 +1,5 @@
 """The cases of the kit for journals: what a `Journal` promises, and what shows it."""
 
-import os
 import pickle
 import threading
 import time
@@ -24,11 +23,6 @@ def case(scenario: Scenario) -> Scenario:
     name = scenario.__name__.replace("_", "-")
     JOURNAL_CASES.append(JournalCase(name, promise[0].lower() + promise[1:], scenario))
     return scenario
-
-
-def _needs(name: str) -> None:
-    if not hasattr(os, name):
-        raise SkipTest(f"this system has no os.{name}")
 
 
 @case
@@ -370,7 +364,6 @@ def four_processes_share_the_orphans(place: Place) -> None:
 @case
 def a_stopped_process_loses_nothing(place: Place) -> None:
     """A process that is stopped for long loses no session, and none comes twice."""
-    _needs("fork")
     process = place.start(work.hold, "one")
     process.next_words()
     process.stop()
@@ -386,7 +379,6 @@ def a_stopped_process_loses_nothing(place: Place) -> None:
 @case
 def a_forked_child_holds_and_harms_nothing(place: Place) -> None:
     """A forked child holds nothing of its parent's, and harms nothing, also when it ends."""
-    _needs("fork")
     process = place.start(work.fork_children_that_do_nothing)
     swept, ends = process.next_words(), process.next_words()
     require(swept == ["swept"], f"a child has adopted its parent's sessions: {swept[1:]}")
@@ -401,7 +393,6 @@ def a_forked_child_holds_and_harms_nothing(place: Place) -> None:
 @case
 def a_forked_childs_session_is_its_own(place: Place) -> None:
     """What a forked child opens is its own."""
-    _needs("fork")
     process = place.start(work.fork_a_child_with_a_session)
     require(process.next_words() == ["0"], "a child could not record a session")
     place.let_leases_end()
@@ -411,7 +402,6 @@ def a_forked_childs_session_is_its_own(place: Place) -> None:
 @case
 def a_child_that_lives_on_keeps_no_orphan_back(place: Place) -> None:
     """A forked child that lives on keeps no session of its parent's from being an orphan."""
-    _needs("fork")
     process = place.start(work.fork_a_child_that_lives_on)
     process.next_words()
     process.kill()
@@ -422,7 +412,6 @@ def a_child_that_lives_on_keeps_no_orphan_back(place: Place) -> None:
 @case
 def a_fork_amid_records_leaves_both_whole(place: Place) -> None:
     """A fork while threads record leaves parent and child whole."""
-    _needs("fork")
     process = place.start(work.fork_amid_records, 8)
     ended, recorded = map(int, process.next_words())
     require(ended == 8, f"child {ended + 1} of 8 failed, or hung")
