@@ -73,25 +73,21 @@ def test_many_processes_may_create_the_table_at_once(empty_database: str) -> Non
     assert journals[0].orphans() == []
 
 
-def test_a_role_that_may_create_nothing_can_record(postgres: Postgres, label: str) -> None:
-    name = f"role_{uuid.uuid4().hex}"
-    postgres.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
-    with ShortLease(postgres.url.replace("//tester:", f"//{name}:"), service=label) as journal:
-        with pytest.raises(JournalError, match="permission denied"):
-            journal.opened("one")
-        postgres.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLE} TO {name}")
-        journal.opened("one")
-        journal.create_table()
-    with ShortLease(postgres.url, service=label) as journal:
-        assert list(journal.adopt_orphans()) == ["one"]
-
-
-def test_that_it_may_not_create_the_table_is_said(empty_database: str, postgres: Postgres) -> None:
-    name = f"role_{uuid.uuid4().hex}"
-    postgres.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
-    journal = PostgresJournal(empty_database.replace("//tester:", f"//{name}:"))
+def test_a_role_that_may_create_nothing_can_record(empty_database: str, postgres: Postgres) -> None:
+    role = f"role_{uuid.uuid4().hex}"
+    postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    journal = ShortLease(empty_database.replace("//tester:", f"//{role}:"))
     with pytest.raises(JournalError, match="cannot create its table: permission denied"):
         journal.create_table()
+    ShortLease(empty_database).create_table()
+    with pytest.raises(JournalError, match="cannot record that it is open: permission denied"):
+        journal.opened("one")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLE} TO {role}")
+    journal.create_table()
+    journal.opened("one")
+    journal.close()
+    assert list(ShortLease(empty_database).adopt_orphans()) == ["one"]
 
 
 # Connections
@@ -109,38 +105,25 @@ def test_a_pool_of_the_callers_is_used(postgres: Postgres, label: str) -> None:
 
 
 @pytest.mark.parametrize("away", [Postgres.stopped, Postgres.frozen])
-def test_a_block_does_not_begin_without_the_database_and_soon_says_so(
-    postgres: Postgres, label: str, away: Away
+def test_a_database_that_is_away_costs_a_block_or_no_receipt(
+    postgres: Postgres, label: str, away: Away, caplog: pytest.LogCaptureFixture
 ) -> None:
     service = FakeService(["fc-test"])
     journal = ShortLease(postgres.url, service=label)
     delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)
-    session_id = service.open_session()
+    begun, never_begins = (delete_session.on_exit(service.open_session()) for _ in range(2))
+    begun.__enter__()
     with away(postgres):
         began = time.monotonic()
-        with pytest.raises(JournalError), delete_session.on_exit(session_id):
+        with pytest.raises(JournalError), never_begins:
             pytest.fail("the block begins")
         assert time.monotonic() - began < MOST_SECONDS
-    assert service.is_open(session_id)
-
-
-@pytest.mark.parametrize("away", [Postgres.stopped, Postgres.frozen])
-def test_a_database_that_goes_away_inside_a_block_costs_no_receipt(
-    postgres: Postgres,
-    label: str,
-    away: Away,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    service = FakeService(["fc-test"])
-    with ShortLease(postgres.url, service=label) as journal:
-        delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)
-        ending = delete_session.on_exit(service.open_session())
-        ending.__enter__()
-        with away(postgres):
-            ending.__exit__(None, None, None)
-        assert ending.receipt is not None
-        assert "but the journal may still hold it" in caplog.text
-        assert PASSWORD not in caplog.text
+        begun.__exit__(None, None, None)
+    assert begun.receipt is not None
+    assert service.sessions_left_open == [never_begins.session_id]
+    assert "but the journal may still hold it" in caplog.text
+    assert PASSWORD not in caplog.text
+    journal.close()
 
 
 def test_a_statement_that_waits_for_others_ends_soon(postgres: Postgres, label: str) -> None:
