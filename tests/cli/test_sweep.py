@@ -99,15 +99,6 @@ def test_what_is_of_another_label_is_left_alone_and_said_with_the_option_that_ta
     assert sorted(service.sessions_left_open) == session_ids
 
 
-@pytest.mark.parametrize("theirs", ["blue", None])
-def test_a_label_can_be_named(
-    service: WatchedService, run: Run, tmp_path: Path, theirs: str | None
-) -> None:
-    left_behind(tmp_path, service, theirs, 2)
-    assert run("sweep", "--service", theirs or "", str(tmp_path)).status == 0
-    assert service.sessions_left_open == []
-
-
 def test_a_directory_that_is_no_journal_is_said(
     service: WatchedService, run: Run, tmp_path: Path
 ) -> None:
@@ -131,14 +122,6 @@ def test_what_could_not_be_destroyed_is_left_for_the_next_sweep(
     assert service.sessions_left_open == []
 
 
-def test_a_session_that_is_gone_already_is_no_failure(
-    service: WatchedService, run: Run, tmp_path: Path, label: str
-) -> None:
-    with FileJournal(tmp_path, service=label) as journal:
-        journal.opened("long-gone")
-    assert run("sweep", str(tmp_path)).status == 0
-
-
 def test_a_dry_run_lists_the_ids_and_changes_nothing(
     service: WatchedService, run: Run, tmp_path: Path, label: str
 ) -> None:
@@ -150,15 +133,21 @@ def test_a_dry_run_lists_the_ids_and_changes_nothing(
     assert service.requests == []
 
 
-def test_an_empty_journal_is_success(service: WatchedService, run: Run, tmp_path: Path) -> None:
+def test_an_empty_journal_is_success_and_so_is_a_session_that_is_gone_already(
+    service: WatchedService, run: Run, tmp_path: Path, label: str
+) -> None:
     assert run("sweep", str(tmp_path)).status == 0
     assert list(tmp_path.iterdir()) == []
+    with FileJournal(tmp_path, service=label) as journal:
+        journal.opened("long-gone")
+    assert run("sweep", str(tmp_path)).status == 0
 
 
 @pytest.mark.parametrize(
     ("place", "words"),
     [
         ("missing", "there is no directory missing, so no journal was swept"),
+        (__file__, ""),
         ("mysql://host/db", "database must be a postgresql:// URL"),
         ("postgresql://127.0.0.1:1/none", "in PostgreSQL cannot adopt its orphans: connection"),
     ],
@@ -172,16 +161,10 @@ def test_a_place_where_no_journal_can_be_is_bad_input(
     assert service.requests == []
 
 
-def test_a_file_is_no_directory(service: WatchedService, run: Run, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    assert run("sweep", str(tmp_path / "file")).status == 2
-
-
-def test_json_and_quiet_are_those_of_delete(
-    service: WatchedService, run: Run, tmp_path: Path, label: str
+def test_json_and_a_label_can_be_asked_for(
+    service: WatchedService, run: Run, tmp_path: Path
 ) -> None:
-    [session_id] = left_behind(tmp_path, service, label, 1)
-    (receipt,) = run("sweep", "--json", str(tmp_path)).objects
-    assert (receipt["session_id"], receipt["outcome"]) == (session_id, "deleted")
-    left_behind(tmp_path, service, label, 1)
-    assert run("sweep", "--quiet", str(tmp_path)) == (0, "", "")
+    for label in ("blue", None):
+        [session_id] = left_behind(tmp_path, service, label, 1)
+        (receipt,) = run("sweep", "--json", "--service", label or "", str(tmp_path)).objects
+        assert (receipt["session_id"], receipt["outcome"]) == (session_id, "deleted")
