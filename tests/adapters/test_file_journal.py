@@ -54,14 +54,11 @@ def test_a_session_is_an_empty_file_for_its_user_alone(tmp_path: Path) -> None:
     assert (record.name, found.st_size, stat.S_IMODE(found.st_mode)) == ("%session-1", 0, 0o600)
 
 
-def test_nothing_is_written_before_there_is_something_to_remember(tmp_path: Path) -> None:
+def test_nothing_is_there_before_and_after_there_is_something_to_remember(tmp_path: Path) -> None:
     with FileJournal(tmp_path, service="https://a") as journal:
         journal.gone("one")
         assert journal.orphans() == list(journal.adopt_orphans()) == []
     assert list(tmp_path.iterdir()) == []
-
-
-def test_no_owner_is_left_of_journals_that_end_well(tmp_path: Path) -> None:
     leave(tmp_path, "one", "two")
     leave(tmp_path, "three")
     with FileJournal(tmp_path, service="https://a") as journal:
@@ -98,27 +95,19 @@ def fifo(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [fifo, Path.mkdir, lambda path: path.symlink_to("/etc/passwd")])
-@pytest.mark.parametrize("name", ["two", "not%an id"])
-def test_what_is_named_like_a_session_and_is_no_file_stops_no_sweep(
+@pytest.mark.parametrize(
+    "name", ["owner/two", "owner/not%an id", "0123456789abcdef", "0123456789abcdef.new", "notes"]
+)
+def test_what_is_named_like_a_record_or_an_owner_and_is_none_stops_no_sweep(
     tmp_path: Path, make: Callable[[Path], None], name: str
 ) -> None:
-    owner = leave(tmp_path, "one")
-    make(owner / name)
-    with FileJournal(tmp_path, service="https://a") as journal:
-        assert journal.orphans() == ["one"]
-        assert journal.left_alone().unreadable == [str(owner)]
-        assert list(journal.adopt_orphans()) == ["one"]
-
-
-@pytest.mark.parametrize("make", [fifo, Path.touch, lambda path: path.symlink_to("/etc")])
-@pytest.mark.parametrize("name", ["0123456789abcdef", "0123456789abcdef.new", "notes"])
-def test_what_is_named_like_an_owner_and_is_no_directory_stops_no_sweep(
-    tmp_path: Path, make: Callable[[Path], None], name: str
-) -> None:
-    leave(tmp_path, "one")
+    leave(tmp_path, "one").rename(tmp_path / LABEL / "owner")
     make(tmp_path / LABEL / name)
     with FileJournal(tmp_path, service="https://a") as journal:
-        assert journal.left_alone().unreadable == [str(tmp_path / LABEL / name)]
+        assert journal.orphans() == ["one"]
+        is_empty_owner = make is Path.mkdir and not name.startswith("owner")
+        unreadable = str(tmp_path / LABEL / name.partition("/")[0])
+        assert journal.left_alone().unreadable == [unreadable] * (not is_empty_owner)
         assert list(journal.adopt_orphans()) == ["one"]
 
 
@@ -154,42 +143,33 @@ def test_what_is_left_alone_is_counted(tmp_path: Path) -> None:
 def test_a_record_that_is_older_than_a_day_is_forgotten_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, listed: bool
 ) -> None:
-    owner = leave(tmp_path, "one", "two")
-    os.utime(owner / "one", (A_DAY_AGO, A_DAY_AGO))
+    owner = leave(tmp_path, "one", "two", "three")
+    for name in ("one", "two"):
+        os.utime(owner / name, (A_DAY_AGO, A_DAY_AGO))
+    owner.rename(owner.with_name("owner"))
     with FileJournal(tmp_path, service="https://a") as journal:
+        journal.opened("two")  # It is young again.
         found = journal.orphans() if listed else list(journal.adopt_orphans())
-    assert found == ["two"]
+    assert found == ["three"]
     forgets = "The journal forgets session 'one': none lives longer than a day"
-    assert caplog.messages == ([] if listed else [forgets])
-    assert (owner / "one").exists() is listed
-
-
-def test_a_session_that_is_recorded_anew_is_young_again(tmp_path: Path) -> None:
-    with FileJournal(tmp_path, service="https://a") as journal:
-        journal.opened("one")
-        [record] = tmp_path.glob("*/*/*")
-        os.utime(record, (A_DAY_AGO, A_DAY_AGO))
-        journal.opened("one")
-    assert adopted(tmp_path) == ["one"]
+    assert (forgets in caplog.messages) is not listed
+    assert (owner.with_name("owner") / "one").exists() is listed
 
 
 # Owners
 
 
-def test_a_session_that_two_dead_processes_had_is_yielded_once(tmp_path: Path) -> None:
-    leave(tmp_path, "one")
+def test_a_session_that_several_had_is_yielded_once_and_not_to_whom_has_it_open(
+    tmp_path: Path,
+) -> None:
     leave(tmp_path, "one", "two")
-    assert adopted(tmp_path) == ["one", "two"]
-    assert len(list(tmp_path.glob("*/*/*"))) == 2
-
-
-def test_what_the_adopter_has_open_itself_is_not_yielded(tmp_path: Path) -> None:
-    leave(tmp_path, "one", "two")
+    leave(tmp_path, "one", "two", "three")
     with FileJournal(tmp_path, service="https://a") as journal:
         journal.opened("one")
-        assert list(journal.adopt_orphans()) == ["two"]
-        journal.gone("one")
-        journal.gone("two")
+        assert sorted(journal.adopt_orphans()) == ["three", "two"]
+        assert len(list(tmp_path.glob("*/*/*"))) == 3
+        for session_id in ("one", "two", "three"):
+            journal.gone(session_id)
     assert adopted(tmp_path) == []
 
 
@@ -402,19 +382,16 @@ def test_a_disk_that_takes_nothing_loses_nothing(tmp_path: Path, how: str) -> No
         run("umount", "--lazy", str(tmp_path))
 
 
-def test_a_directory_that_went_away_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["file", "file/journal"])
+def test_a_directory_that_is_away_or_cannot_be_created_is_said(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match=f"/{place} cannot be created: "):
+        FileJournal(tmp_path / place)
     journal = FileJournal(tmp_path / "journal")
     (tmp_path / "journal").rmdir()
     for call in (journal.orphans, journal.left_alone, lambda: journal.opened("one")):
         with pytest.raises(JournalError, match="No such file or directory"):
             call()
-
-
-@pytest.mark.parametrize("place", ["file", "file/journal"])
-def test_a_directory_that_cannot_be_created_is_said_at_once(tmp_path: Path, place: str) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(JournalError, match=f"/{place} cannot be created: "):
-        FileJournal(tmp_path / place)
 
 
 def test_another_system_is_refused_at_once(tmp_path: Path) -> None:
