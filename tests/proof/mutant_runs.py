@@ -32,6 +32,7 @@ PYTEST = [
     *("--quiet", "--capture=no", "-p", "no:cacheprovider", "--hypothesis-profile=mutants"),
     "tests/core",
     "tests/adapters/test_file_journal.py",
+    "tests/adapters/test_in_memory_journal.py",
     "tests/conformance/test_journals.py::test_a_directory_keeps_every_promise",
     "tests/proof/test_power_cuts.py",
 ]
