@@ -125,7 +125,7 @@ class Place:
         self.make_journal = make_journal
         self.patience = patience
         self.secrets = secrets
-        self.label = f"https://{uuid.uuid4().hex}.example"
+        self.label: str = f"https://{uuid.uuid4().hex}.example"
         self._outage = outage
         self._journals: list[Journal] = []
         self._processes: list[Process] = []

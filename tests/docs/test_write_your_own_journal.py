@@ -55,7 +55,7 @@ def test_a_use_case_takes_it(page: ModuleType) -> None:
     journal = page.make_journal()
     delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)
     with delete_session.on_exit(service.open_session()):
-        assert len(page.Store(page.PATH).scan()) >= 1
+        assert len(page.Store(page.PATH).scan("")) >= 1
     assert not journal.orphans()
     journal.close()
 
