@@ -156,6 +156,16 @@ def test_a_record_that_is_older_than_a_day_is_forgotten_with_a_warning(
     assert (owner.with_name("owner") / "one").exists() is listed
 
 
+def test_a_session_that_is_recorded_anew_is_young_again(tmp_path: Path) -> None:
+    with FileJournal(tmp_path, service="https://a/v2") as journal:
+        assert repr(journal) == f"FileJournal({str(tmp_path)!r}, service='https://a')"
+        journal.opened("one")
+        [record] = tmp_path.glob("*/*/*")
+        os.utime(record, (A_DAY_AGO, A_DAY_AGO))
+        journal.opened("one")
+    assert adopted(tmp_path) == ["one"]
+
+
 # Owners
 
 
@@ -389,8 +399,12 @@ def test_a_directory_that_is_away_or_cannot_be_created_is_said(tmp_path: Path, p
         FileJournal(tmp_path / place)
     journal = FileJournal(tmp_path / "journal")
     (tmp_path / "journal").rmdir()
-    for call in (journal.orphans, journal.left_alone, lambda: journal.opened("one")):
-        with pytest.raises(JournalError, match="No such file or directory"):
+    for call, problem, advice in (
+        (journal.orphans, "The journal .* cannot list its orphans", "Nothing was changed"),
+        (journal.left_alone, "The journal .* cannot be read", "Nothing was changed"),
+        (lambda: journal.opened("one"), "Session 'one': the journal .* cannot record", "delete it"),
+    ):
+        with pytest.raises(JournalError, match=f"{problem}.*: .* No such file .*{advice}"):
             call()
 
 
