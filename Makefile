@@ -117,5 +117,5 @@ $(VENV)/.demo: $(VENV)/.pip
 	@touch $@
 
 $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.pip
-	@$(INSTALL) --editable '.[cli,conformance]' --group $*
+	@$(INSTALL) --editable '.[cli,conformance,postgres]' --group $*
 	@touch $@

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
         async_delete_session_from_environment,
         delete_session_from_environment,
     )
-    from .journal import FileJournal
+    from .file_journal import FileJournal
     from .loopback import LoopbackService
+    from .postgres_journal import PostgresJournal
     from .urllib3 import Urllib3Transport
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "LostResponse",
     "NoConnection",
     "NoResponse",
+    "PostgresJournal",
     "RateLimit",
     "Reply",
     "SystemTime",
@@ -62,8 +64,9 @@ if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        modules = {"AsyncioTransport": "asyncio", "FileJournal": "journal"}
+        modules = {"AsyncioTransport": "asyncio", "FileJournal": "file_journal"}
         modules |= {"LoopbackService": "loopback", "Urllib3Transport": "urllib3"}
+        modules |= {"PostgresJournal": "postgres_journal"}
         module = import_module(f".{modules.get(name, 'environment')}", __name__)
         value = globals()[name] = getattr(module, name)
         return value

@@ -2,6 +2,7 @@
 
     FIRECRAWL_API_KEY   the key; not needed where the service is self-hosted without sign-in
     FIRECRAWL_API_URL   the service's address, with or without `/v2`; unset: the cloud's
+    FIRECRAWL_INTERACT_JOURNAL   a directory or a postgresql:// URL; unset: there is no journal
 
 An empty variable counts as unset.
 """
@@ -18,12 +19,15 @@ from firecrawl_interact.core import (
     Journal,
     RetryPolicy,
 )
+from firecrawl_interact.core.asyncio_tasks import in_thread
 
 from .http.settings import HttpOptions, parse_api_url
 from .urllib3 import Urllib3Transport
 
 if TYPE_CHECKING:
     from .asyncio import AsyncioTransport
+    from .file_journal import FileJournal
+    from .postgres_journal import PostgresJournal
 
 _CLOUD = "https://api.firecrawl.dev"
 
@@ -35,18 +39,23 @@ class EnvironmentDeleteSession(DeleteSession):
     """
 
     transport: Urllib3Transport
+    own_journal: Journal | None = None  #: the one that the environment names
     _made: Urllib3Transport | None = None
 
     def close(self) -> None:
-        """Close the transport that was made with it. A later call is an `UnreachableError`.
+        """Close the transport and the journal that were made with it.
+
+        A later call is an `UnreachableError`.
 
         To close once more does no harm. A transport that you put in its place is yours to close.
         """
         if self._made is not None:
             self._made.close()
+        if self.own_journal is not None:
+            self.own_journal.close()
 
-    def _own_transport(self) -> Self:
-        self._made = self.transport
+    def _own(self, journal: Journal | None) -> Self:
+        self._made, self.own_journal = self.transport, journal
         return self
 
     def __enter__(self) -> Self:
@@ -63,15 +72,18 @@ class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
     """
 
     transport: "AsyncioTransport"
+    own_journal: Journal | None = None  #: the one that the environment names
     _made: "AsyncioTransport | None" = None
 
     async def aclose(self) -> None:
         """Close the transport that was made with it, as `EnvironmentDeleteSession.close` does."""
         if self._made is not None:
             await self._made.aclose()
+        if self.own_journal is not None:
+            await in_thread(self.own_journal.close)
 
-    def _own_transport(self) -> Self:
-        self._made = self.transport
+    def _own(self, journal: Journal | None) -> Self:
+        self._made, self.own_journal = self.transport, journal
         return self
 
     async def __aenter__(self) -> Self:
@@ -97,19 +109,26 @@ def delete_session_from_environment(
         api_url: instead of `FIRECRAWL_API_URL`.
         retry: how often, how long and how far apart a call makes attempts.
         headers: sent with every request, besides those of the library and of the transport.
-        journal: remembers which sessions are open, in case this process is killed. It stays open.
+        journal: remembers which sessions are open, in case this process is killed, instead of
+            the one that `FIRECRAWL_INTERACT_JOURNAL` names. It stays open.
         options: those of `Urllib3Transport`, by name.
 
     Raises:
         InvalidApiKeyError: the key cannot be sent, or is missing where the cloud needs one.
+        JournalError: the journal that the environment names cannot be had.
         TypeError, ValueError: the address or another argument cannot be used.
     """
     try:
         address = _address(api_url, allow_plain_http=options.get("allow_plain_http", False))
         transport = Urllib3Transport(address, **options)
+        own_journal = _journal(address) if journal is None else None
         return EnvironmentDeleteSession(
-            transport, _key(api_key, address), retry=retry, headers=headers, journal=journal
-        )._own_transport()
+            transport,
+            _key(api_key, address),
+            retry=retry,
+            headers=headers,
+            journal=journal or own_journal,
+        )._own(own_journal)
     finally:
         del api_key, headers, options  # A traceback can show the locals of its frames.
 
@@ -133,11 +152,34 @@ def async_delete_session_from_environment(
     try:
         address = _address(api_url, allow_plain_http=options.get("allow_plain_http", False))
         transport = AsyncioTransport(address, **options)
+        own_journal = _journal(address) if journal is None else None
         return AsyncEnvironmentDeleteSession(
-            transport, _key(api_key, address), retry=retry, headers=headers, journal=journal
-        )._own_transport()
+            transport,
+            _key(api_key, address),
+            retry=retry,
+            headers=headers,
+            journal=journal or own_journal,
+        )._own(own_journal)
     finally:
         del api_key, headers, options  # A traceback can show the locals of its frames.
+
+
+def open_journal(place: str, service: str | None) -> "FileJournal | PostgresJournal":
+    """Open the journal that a directory or a URL names, for a service's sessions.
+
+    Raises:
+        JournalError: it cannot be had.
+        ImportError: psycopg is not installed. The message says how to install it.
+        ValueError: it is another kind of URL.
+    """
+    from . import FileJournal, PostgresJournal  # noqa: PLC0415 - few need them
+
+    return (PostgresJournal if "://" in place else FileJournal)(place, service=service)
+
+
+def _journal(address: str) -> Journal | None:
+    place = os.environ.get("FIRECRAWL_INTERACT_JOURNAL")
+    return open_journal(place, address) if place else None
 
 
 def _address(api_url: str | None, *, allow_plain_http: bool) -> str:

@@ -7,7 +7,7 @@ service's time: it moves on by the latency of the response, or by the timeout if
 import math
 import sys
 import threading
-import uuid
+from collections.abc import Iterator
 from typing import Self
 
 from firecrawl_interact.core.asyncio_tasks import runs_on_asyncio
@@ -24,6 +24,7 @@ from firecrawl_interact.core.transport import (
 
 from .fake_service import FakeService, TimedResponse
 from .fake_service.faults import NoConnection, NoResponse
+from .owned_journal import OwnedJournal
 
 
 class _InMemory:
@@ -142,28 +143,60 @@ async def _let_others_run() -> None:
         await asyncio.sleep(0)
 
 
-class InMemoryJournal:
-    """A `Journal` for tests: it remembers nothing beyond its process."""
+class InMemoryJournal(OwnedJournal):
+    """A `Journal` for tests: it remembers nothing beyond its process, so it cannot be pickled.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._left_open: dict[str, None] = {}
+    Args:
+        beside: another one, whose orphans this one can adopt, as two processes share a directory.
+        service: a label, as a `FileJournal` has it.
+    """
+
+    def __init__(
+        self, beside: "InMemoryJournal | None" = None, *, service: str | None = None
+    ) -> None:
+        super().__init__("journal in memory", None, service)
+        self._lock: threading.Lock = beside._lock if beside else threading.Lock()
+        self._owners: dict[tuple[str | None, str], InMemoryJournal | None]  # None: an orphan
+        self._owners = beside._owners if beside else {}
 
     def __repr__(self) -> str:
         return f"InMemoryJournal(sessions_left_open={self.sessions_left_open})"
 
-    def opened(self, session_id: str | uuid.UUID, /) -> None:
-        """Record that a session is open."""
-        with self._lock:
-            self._left_open[str(session_id)] = None
-
-    def gone(self, session_id: str | uuid.UUID, /) -> None:
-        """Forget a session. An id that is not held changes nothing."""
-        with self._lock:
-            self._left_open.pop(str(session_id), None)
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("an InMemoryJournal cannot be pickled: nothing of it outlives its process")
 
     @property
     def sessions_left_open(self) -> list[str]:
         """The ids that were recorded and are not gone, in the order of their recording."""
         with self._lock:
-            return list(self._left_open)
+            return [session_id for service, session_id in self._owners if service == self._service]
+
+    def close(self) -> None:
+        """Give up what is open: for a journal beside this one, these are orphans."""
+        with self._lock:
+            self._closed = True
+            for key, owner in self._owners.items():
+                self._owners[key] = None if owner is self else owner
+
+    def _record(self, session_id: str) -> None:
+        with self._lock:
+            self._owners.pop((self._service, session_id), None)
+            self._owners[self._service, session_id] = self
+
+    def _forget(self, session_id: str) -> None:
+        with self._lock:
+            self._owners.pop((self._service, session_id), None)
+
+    def _orphans(self) -> list[str]:
+        with self._lock:
+            owners = self._owners.items()
+            return [one for (label, one), owner in owners if label == self._service and not owner]
+
+    def _adopt(self) -> Iterator[bool]:
+        for session_id in self._orphans():
+            with self._lock:
+                key = self._service, session_id
+                if self._owners.get(key, self) is None:
+                    self._owners[key] = self
+                    self._not_yielded[session_id] = None
+            yield True

@@ -25,13 +25,13 @@ from .errors import (
     UnreachableError,
 )
 from .headers import RequestHeaders, request_headers
-from .journal import Journal, JournalError
+from .journal import Journal, JournalError, LeftAlone, Recorder
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
 from .pacing import Pause
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
-from .session_ids import AsyncSessionIds, SessionIds
+from .session_ids import AsyncSessionIds, SessionIds, checked_session_id
 from .transport import (
     MAX_BODY_BYTES,
     AsyncTransport,
@@ -73,6 +73,7 @@ __all__ = [
     "InvalidSessionIdError",
     "Journal",
     "JournalError",
+    "LeftAlone",
     "NotDeletedError",
     "Opening",
     "OutageError",
@@ -80,6 +81,7 @@ __all__ = [
     "Pause",
     "PaymentRequiredError",
     "RateLimitError",
+    "Recorder",
     "Request",
     "RequestHeaders",
     "Response",
@@ -97,6 +99,7 @@ __all__ = [
     "UnexpectedResponseError",
     "UnreachableError",
     "Wait",
+    "checked_session_id",
     "converse",
     "request_headers",
 ]

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
+    from concurrent.futures import Future
 
 _T = TypeVar("_T")
 
@@ -38,3 +40,51 @@ async def wait_for_end(
             several = last is not None
             last = cancellation
     return last, several
+
+
+class _NewThread:
+    """What asyncio asks of an executor. A call that hangs keeps no process from ending."""
+
+    def submit(self, function: "Callable[..., None]", /, *arguments: object) -> "Future[None]":
+        from concurrent.futures import Future  # noqa: PLC0415 - one session needs none
+        from threading import Thread  # noqa: PLC0415
+
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()
+
+        def call() -> None:
+            try:
+                function(*arguments)
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(None)
+
+        Thread(target=call, name="firecrawl_interact", daemon=True).start()
+        return future
+
+
+async def in_thread(
+    function: "Callable[..., None]", *arguments: object, timeout: float | None = None
+) -> None:
+    """Call a function in a new thread under asyncio. Another event loop waits for the call.
+
+    After `timeout` seconds the thread goes on by itself. The loop's own threads may be busy.
+    """
+    if not runs_on_asyncio():
+        function(*arguments)
+        return
+    from asyncio import get_running_loop, wait  # noqa: PLC0415 - see above
+
+    try:
+        call = get_running_loop().run_in_executor(
+            _NewThread(),  # type: ignore[arg-type] # all that is asked of it is `submit`
+            function,
+            *arguments,
+        )
+    except RuntimeError:  # No thread can start: there are too many, or the interpreter ends.
+        function(*arguments)
+        return
+    await wait([call], timeout=timeout)
+    if call.done():
+        call.result()

@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Generic, TypeVar, overload
 import msgspec
 
 from .arguments import check_transport
+from .asyncio_tasks import in_thread
 from .conversation import Conversation, Send, Wait, converse
 from .errors import DeleteSessionError, Outcome, SessionNotFoundError
 from .headers import RequestHeaders
-from .journal import Journal, check_journal, in_thread, record_gone
+from .journal import Recorder, check_journal, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
@@ -42,7 +43,7 @@ class _DeleteSession(Generic[TransportT]):
         *,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
         headers: Mapping[str, str] | None = None,
-        journal: Journal | None = None,
+        journal: Recorder | None = None,
         random: Callable[[], float] = _random,
     ) -> None:
         self.headers: RequestHeaders = RequestHeaders(
@@ -295,9 +296,9 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         raise confirms_anything(receipt)
 
     async def record_gone(self, outcome: Outcome) -> None:
-        """As `DeleteSession.record_gone`, in a thread."""
+        """As `DeleteSession.record_gone`, in a thread. It is waited for, at most 5 s."""
         if self.journal is not None:
-            await in_thread(record_gone, self.journal, outcome)
+            await in_thread(record_gone, self.journal, outcome, timeout=5)
 
     def on_exit(
         self,

@@ -3,35 +3,56 @@
 A killed process ends no block. A later process can delete what it had recorded here.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 from .arguments import is_coroutine_function
-from .asyncio_tasks import runs_on_asyncio
 from .errors import Outcome
 from .logger import logger
 from .receipt import SessionFate
 
+_END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports take it as if it were not there.
 
-class Journal(Protocol):
-    """Remembers which sessions are open. Safe to share among threads."""
+
+class Recorder(Protocol):
+    """What a `DeleteSession` asks of a `Journal`. Safe to share among threads."""
 
     def opened(self, session_id: str, /) -> None:
         """Record that a session is open, so that it outlives this process.
 
-        Recording it twice changes nothing.
-
         Raises:
-            JournalError: it is not recorded for certain. The session itself is untouched.
+            InvalidSessionIdError: no session has such an id.
+            JournalError: it is not recorded for certain. The session is still open.
         """
 
     def gone(self, session_id: str, /) -> None:
-        """Forget a session that is surely destroyed. An id that is not held changes nothing.
+        """Forget a session that is destroyed for certain. An unknown id changes nothing.
 
         Raises:
             JournalError: the journal may still hold the id. Somebody then deletes the session
                 once more, which is safe.
         """
+
+
+class Journal(Recorder, Protocol):
+    """Remembers which sessions are open. `conformance.check_journal` checks one of your own.
+
+    A session has one owner: the journal that recorded it last. What a closed journal or a dead
+    process had open is an orphan. All methods raise `JournalError` and nothing else.
+    """
+
+    def orphans(self) -> list[str]:
+        """List the orphans of now. Nothing is changed."""
+
+    def adopt_orphans(self) -> Iterator[str]:
+        """Become the owner of all orphans, and yield each once. This may wait.
+
+        An id is this journal's, durably, before it is yielded. No other journal gets it then.
+        """
+
+    def close(self) -> None:
+        """Give up what is still open: from now on these are orphans."""
 
 
 class JournalError(OSError):
@@ -45,12 +66,16 @@ class JournalError(OSError):
         self.session_id = session_id  #: the session; None if it concerns the journal alone
 
 
-def check_journal(journal: object) -> None:
-    """Refuse what is no journal, and one that must be awaited.
+class LeftAlone(NamedTuple):
+    """What a sweep of a journal leaves alone, counted. Two numbers are of sessions."""
 
-    Raises:
-        TypeError: it says what a journal is.
-    """
+    living: int  #: what other, living owners have open at this service
+    other_services: dict[str | None, int]  #: the orphans of each other label
+    unreadable: list[str]  #: what is there and is no record, or cannot be read
+
+
+def check_journal(journal: object) -> None:
+    """Refuse what is no journal, and one that must be awaited (`TypeError`)."""
     if isinstance(journal, type):
         raise TypeError(f"journal must be an object, not the class {journal.__name__}")
     for verb in ("opened", "gone"):
@@ -62,7 +87,14 @@ def check_journal(journal: object) -> None:
             )
 
 
-def record_gone(journal: Journal, outcome: Outcome) -> None:
+def checked_label(service: str | None) -> str | None:
+    """Return the label that a journal gives its sessions. An address counts without its `/v2`."""
+    if service is not None and not isinstance(service, str):
+        raise TypeError(f"service must be a str or None, not {type(service).__name__}")
+    return _END_OF_AN_ADDRESS.sub("", service or "") or None
+
+
+def record_gone(journal: Recorder, outcome: Outcome) -> None:
     """Let a journal forget a session, if the outcome says that it is gone.
 
     A failure is logged and not raised: the outcome is true all the same.
@@ -75,13 +107,3 @@ def record_gone(journal: Journal, outcome: Outcome) -> None:
         logger.warning(
             "session %a is gone, but the journal may still hold it: %s", outcome.session_id, error
         )
-
-
-async def in_thread(function: Callable[..., None], *arguments: object) -> None:
-    """Call a journal in a thread under asyncio. Another event loop waits for the call."""
-    if runs_on_asyncio():
-        from asyncio import to_thread  # noqa: PLC0415 - the core is for all event loops
-
-        await to_thread(function, *arguments)
-    else:
-        function(*arguments)

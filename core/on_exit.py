@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
-from .asyncio_tasks import runs_on_asyncio
+from .asyncio_tasks import in_thread, runs_on_asyncio
 from .errors import DeleteSessionError, Outcome, SessionNotFoundError
-from .journal import Journal, in_thread
+from .journal import Recorder
 from .receipt import DeletionReceipt, SessionFate
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class _OnExit:
         session_id: str,
         delete: Callable[[], Any],  # Any: it gives a receipt, or a coroutine that does
         *,
-        journal: Journal | None,
+        journal: Recorder | None,
         missing_ok: bool,
     ) -> None:
         self.session_id = session_id  #: the session

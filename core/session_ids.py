@@ -13,8 +13,8 @@ SessionIds: TypeAlias = Iterable[str | uuid.UUID]
 AsyncSessionIds: TypeAlias = AsyncIterable[str | uuid.UUID]
 """The ids of many sessions, awaited one by one."""
 
-LONGEST = 256
-"""In characters. The service's own ids have 36; proxies refuse a request line over 8 KiB."""
+LONGEST = 120
+"""In characters. The service's own ids have 36; twice 120 still fit into the name of a file."""
 
 # RFC 3986, 2.3: unreserved; and 5.2.4: the dots alone mean another path.
 SENDABLE = re.compile(rf"(?!\.\.?\Z)[A-Za-z0-9._~-]{{1,{LONGEST}}}")

@@ -1,8 +1,14 @@
 """How the tests run; and how hard hypothesis looks: `--hypothesis-profile=thorough`, longer."""
 
 import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import Phase, settings
+
+if TYPE_CHECKING:
+    from .postgres import Postgres
 
 settings.register_profile("usual", max_examples=200, deadline=None)
 settings.register_profile("quick", max_examples=25, deadline=None)
@@ -18,3 +24,15 @@ settings.load_profile("usual")
 
 # A shell's background job starts with Ctrl-C ignored; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[Postgres]":
+    """A PostgreSQL with the table of a `PostgresJournal`."""
+    from . import postgres
+
+    if postgres.program("initdb") is None:
+        pytest.skip("there is no PostgreSQL: initdb is neither on PATH nor where Debian puts it")
+    with postgres.server() as server:
+        server.execute(postgres.ShortLease.TABLE)
+        yield server

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import signal
 import sys
 import time
@@ -20,6 +21,8 @@ from .run import Run
 from .session_ids import BadInputError, read_session_ids, remove_done
 
 if TYPE_CHECKING:
+    from firecrawl_interact.core import LeftAlone
+
     from ..environment import EnvironmentDeleteSession
 
 _number = partial(click.option, type=click.IntRange(1), metavar="N")
@@ -108,31 +111,59 @@ def delete(
 
 
 @command.command()
-@click.argument("directory", type=click.Path(file_okay=False))
+@click.argument("place", metavar="JOURNAL")
 @click.option("--dry-run", is_flag=True, help="List the ids, and change nothing.")
+@click.option("--service", metavar="LABEL", help="Whose sessions. Default: those of the address.")
 @_with_options(_OPTIONS)
 @click.pass_context
-def sweep(context: click.Context, /, directory: str, *, dry_run: bool, **_: object) -> None:
-    """Destroy the sessions that dead processes left in a FileJournal in DIRECTORY.
+def sweep(
+    context: click.Context, /, place: str, *, dry_run: bool, service: str | None, **_: object
+) -> None:
+    """Destroy the sessions that dead processes left in JOURNAL.
+
+    JOURNAL is the directory of a FileJournal, or the postgresql:// URL of a PostgresJournal. Its
+    password may come from PGPASSWORD or from a passfile. In a database, a sweep watches half a
+    minute whether an owner lives.
 
     What living processes have open is left alone, and so is what was opened at another address.
-    Output, options and exit status are those of `delete`.
+    Then this says how much that is, and the exit status is 1. Output, options and exit status
+    are otherwise those of `delete`, and --missing-ok is implied.
     """
-    if not os.path.isdir(directory):
-        show_note(f"There is no directory {directory}: nothing was left there.")
-        return
-    from ..journal import FileJournal  # noqa: PLC0415 - --help is quick
+    from ..environment import open_journal  # noqa: PLC0415 - --help is quick
 
     with _nothing_sent_yet():
+        if "://" not in place and not os.path.isdir(place):
+            raise BadInputError(f"there is no directory {place}, so no journal was swept")
         delete_session = _make_delete_session(context)
-        label = delete_session.transport.api_url
-        journal = context.with_resource(FileJournal(directory, service=label))
+        label = delete_session.transport.api_url if service is None else service
+        journal = open_journal(place, label)
+        context.with_resource(journal)
         delete_session.journal = journal
         if dry_run:
             sys.stdout.writelines(f"{session_id}\n" for session_id in journal.orphans())
-            return
+            left = journal.left_alone()
+            if left.living:
+                show_note(f"Living processes have {left.living} sessions open: left alone.")
+            sys.exit(_show_left_alone(left, place))
+        context.params["missing_ok"] = True
         run = _make_run(context, delete_session, dict.fromkeys(journal.adopt_orphans()))
-    sys.exit(run())
+    status = run()
+    with _nothing_sent_yet():
+        sys.exit(status or _show_left_alone(journal.left_alone(), place))
+
+
+def _show_left_alone(left: "LeftAlone", place: str) -> int:
+    """Say what a sweep may not touch and with which option another one would. Return the status."""
+    for label, count in left.other_services.items():
+        option = "--api-url" if label and label.startswith("http") else "--service"
+        show_note(
+            f"{count} sessions of {label or 'no service'} were left alone:"
+            f" add {option} {shlex.quote(label or '')} to sweep them."
+        )
+    if left.unreadable:
+        first = f"{len(left.unreadable)} of the entries of {place} are no records"
+        show_note(f"{first}, or cannot be read: {left.unreadable[0]}, for instance.")
+    return 1 if left.other_services or left.unreadable else 0
 
 
 @command.command()
@@ -208,7 +239,7 @@ def _nothing_sent_yet() -> Iterator[None]:
     """End the command if what a block reads cannot be used, or at Ctrl-C."""
     try:
         yield
-    except (BadInputError, ValueError, OSError) as error:
+    except (BadInputError, ImportError, ValueError, OSError) as error:
         show_note(f"Error: {str(error).rstrip('.')}. Nothing was sent.")
         sys.exit(click.UsageError.exit_code)
     except KeyboardInterrupt:

@@ -1,5 +1,7 @@
 """The proof that a transport keeps the port's contract: `check`, or each of `CASES` by itself.
 
+`check_journal` and `JOURNAL_CASES` are the same for a journal.
+
 The kit needs no test framework. It plays its cases on 127.0.0.1, over `http`, over `https` (then
 it needs the extra `conformance`), or in `memory` with a `FakeService`:
 
@@ -16,16 +18,18 @@ and in pytest:
 played: if one is kept after all, that is a failure, so that the list stays true.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from .case import Case, KnownToBeBrokenError, Report, Severity, check_cases
+from .case import Case, KnownToBeBrokenError, Report, Severity, check_cases, check_channel
 from .cases import CASES
 from .harness import Channel, MakeTransport
+from .journal_case import JournalCase, MakeJournal, Outage
+from .journal_cases import JOURNAL_CASES
 
 
 def check(
     make_transport: MakeTransport, *, over: Channel = "http", known: Collection[str] = ()
-) -> Report:
+) -> Report[Case]:
     """Play all cases that have a meaning over one way to the service.
 
     Args:
@@ -42,18 +46,62 @@ def check(
             names each, the most severe first, and says what was seen.
         ValueError: `known` names what is no case, or `over` no way to the service.
     """
-    if unknown := set(known) - {case.name for case in CASES}:
+    _check_known(known, CASES)
+    check_channel(over)
+    return check_cases(
+        [case for case in CASES if over in case.over],
+        lambda case: case.run(make_transport, over=over, known=known),
+    )
+
+
+def check_journal(
+    make_journal: MakeJournal,
+    *,
+    patience: float = 0,
+    outage: Outage | None = None,
+    secrets: Collection[str] = (),
+    known: Collection[str] = (),
+) -> Report[JournalCase]:
+    """Play all cases for journals. Processes are started, killed, stopped and forked.
+
+    Args:
+        make_journal: makes a journal, called as `make_journal(service=label)`. All that it makes
+            are at one place, and each case has a label of its own.
+        patience: the seconds after which a dead process's sessions are orphans: 0 where the
+            system says who is dead, and the lease where time says it.
+        outage: called without arguments, it gives a context manager in whose block the storage is
+            away. None: two cases are not played.
+        secrets: passwords that no repr and no error may show.
+        known: the names of the cases that this journal is known not to keep.
+
+    Returns and raises what `check` does.
+    """
+    _check_known(known, JOURNAL_CASES)
+    return check_cases(
+        JOURNAL_CASES,
+        lambda case: case.run(
+            make_journal, patience=patience, outage=outage, secrets=secrets, known=known
+        ),
+    )
+
+
+def _check_known(known: Collection[str], cases: Sequence[Case | JournalCase]) -> None:
+    if unknown := set(known) - {case.name for case in cases}:
         raise ValueError(f"known names what is no case: {', '.join(sorted(unknown))}")
-    return check_cases(CASES, make_transport, over=over, known=known)
 
 
 __all__ = [
     "CASES",
+    "JOURNAL_CASES",
     "Case",
     "Channel",
+    "JournalCase",
     "KnownToBeBrokenError",
+    "MakeJournal",
     "MakeTransport",
+    "Outage",
     "Report",
     "Severity",
     "check",
+    "check_journal",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable
 from enum import Enum
-from typing import TypeAlias, get_args
+from typing import Generic, Protocol, TypeAlias, TypeVar, get_args
 from unittest import SkipTest
 
 import msgspec
@@ -32,6 +32,30 @@ class Severity(Enum):
 
 class KnownToBeBrokenError(SkipTest):
     """The transport breaks this promise, and `known` says so. pytest takes it as a skip."""
+
+
+class AnyCase(Protocol):
+    """What a report needs of a case."""
+
+    @property
+    def severity(self) -> Severity:
+        """What it can cost when the promise is broken."""
+
+
+_CaseT = TypeVar("_CaseT", bound=AnyCase)
+
+
+def tell(name: str, promise: str, known: Collection[str], play: Callable[[], None]) -> None:
+    """Play a case, and say what was promised and what was seen, if it is not kept."""
+    try:
+        play()
+    except AssertionError as broken:
+        seen = f"Promised: {promise}. Seen: {broken}."
+        if name in known:
+            raise KnownToBeBrokenError(seen) from broken
+        raise AssertionError(seen) from broken
+    if name in known:
+        raise AssertionError(f"This promise is kept now: {promise}. Take {name!r} out of known.")
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -72,21 +96,15 @@ class Case(msgspec.Struct, frozen=True):
                 is broken. pytest knows both as a skip.
             ValueError: there is no such way as `over` says.
         """
-        _check_channel(over)
+        check_channel(over)
         if over not in self.over:
             raise SkipTest(f"this case has a meaning over {' and '.join(sorted(self.over))} only")
-        try:
+
+        def play() -> None:
             with Harness(make_transport, over, self.kinds) as harness:
                 self.scenario(harness)
-        except AssertionError as broken:
-            seen = f"Promised: {self.promise}. Seen: {broken}."
-            if self.name in known:
-                raise KnownToBeBrokenError(seen) from broken
-            raise AssertionError(seen) from broken
-        if self.name in known:
-            raise AssertionError(
-                f"This promise is kept now: {self.promise}. Take {self.name!r} out of known."
-            )
+
+        tell(self.name, self.promise, known, play)
 
     def __str__(self) -> str:
         return self.name
@@ -95,15 +113,15 @@ class Case(msgspec.Struct, frozen=True):
         return f"Case({self.name!r})"
 
 
-class Report(msgspec.Struct, frozen=True):
-    """What became of the cases that have a meaning over one way to the service."""
+class Report(msgspec.Struct, Generic[_CaseT], frozen=True):
+    """What became of the cases that have a meaning here."""
 
-    passed: list[Case]
-    failed: dict[Case, AssertionError]
+    passed: list[_CaseT]
+    failed: dict[_CaseT, AssertionError]
     """What was seen of a broken promise, or that it is kept although it is known to be broken."""
-    known: dict[Case, str]
+    known: dict[_CaseT, str]
     """What was seen of a promise that is known to be broken."""
-    skipped: dict[Case, str]
+    skipped: dict[_CaseT, str]
     """Why a case could not be played here."""
 
     def __str__(self) -> str:
@@ -124,21 +142,12 @@ class Report(msgspec.Struct, frozen=True):
         return "\n".join(lines)
 
 
-def check_cases(
-    cases: Iterable[Case],
-    make_transport: MakeTransport,
-    *,
-    over: Channel,
-    known: Collection[str] = (),
-) -> Report:
+def check_cases(cases: Iterable[_CaseT], play: Callable[[_CaseT], None]) -> Report[_CaseT]:
     """Play cases one after the other. All of them are played, whatever becomes of the first."""
-    _check_channel(over)
-    report = Report([], {}, {}, {})
+    report: Report[_CaseT] = Report([], {}, {}, {})
     for case in cases:
-        if over not in case.over:
-            continue
         try:
-            case.run(make_transport, over=over, known=known)
+            play(case)
         except KnownToBeBrokenError as broken:
             report.known[case] = str(broken)
         except SkipTest as skip:
@@ -154,6 +163,7 @@ def check_cases(
     return report
 
 
-def _check_channel(over: str) -> None:
+def check_channel(over: str) -> None:
+    """Refuse what is no way to a service."""
     if over not in get_args(Channel):
         raise ValueError(f"over must be one of {', '.join(get_args(Channel))}, not {over!r}")

@@ -3,8 +3,10 @@
 import asyncio
 import pickle
 import ssl
+import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,7 @@ from firecrawl_interact.core import (
     DeleteSession,
     DeletionReceipt,
     InvalidApiKeyError,
+    JournalError,
     RetryPolicy,
     UnreachableError,
 )
@@ -40,6 +43,7 @@ both_ways = pytest.mark.parametrize(
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FIRECRAWL_API_KEY", raising=False)
     monkeypatch.delenv("FIRECRAWL_API_URL", raising=False)
+    monkeypatch.delenv("FIRECRAWL_INTERACT_JOURNAL", raising=False)
 
 
 def strings_shown_by(error: BaseException) -> list[str]:
@@ -178,6 +182,13 @@ class TestAnArgument:
         journal = InMemoryJournal()
         assert make(api_key=KEY, journal=journal).journal is journal
 
+    def test_may_be_a_journal_although_the_environment_names_another(
+        self, monkeypatch: pytest.MonkeyPatch, make: Make, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("FIRECRAWL_INTERACT_JOURNAL", str(tmp_path))
+        journal = InMemoryJournal()
+        assert make(api_key=KEY, journal=journal).journal is journal
+
     def test_may_be_a_proxy(self, make: Make) -> None:
         made = make(api_key=KEY, proxy="http://user:secret@127.0.0.1:3128")
         assert "proxy='http://***@127.0.0.1:3128'" in repr(made)
@@ -186,6 +197,58 @@ class TestAnArgument:
         made = make(api_key=KEY, ssl_context=ssl.create_default_context())
         with pytest.raises(TypeError, match="a transport with an ssl_context cannot be pickled"):
             pickle.dumps(made)
+
+
+@both_ways
+class TestTheJournal:
+    @pytest.mark.skipif(sys.platform == "win32", reason="FileJournal needs Linux or macOS")
+    def test_is_a_directory_for_the_sessions_of_the_address(
+        self, monkeypatch: pytest.MonkeyPatch, make: Make, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("FIRECRAWL_INTERACT_JOURNAL", str(tmp_path))
+        made = make(api_key=KEY, api_url="https://gate.example/v2")
+        shown = f"FileJournal({str(tmp_path)!r}, service='https://gate.example')"
+        assert repr(made.journal) == shown
+
+    def test_is_a_database_if_it_is_named_by_a_url(
+        self, monkeypatch: pytest.MonkeyPatch, make: Make
+    ) -> None:
+        monkeypatch.setenv("FIRECRAWL_INTERACT_JOURNAL", "postgresql://me:secret@db.example/jobs")
+        shown = (
+            "PostgresJournal('postgresql://db.example/jobs', service='https://api.firecrawl.dev')"
+        )
+        assert repr(make(api_key=KEY).journal) == shown
+
+    @pytest.mark.parametrize("place", ["", None])
+    def test_is_none_if_nothing_names_it(
+        self, monkeypatch: pytest.MonkeyPatch, make: Make, place: str | None
+    ) -> None:
+        monkeypatch.delenv("FIRECRAWL_INTERACT_JOURNAL", raising=False)
+        if place is not None:
+            monkeypatch.setenv("FIRECRAWL_INTERACT_JOURNAL", place)
+        assert make(api_key=KEY).journal is None
+
+    def test_that_cannot_be_had_is_said(
+        self, monkeypatch: pytest.MonkeyPatch, make: Make, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("FIRECRAWL_INTERACT_JOURNAL", str(tmp_path / "file"))
+        with pytest.raises(JournalError, match="file cannot be created"):
+            make(api_key=KEY)
+
+    def test_is_closed_with_the_use_case(
+        self, monkeypatch: pytest.MonkeyPatch, make: Make, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("FIRECRAWL_INTERACT_JOURNAL", str(tmp_path))
+        made = make(api_key=KEY)
+        assert made.journal is not None
+        made.journal.opened("one")
+        if isinstance(made, AsyncEnvironmentDeleteSession):
+            asyncio.run(made.aclose())
+        else:
+            made.close()
+        with pytest.raises(JournalError, match="it is closed"):
+            made.journal.opened("two")
 
 
 @pytest.mark.enable_socket

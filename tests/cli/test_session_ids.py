@@ -157,7 +157,7 @@ def test_closed_standard_input_is_empty(service: WatchedService) -> None:
         (f"{A_UUID} {A_UUID}", "these may be several ids"),
         (f"https://x/{A_UUID}", "pass the id alone, without a URL"),
         ("..", "it means another path"),
-        ("a" * 257, "it is longer than 256 characters"),
+        ("a" * 121, "it is longer than 120 characters"),
     ],
 )
 def test_what_cannot_be_an_id_is_an_error_and_nothing_is_sent(

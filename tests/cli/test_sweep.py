@@ -8,7 +8,8 @@ import pytest
 
 from firecrawl_interact.adapters import FileJournal
 
-from .commands import KEY, Process, Run, WatchedService
+from ..postgres import PASSWORD, Postgres, ShortLease
+from .commands import KEY, Run, WatchedService
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -22,13 +23,15 @@ def label(service: WatchedService) -> str:
     return os.environ["FIRECRAWL_API_URL"].removesuffix("/v2")
 
 
-def left_behind(directory: Path, service: WatchedService, label: str, count: int) -> list[str]:
+def left_behind(
+    directory: Path, service: WatchedService, label: str | None, count: int
+) -> list[str]:
     """Open sessions in a journal whose owner has ended."""
     session_ids = [service.open_session() for _ in range(count)]
     with FileJournal(directory, service=label) as journal:
         for session_id in session_ids:
             journal.opened(session_id)
-    return session_ids
+    return sorted(session_ids)
 
 
 def test_it_destroys_what_was_left_and_forgets_it(
@@ -37,10 +40,26 @@ def test_it_destroys_what_was_left_and_forgets_it(
     session_ids = left_behind(tmp_path, service, label, 3)
     done = run("sweep", str(tmp_path))
     assert done.status == 0
-    assert {line.split()[0] for line in done.out.splitlines()} == set(session_ids)
-    assert "3 of 3 sessions gone, 6 credits" in done.err
+    assert sorted(line.split()[0] for line in done.out.splitlines()) == session_ids
+    assert "3 of 3 sessions gone" in done.err
     assert service.sessions_left_open == []
-    assert list(tmp_path.iterdir()) == []
+    assert FileJournal(tmp_path, service=label).orphans() == []
+
+
+def test_it_destroys_what_was_left_in_a_database(
+    service: WatchedService,
+    run: Run,
+    postgres: Postgres,
+    label: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session_id = service.open_session()
+    with ShortLease(postgres.url, service=label) as journal:
+        journal.opened(session_id)
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    done = run("sweep", "--quiet", postgres.url.replace(f":{PASSWORD}", ""))
+    assert done == (0, "", "")
+    assert service.sessions_left_open == []
 
 
 def test_what_a_living_process_has_open_is_left_alone(
@@ -50,18 +69,44 @@ def test_what_a_living_process_has_open_is_left_alone(
     with FileJournal(tmp_path, service=label) as journal:
         journal.opened(session_id)
         assert run("sweep", str(tmp_path)).status == 0
+        dry = run("sweep", "--dry-run", str(tmp_path))
+    assert dry == (0, "", "Living processes have 1 sessions open: left alone.\n")
     assert service.sessions_left_open == [session_id]
 
 
-def test_what_was_opened_at_another_address_is_left_alone_with_a_warning(
-    service: WatchedService, tmp_path: Path
+@pytest.mark.parametrize(
+    ("theirs", "option"),
+    [
+        ("https://api.firecrawl.dev", "--api-url https://api.firecrawl.dev"),
+        ("blue", "--service blue"),
+        (None, "--service ''"),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--quiet"], ["--dry-run"]])
+def test_what_is_of_another_label_is_left_alone_and_said_with_the_option_that_takes_it(  # noqa: PLR0913, PLR0917 - fixtures
+    service: WatchedService,
+    run: Run,
+    tmp_path: Path,
+    theirs: str | None,
+    option: str,
+    options: list[str],
 ) -> None:
-    session_ids = left_behind(tmp_path, service, "https://api.firecrawl.dev", 2)
-    with Process("sweep", "--quiet", str(tmp_path)) as process:
-        done = process.finish()
-    assert done.status == 0
-    assert "are of service='https://api.firecrawl.dev'" in done.err
-    assert service.sessions_left_open == session_ids
+    session_ids = left_behind(tmp_path, service, theirs, 2)
+    done = run("sweep", *options, str(tmp_path))
+    assert done.status == 1
+    named = theirs or "no service"
+    assert f"2 sessions of {named} were left alone: add {option} to sweep them.\n" in done.err
+    assert sorted(service.sessions_left_open) == session_ids
+
+
+def test_a_directory_that_is_no_journal_is_said(
+    service: WatchedService, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "notes").touch()
+    done = run("sweep", "--quiet", str(tmp_path))
+    assert done.status == 1
+    assert "1 of the entries of" in done.err
+    assert f"{tmp_path}/notes" in done.err
 
 
 def test_what_could_not_be_destroyed_is_left_for_the_next_sweep(
@@ -81,37 +126,45 @@ def test_a_dry_run_lists_the_ids_and_changes_nothing(
     service: WatchedService, run: Run, tmp_path: Path, label: str
 ) -> None:
     session_ids = left_behind(tmp_path, service, label, 3)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    before = sorted(tmp_path.rglob("*"))
     done = run("sweep", "--dry-run", str(tmp_path))
-    assert (done.status, done.out.splitlines(), done.err) == (0, session_ids, "")
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert (done.status, sorted(done.out.splitlines()), done.err) == (0, session_ids, "")
+    assert sorted(tmp_path.rglob("*")) == before
     assert service.requests == []
 
 
-def test_an_empty_journal_is_success(service: WatchedService, run: Run, tmp_path: Path) -> None:
+def test_an_empty_journal_is_success_and_so_is_a_session_that_is_gone_already(
+    service: WatchedService, run: Run, tmp_path: Path, label: str
+) -> None:
+    assert run("sweep", str(tmp_path)).status == 0
+    assert list(tmp_path.iterdir()) == []
+    with FileJournal(tmp_path, service=label) as journal:
+        journal.opened("long-gone")
     assert run("sweep", str(tmp_path)).status == 0
 
 
-def test_a_directory_that_is_not_there_is_named_and_not_created(
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("missing", "there is no directory missing, so no journal was swept"),
+        (__file__, ""),
+        ("mysql://host/db", "database must be a postgresql:// URL"),
+        ("postgresql://127.0.0.1:1/none", "in PostgreSQL cannot adopt its orphans: connection"),
+    ],
+)
+def test_a_place_where_no_journal_can_be_is_bad_input(
+    service: WatchedService, run: Run, place: str, words: str
+) -> None:
+    done = run("sweep", place)
+    assert done.status == 2
+    assert words in done.err
+    assert service.requests == []
+
+
+def test_json_and_a_label_can_be_asked_for(
     service: WatchedService, run: Run, tmp_path: Path
 ) -> None:
-    missing = tmp_path / "missing"
-    done = run("sweep", str(missing))
-    assert done.status == 0
-    assert done.err == f"There is no directory {missing}: nothing was left there.\n"
-    assert not missing.exists()
-
-
-def test_a_file_is_no_directory(service: WatchedService, run: Run, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    assert run("sweep", str(tmp_path / "file")).status == 2
-
-
-def test_json_and_quiet_are_those_of_delete(
-    service: WatchedService, run: Run, tmp_path: Path, label: str
-) -> None:
-    [session_id] = left_behind(tmp_path, service, label, 1)
-    (receipt,) = run("sweep", "--json", str(tmp_path)).objects
-    assert (receipt["session_id"], receipt["outcome"]) == (session_id, "deleted")
-    left_behind(tmp_path, service, label, 1)
-    assert run("sweep", "--quiet", str(tmp_path)) == (0, "", "")
+    for label in ("blue", None):
+        [session_id] = left_behind(tmp_path, service, label, 1)
+        (receipt,) = run("sweep", "--json", "--service", label or "", str(tmp_path)).objects
+        assert (receipt["session_id"], receipt["outcome"]) == (session_id, "deleted")

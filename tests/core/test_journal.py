@@ -1,11 +1,13 @@
 """What a use case records in its journal, in both ways, and what a failing journal changes."""
 
 import asyncio
+import contextlib
 import copy
 import logging
 import pickle
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,10 +19,9 @@ from firecrawl_interact.core import (
     DeleteSession,
     DeleteSessionError,
     DeletionReceipt,
-    Journal,
     JournalError,
     Outcome,
-    Request,
+    Recorder,
     Response,
     RetryPolicy,
     SessionNotFoundError,
@@ -28,6 +29,7 @@ from firecrawl_interact.core import (
     Transport,
 )
 
+from . import virtual_time
 from .log_records import log_records
 from .scripted_transport import (
     API_KEY,
@@ -41,7 +43,7 @@ from .scripted_transport import (
     response,
     run,
 )
-from .side_by_side import AsyncFunctionTransport, listed
+from .side_by_side import listed
 
 NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
 GONE = response(410, {"success": False, "error": "Session has been destroyed."})
@@ -71,33 +73,33 @@ class Notebook:
             raise JournalError("no space left", session_id=session_id)
 
 
-Way = Callable[[ScriptedTransport, Journal], None]
+Way = Callable[[ScriptedTransport, Recorder], None]
 
 
-def blocking(transport: Transport, journal: Journal) -> DeleteSession:
+def blocking(transport: Transport, journal: Recorder) -> DeleteSession:
     return DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
 
 
-def awaited(transport: ScriptedTransport, journal: Journal) -> AsyncDeleteSession:
+def awaited(transport: ScriptedTransport, journal: Recorder) -> AsyncDeleteSession:
     over = AsyncScriptedTransport(transport)
     return AsyncDeleteSession(over, API_KEY, retry=ONE_ATTEMPT, journal=journal)
 
 
-def call(transport: ScriptedTransport, journal: Journal) -> None:
+def call(transport: ScriptedTransport, journal: Recorder) -> None:
     blocking(transport, journal)(SESSION_ID)
 
 
-def awaited_call(transport: ScriptedTransport, journal: Journal) -> None:
+def awaited_call(transport: ScriptedTransport, journal: Recorder) -> None:
     run(awaited(transport, journal)(SESSION_ID))
 
 
-def block(transport: ScriptedTransport, journal: Journal) -> None:
+def block(transport: ScriptedTransport, journal: Recorder) -> None:
     with blocking(transport, journal).on_exit(SESSION_ID):
         journal.opened("in-the-block")
         assert transport.requests == []
 
 
-def awaited_block(transport: ScriptedTransport, journal: Journal) -> None:
+def awaited_block(transport: ScriptedTransport, journal: Recorder) -> None:
     async def leave() -> None:
         async with awaited(transport, journal).on_exit(SESSION_ID):
             journal.opened("in-the-block")
@@ -106,101 +108,55 @@ def awaited_block(transport: ScriptedTransport, journal: Journal) -> None:
     asyncio.run(leave())
 
 
-def run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
+def run_over_two(transport: ScriptedTransport, journal: Recorder) -> list[Outcome]:
     return list(DeleteManySessions(blocking(transport, journal), concurrency=1)(["one", "two"]))
 
 
-def awaited_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
+def awaited_run_over_two(transport: ScriptedTransport, journal: Recorder) -> list[Outcome]:
     delete_many = AsyncDeleteManySessions(awaited(transport, journal), concurrency=1)
     return asyncio.run(listed(delete_many(["one", "two"])))
 
 
-class BothInFlight:
-    """Gives no response before two requests are in flight."""
-
-    def __init__(self, transport: ScriptedTransport) -> None:
-        self._transport = transport
-        self._both = threading.Barrier(2)
-
-    def send(self, request: Request, timeout: float) -> Response:
-        self._both.wait(10)
-        return self._transport.send(request, timeout)
-
-    def monotonic(self) -> float:
-        return self._transport.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        self._transport.sleep(seconds)
-
-
-def left_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
-    delete_many = DeleteManySessions(blocking(BothInFlight(transport), journal), concurrency=2)
-    with delete_many(["one", "two"]) as deletions:
-        return [next(deletions)]
-
-
-def awaited_left_run_over_two(transport: ScriptedTransport, journal: Journal) -> list[Outcome]:
-    delete_many = AsyncDeleteManySessions(awaited(transport, journal), concurrency=2)
-
-    async def leave() -> list[Outcome]:
-        async with delete_many(["one", "two"]) as deletions:
-            return [await anext(deletions)]
-
-    return asyncio.run(leave())
-
-
-Run = Callable[[ScriptedTransport, Journal], list[Outcome]]
+Run = Callable[[ScriptedTransport, Recorder], list[Outcome]]
 runs = pytest.mark.parametrize("run_over", [run_over_two, awaited_run_over_two])
-left_runs = pytest.mark.parametrize("run_over", [left_run_over_two, awaited_left_run_over_two])
-calls = pytest.mark.parametrize("way", [call, awaited_call])
 blocks = pytest.mark.parametrize("way", [block, awaited_block])
 all_ways = pytest.mark.parametrize("way", [call, awaited_call, block, awaited_block])
 
 
-@calls
-def test_a_call_lets_the_journal_forget_a_session_that_is_destroyed(way: Way) -> None:
-    journal = Notebook()
-    way(ScriptedTransport(DESTROYED), journal)
-    assert journal.lines == [("gone", SESSION_ID)]
-
-
-@blocks
-def test_a_block_is_recorded_before_it_begins_and_forgotten_after_it(way: Way) -> None:
-    journal = Notebook()
-    way(ScriptedTransport(DESTROYED), journal)
-    assert journal.lines == [
-        ("opened", SESSION_ID),
-        ("opened", "in-the-block"),
-        ("gone", SESSION_ID),
-    ]
-
-
-@pytest.mark.parametrize("gone", [NOT_FOUND, GONE])
-@all_ways
-def test_a_session_that_was_gone_already_is_forgotten(way: Way, gone: Response) -> None:
-    journal = Notebook()
-    with pytest.raises(SessionNotFoundError):
-        way(ScriptedTransport(gone), journal)
-    assert journal.lines[-1] == ("gone", SESSION_ID)
-
-
 @pytest.mark.parametrize(
-    "end",
+    ("end", "error", "is_gone"),
     [
-        UNAUTHORIZED,
-        RATE_LIMITED,
-        UNAVAILABLE,
-        NOT_DELETED,
-        ANOTHER_PAGE,
-        TimedOutError("no response within 90 s"),
+        (DESTROYED, None, True),
+        (NOT_FOUND, SessionNotFoundError, True),
+        (GONE, SessionNotFoundError, True),
+        (UNAUTHORIZED, DeleteSessionError, False),
+        (RATE_LIMITED, DeleteSessionError, False),
+        (UNAVAILABLE, DeleteSessionError, False),
+        (NOT_DELETED, DeleteSessionError, False),
+        (ANOTHER_PAGE, DeleteSessionError, False),
+        (TimedOutError("no response within 90 s"), DeleteSessionError, False),
     ],
 )
+@pytest.mark.parametrize("can_forget", [True, False])
 @all_ways
-def test_a_session_that_may_live_is_not_forgotten(way: Way, end: Response | TimedOutError) -> None:
-    journal = Notebook()
-    with pytest.raises(DeleteSessionError):
+def test_a_journal_holds_a_session_from_before_its_block_until_it_is_gone(
+    way: Way,
+    end: Response | TimedOutError,
+    error: type[Exception] | None,
+    is_gone: bool,
+    can_forget: bool,
+) -> None:
+    journal = Notebook(fails=() if can_forget else ("gone",))
+    expects = pytest.raises(error) if error else contextlib.nullcontext()
+    with log_records(logging.WARNING) as records, expects as raised:
         way(ScriptedTransport(end), journal)
-    assert ("gone", SESSION_ID) not in journal.lines
+    opened = [("opened", SESSION_ID), ("opened", "in-the-block")]
+    in_block = opened if way in {block, awaited_block} else []
+    assert journal.lines == in_block + [("gone", SESSION_ID)] * is_gone
+    warning = f"session '{SESSION_ID}' is gone, but the journal may still hold it: no space left"
+    expected = [warning] if is_gone and not can_forget else []
+    assert [record.getMessage() for record in records] == expected
+    assert raised is None or not isinstance(raised.value.__context__, JournalError)
 
 
 @runs
@@ -211,35 +167,6 @@ def test_a_run_lets_the_journal_forget_each_session_that_is_gone(
     journal = Notebook()
     run_over(ScriptedTransport(gone, UNAUTHORIZED), journal)
     assert journal.lines == [("gone", "one")]
-
-
-@left_runs
-def test_a_run_that_is_left_lets_the_journal_forget_also_what_nobody_took(run_over: Run) -> None:
-    journal = Notebook()
-    run_over(ScriptedTransport(DESTROYED, DESTROYED), journal)
-    assert set(journal.lines) == {("gone", "one"), ("gone", "two")}
-
-
-def test_a_run_that_is_left_lets_the_journal_forget_what_ends_meanwhile() -> None:
-    journal = Notebook()
-
-    async def leave() -> None:
-        await asyncio.to_thread(int)  # Without threads, this skips the test before it waits.
-        left = asyncio.Event()
-
-        async def respond(session_id: str) -> Response:
-            if session_id == "two":
-                await left.wait()
-            return DESTROYED
-
-        transport = AsyncFunctionTransport(respond)
-        run_over = AsyncDeleteManySessions(AsyncDeleteSession(transport, API_KEY, journal=journal))
-        async with run_over(["one", "two"]) as deletions:
-            await anext(deletions)
-            asyncio.get_running_loop().call_soon(left.set)
-
-    asyncio.run(leave())
-    assert set(journal.lines) == {("gone", "one"), ("gone", "two")}
 
 
 @runs
@@ -296,25 +223,7 @@ def test_a_block_does_not_begin_when_the_session_cannot_be_recorded(way: Way) ->
     assert transport.requests == []
 
 
-@all_ways
-def test_a_journal_that_cannot_forget_is_logged_and_changes_nothing(way: Way) -> None:
-    journal = Notebook(fails=("gone",))
-    with log_records(logging.WARNING) as records:
-        way(ScriptedTransport(DESTROYED), journal)
-    assert [record.getMessage() for record in records] == [
-        f"session '{SESSION_ID}' is gone, but the journal may still hold it: no space left"
-    ]
-
-
-@all_ways
-def test_a_journal_that_cannot_forget_replaces_no_error(way: Way) -> None:
-    with log_records(logging.WARNING) as records, pytest.raises(SessionNotFoundError) as raised:
-        way(ScriptedTransport(NOT_FOUND), Notebook(fails=("gone",)))
-    assert len(records) == 1
-    assert raised.value.__context__ is None
-
-
-async def leave_a_block(journal: Journal) -> None:
+async def leave_a_block(journal: Recorder) -> None:
     async with awaited(ScriptedTransport(DESTROYED), journal).on_exit(SESSION_ID):
         pass
 
@@ -324,6 +233,65 @@ def test_an_awaited_journal_is_called_in_a_thread_under_asyncio() -> None:
     asyncio.run(leave_a_block(journal))
     assert [step for step, _ in journal.lines] == ["opened", "gone"]
     assert threading.get_ident() not in journal.threads
+
+
+def test_a_busy_event_loop_has_a_thread_for_the_journal_all_the_same() -> None:
+    journal, is_over = Notebook(), threading.Event()
+
+    async def leave_beside_a_busy_thread() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            asyncio.get_running_loop().set_default_executor(executor)
+            busy = asyncio.ensure_future(asyncio.to_thread(is_over.wait, 30))
+            await asyncio.sleep(0)
+            await leave_a_block(journal)
+            is_over.set()
+            await busy
+
+    asyncio.run(leave_beside_a_busy_thread())
+    assert [step for step, _ in journal.lines] == ["opened", "gone"]
+
+
+def test_an_outcome_comes_after_5_s_although_the_journal_has_not_forgotten() -> None:
+    may_forget, has_forgotten = threading.Event(), threading.Event()
+
+    class Slow(Notebook):
+        def gone(self, session_id: str, /) -> None:
+            may_forget.wait(30)
+            super().gone(session_id)
+            has_forgotten.set()
+
+    journal = Slow()
+
+    async def seconds_to_delete() -> float:
+        began = virtual_time.now()
+        await awaited(ScriptedTransport(DESTROYED), journal)(SESSION_ID)
+        return virtual_time.now() - began
+
+    assert virtual_time.run(seconds_to_delete()) == pytest.approx(5)
+    assert journal.lines == []
+    may_forget.set()
+    assert has_forgotten.wait(30)
+
+
+@pytest.mark.parametrize("way", [awaited_call, awaited_block])
+def test_a_journal_is_called_plainly_where_no_thread_can_start(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    journal = Notebook()
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    if way is awaited_call:
+        asyncio.run(delete(ScriptedTransport(DESTROYED), journal))
+    else:
+        way(ScriptedTransport(DESTROYED), journal)
+    assert journal.lines[-1] == ("gone", SESSION_ID)
+    assert journal.threads == {threading.get_ident()}
+
+
+async def delete(transport: ScriptedTransport, journal: Recorder) -> None:
+    await awaited(transport, journal)(SESSION_ID)
 
 
 def test_an_awaited_journal_is_called_plainly_under_another_event_loop() -> None:

@@ -65,7 +65,7 @@ def test_a_sweep_has_the_options_of_delete_but_for_where_ids_come_from() -> None
         name: set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", help_of(name), re.MULTILINE))
         for name in ("delete", "sweep")
     }
-    assert options["sweep"] == options["delete"] - {"--from"} | {"--dry-run"}
+    assert options["sweep"] == options["delete"] - {"--from"} | {"--dry-run", "--service"}
     assert "`--dry-run`" in section("What dead processes left")
 
 

@@ -15,10 +15,13 @@ INVISIBLE = re.compile("<!--|invisible-code")
 LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
 NOT_CODE = re.compile(r"\{(?!code)")  # a directive that places text or a picture
 RUN = {"python", "console", "ipython"}
-SHOWN = {"dockerfile", "ini", "text"}
+SHOWN = {"dockerfile", "ini", "text", "yaml"}
 SETS_UP = re.compile(r"make |pip install |python3? -m venv|\. \.venv|git clone")
 
-RUN_ELSEWHERE = {"docs/write-your-own-transport.md"}  # from its top, case by case
+RUN_ELSEWHERE = {  # from their tops, case by case
+    "docs/write-your-own-journal.md",
+    "docs/write-your-own-transport.md",
+}
 WITH_PYTHON = [
     page for page in PAGES if page not in RUN_ELSEWHERE and blocks(text_of(page), "python")
 ]

@@ -23,7 +23,7 @@ def rows(columns: int) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in table if len(row) == columns][2:]
 
 
-STATED = {row[0]: row[-1] for row in [*rows(4), *rows(3)]}
+STATED = {row[0].partition("[")[0]: row[-1] for row in [*rows(4), *rows(3)]}
 
 
 def needed(name: str, extras: tuple[str, ...]) -> Iterator[str]:

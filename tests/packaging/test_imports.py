@@ -7,7 +7,7 @@ import pytest
 
 from firecrawl_interact import adapters
 
-LIBRARIES = {"asyncio", "click", "fcntl", "http.server", "rich", "trustme", "urllib3"}
+LIBRARIES = {"asyncio", "click", "fcntl", "http.server", "psycopg", "rich", "trustme", "urllib3"}
 
 
 def libraries_after(statement: str) -> set[str]:

@@ -34,8 +34,8 @@ Identity: TypeAlias = tuple[str, str, str, int]
 
 
 def all_mutants() -> list[Mutant]:
-    folders = ROOT / "core", ROOT / "adapters" / "journal"
-    paths = [path for folder in folders for path in sorted(folder.glob("*.py"))]
+    journals = [ROOT / "adapters" / f"{name}_journal.py" for name in ("file", "owned")]
+    paths = [*sorted((ROOT / "core").glob("*.py")), *journals]
     return [
         mutant
         for path in paths

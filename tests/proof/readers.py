@@ -158,28 +158,3 @@ def _refuse(constant: str) -> None:
 
 def _is_text(word: object) -> bool:
     return isinstance(word, str) and bool(word)
-
-
-# --- a journal's file -------------------------------------------------------------------------
-
-
-def read_journal(data: bytes) -> list[str]:
-    """Name the sessions that are still open."""
-    _, _, records = data.partition(b"\n")
-    still_open: list[str] = []
-    for line in records.split(b"\n"):
-        try:
-            record = json.loads(line.decode())
-        except ValueError:
-            continue
-        if not isinstance(record, dict) or not record.keys() <= {"opened", "gone"}:
-            continue
-        if not all(value is None or isinstance(value, str) for value in record.values()):
-            continue
-        opened, gone = record.get("opened"), record.get("gone")
-        session_id = gone if gone is not None else opened
-        if session_id in still_open and gone is not None:
-            still_open.remove(session_id)
-        elif gone is None and session_id and session_id not in still_open:
-            still_open.append(session_id)
-    return [one for one in still_open if re.fullmatch("[A-Za-z0-9._~-]{1,256}", one)]

@@ -8,9 +8,7 @@ import contextlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -18,10 +16,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters.http.framing import ParsedResponse, ResponseParser
-from firecrawl_interact.adapters.journal.lines import read
 from firecrawl_interact.core import BadResponseError, Response, request_headers, wire
 
-from .readers import NoResponseError, read_http_response, read_journal, read_outcome
+from .readers import NoResponseError, read_http_response, read_outcome
 
 SECONDS = 30 * float(os.environ.get("PROOF_MINUTES") or 0)  # for each; two run side by side
 fuzzing = settings(
@@ -202,55 +199,7 @@ def words_of_the_service(status: int, body: bytes) -> None:
         assert name == read_outcome(status, text)
 
 
-# --- the reader of a journal's file -----------------------------------------------------------
-
-IDS = st.sampled_from(["a", "b", "session-1", "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"])
-RECORDS = st.builds(
-    lambda form, one: form.replace(b"ID", one.encode()),
-    st.sampled_from(
-        [
-            b'{"opened":"ID"}\n',
-            b'{"opened":"ID"}\n',
-            b'{"gone":"ID"}\n',
-            b'{"gone":"ID"}\n',
-            b'{"gone":"ID"}',
-            b'{"gone":"ID","opened":"b"}\n',
-            b'{"gone":null,"opened":"ID"}\n',
-            b'{"opened":"ID","at":1}\n',
-        ]
-    ),
-    IDS,
-)
-FILES = st.builds(
-    lambda label, records: b"".join([label, *records]),
-    st.sampled_from([b'{"service":null}\n', b'{"service":"https://api.firecrawl.dev"}\n', b""]),
-    st.lists(RECORDS, max_size=12),
-)
-FILE_PIECES = [
-    b"\n",
-    b'"',
-    b"{",
-    b"}",
-    b",",
-    b"null",
-    b'"opened":"b"',
-    b'"gone":"a"',
-    b"\xff",
-    b"\\n",
-]
-
-
-@fuzzing
-@given(spoilt(FILES, FILE_PIECES))
-def files_of_a_journal(data: bytes) -> None:
-    with tempfile.NamedTemporaryFile() as file:
-        Path(file.name).write_bytes(data)
-        content = read(Path(file.name))
-    assert content.ids == read_journal(data)
-    assert bool(content.unreadable) is bool(content.first_unreadable)
-
-
-@pytest.mark.parametrize("look", [http_responses, words_of_the_service, files_of_a_journal])
+@pytest.mark.parametrize("look", [http_responses, words_of_the_service])
 def test_fuzzing_finds_nothing_in(look: Callable[[], None]) -> None:
     end = monotonic() + SECONDS
     look()

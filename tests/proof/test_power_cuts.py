@@ -1,11 +1,10 @@
 """No recorded session is lost when the machine itself ends.
 
-The disk of this model is the worst that POSIX allows: a file has the bytes that it had at its last
-fsync, and a directory the names that it had at its own.
+The disk of this model is the worst that POSIX allows: each directory has the names that it had at
+its own last fsync, and nothing is where no directory names it.
 """
 
 import os
-import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -18,27 +17,32 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it watches Linu
 
 
 class Disk:
-    """What a power cut would leave of a directory."""
+    """What a power cut would leave of what is below a directory."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._names: dict[str, int] = {}
-        self._contents: dict[int, bytes] = {}
+    def __init__(self, top: Path) -> None:
+        self._top = top
+        self._names: dict[int, list[tuple[str, int, bool]]] = {}
 
     def fsync(self, descriptor: int) -> None:
-        status = os.fstat(descriptor)
-        if not stat.S_ISDIR(status.st_mode):
-            path = Path(f"/dev/fd/{descriptor}")
-            self._contents[status.st_ino] = path.read_bytes()
-        elif os.path.samestat(status, self._directory.stat()):
-            self._names = {entry.name: entry.inode() for entry in os.scandir(self._directory)}
+        self._names[os.fstat(descriptor).st_ino] = [
+            (entry.name, entry.inode(), entry.is_dir()) for entry in os.scandir(descriptor)
+        ]
 
     def found_after_a_power_cut(self) -> set[str]:
         with tempfile.TemporaryDirectory() as directory:
-            for name, inode in self._names.items():
-                Path(directory, name).write_bytes(self._contents.get(inode, b""))
-            with FileJournal(directory) as sweeper:
-                return set(sweeper.adopt_orphans())
+            self._restore(self._top.stat().st_ino, Path(directory))
+            with FileJournal(Path(directory, "deep", "journal")) as sweeper:
+                found = list(sweeper.adopt_orphans())
+        assert len(found) == len(set(found))
+        return set(found)
+
+    def _restore(self, inode: int, place: Path) -> None:
+        for name, entry, is_directory in self._names.get(inode, []):
+            if is_directory:
+                Path(place, name).mkdir()
+                self._restore(entry, place / name)
+            else:
+                Path(place, name).touch()
 
 
 @pytest.fixture
@@ -48,64 +52,58 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     return disk
 
 
-def test_a_session_survives_a_power_cut_once_it_is_recorded(tmp_path: Path, disk: Disk) -> None:
-    with FileJournal(tmp_path) as journal:
-        for number in range(10):
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "journal"
+
+
+def test_a_session_survives_a_power_cut_once_it_is_recorded(place: Path, disk: Disk) -> None:
+    with FileJournal(place) as journal:
+        for number in range(3):
             journal.opened(f"session-{number}")
             assert f"session-{number}" in disk.found_after_a_power_cut()
 
 
-def test_no_session_is_lost_when_a_file_is_replaced(tmp_path: Path, disk: Disk) -> None:
-    with FileJournal(tmp_path) as journal:
-        journal.opened("for-a-long-time")
-        (first,) = tmp_path.iterdir()
-        inode = first.stat().st_ino
-        for number in range(1_000):
-            journal.opened(f"session-{number}")
-            if first.stat().st_ino != inode:
-                break
-            journal.gone(f"session-{number}")
-        else:
-            pytest.fail("the file was not replaced")
-        assert {"for-a-long-time", f"session-{number}"} <= disk.found_after_a_power_cut()
-
-
-def test_no_session_is_lost_when_it_is_adopted(tmp_path: Path, disk: Disk) -> None:
-    with FileJournal(tmp_path) as dead:
-        dead.opened("one")
-        dead.opened("two")
-    with FileJournal(tmp_path) as journal:
+def test_no_session_is_lost_when_it_is_adopted(place: Path, disk: Disk) -> None:
+    for ids in (["one", "two"], ["three"]):
+        with FileJournal(place) as dead:
+            for session_id in ids:
+                dead.opened(session_id)
+    with FileJournal(place) as journal:
         for _ in journal.adopt_orphans():
-            assert disk.found_after_a_power_cut() == {"one", "two"}
+            assert disk.found_after_a_power_cut() == {"one", "two", "three"}
         journal.gone("one")
-        journal.opened("three")
-        assert disk.found_after_a_power_cut() >= {"two", "three"}
+        journal.opened("four")
+        assert disk.found_after_a_power_cut() >= {"two", "three", "four"}
 
 
 def test_a_session_is_on_the_disk_when_it_is_adopted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process can be killed after it wrote an id and before the disk had it."""
-    with FileJournal(tmp_path) as dead:
-        dead.opened("one")
+    """A process can be killed after it created a file and before the disk had it."""
     disk = Disk(tmp_path)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    place.mkdir(parents=True)
+    with FileJournal(place) as dead:
+        dead.opened("one")
     monkeypatch.setattr(os, "fsync", disk.fsync)
-    with FileJournal(tmp_path) as journal:
-        assert list(journal.adopt_orphans()) == ["one"]
-        journal.opened("two")
-        assert disk.found_after_a_power_cut() == {"one", "two"}
-
-
-def test_a_session_is_on_the_disk_when_its_record_was_interrupted_and_asked_for_again(
-    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted_at_the_directory(descriptor: int) -> None:
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            raise KeyboardInterrupt
+    for directory in (tmp_path, place.parent):
+        descriptor = os.open(directory, os.O_RDONLY)
         disk.fsync(descriptor)
+        os.close(descriptor)
+    with FileJournal(place) as journal:
+        assert list(journal.adopt_orphans()) == ["one"]
+        assert disk.found_after_a_power_cut() == {"one"}
 
-    with FileJournal(tmp_path) as journal:
-        monkeypatch.setattr(os, "fsync", interrupted_at_the_directory)
+
+def test_a_session_is_on_the_disk_when_its_record_was_interrupted_and_is_made_again(
+    place: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    with FileJournal(place) as journal:
+        monkeypatch.setattr(os, "fsync", interrupt)
         with pytest.raises(KeyboardInterrupt):
             journal.opened("one")
         monkeypatch.setattr(os, "fsync", disk.fsync)

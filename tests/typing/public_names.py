@@ -23,6 +23,7 @@ from firecrawl_interact.adapters import (
     LostResponse,
     NoConnection,
     NoResponse,
+    PostgresJournal,
     RateLimit,
     Reply,
     SystemTime,
@@ -55,6 +56,7 @@ from firecrawl_interact.core import (
     InvalidSessionIdError,
     Journal,
     JournalError,
+    LeftAlone,
     NotDeletedError,
     Opening,
     OutageError,
@@ -62,6 +64,7 @@ from firecrawl_interact.core import (
     Pause,
     PaymentRequiredError,
     RateLimitError,
+    Recorder,
     Request,
     RequestHeaders,
     Response,
@@ -79,6 +82,7 @@ from firecrawl_interact.core import (
     UnexpectedResponseError,
     UnreachableError,
     Wait,
+    checked_session_id,
     converse,
     request_headers,
 )
@@ -403,7 +407,13 @@ def remembers_what_is_open(service: FakeService, directory: Path) -> None:
             raise os_error from None
     in_memory = InMemoryJournal()
     assert_type(in_memory.sessions_left_open, list[str])
-    journals: list[Journal] = [journal, in_memory]
+    fleet = PostgresJournal("postgresql://db.example/jobs", service=None)
+    assert_type(fleet.left_alone(), LeftAlone)
+    fleet.create_table()
+    assert_type(checked_session_id(uuid.uuid4()), str)
+    recorder: Recorder = fleet
+    DeleteSession(InMemoryTransport(service), None, journal=recorder)
+    journals: list[Journal] = [journal, fleet, in_memory]
     for either in journals:
         either.opened("session-1")
         either.gone("session-1")

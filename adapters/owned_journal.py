@@ -1,0 +1,111 @@
+"""What the journals share: each is an owner, of what it has recorded or adopted until it ends."""
+
+import os
+import uuid
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Self
+
+from firecrawl_interact.core.journal import JournalError, checked_label
+from firecrawl_interact.core.session_ids import SENDABLE, checked_session_id
+
+
+class OwnedJournal:
+    """A `Journal`, but for its storage. Threads may share it. A forked child's holds nothing."""
+
+    close: Callable[[], None]
+    _record: Callable[[str], None]
+    _forget: Callable[[str], None]
+    _orphans: Callable[[], list[str]]
+    _adopt: Callable[[], Iterator[bool]]  # some orphans at each step, durably
+
+    def __init__(self, name: str, place: object, service: str | None) -> None:
+        self._name = name  # in errors
+        self._place = place
+        self._service = checked_label(service)
+        self._closed = False
+        self._start_anew()
+        _journals.add(self)
+
+    def _start_anew(self) -> None:
+        """Hold nothing, as a forked child does."""
+        self._held: set[str] = set()
+        self._not_yielded: dict[str, None] = {}  # what is adopted already
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), service=self._service), (self._place,)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def opened(self, session_id: str | uuid.UUID, /) -> None:
+        """Record that a session is open. Once this returns, the id outlives this process."""
+        checked = checked_session_id(session_id)
+        advice = "The session is still open, and no sweep knows of it: delete it."
+        with self._errors("cannot record that it is open", advice, checked):
+            self._record(checked)
+            self._not_yielded.pop(checked, None)
+
+    def gone(self, session_id: str | uuid.UUID, /) -> None:
+        """Forget a session that is destroyed for certain. An unknown id changes nothing."""
+        text, advice = str(session_id), "A sweep deletes it once more, which is safe."
+        if not self._closed and SENDABLE.fullmatch(text):
+            with self._errors("cannot forget it", advice, text):
+                self._not_yielded.pop(text, None)
+                self._held.discard(text)
+                self._forget(text)
+
+    def orphans(self) -> list[str]:
+        """List what `adopt_orphans` would yield now. Nothing is changed."""
+        with self._errors("cannot list its orphans", "Nothing was changed."):
+            return list(dict.fromkeys([*self._not_yielded, *self._orphans()]))
+
+    def adopt_orphans(self) -> Iterator[str]:
+        """Take over the sessions that dead processes left open, and yield their ids, each once.
+
+        An id is this journal's, durably, before it is yielded, and no other journal gets it while
+        this one lives. A record older than a day is forgotten with a warning: no session lives so
+        long.
+        """
+        words = "cannot adopt its orphans", "None of them is lost."
+        with self._errors(*words):
+            held, steps, has_more = self._held, self._adopt(), True
+        while has_more and not self._closed and self._held is held:
+            with self._errors(*words):
+                has_more = next(steps, False)
+            while self._not_yielded and not self._closed and self._held is held:
+                yield self._not_yielded.popitem()[0]
+
+    def _reason(self, error: Exception) -> str:
+        return str(error).strip() or type(error).__name__
+
+    @contextmanager
+    def _errors(self, problem: str, advice: str, session_id: str | None = None) -> Iterator[None]:
+        """Turn whatever is raised into a `JournalError`."""
+        # It holds no lock: an exception that lives on keeps the frame of a generator.
+        try:
+            if self._closed:
+                raise OSError("it is closed")  # noqa: TRY301 - it gets the same words
+            yield
+        except Exception as error:
+            subject = "The" if session_id is None else f"Session {session_id!r}: the"
+            message = f"{subject} {self._name} {problem}: {self._reason(error)}. {advice}"
+            # The frames below may hold a password.
+            raise JournalError(message, session_id=session_id) from error.with_traceback(None)
+
+
+_journals: "weakref.WeakSet[OwnedJournal]" = weakref.WeakSet()
+
+
+def _start_anew_in_child() -> None:
+    for journal in _journals:
+        journal._start_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew_in_child)

@@ -1,0 +1,299 @@
+"""What only a `PostgresJournal` has: a table, leases, connections. The kit checks the rest."""
+
+import asyncio
+import logging
+import pickle
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+
+import psycopg
+import psycopg_pool
+import pytest
+
+from firecrawl_interact.adapters import (
+    AsyncInMemoryTransport,
+    FakeService,
+    InMemoryTransport,
+    PostgresJournal,
+    postgres_journal,
+)
+from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, JournalError, LeftAlone
+
+from ..postgres import PASSWORD, Postgres, ShortLease
+
+pytestmark = pytest.mark.enable_socket
+MOST_SECONDS = 10  # for a call that ends within 5 s on an idle machine
+Away = Callable[[Postgres], AbstractContextManager[None]]
+TABLE = "firecrawl_interact_open_sessions"
+
+
+@pytest.fixture
+def label() -> str:
+    return f"https://{uuid.uuid4().hex}.example"
+
+
+@pytest.fixture
+def empty_database(postgres: Postgres) -> str:
+    """Give the URL of a database without the table, and of a role that may not create it."""
+    name = f"empty_{uuid.uuid4().hex}"
+    postgres.execute(f"CREATE DATABASE {name}")
+    return postgres.url.replace("/postgres", f"/{name}")
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+# The table
+
+
+def test_an_error_shows_what_creates_the_table_that_is_missing(empty_database: str) -> None:
+    journal = PostgresJournal(empty_database)
+    with pytest.raises(JournalError) as raised:
+        journal.opened("one")
+    assert raised.value.session_id == "one"
+    assert f"Call create_table(), or let a migration say:\n{journal.TABLE}" in str(raised.value)
+    journal.create_table()
+    journal.opened("one")
+    journal.close()
+
+
+def test_many_processes_may_create_the_table_at_once(empty_database: str) -> None:
+    journals = [PostgresJournal(empty_database) for _ in range(20)]
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(PostgresJournal.create_table, journals))
+    assert journals[0].orphans() == []
+
+
+def test_a_role_that_may_create_nothing_can_record(empty_database: str, postgres: Postgres) -> None:
+    role = f"role_{uuid.uuid4().hex}"
+    postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    journal = ShortLease(empty_database.replace("//tester:", f"//{role}:"))
+    with pytest.raises(JournalError, match="cannot create its table: permission denied"):
+        journal.create_table()
+    ShortLease(empty_database).create_table()
+    with pytest.raises(JournalError, match="cannot record that it is open: permission denied"):
+        journal.opened("one")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLE} TO {role}")
+    journal.create_table()
+    journal.opened("one")
+    journal.close()
+    assert list(ShortLease(empty_database).adopt_orphans()) == ["one"]
+
+
+# Connections
+
+
+def test_a_pool_of_the_callers_is_used(postgres: Postgres, label: str) -> None:
+    with psycopg_pool.ConnectionPool(postgres.url, min_size=1, max_size=2, open=True) as pool:
+        with ShortLease(pool.connection, service=label) as journal:
+            journal.opened("one")
+        with ShortLease(pool.connection, service=label) as journal:
+            assert list(journal.adopt_orphans()) == ["one"]
+            journal.gone("one")
+        with pytest.raises(TypeError):
+            pickle.dumps(journal)
+
+
+@pytest.mark.parametrize("away", [Postgres.stopped, Postgres.frozen])
+def test_a_database_that_is_away_costs_a_block_or_no_receipt(
+    postgres: Postgres, label: str, away: Away, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = FakeService(["fc-test"])
+    journal = ShortLease(postgres.url, service=label)
+    delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)
+    begun, never_begins = (delete_session.on_exit(service.open_session()) for _ in range(2))
+    begun.__enter__()
+    with away(postgres):
+        began = time.monotonic()
+        with pytest.raises(JournalError), never_begins:
+            pytest.fail("the block begins")
+        assert time.monotonic() - began < MOST_SECONDS
+        begun.__exit__(None, None, None)
+    assert begun.receipt is not None
+    assert service.sessions_left_open == [never_begins.session_id]
+    assert "but the journal may still hold it" in caplog.text
+    assert PASSWORD not in caplog.text
+    journal.close()
+
+
+def test_a_statement_that_waits_for_others_ends_soon(postgres: Postgres, label: str) -> None:
+    journal = ShortLease(postgres.url, service=label)
+    with psycopg.connect(postgres.url) as other:
+        other.execute("SET idle_in_transaction_session_timeout = '20s'")
+        other.execute(f"LOCK TABLE {TABLE}")
+        began = time.monotonic()
+        with pytest.raises(JournalError, match="cannot record that it is open"):
+            journal.opened("one")
+        assert time.monotonic() - began < MOST_SECONDS
+
+
+def test_an_event_loop_goes_on_while_the_database_is_frozen(postgres: Postgres, label: str) -> None:
+    service = FakeService(["fc-test"])
+    journal = ShortLease(postgres.url, service=label)
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0.01)
+
+    async def leave_a_block() -> object:
+        transport = AsyncInMemoryTransport(service)
+        delete_session = AsyncDeleteSession(transport, "fc-test", journal=journal)
+        ticking = asyncio.ensure_future(tick())
+        async with delete_session.on_exit(service.open_session()) as ending:
+            freeze = postgres.frozen()
+            freeze.__enter__()
+        freeze.__exit__(None, None, None)
+        ticking.cancel()
+        return ending.receipt
+
+    assert asyncio.run(leave_a_block()) is not None
+    assert ticks > 50
+    journal.close()
+
+
+# Leases
+
+
+def test_a_row_that_another_owner_has_taken_is_named(
+    postgres: Postgres, label: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ShortLease(postgres.url, service=label) as journal:
+        for session_id in ("one", "two", "three"):
+            journal.opened(session_id)
+        postgres.execute(f"DELETE FROM {TABLE} WHERE service = %s AND session_id = 'one'", label)
+        statement = f"UPDATE {TABLE} SET owner = 'x' WHERE service = %s AND session_id = 'two'"
+        postgres.execute(statement, label)
+        wait_until(lambda: caplog.messages)
+        text = "session 'two' is another journal's now, which has recorded or adopted it"
+        assert caplog.messages == [text]
+
+
+def test_a_renewal_does_not_undo_a_close(postgres: Postgres, label: str) -> None:
+    journal = ShortLease(postgres.url, service=label)
+    journal.opened("one")
+    journal.close()
+    owner = journal._owner
+    postgres.execute(postgres_journal._RENEW, owner, label, owner, [])  # It was in flight.
+    with ShortLease(postgres.url, service=label) as sweeper:
+        began = time.monotonic()
+        assert list(sweeper.adopt_orphans()) == ["one"]
+        assert sweeper.orphans() == []
+        sweeper.gone("one")
+    assert time.monotonic() - began < MOST_SECONDS
+
+
+def test_a_journal_with_nothing_open_has_no_thread(postgres: Postgres, label: str) -> None:
+    others = set(threading.enumerate())
+
+    def renewing() -> list[threading.Thread]:
+        new = set(threading.enumerate()) - others
+        return [one for one in new if one.name == "PostgresJournal"]
+
+    journal = ShortLease(postgres.url, service=label)
+    assert not renewing()
+    journal.opened("one")
+    assert len(renewing()) == 1
+    journal.gone("one")
+    wait_until(lambda: not renewing())
+    journal.opened("two")
+    assert len(renewing()) == 1
+    journal.close()
+    wait_until(lambda: not renewing())
+
+
+def test_a_record_that_is_older_than_a_day_is_forgotten_with_a_warning(
+    postgres: Postgres, label: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ShortLease(postgres.url, service=label) as journal:
+        journal.opened("one")
+        journal.opened("two")
+    statement = f"UPDATE {TABLE} SET opened_at = now() - interval '25 hours'"
+    postgres.execute(f"{statement} WHERE service = %s AND session_id = 'one'", label)
+    with ShortLease(postgres.url, service=label) as journal:
+        assert journal.orphans() == list(journal.adopt_orphans()) == ["two"]
+        assert "The journal forgets session 'one': none lives longer than a day" in caplog.messages
+        journal.gone("two")
+    assert postgres.execute(f"SELECT 1 FROM {TABLE} WHERE service = %s", label) == []
+
+
+def test_what_is_left_alone_is_counted(empty_database: str) -> None:
+    ShortLease(empty_database).create_table()
+    for service, ids in (("https://b", ["one", "two"]), (None, ["three"]), ("https://a", ["four"])):
+        with ShortLease(empty_database, service=service) as dead:
+            for session_id in ids:
+                dead.opened(session_id)
+    with (
+        ShortLease(empty_database, service="https://a") as living,
+        ShortLease(empty_database, service="https://b") as elsewhere,
+        ShortLease(empty_database, service="https://a") as journal,
+    ):
+        living.opened("five")
+        elsewhere.opened("six")
+        journal.opened("seven")
+        assert journal.left_alone() == LeftAlone(1, {"https://b": 2, None: 1}, [])
+
+
+def test_a_close_that_fails_is_a_warning(
+    postgres: Postgres, label: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = ShortLease(postgres.url, service=label)
+    journal.opened("one")
+    with postgres.stopped():
+        journal.close()
+    assert "its sessions are orphans in 2 s: " in caplog.text
+
+
+# What may be wrong with it
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"mysql://me:{PASSWORD}@host/db",
+        f"host=127.0.0.1 password={PASSWORD}",
+        f"postgresql://me:{PASSWORD}@host:a-port/db?nonsense={PASSWORD}",
+    ],
+)
+def test_what_is_no_url_of_postgresql_is_refused_and_not_quoted(url: str) -> None:
+    with pytest.raises(ValueError, match="must be a postgresql:// URL that libpq") as raised:
+        PostgresJournal(url)
+    assert PASSWORD not in str(raised.value)
+    assert raised.value.__context__ is None
+
+
+def test_without_psycopg_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ImportError, match=r'pip install "firecrawl-interact\[postgres\]"'):
+        PostgresJournal("postgresql://127.0.0.1/db")
+    assert "PostgresJournal(<" in repr(PostgresJournal(lambda: pytest.fail("it connects")))
+
+
+def test_no_frame_of_an_error_shows_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    url = f"postgresql://me:{PASSWORD}@127.0.0.1:1/db?application_name={PASSWORD}"
+    journal = PostgresJournal(url, service="https://a/v2")
+    assert repr(journal) == "PostgresJournal('postgresql://127.0.0.1:1/db', service='https://a')"
+    with pytest.raises(JournalError) as raised:
+        journal.opened("one")
+    error: BaseException | None = raised.value
+    while error is not None:
+        assert PASSWORD not in str(error)
+        frame = error.__traceback__
+        while frame is not None:
+            if "test_postgres" not in frame.tb_frame.f_code.co_filename:
+                assert PASSWORD not in repr(frame.tb_frame.f_locals)
+            frame = frame.tb_next
+        error = error.__cause__ or error.__context__

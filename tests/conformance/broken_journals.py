@@ -1,0 +1,293 @@
+"""Journals that break one promise each, around one that keeps them all."""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import ClassVar, TypeVar
+
+from firecrawl_interact.adapters import FileJournal
+from firecrawl_interact.core import InvalidSessionIdError, JournalError
+
+FOUND: list[tuple[type["Broken"], str]] = []
+"""A broken journal, and the case that finds it."""
+
+_B = TypeVar("_B", bound=type["Broken"])
+
+
+def found_by(*cases: str) -> Callable[[_B], _B]:
+    def note(broken: _B) -> _B:
+        FOUND.extend((broken, case) for case in cases)
+        return broken
+
+    return note
+
+
+class Broken:
+    """Does what a `FileJournal` does, until somebody changes it."""
+
+    def __init__(self, directory: str, *, service: str | None = None) -> None:
+        self.directory = directory
+        self.service = service
+        self.inner = FileJournal(directory, service=service)
+        self.process = os.getpid()
+        self.mine: set[str] = set()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), service=self.service), (self.directory,)
+
+    def leave(self, session_id: str) -> None:
+        """Let another journal leave it."""
+        with FileJournal(self.directory, service=self.service) as other:
+            other.opened(session_id)
+
+    def opened(self, session_id: str, /) -> None:
+        self.inner.opened(session_id)
+        self.mine.add(session_id)
+
+    def gone(self, session_id: str, /) -> None:
+        self.inner.gone(session_id)
+        self.mine.discard(session_id)
+
+    def orphans(self) -> list[str]:
+        return self.inner.orphans()
+
+    def adopt_orphans(self) -> Iterator[str]:
+        return self.inner.adopt_orphans()
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@found_by("a-closed-journals-session-is-an-orphan")
+class ForgetsWhenClosed(Broken):
+    def close(self) -> None:
+        for session_id in self.mine:
+            self.inner.gone(session_id)
+        super().close()
+
+
+@found_by("a-living-journals-session-is-no-orphan")
+class LeavesWhatLives(Broken):
+    def opened(self, session_id: str, /) -> None:
+        self.leave(session_id)
+
+
+@found_by("what-is-gone-is-no-orphan")
+class NeverForgets(Broken):
+    def gone(self, session_id: str, /) -> None:
+        pass
+
+
+@found_by("an-orphan-that-is-gone-is-forgotten")
+class ForgetsItsOwnAlone(Broken):
+    def gone(self, session_id: str, /) -> None:
+        if session_id in self.mine:
+            super().gone(session_id)
+
+
+@found_by("gone-of-an-unknown-id-changes-nothing")
+class RaisesForTheUnknown(Broken):
+    def gone(self, session_id: str, /) -> None:
+        if session_id not in self.mine:
+            raise JournalError("no such session", session_id=session_id)
+        super().gone(session_id)
+
+
+@found_by("recorded-twice-is-recorded-once")
+class Counts(Broken):
+    def opened(self, session_id: str, /) -> None:
+        self.again = session_id in self.mine
+        super().opened(session_id)
+
+    def gone(self, session_id: str, /) -> None:
+        if not self.again:
+            super().gone(session_id)
+
+
+@found_by("an-id-can-be-opened-again")
+class RemembersWhatIsGone(Broken):
+    def opened(self, session_id: str, /) -> None:
+        if session_id not in getattr(self, "past", ()):
+            super().opened(session_id)
+
+    def gone(self, session_id: str, /) -> None:
+        self.past = {session_id}
+        super().gone(session_id)
+
+
+@found_by("orphans-of-another-service-are-left-alone")
+class KnowsNoService(Broken):
+    def __init__(self, directory: str, *, service: str | None = None) -> None:
+        super().__init__(directory, service=service and service.removesuffix("/other"))
+
+
+@found_by("an-address-is-one-label-however-it-ends")
+class TakesAddressesLiterally(Broken):
+    def __init__(self, directory: str, *, service: str | None = None) -> None:
+        super().__init__(directory, service=f"{service}#")
+
+
+@found_by("an-adopted-session-is-its-adopters")
+class AdoptsNothing(Broken):
+    def adopt_orphans(self) -> Iterator[str]:
+        for session_id in super().adopt_orphans():
+            self.inner.gone(session_id)
+            self.leave(session_id)
+            yield session_id
+
+
+@found_by("an-adopters-session-is-an-orphan-later", "a-killed-sweeper-leaves-orphans")
+class ForgetsWhatItAdopts(Broken):
+    def adopt_orphans(self) -> Iterator[str]:
+        for session_id in super().adopt_orphans():
+            self.inner.gone(session_id)
+            yield session_id
+
+
+@found_by("an-adopted-session-is-yielded-once")
+class YieldsAgain(Broken):
+    def adopt_orphans(self) -> Iterator[str]:
+        self.mine.update(super().adopt_orphans())
+        yield from self.mine
+
+
+@found_by(
+    "a-yielded-session-is-no-other-sweepers",
+    "two-threads-share-the-orphans",
+    "four-processes-share-the-orphans",
+    "owners-come-and-go-during-sweeps",
+)
+class YieldsBeforeItAdopts(Broken):
+    def adopt_orphans(self) -> Iterator[str]:
+        yield from self.inner.orphans()
+        for _ in super().adopt_orphans():
+            pass
+
+
+@found_by("a-sweep-left-half-way-loses-nothing", "a-sweep-ends-when-its-journal-is-closed")
+class DropsTheRest(Broken):
+    def adopt_orphans(self) -> Iterator[str]:
+        yield from list(super().adopt_orphans())
+
+
+@found_by("orphans-are-listed-and-not-adopted")
+class AdoptsWhatItLists(Broken):
+    def orphans(self) -> list[str]:
+        return list(super().adopt_orphans())
+
+
+@found_by("a-session-handed-to-another-journal-is-that-ones")
+class BelongsToTheFirst(Broken):
+    known: ClassVar[set[tuple[str | None, str]]] = set()
+
+    def opened(self, session_id: str, /) -> None:
+        if (self.service, session_id) not in self.known:
+            self.known.add((self.service, session_id))
+            super().opened(session_id)
+
+
+@found_by("threads-may-record-at-once")
+class IsForOneThread(Broken):
+    def opened(self, session_id: str, /) -> None:
+        if getattr(self, "thread", threading.get_ident()) != threading.get_ident():
+            raise JournalError("another thread has it", session_id=session_id)
+        self.thread = threading.get_ident()
+        super().opened(session_id)
+
+
+@found_by("every-sendable-id-is-kept-as-it-is")
+class FoldsCase(Broken):
+    def opened(self, session_id: str, /) -> None:
+        super().opened(session_id.lower())
+
+
+@found_by("an-impossible-id-is-refused", "a-closed-journal-takes-nothing")
+class TakesAnything(Broken):
+    def opened(self, session_id: str, /) -> None:
+        with contextlib.suppress(InvalidSessionIdError, JournalError):
+            super().opened(session_id)
+
+
+@found_by("a-pickle-is-another-journal-there")
+class EndsWhenPickled(Broken):
+    def __reduce__(self) -> tuple[object, ...]:
+        self.inner.close()
+        return super().__reduce__()
+
+
+@found_by("a-repr-shows-no-secret")
+class ShowsItsPlace(Broken):
+    def __repr__(self) -> str:
+        return self.directory
+
+
+@found_by("a-killed-process-leaves-orphans", "a-stopped-process-loses-nothing")
+class WritesWhenClosed(Broken):
+    def opened(self, session_id: str, /) -> None:
+        self.mine.add(session_id)
+
+    def close(self) -> None:
+        for session_id in self.mine:
+            self.inner.opened(session_id)
+        super().close()
+
+
+@found_by("processes-killed-at-any-moment-lose-nothing")
+class WritesLate(Broken):
+    def opened(self, session_id: str, /) -> None:
+        self.mine.add(session_id)
+        for late in self.mine if len(self.mine) % 50 == 0 else ():
+            self.inner.opened(late)
+
+
+@found_by("a-forked-child-holds-and-harms-nothing")
+class YieldsItsParents(Broken):
+    def adopt_orphans(self) -> Iterator[str]:
+        yield from self.mine if os.getpid() != self.process else ()
+        yield from super().adopt_orphans()
+
+
+@found_by("a-forked-childs-session-is-its-own")
+class IsForOneProcess(Broken):
+    def opened(self, session_id: str, /) -> None:
+        if os.getpid() == self.process:
+            super().opened(session_id)
+
+
+@found_by("a-child-that-lives-on-keeps-no-orphan-back")
+class SharesItsLock(Broken):
+    def _lock_file(self) -> int:
+        name = (self.service or "").rpartition("/")[2]
+        return os.open(f"{tempfile.gettempdir()}/{name}", os.O_RDWR | os.O_CREAT)
+
+    def opened(self, session_id: str, /) -> None:
+        fcntl.flock(self._lock_file(), fcntl.LOCK_EX)
+        super().opened(session_id)
+
+    def adopt_orphans(self) -> Iterator[str]:
+        with contextlib.suppress(BlockingIOError), os.fdopen(self._lock_file()) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(f"{tempfile.gettempdir()}/{(self.service or '').rpartition('/')[2]}")
+            yield from super().adopt_orphans()
+
+
+@found_by("a-fork-amid-records-leaves-both-whole")
+class HoldsALockOverForks(Broken):
+    lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def opened(self, session_id: str, /) -> None:
+        with self.lock:
+            super().opened(session_id)
+
+
+@found_by("an-outage-is-a-journal-error")
+class LetsOtherErrorsOut(Broken):
+    def opened(self, session_id: str, /) -> None:
+        try:
+            super().opened(session_id)
+        except JournalError as error:
+            raise OSError(str(error)) from error

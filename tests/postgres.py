@@ -1,0 +1,183 @@
+"""A real PostgreSQL for the tests, which they start themselves, and a pgbouncer before it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+
+from firecrawl_interact.adapters import PostgresJournal
+
+PASSWORD = "pass-word-of-the-database"
+_ENOUGH_SECONDS = 30
+_KEPT_BY_DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+
+
+class ShortLease(PostgresJournal):
+    """A journal whose tests need not take minutes. Nobody else can have such a lease."""
+
+    _lease = 2
+
+
+def program(name: str) -> str | None:
+    """Find one of PostgreSQL's programs, where it or Debian puts it."""
+    places = [*map(str, _KEPT_BY_DEBIAN), "/usr/sbin"]
+    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(places))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _user() -> str | None:
+    """Return who runs the server: it refuses to run as root."""
+    if os.getuid():
+        return None
+    import pwd
+
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+class Postgres:
+    """A server on 127.0.0.1, with a database of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port = free_port()
+        self.url = f"postgresql://tester:{PASSWORD}@127.0.0.1:{self.port}/postgres"
+        self._directory = directory
+        self._data = directory / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+        password = directory / "password"
+        password.write_text(PASSWORD, encoding="ascii")
+        password.chmod(0o644)
+        if user := _user():
+            shutil.chown(directory, user)
+        initdb = [str(program("initdb")), "--pgdata", str(self._data), "--username", "tester"]
+        self._run(*initdb, "--auth", "scram-sha-256", "--pwfile", str(password), "--no-sync")
+
+    def _run(self, *command: str) -> None:
+        subprocess.run(
+            command, check=True, stdout=subprocess.DEVNULL, user=_user(), cwd=self._directory
+        )
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        options = ["-D", str(self._data), "-k", str(self._directory), "-h", "127.0.0.1"]
+        self._process = subprocess.Popen(
+            [str(program("postgres")), *options, "-p", str(self.port), "-F"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=_user(),
+            cwd=self._directory,
+        )
+        _await_connections(self.url)
+
+    def stop(self) -> None:
+        """End it at once, whoever is connected."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(_ENOUGH_SECONDS)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it take connections and bytes, and respond to none."""
+        assert self._process is not None
+        processes = [self._process.pid, *_children(self._process.pid)]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+
+        def thaw() -> None:
+            for process in processes:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
+
+        at_last = threading.Timer(_ENOUGH_SECONDS, thaw)  # Who waits for it would wait for ever.
+        at_last.start()
+        try:
+            yield
+        finally:
+            at_last.cancel()
+            thaw()
+
+    def execute(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def behind_pgbouncer(self) -> Iterator[str]:
+        """Give the URL of a pgbouncer in transaction mode, with two connections for all."""
+        port = free_port()
+        users = self._directory / "users"
+        users.write_text(f'"tester" "{PASSWORD}"\n', encoding="ascii")
+        config = self._directory / "pgbouncer.ini"
+        config.write_text(
+            f"[databases]\npostgres = host=127.0.0.1 port={self.port} password={PASSWORD}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = plain\nauth_file = {users}\npool_mode = transaction\n"
+            "default_pool_size = 2\n",
+            encoding="ascii",
+        )
+        command = [str(program("pgbouncer")), "--quiet", str(config)]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, user=_user()) as bouncer:
+            url = self.url.replace(str(self.port), str(port))
+            try:
+                _await_connections(url)
+                yield url
+            finally:
+                bouncer.kill()
+
+
+def _await_connections(url: str) -> None:
+    end = time.monotonic() + _ENOUGH_SECONDS
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+        except psycopg.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _children(parent: int) -> list[int]:
+    """Return the processes of a parent, whose /proc/.../stat has it after the name and state."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(path.parent.name))
+    return found
+
+
+@contextmanager
+def server() -> Iterator[Postgres]:
+    """Start a server that ends with the block."""
+    directory = Path(tempfile.mkdtemp())
+    directory.chmod(0o755)
+    postgres = Postgres(directory)
+    try:
+        postgres.start()
+        yield postgres
+    finally:
+        postgres.stop()
+        shutil.rmtree(directory)
