@@ -198,7 +198,9 @@ def _key(api_key: str | None, address: str) -> str | None:
         return api_key
     if os.environ.get("FIRECRAWL_API_KEY", "").strip() != os.environ.get("FIRECRAWL_API_KEY", ""):
         error = InvalidApiKeyError("FIRECRAWL_API_KEY has space or a line end around the key")
-        error.advice = "Set it to the key alone: a file that holds it may end in an empty line."
+        error.advice = (
+            "Set it to the key alone: a file that holds the key may end in an empty line."
+        )
         raise error
     if os.environ.get("FIRECRAWL_API_KEY"):
         return os.environ["FIRECRAWL_API_KEY"]

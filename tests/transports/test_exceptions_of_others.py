@@ -66,6 +66,9 @@ def sends_the_signal(connection: Connection) -> None:
     connection.wait_for_close()
 
 
+# Python 3.11 closes the socket of an interrupted handshake when it collects it, and says so.
+@pytest.mark.filterwarnings("ignore:.*unclosed <ssl.SSLSocket:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:.*<ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("in_handshake", [False, True], ids=["responding", "in the handshake"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_what_a_signals_handler_raises_while_send_waits(
