@@ -360,9 +360,11 @@ def test_it_works_under_trio() -> None:
 def test_the_end_of_a_block_that_never_began_does_nothing(way: str) -> None:
     service = FakeService([KEY])
     if way == "blocking":
-        DeleteSession(InMemoryTransport(service), KEY).opening(Browser).__exit__(None, None, None)
+        delete_session = DeleteSession(InMemoryTransport(service), KEY)
+        delete_session.opening(lambda: Browser("one")).__exit__(None, None, None)
     else:
-        opening = AsyncDeleteSession(AsyncInMemoryTransport(service), KEY).opening(Browser)
+        awaited = AsyncDeleteSession(AsyncInMemoryTransport(service), KEY)
+        opening = awaited.opening(lambda: Browser("one"))
         virtual_time.run(opening.__aexit__(None, None, None))
     assert service.requests == []
 
