@@ -54,6 +54,7 @@ def test_it_destroys_what_was_left_in_a_database(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     session_id = service.open_session()
+    postgres.execute("DELETE FROM firecrawl_interact_open_sessions")  # what other tests have left
     with ShortLease(postgres.url, service=label) as journal:
         journal.opened(session_id)
     monkeypatch.setenv("PGPASSWORD", PASSWORD)

@@ -14,7 +14,7 @@ from .builds import ROOT
 PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = ("", *PROJECT["optional-dependencies"])
-FAMILY = re.compile(r"MIT|BSD|Apache|PSF|Python Software Foundation")
+FAMILY = re.compile(r"MIT|BSD|Apache|LGPL|PSF|Python Software Foundation")
 
 
 def rows(columns: int) -> list[list[str]]:
