@@ -42,7 +42,7 @@ class AnyCase(Protocol):
         """What it can cost when the promise is broken."""
 
 
-_CaseT = TypeVar("_CaseT", bound=AnyCase)
+CaseT = TypeVar("CaseT", bound=AnyCase)
 
 
 def tell(name: str, promise: str, known: Collection[str], play: Callable[[], None]) -> None:
@@ -113,15 +113,15 @@ class Case(msgspec.Struct, frozen=True):
         return f"Case({self.name!r})"
 
 
-class Report(msgspec.Struct, Generic[_CaseT], frozen=True):
+class Report(msgspec.Struct, Generic[CaseT], frozen=True):
     """What became of the cases that have a meaning here."""
 
-    passed: list[_CaseT]
-    failed: dict[_CaseT, AssertionError]
+    passed: list[CaseT]
+    failed: dict[CaseT, AssertionError]
     """What was seen of a broken promise, or that it is kept although it is known to be broken."""
-    known: dict[_CaseT, str]
+    known: dict[CaseT, str]
     """What was seen of a promise that is known to be broken."""
-    skipped: dict[_CaseT, str]
+    skipped: dict[CaseT, str]
     """Why a case could not be played here."""
 
     def __str__(self) -> str:
@@ -142,9 +142,9 @@ class Report(msgspec.Struct, Generic[_CaseT], frozen=True):
         return "\n".join(lines)
 
 
-def check_cases(cases: Iterable[_CaseT], play: Callable[[_CaseT], None]) -> Report[_CaseT]:
+def check_cases(cases: Iterable[CaseT], play: Callable[[CaseT], None]) -> Report[CaseT]:
     """Play cases one after the other. All of them are played, whatever becomes of the first."""
-    report: Report[_CaseT] = Report([], {}, {}, {})
+    report: Report[CaseT] = Report([], {}, {}, {})
     for case in cases:
         try:
             play(case)

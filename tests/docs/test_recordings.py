@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 import vcr  # type: ignore[import-untyped]  # it is not typed
+from vcr.errors import (  # type: ignore[import-untyped]  # see above
+    CannotOverwriteExistingCassetteException,
+)
 
 from firecrawl_interact.adapters import AsyncioTransport, FakeService, Urllib3Transport
 from firecrawl_interact.core import (
@@ -12,7 +15,6 @@ from firecrawl_interact.core import (
     DeleteSession,
     DeletionReceipt,
     RetryPolicy,
-    UnreachableError,
 )
 
 pytestmark = pytest.mark.enable_socket
@@ -42,7 +44,7 @@ def test_a_recording_plays_back(firecrawl: FakeService, tmp_path: Path) -> None:
     assert "fc-..." not in cassette.read_text(encoding="utf-8")
     with recorder.use_cassette(str(cassette)):
         assert blocking(session_id) == recorded
-        with pytest.raises(UnreachableError):
+        with pytest.raises(CannotOverwriteExistingCassetteException):
             blocking("another-session")
     assert len(firecrawl.requests) == 1
 
