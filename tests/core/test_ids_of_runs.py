@@ -2,9 +2,10 @@
 
 import asyncio
 import contextvars
-import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
+
+import pytest
 
 from firecrawl_interact.adapters import FakeService, InMemoryTransport
 from firecrawl_interact.core import (
@@ -30,6 +31,7 @@ TENANT: contextvars.ContextVar[str] = contextvars.ContextVar("tenant", default="
 
 
 def test_the_cursor_of_a_database_can_be_the_ids() -> None:
+    sqlite3 = pytest.importorskip("sqlite3")  # Pyodide has none
     service = FakeService([KEY])
     with sqlite3.connect(":memory:") as database:
         database.execute("CREATE TABLE sessions (id)")

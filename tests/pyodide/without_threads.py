@@ -5,6 +5,7 @@ replaces what Pyodide has and cannot do, which no type checker would let pass.
 """
 
 import asyncio
+import os
 import subprocess
 import threading
 from asyncio import selector_events
@@ -24,6 +25,8 @@ def _make_no_pipe(loop: asyncio.AbstractEventLoop) -> None:
     """Do nothing: where there are no threads, no other thread has to wake the event loop."""
 
 
+if hasattr(os, "fork"):  # It is there, and always fails.
+    del os.fork
 threading.Thread.start = _skip_thread  # type: ignore[assignment, method-assign] # see above
 subprocess.Popen.__init__ = _skip_process  # type: ignore[method-assign] # see above
 for name in ("_make_self_pipe", "_close_self_pipe", "_write_to_self"):
