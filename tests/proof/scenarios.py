@@ -3,7 +3,6 @@
 `python -m tests.proof.scenarios NAME` plays one.
 """
 
-import asyncio
 import logging
 import sys
 from collections.abc import Sequence
@@ -12,12 +11,10 @@ from typing import NamedTuple, TypeVar
 from firecrawl_interact.core import RetryPolicy
 
 from . import simulated_world as world_of
-from .awaited_runs import LoopClock, ThreadlessLoop, run_awaited
-from .blocking_runs import run_blocking
 from .claims_of_runs import ClaimBrokenError
 from .simulated_runs import Plan, Step, Watch
 from .simulated_world import SERVED, Clock, Flaw, Kind, Outage, Weather, World
-from .virtual_blocking import BlockingClock
+from .small_runs import flaws_of
 
 _T = TypeVar("_T")
 
@@ -31,7 +28,6 @@ class Scenario(NamedTuple):
     meets: Sequence[tuple[Kind, float]] = ()
     """The requests after these are served after a second."""
     outages: Sequence[Outage] = ()
-    ways: Sequence[str] = ("blocking", "awaited")
 
 
 def ids(count: int) -> list[Step]:
@@ -84,7 +80,7 @@ SCENARIOS = {
 }
 
 
-def play(scenario: Scenario, way: str) -> list[Flaw]:
+def play(scenario: Scenario, *, is_awaited: bool) -> list[Flaw]:
     """Play a scenario, and return what is not as it is claimed to be."""
     meets = iter(scenario.meets)
     kinds, seconds = (SERVED, world_of.LOST), (1.0, 2.0)
@@ -106,27 +102,20 @@ def play(scenario: Scenario, way: str) -> list[Flaw]:
             world.open(step.session_id)
         return Watch(world, scenario.plan, None)
 
-    if way == "blocking":
-        clock = BlockingClock()
-        watch = watched(clock)
-        run_blocking(watch, clock)
-        return watch.world.flaws
-    with asyncio.Runner(loop_factory=ThreadlessLoop) as runner:
-        watch = watched(LoopClock(runner.get_loop()))
-        runner.run(run_awaited(watch))
-    return watch.world.flaws
+    return flaws_of(watched, is_awaited=is_awaited)
 
 
 def check(name: str) -> None:
-    """Play a scenario in its ways.
+    """Play a scenario in both ways.
 
     Raises:
         ClaimBrokenError: something is not as it is claimed to be.
     """
-    for way in SCENARIOS[name].ways:
-        flaws = play(SCENARIOS[name], way)
+    for is_awaited in (False, True):
+        flaws = play(SCENARIOS[name], is_awaited=is_awaited)
         if flaws:
             how = f"python -m tests.proof.scenarios {name!r}"
+            way = "awaited" if is_awaited else "blocking"
             raise ClaimBrokenError(f"{name}, {way}", how, flaws)
 
 

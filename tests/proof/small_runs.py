@@ -9,7 +9,7 @@ another. `python -m tests.proof.small_runs 1` plays one request more of each kin
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from firecrawl_interact.core import RetryPolicy
@@ -141,6 +141,11 @@ def play(small: SmallRun, turns: EachInItsTurn, *, is_awaited: bool) -> list[Fla
         )
         return Watch(world, plan, MemoryJournal(world, dict.fromkeys(ids)))
 
+    return flaws_of(watched, is_awaited=is_awaited)
+
+
+def flaws_of(watched: Callable[[Clock], Watch], *, is_awaited: bool) -> list[Flaw]:
+    """Play the run that is watched, in one of the two ways, and return its flaws."""
     if not is_awaited:
         clock = BlockingClock()
         watch = watched(clock)
