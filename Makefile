@@ -5,31 +5,48 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 MAKEFLAGS += --no-print-directory
+# Versions of tools change when somebody changes them here: `make constraints`.
+export PIP_CONSTRAINT = $(abspath constraints.txt)
 .NOTPARALLEL:
-.PHONY: help demo test postgres proof proof-figures mutants pyodide coverage benchmark docs check dist clean
+.PHONY: help demo test test-core test-slow test-all postgres proof proof-figures mutants nightly pyodide \
+	coverage benchmark docs check constraints dist clean
 
 help:
-	@echo "make demo       destroy the sessions of a fake service, with the real command"
-	@echo "make test       run the tests; choose some with TESTS=tests/core"
-	@echo "make postgres   run the tests of the journal in PostgreSQL, where there is one"
-	@echo "make proof      check that no outcome can be wrong; MINUTES=30 goes on fuzzing for so long"
-	@echo "make mutants    change core in thousands of small ways: do the tests notice? MODULES=\"wire retry\", SAMPLE=200: some"
-	@echo "make pyodide    run the tests of core and of the fakes on Python 3.14, under Node"
-	@echo "make coverage   show what the pure tests leave of core unrun"
-	@echo "make benchmark  measure"
-	@echo "make docs       build the documentation into docs/_build"
-	@echo "make check      lint, types, import rules, wheel"
-	@echo "make dist       build what is published, into dist"
+	@echo "make demo         destroy the sessions of a fake service, with the real command"
+	@echo "make test         run what a changed line needs, in about a minute; TESTS=tests/core: some"
+	@echo "make test-all     run the rest, too: pages, packages, PostgreSQL, the proof"
+	@echo "make test-core    run the tests of core alone, in an environment that is made in seconds"
+	@echo "make coverage     show what the tests of core leave of core unrun"
+	@echo "make check        lint, types, import rules, wheel"
+	@echo "make proof        check that no outcome can be wrong; MINUTES=30 goes on fuzzing for so long"
+	@echo "make mutants      change core in thousands of small ways: do the tests notice? MODULES=\"wire retry\", SAMPLE=60: some"
+	@echo "make nightly      all mutants, the proof with half an hour of fuzzing, Python 3.14 under Node"
+	@echo "make benchmark    measure"
+	@echo "make docs         build the documentation into docs/_build"
+	@echo "make constraints  take the newest versions of the tools"
+	@echo "make dist         build what is published, into dist"
 	@echo "Another Python: make test PYTHON=python3.12 VENV=.venv-3.12"
 
 demo: $(VENV)/.demo
 	@PATH="$(abspath $(BIN)):$$PATH" python docs/examples/demo.py
 
 PYTEST = $(BIN)/python -m pytest --quiet
-TESTS ?= tests --ignore=tests/proof
+IN_PARALLEL = $(PYTEST) --numprocesses 4 --dist worksteal
+SLOW = tests/docs tests/packaging tests/proof
+TESTS ?= tests $(addprefix --ignore=,$(SLOW))
 
 test: $(VENV)/.test
-	@$(PYTEST) --numprocesses 2 --dist worksteal $(TESTS)
+	@$(IN_PARALLEL) --hypothesis-profile=quick -m "not slow" $(TESTS)
+	@echo "Left out: pages, packages, PostgreSQL, the proof, and tests marked slow. make test-all runs them, too."
+
+test-core: $(VENV)/.core
+	@$(IN_PARALLEL) tests/core tests/packaging/test_imports.py
+
+test-slow: $(VENV)/.test
+	@$(IN_PARALLEL) -m slow $(TESTS)
+	@$(IN_PARALLEL) tests/docs tests/packaging
+
+test-all: test test-slow postgres proof
 
 # In one process of their own: each starts and stops a server, and journals have threads.
 postgres: $(VENV)/.test
@@ -37,7 +54,7 @@ postgres: $(VENV)/.test
 		tests/proof/test_journals_in_postgresql.py
 
 proof: $(VENV)/.test
-	@PROOF_MINUTES=$(MINUTES) $(PYTEST) --numprocesses 2 --dist worksteal tests/proof
+	@PROOF_MINUTES=$(MINUTES) $(IN_PARALLEL) tests/proof
 
 # One process: the tests write into one page.
 proof-figures: $(VENV)/.test
@@ -54,7 +71,7 @@ pyodide: $(VENV)/.test
 	@rm -rf $(PYODIDE) && mkdir -p $(PYODIDE)
 	@npm install --silent --no-fund --no-audit --prefix $(PYODIDE) pyodide@314
 	@$(BIN)/python -m build --no-isolation --outdir $(PYODIDE) . >$(PYODIDE)/log 2>&1 || { cat $(PYODIDE)/log; false; }
-	@$(INSTALL) --target $(PYODIDE)/packages $(PYODIDE_WHEELS) $(PYODIDE)/*.whl hypothesis pytest pytest-asyncio pytest-socket
+	@PIP_CONSTRAINT= $(INSTALL) --target $(PYODIDE)/packages $(PYODIDE_WHEELS) $(PYODIDE)/*.whl hypothesis pytest pytest-asyncio pytest-socket
 	@node tests/pyodide/run.mjs $(PYODIDE)/node_modules/pyodide $(PYODIDE)/packages \
 		--quiet -p no:cacheprovider --hypothesis-profile=quick \
 		--ignore=tests/core/test_on_exit_cancelled.py --ignore=tests/core/test_opening.py $(PYODIDE_TESTS)
@@ -64,7 +81,11 @@ mutants: $(VENV)/.test
 	@$(BIN)/python -m tests.proof.mutants $(MODULES) \
 		$(if $(SAMPLE),--sample $(SAMPLE) --seed "$$(git rev-parse HEAD 2>&1)")
 
-coverage: $(VENV)/.test
+# What a gate of ten minutes leaves out.
+nightly: mutants pyodide
+	@$(MAKE) proof MINUTES=30
+
+coverage: $(VENV)/.core
 	@$(BIN)/python -m coverage run -m pytest --quiet tests/core
 	@$(BIN)/python -m coverage report
 
@@ -82,6 +103,8 @@ check: $(VENV)/.lint
 	@echo "lint"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
+	@echo "workflows"
+	@$(BIN)/zizmor --offline --quiet .github/workflows >$(VENV)/zizmor.log 2>&1 || { cat $(VENV)/zizmor.log; false; }
 	@echo "wheel"
 	@rm -rf $(WHEEL) && mkdir -p $(WHEEL)
 	@$(BIN)/python -m build --no-isolation --outdir $(WHEEL) . >$(WHEEL)/log 2>&1 || { cat $(WHEEL)/log; false; }
@@ -95,6 +118,13 @@ check: $(VENV)/.lint
 			pyright --verifytypes firecrawl_interact.$$package --ignoreexternal >$(WHEEL)/log || \
 			{ cat $(WHEEL)/log; exit 1; }; \
 	done
+
+# Versions that the oldest Python has, too: run it there.
+constraints: $(VENV)/.pip
+	@mkdir -p build
+	@PIP_CONSTRAINT= $(INSTALL) --dry-run --ignore-installed --report build/versions.json \
+		pip '.[cli,conformance,postgres]' --group lint
+	@$(BIN)/python .ci/write_constraints.py <build/versions.json >constraints.txt
 
 # The files in the wheel are as old as the commit: whoever builds it from there gets the same bytes.
 DIST = dist
@@ -120,6 +150,10 @@ INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 $(VENV)/.demo: $(VENV)/.pip
 	@$(INSTALL) --editable '.[cli]'
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.pip
+	@$(INSTALL) --editable . --group core
 	@touch $@
 
 $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.pip

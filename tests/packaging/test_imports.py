@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import sysconfig
 
 import pytest
 
@@ -65,6 +66,15 @@ def test_the_asynchronous_transport_loads_asyncio_alone_and_not_pythons_own_http
 )
 def test_looking_at_the_adapters_works(look: tuple[str, str]) -> None:
     run(f"from firecrawl_interact import adapters\n{look[1]}")
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has no other mode"
+)
+def test_a_python_without_a_global_lock_stays_without_one() -> None:
+    names = ", ".join(set(adapters.__all__) - {"PostgresJournal"})
+    statement = f"import sys, firecrawl_interact.core\nfrom firecrawl_interact.adapters import {names}"
+    assert run(f"{statement}\nprint(sys._is_gil_enabled())") == "False\n"
 
 
 def test_the_fake_loads_no_library() -> None:
