@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from typing import Any
 
 import msgspec
 
@@ -35,7 +36,8 @@ class Settings(msgspec.Struct, frozen=True):
 class HttpTransport:
     """Takes the settings of a transport, shows them and pickles them.
 
-    A subclass adds `send`, `_set_up_pools`, and a way to close that sets `_is_closed`.
+    A subclass adds `send`, and a way to close that sets `_is_closed`. It keeps connections in
+    `_pools`, which a copy has empty.
     """
 
     def __init__(  # noqa: PLR0913 - each is something that users must be able to say
@@ -110,11 +112,7 @@ class HttpTransport:
         self._settings = settings
         self._ssl_context = ssl_context
         self._is_closed = False
-        self._set_up_pools()
-
-    def _set_up_pools(self) -> None:
-        """Hold no connection yet: this is a new transport, or a copy."""
-        raise NotImplementedError
+        self._pools: dict[Any, Any] = {}  # Any: as the subclass says
 
     def _check_open(self) -> None:
         """Refuse to send once the transport is closed."""

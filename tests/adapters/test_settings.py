@@ -174,6 +174,7 @@ def test_a_proxy_is_taken_apart(proxy: str, meaning: Proxy) -> None:
         "",
         "http://",
         "socks5://user:secret@proxy:1080",
+        "user:secret@proxy://1080",
         "http://user:secret@",
         "http://user:secret@proxy:0",
         "http://user:secret@proxy:99999",
@@ -266,7 +267,9 @@ def test_a_proxy_of_the_environment_that_cannot_be_used_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "socks5://user:secret@proxy:1")
-    with pytest.raises(ValueError, match="the proxy of the environment is a socks5 one"):
+    with pytest.raises(
+        ValueError, match="the proxy of the environment must speak http or https, not socks5"
+    ):
         environment_proxy(SERVICE)
 
 
