@@ -22,7 +22,7 @@ import trustme
 from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.driver import Driver
 from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
-from firecrawl_interact.adapters.conformance.wire_faults import responds_and_closes
+from firecrawl_interact.adapters.conformance.wire_faults import responds
 from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, Request, TimedOutError
 
 from .driven import PATH, OpenTransport, TransportClass, closed_port, failure, send
@@ -139,7 +139,7 @@ def test_a_request_that_cannot_be_written_whole(
 def test_a_new_connection_in_place_of_a_kept_one_is_not_stale(
     open_transport: OpenTransport,
 ) -> None:
-    with FaultServer(responds_and_closes, resets) as server:
+    with FaultServer(responds(Connection.close), resets) as server:
         driver = open_transport(server.api_url)
         send(driver)
         assert server.fault_is_over.wait(5)
