@@ -8,8 +8,9 @@ An empty variable counts as unset.
 """
 
 import os
+import ssl
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Self, TypedDict, TypeVar, Unpack
 
 from firecrawl_interact.core import (
     AsyncDeleteSession,
@@ -20,7 +21,7 @@ from firecrawl_interact.core import (
 )
 from firecrawl_interact.core.asyncio_tasks import in_thread
 
-from .http.settings import HttpOptions, parse_api_url
+from .http.settings import parse_api_url
 from .urllib3 import Urllib3Transport
 
 if TYPE_CHECKING:
@@ -29,6 +30,17 @@ if TYPE_CHECKING:
     from .postgres_journal import PostgresJournal
 
 _CLOUD_HOST = "api.firecrawl.dev"
+
+
+class HttpOptions(TypedDict, total=False):
+    """What an HTTP transport takes besides the address: `HttpTransport` says what each means."""
+
+    pool_size: int
+    connect_timeout: float
+    ssl_context: ssl.SSLContext | None
+    proxy: str | None
+    allow_plain_http: bool
+    user_agent: str | None
 
 
 class EnvironmentDeleteSession(DeleteSession):

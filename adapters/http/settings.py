@@ -5,25 +5,13 @@ import re
 import socket
 import ssl
 from functools import cache
-from typing import TypedDict
 
 import msgspec
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # RFC 3986, 3.2, without percent-encoding in the name: no resolver takes it.
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]*))?")
-_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:/-]|%[0-9A-Fa-f]{2})*")
-
-
-class HttpOptions(TypedDict, total=False):
-    """What an HTTP transport takes besides the address: `HttpTransport` says what each means."""
-
-    pool_size: int
-    connect_timeout: float
-    ssl_context: ssl.SSLContext | None
-    proxy: str | None
-    allow_plain_http: bool
-    user_agent: str | None
+_AUTHORITY = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]*))?"
+_PATH = r"(?:[A-Za-z0-9._~!$&'()*+,;=:/-]|%[0-9A-Fa-f]{2})*"
 
 
 class ApiUrl(msgspec.Struct, frozen=True):
@@ -75,7 +63,7 @@ def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
     if "?" in rest or "#" in rest:
         raise ValueError("api_url must not have a query or a fragment")
     authority, slash, path = rest.partition("/")
-    if not _PATH.fullmatch(path):
+    if not re.fullmatch(_PATH, path):
         raise ValueError("api_url has characters in its path that must be percent-encoded")
     host, port = _host_and_port("api_url", scheme, authority)
     if scheme == "http" and not allow_plain_http and not _is_loopback(host):
@@ -176,7 +164,7 @@ def _split(name: str, url: str) -> tuple[str, str]:
 
 
 def _host_and_port(name: str, scheme: str, authority: str) -> tuple[str, int]:
-    match = _AUTHORITY.fullmatch(authority)
+    match = re.fullmatch(_AUTHORITY, authority)
     if match is None:
         raise ValueError(f"{name} must name a host, and a port from 1 to 65535 or none")
     host = match[1].lower()

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firecrawl_interact.adapters.environment import HttpOptions
 from firecrawl_interact.adapters.http.settings import (
     ApiUrl,
-    HttpOptions,
     Proxy,
     check_ssl_context,
     check_user_agent,
