@@ -32,7 +32,7 @@ _LAST_CHUNK = rb"[^\n]*+\n" + _FIELD_LINES
 # RFC 9112, 7.1. 16 digits count more bytes than there are.
 _CHUNK_LINE = rb"([0-9A-Fa-f]{1,16})([ \t]*+(?:;" + TEXT + rb")?)\r\n"
 _END_OF_LINES = rb"\n\r?\n"
-_FIELDS = rb"([^:]++):([^\r]*+(?:\r\n[ \t][^\r]*+)*+)\r\n"
+_FIELDS = r"([^:]++):([^\r]*+(?:\r\n[ \t][^\r]*+)*+)\r\n"
 
 
 @cache
@@ -55,9 +55,8 @@ class ParsedResponse(msgspec.Struct, frozen=True):
 def merge_fields(lines: bytes) -> dict[str, str]:
     """Name headers in lower case (RFC 9112, 5.1); lines of one name are joined (RFC 9110, 5.3)."""
     headers: dict[str, str] = {}
-    for name, text in _compiled(_FIELDS).findall(lines):
-        key = name.decode("latin-1").lower()
-        value = text.decode("latin-1").replace("\r\n", "").strip(" \t")
+    for name, text in re.findall(_FIELDS, lines.decode("latin-1")):
+        key, value = name.lower(), text.replace("\r\n", "").strip(" \t")
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
     return headers
 
