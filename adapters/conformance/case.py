@@ -122,7 +122,7 @@ def case(
 
     def make(scenario: Scenario) -> Case:
         promise = (scenario.__doc__ or "").removesuffix(".")
-        name = scenario.__name__.replace("_", "-")  # type: ignore[attr-defined]  # a function's
+        name = scenario.__name__.replace("_", "-")
         return Case(name, promise[:1].lower() + promise[1:], severity, scenario, over, kinds)
 
     return make

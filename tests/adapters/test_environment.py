@@ -208,8 +208,11 @@ def await_(request: pytest.FixtureRequest) -> Iterator[Callable[[Awaitable[_T] |
         yield lambda call: runner.run(result_of(call)) if isinstance(call, Awaitable) else call
 
 
-def close(made: EnvironmentDeleteSession | AsyncEnvironmentDeleteSession) -> object:
-    return made.close() if isinstance(made, EnvironmentDeleteSession) else made.aclose()
+async def aclose(made: EnvironmentDeleteSession | AsyncEnvironmentDeleteSession) -> None:
+    if isinstance(made, EnvironmentDeleteSession):
+        made.close()
+    else:
+        await made.aclose()
 
 
 @pytest.mark.enable_socket
@@ -224,7 +227,7 @@ def test_it_works_without_a_block_and_closes_when_asked_to(
         await_(made(service.open_session()))
         assert service.sessions_left_open == []
         for _ in range(2):
-            await_(close(made))
+            await_(aclose(made))
         with pytest.raises(UnreachableError, match="closed"):
             await_(made("unknown"))
         assert made.journal is not None
