@@ -110,13 +110,20 @@ def test_a_transport_shows_the_service_that_it_reaches(
     assert repr(transport(service)) == f"{transport.__name__}({service!r})"
 
 
-def test_closing_one_transport_leaves_the_others_open() -> None:
+def test_a_block_closes_its_transport_and_leaves_the_others_open() -> None:
+    async def send_after_a_block() -> None:
+        async with AsyncInMemoryTransport(service) as transport:
+            pass
+        await transport.send(request(), 90)
+
     service = FakeService()
-    closed, open_one = InMemoryTransport(service), InMemoryTransport(service)
-    closed.close()
-    assert open_one.send(request(), 90).status == 404
+    with InMemoryTransport(service) as closed:
+        pass
     with pytest.raises(ConnectFailedError, match="this transport is closed"):
         closed.send(request(), 90)
+    with pytest.raises(ConnectFailedError, match="this transport is closed"):
+        asyncio.run(send_after_a_block())
+    assert InMemoryTransport(service).send(request(), 90).status == 404
 
 
 def test_all_transports_of_a_service_share_its_clock() -> None:
