@@ -1,24 +1,7 @@
-"""Everything that touches the world.
-
-What brings urllib3, asyncio, fcntl, an extra or an HTTP server is imported when it is asked for.
-"""
+"""Everything that touches the world. A module is imported when one of its names is asked for."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
-
-from .fake_service import (
-    DrippedResponse,
-    FakeService,
-    FakeServiceError,
-    Fault,
-    LostResponse,
-    NoConnection,
-    NoResponse,
-    RateLimit,
-    Reply,
-)
-from .in_memory import AsyncInMemoryTransport, InMemoryJournal, InMemoryTransport
-from .system_time import AsyncSystemTime, SystemTime
 
 if TYPE_CHECKING:
     from .asyncio import AsyncioTransport
@@ -28,9 +11,22 @@ if TYPE_CHECKING:
         async_delete_session_from_environment,
         delete_session_from_environment,
     )
+    from .fake_service import (
+        DrippedResponse,
+        FakeService,
+        FakeServiceError,
+        Fault,
+        LostResponse,
+        NoConnection,
+        NoResponse,
+        RateLimit,
+        Reply,
+    )
     from .file_journal import FileJournal
+    from .in_memory import AsyncInMemoryTransport, InMemoryJournal, InMemoryTransport
     from .loopback import LoopbackService
     from .postgres_journal import PostgresJournal
+    from .system_time import AsyncSystemTime, SystemTime
     from .urllib3 import Urllib3Transport
 
 __all__ = [
@@ -60,14 +56,23 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
+    _MODULES = {
+        "AsyncInMemoryTransport": "in_memory",
+        "AsyncSystemTime": "system_time",
+        "AsyncioTransport": "asyncio",
+        "FileJournal": "file_journal",
+        "InMemoryJournal": "in_memory",
+        "InMemoryTransport": "in_memory",
+        "LoopbackService": "loopback",
+        "PostgresJournal": "postgres_journal",
+        "SystemTime": "system_time",
+        "Urllib3Transport": "urllib3",
+    } | dict.fromkeys([name for name in __all__ if "nvironment" in name], "environment")
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        modules = {"AsyncioTransport": "asyncio", "FileJournal": "file_journal"}
-        modules |= {"LoopbackService": "loopback", "Urllib3Transport": "urllib3"}
-        modules |= {"PostgresJournal": "postgres_journal"}
-        module = import_module(f".{modules.get(name, 'environment')}", __name__)
+        module = import_module(f".{_MODULES.get(name, 'fake_service')}", __name__)
         value = globals()[name] = getattr(module, name)
         return value
 

@@ -8,9 +8,9 @@ An empty variable counts as unset.
 """
 
 import os
+import ssl
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self, Unpack
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Self, TypedDict, TypeVar, Unpack
 
 from firecrawl_interact.core import (
     AsyncDeleteSession,
@@ -21,7 +21,7 @@ from firecrawl_interact.core import (
 )
 from firecrawl_interact.core.asyncio_tasks import in_thread
 
-from .http.settings import HttpOptions, parse_api_url
+from .http.settings import parse_api_url
 from .urllib3 import Urllib3Transport
 
 if TYPE_CHECKING:
@@ -29,7 +29,18 @@ if TYPE_CHECKING:
     from .file_journal import FileJournal
     from .postgres_journal import PostgresJournal
 
-_CLOUD = "https://api.firecrawl.dev"
+_CLOUD_HOST = "api.firecrawl.dev"
+
+
+class HttpOptions(TypedDict, total=False):
+    """What an HTTP transport takes besides the address: `HttpTransport` says what each means."""
+
+    pool_size: int
+    connect_timeout: float
+    ssl_context: ssl.SSLContext | None
+    proxy: str | None
+    allow_plain_http: bool
+    user_agent: str | None
 
 
 class EnvironmentDeleteSession(DeleteSession):
@@ -40,7 +51,7 @@ class EnvironmentDeleteSession(DeleteSession):
 
     transport: Urllib3Transport
     own_journal: Journal | None = None  #: the one that the environment names
-    _made: Urllib3Transport | None = None
+    own_transport: Urllib3Transport | None = None  #: the one that was made with it
 
     def close(self) -> None:
         """Close the transport and the journal that were made with it.
@@ -49,14 +60,10 @@ class EnvironmentDeleteSession(DeleteSession):
 
         To close once more does no harm. A transport that you put in its place is yours to close.
         """
-        if self._made is not None:
-            self._made.close()
+        if self.own_transport is not None:
+            self.own_transport.close()
         if self.own_journal is not None:
             self.own_journal.close()
-
-    def _own(self, journal: Journal | None) -> Self:
-        self._made, self.own_journal = self.transport, journal
-        return self
 
     def __enter__(self) -> Self:
         return self
@@ -73,18 +80,14 @@ class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
 
     transport: "AsyncioTransport"
     own_journal: Journal | None = None  #: the one that the environment names
-    _made: "AsyncioTransport | None" = None
+    own_transport: "AsyncioTransport | None" = None  #: the one that was made with it
 
     async def aclose(self) -> None:
         """Close the transport that was made with it, as `EnvironmentDeleteSession.close` does."""
-        if self._made is not None:
-            await self._made.aclose()
+        if self.own_transport is not None:
+            await self.own_transport.aclose()
         if self.own_journal is not None:
             await in_thread(self.own_journal.close)
-
-    def _own(self, journal: Journal | None) -> Self:
-        self._made, self.own_journal = self.transport, journal
-        return self
 
     async def __aenter__(self) -> Self:
         return self
@@ -120,15 +123,14 @@ def delete_session_from_environment(
     """
     try:
         address = _address(api_url, allow_plain_http=options.get("allow_plain_http", False))
-        transport = Urllib3Transport(address, **options)
-        own_journal = _journal(address) if journal is None else None
-        return EnvironmentDeleteSession(
-            transport,
+        made = EnvironmentDeleteSession(
+            Urllib3Transport(address, **options),
             _key(api_key, address),
             retry=retry,
             headers=headers,
-            journal=journal or own_journal,
-        )._own(own_journal)
+            journal=journal,
+        )
+        return _own(made, address)
     finally:
         del api_key, headers, options  # A traceback can show the locals of its frames.
 
@@ -151,15 +153,14 @@ def async_delete_session_from_environment(
 
     try:
         address = _address(api_url, allow_plain_http=options.get("allow_plain_http", False))
-        transport = AsyncioTransport(address, **options)
-        own_journal = _journal(address) if journal is None else None
-        return AsyncEnvironmentDeleteSession(
-            transport,
+        made = AsyncEnvironmentDeleteSession(
+            AsyncioTransport(address, **options),
             _key(api_key, address),
             retry=retry,
             headers=headers,
-            journal=journal or own_journal,
-        )._own(own_journal)
+            journal=journal,
+        )
+        return _own(made, address)
     finally:
         del api_key, headers, options  # A traceback can show the locals of its frames.
 
@@ -177,14 +178,23 @@ def open_journal(place: str, service: str | None) -> "FileJournal | PostgresJour
     return (PostgresJournal if "://" in place else FileJournal)(place, service=service)
 
 
-def _journal(address: str) -> Journal | None:
+_Made = TypeVar("_Made", EnvironmentDeleteSession, AsyncEnvironmentDeleteSession)
+
+
+def _own(made: _Made, address: str) -> _Made:
+    """Let a use case close its transport, and the journal that the environment names."""
+    made.own_transport = made.transport
     place = os.environ.get("FIRECRAWL_INTERACT_JOURNAL")
-    return open_journal(place, address) if place else None
+    if made.journal is None and place:
+        made.journal = made.own_journal = open_journal(place, address)
+    return made
 
 
 def _address(api_url: str | None, *, allow_plain_http: bool) -> str:
     """Return the service's address, checked, so that an error can name the variable."""
-    address = api_url if api_url is not None else os.environ.get("FIRECRAWL_API_URL") or _CLOUD
+    address = os.environ.get("FIRECRAWL_API_URL") or f"https://{_CLOUD_HOST}"
+    if api_url is not None:
+        address = api_url
     try:
         return str(parse_api_url(address, allow_plain_http=allow_plain_http))
     except ValueError as error:
@@ -202,13 +212,14 @@ def _key(api_key: str | None, address: str) -> str | None:
             "Set it to the key alone: a file that holds the key may end in an empty line."
         )
         raise error
-    if os.environ.get("FIRECRAWL_API_KEY"):
-        return os.environ["FIRECRAWL_API_KEY"]
-    if urlsplit(address).hostname == urlsplit(_CLOUD).hostname:
-        error = InvalidApiKeyError(f"no API key was set, and {_CLOUD} needs one")
+    if (
+        not os.environ.get("FIRECRAWL_API_KEY")
+        and parse_api_url(address, allow_plain_http=True).host == _CLOUD_HOST
+    ):
+        error = InvalidApiKeyError(f"no API key was set, and https://{_CLOUD_HOST} needs one")
         error.advice = (
             "Set FIRECRAWL_API_KEY to a key of your team, or FIRECRAWL_API_URL to the address of"
             " your own service."
         )
         raise error
-    return None
+    return os.environ.get("FIRECRAWL_API_KEY") or None

@@ -5,7 +5,6 @@ service's time: it moves on by the latency of the response, or by the timeout if
 """
 
 import math
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Self
@@ -136,9 +135,8 @@ class AsyncInMemoryTransport(_InMemory):
 
 
 async def _let_others_run() -> None:
-    # Another event loop cannot run asyncio's sleep. A program that runs asyncio has imported it.
-    if "asyncio" in sys.modules and runs_on_asyncio():
-        import asyncio  # noqa: PLC0415 - see above
+    if runs_on_asyncio():  # Another event loop cannot run asyncio's sleep.
+        import asyncio  # noqa: PLC0415 - it has been loaded: it runs
 
         await asyncio.sleep(0)
 

@@ -1,6 +1,24 @@
-"""The library's one logger, `firecrawl_interact`."""
+"""The library's one logger, `firecrawl_interact`. It is made when the first line is logged."""
 
-import logging
+from typing import TYPE_CHECKING
 
-logger: logging.Logger = logging.getLogger("firecrawl_interact")
-logger.addHandler(logging.NullHandler())  # Silent until the application says otherwise.
+if TYPE_CHECKING:
+    import logging
+
+    logger: logging.Logger
+
+
+class _Logger:
+    def __getattr__(self, name: str) -> object:
+        # It takes 6 ms, with threading. Transports bring both, and whoever reads the lines.
+        import logging  # noqa: PLC0415
+
+        library = logging.getLogger("firecrawl_interact")
+        library.addHandler(logging.NullHandler())  # Silent until the application says otherwise.
+        method: object = getattr(library, name)
+        setattr(self, name, method)
+        return method
+
+
+if not TYPE_CHECKING:
+    logger = _Logger()

@@ -12,8 +12,7 @@ from ..http.failures import no_connection, refused_tunnel
 from ..http.framing import ParsedResponse
 from ..http.settings import Proxy, default_user_agent, parse_api_url
 from ..http.transport import LONGEST_IDLE, Settings
-from .addresses import connect_socket
-from .connection import Connection
+from .connection import Connection, connect_socket
 
 
 class Pool:

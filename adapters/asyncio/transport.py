@@ -30,6 +30,8 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
     each process has connections of its own. They are closed with their loop at the latest.
     """
 
+    _pools: dict[_Place, Pool]
+
     async def send(self, request: Request, timeout: float) -> Response:
         """Carry one request within `timeout` seconds, as `Transport.send` says.
 
@@ -73,9 +75,6 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
-
-    def _set_up_pools(self) -> None:
-        self._pools: dict[_Place, Pool] = {}
 
     async def _open_pool(self, here: _Place) -> Pool:
         for place in list(self._pools):

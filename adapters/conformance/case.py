@@ -1,6 +1,6 @@
 """What a case is, and what a report says when many of them were played."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
 from typing import Generic, Protocol, TypeAlias, TypeVar, get_args
 from unittest import SkipTest
@@ -111,6 +111,34 @@ class Case(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Case({self.name!r})"
+
+
+def case(
+    severity: Severity,
+    over: frozenset[Channel] = SOCKETS,
+    kinds: frozenset[Kind] = KINDS,
+) -> Callable[[Scenario], Case]:
+    """Make a case of a function: its name is the function's, and its promise the docstring."""
+
+    def make(scenario: Scenario) -> Case:
+        promise = (scenario.__doc__ or "").removesuffix(".")
+        name = scenario.__name__.replace("_", "-")
+        return Case(name, promise[:1].lower() + promise[1:], severity, scenario, over, kinds)
+
+    return make
+
+
+def cases(
+    promise: str,
+    severity: Severity,
+    scenarios: Mapping[str, Scenario],
+    over: frozenset[Channel] = SOCKETS,
+    kinds: frozenset[Kind] = KINDS,
+) -> list[Case]:
+    """Make a case of each scenario, by its name. They keep or break the same promise."""
+    return [
+        Case(name, promise, severity, scenario, over, kinds) for name, scenario in scenarios.items()
+    ]
 
 
 class Report(msgspec.Struct, Generic[CaseT], frozen=True):

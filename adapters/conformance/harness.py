@@ -2,6 +2,7 @@
 
 import os
 import unittest
+import unittest.mock
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Literal, Protocol, Self, TypeAlias
@@ -187,18 +188,10 @@ def require_one_request(service: Service, path: str) -> SeenRequest:
 @contextmanager
 def environment(variables: Mapping[str, str | None]) -> Iterator[None]:
     """Set variables of the environment in both cases, or take them out of it, for a while."""
-    changes = {name: variables[key] for key in variables for name in (key.lower(), key.upper())}
-    before = {name: os.environ.get(name) for name in changes}
-    _set_environment(changes)
-    try:
+    with unittest.mock.patch.dict(os.environ):
+        for name, value in variables.items():
+            for spelled in (name.lower(), name.upper()):
+                os.environ.pop(spelled, None)
+                if value is not None:
+                    os.environ[spelled] = value
         yield
-    finally:
-        _set_environment(before)
-
-
-def _set_environment(variables: Mapping[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value

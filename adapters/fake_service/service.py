@@ -32,13 +32,13 @@ from .faults import (
 )
 from .rate_limit import RateLimit, Usage
 from .responses import (
+    Session,
     json_response,
     no_such_route,
     rate_limited,
     seconds_since_1970,
     unauthorized,
 )
-from .session import Session
 
 _ROUTE = re.compile(r"/v2/(?:interact|browser)/([^/]+)")
 

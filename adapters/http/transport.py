@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,7 @@ LONGEST_IDLE = 30
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the user passed, checked: all that a pickle of a transport holds."""
+    """What the user passed, checked. A pickle of a transport holds nothing else."""
 
     api_url: ApiUrl
     pool_size: int
@@ -35,7 +36,8 @@ class Settings(msgspec.Struct, frozen=True):
 class HttpTransport:
     """Takes the settings of a transport, shows them and pickles them.
 
-    A subclass adds `send`, `_set_up_pools`, and a way to close that sets `_is_closed`.
+    A subclass adds `send`, and a way to close that sets `_is_closed`. It keeps connections in
+    `_pools`, which a copy has empty.
     """
 
     def __init__(  # noqa: PLR0913 - each is something that users must be able to say
@@ -79,9 +81,10 @@ class HttpTransport:
         if user_agent is not None:
             check_user_agent(user_agent)
         service = parse_api_url(api_url, allow_plain_http=allow_plain_http)
-        self._set_up(
-            Settings(service, pool_size, connect_timeout, checked_proxy, user_agent), ssl_context
-        )
+        self._settings = Settings(service, pool_size, connect_timeout, checked_proxy, user_agent)
+        self._ssl_context = ssl_context
+        self._is_closed = False
+        self._pools: dict[Any, Any] = {}  # Any: as the subclass says
 
     @property
     def api_url(self) -> str:
@@ -95,26 +98,13 @@ class HttpTransport:
             f"{'' if proxy is None else f', proxy={str(proxy)!r}'})"
         )
 
-    def __getstate__(self) -> Settings:
+    def __getstate__(self) -> dict[str, object]:
         if self._ssl_context is not None:
             raise TypeError(
                 "a transport with an ssl_context cannot be pickled or copied: name the CAs in"
                 " SSL_CERT_FILE instead, or build the transport in the process that uses it"
             )
-        return self._settings
-
-    def __setstate__(self, settings: Settings) -> None:
-        self._set_up(settings, None)
-
-    def _set_up(self, settings: Settings, ssl_context: ssl.SSLContext | None) -> None:
-        self._settings = settings
-        self._ssl_context = ssl_context
-        self._is_closed = False
-        self._set_up_pools()
-
-    def _set_up_pools(self) -> None:
-        """Hold no connection yet: this is a new transport, or a copy."""
-        raise NotImplementedError
+        return {**vars(self), "_is_closed": False, "_pools": {}}
 
     def _check_open(self) -> None:
         """Refuse to send once the transport is closed."""

@@ -40,6 +40,8 @@ class Urllib3Transport(HttpTransport, SystemTime):
     seconds (resolv.conf(5)).
     """
 
+    _pools: dict[int, urllib3.HTTPConnectionPool]  # by process: a fork shares none
+
     def send(self, request: Request, timeout: float) -> Response:
         """Carry one request within `timeout` seconds, as `Transport.send` says.
 
@@ -94,9 +96,6 @@ class Urllib3Transport(HttpTransport, SystemTime):
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
-
-    def _set_up_pools(self) -> None:
-        self._pools: dict[int, urllib3.HTTPConnectionPool] = {}  # by process: a fork shares none
 
     def _get_pool(self) -> urllib3.HTTPConnectionPool:
         process = os.getpid()

@@ -1,4 +1,4 @@
-"""Where a response begins and ends, by its bytes alone."""
+"""Where a response begins and ends, by its bytes alone: what the conformance kit leaves out."""
 
 import msgspec
 import pytest
@@ -16,6 +16,8 @@ from firecrawl_interact.adapters.http.framing import (
     merge_fields,
 )
 from firecrawl_interact.core.transport import MAX_BODY_BYTES, BadResponseError
+
+from ..made_up_responses import cut, streams
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -56,34 +58,6 @@ def test_a_response_is_taken_apart() -> None:
     assert not response.ends_connection
 
 
-@pytest.mark.parametrize("line", ["HTTP/1.1 200 ", "HTTP/1.1 200"])
-def test_a_status_line_may_lack_its_reason(line: str) -> None:
-    assert parse_whole(f"{line}\r\nContent-Length: 0\r\n\r\n".encode()).reason == ""
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"HTTP/1.2 200 OK",
-        b"HTTP/2 200 OK",
-        b"http/1.1 200 OK",
-        b"HTTP/1.1 2000 OK",
-        b"HTTP/1.1 099 OK",
-        b"HTTP/1.1 600 OK",
-        b"HTTP/1.1 +20 OK",
-        b"HTTP/1.1 2_0 OK",
-        b"HTTP/1.1  200 OK",
-        b"HTTP/1.1 200OK",
-        b"HTTP/1.1 200 O\0K",
-        b"HTTP/1.1 200 O\rK",
-        b"",
-    ],
-)
-def test_a_line_that_is_no_status_line_is_refused(line: bytes) -> None:
-    with pytest.raises(BadResponseError):
-        parse(line + b"\r\nContent-Length: 0\r\n\r\n")
-
-
 @pytest.mark.parametrize("start", [b"SSH-2.0", b'{"success"', b"\0\0\x12\4", b"\r\n", b"HTTP/2"])
 def test_another_protocol_is_refused_at_its_first_bytes(start: bytes) -> None:
     with pytest.raises(BadResponseError, match="not HTTP/1"):
@@ -91,30 +65,23 @@ def test_another_protocol_is_refused_at_its_first_bytes(start: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    "data",
     [
-        b"no colon",
-        b"space : a",
-        b" first: folded",
-        b": no name",
-        b"n\xe4me: a",
-        b"X: \0",
-        b"X: \x0b",
-        b"X: a\rY: b",
-        b"X: a\nY: b",
+        b"http/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1  200 OK\r\n\r\n",
+        b"HTTP/1.1 200OK\r\n\r\n",
+        b"HTTP/1.1 200 O\0K\r\n\r\n",
+        OK + b": no name\r\n\r\n",
+        OK + b"n\xe4me: a\r\n\r\n",
+        OK + b"X: \x0b\r\n\r\n",
+        CHUNKED + b"0\r\n folded: a\r\n\r\n",
+        CHUNKED + b"0\r\nX: a\nY: b\r\n\r\n",
+        CHUNKED + b"1\nx\r\n",
+        CHUNKED + b"2;\0\r\nok\r\n",
+        CHUNKED + b"2\r\nok0\r\n",
     ],
 )
-def test_a_line_that_is_no_header_is_refused(line: bytes) -> None:
-    for data in (
-        OK + line + b"\r\nContent-Length: 0\r\n\r\n",
-        CHUNKED + b"0\r\n" + line + b"\r\n\r\n",
-    ):
-        with pytest.raises(BadResponseError):
-            parse(data)
-
-
-@pytest.mark.parametrize("data", [HELLO.replace(b"\r\n", b"\n"), CHUNKED + b"1\nx\r\n"])
-def test_a_line_without_cr_is_refused(data: bytes) -> None:
+def test_a_line_that_rfc_9112_does_not_know_is_refused(data: bytes) -> None:
     with pytest.raises(BadResponseError):
         parse(data)
 
@@ -157,46 +124,19 @@ def test_what_follows_a_response_to_connect_is_not_its_body(status: int) -> None
 
 
 @pytest.mark.parametrize(
-    "headers",
+    ("headers", "version"),
     [
-        {},
-        {"content-length": ""},
-        {"content-length": "7, 8"},
-        {"content-length": "7,"},
-        {"content-length": "-7"},
-        {"content-length": "+7"},
-        {"content-length": "1_7"},
-        {"content-length": "\xb2"},
-        {"content-length": "seven"},
-        {"content-length": "7", "transfer-encoding": "chunked"},
-        {"transfer-encoding": "gzip, chunked"},
-        {"transfer-encoding": "chunked, chunked"},
-        {"transfer-encoding": ""},
+        ({"content-length": "7,"}, 11),
+        ({"content-length": str(MAX_BODY_BYTES + 1)}, 11),
+        ({"transfer-encoding": "chunked, chunked"}, 11),
+        ({"transfer-encoding": ""}, 11),
+        ({"transfer-encoding": "chunked"}, 10),
+        ({"transfer-encoding": "chunked", "content-encoding": "identity, br"}, 11),
     ],
 )
-def test_a_length_in_doubt_is_refused(headers: dict[str, str]) -> None:
+def test_a_length_in_doubt_is_refused(headers: dict[str, str], version: int) -> None:
     with pytest.raises(BadResponseError):
-        body_length(headers, method="DELETE", status=200)
-
-
-def test_chunks_in_http_1_0_leave_the_length_in_doubt() -> None:
-    with pytest.raises(BadResponseError):
-        body_length({"transfer-encoding": "chunked"}, method="DELETE", status=200, version=10)
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"content-length": str(MAX_BODY_BYTES + 1)},
-        {"content-length": str(2**63)},
-        {"content-length": "9" * 5000},
-        {"content-length": "7", "content-encoding": "gzip"},
-        {"transfer-encoding": "chunked", "content-encoding": "identity, br"},
-    ],
-)
-def test_a_body_that_is_too_large_or_coded_is_refused(headers: dict[str, str]) -> None:
-    with pytest.raises(BadResponseError, match=r"coded|more than"):
-        body_length(headers, method="DELETE", status=200)
+        body_length(headers, method="DELETE", status=200, version=version)
 
 
 # --- chunks ----------------------------------------------------------------------------------
@@ -206,25 +146,6 @@ def test_chunks_make_one_body_and_trailers_are_no_headers() -> None:
     response = parse_whole(CHUNKED + b"02;a=b\r\nhe\r\n3 ;c\r\nllo\r\n000;d\r\nX: y\r\n\r\n")
     assert response.body == b"hello"
     assert response.headers == {"transfer-encoding": "chunked"}
-
-
-@pytest.mark.parametrize(
-    "chunks",
-    [
-        b"zz\r\n",
-        b"-2\r\n",
-        b"0x2\r\nok\r\n",
-        b"1_1\r\n",
-        b"\r\n",
-        b"%b\r\n" % (b"F" * 20),
-        b"2;\0\r\nok\r\n",
-        b"2\r\nokay\r\n",
-        b"2\r\nok0\r\n",
-    ],
-)
-def test_chunks_that_make_no_sense_are_refused(chunks: bytes) -> None:
-    with pytest.raises(BadResponseError):
-        parse(CHUNKED + chunks)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=300), max_size=30))
@@ -239,11 +160,6 @@ def test_a_body_comes_back_whole_however_it_is_chunked(chunks: list[bytes]) -> N
 def test_interim_responses_are_skipped() -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     assert parse_whole(interim * MAX_INTERIM_RESPONSES + HELLO).body == b"hello"
-
-
-def test_another_protocol_is_not_switched_to() -> None:
-    with pytest.raises(BadResponseError, match="switched"):
-        parse(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -277,16 +193,11 @@ def test_what_is_just_not_too_large_is_taken(data: bytes) -> None:
 
 
 TOO_LARGE = {
-    "a status line": b"HTTP/1.1 200 " + b"x" * MAX_LINE_BYTES,
-    "a header line": OK + b"X: " + b"x" * MAX_LINE_BYTES,
     "a whole header line": OK + b"X: %b\r\n\r\n" % (b"x" * MAX_LINE_BYTES),
     "a head": OK + (b"X: " + b"x" * 60_000 + b"\r\n") * 2,
-    "header lines": OK + b"X: y\r\n" * MAX_FIELDS + b"Content-Length: 0\r\n\r\n",
     "folded lines": OK + b"X: y\r\n" + b" z\r\n" * MAX_FIELDS + b"Content-Length: 0\r\n\r\n",
-    "interim responses": b"HTTP/1.1 100 Go\r\n\r\n" * (MAX_INTERIM_RESPONSES + 1),
     "interim heads": (b"HTTP/1.1 103\r\nX: " + b"x" * 60_000 + b"\r\n\r\n") * 2,
     "a chunk": CHUNKED + b"%X\r\n" % (MAX_BODY_BYTES + 1),
-    "chunks": CHUNKED + (b"10000\r\n" + b"x" * 0x10000 + b"\r\n") * 16 + b"1\r\n",
     "a chunk line": CHUNKED + b"0" * (MAX_LINE_BYTES + 1),
     "chunk extensions": CHUNKED + (b"1;" + b"x" * 1000 + b"\r\nx\r\n") * 110,
     "spaces behind chunk sizes": CHUNKED + (b"1" + b" " * 1000 + b"\r\nx\r\n") * 110,
@@ -302,32 +213,10 @@ def test_what_is_too_large_is_refused_before_its_end(data: bytes) -> None:
 
 # --- any bytes, in any pieces ----------------------------------------------------------------
 
-PIECES = [
-    b"HTTP/1.1 100 Continue\r\n\r\n",
-    OK,
-    b"HTTP/1.1 204 No Content\r\n",
-    b"Content-Length: 2\r\n",
-    b"Transfer-Encoding: chunked\r\n",
-    b"X: y\r\n",
-    b" folded\r\n",
-    b"\r\n",
-    b"\n",
-    b"ok",
-    b"2\r\nok\r\n",
-    b"0\r\n\r\n",
-]
-STREAMS = st.lists(st.sampled_from(PIECES) | st.binary(max_size=5), max_size=12).map(b"".join)
 
-
-@given(STREAMS, st.data())
-@example(OK + b"X: " + b"x" * 70_000 + b"\r\n" + b"y" * 40_000, None)
+@given(streams(), st.lists(st.integers(0, 200_000), max_size=5))
+@example(OK + b"X: " + b"x" * 70_000 + b"\r\n" + b"y" * 40_000, [1, 70_000])
 def test_the_verdict_is_the_same_however_the_bytes_are_cut(
-    data: bytes, cuts: st.DataObject | None
+    stream: bytes, places: list[int]
 ) -> None:
-    places = [1, 70_000]
-    if cuts is not None:
-        places = cuts.draw(st.lists(st.integers(0, len(data)), max_size=5).map(sorted))
-    pieces = [
-        data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)
-    ]
-    assert verdict(*filter(None, pieces)) == verdict(data)
+    assert verdict(*cut(stream, places)) == verdict(stream)

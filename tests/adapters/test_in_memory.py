@@ -1,8 +1,6 @@
 """How a request in memory ends, and what time it takes. Both transports alike."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Callable, Coroutine
 
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from firecrawl_interact.adapters.fake_service import FakeService
 from firecrawl_interact.adapters.fake_service.faults import (
     DrippedResponse,
+    Fault,
     LostResponse,
     NoConnection,
     NoResponse,
@@ -23,6 +22,7 @@ from firecrawl_interact.core.transport import (
     Response,
     TimedOutError,
     Transport,
+    TransportError,
 )
 
 Send = Callable[[FakeService, str, float], Response]
@@ -63,90 +63,43 @@ def send(request: pytest.FixtureRequest) -> Send:
     return way
 
 
-def test_a_response_takes_no_time(send: Send) -> None:
-    service = FakeService()
-    session_id = service.open_session()
-    assert send(service, session_id, 90).status == 200
-    assert service.monotonic() == 0
-    assert not service.is_open(session_id)
-
-
-def test_a_response_takes_the_services_latency(send: Send) -> None:
-    service = FakeService(latency=0.25)
-    assert send(service, "unknown", 0.25).status == 404
-    assert service.monotonic() == 0.25
-
-
-def test_a_latency_beyond_the_timeout_is_a_timeout_after_the_service_acted(send: Send) -> None:
-    service = FakeService(latency=70)
-    session_id = service.open_session()
-    with pytest.raises(TimedOutError):
-        send(service, session_id, 30)
-    assert service.monotonic() == 30
-    assert not service.is_open(session_id)
-
-
-def test_no_connection_fails_at_once_and_reaches_nothing(send: Send) -> None:
-    service = FakeService(latency=70)
-    session_id = service.open_session()
-    service.queue(NoConnection())
-    with pytest.raises(ConnectFailedError) as caught:
-        send(service, session_id, 90)
-    assert caught.value.transient
-    assert service.monotonic() == 0
-    assert service.requests == []
-    assert service.is_open(session_id)
-
-
-def test_no_response_lasts_until_the_time_is_up_and_destroys_nothing(send: Send) -> None:
-    service = FakeService()
-    session_id = service.open_session()
-    service.queue(NoResponse())
-    with pytest.raises(TimedOutError):
-        send(service, session_id, 90)
-    assert service.monotonic() == 90
-    assert len(service.requests) == 1
-    assert service.is_open(session_id)
-
-
-def test_a_lost_response_is_a_lost_connection_after_the_service_acted(send: Send) -> None:
-    service = FakeService(latency=0.25)
-    session_id = service.open_session()
-    service.queue(LostResponse())
-    with pytest.raises(ConnectionLostError) as caught:
-        send(service, session_id, 90)
-    assert not caught.value.stale
-    assert caught.value.transient
-    assert service.monotonic() == 0.25
-    assert not service.is_open(session_id)
-
-
-def test_a_response_lost_after_the_timeout_is_a_timeout(send: Send) -> None:
-    service = FakeService(latency=70)
-    service.queue(LostResponse())
-    with pytest.raises(TimedOutError):
-        send(service, "unknown", 30)
-
-
-def test_a_dripped_response_is_whole_if_its_bytes_fit_in_the_timeout(send: Send) -> None:
-    service = FakeService(latency=10)
-    session_id = service.open_session()
-    service.queue(DrippedResponse(seconds_per_byte=0.5))
-    response = send(service, session_id, 90)
-    assert response.status == 200
-    assert service.monotonic() == 10 + 0.5 * len(response.body)
-
-
-def test_a_dripped_response_that_does_not_fit_is_a_timeout_after_the_service_acted(
+@pytest.mark.parametrize(
+    ("fault", "latency", "end", "seconds", "acts"),
+    [
+        (None, 0, None, 0, True),
+        (None, 90, None, 90, True),
+        (None, 91, TimedOutError, 90, True),
+        (NoConnection(), 70, ConnectFailedError, 0, False),
+        (NoResponse(), 0, TimedOutError, 90, False),
+        (LostResponse(), 0.25, ConnectionLostError, 0.25, True),
+        (LostResponse(), 91, TimedOutError, 90, True),
+        (DrippedResponse(2), 0, TimedOutError, 90, True),
+        (DrippedResponse(0.25), 10, None, 10 + 0.25 * 77, True),
+    ],
+    ids=repr,
+)
+def test_a_request_ends_after_the_services_time(  # noqa: PLR0913, PLR0917 - a row of the table
     send: Send,
+    fault: Fault | None,
+    latency: float,
+    end: type[TransportError] | None,
+    seconds: float,
+    acts: bool,
 ) -> None:
-    service = FakeService()
+    service = FakeService(latency=latency)
     session_id = service.open_session()
-    service.queue(DrippedResponse(seconds_per_byte=2))
-    with pytest.raises(TimedOutError):
-        send(service, session_id, 90)
-    assert service.monotonic() == 90
-    assert not service.is_open(session_id)
+    if fault is not None:
+        service.queue(fault)
+    if end is None:
+        assert send(service, session_id, 90).status == 200
+    else:
+        with pytest.raises(end) as caught:
+            send(service, session_id, 90)
+        assert caught.value.transient
+        assert not getattr(caught.value, "stale", False)
+    assert service.monotonic() == seconds
+    assert service.is_open(session_id) is not acts
+    assert len(service.requests) == (fault != NoConnection())
 
 
 @pytest.mark.parametrize("transport", [InMemoryTransport, AsyncInMemoryTransport])
@@ -157,13 +110,20 @@ def test_a_transport_shows_the_service_that_it_reaches(
     assert repr(transport(service)) == f"{transport.__name__}({service!r})"
 
 
-def test_closing_one_transport_leaves_the_others_open() -> None:
+def test_a_block_closes_its_transport_and_leaves_the_others_open() -> None:
+    async def send_after_a_block() -> None:
+        async with AsyncInMemoryTransport(service) as transport:
+            pass
+        await transport.send(request(), 90)
+
     service = FakeService()
-    closed, open_one = InMemoryTransport(service), InMemoryTransport(service)
-    closed.close()
-    assert open_one.send(request(), 90).status == 404
+    with InMemoryTransport(service) as closed:
+        pass
     with pytest.raises(ConnectFailedError, match="this transport is closed"):
         closed.send(request(), 90)
+    with pytest.raises(ConnectFailedError, match="this transport is closed"):
+        asyncio.run(send_after_a_block())
+    assert InMemoryTransport(service).send(request(), 90).status == 404
 
 
 def test_all_transports_of_a_service_share_its_clock() -> None:
@@ -209,12 +169,3 @@ def test_a_task_that_is_cancelled_in_a_request_ends() -> None:
 
     assert asyncio.run(cancel_in_the_middle())
     assert not service.is_open(session_id)
-
-
-def test_importing_it_imports_neither_a_server_nor_an_event_loop() -> None:
-    program = "import sys, firecrawl_interact.adapters.in_memory; print(*sys.modules)"
-    printed = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, text=True
-    ).stdout.split()
-    assert "firecrawl_interact.adapters.fake_service" in printed
-    assert not {"asyncio", "http.server", "socketserver", "urllib3"} & set(printed)

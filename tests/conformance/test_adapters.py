@@ -1,5 +1,7 @@
 """Every adapter, and the fake, keeps every promise of the port."""
 
+import asyncio
+
 import pytest
 
 from firecrawl_interact.adapters import (
@@ -8,7 +10,7 @@ from firecrawl_interact.adapters import (
     InMemoryTransport,
     Urllib3Transport,
 )
-from firecrawl_interact.adapters.conformance import CASES, Case, Channel, MakeTransport
+from firecrawl_interact.adapters.conformance import CASES, Case, Channel, MakeTransport, check
 
 pytestmark = pytest.mark.enable_socket
 
@@ -33,3 +35,12 @@ ADAPTERS: list[tuple[str, MakeTransport, Channel]] = [
 )
 def test_it_keeps_its_promise(case: Case, make_transport: MakeTransport, over: Channel) -> None:
     case.run(make_transport, over=over)
+
+
+def test_the_asynchronous_transport_keeps_every_promise_on_uvloop_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    monkeypatch.setattr(asyncio, "new_event_loop", uvloop.new_event_loop)
+    report = check(AsyncioTransport, over="https")
+    assert {case.kinds for case in report.skipped} == {frozenset({"blocking"})}

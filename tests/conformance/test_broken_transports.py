@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from firecrawl_interact.adapters.conformance import CASES, Channel, MakeTransport, check
+from firecrawl_interact.adapters.conformance import CASES, Case, MakeTransport
 
 from . import broken_readers  # noqa: F401 - its transports are found, too
 from . import broken_transports as broken
@@ -80,6 +80,6 @@ def test_a_broken_asynchronous_transport_is_found(
         BY_NAME[name].run(make_transport)
 
 
-@pytest.mark.parametrize("over", ["http", "https"])
-def test_a_right_transport_keeps_every_promise(over: Channel) -> None:
-    check(RightTransport, over=over)
+@pytest.mark.parametrize("case", [case for case in CASES if "blocking" in case.kinds], ids=str)
+def test_a_right_transport_keeps_every_promise(case: Case) -> None:
+    case.run(RightTransport, over="https" if "https" in case.over else "http")

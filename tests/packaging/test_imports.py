@@ -31,6 +31,11 @@ def test_a_name_that_the_core_has_not_is_an_ordinary_error() -> None:
     assert run(code).split() == ["False", "True"]
 
 
+def test_the_core_loads_nothing_that_a_single_delete_does_not_need() -> None:
+    loaded = run("import firecrawl_interact.core, sys\nprint(*sys.modules)").split()
+    assert not {"asyncio", "logging", "queue", "threading"} & set(loaded)
+
+
 def test_adapters_load_no_library_before_a_class_is_asked_for() -> None:
     assert libraries_after("import firecrawl_interact.adapters") == set()
 

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import itertools
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ from typing import Any, Self, TypeAlias
 import pytest
 
 from firecrawl_interact.adapters import AsyncioTransport
-from firecrawl_interact.adapters.conformance import CASES, Case, certificates
+from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
 from firecrawl_interact.core import (
     ConnectFailedError,
@@ -26,7 +25,7 @@ from firecrawl_interact.core import (
     Response,
 )
 
-from .driven import PATH, closed_port
+from .driven import PATH
 from .tunnel import Tunnel
 
 pytestmark = pytest.mark.enable_socket
@@ -207,42 +206,6 @@ def test_a_connection_to_which_something_happens_while_idle_is_never_used_again(
     with Channel(scheme, respond_first) as channel:
         runner.run(send_twice())
         assert [request.connection for request in channel.server.requests] == [1, 2]
-
-
-# --- addresses (RFC 8305) ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("hanging", "refusing"), [(1, 0), (3, 0), (0, 5), (2, 1)], ids=str)
-def test_addresses_that_hang_or_refuse_leave_time_for_the_next(
-    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, hanging: int, refusing: int
-) -> None:
-    async def send_to_them() -> None:
-        async with AsyncioTransport("http://localhost", connect_timeout=1) as transport:
-            await send(transport)
-
-    with FaultServer() as server, FaultServer(listening=False) as full:
-        waiting = full.fill_backlog()
-        if not waiting:
-            pytest.skip("a port whose queue is full can be connected to, here")
-        ports = [full.port] * hanging + [closed_port()] * refusing
-        kind = socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, ""
-        addresses = [(*kind, ("127.0.0.1", port)) for port in ports]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: list(addresses))
-        with pytest.raises(ConnectFailedError, match="too long" if hanging else "refused|failed"):
-            runner.run(send_to_them())
-        addresses.append((*kind, ("127.0.0.1", server.port)))
-        runner.run(send_to_them())
-        for sock in waiting:
-            sock.close()
-
-
-@pytest.mark.parametrize("case", [case for case in CASES if "address" in case.name], ids=str)
-def test_addresses_have_their_turns_on_uvloop_too(
-    case: Case, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(asyncio, "new_event_loop", uvloop.new_event_loop)  # the kit's driver's
-    for over in sorted(case.over - {"memory"}):
-        case.run(AsyncioTransport, over=over)
 
 
 # --- event loops, processes and their end --------------------------------------------------

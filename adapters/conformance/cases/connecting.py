@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...fake_service.faults import NoConnection
-from ..case import EVERYWHERE, Case, Severity
+from ..case import EVERYWHERE, Case, Severity, case
 from ..expectations import NOT_SENT, require
 from ..harness import Harness, require_own
 from ..scenarios import SHORT
@@ -57,14 +57,18 @@ def _name_without_address(harness: Harness) -> None:
     harness.require_failure(driver.send(harness.make_path()), NOT_SENT)
 
 
-def _first_address_is_dead(harness: Harness) -> None:
+@case(Severity.STRICTNESS)
+def every_address_of_a_name_is_tried(harness: Harness) -> None:
+    """A host whose first address is dead is reached at its next one."""
     server, dead = harness.start_server(), harness.start_server(listening=False)
     driver = harness.make_transport(server, api_url=_by_name(server))
     with _several_addresses(dead.port, server.port):
         harness.require_healthy(driver, server)
 
 
-def _first_address_is_silent(harness: Harness) -> None:
+@case(Severity.STRICTNESS)
+def an_address_that_is_silent_leaves_time_for_the_next(harness: Harness) -> None:
+    """A host whose first address is silent is reached at its next one, within the timeout."""
     server, silent = harness.start_server(), harness.start_server(listening=False)
     driver = harness.make_transport(server, api_url=_by_name(server))
     path = harness.make_path()
@@ -72,7 +76,9 @@ def _first_address_is_silent(harness: Harness) -> None:
         require_own(driver.send(path, _ENOUGH_FOR_TWO), path)
 
 
-def _all_addresses_hang(harness: Harness) -> None:
+@case(Severity.MAY_HANG)
+def all_addresses_of_a_name_share_one_timeout(harness: Harness) -> None:
+    """A host with several addresses gets no more time than one with a single address."""
     server = harness.start_server(listening=False)
     driver = harness.make_transport(server, api_url=_by_name(server))
     with _full_backlog(server), _several_addresses(*[server.port] * 4):
@@ -123,22 +129,7 @@ CASES = [
         _name_without_address,
         frozenset({"https"}),
     ),
-    Case(
-        "every-address-of-a-name-is-tried",
-        "a host whose first address is dead is reached at its next one",
-        Severity.STRICTNESS,
-        _first_address_is_dead,
-    ),
-    Case(
-        "an-address-that-is-silent-leaves-time-for-the-next",
-        "a host whose first address is silent is reached at its next one, within the timeout",
-        Severity.STRICTNESS,
-        _first_address_is_silent,
-    ),
-    Case(
-        "all-addresses-of-a-name-share-one-timeout",
-        "a host with several addresses gets no more time than one with a single address",
-        Severity.MAY_HANG,
-        _all_addresses_hang,
-    ),
+    every_address_of_a_name_is_tried,
+    an_address_that_is_silent_leaves_time_for_the_next,
+    all_addresses_of_a_name_share_one_timeout,
 ]

@@ -3,28 +3,23 @@
 import itertools
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from .. import wire_faults
-from ..case import EVERYWHERE, Case, Severity
+from ..case import EVERYWHERE, Scenario, Severity, case, cases
 from ..driver import ENOUGH_TIME
 from ..expectations import LOST, STALE, Failure, require
 from ..harness import NOTICE, Harness, Service, requests_for, require_one_request, require_own
 from ..scenarios import gets_response
-from ..server import FaultFunction
-
-_REUSED = "calls in a row use one connection"
-_STALE = "a kept connection that ends before the first byte of a response is marked stale"
-_NOT_STALE = "only a kept connection that ends before the first byte of a response is marked stale"
-_OWN = "callers side by side get their own responses"
-_SHARED = "callers side by side need no more connections than there are callers"
+from ..server import Connection, FaultFunction
+from ..wire_faults import responds, sends, sends_and_closes
 
 _WORKERS = 8
 _CALLS = 5
 
 
-def _is_reused(harness: Harness) -> None:
+@case(Severity.STRICTNESS)
+def calls_in_a_row_use_one_connection(harness: Harness) -> None:
+    """Calls in a row use one connection."""
     server = harness.start_server()
     driver = harness.make_transport(server)
     for _ in range(20):
@@ -32,11 +27,9 @@ def _is_reused(harness: Harness) -> None:
     require(server.connections == 1, f"{server.connections} connections for 20 calls")
 
 
-def _ends_under_the_second_call(
-    fault: FaultFunction, expected: Failure
-) -> Callable[[Harness], None]:
+def _ends_under_the_second_call(fault: FaultFunction, expected: Failure) -> Scenario:
     def scenario(harness: Harness) -> None:
-        server = harness.start_server(fault)
+        server = harness.start_server(responds(fault))
         driver = harness.make_transport(server)
         harness.require_healthy(driver, server)
         path = harness.make_path()
@@ -47,8 +40,10 @@ def _ends_under_the_second_call(
     return scenario
 
 
-def _is_replaced_when_idle(harness: Harness) -> None:
-    server = harness.start_server(wire_faults.responds_and_closes)
+@case(Severity.STRICTNESS)
+def a_connection_closed_while_idle_is_replaced(harness: Harness) -> None:
+    """A kept connection that was closed while idle is replaced without a word."""
+    server = harness.start_server(responds(Connection.close))
     driver = harness.make_transport(server)
     harness.require_healthy(driver, server)
     server.fault_is_over.wait(ENOUGH_TIME)
@@ -73,11 +68,15 @@ def _send_side_by_side(harness: Harness, service: Service) -> None:
         require(len(requests_for(service, path)) == 1, f"not exactly one request for {path}")
 
 
-def _get_their_own_responses(harness: Harness) -> None:
+@case(Severity.MAY_LOSE_SESSIONS, EVERYWHERE)
+def callers_side_by_side_get_their_own_responses(harness: Harness) -> None:
+    """Callers side by side get their own responses."""
     _send_side_by_side(harness, harness.start_service())
 
 
-def _share_connections(harness: Harness) -> None:
+@case(Severity.STRICTNESS)
+def callers_side_by_side_share_connections(harness: Harness) -> None:
+    """Callers side by side need no more connections than there are callers."""
     server = harness.start_server()
     _send_side_by_side(harness, server)
     require(
@@ -86,45 +85,38 @@ def _share_connections(harness: Harness) -> None:
 
 
 CASES = [
-    Case("calls-in-a-row-use-one-connection", _REUSED, Severity.STRICTNESS, _is_reused),
-    Case(
-        "callers-side-by-side-get-their-own-responses",
-        _OWN,
-        Severity.MAY_LOSE_SESSIONS,
-        _get_their_own_responses,
-        EVERYWHERE,
-    ),
-    Case(
-        "callers-side-by-side-share-connections", _SHARED, Severity.STRICTNESS, _share_connections
-    ),
-    Case(
-        "a-connection-closed-while-idle-is-replaced",
-        "a kept connection that was closed while idle is replaced without a word",
-        Severity.STRICTNESS,
-        _is_replaced_when_idle,
-    ),
-    Case(
-        "an-announced-close-is-believed",
+    calls_in_a_row_use_one_connection,
+    callers_side_by_side_get_their_own_responses,
+    callers_side_by_side_share_connections,
+    a_connection_closed_while_idle_is_replaced,
+    *cases(
         "a connection whose end was announced is not used again",
         Severity.STRICTNESS,
-        gets_response(wire_faults.announces_a_close, keeps_connection=False),
+        {
+            "an-announced-close-is-believed": gets_response(
+                responds(headers="Connection: close\r\n"), keeps_connection=False
+            )
+        },
     ),
-    Case(
-        "a-kept-connection-closed-as-we-write-is-stale",
-        _STALE,
+    *cases(
+        "a kept connection that ends before the first byte of a response is marked stale",
         Severity.STRICTNESS,
-        _ends_under_the_second_call(wire_faults.responds_then_closes_on_a_request, STALE),
+        {
+            "a-kept-connection-closed-as-we-write-is-stale": _ends_under_the_second_call(
+                sends_and_closes(b""), STALE
+            ),
+            "a-kept-connection-reset-as-we-write-is-stale": _ends_under_the_second_call(
+                sends(b"", Connection.reset), STALE
+            ),
+        },
     ),
-    Case(
-        "a-kept-connection-reset-as-we-write-is-stale",
-        _STALE,
+    *cases(
+        "only a kept connection that ends before the first byte of a response is marked stale",
         Severity.STRICTNESS,
-        _ends_under_the_second_call(wire_faults.responds_then_resets_on_a_request, STALE),
-    ),
-    Case(
-        "a-kept-connection-lost-within-a-response-is-not-stale",
-        _NOT_STALE,
-        Severity.STRICTNESS,
-        _ends_under_the_second_call(wire_faults.responds_then_cuts_a_response, LOST),
+        {
+            "a-kept-connection-lost-within-a-response-is-not-stale": _ends_under_the_second_call(
+                sends_and_closes(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf"), LOST
+            )
+        },
     ),
 ]

@@ -6,28 +6,31 @@ import threading
 import time
 import unittest
 import warnings
-from functools import partial
 from pathlib import Path
 
 from .. import wire_faults
-from ..case import EVERYWHERE, Case, Severity
-from ..driver import ENOUGH_TIME, Driver
+from ..case import EVERYWHERE, Severity, case
+from ..driver import ENOUGH_TIME, Driver, Kind
 from ..expectations import CLOSED, require
-from ..harness import NOTICE, Harness, Service, requests_for, require_one_request, require_own
-from ..wire_faults import sends
-
-_CLOSED = "a closed transport sends nothing: each call is a ConnectFailedError, not transient"
-_INTERRUPTED = (
-    "an interrupt passes through, and the response that was due never reaches the next call"
+from ..harness import (
+    NOTICE,
+    Channel,
+    Harness,
+    Service,
+    requests_for,
+    require_one_request,
+    require_own,
 )
-_RAISED_BY_A_HANDLER = (
-    "what a signal's handler raises passes through, and the response that was due never reaches"
-    " the next call"
-)
-_NOTHING_LEFT = "a closed transport leaves no connection, descriptor, thread or task behind"
+from ..wire_faults import responds, sends
+
+_HTTP: frozenset[Channel] = frozenset({"http"})
+"""An `ssl_context` cannot be pickled, nor can a service in memory."""
+_BLOCKING: frozenset[Kind] = frozenset({"blocking"})
 
 
-def _keeps_time(harness: Harness) -> None:
+@case(Severity.MAY_HANG, EVERYWHERE)
+def time_passes_while_it_sleeps(harness: Harness) -> None:
+    """Its clock never goes back, and passes while it sleeps."""
     driver = harness.make_transport(harness.start_service())
     times = []
     for seconds in (0.0, 0.05, 0.0, 0.01):
@@ -42,10 +45,20 @@ class HandlerError(Exception):
     """What a signal's handler raises, as Celery's does when a task has used up its time."""
 
 
-def _passes_interrupts_on(
-    harness: Harness, raised: type[BaseException] = KeyboardInterrupt
-) -> None:
-    server = harness.start_server(wire_faults.responds_late)
+@case(Severity.MAY_LOSE_SESSIONS)
+def an_interrupt_passes_through(harness: Harness) -> None:
+    """An interrupt passes through, and the response that was due never reaches the next call."""
+    _interrupt(harness, KeyboardInterrupt)
+
+
+@case(Severity.STRICTNESS, kinds=_BLOCKING)  # A loop may be in any thread; handlers: in the main.
+def an_exception_of_a_signals_handler_passes_through(harness: Harness) -> None:
+    """What a signal's handler raises passes through, and the next call gets its own response."""
+    _interrupt(harness, HandlerError)
+
+
+def _interrupt(harness: Harness, raised: type[BaseException]) -> None:
+    server = harness.start_server(responds(seconds=wire_faults.LATE))
     driver = harness.make_transport(server)
     path = harness.make_path()
     seen = driver.interrupt(path, lambda: bool(requests_for(server, path)), raised)
@@ -58,7 +71,9 @@ def _passes_interrupts_on(
     harness.require_healthy(driver, server, avoiding=frozenset({used}))
 
 
-def _survives_a_pickle(harness: Harness) -> None:
+@case(Severity.STRICTNESS, _HTTP)
+def a_pickled_transport_sends_too(harness: Harness) -> None:
+    """A transport survives a pickle, and both go on sending."""
     server = harness.start_server()
     driver = harness.make_transport(server)
     harness.require_healthy(driver, server)
@@ -67,7 +82,9 @@ def _survives_a_pickle(harness: Harness) -> None:
     harness.require_healthy(driver, server)
 
 
-def _survives_a_fork(harness: Harness) -> None:
+@case(Severity.MAY_LOSE_SESSIONS, kinds=_BLOCKING)
+def a_fork_shares_no_connection(harness: Harness) -> None:
+    """After a fork, parent and child both send, over connections of their own."""
     if not hasattr(os, "fork"):
         raise unittest.SkipTest("this system has no fork")
     server = harness.start_server()
@@ -102,7 +119,9 @@ def _send_in_a_child(driver: Driver, paths: list[str]) -> None:
         os._exit(status)
 
 
-def _refuses_use_after_close(harness: Harness) -> None:
+@case(Severity.STRICTNESS, EVERYWHERE)
+def a_closed_transport_sends_nothing(harness: Harness) -> None:
+    """A closed transport sends nothing: each call is a ConnectFailedError, not transient."""
     service = harness.start_service()
     driver = _make_closable(harness, service)
     harness.require_healthy(driver, service)
@@ -113,7 +132,9 @@ def _refuses_use_after_close(harness: Harness) -> None:
     driver.close_transport()  # Once more, as a `with` around it would.
 
 
-def _ends_its_connections(harness: Harness) -> None:
+@case(Severity.MAY_HANG)
+def closing_ends_kept_connections(harness: Harness) -> None:
+    """Closing a transport ends the connections that it kept."""
     server = harness.start_server()
     driver = _make_closable(harness, server)
     harness.require_healthy(driver, server)
@@ -122,7 +143,9 @@ def _ends_its_connections(harness: Harness) -> None:
     require(left == 0, f"{left} open connections after the close")
 
 
-def _leaves_nothing(harness: Harness) -> None:
+@case(Severity.MAY_HANG)
+def nothing_is_left_behind(harness: Harness) -> None:
+    """A closed transport leaves no connection, descriptor, thread or task behind."""
     _make_closable(harness, harness.start_server())
     _fail_and_close(harness)  # What is loaded once, and stays, is loaded now.
     threads = set(threading.enumerate())
@@ -171,52 +194,12 @@ def _descriptors() -> set[str]:
 
 
 CASES = [
-    Case(
-        "time-passes-while-it-sleeps",
-        "its clock never goes back, and passes while it sleeps",
-        Severity.MAY_HANG,
-        _keeps_time,
-        EVERYWHERE,
-    ),
-    Case(
-        "an-interrupt-passes-through",
-        _INTERRUPTED,
-        Severity.MAY_LOSE_SESSIONS,
-        _passes_interrupts_on,
-    ),
-    Case(
-        "an-exception-of-a-signals-handler-passes-through",
-        _RAISED_BY_A_HANDLER,
-        Severity.STRICTNESS,
-        partial(_passes_interrupts_on, raised=HandlerError),
-        kinds=frozenset({"blocking"}),  # A loop may be in any thread; handlers have the main one.
-    ),
-    Case(
-        "a-pickled-transport-sends-too",
-        "a transport survives a pickle, and both go on sending",
-        Severity.STRICTNESS,
-        _survives_a_pickle,
-        frozenset({"http"}),  # An ssl_context cannot be pickled, nor can a service in memory.
-    ),
-    Case(
-        "a-fork-shares-no-connection",
-        "after a fork, parent and child both send, over connections of their own",
-        Severity.MAY_LOSE_SESSIONS,
-        _survives_a_fork,
-        kinds=frozenset({"blocking"}),
-    ),
-    Case(
-        "a-closed-transport-sends-nothing",
-        _CLOSED,
-        Severity.STRICTNESS,
-        _refuses_use_after_close,
-        EVERYWHERE,
-    ),
-    Case(
-        "closing-ends-kept-connections",
-        "closing a transport ends the connections that it kept",
-        Severity.MAY_HANG,
-        _ends_its_connections,
-    ),
-    Case("nothing-is-left-behind", _NOTHING_LEFT, Severity.MAY_HANG, _leaves_nothing),
+    time_passes_while_it_sleeps,
+    an_interrupt_passes_through,
+    an_exception_of_a_signals_handler_passes_through,
+    a_pickled_transport_sends_too,
+    a_fork_shares_no_connection,
+    a_closed_transport_sends_nothing,
+    closing_ends_kept_connections,
+    nothing_is_left_behind,
 ]

@@ -12,19 +12,22 @@ from firecrawl_interact.core.transport import TransportError
 
 from ...fake_service.faults import DrippedResponse, LostResponse, NoResponse
 from ...fake_service.faults import Fault as MemoryFault
-from .. import wire_faults
-from ..case import EVERYWHERE, SOCKETS, Case, Severity
+from ..case import EVERYWHERE, SOCKETS, Case, Severity, case
 from ..driver import ENOUGH_TIME
 from ..expectations import BAD, LOST, RESET, TIMED_OUT, Failure, describe, require
 from ..harness import Harness, require_one_request
 from ..scenarios import SHORT, fails
-from ..server import FaultFunction, FaultServer
+from ..server import Connection, FaultFunction, FaultServer
 from ..wire_faults import (
     CHUNKED,
+    closes_at_once,
+    resets_with_the_request_unread,
+    responds,
+    sends,
     sends_and_closes,
     sends_and_drips,
     sends_and_resets,
-    sends_and_stalls,
+    stays_silent,
 )
 
 _LOST = (
@@ -37,10 +40,13 @@ _T = TypeVar("_T")
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
 _BODY = b'{"success": true}'
+_CHUNK = CHUNKED + b"11\r\n" + _BODY + b"\r\n"
 
 
-def _fails_in_an_unknown_way(harness: Harness) -> None:
-    server = harness.start_server(wire_faults.responds_and_closes)
+@case(Severity.MAY_LOSE_SESSIONS, frozenset({"http"}))  # TLS reads by other ways.
+def an_unknown_failure_after_the_request_counts_as_sent(harness: Harness) -> None:
+    """Whatever fails once the request went out, no error says sent=False."""
+    server = harness.start_server(responds(Connection.close))
     driver = harness.make_transport(server)
     path = harness.make_path()
     with _failing_reads(server) as failures:
@@ -95,10 +101,10 @@ def _timed_out(name: str, fault: FaultFunction, in_memory: MemoryFault | None = 
 
 
 CASES = [
-    _lost("a-close-just-after-connecting-is-a-lost-connection", wire_faults.closes_at_once, LOST),
+    _lost("a-close-just-after-connecting-is-a-lost-connection", closes_at_once, LOST),
     _lost(
         "a-reset-with-the-request-unread-is-a-lost-connection",
-        wire_faults.resets_with_the_request_unread,
+        resets_with_the_request_unread,
         RESET,
     ),
     _lost(
@@ -115,24 +121,10 @@ CASES = [
     _lost("a-cut-body-is-no-response", sends_and_closes(_HEAD + _BODY[:-1]), LOST),
     _lost("a-reset-within-the-body-is-a-lost-connection", sends_and_resets(_HEAD + b"{"), RESET),
     _lost("a-cut-chunk-is-no-response", sends_and_closes(CHUNKED + b"11\r\n{"), LOST),
-    _lost(
-        "an-end-before-the-last-chunk-is-no-response",
-        sends_and_closes(CHUNKED + b"11\r\n" + _BODY + b"\r\n"),
-        LOST,
-    ),
-    _lost(
-        "a-reset-before-the-last-chunk-is-a-lost-connection",
-        sends_and_resets(CHUNKED + b"11\r\n" + _BODY + b"\r\n"),
-        RESET,
-    ),
-    Case(
-        "an-unknown-failure-after-the-request-counts-as-sent",
-        "whatever fails once the request went out, no error says sent=False",
-        Severity.MAY_LOSE_SESSIONS,
-        _fails_in_an_unknown_way,
-        frozenset({"http"}),  # TLS reads by other ways.
-    ),
-    _timed_out("a-silent-server-ends-in-a-timeout", wire_faults.stays_silent, NoResponse()),
+    _lost("an-end-before-the-last-chunk-is-no-response", sends_and_closes(_CHUNK), LOST),
+    _lost("a-reset-before-the-last-chunk-is-a-lost-connection", sends_and_resets(_CHUNK), RESET),
+    an_unknown_failure_after_the_request_counts_as_sent,
+    _timed_out("a-silent-server-ends-in-a-timeout", stays_silent, NoResponse()),
     _timed_out(
         "a-dripped-head-ends-in-a-timeout", sends_and_drips(b"", _HEAD + _BODY), DrippedResponse()
     ),
@@ -145,13 +137,13 @@ CASES = [
         "dripped-interim-responses-end-in-a-timeout",
         sends_and_drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 5),
     ),
-    _timed_out("a-head-that-stalls-ends-in-a-timeout", sends_and_stalls(_HEAD[:30])),
-    _timed_out("a-body-that-stalls-ends-in-a-timeout", sends_and_stalls(_HEAD + b"{")),
-    _timed_out("chunks-that-stall-end-in-a-timeout", sends_and_stalls(CHUNKED + b"1\r\n{\r\n")),
+    _timed_out("a-head-that-stalls-ends-in-a-timeout", sends(_HEAD[:30], stays_silent)),
+    _timed_out("a-body-that-stalls-ends-in-a-timeout", sends(_HEAD + b"{", stays_silent)),
+    _timed_out("chunks-that-stall-end-in-a-timeout", sends(CHUNKED + b"1\r\n{\r\n", stays_silent)),
     Case(
         "a-response-after-the-timeout-is-never-used",
         "a response that comes after the timeout never reaches the next call",
         Severity.MAY_LOSE_SESSIONS,
-        fails(wire_faults.responds_too_late, TIMED_OUT, timeout=SHORT),
+        fails(responds(seconds=SHORT + 1), TIMED_OUT, timeout=SHORT),
     ),
 ]

@@ -3,11 +3,11 @@
 import tempfile
 from pathlib import Path
 
-from .. import wire_faults
-from ..case import EVERYWHERE, Case, Severity
+from ..case import EVERYWHERE, Severity, case
 from ..driver import HEADERS
 from ..expectations import require
 from ..harness import Harness, environment, require_one_request, require_own
+from ..wire_faults import responds
 
 _PATHS = (
     "/v2/echo/%2E%2E/a",
@@ -25,7 +25,9 @@ _PATHS = (
 )
 
 
-def _sends_paths_as_they_are(harness: Harness) -> None:
+@case(Severity.MAY_LOSE_SESSIONS, EVERYWHERE)
+def escapes_in_a_path_stay_as_they_are(harness: Harness) -> None:
+    """A path is percent-encoded already and goes out as it is."""
     service = harness.start_service()
     driver = harness.make_transport(service)
     for path in _PATHS:
@@ -34,7 +36,9 @@ def _sends_paths_as_they_are(harness: Harness) -> None:
         require(targets[-1:] == [path], f"{targets[-1:]} for the path {path}")
 
 
-def _keeps_the_prefix(harness: Harness) -> None:
+@case(Severity.MAY_LOSE_SESSIONS)
+def the_prefix_of_the_service_is_kept(harness: Harness) -> None:
+    """Paths go below the prefix of api_url, whether or not that ends with a slash."""
     server = harness.start_server()
     for prefix, slash in (("/api/v9%2E", ""), ("/api", "/"), ("", "/")):
         driver = harness.make_transport(server, api_url=server.api_url + prefix + slash)
@@ -44,7 +48,9 @@ def _keeps_the_prefix(harness: Harness) -> None:
         require(target == prefix + path, f"{target} for {path} below {prefix}{slash}")
 
 
-def _sends_headers_as_they_are(harness: Harness) -> None:
+@case(Severity.STRICTNESS)
+def headers_go_out_as_they_are(harness: Harness) -> None:
+    """The request goes out with its headers as they are, and without a body."""
     server = harness.start_server()
     driver = harness.make_transport(server)
     headers = {**HEADERS, "X-Mixed-CASE": 'a: b;  c=\t"d"'}
@@ -61,7 +67,9 @@ def _sends_headers_as_they_are(harness: Harness) -> None:
     require(request.values("content-length") in ([], ["0"]), "a request that announces a body")
 
 
-def _sends_no_credential_of_its_own(harness: Harness) -> None:
+@case(Severity.MAY_LOSE_SESSIONS)
+def no_credential_is_made_up(harness: Harness) -> None:
+    """A request without Authorization goes out without it."""
     server = harness.start_server()
     driver = harness.make_transport(server)
     path = harness.make_path()
@@ -70,8 +78,10 @@ def _sends_no_credential_of_its_own(harness: Harness) -> None:
     require(not credentials, f"Authorization: {credentials}")
 
 
-def _forgets_cookies(harness: Harness) -> None:
-    server = harness.start_server(wire_faults.sets_a_cookie)
+@case(Severity.STRICTNESS)
+def cookies_are_not_kept(harness: Harness) -> None:
+    """No cookie is kept for the next request."""
+    server = harness.start_server(responds(headers="Set-Cookie: visitor=1; Path=/\r\n"))
     driver = harness.make_transport(server)
     path = harness.make_path()
     require_own(driver.send(path), path)
@@ -79,7 +89,9 @@ def _forgets_cookies(harness: Harness) -> None:
     require(not cookies, f"Cookie: {cookies}")
 
 
-def _ignores_netrc_and_proxies(harness: Harness) -> None:
+@case(Severity.MAY_LOSE_SESSIONS)
+def netrc_and_proxies_of_the_environment_stay_out(harness: Harness) -> None:
+    """Netrc touches no request, and plain http to this machine goes through no proxy."""
     server, proxy = harness.start_server(), harness.start_server()
     variables: dict[str, str | None] = {"http_proxy": proxy.api_url}
     if harness.over == "http":  # Over https a proxy of the environment is honoured.
@@ -96,41 +108,10 @@ def _ignores_netrc_and_proxies(harness: Harness) -> None:
 
 
 CASES = [
-    Case(
-        "escapes-in-a-path-stay-as-they-are",
-        "a path is percent-encoded already and goes out as it is",
-        Severity.MAY_LOSE_SESSIONS,
-        _sends_paths_as_they_are,
-        EVERYWHERE,
-    ),
-    Case(
-        "the-prefix-of-the-service-is-kept",
-        "paths go below the prefix of api_url, whether or not that ends with a slash",
-        Severity.MAY_LOSE_SESSIONS,
-        _keeps_the_prefix,
-    ),
-    Case(
-        "headers-go-out-as-they-are",
-        "the request goes out with its headers as they are, and without a body",
-        Severity.STRICTNESS,
-        _sends_headers_as_they_are,
-    ),
-    Case(
-        "no-credential-is-made-up",
-        "a request without Authorization goes out without it",
-        Severity.MAY_LOSE_SESSIONS,
-        _sends_no_credential_of_its_own,
-    ),
-    Case(
-        "cookies-are-not-kept",
-        "no cookie is kept for the next request",
-        Severity.STRICTNESS,
-        _forgets_cookies,
-    ),
-    Case(
-        "netrc-and-proxies-of-the-environment-stay-out",
-        "netrc touches no request, and plain http to this machine goes through no proxy",
-        Severity.MAY_LOSE_SESSIONS,
-        _ignores_netrc_and_proxies,
-    ),
+    escapes_in_a_path_stay_as_they_are,
+    the_prefix_of_the_service_is_kept,
+    headers_go_out_as_they_are,
+    no_credential_is_made_up,
+    cookies_are_not_kept,
+    netrc_and_proxies_of_the_environment_stay_out,
 ]
