@@ -6,13 +6,14 @@ BIN = $(VENV)/bin
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test postgres proof proof-figures mutants pyodide coverage benchmark docs check dist clean
+.PHONY: help demo test postgres proof proof-figures rivals mutants pyodide coverage benchmark docs check dist clean
 
 help:
 	@echo "make demo       destroy the sessions of a fake service, with the real command"
 	@echo "make test       run the tests; choose some with TESTS=tests/core"
 	@echo "make postgres   run the tests of the journal in PostgreSQL, where there is one"
 	@echo "make proof      check that no outcome can be wrong; MINUTES=30 goes on fuzzing for so long"
+	@echo "make rivals     let other clients meet the same failures, and write what they say into the page"
 	@echo "make mutants    change core in thousands of small ways: do the tests notice? MODULES=\"wire retry\", SAMPLE=200: some"
 	@echo "make pyodide    run the tests of core and of the fakes on Python 3.14, under Node"
 	@echo "make coverage   show what the pure tests leave of core unrun"
@@ -58,6 +59,14 @@ pyodide: $(VENV)/.test
 	@node tests/pyodide/run.mjs $(PYODIDE)/node_modules/pyodide $(PYODIDE)/packages \
 		--quiet -p no:cacheprovider --hypothesis-profile=quick \
 		--ignore=tests/core/test_on_exit_cancelled.py --ignore=tests/core/test_opening.py $(PYODIDE_TESTS)
+
+# Other clients, as pinned, in an environment of their own.
+RIVALS = build/rivals
+rivals:
+	@test -d $(RIVALS) || $(PYTHON) -m venv $(RIVALS)
+	@$(RIVALS)/bin/python -m pip install -qq --disable-pip-version-check \
+		--requirement tests/rivals/requirements.txt --editable .
+	@$(RIVALS)/bin/python -m tests.rivals
 
 # Which of them a sample takes changes with the commit.
 mutants: $(VENV)/.test

@@ -1,0 +1,165 @@
+"""Plays one event, and every two, to what people use instead, and writes the tables of the page.
+
+make rivals
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..proof.events import Event, EventfulService, all_events
+from .wire import WORLD, Ends, HangsError, replace_network_and_clock
+from .with_curl import curl, delete_with_curl
+
+PAGE = Path(__file__).parents[2] / "docs" / "why-believe-it.md"
+
+
+class Played(NamedTuple):
+    """One call: how it ended for a cautious reader and for the usual one, and what is so."""
+
+    cautious: str
+    usual: str
+    is_ended: bool
+    raises_after_success: bool
+    requests: int
+    seconds: float
+
+    def is_wrong(self, word: str, said: str) -> bool:
+        """Whether it was said, and is not so."""
+        return said == word and self.is_ended == (word == "not gone")
+
+
+Rows = list[tuple[Sequence[Event], Played]]
+
+
+def play_all(delete: Callable[[], Ends]) -> Rows:
+    """Play each event, and every two.
+
+    A call that meets one event and makes no second request ends so whatever would come next.
+    """
+    rows: Rows = []
+    for first in all_events():
+        alone = play(delete, [first])
+        rows.append(([first], alone))
+        for second in all_events():
+            row = [first, second]
+            rows.append((row, alone if alone.requests == 1 else play(delete, row)))
+    return rows
+
+
+def play(delete: Callable[[], Ends], events: Sequence[Event]) -> Played:
+    WORLD.service, WORLD.now = EventfulService(events), 0.0
+    try:
+        ends = delete()
+    except HangsError:
+        ends = Ends.HANGS
+    service = WORLD.service
+    raises = service.has_confirmed and ends in (Ends.ERROR, Ends.PERHAPS_GONE)
+    return Played(*ends.value, not service.is_live, raises, service.requests, WORLD.now)
+
+
+# --- the tables -------------------------------------------------------------------------------
+
+
+def table_of_sums(all_played: list[Rows], events_in_a_row: int) -> str:
+    """Count how the calls ended, with a column for each caller."""
+    chosen = [
+        [played for events, played in rows if len(events) == events_in_a_row] for rows in all_played
+    ]
+
+    def count(what: str, is_so: Callable[[Played], bool]) -> str:
+        return as_row(what, [f"{sum(map(is_so, played)):,}" for played in chosen])
+
+    def average(what: str, value: Callable[[Played], float], form: str) -> str:
+        # A call that hangs has no end, so it takes no number of seconds.
+        ended = [[one for one in played if one.usual != "hangs"] for played in chosen]
+        return as_row(what, [format(sum(map(value, one)) / len(one), form) for one in ended])
+
+    return "\n".join(
+        [
+            *heading(f"of {len(chosen[0]):,} calls", "---:", len(chosen)),
+            count("gone, but it is not: cautious", lambda one: one.is_wrong("gone", one.cautious)),
+            count("gone, but it is not: usual", lambda one: one.is_wrong("gone", one.usual)),
+            count("do not know: cautious", lambda one: one.cautious == "unknown"),
+            count("not gone, but it is: usual", lambda one: one.is_wrong("not gone", one.usual)),
+            count("hang", lambda one: one.usual == "hangs"),
+            count("raise after success", lambda one: one.raises_after_success),
+            count("end the session", lambda one: one.is_ended),
+            average("requests", lambda one: one.requests, ".2f"),
+            average("seconds", lambda one: one.seconds, ".1f"),
+        ]
+    )
+
+
+def heading(what: str, alignment: str, columns: int) -> list[str]:
+    return [
+        as_row(what, [str(number) for number in range(1, columns + 1)]),
+        f"|---|{f'{alignment}|' * columns}",
+    ]
+
+
+def as_row(what: str, cells: Iterable[str]) -> str:
+    return f"| {what} | {' | '.join(cells)} |"
+
+
+def table_by_event(all_played: list[Rows]) -> str:
+    """Show for each event what each caller makes of it. Events with the same row share it."""
+    names_of: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for name in dict.fromkeys(event.name for event in all_events()):
+        cells = [
+            cell([one for events, one in rows if [event.name for event in events] == [name]])
+            for rows in all_played
+        ]
+        names_of[tuple(cells)].append(name)
+    rows = [as_row("; ".join(names), cells) for cells, names in names_of.items()]
+    return "\n".join([*heading("after", ":---:", len(all_played)), *rows])
+
+
+def cell(played: Sequence[Played]) -> str:
+    """Return the worst that a cautious reader meets after an event."""
+    if any(one.is_wrong("gone", one.cautious) for one in played):
+        return "**✗**"
+    if any(one.cautious == "hangs" for one in played):
+        return "∞"
+    if any(one.raises_after_success for one in played):
+        return "!"
+    return "?" if any(one.cautious == "unknown" for one in played) else "✓"
+
+
+def write(name: str, text: str) -> None:
+    """Write a text into the page, between its two markers."""
+    begin, end = f"<!-- rivals: {name} -->\n", f"\n<!-- rivals: end of {name} -->"
+    page = PAGE.read_text(encoding="utf-8")
+    before, found, rest = page.partition(begin)
+    _, also_found, after = rest.partition(end)
+    assert found and also_found, f"the page has no place for {name}"
+    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    version = curl()
+    with_curl = None if version is None else play_all(delete_with_curl)
+    replace_network_and_clock()
+    from .callers import callers  # noqa: PLC0415 - only now: some keep the clock that they find
+
+    logging.disable()
+    names, all_played = [], []
+    for name, delete in callers():
+        print(name, flush=True)
+        names.append(name)
+        all_played.append(play_all(delete))
+    if with_curl is None:
+        print("curl is not installed here: the tables are without it")
+    else:
+        names.append(f"curl {version}: `curl --fail --request DELETE`")
+        all_played.append(with_curl)
+    write("who", "\n".join(f"{number}. {name}" for number, name in enumerate(names, start=1)))
+    write("one event", table_of_sums(all_played, 1))
+    write("by event", table_by_event(all_played))
+    write("two events", table_of_sums(all_played, 2))
+
+
+if __name__ == "__main__":
+    main()
