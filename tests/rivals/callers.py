@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import NamedTuple
 
-import firecrawl
+import firecrawl  # type: ignore[import-untyped]  # it has no types
 import httpx
 import requests
-import tenacity
+import tenacity  # type: ignore[import-not-found]  # it is in the environment of `make rivals` alone
 from urllib3.util import Retry
 
 from firecrawl_interact.adapters import Urllib3Transport
@@ -16,7 +15,7 @@ from firecrawl_interact.core import DeleteSession, DeleteSessionError
 
 from ..proof.events import SESSION_ID
 from . import careful_lines
-from .wire import URL, Ends, EventLoop
+from .wire import URL, Ends
 
 TARGET = f"{URL}/v2/interact/{SESSION_ID}"
 KEY = {"Authorization": "Bearer fc-test"}
@@ -24,28 +23,21 @@ SECONDS = 90
 """The timeout of a request where the caller chooses one. The service may take 70."""
 
 
-class Caller(NamedTuple):
-    name: str
-    delete: Callable[[], Ends]
-
-
-def callers() -> list[Caller]:
-    """Return this library, and what people use instead of it."""
-    retry = f"requests with urllib3 {version('urllib3')}'s `Retry(total=3)` for 429 and 5xx"
+def callers() -> dict[str, Callable[[], Ends]]:
+    """Return this library, and what people use instead of it, each under its name."""
     official = f"firecrawl-py {version('firecrawl-py')}"
-    return [
-        Caller("this library, with its defaults", _this_library()),
-        Caller(f"requests {version('requests')}: `requests.delete(...)`", _with_requests),
-        Caller(retry, _with_retry()),
-        Caller(
-            f"httpx {version('httpx')} with tenacity {version('tenacity')}, which retries three"
-            " times after any error",
-            _with_tenacity(),
+    return {
+        "this library, with its defaults": _this_library(),
+        f"requests {version('requests')}: `requests.delete(...)`": _ends(_with_requests),
+        f"requests with urllib3 {version('urllib3')}'s `Retry(total=3)` for 429 and 5xx": _ends(
+            _with_retry()
         ),
-        Caller(f"{official}: `Firecrawl(...).delete_browser(...)`", _with_firecrawl()),
-        Caller(f"{official}: `await AsyncFirecrawl(...)`, the same", _with_async_firecrawl()),
-        Caller("`tests/rivals/careful_lines.py`: twenty careful lines", _with_careful_lines()),
-    ]
+        f"httpx {version('httpx')} with tenacity {version('tenacity')}, which retries three times"
+        " after any error": _ends(_with_tenacity()),
+        f"{official}: `Firecrawl(...).delete_browser(...)`": _ends(_with_firecrawl()),
+        f"{official}: `await AsyncFirecrawl(...)`, the same": _ends(_with_async_firecrawl()),
+        "`tests/rivals/careful_lines.py`: twenty careful lines": _with_careful_lines(),
+    }
 
 
 def _this_library() -> Callable[[], Ends]:
@@ -61,86 +53,56 @@ def _this_library() -> Callable[[], Ends]:
     return delete
 
 
-def _read(status: int | None) -> Ends:
-    """Read an error by its status, if it has one."""
+def _read(error: Exception) -> Ends:
+    """Read an error by the status that it carries, if it does."""
+    response = getattr(error, "response", None)
+    status = getattr(error if response is None else response, "status_code", None)
     return Ends.PERHAPS_GONE if status in (404, 410) else Ends.ERROR
 
 
-def _with_requests() -> Ends:
-    try:
-        requests.delete(TARGET, headers=KEY, timeout=SECONDS).raise_for_status()
-    except requests.RequestException as error:
-        return _read(None if error.response is None else error.response.status_code)
-    return Ends.GONE
+def _ends(delete: Callable[[], object]) -> Callable[[], Ends]:
+    """Read an exception as an error, and what is returned as a success unless it denies that."""
+
+    def read() -> Ends:
+        try:
+            deleted = delete()
+        except Exception as error:  # Their libraries raise exceptions of five packages.
+            return _read(error)
+        return Ends.GONE if getattr(deleted, "success", True) else Ends.PERHAPS_GONE
+
+    return read
 
 
-def _with_retry() -> Callable[[], Ends]:
+def _with_requests() -> None:
+    requests.delete(TARGET, headers=KEY, timeout=SECONDS).raise_for_status()
+
+
+def _with_retry() -> Callable[[], object]:
     session = requests.Session()
     retry = Retry(total=3, backoff_factor=0.5, status_forcelist=[429, 500, 502, 503, 504])
     session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
-
-    def delete() -> Ends:
-        try:
-            session.delete(TARGET, headers=KEY, timeout=SECONDS).raise_for_status()
-        except requests.RequestException as error:
-            return _read(None if error.response is None else error.response.status_code)
-        return Ends.GONE
-
-    return delete
+    return lambda: session.delete(TARGET, headers=KEY, timeout=SECONDS).raise_for_status()
 
 
-def _with_tenacity() -> Callable[[], Ends]:
+def _with_tenacity() -> Callable[[], object]:
     client = httpx.Client(headers=KEY, timeout=SECONDS)
-
-    @tenacity.retry(
+    retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(4),
         wait=tenacity.wait_exponential(multiplier=0.5, max=8),
         retry=tenacity.retry_if_exception_type(httpx.HTTPError),
         reraise=True,
     )
-    def request() -> None:
-        client.delete(TARGET).raise_for_status()
-
-    def delete() -> Ends:
-        try:
-            request()
-        except httpx.HTTPStatusError as error:
-            return _read(error.response.status_code)
-        except httpx.HTTPError:
-            return Ends.ERROR
-        return Ends.GONE
-
-    return delete
+    return lambda: retrying(lambda: client.delete(TARGET).raise_for_status())
 
 
-def _with_firecrawl() -> Callable[[], Ends]:
+def _with_firecrawl() -> Callable[[], object]:
     client = firecrawl.Firecrawl(api_key="fc-test", api_url=URL)
-
-    def delete() -> Ends:
-        try:
-            deleted = client.delete_browser(SESSION_ID)
-        except Exception as error:  # noqa: BLE001 - of four libraries
-            return _read(getattr(error, "status_code", None))
-        return Ends.GONE if deleted.success else Ends.PERHAPS_GONE
-
-    return delete
+    return lambda: client.delete_browser(SESSION_ID)
 
 
-def _with_async_firecrawl() -> Callable[[], Ends]:
+def _with_async_firecrawl() -> Callable[[], object]:
     client = firecrawl.AsyncFirecrawl(api_key="fc-test", api_url=URL)
-
-    async def delete() -> Ends:
-        try:
-            deleted = await client.delete_browser(SESSION_ID)
-        except Exception as error:  # noqa: BLE001 - of four libraries
-            return _read(getattr(error, "status_code", None))
-        return Ends.GONE if deleted.success else Ends.PERHAPS_GONE
-
-    def run() -> Ends:
-        with asyncio.Runner(loop_factory=EventLoop) as runner:
-            return runner.run(delete())
-
-    return run
+    return lambda: asyncio.run(client.delete_browser(SESSION_ID))
 
 
 def _with_careful_lines() -> Callable[[], Ends]:
