@@ -70,7 +70,7 @@ rivals:
 
 # Which of them a sample takes changes with the commit.
 mutants: $(VENV)/.test
-	@$(BIN)/python -m tests.proof.mutants $(MODULES) \
+	@$(BIN)/python -m tools.mutants $(MODULES) \
 		$(if $(SAMPLE),--sample $(SAMPLE) --seed "$$(git rev-parse HEAD 2>&1)")
 
 coverage: $(VENV)/.test
@@ -98,7 +98,7 @@ check: $(VENV)/.lint
 	@echo "import rules"
 	@PYTHONPATH=$(WHEEL)/unpacked $(BIN)/lint-imports --no-logo --no-cache
 	@echo "types"
-	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy core adapters docs tests
+	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy core adapters docs tests tools
 	@for package in core adapters; do \
 		PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=$(WHEEL)/unpacked \
 			pyright --verifytypes firecrawl_interact.$$package --ignoreexternal >$(WHEEL)/log || \
