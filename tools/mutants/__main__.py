@@ -22,7 +22,7 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from subprocess import DEVNULL, Popen, TimeoutExpired
+from subprocess import Popen, TimeoutExpired
 from typing import NamedTuple
 from xml.etree import ElementTree
 
@@ -30,9 +30,7 @@ from .mutations import Mutant, mutants_of
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-MEMORY = Path("/dev/shm")  # noqa: S108 - the tests of journals need no disk, and memory is quicker
 QUICKEST = 30
-FAILED = 1
 PATIENCE = 600  # seconds: a mutant can wait for ever
 TESTS = [
     "tests/core",
@@ -67,54 +65,60 @@ def listed_survivors() -> set[Identity]:
 def run(command: Sequence[str], path: str, seconds: float | None = None) -> int:
     """Run a command in a process group of its own; ending it for taking too long is a failure."""
     environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    child = Popen(  # noqa: S603 - the tests of this repository
-        [sys.executable, "-m", *command],
-        cwd=ROOT,
-        env=environment,
-        stdout=DEVNULL,
-        stderr=DEVNULL,
-        start_new_session=True,
-    )
+    words = [sys.executable, "-m", *command]
+    with open(os.devnull, "w") as nothing:
+        child = Popen(  # noqa: S603 - the tests of this repository
+            words, cwd=ROOT, env=environment, stdout=nothing, stderr=nothing, start_new_session=True
+        )
     try:
         return child.wait(seconds)
     except TimeoutExpired:
-        return FAILED
+        return 1
     finally:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
 
 
 class Reach(NamedTuple):
-    """Which tests run which line of which file, and how long each test takes."""
+    """The tests, the quickest first, and which of them run which line of which file."""
 
-    tests: dict[str, dict[str, list[str]]]
-    seconds: dict[str, float]
+    tests: list[str]
+    by_line: dict[tuple[str, int], list[str]]
 
     def of(self, mutant: Mutant) -> list[str]:
-        """Return the tests that reach a mutant, the quickest first."""
-        by_line = self.tests.get(str(mutant.path.relative_to(ROOT)), {})
-        lines = map(str, mutant.lines) if mutant.lines else by_line
-        found = {test for line in lines for test in by_line.get(line, ()) if test in self.seconds}
-        return sorted(found, key=self.seconds.__getitem__)
+        """Return the tests that run a line of a mutant's function; of its module, if in none."""
+        file = str(mutant.path.relative_to(ROOT))
+        lines = [(file, line) for line in mutant.lines] or [
+            at for at in self.by_line if at[0] == file
+        ]
+        near = {test for line in lines for test in self.by_line.get(line, ())}
+        parts = [test.rpartition(".") for test in self.tests if test in near]
+        return [f"{module.replace('.', '/')}.py::{name}" for module, _, name in parts]
 
 
 def measure(work: Path) -> Reach:
     """Run the tests without any change."""
-    settings, data, times = (work / name for name in ("settings", "reach.json", "times.xml"))
+    settings, found, times = (work / name for name in ("settings", "lines.json", "times.xml"))
     settings.write_text(
         "[run]\ndynamic_context = test_function\ncore = ctrace\n"
         f"data_file = {work / 'data'}\ninclude = core/*, adapters/*_journal.py\n"
     )
-    tests = [*PYTEST, f"--junit-xml={times}", *TESTS]
-    if run(["coverage", "run", f"--rcfile={settings}", "-m", *tests], str(ROOT)):
+    with_settings, tests = f"--rcfile={settings}", [*PYTEST, f"--junit-xml={times}", *TESTS]
+    if run(["coverage", "run", with_settings, "-m", *tests], str(ROOT)):
         sys.exit("the tests fail without any change")
-    run(["coverage", "json", f"--rcfile={settings}", "--show-contexts", "-o", str(data)], str(ROOT))
+    run(["coverage", "json", with_settings, "--show-contexts", "-o", str(found)], str(ROOT))
     seconds: dict[str, float] = defaultdict(float)
     for case in ElementTree.parse(times).iter("testcase"):  # noqa: S314 - pytest has written it
-        name = f"{case.attrib['classname']}.{case.attrib['name'].partition('[')[0]}"
-        seconds[name] += float(case.attrib["time"])
-    files = json.loads(data.read_text(encoding="utf-8"))["files"]
-    return Reach({name: file["contexts"] for name, file in files.items()}, seconds)
+        name = case.attrib["name"].partition("[")[0]
+        seconds[f"{case.attrib['classname']}.{name}"] += float(case.attrib["time"])
+    files = json.loads(found.read_text(encoding="utf-8"))["files"]
+    by_line = {
+        (name, int(line)): tests
+        for name, file in files.items()
+        for line, tests in file["contexts"].items()
+    }
+    assert all((ROOT / one.replace(".", "/")).parent.with_suffix(".py").exists() for one in seconds)
+    return Reach(sorted(seconds, key=seconds.__getitem__), by_line)
 
 
 def survives(mutant: Mutant, reach: Reach, work: Path) -> bool:
@@ -128,10 +132,7 @@ def survives(mutant: Mutant, reach: Reach, work: Path) -> bool:
                 (copy / path.name).symlink_to(path)
     changed = directory / "firecrawl_interact" / mutant.path.relative_to(ROOT)
     changed.write_text(mutant.source(), encoding="utf-8")
-    near = [
-        f"{module.replace('.', '/')}.py::{name}"
-        for module, _, name in (test.rpartition(".") for test in reach.of(mutant))
-    ]
+    near = reach.of(mutant)
     # At the end all tests: some reach it in a process that they start.
     for tests in (near[:QUICKEST], near[QUICKEST:], TESTS):
         if tests and run([*PYTEST, "--exitfirst", *tests], str(directory), PATIENCE) != 0:
@@ -143,8 +144,7 @@ def print_entries(heading: str, identities: set[Identity]) -> None:
     """Print mutants as the list of survivors has them."""
     for place, before, after, number in sorted(identities):
         print(f"\n# {heading}\n[[survivor]]\nplace = {json.dumps(place)}")
-        print(f"before = {json.dumps(before)}\nafter = {json.dumps(after)}")
-        print(f"number = {number}\n" if number > 1 else "", end="")
+        print(f"before = {json.dumps(before)}\nafter = {json.dumps(after)}\nnumber = {number}")
         print('reason = ""')
 
 
@@ -159,7 +159,7 @@ def main() -> int:
     stale = listed - {one.identity for one in all_mutants([])}
     if wanted.sample and wanted.sample < len(mutants):
         mutants = random.Random(wanted.seed).sample(mutants, wanted.sample)  # noqa: S311
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as name:
+    with tempfile.TemporaryDirectory() as name:
         reach = measure(Path(name))
         with ThreadPool(2) as pool:
             results = pool.map(partial(survives, reach=reach, work=Path(name)), mutants, 1)

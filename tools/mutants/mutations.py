@@ -3,7 +3,6 @@
 import ast
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -37,44 +36,35 @@ _SWAPPED_NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _OF_TYPES = {"TypeAlias", "TypeVar", "TypeVarTuple", "TYPE_CHECKING", "Protocol", "ClassVar"}
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One change to one place of a module. Lines around it may move: its first fields stay."""
+class Mutant(NamedTuple):
+    """One change to one place of a module."""
 
-    place: str  #: the module and the function
-    before: str  #: the statement
-    after: str  #: what becomes of it
-    number: int  #: which one, if the function has several such statements
+    #: the module and the function, the statement, what becomes of it, and which one it is, if the
+    #: function has several such statements. Lines around it may move: this stays.
+    identity: tuple[str, str, str, int]
     path: Path
-    line: int  #: where the statement begins
     lines: range  #: of the function; empty: it is executed with the module
     source: Callable[[], str]  #: gives the changed module
-
-    @property
-    def identity(self) -> tuple[str, str, str, int]:
-        """Return what names it in the lists."""
-        return self.place, self.before, self.after, self.number
 
 
 def mutants_of(path: Path, root: Path) -> list[Mutant]:
     """Return all mutants of a module."""
     name = ".".join(path.relative_to(root).with_suffix("").parts)
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = [
-        Mutant(
-            place=".".join([name, *scope.names]),
-            before=_header(scope.statement),
-            after=place.header_with(replacement, scope.statement),
-            number=1,
-            path=path,
-            line=getattr(scope.statement, "lineno", 0),
-            lines=scope.lines,
-            source=partial(place.source_with, replacement, tree),
-        )
-        for place, node, scope in _walk(tree, _Scope((), tree))
-        for replacement in _replacements(node, place.parent)
-    ]
-    return _number(found)
+    found: dict[tuple[str, str, str, int], Mutant] = {}
+    seen: Counter[tuple[str, str, str]] = Counter()
+    for place, node, scope in _walk(tree, _Scope((), tree)):
+        for replacement in _replacements(node, place.parent):
+            before = _header(scope.statement)
+            statement = replacement if node is scope.statement else scope.statement
+            after = place.text_with(replacement, partial(_header, statement))
+            change = ".".join([name, *scope.names]), before, after
+            at = *change, getattr(scope.statement, "lineno", 0)
+            if at not in found:  # Otherwise it comes to the same.
+                seen[change] += 1
+                source = partial(place.text_with, replacement, partial(ast.unparse, tree))
+                found[at] = Mutant((*change, seen[change]), path, scope.lines, source)
+    return list(found.values())
 
 
 class _Place(NamedTuple):
@@ -93,19 +83,12 @@ class _Place(NamedTuple):
         held[self.position], node = node, held[self.position]
         return node
 
-    def header_with(self, replacement: ast.AST, statement: ast.AST) -> str:
-        """Return the statement's first line with the replacement in it."""
+    def text_with(self, replacement: ast.AST, text: Callable[[], str]) -> str:
+        """Return a text that is made while the replacement is there."""
         original = self.put(replacement)
-        header = _header(replacement if original is statement else statement)
+        made = text()
         self.put(original)
-        return header
-
-    def source_with(self, replacement: ast.AST, tree: ast.Module) -> str:
-        """Return the whole module with the replacement in it."""
-        original = self.put(replacement)
-        source = ast.unparse(tree)
-        self.put(original)
-        return source
+        return made
 
 
 class _Scope(NamedTuple):
@@ -250,15 +233,3 @@ def _header(statement: ast.AST) -> str:
     if isinstance(statement, ast.ClassDef | Function):
         text = text[text.index("class " if isinstance(statement, ast.ClassDef) else "def ") :]
     return text if not getattr(statement, "body", None) else text.split("\n", 1)[0]
-
-
-def _number(mutants: list[Mutant]) -> list[Mutant]:
-    """Leave out what comes to the same, and number those that change several places alike."""
-    seen: Counter[tuple[str, str, str]] = Counter()
-    numbered = {}
-    for mutant in mutants:
-        change = mutant.place, mutant.before, mutant.after
-        if (*change, mutant.line) not in numbered:
-            seen[change] += 1
-            numbered[*change, mutant.line] = replace(mutant, number=seen[change])
-    return list(numbered.values())
