@@ -5,8 +5,9 @@ make rivals
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import NamedTuple
 
 from ..proof.events import Event, EventfulService, all_events
@@ -62,45 +63,31 @@ def play(delete: Callable[[], Ends], events: Sequence[Event]) -> Played:
     return Played(*ends.value, not service.is_live, raises, service.requests, WORLD.now)
 
 
+COUNTED: dict[str, Callable[[Played], bool]] = {
+    "gone, but it is not: cautious": lambda one: one.is_wrong("gone", one.cautious),
+    "gone, but it is not: usual": lambda one: one.is_wrong("gone", one.usual),
+    "do not know: cautious": lambda one: one.cautious == "unknown",
+    "not gone, but it is: usual": lambda one: one.is_wrong("not gone", one.usual),
+    "hang": lambda one: one.usual == "hangs",
+    "raise after success": lambda one: one.raises_after_success,
+    "end the session": lambda one: one.is_ended,
+}
+
+
 def table_of_sums(all_played: list[Rows], events_in_a_row: int) -> str:
     """Count how the calls ended, with a column for each caller."""
-    chosen = [
+    columns = [
         [played for events, played in rows if len(events) == events_in_a_row] for rows in all_played
     ]
-
-    def count(what: str, is_so: Callable[[Played], bool]) -> str:
-        return as_row(what, [f"{sum(map(is_so, played)):,}" for played in chosen])
-
-    def average(what: str, value: Callable[[Played], float], form: str) -> str:
-        # A call that hangs has no end, so it takes no number of seconds.
-        ended = [[one for one in played if one.usual != "hangs"] for played in chosen]
-        return as_row(what, [format(sum(map(value, one)) / len(one), form) for one in ended])
-
-    return "\n".join(
-        [
-            *heading(f"of {len(chosen[0]):,} calls", "---:", len(chosen)),
-            count("gone, but it is not: cautious", lambda one: one.is_wrong("gone", one.cautious)),
-            count("gone, but it is not: usual", lambda one: one.is_wrong("gone", one.usual)),
-            count("do not know: cautious", lambda one: one.cautious == "unknown"),
-            count("not gone, but it is: usual", lambda one: one.is_wrong("not gone", one.usual)),
-            count("hang", lambda one: one.usual == "hangs"),
-            count("raise after success", lambda one: one.raises_after_success),
-            count("end the session", lambda one: one.is_ended),
-            average("requests", lambda one: one.requests, ".2f"),
-            average("seconds", lambda one: one.seconds, ".1f"),
-        ]
-    )
-
-
-def heading(what: str, alignment: str, columns: int) -> list[str]:
-    return [
-        as_row(what, [str(number) for number in range(1, columns + 1)]),
-        f"|---|{f'{alignment}|' * columns}",
-    ]
-
-
-def as_row(what: str, cells: Iterable[str]) -> str:
-    return f"| {what} | {' | '.join(cells)} |"
+    # A call that hangs has no end, so it takes no number of seconds.
+    ended = [[one for one in column if one.usual != "hangs"] for column in columns]
+    rows = {
+        what: [f"{sum(map(is_so, column)):,}" for column in columns]
+        for what, is_so in COUNTED.items()
+    }
+    rows["requests"] = [f"{mean(one.requests for one in column):.2f}" for column in ended]
+    rows["seconds"] = [f"{mean(one.seconds for one in column):.1f}" for column in ended]
+    return table(f"of {len(columns[0]):,} calls", "---:", rows)
 
 
 def table_by_event(all_played: list[Rows]) -> str:
@@ -112,8 +99,15 @@ def table_by_event(all_played: list[Rows]) -> str:
             for rows in all_played
         ]
         names_of[tuple(cells)].append(name)
-    rows = [as_row("; ".join(names), cells) for cells, names in names_of.items()]
-    return "\n".join([*heading("after", ":---:", len(all_played)), *rows])
+    return table("after", ":---:", {"; ".join(names): cells for cells, names in names_of.items()})
+
+
+def table(head: str, alignment: str, rows: Mapping[str, Sequence[str]]) -> str:
+    """Write a table with numbered columns."""
+    columns = len(next(iter(rows.values())))
+    lines = [[head, *map(str, range(1, columns + 1))], ["---", *[alignment] * columns]]
+    lines += [[what, *cells] for what, cells in rows.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def cell(played: Sequence[Played]) -> str:

@@ -53,21 +53,16 @@ def _this_library() -> Callable[[], Ends]:
     return delete
 
 
-def _read(error: Exception) -> Ends:
-    """Read an error by the status that it carries, if it does."""
-    response = getattr(error, "response", None)
-    status = getattr(error if response is None else response, "status_code", None)
-    return Ends.PERHAPS_GONE if status in (404, 410) else Ends.ERROR
-
-
 def _ends(delete: Callable[[], object]) -> Callable[[], Ends]:
-    """Read an exception as an error, and what is returned as a success unless it denies that."""
+    """Read what is returned as a success, unless it denies that, and an exception as an error."""
 
     def read() -> Ends:
         try:
             deleted = delete()
         except Exception as error:  # Their libraries raise exceptions of five packages.
-            return _read(error)
+            response = getattr(error, "response", None)
+            status = getattr(error if response is None else response, "status_code", None)
+            return Ends.PERHAPS_GONE if status in (404, 410) else Ends.ERROR
         return Ends.GONE if getattr(deleted, "success", True) else Ends.PERHAPS_GONE
 
     return read

@@ -31,7 +31,6 @@ from .mutations import Mutant, mutants_of
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 QUICKEST = 30
-NO_SUCH_TEST = 4  # pytest's exit status
 PATIENCE = 600  # seconds: a mutant can wait for ever
 TESTS = [
     "tests/core",
@@ -46,9 +45,9 @@ Identity = tuple[str, str, str, int]
 
 def all_mutants(modules: Sequence[str]) -> list[Mutant]:
     """Return the mutants of some modules; of all, if none is named."""
-    journals = [ROOT / "adapters" / f"{name}_journal.py" for name in ("file", "owned")]
-    paths = [*sorted((ROOT / "core").glob("*.py")), *journals]
+    names = ("core/*.py", "adapters/file_journal.py", "adapters/owned_journal.py")
     # `__init__` hands names on, and a test compares them.
+    paths = sorted(path for name in names for path in ROOT.glob(name))
     known = {path.stem: path for path in paths if path.stem != "__init__"}
     if unknown := set(modules) - known.keys():
         sys.exit(f"no such module: {', '.join(sorted(unknown))}")
@@ -121,7 +120,7 @@ def measure(work: Path) -> Reach:
     return Reach(sorted(seconds, key=seconds.__getitem__), by_line)
 
 
-def survives(mutant: Mutant, reach: Reach, work: Path) -> bool:
+def survives(mutant: Mutant, source: str, reach: Reach, work: Path) -> bool:
     """Say whether all tests pass, the quickest that reach it first, on a copy with a mutant."""
     directory = Path(tempfile.mkdtemp(dir=work))
     for package in ("core", "adapters"):
@@ -131,24 +130,22 @@ def survives(mutant: Mutant, reach: Reach, work: Path) -> bool:
             if path != mutant.path:
                 (copy / path.name).symlink_to(path)
     changed = directory / "firecrawl_interact" / mutant.path.relative_to(ROOT)
-    changed.write_text(mutant.source(), encoding="utf-8")
+    changed.write_text(source, encoding="utf-8")
     near = reach.of(mutant)
     # At the end all tests: some reach it in a process that they start.
     for tests in (near[:QUICKEST], near[QUICKEST:], TESTS):
         code = run([*PYTEST, "--exitfirst", *tests], str(directory), PATIENCE) if tests else 0
-        if code == NO_SUCH_TEST:
+        if code == 4:  # pytest's exit status for this
             raise LookupError(f"pytest does not know one of these: {tests}")
         if code:
             return False
     return True
 
 
-def print_entries(heading: str, identities: set[Identity]) -> None:
-    """Print mutants as the list of survivors has them."""
-    for place, before, after, number in sorted(identities):
-        print(f"\n# {heading}\n[[survivor]]\nplace = {json.dumps(place)}")
-        print(f"before = {json.dumps(before)}\nafter = {json.dumps(after)}\nnumber = {number}")
-        print('reason = ""')
+def print_each(heading: str, identities: set[Identity]) -> None:
+    """Print mutants, each on lines of its own."""
+    for identity in sorted(identities):
+        print(f"\n{heading}:", *identity, sep="\n    ")
 
 
 def main() -> int:
@@ -165,15 +162,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         reach = measure(Path(name))
         with ThreadPool(2) as pool:
-            results = pool.map(partial(survives, reach=reach, work=Path(name)), mutants, 1)
+            sources = [(mutant, mutant.source()) for mutant in mutants]
+            results = pool.starmap(partial(survives, reach=reach, work=Path(name)), sources, 1)
     alive = {one.identity for one, lives in zip(mutants, results, strict=True) if lives}
     new, noticed = alive - listed, listed & {one.identity for one in mutants} - alive
     lines = (HERE / "baseline.tsv").read_text(encoding="utf-8").splitlines()
     before = {(*names, int(number)) for *names, number in (line.split("\t") for line in lines)}
-    print_entries("no test notices this, and the list does not have it", new - before)
-    print_entries("no test notices this, and those of the baseline did", new & before)
-    print_entries("a test notices this: take it off the list", noticed)
-    print_entries("this is on the list, and is no mutant", stale)
+    print_each("no test notices this, and the list does not have it", new - before)
+    print_each("no test notices this, and those of the baseline did", new & before)
+    print_each("a test notices this: take it off the list", noticed)
+    print_each("this is on the list, and is no mutant", stale)
     print(f"\n{len(mutants)} mutants, {len(alive)} survive, {len(alive & before)} of the baseline")
     return 1 if new or noticed or stale else 0
 
