@@ -6,6 +6,7 @@ quotation that does not fit any more is an error that says so: quote the code as
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,271 +16,123 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 
-CALLS = ("tests.proof.schedules",)
-"""What plays every schedule of a call."""
-RUNS = ("tests.proof.simulation", "0", "2500")
-"""What plays simulated runs."""
+# The claim, and the fault that breaks it; in which class, function or `Class.method` of whatever
+# module the code stands, and what becomes of it. Every schedule of one call shows it.
+_OF_CALLS = r"""
+untouched: a lost connection is taken for one that never was
+    _unreachable: SessionFate.UNKNOWN if failure.sent => SessionFate.UNTOUCHED if failure.sent
+untouched: what an earlier attempt may have done is forgotten
+    _keep_worst_fate: if uncertain and => if False and
+untouched: the backend's 401 is taken for the service's
+    _kind: if _is_of_backend(content) => if _is_of_backend(content) and status != 401
+gone: a failure of the backend is taken for the end of the session
+    _kind: return ServiceUnavailableError => return SessionNotFoundError
+gone: a router's 404 is believed
+    _kind: reports_failure and _says_gone(content) => reports_failure
+receipt: any JSON under a 200 gives a receipt
+    parse_response: == b"true" => != b"false"
+receipt: the bill is made up
+    _receipt: content.credits_billed => msgspec.Raw(b"2")
+one session: the older route is asked
+    request: /interact/ => /browser/
+no vaguer: gone is forgotten after a timeout
+    _keep_worst_fate: uncertain and error.session_fate is SessionFate.UNTOUCHED => uncertain
+no vaguer: a rate limit leaves the fate unknown
+    RateLimitError: SessionFate.UNTOUCHED => SessionFate.UNKNOWN
+outcome: an error counts one attempt
+    _attempt: attempts=attempts => attempts=1
+attempts: one attempt too many
+    _pause_after: attempts == retry => attempts > retry
+deadline: a wait goes beyond the deadline
+    converse: pause >= left => pause == math.inf
+deadline: an attempt may outlast the deadline
+    converse: min(retry.attempt_timeout, left) => retry.attempt_timeout
+retries: a 401 is retried
+    UnauthorizedError: advice = => transient, advice = True,
+retries: a page is not retried
+    UnexpectedResponseError: transient = True => transient = False
+retries: `success: false` is not retried
+    NotDeletedError: transient = True => transient = False
+pauses: the wait that was told is not kept
+    _pause_after: return error.retry_after => pass
+pauses: each stale connection is followed by a retry at once
+    converse: stale_retried or is_stale => False
+"""
 
-
-def scenario(name: str) -> tuple[str, str]:
-    """What plays a run that is written down."""
-    return "tests.proof.scenarios", name
+# The same. The scenario shows it that is named, else simulated runs do.
+_OF_RUNS = r"""
+one outcome: what is in flight when a run is left has no outcome
+    Scheduler.end_all: self._end(job, outcome) => del self._jobs[job]
+one outcome: a cancellation takes an outcome with it
+    AsyncDeletions._next_outcome: self._scheduler.outcomes.appendleft(outcome) => pass
+gone: an id in flight is taken for gone when the run is left
+    Scheduler.end_all: SessionFate.UNKNOWN => SessionFate.GONE
+untouched: an id that waits forgets what its last attempt met
+    Scheduler._end_unsent: job.error or UnreachableError => UnreachableError
+untouched: the note says that the session was not destroyed when nobody knows
+    anywhere: The session may not have been destroyed. => The session was not destroyed.
+receipt: a response is taken for that of another session
+    AsyncDeletions._settle: end or task.result() => end or self._landed[-1].result()
+one session: a run asks the older route
+    request: /interact/ => /browser/
+attempts: only the last attempt of an id in flight counts when the run is left
+    Scheduler.end_all: attempts=job.requests => attempts=1
+requests: one more request is in flight than may be
+    Scheduler._next_send_in: >= self._concurrency => > self._concurrency
+requests: an outage shortens the pause that a 429 asked for
+    Scheduler._next_send_in: max(until_probe, self._gate.paused_until - self._now()) => until_probe
+    scenario: a 429 in an outage
+the end: a stop lets the other requests of the turn go
+    Scheduler.hand_out: if self.is_stopped:  # meanwhile => if False:  # meanwhile
+    scenario: a stop at the second request of a turn
+leaving: leaving takes a second more than it may
+    anywhere: self.shutdown_timeout - now => self.shutdown_timeout + 1 - now
+    scenario: a run that is left while nothing comes
+memory: a run of concurrency 1 holds nine ids
+    Scheduler.has_room: max(self._concurrency, 2) => max(self._concurrency, 9)
+    scenario: ids that wait for their retries
+raised: what the ids raise is forgotten
+    Scheduler.admit: self.failure = error => pass
+held back: a page of a gateway is taken for a response of the service
+    Scheduler.settle: if is_from_service(response) => if response.status < 500
+    scenario: a gateway shows its page: 200
+held back: an outage is taken for each id's own affair
+    Scheduler._hold_back: self._outage.is_on or self.is_stopped => False
+    scenario: an outage longer than two attempts
+block: the delete's error takes the place of what the block raised
+    _OnExit._report: if raised is None => if outcome is not None
+journal: the journal forgets whatever ended
+    record_gone: is not SessionFate.GONE => is SessionFate.UNTOUCHED
+journal: a block begins before its session is recorded
+    DeleteOnExit.record: self._journal.opened(self.session_id) => pass
+"""
 
 
 class Fault(NamedTuple):
     """A change to one definition of the core, and the claim that it breaks."""
 
-    what: str
     breaks: str
+    what: str
     where: str
-    """A class, a function or `Class.method`, in whatever module. Empty: anywhere."""
     old: str
     new: str
-    shown_by: tuple[str, ...] = CALLS
+    shown_by: tuple[str, ...]
 
 
-OF_CALLS = [
-    Fault(
-        "a lost connection is taken for one that never was",
-        "untouched",
-        "_unreachable",
-        "SessionFate.UNKNOWN if failure.sent else ",
-        "",
-    ),
-    Fault(
-        "what an earlier attempt may have done is forgotten",
-        "untouched",
-        "_keep_worst_fate",
-        "if uncertain and",
-        "if False and",
-    ),
-    Fault(
-        "the backend's 401 is taken for the service's",
-        "untouched",
-        "_kind",
-        "if _is_of_backend(content)",
-        "if _is_of_backend(content) and status != 401",
-    ),
-    Fault(
-        "a 404 of the backend is taken for the end of the session",
-        "gone",
-        "_kind",
-        "return ServiceUnavailableError",
-        "return SessionNotFoundError if status == 404 else ServiceUnavailableError",
-    ),
-    Fault("a router's 404 is believed", "gone", "_kind", " and _says_gone(content)", ""),
-    Fault(
-        "any JSON under a 200 gives a receipt",
-        "receipt",
-        "parse_response",
-        '== b"true"',
-        '!= b"false"',
-    ),
-    Fault(
-        "the bill is made up", "receipt", "_receipt", "content.credits_billed", 'msgspec.Raw(b"2")'
-    ),
-    Fault("the older route is asked", "one session", "request", "/interact/", "/browser/"),
-    Fault(
-        "gone is forgotten after a timeout",
-        "no vaguer",
-        "_keep_worst_fate",
-        " and error.session_fate is SessionFate.UNTOUCHED",
-        "",
-    ),
-    Fault(
-        "a rate limit leaves the fate unknown",
-        "no vaguer",
-        "RateLimitError",
-        "SessionFate.UNTOUCHED",
-        "SessionFate.UNKNOWN",
-    ),
-    Fault("an error counts one attempt", "outcome", "_attempt", "attempts=attempts", "attempts=1"),
-    Fault(
-        "one attempt too many", "attempts", "_pause_after", "attempts == retry", "attempts > retry"
-    ),
-    Fault(
-        "a wait goes beyond the deadline",
-        "deadline",
-        "converse",
-        "pause >= left",
-        "pause == math.inf",
-    ),
-    Fault(
-        "an attempt may outlast the deadline",
-        "deadline",
-        "converse",
-        "min(retry.attempt_timeout, left)",
-        "retry.attempt_timeout",
-    ),
-    Fault(
-        "a 401 is retried",
-        "retries",
-        "UnauthorizedError",
-        "    advice =",
-        "    transient = True\n    advice =",
-    ),
-    Fault(
-        "a page is not retried",
-        "retries",
-        "UnexpectedResponseError",
-        "transient = True",
-        "transient = False",
-    ),
-    Fault(
-        "the wait that was told is not kept",
-        "pauses",
-        "_pause_after",
-        "return error.retry_after",
-        "pass",
-    ),
-    Fault(
-        "each stale connection is followed by a retry at once",
-        "pauses",
-        "converse",
-        "stale_retried or is_stale",
-        "False",
-    ),
-]
+def _read(text: str, usual: tuple[str, ...]) -> Iterator[Fault]:
+    for entry in re.split(r"\n(?! )", text.strip()):
+        first, second, *more = entry.split("\n")
+        breaks, _, what = first.partition(": ")
+        where, _, change = second.strip().partition(": ")
+        old, _, new = change.partition(" => ")
+        shown_by = usual
+        if more:
+            shown_by = ("tests.proof.scenarios", more[0].strip().removeprefix("scenario: "))
+        yield Fault(breaks, what, where, old, new, shown_by)
 
-OF_RUNS = [
-    Fault(
-        "what is in flight when a run is left has no outcome",
-        "one outcome",
-        "Scheduler.end_all",
-        "self._end(job, outcome)",
-        "del self._jobs[job]",
-        RUNS,
-    ),
-    Fault(
-        "an id in flight is taken for gone when the run is left",
-        "gone",
-        "Scheduler.end_all",
-        "SessionFate.UNKNOWN",
-        "SessionFate.GONE",
-        RUNS,
-    ),
-    Fault(
-        "an id that waits forgets what its last attempt met",
-        "untouched",
-        "Scheduler._end_unsent",
-        "job.error or ",
-        "",
-        RUNS,
-    ),
-    Fault(
-        "the note says that the session was not destroyed when nobody knows",
-        "untouched",
-        "",
-        "The session may not have been destroyed.",
-        "The session was not destroyed.",
-        RUNS,
-    ),
-    Fault(
-        "a response is taken for that of another session",
-        "receipt",
-        "AsyncDeletions._settle",
-        "end or task.result()",
-        "end or self._landed[-1].result()",
-        RUNS,
-    ),
-    Fault("a run asks the older route", "one session", "request", "/interact/", "/browser/", RUNS),
-    Fault(
-        "only the last attempt of an id in flight counts when the run is left",
-        "attempts",
-        "Scheduler.end_all",
-        "attempts=job.requests",
-        "attempts=1",
-        RUNS,
-    ),
-    Fault(
-        "one more request is in flight than may be",
-        "requests",
-        "Scheduler._next_send_in",
-        ">= self._concurrency",
-        "> self._concurrency",
-        RUNS,
-    ),
-    Fault(
-        "an outage shortens the pause that a 429 asked for",
-        "requests",
-        "Scheduler._next_send_in",
-        "max(until_probe, self._gate.paused_until - self._now())",
-        "until_probe",
-        scenario("a 429 in an outage"),
-    ),
-    Fault(
-        "a stop lets the other requests of the turn go",
-        "the end",
-        "Scheduler.hand_out",
-        "if self.is_stopped:  # meanwhile",
-        "if False:  # meanwhile",
-        scenario("a stop at the second request of a turn"),
-    ),
-    Fault(
-        "leaving takes a second more than it may",
-        "leaving",
-        "",
-        "self._left_at + self.shutdown_timeout - now",
-        "self._left_at + self.shutdown_timeout + 1 - now",
-        scenario("a run that is left while nothing comes"),
-    ),
-    Fault(
-        "a run of concurrency 1 holds nine ids",
-        "memory",
-        "Scheduler.has_room",
-        "max(self._concurrency, 2)",
-        "max(self._concurrency, 9)",
-        scenario("ids that wait for their retries"),
-    ),
-    Fault(
-        "what the ids raise is forgotten",
-        "raised",
-        "Scheduler.admit",
-        "self.failure = error",
-        "pass",
-        RUNS,
-    ),
-    Fault(
-        "a page of a gateway is taken for a response of the service",
-        "held back",
-        "Scheduler.settle",
-        "if is_from_service(response)",
-        "if response.status < 500",
-        scenario("a gateway shows its page: 200"),
-    ),
-    Fault(
-        "an outage is taken for each id's own affair",
-        "held back",
-        "Scheduler._hold_back",
-        "self._outage.is_on or self.is_stopped",
-        "False",
-        scenario("an outage longer than two attempts"),
-    ),
-    Fault(
-        "the delete's error takes the place of what the block raised",
-        "block",
-        "_OnExit._report",
-        "if raised is None",
-        "if outcome is not None",
-        RUNS,
-    ),
-    Fault(
-        "the journal forgets whatever ended",
-        "journal",
-        "record_gone",
-        "is not SessionFate.GONE",
-        "is SessionFate.UNTOUCHED",
-        RUNS,
-    ),
-    Fault(
-        "a block begins before its session is recorded",
-        "journal",
-        "DeleteOnExit.record",
-        "self._journal.opened(self.session_id)",
-        "pass",
-        RUNS,
-    ),
-]
+
+OF_CALLS = list(_read(_OF_CALLS, ("tests.proof.schedules",)))
+OF_RUNS = list(_read(_OF_RUNS, ("tests.proof.simulation", "0", "2500")))
 
 
 class QuotationError(Exception):
@@ -319,10 +172,9 @@ def plant(fault: Fault, core: Path) -> None:
         if text.startswith(fault.old, offset)
     ]
     if len(places) != 1:
-        where = fault.where or "the core"
         raise QuotationError(
-            f"{fault.what!r} quotes {fault.old!r}, which stands {len(places)} times in {where}:"
-            " let it quote the code as it is now, in tests/proof/planted_faults.py"
+            f"{fault.what!r} quotes {fault.old!r}, which stands {len(places)} times in"
+            f" {fault.where}: let it quote the code as it is now, in tests/proof/planted_faults.py"
         )
     [(path, source, at)] = places
     changed = source[:at] + fault.new + source[at + len(fault.old) :]
@@ -331,7 +183,7 @@ def plant(fault: Fault, core: Path) -> None:
 
 def _definitions(source: str, name: str) -> Iterator[tuple[int, str]]:
     """Find the definitions of a name: where each begins, and its text."""
-    if not name:
+    if name == "anywhere":
         yield 0, source
         return
     starts = [0]

@@ -11,7 +11,7 @@ import tenacity  # type: ignore[import-not-found]  # it is in the environment of
 from urllib3.util import Retry
 
 from firecrawl_interact.adapters import Urllib3Transport
-from firecrawl_interact.core import DeleteSession, DeleteSessionError
+from firecrawl_interact.core import DeleteSession, DeleteSessionError, SessionFate
 
 from ..proof.events import SESSION_ID
 from . import careful_lines
@@ -45,10 +45,10 @@ def _this_library() -> Callable[[], Ends]:
 
     def delete() -> Ends:
         try:
-            fate = delete_session(SESSION_ID).session_fate.name
+            fate = delete_session(SESSION_ID).session_fate
         except DeleteSessionError as error:
-            fate = error.session_fate.name
-        return {"GONE": Ends.GONE, "UNTOUCHED": Ends.NOT_GONE, "UNKNOWN": Ends.UNKNOWN}[fate]
+            fate = error.session_fate
+        return Ends.NOT_GONE if fate is SessionFate.UNTOUCHED else Ends[fate.name]
 
     return delete
 
@@ -102,5 +102,4 @@ def _with_async_firecrawl() -> Callable[[], object]:
 
 def _with_careful_lines() -> Callable[[], Ends]:
     client = httpx.Client(headers=KEY)
-    verdicts = {"gone": Ends.GONE, "not gone": Ends.NOT_GONE, "unknown": Ends.UNKNOWN}
-    return lambda: verdicts[careful_lines.delete(client, TARGET)]
+    return lambda: Ends[careful_lines.delete(client, TARGET).upper().replace(" ", "_")]

@@ -1,7 +1,6 @@
-"""Every public name, used as its users do. A type checker reads this file; it is never run."""
+"""What type checkers make of the public names. They alone read this file; it is never run."""
 
 import random
-import ssl
 import time
 import uuid
 from collections.abc import Mapping
@@ -29,32 +28,6 @@ async def destroys_a_session_and_awaits_it() -> None:
             transport, None, retry=core.RetryPolicy(deadline=60)
         )
     assert_type(await delete_session(uuid.uuid4()), core.DeletionReceipt)
-
-
-def takes_the_settings_of_a_transport() -> None:
-    for transport in (adapters.Urllib3Transport, adapters.AsyncioTransport):
-        transport(
-            "https://firecrawl.example/prefix",
-            pool_size=4,
-            connect_timeout=2.5,
-            ssl_context=ssl.create_default_context(),
-            proxy="http://proxy.example:3128",
-            allow_plain_http=False,
-            user_agent="mine/1.0",
-        )
-
-
-def takes_the_settings_of_a_call(transport: core.Transport) -> None:
-    retry = core.RetryPolicy(
-        max_attempts=2, attempt_timeout=80, deadline=100.0, first_pause=1, longest_pause=2
-    )
-    headers = {"X-Team": "ours"}
-    delete_session = core.DeleteSession(
-        transport, None, retry=retry, headers=headers, random=lambda: 0.5
-    )
-    assert_type(
-        delete_session("session-1", retry=core.RetryPolicy(deadline=10)), core.DeletionReceipt
-    )
 
 
 def destroys_a_session_when_a_block_ends(delete_session: core.DeleteSession) -> None:
@@ -162,9 +135,6 @@ def takes_key_and_address_from_the_environment() -> None:
     with adapters.delete_session_from_environment(retry=core.RetryPolicy(max_attempts=1)) as owner:
         assert_type(owner, adapters.EnvironmentDeleteSession)
         assert_type(owner.close(), None)
-    adapters.delete_session_from_environment(
-        connect_timeout=5, pool_size=2, proxy=None, user_agent="a/1"
-    )
     adapters.delete_session_from_environment(pool_size="2")  # type: ignore[arg-type]  # that is the test
     adapters.delete_session_from_environment(timeout=5)  # type: ignore[call-arg]  # that is the test
 
@@ -196,13 +166,6 @@ def reads_an_error(delete_session: core.DeleteSession) -> str | None:
         assert_type((error.transient, error.attempts), tuple[bool, int])
         assert_type(error.advice, str)
     return None
-
-
-RESPONSE_ERRORS: tuple[type[core.ResponseError], ...] = (
-    *(core.BadRequestError, core.ForbiddenError, core.NotDeletedError, core.RateLimitError),
-    *(core.PaymentRequiredError, core.ServiceUnavailableError, core.SessionNotFoundError),
-    *(core.UnauthorizedError, core.UnexpectedResponseError),
-)
 
 
 def knows_every_fate(fate: core.SessionFate) -> int:
@@ -240,66 +203,30 @@ class OwnAsyncTransport(adapters.AsyncSystemTime):
         raise core.ConnectionLostError(f"{request.method} {timeout}", stale=True) from error
 
 
-def swaps_the_transport(service: adapters.FakeService) -> None:
-    transports: list[core.Transport] = [
-        *(OwnTransport(), TransportWithNamesOfItsOwn()),
-        *(adapters.InMemoryTransport(service), adapters.Urllib3Transport()),
-    ]
-    asynchronous: list[core.AsyncTransport] = [
-        *(OwnAsyncTransport(), adapters.AsyncioTransport()),
-        adapters.AsyncInMemoryTransport(service),
-    ]
-    assert transports
-    assert asynchronous
+def swaps_the_transport(service: adapters.FakeService) -> list[core.Transport]:
+    asynchronous: list[core.AsyncTransport] = [OwnAsyncTransport(), adapters.AsyncioTransport()]
+    asynchronous.append(adapters.AsyncInMemoryTransport(service))
+    transports: list[core.Transport] = [OwnTransport(), TransportWithNamesOfItsOwn()]
+    return [*transports, adapters.InMemoryTransport(service), adapters.Urllib3Transport()]
 
 
-def sets_up_a_fake() -> None:
-    service = adapters.FakeService(api_keys=["fc-test"], rate_limit=10)
-    try:
-        assert_type(service.open_session(), str)
-    except adapters.FakeServiceError:
-        return
-    assert_type(service.open_session("session-1", api_key="fc-test", prompt_used=True), str)
-    assert_type(service.is_open("session-1"), bool)
-    assert_type(service.requests, list[core.Request])
-    assert_type(service.sessions_left_open, list[str])
-    service.rate_limit = adapters.RateLimit(600, burst=1, retry_after=lambda seconds: None)
-    service.outage(60)
-    fault: adapters.Fault = adapters.NoResponse()
-    service.outage(60, fault)
-    service.queue(adapters.Reply(429, json={"success": False}), adapters.Reply(502, b"", {}))
-    service.queue(adapters.NoConnection(), adapters.LostResponse())
-    service.queue(adapters.NoResponse(), adapters.DrippedResponse(seconds_per_byte=2))
-    with adapters.LoopbackService(service) as loopback:
-        assert_type(loopback.api_url, str)
-
-
-def remembers_what_is_open(service: adapters.FakeService, directory: Path) -> None:
-    with adapters.FileJournal(directory, service="https://api.example") as journal:
+def remembers_what_is_open(transport: core.Transport, directory: Path) -> None:
+    with adapters.FileJournal(directory) as journal:
         assert_type(journal, adapters.FileJournal)
         for session_id in journal.adopt_orphans():
             assert_type(session_id, str)
-        assert_type(journal.orphans(), list[str])
         try:
             journal.opened(uuid.uuid4())
         except core.JournalError as error:
             assert_type(error.session_id, str | None)
             os_error: OSError = error
             raise os_error from None
-    in_memory = adapters.InMemoryJournal()
-    assert_type(in_memory.sessions_left_open, list[str])
     fleet = adapters.PostgresJournal("postgresql://db.example/jobs", service=None)
     assert_type(fleet.left_alone(), core.LeftAlone)
-    fleet.create_table()
-    assert_type(core.checked_session_id(uuid.uuid4()), str)
     recorder: core.Recorder = fleet
-    core.DeleteSession(adapters.InMemoryTransport(service), None, journal=recorder)
-    journals: list[core.Journal] = [journal, fleet, in_memory]
-    for either in journals:
-        either.opened("session-1")
-        either.gone("session-1")
-        core.DeleteSession(adapters.InMemoryTransport(service), None, journal=either)
-        core.AsyncDeleteSession(adapters.AsyncInMemoryTransport(service), None, journal=either)
+    core.DeleteSession(transport, None, journal=recorder)
+    journals: list[core.Journal] = [journal, fleet, adapters.InMemoryJournal()]
+    assert_type(journals[0].orphans(), list[str])
 
 
 def is_refused(transport: core.Transport, asynchronous: core.AsyncTransport) -> None:
