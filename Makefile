@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # Versions of tools change when somebody changes them here: `make constraints`.
 export PIP_CONSTRAINT = $(abspath constraints.txt)
 .NOTPARALLEL:
-.PHONY: help demo test test-core test-slow test-all postgres proof proof-figures mutants nightly pyodide \
+.PHONY: help demo test test-core test-slow test-all postgres proof proof-figures rivals mutants nightly pyodide \
 	coverage benchmark docs check constraints dist clean
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make coverage     show what the tests of core leave of core unrun"
 	@echo "make check        lint, types, import rules, wheel"
 	@echo "make proof        check that no outcome can be wrong; MINUTES=30 goes on fuzzing for so long"
+	@echo "make rivals       let other clients meet the same failures, and write what they say into the page"
 	@echo "make mutants      change core in thousands of small ways: do the tests notice? MODULES=\"wire retry\", SAMPLE=60: some"
 	@echo "make nightly      all mutants, the proof with half an hour of fuzzing, Python 3.14 under Node"
 	@echo "make benchmark    measure"
@@ -76,9 +77,17 @@ pyodide: $(VENV)/.test
 		--quiet -p no:cacheprovider --hypothesis-profile=quick \
 		--ignore=tests/core/test_on_exit_cancelled.py --ignore=tests/core/test_opening.py $(PYODIDE_TESTS)
 
+# Other clients, as pinned, in an environment of their own.
+RIVALS = build/rivals
+rivals:
+	@test -d $(RIVALS) || $(PYTHON) -m venv $(RIVALS)
+	@$(RIVALS)/bin/python -m pip install -qq --disable-pip-version-check \
+		--requirement tests/rivals/requirements.txt --editable .
+	@$(RIVALS)/bin/python -m tests.rivals
+
 # Which of them a sample takes changes with the commit.
 mutants: $(VENV)/.test
-	@$(BIN)/python -m tests.proof.mutants $(MODULES) \
+	@$(BIN)/python -m tools.mutants $(MODULES) \
 		$(if $(SAMPLE),--sample $(SAMPLE) --seed "$$(git rev-parse HEAD 2>&1)")
 
 # What a gate of ten minutes leaves out.
@@ -112,7 +121,7 @@ check: $(VENV)/.lint
 	@echo "import rules"
 	@PYTHONPATH=$(WHEEL)/unpacked $(BIN)/lint-imports --no-logo --no-cache
 	@echo "types"
-	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy core adapters docs tests
+	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy core adapters docs tests tools
 	@for package in core adapters; do \
 		PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=$(WHEEL)/unpacked \
 			pyright --verifytypes firecrawl_interact.$$package --ignoreexternal >$(WHEEL)/log || \

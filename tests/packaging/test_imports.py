@@ -8,13 +8,8 @@ import pytest
 
 from firecrawl_interact import adapters
 
-LIBRARIES = {"asyncio", "click", "fcntl", "http.server", "psycopg", "rich", "trustme", "urllib3"}
-
-
-def libraries_after(statement: str) -> set[str]:
-    """The libraries that a new interpreter has loaded after a statement."""
-    code = f"{statement}\nimport sys\nprint(*(name for name in {LIBRARIES} if name in sys.modules))"
-    return set(run(code).split())
+LIBRARIES = {"asyncio", "click", "fcntl", "http.client", "http.server", "logging"}
+LIBRARIES |= {"psycopg", "queue", "rich", "threading", "trustme", "urllib3"}
 
 
 def run(code: str) -> str:
@@ -24,31 +19,36 @@ def run(code: str) -> str:
     return done.stdout
 
 
-def test_a_name_that_the_core_has_not_is_an_ordinary_error() -> None:
-    code = (
-        "from firecrawl_interact import core\nprint(hasattr(core, 'Nothing'), 'Pause' in dir(core))"
+@pytest.mark.parametrize(
+    ("statement", "loads"),
+    [
+        ("import firecrawl_interact.core", ""),
+        ("import firecrawl_interact.adapters", ""),
+        ("from firecrawl_interact.adapters import FakeService, InMemoryTransport", "threading"),
+        (
+            "from firecrawl_interact.adapters import Urllib3Transport",
+            "http.client logging queue threading urllib3",
+        ),
+        (  # asyncio brings fcntl, on Unix, and the others.
+            "from firecrawl_interact.adapters import AsyncioTransport",
+            "asyncio fcntl logging queue threading",
+        ),
+    ],
+)
+def test_a_library_is_loaded_when_its_class_is_asked_for(statement: str, loads: str) -> None:
+    loaded = run(f"{statement}\nimport sys\nprint(*{LIBRARIES}.intersection(sys.modules))").split()
+    assert set(loaded) <= set(loads.split())
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has no other mode"
+)
+def test_a_python_without_a_global_lock_stays_without_one() -> None:
+    names = ", ".join(set(adapters.__all__) - {"PostgresJournal"})
+    statement = (
+        f"import sys, firecrawl_interact.core\nfrom firecrawl_interact.adapters import {names}"
     )
-    assert run(code).split() == ["False", "True"]
-
-
-def test_the_core_loads_nothing_that_a_single_delete_does_not_need() -> None:
-    loaded = run("import firecrawl_interact.core, sys\nprint(*sys.modules)").split()
-    assert not {"asyncio", "logging", "queue", "threading"} & set(loaded)
-
-
-def test_adapters_load_no_library_before_a_class_is_asked_for() -> None:
-    assert libraries_after("import firecrawl_interact.adapters") == set()
-
-
-def test_the_default_transport_loads_urllib3_alone() -> None:
-    statement = "from firecrawl_interact.adapters import Urllib3Transport"
-    assert libraries_after(statement) == {"urllib3"}
-
-
-def test_the_asynchronous_transport_loads_asyncio_alone_and_not_pythons_own_http_client() -> None:
-    statement = "from firecrawl_interact.adapters import AsyncioTransport"
-    assert libraries_after(statement) - {"fcntl"} == {"asyncio"}  # asyncio brings fcntl, on Unix
-    assert run(f"{statement}\nimport sys\nprint('http.client' in sys.modules)") == "False\n"
+    assert run(f"{statement}\nprint(sys._is_gil_enabled())") == "False\n"
 
 
 @pytest.mark.parametrize(
@@ -71,20 +71,6 @@ def test_the_asynchronous_transport_loads_asyncio_alone_and_not_pythons_own_http
 )
 def test_looking_at_the_adapters_works(look: tuple[str, str]) -> None:
     run(f"from firecrawl_interact import adapters\n{look[1]}")
-
-
-@pytest.mark.skipif(
-    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has no other mode"
-)
-def test_a_python_without_a_global_lock_stays_without_one() -> None:
-    names = ", ".join(set(adapters.__all__) - {"PostgresJournal"})
-    statement = f"import sys, firecrawl_interact.core\nfrom firecrawl_interact.adapters import {names}"
-    assert run(f"{statement}\nprint(sys._is_gil_enabled())") == "False\n"
-
-
-def test_the_fake_loads_no_library() -> None:
-    statement = "from firecrawl_interact.adapters import FakeService, InMemoryTransport"
-    assert libraries_after(statement) == set()
 
 
 def test_every_public_name_can_be_imported_and_is_listed() -> None:

@@ -29,8 +29,8 @@ SESSION_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
 A_RESPONSE = 1.0
 """Seconds from a request to its response."""
 
-NOTHING, DESTROYED, LATER = "nothing", "destroyed", "destroyed later"
-HIDDEN = (NOTHING, DESTROYED, LATER)
+NOTHING, DESTROYED = "nothing", "destroyed"
+HIDDEN = (NOTHING, DESTROYED)
 """What a request may have done whose response does not tell."""
 
 
@@ -42,12 +42,40 @@ class Event(NamedTuple):
     did: str
 
 
+class EventfulService:
+    """Meets each request with the next event. After the last one it is calm and truthful."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events = iter(events)
+        self._next = next(self._events, None)
+        self.requests = 0
+        self.is_live, self.has_confirmed = True, False
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the next connection does not come about."""
+        return self._next is not None and isinstance(self._next.comes, ConnectFailedError)
+
+    def meet(self) -> Response | TransportError:
+        """Take one DELETE of the session, and return what comes back."""
+        self.requests += 1
+        event, self._next = self._next, next(self._events, None)
+        if event is None:
+            comes: Response | TransportError = _CALM if self.is_live else _CALM_ONCE_MORE
+        else:
+            comes = event.comes
+        if event is None or event.did == DESTROYED:
+            self.is_live = False
+        if isinstance(comes, Response) and b'"success": true' in comes.body:
+            self.has_confirmed = True
+        return comes
+
+
 class Told(NamedTuple):
     """What a call says of one session at its end, what is so, and what it cost."""
 
     outcome: DeletionReceipt | DeleteSessionError
     is_ended: bool
-    is_changed: bool
     requests: int
     seconds: float
 
@@ -57,9 +85,8 @@ class Told(NamedTuple):
 
     @property
     def is_wrong(self) -> bool:
-        fate = self.outcome.session_fate
-        is_wrongly_gone = fate is SessionFate.GONE and not self.is_ended
-        return is_wrongly_gone or (fate is SessionFate.UNTOUCHED and self.is_changed)
+        wrong = SessionFate.UNTOUCHED if self.is_ended else SessionFate.GONE
+        return self.outcome.session_fate is wrong
 
 
 def _json(status: int, content: object) -> Response:
@@ -74,6 +101,10 @@ def _page(status: int, text: bytes = b"<html><h1>nginx</h1></html>") -> Response
     return Response(status, {"content-type": "text/html"}, text)
 
 
+def _redirect(status: int) -> Response:
+    return Response(status, {"content-type": "text/html", "location": "/sign-in"}, b"")
+
+
 _FRACTION = {"success": True, "sessionDurationMs": 39095.00002861023, "creditsBilled": 2}
 _CLOUDFLARE = {"success": False, "errors": [{"code": 7003, "message": "No route"}], "result": None}
 
@@ -86,7 +117,8 @@ EVENTS: dict[str, tuple[Response | TransportError, Sequence[str]]] = {
     "200, truncated": (_page(200, b'{"success":tr'), HIDDEN),
     "200, a list": (_json(200, []), HIDDEN),
     "200, a login page": (_page(200, b"<html>Sign in</html>"), HIDDEN),
-    **{f"{status}": (_page(status, b""), HIDDEN) for status in (202, 204, 301, 302, 307)},
+    **{f"{status}": (_page(status, b""), HIDDEN) for status in (202, 204)},
+    **{f"{status}": (_redirect(status), HIDDEN) for status in (301, 302, 307)},
     "404, a page": (_page(404), HIDDEN),
     "404, empty": (_page(404, b""), HIDDEN),
     "404, a router's": (_json(404, {"success": False, "message": "Route not found"}), HIDDEN),
@@ -126,9 +158,7 @@ def told_of_each(events_in_a_row: int) -> list[Told]:
 
 def play(events: Sequence[Event], policy: RetryPolicy = RetryPolicy()) -> Told:  # noqa: B008 - immutable
     """Let a call meet events, and then a calm and truthful service."""
-    now = 0.0
-    requests = 0
-    is_live, is_changed = True, False
+    now, service = 0.0, EventfulService(events)
     conversation = converse(
         SESSION_ID, headers=HEADERS, retry=policy, monotonic=lambda: now, random=lambda: 0.5
     )
@@ -140,16 +170,7 @@ def play(events: Sequence[Event], policy: RetryPolicy = RetryPolicy()) -> Told: 
                 now += step.seconds if isinstance(step, Wait) else 0.0
                 step = next(conversation)
                 continue
-            requests += 1
-            comes: Response | TransportError = _CALM
-            did = DESTROYED
-            if requests <= len(events):
-                _, comes, did = events[requests - 1]
-            elif not is_live:
-                comes = _CALM_ONCE_MORE
-            # What takes effect later does so before the service is asked again.
-            if did is not NOTHING and is_live:
-                is_live, is_changed = False, True
+            comes = service.meet()
             now += step.timeout if isinstance(comes, TimedOutError) else A_RESPONSE
             if isinstance(comes, Response):
                 step = conversation.send(comes)
@@ -159,7 +180,7 @@ def play(events: Sequence[Event], policy: RetryPolicy = RetryPolicy()) -> Told: 
         outcome = end.value
     except DeleteSessionError as error:
         outcome = error.with_traceback(None)
-    return Told(outcome, not is_live, is_changed, requests, now)
+    return Told(outcome, not service.is_live, service.requests, now)
 
 
 _CALM = _json(200, _FRACTION)

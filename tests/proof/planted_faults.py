@@ -1,278 +1,200 @@
-"""Copies of the core in each of which one fault is planted."""
+"""Faults that are planted in copies of the core, one for each claim at least, each of them caught.
 
-import importlib
-import importlib.util
+A fault quotes as little of the core as it can, and says in which definition that stands. A
+quotation that does not fit any more is an error that says so: quote the code as it is now.
+"""
+
+import ast
+import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from .schedules import Core
+ROOT = Path(__file__).parents[2]
 
-CORE = Path(__file__).parents[2] / "core"
+# The claim, and the fault that breaks it; in which class, function or `Class.method` of whatever
+# module the code stands, and what becomes of it. Every schedule of one call shows it.
+_OF_CALLS = r"""
+untouched: a lost connection is taken for one that never was
+    _unreachable: SessionFate.UNKNOWN if failure.sent => SessionFate.UNTOUCHED if failure.sent
+untouched: what an earlier attempt may have done is forgotten
+    _keep_worst_fate: if uncertain and => if False and
+untouched: the backend's 401 is taken for the service's
+    _kind: if _is_of_backend(content) => if _is_of_backend(content) and status != 401
+gone: a failure of the backend is taken for the end of the session
+    _kind: return ServiceUnavailableError => return SessionNotFoundError
+gone: a router's 404 is believed
+    _kind: reports_failure and _says_gone(content) => reports_failure
+receipt: any JSON under a 200 gives a receipt
+    parse_response: == b"true" => != b"false"
+receipt: the bill is made up
+    _receipt: content.credits_billed => msgspec.Raw(b"2")
+one session: the older route is asked
+    request: /interact/ => /browser/
+no vaguer: gone is forgotten after a timeout
+    _keep_worst_fate: uncertain and error.session_fate is SessionFate.UNTOUCHED => uncertain
+no vaguer: a rate limit leaves the fate unknown
+    RateLimitError: SessionFate.UNTOUCHED => SessionFate.UNKNOWN
+outcome: an error counts one attempt
+    _attempt: attempts=attempts => attempts=1
+attempts: one attempt too many
+    _pause_after: attempts == retry => attempts > retry
+deadline: a wait goes beyond the deadline
+    converse: pause >= left => pause == math.inf
+deadline: an attempt may outlast the deadline
+    converse: min(retry.attempt_timeout, left) => retry.attempt_timeout
+retries: a 401 is retried
+    UnauthorizedError: advice = => transient, advice = True,
+retries: a page is not retried
+    UnexpectedResponseError: transient = True => transient = False
+retries: `success: false` is not retried
+    NotDeletedError: transient = True => transient = False
+pauses: the wait that was told is not kept
+    _pause_after: return error.retry_after => pass
+pauses: each stale connection is followed by a retry at once
+    converse: stale_retried or is_stale => False
+"""
+
+# The same. The scenario shows it that is named, else simulated runs do.
+_OF_RUNS = r"""
+one outcome: what is in flight when a run is left has no outcome
+    Scheduler.end_all: self._end(job, outcome) => del self._jobs[job]
+one outcome: a cancellation takes an outcome with it
+    AsyncDeletions._next_outcome: self._scheduler.outcomes.appendleft(outcome) => pass
+gone: an id in flight is taken for gone when the run is left
+    Scheduler.end_all: SessionFate.UNKNOWN => SessionFate.GONE
+untouched: an id that waits forgets what its last attempt met
+    Scheduler._end_unsent: job.error or UnreachableError => UnreachableError
+untouched: the note says that the session was not destroyed when nobody knows
+    anywhere: The session may not have been destroyed. => The session was not destroyed.
+receipt: a response is taken for that of another session
+    AsyncDeletions._settle: end or task.result() => end or self._landed[-1].result()
+one session: a run asks the older route
+    request: /interact/ => /browser/
+attempts: only the last attempt of an id in flight counts when the run is left
+    Scheduler.end_all: attempts=job.requests => attempts=1
+requests: one more request is in flight than may be
+    Scheduler._next_send_in: >= self._concurrency => > self._concurrency
+requests: an outage shortens the pause that a 429 asked for
+    Scheduler._next_send_in: max(until_probe, self._gate.paused_until - self._now()) => until_probe
+    scenario: a 429 in an outage
+the end: a stop lets the other requests of the turn go
+    Scheduler.hand_out: if self.is_stopped:  # meanwhile => if False:  # meanwhile
+    scenario: a stop at the second request of a turn
+leaving: leaving takes a second more than it may
+    anywhere: self.shutdown_timeout - now => self.shutdown_timeout + 1 - now
+    scenario: a run that is left while nothing comes
+memory: a run of concurrency 1 holds nine ids
+    Scheduler.has_room: max(self._concurrency, 2) => max(self._concurrency, 9)
+    scenario: ids that wait for their retries
+raised: what the ids raise is forgotten
+    Scheduler.admit: self.failure = error => pass
+held back: a page of a gateway is taken for a response of the service
+    Scheduler.settle: if is_from_service(response) => if response.status < 500
+    scenario: a gateway shows its page: 200
+held back: an outage is taken for each id's own affair
+    Scheduler._hold_back: self._outage.is_on or self.is_stopped => False
+    scenario: an outage longer than two attempts
+block: the delete's error takes the place of what the block raised
+    _OnExit._report: if raised is None => if outcome is not None
+journal: the journal forgets whatever ended
+    record_gone: is not SessionFate.GONE => is SessionFate.UNTOUCHED
+journal: a block begins before its session is recorded
+    DeleteOnExit.record: self._journal.opened(self.session_id) => pass
+"""
 
 
-class PlantedFault(NamedTuple):
-    """A change to a module of the core, and the claim that it breaks."""
+class Fault(NamedTuple):
+    """A change to one definition of the core, and the claim that it breaks."""
 
-    what: str
     breaks: str
-    module: str
+    what: str
+    where: str
     old: str
     new: str
+    shown_by: tuple[str, ...]
 
 
-FAULTS = [
-    PlantedFault(
-        "a lost connection is taken for one that never was",
-        "untouched",
-        "transport",
-        'came: the service may have acted."""\n\n    def',
-        'came: the service may have acted."""\n\n    sent = False\n\n    def',
-    ),
-    PlantedFault(
-        "a timeout is taken for a connection that never was",
-        "untouched",
-        "transport",
-        '"""No whole response within the time given: the service may have acted."""',
-        "sent = False",
-    ),
-    PlantedFault(
-        "what an earlier attempt may have done is forgotten",
-        "untouched",
-        "conversation",
-        "uncertain = _keep_worst_fate(error, uncertain=uncertain)",
-        "_keep_worst_fate(error, uncertain=False)",
-    ),
-    PlantedFault(
-        "only the attempt before the last one counts",
-        "untouched",
-        "conversation",
-        "uncertain = _keep_worst_fate(error, uncertain=uncertain)",
-        "own_fate = error.session_fate\n"
-        "        _keep_worst_fate(error, uncertain=uncertain)\n"
-        "        uncertain = own_fate is SessionFate.UNKNOWN",
-    ),
-    PlantedFault(
-        "a 502 is taken for a request that did nothing",
-        "untouched",
-        "errors",
-        '"""408, 409, 425, 5xx, or a failure of the service\'s backend. The session\'s fate is '
-        'unknown."""',
-        "session_fate = SessionFate.UNTOUCHED",
-    ),
-    PlantedFault(
-        "any response with status 404 is taken for the service's",
-        "gone",
-        "wire",
-        "if status in {404, 410} and reports_failure and _says_gone(content):",
-        "if status == 404 or (status == 410 and reports_failure):",
-    ),
-    PlantedFault(
-        "a router's 404 is taken for the service's",
-        "gone",
-        "wire",
-        "if status in {404, 410} and reports_failure and _says_gone(content):",
-        "if status in {404, 410} and reports_failure:",
-    ),
-    PlantedFault(
-        "a 404 of the backend is taken for the end of the session",
-        "gone",
-        "wire",
-        "    if _is_of_backend(content):\n",
-        "    if _is_of_backend(content) and status == 404:\n"
-        "        return SessionNotFoundError\n"
-        "    if _is_of_backend(content):\n",
-    ),
-    PlantedFault(
-        "a page of an unknown sender is taken for the end of the session",
-        "gone",
-        "errors",
-        "    transient = True\n    advice = (\n",
-        "    session_fate = SessionFate.GONE\n    advice = (\n",
-    ),
-    PlantedFault(
-        "`success: false` gives a receipt",
-        "receipt",
-        "wire",
-        'if response.status == 200 and bytes(content.success) == b"true":',
-        "if response.status == 200 and content.success:",
-    ),
-    PlantedFault(
-        "every JSON object under a 200 gives a receipt",
-        "receipt",
-        "wire",
-        'if response.status == 200 and bytes(content.success) == b"true":',
-        'if response.status == 200 and bytes(content.success) != b"false":',
-    ),
-    PlantedFault(
-        "the bill is made up",
-        "receipt",
-        "wire",
-        "content.credits_billed, _number_decoder, session_id",
-        'msgspec.Raw(b"2"), _number_decoder, session_id',
-    ),
-    PlantedFault(
-        "the backend's 401 is taken for the service's",
-        "untouched",
-        "wire",
-        "    if _is_of_backend(content):\n",
-        "    if _is_of_backend(content) and status != 401:\n",
-    ),
-    PlantedFault(
-        "the older route is asked",
-        "one session",
-        "wire",
-        "/v2/interact/{session_id}",
-        "/v2/browser/{session_id}",
-    ),
-    PlantedFault(
-        "gone is forgotten after a timeout",
-        "no vaguer",
-        "conversation",
-        "if uncertain and error.session_fate is SessionFate.UNTOUCHED:",
-        "if uncertain:",
-    ),
-    PlantedFault(
-        "a session that is not found is called untouched",
-        "no vaguer",
-        "errors",
-        "    session_fate = SessionFate.GONE\n",
-        "    session_fate = SessionFate.UNTOUCHED\n",
-    ),
-    PlantedFault(
-        "a rate limit leaves the fate unknown",
-        "no vaguer",
-        "errors",
-        "    session_fate = SessionFate.UNTOUCHED\n    transient = True\n",
-        "    transient = True\n",
-    ),
-    PlantedFault(
-        "an error counts one attempt",
-        "outcome",
-        "conversation",
-        "headers=headers, session_id=session_id, attempts=attempts)",
-        "headers=headers, session_id=session_id, attempts=1)",
-    ),
-    PlantedFault(
-        "one attempt more than the policy allows",
-        "attempts",
-        "conversation",
-        "if attempts == retry.max_attempts:",
-        "if attempts > retry.max_attempts:",
-    ),
-    PlantedFault(
-        "a wait beyond the deadline is begun",
-        "deadline",
-        "conversation",
-        "is_last = pause >= left",
-        "is_last = pause == math.inf",
-    ),
-    PlantedFault(
-        "an attempt may outlast the deadline",
-        "deadline",
-        "conversation",
-        "Send(request, min(retry.attempt_timeout, left))",
-        "Send(request, retry.attempt_timeout)",
-    ),
-    PlantedFault(
-        "a 401 is retried",
-        "retries",
-        "errors",
-        '    advice = "Check the API key."',
-        "    transient = True",
-    ),
-    PlantedFault(
-        "a 502 is not retried",
-        "retries",
-        "errors",
-        'backend. The session\'s fate is unknown."""\n\n    transient = True',
-        'backend. The session\'s fate is unknown."""\n\n    transient = False',
-    ),
-    PlantedFault(
-        "a page is not retried",
-        "retries",
-        "errors",
-        "    transient = True\n    advice = (\n",
-        "    transient = False\n    advice = (\n",
-    ),
-    PlantedFault(
-        "`success: false` is not retried",
-        "retries",
-        "errors",
-        '    The session\'s fate is unknown.\n    """\n\n    transient = True\n',
-        '    The session\'s fate is unknown.\n    """\n\n    transient = False\n',
-    ),
-    PlantedFault(
-        "a gateway's 401 ends the call",
-        "retries",
-        "wire",
-        "        error.transient = True\n",
-        "        error.transient = False\n",
-    ),
-    PlantedFault(
-        "a transport's word keeps a call from asking again",
-        "retries",
-        "conversation",
-        "transient=failure.sent or failure.transient",
-        "transient=failure.transient",
-    ),
-    PlantedFault(
-        "the service's wait is not kept",
-        "pauses",
-        "conversation",
-        "        return error.retry_after\n",
-        "        pass\n",
-    ),
-    PlantedFault(
-        "the wait in the text is kept without the half second that it lacks",
-        "pauses",
-        "wire",
-        "_ROUNDED_DOWN = 0.5",
-        "_ROUNDED_DOWN = 0.0",
-    ),
-    PlantedFault(
-        "each stale connection is followed by a retry at once",
-        "pauses",
-        "conversation",
-        "stale_retried = stale_retried or is_stale",
-        "stale_retried = False",
-    ),
-]
+def _read(text: str, usual: tuple[str, ...]) -> Iterator[Fault]:
+    for entry in re.split(r"\n(?! )", text.strip()):
+        first, second, *more = entry.split("\n")
+        breaks, _, what = first.partition(": ")
+        where, _, change = second.strip().partition(": ")
+        old, _, new = change.partition(" => ")
+        shown_by = usual
+        if more:
+            shown_by = ("tests.proof.scenarios", more[0].strip().removeprefix("scenario: "))
+        yield Fault(breaks, what, where, old, new, shown_by)
 
 
-@contextmanager
-def planted(fault: PlantedFault, directory: Path) -> Iterator[Core]:
-    """Import a copy of the core with the fault, under another name."""
-    folder = directory / "core_with_a_fault"
-    shutil.copytree(CORE, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    file = folder / f"{fault.module}.py"
-    source = file.read_text(encoding="utf-8")
-    assert source.count(fault.old) == 1, f"{fault.what}: nothing to change, or more than one place"
-    file.write_text(source.replace(fault.old, fault.new), encoding="utf-8")
+OF_CALLS = list(_read(_OF_CALLS, ("tests.proof.schedules",)))
+OF_RUNS = list(_read(_OF_RUNS, ("tests.proof.simulation", "0", "2500")))
 
-    spec = importlib.util.spec_from_file_location(
-        folder.name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+
+class QuotationError(Exception):
+    """A fault quotes what the core does not say, or says more than once."""
+
+
+def claims_broken_by(fault: Fault, directory: Path) -> set[str]:
+    """Play what shows a fault to a copy of the core with it."""
+    copy = directory / "firecrawl_interact" / "core"
+    shutil.copytree(ROOT / "core", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    plant(fault, copy)
+    done = subprocess.run(
+        [sys.executable, "-m", *fault.shown_by],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(directory)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules[folder.name] = package = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(package)
-        conversation, transport, retry = (
-            importlib.import_module(f"{folder.name}.{module}")
-            for module in ("conversation", "transport", "retry")
+    _, found, broken = done.stderr.rpartition("broken: ")
+    assert found or not done.returncode, f"{fault.what}: {done.stderr}"
+    return set(broken.strip().split(", ")) if found else set()
+
+
+def plant(fault: Fault, core: Path) -> None:
+    """Change the one place that a fault quotes.
+
+    Raises:
+        QuotationError: there is no such place, or more than one.
+    """
+    places = [
+        (path, source, begin + offset)
+        for path in sorted(core.glob("*.py"))
+        for source in [path.read_text(encoding="utf-8")]
+        for begin, text in _definitions(source, fault.where)
+        for offset in range(len(text))
+        if text.startswith(fault.old, offset)
+    ]
+    if len(places) != 1:
+        raise QuotationError(
+            f"{fault.what!r} quotes {fault.old!r}, which stands {len(places)} times in"
+            f" {fault.where}: let it quote the code as it is now, in tests/proof/planted_faults.py"
         )
-        yield Core(
-            converse=conversation.converse,
-            wait=conversation.Wait,
-            failed=conversation.Failed,
-            response=transport.Response,
-            faults={kind.__name__: kind for kind in transport.TransportError.__subclasses__()},
-            policy=retry.RetryPolicy,
-        )
-    finally:
-        for name in [name for name in sys.modules if name.startswith(folder.name)]:
-            del sys.modules[name]
+    [(path, source, at)] = places
+    changed = source[:at] + fault.new + source[at + len(fault.old) :]
+    path.write_text(changed, encoding="utf-8")
+
+
+def _definitions(source: str, name: str) -> Iterator[tuple[int, str]]:
+    """Find the definitions of a name: where each begins, and its text."""
+    if name == "anywhere":
+        yield 0, source
+        return
+    starts = [0]
+    for line in source.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    scopes: list[tuple[ast.AST, str]] = [(ast.parse(source), "")]
+    for node, outer in scopes:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                full = f"{outer}{child.name}"
+                scopes.append((child, f"{full}."))
+                if full == name:
+                    begin, end = starts[child.lineno - 1], starts[child.end_lineno or 0]
+                    yield begin, source[begin:end]

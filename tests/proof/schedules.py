@@ -13,12 +13,14 @@ The schedules are counted as the paths through the model's worlds. Two ways from
 same other one, with the same to be seen, count once.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+import logging
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 from typing import NamedTuple, TypeAlias
 
 from firecrawl_interact.core import transport
-from firecrawl_interact.core.conversation import Conversation, Failed, Wait, converse
+from firecrawl_interact.core.conversation import Failed, Wait, converse
 from firecrawl_interact.core.headers import request_headers
 from firecrawl_interact.core.retry import RetryPolicy
 
@@ -33,27 +35,10 @@ from .claims import (
     broken_claims,
     count_attempts,
 )
-from .model import AT_FIRST, Fault, Response, Seen, Session, World, meanwhile
-
-_Fault: TypeAlias = Callable[..., transport.TransportError]
-_FAULTS: Mapping[str, _Fault] = {
-    kind.__name__: kind for kind in transport.TransportError.__subclasses__()
-}
-
+from .model import AT_FIRST, NAMED, Fault, Response, Seen, Session, World, meanwhile, send
 
 HEADERS = request_headers(None)
-
-
-class Core(NamedTuple):
-    """What is played to: the real core, or a copy with a planted fault."""
-
-    converse: Callable[..., Conversation] = converse
-    wait: type[Wait] = Wait
-    failed: type[Failed] = Failed
-    response: type[transport.Response] = transport.Response
-    faults: Mapping[str, _Fault] = _FAULTS
-    policy: type[RetryPolicy] = RetryPolicy
-
+_FAULTS = {kind.__name__: kind for kind in transport.TransportError.__subclasses__()}
 
 Sees: TypeAlias = Callable[[World], Iterable[tuple[Seen, set[World]]]]
 
@@ -151,12 +136,12 @@ def _knowledge(meanings: tuple[Meaning, ...]) -> Knowledge:
     )
 
 
-def play(core: Core, policy: RetryPolicy, schedule: Sequence[Moment], chance: float) -> Call:
+def play(policy: RetryPolicy, schedule: Sequence[Moment], chance: float) -> Call:
     """Play a schedule to a conversation, on a clock that only the schedule moves."""
     now = 0.0
     attempts: list[Attempt] = []
     waits: list[float] = []
-    conversation = core.converse(
+    conversation = converse(
         SESSION_ID,
         headers=HEADERS,
         retry=policy,
@@ -166,28 +151,28 @@ def play(core: Core, policy: RetryPolicy, schedule: Sequence[Moment], chance: fl
     try:
         step = next(conversation)
         while True:
-            if type(step) is core.wait:
+            if isinstance(step, Wait):
                 waits[-1] += step.seconds
                 now += step.seconds
                 step = next(conversation)
                 continue
-            if type(step) is core.failed:
+            if isinstance(step, Failed):
                 step = conversation.send(schedule[len(attempts) - 1].is_held_back)
                 continue
             if len(attempts) == len(schedule):
                 conversation.close()
                 return Call(attempts, waits, None, now)
-            request, timeout = step.request, step.timeout  # type: ignore[union-attr]  # a Send
+            request, timeout = step.request, step.timeout
             attempts.append(Attempt((request.method, request.path), now, timeout))
             waits.append(0.0)
             seen, seconds, _ = schedule[len(attempts) - 1]
             if isinstance(seen, Response):
                 now += min(seconds, timeout)
-                response = core.response(seen.status, dict(seen.headers), seen.body)
+                response = transport.Response(seen.status, dict(seen.headers), seen.body)
                 step = conversation.send(response)
             else:
                 now += timeout if seen == TIMED_OUT else min(seconds, timeout)
-                step = conversation.throw(_fault(core, seen))
+                step = conversation.throw(_fault(seen))
     except StopIteration as end:
         return Call(attempts, waits[:-1], end.value, now)
     except Exception as error:  # The claims say which may come.
@@ -195,10 +180,9 @@ def play(core: Core, policy: RetryPolicy, schedule: Sequence[Moment], chance: fl
         return Call(attempts, waits[:-1], error, now)
 
 
-def _fault(core: Core, seen: Fault) -> transport.TransportError:
-    if seen.is_stale:
-        return core.faults[seen.kind]("", transient=seen.is_transient, stale=True)
-    return core.faults[seen.kind]("", transient=seen.is_transient)
+def _fault(seen: Fault) -> transport.TransportError:
+    marks = {"stale": True} if seen.is_stale else {}
+    return _FAULTS[seen.kind]("", transient=seen.is_transient, **marks)
 
 
 class Count(NamedTuple):
@@ -216,8 +200,7 @@ class Count(NamedTuple):
 def check_every_schedule(
     alphabets: Sequence[Alphabet],
     *,
-    core: Core = Core(),  # noqa: B008 - immutable
-    policy: RetryPolicy | None = None,
+    policy: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
     chance: float = 0.5,
     note: Callable[[str, Sequence[Moment], Call], None] | None = None,
 ) -> Count:
@@ -226,12 +209,10 @@ def check_every_schedule(
     Args:
         alphabets: what may happen to each attempt; as many as the policy has attempts. What a
             run holds back is cut off behind the last one.
-        core: what is played to.
-        policy: the policy's defaults if None is given.
+        policy: how many attempts, and when.
         chance: what is drawn wherever the core asks for a random number.
         note: called with each claim that is broken. None: the first one is raised.
     """
-    policy = policy or core.policy()
     played = schedules = 0
     going_on: list[tuple[tuple[Moment, ...], tuple[Meaning, ...]]] = [((), ())]
     for alphabet in alphabets:
@@ -242,7 +223,7 @@ def check_every_schedule(
                 knowledge = _knowledge(meanings)
                 if not knowledge.schedules:  # It cannot be seen after this start.
                     continue
-                call = play(core, policy, schedule, chance)
+                call = play(policy, schedule, chance)
                 if call.outcome is None and (
                     len(schedule) < len(alphabets) or count_attempts(schedule) < policy.max_attempts
                 ):
@@ -255,3 +236,13 @@ def check_every_schedule(
                         raise ClaimBrokenError(claim, schedule, call)
                     note(claim, schedule, call)
     return Count(played, schedules)
+
+
+if __name__ == "__main__":
+    logging.getLogger("firecrawl_interact").setLevel(logging.CRITICAL)
+    try:
+        check_every_schedule(
+            [Alphabet(partial(send, statuses=NAMED))] * 3, policy=RetryPolicy(max_attempts=3)
+        )
+    except ClaimBrokenError as error:
+        sys.exit(f"{error}\nbroken: {error.claim}")

@@ -1,27 +1,42 @@
-"""The proof finds what is wrong: each planted fault breaks a claim, and the run says which."""
+"""Each planted fault breaks a claim, and the proof says which. The page makes these claims."""
 
-from functools import partial
+import re
 from pathlib import Path
 
 import pytest
 
-from .claims import CLAIMS, ClaimBrokenError
-from .figures import NoteFigure
-from .model import NAMED, send
-from .planted_faults import FAULTS, PlantedFault, planted
-from .schedules import Alphabet, check_every_schedule
+from . import claims, claims_of_runs
+from .figures import PAGE, NoteFigure
+from .planted_faults import OF_CALLS, OF_RUNS, Fault, QuotationError, claims_broken_by, plant
 
-pytestmark = pytest.mark.usefixtures("quiet_log")
+FAULTS = [*OF_CALLS, *OF_RUNS]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.what for fault in FAULTS])
-def test_a_planted_fault_is_caught(fault: PlantedFault, tmp_path: Path) -> None:
-    alphabets = [Alphabet(partial(send, statuses=NAMED))] * 3
-    with planted(fault, tmp_path) as core, pytest.raises(ClaimBrokenError) as caught:
-        check_every_schedule(alphabets, core=core, policy=core.policy(max_attempts=3))
-    assert caught.value.claim == fault.breaks
+def test_a_planted_fault_is_caught(fault: Fault, tmp_path: Path) -> None:
+    assert fault.breaks in claims_broken_by(fault, tmp_path)
 
 
 def test_for_each_claim_a_fault_is_planted_that_breaks_it(note_figure: NoteFigure) -> None:
-    assert {fault.breaks for fault in FAULTS} == CLAIMS.keys()
+    assert {fault.breaks for fault in OF_CALLS} == claims.CLAIMS.keys()
+    assert {fault.breaks for fault in OF_RUNS} == claims_of_runs.CLAIMS.keys()
     note_figure("planted faults, each caught", len(FAULTS))
+
+
+@pytest.mark.parametrize(
+    ("title", "checked"),
+    [("What is claimed", claims.CLAIMS), ("Whole runs", claims_of_runs.CLAIMS)],
+)
+def test_the_page_makes_the_claims_that_are_checked_and_no_others(
+    title: str, checked: dict[str, str]
+) -> None:
+    _, _, rest = PAGE.read_text(encoding="utf-8").partition(f"\n## {title}\n")
+    section, _, _ = rest.partition("\n## ")
+    assert re.findall(r"^- (.+)$", section, re.MULTILINE) == list(checked.values())
+
+
+@pytest.mark.parametrize(("old", "count"), [("return 7", 0), ("return", 2)])
+def test_a_quotation_that_does_not_fit_says_so(old: str, count: int, tmp_path: Path) -> None:
+    (tmp_path / "module.py").write_text("def one():\n    if 1:\n        return 2\n    return 3\n")
+    with pytest.raises(QuotationError, match=f"quotes '{old}', which stands {count} times in one"):
+        plant(Fault("a claim", "a fault", "one", old, "", ()), tmp_path)

@@ -4,12 +4,9 @@
 """
 
 import os
-from pathlib import Path
 
 import pytest
 
-from .claims_of_runs import CLAIMS
-from .faults_in_runs import FAULTS_IN_RUNS, FaultInRuns, claims_broken_by
 from .figures import NoteFigure
 from .interrupted_lines import interrupt_each_line
 from .scenarios import SCENARIOS, check
@@ -48,13 +45,3 @@ def test_every_claim_holds_in_every_schedule_of_small_runs(
 
 def test_a_ctrl_c_before_any_line_of_a_run_costs_no_outcome() -> None:
     print(f"lines that were interrupted: {interrupt_each_line():,}")
-
-
-@pytest.mark.parametrize("fault", FAULTS_IN_RUNS, ids=[fault.what for fault in FAULTS_IN_RUNS])
-def test_a_fault_that_only_a_run_shows_is_caught(fault: FaultInRuns, tmp_path: Path) -> None:
-    assert fault.breaks in claims_broken_by(fault, tmp_path)
-
-
-def test_for_each_claim_of_runs_a_fault_is_planted_that_breaks_it(note_figure: NoteFigure) -> None:
-    assert {fault.breaks for fault in FAULTS_IN_RUNS} == CLAIMS.keys()
-    note_figure("planted faults in copies that play whole runs, each caught", len(FAULTS_IN_RUNS))

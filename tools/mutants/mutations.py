@@ -2,10 +2,10 @@
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -36,114 +36,93 @@ _SWAPPED_NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _OF_TYPES = {"TypeAlias", "TypeVar", "TypeVarTuple", "TYPE_CHECKING", "Protocol", "ClassVar"}
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One change to one place of a module.
+class Mutant(NamedTuple):
+    """One change to one place of a module."""
 
-    It is known by its first four fields, none of which moves with the lines around it.
-    """
+    #: the module and the function, the statement, what becomes of it, and which one it is, if the
+    #: function has several such statements. Lines around it may move: this stays.
+    identity: tuple[str, str, str, int]
+    path: Path
+    lines: range  #: of the function; empty: it is executed with the module
+    source: Callable[[], str]  #: gives the changed module
 
-    place: str  #: the module and the function
-    before: str  #: the statement
-    after: str  #: what becomes of it
-    number: int  #: which one, if the function has several such statements
-    module: "Module"
-    line: int  #: where the statement begins
-    lines: range  #: a test that runs none of them cannot notice
-    function: str  #: whose code alone must be replaced; empty: the module is executed anew
+
+def mutants_of(path: Path, root: Path) -> list[Mutant]:
+    """Return all mutants of a module."""
+    name = ".".join(path.relative_to(root).with_suffix("").parts)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found: dict[tuple[str, str, str, int], Mutant] = {}
+    seen: Counter[tuple[str, str, str]] = Counter()
+    for place, node, scope in _walk(tree, _Scope((), tree)):
+        for replacement in _replacements(node, place.parent):
+            before = _header(scope.statement)
+            statement = replacement if node is scope.statement else scope.statement
+            after = place.text_with(replacement, partial(_header, statement))
+            change = ".".join([name, *scope.names]), before, after
+            at = *change, getattr(scope.statement, "lineno", 0)
+            if at not in found:  # Otherwise it comes to the same.
+                seen[change] += 1
+                source = partial(place.text_with, replacement, partial(ast.unparse, tree))
+                found[at] = Mutant((*change, seen[change]), path, scope.lines, source)
+    return list(found.values())
+
+
+class _Place(NamedTuple):
+    """Where a node hangs in its tree."""
+
     parent: ast.AST
     field: str
-    index: int | None
-    replacement: ast.AST
+    position: int | None
 
-    @property
-    def identity(self) -> tuple[str, str, str, int]:
-        return self.place, self.before, self.after, self.number
+    def put(self, node: ast.AST) -> ast.AST:
+        """Put a node there, and return the one that was there."""
+        held = getattr(self.parent, self.field)
+        if self.position is None:
+            setattr(self.parent, self.field, node)
+            return held  # type: ignore[no-any-return]  # as typeshed has getattr
+        held[self.position], node = node, held[self.position]
+        return node
 
-    def apply(self) -> ast.Module:
-        """Change the tree of the module for good, and return it."""
-        _put(self.parent, self.field, self.index, self.replacement)
-        return self.module.tree
-
-
-class Module:
-    """A module's tree, and all the mutants of it."""
-
-    def __init__(self, path: Path, root: Path) -> None:
-        names = path.relative_to(root).with_suffix("").parts
-        self.name = ".".join(("firecrawl_interact", *names))  #: under which it is imported
-        self.path = str(path)
-        self.tree = ast.parse(path.read_text(encoding="utf-8"))
-        self.mutants = _number(list(self._of_children(self.tree, _Scope((), self.tree))))
-
-    def _of_children(self, node: ast.AST, scope: "_Scope") -> Iterator[Mutant]:
-        for field, value in ast.iter_fields(node):
-            if field in {"annotation", "returns", "ctx", "type_params"}:
-                continue
-            inner = scope.of_field(node, field)
-            for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
-                if isinstance(child, ast.AST) and not _is_left_alone(child):
-                    yield from self._of_node(node, field, index, child, inner)
-
-    def _of_node(
-        self, parent: ast.AST, field: str, index: int | None, node: ast.AST, scope: "_Scope"
-    ) -> Iterator[Mutant]:
-        if isinstance(node, ast.stmt | ast.ExceptHandler):
-            scope = scope.of_statement(node)
-        for replacement in _replacements(node, parent):
-            ast.copy_location(replacement, node)
-            ast.fix_missing_locations(replacement)
-            before = _header(scope.statement)
-            original = _put(parent, field, index, replacement)
-            after = _header(replacement if node is scope.statement else scope.statement)
-            _put(parent, field, index, original)
-            yield Mutant(
-                module=self,
-                number=1,
-                place=".".join([self.name.removeprefix("firecrawl_interact."), *scope.names]),
-                before=before,
-                after=after,
-                line=getattr(scope.statement, "lineno", 0),
-                lines=scope.lines,
-                function=".".join(scope.names) if scope.is_replaceable else "",
-                parent=parent,
-                field=field,
-                index=index,
-                replacement=replacement,
-            )
-        yield from self._of_children(node, scope)
+    def text_with(self, replacement: ast.AST, text: Callable[[], str]) -> str:
+        """Return a text that is made while the replacement is there."""
+        original = self.put(replacement)
+        made = text()
+        self.put(original)
+        return made
 
 
-@dataclass(frozen=True)
-class _Scope:
-    """Where a node stands."""
+class _Scope(NamedTuple):
+    """Around a node."""
 
     names: tuple[str, ...]
     statement: ast.AST
-    lines: range = range(0)  # empty: whoever imports the module runs it
-    is_replaceable: bool = False  # whether this is in a function
-
-    def of_statement(self, node: ast.stmt | ast.ExceptHandler) -> "_Scope":
-        lines = self.lines
-        if self.is_replaceable:
-            body = getattr(node, "body", None)
-            last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
-            lines = range(node.lineno, (last or node.lineno) + 1)
-        return _Scope(self.names, node, lines, self.is_replaceable)
+    lines: range = range(0)  # of the function
 
     def of_field(self, node: ast.AST, field: str) -> "_Scope":
         """Go into a definition. Decorators and defaults are executed with the module."""
         if isinstance(node, ast.ClassDef) and field == "body":
-            return _Scope((*self.names, node.name), node, self.lines, self.is_replaceable)
-        if isinstance(node, Function) and not self.is_replaceable:
-            if field == "body":
-                is_cached = any(ast.unparse(name) == "cache" for name in node.decorator_list)
-                # Only the first of many tests runs the body of a function that is cached.
-                lines = range(0) if is_cached else range(node.lineno, (node.end_lineno or 0) + 1)
-                return _Scope((*self.names, node.name), node, lines, not is_cached)
-            lines = range(node.body[0].lineno, (node.end_lineno or 0) + 1)
+            return self._replace(names=(*self.names, node.name), statement=node)
+        if isinstance(node, Function) and not self.lines:
+            is_cached = any(ast.unparse(one) == "cache" for one in node.decorator_list)
+            # Only the first of many tests runs what is cached.
+            is_run = field == "body" and not is_cached
+            lines = range(node.lineno, (node.end_lineno or 0) + 1) if is_run else range(0)
             return _Scope((*self.names, node.name), node, lines)
         return self
+
+
+def _walk(node: ast.AST, scope: _Scope) -> Iterator[tuple[_Place, ast.AST, _Scope]]:
+    for field, value in ast.iter_fields(node):
+        if field in {"annotation", "returns", "ctx", "type_params"}:
+            continue
+        inner = scope.of_field(node, field)
+        for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if isinstance(child, ast.AST) and not _is_left_alone(child):
+                around = inner
+                if isinstance(child, ast.stmt | ast.ExceptHandler):
+                    around = inner._replace(statement=child)
+                yield _Place(node, field, index), child, around
+                yield from _walk(child, around)
 
 
 def _is_left_alone(node: ast.AST) -> bool:
@@ -246,16 +225,6 @@ def _constants(value: object) -> list[bool | int | float | str | bytes]:
     return []
 
 
-def _put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> ast.AST:
-    """Put a node in a place, and return the one that was there."""
-    place = getattr(parent, field)
-    if index is None:
-        setattr(parent, field, node)
-        return place  # type: ignore[no-any-return]  # as typeshed has getattr
-    place[index], node = node, place[index]
-    return node
-
-
 def _header(statement: ast.AST) -> str:
     """Return a statement on one line, without the statements in it."""
     text = ast.unparse(ast.fix_missing_locations(statement))
@@ -264,15 +233,3 @@ def _header(statement: ast.AST) -> str:
     if isinstance(statement, ast.ClassDef | Function):
         text = text[text.index("class " if isinstance(statement, ast.ClassDef) else "def ") :]
     return text if not getattr(statement, "body", None) else text.split("\n", 1)[0]
-
-
-def _number(mutants: list[Mutant]) -> list[Mutant]:
-    """Leave out what comes to the same, and number those that change several places alike."""
-    seen: Counter[tuple[str, str, str]] = Counter()
-    numbered = {}
-    for mutant in mutants:
-        change = mutant.place, mutant.before, mutant.after
-        if (*change, mutant.line) not in numbered:
-            seen[change] += 1
-            numbered[*change, mutant.line] = replace(mutant, number=seen[change])
-    return list(numbered.values())
