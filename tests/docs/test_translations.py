@@ -6,7 +6,12 @@ import pytest
 
 from .pages import blocks, sections, text_of
 
-PAIRS = [("README.md", "README.ja.md"), ("docs/index.md", "docs/ja.md")]
+PAIRS = [
+    ("README.md", "README.ja.md"),
+    ("docs/index.md", "docs/ja.md"),
+    ("docs/outcomes.md", "docs/outcomes.ja.md"),
+    ("docs/command.md", "docs/command.ja.md"),
+]
 JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 NAMED = re.compile(r"`[^`\n]+`|(?<=\]\()[^)]+")  # code, and where links lead to
 MENU = re.compile(r"```\{toctree\}.*?```", re.DOTALL)
