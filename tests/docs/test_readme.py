@@ -75,7 +75,7 @@ def test_make_touches_no_environment_that_a_reader_made() -> None:
         "on a package index? | No",
         "macOS and Windows are expected to work, but nobody has tested them",
         "Why not `firecrawl.delete_browser(id)`?",
-        "(https://github.com/firecrawl-interact/firecrawl-interact/blob/main/core/conversation.py) first",
+        f"Read [core/conversation.py]({HERE}/blob/main/core/conversation.py) first",
         "Unofficial",
     ],
 )
