@@ -1,7 +1,9 @@
-# Every target sets up what it needs in $(VENV). Needed beforehand: Python 3.11 or newer.
+# Every target sets up what it needs in $(VENV), a folder that belongs to make alone: it is wiped when
+# pyproject.toml changes. Needed beforehand: Python 3.11 or newer.
 
+SHELL = /bin/bash
 PYTHON ?= python3
-VENV ?= .venv
+VENV ?= .make
 BIN = $(VENV)/bin
 
 MAKEFLAGS += --no-print-directory
@@ -26,7 +28,7 @@ help:
 	@echo "make docs         build the documentation into docs/_build"
 	@echo "make constraints  take the newest versions of the tools"
 	@echo "make dist         build what is published, into dist"
-	@echo "Another Python: make test PYTHON=python3.12 VENV=.venv-3.12"
+	@echo "Another Python: make test PYTHON=python3.12 VENV=.make-3.12"
 
 demo: $(VENV)/.demo
 	@PATH="$(abspath $(BIN)):$$PATH" python docs/examples/demo.py
@@ -144,27 +146,35 @@ dist: $(VENV)/.pip
 		$(BIN)/python -m build --outdir $(DIST) . >$(VENV)/dist.log 2>&1 || { cat $(VENV)/dist.log; false; }
 
 clean:
-	rm -rf .venv .venv-* build dist docs/_build *.egg-info .*_cache .coverage .hypothesis
+	rm -rf .make .make-* build dist docs/_build *.egg-info .*_cache .coverage .hypothesis
 
 # A change of pyproject.toml makes the environment anew: nothing in it is ever out of date.
 $(VENV)/.pip: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/it"; false; }
-	@echo "Setting up $(VENV) (once) ..."
+	@echo "Setting up $(VENV), once ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@touch $@
 
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check
 
+comma = ,
+
+# The same with a dot for each package, since it takes a while; with all that pip said if it fails.
+define install
+@printf "Installing "; set -o pipefail; \
+	$(BIN)/python -m pip install --disable-pip-version-check $(1) 2>&1 | tee $(VENV)/pip.log | \
+	awk '/^(Collecting|Installing)/ { printf "."; fflush() } END { print "" }' || \
+	{ cat $(VENV)/pip.log; false; }
+@touch $@
+endef
+
 $(VENV)/.demo: $(VENV)/.pip
-	@$(INSTALL) --editable '.[cli]'
-	@touch $@
+	$(call install,--editable '.[cli]')
 
 $(VENV)/.core: $(VENV)/.pip
-	@$(INSTALL) --editable . --group core
-	@touch $@
+	$(call install,--editable . --group core)
 
 $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.pip
-	@$(INSTALL) --editable '.[cli,conformance,postgres]' --group $*
-	@touch $@
+	$(call install,--editable '.[cli$(comma)conformance$(comma)postgres]' --group $*)

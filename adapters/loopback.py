@@ -126,7 +126,10 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def _stop_listening(self) -> None:
         # A socket that is bound and does not listen keeps the port, and the system refuses whoever
-        # comes. One that listens cannot go back to that state on every system.
+        # comes. One that listens cannot go back to that state on every system. A child that is
+        # being forked holds it too for a moment, so closing it alone may not free the port.
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
         self.socket = socket.socket(self.address_family, self.socket_type)
         self.server_bind()

@@ -28,12 +28,27 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
-html_title = project
+html_title = f"{project} {release}"
+html_theme_options = {
+    "light_css_variables": {"code-frame": "#f2f2f2"},  # what Pygments draws behind code
+    "dark_css_variables": {"code-frame": "#0d1117"},
+    "source_repository": "https://github.com/firecrawl-interact/firecrawl-interact/",
+    "source_branch": "main",
+    "source_directory": "docs/",
+    "footer_icons": [
+        {
+            "name": "The repository",
+            "url": "https://github.com/firecrawl-interact/firecrawl-interact",
+            "html": "Repository",
+            "class": "",
+        }
+    ],
+}
 html_show_sphinx = False
 html_use_index = False
 html_domain_indices = False
 html_static_path = ["_static"]
-html_css_files = ["narrow.css"]
+html_css_files = ["readable.css"]
 pygments_dark_style = "github-dark"  # Furo's own underlines the names of modules, like links.
 
 copybutton_prompt_text = "$ "
@@ -138,8 +153,17 @@ def find_public_name(
     return None
 
 
+def name_language(
+    app: Sphinx, page: str, template: str, context: dict[str, object], doctree: object
+) -> None:
+    """Let a Japanese page say that it is one: screen readers and fonts depend on it."""
+    if page == "ja" or page.endswith(".ja"):
+        context["language"] = "ja"
+
+
 def setup(app: Sphinx) -> None:
     """Register it."""
+    app.connect("html-page-context", name_language)
     app.connect("autodoc-process-docstring", read_google_style)
     app.connect("autodoc-process-signature", show_public_names)
     app.connect("autodoc-process-bases", show_public_bases)

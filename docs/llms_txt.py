@@ -12,11 +12,11 @@ from sphinx.errors import SphinxError
 def llms_txt(env: BuildEnvironment, name: str) -> str:
     """Return the text: the landing page's own words, then every page in the menu's order."""
     root = env.get_doctree(env.config.root_doc)
-    lines = [f"# {name}", "", f"> {_first_paragraph(root, env.config.root_doc)}"]
+    lines = [f"# {name}", "", f"> {first_paragraph(root, env.config.root_doc)}"]
     for menu in root.findall(addnodes.toctree):
         lines += ["", f"## {menu['caption'] or 'Pages'}", ""]
         for title, page in menu["entries"]:
-            about = _first_paragraph(env.get_doctree(page), page)
+            about = first_paragraph(env.get_doctree(page), page)
             lines.append(
                 f"- [{title or env.titles[page].astext()}]({_address(env, page)}): {about}"
             )
@@ -31,7 +31,8 @@ def _address(env: BuildEnvironment, page: str) -> str:
     return f"_sources/{env.doc2path(page, base=False)}.txt"
 
 
-def _first_paragraph(page: nodes.document, name: str) -> str:
+def first_paragraph(page: nodes.document, name: str) -> str:
+    """Return what a page is about, or end the build if it does not say that."""
     for paragraph in page.findall(nodes.paragraph):
         if isinstance(paragraph.parent, nodes.section):
             return " ".join(paragraph.astext().split())

@@ -5,9 +5,13 @@ which ends the tunnel itself, under a certificate for that name, and asks a `Fak
 opens a session is played here, as far as the official client's calls need it.
 """
 
+import fcntl
 import json
+import os
 import re
 import ssl
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -19,6 +23,8 @@ import trustme
 
 from firecrawl_interact.adapters import FakeService, InMemoryTransport, LoopbackService
 from firecrawl_interact.core import Request, Response
+
+from .pages import ROOT
 
 SCRAPE = re.compile(r"/v2/scrape/([^/]+)/interact")
 HOST = "api.firecrawl.dev"
@@ -126,3 +132,20 @@ def firecrawl(
         yield service
         proxy.shutdown()
         serving.join()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built pages, built by the first worker that needs them."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "site"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            unfinished = folder.with_suffix(".unfinished")
+            options = ["--quiet", "--fail-on-warning", "--builder", "html"]
+            command = [sys.executable, "-m", "sphinx", *options, ROOT / "docs", unfinished]
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+            assert (done.returncode, done.stdout + done.stderr) == (0, "")
+            unfinished.rename(folder)
+    return folder

@@ -11,12 +11,12 @@ from .pages import PAGES, blocks, open_sessions_of, run_commands, run_python, se
 
 pytestmark = pytest.mark.enable_socket
 
-INVISIBLE = re.compile("<!--|invisible-code")
+INVISIBLE = re.compile("<!--(?! rivals: )|invisible-code")  # the tables between marks are written
 LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
 NOT_CODE = re.compile(r"\{(?!code)")  # a directive that places text or a picture
 RUN = {"python", "console", "ipython"}
 SHOWN = {"dockerfile", "ini", "text", "yaml"}
-SETS_UP = re.compile(r"make |pip install |python3? -m venv|\. \.venv|git clone")
+SETS_UP = re.compile(r"make |cd |pip install |python3? -m venv|\. \.venv|git clone")
 
 RUN_ELSEWHERE = {  # from their tops, case by case
     "docs/write-your-own-journal.md",

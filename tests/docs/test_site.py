@@ -1,118 +1,125 @@
-"""The site is built without a warning, stands by itself, and can be read on a narrow screen."""
+"""The site is built without a warning, stands by itself, and is readable on each screen."""
 
 import re
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
-from html.parser import HTMLParser
+from html import unescape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from docutils.utils import new_document
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from sphinx.errors import SphinxError
 
 from firecrawl_interact import adapters, core
 from firecrawl_interact.adapters import conformance
 from firecrawl_interact.core import DeleteSessionError, TransportError
 
-from .pages import ROOT
+from .pages import DOCS, ROOT
+
+pytestmark = pytest.mark.enable_socket
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-NARROW = ViewportSize(width=390, height=844)
-MENU = ["Start", "Tasks", "Testing", "Transports", "Reference", "Why"]
+MENU = ["Start", "Tasks", "Extend", "Reference", "Why", "Appendix", "日本語"]
+SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
+FIGURE = re.compile(r"^\d[\d,]*(\.\d+)?( ?%| x)?$")
+REPOSITORY = "https://github.com/firecrawl-interact/firecrawl-interact"
 
-TOO_WIDE = """() => [...document.querySelectorAll('article *, body')].filter(element => {
-    if (element.closest('pre, svg') || !element.getClientRects().length) return false;
-    const right = element.getBoundingClientRect().right;
-    const isCut = element.matches('.table-wrapper') && element.scrollWidth > element.clientWidth;
-    return right > window.innerWidth + 8 || isCut;
-}).map(element => element.outerHTML.slice(0, 120))"""
-
-
-class Page(HTMLParser):
-    """What a built page refers to, and what can be referred to in it."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.loaded: list[str] = []
-        self.ids: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        values = {name: value for name, value in attributes if value}
-        self.ids.update(values.get("id", "").split())
-        if tag == "a":
-            self.links.append(values.get("href", ""))
-        elif tag == "link":
-            self.loaded.append(values.get("href", ""))
-        elif "src" in values:
-            self.loaded.append(values["src"])
+# What is wrong with how a page looks: what is cut, what is too small, what sticks to its title.
+FLAWS = """() => {
+    const shown = selector => [...document.querySelectorAll(`article ${selector}`)].filter(
+        element => element.getClientRects().length);
+    const box = element => element.getBoundingClientRect();
+    const size = element => parseFloat(getComputedStyle(element).fontSize);
+    const gap = title => {
+        const next = title.nextElementSibling;
+        return next && next.getClientRects().length ? box(next).top - box(title).bottom : 8;
+    };
+    const named = (flaw, elements) => elements.map(
+        element => `${flaw}: ${element.outerHTML.slice(0, 100)}`);
+    return [
+        ...named('cut', shown('*').filter(element => box(element).right > window.innerWidth + 8
+            && !element.closest('svg') && !element.parentElement.closest('pre, .table-wrapper'))),
+        ...named('code below 12 px', shown('code, article pre').filter(code => size(code) < 12)),
+        ...named('gap', shown(':is(h1, h2, h3)').filter(one => gap(one) < 6 || gap(one) > 40)),
+    ];
+}"""
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    options = ["--quiet", "--fail-on-warning", "--builder", "html"]
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", *options, str(ROOT / "docs"), str(folder)],
-        check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-    )
-    assert not done.stdout
-    return folder
+def pages(site: Path) -> dict[str, str]:
+    return {str(path.relative_to(site)): path.read_text("utf-8") for path in site.rglob("*.html")}
+
+
+def links_of(text: str) -> list[str]:
+    return [unescape(link) for link in re.findall(r'<a\b[^>]* href="([^"]*)"', text)]
 
 
 @pytest.fixture(scope="module")
-def pages(site: Path) -> dict[str, Page]:
-    files = site.rglob("*.html")
-    return {str(file.relative_to(site)): Page(file.read_text("utf-8")) for file in files}
+def reference(pages: dict[str, str]) -> str:
+    return "".join(pages[name] for name in sorted(pages) if name.startswith("reference/"))
 
 
-@pytest.fixture(scope="module")
-def reference(site: Path) -> str:
-    texts = [file.read_text("utf-8") for file in sorted((site / "reference").glob("*.html"))]
-    return "".join(texts)
-
-
-def leads_somewhere(link: str, source: Path, site: Path, pages: dict[str, Page]) -> bool:
+def leads_somewhere(link: str, source: Path, site: Path) -> bool:
     parts = urlsplit(link)
     if parts.netloc:
         return parts.scheme == "https"
     target = (source.parent / unquote(parts.path)).resolve() if parts.path else source
-    if not target.is_file():
+    if not (target.is_file() and target.is_relative_to(site)):
         return False
-    page = pages.get(str(target.relative_to(site)))
-    return not parts.fragment or page is None or unquote(parts.fragment) in page.ids
+    return not parts.fragment or f'id="{unquote(parts.fragment)}"' in target.read_text("utf-8")
 
 
-def test_every_link_holds(site: Path, pages: dict[str, Page]) -> None:
-    broken = [
-        f"{name}: {link}"
-        for name, page in pages.items()
-        for link in page.links
-        if not leads_somewhere(link, site / name, site, pages)
-    ]
-    assert not broken
+def test_every_link_holds(site: Path, pages: dict[str, str]) -> None:
+    links = {(name, link) for name, text in pages.items() for link in links_of(text)}
+    assert not [found for found in links if not leads_somewhere(found[1], site / found[0], site)]
 
 
-def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[str, Page]) -> None:
-    assert not [link for page in pages.values() for link in page.loaded if urlsplit(link).netloc]
+def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[str, str]) -> None:
+    loaded = re.findall(r'<(?!a\b)\w+\b[^>]* (?:src|href)="([^"]*)"', "".join(pages.values()))
+    assert loaded
+    assert not [link for link in loaded if urlsplit(link).netloc]
     styles = [file.read_text("utf-8") for file in site.rglob("*.css")]
     assert not re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//", "".join(styles))
 
 
-def test_the_menu_is_in_groups(site: Path) -> None:
-    text = (site / "index.html").read_text("utf-8")
-    assert re.findall(r'class="caption-text">(\w+)<', text) == MENU
+def test_the_menu_is_in_groups(pages: dict[str, str]) -> None:
+    assert re.findall(r'class="caption-text">(\w+)<', pages["index.html"]) == MENU
+
+
+def test_each_page_says_its_language_the_version_and_the_repository(
+    pages: dict[str, str],
+) -> None:
+    for name, text in pages.items():
+        language = "ja" if re.search(r"\bja\.html$", name) else "en"
+        assert f'<html class="no-js" lang="{language}"' in text, name
+        assert re.search(r"<title>.*firecrawl-interact \d+\.\d+\.\d+", text), name
+        assert REPOSITORY in links_of(text), name
+
+
+def test_llms_txt_leads_to_every_page_that_the_menu_names(site: Path) -> None:
+    text = (site / "llms.txt").read_text("utf-8")
+    assert text.startswith("# firecrawl-interact\n\n> A Python library and a command that destroy")
+    assert re.findall("^## (.+)$", text, re.MULTILINE) == MENU
+    links = re.findall(r"^- \[.+?\]\((.+?)\): .+$", text, re.MULTILINE)
+    assert [link for link in links if not (site / link).is_file()] == []
+    named = {Path(re.sub(r"\.md\.txt$|\.html$", "", link)).name for link in links}
+    assert named == {Path(page).stem for page in DOCS} - {"index"}
+
+
+def test_a_page_that_does_not_say_what_it_is_about_ends_the_build(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import llms_txt  # type: ignore[import-not-found]  # beside conf.py
+
+    with pytest.raises(SphinxError, match="first: no paragraph says what the page is about"):
+        llms_txt.first_paragraph(new_document("first"), "first")
 
 
 def test_the_reference_has_each_public_name_once(reference: str) -> None:
@@ -132,7 +139,7 @@ def test_the_reference_shows_no_private_name(reference: str) -> None:
     assert not re.findall(r"(?<![\w])_[A-Za-z]\w*", shown)
 
 
-def tree(error: type[Exception], indent: str = "") -> list[str]:
+def tree(error: type[Exception]) -> list[str]:
     """Draw an error and those below it as the reference does."""
     lines = [error.__name__]
     children = [child for child in error.__subclasses__() if child.__name__ in core.__all__]
@@ -141,7 +148,7 @@ def tree(error: type[Exception], indent: str = "") -> list[str]:
         first, *rest = tree(child)
         lines.append(f"{'└── ' if is_last else '├── '}{first}")
         lines += [f"{'    ' if is_last else '│   '}{line}" for line in rest]
-    return [f"{indent}{line}" for line in lines]
+    return lines
 
 
 @pytest.mark.parametrize("root", [DeleteSessionError, TransportError])
@@ -150,6 +157,9 @@ def test_the_tree_of_errors_is_drawn_as_it_is(root: type[Exception]) -> None:
     drawn = re.findall(r":class: tree\n\n(.*?)\n(?:```|\n)", text, re.DOTALL)
     plain = [re.sub(r":py:exc:`(\w+)`", r"\1", one) for one in drawn]
     assert "\n".join(f"   {line}" for line in tree(root)) in plain
+
+
+# In a browser
 
 
 @pytest.fixture(scope="module")
@@ -175,42 +185,65 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.mark.enable_socket
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_is_wider_than_a_telephone(
-    scheme: Literal["light", "dark"], address: str, pages: dict[str, Page], browser: Browser
-) -> None:
-    context = browser.new_context(viewport=NARROW, color_scheme=scheme)
-    requested: list[str] = []
-    context.on("request", lambda request: requested.append(request.url))
-    page = context.new_page()
-    too_wide = {}
+@pytest.fixture
+def screen(address: str, browser: Browser) -> Iterator[Page]:
+    """A page in the browser, which may ask nobody but the site."""
+    with browser.new_context(base_url=address) as context:
+        requested: list[str] = []
+        context.on("request", lambda request: requested.append(request.url))
+        yield context.new_page()
+        assert all(url.startswith(f"{address}/") for url in requested)
+
+
+def show(screen: Page, width: int, scheme: Literal["light", "dark"]) -> None:
+    screen.set_viewport_size(ViewportSize(width=width, height=844))
+    screen.emulate_media(color_scheme=scheme)
+
+
+def test_no_page_is_cut_small_or_crowded(screen: Page, pages: dict[str, str]) -> None:
+    flaws = {}
     for name in pages:
-        page.goto(f"{address}/{name}")
-        if found := page.evaluate(TOO_WIDE):
-            too_wide[name] = found
-    context.close()
-    assert not too_wide
-    assert {urlsplit(url).netloc for url in requested} == {urlsplit(address).netloc}
+        screen.goto(name)
+        for width in (390, 1280):
+            for scheme in SCHEMES:
+                show(screen, width, scheme)
+                if found := screen.evaluate(FLAWS):
+                    flaws[name, width, scheme] = found
+    assert not flaws
 
 
-@pytest.mark.enable_socket
-def test_code_is_copied_without_its_prompt(address: str, browser: Browser) -> None:
-    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    page = context.new_page()
-    page.goto(f"{address}/index.html")
-    page.locator("button.copybtn").nth(1).click()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    context.close()
-    assert copied == 'pip install ".[cli]"'
+@pytest.mark.parametrize("page", ["why-believe-it", "performance", "on-a-cluster"])
+def test_figures_stand_on_the_right(page: str, screen: Page) -> None:
+    screen.goto(f"{page}.html")
+    figures = screen.locator("td:not(:first-child)").filter(has_text=FIGURE)
+    assert set(figures.evaluate_all("all => all.map(one => getComputedStyle(one).textAlign)")) == {
+        "right"
+    }
 
 
-@pytest.mark.enable_socket
-def test_a_page_is_whole_without_javascript(address: str, browser: Browser) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(f"{address}/outcomes.html")
-    assert page.get_by_text("Is it gone?").first.is_visible()
-    assert page.get_by_role("link", name="Many sessions", exact=True).first.is_visible()
-    assert page.locator("table").nth(2).is_visible()
-    context.close()
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_code_that_goes_on_has_a_shadow_at_the_edge_until_it_ends(
+    scheme: Literal["light", "dark"], screen: Page
+) -> None:
+    screen.goto("index.html")
+    show(screen, 390, scheme)
+    code = screen.locator("article pre").first
+    code.scroll_into_view_if_needed()
+    box = code.bounding_box()
+    assert box is not None
+
+    def corner(x: float) -> bytes:
+        """Photograph a spot of the frame where there is no code."""
+        return screen.screenshot(clip={"x": x, "y": box["y"] + 2, "width": 3, "height": 3})
+
+    middle, right = box["x"] + box["width"] / 2, box["x"] + box["width"] - 4
+    assert corner(right) != corner(middle)
+    code.evaluate("element => element.scrollTo(10000, 0)")
+    assert corner(right) == corner(middle)
+
+
+def test_code_is_copied_without_its_prompt(screen: Page) -> None:
+    screen.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    screen.goto("index.html")
+    screen.locator("button.copybtn").nth(1).click()
+    assert screen.evaluate("navigator.clipboard.readText()") == 'pip install ".[cli]"'

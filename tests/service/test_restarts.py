@@ -1,8 +1,11 @@
 """A run over real sockets whose service is restarted meanwhile."""
 
 import asyncio
+import os
+import socket
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from socket import SO_ACCEPTCONN, SOL_SOCKET
 from urllib.parse import urlsplit
 
 import pytest
@@ -81,3 +84,23 @@ def test_a_restart_costs_an_awaited_run_no_session() -> None:
     with ExitStack() as stack:
         assert asyncio.run(main(Restarting(service, stack, SECONDS_AWAY))) == [True] * 60
     assert service.sessions_left_open == []
+
+
+def listening(port: int) -> socket.socket:
+    """Return another descriptor of the socket that listens, as a forked child has for a moment."""
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):
+            found = socket.socket(fileno=os.dup(int(name)))
+            if found.getsockname()[1] == port and found.getsockopt(SOL_SOCKET, SO_ACCEPTCONN):
+                return found
+            found.close()
+    raise LookupError(port)
+
+
+def test_an_outage_begins_and_ends_although_a_child_holds_the_socket() -> None:
+    service = FakeService()
+    session_id = service.open_session()
+    with LoopbackService(service) as loopback, listening(urlsplit(loopback.api_url).port or 0):
+        service.outage(SECONDS_AWAY)
+        with Urllib3Transport(loopback.api_url) as transport:
+            assert DeleteSession(transport, "fc-test")(session_id).attempts > 1
