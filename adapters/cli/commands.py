@@ -113,7 +113,7 @@ def sweep(
         status = _show_left_alone(left, place)
         if dry_run:
             if left.living:
-                show_note(f"Living processes have {left.living} sessions open: left alone.")
+                show_note(f"Sessions left alone: {left.living} that living processes have open.")
             sys.exit(status)
         context.params["missing_ok"] = True
         run = settings.make_run(context, delete_session, journal.adopt_orphans())
@@ -125,14 +125,14 @@ def _show_left_alone(left: LeftAlone, place: str) -> int:
     for label, count in left.other_services.items():
         option = "--api-url" if label and label.startswith("http") else "--service"
         show_note(
-            f"{count} sessions of {label or 'no service'} are left alone:"
-            f" add {option} {shlex.quote(label or '')} to sweep them."
+            f"Sessions left alone: {count} of {label or 'no service'}. Add {option}"
+            f" {shlex.quote(label or '')} to sweep them."
         )
     if left.unreadable:
         show_note(
-            f"{len(left.unreadable)} of the entries of {place} cannot be read, or are no part of a"
-            f" journal: {left.unreadable[0]}, for instance. No option takes them: is {place} the"
-            " journal, and do you own it?"
+            f"Entries left alone: {len(left.unreadable)} that cannot be read or are no part of a"
+            f" journal: {left.unreadable[0]}, for instance. No option takes them."
+            f" Is {place} the journal, and yours?"
         )
     return 1 if left.other_services or left.unreadable else 0
 
@@ -167,9 +167,7 @@ def check(context: click.Context, /, **options: Any) -> None:  # Any: as click p
 @settings.seconds(
     "--latency", type=click.FloatRange(0, 86_400), default=0, help="Until a response."
 )
-@settings.seconds(
-    "--outage", type=settings.MORE_THAN_0, help="For so long at first, it takes no connection."
-)
+@settings.seconds("--outage", type=settings.MORE_THAN_0, help="At first it is away for so long.")
 def fake_service(
     port: int, sessions: int, rate_limit: int | None, latency: float, outage: float | None
 ) -> None:

@@ -56,7 +56,7 @@ class Report(logging.Handler):
         text = record.getMessage()
         failure = self._deletions and self._deletions.last_failure
         if failure and text.startswith("outage: "):
-            text = f"Outage: {failure.args[0]}. The run waits for its end, up to --deadline."
+            text = f"Outage: {failure.args[0]}. The run waits until it is over (see --deadline)."
         elif self.has_bar and self._deletions and record.levelno < logging.ERROR:
             return
         show_note(text)
@@ -139,7 +139,9 @@ class Report(logging.Handler):
     def _sentence(self, counts: dict[str, int]) -> str:
         """Return the counts in words: only what is not zero."""
         gone = counts.pop("gone")
-        words = f"{gone or 'None'} of {self.total} sessions gone" if self.total else "No session"
+        words = (
+            f"{gone or 'None'} of {self.total} sessions gone" if self.total else "Nothing to delete"
+        )
         words += f", {self._credits:.15g} credits" if self._credits else ""
         rest = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count]
         return f"{words}{'; ' if rest else ''}{', '.join(rest)}."
