@@ -105,7 +105,8 @@ def sweep(
             raise BadInputError(f"there is no directory {place}, so no journal was swept")
         delete_session = settings.make_delete_session(context)
         label = delete_session.transport.api_url if service is None else service
-        journal = context.with_resource(open_journal(place, label))
+        journal = open_journal(place, label)
+        context.with_resource(journal)
         delete_session.journal = journal
         if dry_run:
             sys.stdout.writelines(f"{session_id}\n" for session_id in journal.orphans())

@@ -44,8 +44,7 @@ class Report(logging.Handler):
         self._credits: float = 0
         self._bill_unknown = 0  # receipts
         self._advice: dict[str, str] = {}
-        can_be_coloured = is_screen(sys.stdout) and not as_json
-        self._has_colour = can_be_coloured and not os.environ.get("NO_COLOR")
+        self._has_colour = is_screen(sys.stdout) and not (as_json or os.environ.get("NO_COLOR"))
         # What goes into a pipe may end on the same terminal, where a bar would be in its way.
         is_in_sight = sys.stdout.isatty() or sys.stdout.seekable()
         self.has_bar: bool = is_screen(sys.stderr) and is_in_sight and not quiet

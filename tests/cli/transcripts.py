@@ -103,7 +103,7 @@ class Stage:
 
     def stdin(self, content: str) -> None:
         stream = io.BytesIO(_bytes(content))
-        stream.name = "<stdin>"  # type: ignore[attr-defined] # the name of a real one
+        stream.name = "<stdin>"
         self._patch.setattr("sys.stdin", io.TextIOWrapper(stream))
 
     def left(self, what: str) -> None:
@@ -127,7 +127,7 @@ class Stage:
 
 
 def _bytes(text: str) -> bytes:
-    return codecs.escape_decode(text.encode())[0]  # type: ignore[attr-defined,no-any-return] # typeshed leaves it out
+    return codecs.escape_decode(text.encode())[0]
 
 
 def play(typed: str, run: Run) -> Finished:
