@@ -177,16 +177,6 @@ def test_after_a_wrong_key_the_output_names_them_all(
     assert sorted(done.stdout.split()) == sorted(session_ids)
 
 
-def test_xargs_hands_over_all_ids_and_starts_nothing_for_none(
-    service: FakeService, session_ids: list[str], shell: Shell, tmp_path: Path
-) -> None:
-    recipe = block("xargs ")
-    assert shell(recipe).returncode == 0
-    assert service.sessions_left_open == []
-    (tmp_path / "ids.txt").write_text("", encoding="utf-8")
-    assert shell(recipe).returncode == 0
-
-
 @pytest.fixture
 def place(tmp_path: Path, api_url: str) -> Path:
     """The folder that the recipes of cron and systemd call /opt/cleanup."""
