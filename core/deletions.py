@@ -15,7 +15,7 @@ from functools import partial
 from typing import Self, TypeAlias
 
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .errors import Outcome
+from .errors import DeleteSessionError, Outcome
 from .job import Job
 from .logger import logger
 from .pacing import Pause
@@ -53,6 +53,11 @@ class Run:
     def pause(self) -> Pause | None:
         """What holds the whole run back now: the rate limit, or an outage. None: nothing does."""
         return self._scheduler.pause
+
+    @property
+    def last_failure(self) -> DeleteSessionError | None:
+        """What the last attempt met that a retry may mend: in a pause, why there is one."""
+        return self._scheduler.last_failure
 
     def _end(self, end: type[Exception]) -> Exception | type[Exception]:
         """Return what the iteration raises at its end: what ended the run early, and then `end`."""

@@ -63,6 +63,7 @@ class Scheduler:
     ) -> None:
         self.outcomes: deque[Outcome] = deque()  #: of those that have ended
         self.failure: Exception | None = None  #: what ended the run before the ids did
+        self.last_failure: DeleteSessionError | None = None  #: of an attempt
         self._delete_session = delete_session
         self._concurrency = concurrency
         self._has_lowered_concurrency = False
@@ -327,7 +328,7 @@ class Scheduler:
             True: the attempt and its time do not count for the session, which is sent again when
             the run lets it. False: what follows is the session's own affair.
         """
-        job.error = error
+        job.error = self.last_failure = error
         is_held_back = True
         if isinstance(error, RateLimitError):
             self._close_gate(job, error)

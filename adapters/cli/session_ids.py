@@ -11,55 +11,66 @@ from firecrawl_interact.core.session_ids import checked_session_id
 
 _LONGEST_EXCERPT = 50  # characters
 _NO_TEXT = "it is no UTF-8 text: if it is a list of ids in UTF-16, save it as UTF-8"
+_IS_MISSING = (
+    "it is a missing value, not an id: jq '.[0] | keys' shows the names of the fields, and"
+    " jq -r '.[].sessionId' takes the ids if theirs is sessionId"
+)
+_IS_HEADER = (
+    "it is the name of a column, not an id: tail -n +2 leaves it out, and from JSON"
+    " jq -r '.[].{}' takes the ids alone"
+)
 
 
 class BadInputError(Exception):
-    """The input cannot be used. The message names the place."""
+    """The input or an option cannot be used. The message names the place."""
 
 
 def read_session_ids(sources: Iterable[str | BinaryIO]) -> tuple[dict[str, None], int]:
-    """Read all ids.
-
-    Args:
-        sources: ids, and files with one id a line. White space around it does not count.
-
-    Returns:
-        Each id once, in the order of the input; and how many came again.
-
-    Raises:
-        BadInputError: a file cannot be read, or has what cannot be an id.
-    """
+    """Read ids, and files with one id a line. Return each id once, and the number of duplicates."""
     ids: dict[str, None] = {}
     count = problems = 0
     first_problem = ""
-    for place, line, text in _texts_in(sources):
+    for place, is_first, text in _texts_in(sources):
         count += 1
-        try:
-            ids[checked_session_id(text)] = None
-        except InvalidSessionIdError as error:
-            problems += 1
-            if problems == 1:
-                reason = _NO_TEXT if "\0" in text or "\ufffd" in text else error.args[0]
-                excerpt = text if len(text) <= _LONGEST_EXCERPT else f"{text[:_LONGEST_EXCERPT]}..."
-                first_problem = f"{place}{f', line {line}' if line else ''}: {excerpt!a}: {reason}."
+        if (problem := _problem(text, is_first=is_first)) is None:
+            ids[text] = None
+            continue
+        problems += 1
+        excerpt = text if len(text) <= _LONGEST_EXCERPT else f"{text[:_LONGEST_EXCERPT]}..."
+        first_problem = first_problem or f"{place}: {excerpt!a}: {problem}."
     if problems:
         more = f" {problems - 1} more cannot be ids either." if problems > 1 else ""
         raise BadInputError(first_problem + more)
     return ids, count - len(ids)
 
 
-def _texts_in(sources: Iterable[str | BinaryIO]) -> Iterator[tuple[str, int, str]]:
-    """Give what should be ids, each with the name of its source and its line from 1 on."""
+def _problem(text: str, *, is_first: bool) -> str | None:
+    """Say why a text is no id, or None. A server of one's own may use such words: few do."""
+    if text.lower() in {"null", "none", "undefined", "nan"}:
+        return _IS_MISSING
+    if is_first and text.lower().replace("_", "") in {"id", "sessionid"}:
+        return _IS_HEADER.format(text)
+    try:
+        checked_session_id(text)
+    except InvalidSessionIdError as error:
+        return _NO_TEXT if "\0" in text or "\ufffd" in text else str(error.args[0])
+    return None
+
+
+def _texts_in(sources: Iterable[str | BinaryIO]) -> Iterator[tuple[str, bool, str]]:
+    """Give what should be ids, each with its place and whether it is the first one of a file."""
     for source in sources:
         if isinstance(source, str):
-            yield "an argument", 0, source
+            yield "an argument", False, source
             continue
         name = "standard input" if source.name == "<stdin>" else os.fsdecode(source.name)
+        is_first = True
         try:
             for number, line in enumerate(source, 1):
                 # A file from Windows may begin with a byte order mark.
                 if text := line.strip().decode(errors="replace").removeprefix("\ufeff"):
-                    yield name, number, text
+                    yield f"{name}, line {number}", is_first, text
+                    is_first = False
         except OSError as error:
             raise BadInputError(f"{name} cannot be read: {error.strerror}.") from error
 
@@ -72,11 +83,7 @@ class _Line(msgspec.Struct):
 def remove_done(ids: dict[str, None], path: str, done: Collection[str]) -> bool:
     """Remove the ids that have one of the outcomes `done` in the record of earlier runs.
 
-    Returns:
-        Whether the record ends within a line.
-
-    Raises:
-        BadInputError: a line of it was written by no run.
+    Return whether the record ends within a line.
     """
     line = b"\n"
     if os.path.isfile(path):  # A device such as /dev/full may have no end.

@@ -1,7 +1,6 @@
 """Runs of the command `firecrawl-interact`: in this process, as its own, and on a terminal."""
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -29,7 +28,6 @@ if sys.platform != "win32":
     import termios
 
 KEY = "fc-0123456789abcdef0123456789abcdef"
-UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 COMMAND = [sys.executable, "-m", "firecrawl_interact.adapters.cli"]
 ONE_BY_ONE = ("--concurrency", "1")
 LONGEST_WAIT = 30  # seconds for what takes none
@@ -45,10 +43,6 @@ class Finished(NamedTuple):
     status: int
     out: str
     err: str
-
-    @property
-    def objects(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.out.splitlines()]
 
 
 class WatchedService(FakeService):
@@ -189,6 +183,14 @@ class Terminal:
     def send_signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
+    def hang_up(self) -> None:
+        """Close the terminal, as when its window is closed."""
+        os.close(self._ours)
+        self._process.send_signal(signal.SIGHUP)
+
+    def wait(self) -> int:
+        return self._process.wait(LONGEST_WAIT)
+
     def await_text(self, text: str) -> None:
         """Read what it sends until this is in it."""
         while text.encode() not in self._shown:
@@ -213,10 +215,21 @@ class Terminal:
         return bool(piece)
 
 
-BAR = re.compile(r"; \d+ of \d+, \d+ failed")
-
-
 def rows(shown: str) -> list[str]:
-    """The lines that stay on the screen, without what moves or colours."""
-    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).splitlines()
-    return [line.rstrip() for line in lines if line.strip() and not BAR.search(line)]
+    """The lines that stay on the screen, without colours."""
+    screen, row, column = [""], 0, 0
+    for piece in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", shown):
+        if piece == "\r":
+            column = 0
+        elif piece == "\n":
+            row += 1
+            screen += [""] * (row == len(screen))
+        elif piece.endswith("K"):
+            screen[row] = ""
+        elif piece.endswith("A"):
+            row -= 1
+        elif not piece.startswith("\x1b"):
+            end = column + len(piece)
+            screen[row] = screen[row][:column].ljust(column) + piece + screen[row][end:]
+            column = end
+    return [line.rstrip() for line in screen if line.strip()]

@@ -1,4 +1,4 @@
-"""How a run of the command ends early: by a signal, an outage, a refused key, a full disk."""
+"""How a run ends early: by a signal, an outage, an untrusted certificate, a full disk."""
 
 import math
 import os
@@ -19,127 +19,29 @@ from .commands import (
     KEY,
     LONGEST_WAIT,
     ONE_BY_ONE,
+    Finished,
     Process,
     Run,
-    Terminal,
     WatchedService,
     ctrl_c_reaches_processes,
     file_of,
     on_unix,
-    rows,
 )
 
 pytestmark = pytest.mark.enable_socket
 
 NEXT = (
-    "Next: type the same command again: a session is billed once."
+    "type the same command again: a session is billed once."
     " With --resume FILE, it does only what is left."
 )
-STOPPING = "Stopping: what is in flight ends first. Ctrl-C ends it now."
 needs_dev_full = pytest.mark.skipif(
     not os.path.exists("/dev/full"), reason="this system has no disk that is always full"
 )
 
 
-# An outage
-
-
-def in_an_outage(
-    service: WatchedService, tmp_path: Path, seconds: float, *options: str
-) -> tuple[int, list[str], list[str]]:
-    """Delete 400 sessions of a service that goes away; give status, terminal and output."""
-    ids = file_of(tmp_path / "ids", [service.open_session() for _ in range(400)])
-    with (tmp_path / "outcomes").open("wb") as outcomes:
-        terminal = Terminal("delete", "--from", ids, *options, stdout=outcomes)
-        service.await_requests(1)
-        service.outage(seconds, NoConnection())
-        done = terminal.finish()
-    return done.status, rows(done.out), (tmp_path / "outcomes").read_text().splitlines()
-
-
-@on_unix
-@pytest.mark.parametrize("seconds", [2, 15])
-def test_an_outage_costs_no_session_and_few_lines(
-    service: WatchedService, tmp_path: Path, seconds: float
-) -> None:
-    status, shown, outcomes = in_an_outage(service, tmp_path, seconds)
-    assert status == 0
-    assert service.sessions_left_open == []
-    assert len(outcomes) == 400
-    assert len(shown) <= 40
-
-
-@on_unix
-@pytest.mark.parametrize("concurrency", ["8", "64"])
-def test_a_service_away_for_good_is_one_message(
-    service: WatchedService, tmp_path: Path, concurrency: str
-) -> None:
-    options = ("--deadline", "2", "--concurrency", concurrency)
-    status, shown, outcomes = in_an_outage(service, tmp_path, math.inf, *options)
-    gone = sum(line.split()[1] == "gone" for line in outcomes)
-    failed = len(outcomes) - gone  # those whose connection was cut
-    text = " ".join(map(str.strip, shown))
-    assert status == 1
-    assert text.startswith("Stopped: the service has been away for ")
-    assert f"{gone} of 400 sessions gone" in text
-    assert f"{failed} failed, {400 - gone - failed} not tried" in text
-    assert len(shown) <= 40
-
-
-@on_unix
-def test_all_that_an_outage_leaves_on_one_terminal_is_at_most_40_lines(
-    service: WatchedService, tmp_path: Path
-) -> None:
-    ids = file_of(tmp_path / "ids", [service.open_session() for _ in range(400)])
-    service.outage(math.inf, Reply(503))
-    done = Terminal("delete", "--from", ids, "--deadline", "2").finish()
-    assert done.status == 1
-    assert len(rows(done.out)) <= 40
-
-
-@on_unix
-def test_an_outage_is_shown_with_a_countdown(service: WatchedService, tmp_path: Path) -> None:
-    ids = file_of(tmp_path / "ids", [service.open_session() for _ in range(40)])
-    service.outage(math.inf, NoConnection())
-    terminal = Terminal("delete", "--from", ids, "--deadline", "4")
-    terminal.await_text("outage: 1 s; 0 of 40, 0 failed")
-    assert terminal.finish().status == 1
-
-
-def test_a_rate_limit_for_an_hour_ends_the_run_and_says_when_to_come_back(
-    service: WatchedService, run: Run
-) -> None:
-    service.queue(Reply(429, b"{}", {"Retry-After": "3600"}))
-    done = run("delete", *ONE_BY_ONE, "a", "b")
-    assert (done.status, done.out) == (1, "")
-    assert "Run it again in 3600 seconds." in done.err
-    assert "0 failed, 2 not tried, 2 may still be billing." in done.err
-
-
-# What is the same for every session
-
-
-def test_a_refused_key_stops_the_run_with_one_message(
-    service: WatchedService, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("FIRECRAWL_API_KEY", "fc-wrong")
-    done = run("delete", "--from", file_of(tmp_path / "ids", map(str, range(1000))))
-    assert (done.status, done.out) == (1, "")
-    assert len(service.requests) <= 8
-    assert done.err.splitlines() == [
-        "Stopped: HTTP 401: Unauthorized: Invalid token. Check the API key. Nothing more was sent.",
-        "0 of 1000 sessions gone, 0 credits; 0 failed, 1000 not tried, 1000 may still be billing.",
-        NEXT,
-    ]
-
-
-def test_without_a_key_the_message_says_so_and_where_one_is_put(
-    service: WatchedService, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("FIRECRAWL_API_KEY")
-    done = run("delete", "a", "b")
-    assert done.status == 1
-    assert "No API key was set: put the service's key into FIRECRAWL_API_KEY." in done.err
+def fates(done: Finished) -> list[str]:
+    """The second column."""
+    return [line.split()[1] for line in done.out.splitlines()]
 
 
 def test_an_untrusted_certificate_stops_the_run_with_one_message(run: Run, tmp_path: Path) -> None:
@@ -149,15 +51,33 @@ def test_an_untrusted_certificate_stops_the_run_with_one_message(run: Run, tmp_p
     with FaultServer(tls=context) as server:
         options = ["--api-key", KEY, "--api-url", f"https://localhost:{server.port}"]
         ids = file_of(tmp_path / "ids", map(str, range(100)))
-        done = run("delete", *options, "--from", ids)
-    assert (done.status, done.out) == (1, "")
-    first, summary, _ = done.err.splitlines()
+        done = run("delete", *ONE_BY_ONE, *options, "--from", ids)
+    assert (done.status, fates(done)) == (1, ["untouched"] + ["not-tried"] * 99)
+    first, summary, following = done.err.splitlines()
     assert first.startswith("Stopped: no connection to localhost:")
     assert "CERTIFICATE_VERIFY_FAILED" in first
-    assert "100 not tried" in summary
+    assert "Let SSL_CERT_FILE name the authority that signed it, or correct the address." in first
+    assert summary.startswith("None of 100 sessions gone; 1 failed, 99 not tried, ")
+    assert following == f"Next: correct that, and {NEXT}"
 
 
-# Ctrl-C and SIGTERM
+def test_a_service_away_for_good_is_one_message_and_a_line_for_each_id(
+    service: WatchedService, tmp_path: Path, run: Run
+) -> None:
+    ids = file_of(tmp_path / "ids", [service.open_session() for _ in range(400)])
+    service.outage(math.inf, NoConnection())
+    done = run("delete", "--from", ids, "--deadline", "1")
+    tried = 400 - fates(done).count("not-tried")
+    assert (done.status, len(fates(done))) == (1, 400)
+    assert 2 <= tried <= 16
+    assert "gone" not in fates(done)
+    assert done.err.count("Outage: no connection to 127.0.0.1:") == 1
+    assert "\nStopped: the service has been away for " in done.err
+    assert f"{tried} failed, {400 - tried} not tried, 400 may still be billing." in done.err
+    assert done.err.endswith(f"Next: {NEXT}\n")
+
+
+# Signals
 
 
 @on_unix
@@ -170,26 +90,28 @@ def test_ctrl_c_lets_what_is_in_flight_end(service: WatchedService) -> None:
         service.responds.set()
         done = process.finish()
     assert done.status == 130
-    assert {line.split()[0] for line in done.out.splitlines()} == set(session_ids[:2])
+    assert fates(done) == ["gone", "gone", "not-tried", "not-tried"]
+    assert [line.split()[0] for line in done.out.splitlines()[2:]] == session_ids[2:]
     assert done.err.splitlines() == [
         "Stopped: Ctrl-C.",
-        "2 of 4 sessions gone, 4 credits; 0 failed, 2 not tried, 2 may still be billing.",
-        NEXT,
+        "2 of 4 sessions gone, 4 credits; 2 not tried, 2 may still be billing.",
+        f"Next: {NEXT}",
     ]
     assert service.sessions_left_open == session_ids[2:]
 
 
 @on_unix
 @pytest.mark.parametrize("service", [1], indirect=True)
-def test_ctrl_c_shows_no_failure_of_what_was_merely_waiting(service: WatchedService) -> None:
+def test_ctrl_c_in_a_rate_limit_leaves_a_line_for_each_id(service: WatchedService) -> None:
     session_ids = [service.open_session() for _ in range(20)]
     with Process("delete", "--concurrency", "3", *session_ids) as process:
         process.await_note("rate limit: nothing is sent for ")
         process.interrupt()
         done = process.finish()
     assert done.status == 130
-    assert [line.split()[1] for line in done.out.splitlines()] == ["gone"]
-    assert "1 of 20 sessions gone, 2 credits; 0 failed, 19 not tried" in done.err
+    assert fates(done)[0] == "gone"
+    assert set(fates(done)[1:]) <= {"untouched", "not-tried"}
+    assert sorted(line.split()[0] for line in done.out.splitlines()) == sorted(session_ids)
 
 
 @on_unix
@@ -203,23 +125,8 @@ def test_a_second_ctrl_c_ends_at_once_and_names_what_was_in_flight(
         process.interrupt()
         process.send_signal(signal.SIGINT)
         done = process.finish()
-    assert done.status == 130
-    assert done.out.startswith("b unknown UnreachableError ")
-    assert "1 of 3 sessions gone, 0 credits (1 unknown); 1 failed, 1 not tried" in done.err
-
-
-@on_unix
-def test_a_second_ctrl_c_leaves_the_terminal_clean(service: WatchedService) -> None:
-    service.responds.clear()
-    terminal = Terminal("delete", "a")
-    terminal.await_text("0 of 1")
-    terminal.send_signal(signal.SIGINT)
-    terminal.await_text("stopping")
-    terminal.send_signal(signal.SIGINT)
-    done = terminal.finish()
-    assert done.status == 130
-    assert done.out.rindex("\x1b[?25h") > done.out.rindex("\x1b[?25l")
-    assert rows(done.out)[0].startswith("a unknown UnreachableError")
+    assert (done.status, fates(done)) == (130, ["unknown", "not-tried"])
+    assert "1 of 3 sessions gone; 1 failed, 1 not tried, 1 bill unknown, 2 may" in done.err
 
 
 @on_unix
@@ -233,11 +140,24 @@ def test_sigterm_ends_it_within_5_seconds_with_what_was_done(service: WatchedSer
         process.terminate()  # the same one again, sent on by a parent
         done = process.finish()
         took = time.monotonic() - began
-    assert done.status == 143
+    assert (done.status, fates(done)) == (143, ["gone", "unknown", "not-tried"])
     assert took < 5
-    assert [line.split()[1] for line in done.out.splitlines()] == ["gone", "unknown"]
     assert "Stopped: SIGTERM." in done.err
-    assert "1 of 3 sessions gone" in done.err
+
+
+@on_unix
+def test_sighup_ends_it_with_a_summary(service: WatchedService) -> None:
+    service.responds.clear()
+    with Process("delete", *ONE_BY_ONE, "--missing-ok", "a", "b") as process:
+        service.await_requests(1)
+        process.send_signal(signal.SIGHUP)
+        process.await_note("Stopping")
+        service.responds.set()
+        done = process.finish()
+    assert (done.status, fates(done)) == (1, ["not-found", "not-tried"])
+    assert done.err.startswith(
+        "Stopped: the terminal was closed.\nNone of 2 sessions gone; 1 not f"
+    )
 
 
 @on_unix
@@ -251,34 +171,50 @@ def test_ctrl_c_is_not_for_a_background_job(service: WatchedService) -> None:
         assert process.wait(LONGEST_WAIT) == 0
 
 
+@on_unix
+def test_a_killed_run_is_resumed(service: WatchedService, run: Run, tmp_path: Path) -> None:
+    session_ids = [service.open_session() for _ in range(4)]
+    command = ["delete", *ONE_BY_ONE, "--resume", str(tmp_path / "record"), *session_ids]
+    service.queue(Reply(200, b'{"success":true}'), NoResponse())
+    with Process(*command) as process:
+        process.next_line()
+        service.await_requests(2)  # Its fault would meet the next run otherwise.
+        process.send_signal(signal.SIGKILL)
+    done = run(*command)
+    assert done.status == 0
+    assert done.err == "3 of 3 sessions gone, 6 credits; 1 done before.\n"
+    assert service.asked_for == [*session_ids[:2], *session_ids[1:]]
+
+
 # Output that cannot be written
 
 
 @on_unix
 @pytest.mark.parametrize("option", ["--json", "--missing-ok"])
-def test_a_closed_pipe_stops_the_run_and_loses_nothing(
-    service: WatchedService, option: str
+def test_a_closed_pipe_stops_the_run_and_loses_nothing_that_was_done(
+    service: WatchedService, option: str, tmp_path: Path
 ) -> None:
-    session_ids = [service.open_session() for _ in range(3)]
+    session_ids = [service.open_session() for _ in range(30)]
+    record = tmp_path / "record"
+    service.responds.clear()
     read, write = os.pipe()
     os.close(read)
     with open(write, "wb") as closed_pipe:
-        done = subprocess.run(
-            [*COMMAND, "delete", option, *ONE_BY_ONE, *session_ids],
+        process = subprocess.Popen(
+            [*COMMAND, "delete", option, "--resume", str(record), *session_ids],
             stdout=closed_pipe,
             stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
-    assert done.returncode == 1
-    outcome, *end = done.stderr.splitlines()
-    assert session_ids[0] in outcome
-    assert "deleted" in outcome
-    assert end == [
-        "Stopped: standard output cannot be written: Broken pipe.",
-        "1 of 3 sessions gone, 2 credits; 0 failed, 2 not tried, 2 may still be billing.",
-        NEXT,
-    ]
+    with process:
+        service.await_requests(8)
+        service.responds.set()
+        _, err = process.communicate(timeout=LONGEST_WAIT)
+    outcomes = [line for line in err.splitlines() if line.startswith('{"session_id": ')]
+    assert process.returncode == 1
+    assert 8 <= len(outcomes) == 30 - len(service.sessions_left_open) < 30
+    assert sorted(outcomes) == sorted(record.read_text(encoding="ascii").splitlines())
+    assert "standard output cannot be written: Broken pipe." in err
 
 
 @needs_dev_full
@@ -293,7 +229,21 @@ def test_a_full_disk_stops_the_run(service: WatchedService) -> None:
         )
     assert done.returncode == 1
     assert "Stopped: standard output cannot be written: No space left on device." in done.stderr
+    assert f"Next: correct that, and {NEXT}" in done.stderr
     assert service.asked_for == ["a"]
+
+
+@needs_dev_full
+def test_a_full_disk_under_the_record_stops_the_run_with_what_is_known(
+    service: WatchedService, run: Run
+) -> None:
+    session_ids = [service.open_session() for _ in range(3)]
+    done = run("delete", *ONE_BY_ONE, "--resume", "/dev/full", *session_ids)
+    assert (done.status, fates(done)) == (1, ["gone", "not-tried", "not-tried"])
+    assert done.err.startswith(
+        "Stopped: the file of --resume cannot be written: No space left on device.\n"
+    )
+    assert service.asked_for == session_ids[:1]
 
 
 @on_unix
@@ -327,3 +277,13 @@ def test_a_reader_that_has_stopped_does_not_keep_sigterm_waiting(service: Watche
             service.await_requests(1)
             process.terminate()
             assert process.wait(10) == 143
+
+
+@on_unix
+@pytest.mark.parametrize("streams", [">&- 2>&-", "<&-"])
+def test_it_works_with_closed_streams(service: WatchedService, streams: str) -> None:
+    session_id = service.open_session()
+    closed = ["sh", "-c", f'exec "$@" {streams}', "sh", *COMMAND]
+    done = subprocess.run([*closed, "delete", session_id, "-"], check=False, input=b"")
+    assert done.returncode == 0
+    assert not service.is_open(session_id)

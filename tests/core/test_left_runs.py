@@ -17,6 +17,7 @@ from firecrawl_interact.core import (
     DeleteSession,
     Deletions,
     Pause,
+    RateLimitError,
     Response,
     SessionFate,
     UnreachableError,
@@ -206,10 +207,11 @@ def test_a_run_says_what_holds_it_back() -> None:
         lambda _: next(responses), on_sleep=lambda: pauses.append(deletions.pause)
     )
     deletions = many(transport)(["a"])
-    assert deletions.pause is None
+    assert (deletions.pause, deletions.last_failure) == (None, None)
     assert [outcome.session_fate for outcome in deletions] == [SessionFate.GONE]
     assert {pause.reason for pause in pauses if pause} == {"rate limit"}
     assert deletions.pause is None
+    assert isinstance(deletions.last_failure, RateLimitError)
 
 
 _TICK = 1 / 1024

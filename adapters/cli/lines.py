@@ -1,0 +1,124 @@
+"""What the command says of one outcome: a line, in columns or as JSON, and what to do."""
+
+import json
+
+from firecrawl_interact.core import (
+    DeleteSessionError,
+    DeletionReceipt,
+    NotDeletedError,
+    Outcome,
+    RateLimitError,
+    ResponseError,
+    ServiceUnavailableError,
+    SessionFate,
+    SessionNotFoundError,
+    UnreachableError,
+)
+from firecrawl_interact.core.printable import printable
+
+_WORDS_OF_THE_LIBRARY = {
+    "allow_plain_http=True": "--allow-plain-http",
+    "or None for a": "and leave out --api-key and FIRECRAWL_API_KEY for a",
+    "pass the service's key as api_key": "put the service's key into FIRECRAWL_API_KEY",
+    "Nothing is left to bill": "If the id or the address is wrong, the real session goes on",
+    "If you expected it to live, check the id": "Check the id, or allow it with --missing-ok",
+}
+_ADVICE_ON_TLS = {
+    "CERTIFICATE_VERIFY_FAILED": "Let SSL_CERT_FILE name the authority that signed it,"
+    " or correct the address.",
+    "WRONG_VERSION_NUMBER": "The port speaks plain http: write http:// in --api-url or"
+    " FIRECRAWL_API_URL.",
+}
+
+_ADVICE_ON_PREFLIGHT = {
+    "address": "Check FIRECRAWL_API_URL or --api-url, and any proxy or gateway on the way.",
+    "route": "Check the address: a server older than June 2026 does not know /v2/interact.",
+    "right": "Use a key that may delete sessions.",
+}
+
+
+def for_a_command(text: str) -> str:
+    """Replace words for Python programmers by those of the command, and escape the text."""
+    for theirs, ours in _WORDS_OF_THE_LIBRARY.items():
+        text = text.replace(theirs, ours)
+    return printable(text)
+
+
+def advice_on(error: DeleteSessionError) -> str:
+    """Return what whoever typed the command can do about an error."""
+    on_tls = (advice for reason, advice in _ADVICE_ON_TLS.items() if reason in error.args[0])
+    return next(on_tls, for_a_command(error.advice))
+
+
+def not_tried(session_id: str) -> DeleteSessionError:
+    """Return the outcome of a session for which a run has sent nothing."""
+    reason, fate = "the run ended before anything was sent", SessionFate.UNTOUCHED
+    return UnreachableError(reason, session_id=session_id, session_fate=fate)
+
+
+def kind(outcome: Outcome) -> str:
+    """Return `deleted`, `not-tried` or the name of the error."""
+    if isinstance(outcome, DeletionReceipt):
+        return "deleted"
+    return type(outcome).__name__ if outcome.attempts else "not-tried"
+
+
+def json_line(outcome: Outcome) -> str:
+    """Return an outcome as a JSON object. Receipts and errors have the same keys."""
+    receipt = outcome if isinstance(outcome, DeletionReceipt) else None
+    error = outcome if isinstance(outcome, DeleteSessionError) else None
+    return json.dumps(
+        {
+            "session_id": outcome.session_id,
+            "outcome": kind(outcome),
+            "session_fate": outcome.session_fate.value,
+            "attempts": outcome.attempts,
+            "http_status": 200 if receipt else getattr(error, "status", None),
+            "message": error and for_a_command(str(error)),
+            **{name: getattr(error, name, None) for name in ("code", "request_id", "retry_after")},
+            "transient": error and error.transient,
+            "session_duration_ms": receipt and receipt.session_duration_ms,
+            "credits_billed": receipt and receipt.credits_billed,
+            "session_status": receipt and receipt.status,
+        }
+    )
+
+
+def plain_line(outcome: Outcome) -> str:
+    """Return an outcome in columns, the same for all. Only the last one has blanks in it."""
+    name, fate = kind(outcome), str(outcome.session_fate.value)
+    billed = lived = None
+    remarks = [f"{outcome.attempts} attempts"] if outcome.attempts > 1 else []
+    if isinstance(outcome, DeletionReceipt):
+        billed, lived = outcome.credits_billed, outcome.session_duration_ms
+        remarks += ["the browser had crashed"] if outcome.status == "failed" else []
+    elif name == "not-tried":
+        fate = name
+    else:
+        fate = "not-found" if isinstance(outcome, SessionNotFoundError) else fate
+        remarks.append(printable(outcome.args[0]))
+    credits_billed = f"credits={'-' if billed is None else billed}"
+    seconds = f"seconds={'-' if lived is None else lived // 1000}"
+    columns = [outcome.session_id, fate, name, credits_billed, seconds, ": ".join(remarks)]
+    return " ".join(columns).rstrip()
+
+
+def verdict(error: DeleteSessionError) -> str:
+    """Say in one line what is not good, beginning with the word for it, after a preflight."""
+    what, advice = _what_is_wrong(error), advice_on(error)
+    if advice == for_a_command(error.advice):  # There is nothing that fits better.
+        advice = _ADVICE_ON_PREFLIGHT.get(what, advice)
+    if what == "unknown":
+        seconds = error.retry_after if isinstance(error, ResponseError) else None
+        when = "later" if seconds is None else f"in {seconds:.0f} s"
+        advice = f"This says nothing about the key or its right: check again {when}."
+    return f"{what}: {error.args[0]}. {advice}"
+
+
+def _what_is_wrong(error: DeleteSessionError) -> str:
+    if isinstance(error, RateLimitError | ServiceUnavailableError | NotDeletedError):
+        return "unknown"
+    if not isinstance(error, ResponseError) or (error.transient and error.status in {401, 403}):
+        return "address"  # Nothing is there, or a gateway said it.
+    by_status = {400: "route", 401: "key", 402: "right", 403: "right", 404: "route", 405: "route"}
+    return by_status.get(error.status, "address")

@@ -1,0 +1,34 @@
+"""What is typed at the command, and what it prints."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .commands import Run, WatchedService, on_unix
+from .transcripts import Stage, Step, as_expected, play, transcripts
+
+pytestmark = [pytest.mark.enable_socket, on_unix]
+
+
+@pytest.mark.parametrize("steps", [pytest.param(steps, id=title) for title, steps in transcripts()])
+def test_the_command_prints(
+    steps: list[Step],
+    service: WatchedService,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if shutil.which("jq") is None and any(" jq " in f" {step.text}" for step in steps):
+        pytest.skip("jq is not installed")
+    monkeypatch.chdir(tmp_path)
+    stage = Stage(service, tmp_path, monkeypatch)
+    for step in steps:
+        if not step.is_typed:
+            stage.put(step.text)
+            continue
+        done = play(step.text, run)
+        assert as_expected(done.err, step.err) == step.err
+        assert as_expected(done.out, step.out, in_any_order=True) == step.out
+        assert done.status == step.status
+    stage.end()
