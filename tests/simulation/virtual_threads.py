@@ -59,6 +59,10 @@ class BlockingClock:
         if self._looks > _MOST_LOOKS:
             raise NothingWillHappenError("the run looks again and again, and no time passes")
         end = math.inf if seconds is None else self._now + seconds
+        if (
+            seconds and end == self._now
+        ):  # Less than a float can add: a real clock moves all the same.
+            end = math.nextafter(end, math.inf)
         while not has_happened():
             if not self._due or self._due[0][0] > end:
                 if end == math.inf:
