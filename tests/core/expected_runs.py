@@ -9,6 +9,8 @@ from ..simulation.play import play
 from ..simulation.watch import Scenario, Watch
 from ..simulation.ways import Awaited, Blocking, Way
 
+both_ways = pytest.mark.parametrize("way", [Blocking, Awaited], ids=["blocking", "awaited"])
+
 
 class Expected(NamedTuple):
     """What comes of a scenario."""

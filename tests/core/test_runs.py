@@ -6,9 +6,7 @@ each of them: see `tests/proof/claims_of_runs.py`.
 
 import uuid
 
-import pytest
-
-from firecrawl_interact.core import RetryPolicy
+from firecrawl_interact.core import DeletionReceipt, RetryPolicy
 
 from ..simulation.kinds import (
     BAD_CERTIFICATE,
@@ -21,16 +19,15 @@ from ..simulation.kinds import (
     NOT_DELETED,
     NOT_FOUND,
     SERVED,
-    SILENCE,
     STALE,
     limited,
 )
+from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Weather
-from .expected_runs import Expected, each_way
+from .expected_runs import Expected, both_ways, each_way
 
-ONE = RetryPolicy(max_attempts=1)
 BAD_ID = "InvalidSessionIdError, untouched"
 UNKNOWN = "UnreachableError, unknown"
 UNTOUCHED = "UnreachableError, untouched"
@@ -177,7 +174,9 @@ RUNS = {
         requests="a a b c",
     ),
     "a retry that came due is sent before the next id is asked for": Expected(
-        Scenario(ids=["a", Step(10, "b"), Step(10, "c")], concurrency=1, meets={"a": [NOT_DELETED]}),
+        Scenario(
+            ids=["a", Step(10, "b"), Step(10, "c")], concurrency=1, meets={"a": [NOT_DELETED]}
+        ),
         [(12, "a", "gone", 2), (13, "b", "gone", 1), (24, "c", "gone", 1)],
         ways=[Blocking],
     ),
@@ -198,6 +197,9 @@ RUNS = {
         ],
         ways=[Blocking],
     ),
+    "bad ids do not pile up": Expected(
+        Scenario(ids=[""] * 20, concurrency=1), [(0, "", BAD_ID, 0)] * 20
+    ),
     "when the ids fail what is in flight or waits has its outcome first": Expected(
         Scenario(ids="ab", ids_fail=True, meets={"a": [SERVED.after(10)], "b": [NOT_DELETED]}),
         [(2.5, "b", "gone", 2), (10, "a", "gone", 1)],
@@ -209,12 +211,21 @@ RUNS = {
         raises="FaultyError",
     ),
     "a fault of the transport fails the run after the outcomes": Expected(
-        Scenario(
-            ids="abcd", concurrency=2, meets={"a": [FAULTY], "b": [SERVED.after(2)]}
-        ),
+        Scenario(ids="abcd", concurrency=2, meets={"a": [FAULTY], "b": [SERVED.after(2)]}),
         [(1, "a", UNKNOWN, 1), (2, "b", "gone", 1)],
         requests="a b",
         raises="RuntimeError",
+    ),
+    "a run goes on with as many threads as the system allows": Expected(
+        Scenario(ids="abcd", thread_fails_at=range(3, 100)),
+        [(1, "a", "gone", 1), (1, "b", "gone", 1), (2, "c", "gone", 1), (2, "d", "gone", 1)],
+        ways=[Blocking],
+    ),
+    "without any thread a run ends and sends nothing": Expected(
+        Scenario(ids="ab", thread_fails_at=range(100)),
+        [(0, "a", UNTOUCHED, 0)],
+        raises="RuntimeError",
+        ways=[Blocking],
     ),
     "a fault of the transport's sleep leaves the run": Expected(
         Scenario(ids="a", meets={"a": [NOT_DELETED]}, sleep_fails_at=1),
@@ -227,3 +238,11 @@ RUNS = {
 @each_way(RUNS)
 def test_a_run(expected: Expected, way: type[Way]) -> None:
     expected.check(way)
+
+
+@both_ways
+def test_an_outcome_is_what_a_single_call_would_give(way: type[Way]) -> None:
+    watch = play(Scenario(ids="a", weather=Weather(has_details=False)), way)
+    assert watch.outcomes == [
+        DeletionReceipt(session_id="a", session_duration_ms=39_095, credits_billed=1)
+    ]

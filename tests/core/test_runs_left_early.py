@@ -140,9 +140,7 @@ LEFT = {
         ways=[Awaited],
     ),
     "what is in flight when the shutdown timeout is over is unknown": Expected(
-        Scenario(
-            ids="abc", meets=SOON_AND_LATER, shutdown_timeout=52, leave_at_outcome=1
-        ),
+        Scenario(ids="abc", meets=SOON_AND_LATER, shutdown_timeout=52, leave_at_outcome=1),
         [(1, "a", "gone", 1), (53, "b", "gone", 1), (53, "c", UNKNOWN, 1)],
         over_at=53,
     ),
@@ -183,7 +181,6 @@ LEFT = {
         raises="RuntimeError",
     ),
 }
-RUNS = STOPPED | LEFT
 
 
 @each_way(STOPPED | LEFT)
