@@ -49,7 +49,24 @@ def watch_over(
 
 async def perform(watch: Watch, way: Way) -> None:
     """Play the run that is watched."""
-    scenario, world, clock = watch.scenario, watch.world, way.clock
+    scenario, world = watch.scenario, watch.world
+    deletions = _begin(watch, way)
+    _plan(watch, way, deletions)
+    watch.note_raised(await way.perform(_consume(watch, way, deletions)))
+    watch.check_leaving()
+    ends_in_time = way.cancels and scenario.ends_when_cancelled_after <= 1
+    if ends_in_time or (watch.leaves < 2 and scenario.shutdown_timeout is None):
+        world.claim("the end", not world.in_flight, "requests are in flight after the run was left")
+    for _ in range(2):
+        await _take_what_is_left(watch, deletions)
+    await way.sleep(LONG)
+    world.claim("the end", way.is_alone(), "a task is left")
+    watch.check_end()
+
+
+def _plan(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
+    """Let happen to the run what its caller does, each at its time."""
+    scenario, world, call_later = watch.scenario, watch.world, way.clock.call_later
 
     def stop() -> None:
         world.send_no_more()
@@ -69,25 +86,13 @@ async def perform(watch: Watch, way: Way) -> None:
         if number == scenario.stop_at_request:
             stop()
 
-    deletions = _begin(watch, way)
     world.on_request = note_request
     for seconds in scenario.stop_at:
-        clock.call_later(seconds, stop)
+        call_later(seconds, stop)
     for seconds in scenario.interrupt_at:
-        clock.call_later(seconds, interrupt)
-    if scenario.cancel_all_at is not None and way.cancels:
-        clock.call_later(scenario.cancel_all_at, cancel_all)
-    error = await way.perform(_consume(watch, way, deletions))
-    watch.note_raised(error)
-    watch.check_leaving()
-    ends_in_time = way.cancels and scenario.ends_when_cancelled_after <= 1
-    if ends_in_time or (watch.leaves < 2 and scenario.shutdown_timeout is None):
-        world.claim("the end", not world.in_flight, "requests are in flight after the run was left")
-    for _ in range(2):
-        await _take_what_is_left(watch, deletions)
-    await way.sleep(LONG)
-    world.claim("the end", way.is_alone(), "a task is left")
-    watch.check_end()
+        call_later(seconds, interrupt)
+    if scenario.cancel_all_at is not None:
+        call_later(scenario.cancel_all_at, cancel_all)
 
 
 async def _consume(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
