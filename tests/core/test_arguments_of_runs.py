@@ -13,13 +13,7 @@ from firecrawl_interact.core import (
     DeleteSession,
 )
 
-from .side_by_side import (
-    KEY,
-    AsyncFunctionTransport,
-    FunctionTransport,
-    many,
-    unchecked,
-)
+from .side_by_side import KEY, AsyncFunctionTransport, FunctionTransport, many, unchecked
 
 BLOCKING = DeleteSession(FunctionTransport(), KEY)
 AWAITED = AsyncDeleteSession(AsyncFunctionTransport(), KEY)

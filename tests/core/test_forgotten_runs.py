@@ -100,12 +100,7 @@ def iterate_to_the_end() -> None:
 
 @pytest.mark.parametrize(
     "forget",
-    [
-        forget,
-        awaited(forget_awaited),
-        forget_in_a_block,
-        awaited(forget_in_an_awaited_block),
-    ],
+    [forget, awaited(forget_awaited), forget_in_a_block, awaited(forget_in_an_awaited_block)],
 )
 def test_a_run_that_was_never_iterated_warns_where_it_was_forgotten(
     forget: Callable[[], None],

@@ -27,8 +27,7 @@ STOPPED = {
         over_at=10,
     ),
     "stop does no harm twice or after the end": Expected(
-        Scenario(ids="abcd", concurrency=2, weather=TEN_SECONDS_EACH, stop_at=[5, 6, 20]),
-        TWO_GONE,
+        Scenario(ids="abcd", concurrency=2, weather=TEN_SECONDS_EACH, stop_at=[5, 6, 20]), TWO_GONE
     ),
     "stop before a run begins lets it take nothing": Expected(
         Scenario(ids="ab", begins_at=10, stop_at=[5]), [], over_at=10
@@ -68,22 +67,14 @@ STOPPED = {
     ),
     "an id that has come when the run is stopped has its outcome": Expected(
         Scenario(
-            ids=["a", Step(3, "b"), Step(1_000, "c")],
-            ids_are_awaited=True,
-            busy=[5.0],
-            stop_at=[4],
+            ids=["a", Step(3, "b"), Step(1_000, "c")], ids_are_awaited=True, busy=[5.0], stop_at=[4]
         ),
         [(1, "a", "gone", 1), (6, "b", UNTOUCHED, 0)],
         over_at=11,
         ways=[Awaited],
     ),
     "what is in flight has the shutdown timeout from stop on": Expected(
-        Scenario(
-            ids="ab",
-            meets={"a": [SERVED.after(50)]},
-            shutdown_timeout=5,
-            stop_at=[10, 13],
-        ),
+        Scenario(ids="ab", meets={"a": [SERVED.after(50)]}, shutdown_timeout=5, stop_at=[10, 13]),
         [(1, "b", "gone", 1), (15, "a", UNKNOWN, 1)],
         over_at=15,
     ),
