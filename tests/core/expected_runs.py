@@ -16,8 +16,9 @@ class Expected(NamedTuple):
     """What comes of a scenario."""
 
     scenario: Scenario
-    outcomes: Sequence[tuple[float, str, str, int]]
-    """When each is given, its id, what it says, and how many attempts it counts."""
+    outcomes: Sequence[tuple[float, str, str, int]] | None
+    """When each is given, its id, what it says, and how many attempts it counts. None: it is not
+    looked at, as the spacing after a rate limit is not promised to the second."""
     requests: str = ""
     """The id of each request. Empty: it is not looked at."""
     raises: str = ""
@@ -29,7 +30,8 @@ class Expected(NamedTuple):
     def check(self, way: type[Way]) -> Watch:
         """Play the scenario, and compare what comes of it. The run's claims must hold, too."""
         watch = play(self.scenario, way)
-        assert sorted(watch.ended) == sorted(self.outcomes)  # Some come in the same moment.
+        if self.outcomes is not None:
+            assert sorted(watch.ended) == sorted(self.outcomes)  # Some come in the same moment.
         assert " ".join(map(_name, watch.raised)) == self.raises
         assert not self.requests or " ".join(watch.world.sent) == self.requests
         assert self.over_at is None or watch.over_at == self.over_at

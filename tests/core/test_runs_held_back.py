@@ -25,9 +25,14 @@ from .limiters import FixedWindow
 from .outages import FAULTS, IDS, destroyed, run_through, seconds_beyond
 
 RUNS = {
-    "a 429 pauses all, and its id goes first": Expected(
-        Scenario(ids="abc", concurrency=2, meets={"a": [limited(60)], "b": [SERVED.after(2)]}),
-        [(2, "b", "gone", 1), (62, "a", "gone", 2), (123, "c", "gone", 1)],
+    "a 429 pauses all, and ids that got one go first": Expected(
+        Scenario(
+            ids="abcd",
+            concurrency=3,
+            meets={"a": [limited(60).after(2)], "b": [limited(60)], "c": [NOT_DELETED]},
+        ),
+        None,
+        requests="a b c b a c d",
     ),
     "a wait for the rate limit is no attempt and uses up no deadline": Expected(
         Scenario(

@@ -116,8 +116,9 @@ def test_ctrl_c_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
 class InFlight(FunctionTransport):
     """Responds to `0` once all others were sent, and to those when they may end."""
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(self, concurrency: int, to_first: Response = DESTROYED) -> None:
         super().__init__(self._wait)
+        self._to_first = to_first
         self.may_end = threading.Event()
         self.ended: list[str] = []
         self._all_sent = threading.Barrier(concurrency)
@@ -126,7 +127,7 @@ class InFlight(FunctionTransport):
         self._all_sent.wait(LONG)
         assert session_id == "0" or self.may_end.wait(LONG)
         self.ended.append(session_id)
-        return DESTROYED
+        return self._to_first if session_id == "0" else DESTROYED
 
 
 @pytest.mark.filterwarnings("ignore:<Deletions:RuntimeWarning")
@@ -169,6 +170,32 @@ def test_a_child_that_was_forked_in_the_block_waits_for_no_request_of_its_parent
         transport.may_end.set()
     assert status == 0
     assert [outcome.session_fate for outcome in deletions] == [SessionFate.GONE]
+
+
+def test_what_no_thread_carries_any_more_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = InFlight(2)
+    deletions = many(transport, concurrency=2)(["0", "1"])
+    assert next(deletions).session_id == "0"
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "is_alive", lambda thread: False)
+        deletions.close()
+    transport.may_end.set()
+    assert [outcome.session_fate for outcome in deletions] == [SessionFate.UNKNOWN]
+
+
+def test_a_ctrl_c_while_a_response_is_read_keeps_the_other_one() -> None:
+    transport = InFlight(2, to_first=UNAVAILABLE)
+
+    def is_interrupted() -> float:  # where the pause before the retry is drawn
+        transport.may_end.set()
+        raise KeyboardInterrupt
+
+    delete_session = DeleteSession(transport, KEY, random=is_interrupted)
+    deletions = DeleteManySessions(delete_session, concurrency=2)(["1", "0"])
+    with pytest.raises(KeyboardInterrupt):
+        list(deletions)
+    fates = {outcome.session_id: outcome.session_fate for outcome in deletions}
+    assert fates == {"0": SessionFate.UNKNOWN, "1": SessionFate.GONE}
 
 
 class Forgetful(SystemTime):
