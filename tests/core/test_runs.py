@@ -90,8 +90,9 @@ RUNS = {
         Scenario(ids="ab", meets={"a": [SERVED.after(30)], "b": [NOT_DELETED]}),
         [(2.5, "b", "gone", 2), (30, "a", "gone", 1)],
     ),
-    "a stale connection is retried at once": Expected(
-        Scenario(ids="a", meets={"a": [STALE]}), [(2, "a", "gone", 2)]
+    "stale connections are retried at once, and are no outage": Expected(
+        Scenario(ids="ab", meets={"a": [STALE], "b": [STALE]}),
+        [(2, "a", "gone", 2), (2, "b", "gone", 2)],
     ),
     "an id that fails by itself has its attempts": Expected(
         Scenario(ids="ab", meets={"a": [NOT_DELETED] * 4, "b": [BAD_CERTIFICATE]}),
