@@ -41,7 +41,6 @@ SCENARIOS = {
     "ids that wait for their retries": Scenario(
         ids=ids(12), concurrency=1, meets=each(ids(12), *[kinds.NOT_DELETED] * 3)
     ),
-    "more ids than places": Scenario(ids=ids(40), concurrency=32, weather=Weather(seconds=[5.0])),
     "a run that is left while nothing comes": Scenario(
         ids=ids(4),
         shutdown_timeout=1.0,
@@ -50,9 +49,7 @@ SCENARIOS = {
     ),
     **{
         f"a gateway shows its page: {page.status}": Scenario(
-            ids=ids(60),
-            is_only_held_back=True,
-            weather=Weather(outages=[Outage(3.5, 63.5, page)]),
+            ids=ids(60), is_only_held_back=True, weather=Weather(outages=[Outage(3.5, 63.5, page)])
         )
         for page in kinds.PAGES[:3]
     },

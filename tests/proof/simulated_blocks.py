@@ -4,12 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from firecrawl_interact.core import (
-    DeleteSessionError,
-    DeletionReceipt,
-    JournalError,
-    SessionFate,
-)
+from firecrawl_interact.core import DeleteSessionError, DeletionReceipt, JournalError, SessionFate
 
 from ..simulation.kinds import FaultyError
 from ..simulation.play import LONG, use_case

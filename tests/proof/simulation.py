@@ -10,6 +10,7 @@ import math
 import random
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from firecrawl_interact.core import RetryPolicy
@@ -56,27 +57,25 @@ POLICIES = (
 )
 
 
+LIMITERS: Sequence[Callable[[int], Limiter]] = (
+    FixedWindow,
+    partial(FixedWindow, second=17.5),
+    SlidingWindow,
+    partial(TokenBucket, burst=1),
+    lambda limit: TokenBucket(limit, burst=limit),
+)
+NAMED_WAITS: Sequence[Callable[[float], int | None]] = (
+    math.ceil,
+    math.ceil,
+    math.floor,
+    lambda wait: math.floor(wait + 0.5) or 1,
+    lambda wait: None,
+)
+
+
 def _limiter(draw: Draw) -> Callable[[], Limiter]:
     limit = draw.choose((3, 10, 60))
-    makers: tuple[Callable[[], Limiter], ...] = (
-        lambda: FixedWindow(limit),
-        lambda: FixedWindow(limit, second=17.5),
-        lambda: SlidingWindow(limit),
-        lambda: TokenBucket(limit, burst=1),
-        lambda: TokenBucket(limit, burst=limit),
-    )
-    return draw.choose(makers)
-
-
-def _named_wait(draw: Draw) -> Callable[[float], int | None]:
-    makers: tuple[Callable[[float], int | None], ...] = (
-        math.ceil,
-        math.ceil,
-        math.floor,
-        lambda wait: math.floor(wait + 0.5) or 1,
-        lambda wait: None,
-    )
-    return draw.choose(makers)
+    return partial(draw.choose(LIMITERS), limit)
 
 
 def _outages(draw: Draw, longest: float, kinds: Sequence[Kind]) -> list[Outage]:
@@ -97,7 +96,7 @@ def held_back(draw: Draw) -> Scenario:
     weather = Weather(seconds=draw.choose(((0.1,), (1.0,))))
     if draw.once_in(2):
         weather.limiter = _limiter(draw)
-        weather.named_wait = _named_wait(draw)
+        weather.named_wait = draw.choose(NAMED_WAITS)
         weather.is_named_in_header = draw.once_in(2)
     if weather.limiter is None or draw.once_in(2):
         kinds = (k.NO_CONNECTION, k.BROKEN_GATEWAY, k.BUSY, k.LOST)
@@ -122,7 +121,7 @@ def disturbed(draw: Draw) -> Scenario:
         seconds=draw.choose(((0.1,), (1.0,), (0.1, 1.0, 5.0), (0.1, 5.0, 70.0, 200.0))),
         later=(0.5, 30.0, 150.0),
         is_named_in_header=draw.once_in(2),
-        named_wait=_named_wait(draw),
+        named_wait=draw.choose(NAMED_WAITS),
     )
     if draw.once_in(3):
         weather.limiter = _limiter(draw)

@@ -129,9 +129,7 @@ def _begin(watch: Watch, way: Way) -> AsyncDeletions:
     scenario = watch.scenario
     delete_session = use_case(watch, way, lambda: watch.world.choose(scenario.chances))
     delete_many = way.run(
-        delete_session,
-        concurrency=scenario.concurrency,
-        shutdown_timeout=scenario.shutdown_timeout,
+        delete_session, concurrency=scenario.concurrency, shutdown_timeout=scenario.shutdown_timeout
     )
     run: AsyncDeletions = way.as_awaited(delete_many(way.ids(watch)))
     return run
