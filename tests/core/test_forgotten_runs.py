@@ -1,12 +1,13 @@
 """A run that nobody iterated, or that was left half-way without `with`, is no silent mistake."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import wraps
 
 import pytest
 
-from firecrawl_interact.core import Outcome
+from firecrawl_interact.core import AsyncDeletions, Deletions
 
 from . import virtual_time
 from .side_by_side import AsyncFunctionTransport, FunctionTransport, many, many_awaited
@@ -18,87 +19,88 @@ def _no_garbage_of_earlier_tests() -> None:
     gc.collect()
 
 
-def forget_a_run() -> None:
-    many(FunctionTransport())(["a"])
+def run() -> Deletions:
+    return many(FunctionTransport())(["a", "b", "c"])
 
 
-def forget_an_awaited_run() -> None:
+def awaited_run() -> AsyncDeletions:
+    return many_awaited(AsyncFunctionTransport())(["a", "b", "c"])
+
+
+def awaited(coroutine: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    """Let a coroutine function be called as the others are."""
+
     async def main() -> None:
-        many_awaited(AsyncFunctionTransport())(["a"])
+        await coroutine()
 
-    virtual_time.run(main())
+    @wraps(coroutine)
+    def play() -> None:
+        virtual_time.run(main())
+
+    return play
 
 
-def forget_to_iterate_in_a_block() -> None:
-    with many(FunctionTransport())(["a"]):
+def forget() -> None:
+    run()
+
+
+async def forget_awaited() -> None:
+    awaited_run()
+
+
+def forget_in_a_block() -> None:
+    with run():
         pass
 
 
-def forget_to_iterate_in_an_awaited_block() -> None:
-    async def main() -> None:
-        async with many_awaited(AsyncFunctionTransport())(["a"]):
-            pass
-
-    virtual_time.run(main())
+async def forget_in_an_awaited_block() -> None:
+    async with awaited_run():
+        pass
 
 
-def leave_a_run_half_way() -> None:
-    for _ in many(FunctionTransport())(["a", "b", "c"]):
+def leave_half_way() -> None:
+    for _ in run():
         break
 
 
-def leave_an_awaited_run_half_way() -> None:
-    async def main() -> None:
-        async for _ in many_awaited(AsyncFunctionTransport())(["a", "b", "c"]):
-            break
-
-    virtual_time.run(main())
+async def leave_an_awaited_one_half_way() -> None:
+    async for _ in awaited_run():
+        break
 
 
 def leave_a_block_half_way() -> None:
-    with many(FunctionTransport())(["a", "b", "c"]) as deletions:
+    with run() as deletions:
         next(deletions)
 
 
-def leave_an_awaited_block_half_way() -> None:
-    async def main() -> None:
-        async with many_awaited(AsyncFunctionTransport())(["a", "b", "c"]) as deletions:
-            await anext(deletions)
-
-    virtual_time.run(main())
+async def leave_an_awaited_block_half_way() -> None:
+    async with awaited_run() as deletions:
+        await anext(deletions)
 
 
 def raise_in_a_block() -> None:
-    with suppress(ZeroDivisionError), many(FunctionTransport())(["a"]):
+    with suppress(ZeroDivisionError), run():
         raise ZeroDivisionError
 
 
-def raise_in_an_awaited_block() -> None:
-    async def main() -> None:
-        with suppress(ZeroDivisionError):
-            async with many_awaited(AsyncFunctionTransport())(["a"]):
-                raise ZeroDivisionError
-
-    virtual_time.run(main())
+async def raise_in_an_awaited_block() -> None:
+    with suppress(ZeroDivisionError):
+        async with awaited_run():
+            raise ZeroDivisionError
 
 
 def stop_in_a_block() -> None:
-    with many(FunctionTransport())(["a"]) as deletions:
+    with run() as deletions:
         deletions.stop()
 
 
 def iterate_to_the_end() -> None:
-    list(many(FunctionTransport())(["a", "b", "c"]))
+    list(run())
 
 
 @pytest.mark.parametrize(
     "forget",
-    [
-        forget_a_run,
-        forget_an_awaited_run,
-        forget_to_iterate_in_a_block,
-        forget_to_iterate_in_an_awaited_block,
-    ],
+    [forget, awaited(forget_awaited), forget_in_a_block, awaited(forget_in_an_awaited_block)],
 )
 def test_a_run_that_was_never_iterated_warns_where_it_was_forgotten(
     forget: Callable[[], None],
@@ -109,7 +111,7 @@ def test_a_run_that_was_never_iterated_warns_where_it_was_forgotten(
     assert [type(warning.source).__name__[-9:] for warning in warned] == ["Deletions"]
 
 
-@pytest.mark.parametrize("leave", [leave_a_run_half_way, leave_an_awaited_run_half_way])
+@pytest.mark.parametrize("leave", [leave_half_way, awaited(leave_an_awaited_one_half_way)])
 def test_a_run_that_was_left_half_way_warns_and_says_what_to_write(
     leave: Callable[[], None],
 ) -> None:
@@ -123,9 +125,9 @@ def test_a_run_that_was_left_half_way_warns_and_says_what_to_write(
     "end",
     [
         leave_a_block_half_way,
-        leave_an_awaited_block_half_way,
+        awaited(leave_an_awaited_block_half_way),
         raise_in_a_block,
-        raise_in_an_awaited_block,
+        awaited(raise_in_an_awaited_block),
         stop_in_a_block,
         iterate_to_the_end,
     ],
@@ -136,17 +138,17 @@ def test_a_run_that_was_left_on_purpose_or_has_ended_does_not_warn(end: Callable
 
 @pytest.mark.filterwarnings("error")
 def test_a_warning_that_is_an_error_leaves_the_run_all_the_same() -> None:
-    with pytest.raises(RuntimeWarning), many(FunctionTransport())(["a"]) as deletions:
+    with pytest.raises(RuntimeWarning), run() as deletions:
         pass
     assert list(deletions) == []
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_warning_that_is_an_error_leaves_the_awaited_run_all_the_same() -> None:
-    async def main() -> list[Outcome]:
+    async def main() -> None:
         with pytest.raises(RuntimeWarning):
-            async with many_awaited(AsyncFunctionTransport())(["a"]) as deletions:
+            async with awaited_run() as deletions:
                 pass
-        return [outcome async for outcome in deletions]
+        assert [outcome async for outcome in deletions] == []
 
-    assert virtual_time.run(main()) == []
+    virtual_time.run(main())

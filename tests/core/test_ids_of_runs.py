@@ -1,27 +1,21 @@
-"""Ids are read in the caller's own thread and context, and reading them counts against nobody."""
+"""Where the ids of a run are read, and what becomes of ids that misbehave."""
 
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 
 import pytest
 
 from firecrawl_interact.adapters import FakeService, InMemoryTransport
-from firecrawl_interact.core import (
-    DeleteManySessions,
-    DeleteSession,
-    DeletionReceipt,
-    RetryPolicy,
-    SessionFate,
-)
+from firecrawl_interact.core import DeleteManySessions, DeleteSession, SessionFate
 
 from . import virtual_time
-from .scripted_transport import DESTROYED, UNAVAILABLE
 from .side_by_side import (
     KEY,
     AsyncFunctionTransport,
     FunctionTransport,
+    after,
     listed,
     many,
     many_awaited,
@@ -44,17 +38,26 @@ def test_the_cursor_of_a_database_can_be_the_ids() -> None:
     assert service.sessions_left_open == []
 
 
-def test_a_generator_runs_in_the_caller_s_thread_and_context() -> None:
-    seen = []
+class Watched(list[str]):
+    """A collection that notes where it is read."""
 
-    def ids() -> Iterator[str]:
-        seen.append((threading.current_thread(), TENANT.get()))
-        yield "a"
+    def __init__(self, ids: str) -> None:
+        super().__init__(ids)
+        self.readers: set[tuple[threading.Thread, str]] = set()
 
+    def __iter__(self) -> Iterator[str]:
+        for session_id in super().__iter__():
+            self.readers.add((threading.current_thread(), TENANT.get()))
+            yield session_id
+
+
+def test_ids_are_read_in_the_caller_s_thread_and_context() -> None:
+    collection, generator = Watched("abc"), Watched("abc")
     token = TENANT.set("tenant-7")
-    list(many(FunctionTransport())(ids()))
+    list(many(FunctionTransport())(collection))
+    list(many(FunctionTransport())(session_id for session_id in generator))
     TENANT.reset(token)
-    assert seen == [(threading.current_thread(), "tenant-7")]
+    assert collection.readers == generator.readers == {(threading.current_thread(), "tenant-7")}
 
 
 def test_an_asynchronous_generator_runs_in_the_caller_s_context() -> None:
@@ -75,40 +78,6 @@ def test_an_asynchronous_generator_runs_in_the_caller_s_context() -> None:
     assert seen == ["tenant-7", "tenant-7+"]
 
 
-def test_time_that_the_ids_take_counts_against_no_deadline() -> None:
-    responses = iter([DESTROYED, DESTROYED, UNAVAILABLE])
-    transport = FunctionTransport(lambda _: next(responses, DESTROYED))
-
-    def ids() -> Iterator[str]:
-        for number in range(6):
-            transport.now += 4
-            yield str(number)
-
-    delete_session = DeleteSession(
-        transport, KEY, retry=RetryPolicy(deadline=3), random=lambda: 0.5
-    )
-    outcomes = list(DeleteManySessions(delete_session, concurrency=2)(ids()))
-    assert [type(outcome) for outcome in outcomes] == [DeletionReceipt] * 6
-
-
-def test_a_retry_that_came_due_is_sent_before_the_next_id_is_asked_for() -> None:
-    responses = iter([UNAVAILABLE, DESTROYED, DESTROYED])
-    transport = FunctionTransport(lambda _: next(responses))
-    sent_before_b: list[str] = []
-
-    def ids() -> Iterator[str]:
-        yield "a"
-        transport.now += 10
-        sent_before_b.extend(transport.sent)
-        yield "b"
-
-    # One at a time: the second id is asked for when the first one waits for its retry.
-    outcomes = list(many(transport, concurrency=1)(ids()))
-    assert {outcome.session_fate for outcome in outcomes} == {SessionFate.GONE}
-    assert sent_before_b == ["a"]
-    assert transport.sent == ["a", "a", "b"]
-
-
 def test_what_was_not_taken_is_in_the_caller_s_iterator_when_a_run_is_left() -> None:
     ids = iter("abcdef")
     with many(FunctionTransport(), concurrency=2)(ids) as deletions:
@@ -127,12 +96,54 @@ def test_an_id_that_comes_although_it_is_cancelled_has_its_outcome() -> None:
 
     async def main() -> None:
         deletions = many_awaited(AsyncFunctionTransport(), concurrency=2)(ids())
+        asyncio.get_running_loop().call_later(5, deletions.stop)
         assert (await anext(deletions)).session_id == "a"
-        waiting = asyncio.ensure_future(anext(deletions))
-        await asyncio.sleep(1)
-        waiting.cancel()
-        await asyncio.wait([waiting])
         [outcome] = await listed(deletions)
         assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNTOUCHED)
+
+    virtual_time.run(main())
+
+
+class EndingAtOnce:
+    """Asynchronous ids whose end, or failure, is raised before anything can be awaited."""
+
+    def __init__(self, end: Exception) -> None:
+        self._ids = iter("ab")
+        self._end = end
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    def __anext__(self) -> Awaitable[str]:
+        for session_id in self._ids:
+            return asyncio.sleep(0, session_id)
+        raise self._end
+
+
+@pytest.mark.parametrize("end", [StopAsyncIteration(), LookupError("no next page")], ids=repr)
+def test_when_asynchronous_ids_end_or_fail_at_once_each_has_its_outcome(end: Exception) -> None:
+    async def main() -> None:
+        deletions = many_awaited(AsyncFunctionTransport(after(10)))(EndingAtOnce(end))
+        assert {(await anext(deletions)).session_id for _ in range(2)} == {"a", "b"}
+        with pytest.raises(type(end)):
+            await anext(deletions)
+
+    virtual_time.run(main())
+
+
+async def each_of(ids: Iterable[str]) -> AsyncIterator[str]:
+    for session_id in ids:
+        yield session_id
+
+
+@pytest.mark.parametrize("are_awaited", [False, True])
+def test_bad_ids_leave_the_event_loop_to_others_too(are_awaited: bool) -> None:
+    async def main() -> None:
+        ids = ["good", *[""] * 1_000]
+        deletions = many_awaited(AsyncFunctionTransport())(each_of(ids) if are_awaited else ids)
+        outcomes = await listed(deletions)
+        place = [outcome.session_id for outcome in outcomes].index("good")
+        assert place < 100, "its response came long before"
+        assert virtual_time.now() == 0
 
     virtual_time.run(main())

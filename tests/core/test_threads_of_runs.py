@@ -1,121 +1,251 @@
-"""Daemon threads carry the requests of a blocking run: few, forked, or interrupted."""
+"""Daemon threads carry the requests of a blocking run: real ones, with signals and a fork."""
 
+import gc
 import os
+import signal
 import threading
 import time
+import tracemalloc
 import warnings
+from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
 
+from firecrawl_interact.adapters.system_time import SystemTime
 from firecrawl_interact.core import (
     DeleteManySessions,
     DeleteSession,
-    DeletionReceipt,
+    Deletions,
+    Request,
     Response,
     SessionFate,
-    UnreachableError,
 )
 
 from .scripted_transport import DESTROYED, UNAVAILABLE
-from .side_by_side import KEY, FunctionTransport, Ids, many
+from .side_by_side import KEY, FunctionTransport, many
+
+LONG = 60
+"""Seconds that nothing here takes, however busy the machine is."""
 
 
-@pytest.fixture
-def most(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many threads the system still allows."""
-    start, left = threading.Thread.start, [0]
-
-    def start_some(thread: threading.Thread) -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start_some)
-    return left
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    join_threads()
 
 
-def test_a_run_goes_on_with_as_many_threads_as_the_system_allows(most: list[int]) -> None:
-    most[0] = 2
-    outcomes = list(many(FunctionTransport(), concurrency=8)(iter("abcdefghij")))
-    assert [type(outcome) for outcome in outcomes] == [DeletionReceipt] * 10
-    assert {outcome.attempts for outcome in outcomes} == {1}
+def join_threads() -> None:
+    for thread in threading.enumerate():
+        if thread.name.startswith("firecrawl_interact"):
+            thread.join(LONG)
+            assert not thread.is_alive()
 
 
-@pytest.mark.usefixtures("most")
-def test_without_any_thread_the_run_ends_and_nothing_was_sent() -> None:
-    transport = FunctionTransport()
-    deletions = many(transport)(Ids())
-    outcome = next(deletions)
-    assert isinstance(outcome, UnreachableError)
-    assert (outcome.session_fate, outcome.attempts) == (SessionFate.UNTOUCHED, 0)
-    with pytest.raises(RuntimeError, match="no request can be sent") as raised:
-        next(deletions)
-    assert "can't start new thread" in str(raised.value.__cause__)
-    assert transport.sent == []
+def endless() -> Iterator[str]:
+    return map(str, count())
 
 
-class TwoInFlight(FunctionTransport):
-    """Responds to `a` once `b` was sent, and to `b` when it may."""
+def test_as_many_daemon_threads_carry_the_requests_as_may_be_in_flight() -> None:
+    together = threading.Barrier(3)
+    threads: set[threading.Thread] = set()
 
-    def __init__(self, response: Response = DESTROYED) -> None:
-        super().__init__(self.wait_for_b)
-        self._response = response
-        self.b_is_sent, self.b_may_end = threading.Event(), threading.Event()
+    def respond(session_id: str) -> Response:
+        threads.add(threading.current_thread())
+        together.wait(LONG)
+        return DESTROYED
 
-    def wait_for_b(self, session_id: str) -> Response:
-        if session_id == "b":
-            self.b_is_sent.set()
-            assert self.b_may_end.wait(20)
-            return DESTROYED
-        assert self.b_is_sent.wait(20)
-        return self._response
+    deletions = many(FunctionTransport(respond), concurrency=3)(iter("abcdef"))
+    assert not threads, "nothing happens before the first outcome is asked for"
+    assert len(list(deletions)) == 6
+    assert len(threads) == 3
+    assert all(thread.name == "firecrawl_interact" and thread.daemon for thread in threads)
+
+
+def press(number: signal.Signals) -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+
+def in_a_thread(stop: Callable[[], None]) -> None:
+    threading.Thread(target=stop).start()
+
+
+def in_a_handler(stop: Callable[[], None]) -> None:
+    press(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("call", [in_a_thread, in_a_handler])
+def test_stop_takes_effect_while_a_response_is_awaited(
+    call: Callable[[Callable[[], None]], None],
+) -> None:
+    stopped = threading.Event()
+
+    def stop(*arguments: object) -> None:
+        deletions.stop()
+        stopped.set()
+
+    def respond(session_id: str) -> Response:
+        call(stop)
+        assert stopped.wait(LONG)
+        return DESTROYED
+
+    deletions = many(FunctionTransport(respond), concurrency=1)(endless())
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        assert [outcome.session_id for outcome in deletions] == ["0"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_ctrl_c_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
+    ended = []
+
+    def respond(session_id: str) -> Response:
+        if session_id == "3":
+            press(signal.SIGINT)
+        ended.append(session_id)
+        return DESTROYED
+
+    transport = FunctionTransport(respond)
+    with pytest.raises(KeyboardInterrupt):
+        list(many(transport, concurrency=1)(endless()))
+    join_threads()
+    assert ended == transport.sent == ["0", "1", "2", "3"]
+
+
+class InFlight(FunctionTransport):
+    """Responds to `0` once all others were sent, and to those when they may end."""
+
+    def __init__(self, concurrency: int, to_first: Response = DESTROYED) -> None:
+        super().__init__(self._wait)
+        self._to_first = to_first
+        self.may_end = threading.Event()
+        self.ended: list[str] = []
+        self._all_sent = threading.Barrier(concurrency)
+
+    def _wait(self, session_id: str) -> Response:
+        self._all_sent.wait(LONG)
+        assert session_id == "0" or self.may_end.wait(LONG)
+        self.ended.append(session_id)
+        return self._to_first if session_id == "0" else DESTROYED
+
+
+@pytest.mark.filterwarnings("ignore:<Deletions:RuntimeWarning")
+def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new() -> None:
+    transport = InFlight(4)
+    deletions = many(transport, concurrency=4)(endless())
+    assert next(deletions).session_id == "0"
+    del deletions
+    gc.collect()
+    transport.may_end.set()
+    join_threads()
+    assert sorted(transport.ended) == sorted(transport.sent) == ["0", "1", "2", "3"]
+
+
+def exit_status_of_a_child(deletions: Deletions) -> int:
+    """Leave a run in a child that is forked, and return 0 if that says what the child can know."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
+        child = os.fork()
+    if not child:
+        deletions.close()
+        [outcome] = deletions
+        os._exit(outcome.session_fate is not SessionFate.UNKNOWN)
+    end = time.monotonic() + LONG
+    while time.monotonic() < end:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    return -1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_child_that_was_forked_in_the_block_waits_for_no_request_of_its_parent() -> None:
-    transport = TwoInFlight()
-    with many(transport, concurrency=2)(["a", "b"]) as deletions:
-        assert next(deletions).session_id == "a"
-        assert transport.b_is_sent.wait(20)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
-            child = os.fork()
-        if not child:
-            deletions.close()
-            os._exit(0)
-        for _ in range(1_000):
-            ended, _status = os.waitpid(child, os.WNOHANG)
-            if ended:
-                break
-            time.sleep(0.01)
-        transport.b_may_end.set()
-    assert ended == child
+    transport = InFlight(2)
+    with many(transport, concurrency=2)(["0", "1"]) as deletions:
+        assert next(deletions).session_id == "0"
+        status = exit_status_of_a_child(deletions)
+        transport.may_end.set()
+    assert status == 0
     assert [outcome.session_fate for outcome in deletions] == [SessionFate.GONE]
 
 
 def test_what_no_thread_carries_any_more_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    transport = TwoInFlight()
-    deletions = many(transport, concurrency=2)(["a", "b"])
-    assert next(deletions).session_id == "a"
-    assert transport.b_is_sent.wait(20)
+    transport = InFlight(2)
+    deletions = many(transport, concurrency=2)(["0", "1"])
+    assert next(deletions).session_id == "0"
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "is_alive", lambda thread: False)
         deletions.close()
-    transport.b_may_end.set()
+    transport.may_end.set()
     assert [outcome.session_fate for outcome in deletions] == [SessionFate.UNKNOWN]
 
 
 def test_a_ctrl_c_while_a_response_is_read_keeps_the_other_one() -> None:
-    transport = TwoInFlight(UNAVAILABLE)
+    transport = InFlight(2, to_first=UNAVAILABLE)
 
-    def is_interrupted() -> float:  # where the pause before the retry of `a` is drawn
-        transport.b_may_end.set()
+    def is_interrupted() -> float:  # where the pause before the retry is drawn
+        transport.may_end.set()
         raise KeyboardInterrupt
 
     delete_session = DeleteSession(transport, KEY, random=is_interrupted)
-    deletions = DeleteManySessions(delete_session, concurrency=2)(["b", "a"])
+    deletions = DeleteManySessions(delete_session, concurrency=2)(["1", "0"])
     with pytest.raises(KeyboardInterrupt):
         list(deletions)
     fates = {outcome.session_id: outcome.session_fate for outcome in deletions}
-    assert fates == {"a": SessionFate.UNKNOWN, "b": SessionFate.GONE}
+    assert fates == {"0": SessionFate.UNKNOWN, "1": SessionFate.GONE}
+
+
+class Forgetful(SystemTime):
+    """Keeps nothing of what it sends."""
+
+    def send(self, request: Request, timeout: float) -> Response:
+        return DESTROYED
+
+
+def peak_of_memory(ids: int) -> int:
+    deletions = DeleteManySessions(DeleteSession(Forgetful(), KEY))(map(str, range(ids)))
+    tracemalloc.start()
+    for _ in deletions:
+        pass
+    largest = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return largest
+
+
+def test_memory_does_not_grow_with_the_ids() -> None:
+    # A module that is loaded meanwhile, in any thread, only adds to one of the figures.
+    few, many_ids = (min(peak_of_memory(ids) for _ in range(3)) for ids in (400, 4_000))
+    assert many_ids < few + 40_000
+
+
+_TICK = 1 / 1024
+
+
+class TickingTransport(FunctionTransport):
+    """Its clock moves whenever it is looked at, and its waits end a few ticks early."""
+
+    def __init__(self, early: int) -> None:
+        super().__init__(lambda _: next(responses))
+        responses = iter([UNAVAILABLE, DESTROYED])
+        self._early = early * _TICK
+
+    def monotonic(self) -> float:
+        self.now += _TICK
+        return super().monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.now -= min(seconds, self._early)
+
+
+@pytest.mark.parametrize("early", range(12))
+def test_a_retry_that_is_due_while_the_run_looks_at_the_clock_is_sent_without_a_wait(
+    early: int,
+) -> None:
+    transport = TickingTransport(early)
+    [outcome] = many(transport)(["a"])
+    assert outcome.session_fate is SessionFate.GONE
+    assert all(seconds > 0 for seconds in transport.sleeps)

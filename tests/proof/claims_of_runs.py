@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .simulated_world import Flaw
+from ..simulation.world import Flaw
 
 CLAIMS = {
     "one outcome": "Each id that was taken gets exactly one outcome, however the run ends.",

@@ -16,12 +16,13 @@ from typing import TypeVar
 from firecrawl_interact import core
 from firecrawl_interact.core import RetryPolicy
 
-from . import simulated_world as world_of
-from .blocking_runs import run_blocking
+from ..simulation.kinds import FAULTY, LIMITED_FOR_20, LOST, NOT_DELETED, SERVED, Kind
+from ..simulation.play import perform, watch_over
+from ..simulation.virtual_threads import NothingWillHappenError
+from ..simulation.watch import Scenario
+from ..simulation.ways import Blocking
+from ..simulation.world import Flaw, Weather
 from .claims_of_runs import ClaimBrokenError
-from .simulated_runs import Plan, Step, Watch
-from .simulated_world import SERVED, Flaw, Kind, Weather, World
-from .virtual_blocking import BlockingClock, NothingWillHappenError
 
 _T = TypeVar("_T")
 
@@ -33,8 +34,8 @@ _MODULES = {str(_FOLDER / f"{name}.py") for name in ("deletions", "scheduler")}
 """Those that keep what a run knows from one moment to the next."""
 
 SCHEDULES: Sequence[Sequence[Kind]] = (
-    (world_of.LIMITED_FOR_20, world_of.LOST),
-    (world_of.NOT_DELETED, world_of.LOST, world_of.LOST, world_of.FAULTY),
+    (LIMITED_FOR_20, LOST),
+    (NOT_DELETED, LOST, LOST, FAULTY),
 )
 
 
@@ -88,30 +89,27 @@ def play(kinds: Sequence[Kind], leave_at: int | None, at: int) -> tuple[int, lis
         How many lines it passed, and what is not as it is claimed to be.
     """
     script = iter(kinds)
-    options = (SERVED, world_of.LOST)
+    options = (SERVED, LOST)
 
     def choose(given: Sequence[_T], /) -> _T:
         if given is options:
             return next(script, SERVED)  # type: ignore[return-value]  # one of the kinds
         return given[0]
 
-    clock = BlockingClock()
-    world = World(clock, choose, Weather(kinds=options, seconds=(1.0,)))
-    ids = [f"id-{number}" for number in range(3)]
-    for session_id in ids:
-        world.open(session_id)
-    plan = Plan(
-        steps=[Step(0.0, session_id) for session_id in ids],
+    scenario = Scenario(
+        ids=[f"id-{number}" for number in range(3)],
+        weather=Weather(kinds=options),
         retry=RetryPolicy(max_attempts=3),
         concurrency=2,
         leave_at_outcome=leave_at,
     )
-    watch = Watch(world, plan, None)
-    watch.interrupted = at > 0
+    way = Blocking()
+    watch = watch_over(scenario, way, choose)
+    world, watch.interrupted = watch.world, at > 0
     ctrl_c = CtrlC(at)
     try:
         with ctrl_c:
-            run_blocking(watch, clock)
+            way.play(watch, perform(watch, way))
     except KeyboardInterrupt:  # before the run began
         world.claim("one outcome", not watch.taken, "the run takes ids before it begins")
     except NothingWillHappenError as error:

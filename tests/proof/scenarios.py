@@ -6,103 +6,66 @@
 import logging
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
 
 from firecrawl_interact.core import RetryPolicy
 
-from . import simulated_world as world_of
+from ..simulation import kinds
+from ..simulation.play import play
+from ..simulation.watch import Scenario
+from ..simulation.ways import Awaited, Blocking
+from ..simulation.world import Outage, Weather
 from .claims_of_runs import ClaimBrokenError
-from .simulated_runs import Plan, Step, Watch
-from .simulated_world import SERVED, Clock, Flaw, Kind, Outage, Weather, World
-from .small_runs import flaws_of
-
-_T = TypeVar("_T")
-
-ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
 
-class Scenario(NamedTuple):
-    """A run, and what each of its requests meets, and after how many seconds."""
-
-    plan: Plan
-    meets: Sequence[tuple[Kind, float]] = ()
-    """The requests after these are served after a second."""
-    outages: Sequence[Outage] = ()
+def ids(count: int) -> list[str]:
+    return [f"id-{number}" for number in range(count)]
 
 
-def ids(count: int) -> list[Step]:
-    return [Step(0.0, f"id-{number}") for number in range(count)]
+def each(session_ids: Sequence[str], *meets: kinds.Kind) -> dict[str, Sequence[kinds.Kind]]:
+    return dict.fromkeys(session_ids, meets)
 
 
 SCENARIOS = {
     # The first request is under way while others fail; its 429 comes in the midst of the outage.
     "a 429 in an outage": Scenario(
-        Plan(steps=ids(8), concurrency=3, retry=ONE_ATTEMPT),
-        [
-            (world_of.LIMITED_FOR_20, 5.0),
-            (SERVED, 1.0),
-            (SERVED, 1.0),
-            *[(world_of.NO_CONNECTION, 0.5)] * 5,
-        ],
+        ids=ids(8),
+        concurrency=3,
+        retry=RetryPolicy(max_attempts=1),
+        meets=each(ids(8)[3:], kinds.NO_CONNECTION.after(0.5))
+        | {"id-0": [kinds.LIMITED_FOR_20.after(5)]},
     ),
     # All four retries are due in the same moment.
     "a stop at the second request of a turn": Scenario(
-        Plan(steps=ids(4), concurrency=4, stop_at_request=6), [(world_of.NOT_DELETED, 1.0)] * 4
+        ids=ids(4), meets=each(ids(4), kinds.NOT_DELETED), stop_at_request=6
     ),
     "ids that wait for their retries": Scenario(
-        Plan(steps=ids(12), concurrency=1), [(world_of.NOT_DELETED, 1.0)] * 36
+        ids=ids(12), concurrency=1, meets=each(ids(12), *[kinds.NOT_DELETED] * 3)
     ),
-    "more ids than places": Scenario(Plan(steps=ids(40), concurrency=32), [(SERVED, 5.0)] * 40),
     "a run that is left while nothing comes": Scenario(
-        Plan(steps=ids(4), concurrency=4, shutdown_timeout=1.0, leave_at_outcome=1),
-        [(SERVED, 1.0), *[(world_of.SILENCE, 80.0)] * 3],
+        ids=ids(4),
+        shutdown_timeout=1.0,
+        leave_at_outcome=1,
+        meets=each(ids(4)[1:], kinds.SILENCE.after(80)),
     ),
     **{
         f"a gateway shows its page: {page.status}": Scenario(
-            Plan(steps=ids(60), concurrency=8, is_only_held_back=True),
-            outages=[Outage(3.5, 63.5, page)],
+            ids=ids(60), is_only_held_back=True, weather=Weather(outages=[Outage(3.5, 63.5, page)])
         )
-        for page in world_of.PAGES[:3]
+        for page in kinds.PAGES[:3]
     },
     "an outage longer than two attempts": Scenario(
-        Plan(
-            steps=ids(10),
-            concurrency=2,
-            retry=RetryPolicy(max_attempts=2),
-            is_only_held_back=True,
-        ),
-        outages=[Outage(3.5, 203.5, world_of.NO_CONNECTION)],
+        ids=ids(10),
+        concurrency=2,
+        retry=RetryPolicy(max_attempts=2),
+        is_only_held_back=True,
+        weather=Weather(outages=[Outage(3.5, 203.5, kinds.NO_CONNECTION)]),
     ),
     "a backend that is away": Scenario(
-        Plan(steps=ids(60), concurrency=8, is_only_held_back=True),
-        outages=[Outage(0.0, 60.0, world_of.BACKEND_404)],
+        ids=ids(60),
+        is_only_held_back=True,
+        weather=Weather(outages=[Outage(0.0, 60.0, kinds.BACKEND_404)]),
     ),
 }
-
-
-def play(scenario: Scenario, *, is_awaited: bool) -> list[Flaw]:
-    """Play a scenario, and return what is not as it is claimed to be."""
-    meets = iter(scenario.meets)
-    kinds, seconds = (SERVED, world_of.LOST), (1.0, 2.0)
-    met: list[tuple[Kind, float]] = []
-
-    def choose(given: Sequence[_T], /) -> _T:
-        chosen: object = given[0]
-        if given is kinds:
-            met.append(next(meets, (SERVED, 1.0)))
-            chosen = met[-1][0]
-        elif given is seconds and met:
-            chosen = met.pop()[1]
-        return chosen  # type: ignore[return-value]  # a kind for kinds, seconds for seconds
-
-    def watched(clock: Clock) -> Watch:
-        weather = Weather(kinds=kinds, seconds=seconds, outages=scenario.outages)
-        world = World(clock, choose, weather)
-        for step in scenario.plan.steps:
-            world.open(step.session_id)
-        return Watch(world, scenario.plan, None)
-
-    return flaws_of(watched, is_awaited=is_awaited)
 
 
 def check(name: str) -> None:
@@ -111,12 +74,11 @@ def check(name: str) -> None:
     Raises:
         ClaimBrokenError: something is not as it is claimed to be.
     """
-    for is_awaited in (False, True):
-        flaws = play(SCENARIOS[name], is_awaited=is_awaited)
+    for way in (Blocking, Awaited):
+        flaws = play(SCENARIOS[name], way).world.flaws
         if flaws:
             how = f"python -m tests.proof.scenarios {name!r}"
-            way = "awaited" if is_awaited else "blocking"
-            raise ClaimBrokenError(f"{name}, {way}", how, flaws)
+            raise ClaimBrokenError(f"{name}, {way.__name__}", how, flaws)
 
 
 if __name__ == "__main__":

@@ -4,21 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from firecrawl_interact.core import (
-    AsyncDeleteSession,
-    DeleteSession,
-    DeleteSessionError,
-    DeletionReceipt,
-    JournalError,
-    RetryPolicy,
-    SessionFate,
-)
+from firecrawl_interact.core import DeleteSessionError, DeletionReceipt, JournalError, SessionFate
 
-from .awaited_runs import AsyncTransport
-from .blocking_runs import BlockingTransport
-from .simulated_runs import LONG, Plan, Watch
-from .simulated_world import FaultyError, MemoryJournal, World
-from .virtual_blocking import BlockingClock, NothingWillHappenError
+from ..simulation.kinds import FaultyError
+from ..simulation.play import LONG, use_case
+from ..simulation.watch import Watch
+from ..simulation.ways import Way
 
 SESSION_ID = "id-0"
 
@@ -31,38 +22,32 @@ class BlockError(Exception):
 class BlockPlan:
     """All that happens to a block but what its requests meet."""
 
-    retry: RetryPolicy
     missing_ok: bool
     seconds: float
     raises: bool
     interrupt_at: Sequence[float]
     cancel_all_at: float | None  # as asyncio.run does it when it ends
-    has_journal: bool
-    journal_fails: bool
     only_serves: bool
 
 
 class Block:
     """One block, and what is claimed of its end."""
 
-    def __init__(self, world: World, plan: BlockPlan) -> None:
-        self.world, self.plan = world, plan
-        self.session = world.sessions[SESSION_ID]
-        self.journal = MemoryJournal(world, fails=lambda: plan.journal_fails)
-        self.watch = Watch(world, Plan(steps=(), retry=plan.retry), None)
+    def __init__(self, watch: Watch, plan: BlockPlan) -> None:
+        self.world, self.journal, self.plan = watch.world, watch.journal, plan
+        self.session = self.world.sessions[SESSION_ID]
         self.has_begun = False
         self.raised_inside: BaseException | None = None
         self.interruptions = 0
         self.receipt: DeletionReceipt | None = None
-        world.may_send = False  # the block first
-        world.longest_pause = -1  # A delete that is begun anew waits for nobody.
+        self.world.may_send = False  # the block first
+        self.world.longest_pause = -1  # A delete that is begun anew waits for nobody.
 
     def begin(self) -> None:
         self.has_begun = True
-        if self.plan.has_journal:
-            self.world.claim(
-                "journal", SESSION_ID in self.journal.held, "the block begins unrecorded"
-            )
+        if self.journal is not None:
+            is_held = SESSION_ID in self.journal.held
+            self.world.claim("journal", is_held, "the block begins unrecorded")
 
     def may_raise(self) -> None:
         if self.plan.raises:
@@ -79,12 +64,9 @@ class Block:
         if not self.has_begun:
             claim("block", not session.requests, "something is sent for a block that never began")
             return
-        if self.plan.has_journal and not self.journal.not_forgotten[SESSION_ID]:
-            claim(
-                "journal",
-                not session.is_live or SESSION_ID in self.journal.held,
-                "it lives, unrecorded",
-            )
+        if self.journal is not None and not self.journal.not_forgotten[SESSION_ID]:
+            is_safe = not session.is_live or SESSION_ID in self.journal.held
+            claim("journal", is_safe, "it lives, unrecorded")
         if self.receipt is not None:
             bills = [receipt.get("creditsBilled") for receipt in session.receipts]
             claim("receipt", self.receipt.credits_billed in bills, "a receipt of nobody")
@@ -107,11 +89,7 @@ class Block:
             claim("block", not session.is_live, "the block says nothing, and its session lives")
         is_patient = self.interruptions < 2 and self.plan.cancel_all_at is None
         if self.plan.only_serves and is_patient:
-            claim(
-                "block",
-                not session.is_live,
-                "the session lives, though nothing kept it from its end",
-            )
+            claim("block", not session.is_live, "it lives, though nothing kept it from its end")
 
     def _check_fate(self, fate: SessionFate) -> None:
         if fate is SessionFate.GONE:
@@ -129,90 +107,39 @@ class Block:
             self.world.claim("block", note.startswith(words), f"a note that nobody knows: {note}")
 
 
-async def block_awaited(world: World, plan: BlockPlan) -> None:
-    """One `async with` block, cancelled now and then."""
-    block, loop = Block(world, plan), asyncio.get_running_loop()
-    delete_session = AsyncDeleteSession(
-        AsyncTransport(block.watch),
-        None,
-        retry=plan.retry,
-        journal=block.journal if plan.has_journal else None,
-        random=lambda: 0.5,
-    )
-    ending = delete_session.on_exit(SESSION_ID, missing_ok=plan.missing_ok)
+async def play_block(watch: Watch, way: Way, plan: BlockPlan) -> None:
+    """Play one block that is interrupted now and then."""
+    block, world = Block(watch, plan), watch.world
+    delete_session = use_case(watch, way, lambda: 0.5)
+    ending = way.as_awaited(delete_session.on_exit(SESSION_ID, missing_ok=plan.missing_ok))
 
     async def main() -> None:
         async with ending:
             block.begin()
             try:
-                await asyncio.sleep(plan.seconds)
+                await way.sleep(plan.seconds)
                 block.may_raise()
             except BaseException as error:
                 block.end(error)
                 raise
             block.end()
 
-    def cancel() -> None:
-        block.interruptions += 1
-        task.cancel()
+    def interrupt() -> None:
+        if way.is_performing:
+            block.interruptions += 1
+            way.interrupt()
 
     def cancel_all() -> None:
-        block.watch.leaves += 1
-        for one in asyncio.all_tasks() - {here}:
-            one.cancel()
+        watch.leaves += 1
+        way.cancel_all()
 
-    here, task = asyncio.current_task(), asyncio.ensure_future(main())
     for seconds in plan.interrupt_at:
-        loop.call_later(seconds, cancel)
+        way.clock.call_later(seconds, interrupt)
     if plan.cancel_all_at is not None:
-        loop.call_later(plan.cancel_all_at, cancel_all)
-    await asyncio.wait([task])
+        way.clock.call_later(plan.cancel_all_at, cancel_all)
+    raised = await way.perform(main())
     block.receipt = ending.receipt
     world.may_send = False
     world.claim("the end", not world.in_flight, "a request is in flight after the block")
-    await asyncio.sleep(LONG)
-    try:
-        raised = task.exception()
-    except asyncio.CancelledError as cancellation:
-        raised = cancellation
-    block.check(None if isinstance(raised, JournalError) and not block.has_begun else raised)
-
-
-def block_blocking(world: World, clock: BlockingClock, plan: BlockPlan) -> None:
-    """One `with` block, interrupted now and then."""
-    block = Block(world, plan)
-    delete_session = DeleteSession(
-        BlockingTransport(block.watch, clock),
-        None,
-        retry=plan.retry,
-        journal=block.journal if plan.has_journal else None,
-        random=lambda: 0.5,
-    )
-    ending = delete_session.on_exit(SESSION_ID, missing_ok=plan.missing_ok)
-    is_over = False
-
-    def interrupt() -> None:
-        if not is_over:
-            block.interruptions += 1
-            raise KeyboardInterrupt
-
-    for seconds in plan.interrupt_at:
-        clock.call_later(seconds, interrupt)
-    raised: BaseException | None = None
-    try:
-        with ending:
-            block.begin()
-            try:
-                clock.sleep(plan.seconds)
-                block.may_raise()
-            except BaseException as error:
-                block.end(error)
-                raise
-            block.end()
-    except NothingWillHappenError:
-        raise
-    except BaseException as error:
-        raised = error
-    is_over, world.may_send, block.receipt = True, False, ending.receipt
-    clock.sleep(LONG)
+    await way.sleep(LONG)
     block.check(None if isinstance(raised, JournalError) and not block.has_begun else raised)

@@ -5,35 +5,25 @@ What is claimed of each is in `claims_of_runs`, each in one sentence.
 `python -m tests.proof.simulation 0 100000` so many, up to the first that breaks a claim.
 """
 
-import asyncio
 import logging
 import math
 import random
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from firecrawl_interact.core import RetryPolicy
 
 from ..core.limiters import FixedWindow, Limiter, SlidingWindow, TokenBucket
-from . import simulated_world as world_of
-from .awaited_runs import LoopClock, ThreadlessLoop, run_awaited
-from .blocking_runs import run_blocking
+from ..simulation import kinds as k
+from ..simulation.kinds import SERVED, Kind
+from ..simulation.play import play, watch_over
+from ..simulation.watch import Scenario, Step
+from ..simulation.ways import Awaited, Blocking, Way
+from ..simulation.world import Flaw, MemoryJournal, Outage, Session, Weather, World
 from .claims_of_runs import ClaimBrokenError
-from .simulated_blocks import BlockPlan, block_awaited, block_blocking
-from .simulated_runs import Plan, Step, Watch
-from .simulated_world import (
-    SERVED,
-    Clock,
-    Flaw,
-    Kind,
-    MemoryJournal,
-    Outage,
-    Session,
-    Weather,
-    World,
-)
-from .virtual_blocking import BlockingClock
+from .simulated_blocks import BlockPlan, play_block
 
 _T = TypeVar("_T")
 
@@ -67,27 +57,25 @@ POLICIES = (
 )
 
 
-def _limiter(draw: Draw) -> Limiter:
+LIMITERS: Sequence[Callable[[int], Limiter]] = (
+    FixedWindow,
+    partial(FixedWindow, second=17.5),
+    SlidingWindow,
+    partial(TokenBucket, burst=1),
+    lambda limit: TokenBucket(limit, burst=limit),
+)
+NAMED_WAITS: Sequence[Callable[[float], int | None]] = (
+    math.ceil,
+    math.ceil,
+    math.floor,
+    lambda wait: math.floor(wait + 0.5) or 1,
+    lambda wait: None,
+)
+
+
+def _limiter(draw: Draw) -> Callable[[], Limiter]:
     limit = draw.choose((3, 10, 60))
-    makers: tuple[Callable[[], Limiter], ...] = (
-        lambda: FixedWindow(limit),
-        lambda: FixedWindow(limit, second=17.5),
-        lambda: SlidingWindow(limit),
-        lambda: TokenBucket(limit, burst=1),
-        lambda: TokenBucket(limit, burst=limit),
-    )
-    return draw.choose(makers)()
-
-
-def _named_wait(draw: Draw) -> Callable[[float], int | None]:
-    makers: tuple[Callable[[float], int | None], ...] = (
-        math.ceil,
-        math.ceil,
-        math.floor,
-        lambda wait: math.floor(wait + 0.5) or 1,
-        lambda wait: None,
-    )
-    return draw.choose(makers)
+    return partial(draw.choose(LIMITERS), limit)
 
 
 def _outages(draw: Draw, longest: float, kinds: Sequence[Kind]) -> list[Outage]:
@@ -102,42 +90,43 @@ def _outages(draw: Draw, longest: float, kinds: Sequence[Kind]) -> list[Outage]:
     return outages
 
 
-def held_back(draw: Draw) -> tuple[Plan, Weather]:
+def held_back(draw: Draw) -> Scenario:
     """A run that nobody disturbs, in a world with rate limits and short outages alone."""
     count = draw.choose((2, 3, 10, 25, 50))
     weather = Weather(seconds=draw.choose(((0.1,), (1.0,))))
     if draw.once_in(2):
         weather.limiter = _limiter(draw)
-        weather.named_wait = _named_wait(draw)
+        weather.named_wait = draw.choose(NAMED_WAITS)
         weather.is_named_in_header = draw.once_in(2)
     if weather.limiter is None or draw.once_in(2):
-        kinds = (world_of.NO_CONNECTION, world_of.BROKEN_GATEWAY, world_of.BUSY, world_of.LOST)
-        weather.outages = _outages(draw, 100, (*kinds, world_of.BACKEND_404, *world_of.PAGES))
-    return Plan(
-        steps=[Step(0.0, f"id-{number}") for number in range(count)],
+        kinds = (k.NO_CONNECTION, k.BROKEN_GATEWAY, k.BUSY, k.LOST)
+        weather.outages = _outages(draw, 100, (*kinds, k.BACKEND_404, *k.PAGES))
+    return Scenario(
+        ids=[f"id-{number}" for number in range(count)],
+        weather=weather,
         concurrency=draw.choose((1, 2, 8, 32)),
         ids_are_awaited=draw.once_in(2),
         is_only_held_back=True,
-    ), weather
+    )
 
 
-def disturbed(draw: Draw) -> tuple[Plan, Weather]:
+def disturbed(draw: Draw) -> Scenario:
     """A run to which anything may happen."""
     trouble = draw.choose((0, 1, 4, 12))
-    kinds = [SERVED] * (12 - trouble) + [draw.choose(world_of.TROUBLES) for _ in range(trouble)]
+    kinds = [SERVED] * (12 - trouble) + [draw.choose(k.TROUBLES) for _ in range(trouble)]
     if draw.once_in(12):
-        kinds.append(world_of.FAULTY)
+        kinds.append(k.FAULTY)
     weather = Weather(
         kinds=kinds,
         seconds=draw.choose(((0.1,), (1.0,), (0.1, 1.0, 5.0), (0.1, 5.0, 70.0, 200.0))),
         later=(0.5, 30.0, 150.0),
         is_named_in_header=draw.once_in(2),
-        named_wait=_named_wait(draw),
+        named_wait=draw.choose(NAMED_WAITS),
     )
     if draw.once_in(3):
         weather.limiter = _limiter(draw)
     if draw.once_in(3):
-        weather.outages = _outages(draw, 500, (*world_of.OUTAGES, *world_of.PAGES))
+        weather.outages = _outages(draw, 500, (*k.OUTAGES, *k.PAGES))
     steps = [
         Step(
             draw.choose((0.0, 0.0, 0.1, 5.0)),
@@ -145,23 +134,24 @@ def disturbed(draw: Draw) -> tuple[Plan, Weather]:
         )
         for number in range(draw.choose((0, 1, 2, 3, 5, 8, 15, 40)))
     ]
-    return Plan(
-        steps=steps,
+    return Scenario(
+        ids=steps,
+        weather=weather,
         retry=draw.choose(POLICIES),
         concurrency=draw.choose((1, 2, 3, 8, 32)),
         shutdown_timeout=draw.choose((None, None, 0.0, 0.5, 20.0)),
         ids_fail=draw.once_in(5),
         ids_are_awaited=draw.once_in(2),
         busy=draw.choose(((0.0,), (0.0, 1.0, 20.0))),
-        stop_at=draw.maybe(6, lambda: draw.within(300)),
+        stop_at=draw.maybe(6, lambda: (draw.within(300),)) or (),
         stop_at_request=draw.maybe(4, lambda: draw.choose(range(1, 12))),
         leave_at_outcome=draw.maybe(6, lambda: draw.choose(range(1, 10))),
         interrupt_at=[draw.within(300) for _ in range(draw.choose((0, 0, 0, 1, 1, 2, 3)))],
-        thread_fails_at=draw.maybe(15, lambda: draw.choose(range(1, 10))),
+        thread_fails_at=draw.maybe(15, lambda: (draw.choose(range(1, 10)),)) or (),
         sleep_fails_at=draw.maybe(20, lambda: draw.choose(range(1, 6))),
         ends_when_cancelled_after=draw.choose((0.0, 0.0, 0.3)),
         journal_seconds=draw.choose(((0.0,), (0.0, 0.1, 3.0))),
-    ), weather
+    )
 
 
 class Moment(NamedTuple):
@@ -176,7 +166,7 @@ class Simulation:
 
     def __init__(self, seed: int) -> None:
         self.draw = Draw(seed)
-        self.is_awaited = self.draw.once_in(2)
+        self.new_way: type[Way] = Awaited if self.draw.once_in(2) else Blocking
         self.moments: list[Moment] = []
         self.sweeps = 0
 
@@ -184,69 +174,26 @@ class Simulation:
         """Play it, and return what is not as it is claimed to be, in words."""
         if self.draw.once_in(6):
             return self._play_block()
-        plan, weather = self.draw.choose((held_back, disturbed, disturbed))(self.draw)
+        scenario = self.draw.choose((held_back, disturbed, disturbed))(self.draw)
         is_journaled = self.draw.once_in(2)
-        return self._play_run(plan, weather, is_journaled=is_journaled) or self._sweep_each()
-
-    def _world(self, clock: Clock, weather: Weather) -> World:
-        return World(clock=clock, choose=self.draw.choose, weather=weather)
-
-    def _in_a_world(
-        self,
-        weather: Weather,
-        awaited: Callable[[World], Coroutine[None, None, None]],
-        blocking: Callable[[World, BlockingClock], None],
-        journal_seconds: Sequence[float],
-    ) -> list[Flaw]:
-        if self.is_awaited:
-            with asyncio.Runner(loop_factory=ThreadlessLoop) as runner:
-                loop = runner.get_loop()
-                world = self._world(LoopClock(loop), weather)
-                assert isinstance(loop, ThreadlessLoop)
-                loop.thread_seconds = lambda: self.draw.choose(journal_seconds)
-                runner.run(awaited(world))
-        else:
-            clock = BlockingClock()
-            world = self._world(clock, weather)
-            blocking(world, clock)
-        return world.flaws
+        return self._play_run(scenario, is_journaled=is_journaled) or self._sweep_each()
 
     def _play_run(
-        self,
-        plan: Plan,
-        weather: Weather,
-        *,
-        is_journaled: bool,
-        left: Moment | None = None,
+        self, scenario: Scenario, *, is_journaled: bool, left: Moment | None = None
     ) -> list[Flaw]:
-        def watch(world: World) -> Watch:
-            journal = None
+        def set_up(world: World) -> MemoryJournal | None:
             if left is None:
-                for step in plan.steps:
-                    if step.session_id.strip("."):
-                        world.open(step.session_id)
                 self._age(world)
             else:
                 world.sessions = left.sessions
-            if is_journaled:
-                journal = MemoryJournal(world, dict.fromkeys(world.sessions))
-                if left is not None:
-                    journal.held = dict.fromkeys(left.held)
-                else:
-                    self._let_journal_fail(journal)
-                    self._look_at_moments(world, journal)
-            self.journal = journal
-            return Watch(world, plan, journal)
+            journal = MemoryJournal(world, dict.fromkeys(left.held if left else world.sessions))
+            if is_journaled and left is None:
+                self._let_journal_fail(journal)
+                self._look_at_moments(world, journal)
+            self.held = journal.held
+            return journal if is_journaled else None
 
-        async def awaited(world: World) -> None:
-            await run_awaited(watch(world))
-
-        return self._in_a_world(
-            weather,
-            awaited,
-            lambda world, clock: run_blocking(watch(world), clock),
-            plan.journal_seconds,
-        )
+        return play(scenario, self.new_way, self.draw.choose, set_up).world.flaws
 
     def _age(self, world: World) -> None:
         """Let sessions expire, or be deleted by others, and be forgotten by the service."""
@@ -275,52 +222,52 @@ class Simulation:
         """Let a process that comes later delete what each moment's journal holds."""
         for moment in self.moments:
             self.sweeps += 1
-            steps = [Step(0.0, session_id) for session_id in moment.held]
-            plan = Plan(steps=steps, is_only_held_back=True)
-            flaws = self._play_run(plan, Weather(), is_journaled=True, left=moment)
+            scenario = Scenario(ids=moment.held, is_only_held_back=True)
+            flaws = self._play_run(scenario, is_journaled=True, left=moment)
             flaws += [
                 Flaw("journal", f"{name} lives after the sweep")
                 for name, session in moment.sessions.items()
                 if session.is_live
             ]
-            if self.journal is not None and self.journal.held:
-                flaws.append(Flaw("journal", f"{self.journal.held} is held after the sweep"))
+            if self.held:
+                flaws.append(Flaw("journal", f"{list(self.held)} is held after the sweep"))
             if flaws:
                 return flaws
         return []
 
     def _play_block(self) -> list[Flaw]:
         draw = self.draw
-        _, weather = disturbed(draw)
+        weather = disturbed(draw).weather
         if draw.once_in(2):
             weather = Weather(seconds=(1.0,))
-        plan = BlockPlan(
+        scenario = Scenario(
+            ids=["id-0"],
+            weather=weather,
             retry=draw.choose(POLICIES),
+            journal_seconds=(0.0, 0.1, 3.0),
+        )
+        plan = BlockPlan(
             missing_ok=draw.once_in(2),
             seconds=draw.choose((0.0, 1.0, 10.0)),
             raises=draw.once_in(3),
             interrupt_at=[draw.within(100) for _ in range(draw.choose((0, 0, 1, 1, 2, 3)))],
             cancel_all_at=draw.maybe(6, lambda: draw.within(100)),
-            has_journal=draw.once_in(2),
-            journal_fails=draw.once_in(6),
             only_serves=weather.kinds == (SERVED,),
         )
+        has_journal, journal_fails = draw.once_in(2), draw.once_in(6)
 
-        def aged(world: World) -> World:
-            world.open("id-0")
+        def set_up(world: World) -> MemoryJournal | None:
             if draw.once_in(3):
                 self._age(world)
-            return world
+            return MemoryJournal(world, fails=lambda: journal_fails) if has_journal else None
 
-        return self._in_a_world(
-            weather,
-            lambda world: block_awaited(aged(world), plan),
-            lambda world, clock: block_blocking(aged(world), clock, plan),
-            (0.0, 0.1, 3.0),
-        )
+        way = self.new_way()
+        watch = watch_over(scenario, way, draw.choose, set_up)
+        way.play(watch, play_block(watch, way, plan))
+        return watch.world.flaws
 
 
-def play(seed: int) -> int:
+def play_seed(seed: int) -> int:
     """Play the run of a seed, and return how many sweeps followed.
 
     Raises:
@@ -336,7 +283,7 @@ def play(seed: int) -> int:
 def main(first: int, count: int = 1) -> None:
     """Play the runs of so many seeds, up to the first that breaks a claim."""
     logging.getLogger("firecrawl_interact").setLevel(logging.CRITICAL)
-    sweeps = sum(play(seed) for seed in range(first, first + count))
+    sweeps = sum(play_seed(seed) for seed in range(first, first + count))
     print(f"{count:,} runs and {sweeps:,} sweeps: every claim holds")
 
 

@@ -6,7 +6,6 @@ calm. Each schedule is played by the blocking run and by the awaited one. None i
 another. `python -m tests.proof.small_runs 1` plays one request more of each kind of run.
 """
 
-import asyncio
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,13 +13,13 @@ from typing import NamedTuple, TypeVar
 
 from firecrawl_interact.core import RetryPolicy
 
-from . import simulated_world as world_of
-from .awaited_runs import LoopClock, ThreadlessLoop, run_awaited
-from .blocking_runs import run_blocking
+from ..simulation import kinds
+from ..simulation.kinds import SERVED, Kind
+from ..simulation.play import play
+from ..simulation.watch import Scenario
+from ..simulation.ways import Awaited, Blocking, Way
+from ..simulation.world import Flaw, MemoryJournal, Weather, World
 from .claims_of_runs import ClaimBrokenError
-from .simulated_runs import Plan, Step, Watch
-from .simulated_world import SERVED, Clock, Flaw, Kind, MemoryJournal, Weather, World
-from .virtual_blocking import BlockingClock
 
 _T = TypeVar("_T")
 
@@ -65,25 +64,25 @@ class SmallRun(NamedTuple):
     seconds: Sequence[float] = (1.0, 2.5)
     effects: Sequence[str] = ("none", "at once", "later")
     endings: Sequence[Mapping[str, object]] = ({},)
-    """Fields of a `Plan`: how it is ended early."""
+    """Fields of a `Scenario`: how it is ended early."""
 
 
 KINDS = (
     SERVED,
-    world_of.STOPPING,
-    world_of.LOST,
-    world_of.NO_CONNECTION,
-    world_of.LIMITED_FOR_20,
-    world_of.UNAUTHORIZED,
+    kinds.STOPPING,
+    kinds.LOST,
+    kinds.NO_CONNECTION,
+    kinds.LIMITED_FOR_20,
+    kinds.UNAUTHORIZED,
 )
-FEW_KINDS = (SERVED, world_of.LOST, world_of.NO_CONNECTION, world_of.LIMITED_FOR_20)
+FEW_KINDS = (SERVED, kinds.LOST, kinds.NO_CONNECTION, kinds.LIMITED_FOR_20)
 EARLY: Sequence[Mapping[str, object]] = (
     *({"stop_at_request": number} for number in (1, 2, 3)),
     *({"leave_at_outcome": number} for number in (1, 2)),
     *({"interrupt_at": (seconds,)} for seconds in (0.5, 1.0, 2.0, 3.0)),
     {"interrupt_at": (0.5, 1.5)},
     {"interrupt_at": (0.5,), "shutdown_timeout": 1.0},
-    {"stop_at": 2.0, "ids_fail": True},
+    {"stop_at": (2.0,), "ids_fail": True},
 )
 
 SMALL_RUNS = {
@@ -95,10 +94,9 @@ SMALL_RUNS = {
         3, 3, FEW_KINDS, 3, effects=("later",), seconds=(1.0, 2.5), endings=EARLY
     ),
 }
-RETRY = RetryPolicy(max_attempts=3, attempt_timeout=10, deadline=60)
 
 
-def play_each(small: SmallRun, *, is_awaited: bool) -> int:
+def play_each(small: SmallRun, new_way: Callable[[], Way]) -> int:
     """Play each schedule, and return how many there are.
 
     Raises:
@@ -108,62 +106,44 @@ def play_each(small: SmallRun, *, is_awaited: bool) -> int:
     schedules = 0
     while not schedules or turns.path:
         schedules += 1
-        flaws = play(small, turns, is_awaited=is_awaited)
+        flaws = play_one(small, turns, new_way)
         if flaws:
-            how = f"play({small}, EachInItsTurn({turns.path}), is_awaited={is_awaited})"
+            how = f"play_one({small}, EachInItsTurn({turns.path}), {new_way})"
             raise ClaimBrokenError(f"schedule {turns.path}", how, flaws)
         turns.turn_to_next()
     return schedules
 
 
-def play(small: SmallRun, turns: EachInItsTurn, *, is_awaited: bool) -> list[Flaw]:
+def play_one(small: SmallRun, turns: EachInItsTurn, new_way: Callable[[], Way]) -> list[Flaw]:
     """Play one schedule, and return what is not as it is claimed to be."""
-
-    def watched(clock: Clock) -> Watch:
-        weather = Weather(kinds=small.kinds, seconds=small.seconds, later=(5.0,))
-        world = World(
-            clock,
-            turns.choose,
-            weather,
+    scenario = Scenario(
+        ids=[f"id-{number}" for number in range(small.ids)],
+        weather=Weather(
+            kinds=small.kinds,
+            seconds=small.seconds,
             effects=small.effects,
+            later=(5.0,),
             has_details=False,
             calm_after=small.requests,
-        )
-        ids = [f"id-{number}" for number in range(small.ids)]
-        for session_id in ids:
-            world.open(session_id)
-        plan = Plan(
-            steps=[Step(0.0, session_id) for session_id in ids],
-            retry=RETRY,
-            concurrency=small.concurrency,
-            chances=(0.5,),
-            **turns.choose(small.endings),  # type: ignore[arg-type]  # fields of a Plan
-        )
-        return Watch(world, plan, MemoryJournal(world, dict.fromkeys(ids)))
+        ),
+        retry=RetryPolicy(max_attempts=3, attempt_timeout=10, deadline=60),
+        concurrency=small.concurrency,
+        chances=(0.5,),
+        **turns.choose(small.endings),  # type: ignore[arg-type]  # fields of a Scenario
+    )
 
-    return flaws_of(watched, is_awaited=is_awaited)
+    def journal(world: World) -> MemoryJournal:
+        return MemoryJournal(world, dict.fromkeys(world.sessions))
 
-
-def flaws_of(watched: Callable[[Clock], Watch], *, is_awaited: bool) -> list[Flaw]:
-    """Play the run that is watched, in one of the two ways, and return its flaws."""
-    if not is_awaited:
-        clock = BlockingClock()
-        watch = watched(clock)
-        run_blocking(watch, clock)
-        return watch.world.flaws
-    with asyncio.Runner(loop_factory=ThreadlessLoop) as runner:
-        watch = watched(LoopClock(runner.get_loop()))
-        runner.run(run_awaited(watch))
-    return watch.world.flaws
+    return play(scenario, new_way, turns.choose, journal).world.flaws
 
 
 def main(more: int) -> None:
     logging.getLogger("firecrawl_interact").setLevel(logging.CRITICAL)
     for what, smallest in SMALL_RUNS.items():
         small = smallest._replace(requests=smallest.requests + more)
-        for is_awaited in (False, True):
-            count = play_each(small, is_awaited=is_awaited)
-            print(f"{what}, {'awaited' if is_awaited else 'blocking'}: {count:,} schedules")
+        for way in (Blocking, Awaited):
+            print(f"{what}, {way.__name__}: {play_each(small, way):,} schedules")
 
 
 if __name__ == "__main__":

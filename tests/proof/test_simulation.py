@@ -7,10 +7,11 @@ import os
 
 import pytest
 
+from ..simulation.ways import Awaited, Blocking
 from .figures import NoteFigure
 from .interrupted_lines import interrupt_each_line
 from .scenarios import SCENARIOS, check
-from .simulation import play
+from .simulation import play_seed
 from .small_runs import SMALL_RUNS, play_each
 
 BOUNDED = 10_000
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("quiet_log")
 def test_every_claim_holds_in_simulated_runs(share: int, note_figure: NoteFigure) -> None:
     seeds = range(share, SEEDS, SHARES)
     for seed in seeds:
-        play(seed)
+        play_seed(seed)
     if SEEDS == BOUNDED:
         note_figure("simulated runs", SEEDS)
 
@@ -39,7 +40,7 @@ def test_every_claim_holds_in_scenarios(name: str) -> None:
 def test_every_claim_holds_in_every_schedule_of_small_runs(
     what: str, note_figure: NoteFigure
 ) -> None:
-    count = sum(play_each(SMALL_RUNS[what], is_awaited=is_awaited) for is_awaited in (False, True))
+    count = sum(play_each(SMALL_RUNS[what], way) for way in (Blocking, Awaited))
     note_figure(f"schedules of small runs: {what}", count)
 
 

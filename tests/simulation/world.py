@@ -8,21 +8,14 @@ taken from the library but the types of its ports.
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
-from firecrawl_interact.core import (
-    BadResponseError,
-    ConnectFailedError,
-    ConnectionLostError,
-    JournalError,
-    Request,
-    Response,
-    TimedOutError,
-)
+from firecrawl_interact.core import JournalError, Request, Response
 
 from ..core.limiters import Limiter
+from .kinds import LIMITED, LOST, NOT_FOUND, SERVED, SILENCE, Kind
 
 _T = TypeVar("_T")
 
@@ -30,6 +23,10 @@ _T = TypeVar("_T")
 class Choose(Protocol):
     def __call__(self, options: Sequence[_T], /) -> _T:
         """Take one of the options."""
+
+
+def first_of(options: Sequence[_T], /) -> _T:
+    return options[0]
 
 
 class Clock(Protocol):
@@ -41,26 +38,25 @@ class Clock(Protocol):
         """Call it once what was begun already has had its turn."""
 
 
-class FaultyError(Exception):
-    """What a transport, an iterator or a clock raises, and must not."""
-
-
 class Session:
     """One session, and what requests did to it."""
 
-    def __init__(self, credits_billed: int = 0) -> None:
+    def __init__(self, credits_billed: int = 0, script: Sequence[Kind] = ()) -> None:
         self.credits_billed = credits_billed
+        self.script: Iterator[Kind] = iter(script)  # what its first requests meet
         self.is_live = True
         self.is_known = True  # not known: the service has forgotten it
         self.is_changed = False  # a request has changed it
         self.receipts: list[dict[str, object]] = []  # what the service has confirmed
         self.requests = 0
         self.in_flight = 0
+        self.wanted = 0  # how often it is among the ids, without an outcome yet
 
     def copy(self) -> "Session":
         """What is so of it now, for those who come later."""
         copy = Session(self.credits_billed)
         copy.is_live, copy.is_known = self.is_live, self.is_known
+        copy.wanted = 1
         return copy
 
     def end(self) -> None:
@@ -69,72 +65,6 @@ class Session:
     def destroy(self) -> None:
         self.is_changed = self.is_changed or self.is_live
         self.end()
-
-
-class Kind(NamedTuple):
-    """What the sender of a request sees, unless the service does what it should."""
-
-    status: int = 0
-    body: bytes = b""
-    error: Callable[[], Exception] | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    may_act: bool = True  # whether the service may have destroyed the session all the same
-    fails_as_outage: bool = False
-    is_a_page: bool = False  # of somebody who does not know the service
-
-
-def _failure(status: int, words: str, *, may_act: bool = True, outage: bool = False) -> Kind:
-    body = json.dumps({"success": False, "error": words}).encode()
-    return Kind(status, body, may_act=may_act, fails_as_outage=outage)
-
-
-SERVED = Kind()
-SILENCE = Kind(error=lambda: TimedOutError("silence"), fails_as_outage=True)
-LOST = Kind(error=lambda: ConnectionLostError("lost"), fails_as_outage=True)
-STALE = Kind(error=lambda: ConnectionLostError("closed", stale=True), fails_as_outage=True)
-NO_CONNECTION = Kind(
-    error=lambda: ConnectFailedError("no connection"), may_act=False, fails_as_outage=True
-)
-BAD_CERTIFICATE = Kind(
-    error=lambda: ConnectFailedError("bad certificate", transient=False), may_act=False
-)
-NO_HTTP = Kind(error=lambda: BadResponseError("no HTTP", transient=False), fails_as_outage=True)
-FAULTY = Kind(error=lambda: FaultyError("the transport has a bug"))
-BROKEN_GATEWAY = Kind(502, b"<html>nginx</html>", fails_as_outage=True)
-STOPPING = _failure(502, "Browser is still stopping. Retry deletion shortly.", outage=True)
-BUSY = Kind(503, b"{}", headers=(("retry-after", "20"),), fails_as_outage=True)
-CONFLICT = _failure(409, "Browser operation conflicts.")
-BACKEND = _failure(401, "Hangar request failed.", outage=True)
-BACKEND_404 = _failure(404, "Hangar request failed.", outage=True)
-NOT_DELETED = _failure(200, "Not stopped.")
-PAGES = (
-    Kind(200, b"<html>Welcome</html>", fails_as_outage=True, is_a_page=True),
-    Kind(302, fails_as_outage=True, is_a_page=True),
-    Kind(404, b"<html>Cannot DELETE</html>", fails_as_outage=True, is_a_page=True),
-    _failure(404, "Route not found", outage=True)._replace(is_a_page=True),
-    Kind(403, b"<html>", may_act=False, fails_as_outage=True, is_a_page=True),
-)
-UNAUTHORIZED = _failure(401, "Unauthorized: Invalid token", may_act=False)
-FORBIDDEN = _failure(403, "Forbidden.", may_act=False)
-LIMITED = _failure(429, "Rate limit exceeded.", may_act=False)
-LIMITED_FOR_20 = LIMITED._replace(headers=(("retry-after", "20"),))
-
-OUTAGES = (NO_CONNECTION, SILENCE, LOST, BROKEN_GATEWAY, BUSY, STOPPING)
-TROUBLES = (
-    *OUTAGES,
-    STALE,
-    BAD_CERTIFICATE,
-    NO_HTTP,
-    CONFLICT,
-    BACKEND,
-    BACKEND_404,
-    NOT_DELETED,
-    *PAGES,
-    UNAUTHORIZED,
-    FORBIDDEN,
-    LIMITED,
-    LIMITED_FOR_20,
-)
 
 
 class Flaw(NamedTuple):
@@ -152,22 +82,25 @@ class Outage(NamedTuple):
 
 @dataclass
 class Weather:
-    """What requests meet."""
+    """What requests meet that have no script."""
 
     kinds: Sequence[Kind] = (SERVED,)
     seconds: Sequence[float] = (1.0,)
     seconds_of_429: float = 0.2
+    effects: Sequence[str] = ("none", "at once", "later")  # of a request whose end hides it
     later: Sequence[float] = (30.0,)  # when a request takes effect whose response does not wait
     outages: Sequence[Outage] = ()
-    limiter: Limiter | None = None
+    limiter: Callable[[], Limiter] | None = None
     named_wait: Callable[[float], int | None] = math.ceil
     is_named_in_header: bool = True
+    has_details: bool = True  # whether figures are chosen that no claim depends on
+    calm_after: float = math.inf  # requests
 
 
 class Attempt(NamedTuple):
     """One request on its way: it ends after so many seconds, by calling `end`."""
 
-    session_id: str
+    session: Session
     seconds: float
     end: Callable[[], Response]
 
@@ -177,35 +110,31 @@ class World:
     """What is so, and what must never be and was: `flaws`, each in words."""
 
     clock: Clock
-    choose: Choose
+    choose: Choose = first_of
     weather: Weather = field(default_factory=Weather)
-    sessions: dict[str, Session] = field(default_factory=dict)
-    effects: Sequence[str] = ("none", "at once", "later")  # of a request whose end hides it
-    has_details: bool = True  # whether figures are chosen that no claim depends on
-    calm_after: float = math.inf  # requests
     concurrency: float = math.inf  # the most requests that may be in flight
     longest_pause: float = math.inf  # a longer wait ends a run, and pauses nobody
     may_send: bool = True  # a run that was stopped, left or ended may not
+    sessions: dict[str, Session] = field(default_factory=dict)
     flaws: list[Flaw] = field(default_factory=list)
-    requests: int = 0
+    sent: list[str] = field(default_factory=list)  # the id of each request
+    in_flight: int = 0
+    in_vain: int = 0  # requests that met an outage
     last_served: float = -math.inf  # when the last request was sent whose response shows no outage
     last_accepted: float = -math.inf  # when the last response came that was no 429
     longest_named: int = 0  # seconds
-    failures: int = 0  # requests that ended as in an outage
+    has_failed: bool = False  # a request ended as in an outage
     has_met_pages_alone: bool = True  # all others ended in the page of somebody else
     on_request: Callable[[int], object] = lambda number: None
-    _in_flight: int = 0
     _named_at: float = math.inf
     _paused_until: float = -math.inf
-    _ended: set[str] = field(default_factory=set)
 
-    @property
-    def in_flight(self) -> int:
-        return self._in_flight
+    def __post_init__(self) -> None:
+        self._limiter = self.weather.limiter() if self.weather.limiter else None
 
-    def open(self, session_id: str) -> Session:
-        session = self.sessions[session_id] = Session(len(self.sessions) + 1)
-        return session
+    def open(self, session_id: str, script: Sequence[Kind] = ()) -> None:
+        new = Session(len(self.sessions) + 1, script)
+        self.sessions.setdefault(session_id, new).wanted += 1
 
     def claim(self, claim: str, is_so: object, flaw: str) -> None:
         """Note a flaw if something is not as a claim says."""
@@ -220,47 +149,36 @@ class World:
 
         self.clock.call_soon(forbid)
 
-    def note_outcome(self, session_id: str) -> None:
-        """From now on no request may be sent for it."""
-        self._ended.add(session_id)
-
-    def give(self, request: Request, timeout: float) -> str:
-        """A request is given to whoever carries it. Return its session's id."""
-        session_id = request.path.rpartition("/")[2]
+    def begin(self, request: Request, timeout: float) -> Attempt:
+        """A request is sent."""
+        session_id, now = request.path.rpartition("/")[2], self.clock.now()
+        session = self.sessions[session_id]
         is_delete = (request.method, request.path) == ("DELETE", f"/v2/interact/{session_id}")
+        # The run may not have seen yet what comes in the same moment.
+        is_paused = self._named_at < now < self._paused_until
         self.claim("one session", is_delete, f"{request.method} {request.path} is sent")
         self.claim("the end", self.may_send, f"{session_id} is sent after the end")
-        self.claim(
-            "requests", session_id not in self._ended, f"{session_id} is sent after its outcome"
-        )
-        # The run may not have seen yet what comes in the same moment.
-        is_paused = self._named_at < self.clock.now() < self._paused_until
+        is_wanted = session.in_flight < session.wanted
+        self.claim("requests", is_wanted, f"{session_id} is sent twice or after its outcome")
         self.claim("requests", not is_paused, f"{session_id} is sent during a pause")
         self.claim("requests", timeout > 0, f"{session_id} has a timeout of {timeout} s")
-        return session_id
-
-    def begin(self, session_id: str, timeout: float) -> Attempt:
-        """A request is sent."""
-        now, session = self.clock.now(), self.sessions[session_id]
-        self.claim("requests", not session.in_flight, f"{session_id} is sent twice at a time")
-        self.requests += 1
+        is_room = self.in_flight < self.concurrency
+        self.claim("requests", is_room, "too many requests are in flight")
+        self.sent.append(session_id)
         session.requests += 1
         session.in_flight += 1
-        self._in_flight += 1
-        self.claim(
-            "requests", self._in_flight <= self.concurrency, "too many requests are in flight"
-        )
-        self.on_request(self.requests)
-        attempt = self._meet(session_id, session, now, timeout)
+        self.in_flight += 1
+        self.on_request(len(self.sent))
+        attempt = self._meet(session, now, timeout)
         return attempt._replace(seconds=min(attempt.seconds, timeout))
 
-    def land(self, attempt: Attempt) -> None:
+    def land(self, session: Session) -> None:
         """The sender waits no longer for the end of a request."""
-        self.sessions[attempt.session_id].in_flight -= 1
-        self._in_flight -= 1
+        session.in_flight -= 1
+        self.in_flight -= 1
 
-    def _meet(self, session_id: str, session: Session, now: float, timeout: float) -> Attempt:
-        kind, wait = self._kind_at(now)
+    def _meet(self, session: Session, now: float, timeout: float) -> Attempt:
+        kind, wait = self._kind_at(session, now)
         seconds = self._seconds_until_response(kind, wait)
         for outage in self.weather.outages:
             if now < outage.begins < now + min(seconds, timeout):
@@ -270,8 +188,8 @@ class World:
         response = self._respond(kind, wait, session)
 
         def end() -> Response:
-            self.land(attempt)
-            self.failures += kind.fails_as_outage
+            self.land(session)
+            self.has_failed = self.has_failed or kind.fails_as_outage
             self.has_met_pages_alone = self.has_met_pages_alone and kind.is_a_page
             if kind.error is not None:
                 raise kind.error()
@@ -285,11 +203,25 @@ class World:
                 session.receipts.append(json.loads(response.body))
             return response
 
-        attempt = Attempt(session_id, seconds, end)
-        return attempt
+        return Attempt(session, seconds, end)
+
+    def _kind_at(self, session: Session, now: float) -> tuple[Kind, float]:
+        """What a request that is sent now meets, and for how long a limit holds it back."""
+        if len(self.sent) > self.weather.calm_after:
+            return SERVED, 0.0
+        for scripted in session.script:
+            return scripted, 0.0
+        for outage in self.weather.outages:
+            if outage.begins <= now < outage.ends:
+                self.in_vain += 1
+                return outage.kind, 0.0
+        wait = self._limiter.request(now) if self._limiter else 0.0
+        return (LIMITED, wait) if wait else (self.choose(self.weather.kinds), 0.0)
 
     def _seconds_until_response(self, kind: Kind, wait: float) -> float:
-        if self.requests > self.calm_after:
+        if kind.seconds is not None:
+            seconds = kind.seconds
+        elif len(self.sent) > self.weather.calm_after:
             seconds = self.weather.seconds[0]
         else:
             seconds = math.inf if kind is SILENCE else self.choose(self.weather.seconds)
@@ -298,35 +230,22 @@ class World:
     def _respond(self, kind: Kind, wait: float, session: Session) -> Response:
         if wait:
             return self._limited(wait)
-        if kind is SERVED:
+        if kind.status == 0 and kind.error is None:
             return self._serve(session)
         if kind.may_act:
-            effect = self.choose(self.effects)
+            effect = self.choose(self.weather.effects)
             if effect == "at once":
                 session.destroy()
             elif effect == "later":
                 self.clock.call_later(self.choose(self.weather.later), session.destroy)
         return Response(kind.status, dict(kind.headers), kind.body)
 
-    def _kind_at(self, now: float) -> tuple[Kind, float]:
-        """What a request that is sent now meets, and for how long a limit holds it back."""
-        if self.requests > self.calm_after:
-            return SERVED, 0.0
-        for outage in self.weather.outages:
-            if outage.begins <= now < outage.ends:
-                return outage.kind, 0.0
-        wait = self.weather.limiter.request(now) if self.weather.limiter else 0.0
-        return (LIMITED, wait) if wait else (self.choose(self.weather.kinds), 0.0)
-
     def _detail(self, options: Sequence[_T]) -> _T:
-        return self.choose(options) if self.has_details else options[-1]
+        return self.choose(options) if self.weather.has_details else options[-1]
 
     def _serve(self, session: Session) -> Response:
         if not session.is_known:
-            failure = self._detail((404, 410))
-            return Response(
-                failure, {}, b'{"success": false, "error": "Browser session not found."}'
-            )
+            return Response(self._detail((404, 410)), {}, NOT_FOUND.body)
         content: dict[str, object] = {"success": True}
         bill: dict[str, object] = {"creditsBilled": session.credits_billed}
         if session.is_live:
@@ -337,9 +256,7 @@ class World:
         return Response(200, {}, json.dumps(content).encode())
 
     def _limited(self, wait: float) -> Response:
-        named = self.weather.named_wait(wait)
-        words = "Rate limit exceeded."
-        headers = {}
+        named, headers, words = self.weather.named_wait(wait), {}, "Rate limit exceeded."
         if named is not None and self.weather.is_named_in_header:
             headers["retry-after"] = str(named)
         elif named is not None:

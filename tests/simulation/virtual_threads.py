@@ -11,6 +11,7 @@ import queue
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Generic, TypeVar, TypeVarTuple
 from unittest import mock
 
@@ -59,6 +60,10 @@ class BlockingClock:
         if self._looks > _MOST_LOOKS:
             raise NothingWillHappenError("the run looks again and again, and no time passes")
         end = math.inf if seconds is None else self._now + seconds
+        if (
+            seconds and end == self._now
+        ):  # Less than a float can add: a real clock moves all the same.
+            end = math.nextafter(end, math.inf)
         while not has_happened():
             if not self._due or self._due[0][0] > end:
                 if end == math.inf:
@@ -105,6 +110,7 @@ class _Thread:
 
     def __init__(
         self,
+        before_start: Callable[[], object],
         *,
         target: Callable[[*_Arguments], None],
         args: tuple[*_Arguments],
@@ -113,8 +119,10 @@ class _Thread:
     ) -> None:
         assert daemon, "it would keep the process from ending"
         self._greenlet = greenlet(lambda: target(*args))
+        self._before_start = before_start
 
     def start(self) -> None:
+        self._before_start()
         self._greenlet.switch()
 
     def is_alive(self) -> bool:
@@ -122,26 +130,15 @@ class _Thread:
 
 
 @contextmanager
-def virtual_waits(
-    clock: BlockingClock, before_start: Callable[[], object] = lambda: None
-) -> Iterator[None]:
+def virtual_waits(clock: BlockingClock, before_start: Callable[[], object]) -> Iterator[None]:
     """Let the waits and the threads of the standard library pass on this clock.
 
     Args:
         clock: whose time passes.
         before_start: called before each thread starts; it may raise.
     """
-
-    class Thread(_Thread):
-        def start(self) -> None:
-            before_start()
-            super().start()
-
-    def new_queue() -> _Queue[object]:
-        return _Queue(clock)
-
     with (
-        mock.patch("queue.SimpleQueue", new_queue),
-        mock.patch("threading.Thread", Thread),
+        mock.patch("queue.SimpleQueue", partial(_Queue, clock)),
+        mock.patch("threading.Thread", partial(_Thread, before_start)),
     ):
         yield

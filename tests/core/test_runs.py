@@ -1,0 +1,249 @@
+"""Runs over many sessions, as scenarios: each is played blocking and awaited, on a virtual clock.
+
+A request that has no script is served after a second. Whatever else a run promises is watched in
+each of them: see `tests/proof/claims_of_runs.py`.
+"""
+
+import uuid
+
+from firecrawl_interact.core import DeletionReceipt, RetryPolicy
+
+from ..simulation.kinds import (
+    BAD_CERTIFICATE,
+    BROKEN_GATEWAY,
+    CONFLICT,
+    FAULTY,
+    FORBIDDEN,
+    LOST,
+    NO_CONNECTION,
+    NOT_DELETED,
+    NOT_FOUND,
+    SERVED,
+    STALE,
+    limited,
+)
+from ..simulation.play import play
+from ..simulation.watch import Scenario, Step
+from ..simulation.ways import Awaited, Blocking, Way
+from ..simulation.world import Weather
+from .expected_runs import Expected, both_ways, each_way
+
+BAD_ID = "InvalidSessionIdError, untouched"
+UNKNOWN = "UnreachableError, unknown"
+UNTOUCHED = "UnreachableError, untouched"
+
+RUNS = {
+    "each id has one outcome": Expected(
+        Scenario(
+            ids=["a", "..", "b", "", "c", "a\n", "d"],
+            meets={"b": [SERVED.after(2)], "c": [NOT_FOUND.after(3)], "d": [FORBIDDEN.after(4)]},
+            weather=Weather(effects=["at once"]),
+        ),
+        [
+            (0, "..", BAD_ID, 0),
+            (0, "", BAD_ID, 0),
+            (0, "a\n", BAD_ID, 0),
+            (1, "a", "gone", 1),
+            (2, "b", "gone", 1),
+            (3, "c", "SessionNotFoundError, gone", 1),
+            (4, "d", "ForbiddenError, untouched", 1),
+        ],
+    ),
+    "an id that comes twice has two outcomes": Expected(
+        Scenario(ids=["a", "a"]), [(1, "a", "gone", 1), (1, "a", "gone", 1)], requests="a a"
+    ),
+    "no ids have no outcomes": Expected(Scenario(ids=[]), []),
+    "a UUID is an id, and what is none is an outcome among the others": Expected(
+        Scenario(ids=["a", 5, None, b"a", ["a"], uuid.UUID(int=7)]),
+        [
+            (0, "5", BAD_ID, 0),
+            (0, "None", BAD_ID, 0),
+            (0, "b'a'", BAD_ID, 0),
+            (0, "['a']", BAD_ID, 0),
+            (1, "a", "gone", 1),
+            (1, str(uuid.UUID(int=7)), "gone", 1),
+        ],
+    ),
+    "outcomes come as they end": Expected(
+        Scenario(ids="abc", meets={"a": [SERVED.after(30)], "b": [SERVED.after(10)]}),
+        [(1, "c", "gone", 1), (10, "b", "gone", 1), (30, "a", "gone", 1)],
+    ),
+    "each attempt that fails for a moment is retried": Expected(
+        Scenario(
+            ids="abcde",
+            meets={
+                "a": [LOST],
+                "b": [NO_CONNECTION.after(2), BROKEN_GATEWAY],
+                "c": [NOT_DELETED.after(3)],
+                "d": [CONFLICT.after(4)],
+            },
+        ),
+        [
+            (1, "e", "gone", 1),
+            (2.5, "a", "gone", 2),
+            (4.5, "c", "gone", 2),
+            (5.5, "d", "gone", 2),
+            (5.5, "b", "gone", 3),
+        ],
+    ),
+    "a retry does not wait for what is in flight": Expected(
+        Scenario(ids="ab", meets={"a": [SERVED.after(30)], "b": [NOT_DELETED]}),
+        [(2.5, "b", "gone", 2), (30, "a", "gone", 1)],
+    ),
+    "stale connections are retried at once, and are no outage": Expected(
+        Scenario(ids="ab", meets={"a": [STALE], "b": [STALE]}),
+        [(2, "a", "gone", 2), (2, "b", "gone", 2)],
+    ),
+    "an id that fails by itself has its attempts": Expected(
+        Scenario(ids="ab", meets={"a": [NOT_DELETED] * 4, "b": [BAD_CERTIFICATE]}),
+        [(1, "b", UNTOUCHED, 1), (7.5, "a", "NotDeletedError, unknown", 4)],
+    ),
+    "no more requests are in flight than the concurrency allows": Expected(
+        Scenario(ids="abcde", concurrency=2),
+        [
+            (1, "a", "gone", 1),
+            (1, "b", "gone", 1),
+            (2, "c", "gone", 1),
+            (2, "d", "gone", 1),
+            (3, "e", "gone", 1),
+        ],
+    ),
+    "nothing happens before the first outcome is asked for": Expected(
+        Scenario(ids="a", begins_at=10), [(11, "a", "gone", 1)]
+    ),
+    "an id that waits for its retry lets another one go, even at a concurrency of 1": Expected(
+        Scenario(ids="abc", concurrency=1, meets={"a": [NOT_DELETED]}),
+        [(2, "b", "gone", 1), (3, "a", "gone", 2), (4, "c", "gone", 1)],
+        requests="a b a c",
+    ),
+    "a consumer that is slow lets no more requests go": Expected(
+        Scenario(ids="abcdef", concurrency=2, busy=[100.0]),
+        [
+            (1, "a", "gone", 1),
+            (101, "b", "gone", 1),
+            (202, "c", "gone", 1),
+            (302, "d", "gone", 1),
+            (403, "e", "gone", 1),
+            (503, "f", "gone", 1),
+        ],
+    ),
+    "a response that comes while the consumer is busy is not overlooked": Expected(
+        Scenario(
+            ids=["a", "b", Step(2, "c")],
+            ids_are_awaited=True,
+            meets={"b": [SERVED.after(2)]},
+            busy=[10.0],
+        ),
+        [(1, "a", "gone", 1), (11, "b", "gone", 1), (21, "c", "gone", 1)],
+        ways=[Awaited],
+    ),
+    "awaited ids that are slow do not hold up the outcomes": Expected(
+        Scenario(
+            ids=[Step(60, "a"), Step(60, "b"), Step(60, "c")],
+            ids_are_awaited=True,
+            weather=Weather(seconds=[5.0]),
+        ),
+        [(65, "a", "gone", 1), (125, "b", "gone", 1), (185, "c", "gone", 1)],
+        ways=[Awaited],
+    ),
+    "awaited ids are taken while requests are in flight": Expected(
+        Scenario(
+            ids=[Step(10, "a"), Step(10, "b"), Step(10, "c")],
+            ids_are_awaited=True,
+            weather=Weather(seconds=[50.0]),
+        ),
+        [(60, "a", "gone", 1), (70, "b", "gone", 1), (80, "c", "gone", 1)],
+        ways=[Awaited],
+    ),
+    "an id that may go again does not wait for the next one": Expected(
+        Scenario(
+            ids=["a", "b", Step(1_000, "c")],
+            ids_are_awaited=True,
+            meets={"a": [limited(5)], "b": [SERVED.after(2)]},
+            busy=[10.0],
+        ),
+        [(2, "b", "gone", 1), (13, "a", "gone", 2), (1_001, "c", "gone", 1)],
+        ways=[Awaited],
+    ),
+    "a bad id does not wait for the next one": Expected(
+        Scenario(ids=["", Step(1_000, "a")], ids_are_awaited=True),
+        [(0, "", BAD_ID, 0), (1_001, "a", "gone", 1)],
+    ),
+    "a 429 that is there is read before one more request is sent": Expected(
+        Scenario(ids="abc", concurrency=1, meets={"a": [limited(5)]}),
+        [(7, "a", "gone", 2), (8, "b", "gone", 1), (9, "c", "gone", 1)],
+        requests="a a b c",
+    ),
+    "a retry that came due is sent before the next id is asked for": Expected(
+        Scenario(
+            ids=["a", Step(10, "b"), Step(10, "c")], concurrency=1, meets={"a": [NOT_DELETED]}
+        ),
+        [(12, "a", "gone", 2), (13, "b", "gone", 1), (24, "c", "gone", 1)],
+        ways=[Blocking],
+    ),
+    "time that the ids take counts against no deadline": Expected(
+        Scenario(
+            ids=[Step(4, session_id) for session_id in "abcdef"],
+            concurrency=2,
+            retry=RetryPolicy(deadline=3),
+            meets={"c": [NOT_DELETED]},
+        ),
+        [
+            (8, "a", "gone", 1),
+            (12, "b", "gone", 1),
+            (17, "d", "gone", 1),
+            (21, "c", "gone", 2),
+            (25, "e", "gone", 1),
+            (26, "f", "gone", 1),
+        ],
+        ways=[Blocking],
+    ),
+    "bad ids do not pile up": Expected(
+        Scenario(ids=[""] * 20, concurrency=1), [(0, "", BAD_ID, 0)] * 20
+    ),
+    "when the ids fail what is in flight or waits has its outcome first": Expected(
+        Scenario(ids="ab", ids_fail=True, meets={"a": [SERVED.after(10)], "b": [NOT_DELETED]}),
+        [(2.5, "b", "gone", 2), (10, "a", "gone", 1)],
+        raises="FaultyError",
+    ),
+    "when awaited ids fail what is in flight has its outcome first": Expected(
+        Scenario(ids="ab", ids_fail=True, ids_are_awaited=True),
+        [(1, "a", "gone", 1), (1, "b", "gone", 1)],
+        raises="FaultyError",
+    ),
+    "a fault of the transport fails the run after the outcomes": Expected(
+        Scenario(ids="abcd", concurrency=2, meets={"a": [FAULTY], "b": [SERVED.after(2)]}),
+        [(1, "a", UNKNOWN, 1), (2, "b", "gone", 1)],
+        requests="a b",
+        raises="RuntimeError",
+    ),
+    "a run goes on with as many threads as the system allows": Expected(
+        Scenario(ids="abcd", thread_fails_at=range(3, 100)),
+        [(1, "a", "gone", 1), (1, "b", "gone", 1), (2, "c", "gone", 1), (2, "d", "gone", 1)],
+        ways=[Blocking],
+    ),
+    "without any thread a run ends and sends nothing": Expected(
+        Scenario(ids="ab", thread_fails_at=range(100)),
+        [(0, "a", UNTOUCHED, 0)],
+        raises="RuntimeError",
+        ways=[Blocking],
+    ),
+    "a fault of the transport's sleep leaves the run": Expected(
+        Scenario(ids="a", meets={"a": [NOT_DELETED]}, sleep_fails_at=1),
+        [(1, "a", "NotDeletedError, unknown", 1)],
+        raises="FaultyError",
+    ),
+}
+
+
+@each_way(RUNS)
+def test_a_run(expected: Expected, way: type[Way]) -> None:
+    expected.check(way)
+
+
+@both_ways
+def test_an_outcome_is_what_a_single_call_would_give(way: type[Way]) -> None:
+    watch = play(Scenario(ids="a", weather=Weather(has_details=False)), way)
+    assert watch.outcomes == [
+        DeletionReceipt(session_id="a", session_duration_ms=39_095, credits_billed=1)
+    ]

@@ -1,0 +1,189 @@
+"""Runs that are stopped, or left before their end, as scenarios: see `test_runs`."""
+
+import asyncio
+
+import pytest
+
+from ..simulation.kinds import NOT_DELETED, SERVED, SILENCE, Kind, limited
+from ..simulation.play import play
+from ..simulation.watch import Scenario, Step
+from ..simulation.ways import Awaited, Blocking, Way
+from ..simulation.world import Weather
+from .expected_runs import Expected, each_way
+
+UNKNOWN = "UnreachableError, unknown"
+UNTOUCHED = "UnreachableError, untouched"
+LIMITED = "RateLimitError, untouched"
+CANCELLED = Kind(error=asyncio.CancelledError)
+
+TEN_SECONDS_EACH = Weather(seconds=[10.0])
+TWO_GONE = [(10.0, "a", "gone", 1), (10.0, "b", "gone", 1)]
+
+STOPPED = {
+    "stop lets what is in flight end, and takes and sends nothing new": Expected(
+        Scenario(ids="abcd", concurrency=2, weather=TEN_SECONDS_EACH, stop_at=[5]),
+        TWO_GONE,
+        requests="a b",
+        over_at=10,
+    ),
+    "stop does no harm twice or after the end": Expected(
+        Scenario(ids="abcd", concurrency=2, weather=TEN_SECONDS_EACH, stop_at=[5, 6, 20]), TWO_GONE
+    ),
+    "stop before a run begins lets it take nothing": Expected(
+        Scenario(ids="ab", begins_at=10, stop_at=[5]), [], over_at=10
+    ),
+    "stop ends an id that waits with what its last attempt met": Expected(
+        Scenario(ids="ab", meets={"a": [NOT_DELETED], "b": [SERVED.after(5)]}, stop_at=[1.25]),
+        [(1.25, "a", "NotDeletedError, unknown", 1), (5, "b", "gone", 1)],
+        requests="a b",
+    ),
+    "stop ends an id that is paused before what is in flight ends": Expected(
+        Scenario(ids="ab", meets={"a": [limited(200)], "b": [SERVED.after(5)]}, stop_at=[2]),
+        [(2, "a", LIMITED, 1), (5, "b", "gone", 1)],
+        over_at=5,
+    ),
+    "stop is heard within a second of a pause, and ends it": Expected(
+        Scenario(ids="a", meets={"a": [limited(60)]}, stop_at=[2.5]),
+        [(3, "a", LIMITED, 1)],
+        over_at=3,
+        ways=[Blocking],
+    ),
+    "stop is heard at once in an awaited pause": Expected(
+        Scenario(ids="a", meets={"a": [limited(60)]}, stop_at=[2.5]),
+        [(2.5, "a", LIMITED, 1)],
+        over_at=2.5,
+        ways=[Awaited],
+    ),
+    "stop acts once the iterator of ids has returned": Expected(
+        Scenario(ids=["a", Step(50, "b"), "c"], stop_at=[5]),
+        [(50, "a", "gone", 1), (50, "b", UNTOUCHED, 0)],
+        ways=[Blocking],
+    ),
+    "stop does not wait for the next id that is awaited": Expected(
+        Scenario(ids=["a", Step(1_000, "b")], ids_are_awaited=True, stop_at=[7]),
+        [(1, "a", "gone", 1)],
+        over_at=7,
+        ways=[Awaited],
+    ),
+    "an id that has come when the run is stopped has its outcome": Expected(
+        Scenario(
+            ids=["a", Step(3, "b"), Step(1_000, "c")], ids_are_awaited=True, busy=[5.0], stop_at=[4]
+        ),
+        [(1, "a", "gone", 1), (6, "b", UNTOUCHED, 0)],
+        over_at=11,
+        ways=[Awaited],
+    ),
+    "what is in flight has the shutdown timeout from stop on": Expected(
+        Scenario(ids="ab", meets={"a": [SERVED.after(50)]}, shutdown_timeout=5, stop_at=[10, 13]),
+        [(1, "b", "gone", 1), (15, "a", UNKNOWN, 1)],
+        over_at=15,
+    ),
+    "a shutdown timeout of 0 waits for nothing after stop": Expected(
+        Scenario(ids="a", meets={"a": [SERVED.after(50)]}, shutdown_timeout=0, stop_at=[10]),
+        [(10, "a", UNKNOWN, 1)],
+        over_at=10,
+    ),
+}
+
+SOON_AND_LATER = {"a": [SERVED], "b": [SERVED.after(50)], "c": [SERVED.after(60)]}
+ALL_GONE = [(1, "a", "gone", 1), (60, "b", "gone", 1), (60, "c", "gone", 1)]
+
+LEFT = {
+    "leaving the block waits for what is in flight, and keeps its outcomes": Expected(
+        Scenario(ids="abcd", concurrency=3, meets=SOON_AND_LATER, leave_at_outcome=1),
+        ALL_GONE,
+        requests="a b c",
+        over_at=60,
+    ),
+    "an interruption waits for what is in flight, and sends nothing new": Expected(
+        Scenario(ids="abcd", concurrency=3, meets=SOON_AND_LATER, interrupt_at=[0.5]),
+        [(60, "a", "gone", 1), (60, "b", "gone", 1), (60, "c", "gone", 1)],
+        requests="a b c",
+        raises="interruption",
+        over_at=60,
+    ),
+    "a second cancellation cuts nothing short": Expected(
+        Scenario(ids="abc", meets=SOON_AND_LATER, interrupt_at=[5, 6]),
+        ALL_GONE,
+        raises="interruption",
+        over_at=60,
+        ways=[Awaited],
+    ),
+    "a second Ctrl-C ends the wait, and what is in flight is unknown": Expected(
+        Scenario(ids="abc", meets=SOON_AND_LATER, interrupt_at=[5, 6]),
+        [(1, "a", "gone", 1), (6, "b", UNKNOWN, 1), (6, "c", UNKNOWN, 1)],
+        raises="interruption",
+        over_at=6,
+        ways=[Blocking],
+    ),
+    "an interruption ends a pause": Expected(
+        Scenario(ids="a", meets={"a": [limited(60)]}, interrupt_at=[5.5]),
+        [(5.5, "a", LIMITED, 1)],
+        requests="a",
+        raises="interruption",
+        over_at=5.5,
+    ),
+    "an interruption does not wait for the next id that is awaited": Expected(
+        Scenario(ids=["a", Step(1_000, "b")], ids_are_awaited=True, interrupt_at=[7]),
+        [(1, "a", "gone", 1)],
+        raises="interruption",
+        over_at=7,
+        ways=[Awaited],
+    ),
+    "what is in flight when the shutdown timeout is over is unknown": Expected(
+        Scenario(ids="abc", meets=SOON_AND_LATER, shutdown_timeout=52, leave_at_outcome=1),
+        [(1, "a", "gone", 1), (53, "b", "gone", 1), (53, "c", UNKNOWN, 1)],
+        over_at=53,
+    ),
+    "a request that is cancelled may end in half a second": Expected(
+        Scenario(
+            ids="a",
+            meets={"a": [SILENCE]},
+            shutdown_timeout=5,
+            interrupt_at=[1],
+            ends_when_cancelled_after=0.5,
+        ),
+        [(6.5, "a", UNKNOWN, 1)],
+        raises="interruption",
+        ways=[Awaited],
+    ),
+    "a request that is cancelled has a second to end": Expected(
+        Scenario(
+            ids="a",
+            meets={"a": [SILENCE]},
+            shutdown_timeout=5,
+            interrupt_at=[1],
+            ends_when_cancelled_after=50,
+        ),
+        [(7, "a", UNKNOWN, 1)],
+        raises="interruption",
+        ways=[Awaited],
+    ),
+    "a program that cancels all its tasks loses no outcome": Expected(
+        Scenario(ids="abc", meets=SOON_AND_LATER, cancel_all_at=5),
+        [(1, "a", "gone", 1), (5, "b", UNKNOWN, 1), (5, "c", UNKNOWN, 1)],
+        raises="interruption",
+        over_at=5,
+        ways=[Awaited],
+    ),
+    "a request that another cancels fails the run after the outcomes": Expected(
+        Scenario(ids="abcd", concurrency=3, meets=SOON_AND_LATER | {"a": [CANCELLED]}),
+        [(1, "a", UNKNOWN, 1), (50, "b", "gone", 1), (60, "c", "gone", 1)],
+        raises="RuntimeError",
+    ),
+}
+
+
+@each_way(STOPPED | LEFT)
+def test_a_run(expected: Expected, way: type[Way]) -> None:
+    expected.check(way)
+
+
+@pytest.mark.parametrize("way", [Blocking, Awaited])
+def test_what_ended_a_run_before_it_was_left_is_logged_and_keeps_no_outcome_back(
+    way: type[Way], caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = play(Scenario(ids="ab", ids_fail=True, leave_at_outcome=1), way)
+    assert watch.ended == [(1, "a", "gone", 1), (1, "b", "gone", 1)]
+    assert watch.raised == []
+    assert "the run had ended before it was left: the ids fail" in caplog.text

@@ -1,0 +1,96 @@
+"""What a request of a simulated run meets: responses, pages of gateways, and faults."""
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+from firecrawl_interact.core import (
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    TimedOutError,
+)
+
+
+class FaultyError(Exception):
+    """What a transport, an iterator or a clock raises, and must not."""
+
+
+class Kind(NamedTuple):
+    """What the sender of a request sees, unless the service does what it should."""
+
+    status: int = 0
+    body: bytes = b""
+    error: Callable[[], BaseException] | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    may_act: bool = True  # whether the service may have destroyed the session all the same
+    fails_as_outage: bool = False
+    is_a_page: bool = False  # of somebody who does not know the service
+    seconds: float | None = None  # until it comes. None: as the weather has it
+
+    def after(self, seconds: float) -> "Kind":
+        return self._replace(seconds=seconds)
+
+
+def _failure(status: int, words: str, *, may_act: bool = True, outage: bool = False) -> Kind:
+    body = json.dumps({"success": False, "error": words}).encode()
+    return Kind(status, body, may_act=may_act, fails_as_outage=outage)
+
+
+def limited(seconds: int) -> Kind:
+    """Return a 429 that asks for a wait of so many seconds."""
+    return LIMITED._replace(headers=(("retry-after", str(seconds)),))
+
+
+def _page(status: int, body: bytes = b"", *, may_act: bool = True) -> Kind:
+    return Kind(status, body, may_act=may_act, fails_as_outage=True, is_a_page=True)
+
+
+SERVED = Kind()
+SILENCE = Kind(error=lambda: TimedOutError("silence"), fails_as_outage=True)
+LOST = Kind(error=lambda: ConnectionLostError("lost"), fails_as_outage=True)
+STALE = Kind(error=lambda: ConnectionLostError("closed", stale=True), fails_as_outage=True)
+NO_CONNECTION = Kind(
+    error=lambda: ConnectFailedError("no connection"), may_act=False, fails_as_outage=True
+)
+BAD_CERTIFICATE = Kind(
+    error=lambda: ConnectFailedError("bad certificate", transient=False), may_act=False
+)
+NO_HTTP = Kind(error=lambda: BadResponseError("no HTTP", transient=False), fails_as_outage=True)
+FAULTY = Kind(error=lambda: FaultyError("the transport has a bug"))
+BROKEN_GATEWAY = Kind(502, b"<html>nginx</html>", fails_as_outage=True)
+STOPPING = _failure(502, "Browser is still stopping. Retry deletion shortly.", outage=True)
+BUSY = Kind(503, b"{}", headers=(("retry-after", "20"),), fails_as_outage=True)
+CONFLICT = _failure(409, "Browser operation conflicts.")
+BACKEND = _failure(401, "Hangar request failed.", outage=True)
+BACKEND_404 = _failure(404, "Hangar request failed.", outage=True)
+NOT_DELETED = _failure(200, "Not stopped.")
+NOT_FOUND = _failure(404, "Browser session not found.")
+PAGES = (
+    _page(200, b"<html>Welcome</html>"),
+    _page(302),
+    _page(404, b"<html>Cannot DELETE</html>"),
+    _failure(404, "Route not found", outage=True)._replace(is_a_page=True),
+    _page(403, b"<html>", may_act=False),
+)
+UNAUTHORIZED = _failure(401, "Unauthorized: Invalid token", may_act=False)
+FORBIDDEN = _failure(403, "Forbidden.", may_act=False)
+LIMITED = _failure(429, "Rate limit exceeded.", may_act=False)
+LIMITED_FOR_20 = limited(20)
+
+OUTAGES = (NO_CONNECTION, SILENCE, LOST, BROKEN_GATEWAY, BUSY, STOPPING)
+TROUBLES = (
+    *OUTAGES,
+    STALE,
+    BAD_CERTIFICATE,
+    NO_HTTP,
+    CONFLICT,
+    BACKEND,
+    BACKEND_404,
+    NOT_DELETED,
+    *PAGES,
+    UNAUTHORIZED,
+    FORBIDDEN,
+    LIMITED,
+    LIMITED_FOR_20,
+)

@@ -1,0 +1,135 @@
+"""Plays a scenario, blocking or awaited."""
+
+from collections.abc import Callable
+from typing import Any
+
+from firecrawl_interact.core import AsyncDeletions
+
+from .watch import Scenario, Watch
+from .ways import Way
+from .world import Choose, MemoryJournal, World, first_of
+
+LONG = 2_000.0
+"""Seconds after a run, in which whatever is still under way takes effect."""
+
+
+def play(
+    scenario: Scenario,
+    new_way: Callable[[], Way],
+    choose: Choose = first_of,
+    set_up: Callable[[World], MemoryJournal | None] = lambda world: None,
+) -> Watch:
+    """Play a scenario from its first id until all that was under way has taken effect.
+
+    Args:
+        scenario: what is played.
+        new_way: `Blocking` or `Awaited`.
+        choose: takes one of the options, wherever the scenario has several.
+        set_up: called before the run begins; it may return a journal.
+    """
+    way = new_way()
+    watch = watch_over(scenario, way, choose, set_up)
+    way.play(watch, perform(watch, way))
+    return watch
+
+
+def watch_over(
+    scenario: Scenario,
+    way: Way,
+    choose: Choose = first_of,
+    set_up: Callable[[World], MemoryJournal | None] = lambda world: None,
+) -> Watch:
+    """Make the world of a scenario, and the watch over what happens there."""
+    world = World(way.clock, choose, scenario.weather)
+    world.concurrency, world.longest_pause = scenario.concurrency, scenario.retry.deadline
+    for session_id in scenario.sendable_ids:
+        world.open(session_id, scenario.meets.get(session_id, ()))
+    return Watch(world, scenario, set_up(world))
+
+
+async def perform(watch: Watch, way: Way) -> None:
+    """Play the run that is watched."""
+    scenario, world = watch.scenario, watch.world
+    deletions = _begin(watch, way)
+    _plan(watch, way, deletions)
+    watch.note_raised(await way.perform(_consume(watch, way, deletions)))
+    watch.check_leaving()
+    ends_in_time = way.cancels and scenario.ends_when_cancelled_after <= 1
+    if ends_in_time or (watch.leaves < 2 and scenario.shutdown_timeout is None):
+        world.claim("the end", not world.in_flight, "requests are in flight after the run was left")
+    for _ in range(2):
+        await _take_what_is_left(watch, deletions)
+    await way.sleep(LONG)
+    world.claim("the end", way.is_alone(), "a task is left")
+    watch.check_end()
+
+
+def _plan(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
+    """Let happen to the run what its caller does, each at its time."""
+    scenario, world, call_later = watch.scenario, watch.world, way.clock.call_later
+
+    def stop() -> None:
+        world.send_no_more()
+        watch.interrupted = True
+        deletions.stop()
+
+    def interrupt() -> None:
+        if way.is_performing:
+            watch.leave()
+            way.interrupt()
+
+    def cancel_all() -> None:
+        watch.leave()
+        way.cancel_all()
+
+    def note_request(number: int) -> None:
+        if number == scenario.stop_at_request:
+            stop()
+
+    world.on_request = note_request
+    for seconds in scenario.stop_at:
+        call_later(seconds, stop)
+    for seconds in scenario.interrupt_at:
+        call_later(seconds, interrupt)
+    if scenario.cancel_all_at is not None:
+        call_later(scenario.cancel_all_at, cancel_all)
+
+
+async def _consume(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
+    await way.sleep(watch.scenario.begins_at)
+    async with deletions:
+        async for outcome in deletions:
+            wants_more = watch.receive(outcome)
+            watch.pauses.append(deletions.pause)
+            if not wants_more:
+                watch.leave()
+                break
+            await way.sleep(watch.world.choose(watch.scenario.busy))
+
+
+async def _take_what_is_left(watch: Watch, deletions: AsyncDeletions) -> None:
+    try:
+        async for outcome in deletions:
+            watch.receive(outcome)
+    except (Exception, KeyboardInterrupt) as error:
+        watch.note_raised(error)
+
+
+def use_case(watch: Watch, way: Way, random: Callable[[], float]) -> Any:  # Any: of either kind
+    return way.use_case(
+        way.transport(watch, way),
+        None,
+        retry=watch.scenario.retry,
+        journal=watch.journal,
+        random=random,
+    )
+
+
+def _begin(watch: Watch, way: Way) -> AsyncDeletions:
+    scenario = watch.scenario
+    delete_session = use_case(watch, way, lambda: watch.world.choose(scenario.chances))
+    delete_many = way.run(
+        delete_session, concurrency=scenario.concurrency, shutdown_timeout=scenario.shutdown_timeout
+    )
+    run: AsyncDeletions = way.as_awaited(delete_many(way.ids(watch)))
+    return run

@@ -1,0 +1,251 @@
+"""A scenario, which is a run as data, and a watch, which holds what is seen and claimed of it."""
+
+import asyncio
+import re
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from firecrawl_interact.core import (
+    DeletionReceipt,
+    OutageError,
+    Outcome,
+    Pause,
+    RateLimitError,
+    RetryPolicy,
+    SessionFate,
+)
+
+from .kinds import FaultyError, Kind
+from .world import MemoryJournal, Session, Weather, World
+
+_SENDABLE = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,120}")
+_A_ROUNDING = 1e-6
+_MOST_HELD = 8
+"""How many ids a run may hold in an outage, at any concurrency."""
+
+
+class NoThreadError(RuntimeError):
+    """What Python raises where the system allows no more threads."""
+
+
+class Step(NamedTuple):
+    """One more id that is asked for, and the seconds that it takes."""
+
+    seconds: float
+    session_id: object
+
+
+class Ended(NamedTuple):
+    """An outcome as it was given."""
+
+    time: float
+    session_id: str
+    outcome: str
+    """`gone`, or the class of the error and the fate of the session."""
+    attempts: int
+
+
+@dataclass(kw_only=True)
+class Scenario:
+    """What a run is given, what its requests meet, and what its caller does to it.
+
+    An id is a `Step` if it takes time. Each request meets what `meets` has for its session, one
+    after the other, and then the weather. All times are in seconds from the begin of the run.
+    """
+
+    ids: Sequence[object]
+    meets: Mapping[str, Sequence[Kind]] = field(default_factory=dict)
+    weather: Weather = field(default_factory=Weather)
+    retry: RetryPolicy = RetryPolicy()  # noqa: RUF009 - immutable
+    concurrency: int = 8
+    shutdown_timeout: float | None = None
+    ids_fail: bool = False  # at their end
+    ids_are_awaited: bool = False  # in an awaited run
+    chances: Sequence[float] = (0.0, 0.5, 1.0)  # what the core draws wherever it draws
+    begins_at: float = 0.0  # when the first outcome is asked for
+    busy: Sequence[float] = (0.0,)  # seconds of the consumer after each outcome
+    stop_at: Sequence[float] = ()
+    stop_at_request: int | None = None
+    leave_at_outcome: int | None = None
+    interrupt_at: Sequence[float] = ()  # Ctrl-C, or a cancellation
+    cancel_all_at: float | None = None  # all tasks, in an awaited run
+    thread_fails_at: Sequence[int] = ()  # which ones cannot be started
+    sleep_fails_at: int | None = None
+    ends_when_cancelled_after: float = 0.0
+    journal_seconds: Sequence[float] = (0.0,)
+    is_only_held_back: bool = False  # the world has but rate limits and short outages
+
+    @property
+    def steps(self) -> list[Step]:
+        return [one if isinstance(one, Step) else Step(0.0, one) for one in self.ids]
+
+    @property
+    def sendable_ids(self) -> list[str]:
+        ids = [step.session_id for step in self.steps]
+        names = [name_of(one) for one in ids if isinstance(one, str | uuid.UUID)]
+        return [name for name in names if _SENDABLE.fullmatch(name)]
+
+
+@dataclass
+class Watch:
+    """What is seen of one run, and what is claimed of it."""
+
+    world: World
+    scenario: Scenario
+    journal: MemoryJournal | None = None
+    taken: list[str] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
+    pauses: list[Pause | None] = field(default_factory=list)  # after each outcome
+    raised: list[BaseException] = field(default_factory=list)
+    over_at: float = 0.0  # when the block of the run ended
+    left_at: float | None = None
+    sleeps: list[float] = field(default_factory=list)
+    threads: int = 0
+    faults: int = 0
+    interrupted: bool = False  # it may end before its ids do
+    leaves: int = 0
+
+    def take(self, step: Step) -> object:
+        self.taken.append(name_of(step.session_id))
+        held = len(self.taken) - len(self.outcomes)
+        most = max(self.scenario.concurrency, _MOST_HELD if self.world.has_failed else 2)
+        self.world.claim("memory", held <= most or self.interrupted, "the run holds too many ids")
+        return step.session_id
+
+    def end_of_ids(self) -> None:
+        if self.scenario.ids_fail:
+            self.faults += 1
+            raise FaultyError("the ids fail")
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        if len(self.sleeps) == self.scenario.sleep_fails_at:
+            self.faults += 1
+            self.leaves += 1  # The error leaves the block.
+            raise FaultyError("the clock has a bug")
+
+    def before_thread(self) -> None:
+        self.threads += 1
+        if self.threads in self.scenario.thread_fails_at:
+            self.faults += not self.world.in_flight  # Otherwise the others carry all.
+            raise NoThreadError("the system allows no more threads")
+
+    def thread_seconds(self) -> float:
+        return self.world.choose(self.scenario.journal_seconds)
+
+    def leave(self) -> None:
+        """The run is left now."""
+        self.interrupted = True
+        self.leaves += 1
+        self.world.send_no_more()
+        self.left_at = self.world.clock.now() if self.left_at is None else self.left_at
+
+    def receive(self, outcome: Outcome) -> bool:
+        """Note an outcome, and say whether the consumer wants another one."""
+        self.outcomes.append(outcome)
+        claim, session_id = self.world.claim, outcome.session_id
+        fate, what = outcome.session_fate, "gone"
+        if not isinstance(outcome, DeletionReceipt):
+            what = f"{type(outcome).__name__}, {fate.value}"
+        time = round(self.world.clock.now(), 6)
+        self.ended.append(Ended(time, session_id, what, outcome.attempts))
+        session = self.world.sessions.get(session_id)
+        if session is None:  # an id that cannot be sent
+            is_untouched = fate is SessionFate.UNTOUCHED
+            claim("untouched", is_untouched, f"{session_id!a} was touched")
+            return True
+        session.wanted -= 1
+        is_gone = fate is SessionFate.GONE
+        is_wrong = is_gone and session.is_live
+        claim("gone", not is_wrong, f"{session_id} is said to be gone, and lives")
+        if isinstance(outcome, DeletionReceipt):
+            bills = [receipt.get("creditsBilled") for receipt in session.receipts]
+            is_its_own = outcome.credits_billed in bills
+            claim("receipt", is_its_own, f"{session_id} has a receipt of nobody")
+        if is_gone and self.journal is not None and not self.journal.not_forgotten[session_id]:
+            is_held = session_id in self.journal.held
+            claim("journal", not is_held, f"the journal still holds {session_id}")
+        return len(self.outcomes) != self.scenario.leave_at_outcome
+
+    def note_raised(self, error: BaseException | None) -> None:
+        if error is not None:
+            self.raised.append(error)
+
+    def check_leaving(self) -> None:
+        """The block of the run has ended."""
+        self.world.may_send = False
+        self.over_at = self.world.clock.now()
+        if self.left_at is not None:
+            longest = self.scenario.retry.attempt_timeout
+            if self.scenario.shutdown_timeout is not None:
+                longest = min(longest, self.scenario.shutdown_timeout)
+            seconds = self.over_at - self.left_at
+            journals = max(self.scenario.journal_seconds) * (2 * len(self.taken) + 1)
+            of_others = max(self.scenario.busy) + journals
+            of_cancelled = min(1.0, self.scenario.ends_when_cancelled_after)
+            most = longest + of_others + of_cancelled + _A_ROUNDING
+            self.world.claim("leaving", seconds <= most, f"leaving takes {seconds} s")
+
+    def check_end(self) -> None:
+        """All is over, and whatever was under way has taken effect."""
+        claim = self.world.claim
+        claim("the end", not self.world.in_flight, "requests are in flight after the end")
+        got, taken = Counter(one.session_id for one in self.outcomes), Counter(self.taken)
+        claim("one outcome", got == taken, f"no outcome: {taken - got}; too many: {got - taken}")
+        sent, counted = Counter(self.world.sent), Counter[str]()
+        for outcome in self.outcomes:
+            session_id, fate = outcome.session_id, outcome.session_fate
+            counted[session_id] += outcome.attempts
+            session = self.world.sessions.get(session_id, Session())
+            is_wrong = fate is SessionFate.UNTOUCHED and session.is_changed
+            claim("untouched", not is_wrong, f"{session_id} is untouched, and was changed")
+        for session_id in got:
+            number, attempts = sent[session_id], counted[session_id]
+            claim("attempts", number == attempts, f"{session_id}: {attempts}, and {number} sent")
+        for error in self.raised:
+            self._check_raised(error)
+        was_raised = {type(error) for error in self.raised}
+        if self.faults and not self.interrupted:
+            is_raised = was_raised & {FaultyError, RuntimeError, OutageError}
+            claim("raised", is_raised, "a failure is not raised")
+        if self.scenario.is_only_held_back:
+            self._check_held_back()
+
+    def _check_held_back(self) -> None:
+        claim = self.world.claim
+        may_be_alone = self.outcomes[-2:] if self.world.weather.outages else []
+        lost = [one for one in self.outcomes if one.session_fate is not SessionFate.GONE]
+        is_whole = len(self.taken) == len(self.scenario.ids)
+        claim("held back", is_whole, "a run that is held back ends early")
+        is_harmless = all(one in may_be_alone for one in lost)
+        claim("held back", is_harmless, f"an outage or a rate limit costs {lost}")
+        claim("held back", not self.raised, f"held back, and raised {self.raised}")
+
+    def _check_raised(self, error: BaseException) -> None:
+        claim, deadline = self.world.claim, self.scenario.retry.deadline
+        if isinstance(error, OutageError):
+            since = self.world.last_served
+            if isinstance(error.__cause__, RateLimitError):
+                since = self.world.last_accepted
+            lasted = self.world.clock.now() - since
+            was_named = self.world.longest_named > deadline - 0.5
+            if self.world.has_met_pages_alone:
+                deadline = min(deadline, 30)
+            claim("raised", lasted >= deadline or was_named, f"{error!r}, but only for {lasted} s")
+        elif isinstance(error, RuntimeError):
+            has_cause = isinstance(
+                error.__cause__, FaultyError | NoThreadError | asyncio.CancelledError
+            )
+            claim("raised", has_cause, f"{error!r} has the cause {error.__cause__!r}")
+        else:
+            expected = FaultyError | KeyboardInterrupt | asyncio.CancelledError
+            claim("raised", isinstance(error, expected), f"{error!r} is raised")
+
+
+def name_of(session_id: object) -> str:
+    """Return how an outcome names what was given as an id."""
+    return str(session_id) if isinstance(session_id, str | uuid.UUID) else repr(session_id)

@@ -1,0 +1,242 @@
+"""The two ways to play a run or a block: blocking and awaited, each on a clock that jumps.
+
+What is played is a coroutine. A blocking one is never suspended: it waits on the clock itself.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from typing import Any, Self, TypeAlias, TypeVar
+
+import pytest
+
+from firecrawl_interact.core import (
+    AsyncDeleteManySessions,
+    AsyncDeleteSession,
+    DeleteManySessions,
+    DeleteSession,
+    Outcome,
+    Request,
+    Response,
+)
+
+from ..core.scripted_transport import run
+from ..core.virtual_time import VirtualTimeLoop
+from .watch import Watch
+
+_T = TypeVar("_T")
+
+
+class AwaitedTransport:
+    def __init__(self, watch: Watch, way: "Way") -> None:
+        self._watch, self._world, self._sleep = watch, watch.world, way.sleep
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        attempt = self._world.begin(request, timeout)
+        try:
+            await self._sleep(attempt.seconds)
+        except asyncio.CancelledError:
+            scenario = self._watch.scenario
+            has_time_limit = scenario.shutdown_timeout is not None
+            may_be_cancelled = self._watch.leaves or (self._watch.interrupted and has_time_limit)
+            self._world.claim("the end", may_be_cancelled, "a request is cancelled during the run")
+            await self._sleep(scenario.ends_when_cancelled_after)
+            self._world.land(attempt.session)
+            raise
+        except KeyboardInterrupt:
+            self._world.land(attempt.session)
+            raise
+        return attempt.end()
+
+    def monotonic(self) -> float:
+        return self._world.clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        self._watch.sleep(seconds)
+        await self._sleep(seconds)
+
+
+class BlockingTransport:
+    def __init__(self, watch: Watch, way: "Way") -> None:
+        self._awaited = AwaitedTransport(watch, way)
+        self.monotonic = self._awaited.monotonic
+
+    def send(self, request: Request, timeout: float) -> Response:
+        return run(self._awaited.send(request, timeout))
+
+    def sleep(self, seconds: float) -> None:
+        run(self._awaited.sleep(seconds))
+
+
+class Blocking:
+    """In the caller's thread. The threads that carry requests are greenlets."""
+
+    use_case: Any = DeleteSession  # Any: it fits the transport beside it
+    run: Any = DeleteManySessions  # Any: see above
+    transport = BlockingTransport
+    cancels = False  # a request that outlives `shutdown_timeout`
+
+    def __init__(self) -> None:
+        pytest.importorskip("greenlet")  # Pyodide has none, and no threads either.
+        from .virtual_threads import BlockingClock, virtual_waits
+
+        self.clock, self._virtual_waits = BlockingClock(), virtual_waits
+        self.is_performing = False
+
+    def play(self, watch: Watch, main: Coroutine[Any, Any, None]) -> None:
+        with self._virtual_waits(self.clock, watch.before_thread):
+            run(main)
+
+    async def sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+
+    async def perform(self, main: Coroutine[Any, Any, None]) -> BaseException | None:
+        """Play what may be interrupted, and return what it raises."""
+        self.is_performing = True
+        try:
+            await main
+        except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:
+            return error
+        finally:
+            self.is_performing = False
+        return None
+
+    def interrupt(self) -> None:
+        raise KeyboardInterrupt
+
+    def cancel_all(self) -> None:
+        """Do nothing: there are no tasks."""
+
+    def ids(self, watch: Watch) -> Generator[object]:
+        return _ids(watch, self.clock.sleep)
+
+    def as_awaited(self, blocking: object) -> Any:  # Any: a run or a block
+        return _AsIfAwaited(blocking)
+
+    def is_alone(self) -> bool:
+        return True
+
+
+class _AsIfAwaited:
+    """A blocking run or block, with the methods of an awaited one."""
+
+    def __init__(self, blocking: Any) -> None:  # Any: a run or a block
+        self._blocking = blocking
+
+    def __getattr__(self, name: str) -> Any:  # Any: see above
+        return getattr(self._blocking, name)
+
+    async def __aenter__(self) -> Self:
+        self._blocking.__enter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._blocking.__exit__(*exc_info)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Outcome:
+        for outcome in self._blocking:
+            result: Outcome = outcome
+            return result
+        raise StopAsyncIteration
+
+
+class _ThreadlessLoop(VirtualTimeLoop):
+    """What a thread would do takes some seconds of virtual time."""
+
+    thread_seconds: Callable[[], float]
+
+    def run_in_executor(self, executor: object, func: Callable[..., _T], *args: Any) -> Any:  # type: ignore[override]  # Any: as typeshed has it
+        future = self.create_future()
+
+        def work() -> None:
+            try:
+                result = func(*args)  # Nobody can cancel a thread.
+            except Exception as error:
+                if not future.cancelled():
+                    future.set_exception(error)
+            else:
+                if not future.cancelled():
+                    future.set_result(result)
+
+        self.call_later(self.thread_seconds(), work)
+        return future
+
+
+class _LoopClock:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.now = loop.time
+        self.call_later = loop.call_later
+        self.call_soon = loop.call_soon
+
+
+class Awaited:
+    """On an event loop."""
+
+    use_case: Any = AsyncDeleteSession  # Any: it fits the transport beside it
+    run: Any = AsyncDeleteManySessions  # Any: see above
+    transport = AwaitedTransport
+    cancels = True  # a request that outlives `shutdown_timeout`
+
+    def __init__(self) -> None:
+        self._loop = _ThreadlessLoop()
+        self.clock = _LoopClock(self._loop)
+        self.sleep = asyncio.sleep
+
+    @property
+    def is_performing(self) -> bool:
+        return not self._performed.done()
+
+    def play(self, watch: Watch, main: Coroutine[Any, Any, None]) -> None:
+        self._loop.thread_seconds = watch.thread_seconds
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(main)
+
+    async def perform(self, main: Coroutine[Any, Any, None]) -> BaseException | None:
+        """Play what may be cancelled, and return what it raises."""
+        self._performed, self._here = asyncio.ensure_future(main), asyncio.current_task()
+        await asyncio.wait([self._performed])
+        try:
+            return self._performed.exception()
+        except asyncio.CancelledError as cancellation:
+            return cancellation
+
+    def interrupt(self) -> None:
+        self._performed.cancel()
+
+    def cancel_all(self) -> None:
+        """Cancel all tasks, as `asyncio.run` does when it ends."""
+        for task in asyncio.all_tasks() - {self._here}:
+            task.cancel()
+
+    def ids(self, watch: Watch) -> Generator[object] | AsyncGenerator[object]:
+        if not watch.scenario.ids_are_awaited:
+            return _ids(watch, lambda seconds: None)  # It would hold up the event loop.
+        return _awaited_ids(watch)
+
+    def as_awaited(self, awaited: object) -> Any:  # Any: a run or a block
+        return awaited
+
+    def is_alone(self) -> bool:
+        """Return whether no task is left but the one that asks."""
+        return asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def _ids(watch: Watch, sleep: Callable[[float], object]) -> Generator[object]:
+    for step in watch.scenario.steps:
+        if step.seconds:
+            sleep(step.seconds)
+        yield watch.take(step)
+    watch.end_of_ids()
+
+
+async def _awaited_ids(watch: Watch) -> AsyncGenerator[object]:
+    for step in watch.scenario.steps:
+        if step.seconds:
+            await asyncio.sleep(step.seconds)
+        yield watch.take(step)
+    watch.end_of_ids()
+
+
+Way: TypeAlias = Blocking | Awaited
