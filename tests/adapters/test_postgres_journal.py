@@ -185,8 +185,7 @@ def test_a_renewal_does_not_undo_a_close(postgres: Postgres, label: str) -> None
     journal = ShortLease(postgres.url, service=label)
     journal.opened("one")
     journal.close()
-    owner = journal._owner
-    postgres.execute(postgres_journal._RENEW, owner, label, owner, [])  # It was in flight.
+    journal._execute(postgres_journal._RENEW, held=[])  # It was in flight.
     with ShortLease(postgres.url, service=label) as sweeper:
         began = time.monotonic()
         assert list(sweeper.adopt_orphans()) == ["one"]
