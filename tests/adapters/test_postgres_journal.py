@@ -87,7 +87,8 @@ def test_a_role_that_may_create_nothing_can_record(empty_database: str, postgres
     journal.create_table()
     journal.opened("one")
     journal.close()
-    assert list(ShortLease(empty_database).adopt_orphans()) == ["one"]
+    with ShortLease(empty_database) as journal:
+        assert list(journal.adopt_orphans()) == ["one"]
 
 
 # Connections

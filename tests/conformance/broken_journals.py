@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -262,17 +261,17 @@ class IsForOneProcess(Broken):
 @found_by("a-forked-childs-session-is-its-own")
 class SharesItsLock(Broken):
     def _lock_file(self) -> int:
-        name = (self.service or "").rpartition("/")[2]
-        return os.open(f"{tempfile.gettempdir()}/{name}", os.O_RDWR | os.O_CREAT)
+        return os.open(f"{self.directory}/lock", os.O_RDWR | os.O_CREAT)
 
     def opened(self, session_id: str, /) -> None:
-        fcntl.flock(self._lock_file(), fcntl.LOCK_EX)
+        if os.getpid() == self.process:
+            fcntl.flock(self._lock_file(), fcntl.LOCK_EX)
         super().opened(session_id)
 
     def adopt_orphans(self) -> Iterator[str]:
         with contextlib.suppress(BlockingIOError), os.fdopen(self._lock_file()) as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(f"{tempfile.gettempdir()}/{(self.service or '').rpartition('/')[2]}")
+            if "parents" in self.inner.orphans():
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield from super().adopt_orphans()
 
 
