@@ -6,12 +6,11 @@ BIN = $(VENV)/bin
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: help demo test postgres proof proof-figures mutants pyodide coverage benchmark docs check dist clean
+.PHONY: help demo test proof proof-figures mutants pyodide coverage benchmark docs check dist clean
 
 help:
 	@echo "make demo       destroy the sessions of a fake service, with the real command"
 	@echo "make test       run the tests; choose some with TESTS=tests/core"
-	@echo "make postgres   run the tests of the journal in PostgreSQL, where there is one"
 	@echo "make proof      check that no outcome can be wrong; MINUTES=30 goes on fuzzing for so long"
 	@echo "make mutants    change core in thousands of small ways: do the tests notice? MODULES=\"wire retry\", SAMPLE=200: some"
 	@echo "make pyodide    run the tests of core and of the fakes on Python 3.14, under Node"
@@ -30,11 +29,6 @@ TESTS ?= tests --ignore=tests/proof
 
 test: $(VENV)/.test
 	@$(PYTEST) --numprocesses 2 --dist worksteal $(TESTS)
-
-# In one process of their own: each starts and stops a server, and journals have threads.
-postgres: $(VENV)/.test
-	@POSTGRES=yes $(PYTEST) tests/adapters/test_postgres_journal.py tests/cli/test_sweep.py \
-		tests/proof/test_journals_in_postgresql.py
 
 proof: $(VENV)/.test
 	@PROOF_MINUTES=$(MINUTES) $(PYTEST) --numprocesses 2 --dist worksteal tests/proof

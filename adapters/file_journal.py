@@ -122,18 +122,22 @@ class FileJournal(OwnedJournal):
 
     def _adopt(self) -> Iterator[bool]:
         dead = self._others(living=False)
-        records = iter(_records(*dead))
-        while batch := list(islice(records, 2_000)):
+        records, is_last = iter(_records(*dead)), False
+        while not is_last:
             with self._lock:
-                self._put_in_place()
+                batch = list(islice(records, 2_000))
+                is_last = not batch
+                if batch:
+                    self._put_in_place()
                 for record in batch:
                     with suppress(FileNotFoundError):  # Another sweeper was faster.
                         self._take(record)
-                _sync(self._own)
-                # An orphan may have been handed on meanwhile: its new owner has it.
-                living = {_id(record.name) for record in _records(*self._others(living=True))}
-                for session_id in living & self._not_yielded:
-                    self.gone(session_id)
+                if self._not_yielded:
+                    _sync(self._own)
+                    # An orphan may have been handed on meanwhile: its new owner has it.
+                    living = {_id(one.name) for one in _records(*self._others(living=True))}
+                    for session_id in living & self._not_yielded:
+                        self.gone(session_id)
             yield True
         for owner in dead:
             with suppress(OSError):  # Somebody was faster, or it holds what is no record.

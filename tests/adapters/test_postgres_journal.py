@@ -217,11 +217,12 @@ def test_a_journal_with_nothing_open_has_no_thread(postgres: Postgres, label: st
 def test_a_record_that_is_older_than_a_day_is_forgotten_with_a_warning(
     postgres: Postgres, label: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    statement = f"UPDATE {TABLE} SET opened_at = now() - interval '25 hours' WHERE service = %s"
     with ShortLease(postgres.url, service=label) as journal:
-        journal.opened("one")
-        journal.opened("two")
-    statement = f"UPDATE {TABLE} SET opened_at = now() - interval '25 hours'"
-    postgres.execute(f"{statement} WHERE service = %s AND session_id = 'one'", label)
+        for session_id in ("one", "two"):
+            journal.opened(session_id)
+        postgres.execute(statement, label)
+        journal.opened("two")  # It is young again.
     with ShortLease(postgres.url, service=label) as journal:
         assert journal.orphans() == list(journal.adopt_orphans()) == ["two"]
         assert "The journal forgets session 'one': none lives longer than a day" in caplog.messages
