@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 # Versions of tools change when somebody changes them here: `make constraints`.
 export PIP_CONSTRAINT = $(abspath constraints.txt)
 .NOTPARALLEL:
-.PHONY: help demo test test-core test-slow test-all postgres proof proof-figures rivals mutants nightly pyodide \
+.PHONY: help demo test test-core test-slow test-all proof proof-figures rivals mutants nightly pyodide \
 	coverage benchmark docs check constraints dist clean
 
 help:
@@ -49,12 +49,7 @@ test-slow: $(VENV)/.test
 	@$(IN_PARALLEL) -m slow $(TESTS)
 	@$(IN_PARALLEL) tests/docs tests/packaging
 
-test-all: test test-slow postgres proof
-
-# In one process of their own: each starts and stops a server, and journals have threads.
-postgres: $(VENV)/.test
-	@POSTGRES=yes $(PYTEST) tests/adapters/test_postgres_journal.py tests/cli/test_sweep.py \
-		tests/proof/test_journals_in_postgresql.py
+test-all: test test-slow proof
 
 proof: $(VENV)/.test
 	@PROOF_MINUTES=$(MINUTES) $(IN_PARALLEL) tests/proof

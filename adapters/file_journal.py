@@ -12,16 +12,15 @@ own directory. Only one move succeeds, so two sweepers never get the same id.
 import os
 import re
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from firecrawl_interact.core.journal import JournalError, LeftAlone
-from firecrawl_interact.core.logger import logger
 
 from .owned_journal import OwnedJournal
 
@@ -54,13 +53,11 @@ class FileJournal(OwnedJournal):
         super().__init__(f"journal {self._directory}", str(self._directory), service)
         self._owners = self._directory / f"{_LABEL}{quote(self._service or '', safe='')}"
         self._own = self._owners / "none yet"
-        try:
+        with self._errors("cannot be created", "Nothing was recorded."):
             for one in [*reversed(self._directory.parents), self._directory]:
                 if not one.is_dir():
                     one.mkdir(mode=0o700, exist_ok=True)  # Another process may have been faster.
                     _sync(one.parent)
-        except OSError as error:
-            raise JournalError(f"{self._directory} cannot be created: {error}") from error
 
     def _start_anew(self) -> None:
         super()._start_anew()
@@ -69,42 +66,43 @@ class FileJournal(OwnedJournal):
     def __repr__(self) -> str:
         return f"FileJournal({self._place!r}, service={self._service!r})"
 
-    def __del__(self) -> None:
-        # One that is forgotten gives its descriptor back. What it has open stays its process's.
+    def _end_if_empty(self) -> None:
+        """Give the descriptor back, if nothing is open. What is open stays the process's."""
         if self._descriptor >= 0:
             with suppress(OSError):
                 self._own.rmdir()
                 self._unlock()
 
+    __del__ = _end_if_empty  # of one that is forgotten
+
     def close(self) -> None:
         """Give up the sessions that are still open: from now on they are orphans."""
-        with _lock:
+        with self._lock:
             self._closed = True
-            if self._descriptor >= 0:
-                with suppress(OSError):
-                    self._own.rmdir()
-                self._unlock()
+            self._end_if_empty()
+            self._unlock()
 
     def left_alone(self) -> LeftAlone:
         """Count what a sweep leaves alone."""
-        living, others, unreadable = 0, Counter[str | None](), []
+        living, others = 0, Counter[str | None]()
+        labels, unreadable = list[Path](), list[Path]()
         with self._errors("cannot be read", "Nothing was changed."):
-            for label in self._directory.iterdir():
-                is_label = label.name.startswith(_LABEL)
-                service = unquote(label.name.removeprefix(_LABEL)) or None
-                for owner in _entries(label) if is_label else [label]:
-                    count, is_locked = len(_records(owner)), _is_locked(owner)
-                    if not is_label or (is_locked is None and owner.exists()):
-                        unreadable.append(str(owner))
-                    elif label != self._owners:
-                        others[service] += 0 if is_locked else count
-                    elif owner != self._own:
-                        living += count if is_locked else 0
-                        unreadable += [str(owner)] if len(_entries(owner)) > count else []
-        return LeftAlone(living, dict(+others), unreadable)
+            for one in self._directory.iterdir():
+                (labels if one.name.startswith(_LABEL) else unreadable).append(one)
+            for owner in [Path(one) for label in labels for one in _entries(label)]:
+                is_locked, entries = _is_locked(owner), _entries(owner)
+                count = sum(map(_is_record, entries))
+                if is_locked is None or count < len(entries):
+                    unreadable.append(owner)
+                elif owner.parent != self._owners:
+                    service = unquote(owner.parent.name.removeprefix(_LABEL)) or None
+                    others[service] += 0 if is_locked else count
+                elif owner != self._own:
+                    living += count if is_locked else 0
+        return LeftAlone(living, dict(+others), list(map(str, unreadable)))
 
     def _record(self, session_id: str) -> None:
-        with _lock:
+        with self._lock:
             self._put_in_place()
             record = f"{self._own}/{_name(session_id)}"
             flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK  # There may be a FIFO.
@@ -114,55 +112,55 @@ class FileJournal(OwnedJournal):
             self._held.add(session_id)
 
     def _forget(self, session_id: str) -> None:
-        with _lock:
+        with self._lock:
             (self._own / _name(session_id)).unlink(missing_ok=True)
 
     def _orphans(self) -> list[str]:
-        dead, living = self._other_owners()
-        held = self._held.union(_id(one.name) for one in _records(*living))
-        young = [_id(one.name) for one in _records(*dead) if not _is_old(one)]
-        return [session_id for session_id in young if session_id not in held]
+        young = [one.name for one in _records(*self._others(living=False)) if not _is_old(one)]
+        held = {one.name for one in _records(self._own, *self._others(living=True))}
+        return [_id(name) for name in young if name not in held]
 
     def _adopt(self) -> Iterator[bool]:
-        with _lock:
-            dead, _ = self._other_owners()
-            if records := _records(*dead):
-                self._put_in_place()
-            for record in records:
-                with suppress(FileNotFoundError):  # Another sweeper was faster.
-                    self._take(record, _id(record.name))
-            if self._descriptor >= 0:
-                _sync(self._own)
-            for owner in dead:
-                with suppress(OSError):  # Somebody was faster, or it holds what is no record.
-                    owner.rmdir()
-            _, living = self._other_owners()
-            # An orphan may have been handed on meanwhile: its new owner has it.
-            for record in _records(*living):
-                if (session_id := _id(record.name)) in self._not_yielded:
-                    del self._not_yielded[session_id]
-                    self._held.discard(session_id)
-                    self._forget(session_id)
-        yield False
+        dead = self._others(living=False)
+        records, is_last = iter(_records(*dead)), False
+        while not is_last:
+            with self._lock:
+                batch = list(islice(records, 2_000))
+                is_last = not batch
+                if batch:
+                    self._put_in_place()
+                for record in batch:
+                    with suppress(FileNotFoundError):  # Another sweeper was faster.
+                        self._take(record)
+                if self._not_yielded:
+                    _sync(self._own)
+                    # An orphan may have been handed on meanwhile: its new owner has it.
+                    living = {_id(one.name) for one in _records(*self._others(living=True))}
+                    for session_id in living & self._not_yielded:
+                        self.gone(session_id)
+            yield True
+        for owner in dead:
+            with suppress(OSError):  # Somebody was faster, or it holds what is no record.
+                owner.rmdir()
 
-    def _take(self, record: "os.DirEntry[str]", session_id: str) -> None:
-        """Move a record to the own ones."""
-        if _is_old(record):
-            text = "The journal forgets session %r: none lives longer than a day"
-            logger.warning(text, session_id)
+    def _take(self, record: "os.DirEntry[str]") -> None:
+        """Move a record to the own ones, if it is not there already."""
+        session_id = _id(record.name)
+        if session_id in self._held:
             os.unlink(record.path)
-            return
-        os.rename(record.path, record.name, dst_dir_fd=self._descriptor)
-        if session_id not in self._held:
+        elif _is_old(record):
+            os.unlink(record.path)
+            self._warn_of_age(session_id)
+        else:
+            os.rename(record.path, record.name, dst_dir_fd=self._descriptor)
             self._held.add(session_id)
-            self._not_yielded[session_id] = None
+            self._not_yielded.add(session_id)
 
-    def _other_owners(self) -> tuple[list[Path], list[Path]]:
-        """Return the directories of the dead and of the living, but for the own one."""
+    def _others(self, *, living: bool) -> list[Path]:
+        """Return the directories of the other owners that live, or that are dead."""
         os.stat(self._directory)
-        others = {one: _is_locked(one) for one in _entries(self._owners) if one != self._own}
-        dead = [one for one, is_locked in others.items() if is_locked is False]
-        return dead, [one for one, is_locked in others.items() if is_locked]
+        others = [one for one in map(Path, _entries(self._owners)) if one != self._own]
+        return [one for one in others if _is_locked(one) is living]
 
     def _put_in_place(self) -> None:
         """Make sure that the own directory is there. It gets its name once it is locked."""
@@ -198,22 +196,20 @@ def _id(name: str) -> str:
     return re.sub("%([a-z])", lambda escaped: escaped[1].upper(), name)
 
 
-def _entries(directory: Path) -> list[Path]:
+def _entries(directory: Path) -> "list[os.DirEntry[str]]":
     """List a directory, which may be gone, or be none."""
-    with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-        return list(directory.iterdir())
+    absent = FileNotFoundError, NotADirectoryError, PermissionError
+    with suppress(*absent), os.scandir(directory) as entries:
+        return list(entries)
     return []
 
 
+def _is_record(entry: "os.DirEntry[str]") -> bool:
+    return bool(_RECORD.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False)
+
+
 def _records(*owners: Path) -> "list[os.DirEntry[str]]":
-    """List the files of owners that are named by an id."""
-    records: list[os.DirEntry[str]] = []
-    for owner in owners:
-        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            with os.scandir(owner) as entries:
-                named = [one for one in entries if _RECORD.fullmatch(one.name)]
-            records += [one for one in named if one.is_file(follow_symlinks=False)]
-    return records
+    return [entry for owner in owners for entry in _entries(owner) if _is_record(entry)]
 
 
 def _is_old(record: "os.DirEntry[str]") -> bool:
@@ -230,6 +226,8 @@ def _is_locked(owner: Path) -> bool | None:
     """Say whether an owner lives. None: it is none, or nobody may know."""
     try:
         descriptor = os.open(owner, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
     except OSError:
         return None
     try:
@@ -251,19 +249,3 @@ def _sync(directory: Path) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-_lock = threading.RLock()  # of all. A fork waits until each descriptor is in its journal.
-
-
-def _renew_lock() -> None:
-    global _lock  # noqa: PLW0603 - the parent's threads, which may wait for it, are not here
-    _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=lambda: _lock.acquire(),  # noqa: PLW0108 - the lock of the time of the fork
-        after_in_parent=lambda: _lock.release(),  # noqa: PLW0108 - the same
-        after_in_child=_renew_lock,
-    )

@@ -5,7 +5,6 @@ service's time: it moves on by the latency of the response, or by the timeout if
 """
 
 import math
-import threading
 from collections.abc import Iterator
 from typing import Self
 
@@ -153,7 +152,6 @@ class InMemoryJournal(OwnedJournal):
         self, beside: "InMemoryJournal | None" = None, *, service: str | None = None
     ) -> None:
         super().__init__("journal in memory", None, service)
-        self._lock: threading.Lock = beside._lock if beside else threading.Lock()
         self._owners: dict[tuple[str | None, str], InMemoryJournal | None]  # None: an orphan
         self._owners = beside._owners if beside else {}
 
@@ -178,7 +176,7 @@ class InMemoryJournal(OwnedJournal):
 
     def _record(self, session_id: str) -> None:
         with self._lock:
-            self._owners.pop((self._service, session_id), None)
+            self._forget(session_id)
             self._owners[self._service, session_id] = self
 
     def _forget(self, session_id: str) -> None:
@@ -187,14 +185,11 @@ class InMemoryJournal(OwnedJournal):
 
     def _orphans(self) -> list[str]:
         with self._lock:
-            owners = self._owners.items()
-            return [one for (label, one), owner in owners if label == self._service and not owner]
+            return [one for one in self.sessions_left_open if not self._owners[self._service, one]]
 
     def _adopt(self) -> Iterator[bool]:
-        for session_id in self._orphans():
-            with self._lock:
-                key = self._service, session_id
-                if self._owners.get(key, self) is None:
-                    self._owners[key] = self
-                    self._not_yielded[session_id] = None
-            yield True
+        with self._lock:
+            for session_id in self._orphans():
+                self._owners[self._service, session_id] = self
+                self._not_yielded.add(session_id)
+        yield True

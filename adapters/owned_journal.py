@@ -1,15 +1,20 @@
 """What the journals share: each is an owner, of what it has recorded or adopted until it ends."""
 
 import os
+import re
+import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Self
+from typing import ClassVar, Self
 
-from firecrawl_interact.core.journal import JournalError, checked_label
+from firecrawl_interact.core.journal import JournalError
+from firecrawl_interact.core.logger import logger
 from firecrawl_interact.core.session_ids import SENDABLE, checked_session_id
+
+_END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports take it as if it were not there.
 
 
 class OwnedJournal:
@@ -20,11 +25,14 @@ class OwnedJournal:
     _forget: Callable[[str], None]
     _orphans: Callable[[], list[str]]
     _adopt: Callable[[], Iterator[bool]]  # some orphans at each step, durably
+    _lock: ClassVar = threading.RLock()  # of all journals. A fork waits until nobody has it.
 
     def __init__(self, name: str, place: object, service: str | None) -> None:
+        if service is not None and not isinstance(service, str):
+            raise TypeError(f"service must be a str or None, not {type(service).__name__}")
         self._name = name  # in errors
         self._place = place
-        self._service = checked_label(service)
+        self._service = _END_OF_AN_ADDRESS.sub("", service or "") or None
         self._closed = False
         self._start_anew()
         _journals.add(self)
@@ -32,7 +40,7 @@ class OwnedJournal:
     def _start_anew(self) -> None:
         """Hold nothing, as a forked child does."""
         self._held: set[str] = set()
-        self._not_yielded: dict[str, None] = {}  # what is adopted already
+        self._not_yielded: set[str] = set()  # what is adopted already
 
     def __reduce__(self) -> tuple[object, ...]:
         return partial(type(self), service=self._service), (self._place,)
@@ -49,21 +57,21 @@ class OwnedJournal:
         advice = "The session is still open, and no sweep knows of it: delete it."
         with self._errors("cannot record that it is open", advice, checked):
             self._record(checked)
-            self._not_yielded.pop(checked, None)
+            self._not_yielded.discard(checked)
 
     def gone(self, session_id: str | uuid.UUID, /) -> None:
         """Forget a session that is destroyed for certain. An unknown id changes nothing."""
         text, advice = str(session_id), "A sweep deletes it once more, which is safe."
         if not self._closed and SENDABLE.fullmatch(text):
             with self._errors("cannot forget it", advice, text):
-                self._not_yielded.pop(text, None)
+                self._not_yielded.discard(text)
                 self._held.discard(text)
                 self._forget(text)
 
     def orphans(self) -> list[str]:
         """List what `adopt_orphans` would yield now. Nothing is changed."""
         with self._errors("cannot list its orphans", "Nothing was changed."):
-            return list(dict.fromkeys([*self._not_yielded, *self._orphans()]))
+            return list({*self._not_yielded, *self._orphans()})
 
     def adopt_orphans(self) -> Iterator[str]:
         """Take over the sessions that dead processes left open, and yield their ids, each once.
@@ -72,14 +80,18 @@ class OwnedJournal:
         this one lives. A record older than a day is forgotten with a warning: no session lives so
         long.
         """
-        words = "cannot adopt its orphans", "None of them is lost."
-        with self._errors(*words):
-            held, steps, has_more = self._held, self._adopt(), True
-        while has_more and not self._closed and self._held is held:
-            with self._errors(*words):
-                has_more = next(steps, False)
-            while self._not_yielded and not self._closed and self._held is held:
-                yield self._not_yielded.popitem()[0]
+        steps, is_over = self._adopt(), False
+        while not is_over:
+            with self._errors("cannot adopt its orphans", "None of them is lost."):
+                is_over = not next(steps, False)
+            while self._not_yielded and not self._closed:
+                with suppress(KeyError):  # Another thread has got the last one.
+                    yield self._not_yielded.pop()
+            is_over |= self._closed
+
+    def _warn_of_age(self, session_id: str) -> None:
+        text = "The journal forgets session %r: none lives longer than a day"
+        logger.warning(text, session_id)
 
     def _reason(self, error: Exception) -> str:
         return str(error).strip() or type(error).__name__
@@ -103,9 +115,14 @@ _journals: "weakref.WeakSet[OwnedJournal]" = weakref.WeakSet()
 
 
 def _start_anew_in_child() -> None:
+    OwnedJournal._lock = threading.RLock()  # The parent's threads may wait for the old one.
     for journal in _journals:
         journal._start_anew()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew_in_child)
+    os.register_at_fork(
+        before=lambda: OwnedJournal._lock.acquire(),  # noqa: PLW0108 - the one of this process
+        after_in_parent=lambda: OwnedJournal._lock.release(),  # noqa: PLW0108 - the same
+        after_in_child=_start_anew_in_child,
+    )

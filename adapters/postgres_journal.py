@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from typing import Any, ClassVar
 
 from firecrawl_interact.core.journal import LeftAlone
@@ -22,31 +23,31 @@ from .owned_journal import OwnedJournal
 
 _LONGEST_CALL = 5  # in seconds, on connections of its own; 4 of them are for connecting
 _OPENED = """INSERT INTO firecrawl_interact_open_sessions (session_id, service, owner)
-    VALUES (%s, %s, %s) ON CONFLICT (service, session_id)
+    VALUES (%(session_id)s, %(label)s, %(owner)s) ON CONFLICT (service, session_id)
     DO UPDATE SET owner = excluded.owner, opened_at = now(), renewed_at = now()"""
-_GONE = "DELETE FROM firecrawl_interact_open_sessions WHERE session_id = %s AND service = %s"
+_GONE = """DELETE FROM firecrawl_interact_open_sessions
+    WHERE service = %(label)s AND session_id = %(session_id)s"""
 _RENEW = """WITH renewed AS (UPDATE firecrawl_interact_open_sessions SET renewed_at = now()
-        WHERE owner = %s AND renewed_at > '-infinity')
+        WHERE owner = %(owner)s AND renewed_at > '-infinity')
     SELECT session_id FROM firecrawl_interact_open_sessions
-    WHERE service = %s AND owner <> %s AND session_id = ANY(%s)"""
-_CLOSE = "UPDATE firecrawl_interact_open_sessions SET renewed_at = '-infinity' WHERE owner = %s"
+    WHERE service = %(label)s AND owner <> %(owner)s AND session_id = ANY(%(held)s)"""
+_CLOSE = """UPDATE firecrawl_interact_open_sessions SET renewed_at = '-infinity'
+    WHERE owner = %(owner)s"""
 _SUSPECTS = """SELECT deadline, EXISTS (SELECT FROM firecrawl_interact_open_sessions
-        WHERE service = %s AND renewed_at > '-infinity' AND renewed_at < deadline)
-    FROM coalesce(%s, now() - %s * interval '1 second') AS deadline"""
-_FORGET = """DELETE FROM firecrawl_interact_open_sessions
-    WHERE service = %s AND renewed_at < %s AND opened_at < now() - interval '1 day'
-    RETURNING session_id"""
-_ADOPT = """WITH orphan AS MATERIALIZED (
-        SELECT session_id FROM firecrawl_interact_open_sessions
-        WHERE service = %s AND renewed_at < %s LIMIT 1000 FOR UPDATE SKIP LOCKED
-    )
-    UPDATE firecrawl_interact_open_sessions AS adopted SET owner = %s, renewed_at = now()
-    FROM orphan WHERE adopted.service = %s AND adopted.session_id = orphan.session_id
+        WHERE service = %(label)s AND renewed_at > '-infinity' AND renewed_at < deadline)
+    FROM coalesce(%(deadline)s, now() - %(lease)s * interval '1 second') AS deadline"""
+_FORGET = """DELETE FROM firecrawl_interact_open_sessions WHERE service = %(label)s
+    AND renewed_at < %(deadline)s AND opened_at < now() - interval '1 day' RETURNING session_id"""
+_ADOPT = """WITH orphan AS MATERIALIZED (SELECT session_id FROM firecrawl_interact_open_sessions
+        WHERE service = %(label)s AND renewed_at < %(deadline)s LIMIT 1000 FOR UPDATE SKIP LOCKED)
+    UPDATE firecrawl_interact_open_sessions AS adopted SET owner = %(owner)s, renewed_at = now()
+    FROM orphan WHERE adopted.service = %(label)s AND adopted.session_id = orphan.session_id
     RETURNING adopted.session_id"""
-_ORPHANS = """SELECT session_id FROM firecrawl_interact_open_sessions WHERE service = %s
-    AND renewed_at < now() - %s * interval '1 second' AND opened_at > now() - interval '1 day'"""
-_OTHERS = """SELECT service, renewed_at >= now() - %s * interval '1 second', count(*)
-    FROM firecrawl_interact_open_sessions WHERE owner <> %s GROUP BY 1, 2"""
+_ORPHANS = """SELECT session_id FROM firecrawl_interact_open_sessions WHERE service = %(label)s
+    AND renewed_at < now() - %(lease)s * interval '1 second'
+    AND opened_at > now() - interval '1 day'"""
+_OTHERS = """SELECT service, renewed_at >= now() - %(lease)s * interval '1 second', count(*)
+    FROM firecrawl_interact_open_sessions WHERE owner <> %(owner)s GROUP BY 1, 2"""
 
 Connect = Callable[[], AbstractContextManager[Any]]  # Any: psycopg's, or what a pool makes of it
 
@@ -88,7 +89,6 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
     def _start_anew(self) -> None:
         super()._start_anew()
         self._owner = os.urandom(8).hex()
-        self._lock = threading.Lock()  # of what is held and of the thread, during no statement
         self._renewer: threading.Thread | None = None
         self._ending = threading.Event()
 
@@ -105,7 +105,7 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
                 self._execute(self.TABLE)
             except Exception as error:
                 with suppress(Exception):  # Was somebody faster?
-                    self._execute(_CLOSE, "nobody")
+                    self._orphans()
                     return
                 raise error  # noqa: TRY201 - it is not the one of the second statement
 
@@ -116,7 +116,7 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
         if self._held:
             self._held.clear()
             try:
-                self._execute(_CLOSE, self._owner)
+                self._execute(_CLOSE)
             except Exception as error:
                 text = "The journal cannot be closed: its sessions are orphans in %g s: %s"
                 logger.warning(text, self._lease, error)
@@ -124,44 +124,41 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
     def left_alone(self) -> LeftAlone:
         """Count what a sweep leaves alone: what the living hold, and orphans of other labels."""
         with self._errors("cannot be read", "Nothing was changed."):
-            found = self._execute(_OTHERS, self._lease, self._owner)
+            found = self._execute(_OTHERS)
         living = sum(count for label, lives, count in found if label == self._label and lives)
         others = {one: count for one, lives, count in found if one != self._label and not lives}
         return LeftAlone(living, {one or None: count for one, count in others.items()}, [])
 
     def _record(self, session_id: str) -> None:
-        self._execute(_OPENED, session_id, self._label, self._owner)
+        self._execute(_OPENED, session_id=session_id)
         self._hold(session_id)
 
     def _forget(self, session_id: str) -> None:
-        self._execute(_GONE, session_id, self._label)
+        self._execute(_GONE, session_id=session_id)
 
     def _orphans(self) -> list[str]:
         """List what is suspected: a living owner may still renew some of it."""
-        return [one for (one,) in self._execute(_ORPHANS, self._label, self._lease)]
+        return [one for (one,) in self._execute(_ORPHANS)]
 
     def _adopt(self) -> Iterator[bool]:
-        """Adopt a batch of orphans at each step, after half a lease in which none is renewed."""
         deadline = self._watch()
-        for (session_id,) in self._execute(_FORGET, self._label, deadline):
-            text = "The journal forgets session %r: none lives longer than a day"
-            logger.warning(text, session_id)
-        while rows := self._execute(_ADOPT, self._label, deadline, self._owner, self._label):
-            self._hold(*(one for (one,) in rows))
-            self._not_yielded.update(dict.fromkeys(one for (one,) in rows))
+        for (session_id,) in self._execute(_FORGET, deadline=deadline):
+            self._warn_of_age(session_id)
+        while rows := self._execute(_ADOPT, deadline=deadline):
+            adopted = [session_id for (session_id,) in rows]
+            self._hold(*adopted)
+            self._not_yielded.update(adopted)
             yield True
 
     def _watch(self) -> object:
         """Wait until a living owner would have renewed what is suspected. Gives the deadline."""
-        watched, pause, deadline = 0.0, self._lease / 30, None
-        while True:
-            values = self._label, deadline, self._lease
-            [(deadline, any_suspects)] = self._execute(_SUSPECTS, *values)
-            began = time.monotonic()
-            if not any_suspects or watched >= self._lease / 2 or self._ending.wait(pause):
-                return deadline
-            # The time of a statement does not count: it may have waited, as owners did.
-            watched += min(time.monotonic() - began, 2 * pause)
+        deadline: object = None
+        # The time of a statement does not count: it may have waited, as owners did.
+        for _ in range(15):
+            [(deadline, any_suspects)] = self._execute(_SUSPECTS, deadline=deadline)
+            if not any_suspects or self._ending.wait(self._lease / 30):
+                break
+        return deadline
 
     def _hold(self, *session_ids: str) -> None:
         """Renew these rows from now on."""
@@ -183,8 +180,7 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
                     return
             seconds = self._lease / 4
             try:
-                values = self._owner, self._label, self._owner, held
-                for (session_id,) in self._execute(_RENEW, *values):
+                for (session_id,) in self._execute(_RENEW, held=held):
                     self._held.discard(session_id)
                     text = "session %a is another journal's now, which has recorded or adopted it"
                     logger.warning(text, session_id)
@@ -192,7 +188,8 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
                 logger.warning("The journal cannot renew its sessions: %s", error)
                 seconds = self._lease / 12
 
-    def _execute(self, statement: str, *values: object) -> list[Any]:  # Any: rows of values
+    def _execute(self, statement: str, **values: object) -> list[Any]:  # Any: rows of values
+        values |= {"label": self._label, "owner": self._owner, "lease": self._lease}
         with self._connect() as connection:
             cursor = connection.execute(statement, values)
             return list(cursor.fetchall()) if cursor.description else []
@@ -211,30 +208,26 @@ def _own_connections(url: str) -> Connect:
         install = 'pip install "firecrawl-interact[postgres]"'
         raise ImportError(f"PostgresJournal needs psycopg and libpq: {install}") from error
 
-    is_url = url.startswith(("postgresql://", "postgres://"))
-    try:
+    with suppress(psycopg.Error):  # It quotes the URL.
         psycopg.conninfo.conninfo_to_dict(url)
-    except psycopg.Error:  # It quotes the URL.
-        is_url = False
-    if not is_url:
-        raise ValueError("database must be a postgresql:// URL that libpq can read")
+        if url.startswith(("postgresql://", "postgres://")):
+            connect = partial(psycopg.connect, url, autocommit=True, prepare_threshold=None)
+            return partial(_connection, connect)
+    raise ValueError("database must be a postgresql:// URL that libpq can read")
 
-    @contextmanager
-    def connect() -> Iterator[Any]:  # Any: see above
-        ends = time.monotonic() + _LONGEST_CALL
-        with (
-            psycopg.connect(
-                url, autocommit=True, prepare_threshold=None, connect_timeout=_LONGEST_CALL - 1
-            ) as connection,
-            socket.socket(fileno=os.dup(connection.fileno())) as copy,
-        ):
-            # A server that is frozen never ends a connection, so this does.
-            timer = threading.Timer(ends - time.monotonic(), copy.shutdown, [socket.SHUT_RDWR])
-            timer.start()
-            try:
-                yield connection
-            finally:
-                timer.cancel()
-                timer.join()
 
-    return connect
+@contextmanager
+def _connection(connect: Callable[..., Any]) -> Iterator[Any]:  # Any: see above
+    """Connect, and end whatever takes too long: a server that is frozen never does."""
+    ends = time.monotonic() + _LONGEST_CALL
+    with (
+        connect(connect_timeout=_LONGEST_CALL - 1) as connection,
+        socket.socket(fileno=os.dup(connection.fileno())) as copy,
+    ):
+        timer = threading.Timer(ends - time.monotonic(), copy.shutdown, [socket.SHUT_RDWR])
+        timer.start()
+        try:
+            yield connection
+        finally:
+            timer.cancel()
+            timer.join()

@@ -73,6 +73,19 @@ def check_transport(transport: object, *, awaits: bool) -> None:
         )
 
 
+def check_journal(journal: object) -> None:
+    """Refuse what is no journal, and one that must be awaited (`TypeError`)."""
+    if isinstance(journal, type):
+        raise TypeError(f"journal must be an object, not the class {journal.__name__}")
+    for verb in ("opened", "gone"):
+        method = getattr(journal, verb, None)
+        if not callable(method) or is_coroutine_function(method):
+            raise TypeError(
+                "journal must have the methods opened and gone, which are not coroutine functions, "
+                f"as FileJournal(directory) has them: {type(journal).__name__}.{verb} is not one"
+            )
+
+
 def is_coroutine_function(function: object) -> bool:
     """Say whether a call of this must be awaited, as `inspect.iscoroutinefunction` does.
 

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Generic, TypeVar, overload
 
 import msgspec
 
-from .arguments import check_transport
+from .arguments import check_journal, check_transport
 from .asyncio_tasks import in_thread
 from .conversation import Conversation, Send, Wait, converse
 from .errors import DeleteSessionError, Outcome, SessionNotFoundError
 from .headers import RequestHeaders
-from .journal import Recorder, check_journal, record_gone
+from .journal import Recorder, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt

@@ -3,16 +3,12 @@
 A killed process ends no block. A later process can delete what it had recorded here.
 """
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from .arguments import is_coroutine_function
 from .errors import Outcome
 from .logger import logger
 from .receipt import SessionFate
-
-_END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports take it as if it were not there.
 
 
 class Recorder(Protocol):
@@ -72,26 +68,6 @@ class LeftAlone(NamedTuple):
     living: int  #: what other, living owners have open at this service
     other_services: dict[str | None, int]  #: the orphans of each other label
     unreadable: list[str]  #: what is there and is no record, or cannot be read
-
-
-def check_journal(journal: object) -> None:
-    """Refuse what is no journal, and one that must be awaited (`TypeError`)."""
-    if isinstance(journal, type):
-        raise TypeError(f"journal must be an object, not the class {journal.__name__}")
-    for verb in ("opened", "gone"):
-        method = getattr(journal, verb, None)
-        if not callable(method) or is_coroutine_function(method):
-            raise TypeError(
-                "journal must have the methods opened and gone, which are not coroutine functions, "
-                f"as FileJournal(directory) has them: {type(journal).__name__}.{verb} is not one"
-            )
-
-
-def checked_label(service: str | None) -> str | None:
-    """Return the label that a journal gives its sessions. An address counts without its `/v2`."""
-    if service is not None and not isinstance(service, str):
-        raise TypeError(f"service must be a str or None, not {type(service).__name__}")
-    return _END_OF_AN_ADDRESS.sub("", service or "") or None
 
 
 def record_gone(journal: Recorder, outcome: Outcome) -> None:

@@ -1,6 +1,5 @@
 """How the tests run; and how hard hypothesis looks: `--hypothesis-profile=thorough`, longer."""
 
-import os
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -27,13 +26,18 @@ settings.load_profile("usual")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what needs a server of PostgreSQL."""
+    for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> "Iterator[Postgres]":
     """A PostgreSQL with the table of a `PostgresJournal`."""
     from . import postgres
 
-    if "POSTGRES" not in os.environ:
-        pytest.skip("make postgres runs these: their threads would disturb others in one process")
     if postgres.program("initdb") is None:
         pytest.skip("there is no PostgreSQL: initdb is neither on PATH nor where Debian puts it")
     with postgres.server() as server:

@@ -20,11 +20,13 @@ played: if one is kept after all, that is a failure, so that the list stays true
 
 from collections.abc import Collection, Sequence
 
+from . import journal_cases, journal_process_cases
 from .case import Case, KnownToBeBrokenError, Report, Severity, check_cases, check_channel
 from .cases import CASES
 from .harness import Channel, MakeTransport
-from .journal_case import JournalCase, MakeJournal, Outage
-from .journal_cases import JOURNAL_CASES
+from .journal_case import JournalCase, MakeJournal, Outage, cases_of
+
+JOURNAL_CASES: list[JournalCase] = [*cases_of(journal_cases), *cases_of(journal_process_cases)]
 
 
 def check(

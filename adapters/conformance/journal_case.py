@@ -1,17 +1,14 @@
-"""What a case of the kit for journals is, where it is played, and what a report says."""
+"""What a case of the kit for journals is, and where it is played."""
 
-import os
 import pickle
-import signal
-import subprocess
-import sys
+import reprlib
 import threading
 import time
 import uuid
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import Self, TypeAlias
+from contextlib import AbstractContextManager, ExitStack
+from types import ModuleType
+from typing import TypeAlias
 from unittest import SkipTest
 
 import msgspec
@@ -19,6 +16,8 @@ import msgspec
 from firecrawl_interact.core.journal import Journal, JournalError
 
 from .case import Severity, tell
+from .expectations import require
+from .journal_process import Process, Work
 
 MakeJournal: TypeAlias = Callable[..., Journal]
 Outage: TypeAlias = Callable[[], AbstractContextManager[object]]
@@ -26,93 +25,11 @@ Outage: TypeAlias = Callable[[], AbstractContextManager[object]]
 ENOUGH_SECONDS = 15
 """A call that has not come back by then hangs."""
 
-_CHILD = """
-import pickle, sys
-read = sys.stdin.buffer.raw.read
-sys.path[:] = pickle.loads(bytes.fromhex(sys.argv[1]))
-size, content = int(sys.argv[2]), b""
-while len(content) < size:
-    content += read(size - len(content))
-work, arguments = pickle.loads(content)
-work(*arguments)
-"""
 
-
-def require(condition: object, seen: str) -> None:
-    """Say what was seen, if it is not what was promised."""
-    if not condition:
-        raise AssertionError(seen)
-
-
-class Process:
-    """A process that has a journal, and says what it does."""
-
-    def __init__(self, work: Callable[..., None], *arguments: object) -> None:
-        if not hasattr(os, "fork"):
-            raise SkipTest("this system has no fork")
-        try:
-            content = pickle.dumps((work, arguments))
-        except Exception as error:
-            raise SkipTest(f"another process cannot have it: {error}") from error
-        # Python warns of every fork with threads: a journal must bear it.
-        command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", _CHILD]
-        self._popen = subprocess.Popen(  # noqa: S603 - this interpreter
-            [*command, pickle.dumps(sys.path).hex(), str(len(content))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        self._watch = threading.Timer(120, self._popen.kill)
-        self._watch.start()
-        if self._popen.stdin is None or self._popen.stdout is None:
-            raise OSError("no pipes")
-        self._stdin, self._stdout = self._popen.stdin, self._popen.stdout
-        self._stdin.write(content)
-        self._stdin.flush()
-
-    def next_words(self) -> list[str]:
-        """Wait for the next line that it says."""
-        line = self._stdout.readline()
-        require(line, "a process that has the journal failed")
-        return line.decode().split()
-
-    def all_words(self) -> list[list[str]]:
-        """Read what it says until its end. A line that was cut off does not count."""
-        return [line.decode().split() for line in self._stdout.read().split(b"\n")[:-1]]
-
-    def say_go(self) -> None:
-        """Let it take its next step."""
-        self._stdin.write(b"!")
-        self._stdin.flush()
-
-    def stop(self) -> None:
-        """Stop it (SIGSTOP)."""
-        self._popen.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        """Let it go on after `stop`."""
-        self._popen.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        """Kill it (SIGKILL)."""
-        self._popen.kill()
-        self._popen.wait()
-
-    def end(self) -> None:
-        """Kill it, and let its children end."""
-        self._watch.cancel()
-        self.kill()
-        self._stdin.close()
-        self._stdout.close()
-
-
-class Place:
+class Place(ExitStack):
     """Where a case is played: journals of one label, and processes that have them.
 
-    Args:
-        make_journal: makes a journal of a label.
-        patience: the seconds after which a dead process's sessions are orphans.
-        outage: a context manager's function: in its block the storage is away.
-        secrets: texts that nothing may show.
+    The arguments are those of `check_journal`.
     """
 
     def __init__(
@@ -122,32 +39,17 @@ class Place:
         outage: Outage | None,
         secrets: Collection[str],
     ) -> None:
-        self.make_journal = make_journal
+        super().__init__()
         self.patience = patience
         self.secrets = secrets
         self.label: str = f"https://{uuid.uuid4().hex}.example"
+        self._make_journal = make_journal
         self._outage = outage
-        self._journals: list[Journal] = []
-        self._processes: list[Process] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for process in self._processes:
-            process.end()
-        for journal in self._journals:
-            journal.close()
 
     def journal(self, label: str | None = None) -> Journal:
-        """Make another journal here."""
-        journal = self.make_journal(service=label or self.label)
-        self._journals.append(journal)
+        """Make another journal here. It lives until the case is over."""
+        journal = self._make_journal(service=label or self.label)
+        self.callback(journal.close)
         return journal
 
     def leave(self, *session_ids: str, label: str | None = None) -> None:
@@ -158,28 +60,23 @@ class Place:
         journal.close()
 
     def sweep(self, label: str | None = None) -> list[str]:
-        """Let a new journal adopt the orphans. It lives until the case is over."""
+        """Let a new journal adopt the orphans."""
         return list(self.journal(label).adopt_orphans())
 
     def expect(self, *session_ids: str, label: str | None = None) -> None:
         """Sweep, and require that these are the orphans, each once."""
-        found = sorted(self.sweep(label))
-        if len(found) + len(session_ids) > 20:
-            missing, surplus = set(session_ids) - set(found), set(found) - set(session_ids)
-            seen = f"{len(found)} orphans, {len(missing)} are missing, {len(surplus)} are surplus"
-            require(found == sorted(session_ids), seen)
-        else:
-            seen = f"the orphans are {found} instead of {sorted(session_ids)}"
-            require(found == sorted(session_ids), seen)
+        found, expected = sorted(self.sweep(label)), sorted(session_ids)
+        seen = f"the orphans are {reprlib.repr(found)} instead of {reprlib.repr(expected)}"
+        require(found == expected, f"{seen}: {len(found)} instead of {len(expected)}")
 
     def let_leases_end(self, times: float = 1.1) -> None:
         """Wait until a process that died now would count as dead."""
         time.sleep(self.patience * times)
 
-    def start(self, work: Callable[..., None], *arguments: object) -> Process:
+    def start(self, work: Work, *arguments: object) -> Process:
         """Start a process that has a journal of its own here."""
         process = Process(work, self.journal(), *arguments)
-        self._processes.append(process)
+        self.callback(process.end)
         return process
 
     def outage(self) -> AbstractContextManager[object]:
@@ -242,15 +139,25 @@ class JournalCase(msgspec.Struct, frozen=True):
         """
 
         def play() -> None:
-            with Place(make_journal, patience, outage, secrets) as place:
-                try:
+            try:
+                with Place(make_journal, patience, outage, secrets) as place:
                     self.scenario(place)
-                except (AssertionError, SkipTest):
-                    raise
-                except Exception as error:
-                    raise AssertionError(repr(error)) from error
+            except (AssertionError, SkipTest):
+                raise
+            except Exception as error:
+                raise AssertionError(repr(error)) from error
 
         tell(self.name, self.promise, known, play)
 
     def __str__(self) -> str:
         return self.name
+
+
+def cases_of(module: ModuleType) -> list[JournalCase]:
+    """Make cases of a module's functions: names say what happens, docstrings what is promised."""
+    cases = []
+    for name, scenario in vars(module).items():
+        if getattr(scenario, "__module__", None) == module.__name__ and not name.startswith("_"):
+            promise = scenario.__doc__[0].lower() + scenario.__doc__[1:].rstrip(".")
+            cases.append(JournalCase(name.replace("_", "-"), promise, scenario))
+    return cases

@@ -41,3 +41,11 @@ def test_what_is_opened_or_gone_before_it_is_yielded_is_not_yielded(
 def test_a_service_that_is_no_label_is_refused() -> None:
     with pytest.raises(TypeError, match="service must be a str or None, not int"):
         InMemoryJournal(service=1)  # type: ignore[arg-type] # the mistake
+
+
+@pytest.mark.parametrize("service", [None, "", "/v2/"])
+def test_a_label_may_be_nothing(service: str | None) -> None:
+    dead = InMemoryJournal(service=service)
+    dead.opened("one")
+    dead.close()
+    assert InMemoryJournal(dead).orphans() == ["one"]

@@ -87,7 +87,8 @@ def test_a_role_that_may_create_nothing_can_record(empty_database: str, postgres
     journal.create_table()
     journal.opened("one")
     journal.close()
-    assert list(ShortLease(empty_database).adopt_orphans()) == ["one"]
+    with ShortLease(empty_database) as journal:
+        assert list(journal.adopt_orphans()) == ["one"]
 
 
 # Connections
@@ -185,8 +186,7 @@ def test_a_renewal_does_not_undo_a_close(postgres: Postgres, label: str) -> None
     journal = ShortLease(postgres.url, service=label)
     journal.opened("one")
     journal.close()
-    owner = journal._owner
-    postgres.execute(postgres_journal._RENEW, owner, label, owner, [])  # It was in flight.
+    journal._execute(postgres_journal._RENEW, held=[])  # It was in flight.
     with ShortLease(postgres.url, service=label) as sweeper:
         began = time.monotonic()
         assert list(sweeper.adopt_orphans()) == ["one"]
@@ -217,11 +217,12 @@ def test_a_journal_with_nothing_open_has_no_thread(postgres: Postgres, label: st
 def test_a_record_that_is_older_than_a_day_is_forgotten_with_a_warning(
     postgres: Postgres, label: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    statement = f"UPDATE {TABLE} SET opened_at = now() - interval '25 hours' WHERE service = %s"
     with ShortLease(postgres.url, service=label) as journal:
-        journal.opened("one")
-        journal.opened("two")
-    statement = f"UPDATE {TABLE} SET opened_at = now() - interval '25 hours'"
-    postgres.execute(f"{statement} WHERE service = %s AND session_id = 'one'", label)
+        for session_id in ("one", "two"):
+            journal.opened(session_id)
+        postgres.execute(statement, label)
+        journal.opened("two")  # It is young again.
     with ShortLease(postgres.url, service=label) as journal:
         assert journal.orphans() == list(journal.adopt_orphans()) == ["two"]
         assert "The journal forgets session 'one': none lives longer than a day" in caplog.messages

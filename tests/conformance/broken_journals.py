@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -82,7 +81,7 @@ class NeverForgets(Broken):
         pass
 
 
-@found_by("an-orphan-that-is-gone-is-forgotten")
+@found_by("what-is-gone-is-no-orphan")
 class ForgetsItsOwnAlone(Broken):
     def gone(self, session_id: str, /) -> None:
         if session_id in self.mine:
@@ -97,18 +96,20 @@ class RaisesForTheUnknown(Broken):
         super().gone(session_id)
 
 
-@found_by("recorded-twice-is-recorded-once")
+@found_by("a-session-may-be-recorded-again")
 class Counts(Broken):
+    twice: ClassVar[set[str]] = set()
+
     def opened(self, session_id: str, /) -> None:
-        self.again = session_id in self.mine
+        self.twice.update({session_id} & self.mine)
         super().opened(session_id)
 
     def gone(self, session_id: str, /) -> None:
-        if not self.again:
+        if session_id not in self.twice:
             super().gone(session_id)
 
 
-@found_by("an-id-can-be-opened-again")
+@found_by("a-session-may-be-recorded-again")
 class RemembersWhatIsGone(Broken):
     def opened(self, session_id: str, /) -> None:
         if session_id not in getattr(self, "past", ()):
@@ -140,7 +141,7 @@ class AdoptsNothing(Broken):
             yield session_id
 
 
-@found_by("an-adopters-session-is-an-orphan-later", "a-killed-sweeper-leaves-orphans")
+@found_by("an-adopted-session-is-its-adopters", "a-killed-process-leaves-orphans")
 class ForgetsWhatItAdopts(Broken):
     def adopt_orphans(self) -> Iterator[str]:
         for session_id in super().adopt_orphans():
@@ -148,7 +149,7 @@ class ForgetsWhatItAdopts(Broken):
             yield session_id
 
 
-@found_by("an-adopted-session-is-yielded-once")
+@found_by("an-adopted-session-is-its-adopters")
 class YieldsAgain(Broken):
     def adopt_orphans(self) -> Iterator[str]:
         self.mine.update(super().adopt_orphans())
@@ -158,7 +159,6 @@ class YieldsAgain(Broken):
 @found_by(
     "a-yielded-session-is-no-other-sweepers",
     "two-threads-share-the-orphans",
-    "four-processes-share-the-orphans",
     "owners-come-and-go-during-sweeps",
 )
 class YieldsBeforeItAdopts(Broken):
@@ -168,13 +168,13 @@ class YieldsBeforeItAdopts(Broken):
             pass
 
 
-@found_by("a-sweep-left-half-way-loses-nothing", "a-sweep-ends-when-its-journal-is-closed")
+@found_by("a-sweep-left-half-way-loses-nothing", "a-closed-journal-takes-and-gives-nothing")
 class DropsTheRest(Broken):
     def adopt_orphans(self) -> Iterator[str]:
         yield from list(super().adopt_orphans())
 
 
-@found_by("orphans-are-listed-and-not-adopted")
+@found_by("a-closed-journals-session-is-an-orphan")
 class AdoptsWhatItLists(Broken):
     def orphans(self) -> list[str]:
         return list(super().adopt_orphans())
@@ -190,7 +190,7 @@ class BelongsToTheFirst(Broken):
             super().opened(session_id)
 
 
-@found_by("threads-may-record-at-once")
+@found_by("a-fork-amid-records-leaves-both-whole")
 class IsForOneThread(Broken):
     def opened(self, session_id: str, /) -> None:
         if getattr(self, "thread", threading.get_ident()) != threading.get_ident():
@@ -205,7 +205,7 @@ class FoldsCase(Broken):
         super().opened(session_id.lower())
 
 
-@found_by("an-impossible-id-is-refused", "a-closed-journal-takes-nothing")
+@found_by("every-sendable-id-is-kept-as-it-is", "a-closed-journal-takes-and-gives-nothing")
 class TakesAnything(Broken):
     def opened(self, session_id: str, /) -> None:
         with contextlib.suppress(InvalidSessionIdError, JournalError):
@@ -258,20 +258,20 @@ class IsForOneProcess(Broken):
             super().opened(session_id)
 
 
-@found_by("a-child-that-lives-on-keeps-no-orphan-back")
+@found_by("a-forked-childs-session-is-its-own")
 class SharesItsLock(Broken):
     def _lock_file(self) -> int:
-        name = (self.service or "").rpartition("/")[2]
-        return os.open(f"{tempfile.gettempdir()}/{name}", os.O_RDWR | os.O_CREAT)
+        return os.open(f"{self.directory}/lock", os.O_RDWR | os.O_CREAT)
 
     def opened(self, session_id: str, /) -> None:
-        fcntl.flock(self._lock_file(), fcntl.LOCK_EX)
+        if os.getpid() == self.process:
+            fcntl.flock(self._lock_file(), fcntl.LOCK_EX)
         super().opened(session_id)
 
     def adopt_orphans(self) -> Iterator[str]:
         with contextlib.suppress(BlockingIOError), os.fdopen(self._lock_file()) as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(f"{tempfile.gettempdir()}/{(self.service or '').rpartition('/')[2]}")
+            if "parents" in self.inner.orphans():
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield from super().adopt_orphans()
 
 

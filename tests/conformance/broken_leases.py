@@ -19,11 +19,11 @@ class NeverWatches(ShortLease):
         [(deadline,)] = self._execute("SELECT now() - interval '2 seconds'")
         return deadline
 
-    def _execute(self, statement: str, *values: object) -> list[Any]:
+    def _execute(self, statement: str, **values: object) -> list[Any]:
         try:
-            return super()._execute(statement, *values)
+            return super()._execute(statement, **values)
         except psycopg.Error:
-            if len(values) == 4 and values[0] == self._owner:  # The renewal is in no hurry.
+            if "held" in values:  # The renewal is in no hurry.
                 time.sleep(2)
             raise
 

@@ -28,7 +28,6 @@ from firecrawl_interact.core import (
     TimedOutError,
     Transport,
 )
-from firecrawl_interact.core.journal import checked_label
 
 from . import virtual_time
 from .log_records import log_records
@@ -341,23 +340,3 @@ def test_a_journal_error_survives_pickle_and_copy(session_id: str | None) -> Non
         assert isinstance(twin, JournalError)
         assert str(twin) == "no space left"
         assert twin.session_id == session_id
-
-
-@pytest.mark.parametrize(
-    ("service", "label"),
-    [
-        (None, None),
-        ("", None),
-        ("staging", "staging"),
-        ("https://api.firecrawl.dev/v2/", "https://api.firecrawl.dev"),
-    ],
-)
-def test_a_label_is_an_address_without_its_v2_or_any_text(
-    service: str | None, label: str | None
-) -> None:
-    assert checked_label(service) == label
-
-
-def test_a_label_that_is_no_text_is_refused() -> None:
-    with pytest.raises(TypeError, match="service must be a str or None, not int"):
-        checked_label(7)  # type: ignore[arg-type]  # programs without a type checker pass it

@@ -7,6 +7,7 @@ its own last fsync, and nothing is where no directory names it.
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,11 @@ class Disk:
         self._names[os.fstat(descriptor).st_ino] = [
             (entry.name, entry.inode(), entry.is_dir()) for entry in os.scandir(descriptor)
         ]
+
+    def forget(self, directories: Iterable[Path]) -> None:
+        """Let a power cut leave nothing of what directories hold, unless it is synced again."""
+        for directory in directories:
+            self._names.pop(directory.stat().st_ino, None)
 
     def found_after_a_power_cut(self) -> set[str]:
         with tempfile.TemporaryDirectory() as directory:
@@ -96,12 +102,13 @@ def test_a_session_is_on_the_disk_when_it_is_adopted(
         assert disk.found_after_a_power_cut() == {"one"}
 
 
+def interrupt(descriptor: int) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_session_is_on_the_disk_when_its_record_was_interrupted_and_is_made_again(
     place: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(descriptor: int) -> None:
-        raise KeyboardInterrupt
-
     with FileJournal(place) as journal:
         monkeypatch.setattr(os, "fsync", interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -109,3 +116,19 @@ def test_a_session_is_on_the_disk_when_its_record_was_interrupted_and_is_made_ag
         monkeypatch.setattr(os, "fsync", disk.fsync)
         journal.opened("one")
         assert disk.found_after_a_power_cut() == {"one"}
+
+
+def test_a_session_is_on_the_disk_when_its_adoption_was_interrupted_and_goes_on(
+    place: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FileJournal(place) as dead:
+        dead.opened("one")
+    with FileJournal(place) as journal:
+        journal.opened("two")
+        monkeypatch.setattr(os, "fsync", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            next(journal.adopt_orphans())
+        monkeypatch.setattr(os, "fsync", disk.fsync)
+        disk.forget(place.glob("*/*"))
+        assert list(journal.adopt_orphans()) == ["one"]
+        assert disk.found_after_a_power_cut() == {"one", "two"}

@@ -1,0 +1,88 @@
+"""A process that has a journal, and that a case of the kit for journals kills, stops or forks."""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pickle import PicklingError
+from typing import Any, Concatenate, TypeAlias
+from unittest import SkipTest
+
+from firecrawl_interact.core.journal import Journal
+
+from .expectations import require
+
+Work: TypeAlias = Callable[Concatenate[Connection, Journal, ...], None]
+"""What a process does. It says so through the connection."""
+
+_ENOUGH_SECONDS = 120
+_SPAWN = get_context("spawn")
+
+
+class Process:
+    """A process that works with a journal, says what it does, and lives until it is killed."""
+
+    def __init__(self, work: Work, journal: Journal, *arguments: object) -> None:
+        if not hasattr(os, "fork"):
+            raise SkipTest("this system has no fork")
+        self._connection, theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_live, args=(work, theirs, journal, *arguments))
+        try:
+            self._process.start()
+        except (TypeError, AttributeError, PicklingError) as error:
+            raise SkipTest(f"another process cannot have it: {error}") from error
+        finally:
+            theirs.close()
+
+    def said(self) -> Any:  # Any: what the work says
+        """Wait for what it says next."""
+        require(self._connection.poll(_ENOUGH_SECONDS), "a process that has the journal hangs")
+        for words in self.all_said():
+            return words
+        raise AssertionError("a process that has the journal failed")
+
+    def all_said(self) -> Iterator[Any]:
+        """Give what it says until its end. Half a message does not count."""
+        with suppress(EOFError, OSError):
+            while True:
+                yield self._connection.recv()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, such as SIGSTOP."""
+        os.kill(self._process.pid or 0, number)
+
+    def kill(self) -> None:
+        """Kill it (SIGKILL)."""
+        self._process.kill()
+        self._process.join()
+
+    def end(self) -> None:
+        """Kill it, and let its children end."""
+        if self._process.pid is not None:
+            self.kill()
+        self._connection.close()
+
+
+def _live(work: Work, connection: Connection, *arguments: Any) -> None:
+    # Python warns of every fork with threads: a journal must bear it.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    work(connection, *arguments)
+    wait(connection)
+
+
+def wait(connection: Connection) -> None:
+    """Wait for the end of the case."""
+    with suppress(EOFError):
+        connection.recv()
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """Fork, let the child work and end as a program does, and return how it ended: 0 is well."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    work()
+    sys.exit(0)

@@ -1,0 +1,236 @@
+"""What a `Journal` promises when processes are killed, stopped and forked, or its storage is away.
+
+Before each case stands what its processes do.
+"""
+
+import os
+import pickle
+import signal
+import threading
+from contextlib import suppress
+from itertools import count
+from multiprocessing.connection import Connection
+
+from firecrawl_interact.core.journal import Journal, JournalError
+
+from .expectations import require
+from .journal_case import Place
+from .journal_process import in_child, wait
+
+
+def _hold(connection: Connection, journal: Journal) -> None:
+    for session_id in ("one", "two"):
+        journal.opened(session_id)
+    orphans = journal.adopt_orphans()
+    connection.send(next(orphans, None))
+    wait(connection)
+
+
+def a_killed_process_leaves_orphans(place: Place) -> None:
+    """What a killed process had open or had adopted is an orphan."""
+    orphans = [f"session-{number}" for number in range(20)]
+    place.leave(*orphans)
+    process = place.start(_hold)
+    require(process.said() in orphans, "a process has adopted no orphan")
+    require(not {"one", "two"} & {*place.journal().orphans()}, "a living one's session is listed")
+    process.kill()
+    place.let_leases_end()
+    place.expect("one", "two", *orphans)
+
+
+def a_stopped_process_loses_nothing(place: Place) -> None:
+    """A process that is stopped for long loses no session, and none comes twice."""
+    process = place.start(_hold)
+    process.said()
+    process.signal(signal.SIGSTOP)
+    place.let_leases_end()
+    found = place.sweep()
+    process.signal(signal.SIGCONT)
+    process.kill()
+    place.let_leases_end()
+    found += place.sweep()
+    require(sorted(found) == ["one", "two"], f"{found} was yielded")
+
+
+def _record_without_end(connection: Connection, journal: Journal) -> None:
+    for number in count():
+        session_id = f"{os.getpid()}-{number}"
+        journal.opened(session_id)
+        connection.send(("opened", session_id))
+        if number % 3:
+            connection.send(("gone", session_id))  # The service comes first, and its word is final.
+            journal.gone(session_id)
+
+
+def processes_killed_at_any_moment_lose_nothing(place: Place) -> None:
+    """A process that is killed at any moment loses no session that it has recorded."""
+    said: list[tuple[str, str]] = []
+    for moment in (0.01, 0.06, 0.2):
+        processes = [place.start(_record_without_end) for _ in range(3)]
+        said += [process.said() for process in processes]
+        for process in processes:
+            killing = threading.Timer(moment, process.kill)
+            killing.start()
+            said += process.all_said()
+            killing.join()
+    opened = {session_id for step, session_id in said if step == "opened"}
+    gone = {session_id for step, session_id in said if step == "gone"}
+    place.let_leases_end()
+    found = place.sweep()
+    require(len(set(found)) == len(found), "an orphan came twice")
+    lost = opened - gone - set(found)
+    require(not lost, f"{len(lost)} of {len(opened)} sessions are lost")
+
+
+def _fork_children_that_do_nothing(connection: Connection, journal: Journal) -> None:
+    journal.opened("parents")
+    ends = [
+        in_child(lambda: None),
+        in_child(journal.close),
+        in_child(lambda: journal.gone("parents-child")),
+        in_child(lambda: connection.send([*journal.adopt_orphans()])),
+    ]
+    journal.opened("after")
+    connection.send(ends)
+
+
+def a_forked_child_holds_and_harms_nothing(place: Place) -> None:
+    """A forked child holds nothing of its parent's, and harms nothing, also when it ends."""
+    process = place.start(_fork_children_that_do_nothing)
+    swept, ends = process.said(), process.said()
+    require(swept == [], f"a child has adopted its parent's sessions: {swept}")
+    require(ends == [0] * 4, f"the children ended with {ends}")
+    place.let_leases_end(1.6)
+    place.expect()
+    process.kill()
+    place.let_leases_end()
+    place.expect("after", "parents")
+
+
+def _fork_a_child_that_lives_on(connection: Connection, journal: Journal) -> None:
+    journal.opened("parents")
+    end = in_child(lambda: journal.opened("childs"))
+    if not os.fork():
+        connection.send(end)
+    wait(connection)
+
+
+def a_forked_childs_session_is_its_own(place: Place) -> None:
+    """What a forked child opens is its own, and one that lives on keeps no orphan back."""
+    process = place.start(_fork_a_child_that_lives_on)
+    require(process.said() == 0, "a child could not record a session")
+    place.let_leases_end()
+    place.expect("childs")
+    process.kill()
+    place.let_leases_end()
+    place.expect("parents")
+
+
+def _fork_amid_records(connection: Connection, journal: Journal) -> None:
+    recorded, is_over = [0, 0], False
+
+    def record(which: int) -> None:
+        while not is_over:
+            journal.opened(f"thread-{which}-{recorded[which]}")
+            recorded[which] += 1
+
+    def open_one() -> None:
+        signal.alarm(10)  # It ends what hangs.
+        opening = threading.Thread(target=journal.opened, args=(f"child-{os.getpid()}",))
+        opening.start()
+        opening.join()
+
+    threads = [threading.Thread(target=record, args=(which,), daemon=True) for which in (0, 1)]
+    for thread in threads:
+        thread.start()
+    failure = next(filter(None, (in_child(open_one) for _ in range(8))), 0)
+    is_over = True
+    for thread in threads:
+        thread.join()
+    connection.send((failure, sum(recorded)))
+
+
+def a_fork_amid_records_leaves_both_whole(place: Place) -> None:
+    """A fork while threads record leaves parent and child whole."""
+    process = place.start(_fork_amid_records)
+    failure, recorded = process.said()
+    require(failure == 0, f"one of eight children failed, or hung: it ended with {failure}")
+    process.kill()
+    place.let_leases_end()
+    found = place.sweep()
+    require(len(found) == recorded + 8, f"{len(found)} of {recorded + 8} sessions are orphans")
+
+
+def _come_and_go(connection: Connection, journal: Journal) -> None:
+    pickled = pickle.dumps(journal)
+    for number in range(10):
+        one, two = (f"{os.getpid()}-{number}-{which}" for which in "ab")
+        journal = pickle.loads(pickled)  # noqa: S301 - our own bytes
+        journal.opened(one)
+        journal.opened(two)
+        for session_id in journal.adopt_orphans():
+            connection.send(("adopted", session_id))
+            journal.gone(session_id)
+        connection.send(("dead", two))
+        journal.gone(one)
+        journal.close()
+    connection.send(("end", ""))
+    os._exit(0)
+
+
+def owners_come_and_go_during_sweeps(place: Place) -> None:
+    """While owners come and go, sweeps lose nothing and get no living one's session."""
+    processes = [place.start(_come_and_go) for _ in range(4)]
+    said = [words for process in processes for words in process.all_said()]
+    require(said.count(("end", "")) == 4, "a process failed")
+    adopted = [session_id for step, session_id in said if step == "adopted"]
+    dead = {session_id for step, session_id in said if step == "dead"}
+    require(len(set(adopted)) == len(adopted), "an orphan came twice")
+    require(set(adopted) <= dead, f"living ones were adopted: {set(adopted) - dead}")
+    place.let_leases_end()
+    lost = dead - set(adopted) - set(place.sweep())
+    require(not lost, f"{len(lost)} of {len(dead)} sessions are lost")
+
+
+def an_outage_is_a_journal_error(place: Place) -> None:
+    """While its storage is away, a journal raises JournalError soon, and works again later."""
+    journal, other = place.journal(), place.journal()
+    journal.opened("before")
+    other.opened("others")
+    with place.outage():
+        failure = place.failure_of(lambda: journal.opened("during"))
+        if failure is not None:
+            require(failure.session_id == "during", f"{failure!r} names another session")
+        place.failure_of(lambda: journal.gone("before"))
+        place.failure_of(journal.orphans)
+        place.failure_of(lambda: list(place.journal().adopt_orphans()))
+        require(place.failure_of(other.close) is None, "close raises")
+    journal.opened("after")
+    journal.close()
+    place.let_leases_end()
+    found = set(place.sweep())
+    require({"after", "others"} <= found, f"the orphans are {sorted(found)}")
+    require(failure is not None or "during" in found, "what was recorded in the outage is lost")
+
+
+def an_outage_makes_no_orphan(place: Place) -> None:
+    """An outage that lasts longer than a lease makes no living owner's session an orphan."""
+    journal = place.journal()
+    journal.opened("one")
+    found: list[str] | None = None
+
+    def sweep_as_soon_as_possible() -> None:
+        nonlocal found
+        while found is None:
+            with suppress(JournalError):
+                found = place.sweep()
+
+    with place.outage():
+        sweeping = threading.Thread(target=sweep_as_soon_as_possible, daemon=True)
+        sweeping.start()
+        place.let_leases_end(1.5)
+    sweeping.join(60)
+    require(found == [], f"the orphans are {found} instead of []")
+    place.expect()
+    journal.close()
+    place.expect("one")
