@@ -35,7 +35,7 @@ class Report(logging.Handler):
         self.total = 0  #: sessions of this run
         self.before = 0  #: how many more an earlier run has done
         self.stopped: str | None = None  #: why the run ends early
-        self.would_fail_again = False  #: whether something must be corrected first
+        self.would_fail_again: bool = False  #: whether something must be corrected first
         self._missing_ok = missing_ok
         self._as_json = as_json
         self._quiet = quiet

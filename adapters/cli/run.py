@@ -98,7 +98,7 @@ class Run:
         name = signal.Signals(number).name
         if name in {"SIGTERM", "SIGHUP"}:  # A second one may be the first, sent on by a parent.
             _alarm(_alarm(0) or _SECONDS_AFTER_SIGTERM)
-        if name == "SIGHUP" and sys.stderr.isatty():
+        if name == "SIGHUP" and self._report.has_bar:
             discard_output(sys.stderr)  # That was the terminal: the bar must not fail on it.
         if not self._signal:
             self._signal = name

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial, reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
@@ -19,15 +19,16 @@ from .session_ids import BadInputError, remove_done
 if TYPE_CHECKING:
     from ..environment import EnvironmentDeleteSession
 
-number = partial(click.option, type=click.IntRange(1), metavar="N")
-seconds = partial(click.option, metavar="SECONDS")
+Option: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
+number: Callable[..., Option] = partial(click.option, type=click.IntRange(1), metavar="N")
+seconds: Callable[..., Option] = partial(click.option, metavar="SECONDS")
 MORE_THAN_0 = click.FloatRange(0, 86_400, min_open=True)
-SERVICE_OPTIONS = [
+SERVICE_OPTIONS: list[Option] = [
     click.option("--api-key", metavar="KEY", help="Safer: the variable FIRECRAWL_API_KEY."),
     click.option("--api-url", metavar="URL", help="Instead of FIRECRAWL_API_URL, or the cloud."),
     click.option("--allow-plain-http", is_flag=True, help="Send the key unencrypted."),
 ]
-OPTIONS = [
+OPTIONS: list[Option] = [
     click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each session."),
     click.option("--quiet", is_flag=True, help="Print nothing but failures."),
     click.option("--missing-ok", is_flag=True, help="Treat a session not found as success."),
@@ -38,9 +39,7 @@ OPTIONS = [
 ]
 
 
-def with_options(
-    options: Sequence[Callable[[Callable[..., None]], Callable[..., None]]],
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_options(options: Sequence[Option]) -> Option:
     """Decorate a command with options, which the help lists in this order."""
     return lambda function: reduce(lambda made, option: option(made), reversed(options), function)
 

@@ -198,15 +198,18 @@ def test_a_second_ctrl_c_leaves_the_terminal_clean(service: WatchedService) -> N
     assert rows(done.out)[0].startswith("a unknown UnreachableError")
 
 
-def test_a_terminal_that_is_closed_ends_it_with_what_was_done(
+def test_a_bar_on_a_terminal_that_is_closed_keeps_nothing_from_being_said(
     service: WatchedService, tmp_path: Path
 ) -> None:
     service.responds.clear()
     with (tmp_path / "outcomes").open("wb") as outcomes:
-        terminal = Terminal("delete", *ONE_BY_ONE, "--missing-ok", "a", "b", stdout=outcomes)
+        command = ["delete", *ONE_BY_ONE, "--missing-ok", "a", "b"]
+        terminal = Terminal(*command, stdout=outcomes, variables={"PYTHONUNBUFFERED": "1"})
         service.await_requests(1)
+        terminal.send_signal(signal.SIGINT)
+        terminal.await_text("stopping")
         terminal.hang_up()
         service.responds.set()
-        assert terminal.wait() == 1
+        assert terminal.wait() == 130
     lines = (tmp_path / "outcomes").read_text(encoding="utf-8").splitlines()
     assert [line.split()[:2] for line in lines] == [["a", "not-found"], ["b", "not-tried"]]

@@ -170,11 +170,13 @@ def test_the_output_names_what_may_still_be_billing(
 
 
 @recipes_for_what_is_left
-def test_after_a_wrong_key_the_output_names_them_all(
-    session_ids: list[str], shell: Shell, beginning: str
+def test_after_a_wrong_key_the_output_names_them_all_also_those_that_were_not_tried(
+    shell: Shell, tmp_path: Path, beginning: str
 ) -> None:
+    ids = [str(number) for number in range(40)]
+    (tmp_path / "ids.txt").write_text("\n".join(ids), encoding="utf-8")
     done = shell(f"export FIRECRAWL_API_KEY=fc-wrong\n{block(beginning)}")
-    assert sorted(done.stdout.split()) == sorted(session_ids)
+    assert sorted(done.stdout.split()) == sorted(ids)
 
 
 @pytest.fixture
