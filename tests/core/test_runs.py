@@ -28,6 +28,7 @@ from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Weather
 from .expected_runs import Expected, both_ways, each_way
 
+CONFLICT_PAGE = CONFLICT._replace(body=b"<html>")
 BAD_ID = "InvalidSessionIdError, untouched"
 UNKNOWN = "UnreachableError, unknown"
 UNTOUCHED = "UnreachableError, untouched"
@@ -93,6 +94,14 @@ RUNS = {
     "stale connections are retried at once, and are no outage": Expected(
         Scenario(ids="ab", meets={"a": [STALE], "b": [STALE]}),
         [(2, "a", "gone", 2), (2, "b", "gone", 2)],
+    ),
+    "conflicts are no outage": Expected(
+        Scenario(ids="ab", meets={"a": [CONFLICT_PAGE], "b": [CONFLICT_PAGE]}),
+        [(2.5, "a", "gone", 2), (2.5, "b", "gone", 2)],
+    ),
+    "sessions that are not deleted are no outage": Expected(
+        Scenario(ids="ab", meets={"a": [NOT_DELETED], "b": [NOT_DELETED]}),
+        [(2.5, "a", "gone", 2), (2.5, "b", "gone", 2)],
     ),
     "an id that fails by itself has its attempts": Expected(
         Scenario(ids="ab", meets={"a": [NOT_DELETED] * 4, "b": [BAD_CERTIFICATE]}),

@@ -95,6 +95,11 @@ LEFT = {
         requests="a b c",
         over_at=60,
     ),
+    "leaving the block waits until the attempts end": Expected(
+        Scenario(ids="ab", meets={"b": [SERVED.after(89.5)]}, leave_at_outcome=1),
+        [(1, "a", "gone", 1), (89.5, "b", "gone", 1)],
+        over_at=89.5,
+    ),
     "an interruption waits for what is in flight, and sends nothing new": Expected(
         Scenario(ids="abcd", concurrency=3, meets=SOON_AND_LATER, interrupt_at=[0.5]),
         [(60, "a", "gone", 1), (60, "b", "gone", 1), (60, "c", "gone", 1)],

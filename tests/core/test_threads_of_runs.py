@@ -148,9 +148,11 @@ def exit_status_of_a_child(deletions: Deletions) -> int:
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
         child = os.fork()
     if not child:
-        deletions.close()
-        [outcome] = deletions
-        os._exit(outcome.session_fate is not SessionFate.UNKNOWN)
+        try:
+            deletions.close()
+            os._exit([outcome.session_fate for outcome in deletions] != [SessionFate.UNKNOWN])
+        finally:  # It must not go on as a second pytest.
+            os._exit(2)
     end = time.monotonic() + LONG
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
