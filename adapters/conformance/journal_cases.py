@@ -140,6 +140,7 @@ def a_session_handed_to_another_journal_is_that_ones(place: Place) -> None:
     second.opened("one")
     first.close()
     place.let_leases_end(1.6)
+    require(place.journal().orphans() == [], "what a living journal has is listed")
     place.expect()
     second.close()
     place.expect("one")

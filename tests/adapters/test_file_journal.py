@@ -111,6 +111,15 @@ def test_what_is_named_like_a_record_or_an_owner_and_is_none_stops_no_sweep(
         assert list(journal.adopt_orphans()) == ["one"]
 
 
+def test_a_link_in_the_place_of_an_owner_is_not_followed(tmp_path: Path) -> None:
+    leave(tmp_path / "journal", "one")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "precious").touch()
+    (tmp_path / "journal" / LABEL / "0123456789abcdef").symlink_to(tmp_path / "elsewhere")
+    assert adopted(tmp_path / "journal") == ["one"]
+    assert (tmp_path / "elsewhere" / "precious").exists()
+
+
 def test_a_fifo_in_the_own_directory_is_an_error_and_no_endless_wait(tmp_path: Path) -> None:
     with FileJournal(tmp_path, service="https://a") as journal:
         journal.opened("one")
@@ -237,6 +246,24 @@ def test_a_sweeper_may_remove_a_directory_that_is_not_locked_yet(
             journal.opened("one")
         assert adopted(tmp_path) == []
     assert open_descriptors() == descriptors
+    assert adopted(tmp_path) == ["one"]
+
+
+def test_a_sweeper_may_look_at_a_directory_that_is_not_locked_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking: list[int] = []
+
+    def look() -> None:
+        [unfinished] = tmp_path.glob("*/*.new")
+        looking.append(os.open(unfinished, os.O_RDONLY))
+        fcntl.flock(looking[0], fcntl.LOCK_SH)
+
+    with FileJournal(tmp_path, service="https://a") as journal:
+        with before("flock", monkeypatch, look):
+            journal.opened("one")
+        os.close(looking[0])
+        assert adopted(tmp_path) == []
     assert adopted(tmp_path) == ["one"]
 
 

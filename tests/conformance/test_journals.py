@@ -83,9 +83,3 @@ def test_the_kit_says_what_is_kept_and_what_is_not(tmp_path: Path) -> None:
 def test_known_names_cases_only(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="known names what is no case: a-case"):
         check_journal(partial(FileJournal, tmp_path), known=["a-case"])
-
-
-def test_what_is_known_to_be_broken_and_is_kept_now_is_a_failure(tmp_path: Path) -> None:
-    case = BY_NAME["what-is-gone-is-no-orphan"]
-    with pytest.raises(AssertionError, match="This promise is kept now"):
-        case.run(partial(FileJournal, tmp_path), known=[case.name])
