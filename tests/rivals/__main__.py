@@ -85,8 +85,8 @@ def table_of_sums(all_played: list[Rows], events_in_a_row: int) -> str:
         what: [percent(sum(map(is_so, column)) / len(column)) for column in columns]
         for what, is_so in COUNTED.items()
     }
-    rows["requests"] = [f"{mean(one.requests for one in column):.1f}" for column in ended]
-    rows["seconds"] = [f"{mean(one.seconds for one in column):.1f}" for column in ended]
+    rows["requests a call"] = [f"{mean(one.requests for one in column):.1f}" for column in ended]
+    rows["seconds a call"] = [f"{mean(one.seconds for one in column):.1f}" for column in ended]
     return table(f"% of {len(columns[0]):,} calls", "---:", rows)
 
 
