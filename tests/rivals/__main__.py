@@ -82,12 +82,16 @@ def table_of_sums(all_played: list[Rows], events_in_a_row: int) -> str:
     # A call that hangs has no end, so it takes no number of seconds.
     ended = [[one for one in column if one.usual != "hangs"] for column in columns]
     rows = {
-        what: [f"{sum(map(is_so, column)):,}" for column in columns]
+        what: [percent(sum(map(is_so, column)) / len(column)) for column in columns]
         for what, is_so in COUNTED.items()
     }
-    rows["requests"] = [f"{mean(one.requests for one in column):.2f}" for column in ended]
-    rows["seconds"] = [f"{mean(one.seconds for one in column):.1f}" for column in ended]
-    return table(f"of {len(columns[0]):,} calls", "---:", rows)
+    rows["requests a call"] = [f"{mean(one.requests for one in column):.1f}" for column in ended]
+    rows["seconds a call"] = [f"{mean(one.seconds for one in column):.1f}" for column in ended]
+    return table(f"% of {len(columns[0]):,} calls", "---:", rows)
+
+
+def percent(share: float) -> str:
+    return "<1" if 0 < share < 0.005 else f"{share:.0%}".removesuffix("%")
 
 
 def table_by_event(all_played: list[Rows]) -> str:

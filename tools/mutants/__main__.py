@@ -2,10 +2,9 @@
 
     python -m tools.mutants retry wire --sample 60 --seed x
 
-Each mutant gets a process of its own, which imports a changed copy and runs the tests that reach
-the changed line, the quickest first, until one fails. `survivors.toml` lists the mutants that no
-test notices, each with its reason, and must be right. `baseline.tsv` names those that the tests of
-commit 2356152 noticed.
+Each mutant gets processes of its own, which import a changed copy and run the tests that reach it,
+the quickest first, until one fails. `survivors.toml` lists the mutants that no test notices, each
+with its reason, and must be right. `baseline.tsv` names those that were noticed at 2356152.
 """
 
 import argparse
@@ -83,15 +82,12 @@ class Reach(NamedTuple):
     """The tests, the quickest first, and which of them run which line of which file."""
 
     tests: list[str]
-    by_line: dict[tuple[str, int], list[str]]
+    by_line: dict[str, dict[int, set[str]]]
 
     def of(self, mutant: Mutant) -> list[str]:
         """Return the tests that run a line of a mutant's function; of its module, if in none."""
-        file = str(mutant.path.relative_to(ROOT))
-        lines = [(file, line) for line in mutant.lines] or [
-            at for at in self.by_line if at[0] == file
-        ]
-        near = {_node(test) for line in lines for test in self.by_line.get(line, ())}
+        by_line = self.by_line.get(str(mutant.path.relative_to(ROOT)), {})
+        near = set[str]().union(*(by_line.get(line, ()) for line in mutant.lines or by_line))
         return [test for test in self.tests if test in near]
 
 
@@ -120,9 +116,8 @@ def measure(work: Path) -> Reach:
         sys.exit("pytest does not know its own tests by these names")
     files = json.loads(found.read_text(encoding="utf-8"))["files"]
     by_line = {
-        (name, int(line)): tests
+        name: {int(line): set(map(_node, tests)) for line, tests in file["contexts"].items()}
         for name, file in files.items()
-        for line, tests in file["contexts"].items()
     }
     return Reach(sorted(seconds, key=seconds.__getitem__), by_line)
 
