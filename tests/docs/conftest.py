@@ -144,7 +144,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not folder.exists():
             unfinished = folder.with_suffix(".unfinished")
             options = ["--quiet", "--fail-on-warning", "--builder", "html"]
-            command = [sys.executable, "-m", "sphinx", *options, ROOT / "docs", unfinished]
+            folders = [str(ROOT / "docs"), str(unfinished)]
+            command = [sys.executable, "-m", "sphinx", *options, *folders]
             done = subprocess.run(command, check=False, capture_output=True, text=True)
             assert (done.returncode, done.stdout + done.stderr) == (0, "")
             unfinished.rename(folder)
