@@ -156,8 +156,10 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
         # The time of a statement does not count: it may have waited, as owners did.
         for _ in range(15):
             [(deadline, any_suspects)] = self._execute(_SUSPECTS, deadline=deadline)
-            if not any_suspects or self._ending.wait(self._lease / 30):
+            if not any_suspects:
                 break
+            if self._ending.wait(self._lease / 30):
+                raise OSError("it is closed")  # Nobody has watched for long enough.
         return deadline
 
     def _hold(self, *session_ids: str) -> None:

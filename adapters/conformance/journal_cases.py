@@ -27,7 +27,7 @@ def a_living_journals_session_is_no_orphan(place: Place) -> None:
     """No sweep gets a session of a living journal, however long it has been open."""
     place.journal().opened("one")
     place.expect()
-    place.let_leases_end(2)
+    place.let_leases_end(1.6)
     require(place.journal().orphans() == [], "a living journal's session is listed")
     place.expect()
 

@@ -195,6 +195,20 @@ def test_a_renewal_does_not_undo_a_close(postgres: Postgres, label: str) -> None
     assert time.monotonic() - began < MOST_SECONDS
 
 
+def test_a_journal_that_is_closed_while_it_watches_adopts_nothing(
+    postgres: Postgres, label: str
+) -> None:
+    statement = f"INSERT INTO {TABLE} VALUES ('one', %s, 'x', now(), now() - interval '1 hour')"
+    postgres.execute(statement, label)
+    journal = PostgresJournal(postgres.url, service=label)
+    closing = threading.Timer(0.5, journal.close)
+    closing.start()
+    with pytest.raises(JournalError, match="it is closed"):
+        list(journal.adopt_orphans())
+    closing.join()
+    assert postgres.execute(f"SELECT owner FROM {TABLE} WHERE service = %s", label) == [("x",)]
+
+
 def test_a_journal_with_nothing_open_has_no_thread(postgres: Postgres, label: str) -> None:
     others = set(threading.enumerate())
 
