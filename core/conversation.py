@@ -9,6 +9,7 @@ what it yields:
   call sends False, or nothing.
 """
 
+import logging
 import math
 import uuid
 from collections.abc import Callable, Generator
@@ -20,11 +21,12 @@ import msgspec
 from . import wire
 from .errors import DeleteSessionError, ResponseError, UnreachableError
 from .headers import RequestHeaders
-from .logger import logger
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .session_ids import checked_session_id
 from .transport import Request, Response, TransportError
+
+_logger = logging.getLogger("firecrawl_interact")
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -86,7 +88,7 @@ def converse(
     uncertain = stale_retried = False
     while left > 0:
         attempts += 1
-        logger.debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
+        _logger.debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
         send = Send(request, min(retry.attempt_timeout, left))
         outcome = yield from _attempt(send, headers, session_id, attempts)
         if isinstance(outcome, DeletionReceipt):
@@ -107,7 +109,7 @@ def converse(
             break
         else:
             stale_retried = stale_retried or is_stale
-            logger.warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
+            _logger.warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
             if pause:
                 yield Wait(pause)
                 left = deadline - monotonic()
