@@ -33,7 +33,6 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         self,
         delete_session: AsyncDeleteSession,
         session_ids: Iterator[str | uuid.UUID] | AsyncIterator[str | uuid.UUID],
-        *,
         concurrency: int,
         shutdown_timeout: float | None,
     ) -> None:

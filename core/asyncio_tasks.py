@@ -1,14 +1,12 @@
 """What the awaited twins need of asyncio, which is loaded only where it runs."""
 
 import math
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterable
     from concurrent.futures import Future
-
-_T = TypeVar("_T")
 
 
 def runs_on_asyncio() -> bool:
@@ -23,7 +21,8 @@ def runs_on_asyncio() -> bool:
 
 
 async def wait_for_end(
-    tasks: "Iterable[asyncio.Future[_T]]", timeout: float = math.inf
+    tasks: "Iterable[asyncio.Future[Any]]",  # Any: nobody looks at the results here
+    timeout: float = math.inf,
 ) -> "asyncio.CancelledError | None":
     """Wait until the tasks have ended, at most so many seconds, however often that is cancelled.
 

@@ -107,7 +107,6 @@ class Deletions(Run, Iterator[Outcome]):
         self,
         delete_session: DeleteSession,
         session_ids: Iterator[str | uuid.UUID],
-        *,
         concurrency: int,
         shutdown_timeout: float | None,
     ) -> None:

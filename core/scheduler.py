@@ -12,16 +12,11 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeGuard
 
 from .conversation import Conversation, Failed, Send, Step, checked_response, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .errors import (
-    DeleteSessionError,
-    OutageError,
-    Outcome,
-    RateLimitError,
-    UnreachableError,
-)
+from .errors import DeleteSessionError, OutageError, Outcome, RateLimitError, UnreachableError
 from .pacing import Failure, Outage, Pause, RateLimitGate
 from .receipt import DeletionReceipt, SessionFate
 from .session_ids import checked_session_id
@@ -63,11 +58,6 @@ class Job:
         self.error: DeleteSessionError | None = None  # what the last attempt met
         self.outcome: Outcome | None = None
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether the last attempt failed for another reason than the rate limit."""
-        return self.error is not None and not isinstance(self.error, RateLimitError)
-
     def unreachable(self, reason: str) -> UnreachableError:
         """Return the outcome of a session that got no response, for a reason of the run."""
         return UnreachableError(
@@ -97,7 +87,7 @@ class Scheduler:
         self.failure: Exception | None = None  #: what ended the run before the ids did
         self._delete_session = delete_session
         self._concurrency = concurrency
-        self._has_lowered_concurrency = False
+        self._is_short = False  # of threads or file descriptors
         self._reached = {Stage.NOT_BEGUN}
         self._gate = RateLimitGate(delete_session.retry, delete_session.random)
         self._outage = Outage(delete_session.retry, delete_session.random)
@@ -146,18 +136,15 @@ class Scheduler:
 
     def has_room(self) -> bool:
         """Say whether one more id may be taken."""
-        first = self._queue[0] if self._queue else None
+        next_due_at = self._queue[0].due_at if self._queue else math.inf
         if self.stage >= Stage.HAS_ALL_IDS:
             return False
         if self._outage.is_on:
-            is_needed = first is None or first.has_failed
-            return is_needed and len(self._jobs) < max(self._concurrency, _MOST_HELD_IN_OUTAGE)
+            most = max(self._concurrency, _MOST_HELD_IN_OUTAGE)
+            return next_due_at > -math.inf and len(self._jobs) < most
         # An id that waits for its retry must not stop the run, even at a concurrency of 1.
-        return (
-            (first is None or first.due_at > self._now())
-            and len(self.in_flight) < self._concurrency
-            and len(self._jobs) < max(self._concurrency, 2)
-        )
+        is_free = next_due_at > self._now() and len(self.in_flight) < self._concurrency
+        return is_free and len(self._jobs) < max(self._concurrency, 2)
 
     def due_in(self) -> float:
         """Return the seconds until something may be sent. Infinity: a result must come first."""
@@ -199,7 +186,7 @@ class Scheduler:
             reason = f"the service has been away for {lasted:.0f} s"
             if self._outage.is_met_by_pages_alone:
                 reason = f"in {lasted:.0f} s, nothing from the service yet: check the address"
-            self._end_run(reason, lasted, self._outage.failures[-1].error)
+            self._end_early(reason, lasted, self._outage.failures[-1].error)
         self.end_what_is_left()
         # It may be stopped meanwhile, by a signal or another thread.
         while self._next_send_in() <= 0 and not self.is_stopped:
@@ -212,13 +199,19 @@ class Scheduler:
             self.in_flight[job] = None
 
     def take_back(self, job: Job, error: Exception) -> None:
-        """Take back a job that was handed out just now, and whose request nobody could send.
+        """Take back a job whose request nobody could send: no thread or file descriptor is left.
 
-        It goes again when another has ended. If no other is in flight, the run ends.
+        The run goes on with as many requests as are in flight. If there are none, it ends.
         """
         job.requests -= 1
         self._queue.insert(0, job)
-        self._lower_concurrency()
+        self._concurrency = max(1, len(self.in_flight))
+        if not self._is_short:
+            self._is_short = True
+            _logger.warning(
+                "this process has no file descriptor or thread left: the run goes on with fewer"
+                " requests at a time. Take a lower concurrency, or raise the limit (ulimit -n -u)."
+            )
         if not self.in_flight:
             self._end_faulty(error)
             self.reach(Stage.ENDED_EARLY)
@@ -233,6 +226,9 @@ class Scheduler:
         if job not in self.in_flight:
             return
         del self.in_flight[job]
+        if self.in_flight and _is_short_of_descriptors(end):
+            self.take_back(job, end)
+            return
         job.clock += self._working_time() - job.sent_at
         if isinstance(end, TransportError):
             self._advance(job, partial(job.conversation.throw, end))
@@ -300,8 +296,8 @@ class Scheduler:
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
         else:
             job.send = step
-            is_limited = isinstance(job.error, RateLimitError)
-            if is_limited or (self._outage.is_on and job.error is None):
+            is_new_in_outage = self._outage.is_on and job.error is None
+            if is_new_in_outage or isinstance(job.error, RateLimitError):
                 job.due_at = -math.inf  # It goes first.
             insort(self._queue, job, key=lambda other: other.due_at)
 
@@ -313,12 +309,9 @@ class Scheduler:
 
     def _hold_back(self, job: Job, failed: Failed) -> bool:
         """Take an attempt that failed, and return whether the run retries it without charge."""
-        job.error = error = failed.error
-        is_held_back, begins = True, False
-        if isinstance(error, RateLimitError):
-            begins = self._close_gate(job, error)
-        elif _is_out_of_descriptors(error) and self.in_flight:
-            self._lower_concurrency()
+        job.error = failed.error
+        if isinstance(failed.error, RateLimitError):
+            begins, is_held_back = self._close_gate(job, failed.error), True
         else:
             begins = self._look_for_outage(job, failed)
             is_held_back = self._outage.is_on or self.is_stopped
@@ -326,15 +319,12 @@ class Scheduler:
             job.clock -= self._working_time() - job.sent_at
         if begins and (pause := self.pause) is not None:
             self._pauses += 1
-            _logger.warning(
-                "%s: nothing is sent for %.1f s, %d sessions wait",
-                pause.reason,
-                pause.seconds_left,
-                pause.waiting,
-            )
+            text = "%s: nothing is sent for %.1f s, %d sessions wait"
+            _logger.warning(text, pause.reason, pause.seconds_left, pause.waiting)
         return is_held_back
 
     def _close_gate(self, job: Job, error: RateLimitError) -> bool:
+        """Return whether a pause begins."""
         now, latency, wait = self._now(), self._working_time() - job.sent_at, error.retry_after
         begins = self._gate.note_limited(job.number, latency=latency, now=now, retry_after=wait)
         lasted = now - self._gate.limited_since
@@ -342,10 +332,11 @@ class Scheduler:
             reason = f"the rate limit has let no request through for {lasted:.0f} s"
             if wait is not None and wait > lasted:
                 reason = f"the rate limit asks for a wait of {wait:.0f} s"
-            self._end_run(reason, lasted, error)
+            self._end_early(reason, lasted, error)
         return begins
 
     def _look_for_outage(self, job: Job, failed: Failed) -> bool:
+        """Return whether one begins."""
         if getattr(failed.error.__cause__, "stale", False):
             return False
         job.first_failed = min(job.first_failed, job.sent_at)
@@ -359,16 +350,7 @@ class Scheduler:
             is_last=failed.is_last,
         )
 
-    def _lower_concurrency(self) -> None:
-        self._concurrency = max(1, len(self.in_flight))
-        if not self._has_lowered_concurrency:
-            self._has_lowered_concurrency = True
-            _logger.warning(
-                "this process has no file descriptor or thread left: the run goes on with fewer"
-                " requests at a time. Take a lower concurrency, or raise the limit (ulimit -n -u)."
-            )
-
-    def _end_run(self, reason: str, lasted: float, error: DeleteSessionError) -> None:
+    def _end_early(self, reason: str, lasted: float, error: DeleteSessionError) -> None:
         retry_after = getattr(error, "retry_after", None)
         self.failure = OutageError(reason, lasted=lasted, retry_after=retry_after)
         self.failure.__cause__ = error
@@ -390,8 +372,8 @@ class Scheduler:
         self.failure.__cause__ = error
 
 
-def _is_out_of_descriptors(error: BaseException | None) -> bool:
-    while error is not None:
+def _is_short_of_descriptors(error: object) -> TypeGuard[Exception]:
+    while isinstance(error, BaseException):
         if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
             return True
         error = error.__cause__
