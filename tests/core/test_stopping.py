@@ -519,21 +519,6 @@ def test_closing_that_is_cancelled_goes_on_to_its_end_and_is_cancelled_then() ->
     virtual_time.run(main())
 
 
-def test_closing_whose_own_task_is_cancelled_does_not_end_as_if_all_were_well() -> None:
-    async def main() -> None:
-        deletions = await begin_awaited(AsyncFunctionTransport(soon_and_later))
-        before = asyncio.all_tasks()
-        closing = asyncio.ensure_future(deletions.aclose())
-        await asyncio.sleep(5)
-        for task in asyncio.all_tasks() - before - {closing}:
-            task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await closing
-        await deletions.aclose()
-
-    virtual_time.run(main())
-
-
 def test_closing_twice_does_no_harm() -> None:
     both_sent, received = threading.Barrier(2), threading.Event()
 
