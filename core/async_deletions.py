@@ -12,10 +12,11 @@ from functools import partial
 from typing import Self
 
 from .asyncio_tasks import runs_on_asyncio, wait_for_end
+from .conversation import Job
 from .delete_session import AsyncDeleteSession
 from .deletions import LONGEST_SLEEP, Run
 from .errors import Outcome
-from .scheduler import Job, Stage
+from .scheduler import Stage
 from .transport import Response
 
 
@@ -119,7 +120,7 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
             if not self._scheduler.is_finished:
                 await self._take_turn()
             elif self._next_id is None:
-                raise self._end(StopAsyncIteration)
+                raise self._take_failure() or StopAsyncIteration
             else:
                 await self._end_waits()
 

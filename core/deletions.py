@@ -15,15 +15,18 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Self, TypeAlias
 
+from .conversation import Job
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
 from .pacing import Pause
-from .scheduler import Job, Scheduler, Stage
+from .scheduler import Scheduler, Stage
 from .transport import Transport
 
 LONGEST_SLEEP = 1.0
 """In seconds, so that `stop` and a signal's handler take effect while everything waits. A signal
 that arrives just before a wait begins does not end it."""
+
+_logger = logging.getLogger("firecrawl_interact")
 
 _Requests: TypeAlias = "queue.SimpleQueue[tuple[Transport, Job] | None]"
 _Landed: TypeAlias = deque[tuple[Job, object]]
@@ -63,18 +66,15 @@ class Run:
         seconds = math.inf if self.shutdown_timeout is None else self.shutdown_timeout
         return max(0.0, self._left_at + min(seconds, self._longest) - now)
 
-    def _end(self, end: type[Exception]) -> Exception | type[Exception]:
-        """Return what the iteration raises at its end: what ended the run early, and then `end`."""
+    def _take_failure(self) -> Exception | None:
+        """Return what ended the run early, once."""
         failure, self._scheduler.failure = self._scheduler.failure, None
-        return failure or end
+        return failure
 
     def _log_failure(self) -> None:
         """Log what ended the run before it was left. Raised, it would keep the outcomes back."""
-        failure, self._scheduler.failure = self._scheduler.failure, None
-        if failure is not None:
-            logging.getLogger("firecrawl_interact").warning(
-                "the run had ended before it was left: %s", failure
-            )
+        if failure := self._take_failure():
+            _logger.warning("the run had ended before it was left: %s", failure)
 
     def _warn_if_left(self, *, stacklevel: int = 3) -> None:
         """Warn, with the place where the run was forgotten."""
@@ -179,7 +179,7 @@ class Deletions(Run, Iterator[Outcome]):
                 return
             if self._scheduler.is_finished:
                 self._release_threads()
-                raise self._end(StopIteration)
+                raise self._take_failure() or StopIteration
             self._take_turn()
 
     def _take_turn(self) -> None:

@@ -27,7 +27,7 @@ class RateLimitGate:
     spaced evenly, as the service has accepted them until then, pause included. The spacing halves
     in about two seconds of sending, and each 429 after a pause doubles it.
 
-    While nothing is accepted after a pause, the next pauses grow as the policy's backoff does, and
+    If nothing is accepted after a pause, the next one is the policy's backoff at least, and
     half-open probes go one by one.
 
     Args:
@@ -78,13 +78,9 @@ class RateLimitGate:
     def note_limited(
         self, number: int, *, latency: float, now: float, retry_after: float | None
     ) -> bool:
-        """Note a 429, and return whether a pause begins with it.
+        """Note a 429 to a request, and return whether a pause begins with it.
 
-        Args:
-            number: which request it is for.
-            latency: seconds from that request to its response.
-            now: the time, in seconds.
-            retry_after: the seconds that the service asks to wait. None: it names no time.
+        `latency` is the seconds between the two, and `retry_after` those that it asks to wait.
         """
         self.limited_since = min(self.limited_since, now)
         self._limited += 1
@@ -160,10 +156,8 @@ class Outage:
     def note_failure(self, failure: Failure, *, oldest_in_flight: float, is_last: bool) -> bool:
         """Note a failure, and return whether an outage begins with it.
 
-        Args:
-            failure: what happened.
-            oldest_in_flight: when the oldest request that is still in flight was sent.
-            is_last: whether the id is given up now, unless an outage is the reason.
+        `oldest_in_flight` is when the oldest request that is still in flight was sent, and
+        `is_last` whether the id is given up now, unless an outage is the reason.
         """
         error, sent_at, now = failure
         if sent_at <= self.served_at:

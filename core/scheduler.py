@@ -12,13 +12,12 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TypeGuard
 
-from .conversation import Conversation, Failed, Send, Step, checked_response, converse
+from .conversation import Failed, Job, Send, Step, checked_response, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .errors import DeleteSessionError, OutageError, Outcome, RateLimitError, UnreachableError
+from .errors import DeleteSessionError, OutageError, Outcome, RateLimitError
 from .pacing import Failure, Outage, Pause, RateLimitGate
-from .receipt import DeletionReceipt, SessionFate
+from .receipt import DeletionReceipt
 from .session_ids import checked_session_id
 from .transport import ConnectionLostError, TransportError
 from .wire import is_from_service
@@ -26,6 +25,8 @@ from .wire import is_from_service
 _MOST_HELD_IN_OUTAGE = 8
 """How many ids a run holds in an outage, however low its concurrency: each half-open probe is for
 another id, since some may fail for a reason of their own."""
+
+_NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 
 _logger = logging.getLogger("firecrawl_interact")
 
@@ -38,34 +39,6 @@ class Stage(enum.IntEnum):
     HAS_ALL_IDS = 2  #: there are no more, or they failed
     ENDED_EARLY = 3  #: by an outage or a rate limit: nothing new is sent
     LEFT = 4  #: by whoever began it: nothing new is sent, and the countdown runs
-
-
-class Job:
-    """What a run knows of one session. Times are in seconds."""
-
-    conversation: Conversation
-    send: Send  # what the conversation wants next
-    timeout: float  # of its last request
-    number: int  # of its last request, among all of the run
-    due_at: float  # when it may be sent again, at the earliest
-
-    def __init__(self, session_id: str) -> None:
-        self.session_id = session_id
-        self.clock = 0.0  # It runs only while what the policy limits goes on.
-        self.requests = 0
-        self.sent_at = -math.inf
-        self.first_failed = math.inf  # when the first request was sent that failed
-        self.error: DeleteSessionError | None = None  # what the last attempt met
-        self.outcome: Outcome | None = None
-
-    def unreachable(self, reason: str) -> UnreachableError:
-        """Return the outcome of a session that got no response, for a reason of the run."""
-        return UnreachableError(
-            reason,
-            session_id=self.session_id,
-            session_fate=SessionFate.UNKNOWN if self.requests else SessionFate.UNTOUCHED,
-            attempts=self.requests,
-        )
 
 
 class Scheduler:
@@ -136,9 +109,9 @@ class Scheduler:
 
     def has_room(self) -> bool:
         """Say whether one more id may be taken."""
-        next_due_at = self._queue[0].due_at if self._queue else math.inf
         if self.stage >= Stage.HAS_ALL_IDS:
             return False
+        next_due_at = self._queue[0].due_at if self._queue else math.inf
         if self._outage.is_on:
             most = max(self._concurrency, _MOST_HELD_IN_OUTAGE)
             return next_due_at > -math.inf and len(self._jobs) < most
@@ -148,8 +121,6 @@ class Scheduler:
 
     def due_in(self) -> float:
         """Return the seconds until something may be sent. Infinity: a result must come first."""
-        if self.is_stopped:
-            return 0.0 if self._queue else math.inf
         until_end = self._outage.ends_run_at - self._working_time()
         return max(0.0, min(self._next_send_in(), until_end))
 
@@ -186,7 +157,10 @@ class Scheduler:
             reason = f"the service has been away for {lasted:.0f} s"
             if self._outage.is_met_by_pages_alone:
                 reason = f"in {lasted:.0f} s, nothing from the service yet: check the address"
-            self._end_early(reason, lasted, self._outage.failures[-1].error)
+            cause = self._outage.failures[-1].error
+            wait = getattr(cause, "retry_after", None)
+            outage = OutageError(reason, lasted=lasted, retry_after=wait)
+            self._end_early(Stage.ENDED_EARLY, outage, cause)
         self.end_what_is_left()
         # It may be stopped meanwhile, by a signal or another thread.
         while self._next_send_in() <= 0 and not self.is_stopped:
@@ -199,7 +173,7 @@ class Scheduler:
             self.in_flight[job] = None
 
     def take_back(self, job: Job, error: Exception) -> None:
-        """Take back a job whose request nobody could send: no thread or file descriptor is left.
+        """Take back a job that no thread or file descriptor was left for. It goes again.
 
         The run goes on with as many requests as are in flight. If there are none, it ends.
         """
@@ -213,31 +187,32 @@ class Scheduler:
                 " requests at a time. Take a lower concurrency, or raise the limit (ulimit -n -u)."
             )
         if not self.in_flight:
-            self._end_faulty(error)
-            self.reach(Stage.ENDED_EARLY)
+            self._end_early(Stage.ENDED_EARLY, _cannot_send(error), error)
 
     def settle(self, job: Job, end: object) -> None:
-        """Take what came of a request.
-
-        Args:
-            job: it was given by `hand_out`. After `end_all` nothing more is taken of it.
-            end: the response, or what the transport raised.
-        """
+        """Take the response to a request, or what the transport raised. Once ended: nothing."""
         if job not in self.in_flight:
             return
         del self.in_flight[job]
-        if self.in_flight and _is_short_of_descriptors(end):
-            self.take_back(job, end)
-            return
         job.clock += self._working_time() - job.sent_at
         if isinstance(end, TransportError):
+            if self.in_flight and _root_errno(end) in _NO_DESCRIPTORS:
+                self.take_back(job, end)
+                return
             self._advance(job, partial(job.conversation.throw, end))
             end.__traceback__ = None  # Its frames hold the run, and the session's error holds it.
             return
         try:
             response = checked_response(end)
         except TypeError as error:
-            self._give_up(job, end if isinstance(end, BaseException) else error)
+            cause = end if isinstance(end, BaseException) else error
+            self._end_early(Stage.HAS_ALL_IDS, _cannot_send(cause), cause)
+            # The transport broke the port: it cannot say what became of the session.
+            outcome = job.unreachable(f"the transport failed ({type(cause).__name__})")
+            outcome.transient = False
+            outcome.__cause__ = ConnectionLostError(outcome.args[0])
+            outcome.__cause__.__cause__ = cause
+            self._end(job, outcome)
             return
         if is_from_service(response):
             self._outage.note_response(sent_at=job.sent_at)
@@ -324,7 +299,6 @@ class Scheduler:
         return is_held_back
 
     def _close_gate(self, job: Job, error: RateLimitError) -> bool:
-        """Return whether a pause begins."""
         now, latency, wait = self._now(), self._working_time() - job.sent_at, error.retry_after
         begins = self._gate.note_limited(job.number, latency=latency, now=now, retry_after=wait)
         lasted = now - self._gate.limited_since
@@ -332,11 +306,11 @@ class Scheduler:
             reason = f"the rate limit has let no request through for {lasted:.0f} s"
             if wait is not None and wait > lasted:
                 reason = f"the rate limit asks for a wait of {wait:.0f} s"
-            self._end_early(reason, lasted, error)
+            limit = OutageError(reason, lasted=lasted, retry_after=wait)
+            self._end_early(Stage.ENDED_EARLY, limit, error)
         return begins
 
     def _look_for_outage(self, job: Job, failed: Failed) -> bool:
-        """Return whether one begins."""
         if getattr(failed.error.__cause__, "stale", False):
             return False
         job.first_failed = min(job.first_failed, job.sent_at)
@@ -350,31 +324,17 @@ class Scheduler:
             is_last=failed.is_last,
         )
 
-    def _end_early(self, reason: str, lasted: float, error: DeleteSessionError) -> None:
-        retry_after = getattr(error, "retry_after", None)
-        self.failure = OutageError(reason, lasted=lasted, retry_after=retry_after)
-        self.failure.__cause__ = error
-        self.reach(Stage.ENDED_EARLY)
-
-    def _give_up(self, job: Job, error: BaseException) -> None:
-        """End a session whose transport broke the port: it cannot say what became of it."""
-        self._end_faulty(error)
-        outcome = job.unreachable(f"the transport failed ({type(error).__name__})")
-        outcome.transient = False
-        outcome.__cause__ = ConnectionLostError(outcome.args[0])
-        outcome.__cause__.__cause__ = error
-        self._end(job, outcome)
-
-    def _end_faulty(self, error: BaseException) -> None:
-        """Take no more ids: the transport, or the system, does not do its part."""
-        self.reach(Stage.HAS_ALL_IDS)
-        self.failure = RuntimeError(f"no request can be sent ({type(error).__name__})")
-        self.failure.__cause__ = error
+    def _end_early(self, stage: Stage, failure: Exception, cause: BaseException) -> None:
+        failure.__cause__ = cause
+        self.failure = failure
+        self.reach(stage)
 
 
-def _is_short_of_descriptors(error: object) -> TypeGuard[Exception]:
-    while isinstance(error, BaseException):
-        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
-            return True
+def _cannot_send(error: BaseException) -> RuntimeError:
+    return RuntimeError(f"no request can be sent ({type(error).__name__})")
+
+
+def _root_errno(error: BaseException) -> int | None:
+    while error.__cause__ is not None:
         error = error.__cause__
-    return False
+    return error.errno if isinstance(error, OSError) else None

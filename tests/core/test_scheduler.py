@@ -32,7 +32,8 @@ from firecrawl_interact.core import (
     TimedOutError,
     UnreachableError,
 )
-from firecrawl_interact.core.scheduler import Job, Scheduler, Stage
+from firecrawl_interact.core.conversation import Job
+from firecrawl_interact.core.scheduler import Scheduler, Stage
 
 from .log_records import log_records
 from .scripted_transport import API_KEY, DESTROYED, RATE_LIMITED, UNAVAILABLE, response
@@ -236,9 +237,6 @@ def test_in_an_outage_a_run_of_one_at_a_time_takes_eight_ids_to_find_out() -> No
         ("go a b; 503 a b", 0.75),
         ("go a b; 503 a b; +1; send b", 239),  # Then the outage ends the run.
         ("go a b; 503 a b; +241", 0),
-        ("take a; stop", 0),
-        ("go a; 503 a; stop", 0),
-        ("go a; stop", math.inf),
     ],
 )
 def test_when_something_is_due(script: str, due_in: float) -> None:
