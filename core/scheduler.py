@@ -121,6 +121,8 @@ class Scheduler:
 
     def due_in(self) -> float:
         """Return the seconds until something may be sent. Infinity: a result must come first."""
+        if self.is_stopped:
+            return 0.0 if self._queue else math.inf
         until_end = self._outage.ends_run_at - self._working_time()
         return max(0.0, min(self._next_send_in(), until_end))
 

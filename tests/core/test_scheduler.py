@@ -237,6 +237,9 @@ def test_in_an_outage_a_run_of_one_at_a_time_takes_eight_ids_to_find_out() -> No
         ("go a b; 503 a b", 0.75),
         ("go a b; 503 a b; +1; send b", 239),  # Then the outage ends the run.
         ("go a b; 503 a b; +241", 0),
+        ("go a b; 503 a b; +200; send b; +41; send", math.inf),  # It is in flight, and waited for.
+        ("take a; stop", 0),
+        ("go a; stop", math.inf),
     ],
 )
 def test_when_something_is_due(script: str, due_in: float) -> None:
