@@ -9,7 +9,6 @@ not: to record is to create a file, to forget is to remove it, to adopt is to mo
 own directory. Only one move succeeds, so two sweepers never get the same id.
 """
 
-import logging
 import os
 import re
 import sys
@@ -22,13 +21,12 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from firecrawl_interact.core.journal import JournalError, LeftAlone
+from firecrawl_interact.core.logger import logger
 
 from .owned_journal import OwnedJournal
 
 if sys.platform in ("linux", "darwin"):
     import fcntl
-
-_logger = logging.getLogger("firecrawl_interact")
 
 _LABEL = "service="
 _RECORD = re.compile(r"(?!\.\.?\Z)(?:%?[a-z]|[0-9._~-])+")
@@ -151,7 +149,7 @@ class FileJournal(OwnedJournal):
         """Move a record to the own ones."""
         if _is_old(record):
             text = "The journal forgets session %r: none lives longer than a day"
-            _logger.warning(text, session_id)
+            logger.warning(text, session_id)
             os.unlink(record.path)
             return
         os.rename(record.path, record.name, dst_dir_fd=self._descriptor)

@@ -6,7 +6,6 @@ not renewed after a sweeper has watched for half a lease is an orphan. All times
 and only those count in which it responds: an outage makes no living owner's session an orphan.
 """
 
-import logging
 import os
 import re
 import socket
@@ -17,10 +16,9 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, ClassVar
 
 from firecrawl_interact.core.journal import LeftAlone
+from firecrawl_interact.core.logger import logger
 
 from .owned_journal import OwnedJournal
-
-_logger = logging.getLogger("firecrawl_interact")
 
 _LONGEST_CALL = 5  # in seconds, on connections of its own; 4 of them are for connecting
 _OPENED = """INSERT INTO firecrawl_interact_open_sessions (session_id, service, owner)
@@ -121,7 +119,7 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
                 self._execute(_CLOSE, self._owner)
             except Exception as error:
                 text = "The journal cannot be closed: its sessions are orphans in %g s: %s"
-                _logger.warning(text, self._lease, error)
+                logger.warning(text, self._lease, error)
 
     def left_alone(self) -> LeftAlone:
         """Count what a sweep leaves alone: what the living hold, and orphans of other labels."""
@@ -147,7 +145,7 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
         deadline = self._watch()
         for (session_id,) in self._execute(_FORGET, self._label, deadline):
             text = "The journal forgets session %r: none lives longer than a day"
-            _logger.warning(text, session_id)
+            logger.warning(text, session_id)
         while rows := self._execute(_ADOPT, self._label, deadline, self._owner, self._label):
             self._hold(*(one for (one,) in rows))
             self._not_yielded.update(dict.fromkeys(one for (one,) in rows))
@@ -189,9 +187,9 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
                 for (session_id,) in self._execute(_RENEW, *values):
                     self._held.discard(session_id)
                     text = "session %a is another journal's now, which has recorded or adopted it"
-                    _logger.warning(text, session_id)
+                    logger.warning(text, session_id)
             except Exception as error:
-                _logger.warning("The journal cannot renew its sessions: %s", error)
+                logger.warning("The journal cannot renew its sessions: %s", error)
                 seconds = self._lease / 12
 
     def _execute(self, statement: str, *values: object) -> list[Any]:  # Any: rows of values

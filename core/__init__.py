@@ -1,6 +1,5 @@
 """The pure core: one use case, its port, its outcomes. No socket, clock or environment."""
 
-import logging
 from typing import TYPE_CHECKING
 
 from .conversation import Failed, Send, Wait, converse
@@ -104,9 +103,6 @@ __all__ = [
     "converse",
     "request_headers",
 ]
-
-# Silent until the application says otherwise.
-logging.getLogger("firecrawl_interact").addHandler(logging.NullHandler())
 
 
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.

@@ -9,7 +9,6 @@ what it yields:
   call sends False, or nothing.
 """
 
-import logging
 import math
 import uuid
 from collections.abc import Callable, Generator
@@ -21,12 +20,11 @@ import msgspec
 from . import wire
 from .errors import DeleteSessionError, Outcome, ResponseError, UnreachableError
 from .headers import RequestHeaders
+from .logger import logger
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .session_ids import checked_session_id
 from .transport import Request, Response, TransportError
-
-_logger = logging.getLogger("firecrawl_interact")
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -88,7 +86,7 @@ def converse(
     uncertain = stale_retried = False
     while left > 0:
         attempts += 1
-        _logger.debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
+        logger.debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
         send = Send(request, min(retry.attempt_timeout, left))
         outcome = yield from _attempt(send, headers, session_id, attempts)
         if isinstance(outcome, DeletionReceipt):
@@ -109,7 +107,7 @@ def converse(
             break
         else:
             stale_retried = stale_retried or is_stale
-            _logger.warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
+            logger.warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
             if pause:
                 yield Wait(pause)
                 left = deadline - monotonic()
@@ -200,11 +198,11 @@ class Job:
     due_at: float  # when it may be sent again, at the earliest
 
     def __init__(self, session_id: str) -> None:
-        self.session_id = session_id
-        self.clock = 0.0  # It runs only while what the policy limits goes on.
-        self.requests = 0
-        self.sent_at = -math.inf
-        self.first_failed = math.inf  # when the first request was sent that failed
+        self.session_id: str = session_id
+        self.clock: float = 0.0  # It runs only while what the policy limits goes on.
+        self.requests: int = 0
+        self.sent_at: float = -math.inf
+        self.first_failed: float = math.inf  # when the first request was sent that failed
         self.error: DeleteSessionError | None = None  # what the last attempt met
         self.outcome: Outcome | None = None
 

@@ -4,7 +4,6 @@ Daemon threads carry the requests, and nothing else: `Scheduler` decides who may
 ids are read where outcomes are asked for.
 """
 
-import logging
 import math
 import queue
 import threading
@@ -18,6 +17,7 @@ from typing import Self, TypeAlias
 from .conversation import Job
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
+from .logger import logger
 from .pacing import Pause
 from .scheduler import Scheduler, Stage
 from .transport import Transport
@@ -25,8 +25,6 @@ from .transport import Transport
 LONGEST_SLEEP = 1.0
 """In seconds, so that `stop` and a signal's handler take effect while everything waits. A signal
 that arrives just before a wait begins does not end it."""
-
-_logger = logging.getLogger("firecrawl_interact")
 
 _Requests: TypeAlias = "queue.SimpleQueue[tuple[Transport, Job] | None]"
 _Landed: TypeAlias = deque[tuple[Job, object]]
@@ -74,7 +72,7 @@ class Run:
     def _log_failure(self) -> None:
         """Log what ended the run before it was left. Raised, it would keep the outcomes back."""
         if failure := self._take_failure():
-            _logger.warning("the run had ended before it was left: %s", failure)
+            logger.warning("the run had ended before it was left: %s", failure)
 
     def _warn_if_left(self, *, stacklevel: int = 3) -> None:
         """Warn, with the place where the run was forgotten."""

@@ -3,16 +3,14 @@
 A killed process ends no block. A later process can delete what it had recorded here.
 """
 
-import logging
 import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from .arguments import is_coroutine_function
 from .errors import Outcome
+from .logger import logger
 from .receipt import SessionFate
-
-_logger = logging.getLogger("firecrawl_interact")
 
 _END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports take it as if it were not there.
 
@@ -106,6 +104,6 @@ def record_gone(journal: Recorder, outcome: Outcome) -> None:
     try:
         journal.gone(outcome.session_id)
     except Exception as error:
-        _logger.warning(
+        logger.warning(
             "session %a is gone, but the journal may still hold it: %s", outcome.session_id, error
         )

@@ -5,7 +5,6 @@ No I/O: `deletions` and `async_deletions` send the requests and wait.
 
 import enum
 import errno
-import logging
 import math
 import uuid
 from bisect import insort
@@ -16,6 +15,7 @@ from functools import partial
 from .conversation import Failed, Job, Send, Step, checked_response, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import DeleteSessionError, OutageError, Outcome, RateLimitError
+from .logger import logger
 from .pacing import Failure, Outage, Pause, RateLimitGate
 from .receipt import DeletionReceipt
 from .session_ids import checked_session_id
@@ -27,8 +27,6 @@ _MOST_HELD_IN_OUTAGE = 8
 another id, since some may fail for a reason of their own."""
 
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
-
-_logger = logging.getLogger("firecrawl_interact")
 
 
 class Stage(enum.IntEnum):
@@ -184,7 +182,7 @@ class Scheduler:
         self._concurrency = max(1, len(self.in_flight))
         if not self._is_short:
             self._is_short = True
-            _logger.warning(
+            logger.warning(
                 "this process has no file descriptor or thread left: the run goes on with fewer"
                 " requests at a time. Take a lower concurrency, or raise the limit (ulimit -n -u)."
             )
@@ -297,7 +295,7 @@ class Scheduler:
         if begins and (pause := self.pause) is not None:
             self._pauses += 1
             text = "%s: nothing is sent for %.1f s, %d sessions wait"
-            _logger.warning(text, pause.reason, pause.seconds_left, pause.waiting)
+            logger.warning(text, pause.reason, pause.seconds_left, pause.waiting)
         return is_held_back
 
     def _close_gate(self, job: Job, error: RateLimitError) -> bool:

@@ -3,7 +3,6 @@
 The operation: https://docs.firecrawl.dev/api-reference/endpoint/interact-delete
 """
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import TypeVar
@@ -23,11 +22,10 @@ from .errors import (
     UnexpectedResponseError,
 )
 from .headers import RequestHeaders
+from .logger import logger
 from .printable import printable
 from .receipt import DeletionReceipt
 from .transport import Request, Response
-
-_logger = logging.getLogger("firecrawl_interact")
 
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
 _MAX_MESSAGE_LENGTH = 500
@@ -144,7 +142,7 @@ def _billing_field(
     try:
         return decoder.decode(raw)
     except _NOT_THE_SERVICES_JSON:
-        _logger.warning("session %s: destroyed, but its bill cannot be read", ascii(session_id))
+        logger.warning("session %s: destroyed, but its bill cannot be read", ascii(session_id))
         return None
 
 

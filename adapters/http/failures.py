@@ -1,11 +1,11 @@
 """What goes wrong on the way, in the port's words, and without what must not be shown."""
 
-import logging
 import ssl
 import sys
 import traceback
 from types import FrameType
 
+from firecrawl_interact.core.logger import logger
 from firecrawl_interact.core.transport import (
     BadResponseError,
     ConnectFailedError,
@@ -106,4 +106,4 @@ def _drop_frames(error: BaseException, handled: BaseException | None) -> None:
             places.append(f"{type(one).__name__} at {frame.f_globals.get('__name__')}:{line}")
         one.__traceback__ = None
         pending += [one.__context__, one.__cause__, *getattr(one, "exceptions", ())]
-    logging.getLogger("firecrawl_interact").debug("no response: %s", ", ".join(places))
+    logger.debug("no response: %s", ", ".join(places))

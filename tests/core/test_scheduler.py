@@ -519,8 +519,9 @@ def test_an_outcome_that_was_interrupted_comes_once() -> None:
 def test_a_faulty_transport_ends_the_run_and_its_error_is_the_cause(end: str) -> None:
     run = Run(f"go a b; {end} a")
     (outcome,) = run.outcomes
-    assert not getattr(outcome, "transient", True)
-    assert isinstance(outcome.__cause__, ConnectionLostError)  # type: ignore[union-attr] # an error
+    assert isinstance(outcome, UnreachableError)
+    assert not outcome.transient
+    assert isinstance(outcome.__cause__, ConnectionLostError)
     assert outcome.__cause__.__cause__ is ENDS[end]
     assert len(run.then("ok b").ended()) == 2
     assert run.is_finished
