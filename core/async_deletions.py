@@ -82,6 +82,7 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
             ended = self._requests.items()
             self._requests = {task: job for task, job in ended if not task.cancelled()}
             self._settle()
+            self._requests.clear()  # What has not ended by now was cancelled once: that is enough.
         finally:  # An interruption stops the event loop. Nothing may be left on it.
             for waiting in (*self._requests, self._next_id, self._timer):
                 if waiting is not None:

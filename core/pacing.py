@@ -1,7 +1,4 @@
-"""When a run may send: the service's rate limit, and its outages. Pure.
-
-Both hold the whole run back. The methods that begin with `note_` take what happened.
-"""
+"""When a run may send: the service's rate limit, and its outages. Pure."""
 
 import math
 from collections.abc import Callable
@@ -12,8 +9,7 @@ import msgspec
 from .errors import DeleteSessionError, ResponseError, ServiceUnavailableError
 from .retry import RetryPolicy
 
-_HALF_LIFE = 1.8
-"""In seconds. `tests/benchmarks/rate_limits.py` found it."""
+_HALF_LIFE = 1.8  # in seconds; tests/benchmarks/rate_limits.py found it
 
 _PAGES_ALONE = 30.0
 """Seconds after which a run ends that has met other people's pages alone, and never the service:
