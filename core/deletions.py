@@ -74,7 +74,7 @@ class Run:
         if failure := self._take_failure():
             logger.warning("the run had ended before it was left: %s", failure)
 
-    def _warn_if_left(self, *, stacklevel: int = 3) -> None:
+    def _warn_if_left(self) -> None:
         """Warn, with the place where the run was forgotten."""
         if self._scheduler.is_stopped or self._scheduler.is_finished:
             return
@@ -83,7 +83,7 @@ class Run:
             if self._scheduler.stage is Stage.NOT_BEGUN
             else "left half-way: use `with`, so that what is in flight has its outcome"
         )
-        warnings.warn(f"{self!r} was {what}", RuntimeWarning, stacklevel=stacklevel, source=self)
+        warnings.warn(f"{self!r} was {what}", RuntimeWarning, stacklevel=3, source=self)
 
 
 class Deletions(Run, Iterator[Outcome]):

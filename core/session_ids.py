@@ -18,7 +18,6 @@ LONGEST = 120
 
 # RFC 3986, 2.3: unreserved; and 5.2.4: the dots alone mean another path.
 SENDABLE = re.compile(rf"(?!\.\.?\Z)[A-Za-z0-9._~-]{{1,{LONGEST}}}")
-_NOT_UNRESERVED = re.compile(r"[^A-Za-z0-9._~-]")
 
 _USUAL_REASONS = {
     '"': "jq writes it around each id: use jq -r",
@@ -59,7 +58,7 @@ def _problem(session_id: str) -> str:
         return "it is empty"
     if session_id in {".", ".."}:
         return "it means another path (RFC 3986, 5.2.4)"
-    wrong = _NOT_UNRESERVED.search(session_id)
+    wrong = re.search("[^A-Za-z0-9._~-]", session_id)
     if wrong is None:
         return f"it is longer than {LONGEST} characters"
     named = f"it has the character {wrong[0]!a}"
