@@ -12,10 +12,10 @@ from functools import partial
 from typing import Self
 
 from .asyncio_tasks import runs_on_asyncio, wait_for_end
-from .conversation import Job
 from .delete_session import AsyncDeleteSession
 from .deletions import LONGEST_SLEEP, Run
 from .errors import Outcome
+from .pacing import Job
 from .scheduler import Stage
 from .transport import Response
 

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import msgspec
 
 from . import wire
-from .errors import DeleteSessionError, Outcome, ResponseError, UnreachableError
+from .errors import DeleteSessionError, ResponseError, UnreachableError
 from .headers import RequestHeaders
 from .logger import logger
 from .receipt import DeletionReceipt, SessionFate
@@ -186,31 +186,3 @@ def checked_response(response: object) -> Response:
         f"the transport's send returned a {kind}, which DeleteSession does not await: "
         "use AsyncDeleteSession with this transport"
     )
-
-
-class Job:
-    """A conversation beside others: what a run knows of it. Times are in seconds."""
-
-    conversation: Conversation
-    send: Send  # what the conversation wants next
-    timeout: float  # of its last request
-    number: int  # of its last request, among all of the run
-    due_at: float  # when it may be sent again, at the earliest
-
-    def __init__(self, session_id: str) -> None:
-        self.session_id: str = session_id
-        self.clock: float = 0.0  # It runs only while what the policy limits goes on.
-        self.requests: int = 0
-        self.sent_at: float = -math.inf
-        self.first_failed: float = math.inf  # when the first request was sent that failed
-        self.error: DeleteSessionError | None = None  # what the last attempt met
-        self.outcome: Outcome | None = None
-
-    def unreachable(self, reason: str) -> UnreachableError:
-        """Return the outcome of a session that got no response, for a reason of the run."""
-        return UnreachableError(
-            reason,
-            session_id=self.session_id,
-            session_fate=SessionFate.UNKNOWN if self.requests else SessionFate.UNTOUCHED,
-            attempts=self.requests,
-        )

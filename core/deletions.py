@@ -14,11 +14,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Self, TypeAlias
 
-from .conversation import Job
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
 from .logger import logger
-from .pacing import Pause
+from .pacing import Job, Pause
 from .scheduler import Scheduler, Stage
 from .transport import Transport
 

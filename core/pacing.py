@@ -1,4 +1,4 @@
-"""When a run may send: the service's rate limit, and its outages. Pure."""
+"""When a run may send: each session's own clock, the rate limit, and outages. Pure."""
 
 import math
 from collections.abc import Callable
@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from .errors import DeleteSessionError, ResponseError, ServiceUnavailableError
+from .conversation import Conversation, Send
+from .errors import (
+    DeleteSessionError,
+    Outcome,
+    ResponseError,
+    ServiceUnavailableError,
+    UnreachableError,
+)
+from .receipt import SessionFate
 from .retry import RetryPolicy
 
 _HALF_LIFE = 1.8  # in seconds; tests/benchmarks/rate_limits.py found it
@@ -14,6 +22,34 @@ _HALF_LIFE = 1.8  # in seconds; tests/benchmarks/rate_limits.py found it
 _PAGES_ALONE = 30.0
 """Seconds after which a run ends that has met other people's pages alone, and never the service:
 its address is wrong. A service that restarts is a 5xx, or no connection."""
+
+
+class Job:
+    """One session of a run, and its own clock. Times are in seconds."""
+
+    conversation: Conversation
+    send: Send  # what the conversation wants next
+    timeout: float  # of its last request
+    number: int  # of its last request, among all of the run
+    due_at: float  # when it may be sent again, at the earliest
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id: str = session_id
+        self.clock: float = 0.0  # It runs only while what the policy limits goes on.
+        self.requests: int = 0
+        self.sent_at: float = -math.inf
+        self.first_failed: float = math.inf  # when the first request was sent that failed
+        self.error: DeleteSessionError | None = None  # what the last attempt met
+        self.outcome: Outcome | None = None
+
+    def unreachable(self, reason: str) -> UnreachableError:
+        """Return the outcome of a session that got no response, for a reason of the run."""
+        return UnreachableError(
+            reason,
+            session_id=self.session_id,
+            session_fate=SessionFate.UNKNOWN if self.requests else SessionFate.UNTOUCHED,
+            attempts=self.requests,
+        )
 
 
 class RateLimitGate:

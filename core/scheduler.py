@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from .conversation import Failed, Job, Send, Step, checked_response, converse
+from .conversation import Failed, Send, Step, checked_response, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import DeleteSessionError, OutageError, Outcome, RateLimitError
 from .logger import logger
-from .pacing import Failure, Outage, Pause, RateLimitGate
+from .pacing import Failure, Job, Outage, Pause, RateLimitGate
 from .receipt import DeletionReceipt
 from .session_ids import checked_session_id
 from .transport import ConnectionLostError, TransportError

@@ -32,7 +32,7 @@ from firecrawl_interact.core import (
     TimedOutError,
     UnreachableError,
 )
-from firecrawl_interact.core.conversation import Job
+from firecrawl_interact.core.pacing import Job
 from firecrawl_interact.core.scheduler import Scheduler, Stage
 
 from .log_records import log_records
