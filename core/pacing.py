@@ -29,15 +29,15 @@ class Job:
 
     conversation: Conversation
     send: Send  # what the conversation wants next
-    timeout: float  # of its last request
-    number: int  # of its last request, among all of the run
+    sent_at: float  # its last request
+    timeout: float  # of that
+    number: int  # of that, among all of the run
     due_at: float  # when it may be sent again, at the earliest
 
     def __init__(self, session_id: str) -> None:
         self.session_id: str = session_id
         self.clock: float = 0.0  # It runs only while what the policy limits goes on.
         self.requests: int = 0
-        self.sent_at: float = -math.inf
         self.first_failed: float = math.inf  # when the first request was sent that failed
         self.error: DeleteSessionError | None = None  # what the last attempt met
         self.outcome: Outcome | None = None
