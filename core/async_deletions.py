@@ -7,7 +7,6 @@ import asyncio
 import contextvars
 import math
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Self
@@ -16,7 +15,7 @@ from .asyncio_tasks import runs_on_asyncio, wait_for_end
 from .delete_session import AsyncDeleteSession
 from .deletions import LONGEST_SLEEP, Run
 from .errors import Outcome
-from .job import Job
+from .pacing import Job
 from .scheduler import Stage
 from .transport import Response
 
@@ -35,7 +34,6 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         self,
         delete_session: AsyncDeleteSession,
         session_ids: Iterator[str | uuid.UUID] | AsyncIterator[str | uuid.UUID],
-        *,
         concurrency: int,
         shutdown_timeout: float | None,
     ) -> None:
@@ -46,8 +44,7 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         self._context = contextvars.copy_context()  # of whoever began it: the ids are read there
         self._next_id: asyncio.Task[str | uuid.UUID] | None = None
         self._timer: asyncio.Future[None] | None = None
-        self._in_flight: dict[asyncio.Future[Response], Job] = {}
-        self._landed: deque[asyncio.Future[Response]] = deque()
+        self._requests: dict[asyncio.Future[Response], Job] = {}
         self._has_news = has_news = asyncio.Event()
         # It must not hold the run, which warns when nobody holds it any more.
         self._wake_up: Callable[[object], None] = lambda _: has_news.set()
@@ -56,12 +53,14 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         _check_event_loop()
         self._scheduler.reach(Stage.TAKES_IDS)
         try:
-            return await self._next_outcome()
+            await self._await_outcome()
+            await self._record_gone(self._scheduler.outcomes[0])
         except Exception:
             raise
         except BaseException:
             await self.aclose()
             raise
+        return self._scheduler.outcomes.popleft()
 
     def stop(self) -> None:
         """As `Deletions.stop`, from the event loop's own thread."""
@@ -73,10 +72,28 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         self.stop()
         if not runs_on_asyncio():  # Then nothing was ever sent.
             return
-        leaving = asyncio.ensure_future(self._leave())
-        cancellation, _ = await wait_for_end(leaving)
-        leaving.result()
-        if cancellation is not None:
+        try:
+            cancellations = [await self._end_waits()]
+            cancellations.append(await wait_for_end(self._requests, self._count_down()))
+            for task in self._requests:
+                task.cancel()
+            cancellations.append(await wait_for_end(self._requests, LONGEST_SLEEP))
+            # A program that cancels all its tasks at once cancels requests, too.
+            ended = self._requests.items()
+            self._requests = {task: job for task, job in ended if not task.cancelled()}
+            self._settle()
+            self._requests.clear()  # What has not ended by now was cancelled once: that is enough.
+        finally:  # An interruption stops the event loop. Nothing may be left on it.
+            for waiting in (*self._requests, self._next_id, self._timer):
+                if waiting is not None:
+                    waiting.cancel()
+            self._requests.clear()
+            self._scheduler.end_all()
+        self._log_failure()
+        for outcome in list(self._scheduler.outcomes):
+            recording = asyncio.ensure_future(self._record_gone(outcome))
+            cancellations.append(await wait_for_end([recording]))
+        for cancellation in filter(None, cancellations):
             raise cancellation
 
     async def __aenter__(self) -> Self:
@@ -93,31 +110,27 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
     def __del__(self) -> None:
         self._warn_if_left()
 
-    async def _next_outcome(self) -> Outcome:
-        self._admit_next_id()
-        while not self._scheduler.outcomes:
-            if self._in_flight and not self._count_down():
+    async def _await_outcome(self) -> None:
+        while True:
+            self._admit_next_id()
+            if self._scheduler.in_flight and not self._count_down():
                 await self.aclose()
-            elif not self._scheduler.is_finished:
+            self._scheduler.end_what_is_left()
+            if self._scheduler.outcomes:
+                return
+            if not self._scheduler.is_finished:
                 await self._take_turn()
             elif self._next_id is None:
-                raise self._end(StopAsyncIteration)
+                raise self._take_failure() or StopAsyncIteration
             else:
-                await self._cancel_timer_and_next_id()
-            self._admit_next_id()
-        outcome = self._scheduler.outcomes.popleft()
-        try:
-            await self._record_gone(outcome)
-        except BaseException:
-            self._scheduler.outcomes.appendleft(outcome)
-            raise
-        return outcome
+                await self._end_waits()
 
     async def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""
         self._has_news.clear()
         self._settle()
-        self._send()
+        for job in self._scheduler.hand_out():
+            self._send(job)
         if self._scheduler.outcomes:
             return
         if self._next_id is None and self._scheduler.has_room():
@@ -129,13 +142,7 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
             loop = asyncio.get_running_loop()
             self._next_id = loop.create_task(_next(self._ids), context=self._context)
             self._next_id.add_done_callback(self._wake_up)
-        due_in = self._scheduler.due_in()
-        await self._wait(min(math.inf if due_in is None else due_in, self._count_down()))
-
-    def _admit_next_id(self) -> None:
-        if self._next_id is not None and self._next_id.done():
-            self._scheduler.admit(self._next_id.result)
-            self._next_id = None
+        await self._wait(min(self._scheduler.due_in(), self._count_down()))
 
     async def _wait(self, seconds: float) -> None:
         """Wait until something happens, or for so many seconds of the transport's time."""
@@ -151,54 +158,33 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
             self._timer = None
 
     def _settle(self) -> None:
-        while self._landed:
-            task = self._landed[0]
+        for task in [task for task in self._requests if task.done()]:
             end = asyncio.CancelledError() if task.cancelled() else task.exception()
-            self._scheduler.settle(self._in_flight[task], end or task.result())
-            del self._in_flight[task]
-            self._landed.popleft()
+            self._scheduler.settle(self._requests.pop(task), end or task.result())
 
-    def _send(self) -> None:
-        landed, has_news = self._landed, self._has_news
+    def _send(self, job: Job) -> None:
+        task = asyncio.ensure_future(self._transport.send(job.send.request, job.timeout))
+        self._requests[task] = job
+        task.add_done_callback(self._wake_up)
 
-        def note(task: asyncio.Future[Response]) -> None:
-            landed.append(task)
-            has_news.set()
+    def _admit_next_id(self) -> None:
+        """Take the pending id, if it has come."""
+        if self._next_id is None or not self._next_id.done():
+            return
+        next_id, self._next_id = self._next_id, None
+        has_failed = next_id.cancelled() or not isinstance(next_id.exception(), Exception | None)
+        if not (has_failed and self._scheduler.stage is Stage.LEFT):
+            self._scheduler.admit(next_id.result)
 
-        for job in self._scheduler.hand_out():
-            task = asyncio.ensure_future(self._transport.send(*self._scheduler.arguments(job)))
-            self._in_flight[task] = job
-            task.add_done_callback(note)
-
-    async def _cancel_timer_and_next_id(self) -> None:
+    async def _end_waits(self) -> asyncio.CancelledError | None:
         """Cancel the timer and the pending id. One that is there already is taken."""
-        for waiting in (self._next_id, self._timer):
-            if waiting is not None:
-                waiting.cancel()
-                await asyncio.wait([waiting])
-        if self._next_id is not None and not self._next_id.cancelled():
-            self._scheduler.admit(self._next_id.result)
-        self._next_id = self._timer = None
-
-    async def _leave(self) -> None:
-        await self._cancel_timer_and_next_id()
-        if self._in_flight:
-            left = self._count_down()
-            _, unfinished = await asyncio.wait(
-                self._in_flight, timeout=None if left == math.inf else left
-            )
-            for task in unfinished:
-                task.cancel()
-            if unfinished:
-                await asyncio.wait(unfinished, timeout=LONGEST_SLEEP)
-        # A program that cancels all its tasks at once cancels requests, too.
-        self._landed = deque(task for task in self._landed if not task.cancelled())
-        self._settle()
-        self._in_flight.clear()
-        self._scheduler.end_all()
-        self._log_failure()
-        for outcome in list(self._scheduler.outcomes):
-            await self._record_gone(outcome)
+        waits = [wait for wait in (self._next_id, self._timer) if wait is not None]
+        for wait in waits:
+            wait.cancel()
+        cancellation = await wait_for_end(waits)
+        self._timer = None
+        self._admit_next_id()
+        return cancellation
 
 
 async def _next(session_ids: AsyncIterator[str | uuid.UUID]) -> str | uuid.UUID:

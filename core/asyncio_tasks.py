@@ -1,13 +1,12 @@
 """What the awaited twins need of asyncio, which is loaded only where it runs."""
 
-from typing import TYPE_CHECKING, TypeVar
+import math
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Future
-
-_T = TypeVar("_T")
 
 
 def runs_on_asyncio() -> bool:
@@ -22,50 +21,49 @@ def runs_on_asyncio() -> bool:
 
 
 async def wait_for_end(
-    task: "asyncio.Future[_T]",
-) -> "tuple[asyncio.CancelledError | None, bool]":
-    """Wait until the task has ended, however often the waiting is cancelled.
+    tasks: "Iterable[asyncio.Future[Any]]",  # Any: nobody looks at the results here
+    timeout: float = math.inf,
+) -> "asyncio.CancelledError | None":
+    """Wait until the tasks have ended, at most so many seconds, however often that is cancelled.
 
     Returns:
-        The last cancellation that came meanwhile, and whether there were several.
+        The last cancellation that came meanwhile.
     """
-    from asyncio import CancelledError, wait  # noqa: PLC0415 - see above
+    from asyncio import CancelledError, get_running_loop, wait  # noqa: PLC0415 - see above
 
-    last = None
-    several = False
-    while not task.done():
+    last, time = None, get_running_loop().time
+    ends_at = time() + timeout
+    while (unfinished := [task for task in tasks if not task.done()]) and time() < ends_at:
+        left = None if ends_at == math.inf else ends_at - time()
         try:
-            await wait([task])
+            await wait(unfinished, timeout=left)
         except CancelledError as cancellation:
-            several = last is not None
             last = cancellation
-    return last, several
+    return last
 
 
 class _NewThread:
     """What asyncio asks of an executor. A call that hangs keeps no process from ending."""
 
-    def submit(self, function: "Callable[..., None]", /, *arguments: object) -> "Future[None]":
+    def submit(self, function: "Callable[..., object]", /, *arguments: object) -> "Future[object]":
         from concurrent.futures import Future  # noqa: PLC0415 - one session needs none
         from threading import Thread  # noqa: PLC0415
 
-        future: Future[None] = Future()
+        future: Future[object] = Future()
         future.set_running_or_notify_cancel()
 
         def call() -> None:
             try:
-                function(*arguments)
+                future.set_result(function(*arguments))
             except BaseException as error:
                 future.set_exception(error)
-            else:
-                future.set_result(None)
 
         Thread(target=call, name="firecrawl_interact", daemon=True).start()
         return future
 
 
 async def in_thread(
-    function: "Callable[..., None]", *arguments: object, timeout: float | None = None
+    function: "Callable[..., object]", *arguments: object, timeout: float | None = None
 ) -> None:
     """Call a function in a new thread under asyncio. Another event loop waits for the call.
 

@@ -4,7 +4,7 @@ The use cases; `deletions` has the runs that they begin.
 """
 
 from collections.abc import AsyncIterable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from .arguments import check_count, check_seconds
 from .delete_session import AsyncDeleteSession, DeleteSession
@@ -14,8 +14,37 @@ from .session_ids import AsyncSessionIds, SessionIds
 if TYPE_CHECKING:
     from .async_deletions import AsyncDeletions
 
+_DeleteSessionT = TypeVar("_DeleteSessionT", DeleteSession, AsyncDeleteSession)
 
-class DeleteManySessions:
+
+class _DeleteManySessions(Generic[_DeleteSessionT]):
+    """What the two use cases share: all but the run."""
+
+    _kind: ClassVar[type]
+
+    def __init__(
+        self,
+        delete_session: _DeleteSessionT,
+        *,
+        concurrency: int = 8,
+        shutdown_timeout: float | None = None,
+    ) -> None:
+        if not isinstance(delete_session, self._kind):
+            found = type(delete_session).__name__
+            raise TypeError(f"delete_session must be of type {self._kind.__name__}, not {found}")
+        check_count("concurrency", concurrency)
+        if shutdown_timeout is not None:
+            check_seconds("shutdown_timeout", shutdown_timeout, may_be_zero=True)
+        self._delete_session: _DeleteSessionT = delete_session
+        self._concurrency = concurrency
+        self._shutdown_timeout = shutdown_timeout
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"{name}({self._delete_session!r}, concurrency={self._concurrency})"
+
+
+class DeleteManySessions(_DeleteManySessions[DeleteSession]):
     """Destroys many sessions, several at a time.
 
     A rate limit or an outage pauses the whole run, and costs no session an attempt. One session
@@ -32,20 +61,7 @@ class DeleteManySessions:
         TypeError, ValueError: an argument that cannot work.
     """
 
-    def __init__(
-        self,
-        delete_session: DeleteSession,
-        *,
-        concurrency: int = 8,
-        shutdown_timeout: float | None = None,
-    ) -> None:
-        _check(delete_session, DeleteSession, concurrency, shutdown_timeout)
-        self._delete_session = delete_session
-        self._concurrency = concurrency
-        self._shutdown_timeout = shutdown_timeout
-
-    def __repr__(self) -> str:
-        return f"DeleteManySessions({self._delete_session!r}, concurrency={self._concurrency})"
+    _kind = DeleteSession
 
     def __call__(self, session_ids: SessionIds) -> Deletions:
         """Prepare to destroy the sessions. It begins when the first outcome is asked for.
@@ -62,41 +78,21 @@ class DeleteManySessions:
             TypeError: `session_ids` is no iterable of ids.
         """
         _check_ids(session_ids, Iterable)
-        return Deletions(
-            self._delete_session,
-            iter(session_ids),
-            concurrency=self._concurrency,
-            shutdown_timeout=self._shutdown_timeout,
-        )
+        ids = iter(session_ids)
+        return Deletions(self._delete_session, ids, self._concurrency, self._shutdown_timeout)
 
 
-class AsyncDeleteManySessions:
+class AsyncDeleteManySessions(_DeleteManySessions[AsyncDeleteSession]):
     """The same as `DeleteManySessions`, on the running asyncio event loop.
 
     Args:
-        delete_session: destroys one. Its transport, key and policy are used.
-        concurrency: the most requests in flight at a time.
-        shutdown_timeout: the most seconds to wait for what is in flight when a run is left
-            early. None: until the attempts end.
+        delete_session, concurrency, shutdown_timeout: as `DeleteManySessions` has them.
 
     Raises:
         TypeError, ValueError: an argument that cannot work.
     """
 
-    def __init__(
-        self,
-        delete_session: AsyncDeleteSession,
-        *,
-        concurrency: int = 8,
-        shutdown_timeout: float | None = None,
-    ) -> None:
-        _check(delete_session, AsyncDeleteSession, concurrency, shutdown_timeout)
-        self._delete_session = delete_session
-        self._concurrency = concurrency
-        self._shutdown_timeout = shutdown_timeout
-
-    def __repr__(self) -> str:
-        return f"AsyncDeleteManySessions({self._delete_session!r}, concurrency={self._concurrency})"
+    _kind = AsyncDeleteSession
 
     def __call__(self, session_ids: SessionIds | AsyncSessionIds) -> "AsyncDeletions":
         """Prepare to destroy the sessions, as `DeleteManySessions` does.
@@ -114,23 +110,7 @@ class AsyncDeleteManySessions:
         from .async_deletions import AsyncDeletions  # noqa: PLC0415 - it brings asyncio
 
         ids = aiter(session_ids) if isinstance(session_ids, AsyncIterable) else iter(session_ids)
-        return AsyncDeletions(
-            self._delete_session,
-            ids,
-            concurrency=self._concurrency,
-            shutdown_timeout=self._shutdown_timeout,
-        )
-
-
-def _check(
-    delete_session: object, kind: type, concurrency: object, shutdown_timeout: object
-) -> None:
-    if not isinstance(delete_session, kind):
-        found = type(delete_session).__name__
-        raise TypeError(f"delete_session must be of type {kind.__name__}, not {found}")
-    check_count("concurrency", concurrency)
-    if shutdown_timeout is not None:
-        check_seconds("shutdown_timeout", shutdown_timeout, may_be_zero=True)
+        return AsyncDeletions(self._delete_session, ids, self._concurrency, self._shutdown_timeout)
 
 
 def _check_ids(session_ids: object, *kinds: type) -> None:

@@ -10,24 +10,22 @@ import threading
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Self, TypeAlias
 
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .errors import DeleteSessionError, Outcome
-from .job import Job
+from .errors import Outcome
 from .logger import logger
-from .pacing import Pause
+from .pacing import Job, Pause
 from .scheduler import Scheduler, Stage
-from .transport import Request, Response
+from .transport import Transport
 
 LONGEST_SLEEP = 1.0
 """In seconds, so that `stop` and a signal's handler take effect while everything waits. A signal
 that arrives just before a wait begins does not end it."""
 
-_Send: TypeAlias = Callable[[Request, float], Response]
-_Requests: TypeAlias = "queue.SimpleQueue[tuple[Job, _Send, Request, float] | None]"
+_Requests: TypeAlias = "queue.SimpleQueue[tuple[Transport, Job] | None]"
 _Landed: TypeAlias = deque[tuple[Job, object]]
 
 
@@ -44,6 +42,7 @@ class Run:
         self.shutdown_timeout: float | None = shutdown_timeout
         self._scheduler = Scheduler(delete_session, concurrency)
         self._monotonic = delete_session.transport.monotonic
+        self._longest = delete_session.retry.attempt_timeout + LONGEST_SLEEP
         self._left_at: float | None = None
 
     def __repr__(self) -> str:
@@ -54,32 +53,27 @@ class Run:
         """What holds the whole run back now: the rate limit, or an outage. None: nothing does."""
         return self._scheduler.pause
 
-    @property
-    def last_failure(self) -> DeleteSessionError | None:
-        """What the last attempt met that a retry may mend: in a pause, why there is one."""
-        return self._scheduler.last_failure
-
-    def _end(self, end: type[Exception]) -> Exception | type[Exception]:
-        """Return what the iteration raises at its end: what ended the run early, and then `end`."""
-        failure, self._scheduler.failure = self._scheduler.failure, None
-        return failure or end
-
     def _count_down(self) -> float:
-        """Return the seconds that what is in flight may still take."""
-        if self._scheduler.stage < Stage.LEFT or self.shutdown_timeout is None:
+        """Return the seconds that what is in flight may still take. None takes `_longest`."""
+        if self._scheduler.stage < Stage.LEFT:
             return math.inf
         now = self._monotonic()
         if self._left_at is None:  # A signal's handler that left the run has looked at no clock.
             self._left_at = now
-        return max(0.0, self._left_at + self.shutdown_timeout - now)
+        seconds = math.inf if self.shutdown_timeout is None else self.shutdown_timeout
+        return max(0.0, self._left_at + min(seconds, self._longest) - now)
+
+    def _take_failure(self) -> Exception | None:
+        """Return what ended the run early, once."""
+        failure, self._scheduler.failure = self._scheduler.failure, None
+        return failure
 
     def _log_failure(self) -> None:
         """Log what ended the run before it was left. Raised, it would keep the outcomes back."""
-        failure, self._scheduler.failure = self._scheduler.failure, None
-        if failure is not None:
+        if failure := self._take_failure():
             logger.warning("the run had ended before it was left: %s", failure)
 
-    def _warn_if_left(self, *, stacklevel: int = 3) -> None:
+    def _warn_if_left(self) -> None:
         """Warn, with the place where the run was forgotten."""
         if self._scheduler.is_stopped or self._scheduler.is_finished:
             return
@@ -88,7 +82,7 @@ class Run:
             if self._scheduler.stage is Stage.NOT_BEGUN
             else "left half-way: use `with`, so that what is in flight has its outcome"
         )
-        warnings.warn(f"{self!r} was {what}", RuntimeWarning, stacklevel=stacklevel, source=self)
+        warnings.warn(f"{self!r} was {what}", RuntimeWarning, stacklevel=3, source=self)
 
 
 class Deletions(Run, Iterator[Outcome]):
@@ -110,7 +104,6 @@ class Deletions(Run, Iterator[Outcome]):
         self,
         delete_session: DeleteSession,
         session_ids: Iterator[str | uuid.UUID],
-        *,
         concurrency: int,
         shutdown_timeout: float | None,
     ) -> None:
@@ -118,7 +111,6 @@ class Deletions(Run, Iterator[Outcome]):
         self._transport = delete_session.transport
         self._record_gone = delete_session.record_gone
         self._ids = session_ids
-        self._in_flight: dict[Job, float] = {}  # and when its attempt has ended for certain
         self._threads: list[threading.Thread] = []
         self._requests: _Requests = queue.SimpleQueue()
         self._landed: _Landed = deque()
@@ -150,10 +142,11 @@ class Deletions(Run, Iterator[Outcome]):
         """Leave the run, as the end of its `with` block does. The outcomes stay."""
         try:
             self.stop()
-            while self._in_flight and (left := min(self._count_down(), self._longest_left())) > 0:
+            while self._scheduler.in_flight and (left := self._count_down()):
+                if not any(thread.is_alive() for thread in self._threads):
+                    break  # This is a child that was forked within the block.
                 self._settle(timeout=min(left, LONGEST_SLEEP))
         finally:
-            self._in_flight.clear()
             self._scheduler.end_all()
             self._release_threads()
         self._log_failure()
@@ -176,32 +169,31 @@ class Deletions(Run, Iterator[Outcome]):
 
     def _await_outcome(self) -> None:
         while True:
-            if self._in_flight and not self._count_down():
+            if self._scheduler.in_flight and not self._count_down():
                 self.close()
-            if self._scheduler.is_stopped and not self._in_flight:
-                self._scheduler.end_all()  # An interruption may have left something half-way.
+            self._scheduler.end_what_is_left()
             if self._scheduler.outcomes:
                 return
             if self._scheduler.is_finished:
                 self._release_threads()
-                raise self._end(StopIteration)
+                raise self._take_failure() or StopIteration
             self._take_turn()
 
     def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""
         self._settle(timeout=0)
         for job in self._scheduler.hand_out():
-            self._send(job)
+            if not self._send(job):
+                break
         if self._scheduler.outcomes:
             return
         if self._scheduler.has_room():
             self._scheduler.admit(partial(next, self._ids))
             return
-        due_in = self._scheduler.due_in()
-        seconds = LONGEST_SLEEP if due_in is None else min(due_in, LONGEST_SLEEP)
-        if self._in_flight:
-            self._settle(timeout=min(seconds, self._count_down()))
-        elif due_in:
+        seconds = min(self._scheduler.due_in(), self._count_down(), LONGEST_SLEEP)
+        if self._scheduler.in_flight:
+            self._settle(timeout=seconds)
+        elif seconds:
             self._transport.sleep(seconds)
 
     def _settle(self, *, timeout: float) -> None:
@@ -213,23 +205,12 @@ class Deletions(Run, Iterator[Outcome]):
         except queue.Empty:
             pass
         while self._landed:  # A Ctrl-C between any two steps must lose none of them.
-            job, end = self._landed[0]
-            if self._in_flight.pop(job, None) is not None:
-                self._scheduler.settle(job, end)
+            self._scheduler.settle(*self._landed[0])
             self._landed.popleft()
 
-    def _longest_left(self) -> float:
-        """Return the seconds after which all that is in flight has ended for certain.
-
-        In a child that was forked within the block, no thread carries anything.
-        """
-        if not any(thread.is_alive() for thread in self._threads):
-            return 0.0
-        return max(self._in_flight.values()) + LONGEST_SLEEP - self._monotonic()
-
-    def _send(self, job: Job) -> None:
-        request, timeout = self._scheduler.arguments(job)
-        if len(self._in_flight) == len(self._threads):
+    def _send(self, job: Job) -> bool:
+        """Give a request to a thread, and return whether there is one."""
+        if len(self._scheduler.in_flight) == len(self._threads):
             queues = self._requests, self._landed, self._news
             thread = threading.Thread(
                 target=_carry, args=queues, name="firecrawl_interact", daemon=True
@@ -240,9 +221,9 @@ class Deletions(Run, Iterator[Outcome]):
             except RuntimeError as error:  # The system allows no more.
                 self._threads.pop()
                 self._scheduler.take_back(job, error)
-                return
-        self._requests.put((job, self._transport.send, request, timeout))
-        self._in_flight[job] = self._monotonic() + timeout
+                return False
+        self._requests.put((self._transport, job))
+        return True
 
     def _release_threads(self) -> None:
         """Let each thread end after the request that it is in. Nobody waits for that."""
@@ -253,11 +234,11 @@ class Deletions(Run, Iterator[Outcome]):
 
 def _carry(requests: _Requests, landed: _Landed, news: "queue.SimpleQueue[None]") -> None:
     while (work := requests.get()) is not None:
-        job, send, request, timeout = work
+        transport, job = work
         try:
-            end: object = send(request, timeout)
+            end: object = transport.send(job.send.request, job.timeout)
         except BaseException as error:
             end = error
         landed.append((job, end))
         news.put(None)
-        del work, job, send, request, end  # The request holds the key until the next one comes.
+        del work, transport, job, end  # The request holds the key until the next one comes.

@@ -154,7 +154,7 @@ class AsyncOpening(_Opening[T, AsyncDeleteOnExit]):
         except BaseException:
             if task is not None:
                 timer = get_running_loop().call_later(self._timeout, task.cancel)
-                await wait_for_end(task)
+                await wait_for_end([task])
                 timer.cancel()
                 if not task.cancelled():
                     task.exception()  # Looked at: asyncio would log it.

@@ -23,7 +23,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float = 240
     """Seconds for the whole call, waits included."""
     first_pause: float = 0.5
-    """The shortest pause before the first retry, in seconds. It doubles with each retry."""
+    """The shortest pause before the first retry, in seconds. It doubles with each retry, and no
+    pause is shorter than 0.1 s: so nobody floods a service that is away."""
     longest_pause: float = 8
     """The longest pause before a retry, in seconds, unless the service names one."""
 
@@ -43,7 +44,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         """
         # 2.0 ** 1000 is about the largest power that a float holds.
         longest = min(self.longest_pause, self.first_pause * 2.0 ** min(retry, 1000))
-        return longest / 2 * (1 + random())
+        return max(0.1, longest / 2 * (1 + random()))
 
 
 def checked_retry(retry: object) -> RetryPolicy:

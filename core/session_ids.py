@@ -18,29 +18,16 @@ LONGEST = 120
 
 # RFC 3986, 2.3: unreserved; and 5.2.4: the dots alone mean another path.
 SENDABLE = re.compile(rf"(?!\.\.?\Z)[A-Za-z0-9._~-]{{1,{LONGEST}}}")
-_NOT_UNRESERVED = re.compile(r"[^A-Za-z0-9._~-]")
 
-_JSON = "this looks like JSON: pass each id alone, as jq -r '.[]' writes them"
-_URL = "pass the id alone, without a URL around it"
-_SEVERAL = "these may be several ids: pass each alone"
 _USUAL_REASONS = {
     '"': "jq writes it around each id: use jq -r",
     "'": "quotes are not a part of the id",
     ",": "it comes from a list: pass each id alone",
-    "[": _JSON,
-    "]": _JSON,
-    "{": _JSON,
-    "}": _JSON,
-    " ": _SEVERAL,
-    "\t": _SEVERAL,
-    "\n": _SEVERAL,
-    "\r": _SEVERAL,
-    ";": _SEVERAL,
+    "[]{}": "this looks like JSON: pass each id alone, as jq -r '.[]' writes them",
+    " \t\n\r;": "these may be several ids: pass each alone",
     "#": "a comment is not a part of the id",
     "%": "an id is never percent-encoded",
-    "/": _URL,
-    ":": _URL,
-    "?": _URL,
+    "/:?": "pass the id alone, without a URL around it",
     "\ufeff": "it comes from a file with a byte order mark: save the file without one",
 }
 
@@ -71,13 +58,11 @@ def _problem(session_id: str) -> str:
         return "it is empty"
     if session_id in {".", ".."}:
         return "it means another path (RFC 3986, 5.2.4)"
-    wrong = _NOT_UNRESERVED.search(session_id)
+    wrong = re.search("[^A-Za-z0-9._~-]", session_id)
     if wrong is None:
         return f"it is longer than {LONGEST} characters"
-    character = wrong[0]
+    named = f"it has the character {wrong[0]!a}"
     if SENDABLE.fullmatch(session_id.strip()):
-        reason: str | None = "remove the white space around the id"
-    else:
-        reason = _USUAL_REASONS.get(character)
-    named = f"it has the character {character!a}"
-    return f"{named} ({reason})" if reason else named
+        return f"{named} (remove the white space around the id)"
+    reasons = [reason for characters, reason in _USUAL_REASONS.items() if wrong[0] in characters]
+    return f"{named} ({reasons[0]})" if reasons else named

@@ -53,9 +53,10 @@ class Report(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print what the library logs. Where there is a bar, that is an outage or an error."""
         text = record.getMessage()
-        failure = self._deletions and self._deletions.last_failure
-        if failure and text.startswith("outage: "):
-            text = f"Outage: {failure.args[0]}. The run waits until it is over (see --deadline)."
+        pause = self._deletions and self._deletions.pause
+        if pause and pause.error and text.startswith("outage: "):
+            why = pause.error.args[0]
+            text = f"Outage: {why}. The run waits until it is over (see --deadline)."
         elif self.has_bar and self._deletions and record.levelno < logging.ERROR:
             return
         show_note(text)
@@ -99,9 +100,9 @@ class Report(logging.Handler):
             now, why, pause = f"{time.monotonic() - began:.0f} s", "", deletions.pause
             if self.stopped is not None:
                 now = "stopping, Ctrl-C ends it now"
-            elif pause and deletions.last_failure:
+            elif pause:
                 now = f"{pause.reason}: {pause.seconds_left:.0f} s"
-                why = f": {_NO_CONNECTION.sub('', deletions.last_failure.args[0])}"
+                why = f": {_NO_CONNECTION.sub('', pause.error.args[0])}" if pause.error else ""
             ended, failed = sum(self._counts.values()), self._counts["failed"]
             counts = f"{ended} of {self.total}{f', {failed} failed' if failed else ''}"
             return f"{now}; {counts}{why}", ended / self.total if self.total else 1

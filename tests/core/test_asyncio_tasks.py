@@ -1,6 +1,7 @@
 """What the awaited twins need of asyncio."""
 
 import asyncio
+import math
 
 import pytest
 
@@ -10,19 +11,19 @@ from . import virtual_time
 
 
 @pytest.mark.parametrize(
-    ("times", "is_cancelled", "several"),
-    [([], False, False), ([1], True, False), ([1, 2], True, True), ([1, 2, 3], True, True)],
+    ("cancelled_at", "timeout", "ended_at"),
+    [([], math.inf, 10), ([1], math.inf, 10), ([1, 2, 3], math.inf, 10), ([1], 5, 5), ([], 0, 0)],
 )
-def test_to_wait_for_the_end_says_whether_it_was_cancelled_and_whether_more_than_once(
-    times: list[float], is_cancelled: bool, several: bool
+def test_to_wait_for_the_end_says_whether_it_was_cancelled(
+    cancelled_at: list[float], timeout: float, ended_at: float
 ) -> None:
     async def main() -> None:
-        task = asyncio.ensure_future(asyncio.sleep(10))
-        waiting = asyncio.ensure_future(wait_for_end(task))
-        for time in times:
+        tasks = [asyncio.ensure_future(asyncio.sleep(seconds)) for seconds in (3, 10)]
+        waiting = asyncio.ensure_future(wait_for_end(tasks, timeout))
+        for time in cancelled_at:
             asyncio.get_running_loop().call_at(time, waiting.cancel)
-        last, was_several = await waiting
-        assert virtual_time.now() == 10
-        assert (last is not None, was_several) == (is_cancelled, several)
+        cancellation = await waiting
+        assert virtual_time.now() == ended_at
+        assert (cancellation is not None) == bool(cancelled_at)
 
     virtual_time.run(main())

@@ -64,9 +64,16 @@ def test_a_day_is_the_most(name: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("name", PAUSES)
-def test_a_pause_can_be_nothing(name: str) -> None:
+def test_no_pause_is_shorter_than_a_tenth_of_a_second(name: str) -> None:
     policy = RetryPolicy(**{name: 0})
-    assert policy.pause(1, lambda: 1.0) == 0
+    assert policy.pause(1, lambda: 1.0) == policy.pause(1, lambda: 0.0) == 0.1
+
+
+@both_ways
+def test_a_policy_without_a_pause_does_not_flood_a_service_that_is_away(delete: Delete) -> None:
+    transport = ScriptedTransport(ConnectFailedError("refused"), DESTROYED)
+    delete(transport, retry=RetryPolicy(first_pause=0))
+    assert transport.sleeps == [0.1]
 
 
 class Pause(NamedTuple):
@@ -98,8 +105,8 @@ def test_every_pause_is_within_its_bounds(
 ) -> None:
     policy = RetryPolicy(first_pause=first, longest_pause=longest)
     pause = policy.pause(retry_number, lambda: chance)
-    most = min(longest, first * 2.0 ** min(retry_number, 1_000))
-    assert most / 2 <= pause <= most
+    most = max(0.1, min(longest, first * 2.0 ** min(retry_number, 1_000)))
+    assert max(0.1, most / 2) <= pause <= most
     assert pause <= policy.pause(retry_number + 1, lambda: chance)
 
 

@@ -145,4 +145,4 @@ def _pauses(schedule: Sequence[Moment], policy: RetryPolicy, chance: float) -> I
         else:
             retry = count_attempts(schedule[:number])
             longest = min(policy.longest_pause, policy.first_pause * 2**retry)
-            yield longest / 2 + longest / 2 * chance
+            yield max(0.1, longest / 2 + longest / 2 * chance)
