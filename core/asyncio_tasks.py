@@ -1,10 +1,10 @@
 """What the awaited twins need of asyncio, which is loaded only where it runs."""
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
 _T = TypeVar("_T")
@@ -40,6 +40,46 @@ async def wait_for_end(
             several = last is not None
             last = cancellation
     return last, several
+
+
+async def run_uncancelled(
+    function: "Callable[[], Coroutine[Any, Any, _T]]",
+    interruptions: list[BaseException],
+    *,
+    timeout: float | None = None,
+) -> _T:
+    """Run to its end, under asyncio, what no cancellation of the caller may reach.
+
+    Args:
+        function: a coroutine function. Another event loop runs it in the caller's own task.
+        interruptions: takes the cancellations of the caller that come meanwhile, and the like.
+        timeout: how many seconds it has left after the first of them. None: all that it takes.
+
+    Raises:
+        BaseException: the last interruption of the caller, or else a `CancelledError`, if what
+            was to run was interrupted itself. What it raises otherwise.
+    """
+    if not runs_on_asyncio():
+        return await function()
+    from asyncio import CancelledError, create_task, get_running_loop, wait  # noqa: PLC0415 - above
+
+    task = create_task(function())
+    timer = None
+    while not task.done():
+        try:
+            await wait([task])
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException as interruption:
+            if timeout is not None and not interruptions:
+                timer = get_running_loop().call_later(timeout, task.cancel)
+            interruptions.append(interruption)
+    if timer is not None:
+        timer.cancel()
+    # Ctrl-C in a task of asyncio's is its exception: raised here, it would end the event loop.
+    if task.cancelled() or not isinstance(task.exception() or Exception(), Exception):
+        raise interruptions[-1] if interruptions else CancelledError
+    return task.result()
 
 
 class _NewThread:

@@ -208,7 +208,7 @@ def test_a_block_that_is_never_entered_warns(way: str) -> None:
 
 
 def test_a_block_that_is_entered_and_never_left_warns() -> None:
-    with pytest.warns(RuntimeWarning, match=r"^on_exit\('a'\) was entered and never left\. "):
+    with pytest.warns(RuntimeWarning, match=r"^on_exit\('a'\) was never left\. "):
         DeleteSession(ScriptedTransport(), API_KEY).on_exit("a").__enter__()
 
 
