@@ -9,7 +9,7 @@ from functools import partial
 from typing import Self
 
 from firecrawl_interact.core.journal import JournalError, checked_label
-from firecrawl_interact.core.session_ids import SENDABLE, checked_session_id
+from firecrawl_interact.core.wire import checked_session_id, is_sendable
 
 
 class OwnedJournal:
@@ -54,7 +54,7 @@ class OwnedJournal:
     def gone(self, session_id: str | uuid.UUID, /) -> None:
         """Forget a session that is destroyed for certain. An unknown id changes nothing."""
         text, advice = str(session_id), "A sweep deletes it once more, which is safe."
-        if not self._closed and SENDABLE.fullmatch(text):
+        if not self._closed and is_sendable(text):
             with self._errors("cannot forget it", advice, text):
                 self._not_yielded.pop(text, None)
                 self._held.discard(text)

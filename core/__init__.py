@@ -3,14 +3,18 @@
 from typing import TYPE_CHECKING
 
 from .conversation import Failed, Send, Wait, converse
-from .delete_many_sessions import AsyncDeleteManySessions, DeleteManySessions
+from .delete_many_sessions import (
+    AsyncDeleteManySessions,
+    AsyncSessionIds,
+    DeleteManySessions,
+    SessionIds,
+)
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .deletions import Deletions
 from .errors import (
     BadRequestError,
     DeleteSessionError,
     ForbiddenError,
-    InvalidApiKeyError,
     InvalidSessionIdError,
     NotDeletedError,
     OutageError,
@@ -24,14 +28,13 @@ from .errors import (
     UnexpectedResponseError,
     UnreachableError,
 )
-from .headers import RequestHeaders, request_headers
+from .headers import InvalidApiKeyError, RequestHeaders, request_headers
 from .journal import Journal, JournalError, LeftAlone, Recorder
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
 from .pacing import Pause
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
-from .session_ids import AsyncSessionIds, SessionIds, checked_session_id
 from .transport import (
     MAX_BODY_BYTES,
     AsyncTransport,
@@ -44,6 +47,7 @@ from .transport import (
     Transport,
     TransportError,
 )
+from .wire import checked_session_id
 
 if TYPE_CHECKING:
     from .async_deletions import AsyncDeletions

@@ -1,34 +1,37 @@
 """The use case: destroy one session, over any transport."""
 
-import random
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from operator import attrgetter
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
-from .arguments import check_transport
 from .asyncio_tasks import in_thread
 from .conversation import Conversation, Send, Wait, converse
-from .errors import DeleteSessionError, Outcome, SessionNotFoundError
-from .headers import RequestHeaders
-from .journal import Recorder, check_journal, record_gone
+from .errors import (
+    DeleteSessionError,
+    Outcome,
+    SessionNotFoundError,
+    UnexpectedResponseError,
+)
+from .headers import request_headers
+from .journal import Recorder, check_journal, is_coroutine_function, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy, checked_retry
-from .session_ids import checked_session_id
 from .transport import AsyncTransport, Transport, TransportError
-from .wire import confirms_anything
+from .wire import checked_session_id
 
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 
 
 def _random() -> float:
-    return random.random()  # noqa: S311 - it spreads retries out, and keeps no secret
+    return int.from_bytes(os.urandom(7)) / 2**56
 
 
 class _DeleteSession(Generic[TransportT]):
@@ -46,31 +49,36 @@ class _DeleteSession(Generic[TransportT]):
         journal: Recorder | None = None,
         random: Callable[[], float] = _random,
     ) -> None:
-        self.headers: RequestHeaders = RequestHeaders(
-            api_key, headers
-        )  #: of every request; no repr shows the key
-        del api_key, headers  # The traceback of an error shows this frame.
-        self.transport: TransportT = transport  #: carries the requests
-        self.retry = retry  #: how many attempts a call makes, how long and how far apart
-        self.journal = journal  #: remembers which sessions are open; None: nothing does
-        self.random = random  #: gives a number from 0 to 1, to spread retries out
-        check_transport(transport, awaits=self._awaits)
-        self.headers.check()
-        checked_retry(retry)
+        try:
+            self.headers = request_headers(api_key, headers)  #: of every request
+        finally:
+            del api_key, headers  # The traceback of an error shows this frame.
+        _check_transport(transport, awaits=self._awaits)
         if journal is not None:
             check_journal(journal)
         if not callable(random):
             raise TypeError(f"random must be a function, not {random!r}")
+        self.transport: TransportT = transport  #: carries the requests
+        self.retry = checked_retry(retry)  #: how many attempts a call makes, and when
+        self.journal = journal  #: remembers which sessions are open; None: nothing does
+        self.random = random  #: gives a number from 0 to 1, to spread retries out
 
-    def _preflight(self) -> Conversation:
-        number = int(self.random() * 2**128) % 2**128
+    def _conversation(self, session_id: str | uuid.UUID, retry: RetryPolicy | None) -> Conversation:
         return converse(
-            uuid.UUID(int=number, version=4),
+            session_id,
             headers=self.headers,
-            retry=msgspec.structs.replace(self.retry, max_attempts=1),
+            retry=self._policy(retry),
             monotonic=self.transport.monotonic,
             random=self.random,
         )
+
+    def _preflight(self) -> Conversation:
+        """Ask once for a session that never existed."""
+        session_id = uuid.UUID(int=int(self.random() * 2**122), version=4)
+        return self._conversation(session_id, msgspec.structs.replace(self.retry, max_attempts=1))
+
+    def _policy(self, retry: RetryPolicy | None) -> RetryPolicy:
+        return self.retry if retry is None else checked_retry(retry)
 
     def __repr__(self) -> str:
         key = "'***'" if "Authorization" in self.headers else None
@@ -93,7 +101,7 @@ class DeleteSession(_DeleteSession[Transport]):
         api_key: the service's key; None for a self-hosted service without sign-in.
         retry: how many attempts a call makes, how long each may take, and how far apart they are.
         headers: sent with every request, besides those of the library and of the transport,
-            which cannot be set. No repr and no log line shows their values.
+            which cannot be set. No repr shows their values.
         journal: remembers which sessions are open, in case this process is killed: a
             `FileJournal` as a rule. `on_exit` and `opening` record a session in it. Every way to
             delete lets it forget one that is gone.
@@ -127,15 +135,8 @@ class DeleteSession(_DeleteSession[Transport]):
 
         Every error's `session_fate` says what is known about the session.
         """
-        conversation = converse(
-            session_id,
-            headers=self.headers,
-            retry=self.retry if retry is None else checked_retry(retry),
-            monotonic=self.transport.monotonic,
-            random=self.random,
-        )
         try:
-            receipt = self._drive(conversation)
+            receipt = self._drive(self._conversation(session_id, retry))
         except DeleteSessionError as error:
             self.record_gone(error)
             raise
@@ -148,14 +149,16 @@ class DeleteSession(_DeleteSession[Transport]):
             while True:
                 if isinstance(step, Send):
                     try:
-                        step = conversation.send(self.transport.send(step.request, step.timeout))
+                        response = self.transport.send(step.request, step.timeout)
                     except TransportError as failure:
                         step = conversation.throw(failure)
-                    continue
-                if isinstance(step, Wait):
-                    self.transport.sleep(step.seconds)
-                del step  # A failure's error, whose traceback holds this frame, would be a cycle.
-                step = next(conversation)
+                    else:
+                        step = conversation.send(response)
+                else:
+                    if isinstance(step, Wait):
+                        self.transport.sleep(step.seconds)
+                    del step  # A failure's error, whose traceback holds this frame: a cycle.
+                    step = next(conversation)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
             return receipt
@@ -174,7 +177,7 @@ class DeleteSession(_DeleteSession[Transport]):
             receipt = self._drive(self._preflight())
         except SessionNotFoundError:
             return
-        raise confirms_anything(receipt)
+        raise _confirms_anything(receipt)
 
     def record_gone(self, outcome: Outcome) -> None:
         """Let the journal forget a session that is gone. Called by whoever drives `converse`."""
@@ -203,8 +206,7 @@ class DeleteSession(_DeleteSession[Transport]):
             InvalidSessionIdError: at once, before the block: the id cannot be sent.
         """
         session_id = checked_session_id(session_id)
-        retry = self.retry if retry is None else checked_retry(retry)
-        delete = partial(self, session_id, retry=retry)
+        delete = partial(self, session_id, retry=self._policy(retry))
         return DeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
     def opening(
@@ -228,7 +230,7 @@ class DeleteSession(_DeleteSession[Transport]):
         Returns:
             A context manager that gives what was opened; its `receipt` is there after the block.
         """
-        retry = self.retry if retry is None else checked_retry(retry)
+        retry = self._policy(retry)
         on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
         return Opening(open_session, id_of, on_exit, retry.attempt_timeout)
 
@@ -253,15 +255,8 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
     ) -> DeletionReceipt:
         """Destroy one session. Cancelling the call makes its fate unknown: the request is cut."""
-        conversation = converse(
-            session_id,
-            headers=self.headers,
-            retry=self.retry if retry is None else checked_retry(retry),
-            monotonic=self.transport.monotonic,
-            random=self.random,
-        )
         try:
-            receipt = await self._drive(conversation)
+            receipt = await self._drive(self._conversation(session_id, retry))
         except DeleteSessionError as error:
             await self.record_gone(error)
             raise
@@ -275,14 +270,15 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
                 if isinstance(step, Send):
                     try:
                         response = await self.transport.send(step.request, step.timeout)
-                        step = conversation.send(response)
                     except TransportError as failure:
                         step = conversation.throw(failure)
-                    continue
-                if isinstance(step, Wait):
-                    await self.transport.sleep(step.seconds)
-                del step  # A failure's error, whose traceback holds this frame, would be a cycle.
-                step = next(conversation)
+                    else:
+                        step = conversation.send(response)
+                else:
+                    if isinstance(step, Wait):
+                        await self.transport.sleep(step.seconds)
+                    del step  # As above.
+                    step = next(conversation)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
             return receipt
@@ -293,7 +289,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
             receipt = await self._drive(self._preflight())
         except SessionNotFoundError:
             return
-        raise confirms_anything(receipt)
+        raise _confirms_anything(receipt)
 
     async def record_gone(self, outcome: Outcome) -> None:
         """As `DeleteSession.record_gone`, in a thread. It is waited for, at most 5 s."""
@@ -309,41 +305,66 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     ) -> AsyncDeleteOnExit:
         """As `DeleteSession.on_exit`, for `async with`."""
         session_id = checked_session_id(session_id)
-        retry = self.retry if retry is None else checked_retry(retry)
-        delete = partial(self, session_id, retry=retry)
+        delete = partial(self, session_id, retry=self._policy(retry))
         return AsyncDeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
-    @overload
     def opening(
         self,
-        open_session: Callable[[], Awaitable[T]],
+        open_session: Callable[[], Awaitable[T] | T],
         *,
-        id_of: Callable[[T], str | uuid.UUID] = ...,
-        missing_ok: bool = ...,
-        retry: RetryPolicy | None = ...,
-    ) -> AsyncOpening[T]: ...
-    @overload
-    def opening(
-        self,
-        open_session: Callable[[], T],
-        *,
-        id_of: Callable[[T], str | uuid.UUID] = ...,
-        missing_ok: bool = ...,
-        retry: RetryPolicy | None = ...,
-    ) -> AsyncOpening[T]: ...
-    def opening(
-        self,
-        open_session: Callable[[], Any],  # Any: see the overloads
-        *,
-        id_of: Callable[[Any], str | uuid.UUID] = attrgetter("id"),
+        id_of: Callable[[T], str | uuid.UUID] = attrgetter("id"),
         missing_ok: bool = False,
         retry: RetryPolicy | None = None,
-    ) -> AsyncOpening[Any]:
+    ) -> AsyncOpening[T]:
         """As `DeleteSession.opening`, for `async with`. `open_session` may be awaited or not.
 
         Under asyncio no cancellation of the block reaches it: the block waits for it for at most
         `attempt_timeout` seconds, destroys the session that came, and then is cancelled.
         """
-        retry = self.retry if retry is None else checked_retry(retry)
+        retry = self._policy(retry)
         on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
         return AsyncOpening(open_session, id_of, on_exit, retry.attempt_timeout)
+
+
+def _confirms_anything(receipt: DeletionReceipt) -> UnexpectedResponseError:
+    return UnexpectedResponseError(
+        "HTTP 200: it confirms to have deleted a session that never existed",
+        session_id=receipt.session_id,
+        attempts=receipt.attempts,
+        status=200,
+    )
+
+
+def _check_transport(transport: object, *, awaits: bool) -> None:
+    """Refuse what is not a transport, and one of the other kind: it would fail half-way.
+
+    Args:
+        transport: what was passed for it.
+        awaits: whether the use case awaits `send` and `sleep`.
+
+    Raises:
+        TypeError: it says which class to take.
+    """
+    kind = type(transport).__name__
+    example = "AsyncioTransport" if awaits else "Urllib3Transport"
+    if isinstance(transport, type):
+        name = transport.__name__
+        raise TypeError(f"transport must be an object, not the class {name}: pass {name}()")
+    for verb in ("send", "monotonic", "sleep"):
+        if not callable(getattr(transport, verb, None)):
+            raise TypeError(
+                "transport must have the methods send, monotonic and sleep, as "
+                f"{example} has them: {kind} has no {verb}"
+            )
+    for verb in ("send", "sleep"):
+        if is_coroutine_function(getattr(transport, verb)) is awaits:
+            continue
+        if awaits:
+            raise TypeError(
+                f"AsyncDeleteSession awaits {kind}.{verb}, which is not a coroutine function "
+                f"(async def): use DeleteSession, or an asynchronous transport such as {example}"
+            )
+        raise TypeError(
+            f"DeleteSession does not await {kind}.{verb}, which is a coroutine function: "
+            f"use AsyncDeleteSession, or a blocking transport such as {example}"
+        )

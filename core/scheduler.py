@@ -26,9 +26,8 @@ from .job import Job
 from .logger import logger
 from .pacing import Outage, Pause, RateLimitGate
 from .receipt import DeletionReceipt, SessionFate
-from .session_ids import checked_session_id
 from .transport import ConnectionLostError, Request, TransportError
-from .wire import is_from_service
+from .wire import checked_session_id, is_from_service
 
 _MOST_HELD_IN_OUTAGE = 8
 """How many ids a run holds in an outage, however low its concurrency: each half-open probe is for

@@ -25,7 +25,7 @@ from firecrawl_interact.core import (
     SessionFate,
     SessionNotFoundError,
 )
-from firecrawl_interact.core.printable import printable
+from firecrawl_interact.core.headers import printable
 
 _MOST_CREDITS = 1e9  # on one receipt; what is beyond it says nothing about a bill
 _BAR_WIDTH = 20

@@ -17,8 +17,8 @@ from urllib.parse import unquote
 import msgspec
 
 from firecrawl_interact.core.errors import InvalidSessionIdError
-from firecrawl_interact.core.session_ids import checked_session_id
 from firecrawl_interact.core.transport import Request, Response
+from firecrawl_interact.core.wire import checked_session_id
 
 from .clock import FakeClock
 from .faults import (

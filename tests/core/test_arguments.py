@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firecrawl_interact.core.arguments import check_count, check_seconds
+from firecrawl_interact.core.retry import check_count, check_seconds
 
 
 @given(st.floats(min_value=0, exclude_min=True, allow_infinity=False) | st.integers(min_value=1))

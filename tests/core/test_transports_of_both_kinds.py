@@ -22,7 +22,7 @@ from firecrawl_interact.core import (
     Transport,
     UnreachableError,
 )
-from firecrawl_interact.core.arguments import is_coroutine_function
+from firecrawl_interact.core.journal import is_coroutine_function
 
 from .scripted_transport import DESTROYED, AsyncScriptedTransport, ScriptedTransport
 
