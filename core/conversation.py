@@ -18,11 +18,12 @@ from typing import TypeAlias
 import msgspec
 
 from . import wire
+from .asyncio_tasks import is_coroutine_function
 from .errors import DeleteSessionError, ResponseError, UnreachableError
 from .headers import RequestHeaders
 from .logger import logger
 from .receipt import DeletionReceipt, SessionFate
-from .retry import RetryPolicy
+from .retry import RetryPolicy, check_methods
 from .transport import Request, Response, TransportError
 from .wire import checked_session_id
 
@@ -177,3 +178,22 @@ def checked_response(response: object) -> Response:
         f"the transport's send returned a {kind}, which DeleteSession does not await: "
         "use AsyncDeleteSession with this transport"
     )
+
+
+def check_transport(transport: object, *, awaits: bool) -> None:
+    """Refuse what is not a transport, and one of the other kind: it would fail half-way."""
+    kind = type(transport).__name__
+    example = "AsyncioTransport" if awaits else "Urllib3Transport"
+    check_methods("transport", transport, ("send", "monotonic", "sleep"), example)
+    for verb in ("send", "sleep"):
+        if is_coroutine_function(getattr(transport, verb)) is awaits:
+            continue
+        if awaits:
+            raise TypeError(
+                f"AsyncDeleteSession awaits {kind}.{verb}, which is not a coroutine function "
+                f"(async def): use DeleteSession, or an asynchronous transport such as {example}"
+            )
+        raise TypeError(
+            f"DeleteSession does not await {kind}.{verb}, which is a coroutine function: "
+            f"use AsyncDeleteSession, or a blocking transport such as {example}"
+        )

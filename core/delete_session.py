@@ -5,12 +5,12 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from operator import attrgetter
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
 from .asyncio_tasks import in_thread
-from .conversation import Conversation, Send, Wait, converse
+from .conversation import Conversation, Send, Wait, check_transport, converse
 from .errors import (
     DeleteSessionError,
     Outcome,
@@ -18,7 +18,7 @@ from .errors import (
     UnexpectedResponseError,
 )
 from .headers import request_headers
-from .journal import Recorder, check_journal, is_coroutine_function, record_gone
+from .journal import Recorder, check_journal, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
@@ -37,7 +37,7 @@ def _random() -> float:
 class _DeleteSession(Generic[TransportT]):
     """What the two use cases share: everything but how they wait."""
 
-    _awaits: ClassVar[bool]
+    _awaits: bool
 
     def __init__(  # noqa: PLR0913 - each is something that users must be able to say
         self,
@@ -53,15 +53,16 @@ class _DeleteSession(Generic[TransportT]):
             self.headers = request_headers(api_key, headers)  #: of every request
         finally:
             del api_key, headers  # The traceback of an error shows this frame.
-        _check_transport(transport, awaits=self._awaits)
+        self.transport: TransportT = transport  #: carries the requests
+        self.retry = retry  #: how many attempts a call makes, and when
+        self.journal = journal  #: remembers which sessions are open; None: nothing does
+        self.random = random  #: gives a number from 0 to 1, to spread retries out
+        check_transport(transport, awaits=self._awaits)
+        checked_retry(retry)
         if journal is not None:
             check_journal(journal)
         if not callable(random):
             raise TypeError(f"random must be a function, not {random!r}")
-        self.transport: TransportT = transport  #: carries the requests
-        self.retry = checked_retry(retry)  #: how many attempts a call makes, and when
-        self.journal = journal  #: remembers which sessions are open; None: nothing does
-        self.random = random  #: gives a number from 0 to 1, to spread retries out
 
     def _conversation(self, session_id: str | uuid.UUID, retry: RetryPolicy | None) -> Conversation:
         return converse(
@@ -333,38 +334,3 @@ def _confirms_anything(receipt: DeletionReceipt) -> UnexpectedResponseError:
         attempts=receipt.attempts,
         status=200,
     )
-
-
-def _check_transport(transport: object, *, awaits: bool) -> None:
-    """Refuse what is not a transport, and one of the other kind: it would fail half-way.
-
-    Args:
-        transport: what was passed for it.
-        awaits: whether the use case awaits `send` and `sleep`.
-
-    Raises:
-        TypeError: it says which class to take.
-    """
-    kind = type(transport).__name__
-    example = "AsyncioTransport" if awaits else "Urllib3Transport"
-    if isinstance(transport, type):
-        name = transport.__name__
-        raise TypeError(f"transport must be an object, not the class {name}: pass {name}()")
-    for verb in ("send", "monotonic", "sleep"):
-        if not callable(getattr(transport, verb, None)):
-            raise TypeError(
-                "transport must have the methods send, monotonic and sleep, as "
-                f"{example} has them: {kind} has no {verb}"
-            )
-    for verb in ("send", "sleep"):
-        if is_coroutine_function(getattr(transport, verb)) is awaits:
-            continue
-        if awaits:
-            raise TypeError(
-                f"AsyncDeleteSession awaits {kind}.{verb}, which is not a coroutine function "
-                f"(async def): use DeleteSession, or an asynchronous transport such as {example}"
-            )
-        raise TypeError(
-            f"DeleteSession does not await {kind}.{verb}, which is a coroutine function: "
-            f"use AsyncDeleteSession, or a blocking transport such as {example}"
-        )

@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from .asyncio_tasks import is_coroutine_function
 from .errors import Outcome
 from .logger import logger
 from .receipt import SessionFate
+from .retry import check_methods
 
 _END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports take it as if it were not there.
 
@@ -75,30 +77,10 @@ class LeftAlone(NamedTuple):
 
 def check_journal(journal: object) -> None:
     """Refuse what is no journal, and one that must be awaited (`TypeError`)."""
-    if isinstance(journal, type):
-        raise TypeError(f"journal must be an object, not the class {journal.__name__}")
-    for verb in ("opened", "gone"):
-        method = getattr(journal, verb, None)
-        if not callable(method) or is_coroutine_function(method):
-            raise TypeError(
-                "journal must have the methods opened and gone, which are not coroutine functions, "
-                f"as FileJournal(directory) has them: {type(journal).__name__}.{verb} is not one"
-            )
-
-
-def is_coroutine_function(function: object) -> bool:
-    """Say whether a call of this must be awaited, as `inspect.iscoroutinefunction` does.
-
-    Unlike that function, it is right about an object with an `async def __call__` (True), and
-    about a mock of a blocking function (False).
-    """
-    import inspect  # noqa: PLC0415 - it takes 6 ms
-
-    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
-    if not isinstance(flags, int):  # of a mock: `inspect` takes whatever they hold for true
-        return False
-    called = getattr(type(function), "__call__", None)  # noqa: B004 - it is looked at, not called
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+    verbs = ("opened", "gone")
+    check_methods("journal", journal, verbs, "FileJournal(directory)")
+    if any(is_coroutine_function(getattr(journal, verb)) for verb in verbs):
+        raise TypeError("journal must not be awaited: opened and gone are blocking functions")
 
 
 def checked_label(service: str | None) -> str | None:

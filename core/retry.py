@@ -88,3 +88,16 @@ def check_seconds(
         least = "at least 0" if may_be_zero else "more than 0"
         most = "finite" if longest == math.inf else f"at most {longest:,.0f}"
         raise ValueError(f"{name} must be seconds, {least} and {most}, not {value!r}")
+
+
+def check_methods(name: str, value: object, methods: tuple[str, ...], example: str) -> None:
+    """Refuse an object that lacks one of these methods, and a class (`TypeError`)."""
+    missing = [method for method in methods if not callable(getattr(value, method, None))]
+    if isinstance(value, type):
+        kind = value.__name__
+        raise TypeError(f"{name} must be an object, not the class {kind}: pass {kind}()")
+    if missing:
+        raise TypeError(
+            f"{name} must have the methods {', '.join(methods)}, as {example} has them: "
+            f"{type(value).__name__} has no {missing[0]}"
+        )

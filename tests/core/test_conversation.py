@@ -203,7 +203,7 @@ def test_the_run_learns_whether_the_session_would_be_given_up(
 
 
 def test_a_stale_connection_is_not_retried_when_the_time_is_up() -> None:
-    now = iter([0.0, 240.0])
+    now = iter([0.0, 0.0, 240.0])
     steps = conversation(monotonic=lambda: next(now))
     next(steps)
     with pytest.raises(UnreachableError):
@@ -211,7 +211,7 @@ def test_a_stale_connection_is_not_retried_when_the_time_is_up() -> None:
 
 
 def test_an_attempt_after_no_pause_gets_what_is_left() -> None:
-    now = iter([0.0, 200.0])
+    now = iter([0.0, 0.0, 200.0])
     steps = conversation(monotonic=lambda: next(now))
     next(steps)
     assert steps.throw(ConnectionLostError("closed", stale=True)) == Send(REQUEST, 40.0)

@@ -310,8 +310,8 @@ class Awaited:
 @pytest.mark.parametrize(
     ("journal", "message"),
     [
-        ("/var/lib/app", r"as FileJournal\(directory\) has them: str\.opened is not one"),
-        (Awaited(), r"Awaited\.opened is not one"),
+        ("/var/lib/app", r"as FileJournal\(directory\) has them: str has no opened"),
+        (Awaited(), "journal must not be awaited"),
         (Notebook, "journal must be an object, not the class Notebook"),
     ],
 )
