@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .conversation import Failed, Send, Wait, converse
+from .conversation import Conversation, Failed, Send, Step, Wait, converse
 from .delete_many_sessions import (
     AsyncDeleteManySessions,
     AsyncSessionIds,
@@ -65,6 +65,7 @@ __all__ = [
     "BadResponseError",
     "ConnectFailedError",
     "ConnectionLostError",
+    "Conversation",
     "DeleteManySessions",
     "DeleteOnExit",
     "DeleteSession",
@@ -96,6 +97,7 @@ __all__ = [
     "SessionFate",
     "SessionIds",
     "SessionNotFoundError",
+    "Step",
     "TimedOutError",
     "Transport",
     "TransportError",

@@ -54,7 +54,9 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 Step: TypeAlias = Send | Wait | Failed
+"""What a conversation yields."""
 Conversation: TypeAlias = Generator[Step, Response | bool | None, DeletionReceipt]
+"""What `converse` returns."""
 
 
 def converse(
@@ -94,7 +96,8 @@ def converse(
                 raise
             is_stale = not stale_retried and getattr(error.__cause__, "stale", False)
             pause = _pause_after(error, retry, attempts - held_back, random, is_stale=is_stale)
-            is_last = pause >= deadline - monotonic()
+            left = deadline - monotonic()
+            is_last = pause >= left
             if (yield Failed(error, is_last)):
                 held_back += 1  # The policy does not limit those.
             elif is_last:
@@ -111,9 +114,9 @@ def _attempt(
     session_id: str, headers: RequestHeaders, retry: RetryPolicy, attempts: int, left: float
 ) -> Generator[Send, Response | bool | None, DeletionReceipt]:
     logger.debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
-    timeout = min(retry.attempt_timeout, left)
+    request = wire.request(session_id, headers)
     try:
-        response = checked_response((yield Send(wire.request(session_id, headers), timeout)))
+        response = checked_response((yield Send(request, min(retry.attempt_timeout, left))))
     except TransportError as failure:
         raise UnreachableError(
             str(failure),

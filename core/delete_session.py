@@ -5,18 +5,13 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from operator import attrgetter
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
 from .asyncio_tasks import in_thread
 from .conversation import Conversation, Send, Wait, check_transport, converse
-from .errors import (
-    DeleteSessionError,
-    Outcome,
-    SessionNotFoundError,
-    UnexpectedResponseError,
-)
+from .errors import DeleteSessionError, Outcome, SessionNotFoundError
 from .headers import request_headers
 from .journal import Recorder, check_journal, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
@@ -24,7 +19,7 @@ from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy, checked_retry
 from .transport import AsyncTransport, Transport, TransportError
-from .wire import checked_session_id
+from .wire import checked_session_id, confirms_anything
 
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
@@ -178,7 +173,7 @@ class DeleteSession(_DeleteSession[Transport]):
             receipt = self._drive(self._preflight())
         except SessionNotFoundError:
             return
-        raise _confirms_anything(receipt)
+        raise confirms_anything(receipt)
 
     def record_gone(self, outcome: Outcome) -> None:
         """Let the journal forget a session that is gone. Called by whoever drives `converse`."""
@@ -290,7 +285,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
             receipt = await self._drive(self._preflight())
         except SessionNotFoundError:
             return
-        raise _confirms_anything(receipt)
+        raise confirms_anything(receipt)
 
     async def record_gone(self, outcome: Outcome) -> None:
         """As `DeleteSession.record_gone`, in a thread. It is waited for, at most 5 s."""
@@ -309,14 +304,32 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         delete = partial(self, session_id, retry=self._policy(retry))
         return AsyncDeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
+    @overload
     def opening(
         self,
-        open_session: Callable[[], Awaitable[T] | T],
+        open_session: Callable[[], Awaitable[T]],
         *,
-        id_of: Callable[[T], str | uuid.UUID] = attrgetter("id"),
+        id_of: Callable[[T], str | uuid.UUID] = ...,
+        missing_ok: bool = ...,
+        retry: RetryPolicy | None = ...,
+    ) -> AsyncOpening[T]: ...
+    @overload
+    def opening(
+        self,
+        open_session: Callable[[], T],
+        *,
+        id_of: Callable[[T], str | uuid.UUID] = ...,
+        missing_ok: bool = ...,
+        retry: RetryPolicy | None = ...,
+    ) -> AsyncOpening[T]: ...
+    def opening(
+        self,
+        open_session: Callable[[], Any],  # Any: see the overloads
+        *,
+        id_of: Callable[[Any], str | uuid.UUID] = attrgetter("id"),
         missing_ok: bool = False,
         retry: RetryPolicy | None = None,
-    ) -> AsyncOpening[T]:
+    ) -> AsyncOpening[Any]:
         """As `DeleteSession.opening`, for `async with`. `open_session` may be awaited or not.
 
         Under asyncio no cancellation of the block reaches it: the block waits for it for at most
@@ -325,12 +338,3 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         retry = self._policy(retry)
         on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
         return AsyncOpening(open_session, id_of, on_exit, retry.attempt_timeout)
-
-
-def _confirms_anything(receipt: DeletionReceipt) -> UnexpectedResponseError:
-    return UnexpectedResponseError(
-        "HTTP 200: it confirms to have deleted a session that never existed",
-        session_id=receipt.session_id,
-        attempts=receipt.attempts,
-        status=200,
-    )

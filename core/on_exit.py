@@ -70,7 +70,7 @@ class _OnExit:  # what the two context managers share: all but how they wait
         is_fault = isinstance(error, Exception | GeneratorExit)
         # Whoever cancels all tasks at once interrupts the block and the delete: that counts once.
         if is_fault or is_blocks or self._is_again or count > 1:
-            self._is_over = True
+            self._is_over = not isinstance(error, GeneratorExit)  # Nobody sees a note on that.
             if self.receipt is None and not isinstance(error, DeleteSessionError):
                 words = f"The delete of session {self.session_id!r} was interrupted."
                 error.add_note(f"{words} {_ADVICE}")

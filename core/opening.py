@@ -126,7 +126,7 @@ class AsyncOpening(_Opening[T, AsyncDeleteOnExit]):
             return self._opened[0]
         except BaseException as error:
             ending = self._find_session_after(error)
-            if ending is not None:
+            if ending is not None and not isinstance(error, GeneratorExit):  # which awaits nothing
                 await ending.__aexit__(type(error), error, error.__traceback__)
                 self._note_destroyed(error)
             raise

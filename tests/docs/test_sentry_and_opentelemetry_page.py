@@ -119,7 +119,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
 def test_a_variable_with_the_headers_shows_sentry_no_value() -> None:
     headers = request_headers(KEY, {"X-Token": "canary"})
     shown = str(serialize({"headers": headers}, is_vars=True))
-    assert "Bearer ***" in shown
+    assert "***" in shown
     assert KEY not in shown
     assert "canary" not in shown
 

@@ -44,6 +44,7 @@ from firecrawl_interact.core import (
     BadResponseError,
     ConnectFailedError,
     ConnectionLostError,
+    Conversation,
     DeleteManySessions,
     DeleteOnExit,
     DeleteSession,
@@ -75,6 +76,7 @@ from firecrawl_interact.core import (
     SessionFate,
     SessionIds,
     SessionNotFoundError,
+    Step,
     TimedOutError,
     Transport,
     TransportError,
@@ -201,14 +203,14 @@ async def checks(delete_session: DeleteSession, awaited: AsyncDeleteSession) -> 
 def drives_it_itself(session_id: str | uuid.UUID, response: Response) -> None:
     headers = request_headers("fc-test", {"X-Team": "a"})
     assert_type(headers, RequestHeaders)
-    conversation = converse(
+    conversation: Conversation = converse(
         session_id,
         headers=headers,
         retry=RetryPolicy(),
         monotonic=lambda: 0.0,
         random=lambda: 0.5,
     )
-    step = next(conversation)
+    step: Step = next(conversation)
     assert_type(step, Send | Wait | Failed)
     if isinstance(step, Send):
         assert_type(step.request, Request)
