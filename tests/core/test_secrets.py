@@ -18,7 +18,6 @@ from firecrawl_interact.core import (
     ConnectionLostError,
     DeleteSession,
     DeleteSessionError,
-    DeletionReceipt,
     InvalidApiKeyError,
     Request,
     Response,
@@ -76,7 +75,7 @@ def shown_locals(error: BaseException) -> str:
 
 def failures(key: str) -> Iterator[Response | TransportError]:
     """Responses that send the key back, and failures of the transport."""
-    for status in (200, 302, 400, 401, 403, 404, 429, 502):
+    for status in (200, 302, 401, 404, 429, 502):
         for said in (key, f"Bearer {key}", f"the key '{key}' and {key}{key}", f"{'x' * 490}{key}"):
             yield response(status, {"success": False, "error": said})
             yield response(status, {"success": False, "message": said})
@@ -196,17 +195,6 @@ def test_the_key_that_the_service_sends_back_is_masked_and_the_rest_is_kept() ->
 def test_a_receipt_does_not_show_the_key_that_the_service_sends_back() -> None:
     said = response(200, {"success": True, "status": CANARY})
     assert delete_blocking(ScriptedTransport(said), api_key=CANARY).status == "***"
-
-
-@all_keys
-@both_ways
-def test_no_log_line_of_a_success_shows_the_key(key: str, delete: Delete) -> None:
-    odd = response(200, {"success": True, "creditsBilled": key, "sessionDurationMs": [key]})
-    with log_records() as records:
-        receipt = delete(ScriptedTransport(odd), api_key=key)
-    assert len(records) == 3
-    assert "canary" not in "".join(logged_text(records))
-    assert receipt == DeletionReceipt(session_id=SESSION_ID)
 
 
 @all_keys
