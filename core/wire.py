@@ -37,6 +37,9 @@ _USUAL_REASONS = {
     ",": " (it comes from a list: pass each id alone)",
     "#": " (a comment is not a part of the id)",
     "/": " (pass the id alone, without a URL around it)",
+    ":": " (pass the id alone, without a URL around it)",
+    "[": " (this looks like JSON: pass each id alone, as jq -r '.[]' writes them)",
+    " ": " (these may be several ids: pass each alone)",
 }
 
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.

@@ -39,6 +39,9 @@ def test_an_id_is_the_last_segment_of_the_path(session_id: str, delete: Delete) 
     assert [request.path for request in transport.requests] == [PREFIX + session_id]
 
 
+JSON = "this looks like JSON: pass each id alone, as jq -r '.[]' writes them"
+
+
 @pytest.mark.parametrize(
     ("session_id", "problem"),
     [
@@ -48,7 +51,9 @@ def test_an_id_is_the_last_segment_of_the_path(session_id: str, delete: Delete) 
         ("x" * 121, "it is longer than 120 characters"),
         (f'"{SESSION_ID}",', "it has the character '\"' (jq writes it around each id: use jq -r)"),
         ("a,", "it has the character ',' (it comes from a list: pass each id alone)"),
-        ("a b", "it has the character ' '"),
+        ("a b", "it has the character ' ' (these may be several ids: pass each alone)"),
+        ("https://x/a", "it has the character ':' (pass the id alone, without a URL around it)"),
+        ('["a"]', f"it has the character '[' ({JSON})"),
         (" a", "it has the character ' ' (remove the white space around the id)"),
         ("a\n", "it has the character '\\n' (remove the white space around the id)"),
         ("a#b", "it has the character '#' (a comment is not a part of the id)"),
