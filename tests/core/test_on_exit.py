@@ -1,5 +1,6 @@
 """A session that ends with the block that used it, however the block ends."""
 
+import gc
 import os
 import uuid
 from collections.abc import Callable, Generator
@@ -323,8 +324,12 @@ def test_a_coroutine_that_is_closed_during_the_delete_begins_nothing_again_and_w
         async with delete_session.on_exit(SESSION_ID):
             pass
 
-    coroutine = main()
-    coroutine.send(None)
-    with pytest.warns(RuntimeWarning, match="was never left"):
+    def begin_and_close() -> None:
+        coroutine = main()
+        coroutine.send(None)
         coroutine.close()  # is a RuntimeError if the coroutine goes on
+        gc.collect()
+
+    with pytest.warns(RuntimeWarning, match="was never left"):
+        begin_and_close()
     assert not transport.requests
