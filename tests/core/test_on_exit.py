@@ -275,9 +275,14 @@ def test_if_it_fails_once_more_a_note_on_the_interruption_says_that_it_is_unknow
 
 
 @both_ways
-@pytest.mark.parametrize("is_blocks", [False, True], ids=["the delete's", "the block's"])
-def test_the_second_ctrl_c_ends_the_delete(is_blocks: bool, way: str) -> None:
-    first, second = KeyboardInterrupt("first"), KeyboardInterrupt("second")
+@pytest.mark.parametrize(
+    ("kind", "is_blocks"),
+    [(KeyboardInterrupt, False), (SystemExit, False), (KeyboardInterrupt, True)],
+)
+def test_the_second_ctrl_c_ends_the_delete(
+    kind: type[BaseException], is_blocks: bool, way: str
+) -> None:
+    first, second = kind("first"), KeyboardInterrupt("second")
     script = [second] if is_blocks else [first, second]  # one request more would fail
     left = leave(way, ScriptedTransport(*script), raising(first) if is_blocks else lambda _: None)
     assert left.raised is second

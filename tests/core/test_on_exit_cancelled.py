@@ -233,6 +233,38 @@ def test_a_second_ctrl_c_ends_the_delete(times: list[float]) -> None:
     assert "was interrupted" in watched.notes[-1]
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_a_signal_that_lands_in_the_delete_s_task_keeps_no_other_task_from_its_end(
+    kind: type[BaseException],
+) -> None:
+    transport = AsyncScriptedTransport(ScriptedTransport(kind(), DESTROYED))
+    ending = AsyncDeleteSession(transport, API_KEY).on_exit(SESSION_ID)
+    ended: list[str] = []
+
+    async def other() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            for _ in range(50):
+                await asyncio.sleep(0)
+            ended.append("the other task")
+
+    async def main() -> None:
+        task = asyncio.ensure_future(other())
+        try:
+            async with ending:
+                await asyncio.sleep(0)
+        finally:
+            await asyncio.sleep(0)
+            ended.append("the block's")
+            assert not task.done()
+
+    with pytest.raises(kind):
+        asyncio.run(main())
+    assert ended == ["the block's", "the other task"]
+    assert ending.receipt == RECEIPT
+
+
 # anyio's cancel scopes cancel again and again, at every turn of the event loop
 
 
