@@ -13,7 +13,7 @@ from .logger import logger
 from .receipt import SessionFate
 from .retry import check_methods
 
-_END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports take it as if it were not there.
+_END_OF_AN_ADDRESS = r"(?:/+v2)*/*\Z"  # Transports take it as if it were not there.
 
 
 class Recorder(Protocol):
@@ -87,7 +87,7 @@ def checked_label(service: str | None) -> str | None:
     """Return the label that a journal gives its sessions. An address counts without its `/v2`."""
     if service is not None and not isinstance(service, str):
         raise TypeError(f"service must be a str or None, not {type(service).__name__}")
-    return _END_OF_AN_ADDRESS.sub("", service or "") or None
+    return re.sub(_END_OF_AN_ADDRESS, "", service or "") or None
 
 
 def record_gone(journal: Recorder, outcome: Outcome) -> None:
