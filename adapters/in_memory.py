@@ -5,7 +5,9 @@ service's time: it moves on by the latency of the response, or by the timeout if
 """
 
 import math
+import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Self
 
 from firecrawl_interact.core.asyncio_tasks import runs_on_asyncio
@@ -101,9 +103,10 @@ class InMemoryTransport(_InMemory):
 class AsyncInMemoryTransport(_InMemory):
     """An `AsyncTransport` to a `FakeService`; otherwise like `InMemoryTransport`.
 
-    Under asyncio, each `send` and `sleep` lets the other tasks run once. It needs no event
-    loop, so any may drive it. But while a `LoopbackService` serves the same service, a wait
-    is real and stops the loop.
+    Under asyncio, each `send` and `sleep` lets the other tasks run, and of several waits the
+    shortest ends first. It needs no event loop, so any may drive it: each wait then moves the
+    clock on at once. While a `LoopbackService` serves the same service, a wait is real and stops
+    the loop.
 
     Args:
         service: the service that it reaches; many transports may share one.
@@ -118,9 +121,16 @@ class AsyncInMemoryTransport(_InMemory):
         return end
 
     async def sleep(self, seconds: float) -> None:
-        """Move the service's clock on by so many seconds."""
-        self._service.sleep(seconds)
-        await _let_others_run()
+        """Move the service's clock on by so many seconds, after other tasks' shorter waits."""
+        # A program that runs asyncio has imported it.
+        if "asyncio" in sys.modules and runs_on_asyncio():
+            import asyncio  # noqa: PLC0415 - another event loop cannot run its sleep
+
+            await asyncio.sleep(0)
+            if seconds:
+                await self._service.sleep_beside_others(seconds, partial(asyncio.sleep, 0))
+        else:
+            self._service.sleep(seconds)
 
     async def aclose(self) -> None:
         """From now on `send` raises a `ConnectFailedError` that is not transient."""
@@ -131,13 +141,6 @@ class AsyncInMemoryTransport(_InMemory):
 
     async def __aexit__(self, *exception: object) -> None:
         await self.aclose()
-
-
-async def _let_others_run() -> None:
-    if runs_on_asyncio():  # Another event loop cannot run asyncio's sleep.
-        import asyncio  # noqa: PLC0415 - it has been loaded: it runs
-
-        await asyncio.sleep(0)
 
 
 class InMemoryJournal(OwnedJournal):

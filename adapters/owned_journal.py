@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 
 from firecrawl_interact.core.journal import JournalError
 from firecrawl_interact.core.logger import logger
-from firecrawl_interact.core.session_ids import SENDABLE, checked_session_id
+from firecrawl_interact.core.wire import checked_session_id, is_sendable
 
 _END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports take it as if it were not there.
 
@@ -62,7 +62,7 @@ class OwnedJournal:
     def gone(self, session_id: str | uuid.UUID, /) -> None:
         """Forget a session that is destroyed for certain. An unknown id changes nothing."""
         text, advice = str(session_id), "A sweep deletes it once more, which is safe."
-        if not self._closed and SENDABLE.fullmatch(text):
+        if not self._closed and is_sendable(text):
             with self._errors("cannot forget it", advice, text):
                 self._not_yielded.discard(text)
                 self._held.discard(text)

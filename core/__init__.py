@@ -6,13 +6,12 @@ What runs over many sessions need is imported when one of its names is asked for
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .conversation import Failed, Send, Wait, converse
+from .conversation import Conversation, Failed, Send, Step, Wait, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import (
     BadRequestError,
     DeleteSessionError,
     ForbiddenError,
-    InvalidApiKeyError,
     InvalidSessionIdError,
     NotDeletedError,
     OutageError,
@@ -26,13 +25,12 @@ from .errors import (
     UnexpectedResponseError,
     UnreachableError,
 )
-from .headers import RequestHeaders, request_headers
+from .headers import InvalidApiKeyError, RequestHeaders, request_headers
 from .journal import Journal, JournalError, LeftAlone, Recorder
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
-from .session_ids import AsyncSessionIds, SessionIds, checked_session_id
 from .transport import (
     MAX_BODY_BYTES,
     AsyncTransport,
@@ -45,10 +43,16 @@ from .transport import (
     Transport,
     TransportError,
 )
+from .wire import checked_session_id
 
 if TYPE_CHECKING:
     from .async_deletions import AsyncDeletions
-    from .delete_many_sessions import AsyncDeleteManySessions, DeleteManySessions
+    from .delete_many_sessions import (
+        AsyncDeleteManySessions,
+        AsyncSessionIds,
+        DeleteManySessions,
+        SessionIds,
+    )
     from .deletions import Deletions
     from .pacing import Pause
 
@@ -65,6 +69,7 @@ __all__ = [
     "BadResponseError",
     "ConnectFailedError",
     "ConnectionLostError",
+    "Conversation",
     "DeleteManySessions",
     "DeleteOnExit",
     "DeleteSession",
@@ -96,6 +101,7 @@ __all__ = [
     "SessionFate",
     "SessionIds",
     "SessionNotFoundError",
+    "Step",
     "TimedOutError",
     "Transport",
     "TransportError",
@@ -114,9 +120,11 @@ if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
     _MODULES = {
         "AsyncDeleteManySessions": "delete_many_sessions",
         "AsyncDeletions": "async_deletions",
+        "AsyncSessionIds": "delete_many_sessions",
         "DeleteManySessions": "delete_many_sessions",
         "Deletions": "deletions",
         "Pause": "pacing",
+        "SessionIds": "delete_many_sessions",
     }
 
     def __getattr__(name: str) -> object:

@@ -1,12 +1,14 @@
 """What the awaited twins need of asyncio, which is loaded only where it runs."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
     from concurrent.futures import Future
+
+_T = TypeVar("_T")
 
 
 def runs_on_asyncio() -> bool:
@@ -18,6 +20,21 @@ def runs_on_asyncio() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Say whether a call of this must be awaited, as `inspect.iscoroutinefunction` does.
+
+    Unlike that function, it is right about an object with an `async def __call__` (True), and
+    about a mock of a blocking function (False).
+    """
+    import inspect  # noqa: PLC0415 - it takes 6 ms
+
+    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    if not isinstance(flags, int):  # of a mock: `inspect` takes whatever they hold for true
+        return False
+    called = getattr(type(function), "__call__", None)  # noqa: B004 - it is looked at, not called
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
 async def wait_for_end(
@@ -40,6 +57,46 @@ async def wait_for_end(
         except CancelledError as cancellation:
             last = cancellation
     return last
+
+
+async def run_uncancelled(
+    function: "Callable[[], Coroutine[Any, Any, _T]]",
+    interruptions: list[BaseException],
+    *,
+    timeout: float | None = None,
+) -> _T:
+    """Run to its end, under asyncio, what no cancellation of the caller may reach.
+
+    Args:
+        function: a coroutine function. Another event loop runs it in the caller's own task.
+        interruptions: takes the cancellations of the caller that come meanwhile, and the like.
+        timeout: how many seconds it has left after the first of them. None: all that it takes.
+
+    Raises:
+        BaseException: the last interruption of the caller, or else a `CancelledError`, if what
+            was to run was interrupted itself. What it raises otherwise.
+    """
+    if not runs_on_asyncio():
+        return await function()
+    from asyncio import CancelledError, create_task, get_running_loop, wait  # noqa: PLC0415 - above
+
+    task = create_task(function())
+    timer = None
+    while not task.done():
+        try:
+            await wait([task])
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException as interruption:
+            if timeout is not None and not interruptions:
+                timer = get_running_loop().call_later(timeout, task.cancel)
+            interruptions.append(interruption)
+    if timer is not None:
+        timer.cancel()
+    # Ctrl-C in a task of asyncio's is its exception: raised here, it would end the event loop.
+    if task.cancelled() or not isinstance(task.exception() or Exception(), Exception):
+        raise interruptions[-1] if interruptions else CancelledError
+    return task.result()
 
 
 class _NewThread:

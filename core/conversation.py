@@ -18,13 +18,14 @@ from typing import TypeAlias
 import msgspec
 
 from . import wire
+from .asyncio_tasks import is_coroutine_function
 from .errors import DeleteSessionError, ResponseError, UnreachableError
 from .headers import RequestHeaders
 from .logger import logger
 from .receipt import DeletionReceipt, SessionFate
-from .retry import RetryPolicy
-from .session_ids import checked_session_id
+from .retry import RetryPolicy, check_methods
 from .transport import Request, Response, TransportError
+from .wire import checked_session_id
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -53,7 +54,9 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 Step: TypeAlias = Send | Wait | Failed
+"""What a conversation yields."""
 Conversation: TypeAlias = Generator[Step, Response | bool | None, DeletionReceipt]
+"""What `converse` returns."""
 
 
 def converse(
@@ -79,64 +82,56 @@ def converse(
         TypeError: what came is no `Response`.
     """
     session_id = checked_session_id(session_id)
-    request = wire.request(session_id, headers)
     deadline = monotonic() + retry.deadline
     left = retry.deadline
     attempts = held_back = 0
     uncertain = stale_retried = False
-    while left > 0:
+    while True:
         attempts += 1
-        logger.debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
-        send = Send(request, min(retry.attempt_timeout, left))
-        outcome = yield from _attempt(send, headers, session_id, attempts)
-        if isinstance(outcome, DeletionReceipt):
-            return outcome
-        error = outcome
-        uncertain = _keep_worst_fate(error, uncertain=uncertain)
-        if not error.transient:
-            break
-
-        is_stale = not stale_retried and getattr(error.__cause__, "stale", False)
-        pause = _pause_after(error, retry, attempts - held_back, random, is_stale=is_stale)
-        left = deadline - monotonic()
-        is_last = pause >= left
-        if (yield Failed(error, is_last)):
-            held_back += 1  # The policy does not limit those.
+        try:
+            return (yield from _attempt(session_id, headers, retry, attempts, left))
+        except DeleteSessionError as error:
+            uncertain = _keep_worst_fate(error, uncertain=uncertain)
+            if not error.transient:
+                raise
+            is_stale = not stale_retried and getattr(error.__cause__, "stale", False)
+            pause = _pause_after(error, retry, attempts - held_back, random, is_stale=is_stale)
             left = deadline - monotonic()
-        elif is_last:
-            break
-        else:
-            stale_retried = stale_retried or is_stale
-            logger.warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
-            if pause:
-                yield Wait(pause)
-                left = deadline - monotonic()
-    try:
-        raise error
-    finally:
-        del error, outcome  # The traceback holds this frame: together they would be a cycle.
+            is_last = pause >= left
+            if (yield Failed(error, is_last)):
+                held_back += 1  # The policy does not limit those.
+            elif is_last:
+                raise
+            else:
+                stale_retried = stale_retried or is_stale
+                yield from _wait(pause, error)
+            left = deadline - monotonic()
+            if left <= 0:
+                raise
 
 
 def _attempt(
-    send: Send, headers: RequestHeaders, session_id: str, attempts: int
-) -> Generator[Send, Response | bool | None, DeletionReceipt | DeleteSessionError]:
+    session_id: str, headers: RequestHeaders, retry: RetryPolicy, attempts: int, left: float
+) -> Generator[Send, Response | bool | None, DeletionReceipt]:
+    logger.debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
+    request = wire.request(session_id, headers)
     try:
-        response = checked_response((yield send))
+        response = checked_response((yield Send(request, min(retry.attempt_timeout, left))))
     except TransportError as failure:
-        return _unreachable(failure, session_id, attempts)
+        raise UnreachableError(
+            str(failure),
+            session_id=session_id,
+            attempts=attempts,
+            session_fate=SessionFate.UNKNOWN if failure.sent else SessionFate.UNTOUCHED,
+            transient=failure.sent or failure.transient,
+        ) from failure
     return wire.parse_response(response, headers=headers, session_id=session_id, attempts=attempts)
 
 
-def _unreachable(failure: TransportError, session_id: str, attempts: int) -> UnreachableError:
-    error = UnreachableError(
-        str(failure),
-        session_id=session_id,
-        attempts=attempts,
-        session_fate=SessionFate.UNKNOWN if failure.sent else SessionFate.UNTOUCHED,
-        transient=failure.sent or failure.transient,
-    )
-    error.__cause__ = failure
-    return error
+def _wait(pause: float, error: DeleteSessionError) -> Generator[Wait, object, None]:
+    logger.warning("session %a: retry in %.1f s: %s", error.session_id, pause, error.args[0])
+    if pause:
+        yield Wait(pause)
 
 
 def _keep_worst_fate(error: DeleteSessionError, *, uncertain: bool) -> bool:
@@ -186,3 +181,22 @@ def checked_response(response: object) -> Response:
         f"the transport's send returned a {kind}, which DeleteSession does not await: "
         "use AsyncDeleteSession with this transport"
     )
+
+
+def check_transport(transport: object, *, awaits: bool) -> None:
+    """Refuse what is not a transport, and one of the other kind: it would fail half-way."""
+    kind = type(transport).__name__
+    example = "AsyncioTransport" if awaits else "Urllib3Transport"
+    check_methods("transport", transport, ("send", "monotonic", "sleep"), example)
+    for verb in ("send", "sleep"):
+        if is_coroutine_function(getattr(transport, verb)) is awaits:
+            continue
+        if awaits:
+            raise TypeError(
+                f"AsyncDeleteSession awaits {kind}.{verb}, which is not a coroutine function "
+                f"(async def): use DeleteSession, or an asynchronous transport such as {example}"
+            )
+        raise TypeError(
+            f"DeleteSession does not await {kind}.{verb}, which is a coroutine function: "
+            f"use AsyncDeleteSession, or a blocking transport such as {example}"
+        )

@@ -3,16 +3,21 @@
 The use cases; `deletions` has the runs that they begin.
 """
 
+import uuid
 from collections.abc import AsyncIterable, Iterable
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, TypeVar
 
-from .arguments import check_count, check_seconds
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .deletions import Deletions
-from .session_ids import AsyncSessionIds, SessionIds
+from .retry import check_count, check_seconds
 
 if TYPE_CHECKING:
     from .async_deletions import AsyncDeletions
+
+SessionIds: TypeAlias = Iterable[str | uuid.UUID]
+"""The ids of many sessions."""
+AsyncSessionIds: TypeAlias = AsyncIterable[str | uuid.UUID]
+"""The ids of many sessions, awaited one by one."""
 
 _DeleteSessionT = TypeVar("_DeleteSessionT", DeleteSession, AsyncDeleteSession)
 

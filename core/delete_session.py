@@ -1,40 +1,38 @@
 """The use case: destroy one session, over any transport."""
 
-import random
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from operator import attrgetter
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
-from .arguments import check_journal, check_transport
 from .asyncio_tasks import in_thread
-from .conversation import Conversation, Send, Wait, converse
+from .conversation import Conversation, Send, Wait, check_transport, converse
 from .errors import DeleteSessionError, Outcome, SessionNotFoundError
-from .headers import RequestHeaders
-from .journal import Recorder, record_gone
+from .headers import request_headers
+from .journal import Recorder, check_journal, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy, checked_retry
-from .session_ids import checked_session_id
 from .transport import AsyncTransport, Transport, TransportError
-from .wire import confirms_anything
+from .wire import checked_session_id, confirms_anything
 
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 
 
 def _random() -> float:
-    return random.random()  # noqa: S311 - it spreads retries out, and keeps no secret
+    return int.from_bytes(os.urandom(7)) / 2**56
 
 
 class _DeleteSession(Generic[TransportT]):
     """What the two use cases share: everything but how they wait."""
 
-    _awaits: ClassVar[bool]
+    _awaits: bool
 
     def __init__(  # noqa: PLR0913 - each is something that users must be able to say
         self,
@@ -46,31 +44,37 @@ class _DeleteSession(Generic[TransportT]):
         journal: Recorder | None = None,
         random: Callable[[], float] = _random,
     ) -> None:
-        self.headers: RequestHeaders = RequestHeaders(
-            api_key, headers
-        )  #: of every request; no repr shows the key
-        del api_key, headers  # The traceback of an error shows this frame.
+        try:
+            self.headers = request_headers(api_key, headers)  #: of every request
+        finally:
+            del api_key, headers  # The traceback of an error shows this frame.
         self.transport: TransportT = transport  #: carries the requests
-        self.retry = retry  #: how many attempts a call makes, how long and how far apart
+        self.retry = retry  #: how many attempts a call makes, and when
         self.journal = journal  #: remembers which sessions are open; None: nothing does
         self.random = random  #: gives a number from 0 to 1, to spread retries out
         check_transport(transport, awaits=self._awaits)
-        self.headers.check()
         checked_retry(retry)
         if journal is not None:
             check_journal(journal)
         if not callable(random):
             raise TypeError(f"random must be a function, not {random!r}")
 
-    def _preflight(self) -> Conversation:
-        number = int(self.random() * 2**128) % 2**128
+    def _conversation(self, session_id: str | uuid.UUID, retry: RetryPolicy | None) -> Conversation:
         return converse(
-            uuid.UUID(int=number, version=4),
+            session_id,
             headers=self.headers,
-            retry=msgspec.structs.replace(self.retry, max_attempts=1),
+            retry=self._policy(retry),
             monotonic=self.transport.monotonic,
             random=self.random,
         )
+
+    def _preflight(self) -> Conversation:
+        """Ask once for a session that never existed."""
+        session_id = uuid.UUID(int=int(self.random() * 2**122), version=4)
+        return self._conversation(session_id, msgspec.structs.replace(self.retry, max_attempts=1))
+
+    def _policy(self, retry: RetryPolicy | None) -> RetryPolicy:
+        return self.retry if retry is None else checked_retry(retry)
 
     def __repr__(self) -> str:
         key = "'***'" if "Authorization" in self.headers else None
@@ -93,7 +97,7 @@ class DeleteSession(_DeleteSession[Transport]):
         api_key: the service's key; None for a self-hosted service without sign-in.
         retry: how many attempts a call makes, how long each may take, and how far apart they are.
         headers: sent with every request, besides those of the library and of the transport,
-            which cannot be set. No repr and no log line shows their values.
+            which cannot be set. No repr shows their values.
         journal: remembers which sessions are open, in case this process is killed: a
             `FileJournal` as a rule. `on_exit` and `opening` record a session in it. Every way to
             delete lets it forget one that is gone.
@@ -127,15 +131,8 @@ class DeleteSession(_DeleteSession[Transport]):
 
         Every error's `session_fate` says what is known about the session.
         """
-        conversation = converse(
-            session_id,
-            headers=self.headers,
-            retry=self.retry if retry is None else checked_retry(retry),
-            monotonic=self.transport.monotonic,
-            random=self.random,
-        )
         try:
-            receipt = self._drive(conversation)
+            receipt = self._drive(self._conversation(session_id, retry))
         except DeleteSessionError as error:
             self.record_gone(error)
             raise
@@ -148,14 +145,16 @@ class DeleteSession(_DeleteSession[Transport]):
             while True:
                 if isinstance(step, Send):
                     try:
-                        step = conversation.send(self.transport.send(step.request, step.timeout))
+                        response = self.transport.send(step.request, step.timeout)
                     except TransportError as failure:
                         step = conversation.throw(failure)
-                    continue
-                if isinstance(step, Wait):
-                    self.transport.sleep(step.seconds)
-                del step  # A failure's error, whose traceback holds this frame, would be a cycle.
-                step = next(conversation)
+                    else:
+                        step = conversation.send(response)
+                else:
+                    if isinstance(step, Wait):
+                        self.transport.sleep(step.seconds)
+                    del step  # A failure's error, whose traceback holds this frame: a cycle.
+                    step = next(conversation)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
             return receipt
@@ -203,8 +202,7 @@ class DeleteSession(_DeleteSession[Transport]):
             InvalidSessionIdError: at once, before the block: the id cannot be sent.
         """
         session_id = checked_session_id(session_id)
-        retry = self.retry if retry is None else checked_retry(retry)
-        delete = partial(self, session_id, retry=retry)
+        delete = partial(self, session_id, retry=self._policy(retry))
         return DeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
     def opening(
@@ -228,7 +226,7 @@ class DeleteSession(_DeleteSession[Transport]):
         Returns:
             A context manager that gives what was opened; its `receipt` is there after the block.
         """
-        retry = self.retry if retry is None else checked_retry(retry)
+        retry = self._policy(retry)
         on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
         return Opening(open_session, id_of, on_exit, retry.attempt_timeout)
 
@@ -253,15 +251,8 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
     ) -> DeletionReceipt:
         """Destroy one session. Cancelling the call makes its fate unknown: the request is cut."""
-        conversation = converse(
-            session_id,
-            headers=self.headers,
-            retry=self.retry if retry is None else checked_retry(retry),
-            monotonic=self.transport.monotonic,
-            random=self.random,
-        )
         try:
-            receipt = await self._drive(conversation)
+            receipt = await self._drive(self._conversation(session_id, retry))
         except DeleteSessionError as error:
             await self.record_gone(error)
             raise
@@ -275,14 +266,15 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
                 if isinstance(step, Send):
                     try:
                         response = await self.transport.send(step.request, step.timeout)
-                        step = conversation.send(response)
                     except TransportError as failure:
                         step = conversation.throw(failure)
-                    continue
-                if isinstance(step, Wait):
-                    await self.transport.sleep(step.seconds)
-                del step  # A failure's error, whose traceback holds this frame, would be a cycle.
-                step = next(conversation)
+                    else:
+                        step = conversation.send(response)
+                else:
+                    if isinstance(step, Wait):
+                        await self.transport.sleep(step.seconds)
+                    del step  # As above.
+                    step = next(conversation)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
             return receipt
@@ -309,8 +301,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     ) -> AsyncDeleteOnExit:
         """As `DeleteSession.on_exit`, for `async with`."""
         session_id = checked_session_id(session_id)
-        retry = self.retry if retry is None else checked_retry(retry)
-        delete = partial(self, session_id, retry=retry)
+        delete = partial(self, session_id, retry=self._policy(retry))
         return AsyncDeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
     @overload
@@ -344,6 +335,6 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         Under asyncio no cancellation of the block reaches it: the block waits for it for at most
         `attempt_timeout` seconds, destroys the session that came, and then is cancelled.
         """
-        retry = self.retry if retry is None else checked_retry(retry)
+        retry = self._policy(retry)
         on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
         return AsyncOpening(open_session, id_of, on_exit, retry.attempt_timeout)

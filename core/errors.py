@@ -41,19 +41,6 @@ _FATE_SENTENCES = {
 }
 
 
-class InvalidApiKeyError(ValueError):
-    """The key cannot stand in an Authorization header (RFC 6750, 2.1). Nothing was sent.
-
-    It is raised where a use case is made, before there is any session.
-    """
-
-    #: what the caller can do
-    advice: str = "Pass the key as the service shows it, or None for a service without sign-in."
-
-    def __str__(self) -> str:
-        return f"{self.args[0]}. {self.advice}"
-
-
 class DeleteSessionError(Exception):
     """The root of all that a call raises. Survives pickle and copy; never holds the key."""
 

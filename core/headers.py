@@ -1,17 +1,15 @@
-"""The headers of every request: the key, what the library asks for, and the user's own."""
+"""The headers of every request: the key, what the library asks for, and the user's own.
+
+And what may be shown of them, and of any text from elsewhere.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from operator import methodcaller
 
-from .errors import InvalidApiKeyError
-from .printable import without_secrets
-
-_BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
-_VALUE = re.compile(r"(?:[\x21-\x7e](?:[ \t\x21-\x7e]*[\x21-\x7e])?)?")  # RFC 9110, 5.5
-_SHORTEST_SECRET = 8  # characters of a user's own header: many other texts hold a shorter one
-_NOTHING = re.compile(r"(?!)")
+_TOKEN68 = r"[A-Za-z0-9._~+/-]+=*"  # RFC 6750, 2.1
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110, 5.6.2
+_VALUE = r"(?:[\x21-\x7e](?:[ \t\x21-\x7e]*[\x21-\x7e])?)?"  # RFC 9110, 5.5
 
 # identity: the library asks for no compressed response.
 _LIBRARY_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -23,6 +21,19 @@ _NOT_FOR_USERS = frozenset(
 )
 
 
+class InvalidApiKeyError(ValueError):
+    """The key cannot stand in an Authorization header (RFC 6750, 2.1). Nothing was sent.
+
+    It is raised where a use case is made, before there is any session.
+    """
+
+    #: what the caller can do
+    advice: str = "Pass the key as the service shows it, or None for a service without sign-in."
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}. {self.advice}"
+
+
 class RequestHeaders(Mapping[str, str]):
     """The headers of every request, by name. `request_headers` makes them.
 
@@ -31,11 +42,18 @@ class RequestHeaders(Mapping[str, str]):
     has a text from elsewhere masks it before it gives it a name.
     """
 
-    def __init__(self, api_key: object, extra: object = None) -> None:
+    def __init__(self, api_key: object, extra: object) -> None:
         self._api_key = api_key
         self._extra = dict(extra) if isinstance(extra, Mapping) else extra
+        del api_key, extra  # The traceback of an error shows this frame.
         self._headers: dict[str, str] = {}
-        self._secrets = _NOTHING
+        # A subclass of str could give another text than was checked: its methods are not called.
+        if self._api_key is not None:
+            self._check_api_key()
+            self._headers["Authorization"] = f"Bearer {str.__str__(self._api_key)}"
+        self._headers.update(_LIBRARY_HEADERS)
+        if self._extra is not None:
+            self._add_extra()
 
     def __getitem__(self, name: str) -> str:
         return self._headers[name]
@@ -47,7 +65,7 @@ class RequestHeaders(Mapping[str, str]):
         return len(self._headers)
 
     def __repr__(self) -> str:
-        return f"RequestHeaders({without_secrets(self._headers)})"
+        return f"RequestHeaders({dict.fromkeys(self, '***')})"
 
     __sentry_repr__ = __repr__  # It would print the values of a mapping.
 
@@ -58,80 +76,51 @@ class RequestHeaders(Mapping[str, str]):
 
     @property
     def mask(self) -> Callable[[str], str]:
-        """A function that returns a text without the key and the values of the user's own headers.
+        """A function that returns a text without the key, which the service may send back.
 
-        The service, or a proxy, may send them back. It is no Python function, so that it has no
-        frame which would show the text.
+        It is no Python function, so that it has no frame which would show the text.
         """
-        return partial(self._secrets.sub, "***")
-
-    def check(self) -> None:
-        """Refuse what cannot be sent. There are no headers before that.
-
-        Raises:
-            InvalidApiKeyError, TypeError, ValueError: as `request_headers` does.
-        """
-        self._check_api_key()
-        if self._extra is not None:
-            self._check_extra()
-        # A subclass of str could give another text than was checked: its methods are not called.
-        if isinstance(self._api_key, str):
-            self._headers["Authorization"] = f"Bearer {str.__str__(self._api_key)}"
-        self._headers.update(_LIBRARY_HEADERS)
-        if isinstance(self._extra, dict):
-            self._headers.update(
-                (str.__str__(name), str.__str__(value)) for name, value in self._extra.items()
-            )
-        self._secrets = re.compile(
-            "|".join(  # The longer one first: one may hold another.
-                sorted(map(re.escape, self._find_secrets()), key=len, reverse=True)
-            )
-            or _NOTHING
-        )
-
-    def _find_secrets(self) -> Iterator[str]:
-        if isinstance(self._api_key, str):
-            yield str.__str__(self._api_key)
-        yield from (self[name] for name in self.own_names if len(self[name]) >= _SHORTEST_SECRET)
+        if self._api_key is None:
+            return str
+        return methodcaller("replace", self._api_key, "***")
 
     def _check_api_key(self) -> None:
-        if self._api_key is None:
-            return
         if not isinstance(self._api_key, str):
             kind = type(self._api_key).__name__
             raise InvalidApiKeyError(f"an API key is a str or None, not {kind}")
         if not self._api_key:
             raise InvalidApiKeyError("the API key is empty")
-        if not _BEARER_TOKEN.fullmatch(self._api_key):
+        if not re.compile(_TOKEN68).fullmatch(self._api_key):
             raise InvalidApiKeyError(
                 "the API key has a character that an Authorization header cannot carry"
             )
 
-    def _check_extra(self) -> None:
+    def _add_extra(self) -> None:
         if not isinstance(self._extra, dict):
             raise TypeError(f"headers must be a mapping, not {type(self._extra).__name__}")
-        if strange := [type(name).__name__ for name in self._extra if not isinstance(name, str)]:
-            raise TypeError(f"headers: a name must be a str, not {strange[0]}")
-        if not all(map(_NAME.fullmatch, self._extra)):
+        for name in self._extra:
+            if not isinstance(name, str):
+                raise TypeError(f"headers: a name must be a str, not {type(name).__name__}")
+        if not all(map(re.compile(_NAME).fullmatch, self._extra)):  # no name is in a variable yet
             raise ValueError(
                 "headers: a name has a character that a header's name cannot have, or is empty"
             )
-        seen = set()
+        seen = set(_NOT_FOR_USERS)
         for name in self._extra:
-            lower = str.lower(name)
-            if lower in _NOT_FOR_USERS:
-                raise ValueError(f"headers: {name} is for the library or its transport to set")
-            if lower in seen:
-                raise ValueError(f"headers: {name} comes twice")
+            if (lower := str.lower(name)) in seen:
+                is_ours = lower in _NOT_FOR_USERS
+                why = "is for the library or its transport to set" if is_ours else "comes twice"
+                raise ValueError(f"headers: {name} {why}")
             seen.add(lower)
             if not isinstance(self._extra[name], str):
                 kind = type(self._extra[name]).__name__
                 raise TypeError(f"headers: the value of {name} must be a str, not {kind}")
-            if not _VALUE.fullmatch(self._extra[name]):
+            if not re.compile(_VALUE).fullmatch(self._extra[name]):
                 raise ValueError(
                     f"headers: the value of {name} has a character that a header cannot carry, "
                     "or white space around it"
                 )
+            self._headers[str.__str__(name)] = str.__str__(self._extra[name])
 
 
 def request_headers(api_key: str | None, extra: Mapping[str, str] | None = None) -> RequestHeaders:
@@ -146,7 +135,25 @@ def request_headers(api_key: str | None, extra: Mapping[str, str] | None = None)
         TypeError, ValueError: a header cannot be sent (RFC 9110, 5.5 and 5.6.2), or is not for
             users to set. No error quotes the key or the value of a header.
     """
-    headers = RequestHeaders(api_key, extra)
-    del api_key, extra  # The traceback of an error shows this frame.
-    headers.check()
-    return headers
+    try:
+        return RequestHeaders(api_key, extra)
+    finally:
+        del api_key, extra  # The traceback of an error shows this frame.
+
+
+def printable(text: str) -> str:
+    """Escape what would act on a terminal, or forge a line of a log, as Python escapes it."""
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )
+
+
+def without_secrets(value: object) -> object:
+    """Return what a repr may show of a part of a request or a response.
+
+    Args:
+        value: a body (bytes) or headers (a mapping), which may hold the key, or anything else.
+    """
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    return dict.fromkeys(value, "***") if isinstance(value, Mapping) else value

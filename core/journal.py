@@ -6,9 +6,11 @@ A killed process ends no block. A later process can delete what it had recorded 
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from .asyncio_tasks import is_coroutine_function
 from .errors import Outcome
 from .logger import logger
 from .receipt import SessionFate
+from .retry import check_methods
 
 
 class Recorder(Protocol):
@@ -68,6 +70,14 @@ class LeftAlone(NamedTuple):
     living: int  #: what other, living owners have open at this service
     other_services: dict[str | None, int]  #: the orphans of each other label
     unreadable: list[str]  #: what is there and is no record, or cannot be read
+
+
+def check_journal(journal: object) -> None:
+    """Refuse what is no journal, and one that must be awaited (`TypeError`)."""
+    verbs = ("opened", "gone")
+    check_methods("journal", journal, verbs, "FileJournal(directory)")
+    if any(is_coroutine_function(getattr(journal, verb)) for verb in verbs):
+        raise TypeError("journal must not be awaited: opened and gone are blocking functions")
 
 
 def record_gone(journal: Recorder, outcome: Outcome) -> None:

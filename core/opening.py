@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import CoroutineType
 from typing import Any, Generic, TypeVar
 
-from .asyncio_tasks import runs_on_asyncio, wait_for_end
+from .asyncio_tasks import run_uncancelled
 from .errors import InvalidSessionIdError
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt
@@ -72,9 +72,7 @@ class _Opening(Generic[T, OnExitT]):
 
     def _note_destroyed(self, error: BaseException) -> None:
         if self._ending is not None and self.receipt is not None:
-            error.add_note(
-                f"The block did not begin. Session {self._ending.session_id!r} was destroyed."
-            )
+            error.add_note(f"Session {self._ending.session_id!r} was destroyed afterwards.")
 
 
 class Opening(_Opening[T, DeleteOnExit]):
@@ -93,7 +91,7 @@ class Opening(_Opening[T, DeleteOnExit]):
             self._opened.append(self._open_session())
             _refuse_awaitable(self._opened[0])
             self._ending = self._find_session()
-            self._ending.record()
+            self._ending.__enter__()
             return self._opened[0]
         except BaseException as error:
             ending = self._find_session_after(error)
@@ -118,12 +116,17 @@ class AsyncOpening(_Opening[T, AsyncDeleteOnExit]):
     async def __aenter__(self) -> T:
         """As `Opening` does it, and it raises what that raises."""
         self._opened, self._ending = [], None
+        interruptions: list[BaseException] = []
         try:
-            await (self._open_in_a_task() if runs_on_asyncio() else self._open())
+            try:
+                await run_uncancelled(self._open, interruptions, timeout=self._timeout)
+            finally:
+                if interruptions:
+                    raise interruptions[-1]
             return self._opened[0]
         except BaseException as error:
             ending = self._find_session_after(error)
-            if ending is not None:
+            if ending is not None and not isinstance(error, GeneratorExit):  # which awaits nothing
                 await ending.__aexit__(type(error), error, error.__traceback__)
                 self._note_destroyed(error)
             raise
@@ -139,26 +142,7 @@ class AsyncOpening(_Opening[T, AsyncDeleteOnExit]):
         self._opened.append(await result if isinstance(result, Awaitable) else result)
         del result  # A traceback would show it.
         self._ending = self._find_session()
-        await self._ending.record()
-
-    async def _open_in_a_task(self) -> None:
-        from asyncio import create_task, get_running_loop, wait  # noqa: PLC0415 - slow to import
-
-        task = None
-        try:
-            task = create_task(self._open())
-            await wait([task])
-            task.result()
-        except (Exception, GeneratorExit):
-            raise
-        except BaseException:
-            if task is not None:
-                timer = get_running_loop().call_later(self._timeout, task.cancel)
-                await wait_for_end([task])
-                timer.cancel()
-                if not task.cancelled():
-                    task.exception()  # Looked at: asyncio would log it.
-            raise
+        await self._ending.__aenter__()
 
 
 def _check_function(name: str, function: object, example: str) -> None:

@@ -1,10 +1,9 @@
 """How many attempts a call makes, how long each may take, and how far apart they are."""
 
+import math
 from collections.abc import Callable
 
 import msgspec
-
-from .arguments import check_count, check_seconds
 
 _DAY = 86_400  # No session lives for longer than an hour; beyond a month, sockets overflow.
 
@@ -56,3 +55,50 @@ def checked_retry(retry: object) -> RetryPolicy:
     if not isinstance(retry, RetryPolicy):
         raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
     return retry
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuse what is not a whole number of at least 1.
+
+    Raises:
+        TypeError, ValueError: it names the argument.
+    """
+    if type(value) is not int:
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value}")
+
+
+def check_seconds(
+    name: str, value: object, *, may_be_zero: bool = False, longest: float = math.inf
+) -> None:
+    """Refuse what is not a finite number of seconds in the range.
+
+    Args:
+        name: the argument.
+        value: what was passed for it.
+        may_be_zero: whether 0 is in the range.
+        longest: the most seconds that are allowed.
+
+    Raises:
+        TypeError, ValueError: it names the argument.
+    """
+    if type(value) is not int and type(value) is not float:
+        raise TypeError(f"{name} must be seconds, not {value!r}")
+    if not 0 <= value <= longest or value == math.inf or (value == 0 and not may_be_zero):
+        least = "at least 0" if may_be_zero else "more than 0"
+        most = "finite" if longest == math.inf else f"at most {longest:,.0f}"
+        raise ValueError(f"{name} must be seconds, {least} and {most}, not {value!r}")
+
+
+def check_methods(name: str, value: object, methods: tuple[str, ...], example: str) -> None:
+    """Refuse an object that lacks one of these methods, and a class (`TypeError`)."""
+    missing = [method for method in methods if not callable(getattr(value, method, None))]
+    if isinstance(value, type):
+        kind = value.__name__
+        raise TypeError(f"{name} must be an object, not the class {kind}: pass {kind}()")
+    if missing:
+        raise TypeError(
+            f"{name} must have the methods {', '.join(methods)}, as {example} has them: "
+            f"{type(value).__name__} has no {missing[0]}"
+        )

@@ -18,9 +18,8 @@ from .errors import DeleteSessionError, OutageError, Outcome, RateLimitError
 from .logger import logger
 from .pacing import Failure, Job, Outage, Pause, RateLimitGate
 from .receipt import DeletionReceipt
-from .session_ids import checked_session_id
 from .transport import ConnectionLostError, TransportError
-from .wire import is_from_service
+from .wire import checked_session_id, is_from_service
 
 _MOST_HELD_IN_OUTAGE = 8
 """How many ids a run holds in an outage, however low its concurrency: each half-open probe is for

@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-from .printable import without_secrets
+from .headers import without_secrets
 
 MAX_BODY_BYTES = 1024 * 1024  #: of a response; a larger one is a `BadResponseError`
 

@@ -4,6 +4,9 @@ The operation: https://docs.firecrawl.dev/api-reference/endpoint/interact-delete
 """
 
 import re
+import reprlib
+import string
+import uuid
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -12,6 +15,7 @@ import msgspec
 from .errors import (
     BadRequestError,
     ForbiddenError,
+    InvalidSessionIdError,
     NotDeletedError,
     PaymentRequiredError,
     RateLimitError,
@@ -21,11 +25,22 @@ from .errors import (
     UnauthorizedError,
     UnexpectedResponseError,
 )
-from .headers import RequestHeaders
+from .headers import RequestHeaders, printable
 from .logger import logger
-from .printable import printable
 from .receipt import DeletionReceipt
 from .transport import Request, Response
+
+_LONGEST_ID = 120  # The service's own have 36; twice 120 still fit into the name of a file.
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986, 2.3
+_USUAL_REASONS = {
+    '"': " (jq writes it around each id: use jq -r)",
+    ",": " (it comes from a list: pass each id alone)",
+    "#": " (a comment is not a part of the id)",
+    "/": " (pass the id alone, without a URL around it)",
+    ":": " (pass the id alone, without a URL around it)",
+    "[": " (this looks like JSON: pass each id alone, as jq -r '.[]' writes them)",
+    " ": " (these may be several ids: pass each alone)",
+}
 
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
 _MAX_MESSAGE_LENGTH = 500
@@ -51,8 +66,8 @@ _ANOTHER_404 = (
     "than June 2026 does not know /v2/interact, only the older route /v2/browser."
 )
 
-_SECONDS = re.compile(r"[ \t]*([0-9]{1,9})[ \t]*")  # RFC 9110, 10.2.3
-_SECONDS_IN_TEXT = re.compile(r"retry after ([0-9]{1,9})\s?s", re.IGNORECASE)
+_SECONDS = r"[ \t]*([0-9]{1,9})[ \t]*"  # RFC 9110, 10.2.3
+_SECONDS_IN_TEXT = r"retry after ([0-9]{1,9})\s?s"
 _ROUNDED_DOWN = 0.5  # seconds: the service rounds the wait in its text, down half of the time
 
 _ERRORS: Mapping[int, type[ResponseError]] = {
@@ -89,6 +104,48 @@ _NOT_THE_SERVICES_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionErr
 _T = TypeVar("_T")
 
 
+def checked_session_id(session_id: object) -> str:
+    """Return the id as text, if it can name one session in one segment of a path.
+
+    Raises:
+        InvalidSessionIdError: it cannot: no service has ever made such an id. The message names
+            what is wrong with it.
+    """
+    if isinstance(session_id, uuid.UUID):
+        return str(session_id)
+    if not isinstance(session_id, str):
+        kind = type(session_id).__name__
+        raise InvalidSessionIdError(
+            f"a session id is a str or a uuid.UUID, not {kind}", session_id=reprlib.repr(session_id)
+        )
+    session_id = str.__str__(session_id)  # A subclass could give another text later.
+    if is_sendable(session_id):
+        return session_id
+    raise InvalidSessionIdError(
+        f"the id cannot be sent: {_problem(session_id)}", session_id=session_id
+    )
+
+
+def is_sendable(text: str) -> bool:
+    """Say whether a text can be a session's id."""
+    is_another_path = text in {".", ".."}  # RFC 3986, 5.2.4
+    return 0 < len(text) <= _LONGEST_ID and _UNRESERVED.issuperset(text) and not is_another_path
+
+
+def _problem(session_id: str) -> str:
+    if not session_id:
+        return "it is empty"
+    for character in session_id:
+        if character not in _UNRESERVED:
+            reason = _USUAL_REASONS.get(character, "")
+            if is_sendable(session_id.strip()):
+                reason = " (remove the white space around the id)"
+            return f"it has the character {character!a}{reason}"
+    if len(session_id) > _LONGEST_ID:
+        return f"it is longer than {_LONGEST_ID} characters"
+    return "it means another path (RFC 3986, 5.2.4)"
+
+
 def request(session_id: str, headers: RequestHeaders) -> Request:
     """Return the request that destroys this session and nothing else.
 
@@ -101,7 +158,7 @@ def request(session_id: str, headers: RequestHeaders) -> Request:
 
 def parse_response(
     response: Response, *, headers: RequestHeaders, session_id: str, attempts: int
-) -> DeletionReceipt | ResponseError:
+) -> DeletionReceipt:
     """Read a response: a receipt only for a 200 whose JSON object has `success` true.
 
     If a field comes twice, the last one counts, as in most readers of JSON.
@@ -112,11 +169,14 @@ def parse_response(
         headers: those of the request.
         session_id: the session.
         attempts: how many requests were sent for it.
+
+    Raises:
+        ResponseError: it is no receipt.
     """
     content = _content(response)
     if response.status == 200 and bytes(content.success) == b"true":
         return _receipt(content, headers, session_id, attempts)
-    return _parse_error(response, content, headers, session_id, attempts)
+    raise _parse_error(response, content, headers, session_id, attempts)
 
 
 def _receipt(
@@ -264,7 +324,7 @@ def retry_after(response: Response, message: str) -> float | None:
 
     The wait in the text is rounded to whole seconds, so half a second is added to it.
     """
-    found = _SECONDS.fullmatch(response.headers.get("retry-after", ""))
+    found = re.compile(_SECONDS).fullmatch(response.headers.get("retry-after", ""))
     if found:
         return float(found[1])
     if "retry-after" in response.headers:
@@ -272,7 +332,7 @@ def retry_after(response: Response, message: str) -> float | None:
             return max(0.0, _seconds_between(response, "date", "retry-after"))
         except (LookupError, TypeError, ValueError, OverflowError):
             pass
-    found = _SECONDS_IN_TEXT.search(message)
+    found = re.compile(_SECONDS_IN_TEXT, re.IGNORECASE).search(message)
     return float(found[1]) + _ROUNDED_DOWN if found else None
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Self, TypeAlias
 
-from firecrawl_interact.core.arguments import check_seconds
+from firecrawl_interact.core.retry import check_seconds
 from firecrawl_interact.core.transport import Request, Response
 
 from ..http.failures import leaving_failure

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import msgspec
 
 from firecrawl_interact.core import InvalidSessionIdError
-from firecrawl_interact.core.session_ids import checked_session_id
+from firecrawl_interact.core.wire import checked_session_id
 
 _LONGEST_EXCERPT = 50  # characters
 _NO_TEXT = "it is no UTF-8 text: if it is a list of ids in UTF-16, save it as UTF-8"

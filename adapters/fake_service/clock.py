@@ -3,8 +3,11 @@
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+
+_QUIET_TURNS = 20
+"""Of an event loop: a task that has something to do does it, or waits as well, in fewer."""
 
 
 class FakeClock:
@@ -15,6 +18,8 @@ class FakeClock:
         self._waited = 0.0
         self._on_system_time = 0
         self._system_time_since = 0.0
+        self._waits: list[float] = []  # of tasks: until when
+        self._changes = 0  # of these
 
     def monotonic(self) -> float:
         """Return the time, in seconds."""
@@ -27,13 +32,42 @@ class FakeClock:
         Raises:
             ValueError: `seconds` is negative or not finite.
         """
-        if not 0 <= seconds < math.inf:
-            raise ValueError(f"cannot wait {seconds!r} seconds")
+        _check(seconds)
         with self._lock:
             if not self._on_system_time:
                 self._waited += seconds
                 return
         time.sleep(seconds)
+
+    async def sleep_beside_others(
+        self, seconds: float, give_way: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Move on as `sleep` does, after all other tasks whose waits end earlier.
+
+        Args:
+            seconds: how many.
+            give_way: lets all other tasks run once.
+
+        Raises:
+            ValueError: as `sleep` does.
+        """
+        _check(seconds)
+        until = self.monotonic() + seconds
+        quiet_turns = seen = 0
+        self._change(self._waits.append, until)
+        try:
+            while quiet_turns < _QUIET_TURNS and self.monotonic() < until:
+                await give_way()
+                is_quiet = seen == self._changes and until == min(self._waits)
+                quiet_turns, seen = (quiet_turns + 1 if is_quiet else 0), self._changes
+        finally:
+            self._change(self._waits.remove, until)
+        self.sleep(max(0.0, until - self.monotonic()))
+
+    def _change(self, change: Callable[[float], None], until: float) -> None:
+        with self._lock:
+            change(until)
+            self._changes += 1
 
     @contextmanager
     def system_time(self) -> Iterator[None]:
@@ -53,3 +87,8 @@ class FakeClock:
         if not self._on_system_time:
             return self._waited
         return self._waited + (time.monotonic() - self._system_time_since)
+
+
+def _check(seconds: float) -> None:
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"cannot wait {seconds!r} seconds")

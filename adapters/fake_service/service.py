@@ -9,7 +9,7 @@ import re
 import threading
 import uuid
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import NoReturn
 from urllib.parse import unquote
@@ -17,8 +17,8 @@ from urllib.parse import unquote
 import msgspec
 
 from firecrawl_interact.core.errors import InvalidSessionIdError
-from firecrawl_interact.core.session_ids import checked_session_id
 from firecrawl_interact.core.transport import Request, Response
+from firecrawl_interact.core.wire import checked_session_id
 
 from .clock import FakeClock
 from .faults import (
@@ -227,6 +227,12 @@ class FakeService:
     def sleep(self, seconds: float) -> None:
         """Wait: the clock moves on at once, or really waits while it runs on the system's."""
         self._clock.sleep(seconds)
+
+    async def sleep_beside_others(
+        self, seconds: float, give_way: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Wait in a task: the clock moves on once no other task's wait ends earlier."""
+        await self._clock.sleep_beside_others(seconds, give_way)
 
     def system_time(self) -> AbstractContextManager[None]:
         """Let the clock run on with the system's while a block lasts. It never jumps back."""

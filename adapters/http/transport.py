@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from firecrawl_interact.core.arguments import check_count, check_seconds
+from firecrawl_interact.core.retry import check_count, check_seconds
 from firecrawl_interact.core.transport import ConnectFailedError
 
 from .settings import (

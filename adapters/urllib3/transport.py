@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import urllib3
 
-from firecrawl_interact.core.arguments import check_seconds
+from firecrawl_interact.core.retry import check_seconds
 from firecrawl_interact.core.transport import (
     ConnectFailedError,
     ConnectionLostError,

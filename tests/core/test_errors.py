@@ -14,7 +14,6 @@ from firecrawl_interact.core import (
     ConnectFailedError,
     ConnectionLostError,
     DeleteSessionError,
-    DeletionReceipt,
     InvalidApiKeyError,
     OutageError,
     RateLimitError,
@@ -27,7 +26,6 @@ from firecrawl_interact.core import (
 )
 
 from .scripted_transport import (
-    SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
     Delete,
@@ -75,7 +73,7 @@ def example(kind: type[DeleteSessionError]) -> DeleteSessionError:
     return error
 
 
-OTHER_ERRORS = [
+OTHERS = [
     ConnectFailedError("refused", transient=False),
     TimedOutError("late"),
     ConnectionLostError("closed", stale=True),
@@ -87,20 +85,18 @@ OTHER_ERRORS = [
 journeys = pytest.mark.parametrize(
     "journey",
     [
-        *[
-            lambda sent, protocol=protocol: pickle.loads(pickle.dumps(sent, protocol))  # noqa: S301 - our own
-            for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
-        ],
+        lambda error: pickle.loads(pickle.dumps(error, 0)),  # noqa: S301 - our own
+        lambda error: pickle.loads(pickle.dumps(error)),  # noqa: S301 - our own
         copy.copy,
         copy.deepcopy,
     ],
-    ids=[*(f"pickle {n}" for n in range(pickle.HIGHEST_PROTOCOL + 1)), "copy", "deepcopy"],
+    ids=["pickle 0", "pickle", "copy", "deepcopy"],
 )
 
 
 @journeys
 @pytest.mark.parametrize(
-    "error", [*map(example, KINDS), *OTHER_ERRORS], ids=lambda error: type(error).__name__
+    "error", [*map(example, KINDS), *OTHERS], ids=lambda error: type(error).__name__
 )
 def test_every_error_survives_pickle_and_copy(
     error: Exception, journey: Callable[[Exception], Exception]
@@ -110,16 +106,6 @@ def test_every_error_survives_pickle_and_copy(
     assert type(arrived) is type(error)
     assert (str(arrived), arrived.args) == (str(error), error.args)
     assert vars(arrived) == vars(error)
-
-
-@journeys
-def test_a_receipt_survives_pickle_and_copy(
-    journey: Callable[[DeletionReceipt], DeletionReceipt],
-) -> None:
-    receipt = DeletionReceipt(
-        session_id="a", session_duration_ms=39095, credits_billed=2.5, status="stopped", attempts=2
-    )
-    assert journey(receipt) == receipt
 
 
 @journeys
@@ -196,12 +182,6 @@ def test_every_error_can_be_made_from_a_reason_and_a_session(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_error_can_be_made_without_a_session(kind: type[DeleteSessionError]) -> None:
-    with pytest.raises(TypeError, match="session_id"):
-        kind("refused")  # type: ignore[call-arg] # the point
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_the_repr_names_the_session_and_its_fate(kind: type[DeleteSessionError]) -> None:
     error = kind("refused", session_id="a\nb", attempts=2)
     assert repr(error) == (
@@ -214,17 +194,6 @@ def test_a_key_that_cannot_be_sent_concerns_no_session() -> None:
     assert InvalidApiKeyError.__bases__ == (ValueError,)
 
 
-def test_an_unreachable_service_is_worth_a_retry_unless_said_otherwise() -> None:
-    assert UnreachableError("refused", session_id="a").transient
-    assert UnreachableError("refused", session_id="a").session_fate is SessionFate.UNKNOWN
-
-
-def test_what_a_response_did_not_give_is_none() -> None:
-    error = ResponseError("HTTP 0", session_id="a")
-    assert (error.status, error.message, error.code) == (0, None, None)
-    assert (error.request_id, error.retry_after) == (None, None)
-
-
 def test_a_wait_is_advised_only_where_waiting_helps() -> None:
     limited = RateLimitError("HTTP 429", session_id="a", retry_after=7.4)
     unauthorized = UnauthorizedError("HTTP 401", session_id="a", retry_after=7.4)
@@ -233,19 +202,9 @@ def test_a_wait_is_advised_only_where_waiting_helps() -> None:
     assert RateLimitError.advice == "Delete it again in a minute."
 
 
-def test_the_reason_may_be_given_by_name() -> None:
-    assert "HTTP 401" in str(UnauthorizedError(reason="HTTP 401", session_id="a"))
-    assert str(OutageError(reason="away", lasted=240)).startswith("away.")
-
-
 def test_an_id_is_escaped_in_the_words() -> None:
     error = UnauthorizedError("HTTP 401", session_id="a\n\x1b[31mé'", attempts=1)
     assert str(error).startswith('Session "a\\n\\x1b[31m\\xe9\'": HTTP 401. ')
-
-
-def test_one_attempt_is_not_counted_in_the_words() -> None:
-    assert "attempt" not in str(UnauthorizedError("HTTP 401", session_id=SESSION_ID, attempts=1))
-    assert "2 attempts." in str(UnauthorizedError("HTTP 401", session_id=SESSION_ID, attempts=2))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ FOR_USERS = [
         "opening",
         "receipt",
         "retry",
-        "session_ids",
         "transport",
     )
 ]

@@ -5,16 +5,15 @@ import traceback
 
 import pytest
 
-from firecrawl_interact.core import DeleteSession, Response, ResponseError
+from firecrawl_interact.core import DeleteSession, Response
+from firecrawl_interact.core.headers import printable
 
-from .log_records import log_records
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
     SESSION_ID,
     UNAVAILABLE,
     ScriptedTransport,
-    response,
 )
 
 CANARY = "canary-0123"
@@ -47,27 +46,7 @@ def test_a_later_change_of_the_mapping_changes_nothing() -> None:
     assert transport.requests[0].headers["X-Team"] == "a"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "Authorization",
-        "authorization",
-        "Accept",
-        "accept-encoding",
-        "Host",
-        "Connection",
-        "Content-Length",
-        "Transfer-Encoding",
-        "User-Agent",
-        "Proxy-Authorization",
-        "TE",
-        "Trailer",
-        "Upgrade",
-        "Expect",
-        "Keep-Alive",
-        "Proxy-Connection",
-    ],
-)
+@pytest.mark.parametrize("name", ["Authorization", "accept", "HOST", "TE", "User-Agent", "Expect"])
 def test_a_name_that_is_not_for_users_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"^headers: {name} is for the library or its transport"):
         use_case({name: CANARY})
@@ -121,8 +100,8 @@ def test_the_headers_are_a_mapping_that_shows_no_value() -> None:
     assert len(headers) == 4
     assert headers.own_names == ["X-Team"]
     assert repr(headers) == (
-        "RequestHeaders({'Authorization': 'Bearer ***', 'Accept': 'application/json', "
-        "'Accept-Encoding': 'identity', 'X-Team': '***'})"
+        "RequestHeaders({'Authorization': '***', 'Accept': '***', 'Accept-Encoding': '***', "
+        "'X-Team': '***'})"
     )
     assert pickle.loads(pickle.dumps(headers)) == headers  # noqa: S301 - our own
 
@@ -134,30 +113,13 @@ def test_a_use_case_shows_the_names_and_no_value() -> None:
     assert CANARY not in shown
 
 
-def test_a_value_that_the_service_sends_back_is_in_no_error_and_no_log_line() -> None:
-    said = response(502, {"error": f"who is {CANARY}?"}, {"x-request-id": CANARY})
-    with log_records() as records, pytest.raises(ResponseError) as raised:
-        use_case({"X-Team": CANARY}, said, said, said, said)(SESSION_ID)
-    assert raised.value.message == "who is ***?"
-    everything = [*traceback.format_exception(raised.value), repr(vars(raised.value))]
-    everything += [record.getMessage() for record in records]
-    assert CANARY not in "".join(everything)
-    assert CANARY.encode() not in pickle.dumps(raised.value)
-
-
 @pytest.mark.parametrize(
-    ("headers", "said", "shown"),
+    ("text", "shown"),
     [
-        ({"X-Mode": "Invalid"}, "Unauthorized: Invalid token", "Unauthorized: Invalid token"),
-        ({"X-Team": "passw0rd"}, "no passw0rd", "no ***"),
-        ({"X-Team": CANARY, "X-User": f"all-of-{CANARY}"}, f"no all-of-{CANARY}", "no ***"),
-        (None, "send application/json", "send application/json"),
+        ("a session", "a session"),
+        ("\N{LATIN SMALL LETTER E WITH ACUTE}\n", "\N{LATIN SMALL LETTER E WITH ACUTE}\\n"),
+        ("\x1b[2J\N{RIGHT-TO-LEFT OVERRIDE}", "\\x1b[2J\\u202e"),
     ],
-    ids=["too common", "eight characters", "the longer one first", "the library's"],
 )
-def test_a_value_of_eight_characters_or_more_is_masked(
-    headers: object, said: str, shown: str
-) -> None:
-    with pytest.raises(ResponseError) as raised:
-        use_case(headers, response(402, {"error": said}))(SESSION_ID)
-    assert raised.value.message == shown
+def test_what_is_not_printable_alone_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown

@@ -11,8 +11,14 @@ from typing import NamedTuple, TypeAlias
 
 import pytest
 
-from firecrawl_interact.adapters import FakeService, InMemoryJournal, InMemoryTransport
-from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, Request, Response
+from firecrawl_interact.adapters import FakeService, InMemoryJournal, InMemoryTransport, Reply
+from firecrawl_interact.core import (
+    AsyncDeleteSession,
+    DeleteSession,
+    DeleteSessionError,
+    Request,
+    Response,
+)
 
 from .steps import at_each_line
 
@@ -33,14 +39,20 @@ Played: TypeAlias = Callable[[], None]
 
 
 class World:
-    """A service, clients of it, and what a block left there."""
+    """A service, clients of it, and what a block left there.
 
-    def __init__(self) -> None:
+    Args:
+        refuses: whether the service refuses each delete.
+    """
+
+    def __init__(self, *, refuses: bool = False) -> None:
         self.service = FakeService([KEY])
+        if refuses:
+            self.service.queue(*[Reply(400, json={"success": False, "error": "no"})] * 9)
         self.journal = InMemoryJournal()
         self.began = self.has_finished = self.opener_was_cancelled = False
         self.turns = 0
-        self.notes: list[str] = []
+        self.words: list[str] = []
         self.warned: list[str] = []
         self.transport = InMemoryTransport(self.service)
 
@@ -52,7 +64,7 @@ class World:
             await turns()
             browser = self.open_session()
             await turns()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):  # so nobody learns the id
             self.opener_was_cancelled = True
             raise
         return browser
@@ -80,10 +92,17 @@ class World:
                 with interrupted:
                     made.pop()()
             except BaseException as raised:
-                self.notes += getattr(raised, "__notes__", [])
-            if self.service.sessions_left_open:
+                self.note(raised)
+            if self.service.sessions_left_open and not self.words:
                 gc.collect()
             self.warned = [str(one.message) for one in caught]
+
+    def note(self, raised: BaseException | None) -> None:
+        """Keep what an exception, and what it interrupted, says of the session."""
+        while raised is not None:
+            self.words += getattr(raised, "__notes__", [])
+            self.words += [str(raised)] if isinstance(raised, DeleteSessionError) else []
+            raised = raised.__context__
 
     def block(self, *, fails: bool) -> None:
         self.began = True
@@ -95,9 +114,9 @@ class World:
 
     def check(self, where: str) -> None:
         assert self.has_finished is self.began, where
-        if not self.service.sessions_left_open or self.opener_was_cancelled or self.notes:
+        if not self.service.sessions_left_open or self.opener_was_cancelled or self.words:
             return
-        assert where in AT_ITS_DOOR, where
+        assert where in AT_ITS_DOOR or where == "after two", where
         assert any("never" in text for text in self.warned), where
 
 
@@ -160,7 +179,7 @@ def awaited_block(world: World, how: str) -> Callable[..., Coroutine[None, None,
                 await turns()
                 world.block(fails=fails)
         except BaseException as left_with:  # asyncio.run may raise something else.
-            world.notes += getattr(left_with, "__notes__", [])
+            world.note(left_with)
             raise
 
     return main
@@ -173,15 +192,19 @@ def awaited(world: World, how: str, *, fails: bool) -> Played:
 
 # A generator that is just being collected may meet the line, too: Python shows that and drops it.
 @pytest.mark.filterwarnings("ignore:.*generator object:pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("fails", [False, True], ids=["ends", "fails"])
+@pytest.mark.parametrize(
+    ("fails", "refuses"),
+    [(False, False), (True, False), (False, True), (True, True)],
+    ids=["ends", "fails", "ends, delete fails", "fails, delete fails"],
+)
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("how", ["on_exit", "opening"])
 @pytest.mark.parametrize("make", [blocking, awaited])
 def test_one_interruption_at_any_line_leaves_no_session_open_without_a_word(
-    make: Callable[..., Played], how: str, error: type[BaseException], fails: bool
+    make: Callable[..., Played], how: str, error: type[BaseException], fails: bool, refuses: bool
 ) -> None:
     for count in range(1, MOST_STEPS):
-        world, interruption = World(), Interruption(count, error)
+        world, interruption = World(refuses=refuses), Interruption(count, error)
         world.play([make(world, how, fails=fails)], at_each_line(interruption, *MODULES))
         if not interruption.met:
             break
@@ -205,7 +228,7 @@ def leave(task: asyncio.Task[None]) -> None:
 
 
 def awaited_with(
-    world: World, how: str, interrupt: Callable[[asyncio.Task[None]], None], *turns: int
+    world: World, how: str, interruptions: dict[int, Callable[[asyncio.Task[None]], None]]
 ) -> Played:
     """One block in the main task, which is interrupted at these turns of the event loop."""
     block = awaited_block(world, how)
@@ -220,8 +243,8 @@ def awaited_with(
         if not task.done():
             asyncio.get_running_loop().call_soon(next_turn, task, turn + 1)
             world.turns = turn
-            if turn in turns:
-                interrupt(task)
+            if turn in interruptions:
+                interruptions[turn](task)
 
     return lambda: asyncio.run(main())
 
@@ -233,7 +256,7 @@ def test_one_interruption_at_any_await_leaves_no_session_open(
 ) -> None:
     for turn in range(1, MOST_STEPS):
         world = World()
-        world.play([awaited_with(world, how, interrupt, turn)])
+        world.play([awaited_with(world, how, {turn: interrupt})])
         if world.turns < turn:
             break
         world.check("")
@@ -242,12 +265,21 @@ def test_one_interruption_at_any_await_leaves_no_session_open(
     assert 5 < turn < MOST_STEPS - 1
 
 
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [(press_ctrl_c, press_ctrl_c), (press_ctrl_c, leave), (cancel, leave)],
+)
 @pytest.mark.parametrize("how", ["on_exit", "opening"])
-def test_two_ctrl_c_at_any_awaits_leave_a_word_for_each_session(how: str) -> None:
+def test_two_interruptions_at_any_awaits_leave_a_word_for_each_session(
+    how: str,
+    one: Callable[[asyncio.Task[None]], None],
+    another: Callable[[asyncio.Task[None]], None],
+) -> None:
     for first in range(1, MOST_STEPS):
-        for second in range(first, first + 12):
+        for second in range(first + 1, first + 12):
             world = World()
-            world.play([awaited_with(world, how, press_ctrl_c, first, second)])
-            world.check("")
+            world.play([awaited_with(world, how, {first: one, second: another})])
+            world.check("after two")
         if world.turns < first:
             break
+    assert 5 < first < MOST_STEPS - 1

@@ -1,16 +1,11 @@
 """A Ctrl-C that meets a run in the middle of a step: each id that was taken has its outcome."""
 
-from typing import ParamSpec, TypeVar
-
 import pytest
 
 from firecrawl_interact.core import Response, SessionFate
 
 from .scripted_transport import UNAVAILABLE
 from .side_by_side import FunctionTransport, many
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
 class InterruptedClock(FunctionTransport):

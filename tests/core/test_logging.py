@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from firecrawl_interact.core import ConnectionLostError, DeleteSessionError, RetryPolicy
+from firecrawl_interact.core import ConnectionLostError, DeleteSessionError, Response
 
 from .log_records import log_records
 from .scripted_transport import (
@@ -24,13 +24,6 @@ from .scripted_transport import (
 def lines(records: list[logging.LogRecord]) -> list[tuple[str, str]]:
     assert {record.name for record in records} <= {"firecrawl_interact"}
     return [(record.levelname, record.getMessage()) for record in records]
-
-
-@both_ways
-def test_an_attempt_is_a_line_at_debug(delete: Delete) -> None:
-    with log_records() as records:
-        delete(ScriptedTransport(DESTROYED))
-    assert lines(records) == [("DEBUG", f"session '{SESSION_ID}': attempt 1 of 4")]
 
 
 @both_ways
@@ -52,20 +45,11 @@ def test_a_retry_is_a_line_at_warning_with_its_reason(delete: Delete) -> None:
 
 
 @both_ways
-@pytest.mark.parametrize("attempts", [1, 2])
-def test_an_error_that_is_raised_is_not_logged_too(attempts: int, delete: Delete) -> None:
+@pytest.mark.parametrize("script", [[UNAUTHORIZED], [UNAVAILABLE, UNAUTHORIZED]])
+def test_an_error_that_is_raised_is_not_logged_too(script: list[Response], delete: Delete) -> None:
     with log_records(logging.INFO) as records, pytest.raises(DeleteSessionError):
-        delete(
-            ScriptedTransport(*[UNAVAILABLE] * attempts), retry=RetryPolicy(max_attempts=attempts)
-        )
-    assert len(records) == attempts - 1
-
-
-@both_ways
-def test_what_is_not_retried_warns_of_nothing(delete: Delete) -> None:
-    with log_records(logging.INFO) as records, pytest.raises(DeleteSessionError):
-        delete(ScriptedTransport(UNAUTHORIZED))
-    assert records == []
+        delete(ScriptedTransport(*script))
+    assert len(records) == len(script) - 1
 
 
 @both_ways

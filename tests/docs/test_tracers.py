@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sentry_sdk.envelope import Envelope
+from sentry_sdk.serializer import serialize
 from sentry_sdk.transport import Transport as SentryTransport
 
 from firecrawl_interact.adapters import (
@@ -28,6 +29,7 @@ from firecrawl_interact.core import (
     DeleteSession,
     DeleteSessionError,
     RetryPolicy,
+    request_headers,
 )
 
 from .pages import blocks, text_of
@@ -113,6 +115,14 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
     yield exporter
     URLLib3Instrumentor().uninstrument()
+
+
+def test_a_variable_with_the_headers_shows_sentry_no_value() -> None:
+    headers = request_headers(KEY, {"X-Token": "canary"})
+    shown = str(serialize({"headers": headers}, is_vars=True))
+    assert "***" in shown
+    assert KEY not in shown
+    assert "canary" not in shown
 
 
 @pytest.mark.parametrize("delete", [destroy, destroy_awaited])

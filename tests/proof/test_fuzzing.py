@@ -16,7 +16,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters.http.framing import ParsedResponse, ResponseParser
-from firecrawl_interact.core import BadResponseError, Response, request_headers, wire
+from firecrawl_interact.core import (
+    BadResponseError,
+    DeletionReceipt,
+    Response,
+    ResponseError,
+    request_headers,
+    wire,
+)
 
 from .readers import NoResponseError, read_http_response, read_outcome
 
@@ -186,9 +193,13 @@ HEADERS = request_headers(KEY)
 )
 @example(401, b'{"%s": 1, "error": "Hangar request failed."}' % (b"[" * 500))
 def words_of_the_service(status: int, body: bytes) -> None:
-    outcome = wire.parse_response(
-        Response(status, {}, body), headers=HEADERS, session_id="session-1", attempts=1
-    )
+    outcome: DeletionReceipt | ResponseError
+    try:
+        outcome = wire.parse_response(
+            Response(status, {}, body), headers=HEADERS, session_id="session-1", attempts=1
+        )
+    except ResponseError as error:
+        outcome = error
     assert KEY not in repr(outcome) + str(outcome)
     name = type(outcome).__name__
     text = body.decode(errors="replace")
