@@ -288,7 +288,7 @@ class Scheduler:
 
     def _hold_back(self, job: Job, failed: Failed) -> bool:
         """Take an attempt that failed, and return whether the run retries it without charge."""
-        job.error = failed.error
+        job.error = failed.error.with_traceback(None)  # Its frames hold the run.
         if isinstance(failed.error, RateLimitError):
             begins, is_held_back = self._close_gate(job, failed.error), True
         else:
@@ -315,7 +315,8 @@ class Scheduler:
         return begins
 
     def _look_for_outage(self, job: Job, failed: Failed) -> bool:
-        if getattr(failed.error.__cause__, "stale", False):
+        is_conflict = getattr(failed.error, "status", None) == 409
+        if is_conflict or getattr(failed.error.__cause__, "stale", False):
             return False
         job.first_failed = min(job.first_failed, job.sent_at)
         # Once no id is left that could show the opposite, what failed while the service was there

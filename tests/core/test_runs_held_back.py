@@ -140,8 +140,11 @@ def test_a_run_shows_what_holds_it_back(way: type[Way]) -> None:
 def test_a_run_shows_an_outage(way: type[Way]) -> None:
     weather = Weather(outages=[Outage(0, 8, NO_CONNECTION)])
     watch = play(Scenario(ids=["a", "b", "", "c"], concurrency=2, weather=weather), way)
-    shown = Pause(reason="outage", seconds_left=0.5, waiting=2, number=1)
-    assert watch.pauses == [shown, None, None, None]
+    [pause, *others] = watch.pauses
+    assert pause
+    assert (pause.reason, pause.seconds_left, pause.waiting, pause.number) == ("outage", 0.5, 2, 1)
+    assert str(pause.error.args[0] if pause.error else None) == "no connection"
+    assert others == [None, None, None]
 
 
 in_each_way_at_another_latency = pytest.mark.parametrize(

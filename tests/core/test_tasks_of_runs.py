@@ -51,23 +51,6 @@ def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new(
     virtual_time.run(main())
 
 
-def test_closing_whose_own_task_is_cancelled_does_not_end_as_if_all_were_well() -> None:
-    async def main() -> None:
-        transport = AsyncFunctionTransport(lambda one: after(50 if one == "b" else 1)(one))
-        deletions = many_awaited(transport)(["a", "b"])
-        assert (await anext(deletions)).session_id == "a"
-        before = asyncio.all_tasks()
-        closing = asyncio.ensure_future(deletions.aclose())
-        await asyncio.sleep(5)
-        for task in asyncio.all_tasks() - before - {closing}:
-            task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await closing
-        await deletions.aclose()
-
-    virtual_time.run(main())
-
-
 def test_a_run_says_that_it_needs_asyncio() -> None:
     async def main() -> None:
         deletions = many_awaited(AsyncFunctionTransport())(["a"])
