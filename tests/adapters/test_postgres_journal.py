@@ -232,6 +232,8 @@ def test_a_record_that_is_older_than_a_day_is_forgotten_with_a_warning(
     postgres: Postgres, label: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     statement = f"UPDATE {TABLE} SET opened_at = now() - interval '25 hours' WHERE service = %s"
+    living = ShortLease(postgres.url, service=label)
+    living.opened("three")
     with ShortLease(postgres.url, service=label) as journal:
         for session_id in ("one", "two"):
             journal.opened(session_id)
@@ -241,7 +243,9 @@ def test_a_record_that_is_older_than_a_day_is_forgotten_with_a_warning(
         assert journal.orphans() == list(journal.adopt_orphans()) == ["two"]
         assert "The journal forgets session 'one': none lives longer than a day" in caplog.messages
         journal.gone("two")
-    assert postgres.execute(f"SELECT 1 FROM {TABLE} WHERE service = %s", label) == []
+    left = postgres.execute(f"SELECT session_id FROM {TABLE} WHERE service = %s", label)
+    assert left == [("three",)]  # Its owner lives.
+    living.close()
 
 
 def test_what_is_left_alone_is_counted(empty_database: str) -> None:
