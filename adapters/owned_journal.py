@@ -6,7 +6,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import ClassVar, Self
 
@@ -71,7 +71,7 @@ class OwnedJournal:
     def orphans(self) -> list[str]:
         """List what `adopt_orphans` would yield now. Nothing is changed."""
         with self._errors("cannot list its orphans", "Nothing was changed."):
-            return list({*self._not_yielded, *self._orphans()})
+            return sorted({*self._not_yielded, *self._orphans()})
 
     def adopt_orphans(self) -> Iterator[str]:
         """Take over the sessions that dead processes left open, and yield their ids, each once.
@@ -84,9 +84,14 @@ class OwnedJournal:
         while not is_over:
             with self._errors("cannot adopt its orphans", "None of them is lost."):
                 is_over = not next(steps, False)
-            while self._not_yielded and not self._closed:
-                with suppress(KeyError):  # Another thread has got the last one.
-                    yield self._not_yielded.pop()
+            for session_id in sorted(self._not_yielded):
+                if self._closed:
+                    return
+                try:
+                    self._not_yielded.remove(session_id)
+                except KeyError:  # Another thread has got it, or it is gone.
+                    continue
+                yield session_id
             is_over |= self._closed
 
     def _warn_of_age(self, session_id: str) -> None:

@@ -144,7 +144,7 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """Which pause of the run this is, from 1: a higher number is another pause."""
     error: DeleteSessionError | None = None
-    """The last failure of an outage."""
+    """What the last attempt met: the 429, or the last failure of the outage."""
 
 
 class Failure(NamedTuple):

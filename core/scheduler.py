@@ -62,6 +62,7 @@ class Scheduler:
         self._gate = RateLimitGate(delete_session.retry, delete_session.random)
         self._outage = Outage(delete_session.retry, delete_session.random)
         self._pauses = 0
+        self._limit: DeleteSessionError | None = None  # the last one
         self._jobs: dict[Job, None] = {}  # those that were taken, and have no outcome yet
         self._queue: list[Job] = []  # of those that wait: who is due first goes first
         self._reading = 0.0  # seconds that the caller's iterator took: they count for nobody
@@ -88,7 +89,7 @@ class Scheduler:
     @property
     def pause(self) -> Pause | None:
         """What holds the whole run back now."""
-        reason, left, error = "rate limit", self._gate.paused_until - self._now(), None
+        reason, left, error = "rate limit", self._gate.paused_until - self._now(), self._limit
         if self._outage.is_on:
             reason, error = "outage", self._outage.failures[-1].error
             left = max(self._outage.next_probe_at - self._working_time(), left)
@@ -303,6 +304,7 @@ class Scheduler:
         return is_held_back
 
     def _close_gate(self, job: Job, error: RateLimitError) -> bool:
+        self._limit = error
         now, latency, wait = self._now(), self._working_time() - job.sent_at, error.retry_after
         begins = self._gate.note_limited(job.number, latency=latency, now=now, retry_after=wait)
         lasted = now - self._gate.limited_since

@@ -14,7 +14,7 @@ from firecrawl_interact.core import (
     SessionNotFoundError,
     UnreachableError,
 )
-from firecrawl_interact.core.printable import printable
+from firecrawl_interact.core.headers import printable
 
 _WORDS_OF_THE_LIBRARY = {
     "allow_plain_http=True": "--allow-plain-http",

@@ -121,7 +121,9 @@ class Report(logging.Handler):
         if self._quiet and not self.has_failures:
             return
         stop = self.stopped or ""
-        advice = [f"{name}: {text}" for name, text in self._advice.items() if text not in stop]
+        advice = [
+            f"{name}: {text}" for name, text in sorted(self._advice.items()) if text not in stop
+        ]
         if left:
             first = "correct that, and " if self.would_fail_again else ""
             hint = "" if has_record else " With --resume FILE, it does only what is left."

@@ -14,10 +14,10 @@ from typing import TypeVarTuple
 
 import pytest
 
-from firecrawl_interact.core import Response
+from firecrawl_interact.core import Outcome, Response
 
 from .scripted_transport import DESTROYED, UNAVAILABLE, response
-from .side_by_side import AsyncFunctionTransport, Outcome, many_awaited
+from .side_by_side import AsyncFunctionTransport, many_awaited
 from .steps import at_each_line
 from .virtual_time import VirtualTimeLoop
 
@@ -118,9 +118,9 @@ class Run:
             await asyncio.sleep(0.75)
 
     async def main(self) -> None:
-        self.has_begun = True
         ids = self._awaited_ids() if self._are_awaited else self._ids()
         deletions = many_awaited(AsyncFunctionTransport(self._respond), concurrency=2)(ids)
+        self.has_begun = True
         try:
             async with deletions:
                 async for outcome in deletions:

@@ -392,7 +392,7 @@ def test_what_holds_a_run_back(script: str, reason: str | None) -> None:
 
 def test_a_pause_says_for_how_long_and_how_many_wait() -> None:
     run = Run("go a b; 429/60 a; +20")
-    assert run.pause == Pause(reason="rate limit", seconds_left=40, waiting=1, number=1)
+    assert shown(run.pause) == ("rate limit", 40, 1, 1, "a")
     run = Run("go a b c; 503 a b c")
     assert shown(run.pause) == ("outage", 0.75, 3, 1, "c")
     run.then("+1")

@@ -10,7 +10,7 @@ from firecrawl_interact.core import Response
 
 from . import virtual_time
 from .scripted_transport import DESTROYED, run
-from .side_by_side import AsyncFunctionTransport, after, listed, many_awaited
+from .side_by_side import AsyncFunctionTransport, listed, many_awaited
 
 
 def test_a_run_holds_nothing_of_requests_that_have_ended() -> None:
