@@ -11,19 +11,19 @@ from firecrawl_interact.core.retry import RetryPolicy
 from .model import Fault, Seen
 
 CLAIMS = {
-    "gone": "`GONE` is said only if the session is gone for certain.",
-    "untouched": "`UNTOUCHED` is said only if no request of this call changed the session, or "
-    "ever will.",
-    "no vaguer": "`UNTOUCHED` is not said where `GONE` is certain, and `UNKNOWN` is not said where "
+    "gone": "A call reports `GONE` only if the session is certainly gone.",
+    "untouched": "It reports `UNTOUCHED` only if no request of this call has changed the session, "
+    "or ever will.",
+    "no vaguer": "It does not report `UNTOUCHED` where `GONE` is certain, nor `UNKNOWN` where "
     "`GONE` or `UNTOUCHED` is certain.",
-    "receipt": "A receipt is given only for a delete that the service confirmed, with the bill of "
-    "that response.",
-    "one session": "Each request is the one DELETE of this session.",
-    "outcome": "What is raised is what the last attempt met, and it counts all attempts.",
-    "attempts": "A call makes no more attempts than its policy allows.",
-    "deadline": "A call ends within its deadline, and each attempt within its timeout.",
-    "retries": "A call retries if and only if that can help, and attempts and time are left.",
-    "pauses": "Before a retry it waits as long as the service asked, else as the policy says.",
+    "receipt": "It returns a receipt only for a delete that the service confirmed, with the bill "
+    "of that response.",
+    "one session": "Each of its requests is the one DELETE of this session.",
+    "outcome": "Its error describes the last attempt, and counts all attempts.",
+    "attempts": "It makes no more attempts than its policy allows.",
+    "deadline": "It ends within its deadline, and each attempt within its timeout.",
+    "retries": "It retries if and only if a retry can help, and attempts and time are left.",
+    "pauses": "Before a retry it waits as long as the service asked, or else as the policy says.",
 }
 
 SESSION_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
