@@ -37,6 +37,7 @@ def test_it_keeps_its_promise(case: Case, make_transport: MakeTransport, over: C
     case.run(make_transport, over=over)
 
 
+@pytest.mark.slow
 def test_the_asynchronous_transport_keeps_every_promise_on_uvloop_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -22,6 +22,8 @@ from firecrawl_interact.core import (
 
 from .steps import at_each_line
 
+pytestmark = pytest.mark.slow
+
 KEY = "fc-test"
 MODULES = ("on_exit", "opening", "delete_session", "conversation", "asyncio_tasks", "wire")
 AT_ITS_DOOR = {"__enter__", "__exit__", "__aenter__", "__aexit__"}

@@ -28,7 +28,10 @@ UNSEEN = {"__init__", "<lambda>", "__del__", "_warn_if_left", "is_stopped", "sta
 LIMITED = response(429, {"success": False}, {"retry-after": "20"})
 
 # The request of that moment, or what asyncio was about to await.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+]
 
 each_interruption = pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
 each_way_to_read_ids = pytest.mark.parametrize("are_awaited", [False, True])
