@@ -2,6 +2,8 @@
 
 import pickle
 import traceback
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -23,9 +25,13 @@ def use_case(headers: object, *script: Response) -> DeleteSession:
     return DeleteSession(ScriptedTransport(*script), API_KEY, headers=headers)  # type: ignore[arg-type] # wrong ones too
 
 
-def test_they_are_sent_with_every_request() -> None:
+@pytest.mark.parametrize("mapping", [dict, MappingProxyType])
+def test_they_are_sent_with_every_request(
+    mapping: Callable[[dict[str, str]], Mapping[str, str]],
+) -> None:
     transport = ScriptedTransport(UNAVAILABLE, DESTROYED)
-    DeleteSession(transport, API_KEY, headers={"X-Team": "a b", "x-empty": ""})(SESSION_ID)
+    headers = mapping({"X-Team": "a b", "x-empty": ""})
+    DeleteSession(transport, API_KEY, headers=headers)(SESSION_ID)
     assert [dict(request.headers) for request in transport.requests] == 2 * [
         {
             "Authorization": f"Bearer {API_KEY}",

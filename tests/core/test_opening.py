@@ -1,6 +1,8 @@
 """A block that opens its session: none is lost between its opening and the block."""
 
 import asyncio
+import gc
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from operator import attrgetter
 from typing import NamedTuple
@@ -178,7 +180,8 @@ def test_the_names_of_the_attributes_are_there() -> None:
     error = World("blocking").leave(Answer)
     assert "its attributes: browser_id, url." in str(error)
     assert "id_of=" in str(error)
-    assert "its attributes: sessionId." in str(World("blocking").leave(lambda: {"sessionId": "a"}))
+    opened = {"sessionId": "canary", "wss://canary": "a key that may be a value"}
+    assert "its attributes: sessionId." in str(World("blocking").leave(lambda: opened))
 
 
 def test_another_name_of_the_id_is_no_trouble() -> None:
@@ -282,6 +285,32 @@ def test_it_has_a_receipt_afterwards_and_shows_no_value() -> None:
     assert opening.receipt.session_id == "a"
 
 
+@pytest.mark.parametrize("way", ["blocking", "awaited"])
+def test_a_block_that_is_entered_again_opens_another_session(way: str) -> None:
+    service = FakeService([KEY])
+    entered: list[object] = []
+
+    def opens() -> Browser:
+        return Browser(service.open_session(f"session-{len(entered)}"))
+
+    async def main() -> None:
+        over = AsyncInMemoryTransport(service)
+        opening = AsyncDeleteSession(over, KEY).opening(opens)
+        for _ in range(2):
+            async with opening as browser:
+                entered.append(browser.id)
+
+    if way == "awaited":
+        asyncio.run(main())
+    else:
+        opening = DeleteSession(InMemoryTransport(service), KEY).opening(opens)
+        for _ in range(2):
+            with opening as browser:
+                entered.append(browser.id)
+    assert entered == ["session-0", "session-1"]
+    assert service.sessions_left_open == []
+
+
 def test_a_coroutine_in_the_place_of_a_function_is_closed() -> None:
     delete_session = AsyncDeleteSession(AsyncInMemoryTransport(FakeService([KEY])), KEY)
     opens = opens_late(FakeService([KEY]))
@@ -345,6 +374,36 @@ def test_a_timeout_around_it_overruns_and_is_a_timeout() -> None:
 
     assert virtual_time.run(main()) == 10
     assert not service.is_open("late")
+
+
+def test_a_coroutine_that_is_closed_while_the_journal_writes_awaits_nothing_and_warns() -> None:
+    service, is_closed = FakeService([KEY]), threading.Event()
+
+    class Slow(Diary):
+        def opened(self, session_id: str) -> None:
+            is_closed.wait()
+
+    over = AsyncInMemoryTransport(service)
+    delete_session = AsyncDeleteSession(over, KEY, journal=Slow(service))
+
+    async def work() -> None:
+        async with delete_session.opening(lambda: Browser(service.open_session("a"))):
+            raise AssertionError("the block began")
+
+    async def main() -> None:
+        working = work()
+        working.send(None)
+        while not service.sessions_left_open:
+            await asyncio.sleep(0)
+        working.close()  # is a RuntimeError if the coroutine goes on
+        is_closed.set()
+        current = asyncio.current_task()
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task is not current))
+
+    with pytest.warns(RuntimeWarning, match=r"^on_exit\('a'\) was never left"):
+        asyncio.run(main())
+        gc.collect()
+    assert service.requests == []
 
 
 def test_it_works_under_trio() -> None:
