@@ -399,10 +399,10 @@ def test_a_coroutine_that_is_closed_while_the_journal_writes_awaits_nothing_and_
         is_closed.set()
         current = asyncio.current_task()
         await asyncio.gather(*(task for task in asyncio.all_tasks() if task is not current))
+        gc.collect()
 
     with pytest.warns(RuntimeWarning, match=r"^on_exit\('a'\) was never left"):
         asyncio.run(main())
-        gc.collect()
     assert service.requests == []
 
 
