@@ -54,8 +54,23 @@ def test_a_later_change_of_the_mapping_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    """Authorization accept Accept-Encoding Connection Content-Length Expect HOST Keep-Alive
-    Proxy-Authorization Proxy-Connection TE Trailer Transfer-Encoding Upgrade User-Agent""".split(),
+    [
+        "Authorization",
+        "accept",
+        "Accept-Encoding",
+        "Connection",
+        "Content-Length",
+        "Expect",
+        "HOST",
+        "Keep-Alive",
+        "Proxy-Authorization",
+        "Proxy-Connection",
+        "TE",
+        "Trailer",
+        "Transfer-Encoding",
+        "Upgrade",
+        "User-Agent",
+    ],
 )
 def test_a_name_that_is_not_for_users_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"^headers: {name} is for the library or its transport"):
