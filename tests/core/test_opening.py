@@ -324,9 +324,9 @@ def test_a_coroutine_in_the_place_of_a_function_is_closed() -> None:
 
 
 async def cancelled_at(
-    time: float, opens: Callable[[FakeService], Awaitable[Browser]], service: FakeService
+    times: list[float], opens: Callable[[FakeService], Awaitable[Browser]], service: FakeService
 ) -> tuple[float, BaseException | None]:
-    """Cancel a block at a time; return when it ended, and how."""
+    """Cancel a block at these times; return when it ended, and how."""
     policy = RetryPolicy(attempt_timeout=7)
     delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), KEY, retry=policy)
 
@@ -335,7 +335,8 @@ async def cancelled_at(
             raise AssertionError("the block began")
 
     task = asyncio.ensure_future(main())
-    asyncio.get_running_loop().call_at(time, task.cancel)
+    for time in times:
+        asyncio.get_running_loop().call_at(time, task.cancel)
     await asyncio.wait([task])
     return virtual_time.now(), None if task.cancelled() else task.exception()
 
@@ -345,20 +346,32 @@ async def fails_late(service: FakeService) -> Browser:
     raise RuntimeError("no browser is free")
 
 
+async def gives_in_late(service: FakeService) -> Browser:
+    try:
+        await asyncio.sleep(100)
+    except asyncio.CancelledError:
+        await asyncio.sleep(5)
+    return Browser(service.open_session("late"))
+
+
 @pytest.mark.parametrize(
-    ("opens", "time", "ends", "stays"),
+    ("opens", "times", "ends", "stays"),
     [
-        (opens_late, 4, 10, []),
-        (opens_late, 2, 9, ["late"]),  # Nobody knows its id: it ends by its time-to-live.
-        (fails_late, 4, 5, []),
+        (opens_late, [4], 10, []),
+        (opens_late, [2], 9, ["late"]),  # Nobody knows its id: it ends by its time-to-live.
+        (fails_late, [4], 5, []),
+        (gives_in_late, [2, 4, 6], 14, []),  # It is cancelled at 9, and at no other time.
     ],
-    ids=["in time", "later than an attempt may take", "with an error"],
+    ids=["in time", "later than an attempt may take", "with an error", "cancelled thrice"],
 )
 def test_a_cancelled_block_waits_for_its_opener_and_destroys_the_session_that_comes(
-    opens: Callable[[FakeService], Awaitable[Browser]], time: float, ends: float, stays: list[str]
+    opens: Callable[[FakeService], Awaitable[Browser]],
+    times: list[float],
+    ends: float,
+    stays: list[str],
 ) -> None:
     service = FakeService([KEY])
-    assert virtual_time.run(cancelled_at(time, opens, service)) == (ends, None)
+    assert virtual_time.run(cancelled_at(times, opens, service)) == (ends, None)
     assert service.sessions_left_open == stays
 
 

@@ -294,6 +294,7 @@ OUTAGE = "go a b; 503 a b; +8; send b; 503 b; +8; send a; 503 a; +8; send b; 503
         ("go a", 90),
         # an attempt that failed by itself, and the pause after it
         ("go a b; +40; 503 a; +1; send a", 100 - 40 - 0.75),
+        ("go a b; +40; 409 a; +1; send a; +20; 409 a; +2; send a", 100 - 40 - 0.75 - 20 - 1.5),
         # not the waits for the rate limit, nor the attempts
         ("go a; +40; 429/20 a; +20.5; send a; +40; 429/20 a; +60; send a", 90),
         # nothing in an outage
