@@ -383,6 +383,7 @@ def test_nothing_else_ends_it(script: str, deadline: float) -> None:
         ("go a b; ok b; 503 a; +9; take c; end; send a c; 503 a c", None),
         ("go a b; ok b; 503 a; +9; send a; ok a; +1; take a c; end; send a c; 503 a c", "outage"),
         ("go a; 429/60 a; stop", None),
+        ("go a; 429/60 a; +59.5", "rate limit"),
         ("go a; 429/60 a; +60.5", None),
     ],
 )
