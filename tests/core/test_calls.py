@@ -54,6 +54,11 @@ def test_what_is_no_transport_error_passes_untouched(fault: BaseException, delet
     assert len(transport.requests) == 1
 
 
+def test_chance_is_a_number_from_0_to_1_unless_told_otherwise() -> None:
+    chances = [DeleteSession(ScriptedTransport(), API_KEY).random() for _ in range(100)]
+    assert 0 <= min(chances) < 0.5 < max(chances) < 1
+
+
 def test_cancelling_an_awaited_call_ends_it_at_once() -> None:
     class Cancelled(BaseException):
         pass

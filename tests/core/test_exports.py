@@ -3,6 +3,7 @@
 import inspect
 from importlib import import_module
 
+import msgspec
 import pytest
 
 from firecrawl_interact import core
@@ -66,6 +67,13 @@ def test_every_name_is_ours_and_says_what_it_is_for() -> None:
         if inspect.isclass(value):
             assert value.__module__.startswith("firecrawl_interact.core."), name
             assert value.__doc__, name
+
+
+def test_no_value_that_users_get_can_be_changed() -> None:
+    values = [getattr(core, name) for name in core.__all__]
+    structs = [value for value in values if isinstance(value, msgspec.StructMeta)]
+    assert {core.Request, core.DeletionReceipt, core.Send} <= {*structs}
+    assert [kind for kind in structs if not kind.__struct_config__.frozen] == []
 
 
 def test_both_use_cases_are_called_alike() -> None:

@@ -2,6 +2,8 @@
 
 import pickle
 import traceback
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -23,9 +25,13 @@ def use_case(headers: object, *script: Response) -> DeleteSession:
     return DeleteSession(ScriptedTransport(*script), API_KEY, headers=headers)  # type: ignore[arg-type] # wrong ones too
 
 
-def test_they_are_sent_with_every_request() -> None:
+@pytest.mark.parametrize("mapping", [dict, MappingProxyType])
+def test_they_are_sent_with_every_request(
+    mapping: Callable[[dict[str, str]], Mapping[str, str]],
+) -> None:
     transport = ScriptedTransport(UNAVAILABLE, DESTROYED)
-    DeleteSession(transport, API_KEY, headers={"X-Team": "a b", "x-empty": ""})(SESSION_ID)
+    headers = mapping({"X-Team": "a b", "x-empty": ""})
+    DeleteSession(transport, API_KEY, headers=headers)(SESSION_ID)
     assert [dict(request.headers) for request in transport.requests] == 2 * [
         {
             "Authorization": f"Bearer {API_KEY}",
@@ -46,7 +52,26 @@ def test_a_later_change_of_the_mapping_changes_nothing() -> None:
     assert transport.requests[0].headers["X-Team"] == "a"
 
 
-@pytest.mark.parametrize("name", ["Authorization", "accept", "HOST", "TE", "User-Agent", "Expect"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization",
+        "accept",
+        "Accept-Encoding",
+        "Connection",
+        "Content-Length",
+        "Expect",
+        "HOST",
+        "Keep-Alive",
+        "Proxy-Authorization",
+        "Proxy-Connection",
+        "TE",
+        "Trailer",
+        "Transfer-Encoding",
+        "Upgrade",
+        "User-Agent",
+    ],
+)
 def test_a_name_that_is_not_for_users_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"^headers: {name} is for the library or its transport"):
         use_case({name: CANARY})

@@ -51,7 +51,7 @@ class Notebook:
 
     def __init__(self, *, fails: tuple[str, ...] = ()) -> None:
         self.lines: list[tuple[str, str]] = []
-        self.threads: set[int] = set()
+        self.threads: set[threading.Thread] = set()
         self._fails = fails
 
     def opened(self, session_id: str, /) -> None:
@@ -61,7 +61,7 @@ class Notebook:
         self._write("gone", session_id)
 
     def _write(self, step: str, session_id: str) -> None:
-        self.threads.add(threading.get_ident())
+        self.threads.add(threading.current_thread())
         self.lines.append((step, session_id))
         if step in self._fails:
             raise JournalError("no space left", session_id=session_id)
@@ -214,11 +214,12 @@ async def leave_a_block(journal: Recorder) -> None:
         pass
 
 
-def test_an_awaited_journal_is_called_in_a_thread_under_asyncio() -> None:
+def test_an_awaited_journal_is_called_in_threads_under_asyncio_that_hold_no_process_up() -> None:
     journal = Notebook()
     asyncio.run(leave_a_block(journal))
     assert [step for step, _ in journal.lines] == ["opened", "gone"]
-    assert threading.get_ident() not in journal.threads
+    assert threading.current_thread() not in journal.threads
+    assert all(thread.daemon for thread in journal.threads)
 
 
 def test_an_outcome_comes_after_5_s_although_the_journal_has_not_forgotten() -> None:
@@ -257,7 +258,7 @@ def test_a_journal_is_called_plainly_where_no_thread_can_start(
     else:
         way(ScriptedTransport(DESTROYED), journal)
     assert journal.lines[-1] == ("gone", SESSION_ID)
-    assert journal.threads == {threading.get_ident()}
+    assert journal.threads == {threading.current_thread()}
 
 
 async def delete(transport: ScriptedTransport, journal: Recorder) -> None:
@@ -268,7 +269,7 @@ def test_an_awaited_journal_is_called_plainly_under_another_event_loop() -> None
     journal = Notebook()
     run(leave_a_block(journal))
     assert [step for step, _ in journal.lines] == ["opened", "gone"]
-    assert journal.threads == {threading.get_ident()}
+    assert journal.threads == {threading.current_thread()}
 
 
 class Awaited:

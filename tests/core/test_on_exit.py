@@ -260,17 +260,25 @@ def test_the_delete_that_is_begun_once_more_has_a_deadline_of_its_own(way: str) 
 
 
 @both_ways
-@pytest.mark.parametrize("response", [UNAVAILABLE, UNAUTHORIZED], ids=["unknown", "untouched"])
-def test_if_it_fails_once_more_a_note_on_the_interruption_says_that_it_is_unknown(
-    response: Response, way: str
+@pytest.mark.parametrize(
+    ("response", "begins"),
+    [
+        (UNAVAILABLE, "The session may not have been destroyed."),
+        (UNAUTHORIZED, "The session may not have been destroyed."),
+        (NOT_FOUND, "The session was gone already."),
+    ],
+    ids=["unknown", "untouched", "gone"],
+)
+def test_if_it_fails_once_more_a_note_on_the_interruption_says_what_is_known_after_both(
+    response: Response, begins: str, way: str
 ) -> None:
     error, interruption = RuntimeError("the work failed"), KeyboardInterrupt()
     left = leave(way, ScriptedTransport(interruption, response), raising(error))
     assert left.raised is interruption
     assert left.ending.receipt is None
     (note,) = notes(interruption)
-    assert note.startswith(f"The session may not have been destroyed. Session '{SESSION_ID}'")
-    assert "It may still be running and billing." in note
+    assert note.startswith(f"{begins} Session '{SESSION_ID}'")
+    assert ("It may still be running and billing." in note) is (response is not NOT_FOUND)
     assert not notes(error)
 
 

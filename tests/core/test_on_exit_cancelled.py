@@ -157,6 +157,22 @@ def test_a_block_that_is_cancelled_while_its_delete_runs_anew_is_cancelled_after
     assert ending.receipt == RECEIPT
 
 
+def test_a_block_is_left_with_its_own_cancellation_and_not_with_that_of_its_delete() -> None:
+    service = SlowService()
+
+    async def main() -> None:
+        block = asyncio.ensure_future(work(service.on_exit(), seconds=1))
+        await asyncio.sleep(5)
+        block.cancel("by whoever waits for the block")
+        await asyncio.sleep(2)
+        delete_task(block).cancel()
+        with pytest.raises(asyncio.CancelledError, match="by whoever waits for the block"):
+            await block
+
+    virtual_time.run(main())
+    assert (service.began, service.ended) == ([1, 7], [17])
+
+
 def test_a_delete_whose_task_is_cancelled_twice_ends_the_block_as_cancelled() -> None:
     service = SlowService()
 

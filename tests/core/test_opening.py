@@ -1,6 +1,8 @@
 """A block that opens its session: none is lost between its opening and the block."""
 
 import asyncio
+import gc
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from operator import attrgetter
 from typing import NamedTuple
@@ -178,7 +180,8 @@ def test_the_names_of_the_attributes_are_there() -> None:
     error = World("blocking").leave(Answer)
     assert "its attributes: browser_id, url." in str(error)
     assert "id_of=" in str(error)
-    assert "its attributes: sessionId." in str(World("blocking").leave(lambda: {"sessionId": "a"}))
+    opened = {"sessionId": "canary", "wss://canary": "a key that may be a value"}
+    assert "its attributes: sessionId." in str(World("blocking").leave(lambda: opened))
 
 
 def test_another_name_of_the_id_is_no_trouble() -> None:
@@ -282,6 +285,32 @@ def test_it_has_a_receipt_afterwards_and_shows_no_value() -> None:
     assert opening.receipt.session_id == "a"
 
 
+@pytest.mark.parametrize("way", ["blocking", "awaited"])
+def test_a_block_that_is_entered_again_opens_another_session(way: str) -> None:
+    service = FakeService([KEY])
+    entered: list[object] = []
+
+    def opens() -> Browser:
+        return Browser(service.open_session(f"session-{len(entered)}"))
+
+    async def main() -> None:
+        over = AsyncInMemoryTransport(service)
+        opening = AsyncDeleteSession(over, KEY).opening(opens)
+        for _ in range(2):
+            async with opening as browser:
+                entered.append(browser.id)
+
+    if way == "awaited":
+        asyncio.run(main())
+    else:
+        opening = DeleteSession(InMemoryTransport(service), KEY).opening(opens)
+        for _ in range(2):
+            with opening as browser:
+                entered.append(browser.id)
+    assert entered == ["session-0", "session-1"]
+    assert service.sessions_left_open == []
+
+
 def test_a_coroutine_in_the_place_of_a_function_is_closed() -> None:
     delete_session = AsyncDeleteSession(AsyncInMemoryTransport(FakeService([KEY])), KEY)
     opens = opens_late(FakeService([KEY]))
@@ -295,9 +324,9 @@ def test_a_coroutine_in_the_place_of_a_function_is_closed() -> None:
 
 
 async def cancelled_at(
-    time: float, opens: Callable[[FakeService], Awaitable[Browser]], service: FakeService
+    times: list[float], opens: Callable[[FakeService], Awaitable[Browser]], service: FakeService
 ) -> tuple[float, BaseException | None]:
-    """Cancel a block at a time; return when it ended, and how."""
+    """Cancel a block at these times; return when it ended, and how."""
     policy = RetryPolicy(attempt_timeout=7)
     delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), KEY, retry=policy)
 
@@ -306,7 +335,8 @@ async def cancelled_at(
             raise AssertionError("the block began")
 
     task = asyncio.ensure_future(main())
-    asyncio.get_running_loop().call_at(time, task.cancel)
+    for time in times:
+        asyncio.get_running_loop().call_at(time, task.cancel)
     await asyncio.wait([task])
     return virtual_time.now(), None if task.cancelled() else task.exception()
 
@@ -316,20 +346,32 @@ async def fails_late(service: FakeService) -> Browser:
     raise RuntimeError("no browser is free")
 
 
+async def gives_in_late(service: FakeService) -> Browser:
+    try:
+        await asyncio.sleep(100)
+    except asyncio.CancelledError:
+        await asyncio.sleep(5)
+    return Browser(service.open_session("late"))
+
+
 @pytest.mark.parametrize(
-    ("opens", "time", "ends", "stays"),
+    ("opens", "times", "ends", "stays"),
     [
-        (opens_late, 4, 10, []),
-        (opens_late, 2, 9, ["late"]),  # Nobody knows its id: it ends by its time-to-live.
-        (fails_late, 4, 5, []),
+        (opens_late, [4], 10, []),
+        (opens_late, [2], 9, ["late"]),  # Nobody knows its id: it ends by its time-to-live.
+        (fails_late, [4], 5, []),
+        (gives_in_late, [2, 4, 6], 14, []),  # It is cancelled at 9, and at no other time.
     ],
-    ids=["in time", "later than an attempt may take", "with an error"],
+    ids=["in time", "later than an attempt may take", "with an error", "cancelled thrice"],
 )
 def test_a_cancelled_block_waits_for_its_opener_and_destroys_the_session_that_comes(
-    opens: Callable[[FakeService], Awaitable[Browser]], time: float, ends: float, stays: list[str]
+    opens: Callable[[FakeService], Awaitable[Browser]],
+    times: list[float],
+    ends: float,
+    stays: list[str],
 ) -> None:
     service = FakeService([KEY])
-    assert virtual_time.run(cancelled_at(time, opens, service)) == (ends, None)
+    assert virtual_time.run(cancelled_at(times, opens, service)) == (ends, None)
     assert service.sessions_left_open == stays
 
 
@@ -345,6 +387,36 @@ def test_a_timeout_around_it_overruns_and_is_a_timeout() -> None:
 
     assert virtual_time.run(main()) == 10
     assert not service.is_open("late")
+
+
+def test_a_coroutine_that_is_closed_while_the_journal_writes_awaits_nothing_and_warns() -> None:
+    service, is_closed = FakeService([KEY]), threading.Event()
+
+    class Slow(Diary):
+        def opened(self, session_id: str) -> None:
+            is_closed.wait()
+
+    over = AsyncInMemoryTransport(service)
+    delete_session = AsyncDeleteSession(over, KEY, journal=Slow(service))
+
+    async def work() -> None:
+        async with delete_session.opening(lambda: Browser(service.open_session("a"))):
+            raise AssertionError("the block began")
+
+    async def main() -> None:
+        working = work()
+        working.send(None)
+        while not service.sessions_left_open:
+            await asyncio.sleep(0)
+        working.close()  # is a RuntimeError if the coroutine goes on
+        is_closed.set()
+        current = asyncio.current_task()
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task is not current))
+        gc.collect()
+
+    with pytest.warns(RuntimeWarning, match=r"^on_exit\('a'\) was never left"):
+        asyncio.run(main())
+    assert service.requests == []
 
 
 def test_it_works_under_trio() -> None:

@@ -294,6 +294,7 @@ OUTAGE = "go a b; 503 a b; +8; send b; 503 b; +8; send a; 503 a; +8; send b; 503
         ("go a", 90),
         # an attempt that failed by itself, and the pause after it
         ("go a b; +40; 503 a; +1; send a", 100 - 40 - 0.75),
+        ("go a b; +40; 409 a; +1; send a; +20; 409 a; +2; send a", 100 - 40 - 0.75 - 20 - 1.5),
         # not the waits for the rate limit, nor the attempts
         ("go a; +40; 429/20 a; +20.5; send a; +40; 429/20 a; +60; send a", 90),
         # nothing in an outage
@@ -382,6 +383,7 @@ def test_nothing_else_ends_it(script: str, deadline: float) -> None:
         ("go a b; ok b; 503 a; +9; take c; end; send a c; 503 a c", None),
         ("go a b; ok b; 503 a; +9; send a; ok a; +1; take a c; end; send a c; 503 a c", "outage"),
         ("go a; 429/60 a; stop", None),
+        ("go a; 429/60 a; +59.5", "rate limit"),
         ("go a; 429/60 a; +60.5", None),
     ],
 )
