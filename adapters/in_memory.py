@@ -135,11 +135,11 @@ class AsyncInMemoryTransport(_InMemory):
 
 
 class InMemoryJournal(OwnedJournal):
-    """A `Journal` for tests: it remembers nothing beyond its process, so it cannot be pickled.
+    """A `Journal` for tests, in the memory of one process. It cannot be pickled.
 
     Args:
-        beside: another one, whose orphans this one can adopt, as two processes share a directory.
-        service: a label, as a `FileJournal` has it.
+        beside: another journal with the same storage, as two processes share a directory.
+        service: a label, as in a `FileJournal`.
     """
 
     def __init__(
@@ -157,12 +157,12 @@ class InMemoryJournal(OwnedJournal):
 
     @property
     def sessions_left_open(self) -> list[str]:
-        """The ids that were recorded and are not gone, in the order of their recording."""
+        """The recorded ids that are not gone, in the order in which they were opened."""
         with self._lock:
             return [session_id for service, session_id in self._owners if service == self._service]
 
     def close(self) -> None:
-        """Give up what is open: for a journal beside this one, these are orphans."""
+        """Release what is open: for a journal beside this one, these are orphans."""
         with self._lock:
             self._closed = True
             for key, owner in self._owners.items():
