@@ -123,7 +123,7 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
                 logger.warning(text, self._lease, error)
 
     def left_alone(self) -> LeftAlone:
-        """Count what a sweep ignores: the sessions of living owners, and orphans of other labels."""
+        """Count what a sweep ignores: living owners' sessions, and orphans of other labels."""
         with self._errors("cannot be read", "Nothing was changed."):
             found = self._execute(_OTHERS)
         living = sum(count for label, lives, count in found if label == self._label and lives)
