@@ -1,4 +1,4 @@
-"""Everything that touches the world. A module is imported when one of its names is asked for."""
+"""Everything that does I/O. A module is imported when one of its names is first used."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

@@ -1,8 +1,8 @@
-"""A ready `DeleteSession` from the variables that Firecrawl's own clients read.
+"""A ready `DeleteSession` from the environment variables of Firecrawl's own clients.
 
-    FIRECRAWL_API_KEY   the key; not needed where the service is self-hosted without sign-in
-    FIRECRAWL_API_URL   the service's address, with or without `/v2`; unset: the cloud's
-    FIRECRAWL_INTERACT_JOURNAL   a directory or a postgresql:// URL; unset: there is no journal
+    FIRECRAWL_API_KEY   the key; not needed for a self-hosted service without sign-in
+    FIRECRAWL_API_URL   the service's address, with or without `/v2`; default: the cloud's
+    FIRECRAWL_INTERACT_JOURNAL   a directory or a postgresql:// URL; default: no journal
 
 An empty variable counts as unset.
 """
@@ -33,7 +33,7 @@ _CLOUD_HOST = "api.firecrawl.dev"
 
 
 class HttpOptions(TypedDict, total=False):
-    """What an HTTP transport takes besides the address: `HttpTransport` says what each means."""
+    """The options of an HTTP transport besides its address. `HttpTransport` describes them."""
 
     pool_size: int
     connect_timeout: float
@@ -44,21 +44,19 @@ class HttpOptions(TypedDict, total=False):
 
 
 class EnvironmentDeleteSession(DeleteSession):
-    """A `DeleteSession` whose transport `delete_session_from_environment` made with it.
+    """A `DeleteSession` that owns its transport, from `delete_session_from_environment`.
 
-    It works in a `with` block, which closes that transport, and without one.
+    It works in a `with` block, which closes it, and without one.
     """
 
     transport: Urllib3Transport
-    own_journal: Journal | None = None  #: the one that the environment names
-    own_transport: Urllib3Transport | None = None  #: the one that was made with it
+    own_journal: Journal | None = None  #: the journal that the environment names
+    own_transport: Urllib3Transport | None = None  #: the transport that was made with it
 
     def close(self) -> None:
-        """Close the transport and the journal that were made with it.
+        """Close the transport and the journal that were made with it, and no others.
 
-        A later call is an `UnreachableError`.
-
-        To close once more does no harm. A transport that you put in its place is yours to close.
+        A later call is an `UnreachableError`. A second `close` changes nothing.
         """
         if self.own_transport is not None:
             self.own_transport.close()
@@ -73,17 +71,14 @@ class EnvironmentDeleteSession(DeleteSession):
 
 
 class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
-    """An `AsyncDeleteSession` whose transport `async_delete_session_from_environment` made with it.
-
-    It works in an `async with` block, which closes that transport, and without one.
-    """
+    """An `AsyncDeleteSession` that owns its transport, otherwise an `EnvironmentDeleteSession`."""
 
     transport: "AsyncioTransport"
-    own_journal: Journal | None = None  #: the one that the environment names
-    own_transport: "AsyncioTransport | None" = None  #: the one that was made with it
+    own_journal: Journal | None = None  #: the journal that the environment names
+    own_transport: "AsyncioTransport | None" = None  #: the transport that was made with it
 
     async def aclose(self) -> None:
-        """Close the transport that was made with it, as `EnvironmentDeleteSession.close` does."""
+        """Close what was made with it, as `EnvironmentDeleteSession.close` does."""
         if self.own_transport is not None:
             await self.own_transport.aclose()
         if self.own_journal is not None:
@@ -105,21 +100,21 @@ def delete_session_from_environment(
     journal: Journal | None = None,
     **options: Unpack[HttpOptions],
 ) -> EnvironmentDeleteSession:
-    """Make a `DeleteSession` over a `Urllib3Transport` of its own. Nothing is sent yet.
+    """Make a `DeleteSession` with its own `Urllib3Transport`. Nothing is sent yet.
 
     Args:
         api_key: instead of `FIRECRAWL_API_KEY`.
         api_url: instead of `FIRECRAWL_API_URL`.
-        retry: how often, how long and how far apart a call makes attempts.
+        retry: the attempts, timeouts and backoff of a call.
         headers: sent with every request, besides those of the library and of the transport.
-        journal: remembers which sessions are open, in case this process is killed, instead of
-            the one that `FIRECRAWL_INTERACT_JOURNAL` names. It stays open.
-        options: those of `Urllib3Transport`, by name.
+        journal: instead of `FIRECRAWL_INTERACT_JOURNAL`: remembers which sessions are open, in
+            case this process is killed. You close it.
+        options: the options of `Urllib3Transport`, by name.
 
     Raises:
         InvalidApiKeyError: the key cannot be sent, or is missing where the cloud needs one.
-        JournalError: the journal that the environment names cannot be had.
-        TypeError, ValueError: the address or another argument cannot be used.
+        JournalError: the journal that the environment names cannot be opened.
+        TypeError, ValueError: the address or another argument cannot work.
     """
     try:
         address = _address(api_url, allow_plain_http=options.get("allow_plain_http", False))
@@ -144,9 +139,9 @@ def async_delete_session_from_environment(
     journal: Journal | None = None,
     **options: Unpack[HttpOptions],
 ) -> AsyncEnvironmentDeleteSession:
-    """Make an `AsyncDeleteSession` over an `AsyncioTransport` of its own. Nothing is sent yet.
+    """Make an `AsyncDeleteSession` with its own `AsyncioTransport`. Nothing is sent yet.
 
-    This is no coroutine: it is called without `await`. Arguments and errors are those of
+    This is no coroutine: call it without `await`. Arguments and errors are those of
     `delete_session_from_environment`.
     """
     from .asyncio import AsyncioTransport  # noqa: PLC0415 - it brings asyncio and ssl
@@ -169,7 +164,7 @@ def open_journal(place: str, service: str | None) -> "FileJournal | PostgresJour
     """Open the journal that a directory or a URL names, for a service's sessions.
 
     Raises:
-        JournalError: it cannot be had.
+        JournalError: it cannot be opened.
         ImportError: psycopg is not installed. The message says how to install it.
         ValueError: it is another kind of URL.
     """
@@ -182,7 +177,7 @@ _Made = TypeVar("_Made", EnvironmentDeleteSession, AsyncEnvironmentDeleteSession
 
 
 def _own(made: _Made, address: str) -> _Made:
-    """Let a use case close its transport, and the journal that the environment names."""
+    """Make a use case the owner of its transport, and of the journal of the environment."""
     made.own_transport = made.transport
     place = os.environ.get("FIRECRAWL_INTERACT_JOURNAL")
     if made.journal is None and place:
@@ -191,15 +186,13 @@ def _own(made: _Made, address: str) -> _Made:
 
 
 def _address(api_url: str | None, *, allow_plain_http: bool) -> str:
-    """Return the service's address, checked, so that an error can name the variable."""
-    address = os.environ.get("FIRECRAWL_API_URL") or f"https://{_CLOUD_HOST}"
+    """Return the checked address of the service. An error names the variable."""
     if api_url is not None:
-        address = api_url
+        return str(parse_api_url(api_url, allow_plain_http=allow_plain_http))
+    address = os.environ.get("FIRECRAWL_API_URL") or f"https://{_CLOUD_HOST}"
     try:
         return str(parse_api_url(address, allow_plain_http=allow_plain_http))
     except ValueError as error:
-        if api_url is not None:
-            raise
         raise ValueError(f"FIRECRAWL_API_URL: {error}") from None
 
 

@@ -1,12 +1,12 @@
-"""The open sessions of the processes of one host: an empty file for each, named by its id.
+"""The open sessions of the processes of one host: an empty file for each, named after its id.
 
     open-sessions/service=https%3A%2F%2Fapi.firecrawl.dev/93b0f2e4a1c85d67/0199a7c4-5d1e-7b60-9f3a
-    the directory/the label                              /the owner       /the session that it has
+    the directory/the label                              /the owner       /its session
 
 An owner is one `FileJournal` in one process. Its directory is locked (flock) until the journal is
-closed or the process ends, however it ends. Each step is one system call, which happens or does
-not: to record is to create a file, to forget is to remove it, to adopt is to move it into one's
-own directory. Only one move succeeds, so two sweepers never get the same id.
+closed or the process ends, even by a kill. Each step is one atomic system call: the journal
+records by creating a file, forgets by removing it, and adopts by moving it into its own directory.
+Only one move succeeds, so two sweepers never get the same id.
 """
 
 import os
@@ -34,17 +34,17 @@ _RECORD = re.compile(r"(?!\.\.?\Z)(?:%?[a-z]|[0-9._~-])+")
 class FileJournal(OwnedJournal):
     """A `Journal` in a directory of a local file system, on Linux or macOS.
 
-    What is recorded outlives even a power cut. Processes may share the directory, and threads the
-    journal; a forked child or a pickle makes another one there. A network file system does not
-    do: its locks can outlive a process, or end before it.
+    A record survives even a power cut. Processes may share the directory, and threads the journal.
+    A forked child or a pickle is another journal in the same directory. Do not use a network file
+    system: its locks can outlive a process, or end before it.
 
     Args:
-        directory: where the files are. It is created, with mode 0700, if it does not exist.
-        service: a label, the service's `api_url` as a rule. Orphans of another label are left
-            alone: another service would not find these sessions, and they would be forgotten.
+        directory: where the files are. It is created with mode 0700 if it does not exist.
+        service: a label, usually the service's `api_url`. A sweep ignores orphans of another label:
+            another service would not know these sessions, and the journal would forget them.
     """
 
-    _descriptor = -1  # of the own directory, which is locked; -1: there is none yet
+    _descriptor = -1  # of its own locked directory; -1: there is none yet
 
     def __init__(self, directory: str | os.PathLike[str], *, service: str | None = None) -> None:
         if sys.platform not in ("linux", "darwin"):
@@ -56,7 +56,7 @@ class FileJournal(OwnedJournal):
         with self._errors("cannot be created", "Nothing was recorded."):
             for one in [*reversed(self._directory.parents), self._directory]:
                 if not one.is_dir():
-                    one.mkdir(mode=0o700, exist_ok=True)  # Another process may have been faster.
+                    one.mkdir(mode=0o700, exist_ok=True)  # Another process may make it first.
                     _sync(one.parent)
 
     def _start_anew(self) -> None:
@@ -67,23 +67,23 @@ class FileJournal(OwnedJournal):
         return f"FileJournal({self._place!r}, service={self._service!r})"
 
     def _end_if_empty(self) -> None:
-        """Give the descriptor back, if nothing is open. What is open stays the process's."""
+        """Remove and unlock the own directory if it is empty. Open sessions stay the process's."""
         if self._descriptor >= 0:
             with suppress(OSError):
                 self._own.rmdir()
                 self._unlock()
 
-    __del__ = _end_if_empty  # of one that is forgotten
+    __del__ = _end_if_empty
 
     def close(self) -> None:
-        """Give up the sessions that are still open: from now on they are orphans."""
+        """Release the sessions that are still open: from now on they are orphans."""
         with self._lock:
             self._closed = True
             self._end_if_empty()
             self._unlock()
 
     def left_alone(self) -> LeftAlone:
-        """Count what a sweep leaves alone."""
+        """Count what a sweep ignores."""
         living, others = 0, Counter[str | None]()
         labels, unreadable = list[Path](), list[Path]()
         with self._errors("cannot be read", "Nothing was changed."):
@@ -130,21 +130,21 @@ class FileJournal(OwnedJournal):
                 if batch:
                     self._put_in_place()
                 for record in batch:
-                    with suppress(FileNotFoundError):  # Another sweeper was faster.
+                    with suppress(FileNotFoundError):  # Another sweeper took it.
                         self._take(record)
                 if self._not_yielded:
                     _sync(self._own)
-                    # An orphan may have been handed on meanwhile: its new owner has it.
+                    # A living journal may have recorded an orphan meanwhile: then it is the owner.
                     living = {_id(one.name) for one in _records(*self._others(living=True))}
                     for session_id in living & self._not_yielded:
                         self.gone(session_id)
             yield True
         for owner in dead:
-            with suppress(OSError):  # Somebody was faster, or it holds what is no record.
+            with suppress(OSError):  # It is gone already, or not empty.
                 owner.rmdir()
 
     def _take(self, record: "os.DirEntry[str]") -> None:
-        """Move a record to the own ones, if it is not there already."""
+        """Move a record into the own directory, unless there is the same or it is too old."""
         session_id = _id(record.name)
         if session_id in self._held:
             os.unlink(record.path)
@@ -157,15 +157,15 @@ class FileJournal(OwnedJournal):
             self._not_yielded.add(session_id)
 
     def _others(self, *, living: bool) -> list[Path]:
-        """Return the directories of the other owners that live, or that are dead."""
+        """Return the directories of the other owners that live, or of those that are dead."""
         os.stat(self._directory)
         others = [one for one in map(Path, _entries(self._owners)) if one != self._own]
         return [one for one in others if _is_locked(one) is living]
 
     def _put_in_place(self) -> None:
-        """Make sure that the own directory is there. It gets its name once it is locked."""
+        """Make and lock the own directory, if there is none. It gets its final name when locked."""
         while self._descriptor < 0 or not _is_at(self._descriptor, self._own):
-            self._unlock()  # Somebody removed it, or this was interrupted.
+            self._unlock()  # Somebody removed the directory, or this was interrupted.
             self._held.clear()
             self._owners.mkdir(mode=0o700, exist_ok=True)
             own = self._owners / os.urandom(8).hex()
@@ -181,14 +181,14 @@ class FileJournal(OwnedJournal):
                 self._own = own
 
     def _unlock(self) -> None:
-        """Give the descriptor back. The lock ends with the last one: a child closes its copy."""
+        """Close the descriptor. The lock ends with its last copy: a forked child closes its own."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
 
 def _name(session_id: str) -> str:
-    """Return a file's name. Disks that fold case keep ids apart whose capitals differ."""
+    """Return the file name of an id. Ids stay distinct on file systems that ignore case."""
     return re.sub("([A-Z])", r"%\1", session_id).lower()
 
 
@@ -197,7 +197,7 @@ def _id(name: str) -> str:
 
 
 def _entries(directory: Path) -> "list[os.DirEntry[str]]":
-    """List a directory, which may be gone, or be none."""
+    """List a directory. One that does not exist or is no directory is empty."""
     absent = FileNotFoundError, NotADirectoryError, PermissionError
     with suppress(*absent), os.scandir(directory) as entries:
         return list(entries)
@@ -223,7 +223,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _is_locked(owner: Path) -> bool | None:
-    """Say whether an owner lives. None: it is none, or nobody may know."""
+    """Return whether an owner lives. None: it is no directory, or cannot be opened."""
     try:
         descriptor = os.open(owner, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -240,7 +240,7 @@ def _is_locked(owner: Path) -> bool | None:
 
 
 def _sync(directory: Path) -> None:
-    """Make what a directory holds outlive a power cut."""
+    """Let the entries of a directory survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         if sys.platform == "darwin":

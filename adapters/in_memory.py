@@ -1,13 +1,12 @@
-"""Transports to a `FakeService` in the same process: no socket, and no real waiting.
+"""Transports to a `FakeService` in the same process, without sockets or real waits.
 
-They fail as real ones do, with the same kinds of `TransportError`. A request takes the
-service's time: it moves on by the latency of the response, or by the timeout if none came.
+They fail as real ones do, with the same kinds of `TransportError`. A request advances the
+service's clock by the latency of its response, or by the timeout if there is none.
 """
 
 import math
 import sys
 from collections.abc import Iterator
-from functools import partial
 from typing import Self
 
 from firecrawl_interact.core.asyncio_tasks import runs_on_asyncio
@@ -40,7 +39,7 @@ class _InMemory:
         return self._service.monotonic()
 
     def _handle(self, request: Request, timeout: float) -> tuple[float, Response | TransportError]:
-        """Send the request. Return how many seconds it takes, and how it ends."""
+        """Send the request. Return its duration in seconds, and its response or error."""
         if self._closed:
             return 0, ConnectFailedError("this transport is closed", transient=False)
         result = self._service.respond(request)
@@ -54,24 +53,21 @@ class _InMemory:
         if not isinstance(result, TimedResponse):
             return seconds, ConnectionLostError("the connection ended before the response")
         if len(result.response.body) > MAX_BODY_BYTES:
-            reason = f"the body is larger than {MAX_BODY_BYTES} bytes"
-            return seconds, BadResponseError(reason)
-        coding = result.response.headers.get("content-encoding", "identity")
-        if coding != "identity":
-            reason = f"the response is encoded as {coding[:16]!a}, which was not asked for"
-            return seconds, BadResponseError(reason)
+            return seconds, BadResponseError(f"more than {MAX_BODY_BYTES} bytes in the body")
+        if result.response.headers.get("content-encoding", "identity") != "identity":
+            return seconds, BadResponseError("the body is encoded, which was not requested")
         return seconds, result.response
 
 
 class InMemoryTransport(_InMemory):
-    """A `Transport` to a `FakeService`. It cannot be pickled: its service cannot.
+    """A `Transport` to a `FakeService`. It cannot be pickled, since its service cannot.
 
     Args:
         service: the service that it reaches; many transports may share one.
     """
 
     def send(self, request: Request, timeout: float) -> Response:
-        """Send one request, as `Transport.send` says, in the service's time.
+        """Send one request, within `timeout` seconds of the service's clock.
 
         Raises:
             ConnectFailedError: for `NoConnection`, or after `close()` (then not transient).
@@ -86,7 +82,7 @@ class InMemoryTransport(_InMemory):
         return end
 
     def sleep(self, seconds: float) -> None:
-        """Move the service's clock on by so many seconds."""
+        """Advance the service's clock by this number of seconds."""
         self._service.sleep(seconds)
 
     def close(self) -> None:
@@ -101,19 +97,18 @@ class InMemoryTransport(_InMemory):
 
 
 class AsyncInMemoryTransport(_InMemory):
-    """An `AsyncTransport` to a `FakeService`; otherwise like `InMemoryTransport`.
+    """An `AsyncTransport` to a `FakeService`, otherwise like `InMemoryTransport`.
 
     Under asyncio, each `send` and `sleep` lets the other tasks run, and of several waits the
-    shortest ends first. It needs no event loop, so any may drive it: each wait then moves the
-    clock on at once. While a `LoopbackService` serves the same service, a wait is real and stops
-    the loop.
+    shortest ends first. Under any other event loop, each wait advances the clock at once. While a
+    `LoopbackService` serves the same service, a wait is real and blocks the loop.
 
     Args:
         service: the service that it reaches; many transports may share one.
     """
 
     async def send(self, request: Request, timeout: float) -> Response:
-        """Send one request, in the service's time. Raises what `InMemoryTransport.send` does."""
+        """Send one request, as `InMemoryTransport.send` does, with the same errors."""
         seconds, end = self._handle(request, timeout)
         await self.sleep(seconds)
         if isinstance(end, TransportError):
@@ -121,14 +116,10 @@ class AsyncInMemoryTransport(_InMemory):
         return end
 
     async def sleep(self, seconds: float) -> None:
-        """Move the service's clock on by so many seconds, after other tasks' shorter waits."""
+        """Advance the service's clock by so many seconds, after other tasks' shorter waits."""
         # A program that runs asyncio has imported it.
         if "asyncio" in sys.modules and runs_on_asyncio():
-            import asyncio  # noqa: PLC0415 - another event loop cannot run its sleep
-
-            await asyncio.sleep(0)
-            if seconds:
-                await self._service.sleep_beside_others(seconds, partial(asyncio.sleep, 0))
+            await self._service.clock.sleep_beside_others(seconds)
         else:
             self._service.sleep(seconds)
 
@@ -144,11 +135,11 @@ class AsyncInMemoryTransport(_InMemory):
 
 
 class InMemoryJournal(OwnedJournal):
-    """A `Journal` for tests: it remembers nothing beyond its process, so it cannot be pickled.
+    """A `Journal` for tests, in the memory of one process. It cannot be pickled.
 
     Args:
-        beside: another one, whose orphans this one can adopt, as two processes share a directory.
-        service: a label, as a `FileJournal` has it.
+        beside: another journal with the same storage, as two processes share a directory.
+        service: a label, as in a `FileJournal`.
     """
 
     def __init__(
@@ -166,12 +157,12 @@ class InMemoryJournal(OwnedJournal):
 
     @property
     def sessions_left_open(self) -> list[str]:
-        """The ids that were recorded and are not gone, in the order of their recording."""
+        """The recorded ids that are not gone, in the order in which they were opened."""
         with self._lock:
             return [session_id for service, session_id in self._owners if service == self._service]
 
     def close(self) -> None:
-        """Give up what is open: for a journal beside this one, these are orphans."""
+        """Release what is open: for a journal beside this one, these are orphans."""
         with self._lock:
             self._closed = True
             for key, owner in self._owners.items():

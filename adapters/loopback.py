@@ -1,4 +1,4 @@
-"""A `FakeService` behind a real HTTP/1.1 socket on 127.0.0.1, for clients of any kind."""
+"""A `FakeService` behind a real HTTP/1.1 socket on 127.0.0.1, for any client."""
 
 import contextlib
 import os
@@ -16,25 +16,24 @@ from firecrawl_interact.core.transport import Request
 from .fake_service import FakeService, TimedResponse
 from .fake_service.faults import FakeServiceError, LostResponse, NoConnection, NoResponse
 
-# Close with a reset: no time to linger. Windows has two shorts here where others have two ints.
+# Close with a reset: linger for 0 s. Windows has two shorts here, other systems two ints.
 _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class LoopbackService:
     """Serve a `FakeService` on 127.0.0.1 while a `with` block lasts.
 
-    The service's clock runs on with the system's meanwhile, so its waits and its latency are
-    real. Leaving the block ends every connection, also those that wait for a response.
+    The service's clock runs with the system's meanwhile, so its waits and its latency are real.
+    The end of the block ends every connection, also those that wait for a response.
 
-    Three faults look different here than in memory. A `NoConnection` from the queue is a connection
-    reset instead of the response, since a socket cannot undo that it listens. In an outage of
-    that kind, new connections are refused, and those that clients had kept are reset. After
-    `LostResponse` a client that had kept the connection cannot know whether it was stale. And
-    `DrippedResponse` drips the status line and the headers too.
+    Three faults look different here than in memory. A queued `NoConnection` is a reset instead of
+    the response, since the client has connected already. In an outage of that kind, new connections
+    are refused, and keep-alive connections are reset. A `LostResponse` on a reused connection looks
+    like a stale one. `DrippedResponse` drips the status line and the headers too.
 
     Args:
-        service: the service; the same object may serve in memory too.
-        port: where it listens; 0 lets the system choose.
+        service: the service. It can be used in memory at the same time.
+        port: where it listens; 0: the system chooses a free port.
     """
 
     def __init__(self, service: FakeService, port: int = 0) -> None:
@@ -49,13 +48,13 @@ class LoopbackService:
 
     @property
     def api_url(self) -> str:
-        """Where it is, such as `http://127.0.0.1:49152`.
+        """Its address, such as `http://127.0.0.1:49152`.
 
         Raises:
             FakeServiceError: outside of the `with` block.
         """
         if self._server is None:
-            raise FakeServiceError("this service does not run: enter it with `with` first")
+            raise FakeServiceError("this service does not run: use it in a `with` block")
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
@@ -66,9 +65,9 @@ class LoopbackService:
             OSError: the port is not free.
         """
         if self._server is not None:
-            raise FakeServiceError("this service runs already: a second one needs its own object")
+            raise FakeServiceError("this service runs already: make another LoopbackService")
         with contextlib.ExitStack() as starting:
-            starting.enter_context(self._service.system_time())
+            starting.enter_context(self._service.clock.system_time())
             server = starting.enter_context(_Server(self._service, self._port))
             server.serving.start()
             starting.callback(server.end)
@@ -83,7 +82,7 @@ class LoopbackService:
 class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 128
     allow_reuse_address = True
-    timeout = 0.02  # Seconds in which it notices that it ends, or that an outage begins or ends.
+    timeout = 0.02  # Seconds until it notices its end, or that an outage begins or ends.
 
     def __init__(self, service: FakeService, port: int) -> None:
         self.service = service
@@ -100,12 +99,12 @@ class _Server(socketserver.ThreadingTCPServer):
     def handle_error(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
     ) -> None:
-        # A client may go away at any time; anything else is a flaw of the fake.
+        # A client may disconnect at any time; anything else is an error of the fake.
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
     def end(self) -> None:
-        """Take no more connections, and wake the threads of those that there are."""
+        """Accept no more connections, and end those that are open."""
         self.ending.set()
         self.serving.join()
         for connection in list(self._connections):
@@ -125,9 +124,9 @@ class _Server(socketserver.ThreadingTCPServer):
                 self.ending.wait(self.timeout)
 
     def _stop_listening(self) -> None:
-        # A socket that is bound and does not listen keeps the port, and the system refuses whoever
-        # comes. One that listens cannot go back to that state on every system. A child that is
-        # being forked holds it too for a moment, so closing it alone may not free the port.
+        # A socket that is bound and does not listen keeps the port, and the system refuses
+        # connections. Not every system lets a listening socket go back to that state. A child
+        # that is just being forked holds it too, so `close` alone may not free the port.
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
@@ -194,4 +193,4 @@ class _Handler(BaseHTTPRequestHandler):
                 return
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet: what came is in `FakeService.requests`."""
+        """Log nothing: the requests are in `FakeService.requests`."""

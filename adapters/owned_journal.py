@@ -1,4 +1,4 @@
-"""What the journals share: each is an owner, of what it has recorded or adopted until it ends."""
+"""What the journals share: each owns the sessions that it recorded or adopted."""
 
 import os
 import re
@@ -14,18 +14,18 @@ from firecrawl_interact.core.journal import JournalError
 from firecrawl_interact.core.logger import logger
 from firecrawl_interact.core.wire import checked_session_id, is_sendable
 
-_END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports take it as if it were not there.
+_END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports ignore it.
 
 
 class OwnedJournal:
-    """A `Journal`, but for its storage. Threads may share it. A forked child's holds nothing."""
+    """A `Journal` without its storage. Safe to share among threads; empty in a forked child."""
 
     close: Callable[[], None]
     _record: Callable[[str], None]
     _forget: Callable[[str], None]
     _orphans: Callable[[], list[str]]
-    _adopt: Callable[[], Iterator[bool]]  # some orphans at each step, durably
-    _lock: ClassVar = threading.RLock()  # of all journals. A fork waits until nobody has it.
+    _adopt: Callable[[], Iterator[bool]]  # At each step, some orphans are durably ours.
+    _lock: ClassVar = threading.RLock()  # of all journals. A fork waits for it.
 
     def __init__(self, name: str, place: object, service: str | None) -> None:
         if service is not None and not isinstance(service, str):
@@ -38,9 +38,9 @@ class OwnedJournal:
         _journals.add(self)
 
     def _start_anew(self) -> None:
-        """Hold nothing, as a forked child does."""
+        """Own nothing, as in a forked child."""
         self._held: set[str] = set()
-        self._not_yielded: set[str] = set()  # what is adopted already
+        self._not_yielded: set[str] = set()  # of what was adopted
 
     def __reduce__(self) -> tuple[object, ...]:
         return partial(type(self), service=self._service), (self._place,)
@@ -52,7 +52,7 @@ class OwnedJournal:
         self.close()
 
     def opened(self, session_id: str | uuid.UUID, /) -> None:
-        """Record that a session is open. Once this returns, the id outlives this process."""
+        """Record that a session is open. When this returns, the record outlives this process."""
         checked = checked_session_id(session_id)
         advice = "The session is still open, and no sweep knows of it: delete it."
         with self._errors("cannot record that it is open", advice, checked):
@@ -60,7 +60,7 @@ class OwnedJournal:
             self._not_yielded.discard(checked)
 
     def gone(self, session_id: str | uuid.UUID, /) -> None:
-        """Forget a session that is destroyed for certain. An unknown id changes nothing."""
+        """Forget a session that is certainly destroyed. An unknown id changes nothing."""
         text, advice = str(session_id), "A sweep deletes it once more, which is safe."
         if not self._closed and is_sendable(text):
             with self._errors("cannot forget it", advice, text):
@@ -74,10 +74,10 @@ class OwnedJournal:
             return sorted({*self._not_yielded, *self._orphans()})
 
     def adopt_orphans(self) -> Iterator[str]:
-        """Take over the sessions that dead processes left open, and yield their ids, each once.
+        """Become the owner of the sessions that dead processes left open, and yield each id once.
 
-        An id is this journal's, durably, before it is yielded, and no other journal gets it while
-        this one lives. A record older than a day is forgotten with a warning: no session lives so
+        The journal owns an id durably before it yields it, and no other journal gets it while this
+        one lives. It forgets records older than a day with a warning, since no session lives that
         long.
         """
         steps, is_over = self._adopt(), False
@@ -89,7 +89,7 @@ class OwnedJournal:
                     return
                 try:
                     self._not_yielded.remove(session_id)
-                except KeyError:  # Another thread has got it, or it is gone.
+                except KeyError:  # Another thread yields it, or it is gone.
                     continue
                 yield session_id
             is_over |= self._closed
@@ -103,16 +103,16 @@ class OwnedJournal:
 
     @contextmanager
     def _errors(self, problem: str, advice: str, session_id: str | None = None) -> Iterator[None]:
-        """Turn whatever is raised into a `JournalError`."""
-        # It holds no lock: an exception that lives on keeps the frame of a generator.
+        """Turn any exception into a `JournalError`."""
+        # No lock here: a stored exception would keep this frame, and with it the lock.
         try:
             if self._closed:
-                raise OSError("it is closed")  # noqa: TRY301 - it gets the same words
+                raise OSError("it is closed")  # noqa: TRY301 - it gets the same message
             yield
         except Exception as error:
             subject = "The" if session_id is None else f"Session {session_id!r}: the"
             message = f"{subject} {self._name} {problem}: {self._reason(error)}. {advice}"
-            # The frames below may hold a password.
+            # The frames below may contain a password.
             raise JournalError(message, session_id=session_id) from error.with_traceback(None)
 
 
@@ -120,7 +120,7 @@ _journals: "weakref.WeakSet[OwnedJournal]" = weakref.WeakSet()
 
 
 def _start_anew_in_child() -> None:
-    OwnedJournal._lock = threading.RLock()  # The parent's threads may wait for the old one.
+    OwnedJournal._lock = threading.RLock()  # A thread of the parent may hold the old one.
     for journal in _journals:
         journal._start_anew()
 

@@ -1,9 +1,10 @@
 """The open sessions of the processes of many hosts: a row for each, in a table of PostgreSQL.
 
-An owner is one `PostgresJournal` in one process. While it has sessions open, it renews their rows
-four times a lease, in a thread. A row that was not renewed for a lease is suspected; what is still
-not renewed after a sweeper has watched for half a lease is an orphan. All times are the database's,
-and only those count in which it responds: an outage makes no living owner's session an orphan.
+An owner is one `PostgresJournal` in one process. While it has sessions open, a thread renews their
+rows four times a lease (a heartbeat). A row that was not renewed for a lease is a suspect. If a
+sweeper then watches it for half a lease without a renewal, it is an orphan. All times are the
+database's, and a watch counts only while the database responds: an outage makes no living owner's
+session an orphan.
 """
 
 import os
@@ -21,7 +22,7 @@ from firecrawl_interact.core.logger import logger
 
 from .owned_journal import OwnedJournal
 
-_LONGEST_CALL = 5  # in seconds, on connections of its own; 4 of them are for connecting
+_LONGEST_CALL = 5  # in seconds, on its own connections; 4 of them are for the connect
 _OPENED = """INSERT INTO firecrawl_interact_open_sessions (session_id, service, owner)
     VALUES (%(session_id)s, %(label)s, %(owner)s) ON CONFLICT (service, session_id)
     DO UPDATE SET owner = excluded.owner, opened_at = now(), renewed_at = now()"""
@@ -49,24 +50,24 @@ _ORPHANS = """SELECT session_id FROM firecrawl_interact_open_sessions WHERE serv
 _OTHERS = """SELECT service, renewed_at >= now() - %(lease)s * interval '1 second', count(*)
     FROM firecrawl_interact_open_sessions WHERE owner <> %(owner)s GROUP BY 1, 2"""
 
-Connect = Callable[[], AbstractContextManager[Any]]  # Any: psycopg's, or what a pool makes of it
+Connect = Callable[[], AbstractContextManager[Any]]  # Any: psycopg's, or a pool's
 
 
 class PostgresJournal(OwnedJournal):
     """A `Journal` for the processes of many hosts.
 
     A killed process's sessions are orphans after a lease of 60 s, and a sweep then watches them
-    for 30 s. A process that is paused or cut off for longer than both counts as dead. A forked
-    child holds nothing of its parent's, and a pickle makes another journal in the same database
-    (the pickle holds the URL, with its password). Every call ends within 5 s, on connections of its
-    own, and whatever the database refuses is a `JournalError`.
+    for 30 s. A process that is paused or disconnected for longer than both counts as dead. A forked
+    child owns nothing of its parent's. A pickle is another journal in the same database, and it
+    contains the URL with its password. With a URL, every call has its own connection and ends
+    within 5 s. Any error of the database is a `JournalError`.
 
     Args:
-        database: a `postgresql://` URL, or a function whose block gives a connection of psycopg
-            and commits at its end, as `ConnectionPool.connection` does. libpq's variables and its
-            passfile count.
-        service: a label, the service's `api_url` as a rule. Orphans of another label are left
-            alone: another service would not find these sessions, and they would be forgotten.
+        database: a `postgresql://` URL, or a function that returns a context manager, which gives
+            a connection of psycopg and commits at its end, such as `ConnectionPool.connection`.
+            libpq's environment variables and its passfile apply.
+        service: a label, usually the service's `api_url`. A sweep ignores orphans of another label:
+            another service would not know these sessions, and the journal would forget them.
     """
 
     TABLE: ClassVar[str] = """CREATE TABLE firecrawl_interact_open_sessions (
@@ -79,7 +80,7 @@ class PostgresJournal(OwnedJournal):
 );
 CREATE INDEX ON firecrawl_interact_open_sessions (owner);
 """  #: for your migrations; or call `create_table()`
-    _lease: ClassVar[float] = 60  # in seconds. A sweeper with a shorter one would adopt the living.
+    _lease: ClassVar[float] = 60  # in seconds. All owners and sweepers need the same.
 
     def __init__(self, database: str | Connect, *, service: str | None = None) -> None:
         self._connect = _own_connections(database) if isinstance(database, str) else database
@@ -99,18 +100,18 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
         return f"PostgresJournal({shown}, service={self._service!r})"
 
     def create_table(self) -> None:
-        """Create the table, if it does not exist. Any number of processes may do so at once."""
+        """Create the table if it does not exist. Many processes may call this at once."""
         with self._errors("cannot create its table", "Nothing was changed."):
             try:
                 self._execute(self.TABLE)
             except Exception as error:
-                with suppress(Exception):  # Was somebody faster?
+                with suppress(Exception):  # Did another process create it?
                     self._orphans()
                     return
-                raise error  # noqa: TRY201 - it is not the one of the second statement
+                raise error  # noqa: TRY201 - not that of the second statement
 
     def close(self) -> None:
-        """Give up the sessions that are still open: from now on they are orphans."""
+        """Release the sessions that are still open: from now on they are orphans."""
         self._closed = True
         self._ending.set()
         if self._held:
@@ -122,7 +123,7 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
                 logger.warning(text, self._lease, error)
 
     def left_alone(self) -> LeftAlone:
-        """Count what a sweep leaves alone: what the living hold, and orphans of other labels."""
+        """Count what a sweep ignores: living owners' sessions, and orphans of other labels."""
         with self._errors("cannot be read", "Nothing was changed."):
             found = self._execute(_OTHERS)
         living = sum(count for label, lives, count in found if label == self._label and lives)
@@ -137,7 +138,7 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
         self._execute(_GONE, session_id=session_id)
 
     def _orphans(self) -> list[str]:
-        """List what is suspected: a living owner may still renew some of it."""
+        """List the suspects: a living owner may still renew some of them."""
         return [one for (one,) in self._execute(_ORPHANS)]
 
     def _adopt(self) -> Iterator[bool]:
@@ -151,19 +152,19 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
             yield True
 
     def _watch(self) -> object:
-        """Wait until a living owner would have renewed what is suspected. Gives the deadline."""
+        """Wait until a living owner would have renewed the suspects. Return the deadline."""
         deadline: object = None
-        # The time of a statement does not count: it may have waited, as owners did.
+        # The time of a statement does not count: in an outage it may wait, as owners do.
         for _ in range(15):
             [(deadline, any_suspects)] = self._execute(_SUSPECTS, deadline=deadline)
             if not any_suspects:
                 break
             if self._ending.wait(self._lease / 30):
-                raise OSError("it is closed")  # Nobody has watched for long enough.
+                raise OSError("it is closed")  # It has not watched for long enough.
         return deadline
 
     def _hold(self, *session_ids: str) -> None:
-        """Renew these rows from now on."""
+        """Let the thread renew these rows from now on."""
         with self._lock:
             self._held.update(session_ids)
             if self._renewer is None:
@@ -172,7 +173,7 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
                 self._renewer = thread
 
     def _renew(self) -> None:
-        """Renew the rows, as long as there are any."""
+        """Renew the rows as long as there are any: the thread's work."""
         seconds = self._lease / 4
         while not self._ending.wait(seconds):
             with self._lock:
@@ -203,10 +204,10 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
 
 
 def _own_connections(url: str) -> Connect:
-    """Return what makes a connection for each call: nothing is shared by a fork."""
+    """Return a function that makes a connection for each call, so that a fork shares none."""
     try:
         import psycopg  # noqa: PLC0415 - an extra
-    except ImportError as error:  # It is not there, or does not find libpq.
+    except ImportError as error:  # It is not installed, or does not find libpq.
         install = 'pip install "firecrawl-interact[postgres]"'
         raise ImportError(f"PostgresJournal needs psycopg and libpq: {install}") from error
 
@@ -220,7 +221,7 @@ def _own_connections(url: str) -> Connect:
 
 @contextmanager
 def _connection(connect: Callable[..., Any]) -> Iterator[Any]:  # Any: see above
-    """Connect, and end whatever takes too long: a server that is frozen never does."""
+    """Connect, and shut the connection down after 5 s: a frozen server never would."""
     ends = time.monotonic() + _LONGEST_CALL
     with (
         connect(connect_timeout=_LONGEST_CALL - 1) as connection,

@@ -1,4 +1,4 @@
-"""One connection of `AsyncioTransport`: how it comes about, and what it carries."""
+"""One connection of `AsyncioTransport`, and the connect with Happy Eyeballs (RFC 8305)."""
 
 import asyncio
 import select
@@ -19,7 +19,7 @@ _NEXT_ADDRESS_AFTER = 0.25  # seconds, as RFC 8305, 8, recommends
 class Connection(asyncio.Protocol):
     """Sends requests, one at a time, and reads their responses. It is in `connections` while open.
 
-    What comes while no response is due ends the connection: it would pass for the next one's.
+    Bytes that arrive while no response is due end the connection.
     """
 
     idle_since: float = 0.0
@@ -27,28 +27,28 @@ class Connection(asyncio.Protocol):
     def __init__(self, connections: "set[Connection]") -> None:
         self._loop = asyncio.get_running_loop()
         self._connections = connections
-        self._is_kept = False  # whether it carried a response before
+        self._is_kept = False  # whether it was used for a response before
         self._error: Exception | None = None  # what ended it
         self._parser: ResponseParser | None = None
         self._parsed: asyncio.Future[ParsedResponse] | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # what a stream's protocol gets
-        """Begin: it is connected, with TLS if it was asked for."""
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as for every stream
+        """Start: the connection is established, and so is TLS if there is any."""
         self._transport = transport
         self._has_input = _input_test(transport.get_extra_info("socket"))
         self._connections.add(self)
 
     def is_fit_to_be_used(self) -> bool:
-        """Whether nothing came since the last response, not even what the loop has yet to read."""
+        """Return whether no byte arrived since the last response, read by the loop or not."""
         return not (self._transport.is_closing() or self._has_input(0))
 
     def abort(self) -> None:
-        """End the connection at once. With a close in order, TLS would wait for the other side."""
+        """Close the connection at once. An orderly close of TLS would wait for the other side."""
         self._transport.abort()
         self._connections.discard(self)
 
     async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """Let all that follows be TLS, also inside TLS."""
+        """Start TLS, inside the TLS of the proxy if there is any."""
         inside = None
         if not self._transport.is_closing():
             inside = await self._loop.start_tls(
@@ -59,12 +59,12 @@ class Connection(asyncio.Protocol):
         self._transport = inside
 
     async def exchange(self, head: bytes, method: str, seconds: float) -> ParsedResponse:
-        """Send all of a request, and return its response. After anything else, `abort` it."""
+        """Send a whole request, and return its response. After any exception, call `abort`."""
         if self._transport.is_closing():
             raise self._loss(self._error)
         self._parser = ResponseParser(method)
         self._parsed = self._loop.create_future()
-        # Not `asyncio.timeout`: it costs more, and starts at the time that uvloop's clock last had.
+        # `asyncio.timeout` costs more, and with uvloop it starts at an older time.
         timer = self._loop.call_later(seconds, self._time_out)
         try:
             self._transport.write(head)
@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
         return parsed
 
     def data_received(self, data: bytes) -> None:
-        """Take what came."""
+        """Parse the bytes that arrived."""
         if self._parser is None or self._parsed is None or self._parsed.done():
             self.abort()
             return
@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
                 self._parsed.set_result(self._parser.response)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Take note of the end. `error`: what ended it, unless it was ended in order."""
+        """End the call under way. `error` is None if the connection was closed in order."""
         self._error = error
         self._connections.discard(self)
         if self._parsed is not None and not self._parsed.done():
@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
 
 
 def _input_test(sock: socket.socket) -> Callable[[int], object]:
-    """Return a function: whether the socket has input, or has ended, within some milliseconds."""
+    """Return a function of milliseconds: whether the socket has input or an end by then."""
     if not hasattr(select, "poll"):  # Windows has none.
         return lambda milliseconds: select.select([sock], [], [], milliseconds / 1000)[0]
     poll = select.poll()
@@ -116,11 +116,11 @@ def _input_test(sock: socket.socket) -> Callable[[int], object]:
 
 
 async def connect_socket(host: str, port: int, seconds: float) -> socket.socket:
-    """Connect to the address that is the first to take the connection.
+    """Connect to the first address that accepts: Happy Eyeballs (RFC 8305, 5).
 
-    The next address has its turn when the one before it failed, or after a quarter of a second
-    (RFC 8305, 5). If `seconds` are short for that, each gets an equal share of them. asyncio's own
-    way leaves a connection behind if it is cancelled at the wrong moment, and uvloop has none.
+    The next attempt starts when the one before failed, or after a quarter of a second, or sooner if
+    `seconds` are too few for that. asyncio's Happy Eyeballs can leak a connection when cancelled,
+    and uvloop has none.
     """
     loop = asyncio.get_running_loop()
     look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""The connections of `AsyncioTransport` in one event loop: how they come about, and are kept."""
+"""The connection pool of `AsyncioTransport` in one event loop."""
 
 import asyncio
 import ssl
@@ -16,7 +16,7 @@ from .connection import Connection, connect_socket
 
 
 class Pool:
-    """The connections of one event loop of one process, perhaps through a proxy."""
+    """The connections of one event loop of one process, to the service or to a proxy."""
 
     def __init__(
         self, settings: Settings, proxy: Proxy | None, ssl_context: ssl.SSLContext | None
@@ -30,16 +30,16 @@ class Pool:
         self._tunnel_tls = ssl_context if proxy is not None and is_https else None
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
-        #: It ends the connections when it is closed, which its event loop does at the latest.
+        #: Aborts the connections when it is closed: by `aclose`, or by its event loop at its end.
         self.owner: AsyncGenerator[None] = _own(self._connections)
         self._target_start, fields = url.prefix, {"Host": url.origin.partition("://")[2]}
         if proxy is not None and not is_https:
             self._target_start = str(url)  # RFC 9112, 3.2.2
-            fields |= proxy.headers  # With https, these must not leave the CONNECT.
+            fields |= proxy.headers  # With https, they belong to the CONNECT alone.
         self._fields = {**fields, "User-Agent": settings.user_agent or default_user_agent()}
 
     async def exchange(self, request: Request, seconds: float) -> ParsedResponse:
-        """Send a request, over a kept connection or a new one, and return its response."""
+        """Send a request over an idle connection or a new one, and return its response."""
         target = self._target_start + request.path
         head = _head(f"{request.method} {target}", {**self._fields, **request.headers})
         connection = self._take_idle()
@@ -56,7 +56,7 @@ class Pool:
         return parsed
 
     def _take_idle(self) -> Connection | None:
-        """Take a kept connection on which nothing came since its last response, if there is one."""
+        """Take an idle connection that is certainly reusable, if there is one."""
         while self._idle:
             connection = self._idle.pop()
             is_fresh = monotonic() - connection.idle_since < LONGEST_IDLE
@@ -74,7 +74,7 @@ class Pool:
             self._idle.append(connection)
 
     async def _connect(self, seconds: float) -> Connection:
-        """Connect, through a proxy and with TLS as the case may be."""
+        """Connect, through the proxy and with TLS if there are any."""
         first, url, connection = self._first, self._settings.api_url, None
         peer = f"{'the proxy ' if self._proxy else ''}{first.host}:{first.port}"
         try:
@@ -115,7 +115,7 @@ class Pool:
 
 
 def _head(start: str, fields: Mapping[str, str]) -> bytes:
-    """Write the head of a request, or refuse what is not ASCII, or would be another line."""
+    """Return the head of a request. Refuse what is not ASCII or contains a line end."""
     lines = [f"{start} HTTP/1.1", *[f"{name}: {value}" for name, value in fields.items()]]
     head = "\r\n".join([*lines, "", ""])
     if not head.isascii() or len(head.encode().splitlines()) != len(lines) + 1:
@@ -124,7 +124,7 @@ def _head(start: str, fields: Mapping[str, str]) -> bytes:
 
 
 async def _own(connections: set[Connection]) -> AsyncGenerator[None]:
-    """End connections in their own loop: when that ends, or when nobody holds this any more."""
+    """Abort connections in their own loop, when this generator is closed or collected."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The asynchronous transport: one `asyncio.Protocol`, read by the parser of both transports."""
+"""The asynchronous transport: an `asyncio.Protocol`, and the parser of both transports."""
 
 import asyncio
 import os
@@ -14,34 +14,34 @@ from ..system_time import AsyncSystemTime
 from .pool import Pool
 
 _Place: TypeAlias = tuple[int, asyncio.AbstractEventLoop]
-"""A process, for a fork must not share a socket, and an event loop."""
+"""A process, since a fork must not share a socket, and an event loop."""
 
 
 class AsyncioTransport(HttpTransport, AsyncSystemTime):
-    """Carries requests to one service over asyncio's own streams, and keeps its connections.
+    """An `AsyncTransport` to one service, over asyncio alone and its keep-alive connections.
 
     For https it uses the proxies and CAs of the environment: `HTTPS_PROXY`, `NO_PROXY`,
     `SSL_CERT_FILE`, `SSL_CERT_DIR`. It uses no netrc, and no such proxy for plain http.
 
-    An address of the service that hangs costs a quarter of a second: then the next one has its
-    turn (Happy Eyeballs, RFC 8305), on each event loop.
+    An address that hangs costs a quarter of a second (Happy Eyeballs, RFC 8305), on each event
+    loop.
 
     Safe to share among tasks and event loops, to pickle and to use after a fork: each loop of
-    each process has connections of its own. They are closed with their loop at the latest.
+    each process has its own connections. They are closed with their loop at the latest.
     """
 
     _pools: dict[_Place, Pool]
 
     async def send(self, request: Request, timeout: float) -> Response:
-        """Carry one request within `timeout` seconds, as `Transport.send` says.
+        """Send one request and return the response within `timeout` seconds.
 
-        What others raise meanwhile passes as it is, and the connection is closed: cancellation,
-        whatever a signal's handler raises, and an exception of a class that is not Python's.
+        An exception of other code passes as it is, and the connection is closed: cancellation,
+        what a signal's handler raises, and any class that is not Python's.
 
         Raises:
             TypeError, ValueError: `timeout` is no positive, finite number.
-            TransportError: what went wrong on the way.
-            RuntimeError: this is no event loop of asyncio.
+            TransportError: there is no response. `sent` tells whether the service may have acted.
+            RuntimeError: no event loop of asyncio runs here.
         """
         check_seconds("timeout", timeout)
         here, handled = _this_place(), sys.exception()
@@ -55,15 +55,15 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
         raise failure
 
     async def aclose(self) -> None:
-        """Close the connections, also those of calls under way.
+        """Close the connections, also those of calls under way in this event loop.
 
-        Calls under way in other event loops end first. From now on `send` raises a
+        Those of other event loops are closed when their calls end. From now on `send` raises a
         `ConnectFailedError` that is not transient.
         """
         self._is_closed = True
         here = _this_place()
         for place in list(self._pools):
-            # What belongs to another process must not be touched, not even by its destructor.
+            # Another process's pool must not be touched, not even by its destructor.
             if place[0] == here[0]:
                 pool = self._pools.pop(place)
                 pool.is_closed = True

@@ -1,9 +1,7 @@
-"""The proof that a transport keeps the port's contract: `check`, or each of `CASES` by itself.
+"""The conformance kit: `check` plays all `CASES` on a transport, and `check_journal` on a journal.
 
-`check_journal` and `JOURNAL_CASES` are the same for a journal.
-
-The kit needs no test framework. It plays its cases on 127.0.0.1, over `http`, over `https` (then
-it needs the extra `conformance`), or in `memory` with a `FakeService`:
+It needs no test framework. It plays the cases on 127.0.0.1, over `http`, over `https` (which needs
+the extra `conformance`), or in `memory` with a `FakeService`:
 
     check(MyTransport)                  # called as MyTransport(api_url)
     check(MyTransport, over="https")    # called as MyTransport(api_url, ssl_context=ssl_context)
@@ -14,8 +12,8 @@ and in pytest:
     def test_my_transport(case):
         case.run(MyTransport, known={"calls-in-a-row-use-one-connection"})
 
-`known` names the cases that the transport does not keep, and that is accepted. They are still
-played: if one is kept after all, that is a failure, so that the list stays true.
+`known` names the cases that the transport is known to fail. They are still played, and one that
+passes is a failure too, so that the list stays true.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,12 +30,12 @@ JOURNAL_CASES: list[JournalCase] = [*cases_of(journal_cases), *cases_of(journal_
 def check(
     make_transport: MakeTransport, *, over: Channel = "http", known: Collection[str] = ()
 ) -> Report[Case]:
-    """Play all cases that have a meaning over one way to the service.
+    """Play all cases that apply to one way to the service.
 
     Args:
         make_transport: makes the transport under test, as `Case.run` says.
         over: `http`, `https` or `memory`.
-        known: the names of the cases that this transport is known not to keep.
+        known: the names of the cases that this transport is known to fail.
 
     Returns:
         Which promises are kept, which are known to be broken, and which cases could not be
@@ -45,8 +43,8 @@ def check(
 
     Raises:
         AssertionError: promises are broken, or kept although `known` names them. The message
-            names each, the most severe first, and says what was seen.
-        ValueError: `known` names what is no case, or `over` no way to the service.
+            lists each with what was seen, the most severe first.
+        ValueError: `known` or `over` has a name that does not exist.
     """
     _check_known(known, CASES)
     check_channel(over)
@@ -64,17 +62,17 @@ def check_journal(
     secrets: Collection[str] = (),
     known: Collection[str] = (),
 ) -> Report[JournalCase]:
-    """Play all cases for journals. Processes are started, killed, stopped and forked.
+    """Play all cases for journals. They start, kill, stop and fork processes.
 
     Args:
-        make_journal: makes a journal, called as `make_journal(service=label)`. All that it makes
-            are at one place, and each case has a label of its own.
-        patience: the seconds after which a dead process's sessions are orphans: 0 where the
-            system says who is dead, and the lease where time says it.
-        outage: called without arguments, it gives a context manager in whose block the storage is
-            away. None: two cases are not played.
+        make_journal: makes a journal, called as `make_journal(service=label)`. All journals share
+            one storage, and each case has its own label.
+        patience: the seconds after which a dead process's sessions are orphans: the lease, or 0 if
+            the system tells which process is dead.
+        outage: a function without arguments that returns a context manager: in its block the
+            storage is unavailable. None: two cases are not played.
         secrets: passwords that no repr and no error may show.
-        known: the names of the cases that this journal is known not to keep.
+        known: the names of the cases that this journal is known to fail.
 
     Returns and raises what `check` does.
     """
@@ -89,7 +87,7 @@ def check_journal(
 
 def _check_known(known: Collection[str], cases: Sequence[Case | JournalCase]) -> None:
     if unknown := set(known) - {case.name for case in cases}:
-        raise ValueError(f"known names what is no case: {', '.join(sorted(unknown))}")
+        raise ValueError(f"known names cases that do not exist: {', '.join(sorted(unknown))}")
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What a case is, and what a report says when many of them were played."""
+"""A case of the kit, and the report of many."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
@@ -20,14 +20,13 @@ class Severity(Enum):
     """What a broken promise can cost, the worst first."""
 
     MAY_LOSE_SESSIONS = "a session may be lost or billed, or the key may leak"
-    """What is reported may be wrong: a response that is another call's or half of one, "nothing
-    was sent" about a request that was, a second request that nobody asked for."""
+    """The report may be wrong: a response of another call or half of one, "nothing was sent" about
+    a request that was, a second request."""
     MAY_HANG = "a call may hang, or take memory or connections without end"
-    """What is reported in the end is true. But the other side says when that is, or how much
-    it costs."""
+    """The report is true, but the other side decides when it comes or how much it costs."""
     STRICTNESS = "what is reported is true, but the port asks for more"
-    """Another kind of error that means the same for the session is no danger, nor is a response
-    refused that could be taken, or a connection too many."""
+    """No danger: another kind of error that means the same for the session, a response that is
+    refused although it is valid, a surplus connection."""
 
 
 class KnownToBeBrokenError(SkipTest):
@@ -46,7 +45,7 @@ CaseT = TypeVar("CaseT", bound=AnyCase)
 
 
 def tell(name: str, promise: str, known: Collection[str], play: Callable[[], None]) -> None:
-    """Play a case, and say what was promised and what was seen, if it is not kept."""
+    """Play a case. If its promise is broken, raise an error with the promise and what was seen."""
     try:
         play()
     except AssertionError as broken:
@@ -62,14 +61,14 @@ class Case(msgspec.Struct, frozen=True):
     """One promise of the port, and a scenario in which a transport keeps or breaks it."""
 
     name: str
-    """What happens, in words that a test id can carry."""
+    """What happens, in words that fit a test id."""
     promise: str
     """What every transport promises, in one line."""
     severity: Severity
     """What it can cost when the promise is broken."""
     scenario: Scenario
     over: frozenset[Channel] = SOCKETS
-    """The ways to a service over which the case has a meaning."""
+    """The ways to a service to which the case applies."""
     kinds: frozenset[Kind] = KINDS
     """The kinds of transport that the case is about: `blocking`, `async`."""
 
@@ -87,18 +86,18 @@ class Case(msgspec.Struct, frozen=True):
                 `api_url`; over https with `ssl_context=` besides, which verifies; over memory
                 with a `FakeService`.
             over: the way to the service: `http`, `https` (needs trustme) or `memory`.
-            known: the names of the cases that this transport is known not to keep.
+            known: the names of the cases that this transport is known to fail.
 
         Raises:
-            AssertionError: the promise is broken, and the message says what was promised and
-                what was seen; or it is kept, although `known` names it.
-            unittest.SkipTest: the case has no meaning here, or `known` names it and the promise
-                is broken. pytest knows both as a skip.
-            ValueError: there is no such way as `over` says.
+            AssertionError: the promise is broken, with what was promised and what was seen; or it
+                is kept although `known` names it.
+            unittest.SkipTest: the case does not apply here, or `known` names it and the promise
+                is broken. pytest reports both as a skip.
+            ValueError: `over` is not one of the three.
         """
         check_channel(over)
         if over not in self.over:
-            raise SkipTest(f"this case has a meaning over {' and '.join(sorted(self.over))} only")
+            raise SkipTest(f"this case only applies over {' and '.join(sorted(self.over))}")
 
         def play() -> None:
             with Harness(make_transport, over, self.kinds) as harness:
@@ -118,7 +117,7 @@ def case(
     over: frozenset[Channel] = SOCKETS,
     kinds: frozenset[Kind] = KINDS,
 ) -> Callable[[Scenario], Case]:
-    """Make a case of a function: its name is the function's, and its promise the docstring."""
+    """Make a case of a function: its name is the function's, its promise the docstring."""
 
     def make(scenario: Scenario) -> Case:
         promise = (scenario.__doc__ or "").removesuffix(".")
@@ -135,18 +134,18 @@ def cases(
     over: frozenset[Channel] = SOCKETS,
     kinds: frozenset[Kind] = KINDS,
 ) -> list[Case]:
-    """Make a case of each scenario, by its name. They keep or break the same promise."""
+    """Make a case of each scenario, by its name, all with the same promise."""
     return [
         Case(name, promise, severity, scenario, over, kinds) for name, scenario in scenarios.items()
     ]
 
 
 class Report(msgspec.Struct, Generic[CaseT], frozen=True):
-    """What became of the cases that have a meaning here."""
+    """The results of the cases that apply here."""
 
     passed: list[CaseT]
     failed: dict[CaseT, AssertionError]
-    """What was seen of a broken promise, or that it is kept although it is known to be broken."""
+    """What was seen of a broken promise, or that a promise known to be broken is kept."""
     known: dict[CaseT, str]
     """What was seen of a promise that is known to be broken."""
     skipped: dict[CaseT, str]
@@ -171,7 +170,7 @@ class Report(msgspec.Struct, Generic[CaseT], frozen=True):
 
 
 def check_cases(cases: Iterable[CaseT], play: Callable[[CaseT], None]) -> Report[CaseT]:
-    """Play cases one after the other. All of them are played, whatever becomes of the first."""
+    """Play all cases, one after the other, also after a failure."""
     report: Report[CaseT] = Report([], {}, {}, {})
     for case in cases:
         try:
@@ -192,6 +191,6 @@ def check_cases(cases: Iterable[CaseT], play: Callable[[CaseT], None]) -> Report
 
 
 def check_channel(over: str) -> None:
-    """Refuse what is no way to a service."""
+    """Raise a `ValueError` for an unknown way to a service."""
     if over not in get_args(Channel):
         raise ValueError(f"over must be one of {', '.join(get_args(Channel))}, not {over!r}")

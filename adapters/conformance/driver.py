@@ -1,4 +1,4 @@
-"""Drives a transport the same way whether it blocks or is awaited."""
+"""Drives blocking and asynchronous transports in the same way."""
 
 import asyncio
 import inspect
@@ -26,7 +26,7 @@ ENOUGH_TIME = 5.0
 OVERTIME = 1.0
 """Seconds by which a call may miss its timeout."""
 KEY = "fc-conformance/key+1=="
-"""The credential of every request: it must reach the server as it is, and nobody else."""
+"""The credential of every request: only the server may get it, unchanged."""
 HEADERS: Mapping[str, str] = {
     "Authorization": f"Bearer {KEY}",
     "Accept": "application/json",
@@ -50,10 +50,10 @@ class Driver:
     def send(
         self, path: str, timeout: float = ENOUGH_TIME, *, headers: Mapping[str, str] = HEADERS
     ) -> Result:
-        """Send one request, and return the response or the error that the port knows.
+        """Send one request, and return the response or the `TransportError`.
 
         Raises:
-            AssertionError: it took too long, or raised what the port does not know.
+            AssertionError: it took too long, or raised another exception.
         """
         request = Request("DELETE", path, headers)
         began = time.monotonic()
@@ -84,12 +84,12 @@ class Driver:
         when: Callable[[], bool],
         raised: type[BaseException] = KeyboardInterrupt,
     ) -> str:
-        """Interrupt a call as soon as `when` says so, and describe what came out of `send`.
+        """Interrupt a call as soon as `when` returns True, and describe what `send` raised.
 
-        Blocking ones meet what a signal's handler has `raised`, asynchronous ones are cancelled.
+        A signal's handler raises `raised` in a blocking call. An asynchronous one is cancelled.
 
         Raises:
-            unittest.SkipTest: no interrupt can be made here.
+            unittest.SkipTest: no call can be interrupted here.
         """
         request = Request("DELETE", path, HEADERS)
         if self._loop is None:
@@ -97,7 +97,7 @@ class Driver:
         return self._loop.run(_cancelled(lambda: self.transport.send(request, ENOUGH_TIME), when))
 
     def monotonic(self) -> float:
-        """Ask the transport for the time."""
+        """Return the time of the transport's clock."""
         return self._run(self.transport.monotonic)
 
     def sleep(self, seconds: float) -> None:
@@ -105,7 +105,7 @@ class Driver:
         self._run(lambda: self.transport.sleep(seconds))
 
     def pickled(self) -> AnyTransport:
-        """Return what becomes of the transport on its way through a pickle."""
+        """Return a pickled and unpickled copy of the transport."""
         try:
             copy: AnyTransport = pickle.loads(pickle.dumps(self.transport))  # noqa: S301 - its own
         except Exception as error:
@@ -116,20 +116,17 @@ class Driver:
         """Count the tasks that are left on the event loop."""
         return len(asyncio.all_tasks(self._loop.loop)) if self._loop else 0
 
-    def can_be_closed(self) -> bool:
-        """Say whether there is an `aclose` or a `close`. The port asks for neither."""
-        return hasattr(self.transport, "aclose") or hasattr(self.transport, "close")
-
-    def close_transport(self) -> None:
-        """Close the transport, if it can be."""
+    def close_transport(self) -> bool:
+        """Close the transport. Return False if it has no `close`: the port asks for none."""
         transport: object = self.transport
         close = getattr(transport, "aclose", None) or getattr(transport, "close", None)
         if close is None:
-            return
+            return False
         try:
             self._run(close)
         except Exception as error:
             raise AssertionError(f"close raised {type(error).__name__}({error})") from error
+        return True
 
     def close(self) -> None:
         """Close the transport, and end the event loop."""
@@ -144,7 +141,8 @@ class Driver:
             return self._loop.run(_awaited(call))
         result = call()
         require(
-            not inspect.isawaitable(result), "a transport that blocks here, and is awaited there"
+            not inspect.isawaitable(result),
+            "one method of the transport blocks, another one is awaited",
         )
         return result  # type: ignore[return-value]  # not an Awaitable: see above
 
@@ -153,32 +151,26 @@ class _LoopThread:
     """An event loop that runs all the time, as a program's does."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self.loop = self._runner.get_loop()
+        self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
+
+    def _live(self) -> None:
+        with self._runner:  # Its end cancels the tasks that are left.
+            self.loop.run_forever()
 
     def run(self, coroutine: Coroutine[object, None, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
     def close(self) -> None:
-        self.run(_cancel_the_rest())
-        self.run(self.loop.shutdown_asyncgens())
-        self.run(self.loop.shutdown_default_executor())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        self.loop.close()
 
 
 async def _awaited(call: Callable[[], _T | Awaitable[_T]]) -> _T:
     result = call()
     return await result if isinstance(result, Awaitable) else result
-
-
-async def _cancel_the_rest() -> None:
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
 
 
 async def _cancelled(
@@ -227,7 +219,7 @@ def _interrupted(
         except Exception as error:
             seen = describe(error)
         thread.join()
-        time.sleep(0.01)  # An interrupt that `send` has not met is met here.
+        time.sleep(0.01)  # An interrupt that comes after `send` is raised here.
     except raised:
         return seen or raised.__name__
     finally:

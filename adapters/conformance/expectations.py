@@ -1,6 +1,5 @@
-"""What may come out of `send`, and how it is described when something else came."""
+"""The results of `send`: which are expected, and how an unexpected one is described."""
 
-import traceback
 from typing import TypeAlias
 
 import msgspec
@@ -15,11 +14,9 @@ from firecrawl_interact.core.transport import (
 )
 
 Result: TypeAlias = Response | TransportError
-"""What comes out of `send`. An outcome is what comes out of a use case."""
+"""A result of `send`. An outcome is one of a use case."""
 
-KINDS = (ConnectFailedError, TimedOutError, ConnectionLostError, BadResponseError)
-
-_LONGEST_MESSAGE = 1000
+ERROR_KINDS = (ConnectFailedError, TimedOutError, ConnectionLostError, BadResponseError)
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -27,10 +24,10 @@ class Failure(msgspec.Struct, frozen=True):
 
     kind: type[TransportError]
     transient: bool | None = None
-    """Whether a retry can help, where nothing was sent; None: either will do."""
+    """Whether a retry can help if nothing was sent; None: it does not matter."""
     stale: bool = False
     caused: bool = False
-    """Whether a library's own exception is behind it, and must be the cause."""
+    """Whether an exception of the library must be its `__cause__`."""
 
     def __str__(self) -> str:
         marks = [self.kind.__name__]
@@ -41,7 +38,7 @@ class Failure(msgspec.Struct, frozen=True):
         return ", ".join(marks)
 
     def matches(self, result: Result) -> bool:
-        """Say whether this is how it failed."""
+        """Return whether a call failed in this way."""
         return (
             isinstance(result, self.kind)
             and self.transient in (None, result.transient)
@@ -73,43 +70,10 @@ def require(promise_is_kept: bool, seen: str) -> None:
 
 
 def describe(result: object) -> str:
-    """Describe in a few words what came out of `send`."""
+    """Describe a result of `send` in a few words."""
     if isinstance(result, Response):
         return f"a response with status {result.status} and {len(result.body)} bytes"
     text = f"{type(result).__name__}({str(result)[:200]!r})"
     if isinstance(result, ConnectFailedError):
         text += ", transient" if result.transient else ", not transient"
     return f"{text}, stale" if getattr(result, "stale", False) else text
-
-
-def require_failure(result: Result, *expected: Failure, key: str, has_library: bool = True) -> None:
-    """Check that a call failed in one of the ways expected.
-
-    Args:
-        result: what came out of `send`.
-        expected: the ways in which it may fail.
-        key: the credential, which no error may show.
-        has_library: whether a library's exception must be behind a failure that is `caused`.
-    """
-    matching = [failure for failure in expected if failure.matches(result)]
-    if isinstance(result, Response) or not matching:
-        wanted = " or ".join(map(str, expected))
-        raise AssertionError(f"instead of {wanted}: {describe(result)}")
-    kinds = [kind for kind in KINDS if isinstance(result, kind)]
-    require(len(kinds) == 1, f"an error of {len(kinds)} kinds at once: {describe(result)}")
-    require(
-        result.sent is kinds[0].sent,
-        f"a {kinds[0].__name__} that says sent={result.sent}",
-    )
-    if has_library and all(failure.caused for failure in matching):
-        require(result.__cause__ is not None, f"an error without its __cause__: {describe(result)}")
-    require(
-        0 < len(str(result)) <= _LONGEST_MESSAGE,
-        f"a message of {len(str(result))} characters",
-    )
-    shown = "".join(traceback.format_exception(result))
-    chain: list[BaseException] = [result]
-    while error := chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(error)
-    shown += "".join(f"{error!r} {error} {error.args!r}" for error in chain)
-    require(key not in shown, "the API key in the text of an error or of its causes")

@@ -1,6 +1,7 @@
-"""What a case is played on: a service that can fail, and the transport under test."""
+"""The environment of a case: a service that can fail, and the transport under test."""
 
 import os
+import traceback
 import unittest
 import unittest.mock
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from ..fake_service import FakeService
 from ..fake_service.faults import Fault as MemoryFault
 from . import certificates
 from .driver import KEY, AnyTransport, Driver, Kind
-from .expectations import Failure, Result, require, require_failure, require_response
+from .expectations import ERROR_KINDS, Failure, Result, describe, require, require_response
 from .server import FaultFunction, FaultServer, SeenRequest
 
 Channel: TypeAlias = Literal["http", "https", "memory"]
@@ -21,13 +22,14 @@ MakeTransport: TypeAlias = Callable[..., AnyTransport]
 
 KINDS: frozenset[Kind] = frozenset({"blocking", "async"})
 NOTICE = 0.1
-"""Seconds that a transport gets to notice what happens on an idle connection."""
+"""Seconds until a transport must have noticed what happens on an idle connection."""
 
+_LONGEST_MESSAGE = 1000  # characters
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 class Service(Protocol):
-    """What a case asks of a service, over a socket or in memory."""
+    """A service, over a socket or in memory."""
 
     @property
     def requests(self) -> list[SeenRequest]:
@@ -37,8 +39,7 @@ class Service(Protocol):
 class MemoryService:
     """A `FakeService` that lists its requests as a `FaultServer` does.
 
-    Its response to a route that it does not know is a page that names the path. So each call
-    can recognise its own response.
+    Its page for an unknown route names the path, so that each call can recognise its response.
     """
 
     def __init__(self, fault: MemoryFault | None) -> None:
@@ -53,13 +54,7 @@ class MemoryService:
 
 
 class Harness:
-    """A place to play one case: services and transports, all closed when it is over.
-
-    Args:
-        make_transport: makes the transport under test.
-        over: the way to the service.
-        kinds: the kinds of transport that the case is about.
-    """
+    """The services and transports of one case, which are all closed when it is over."""
 
     def __init__(
         self, make_transport: MakeTransport, over: Channel, kinds: frozenset[Kind] = KINDS
@@ -78,11 +73,11 @@ class Harness:
         self._stack.close()
 
     def make_another(self) -> "Harness":
-        """Make a harness like this one, to be closed on its own."""
+        """Make another harness like this one."""
         return Harness(self._make_transport, self.over, self._kinds)
 
     def make_path(self) -> str:
-        """Make up a path that no other request of the case has."""
+        """Return a path that no other request of the case has."""
         self._paths += 1
         return f"/v2/echo/call-{self._paths:04}"
 
@@ -94,7 +89,7 @@ class Harness:
         in_handshake: bool = False,
         listening: bool = True,
     ) -> Service:
-        """Start the service that belongs to this way, with a fault for the first to come."""
+        """Start the service for this way. Its first connection or request meets the fault."""
         if self.over == "memory":
             return MemoryService(in_memory)
         return self.start_server(fault, in_handshake=in_handshake, listening=listening)
@@ -137,21 +132,36 @@ class Harness:
         return driver
 
     def require_failure(self, result: Result, *expected: Failure) -> None:
-        """Check that a call failed in one of the ways expected."""
-        # In memory no library is behind an error. TLS may show a reset as a mere end.
-        sent = any(failure.kind.sent for failure in expected)
-        has_library = self.over == "http" or (self.over == "https" and not sent)
-        require_failure(result, *expected, key=KEY, has_library=has_library)
+        """Check that a call failed in one of these ways, and that its error is a good one."""
+        matching = [failure for failure in expected if failure.matches(result)]
+        if isinstance(result, Response) or not matching:
+            wanted = " or ".join(map(str, expected))
+            raise AssertionError(f"instead of {wanted}: {describe(result)}")
+        kinds = [kind for kind in ERROR_KINDS if isinstance(result, kind)]
+        require(len(kinds) == 1, f"an error of {len(kinds)} kinds at once: {describe(result)}")
+        sent = kinds[0].sent
+        require(result.sent is sent, f"a {kinds[0].__name__} that says sent={result.sent}")
+        # In memory an error has no library's error as its cause, nor may a reset over TLS.
+        has_cause = self.over == "http" or (self.over == "https" and not sent)
+        if has_cause and all(failure.caused for failure in matching):
+            require(
+                result.__cause__ is not None, f"an error without its __cause__: {describe(result)}"
+            )
+        length = len(str(result))
+        require(0 < length <= _LONGEST_MESSAGE, f"a message of {length} characters")
+        shown = "".join(traceback.format_exception(result))
+        chain: list[BaseException] = [result]
+        while error := chain[-1].__cause__ or chain[-1].__context__:
+            chain.append(error)
+        shown += "".join(f"{error!r} {error} {error.args!r}" for error in chain)
+        require(KEY not in shown, "the API key in the text of an error or of its causes")
 
     def require_healthy(
         self, driver: Driver, service: Service, *, avoiding: frozenset[int] = frozenset()
     ) -> SeenRequest:
         """Check that the next call gets its own response, and return its request.
 
-        Args:
-            driver: the transport.
-            service: where it leads to.
-            avoiding: numbers of connections that it must not use again.
+        It must not reuse the connections whose numbers are in `avoiding`.
         """
         path = self.make_path()
         require_own(driver.send(path), path, "the next call")
@@ -187,7 +197,7 @@ def require_one_request(service: Service, path: str) -> SeenRequest:
 
 @contextmanager
 def environment(variables: Mapping[str, str | None]) -> Iterator[None]:
-    """Set variables of the environment in both cases, or take them out of it, for a while."""
+    """Set or remove environment variables, in upper and lower case, while a block lasts."""
     with unittest.mock.patch.dict(os.environ):
         for name, value in variables.items():
             for spelled in (name.lower(), name.upper()):

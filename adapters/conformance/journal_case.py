@@ -1,4 +1,4 @@
-"""What a case of the kit for journals is, and where it is played."""
+"""A case of the kit for journals, and the place where it is played."""
 
 import pickle
 import reprlib
@@ -23,11 +23,11 @@ MakeJournal: TypeAlias = Callable[..., Journal]
 Outage: TypeAlias = Callable[[], AbstractContextManager[object]]
 
 ENOUGH_SECONDS = 15
-"""A call that has not come back by then hangs."""
+"""A call that takes longer hangs."""
 
 
 class Place(ExitStack):
-    """Where a case is played: journals of one label, and processes that have them.
+    """The journals of one case, with one label, and its processes.
 
     The arguments are those of `check_journal`.
     """
@@ -80,13 +80,13 @@ class Place(ExitStack):
         return process
 
     def outage(self) -> AbstractContextManager[object]:
-        """Take the storage away for a block."""
+        """Make the storage unavailable while a block lasts."""
         if self._outage is None:
-            raise SkipTest("pass outage=, which takes the storage away")
+            raise SkipTest("pass outage=, which makes the storage unavailable")
         return self._outage()
 
     def failure_of(self, call: Callable[[], object]) -> JournalError | None:
-        """Call a journal whose storage may be away. Return how it failed."""
+        """Call a journal whose storage may be unavailable. Return how it failed."""
         failures: list[BaseException] = []
 
         def note_failure() -> None:
@@ -114,7 +114,7 @@ class JournalCase(msgspec.Struct, frozen=True):
     """One promise of the port `Journal`, and a scenario in which a journal keeps or breaks it."""
 
     name: str
-    """What happens, in words that a test id can carry."""
+    """What happens, in words that fit a test id."""
     promise: str
     """What every journal promises, in one line."""
     scenario: Callable[[Place], None]
@@ -135,7 +135,7 @@ class JournalCase(msgspec.Struct, frozen=True):
         Raises:
             AssertionError: the promise is broken, or kept although `known` names it.
             unittest.SkipTest: the case cannot be played here, or `known` names it and the promise
-                is broken. pytest knows both as a skip.
+                is broken. pytest reports both as a skip.
         """
 
         def play() -> None:

@@ -1,4 +1,4 @@
-"""A process that has a journal, and that a case of the kit for journals kills, stops or forks."""
+"""A process with a journal, which a case of the kit kills, stops or forks."""
 
 import os
 import sys
@@ -16,14 +16,14 @@ from firecrawl_interact.core.journal import Journal
 from .expectations import require
 
 Work: TypeAlias = Callable[Concatenate[Connection, Journal, ...], None]
-"""What a process does. It says so through the connection."""
+"""What a process does. It reports through the connection."""
 
 _ENOUGH_SECONDS = 120
 _SPAWN = get_context("spawn")
 
 
 class Process:
-    """A process that works with a journal, says what it does, and lives until it is killed."""
+    """A process that works with a journal, reports, and lives until it is killed."""
 
     def __init__(self, work: Work, journal: Journal, *arguments: object) -> None:
         if not hasattr(os, "fork"):
@@ -33,19 +33,19 @@ class Process:
         try:
             self._process.start()
         except (TypeError, AttributeError, PicklingError) as error:
-            raise SkipTest(f"another process cannot have it: {error}") from error
+            raise SkipTest(f"it cannot be pickled for another process: {error}") from error
         finally:
             theirs.close()
 
     def said(self) -> Any:  # Any: what the work says
-        """Wait for what it says next."""
+        """Wait for its next report."""
         require(self._connection.poll(_ENOUGH_SECONDS), "a process that has the journal hangs")
         for words in self.all_said():
             return words
         raise AssertionError("a process that has the journal failed")
 
     def all_said(self) -> Iterator[Any]:
-        """Give what it says until its end. Half a message does not count."""
+        """Yield its reports until its end, without one that is cut off."""
         with suppress(EOFError, OSError):
             while True:
                 yield self._connection.recv()
@@ -67,7 +67,7 @@ class Process:
 
 
 def _live(work: Work, connection: Connection, *arguments: Any) -> None:
-    # Python warns of every fork with threads: a journal must bear it.
+    # Python warns of a fork with threads, which a journal must survive.
     warnings.simplefilter("ignore", DeprecationWarning)
     work(connection, *arguments)
     wait(connection)
@@ -80,7 +80,7 @@ def wait(connection: Connection) -> None:
 
 
 def in_child(work: Callable[[], object]) -> int:
-    """Fork, let the child work and end as a program does, and return how it ended: 0 is well."""
+    """Fork, let the child work and exit as a program does, and return its exit code."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -1,7 +1,4 @@
-"""What a `Journal` promises when processes are killed, stopped and forked, or its storage is away.
-
-Before each case stands what its processes do.
-"""
+"""What a `Journal` promises when processes are killed, stopped or forked, or in an outage."""
 
 import os
 import pickle
@@ -58,7 +55,7 @@ def _record_without_end(connection: Connection, journal: Journal) -> None:
         journal.opened(session_id)
         connection.send(("opened", session_id))
         if number % 3:
-            connection.send(("gone", session_id))  # The service comes first, and its word is final.
+            connection.send(("gone", session_id))  # The service destroys it first.
             journal.gone(session_id)
 
 

@@ -12,10 +12,10 @@ from .server import FaultFunction, FaultServer
 from .wire_faults import sends
 
 SHORT = 0.4
-"""Seconds: the timeout where it is meant to run out."""
+"""Seconds: a timeout that is meant to expire."""
 
-_NEVER_NEEDED = 1.5  # Seconds: the timeout where a failure can be seen before.
-_MOST_BYTES_TAKEN = 8 * 1024 * 1024  # The kernels of both sides hold some of them.
+_NEVER_NEEDED = 1.5  # Seconds: the timeout of a call that fails before.
+_MOST_BYTES_TAKEN = 8 * 1024 * 1024  # The kernels of both sides buffer some of them.
 
 
 def fails(
@@ -32,9 +32,9 @@ def fails(
         fault: what happens on the connection.
         expected: the ways in which the call may fail.
         in_memory: the same fault for a `FakeService`.
-        in_handshake: whether the fault comes instead of the TLS handshake.
+        in_handshake: whether the fault replaces the TLS handshake.
         timeout: seconds for the call.
-        names: what the message of the error must name.
+        names: what the message of the error must contain.
     """
 
     def scenario(harness: Harness) -> None:

@@ -1,4 +1,4 @@
-"""A service on a raw socket that does what a fault says, and otherwise responds well."""
+"""A service on a raw socket, whose connections meet faults or are served well."""
 
 import contextlib
 import json
@@ -15,22 +15,22 @@ from typing import Self, TypeAlias
 import msgspec
 
 PATIENCE = 2.5
-"""Seconds until the server ends a connection, so that no transport can hang for ever."""
+"""Seconds until the server ends a connection, so that no transport hangs for ever."""
 
 _SECONDS_PER_DRIPPED_BYTE = 0.04
-_SEND_BUFFER_BYTES = 64 * 1024  # What the kernel holds would pass for what the transport took.
+_SEND_BUFFER_BYTES = 64 * 1024  # What the kernel buffers counts as read by the transport.
 
 
 class SeenRequest(msgspec.Struct, frozen=True):
     """A whole request that reached the server."""
 
     connection: int
-    """The number of the connection that brought it, from 1."""
+    """The number of its connection, from 1."""
     head: str
 
     @property
     def target(self) -> str:
-        """The path that was asked for, as it was sent."""
+        """The path, as it was sent."""
         return self.head.split(" ")[1]
 
     def values(self, name: str) -> list[str]:
@@ -55,7 +55,7 @@ def good_response(path: str, *, headers: str = "", size: int = 0) -> bytes:
 
 
 class Connection:
-    """One accepted connection, in the hands of a fault."""
+    """One accepted connection, which a fault controls."""
 
     def __init__(self, server: "FaultServer", sock: socket.socket, number: int) -> None:
         sock.settimeout(PATIENCE)
@@ -118,7 +118,7 @@ class Connection:
             self.send(bytes([byte]))
 
     def flood(self, piece: bytes, *, size: float = float("inf")) -> None:
-        """Send the same piece until so many bytes are out, or the patience is at its end."""
+        """Send the same piece until `size` bytes are out, or `PATIENCE` is over."""
         end = time.monotonic() + PATIENCE
         while size > 0 and time.monotonic() < end:
             self.send(piece)
@@ -129,13 +129,15 @@ class Connection:
         self._server.stopping.wait(seconds)
 
     def respond(self, path: str) -> None:
-        """Respond well to the request for this path."""
+        """Send a good response to the request for this path."""
         self.send(good_response(path))
 
     def close(self) -> None:
-        """End the connection in order: over TLS with its goodbye."""
+        """Close the connection in order, over TLS with a close_notify."""
         if isinstance(self._sock, ssl.SSLSocket):
-            with contextlib.suppress(OSError, ValueError):  # It does not wait for the client's.
+            with contextlib.suppress(
+                OSError, ValueError
+            ):  # It does not wait for that of the client.
                 self._sock.settimeout(0)
                 self._sock.unwrap()
         self._sock.close()
@@ -147,23 +149,23 @@ class Connection:
         self._sock.close()
 
     def abort(self) -> None:
-        """End whatever another thread does with the connection."""
+        """Interrupt what another thread does with the connection."""
         with contextlib.suppress(OSError):  # It may be closed already.
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
 
 FaultFunction: TypeAlias = Callable[[Connection], None]
-"""What happens on a connection. Left open, it is served well afterwards."""
+"""What happens on a connection. If that leaves it open, it is served well afterwards."""
 
 
 class FaultServer:
-    """A server on 127.0.0.1: its first connections meet a fault each.
+    """A server on 127.0.0.1 whose first connections meet one fault each.
 
     Args:
         faults: what happens on the first connection, on the second, and so on.
-        afterwards: what happens on all other connections. Left out, they are served well.
+        afterwards: what happens on all other connections. None: they are served well.
         tls: the context of a server that speaks TLS.
-        in_handshake: whether the faults come instead of the TLS handshake, not after it.
+        in_handshake: whether the faults replace the TLS handshake.
         listening: False refuses all connections until `listen` is called.
     """
 
@@ -205,7 +207,7 @@ class FaultServer:
 
     @property
     def api_url(self) -> str:
-        """Where the service is."""
+        """The address of the service."""
         return f"http{'s' if self._tls else ''}://{self.authority}"
 
     @property
@@ -234,10 +236,10 @@ class FaultServer:
         return sum(thread.is_alive() for thread in self._threads)
 
     def fill_backlog(self) -> list[socket.socket]:
-        """Make connecting hang: the queue of connections not accepted yet is full.
+        """Make a connect hang: fill the queue of connections that are not accepted yet.
 
         Returns:
-            The connections in it, or none at all if this system has no such limit.
+            The connections in it, or none if this system has no such limit.
         """
         self._listener.listen(0)
         waiting: list[socket.socket] = []
@@ -254,17 +256,17 @@ class FaultServer:
         return []
 
     def listen(self) -> None:
-        """Take connections from now on."""
+        """Accept connections from now on."""
         self._listener.listen(128)
         self._acceptor.start()
 
     def record(self, request: SeenRequest) -> None:
-        """Keep a request, as soon as it is whole."""
+        """Record a whole request."""
         with self._lock:
             self._requests.append(request)
 
     def stop(self) -> None:
-        """End all connections and threads. An error in a fault itself is raised here."""
+        """End all connections and threads, and raise the error of a fault, if there is one."""
         self.stopping.set()
         if self._acceptor.is_alive():
             with socket.socket() as wake:

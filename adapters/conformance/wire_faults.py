@@ -1,7 +1,4 @@
-"""What can go wrong on a connection, a function a fault.
-
-Each works on a connection that was just accepted. What it leaves open is served well afterwards.
-"""
+"""The faults of a connection: functions that get a connection that was just accepted."""
 
 from firecrawl_interact.core.transport import MAX_BODY_BYTES
 
@@ -29,7 +26,7 @@ def responds(
     """Respond well to the first request, and `then` do something else with the connection.
 
     Args:
-        then: what happens behind the response.
+        then: what happens after the response.
         before: what is sent before the response.
         headers: more header lines of the response.
         seconds: how long the response takes.
@@ -72,7 +69,7 @@ def sends_and_floods(head: bytes, piece: bytes, *, size: float = float("inf")) -
 
 
 def sends_with_response(surplus: bytes) -> FaultFunction:
-    """Send these bytes with the response, right behind it."""
+    """Send these bytes together with the response, after it."""
 
     def fault(connection: Connection) -> None:
         connection.send(good_response(connection.read_request()) + surplus)

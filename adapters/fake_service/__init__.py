@@ -1,4 +1,4 @@
-"""The service in memory, for tests, and what can be made to go wrong with it."""
+"""A fake of the service for tests, and its faults."""
 
 from .faults import (
     DrippedResponse,

@@ -3,15 +3,15 @@
 import math
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _QUIET_TURNS = 20
-"""Of an event loop: a task that has something to do does it, or waits as well, in fewer."""
+"""Turns of an event loop: a task that has something to do does it, or waits too, in fewer."""
 
 
 class FakeClock:
-    """Starts at 0, and moves on by what is slept; or runs on with the system's for a while."""
+    """Starts at 0 and advances by each sleep, or with the system's clock for a while."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -27,7 +27,7 @@ class FakeClock:
             return self._now()
 
     def sleep(self, seconds: float) -> None:
-        """Move on at once, or really wait while it runs on the system's time.
+        """Advance at once, or really wait while it runs with the system's clock.
 
         Raises:
             ValueError: `seconds` is negative or not finite.
@@ -39,25 +39,20 @@ class FakeClock:
                 return
         time.sleep(seconds)
 
-    async def sleep_beside_others(
-        self, seconds: float, give_way: Callable[[], Awaitable[None]]
-    ) -> None:
-        """Move on as `sleep` does, after all other tasks whose waits end earlier.
+    async def sleep_beside_others(self, seconds: float) -> None:
+        """Sleep under asyncio: advance after the shorter sleeps of all other tasks."""
+        import asyncio  # noqa: PLC0415 - whoever awaits this has it loaded
 
-        Args:
-            seconds: how many.
-            give_way: lets all other tasks run once.
-
-        Raises:
-            ValueError: as `sleep` does.
-        """
         _check(seconds)
+        await asyncio.sleep(0)
+        if not seconds:
+            return
         until = self.monotonic() + seconds
         quiet_turns = seen = 0
         self._change(self._waits.append, until)
         try:
             while quiet_turns < _QUIET_TURNS and self.monotonic() < until:
-                await give_way()
+                await asyncio.sleep(0)
                 is_quiet = seen == self._changes and until == min(self._waits)
                 quiet_turns, seen = (quiet_turns + 1 if is_quiet else 0), self._changes
         finally:
@@ -71,7 +66,7 @@ class FakeClock:
 
     @contextmanager
     def system_time(self) -> Iterator[None]:
-        """Run on with the system's time while a block lasts. It never jumps back."""
+        """Run with the system's clock while a block lasts. It never jumps back."""
         self._switch(1)
         try:
             yield

@@ -1,4 +1,4 @@
-"""What can be made to go wrong with a `FakeService`: values for `FakeService.queue`."""
+"""The faults of a `FakeService`: values for `FakeService.queue` and `FakeService.outage`."""
 
 import math
 import re
@@ -12,22 +12,22 @@ _FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
 class FakeServiceError(Exception):
-    """The fake is set up in a way that cannot work. It is never a response of the service."""
+    """The fake was set up or used in a way that cannot work. No response raises it."""
 
 
 class Reply(msgspec.Struct, frozen=True):
     """A fault: this response instead of the service's own. The service does not act.
 
     Raises:
-        FakeServiceError: a response that cannot be sent, or a body that is no bytes.
+        FakeServiceError: the response cannot be sent, or its body is not bytes.
     """
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     json: object = msgspec.UNSET
-    """What the body is as JSON, such as `{"success": False}`, instead of `body`. It sets
-    `content-type` too, unless `headers` does."""
+    """A value for the body as JSON, such as `{"success": False}`, instead of `body`. It also sets
+    `content-type`, unless `headers` does."""
 
     def __post_init__(self) -> None:
         if self.json is not msgspec.UNSET:
@@ -60,11 +60,11 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class NoConnection(msgspec.Struct, frozen=True):
-    """A fault: nothing reaches the service, so the request is not recorded either."""
+    """A fault: nothing reaches the service, so `requests` does not list the request."""
 
 
 class NoResponse(msgspec.Struct, frozen=True):
-    """A fault: silence until the client's time is up. The service does not act."""
+    """A fault: silence until the client's timeout. The service does not act."""
 
 
 class LostResponse(msgspec.Struct, frozen=True):
@@ -86,10 +86,6 @@ Fault = Reply | NoConnection | NoResponse | LostResponse | DrippedResponse
 
 
 def check_fault(fault: object) -> None:
-    """Refuse what is no fault.
-
-    Raises:
-        FakeServiceError: it is a class, for instance, instead of a value.
-    """
+    """Raise a `FakeServiceError` for anything but a fault, such as the class of one."""
     if type(fault) not in get_args(Fault):
         raise FakeServiceError(f"{fault!r} is not a fault, such as NoResponse()")

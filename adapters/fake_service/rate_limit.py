@@ -1,4 +1,4 @@
-"""How many requests a `FakeService` takes from a team, and how long it says to wait."""
+"""How many requests a `FakeService` accepts from a team, and which wait a 429 names."""
 
 import math
 from collections import deque
@@ -12,7 +12,7 @@ from .faults import FakeServiceError
 Window: TypeAlias = Literal["fixed", "aligned", "sliding"]
 
 _WINDOWS = ("fixed", "aligned", "sliding")
-_ROUNDING = 1e-6  # floats are rounded: whoever waits exactly to the end does not come too early
+_ROUNDING = 1e-6  # of floats: a request exactly at the end is not too early
 
 
 def round_as_the_service_does(seconds: float) -> int:
@@ -21,28 +21,27 @@ def round_as_the_service_does(seconds: float) -> int:
 
 
 class RateLimit(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """So many requests from each team: in a window, or from a bucket with a burst.
+    """A limit of requests for each team: in a window of time, or as a token bucket.
 
-    `RateLimit(10)` is the service's own. `RateLimit(600, burst=1)` wants one request every 0.1 s,
-    as gateways do (nginx `limit_req`).
+    `RateLimit(10)` is the service's own kind. `RateLimit(600, burst=1)` accepts one request every
+    0.1 s, as gateways do (nginx `limit_req`).
 
     Raises:
-        FakeServiceError: a value that cannot work.
+        FakeServiceError: a value cannot work.
     """
 
     requests: int
-    """How many it takes in so many `seconds`. 0: none."""
+    """How many it accepts in `seconds`. 0: none."""
     seconds: float = 60
     window: Window = "fixed"
     """`"fixed"` begins with a request, and the next one with the first request after its end.
     `"aligned"` begins at each multiple of `seconds` on the service's clock, like a minute of the
-    day. `"sliding"` is the last `seconds` at any time. What gets a 429 uses up nothing."""
+    day. `"sliding"` is always the last `seconds`. A 429 does not count in it."""
     burst: int | None = None
-    """With a number this is a token bucket: it holds so many requests, and is filled again at
-    `requests` in `seconds`."""
+    """The size of a token bucket, which is refilled at `requests` in `seconds`. None: a window."""
     retry_after: Callable[[float], int | None] = round_as_the_service_does
     """Which wait a 429 names. It takes the seconds until a request is accepted again, and returns
-    whole seconds; None: the response names no wait. `math.ceil` never names too short a one."""
+    whole seconds; None: the response names no wait. `math.ceil` is never too short."""
 
     def __post_init__(self) -> None:
         least = 0 if self.burst is None else 1
@@ -59,7 +58,7 @@ class RateLimit(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
 
 class Usage:
-    """What one team has used of its rate limit. The limit may change between two requests."""
+    """What one team has used of its rate limit, which may change between two requests."""
 
     def __init__(self) -> None:
         self.consumed: int = 0  #: of what is allowed now, with the request just counted
@@ -68,7 +67,7 @@ class Usage:
         self._bucket_is_full_at = -math.inf
 
     def count_request(self, limit: RateLimit, now: float) -> float:
-        """Count a request. Return 0 if it is taken, else the seconds until one is taken again."""
+        """Count a request. Return 0 if it is accepted, else the seconds until one is."""
         if limit.burst is not None:
             return self._count_in_bucket(limit, limit.burst, now)
         if limit.window == "sliding":

@@ -1,4 +1,4 @@
-"""The service's sessions, and its responses in its own words."""
+"""The service's sessions and responses, word for word."""
 
 import html
 import math
@@ -9,11 +9,11 @@ import msgspec
 from firecrawl_interact.core.transport import Request, Response
 
 _EPOCH = 1764022586.0
-"""Mon Nov 24 2025 22:16:26 UTC: the time of day when the service's clock stands at 0."""
+"""Mon Nov 24 2025 22:16:26 UTC, when the service's clock is at 0."""
 
 
 def seconds_since_1970(now: float) -> float:
-    """Return the time of day that the service's clock stands for."""
+    """Return the Unix time at a time of the service's clock."""
     return _EPOCH + now
 
 
@@ -26,11 +26,11 @@ class Session(msgspec.Struct):
     ended: float | None = None
 
     def settle(self, now: float) -> dict[str, object]:
-        """End it, if it has not ended before, and return what the service says of it."""
+        """End the session, unless it has ended, and return its receipt."""
         is_first_time = self.ended is None
         if self.ended is None:
             self.ended = now
-        # Seconds since 1970 resolve a quarter of a microsecond: this is seldom a whole number.
+        # A float of seconds since 1970 is that inexact: this is seldom a whole number.
         milliseconds = (self.ended - self.created) * 1000
         rate = self.credits_per_hour
         credits_billed = max(math.ceil(rate / 60), math.ceil(milliseconds / 3_600_000 * rate))
@@ -45,7 +45,7 @@ def json_response(status: int, /, **content: object) -> Response:
 
 
 def unauthorized(authorization: str, token: str) -> Response:
-    """Return the response to a request without a key that the service knows."""
+    """Return the response to a request whose key the service does not know."""
     error = "Unauthorized"
     if authorization:
         error += ": Invalid token" if token else ": Token missing"
@@ -53,12 +53,12 @@ def unauthorized(authorization: str, token: str) -> Response:
 
 
 def rate_limited(consumed: int, retry_after: int | None, resets_at: float) -> Response:
-    """Return the response to a request too many.
+    """Return the response to a request above the rate limit.
 
     Args:
         consumed: the requests that count, this one included.
-        retry_after: the seconds to wait that the text gives; None: it gives none.
-        resets_at: when the service takes requests again, on its clock.
+        retry_after: the seconds to wait in the text; None: it names none.
+        resets_at: when the service accepts requests again, on its clock.
     """
     error = (
         f"Rate limit exceeded. Consumed (req/min): {consumed}, Remaining (req/min): 0. "
@@ -75,7 +75,7 @@ def rate_limited(consumed: int, retry_after: int | None, resets_at: float) -> Re
 
 
 def no_such_route(request: Request) -> Response:
-    """Return the page of the web framework, which says nothing about a session."""
+    """Return the web framework's page for an unknown route."""
     text = html.escape(f"Cannot {request.method} {request.path.partition('?')[0]}")
     page = f"<!DOCTYPE html>\n<html><body>\n<pre>{text}</pre>\n</body></html>\n"
     return Response(404, {"content-type": "text/html; charset=utf-8"}, page.encode())

@@ -1,4 +1,4 @@
-"""The service in memory, for tests: its keys and teams, sessions, billing and rate limit.
+"""A fake of the service for tests: its keys and teams, sessions, billing and rate limit.
 
 The rules are those of the service's source (github.com/firecrawl/firecrawl, `apps/api`).
 `InMemoryTransport` calls it directly; `LoopbackService` puts it behind a real socket.
@@ -9,8 +9,7 @@ import re
 import threading
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from typing import NoReturn
 from urllib.parse import unquote
 
@@ -44,7 +43,7 @@ _ROUTE = re.compile(r"/v2/(?:interact|browser)/([^/]+)")
 
 
 class TimedResponse(msgspec.Struct, frozen=True):
-    """What an adapter delivers, and how slowly."""
+    """A response, and how slowly an adapter delivers it."""
 
     response: Response
     seconds_per_byte: float = 0.0
@@ -53,19 +52,19 @@ class TimedResponse(msgspec.Struct, frozen=True):
 class FakeService:
     """The service that destroys sessions, with the rules that a client can notice.
 
-    Each key is a team of its own. Sessions do not expire by themselves: only a delete ends
-    one. The clock starts at 0 and moves only when somebody waits. Safe to share among threads,
-    but not to copy or pickle, for a copy would be another service.
+    Each key belongs to another team. Sessions do not expire: only a delete ends one. The clock
+    starts at 0 and advances only when somebody waits. Safe to share among threads, but not to
+    copy or pickle, since a copy would be another service.
 
     Args:
-        api_keys: the keys that it knows. None at all makes it a self-hosted service without
-            sign-in, which takes any request, key or none, as one team's.
-        rate_limit: requests a minute that it takes from each team, or a `RateLimit` of another
+        api_keys: the keys that it knows. With none it is a self-hosted service without sign-in:
+            all requests, with any key or without, are those of one team.
+        rate_limit: requests a minute that it accepts from each team, or a `RateLimit` of another
             kind. Requests that fail count too.
         latency: seconds from a request to its response. It acts at once and responds late.
 
     Raises:
-        FakeServiceError: a key, rate limit or latency that cannot work.
+        FakeServiceError: a key, rate limit or latency cannot work.
     """
 
     def __init__(
@@ -88,7 +87,7 @@ class FakeService:
         self._faults: deque[Fault] = deque()
         self._outage: tuple[Fault, float] | None = None
         self._requests: list[Request] = []
-        self._clock = FakeClock()
+        self.clock: FakeClock = FakeClock()
 
     def open_session(
         self,
@@ -100,8 +99,8 @@ class FakeService:
         """Open a session, so that there is one to destroy.
 
         Args:
-            session_id: its id; None makes one up.
-            api_key: a key of the team that owns it; None means the first.
+            session_id: its id; None: a random one.
+            api_key: the key of the team that owns it; None: the first key.
             prompt_used: whether a prompt drove it: then an hour costs 420 credits, not 120.
 
         Returns:
@@ -113,7 +112,7 @@ class FakeService:
         try:
             session_id = checked_session_id(uuid.uuid4() if session_id is None else session_id)
         except InvalidSessionIdError as error:
-            raise FakeServiceError(f"no service has made such an id: {error.args[0]}") from error
+            raise FakeServiceError(f"the service makes no such id: {error.args[0]}") from error
         team = self._team(api_key) if api_key is not None else (*self._api_keys, "")[0]
         if team is None:
             raise FakeServiceError("the service knows no such API key: see its api_keys")
@@ -125,7 +124,7 @@ class FakeService:
         return session_id
 
     def is_open(self, session_id: str | uuid.UUID) -> bool:
-        """Return whether a session still runs, and bills.
+        """Return whether a session still runs and costs credits.
 
         Raises:
             FakeServiceError: there never was such a session.
@@ -138,13 +137,13 @@ class FakeService:
 
     @property
     def sessions_left_open(self) -> list[str]:
-        """The ids of the sessions that still run, and bill, in the order of their opening."""
+        """The ids of the sessions that still run, in the order in which they were opened."""
         with self._lock:
             return [name for name, session in self._sessions.items() if session.ended is None]
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """The rate limit, which may change: what a team has used of the old one stays used."""
+        """The rate limit. It can be changed: what a team has used of the old one stays used."""
         return self._rate_limit
 
     @rate_limit.setter
@@ -163,7 +162,7 @@ class FakeService:
         """Let the next requests meet these faults: one each, in order.
 
         Raises:
-            FakeServiceError: something that is not a fault; then none is queued.
+            FakeServiceError: something is not a fault; then none is queued.
         """
         for fault in faults:
             check_fault(fault)
@@ -171,34 +170,33 @@ class FakeService:
             self._faults.extend(faults)
 
     def outage(self, seconds: float, fault: Fault = NoConnection()) -> None:  # noqa: B008 - immutable
-        """Let every request meet this fault, from now on for so many seconds of its clock.
-
-        Faults in the queue stay there meanwhile.
+        """Start an outage: every request meets this fault. Queued faults stay in the queue.
 
         Args:
-            seconds: how long it lasts. `math.inf`: for good. 0 ends the outage that there is.
+            seconds: how long it lasts on the service's clock. `math.inf`: for ever. 0 ends the
+                current outage.
             fault: what each request meets, such as `NoResponse()` or `Reply(503)`.
 
         Raises:
-            FakeServiceError: something that is not a fault, or no number of seconds.
+            FakeServiceError: `fault` is not a fault, or `seconds` is negative or no number.
         """
         check_fault(fault)
         if not seconds >= 0:
             raise FakeServiceError(f"an outage lasts 0 seconds or more, not {seconds!r}")
         with self._lock:
-            self._outage = fault, self._clock.monotonic() + seconds
+            self._outage = fault, self.clock.monotonic() + seconds
 
     @property
     def current_outage(self) -> Fault | None:
-        """The fault that every request meets now; None while there is no outage."""
+        """The fault of the current outage; None if there is none."""
         outage = self._outage
-        return outage[0] if outage and self._clock.monotonic() < outage[1] else None
+        return outage[0] if outage and self.clock.monotonic() < outage[1] else None
 
     def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
-        """Take one request. Called by an adapter, which then delivers what comes back.
+        """Handle one request. An adapter calls this, and delivers what is returned.
 
         Returns:
-            The response, to be delivered after `latency` seconds, or the fault to act out.
+            The response, to be delivered after `latency` seconds, or the fault to simulate.
         """
         headers = dict(request.headers)
         names = [name for name in headers if name.lower() == "authorization"]
@@ -221,22 +219,12 @@ class FakeService:
         return TimedResponse(response, fault.seconds_per_byte if fault else 0.0)
 
     def monotonic(self) -> float:
-        """Return the time: the seconds waited so far."""
-        return self._clock.monotonic()
+        """Return the time of the clock, in seconds."""
+        return self.clock.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait: the clock moves on at once, or really waits while it runs on the system's."""
-        self._clock.sleep(seconds)
-
-    async def sleep_beside_others(
-        self, seconds: float, give_way: Callable[[], Awaitable[None]]
-    ) -> None:
-        """Wait in a task: the clock moves on once no other task's wait ends earlier."""
-        await self._clock.sleep_beside_others(seconds, give_way)
-
-    def system_time(self) -> AbstractContextManager[None]:
-        """Let the clock run on with the system's while a block lasts. It never jumps back."""
-        return self._clock.system_time()
+        """Advance the clock at once. While a `LoopbackService` serves, really wait."""
+        self.clock.sleep(seconds)
 
     def __repr__(self) -> str:
         return (
@@ -251,7 +239,7 @@ class FakeService:
         )
 
     def _now(self) -> float:
-        return seconds_since_1970(self._clock.monotonic())
+        return seconds_since_1970(self.clock.monotonic())
 
     def _team(self, api_key: str) -> str | None:
         if not self._api_keys:
@@ -281,7 +269,7 @@ class FakeService:
         limit = self._rate_limit
         if limit is None:
             return None
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         usage = self._usage.setdefault(team, Usage())
         wait = usage.count_request(limit, now)
         if not wait:

@@ -1,4 +1,4 @@
-"""What goes wrong on the way, in the port's words, and without what must not be shown."""
+"""Failures of connections as errors of the port, without anything secret in them."""
 
 import ssl
 import sys
@@ -17,13 +17,13 @@ _LASTING_TLS_REASONS = ("CERTIFICATE_VERIFY_FAILED", "HTTP_REQUEST", "WRONG_VERS
 
 
 def no_connection(to: str, error: BaseException, reason: str | None = None) -> ConnectFailedError:
-    """Return the error of a connection that did not come about. `reason`: in other words."""
+    """Return the error of a failed connect. `reason` replaces the text of `error`."""
     can_pass = getattr(error, "reason", None) not in _LASTING_TLS_REASONS
     return ConnectFailedError(f"no connection to {to}: {reason or error}", transient=can_pass)
 
 
 def refused_tunnel(status: int) -> ConnectFailedError:
-    """Return the error of a proxy that refuses CONNECT with this status, without its own words."""
+    """Return the error of a proxy that refuses CONNECT with this status. It quotes nothing."""
     can_pass = status >= 500 or status in (408, 429)
     return ConnectFailedError(f"the proxy refused the tunnel: {status}", transient=can_pass)
 
@@ -31,12 +31,12 @@ def refused_tunnel(status: int) -> ConnectFailedError:
 def lost_connection(
     error: BaseException | None, *, has_begun: bool, is_kept: bool
 ) -> ConnectionLostError:
-    """Return the error of a connection that ended too soon.
+    """Return the error of a connection that ended before the whole response.
 
     Args:
-        error: what ended it, if it did not end in order.
-        has_begun: whether a byte of the response came.
-        is_kept: whether the connection carried a response before.
+        error: what ended it; None if the other side closed it in order.
+        has_begun: whether a byte of the response arrived.
+        is_kept: whether the connection was used for another response before.
     """
     if getattr(error, "reason", None) == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
         message = "the service requires a client certificate: pass an ssl_context that has one"
@@ -48,11 +48,11 @@ def lost_connection(
 
 
 def leaving_failure(error: BaseException, handled: BaseException | None) -> BaseException:
-    """Return what leaves `send` for an exception: a `TransportError`, or what passes as it is.
+    """Return what `send` raises for an exception: a `TransportError`, or an interruption as it is.
 
-    Its frames are dropped, and those of all that is behind it: libraries keep the key in local
-    variables, which error trackers print. The place is logged at DEBUG, so that it is not lost.
-    What the caller was handling before, `handled`, stays as it is, and so do its contexts.
+    Its traceback and those of its causes are dropped: libraries keep the key in local variables,
+    which error trackers print. The innermost place is logged at DEBUG. `handled` is what the
+    caller was handling before: that exception and its contexts stay as they are.
     """
     failure = error
     if isinstance(error, Exception):  # Any other is an interruption.
@@ -66,10 +66,10 @@ def leaving_failure(error: BaseException, handled: BaseException | None) -> Base
 
 
 def _raised_by_others(error: BaseException, handled: BaseException | None) -> BaseException | None:
-    """Find what neither the system nor a library on the way raised, wrapped or as it is.
+    """Find, in a chain of exceptions, one that other code raised in this thread.
 
-    That is what a signal's handler raised, and what is of a class that is neither Python's nor
-    urllib3's: somebody put it into this thread.
+    That is what a signal's handler raised, and any exception of a class that is neither Python's
+    nor urllib3's.
     """
     one: BaseException | None = error
     while one is not None and one is not handled:
@@ -84,7 +84,7 @@ def _raised_by_others(error: BaseException, handled: BaseException | None) -> Ba
 
 
 def _is_handler(frame: FrameType) -> bool:
-    """Say whether it handles a signal: then Python gave it the frame that it interrupts."""
+    """Return whether a frame is a signal's handler: Python passes it the interrupted frame."""
     interrupted = frame.f_back
     return interrupted is not None and any(
         part is interrupted

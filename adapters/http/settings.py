@@ -1,4 +1,4 @@
-"""What a user gives an HTTP transport, checked before anything is sent: addresses, and the rest."""
+"""Checks of what a user passes to an HTTP transport, before anything is sent."""
 
 import base64
 import re
@@ -15,10 +15,10 @@ _PATH = r"(?:[A-Za-z0-9._~!$&'()*+,;=:/-]|%[0-9A-Fa-f]{2})*"
 
 
 class ApiUrl(msgspec.Struct, frozen=True):
-    """Where the service is: one origin, and the prefix that all its paths share."""
+    """The address of the service: one origin, and the prefix of all its paths."""
 
     scheme: str
-    host: str  #: in lower case; an IPv6 address stands in brackets
+    host: str  #: in lower case; an IPv6 address in brackets
     port: int
     prefix: str  #: empty, or a path that starts with a slash and does not end with one
 
@@ -33,14 +33,14 @@ class ApiUrl(msgspec.Struct, frozen=True):
 
 
 class Proxy(msgspec.Struct, frozen=True):
-    """A proxy, and what it wants in `Proxy-Authorization`. Its repr hides that."""
+    """A proxy and its `Proxy-Authorization`, which the repr hides."""
 
     url: str
     authorization: str | None
 
     @property
     def headers(self) -> dict[str, str]:
-        """What it must get with a request or a CONNECT."""
+        """The headers of a request to it, or of a CONNECT."""
         return {} if self.authorization is None else {"Proxy-Authorization": self.authorization}
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
@@ -54,12 +54,12 @@ class Proxy(msgspec.Struct, frozen=True):
 
 
 def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
-    """Read the service's address, or refuse it: `HttpTransport` says what it may be."""
+    """Parse the service's address. `HttpTransport` says what it may be."""
     scheme, rest = _split("api_url", api_url)
     if scheme not in _DEFAULT_PORTS:
         raise ValueError("api_url must start with https://")
-    if "@" in rest:  # Behind a slash, too: a password may hold one.
-        raise ValueError("api_url must not hold a user or a password: the API key goes elsewhere")
+    if "@" in rest:  # Also after a slash: a password may contain one.
+        raise ValueError("api_url must not contain a user or a password: pass the key as api_key")
     if "?" in rest or "#" in rest:
         raise ValueError("api_url must not have a query or a fragment")
     authority, slash, path = rest.partition("/")
@@ -76,11 +76,11 @@ def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
 
 
 def parse_proxy(proxy: str, name: str = "proxy") -> Proxy:
-    """Read a proxy's address, or refuse it. Left out, its scheme is http. No error quotes it."""
+    """Parse a proxy's address, whose default scheme is http. No error quotes it."""
     try:
         return _parse_proxy(proxy, name)
     except (TypeError, ValueError) as error:
-        raise error.with_traceback(None) from None  # Its frames hold the password.
+        raise error.with_traceback(None) from None  # Its frames contain the password.
     finally:
         del proxy
 
@@ -89,9 +89,8 @@ def _parse_proxy(proxy: str, name: str) -> Proxy:
     has_scheme = not isinstance(proxy, str) or "://" in proxy
     scheme, rest = _split(name, proxy if has_scheme else f"http://{proxy}")
     if scheme not in _DEFAULT_PORTS:
-        kind = (
-            f", not {scheme}" if scheme.isalnum() else ""
-        )  # What else stands there may be secret.
+        # Anything else in its place may be secret.
+        kind = f", not {scheme}" if scheme.isalnum() else ""
         raise ValueError(f"{name} must speak http or https{kind}")
     authority, _, path = rest.partition("/")
     if path.strip("/") or "?" in rest or "#" in rest:
@@ -109,15 +108,14 @@ def _parse_proxy(proxy: str, name: str) -> Proxy:
 
 
 def environment_proxy(api_url: ApiUrl) -> Proxy | None:
-    """Find the proxy that the environment wants for this address: `HTTPS_PROXY`, `NO_PROXY`.
+    """Return the proxy of the environment for this address (`HTTPS_PROXY`, `NO_PROXY`), if any.
 
-    None for plain http: a proxy of somebody else's choice would read the key. `NO_PROXY` is read
-    as `urllib.request` reads it: names or addresses with commas between, or `*` alone. A name
-    stands for itself and for all names below it. If it has a port, it stands for that port alone.
+    There is none for plain http: a proxy that somebody else chose would read the key.
+    `urllib.request` interprets `NO_PROXY`.
     """
     if api_url.scheme != "https":
         return None
-    # Seldom needed. After asyncio its import takes 18 ms; after urllib3, 2.
+    # Rarely needed. After asyncio its import takes 18 ms; after urllib3, 2.
     from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415
 
     if not getproxies().get("https") or proxy_bypass(f"{api_url.host}:{api_url.port}"):
@@ -134,7 +132,7 @@ def check_ssl_context(ssl_context: ssl.SSLContext) -> None:
 
 
 def check_user_agent(user_agent: str) -> None:
-    """Refuse what cannot be sent in a `User-Agent` header."""
+    """Refuse what a `User-Agent` header cannot contain."""
     if not isinstance(user_agent, str):
         raise TypeError(f"user_agent must be a str, not {user_agent!r}")
     if not (user_agent.strip() and user_agent.isascii() and user_agent.isprintable()):
@@ -143,7 +141,7 @@ def check_user_agent(user_agent: str) -> None:
 
 @cache
 def default_user_agent() -> str:
-    """Name this library and its version, for a `User-Agent` header."""
+    """Return the `User-Agent` of this library and its version."""
     # After asyncio its import takes 12 ms; urllib3 has imported it.
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
 
@@ -154,7 +152,7 @@ def default_user_agent() -> str:
 
 
 def _split(name: str, url: str) -> tuple[str, str]:
-    """Return the scheme, in lower case, and what follows `://`."""
+    """Return the scheme in lower case, and what follows `://`."""
     if not isinstance(url, str):
         raise TypeError(f"{name} must be a str, not {type(url).__name__}")
     if not all("!" <= character <= "~" for character in url):

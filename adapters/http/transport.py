@@ -1,4 +1,4 @@
-"""`HttpTransport`: what the HTTP transports share, whatever library carries their requests."""
+"""`HttpTransport`: what the HTTP transports share, independent of the HTTP library."""
 
 import os
 import ssl
@@ -34,10 +34,10 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 class HttpTransport:
-    """Takes the settings of a transport, shows them and pickles them.
+    """Checks the settings of a transport, shows them in its repr and pickles them.
 
-    A subclass adds `send`, and a way to close that sets `_is_closed`. It keeps connections in
-    `_pools`, which a copy has empty.
+    A subclass adds `send`, and a way to close that sets `_is_closed`. Its connections
+    are in `_pools`; those of a copy are empty.
     """
 
     def __init__(  # noqa: PLR0913 - each is something that users must be able to say
@@ -56,19 +56,19 @@ class HttpTransport:
         Args:
             api_url: `https://host[:port][/prefix]`, with or without `/v2` at its end; plain `http`
                 to the loopback addresses only.
-            pool_size: how many connections are kept. Take as many as callers that send at once.
+            pool_size: how many idle connections are kept. Take the number of concurrent callers.
             connect_timeout: seconds to connect: all addresses of a name, proxy and TLS together.
             ssl_context: instead of one that trusts the system's CAs. It must verify.
             proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's
-                `HTTPS_PROXY`. `NO_PROXY` names hosts that are reached without it, with commas
-                between, or is `*` alone. A host stands for all names below it too, and for every
-                port unless it ends in one. IPv6 stands in brackets. Networks (`10.0.0.0/8`) and
-                patterns (`*.host`) do not match.
-            allow_plain_http: send the key unencrypted to other machines, too.
+                `HTTPS_PROXY`. `NO_PROXY` lists the hosts that are reached without a proxy,
+                separated by commas, or is `*` alone. A host includes its subdomains, and every
+                port unless it names one. IPv6 addresses are in brackets. Networks (`10.0.0.0/8`)
+                and patterns (`*.host`) are not supported.
+            allow_plain_http: send the key unencrypted to other machines too.
             user_agent: instead of this library's name and version.
 
         Raises:
-            TypeError, ValueError: an argument that cannot work, or would send the key unprotected.
+            TypeError, ValueError: an argument cannot work, or would send the key unprotected.
         """
         try:
             checked_proxy = None if proxy is None else parse_proxy(proxy)
@@ -88,7 +88,7 @@ class HttpTransport:
 
     @property
     def api_url(self) -> str:
-        """Where the service is. It is also what a `FileJournal` takes as `service`."""
+        """The address of the service. A journal takes it as `service`."""
         return str(self._settings.api_url)
 
     def __repr__(self) -> str:
@@ -107,12 +107,12 @@ class HttpTransport:
         return {**vars(self), "_is_closed": False, "_pools": {}}
 
     def _check_open(self) -> None:
-        """Refuse to send once the transport is closed."""
+        """Raise a `ConnectFailedError` if the transport is closed."""
         if self._is_closed:
             raise ConnectFailedError("this transport is closed", transient=False)
 
     def _find_way(self) -> tuple[Proxy | None, ssl.SSLContext | None]:
-        """Return the proxy to go through, if any, and what verifies certificates, if needed."""
+        """Return the proxy, if there is one, and the TLS context, if one is needed."""
         api_url, context, reason = self._settings.api_url, self._ssl_context, ""
         try:
             proxy = self._settings.proxy or environment_proxy(api_url)
@@ -120,7 +120,7 @@ class HttpTransport:
                 context = ssl.create_default_context()
                 if file := os.environ.get("SSL_CERT_FILE"):
                     reason = f"SSL_CERT_FILE is no file of certificates: {file}: "
-                    context.load_verify_locations(file)  # OpenSSL skips one that it cannot read.
+                    context.load_verify_locations(file)  # OpenSSL ignores one that it cannot read.
         except Exception as error:
             raise ConnectFailedError(f"cannot connect: {reason}{error}", transient=False) from error
         return proxy, context

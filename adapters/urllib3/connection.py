@@ -1,8 +1,8 @@
-"""The connections that `Urllib3Transport` gives urllib3, and when one may be used again.
+"""The connections of `Urllib3Transport`: strict, with one deadline, and with the port's errors.
 
 urllib3 reads responses with http.client, which is lenient, and does not always say whether a
-connection failed before or after the request went out. Here `ResponseParser` reads a response
-whole before urllib3 sees it, under one clock, and every failure becomes the port's.
+connection failed before or after the request went out. Here `ResponseParser` reads the whole
+response before urllib3 sees it.
 """
 
 import io
@@ -32,16 +32,16 @@ from ..http.failures import lost_connection, no_connection, refused_tunnel
 from ..http.framing import ParsedResponse, ResponseParser
 from ..http.transport import LONGEST_IDLE
 
-_RECEIVED_AT_ONCE = 16 * 1024  # A whole record of TLS: none of its bytes stays behind, unseen.
+_RECEIVED_AT_ONCE = 16 * 1024  # A whole TLS record, so that no byte of it stays unread.
 
 
 class Attempt:
-    """One request for a target, which is sent as it is, and its one clock: `timeout` seconds."""
+    """One request: its target, which is sent as it is, and its deadline, `timeout` seconds away."""
 
     def __init__(self, target: str, timeout: float) -> None:
         self.target = target
-        self.deadline: float = monotonic() + timeout  # While connecting, that of connecting.
-        self.is_kept: bool = False  # whether its connection carried a response before
+        self.deadline: float = monotonic() + timeout  # While connecting, the deadline of that.
+        self.is_kept: bool = False  # whether its connection was used before
         self.may_be_sent: bool = False
 
     def seconds_left(self) -> float:
@@ -53,17 +53,17 @@ class Attempt:
 
 
 ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
-"""The attempt of this thread. urllib3 has no way to hand it on to its connections."""
+"""The attempt of this thread. urllib3 cannot pass it to its connections."""
 
 
-_NO_FILE = SimpleNamespace(makefile=lambda mode: io.BytesIO())  # Nothing is read from it.
+_NO_FILE = SimpleNamespace(makefile=lambda mode: io.BytesIO())  # http.client reads nothing from it.
 
 
 class _Response(HTTPResponse):
-    """One response, received whole in `begin`. What urllib3 reads afterwards is in memory."""
+    """One response. `begin` receives all of it, and urllib3 then reads it from memory."""
 
     def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str = "GET") -> None:
-        super().__init__(_NO_FILE, debuglevel, method)  # type: ignore[arg-type]  # all that it asks of a socket
+        super().__init__(_NO_FILE, debuglevel, method)  # type: ignore[arg-type]  # all that it needs of a socket
         self._sock, self._request_method = sock, method
 
     def begin(self) -> None:
@@ -87,7 +87,7 @@ class _Response(HTTPResponse):
 
 
 def _receive(sock: socket.socket, method: str) -> ParsedResponse:
-    """Receive the response to a request of this method, and nothing more than came with it."""
+    """Receive the whole response to a request of this method."""
     attempt, parser = ATTEMPT.get(), ResponseParser(method)
     while parser.response is None:
         try:
@@ -106,13 +106,13 @@ def _receive(sock: socket.socket, method: str) -> ParsedResponse:
 
 
 class _StrictHTTPConnection(HTTPConnection):
-    """A connection whose failures are the port's, and that is not kept when in doubt."""
+    """A connection with the port's errors, that is closed unless it is certainly reusable."""
 
     response_class = _Response
-    _idle_since = 0.0  # 0: it carried no response yet
+    _idle_since = 0.0  # 0: it had no response yet
 
     def connect(self) -> None:
-        """Connect, through a proxy and with TLS as the case may be, in `timeout` seconds."""
+        """Connect in `timeout` seconds, through the proxy and with TLS if there are any."""
         self._idle_since = 0.0
         attempt = ATTEMPT.get()
         deadline = attempt.deadline
@@ -133,8 +133,8 @@ class _StrictHTTPConnection(HTTPConnection):
         return f"{service}the proxy {self.host}:{self.port}"
 
     def _new_conn(self) -> socket.socket:
-        """Connect to the first address that takes it. Each gets an equal share of the time."""
-        # No timeout holds here: the system's resolver has its own.
+        """Connect to the first address that accepts. Each gets an equal share of the time."""
+        # No timeout applies here: the system's resolver has its own.
         host, family = self._dns_host.strip("[]"), allowed_gai_family()
         addresses = socket.getaddrinfo(host, self.port, family, socket.SOCK_STREAM)
         attempt = ATTEMPT.get()
@@ -158,12 +158,12 @@ class _StrictHTTPConnection(HTTPConnection):
     @property
     def is_connected(self) -> bool:
         """Whether the next request may use this connection."""
-        # TLS inside TLS does not show whether bytes wait that nobody asked for.
+        # TLS inside TLS does not show whether surplus bytes wait.
         if self.sock is None or isinstance(self.sock, SSLTransport):
             return False
         return monotonic() - self._idle_since <= LONGEST_IDLE and super().is_connected
 
-    def request(self, method: str, url: str, *body: Any, **options: Any) -> None:  # Any: handed on
+    def request(self, method: str, url: str, *body: Any, **options: Any) -> None:  # Any: passed on
         """Send a request for the attempt's target: urllib3 would change %2e to %2E."""
         attempt = ATTEMPT.get()
         if self.sock is None:
@@ -199,7 +199,7 @@ class _StrictHTTPSConnection(_StrictHTTPConnection, HTTPSConnection):
 
 
 class _TimedSocket:
-    """TLS to a proxy, which carries TLS to the service: a read there takes several reads here."""
+    """TLS to a proxy, around TLS to the service: one read there needs several reads here."""
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self._sock = sock
@@ -213,9 +213,9 @@ class _TimedSocket:
 
 
 class _KeptConnections(LifoQueue[HTTPConnection | None]):
-    """The idle connections of a pool. One too many is closed; urllib3 would also log a warning."""
+    """The idle connections of a pool. A surplus one is closed, without urllib3's warning."""
 
-    def put(self, item: HTTPConnection | None, *how: Any, **options: Any) -> None:  # Any: handed on
+    def put(self, item: HTTPConnection | None, *how: Any, **options: Any) -> None:  # Any: passed on
         try:
             super().put(item, *how, **options)
         except Full:
@@ -228,7 +228,7 @@ class _HTTPPool(urllib3.HTTPConnectionPool):
 
     @property
     def ConnectionCls(self) -> type:  # type: ignore[override]  # noqa: N802 - a class attribute there
-        """Ours in the place of urllib3's. Those of a recorder or a counter stay."""
+        """Ours instead of urllib3's. A class that a recorder has put there stays."""
         current = super().ConnectionCls
         if current not in (HTTPConnection, HTTPSConnection):
             return current

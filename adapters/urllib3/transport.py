@@ -1,4 +1,4 @@
-"""The default transport: urllib3, kept strict. `connection` says what that means."""
+"""The default transport: urllib3, with the strict connections of `connection`."""
 
 import os
 import sys
@@ -26,31 +26,30 @@ _NO_RETRY = urllib3.Retry(total=False, redirect=False)
 
 
 class Urllib3Transport(HttpTransport, SystemTime):
-    """Carries requests to one service with urllib3, over connections that it keeps.
+    """A blocking `Transport` to one service, over urllib3 and its keep-alive connections.
 
     For https it uses the proxies and CAs of the environment: `HTTPS_PROXY`, `NO_PROXY`,
     `SSL_CERT_FILE`, `SSL_CERT_DIR`. It uses no netrc, and no such proxy for plain http.
 
     Safe to share among threads, to pickle and to use after a fork: each copy, and each process,
-    has connections of its own.
+    has its own connections.
 
-    The addresses of a name are tried in the system's order. Each gets an equal share of what is
-    left of `connect_timeout`: there is no Happy Eyeballs (RFC 8305). A `timeout` does not cut short
-    the look-up of the name. The system's resolver ends that by itself, usually after 5 to 10
-    seconds (resolv.conf(5)).
+    It connects to the addresses of a name in the system's order, without Happy Eyeballs (RFC 8305):
+    each gets an equal share of the rest of `connect_timeout`. A `timeout` does not interrupt the
+    DNS lookup. The system's resolver ends that, usually after 5 to 10 seconds (resolv.conf(5)).
     """
 
     _pools: dict[int, urllib3.HTTPConnectionPool]  # by process: a fork shares none
 
     def send(self, request: Request, timeout: float) -> Response:
-        """Carry one request within `timeout` seconds, as `Transport.send` says.
+        """Send one request and return the response within `timeout` seconds.
 
-        What others raise meanwhile passes as it is, and the connection is closed: Ctrl-C, whatever
-        a signal's handler raises, and an exception of a class that is not Python's or urllib3's.
+        An exception of other code passes as it is, and the connection is closed: Ctrl-C, what a
+        signal's handler raises, and any class that is neither Python's nor urllib3's.
 
         Raises:
             TypeError, ValueError: `timeout` is no positive, finite number.
-            TransportError: what went wrong on the way.
+            TransportError: there is no response. `sent` tells whether the service may have acted.
         """
         check_seconds("timeout", timeout)
         settings, handled = self._settings, sys.exception()
@@ -82,7 +81,7 @@ class Urllib3Transport(HttpTransport, SystemTime):
         raise failure
 
     def close(self) -> None:
-        """Close the kept connections. Calls under way end first.
+        """Close the idle connections at once, and the others when their calls end.
 
         From now on `send` raises a `ConnectFailedError` that is not transient.
         """
@@ -102,7 +101,7 @@ class Urllib3Transport(HttpTransport, SystemTime):
         pool = self._pools.get(process)
         if pool is None:
             pool = self._pools.setdefault(process, self._new_pool())  # Threads may race here.
-        self._check_open()  # now: a pool that `close` did not see yet would stay open
+        self._check_open()  # only now: `close` may not have seen a pool made meanwhile
         return pool
 
     def _new_pool(self) -> urllib3.HTTPConnectionPool:
@@ -118,7 +117,7 @@ class Urllib3Transport(HttpTransport, SystemTime):
 
 
 def _known_failure(error: BaseException, *, may_be_sent: bool) -> BaseException:
-    """Return the port's error for what urllib3, or what is wrapped around it, is known to raise."""
+    """Return the port's error for what urllib3, or a wrapper around it, raises."""
     known = error
     if isinstance(error, urllib3.exceptions.ClosedPoolError):
         known = ConnectFailedError("this transport is closed", transient=False)

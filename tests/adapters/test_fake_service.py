@@ -194,8 +194,8 @@ def test_the_clock_never_goes_back_nor_stands_still_for_ever(seconds: float) -> 
 
 def test_on_the_systems_time_the_clock_runs_by_itself_and_waits_are_real() -> None:
     service = FakeService()
-    with service.system_time():
-        with service.system_time():
+    with service.clock.system_time():
+        with service.clock.system_time():
             pass
         before = time.monotonic(), service.monotonic()
         service.sleep(0.01)
@@ -211,7 +211,7 @@ def test_the_clock_never_jumps_back_however_it_is_switched(steps: list[str]) -> 
     times = [service.monotonic()]
     for step in steps:
         if step == "switch on":
-            switched.append(service.system_time())
+            switched.append(service.clock.system_time())
             switched[-1].__enter__()
         elif step == "switch off" and switched:
             switched.pop().__exit__(None, None, None)
@@ -292,7 +292,7 @@ def test_a_mistake_in_the_set_up_is_an_error_of_its_own_that_quotes_no_key(
 
 @pytest.mark.parametrize("session_id", ["", ".", " 1", "1\n", "a/b", "a%2Fb", "\xe9", "a" * 257])
 def test_an_id_that_the_library_refuses_is_a_mistake_in_the_set_up(session_id: str) -> None:
-    with pytest.raises(FakeServiceError, match="no service has made such an id"):
+    with pytest.raises(FakeServiceError, match="the service makes no such id"):
         FakeService().open_session(session_id)
 
 

@@ -81,5 +81,5 @@ def test_the_kit_says_what_is_kept_and_what_is_not(tmp_path: Path) -> None:
 
 
 def test_known_names_cases_only(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="known names what is no case: a-case"):
+    with pytest.raises(ValueError, match="known names cases that do not exist: a-case"):
         check_journal(partial(FileJournal, tmp_path), known=["a-case"])

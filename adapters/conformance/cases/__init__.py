@@ -1,5 +1,8 @@
 """The cases of the kit, each module about one thing that a transport promises."""
 
+from collections.abc import Iterator
+from types import ModuleType
+
 from ..case import Case
 from . import (
     bad_responses,
@@ -12,15 +15,23 @@ from . import (
     responses,
 )
 
-CASES: tuple[Case, ...] = (
-    *requests.CASES,
-    *responses.CASES,
-    *connecting.CASES,
-    *handshakes.CASES,
-    *lost_responses.CASES,
-    *bad_responses.CASES,
-    *kept_connections.CASES,
-    *lifecycle.CASES,
+
+def _cases_of(module: ModuleType) -> Iterator[Case]:
+    """Give the functions that are cases, and then those of the table `CASES`, if there is one."""
+    yield from (value for value in vars(module).values() if isinstance(value, Case))
+    yield from getattr(module, "CASES", ())
+
+
+_MODULES = (
+    requests,
+    responses,
+    connecting,
+    handshakes,
+    lost_responses,
+    bad_responses,
+    kept_connections,
+    lifecycle,
 )
+CASES: tuple[Case, ...] = tuple(one for module in _MODULES for one in _cases_of(module))
 
 __all__ = ["CASES"]

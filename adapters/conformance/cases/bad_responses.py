@@ -1,4 +1,4 @@
-"""Cases in which the response is no HTTP/1, leaves its length in doubt, or is too large."""
+"""Cases in which the response is not HTTP/1, has an ambiguous length, or is too large."""
 
 import gzip
 import zlib
@@ -57,7 +57,7 @@ _HEADERS = {
     "a-header-above-64-kib": b"X-Long: " + b"x" * 66_000,
 }
 
-_FRAMING = "a response that leaves its length in doubt is a BadResponseError: no length is guessed"
+_FRAMING = "a response with an ambiguous length is a BadResponseError: no length is guessed"
 _FRAMINGS = {
     **{
         name: b"Content-Length: %b\r\n\r\n" % length + _BODY

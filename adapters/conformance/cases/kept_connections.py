@@ -1,4 +1,4 @@
-"""Cases about connections that are kept: used again, shared, and found dead."""
+"""Cases about keep-alive connections: reused, shared, and closed by the service."""
 
 import itertools
 import threading
@@ -85,10 +85,6 @@ def callers_side_by_side_share_connections(harness: Harness) -> None:
 
 
 CASES = [
-    calls_in_a_row_use_one_connection,
-    callers_side_by_side_get_their_own_responses,
-    callers_side_by_side_share_connections,
-    a_connection_closed_while_idle_is_replaced,
     *cases(
         "a connection whose end was announced is not used again",
         Severity.STRICTNESS,

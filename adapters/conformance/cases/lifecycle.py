@@ -16,7 +16,6 @@ from ..harness import (
     NOTICE,
     Channel,
     Harness,
-    Service,
     requests_for,
     require_one_request,
     require_own,
@@ -42,7 +41,7 @@ def time_passes_while_it_sleeps(harness: Harness) -> None:
 
 
 class HandlerError(Exception):
-    """What a signal's handler raises, as Celery's does when a task has used up its time."""
+    """What a signal's handler raises, such as Celery's at the time limit of a task."""
 
 
 @case(Severity.MAY_LOSE_SESSIONS)
@@ -51,7 +50,7 @@ def an_interrupt_passes_through(harness: Harness) -> None:
     _interrupt(harness, KeyboardInterrupt)
 
 
-@case(Severity.STRICTNESS, kinds=_BLOCKING)  # A loop may be in any thread; handlers: in the main.
+@case(Severity.STRICTNESS, kinds=_BLOCKING)  # Only the main thread runs signal handlers.
 def an_exception_of_a_signals_handler_passes_through(harness: Harness) -> None:
     """What a signal's handler raises passes through, and the next call gets its own response."""
     _interrupt(harness, HandlerError)
@@ -123,9 +122,9 @@ def _send_in_a_child(driver: Driver, paths: list[str]) -> None:
 def a_closed_transport_sends_nothing(harness: Harness) -> None:
     """A closed transport sends nothing: each call is a ConnectFailedError, not transient."""
     service = harness.start_service()
-    driver = _make_closable(harness, service)
+    driver = harness.make_transport(service)
     harness.require_healthy(driver, service)
-    driver.close_transport()
+    _close(driver)
     path = harness.make_path()
     harness.require_failure(driver.send(path), CLOSED)
     require(not requests_for(service, path), "a request by a closed transport")
@@ -136,9 +135,9 @@ def a_closed_transport_sends_nothing(harness: Harness) -> None:
 def closing_ends_kept_connections(harness: Harness) -> None:
     """Closing a transport ends the connections that it kept."""
     server = harness.start_server()
-    driver = _make_closable(harness, server)
+    driver = harness.make_transport(server)
     harness.require_healthy(driver, server)
-    driver.close_transport()
+    _close(driver)
     left = server.open_connections()
     require(left == 0, f"{left} open connections after the close")
 
@@ -146,8 +145,7 @@ def closing_ends_kept_connections(harness: Harness) -> None:
 @case(Severity.MAY_HANG)
 def nothing_is_left_behind(harness: Harness) -> None:
     """A closed transport leaves no connection, descriptor, thread or task behind."""
-    _make_closable(harness, harness.start_server())
-    _fail_and_close(harness)  # What is loaded once, and stays, is loaded now.
+    _fail_and_close(harness)  # Now everything is loaded that is loaded once and stays.
     threads = set(threading.enumerate())
     descriptors = _descriptors()
     with warnings.catch_warnings(record=True) as caught:
@@ -174,32 +172,18 @@ def _fail_and_close(harness: Harness) -> None:
             driver = inner.make_transport(server)
             driver.send(inner.make_path(), 0.2)
             inner.require_healthy(driver, server)
-            driver.close_transport()
+            _close(driver)
             left = server.open_connections()
             require(left == 0, f"{left} open connections after a failure and a close")
             tasks = driver.unfinished_tasks()
             require(tasks == 0, f"{tasks} unfinished tasks after a failure and a close")
 
 
-def _make_closable(harness: Harness, service: Service) -> Driver:
-    driver = harness.make_transport(service)
-    if not driver.can_be_closed():
+def _close(driver: Driver) -> None:
+    if not driver.close_transport():
         raise unittest.SkipTest("this transport has no close: the port asks for none")
-    return driver
 
 
 def _descriptors() -> set[str]:
     directory = Path("/dev/fd")
     return set(os.listdir(directory)) if directory.exists() else set()
-
-
-CASES = [
-    time_passes_while_it_sleeps,
-    an_interrupt_passes_through,
-    an_exception_of_a_signals_handler_passes_through,
-    a_pickled_transport_sends_too,
-    a_fork_shares_no_connection,
-    a_closed_transport_sends_nothing,
-    closing_ends_kept_connections,
-    nothing_is_left_behind,
-]

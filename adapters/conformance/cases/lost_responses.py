@@ -1,4 +1,4 @@
-"""Cases in which no response comes, or half of one, or one that takes too long."""
+"""Cases in which no response comes, or only a part, or too late."""
 
 import logging
 import socket
@@ -123,7 +123,6 @@ CASES = [
     _lost("a-cut-chunk-is-no-response", sends_and_closes(CHUNKED + b"11\r\n{"), LOST),
     _lost("an-end-before-the-last-chunk-is-no-response", sends_and_closes(_CHUNK), LOST),
     _lost("a-reset-before-the-last-chunk-is-a-lost-connection", sends_and_resets(_CHUNK), RESET),
-    an_unknown_failure_after_the_request_counts_as_sent,
     _timed_out("a-silent-server-ends-in-a-timeout", stays_silent, NoResponse()),
     _timed_out(
         "a-dripped-head-ends-in-a-timeout", sends_and_drips(b"", _HEAD + _BODY), DrippedResponse()

@@ -1,4 +1,4 @@
-"""Cases about the request itself: what goes out is what was asked for, and nothing besides."""
+"""Cases about the request: it goes out as it is, and nothing else does."""
 
 import tempfile
 from pathlib import Path
@@ -105,13 +105,3 @@ def netrc_and_proxies_of_the_environment_stay_out(harness: Harness) -> None:
     credentials = request.values("authorization")
     require(credentials == [HEADERS["Authorization"]], f"Authorization: {credentials}")
     require(proxy.connections == 0, "a connection to the proxy of the environment")
-
-
-CASES = [
-    escapes_in_a_path_stay_as_they_are,
-    the_prefix_of_the_service_is_kept,
-    headers_go_out_as_they_are,
-    no_credential_is_made_up,
-    cookies_are_not_kept,
-    netrc_and_proxies_of_the_environment_stay_out,
-]
