@@ -147,6 +147,22 @@ def ended(result: _T | Coroutine[None, None, _T]) -> _T:
     return run(result) if isinstance(result, Coroutine) else result
 
 
+def play(block: Any, work: Callable[[], object]) -> None:  # Any: of either kind
+    """Do something in a `with` block, or in an `async with` block."""
+
+    async def main() -> None:
+        async with block as entered:
+            assert entered is block
+            work()
+
+    if hasattr(block, "__aenter__"):
+        run(main())
+    else:
+        with block as entered:
+            assert entered is block
+            work()
+
+
 def _delete(use_case: UseCase) -> Delete:
     def delete(
         transport: Transport,

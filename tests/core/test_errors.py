@@ -25,15 +25,6 @@ from firecrawl_interact.core import (
     errors,
 )
 
-from .scripted_transport import (
-    UNAUTHORIZED,
-    UNAVAILABLE,
-    Delete,
-    ScriptedTransport,
-    both_ways,
-    error_of,
-)
-
 
 def family(kind: type[DeleteSessionError]) -> Iterator[type[DeleteSessionError]]:
     yield kind
@@ -119,16 +110,6 @@ def test_the_cause_of_an_unreachable_service_survives_too(
     assert (str(cause), cause.stale) == ("closed", True)
 
 
-@both_ways
-def test_a_fate_that_the_attempts_changed_survives_too(delete: Delete) -> None:
-    error = error_of(delete, ScriptedTransport(UNAVAILABLE, UNAUTHORIZED))
-    arrived = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
-    assert isinstance(arrived, UnauthorizedError)
-    assert arrived.session_fate is SessionFate.UNKNOWN
-    assert str(arrived) == str(error)
-    assert UnauthorizedError.session_fate is SessionFate.UNTOUCHED
-
-
 DRAWN = re.compile(r"^(?P<lead>[ │├└─]*)(?P<name>\w+Error)\b(?P<rest>.*)$", re.MULTILINE)
 
 
@@ -195,9 +176,12 @@ def test_a_key_that_cannot_be_sent_concerns_no_session() -> None:
 
 
 def test_a_wait_is_advised_only_where_waiting_helps() -> None:
-    limited = RateLimitError("HTTP 429", session_id="a", retry_after=7.4)
+    limited, soon = (
+        RateLimitError("HTTP 429", session_id="a", retry_after=wait) for wait in (7.4, 1)
+    )
     unauthorized = UnauthorizedError("HTTP 401", session_id="a", retry_after=7.4)
-    assert "in 8 seconds" in limited.advice
+    assert limited.advice == "Delete it again in 8 seconds."
+    assert soon.advice == "Delete it again in 1 second."
     assert "second" not in unauthorized.advice
     assert RateLimitError.advice == "Delete it again in a minute."
 

@@ -90,20 +90,6 @@ def cancelled_at(*times: float) -> Callable[[Awaitable[None]], Coroutine[Any, An
     return main
 
 
-def test_a_block_that_ran_out_of_time_still_destroys_its_session() -> None:
-    service = SlowService()
-    ending = service.on_exit()
-
-    async def main() -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(3):
-                await work(ending)
-
-    virtual_time.run(main())
-    assert (service.began, service.ended) == ([3], [13])
-    assert ending.receipt == RECEIPT
-
-
 @pytest.mark.parametrize(
     ("seconds", "times"),
     [(1, [7]), (1, [7, 9]), (100, [3, 7]), (100, [3, 3, 4, 5, 6, 7, 8, 12.9])],
@@ -209,16 +195,6 @@ async def with_ctrl_c_at(times: list[float], block: Coroutine[Any, Any, None]) -
     for time in times:
         asyncio.get_running_loop().call_at(time, signal.raise_signal, signal.SIGINT)
     await block
-
-
-@pytest.mark.parametrize(("time", "began"), [(3, 3), (7, 5)], ids=["block", "delete"])
-def test_a_first_ctrl_c_lets_the_delete_end(time: float, began: float) -> None:
-    service = SlowService()
-    ending = service.on_exit()
-    with pytest.raises(KeyboardInterrupt):
-        virtual_time.run(with_ctrl_c_at([time], work(ending, seconds=5)))
-    assert (service.began, service.ended) == ([began], [began + 10])
-    assert ending.receipt == RECEIPT
 
 
 @pytest.mark.parametrize("times", [[3, 7], [6, 7]], ids=["block and delete", "delete twice"])

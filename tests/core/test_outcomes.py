@@ -10,7 +10,6 @@ from firecrawl_interact.core import (
     ConnectFailedError,
     ConnectionLostError,
     ForbiddenError,
-    InvalidSessionIdError,
     NotDeletedError,
     PaymentRequiredError,
     RateLimitError,
@@ -250,25 +249,6 @@ def test_no_response_is_retried_if_that_can_help_and_keeps_the_failure_as_the_ca
 
 
 @both_ways
-def test_200_with_success_true_is_a_receipt(delete: Delete) -> None:
-    content = {
-        "success": True,
-        "sessionDurationMs": 39095.00002861023,
-        "creditsBilled": 2,
-        "status": "stopped",
-        "cleanupQueued": True,
-    }
-    transport = ScriptedTransport(response(200, content))
-    receipt = delete(transport)
-    assert receipt.session_id == SESSION_ID
-    assert receipt.session_duration_ms == 39095
-    assert receipt.credits_billed == 2
-    assert receipt.status == "stopped"
-    assert receipt.attempts == len(transport.requests) == 1
-    assert receipt.session_fate is GONE
-
-
-@both_ways
 @pytest.mark.parametrize(
     "trouble",
     [RATE_LIMITED, UNAVAILABLE, TimedOutError("no response"), ConnectFailedError("refused")],
@@ -312,16 +292,6 @@ def test_the_words_count_the_attempts_if_there_were_several(delete: Delete) -> N
         f"Session '{SESSION_ID}': HTTP 401: Unauthorized: Invalid token. 2 attempts. "
         "It may still be running and billing. Check the API key."
     )
-
-
-@both_ways
-def test_an_id_that_cannot_be_sent_sends_nothing(delete: Delete) -> None:
-    transport = ScriptedTransport()
-    with pytest.raises(InvalidSessionIdError) as raised:
-        delete(transport, "..")
-    assert transport.requests == []
-    error = raised.value
-    assert (error.session_fate, error.attempts, error.transient) == (UNTOUCHED, 0, False)
 
 
 @both_ways

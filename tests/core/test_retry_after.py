@@ -119,15 +119,6 @@ def test_without_the_header_the_text_names_the_wait_rounded_to_whole_seconds(
     assert asked(None, said=said) == seconds
 
 
-def test_the_advice_rounds_the_wait_up() -> None:
-    hurried = response(429, {"error": "retry after 34s"})
-    error = error_of(delete_blocking, ScriptedTransport(hurried), retry=ONE_ATTEMPT)
-    assert str(error).endswith("Delete it again in 35 seconds.")
-    soon = response(503, None, {"retry-after": "1"})
-    error = error_of(delete_blocking, ScriptedTransport(soon), retry=ONE_ATTEMPT)
-    assert str(error).endswith("Delete it again in 1 second.")
-
-
 @given(
     st.text(max_size=40)
     | st.text(string.digits + "-+:,. GMTSunNov\u0665", max_size=40)
@@ -186,18 +177,6 @@ def test_a_wait_that_just_fits_is_begun(delete: Delete) -> None:
     transport = ScriptedTransport(response(503, None, {"retry-after": "239"}), DESTROYED)
     assert delete(transport, retry=RetryPolicy(deadline=240)).attempts == 2
     assert transport.timeouts == [90, 1]
-
-
-@both_ways
-def test_each_response_has_its_own_wait(delete: Delete) -> None:
-    transport = ScriptedTransport(
-        response(429, None, {"retry-after": "5"}),
-        response(429, {"error": "retry after 6s"}),
-        response(503, None),
-        DESTROYED,
-    )
-    delete(transport)
-    assert transport.sleeps == [5.0, 6.5, 3.0]
 
 
 _DATES = (

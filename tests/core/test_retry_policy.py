@@ -111,27 +111,11 @@ def test_every_pause_is_within_its_bounds(
 
 
 @both_ways
-def test_the_pauses_of_a_call_double(delete: Delete) -> None:
-    transport = ScriptedTransport(*[ConnectFailedError("refused")] * 6, DESTROYED)
-    delete(transport, retry=RetryPolicy(max_attempts=7), random=lambda: 0.0)
-    assert transport.sleeps == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
-
-
-@both_ways
 def test_the_randomness_is_the_caller_s(delete: Delete) -> None:
     chances = iter([0.0, 0.5, 1.0])
     transport = ScriptedTransport(*[ConnectFailedError("refused")] * 3, DESTROYED)
     delete(transport, random=lambda: next(chances))
     assert transport.sleeps == [0.5, 1.5, 4.0]
-
-
-@both_ways
-@pytest.mark.parametrize("attempts", [1, 2, 5])
-def test_no_more_requests_than_the_policy_asks_for(attempts: int, delete: Delete) -> None:
-    transport = ScriptedTransport(*[ConnectFailedError("refused")] * 9)
-    error = error_of(delete, transport, retry=RetryPolicy(max_attempts=attempts))
-    assert len(transport.requests) == error.attempts == attempts
-    assert len(transport.sleeps) == attempts - 1
 
 
 @both_ways

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from firecrawl_interact.core import InvalidSessionIdError
+from firecrawl_interact.core import InvalidSessionIdError, SessionFate
 
 from .scripted_transport import (
     DESTROYED,
@@ -77,8 +77,10 @@ def test_an_id_that_no_service_made_is_refused_with_what_is_wrong_before_anythin
         delete(transport, session_id)
     assert raised.value.args[0] == f"the id cannot be sent: {problem}"
     assert transport.requests == []
-    assert raised.value.session_id == session_id
-    assert str(raised.value).isprintable()
+    error = raised.value
+    assert (error.session_id, error.session_fate) == (session_id, SessionFate.UNTOUCHED)
+    assert (error.attempts, error.transient) == (0, False)
+    assert str(error).isprintable()
 
 
 @pytest.mark.parametrize(
