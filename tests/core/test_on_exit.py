@@ -167,7 +167,7 @@ def test_what_cannot_work_is_refused_before_the_block(use_case: UseCase) -> None
     with pytest.raises(InvalidSessionIdError):
         delete_session.on_exit("..")
     with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
-        delete_session.on_exit("a", retry=3)  # type: ignore[arg-type] # the point
+        delete_session.on_exit("a", retry=3)
 
 
 # Forgotten
