@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from firecrawl_interact.adapters import RateLimit
 from firecrawl_interact.core import OutageError, Pause, RetryPolicy
 
 from ..simulation.kinds import (
@@ -21,7 +22,7 @@ from ..simulation.watch import Scenario
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Outage, Weather
 from .expected_runs import Expected, both_ways, each_way
-from .limiters import FixedWindow
+from .limiters import Limited
 from .outages import FAULTS, IDS, destroyed, run_through, seconds_beyond
 
 RUNS = {
@@ -94,7 +95,7 @@ def test_a_run(expected: Expected, way: type[Way]) -> None:
 def test_at_ten_requests_a_minute_a_hundred_sessions_take_nine_minutes(
     concurrency: int, way: type[Way]
 ) -> None:
-    weather = Weather(seconds=[0.1], limiter=lambda: FixedWindow(10))
+    weather = Weather(seconds=[0.1], limiter=lambda: Limited(RateLimit(10)))
     ids = [str(number) for number in range(100)]
     watch = play(
         Scenario(ids=ids, concurrency=concurrency, weather=weather, is_only_held_back=True), way
@@ -108,7 +109,7 @@ def test_at_ten_requests_a_minute_a_hundred_sessions_take_nine_minutes(
 def test_waits_that_the_service_rounds_cost_hardly_more_requests(latency: float) -> None:
     weather = Weather(
         seconds=[latency],
-        limiter=lambda: FixedWindow(10),
+        limiter=lambda: Limited(RateLimit(10)),
         named_wait=lambda wait: math.floor(wait + 0.5) or 1,  # as its source does
         is_named_in_header=False,
     )
