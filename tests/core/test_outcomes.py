@@ -336,10 +336,13 @@ def test_a_key_that_is_a_word_of_the_service_s_does_not_hide_that_a_session_is_g
 # What shows that the service itself is there
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 402, 403, 409, 429])
+@pytest.mark.parametrize("status", [200, 400, 401, 402, 403, 404, 409, 410, 429])
 def test_the_service_speaks_json_with_a_boolean_success(status: int) -> None:
-    assert is_from_service(failure(status, "No."))
-    assert is_from_service(response(status, {"success": True}))
+    is_missing = status in {404, 410}
+    assert is_from_service(failure(status, "Browser session not found."))
+    assert is_from_service(failure(status, "Not found.")) is not is_missing
+    assert is_from_service(response(status, {"success": False})) is not is_missing
+    assert is_from_service(response(status, {"success": True})) is not is_missing
     assert not is_from_service(response(status, {"success": "false"}))
     assert not is_from_service(page(status, b"<html>"))
     assert not is_from_service(failure(status, BACKEND_FAILED))
@@ -347,15 +350,7 @@ def test_the_service_speaks_json_with_a_boolean_success(status: int) -> None:
 
 @pytest.mark.parametrize("status", [201, 302, 399, 405, 408, 411, 425, 428, 430, 500, 502, 503])
 def test_under_any_other_status_anybody_may_say_it(status: int) -> None:
-    assert not is_from_service(failure(status, "No."))
     assert not is_from_service(failure(status, "Session not found."))
-
-
-@pytest.mark.parametrize("status", [404, 410])
-def test_of_404_and_410_the_service_says_its_own_words_alone(status: int) -> None:
-    assert is_from_service(failure(status, "Browser session not found."))
-    assert not is_from_service(failure(status, "Not found."))
-    assert not is_from_service(response(status, {"success": False}))
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 409, 418, 429, 500])
