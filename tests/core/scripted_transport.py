@@ -24,6 +24,17 @@ API_KEY = "fc-0123456789abcdef0123456789abcdef"
 _T = TypeVar("_T")
 
 
+class Sly(str):
+    """Shows itself as another text than it is."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "../../v2/crawl/abc\r\nX-Injected: y"
+
+    __format__ = __repr__ = __str__  # type: ignore[assignment] # it does not play by the rules
+
+
 def response(
     status: int, content: object = None, headers: Mapping[str, str] | None = None
 ) -> Response:

@@ -28,30 +28,26 @@ from .scripted_transport import (
     AsyncScriptedTransport,
     ScriptedTransport,
 )
+from .side_by_side import AsyncFunctionTransport
 
 RECEIPT = DeletionReceipt(session_id=SESSION_ID)
 ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
 
-class SlowService:
+class SlowService(AsyncFunctionTransport):
     """Takes ten seconds for a request, on the clock of the event loop."""
 
     def __init__(self, response: Response = DESTROYED) -> None:
+        super().__init__(self.respond)
         self.began: list[float] = []
         self.ended: list[float] = []
         self._response = response
 
-    async def send(self, request: Request, timeout: float) -> Response:
+    async def respond(self, session_id: str) -> Response:
         self.began.append(virtual_time.now())
         await asyncio.sleep(10)
         self.ended.append(virtual_time.now())
         return self._response
-
-    def monotonic(self) -> float:
-        return virtual_time.now()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
     def on_exit(self) -> AsyncDeleteOnExit:
         return AsyncDeleteSession(self, API_KEY, retry=ONE_ATTEMPT).on_exit(SESSION_ID)
@@ -247,7 +243,7 @@ def test_a_signal_that_lands_in_the_delete_s_task_keeps_no_other_task_from_its_e
 class BusyService(SlowService):
     """Takes 50 turns of the event loop for a request."""
 
-    async def send(self, request: Request, timeout: float) -> Response:
+    async def respond(self, session_id: str) -> Response:
         for _ in range(50):
             await asyncio.sleep(0)
         return DESTROYED

@@ -15,6 +15,7 @@ from .scripted_transport import (
     SESSION_ID,
     Delete,
     ScriptedTransport,
+    Sly,
     both_ways,
     delete_blocking,
 )
@@ -122,14 +123,6 @@ def test_a_uuid_is_sent_in_its_usual_form(session_id: uuid.UUID) -> None:
 
 
 def test_a_subclass_of_str_cannot_be_another_id_after_it_was_checked() -> None:
-    class Sly(str):
-        __slots__ = ()
-
-        def __str__(self) -> str:
-            return "../../v2/crawl/abc"
-
-        __format__ = __repr__ = __str__  # type: ignore[assignment] # it does not play by the rules
-
     transport = ScriptedTransport(DESTROYED)
     receipt = delete_blocking(transport, Sly("abc"))
     assert transport.requests[0].path == PREFIX + "abc"
