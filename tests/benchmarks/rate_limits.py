@@ -10,19 +10,17 @@ from typing import NamedTuple
 
 from measure import Figure
 
+from firecrawl_interact.adapters import RateLimit
 from tests.core.limiters import (
     MINUTE,
     NO_WAIT,
+    RATE_LIMITS,
     RIGHT_WAITS,
     WRONG_WAITS,
-    AdjustableLimiter,
-    Changing,
-    FixedWindow,
+    Limited,
     Limiter,
     Load,
     Shared,
-    SlidingWindow,
-    TokenBucket,
     run,
     shortest_time,
 )
@@ -51,55 +49,45 @@ class Case(NamedTuple):
     sessions: tuple[int, ...] = (100, 600)
 
 
-def _limiters(limit: int) -> dict[str, Callable[[], AdjustableLimiter]]:
-    """Return one limiter of each kind but that of burst 1."""
-    return {
-        "fixed window": partial(FixedWindow, limit),
-        "aligned window": partial(FixedWindow, limit, 40),
-        "sliding window": partial(SlidingWindow, limit),
-        "bucket": partial(TokenBucket, limit, limit),
-    }
-
-
-def _shared(make: Callable[[], Limiter], others: int, *, in_bursts: bool) -> Limiter:
-    return Shared(make(), others, in_bursts=in_bursts)
-
-
-def _changing(make: Callable[[], AdjustableLimiter], changes_at: float, limit: int) -> Limiter:
-    return Changing(make(), changes_at, limit)
+def _shared(limit: RateLimit, others: int, *, in_bursts: bool) -> Limiter:
+    return Shared(Limited(limit), others, in_bursts=in_bursts)
 
 
 def _cases() -> Iterator[Case]:
     evenly_spaced = (2.5, 2.5, 3.0)
     for limit in LIMITS:
-        for kind, make in _limiters(limit).items():
-            yield Case(kind, f"{limit}", make)
+        for kind, of_kind in RATE_LIMITS.items():
+            yield Case(kind, f"{limit}", partial(Limited, of_kind(limit)))
             taken = "half of it taken"
             yield Case(
                 f"{kind}, {taken} evenly",
                 f"{limit}",
-                partial(_shared, make, limit // 2, in_bursts=False),
+                partial(_shared, of_kind(limit), limit // 2, in_bursts=False),
                 (1.3, 1.5, 1.3),
             )
             yield Case(
                 f"{kind}, {taken} in bursts",
                 f"{limit}",
-                partial(_shared, make, limit // 2, in_bursts=True),
+                partial(_shared, of_kind(limit), limit // 2, in_bursts=True),
                 (1.8, 1.8, 1.8),
             )
         for second in (0, 1, 10):
             name = f"{limit} from second {second}"
-            yield Case("aligned window", name, partial(FixedWindow, limit, second))
+            aligned = RateLimit(limit, window="aligned")
+            yield Case("aligned window", name, partial(Limited, aligned, second=second))
         burst = max(2, limit // 6)
-        yield Case("bucket", f"{limit}, burst {burst}", partial(TokenBucket, limit, burst))
-        make = partial(TokenBucket, limit, 1)
-        yield Case("bucket of burst 1", f"{limit}", make, evenly_spaced)
+        yield Case(
+            "bucket", f"{limit}, burst {burst}", partial(Limited, RateLimit(limit, burst=burst))
+        )
+        spaced = partial(Limited, RateLimit(limit, burst=1))
+        yield Case("bucket of burst 1", f"{limit}", spaced, evenly_spaced)
     for before, after, changes_at in CHANGES:
         name = f"{before}, then {after}"
-        for kind, make in _limiters(before).items():
-            changing = partial(_changing, make, changes_at, after)
+        for kind, of_kind in RATE_LIMITS.items():
+            changing = partial(Limited, of_kind(before), changes_at, of_kind(after))
             yield Case(f"{kind} that changes", name, changing, sessions=(600,))
-        changing = partial(_changing, partial(TokenBucket, before, 1), changes_at, after)
+        evenly = RateLimit(before, burst=1), changes_at, RateLimit(after, burst=1)
+        changing = partial(Limited, *evenly)
         yield Case("bucket of burst 1 that changes", name, changing, evenly_spaced, (600,))
 
 

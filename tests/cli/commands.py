@@ -178,7 +178,8 @@ class Terminal:
         self._shown = b""
 
     def type(self, text: str) -> None:
-        os.write(self._ours, text.encode())
+        with contextlib.suppress(OSError):  # The command may have ended.
+            os.write(self._ours, text.encode())
 
     def send_signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

@@ -3,10 +3,12 @@
 import heapq
 import math
 import random
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, Protocol
 
+from firecrawl_interact.adapters import RateLimit
+from firecrawl_interact.adapters.fake_service.rate_limit import Usage
 from firecrawl_interact.core import RetryPolicy
 from firecrawl_interact.core.pacing import RateLimitGate
 
@@ -16,110 +18,43 @@ ROUNDING = 1e-9
 
 
 class Limiter(Protocol):
-    """What a service limits its clients by. All times are in seconds."""
-
-    def wait(self, now: float) -> float:
-        """Return the seconds until a request would be accepted. This counts as no request."""
+    """What a service limits its clients by."""
 
     def request(self, now: float) -> float:
         """Count a request. Return 0 if it is accepted, else the seconds until one would be."""
 
 
-class AdjustableLimiter(Limiter, Protocol):
-    """A limiter that can get another limit."""
-
-    def adjust(self, now: float, limit: int) -> None:
-        """Allow so many requests a minute from now on."""
-
-
-class FixedWindow:
-    """Accepts so many a minute. The minute begins with a request or, aligned, at some second."""
-
-    def __init__(self, limit: int, second: float | None = None) -> None:
-        self.limit, self.second, self.ends_at, self.requests = limit, second, -math.inf, 0
-
-    def wait(self, now: float) -> float:
-        is_open = now + ROUNDING >= self.ends_at or self.requests < self.limit
-        return 0.0 if is_open else self.ends_at - now
-
-    def request(self, now: float) -> float:
-        if now + ROUNDING >= self.ends_at:
-            began_at = now
-            if self.second is not None:
-                began_at = self.second + MINUTE * math.floor((now - self.second) / MINUTE + 1e-6)
-            self.ends_at, self.requests = began_at + MINUTE, 0
-        wait = self.wait(now)
-        self.requests += 1
-        return wait
-
-    def adjust(self, now: float, limit: int) -> None:
-        self.limit = limit
+RATE_LIMITS: dict[str, Callable[[int], RateLimit]] = {
+    "fixed window": RateLimit,
+    "aligned window": partial(RateLimit, window="aligned"),
+    "sliding window": partial(RateLimit, window="sliding"),
+    "bucket": lambda limit: RateLimit(limit, burst=limit),
+}
 
 
-class SlidingWindow:
-    """Accepts no more than the limit within any minute."""
+class Limited:
+    """A service with the rate limit of a fake one, which may get another limit at some time.
 
-    def __init__(self, limit: int) -> None:
-        self.limit, self.accepted = limit, deque[float]()
+    Args:
+        limit: the first one.
+        changes_at: when it is followed by `then`, in seconds.
+        second: at which one an aligned window begins.
+    """
 
-    def wait(self, now: float) -> float:
-        while self.accepted and self.accepted[0] + MINUTE <= now + ROUNDING:
-            self.accepted.popleft()
-        surplus = len(self.accepted) - self.limit
-        return 0.0 if surplus < 0 else self.accepted[surplus] + MINUTE - now
+    def __init__(
+        self,
+        limit: RateLimit,
+        changes_at: float = math.inf,
+        then: RateLimit | None = None,
+        *,
+        second: float = 40,
+    ) -> None:
+        self._limit, self._changes_at, self._then = limit, changes_at, then or limit
+        self._second, self._usage = second, Usage()
 
     def request(self, now: float) -> float:
-        wait = self.wait(now)
-        if not wait:
-            self.accepted.append(now)
-        return wait
-
-    def adjust(self, now: float, limit: int) -> None:
-        self.limit = limit
-
-
-class TokenBucket:
-    """Accepts so many at once, the burst, and then evenly spaced ones. Gateways often do so."""
-
-    def __init__(self, limit: int, burst: float) -> None:
-        self.limit, self.burst, self.tokens, self.counted_at = limit, burst, burst, 0.0
-
-    def _tokens_at(self, now: float) -> float:
-        added = (now - self.counted_at) * self.limit / MINUTE
-        return min(self.burst, self.tokens + added)
-
-    def wait(self, now: float) -> float:
-        tokens = self._tokens_at(now)
-        return 0.0 if tokens >= 1 - 1e-7 else (1 - tokens) * MINUTE / self.limit
-
-    def request(self, now: float) -> float:
-        wait = self.wait(now)
-        self.tokens, self.counted_at = self._tokens_at(now) - (not wait), now
-        return wait
-
-    def adjust(self, now: float, limit: int) -> None:
-        tokens = self._tokens_at(now)
-        self.burst = 1 if self.burst == 1 else max(1, self.burst * limit / self.limit)
-        self.tokens, self.counted_at, self.limit = min(self.burst, tokens), now, limit
-
-
-class Changing:
-    """A limiter that gets another limit at some time."""
-
-    def __init__(self, limiter: AdjustableLimiter, changes_at: float, limit: int) -> None:
-        self.limiter, self.changes_at, self.limit = limiter, changes_at, limit
-
-    def wait(self, now: float) -> float:
-        if now + ROUNDING < self.changes_at:
-            return min(self.limiter.wait(now), self.changes_at - now)
-        if self.changes_at < math.inf:
-            self.limiter.adjust(self.changes_at, self.limit)
-            self.changes_at = math.inf
-        return self.limiter.wait(now)
-
-    def request(self, now: float) -> float:
-        self.wait(now)
-        return self.limiter.request(now)
+        limit = self._limit if now < self._changes_at else self._then
+        return self._usage.count_request(limit, now - self._second)
 
 
 class Shared:
@@ -128,14 +63,10 @@ class Shared:
     def __init__(self, limiter: Limiter, others: int, *, in_bursts: bool) -> None:
         self.limiter, self.others, self.in_bursts, self.sent = limiter, others, in_bursts, 0
 
-    def wait(self, now: float) -> float:
+    def request(self, now: float) -> float:
         while (sent_at := self._others_next()) <= now + ROUNDING:
             self.limiter.request(sent_at)
             self.sent += 1
-        return self.limiter.wait(now)
-
-    def request(self, now: float) -> float:
-        self.wait(now)
         return self.limiter.request(now)
 
     def _others_next(self) -> float:
@@ -170,13 +101,12 @@ class Load(NamedTuple):
 
 
 def shortest_time(limiter: Limiter, load: Load) -> float:
-    """Return the seconds that a client needs if it knows when it would be accepted."""
+    """Return the seconds that a client needs which asks every second, and pays nothing for it."""
     now, free_at = 0.0, [0.0] * load.concurrency
     for _ in range(load.sessions):
         now = max(now, heapq.heappop(free_at))
-        while wait := limiter.wait(now):
-            now += max(wait, ROUNDING)
-        limiter.request(now)
+        while wait := limiter.request(now):
+            now += min(wait, 1.0)
         heapq.heappush(free_at, now + load.latency)
     return max(free_at)
 

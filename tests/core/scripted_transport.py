@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import pytest
 
@@ -15,12 +15,24 @@ from firecrawl_interact.core import (
     Request,
     Response,
     RetryPolicy,
+    Transport,
 )
 
 SESSION_ID = "550e8400-e29b-41d4-a716-446655440000"
 API_KEY = "fc-0123456789abcdef0123456789abcdef"
 
 _T = TypeVar("_T")
+
+
+class Sly(str):
+    """Shows itself as another text than it is."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "../../v2/crawl/abc\r\nX-Injected: y"
+
+    __format__ = __repr__ = __str__  # type: ignore[assignment] # it does not play by the rules
 
 
 def response(
@@ -92,21 +104,21 @@ class OneTurn:
 
 
 class AsyncScriptedTransport:
-    """The same script, awaited."""
+    """The same script, or what else a blocking transport does, awaited."""
 
-    def __init__(self, scripted: ScriptedTransport) -> None:
-        self._scripted = scripted
+    def __init__(self, blocking: Transport) -> None:
+        self._blocking = blocking
 
     async def send(self, request: Request, timeout: float) -> Response:
         await OneTurn()
-        return self._scripted.send(request, timeout)
+        return self._blocking.send(request, timeout)
 
     def monotonic(self) -> float:
-        return self._scripted.monotonic()
+        return self._blocking.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         await OneTurn()
-        self._scripted.sleep(seconds)
+        self._blocking.sleep(seconds)
 
 
 def run(coroutine: Coroutine[None, None, _T]) -> _T:
@@ -119,12 +131,15 @@ def run(coroutine: Coroutine[None, None, _T]) -> _T:
         return result
 
 
+UseCase: TypeAlias = Callable[..., Any]  # Any: `DeleteSession`, or `awaited` in its place
+
+
 class Delete(Protocol):
     """One call, made in one of the two ways."""
 
     def __call__(
         self,
-        transport: ScriptedTransport,
+        transport: Transport,
         session_id: str | uuid.UUID = SESSION_ID,
         *,
         api_key: str | None = API_KEY,
@@ -133,33 +148,54 @@ class Delete(Protocol):
     ) -> DeletionReceipt: ...
 
 
-def delete_blocking(
-    transport: ScriptedTransport,
-    session_id: str | uuid.UUID = SESSION_ID,
-    *,
-    api_key: str | None = API_KEY,
-    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-    random: Callable[[], float] = lambda: 0.5,
-) -> DeletionReceipt:
-    """Delete with `DeleteSession`."""
-    return DeleteSession(transport, api_key, retry=retry, random=random)(session_id)
+def awaited(transport: Transport, *arguments: Any, **others: Any) -> AsyncDeleteSession:
+    """Make an `AsyncDeleteSession` of what makes a `DeleteSession`."""  # Any: whatever that takes
+    return AsyncDeleteSession(AsyncScriptedTransport(transport), *arguments, **others)
 
 
-def delete_awaited(
-    transport: ScriptedTransport,
-    session_id: str | uuid.UUID = SESSION_ID,
-    *,
-    api_key: str | None = API_KEY,
-    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-    random: Callable[[], float] = lambda: 0.5,
-) -> DeletionReceipt:
-    """Delete with `AsyncDeleteSession`."""
-    over = AsyncScriptedTransport(transport)
-    return run(AsyncDeleteSession(over, api_key, retry=retry, random=random)(session_id))
+def ended(result: _T | Coroutine[None, None, _T]) -> _T:
+    """Return what a call has given, or awaited gives."""
+    return run(result) if isinstance(result, Coroutine) else result
 
 
+def play(block: Any, work: Callable[[], object]) -> None:  # Any: of either kind
+    """Do something in a `with` block, or in an `async with` block."""
+
+    async def main() -> None:
+        async with block as entered:
+            assert entered is block
+            work()
+
+    if hasattr(block, "__aenter__"):
+        run(main())
+    else:
+        with block as entered:
+            assert entered is block
+            work()
+
+
+def _delete(use_case: UseCase) -> Delete:
+    def delete(
+        transport: Transport,
+        session_id: str | uuid.UUID = SESSION_ID,
+        *,
+        api_key: str | None = API_KEY,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+        random: Callable[[], float] = lambda: 0.5,
+    ) -> DeletionReceipt:
+        delete_session = use_case(transport, api_key, retry=retry, random=random)
+        receipt: DeletionReceipt = ended(delete_session(session_id))
+        return receipt
+
+    return delete
+
+
+delete_blocking = _delete(DeleteSession)
+both_use_cases = pytest.mark.parametrize(
+    "use_case", [DeleteSession, awaited], ids=["blocking", "awaited"]
+)
 both_ways = pytest.mark.parametrize(
-    "delete", [delete_blocking, delete_awaited], ids=["blocking", "awaited"]
+    "delete", [delete_blocking, _delete(awaited)], ids=["blocking", "awaited"]
 )
 
 

@@ -7,11 +7,13 @@ from typing import Any
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
+    AsyncTransport,
     DeleteManySessions,
     DeleteSession,
     Outcome,
     Request,
     Response,
+    Transport,
 )
 
 from . import virtual_time
@@ -84,13 +86,11 @@ class AsyncFunctionTransport:
         await asyncio.sleep(seconds)
 
 
-def many(transport: FunctionTransport, *, concurrency: int = 8) -> DeleteManySessions:
+def many(transport: Transport, *, concurrency: int = 8) -> DeleteManySessions:
     delete_session = DeleteSession(transport, KEY, random=lambda: 0.5)
     return DeleteManySessions(delete_session, concurrency=concurrency)
 
 
-def many_awaited(
-    transport: AsyncFunctionTransport, *, concurrency: int = 8
-) -> AsyncDeleteManySessions:
+def many_awaited(transport: AsyncTransport, *, concurrency: int = 8) -> AsyncDeleteManySessions:
     delete_session = AsyncDeleteSession(transport, KEY, random=lambda: 0.5)
     return AsyncDeleteManySessions(delete_session, concurrency=concurrency)

@@ -12,6 +12,7 @@ from firecrawl_interact.core import DeleteSession, InvalidApiKeyError
 from .scripted_transport import (
     DESTROYED,
     ScriptedTransport,
+    Sly,
     delete_blocking,
 )
 
@@ -50,12 +51,6 @@ def test_a_key_is_refused_before_any_call_is_made() -> None:
 
 
 def test_a_subclass_of_str_cannot_send_another_key_than_was_checked() -> None:
-    class Sly(str):
-        __slots__ = ()
-
-        def __str__(self) -> str:
-            return "x\r\nX-Injected: y"
-
     transport = ScriptedTransport(DESTROYED)
     delete_blocking(transport, api_key=Sly("abc"))
     assert transport.requests[0].headers["Authorization"] == "Bearer abc"

@@ -18,8 +18,10 @@ from .scripted_transport import (
     AsyncScriptedTransport,
     Delete,
     ScriptedTransport,
+    UseCase,
+    both_use_cases,
     both_ways,
-    run,
+    ended,
 )
 
 
@@ -78,20 +80,16 @@ def test_a_policy_that_is_none_and_randomness_that_is_no_function_are_refused() 
         DeleteSession(ScriptedTransport(), API_KEY, random=5)  # type: ignore[arg-type] # the point
 
 
-@pytest.mark.parametrize("way", ["blocking", "awaited"])
-def test_a_policy_for_one_call_is_for_that_call_alone(way: str) -> None:
+@both_use_cases
+def test_a_policy_for_one_call_is_for_that_call_alone(use_case: UseCase) -> None:
     transport = ScriptedTransport(UNAVAILABLE, UNAVAILABLE, DESTROYED)
-    blocking = DeleteSession(transport, API_KEY)
-    awaited = AsyncDeleteSession(AsyncScriptedTransport(transport), API_KEY)
+    delete_session = use_case(transport, API_KEY)
 
-    def call(retry: RetryPolicy | None) -> None:
-        if way == "blocking":
-            blocking(SESSION_ID, retry=retry)
-        else:
-            run(awaited(SESSION_ID, retry=retry))
+    def call(retry: object) -> None:
+        ended(delete_session(SESSION_ID, retry=retry))
 
     with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
-        call(3)  # type: ignore[arg-type] # the point
+        call(3)
     assert transport.requests == []
     with pytest.raises(ServiceUnavailableError) as raised:
         call(RetryPolicy(max_attempts=1, attempt_timeout=7))

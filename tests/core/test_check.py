@@ -6,7 +6,6 @@ import pytest
 
 from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import (
-    AsyncDeleteSession,
     ConnectFailedError,
     DeleteSession,
     DeleteSessionError,
@@ -23,33 +22,28 @@ from .scripted_transport import (
     DESTROYED,
     UNAUTHORIZED,
     UNAVAILABLE,
-    AsyncScriptedTransport,
     ScriptedTransport,
+    UseCase,
+    both_use_cases,
+    ended,
     page,
     response,
-    run,
 )
 
 NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
 JOURNAL = InMemoryJournal()
 
-both_ways = pytest.mark.parametrize("way", ["blocking", "awaited"])
+
+def check(use_case: UseCase, transport: ScriptedTransport) -> None:
+    ended(use_case(transport, API_KEY, journal=JOURNAL).check())
 
 
-def check(way: str, transport: ScriptedTransport) -> None:
-    if way == "blocking":
-        DeleteSession(transport, API_KEY, journal=JOURNAL).check()
-    else:
-        over = AsyncScriptedTransport(transport)
-        run(AsyncDeleteSession(over, API_KEY, journal=JOURNAL).check())
-
-
-@both_ways
-def test_a_service_that_knows_no_such_session_is_good(way: str) -> None:
+@both_use_cases
+def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase) -> None:
     asked = set()
     for _ in range(3):
         transport = ScriptedTransport(NOT_FOUND)
-        check(way, transport)
+        check(use_case, transport)
         [request] = transport.requests
         session_id = uuid.UUID(request.path.removeprefix("/v2/interact/"))
         assert (session_id.version, session_id.variant) == (4, uuid.RFC_4122)
@@ -57,7 +51,7 @@ def test_a_service_that_knows_no_such_session_is_good(way: str) -> None:
     assert len(asked) == 3
 
 
-@both_ways
+@both_use_cases
 @pytest.mark.parametrize(
     ("end", "error"),
     [
@@ -70,19 +64,19 @@ def test_a_service_that_knows_no_such_session_is_good(way: str) -> None:
     ids=repr,
 )
 def test_anything_else_is_the_error_of_one_attempt(
-    end: Response | TransportError, error: type[DeleteSessionError], way: str
+    end: Response | TransportError, error: type[DeleteSessionError], use_case: UseCase
 ) -> None:
     transport = ScriptedTransport(end)  # a second request would fail
     with pytest.raises(error) as raised:
-        check(way, transport)
+        check(use_case, transport)
     assert raised.value.attempts == 1
     assert JOURNAL.sessions_left_open == []
 
 
-@both_ways
-def test_an_address_that_confirms_what_never_existed_is_not_the_service(way: str) -> None:
+@both_use_cases
+def test_an_address_that_confirms_what_never_existed_is_not_the_service(use_case: UseCase) -> None:
     with pytest.raises(UnexpectedResponseError, match="a session that never existed") as raised:
-        check(way, ScriptedTransport(DESTROYED))
+        check(use_case, ScriptedTransport(DESTROYED))
     assert (raised.value.status, raised.value.attempts) == (200, 1)
 
 

@@ -67,29 +67,11 @@ def test_it_asks_for_requests_and_waits_and_ends_in_the_receipt() -> None:
     assert end.value.value == DeletionReceipt(session_id=SESSION_ID, attempts=2)
 
 
-def test_it_takes_a_failure_in_the_place_of_a_response_and_keeps_it_as_the_cause() -> None:
-    steps = conversation(RetryPolicy(max_attempts=2))
-    next(steps)
-    assert steps.throw(TimedOutError("late")) == Wait(1.0)
-    next(steps)
-    failure = ConnectionLostError("reset")
-    with pytest.raises(UnreachableError) as raised:
-        steps.throw(failure)
-    assert raised.value.__cause__ is failure
-
-
 def test_nothing_is_asked_before_it_is_started() -> None:
     def monotonic() -> float:
         raise AssertionError("the clock was read")
 
     conversation(monotonic=monotonic).close()
-
-
-def test_what_is_no_transport_error_goes_through_it() -> None:
-    steps = conversation()
-    next(steps)
-    with pytest.raises(KeyboardInterrupt):
-        steps.throw(KeyboardInterrupt())
 
 
 def test_an_attempt_that_is_held_back_is_followed_by_the_next_and_does_not_count() -> None:

@@ -10,7 +10,7 @@ import pytest
 from firecrawl_interact.core import AsyncDeletions, Deletions
 
 from . import virtual_time
-from .side_by_side import AsyncFunctionTransport, FunctionTransport, many, many_awaited
+from .side_by_side import AsyncFunctionTransport, FunctionTransport, listed, many, many_awaited
 
 
 @pytest.fixture(autouse=True)
@@ -138,17 +138,13 @@ def test_a_run_that_was_left_on_purpose_or_has_ended_does_not_warn(end: Callable
 
 @pytest.mark.filterwarnings("error")
 def test_a_warning_that_is_an_error_leaves_the_run_all_the_same() -> None:
-    with pytest.raises(RuntimeWarning), run() as deletions:
-        pass
-    assert list(deletions) == []
-
-
-@pytest.mark.filterwarnings("error")
-def test_a_warning_that_is_an_error_leaves_the_awaited_run_all_the_same() -> None:
     async def main() -> None:
+        with pytest.raises(RuntimeWarning), run() as deletions:
+            pass
+        assert list(deletions) == []
         with pytest.raises(RuntimeWarning):
-            async with awaited_run() as deletions:
+            async with awaited_run() as awaited_deletions:
                 pass
-        assert [outcome async for outcome in deletions] == []
+        assert await listed(awaited_deletions) == []
 
     virtual_time.run(main())

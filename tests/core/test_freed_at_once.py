@@ -6,18 +6,20 @@ only the garbage collector frees; and an outcome with a traceback holds its whol
 
 import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeAlias
 
 import pytest
 
 from firecrawl_interact.core import (
-    AsyncDeleteSession,
+    AsyncDeleteManySessions,
+    AsyncDeletions,
     ConnectFailedError,
     ConnectionLostError,
-    DeleteSession,
+    DeleteManySessions,
     DeleteSessionError,
+    Deletions,
     OutageError,
     Outcome,
     Response,
@@ -25,14 +27,15 @@ from firecrawl_interact.core import (
 )
 
 from . import virtual_time
-from .scripted_transport import UNAUTHORIZED, UNAVAILABLE, response
-from .side_by_side import (
-    KEY,
-    AsyncFunctionTransport,
-    FunctionTransport,
-    many,
-    many_awaited,
+from .scripted_transport import (
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    AsyncScriptedTransport,
+    Delete,
+    both_ways,
+    response,
 )
+from .side_by_side import FunctionTransport, many, many_awaited
 
 NOT_FOUND = response(404, {"success": False, "error": "Session not found."})
 
@@ -45,21 +48,13 @@ whatever_each_attempt_ends_in = pytest.mark.parametrize(
 )
 
 
-def end_in(ending: Ending) -> Response:
-    if isinstance(ending, Response):
-        return ending
-    raise ending("it failed")
-
-
 def transport(ending: Ending) -> FunctionTransport:
-    return FunctionTransport(lambda session_id: end_in(ending))
+    def respond(session_id: str) -> Response:
+        if isinstance(ending, Response):
+            return ending
+        raise ending("it failed")
 
-
-def async_transport(ending: Ending) -> AsyncFunctionTransport:
-    async def respond(session_id: str) -> Response:
-        return end_in(ending)
-
-    return AsyncFunctionTransport(respond)
+    return FunctionTransport(respond)
 
 
 @pytest.fixture(autouse=True)
@@ -70,53 +65,38 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 @whatever_each_attempt_ends_in
-def test_an_error_is_freed_with_the_last_reference(ending: Ending) -> None:
-    delete_session = DeleteSession(transport(ending), KEY)
+@both_ways
+def test_an_error_is_freed_with_the_last_reference(delete: Delete, ending: Ending) -> None:
     try:
-        delete_session("a")
+        delete(transport(ending))
     except DeleteSessionError as error:
         freed = weakref.ref(error)
     assert freed() is None
 
 
+async def take(deletions: Deletions | AsyncDeletions, outcomes: list[Outcome]) -> None:
+    with suppress(OutageError):
+        if isinstance(deletions, Deletions):
+            outcomes.extend(deletions)
+        else:
+            async for outcome in deletions:
+                outcomes.append(outcome)
+
+
 @whatever_each_attempt_ends_in
-def test_an_error_of_an_awaited_call_is_freed_with_the_last_reference(
+@pytest.mark.parametrize(
+    "delete_many",
+    [many, lambda over: many_awaited(AsyncScriptedTransport(over))],
+    ids=["blocking", "awaited"],
+)
+def test_outcomes_do_not_hold_their_run(
+    delete_many: Callable[[FunctionTransport], DeleteManySessions | AsyncDeleteManySessions],
     ending: Ending,
 ) -> None:
-    async def main() -> None:
-        delete_session = AsyncDeleteSession(async_transport(ending), KEY)
-        try:
-            await delete_session("a")
-        except DeleteSessionError as error:
-            freed = weakref.ref(error)
-        assert freed() is None
-
-    virtual_time.run(main())
-
-
-@whatever_each_attempt_ends_in
-def test_outcomes_do_not_hold_their_run(ending: Ending) -> None:
-    deletions = many(transport(ending))(["a", ""])
+    deletions = delete_many(transport(ending))(["a", ""])
     freed = weakref.ref(deletions)
     outcomes: list[Outcome] = []
-    with suppress(OutageError):
-        outcomes.extend(deletions)
+    virtual_time.run(take(deletions, outcomes))
     del deletions
     assert freed() is None
     assert len(outcomes) == 2
-
-
-@whatever_each_attempt_ends_in
-def test_outcomes_do_not_hold_their_awaited_run(ending: Ending) -> None:
-    async def main() -> None:
-        deletions = many_awaited(async_transport(ending))(["a", ""])
-        freed = weakref.ref(deletions)
-        outcomes: list[Outcome] = []
-        with suppress(OutageError):
-            async for outcome in deletions:
-                outcomes.append(outcome)
-        del deletions
-        assert freed() is None
-        assert len(outcomes) == 2
-
-    virtual_time.run(main())

@@ -16,6 +16,7 @@ from .scripted_transport import (
     SESSION_ID,
     UNAVAILABLE,
     ScriptedTransport,
+    Sly,
 )
 
 CANARY = "canary-0123"
@@ -106,12 +107,6 @@ def test_what_cannot_be_sent_is_refused_and_never_quoted(
 
 
 def test_a_subclass_of_str_cannot_send_another_value_than_was_checked() -> None:
-    class Sly(str):
-        __slots__ = ()
-
-        def __str__(self) -> str:
-            return "x\r\nX-Injected: y"
-
     transport = ScriptedTransport(DESTROYED)
     DeleteSession(transport, None, headers={Sly("X-Team"): Sly("a")})(SESSION_ID)
     (request,) = transport.requests

@@ -7,12 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 
 import pytest
 
-from firecrawl_interact.adapters import FakeService, InMemoryTransport
-from firecrawl_interact.core import DeleteManySessions, DeleteSession, SessionFate
+from firecrawl_interact.core import SessionFate
 
 from . import virtual_time
 from .side_by_side import (
-    KEY,
     AsyncFunctionTransport,
     FunctionTransport,
     after,
@@ -22,20 +20,6 @@ from .side_by_side import (
 )
 
 TENANT: contextvars.ContextVar[str] = contextvars.ContextVar("tenant", default="nobody")
-
-
-def test_the_cursor_of_a_database_can_be_the_ids() -> None:
-    sqlite3 = pytest.importorskip("sqlite3")  # Pyodide has none
-    service = FakeService([KEY])
-    with sqlite3.connect(":memory:") as database:
-        database.execute("CREATE TABLE sessions (id)")
-        rows = [(service.open_session(),) for _ in range(5)]
-        database.executemany("INSERT INTO sessions VALUES (?)", rows)
-        ids = (row[0] for row in database.execute("SELECT id FROM sessions"))
-        delete_session = DeleteSession(InMemoryTransport(service), KEY)
-        assert len(list(DeleteManySessions(delete_session)(ids))) == 5
-    database.close()
-    assert service.sessions_left_open == []
 
 
 class Watched(list[str]):

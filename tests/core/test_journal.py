@@ -1,19 +1,17 @@
 """What a use case records in its journal, in both ways, and what a failing journal changes."""
 
 import asyncio
-import contextlib
 import copy
 import logging
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
-    AsyncDeleteSession,
     DeleteManySessions,
     DeleteSession,
     DeleteSessionError,
@@ -22,9 +20,7 @@ from firecrawl_interact.core import (
     Recorder,
     Response,
     RetryPolicy,
-    SessionNotFoundError,
     TimedOutError,
-    Transport,
 )
 
 from . import virtual_time
@@ -35,8 +31,12 @@ from .scripted_transport import (
     SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
-    AsyncScriptedTransport,
     ScriptedTransport,
+    UseCase,
+    awaited,
+    both_use_cases,
+    ended,
+    play,
     response,
     run,
 )
@@ -67,93 +67,75 @@ class Notebook:
             raise JournalError("no space left", session_id=session_id)
 
 
-Way = Callable[[ScriptedTransport, Recorder], None]
+Way = Callable[[UseCase, ScriptedTransport, Recorder], None]
 
 
-def blocking(transport: Transport, journal: Recorder) -> DeleteSession:
-    return DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
+def call(use_case: UseCase, transport: ScriptedTransport, journal: Recorder) -> None:
+    ended(use_case(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)(SESSION_ID))
 
 
-def awaited(transport: ScriptedTransport, journal: Recorder) -> AsyncDeleteSession:
-    over = AsyncScriptedTransport(transport)
-    return AsyncDeleteSession(over, API_KEY, retry=ONE_ATTEMPT, journal=journal)
-
-
-def call(transport: ScriptedTransport, journal: Recorder) -> None:
-    blocking(transport, journal)(SESSION_ID)
-
-
-def awaited_call(transport: ScriptedTransport, journal: Recorder) -> None:
-    run(awaited(transport, journal)(SESSION_ID))
-
-
-def block(transport: ScriptedTransport, journal: Recorder) -> None:
-    with blocking(transport, journal).on_exit(SESSION_ID):
+def block(use_case: UseCase, transport: ScriptedTransport, journal: Recorder) -> None:
+    def work() -> None:
         journal.opened("in-the-block")
         assert transport.requests == []
 
+    delete_session = use_case(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
+    play(delete_session.on_exit(SESSION_ID), work)
 
-def awaited_block(transport: ScriptedTransport, journal: Recorder) -> None:
-    async def leave() -> None:
-        async with awaited(transport, journal).on_exit(SESSION_ID):
-            journal.opened("in-the-block")
-            assert transport.requests == []
 
-    asyncio.run(leave())
+async def awaited_call(transport: ScriptedTransport, journal: Recorder) -> None:
+    await awaited(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)(SESSION_ID)
+
+
+async def awaited_block(transport: ScriptedTransport, journal: Recorder) -> None:
+    async with awaited(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal).on_exit(SESSION_ID):
+        pass
 
 
 def run_over_two(transport: ScriptedTransport, journal: Recorder) -> list[Outcome]:
-    return list(DeleteManySessions(blocking(transport, journal), concurrency=1)(["one", "two"]))
+    delete_session = DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
+    return list(DeleteManySessions(delete_session, concurrency=1)(["one", "two"]))
 
 
 def awaited_run_over_two(transport: ScriptedTransport, journal: Recorder) -> list[Outcome]:
-    delete_many = AsyncDeleteManySessions(awaited(transport, journal), concurrency=1)
+    delete_session = awaited(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
+    delete_many = AsyncDeleteManySessions(delete_session, concurrency=1)
     return asyncio.run(listed(delete_many(["one", "two"])))
 
 
-Run = Callable[[ScriptedTransport, Recorder], list[Outcome]]
-runs = pytest.mark.parametrize("run_over", [run_over_two, awaited_run_over_two])
-blocks = pytest.mark.parametrize("way", [block, awaited_block])
-all_ways = pytest.mark.parametrize("way", [call, awaited_call, block, awaited_block])
-
-
 @pytest.mark.parametrize(
-    ("end", "error", "is_gone"),
-    [
-        (DESTROYED, None, True),
-        (NOT_FOUND, SessionNotFoundError, True),
-        (UNAUTHORIZED, DeleteSessionError, False),
-        (UNAVAILABLE, DeleteSessionError, False),
-        (TimedOutError("no response within 90 s"), DeleteSessionError, False),
-    ],
+    "end", [DESTROYED, NOT_FOUND, UNAUTHORIZED, UNAVAILABLE, TimedOutError("no response")]
 )
 @pytest.mark.parametrize("can_forget", [True, False])
-@all_ways
+@pytest.mark.parametrize("way", [call, block])
+@both_use_cases
 def test_a_journal_holds_a_session_from_before_its_block_until_it_is_gone(
-    way: Way,
-    end: Response | TimedOutError,
-    error: type[Exception] | None,
-    is_gone: bool,
-    can_forget: bool,
+    use_case: UseCase, way: Way, end: Response | TimedOutError, can_forget: bool
 ) -> None:
-    journal = Notebook(fails=() if can_forget else ("gone",))
-    expects = pytest.raises(error) if error else contextlib.nullcontext()
-    with log_records(logging.WARNING) as records, expects as raised:
-        way(ScriptedTransport(end), journal)
+    journal, raised = Notebook(fails=() if can_forget else ("gone",)), None
+    with log_records(logging.WARNING) as records:
+        try:
+            way(use_case, ScriptedTransport(end), journal)
+        except DeleteSessionError as error:
+            raised = error
+    is_gone = end in (DESTROYED, NOT_FOUND)
     opened = [("opened", SESSION_ID), ("opened", "in-the-block")]
-    in_block = opened if way in {block, awaited_block} else []
+    in_block = opened if way is block else []
     assert journal.lines == in_block + [("gone", SESSION_ID)] * is_gone
     warning = f"session '{SESSION_ID}' is gone, but the journal may still hold it: no space left"
     expected = [warning] if is_gone and not can_forget else []
     assert [record.getMessage() for record in records] == expected
-    assert raised is None or not isinstance(raised.value.__context__, JournalError)
+    assert (raised is None) is (end is DESTROYED)
+    assert raised is None or not isinstance(raised.__context__, JournalError)
 
 
-@runs
+@pytest.mark.parametrize("run_over", [run_over_two, awaited_run_over_two])
 @pytest.mark.parametrize("fails", [(), ("gone",)])
 @pytest.mark.parametrize("gone", [DESTROYED, NOT_FOUND])
 def test_a_run_lets_the_journal_forget_each_session_that_is_gone(
-    run_over: Run, gone: Response, fails: tuple[str, ...]
+    run_over: Callable[[ScriptedTransport, Recorder], list[Outcome]],
+    gone: Response,
+    fails: tuple[str, ...],
 ) -> None:
     journal = Notebook(fails=fails)
     outcomes = run_over(ScriptedTransport(gone, UNAUTHORIZED), journal)
@@ -168,7 +150,7 @@ def test_an_interruption_while_the_journal_forgets_loses_no_outcome() -> None:
                 self.lines.append(("gone", session_id))
                 raise KeyboardInterrupt
 
-    delete_session = blocking(ScriptedTransport(DESTROYED), Interrupted())
+    delete_session = DeleteSession(ScriptedTransport(DESTROYED), API_KEY, journal=Interrupted())
     deletions = DeleteManySessions(delete_session, concurrency=1)(["one"])
     with pytest.raises(KeyboardInterrupt):
         next(deletions)
@@ -183,7 +165,7 @@ def test_a_cancellation_while_the_journal_forgets_loses_no_outcome() -> None:
             begun.set()
             cancelled.wait(10)
 
-    delete_session = awaited(ScriptedTransport(DESTROYED), Slow())
+    delete_session = awaited(ScriptedTransport(DESTROYED), API_KEY, journal=Slow())
 
     async def cancel() -> list[str]:
         deletions = AsyncDeleteManySessions(delete_session, concurrency=1)(["one"])
@@ -199,24 +181,19 @@ def test_a_cancellation_while_the_journal_forgets_loses_no_outcome() -> None:
     assert asyncio.run(cancel()) == ["one"]
 
 
-@blocks
-def test_a_block_does_not_begin_when_the_session_cannot_be_recorded(way: Way) -> None:
+@both_use_cases
+def test_a_block_does_not_begin_when_the_session_cannot_be_recorded(use_case: UseCase) -> None:
     transport, journal = ScriptedTransport(), Notebook(fails=("opened",))
     with pytest.raises(JournalError) as raised:
-        way(transport, journal)
+        block(use_case, transport, journal)
     assert raised.value.session_id == SESSION_ID
     assert journal.lines == [("opened", SESSION_ID)]
     assert transport.requests == []
 
 
-async def leave_a_block(journal: Recorder) -> None:
-    async with awaited(ScriptedTransport(DESTROYED), journal).on_exit(SESSION_ID):
-        pass
-
-
 def test_an_awaited_journal_is_called_in_threads_under_asyncio_that_hold_no_process_up() -> None:
     journal = Notebook()
-    asyncio.run(leave_a_block(journal))
+    asyncio.run(awaited_block(ScriptedTransport(DESTROYED), journal))
     assert [step for step, _ in journal.lines] == ["opened", "gone"]
     assert threading.current_thread() not in journal.threads
     assert all(thread.daemon for thread in journal.threads)
@@ -235,7 +212,7 @@ def test_an_outcome_comes_after_5_s_although_the_journal_has_not_forgotten() -> 
 
     async def seconds_to_delete() -> float:
         began = virtual_time.now()
-        await awaited(ScriptedTransport(DESTROYED), journal)(SESSION_ID)
+        await awaited_call(ScriptedTransport(DESTROYED), journal)
         return virtual_time.now() - began
 
     assert virtual_time.run(seconds_to_delete()) == pytest.approx(5)
@@ -246,28 +223,22 @@ def test_an_outcome_comes_after_5_s_although_the_journal_has_not_forgotten() -> 
 
 @pytest.mark.parametrize("way", [awaited_call, awaited_block])
 def test_a_journal_is_called_plainly_where_no_thread_can_start(
-    way: Way, monkeypatch: pytest.MonkeyPatch
+    way: Callable[[ScriptedTransport, Recorder], Coroutine[Any, Any, None]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     journal = Notebook()
     monkeypatch.setattr(threading.Thread, "start", fail)
-    if way is awaited_call:
-        asyncio.run(delete(ScriptedTransport(DESTROYED), journal))
-    else:
-        way(ScriptedTransport(DESTROYED), journal)
+    asyncio.run(way(ScriptedTransport(DESTROYED), journal))
     assert journal.lines[-1] == ("gone", SESSION_ID)
     assert journal.threads == {threading.current_thread()}
 
 
-async def delete(transport: ScriptedTransport, journal: Recorder) -> None:
-    await awaited(transport, journal)(SESSION_ID)
-
-
 def test_an_awaited_journal_is_called_plainly_under_another_event_loop() -> None:
     journal = Notebook()
-    run(leave_a_block(journal))
+    run(awaited_block(ScriptedTransport(DESTROYED), journal))
     assert [step for step, _ in journal.lines] == ["opened", "gone"]
     assert journal.threads == {threading.current_thread()}
 

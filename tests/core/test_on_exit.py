@@ -3,7 +3,7 @@
 import gc
 import os
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import pytest
@@ -32,8 +32,10 @@ from .scripted_transport import (
     UNAVAILABLE,
     AsyncScriptedTransport,
     ScriptedTransport,
+    UseCase,
+    both_use_cases,
+    play,
     response,
-    run,
 )
 
 RECEIPT = DeletionReceipt(session_id=SESSION_ID)
@@ -56,7 +58,7 @@ class Left(NamedTuple):
 
 
 def leave(
-    way: str,
+    use_case: UseCase,
     transport: ScriptedTransport,
     block: Callable[[Ending], object] = lambda ending: None,
     *,
@@ -64,33 +66,13 @@ def leave(
     missing_ok: bool = False,
 ) -> Left:
     """Play one block in one of the two ways."""
-    ending = use_case(way, transport).on_exit(SESSION_ID, missing_ok=missing_ok, retry=retry)
-
-    async def main() -> None:
-        assert isinstance(ending, AsyncDeleteOnExit)
-        async with ending as entered:
-            assert entered is ending
-            block(ending)
-
+    delete_session = use_case(transport, API_KEY)
+    ending = delete_session.on_exit(SESSION_ID, missing_ok=missing_ok, retry=retry)
     try:
-        if isinstance(ending, AsyncDeleteOnExit):
-            run(main())
-        else:
-            with ending as entered:
-                assert entered is ending
-                block(ending)
+        play(ending, lambda: block(ending))
     except BaseException as raised:
         return Left(ending, raised)
     return Left(ending, None)
-
-
-def use_case(way: str, transport: ScriptedTransport) -> DeleteSession | AsyncDeleteSession:
-    if way == "blocking":
-        return DeleteSession(transport, API_KEY)
-    return AsyncDeleteSession(AsyncScriptedTransport(transport), API_KEY)
-
-
-both_ways = pytest.mark.parametrize("way", ["blocking", "awaited"])
 
 
 def raising(error: BaseException) -> Callable[[Ending], object]:
@@ -104,11 +86,13 @@ def notes(error: BaseException | None) -> list[str]:
     return list(getattr(error, "__notes__", []))
 
 
-@both_ways
-def test_a_block_that_ends_leaves_a_receipt_and_sends_nothing_before(way: str) -> None:
+@both_use_cases
+def test_a_block_that_ends_leaves_a_receipt_and_sends_nothing_before(use_case: UseCase) -> None:
     transport = ScriptedTransport(DESTROYED)
     before: list[object] = []
-    left = leave(way, transport, lambda ending: before.extend([ending.receipt, *transport.began]))
+    left = leave(
+        use_case, transport, lambda ending: before.extend([ending.receipt, *transport.began])
+    )
     assert before == [None]
     assert left.raised is None
     assert left.ending.receipt == RECEIPT
@@ -116,7 +100,7 @@ def test_a_block_that_ends_leaves_a_receipt_and_sends_nothing_before(way: str) -
     assert [request.path for request in transport.requests] == [f"/v2/interact/{SESSION_ID}"]
 
 
-@both_ways
+@both_use_cases
 @pytest.mark.parametrize(
     "error",
     [
@@ -124,19 +108,20 @@ def test_a_block_that_ends_leaves_a_receipt_and_sends_nothing_before(way: str) -
         UnauthorizedError("another session's", session_id="another", attempts=1),
         KeyboardInterrupt(),
         SystemExit(3),
+        GeneratorExit(),
     ],
     ids=repr,
 )
 def test_what_the_block_raises_goes_on_and_the_session_is_destroyed(
-    error: BaseException, way: str
+    error: BaseException, use_case: UseCase
 ) -> None:
-    left = leave(way, ScriptedTransport(DESTROYED), raising(error))
+    left = leave(use_case, ScriptedTransport(DESTROYED), raising(error))
     assert left.raised is error
     assert left.ending.receipt == RECEIPT
     assert not notes(error)
 
 
-@both_ways
+@both_use_cases
 @pytest.mark.parametrize(
     ("response", "begins", "error"),
     [
@@ -147,13 +132,13 @@ def test_what_the_block_raises_goes_on_and_the_session_is_destroyed(
     ids=["gone", "untouched", "unknown"],
 )
 def test_a_delete_that_fails_is_raised_or_a_true_note_on_what_the_block_raised(
-    response: Response, begins: str, error: type[DeleteSessionError], way: str
+    response: Response, begins: str, error: type[DeleteSessionError], use_case: UseCase
 ) -> None:
-    left = leave(way, ScriptedTransport(response))
+    left = leave(use_case, ScriptedTransport(response))
     assert isinstance(left.raised, error)
     assert not notes(left.raised)
     failure = RuntimeError("the work failed")
-    left = leave(way, ScriptedTransport(response), raising(failure))
+    left = leave(use_case, ScriptedTransport(response), raising(failure))
     assert left.raised is failure
     assert left.ending.receipt is None
     (note,) = notes(failure)
@@ -161,37 +146,37 @@ def test_a_delete_that_fails_is_raised_or_a_true_note_on_what_the_block_raised(
     assert API_KEY not in note
 
 
-@both_ways
+@both_use_cases
 @pytest.mark.parametrize(
     ("response", "error"), [(NOT_FOUND, type(None)), (UNAUTHORIZED, UnauthorizedError)]
 )
 def test_missing_ok_is_for_a_session_that_is_missing_alone(
-    response: Response, error: type[object], way: str
+    response: Response, error: type[object], use_case: UseCase
 ) -> None:
-    left = leave(way, ScriptedTransport(response), missing_ok=True)
+    left = leave(use_case, ScriptedTransport(response), missing_ok=True)
     assert type(left.raised) is error
     assert left.ending.receipt is None
     failure = RuntimeError("the work failed")
-    leave(way, ScriptedTransport(response), raising(failure), missing_ok=True)
+    leave(use_case, ScriptedTransport(response), raising(failure), missing_ok=True)
     assert len(notes(failure)) == (response is not NOT_FOUND)
 
 
-@both_ways
-def test_what_cannot_work_is_refused_before_the_block(way: str) -> None:
-    delete_session = use_case(way, ScriptedTransport())
+@both_use_cases
+def test_what_cannot_work_is_refused_before_the_block(use_case: UseCase) -> None:
+    delete_session = use_case(ScriptedTransport(), API_KEY)
     with pytest.raises(InvalidSessionIdError):
         delete_session.on_exit("..")
     with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
-        delete_session.on_exit("a", retry=3)  # type: ignore[arg-type] # the point
+        delete_session.on_exit("a", retry=3)
 
 
 # Forgotten
 
 
-@both_ways
-def test_a_block_that_is_never_entered_warns_where_it_was_made(way: str) -> None:
+@both_use_cases
+def test_a_block_that_is_never_entered_warns_where_it_was_made(use_case: UseCase) -> None:
     with pytest.warns(RuntimeWarning, match=r"^on_exit\('a'\) was never entered") as warned:
-        use_case(way, ScriptedTransport()).on_exit("a")
+        use_case(ScriptedTransport(), API_KEY).on_exit("a")
     assert [warning.filename for warning in warned] == [__file__]
 
 
@@ -200,18 +185,18 @@ def test_a_block_that_is_entered_and_never_left_warns() -> None:
         DeleteSession(ScriptedTransport(), API_KEY).on_exit("a").__enter__()
 
 
-@both_ways
-def test_it_takes_a_uuid_and_shows_what_it_is(way: str) -> None:
+@both_use_cases
+def test_it_takes_a_uuid_and_shows_what_it_is(use_case: UseCase) -> None:
     with pytest.warns(RuntimeWarning, match="never entered"):
-        shown = repr(use_case(way, ScriptedTransport()).on_exit(uuid.UUID(SESSION_ID)))
+        shown = repr(use_case(ScriptedTransport(), API_KEY).on_exit(uuid.UUID(SESSION_ID)))
     assert shown.removeprefix("Async") == f"DeleteOnExit('{SESSION_ID}', receipt=None)"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.parametrize("end", [None, RuntimeError("the child failed")], ids=repr)
-@both_ways
+@both_use_cases
 def test_a_child_that_was_forked_inside_leaves_its_parent_s_session_alone(
-    end: Exception | None, way: str
+    end: Exception | None, use_case: UseCase
 ) -> None:
     child = 0
 
@@ -223,7 +208,7 @@ def test_a_child_that_was_forked_inside_leaves_its_parent_s_session_alone(
         return None
 
     transport = ScriptedTransport(DESTROYED)
-    left = leave(way, transport, fork)
+    left = leave(use_case, transport, fork)
     if not child:
         is_right = not transport.requests and left.raised is end
         del left
@@ -235,31 +220,31 @@ def test_a_child_that_was_forked_inside_leaves_its_parent_s_session_alone(
 # Interrupted while the delete is under way. At which line and await: test_interrupted_blocks
 
 
-@both_ways
+@both_use_cases
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit(3), Interruption()])
 def test_an_interruption_of_the_delete_begins_it_once_more(
-    interruption: BaseException, way: str
+    interruption: BaseException, use_case: UseCase
 ) -> None:
     error = RuntimeError("the work failed")
-    left = leave(way, ScriptedTransport(interruption, DESTROYED), raising(error))
+    left = leave(use_case, ScriptedTransport(interruption, DESTROYED), raising(error))
     assert left.raised is interruption
     assert interruption.__context__ is error
     assert left.ending.receipt == RECEIPT
     assert not notes(interruption)
 
 
-@both_ways
-def test_the_delete_that_is_begun_once_more_has_a_deadline_of_its_own(way: str) -> None:
+@both_use_cases
+def test_the_delete_that_is_begun_once_more_has_a_deadline_of_its_own(use_case: UseCase) -> None:
     transport = ScriptedTransport(
         KeyboardInterrupt(), *[TimedOutError("silence")] * 9, busy=[1.0] * 10
     )
     retry = RetryPolicy(max_attempts=9, attempt_timeout=90, deadline=240)
-    left = leave(way, transport, retry=retry)
+    left = leave(use_case, transport, retry=retry)
     assert isinstance(left.raised, KeyboardInterrupt)
     assert transport.now - transport.began[1] <= 240
 
 
-@both_ways
+@both_use_cases
 @pytest.mark.parametrize(
     ("response", "begins"),
     [
@@ -270,10 +255,10 @@ def test_the_delete_that_is_begun_once_more_has_a_deadline_of_its_own(way: str) 
     ids=["unknown", "untouched", "gone"],
 )
 def test_if_it_fails_once_more_a_note_on_the_interruption_says_what_is_known_after_both(
-    response: Response, begins: str, way: str
+    response: Response, begins: str, use_case: UseCase
 ) -> None:
     error, interruption = RuntimeError("the work failed"), KeyboardInterrupt()
-    left = leave(way, ScriptedTransport(interruption, response), raising(error))
+    left = leave(use_case, ScriptedTransport(interruption, response), raising(error))
     assert left.raised is interruption
     assert left.ending.receipt is None
     (note,) = notes(interruption)
@@ -282,17 +267,19 @@ def test_if_it_fails_once_more_a_note_on_the_interruption_says_what_is_known_aft
     assert not notes(error)
 
 
-@both_ways
+@both_use_cases
 @pytest.mark.parametrize(
     ("kind", "is_blocks"),
     [(KeyboardInterrupt, False), (SystemExit, False), (KeyboardInterrupt, True)],
 )
 def test_the_second_ctrl_c_ends_the_delete(
-    kind: type[BaseException], is_blocks: bool, way: str
+    kind: type[BaseException], is_blocks: bool, use_case: UseCase
 ) -> None:
     first, second = kind("first"), KeyboardInterrupt("second")
     script = [second] if is_blocks else [first, second]  # one request more would fail
-    left = leave(way, ScriptedTransport(*script), raising(first) if is_blocks else lambda _: None)
+    left = leave(
+        use_case, ScriptedTransport(*script), raising(first) if is_blocks else lambda _: None
+    )
     assert left.raised is second
     assert left.ending.receipt is None
     assert notes(second) == [
@@ -301,10 +288,12 @@ def test_the_second_ctrl_c_ends_the_delete(
     ]
 
 
-@both_ways
-def test_a_fault_of_the_transport_passes_with_a_note_and_nothing_is_begun_again(way: str) -> None:
+@both_use_cases
+def test_a_fault_of_the_transport_passes_with_a_note_and_nothing_is_begun_again(
+    use_case: UseCase,
+) -> None:
     fault = RuntimeError("a bug, or what Celery raises when time is up")
-    left = leave(way, ScriptedTransport(fault))  # a second request would fail
+    left = leave(use_case, ScriptedTransport(fault))  # a second request would fail
     assert left.raised is fault
     assert left.ending.receipt is None
     (note,) = notes(fault)
@@ -312,21 +301,6 @@ def test_a_fault_of_the_transport_passes_with_a_note_and_nothing_is_begun_again(
 
 
 # The block is part of a generator or coroutine that is closed
-
-
-def test_closing_a_generator_destroys_its_session() -> None:
-    endings: list[DeleteOnExit] = []
-
-    def work() -> Generator[None]:
-        delete_session = DeleteSession(ScriptedTransport(DESTROYED), API_KEY)
-        with delete_session.on_exit(SESSION_ID) as ending:
-            endings.append(ending)
-            yield
-
-    working = work()
-    next(working)
-    working.close()
-    assert endings[0].receipt == RECEIPT
 
 
 def test_a_coroutine_that_is_closed_during_the_delete_begins_nothing_again_and_warns() -> None:

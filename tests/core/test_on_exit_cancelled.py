@@ -28,30 +28,26 @@ from .scripted_transport import (
     AsyncScriptedTransport,
     ScriptedTransport,
 )
+from .side_by_side import AsyncFunctionTransport
 
 RECEIPT = DeletionReceipt(session_id=SESSION_ID)
 ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 
 
-class SlowService:
+class SlowService(AsyncFunctionTransport):
     """Takes ten seconds for a request, on the clock of the event loop."""
 
     def __init__(self, response: Response = DESTROYED) -> None:
+        super().__init__(self.respond)
         self.began: list[float] = []
         self.ended: list[float] = []
         self._response = response
 
-    async def send(self, request: Request, timeout: float) -> Response:
+    async def respond(self, session_id: str) -> Response:
         self.began.append(virtual_time.now())
         await asyncio.sleep(10)
         self.ended.append(virtual_time.now())
         return self._response
-
-    def monotonic(self) -> float:
-        return virtual_time.now()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
     def on_exit(self) -> AsyncDeleteOnExit:
         return AsyncDeleteSession(self, API_KEY, retry=ONE_ATTEMPT).on_exit(SESSION_ID)
@@ -88,20 +84,6 @@ def cancelled_at(*times: float) -> Callable[[Awaitable[None]], Coroutine[Any, An
         assert task.cancelled()
 
     return main
-
-
-def test_a_block_that_ran_out_of_time_still_destroys_its_session() -> None:
-    service = SlowService()
-    ending = service.on_exit()
-
-    async def main() -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(3):
-                await work(ending)
-
-    virtual_time.run(main())
-    assert (service.began, service.ended) == ([3], [13])
-    assert ending.receipt == RECEIPT
 
 
 @pytest.mark.parametrize(
@@ -227,16 +209,6 @@ async def with_ctrl_c_at(times: list[float], block: Coroutine[Any, Any, None]) -
     await block
 
 
-@pytest.mark.parametrize(("time", "began"), [(3, 3), (7, 5)], ids=["block", "delete"])
-def test_a_first_ctrl_c_lets_the_delete_end(time: float, began: float) -> None:
-    service = SlowService()
-    ending = service.on_exit()
-    with pytest.raises(KeyboardInterrupt):
-        virtual_time.run(with_ctrl_c_at([time], work(ending, seconds=5)))
-    assert (service.began, service.ended) == ([began], [began + 10])
-    assert ending.receipt == RECEIPT
-
-
 @pytest.mark.parametrize("times", [[3, 7], [6, 7]], ids=["block and delete", "delete twice"])
 def test_a_second_ctrl_c_ends_the_delete(times: list[float]) -> None:
     service = SlowService()
@@ -287,7 +259,7 @@ def test_a_signal_that_lands_in_the_delete_s_task_keeps_no_other_task_from_its_e
 class BusyService(SlowService):
     """Takes 50 turns of the event loop for a request."""
 
-    async def send(self, request: Request, timeout: float) -> Response:
+    async def respond(self, session_id: str) -> Response:
         for _ in range(50):
             await asyncio.sleep(0)
         return DESTROYED

@@ -4,9 +4,11 @@ import asyncio
 import gc
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from operator import attrgetter
-from typing import NamedTuple
+from functools import partial
+from operator import itemgetter
+from typing import Any, NamedTuple
 
+import anyio
 import pytest
 import trio
 
@@ -78,21 +80,20 @@ class World:
     def leave(
         self,
         open_session: Callable[[], object] | None = None,
-        *,
-        id_of: Callable[[object], str] | None = None,
-        missing_ok: bool = False,
+        **arguments: Any,  # Any: whatever `opening` takes
     ) -> BaseException | None:
         """Play the block, and return what it raises."""
-        gets = attrgetter("id") if id_of is None else id_of
-        opens = self.open if open_session is None else open_session
+        opens = open_session or self.open
         try:
             if self._way == "blocking":
                 over = InMemoryTransport(self.service)
-                blocking = DeleteSession(over, KEY, journal=self.diary)
-                with blocking.opening(opens, missing_ok=missing_ok, id_of=gets) as opened:
+                delete_session = DeleteSession(over, KEY, journal=self.diary)
+                with delete_session.opening(opens, **arguments) as opened:
                     self._work(opened)
+            elif self._way == "under trio":
+                trio.run(partial(self._main, opens, **arguments))
             else:
-                asyncio.run(self._main(opens, gets, missing_ok=missing_ok))
+                asyncio.run(self._main(opens, **arguments))
         except BaseException as raised:
             return raised
         return None
@@ -100,18 +101,16 @@ class World:
     async def _main(
         self,
         opens: Callable[[], object],
-        id_of: Callable[[object], str],
-        *,
-        missing_ok: bool,
+        **arguments: Any,  # Any: see above
     ) -> None:
         async def open_awaited() -> object:
-            await asyncio.sleep(0)
+            await anyio.sleep(0)
             return opens()
 
         over = AsyncInMemoryTransport(self.service)
         awaited = AsyncDeleteSession(over, KEY, journal=self.diary)
         how = opens if self._way == "awaited, plain" else open_awaited
-        async with awaited.opening(how, missing_ok=missing_ok, id_of=id_of) as opened:
+        async with awaited.opening(how, **arguments) as opened:
             self._work(opened)
 
     def _work(self, opened: object) -> None:
@@ -119,7 +118,7 @@ class World:
         self.diary.entries.append(f"the block has a {type(opened).__name__}")
 
 
-each_way = pytest.mark.parametrize("way", ["blocking", "awaited", "awaited, plain"])
+each_way = pytest.mark.parametrize("way", ["blocking", "awaited", "awaited, plain", "under trio"])
 
 
 @each_way
@@ -190,7 +189,7 @@ def test_another_name_of_the_id_is_no_trouble() -> None:
     def opens() -> object:
         return {"sessionId": world.service.open_session()}
 
-    assert world.leave(opens, id_of=lambda opened: str(dict(opened)["sessionId"])) is None  # type: ignore[call-overload] # a dict
+    assert world.leave(opens, id_of=itemgetter("sessionId")) is None
     assert world.service.sessions_left_open == []
 
 
@@ -417,20 +416,3 @@ def test_a_coroutine_that_is_closed_while_the_journal_writes_awaits_nothing_and_
     with pytest.warns(RuntimeWarning, match=r"^on_exit\('a'\) was never left"):
         asyncio.run(main())
     assert service.requests == []
-
-
-def test_it_works_under_trio() -> None:
-    service = FakeService([KEY])
-    delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), KEY)
-
-    async def opens() -> Browser:
-        await trio.sleep(0)
-        return Browser(service.open_session("a"))
-
-    async def main() -> None:
-        async with delete_session.opening(opens) as browser:
-            assert browser.id == "a"
-            assert service.is_open("a")
-
-    trio.run(main)
-    assert not service.is_open("a")

@@ -49,12 +49,8 @@ def asked(
         ("00010", 10.0),
         (" \t7 ", 7.0),
         ("999999999", 999_999_999.0),
-        ("Sun, 06 Nov 1994 08:50:07 GMT", 30.0),
-        ("Sunday, 06-Nov-94 08:50:07 GMT", 30.0),
-        ("Mon, 07 Nov 1994 08:49:37 GMT", 86_400.0),
         ("Sun, 06 Nov 1994 10:49:38 +0200", 1.0),
         ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
-        ("Sun, 06 Nov 1994 08:49:36 GMT", 0.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
     ],
 )
@@ -98,7 +94,6 @@ def test_a_date_without_the_response_s_own_date_is_ignored(date: str | None) -> 
     ("said", "seconds"),
     [
         ("Rate limit exceeded. Upgrade your plan or please retry after 34s, resets at noon", 34.5),
-        ("Retry after 2s", 2.5),
         ("retry after 2 s", 2.5),
         ("RETRY AFTER 60S.", 60.5),
         ("retry after 0s", 0.5),
@@ -107,9 +102,7 @@ def test_a_date_without_the_response_s_own_date_is_ignored(date: str | None) -> 
         ("retry after 9999999999s", None),
         ("retry after -2s", None),
         ("retry after 2m", None),
-        ("retry after a while", None),
         ("retry after \u0662s", None),
-        ("retry deletion shortly", None),
         ("", None),
     ],
 )
@@ -117,15 +110,6 @@ def test_without_the_header_the_text_names_the_wait_rounded_to_whole_seconds(
     said: str, seconds: float | None
 ) -> None:
     assert asked(None, said=said) == seconds
-
-
-def test_the_advice_rounds_the_wait_up() -> None:
-    hurried = response(429, {"error": "retry after 34s"})
-    error = error_of(delete_blocking, ScriptedTransport(hurried), retry=ONE_ATTEMPT)
-    assert str(error).endswith("Delete it again in 35 seconds.")
-    soon = response(503, None, {"retry-after": "1"})
-    error = error_of(delete_blocking, ScriptedTransport(soon), retry=ONE_ATTEMPT)
-    assert str(error).endswith("Delete it again in 1 second.")
 
 
 @given(
@@ -154,17 +138,15 @@ def test_a_date_asks_for_the_time_between_it_and_the_response(now: datetime, wai
 
 
 @both_ways
-def test_a_wait_longer_than_the_longest_pause_is_honoured(delete: Delete) -> None:
-    transport = ScriptedTransport(response(429, None, {"retry-after": "200"}), DESTROYED)
-    delete(transport, retry=RetryPolicy(longest_pause=1))
-    assert transport.sleeps == [200.0]
-
-
-@both_ways
-def test_a_wait_of_nothing_is_no_wait(delete: Delete) -> None:
-    transport = ScriptedTransport(response(429, None, {"retry-after": "0"}), DESTROYED)
-    assert delete(transport).attempts == 2
-    assert transport.sleeps == []
+@pytest.mark.parametrize(("seconds", "sleeps"), [("0", []), ("200", [200.0]), ("239", [239.0])])
+def test_a_wait_that_fits_in_the_deadline_is_honoured_however_long(
+    seconds: str, sleeps: list[float], delete: Delete
+) -> None:
+    transport = ScriptedTransport(response(503, None, {"retry-after": seconds}), DESTROYED)
+    receipt = delete(transport, retry=RetryPolicy(deadline=240, longest_pause=1))
+    assert receipt.attempts == 2
+    assert transport.sleeps == sleeps
+    assert transport.timeouts == [90, min(90, 240 - int(seconds))]
 
 
 @both_ways
@@ -179,25 +161,6 @@ def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(
     assert error.transient
     assert str(error).endswith(f"Delete it again in {seconds} seconds.")
     assert (len(transport.requests), transport.sleeps) == (1, [])
-
-
-@both_ways
-def test_a_wait_that_just_fits_is_begun(delete: Delete) -> None:
-    transport = ScriptedTransport(response(503, None, {"retry-after": "239"}), DESTROYED)
-    assert delete(transport, retry=RetryPolicy(deadline=240)).attempts == 2
-    assert transport.timeouts == [90, 1]
-
-
-@both_ways
-def test_each_response_has_its_own_wait(delete: Delete) -> None:
-    transport = ScriptedTransport(
-        response(429, None, {"retry-after": "5"}),
-        response(429, {"error": "retry after 6s"}),
-        response(503, None),
-        DESTROYED,
-    )
-    delete(transport)
-    assert transport.sleeps == [5.0, 6.5, 3.0]
 
 
 _DATES = (

@@ -19,7 +19,6 @@ from ..simulation.kinds import (
     NOT_DELETED,
     NOT_FOUND,
     SERVED,
-    STALE,
     limited,
 )
 from ..simulation.play import play
@@ -53,7 +52,6 @@ RUNS = {
     "an id that comes twice has two outcomes": Expected(
         Scenario(ids=["a", "a"]), [(1, "a", "gone", 1), (1, "a", "gone", 1)], requests="a a"
     ),
-    "no ids have no outcomes": Expected(Scenario(ids=[]), []),
     "a UUID is an id, and what is none is an outcome among the others": Expected(
         Scenario(ids=["a", 5, None, b"a", ["a"], uuid.UUID(int=7)]),
         [
@@ -90,10 +88,6 @@ RUNS = {
     "a retry does not wait for what is in flight": Expected(
         Scenario(ids="ab", meets={"a": [SERVED.after(30)], "b": [NOT_DELETED]}),
         [(2.5, "b", "gone", 2), (30, "a", "gone", 1)],
-    ),
-    "stale connections are retried at once, and are no outage": Expected(
-        Scenario(ids="ab", meets={"a": [STALE], "b": [STALE]}),
-        [(2, "a", "gone", 2), (2, "b", "gone", 2)],
     ),
     "conflicts are no outage": Expected(
         Scenario(ids="ab", meets={"a": [CONFLICT_PAGE], "b": [CONFLICT_PAGE]}),
@@ -144,15 +138,6 @@ RUNS = {
             busy=[10.0],
         ),
         [(1, "a", "gone", 1), (11, "b", "gone", 1), (21, "c", "gone", 1)],
-        ways=[Awaited],
-    ),
-    "awaited ids that are slow do not hold up the outcomes": Expected(
-        Scenario(
-            ids=[Step(60, "a"), Step(60, "b"), Step(60, "c")],
-            ids_are_awaited=True,
-            weather=Weather(seconds=[5.0]),
-        ),
-        [(65, "a", "gone", 1), (125, "b", "gone", 1), (185, "c", "gone", 1)],
         ways=[Awaited],
     ),
     "awaited ids are taken while requests are in flight": Expected(

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from firecrawl_interact.core import InvalidSessionIdError
+from firecrawl_interact.core import InvalidSessionIdError, SessionFate
 
 from .scripted_transport import (
     DESTROYED,
     SESSION_ID,
     Delete,
     ScriptedTransport,
+    Sly,
     both_ways,
     delete_blocking,
 )
@@ -77,8 +78,10 @@ def test_an_id_that_no_service_made_is_refused_with_what_is_wrong_before_anythin
         delete(transport, session_id)
     assert raised.value.args[0] == f"the id cannot be sent: {problem}"
     assert transport.requests == []
-    assert raised.value.session_id == session_id
-    assert str(raised.value).isprintable()
+    error = raised.value
+    assert (error.session_id, error.session_fate) == (session_id, SessionFate.UNTOUCHED)
+    assert (error.attempts, error.transient) == (0, False)
+    assert str(error).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -120,14 +123,6 @@ def test_a_uuid_is_sent_in_its_usual_form(session_id: uuid.UUID) -> None:
 
 
 def test_a_subclass_of_str_cannot_be_another_id_after_it_was_checked() -> None:
-    class Sly(str):
-        __slots__ = ()
-
-        def __str__(self) -> str:
-            return "../../v2/crawl/abc"
-
-        __format__ = __repr__ = __str__  # type: ignore[assignment] # it does not play by the rules
-
     transport = ScriptedTransport(DESTROYED)
     receipt = delete_blocking(transport, Sly("abc"))
     assert transport.requests[0].path == PREFIX + "abc"

@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from firecrawl_interact.adapters import RateLimit
 from firecrawl_interact.core import RetryPolicy
 
-from ..core.limiters import FixedWindow, Limiter, SlidingWindow, TokenBucket
+from ..core.limiters import RATE_LIMITS, Limited, Limiter
 from ..simulation import kinds as k
 from ..simulation.kinds import SERVED, Kind
 from ..simulation.play import play, watch_over
@@ -57,12 +58,9 @@ POLICIES = (
 )
 
 
-LIMITERS: Sequence[Callable[[int], Limiter]] = (
-    FixedWindow,
-    partial(FixedWindow, second=17.5),
-    SlidingWindow,
-    partial(TokenBucket, burst=1),
-    lambda limit: TokenBucket(limit, burst=limit),
+KINDS: Sequence[Callable[[int], RateLimit]] = (
+    *RATE_LIMITS.values(),
+    partial(RateLimit, burst=1),
 )
 NAMED_WAITS: Sequence[Callable[[float], int | None]] = (
     math.ceil,
@@ -75,7 +73,7 @@ NAMED_WAITS: Sequence[Callable[[float], int | None]] = (
 
 def _limiter(draw: Draw) -> Callable[[], Limiter]:
     limit = draw.choose((3, 10, 60))
-    return partial(draw.choose(LIMITERS), limit)
+    return partial(Limited, draw.choose(KINDS)(limit))
 
 
 def _outages(draw: Draw, longest: float, kinds: Sequence[Kind]) -> list[Outage]:
