@@ -7,11 +7,11 @@ import asyncio
 import contextvars
 import math
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
-from .asyncio_tasks import runs_on_asyncio, wait_for_end
+from .asyncio_tasks import runs_on_asyncio
 from .delete_session import AsyncDeleteSession
 from .deletions import LONGEST_SLEEP, Run
 from .errors import Outcome
@@ -41,7 +41,7 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         self._transport = delete_session.transport
         self._record_gone = delete_session.record_gone
         self._ids = session_ids
-        self._context = contextvars.copy_context()  # of whoever began it: the ids are read there
+        self._context = contextvars.copy_context()  # of the caller: the ids are read there
         self._next_id: asyncio.Task[str | uuid.UUID] | None = None
         self._timer: asyncio.Future[None] | None = None
         self._requests: dict[asyncio.Future[Response], Job] = {}
@@ -185,6 +185,25 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         self._timer = None
         self._admit_next_id()
         return cancellation
+
+
+async def wait_for_end(
+    tasks: Iterable[asyncio.Future[Any]],  # Any: the results are not looked at
+    timeout: float = math.inf,
+) -> asyncio.CancelledError | None:
+    """Wait until the tasks have ended, at most so many seconds, however often that is cancelled.
+
+    The last cancellation that came meanwhile is returned.
+    """
+    last, time = None, asyncio.get_running_loop().time
+    ends_at = time() + timeout
+    while (unfinished := [task for task in tasks if not task.done()]) and time() < ends_at:
+        try:
+            left = None if ends_at == math.inf else ends_at - time()
+            await asyncio.wait(unfinished, timeout=left)
+        except asyncio.CancelledError as cancellation:
+            last = cancellation
+    return last
 
 
 async def _next(session_ids: AsyncIterator[str | uuid.UUID]) -> str | uuid.UUID:

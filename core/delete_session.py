@@ -176,7 +176,7 @@ class DeleteSession(_DeleteSession[Transport]):
         raise confirms_anything(receipt)
 
     def record_gone(self, outcome: Outcome) -> None:
-        """Let the journal forget a session that is gone. Called by whoever drives `converse`."""
+        """Let the journal forget a session that is gone. The driver of `converse` calls it."""
         if self.journal is not None:
             record_gone(self.journal, outcome)
 

@@ -21,11 +21,11 @@ class Recorder(Protocol):
 
         Raises:
             InvalidSessionIdError: no session has such an id.
-            JournalError: it is not recorded for certain. The session is still open.
+            JournalError: it may not be recorded. The session is still open.
         """
 
     def gone(self, session_id: str, /) -> None:
-        """Forget a session that is destroyed for certain. An unknown id changes nothing.
+        """Forget a session that is destroyed. An unknown id changes nothing.
 
         Raises:
             JournalError: the journal may still hold the id. Somebody then deletes the session

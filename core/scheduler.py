@@ -29,13 +29,13 @@ _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 
 
 class Stage(enum.IntEnum):
-    """Where a run stands. It never goes back."""
+    """Where a run stands. A run only moves forward through these."""
 
     NOT_BEGUN = 0
     TAKES_IDS = 1
     HAS_ALL_IDS = 2  #: there are no more, or they failed
     ENDED_EARLY = 3  #: by an outage or a rate limit: nothing new is sent
-    LEFT = 4  #: by whoever began it: nothing new is sent, and the countdown runs
+    LEFT = 4  #: by its caller: nothing new is sent, and the countdown runs
 
 
 class Scheduler:
@@ -65,7 +65,7 @@ class Scheduler:
         self._limit: DeleteSessionError | None = None  # the last one
         self._jobs: dict[Job, None] = {}  # those that were taken, and have no outcome yet
         self._queue: list[Job] = []  # of those that wait: who is due first goes first
-        self._reading = 0.0  # seconds that the caller's iterator took: they count for nobody
+        self._reading = 0.0  # seconds that the caller's iterator took: charged to no session
 
     @property
     def stage(self) -> Stage:
@@ -321,8 +321,8 @@ class Scheduler:
         if is_conflict or getattr(failed.error.__cause__, "stale", False):
             return False
         job.first_failed = min(job.first_failed, job.sent_at)
-        # Once no id is left that could show the opposite, what failed while the service was there
-        # fails by itself.
+        # The service was there, and no id is left that could show the opposite: such a failure is
+        # charged to its session.
         if self.stage >= Stage.HAS_ALL_IDS and job.first_failed <= self._outage.served_at:
             return False
         return self._outage.note_failure(

@@ -84,7 +84,7 @@ _ERRORS: Mapping[int, type[ResponseError]] = {
 
 
 class _Content(msgspec.Struct, rename="camel"):
-    """The JSON of a response, each field as it came: an odd one must not spoil the others."""
+    """The JSON of a response: a field of an unexpected type does not affect the others."""
 
     success: msgspec.Raw = msgspec.Raw()
     session_duration_ms: msgspec.Raw = msgspec.Raw()
@@ -108,8 +108,8 @@ def checked_session_id(session_id: object) -> str:
     """Return the id as text, if it can name one session in one segment of a path.
 
     Raises:
-        InvalidSessionIdError: it cannot: no service has ever made such an id. The message names
-            what is wrong with it.
+        InvalidSessionIdError: it cannot. An id that no service makes is refused, and nothing is
+            sent. The message names what is wrong with it.
     """
     if isinstance(session_id, uuid.UUID):
         return str(session_id)
@@ -147,12 +147,7 @@ def _problem(session_id: str) -> str:
 
 
 def request(session_id: str, headers: RequestHeaders) -> Request:
-    """Return the request that destroys this session and nothing else.
-
-    Args:
-        session_id: an id that `checked_session_id` has returned.
-        headers: from `request_headers`.
-    """
+    """Return the request that destroys this session (a checked id) and nothing else."""
     return Request("DELETE", f"/v2/interact/{session_id}", headers)
 
 
@@ -161,17 +156,9 @@ def parse_response(
 ) -> DeletionReceipt:
     """Read a response: a receipt only for a 200 whose JSON object has `success` true.
 
-    If a field comes twice, the last one counts, as in most readers of JSON.
-
-    Args:
-        response: what the service, or something before it, has sent. It may send the key back,
-            so a text from it is masked before it has a name: see `RequestHeaders`.
-        headers: those of the request.
-        session_id: the session.
-        attempts: how many requests were sent for it.
-
-    Raises:
-        ResponseError: it is no receipt.
+    Anything else is raised as a `ResponseError`. If a field comes twice, the last one counts, as in
+    most readers of JSON. The response may hold the key, so a text from it is masked before it has
+    a name: see `RequestHeaders`.
     """
     content = _content(response)
     if response.status == 200 and bytes(content.success) == b"true":
@@ -254,8 +241,8 @@ def confirms_anything(receipt: DeletionReceipt) -> UnexpectedResponseError:
 def is_from_service(response: Response) -> bool:
     """Say whether the service itself sent a response, and nothing in front or behind it.
 
-    It then is there, whatever it says of the session. A 5xx says so of nobody: gateways send it
-    too, and the service sends it when it cannot do its work.
+    The service then is there, whatever it says of the session. A 5xx does not show that: gateways
+    send it too, and the service sends it when it cannot do its work.
     """
     content = _content(response)
     if not _speaks(content) or _is_of_backend(content):
@@ -277,7 +264,7 @@ def _kind(status: int, content: _Content) -> type[ResponseError]:
 
 
 def _content(response: Response) -> _Content:
-    """Decode a body. What is not the service's JSON has no field."""
+    """Decode a body. Anything but the service's JSON gives no field."""
     if response.body.count(b"[") + response.body.count(b"{") > _MAX_BRACKETS:
         return _Content()
     try:
@@ -304,7 +291,7 @@ def _message(content: _Content) -> str:
 
 
 def _text(raw: msgspec.Raw) -> str:
-    """Decode a text of an error. What is none is empty."""
+    """Decode a text of an error. Anything else gives an empty text."""
     try:
         return _text_decoder.decode(raw) or ""
     except _NOT_THE_SERVICES_JSON:

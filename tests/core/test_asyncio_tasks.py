@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from firecrawl_interact.core.asyncio_tasks import wait_for_end
+from firecrawl_interact.core.async_deletions import wait_for_end
 
 from . import virtual_time
 
