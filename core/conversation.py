@@ -104,7 +104,10 @@ def converse(
                 raise
             else:
                 stale_retried = stale_retried or is_stale
-                yield from _wait(pause, error)
+                reason = error.args[0]
+                logger.warning("session %a: retry in %.1f s: %s", session_id, pause, reason)
+                if pause:
+                    yield Wait(pause)
             left = deadline - monotonic()
             if left <= 0:
                 raise
@@ -126,12 +129,6 @@ def _attempt(
             transient=failure.sent or failure.transient,
         ) from failure
     return wire.parse_response(response, headers=headers, session_id=session_id, attempts=attempts)
-
-
-def _wait(pause: float, error: DeleteSessionError) -> Generator[Wait, object, None]:
-    logger.warning("session %a: retry in %.1f s: %s", error.session_id, pause, error.args[0])
-    if pause:
-        yield Wait(pause)
 
 
 def _keep_worst_fate(error: DeleteSessionError, *, uncertain: bool) -> bool:

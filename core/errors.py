@@ -1,22 +1,7 @@
 """Why a session was not destroyed, or why that is not known.
 
-    DeleteSessionError
-    ├── InvalidSessionIdError     (ValueError)    untouched   nothing was sent
-    ├── UnreachableError                          unknown     no response came (see below)
-    └── ResponseError                                         a response came
-        ├── BadRequestError                       untouched   400
-        ├── UnauthorizedError                     untouched   401
-        ├── PaymentRequiredError                  untouched   402
-        ├── ForbiddenError                        untouched   403
-        ├── SessionNotFoundError                  gone        404, 410 in the service's own words
-        ├── RateLimitError                        untouched   429
-        ├── ServiceUnavailableError               unknown     408, 409, 425, 5xx
-        ├── NotDeletedError                       unknown     200 with `success` false
-        └── UnexpectedResponseError               unknown     everything else
-
-An `UnreachableError` leaves the session untouched if nothing reached the service. After
-several attempts the least certain fate counts: a timeout and then a 401 are unknown, since the
-first attempt may have destroyed the session. Gone stays gone.
+After several attempts the least certain fate counts: a timeout and then a 401 are unknown, since
+the first attempt may have destroyed the session. Gone stays gone.
 
 A call makes a retry after each error that leaves the fate unknown, since only a retry tells; after
 a `RateLimitError`; after a connection that failed, if a retry can help; and after a 401 or 403 that

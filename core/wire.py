@@ -228,16 +228,6 @@ def _parse_error(
     return error
 
 
-def confirms_anything(receipt: DeletionReceipt) -> UnexpectedResponseError:
-    """Return the error of an address that gave a receipt for a session which never existed."""
-    return UnexpectedResponseError(
-        "HTTP 200: it confirms to have deleted a session that never existed",
-        session_id=receipt.session_id,
-        attempts=receipt.attempts,
-        status=200,
-    )
-
-
 def is_from_service(response: Response) -> bool:
     """Say whether the service itself sent a response, and nothing in front or behind it.
 
