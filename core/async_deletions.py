@@ -72,12 +72,13 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         self.stop()
         if not runs_on_asyncio():  # Then nothing was ever sent.
             return
+        cancellations: list[BaseException] = []
         try:
-            cancellations = [await self._end_waits()]
-            cancellations.append(await wait_for_end(self._requests, self._count_down()))
+            await self._end_waits(cancellations)
+            await wait_for_end(self._requests, cancellations, self._count_down())
             for task in self._requests:
                 task.cancel()
-            cancellations.append(await wait_for_end(self._requests, LONGEST_SLEEP))
+            await wait_for_end(self._requests, cancellations, LONGEST_SLEEP)
             # A program that cancels all its tasks at once cancels requests, too.
             ended = self._requests.items()
             self._requests = {task: job for task, job in ended if not task.cancelled()}
@@ -92,9 +93,9 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         self._log_failure()
         for outcome in list(self._scheduler.outcomes):
             recording = asyncio.ensure_future(self._record_gone(outcome))
-            cancellations.append(await wait_for_end([recording]))
-        for cancellation in filter(None, cancellations):
-            raise cancellation
+            await wait_for_end([recording], cancellations)
+        if cancellations:
+            raise cancellations[-1]
 
     async def __aenter__(self) -> Self:
         _check_event_loop()
@@ -123,7 +124,7 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
             elif self._next_id is None:
                 raise self._take_failure() or StopAsyncIteration
             else:
-                await self._end_waits()
+                await self._end_waits([])
 
     async def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""
@@ -176,34 +177,33 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         if not (has_failed and self._scheduler.stage is Stage.LEFT):
             self._scheduler.admit(next_id.result)
 
-    async def _end_waits(self) -> asyncio.CancelledError | None:
+    async def _end_waits(self, cancellations: list[BaseException]) -> None:
         """Cancel the timer and the pending id. One that is there already is taken."""
         waits = [wait for wait in (self._next_id, self._timer) if wait is not None]
         for wait in waits:
             wait.cancel()
-        cancellation = await wait_for_end(waits)
+        await wait_for_end(waits, cancellations)
         self._timer = None
         self._admit_next_id()
-        return cancellation
 
 
 async def wait_for_end(
     tasks: Iterable[asyncio.Future[Any]],  # Any: the results are not looked at
+    cancellations: list[BaseException],
     timeout: float = math.inf,
-) -> asyncio.CancelledError | None:
+) -> None:
     """Wait until the tasks have ended, at most so many seconds, however often that is cancelled.
 
-    The last cancellation that came meanwhile is returned.
+    `cancellations` takes those that come meanwhile.
     """
-    last, time = None, asyncio.get_running_loop().time
+    time = asyncio.get_running_loop().time
     ends_at = time() + timeout
     while (unfinished := [task for task in tasks if not task.done()]) and time() < ends_at:
         try:
             left = None if ends_at == math.inf else ends_at - time()
             await asyncio.wait(unfinished, timeout=left)
         except asyncio.CancelledError as cancellation:
-            last = cancellation
-    return last
+            cancellations.append(cancellation)
 
 
 async def _next(session_ids: AsyncIterator[str | uuid.UUID]) -> str | uuid.UUID:

@@ -53,14 +53,10 @@ async def run_uncancelled(
 ) -> _T:
     """Run to its end, under asyncio, what no cancellation of the caller may reach.
 
-    Args:
-        function: a coroutine function. Another event loop runs it in the caller's own task.
-        interruptions: takes the cancellations of the caller that come meanwhile, and the like.
-        timeout: how many seconds it has left after the first of them. None: all that it takes.
-
-    Raises:
-        BaseException: the last interruption of the caller, or else a `CancelledError`, if what
-            was to run was interrupted itself. What it raises otherwise.
+    `interruptions` takes the cancellations of the caller that come meanwhile, and the like. After
+    the first of them the function has `timeout` seconds left (None: all that it takes). If it is
+    interrupted itself, the caller's last interruption is raised, or else a `CancelledError`.
+    Another event loop runs it in the caller's own task.
     """
     if not runs_on_asyncio():
         return await function()

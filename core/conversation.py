@@ -24,7 +24,6 @@ from .logger import logger
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy, check_methods
 from .transport import Request, Response, TransportError
-from .wire import checked_session_id
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -77,11 +76,11 @@ def converse(
 
     Raises:
         InvalidSessionIdError: the id cannot be sent. Nothing is yielded.
-        DeleteSessionError: what the last attempt met. Its fate is the least certain
-            of all attempts.
+        DeleteSessionError: what the last attempt met. Its fate is the least certain of all
+            attempts.
         TypeError: the transport returned something other than a `Response`.
     """
-    session_id = checked_session_id(session_id)
+    session_id = wire.checked_session_id(session_id)
     deadline = monotonic() + retry.deadline
     left = retry.deadline
     attempts = held_back = 0

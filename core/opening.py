@@ -44,11 +44,7 @@ class _Opening(Generic[T, OnExitT]):
         return None if self._ending is None else self._ending.receipt
 
     def _find_session(self) -> OnExitT:
-        """Find out which session was opened.
-
-        Raises:
-            InvalidSessionIdError: `open_session` returned no usable id. No value is shown.
-        """
+        """Find out which session was opened. An error shows names of attributes, and no value."""
         try:
             return self._on_exit(self._id_of(self._opened[0]))
         except Exception as error:

@@ -75,11 +75,8 @@ _ERRORS: Mapping[int, type[ResponseError]] = {
     401: UnauthorizedError,
     402: PaymentRequiredError,
     403: ForbiddenError,
-    408: ServiceUnavailableError,
-    409: ServiceUnavailableError,
-    425: ServiceUnavailableError,
     429: RateLimitError,
-    **dict.fromkeys(range(500, 600), ServiceUnavailableError),
+    **dict.fromkeys((408, 409, 425, *range(500, 600)), ServiceUnavailableError),
 }
 
 
