@@ -1,7 +1,6 @@
-"""The errors as objects: their tree, their words, and what survives a journey."""
+"""The errors as objects: their words, and what survives a journey."""
 
 import copy
-import inspect
 import io
 import pickle
 import re
@@ -22,7 +21,6 @@ from firecrawl_interact.core import (
     TimedOutError,
     UnauthorizedError,
     UnreachableError,
-    errors,
 )
 
 from .scripted_transport import (
@@ -127,39 +125,6 @@ def test_a_fate_that_the_attempts_changed_survives_too(delete: Delete) -> None:
     assert arrived.session_fate is SessionFate.UNKNOWN
     assert str(arrived) == str(error)
     assert UnauthorizedError.session_fate is SessionFate.UNTOUCHED
-
-
-DRAWN = re.compile(r"^(?P<lead>[ │├└─]*)(?P<name>\w+Error)\b(?P<rest>.*)$", re.MULTILINE)
-
-
-def drawn_tree() -> Iterator[tuple[str, str | None, str]]:
-    """Each line of the drawing: the class, its parent, and what stands behind it."""
-    above: list[str] = []
-    for line in DRAWN.finditer(inspect.getdoc(errors) or ""):
-        depth = len(line["lead"]) // 4 - 1
-        above[depth:] = [line["name"]]
-        yield line["name"], above[depth - 1] if depth else None, line["rest"]
-
-
-def test_the_tree_that_is_drawn_is_the_tree() -> None:
-    drawn = {name: parent for name, parent, _ in drawn_tree()}
-    grown = {
-        kind.__name__: None if kind is DeleteSessionError else kind.__bases__[0].__name__
-        for kind in KINDS
-    }
-    assert drawn == grown
-
-
-def test_the_drawing_names_the_other_parents_and_the_fates() -> None:
-    kinds = {kind.__name__: kind for kind in KINDS}
-    for name, _, rest in drawn_tree():
-        kind = kinds[name]
-        assert issubclass(kind, ValueError) is ("(ValueError)" in rest)
-        fate = re.search(r"\b(gone|untouched|unknown)\b", rest)
-        if fate:
-            assert kind.session_fate is SessionFate(fate[0])
-        else:
-            assert kind in {DeleteSessionError, ResponseError}
 
 
 @pytest.mark.parametrize("kind", KINDS)

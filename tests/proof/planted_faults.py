@@ -64,11 +64,11 @@ _OF_RUNS = r"""
 one outcome: what is in flight when a run is left has no outcome
     Scheduler.end_what_is_left: self._end(job, job.outcome or left) => del self._jobs[job]
 one outcome: a cancellation takes an outcome with it
-    AsyncDeletions.__anext__: await self.aclose() => self._scheduler.outcomes.clear(); await self.aclose()
+    AsyncDeletions.__anext__: self.aclose() => self.aclose(); self._scheduler.outcomes.clear()
 gone: an id in flight is taken for gone when the run is left
     Job.unreachable: SessionFate.UNKNOWN => SessionFate.GONE
-untouched: an id that waits forgets what its last attempt met
-    Scheduler.end_what_is_left: job.error or job.unreachable => job.unreachable
+untouched: an id in flight is taken for untouched when the run is left
+    Job.unreachable: SessionFate.UNKNOWN => SessionFate.UNTOUCHED
 untouched: the note says that the session was not destroyed when nobody knows
     anywhere: The session may not have been destroyed. => The session was not destroyed.
 receipt: a response is taken for that of another session
