@@ -24,8 +24,9 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
     """The outcomes of one run of `AsyncDeleteManySessions`: `Deletions`, awaited.
 
     Use it in an `async with` block. A cancellation leaves the run as the end of the block does,
-    and is raised when what was in flight has ended. What is in flight after `shutdown_timeout`
-    seconds is cancelled: it is an `UnreachableError` whose fate is unknown.
+    and is raised when the requests in flight have ended. A request that takes longer than
+    `shutdown_timeout` seconds is cancelled: its session gets an `UnreachableError`, and its fate is
+    unknown.
 
     Under another event loop than asyncio's, the iteration raises a `RuntimeError`.
     """
@@ -83,7 +84,7 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
             ended = self._requests.items()
             self._requests = {task: job for task, job in ended if not task.cancelled()}
             self._settle()
-            self._requests.clear()  # What has not ended by now was cancelled once: that is enough.
+            self._requests.clear()  # The others were cancelled once: that is enough.
         finally:  # An interruption stops the event loop. Nothing may be left on it.
             for waiting in (*self._requests, self._next_id, self._timer):
                 if waiting is not None:

@@ -12,7 +12,7 @@ import msgspec
 from .asyncio_tasks import in_thread
 from .conversation import Conversation, Send, Step, Wait, check_transport, converse
 from .errors import DeleteSessionError, Outcome, SessionNotFoundError, UnexpectedResponseError
-from .headers import request_headers
+from .headers import RequestHeaders, request_headers
 from .journal import Recorder, check_journal, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
@@ -45,7 +45,8 @@ class _DeleteSession(Generic[TransportT]):
         random: Callable[[], float] = _random,
     ) -> None:
         try:
-            self.headers = request_headers(api_key, headers)  #: of every request
+            #: of every request
+            self.headers: RequestHeaders = request_headers(api_key, headers)
         finally:
             del api_key, headers  # The traceback of an error shows this frame.
         self.transport: TransportT = transport  #: carries the requests

@@ -47,7 +47,7 @@ _MAX_MESSAGE_LENGTH = 500
 _MAX_EXCERPT_LENGTH = 100
 
 _BACKEND_FAILED = "Hangar request failed."  # The status is then that of the service's backend.
-# All that the service says of a session that is gone. Whatever else a 404 says is about a route, a
+# All that the service says of a session that is gone. A 404 with another text is about a route, a
 # backend or something else: docs/service.md names the source of each text.
 _GONE = frozenset(
     f"{whose}session {what}"
