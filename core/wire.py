@@ -36,8 +36,7 @@ _USUAL_REASONS = {
     '"': " (jq writes it around each id: use jq -r)",
     ",": " (it comes from a list: pass each id alone)",
     "#": " (a comment is not a part of the id)",
-    "/": " (pass the id alone, without a URL around it)",
-    ":": " (pass the id alone, without a URL around it)",
+    **dict.fromkeys("/:", " (pass the id alone, without a URL around it)"),
     "[": " (this looks like JSON: pass each id alone, as jq -r '.[]' writes them)",
     " ": " (these may be several ids: pass each alone)",
 }
