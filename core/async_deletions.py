@@ -125,7 +125,10 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
             elif self._next_id is None:
                 raise self._take_failure() or StopAsyncIteration
             else:
-                await self._end_waits([])
+                cancellations: list[BaseException] = []
+                await self._end_waits(cancellations)
+                if cancellations:
+                    raise cancellations[-1]
 
     async def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""
