@@ -117,20 +117,13 @@ __all__ = [
 
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
     # 5 ms, with threading and queue; `AsyncDeletions` 28 ms more, with asyncio.
-    _MODULES = {
-        "AsyncDeleteManySessions": "delete_many_sessions",
-        "AsyncDeletions": "async_deletions",
-        "AsyncSessionIds": "delete_many_sessions",
-        "DeleteManySessions": "delete_many_sessions",
-        "Deletions": "deletions",
-        "Pause": "pacing",
-        "SessionIds": "delete_many_sessions",
-    }
+    _MODULES = {"AsyncDeletions": "async_deletions", "Deletions": "deletions", "Pause": "pacing"}
 
     def __getattr__(name: str) -> object:
-        if name not in _MODULES:
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+        module = import_module(f".{_MODULES.get(name, 'delete_many_sessions')}", __name__)
+        value = globals()[name] = getattr(module, name)
         return value
 
 

@@ -7,11 +7,11 @@ import asyncio
 import contextvars
 import math
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
-from .asyncio_tasks import runs_on_asyncio, wait_for_end
+from .asyncio_tasks import runs_on_asyncio
 from .delete_session import AsyncDeleteSession
 from .deletions import LONGEST_SLEEP, Run
 from .errors import Outcome
@@ -24,8 +24,9 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
     """The outcomes of one run of `AsyncDeleteManySessions`: `Deletions`, awaited.
 
     Use it in an `async with` block. A cancellation leaves the run as the end of the block does,
-    and is raised when what was in flight has ended. What is in flight after `shutdown_timeout`
-    seconds is cancelled: it is an `UnreachableError` whose fate is unknown.
+    and is raised when the requests in flight have ended. A request that takes longer than
+    `shutdown_timeout` seconds is cancelled: its session gets an `UnreachableError`, and its fate is
+    unknown.
 
     Under another event loop than asyncio's, the iteration raises a `RuntimeError`.
     """
@@ -41,7 +42,7 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         self._transport = delete_session.transport
         self._record_gone = delete_session.record_gone
         self._ids = session_ids
-        self._context = contextvars.copy_context()  # of whoever began it: the ids are read there
+        self._context = contextvars.copy_context()  # of the caller: the ids are read there
         self._next_id: asyncio.Task[str | uuid.UUID] | None = None
         self._timer: asyncio.Future[None] | None = None
         self._requests: dict[asyncio.Future[Response], Job] = {}
@@ -72,17 +73,18 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         self.stop()
         if not runs_on_asyncio():  # Then nothing was ever sent.
             return
+        cancellations: list[BaseException] = []
         try:
-            cancellations = [await self._end_waits()]
-            cancellations.append(await wait_for_end(self._requests, self._count_down()))
+            await self._end_waits(cancellations)
+            await wait_for_end(self._requests, cancellations, self._count_down())
             for task in self._requests:
                 task.cancel()
-            cancellations.append(await wait_for_end(self._requests, LONGEST_SLEEP))
+            await wait_for_end(self._requests, cancellations, LONGEST_SLEEP)
             # A program that cancels all its tasks at once cancels requests, too.
             ended = self._requests.items()
             self._requests = {task: job for task, job in ended if not task.cancelled()}
             self._settle()
-            self._requests.clear()  # What has not ended by now was cancelled once: that is enough.
+            self._requests.clear()  # The others were cancelled once: that is enough.
         finally:  # An interruption stops the event loop. Nothing may be left on it.
             for waiting in (*self._requests, self._next_id, self._timer):
                 if waiting is not None:
@@ -92,9 +94,9 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         self._log_failure()
         for outcome in list(self._scheduler.outcomes):
             recording = asyncio.ensure_future(self._record_gone(outcome))
-            cancellations.append(await wait_for_end([recording]))
-        for cancellation in filter(None, cancellations):
-            raise cancellation
+            await wait_for_end([recording], cancellations)
+        if cancellations:
+            raise cancellations[-1]
 
     async def __aenter__(self) -> Self:
         _check_event_loop()
@@ -123,7 +125,10 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
             elif self._next_id is None:
                 raise self._take_failure() or StopAsyncIteration
             else:
-                await self._end_waits()
+                cancellations: list[BaseException] = []
+                await self._end_waits(cancellations)
+                if cancellations:
+                    raise cancellations[-1]
 
     async def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""
@@ -176,15 +181,33 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         if not (has_failed and self._scheduler.stage is Stage.LEFT):
             self._scheduler.admit(next_id.result)
 
-    async def _end_waits(self) -> asyncio.CancelledError | None:
+    async def _end_waits(self, cancellations: list[BaseException]) -> None:
         """Cancel the timer and the pending id. One that is there already is taken."""
         waits = [wait for wait in (self._next_id, self._timer) if wait is not None]
         for wait in waits:
             wait.cancel()
-        cancellation = await wait_for_end(waits)
+        await wait_for_end(waits, cancellations)
         self._timer = None
         self._admit_next_id()
-        return cancellation
+
+
+async def wait_for_end(
+    tasks: Iterable[asyncio.Future[Any]],  # Any: the results are not looked at
+    cancellations: list[BaseException],
+    timeout: float = math.inf,
+) -> None:
+    """Wait until the tasks have ended, at most so many seconds, however often that is cancelled.
+
+    `cancellations` takes those that come meanwhile.
+    """
+    time = asyncio.get_running_loop().time
+    ends_at = time() + timeout
+    while (unfinished := [task for task in tasks if not task.done()]) and time() < ends_at:
+        try:
+            left = None if ends_at == math.inf else ends_at - time()
+            await asyncio.wait(unfinished, timeout=left)
+        except asyncio.CancelledError as cancellation:
+            cancellations.append(cancellation)
 
 
 async def _next(session_ids: AsyncIterator[str | uuid.UUID]) -> str | uuid.UUID:

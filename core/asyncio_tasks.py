@@ -1,11 +1,10 @@
 """What the awaited twins need of asyncio, which is loaded only where it runs."""
 
-import math
+from collections.abc import Awaitable, Callable, Coroutine
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Coroutine, Iterable
     from concurrent.futures import Future
 
 _T = TypeVar("_T")
@@ -37,44 +36,30 @@ def is_coroutine_function(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
-async def wait_for_end(
-    tasks: "Iterable[asyncio.Future[Any]]",  # Any: nobody looks at the results here
-    timeout: float = math.inf,
-) -> "asyncio.CancelledError | None":
-    """Wait until the tasks have ended, at most so many seconds, however often that is cancelled.
-
-    Returns:
-        The last cancellation that came meanwhile.
-    """
-    from asyncio import CancelledError, get_running_loop, wait  # noqa: PLC0415 - see above
-
-    last, time = None, get_running_loop().time
-    ends_at = time() + timeout
-    while (unfinished := [task for task in tasks if not task.done()]) and time() < ends_at:
-        left = None if ends_at == math.inf else ends_at - time()
-        try:
-            await wait(unfinished, timeout=left)
-        except CancelledError as cancellation:
-            last = cancellation
-    return last
+def refuse_awaitable(returned: object, source: str, instead: str) -> None:
+    """Refuse what must be awaited (`TypeError`). A coroutine is closed, so that it does nothing."""
+    if not isinstance(returned, Awaitable):
+        return
+    if isinstance(returned, CoroutineType):
+        returned.close()
+    kind = type(returned).__name__
+    raise TypeError(
+        f"{source} returned a {kind}, which DeleteSession does not await: use {instead}"
+    )
 
 
 async def run_uncancelled(
-    function: "Callable[[], Coroutine[Any, Any, _T]]",
+    function: Callable[[], Coroutine[Any, Any, _T]],
     interruptions: list[BaseException],
     *,
     timeout: float | None = None,
 ) -> _T:
     """Run to its end, under asyncio, what no cancellation of the caller may reach.
 
-    Args:
-        function: a coroutine function. Another event loop runs it in the caller's own task.
-        interruptions: takes the cancellations of the caller that come meanwhile, and the like.
-        timeout: how many seconds it has left after the first of them. None: all that it takes.
-
-    Raises:
-        BaseException: the last interruption of the caller, or else a `CancelledError`, if what
-            was to run was interrupted itself. What it raises otherwise.
+    `interruptions` takes the cancellations of the caller that come meanwhile, and the like. After
+    the first of them the function has `timeout` seconds left (None: all that it takes). If it is
+    interrupted itself, the caller's last interruption is raised, or else a `CancelledError`.
+    Another event loop runs it in the caller's own task.
     """
     if not runs_on_asyncio():
         return await function()
@@ -102,7 +87,7 @@ async def run_uncancelled(
 class _NewThread:
     """What asyncio asks of an executor. A call that hangs keeps no process from ending."""
 
-    def submit(self, function: "Callable[..., object]", /, *arguments: object) -> "Future[object]":
+    def submit(self, function: Callable[..., object], /, *arguments: object) -> "Future[object]":
         from concurrent.futures import Future  # noqa: PLC0415 - one session needs none
         from threading import Thread  # noqa: PLC0415
 
@@ -120,7 +105,7 @@ class _NewThread:
 
 
 async def in_thread(
-    function: "Callable[..., object]", *arguments: object, timeout: float | None = None
+    function: Callable[..., object], *arguments: object, timeout: float | None = None
 ) -> None:
     """Call a function in a new thread under asyncio. Another event loop waits for the call.
 

@@ -1,7 +1,7 @@
 """All that is sent and awaited to destroy one session, without any I/O.
 
-A conversation is a generator. It returns the receipt or raises the error. Whoever drives it does
-what it yields:
+A conversation is a generator. It returns the receipt or raises the error. Its driver does what it
+yields:
 
 - `Send`: send the request. Send the `Response` back, or throw the `TransportError`.
 - `Wait`: wait for so many seconds. Send nothing back (`next`).
@@ -12,20 +12,18 @@ what it yields:
 import math
 import uuid
 from collections.abc import Callable, Generator
-from types import CoroutineType
 from typing import TypeAlias
 
 import msgspec
 
 from . import wire
-from .asyncio_tasks import is_coroutine_function
+from .asyncio_tasks import is_coroutine_function, refuse_awaitable
 from .errors import DeleteSessionError, ResponseError, UnreachableError
 from .headers import RequestHeaders
 from .logger import logger
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy, check_methods
 from .transport import Request, Response, TransportError
-from .wire import checked_session_id
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -78,10 +76,11 @@ def converse(
 
     Raises:
         InvalidSessionIdError: the id cannot be sent. Nothing is yielded.
-        DeleteSessionError: what the last attempt met. Its fate is the worst of all attempts.
-        TypeError: what came is no `Response`.
+        DeleteSessionError: what the last attempt met. Its fate is the least certain of all
+            attempts.
+        TypeError: the transport returned something other than a `Response`.
     """
-    session_id = checked_session_id(session_id)
+    session_id = wire.checked_session_id(session_id)
     deadline = monotonic() + retry.deadline
     left = retry.deadline
     attempts = held_back = 0
@@ -99,12 +98,15 @@ def converse(
             left = deadline - monotonic()
             is_last = pause >= left
             if (yield Failed(error, is_last)):
-                held_back += 1  # The policy does not limit those.
+                held_back += 1  # It does not count as one of the policy's attempts.
             elif is_last:
                 raise
             else:
                 stale_retried = stale_retried or is_stale
-                yield from _wait(pause, error)
+                reason = error.args[0]
+                logger.warning("session %a: retry in %.1f s: %s", session_id, pause, reason)
+                if pause:
+                    yield Wait(pause)
             left = deadline - monotonic()
             if left <= 0:
                 raise
@@ -128,19 +130,8 @@ def _attempt(
     return wire.parse_response(response, headers=headers, session_id=session_id, attempts=attempts)
 
 
-def _wait(pause: float, error: DeleteSessionError) -> Generator[Wait, object, None]:
-    logger.warning("session %a: retry in %.1f s: %s", error.session_id, pause, error.args[0])
-    if pause:
-        yield Wait(pause)
-
-
 def _keep_worst_fate(error: DeleteSessionError, *, uncertain: bool) -> bool:
-    """Give the error the worst fate of all attempts, and return whether that is unknown.
-
-    Args:
-        error: what the last attempt met.
-        uncertain: whether an earlier attempt may have reached the session.
-    """
+    """Give the last error the least certain fate of all attempts. Return whether it is unknown."""
     if uncertain and error.session_fate is SessionFate.UNTOUCHED:
         error.session_fate = SessionFate.UNKNOWN
     return error.session_fate is SessionFate.UNKNOWN
@@ -165,22 +156,12 @@ def _pause_after(
 
 
 def checked_response(response: object) -> Response:
-    """Refuse what a transport must not return. A coroutine is closed, so that it sends nothing.
-
-    Raises:
-        TypeError: it says what came. The transport breaks the port, or must be awaited.
-    """
+    """Return the response. Anything else is a `TypeError`: the transport breaks the port."""
     if isinstance(response, Response):
         return response
+    refuse_awaitable(response, "the transport's send", "AsyncDeleteSession with this transport")
     kind = type(response).__name__
-    if not hasattr(response, "__await__"):
-        raise TypeError(f"the transport's send must return a Response, and returned a {kind}")
-    if isinstance(response, CoroutineType):
-        response.close()
-    raise TypeError(
-        f"the transport's send returned a {kind}, which DeleteSession does not await: "
-        "use AsyncDeleteSession with this transport"
-    )
+    raise TypeError(f"the transport's send must return a Response, and returned a {kind}")
 
 
 def check_transport(transport: object, *, awaits: bool) -> None:

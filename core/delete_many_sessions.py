@@ -53,13 +53,13 @@ class DeleteManySessions(_DeleteManySessions[DeleteSession]):
     """Destroys many sessions, several at a time.
 
     A rate limit or an outage pauses the whole run, and costs no session an attempt. One session
-    that fails while others succeed has its own attempts. What is held in memory does not grow
-    with the ids.
+    that fails while others succeed has its own attempts. Memory does not grow with the number of
+    ids.
 
     Args:
         delete_session: destroys one. Its transport, key and policy are used.
         concurrency: the most requests in flight at a time.
-        shutdown_timeout: the most seconds to wait for what is in flight when a run is left
+        shutdown_timeout: the most seconds to wait for requests in flight when a run is left
             early. None: until the attempts end.
 
     Raises:
@@ -72,9 +72,9 @@ class DeleteManySessions(_DeleteManySessions[DeleteSession]):
         """Prepare to destroy the sessions. It begins when the first outcome is asked for.
 
         Args:
-            session_ids: they are read in the caller's own thread, where outcomes are asked for. An
-                iterator that thinks delays the outcomes meanwhile, and no deadline runs. It must
-                not wait for an outcome.
+            session_ids: they are read in the caller's own thread, where outcomes are asked for. A
+                slow iterator delays the outcomes, and no deadline runs meanwhile. It must not wait
+                for an outcome.
 
         Returns:
             An iterator and context manager: see `Deletions`.

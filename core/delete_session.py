@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import Any, Generic, TypeVar, overload
@@ -10,16 +10,16 @@ from typing import Any, Generic, TypeVar, overload
 import msgspec
 
 from .asyncio_tasks import in_thread
-from .conversation import Conversation, Send, Wait, check_transport, converse
-from .errors import DeleteSessionError, Outcome, SessionNotFoundError
-from .headers import request_headers
+from .conversation import Conversation, Send, Step, Wait, check_transport, converse
+from .errors import DeleteSessionError, Outcome, SessionNotFoundError, UnexpectedResponseError
+from .headers import RequestHeaders, request_headers
 from .journal import Recorder, check_journal, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy, checked_retry
-from .transport import AsyncTransport, Transport, TransportError
-from .wire import checked_session_id, confirms_anything
+from .transport import AsyncTransport, Response, Transport, TransportError
+from .wire import checked_session_id
 
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
@@ -45,7 +45,8 @@ class _DeleteSession(Generic[TransportT]):
         random: Callable[[], float] = _random,
     ) -> None:
         try:
-            self.headers = request_headers(api_key, headers)  #: of every request
+            #: of every request
+            self.headers: RequestHeaders = request_headers(api_key, headers)
         finally:
             del api_key, headers  # The traceback of an error shows this frame.
         self.transport: TransportT = transport  #: carries the requests
@@ -68,10 +69,18 @@ class _DeleteSession(Generic[TransportT]):
             random=self.random,
         )
 
-    def _preflight(self) -> Conversation:
-        """Ask once for a session that never existed."""
+    def _preflight(self) -> Generator[Step, Response | bool | None, None]:
+        """Ask once for a session that never existed: the service knows no such session."""
         session_id = uuid.UUID(int=int(self.random() * 2**122), version=4)
-        return self._conversation(session_id, msgspec.structs.replace(self.retry, max_attempts=1))
+        once = msgspec.structs.replace(self.retry, max_attempts=1)
+        try:
+            receipt = yield from self._conversation(session_id, once)
+        except SessionNotFoundError:
+            return
+        reason = "HTTP 200: it confirms to have deleted a session that never existed"
+        raise UnexpectedResponseError(
+            reason, session_id=receipt.session_id, attempts=receipt.attempts, status=200
+        )
 
     def _policy(self, retry: RetryPolicy | None) -> RetryPolicy:
         return self.retry if retry is None else checked_retry(retry)
@@ -139,7 +148,7 @@ class DeleteSession(_DeleteSession[Transport]):
         self.record_gone(receipt)
         return receipt
 
-    def _drive(self, conversation: Conversation) -> DeletionReceipt:
+    def _drive(self, conversation: Generator[Step, Response | bool | None, T]) -> T:
         try:
             step = next(conversation)
             while True:
@@ -156,8 +165,8 @@ class DeleteSession(_DeleteSession[Transport]):
                     del step  # A failure's error, whose traceback holds this frame: a cycle.
                     step = next(conversation)
         except StopIteration as end:
-            receipt: DeletionReceipt = end.value
-            return receipt
+            result: T = end.value
+            return result
 
     def check(self) -> None:
         """Find out whether address, route, key and its right to delete are good.
@@ -169,14 +178,10 @@ class DeleteSession(_DeleteSession[Transport]):
             DeleteSessionError: as a call with one attempt. An address that confirms to have
                 deleted what never existed is an `UnexpectedResponseError`.
         """
-        try:
-            receipt = self._drive(self._preflight())
-        except SessionNotFoundError:
-            return
-        raise confirms_anything(receipt)
+        self._drive(self._preflight())
 
     def record_gone(self, outcome: Outcome) -> None:
-        """Let the journal forget a session that is gone. Called by whoever drives `converse`."""
+        """Let the journal forget a session that is gone. The driver of `converse` calls it."""
         if self.journal is not None:
             record_gone(self.journal, outcome)
 
@@ -259,7 +264,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         await self.record_gone(receipt)
         return receipt
 
-    async def _drive(self, conversation: Conversation) -> DeletionReceipt:
+    async def _drive(self, conversation: Generator[Step, Response | bool | None, T]) -> T:
         try:
             step = next(conversation)
             while True:
@@ -276,16 +281,12 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
                     del step  # As above.
                     step = next(conversation)
         except StopIteration as end:
-            receipt: DeletionReceipt = end.value
-            return receipt
+            result: T = end.value
+            return result
 
     async def check(self) -> None:
         """As `DeleteSession.check`."""
-        try:
-            receipt = await self._drive(self._preflight())
-        except SessionNotFoundError:
-            return
-        raise confirms_anything(receipt)
+        await self._drive(self._preflight())
 
     async def record_gone(self, outcome: Outcome) -> None:
         """As `DeleteSession.record_gone`, in a thread. It is waited for, at most 5 s."""

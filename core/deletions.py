@@ -54,7 +54,7 @@ class Run:
         return self._scheduler.pause
 
     def _count_down(self) -> float:
-        """Return the seconds that what is in flight may still take. None takes `_longest`."""
+        """Return the seconds that requests in flight may still take. None takes `_longest`."""
         if self._scheduler.stage < Stage.LEFT:
             return math.inf
         now = self._monotonic()
@@ -90,14 +90,15 @@ class Deletions(Run, Iterator[Outcome]):
 
     An error among them was not raised, so it has no traceback: thousands can be kept.
 
-    Use it in a `with` block. Leaving the block, however it ends, sends nothing new and waits for
-    what is in flight, at most `shutdown_timeout` seconds; what is in flight even then is an
-    `UnreachableError` whose fate is unknown. `list(deletions)` afterwards gives the outcomes that
-    were not taken yet. A Ctrl-C that arrives while an outcome is awaited leaves the run likewise.
+    Use it in a `with` block. At its end, however it ends, the run sends nothing new and waits for
+    the requests in flight, at most `shutdown_timeout` seconds. A session whose request is in flight
+    even then gets an `UnreachableError`, and its fate is unknown. `list(deletions)` afterwards
+    gives the outcomes that were not taken yet. A Ctrl-C that arrives while an outcome is awaited
+    leaves the run likewise.
 
-    What ends a run early is raised after the outcomes of all ids that were taken: `OutageError`,
-    what the iterator of ids raised, or a `RuntimeError` if the transport cannot be used. If the
-    run was left before that, it is logged instead.
+    An error that ends a run early is raised after the outcomes of all ids that were taken:
+    `OutageError`, an error of the iterator of ids, or a `RuntimeError` if the transport cannot be
+    used. If the run was left before that, the error is logged instead.
     """
 
     def __init__(
@@ -131,9 +132,9 @@ class Deletions(Run, Iterator[Outcome]):
     def stop(self) -> None:
         """Send nothing new. The iteration goes on with the outcomes of the ids that were taken.
 
-        An id that waits ends with what its last attempt met. What is in flight has
-        `shutdown_timeout` seconds. May be called from a signal handler or another thread; it acts
-        once the iterator of ids has returned.
+        An id that waits ends with the error of its last attempt. The requests in flight have
+        `shutdown_timeout` seconds. Signal handlers and other threads may call this; it acts once
+        the iterator of ids has returned.
         """
         self._scheduler.reach(Stage.LEFT)
         self._news.put(None)

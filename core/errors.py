@@ -14,9 +14,9 @@
         ├── NotDeletedError                       unknown     200 with `success` false
         └── UnexpectedResponseError               unknown     everything else
 
-An `UnreachableError` leaves the session untouched if nothing reached the service. If a call made
-several attempts, the worst of their fates counts: a timeout and then a 401 are unknown, since the
-first attempt may have destroyed the session. Gone stays gone.
+An `UnreachableError` leaves the session untouched if nothing reached the service. After several
+attempts the least certain fate counts: a timeout and then a 401 are unknown, since the first
+attempt may have destroyed the session. Gone stays gone.
 
 A call makes a retry after each error that leaves the fate unknown, since only a retry tells; after
 a `RateLimitError`; after a connection that failed, if a retry can help; and after a 401 or 403 that

@@ -21,23 +21,23 @@ class Recorder(Protocol):
 
         Raises:
             InvalidSessionIdError: no session has such an id.
-            JournalError: it is not recorded for certain. The session is still open.
+            JournalError: it may not be recorded. The session is still open.
         """
 
     def gone(self, session_id: str, /) -> None:
-        """Forget a session that is destroyed for certain. An unknown id changes nothing.
+        """Forget a session that is destroyed. An unknown id changes nothing.
 
         Raises:
-            JournalError: the journal may still hold the id. Somebody then deletes the session
-                once more, which is safe.
+            JournalError: the journal may still hold the id. A sweep then deletes the session
+                again, which is safe.
         """
 
 
 class Journal(Recorder, Protocol):
     """Remembers which sessions are open. `conformance.check_journal` checks one of your own.
 
-    A session has one owner: the journal that recorded it last. What a closed journal or a dead
-    process had open is an orphan. All methods raise `JournalError` and nothing else.
+    A session has one owner: the journal that recorded it last. The sessions of a closed journal
+    or a dead process are orphans. All methods raise `JournalError` and nothing else.
     """
 
     def orphans(self) -> list[str]:

@@ -1,7 +1,7 @@
 """A session that ends with the block that used it.
 
 The first interruption (Ctrl-C, SIGTERM, a cancellation) is the block's or the delete's: a delete
-that it ended is made once more, and then it is raised. The second one ends the delete.
+that it ended is repeated, and then it is raised. The second one ends the delete.
 """
 
 import os
@@ -65,11 +65,10 @@ class _OnExit:  # what the two context managers share: all but how they wait
         raised.add_note(f"{_NOTES[error.session_fate]} {error}")
 
     def _raise_final(self, error: BaseException, raised: BaseException | None, count: int) -> None:
-        """Raise what has ended the delete for good. Otherwise it is made once more."""
+        """Raise the interruption that ends the delete; otherwise repeat the delete."""
         is_blocks = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
-        is_fault = isinstance(error, Exception | GeneratorExit)
-        # Whoever cancels all tasks at once interrupts the block and the delete: that counts once.
-        if is_fault or is_blocks or self._is_again or count > 1:
+        # A program that cancels all tasks interrupts the block and the delete: that counts once.
+        if isinstance(error, Exception | GeneratorExit) or is_blocks or self._is_again or count > 1:
             self._is_over = not isinstance(error, GeneratorExit)  # Nobody sees a note on that.
             if self.receipt is None and not isinstance(error, DeleteSessionError):
                 words = f"The delete of session {self.session_id!r} was interrupted."
@@ -105,7 +104,7 @@ class DeleteOnExit(_OnExit):
         try:
             try:
                 if not self._is_forked():
-                    self.receipt = self._delete()
+                    self.receipt: DeletionReceipt | None = self._delete()
             except DeleteSessionError as error:
                 self._report(error, raised)
         except BaseException as error:
@@ -139,7 +138,8 @@ class AsyncDeleteOnExit(_OnExit):
         try:
             try:
                 if not self._is_forked():
-                    self.receipt = await run_uncancelled(self._delete, cancellations)
+                    delete = run_uncancelled(self._delete, cancellations)
+                    self.receipt: DeletionReceipt | None = await delete
             except DeleteSessionError as error:
                 self._report(error, cancellations[-1] if cancellations else raised)
         except BaseException as error:

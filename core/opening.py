@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import CoroutineType
 from typing import Any, Generic, TypeVar
 
-from .asyncio_tasks import run_uncancelled
+from .asyncio_tasks import refuse_awaitable, run_uncancelled
 from .errors import InvalidSessionIdError
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt
@@ -44,11 +44,7 @@ class _Opening(Generic[T, OnExitT]):
         return None if self._ending is None else self._ending.receipt
 
     def _find_session(self) -> OnExitT:
-        """Find out which session was opened.
-
-        Raises:
-            InvalidSessionIdError: it has no id that can be sent. No value of it is shown.
-        """
+        """Find out which session was opened. An error shows names of attributes, and no value."""
         try:
             return self._on_exit(self._id_of(self._opened[0]))
         except Exception as error:
@@ -82,14 +78,15 @@ class Opening(_Opening[T, DeleteOnExit]):
         """Open the session, record it in the journal, if there is one, and give it.
 
         Raises:
-            InvalidSessionIdError: what was opened has no id that can be sent.
+            InvalidSessionIdError: `open_session` returned no usable id.
             JournalError: it could not be recorded. It was destroyed, or a note says why not.
             TypeError: `open_session` must be awaited. Nothing was opened.
         """
         self._opened, self._ending = [], None
         try:
             self._opened.append(self._open_session())
-            _refuse_awaitable(self._opened[0])
+            instead = "AsyncDeleteSession.opening, or a function that blocks"
+            refuse_awaitable(self._opened[0], "open_session", instead)
             self._ending = self._find_session()
             self._ending.__enter__()
             return self._opened[0]
@@ -152,17 +149,6 @@ def _check_function(name: str, function: object, example: str) -> None:
         function.close()
     kind = type(function).__name__
     raise TypeError(f"{name} must be a function, such as {example}, not a {kind}")
-
-
-def _refuse_awaitable(opened: object) -> None:
-    if not isinstance(opened, Awaitable):
-        return
-    if isinstance(opened, CoroutineType):
-        opened.close()
-    raise TypeError(
-        f"open_session returned a {type(opened).__name__}, which DeleteSession does not await: "
-        "use AsyncDeleteSession.opening, or a function that blocks"
-    )
 
 
 def _names(opened: object) -> list[str]:

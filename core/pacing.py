@@ -61,10 +61,6 @@ class RateLimitGate:
 
     If nothing is accepted after a pause, the next one is the policy's backoff at least, and
     half-open probes go one by one.
-
-    Args:
-        retry: its backoff is used where the service names no time, or too short a time.
-        random: gives a number from 0 to 1.
     """
 
     def __init__(self, retry: RetryPolicy, random: Callable[[], float]) -> None:
@@ -161,11 +157,7 @@ class Outage:
     A failure counts until a request that was sent later gets a response of the service itself. A
     page of a gateway is a failure, too. The service is away if the failures of at least two ids
     count, and if all that was in flight at the first of them has failed as well, or if one of the
-    ids would be given up otherwise.
-
-    Args:
-        retry: its backoff lies between two probes; its deadline is how long an outage may last.
-        random: gives a number from 0 to 1.
+    ids would be given up otherwise. The policy's backoff lies between two probes.
     """
 
     def __init__(self, retry: RetryPolicy, random: Callable[[], float]) -> None:

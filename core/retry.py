@@ -23,7 +23,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds for the whole call, waits included."""
     first_pause: float = 0.5
     """The shortest pause before the first retry, in seconds. It doubles with each retry, and no
-    pause is shorter than 0.1 s: so nobody floods a service that is away."""
+    pause is shorter than 0.1 s: so no client floods a service that is away."""
     longest_pause: float = 8
     """The longest pause before a retry, in seconds, unless the service names one."""
 
@@ -47,22 +47,14 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checked_retry(retry: object) -> RetryPolicy:
-    """Refuse what is no policy.
-
-    Raises:
-        TypeError: it says what came.
-    """
+    """Return the policy. Anything else is a `TypeError`."""
     if not isinstance(retry, RetryPolicy):
         raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
     return retry
 
 
 def check_count(name: str, value: object) -> None:
-    """Refuse what is not a whole number of at least 1.
-
-    Raises:
-        TypeError, ValueError: it names the argument.
-    """
+    """Refuse what is not a whole number of at least 1 (`TypeError`, `ValueError`)."""
     if type(value) is not int:
         raise TypeError(f"{name} must be an int, not {value!r}")
     if value < 1:
@@ -72,17 +64,7 @@ def check_count(name: str, value: object) -> None:
 def check_seconds(
     name: str, value: object, *, may_be_zero: bool = False, longest: float = math.inf
 ) -> None:
-    """Refuse what is not a finite number of seconds in the range.
-
-    Args:
-        name: the argument.
-        value: what was passed for it.
-        may_be_zero: whether 0 is in the range.
-        longest: the most seconds that are allowed.
-
-    Raises:
-        TypeError, ValueError: it names the argument.
-    """
+    """Refuse what is not a finite number of seconds in the range (`TypeError`, `ValueError`)."""
     if type(value) is not int and type(value) is not float:
         raise TypeError(f"{name} must be seconds, not {value!r}")
     if not 0 <= value <= longest or value == math.inf or (value == 0 and not may_be_zero):

@@ -29,13 +29,13 @@ _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 
 
 class Stage(enum.IntEnum):
-    """Where a run stands. It never goes back."""
+    """Where a run stands. A run only moves forward through these."""
 
     NOT_BEGUN = 0
     TAKES_IDS = 1
     HAS_ALL_IDS = 2  #: there are no more, or they failed
     ENDED_EARLY = 3  #: by an outage or a rate limit: nothing new is sent
-    LEFT = 4  #: by whoever began it: nothing new is sent, and the countdown runs
+    LEFT = 4  #: by its caller: nothing new is sent, and the countdown runs
 
 
 class Scheduler:
@@ -43,10 +43,6 @@ class Scheduler:
 
     A driver takes ids with `admit` while `has_room`, sends what `hand_out` gives, returns what came
     of each to `settle`, and waits for `due_in` seconds or a result. It does so until `is_finished`.
-
-    Args:
-        delete_session: its transport gives the time; its key and policy are used.
-        concurrency: the most requests in flight.
     """
 
     def __init__(
@@ -65,7 +61,7 @@ class Scheduler:
         self._limit: DeleteSessionError | None = None  # the last one
         self._jobs: dict[Job, None] = {}  # those that were taken, and have no outcome yet
         self._queue: list[Job] = []  # of those that wait: who is due first goes first
-        self._reading = 0.0  # seconds that the caller's iterator took: they count for nobody
+        self._reading = 0.0  # seconds that the caller's iterator took: charged to no session
 
     @property
     def stage(self) -> Stage:
@@ -162,10 +158,7 @@ class Scheduler:
             reason = f"the service has been away for {lasted:.0f} s"
             if self._outage.is_met_by_pages_alone:
                 reason = f"in {lasted:.0f} s, nothing from the service yet: check the address"
-            cause = self._outage.failures[-1].error
-            wait = getattr(cause, "retry_after", None)
-            outage = OutageError(reason, lasted=lasted, retry_after=wait)
-            self._end_early(Stage.ENDED_EARLY, outage, cause)
+            self._end_by_outage(reason, lasted, self._outage.failures[-1].error)
         self.end_what_is_left()
         # It may be stopped meanwhile, by a signal or another thread.
         while self._next_send_in() <= 0 and not self.is_stopped:
@@ -192,7 +185,7 @@ class Scheduler:
                 " requests at a time. Take a lower concurrency, or raise the limit (ulimit -n -u)."
             )
         if not self.in_flight:
-            self._end_early(Stage.ENDED_EARLY, _cannot_send(error), error)
+            self._end_by_transport(Stage.ENDED_EARLY, error)
 
     def settle(self, job: Job, end: object) -> None:
         """Take the response to a request, or what the transport raised. Once ended: nothing."""
@@ -211,7 +204,7 @@ class Scheduler:
             response = checked_response(end)
         except TypeError as error:
             cause = end if isinstance(end, BaseException) else error
-            self._end_early(Stage.HAS_ALL_IDS, _cannot_send(cause), cause)
+            self._end_by_transport(Stage.HAS_ALL_IDS, cause)
             # The transport broke the port: it cannot say what became of the session.
             outcome = job.unreachable(f"the transport failed ({type(cause).__name__})")
             outcome.transient = False
@@ -312,8 +305,7 @@ class Scheduler:
             reason = f"the rate limit has let no request through for {lasted:.0f} s"
             if wait is not None and wait > lasted:
                 reason = f"the rate limit asks for a wait of {wait:.0f} s"
-            limit = OutageError(reason, lasted=lasted, retry_after=wait)
-            self._end_early(Stage.ENDED_EARLY, limit, error)
+            self._end_by_outage(reason, lasted, error)
         return begins
 
     def _look_for_outage(self, job: Job, failed: Failed) -> bool:
@@ -321,8 +313,8 @@ class Scheduler:
         if is_conflict or getattr(failed.error.__cause__, "stale", False):
             return False
         job.first_failed = min(job.first_failed, job.sent_at)
-        # Once no id is left that could show the opposite, what failed while the service was there
-        # fails by itself.
+        # The service was there, and no id is left that could show the opposite: such a failure is
+        # charged to its session.
         if self.stage >= Stage.HAS_ALL_IDS and job.first_failed <= self._outage.served_at:
             return False
         return self._outage.note_failure(
@@ -331,14 +323,16 @@ class Scheduler:
             is_last=failed.is_last,
         )
 
-    def _end_early(self, stage: Stage, failure: Exception, cause: BaseException) -> None:
-        failure.__cause__ = cause
-        self.failure = failure
+    def _end_by_outage(self, reason: str, lasted: float, cause: DeleteSessionError) -> None:
+        wait = getattr(cause, "retry_after", None)
+        self.failure = OutageError(reason, lasted=lasted, retry_after=wait)
+        self.failure.__cause__ = cause
+        self.reach(Stage.ENDED_EARLY)
+
+    def _end_by_transport(self, stage: Stage, cause: BaseException) -> None:
+        self.failure = RuntimeError(f"no request can be sent ({type(cause).__name__})")
+        self.failure.__cause__ = cause
         self.reach(stage)
-
-
-def _cannot_send(error: BaseException) -> RuntimeError:
-    return RuntimeError(f"no request can be sent ({type(error).__name__})")
 
 
 def _root_errno(error: BaseException) -> int | None:

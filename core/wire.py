@@ -36,8 +36,7 @@ _USUAL_REASONS = {
     '"': " (jq writes it around each id: use jq -r)",
     ",": " (it comes from a list: pass each id alone)",
     "#": " (a comment is not a part of the id)",
-    "/": " (pass the id alone, without a URL around it)",
-    ":": " (pass the id alone, without a URL around it)",
+    **dict.fromkeys("/:", " (pass the id alone, without a URL around it)"),
     "[": " (this looks like JSON: pass each id alone, as jq -r '.[]' writes them)",
     " ": " (these may be several ids: pass each alone)",
 }
@@ -47,7 +46,7 @@ _MAX_MESSAGE_LENGTH = 500
 _MAX_EXCERPT_LENGTH = 100
 
 _BACKEND_FAILED = "Hangar request failed."  # The status is then that of the service's backend.
-# All that the service says of a session that is gone. Whatever else a 404 says is about a route, a
+# All that the service says of a session that is gone. A 404 with another text is about a route, a
 # backend or something else: docs/service.md names the source of each text.
 _GONE = frozenset(
     f"{whose}session {what}"
@@ -75,16 +74,13 @@ _ERRORS: Mapping[int, type[ResponseError]] = {
     401: UnauthorizedError,
     402: PaymentRequiredError,
     403: ForbiddenError,
-    408: ServiceUnavailableError,
-    409: ServiceUnavailableError,
-    425: ServiceUnavailableError,
     429: RateLimitError,
-    **dict.fromkeys(range(500, 600), ServiceUnavailableError),
+    **dict.fromkeys((408, 409, 425, *range(500, 600)), ServiceUnavailableError),
 }
 
 
 class _Content(msgspec.Struct, rename="camel"):
-    """The JSON of a response, each field as it came: an odd one must not spoil the others."""
+    """The JSON of a response: a field of an unexpected type does not affect the others."""
 
     success: msgspec.Raw = msgspec.Raw()
     session_duration_ms: msgspec.Raw = msgspec.Raw()
@@ -108,8 +104,8 @@ def checked_session_id(session_id: object) -> str:
     """Return the id as text, if it can name one session in one segment of a path.
 
     Raises:
-        InvalidSessionIdError: it cannot: no service has ever made such an id. The message names
-            what is wrong with it.
+        InvalidSessionIdError: it cannot. An id that no service makes is refused, and nothing is
+            sent. The message names what is wrong with it.
     """
     if isinstance(session_id, uuid.UUID):
         return str(session_id)
@@ -147,12 +143,7 @@ def _problem(session_id: str) -> str:
 
 
 def request(session_id: str, headers: RequestHeaders) -> Request:
-    """Return the request that destroys this session and nothing else.
-
-    Args:
-        session_id: an id that `checked_session_id` has returned.
-        headers: from `request_headers`.
-    """
+    """Return the request that destroys this session (a checked id) and nothing else."""
     return Request("DELETE", f"/v2/interact/{session_id}", headers)
 
 
@@ -161,17 +152,9 @@ def parse_response(
 ) -> DeletionReceipt:
     """Read a response: a receipt only for a 200 whose JSON object has `success` true.
 
-    If a field comes twice, the last one counts, as in most readers of JSON.
-
-    Args:
-        response: what the service, or something before it, has sent. It may send the key back,
-            so a text from it is masked before it has a name: see `RequestHeaders`.
-        headers: those of the request.
-        session_id: the session.
-        attempts: how many requests were sent for it.
-
-    Raises:
-        ResponseError: it is no receipt.
+    Anything else is raised as a `ResponseError`. If a field comes twice, the last one counts, as in
+    most readers of JSON. The response may hold the key, so a text from it is masked before it has
+    a name: see `RequestHeaders`.
     """
     content = _content(response)
     if response.status == 200 and bytes(content.success) == b"true":
@@ -241,21 +224,11 @@ def _parse_error(
     return error
 
 
-def confirms_anything(receipt: DeletionReceipt) -> UnexpectedResponseError:
-    """Return the error of an address that gave a receipt for a session which never existed."""
-    return UnexpectedResponseError(
-        "HTTP 200: it confirms to have deleted a session that never existed",
-        session_id=receipt.session_id,
-        attempts=receipt.attempts,
-        status=200,
-    )
-
-
 def is_from_service(response: Response) -> bool:
     """Say whether the service itself sent a response, and nothing in front or behind it.
 
-    It then is there, whatever it says of the session. A 5xx says so of nobody: gateways send it
-    too, and the service sends it when it cannot do its work.
+    The service then is there, whatever it says of the session. A 5xx does not show that: gateways
+    send it too, and the service sends it when it cannot do its work.
     """
     content = _content(response)
     if not _speaks(content) or _is_of_backend(content):
@@ -277,7 +250,7 @@ def _kind(status: int, content: _Content) -> type[ResponseError]:
 
 
 def _content(response: Response) -> _Content:
-    """Decode a body. What is not the service's JSON has no field."""
+    """Decode a body. Anything but the service's JSON gives no field."""
     if response.body.count(b"[") + response.body.count(b"{") > _MAX_BRACKETS:
         return _Content()
     try:
@@ -304,7 +277,7 @@ def _message(content: _Content) -> str:
 
 
 def _text(raw: msgspec.Raw) -> str:
-    """Decode a text of an error. What is none is empty."""
+    """Decode a text of an error. Anything else gives an empty text."""
     try:
         return _text_decoder.decode(raw) or ""
     except _NOT_THE_SERVICES_JSON:

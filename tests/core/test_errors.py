@@ -1,7 +1,6 @@
-"""The errors as objects: their tree, their words, and what survives a journey."""
+"""The errors as objects: their words, and what survives a journey."""
 
 import copy
-import inspect
 import io
 import pickle
 import re
@@ -22,7 +21,6 @@ from firecrawl_interact.core import (
     TimedOutError,
     UnauthorizedError,
     UnreachableError,
-    errors,
 )
 
 

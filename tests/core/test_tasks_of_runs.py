@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import weakref
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -47,6 +48,27 @@ def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new(
         await asyncio.sleep(100)
         assert transport.sent == sorted(ended) == ["0", "1", "2", "3"]
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    virtual_time.run(main())
+
+
+def test_a_cancellation_while_a_pending_id_ends_is_raised() -> None:
+    async def ids() -> AsyncIterator[str]:
+        yield "a"
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(5)
+
+    async def main() -> None:
+        deletions = many_awaited(AsyncFunctionTransport())(ids())
+        assert (await anext(deletions)).session_id == "a"
+        asyncio.get_running_loop().call_later(1, deletions.stop)
+        last = asyncio.ensure_future(anext(deletions))
+        asyncio.get_running_loop().call_later(3, last.cancel)
+        await asyncio.wait([last])
+        assert last.cancelled()
+        assert virtual_time.now() == 6
 
     virtual_time.run(main())
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 # module the code stands, and what becomes of it. Every schedule of one call shows it.
 _OF_CALLS = r"""
 untouched: a lost connection is taken for one that never was
-    _unreachable: SessionFate.UNKNOWN if failure.sent => SessionFate.UNTOUCHED if failure.sent
+    _attempt: SessionFate.UNKNOWN if failure.sent => SessionFate.UNTOUCHED if failure.sent
 untouched: what an earlier attempt may have done is forgotten
     _keep_worst_fate: if uncertain and => if False and
 untouched: the backend's 401 is taken for the service's
@@ -40,13 +40,13 @@ no vaguer: gone is forgotten after a timeout
 no vaguer: a rate limit leaves the fate unknown
     RateLimitError: SessionFate.UNTOUCHED => SessionFate.UNKNOWN
 outcome: an error counts one attempt
-    _attempt: attempts=attempts => attempts=1
+    _attempt: session_id=session_id, attempts=attempts => session_id=session_id, attempts=1
 attempts: one attempt too many
     _pause_after: attempts == retry => attempts > retry
 deadline: a wait goes beyond the deadline
     converse: pause >= left => pause == math.inf
 deadline: an attempt may outlast the deadline
-    converse: min(retry.attempt_timeout, left) => retry.attempt_timeout
+    _attempt: min(retry.attempt_timeout, left) => retry.attempt_timeout
 retries: a 401 is retried
     UnauthorizedError: advice = => transient, advice = True,
 retries: a page is not retried
@@ -62,31 +62,31 @@ pauses: each stale connection is followed by a retry at once
 # The same. The scenario shows it that is named, else simulated runs do.
 _OF_RUNS = r"""
 one outcome: what is in flight when a run is left has no outcome
-    Scheduler.end_all: self._end(job, outcome) => del self._jobs[job]
+    Scheduler.end_what_is_left: self._end(job, job.outcome or left) => del self._jobs[job]
 one outcome: a cancellation takes an outcome with it
-    AsyncDeletions._next_outcome: self._scheduler.outcomes.appendleft(outcome) => pass
+    AsyncDeletions.__anext__: self.aclose() => self.aclose(); self._scheduler.outcomes.clear()
 gone: an id in flight is taken for gone when the run is left
-    Scheduler.end_all: SessionFate.UNKNOWN => SessionFate.GONE
-untouched: an id that waits forgets what its last attempt met
-    Scheduler._end_unsent: job.error or UnreachableError => UnreachableError
+    Job.unreachable: SessionFate.UNKNOWN => SessionFate.GONE
+untouched: an id in flight is taken for untouched when the run is left
+    Job.unreachable: SessionFate.UNKNOWN => SessionFate.UNTOUCHED
 untouched: the note says that the session was not destroyed when nobody knows
     anywhere: The session may not have been destroyed. => The session was not destroyed.
 receipt: a response is taken for that of another session
-    AsyncDeletions._settle: end or task.result() => end or self._landed[-1].result()
+    AsyncDeletions._settle: self._requests.pop(task) => self._requests.popitem()[1]
 one session: a run asks the older route
     request: /interact/ => /browser/
 attempts: only the last attempt of an id in flight counts when the run is left
-    Scheduler.end_all: attempts=job.requests => attempts=1
+    Job.unreachable: attempts=self.requests => attempts=1
 requests: one more request is in flight than may be
     Scheduler._next_send_in: >= self._concurrency => > self._concurrency
 requests: an outage shortens the pause that a 429 asked for
-    Scheduler._next_send_in: max(until_probe, self._gate.paused_until - self._now()) => until_probe
+    Scheduler._next_send_in: max(until_probe, sends_at - self._now()) => until_probe
     scenario: a 429 in an outage
 the end: a stop lets the other requests of the turn go
-    Scheduler.hand_out: if self.is_stopped:  # meanwhile => if False:  # meanwhile
+    Scheduler.hand_out: <= 0 and not self.is_stopped => <= 0
     scenario: a stop at the second request of a turn
 leaving: leaving takes a second more than it may
-    anywhere: self.shutdown_timeout - now => self.shutdown_timeout + 1 - now
+    Run._count_down: self._longest) - now => self._longest) + 1 - now
     scenario: a run that is left while nothing comes
 memory: a run of concurrency 1 holds nine ids
     Scheduler.has_room: max(self._concurrency, 2) => max(self._concurrency, 9)
@@ -100,11 +100,11 @@ held back: an outage is taken for each id's own affair
     Scheduler._hold_back: self._outage.is_on or self.is_stopped => False
     scenario: an outage longer than two attempts
 block: the delete's error takes the place of what the block raised
-    _OnExit._report: if raised is None => if outcome is not None
+    _OnExit._report: if raised is None => if error is not None
 journal: the journal forgets whatever ended
     record_gone: is not SessionFate.GONE => is SessionFate.UNTOUCHED
 journal: a block begins before its session is recorded
-    DeleteOnExit.record: self._journal.opened(self.session_id) => pass
+    DeleteOnExit.__enter__: self._journal.opened(self.session_id) => pass
 """
 
 
