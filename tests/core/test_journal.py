@@ -277,6 +277,10 @@ class Awaited:
     async def gone(self, session_id: str, /) -> None: ...
 
 
+class HalfAwaited(Notebook):
+    async def gone(self, session_id: str, /) -> None: ...  # type: ignore[override] # the point
+
+
 @pytest.mark.parametrize(
     ("journal", "message"),
     [
@@ -285,6 +289,7 @@ class Awaited:
             "journal must have the methods opened, gone, as FileJournal.* has no opened",
         ),
         (Awaited(), "journal must not be awaited"),
+        (HalfAwaited(), "journal must not be awaited"),
         (Notebook, "journal must be an object, not the class Notebook"),
     ],
 )
