@@ -248,16 +248,24 @@ class Awaited:
     async def gone(self, session_id: str, /) -> None: ...
 
 
+class HalfAwaited(Notebook):
+    async def gone(self, session_id: str, /) -> None: ...  # type: ignore[override] # the point
+
+
 @pytest.mark.parametrize(
     ("journal", "message"),
     [
-        ("/var/lib/app", r"as FileJournal\(directory\) has them: str has no opened"),
+        (
+            "/var/lib/app",
+            "journal must have the methods opened, gone, as FileJournal.* has no opened",
+        ),
         (Awaited(), "journal must not be awaited"),
+        (HalfAwaited(), "journal must not be awaited"),
         (Notebook, "journal must be an object, not the class Notebook"),
     ],
 )
 def test_what_is_no_journal_is_refused(journal: Any, message: str) -> None:  # Any: the point
-    with pytest.raises(TypeError, match=message):
+    with pytest.raises(TypeError, match=f"^{message}"):
         DeleteSession(ScriptedTransport(), API_KEY, journal=journal)
 
 

@@ -4,12 +4,17 @@ import asyncio
 
 import pytest
 
+from firecrawl_interact.core import Response
+
 from ..simulation.kinds import NOT_DELETED, SERVED, SILENCE, Kind, limited
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Weather
+from . import virtual_time
 from .expected_runs import Expected, each_way
+from .scripted_transport import DESTROYED
+from .side_by_side import AsyncFunctionTransport, many_awaited
 
 UNKNOWN = "UnreachableError, unknown"
 UNTOUCHED = "UnreachableError, untouched"
@@ -192,3 +197,16 @@ def test_what_ended_a_run_before_it_was_left_is_logged_and_keeps_no_outcome_back
     assert watch.ended == [(1, "a", "gone", 1), (1, "b", "gone", 1)]
     assert watch.raised == []
     assert "the run had ended before it was left: the ids fail" in caplog.text
+
+
+def test_a_run_that_is_left_waits_for_an_attempt_and_a_second_if_a_transport_never_ends() -> None:
+    async def respond(session_id: str) -> Response:
+        await asyncio.sleep(1 if session_id == "a" else 1_000)
+        return DESTROYED
+
+    async def main() -> float:
+        async with many_awaited(AsyncFunctionTransport(respond))(["a", "b"]) as deletions:
+            await anext(deletions)
+        return virtual_time.now()
+
+    assert virtual_time.run(main()) == 1 + 90 + 1

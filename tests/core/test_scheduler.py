@@ -171,6 +171,7 @@ def logged() -> Iterator[list[logging.LogRecord]]:
         # it does not shorten the pause that a 429 asks for
         "go limited; +1; go lost too; 429/60 limited; lost lost too; +59; send; +1; send limited",
         # without file descriptors, as many as are in flight
+        "go a b; no-file b; send; ok a; send b",
         "go a b c d; no-file c d; take e; send; ok a; send d; send; ok d; send c",
     ],
 )

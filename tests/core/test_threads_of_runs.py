@@ -7,6 +7,7 @@ import threading
 import time
 import tracemalloc
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -14,6 +15,7 @@ import pytest
 
 from firecrawl_interact.adapters.system_time import SystemTime
 from firecrawl_interact.core import (
+    ConnectFailedError,
     DeleteManySessions,
     DeleteSession,
     Deletions,
@@ -60,6 +62,22 @@ def test_as_many_daemon_threads_carry_the_requests_as_may_be_in_flight() -> None
     assert len(list(deletions)) == 6
     assert len(threads) == 3
     assert all(thread.name == "firecrawl_interact" and thread.daemon for thread in threads)
+
+
+def test_a_thread_that_waits_for_the_next_request_holds_nothing_of_the_last_one() -> None:
+    is_freed = threading.Event()
+
+    def fail(session_id: str) -> Response:
+        error = ConnectFailedError("no such host", transient=False)
+        weakref.finalize(error, is_freed.set)
+        try:
+            raise error
+        finally:
+            del error
+
+    with many(FunctionTransport(fail), concurrency=1)(["a", "b"]) as deletions:
+        assert next(deletions).session_fate is SessionFate.UNTOUCHED
+        assert is_freed.wait(LONG)
 
 
 def press(number: signal.Signals) -> None:
