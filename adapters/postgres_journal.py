@@ -80,7 +80,7 @@ class PostgresJournal(OwnedJournal):
 );
 CREATE INDEX ON firecrawl_interact_open_sessions (owner);
 """  #: for your migrations; or call `create_table()`
-    _lease: ClassVar[float] = 60  # in seconds. All owners and sweepers need the same.
+    _lease: ClassVar[float] = 60  # in seconds. A sweeper with a shorter one adopts the living.
 
     def __init__(self, database: str | Connect, *, service: str | None = None) -> None:
         self._connect = _own_connections(database) if isinstance(database, str) else database

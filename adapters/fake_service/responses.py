@@ -8,13 +8,8 @@ import msgspec
 
 from firecrawl_interact.core.transport import Request, Response
 
-_EPOCH = 1764022586.0
-"""Mon Nov 24 2025 22:16:26 UTC, when the service's clock is at 0."""
-
-
-def seconds_since_1970(now: float) -> float:
-    """Return the Unix time at a time of the service's clock."""
-    return _EPOCH + now
+EPOCH = 1764022586.0
+"""Mon Nov 24 2025 22:16:26 UTC: the Unix time when the service's clock is at 0."""
 
 
 class Session(msgspec.Struct):
@@ -65,7 +60,7 @@ def rate_limited(consumed: int, retry_after: int | None, resets_at: float) -> Re
         "Upgrade your plan at https://firecrawl.dev/pricing for increased rate limits"
     )
     if retry_after is not None:
-        resets_on = time.asctime(time.gmtime(seconds_since_1970(resets_at)))
+        resets_on = time.asctime(time.gmtime(EPOCH + resets_at))
         weekday, month, day, clock, year = resets_on.split()
         error += (
             f" or please retry after {retry_after}s, resets at {weekday} {month} {day:0>2} {year} "

@@ -31,11 +31,11 @@ from .faults import (
 )
 from .rate_limit import RateLimit, Usage
 from .responses import (
+    EPOCH,
     Session,
     json_response,
     no_such_route,
     rate_limited,
-    seconds_since_1970,
     unauthorized,
 )
 
@@ -239,7 +239,7 @@ class FakeService:
         )
 
     def _now(self) -> float:
-        return seconds_since_1970(self.clock.monotonic())
+        return EPOCH + self.clock.monotonic()
 
     def _team(self, api_key: str) -> str | None:
         if not self._api_keys:

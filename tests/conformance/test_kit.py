@@ -64,7 +64,7 @@ def test_a_broken_promise_is_explained() -> None:
     case = next(case for case in CASES if case.name == "a-refused-connection-was-not-sent")
     with pytest.raises(
         AssertionError,
-        match=r"Promised: a call without a connection ends in a ConnectFailedError.* Seen: instead"
+        match=r"Promised: a call without a connection is a ConnectFailedError.* Seen: instead"
         r" of ConnectFailedError, transient: a response with status 200 and 2 bytes\.",
     ):
         case.run(SaysOk, over="memory")

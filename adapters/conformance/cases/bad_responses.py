@@ -145,7 +145,7 @@ _TOO_LARGE: dict[str, FaultFunction] = {
     "endless-chunks-are-not-held": sends_and_floods(CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n"),
 }
 _NOT_HELD = "a body above 1 MiB is a BadResponseError, and is never held"
-_CODED = "a coded body is a BadResponseError, and is never decoded"
+_CODED = "an encoded body is a BadResponseError, and is never decoded"
 
 
 def _replies(name: str, promise: str, reply: Reply) -> Case:
@@ -155,7 +155,7 @@ def _replies(name: str, promise: str, reply: Reply) -> Case:
 
 CASES = [
     *_refused(
-        "what is not an HTTP/1 response is a BadResponseError, however it begins",
+        "anything but an HTTP/1 response is a BadResponseError",
         Severity.STRICTNESS,
         _NO_HTTP,
     ),
@@ -192,7 +192,7 @@ CASES = [
     ),
     Case(
         "a-response-that-ends-with-the-connection-names-its-status",
-        "a response that is refused for its body is named by its status",
+        "an error about a body names the status of its response",
         Severity.STRICTNESS,
         fails(sends_and_closes(b"HTTP/1.1 503 Busy\r\n\r\nbusy"), BAD, names="503"),
     ),
@@ -206,7 +206,7 @@ CASES = [
     *_refused(_NOT_HELD, Severity.MAY_HANG, _TOO_LARGE),
     _replies("a-body-above-1-mib-is-refused", _NOT_HELD, Reply(200, b"x" * (MAX_BODY_BYTES + 1))),
     *_refused(
-        "a response without an end is given up, when the timeout is over at the latest",
+        "an endless response is a BadResponseError, or a TimedOutError when the timeout is over",
         Severity.MAY_HANG,
         {
             f"{name}-is-given-up": sends_and_floods(head, piece)

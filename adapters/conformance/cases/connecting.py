@@ -15,9 +15,7 @@ from ..harness import Harness, require_own
 from ..scenarios import SHORT
 from ..server import FaultServer
 
-_NOT_SENT = (
-    "a call without a connection ends in a ConnectFailedError, for nothing reached the service"
-)
+_NOT_SENT = "a call without a connection is a ConnectFailedError, since nothing reached the service"
 _ENOUGH_FOR_TWO = 1.5  # Seconds: for a connection, if half of them are lost on another address.
 
 

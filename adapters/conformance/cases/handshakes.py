@@ -55,7 +55,7 @@ def _fails(fault: FaultFunction, expected: Failure, timeout: float = 1.5) -> Sce
 _HTTPS: frozenset[Channel] = frozenset({"https"})
 CASES = [
     *cases(
-        "a TLS handshake that fails is a ConnectFailedError, for nothing reached the service",
+        "a TLS handshake that fails is a ConnectFailedError, since nothing reached the service",
         Severity.STRICTNESS,
         {
             "a-connection-closed-instead-of-tls-was-not-sent": _fails(closes_at_once, NOT_SENT),

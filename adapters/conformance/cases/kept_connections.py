@@ -42,7 +42,7 @@ def _ends_under_the_second_call(fault: FaultFunction, expected: Failure) -> Scen
 
 @case(Severity.STRICTNESS)
 def a_connection_closed_while_idle_is_replaced(harness: Harness) -> None:
-    """A kept connection that was closed while idle is replaced without a word."""
+    """A connection that was closed while idle is replaced, without an error."""
     server = harness.start_server(responds(Connection.close))
     driver = harness.make_transport(server)
     harness.require_healthy(driver, server)
@@ -70,13 +70,13 @@ def _send_side_by_side(harness: Harness, service: Service) -> None:
 
 @case(Severity.MAY_LOSE_SESSIONS, EVERYWHERE)
 def callers_side_by_side_get_their_own_responses(harness: Harness) -> None:
-    """Callers side by side get their own responses."""
+    """Concurrent callers get their own responses."""
     _send_side_by_side(harness, harness.start_service())
 
 
 @case(Severity.STRICTNESS)
 def callers_side_by_side_share_connections(harness: Harness) -> None:
-    """Callers side by side need no more connections than there are callers."""
+    """Concurrent callers need no more connections than there are callers."""
     server = harness.start_server()
     _send_side_by_side(harness, server)
     require(
@@ -86,7 +86,7 @@ def callers_side_by_side_share_connections(harness: Harness) -> None:
 
 CASES = [
     *cases(
-        "a connection whose end was announced is not used again",
+        "a connection is not reused after `Connection: close`",
         Severity.STRICTNESS,
         {
             "an-announced-close-is-believed": gets_response(
@@ -95,7 +95,7 @@ CASES = [
         },
     ),
     *cases(
-        "a kept connection that ends before the first byte of a response is marked stale",
+        "a reused connection that ends before the first byte of a response is marked stale",
         Severity.STRICTNESS,
         {
             "a-kept-connection-closed-as-we-write-is-stale": _ends_under_the_second_call(
@@ -107,7 +107,7 @@ CASES = [
         },
     ),
     *cases(
-        "only a kept connection that ends before the first byte of a response is marked stale",
+        "only a reused connection that ends before the first byte of a response is marked stale",
         Severity.STRICTNESS,
         {
             "a-kept-connection-lost-within-a-response-is-not-stale": _ends_under_the_second_call(

@@ -29,7 +29,7 @@ _BLOCKING: frozenset[Kind] = frozenset({"blocking"})
 
 @case(Severity.MAY_HANG, EVERYWHERE)
 def time_passes_while_it_sleeps(harness: Harness) -> None:
-    """Its clock never goes back, and passes while it sleeps."""
+    """Its clock never goes back, and advances while it sleeps."""
     driver = harness.make_transport(harness.start_service())
     times = []
     for seconds in (0.0, 0.05, 0.0, 0.01):
@@ -83,7 +83,7 @@ def a_pickled_transport_sends_too(harness: Harness) -> None:
 
 @case(Severity.MAY_LOSE_SESSIONS, kinds=_BLOCKING)
 def a_fork_shares_no_connection(harness: Harness) -> None:
-    """After a fork, parent and child both send, over connections of their own."""
+    """After a fork, parent and child both send, over their own connections."""
     if not hasattr(os, "fork"):
         raise unittest.SkipTest("this system has no fork")
     server = harness.start_server()
@@ -133,7 +133,7 @@ def a_closed_transport_sends_nothing(harness: Harness) -> None:
 
 @case(Severity.MAY_HANG)
 def closing_ends_kept_connections(harness: Harness) -> None:
-    """Closing a transport ends the connections that it kept."""
+    """Closing a transport closes its idle connections."""
     server = harness.start_server()
     driver = harness.make_transport(server)
     harness.require_healthy(driver, server)

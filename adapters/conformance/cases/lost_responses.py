@@ -34,7 +34,7 @@ _LOST = (
     "a connection that ends before the whole response is a ConnectionLostError,"
     " never a response and never sent=False"
 )
-_TIMED_OUT = "a call ends in a TimedOutError when its timeout is over, whatever bytes still come"
+_TIMED_OUT = "a call ends in a TimedOutError when its timeout is over, even while bytes arrive"
 
 _T = TypeVar("_T")
 
@@ -45,7 +45,7 @@ _CHUNK = CHUNKED + b"11\r\n" + _BODY + b"\r\n"
 
 @case(Severity.MAY_LOSE_SESSIONS, frozenset({"http"}))  # TLS reads by other ways.
 def an_unknown_failure_after_the_request_counts_as_sent(harness: Harness) -> None:
-    """Whatever fails once the request went out, no error says sent=False."""
+    """No error says sent=False once the request went out."""
     server = harness.start_server(responds(Connection.close))
     driver = harness.make_transport(server)
     path = harness.make_path()

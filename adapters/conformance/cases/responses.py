@@ -27,7 +27,7 @@ from ..wire_faults import (
 _BODY = b'{"success": true}'
 _OK = b"HTTP/1.1 200 OK\r\n"
 _REST = b"Content-Length: 17\r\n\r\n" + _BODY
-_LARGEST = "a body of 1 MiB is taken whole"
+_LARGEST = "a body of 1 MiB is returned whole"
 _PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 _NEIGHBOUR = good_response("/v2/echo/neighbour")
 _REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -115,7 +115,7 @@ def _takes(data: bytes, *, keeps_connection: bool = True) -> Scenario:
 
 @case(Severity.MAY_LOSE_SESSIONS)
 def garbled_responses_end_as_the_port_says(harness: Harness) -> None:
-    """Whatever bytes come, the result is a response or a TransportError."""
+    """For any bytes, the result is a response or a TransportError."""
     dice = random.Random(1)  # noqa: S311 - the same responses every time
     for _ in range(40):
         response = bytearray(good_response("/v2/echo/garbled"))
@@ -135,7 +135,7 @@ def garbled_responses_end_as_the_port_says(harness: Harness) -> None:
 
 CASES = [
     *cases(
-        "a status is data: it is handed over after a single request, without a retry",
+        "a status is data: it is returned after a single request, without a retry",
         Severity.MAY_LOSE_SESSIONS,
         {
             **{
@@ -150,7 +150,7 @@ CASES = [
         EVERYWHERE,
     ),
     *cases(
-        "the body is handed over as it came, byte by byte",
+        "the body is returned as it is, byte for byte",
         Severity.MAY_LOSE_SESSIONS,
         {"any-byte-of-a-body-is-handed-over": gets_reply(Reply(200, bytes(range(256)) * 3))},
         EVERYWHERE,
@@ -170,7 +170,7 @@ CASES = [
         {"a-response-in-slow-pieces-is-waited-for": gets_response(responds_in_slow_pieces)},
     ),
     *cases(
-        "interim responses are skipped, and the final response behind them is handed over",
+        "interim responses are skipped, and the final response after them is returned",
         Severity.MAY_LOSE_SESSIONS,
         {
             f"{name}-skipped": gets_response(responds(before=interim, seconds=0.02))
@@ -194,7 +194,7 @@ CASES = [
         {"chunks-of-1-mib-are-taken": gets_response(responds_with_the_largest_chunked_body)},
     ),
     *cases(
-        "a response that RFC 9112 allows is taken, whatever its form",
+        "any response that RFC 9112 allows is accepted",
         Severity.STRICTNESS,
         {
             "a-status-line-without-reason-is-taken": _takes(b"HTTP/1.1 200\r\n" + _REST),
@@ -218,7 +218,7 @@ CASES = [
         },
     ),
     *cases(
-        "bytes after a response never reach the next call: their connection is not used again",
+        "surplus bytes after a response never reach the next call: their connection is not reused",
         Severity.MAY_LOSE_SESSIONS,
         {
             "a-second-response-is-never-used": gets_response(
@@ -242,7 +242,7 @@ CASES = [
         },
     ),
     *cases(
-        "a response stands, whatever bytes come right behind it",
+        "surplus bytes after a response leave it valid",
         Severity.STRICTNESS,
         {
             "surplus-bytes-leave-the-response-as-it-is": gets_response(
