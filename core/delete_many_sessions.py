@@ -19,17 +19,17 @@ SessionIds: TypeAlias = Iterable[str | uuid.UUID]
 AsyncSessionIds: TypeAlias = AsyncIterable[str | uuid.UUID]
 """The ids of many sessions, awaited one by one."""
 
-_DeleteSessionT = TypeVar("_DeleteSessionT", DeleteSession, AsyncDeleteSession)
+DeleteSessionT = TypeVar("DeleteSessionT", DeleteSession, AsyncDeleteSession)
 
 
-class _DeleteManySessions(Generic[_DeleteSessionT]):
+class _DeleteManySessions(Generic[DeleteSessionT]):
     """What the two use cases share: all but the run."""
 
     _kind: ClassVar[type]
 
     def __init__(
         self,
-        delete_session: _DeleteSessionT,
+        delete_session: DeleteSessionT,
         *,
         concurrency: int = 8,
         shutdown_timeout: float | None = None,
@@ -40,7 +40,7 @@ class _DeleteManySessions(Generic[_DeleteSessionT]):
         check_count("concurrency", concurrency)
         if shutdown_timeout is not None:
             check_seconds("shutdown_timeout", shutdown_timeout, may_be_zero=True)
-        self._delete_session: _DeleteSessionT = delete_session
+        self._delete_session: DeleteSessionT = delete_session
         self._concurrency = concurrency
         self._shutdown_timeout = shutdown_timeout
 

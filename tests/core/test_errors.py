@@ -1,6 +1,7 @@
 """The errors as objects: their words, and what survives a journey."""
 
 import copy
+import inspect
 import io
 import pickle
 import re
@@ -21,6 +22,7 @@ from firecrawl_interact.core import (
     TimedOutError,
     UnauthorizedError,
     UnreachableError,
+    errors,
 )
 
 
