@@ -196,7 +196,9 @@ def test_an_awaited_journal_is_called_in_threads_under_asyncio_that_hold_no_proc
     asyncio.run(awaited_block(ScriptedTransport(DESTROYED), journal))
     assert [step for step, _ in journal.lines] == ["opened", "gone"]
     assert threading.current_thread() not in journal.threads
-    assert all(thread.daemon for thread in journal.threads)
+    assert {(thread.name, thread.daemon) for thread in journal.threads} == {
+        ("firecrawl_interact", True)
+    }
 
 
 def test_an_outcome_comes_after_5_s_although_the_journal_has_not_forgotten() -> None:
