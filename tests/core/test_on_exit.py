@@ -217,6 +217,15 @@ def test_a_child_that_was_forked_inside_leaves_its_parent_s_session_alone(
     assert left.ending.receipt == RECEIPT
 
 
+@both_use_cases
+def test_a_block_that_ends_in_another_process_sends_nothing(
+    use_case: UseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = ScriptedTransport()  # a request would fail
+    left = leave(use_case, transport, lambda _: monkeypatch.setattr(os, "getpid", lambda: -1))
+    assert left.raised is None
+
+
 # Interrupted while the delete is under way. At which line and await: test_interrupted_blocks
 
 

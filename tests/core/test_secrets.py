@@ -11,6 +11,7 @@ from types import FrameType
 import pytest
 
 import firecrawl_interact.core
+from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import (
     AsyncDeleteSession,
     BadResponseError,
@@ -225,7 +226,9 @@ def test_a_use_case_shows_what_it_was_made_from_but_the_key() -> None:
         f"DeleteSession(Wire(), api_key=None, retry={policy!r})"
     )
     over = AsyncScriptedTransport(ScriptedTransport())
-    assert repr(AsyncDeleteSession(over, None)).startswith("AsyncDeleteSession(")
+    shown = repr(AsyncDeleteSession(over, None, journal=InMemoryJournal()))
+    assert shown.startswith("AsyncDeleteSession(")
+    assert shown.endswith(f", journal={InMemoryJournal()!r})")
 
 
 def test_a_request_and_a_response_show_the_names_of_headers_and_no_value() -> None:
