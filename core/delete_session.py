@@ -71,7 +71,8 @@ class _DeleteSession(Generic[TransportT]):
 
     def _preflight(self) -> Generator[Step, Response | bool | None, None]:
         """Ask once for a session that never existed: the service knows no such session."""
-        session_id = uuid.UUID(int=int(self.random() * 2**122), version=4)
+        octets = bytes(int(self.random() * 255) for _ in range(16))
+        session_id = uuid.UUID(bytes=octets, version=4)
         once = msgspec.structs.replace(self.retry, max_attempts=1)
         try:
             receipt = yield from self._conversation(session_id, once)
