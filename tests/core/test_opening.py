@@ -278,7 +278,7 @@ def test_it_has_a_receipt_afterwards_and_shows_no_value() -> None:
     opening = delete_session.opening(lambda: Browser(service.open_session("a")))
     assert (repr(opening), opening.receipt) == ("Opening(None)", None)
     opening.__exit__(None, None, None)  # before it is entered: there is nothing to destroy
-    awaited = AsyncDeleteSession(AsyncInMemoryTransport(service), KEY).opening(list)
+    awaited = AsyncDeleteSession(AsyncInMemoryTransport(service), KEY).opening(lambda: Browser("a"))
     asyncio.run(awaited.__aexit__(None, None, None))
     with opening:
         assert repr(opening) == "Opening(DeleteOnExit('a', receipt=None))"
