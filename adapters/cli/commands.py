@@ -179,7 +179,7 @@ def fake_service(
     \b
     Many sessions, deleted with a rate limit:
       firecrawl-interact fake-service --sessions 30 --rate-limit 10 >fake &
-      until grep -q Ctrl-C fake; do sleep 1; done
+      until grep -qs Ctrl-C fake; do sleep 1; done
       eval "$(grep export fake)"
       grep -v " " fake | firecrawl-interact delete -
       kill $!

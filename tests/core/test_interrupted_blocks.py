@@ -22,7 +22,11 @@ from firecrawl_interact.core import (
 
 from .steps import at_each_line
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # The opener of that moment.
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+]
 
 KEY = "fc-test"
 MODULES = ("on_exit", "opening", "delete_session", "conversation", "asyncio_tasks", "wire")

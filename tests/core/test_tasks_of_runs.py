@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from firecrawl_interact.core import Response
+from firecrawl_interact.core import Response, SessionFate
 
 from . import virtual_time
 from .scripted_transport import DESTROYED, run
-from .side_by_side import AsyncFunctionTransport, listed, many_awaited
+from .side_by_side import AsyncFunctionTransport, after, listed, many_awaited
 
 
 def test_a_run_holds_nothing_of_requests_that_have_ended() -> None:
@@ -69,6 +69,23 @@ def test_a_cancellation_while_a_pending_id_ends_is_raised() -> None:
         await asyncio.wait([last])
         assert last.cancelled()
         assert virtual_time.now() == 6
+
+    virtual_time.run(main())
+
+
+def test_a_leaving_whose_coroutine_is_closed_cancels_what_is_in_flight() -> None:
+    async def main() -> None:
+        transport = AsyncFunctionTransport(lambda one: after(50 if one == "b" else 1)(one))
+        deletions = many_awaited(transport)(["a", "b"])
+        assert (await anext(deletions)).session_id == "a"
+        leaving = deletions.aclose()
+        leaving.send(None)  # It waits for the request of "b".
+        leaving.close()
+        [outcome] = await listed(deletions)
+        assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNKNOWN)
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert virtual_time.now() == 1
 
     virtual_time.run(main())
 
