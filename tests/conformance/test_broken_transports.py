@@ -13,7 +13,7 @@ from . import broken_transports as broken
 from .found_by import FOUND
 from .right_transport import RightTransport
 
-pytestmark = pytest.mark.enable_socket
+pytestmark = [pytest.mark.enable_socket, pytest.mark.slow]
 
 BY_NAME = {case.name: case for case in CASES}
 

@@ -47,6 +47,7 @@ def test_memory_keeps_every_promise_of_one_process() -> None:
     assert all("cannot be pickled" in why or "pass " in why for why in report.skipped.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("broken", "name"), [pytest.param(*row, id=f"{row[0].__name__}-{row[1]}") for row in FOUND]
 )
