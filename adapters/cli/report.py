@@ -54,9 +54,8 @@ class Report(logging.Handler):
         """Print what the library logs. Where there is a bar, that is an outage or an error."""
         text = record.getMessage()
         pause = self._deletions and self._deletions.pause
-        if pause and pause.error and text.startswith("outage: "):
-            why = pause.error.args[0]
-            text = f"Outage: {why}. The run waits until it is over (see --deadline)."
+        if pause and (error := pause.error) and text.startswith("outage: "):
+            text = f"Outage: {error.args[0]}. The run waits until it is over (see --deadline)."
         elif self.has_bar and self._deletions and record.levelno < logging.ERROR:
             return
         show_note(text)
@@ -120,10 +119,8 @@ class Report(logging.Handler):
             )
         if self._quiet and not self.has_failures:
             return
-        stop = self.stopped or ""
-        advice = [
-            f"{name}: {text}" for name, text in sorted(self._advice.items()) if text not in stop
-        ]
+        why = self.stopped or ""
+        advice = sorted(f"{name}: {text}" for name, text in self._advice.items() if text not in why)
         if left:
             first = "correct that, and " if self.would_fail_again else ""
             hint = "" if has_record else " With --resume FILE, it does only what is left."
@@ -135,7 +132,7 @@ class Report(logging.Handler):
             start = {"sessions": self.total, **counts, "credits": self._credits}
             show_note(json.dumps({**start, "stopped": self.stopped, "advice": advice}))
             return
-        for line in [*[f"Stopped: {stop}"] * bool(stop), self._sentence(counts), *advice]:
+        for line in [*[f"Stopped: {why}"] * bool(why), self._sentence(counts), *advice]:
             show_note(line)
 
     def _sentence(self, counts: dict[str, int]) -> str:
