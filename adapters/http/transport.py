@@ -14,6 +14,7 @@ from .settings import (
     Proxy,
     check_ssl_context,
     check_user_agent,
+    default_user_agent,
     environment_proxy,
     parse_api_url,
     parse_proxy,
@@ -78,7 +79,9 @@ class HttpTransport:
         check_seconds("connect_timeout", connect_timeout)
         if ssl_context is not None:
             check_ssl_context(ssl_context)
-        if user_agent is not None:
+        if user_agent is None:
+            default_user_agent()  # It reads a file: a run may have no descriptor left for that.
+        else:
             check_user_agent(user_agent)
         service = parse_api_url(api_url, allow_plain_http=allow_plain_http)
         self._settings = Settings(service, pool_size, connect_timeout, checked_proxy, user_agent)
