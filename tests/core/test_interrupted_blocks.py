@@ -24,8 +24,12 @@ from .steps import at_each_line
 
 pytestmark = [
     pytest.mark.slow,
-    # The opener of that moment.
+    # What was about to be awaited in that moment. Python may fail to warn of it: a frame of a named
+    # tuple, in which it is freed, has no builtins.
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <coroutine object:pytest.PytestUnraisableExceptionWarning"
+    ),
 ]
 
 KEY = "fc-test"
