@@ -76,8 +76,7 @@ def converse(
 
     Raises:
         InvalidSessionIdError: the id cannot be sent. Nothing is yielded.
-        DeleteSessionError: what the last attempt met. Its fate is the least certain of all
-            attempts.
+        DeleteSessionError: what the last attempt met, with the least certain fate of all attempts.
         TypeError: the transport returned something other than a `Response`.
     """
     session_id = wire.checked_session_id(session_id)
@@ -95,16 +94,14 @@ def converse(
                 raise
             is_stale = not stale_retried and getattr(error.__cause__, "stale", False)
             pause = _pause_after(error, retry, attempts - held_back, random, is_stale=is_stale)
-            left = deadline - monotonic()
-            is_last = pause >= left
+            is_last = pause >= deadline - monotonic()
             if (yield Failed(error, is_last)):
                 held_back += 1  # It does not count as one of the policy's attempts.
             elif is_last:
                 raise
             else:
                 stale_retried = stale_retried or is_stale
-                reason = error.args[0]
-                logger.warning("session %a: retry in %.1f s: %s", session_id, pause, reason)
+                logger.warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
                 if pause:
                     yield Wait(pause)
             left = deadline - monotonic()
