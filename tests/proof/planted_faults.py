@@ -44,7 +44,7 @@ outcome: an error counts one attempt
 attempts: one attempt too many
     _pause_after: attempts == retry => attempts > retry
 deadline: a wait goes beyond the deadline
-    converse: pause >= left => pause == math.inf
+    converse: pause >= deadline - monotonic() => pause == math.inf
 deadline: an attempt may outlast the deadline
     _attempt: min(retry.attempt_timeout, left) => retry.attempt_timeout
 retries: a 401 is retried
