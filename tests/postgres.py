@@ -100,22 +100,25 @@ class Postgres:
     def frozen(self) -> Iterator[None]:
         """Let it take connections and bytes, and respond to none."""
         assert self._process is not None
-        processes = [self._process.pid, *_children(self._process.pid)]
-        for process in processes:
-            os.kill(process, signal.SIGSTOP)
+        server = self._process.pid
+        processes = [server]
 
-        def thaw() -> None:
+        def signal_all(number: signal.Signals) -> None:
             for process in processes:
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGCONT)
+                with suppress(ProcessLookupError):  # Connections end meanwhile, and theirs too.
+                    os.kill(process, number)
 
-        at_last = threading.Timer(_ENOUGH_SECONDS, thaw)  # Who waits for it would wait for ever.
+        # Who waits for it would wait for ever.
+        at_last = threading.Timer(_ENOUGH_SECONDS, signal_all, [signal.SIGCONT])
         at_last.start()
         try:
+            signal_all(signal.SIGSTOP)  # The server begins no other process from now on.
+            processes += _children(server)
+            signal_all(signal.SIGSTOP)
             yield
         finally:
             at_last.cancel()
-            thaw()
+            signal_all(signal.SIGCONT)
 
     def execute(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:
