@@ -92,13 +92,15 @@ class Run:
 
 
 @contextlib.contextmanager
-def ctrl_c_reaches_processes() -> Iterator[None]:
-    """Start processes that do not inherit from this one that Ctrl-C is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def signals_reach_processes() -> Iterator[None]:
+    """Start processes that do not inherit from this one (`nohup`, `&`) that it ignores signals."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+    before = [signal.signal(number, lambda *_: None) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def file_of(path: Path, lines: Iterable[str]) -> str:
@@ -121,7 +123,7 @@ class Process(subprocess.Popen[str]):
 
     def __init__(self, *arguments: str) -> None:
         pipe = subprocess.PIPE
-        with ctrl_c_reaches_processes():
+        with signals_reach_processes():
             super().__init__(
                 [*COMMAND, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1
             )
@@ -166,7 +168,7 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         environment = os.environ | {"TERM": "xterm-256color", **variables}
         environment.pop("COLUMNS", None)  # it would count for more than the terminal itself
-        with ctrl_c_reaches_processes():
+        with signals_reach_processes():
             self._process = subprocess.Popen(
                 [*COMMAND, *arguments],
                 stdin=theirs,

@@ -23,9 +23,9 @@ from .commands import (
     Process,
     Run,
     WatchedService,
-    ctrl_c_reaches_processes,
     file_of,
     on_unix,
+    signals_reach_processes,
 )
 
 pytestmark = pytest.mark.enable_socket
@@ -251,7 +251,7 @@ def test_closed_output_is_no_failure_of_its_own(service: WatchedService) -> None
     service.responds.clear()
     read, write = os.pipe()
     os.close(read)
-    with open(write, "wb") as closed_pipe, ctrl_c_reaches_processes():
+    with open(write, "wb") as closed_pipe, signals_reach_processes():
         process = subprocess.Popen(
             [*COMMAND, "delete", "a", "b"], stdout=closed_pipe, stderr=closed_pipe
         )
