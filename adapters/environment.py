@@ -21,11 +21,11 @@ from firecrawl_interact.core import (
 )
 from firecrawl_interact.core.asyncio_tasks import in_thread
 
-from .http.settings import parse_api_url
-from .urllib3 import Urllib3Transport
+from .http.settings import ApiUrl, parse_api_url
+from .urllib3.transport import Urllib3Transport
 
 if TYPE_CHECKING:
-    from .asyncio import AsyncioTransport
+    from .asyncio.transport import AsyncioTransport
     from .file_journal import FileJournal
     from .postgres_journal import PostgresJournal
 
@@ -117,15 +117,12 @@ def delete_session_from_environment(
         TypeError, ValueError: the address or another argument cannot work.
     """
     try:
-        address = _address(api_url, allow_plain_http=options.get("allow_plain_http", False))
+        url = _service(api_url, allow_plain_http=options.get("allow_plain_http", False))
+        transport = Urllib3Transport(str(url), **options)
         made = EnvironmentDeleteSession(
-            Urllib3Transport(address, **options),
-            _key(api_key, address),
-            retry=retry,
-            headers=headers,
-            journal=journal,
+            transport, _key(api_key, url.host), retry=retry, headers=headers, journal=journal
         )
-        return _own(made, address)
+        return _own(made)
     finally:
         del api_key, headers, options  # A traceback can show the locals of its frames.
 
@@ -144,18 +141,15 @@ def async_delete_session_from_environment(
     This is no coroutine: call it without `await`. Arguments and errors are those of
     `delete_session_from_environment`.
     """
-    from .asyncio import AsyncioTransport  # noqa: PLC0415 - it brings asyncio and ssl
+    from .asyncio.transport import AsyncioTransport  # noqa: PLC0415 - it brings asyncio and ssl
 
     try:
-        address = _address(api_url, allow_plain_http=options.get("allow_plain_http", False))
+        url = _service(api_url, allow_plain_http=options.get("allow_plain_http", False))
+        transport = AsyncioTransport(str(url), **options)
         made = AsyncEnvironmentDeleteSession(
-            AsyncioTransport(address, **options),
-            _key(api_key, address),
-            retry=retry,
-            headers=headers,
-            journal=journal,
+            transport, _key(api_key, url.host), retry=retry, headers=headers, journal=journal
         )
-        return _own(made, address)
+        return _own(made)
     finally:
         del api_key, headers, options  # A traceback can show the locals of its frames.
 
@@ -176,27 +170,27 @@ def open_journal(place: str, service: str | None) -> "FileJournal | PostgresJour
 _Made = TypeVar("_Made", EnvironmentDeleteSession, AsyncEnvironmentDeleteSession)
 
 
-def _own(made: _Made, address: str) -> _Made:
+def _own(made: _Made) -> _Made:
     """Make a use case the owner of its transport, and of the journal of the environment."""
     made.own_transport = made.transport
     place = os.environ.get("FIRECRAWL_INTERACT_JOURNAL")
     if made.journal is None and place:
-        made.journal = made.own_journal = open_journal(place, address)
+        made.journal = made.own_journal = open_journal(place, made.transport.api_url)
     return made
 
 
-def _address(api_url: str | None, *, allow_plain_http: bool) -> str:
-    """Return the checked address of the service. An error names the variable."""
+def _service(api_url: str | None, *, allow_plain_http: bool) -> ApiUrl:
+    """Return the address of the service. An error names the variable."""
     if api_url is not None:
-        return str(parse_api_url(api_url, allow_plain_http=allow_plain_http))
+        return parse_api_url(api_url, allow_plain_http=allow_plain_http)
     address = os.environ.get("FIRECRAWL_API_URL") or f"https://{_CLOUD_HOST}"
     try:
-        return str(parse_api_url(address, allow_plain_http=allow_plain_http))
+        return parse_api_url(address, allow_plain_http=allow_plain_http)
     except ValueError as error:
         raise ValueError(f"FIRECRAWL_API_URL: {error}") from None
 
 
-def _key(api_key: str | None, address: str) -> str | None:
+def _key(api_key: str | None, host: str) -> str | None:
     if api_key is not None:
         return api_key
     if os.environ.get("FIRECRAWL_API_KEY", "").strip() != os.environ.get("FIRECRAWL_API_KEY", ""):
@@ -205,10 +199,7 @@ def _key(api_key: str | None, address: str) -> str | None:
             "Set it to the key alone: a file that holds the key may end in an empty line."
         )
         raise error
-    if (
-        not os.environ.get("FIRECRAWL_API_KEY")
-        and parse_api_url(address, allow_plain_http=True).host == _CLOUD_HOST
-    ):
+    if host == _CLOUD_HOST and not os.environ.get("FIRECRAWL_API_KEY"):
         error = InvalidApiKeyError(f"no API key was set, and https://{_CLOUD_HOST} needs one")
         error.advice = (
             "Set FIRECRAWL_API_KEY to a key of your team, or FIRECRAWL_API_URL to the address of"

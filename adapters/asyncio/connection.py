@@ -8,10 +8,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from firecrawl_interact.core.transport import BadResponseError, ConnectionLostError, TimedOutError
+from firecrawl_interact.core.transport import BadResponseError
 
-from ..http.failures import lost_connection
 from ..http.framing import ParsedResponse, ResponseParser
+from ..http.transport import no_whole_response
 
 _NEXT_ADDRESS_AFTER = 0.25  # seconds, as RFC 8305, 8, recommends
 
@@ -61,11 +61,11 @@ class Connection(asyncio.Protocol):
     async def exchange(self, head: bytes, method: str, seconds: float) -> ParsedResponse:
         """Send a whole request, and return its response. After any exception, call `abort`."""
         if self._transport.is_closing():
-            raise self._loss(self._error)
+            raise no_whole_response(self._error, None, is_kept=self._is_kept)
         self._parser = ResponseParser(method)
         self._parsed = self._loop.create_future()
         # `asyncio.timeout` costs more, and with uvloop it starts at an older time.
-        timer = self._loop.call_later(seconds, self._time_out)
+        timer = self._loop.call_later(seconds, self._fail, TimeoutError("timed out"))
         try:
             self._transport.write(head)
             parsed = await self._parsed
@@ -92,18 +92,13 @@ class Connection(asyncio.Protocol):
         """End the call under way. `error` is None if the connection was closed in order."""
         self._error = error
         self._connections.discard(self)
-        if self._parsed is not None and not self._parsed.done():
-            self._parsed.set_exception(self._loss(error))
+        self._fail(error)
 
-    def _loss(self, error: Exception | None) -> ConnectionLostError:
-        has_begun = self._parser is not None and self._parser.has_begun
-        loss = lost_connection(error, has_begun=has_begun, is_kept=self._is_kept)
-        loss.__cause__ = error
-        return loss
-
-    def _time_out(self) -> None:
+    def _fail(self, error: Exception | None) -> None:
         if self._parsed is not None and not self._parsed.done():
-            self._parsed.set_exception(TimedOutError("no whole response came in time"))
+            self._parsed.set_exception(
+                no_whole_response(error, self._parser, is_kept=self._is_kept)
+            )
 
 
 def _input_test(sock: socket.socket) -> Callable[[int], object]:

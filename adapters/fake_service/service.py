@@ -8,7 +8,7 @@ import math
 import re
 import threading
 import uuid
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import NoReturn
 from urllib.parse import unquote
@@ -83,7 +83,7 @@ class FakeService:
         self.rate_limit = rate_limit
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
-        self._usage: dict[str, Usage] = {}
+        self._usage: defaultdict[str, Usage] = defaultdict(Usage)
         self._faults: deque[Fault] = deque()
         self._outage: tuple[Fault, float] | None = None
         self._requests: list[Request] = []
@@ -252,8 +252,9 @@ class FakeService:
         team = self._team(token)
         if team is None:
             return unauthorized(authorization, token)
-        if (refused := self._count_request(team)) is not None:
-            return refused
+        limit, usage, now = self._rate_limit, self._usage[team], self.clock.monotonic()
+        if limit is not None and (wait := usage.count_request(limit, now)):
+            return rate_limited(usage.consumed, limit.retry_after(wait), resets_at=now + wait)
         route = _ROUTE.fullmatch(request.path.partition("?")[0])
         if route is None or request.method != "DELETE":
             return no_such_route(request)
@@ -263,15 +264,3 @@ class FakeService:
         if session.team != team:
             return json_response(403, success=False, error="Forbidden.")
         return json_response(200, success=True, **session.settle(self._now()))
-
-    def _count_request(self, team: str) -> Response | None:
-        """Return the response to a request above the rate limit, None to any other."""
-        limit = self._rate_limit
-        if limit is None:
-            return None
-        now = self.clock.monotonic()
-        usage = self._usage.setdefault(team, Usage())
-        wait = usage.count_request(limit, now)
-        if not wait:
-            return None
-        return rate_limited(usage.consumed, limit.retry_after(wait), resets_at=now + wait)

@@ -4,6 +4,7 @@ import base64
 import re
 import socket
 import ssl
+from collections.abc import Mapping
 from functools import cache
 
 import msgspec
@@ -33,15 +34,10 @@ class ApiUrl(msgspec.Struct, frozen=True):
 
 
 class Proxy(msgspec.Struct, frozen=True):
-    """A proxy and its `Proxy-Authorization`, which the repr hides."""
+    """A proxy, and the headers of a request to it or of a CONNECT, which the repr hides."""
 
     url: str
-    authorization: str | None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers of a request to it, or of a CONNECT."""
-        return {} if self.authorization is None else {"Proxy-Authorization": self.authorization}
+    headers: Mapping[str, str]
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         return [("url", str(self))]
@@ -50,7 +46,7 @@ class Proxy(msgspec.Struct, frozen=True):
         return f"Proxy({str(self)!r})"
 
     def __str__(self) -> str:
-        return self.url if self.authorization is None else self.url.replace("://", "://***@")
+        return self.url.replace("://", "://***@") if self.headers else self.url
 
 
 def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
@@ -97,14 +93,14 @@ def _parse_proxy(proxy: str, name: str) -> Proxy:
         raise ValueError(f"{name} must end with its port")
     credentials, has_credentials, place = authority.rpartition("@")
     host, port = _host_and_port(name, scheme, place)
-    authorization = None
+    headers = {}
     if has_credentials:
         from urllib.parse import unquote_to_bytes  # noqa: PLC0415 - after asyncio it takes 2 ms
 
         user, _, password = credentials.partition(":")
         token = base64.b64encode(unquote_to_bytes(user) + b":" + unquote_to_bytes(password))
-        authorization = f"Basic {token.decode()}"
-    return Proxy(f"{scheme}://{host}:{port}", authorization)
+        headers["Proxy-Authorization"] = f"Basic {token.decode()}"
+    return Proxy(f"{scheme}://{host}:{port}", headers)
 
 
 def environment_proxy(api_url: ApiUrl) -> Proxy | None:

@@ -11,7 +11,6 @@ import ssl
 from contextlib import ExitStack
 from contextvars import ContextVar
 from http.client import HTTPMessage, HTTPResponse
-from queue import Full, LifoQueue
 from time import monotonic
 from types import SimpleNamespace
 from typing import Any
@@ -26,11 +25,10 @@ from urllib3.connectionpool import (  # type: ignore[attr-defined]  # imported t
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssltransport import SSLTransport
 
-from firecrawl_interact.core.transport import ConnectFailedError, TimedOutError
+from firecrawl_interact.core.transport import ConnectFailedError
 
-from ..http.failures import lost_connection, no_connection, refused_tunnel
 from ..http.framing import ParsedResponse, ResponseParser
-from ..http.transport import LONGEST_IDLE
+from ..http.transport import LONGEST_IDLE, no_connection, no_whole_response, refused_tunnel
 
 _RECEIVED_AT_ONCE = 16 * 1024  # A whole TLS record, so that no byte of it stays unread.
 
@@ -89,19 +87,15 @@ class _Response(HTTPResponse):
 def _receive(sock: socket.socket, method: str) -> ParsedResponse:
     """Receive the whole response to a request of this method."""
     attempt, parser = ATTEMPT.get(), ResponseParser(method)
-    while parser.response is None:
-        try:
+    try:
+        while parser.response is None:
             sock.settimeout(attempt.seconds_left())
             data = sock.recv(_RECEIVED_AT_ONCE)
-        except TimeoutError as error:
-            raise TimedOutError("no whole response came in time") from error
-        except OSError as error:
-            raise lost_connection(
-                error, has_begun=parser.has_begun, is_kept=attempt.is_kept
-            ) from error
-        if not data:
-            raise lost_connection(None, has_begun=parser.has_begun, is_kept=attempt.is_kept)
-        parser.feed(data)
+            if not data:
+                raise no_whole_response(None, parser, is_kept=attempt.is_kept)
+            parser.feed(data)
+    except OSError as error:
+        raise no_whole_response(error, parser, is_kept=attempt.is_kept) from error
     return parser.response
 
 
@@ -178,10 +172,8 @@ class _StrictHTTPConnection(HTTPConnection):
         try:
             self.sock.settimeout(attempt.seconds_left())
             self.sock.sendall(data)
-        except TimeoutError as error:
-            raise TimedOutError("the request could not be sent in time") from error
         except OSError as error:
-            raise lost_connection(error, has_begun=False, is_kept=attempt.is_kept) from error
+            raise no_whole_response(error, None, is_kept=attempt.is_kept) from error
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as in urllib3
         """Wait for the response, and read it whole."""
@@ -212,20 +204,7 @@ class _TimedSocket:
         return getattr(self._sock, name)
 
 
-class _KeptConnections(LifoQueue[HTTPConnection | None]):
-    """The idle connections of a pool. A surplus one is closed, without urllib3's warning."""
-
-    def put(self, item: HTTPConnection | None, *how: Any, **options: Any) -> None:  # Any: passed on
-        try:
-            super().put(item, *how, **options)
-        except Full:
-            if item is not None:
-                item.close()
-
-
 class _HTTPPool(urllib3.HTTPConnectionPool):
-    QueueCls = _KeptConnections  # type: ignore[assignment]  # urllib3 leaves open what it holds
-
     @property
     def ConnectionCls(self) -> type:  # type: ignore[override]  # noqa: N802 - a class attribute there
         """Ours instead of urllib3's. A class that a recorder has put there stays."""

@@ -15,9 +15,7 @@ from firecrawl_interact.core.transport import (
     TimedOutError,
 )
 
-from ..http.failures import leaving_failure
-from ..http.settings import default_user_agent
-from ..http.transport import HttpTransport
+from ..http.transport import HttpTransport, leaving_failure
 from ..system_time import SystemTime
 from .connection import ATTEMPT, POOL_CLASSES, Attempt
 
@@ -56,7 +54,6 @@ class Urllib3Transport(HttpTransport, SystemTime):
         target = settings.api_url.prefix + request.path
         if settings.proxy is not None and settings.api_url.scheme == "http":
             target = settings.api_url.origin + target  # RFC 9112, 3.2.2
-        agent = settings.user_agent or default_user_agent()
         timeout = min(timeout, _LONGEST_TIMEOUT)
         attempt = Attempt(target, timeout)
         token = ATTEMPT.set(attempt)
@@ -64,7 +61,7 @@ class Urllib3Transport(HttpTransport, SystemTime):
             response = self._get_pool().urlopen(
                 request.method,
                 target,
-                headers={"User-Agent": agent, **request.headers},
+                headers={"User-Agent": settings.user_agent, **request.headers},
                 retries=_NO_RETRY,
                 redirect=False,
                 assert_same_host=False,
@@ -98,9 +95,8 @@ class Urllib3Transport(HttpTransport, SystemTime):
 
     def _get_pool(self) -> urllib3.HTTPConnectionPool:
         process = os.getpid()
-        pool = self._pools.get(process)
-        if pool is None:
-            pool = self._pools.setdefault(process, self._new_pool())  # Threads may race here.
+        # Threads may race here.
+        pool = self._pools.get(process) or self._pools.setdefault(process, self._new_pool())
         self._check_open()  # only now: `close` may not have seen a pool made meanwhile
         return pool
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from firecrawl_interact.adapters.fake_service import (
+from firecrawl_interact.adapters import (
     DrippedResponse,
     FakeService,
     FakeServiceError,

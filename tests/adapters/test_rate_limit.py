@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firecrawl_interact.adapters.fake_service import FakeService, FakeServiceError, RateLimit
+from firecrawl_interact.adapters import FakeService, FakeServiceError, RateLimit
 
 from .fake_requests import content, delete, failure, send
 

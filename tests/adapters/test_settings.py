@@ -24,6 +24,10 @@ from firecrawl_interact.adapters.http.transport import HttpTransport
 SERVICE = ApiUrl("https", "service.example", 443, "")
 
 
+def basic(credentials: str) -> dict[str, str]:
+    return {"Proxy-Authorization": f"Basic {credentials}"}
+
+
 @pytest.mark.parametrize(
     ("api_url", "meaning"),
     [
@@ -123,14 +127,14 @@ def test_plain_http_stays_on_this_machine_unless_allowed(host: str) -> None:
 @pytest.mark.parametrize(
     ("proxy", "meaning"),
     [
-        ("http://proxy:3128", Proxy("http://proxy:3128", None)),
-        ("http://proxy/", Proxy("http://proxy:80", None)),
-        ("https://proxy", Proxy("https://proxy:443", None)),
-        ("proxy.example:3128", Proxy("http://proxy.example:3128", None)),
-        ("user:pw@proxy:1", Proxy("http://proxy:1", "Basic dXNlcjpwdw==")),
-        ("http://us%40er:p%3Aw@proxy:1", Proxy("http://proxy:1", "Basic dXNAZXI6cDp3")),
-        ("http://user@[::1]:1", Proxy("http://[::1]:1", "Basic dXNlcjo=")),
-        ("http://%C3%A9:@proxy:1", Proxy("http://proxy:1", "Basic w6k6")),
+        ("http://proxy:3128", Proxy("http://proxy:3128", {})),
+        ("http://proxy/", Proxy("http://proxy:80", {})),
+        ("https://proxy", Proxy("https://proxy:443", {})),
+        ("proxy.example:3128", Proxy("http://proxy.example:3128", {})),
+        ("user:pw@proxy:1", Proxy("http://proxy:1", basic("dXNlcjpwdw=="))),
+        ("http://us%40er:p%3Aw@proxy:1", Proxy("http://proxy:1", basic("dXNAZXI6cDp3"))),
+        ("http://user@[::1]:1", Proxy("http://[::1]:1", basic("dXNlcjo="))),
+        ("http://%C3%A9:@proxy:1", Proxy("http://proxy:1", basic("w6k6"))),
     ],
 )
 def test_a_proxy_is_taken_apart(proxy: str, meaning: Proxy) -> None:
@@ -180,7 +184,7 @@ def test_the_environment_names_the_proxy_for_https_alone(monkeypatch: pytest.Mon
     monkeypatch.setenv("HTTP_PROXY", "http://other:1")
     assert environment_proxy(SERVICE) is None
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
-    assert environment_proxy(SERVICE) == Proxy("http://proxy:1", None)
+    assert environment_proxy(SERVICE) == Proxy("http://proxy:1", {})
     assert environment_proxy(parse_api_url("http://localhost")) is None
 
 
