@@ -32,7 +32,7 @@ _LAST_CHUNK = rb"[^\n]*+\n" + _FIELD_LINES
 # RFC 9112, 7.1. More than 16 digits exceed any limit.
 _CHUNK_LINE = rb"([0-9A-Fa-f]{1,16})([ \t]*+(?:;" + TEXT + rb")?)\r\n"
 _END_OF_LINES = rb"\n\r?\n"
-_FIELDS = re.compile(r"([^:]++):([^\r]*+(?:\r\n[ \t][^\r]*+)*+)\r\n").findall
+_FIELDS = r"([^:]++):([^\r]*+(?:\r\n[ \t][^\r]*+)*+)\r\n"
 
 
 class ParsedResponse(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ class ParsedResponse(msgspec.Struct, frozen=True):
 def merge_fields(lines: bytes) -> dict[str, str]:
     """Return headers with names in lower case. Lines of one name are joined (RFC 9110, 5.3)."""
     headers: dict[str, str] = {}
-    for name, text in _FIELDS(lines.decode("latin-1")):
+    for name, text in re.findall(_FIELDS, lines.decode("latin-1")):
         key, value = name.lower(), text.replace("\r\n", "").strip(" \t")
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
     return headers
