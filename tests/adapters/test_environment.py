@@ -6,7 +6,7 @@ import ssl
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import pytest
 
@@ -165,7 +165,7 @@ def test_no_secret_is_in_a_frame_of_the_traceback_that_refuses_it(
 
 
 @both_ways
-def test_the_journal_is_the_one_that_is_passed_or_named_or_none(
+def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
     make: Make, variables: Callable[..., None], tmp_path: Path
 ) -> None:
     assert make(api_key=KEY).journal is None
@@ -179,12 +179,6 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none(
     variables(INTERACT_JOURNAL="postgresql://me:secret@db.example/jobs")
     shown = "PostgresJournal('postgresql://db.example/jobs', service='https://api.firecrawl.dev')"
     assert repr(make(api_key=KEY).journal) == shown
-
-
-@both_ways
-def test_a_journal_that_cannot_be_had_is_said(
-    make: Make, variables: Callable[..., None], tmp_path: Path
-) -> None:
     (tmp_path / "file").touch()
     variables(INTERACT_JOURNAL=tmp_path / "file")
     with pytest.raises(JournalError, match="file cannot be created"):
@@ -194,30 +188,20 @@ def test_a_journal_that_cannot_be_had_is_said(
 # --- what is made works without a block and in one, and closes what was made with it --------
 
 
-_T = TypeVar("_T")
-
-
 @pytest.fixture
-def await_(request: pytest.FixtureRequest) -> Iterator[Callable[[Awaitable[_T] | _T], _T]]:
+def await_() -> Iterator[Callable[[Any], object]]:  # Any: what is awaited, or a result
     """Gives the result of a call, awaited or not."""
 
-    async def result_of(call: Awaitable[_T]) -> _T:
+    async def result_of(call: Any) -> object:
         return await call
 
     with asyncio.Runner() as runner:
         yield lambda call: runner.run(result_of(call)) if isinstance(call, Awaitable) else call
 
 
-async def aclose(made: EnvironmentDeleteSession | AsyncEnvironmentDeleteSession) -> None:
-    if isinstance(made, EnvironmentDeleteSession):
-        made.close()
-    else:
-        await made.aclose()
-
-
 @pytest.mark.enable_socket
 @both_ways
-def test_it_works_without_a_block_and_closes_when_asked_to(
+def test_it_works_without_a_block_and_in_one_that_closes_it(
     make: Make, variables: Callable[..., None], await_: Callable[[object], object], tmp_path: Path
 ) -> None:
     variables(INTERACT_JOURNAL=tmp_path)
@@ -225,35 +209,22 @@ def test_it_works_without_a_block_and_closes_when_asked_to(
     with LoopbackService(service) as loopback:
         made = make(api_key="fc-test", api_url=loopback.api_url, user_agent="Browsing/1")
         await_(made(service.open_session()))
-        assert service.sessions_left_open == []
+        entered: object
         for _ in range(2):
-            await_(aclose(made))
+            if isinstance(made, EnvironmentDeleteSession):
+                with made as entered:
+                    pass
+            else:
+                entered = await_(made.__aenter__())
+                await_(made.__aexit__())
+            assert entered is made
         with pytest.raises(UnreachableError, match="closed"):
             await_(made("unknown"))
         assert made.journal is not None
         with pytest.raises(JournalError, match="it is closed"):
             made.journal.opened("two")
-    assert [request.headers["User-Agent"] for request in service.requests] == ["Browsing/1"]
-
-
-@pytest.mark.enable_socket
-@both_ways
-def test_it_works_in_a_block_that_closes_it(make: Make, await_: Callable[[object], object]) -> None:
-    async def delete_in_a_block(made: AsyncEnvironmentDeleteSession) -> None:
-        async with made:
-            await made(service.open_session())
-
-    service = FakeService()
-    with LoopbackService(service) as loopback:
-        made = make(api_key="fc-test", api_url=loopback.api_url)
-        if isinstance(made, AsyncEnvironmentDeleteSession):
-            await_(delete_in_a_block(made))
-        else:
-            with made:
-                made(service.open_session())
-        with pytest.raises(UnreachableError, match="closed"):
-            await_(made("unknown"))
     assert service.sessions_left_open == []
+    assert [request.headers["User-Agent"] for request in service.requests] == ["Browsing/1"]
 
 
 @pytest.mark.enable_socket

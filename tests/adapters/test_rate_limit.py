@@ -3,16 +3,19 @@
 import math
 import re
 from collections.abc import Callable
-from typing import Literal
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters import FakeService, FakeServiceError, RateLimit
+from firecrawl_interact.adapters.fake_service.rate_limit import Window
 
 from .fake_requests import content, delete, failure, send
 
+WINDOWS: list[Window] = ["fixed", "aligned", "sliding"]
+limits = partial(st.builds, RateLimit, retry_after=st.just(math.ceil))
 pauses = st.lists(st.integers(0, 70_000).map(lambda milliseconds: milliseconds / 1000), max_size=30)
 
 
@@ -90,10 +93,10 @@ class TestTheServicesOwn:
 
 
 class TestAnotherKind:
-    @pytest.mark.parametrize("window", ["fixed", "aligned", "sliding"])
+    @pytest.mark.parametrize("window", WINDOWS)
     @given(rate_limit=st.integers(0, 5), pauses=pauses)
     def test_of_a_window_takes_so_many_in_it(
-        self, window: Literal["fixed", "aligned", "sliding"], rate_limit: int, pauses: list[float]
+        self, window: Window, rate_limit: int, pauses: list[float]
     ) -> None:
         taken_at: list[float] = []
         began = -math.inf
@@ -121,15 +124,9 @@ class TestAnotherKind:
         [
             (RateLimit(10, burst=1), [0, 5.9, 0.1, 0, 6, 60, 0], [1, 0, 1, 0, 1, 1, 0]),
             (RateLimit(1, seconds=5), [0, 4.9, 0.1], [1, 0, 1]),
-            *(  # In spite of the rounding of floats, it is over then.
-                (limit, [0, 60 - 1e-9], [1, 1])
-                for limit in (
-                    RateLimit(1),
-                    RateLimit(1, window="aligned"),
-                    RateLimit(1, window="sliding"),
-                    RateLimit(1, burst=1),
-                )
-            ),
+            # In spite of the rounding of floats, it is over then.
+            *((RateLimit(1, window=window), [0, 60 - 1e-9], [1, 1]) for window in WINDOWS),
+            (RateLimit(1, burst=1), [0, 60 - 1e-9], [1, 1]),
         ],
         ids=repr,
     )
@@ -137,18 +134,8 @@ class TestAnotherKind:
         assert [was_taken for _, was_taken in taken_after(limit, pauses)] == taken
 
     @given(
-        limit=st.builds(
-            RateLimit,
-            requests=st.integers(1, 3),
-            window=st.sampled_from(["fixed", "aligned", "sliding"]),
-            retry_after=st.just(math.ceil),
-        )
-        | st.builds(
-            RateLimit,
-            requests=st.integers(1, 100),
-            burst=st.integers(1, 3),
-            retry_after=st.just(math.ceil),
-        ),
+        limit=limits(requests=st.integers(1, 3), window=st.sampled_from(WINDOWS))
+        | limits(requests=st.integers(1, 100), burst=st.integers(1, 3)),
         start=st.floats(0, 1e6),
         pauses=pauses,
         pieces=st.integers(1, 7),
@@ -202,9 +189,7 @@ class TestALimitThatChanges:
         assert taken == [True, False, True, True, False, True]
 
     @pytest.mark.parametrize(("window", "wait"), [("fixed", 57), ("aligned", 57), ("sliding", 59)])
-    def test_waits_for_what_was_taken_before(
-        self, window: Literal["fixed", "aligned", "sliding"], wait: int
-    ) -> None:
+    def test_waits_for_what_was_taken_before(self, window: Window, wait: int) -> None:
         service = FakeService(rate_limit=RateLimit(4, window=window))
         for _ in range(3):
             assert is_taken(service)

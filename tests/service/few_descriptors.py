@@ -8,6 +8,7 @@ import asyncio
 import logging
 import resource
 import sys
+from collections.abc import Iterable
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.core import (
@@ -19,21 +20,20 @@ from firecrawl_interact.core import (
     Outcome,
 )
 
-CONCURRENCY = 64
 DESCRIPTORS = 40
 
 
-def blocking(api_url: str, session_ids: list[str]) -> list[Outcome]:
-    with Urllib3Transport(api_url, pool_size=CONCURRENCY) as transport:
+def blocking(api_url: str, session_ids: Iterable[str], *, concurrency: int) -> list[Outcome]:
+    with Urllib3Transport(api_url, pool_size=concurrency) as transport:
         delete_session = DeleteSession(transport, "fc-test")
-        return list(DeleteManySessions(delete_session, concurrency=CONCURRENCY)(session_ids))
+        return list(DeleteManySessions(delete_session, concurrency=concurrency)(session_ids))
 
 
-def awaited(api_url: str, session_ids: list[str]) -> list[Outcome]:
+def awaited(api_url: str, session_ids: Iterable[str], *, concurrency: int) -> list[Outcome]:
     async def collect() -> list[Outcome]:
-        async with AsyncioTransport(api_url, pool_size=CONCURRENCY) as transport:
+        async with AsyncioTransport(api_url, pool_size=concurrency) as transport:
             delete_session = AsyncDeleteSession(transport, "fc-test")
-            delete_many = AsyncDeleteManySessions(delete_session, concurrency=CONCURRENCY)
+            delete_many = AsyncDeleteManySessions(delete_session, concurrency=concurrency)
             return [outcome async for outcome in delete_many(session_ids)]
 
     return asyncio.run(collect())
@@ -44,5 +44,5 @@ if __name__ == "__main__":
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, most))
     way = {"blocking": blocking, "awaited": awaited}[sys.argv[2]]
-    outcomes = way(sys.argv[1], sys.stdin.read().split())
+    outcomes = way(sys.argv[1], sys.stdin.read().split(), concurrency=64)
     print(sum(isinstance(outcome, DeletionReceipt) for outcome in outcomes))

@@ -88,14 +88,12 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
 # What it understands
 
 
-def test_it_reads_the_receipt_of_a_second_delete(ended: str, client: Firecrawl) -> None:
+def test_it_and_its_asynchronous_twin_read_the_receipt_of_a_second_delete(
+    ended: str, client: Firecrawl, awaited_client: AsyncFirecrawl
+) -> None:
     receipt = client.delete_browser(ended)
     assert (receipt.success, receipt.status, receipt.credits_billed) == (True, "stopped", 2)
-
-
-def test_its_asynchronous_twin_does_too(ended: str, awaited_client: AsyncFirecrawl) -> None:
-    receipt = asyncio.run(awaited_client.delete_browser(ended))
-    assert (receipt.success, receipt.status, receipt.credits_billed) == (True, "stopped", 2)
+    assert asyncio.run(awaited_client.delete_browser(ended)) == receipt
 
 
 def test_it_reads_the_receipt_after_a_response_was_lost(
