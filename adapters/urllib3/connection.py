@@ -8,7 +8,6 @@ response before urllib3 sees it.
 import io
 import socket
 import ssl
-from contextlib import ExitStack
 from contextvars import ContextVar
 from http.client import HTTPMessage, HTTPResponse
 from time import monotonic
@@ -134,19 +133,19 @@ class _StrictHTTPConnection(HTTPConnection):
         attempt = ATTEMPT.get()
         for waiting in range(len(addresses), 0, -1):
             family, kind, protocol, _, address = addresses[-waiting]
+            sock = socket.socket(family, kind, protocol)
             try:
-                with ExitStack() as closing:
-                    sock = closing.enter_context(socket.socket(family, kind, protocol))
-                    for option in self.socket_options or ():
-                        sock.setsockopt(*option)
-                    sock.settimeout(attempt.seconds_left() / waiting)
-                    sock.connect(address)
-                    sock.settimeout(attempt.seconds_left())
-                    closing.pop_all()
-                    return sock
-            except OSError:
-                if waiting == 1:
+                for option in self.socket_options or ():
+                    sock.setsockopt(*option)
+                sock.settimeout(attempt.seconds_left() / waiting)
+                sock.connect(address)
+                sock.settimeout(attempt.seconds_left())
+            except BaseException as error:
+                sock.close()
+                if waiting == 1 or not isinstance(error, OSError):
                     raise
+            else:
+                return sock
         raise OSError("its name has no address")
 
     @property
