@@ -170,9 +170,15 @@ class _Pool:
         """Connect, through the proxy and with TLS if there are any."""
         first, url, connection = self._first, self._settings.api_url, None
         peer = f"{'the proxy ' if self._proxy else ''}{first.host}:{first.port}"
+        host = first.host.strip("[]")
         try:
             async with asyncio.timeout(seconds):
-                connection = await self._open(first.host.strip("[]"), seconds)
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    partial(Connection, self._connections),
+                    sock=await connect_socket(host, first.port, seconds),
+                    ssl=self._first_tls,
+                    server_hostname=host if self._first_tls else None,
+                )
                 if self._proxy is not None and self._tunnel_tls is not None:
                     await self._open_tunnel(connection, self._proxy, seconds)
                     peer = f"{url.host}:{url.port} through {peer}"
@@ -186,15 +192,6 @@ class _Pool:
         if self.is_closed:
             connection.abort()
             raise ConnectFailedError("this transport is closed", transient=False)
-        return connection
-
-    async def _open(self, host: str, seconds: float) -> Connection:
-        _, connection = await asyncio.get_running_loop().create_connection(
-            partial(Connection, self._connections),
-            sock=await connect_socket(host, self._first.port, seconds),
-            ssl=self._first_tls,
-            server_hostname=host if self._first_tls else None,
-        )
         return connection
 
     async def _open_tunnel(self, connection: Connection, proxy: Proxy, seconds: float) -> None:

@@ -13,13 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firecrawl_interact.adapters.fake_service import FakeService
-from firecrawl_interact.adapters.fake_service.faults import (
+from firecrawl_interact.adapters import (
     DrippedResponse,
+    FakeService,
     FakeServiceError,
+    InMemoryTransport,
     NoResponse,
+    RateLimit,
+    Reply,
 )
-from firecrawl_interact.adapters.in_memory import InMemoryTransport
 from firecrawl_interact.core.transport import Request
 
 from .fake_requests import content, delete, failure, send
@@ -280,14 +282,38 @@ def opened_twice(service: FakeService) -> None:
         pytest.param(lambda service: service.queue("NoResponse"), id="a fault that is none"),
         pytest.param(lambda service: service.queue(NoResponse), id="a fault's class"),
         pytest.param(lambda _: DrippedResponse(0), id="a drip that takes no time"),
+        pytest.param(lambda _: Reply(99), id="a status too low"),
+        pytest.param(lambda _: Reply(1000), id="a status too high"),
+        pytest.param(lambda _: Reply("500"), id="a status that is text"),  # type: ignore[arg-type]
+        pytest.param(lambda _: Reply(204, b"x"), id="a body where none may be"),
+        pytest.param(lambda _: Reply(204, json={}), id="JSON where no body may be"),
+        pytest.param(lambda _: Reply(200, b"x", json={}), id="a body and JSON"),
+        pytest.param(lambda _: Reply(200, json=object()), id="what JSON cannot hold"),
+        pytest.param(lambda _: Reply(200, headers={"a": "b\r\nc: d"}), id="two headers in one"),
+        pytest.param(lambda _: Reply(200, headers={"a b": "c"}), id="a name that is none"),
+        pytest.param(lambda _: Reply(200, headers={"Content-Length": "1"}), id="its framing"),
+        pytest.param(lambda service: service.outage(-1), id="less than no time"),
+        pytest.param(lambda service: service.outage(math.nan), id="no number"),
+        pytest.param(lambda service: service.outage(1, 503), id="no fault"),
+        pytest.param(lambda service: service.outage(1, NoResponse), id="a fault's class"),
+        pytest.param(lambda _: RateLimit(-1), id="a negative number"),
+        pytest.param(lambda _: RateLimit(1.5), id="half a request"),  # type: ignore[arg-type]
+        pytest.param(lambda _: RateLimit(1, seconds=0), id="no time"),
+        pytest.param(lambda _: RateLimit(1, seconds=math.inf), id="an endless time"),
+        pytest.param(lambda _: RateLimit(1, window="open"), id="an unknown window"),  # type: ignore[arg-type]
+        pytest.param(lambda _: RateLimit(1, burst=0), id="a bucket that holds nothing"),
+        pytest.param(lambda _: RateLimit(0, burst=1), id="a bucket that is never filled"),
+        pytest.param(lambda _: RateLimit(1, window="sliding", burst=1), id="a window and a bucket"),
     ],
 )
 def test_a_mistake_in_the_set_up_is_an_error_of_its_own_that_quotes_no_key(
     mistake: Callable[[FakeService], object],
 ) -> None:
+    service = FakeService()
     with pytest.raises(FakeServiceError) as caught:
-        mistake(FakeService())
+        mistake(service)
     assert "secret" not in str(caught.value)
+    assert service.current_outage is None
 
 
 @pytest.mark.parametrize("session_id", ["", ".", " 1", "1\n", "a/b", "a%2Fb", "\xe9", "a" * 257])

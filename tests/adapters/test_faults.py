@@ -2,7 +2,6 @@
 
 import math
 import pickle
-from collections.abc import Callable
 
 import pytest
 
@@ -85,32 +84,6 @@ def test_a_reply_takes_json_for_its_body_and_keeps_the_content_type_that_it_is_g
 def test_a_reply_refuses_text_for_its_body_and_says_what_to_write() -> None:
     with pytest.raises(FakeServiceError, match=r"must be bytes, not str: write b\"\.\.\.\""):
         Reply(500, "text")  # type: ignore[arg-type]  # the mistake
-
-
-@pytest.mark.parametrize(
-    "mistake",
-    [
-        pytest.param(lambda _: Reply(99), id="a status too low"),
-        pytest.param(lambda _: Reply(1000), id="a status too high"),
-        pytest.param(lambda _: Reply("500"), id="a status that is text"),  # type: ignore[arg-type]
-        pytest.param(lambda _: Reply(204, b"x"), id="a body where none may be"),
-        pytest.param(lambda _: Reply(204, json={}), id="JSON where no body may be"),
-        pytest.param(lambda _: Reply(200, b"x", json={}), id="a body and JSON"),
-        pytest.param(lambda _: Reply(200, json=object()), id="what JSON cannot hold"),
-        pytest.param(lambda _: Reply(200, headers={"a": "b\r\nc: d"}), id="two headers in one"),
-        pytest.param(lambda _: Reply(200, headers={"a b": "c"}), id="a name that is none"),
-        pytest.param(lambda _: Reply(200, headers={"Content-Length": "1"}), id="its framing"),
-        pytest.param(lambda service: service.outage(-1), id="less than no time"),
-        pytest.param(lambda service: service.outage(math.nan), id="no number"),
-        pytest.param(lambda service: service.outage(1, 503), id="no fault"),
-        pytest.param(lambda service: service.outage(1, NoResponse), id="a fault's class"),
-    ],
-)
-def test_what_cannot_be_is_an_error_of_the_set_up(mistake: Callable[[FakeService], object]) -> None:
-    service = FakeService()
-    with pytest.raises(FakeServiceError):
-        mistake(service)
-    assert service.current_outage is None
 
 
 @pytest.mark.parametrize(

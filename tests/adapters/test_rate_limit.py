@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firecrawl_interact.adapters import FakeService, FakeServiceError, RateLimit
+from firecrawl_interact.adapters import FakeService, RateLimit
 from firecrawl_interact.adapters.fake_service.rate_limit import Window
 
 from .fake_requests import content, delete, failure, send
@@ -196,25 +196,6 @@ class TestALimitThatChanges:
             service.sleep(1)
         service.rate_limit = RateLimit(1, window=window)
         assert seconds_to_wait(service) == wait
-
-
-@pytest.mark.parametrize(
-    "mistake",
-    [
-        pytest.param(lambda: RateLimit(-1), id="a negative number"),
-        pytest.param(lambda: RateLimit(1.5), id="half a request"),  # type: ignore[arg-type]
-        pytest.param(lambda: RateLimit(1, seconds=0), id="no time"),
-        pytest.param(lambda: RateLimit(1, seconds=math.inf), id="an endless time"),
-        pytest.param(lambda: RateLimit(1, window="open"), id="an unknown window"),  # type: ignore[arg-type]
-        pytest.param(lambda: RateLimit(1, burst=0), id="a bucket that holds nothing"),
-        pytest.param(lambda: RateLimit(0, burst=1), id="a bucket that is never filled"),
-        pytest.param(lambda: RateLimit(1, window="sliding", burst=1), id="a window and a bucket"),
-        pytest.param(lambda: FakeService(rate_limit=-1), id="a negative number for a service"),
-    ],
-)
-def test_a_mistake_is_an_error_of_the_set_up(mistake: Callable[[], object]) -> None:
-    with pytest.raises(FakeServiceError):
-        mistake()
 
 
 def test_it_shows_what_is_particular_about_it() -> None:
