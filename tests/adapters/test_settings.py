@@ -14,7 +14,6 @@ from firecrawl_interact.adapters.http.settings import (
     Proxy,
     check_ssl_context,
     check_user_agent,
-    default_user_agent,
     environment_proxy,
     parse_api_url,
     parse_proxy,
@@ -227,11 +226,6 @@ def test_an_ssl_context_that_does_not_verify_everything_is_refused(
 def test_a_user_agent_that_cannot_be_sent_is_refused(user_agent: str) -> None:
     with pytest.raises(ValueError, match="user_agent"):
         check_user_agent(user_agent)
-
-
-def test_the_default_user_agent_can_be_sent() -> None:
-    assert default_user_agent().startswith("firecrawl-interact")
-    check_user_agent(default_user_agent())
 
 
 def test_the_options_are_what_a_transport_takes_besides_the_address() -> None:

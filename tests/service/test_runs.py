@@ -1,7 +1,9 @@
-"""A run over real sockets whose service is restarted meanwhile."""
+"""Runs over real sockets: the service is restarted meanwhile, or the process can open few files."""
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -44,6 +46,24 @@ def test_a_restart_costs_a_run_no_session(run: Callable[..., list[object]]) -> N
         outcomes = run(api_url, ids_with_a_restart(), concurrency=8)
     assert [type(outcome) for outcome in outcomes] == [DeletionReceipt] * 60
     assert service.sessions_left_open == []
+
+
+@pytest.mark.parametrize("way", ["blocking", "awaited"])
+def test_a_run_without_file_descriptors_costs_no_session_and_says_so_once(way: str) -> None:
+    service = FakeService(latency=0.1)
+    session_ids = [service.open_session() for _ in range(150)]
+    with LoopbackService(service) as loopback:
+        done = subprocess.run(
+            [sys.executable, few_descriptors.__file__, loopback.api_url, way],
+            input="\n".join(session_ids),
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.stdout == "150\n"
+    assert service.sessions_left_open == []
+    assert done.stderr.count("no file descriptor or thread left") == 1
 
 
 def listening(port: int) -> socket.socket:
