@@ -36,10 +36,10 @@ def parse_whole(data: bytes, *, method: str = "DELETE") -> ParsedResponse:
     return response
 
 
-def test_a_response_is_taken_apart() -> None:
-    response = parse_whole(
-        b"HTTP/1.1 404 Not \xc3\x9cbel\r\nX-One:\ta \r\nx-one: b\r\nContent-Length: 5\r\n\r\nhello"
-    )
+def test_a_response_is_taken_apart_also_byte_by_byte() -> None:
+    head = b"HTTP/1.1 404 Not \xc3\x9cbel\r\nX-One:\ta \r\nx-one: b\r\nContent-Length: 5\r\n\r\n"
+    response = parse_whole(head + b"hello")
+    assert response == parse(*(bytes([byte]) for byte in head + b"hello"))
     assert (response.version, response.status, response.reason) == (11, 404, "Not Ã\x9cbel")
     assert response.headers == {"x-one": "a, b", "content-length": "5"}
     assert response.body == b"hello"
@@ -130,8 +130,11 @@ def test_a_length_in_doubt_is_refused(headers: dict[str, str], version: int) -> 
 # --- chunks ----------------------------------------------------------------------------------
 
 
-def test_chunks_make_one_body_and_trailers_are_no_headers() -> None:
-    response = parse_whole(CHUNKED + b"02;a=b\r\nhe\r\n3 ;c\r\nllo\r\n000;d\r\nX: y\r\n\r\n")
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_chunks_make_one_body_and_trailers_are_no_headers_however_they_are_cut(size: int) -> None:
+    data = CHUNKED + b"02;a=b\r\nhe\r\n3 ;c\r\nllo\r\n000;d\r\nX: y\r\n\r\n"
+    response = parse(*(data[start : start + size] for start in range(0, len(data), size)))
+    assert response is not None
     assert response.body == b"hello"
     assert response.headers == {"transfer-encoding": "chunked"}
 
