@@ -7,20 +7,19 @@ import asyncio
 import contextvars
 import math
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
-from .asyncio_tasks import runs_on_asyncio
+from .asyncio_tasks import run_uncancelled, runs_on_asyncio
 from .delete_session import AsyncDeleteSession
 from .deletions import LONGEST_SLEEP, Run
 from .errors import Outcome
 from .pacing import Job
-from .scheduler import Stage
 from .transport import Response
 
 
-class AsyncDeletions(Run, AsyncIterator[Outcome]):
+class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     """The outcomes of one run of `AsyncDeleteManySessions`: `Deletions`, awaited.
 
     Use it in an `async with` block. A cancellation leaves the run as the end of the block does,
@@ -39,12 +38,9 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
         shutdown_timeout: float | None,
     ) -> None:
         super().__init__(delete_session, concurrency, shutdown_timeout)
-        self._transport = delete_session.transport
-        self._record_gone = delete_session.record_gone
         self._ids = session_ids
         self._context = contextvars.copy_context()  # of the caller: the ids are read there
         self._next_id: asyncio.Task[str | uuid.UUID] | None = None
-        self._timer: asyncio.Future[None] | None = None
         self._requests: dict[asyncio.Future[Response], Job] = {}
         self._has_news = has_news = asyncio.Event()
         # It must not hold the run, which warns when nobody holds it any more.
@@ -52,10 +48,10 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
 
     async def __anext__(self) -> Outcome:
         _check_event_loop()
-        self._scheduler.reach(Stage.TAKES_IDS)
+        self._has_begun = True
         try:
             await self._await_outcome()
-            await self._record_gone(self._scheduler.outcomes[0])
+            await self._delete_session.record_gone(self._scheduler.outcomes[0])
         except Exception:
             raise
         except BaseException:
@@ -65,38 +61,29 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
 
     def stop(self) -> None:
         """As `Deletions.stop`, from the event loop's own thread."""
-        self._scheduler.reach(Stage.LEFT)
+        self._is_left = True
+        self._scheduler.stop()
         self._has_news.set()
 
     async def aclose(self) -> None:
         """Leave the run, as the end of its `async with` block does. The outcomes stay."""
         self.stop()
-        if not runs_on_asyncio():  # Then nothing was ever sent.
-            return
-        cancellations: list[BaseException] = []
+        interruptions: list[BaseException] = []
         try:
-            await self._end_waits(cancellations)
-            await wait_for_end(self._requests, cancellations, self._count_down())
+            await run_uncancelled(self._settle_what_is_in_flight, interruptions)
+        finally:  # An interruption stops the event loop. Nothing may be left on it.
             for task in self._requests:
                 task.cancel()
-            await wait_for_end(self._requests, cancellations, LONGEST_SLEEP)
-            # A program that cancels all its tasks at once cancels requests, too.
-            ended = self._requests.items()
-            self._requests = {task: job for task, job in ended if not task.cancelled()}
-            self._settle()
-            self._requests.clear()  # The others were cancelled once: that is enough.
-        finally:  # An interruption stops the event loop. Nothing may be left on it.
-            for waiting in (*self._requests, self._next_id, self._timer):
-                if waiting is not None:
-                    waiting.cancel()
             self._requests.clear()
+            if self._next_id is not None:
+                self._next_id.cancel()
             self._scheduler.end_all()
         self._log_failure()
         for outcome in list(self._scheduler.outcomes):
-            recording = asyncio.ensure_future(self._record_gone(outcome))
-            await wait_for_end([recording], cancellations)
-        if cancellations:
-            raise cancellations[-1]
+            record = partial(self._delete_session.record_gone, outcome)
+            await run_uncancelled(record, interruptions)
+        if interruptions:
+            raise interruptions[-1]
 
     async def __aenter__(self) -> Self:
         _check_event_loop()
@@ -104,7 +91,7 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
 
     async def __aexit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         try:
-            if kind is None and self._scheduler.stage is Stage.NOT_BEGUN:
+            if kind is None and not self._has_begun:
                 self._warn_if_left()
         finally:  # A warning may be an exception.
             await self.aclose()
@@ -117,7 +104,6 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
             self._admit_next_id()
             if self._scheduler.in_flight and not self._count_down():
                 await self.aclose()
-            self._scheduler.end_what_is_left()
             if self._scheduler.outcomes:
                 return
             if not self._scheduler.is_finished:
@@ -125,10 +111,7 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
             elif self._next_id is None:
                 raise self._take_failure() or StopAsyncIteration
             else:
-                cancellations: list[BaseException] = []
-                await self._end_waits(cancellations)
-                if cancellations:
-                    raise cancellations[-1]
+                await self._end_next_id()
 
     async def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""
@@ -151,16 +134,18 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
 
     async def _wait(self, seconds: float) -> None:
         """Wait until something happens, or for so many seconds of the transport's time."""
-        if seconds < math.inf:
-            self._timer = asyncio.ensure_future(self._transport.sleep(seconds))
-            self._timer.add_done_callback(self._wake_up)
-        await self._has_news.wait()
-        if self._timer is not None:
-            self._timer.remove_done_callback(self._wake_up)
-            if self._timer.done():
-                self._timer.result()
-            self._timer.cancel()
-            self._timer = None
+        if seconds == math.inf:
+            await self._has_news.wait()
+            return
+        timer = asyncio.ensure_future(self._delete_session.transport.sleep(seconds))
+        timer.add_done_callback(self._wake_up)
+        try:
+            await self._has_news.wait()
+            if timer.done():
+                timer.result()
+        finally:
+            timer.remove_done_callback(self._wake_up)
+            timer.cancel()
 
     def _settle(self) -> None:
         for task in [task for task in self._requests if task.done()]:
@@ -168,7 +153,9 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
             self._scheduler.settle(self._requests.pop(task), end or task.result())
 
     def _send(self, job: Job) -> None:
-        task = asyncio.ensure_future(self._transport.send(job.send.request, job.timeout))
+        task = asyncio.ensure_future(
+            self._delete_session.transport.send(job.send.request, job.timeout)
+        )
         self._requests[task] = job
         task.add_done_callback(self._wake_up)
 
@@ -178,36 +165,31 @@ class AsyncDeletions(Run, AsyncIterator[Outcome]):
             return
         next_id, self._next_id = self._next_id, None
         has_failed = next_id.cancelled() or not isinstance(next_id.exception(), Exception | None)
-        if not (has_failed and self._scheduler.stage is Stage.LEFT):
+        if self._scheduler.takes_ids or not has_failed:  # A run that has ended cancels it.
             self._scheduler.admit(next_id.result)
 
-    async def _end_waits(self, cancellations: list[BaseException]) -> None:
-        """Cancel the timer and the pending id. One that is there already is taken."""
-        waits = [wait for wait in (self._next_id, self._timer) if wait is not None]
-        for wait in waits:
-            wait.cancel()
-        await wait_for_end(waits, cancellations)
-        self._timer = None
-        self._admit_next_id()
+    async def _end_next_id(self) -> None:
+        """Cancel the pending id, once. One that comes all the same is taken."""
+        if self._next_id is not None:
+            if not self._next_id.cancelling():
+                self._next_id.cancel()
+            await asyncio.wait([self._next_id])
+            self._admit_next_id()
 
-
-async def wait_for_end(
-    tasks: Iterable[asyncio.Future[Any]],  # Any: the results are not looked at
-    cancellations: list[BaseException],
-    timeout: float = math.inf,
-) -> None:
-    """Wait until the tasks have ended, at most so many seconds, however often that is cancelled.
-
-    `cancellations` takes those that come meanwhile.
-    """
-    time = asyncio.get_running_loop().time
-    ends_at = time() + timeout
-    while (unfinished := [task for task in tasks if not task.done()]) and time() < ends_at:
-        try:
-            left = None if ends_at == math.inf else ends_at - time()
-            await asyncio.wait(unfinished, timeout=left)
-        except asyncio.CancelledError as cancellation:
-            cancellations.append(cancellation)
+    async def _settle_what_is_in_flight(self) -> None:
+        """Wait for it, at most for as long as it may take, and cancel the rest."""
+        await self._end_next_id()
+        if self._requests:
+            await asyncio.wait(self._requests, timeout=self._count_down())
+        for task in self._requests:
+            task.cancel()
+        if self._requests:
+            await asyncio.wait(self._requests, timeout=LONGEST_SLEEP)
+        # A program that cancels all its tasks at once cancels requests, too.
+        ended = self._requests.items()
+        self._requests = {task: job for task, job in ended if not task.cancelled()}
+        self._settle()
+        self._requests.clear()  # The others were cancelled once: that is enough.
 
 
 async def _next(session_ids: AsyncIterator[str | uuid.UUID]) -> str | uuid.UUID:

@@ -5,10 +5,10 @@ The use cases; `deletions` has the runs that they begin.
 
 import uuid
 from collections.abc import AsyncIterable, Iterable
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias
 
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .deletions import Deletions
+from .deletions import DeleteSessionT, Deletions
 from .retry import check_count, check_seconds
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ SessionIds: TypeAlias = Iterable[str | uuid.UUID]
 """The ids of many sessions."""
 AsyncSessionIds: TypeAlias = AsyncIterable[str | uuid.UUID]
 """The ids of many sessions, awaited one by one."""
-
-DeleteSessionT = TypeVar("DeleteSessionT", DeleteSession, AsyncDeleteSession)
 
 
 class _DeleteManySessions(Generic[DeleteSessionT]):

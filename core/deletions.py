@@ -11,39 +11,38 @@ import uuid
 import warnings
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
-from typing import Self, TypeAlias
+from typing import Generic, Self, TypeAlias, TypeVar
 
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
 from .logger import logger
 from .pacing import Job, Pause
-from .scheduler import Scheduler, Stage
+from .scheduler import Scheduler
 from .transport import Transport
 
 LONGEST_SLEEP = 1.0
 """In seconds, so that `stop` and a signal's handler take effect while everything waits. A signal
 that arrives just before a wait begins does not end it."""
 
+DeleteSessionT = TypeVar("DeleteSessionT", DeleteSession, AsyncDeleteSession)
 _Requests: TypeAlias = "queue.SimpleQueue[tuple[Transport, Job] | None]"
 _Landed: TypeAlias = deque[tuple[Job, object]]
 
 
-class Run:
+class Run(Generic[DeleteSessionT]):
     """What can be asked of a run, awaited or not."""
 
     def __init__(
-        self,
-        delete_session: DeleteSession | AsyncDeleteSession,
-        concurrency: int,
-        shutdown_timeout: float | None,
+        self, delete_session: DeleteSessionT, concurrency: int, shutdown_timeout: float | None
     ) -> None:
         #: as the use case has it; it may be changed until the run has ended
         self.shutdown_timeout: float | None = shutdown_timeout
+        self._delete_session: DeleteSessionT = delete_session
         self._scheduler = Scheduler(delete_session, concurrency)
-        self._monotonic = delete_session.transport.monotonic
-        self._longest = delete_session.retry.attempt_timeout + LONGEST_SLEEP
-        self._left_at: float | None = None
+        self._has_begun = self._is_left = False
+        self._left_at = math.inf
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._scheduler.summary}>"
@@ -54,14 +53,15 @@ class Run:
         return self._scheduler.pause
 
     def _count_down(self) -> float:
-        """Return the seconds that requests in flight may still take. None takes `_longest`."""
-        if self._scheduler.stage < Stage.LEFT:
+        """Return the seconds that requests in flight may still take."""
+        if not self._is_left:
             return math.inf
-        now = self._monotonic()
-        if self._left_at is None:  # A signal's handler that left the run has looked at no clock.
-            self._left_at = now
-        seconds = math.inf if self.shutdown_timeout is None else self.shutdown_timeout
-        return max(0.0, self._left_at + min(seconds, self._longest) - now)
+        now = self._delete_session.transport.monotonic()
+        self._left_at = min(self._left_at, now)  # A signal's handler looks at no clock.
+        longest = self._delete_session.retry.attempt_timeout + LONGEST_SLEEP
+        if self.shutdown_timeout is not None:
+            longest = min(self.shutdown_timeout, longest)
+        return max(0.0, self._left_at + longest - now)
 
     def _take_failure(self) -> Exception | None:
         """Return what ended the run early, once."""
@@ -79,13 +79,13 @@ class Run:
             return
         what = (
             "never iterated: no session was destroyed"
-            if self._scheduler.stage is Stage.NOT_BEGUN
+            if not self._has_begun
             else "left half-way: use `with`, so that what is in flight has its outcome"
         )
         warnings.warn(f"{self!r} was {what}", RuntimeWarning, stacklevel=3, source=self)
 
 
-class Deletions(Run, Iterator[Outcome]):
+class Deletions(Run[DeleteSession], Iterator[Outcome]):
     """The outcomes of one run of `DeleteManySessions`, as they end: one for each id taken.
 
     An error among them was not raised, so it has no traceback: thousands can be kept.
@@ -109,8 +109,6 @@ class Deletions(Run, Iterator[Outcome]):
         shutdown_timeout: float | None,
     ) -> None:
         super().__init__(delete_session, concurrency, shutdown_timeout)
-        self._transport = delete_session.transport
-        self._record_gone = delete_session.record_gone
         self._ids = session_ids
         self._threads: list[threading.Thread] = []
         self._requests: _Requests = queue.SimpleQueue()
@@ -118,10 +116,10 @@ class Deletions(Run, Iterator[Outcome]):
         self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def __next__(self) -> Outcome:
-        self._scheduler.reach(Stage.TAKES_IDS)
+        self._has_begun = True
         try:
             self._await_outcome()
-            self._record_gone(self._scheduler.outcomes[0])
+            self._delete_session.record_gone(self._scheduler.outcomes[0])
         except Exception:
             raise
         except BaseException:
@@ -136,7 +134,8 @@ class Deletions(Run, Iterator[Outcome]):
         `shutdown_timeout` seconds. Signal handlers and other threads may call this; it acts once
         the iterator of ids has returned.
         """
-        self._scheduler.reach(Stage.LEFT)
+        self._is_left = True
+        self._scheduler.stop()
         self._news.put(None)
 
     def close(self) -> None:
@@ -152,14 +151,14 @@ class Deletions(Run, Iterator[Outcome]):
             self._release_threads()
         self._log_failure()
         for outcome in self._scheduler.outcomes:
-            self._record_gone(outcome)
+            self._delete_session.record_gone(outcome)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         try:
-            if kind is None and self._scheduler.stage is Stage.NOT_BEGUN:
+            if kind is None and not self._has_begun:
                 self._warn_if_left()
         finally:  # A warning may be an exception.
             self.close()
@@ -172,7 +171,6 @@ class Deletions(Run, Iterator[Outcome]):
         while True:
             if self._scheduler.in_flight and not self._count_down():
                 self.close()
-            self._scheduler.end_what_is_left()
             if self._scheduler.outcomes:
                 return
             if self._scheduler.is_finished:
@@ -195,16 +193,14 @@ class Deletions(Run, Iterator[Outcome]):
         if self._scheduler.in_flight:
             self._settle(timeout=seconds)
         elif seconds:
-            self._transport.sleep(seconds)
+            self._delete_session.transport.sleep(seconds)
 
     def _settle(self, *, timeout: float) -> None:
         """Wait until something happens, and settle all requests that have ended."""
-        try:
+        with suppress(queue.Empty):
             self._news.get(timeout=0 if self._landed else timeout)
             while True:
                 self._news.get_nowait()
-        except queue.Empty:
-            pass
         while self._landed:  # A Ctrl-C between any two steps must lose none of them.
             self._scheduler.settle(*self._landed[0])
             self._landed.popleft()
@@ -223,7 +219,7 @@ class Deletions(Run, Iterator[Outcome]):
                 self._threads.pop()
                 self._scheduler.take_back(job, error)
                 return False
-        self._requests.put((self._transport, job))
+        self._requests.put((self._delete_session.transport, job))
         return True
 
     def _release_threads(self) -> None:

@@ -3,7 +3,6 @@
 No I/O: `deletions` and `async_deletions` send the requests and wait.
 """
 
-import enum
 import errno
 import math
 import uuid
@@ -28,16 +27,6 @@ another id, since some may fail for a reason of their own."""
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 
 
-class Stage(enum.IntEnum):
-    """Where a run stands. A run only moves forward through these."""
-
-    NOT_BEGUN = 0
-    TAKES_IDS = 1
-    HAS_ALL_IDS = 2  #: there are no more, or they failed
-    ENDED_EARLY = 3  #: by an outage or a rate limit: nothing new is sent
-    LEFT = 4  #: by its caller: nothing new is sent, and the countdown runs
-
-
 class Scheduler:
     """Holds the sessions of a run, and decides which of them may send.
 
@@ -51,53 +40,42 @@ class Scheduler:
         self.outcomes: deque[Outcome] = deque()  #: of those that have ended
         self.in_flight: dict[Job, None] = {}  #: those whose request was sent
         self.failure: Exception | None = None  #: what ended the run before the ids did
+        self.takes_ids = True  #: whether there may be one more
+        self.is_stopped = False  #: whether nothing new is sent
         self._delete_session = delete_session
         self._concurrency = concurrency
         self._is_short = False  # of threads or file descriptors
-        self._reached = {Stage.NOT_BEGUN}
         self._gate = RateLimitGate(delete_session.retry, delete_session.random)
         self._outage = Outage(delete_session.retry, delete_session.random)
         self._pauses = 0
-        self._limit: DeleteSessionError | None = None  # the last one
         self._jobs: dict[Job, None] = {}  # those that were taken, and have no outcome yet
         self._queue: list[Job] = []  # of those that wait: who is due first goes first
         self._reading = 0.0  # seconds that the caller's iterator took: charged to no session
 
-    @property
-    def stage(self) -> Stage:
-        """Where the run stands."""
-        return max(self._reached)
-
-    def reach(self, stage: Stage) -> None:
-        """Go on to a stage. A signal's handler may do so at any moment, and is never undone."""
-        self._reached.add(stage)
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether nothing new is sent."""
-        return self.stage >= Stage.ENDED_EARLY
+    def stop(self) -> None:
+        """Take and send nothing new. A signal's handler may do so at any moment."""
+        self.takes_ids, self.is_stopped = False, True
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing is on its way, and nothing will be."""
-        return self.stage >= Stage.HAS_ALL_IDS and not self._jobs and not self.outcomes
+        return not (self.takes_ids or self._jobs or self.outcomes)
 
     @property
     def pause(self) -> Pause | None:
         """What holds the whole run back now."""
-        reason, left, error = "rate limit", self._gate.paused_until - self._now(), self._limit
-        if self._outage.is_on:
-            reason, error = "outage", self._outage.failures[-1].error
-            left = max(self._outage.next_probe_at - self._working_time(), left)
+        left = self._gate.paused_until - self._now()
         if self.is_stopped or (left <= 0 and not self._outage.is_on):
             return None
+        reason, error = "rate limit", None
+        if self._outage.is_on:
+            reason, error = "outage", self._outage.failures[-1].error
+            left = max(0.0, left, self._outage.next_probe_at - self._working_time())
+        elif limits := [job.error for job in self._queue if isinstance(job.error, RateLimitError)]:
+            error = limits[-1]  # Those that got a 429 go first, in the order of their responses.
         waiting = len(self._jobs) - len(self.in_flight)
         return Pause(
-            reason=reason,
-            seconds_left=max(0.0, left),
-            waiting=waiting,
-            number=self._pauses,
-            error=error,
+            reason=reason, seconds_left=left, waiting=waiting, number=self._pauses, error=error
         )
 
     @property
@@ -108,7 +86,7 @@ class Scheduler:
 
     def has_room(self) -> bool:
         """Say whether one more id may be taken."""
-        if self.stage >= Stage.HAS_ALL_IDS:
+        if not self.takes_ids:
             return False
         next_due_at = self._queue[0].due_at if self._queue else math.inf
         if self._outage.is_on:
@@ -131,7 +109,7 @@ class Scheduler:
         try:
             session_id = next_id()
         except Exception as error:
-            self.reach(Stage.HAS_ALL_IDS)
+            self.takes_ids = False
             if not isinstance(error, StopIteration | StopAsyncIteration):
                 self.failure = error
             return
@@ -159,7 +137,8 @@ class Scheduler:
             if self._outage.is_met_by_pages_alone:
                 reason = f"in {lasted:.0f} s, nothing from the service yet: check the address"
             self._end_by_outage(reason, lasted, self._outage.failures[-1].error)
-        self.end_what_is_left()
+        if self.is_stopped:
+            self._end_what_is_left()
         # It may be stopped meanwhile, by a signal or another thread.
         while self._next_send_in() <= 0 and not self.is_stopped:
             job = self._queue.pop(0)
@@ -185,7 +164,8 @@ class Scheduler:
                 " requests at a time. Take a lower concurrency, or raise the limit (ulimit -n -u)."
             )
         if not self.in_flight:
-            self._end_by_transport(Stage.ENDED_EARLY, error)
+            self._end_by_transport(error)
+            self.stop()
 
     def settle(self, job: Job, end: object) -> None:
         """Take the response to a request, or what the transport raised. Once ended: nothing."""
@@ -196,15 +176,15 @@ class Scheduler:
         if isinstance(end, TransportError):
             if self.in_flight and _root_errno(end) in _NO_DESCRIPTORS:
                 self.take_back(job, end)
-                return
-            self._advance(job, partial(job.conversation.throw, end))
-            end.__traceback__ = None  # Its frames hold the run, and the session's error holds it.
+            else:
+                self._advance(job, partial(job.conversation.throw, end))
+                end.__traceback__ = None  # Its frames hold the run, and the error holds it.
             return
         try:
             response = checked_response(end)
         except TypeError as error:
             cause = end if isinstance(end, BaseException) else error
-            self._end_by_transport(Stage.HAS_ALL_IDS, cause)
+            self._end_by_transport(cause)
             # The transport broke the port: it cannot say what became of the session.
             outcome = job.unreachable(f"the transport failed ({type(cause).__name__})")
             outcome.transient = False
@@ -218,20 +198,10 @@ class Scheduler:
             self._gate.note_accepted(job.number)
         self._advance(job, partial(job.conversation.send, response))
 
-    def end_what_is_left(self) -> None:
-        """Once it is stopped, end what is not in flight, with what its last attempt met."""
-        while self._queue and self.is_stopped:
-            job = self._queue.pop(0)
-            self._end(job, job.error or job.unreachable("the run ended before anything was sent"))
-        if not self.in_flight and self.is_stopped:
-            for job in list(self._jobs):  # An interruption (Ctrl-C) may leave one half-way.
-                left = job.unreachable("the run was left before the response was read")
-                self._end(job, job.outcome or left)
-
     def end_all(self) -> None:
         """End also what is in flight. The run was left."""
         self.in_flight.clear()
-        self.end_what_is_left()
+        self._end_what_is_left()
 
     def _now(self) -> float:
         return self._delete_session.transport.monotonic()
@@ -243,13 +213,13 @@ class Scheduler:
     def _next_send_in(self) -> float:
         if not self._queue or len(self.in_flight) >= self._concurrency:
             return math.inf
-        sends_at = max(self._queue[0].due_at, self._gate.paused_until)
+        now, due_at = self._now(), self._queue[0].due_at
         if not self._outage.is_on:
-            return max(sends_at, self._gate.next_send_at) - self._now()
-        until_probe = self._outage.next_probe_at - self._working_time()
+            return max(due_at, self._gate.next_send_at) - now
         if any(job.sent_at >= self._outage.next_probe_at for job in self.in_flight):
-            until_probe = math.inf  # One is on its way.
-        return max(until_probe, sends_at - self._now())
+            return math.inf  # A half-open probe is on its way.
+        until_probe = self._outage.next_probe_at - self._working_time()
+        return max(until_probe, max(due_at, self._gate.paused_until) - now)
 
     def _advance(self, job: Job, resume: Callable[[], Step]) -> None:
         job.due_at = self._now()
@@ -274,6 +244,16 @@ class Scheduler:
                 job.due_at = -math.inf  # It goes first.
             insort(self._queue, job, key=lambda other: other.due_at)
 
+    def _end_what_is_left(self) -> None:
+        """End what is not in flight, with what its last attempt met."""
+        while self._queue:
+            job = self._queue.pop(0)
+            self._end(job, job.error or job.unreachable("the run ended before anything was sent"))
+        if not self.in_flight:
+            for job in list(self._jobs):  # An interruption (Ctrl-C) may leave one half-way.
+                left = job.unreachable("the run was left before the response was read")
+                self._end(job, job.outcome or left)
+
     def _end(self, job: Job, outcome: Outcome) -> None:
         job.outcome = outcome  # An interruption may come between any two steps.
         if all(other is not outcome for other in self.outcomes):
@@ -297,13 +277,12 @@ class Scheduler:
         return is_held_back
 
     def _close_gate(self, job: Job, error: RateLimitError) -> bool:
-        self._limit = error
         now, latency, wait = self._now(), self._working_time() - job.sent_at, error.retry_after
         begins = self._gate.note_limited(job.number, latency=latency, now=now, retry_after=wait)
-        lasted = now - self._gate.limited_since
-        if max(wait or 0.0, lasted) > self._delete_session.retry.deadline:
+        lasted, wait = now - self._gate.limited_since, wait or 0.0
+        if max(wait, lasted) > self._delete_session.retry.deadline:
             reason = f"the rate limit has let no request through for {lasted:.0f} s"
-            if wait is not None and wait > lasted:
+            if wait > lasted:
                 reason = f"the rate limit asks for a wait of {wait:.0f} s"
             self._end_by_outage(reason, lasted, error)
         return begins
@@ -315,7 +294,7 @@ class Scheduler:
         job.first_failed = min(job.first_failed, job.sent_at)
         # The service was there, and no id is left that could show the opposite: such a failure is
         # charged to its session.
-        if self.stage >= Stage.HAS_ALL_IDS and job.first_failed <= self._outage.served_at:
+        if not self.takes_ids and job.first_failed <= self._outage.served_at:
             return False
         return self._outage.note_failure(
             Failure(failed.error, job.sent_at, self._working_time()),
@@ -327,12 +306,12 @@ class Scheduler:
         wait = getattr(cause, "retry_after", None)
         self.failure = OutageError(reason, lasted=lasted, retry_after=wait)
         self.failure.__cause__ = cause
-        self.reach(Stage.ENDED_EARLY)
+        self.stop()
 
-    def _end_by_transport(self, stage: Stage, cause: BaseException) -> None:
+    def _end_by_transport(self, cause: BaseException) -> None:
         self.failure = RuntimeError(f"no request can be sent ({type(cause).__name__})")
         self.failure.__cause__ = cause
-        self.reach(stage)
+        self.takes_ids = False
 
 
 def _root_errno(error: BaseException) -> int | None:

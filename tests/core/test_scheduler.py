@@ -32,7 +32,7 @@ from firecrawl_interact.core import (
     UnreachableError,
 )
 from firecrawl_interact.core.pacing import Job
-from firecrawl_interact.core.scheduler import Scheduler, Stage
+from firecrawl_interact.core.scheduler import Scheduler
 
 from .log_records import log_records
 from .scripted_transport import API_KEY, DESTROYED, RATE_LIMITED, UNAVAILABLE, response
@@ -120,7 +120,7 @@ class Run(Scheduler):
             elif verb == "end":
                 self.admit(iter([]).__next__)
             elif verb == "stop":
-                self.reach(Stage.ENDED_EARLY)
+                self.stop()
             else:
                 for name in names:
                     self.settle(self.sent[name], ENDS[verb])
@@ -416,13 +416,13 @@ def test_a_run_that_is_left_between_two_requests_of_one_turn_sends_no_more() -> 
     run = Run("take a b")
     handed_out = run.hand_out()
     assert next(handed_out).session_id == "a"
-    run.reach(Stage.LEFT)
+    run.stop()
     assert list(handed_out) == []
 
 
 def test_what_is_in_flight_when_all_is_ended_is_unknown_and_nothing_more_is_taken_of_it() -> None:
     run = Run("go a; 503 a; +1; send a")
-    run.reach(Stage.LEFT)
+    run.stop()
     run.end_all()
     assert run.summary == "0 in flight, 0 waiting, 1 ended"
     assert "the run was left before the response was read" in str(run.outcomes[0])
