@@ -104,6 +104,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             self._admit_next_id()
             if self._scheduler.in_flight and not self._count_down():
                 await self.aclose()
+            self._scheduler.end_what_is_left()
             if self._scheduler.outcomes:
                 return
             if not self._scheduler.is_finished:

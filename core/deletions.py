@@ -171,6 +171,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         while True:
             if self._scheduler.in_flight and not self._count_down():
                 self.close()
+            self._scheduler.end_what_is_left()
             if self._scheduler.outcomes:
                 return
             if self._scheduler.is_finished:

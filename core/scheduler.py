@@ -137,8 +137,7 @@ class Scheduler:
             if self._outage.is_met_by_pages_alone:
                 reason = f"in {lasted:.0f} s, nothing from the service yet: check the address"
             self._end_by_outage(reason, lasted, self._outage.failures[-1].error)
-        if self.is_stopped:
-            self._end_what_is_left()
+        self.end_what_is_left()
         # It may be stopped meanwhile, by a signal or another thread.
         while self._next_send_in() <= 0 and not self.is_stopped:
             job = self._queue.pop(0)
@@ -198,10 +197,20 @@ class Scheduler:
             self._gate.note_accepted(job.number)
         self._advance(job, partial(job.conversation.send, response))
 
+    def end_what_is_left(self) -> None:
+        """Once it is stopped, end what is not in flight, with what its last attempt met."""
+        while self._queue and self.is_stopped:
+            job = self._queue.pop(0)
+            self._end(job, job.error or job.unreachable("the run ended before anything was sent"))
+        if not self.in_flight and self.is_stopped:
+            for job in list(self._jobs):  # An interruption (Ctrl-C) may leave one half-way.
+                left = job.unreachable("the run was left before the response was read")
+                self._end(job, job.outcome or left)
+
     def end_all(self) -> None:
         """End also what is in flight. The run was left."""
         self.in_flight.clear()
-        self._end_what_is_left()
+        self.end_what_is_left()
 
     def _now(self) -> float:
         return self._delete_session.transport.monotonic()
@@ -243,16 +252,6 @@ class Scheduler:
             if is_new_in_outage or isinstance(job.error, RateLimitError):
                 job.due_at = -math.inf  # It goes first.
             insort(self._queue, job, key=lambda other: other.due_at)
-
-    def _end_what_is_left(self) -> None:
-        """End what is not in flight, with what its last attempt met."""
-        while self._queue:
-            job = self._queue.pop(0)
-            self._end(job, job.error or job.unreachable("the run ended before anything was sent"))
-        if not self.in_flight:
-            for job in list(self._jobs):  # An interruption (Ctrl-C) may leave one half-way.
-                left = job.unreachable("the run was left before the response was read")
-                self._end(job, job.outcome or left)
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         job.outcome = outcome  # An interruption may come between any two steps.
