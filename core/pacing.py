@@ -7,13 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from .conversation import Conversation, Send
-from .errors import (
-    DeleteSessionError,
-    Outcome,
-    ResponseError,
-    ServiceUnavailableError,
-    UnreachableError,
-)
+from .errors import DeleteSessionError, Outcome, ServiceUnavailableError, UnreachableError
 from .receipt import SessionFate
 from .retry import RetryPolicy
 
@@ -33,22 +27,20 @@ class Job:
     timeout: float  # of that
     number: int  # of that, among all of the run
     due_at: float  # when it may be sent again, at the earliest
+    clock: float = 0.0  # It runs only while what the policy limits goes on.
+    requests: int = 0
+    first_failed: float = math.inf  # when the first request was sent that failed
+    error: DeleteSessionError | None = None  # what the last attempt met
+    outcome: Outcome | None = None
 
     def __init__(self, session_id: str) -> None:
-        self.session_id: str = session_id
-        self.clock: float = 0.0  # It runs only while what the policy limits goes on.
-        self.requests: int = 0
-        self.first_failed: float = math.inf  # when the first request was sent that failed
-        self.error: DeleteSessionError | None = None  # what the last attempt met
-        self.outcome: Outcome | None = None
+        self.session_id = session_id
 
     def unreachable(self, reason: str) -> UnreachableError:
         """Return the outcome of a session that got no response, for a reason of the run."""
+        fate = SessionFate.UNKNOWN if self.requests else SessionFate.UNTOUCHED
         return UnreachableError(
-            reason,
-            session_id=self.session_id,
-            session_fate=SessionFate.UNKNOWN if self.requests else SessionFate.UNTOUCHED,
-            attempts=self.requests,
+            reason, session_id=self.session_id, session_fate=fate, attempts=self.requests
         )
 
 
@@ -64,10 +56,8 @@ class RateLimitGate:
     """
 
     def __init__(self, retry: RetryPolicy, random: Callable[[], float]) -> None:
-        #: nothing is sent until then, in seconds on the run's clock
-        self.paused_until: float = -math.inf
-        #: since when the service has accepted nothing; infinity: the last response was no 429
-        self.limited_since: float = math.inf
+        self.paused_until: float = -math.inf  #: nothing is sent until then
+        self.limited_since: float = math.inf  #: since when nothing was accepted
         self._retry = retry
         self._random = random
         self._sent = 0
@@ -115,9 +105,8 @@ class RateLimitGate:
         wait = retry_after or 0.0
         is_new = number > self._sent_before_pause
         if is_new:  # Another one says nothing new, but perhaps a longer time.
-            if number > self._sent_before_pause + 1:  # Those before it were accepted.
-                self._pauses_in_a_row = 0
-            self._pauses_in_a_row += 1
+            is_first = number > self._sent_before_pause + 1  # Those before it were accepted.
+            self._pauses_in_a_row = 1 if is_first else self._pauses_in_a_row + 1
             if self._pauses_in_a_row == 1:
                 self._spacing *= 2
             if self._pauses_in_a_row > 1 or retry_after is None:
@@ -131,16 +120,12 @@ class RateLimitGate:
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
     """What holds a whole run back at the moment."""
 
-    reason: str
-    """`rate limit` or `outage`."""
-    seconds_left: float
-    """Seconds until something may be sent."""
-    waiting: int
-    """How many of the ids that were taken wait meanwhile."""
-    number: int
-    """Which pause of the run this is, from 1: a higher number is another pause."""
+    reason: str  #: `rate limit` or `outage`
+    seconds_left: float  #: seconds until something may be sent
+    waiting: int  #: how many of the ids that were taken wait meanwhile
+    number: int  #: which pause of the run this is, from 1: a higher number is another pause
+    #: what the last attempt met: the 429, or the last failure of the outage
     error: DeleteSessionError | None = None
-    """What the last attempt met: the 429, or the last failure of the outage."""
 
 
 class Failure(NamedTuple):
@@ -163,10 +148,8 @@ class Outage:
     def __init__(self, retry: RetryPolicy, random: Callable[[], float]) -> None:
         self.is_on: bool = False  #: whether the service is away
         self.next_probe_at: float = -math.inf
-        #: when the last request was sent that the service responded to
-        self.served_at: float = -math.inf
-        #: whether no request of the run met anything but the page of somebody else
-        self.is_met_by_pages_alone: bool = True
+        self.served_at: float = -math.inf  #: when what the service last responded to was sent
+        self.is_met_by_pages_alone: bool = True  #: those of somebody else, from the start
         self.failures: list[Failure] = []  #: those that count
         self._retry = retry
         self._random = random
@@ -188,7 +171,7 @@ class Outage:
         error, sent_at, now = failure
         if sent_at <= self.served_at:
             return False
-        if not isinstance(error, ResponseError) or isinstance(error, ServiceUnavailableError):
+        if isinstance(error, ServiceUnavailableError | UnreachableError):
             self.is_met_by_pages_alone = False
         self.failures.append(failure)
         ids = {one.error.session_id for one in self.failures}
