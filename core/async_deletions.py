@@ -154,9 +154,8 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             self._scheduler.settle(self._requests.pop(task), end or task.result())
 
     def _send(self, job: Job) -> None:
-        task = asyncio.ensure_future(
-            self._delete_session.transport.send(job.send.request, job.timeout)
-        )
+        transport = self._delete_session.transport
+        task = asyncio.ensure_future(transport.send(job.send.request, job.timeout))
         self._requests[task] = job
         task.add_done_callback(self._wake_up)
 

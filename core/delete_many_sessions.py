@@ -86,14 +86,7 @@ class DeleteManySessions(_DeleteManySessions[DeleteSession]):
 
 
 class AsyncDeleteManySessions(_DeleteManySessions[AsyncDeleteSession]):
-    """The same as `DeleteManySessions`, on the running asyncio event loop.
-
-    Args:
-        delete_session, concurrency, shutdown_timeout: as `DeleteManySessions` has them.
-
-    Raises:
-        TypeError, ValueError: an argument that cannot work.
-    """
+    """`DeleteManySessions` on the running asyncio event loop, with its arguments and errors."""
 
     _kind = AsyncDeleteSession
 

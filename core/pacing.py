@@ -149,7 +149,7 @@ class Outage:
         self.is_on: bool = False  #: whether the service is away
         self.next_probe_at: float = -math.inf
         self.served_at: float = -math.inf  #: when what the service last responded to was sent
-        self.is_met_by_pages_alone: bool = True  #: those of somebody else, from the start
+        self.is_met_by_pages_alone: bool = True  #: those of others, and no response
         self.failures: list[Failure] = []  #: those that count
         self._retry = retry
         self._random = random

@@ -133,10 +133,13 @@ class Scheduler:
         """Give those whose request is to be sent now. They are in flight when the next is given."""
         if not self.is_stopped and self._working_time() >= self._outage.ends_run_at:
             lasted = self._working_time() - self._outage.failures[0].failed_at
+            cause = self._outage.failures[-1].error
             reason = f"the service has been away for {lasted:.0f} s"
             if self._outage.is_met_by_pages_alone:
                 reason = f"in {lasted:.0f} s, nothing from the service yet: check the address"
-            self._end_by_outage(reason, lasted, self._outage.failures[-1].error)
+            wait = getattr(cause, "retry_after", None)
+            self._end_run(OutageError(reason, lasted=lasted, retry_after=wait), cause)
+            self.stop()
         self.end_what_is_left()
         # It may be stopped meanwhile, by a signal or another thread.
         while self._next_send_in() <= 0 and not self.is_stopped:
@@ -163,7 +166,7 @@ class Scheduler:
                 " requests at a time. Take a lower concurrency, or raise the limit (ulimit -n -u)."
             )
         if not self.in_flight:
-            self._end_by_transport(error)
+            self._end_run(RuntimeError(f"no request can be sent: {error}"), error)
             self.stop()
 
     def settle(self, job: Job, end: object) -> None:
@@ -183,7 +186,8 @@ class Scheduler:
             response = checked_response(end)
         except TypeError as error:
             cause = end if isinstance(end, BaseException) else error
-            self._end_by_transport(cause)
+            failure = f"no request can be sent ({type(cause).__name__})"
+            self._end_run(RuntimeError(failure), cause)
             # The transport broke the port: it cannot say what became of the session.
             outcome = job.unreachable(f"the transport failed ({type(cause).__name__})")
             outcome.transient = False
@@ -228,7 +232,7 @@ class Scheduler:
         if any(job.sent_at >= self._outage.next_probe_at for job in self.in_flight):
             return math.inf  # A half-open probe is on its way.
         until_probe = self._outage.next_probe_at - self._working_time()
-        return max(until_probe, max(due_at, self._gate.paused_until) - now)
+        return max(until_probe, due_at - now, self._gate.paused_until - now)
 
     def _advance(self, job: Job, resume: Callable[[], Step]) -> None:
         job.due_at = self._now()
@@ -278,12 +282,13 @@ class Scheduler:
     def _close_gate(self, job: Job, error: RateLimitError) -> bool:
         now, latency, wait = self._now(), self._working_time() - job.sent_at, error.retry_after
         begins = self._gate.note_limited(job.number, latency=latency, now=now, retry_after=wait)
-        lasted, wait = now - self._gate.limited_since, wait or 0.0
-        if max(wait, lasted) > self._delete_session.retry.deadline:
+        lasted = now - self._gate.limited_since
+        if max(wait or 0.0, lasted) > self._delete_session.retry.deadline:
             reason = f"the rate limit has let no request through for {lasted:.0f} s"
-            if wait > lasted:
+            if wait is not None and wait > lasted:
                 reason = f"the rate limit asks for a wait of {wait:.0f} s"
-            self._end_by_outage(reason, lasted, error)
+            self._end_run(OutageError(reason, lasted=lasted, retry_after=wait), error)
+            self.stop()
         return begins
 
     def _look_for_outage(self, job: Job, failed: Failed) -> bool:
@@ -301,16 +306,9 @@ class Scheduler:
             is_last=failed.is_last,
         )
 
-    def _end_by_outage(self, reason: str, lasted: float, cause: DeleteSessionError) -> None:
-        wait = getattr(cause, "retry_after", None)
-        self.failure = OutageError(reason, lasted=lasted, retry_after=wait)
-        self.failure.__cause__ = cause
-        self.stop()
-
-    def _end_by_transport(self, cause: BaseException) -> None:
-        self.failure = RuntimeError(f"no request can be sent ({type(cause).__name__})")
-        self.failure.__cause__ = cause
-        self.takes_ids = False
+    def _end_run(self, failure: Exception, cause: BaseException) -> None:
+        self.takes_ids, self.failure = False, failure
+        failure.__cause__ = cause
 
 
 def _root_errno(error: BaseException) -> int | None:

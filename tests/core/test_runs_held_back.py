@@ -18,7 +18,7 @@ from ..simulation.kinds import (
     limited,
 )
 from ..simulation.play import play
-from ..simulation.watch import Scenario
+from ..simulation.watch import Scenario, Step
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Outage, Weather
 from .expected_runs import Expected, both_ways, each_way
@@ -81,6 +81,19 @@ RUNS = {
         ),
         [(31, session_id, "ServiceUnavailableError, unknown", 3) for session_id in "abc"],
         raises="OutageError",
+    ),
+    "an outage that ends the run does not wait for the next id that is awaited": Expected(
+        Scenario(
+            ids=["a", "b", Step(1_000, "c")],
+            ids_are_awaited=True,
+            concurrency=2,
+            retry=RetryPolicy(deadline=30),
+            weather=Weather(outages=[Outage(0, math.inf, BROKEN_GATEWAY)]),
+        ),
+        None,
+        raises="OutageError",
+        over_at=31,
+        ways=[Awaited],
     ),
 }
 

@@ -80,13 +80,13 @@ attempts: only the last attempt of an id in flight counts when the run is left
 requests: one more request is in flight than may be
     Scheduler._next_send_in: >= self._concurrency => > self._concurrency
 requests: an outage shortens the pause that a 429 asked for
-    Scheduler._next_send_in: max(until_probe, sends_at - self._now()) => until_probe
+    Scheduler._next_send_in: due_at - now, self._gate.paused_until - now => due_at - now
     scenario: a 429 in an outage
 the end: a stop lets the other requests of the turn go
     Scheduler.hand_out: <= 0 and not self.is_stopped => <= 0
     scenario: a stop at the second request of a turn
 leaving: leaving takes a second more than it may
-    Run._count_down: self._longest) - now => self._longest) + 1 - now
+    Run._count_down: longest - now => longest + 1 - now
     scenario: a run that is left while nothing comes
 memory: a run of concurrency 1 holds nine ids
     Scheduler.has_room: max(self._concurrency, 2) => max(self._concurrency, 9)
