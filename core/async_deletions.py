@@ -72,11 +72,10 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         try:
             await run_uncancelled(self._settle_what_is_in_flight, interruptions)
         finally:  # An interruption stops the event loop. Nothing may be left on it.
-            for task in self._requests:
-                task.cancel()
+            for waiting in (*self._requests, self._next_id):
+                if waiting is not None:
+                    waiting.cancel()
             self._requests.clear()
-            if self._next_id is not None:
-                self._next_id.cancel()
             self._scheduler.end_all()
         self._log_failure()
         for outcome in list(self._scheduler.outcomes):
