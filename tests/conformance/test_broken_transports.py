@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from firecrawl_interact.adapters.conformance import CASES, Case, MakeTransport
+from firecrawl_interact.adapters.conformance import CASES, Case, Channel, MakeTransport
 
 from . import broken_readers  # noqa: F401 - its transports are found, too
 from . import broken_transports as broken
@@ -28,56 +28,16 @@ def _clean_up() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("make_transport", "name", "seen"),
+    ("make_transport", "name", "seen", "over"),
     [pytest.param(*row, id=f"{row[0].__name__}-{row[1]}") for row in FOUND],
 )
-def test_a_broken_transport_is_found(make_transport: MakeTransport, name: str, seen: str) -> None:
+def test_a_broken_transport_is_found(
+    make_transport: MakeTransport, name: str, seen: str, over: Channel
+) -> None:
     case = BY_NAME[name]
     expected = f"(?s)^Promised: {re.escape(case.promise)}. Seen: .*{seen}"
     with pytest.raises(AssertionError, match=expected):
-        case.run(make_transport)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "an-untrusted-certificate-is-refused",
-        "an-expired-certificate-is-refused",
-        "the-certificate-of-another-host-is-refused",
-    ],
-)
-def test_one_that_trusts_anyone_is_found(name: str) -> None:
-    with pytest.raises(AssertionError, match=r"not transient: a response with status 200"):
-        BY_NAME[name].run(broken.TrustsAnyone, over="https")
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["an-expired-certificate-is-refused", "plain-http-instead-of-tls-is-not-transient"],
-)
-def test_one_that_calls_each_failed_handshake_transient_is_found(name: str) -> None:
-    with pytest.raises(AssertionError, match=r"not transient: ConnectFailedError.*, transient"):
-        BY_NAME[name].run(broken.CallsAllTransient, over="https")
-
-
-def test_one_that_says_a_failed_handshake_was_sent_is_found() -> None:
-    with pytest.raises(AssertionError, match=r"instead of ConnectFailedError.*: ConnectionLost"):
-        BY_NAME["a-close-within-the-handshake-was-not-sent"].run(broken.CallsAllLost, over="https")
-
-
-@pytest.mark.parametrize(
-    ("make_transport", "name", "seen"),
-    [
-        (broken.SwallowsCancellation, "an-interrupt-passes-through", "a CancelledError: TimedOut"),
-        (broken.GoesOnWhenCancelled, "an-interrupt-passes-through", "must not be used again"),
-        (broken.LeavesTasks, "nothing-is-left-behind", "unfinished tasks"),
-    ],
-)
-def test_a_broken_asynchronous_transport_is_found(
-    make_transport: MakeTransport, name: str, seen: str
-) -> None:
-    with pytest.raises(AssertionError, match=seen):
-        BY_NAME[name].run(make_transport)
+        case.run(make_transport, over=over)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "blocking" in case.kinds], ids=str)
