@@ -19,37 +19,26 @@ def client_context() -> ssl.SSLContext:
 @cache
 def trusted() -> ssl.SSLContext:
     """Return the context of a server with a valid certificate."""
-    return _server_context(_authority().issue_cert("127.0.0.1", "localhost"))
+    return _server_context(_authority(), "127.0.0.1", "localhost")
 
 
 @cache
 def untrusted() -> ssl.SSLContext:
     """Return the context of a server with a certificate of an unknown authority."""
-    return _server_context(_new_authority().issue_cert("127.0.0.1", "localhost"))
+    return _server_context(_new_authority(), "127.0.0.1", "localhost")
 
 
 @cache
 def expired() -> ssl.SSLContext:
     """Return the context of a server whose certificate expired yesterday."""
-    today = datetime.datetime.now(datetime.UTC)
-    certificate = _authority().issue_cert(
-        "127.0.0.1",
-        "localhost",
-        not_before=today - datetime.timedelta(days=30),
-        not_after=today - datetime.timedelta(days=1),
-    )
-    return _server_context(certificate)
+    yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    return _server_context(_authority(), "127.0.0.1", "localhost", end=yesterday)
 
 
 @cache
 def for_another_host() -> ssl.SSLContext:
     """Return the context of a server with a valid certificate for another host."""
-    return _server_context(_authority().issue_cert("another-host.example"))
-
-
-@cache
-def _authority() -> "trustme.CA":
-    return _new_authority()
+    return _server_context(_authority(), "another-host.example")
 
 
 def _new_authority() -> "trustme.CA":
@@ -63,7 +52,13 @@ def _new_authority() -> "trustme.CA":
     return trustme.CA()
 
 
-def _server_context(certificate: "trustme.LeafCert") -> ssl.SSLContext:
+_authority = cache(_new_authority)  # The one that the kit's transports trust.
+
+
+def _server_context(
+    authority: "trustme.CA", *hosts: str, end: datetime.datetime | None = None
+) -> ssl.SSLContext:
+    begin = None if end is None else end - datetime.timedelta(days=30)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
+    authority.issue_cert(*hosts, not_before=begin, not_after=end).configure_cert(context)
     return context

@@ -6,7 +6,7 @@ import unittest
 import unittest.mock
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Literal, Protocol, Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from firecrawl_interact.core.transport import Response
 
@@ -28,14 +28,6 @@ _LONGEST_MESSAGE = 1000  # characters
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
-class Service(Protocol):
-    """A service, over a socket or in memory."""
-
-    @property
-    def requests(self) -> list[SeenRequest]:
-        """The requests that reached it."""
-
-
 class MemoryService:
     """A `FakeService` that lists its requests as a `FaultServer` does.
 
@@ -51,6 +43,9 @@ class MemoryService:
     def requests(self) -> list[SeenRequest]:
         """The requests that reached it. The fake never shows their credentials."""
         return [SeenRequest(0, f"{seen.method} {seen.path} -") for seen in self.fake.requests]
+
+
+Service: TypeAlias = FaultServer | MemoryService
 
 
 class Harness:
@@ -113,15 +108,10 @@ class Harness:
         Raises:
             unittest.SkipTest: the case is not about this kind of transport.
         """
-        if isinstance(service, FaultServer):
-            api_url = api_url or service.api_url
         if isinstance(service, MemoryService):
-            transport = self._make_transport(service.fake)
-        elif self.over == "https":
-            transport = self._make_transport(api_url, ssl_context=certificates.client_context())
-        else:
-            transport = self._make_transport(api_url)
-        return self.drive(transport)
+            return self.drive(self._make_transport(service.fake))
+        tls = {"ssl_context": certificates.client_context()} if self.over == "https" else {}
+        return self.drive(self._make_transport(api_url or service.api_url, **tls))
 
     def drive(self, transport: AnyTransport) -> Driver:
         """Drive a transport until the case is over."""

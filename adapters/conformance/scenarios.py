@@ -1,12 +1,14 @@
 """The scenarios that most cases play: a call fails, or it gets a response."""
 
+import time
+
 from firecrawl_interact.core.transport import Response, TimedOutError
 
 from ..fake_service.faults import Fault as MemoryFault
 from ..fake_service.faults import Reply
 from .case import Scenario
-from .driver import Driver
-from .expectations import Failure, describe, require
+from .driver import ENOUGH_TIME, Driver
+from .expectations import Failure, Result, describe, require
 from .harness import Harness, Service, requests_for, require_one_request, require_own
 from .server import FaultFunction, FaultServer
 from .wire_faults import sends
@@ -59,23 +61,37 @@ def fails(
     return scenario
 
 
-def gets_response(fault: FaultFunction, *, keeps_connection: bool = True) -> Scenario:
+def gets_response(
+    fault: FaultFunction,
+    reply: Reply | None = None,
+    *,
+    keeps_connection: bool = True,
+    idle: float = 0,
+) -> Scenario:
     """Return the scenario of a call that gets its own response, and so does the next one.
 
     Args:
         fault: what happens on the connection.
+        reply: the response. None: a good one, which names the path of the call.
         keeps_connection: False: the connection must not be used again.
+        idle: seconds from the end of the fault to the next call.
     """
 
     def scenario(harness: Harness) -> None:
         server = harness.start_server(fault)
         driver = harness.make_transport(server)
         path = harness.make_path()
-        require_own(driver.send(path), path)
+        result = driver.send(path)
+        if reply is None:
+            require_own(result, path)
+        else:
+            _require_same(result, reply)
         used = require_one_request(server, path).connection
-        harness.require_healthy(
-            driver, server, avoiding=frozenset() if keeps_connection else frozenset({used})
-        )
+        if idle:
+            server.fault_is_over.wait(ENOUGH_TIME)
+            time.sleep(idle)
+        avoiding = frozenset[int]() if keeps_connection else frozenset({used})
+        harness.require_healthy(driver, server, avoiding=avoiding)
 
     return scenario
 
@@ -94,20 +110,23 @@ def gets_reply(reply: Reply) -> Scenario:
 
 def require_reply(driver: Driver, service: Service, path: str, reply: Reply) -> None:
     """Check that a call hands over this reply, and sends one request for it."""
-    result = driver.send(path)
-    require(
-        isinstance(result, Response) and result.status == reply.status,
-        f"instead of a response with status {reply.status}: {describe(result)}",
-    )
-    if isinstance(result, Response):
-        require(result.body == reply.body, f"another body: {result.body[:200]!r}")
-        names = [name for name in result.headers if name != name.lower()]
-        require(not names, f"header names that are not in lower case: {names}")
-        for name, value in reply.headers.items():
-            seen = result.headers.get(name.lower())
-            require(seen == value, f"the header {name.lower()}: {seen!r} instead of {value!r}")
+    _require_same(driver.send(path), reply)
     targets = [request.target for request in service.requests]
     require(targets == [path], f"these requests: {', '.join(targets)}")
+
+
+def _require_same(result: Result, reply: Reply) -> None:
+    if not isinstance(result, Response) or result.status != reply.status:
+        raise AssertionError(
+            f"instead of a response with status {reply.status}: {describe(result)}"
+        )
+    require(result.body == reply.body, f"another body: {result.body[:200]!r}")
+    names = [name for name in result.headers if name != name.lower()]
+    require(not names, f"header names that are not in lower case: {names}")
+    require("x-trailer" not in result.headers, "a trailer among the headers")
+    for name, value in reply.headers.items():
+        seen = result.headers.get(name.lower())
+        require(seen == value, f"the header {name.lower()}: {seen!r} instead of {value!r}")
 
 
 def reply_bytes(reply: Reply) -> bytes:

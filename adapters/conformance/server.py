@@ -39,15 +39,14 @@ class SeenRequest(msgspec.Struct, frozen=True):
         return [value.strip(" ") for header, _, value in lines if header.lower() == name.lower()]
 
 
-def good_response(path: str, *, headers: str = "", size: int = 0) -> bytes:
+def good_response(path: str, *, headers: str = "") -> bytes:
     """Return a response that names the path, so that each call can recognise its own.
 
     Args:
         path: the target of the request.
         headers: more header lines, each with its CRLF.
-        size: how many bytes the body has at least.
     """
-    body = json.dumps({"success": True, "path": path}).ljust(size)
+    body = json.dumps({"success": True, "path": path})
     return (
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
         f"{headers}Content-Length: {len(body)}\r\n\r\n{body}"
@@ -81,7 +80,7 @@ class Connection:
             self._received += self.receive()
         head, _, self._received = self._received.partition(b"\r\n\r\n")
         seen = SeenRequest(self.number, head.decode("latin-1"))
-        self._server.record(seen)
+        self._server.requests.append(seen)
         return seen.target
 
     def receive(self) -> bytes:
@@ -179,12 +178,11 @@ class FaultServer:
     ) -> None:
         self.stopping: threading.Event = threading.Event()
         self.fault_is_over: threading.Event = threading.Event()
+        self.requests: list[SeenRequest] = []  #: the whole ones so far, in order
         self._faults = faults
         self._afterwards = afterwards
         self._tls = tls
         self._in_handshake = in_handshake
-        self._lock = threading.Lock()
-        self._requests: list[SeenRequest] = []
         self._connections: list[Connection] = []
         self._threads: list[threading.Thread] = []
         self._errors: list[Exception] = []
@@ -211,22 +209,14 @@ class FaultServer:
         return f"http{'s' if self._tls else ''}://{self.authority}"
 
     @property
-    def requests(self) -> list[SeenRequest]:
-        """The whole requests seen so far, in order."""
-        with self._lock:
-            return list(self._requests)
-
-    @property
     def connections(self) -> int:
         """How many connections were accepted so far."""
-        with self._lock:
-            return len(self._connections)
+        return len(self._connections)
 
     @property
     def bytes_sent(self) -> int:
         """How many bytes went out so far, of TLS their content."""
-        with self._lock:
-            return sum(connection.bytes_sent for connection in self._connections)
+        return sum(connection.bytes_sent for connection in self._connections)
 
     def open_connections(self) -> int:
         """Count the connections that the client has not closed, a moment later."""
@@ -260,12 +250,7 @@ class FaultServer:
         self._listener.listen(128)
         self._acceptor.start()
 
-    def record(self, request: SeenRequest) -> None:
-        """Record a whole request."""
-        with self._lock:
-            self._requests.append(request)
-
-    def stop(self) -> None:
+    def stop(self, *exception: object) -> None:
         """End all connections and threads, and raise the error of a fault, if there is one."""
         self.stopping.set()
         if self._acceptor.is_alive():
@@ -281,11 +266,10 @@ class FaultServer:
         for error in self._errors:
             raise error
 
+    __exit__ = stop
+
     def __enter__(self) -> Self:
         return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
 
     def _accept(self) -> None:
         while True:
@@ -293,9 +277,8 @@ class FaultServer:
             if self.stopping.is_set():
                 sock.close()
                 return
-            with self._lock:
-                connection = Connection(self, sock, len(self._connections) + 1)
-                self._connections.append(connection)
+            connection = Connection(self, sock, len(self._connections) + 1)
+            self._connections.append(connection)
             thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             self._threads.append(thread)
             thread.start()

@@ -1,7 +1,5 @@
 """The faults of a connection: functions that get a connection that was just accepted."""
 
-from firecrawl_interact.core.transport import MAX_BODY_BYTES
-
 from .server import Connection, FaultFunction, good_response
 
 LATE = 0.25
@@ -112,17 +110,6 @@ def responds_in_slow_pieces(connection: Connection) -> None:
     for start in range(0, len(response), 16):
         connection.pause(LATE / 8)
         connection.send(response[start : start + 16])
-
-
-def responds_with_the_largest_chunked_body(connection: Connection) -> None:
-    """Respond with as many bytes as the port takes, in chunks, with an extension and a trailer."""
-    response = good_response(connection.read_request(), size=MAX_BODY_BYTES)
-    body = response.partition(b"\r\n\r\n")[2]
-    half = len(body) // 2
-    connection.send(CHUNKED)
-    for chunk in (body[:half], body[half:]):
-        connection.send(b"%X;note=fine\r\n%b\r\n" % (len(chunk), chunk))
-    connection.send(b"0\r\nX-Trailer: fine\r\n\r\n")
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

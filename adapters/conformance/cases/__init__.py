@@ -1,6 +1,5 @@
 """The cases of the kit, each module about one thing that a transport promises."""
 
-from collections.abc import Iterator
 from types import ModuleType
 
 from ..case import Case
@@ -15,14 +14,7 @@ from . import (
     responses,
 )
 
-
-def _cases_of(module: ModuleType) -> Iterator[Case]:
-    """Give the functions that are cases, and then those of the table `CASES`, if there is one."""
-    yield from (value for value in vars(module).values() if isinstance(value, Case))
-    yield from getattr(module, "CASES", ())
-
-
-_MODULES = (
+_MODULES: tuple[ModuleType, ...] = (
     requests,
     responses,
     connecting,
@@ -32,6 +24,12 @@ _MODULES = (
     kept_connections,
     lifecycle,
 )
-CASES: tuple[Case, ...] = tuple(one for module in _MODULES for one in _cases_of(module))
+# The functions that are cases, and then those of the table `CASES`, if there is one.
+CASES: tuple[Case, ...] = tuple(
+    one
+    for module in _MODULES
+    for one in (*vars(module).values(), *vars(module).get("CASES", ()))
+    if isinstance(one, Case)
+)
 
 __all__ = ["CASES"]

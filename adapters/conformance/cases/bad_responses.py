@@ -3,11 +3,12 @@
 import gzip
 import zlib
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from firecrawl_interact.core.transport import MAX_BODY_BYTES
 
 from ...fake_service.faults import Reply
-from ..case import EVERYWHERE, Case, Severity, cases
+from ..case import EVERYWHERE, Case, Severity
 from ..expectations import BAD, LOST, TIMED_OUT, Failure
 from ..scenarios import SHORT, fails, reply_bytes
 from ..server import FaultFunction
@@ -21,89 +22,37 @@ _GZIPPED = gzip.compress(_BODY)
 _BOMB = reply_bytes(Reply(200, gzip.compress(bytes(10**7)), {"Content-Encoding": "gzip"}))
 
 
-def _refused(
-    promise: str, severity: Severity, faults: Mapping[str, FaultFunction], *expected: Failure
-) -> list[Case]:
-    timeout = SHORT if TIMED_OUT in expected else 1.5
-    failing = {
-        name: fails(fault, *(expected or (BAD,)), timeout=timeout) for name, fault in faults.items()
+_IN_CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n11\r\n" + _BODY + b"\r\n0\r\n\r\n"
+
+_Faults: TypeAlias = Mapping[str, FaultFunction]
+
+
+def _refused(responses: Mapping[str, bytes], before: bytes = b"", after: bytes = b"") -> _Faults:
+    return {
+        f"{name}-is-refused": sends(before + response + after)
+        for name, response in responses.items()
     }
-    return cases(promise, severity, failing)
 
 
-_STATUS_LINES = {
-    "a-status-of-four-digits": b"HTTP/1.1 2000 OK",
-    "a-status-below-100": b"HTTP/1.1 099 Low",
-    "a-status-above-599": b"HTTP/1.1 999 High",
-    "a-status-with-a-sign": b"HTTP/1.1 +200 OK",
-    "a-status-with-an-underscore": b"HTTP/1.1 2_00 OK",
-    "a-status-in-words": b"HTTP/1.1 OK",
-    "an-http-2-status-line": b"HTTP/2.0 200 OK",
-    "an-http-0-status-line": b"HTTP/0.9 200 OK",
-    "a-version-of-four-digits": b"HTTP/1.1000 200 OK",
-    "another-minor-version": b"HTTP/1.2 200 OK",
-    "another-protocols-status-line": b"ICY 200 OK",
-    "an-empty-line-before-the-status-line": b"\r\nHTTP/1.1 200 OK",
-    "a-status-line-above-64-kib": b"HTTP/1.1 200 " + b"O" * 66_000,
-}
-
-_HEADERS = {
-    "a-header-without-colon": b"X-Odd",
-    "a-space-before-the-first-header": b" X-Odd: fine",
-    "a-space-before-the-colon": b"X-Odd : fine",
-    "a-nul-in-a-header": b"X-Odd: \0",
-    "a-cr-in-a-header": b"X-Odd: a\rb",
-    "a-header-that-ends-with-a-bare-lf": b"X-Odd: a\nX-Odder: b",
-    "a-header-above-64-kib": b"X-Long: " + b"x" * 66_000,
-}
-
-_FRAMING = "a response with an ambiguous length is a BadResponseError: no length is guessed"
-_FRAMINGS = {
-    **{
-        name: b"Content-Length: %b\r\n\r\n" % length + _BODY
-        for name, length in {
-            "a-pair-of-unlike-lengths": b"17\r\nContent-Length: 5",
-            "a-line-of-unlike-lengths": b"17, 5",
-            "a-length-in-words": b"abc",
-            "a-negative-length": b"-5",
-            "a-length-with-a-sign": b"+17",
-            "a-length-with-an-underscore": b"1_7",
-            "a-length-in-other-digits": b"\xb2",
-            "an-empty-length": b"",
-        }.items()
-    },
-    "a-length-with-chunks": (
-        _LENGTH + b"Transfer-Encoding: chunked\r\n\r\n11\r\n" + _BODY + b"\r\n0\r\n\r\n"
+_NO_HTTP = {
+    **_refused(
+        {
+            "a-status-of-four-digits": b"HTTP/1.1 2000 OK",
+            "a-status-below-100": b"HTTP/1.1 099 Low",
+            "a-status-above-599": b"HTTP/1.1 999 High",
+            "a-status-with-a-sign": b"HTTP/1.1 +200 OK",
+            "a-status-with-an-underscore": b"HTTP/1.1 2_00 OK",
+            "a-status-in-words": b"HTTP/1.1 OK",
+            "an-http-2-status-line": b"HTTP/2.0 200 OK",
+            "an-http-0-status-line": b"HTTP/0.9 200 OK",
+            "a-version-of-four-digits": b"HTTP/1.1000 200 OK",
+            "another-minor-version": b"HTTP/1.2 200 OK",
+            "another-protocols-status-line": b"ICY 200 OK",
+            "an-empty-line-before-the-status-line": b"\r\nHTTP/1.1 200 OK",
+            "a-status-line-above-64-kib": b"HTTP/1.1 200 " + b"O" * 66_000,
+        },
+        after=b"\r\n" + _WHOLE,
     ),
-    "an-unknown-transfer-coding": b"Transfer-Encoding: cow\r\n\r\n" + _BODY,
-    "a-compressed-transfer": b"Transfer-Encoding: gzip, chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
-    % (len(_GZIPPED), _GZIPPED),
-}
-
-_CHUNKS = {
-    "a-chunk-size-in-words": b"zz\r\n",
-    "a-negative-chunk-size": b"-2\r\n",
-    "a-chunk-size-of-20-digits": b"F" * 20 + b"\r\n",
-    "a-chunk-size-with-0x": b"0x11\r\n" + _BODY + b"\r\n0\r\n\r\n",
-    "a-chunk-size-with-an-underscore": b"1_1\r\n" + _BODY + b"\r\n0\r\n\r\n",
-    "an-empty-chunk-size": b"\r\n" + _BODY + b"\r\n0\r\n\r\n",
-    "a-chunk-without-its-end": b"11\r\n" + _BODY + b"0\r\n\r\n",
-    "a-trailer-without-colon": b"11\r\n" + _BODY + b"\r\n0\r\nX-Odd\r\n\r\n",
-}
-
-_ENDLESS_RESPONSES = {
-    "an-endless-status-line": (b"HTTP/1.1 200 ", b"O" * 65536),
-    "an-endless-head": (_OK, b"X-More: more\r\n" * 1000),
-    "an-endless-row-of-interim-responses": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
-    "an-endless-chunk-size": (CHUNKED, b"0" * 65536),
-    "an-endless-chunk-extension": (CHUNKED + b"11;note=", b"x" * 65536),
-    "an-endless-trailer": (CHUNKED + b"0\r\n", b"X-More: more\r\n" * 1000),
-}
-
-_NO_HTTP: dict[str, FaultFunction] = {
-    **{
-        f"{name}-is-refused": sends(line + b"\r\n" + _WHOLE) for name, line in _STATUS_LINES.items()
-    },
     "another-protocols-greeting-is-refused": sends(b"SSH-2.0-Server\r\n"),
     "an-http-0-9-response-is-refused": sends_and_closes(b"<html>\r\n" + _BODY + b"</html>\r\n"),
     "an-http-2-preface-is-refused": sends_and_closes(
@@ -112,10 +61,19 @@ _NO_HTTP: dict[str, FaultFunction] = {
     "a-switch-of-protocols-unasked-is-refused": sends(
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
     ),
-    **{
-        f"{name}-is-refused": sends(_OK + line + b"\r\n" + _WHOLE)
-        for name, line in _HEADERS.items()
-    },
+    **_refused(
+        {
+            "a-header-without-colon": b"X-Odd",
+            "a-space-before-the-first-header": b" X-Odd: fine",
+            "a-space-before-the-colon": b"X-Odd : fine",
+            "a-nul-in-a-header": b"X-Odd: \0",
+            "a-cr-in-a-header": b"X-Odd: a\rb",
+            "a-header-that-ends-with-a-bare-lf": b"X-Odd: a\nX-Odder: b",
+            "a-header-above-64-kib": b"X-Long: " + b"x" * 66_000,
+        },
+        _OK,
+        b"\r\n" + _WHOLE,
+    ),
     "more-than-100-headers-are-refused": sends(_OK + b"X-Many: 1\r\n" * 100 + _WHOLE),
     "a-head-with-bare-lfs-is-refused": sends(
         (_OK + _LENGTH + b"\r\n").replace(b"\r\n", b"\n") + _BODY
@@ -125,17 +83,75 @@ _NO_HTTP: dict[str, FaultFunction] = {
     ),
 }
 
-_TOO_LARGE: dict[str, FaultFunction] = {
-    **{
-        f"a-length-of-{name}-is-refused": sends(
-            _OK + b"Content-Length: %b\r\n\r\n" % length + _BODY
-        )
-        for name, length in {
-            10**13: b"%d" % 10**13,
-            2**63: b"%d" % 2**63,
-            "5000-digits": b"9" * 5000,
-        }.items()
+_FRAMING = "a response with an ambiguous length is a BadResponseError: no length is guessed"
+_FRAMINGS = {
+    **_refused(
+        {
+            "a-pair-of-unlike-lengths": b"17\r\nContent-Length: 5",
+            "a-line-of-unlike-lengths": b"17, 5",
+            "a-length-in-words": b"abc",
+            "a-negative-length": b"-5",
+            "a-length-with-a-sign": b"+17",
+            "a-length-with-an-underscore": b"1_7",
+            "a-length-in-other-digits": b"\xb2",
+            "an-empty-length": b"",
+        },
+        _OK + b"Content-Length: ",
+        b"\r\n\r\n" + _BODY,
+    ),
+    **_refused(
+        {
+            "a-length-with-chunks": _LENGTH + _IN_CHUNKS,
+            "an-unknown-transfer-coding": b"Transfer-Encoding: cow\r\n\r\n" + _BODY,
+            "a-compressed-transfer": b"Transfer-Encoding: gzip, chunked\r\n\r\n"
+            b"%x\r\n%b\r\n0\r\n\r\n" % (len(_GZIPPED), _GZIPPED),
+        },
+        _OK,
+    ),
+    "chunks-in-http-1-0-are-refused": sends(b"HTTP/1.0 200 OK\r\n" + _IN_CHUNKS),
+    "a-response-that-ends-with-the-connection-is-refused": sends_and_closes(
+        _OK + b"\r\n" + _BODY[:-1]
+    ),
+}
+
+_CHUNKS = _refused(
+    {
+        "a-chunk-size-in-words": b"zz\r\n",
+        "a-negative-chunk-size": b"-2\r\n",
+        "a-chunk-size-of-20-digits": b"F" * 20 + b"\r\n",
+        "a-chunk-size-with-0x": b"0x11\r\n" + _BODY + b"\r\n0\r\n\r\n",
+        "a-chunk-size-with-an-underscore": b"1_1\r\n" + _BODY + b"\r\n0\r\n\r\n",
+        "an-empty-chunk-size": b"\r\n" + _BODY + b"\r\n0\r\n\r\n",
+        "a-chunk-without-its-end": b"11\r\n" + _BODY + b"0\r\n\r\n",
+        "a-trailer-without-colon": b"11\r\n" + _BODY + b"\r\n0\r\nX-Odd\r\n\r\n",
     },
+    CHUNKED,
+)
+
+_ENDLESS: _Faults = {
+    "an-endless-status-line-is-given-up": sends_and_floods(b"HTTP/1.1 200 ", b"O" * 65536),
+    "an-endless-head-is-given-up": sends_and_floods(_OK, b"X-More: more\r\n" * 1000),
+    "an-endless-row-of-interim-responses-is-given-up": sends_and_floods(
+        b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000
+    ),
+    "an-endless-chunk-size-is-given-up": sends_and_floods(CHUNKED, b"0" * 65536),
+    "an-endless-chunk-extension-is-given-up": sends_and_floods(CHUNKED + b"11;x=", b"x" * 65536),
+    "an-endless-trailer-is-given-up": sends_and_floods(
+        CHUNKED + b"0\r\n", b"X-More: more\r\n" * 1000
+    ),
+}
+
+_NOT_HELD = "a body above 1 MiB is a BadResponseError, and is never held"
+_TOO_LARGE = {
+    **_refused(
+        {
+            f"a-length-of-{10**13}": b"%d" % 10**13,
+            f"a-length-of-{2**63}": b"%d" % 2**63,
+            "a-length-of-5000-digits": b"9" * 5000,
+        },
+        _OK + b"Content-Length: ",
+        b"\r\n\r\n" + _BODY,
+    ),
     "chunks-above-1-mib-are-refused": sends(
         CHUNKED + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 16 + b"1\r\nx\r\n0\r\n\r\n"
     ),
@@ -144,8 +160,46 @@ _TOO_LARGE: dict[str, FaultFunction] = {
     ),
     "endless-chunks-are-not-held": sends_and_floods(CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n"),
 }
-_NOT_HELD = "a body above 1 MiB is a BadResponseError, and is never held"
 _CODED = "an encoded body is a BadResponseError, and is never decoded"
+
+_ROWS: list[tuple[str, Severity, tuple[Failure, ...], _Faults]] = [
+    (
+        "anything but an HTTP/1 response is a BadResponseError",
+        Severity.STRICTNESS,
+        (BAD,),
+        _NO_HTTP,
+    ),
+    (
+        "the message of an error quotes little of what came",
+        Severity.STRICTNESS,
+        (BAD,),
+        {
+            "a-long-line-of-another-protocol-is-hardly-quoted": sends_and_closes(
+                b"ICY " + b"A" * 60_000 + b"\r\n"
+            )
+        },
+    ),
+    (
+        "too many bytes of headers are a BadResponseError",
+        Severity.MAY_HANG,
+        (BAD,),
+        {
+            "6-mb-of-headers-are-refused": sends_and_floods(
+                _OK, b"X-Long: " + b"x" * 65_000 + b"\r\n", size=6_400_000
+            )
+        },
+    ),
+    (_FRAMING, Severity.MAY_LOSE_SESSIONS, (BAD,), _FRAMINGS),
+    (_FRAMING, Severity.MAY_LOSE_SESSIONS, (BAD, LOST), _CHUNKS),
+    (_NOT_HELD, Severity.MAY_HANG, (BAD,), _TOO_LARGE),
+    (
+        "an endless response is a BadResponseError, or a TimedOutError when the timeout is over",
+        Severity.MAY_HANG,
+        (BAD, TIMED_OUT),
+        _ENDLESS,
+    ),
+    (_CODED, Severity.MAY_HANG, (BAD,), {"a-bomb-in-gzip-is-not-decoded": sends(_BOMB)}),
+]
 
 
 def _replies(name: str, promise: str, reply: Reply) -> Case:
@@ -154,41 +208,11 @@ def _replies(name: str, promise: str, reply: Reply) -> Case:
 
 
 CASES = [
-    *_refused(
-        "anything but an HTTP/1 response is a BadResponseError",
-        Severity.STRICTNESS,
-        _NO_HTTP,
-    ),
-    *_refused(
-        "the message of an error quotes little of what came",
-        Severity.STRICTNESS,
-        {
-            "a-long-line-of-another-protocol-is-hardly-quoted": sends_and_closes(
-                b"ICY " + b"A" * 60_000 + b"\r\n"
-            )
-        },
-    ),
-    *_refused(
-        "too many bytes of headers are a BadResponseError",
-        Severity.MAY_HANG,
-        {
-            "6-mb-of-headers-are-refused": sends_and_floods(
-                _OK, b"X-Long: " + b"x" * 65_000 + b"\r\n", size=6_400_000
-            )
-        },
-    ),
-    *_refused(
-        _FRAMING,
-        Severity.MAY_LOSE_SESSIONS,
-        {f"{name}-is-refused": sends(_OK + data) for name, data in _FRAMINGS.items()}
-        | {
-            "chunks-in-http-1-0-are-refused": sends(
-                CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"11\r\n" + _BODY + b"\r\n0\r\n\r\n"
-            ),
-            "a-response-that-ends-with-the-connection-is-refused": sends_and_closes(
-                _OK + b"\r\n" + _BODY[:-1]
-            ),
-        },
+    *(
+        Case(name, promise, severity, fails(fault, *expected, timeout=timeout))
+        for promise, severity, expected, faults in _ROWS
+        for timeout in [SHORT if TIMED_OUT in expected else 1.5]
+        for name, fault in faults.items()
     ),
     Case(
         "a-response-that-ends-with-the-connection-names-its-status",
@@ -196,25 +220,7 @@ CASES = [
         Severity.STRICTNESS,
         fails(sends_and_closes(b"HTTP/1.1 503 Busy\r\n\r\nbusy"), BAD, names="503"),
     ),
-    *_refused(
-        _FRAMING,
-        Severity.MAY_LOSE_SESSIONS,
-        {f"{name}-is-refused": sends(CHUNKED + chunks) for name, chunks in _CHUNKS.items()},
-        BAD,
-        LOST,
-    ),
-    *_refused(_NOT_HELD, Severity.MAY_HANG, _TOO_LARGE),
     _replies("a-body-above-1-mib-is-refused", _NOT_HELD, Reply(200, b"x" * (MAX_BODY_BYTES + 1))),
-    *_refused(
-        "an endless response is a BadResponseError, or a TimedOutError when the timeout is over",
-        Severity.MAY_HANG,
-        {
-            f"{name}-is-given-up": sends_and_floods(head, piece)
-            for name, (head, piece) in _ENDLESS_RESPONSES.items()
-        },
-        BAD,
-        TIMED_OUT,
-    ),
     *(
         _replies(
             f"a-response-coded-as-{coding}-is-refused",
@@ -228,5 +234,4 @@ CASES = [
             "zstd": b"\x28\xb5\x2f\xfd\x04\x00\x89\x00\x00" + _BODY,
         }.items()
     ),
-    *_refused(_CODED, Severity.MAY_HANG, {"a-bomb-in-gzip-is-not-decoded": sends(_BOMB)}),
 ]

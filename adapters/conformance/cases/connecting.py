@@ -9,17 +9,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...fake_service.faults import NoConnection
-from ..case import EVERYWHERE, Case, Severity, case
+from ..case import EVERYWHERE, Severity, case
 from ..expectations import NOT_SENT, require
 from ..harness import Harness, require_own
 from ..scenarios import SHORT
 from ..server import FaultServer
 
-_NOT_SENT = "a call without a connection is a ConnectFailedError, since nothing reached the service"
 _ENOUGH_FOR_TWO = 1.5  # Seconds: for a connection, if half of them are lost on another address.
 
 
-def _refused(harness: Harness) -> None:
+@case(Severity.STRICTNESS, EVERYWHERE)
+def a_refused_connection_was_not_sent(harness: Harness) -> None:
+    """A call without a connection is a ConnectFailedError, since nothing reached the service."""
     service = harness.start_service(in_memory=NoConnection(), listening=False)
     driver = harness.make_transport(service)
     harness.require_failure(driver.send(harness.make_path()), NOT_SENT)
@@ -29,7 +30,9 @@ def _refused(harness: Harness) -> None:
     harness.require_healthy(driver, service)
 
 
-def _hangs(harness: Harness) -> None:
+@case(Severity.STRICTNESS)
+def a_hanging_connect_was_not_sent(harness: Harness) -> None:
+    """A call without a connection is a ConnectFailedError, since nothing reached the service."""
     server = harness.start_server(listening=False)
     driver = harness.make_transport(server)
     with _full_backlog(server):
@@ -38,7 +41,9 @@ def _hangs(harness: Harness) -> None:
     harness.require_healthy(driver, server)
 
 
-def _name_without_address(harness: Harness) -> None:
+@case(Severity.STRICTNESS, frozenset({"https"}))
+def a_name_without_address_was_not_sent(harness: Harness) -> None:
+    """A call without a connection is a ConnectFailedError, since nothing reached the service."""
     name = "service.invalid"  # RFC 2606, 2: there is no such name.
     pool = concurrent.futures.ThreadPoolExecutor(1)
     try:
@@ -115,16 +120,3 @@ def _several_addresses(*ports: int) -> Iterator[None]:
 
     with unittest.mock.patch("socket.getaddrinfo", look_up):
         yield
-
-
-CASES = [
-    Case("a-refused-connection-was-not-sent", _NOT_SENT, Severity.STRICTNESS, _refused, EVERYWHERE),
-    Case("a-hanging-connect-was-not-sent", _NOT_SENT, Severity.STRICTNESS, _hangs),
-    Case(
-        "a-name-without-address-was-not-sent",
-        _NOT_SENT,
-        Severity.STRICTNESS,
-        _name_without_address,
-        frozenset({"https"}),
-    ),
-]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from firecrawl_interact.core.transport import ConnectFailedError
 
 from .. import certificates
-from ..case import Scenario, Severity, cases
+from ..case import Severity, cases
 from ..expectations import NOT_SENT, NOT_TRUSTED, Failure
 from ..harness import Channel
 from ..scenarios import SHORT, fails
@@ -15,24 +15,19 @@ from ..wire_faults import closes_at_once, resets_with_the_request_unread
 
 # RFC 8446, 5.1: the beginning of a record of 16 KiB.
 _RECORD = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
+_PLAIN_HTTP = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 _NOT_SENT_EITHER = Failure(ConnectFailedError, caused=True)
 
 
-def _closes(connection: Connection) -> None:
-    connection.wait_for_bytes()
-    connection.close()
+def _hears_and_says(data: bytes) -> FaultFunction:
+    """Send these bytes as soon as something came in, and close the connection."""
 
+    def fault(connection: Connection) -> None:
+        connection.wait_for_bytes()
+        connection.send(data)
+        connection.close()
 
-def _speaks_plain_http(connection: Connection) -> None:
-    connection.wait_for_bytes()
-    connection.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-    connection.close()
-
-
-def _ends_amid_a_record(connection: Connection) -> None:
-    connection.wait_for_bytes()
-    connection.send(_RECORD)
-    connection.close()
+    return fault
 
 
 def _drips_a_record(connection: Connection) -> None:
@@ -48,40 +43,39 @@ def _shows(certificate: Callable[[], ssl.SSLContext]) -> FaultFunction:
     return fault
 
 
-def _fails(fault: FaultFunction, expected: Failure, timeout: float = 1.5) -> Scenario:
-    return fails(fault, expected, in_handshake=True, timeout=timeout)
-
-
 _HTTPS: frozenset[Channel] = frozenset({"https"})
 CASES = [
     *cases(
         "a TLS handshake that fails is a ConnectFailedError, since nothing reached the service",
         Severity.STRICTNESS,
         {
-            "a-connection-closed-instead-of-tls-was-not-sent": _fails(closes_at_once, NOT_SENT),
-            "a-close-within-the-handshake-was-not-sent": _fails(_closes, NOT_SENT),
-            "a-reset-within-the-handshake-was-not-sent": _fails(
-                resets_with_the_request_unread, NOT_SENT
-            ),
-            "an-end-amid-the-handshake-was-not-sent": _fails(_ends_amid_a_record, _NOT_SENT_EITHER),
-            "silence-instead-of-a-handshake-was-not-sent": _fails(
-                Connection.wait_for_close, NOT_SENT, SHORT
-            ),
-            "a-dripped-handshake-was-not-sent": _fails(_drips_a_record, NOT_SENT, SHORT),
+            f"{name}-was-not-sent": fails(fault, expected, in_handshake=True, timeout=SHORT)
+            for name, fault, expected in (
+                ("a-connection-closed-instead-of-tls", closes_at_once, NOT_SENT),
+                ("a-close-within-the-handshake", _hears_and_says(b""), NOT_SENT),
+                ("a-reset-within-the-handshake", resets_with_the_request_unread, NOT_SENT),
+                ("an-end-amid-the-handshake", _hears_and_says(_RECORD), _NOT_SENT_EITHER),
+                ("silence-instead-of-a-handshake", Connection.wait_for_close, NOT_SENT),
+                ("a-dripped-handshake", _drips_a_record, NOT_SENT),
+            )
         },
         _HTTPS,
     ),
     *cases(
         "a service that speaks plain http instead of TLS is a ConnectFailedError, not transient",
         Severity.STRICTNESS,
-        {"plain-http-instead-of-tls-is-not-transient": _fails(_speaks_plain_http, NOT_TRUSTED)},
+        {
+            "plain-http-instead-of-tls-is-not-transient": fails(
+                _hears_and_says(_PLAIN_HTTP), NOT_TRUSTED, in_handshake=True
+            )
+        },
         _HTTPS,
     ),
     *cases(
         "no request goes to a server whose certificate does not verify, now or later",
         Severity.MAY_LOSE_SESSIONS,
         {
-            f"{name}-is-refused": _fails(_shows(certificate), NOT_TRUSTED)
+            f"{name}-is-refused": fails(_shows(certificate), NOT_TRUSTED, in_handshake=True)
             for name, certificate in {
                 "an-untrusted-certificate": certificates.untrusted,
                 "an-expired-certificate": certificates.expired,

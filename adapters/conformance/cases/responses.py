@@ -1,14 +1,12 @@
 """Cases in which a response must be returned whole and as it is, and so must the next one."""
 
 import random
-import time
 
-from firecrawl_interact.core.transport import MAX_BODY_BYTES, ConnectionLostError, Response
+from firecrawl_interact.core.transport import MAX_BODY_BYTES, ConnectionLostError
 
 from ...fake_service.faults import DrippedResponse, Reply
 from ..case import EVERYWHERE, Scenario, Severity, case, cases
-from ..driver import ENOUGH_TIME
-from ..expectations import describe, require, require_response
+from ..expectations import require, require_response
 from ..harness import NOTICE, Harness, require_own
 from ..scenarios import SHORT, gets_reply, gets_response, reply_bytes, require_reply
 from ..server import FaultFunction, good_response
@@ -17,7 +15,6 @@ from ..wire_faults import (
     LATE,
     responds,
     responds_in_slow_pieces,
-    responds_with_the_largest_chunked_body,
     sends,
     sends_after_response,
     sends_and_closes,
@@ -25,12 +22,25 @@ from ..wire_faults import (
 )
 
 _BODY = b'{"success": true}'
+_WHOLE = Reply(200, _BODY)
 _OK = b"HTTP/1.1 200 OK\r\n"
 _REST = b"Content-Length: 17\r\n\r\n" + _BODY
 _LARGEST = "a body of 1 MiB is returned whole"
+_LARGEST_REPLY = Reply(200, b"x" * MAX_BODY_BYTES)
+_HALF = b"80000;note=fine\r\n" + b"x" * 0x80000 + b"\r\n"
+_END = b"0\r\nX-Trailer: y\r\n\r\n"
 _PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 _NEIGHBOUR = good_response("/v2/echo/neighbour")
 _REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def _has_no_body(status: int, rest: bytes) -> Scenario:
+    data = b"HTTP/1.1 %d As Planned\r\n" % status + rest
+    return gets_response(sends(data), Reply(status), keeps_connection=False)
+
+
+def _unasked(fault: FaultFunction) -> Scenario:
+    return gets_response(fault, keeps_connection=False, idle=NOTICE)
 
 
 def _redirects(status: int) -> Scenario:
@@ -58,35 +68,6 @@ def a_slow_response_is_waited_for(harness: Harness) -> None:
     harness.require_healthy(driver, service)
 
 
-def _has_no_body(status: int, headers: str, surplus: bytes) -> Scenario:
-    def scenario(harness: Harness) -> None:
-        server = harness.start_server(
-            sends(f"HTTP/1.1 {status} As Planned\r\n{headers}\r\n".encode() + surplus)
-        )
-        driver = harness.make_transport(server)
-        result = driver.send(harness.make_path())
-        require(
-            isinstance(result, Response) and (result.status, result.body) == (status, b""),
-            f"instead of a response with status {status} and no body: {describe(result)}",
-        )
-        harness.require_healthy(driver, server, avoiding=frozenset({1}))
-
-    return scenario
-
-
-def _ignores_what_comes_later(fault: FaultFunction) -> Scenario:
-    def scenario(harness: Harness) -> None:
-        server = harness.start_server(fault)
-        driver = harness.make_transport(server)
-        path = harness.make_path()
-        require_own(driver.send(path), path)
-        server.fault_is_over.wait(ENOUGH_TIME)
-        time.sleep(NOTICE)
-        harness.require_healthy(driver, server, avoiding=frozenset({1}))
-
-    return scenario
-
-
 @case(Severity.STRICTNESS)
 def header_names_are_in_lower_case(harness: Harness) -> None:
     """Header names are in lower case, and lines of one name are joined by commas."""
@@ -97,20 +78,6 @@ def header_names_are_in_lower_case(harness: Harness) -> None:
     require(dict(response.headers) == expected, f"the headers {dict(response.headers)}")
     require(type(response.status) is int, f"a status of the type {type(response.status).__name__}")
     require(type(response.body) is bytes, f"a body of the type {type(response.body).__name__}")
-
-
-def _takes(data: bytes, *, keeps_connection: bool = True) -> Scenario:
-    def scenario(harness: Harness) -> None:
-        server = harness.start_server(sends(data))
-        driver = harness.make_transport(server)
-        response = require_response(driver.send(harness.make_path()))
-        require(response.body == _BODY, f"another body: {response.body[:200]!r}")
-        require("x-trailer" not in response.headers, "a trailer among the headers")
-        harness.require_healthy(
-            driver, server, avoiding=frozenset() if keeps_connection else frozenset({1})
-        )
-
-    return scenario
 
 
 @case(Severity.MAY_LOSE_SESSIONS)
@@ -185,36 +152,39 @@ CASES = [
     *cases(
         _LARGEST,
         Severity.STRICTNESS,
-        {"a-body-of-1-mib-is-taken": gets_reply(Reply(200, b"x" * MAX_BODY_BYTES))},
+        {"a-body-of-1-mib-is-taken": gets_reply(_LARGEST_REPLY)},
         EVERYWHERE,
     ),
     *cases(
         _LARGEST,
         Severity.STRICTNESS,
-        {"chunks-of-1-mib-are-taken": gets_response(responds_with_the_largest_chunked_body)},
+        {
+            "chunks-of-1-mib-are-taken": gets_response(
+                sends(CHUNKED + _HALF * 2 + _END), _LARGEST_REPLY
+            )
+        },
     ),
     *cases(
         "any response that RFC 9112 allows is accepted",
         Severity.STRICTNESS,
         {
-            "a-status-line-without-reason-is-taken": _takes(b"HTTP/1.1 200\r\n" + _REST),
-            "a-header-without-space-is-taken": _takes(_OK + b"content-length:17\r\n\r\n" + _BODY),
-            "a-folded-header-is-taken": _takes(_OK + b"X-Folded: a\r\n b\r\n" + _REST),
-            "100-headers-are-taken": _takes(_OK + b"X-Many: 1\r\n" * 99 + _REST),
-            "a-header-line-of-64-kib-is-taken": _takes(
-                _OK + b"X-Long: ".ljust(65_534, b"x") + b"\r\n" + _REST
-            ),
-            "a-body-coded-as-identity-is-taken": _takes(
-                _OK + b"Content-Encoding: identity\r\n" + _REST
-            ),
-            "an-http-1-0-response-is-taken": _takes(
-                b"HTTP/1.0 200 OK\r\n" + _REST, keeps_connection=False
-            ),
-            "chunks-of-one-byte-and-a-trailer-are-taken": _takes(
-                CHUNKED
-                + b"".join(b"1\r\n%c\r\n" % byte for byte in _BODY)
-                + b"0\r\nX-Trailer: y\r\n\r\n"
-            ),
+            name: gets_response(sends(data), _WHOLE, keeps_connection=b"HTTP/1.0" not in data)
+            for name, data in {
+                "a-status-line-without-reason-is-taken": b"HTTP/1.1 200\r\n" + _REST,
+                "a-header-without-space-is-taken": _OK + b"content-length:17\r\n\r\n" + _BODY,
+                "a-folded-header-is-taken": _OK + b"X-Folded: a\r\n b\r\n" + _REST,
+                "100-headers-are-taken": _OK + b"X-Many: 1\r\n" * 99 + _REST,
+                "a-header-line-of-64-kib-is-taken": (
+                    _OK + b"X-Long: ".ljust(65_534, b"x") + b"\r\n" + _REST
+                ),
+                "a-body-coded-as-identity-is-taken": _OK
+                + b"Content-Encoding: identity\r\n"
+                + _REST,
+                "an-http-1-0-response-is-taken": b"HTTP/1.0 200 OK\r\n" + _REST,
+                "chunks-of-one-byte-and-a-trailer-are-taken": (
+                    CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in _BODY) + _END
+                ),
+            }.items()
         },
     ),
     *cases(
@@ -226,17 +196,13 @@ CASES = [
             ),
             **{
                 f"a-{status}-has-no-body": _has_no_body(
-                    status, f"Content-Length: {len(_NEIGHBOUR)}\r\n", _NEIGHBOUR
+                    status, b"Content-Length: %d\r\n\r\n" % len(_NEIGHBOUR) + _NEIGHBOUR
                 )
                 for status in (204, 304)
             },
-            "an-unasked-response-is-never-used": _ignores_what_comes_later(
-                sends_after_response(_NEIGHBOUR)
-            ),
-            "an-unasked-408-is-never-used": _ignores_what_comes_later(
-                sends_after_response(_REQUEST_TIMEOUT)
-            ),
-            "an-unasked-408-and-a-close-are-never-used": _ignores_what_comes_later(
+            "an-unasked-response-is-never-used": _unasked(sends_after_response(_NEIGHBOUR)),
+            "an-unasked-408-is-never-used": _unasked(sends_after_response(_REQUEST_TIMEOUT)),
+            "an-unasked-408-and-a-close-are-never-used": _unasked(
                 sends_after_response(_REQUEST_TIMEOUT, closes=True)
             ),
         },
@@ -248,7 +214,7 @@ CASES = [
             "surplus-bytes-leave-the-response-as-it-is": gets_response(
                 sends_with_response(b"surplus"), keeps_connection=False
             ),
-            "a-body-behind-a-204-leaves-it-as-it-is": _has_no_body(204, "", b"body"),
+            "a-body-behind-a-204-leaves-it-as-it-is": _has_no_body(204, b"\r\nbody"),
         },
     ),
 ]
