@@ -98,8 +98,7 @@ class Harness:
     ) -> FaultServer:
         """Start a server on a socket. Its first connection meets the fault."""
         tls = certificates.trusted() if self.over == "https" else None
-        faults = () if fault is None else (fault,)
-        server = FaultServer(*faults, tls=tls, in_handshake=in_handshake, listening=listening)
+        server = FaultServer(fault, tls=tls, in_handshake=in_handshake, listening=listening)
         return self._stack.enter_context(server)
 
     def make_transport(self, service: Service, *, api_url: str | None = None) -> Driver:
@@ -146,18 +145,16 @@ class Harness:
         shown += "".join(f"{error!r} {error} {error.args!r}" for error in chain)
         require(KEY not in shown, "the API key in the text of an error or of its causes")
 
-    def require_healthy(
-        self, driver: Driver, service: Service, *, avoiding: frozenset[int] = frozenset()
-    ) -> SeenRequest:
+    def require_healthy(self, driver: Driver, service: Service, *avoided: int) -> SeenRequest:
         """Check that the next call gets its own response, and return its request.
 
-        It must not reuse the connections whose numbers are in `avoiding`.
+        It must not reuse the connections of these numbers.
         """
         path = self.make_path()
         require_own(driver.send(path), path, "the next call")
         request = require_one_request(service, path)
         require(
-            self.over == "memory" or request.connection not in avoiding,
+            self.over == "memory" or request.connection not in avoided,
             "the next call went over a connection that must not be used again",
         )
         return request

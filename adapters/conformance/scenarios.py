@@ -7,9 +7,9 @@ from firecrawl_interact.core.transport import Response, TimedOutError
 from ..fake_service.faults import Fault as MemoryFault
 from ..fake_service.faults import Reply
 from .case import Scenario
-from .driver import ENOUGH_TIME, Driver
+from .driver import ENOUGH_TIME
 from .expectations import Failure, Result, describe, require
-from .harness import Harness, Service, requests_for, require_one_request, require_own
+from .harness import Harness, requests_for, require_one_request, require_own
 from .server import FaultFunction, FaultServer
 from .wire_faults import sends
 
@@ -55,8 +55,7 @@ def fails(
                 service.bytes_sent <= _MOST_BYTES_TAKEN,
                 f"{megabytes:.0f} MB were taken before the call failed",
             )
-        used = frozenset(request.connection for request in requests)
-        harness.require_healthy(driver, service, avoiding=used)
+        harness.require_healthy(driver, service, *(request.connection for request in requests))
 
     return scenario
 
@@ -90,8 +89,7 @@ def gets_response(
         if idle:
             server.fault_is_over.wait(ENOUGH_TIME)
             time.sleep(idle)
-        avoiding = frozenset[int]() if keeps_connection else frozenset({used})
-        harness.require_healthy(driver, server, avoiding=avoiding)
+        harness.require_healthy(driver, server, *([] if keeps_connection else [used]))
 
     return scenario
 
@@ -102,17 +100,13 @@ def gets_reply(reply: Reply) -> Scenario:
     def scenario(harness: Harness) -> None:
         service = harness.start_service(sends(reply_bytes(reply)), in_memory=reply)
         driver = harness.make_transport(service)
-        require_reply(driver, service, harness.make_path(), reply)
+        path = harness.make_path()
+        _require_same(driver.send(path), reply)
+        targets = [request.target for request in service.requests]
+        require(targets == [path], f"these requests: {', '.join(targets)}")
         harness.require_healthy(driver, service)
 
     return scenario
-
-
-def require_reply(driver: Driver, service: Service, path: str, reply: Reply) -> None:
-    """Check that a call hands over this reply, and sends one request for it."""
-    _require_same(driver.send(path), reply)
-    targets = [request.target for request in service.requests]
-    require(targets == [path], f"these requests: {', '.join(targets)}")
 
 
 def _require_same(result: Result, reply: Reply) -> None:

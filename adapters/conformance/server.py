@@ -9,7 +9,8 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
+import unittest
+from collections.abc import Callable, Iterator
 from typing import Self, TypeAlias
 
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 PATIENCE = 2.5
 """Seconds until the server ends a connection, so that no transport hangs for ever."""
 
-_SECONDS_PER_DRIPPED_BYTE = 0.04
+_SECONDS_PER_DRIP = 0.04
 _SEND_BUFFER_BYTES = 64 * 1024  # What the kernel buffers counts as read by the transport.
 
 
@@ -107,14 +108,14 @@ class Connection:
         self._sock.sendall(data)
         self.bytes_sent += len(data)
 
-    def drip(self, data: bytes) -> None:
-        """Send a byte at a time, with a pause before each."""
+    def drip(self, data: bytes, *, at_once: int = 1) -> None:
+        """Send a few bytes at a time, with a pause before them, until `PATIENCE` is over."""
         end = time.monotonic() + PATIENCE
-        for byte in data:
+        for start in range(0, len(data), at_once):
             if time.monotonic() > end:
                 return
-            self.pause(_SECONDS_PER_DRIPPED_BYTE)
-            self.send(bytes([byte]))
+            self.pause(_SECONDS_PER_DRIP)
+            self.send(data[start : start + at_once])
 
     def flood(self, piece: bytes, *, size: float = float("inf")) -> None:
         """Send the same piece until `size` bytes are out, or `PATIENCE` is over."""
@@ -162,7 +163,8 @@ class FaultServer:
 
     Args:
         faults: what happens on the first connection, on the second, and so on.
-        afterwards: what happens on all other connections. None: they are served well.
+        afterwards: what happens on all other connections.
+            Where either is None, the connection is served well.
         tls: the context of a server that speaks TLS.
         in_handshake: whether the faults replace the TLS handshake.
         listening: False refuses all connections until `listen` is called.
@@ -170,7 +172,7 @@ class FaultServer:
 
     def __init__(
         self,
-        *faults: FaultFunction,
+        *faults: FaultFunction | None,
         afterwards: FaultFunction | None = None,
         tls: ssl.SSLContext | None = None,
         in_handshake: bool = False,
@@ -225,25 +227,24 @@ class FaultServer:
             time.sleep(0.005)
         return sum(thread.is_alive() for thread in self._threads)
 
-    def fill_backlog(self) -> list[socket.socket]:
-        """Make a connect hang: fill the queue of connections that are not accepted yet.
+    @contextlib.contextmanager
+    def full_backlog(self) -> Iterator[None]:
+        """Make a connect hang: the queue of connections that are not accepted yet is full.
 
-        Returns:
-            The connections in it, or none if this system has no such limit.
+        Raises:
+            unittest.SkipTest: this system has no such limit.
         """
         self._listener.listen(0)
-        waiting: list[socket.socket] = []
-        for _ in range(8):
-            sock = socket.socket()
-            sock.settimeout(0.1)
-            waiting.append(sock)
+        with contextlib.ExitStack() as waiting:
             try:
-                sock.connect(self._listener.getsockname())
+                for _ in range(8):
+                    sock = waiting.enter_context(socket.socket())
+                    sock.settimeout(0.1)
+                    sock.connect(self._listener.getsockname())
             except OSError:
-                return waiting
-        for sock in waiting:
-            sock.close()
-        return []
+                yield
+            else:
+                raise unittest.SkipTest("a server whose backlog is full can be connected to, here")
 
     def listen(self) -> None:
         """Accept connections from now on."""

@@ -19,7 +19,12 @@ def sends(data: bytes, then: FaultFunction | None = None) -> FaultFunction:
 
 
 def responds(
-    then: FaultFunction | None = None, *, before: bytes = b"", headers: str = "", seconds: float = 0
+    then: FaultFunction | None = None,
+    *,
+    before: bytes = b"",
+    headers: str = "",
+    seconds: float = 0,
+    surplus: bytes = b"",
 ) -> FaultFunction:
     """Respond well to the first request, and `then` do something else with the connection.
 
@@ -28,13 +33,14 @@ def responds(
         before: what is sent before the response.
         headers: more header lines of the response.
         seconds: how long the response takes.
+        surplus: what is sent together with the response, after it.
     """
 
     def fault(connection: Connection) -> None:
         path = connection.read_request()
         connection.send(before)
         connection.pause(seconds)
-        connection.send(good_response(path, headers=headers))
+        connection.send(good_response(path, headers=headers) + surplus)
         if then is not None:
             then(connection)
 
@@ -66,30 +72,7 @@ def sends_and_floods(head: bytes, piece: bytes, *, size: float = float("inf")) -
     return sends(head, lambda connection: connection.flood(piece, size=size))
 
 
-def sends_with_response(surplus: bytes) -> FaultFunction:
-    """Send these bytes together with the response, after it."""
-
-    def fault(connection: Connection) -> None:
-        connection.send(good_response(connection.read_request()) + surplus)
-
-    return fault
-
-
-def sends_after_response(surplus: bytes, *, closes: bool = False) -> FaultFunction:
-    """Send these bytes a moment after the response, unasked. Then the connection may close."""
-
-    def send_late(connection: Connection) -> None:
-        connection.pause(0.03)
-        connection.send(surplus)
-        if closes:
-            connection.close()
-
-    return responds(send_late)
-
-
-def closes_at_once(connection: Connection) -> None:
-    """Close the connection as soon as it is accepted."""
-    connection.close()
+closes_at_once = Connection.close
 
 
 def resets_with_the_request_unread(connection: Connection) -> None:
@@ -106,10 +89,7 @@ def stays_silent(connection: Connection) -> None:
 
 def responds_in_slow_pieces(connection: Connection) -> None:
     """Respond well, in pieces that take a while."""
-    response = good_response(connection.read_request())
-    for start in range(0, len(response), 16):
-        connection.pause(LATE / 8)
-        connection.send(response[start : start + 16])
+    connection.drip(good_response(connection.read_request()), at_once=16)
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

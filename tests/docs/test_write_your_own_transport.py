@@ -12,7 +12,7 @@ import pytest
 from firecrawl_interact.adapters import InMemoryTransport
 from firecrawl_interact.adapters.conformance import CASES, Case, Severity
 from firecrawl_interact.adapters.conformance.server import FaultServer, good_response
-from firecrawl_interact.adapters.conformance.wire_faults import sends_with_response
+from firecrawl_interact.adapters.conformance.wire_faults import responds
 from firecrawl_interact.core import BadResponseError, Request
 
 from .pages import blocks, text_of
@@ -65,7 +65,7 @@ def test_what_another_request_of_the_client_leaves_behind_is_never_a_response(
     page: ModuleType,
 ) -> None:
     surplus = good_response("/surplus")
-    with FaultServer(sends_with_response(surplus)) as server, httpx2.Client() as client:
+    with FaultServer(responds(surplus=surplus)) as server, httpx2.Client() as client:
         client.get(f"{server.api_url}/other")
         transport = page.Httpx2Transport(client, server.api_url)
         with pytest.raises(BadResponseError, match="came before the request"):

@@ -6,7 +6,6 @@ from ..case import Case
 from . import (
     bad_responses,
     connecting,
-    handshakes,
     kept_connections,
     lifecycle,
     lost_responses,
@@ -18,7 +17,6 @@ _MODULES: tuple[ModuleType, ...] = (
     requests,
     responses,
     connecting,
-    handshakes,
     lost_responses,
     bad_responses,
     kept_connections,

@@ -1,20 +1,26 @@
-"""Cases in which no connection is established, so that nothing reaches the service."""
+"""Cases in which no connection is established, or no TLS: nothing reaches the service."""
 
 import concurrent.futures
 import socket
+import ssl
 import unittest
 import unittest.mock
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ...fake_service.faults import NoConnection
-from ..case import EVERYWHERE, Severity, case
-from ..expectations import NOT_SENT, require
-from ..harness import Harness, require_own
-from ..scenarios import SHORT
-from ..server import FaultServer
+from firecrawl_interact.core.transport import ConnectFailedError
 
+from ...fake_service.faults import NoConnection
+from .. import certificates
+from ..case import EVERYWHERE, Severity, case, cases
+from ..expectations import NOT_SENT, NOT_TRUSTED, Failure, require
+from ..harness import Channel, Harness, require_own
+from ..scenarios import SHORT, fails
+from ..server import Connection, FaultFunction, FaultServer
+from ..wire_faults import closes_at_once, resets_with_the_request_unread
+
+_HTTPS: frozenset[Channel] = frozenset({"https"})
 _ENOUGH_FOR_TWO = 1.5  # Seconds: for a connection, if half of them are lost on another address.
 
 
@@ -35,13 +41,13 @@ def a_hanging_connect_was_not_sent(harness: Harness) -> None:
     """A call without a connection is a ConnectFailedError, since nothing reached the service."""
     server = harness.start_server(listening=False)
     driver = harness.make_transport(server)
-    with _full_backlog(server):
+    with server.full_backlog():
         harness.require_failure(driver.send(harness.make_path(), SHORT), NOT_SENT)
     server.listen()
     harness.require_healthy(driver, server)
 
 
-@case(Severity.STRICTNESS, frozenset({"https"}))
+@case(Severity.STRICTNESS, _HTTPS)
 def a_name_without_address_was_not_sent(harness: Harness) -> None:
     """A call without a connection is a ConnectFailedError, since nothing reached the service."""
     name = "service.invalid"  # RFC 2606, 2: there is no such name.
@@ -75,7 +81,7 @@ def an_address_that_is_silent_leaves_time_for_the_next(harness: Harness) -> None
     server, silent = harness.start_server(), harness.start_server(listening=False)
     driver = harness.make_transport(server, api_url=_by_name(server))
     path = harness.make_path()
-    with _full_backlog(silent), _several_addresses(silent.port, server.port):
+    with silent.full_backlog(), _several_addresses(silent.port, server.port):
         require_own(driver.send(path, _ENOUGH_FOR_TWO), path)
 
 
@@ -84,7 +90,7 @@ def all_addresses_of_a_name_share_one_timeout(harness: Harness) -> None:
     """A host with several addresses gets no more time than one with a single address."""
     server = harness.start_server(listening=False)
     driver = harness.make_transport(server, api_url=_by_name(server))
-    with _full_backlog(server), _several_addresses(*[server.port] * 4):
+    with server.full_backlog(), _several_addresses(*[server.port] * 4):
         harness.require_failure(driver.send(harness.make_path(), SHORT), NOT_SENT)
     server.listen()
     harness.require_healthy(driver, server)
@@ -92,18 +98,6 @@ def all_addresses_of_a_name_share_one_timeout(harness: Harness) -> None:
 
 def _by_name(server: FaultServer) -> str:
     return server.api_url.replace("127.0.0.1", "localhost")
-
-
-@contextmanager
-def _full_backlog(server: FaultServer) -> Iterator[None]:
-    waiting = server.fill_backlog()
-    if not waiting:
-        raise unittest.SkipTest("a server whose backlog is full can be connected to, here")
-    try:
-        yield
-    finally:
-        for sock in waiting:
-            sock.close()
 
 
 @contextmanager
@@ -120,3 +114,76 @@ def _several_addresses(*ports: int) -> Iterator[None]:
 
     with unittest.mock.patch("socket.getaddrinfo", look_up):
         yield
+
+
+# RFC 8446, 5.1: the beginning of a record of 16 KiB.
+_RECORD = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
+_PLAIN_HTTP = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+_NOT_SENT_EITHER = Failure(ConnectFailedError, caused=True)
+
+
+def _hears_and_says(data: bytes) -> FaultFunction:
+    """Send these bytes as soon as something came in, and close the connection."""
+
+    def fault(connection: Connection) -> None:
+        connection.wait_for_bytes()
+        connection.send(data)
+        connection.close()
+
+    return fault
+
+
+def _drips_a_record(connection: Connection) -> None:
+    connection.wait_for_bytes()
+    connection.drip(_RECORD + bytes(10_000))
+
+
+def _shows(certificate: Callable[[], ssl.SSLContext]) -> FaultFunction:
+    def fault(connection: Connection) -> None:
+        connection.start_tls(certificate())
+        connection.respond(connection.read_request())
+
+    return fault
+
+
+CASES = [
+    *cases(
+        "a TLS handshake that fails is a ConnectFailedError, since nothing reached the service",
+        Severity.STRICTNESS,
+        {
+            f"{name}-was-not-sent": fails(fault, expected, in_handshake=True, timeout=SHORT)
+            for name, fault, expected in (
+                ("a-connection-closed-instead-of-tls", closes_at_once, NOT_SENT),
+                ("a-close-within-the-handshake", _hears_and_says(b""), NOT_SENT),
+                ("a-reset-within-the-handshake", resets_with_the_request_unread, NOT_SENT),
+                ("an-end-amid-the-handshake", _hears_and_says(_RECORD), _NOT_SENT_EITHER),
+                ("silence-instead-of-a-handshake", Connection.wait_for_close, NOT_SENT),
+                ("a-dripped-handshake", _drips_a_record, NOT_SENT),
+            )
+        },
+        _HTTPS,
+    ),
+    *cases(
+        "a service that speaks plain http instead of TLS is a ConnectFailedError, not transient",
+        Severity.STRICTNESS,
+        {
+            "plain-http-instead-of-tls-is-not-transient": fails(
+                _hears_and_says(_PLAIN_HTTP), NOT_TRUSTED, in_handshake=True
+            )
+        },
+        _HTTPS,
+    ),
+    *cases(
+        "no request goes to a server whose certificate does not verify, now or later",
+        Severity.MAY_LOSE_SESSIONS,
+        {
+            f"{name}-is-refused": fails(_shows(certificate), NOT_TRUSTED, in_handshake=True)
+            for name, certificate in {
+                "an-untrusted-certificate": certificates.untrusted,
+                "an-expired-certificate": certificates.expired,
+                "the-certificate-of-another-host": certificates.for_another_host,
+            }.items()
+        },
+        _HTTPS,
+    ),
+]

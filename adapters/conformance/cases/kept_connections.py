@@ -5,7 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from ..case import EVERYWHERE, Scenario, Severity, case, cases
+from ..case import EVERYWHERE, Severity, case
 from ..driver import ENOUGH_TIME
 from ..expectations import LOST, STALE, Failure, require
 from ..harness import NOTICE, Harness, Service, requests_for, require_one_request, require_own
@@ -27,17 +27,39 @@ def calls_in_a_row_use_one_connection(harness: Harness) -> None:
     require(server.connections == 1, f"{server.connections} connections for 20 calls")
 
 
-def _ends_under_the_second_call(fault: FaultFunction, expected: Failure) -> Scenario:
-    def scenario(harness: Harness) -> None:
-        server = harness.start_server(responds(fault))
-        driver = harness.make_transport(server)
-        harness.require_healthy(driver, server)
-        path = harness.make_path()
-        harness.require_failure(driver.send(path), expected)
-        used = require_one_request(server, path).connection
-        harness.require_healthy(driver, server, avoiding=frozenset({used}))
+def _end_under_the_second_call(harness: Harness, fault: FaultFunction, expected: Failure) -> None:
+    server = harness.start_server(responds(fault))
+    driver = harness.make_transport(server)
+    harness.require_healthy(driver, server)
+    path = harness.make_path()
+    harness.require_failure(driver.send(path), expected)
+    harness.require_healthy(driver, server, require_one_request(server, path).connection)
 
-    return scenario
+
+@case(Severity.STRICTNESS)
+def a_kept_connection_closed_as_we_write_is_stale(harness: Harness) -> None:
+    """A reused connection that ends before the first byte of a response is marked stale."""
+    _end_under_the_second_call(harness, sends_and_closes(b""), STALE)
+
+
+@case(Severity.STRICTNESS)
+def a_kept_connection_reset_as_we_write_is_stale(harness: Harness) -> None:
+    """A reused connection that ends before the first byte of a response is marked stale."""
+    _end_under_the_second_call(harness, sends(b"", Connection.reset), STALE)
+
+
+@case(Severity.STRICTNESS)
+def a_kept_connection_lost_within_a_response_is_not_stale(harness: Harness) -> None:
+    """Only a reused connection that ends before the first byte of a response is marked stale."""
+    half = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf"
+    _end_under_the_second_call(harness, sends_and_closes(half), LOST)
+
+
+@case(Severity.STRICTNESS)
+def an_announced_close_is_believed(harness: Harness) -> None:
+    """A connection is not reused after `Connection: close`."""
+    fault = responds(headers="Connection: close\r\n")
+    gets_response(fault, keeps_connection=False)(harness)
 
 
 @case(Severity.STRICTNESS)
@@ -62,8 +84,7 @@ def _send_side_by_side(harness: Harness, service: Service) -> None:
             require_own(driver.send(path), path)
 
     with ThreadPoolExecutor(_WORKERS) as workers:
-        for finished in [workers.submit(work, own_paths) for own_paths in paths]:
-            finished.result()
+        list(workers.map(work, paths))  # It raises what one of them raised.
     for path in itertools.chain(*paths):
         require(len(requests_for(service, path)) == 1, f"not exactly one request for {path}")
 
@@ -82,37 +103,3 @@ def callers_side_by_side_share_connections(harness: Harness) -> None:
     require(
         server.connections <= _WORKERS, f"{server.connections} connections for {_WORKERS} callers"
     )
-
-
-CASES = [
-    *cases(
-        "a connection is not reused after `Connection: close`",
-        Severity.STRICTNESS,
-        {
-            "an-announced-close-is-believed": gets_response(
-                responds(headers="Connection: close\r\n"), keeps_connection=False
-            )
-        },
-    ),
-    *cases(
-        "a reused connection that ends before the first byte of a response is marked stale",
-        Severity.STRICTNESS,
-        {
-            "a-kept-connection-closed-as-we-write-is-stale": _ends_under_the_second_call(
-                sends_and_closes(b""), STALE
-            ),
-            "a-kept-connection-reset-as-we-write-is-stale": _ends_under_the_second_call(
-                sends(b"", Connection.reset), STALE
-            ),
-        },
-    ),
-    *cases(
-        "only a reused connection that ends before the first byte of a response is marked stale",
-        Severity.STRICTNESS,
-        {
-            "a-kept-connection-lost-within-a-response-is-not-stale": _ends_under_the_second_call(
-                sends_and_closes(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf"), LOST
-            )
-        },
-    ),
-]

@@ -64,10 +64,10 @@ def _interrupt(harness: Harness, raised: type[BaseException]) -> None:
     expected = "CancelledError" if driver.kind == "async" else raised.__name__
     require(seen == expected, f"instead of a {expected}: {seen}")
     used = require_one_request(server, path).connection
-    harness.require_healthy(driver, server, avoiding=frozenset({used}))
+    harness.require_healthy(driver, server, used)
     server.fault_is_over.wait(ENOUGH_TIME)
     time.sleep(NOTICE)
-    harness.require_healthy(driver, server, avoiding=frozenset({used}))
+    harness.require_healthy(driver, server, used)
 
 
 @case(Severity.STRICTNESS, _HTTP)

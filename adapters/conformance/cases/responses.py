@@ -8,17 +8,15 @@ from ...fake_service.faults import DrippedResponse, Reply
 from ..case import EVERYWHERE, Scenario, Severity, case, cases
 from ..expectations import require, require_response
 from ..harness import NOTICE, Harness, require_own
-from ..scenarios import SHORT, gets_reply, gets_response, reply_bytes, require_reply
-from ..server import FaultFunction, good_response
+from ..scenarios import SHORT, gets_reply, gets_response
+from ..server import Connection, good_response
 from ..wire_faults import (
     CHUNKED,
     LATE,
     responds,
     responds_in_slow_pieces,
     sends,
-    sends_after_response,
     sends_and_closes,
-    sends_with_response,
 )
 
 _BODY = b'{"success": true}'
@@ -39,8 +37,14 @@ def _has_no_body(status: int, rest: bytes) -> Scenario:
     return gets_response(sends(data), Reply(status), keeps_connection=False)
 
 
-def _unasked(fault: FaultFunction) -> Scenario:
-    return gets_response(fault, keeps_connection=False, idle=NOTICE)
+def _unasked(surplus: bytes, *, closes: bool = False) -> Scenario:
+    def send_late(connection: Connection) -> None:
+        connection.pause(0.03)
+        connection.send(surplus)
+        if closes:
+            connection.close()
+
+    return gets_response(responds(send_late), keeps_connection=False, idle=NOTICE)
 
 
 def _redirects(status: int) -> Scenario:
@@ -48,11 +52,7 @@ def _redirects(status: int) -> Scenario:
         elsewhere = harness.start_service()
         target = getattr(elsewhere, "api_url", "https://elsewhere.example")
         for location in ("/elsewhere", f"{target}/elsewhere"):
-            reply = Reply(status, b"moved", {"Location": location})
-            service = harness.start_service(sends(reply_bytes(reply)), in_memory=reply)
-            driver = harness.make_transport(service)
-            require_reply(driver, service, harness.make_path(), reply)
-            harness.require_healthy(driver, service)
+            gets_reply(Reply(status, b"moved", {"Location": location}))(harness)
         require(not elsewhere.requests, "a request at the target of the redirect")
 
     return scenario
@@ -192,7 +192,7 @@ CASES = [
         Severity.MAY_LOSE_SESSIONS,
         {
             "a-second-response-is-never-used": gets_response(
-                sends_with_response(_NEIGHBOUR), keeps_connection=False
+                responds(surplus=_NEIGHBOUR), keeps_connection=False
             ),
             **{
                 f"a-{status}-has-no-body": _has_no_body(
@@ -200,11 +200,9 @@ CASES = [
                 )
                 for status in (204, 304)
             },
-            "an-unasked-response-is-never-used": _unasked(sends_after_response(_NEIGHBOUR)),
-            "an-unasked-408-is-never-used": _unasked(sends_after_response(_REQUEST_TIMEOUT)),
-            "an-unasked-408-and-a-close-are-never-used": _unasked(
-                sends_after_response(_REQUEST_TIMEOUT, closes=True)
-            ),
+            "an-unasked-response-is-never-used": _unasked(_NEIGHBOUR),
+            "an-unasked-408-is-never-used": _unasked(_REQUEST_TIMEOUT),
+            "an-unasked-408-and-a-close-are-never-used": _unasked(_REQUEST_TIMEOUT, closes=True),
         },
     ),
     *cases(
@@ -212,7 +210,7 @@ CASES = [
         Severity.STRICTNESS,
         {
             "surplus-bytes-leave-the-response-as-it-is": gets_response(
-                sends_with_response(b"surplus"), keeps_connection=False
+                responds(surplus=b"surplus"), keeps_connection=False
             ),
             "a-body-behind-a-204-leaves-it-as-it-is": _has_no_body(204, b"\r\nbody"),
         },
