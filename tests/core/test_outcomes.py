@@ -25,7 +25,6 @@ from firecrawl_interact.core import (
     UnexpectedResponseError,
     UnreachableError,
 )
-from firecrawl_interact.core.wire import is_from_service
 
 from .scripted_transport import (
     DESTROYED,
@@ -55,26 +54,6 @@ NOT_KNOWN = "a response that the service is not known to send"
 GATEWAYS = "The service itself did not say this: check its address, and any gateway or proxy on"
 ROUTE = "This does not say that the session is gone. Check the address of the service: a server"
 
-GONE_IN_WORDS = [
-    f"{kind}{says}{stop}"
-    for kind in ("Browser session", "Interact session", "Session", "session", "BROWSER SESSION")
-    for says in (" not found", " has been destroyed", " Has Been Destroyed")
-    for stop in ("", ".")
-]
-# Each of these was taken for the end of a session that ran.
-OTHER_WORDS = [
-    "Browser session could not be destroyed.",
-    "Login session not found",
-    "Route not found: DELETE /v2/interact/session-1",
-    "No such session",
-    "Session expired",
-    "Not Found",
-    "The session not found by this worker runs elsewhere.",
-    "Session not found. Retry later",
-    "\u017fession not found",
-    "session not found\n",
-    "",
-]
 CLOUDFLARES = {"success": False, "errors": [{"code": 7003, "message": "No route"}], "result": None}
 BACKEND_FAILED = "Hangar request failed."
 
@@ -300,61 +279,8 @@ def test_a_401_without_a_key_says_that_none_was_set(delete: Delete) -> None:
     assert str(error).endswith("No API key was set: pass the service's key as api_key.")
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 402, 403, 404, 410, 418, 429, 500, 503])
-def test_a_failure_of_the_backend_is_the_service_s_under_any_status(
-    status: int,
-) -> None:
-    transport = ScriptedTransport(*[failure(status, BACKEND_FAILED)] * 4)
-    error = error_of(delete_blocking, transport)
-    assert isinstance(error, ServiceUnavailableError)
-    assert error.session_fate is UNKNOWN
-    assert (error.attempts, error.status) == (4, status)
-
-
-@pytest.mark.parametrize("status", [404, 410])
-@pytest.mark.parametrize("words", GONE_IN_WORDS)
-def test_a_session_is_gone_in_each_of_the_service_s_words(words: str, status: int) -> None:
-    error = error_of(delete_blocking, ScriptedTransport(failure(status, words)))
-    assert type(error) is SessionNotFoundError
-
-
-@pytest.mark.parametrize("status", [404, 410])
-@pytest.mark.parametrize("words", OTHER_WORDS)
-def test_no_other_words_say_that_a_session_is_gone(words: str, status: int) -> None:
-    error = error_of(delete_blocking, ScriptedTransport(failure(status, words)), retry=ONE_ATTEMPT)
-    assert type(error) is UnexpectedResponseError
-    assert error.session_fate is UNKNOWN
-
-
 def test_a_key_that_is_a_word_of_the_service_s_does_not_hide_that_a_session_is_gone() -> None:
     transport = ScriptedTransport(failure(404, "Browser session not found."))
     error = error_of(delete_blocking, transport, api_key="session")
     assert type(error) is SessionNotFoundError
     assert "session not" not in str(error)
-
-
-# What shows that the service itself is there
-
-
-@pytest.mark.parametrize("status", [200, 400, 401, 402, 403, 404, 409, 410, 429])
-def test_the_service_speaks_json_with_a_boolean_success(status: int) -> None:
-    is_missing = status in {404, 410}
-    assert is_from_service(failure(status, "Browser session not found."))
-    assert is_from_service(failure(status, "Not found.")) is not is_missing
-    assert is_from_service(response(status, {"success": False})) is not is_missing
-    assert is_from_service(response(status, {"success": True})) is not is_missing
-    assert not is_from_service(response(status, {"success": "false"}))
-    assert not is_from_service(page(status, b"<html>"))
-    assert not is_from_service(failure(status, BACKEND_FAILED))
-
-
-@pytest.mark.parametrize("status", [201, 302, 399, 405, 408, 411, 425, 428, 430, 500, 502, 503])
-def test_under_any_other_status_anybody_may_say_it(status: int) -> None:
-    assert not is_from_service(failure(status, "Session not found."))
-
-
-@pytest.mark.parametrize("status", [200, 400, 403, 409, 418, 429, 500])
-def test_under_another_status_no_words_say_that_a_session_is_gone(status: int) -> None:
-    said = failure(status, "Session not found.")
-    error = error_of(delete_blocking, ScriptedTransport(said), retry=ONE_ATTEMPT)
-    assert error.session_fate is not GONE

@@ -1,4 +1,7 @@
-"""What must hold for every response: any status, any headers, any bytes."""
+"""What must hold for every response: any status, any headers, any bytes.
+
+A plain reader says what each means (`tests/proof/readers.py`). It shares no code with the library.
+"""
 
 import json
 import re
@@ -9,137 +12,111 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firecrawl_interact.core import (
-    DeletionReceipt,
-    NotDeletedError,
-    Response,
-    ResponseError,
-    SessionFate,
-    SessionNotFoundError,
-    UnexpectedResponseError,
-    wire,
-)
+from firecrawl_interact.core import DeletionReceipt, Response, ResponseError, wire
 from firecrawl_interact.core.headers import request_headers
 
+from ..made_up_responses import spoilt
+from ..proof.readers import read_outcome
 from .json_values import Json, json_values, texts
-from .scripted_transport import API_KEY, SESSION_ID
+from .scripted_transport import SESSION_ID
 
-HEADERS = request_headers(API_KEY)
+KEY = "zq-key"  # No escaped byte can look like its beginning.
+HEADERS = request_headers(KEY)
 
 
-def read(response: Response) -> DeletionReceipt | ResponseError:
+def check(status: int, headers: dict[str, str], body: bytes) -> None:
+    """Read a response as the plain reader does."""
+    response = Response(status, headers, body)
+    outcome: DeletionReceipt | ResponseError
     try:
-        return wire.parse_response(response, headers=HEADERS, session_id=SESSION_ID, attempts=1)
+        outcome = wire.parse_response(response, headers=HEADERS, session_id=SESSION_ID, attempts=1)
     except ResponseError as error:
-        return error
+        outcome = error
+    if isinstance(outcome, ResponseError):
+        assert outcome.status == status
+        assert str(outcome).isprintable()
+    assert KEY not in repr(outcome) + str(outcome)
+    text = body.decode(errors="replace")
+    found = type(outcome).__name__, wire.is_from_service(response)
+    if "\ufffd" in text or re.search(r"\\u[dD][89a-fA-F]", text):
+        # Readers of JSON differ on what is not text. The doubt may only make us know less.
+        assert found[0] == read_outcome(status, text)[0] or outcome.session_fate.name != "GONE"
+    else:
+        assert found == read_outcome(status, text)
 
 
-def is_receipt(body: bytes) -> bool:
-    return isinstance(read(Response(200, {}, body)), DeletionReceipt)
+# --- any bytes -------------------------------------------------------------------------------
 
-
-def refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def says_destroyed(text: str) -> bool:
-    """What another reader of JSON makes of it."""
-    try:
-        content = json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(content, dict) and content.get("success") is True
-
-
-field_names = texts | st.sampled_from(
-    ["success", "Success", "success ", "sessionDurationMs", "creditsBilled", "status", "error"]
+WORDS = st.sampled_from(
+    ["Hangar request failed.", "Browser session not found.", "", "retry after 9s", f"of {KEY}"]
 )
-contents = st.builds(
-    lambda fields, success: {**fields, **success},
-    st.dictionaries(field_names, json_values, max_size=5),
-    st.sampled_from(
-        [{}, {"success": True}, {"success": True}, {"success": False}, {"success": "true"}]
-    )
-    | st.fixed_dictionaries({"success": json_values}),
-)
+NAMES = st.sampled_from(["success", "Success", "sessionDurationMs", "status", "error", "message"])
+CONTENTS = st.fixed_dictionaries(
+    {"success": st.booleans()}, optional={"error": WORDS, "message": WORDS, "status": WORDS}
+) | st.dictionaries(texts | NAMES, WORDS | json_values, max_size=5)
 
 
 @st.composite
-def written(draw: st.DrawFn, values: st.SearchStrategy[Json]) -> str:
+def written(draw: st.DrawFn, values: st.SearchStrategy[Json]) -> bytes:
     """JSON, written in one of the ways that there are."""
     return json.dumps(
         draw(values),
         ensure_ascii=draw(st.booleans()),
         indent=draw(st.sampled_from([None, 0, "\t"])),
         separators=draw(st.sampled_from([(",", ":"), (" , ", " :\r\n ")])),
-    )
+    ).encode()
 
 
-@st.composite
-def spoilt(draw: st.DrawFn) -> bytes:
-    """A body in which a few bytes were lost, doubled, changed or added."""
-    body = draw(written(contents)).encode()
-    for _ in range(draw(st.integers(1, 3))):
-        start = draw(st.integers(0, len(body)))
-        end = draw(st.integers(start, min(len(body), start + 8)))
-        piece = draw(
-            st.sampled_from([b"", body[start:end] * 2, b"true", b"false", b'"', b"}", b"]", b","])
-            | st.binary(min_size=1, max_size=2)
-        )
-        body = body[:start] + piece + body[end:]
-    return body
-
-
-bodies = st.binary(max_size=200) | written(contents | json_values).map(str.encode) | spoilt()
-header_values = st.text(max_size=30) | st.sampled_from(
-    ["5", "-1", "Sun, 06 Nov 1994 08:49:37 GMT", API_KEY]
+PIECES = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"true", b"false", b"null", b"\\u00e9", b"NaN"]
+PIECES += [b"\xff", b'"success":true', KEY.encode(), b"[" * 501]
+RESPONSES = (
+    st.sampled_from([200, 404, 410, 401, 429, 502]) | st.integers(),
+    st.dictionaries(
+        st.sampled_from(["retry-after", "date", "x-request-id"]) | st.text(max_size=10),
+        st.sampled_from(["5", "-1", "Sun, 06 Nov 1994 08:49:37 GMT", KEY]) | st.text(max_size=30),
+        max_size=4,
+    ),
+    spoilt(written(CONTENTS | json_values), PIECES) | st.binary(max_size=200),
 )
-header_names = st.sampled_from(["retry-after", "date", "x-request-id"]) | st.text(max_size=10)
+
+test_every_response_means_what_a_plain_reader_makes_of_it = given(*RESPONSES)(check)
+
+# --- every status with all words -------------------------------------------------------------
+
+GONE = [
+    f"{kind}{says}{stop}"
+    for kind in ("Browser session", "Interact session", "Session", "session", "BROWSER SESSION")
+    for says in (" not found", " has been destroyed", " Has Been Destroyed")
+    for stop in ("", ".")
+]
+# Each of these was taken for the end of a session that ran.
+OTHERS = [
+    "Browser session could not be destroyed.",
+    "Login session not found",
+    "Route not found: DELETE /v2/interact/session-1",
+    "No such session",
+    "Session expired",
+    "Not Found",
+    "The session not found by this worker runs elsewhere.",
+    "Session not found. Retry later",
+    "\u017fession not found",
+    "session not found\n",
+    "",
+]
+STATUSES = [200, 201, 204, 302, 399, *range(400, 432), 499, 500, 502, 503, 599, 600]
 
 
-@given(
-    st.integers() | st.integers(100, 599) | st.sampled_from([200, 404, 410, 429]),
-    st.dictionaries(header_names, header_values, max_size=4),
-    bodies,
-)
-def test_every_response_is_a_receipt_or_an_error_of_ours(
-    status: int, headers: dict[str, str], body: bytes
-) -> None:
-    outcome = read(Response(status, headers, body))
-    if isinstance(outcome, DeletionReceipt):
-        assert status == 200
-        assert says_destroyed(body.decode(errors="replace"))
-    else:
-        assert isinstance(outcome, ResponseError)
-        assert outcome.status == status
-        assert str(outcome).isprintable()
+@pytest.mark.parametrize("status", STATUSES)
+def test_each_status_means_what_its_words_say(status: int) -> None:
+    for words in (*GONE, *OTHERS, "Hangar request failed."):
+        for success in (True, False, "false", None):
+            for name in ("error", "message"):
+                check(status, {}, json.dumps({"success": success, name: words}).encode())
+        check(status, {}, json.dumps({"error": words}).encode())
+    check(status, {}, b"<html>")
 
 
-@given(written(contents | json_values))
-def test_a_200_is_a_receipt_if_and_only_if_its_json_object_has_success_true(text: str) -> None:
-    assert is_receipt(text.encode()) is says_destroyed(text)
-
-
-@given(spoilt())
-def test_a_spoilt_200_is_a_receipt_only_if_it_still_says_so(body: bytes) -> None:
-    text = body.decode(errors="replace")
-    received = is_receipt(body)
-    if received:
-        assert says_destroyed(text)
-    is_text = "\ufffd" not in text and not re.search(r"\\u[dD][89a-fA-F]", text)
-    if is_text and says_destroyed(text):
-        assert received
-
-
-@given(st.sampled_from([404, 410]) | st.integers(), bodies)
-def test_a_session_is_gone_only_by_a_404_or_410_in_the_service_s_own_words(
-    status: int, body: bytes
-) -> None:
-    outcome = read(Response(status, {}, body))
-    if isinstance(outcome, ResponseError) and outcome.session_fate is SessionFate.GONE:
-        assert isinstance(outcome, SessionNotFoundError)
-        assert status in {404, 410}
-        assert json.loads(body.decode(errors="replace"))["success"] is False
+DEEP = b'{"success":true,"deep":'
 
 
 @pytest.mark.parametrize(
@@ -151,16 +128,7 @@ def test_a_session_is_gone_only_by_a_404_or_410_in_the_service_s_own_words(
         b'{"success":false,"success":true}',
         b'{"unknown":{"success":false},"success":true,"another":[1e400,null,"x"]}',
         '{"grün":"🦊","success":true}'.encode(),
-        b'{"success":true,"deep":' + b"[" * 499 + b"]" * 499 + b"}",
-    ],
-)
-def test_a_receipt(body: bytes) -> None:
-    assert is_receipt(body)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
+        DEEP + b"[" * 499 + b"]" * 499 + b"}",
         b"",
         b"true",
         b'["success",true]',
@@ -179,26 +147,17 @@ def test_a_receipt(body: bytes) -> None:
         b'{"success":true,"x":"\n"}',
         b'\xef\xbb\xbf{"success":true}',
         '{"success":true}'.encode("utf-16"),
-        b'{"success":true,"deep":' + b"[" * 500 + b"]" * 500 + b"}",
-        b'{"success":true,"deep":' + b'{"x":' * 500 + b"1" + b"}" * 500 + b"}",
-        b'{"success":true,"deep":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        DEEP + b"[" * 500 + b"]" * 500 + b"}",
+        DEEP + b'{"x":' * 500 + b"1" + b"}" * 500 + b"}",
+        DEEP + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"success":false,"error":"Session not found","deep":' + b"[" * 500 + b"]" * 500 + b"}",
+        b'{"%s": 1, "error": "Hangar request failed."}' % (b"[" * 500),
     ],
     ids=lambda body: repr(body[:40]),
 )
-def test_no_receipt(body: bytes) -> None:
-    assert not is_receipt(body)
-
-
-def test_a_field_that_comes_twice_counts_as_it_came_last() -> None:
-    outcome = read(Response(200, {}, b'{"success":true,"success":false}'))
-    assert isinstance(outcome, NotDeletedError)
-
-
-def test_a_body_that_nests_too_deeply_is_not_read_at_all() -> None:
-    body = b'{"success":false,"error":"x","deep":' + b"[" * 500 + b"]" * 500 + b"}"
-    outcome = read(Response(404, {}, body))
-    assert isinstance(outcome, UnexpectedResponseError)
-    assert outcome.message is None
+@pytest.mark.parametrize("status", [200, 401, 404])
+def test_a_body_is_read_as_strictly_as_json_is_written(status: int, body: bytes) -> None:
+    check(status, {}, body)
 
 
 ON_A_SMALL_STACK = """

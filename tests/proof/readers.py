@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 _TOKEN = frozenset((string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~").encode())
 _TEXT = frozenset([9, *range(32, 127), *range(128, 256)])
-_LARGEST_BODY = 1024 * 1024
+_LARGEST_HEAD, _LARGEST_BODY = 100 * 1024, 1024 * 1024
 _MOST_INTERIM_RESPONSES = 8
 
 
@@ -30,7 +30,7 @@ class NoResponseError(Exception):
 def read_http_response(data: bytes) -> HttpResponse:
     for _ in range(_MOST_INTERIM_RESPONSES + 1):
         head, end, data = data.partition(b"\r\n\r\n")
-        _check(end)
+        _check(end and len(head) <= _LARGEST_HEAD)
         first, *lines = head.split(b"\r\n")
         version, status = _status_line(first)
         headers = _headers(lines)
@@ -127,11 +127,19 @@ _GONE = {
     for what in ("not found", "has been destroyed")
     for stop in ("", ".")
 }
+_OWN_STATUSES = {200, 400, 401, 402, 403, 409, 429}  # A gateway may send any 5xx in its place.
 _MOST_BRACKETS = 500  # Text in which more of them open is nested too deeply to be read.
 
 
-def read_outcome(status: int, body: str) -> str:
-    """Name the outcome of a response."""
+class Meaning(NamedTuple):
+    """What a response means."""
+
+    outcome: str
+    is_from_service: bool  # and from nothing in front of it or behind it
+
+
+def read_outcome(status: int, body: str) -> Meaning:
+    """Say what a response means."""
     is_deep = body.count("[") + body.count("{") > _MOST_BRACKETS
     try:
         content = {} if is_deep else json.loads(body, parse_constant=_refuse)
@@ -141,15 +149,18 @@ def read_outcome(status: int, body: str) -> str:
         content = {}
     success = content.get("success")
     words = [str(word) for word in map(content.get, ("error", "message")) if _is_text(word)]
-    if status == 200 and success is True:
-        return "DeletionReceipt"
+    says_gone = bool(words) and words[0].lower() in _GONE
     if words[:1] == ["Hangar request failed."]:
-        return "ServiceUnavailableError"
-    if status == 200 and success is False:
-        return "NotDeletedError"
-    if status in (404, 410) and success is False and words and words[0].lower() in _GONE:
-        return "SessionNotFoundError"
-    return _ROWS.get(status, "UnexpectedResponseError")
+        # A receipt is one whatever else it says.
+        is_receipt = status == 200 and success is True
+        return Meaning("DeletionReceipt" if is_receipt else "ServiceUnavailableError", False)
+    outcome = _ROWS.get(status, "UnexpectedResponseError")
+    if status == 200 and isinstance(success, bool):
+        outcome = "DeletionReceipt" if success else "NotDeletedError"
+    if status in (404, 410) and success is False and says_gone:
+        outcome = "SessionNotFoundError"
+    speaks = status in _OWN_STATUSES or (status in (404, 410) and says_gone)
+    return Meaning(outcome, isinstance(success, bool) and speaks)
 
 
 def _refuse(constant: str) -> None:

@@ -29,5 +29,3 @@ CASES: tuple[Case, ...] = tuple(
     for one in (*vars(module).values(), *vars(module).get("CASES", ()))
     if isinstance(one, Case)
 )
-
-__all__ = ["CASES"]

@@ -146,6 +146,12 @@ def _shows(certificate: Callable[[], ssl.SSLContext]) -> FaultFunction:
     return fault
 
 
+@case(Severity.STRICTNESS, _HTTPS)
+def plain_http_instead_of_tls_is_not_transient(harness: Harness) -> None:
+    """A service that speaks plain http instead of TLS is a ConnectFailedError, not transient."""
+    fails(_hears_and_says(_PLAIN_HTTP), NOT_TRUSTED, in_handshake=True)(harness)
+
+
 CASES = [
     *cases(
         "a TLS handshake that fails is a ConnectFailedError, since nothing reached the service",
@@ -159,16 +165,6 @@ CASES = [
                 ("an-end-amid-the-handshake", _hears_and_says(_RECORD), _NOT_SENT_EITHER),
                 ("silence-instead-of-a-handshake", Connection.wait_for_close, NOT_SENT),
                 ("a-dripped-handshake", _drips_a_record, NOT_SENT),
-            )
-        },
-        _HTTPS,
-    ),
-    *cases(
-        "a service that speaks plain http instead of TLS is a ConnectFailedError, not transient",
-        Severity.STRICTNESS,
-        {
-            "plain-http-instead-of-tls-is-not-transient": fails(
-                _hears_and_says(_PLAIN_HTTP), NOT_TRUSTED, in_handshake=True
             )
         },
         _HTTPS,
