@@ -55,7 +55,8 @@ CHUNKS = [
 ]
 BODIES = [CONTENT, CONTENT + b"x", CONTENT + STATUS_LINES[0] + LENGTHS[0] + b"\r\n" + CONTENT]
 FRAMES = st.tuples(st.sampled_from(LENGTHS), st.sampled_from(BODIES)) | st.tuples(
-    st.sampled_from([*CHUNKED, b"Transfer-Encoding: x\r\n"]), st.sampled_from(CHUNKS)
+    st.sampled_from([*CHUNKED, LENGTHS[0] + CHUNKED[0], b"Transfer-Encoding: x\r\n"]),
+    st.sampled_from(CHUNKS),
 )
 PIECES = [b"\r\n", b"\n", b"\r", b" ", b":", b"0", b"1", b"\0", b"\xff", b",", b";", b"close"]
 

@@ -1,50 +1,203 @@
-"""The checks of numbers that callers pass."""
+"""What callers may pass: what cannot work is refused, and a secret in it is never quoted."""
 
 import math
+import re
+import traceback
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firecrawl_interact.core import (
+    AsyncDeleteSession,
+    DeleteSession,
+    InvalidApiKeyError,
+    RetryPolicy,
+)
 from firecrawl_interact.core.retry import check_count, check_seconds
+
+from .scripted_transport import (
+    DESTROYED,
+    SESSION_ID,
+    AsyncScriptedTransport,
+    ScriptedTransport,
+    Sly,
+    delete_blocking,
+)
+
+CANARY = "canary-0123"
+
+
+class HalfAwaited(ScriptedTransport):
+    async def sleep(self, seconds: float) -> None:  # type: ignore[override] # the point
+        pass
+
+
+class WithoutSleep:
+    send = monotonic = print
+
+
+def use_case(transport: Any, api_key: Any = None, **others: Any) -> DeleteSession:
+    """Make a use case; Any: of what a type checker would refuse, too."""
+    return DeleteSession(transport, api_key, **others)
+
+
+def awaited(transport: Any) -> AsyncDeleteSession:
+    return AsyncDeleteSession(transport, None)
+
+
+def key(value: object) -> Callable[[], object]:
+    return lambda: use_case(ScriptedTransport(), value)
+
+
+def headers(value: object) -> Callable[[], object]:
+    return lambda: use_case(ScriptedTransport(), headers=value)
+
+
+def policy(**values: Any) -> Callable[[], object]:
+    return lambda: RetryPolicy(**values)
+
+
+def seconds(value: object, **options: Any) -> Callable[[], object]:
+    return lambda: check_seconds("timeout", value, **options)
+
+
+def count(value: object) -> Callable[[], object]:
+    return lambda: check_count("pool_size", value)
+
+
+NO_NAME = "headers: a name has a character that a header's name cannot have, or is empty"
+NO_VALUE = "headers: the value of X-Team has a character that a header cannot carry, or white space"
+NO_KEY = (
+    "the API key has a character that an Authorization header cannot carry. Pass the key as the"
+)
+METHODS = "transport must have the methods send, monotonic, sleep, as"
+TO_A_DAY = "must be seconds, more than 0 and at most 86,400, not"
+
+WRONG_TYPES: list[tuple[Callable[[], object], str]] = [
+    *(
+        (seconds(value), f"timeout must be seconds, not {value!r}")
+        for value in (True, "1", None, 1j)
+    ),
+    *(
+        (count(value), f"pool_size must be an int, not {value!r}")
+        for value in (True, 1.0, "1", None)
+    ),
+    (policy(max_attempts=1.0), "max_attempts must be an int, not 1.0"),
+    (policy(deadline="8"), "deadline must be seconds, not '8'"),
+    (lambda: use_case(ScriptedTransport(), retry=3), "retry must be a RetryPolicy, not int"),
+    (lambda: use_case(ScriptedTransport(), random=5), "random must be a function, not 5"),
+    (
+        lambda: use_case(AsyncScriptedTransport(ScriptedTransport())),
+        "DeleteSession does not await AsyncScriptedTransport.send, which is a coroutine "
+        "function: use AsyncDeleteSession, or a blocking transport such as Urllib3Transport",
+    ),
+    (
+        lambda: awaited(ScriptedTransport()),
+        "AsyncDeleteSession awaits ScriptedTransport.send, which is not a coroutine function "
+        "(async def): use DeleteSession, or an asynchronous transport such as AsyncioTransport",
+    ),
+    (lambda: use_case(HalfAwaited()), "DeleteSession does not await HalfAwaited.sleep, which is"),
+    (lambda: awaited(HalfAwaited()), "AsyncDeleteSession awaits HalfAwaited.send, which is not"),
+    (lambda: use_case(WithoutSleep()), f"{METHODS} Urllib3Transport has them: WithoutSleep has no"),
+    (lambda: awaited(None), f"{METHODS} AsyncioTransport has them: NoneType has no send"),
+    (
+        lambda: use_case(ScriptedTransport),
+        "transport must be an object, not the class ScriptedTransport: pass ScriptedTransport()",
+    ),
+    (headers({"X-Team": [CANARY]}), "headers: the value of X-Team must be a str, not list"),
+    (headers({5: CANARY}), "headers: a name must be a str, not int"),
+    (headers([("X-Team", CANARY)]), "headers must be a mapping, not list"),
+]
+WRONG_VALUES: list[tuple[Callable[[], object], str]] = [
+    (seconds(0), "timeout must be seconds, more than 0 and finite, not 0"),
+    (seconds(math.nan), "timeout must be seconds, more than 0 and finite, not nan"),
+    (seconds(math.inf), "timeout must be seconds, more than 0 and finite, not inf"),
+    (seconds(-1, may_be_zero=True), "timeout must be seconds, at least 0 and finite, not -1"),
+    (seconds(86_401, longest=86_400), f"timeout {TO_A_DAY} 86401"),
+    (count(0), "pool_size must be at least 1, not 0"),
+    (count(-1), "pool_size must be at least 1, not -1"),
+    (policy(max_attempts=0), "max_attempts must be at least 1, not 0"),
+    *(
+        (policy(**{name: value}), f"{name} {TO_A_DAY} {value}")
+        for name in ("attempt_timeout", "deadline")
+        for value in (0, -0.001, math.nan, 86_400.1)
+    ),
+    *(
+        (policy(**{name: value}), f"{name} must be seconds, at least 0 and at most 86,400, not")
+        for name in ("first_pause", "longest_pause")
+        for value in (-0.001, math.nan, 86_400.1)
+    ),
+    (key(""), "the API key is empty. Pass the key as the service shows it, or None for a service"),
+    *(
+        (key(character.replace("k", CANARY)), NO_KEY)
+        for character in ("k\r\nX: y", "k\n", "k\0", "k ", "k k", "ké", "=k", "k=x", "k:", "B k")
+    ),
+    *(
+        (key(value), f"an API key is a str or None, not {type(value).__name__}.")
+        for value in (7, CANARY.encode(), [CANARY], True)
+    ),
+    *(
+        (headers({name: CANARY}), f"headers: {name} is for the library or its transport to set")
+        for name in (
+            *("Authorization", "accept", "Accept-Encoding", "Connection", "Content-Length"),
+            *("Expect", "HOST", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection"),
+            *("TE", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent"),
+        )
+    ),
+    *(
+        (headers({name: CANARY}), NO_NAME)
+        for name in ("", "X Team", f"X-Team: {CANARY}", "X-Team\n", "X-Tëam")
+    ),
+    *(
+        (headers({"X-Team": value.replace("k", CANARY)}), NO_VALUE)
+        for value in ("k\r\nX: y", "k\n", " k", "ké", "k\0")
+    ),
+    (headers({"X-Team": "a", "x-team": CANARY}), "headers: x-team comes twice"),
+]
+REFUSED = [(TypeError, *row) for row in WRONG_TYPES] + [(ValueError, *row) for row in WRONG_VALUES]
+
+
+@pytest.mark.parametrize(("kind", "call", "says"), REFUSED, ids=range(len(REFUSED)))
+def test_what_cannot_work_is_refused_and_no_secret_is_quoted(
+    kind: type[Exception], call: Callable[[], object], says: str
+) -> None:
+    with pytest.raises(kind) as raised:
+        call()
+    assert str(raised.value).startswith(says)
+    shown = [repr(raised.value), *traceback.format_exception(raised.value)]
+    assert CANARY not in "".join([*shown, *map(repr, vars(raised.value).values())])
 
 
 @given(st.floats(min_value=0, exclude_min=True, allow_infinity=False) | st.integers(min_value=1))
-def test_seconds_are_positive_and_finite(seconds: float) -> None:
-    check_seconds("timeout", seconds)
+def test_seconds_are_positive_and_finite(value: float) -> None:
+    check_seconds("timeout", value)
 
 
-@pytest.mark.parametrize("seconds", [True, "1", None, 1j])
-def test_seconds_of_another_type_are_refused(seconds: float) -> None:
-    with pytest.raises(TypeError, match="timeout"):
-        check_seconds("timeout", seconds)
-
-
-def test_a_count_is_a_whole_number_from_one() -> None:
+def test_the_least_and_the_most_are_taken() -> None:
     check_count("pool_size", 1)
-    for count in (0, -1):
-        with pytest.raises(ValueError, match="pool_size"):
-            check_count("pool_size", count)
+    for name in ("attempt_timeout", "deadline", "first_pause", "longest_pause"):
+        for value in (0.001, 86_400):
+            assert getattr(RetryPolicy(**{name: value}), name) == value  # type: ignore[arg-type] # it may be any
 
 
-@pytest.mark.parametrize("count", [True, 1.0, "1", None])
-def test_a_count_of_another_type_is_refused(count: int) -> None:
-    with pytest.raises(TypeError, match="pool_size"):
-        check_count("pool_size", count)
+@given(st.text() | st.from_regex(r"[A-Za-z0-9._~+/-]{1,20}={0,3}.?", fullmatch=True))
+def test_every_key_is_refused_or_stands_in_the_header_as_it_is(api_key: str) -> None:
+    transport = ScriptedTransport(DESTROYED)
+    if re.fullmatch(r"[A-Za-z0-9\-._~+/]+=*", api_key):
+        delete_blocking(transport, api_key=api_key)
+        assert transport.requests[0].headers["Authorization"] == f"Bearer {api_key}"
+    else:
+        with pytest.raises(InvalidApiKeyError):
+            delete_blocking(transport, api_key=api_key)
+        assert transport.requests == []
 
 
-@pytest.mark.parametrize(
-    ("seconds", "may_be_zero", "longest", "words"),
-    [
-        (0, False, math.inf, "more than 0 and finite, not 0"),
-        (math.nan, False, math.inf, "more than 0 and finite, not nan"),
-        (math.inf, False, math.inf, "more than 0 and finite, not inf"),
-        (-1, True, math.inf, "at least 0 and finite, not -1"),
-        (86_401, False, 86_400, "more than 0 and at most 86,400, not 86401"),
-    ],
-)
-def test_the_message_says_how_many_seconds_are_allowed(
-    seconds: float, may_be_zero: bool, longest: float, words: str
-) -> None:
-    with pytest.raises(ValueError, match=f"^timeout must be seconds, {words}$"):
-        check_seconds("timeout", seconds, may_be_zero=may_be_zero, longest=longest)
+def test_a_subclass_of_str_cannot_send_another_text_than_was_checked() -> None:
+    transport = ScriptedTransport(DESTROYED, DESTROYED)
+    use_case(transport, Sly("abc"), headers={Sly("X-Team"): Sly("a")})(SESSION_ID)
+    (request,) = transport.requests
+    assert (request.headers["Authorization"], request.headers["X-Team"]) == ("Bearer abc", "a")
+    assert {type(text) for pair in request.headers.items() for text in pair} == {str}

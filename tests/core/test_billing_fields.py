@@ -42,24 +42,15 @@ def warned(records: list[logging.LogRecord]) -> list[str]:
     return [record.getMessage() for record in records]
 
 
-@given(numbers)
-def test_credits_are_the_number_that_came(credits_billed: float) -> None:
-    got, records = receipt(destroyed(creditsBilled=credits_billed))
+@given(numbers, numbers, texts)
+@example(2, 39095.00002861023, "stopped")
+def test_the_figures_are_those_that_came_with_the_duration_in_whole_milliseconds(
+    credits_billed: float, duration: float, status: str
+) -> None:
+    fields = {"creditsBilled": credits_billed, "sessionDurationMs": duration, "status": status}
+    got, records = receipt(destroyed(**fields))
     assert (got.credits_billed, type(got.credits_billed)) == (credits_billed, type(credits_billed))
-    assert records == []
-
-
-@given(numbers)
-@example(39095.00002861023)
-def test_the_duration_is_rounded_to_whole_milliseconds(duration: float) -> None:
-    got, records = receipt(destroyed(sessionDurationMs=duration))
     assert (got.session_duration_ms, type(got.session_duration_ms)) == (round(duration), int)
-    assert records == []
-
-
-@given(texts)
-def test_the_status_is_kept_whatever_word_it_is(status: str) -> None:
-    got, records = receipt(destroyed(status=status))
     assert got.status == status
     assert records == []
 

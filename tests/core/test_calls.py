@@ -73,13 +73,6 @@ def test_cancelling_an_awaited_call_ends_it_at_once() -> None:
     assert transport.requests == []
 
 
-def test_a_policy_that_is_none_and_randomness_that_is_no_function_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
-        DeleteSession(ScriptedTransport(), API_KEY, retry=3)  # type: ignore[arg-type] # the point
-    with pytest.raises(TypeError, match=r"^random must be a function, not 5"):
-        DeleteSession(ScriptedTransport(), API_KEY, random=5)  # type: ignore[arg-type] # the point
-
-
 @both_use_cases
 def test_a_policy_for_one_call_is_for_that_call_alone(use_case: UseCase) -> None:
     transport = ScriptedTransport(UNAVAILABLE, UNAVAILABLE, DESTROYED)
@@ -96,13 +89,3 @@ def test_a_policy_for_one_call_is_for_that_call_alone(use_case: UseCase) -> None
     assert raised.value.attempts == 1
     call(None)
     assert transport.timeouts == [7, 90, 90]
-
-
-def test_its_own_randomness_spreads_the_retries_out() -> None:
-    waits = set()
-    for _ in range(5):
-        transport = ScriptedTransport(UNAVAILABLE, DESTROYED)
-        DeleteSession(transport, API_KEY)(SESSION_ID)
-        waits.update(transport.sleeps)
-    assert len(waits) > 1
-    assert all(0.5 <= wait <= 1 for wait in waits)

@@ -72,7 +72,9 @@ def test_every_name_is_ours_and_says_what_it_is_for() -> None:
 def test_no_value_that_users_get_can_be_changed() -> None:
     classes = [one for name in core.__all__ if inspect.isclass(one := getattr(core, name))]
     structs = [one for one in classes if issubclass(one, msgspec.Struct)]
-    assert {core.Request, core.DeletionReceipt, core.Send} <= {*structs}
+    assert {core.Request, core.Response, core.DeletionReceipt, core.RetryPolicy, core.Send} <= {
+        *structs
+    }
     assert [kind for kind in structs if not kind.__struct_config__.frozen] == []
 
 

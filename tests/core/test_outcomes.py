@@ -265,15 +265,6 @@ def test_over_several_attempts_the_worst_knowledge_wins_but_gone_stays_gone(
 
 
 @both_ways
-def test_the_words_count_the_attempts_if_there_were_several(delete: Delete) -> None:
-    error = error_of(delete, ScriptedTransport(UNAVAILABLE, UNAUTHORIZED))
-    assert str(error) == (
-        f"Session '{SESSION_ID}': HTTP 401: Unauthorized: Invalid token. 2 attempts. "
-        "It may still be running and billing. Check the API key."
-    )
-
-
-@both_ways
 def test_a_401_without_a_key_says_that_none_was_set(delete: Delete) -> None:
     error = error_of(delete, ScriptedTransport(UNAUTHORIZED), api_key=None)
     assert str(error).endswith("No API key was set: pass the service's key as api_key.")

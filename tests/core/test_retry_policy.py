@@ -1,6 +1,5 @@
 """What a policy takes, and how long its pauses are."""
 
-import math
 from typing import NamedTuple
 
 import pytest
@@ -11,9 +10,6 @@ from firecrawl_interact.core import ConnectFailedError, RetryPolicy
 
 from .scripted_transport import DESTROYED, Delete, ScriptedTransport, both_ways, error_of
 
-TIMES = ["attempt_timeout", "deadline"]
-PAUSES = ["first_pause", "longest_pause"]
-
 
 def test_the_usual_policy() -> None:
     assert RetryPolicy() == RetryPolicy(
@@ -21,44 +17,12 @@ def test_the_usual_policy() -> None:
     )
 
 
-def test_a_policy_cannot_be_changed() -> None:
-    with pytest.raises(AttributeError):
-        RetryPolicy().max_attempts = 5  # type: ignore[misc] # the point
-
-
 def test_a_policy_is_named_argument_by_argument() -> None:
     with pytest.raises(TypeError):
         RetryPolicy(4)  # type: ignore[call-arg] # the point
 
 
-@pytest.mark.parametrize(("attempts", "error"), [(0, ValueError), (1.0, TypeError)])
-def test_the_attempts_are_a_whole_number_from_one(attempts: float, error: type[Exception]) -> None:
-    with pytest.raises(error, match=r"^max_attempts must be "):
-        RetryPolicy(max_attempts=attempts)  # type: ignore[arg-type] # the point
-
-
-@pytest.mark.parametrize("name", TIMES + PAUSES)
-def test_times_are_at_most_a_day_and_not_negative(name: str) -> None:
-    for seconds in (0.001, 86_400):
-        assert getattr(policy(name, seconds), name) == seconds
-    for seconds in (-0.001, math.nan, 86_400.1):
-        with pytest.raises(ValueError, match=f"^{name} must be seconds"):
-            policy(name, seconds)
-    with pytest.raises(TypeError, match=f"^{name} must be seconds"):
-        policy(name, "8")
-
-
-def policy(name: str, value: object) -> RetryPolicy:
-    return RetryPolicy(**{name: value})  # type: ignore[arg-type] # wrong ones too
-
-
-@pytest.mark.parametrize("name", TIMES)
-def test_no_time_at_all_is_not_enough_and_does_not_mean_for_ever(name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} must be seconds"):
-        policy(name, 0)
-
-
-@pytest.mark.parametrize("name", PAUSES)
+@pytest.mark.parametrize("name", ["first_pause", "longest_pause"])
 def test_no_pause_is_shorter_than_a_tenth_of_a_second(name: str) -> None:
     policy = RetryPolicy(**{name: 0})
     assert policy.pause(1, lambda: 1.0) == policy.pause(1, lambda: 0.0) == 0.1

@@ -30,54 +30,6 @@ def made(use_case: UseCase, transport: object) -> object:
     return use_case(transport, "fc-test")  # type: ignore[arg-type] # the point
 
 
-class HalfAwaited(ScriptedTransport):
-    async def sleep(self, seconds: float) -> None:  # type: ignore[override] # the point
-        pass
-
-
-class WithoutSleep:
-    send = monotonic = print
-
-
-@pytest.mark.parametrize(
-    ("use_case", "transport", "says"),
-    [
-        (
-            DeleteSession,
-            AsyncScriptedTransport(ScriptedTransport()),
-            "DeleteSession does not await AsyncScriptedTransport.send, which is a coroutine "
-            "function: use AsyncDeleteSession, or a blocking transport such as Urllib3Transport",
-        ),
-        (
-            AsyncDeleteSession,
-            ScriptedTransport(),
-            "AsyncDeleteSession awaits ScriptedTransport.send, which is not a coroutine function "
-            "(async def): use DeleteSession, or an asynchronous transport such as AsyncioTransport",
-        ),
-        (DeleteSession, HalfAwaited(), "DeleteSession does not await HalfAwaited.sleep, which is"),
-        (AsyncDeleteSession, HalfAwaited(), "AsyncDeleteSession awaits HalfAwaited.send, which is"),
-        (
-            DeleteSession,
-            WithoutSleep(),
-            "transport must have the methods send, monotonic, sleep, as Urllib3Transport has them: "
-            "WithoutSleep has no sleep",
-        ),
-        (AsyncDeleteSession, None, "transport must have the methods send, monotonic, sleep, as As"),
-        (
-            DeleteSession,
-            ScriptedTransport,
-            "transport must be an object, not the class ScriptedTransport: pass ScriptedTr",
-        ),
-    ],
-)
-def test_what_cannot_carry_its_requests_is_refused(
-    use_case: UseCase, transport: object, says: str
-) -> None:
-    with pytest.raises(TypeError) as raised:
-        made(use_case, transport)
-    assert str(raised.value).startswith(says)
-
-
 def test_the_use_case_that_could_not_be_made_can_be_shown() -> None:
     with pytest.raises(TypeError) as raised:
         made(DeleteSession, None)

@@ -17,7 +17,7 @@ from firecrawl_interact.core.headers import request_headers
 
 from ..made_up_responses import spoilt
 from ..proof.readers import read_outcome
-from .json_values import Json, json_values, texts
+from .json_values import json_values, texts
 from .scripted_transport import SESSION_ID
 
 KEY = "zq-key"  # No escaped byte can look like its beginning.
@@ -57,7 +57,7 @@ CONTENTS = st.fixed_dictionaries(
 
 
 @st.composite
-def written(draw: st.DrawFn, values: st.SearchStrategy[Json]) -> bytes:
+def written(draw: st.DrawFn, values: st.SearchStrategy[object]) -> bytes:
     """JSON, written in one of the ways that there are."""
     return json.dumps(
         draw(values),
