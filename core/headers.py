@@ -98,10 +98,10 @@ class RequestHeaders(Mapping[str, str]):
     def _add_extra(self) -> None:
         if not isinstance(self._extra, dict):
             raise TypeError(f"headers must be a mapping, not {type(self._extra).__name__}")
-        for name in self._extra:
-            if not isinstance(name, str):
-                raise TypeError(f"headers: a name must be a str, not {type(name).__name__}")
-        if not all(map(re.compile(_NAME).fullmatch, self._extra)):  # no name is in a variable yet
+        # No name is in a variable before all are checked: one may hold the value, too.
+        if kinds := [type(name).__name__ for name in self._extra if not isinstance(name, str)]:
+            raise TypeError(f"headers: a name must be a str, not {kinds[0]}")
+        if not all(map(re.compile(_NAME).fullmatch, self._extra)):
             raise ValueError(
                 "headers: a name has a character that a header's name cannot have, or is empty"
             )

@@ -26,6 +26,7 @@ from .scripted_transport import (
     Sly,
     delete_blocking,
 )
+from .test_secrets import shown_locals
 
 CANARY = "canary-0123"
 
@@ -39,13 +40,13 @@ class WithoutSleep:
     send = monotonic = print
 
 
-def use_case(transport: Any, api_key: Any = None, **others: Any) -> DeleteSession:
+def use_case(transport: Any, api_key: Any = CANARY, **others: Any) -> DeleteSession:
     """Make a use case; Any: of what a type checker would refuse, too."""
     return DeleteSession(transport, api_key, **others)
 
 
 def awaited(transport: Any) -> AsyncDeleteSession:
-    return AsyncDeleteSession(transport, None)
+    return AsyncDeleteSession(transport, CANARY)
 
 
 def key(value: object) -> Callable[[], object]:
@@ -168,7 +169,8 @@ def test_what_cannot_work_is_refused_and_no_secret_is_quoted(
         call()
     assert str(raised.value).startswith(says)
     shown = [repr(raised.value), *traceback.format_exception(raised.value)]
-    assert CANARY not in "".join([*shown, *map(repr, vars(raised.value).values())])
+    shown += [shown_locals(raised.value), *map(repr, vars(raised.value).values())]
+    assert CANARY not in "".join(shown)
 
 
 @given(st.floats(min_value=0, exclude_min=True, allow_infinity=False) | st.integers(min_value=1))

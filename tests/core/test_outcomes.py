@@ -167,7 +167,7 @@ all_responses = pytest.mark.parametrize("row", RESPONSES.values(), ids=RESPONSES
 
 @both_ways
 @all_responses
-def test_a_response_that_is_not_a_receipt_raises_its_own_error_with_what_was_said(
+def test_a_response_that_is_not_a_receipt_raises_its_own_error_and_says_what_happened(
     row: Row, delete: Delete
 ) -> None:
     error = error_of(delete, ScriptedTransport(row.response), retry=ONE_ATTEMPT)
@@ -176,11 +176,6 @@ def test_a_response_that_is_not_a_receipt_raises_its_own_error_with_what_was_sai
     assert (error.session_id, error.status) == (SESSION_ID, row.response.status)
     said = (error.message, error.code, error.request_id, error.retry_after)
     assert said == row.attributes
-
-
-@all_responses
-def test_the_words_say_what_happened_to_which_session_and_what_to_do(row: Row) -> None:
-    error = error_of(delete_blocking, ScriptedTransport(row.response), retry=ONE_ATTEMPT)
     assert str(error).startswith(f"Session '{SESSION_ID}': HTTP {row.response.status}{row.says}")
     assert f". {WHAT_IT_MEANS[error.session_fate]} {row.advice or row.kind.advice}" in str(error)
 

@@ -30,16 +30,6 @@ ids = (
 )
 
 
-@pytest.mark.parametrize(
-    "session_id", [SESSION_ID, "session-1", "A.b_c~d-9", "...", "x", "x" * 120]
-)
-@both_ways
-def test_an_id_is_the_last_segment_of_the_path(session_id: str, delete: Delete) -> None:
-    transport = ScriptedTransport(DESTROYED)
-    assert delete(transport, session_id).session_id == session_id
-    assert [request.path for request in transport.requests] == [PREFIX + session_id]
-
-
 JSON = "this looks like JSON: pass each id alone, as jq -r '.[]' writes them"
 
 
@@ -103,6 +93,9 @@ def test_an_id_of_another_type_is_refused_before_anything_is_sent(
 
 @given(ids)
 @example("a\n")
+@example("...")
+@example("A.b_c~d-9")
+@example("x" * 120)
 def test_an_id_is_sent_as_it_is_or_refused_by_one_rule(session_id: str) -> None:
     transport = ScriptedTransport(DESTROYED)
     sendable = re.fullmatch(r"[A-Za-z0-9\-._~]{1,120}", session_id)
