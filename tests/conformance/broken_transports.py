@@ -109,33 +109,22 @@ class UsesTheProxy(RightTransport):
         return super().connect(timeout)
 
 
-@found_by("every-address-of-a-name-is-tried", "the next call ended in ConnectFailedError")
-class TriesOneAddress(RightTransport):
-    def connect(self, timeout: float) -> socket.socket:
-        *_, address = socket.getaddrinfo(self.url.hostname, self.url.port)[0]
-        sock = socket.socket()
-        sock.settimeout(timeout)
-        try:
-            sock.connect(address)
-        except OSError as error:
-            sock.close()
-            raise ConnectFailedError("no connection") from error
-        return sock
-
-
-@found_by("an-address-that-is-silent-leaves-time-for-the-next", "the call ended in TimedOutError")
-@found_by(
+right_addresses = RightTransport.addresses
+breaks(
+    "every-address-of-a-name-is-tried",
+    "the next call ended in ConnectFailedError",
+    addresses=lambda self: right_addresses(self)[:1],
+)
+breaks(
+    "an-address-that-is-silent-leaves-time-for-the-next",
+    "the call ended in (TimedOutError|ConnectFailedError)",
+    share=lambda self, seconds, addresses: seconds,
+)
+breaks(
     "all-addresses-of-a-name-share-one-timeout",
     r"after 1\.\d+ s instead of 0\.4 s: ConnectFailedError",
+    share=lambda self, seconds, addresses: 0.4,
 )
-class TimesEachAddress(RightTransport):
-    def connect(self, timeout: float) -> socket.socket:
-        try:
-            return socket.create_connection((self.url.hostname or "", self.url.port), timeout)
-        except OSError as error:
-            raise ConnectFailedError("no connection") from error
-
-
 TRUSTED = "not transient: a response with status 200"
 
 

@@ -110,17 +110,35 @@ class RightTransport(SystemTime):
         return False
 
     def connect(self, timeout: float) -> socket.socket:
-        host = self.url.hostname or ""
         try:
-            sock = connected(host, self.url.port, timeout)
+            sock = self.connected(time.monotonic() + timeout)
             if self.ssl_context is None:
                 return sock
             with sock:  # On success there is nothing left in it to close.
-                return self.ssl_context.wrap_socket(sock, server_hostname=host)
+                return self.ssl_context.wrap_socket(sock, server_hostname=self.url.hostname)
         except OSError as error:
             is_trusted = not isinstance(error, ssl.SSLCertVerificationError)
             is_transient = is_trusted and "WRONG_VERSION_NUMBER" not in str(error)
             raise ConnectFailedError(f"no connection: {error}", transient=is_transient) from error
+
+    def connected(self, end: float) -> socket.socket:
+        problem = OSError("a name without an address")
+        addresses = self.addresses()
+        while addresses:
+            left = end - time.monotonic()
+            timeout = max(self.share(left, len(addresses)), 0.001)
+            try:
+                return socket.create_connection(addresses.pop(0), timeout)
+            except OSError as error:
+                problem = error
+        raise problem
+
+    def addresses(self) -> list[tuple[str, int]]:
+        found = socket.getaddrinfo(self.url.hostname, self.url.port, type=socket.SOCK_STREAM)
+        return [(str(address[0]), int(address[1])) for *_, address in found]
+
+    def share(self, seconds: float, addresses: int) -> float:
+        return seconds / addresses
 
     def head(self, request: Request) -> bytes:
         path = self.url.path.rstrip("/") + request.path
@@ -162,21 +180,3 @@ class RightTransport(SystemTime):
     def lost(self, wire: Wire) -> ConnectionLostError:
         is_stale = wire.is_kept and not wire.received
         return ConnectionLostError("the connection ended early", stale=is_stale)
-
-
-def connected(host: str, port: int | None, timeout: float) -> socket.socket:
-    end = time.monotonic() + timeout
-    problem = OSError("a name without an address")
-    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for number, (family, kind, protocol, _, address) in enumerate(addresses):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            share = (end - time.monotonic()) / (len(addresses) - number)
-            sock.settimeout(max(share, 0.001))
-            sock.connect(address)
-        except OSError as error:
-            sock.close()
-            problem = error
-        else:
-            return sock
-    raise problem
