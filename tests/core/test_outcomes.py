@@ -88,17 +88,20 @@ def unexpected(response: Response, says: str = "", advice: str = "") -> Row:
 
 RESPONSES = {
     "200 with success false": spoken(200, "Not now.", NotDeletedError),
-    "404 from the service": spoken(404, "Browser session not found.", SessionNotFoundError),
+    "404 from the service": spoken(
+        404, "Browser session not found.", SessionNotFoundError, "If you expected it to live, check"
+    ),
     "410 from the service": spoken(410, "Session has been destroyed.", SessionNotFoundError),
-    "400": spoken(400, "Bad id.", BadRequestError),
-    "401": spoken(401, "Unauthorized: Invalid token", UnauthorizedError),
+    "400": spoken(400, "Bad id.", BadRequestError, "Check the session id."),
+    "401": spoken(401, "Unauthorized: Invalid token", UnauthorizedError, "Check the API key."),
     "402, which has no success field": Row(
         response(402, {"error": "Payment required."}),
         PaymentRequiredError,
         ": Payment required",
+        "Check the account's plan and credits.",
         attributes=("Payment required.", None, None, None),
     ),
-    "403": spoken(403, "Forbidden.", ForbiddenError),
+    "403": spoken(403, "Forbidden.", ForbiddenError, "Use a key of the team that opened"),
     "401 as a page": Row(
         page(401, b"<html>"), UnauthorizedError, " with a body that begins '<html>'", GATEWAYS
     ),
@@ -138,7 +141,9 @@ RESPONSES = {
     ),
     "599": unavailable(599),
     "600": unexpected(page(600, b""), f", {NOT_KNOWN}"),
-    "418": unexpected(page(418, b""), f", {NOT_KNOWN}"),
+    "418": unexpected(
+        page(418, b""), f", {NOT_KNOWN}", "Check the address of the service, and any"
+    ),
     "499": unexpected(page(499, b"")),
     "302": unexpected(page(302, b"", {"location": "https://elsewhere.example/"})),
     "404 page that is not the service's": unexpected(
@@ -299,6 +304,7 @@ def test_the_service_s_words_are_kept_to_500_characters() -> None:
         ({"error": "", "message": "second"}, "second", None),
         ({"error": "", "message": "", "code": ""}, None, None),
         ({"error": None, "message": "second"}, "second", None),
+        ({"error": None, "message": None, "code": None}, None, None),
         ({"error": {"text": "?"}, "message": "second"}, "second", None),
         ({"error": 7, "message": [], "code": 7}, None, None),
         ({"error": "words", "code": "CODE"}, "words", "CODE"),

@@ -72,6 +72,7 @@ def test_an_id_that_no_service_made_is_refused_with_what_is_wrong_before_anythin
     assert (error.session_id, error.session_fate) == (session_id, SessionFate.UNTOUCHED)
     assert (error.attempts, error.transient) == (0, False)
     assert str(error).isprintable()
+    assert str(error).endswith("Pass the id that the service gave when the session was opened.")
 
 
 @pytest.mark.parametrize(
