@@ -1,7 +1,4 @@
-"""The port `Journal`: what a process must remember so that no session is lost with it.
-
-A killed process ends no block. A later process can delete what it had recorded here.
-"""
+"""The port `Journal`: what a process must remember, since a killed process ends no block."""
 
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
@@ -28,8 +25,7 @@ class Recorder(Protocol):
         """Forget a session that is destroyed. An unknown id changes nothing.
 
         Raises:
-            JournalError: the journal may still hold the id. A sweep then deletes the session
-                again, which is safe.
+            JournalError: it may still hold the id. A sweep deletes it once more, which is safe.
         """
 
 
@@ -81,15 +77,11 @@ def check_journal(journal: object) -> None:
 
 
 def record_gone(journal: Recorder, outcome: Outcome) -> None:
-    """Let a journal forget a session, if the outcome says that it is gone.
-
-    A failure is logged and not raised: the outcome is true all the same.
-    """
+    """Let a journal forget a session that is gone. A failure is logged, and not raised."""
     if outcome.session_fate is not SessionFate.GONE:
         return
     try:
         journal.gone(outcome.session_id)
     except Exception as error:
-        logger.warning(
-            "session %a is gone, but the journal may still hold it: %s", outcome.session_id, error
-        )
+        text = "session %a is gone, but the journal may still hold it: %s"
+        logger.warning(text, outcome.session_id, error)
