@@ -4,9 +4,8 @@
     the directory/the label                              /the owner       /its session
 
 An owner is one `FileJournal` in one process. Its directory is locked (flock) until the journal is
-closed or the process ends, even by a kill. Each step is one atomic system call: the journal
-records by creating a file, forgets by removing it, and adopts by moving it into its own directory.
-Only one move succeeds, so two sweepers never get the same id.
+closed or the process ends, even by a kill. The journal records by creating a file, forgets by
+removing it, and adopts by moving it into its own directory: only one of two sweepers succeeds.
 """
 
 import os
@@ -16,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -40,8 +38,8 @@ class FileJournal(OwnedJournal):
 
     Args:
         directory: where the files are. It is created with mode 0700 if it does not exist.
-        service: a label, usually the service's `api_url`. A sweep ignores orphans of another label:
-            another service would not know these sessions, and the journal would forget them.
+        service: a label, usually the service's `api_url`. A sweep leaves orphans of another one
+            alone: this service would not know them, and the journal would then forget them.
     """
 
     _descriptor = -1  # of its own locked directory; -1: there is none yet
@@ -84,77 +82,62 @@ class FileJournal(OwnedJournal):
 
     def left_alone(self) -> LeftAlone:
         """Count what a sweep ignores."""
-        living, others = 0, Counter[str | None]()
-        labels, unreadable = list[Path](), list[Path]()
+        found = Counter[str | None]()
         with self._errors("cannot be read", "Nothing was changed."):
-            for one in self._directory.iterdir():
-                (labels if one.name.startswith(_LABEL) else unreadable).append(one)
-            for owner in [Path(one) for label in labels for one in _entries(label)]:
+            foreign = {*self._directory.iterdir()} - {*self._directory.glob(f"{_LABEL}*")}
+            unreadable = sorted(map(str, foreign))
+            for owner in self._directory.glob(f"{_LABEL}*/*"):
+                service = unquote(owner.parent.name.removeprefix(_LABEL)) or None
                 is_locked, entries = _is_locked(owner), _entries(owner)
                 count = sum(map(_is_record, entries))
-                if is_locked is None or count < len(entries):
-                    unreadable.append(owner)
-                elif owner.parent != self._owners:
-                    service = unquote(owner.parent.name.removeprefix(_LABEL)) or None
-                    others[service] += 0 if is_locked else count
-                elif owner != self._own:
-                    living += count if is_locked else 0
-        return LeftAlone(living, dict(+others), list(map(str, unreadable)))
+                if count < len(entries) or (is_locked is None and os.path.lexists(owner)):
+                    unreadable.append(str(owner))
+                elif is_locked is (service == self._service) and owner != self._own:
+                    found[service] += count
+        return LeftAlone(found.pop(self._service, 0), dict(+found), unreadable)
 
     def _record(self, session_id: str) -> None:
         with self._lock:
             self._put_in_place()
-            record = f"{self._own}/{_name(session_id)}"
+            record = self._own / _name(session_id)
             flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK  # There may be a FIFO.
             os.close(os.open(record, flags, 0o600))
             os.utime(record)
             _sync(self._own)
-            self._held.add(session_id)
 
     def _forget(self, session_id: str) -> None:
-        with self._lock:
-            (self._own / _name(session_id)).unlink(missing_ok=True)
+        (self._own / _name(session_id)).unlink(missing_ok=True)
 
     def _orphans(self) -> list[str]:
-        young = [one.name for one in _records(*self._others(living=False)) if not _is_old(one)]
-        held = {one.name for one in _records(self._own, *self._others(living=True))}
-        return [_id(name) for name in young if name not in held]
+        dead = _records(*self._others(living=False))
+        held = {one for one, _ in _records(self._own, *self._others(living=True))}
+        return [one for one, record in dead if one not in held and not _is_old(record)]
 
     def _adopt(self) -> Iterator[bool]:
         dead = self._others(living=False)
-        records, is_last = iter(_records(*dead)), False
-        while not is_last:
+        records = _records(*dead)
+        for first in range(0, len(records) + 1, 2_000):
             with self._lock:
-                batch = list(islice(records, 2_000))
-                is_last = not batch
-                if batch:
+                if records:
                     self._put_in_place()
-                for record in batch:
+                for session_id, record in records[first : first + 2_000]:
+                    own, is_old = self._own / record.name, _is_old(record)
                     with suppress(FileNotFoundError):  # Another sweeper took it.
-                        self._take(record)
+                        if own.is_file():
+                            os.unlink(record.path)
+                        else:
+                            os.rename(record.path, own)
+                            self._not_yielded[session_id] = is_old
                 if self._not_yielded:
                     _sync(self._own)
                     # A living journal may have recorded an orphan meanwhile: then it is the owner.
-                    living = {_id(one.name) for one in _records(*self._others(living=True))}
-                    for session_id in living & self._not_yielded:
+                    living = {one for one, _ in _records(*self._others(living=True))}
+                    for session_id in living & self._not_yielded.keys():
                         self.gone(session_id)
             yield True
         for owner in dead:
             with suppress(OSError):  # It is gone already, or not empty.
                 owner.rmdir()
-
-    def _take(self, record: "os.DirEntry[str]") -> None:
-        """Move a record into the own directory, unless there is the same or it is too old."""
-        session_id = _id(record.name)
-        if session_id in self._held:
-            os.unlink(record.path)
-        elif _is_old(record):
-            os.unlink(record.path)
-            self._warn_of_age(session_id)
-        else:
-            os.rename(record.path, record.name, dst_dir_fd=self._descriptor)
-            self._held.add(session_id)
-            self._not_yielded.add(session_id)
 
     def _others(self, *, living: bool) -> list[Path]:
         """Return the directories of the other owners that live, or of those that are dead."""
@@ -165,9 +148,8 @@ class FileJournal(OwnedJournal):
     def _put_in_place(self) -> None:
         """Make and lock the own directory, if there is none. It gets its final name when locked."""
         while self._descriptor < 0 or not _is_at(self._descriptor, self._own):
-            self._unlock()  # Somebody removed the directory, or this was interrupted.
-            self._held.clear()
             self._owners.mkdir(mode=0o700, exist_ok=True)
+            self._unlock()  # Somebody removed the directory, or this was interrupted.
             own = self._owners / os.urandom(8).hex()
             unfinished = own.with_suffix(".new")
             unfinished.mkdir(mode=0o700)
@@ -192,10 +174,6 @@ def _name(session_id: str) -> str:
     return re.sub("([A-Z])", r"%\1", session_id).lower()
 
 
-def _id(name: str) -> str:
-    return re.sub("%([a-z])", lambda escaped: escaped[1].upper(), name)
-
-
 def _entries(directory: Path) -> "list[os.DirEntry[str]]":
     """List a directory. One that does not exist or is no directory is empty."""
     absent = FileNotFoundError, NotADirectoryError, PermissionError
@@ -208,8 +186,10 @@ def _is_record(entry: "os.DirEntry[str]") -> bool:
     return bool(_RECORD.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False)
 
 
-def _records(*owners: Path) -> "list[os.DirEntry[str]]":
-    return [entry for owner in owners for entry in _entries(owner) if _is_record(entry)]
+def _records(*owners: Path) -> "list[tuple[str, os.DirEntry[str]]]":
+    """Return the sessions of some owners, each with its file."""
+    files = [entry for owner in owners for entry in _entries(owner) if _is_record(entry)]
+    return [(re.sub("%(.)", lambda escaped: escaped[1].upper(), one.name), one) for one in files]
 
 
 def _is_old(record: "os.DirEntry[str]") -> bool:
@@ -223,11 +203,9 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _is_locked(owner: Path) -> bool | None:
-    """Return whether an owner lives. None: it is no directory, or cannot be opened."""
+    """Return whether an owner lives. None: it is gone, no directory, or cannot be opened."""
     try:
         descriptor = os.open(owner, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return False
     except OSError:
         return None
     try:
@@ -243,9 +221,8 @@ def _sync(directory: Path) -> None:
     """Let the entries of a directory survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
-        if sys.platform == "darwin":
+        os.fsync(descriptor)
+        if sys.platform == "darwin":  # It leaves them in the cache of the drive.
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-        else:
-            os.fsync(descriptor)
     finally:
         os.close(descriptor)

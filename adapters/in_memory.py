@@ -142,12 +142,9 @@ class InMemoryJournal(OwnedJournal):
         service: a label, as in a `FileJournal`.
     """
 
-    def __init__(
-        self, beside: "InMemoryJournal | None" = None, *, service: str | None = None
-    ) -> None:
+    def __init__(self, beside: Self | None = None, *, service: str | None = None) -> None:
         super().__init__("journal in memory", None, service)
-        self._owners: dict[tuple[str | None, str], InMemoryJournal | None]  # None: an orphan
-        self._owners = beside._owners if beside else {}
+        self._owners: dict[tuple[str | None, str], Self] = beside._owners if beside else {}
 
     def __repr__(self) -> str:
         return f"InMemoryJournal(sessions_left_open={self.sessions_left_open})"
@@ -158,32 +155,22 @@ class InMemoryJournal(OwnedJournal):
     @property
     def sessions_left_open(self) -> list[str]:
         """The recorded ids that are not gone, in the order in which they were opened."""
-        with self._lock:
-            return [session_id for service, session_id in self._owners if service == self._service]
-
-    def close(self) -> None:
-        """Release what is open: for a journal beside this one, these are orphans."""
-        with self._lock:
-            self._closed = True
-            for key, owner in self._owners.items():
-                self._owners[key] = None if owner is self else owner
+        return [session_id for service, session_id in [*self._owners] if service == self._service]
 
     def _record(self, session_id: str) -> None:
         with self._lock:
-            self._forget(session_id)
             self._owners[self._service, session_id] = self
 
     def _forget(self, session_id: str) -> None:
-        with self._lock:
-            self._owners.pop((self._service, session_id), None)
+        self._owners.pop((self._service, session_id), None)
 
     def _orphans(self) -> list[str]:
-        with self._lock:
-            return [one for one in self.sessions_left_open if not self._owners[self._service, one]]
+        owners = [*self._owners.items()]
+        return [one for (label, one), owner in owners if label == self._service and owner._closed]
 
     def _adopt(self) -> Iterator[bool]:
         with self._lock:
             for session_id in self._orphans():
-                self._owners[self._service, session_id] = self
-                self._not_yielded.add(session_id)
+                self._record(session_id)
+                self._not_yielded[session_id] = False
         yield True

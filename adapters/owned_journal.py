@@ -20,7 +20,6 @@ _END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports ignore it.
 class OwnedJournal:
     """A `Journal` without its storage. Safe to share among threads; empty in a forked child."""
 
-    close: Callable[[], None]
     _record: Callable[[str], None]
     _forget: Callable[[str], None]
     _orphans: Callable[[], list[str]]
@@ -39,8 +38,7 @@ class OwnedJournal:
 
     def _start_anew(self) -> None:
         """Own nothing, as in a forked child."""
-        self._held: set[str] = set()
-        self._not_yielded: set[str] = set()  # of what was adopted
+        self._not_yielded: dict[str, bool] = {}  # what was adopted, and whether it is too old
 
     def __reduce__(self) -> tuple[object, ...]:
         return partial(type(self), service=self._service), (self._place,)
@@ -51,52 +49,54 @@ class OwnedJournal:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def close(self) -> None:
+        """Release the sessions that are still open: from now on they are orphans."""
+        self._closed = True
+
     def opened(self, session_id: str | uuid.UUID, /) -> None:
         """Record that a session is open. When this returns, the record outlives this process."""
         checked = checked_session_id(session_id)
         advice = "The session is still open, and no sweep knows of it: delete it."
         with self._errors("cannot record that it is open", advice, checked):
             self._record(checked)
-            self._not_yielded.discard(checked)
+            self._not_yielded.pop(checked, None)
 
     def gone(self, session_id: str | uuid.UUID, /) -> None:
         """Forget a session that is certainly destroyed. An unknown id changes nothing."""
         text, advice = str(session_id), "A sweep deletes it once more, which is safe."
         if not self._closed and is_sendable(text):
             with self._errors("cannot forget it", advice, text):
-                self._not_yielded.discard(text)
-                self._held.discard(text)
+                self._not_yielded.pop(text, None)
                 self._forget(text)
 
     def orphans(self) -> list[str]:
         """List what `adopt_orphans` would yield now. Nothing is changed."""
         with self._errors("cannot list its orphans", "Nothing was changed."):
-            return sorted({*self._not_yielded, *self._orphans()})
+            adopted = {one for one, is_old in [*self._not_yielded.items()] if not is_old}
+            return sorted(adopted.union(self._orphans()))
 
     def adopt_orphans(self) -> Iterator[str]:
-        """Become the owner of the sessions that dead processes left open, and yield each id once.
+        """Become the owner of what dead processes left open, and yield each session's id once.
 
-        The journal owns an id durably before it yields it, and no other journal gets it while this
-        one lives. It forgets records older than a day with a warning, since no session lives that
-        long.
+        An id is this journal's, durably, before it is yielded, and no other journal gets it while
+        this one lives. A record older than a day is forgotten with a warning: no session lives
+        that long.
         """
-        steps, is_over = self._adopt(), False
-        while not is_over:
+        steps, has_next = self._adopt(), True
+        while has_next:
             with self._errors("cannot adopt its orphans", "None of them is lost."):
-                is_over = not next(steps, False)
+                has_next = next(steps, False)
             for session_id in sorted(self._not_yielded):
                 if self._closed:
                     return
-                try:
-                    self._not_yielded.remove(session_id)
-                except KeyError:  # Another thread yields it, or it is gone.
-                    continue
-                yield session_id
-            is_over |= self._closed
-
-    def _warn_of_age(self, session_id: str) -> None:
-        text = "The journal forgets session %r: none lives longer than a day"
-        logger.warning(text, session_id)
+                is_old = self._not_yielded.pop(session_id, None)
+                if is_old:
+                    text = "The journal forgets session %r: none lives longer than a day"
+                    logger.warning(text, session_id)
+                    self.gone(session_id)
+                elif is_old is not None:  # Else another thread yields it, or it is gone.
+                    yield session_id
+            has_next &= not self._closed
 
     def _reason(self, error: Exception) -> str:
         return str(error).strip() or type(error).__name__

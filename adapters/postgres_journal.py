@@ -1,10 +1,9 @@
 """The open sessions of the processes of many hosts: a row for each, in a table of PostgreSQL.
 
 An owner is one `PostgresJournal` in one process. While it has sessions open, a thread renews their
-rows four times a lease (a heartbeat). A row that was not renewed for a lease is a suspect. If a
-sweeper then watches it for half a lease without a renewal, it is an orphan. All times are the
-database's, and a watch counts only while the database responds: an outage makes no living owner's
-session an orphan.
+rows four times a lease (a heartbeat). A row without a renewal for a lease is a suspect, and after
+a watch of half a lease an orphan. All times are the database's, and a watch counts only while the
+database responds: an outage makes no living owner's session an orphan.
 """
 
 import os
@@ -22,33 +21,28 @@ from firecrawl_interact.core.logger import logger
 
 from .owned_journal import OwnedJournal
 
+_TABLE = "firecrawl_interact_open_sessions"
 _LONGEST_CALL = 5  # in seconds, on its own connections; 4 of them are for the connect
-_OPENED = """INSERT INTO firecrawl_interact_open_sessions (session_id, service, owner)
+_OPENED = """INSERT INTO {table} (session_id, service, owner)
     VALUES (%(session_id)s, %(label)s, %(owner)s) ON CONFLICT (service, session_id)
     DO UPDATE SET owner = excluded.owner, opened_at = now(), renewed_at = now()"""
-_GONE = """DELETE FROM firecrawl_interact_open_sessions
-    WHERE service = %(label)s AND session_id = %(session_id)s"""
-_RENEW = """WITH renewed AS (UPDATE firecrawl_interact_open_sessions SET renewed_at = now()
+_GONE = "DELETE FROM {table} WHERE service = %(label)s AND session_id = %(session_id)s"
+_RENEW = """WITH renewed AS (UPDATE {table} SET renewed_at = now()
         WHERE owner = %(owner)s AND renewed_at > '-infinity')
-    SELECT session_id FROM firecrawl_interact_open_sessions
+    SELECT session_id FROM {table}
     WHERE service = %(label)s AND owner <> %(owner)s AND session_id = ANY(%(held)s)"""
-_CLOSE = """UPDATE firecrawl_interact_open_sessions SET renewed_at = '-infinity'
-    WHERE owner = %(owner)s"""
-_SUSPECTS = """SELECT deadline, EXISTS (SELECT FROM firecrawl_interact_open_sessions
-        WHERE service = %(label)s AND renewed_at > '-infinity' AND renewed_at < deadline)
-    FROM coalesce(%(deadline)s, now() - %(lease)s * interval '1 second') AS deadline"""
-_FORGET = """DELETE FROM firecrawl_interact_open_sessions WHERE service = %(label)s
-    AND renewed_at < %(deadline)s AND opened_at < now() - interval '1 day' RETURNING session_id"""
-_ADOPT = """WITH orphan AS MATERIALIZED (SELECT session_id FROM firecrawl_interact_open_sessions
-        WHERE service = %(label)s AND renewed_at < %(deadline)s LIMIT 1000 FOR UPDATE SKIP LOCKED)
-    UPDATE firecrawl_interact_open_sessions AS adopted SET owner = %(owner)s, renewed_at = now()
-    FROM orphan WHERE adopted.service = %(label)s AND adopted.session_id = orphan.session_id
-    RETURNING adopted.session_id"""
-_ORPHANS = """SELECT session_id FROM firecrawl_interact_open_sessions WHERE service = %(label)s
-    AND renewed_at < now() - %(lease)s * interval '1 second'
-    AND opened_at > now() - interval '1 day'"""
-_OTHERS = """SELECT service, renewed_at >= now() - %(lease)s * interval '1 second', count(*)
-    FROM firecrawl_interact_open_sessions WHERE owner <> %(owner)s GROUP BY 1, 2"""
+_CLOSE = "UPDATE {table} SET renewed_at = '-infinity' WHERE owner = %(owner)s"
+_SUSPECTS = """SELECT deadline, EXISTS (SELECT FROM {table} WHERE service = %(label)s
+        AND renewed_at > '-infinity' AND renewed_at < deadline)
+    FROM coalesce(%(deadline)s, now() - %(lease)s::interval) AS deadline"""
+_ADOPT = """UPDATE {table} SET owner = %(owner)s, renewed_at = now()
+    WHERE service = %(label)s AND session_id = ANY(ARRAY(SELECT session_id FROM {table}
+        WHERE service = %(label)s AND renewed_at < %(deadline)s LIMIT 1000 FOR UPDATE SKIP LOCKED))
+    RETURNING session_id, opened_at < now() - interval '1 day'"""
+_ORPHANS = """SELECT session_id FROM {table} WHERE service = %(label)s
+    AND renewed_at < now() - %(lease)s::interval AND opened_at > now() - interval '1 day'"""
+_OTHERS = """SELECT service, count(*) FROM {table} WHERE owner <> %(owner)s
+    AND (service = %(label)s) = (renewed_at >= now() - %(lease)s::interval) GROUP BY service"""
 
 Connect = Callable[[], AbstractContextManager[Any]]  # Any: psycopg's, or a pool's
 
@@ -58,16 +52,16 @@ class PostgresJournal(OwnedJournal):
 
     A killed process's sessions are orphans after a lease of 60 s, and a sweep then watches them
     for 30 s. A process that is paused or disconnected for longer than both counts as dead. A forked
-    child owns nothing of its parent's. A pickle is another journal in the same database, and it
-    contains the URL with its password. With a URL, every call has its own connection and ends
-    within 5 s. Any error of the database is a `JournalError`.
+    child or a pickle is another journal in the same database; a pickle contains the URL with its
+    password. With a URL, every call has its own connection and ends within 5 s. Whatever fails
+    there is a `JournalError`.
 
     Args:
         database: a `postgresql://` URL, or a function that returns a context manager, which gives
             a connection of psycopg and commits at its end, such as `ConnectionPool.connection`.
             libpq's environment variables and its passfile apply.
-        service: a label, usually the service's `api_url`. A sweep ignores orphans of another label:
-            another service would not know these sessions, and the journal would forget them.
+        service: a label, usually the service's `api_url`. A sweep leaves orphans of another one
+            alone: this service would not know them, and the journal would then forget them.
     """
 
     TABLE: ClassVar[str] = """CREATE TABLE firecrawl_interact_open_sessions (
@@ -85,12 +79,12 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
     def __init__(self, database: str | Connect, *, service: str | None = None) -> None:
         self._connect = _own_connections(database) if isinstance(database, str) else database
         super().__init__("journal in PostgreSQL", database, service)
-        self._label = self._service or ""
 
     def _start_anew(self) -> None:
         super()._start_anew()
         self._owner = os.urandom(8).hex()
-        self._renewer: threading.Thread | None = None
+        self._held: set[str] = set()
+        self._is_renewing = False
         self._ending = threading.Event()
 
     def __repr__(self) -> str:
@@ -101,14 +95,10 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
 
     def create_table(self) -> None:
         """Create the table if it does not exist. Many processes may call this at once."""
+        race = "EXCEPTION WHEN duplicate_table OR unique_violation THEN NULL"
+        condition = "IF to_regclass('{table}') IS NULL THEN"
         with self._errors("cannot create its table", "Nothing was changed."):
-            try:
-                self._execute(self.TABLE)
-            except Exception as error:
-                with suppress(Exception):  # Did another process create it?
-                    self._orphans()
-                    return
-                raise error  # noqa: TRY201 - not that of the second statement
+            self._execute(f"DO $$ BEGIN {condition} {self.TABLE} END IF; {race}; END $$")
 
     def close(self) -> None:
         """Release the sessions that are still open: from now on they are orphans."""
@@ -125,16 +115,15 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
     def left_alone(self) -> LeftAlone:
         """Count what a sweep ignores: living owners' sessions, and orphans of other labels."""
         with self._errors("cannot be read", "Nothing was changed."):
-            found = self._execute(_OTHERS)
-        living = sum(count for label, lives, count in found if label == self._label and lives)
-        others = {one: count for one, lives, count in found if one != self._label and not lives}
-        return LeftAlone(living, {one or None: count for one, count in others.items()}, [])
+            found = {label or None: count for label, count in self._execute(_OTHERS)}
+        return LeftAlone(found.pop(self._service, 0), found, unreadable=[])
 
     def _record(self, session_id: str) -> None:
         self._execute(_OPENED, session_id=session_id)
         self._hold(session_id)
 
     def _forget(self, session_id: str) -> None:
+        self._held.discard(session_id)
         self._execute(_GONE, session_id=session_id)
 
     def _orphans(self) -> list[str]:
@@ -142,17 +131,6 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
         return [one for (one,) in self._execute(_ORPHANS)]
 
     def _adopt(self) -> Iterator[bool]:
-        deadline = self._watch()
-        for (session_id,) in self._execute(_FORGET, deadline=deadline):
-            self._warn_of_age(session_id)
-        while rows := self._execute(_ADOPT, deadline=deadline):
-            adopted = [session_id for (session_id,) in rows]
-            self._hold(*adopted)
-            self._not_yielded.update(adopted)
-            yield True
-
-    def _watch(self) -> object:
-        """Wait until a living owner would have renewed the suspects. Return the deadline."""
         deadline: object = None
         # The time of a statement does not count: in an outage it may wait, as owners do.
         for _ in range(15):
@@ -161,27 +139,29 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
                 break
             if self._ending.wait(self._lease / 30):
                 raise OSError("it is closed")  # It has not watched for long enough.
-        return deadline
+        while rows := self._execute(_ADOPT, deadline=deadline):
+            self._hold(*(session_id for session_id, _ in rows))
+            self._not_yielded.update(rows)
+            yield True
 
     def _hold(self, *session_ids: str) -> None:
         """Let the thread renew these rows from now on."""
         with self._lock:
             self._held.update(session_ids)
-            if self._renewer is None:
-                thread = threading.Thread(target=self._renew, name="PostgresJournal", daemon=True)
-                thread.start()
-                self._renewer = thread
+            if not self._is_renewing:
+                threading.Thread(target=self._renew, name="PostgresJournal", daemon=True).start()
+                self._is_renewing = True
 
     def _renew(self) -> None:
         """Renew the rows as long as there are any: the thread's work."""
-        seconds = self._lease / 4
-        while not self._ending.wait(seconds):
+        times = 4  # a lease
+        while not self._ending.wait(self._lease / times):
             with self._lock:
                 held = list(self._held)
                 if not held:
-                    self._renewer = None
+                    self._is_renewing = False
                     return
-            seconds = self._lease / 4
+            times = 4
             try:
                 for (session_id,) in self._execute(_RENEW, held=held):
                     self._held.discard(session_id)
@@ -189,12 +169,12 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
                     logger.warning(text, session_id)
             except Exception as error:
                 logger.warning("The journal cannot renew its sessions: %s", error)
-                seconds = self._lease / 12
+                times = 12
 
     def _execute(self, statement: str, **values: object) -> list[Any]:  # Any: rows of values
-        values |= {"label": self._label, "owner": self._owner, "lease": self._lease}
+        values |= {"label": self._service or "", "owner": self._owner, "lease": f"{self._lease} s"}
         with self._connect() as connection:
-            cursor = connection.execute(statement, values)
+            cursor = connection.execute(statement.format(table=_TABLE), values)
             return list(cursor.fetchall()) if cursor.description else []
 
     def _reason(self, error: Exception) -> str:
@@ -214,8 +194,7 @@ def _own_connections(url: str) -> Connect:
     with suppress(psycopg.Error):  # It quotes the URL.
         psycopg.conninfo.conninfo_to_dict(url)
         if url.startswith(("postgresql://", "postgres://")):
-            connect = partial(psycopg.connect, url, autocommit=True, prepare_threshold=None)
-            return partial(_connection, connect)
+            return partial(_connection, partial(psycopg.connect, url, autocommit=True))
     raise ValueError("database must be a postgresql:// URL that libpq can read")
 
 

@@ -199,11 +199,11 @@ def test_a_session_that_is_handed_on_while_it_is_adopted_is_its_new_owners(
     living = FileJournal(tmp_path, service="https://a")
     rename = os.rename
 
-    def hand_on_first(source: str, target: str, **named: int) -> None:
-        if named:  # It is not the own directory that gets its name.
+    def hand_on_first(source: str | Path, target: Path) -> None:
+        if ".new" not in str(source):  # It is not the own directory that gets its name.
             monkeypatch.setattr(os, "rename", rename)
             living.opened("one")
-        rename(source, target, **named)
+        rename(source, target)
 
     monkeypatch.setattr(os, "rename", hand_on_first)
     assert adopted(tmp_path) == ["two"]
