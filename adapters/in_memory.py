@@ -144,7 +144,7 @@ class InMemoryJournal(OwnedJournal):
 
     def __init__(self, beside: Self | None = None, *, service: str | None = None) -> None:
         super().__init__("journal in memory", None, service)
-        self._owners: dict[tuple[str | None, str], Self] = beside._owners if beside else {}
+        self._owners: dict[tuple[str | None, str], OwnedJournal] = beside._owners if beside else {}
 
     def __repr__(self) -> str:
         return f"InMemoryJournal(sessions_left_open={self.sessions_left_open})"

@@ -5,8 +5,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from firecrawl_interact.adapters import FileJournal
 from firecrawl_interact.core import InvalidSessionIdError, JournalError
@@ -14,6 +13,7 @@ from firecrawl_interact.core import InvalidSessionIdError, JournalError
 FOUND: list[tuple[type["Broken"], str]] = []
 """A broken journal, and the case that finds it."""
 
+Id: TypeAlias = Any  # The kit passes texts alone.
 _B = TypeVar("_B", bound=type["Broken"])
 
 
@@ -25,72 +25,59 @@ def found_by(*cases: str) -> Callable[[_B], _B]:
     return note
 
 
-class Broken:
-    """Does what a `FileJournal` does, until somebody changes it."""
+class Broken(FileJournal):
+    """Keeps every promise, until somebody changes it."""
 
     def __init__(self, directory: str, *, service: str | None = None) -> None:
-        self.directory = directory
-        self.service = service
-        self.inner = FileJournal(directory, service=service)
+        super().__init__(directory, service=service)
+        self.directory, self.service = directory, service
         self.process = os.getpid()
         self.mine: set[str] = set()
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return partial(type(self), service=self.service), (self.directory,)
 
     def leave(self, session_id: str) -> None:
         """Let another journal leave it."""
         with FileJournal(self.directory, service=self.service) as other:
             other.opened(session_id)
 
-    def opened(self, session_id: str, /) -> None:
-        self.inner.opened(session_id)
+    def opened(self, session_id: Id, /) -> None:
+        super().opened(session_id)
         self.mine.add(session_id)
 
-    def gone(self, session_id: str, /) -> None:
-        self.inner.gone(session_id)
+    def gone(self, session_id: Id, /) -> None:
+        super().gone(session_id)
         self.mine.discard(session_id)
-
-    def orphans(self) -> list[str]:
-        return self.inner.orphans()
-
-    def adopt_orphans(self) -> Iterator[str]:
-        return self.inner.adopt_orphans()
-
-    def close(self) -> None:
-        self.inner.close()
 
 
 @found_by("a-closed-journals-session-is-an-orphan")
 class ForgetsWhenClosed(Broken):
     def close(self) -> None:
         for session_id in self.mine:
-            self.inner.gone(session_id)
+            super().gone(session_id)
         super().close()
 
 
 @found_by("a-living-journals-session-is-no-orphan")
 class LeavesWhatLives(Broken):
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         self.leave(session_id)
 
 
 @found_by("what-is-gone-is-no-orphan")
 class NeverForgets(Broken):
-    def gone(self, session_id: str, /) -> None:
+    def gone(self, session_id: Id, /) -> None:
         pass
 
 
 @found_by("what-is-gone-is-no-orphan")
 class ForgetsItsOwnAlone(Broken):
-    def gone(self, session_id: str, /) -> None:
+    def gone(self, session_id: Id, /) -> None:
         if session_id in self.mine:
             super().gone(session_id)
 
 
 @found_by("gone-of-an-unknown-id-changes-nothing")
 class RaisesForTheUnknown(Broken):
-    def gone(self, session_id: str, /) -> None:
+    def gone(self, session_id: Id, /) -> None:
         if session_id not in self.mine:
             raise JournalError("no such session", session_id=session_id)
         super().gone(session_id)
@@ -100,22 +87,22 @@ class RaisesForTheUnknown(Broken):
 class Counts(Broken):
     twice: ClassVar[set[str]] = set()
 
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         self.twice.update({session_id} & self.mine)
         super().opened(session_id)
 
-    def gone(self, session_id: str, /) -> None:
+    def gone(self, session_id: Id, /) -> None:
         if session_id not in self.twice:
             super().gone(session_id)
 
 
 @found_by("a-session-may-be-recorded-again")
 class RemembersWhatIsGone(Broken):
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         if session_id not in getattr(self, "past", ()):
             super().opened(session_id)
 
-    def gone(self, session_id: str, /) -> None:
+    def gone(self, session_id: Id, /) -> None:
         self.past = {session_id}
         super().gone(session_id)
 
@@ -136,7 +123,7 @@ class TakesAddressesLiterally(Broken):
 class AdoptsNothing(Broken):
     def adopt_orphans(self) -> Iterator[str]:
         for session_id in super().adopt_orphans():
-            self.inner.gone(session_id)
+            super().gone(session_id)
             self.leave(session_id)
             yield session_id
 
@@ -145,7 +132,7 @@ class AdoptsNothing(Broken):
 class ForgetsWhatItAdopts(Broken):
     def adopt_orphans(self) -> Iterator[str]:
         for session_id in super().adopt_orphans():
-            self.inner.gone(session_id)
+            super().gone(session_id)
             yield session_id
 
 
@@ -163,7 +150,7 @@ class YieldsAgain(Broken):
 )
 class YieldsBeforeItAdopts(Broken):
     def adopt_orphans(self) -> Iterator[str]:
-        yield from self.inner.orphans()
+        yield from super().orphans()
         for _ in super().adopt_orphans():
             pass
 
@@ -184,7 +171,7 @@ class AdoptsWhatItLists(Broken):
 class BelongsToTheFirst(Broken):
     known: ClassVar[set[tuple[str | None, str]]] = set()
 
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         if (self.service, session_id) not in self.known:
             self.known.add((self.service, session_id))
             super().opened(session_id)
@@ -192,7 +179,7 @@ class BelongsToTheFirst(Broken):
 
 @found_by("a-fork-amid-records-leaves-both-whole")
 class IsForOneThread(Broken):
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         if getattr(self, "thread", threading.get_ident()) != threading.get_ident():
             raise JournalError("another thread has it", session_id=session_id)
         self.thread = threading.get_ident()
@@ -201,13 +188,13 @@ class IsForOneThread(Broken):
 
 @found_by("every-sendable-id-is-kept-as-it-is")
 class FoldsCase(Broken):
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         super().opened(session_id.lower())
 
 
 @found_by("every-sendable-id-is-kept-as-it-is", "a-closed-journal-takes-and-gives-nothing")
 class TakesAnything(Broken):
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         with contextlib.suppress(InvalidSessionIdError, JournalError):
             super().opened(session_id)
 
@@ -215,7 +202,7 @@ class TakesAnything(Broken):
 @found_by("a-pickle-is-another-journal-there")
 class EndsWhenPickled(Broken):
     def __reduce__(self) -> tuple[object, ...]:
-        self.inner.close()
+        super().close()
         return super().__reduce__()
 
 
@@ -227,21 +214,21 @@ class ShowsItsPlace(Broken):
 
 @found_by("a-killed-process-leaves-orphans", "a-stopped-process-loses-nothing")
 class WritesWhenClosed(Broken):
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         self.mine.add(session_id)
 
     def close(self) -> None:
         for session_id in self.mine:
-            self.inner.opened(session_id)
+            super().opened(session_id)
         super().close()
 
 
 @found_by("processes-killed-at-any-moment-lose-nothing")
 class WritesLate(Broken):
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         self.mine.add(session_id)
         for late in self.mine if len(self.mine) % 50 == 0 else ():
-            self.inner.opened(late)
+            super().opened(late)
 
 
 @found_by("a-forked-child-holds-and-harms-nothing")
@@ -253,7 +240,7 @@ class YieldsItsParents(Broken):
 
 @found_by("a-forked-childs-session-is-its-own")
 class IsForOneProcess(Broken):
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         if os.getpid() == self.process:
             super().opened(session_id)
 
@@ -263,14 +250,14 @@ class SharesItsLock(Broken):
     def _lock_file(self) -> int:
         return os.open(f"{self.directory}/lock", os.O_RDWR | os.O_CREAT)
 
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         if os.getpid() == self.process:
             fcntl.flock(self._lock_file(), fcntl.LOCK_EX)
         super().opened(session_id)
 
     def adopt_orphans(self) -> Iterator[str]:
         with contextlib.suppress(BlockingIOError), os.fdopen(self._lock_file()) as file:
-            if "parents" in self.inner.orphans():
+            if "parents" in super().orphans():
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield from super().adopt_orphans()
 
@@ -279,14 +266,14 @@ class SharesItsLock(Broken):
 class HoldsALockOverForks(Broken):
     lock: ClassVar[threading.Lock] = threading.Lock()
 
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         with self.lock:
             super().opened(session_id)
 
 
 @found_by("an-outage-is-a-journal-error")
 class LetsOtherErrorsOut(Broken):
-    def opened(self, session_id: str, /) -> None:
+    def opened(self, session_id: Id, /) -> None:
         try:
             super().opened(session_id)
         except JournalError as error:
