@@ -66,9 +66,8 @@ class Postgres:
         self._run(*initdb, "--auth", "scram-sha-256", "--pwfile", str(password), "--no-sync")
 
     def _run(self, *command: str) -> None:
-        subprocess.run(
-            command, check=True, stdout=subprocess.DEVNULL, user=_user(), cwd=self._directory
-        )
+        quiet = subprocess.DEVNULL
+        subprocess.run(command, check=True, stdout=quiet, user=_user(), cwd=self._directory)
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
@@ -113,7 +112,8 @@ class Postgres:
         at_last.start()
         try:
             signal_all(signal.SIGSTOP)  # The server begins no other process from now on.
-            processes += _children(server)
+            children = Path(f"/proc/{server}/task/{server}/children").read_text(encoding="ascii")
+            processes += map(int, children.split())
             signal_all(signal.SIGSTOP)
             yield
         finally:
@@ -160,16 +160,6 @@ def _await_connections(url: str) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-def _children(parent: int) -> list[int]:
-    """Return the processes of a parent, whose /proc/.../stat has it after the name and state."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            if int(path.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.append(int(path.parent.name))
-    return found
 
 
 @contextmanager

@@ -130,9 +130,8 @@ def test_a_fifo_in_the_own_directory_is_an_error_and_no_endless_wait(tmp_path: P
 
 
 def test_what_is_left_alone_is_counted(tmp_path: Path) -> None:
-    leave(tmp_path, "one", service="https://b/Path")
-    leave(tmp_path, "two", service="https://b/Path")
-    leave(tmp_path, "three", service=None)
+    for one, service in (("one", "https://b/Path"), ("two", "https://b/Path"), ("three", None)):
+        leave(tmp_path, one, service=service)
     leave(tmp_path, "four")
     (tmp_path / "notes").touch()
     with (
@@ -140,10 +139,8 @@ def test_what_is_left_alone_is_counted(tmp_path: Path) -> None:
         FileJournal(tmp_path, service="https://b/Path") as elsewhere,
         FileJournal(tmp_path, service="https://a") as journal,
     ):
-        for session_id in ("five", "six"):
-            living.opened(session_id)
-        elsewhere.opened("seven")
-        journal.opened("eight")
+        for owner, one in ((living, "5"), (living, "6"), (elsewhere, "7"), (journal, "8")):
+            owner.opened(one)
         left = journal.left_alone()
     assert left == (2, {"https://b/Path": 2, None: 1}, [str(tmp_path / "notes")])
 
@@ -196,19 +193,15 @@ def test_a_session_that_is_handed_on_while_it_is_adopted_is_its_new_owners(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave(tmp_path, "one", "two")
-    living = FileJournal(tmp_path, service="https://a")
-    rename = os.rename
-
-    def hand_on_first(source: str | Path, target: Path) -> None:
-        if ".new" not in str(source):  # It is not the own directory that gets its name.
-            monkeypatch.setattr(os, "rename", rename)
-            living.opened("one")
-        rename(source, target)
-
-    monkeypatch.setattr(os, "rename", hand_on_first)
-    assert adopted(tmp_path) == ["two"]
-    living.close()
-    assert adopted(tmp_path) == ["one", "two"]
+    with (
+        FileJournal(tmp_path, service="https://a") as living,
+        FileJournal(tmp_path, service="https://a") as sweeper,
+    ):
+        for number, journal in enumerate((living, sweeper)):
+            journal.opened(f"session-{number}")
+        with before("rename", monkeypatch, lambda: living.opened("one")):
+            assert list(sweeper.adopt_orphans()) == ["two"]
+    assert adopted(tmp_path) == ["one", "session-0", "session-1", "two"]
 
 
 @contextmanager
@@ -288,28 +281,20 @@ def test_a_journal_that_is_forgotten_keeps_what_it_has_open(tmp_path: Path) -> N
 # Forks
 
 
-def forked(work: Callable[[], None]) -> int:
-    """Fork, let the child work, and return how it ended."""
-    child = os.fork()
-    if not child:
-        work()
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 def test_a_copy_that_ends_in_a_child_closes_no_descriptor_of_the_childs(tmp_path: Path) -> None:
     journals = [FileJournal(tmp_path)]
     journals[0].opened("one")
     journals[0].gone("one")
 
-    def forget() -> None:
+    child = os.fork()
+    if not child:
         mine = [os.open(tmp_path, os.O_RDONLY) for _ in range(3)]
         journals.clear()
         gc.collect()
         for descriptor in mine:
             os.close(descriptor)  # It fails, if somebody closed it: the child ends with 1.
-
-    assert forked(forget) == 0
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_fork_waits_until_a_lock_is_its_journals(
