@@ -87,6 +87,17 @@ def test_an_own_directory_that_somebody_removed_is_made_again(tmp_path: Path) ->
     assert adopted(tmp_path) == ["one", "two"]
 
 
+def test_what_is_open_stays_its_owners_while_the_directory_is_away(tmp_path: Path) -> None:
+    with FileJournal(tmp_path / "here") as journal:
+        journal.opened("one")
+        away = (tmp_path / "here").rename(tmp_path / "away")
+        with pytest.raises(JournalError):
+            journal.opened("two")
+        away.rename(tmp_path / "here")
+        assert adopted(tmp_path / "here", service=None) == []
+    assert adopted(tmp_path / "here", service=None) == ["one"]
+
+
 # What is not a journal's
 
 
@@ -145,31 +156,23 @@ def test_what_is_left_alone_is_counted(tmp_path: Path) -> None:
     assert left == (2, {"https://b/Path": 2, None: 1}, [str(tmp_path / "notes")])
 
 
-@pytest.mark.parametrize("listed", [False, True])
 def test_a_record_that_is_older_than_a_day_is_forgotten_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, listed: bool
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     owner = leave(tmp_path, "one", "two", "three")
-    for name in ("one", "two"):
-        os.utime(owner / name, (A_DAY_AGO, A_DAY_AGO))
-    owner.rename(owner.with_name("owner"))
-    with FileJournal(tmp_path, service="https://a") as journal:
-        journal.opened("two")  # It is young again.
-        found = journal.orphans() if listed else list(journal.adopt_orphans())
-    assert found == ["three"]
-    forgets = "The journal forgets session 'one': none lives longer than a day"
-    assert (forgets in caplog.messages) is not listed
-    assert (owner.with_name("owner") / "one").exists() is listed
-
-
-def test_a_session_that_is_recorded_anew_is_young_again(tmp_path: Path) -> None:
     with FileJournal(tmp_path, service="https://a/v2") as journal:
         assert repr(journal) == f"FileJournal({str(tmp_path)!r}, service='https://a')"
-        journal.opened("one")
-        [record] = tmp_path.glob("*/*/*")
-        os.utime(record, (A_DAY_AGO, A_DAY_AGO))
-        journal.opened("one")
-    assert adopted(tmp_path) == ["one"]
+        journal.opened("four")
+        for record in tmp_path.glob("*/*/*"):
+            if record.name != "three":
+                os.utime(record, (A_DAY_AGO, A_DAY_AGO))
+        for session_id in ("two", "four"):
+            journal.opened(session_id)  # These are young again.
+        assert journal.orphans() == ["three"]
+        assert (owner / "one").exists()
+        assert list(journal.adopt_orphans()) == ["three"]
+    assert caplog.messages == ["The journal forgets session 'one': none lives longer than a day"]
+    assert adopted(tmp_path) == ["four", "three", "two"]
 
 
 # Owners

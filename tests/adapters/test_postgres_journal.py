@@ -261,6 +261,8 @@ def test_what_is_left_alone_is_counted(empty_database: str) -> None:
     ):
         living.opened("five")
         elsewhere.opened("six")
+        journal.opened("one")
+        journal.gone("one")  # https://b has one, too.
         journal.opened("seven")
         assert journal.left_alone() == LeftAlone(1, {"https://b": 2, None: 1}, [])
 

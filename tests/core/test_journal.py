@@ -130,14 +130,11 @@ def test_a_journal_holds_a_session_from_before_its_block_until_it_is_gone(
 
 
 @pytest.mark.parametrize("run_over", [run_over_two, awaited_run_over_two])
-@pytest.mark.parametrize("fails", [(), ("gone",)])
 @pytest.mark.parametrize("gone", [DESTROYED, NOT_FOUND])
 def test_a_run_lets_the_journal_forget_each_session_that_is_gone(
-    run_over: Callable[[ScriptedTransport, Recorder], list[Outcome]],
-    gone: Response,
-    fails: tuple[str, ...],
+    run_over: Callable[[ScriptedTransport, Recorder], list[Outcome]], gone: Response
 ) -> None:
-    journal = Notebook(fails=fails)
+    journal = Notebook(fails=("gone",))
     outcomes = run_over(ScriptedTransport(gone, UNAUTHORIZED), journal)
     assert journal.lines == [("gone", "one")]
     assert len(outcomes) == 2  # whatever the journal does
@@ -191,14 +188,16 @@ def test_a_block_does_not_begin_when_the_session_cannot_be_recorded(use_case: Us
     assert transport.requests == []
 
 
-def test_an_awaited_journal_is_called_in_threads_under_asyncio_that_hold_no_process_up() -> None:
+@pytest.mark.parametrize("drive", [asyncio.run, run], ids=["asyncio", "another event loop"])
+def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_plainly_elsewhere(
+    drive: Callable[[Coroutine[Any, Any, None]], None],
+) -> None:
     journal = Notebook()
-    asyncio.run(awaited_block(ScriptedTransport(DESTROYED), journal))
+    drive(awaited_block(ScriptedTransport(DESTROYED), journal))
     assert [step for step, _ in journal.lines] == ["opened", "gone"]
-    assert threading.current_thread() not in journal.threads
-    assert {(thread.name, thread.daemon) for thread in journal.threads} == {
-        ("firecrawl_interact", True)
-    }
+    threads = {(thread.name, thread.daemon) for thread in journal.threads}
+    assert (threads == {("firecrawl_interact", True)}) is (drive is asyncio.run)
+    assert (journal.threads == {threading.current_thread()}) is (drive is run)
 
 
 def test_an_outcome_comes_after_5_s_although_the_journal_has_not_forgotten() -> None:
@@ -238,13 +237,6 @@ def test_a_journal_is_called_plainly_where_no_thread_can_start(
     assert journal.threads == {threading.current_thread()}
 
 
-def test_an_awaited_journal_is_called_plainly_under_another_event_loop() -> None:
-    journal = Notebook()
-    run(awaited_block(ScriptedTransport(DESTROYED), journal))
-    assert [step for step, _ in journal.lines] == ["opened", "gone"]
-    assert journal.threads == {threading.current_thread()}
-
-
 class Awaited:
     async def opened(self, session_id: str, /) -> None: ...
     async def gone(self, session_id: str, /) -> None: ...
@@ -257,10 +249,7 @@ class HalfAwaited(Notebook):
 @pytest.mark.parametrize(
     ("journal", "message"),
     [
-        (
-            "/var/lib/app",
-            "journal must have the methods opened, gone, as FileJournal.* has no opened",
-        ),
+        ("/var/lib/app", "journal must have the methods opened, gone, as FileJ.* has no opened"),
         (Awaited(), "journal must not be awaited"),
         (HalfAwaited(), "journal must not be awaited"),
         (Notebook, "journal must be an object, not the class Notebook"),
