@@ -92,9 +92,9 @@ class FileJournal(OwnedJournal):
                 count = sum(map(_is_record, entries))
                 if count < len(entries) or (is_locked is None and os.path.lexists(owner)):
                     unreadable.append(str(owner))
-                elif is_locked is (service == self._service) and owner != self._own:
+                elif count and is_locked is (service == self._service) and owner != self._own:
                     found[service] += count
-        return LeftAlone(found.pop(self._service, 0), dict(+found), unreadable)
+        return LeftAlone(found.pop(self._service, 0), dict(found), unreadable)
 
     def _record(self, session_id: str) -> None:
         with self._lock:

@@ -95,10 +95,14 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
 
     def create_table(self) -> None:
         """Create the table if it does not exist. Many processes may call this at once."""
-        race = "EXCEPTION WHEN duplicate_table OR unique_violation THEN NULL"
-        condition = "IF to_regclass('{table}') IS NULL THEN"
         with self._errors("cannot create its table", "Nothing was changed."):
-            self._execute(f"DO $$ BEGIN {condition} {self.TABLE} END IF; {race}; END $$")
+            try:
+                self._execute(self.TABLE)
+            except Exception as error:
+                with suppress(Exception):  # Did another process create it?
+                    self._orphans()
+                    return
+                raise error  # noqa: TRY201 - not that of the second statement
 
     def close(self) -> None:
         """Release the sessions that are still open: from now on they are orphans."""

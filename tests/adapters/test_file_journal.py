@@ -144,6 +144,7 @@ def test_what_is_left_alone_is_counted(tmp_path: Path) -> None:
     for one, service in (("one", "https://b/Path"), ("two", "https://b/Path"), ("three", None)):
         leave(tmp_path, one, service=service)
     leave(tmp_path, "four")
+    (tmp_path / "service=c" / "empty").mkdir(parents=True)
     (tmp_path / "notes").touch()
     with (
         FileJournal(tmp_path, service="https://a") as living,
@@ -171,8 +172,8 @@ def test_a_record_that_is_older_than_a_day_is_forgotten_with_a_warning(
         assert journal.orphans() == ["three"]
         assert (owner / "one").exists()
         assert list(journal.adopt_orphans()) == ["three"]
-    assert caplog.messages == ["The journal forgets session 'one': none lives longer than a day"]
     assert adopted(tmp_path) == ["four", "three", "two"]
+    assert caplog.messages == ["The journal forgets session 'one': none lives longer than a day"]
 
 
 # Owners
