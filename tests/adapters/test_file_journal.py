@@ -443,41 +443,31 @@ FileJournal({str(tmp_path)!r})
 Trace = Callable[[FrameType, str, object], "Trace | None"]
 
 
-class CtrlC:
-    """Raises KeyboardInterrupt before one of the lines of the journal's module.
-
-    A `with` has a line event of its own when it ends. No signal's handler runs there.
-    """
-
-    def __init__(self, at: int) -> None:
-        self.lines = 0
-        self._at = at
-        self._text = Path(file_journal.__file__).read_text(encoding="utf-8").splitlines()
-
-    def trace(self, frame: FrameType, event: str, argument: object) -> "Trace | None":
-        if frame.f_code.co_filename != file_journal.__file__ or frame.f_code.co_name == "__del__":
-            return None
-        is_with = self._text[frame.f_lineno - 1].lstrip().startswith("with ")
-        if event == "line" and not is_with:
-            self.lines += 1
-            if self.lines == self._at:
-                raise KeyboardInterrupt
-        return self.trace
-
-
 # An interrupted look into a directory is closed by the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_ctrl_c_at_any_line_keeps_no_lock_and_loses_nothing(tmp_path: Path) -> None:
-    at, has_ended = 0, False
+    text = Path(file_journal.__file__).read_text(encoding="utf-8").splitlines()
+    at, lines, has_ended = 0, 0, False
+
+    def interrupt(frame: FrameType, event: str, argument: object) -> "Trace | None":
+        nonlocal lines
+        if frame.f_code.co_filename != file_journal.__file__ or frame.f_code.co_name == "__del__":
+            return None
+        # A `with` has a line event of its own when it ends. No signal's handler runs there.
+        if event == "line" and not text[frame.f_lineno - 1].lstrip().startswith("with "):
+            lines += 1
+            if lines == at:
+                raise KeyboardInterrupt
+        return interrupt
+
     while not has_ended:
-        at += 1
+        at, lines = at + 1, 0
         directory = tmp_path / str(at)
         leave(directory, "left", "zero")
         journal = FileJournal(directory, service="https://a")
         recorded, caught = {"left"}, []
-        ctrl_c = CtrlC(at)
         traced_by = sys.gettrace()
-        sys.settrace(ctrl_c.trace)
+        sys.settrace(interrupt)
         try:
             for session_id in ("one", "two"):
                 journal.opened(session_id)

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 
 import psycopg
 import psycopg_pool
@@ -139,30 +139,20 @@ def test_a_statement_that_waits_for_others_ends_soon(postgres: Postgres, label: 
 
 
 def test_an_event_loop_goes_on_while_the_database_is_frozen(postgres: Postgres, label: str) -> None:
-    service = FakeService(["fc-test"])
-    journal = ShortLease(postgres.url, service=label)
-    ticks = 0
+    service, freeze = FakeService(["fc-test"]), ExitStack()
+    transport = AsyncInMemoryTransport(service)
 
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            ticks += 1
-            await asyncio.sleep(0.01)
-
-    async def leave_a_block() -> object:
-        transport = AsyncInMemoryTransport(service)
+    async def leave_a_block(journal: ShortLease) -> object:
         delete_session = AsyncDeleteSession(transport, "fc-test", journal=journal)
-        ticking = asyncio.ensure_future(tick())
         async with delete_session.on_exit(service.open_session()) as ending:
-            freeze = postgres.frozen()
-            freeze.__enter__()
-        freeze.__exit__(None, None, None)
-        ticking.cancel()
+            freeze.enter_context(postgres.frozen())
+            ticking = asyncio.create_task(asyncio.sleep(0.5))
+        assert ticking.done()
+        freeze.close()
         return ending.receipt
 
-    assert asyncio.run(leave_a_block()) is not None
-    assert ticks > 50
-    journal.close()
+    with freeze, ShortLease(postgres.url, service=label) as journal:
+        assert asyncio.run(leave_a_block(journal)) is not None
 
 
 # Leases

@@ -237,11 +237,6 @@ def test_a_journal_is_called_plainly_where_no_thread_can_start(
     assert journal.threads == {threading.current_thread()}
 
 
-class Awaited:
-    async def opened(self, session_id: str, /) -> None: ...
-    async def gone(self, session_id: str, /) -> None: ...
-
-
 class HalfAwaited(Notebook):
     async def gone(self, session_id: str, /) -> None: ...  # type: ignore[override] # the point
 
@@ -250,7 +245,6 @@ class HalfAwaited(Notebook):
     ("journal", "message"),
     [
         ("/var/lib/app", "journal must have the methods opened, gone, as FileJ.* has no opened"),
-        (Awaited(), "journal must not be awaited"),
         (HalfAwaited(), "journal must not be awaited"),
         (Notebook, "journal must be an object, not the class Notebook"),
     ],
