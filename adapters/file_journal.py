@@ -121,9 +121,9 @@ class FileJournal(OwnedJournal):
                 if records:
                     self._put_in_place()
                 for session_id, record in records[first : first + 2_000]:
-                    own, is_old = self._own / record.name, _is_old(record)
+                    own, is_old = f"{self._own}/{record.name}", _is_old(record)
                     with suppress(FileNotFoundError):  # Another sweeper took it.
-                        if own.is_file():
+                        if os.path.isfile(own):
                             os.unlink(record.path)
                         else:
                             os.rename(record.path, own)
