@@ -80,8 +80,7 @@ def converse(
         TypeError: the transport returned something other than a `Response`.
     """
     session_id = wire.checked_session_id(session_id)
-    deadline = monotonic() + retry.deadline
-    left = retry.deadline
+    deadline, left = monotonic() + retry.deadline, retry.deadline
     attempts = held_back = 0
     uncertain = stale_retried = False
     while True:
@@ -89,7 +88,9 @@ def converse(
         try:
             return (yield from _attempt(session_id, headers, retry, attempts, left))
         except DeleteSessionError as error:
-            uncertain = _keep_worst_fate(error, uncertain=uncertain)
+            if uncertain and error.session_fate is SessionFate.UNTOUCHED:
+                error.session_fate = SessionFate.UNKNOWN  # An earlier attempt may have reached it.
+            uncertain = error.session_fate is SessionFate.UNKNOWN
             if not error.transient:
                 raise
             is_stale = not stale_retried and getattr(error.__cause__, "stale", False)
@@ -104,8 +105,7 @@ def converse(
                 logger.warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
                 if pause:
                     yield Wait(pause)
-            left = deadline - monotonic()
-            if left <= 0:
+            if (left := deadline - monotonic()) <= 0:
                 raise
 
 
@@ -125,13 +125,6 @@ def _attempt(
             transient=failure.sent or failure.transient,
         ) from failure
     return wire.parse_response(response, headers=headers, session_id=session_id, attempts=attempts)
-
-
-def _keep_worst_fate(error: DeleteSessionError, *, uncertain: bool) -> bool:
-    """Give the last error the least certain fate of all attempts. Return whether it is unknown."""
-    if uncertain and error.session_fate is SessionFate.UNTOUCHED:
-        error.session_fate = SessionFate.UNKNOWN
-    return error.session_fate is SessionFate.UNKNOWN
 
 
 def _pause_after(
@@ -167,14 +160,14 @@ def check_transport(transport: object, *, awaits: bool) -> None:
     example = "AsyncioTransport" if awaits else "Urllib3Transport"
     check_methods("transport", transport, ("send", "monotonic", "sleep"), example)
     for verb in ("send", "sleep"):
-        if is_coroutine_function(getattr(transport, verb)) is awaits:
-            continue
-        if awaits:
+        is_awaited = is_coroutine_function(getattr(transport, verb))
+        if awaits and not is_awaited:
             raise TypeError(
                 f"AsyncDeleteSession awaits {kind}.{verb}, which is not a coroutine function "
                 f"(async def): use DeleteSession, or an asynchronous transport such as {example}"
             )
-        raise TypeError(
-            f"DeleteSession does not await {kind}.{verb}, which is a coroutine function: "
-            f"use AsyncDeleteSession, or a blocking transport such as {example}"
-        )
+        if is_awaited and not awaits:
+            raise TypeError(
+                f"DeleteSession does not await {kind}.{verb}, which is a coroutine function: "
+                f"use AsyncDeleteSession, or a blocking transport such as {example}"
+            )

@@ -8,23 +8,12 @@ import reprlib
 import string
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
 
-from .errors import (
-    BadRequestError,
-    ForbiddenError,
-    InvalidSessionIdError,
-    NotDeletedError,
-    PaymentRequiredError,
-    RateLimitError,
-    ResponseError,
-    ServiceUnavailableError,
-    SessionNotFoundError,
-    UnauthorizedError,
-    UnexpectedResponseError,
-)
+from . import errors
 from .headers import RequestHeaders, printable
 from .logger import logger
 from .receipt import DeletionReceipt
@@ -42,8 +31,6 @@ _USUAL_REASONS = {
 }
 
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
-_MAX_MESSAGE_LENGTH = 500
-_MAX_EXCERPT_LENGTH = 100
 
 _BACKEND_FAILED = "Hangar request failed."  # The status is then that of the service's backend.
 # All that the service says of a session that is gone. A 404 with another text is about a route, a
@@ -56,26 +43,13 @@ _GONE = frozenset(
 # Under these the service itself speaks. Any gateway says a 5xx for it.
 _STATUSES_OF_SERVICE = frozenset({200, 400, 401, 402, 403, 409, 429})
 
-_NO_KEY = "No API key was set: pass the service's key as api_key."
-_GATEWAYS = (
-    "The service itself did not say this: check its address, and any gateway or proxy on the way."
-)
-_ANOTHER_404 = (
-    "This does not say that the session is gone. Check the address of the service: a server older "
-    "than June 2026 does not know /v2/interact, only the older route /v2/browser."
-)
-
-_SECONDS = r"[ \t]*([0-9]{1,9})[ \t]*"  # RFC 9110, 10.2.3
-_SECONDS_IN_TEXT = r"retry after ([0-9]{1,9})\s?s"
-_ROUNDED_DOWN = 0.5  # seconds: the service rounds the wait in its text, down half of the time
-
-_ERRORS: Mapping[int, type[ResponseError]] = {
-    400: BadRequestError,
-    401: UnauthorizedError,
-    402: PaymentRequiredError,
-    403: ForbiddenError,
-    429: RateLimitError,
-    **dict.fromkeys((408, 409, 425, *range(500, 600)), ServiceUnavailableError),
+_ERRORS: Mapping[int, type[errors.ResponseError]] = {
+    400: errors.BadRequestError,
+    401: errors.UnauthorizedError,
+    402: errors.PaymentRequiredError,
+    403: errors.ForbiddenError,
+    429: errors.RateLimitError,
+    **dict.fromkeys((408, 409, 425, *range(500, 600)), errors.ServiceUnavailableError),
 }
 
 
@@ -110,16 +84,13 @@ def checked_session_id(session_id: object) -> str:
     if isinstance(session_id, uuid.UUID):
         return str(session_id)
     if not isinstance(session_id, str):
-        kind = type(session_id).__name__
-        raise InvalidSessionIdError(
-            f"a session id is a str or a uuid.UUID, not {kind}", session_id=reprlib.repr(session_id)
-        )
+        reason = f"a session id is a str or a uuid.UUID, not {type(session_id).__name__}"
+        raise errors.InvalidSessionIdError(reason, session_id=reprlib.repr(session_id))
     session_id = str.__str__(session_id)  # A subclass could give another text later.
-    if is_sendable(session_id):
-        return session_id
-    raise InvalidSessionIdError(
-        f"the id cannot be sent: {_problem(session_id)}", session_id=session_id
-    )
+    if not is_sendable(session_id):
+        reason = f"the id cannot be sent: {_problem(session_id)}"
+        raise errors.InvalidSessionIdError(reason, session_id=session_id)
+    return session_id
 
 
 def is_sendable(text: str) -> bool:
@@ -157,28 +128,20 @@ def parse_response(
     a name: see `RequestHeaders`.
     """
     content = _content(response)
-    if response.status == 200 and bytes(content.success) == b"true":
-        return _receipt(content, headers, session_id, attempts)
-    raise _parse_error(response, content, headers, session_id, attempts)
-
-
-def _receipt(
-    content: _Content, headers: RequestHeaders, session_id: str, attempts: int
-) -> DeletionReceipt:
-    duration = _billing_field(content.session_duration_ms, _number_decoder, session_id)
-    has_status = _billing_field(content.status, _text_decoder, session_id) is not None
+    if not (response.status == 200 and bytes(content.success) == b"true"):
+        raise _error(response, content, headers, session_id, attempts)
+    duration = _billed(content.session_duration_ms, _number_decoder, session_id)
+    has_status = _billed(content.status, _text_decoder, session_id) is not None
     return DeletionReceipt(
         session_id=session_id,
         session_duration_ms=None if duration is None else round(duration),
-        credits_billed=_billing_field(content.credits_billed, _number_decoder, session_id),
+        credits_billed=_billed(content.credits_billed, _number_decoder, session_id),
         status=headers.mask(_text(content.status)) if has_status else None,
         attempts=attempts,
     )
 
 
-def _billing_field(
-    raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str
-) -> _T | None:
+def _billed(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str) -> _T | None:
     """Decode a field of a receipt. The session is gone, whatever its bill looks like."""
     if not raw:
         return None
@@ -189,20 +152,19 @@ def _billing_field(
         return None
 
 
-def _parse_error(
+def _error(
     response: Response, content: _Content, headers: RequestHeaders, session_id: str, attempts: int
-) -> ResponseError:
-    """Read a response that is not a receipt."""
+) -> errors.ResponseError:
     status = response.status
-    message = _shown(headers.mask(_message(content)))
+    message = _shown(headers.mask(_words(content)))
     reason = f"HTTP {status}"
     if message:
         reason += f": {message.removesuffix('.')}"
     elif response.body:
-        excerpt = _shown(headers.mask(response.body.decode(errors="replace")), _MAX_EXCERPT_LENGTH)
+        excerpt = _shown(headers.mask(response.body.decode(errors="replace")), length=100)
         reason += f" with a body that begins '{excerpt}'"
     kind = _kind(status, content)
-    if kind is UnexpectedResponseError:
+    if kind is errors.UnexpectedResponseError:
         reason += ", a response that the service is not known to send"
     error = kind(
         reason,
@@ -214,13 +176,19 @@ def _parse_error(
         request_id=_shown(headers.mask(response.headers.get("x-request-id", ""))) or None,
         retry_after=retry_after(response, message),
     )
-    if kind in {UnauthorizedError, ForbiddenError} and not _speaks(content):
+    if kind in {errors.UnauthorizedError, errors.ForbiddenError} and not _speaks(content):
         error.transient = True
-        error.advice = _GATEWAYS
-    elif kind is UnauthorizedError and "Authorization" not in headers:
-        error.advice = _NO_KEY
-    elif kind is UnexpectedResponseError and status == 404:
-        error.advice = _ANOTHER_404
+        error.advice = (
+            "The service itself did not say this: "
+            "check its address, and any gateway or proxy on the way."
+        )
+    elif kind is errors.UnauthorizedError and "Authorization" not in headers:
+        error.advice = "No API key was set: pass the service's key as api_key."
+    elif kind is errors.UnexpectedResponseError and status == 404:
+        error.advice = (
+            "This does not say that the session is gone. Check the address of the service: a server"
+            " older than June 2026 does not know /v2/interact, only the older route /v2/browser."
+        )
     return error
 
 
@@ -231,22 +199,22 @@ def is_from_service(response: Response) -> bool:
     send it too, and the service sends it when it cannot do its work.
     """
     content = _content(response)
-    if not _speaks(content) or _is_of_backend(content):
-        return False
-    return response.status in _STATUSES_OF_SERVICE or (
-        response.status in {404, 410} and _says_gone(content)
-    )
+    if _kind(response.status, content) is errors.SessionNotFoundError:
+        return True
+    is_of_backend = _words(content) == _BACKEND_FAILED
+    return response.status in _STATUSES_OF_SERVICE and _speaks(content) and not is_of_backend
 
 
-def _kind(status: int, content: _Content) -> type[ResponseError]:
+def _kind(status: int, content: _Content) -> type[errors.ResponseError]:
     reports_failure = bytes(content.success) == b"false"
-    if _is_of_backend(content):
-        return ServiceUnavailableError
+    if _words(content) == _BACKEND_FAILED:
+        return errors.ServiceUnavailableError
     if status == 200 and reports_failure:
-        return NotDeletedError
-    if status in {404, 410} and reports_failure and _says_gone(content):
-        return SessionNotFoundError
-    return _ERRORS.get(status, UnexpectedResponseError)
+        return errors.NotDeletedError
+    says_gone = _words(content).lower().removesuffix(".") in _GONE
+    if status in {404, 410} and reports_failure and says_gone:
+        return errors.SessionNotFoundError
+    return _ERRORS.get(status, errors.UnexpectedResponseError)
 
 
 def _content(response: Response) -> _Content:
@@ -264,15 +232,7 @@ def _speaks(content: _Content) -> bool:
     return bytes(content.success) in {b"true", b"false"}
 
 
-def _is_of_backend(content: _Content) -> bool:
-    return _message(content) == _BACKEND_FAILED
-
-
-def _says_gone(content: _Content) -> bool:
-    return _message(content).lower().removesuffix(".") in _GONE
-
-
-def _message(content: _Content) -> str:
+def _words(content: _Content) -> str:
     return _text(content.error) or _text(content.message)
 
 
@@ -284,7 +244,7 @@ def _text(raw: msgspec.Raw) -> str:
         return ""
 
 
-def _shown(masked: str, length: int = _MAX_MESSAGE_LENGTH) -> str:
+def _shown(masked: str, length: int = 500) -> str:
     """Make a text short and safe to show."""
     return printable(masked[:length])[:length]
 
@@ -297,16 +257,14 @@ def retry_after(response: Response, message: str) -> float | None:
 
     The wait in the text is rounded to whole seconds, so half a second is added to it.
     """
-    found = re.compile(_SECONDS).fullmatch(response.headers.get("retry-after", ""))
+    found = re.fullmatch(r"[ \t]*([0-9]{1,9})[ \t]*", response.headers.get("retry-after", ""))
     if found:
         return float(found[1])
     if "retry-after" in response.headers:
-        try:
+        with suppress(LookupError, TypeError, ValueError, OverflowError):
             return max(0.0, _seconds_between(response, "date", "retry-after"))
-        except (LookupError, TypeError, ValueError, OverflowError):
-            pass
-    found = re.compile(_SECONDS_IN_TEXT, re.IGNORECASE).search(message)
-    return float(found[1]) + _ROUNDED_DOWN if found else None
+    found = re.search(r"retry after ([0-9]{1,9})\s?s", message, re.IGNORECASE)
+    return float(found[1]) + 0.5 if found else None
 
 
 def _seconds_between(response: Response, *names: str) -> float:
@@ -315,6 +273,6 @@ def _seconds_between(response: Response, *names: str) -> float:
 
     earlier, later = (
         date.replace(tzinfo=None) - (date.utcoffset() or (date - date))
-        for date in (parsedate_to_datetime(response.headers[name].strip(" \t")) for name in names)
+        for date in (parsedate_to_datetime(response.headers[name]) for name in names)
     )
     return (later - earlier).total_seconds()

@@ -22,21 +22,21 @@ _OF_CALLS = r"""
 untouched: a lost connection is taken for one that never was
     _attempt: SessionFate.UNKNOWN if failure.sent => SessionFate.UNTOUCHED if failure.sent
 untouched: what an earlier attempt may have done is forgotten
-    _keep_worst_fate: if uncertain and => if False and
+    converse: if uncertain and => if False and
 untouched: the backend's 401 is taken for the service's
-    _kind: if _is_of_backend(content) => if _is_of_backend(content) and status != 401
+    _kind: if _words(content) == => if status != 401 and _words(content) ==
 gone: a failure of the backend is taken for the end of the session
-    _kind: return ServiceUnavailableError => return SessionNotFoundError
+    _kind: return errors.ServiceUnavailableError => return errors.SessionNotFoundError
 gone: a router's 404 is believed
-    _kind: reports_failure and _says_gone(content) => reports_failure
+    _kind: reports_failure and says_gone => reports_failure
 receipt: any JSON under a 200 gives a receipt
     parse_response: == b"true" => != b"false"
 receipt: the bill is made up
-    _receipt: content.credits_billed => msgspec.Raw(b"2")
+    parse_response: content.credits_billed => msgspec.Raw(b"2")
 one session: the older route is asked
     request: /interact/ => /browser/
 no vaguer: gone is forgotten after a timeout
-    _keep_worst_fate: uncertain and error.session_fate is SessionFate.UNTOUCHED => uncertain
+    converse: uncertain and error.session_fate is SessionFate.UNTOUCHED => uncertain
 no vaguer: a rate limit leaves the fate unknown
     RateLimitError: SessionFate.UNTOUCHED => SessionFate.UNKNOWN
 outcome: an error counts one attempt
