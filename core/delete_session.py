@@ -15,7 +15,7 @@ from .errors import DeleteSessionError, Outcome, SessionNotFoundError, Unexpecte
 from .headers import RequestHeaders, request_headers
 from .journal import Recorder, check_journal, record_gone
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
-from .opening import AsyncOpening, Opening
+from .opening import AsyncOpening, OnExitT, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy, checked_retry
 from .transport import AsyncTransport, Response, Transport, TransportError
@@ -29,10 +29,12 @@ def _random() -> float:
     return int.from_bytes(os.urandom(7)) / 2**56
 
 
-class _DeleteSession(Generic[TransportT]):
+class _DeleteSession(Generic[TransportT, OnExitT]):
     """What the two use cases share: everything but how they wait."""
 
     _awaits: bool
+    _on_exit: type[OnExitT]
+    __call__: Callable[..., Any]  # It gives a receipt, or a coroutine that does.
 
     def __init__(  # noqa: PLR0913 - each is something that users must be able to say
         self,
@@ -60,6 +62,31 @@ class _DeleteSession(Generic[TransportT]):
         if not callable(random):
             raise TypeError(f"random must be a function, not {random!r}")
 
+    def on_exit(
+        self,
+        session_id: str | uuid.UUID,
+        *,
+        missing_ok: bool = False,
+        retry: RetryPolicy | None = None,
+    ) -> OnExitT:
+        """Destroy a session when a `with` block (`async with`) ends, however it ends.
+
+        Args:
+            session_id: the id that the service gave when the session was opened.
+            missing_ok: whether a session that is gone already is a success, not a
+                `SessionNotFoundError`. There is no receipt for it.
+            retry: the policy of this delete alone. None: the one that the use case has.
+
+        Returns:
+            A context manager; its `receipt` is there after the block.
+
+        Raises:
+            InvalidSessionIdError: at once, before the block: the id cannot be sent.
+        """
+        session_id = checked_session_id(session_id)
+        delete = partial(self, session_id, retry=self._policy(retry))
+        return self._on_exit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
+
     def _conversation(self, session_id: str | uuid.UUID, retry: RetryPolicy | None) -> Conversation:
         return converse(
             session_id,
@@ -75,13 +102,11 @@ class _DeleteSession(Generic[TransportT]):
         session_id = uuid.UUID(bytes=octets, version=4)
         once = msgspec.structs.replace(self.retry, max_attempts=1)
         try:
-            receipt = yield from self._conversation(session_id, once)
+            yield from self._conversation(session_id, once)
         except SessionNotFoundError:
             return
         reason = "HTTP 200: it confirms to have deleted a session that never existed"
-        raise UnexpectedResponseError(
-            reason, session_id=receipt.session_id, attempts=receipt.attempts, status=200
-        )
+        raise UnexpectedResponseError(reason, session_id=str(session_id), attempts=1, status=200)
 
     def _policy(self, retry: RetryPolicy | None) -> RetryPolicy:
         return self.retry if retry is None else checked_retry(retry)
@@ -96,7 +121,7 @@ class _DeleteSession(Generic[TransportT]):
         return f"{type(self).__name__}({shown})"
 
 
-class DeleteSession(_DeleteSession[Transport]):
+class DeleteSession(_DeleteSession[Transport, DeleteOnExit]):
     """Destroys Interact sessions, and says afterwards what became of them.
 
     Safe to share among threads if its transport is, and to pickle likewise (the pickle holds
@@ -121,6 +146,7 @@ class DeleteSession(_DeleteSession[Transport]):
     """
 
     _awaits = False
+    _on_exit = DeleteOnExit
 
     def __call__(
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
@@ -186,31 +212,6 @@ class DeleteSession(_DeleteSession[Transport]):
         if self.journal is not None:
             record_gone(self.journal, outcome)
 
-    def on_exit(
-        self,
-        session_id: str | uuid.UUID,
-        *,
-        missing_ok: bool = False,
-        retry: RetryPolicy | None = None,
-    ) -> DeleteOnExit:
-        """Destroy a session when a `with` block ends, however it ends.
-
-        Args:
-            session_id: the id that the service gave when the session was opened.
-            missing_ok: whether a session that is gone already is a success, not a
-                `SessionNotFoundError`. There is no receipt for it.
-            retry: the policy of this delete alone. None: the one that the use case has.
-
-        Returns:
-            A context manager; its `receipt` is there after the block.
-
-        Raises:
-            InvalidSessionIdError: at once, before the block: the id cannot be sent.
-        """
-        session_id = checked_session_id(session_id)
-        delete = partial(self, session_id, retry=self._policy(retry))
-        return DeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
-
     def opening(
         self,
         open_session: Callable[[], T],
@@ -237,7 +238,7 @@ class DeleteSession(_DeleteSession[Transport]):
         return Opening(open_session, id_of, on_exit, retry.attempt_timeout)
 
 
-class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
+class AsyncDeleteSession(_DeleteSession[AsyncTransport, AsyncDeleteOnExit]):
     """The same as `DeleteSession`, awaited, over an asynchronous transport.
 
     Args:
@@ -252,6 +253,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
     """
 
     _awaits = True
+    _on_exit = AsyncDeleteOnExit
 
     async def __call__(
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
@@ -293,18 +295,6 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport]):
         """As `DeleteSession.record_gone`, in a thread. It is waited for, at most 5 s."""
         if self.journal is not None:
             await in_thread(record_gone, self.journal, outcome, timeout=5)
-
-    def on_exit(
-        self,
-        session_id: str | uuid.UUID,
-        *,
-        missing_ok: bool = False,
-        retry: RetryPolicy | None = None,
-    ) -> AsyncDeleteOnExit:
-        """As `DeleteSession.on_exit`, for `async with`."""
-        session_id = checked_session_id(session_id)
-        delete = partial(self, session_id, retry=self._policy(retry))
-        return AsyncDeleteOnExit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
 
     @overload
     def opening(

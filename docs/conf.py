@@ -121,6 +121,9 @@ def show_public_names(  # noqa: PLR0913, PLR0917 - what Sphinx passes
         return "", None
     if signature is not None:
         signature = re.sub(r"= ?_random\b", "= random.random", signature)
+    if returns is not None:  # The two use cases share a method.
+        kind = "AsyncDeleteOnExit" if ".Async" in name else "DeleteOnExit"
+        returns = re.sub(r"(\S*[.~])?OnExitT\b", kind, returns)
     return signature, returns
 
 
