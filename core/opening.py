@@ -13,8 +13,6 @@ from .receipt import DeletionReceipt
 T = TypeVar("T")
 OnExitT = TypeVar("OnExitT", DeleteOnExit, AsyncDeleteOnExit)
 
-_MOST_NAMES = 20
-
 
 class _Opening(Generic[T, OnExitT]):
     """What the two context managers share: all but how they wait."""
@@ -50,21 +48,18 @@ class _Opening(Generic[T, OnExitT]):
         except Exception as error:
             problem = type(error).__name__  # No more: the rest may hold a value.
         kind = type(self._opened[0]).__name__
-        without_id = InvalidSessionIdError(
+        failure = InvalidSessionIdError(
             f"open_session returned a {kind} without an id that can be sent ({problem}); "
             f"its attributes: {', '.join(_names(self._opened[0])) or 'none'}",
             session_id="",
         )
-        without_id.advice = (
-            "Pass id_of=, a function that gives the id of what open_session returns."
-        )
-        raise without_id
+        failure.advice = "Pass id_of=, a function that gives the id of what open_session returns."
+        raise failure
 
-    def _find_session_after(self, error: BaseException) -> OnExitT | None:
+    def _find_session_after(self, error: BaseException) -> None:
         """Find out which session is to be destroyed because the block does not begin."""
         if self._opened and self._ending is None and not isinstance(error, Exception):
             self._ending = self._find_session()  # An interruption came just before that.
-        return self._ending
 
     def _note_destroyed(self, error: BaseException) -> None:
         if self._ending is not None and self.receipt is not None:
@@ -91,15 +86,14 @@ class Opening(_Opening[T, DeleteOnExit]):
             self._ending.__enter__()
             return self._opened[0]
         except BaseException as error:
-            ending = self._find_session_after(error)
-            if ending is not None:
-                ending.__exit__(type(error), error, error.__traceback__)
-                self._note_destroyed(error)
+            self._find_session_after(error)
+            self.__exit__(None, error, None)
+            self._note_destroyed(error)
             raise
 
-    def __exit__(self, kind: object, raised: BaseException | None, traceback: object) -> None:
+    def __exit__(self, kind: object, raised: BaseException | None, tb: object) -> None:
         if self._ending is not None:
-            self._ending.__exit__(kind, raised, traceback)
+            self._ending.__exit__(kind, raised, tb)
 
 
 class AsyncOpening(_Opening[T, AsyncDeleteOnExit]):
@@ -122,17 +116,15 @@ class AsyncOpening(_Opening[T, AsyncDeleteOnExit]):
                     raise interruptions[-1]
             return self._opened[0]
         except BaseException as error:
-            ending = self._find_session_after(error)
-            if ending is not None and not isinstance(error, GeneratorExit):  # which awaits nothing
-                await ending.__aexit__(type(error), error, error.__traceback__)
+            self._find_session_after(error)
+            if not isinstance(error, GeneratorExit):  # which awaits nothing
+                await self.__aexit__(None, error, None)
                 self._note_destroyed(error)
             raise
 
-    async def __aexit__(
-        self, kind: object, raised: BaseException | None, traceback: object
-    ) -> None:
+    async def __aexit__(self, kind: object, raised: BaseException | None, tb: object) -> None:
         if self._ending is not None:
-            await self._ending.__aexit__(kind, raised, traceback)
+            await self._ending.__aexit__(kind, raised, tb)
 
     async def _open(self) -> None:
         result = self._open_session()
@@ -153,6 +145,5 @@ def _check_function(name: str, function: object, example: str) -> None:
 
 def _names(opened: object) -> list[str]:
     names = opened if isinstance(opened, Mapping) else getattr(opened, "__dict__", dir(opened))
-    return [name for name in map(str, names) if name.isidentifier() and not name.startswith("_")][
-        :_MOST_NAMES
-    ]
+    public = [name for name in map(str, names) if name.isidentifier() and name[0] != "_"]
+    return public[:20]
