@@ -15,15 +15,13 @@
         └── UnexpectedResponseError               unknown     everything else
 
 An `UnreachableError` leaves the session untouched if nothing reached the service. After several
-attempts the least certain fate counts: a timeout and then a 401 are unknown, since the first
-attempt may have destroyed the session. Gone stays gone.
+attempts the least certain fate counts: a timeout and then a 401 are unknown. Gone stays gone.
 
 A call makes a retry after each error that leaves the fate unknown, since only a retry tells; after
 a `RateLimitError`; after a connection that failed, if a retry can help; and after a 401 or 403 that
-is not the service's JSON, since a gateway said it. The others end the call.
-
-A response that says that the service's own backend failed is a `ServiceUnavailableError` under any
-status, 404 included. `InvalidApiKeyError` and `OutageError` stand apart: they concern no session.
+is not the service's JSON, since a gateway said it. A failure of the service's own backend is a
+`ServiceUnavailableError` under any status. `InvalidApiKeyError` and `OutageError` concern no
+session, and stand apart.
 """
 
 import copyreg
@@ -55,18 +53,15 @@ class DeleteSessionError(Exception):
         self.attempts = attempts  #: how many requests were sent for it, failed connections included
 
     def __str__(self) -> str:
-        parts = [f"Session {_quoted(self.session_id)}: {self.args[0]}."]
-        if self.attempts > 1:
-            parts.append(f"{self.attempts} attempts.")
-        parts.append(_FATE_SENTENCES[self.session_fate])
-        parts.append(self.advice)
-        return " ".join(parts)
+        is_long = len(self.session_id) > 80
+        shown = f"{self.session_id[:77]}..." if is_long else self.session_id
+        attempts = f" {self.attempts} attempts." if self.attempts > 1 else ""
+        fate = _FATE_SENTENCES[self.session_fate]
+        return f"Session {shown!a}: {self.args[0]}.{attempts} {fate} {self.advice}"
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.args[0]!r}, session_id={self.session_id!r}, "
-            f"session_fate={self.session_fate}, attempts={self.attempts})"
-        )
+        known = f"session_id={self.session_id!r}, session_fate={self.session_fate}"
+        return f"{type(self).__name__}({self.args[0]!r}, {known}, attempts={self.attempts})"
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exception's own way calls the class with the reason alone, and forgets the cause.
@@ -138,10 +133,7 @@ class BadRequestError(ResponseError):
 
 
 class UnauthorizedError(ResponseError):
-    """401: the key is missing, unknown or revoked. The session is untouched.
-
-    It is `transient` if it is not the service's JSON: a gateway on the way said it.
-    """
+    """401: a bad key, or a gateway's (then `transient`). The session is untouched."""
 
     session_fate = SessionFate.UNTOUCHED
     advice = "Check the API key."
@@ -155,10 +147,7 @@ class PaymentRequiredError(ResponseError):
 
 
 class ForbiddenError(ResponseError):
-    """403: another team's session, or a key that may not delete it. The session is untouched.
-
-    It is `transient` if it is not the service's JSON: a gateway on the way said it.
-    """
+    """403: another team's session, or a gateway's. The session is untouched."""
 
     session_fate = SessionFate.UNTOUCHED
     advice = "Use a key of the team that opened the session."
@@ -186,10 +175,7 @@ class ServiceUnavailableError(ResponseError):
 
 
 class NotDeletedError(ResponseError):
-    """200 with `success` false: the service says that it did not destroy the session.
-
-    The session's fate is unknown.
-    """
+    """200 with `success` false: not destroyed, says the service. The session's fate is unknown."""
 
     transient = True
 
@@ -234,11 +220,6 @@ class OutageError(Exception):
 
 Outcome: TypeAlias = DeletionReceipt | DeleteSessionError
 """What becomes of one session: a receipt, or an error that says what is known about it."""
-
-
-def _quoted(text: str) -> str:
-    """Quote an id for a message: escaped, and no longer than a line holds."""
-    return ascii(text if len(text) <= 80 else f"{text[:77]}...")
 
 
 def _in_seconds(seconds: float) -> str:

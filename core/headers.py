@@ -90,10 +90,9 @@ class RequestHeaders(Mapping[str, str]):
             raise InvalidApiKeyError(f"an API key is a str or None, not {kind}")
         if not self._api_key:
             raise InvalidApiKeyError("the API key is empty")
-        if not re.compile(_TOKEN68).fullmatch(self._api_key):
-            raise InvalidApiKeyError(
-                "the API key has a character that an Authorization header cannot carry"
-            )
+        if not re.fullmatch(_TOKEN68, self._api_key):
+            odd = "has a character that an Authorization header cannot carry"
+            raise InvalidApiKeyError(f"the API key {odd}")
 
     def _add_extra(self) -> None:
         if not isinstance(self._extra, dict):
@@ -102,9 +101,8 @@ class RequestHeaders(Mapping[str, str]):
         if kinds := [type(name).__name__ for name in self._extra if not isinstance(name, str)]:
             raise TypeError(f"headers: a name must be a str, not {kinds[0]}")
         if not all(map(re.compile(_NAME).fullmatch, self._extra)):
-            raise ValueError(
-                "headers: a name has a character that a header's name cannot have, or is empty"
-            )
+            odd = "has a character that a header's name cannot have, or is empty"
+            raise ValueError(f"headers: a name {odd}")
         seen = set(_NOT_FOR_USERS)
         for name in self._extra:
             if (lower := str.lower(name)) in seen:
@@ -115,11 +113,9 @@ class RequestHeaders(Mapping[str, str]):
             if not isinstance(self._extra[name], str):
                 kind = type(self._extra[name]).__name__
                 raise TypeError(f"headers: the value of {name} must be a str, not {kind}")
-            if not re.compile(_VALUE).fullmatch(self._extra[name]):
-                raise ValueError(
-                    f"headers: the value of {name} has a character that a header cannot carry, "
-                    "or white space around it"
-                )
+            if not re.fullmatch(_VALUE, self._extra[name]):
+                odd = "has a character that a header cannot carry, or white space around it"
+                raise ValueError(f"headers: the value of {name} {odd}")
             self._headers[str.__str__(name)] = str.__str__(self._extra[name])
 
 
@@ -149,11 +145,7 @@ def printable(text: str) -> str:
 
 
 def without_secrets(value: object) -> object:
-    """Return what a repr may show of a part of a request or a response.
-
-    Args:
-        value: a body (bytes) or headers (a mapping), which may hold the key, or anything else.
-    """
+    """Return what a repr may show of a body (bytes), of headers (a mapping), or of the rest."""
     if isinstance(value, bytes):
         return f"<{len(value)} bytes>"
     return dict.fromkeys(value, "***") if isinstance(value, Mapping) else value

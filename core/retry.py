@@ -75,12 +75,10 @@ def check_seconds(
 
 def check_methods(name: str, value: object, methods: tuple[str, ...], example: str) -> None:
     """Refuse an object that lacks one of these methods, and a class (`TypeError`)."""
-    missing = [method for method in methods if not callable(getattr(value, method, None))]
     if isinstance(value, type):
         kind = value.__name__
         raise TypeError(f"{name} must be an object, not the class {kind}: pass {kind}()")
-    if missing:
-        raise TypeError(
-            f"{name} must have the methods {', '.join(methods)}, as {example} has them: "
-            f"{type(value).__name__} has no {missing[0]}"
-        )
+    for method in methods:
+        if not callable(getattr(value, method, None)):
+            asked = f"{name} must have the methods {', '.join(methods)}, as {example} has them"
+            raise TypeError(f"{asked}: {type(value).__name__} has no {method}")
