@@ -2,35 +2,30 @@
 
 import sys
 
-import command
 import journal
-import many_sessions
-import one_session
 import outages
 import rate_limits
+import sessions
 import start
 
 FIGURES = [
-    one_session.over_urllib3,
-    one_session.over_asyncio,
-    one_session.core_alone,
-    many_sessions.over_urllib3,
-    many_sessions.over_asyncio,
-    many_sessions.a_million_ids,
-    many_sessions.kept_errors,
-    many_sessions.rate_limit,
+    sessions.one_over_urllib3,
+    sessions.one_over_asyncio,
+    sessions.core_alone,
+    sessions.many_over_urllib3,
+    sessions.many_over_asyncio,
+    sessions.a_million_ids,
+    sessions.kept_errors,
+    sessions.rate_limit,
     outages.seconds_beyond_the_outage,
     outages.requests_in_vain,
     rate_limits.to_the_shortest_time,
     journal.recorded,
     journal.a_hundred_thousand_orphans,
     journal.two_hundred_thousand_sessions,
-    start.of_the_core,
-    start.with_urllib3,
-    start.with_asyncio,
+    start.imports,
     start.of_the_command,
-    command.a_million_ids,
-    command.rows_on_a_terminal,
+    start.a_million_ids,
 ]
 
 if __name__ == "__main__":
@@ -40,6 +35,5 @@ if __name__ == "__main__":
     for figure in FIGURES:
         name = f"{figure.__module__}.{figure.__name__}"
         if not chosen or any(word in name for word in chosen):
-            found = figure()
-            for line in found if isinstance(found, list) else [found]:
+            for line in figure():
                 print(line, flush=True)

@@ -3,9 +3,10 @@
 The shortest time is that of a client which knows when its requests would be accepted.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain, groupby, product, starmap
+from operator import itemgetter
 from typing import NamedTuple
 
 from measure import Figure
@@ -39,6 +40,9 @@ CHANGES = (
 )
 
 
+EVENLY_SPACED = (2.5, 2.5, 3.0)
+
+
 class Case(NamedTuple):
     """A limiter, and how many times the shortest time a run may take under it, by `WAITS`."""
 
@@ -53,86 +57,55 @@ def _shared(limit: RateLimit, others: int, *, in_bursts: bool) -> Limiter:
     return Shared(Limited(limit), others, in_bursts=in_bursts)
 
 
-def _cases() -> Iterator[Case]:
-    evenly_spaced = (2.5, 2.5, 3.0)
-    for limit in LIMITS:
-        for kind, of_kind in RATE_LIMITS.items():
-            yield Case(kind, f"{limit}", partial(Limited, of_kind(limit)))
-            taken = "half of it taken"
-            yield Case(
-                f"{kind}, {taken} evenly",
-                f"{limit}",
-                partial(_shared, of_kind(limit), limit // 2, in_bursts=False),
-                (1.3, 1.5, 1.3),
-            )
-            yield Case(
-                f"{kind}, {taken} in bursts",
-                f"{limit}",
-                partial(_shared, of_kind(limit), limit // 2, in_bursts=True),
-                (1.8, 1.8, 1.8),
-            )
-        for second in (0, 1, 10):
-            name = f"{limit} from second {second}"
-            aligned = RateLimit(limit, window="aligned")
-            yield Case("aligned window", name, partial(Limited, aligned, second=second))
-        burst = max(2, limit // 6)
-        yield Case(
-            "bucket", f"{limit}, burst {burst}", partial(Limited, RateLimit(limit, burst=burst))
-        )
-        spaced = partial(Limited, RateLimit(limit, burst=1))
-        yield Case("bucket of burst 1", f"{limit}", spaced, evenly_spaced)
-    for before, after, changes_at in CHANGES:
-        name = f"{before}, then {after}"
-        for kind, of_kind in RATE_LIMITS.items():
-            changing = partial(Limited, of_kind(before), changes_at, of_kind(after))
-            yield Case(f"{kind} that changes", name, changing, sessions=(600,))
-        evenly = RateLimit(before, burst=1), changes_at, RateLimit(after, burst=1)
-        changing = partial(Limited, *evenly)
-        yield Case("bucket of burst 1 that changes", name, changing, evenly_spaced, (600,))
+def _cases_of(limit: int) -> Iterator[Case]:
+    make: Callable[[], Limiter]
+    for kind, of_kind in RATE_LIMITS.items():
+        yield Case(kind, f"{limit}", partial(Limited, of_kind(limit)))
+        half = partial(_shared, of_kind(limit), limit // 2)
+        for how, most in (("evenly", (1.3, 1.5, 1.3)), ("in bursts", (1.8, 1.8, 1.8))):
+            make = partial(half, in_bursts=how == "in bursts")
+            yield Case(f"{kind}, half of it taken {how}", f"{limit}", make, most)
+    aligned = RateLimit(limit, window="aligned")
+    for second in (0, 1, 10):
+        make = partial(Limited, aligned, second=second)
+        yield Case("aligned window", f"{limit} from second {second}", make)
+    burst = max(2, limit // 6)
+    make = partial(Limited, RateLimit(limit, burst=burst))
+    yield Case("bucket", f"{limit}, burst {burst}", make)
+    make = partial(Limited, RateLimit(limit, burst=1))
+    yield Case("bucket of burst 1", f"{limit}", make, EVENLY_SPACED)
 
 
-class Row(NamedTuple):
-    ratio: float
-    seconds: float
-    shortest: float
-    name: str
-    most: float
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.seconds:.0f} s, shortest {self.shortest:.0f} s"
+def _cases_of_a_change(before: int, after: int, changes_at: float) -> Iterator[Case]:
+    name = f"{before}, then {after}"
+    for kind, of_kind in RATE_LIMITS.items():
+        make = partial(Limited, of_kind(before), changes_at, of_kind(after))
+        yield Case(f"{kind} that changes", name, make, sessions=(600,))
+    make = partial(Limited, RateLimit(before, burst=1), changes_at, RateLimit(after, burst=1))
+    yield Case("bucket of burst 1 that changes", name, make, EVENLY_SPACED, (600,))
 
 
-def _loads(case: Case) -> Iterator[Load]:
-    for sessions in case.sessions:
-        for concurrency in (8, 64):
-            for latency in (0.2, 5.0, 70.0):
-                yield Load(sessions, concurrency, latency)
+def _rows(case: Case) -> Iterator[tuple[str, float, str, float]]:
+    """Give what the table calls a row, its ratio to the shortest time, what it was, its limit."""
+    for load in starmap(Load, product(case.sessions, (8, 64), (0.2, 5.0, 70.0))):
+        shortest = shortest_time(case.make(), load)
+        if shortest < load.latency + MINUTE / 2:  # The limit hardly matters.
+            continue
+        for (kind, waits), most in zip(WAITS.items(), case.most, strict=True):
+            for wait, named_wait in waits.items():
+                seconds = run(case.make(), load, named_wait).seconds
+                what = (
+                    f"limit {case.name}, {load.sessions} ids, {load.concurrency} at once, "
+                    f"{load.latency:g} s each, wait {wait}: {seconds:.0f} s, "
+                    f"shortest {shortest:.0f} s"
+                )
+                yield f"{case.kind}, {kind}", seconds / shortest, what, most
 
 
-def _rows() -> dict[str, list[Row]]:
-    """Return the rows of all cases, by what the table calls them."""
-    rows: dict[str, list[Row]] = defaultdict(list)
-    for case in _cases():
-        for load in _loads(case):
-            shortest = shortest_time(case.make(), load)
-            if shortest < load.latency + MINUTE / 2:  # The limit hardly matters.
-                continue
-            for (kind, waits), most in zip(WAITS.items(), case.most, strict=True):
-                for wait, named_wait in waits.items():
-                    seconds = run(case.make(), load, named_wait).seconds
-                    name = (
-                        f"limit {case.name}, {load.sessions} ids, {load.concurrency} at once, "
-                        f"{load.latency:g} s each, wait {wait}"
-                    )
-                    rows[f"{case.kind}, {kind}"].append(
-                        Row(seconds / shortest, seconds, shortest, name, most)
-                    )
-    return rows
-
-
-def to_the_shortest_time() -> list[Figure]:
-    """Return the worst of each kind of limiter and of wait that it names."""
-    return [
-        Figure(f"{kind}, worst of {len(rows)} ({max(rows)})", max(rows).ratio, max(rows).most)
-        for kind, rows in sorted(_rows().items())
-    ]
+def to_the_shortest_time() -> Iterator[Figure]:
+    """Give the worst of each kind of limiter and of wait that it names."""
+    cases = chain(*map(_cases_of, LIMITS), *starmap(_cases_of_a_change, CHANGES))
+    rows = sorted(row for case in cases for row in _rows(case))
+    for kind, group in groupby(rows, key=itemgetter(0)):
+        *others, (_, ratio, what, most) = group
+        yield Figure(f"{kind}, worst of {len(others) + 1} ({what})", ratio, most)

@@ -1,50 +1,76 @@
-"""The services that the benchmarks talk to, in a process of their own.
-
-Arguments: the number of sessions and the seconds a call; or a file with a key and a certificate,
-for a service that speaks TLS and says the same to every request.
-"""
+"""The service that a benchmark talks to, in a process of its own: its CPU time does not count."""
 
 import json
 import ssl
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trustme
 
 from firecrawl_interact.adapters import FakeService, LoopbackService
 from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
 
 BODY = b'{"success":true,"sessionDurationMs":39095,"creditsBilled":2,"status":"stopped"}'
-RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
-    len(BODY),
-    BODY,
-)
+HEAD = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
+RESPONSE = HEAD.format(len(BODY)).encode() + BODY
 
 
-def respond(connection: Connection) -> None:
-    while True:
-        connection.read_request()
-        connection.send(RESPONSE)
+@contextmanager
+def service(*arguments: object) -> Iterator[tuple[str, list[str]]]:
+    """Run a service; give its address and its sessions.
+
+    Args:
+        arguments: how many sessions it has, and the seconds a call takes; or a file with a key and
+            a certificate, for a service that speaks TLS and says the same to every request.
+    """
+    command = [sys.executable, __file__, *map(str, arguments)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        api_url, session_ids = json.loads(process.stdout.readline())
+        try:
+            yield api_url, session_ids
+        finally:
+            process.terminate()
 
 
-def serve_until_stopped(api_url: str, session_ids: list[str]) -> None:
+@contextmanager
+def service_over_tls() -> Iterator[tuple[str, list[str], ssl.SSLContext]]:
+    """Run one that speaks TLS; give its address, its session and whom to trust."""
+    authority, context = trustme.CA(), ssl.create_default_context()
+    authority.configure_trust(context)
+    pem = authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem
+    with pem.tempfile() as certificate, service(certificate) as (api_url, session_ids):
+        yield api_url, session_ids, context
+
+
+def _serve_sessions(sessions: str, latency: str = "0") -> None:
+    fake = FakeService(latency=float(latency))
+    session_ids = [fake.open_session() for _ in range(int(sessions))]
+    with LoopbackService(fake) as loopback:
+        _serve_until_stopped(loopback.api_url, session_ids)
+
+
+def _serve_over_tls(certificate: str) -> None:
+    def respond(connection: Connection) -> None:
+        while True:
+            connection.read_request()
+            connection.send(RESPONSE)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with FaultServer(afterwards=respond, tls=context) as server:
+        _serve_until_stopped(server.api_url, ["session-1"])
+
+
+def _serve_until_stopped(api_url: str, session_ids: list[str]) -> None:
     print(json.dumps([api_url, session_ids]), flush=True)
     sys.stdin.read()
 
 
-def serve_sessions(sessions: int, latency: float) -> None:
-    fake = FakeService(latency=latency)
-    session_ids = [fake.open_session() for _ in range(sessions)]
-    with LoopbackService(fake) as loopback:
-        serve_until_stopped(loopback.api_url, session_ids)
-
-
-def serve_over_tls(certificate: str) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with FaultServer(afterwards=respond, tls=context) as server:
-        serve_until_stopped(server.api_url, ["session-1"])
-
-
 if __name__ == "__main__":
-    if len(sys.argv) == 2:
-        serve_over_tls(sys.argv[1])
-    else:
-        serve_sessions(int(sys.argv[1]), float(sys.argv[2]))
+    serve = _serve_sessions if sys.argv[1].isdecimal() else _serve_over_tls
+    serve(*sys.argv[1:])

@@ -1,15 +1,21 @@
-"""What an import, and the command's help, cost: CPU time less that of the bare interpreter."""
+"""What it costs to start: CPU time of imports, and of the command until it does something."""
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from measure import Figure
+from service import service
 
 from firecrawl_interact import adapters, core
+
+COMMAND = ["-m", "firecrawl_interact.adapters.cli", "delete"]
 
 # Measured as installed packages run: from a plain folder, with their bytecode cached. An editable
 # install looks for each module in a way of its own, which costs more than some of them.
@@ -39,35 +45,45 @@ def _seconds(*commands: list[str], rounds: int = 25) -> list[float]:
     return [min(taken) for taken in times]
 
 
-def _ratio(ours: str, bare: str) -> float:
-    nothing, other, own = _seconds(["-c", "pass"], ["-c", bare], ["-c", ours])
-    return (own - nothing) / (other - nothing)
+def imports() -> Iterator[Figure]:
+    for what, adapter, libraries, limit in [
+        ("of the core", None, "msgspec", 1.35),
+        ("with Urllib3Transport", "Urllib3Transport", "msgspec and urllib3", 1.15),
+        ("with AsyncioTransport", "AsyncioTransport", "asyncio, msgspec and ssl", 1.15),
+    ]:
+        ours = "import firecrawl_interact.core"
+        if adapter is not None:
+            ours += f"\nfrom firecrawl_interact.adapters import {adapter}"
+        bare = f"import {libraries.replace(' and', ',')}"
+        nothing, other, own = _seconds(["-c", "pass"], ["-c", bare], ["-c", ours])
+        ratio = (own - nothing) / (other - nothing)
+        yield Figure(f"import {what}, to {libraries}", ratio, limit)
 
 
-def of_the_core() -> Figure:
-    ratio = _ratio("import firecrawl_interact.core", "import msgspec")
-    return Figure("import of the core, to msgspec", ratio, 1.35)
-
-
-def with_urllib3() -> Figure:
-    ratio = _ratio(
-        "import firecrawl_interact.core\nfrom firecrawl_interact.adapters import Urllib3Transport",
-        "import msgspec, urllib3",
-    )
-    return Figure("import with Urllib3Transport, to msgspec and urllib3", ratio, 1.15)
-
-
-def with_asyncio() -> Figure:
-    ratio = _ratio(
-        "import firecrawl_interact.core\nfrom firecrawl_interact.adapters import AsyncioTransport",
-        "import asyncio, msgspec, ssl",
-    )
-    return Figure("import with AsyncioTransport, to asyncio, msgspec and ssl", ratio, 1.15)
-
-
-def of_the_command() -> Figure:
+def of_the_command() -> Iterator[Figure]:
     bare, own = _seconds(
-        ["-c", "import click, rich.progress, msgspec, urllib3"],
-        ["-m", "firecrawl_interact.adapters.cli", "delete", "--help"],
+        ["-c", "import click, rich.progress, msgspec, urllib3"], [*COMMAND, "--help"]
     )
-    return Figure("`delete --help`, to its bare imports", own / bare, 2.5)
+    yield Figure("`delete --help`, to its bare imports", own / bare, 2.5)
+
+
+def a_million_ids() -> Iterator[Figure]:
+    with tempfile.NamedTemporaryFile("w") as ids, service(1) as (api_url, _):
+        ids.writelines(f"0199a7c4-5d1e-7b60-9f3a-{number:012}\n" for number in range(1_000_000))
+        ids.flush()
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, *COMMAND, "--missing-ok", "--from", ids.name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"FIRECRAWL_API_URL": api_url, "FIRECRAWL_API_KEY": "fc-test"},
+        )
+        with process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            seconds = time.perf_counter() - began
+            process.kill()
+            _, _, used = os.wait4(process.pid, 0)
+            process.returncode = -signal.SIGKILL
+    yield Figure("`delete` of 1,000,000 ids, to its first outcome", seconds, 3, "s")
+    yield Figure("its peak memory", used.ru_maxrss / 2**10, 300, "MiB")
