@@ -1,7 +1,7 @@
 """Transcripts: what is typed at the command, and what it prints. `transcripts/*.txt` has them.
 
     # A session that is not found is not gone.          the title: what is tested
-    * meets 404 {"success": false, ...}                 what there is: a method of `Stage`
+    * meets 404 {"success": false, ...}                 what there is, or was: a method of `Stage`
     1$ delete a                                         the exit status, 0 if none; what is typed
     a not-found SessionNotFoundError ...                standard output, its lines in any order
     ! None of 1 sessions gone; 1 not found.             standard error
@@ -114,6 +114,10 @@ class Stage:
         """Let a living process have sessions open."""
         self._living.callback(self._journal(what).close)
 
+    def asked(self, ids: str) -> None:
+        """Check for which ids requests have come, in their order."""
+        assert self._service.asked_for == ids.split()
+
     def end(self) -> None:
         self._living.close()
 
@@ -134,12 +138,9 @@ def play(typed: str, run: Run) -> Finished:
     """Type a command, into a shell if it is more than that."""
     if not re.search(r"[|;&<>$]|^(cut|cat|mkdir|jq) ", typed):
         return run(*shlex.split(typed))
+    short = r"(^|[|;] )(delete|check|sweep)\b(?! *=)"
     done = subprocess.run(
-        [
-            "/bin/sh",
-            "-c",
-            re.sub(r"(^|\| )(delete|check|sweep) ", r"\1firecrawl-interact \2 ", typed),
-        ],
+        ["/bin/sh", "-c", re.sub(short, r"\1firecrawl-interact \2", typed)],
         check=False,
         capture_output=True,
         text=True,
