@@ -1,11 +1,16 @@
 """What a reader sees of the documentation: its pages, their sections, and the code in them."""
 
+import importlib
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
+import pytest
 from sybil import Document
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
@@ -57,6 +62,19 @@ def run_python(code: str, folder: Path) -> str:
     file.write_text(code, encoding="utf-8")
     runner = ["-m", "pytest", "-q", "-p", "pytest_asyncio.plugin"] if has_tests else ["-W", "error"]
     return run([sys.executable, *runner, file.name], folder)
+
+
+@contextmanager
+def module_of(page: str, folder: Path) -> Iterator[ModuleType]:
+    """Import a page's code from a file, since pickle and other processes do."""
+    name = Path(page).stem.replace("-", "_")
+    code = "\n\n".join(blocks(text_of(page), "python"))
+    (folder / f"{name}.py").write_text(code, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(folder)
+        yield importlib.import_module(name)
+        del sys.modules[name]
 
 
 def run_commands(text: str, folder: Path) -> tuple[list[str], list[str]]:

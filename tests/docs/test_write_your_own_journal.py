@@ -1,7 +1,5 @@
 """The journal of the page keeps every promise, as the page says."""
 
-import importlib.util
-import os
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -13,34 +11,21 @@ from firecrawl_interact.adapters import FakeService, InMemoryTransport
 from firecrawl_interact.adapters.conformance import JOURNAL_CASES, JournalCase
 from firecrawl_interact.core import DeleteSession
 
-from .pages import blocks, text_of
+from .pages import blocks, module_of, text_of
 
 pytestmark = [
     pytest.mark.enable_socket,
     pytest.mark.skipif(sys.platform == "win32", reason="it has no fork"),
 ]
-TEXT = text_of("docs/write-your-own-journal.md")
-[QUOTED] = blocks(TEXT, "text")
+PAGE = "docs/write-your-own-journal.md"
+[QUOTED] = blocks(text_of(PAGE), "text")
 LEASE = 0.8  # in seconds; the page has a longer one, and this one costs less waiting
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """The page's code in a module, since other processes import it too."""
-    folder = tmp_path_factory.mktemp("page")
-    (folder / "journal_of_the_page.py").write_text("\n\n".join(blocks(TEXT, "python")), "utf-8")
-    before = os.getcwd()
-    os.chdir(folder)
-    sys.path.insert(0, str(folder))
-    spec = importlib.util.find_spec("journal_of_the_page")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
-    sys.path.remove(str(folder))
-    os.chdir(before)
+    with module_of(PAGE, tmp_path_factory.mktemp("page")) as module:
+        yield module
 
 
 @pytest.mark.parametrize("case", JOURNAL_CASES, ids=str)

@@ -1,8 +1,6 @@
 """The transports of the page keep and break the promises that the page says they do."""
 
 import gc
-import importlib.util
-import sys
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -15,28 +13,20 @@ from firecrawl_interact.adapters.conformance.server import FaultServer, good_res
 from firecrawl_interact.adapters.conformance.wire_faults import responds
 from firecrawl_interact.core import BadResponseError, Request
 
-from .pages import blocks, text_of
+from .pages import blocks, module_of, text_of
 
 pytestmark = pytest.mark.enable_socket
 
-TEXT = text_of("docs/write-your-own-transport.md")
-[QUOTED] = blocks(TEXT, "text")
+PAGE = "docs/write-your-own-transport.md"
+[QUOTED] = blocks(text_of(PAGE), "text")
 REQUEST = Request("DELETE", "/v2/interact/session-1", {})
 TESTS = {"blocking": "test_my_transport", "async": "test_my_awaited_transport"}
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """The page's code in a module, since what is pickled must be importable."""
-    path = tmp_path_factory.mktemp("page") / "transports_of_the_page.py"
-    path.write_text("\n\n".join(blocks(TEXT, "python")), encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[path.stem]
+    with module_of(PAGE, tmp_path_factory.mktemp("page")) as module:
+        yield module
 
 
 # After a handshake that failed, httpx2 leaves its socket to the garbage collector.
