@@ -22,7 +22,7 @@ import pytest
 import trustme
 
 from firecrawl_interact.adapters import FakeService, InMemoryTransport, LoopbackService
-from firecrawl_interact.core import Request, Response
+from firecrawl_interact.core import Request, Response, TransportError
 
 from .pages import ROOT
 
@@ -54,20 +54,23 @@ class Handler(BaseHTTPRequestHandler):
         scrape = SCRAPE.fullmatch(self.path)
         path = f"/v2/interact/{self.server.sessions[scrape[1]]}" if scrape else self.path
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.deliver(self.server.transport.send(Request("DELETE", path, headers), timeout=10))
+        try:
+            self.deliver(self.server.transport.send(Request("DELETE", path, headers), timeout=10))
+        except TransportError:  # a fault
+            self.close_connection = True
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
         content: dict[str, object] = {"success": True}
-        if self.path == "/v2/browser":
-            content["id"] = self.server.service.open_session()
-            content["cdpUrl"] = f"wss://{HOST}/{content['id']}"
-        elif self.path == "/v2/scrape":
-            content["data"] = {"markdown": "", "metadata": {"scrapeId": str(uuid.uuid4())}}
-        elif scrape := SCRAPE.fullmatch(self.path):
+        if scrape := SCRAPE.fullmatch(self.path):
             content["sessionId"] = self.server.service.open_session(prompt_used=True)
             self.server.sessions[scrape[1]] = content["sessionId"]
             content["output"] = "done"
+        elif self.path == "/v2/scrape":
+            content["data"] = {"markdown": "", "metadata": {"scrapeId": str(uuid.uuid4())}}
+        else:
+            content["id"] = self.server.service.open_session()
+            content["cdpUrl"] = f"wss://{HOST}/{content['id']}"
         self.deliver(Response(200, {}, json.dumps(content).encode()))
 
     def deliver(self, response: Response) -> None:

@@ -1,6 +1,5 @@
 """What single pages say, beyond what their examples show when they run."""
 
-import asyncio
 import re
 import signal
 import subprocess
@@ -8,18 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import vcr  # type: ignore[import-untyped]  # it is not typed
-from vcr.errors import (  # type: ignore[import-untyped]  # see above
-    CannotOverwriteExistingCassetteException,
-)
 
-from firecrawl_interact.adapters import (
-    FakeService,
-    async_delete_session_from_environment,
-    delete_session_from_environment,
-)
+from firecrawl_interact.adapters import FakeService
 from firecrawl_interact.adapters.conformance import CASES
-from firecrawl_interact.core import RetryPolicy, TransportError
+from firecrawl_interact.core import TransportError
 
 from .pages import blocks, open_sessions_of, run, run_python, sections, text_of
 
@@ -34,23 +25,25 @@ CLIENT = """
 from fastapi.testclient import TestClient
 
 with TestClient(app) as client:
-    response = client.delete("/sessions/{}")
+    response = client.delete("/sessions/session-1")
     print(response.status_code, response.text)
 """
 
 
-def test_the_application_destroys_a_session(firecrawl: FakeService, tmp_path: Path) -> None:
-    session_id = firecrawl.open_session()
-    printed = run_python(APPLICATION + CLIENT.format(session_id), tmp_path)
-    assert printed == '200 {"session_fate":"gone","credits_billed":2}\n'
-    assert firecrawl.sessions_left_open == []
-
-
+@pytest.mark.parametrize(
+    ("opens", "printed"),
+    [
+        (["session-1"], '200 {"session_fate":"gone","credits_billed":2}\n'),
+        ([], '404 {"detail":{"session_fate":"gone","advice":'),
+    ],
+)
 def test_a_client_of_the_application_learns_the_fate(
-    firecrawl: FakeService, tmp_path: Path
+    opens: list[str], printed: str, firecrawl: FakeService, tmp_path: Path
 ) -> None:
-    printed = run_python(APPLICATION + CLIENT.format("unknown"), tmp_path)
-    assert printed.startswith('404 {"detail":{"session_fate":"gone","advice":')
+    for session_id in opens:
+        firecrawl.open_session(session_id)
+    assert run_python(APPLICATION + CLIENT, tmp_path).startswith(printed)
+    assert firecrawl.sessions_left_open == []
 
 
 def test_a_cell_of_a_notebook_may_await(firecrawl: FakeService, tmp_path: Path) -> None:
@@ -60,52 +53,6 @@ def test_a_cell_of_a_notebook_may_await(firecrawl: FakeService, tmp_path: Path) 
     options = ["--no-banner", "--colors=NoColor", "--InteractiveShell.xmode=Plain"]
     printed = run([sys.executable, "-m", "IPython", *options, "cell.ipy"], tmp_path)
     assert printed.splitlines()[-1] == "SessionFate.GONE"
-
-
-# The log and recordings
-
-LOG = dict(sections("docs/observability.md"))["The log"]
-[LOGGING] = blocks(LOG, "python")
-
-
-def test_the_log_reads_as_the_page_shows_it(tmp_path: Path) -> None:
-    assert [run_python(LOGGING, tmp_path)] == blocks(LOG, "text")
-
-
-def test_a_program_that_does_not_set_up_logging_prints_nothing(tmp_path: Path) -> None:
-    quiet = [line for line in LOGGING.splitlines() if not line.startswith("logging.")]
-    assert not run_python("\n".join(quiet), tmp_path)
-
-
-def test_a_recording_plays_back_holds_no_key_and_lets_nothing_else_out(
-    firecrawl: FakeService, tmp_path: Path
-) -> None:
-    recorder = vcr.VCR(filter_headers=["authorization"])
-    cassette = tmp_path / "delete-session.yaml"
-    session_id = firecrawl.open_session()
-    with delete_session_from_environment(retry=RetryPolicy(max_attempts=1)) as delete_session:
-        with recorder.use_cassette(str(cassette)):
-            recorded = delete_session(session_id)
-        assert "fc-..." not in cassette.read_text(encoding="utf-8")
-        with recorder.use_cassette(str(cassette)):
-            assert delete_session(session_id) == recorded
-            with pytest.raises(CannotOverwriteExistingCassetteException):
-                delete_session("another-session")
-    assert len(firecrawl.requests) == 1
-
-
-def test_an_awaited_call_is_not_recorded_and_goes_out(
-    firecrawl: FakeService, tmp_path: Path
-) -> None:
-    async def delete(session_id: str) -> None:
-        async with async_delete_session_from_environment() as delete_session:
-            await delete_session(session_id)
-
-    cassette = tmp_path / "delete-session.yaml"
-    with vcr.use_cassette(str(cassette), record_mode="none"):
-        asyncio.run(delete(firecrawl.open_session()))
-    assert len(firecrawl.requests) == 1
-    assert not cassette.exists()
 
 
 # When a block ends
