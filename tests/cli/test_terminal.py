@@ -18,20 +18,6 @@ from .commands import ONE_BY_ONE, Run, Terminal, WatchedService, on_unix, rows
 pytestmark = [pytest.mark.enable_socket, on_unix]
 
 
-def test_a_terminal_shows_the_same_lines_wrapped_at_blanks(service: WatchedService) -> None:
-    service.queue(Reply(200, b'{"success":true,"sessionDurationMs":754000,"creditsBilled":2600}'))
-    done = Terminal("delete", *ONE_BY_ONE, "a", "b", columns=60).finish()
-    assert done.status == 1
-    assert rows(done.out) == [
-        "a gone deleted credits=2600 seconds=754",
-        "b not-found SessionNotFoundError credits=- seconds=- HTTP",
-        "  404: Browser session not found",
-        "1 of 2 sessions gone, 2600 credits; 1 not found.",
-        "SessionNotFoundError: Check the id, or allow it with",
-        "  --missing-ok.",
-    ]
-
-
 def test_at_40_columns_no_word_is_cut_and_nothing_of_the_bar_stays(service: WatchedService) -> None:
     session_ids = [service.open_session() for _ in range(30)]
     service.latency = 0.2  # so that the bar is drawn between them
@@ -79,20 +65,6 @@ def test_without_colour_a_terminal_says_the_same(
     assert outcome is not None
     assert re.search(r"\x1b\[[0-9;]*m", outcome[0]) is None
     assert re.search(r"\x1b\[[0-9;]*m.*SessionNotFoundError credits", coloured) is not None
-
-
-def test_what_others_wrote_is_neither_markup_nor_control(service: WatchedService) -> None:
-    service.queue(Reply(403, json={"success": False, "error": "[red]:smile:\x1b[5m"}))
-    done = Terminal("delete", "a", columns=200).finish()
-    assert r"[red]:smile:\x1b[5m" in done.out
-    assert "\x1b[5m" not in done.out
-
-
-def test_a_terminal_may_know_only_ascii(service: WatchedService) -> None:
-    service.queue(Reply(403, '{"success":false,"error":"Désolé"}'.encode()))
-    done = Terminal("delete", "a", columns=200, variables={"PYTHONIOENCODING": "ascii"}).finish()
-    assert done.status == 1
-    assert rows(done.out)[0].endswith(r"HTTP 403: D\xe9sol\xe9")
 
 
 @pytest.mark.parametrize("columns", [40, 80])
@@ -153,12 +125,6 @@ def test_no_bar_is_in_the_way_of_what_reads_the_output(service: WatchedService) 
 def test_nothing_is_shown_when_quiet(service: WatchedService) -> None:
     session_id = service.open_session()
     assert Terminal("delete", "--quiet", session_id).finish() == (0, "", "")
-
-
-def test_the_summary_object_is_not_wrapped(service: WatchedService) -> None:
-    done = Terminal("delete", "--json", service.open_session(), columns=40).finish()
-    outcome, summary = map(json.loads, rows(done.out))
-    assert (outcome["outcome"], summary["gone"]) == ("deleted", 1)
 
 
 # Ids that are typed, and signals

@@ -26,7 +26,7 @@ import pytest
 
 from firecrawl_interact.adapters import FileJournal, LostResponse, Reply
 
-from .commands import Finished, Run, WatchedService
+from .commands import Finished, Run, Terminal, WatchedService, rows
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -70,6 +70,8 @@ class Stage:
         self._directory = directory
         self._patch = monkeypatch
         self._living = ExitStack()
+        self.columns: int | None = None
+        """How wide the terminal is on which the command runs, if it runs on one."""
 
     def put(self, text: str) -> None:
         word, _, value = text.partition(" ")
@@ -92,6 +94,9 @@ class Stage:
         status, _, body = what.partition(" ")
         fault = LostResponse() if status == "lost" else Reply(int(status), _bytes(body))
         self._service.queue(fault)
+
+    def terminal(self, columns: str) -> None:
+        self.columns = int(columns)
 
     def set(self, text: str) -> None:
         name, _, value = text.partition(" ")
@@ -134,12 +139,15 @@ def _bytes(text: str) -> bytes:
     return codecs.escape_decode(text.encode())[0]
 
 
-def play(typed: str, run: Run) -> Finished:
-    """Type a command, into a shell if it is more than that."""
+def play(typed: str, run: Run, columns: int | None) -> Finished:
+    """Type a command; into a shell if it is more than that, and on a terminal if there is one."""
+    if columns is not None:
+        done = Terminal(*shlex.split(typed), columns=columns).finish()
+        return Finished(done.status, "\n".join(rows(done.out)), "")
     if not re.search(r"[|;&<>$]|^(cut|cat|mkdir|jq) ", typed):
         return run(*shlex.split(typed))
     short = r"(^|[|;] )(delete|check|sweep)\b(?! *=)"
-    done = subprocess.run(
+    played = subprocess.run(
         ["/bin/sh", "-c", re.sub(short, r"\1firecrawl-interact \2", typed)],
         check=False,
         capture_output=True,
@@ -148,7 +156,7 @@ def play(typed: str, run: Run) -> Finished:
         stdin=subprocess.DEVNULL,
         timeout=60,
     )
-    return Finished(done.returncode, done.stdout, done.stderr)
+    return Finished(played.returncode, played.stdout, played.stderr)
 
 
 def as_expected(text: str, expected: list[str], *, in_any_order: bool = False) -> list[str]:
