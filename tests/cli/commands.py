@@ -124,13 +124,7 @@ class Process(subprocess.Popen[str]):
     def __init__(self, *arguments: str) -> None:
         pipe = subprocess.PIPE
         with signals_reach_processes():
-            super().__init__(
-                [*COMMAND, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1
-            )
-
-    def give(self, line: str) -> None:
-        assert self.stdin is not None
-        self.stdin.write(f"{line}\n")
+            super().__init__([*COMMAND, *arguments], stdout=pipe, stderr=pipe, text=True)
 
     def next_line(self) -> str:
         return _read_line(self.stdout)
@@ -161,7 +155,6 @@ class Terminal:
         *arguments: str,
         columns: int = 80,
         stdout: IO[bytes] | int | None = None,
-        stderr: IO[bytes] | None = None,
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._ours, theirs = pty.openpty()
@@ -173,7 +166,7 @@ class Terminal:
                 [*COMMAND, *arguments],
                 stdin=theirs,
                 stdout=stdout or theirs,
-                stderr=stderr or theirs,
+                stderr=theirs,
                 env=environment,
             )
         os.close(theirs)

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -109,15 +108,6 @@ def test_the_pythons_and_systems_it_names_are_those_of_the_classifiers() -> None
     pythons = re.findall(r":: Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
     systems = re.findall(r"Operating System :: .*?(\w+)$", "\n".join(PROJECT["classifiers"]), re.M)
     assert ([named[1]], re.findall(r"3\.\d+", named[2])) == (systems, pythons)
-
-
-def test_every_name_of_the_adapters_is_there_without_fcntl() -> None:
-    code = (
-        "import asyncio, ssl, sys, urllib3\n"
-        "sys.platform = 'win32'; sys.modules['fcntl'] = None  # as if this were Windows\n"
-        "from firecrawl_interact.adapters import *"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_size_it_names_is_that_of_the_library() -> None:

@@ -2,18 +2,15 @@
 
 import re
 import shutil
-import threading
 from collections.abc import Iterator
-from functools import partial
 from html import unescape
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from docutils.utils import new_document
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwright
 from sphinx.errors import SphinxError
 
 from firecrawl_interact import adapters, core
@@ -28,6 +25,7 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 MENU = ["Start", "Tasks", "Extend", "Reference", "Why", "Appendix", "日本語"]
 SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 FIGURE = re.compile(r"^\d[\d,]*(\.\d+)?( ?%| x)?$")
+HERE = "https://site.example/"
 REPOSITORY = "https://github.com/firecrawl-interact/firecrawl-interact"
 
 # What is wrong with how a page looks: what is cut, what is too small, what sticks to its title.
@@ -163,19 +161,6 @@ def test_the_tree_of_errors_is_drawn_as_it_is(root: type[Exception]) -> None:
 
 
 @pytest.fixture(scope="module")
-def address(site: Path) -> Iterator[str]:
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    handler = partial(Handler, directory=str(site))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if BROWSER is None:
         pytest.skip("there is no Chromium on this machine")
@@ -186,13 +171,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def screen(address: str, browser: Browser) -> Iterator[Page]:
-    """A page in the browser, which may ask nobody but the site."""
-    with browser.new_context(base_url=address) as context:
-        requested: list[str] = []
-        context.on("request", lambda request: requested.append(request.url))
+def screen(site: Path, browser: Browser) -> Iterator[Page]:
+    """A page in the browser, to which the site is all that there is."""
+
+    def fulfil(route: Route) -> None:
+        assert route.request.url.startswith(HERE)
+        route.fulfill(path=site / unquote(urlsplit(route.request.url).path.lstrip("/")))
+
+    with browser.new_context(base_url=HERE) as context:
+        context.route("**/*", fulfil)
         yield context.new_page()
-        assert all(url.startswith(f"{address}/") for url in requested)
 
 
 def show(screen: Page, width: int, scheme: Literal["light", "dark"]) -> None:

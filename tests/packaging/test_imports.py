@@ -65,6 +65,9 @@ def test_a_python_without_a_global_lock_stays_without_one() -> None:
         "autospec of the class": "from unittest import mock;"
         " mock.create_autospec(adapters.AsyncioTransport)",
         "import *": "from firecrawl_interact.adapters import *; FakeService()",
+        "import * without fcntl, as on Windows": "import asyncio, ssl, sys, urllib3;"
+        " sys.platform = 'win32'; sys.modules['fcntl'] = None;"
+        " from firecrawl_interact.adapters import *",
         "identity": "assert adapters.AsyncioTransport is adapters.AsyncioTransport",
     }.items(),
     ids=lambda look: look[0],

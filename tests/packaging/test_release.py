@@ -1,6 +1,7 @@
 """A release is made by a maintainer alone, from what the workflow has built, without a token."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,18 +36,10 @@ def test_only_the_protected_job_has_an_identity_and_no_job_a_secret() -> None:
     assert "secrets." not in WORKFLOW
 
 
-def test_every_action_is_the_commit_that_was_looked_at() -> None:
-    actions = re.findall(r"uses: (.+)", WORKFLOW)
-    assert actions
-    assert [one for one in actions if not re.fullmatch(r"\S+@[0-9a-f]{40} # v[\d.]+", one)] == []
-
-
 def check(root: Path, *arguments: str) -> str:
     """What speaks against a release."""
-    (root / ".ci").mkdir(exist_ok=True)
-    script = root / ".ci" / "check_release.py"
-    script.write_bytes((ROOT / ".ci" / "check_release.py").read_bytes())
-    command = [sys.executable, str(script), *arguments]
+    shutil.copytree(ROOT / ".ci", root / ".ci")
+    command = [sys.executable, str(root / ".ci" / "check_release.py"), *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert bool(done.returncode) == bool(done.stderr)
     return done.stderr
