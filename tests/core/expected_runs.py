@@ -1,24 +1,26 @@
 """A scenario, and what a run of it must come to, blocking and awaited."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import pytest
 
 from ..simulation.play import play
-from ..simulation.watch import Scenario, Watch
+from ..simulation.watch import Ended, Scenario, Watch
 from ..simulation.ways import Awaited, Blocking, Way
 
 both_ways = pytest.mark.parametrize("way", [Blocking, Awaited], ids=["blocking", "awaited"])
+
+Row: TypeAlias = tuple[float, str] | tuple[float, str, int] | tuple[float, str, int, str]
+"""When an outcome is given, its id, how many attempts it counts, and what it says: see `Ended`."""
 
 
 class Expected(NamedTuple):
     """What comes of a scenario."""
 
     scenario: Scenario
-    outcomes: Sequence[tuple[float, str, str, int]] | None
-    """When each is given, its id, what it says, and how many attempts it counts. None: it is not
-    looked at, as the spacing after a rate limit is not promised to the second."""
+    outcomes: Sequence[Row] | None
+    """None: they are not looked at, as no spacing after a rate limit is promised to the second."""
     requests: str = ""
     """The id of each request. Empty: it is not looked at."""
     raises: str = ""
@@ -31,7 +33,9 @@ class Expected(NamedTuple):
         """Play the scenario, and compare what comes of it. The run's claims must hold, too."""
         watch = play(self.scenario, way)
         if self.outcomes is not None:
-            assert sorted(watch.ended) == sorted(self.outcomes)  # Some come in the same moment.
+            assert sorted(watch.ended) == sorted(
+                Ended(*row) for row in self.outcomes
+            )  # Some come in the same moment.
         assert " ".join(map(_name, watch.raised)) == self.raises
         assert not self.requests or " ".join(watch.world.sent) == self.requests
         assert self.over_at is None or watch.over_at == self.over_at

@@ -8,7 +8,7 @@ from firecrawl_interact.core import Response
 
 from ..simulation.kinds import NOT_DELETED, SERVED, SILENCE, Kind, limited
 from ..simulation.play import play
-from ..simulation.watch import Scenario, Step
+from ..simulation.watch import Ended, Scenario, Step
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Weather
 from . import virtual_time
@@ -22,7 +22,7 @@ LIMITED = "RateLimitError, untouched"
 CANCELLED = Kind(error=asyncio.CancelledError)
 
 TEN_SECONDS_EACH = Weather(seconds=[10.0])
-TWO_GONE = [(10.0, "a", "gone", 1), (10.0, "b", "gone", 1)]
+TWO_GONE = [(10.0, "a"), (10.0, "b")]
 
 STOPPED = {
     "stop lets what is in flight end, and takes and sends nothing new": Expected(
@@ -39,34 +39,34 @@ STOPPED = {
     ),
     "stop ends an id that waits with what its last attempt met": Expected(
         Scenario(ids="ab", meets={"a": [NOT_DELETED], "b": [SERVED.after(5)]}, stop_at=[1.25]),
-        [(1.25, "a", "NotDeletedError, unknown", 1), (5, "b", "gone", 1)],
+        [(1.25, "a", 1, "NotDeletedError, unknown"), (5, "b")],
         requests="a b",
     ),
     "stop ends an id that is paused before what is in flight ends": Expected(
         Scenario(ids="ab", meets={"a": [limited(200)], "b": [SERVED.after(5)]}, stop_at=[2]),
-        [(2, "a", LIMITED, 1), (5, "b", "gone", 1)],
+        [(2, "a", 1, LIMITED), (5, "b")],
         over_at=5,
     ),
     "stop is heard within a second of a pause, and ends it": Expected(
         Scenario(ids="a", meets={"a": [limited(60)]}, stop_at=[2.5]),
-        [(3, "a", LIMITED, 1)],
+        [(3, "a", 1, LIMITED)],
         over_at=3,
         ways=[Blocking],
     ),
     "stop is heard at once in an awaited pause": Expected(
         Scenario(ids="a", meets={"a": [limited(60)]}, stop_at=[2.5]),
-        [(2.5, "a", LIMITED, 1)],
+        [(2.5, "a", 1, LIMITED)],
         over_at=2.5,
         ways=[Awaited],
     ),
     "stop acts once the iterator of ids has returned": Expected(
         Scenario(ids=["a", Step(50, "b"), "c"], stop_at=[5]),
-        [(50, "a", "gone", 1), (50, "b", UNTOUCHED, 0)],
+        [(50, "a"), (50, "b", 0, UNTOUCHED)],
         ways=[Blocking],
     ),
     "stop does not wait for the next id that is awaited": Expected(
         Scenario(ids=["a", Step(1_000, "b")], ids_are_awaited=True, stop_at=[7]),
-        [(1, "a", "gone", 1)],
+        [(1, "a")],
         over_at=7,
         ways=[Awaited],
     ),
@@ -74,24 +74,24 @@ STOPPED = {
         Scenario(
             ids=["a", Step(3, "b"), Step(1_000, "c")], ids_are_awaited=True, busy=[5.0], stop_at=[4]
         ),
-        [(1, "a", "gone", 1), (6, "b", UNTOUCHED, 0)],
+        [(1, "a"), (6, "b", 0, UNTOUCHED)],
         over_at=11,
         ways=[Awaited],
     ),
     "what is in flight has the shutdown timeout from stop on": Expected(
         Scenario(ids="ab", meets={"a": [SERVED.after(50)]}, shutdown_timeout=5, stop_at=[10, 13]),
-        [(1, "b", "gone", 1), (15, "a", UNKNOWN, 1)],
+        [(1, "b"), (15, "a", 1, UNKNOWN)],
         over_at=15,
     ),
     "a shutdown timeout of 0 waits for nothing after stop": Expected(
         Scenario(ids="a", meets={"a": [SERVED.after(50)]}, shutdown_timeout=0, stop_at=[10]),
-        [(10, "a", UNKNOWN, 1)],
+        [(10, "a", 1, UNKNOWN)],
         over_at=10,
     ),
 }
 
 SOON_AND_LATER = {"a": [SERVED], "b": [SERVED.after(50)], "c": [SERVED.after(60)]}
-ALL_GONE = [(1, "a", "gone", 1), (60, "b", "gone", 1), (60, "c", "gone", 1)]
+ALL_GONE = [(1, "a"), (60, "b"), (60, "c")]
 
 LEFT = {
     "leaving the block waits for what is in flight, and keeps its outcomes": Expected(
@@ -102,12 +102,12 @@ LEFT = {
     ),
     "leaving the block waits until the attempts end": Expected(
         Scenario(ids="ab", meets={"b": [SERVED.after(89.5)]}, leave_at_outcome=1),
-        [(1, "a", "gone", 1), (89.5, "b", "gone", 1)],
+        [(1, "a"), (89.5, "b")],
         over_at=89.5,
     ),
     "an interruption waits for what is in flight, and sends nothing new": Expected(
         Scenario(ids="abcd", concurrency=3, meets=SOON_AND_LATER, interrupt_at=[0.5]),
-        [(60, "a", "gone", 1), (60, "b", "gone", 1), (60, "c", "gone", 1)],
+        [(60, "a"), (60, "b"), (60, "c")],
         requests="a b c",
         raises="interruption",
         over_at=60,
@@ -121,28 +121,28 @@ LEFT = {
     ),
     "a second Ctrl-C ends the wait, and what is in flight is unknown": Expected(
         Scenario(ids="abc", meets=SOON_AND_LATER, interrupt_at=[5, 6]),
-        [(1, "a", "gone", 1), (6, "b", UNKNOWN, 1), (6, "c", UNKNOWN, 1)],
+        [(1, "a"), (6, "b", 1, UNKNOWN), (6, "c", 1, UNKNOWN)],
         raises="interruption",
         over_at=6,
         ways=[Blocking],
     ),
     "an interruption ends a pause": Expected(
         Scenario(ids="a", meets={"a": [limited(60)]}, interrupt_at=[5.5]),
-        [(5.5, "a", LIMITED, 1)],
+        [(5.5, "a", 1, LIMITED)],
         requests="a",
         raises="interruption",
         over_at=5.5,
     ),
     "an interruption does not wait for the next id that is awaited": Expected(
         Scenario(ids=["a", Step(1_000, "b")], ids_are_awaited=True, interrupt_at=[7]),
-        [(1, "a", "gone", 1)],
+        [(1, "a")],
         raises="interruption",
         over_at=7,
         ways=[Awaited],
     ),
     "what is in flight when the shutdown timeout is over is unknown": Expected(
         Scenario(ids="abc", meets=SOON_AND_LATER, shutdown_timeout=52, leave_at_outcome=1),
-        [(1, "a", "gone", 1), (53, "b", "gone", 1), (53, "c", UNKNOWN, 1)],
+        [(1, "a"), (53, "b"), (53, "c", 1, UNKNOWN)],
         over_at=53,
     ),
     "a request that is cancelled may end in half a second": Expected(
@@ -153,7 +153,7 @@ LEFT = {
             interrupt_at=[1],
             ends_when_cancelled_after=0.5,
         ),
-        [(6.5, "a", UNKNOWN, 1)],
+        [(6.5, "a", 1, UNKNOWN)],
         raises="interruption",
         ways=[Awaited],
     ),
@@ -165,20 +165,20 @@ LEFT = {
             interrupt_at=[1],
             ends_when_cancelled_after=50,
         ),
-        [(7, "a", UNKNOWN, 1)],
+        [(7, "a", 1, UNKNOWN)],
         raises="interruption",
         ways=[Awaited],
     ),
     "a program that cancels all its tasks loses no outcome": Expected(
         Scenario(ids="abc", meets=SOON_AND_LATER, cancel_all_at=5),
-        [(1, "a", "gone", 1), (5, "b", UNKNOWN, 1), (5, "c", UNKNOWN, 1)],
+        [(1, "a"), (5, "b", 1, UNKNOWN), (5, "c", 1, UNKNOWN)],
         raises="interruption",
         over_at=5,
         ways=[Awaited],
     ),
     "a request that another cancels fails the run after the outcomes": Expected(
         Scenario(ids="abcd", concurrency=3, meets=SOON_AND_LATER | {"a": [CANCELLED]}),
-        [(1, "a", UNKNOWN, 1), (50, "b", "gone", 1), (60, "c", "gone", 1)],
+        [(1, "a", 1, UNKNOWN), (50, "b"), (60, "c")],
         raises="RuntimeError",
     ),
 }
@@ -194,7 +194,7 @@ def test_what_ended_a_run_before_it_was_left_is_logged_and_keeps_no_outcome_back
     way: type[Way], caplog: pytest.LogCaptureFixture
 ) -> None:
     watch = play(Scenario(ids="ab", ids_fail=True, leave_at_outcome=1), way)
-    assert watch.ended == [(1, "a", "gone", 1), (1, "b", "gone", 1)]
+    assert watch.ended == [Ended(1, "a"), Ended(1, "b")]
     assert watch.raised == []
     assert "the run had ended before it was left: the ids fail" in caplog.text
 

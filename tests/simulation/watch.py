@@ -43,9 +43,9 @@ class Ended(NamedTuple):
 
     time: float
     session_id: str
-    outcome: str
-    """`gone`, or the class of the error and the fate of the session."""
-    attempts: int
+    attempts: int = 1
+    outcome: str = "gone"
+    """Or the class of the error and the fate of the session."""
 
 
 @dataclass(kw_only=True)
@@ -152,7 +152,7 @@ class Watch:
         if not isinstance(outcome, DeletionReceipt):
             what = f"{type(outcome).__name__}, {fate.value}"
         time = round(self.world.clock.now(), 6)
-        self.ended.append(Ended(time, session_id, what, outcome.attempts))
+        self.ended.append(Ended(time, session_id, outcome.attempts, what))
         session = self.world.sessions.get(session_id)
         if session is None:  # an id that cannot be sent
             is_untouched = fate is SessionFate.UNTOUCHED
