@@ -1,7 +1,7 @@
 """Looks at the library, or breaks into it, at each line that it runs."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -38,3 +38,36 @@ def at_each_line(step: Callable[[FrameType], None], *modules: str) -> Iterator[N
         yield
     finally:
         sys.settrace(before)
+
+
+class Interruption:
+    """Raises before one of the lines that are run what a signal's handler would raise.
+
+    Args:
+        at: before which, from 1. 0: before none.
+        error: what is raised.
+        unseen: functions whose lines do not count.
+    """
+
+    def __init__(self, at: int, error: type[BaseException], unseen: Collection[str] = ()) -> None:
+        self.moments = 0
+        self.met: list[str] = []  # the function of that line, and its caller
+        self._at, self._error, self._unseen = at, error, unseen
+
+    def __call__(self, frame: FrameType) -> None:
+        if frame.f_code.co_name not in self._unseen and self.count():
+            functions = list(_functions(frame))
+            if "__del__" not in functions:  # Python shows its errors, and drops them.
+                self.met = functions[:2]
+                raise self._error
+
+    def count(self) -> bool:
+        """Count one more moment, and say whether it is the one."""
+        self.moments += 1
+        return self.moments == self._at
+
+
+def _functions(frame: FrameType | None) -> Iterator[str]:
+    while frame is not None:
+        yield frame.f_code.co_name
+        frame = frame.f_back

@@ -6,7 +6,6 @@ import signal
 import warnings
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
-from types import FrameType
 from typing import NamedTuple, TypeAlias
 
 import pytest
@@ -20,7 +19,7 @@ from firecrawl_interact.core import (
     Response,
 )
 
-from .steps import at_each_line
+from .steps import Interruption, at_each_line
 
 pytestmark = [
     pytest.mark.slow,
@@ -122,7 +121,7 @@ class World:
         finally:
             self.has_finished = True
 
-    def check(self, where: str) -> None:
+    def check(self, where: str = "") -> None:
         assert self.has_finished is self.began, where
         if not self.service.sessions_left_open or self.opener_was_cancelled or self.words:
             return
@@ -133,31 +132,6 @@ class World:
 async def turns() -> None:
     for _ in range(2):
         await asyncio.sleep(0)
-
-
-class Interruption:
-    """What is raised before one of the lines that are run.
-
-    Args:
-        at: before which, from 1.
-        error: what a signal's handler raises.
-    """
-
-    def __init__(self, at: int, error: type[BaseException]) -> None:
-        self.met = ""  # the function of that line
-        self._left = at
-        self._error = error
-
-    def __call__(self, frame: FrameType) -> None:
-        caller: FrameType | None = frame
-        while caller is not None:
-            if caller.f_code.co_name == "__del__":  # Python shows its errors, and drops them.
-                return
-            caller = caller.f_back
-        self._left -= 1
-        if not self._left:
-            self.met = frame.f_code.co_name
-            raise self._error
 
 
 def blocking(world: World, how: str, *, fails: bool) -> Played:
@@ -216,9 +190,9 @@ def test_one_interruption_at_any_line_leaves_no_session_open_without_a_word(
     for count in range(1, MOST_STEPS):
         world, interruption = World(refuses=refuses), Interruption(count, error)
         world.play([make(world, how, fails=fails)], at_each_line(interruption, *MODULES))
-        if not interruption.met:
+        if interruption.moments < count:
             break
-        world.check(interruption.met)
+        world.check(*interruption.met[:1])
     assert 50 < count < MOST_STEPS - 1
 
 
@@ -269,7 +243,7 @@ def test_one_interruption_at_any_await_leaves_no_session_open(
         world.play([awaited_with(world, how, {turn: interrupt})])
         if world.turns < turn:
             break
-        world.check("")
+        world.check()
         if not world.opener_was_cancelled:
             assert not world.service.sessions_left_open, turn
     assert 5 < turn < MOST_STEPS - 1

@@ -7,9 +7,9 @@ it is. `asyncio.run` cancels what is left then, and the caller's own `finally` s
 import asyncio
 import contextvars
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Collection, Generator
 from contextlib import nullcontext, suppress
-from types import FrameType
+from functools import partial
 from typing import TypeVarTuple
 
 import pytest
@@ -18,7 +18,7 @@ from firecrawl_interact.core import Outcome, Response
 
 from .scripted_transport import DESTROYED, UNAVAILABLE, response
 from .side_by_side import AsyncFunctionTransport, many_awaited
-from .steps import at_each_line
+from .steps import Interruption, at_each_line
 from .virtual_time import VirtualTimeLoop
 
 _Ts = TypeVarTuple("_Ts")
@@ -37,51 +37,14 @@ each_interruption = pytest.mark.parametrize("interruption", [KeyboardInterrupt, 
 each_way_to_read_ids = pytest.mark.parametrize("are_awaited", [False, True])
 
 
-class Interruption:
-    """Raises an exception at one of many moments of a run, from 1. 0: at none.
-
-    Args:
-        kind: what is raised.
-        at: at which moment.
-        is_line: whether the moments lie before lines, or else between two steps of the loop.
-        is_over: says whether the run has ended.
-    """
+class InterruptedLoop(VirtualTimeLoop):
+    """Is interrupted between two of its steps, as long as somebody wants more of them."""
 
     def __init__(
-        self, kind: type[BaseException], at: int, *, is_line: bool, is_over: Callable[[], bool]
+        self, interruption: Interruption, kind: type[BaseException], is_over: Callable[[], bool]
     ) -> None:
-        self.moments = 0
-        self.met: set[str] = set()  # the functions of that line
-        self._kind, self._at, self._is_line, self._is_over = kind, at, is_line, is_over
-
-    def before_a_line(self, frame: FrameType) -> None:
-        name = frame.f_code.co_name
-        if name in UNSEEN:
-            return
-        self.moments += 1
-        if self.moments == self._at:
-            self.met = {name, frame.f_back.f_code.co_name if frame.f_back else ""}
-            raise self._kind
-
-    def before_a_step(self, loop: "InterruptedLoop") -> None:
-        if not self._is_line and not self._is_over():
-            self.moments += 1
-            if self.moments == self._at:
-                loop.call_now(self._raise)
-
-    def _raise(self) -> None:
-        raise self._kind
-
-    def loop(self) -> "InterruptedLoop":
-        return InterruptedLoop(self)
-
-
-class InterruptedLoop(VirtualTimeLoop):
-    """Is interrupted between two of its steps."""
-
-    def __init__(self, interruption: Interruption) -> None:
         super().__init__()
-        self._interruption = interruption
+        self._interruption, self._kind, self._is_over = interruption, kind, is_over
 
     def call_soon(
         self,
@@ -89,11 +52,12 @@ class InterruptedLoop(VirtualTimeLoop):
         *args: *_Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
-        self._interruption.before_a_step(self)
+        if not self._is_over() and self._interruption.count():
+            super().call_soon(self._interrupt)
         return super().call_soon(callback, *args, context=context)
 
-    def call_now(self, callback: Callable[[], object]) -> None:
-        super().call_soon(callback)
+    def _interrupt(self) -> None:
+        raise self._kind
 
 
 class Run:
@@ -134,11 +98,11 @@ class Run:
                 self.outcomes.append(outcome)
             self.is_over = True
 
-    def check(self, met: set[str]) -> None:
+    def check(self, met: Collection[str]) -> None:
         """Check it. `met`: the functions that were interrupted."""
         assert self.has_left is self.has_begun
         # An id that the iterator has just given, and that the run has not noted, is nobody's.
-        if not met & {"admit", "_admit_next_id", "_next"}:
+        if not {"admit", "_admit_next_id", "_next"}.intersection(met):
             assert Counter(outcome.session_id for outcome in self.outcomes) == Counter(self.taken)
 
 
@@ -147,11 +111,14 @@ def interrupt_each(kind: type[BaseException], *, are_awaited: bool, is_line: boo
     moment, moments = 0, 1
     while moment <= moments:
         run = Run(are_awaited=are_awaited)
-        interruption = Interruption(kind, moment, is_line=is_line, is_over=lambda: run.is_over)  # noqa: B023 - it is asked in this turn alone
+        interruption = Interruption(moment, kind, UNSEEN)
+        loop = VirtualTimeLoop
+        if not is_line:
+            loop = partial(InterruptedLoop, interruption, kind, partial(getattr, run, "is_over"))
         with (
             suppress(kind),
-            asyncio.Runner(loop_factory=interruption.loop) as runner,
-            at_each_line(interruption.before_a_line, *MODULES) if is_line else nullcontext(),
+            asyncio.Runner(loop_factory=loop) as runner,
+            at_each_line(interruption, *MODULES) if is_line else nullcontext(),
         ):
             runner.run(run.main())
         run.check(interruption.met)
