@@ -3,8 +3,8 @@
 import asyncio
 import functools
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import anyio
 import pytest
@@ -53,172 +53,134 @@ class SlowService(AsyncFunctionTransport):
         return AsyncDeleteSession(self, API_KEY, retry=ONE_ATTEMPT).on_exit(SESSION_ID)
 
 
-async def work(ending: AsyncDeleteOnExit, seconds: float = 100) -> None:
-    async with ending:
-        await asyncio.sleep(seconds)
+Happens: TypeAlias = Callable[[asyncio.Task[None]], object]
 
 
-class Watched:
-    """A block, and the notes on what it is left with."""
+def cancel(block: asyncio.Task[None]) -> None:
+    block.cancel("by the caller")
 
-    def __init__(self, ending: AsyncDeleteOnExit, seconds: float) -> None:
+
+def cancel_delete(block: asyncio.Task[None]) -> None:
+    (delete,) = asyncio.all_tasks() - {block}
+    delete.cancel("by somebody else")
+
+
+def press_ctrl_c(block: asyncio.Task[None]) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+class Block:
+    """A block around some seconds of work, and the notes on what it is left with."""
+
+    def __init__(self, response: Response = DESTROYED) -> None:
+        self.service = SlowService(response)
+        self.ending = self.service.on_exit()
         self.notes: list[str] = []
-        self._block = work(ending, seconds)
 
-    async def leave(self) -> None:
+    async def play(self, seconds: float, happens: Sequence[tuple[float, Happens]] = ()) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        for time, call in happens:
+            asyncio.get_running_loop().call_at(time, call, task)
         try:
-            await self._block
+            async with self.ending:
+                await asyncio.sleep(seconds)
         except BaseException as error:
             self.notes += getattr(error, "__notes__", [])
             raise
 
 
-def cancelled_at(*times: float) -> Callable[[Awaitable[None]], Coroutine[Any, Any, None]]:
-    """Run something, cancelling it at these times."""
+class Case(NamedTuple):
+    """What happens to a block, and what comes of it."""
 
-    async def main(coroutine: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(coroutine)
-        for time in times:
-            asyncio.get_running_loop().call_at(time, task.cancel)
-        await asyncio.wait([task])
-        assert task.cancelled()
+    seconds: float  # the block takes so many
+    happens: Sequence[tuple[float, Happens]]
+    began: list[float]  # when each delete did
+    ended: list[float]
+    left_with: str = "by the caller"
+    note: str = ""
+    response: Response = DESTROYED
 
-    return main
+
+INTERRUPTED = f"The delete of session '{SESSION_ID}' was interrupted."
+FAILED = f"The session may not have been destroyed. Session '{SESSION_ID}'"
+AGAIN_AND_AGAIN = [(time, cancel) for time in (3, 3, 4, 5, 6, 7, 8, 12.9)]
+
+CASES = {
+    "during the delete": Case(1, [(7, cancel)], [1], [11]),
+    "twice during the delete": Case(1, [(7, cancel), (9, cancel)], [1], [11]),
+    "once more during the delete": Case(100, [(3, cancel), (7, cancel)], [3], [13]),
+    "again and again": Case(100, AGAIN_AND_AGAIN, [3], [13]),
+    "and the delete fails": Case(100, [(3, cancel)], [3], [13], note=FAILED, response=UNAVAILABLE),
+    "during a delete that fails": Case(
+        1, [(7, cancel)], [1], [11], note=FAILED, response=UNAVAILABLE
+    ),
+    "while the delete runs anew": Case(1, [(5, cancel_delete), (7, cancel)], [1, 5], [15]),
+    "and then its delete is": Case(1, [(5, cancel), (7, cancel_delete)], [1, 7], [17]),
+    "by two cancellations of its delete": Case(
+        1, [(5, cancel_delete), (10, cancel_delete)], [1, 5], [], left_with="", note=INTERRUPTED
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_cancelled_block_has_one_delete_that_goes_on_to_its_end(case: Case) -> None:
+    block = Block(case.response)
+    with pytest.raises(asyncio.CancelledError) as raised:
+        virtual_time.run(block.play(case.seconds, case.happens))
+    assert str(raised.value) == case.left_with
+    check(block, case)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "times"),
-    [(1, [7]), (1, [7, 9]), (100, [3, 7]), (100, [3, 3, 4, 5, 6, 7, 8, 12.9])],
-    ids=str,
+    "case",
+    [
+        Case(5, [(3, press_ctrl_c), (7, press_ctrl_c)], [3], [], note=INTERRUPTED),
+        Case(5, [(6, press_ctrl_c), (7, press_ctrl_c)], [5], [], note=INTERRUPTED),
+    ],
+    ids=["block and delete", "delete twice"],
 )
-def test_however_often_the_block_is_cancelled_one_delete_goes_on_to_its_end(
-    seconds: float, times: list[float]
-) -> None:
-    service = SlowService()
-    ending = service.on_exit()
-    virtual_time.run(cancelled_at(*times)(work(ending, seconds)))
-    began = min(seconds, times[0])
-    assert (service.began, service.ended) == ([began], [began + 10])
-    assert ending.receipt == RECEIPT
+def test_a_second_ctrl_c_ends_the_delete(case: Case) -> None:
+    block = Block()
+    with pytest.raises(KeyboardInterrupt):
+        virtual_time.run(block.play(case.seconds, case.happens))
+    check(block, case)
 
 
-@pytest.mark.parametrize(("seconds", "time"), [(100, 3), (1, 7)], ids=["block", "delete"])
-def test_a_delete_that_fails_after_a_cancellation_leaves_a_note_on_it(
-    seconds: float, time: float
-) -> None:
-    watched = Watched(SlowService(UNAVAILABLE).on_exit(), seconds)
-    virtual_time.run(cancelled_at(time)(watched.leave()))
-    (note,) = watched.notes
-    assert note.startswith("The session may not have been destroyed.")
-    assert SESSION_ID in note
-
-
-# The delete's own task is cancelled
-
-
-def delete_task(block: asyncio.Task[None]) -> asyncio.Task[None]:
-    (task,) = asyncio.all_tasks() - {asyncio.current_task(), block}
-    return task
-
-
-def test_a_block_that_is_cancelled_while_its_delete_runs_anew_is_cancelled_afterwards() -> None:
-    service = SlowService()
-    ending = service.on_exit()
-
-    async def main() -> None:
-        block = asyncio.ensure_future(work(ending, seconds=1))
-        await asyncio.sleep(5)
-        delete_task(block).cancel()
-        await asyncio.sleep(2)
-        block.cancel()
-        await asyncio.wait([block])
-        assert block.cancelled()
-
-    virtual_time.run(main())
-    assert (service.began, service.ended) == ([1, 5], [15])
-    assert ending.receipt == RECEIPT
-
-
-def test_a_block_is_left_with_its_own_cancellation_and_not_with_that_of_its_delete() -> None:
-    service = SlowService()
-
-    async def main() -> None:
-        block = asyncio.ensure_future(work(service.on_exit(), seconds=1))
-        await asyncio.sleep(5)
-        block.cancel("by whoever waits for the block")
-        await asyncio.sleep(2)
-        delete_task(block).cancel()
-        with pytest.raises(asyncio.CancelledError, match="by whoever waits for the block"):
-            await block
-
-    virtual_time.run(main())
-    assert (service.began, service.ended) == ([1, 7], [17])
-
-
-def test_a_delete_whose_task_is_cancelled_twice_ends_the_block_as_cancelled() -> None:
-    service = SlowService()
-
-    async def main() -> None:
-        block = asyncio.ensure_future(work(service.on_exit(), seconds=1))
-        for _ in range(2):
-            await asyncio.sleep(5)
-            delete_task(block).cancel()
-        await asyncio.wait([block])
-        assert block.cancelled()
-
-    virtual_time.run(main())
-    assert (service.began, service.ended) == ([1, 5], [])
+def check(block: Block, case: Case) -> None:
+    assert (block.service.began, block.service.ended) == (case.began, case.ended)
+    assert bool(block.notes) is bool(case.note)
+    assert all(note.startswith(case.note) for note in block.notes)
+    is_destroyed = case.ended and case.response is DESTROYED
+    assert block.ending.receipt == (RECEIPT if is_destroyed else None)
 
 
 # The event loop ends
 
 
 def test_a_delete_outlives_the_end_of_asyncio_run() -> None:
-    service = SlowService()
-    ending = service.on_exit()
+    block = Block()
 
     async def main() -> None:
-        task = asyncio.ensure_future(work(ending, seconds=3))
+        task = asyncio.ensure_future(block.play(3))
         await asyncio.sleep(5)
         assert not task.done()
 
     virtual_time.run(main())
-    assert service.ended == [15]  # asyncio.run cancels the delete's own task: it begins anew.
-    assert ending.receipt == RECEIPT
+    assert block.service.ended == [15]  # asyncio.run cancels the delete's own task: it begins anew.
+    assert block.ending.receipt == RECEIPT
 
 
 def test_the_end_of_asyncio_run_ends_the_delete_of_a_block_that_was_cancelled() -> None:
-    watched = Watched(SlowService().on_exit(), 100)
+    block = Block()
 
     async def main() -> None:
-        task = asyncio.ensure_future(watched.leave())
-        await asyncio.sleep(1)
-        task.cancel()
-        await asyncio.sleep(4)
+        task = asyncio.ensure_future(block.play(100, [(1, cancel)]))
+        await asyncio.sleep(5)
+        assert not task.done()
 
     virtual_time.run(main())
-    assert "was interrupted" in watched.notes[0]
-
-
-# Ctrl-C
-
-
-async def with_ctrl_c_at(times: list[float], block: Coroutine[Any, Any, None]) -> None:
-    for time in times:
-        asyncio.get_running_loop().call_at(time, signal.raise_signal, signal.SIGINT)
-    await block
-
-
-@pytest.mark.parametrize("times", [[3, 7], [6, 7]], ids=["block and delete", "delete twice"])
-def test_a_second_ctrl_c_ends_the_delete(times: list[float]) -> None:
-    service = SlowService()
-    ending = service.on_exit()
-    watched = Watched(ending, 5)
-    with pytest.raises(KeyboardInterrupt):
-        virtual_time.run(with_ctrl_c_at(times, watched.leave()))
-    assert (len(service.began), service.ended) == (1, [])
-    assert ending.receipt is None
-    assert "was interrupted" in watched.notes[-1]
+    assert block.notes[0].startswith(INTERRUPTED)
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
