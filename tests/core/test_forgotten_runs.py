@@ -1,9 +1,8 @@
 """A run that nobody iterated, or that was left half-way without `with`, is no silent mistake."""
 
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
 
 import pytest
 
@@ -27,113 +26,87 @@ def awaited_run() -> AsyncDeletions:
     return many_awaited(AsyncFunctionTransport())(["a", "b", "c"])
 
 
-def awaited(coroutine: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-    """Let a coroutine function be called as the others are."""
-
-    async def main() -> None:
-        await coroutine()
-
-    @wraps(coroutine)
-    def play() -> None:
-        virtual_time.run(main())
-
-    return play
-
-
-def forget() -> None:
-    run()
-
-
-async def forget_awaited() -> None:
-    awaited_run()
-
-
-def forget_in_a_block() -> None:
-    with run():
-        pass
+def blocking(how: str) -> None:
+    match how:
+        case "forgotten":
+            run()
+        case "forgotten in a block":
+            with run():
+                pass
+        case "left half-way":
+            for _ in run():
+                break
+        case "a block left half-way":
+            with run() as deletions:
+                next(deletions)
+        case "a block that fails":
+            with suppress(ZeroDivisionError), run():
+                raise ZeroDivisionError
+        case "stopped":
+            with run() as deletions:
+                deletions.stop()
+        case "iterated to the end":
+            list(run())
 
 
-async def forget_in_an_awaited_block() -> None:
-    async with awaited_run():
-        pass
+async def main(how: str) -> None:
+    match how:
+        case "forgotten":
+            awaited_run()
+        case "forgotten in a block":
+            async with awaited_run():
+                pass
+        case "left half-way":
+            async for _ in awaited_run():
+                break
+        case "a block left half-way":
+            async with awaited_run() as deletions:
+                await anext(deletions)
+        case "a block that fails":
+            with suppress(ZeroDivisionError):
+                async with awaited_run():
+                    raise ZeroDivisionError
+        case "stopped":
+            async with awaited_run() as deletions:
+                deletions.stop()
+        case "iterated to the end":
+            await listed(awaited_run())
 
 
-def leave_half_way() -> None:
-    for _ in run():
-        break
+def awaited(how: str) -> None:
+    virtual_time.run(main(how))
 
 
-async def leave_an_awaited_one_half_way() -> None:
-    async for _ in awaited_run():
-        break
+each_way = pytest.mark.parametrize("play", [blocking, awaited])
 
 
-def leave_a_block_half_way() -> None:
-    with run() as deletions:
-        next(deletions)
-
-
-async def leave_an_awaited_block_half_way() -> None:
-    async with awaited_run() as deletions:
-        await anext(deletions)
-
-
-def raise_in_a_block() -> None:
-    with suppress(ZeroDivisionError), run():
-        raise ZeroDivisionError
-
-
-async def raise_in_an_awaited_block() -> None:
-    with suppress(ZeroDivisionError):
-        async with awaited_run():
-            raise ZeroDivisionError
-
-
-def stop_in_a_block() -> None:
-    with run() as deletions:
-        deletions.stop()
-
-
-def iterate_to_the_end() -> None:
-    list(run())
-
-
+@each_way
 @pytest.mark.parametrize(
-    "forget",
-    [forget, awaited(forget_awaited), forget_in_a_block, awaited(forget_in_an_awaited_block)],
+    ("how", "words"),
+    [
+        ("forgotten", "never iterated: no session was destroyed"),
+        ("forgotten in a block", "never iterated: no session was destroyed"),
+        ("left half-way", "was left half-way: use `with`"),
+    ],
 )
-def test_a_run_that_was_never_iterated_warns_where_it_was_forgotten(
-    forget: Callable[[], None],
+def test_a_run_that_is_forgotten_warns_where_that_was(
+    how: str, words: str, play: Callable[[str], None]
 ) -> None:
-    with pytest.warns(RuntimeWarning, match="never iterated: no session was destroyed") as warned:
-        forget()
+    with pytest.warns(RuntimeWarning, match=words) as warned:
+        play(how)
     assert [warning.filename for warning in warned] == [__file__]
     assert [type(warning.source).__name__[-9:] for warning in warned] == ["Deletions"]
 
 
-@pytest.mark.parametrize("leave", [leave_half_way, awaited(leave_an_awaited_one_half_way)])
-def test_a_run_that_was_left_half_way_warns_and_says_what_to_write(
-    leave: Callable[[], None],
-) -> None:
-    with pytest.warns(RuntimeWarning, match="was left half-way: use `with`") as warned:
-        leave()
-    assert [warning.filename for warning in warned] == [__file__]
-
-
 @pytest.mark.filterwarnings("error")
+@each_way
 @pytest.mark.parametrize(
-    "end",
-    [
-        leave_a_block_half_way,
-        awaited(leave_an_awaited_block_half_way),
-        raise_in_a_block,
-        awaited(raise_in_an_awaited_block),
-        stop_in_a_block,
-        iterate_to_the_end,
-    ],
+    "how", ["a block left half-way", "a block that fails", "stopped", "iterated to the end"]
 )
-def test_a_run_that_was_left_on_purpose_or_has_ended_does_not_warn(end: Callable[[], None]) -> None:
-    end()
+def test_a_run_that_was_left_on_purpose_or_has_ended_does_not_warn(
+    how: str, play: Callable[[str], None]
+) -> None:
+    play(how)
 
 
 @pytest.mark.filterwarnings("error")
