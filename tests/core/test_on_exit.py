@@ -230,19 +230,6 @@ def test_a_block_that_ends_in_another_process_sends_nothing(
 
 
 @both_use_cases
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit(3), Interruption()])
-def test_an_interruption_of_the_delete_begins_it_once_more(
-    interruption: BaseException, use_case: UseCase
-) -> None:
-    error = RuntimeError("the work failed")
-    left = leave(use_case, ScriptedTransport(interruption, DESTROYED), raising(error))
-    assert left.raised is interruption
-    assert interruption.__context__ is error
-    assert left.ending.receipt == RECEIPT
-    assert not notes(interruption)
-
-
-@both_use_cases
 def test_the_delete_that_is_begun_once_more_has_a_deadline_of_its_own(use_case: UseCase) -> None:
     transport = ScriptedTransport(
         KeyboardInterrupt(), *[TimedOutError("silence")] * 9, busy=[1.0] * 10
@@ -254,25 +241,30 @@ def test_the_delete_that_is_begun_once_more_has_a_deadline_of_its_own(use_case: 
 
 
 @both_use_cases
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, Interruption])
 @pytest.mark.parametrize(
     ("response", "begins"),
     [
+        (DESTROYED, ""),
         (UNAVAILABLE, "The session may not have been destroyed."),
         (UNAUTHORIZED, "The session may not have been destroyed."),
         (NOT_FOUND, "The session was gone already."),
     ],
-    ids=["unknown", "untouched", "gone"],
+    ids=["destroyed", "unknown", "untouched", "gone"],
 )
-def test_if_it_fails_once_more_a_note_on_the_interruption_says_what_is_known_after_both(
-    response: Response, begins: str, use_case: UseCase
+def test_an_interrupted_delete_is_begun_once_more_and_a_note_says_what_is_known_after_both(
+    response: Response, begins: str, kind: type[BaseException], use_case: UseCase
 ) -> None:
-    error, interruption = RuntimeError("the work failed"), KeyboardInterrupt()
+    error, interruption = RuntimeError("the work failed"), kind()
     left = leave(use_case, ScriptedTransport(interruption, response), raising(error))
     assert left.raised is interruption
-    assert left.ending.receipt is None
-    (note,) = notes(interruption)
-    assert note.startswith(f"{begins} Session '{SESSION_ID}'")
-    assert ("It may still be running and billing." in note) is (response is not NOT_FOUND)
+    assert interruption.__context__ is error
+    assert left.ending.receipt == (RECEIPT if response is DESTROYED else None)
+    assert [note.partition(" Session")[0] for note in notes(interruption)] == [begins] * bool(
+        begins
+    )
+    may_bill = ["It may still be running and billing." in note for note in notes(interruption)]
+    assert any(may_bill) is (begins == "The session may not have been destroyed.")
     assert not notes(error)
 
 
