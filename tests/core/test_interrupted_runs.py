@@ -84,6 +84,9 @@ class Run:
             yield session_id
             await asyncio.sleep(0.75)
 
+    def ended(self) -> bool:
+        return self.is_over
+
     async def main(self) -> None:
         ids = self._awaited_ids() if self._are_awaited else self._ids()
         deletions = many_awaited(AsyncFunctionTransport(self._respond), concurrency=2)(ids)
@@ -112,9 +115,9 @@ def interrupt_each(kind: type[BaseException], *, are_awaited: bool, is_line: boo
     while moment <= moments:
         run = Run(are_awaited=are_awaited)
         interruption = Interruption(moment, kind, UNSEEN)
-        loop = VirtualTimeLoop
+        loop: Callable[[], VirtualTimeLoop] = VirtualTimeLoop
         if not is_line:
-            loop = partial(InterruptedLoop, interruption, kind, partial(getattr, run, "is_over"))
+            loop = partial(InterruptedLoop, interruption, kind, run.ended)
         with (
             suppress(kind),
             asyncio.Runner(loop_factory=loop) as runner,
