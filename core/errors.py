@@ -133,7 +133,10 @@ class BadRequestError(ResponseError):
 
 
 class UnauthorizedError(ResponseError):
-    """401: a bad key, or a gateway's (then `transient`). The session is untouched."""
+    """401: the key is missing, unknown or revoked. The session is untouched.
+
+    It is `transient` if a gateway on the way said it.
+    """
 
     session_fate = SessionFate.UNTOUCHED
     advice = "Check the API key."
@@ -147,7 +150,10 @@ class PaymentRequiredError(ResponseError):
 
 
 class ForbiddenError(ResponseError):
-    """403: another team's session, or a gateway's. The session is untouched."""
+    """403: another team's session, or a key that may not delete it. The session is untouched.
+
+    It is `transient` if a gateway on the way said it.
+    """
 
     session_fate = SessionFate.UNTOUCHED
     advice = "Use a key of the team that opened the session."

@@ -159,8 +159,8 @@ def read_outcome(status: int, body: str) -> Meaning:
         outcome = "DeletionReceipt" if success else "NotDeletedError"
     if status in (404, 410) and success is False and says_gone:
         outcome = "SessionNotFoundError"
-    speaks = status in _OWN_STATUSES or (status in (404, 410) and says_gone)
-    return Meaning(outcome, isinstance(success, bool) and speaks)
+    speaks = status in _OWN_STATUSES and isinstance(success, bool)
+    return Meaning(outcome, speaks or outcome == "SessionNotFoundError")
 
 
 def _refuse(constant: str) -> None:
