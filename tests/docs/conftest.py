@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
             content["output"] = "done"
         elif self.path == "/v2/scrape":
             content["data"] = {"markdown": "", "metadata": {"scrapeId": str(uuid.uuid4())}}
-        else:
+        elif self.path in {"/v2/browser", "/v2/interact"}:
             content["id"] = self.server.service.open_session()
             content["cdpUrl"] = f"wss://{HOST}/{content['id']}"
         self.deliver(Response(200, {}, json.dumps(content).encode()))
