@@ -16,13 +16,22 @@ from typing import Any
 
 import pytest
 import trustme
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.driver import Driver
 from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import responds
-from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, TimedOutError
+from firecrawl_interact.core import (
+    ConnectFailedError,
+    ConnectionLostError,
+    Response,
+    TimedOutError,
+)
 
+from ..made_up_responses import cut, streams
 from .driven import PATH, OpenTransport, TransportClass, closed_port, failure, send
 
 pytestmark = pytest.mark.enable_socket
@@ -36,6 +45,32 @@ def test_a_header_that_is_not_one_line_of_ascii_is_never_sent(
         outcome = open_transport(server.api_url).send(PATH, headers={"X": header})
         assert "the request failed: " in str(outcome)
         assert server.requests == []
+
+
+def report_of(driver: Driver) -> object:
+    with contextlib.closing(driver):
+        outcome = driver.send(PATH)
+    if isinstance(outcome, Response):
+        return outcome
+    return type(outcome), str(outcome), outcome.transient, getattr(outcome, "stale", None)
+
+
+@settings(max_examples=300)
+@given(streams(), st.lists(st.integers(0, 10_000), max_size=3))
+@example(b"", [])
+def test_both_report_the_same_of_the_same_bytes_however_they_are_cut(
+    stream: bytes, places: list[int]
+) -> None:
+    def sends_pieces(connection: Connection) -> None:
+        connection.read_request()
+        for piece in cut(stream, places):
+            connection.send(piece)
+            connection.pause(0.001)
+        connection.close()
+
+    with FaultServer(afterwards=sends_pieces) as server:
+        blocking, awaited = Urllib3Transport(server.api_url), AsyncioTransport(server.api_url)
+        assert report_of(Driver(blocking)) == report_of(Driver(awaited))
 
 
 # --- time ----------------------------------------------------------------------------------
