@@ -32,7 +32,7 @@ from firecrawl_interact.core import (
 )
 
 from ..made_up_responses import cut, streams
-from .driven import PATH, OpenTransport, TransportClass, closed_port, failure, send
+from .driven import PATH, OpenTransport, TransportClass, failure, send
 
 pytestmark = pytest.mark.enable_socket
 
@@ -235,13 +235,6 @@ def test_a_copy_has_connections_of_its_own_which_close_with_it(
 
 
 # --- reasons: what was wrong, so that somebody can mend it ------------------------------------
-
-
-def test_a_refused_connection_names_the_service(open_transport: OpenTransport) -> None:
-    port = closed_port()
-    error = failure(open_transport(f"http://127.0.0.1:{port}"), ConnectFailedError)
-    assert f"no connection to 127.0.0.1:{port}: " in str(error)
-    assert "Connect call failed" in str(error) or "Connection refused" in str(error)
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
