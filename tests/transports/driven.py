@@ -1,11 +1,13 @@
-"""Both transports, driven alike by the kit's driver, and a port that nobody serves."""
+"""Both transports, driven alike by the kit's driver; a proxy, and a port that nobody serves."""
 
 import socket
+import threading
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance.driver import Driver
+from firecrawl_interact.adapters.conformance.server import Connection
 from firecrawl_interact.core import Response, TransportError
 
 PATH = "/v2/interact/session-1"
@@ -35,3 +37,32 @@ def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+class Tunnel:
+    """Accepts a CONNECT and carries bytes, once `is_slow` a byte at a time."""
+
+    def __init__(self) -> None:
+        self.is_slow = threading.Event()
+
+    def __call__(self, connection: Connection) -> None:
+        host, port = connection.read_request().rsplit(":", 1)
+        with socket.create_connection((host, int(port)), 10) as service:
+            connection.send(b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n")
+            back = threading.Thread(target=self._carry_back, args=(service, connection))
+            back.start()
+            try:
+                while True:
+                    service.sendall(connection.receive())
+            finally:
+                service.shutdown(socket.SHUT_RDWR)
+                back.join()
+
+    def _carry_back(self, service: socket.socket, connection: Connection) -> None:
+        try:
+            while data := service.recv(65536):
+                carry = connection.drip if self.is_slow.is_set() else connection.send
+                carry(data)
+        except OSError:
+            pass  # The client has left.
+        connection.abort()

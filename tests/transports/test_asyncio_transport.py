@@ -25,8 +25,7 @@ from firecrawl_interact.core import (
     Response,
 )
 
-from .driven import PATH
-from .tunnel import Tunnel
+from .driven import PATH, Tunnel
 
 pytestmark = pytest.mark.enable_socket
 uvloop = pytest.importorskip("uvloop")
@@ -257,17 +256,6 @@ def test_event_loops_in_threads_share_a_transport_and_one_closes_it_for_all(
         barrier.wait(10)
         for thread in running:
             thread.result()
-
-
-def test_a_transport_that_is_forgotten_closes_its_connections(runner: asyncio.Runner) -> None:
-    async def forget() -> int:
-        await send(AsyncioTransport(server.api_url))
-        for _ in range(5):
-            await asyncio.sleep(0)
-        return server.open_connections()
-
-    with FaultServer() as server:
-        assert runner.run(forget()) == 0
 
 
 def test_another_event_loop_than_asyncios_is_refused_in_a_sentence() -> None:

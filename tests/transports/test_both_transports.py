@@ -234,6 +234,16 @@ def test_a_copy_has_connections_of_its_own_which_close_with_it(
         assert len({request.head for request in server.requests}) == 1
 
 
+def test_a_transport_that_is_forgotten_closes_its_connections(
+    open_transport: OpenTransport, transport_class: TransportClass
+) -> None:
+    with FaultServer() as server:
+        driver = open_transport(server.api_url)
+        send(driver)
+        driver.transport = transport_class()
+        assert server.open_connections() == 0
+
+
 # --- reasons: what was wrong, so that somebody can mend it ------------------------------------
 
 

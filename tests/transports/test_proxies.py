@@ -21,8 +21,7 @@ from firecrawl_interact.adapters.conformance.wire_faults import (
 )
 from firecrawl_interact.core import ConnectFailedError, Request, TimedOutError
 
-from .driven import PATH, OpenTransport, closed_port, failure, send
-from .tunnel import Tunnel
+from .driven import PATH, OpenTransport, Tunnel, closed_port, failure, send
 
 pytestmark = pytest.mark.enable_socket
 TINYPROXY = shutil.which("tinyproxy")

@@ -1,4 +1,4 @@
-"""What is particular to the urllib3 adapter: what others put around urllib3, threads, its end.
+"""What is particular to the urllib3 adapter: what others put around urllib3, and its connections.
 
 OpenTelemetry's spans of urllib3 are tested with the page that shows them.
 """
@@ -149,9 +149,3 @@ def test_a_transport_that_is_closed_at_the_last_moment_sends_nothing(
         with pytest.raises(ConnectFailedError, match="closed"):
             send(transport)
         assert server.requests == []
-
-
-def test_a_transport_that_is_forgotten_closes_its_connections() -> None:
-    with FaultServer() as server:
-        send(Urllib3Transport(server.api_url))
-        assert server.open_connections() == 0
