@@ -1,16 +1,12 @@
 """Each test here that takes `transport_class` or `open_transport` runs over both transports."""
 
-import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
-import trustme
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance.driver import Driver
-from firecrawl_interact.adapters.conformance.server import FaultServer
 
 from .driven import OpenTransport, TransportClass
 
@@ -38,17 +34,3 @@ def open_transport(transport_class: TransportClass) -> Iterator[OpenTransport]:
             return driver
 
         yield open_transport
-
-
-@pytest.fixture
-def service_with_private_ca(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FaultServer]:
-    """A service whose certificate only `SSL_CERT_FILE` vouches for."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-    with FaultServer(tls=context) as server:
-        yield server

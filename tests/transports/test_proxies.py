@@ -3,12 +3,14 @@
 import base64
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from firecrawl_interact.adapters import Urllib3Transport
 from firecrawl_interact.adapters.conformance import certificates, wire_faults
@@ -45,13 +47,14 @@ def open_to(open_transport: OpenTransport, service: FaultServer, **settings: obj
 # --- which proxy ---------------------------------------------------------------------------
 
 
-def test_the_environments_proxy_carries_https_and_never_sees_the_key(
-    service_with_private_ca: FaultServer,
-    open_transport: OpenTransport,
-    monkeypatch: pytest.MonkeyPatch,
+def test_the_environments_proxy_and_authorities_serve_https_and_never_see_the_key(
+    open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    service = service_with_private_ca
-    with FaultServer(Tunnel()) as proxy:
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    with FaultServer(tls=tls) as service, FaultServer(Tunnel()) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:p%3Aw@{proxy.authority}")
         driver = open_transport(service.api_url)
         send(driver)
@@ -65,29 +68,22 @@ def test_the_environments_proxy_carries_https_and_never_sees_the_key(
 
 
 @pytest.mark.skipif(TINYPROXY is None, reason="needs tinyproxy: apt-get install tinyproxy-bin")
-def test_debians_tinyproxy_carries_https_and_never_sees_the_key(
-    service_with_private_ca: FaultServer,
-    open_transport: OpenTransport,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+def test_debians_tinyproxy_carries_https(
+    service: FaultServer, open_transport: OpenTransport, tmp_path: Path
 ) -> None:
-    port, log = closed_port(), tmp_path / "log"
-    settings = f'Port {port}\nListen 127.0.0.1\nLogFile "{log}"\nLogLevel Connect\nMaxClients 8\n'
-    (tmp_path / "tinyproxy.conf").write_text(settings)
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-    command = [TINYPROXY or "", "-d", "-c", str(tmp_path / "tinyproxy.conf")]
-    with subprocess.Popen(command) as proxy:
+    port, log, configuration = closed_port(), tmp_path / "log", tmp_path / "tinyproxy.conf"
+    configuration.write_text(f'Port {port}\nListen 127.0.0.1\nLogFile "{log}"\nMaxClients 8\n')
+    with subprocess.Popen([TINYPROXY or "", "-d", "-c", str(configuration)]) as process:
         try:
             for _ in range(200):
                 with socket.socket() as sock:
                     if sock.connect_ex(("127.0.0.1", port)) == 0:
                         break
                 threading.Event().wait(0.05)
-            send(open_transport(f"https://localhost:{service_with_private_ca.port}"))
+            send(open_to(open_transport, service, proxy=f"http://127.0.0.1:{port}"))
         finally:
-            proxy.terminate()
-    assert f"CONNECT localhost:{service_with_private_ca.port}" in log.read_text()
-    assert KEY not in log.read_text()
+            process.terminate()
+    assert f"CONNECT {service.authority}" in log.read_text()
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", None])
@@ -195,35 +191,31 @@ def test_a_certificate_that_does_not_verify_is_refused_for_good(
         assert bool(proxy.requests) is (whose == "service")
 
 
-@pytest.mark.parametrize(
-    ("status", "is_transient"), [(403, False), (407, False), (429, True), (503, True)]
-)
-def test_a_proxy_that_refuses_the_tunnel_sent_nothing(
-    open_transport: OpenTransport, status: int, is_transient: bool
-) -> None:
-    response = f"HTTP/1.1 {status} Refused\r\nContent-Length: 0\r\n\r\n".encode()
-    with FaultServer(sends(response)) as proxy:
-        driver = open_transport("https://service.example", proxy=proxy.api_url)
-        error = failure(driver, ConnectFailedError)
-        assert proxy.open_connections() == 0
-    assert f"refused the tunnel: {status}" in str(error)
-    assert error.transient is is_transient
+OK = b"HTTP/1.1 200 OK\r\n"
+REFUSALS = {403: False, 407: False, 429: True, 503: True}
 
 
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "reason", "is_transient"),
     [
-        wire_faults.closes_at_once,
-        sends_and_closes(b"HTTP/1.1 200 OK\r\n"),
-        sends(b"nonsense\r\n\r\n"),
-        sends(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 110_000),
-        sends_and_drips(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 100),
+        *(
+            (sends(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status), str(status), can_pass)
+            for status, can_pass in REFUSALS.items()
+        ),
+        (wire_faults.closes_at_once, "", True),
+        (sends_and_closes(OK), "", True),
+        (sends(b"nonsense\r\n\r\n"), "", True),
+        (sends(OK + b"X: " + b"x" * 110_000), "", True),
+        (sends_and_drips(OK + b"X: ", b"x" * 100), "", True),
     ],
-    ids=["closed", "cut", "no HTTP", "endless", "drip"],
+    ids=[*map(str, REFUSALS), "closed", "cut", "no HTTP", "endless", "drip"],
 )
-def test_a_proxy_that_makes_no_sense_sent_nothing(
-    open_transport: OpenTransport, fault: FaultFunction
+def test_a_proxy_that_opens_no_tunnel_sent_nothing(
+    open_transport: OpenTransport, fault: FaultFunction, reason: str, is_transient: bool
 ) -> None:
     with FaultServer(fault) as proxy:
         driver = open_transport("https://service.example", proxy=proxy.api_url, connect_timeout=0.5)
-        assert failure(driver, ConnectFailedError).transient
+        error = failure(driver, ConnectFailedError)
+        assert proxy.open_connections() == 0
+    assert (f"refused the tunnel: {reason}" in str(error)) is bool(reason)
+    assert error.transient is is_transient
