@@ -18,12 +18,8 @@ import pytest
 from firecrawl_interact.adapters import AsyncioTransport
 from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
-from firecrawl_interact.core import (
-    ConnectFailedError,
-    ConnectionLostError,
-    Request,
-    Response,
-)
+from firecrawl_interact.adapters.conformance.wire_faults import responds
+from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, Request, Response
 
 from .driven import PATH, Tunnel
 
@@ -175,7 +171,6 @@ def test_a_transport_closed_at_any_step_of_a_call_ends_it(
 
 # --- kept connections ----------------------------------------------------------------------
 
-
 IDLE_FAULTS: dict[str, FaultFunction] = {
     "closed": Connection.close,
     "reset": Connection.reset,
@@ -187,22 +182,16 @@ IDLE_FAULTS: dict[str, FaultFunction] = {
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("fault", IDLE_FAULTS.values(), ids=IDLE_FAULTS)
-@pytest.mark.parametrize("is_busy", [False, True], ids=["the loop runs", "the loop is busy"])
-def test_a_connection_to_which_something_happens_while_idle_is_never_used_again(
-    runner: asyncio.Runner, scheme: str, fault: FaultFunction, is_busy: bool
+def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never_used_again(
+    runner: asyncio.Runner, scheme: str, fault: FaultFunction
 ) -> None:
-    def respond_first(connection: Connection) -> None:
-        connection.respond(connection.read_request())
-        fault(connection)
-
     async def send_twice() -> None:
         async with channel.make_transport() as transport:
             await send(transport)
-            while not channel.server.fault_is_over.wait(10 if is_busy else 0):
-                await asyncio.sleep(0.001)
+            assert channel.server.fault_is_over.wait(10)
             await send(transport)
 
-    with Channel(scheme, respond_first) as channel:
+    with Channel(scheme, responds(fault)) as channel:
         runner.run(send_twice())
         assert [request.connection for request in channel.server.requests] == [1, 2]
 
@@ -211,9 +200,7 @@ def test_a_connection_to_which_something_happens_while_idle_is_never_used_again(
 
 
 @over_each_channel
-def test_each_event_loop_has_connections_of_its_own_that_end_with_it(
-    kind: str,
-) -> None:
+def test_each_event_loop_has_connections_of_its_own_that_end_with_it(kind: str) -> None:
     async def send_twice() -> None:
         await send(transport)
         await send(transport)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.driver import Driver
-from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import responds
 from firecrawl_interact.core import (
     ConnectFailedError,
@@ -136,40 +136,25 @@ def resets(connection: Connection) -> None:
     connection.reset()
 
 
-@pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
+@pytest.mark.parametrize("before", ["new", "kept", "in place of a kept one"])
 @pytest.mark.parametrize(
     ("fault", "kind"), [(reads_nothing, TimedOutError), (resets, ConnectionLostError)]
 )
 def test_a_request_that_cannot_be_written_whole(
-    open_transport: OpenTransport,
-    fault: Callable[[Connection], None],
-    kind: type[Exception],
-    is_kept: bool,
+    open_transport: OpenTransport, fault: FaultFunction, kind: type[Exception], before: str
 ) -> None:
-    def respond_first(connection: Connection) -> None:
-        if is_kept:
-            connection.respond(connection.read_request())
-        fault(connection)
-
-    with FaultServer(respond_first) as server:
+    faults = {"new": [fault], "kept": [responds(fault)]}
+    with FaultServer(*faults.get(before, [responds(Connection.close), fault])) as server:
         driver = open_transport(server.api_url)
-        if is_kept:
+        if before != "new":
             send(driver)
+        if before not in faults:
+            assert server.fault_is_over.wait(5)
         # More than all buffers on the way hold.
         outcome = driver.send(PATH, 0.5, headers={"X-Huge": "x" * 6_000_000})
+        assert server.connections == (1 if before in faults else 2)
     assert type(outcome) is kind
-    assert getattr(outcome, "stale", False) is (is_kept and kind is ConnectionLostError)
-
-
-def test_a_new_connection_in_place_of_a_kept_one_is_not_stale(
-    open_transport: OpenTransport,
-) -> None:
-    with FaultServer(responds(Connection.close), resets) as server:
-        driver = open_transport(server.api_url)
-        send(driver)
-        assert server.fault_is_over.wait(5)
-        assert not failure(driver, ConnectionLostError).stale
-        assert server.connections == 2
+    assert getattr(outcome, "stale", False) is (before == "kept" and kind is ConnectionLostError)
 
 
 IDLE = """

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
 from firecrawl_interact.core import Request, Response
@@ -43,10 +42,9 @@ def raised(request: pytest.FixtureRequest) -> Iterator[type[Exception]]:
 Send = Callable[[str], Response]
 
 
-@pytest.fixture(params=[Urllib3Transport, AsyncioTransport])
-def make_send(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Send]]:
+@pytest.fixture
+def make_send(transport_class: TransportClass) -> Iterator[Callable[[str], Send]]:
     """Makes functions that send in this thread, which is the main one."""
-    transport_class: TransportClass = request.param
     with asyncio.Runner() as runner:
 
         def make_send(api_url: str) -> Send:

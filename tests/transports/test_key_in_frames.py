@@ -84,12 +84,7 @@ def delete(transport_class: TransportClass, api_url: str, **settings: Any) -> No
         with transport:
             DeleteSession(transport, KEY, retry=ONCE)("session-1")
     else:
-        asyncio.run(delete_awaited(transport))
-
-
-async def delete_awaited(transport: AsyncioTransport) -> None:
-    async with transport:
-        await AsyncDeleteSession(transport, KEY, retry=ONCE)("session-1")
+        asyncio.run(AsyncDeleteSession(transport, KEY, retry=ONCE)("session-1"))
 
 
 def error_of(transport_class: TransportClass, api_url: str, **settings: Any) -> DeleteSessionError:
