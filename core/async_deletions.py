@@ -13,7 +13,7 @@ from typing import Self
 
 from .asyncio_tasks import run_uncancelled, runs_on_asyncio
 from .delete_session import AsyncDeleteSession
-from .deletions import LONGEST_SLEEP, Run
+from .deletions import LONGEST_SLEEP, ManySessions, Run
 from .errors import Outcome
 from .pacing import Job
 from .transport import Response
@@ -32,12 +32,10 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
     def __init__(
         self,
-        delete_session: AsyncDeleteSession,
+        use_case: ManySessions[AsyncDeleteSession],
         session_ids: Iterator[str | uuid.UUID] | AsyncIterator[str | uuid.UUID],
-        concurrency: int,
-        shutdown_timeout: float | None,
     ) -> None:
-        super().__init__(delete_session, concurrency, shutdown_timeout)
+        super().__init__(use_case)
         self._ids = session_ids
         self._context = contextvars.copy_context()  # of the caller: the ids are read there
         self._next_id: asyncio.Task[str | uuid.UUID] | None = None
@@ -50,12 +48,12 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         _check_event_loop()
         self._has_begun = True
         try:
-            await self._await_outcome()
+            while not self._scheduler.outcomes:
+                await self._take_turn()
             await self._delete_session.record_gone(self._scheduler.outcomes[0])
-        except Exception:
-            raise
-        except BaseException:
-            await self.aclose()
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                await self.aclose()
             raise
         return self._scheduler.outcomes.popleft()
 
@@ -98,23 +96,15 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     def __del__(self) -> None:
         self._warn_if_left()
 
-    async def _await_outcome(self) -> None:
-        while True:
-            self._admit_next_id()
-            if self._scheduler.in_flight and not self._count_down():
-                await self.aclose()
-            self._scheduler.end_what_is_left()
-            if self._scheduler.outcomes:
-                return
-            if not self._scheduler.is_finished:
-                await self._take_turn()
-            elif self._next_id is None:
-                raise self._take_failure() or StopAsyncIteration
-            else:
-                await self._end_next_id()
-
     async def _take_turn(self) -> None:
-        """Settle and send. Then take an id or wait, but not both."""
+        """Settle and send. Then take an id or wait, but not both. At the end, raise."""
+        self._admit_next_id()
+        if self._scheduler.is_finished:
+            await self._end_next_id()
+            if self._scheduler.is_finished:
+                raise self._take_failure() or StopAsyncIteration
+        if self._scheduler.in_flight and not self._count_down():
+            await self.aclose()
         self._has_news.clear()
         self._settle()
         for job in self._scheduler.hand_out():

@@ -5,11 +5,10 @@ The use cases; `deletions` has the runs that they begin.
 
 import uuid
 from collections.abc import AsyncIterable, Iterable
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .deletions import DeleteSessionT, Deletions
-from .retry import check_count, check_seconds
+from .deletions import Deletions, ManySessions
 
 if TYPE_CHECKING:
     from .async_deletions import AsyncDeletions
@@ -20,34 +19,7 @@ AsyncSessionIds: TypeAlias = AsyncIterable[str | uuid.UUID]
 """The ids of many sessions, awaited one by one."""
 
 
-class _DeleteManySessions(Generic[DeleteSessionT]):
-    """What the two use cases share: all but the run."""
-
-    _kind: ClassVar[type]
-
-    def __init__(
-        self,
-        delete_session: DeleteSessionT,
-        *,
-        concurrency: int = 8,
-        shutdown_timeout: float | None = None,
-    ) -> None:
-        if not isinstance(delete_session, self._kind):
-            found = type(delete_session).__name__
-            raise TypeError(f"delete_session must be of type {self._kind.__name__}, not {found}")
-        check_count("concurrency", concurrency)
-        if shutdown_timeout is not None:
-            check_seconds("shutdown_timeout", shutdown_timeout, may_be_zero=True)
-        self._delete_session: DeleteSessionT = delete_session
-        self._concurrency = concurrency
-        self._shutdown_timeout = shutdown_timeout
-
-    def __repr__(self) -> str:
-        name = type(self).__name__
-        return f"{name}({self._delete_session!r}, concurrency={self._concurrency})"
-
-
-class DeleteManySessions(_DeleteManySessions[DeleteSession]):
+class DeleteManySessions(ManySessions[DeleteSession]):
     """Destroys many sessions, several at a time.
 
     A rate limit or an outage pauses the whole run, and costs no session an attempt. One session
@@ -81,11 +53,10 @@ class DeleteManySessions(_DeleteManySessions[DeleteSession]):
             TypeError: `session_ids` is no iterable of ids.
         """
         _check_ids(session_ids, Iterable)
-        ids = iter(session_ids)
-        return Deletions(self._delete_session, ids, self._concurrency, self._shutdown_timeout)
+        return Deletions(self, iter(session_ids))
 
 
-class AsyncDeleteManySessions(_DeleteManySessions[AsyncDeleteSession]):
+class AsyncDeleteManySessions(ManySessions[AsyncDeleteSession]):
     """`DeleteManySessions` on the running asyncio event loop, with its arguments and errors."""
 
     _kind = AsyncDeleteSession
@@ -106,7 +77,7 @@ class AsyncDeleteManySessions(_DeleteManySessions[AsyncDeleteSession]):
         from .async_deletions import AsyncDeletions  # noqa: PLC0415 - it brings asyncio
 
         ids = aiter(session_ids) if isinstance(session_ids, AsyncIterable) else iter(session_ids)
-        return AsyncDeletions(self._delete_session, ids, self._concurrency, self._shutdown_timeout)
+        return AsyncDeletions(self, ids)
 
 
 def _check_ids(session_ids: object, *kinds: type) -> None:

@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Generic, Self, TypeAlias, TypeVar
+from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
 from .logger import logger
 from .pacing import Job, Pause
+from .retry import check_count, check_seconds
 from .scheduler import Scheduler
 from .transport import Transport
 
@@ -31,16 +32,41 @@ _Requests: TypeAlias = "queue.SimpleQueue[tuple[Transport, Job] | None]"
 _Landed: TypeAlias = deque[tuple[Job, object]]
 
 
+class ManySessions(Generic[DeleteSessionT]):
+    """What the two use cases of many sessions share, and each run is made from."""
+
+    _kind: ClassVar[type]
+
+    def __init__(
+        self,
+        delete_session: DeleteSessionT,
+        *,
+        concurrency: int = 8,
+        shutdown_timeout: float | None = None,
+    ) -> None:
+        if not isinstance(delete_session, self._kind):
+            found = type(delete_session).__name__
+            raise TypeError(f"delete_session must be of type {self._kind.__name__}, not {found}")
+        check_count("concurrency", concurrency)
+        if shutdown_timeout is not None:
+            check_seconds("shutdown_timeout", shutdown_timeout, may_be_zero=True)
+        self.delete_session: DeleteSessionT = delete_session
+        self.concurrency: int = concurrency
+        self.shutdown_timeout: float | None = shutdown_timeout
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"{name}({self.delete_session!r}, concurrency={self.concurrency})"
+
+
 class Run(Generic[DeleteSessionT]):
     """What can be asked of a run, awaited or not."""
 
-    def __init__(
-        self, delete_session: DeleteSessionT, concurrency: int, shutdown_timeout: float | None
-    ) -> None:
+    def __init__(self, use_case: ManySessions[DeleteSessionT]) -> None:
         #: as the use case has it; it may be changed until the run has ended
-        self.shutdown_timeout: float | None = shutdown_timeout
-        self._delete_session: DeleteSessionT = delete_session
-        self._scheduler = Scheduler(delete_session, concurrency)
+        self.shutdown_timeout: float | None = use_case.shutdown_timeout
+        self._delete_session: DeleteSessionT = use_case.delete_session
+        self._scheduler = Scheduler(use_case.delete_session, use_case.concurrency)
         self._has_begun = self._is_left = False
         self._left_at = math.inf
 
@@ -102,13 +128,9 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     """
 
     def __init__(
-        self,
-        delete_session: DeleteSession,
-        session_ids: Iterator[str | uuid.UUID],
-        concurrency: int,
-        shutdown_timeout: float | None,
+        self, use_case: ManySessions[DeleteSession], session_ids: Iterator[str | uuid.UUID]
     ) -> None:
-        super().__init__(delete_session, concurrency, shutdown_timeout)
+        super().__init__(use_case)
         self._ids = session_ids
         self._threads: list[threading.Thread] = []
         self._requests: _Requests = queue.SimpleQueue()
@@ -118,12 +140,12 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     def __next__(self) -> Outcome:
         self._has_begun = True
         try:
-            self._await_outcome()
+            while not self._scheduler.outcomes:
+                self._take_turn()
             self._delete_session.record_gone(self._scheduler.outcomes[0])
-        except Exception:
-            raise
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self.close()
             raise
         return self._scheduler.outcomes.popleft()
 
@@ -167,20 +189,13 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._release_threads()
         self._warn_if_left()
 
-    def _await_outcome(self) -> None:
-        while True:
-            if self._scheduler.in_flight and not self._count_down():
-                self.close()
-            self._scheduler.end_what_is_left()
-            if self._scheduler.outcomes:
-                return
-            if self._scheduler.is_finished:
-                self._release_threads()
-                raise self._take_failure() or StopIteration
-            self._take_turn()
-
     def _take_turn(self) -> None:
-        """Settle and send. Then take an id or wait, but not both."""
+        """Settle and send. Then take an id or wait, but not both. At the end, raise."""
+        if self._scheduler.is_finished:
+            self._release_threads()
+            raise self._take_failure() or StopIteration
+        if self._scheduler.in_flight and not self._count_down():
+            self.close()
         self._settle(timeout=0)
         for job in self._scheduler.hand_out():
             if not self._send(job):
