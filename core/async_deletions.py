@@ -48,6 +48,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         _check_event_loop()
         self._has_begun = True
         try:
+            self._scheduler.end_what_is_left()  # An interruption may have left one half-way.
             while not self._scheduler.outcomes:
                 await self._take_turn()
             await self._delete_session.record_gone(self._scheduler.outcomes[0])

@@ -140,6 +140,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     def __next__(self) -> Outcome:
         self._has_begun = True
         try:
+            self._scheduler.end_what_is_left()  # An interruption may have left one half-way.
             while not self._scheduler.outcomes:
                 self._take_turn()
             self._delete_session.record_gone(self._scheduler.outcomes[0])
