@@ -1,15 +1,15 @@
 """When a run may send: each session's own clock, the rate limit, and outages. Pure."""
 
 import math
+import uuid
 from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 
-from .conversation import Conversation, Send
+from .conversation import Conversation, Failed, Send
 from .errors import DeleteSessionError, Outcome, ServiceUnavailableError, UnreachableError
 from .receipt import SessionFate
-from .retry import RetryPolicy
 
 _HALF_LIFE = 1.8  # in seconds; tests/benchmarks/rate_limits.py found it
 
@@ -33,14 +33,14 @@ class Job:
     error: DeleteSessionError | None = None  # what the last attempt met
     outcome: Outcome | None = None
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str | uuid.UUID) -> None:
         self.session_id = session_id
 
     def unreachable(self, reason: str) -> UnreachableError:
         """Return the outcome of a session that got no response, for a reason of the run."""
         fate = SessionFate.UNKNOWN if self.requests else SessionFate.UNTOUCHED
         return UnreachableError(
-            reason, session_id=self.session_id, session_fate=fate, attempts=self.requests
+            reason, session_id=str(self.session_id), session_fate=fate, attempts=self.requests
         )
 
 
@@ -55,11 +55,10 @@ class RateLimitGate:
     half-open probes go one by one.
     """
 
-    def __init__(self, retry: RetryPolicy, random: Callable[[], float]) -> None:
+    def __init__(self, backoff: Callable[[int], float]) -> None:
         self.paused_until: float = -math.inf  #: nothing is sent until then
         self.limited_since: float = math.inf  #: since when nothing was accepted
-        self._retry = retry
-        self._random = random
+        self._backoff = backoff
         self._sent = 0
         self._sent_before_pause = 0
         self._limited = 0  # how many requests got a 429
@@ -93,27 +92,25 @@ class RateLimitGate:
         if number > self._sent_before_pause:
             self._pauses_in_a_row = 0
 
-    def note_limited(
-        self, number: int, *, latency: float, now: float, retry_after: float | None
-    ) -> bool:
+    def note_limited(self, number: int, *, latency: float, now: float, wait: float | None) -> bool:
         """Note a 429 to a request, and return whether a pause begins with it.
 
-        `latency` is the seconds between the two, and `retry_after` those that it asks to wait.
+        `latency` is the seconds between the two, and `wait` those that it asks to wait, if any.
         """
         self.limited_since = min(self.limited_since, now)
         self._limited += 1
-        wait = retry_after or 0.0
+        seconds = wait or 0.0
         is_new = number > self._sent_before_pause
         if is_new:  # Another one says nothing new, but perhaps a longer time.
             is_first = number > self._sent_before_pause + 1  # Those before it were accepted.
             self._pauses_in_a_row = 1 if is_first else self._pauses_in_a_row + 1
             if self._pauses_in_a_row == 1:
                 self._spacing *= 2
-            if self._pauses_in_a_row > 1 or retry_after is None:
-                wait = max(wait, self._retry.pause(self._pauses_in_a_row, self._random))
+            if self._pauses_in_a_row > 1 or wait is None:
+                seconds = max(seconds, self._backoff(self._pauses_in_a_row))
             self._latency = latency
             self._sent_before_pause = self._sent
-        self.paused_until = max(self.paused_until, now + wait)
+        self.paused_until = max(self.paused_until, now + seconds)
         return is_new
 
 
@@ -145,44 +142,41 @@ class Outage:
     ids would be given up otherwise. The policy's backoff lies between two probes.
     """
 
-    def __init__(self, retry: RetryPolicy, random: Callable[[], float]) -> None:
+    def __init__(self, backoff: Callable[[int], float], deadline: float) -> None:
         self.is_on: bool = False  #: whether the service is away
         self.next_probe_at: float = -math.inf
         self.served_at: float = -math.inf  #: when what the service last responded to was sent
         self.is_met_by_pages_alone: bool = True  #: those of others, and no response
         self.failures: list[Failure] = []  #: those that count
-        self._retry = retry
-        self._random = random
+        self._backoff = backoff
+        self._deadline = deadline
         self._probes = 0  # that failed
 
     @property
     def ends_run_at(self) -> float:
         """When it has lasted for longer than the policy's deadline."""
         most = _PAGES_ALONE if self.is_met_by_pages_alone else math.inf
-        longest = min(self._retry.deadline, most)
+        longest = min(self._deadline, most)
         return self.failures[0].failed_at + longest if self.is_on else math.inf
 
-    def note_failure(self, failure: Failure, *, oldest_in_flight: float, is_last: bool) -> bool:
-        """Note a failure, and return whether an outage begins with it.
+    def note_failure(self, failed: Failed, *, sent_at: float, now: float, oldest: float) -> bool:
+        """Note an attempt that has failed, and return whether an outage begins with it.
 
-        `oldest_in_flight` is when the oldest request that is still in flight was sent, and
-        `is_last` whether the id is given up now, unless an outage is the reason.
+        `oldest` is when the oldest request that is still in flight was sent.
         """
-        error, sent_at, now = failure
         if sent_at <= self.served_at:
             return False
-        if isinstance(error, ServiceUnavailableError | UnreachableError):
+        if isinstance(failed.error, ServiceUnavailableError | UnreachableError):
             self.is_met_by_pages_alone = False
-        self.failures.append(failure)
+        self.failures.append(Failure(failed.error, sent_at, now))
         ids = {one.error.session_id for one in self.failures}
-        have_all_failed = is_last or oldest_in_flight > self.failures[0].failed_at
+        have_all_failed = failed.is_last or oldest > self.failures[0].failed_at
         is_new = not self.is_on and len(ids) > 1 and have_all_failed
         if is_new or (self.is_on and sent_at >= self.next_probe_at):
             self.is_on = True
             self._probes += 1
-            backoff = self._retry.pause(self._probes, self._random)
-            retry_after = getattr(error, "retry_after", None) or 0.0
-            self.next_probe_at = min(now + max(backoff, retry_after), self.ends_run_at)
+            wait = getattr(failed.error, "retry_after", None) or 0.0
+            self.next_probe_at = min(now + max(self._backoff(self._probes), wait), self.ends_run_at)
         return is_new
 
     def note_response(self, *, sent_at: float) -> None:

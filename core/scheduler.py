@@ -15,14 +15,12 @@ from .conversation import Failed, Send, Step, checked_response, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import DeleteSessionError, OutageError, Outcome, RateLimitError
 from .logger import logger
-from .pacing import Failure, Job, Outage, Pause, RateLimitGate
-from .receipt import DeletionReceipt
+from .pacing import Job, Outage, Pause, RateLimitGate
 from .transport import ConnectionLostError, TransportError
-from .wire import checked_session_id, is_from_service
+from .wire import is_from_service
 
 _MOST_HELD_IN_OUTAGE = 8
-"""How many ids a run holds in an outage, however low its concurrency: each half-open probe is for
-another id, since some may fail for a reason of their own."""
+"""How many ids a run of a lower concurrency holds: some may fail for a reason of their own."""
 
 _NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
 
@@ -45,8 +43,9 @@ class Scheduler:
         self._delete_session = delete_session
         self._concurrency = concurrency
         self._is_short = False  # of threads or file descriptors
-        self._gate = RateLimitGate(delete_session.retry, delete_session.random)
-        self._outage = Outage(delete_session.retry, delete_session.random)
+        backoff = partial(delete_session.retry.pause, random=delete_session.random)
+        self._gate = RateLimitGate(backoff)
+        self._outage = Outage(backoff, deadline=delete_session.retry.deadline)
         self._pauses = 0
         self._jobs: dict[Job, None] = {}  # those that were taken, and have no outcome yet
         self._queue: list[Job] = []  # of those that wait: who is due first goes first
@@ -113,11 +112,7 @@ class Scheduler:
             if not isinstance(error, StopIteration | StopAsyncIteration):
                 self.failure = error
             return
-        try:
-            job = Job(checked_session_id(session_id))
-        except DeleteSessionError as error:
-            self.outcomes.append(error.with_traceback(None))
-            return
+        job = Job(session_id)
         self._jobs[job] = None  # First of all: an interruption may come between any two steps.
         self._reading += self._now() - began
         job.conversation = converse(
@@ -139,7 +134,6 @@ class Scheduler:
                 reason = f"in {lasted:.0f} s, nothing from the service yet: check the address"
             wait = getattr(cause, "retry_after", None)
             self._end_run(OutageError(reason, lasted=lasted, retry_after=wait), cause)
-            self.stop()
         self.end_what_is_left()
         # It may be stopped meanwhile, by a signal or another thread.
         while self._next_send_in() <= 0 and not self.is_stopped:
@@ -167,7 +161,6 @@ class Scheduler:
             )
         if not self.in_flight:
             self._end_run(RuntimeError(f"no request can be sent: {error}"), error)
-            self.stop()
 
     def settle(self, job: Job, end: object) -> None:
         """Take the response to a request, or what the transport raised. Once ended: nothing."""
@@ -186,8 +179,9 @@ class Scheduler:
             response = checked_response(end)
         except TypeError as error:
             cause = end if isinstance(end, BaseException) else error
-            failure = f"no request can be sent ({type(cause).__name__})"
-            self._end_run(RuntimeError(failure), cause)
+            self.takes_ids = False
+            self.failure = RuntimeError(f"no request can be sent ({type(cause).__name__})")
+            self.failure.__cause__ = cause
             # The transport broke the port: it cannot say what became of the session.
             outcome = job.unreachable(f"the transport failed ({type(cause).__name__})")
             outcome.transient = False
@@ -246,8 +240,7 @@ class Scheduler:
                     job.due_at = self._now() + step.seconds
                     step = next(job.conversation)
         except StopIteration as end:
-            receipt: DeletionReceipt = end.value
-            self._end(job, receipt)
+            self._end(job, end.value)
         except DeleteSessionError as error:
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
         else:
@@ -281,14 +274,13 @@ class Scheduler:
 
     def _close_gate(self, job: Job, error: RateLimitError) -> bool:
         now, latency, wait = self._now(), self._working_time() - job.sent_at, error.retry_after
-        begins = self._gate.note_limited(job.number, latency=latency, now=now, retry_after=wait)
+        begins = self._gate.note_limited(job.number, latency=latency, now=now, wait=wait)
         lasted = now - self._gate.limited_since
         if max(wait or 0.0, lasted) > self._delete_session.retry.deadline:
             reason = f"the rate limit has let no request through for {lasted:.0f} s"
             if wait is not None and wait > lasted:
                 reason = f"the rate limit asks for a wait of {wait:.0f} s"
             self._end_run(OutageError(reason, lasted=lasted, retry_after=wait), error)
-            self.stop()
         return begins
 
     def _look_for_outage(self, job: Job, failed: Failed) -> bool:
@@ -296,19 +288,17 @@ class Scheduler:
         if is_conflict or getattr(failed.error.__cause__, "stale", False):
             return False
         job.first_failed = min(job.first_failed, job.sent_at)
-        # The service was there, and no id is left that could show the opposite: such a failure is
-        # charged to its session.
+        # The service was there, and no id is left to show the opposite: it is the session's own.
         if not self.takes_ids and job.first_failed <= self._outage.served_at:
             return False
-        return self._outage.note_failure(
-            Failure(failed.error, job.sent_at, self._working_time()),
-            oldest_in_flight=min((other.sent_at for other in self.in_flight), default=math.inf),
-            is_last=failed.is_last,
-        )
+        now = self._working_time()
+        oldest = min((other.sent_at for other in self.in_flight), default=math.inf)
+        return self._outage.note_failure(failed, sent_at=job.sent_at, now=now, oldest=oldest)
 
     def _end_run(self, failure: Exception, cause: BaseException) -> None:
-        self.takes_ids, self.failure = False, failure
         failure.__cause__ = cause
+        self.failure = failure
+        self.stop()
 
 
 def _root_errno(error: BaseException) -> int | None:

@@ -130,7 +130,8 @@ class _InFlight(NamedTuple):
 def run(limiter: Limiter, load: Load, named_wait: NamedWait) -> Run:
     """Send requests as a scheduler does that asks the gate."""
     retry = RetryPolicy()
-    gate = RateLimitGate(retry, random.Random(1).random)  # noqa: S311 - no secret
+    chance = random.Random(1)  # noqa: S311 - no secret
+    gate = RateLimitGate(partial(retry.pause, random=chance.random))
     now = accepted_at = 0.0
     waiting, limited, in_flight_at_first = load.sessions, 0, 0
     in_flight: list[_InFlight] = []
@@ -155,7 +156,7 @@ def run(limiter: Limiter, load: Load, named_wait: NamedWait) -> Run:
             limited += number > in_flight_at_first
             waiting += 1
             latency = now - sent_at
-            gate.note_limited(number, latency=latency, now=now, retry_after=named_wait(wait))
+            gate.note_limited(number, latency=latency, now=now, wait=named_wait(wait))
             if now - accepted_at > retry.deadline:
                 return Run(math.inf, limited)
     return Run(now, limited)

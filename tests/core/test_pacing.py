@@ -1,24 +1,22 @@
 """When a run may send: after responses with status 429, and while the service is away."""
 
 import math
+from functools import partial
 from typing import Self
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firecrawl_interact.core import (
-    RetryPolicy,
-    ServiceUnavailableError,
-)
-from firecrawl_interact.core.pacing import Failure, Outage, RateLimitGate
+from firecrawl_interact.core import Failed, RetryPolicy, ServiceUnavailableError
+from firecrawl_interact.core.pacing import Outage, RateLimitGate
 
 PAUSES = [1, 2, 4, 8, 8, 8]  # the usual policy's, if chance makes each as long as can be
 
 
 class Gate(RateLimitGate):
     def __init__(self) -> None:
-        super().__init__(RetryPolicy(), lambda: 1.0)
+        super().__init__(partial(RetryPolicy().pause, random=lambda: 1.0))
 
     def send(self, *times: float) -> Self:
         for time in times:
@@ -36,7 +34,7 @@ class Gate(RateLimitGate):
     ) -> Self:
         """Let a request get a 429: one that is sent now, or that of a number."""
         number = number or self.note_sent(at)
-        self.note_limited(number, latency=latency, now=at + latency, retry_after=wait)
+        self.note_limited(number, latency=latency, now=at + latency, wait=wait)
         return self
 
 
@@ -117,7 +115,7 @@ class Service(Outage):
     """What is seen of a service. Each request is sent when its failure comes, or as it is said."""
 
     def __init__(self, retry: RetryPolicy = RetryPolicy()) -> None:  # noqa: B008 - immutable
-        super().__init__(retry, lambda: 1.0)
+        super().__init__(partial(retry.pause, random=lambda: 1.0), retry.deadline)
 
     def fail(  # noqa: PLR0913 - what is known of one failure
         self,
@@ -130,8 +128,8 @@ class Service(Outage):
         wait: float | None = None,
     ) -> Self:
         error = ServiceUnavailableError("HTTP 503", session_id=session_id, retry_after=wait)
-        failure = Failure(error, at if sent_at is None else sent_at, at)
-        self.note_failure(failure, oldest_in_flight=oldest, is_last=is_last)
+        sent_at = at if sent_at is None else sent_at
+        self.note_failure(Failed(error, is_last), sent_at=sent_at, now=at, oldest=oldest)
         return self
 
     def ok(self, sent_at: float) -> Self:

@@ -116,7 +116,7 @@ class Run(Scheduler):
             elif verb == "send":
                 jobs = list(self.hand_out())
                 assert [job.session_id for job in jobs] == names, step
-                self.sent |= {job.session_id: job for job in jobs}
+                self.sent |= dict(zip(names, jobs, strict=True))
             elif verb == "end":
                 self.admit(iter([]).__next__)
             elif verb == "stop":
@@ -256,14 +256,16 @@ def test_what_a_request_has_of_the_deadline(script: str, timeout: float) -> None
     assert list(run.sent.values())[script.endswith("b")].timeout == timeout
 
 
-def test_what_the_iterator_of_ids_takes_counts_for_nobody() -> None:
+@pytest.mark.parametrize("session_id", ["b", "not an id"])
+def test_what_the_iterator_of_ids_takes_counts_for_nobody(session_id: str) -> None:
     run = Run("go a", deadline=3)
 
     def next_id() -> str:
         run.clock.now += 4
-        return "b"
+        return session_id
 
     run.admit(next_id)
+    run.outcomes.clear()
     assert run.then("503 a").ended() == []
 
 
