@@ -1,7 +1,4 @@
-"""One awaited run over many sessions: `deletions`, on asyncio's event loop.
-
-It brings asyncio, so it is imported where such a run begins.
-"""
+"""An awaited run over many sessions. It brings asyncio, so it is imported where one begins."""
 
 import asyncio
 import contextvars
@@ -23,9 +20,8 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     """The outcomes of one run of `AsyncDeleteManySessions`: `Deletions`, awaited.
 
     Use it in an `async with` block. A cancellation leaves the run as the end of the block does,
-    and is raised when the requests in flight have ended. A request that takes longer than
-    `shutdown_timeout` seconds is cancelled: its session gets an `UnreachableError`, and its fate is
-    unknown.
+    and is raised when the requests in flight have ended. After `shutdown_timeout` seconds they are
+    cancelled: their sessions get an `UnreachableError`, and their fate is unknown.
 
     Under another event loop than asyncio's, the iteration raises a `RuntimeError`.
     """
@@ -75,7 +71,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
                 if waiting is not None:
                     waiting.cancel()
             self._requests.clear()
-            self._scheduler.end_all()
+            self._scheduler.end_what_is_left(even_in_flight=True)
         self._log_failure()
         for outcome in list(self._scheduler.outcomes):
             record = partial(self._delete_session.record_gone, outcome)

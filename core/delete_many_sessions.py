@@ -1,7 +1,4 @@
-"""Many sessions: the same conversations side by side, over one transport.
-
-The use cases; `deletions` has the runs that they begin.
-"""
+"""The use cases of many sessions. `deletions` has what they share, and the runs they begin."""
 
 import uuid
 from collections.abc import AsyncIterable, Iterable
@@ -22,9 +19,8 @@ AsyncSessionIds: TypeAlias = AsyncIterable[str | uuid.UUID]
 class DeleteManySessions(ManySessions[DeleteSession]):
     """Destroys many sessions, several at a time.
 
-    A rate limit or an outage pauses the whole run, and costs no session an attempt. One session
-    that fails while others succeed has its own attempts. Memory does not grow with the number of
-    ids.
+    A rate limit or an outage pauses the whole run, and costs no session an attempt. A session that
+    fails while others succeed has its own attempts. Memory does not grow with the number of ids.
 
     Args:
         delete_session: destroys one. Its transport, key and policy are used.
@@ -42,9 +38,8 @@ class DeleteManySessions(ManySessions[DeleteSession]):
         """Prepare to destroy the sessions. It begins when the first outcome is asked for.
 
         Args:
-            session_ids: they are read in the caller's own thread, where outcomes are asked for. A
-                slow iterator delays the outcomes, and no deadline runs meanwhile. It must not wait
-                for an outcome.
+            session_ids: read in the caller's own thread, where outcomes are asked for. A slow
+                iterator delays outcomes, but no deadline runs. It must not wait for an outcome.
 
         Returns:
             An iterator and context manager: see `Deletions`.
@@ -62,16 +57,13 @@ class AsyncDeleteManySessions(ManySessions[AsyncDeleteSession]):
     _kind = AsyncDeleteSession
 
     def __call__(self, session_ids: SessionIds | AsyncSessionIds) -> "AsyncDeletions":
-        """Prepare to destroy the sessions, as `DeleteManySessions` does.
+        """Prepare to destroy the sessions, as `DeleteManySessions` does, with its errors.
 
         Args:
             session_ids: an iterable is read on the event loop, and must not block it.
 
         Returns:
             An asynchronous iterator and context manager: see `AsyncDeletions`.
-
-        Raises:
-            TypeError: `session_ids` is no iterable of ids.
         """
         _check_ids(session_ids, Iterable, AsyncIterable)
         from .async_deletions import AsyncDeletions  # noqa: PLC0415 - it brings asyncio

@@ -24,8 +24,7 @@ from .scheduler import Scheduler
 from .transport import Transport
 
 LONGEST_SLEEP = 1.0
-"""In seconds, so that `stop` and a signal's handler take effect while everything waits. A signal
-that arrives just before a wait begins does not end it."""
+"""In seconds: `stop`, and a signal that came just before a wait began, take effect after it."""
 
 DeleteSessionT = TypeVar("DeleteSessionT", DeleteSession, AsyncDeleteSession)
 _Requests: TypeAlias = "queue.SimpleQueue[tuple[Transport, Job] | None]"
@@ -55,8 +54,7 @@ class ManySessions(Generic[DeleteSessionT]):
         self.shutdown_timeout: float | None = shutdown_timeout
 
     def __repr__(self) -> str:
-        name = type(self).__name__
-        return f"{name}({self.delete_session!r}, concurrency={self.concurrency})"
+        return f"{type(self).__name__}({self.delete_session!r}, concurrency={self.concurrency})"
 
 
 class Run(Generic[DeleteSessionT]):
@@ -71,7 +69,9 @@ class Run(Generic[DeleteSessionT]):
         self._left_at = math.inf
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self._scheduler.summary}>"
+        run = self._scheduler
+        shown = f"{len(run.in_flight)} in flight, {run.waiting} waiting, {len(run.outcomes)} ended"
+        return f"<{type(self).__name__}: {shown}>"
 
     @property
     def pause(self) -> Pause | None:
@@ -103,11 +103,9 @@ class Run(Generic[DeleteSessionT]):
         """Warn, with the place where the run was forgotten."""
         if self._scheduler.is_stopped or self._scheduler.is_finished:
             return
-        what = (
-            "never iterated: no session was destroyed"
-            if not self._has_begun
-            else "left half-way: use `with`, so that what is in flight has its outcome"
-        )
+        what = "never iterated: no session was destroyed"
+        if self._has_begun:
+            what = "left half-way: use `with`, so that what is in flight has its outcome"
         warnings.warn(f"{self!r} was {what}", RuntimeWarning, stacklevel=3, source=self)
 
 
@@ -119,8 +117,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     Use it in a `with` block. At its end, however it ends, the run sends nothing new and waits for
     the requests in flight, at most `shutdown_timeout` seconds. A session whose request is in flight
     even then gets an `UnreachableError`, and its fate is unknown. `list(deletions)` afterwards
-    gives the outcomes that were not taken yet. A Ctrl-C that arrives while an outcome is awaited
-    leaves the run likewise.
+    gives the outcomes that were not taken yet. A Ctrl-C while an outcome is awaited does the same.
 
     An error that ends a run early is raised after the outcomes of all ids that were taken:
     `OutageError`, an error of the iterator of ids, or a `RuntimeError` if the transport cannot be
@@ -170,7 +167,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
                     break  # This is a child that was forked within the block.
                 self._settle(timeout=min(left, LONGEST_SLEEP))
         finally:
-            self._scheduler.end_all()
+            self._scheduler.end_what_is_left(even_in_flight=True)
             self._release_threads()
         self._log_failure()
         for outcome in self._scheduler.outcomes:

@@ -1,7 +1,6 @@
 """When a run may send: each session's own clock, the rate limit, and outages. Pure."""
 
 import math
-import uuid
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,10 +11,7 @@ from .errors import DeleteSessionError, Outcome, ServiceUnavailableError, Unreac
 from .receipt import SessionFate
 
 _HALF_LIFE = 1.8  # in seconds; tests/benchmarks/rate_limits.py found it
-
-_PAGES_ALONE = 30.0
-"""Seconds after which a run ends that has met other people's pages alone, and never the service:
-its address is wrong. A service that restarts is a 5xx, or no connection."""
+_PAGES_ALONE = 30.0  # seconds; a run that meets other people's pages alone has a wrong address
 
 
 class Job:
@@ -33,8 +29,8 @@ class Job:
     error: DeleteSessionError | None = None  # what the last attempt met
     outcome: Outcome | None = None
 
-    def __init__(self, session_id: str | uuid.UUID) -> None:
-        self.session_id = session_id
+    def __init__(self, session_id: object) -> None:
+        self.session_id = session_id  # as it was given
 
     def unreachable(self, reason: str) -> UnreachableError:
         """Return the outcome of a session that got no response, for a reason of the run."""
@@ -47,12 +43,10 @@ class Job:
 class RateLimitGate:
     """Says when the next request may be sent, from the responses with status 429.
 
-    A 429 pauses the run for as long as the service asks. After the first pause, requests are
-    spaced evenly, as the service has accepted them until then, pause included. The spacing halves
-    in about two seconds of sending, and each 429 after a pause doubles it.
-
-    If nothing is accepted after a pause, the next one is the policy's backoff at least, and
-    half-open probes go one by one.
+    A 429 pauses the run for as long as the service asks. If nothing is accepted then, the next
+    pause is the backoff at least, and half-open probes go one by one. After the first pause,
+    requests are spaced evenly, as the service has accepted them until then, pause included. The
+    spacing halves in about two seconds of sending, and each 429 after a pause doubles it.
     """
 
     def __init__(self, backoff: Callable[[int], float]) -> None:
@@ -121,8 +115,7 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
     seconds_left: float  #: seconds until something may be sent
     waiting: int  #: how many of the ids that were taken wait meanwhile
     number: int  #: which pause of the run this is, from 1: a higher number is another pause
-    #: what the last attempt met: the 429, or the last failure of the outage
-    error: DeleteSessionError | None = None
+    error: DeleteSessionError | None = None  #: the last 429, or the last failure of the outage
 
 
 class Failure(NamedTuple):
@@ -156,8 +149,7 @@ class Outage:
     def ends_run_at(self) -> float:
         """When it has lasted for longer than the policy's deadline."""
         most = _PAGES_ALONE if self.is_met_by_pages_alone else math.inf
-        longest = min(self._deadline, most)
-        return self.failures[0].failed_at + longest if self.is_on else math.inf
+        return self.failures[0].failed_at + min(self._deadline, most) if self.is_on else math.inf
 
     def note_failure(self, failed: Failed, *, sent_at: float, now: float, oldest: float) -> bool:
         """Note an attempt that has failed, and return whether an outage begins with it.

@@ -22,8 +22,6 @@ from .wire import is_from_service
 _MOST_HELD_IN_OUTAGE = 8
 """How many ids a run of a lower concurrency holds: some may fail for a reason of their own."""
 
-_NO_DESCRIPTORS = {errno.EMFILE, errno.ENFILE}
-
 
 class Scheduler:
     """Holds the sessions of a run, and decides which of them may send.
@@ -72,16 +70,14 @@ class Scheduler:
             left = max(0.0, left, self._outage.next_probe_at - self._working_time())
         elif limits := [job.error for job in self._queue if isinstance(job.error, RateLimitError)]:
             error = limits[-1]  # Those that got a 429 go first, in the order of their responses.
-        waiting = len(self._jobs) - len(self.in_flight)
         return Pause(
-            reason=reason, seconds_left=left, waiting=waiting, number=self._pauses, error=error
+            reason=reason, seconds_left=left, waiting=self.waiting, number=self._pauses, error=error
         )
 
     @property
-    def summary(self) -> str:
-        """What is on its way, in a few words."""
-        waiting = len(self._jobs) - len(self.in_flight)
-        return f"{len(self.in_flight)} in flight, {waiting} waiting, {len(self.outcomes)} ended"
+    def waiting(self) -> int:
+        """How many of those that were taken wait."""
+        return len(self._jobs) - len(self.in_flight)
 
     def has_room(self) -> bool:
         """Say whether one more id may be taken."""
@@ -116,7 +112,7 @@ class Scheduler:
         self._jobs[job] = None  # First of all: an interruption may come between any two steps.
         self._reading += self._now() - began
         job.conversation = converse(
-            job.session_id,
+            session_id,
             headers=self._delete_session.headers,
             retry=self._delete_session.retry,
             monotonic=lambda: job.clock,
@@ -169,7 +165,7 @@ class Scheduler:
         del self.in_flight[job]
         job.clock += self._working_time() - job.sent_at
         if isinstance(end, TransportError):
-            if self.in_flight and _root_errno(end) in _NO_DESCRIPTORS:
+            if self.in_flight and _is_out_of_descriptors(end):
                 self.take_back(job, end)
             else:
                 self._advance(job, partial(job.conversation.throw, end))
@@ -195,8 +191,10 @@ class Scheduler:
             self._gate.note_accepted(job.number)
         self._advance(job, partial(job.conversation.send, response))
 
-    def end_what_is_left(self) -> None:
+    def end_what_is_left(self, *, even_in_flight: bool = False) -> None:
         """Once it is stopped, end what is not in flight, with what its last attempt met."""
+        if even_in_flight:
+            self.in_flight.clear()
         while self._queue and self.is_stopped:
             job = self._queue.pop(0)
             self._end(job, job.error or job.unreachable("the run ended before anything was sent"))
@@ -204,11 +202,6 @@ class Scheduler:
             for job in list(self._jobs):  # An interruption (Ctrl-C) may leave one half-way.
                 left = job.unreachable("the run was left before the response was read")
                 self._end(job, job.outcome or left)
-
-    def end_all(self) -> None:
-        """End also what is in flight. The run was left."""
-        self.in_flight.clear()
-        self.end_what_is_left()
 
     def _now(self) -> float:
         return self._delete_session.transport.monotonic()
@@ -301,7 +294,7 @@ class Scheduler:
         self.stop()
 
 
-def _root_errno(error: BaseException) -> int | None:
+def _is_out_of_descriptors(error: BaseException) -> bool:
     while error.__cause__ is not None:
         error = error.__cause__
-    return error.errno if isinstance(error, OSError) else None
+    return isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}

@@ -425,8 +425,8 @@ def test_a_run_that_is_left_between_two_requests_of_one_turn_sends_no_more() -> 
 def test_what_is_in_flight_when_all_is_ended_is_unknown_and_nothing_more_is_taken_of_it() -> None:
     run = Run("go a; 503 a; +1; send a")
     run.stop()
-    run.end_all()
-    assert run.summary == "0 in flight, 0 waiting, 1 ended"
+    run.end_what_is_left(even_in_flight=True)
+    assert (len(run.in_flight), run.waiting, len(run.outcomes)) == (0, 0, 1)
     assert "the run was left before the response was read" in str(run.outcomes[0])
     assert run.then("ok a").ended() == [("a", UnreachableError, UNKNOWN, 2)]
 
