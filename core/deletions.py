@@ -49,9 +49,9 @@ class ManySessions(Generic[DeleteSessionT]):
         check_count("concurrency", concurrency)
         if shutdown_timeout is not None:
             check_seconds("shutdown_timeout", shutdown_timeout, may_be_zero=True)
-        self.delete_session: DeleteSessionT = delete_session
-        self.concurrency: int = concurrency
-        self.shutdown_timeout: float | None = shutdown_timeout
+        self.delete_session: DeleteSessionT = delete_session  #: destroys one
+        self.concurrency: int = concurrency  #: the most requests in flight at a time
+        self.shutdown_timeout: float | None = shutdown_timeout  #: in seconds
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.delete_session!r}, concurrency={self.concurrency})"
