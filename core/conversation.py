@@ -160,14 +160,11 @@ def check_transport(transport: object, *, awaits: bool) -> None:
     example = "AsyncioTransport" if awaits else "Urllib3Transport"
     check_methods("transport", transport, ("send", "monotonic", "sleep"), example)
     for verb in ("send", "sleep"):
-        is_awaited = is_coroutine_function(getattr(transport, verb))
-        if awaits and not is_awaited:
-            raise TypeError(
-                f"AsyncDeleteSession awaits {kind}.{verb}, which is not a coroutine function "
-                f"(async def): use DeleteSession, or an asynchronous transport such as {example}"
-            )
-        if is_awaited and not awaits:
-            raise TypeError(
-                f"DeleteSession does not await {kind}.{verb}, which is a coroutine function: "
-                f"use AsyncDeleteSession, or a blocking transport such as {example}"
-            )
+        if is_coroutine_function(getattr(transport, verb)) is awaits:
+            continue
+        problem = f"DeleteSession does not await {kind}.{verb}, which is a coroutine function"
+        instead = "AsyncDeleteSession, or a blocking transport"
+        if awaits:
+            problem = f"AsyncDeleteSession awaits {kind}.{verb}, which is not a coroutine function"
+            instead = "DeleteSession, or an asynchronous transport"
+        raise TypeError(f"{problem} (async def): use {instead} such as {example}")

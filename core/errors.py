@@ -2,7 +2,7 @@
 
     DeleteSessionError
     ├── InvalidSessionIdError     (ValueError)    untouched   nothing was sent
-    ├── UnreachableError                          unknown     no response came (see below)
+    ├── UnreachableError                          unknown     no response came, or untouched
     └── ResponseError                                         a response came
         ├── BadRequestError                       untouched   400
         ├── UnauthorizedError                     untouched   401
@@ -14,8 +14,8 @@
         ├── NotDeletedError                       unknown     200 with `success` false
         └── UnexpectedResponseError               unknown     everything else
 
-An `UnreachableError` leaves the session untouched if nothing reached the service. After several
-attempts the least certain fate counts: a timeout and then a 401 are unknown. Gone stays gone.
+After several attempts the least certain fate counts: a timeout and then a 401 are unknown. Gone
+stays gone.
 
 A call makes a retry after each error that leaves the fate unknown, since only a retry tells; after
 a `RateLimitError`; after a connection that failed, if a retry can help; and after a 401 or 403 that

@@ -88,11 +88,9 @@ class RequestHeaders(Mapping[str, str]):
         if not isinstance(self._api_key, str):
             kind = type(self._api_key).__name__
             raise InvalidApiKeyError(f"an API key is a str or None, not {kind}")
-        if not self._api_key:
-            raise InvalidApiKeyError("the API key is empty")
         if not re.fullmatch(_TOKEN68, self._api_key):
             odd = "has a character that an Authorization header cannot carry"
-            raise InvalidApiKeyError(f"the API key {odd}")
+            raise InvalidApiKeyError(f"the API key {odd if self._api_key else 'is empty'}")
 
     def _add_extra(self) -> None:
         if not isinstance(self._extra, dict):
@@ -142,10 +140,3 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in text
     )
-
-
-def without_secrets(value: object) -> object:
-    """Return what a repr may show of a body (bytes), of headers (a mapping), or of the rest."""
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
-    return dict.fromkeys(value, "***") if isinstance(value, Mapping) else value

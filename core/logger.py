@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import logging
 
-    logger: logging.Logger
-
 
 class _Logger:
     def __getattr__(self, name: str) -> object:
@@ -20,5 +18,4 @@ class _Logger:
         return method
 
 
-if not TYPE_CHECKING:
-    logger = _Logger()
+logger: "logging.Logger" = _Logger()  # type: ignore[assignment]  # its methods are all one needs

@@ -10,8 +10,6 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
-from .headers import without_secrets
-
 MAX_BODY_BYTES = 1024 * 1024  #: of a response; a larger one is a `BadResponseError`
 
 
@@ -19,11 +17,17 @@ class _Message(msgspec.Struct, frozen=True):
     """What crosses the port. Its repr shows no secret."""
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
-        return [(name, without_secrets(getattr(self, name))) for name in self.__struct_fields__]
+        return [(name, _without_secrets(getattr(self, name))) for name in self.__struct_fields__]
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
         return f"{type(self).__name__}({fields})"
+
+
+def _without_secrets(part: object) -> object:
+    if isinstance(part, bytes):
+        return f"<{len(part)} bytes>"
+    return dict.fromkeys(part, "***") if isinstance(part, Mapping) else part
 
 
 class Request(_Message, frozen=True):

@@ -93,7 +93,7 @@ WRONG_TYPES: list[tuple[Callable[[], object], str]] = [
     (
         lambda: use_case(AsyncScriptedTransport(ScriptedTransport())),
         "DeleteSession does not await AsyncScriptedTransport.send, which is a coroutine "
-        "function: use AsyncDeleteSession, or a blocking transport such as Urllib3Transport",
+        "function (async def): use AsyncDeleteSession, or a blocking transport such as Urllib3Tr",
     ),
     (
         lambda: awaited(ScriptedTransport()),
