@@ -21,10 +21,15 @@ class Disk:
     """What a power cut would leave of what is below a directory."""
 
     def __init__(self, top: Path) -> None:
+        self.journal = top / "deep" / "journal"
+        self.interrupts = False  # the next fsync
         self._top = top
         self._names: dict[int, list[tuple[str, int, bool]]] = {}
 
     def fsync(self, descriptor: int) -> None:
+        if self.interrupts:
+            self.interrupts = False
+            raise KeyboardInterrupt
         self._names[os.fstat(descriptor).st_ino] = [
             (entry.name, entry.inode(), entry.is_dir()) for entry in os.scandir(descriptor)
         ]
@@ -58,24 +63,23 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     return disk
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "deep" / "journal"
-
-
-def test_a_session_survives_a_power_cut_once_it_is_recorded(place: Path, disk: Disk) -> None:
-    with FileJournal(place) as journal:
+def test_a_session_survives_a_power_cut_once_it_is_recorded(disk: Disk) -> None:
+    with FileJournal(disk.journal) as journal:
         for number in range(3):
+            disk.interrupts = number == 1
+            if disk.interrupts:
+                with pytest.raises(KeyboardInterrupt):
+                    journal.opened("session-1")
             journal.opened(f"session-{number}")
             assert f"session-{number}" in disk.found_after_a_power_cut()
 
 
-def test_no_session_is_lost_when_it_is_adopted(place: Path, disk: Disk) -> None:
+def test_no_session_is_lost_when_it_is_adopted(disk: Disk) -> None:
     for ids in (["one", "two"], ["three"]):
-        with FileJournal(place) as dead:
+        with FileJournal(disk.journal) as dead:
             for session_id in ids:
                 dead.opened(session_id)
-    with FileJournal(place) as journal:
+    with FileJournal(disk.journal) as journal:
         for _ in journal.adopt_orphans():
             assert disk.found_after_a_power_cut() == {"one", "two", "three"}
         journal.gone("one")
@@ -83,52 +87,21 @@ def test_no_session_is_lost_when_it_is_adopted(place: Path, disk: Disk) -> None:
         assert disk.found_after_a_power_cut() >= {"two", "three", "four"}
 
 
+@pytest.mark.parametrize("is_interrupted", [True, False])
+@pytest.mark.parametrize("owned", [[], ["two"]])
 def test_a_session_is_on_the_disk_when_it_is_adopted(
-    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+    disk: Disk, owned: list[str], is_interrupted: bool
 ) -> None:
     """A process can be killed after it created a file and before the disk had it."""
-    disk = Disk(tmp_path)
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    place.mkdir(parents=True)
-    with FileJournal(place) as dead:
+    with FileJournal(disk.journal) as dead:
         dead.opened("one")
-    monkeypatch.setattr(os, "fsync", disk.fsync)
-    for directory in (tmp_path, place.parent):
-        descriptor = os.open(directory, os.O_RDONLY)
-        disk.fsync(descriptor)
-        os.close(descriptor)
-    with FileJournal(place) as journal:
+    with FileJournal(disk.journal) as journal:
+        for session_id in owned:
+            journal.opened(session_id)
+        disk.forget(disk.journal.glob("*/*" if owned else "**/"))
+        disk.interrupts = is_interrupted
+        if is_interrupted:
+            with pytest.raises(KeyboardInterrupt):
+                next(journal.adopt_orphans())
         assert list(journal.adopt_orphans()) == ["one"]
-        assert disk.found_after_a_power_cut() == {"one"}
-
-
-def interrupt(descriptor: int) -> None:
-    raise KeyboardInterrupt
-
-
-def test_a_session_is_on_the_disk_when_its_record_was_interrupted_and_is_made_again(
-    place: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with FileJournal(place) as journal:
-        monkeypatch.setattr(os, "fsync", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            journal.opened("one")
-        monkeypatch.setattr(os, "fsync", disk.fsync)
-        journal.opened("one")
-        assert disk.found_after_a_power_cut() == {"one"}
-
-
-def test_a_session_is_on_the_disk_when_its_adoption_was_interrupted_and_goes_on(
-    place: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with FileJournal(place) as dead:
-        dead.opened("one")
-    with FileJournal(place) as journal:
-        journal.opened("two")
-        monkeypatch.setattr(os, "fsync", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            next(journal.adopt_orphans())
-        monkeypatch.setattr(os, "fsync", disk.fsync)
-        disk.forget(place.glob("*/*"))
-        assert list(journal.adopt_orphans()) == ["one"]
-        assert disk.found_after_a_power_cut() == {"one", "two"}
+        assert disk.found_after_a_power_cut() == {"one", *owned}
