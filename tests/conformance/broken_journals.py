@@ -1,14 +1,19 @@
 """Journals that break one promise each, around one that keeps them all."""
 
 import contextlib
-import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeAlias, TypeVar
+from zlib import crc32
+
+import psycopg
 
 from firecrawl_interact.adapters import FileJournal
 from firecrawl_interact.core import InvalidSessionIdError, JournalError
+
+from ..postgres import ShortLease
 
 FOUND: list[tuple[type["Broken"], str]] = []
 """A broken journal, and the case that finds it."""
@@ -28,16 +33,13 @@ def found_by(*cases: str) -> Callable[[_B], _B]:
 class Broken(FileJournal):
     """Keeps every promise, until somebody changes it."""
 
+    process = 0
+
     def __init__(self, directory: str, *, service: str | None = None) -> None:
         super().__init__(directory, service=service)
         self.directory, self.service = directory, service
         self.process = os.getpid()
         self.mine: set[str] = set()
-
-    def leave(self, session_id: str) -> None:
-        """Let another journal leave it."""
-        with FileJournal(self.directory, service=self.service) as other:
-            other.opened(session_id)
 
     def opened(self, session_id: Id, /) -> None:
         super().opened(session_id)
@@ -59,7 +61,8 @@ class ForgetsWhenClosed(Broken):
 @found_by("a-living-journals-session-is-no-orphan")
 class LeavesWhatLives(Broken):
     def opened(self, session_id: Id, /) -> None:
-        self.leave(session_id)
+        with FileJournal(self.directory, service=self.service) as other:
+            other.opened(session_id)
 
 
 @found_by("what-is-gone-is-no-orphan")
@@ -117,15 +120,6 @@ class KnowsNoService(Broken):
 class TakesAddressesLiterally(Broken):
     def __init__(self, directory: str, *, service: str | None = None) -> None:
         super().__init__(directory, service=f"{service}#")
-
-
-@found_by("an-adopted-session-is-its-adopters")
-class AdoptsNothing(Broken):
-    def adopt_orphans(self) -> Iterator[str]:
-        for session_id in super().adopt_orphans():
-            super().gone(session_id)
-            self.leave(session_id)
-            yield session_id
 
 
 @found_by("an-adopted-session-is-its-adopters", "a-killed-process-leaves-orphans")
@@ -247,19 +241,10 @@ class IsForOneProcess(Broken):
 
 @found_by("a-forked-childs-session-is-its-own")
 class SharesItsLock(Broken):
-    def _lock_file(self) -> int:
-        return os.open(f"{self.directory}/lock", os.O_RDWR | os.O_CREAT)
-
-    def opened(self, session_id: Id, /) -> None:
+    def _unlock(self) -> None:
         if os.getpid() == self.process:
-            fcntl.flock(self._lock_file(), fcntl.LOCK_EX)
-        super().opened(session_id)
-
-    def adopt_orphans(self) -> Iterator[str]:
-        with contextlib.suppress(BlockingIOError), os.fdopen(self._lock_file()) as file:
-            if "parents" in super().orphans():
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield from super().adopt_orphans()
+            super()._unlock()
+        self._descriptor = -1  # In a child it stays open.
 
 
 @found_by("a-fork-amid-records-leaves-both-whole")
@@ -278,3 +263,44 @@ class LetsOtherErrorsOut(Broken):
             super().opened(session_id)
         except JournalError as error:
             raise OSError(str(error)) from error
+
+
+class NeverWatches(ShortLease):
+    """Trusts the lease alone, so an outage makes orphans of all."""
+
+    def _execute(self, statement: str, **values: object) -> list[Any]:
+        try:
+            rows = super()._execute(statement, **values)
+        except psycopg.Error:
+            if "held" in values:  # The renewal is in no hurry.
+                time.sleep(2)
+            raise
+        return [(rows[0][0], False)] if "EXISTS" in statement else rows  # Nobody is a suspect.
+
+
+class AdvisoryLock(ShortLease):
+    """Lives as long as it holds an advisory lock: a pooler gives that to whoever comes next."""
+
+    def __init__(self, url: str, *, service: str | None = None) -> None:
+        super().__init__(url, service=service)
+        self._kept = psycopg.connect(url, autocommit=True, prepare_threshold=None)
+        self._gets_lock_of(self._owner)
+
+    def _gets_lock_of(self, owner: str) -> bool:
+        key = crc32(owner.encode())
+        return self._kept.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone() == (True,)
+
+    def _orphans(self) -> list[str]:
+        rows = self._execute(
+            """SELECT session_id, owner FROM {table}
+            WHERE service = %(label)s AND owner <> %(owner)s"""
+        )
+        return [session_id for session_id, owner in rows if self._gets_lock_of(owner)]
+
+    def _adopt(self) -> Iterator[bool]:
+        self._not_yielded.update(dict.fromkeys(self._orphans(), False))
+        yield True
+
+    def close(self) -> None:
+        self._kept.close()
+        super().close()

@@ -12,7 +12,8 @@ import pytest
 from firecrawl_interact.adapters import FileJournal, InMemoryJournal
 from firecrawl_interact.adapters.conformance import JOURNAL_CASES, JournalCase, check_journal
 
-from .broken_journals import FOUND, Broken
+from ..postgres import PASSWORD, Postgres, ShortLease
+from .broken_journals import FOUND, AdvisoryLock, Broken, NeverForgets, NeverWatches
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -20,6 +21,13 @@ pytestmark = [
 ]
 cases = pytest.mark.parametrize("case", JOURNAL_CASES, ids=str)
 BY_NAME = {case.name: case for case in JOURNAL_CASES}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    directory = tmp_path / "journal"
+    directory.mkdir()
+    return directory
 
 
 @contextmanager
@@ -33,11 +41,9 @@ def moved_away(directory: Path) -> Iterator[None]:
 
 
 @cases
-def test_a_directory_keeps_every_promise(case: JournalCase, tmp_path: Path) -> None:
-    (tmp_path / "journal").mkdir()
-    make = partial(FileJournal, str(tmp_path / "journal"))
-    secrets = ["not in a path"]
-    case.run(make, outage=lambda: moved_away(tmp_path / "journal"), secrets=secrets)
+def test_a_directory_keeps_every_promise(case: JournalCase, directory: Path) -> None:
+    make, outage = partial(FileJournal, str(directory)), partial(moved_away, directory)
+    case.run(make, outage=outage, secrets=["not in a path"])
 
 
 def test_memory_keeps_every_promise_of_one_process() -> None:
@@ -47,40 +53,70 @@ def test_memory_keeps_every_promise_of_one_process() -> None:
     assert all("cannot be pickled" in why or "pass " in why for why in report.skipped.values())
 
 
+@cases
+def test_postgresql_keeps_every_promise(case: JournalCase, postgres: Postgres) -> None:
+    make = partial(ShortLease, postgres.url)
+    case.run(make, patience=2, outage=postgres.stopped, secrets=[PASSWORD])
+
+
+@pytest.mark.parametrize("name", ["an-outage-is-a-journal-error", "an-outage-makes-no-orphan"])
+def test_a_postgresql_that_is_frozen_is_an_outage(name: str, postgres: Postgres) -> None:
+    make = partial(ShortLease, postgres.url)
+    BY_NAME[name].run(make, patience=2, outage=postgres.frozen, secrets=[PASSWORD])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a-living-journals-session-is-no-orphan",
+        "two-threads-share-the-orphans",
+        "processes-killed-at-any-moment-lose-nothing",
+        "a-fork-amid-records-leaves-both-whole",
+    ],
+)
+def test_pgbouncer_may_stand_before_it(name: str, postgres: Postgres) -> None:
+    with postgres.behind_pgbouncer() as url:
+        BY_NAME[name].run(partial(ShortLease, url), patience=2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("broken", "name"), [pytest.param(*row, id=f"{row[0].__name__}-{row[1]}") for row in FOUND]
 )
-def test_a_broken_journal_is_found(broken: type[Broken], name: str, tmp_path: Path) -> None:
-    (tmp_path / "journal").mkdir()
-    directory = str(tmp_path / "journal")
+def test_a_broken_journal_is_found(broken: type[Broken], name: str, directory: Path) -> None:
+    make, outage = partial(broken, str(directory)), partial(moved_away, directory)
     with pytest.raises(AssertionError, match=r"^Promised: "):
-        BY_NAME[name].run(
-            partial(broken, directory),
-            outage=lambda: moved_away(tmp_path / "journal"),
-            secrets=[directory],
-        )
+        BY_NAME[name].run(make, outage=outage, secrets=[str(directory)])
 
 
 def test_a_broken_journal_stands_for_each_case() -> None:
-    # The journals without a watch stand for the last one, where a PostgreSQL is.
+    # The journal without a watch stands for the last one, where a PostgreSQL is.
     assert {name for _, name in FOUND} | {"an-outage-makes-no-orphan"} == set(BY_NAME)
 
 
-def test_the_kit_says_what_is_kept_and_what_is_not(tmp_path: Path) -> None:
-    class NeverForgets(FileJournal):
-        def gone(self, session_id: object, /) -> None:
-            pass
+def test_a_lease_without_a_watch_is_found(postgres: Postgres) -> None:
+    case = BY_NAME["an-outage-makes-no-orphan"]
+    with pytest.raises(AssertionError, match=r"the orphans are \['one'\] instead of \[\]"):
+        case.run(partial(NeverWatches, postgres.url), patience=2, outage=postgres.stopped)
 
+
+@pytest.mark.parametrize(
+    "name", ["a-living-journals-session-is-no-orphan", "an-adopted-session-is-its-adopters"]
+)
+def test_an_advisory_lock_is_found_behind_pgbouncer(name: str, postgres: Postgres) -> None:
+    with postgres.behind_pgbouncer() as url, pytest.raises(AssertionError, match=r"^Promised: "):
+        BY_NAME[name].run(partial(AdvisoryLock, url))
+
+
+def test_the_kit_says_what_is_kept_and_what_is_not(directory: Path) -> None:
+    known = ["a-sweep-left-half-way-loses-nothing"]
     with pytest.raises(AssertionError) as raised:
-        check_journal(
-            partial(NeverForgets, tmp_path), known=["a-sweep-left-half-way-loses-nothing"]
-        )
+        check_journal(partial(NeverForgets, str(directory)), known=known)
     first, *lines = str(raised.value).splitlines()
     assert re.search(r"^\d+ promises kept, \d broken, 1 known to be broken, \d+ cases not", first)
     assert any(line.startswith("  what-is-gone-is-no-orphan: Promised: ") for line in lines)
 
 
-def test_known_names_cases_only(tmp_path: Path) -> None:
+def test_known_names_cases_only(directory: Path) -> None:
     with pytest.raises(ValueError, match="known names cases that do not exist: a-case"):
-        check_journal(partial(FileJournal, tmp_path), known=["a-case"])
+        check_journal(partial(FileJournal, directory), known=["a-case"])
