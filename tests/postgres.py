@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -120,10 +121,18 @@ class Postgres:
             at_last.cancel()
             signal_all(signal.SIGCONT)
 
-    def execute(self, statement: str, *values: object) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.url, autocommit=True) as connection:
+    def execute(
+        self, statement: str, *values: object, url: str | None = None
+    ) -> list[tuple[object, ...]]:
+        with psycopg.connect(url or self.url, autocommit=True) as connection:
             cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
+
+    def new_database(self) -> str:
+        """Give the URL of a database without the table."""
+        name = f"empty_{uuid.uuid4().hex}"
+        self.execute(f"CREATE DATABASE {name}")
+        return self.url.replace("/postgres", f"/{name}")
 
     @contextmanager
     def behind_pgbouncer(self) -> Iterator[str]:

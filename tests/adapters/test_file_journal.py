@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +21,6 @@ from firecrawl_interact.adapters import FileJournal, file_journal
 from firecrawl_interact.core import JournalError
 
 LABEL = "service=https%3A%2F%2Fa"
-A_DAY_AGO = time.time() - 86_500
 
 
 def leave(directory: Path, *session_ids: str, service: str | None = "https://a") -> Path:
@@ -55,7 +53,8 @@ def test_a_session_is_an_empty_file_for_its_user_alone(tmp_path: Path) -> None:
 
 
 def test_nothing_is_there_before_and_after_there_is_something_to_remember(tmp_path: Path) -> None:
-    with FileJournal(tmp_path, service="https://a") as journal:
+    with FileJournal(tmp_path, service="https://a/v2") as journal:
+        assert repr(journal) == f"FileJournal({str(tmp_path)!r}, service='https://a')"
         journal.gone("one")
         assert journal.orphans() == list(journal.adopt_orphans()) == []
     assert list(tmp_path.iterdir()) == []
@@ -107,18 +106,29 @@ def fifo(path: Path) -> None:
 
 @pytest.mark.parametrize("make", [fifo, Path.mkdir, lambda path: path.symlink_to("/etc/passwd")])
 @pytest.mark.parametrize(
-    "name", ["owner/two", "owner/not%an id", "0123456789abcdef", "0123456789abcdef.new", "notes"]
+    ("directory", "name"),
+    [
+        (f"{LABEL}/owner", "two"),
+        (f"{LABEL}/owner", "not%an id"),
+        (LABEL, "0123456789abcdef"),
+        (LABEL, "0123456789abcdef.new"),
+        (LABEL, "notes"),
+        ("service=c", "0123456789abcdef"),
+        ("", "notes"),
+    ],
 )
 def test_what_is_named_like_a_record_or_an_owner_and_is_none_stops_no_sweep(
-    tmp_path: Path, make: Callable[[Path], None], name: str
+    tmp_path: Path, make: Callable[[Path], None], directory: str, name: str
 ) -> None:
     leave(tmp_path, "one").rename(tmp_path / LABEL / "owner")
-    make(tmp_path / LABEL / name)
+    place = tmp_path / directory
+    place.mkdir(exist_ok=True)
+    make(place / name)
     with FileJournal(tmp_path, service="https://a") as journal:
         assert journal.orphans() == ["one"]
-        is_empty_owner = make is Path.mkdir and not name.startswith("owner")
-        unreadable = str(tmp_path / LABEL / name.partition("/")[0])
-        assert journal.left_alone().unreadable == [unreadable] * (not is_empty_owner)
+        is_empty_owner = make is Path.mkdir and directory in {LABEL, "service=c"}
+        unreadable = place if place.name == "owner" else place / name
+        assert journal.left_alone() == (0, {}, [str(unreadable)] * (not is_empty_owner))
         assert list(journal.adopt_orphans()) == ["one"]
 
 
@@ -138,42 +148,6 @@ def test_a_fifo_in_the_own_directory_is_an_error_and_no_endless_wait(tmp_path: P
         os.mkfifo(owner / "two")
         with pytest.raises(JournalError, match="No such device or address"):
             journal.opened("two")
-
-
-def test_what_is_left_alone_is_counted(tmp_path: Path) -> None:
-    for one, service in (("one", "https://b/Path"), ("two", "https://b/Path"), ("three", None)):
-        leave(tmp_path, one, service=service)
-    leave(tmp_path, "four")
-    (tmp_path / "service=c" / "empty").mkdir(parents=True)
-    (tmp_path / "notes").touch()
-    with (
-        FileJournal(tmp_path, service="https://a") as living,
-        FileJournal(tmp_path, service="https://b/Path") as elsewhere,
-        FileJournal(tmp_path, service="https://a") as journal,
-    ):
-        for owner, one in ((living, "5"), (living, "6"), (elsewhere, "7"), (journal, "8")):
-            owner.opened(one)
-        left = journal.left_alone()
-    assert left == (2, {"https://b/Path": 2, None: 1}, [str(tmp_path / "notes")])
-
-
-def test_a_record_that_is_older_than_a_day_is_forgotten_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    owner = leave(tmp_path, "one", "two", "three")
-    with FileJournal(tmp_path, service="https://a/v2") as journal:
-        assert repr(journal) == f"FileJournal({str(tmp_path)!r}, service='https://a')"
-        journal.opened("four")
-        for record in tmp_path.glob("*/*/*"):
-            if record.name != "three":
-                os.utime(record, (A_DAY_AGO, A_DAY_AGO))
-        for session_id in ("two", "four"):
-            journal.opened(session_id)  # These are young again.
-        assert journal.orphans() == ["three"]
-        assert (owner / "one").exists()
-        assert list(journal.adopt_orphans()) == ["three"]
-    assert adopted(tmp_path) == ["four", "three", "two"]
-    assert caplog.messages == ["The journal forgets session 'one': none lives longer than a day"]
 
 
 # Owners

@@ -22,7 +22,7 @@ from firecrawl_interact.adapters import (
     PostgresJournal,
     postgres_journal,
 )
-from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, JournalError, LeftAlone
+from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, JournalError
 
 from ..postgres import PASSWORD, Postgres, ShortLease
 
@@ -39,10 +39,7 @@ def label() -> str:
 
 @pytest.fixture
 def empty_database(postgres: Postgres) -> str:
-    """Give the URL of a database without the table, and of a role that may not create it."""
-    name = f"empty_{uuid.uuid4().hex}"
-    postgres.execute(f"CREATE DATABASE {name}")
-    return postgres.url.replace("/postgres", f"/{name}")
+    return postgres.new_database()
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -216,45 +213,6 @@ def test_a_journal_with_nothing_open_has_no_thread(postgres: Postgres, label: st
     assert len(renewing()) == 1
     journal.close()
     wait_until(lambda: not renewing())
-
-
-def test_a_record_that_is_older_than_a_day_is_forgotten_with_a_warning(
-    postgres: Postgres, label: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    statement = f"UPDATE {TABLE} SET opened_at = now() - interval '25 hours' WHERE service = %s"
-    living = ShortLease(postgres.url, service=label)
-    living.opened("three")
-    with ShortLease(postgres.url, service=label) as journal:
-        for session_id in ("one", "two"):
-            journal.opened(session_id)
-        postgres.execute(statement, label)
-        journal.opened("two")  # It is young again.
-    with ShortLease(postgres.url, service=label) as journal:
-        assert journal.orphans() == list(journal.adopt_orphans()) == ["two"]
-        assert "The journal forgets session 'one': none lives longer than a day" in caplog.messages
-        journal.gone("two")
-    left = postgres.execute(f"SELECT session_id FROM {TABLE} WHERE service = %s", label)
-    assert left == [("three",)]  # Its owner lives.
-    living.close()
-
-
-def test_what_is_left_alone_is_counted(empty_database: str) -> None:
-    ShortLease(empty_database).create_table()
-    for service, ids in (("https://b", ["one", "two"]), (None, ["three"]), ("https://a", ["four"])):
-        with ShortLease(empty_database, service=service) as dead:
-            for session_id in ids:
-                dead.opened(session_id)
-    with (
-        ShortLease(empty_database, service="https://a") as living,
-        ShortLease(empty_database, service="https://b") as elsewhere,
-        ShortLease(empty_database, service="https://a") as journal,
-    ):
-        living.opened("five")
-        elsewhere.opened("six")
-        journal.opened("one")
-        journal.gone("one")  # https://b has one, too.
-        journal.opened("seven")
-        assert journal.left_alone() == LeftAlone(1, {"https://b": 2, None: 1}, [])
 
 
 def test_a_close_that_fails_is_a_warning(

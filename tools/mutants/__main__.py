@@ -34,7 +34,7 @@ PATIENCE = 600  # seconds: a mutant can wait for ever
 TESTS = [
     "tests/core",
     "tests/adapters/test_file_journal.py",
-    "tests/adapters/test_in_memory_journal.py",
+    "tests/adapters/test_all_journals.py",
     "tests/conformance/test_journals.py::test_a_directory_keeps_every_promise",
 ]
 PYTEST = ["pytest", "--quiet", "-p", "no:cacheprovider", "--hypothesis-profile=mutants"]

@@ -1,0 +1,112 @@
+"""What the journals have from one place, and what they have in common beyond the kit."""
+
+import os
+import pickle
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from firecrawl_interact.adapters import FileJournal, InMemoryJournal, PostgresJournal
+
+from ..postgres import Postgres, ShortLease
+
+pytestmark = pytest.mark.enable_socket
+A_DAY_AGO = time.time() - 86_500
+
+
+class Storage(NamedTuple):
+    """One for several journals, and how a record there becomes older than a day."""
+
+    journal: Callable[..., FileJournal | PostgresJournal]
+    age: Callable[[str], object]
+
+
+@pytest.fixture(params=["a directory", pytest.param("PostgreSQL", marks=pytest.mark.slow)])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    def age_file(session_id: str) -> None:
+        [record] = tmp_path.glob(f"*/*/{session_id}")
+        os.utime(record, (A_DAY_AGO, A_DAY_AGO))
+
+    if request.param == "a directory":
+        return Storage(partial(FileJournal, tmp_path), age_file)
+    postgres: Postgres = request.getfixturevalue("postgres")
+    url = postgres.new_database()
+    ShortLease(url).create_table()
+    statement = """UPDATE firecrawl_interact_open_sessions
+        SET opened_at = now() - interval '25 hours' WHERE session_id = %s"""
+    return Storage(partial(ShortLease, url), partial(postgres.execute, statement, url=url))
+
+
+def test_a_record_that_is_older_than_a_day_is_forgotten_with_a_warning(
+    storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    with storage.journal() as living, storage.journal() as dead:
+        for journal, session_id in ((living, "0"), (dead, "1"), (dead, "2"), (dead, "3")):
+            journal.opened(session_id)
+        for session_id in ("0", "1", "2"):
+            storage.age(session_id)
+        dead.opened("2")  # It is young again.
+        dead.close()
+        with storage.journal() as sweeper:
+            assert sweeper.orphans() == sorted(sweeper.adopt_orphans()) == ["2", "3"]
+    with storage.journal() as sweeper:
+        assert sorted(sweeper.adopt_orphans()) == ["2", "3"]
+    text = "The journal forgets session '{}': none lives longer than a day"
+    assert caplog.messages == [text.format(1), text.format(0)]  # This one's owner lived before.
+
+
+def test_what_is_left_alone_is_counted(storage: Storage) -> None:
+    dead = (("https://b/Path", "one"), ("https://b/Path", "two"), (None, "three"), ("a", "four"))
+    for service, session_id in dead:
+        with storage.journal(service=service) as journal:
+            journal.opened(session_id)
+    with (
+        storage.journal(service="a") as living,
+        storage.journal(service="https://b/Path") as elsewhere,
+        storage.journal(service="a/v2") as journal,
+    ):
+        for owner, session_id in ((living, "5"), (living, "6"), (elsewhere, "7"), (journal, "8")):
+            owner.opened(session_id)
+        journal.opened("one")
+        journal.gone("one")  # Another label has one, too.
+        assert journal.left_alone() == (2, {"https://b/Path": 2, None: 1}, [])
+
+
+def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() -> None:
+    journal, session_id = InMemoryJournal(), uuid.uuid4()
+    for one in ("three", "one", session_id):
+        journal.opened(one)
+    journal.gone("one")
+    assert journal.sessions_left_open == ["three", str(session_id)]
+    assert repr(journal) == f"InMemoryJournal(sessions_left_open=['three', '{session_id}'])"
+
+
+def test_memory_says_why_it_cannot_be_pickled() -> None:
+    with pytest.raises(TypeError, match="nothing of it outlives its process"):
+        pickle.dumps(InMemoryJournal())
+
+
+@pytest.mark.parametrize("record", [InMemoryJournal.opened, InMemoryJournal.gone])
+@pytest.mark.parametrize("service", [None, "", "/v2/"])
+def test_what_is_opened_or_gone_before_it_is_yielded_is_not_yielded(
+    record: Callable[[InMemoryJournal, str], None], service: str | None
+) -> None:
+    dead = InMemoryJournal(service=service)
+    dead.opened("one")
+    dead.opened("two")
+    dead.close()
+    journal = InMemoryJournal(dead)
+    orphans = journal.adopt_orphans()
+    [rest] = {"one", "two"} - {next(orphans)}
+    record(journal, rest)
+    assert list(orphans) == []
+
+
+def test_a_service_that_is_no_label_is_refused() -> None:
+    with pytest.raises(TypeError, match="service must be a str or None, not int"):
+        InMemoryJournal(service=1)  # type: ignore[arg-type] # the mistake
