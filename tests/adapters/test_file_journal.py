@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -100,11 +100,15 @@ def test_what_is_open_stays_its_owners_while_the_directory_is_away(tmp_path: Pat
 # What is not a journal's
 
 
-def fifo(path: Path) -> None:
-    os.mkfifo(path)
+MAKE: dict[str, Callable[[Path, Path], object]] = {
+    "a FIFO": lambda path, _: os.mkfifo(path),
+    "a directory": lambda path, _: path.mkdir(),
+    "a link to a directory": lambda path, elsewhere: path.symlink_to(elsewhere),
+    "a link to a file": lambda path, elsewhere: path.symlink_to(elsewhere / "precious"),
+}
 
 
-@pytest.mark.parametrize("make", [fifo, Path.mkdir, lambda path: path.symlink_to("/etc/passwd")])
+@pytest.mark.parametrize("what", MAKE)
 @pytest.mark.parametrize(
     ("directory", "name"),
     [
@@ -114,30 +118,24 @@ def fifo(path: Path) -> None:
         (LABEL, "0123456789abcdef.new"),
         (LABEL, "notes"),
         ("service=c", "0123456789abcdef"),
-        ("", "notes"),
+        (".", "notes"),
     ],
 )
 def test_what_is_named_like_a_record_or_an_owner_and_is_none_stops_no_sweep(
-    tmp_path: Path, make: Callable[[Path], None], directory: str, name: str
+    tmp_path: Path, what: str, directory: str, name: str
 ) -> None:
-    leave(tmp_path, "one").rename(tmp_path / LABEL / "owner")
-    place = tmp_path / directory
+    leave(tmp_path / "journal", "one").rename(tmp_path / "journal" / LABEL / "owner")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "precious").touch()
+    place = tmp_path / "journal" / directory
     place.mkdir(exist_ok=True)
-    make(place / name)
-    with FileJournal(tmp_path, service="https://a") as journal:
+    MAKE[what](place / name, tmp_path / "elsewhere")
+    with FileJournal(tmp_path / "journal", service="https://a") as journal:
         assert journal.orphans() == ["one"]
-        is_empty_owner = make is Path.mkdir and directory in {LABEL, "service=c"}
+        is_empty_owner = what == "a directory" and directory in {LABEL, "service=c"}
         unreadable = place if place.name == "owner" else place / name
         assert journal.left_alone() == (0, {}, [str(unreadable)] * (not is_empty_owner))
         assert list(journal.adopt_orphans()) == ["one"]
-
-
-def test_a_link_in_the_place_of_an_owner_is_not_followed(tmp_path: Path) -> None:
-    leave(tmp_path / "journal", "one")
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "precious").touch()
-    (tmp_path / "journal" / LABEL / "0123456789abcdef").symlink_to(tmp_path / "elsewhere")
-    assert adopted(tmp_path / "journal") == ["one"]
     assert (tmp_path / "elsewhere" / "precious").exists()
 
 
@@ -177,25 +175,23 @@ def test_a_session_that_is_handed_on_while_it_is_adopted_is_its_new_owners(
     ):
         for number, journal in enumerate((living, sweeper)):
             journal.opened(f"session-{number}")
-        with before("rename", monkeypatch, lambda: living.opened("one")):
-            assert list(sweeper.adopt_orphans()) == ["two"]
+        after("rename", monkeypatch, lambda: living.opened("one"))
+        assert list(sweeper.adopt_orphans()) == ["two"]
     assert adopted(tmp_path) == ["one", "session-0", "session-1", "two"]
 
 
-@contextmanager
-def before(name: str, patch: pytest.MonkeyPatch, act: Callable[[], object]) -> Iterator[None]:
-    """Let something happen, once, before a call of `os` or of `fcntl`."""
+def after(name: str, patch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Let something happen, once, after the next call of `os` or of `fcntl`."""
     module = fcntl if name == "flock" else os
     call = getattr(module, name)
 
-    def act_first(*arguments: object, **named: object) -> object:
-        patch.setattr(module, name, call)
+    def act_then(*arguments: object, **named: object) -> object:
+        result = call(*arguments, **named)
+        patch.undo()
         act()
-        return call(*arguments, **named)
+        return result
 
-    patch.setattr(module, name, act_first)
-    yield
-    patch.setattr(module, name, call)
+    patch.setattr(module, name, act_then)
 
 
 def open_descriptors() -> list[str]:
@@ -203,38 +199,30 @@ def open_descriptors() -> list[str]:
     return os.listdir("/dev/fd")
 
 
-@pytest.mark.parametrize("call", ["flock", "rename"])
-def test_a_sweeper_may_remove_a_directory_that_is_not_locked_yet(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
-    def remove_unlocked() -> None:
-        for unfinished in tmp_path.glob("*/*.new"):
-            unfinished.rmdir()
+def remove(unfinished: Path, ending: ExitStack) -> None:
+    unfinished.rmdir()
 
+
+def look_at(unfinished: Path, ending: ExitStack) -> None:
+    descriptor = os.open(unfinished, os.O_RDONLY)
+    ending.callback(os.close, descriptor)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+@pytest.mark.parametrize(("call", "act"), [("open", remove), ("flock", remove), ("open", look_at)])
+def test_a_sweeper_may_remove_or_look_at_a_directory_that_is_not_locked_yet(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    act: Callable[[Path, ExitStack], None],
+) -> None:
     descriptors = open_descriptors()
     with FileJournal(tmp_path, service="https://a") as journal:
-        with before(call, monkeypatch, remove_unlocked):
+        with ExitStack() as ending:
+            after(call, monkeypatch, lambda: act(*tmp_path.glob("*/*.new"), ending))
             journal.opened("one")
         assert adopted(tmp_path) == []
     assert open_descriptors() == descriptors
-    assert adopted(tmp_path) == ["one"]
-
-
-def test_a_sweeper_may_look_at_a_directory_that_is_not_locked_yet(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looking: list[int] = []
-
-    def look() -> None:
-        [unfinished] = tmp_path.glob("*/*.new")
-        looking.append(os.open(unfinished, os.O_RDONLY))
-        fcntl.flock(looking[0], fcntl.LOCK_SH)
-
-    with FileJournal(tmp_path, service="https://a") as journal:
-        with before("flock", monkeypatch, look):
-            journal.opened("one")
-        os.close(looking[0])
-        assert adopted(tmp_path) == []
     assert adopted(tmp_path) == ["one"]
 
 
@@ -279,37 +267,28 @@ def test_a_fork_waits_until_a_lock_is_its_journals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A child that is forked before that keeps a lock that nobody knows of."""
-    open_file, children = os.open, []
-    started, starts = os.pipe()
+    children: list[int] = []
 
     def live() -> None:
         child = os.fork()
         if not child:
-            os.write(starts, b"!")
-            signal.pause()
+            os.kill(os.getpid(), signal.SIGSTOP)
         children.append(child)
 
+    def let_fork() -> None:
+        forking.start()
+        forking.join(0.5)  # It waits for the journal: too short a time hides a fault.
+
     forking = threading.Thread(target=live)
-
-    def open_and_let_fork(path: str | Path, *arguments: int) -> int:
-        descriptor = open_file(path, *arguments)
-        if str(path).endswith(".new"):
-            monkeypatch.undo()
-            forking.start()
-            forking.join(0.5)  # It waits for the journal: too short a time hides a fault.
-        return descriptor
-
-    monkeypatch.setattr(os, "open", open_and_let_fork)
     with FileJournal(tmp_path, service="https://a") as journal:
+        after("open", monkeypatch, let_fork)
         journal.opened("one")
         forking.join()
-    os.read(started, 1)
+    os.waitpid(children[0], os.WUNTRACED)
     found = adopted(tmp_path)
     os.kill(children[0], signal.SIGKILL)
     os.waitpid(children[0], 0)
     assert found == ["one"]
-    os.close(started)
-    os.close(starts)
 
 
 # What the system refuses
@@ -346,36 +325,28 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True)
 
 
-def record_until_it_fails(journal: FileJournal, then: Callable[[], object]) -> list[str]:
-    recorded: list[str] = []
-    with suppress(JournalError):
-        while True:
-            journal.opened(f"session-{len(recorded)}")
-            recorded.append(f"session-{len(recorded)}")
-            then()
-    return recorded
-
-
 @pytest.mark.skipif(
     sys.platform != "linux" or os.getuid() != 0, reason="only Linux's root can mount a small disk"
 )
-@pytest.mark.parametrize("how", ["full", "read-only"])
-def test_a_disk_that_takes_nothing_loses_nothing(tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_disk_that_is_full_or_read_only_loses_nothing(tmp_path: Path, is_full: bool) -> None:
     run("mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=12", "tmpfs", str(tmp_path))
     try:
         leave(tmp_path, "zero")
-        journal = FileJournal(tmp_path, service="https://a")
-        if how == "full":
-            recorded = record_until_it_fails(journal, lambda: None)
+        journal, recorded = FileJournal(tmp_path, service="https://a"), list[str]()
+        with suppress(JournalError):
+            for number in range(20):
+                journal.opened(f"session-{number}")
+                recorded.append(f"session-{number}")
+                if not is_full:
+                    run("mount", "-o", "remount,ro", str(tmp_path))
+        assert 0 < len(recorded) < 20
+        if is_full:
             journal.gone(recorded.pop())
         else:
-            recorded = record_until_it_fails(
-                journal, lambda: run("mount", "-o", "remount,ro", str(tmp_path))
-            )
             with pytest.raises(JournalError, match="A sweep deletes it once more, which is safe"):
                 journal.gone(recorded[0])
             run("mount", "-o", "remount,rw", str(tmp_path))
-        assert recorded
         journal.close()
         assert adopted(tmp_path) == [*sorted(recorded), "zero"]
     finally:
