@@ -16,7 +16,6 @@ from firecrawl_interact.core import (
     DeleteSession,
     DeleteSessionError,
     JournalError,
-    Outcome,
     Recorder,
     Response,
     RetryPolicy,
@@ -83,31 +82,21 @@ def block(use_case: UseCase, transport: ScriptedTransport, journal: Recorder) ->
     play(delete_session.on_exit(SESSION_ID), work)
 
 
-async def awaited_call(transport: ScriptedTransport, journal: Recorder) -> None:
-    await awaited(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)(SESSION_ID)
-
-
-async def awaited_block(transport: ScriptedTransport, journal: Recorder) -> None:
-    async with awaited(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal).on_exit(SESSION_ID):
-        pass
-
-
-def run_over_two(transport: ScriptedTransport, journal: Recorder) -> list[Outcome]:
-    delete_session = DeleteSession(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
-    return list(DeleteManySessions(delete_session, concurrency=1)(["one", "two"]))
-
-
-def awaited_run_over_two(transport: ScriptedTransport, journal: Recorder) -> list[Outcome]:
-    delete_session = awaited(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
-    delete_many = AsyncDeleteManySessions(delete_session, concurrency=1)
-    return asyncio.run(listed(delete_many(["one", "two"])))
+def many(use_case: UseCase, transport: ScriptedTransport, journal: Recorder) -> None:
+    delete_session = use_case(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
+    if use_case is DeleteSession:
+        [outcome] = DeleteManySessions(delete_session)([SESSION_ID])
+    else:
+        [outcome] = asyncio.run(listed(AsyncDeleteManySessions(delete_session)([SESSION_ID])))
+    if isinstance(outcome, DeleteSessionError):
+        raise outcome
 
 
 @pytest.mark.parametrize(
     "end", [DESTROYED, NOT_FOUND, UNAUTHORIZED, UNAVAILABLE, TimedOutError("no response")]
 )
 @pytest.mark.parametrize("can_forget", [True, False])
-@pytest.mark.parametrize("way", [call, block])
+@pytest.mark.parametrize("way", [call, block, many])
 @both_use_cases
 def test_a_journal_holds_a_session_from_before_its_block_until_it_is_gone(
     use_case: UseCase, way: Way, end: Response | TimedOutError, can_forget: bool
@@ -127,17 +116,6 @@ def test_a_journal_holds_a_session_from_before_its_block_until_it_is_gone(
     assert [record.getMessage() for record in records] == expected
     assert (raised is None) is (end is DESTROYED)
     assert raised is None or not isinstance(raised.__context__, JournalError)
-
-
-@pytest.mark.parametrize("run_over", [run_over_two, awaited_run_over_two])
-@pytest.mark.parametrize("gone", [DESTROYED, NOT_FOUND])
-def test_a_run_lets_the_journal_forget_each_session_that_is_gone(
-    run_over: Callable[[ScriptedTransport, Recorder], list[Outcome]], gone: Response
-) -> None:
-    journal = Notebook(fails=("gone",))
-    outcomes = run_over(ScriptedTransport(gone, UNAUTHORIZED), journal)
-    assert journal.lines == [("gone", "one")]
-    assert len(outcomes) == 2  # whatever the journal does
 
 
 def test_an_interruption_while_the_journal_forgets_loses_no_outcome() -> None:
@@ -188,16 +166,31 @@ def test_a_block_does_not_begin_when_the_session_cannot_be_recorded(use_case: Us
     assert transport.requests == []
 
 
+def no_thread(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 @pytest.mark.parametrize("drive", [asyncio.run, run], ids=["asyncio", "another event loop"])
-def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_plainly_elsewhere(
+@pytest.mark.parametrize("can_start_threads", [True, False])
+def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_else_plainly(
     drive: Callable[[Coroutine[Any, Any, None]], None],
+    can_start_threads: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    async def block() -> None:
+        async with delete_session.on_exit(SESSION_ID):
+            pass
+
     journal = Notebook()
-    drive(awaited_block(ScriptedTransport(DESTROYED), journal))
+    delete_session = awaited(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
+    if not can_start_threads:
+        monkeypatch.setattr(threading.Thread, "start", no_thread)
+    drive(block())
     assert [step for step, _ in journal.lines] == ["opened", "gone"]
+    in_threads = drive is asyncio.run and can_start_threads
     threads = {(thread.name, thread.daemon) for thread in journal.threads}
-    assert (threads == {("firecrawl_interact", True)}) is (drive is asyncio.run)
-    assert (journal.threads == {threading.current_thread()}) is (drive is run)
+    assert (threads == {("firecrawl_interact", True)}) is in_threads
+    assert (journal.threads == {threading.current_thread()}) is not in_threads
 
 
 def test_an_outcome_comes_after_5_s_although_the_journal_has_not_forgotten() -> None:
@@ -210,31 +203,17 @@ def test_an_outcome_comes_after_5_s_although_the_journal_has_not_forgotten() -> 
             has_forgotten.set()
 
     journal = Slow()
+    delete_session = awaited(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
 
     async def seconds_to_delete() -> float:
         began = virtual_time.now()
-        await awaited_call(ScriptedTransport(DESTROYED), journal)
+        await delete_session(SESSION_ID)
         return virtual_time.now() - began
 
     assert virtual_time.run(seconds_to_delete()) == pytest.approx(5)
     assert journal.lines == []
     may_forget.set()
     assert has_forgotten.wait(30)
-
-
-@pytest.mark.parametrize("way", [awaited_call, awaited_block])
-def test_a_journal_is_called_plainly_where_no_thread_can_start(
-    way: Callable[[ScriptedTransport, Recorder], Coroutine[Any, Any, None]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def fail(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    journal = Notebook()
-    monkeypatch.setattr(threading.Thread, "start", fail)
-    asyncio.run(way(ScriptedTransport(DESTROYED), journal))
-    assert journal.lines[-1] == ("gone", SESSION_ID)
-    assert journal.threads == {threading.current_thread()}
 
 
 class HalfAwaited(Notebook):
