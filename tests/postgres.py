@@ -57,36 +57,27 @@ class Postgres:
         self.url = f"postgresql://tester:{PASSWORD}@127.0.0.1:{self.port}/postgres"
         self._directory = directory
         self._data = directory / "data"
-        self._process: subprocess.Popen[bytes] | None = None
         password = directory / "password"
         password.write_text(PASSWORD, encoding="ascii")
         password.chmod(0o644)
         if user := _user():
             shutil.chown(directory, user)
-        initdb = [str(program("initdb")), "--pgdata", str(self._data), "--username", "tester"]
-        self._run(*initdb, "--auth", "scram-sha-256", "--pwfile", str(password), "--no-sync")
+        options = ["--username", "tester", "--auth", "scram-sha-256", "--pwfile", str(password)]
+        self._run("initdb", *options, "--no-sync")
 
-    def _run(self, *command: str) -> None:
+    def _run(self, name: str, *options: str) -> None:
+        command = [str(program(name)), "--pgdata", str(self._data), *options]
         quiet = subprocess.DEVNULL
         subprocess.run(command, check=True, stdout=quiet, user=_user(), cwd=self._directory)
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
-        options = ["-D", str(self._data), "-k", str(self._directory), "-h", "127.0.0.1"]
-        self._process = subprocess.Popen(
-            [str(program("postgres")), *options, "-p", str(self.port), "-F"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            user=_user(),
-            cwd=self._directory,
-        )
-        _await_connections(self.url)
+        options = f"-k {self._directory} -h 127.0.0.1 -p {self.port} -F"
+        self._run("pg_ctl", "start", "--wait", "--log", os.devnull, "--options", options)
 
     def stop(self) -> None:
         """End it at once, whoever is connected."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(_ENOUGH_SECONDS)
+        self._run("pg_ctl", "stop", "--wait", "--mode", "immediate")
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
@@ -99,8 +90,7 @@ class Postgres:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Let it take connections and bytes, and respond to none."""
-        assert self._process is not None
-        server = self._process.pid
+        server = int((self._data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
         processes = [server]
 
         def signal_all(number: signal.Signals) -> None:
