@@ -10,8 +10,8 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -294,31 +294,21 @@ def test_a_fork_waits_until_a_lock_is_its_journals(
 # What the system refuses
 
 
-@contextmanager
-def full() -> Iterator[None]:
-    """Let this process open no file more."""
+def test_a_process_that_can_open_no_file_more_loses_nothing(tmp_path: Path) -> None:
+    leave(tmp_path, "one")
+    journal = FileJournal(tmp_path, service="https://a")
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, limit[1]))
     try:
-        yield
+        with pytest.raises(JournalError):
+            journal.opened("two")
+        with pytest.raises(JournalError):
+            next(journal.adopt_orphans())
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
-
-
-def test_an_error_names_the_session_what_is_known_of_it_and_what_to_do(tmp_path: Path) -> None:
-    journal = FileJournal(tmp_path, service="https://a")
-    with full(), pytest.raises(JournalError) as raised:
-        journal.opened("one")
-    assert raised.value.session_id == "one"
-    assert isinstance(raised.value.__cause__, OSError)
-    text = str(raised.value)
-    assert text.startswith(f"Session 'one': the journal {tmp_path} cannot record that it is open: ")
-    assert text.endswith("The session is still open, and no sweep knows of it: delete it.")
-    journal.opened("one")
+    journal.opened("two")
     journal.close()
-    with full(), pytest.raises(JournalError, match="None of them is lost"):
-        next(FileJournal(tmp_path, service="https://a").adopt_orphans())
-    assert adopted(tmp_path) == ["one"]
+    assert adopted(tmp_path) == ["one", "two"]
 
 
 def run(*command: str) -> None:
@@ -360,13 +350,19 @@ def test_a_directory_that_is_away_or_cannot_be_created_is_said(tmp_path: Path, p
         FileJournal(tmp_path / place)
     journal = FileJournal(tmp_path / "journal")
     (tmp_path / "journal").rmdir()
-    for call, problem, advice in (
-        (journal.orphans, "The journal .* cannot list its orphans", "Nothing was changed"),
-        (journal.left_alone, "The journal .* cannot be read", "Nothing was changed"),
-        (lambda: journal.opened("one"), "Session 'one': the journal .* cannot record", "delete it"),
+    unrecorded = "The session is still open, and no sweep knows of it: delete it."
+    for call, session_id, problem, advice in (
+        (journal.orphans, None, "cannot list its orphans", "Nothing was changed."),
+        (journal.left_alone, None, "cannot be read", "Nothing was changed."),
+        (lambda: next(journal.adopt_orphans()), None, "cannot adopt", "None of them is lost."),
+        (lambda: journal.opened("one"), "one", "cannot record that it is open", unrecorded),
     ):
-        with pytest.raises(JournalError, match=f"{problem}.*: .* No such file .*{advice}"):
+        subject = "Session 'one': the" if session_id else "The"
+        text = f"{subject} journal {tmp_path}/journal {problem}.*: .* No such file .*{advice}"
+        with pytest.raises(JournalError, match=f"^{text}$") as raised:
             call()
+        assert raised.value.session_id == session_id
+        assert isinstance(raised.value.__cause__, FileNotFoundError)
 
 
 def test_another_system_is_refused_at_once(tmp_path: Path) -> None:

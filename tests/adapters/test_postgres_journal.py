@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 
 import psycopg
 import psycopg_pool
@@ -18,17 +18,15 @@ import pytest
 from firecrawl_interact.adapters import (
     AsyncInMemoryTransport,
     FakeService,
-    InMemoryTransport,
     PostgresJournal,
     postgres_journal,
 )
-from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, JournalError
+from firecrawl_interact.core import AsyncDeleteSession, JournalError
 
 from ..postgres import PASSWORD, Postgres, ShortLease
 
 pytestmark = pytest.mark.enable_socket
 MOST_SECONDS = 20  # for a call that ends within 5 s on an idle machine
-Away = Callable[[Postgres], AbstractContextManager[None]]
 TABLE = "firecrawl_interact_open_sessions"
 
 
@@ -100,28 +98,6 @@ def test_a_pool_of_the_callers_is_used(postgres: Postgres, label: str) -> None:
             journal.gone("one")
         with pytest.raises(TypeError):
             pickle.dumps(journal)
-
-
-@pytest.mark.parametrize("away", [Postgres.stopped, Postgres.frozen])
-def test_a_database_that_is_away_costs_a_block_or_no_receipt(
-    postgres: Postgres, label: str, away: Away, caplog: pytest.LogCaptureFixture
-) -> None:
-    service = FakeService(["fc-test"])
-    journal = ShortLease(postgres.url, service=label)
-    delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)
-    begun, never_begins = (delete_session.on_exit(service.open_session()) for _ in range(2))
-    begun.__enter__()
-    with away(postgres):
-        began = time.monotonic()
-        with pytest.raises(JournalError), never_begins:
-            pytest.fail("the block begins")
-        assert time.monotonic() - began < MOST_SECONDS
-        begun.__exit__(None, None, None)
-    assert begun.receipt is not None
-    assert service.sessions_left_open == [never_begins.session_id]
-    assert "but the journal may still hold it" in caplog.text
-    assert PASSWORD not in caplog.text
-    journal.close()
 
 
 def test_a_statement_that_waits_for_others_ends_soon(postgres: Postgres, label: str) -> None:
