@@ -4,8 +4,8 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, TypeAlias
 from zlib import crc32
 
 import psycopg
@@ -19,21 +19,15 @@ FOUND: list[tuple[type["Broken"], str]] = []
 """A broken journal, and the case that finds it."""
 
 Id: TypeAlias = Any  # The kit passes texts alone.
-_B = TypeVar("_B", bound=type["Broken"])
-
-
-def found_by(*cases: str) -> Callable[[_B], _B]:
-    def note(broken: _B) -> _B:
-        FOUND.extend((broken, case) for case in cases)
-        return broken
-
-    return note
 
 
 class Broken(FileJournal):
     """Keeps every promise, until somebody changes it."""
 
     process = 0
+
+    def __init_subclass__(cls, found_by: str, and_by: Sequence[str] = ()) -> None:
+        FOUND.extend((cls, case) for case in (found_by, *and_by))
 
     def __init__(self, directory: str, *, service: str | None = None) -> None:
         super().__init__(directory, service=service)
@@ -50,44 +44,38 @@ class Broken(FileJournal):
         self.mine.discard(session_id)
 
 
-@found_by("a-closed-journals-session-is-an-orphan")
-class ForgetsWhenClosed(Broken):
+class ForgetsWhenClosed(Broken, found_by="a-closed-journals-session-is-an-orphan"):
     def close(self) -> None:
         for session_id in self.mine:
             super().gone(session_id)
         super().close()
 
 
-@found_by("a-living-journals-session-is-no-orphan")
-class LeavesWhatLives(Broken):
+class LeavesWhatLives(Broken, found_by="a-living-journals-session-is-no-orphan"):
     def opened(self, session_id: Id, /) -> None:
         with FileJournal(self.directory, service=self.service) as other:
             other.opened(session_id)
 
 
-@found_by("what-is-gone-is-no-orphan")
-class NeverForgets(Broken):
+class NeverForgets(Broken, found_by="what-is-gone-is-no-orphan"):
     def gone(self, session_id: Id, /) -> None:
         pass
 
 
-@found_by("what-is-gone-is-no-orphan")
-class ForgetsItsOwnAlone(Broken):
+class ForgetsItsOwnAlone(Broken, found_by="what-is-gone-is-no-orphan"):
     def gone(self, session_id: Id, /) -> None:
         if session_id in self.mine:
             super().gone(session_id)
 
 
-@found_by("gone-of-an-unknown-id-changes-nothing")
-class RaisesForTheUnknown(Broken):
+class RaisesForTheUnknown(Broken, found_by="gone-of-an-unknown-id-changes-nothing"):
     def gone(self, session_id: Id, /) -> None:
         if session_id not in self.mine:
             raise JournalError("no such session", session_id=session_id)
         super().gone(session_id)
 
 
-@found_by("a-session-may-be-recorded-again")
-class Counts(Broken):
+class Counts(Broken, found_by="a-session-may-be-recorded-again"):
     twice: ClassVar[set[str]] = set()
 
     def opened(self, session_id: Id, /) -> None:
@@ -99,8 +87,7 @@ class Counts(Broken):
             super().gone(session_id)
 
 
-@found_by("a-session-may-be-recorded-again")
-class RemembersWhatIsGone(Broken):
+class RemembersWhatIsGone(Broken, found_by="a-session-may-be-recorded-again"):
     def opened(self, session_id: Id, /) -> None:
         if session_id not in getattr(self, "past", ()):
             super().opened(session_id)
@@ -110,59 +97,59 @@ class RemembersWhatIsGone(Broken):
         super().gone(session_id)
 
 
-@found_by("orphans-of-another-service-are-left-alone")
-class KnowsNoService(Broken):
+class KnowsNoService(Broken, found_by="orphans-of-another-service-are-left-alone"):
     def __init__(self, directory: str, *, service: str | None = None) -> None:
         super().__init__(directory, service=service and service.removesuffix("/other"))
 
 
-@found_by("an-address-is-one-label-however-it-ends")
-class TakesAddressesLiterally(Broken):
+class TakesAddressesLiterally(Broken, found_by="an-address-is-one-label-however-it-ends"):
     def __init__(self, directory: str, *, service: str | None = None) -> None:
         super().__init__(directory, service=f"{service}#")
 
 
-@found_by("an-adopted-session-is-its-adopters", "a-killed-process-leaves-orphans")
-class ForgetsWhatItAdopts(Broken):
+class ForgetsWhatItAdopts(
+    Broken,
+    found_by="an-adopted-session-is-its-adopters",
+    and_by=["a-killed-process-leaves-orphans"],
+):
     def adopt_orphans(self) -> Iterator[str]:
         for session_id in super().adopt_orphans():
             super().gone(session_id)
             yield session_id
 
 
-@found_by("an-adopted-session-is-its-adopters")
-class YieldsAgain(Broken):
+class YieldsAgain(Broken, found_by="an-adopted-session-is-its-adopters"):
     def adopt_orphans(self) -> Iterator[str]:
         self.mine.update(super().adopt_orphans())
         yield from self.mine
 
 
-@found_by(
-    "a-yielded-session-is-no-other-sweepers",
-    "two-threads-share-the-orphans",
-    "owners-come-and-go-during-sweeps",
-)
-class YieldsBeforeItAdopts(Broken):
+class YieldsBeforeItAdopts(
+    Broken,
+    found_by="a-yielded-session-is-no-other-sweepers",
+    and_by=["two-threads-share-the-orphans", "owners-come-and-go-during-sweeps"],
+):
     def adopt_orphans(self) -> Iterator[str]:
         yield from super().orphans()
         for _ in super().adopt_orphans():
             pass
 
 
-@found_by("a-sweep-left-half-way-loses-nothing", "a-closed-journal-takes-and-gives-nothing")
-class DropsTheRest(Broken):
+class DropsTheRest(
+    Broken,
+    found_by="a-sweep-left-half-way-loses-nothing",
+    and_by=["a-closed-journal-takes-and-gives-nothing"],
+):
     def adopt_orphans(self) -> Iterator[str]:
         yield from list(super().adopt_orphans())
 
 
-@found_by("a-closed-journals-session-is-an-orphan")
-class AdoptsWhatItLists(Broken):
+class AdoptsWhatItLists(Broken, found_by="a-closed-journals-session-is-an-orphan"):
     def orphans(self) -> list[str]:
         return list(super().adopt_orphans())
 
 
-@found_by("a-session-handed-to-another-journal-is-that-ones")
-class BelongsToTheFirst(Broken):
+class BelongsToTheFirst(Broken, found_by="a-session-handed-to-another-journal-is-that-ones"):
     known: ClassVar[set[tuple[str | None, str]]] = set()
 
     def opened(self, session_id: Id, /) -> None:
@@ -171,8 +158,7 @@ class BelongsToTheFirst(Broken):
             super().opened(session_id)
 
 
-@found_by("a-fork-amid-records-leaves-both-whole")
-class IsForOneThread(Broken):
+class IsForOneThread(Broken, found_by="a-fork-amid-records-leaves-both-whole"):
     def opened(self, session_id: Id, /) -> None:
         if getattr(self, "thread", threading.get_ident()) != threading.get_ident():
             raise JournalError("another thread has it", session_id=session_id)
@@ -180,34 +166,35 @@ class IsForOneThread(Broken):
         super().opened(session_id)
 
 
-@found_by("every-sendable-id-is-kept-as-it-is")
-class FoldsCase(Broken):
+class FoldsCase(Broken, found_by="every-sendable-id-is-kept-as-it-is"):
     def opened(self, session_id: Id, /) -> None:
         super().opened(session_id.lower())
 
 
-@found_by("every-sendable-id-is-kept-as-it-is", "a-closed-journal-takes-and-gives-nothing")
-class TakesAnything(Broken):
+class TakesAnything(
+    Broken,
+    found_by="every-sendable-id-is-kept-as-it-is",
+    and_by=["a-closed-journal-takes-and-gives-nothing"],
+):
     def opened(self, session_id: Id, /) -> None:
         with contextlib.suppress(InvalidSessionIdError, JournalError):
             super().opened(session_id)
 
 
-@found_by("a-pickle-is-another-journal-there")
-class EndsWhenPickled(Broken):
+class EndsWhenPickled(Broken, found_by="a-pickle-is-another-journal-there"):
     def __reduce__(self) -> tuple[object, ...]:
         super().close()
         return super().__reduce__()
 
 
-@found_by("a-repr-shows-no-secret")
-class ShowsItsPlace(Broken):
+class ShowsItsPlace(Broken, found_by="a-repr-shows-no-secret"):
     def __repr__(self) -> str:
         return self.directory
 
 
-@found_by("a-killed-process-leaves-orphans", "a-stopped-process-loses-nothing")
-class WritesWhenClosed(Broken):
+class WritesWhenClosed(
+    Broken, found_by="a-killed-process-leaves-orphans", and_by=["a-stopped-process-loses-nothing"]
+):
     def opened(self, session_id: Id, /) -> None:
         self.mine.add(session_id)
 
@@ -217,38 +204,33 @@ class WritesWhenClosed(Broken):
         super().close()
 
 
-@found_by("processes-killed-at-any-moment-lose-nothing")
-class WritesLate(Broken):
+class WritesLate(Broken, found_by="processes-killed-at-any-moment-lose-nothing"):
     def opened(self, session_id: Id, /) -> None:
         self.mine.add(session_id)
         for late in self.mine if len(self.mine) % 50 == 0 else ():
             super().opened(late)
 
 
-@found_by("a-forked-child-holds-and-harms-nothing")
-class YieldsItsParents(Broken):
+class YieldsItsParents(Broken, found_by="a-forked-child-holds-and-harms-nothing"):
     def adopt_orphans(self) -> Iterator[str]:
         yield from self.mine if os.getpid() != self.process else ()
         yield from super().adopt_orphans()
 
 
-@found_by("a-forked-childs-session-is-its-own")
-class IsForOneProcess(Broken):
+class IsForOneProcess(Broken, found_by="a-forked-childs-session-is-its-own"):
     def opened(self, session_id: Id, /) -> None:
         if os.getpid() == self.process:
             super().opened(session_id)
 
 
-@found_by("a-forked-childs-session-is-its-own")
-class SharesItsLock(Broken):
+class SharesItsLock(Broken, found_by="a-forked-childs-session-is-its-own"):
     def _unlock(self) -> None:
         if os.getpid() == self.process:
             super()._unlock()
         self._descriptor = -1  # In a child it stays open.
 
 
-@found_by("a-fork-amid-records-leaves-both-whole")
-class HoldsALockOverForks(Broken):
+class HoldsALockOverForks(Broken, found_by="a-fork-amid-records-leaves-both-whole"):
     lock: ClassVar[threading.Lock] = threading.Lock()
 
     def opened(self, session_id: Id, /) -> None:
@@ -256,8 +238,7 @@ class HoldsALockOverForks(Broken):
             super().opened(session_id)
 
 
-@found_by("an-outage-is-a-journal-error")
-class LetsOtherErrorsOut(Broken):
+class LetsOtherErrorsOut(Broken, found_by="an-outage-is-a-journal-error"):
     def opened(self, session_id: Id, /) -> None:
         try:
             super().opened(session_id)
