@@ -78,9 +78,8 @@ class OwnedJournal:
     def adopt_orphans(self) -> Iterator[str]:
         """Become the owner of what dead processes left open, and yield each session's id once.
 
-        An id is this journal's, durably, before it is yielded, and no other journal gets it while
-        this one lives. A record older than a day is forgotten with a warning: no session lives
-        that long.
+        An id is this journal's alone, durably, before it is yielded. A record older than a day is
+        forgotten with a warning: no session lives that long.
         """
         steps, has_next = self._adopt(), True
         while has_next:

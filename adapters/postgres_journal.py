@@ -88,9 +88,7 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
         self._ending = threading.Event()
 
     def __repr__(self) -> str:
-        shown = repr(self._place)
-        if isinstance(self._place, str):
-            shown = re.sub(r"(?<=//).*@|\?.*(?=')", "", shown)
+        shown = re.sub(r"(?<=//).*@|\?.*(?=')", "", repr(self._place))
         return f"PostgresJournal({shown}, service={self._service!r})"
 
     def create_table(self) -> None:
