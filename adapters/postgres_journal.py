@@ -96,11 +96,11 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
         with self._errors("cannot create its table", "Nothing was changed."):
             try:
                 self._execute(self.TABLE)
-            except Exception as error:
+            except Exception:
                 with suppress(Exception):  # Did another process create it?
                     self._orphans()
                     return
-                raise error  # noqa: TRY201 - not that of the second statement
+                raise
 
     def close(self) -> None:
         """Release the sessions that are still open: from now on they are orphans."""

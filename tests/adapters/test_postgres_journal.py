@@ -35,11 +35,6 @@ def label() -> str:
     return f"https://{uuid.uuid4().hex}.example"
 
 
-@pytest.fixture
-def empty_database(postgres: Postgres) -> str:
-    return postgres.new_database()
-
-
 def wait_until(condition: Callable[[], object]) -> None:
     end = time.monotonic() + 30
     while not condition():
@@ -50,8 +45,8 @@ def wait_until(condition: Callable[[], object]) -> None:
 # The table
 
 
-def test_an_error_shows_what_creates_the_table_that_is_missing(empty_database: str) -> None:
-    journal = PostgresJournal(empty_database)
+def test_an_error_shows_what_creates_the_table_that_is_missing(postgres: Postgres) -> None:
+    journal = PostgresJournal(postgres.new_database())
     with pytest.raises(JournalError) as raised:
         journal.opened("one")
     assert raised.value.session_id == "one"
@@ -61,28 +56,29 @@ def test_an_error_shows_what_creates_the_table_that_is_missing(empty_database: s
     journal.close()
 
 
-def test_many_processes_may_create_the_table_at_once(empty_database: str) -> None:
-    journals = [PostgresJournal(empty_database) for _ in range(20)]
+def test_many_processes_may_create_the_table_at_once(postgres: Postgres) -> None:
+    url = postgres.new_database()
+    journals = [PostgresJournal(url) for _ in range(20)]
     with ThreadPoolExecutor(20) as threads:
         list(threads.map(PostgresJournal.create_table, journals))
     assert journals[0].orphans() == []
 
 
-def test_a_role_that_may_create_nothing_can_record(empty_database: str, postgres: Postgres) -> None:
-    role = f"role_{uuid.uuid4().hex}"
+def test_a_role_that_may_create_nothing_can_record(postgres: Postgres) -> None:
+    url, role = postgres.new_database(), f"role_{uuid.uuid4().hex}"
     postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
-    journal = ShortLease(empty_database.replace("//tester:", f"//{role}:"))
+    journal = ShortLease(url.replace("//tester:", f"//{role}:"))
     with pytest.raises(JournalError, match="cannot create its table: permission denied"):
         journal.create_table()
-    ShortLease(empty_database).create_table()
+    ShortLease(url).create_table()
     with pytest.raises(JournalError, match="cannot record that it is open: permission denied"):
         journal.opened("one")
-    with psycopg.connect(empty_database) as connection:
+    with psycopg.connect(url) as connection:
         connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLE} TO {role}")
     journal.create_table()
     journal.opened("one")
     journal.close()
-    with ShortLease(empty_database) as journal:
+    with ShortLease(url) as journal:
         assert list(journal.adopt_orphans()) == ["one"]
 
 
