@@ -219,7 +219,7 @@ def test_a_sweeper_may_remove_or_look_at_a_directory_that_is_not_locked_yet(
     descriptors = open_descriptors()
     with FileJournal(tmp_path, service="https://a") as journal:
         with ExitStack() as ending:
-            after(call, monkeypatch, lambda: act(*tmp_path.glob("*/*.new"), ending))
+            after(call, monkeypatch, lambda: act(next(tmp_path.glob("*/*.new")), ending))
             journal.opened("one")
         assert adopted(tmp_path) == []
     assert open_descriptors() == descriptors
