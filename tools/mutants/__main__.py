@@ -38,6 +38,7 @@ TESTS = [
     "tests/conformance/test_journals.py::test_a_directory_keeps_every_promise",
 ]
 PYTEST = ["pytest", "--quiet", "-p", "no:cacheprovider", "--hypothesis-profile=mutants"]
+PYTEST += ["-k", "not PostgreSQL"]  # A server for each mutant would take too long.
 
 Identity = tuple[str, str, str, int]
 
