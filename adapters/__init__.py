@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .file_journal import FileJournal
     from .in_memory import AsyncInMemoryTransport, InMemoryJournal, InMemoryTransport
     from .loopback import LoopbackService
+    from .owned_journal import LeftAlone
     from .postgres_journal import PostgresJournal
     from .system_time import AsyncSystemTime, SystemTime
     from .urllib3.transport import Urllib3Transport
@@ -42,6 +43,7 @@ __all__ = [
     "FileJournal",
     "InMemoryJournal",
     "InMemoryTransport",
+    "LeftAlone",
     "LoopbackService",
     "LostResponse",
     "NoConnection",
@@ -64,6 +66,7 @@ if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
         "FileJournal": "file_journal",
         "InMemoryJournal": "in_memory",
         "InMemoryTransport": "in_memory",
+        "LeftAlone": "owned_journal",
         "LoopbackService": "loopback",
         "PostgresJournal": "postgres_journal",
         "RateLimit": "fake_service.rate_limit",

@@ -18,9 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from firecrawl_interact.core.journal import JournalError, LeftAlone
+from firecrawl_interact.core.journal import JournalError
 
-from .owned_journal import OwnedJournal
+from .owned_journal import LeftAlone, OwnedJournal
 
 if sys.platform in ("linux", "darwin"):
     import fcntl

@@ -8,13 +8,21 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from firecrawl_interact.core.journal import JournalError
 from firecrawl_interact.core.logger import logger
 from firecrawl_interact.core.wire import checked_session_id, is_sendable
 
 _END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports ignore it.
+
+
+class LeftAlone(NamedTuple):
+    """What a sweep of a journal leaves alone, counted. Two numbers are of sessions."""
+
+    living: int  #: what other, living owners have open at this service
+    other_services: dict[str | None, int]  #: the orphans of each other label
+    unreadable: list[str]  #: what is there and is no record, or cannot be read
 
 
 class OwnedJournal:

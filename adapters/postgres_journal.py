@@ -16,10 +16,9 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any, ClassVar
 
-from firecrawl_interact.core.journal import LeftAlone
 from firecrawl_interact.core.logger import logger
 
-from .owned_journal import OwnedJournal
+from .owned_journal import LeftAlone, OwnedJournal
 
 _TABLE = "firecrawl_interact_open_sessions"
 _LONGEST_CALL = 5  # in seconds, on its own connections; 4 of them are for the connect

@@ -26,7 +26,7 @@ from .errors import (
     UnreachableError,
 )
 from .headers import InvalidApiKeyError, RequestHeaders, request_headers
-from .journal import Journal, JournalError, LeftAlone, Recorder
+from .journal import Journal, JournalError, Recorder
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt, SessionFate
@@ -82,7 +82,6 @@ __all__ = [
     "InvalidSessionIdError",
     "Journal",
     "JournalError",
-    "LeftAlone",
     "NotDeletedError",
     "Opening",
     "OutageError",

@@ -1,7 +1,7 @@
 """The port `Journal`: what a process must remember, since a killed process ends no block."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from .asyncio_tasks import is_coroutine_function
 from .errors import Outcome
@@ -58,14 +58,6 @@ class JournalError(OSError):
     def __init__(self, message: str, *, session_id: str | None = None) -> None:
         super().__init__(message)
         self.session_id = session_id  #: the session; None if it concerns the journal alone
-
-
-class LeftAlone(NamedTuple):
-    """What a sweep of a journal leaves alone, counted. Two numbers are of sessions."""
-
-    living: int  #: what other, living owners have open at this service
-    other_services: dict[str | None, int]  #: the orphans of each other label
-    unreadable: list[str]  #: what is there and is no record, or cannot be read
 
 
 def check_journal(journal: object) -> None:

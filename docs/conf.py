@@ -72,6 +72,7 @@ PUBLIC = {getattr(package, name) for package in (core, adapters) for name in pac
 MADE_BY_THE_LIBRARY = (
     adapters.AsyncEnvironmentDeleteSession,
     adapters.EnvironmentDeleteSession,
+    adapters.LeftAlone,
     conformance.Case,
     conformance.JournalCase,
     conformance.Report,
@@ -84,7 +85,6 @@ MADE_BY_THE_LIBRARY = (
     core.Deletions,
     core.Journal,
     core.JournalError,
-    core.LeftAlone,
     core.OutageError,
     core.Pause,
     core.Recorder,

@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 
 import click
 
-from firecrawl_interact.core import DeleteSessionError, LeftAlone
+from firecrawl_interact.adapters import LeftAlone
+from firecrawl_interact.core import DeleteSessionError
 
 from . import settings
 from .lines import verdict

@@ -182,7 +182,7 @@ def takes_each_adapter(service: adapters.FakeService, directory: Path) -> None:
             os_error: OSError = error
             raise os_error from None
     fleet = adapters.PostgresJournal("postgresql://db.example/jobs", service=None)
-    assert_type(fleet.left_alone(), core.LeftAlone)
+    assert_type(fleet.left_alone(), adapters.LeftAlone)
     recorder: core.Recorder = fleet
     core.DeleteSession(transports[0], None, journal=recorder)
     journals: list[core.Journal] = [journal, fleet, adapters.InMemoryJournal()]
