@@ -36,8 +36,8 @@ class Scheduler:
         self.outcomes: deque[Outcome] = deque()  #: of those that have ended
         self.in_flight: dict[Job, None] = {}  #: those whose request was sent
         self.failure: Exception | None = None  #: what ended the run before the ids did
-        self.takes_ids = True  #: whether there may be one more
-        self.is_stopped = False  #: whether nothing new is sent
+        self.takes_ids: bool = True  #: whether there may be one more
+        self.is_stopped: bool = False  #: whether nothing new is sent
         self._delete_session = delete_session
         self._concurrency = concurrency
         self._is_short = False  # of threads or file descriptors

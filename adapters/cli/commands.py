@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 import click
 
-from firecrawl_interact.adapters import LeftAlone
 from firecrawl_interact.core import DeleteSessionError
 
+from ..owned_journal import LeftAlone
 from . import settings
 from .lines import verdict
 from .screen import show_note

@@ -72,7 +72,7 @@ def sends_and_floods(head: bytes, piece: bytes, *, size: float = float("inf")) -
     return sends(head, lambda connection: connection.flood(piece, size=size))
 
 
-closes_at_once = Connection.close
+closes_at_once: FaultFunction = Connection.close
 
 
 def resets_with_the_request_unread(connection: Connection) -> None:
