@@ -1,5 +1,6 @@
 """How the tests run; and how hard hypothesis looks: `--hypothesis-profile=thorough`, longer."""
 
+import os
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -22,8 +23,11 @@ settings.register_profile(
 )
 settings.load_profile("usual")
 
-# A shell's background job starts with Ctrl-C ignored; some tests press it.
+# A shell's background job ignores Ctrl-C, and `nohup` SIGHUP. Tests send both to what they start,
+# which would ignore them too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if os.name == "posix" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, NamedTuple
@@ -91,18 +91,6 @@ class Run:
         return Finished(end.value.code, *self._capfd.readouterr())
 
 
-@contextlib.contextmanager
-def signals_reach_processes() -> Iterator[None]:
-    """Start processes that do not inherit from this one (`nohup`, `&`) that it ignores signals."""
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
-    before = [signal.signal(number, lambda *_: None) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-
-
 def file_of(path: Path, lines: Iterable[str]) -> str:
     """Write a list of ids, and return where it is."""
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -123,8 +111,7 @@ class Process(subprocess.Popen[str]):
 
     def __init__(self, *arguments: str) -> None:
         pipe = subprocess.PIPE
-        with signals_reach_processes():
-            super().__init__([*COMMAND, *arguments], stdout=pipe, stderr=pipe, text=True)
+        super().__init__([*COMMAND, *arguments], stdout=pipe, stderr=pipe, text=True)
 
     def next_line(self) -> str:
         return _read_line(self.stdout)
@@ -161,14 +148,13 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         environment = os.environ | {"TERM": "xterm-256color", **variables}
         environment.pop("COLUMNS", None)  # it would count for more than the terminal itself
-        with signals_reach_processes():
-            self._process = subprocess.Popen(
-                [*COMMAND, *arguments],
-                stdin=theirs,
-                stdout=stdout or theirs,
-                stderr=theirs,
-                env=environment,
-            )
+        self._process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdin=theirs,
+            stdout=stdout or theirs,
+            stderr=theirs,
+            env=environment,
+        )
         os.close(theirs)
         self._shown = b""
 

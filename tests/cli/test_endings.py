@@ -27,7 +27,6 @@ from .commands import (
     WatchedService,
     file_of,
     on_unix,
-    signals_reach_processes,
 )
 
 pytestmark = pytest.mark.enable_socket
@@ -192,10 +191,7 @@ def test_closed_output_is_no_failure_of_its_own(
 ) -> None:
     service.responds.clear()
     command = [*COMMAND, "delete", "a", "b"]
-    with (
-        signals_reach_processes(),
-        subprocess.Popen(command, stdout=closed_pipe, stderr=closed_pipe) as process,
-    ):
+    with subprocess.Popen(command, stdout=closed_pipe, stderr=closed_pipe) as process:
         service.await_requests(2)
         process.send_signal(signal.SIGINT)
         service.responds.set()
