@@ -140,6 +140,10 @@ def _ratio_of_fastest(own: list[Spent], others: list[Spent]) -> float:
     return min(own).cpu / min(others).cpu
 
 
+def _to_the_ideal(what: str, own: list[Spent]) -> Figure:
+    return Figure(f"{what}, to the ideal", min(one.wall for one in own) / IDEAL, 1.05)
+
+
 def one_over_urllib3() -> Iterator[Figure]:
     with service(1) as (api_url, ids), _blocking(api_url, ids * CALLS, many=False) as pair:
         yield Figure("CPU of a delete, to bare urllib3", _median_ratio(*in_turns(*pair)), 1.0)
@@ -167,16 +171,14 @@ def core_alone() -> Iterator[Figure]:
 def many_over_urllib3() -> Iterator[Figure]:
     with service(SESSIONS, LATENCY) as (api_url, ids), _blocking(api_url, ids, many=True) as pair:
         own, others = in_turns(*pair, rounds=3)
-    wall = min(one.wall for one in own)
-    yield Figure("1,000 sessions of 0.25 s, 32 at a time, to the ideal", wall / IDEAL, 1.05)
+    yield _to_the_ideal("1,000 sessions of 0.25 s, 32 at a time", own)
     yield Figure("their CPU, to urllib3 in a thread pool", _median_ratio(own, others), 1.3)
 
 
 def many_over_asyncio() -> Iterator[Figure]:
     with service(SESSIONS, LATENCY) as (api_url, ids), _awaited(api_url, ids, many=True) as pair:
         own, others = in_turns(*pair, rounds=5)
-    wall = min(one.wall for one in own)
-    yield Figure("the same, awaited, to the ideal", wall / IDEAL, 1.05)
+    yield _to_the_ideal("the same, awaited", own)
     yield Figure("their CPU, to bare aiohttp", _ratio_of_fastest(own, others), 0.9)
 
 
