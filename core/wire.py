@@ -206,12 +206,12 @@ def is_from_service(response: Response) -> bool:
 
 
 def _kind(status: int, content: _Content) -> type[errors.ResponseError]:
-    reports_failure, words = bytes(content.success) == b"false", _words(content)
-    if words == _BACKEND_FAILED:
+    reports_failure = bytes(content.success) == b"false"
+    if _words(content) == _BACKEND_FAILED:
         return errors.ServiceUnavailableError
     if status == 200 and reports_failure:
         return errors.NotDeletedError
-    says_gone = words.lower().removesuffix(".") in _GONE
+    says_gone = _words(content).lower().removesuffix(".") in _GONE
     if status in {404, 410} and reports_failure and says_gone:
         return errors.SessionNotFoundError
     return _ERRORS.get(status, errors.UnexpectedResponseError)

@@ -24,7 +24,7 @@ untouched: a lost connection is taken for one that never was
 untouched: what an earlier attempt may have done is forgotten
     converse: if uncertain and => if False and
 untouched: the backend's 401 is taken for the service's
-    _kind: if words == => if status != 401 and words ==
+    _kind: if _words(content) == => if status != 401 and _words(content) ==
 gone: a failure of the backend is taken for the end of the session
     _kind: return errors.ServiceUnavailableError => return errors.SessionNotFoundError
 gone: a router's 404 is believed
