@@ -2,7 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from types import CoroutineType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _T = TypeVar("_T")
 
@@ -79,36 +82,47 @@ async def run_uncancelled(
     return task.result()
 
 
+class _NewThread:
+    """What asyncio asks of an executor. A call that hangs keeps no process from ending."""
+
+    def submit(self, function: Callable[..., object], /, *arguments: object) -> "Future[object]":
+        from concurrent.futures import Future  # noqa: PLC0415 - one session needs none
+        from threading import Thread  # noqa: PLC0415
+
+        future: Future[object] = Future()
+        future.set_running_or_notify_cancel()
+
+        def call() -> None:
+            try:
+                future.set_result(function(*arguments))
+            except BaseException as error:
+                future.set_exception(error)
+
+        Thread(target=call, name="firecrawl_interact", daemon=True).start()
+        return future
+
+
 async def in_thread(
     function: Callable[..., object], *arguments: object, timeout: float | None = None
 ) -> None:
     """Call a function in a new thread under asyncio. Another event loop waits for the call.
 
-    After `timeout` seconds the thread goes on by itself, and keeps no process from ending. The
-    loop's own threads may be busy.
+    After `timeout` seconds the thread goes on by itself. The loop's own threads may be busy.
     """
     if not runs_on_asyncio():
         function(*arguments)
         return
-    from asyncio import wait, wrap_future  # noqa: PLC0415 - see above
-    from concurrent.futures import Future  # noqa: PLC0415 - asyncio brings it
-    from threading import Thread  # noqa: PLC0415 - and this
-
-    future: Future[None] = Future()
-
-    def call() -> None:
-        try:
-            function(*arguments)
-            future.set_result(None)
-        except BaseException as error:
-            future.set_exception(error)
+    from asyncio import get_running_loop, wait  # noqa: PLC0415 - see above
 
     try:
-        Thread(target=call, name="firecrawl_interact", daemon=True).start()
+        call = get_running_loop().run_in_executor(
+            _NewThread(),  # type: ignore[arg-type] # all that is asked of it is `submit`
+            function,
+            *arguments,
+        )
     except RuntimeError:  # No thread can start: there are too many, or the interpreter ends.
         function(*arguments)
         return
-    called = wrap_future(future)
-    await wait([called], timeout=timeout)
-    if called.done():
-        called.result()
+    await wait([call], timeout=timeout)
+    if call.done():
+        call.result()
