@@ -17,12 +17,12 @@ from typing import TypeAlias
 import msgspec
 
 from . import wire
-from .asyncio_tasks import is_coroutine_function, refuse_awaitable
+from .asyncio_tasks import refuse_awaitable
 from .errors import DeleteSessionError, ResponseError, UnreachableError
 from .headers import RequestHeaders
 from .logger import logger
 from .receipt import DeletionReceipt, SessionFate
-from .retry import RetryPolicy, check_methods
+from .retry import RetryPolicy
 from .transport import Request, Response, TransportError
 
 
@@ -152,19 +152,3 @@ def checked_response(response: object) -> Response:
     refuse_awaitable(response, "the transport's send", "AsyncDeleteSession with this transport")
     kind = type(response).__name__
     raise TypeError(f"the transport's send must return a Response, and returned a {kind}")
-
-
-def check_transport(transport: object, *, awaits: bool) -> None:
-    """Refuse what is not a transport, and one of the other kind: it would fail half-way."""
-    kind = type(transport).__name__
-    example = "AsyncioTransport" if awaits else "Urllib3Transport"
-    check_methods("transport", transport, ("send", "monotonic", "sleep"), example)
-    for verb in ("send", "sleep"):
-        if is_coroutine_function(getattr(transport, verb)) is awaits:
-            continue
-        problem = f"DeleteSession does not await {kind}.{verb}, which is a coroutine function"
-        instead = "AsyncDeleteSession, or a blocking transport"
-        if awaits:
-            problem = f"AsyncDeleteSession awaits {kind}.{verb}, which is not a coroutine function"
-            instead = "DeleteSession, or an asynchronous transport"
-        raise TypeError(f"{problem} (async def): use {instead} such as {example}")

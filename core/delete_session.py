@@ -10,14 +10,15 @@ from typing import Any, Generic, TypeVar, overload
 import msgspec
 
 from .asyncio_tasks import in_thread
-from .conversation import Conversation, Send, Step, Wait, check_transport, converse
+from .conversation import Conversation, Send, Step, Wait, converse
 from .errors import DeleteSessionError, Outcome, SessionNotFoundError, UnexpectedResponseError
 from .headers import RequestHeaders, request_headers
-from .journal import Recorder, check_journal, record_gone
+from .journal import Recorder
+from .logger import logger
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, OnExitT, Opening
-from .receipt import DeletionReceipt
-from .retry import RetryPolicy, checked_retry
+from .receipt import DeletionReceipt, SessionFate
+from .retry import RetryPolicy, check_methods, checked_retry
 from .transport import AsyncTransport, Response, Transport, TransportError
 from .wire import checked_session_id
 
@@ -33,6 +34,7 @@ class _DeleteSession(Generic[TransportT, OnExitT]):
     """What the two use cases share: everything but how they wait."""
 
     _awaits: bool
+    _takes: str  # which transports
     _on_exit: type[OnExitT]
     __call__: Callable[..., Any]  # It gives a receipt, or a coroutine that does.
 
@@ -55,10 +57,12 @@ class _DeleteSession(Generic[TransportT, OnExitT]):
         self.retry = retry  #: how many attempts a call makes, and when
         self.journal = journal  #: remembers which sessions are open; None: nothing does
         self.random = random  #: gives a number from 0 to 1, to spread retries out
-        check_transport(transport, awaits=self._awaits)
+        verbs = {"send": self._awaits, "monotonic": False, "sleep": self._awaits}
+        check_methods("transport", transport, verbs, self._takes)
         checked_retry(retry)
         if journal is not None:
-            check_journal(journal)
+            verbs = dict.fromkeys(("opened", "gone"), False)
+            check_methods("journal", journal, verbs, "Take a FileJournal, or write one.")
         if not callable(random):
             raise TypeError(f"random must be a function, not {random!r}")
 
@@ -111,6 +115,15 @@ class _DeleteSession(Generic[TransportT, OnExitT]):
     def _policy(self, retry: RetryPolicy | None) -> RetryPolicy:
         return self.retry if retry is None else checked_retry(retry)
 
+    def _record_gone(self, outcome: Outcome) -> None:
+        if self.journal is None or outcome.session_fate is not SessionFate.GONE:
+            return
+        try:
+            self.journal.gone(outcome.session_id)
+        except Exception as error:
+            text = "session %a is gone, but the journal may still hold it: %s"
+            logger.warning(text, outcome.session_id, error)
+
     def __repr__(self) -> str:
         key = "'***'" if "Authorization" in self.headers else None
         shown = f"{self.transport!r}, api_key={key}, retry={self.retry!r}"
@@ -146,6 +159,7 @@ class DeleteSession(_DeleteSession[Transport, DeleteOnExit]):
     """
 
     _awaits = False
+    _takes = "Take Urllib3Transport(). AsyncDeleteSession takes those that are awaited."
     _on_exit = DeleteOnExit
 
     def __call__(
@@ -209,8 +223,7 @@ class DeleteSession(_DeleteSession[Transport, DeleteOnExit]):
 
     def record_gone(self, outcome: Outcome) -> None:
         """Let the journal forget a session that is gone. The driver of `converse` calls it."""
-        if self.journal is not None:
-            record_gone(self.journal, outcome)
+        self._record_gone(outcome)
 
     def opening(
         self,
@@ -253,6 +266,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport, AsyncDeleteOnExit]):
     """
 
     _awaits = True
+    _takes = "Take AsyncioTransport(). DeleteSession takes those that block."
     _on_exit = AsyncDeleteOnExit
 
     async def __call__(
@@ -294,7 +308,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport, AsyncDeleteOnExit]):
     async def record_gone(self, outcome: Outcome) -> None:
         """As `DeleteSession.record_gone`, in a thread. It is waited for, at most 5 s."""
         if self.journal is not None:
-            await in_thread(record_gone, self.journal, outcome, timeout=5)
+            await in_thread(self._record_gone, outcome, timeout=5)
 
     @overload
     def opening(

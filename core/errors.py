@@ -75,7 +75,7 @@ class InvalidSessionIdError(DeleteSessionError, ValueError):
     """The id cannot name one session in a URL. Nothing was sent."""
 
     session_fate = SessionFate.UNTOUCHED
-    advice = "Pass the id that the service gave when the session was opened."
+    advice = "Pass each id alone, as the service gave it: no quotes (jq -r), commas, spaces or URL."
 
 
 class UnreachableError(DeleteSessionError):

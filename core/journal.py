@@ -3,12 +3,6 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from .asyncio_tasks import is_coroutine_function
-from .errors import Outcome
-from .logger import logger
-from .receipt import SessionFate
-from .retry import check_methods
-
 
 class Recorder(Protocol):
     """What a `DeleteSession` asks of a `Journal`. Safe to share among threads."""
@@ -58,22 +52,3 @@ class JournalError(OSError):
     def __init__(self, message: str, *, session_id: str | None = None) -> None:
         super().__init__(message)
         self.session_id = session_id  #: the session; None if it concerns the journal alone
-
-
-def check_journal(journal: object) -> None:
-    """Refuse what is no journal, and one that must be awaited (`TypeError`)."""
-    verbs = ("opened", "gone")
-    check_methods("journal", journal, verbs, "FileJournal(directory)")
-    if any(is_coroutine_function(getattr(journal, verb)) for verb in verbs):
-        raise TypeError("journal must not be awaited: opened and gone are blocking functions")
-
-
-def record_gone(journal: Recorder, outcome: Outcome) -> None:
-    """Let a journal forget a session that is gone. A failure is logged, and not raised."""
-    if outcome.session_fate is not SessionFate.GONE:
-        return
-    try:
-        journal.gone(outcome.session_id)
-    except Exception as error:
-        text = "session %a is gone, but the journal may still hold it: %s"
-        logger.warning(text, outcome.session_id, error)

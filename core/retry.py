@@ -1,9 +1,11 @@
 """How many attempts a call makes, how long each may take, and how far apart they are."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
+
+from .asyncio_tasks import is_coroutine_function
 
 _DAY = 86_400  # No session lives for longer than an hour; beyond a month, sockets overflow.
 
@@ -73,12 +75,16 @@ def check_seconds(
         raise ValueError(f"{name} must be seconds, {least} and {most}, not {value!r}")
 
 
-def check_methods(name: str, value: object, methods: tuple[str, ...], example: str) -> None:
-    """Refuse an object that lacks one of these methods, and a class (`TypeError`)."""
+def check_methods(name: str, value: object, methods: Mapping[str, bool], advice: str) -> None:
+    """Refuse an object whose methods are missing or of the wrong kind, and a class (`TypeError`).
+
+    `methods` says of each whether it must be a coroutine function: else a call fails half-way.
+    """
     if isinstance(value, type):
         kind = value.__name__
         raise TypeError(f"{name} must be an object, not the class {kind}: pass {kind}()")
-    for method in methods:
-        if not callable(getattr(value, method, None)):
-            asked = f"{name} must have the methods {', '.join(methods)}, as {example} has them"
-            raise TypeError(f"{asked}: {type(value).__name__} has no {method}")
+    for method, is_awaited in methods.items():
+        function = getattr(value, method, None)
+        if is_coroutine_function(function) is not is_awaited or not callable(function):
+            kind = "a coroutine function (async def)" if is_awaited else "an ordinary function"
+            raise TypeError(f"{name}: {type(value).__name__}.{method} must be {kind}. {advice}")

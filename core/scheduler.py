@@ -175,9 +175,7 @@ class Scheduler:
             response = checked_response(end)
         except TypeError as error:
             cause = end if isinstance(end, BaseException) else error
-            self.takes_ids = False
-            self.failure = RuntimeError(f"no request can be sent ({type(cause).__name__})")
-            self.failure.__cause__ = cause
+            self._end_run(RuntimeError(f"no request can be sent ({type(cause).__name__})"), cause)
             # The transport broke the port: it cannot say what became of the session.
             outcome = job.unreachable(f"the transport failed ({type(cause).__name__})")
             outcome.transient = False

@@ -21,14 +21,6 @@ from .transport import Request, Response
 
 _LONGEST_ID = 120  # The service's own have 36; twice 120 still fit into the name of a file.
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986, 2.3
-_USUAL_REASONS = {
-    '"': " (jq writes it around each id: use jq -r)",
-    ",": " (it comes from a list: pass each id alone)",
-    "#": " (a comment is not a part of the id)",
-    **dict.fromkeys("/:", " (pass the id alone, without a URL around it)"),
-    "[": " (this looks like JSON: pass each id alone, as jq -r '.[]' writes them)",
-    " ": " (these may be several ids: pass each alone)",
-}
 
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
 
@@ -104,10 +96,7 @@ def _problem(session_id: str) -> str:
         return "it is empty"
     for character in session_id:
         if character not in _UNRESERVED:
-            reason = _USUAL_REASONS.get(character, "")
-            if is_sendable(session_id.strip()):
-                reason = " (remove the white space around the id)"
-            return f"it has the character {character!a}{reason}"
+            return f"it has the character {character!a}"
     if len(session_id) > _LONGEST_ID:
         return f"it is longer than {_LONGEST_ID} characters"
     return "it means another path (RFC 3986, 5.2.4)"
@@ -178,10 +167,7 @@ def _error(
     )
     if kind in {errors.UnauthorizedError, errors.ForbiddenError} and not _speaks(content):
         error.transient = True
-        error.advice = (
-            "The service itself did not say this: "
-            "check its address, and any gateway or proxy on the way."
-        )
+        error.advice = errors.UnexpectedResponseError.advice
     elif kind is errors.UnauthorizedError and "Authorization" not in headers:
         error.advice = "No API key was set: pass the service's key as api_key."
     elif kind is errors.UnexpectedResponseError and status == 404:
@@ -253,7 +239,7 @@ def retry_after(response: Response, message: str) -> float | None:
     """Return the seconds that the service asks to wait: `Retry-After`, else the wait in its text.
 
     `Retry-After` is seconds or a date (RFC 9110, 10.2.3). A date is counted from the response's
-    own `Date`, since the core has no clock. Anything else is ignored.
+    own `Date`, since the core has no clock: both mean GMT. Anything else is ignored.
 
     The wait in the text is rounded to whole seconds, so half a second is added to it.
     """
@@ -261,18 +247,11 @@ def retry_after(response: Response, message: str) -> float | None:
     if found:
         return float(found[1])
     if "retry-after" in response.headers:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and it takes 3 ms
+
         with suppress(LookupError, TypeError, ValueError, OverflowError):
-            return max(0.0, _seconds_between(response, "date", "retry-after"))
+            dates = (response.headers[name] for name in ("date", "retry-after"))
+            now, then = (parsedate_to_datetime(date).replace(tzinfo=None) for date in dates)
+            return max(0.0, (then - now).total_seconds())
     found = re.search(r"retry after ([0-9]{1,9})\s?s", message, re.IGNORECASE)
     return float(found[1]) + 0.5 if found else None
-
-
-def _seconds_between(response: Response, *names: str) -> float:
-    """Read two dates, each in any of HTTP's three forms (RFC 9110, 5.6.7): all mean UTC."""
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and it takes 3 ms
-
-    earlier, later = (
-        date.replace(tzinfo=None) - (date.utcoffset() or (date - date))
-        for date in (parsedate_to_datetime(response.headers[name]) for name in names)
-    )
-    return (later - earlier).total_seconds()

@@ -10,14 +10,14 @@ from firecrawl_interact.core import InvalidSessionIdError
 from firecrawl_interact.core.wire import checked_session_id
 
 _LONGEST_EXCERPT = 50  # characters
-_NO_TEXT = "it is no UTF-8 text: if it is a list of ids in UTF-16, save it as UTF-8"
+_NO_TEXT = "it is no UTF-8 text: if it is a list of ids in UTF-16, save it as UTF-8."
 _IS_MISSING = (
     "it is a missing value, not an id: jq '.[0] | keys' shows the names of the fields, and"
-    " jq -r '.[].sessionId' takes the ids if theirs is sessionId"
+    " jq -r '.[].sessionId' takes the ids if theirs is sessionId."
 )
 _IS_HEADER = (
     "it is the name of a column, not an id: tail -n +2 leaves it out, and from JSON"
-    " jq -r '.[].{}' takes the ids alone"
+    " jq -r '.[].{}' takes the ids alone."
 )
 
 
@@ -37,7 +37,7 @@ def read_session_ids(sources: Iterable[str | BinaryIO]) -> tuple[dict[str, None]
             continue
         problems += 1
         excerpt = text if len(text) <= _LONGEST_EXCERPT else f"{text[:_LONGEST_EXCERPT]}..."
-        first_problem = first_problem or f"{place}: {excerpt!a}: {problem}."
+        first_problem = first_problem or f"{place}: {excerpt!a}: {problem}"
     if problems:
         more = f" {problems - 1} more cannot be ids either." if problems > 1 else ""
         raise BadInputError(first_problem + more)
@@ -53,7 +53,7 @@ def _problem(text: str, *, is_first: bool) -> str | None:
     try:
         checked_session_id(text)
     except InvalidSessionIdError as error:
-        return _NO_TEXT if "\0" in text or "\ufffd" in text else str(error.args[0])
+        return _NO_TEXT if "\0" in text or "\ufffd" in text else f"{error.args[0]}. {error.advice}"
     return None
 
 

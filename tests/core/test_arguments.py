@@ -74,7 +74,8 @@ NO_VALUE = "headers: the value of X-Team has a character that a header cannot ca
 NO_KEY = (
     "the API key has a character that an Authorization header cannot carry. Pass the key as the"
 )
-METHODS = "transport must have the methods send, monotonic, sleep, as"
+IS_AWAITED = "must be a coroutine function (async def). Take AsyncioTransport(). DeleteSession"
+BLOCKS = "must be an ordinary function. Take Urllib3Transport(). AsyncDeleteSession takes those"
 TO_A_DAY = "must be seconds, more than 0 and at most 86,400, not"
 
 WRONG_TYPES: list[tuple[Callable[[], object], str]] = [
@@ -92,18 +93,13 @@ WRONG_TYPES: list[tuple[Callable[[], object], str]] = [
     (lambda: use_case(ScriptedTransport(), random=5), "random must be a function, not 5"),
     (
         lambda: use_case(AsyncScriptedTransport(ScriptedTransport())),
-        "DeleteSession does not await AsyncScriptedTransport.send, which is a coroutine "
-        "function (async def): use AsyncDeleteSession, or a blocking transport such as Urllib3Tr",
+        f"transport: AsyncScriptedTransport.send {BLOCKS}",
     ),
-    (
-        lambda: awaited(ScriptedTransport()),
-        "AsyncDeleteSession awaits ScriptedTransport.send, which is not a coroutine function "
-        "(async def): use DeleteSession, or an asynchronous transport such as AsyncioTransport",
-    ),
-    (lambda: use_case(HalfAwaited()), "DeleteSession does not await HalfAwaited.sleep, which is"),
-    (lambda: awaited(HalfAwaited()), "AsyncDeleteSession awaits HalfAwaited.send, which is not"),
-    (lambda: use_case(WithoutSleep()), f"{METHODS} Urllib3Transport has them: WithoutSleep has no"),
-    (lambda: awaited(None), f"{METHODS} AsyncioTransport has them: NoneType has no send"),
+    (lambda: awaited(ScriptedTransport()), f"transport: ScriptedTransport.send {IS_AWAITED}"),
+    (lambda: use_case(HalfAwaited()), f"transport: HalfAwaited.sleep {BLOCKS}"),
+    (lambda: awaited(HalfAwaited()), f"transport: HalfAwaited.send {IS_AWAITED}"),
+    (lambda: use_case(WithoutSleep()), f"transport: WithoutSleep.sleep {BLOCKS}"),
+    (lambda: awaited(None), f"transport: NoneType.send {IS_AWAITED}"),
     (
         lambda: use_case(ScriptedTransport),
         "transport must be an object, not the class ScriptedTransport: pass ScriptedTransport()",

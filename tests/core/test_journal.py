@@ -225,8 +225,8 @@ class HalfAwaited(Notebook):
 @pytest.mark.parametrize(
     ("journal", "message"),
     [
-        ("/var/lib/app", "journal must have the methods opened, gone, as FileJ.* has no opened"),
-        (HalfAwaited(), "journal must not be awaited"),
+        ("/var/lib/app", "journal: str.opened must be an ordinary function .* Take a FileJournal"),
+        (HalfAwaited(), "journal: HalfAwaited.gone must be an ordinary function"),
         (Notebook, "journal must be an object, not the class Notebook"),
     ],
 )

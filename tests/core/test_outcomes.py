@@ -51,7 +51,7 @@ WHAT_IT_MEANS = {
 }
 DELETE_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
 NOT_KNOWN = "a response that the service is not known to send"
-GATEWAYS = "The service itself did not say this: check its address, and any gateway or proxy on"
+GATEWAYS = "Check the address of the service, and any proxy on the way to it. Then delete it again"
 ROUTE = "This does not say that the session is gone. Check the address of the service: a server"
 
 CLOUDFLARES = {"success": False, "errors": [{"code": 7003, "message": "No route"}], "result": None}

@@ -30,9 +30,6 @@ ids = (
 )
 
 
-JSON = "this looks like JSON: pass each id alone, as jq -r '.[]' writes them"
-
-
 @pytest.mark.parametrize(
     ("session_id", "problem"),
     [
@@ -40,15 +37,11 @@ JSON = "this looks like JSON: pass each id alone, as jq -r '.[]' writes them"
         (".", "it means another path (RFC 3986, 5.2.4)"),
         ("..", "it means another path (RFC 3986, 5.2.4)"),
         ("x" * 121, "it is longer than 120 characters"),
-        (f'"{SESSION_ID}",', "it has the character '\"' (jq writes it around each id: use jq -r)"),
-        ("a,", "it has the character ',' (it comes from a list: pass each id alone)"),
-        ("a b", "it has the character ' ' (these may be several ids: pass each alone)"),
-        ("https://x/a", "it has the character ':' (pass the id alone, without a URL around it)"),
-        ('["a"]', f"it has the character '[' ({JSON})"),
-        (" a", "it has the character ' ' (remove the white space around the id)"),
-        ("a\n", "it has the character '\\n' (remove the white space around the id)"),
-        ("a#b", "it has the character '#' (a comment is not a part of the id)"),
-        ("../crawl/abc", "it has the character '/' (pass the id alone, without a URL around it)"),
+        (f'"{SESSION_ID}",', "it has the character '\"'"),
+        ("a b", "it has the character ' '"),
+        ("https://x/a", "it has the character ':'"),
+        ("a\n", "it has the character '\\n'"),
+        ("../crawl/abc", "it has the character '/'"),
         ("%2e%2e", "it has the character '%'"),
         ("a\\b", "it has the character '\\\\'"),
         ("a+b", "it has the character '+'"),
@@ -72,7 +65,7 @@ def test_an_id_that_no_service_made_is_refused_with_what_is_wrong_before_anythin
     assert (error.session_id, error.session_fate) == (session_id, SessionFate.UNTOUCHED)
     assert (error.attempts, error.transient) == (0, False)
     assert str(error).isprintable()
-    assert str(error).endswith("Pass the id that the service gave when the session was opened.")
+    assert str(error).endswith(error.advice)
 
 
 @pytest.mark.parametrize(

@@ -137,4 +137,4 @@ def test_mocks_of_both_ports_are_taken() -> None:
     DeleteSession(create_autospec(Transport, instance=True), None)
     DeleteSession(MagicMock(), None)
     AsyncDeleteSession(create_autospec(AsyncTransport, instance=True), None)
-    AsyncDeleteSession(AsyncMock(), None)
+    AsyncDeleteSession(AsyncMock(monotonic=float), None)

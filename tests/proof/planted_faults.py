@@ -102,7 +102,7 @@ held back: an outage is taken for each id's own affair
 block: the delete's error takes the place of what the block raised
     _OnExit._report: if raised is None => if error is not None
 journal: the journal forgets whatever ended
-    record_gone: is not SessionFate.GONE => is SessionFate.UNTOUCHED
+    _record_gone: is not SessionFate.GONE => is SessionFate.UNTOUCHED
 journal: a block begins before its session is recorded
     DeleteOnExit.__enter__: self._journal.opened(self.session_id) => pass
 """
