@@ -225,7 +225,7 @@ class HalfAwaited(Notebook):
 @pytest.mark.parametrize(
     ("journal", "message"),
     [
-        ("/var/lib/app", "journal: str.opened must be an ordinary function .* Take a FileJournal"),
+        ("/var/lib/app", "journal: str.opened must be an ordinary function. Take a FileJournal"),
         (HalfAwaited(), "journal: HalfAwaited.gone must be an ordinary function"),
         (Notebook, "journal must be an object, not the class Notebook"),
     ],
