@@ -42,41 +42,36 @@ class FileJournal(OwnedJournal):
             alone: this service would not know them, and the journal would then forget them.
     """
 
-    _descriptor = -1  # of its own locked directory; -1: there is none yet
+    _own = Path()  # its own directory, once it is locked
+    _descriptor = -1  # of that
 
     def __init__(self, directory: str | os.PathLike[str], *, service: str | None = None) -> None:
         if sys.platform not in ("linux", "darwin"):
             raise JournalError(f"FileJournal needs Linux or macOS, but this is {sys.platform}")
+        self._unlock()  # in a forked child
+        self._own = Path(directory, "none yet")
         self._directory = Path(directory).absolute()
         super().__init__(f"journal {self._directory}", str(self._directory), service)
         self._owners = self._directory / f"{_LABEL}{quote(self._service or '', safe='')}"
-        self._own = self._owners / "none yet"
         with self._errors("cannot be created", "Nothing was recorded."):
             for one in [*reversed(self._directory.parents), self._directory]:
                 if not one.is_dir():
                     one.mkdir(mode=0o700, exist_ok=True)  # Another process may make it first.
                     _sync(one.parent)
 
-    def _start_anew(self) -> None:
-        super()._start_anew()
-        self._unlock()
-
     def __repr__(self) -> str:
         return f"FileJournal({self._place!r}, service={self._service!r})"
 
     def _end_if_empty(self) -> None:
         """Remove and unlock the own directory if it is empty. Open sessions stay the process's."""
-        if self._descriptor >= 0:
-            with suppress(OSError):
-                self._own.rmdir()
-                self._unlock()
+        with suppress(OSError):
+            self._own.rmdir()
+            self._unlock()
 
     __del__ = _end_if_empty
 
-    def close(self) -> None:
-        """Release the sessions that are still open: from now on they are orphans."""
+    def _release(self) -> None:
         with self._lock:
-            self._closed = True
             self._end_if_empty()
             self._unlock()
 
@@ -111,7 +106,7 @@ class FileJournal(OwnedJournal):
     def _orphans(self) -> list[str]:
         dead = _records(*self._others(living=False))
         held = {one for one, _ in _records(self._own, *self._others(living=True))}
-        return [one for one, record in dead if one not in held and not _is_old(record)]
+        return [one for one, _ in dead if one not in held]
 
     def _adopt(self) -> Iterator[bool]:
         dead = self._others(living=False)
@@ -121,13 +116,14 @@ class FileJournal(OwnedJournal):
                 if records:
                     self._put_in_place()
                 for session_id, record in records[first : first + 2_000]:
-                    own, is_old = f"{self._own}/{record.name}", _is_old(record)
+                    own = f"{self._own}/{record.name}"
                     with suppress(FileNotFoundError):  # Another sweeper took it.
+                        age = time.time() - record.stat(follow_symlinks=False).st_mtime
                         if os.path.isfile(own):
                             os.unlink(record.path)
                         else:
                             os.rename(record.path, own)
-                            self._not_yielded[session_id] = is_old
+                            self._not_yielded[session_id] = age > 86_400
                 if self._not_yielded:
                     _sync(self._own)
                     # A living journal may have recorded an orphan meanwhile: then it is the owner.
@@ -147,7 +143,7 @@ class FileJournal(OwnedJournal):
 
     def _put_in_place(self) -> None:
         """Make and lock the own directory, if there is none. It gets its final name when locked."""
-        while self._descriptor < 0 or not _is_at(self._descriptor, self._own):
+        while not (self._own.exists() and os.path.samefile(self._descriptor, self._own)):
             self._owners.mkdir(mode=0o700, exist_ok=True)
             self._unlock()  # Somebody removed the directory, or this was interrupted.
             own = self._owners / os.urandom(8).hex()
@@ -190,16 +186,6 @@ def _records(*owners: Path) -> "list[tuple[str, os.DirEntry[str]]]":
     """Return the sessions of some owners, each with its file."""
     files = [entry for owner in owners for entry in _entries(owner) if _is_record(entry)]
     return [(re.sub("%(.)", lambda escaped: escaped[1].upper(), one.name), one) for one in files]
-
-
-def _is_old(record: "os.DirEntry[str]") -> bool:
-    with suppress(FileNotFoundError):
-        return time.time() - record.stat(follow_symlinks=False).st_mtime > 86_400
-    return False
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    return path.exists() and os.path.samefile(descriptor, path)
 
 
 def _is_locked(owner: Path) -> bool | None:

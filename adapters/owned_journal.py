@@ -6,15 +6,13 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import ClassVar, NamedTuple, Self
 
 from firecrawl_interact.core.journal import JournalError
 from firecrawl_interact.core.logger import logger
 from firecrawl_interact.core.wire import checked_session_id, is_sendable
-
-_END_OF_AN_ADDRESS = re.compile(r"(?:/+v2)*/*\Z")  # Transports ignore it.
 
 
 class LeftAlone(NamedTuple):
@@ -39,14 +37,10 @@ class OwnedJournal:
             raise TypeError(f"service must be a str or None, not {type(service).__name__}")
         self._name = name  # in errors
         self._place = place
-        self._service = _END_OF_AN_ADDRESS.sub("", service or "") or None
+        self._service = re.sub(r"(?:/+v2)*/*\Z", "", service or "") or None  # as transports do it
         self._closed = False
-        self._start_anew()
-        _journals.add(self)
-
-    def _start_anew(self) -> None:
-        """Own nothing, as in a forked child."""
         self._not_yielded: dict[str, bool] = {}  # what was adopted, and whether it is too old
+        _journals.add(self)
 
     def __reduce__(self) -> tuple[object, ...]:
         return partial(type(self), service=self._service), (self._place,)
@@ -60,6 +54,10 @@ class OwnedJournal:
     def close(self) -> None:
         """Release the sessions that are still open: from now on they are orphans."""
         self._closed = True
+        self._release()
+
+    def _release(self) -> None:
+        """Let the storage know."""
 
     def opened(self, session_id: str | uuid.UUID, /) -> None:
         """Record that a session is open. When this returns, the record outlives this process."""
@@ -78,10 +76,9 @@ class OwnedJournal:
                 self._forget(text)
 
     def orphans(self) -> list[str]:
-        """List what `adopt_orphans` would yield now. Nothing is changed."""
+        """List what `adopt_orphans` would adopt now. Nothing is changed."""
         with self._errors("cannot list its orphans", "Nothing was changed."):
-            adopted = {one for one, is_old in [*self._not_yielded.items()] if not is_old}
-            return sorted(adopted.union(self._orphans()))
+            return sorted({*self._not_yielded, *self._orphans()})
 
     def adopt_orphans(self) -> Iterator[str]:
         """Become the owner of what dead processes left open, and yield each session's id once.
@@ -93,17 +90,15 @@ class OwnedJournal:
         while has_next:
             with self._errors("cannot adopt its orphans", "None of them is lost."):
                 has_next = next(steps, False)
-            for session_id in sorted(self._not_yielded):
-                if self._closed:
-                    return
-                is_old = self._not_yielded.pop(session_id, None)
-                if is_old:
-                    text = "The journal forgets session %r: none lives longer than a day"
-                    logger.warning(text, session_id)
-                    self.gone(session_id)
-                elif is_old is not None:  # Else another thread yields it, or it is gone.
-                    yield session_id
-            has_next &= not self._closed
+            with suppress(KeyError):  # It is empty.
+                while not self._closed:
+                    session_id, is_old = self._not_yielded.popitem()
+                    if is_old:
+                        logger.warning("session %a is forgotten: none lives for a day", session_id)
+                        self.gone(session_id)
+                    else:
+                        yield session_id
+                return
 
     def _reason(self, error: Exception) -> str:
         return str(error).strip() or type(error).__name__
@@ -126,15 +121,15 @@ class OwnedJournal:
 _journals: "weakref.WeakSet[OwnedJournal]" = weakref.WeakSet()
 
 
-def _start_anew_in_child() -> None:
-    OwnedJournal._lock = threading.RLock()  # A thread of the parent may hold the old one.
-    for journal in _journals:
-        journal._start_anew()
+def _begin_anew_in_child() -> None:
+    OwnedJournal._lock.release()
+    for journal in [one for one in _journals if not one._closed]:
+        with suppress(JournalError):  # A later call says it.
+            journal.__init__(journal._place, service=journal._service)  # type: ignore[call-arg,misc]  # as a pickle does it
 
 
 if hasattr(os, "register_at_fork"):
+    lock = OwnedJournal._lock
     os.register_at_fork(
-        before=lambda: OwnedJournal._lock.acquire(),  # noqa: PLW0108 - the one of this process
-        after_in_parent=lambda: OwnedJournal._lock.release(),  # noqa: PLW0108 - the same
-        after_in_child=_start_anew_in_child,
+        before=lock.acquire, after_in_parent=lock.release, after_in_child=_begin_anew_in_child
     )

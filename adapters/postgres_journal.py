@@ -1,9 +1,9 @@
 """The open sessions of the processes of many hosts: a row for each, in a table of PostgreSQL.
 
-An owner is one `PostgresJournal` in one process. While it has sessions open, a thread renews their
-rows four times a lease (a heartbeat). A row without a renewal for a lease is a suspect, and after
-a watch of half a lease an orphan. All times are the database's, and a watch counts only while the
-database responds: an outage makes no living owner's session an orphan.
+While an owner has sessions open, a thread renews their rows four times a lease (a heartbeat). A row
+without a renewal for a lease is a suspect, and after a watch of half a lease an orphan. All times
+are the database's, and a watch counts only while the database responds: an outage makes no living
+owner's session an orphan.
 """
 
 import os
@@ -21,7 +21,8 @@ from firecrawl_interact.core.logger import logger
 from .owned_journal import LeftAlone, OwnedJournal
 
 _TABLE = "firecrawl_interact_open_sessions"
-_LONGEST_CALL = 5  # in seconds, on its own connections; 4 of them are for the connect
+_CREATE = """DO $$ BEGIN IF to_regclass('{table}') IS NULL THEN {create} END IF;
+    EXCEPTION WHEN duplicate_table OR unique_violation THEN NULL; END $$"""  # Others create it now.
 _OPENED = """INSERT INTO {table} (session_id, service, owner)
     VALUES (%(session_id)s, %(label)s, %(owner)s) ON CONFLICT (service, session_id)
     DO UPDATE SET owner = excluded.owner, opened_at = now(), renewed_at = now()"""
@@ -39,7 +40,7 @@ _ADOPT = """UPDATE {table} SET owner = %(owner)s, renewed_at = now()
         WHERE service = %(label)s AND renewed_at < %(deadline)s LIMIT 1000 FOR UPDATE SKIP LOCKED))
     RETURNING session_id, opened_at < now() - interval '1 day'"""
 _ORPHANS = """SELECT session_id FROM {table} WHERE service = %(label)s
-    AND renewed_at < now() - %(lease)s::interval AND opened_at > now() - interval '1 day'"""
+    AND renewed_at < now() - %(lease)s::interval"""
 _OTHERS = """SELECT service, count(*) FROM {table} WHERE owner <> %(owner)s
     AND (service = %(label)s) = (renewed_at >= now() - %(lease)s::interval) GROUP BY service"""
 
@@ -59,8 +60,7 @@ class PostgresJournal(OwnedJournal):
         database: a `postgresql://` URL, or a function that returns a context manager, which gives
             a connection of psycopg and commits at its end, such as `ConnectionPool.connection`.
             libpq's environment variables and its passfile apply.
-        service: a label, usually the service's `api_url`. A sweep leaves orphans of another one
-            alone: this service would not know them, and the journal would then forget them.
+        service: a label, as a `FileJournal` has it.
     """
 
     TABLE: ClassVar[str] = """CREATE TABLE firecrawl_interact_open_sessions (
@@ -71,16 +71,12 @@ class PostgresJournal(OwnedJournal):
     renewed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (service, session_id)
 );
-CREATE INDEX ON firecrawl_interact_open_sessions (owner);
 """  #: for your migrations; or call `create_table()`
     _lease: ClassVar[float] = 60  # in seconds. A sweeper with a shorter one adopts the living.
 
     def __init__(self, database: str | Connect, *, service: str | None = None) -> None:
         self._connect = _own_connections(database) if isinstance(database, str) else database
         super().__init__("journal in PostgreSQL", database, service)
-
-    def _start_anew(self) -> None:
-        super()._start_anew()
         self._owner = os.urandom(8).hex()
         self._held: set[str] = set()
         self._is_renewing = False
@@ -93,25 +89,16 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
     def create_table(self) -> None:
         """Create the table if it does not exist. Many processes may call this at once."""
         with self._errors("cannot create its table", "Nothing was changed."):
-            try:
-                self._execute(self.TABLE)
-            except Exception:
-                with suppress(Exception):  # Did another process create it?
-                    self._orphans()
-                    return
-                raise
+            self._execute(_CREATE)
 
-    def close(self) -> None:
-        """Release the sessions that are still open: from now on they are orphans."""
-        self._closed = True
+    def _release(self) -> None:
         self._ending.set()
         if self._held:
             self._held.clear()
             try:
                 self._execute(_CLOSE)
             except Exception as error:
-                text = "The journal cannot be closed: its sessions are orphans in %g s: %s"
-                logger.warning(text, self._lease, error)
+                logger.warning("The sessions become orphans in %g s: %s", self._lease, error)
 
     def left_alone(self) -> LeftAlone:
         """Count what a sweep ignores: living owners' sessions, and orphans of other labels."""
@@ -155,27 +142,23 @@ CREATE INDEX ON firecrawl_interact_open_sessions (owner);
 
     def _renew(self) -> None:
         """Renew the rows as long as there are any: the thread's work."""
-        times = 4  # a lease
-        while not self._ending.wait(self._lease / times):
+        while not self._ending.wait(self._lease / 4):
             with self._lock:
                 held = list(self._held)
                 if not held:
                     self._is_renewing = False
                     return
-            times = 4
             try:
                 for (session_id,) in self._execute(_RENEW, held=held):
                     self._held.discard(session_id)
-                    text = "session %a is another journal's now, which has recorded or adopted it"
-                    logger.warning(text, session_id)
+                    logger.warning("session %a is another owner's now", session_id)
             except Exception as error:
                 logger.warning("The journal cannot renew its sessions: %s", error)
-                times = 12
 
     def _execute(self, statement: str, **values: object) -> list[Any]:  # Any: rows of values
         values |= {"label": self._service or "", "owner": self._owner, "lease": f"{self._lease} s"}
         with self._connect() as connection:
-            cursor = connection.execute(statement.format(table=_TABLE), values)
+            cursor = connection.execute(statement.format(table=_TABLE, create=self.TABLE), values)
             return list(cursor.fetchall()) if cursor.description else []
 
     def _reason(self, error: Exception) -> str:
@@ -202,9 +185,9 @@ def _own_connections(url: str) -> Connect:
 @contextmanager
 def _connection(connect: Callable[..., Any]) -> Iterator[Any]:  # Any: see above
     """Connect, and shut the connection down after 5 s: a frozen server never would."""
-    ends = time.monotonic() + _LONGEST_CALL
+    ends = time.monotonic() + 5
     with (
-        connect(connect_timeout=_LONGEST_CALL - 1) as connection,
+        connect(connect_timeout=4) as connection,
         socket.socket(fileno=os.dup(connection.fileno())) as copy,
     ):
         timer = threading.Timer(ends - time.monotonic(), copy.shutdown, [socket.SHUT_RDWR])

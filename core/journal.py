@@ -44,10 +44,7 @@ class Journal(Recorder, Protocol):
 
 
 class JournalError(OSError):
-    """The journal could not do what was asked. Survives pickle and copy.
-
-    It says nothing about the service: no request was sent for it.
-    """
+    """The journal could not do what was asked: no request was sent. Survives pickle and copy."""
 
     def __init__(self, message: str, *, session_id: str | None = None) -> None:
         super().__init__(message)

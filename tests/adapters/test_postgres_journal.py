@@ -137,7 +137,7 @@ def test_a_row_that_another_owner_has_taken_is_named(
         statement = f"UPDATE {TABLE} SET owner = 'x' WHERE service = %s AND session_id = 'two'"
         postgres.execute(statement, label)
         wait_until(lambda: caplog.messages)
-        text = "session 'two' is another journal's now, which has recorded or adopted it"
+        text = "session 'two' is another owner's now"
         assert caplog.messages == [text]
 
 
@@ -194,7 +194,7 @@ def test_a_close_that_fails_is_a_warning(
     journal.opened("one")
     with postgres.stopped():
         journal.close()
-    assert "its sessions are orphans in 2 s: " in caplog.text
+    assert "The sessions become orphans in 2 s: " in caplog.text
 
 
 # What may be wrong with it

@@ -32,8 +32,8 @@ class Broken(FileJournal):
     def __init__(self, directory: str, *, service: str | None = None) -> None:
         super().__init__(directory, service=service)
         self.directory, self.service = directory, service
-        self.process = os.getpid()
-        self.mine: set[str] = set()
+        self.process = self.process or os.getpid()  # A forked child begins anew.
+        self.mine: set[str] = getattr(self, "mine", set())
 
     def opened(self, session_id: Id, /) -> None:
         super().opened(session_id)
