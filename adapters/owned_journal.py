@@ -125,7 +125,7 @@ def _begin_anew_in_child() -> None:
     OwnedJournal._lock.release()
     for journal in [one for one in _journals if not one._closed]:
         with suppress(JournalError):  # A later call says it.
-            journal.__init__(journal._place, service=journal._service)  # type: ignore[call-arg,misc]  # as a pickle does it
+            journal.__init__(journal._place, service=journal._service)  # type: ignore[misc]  # as a pickle does it
 
 
 if hasattr(os, "register_at_fork"):
