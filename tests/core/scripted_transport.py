@@ -3,7 +3,8 @@
 import json
 import uuid
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 import pytest
 
@@ -22,6 +23,7 @@ SESSION_ID = "550e8400-e29b-41d4-a716-446655440000"
 API_KEY = "fc-0123456789abcdef0123456789abcdef"
 
 _T = TypeVar("_T")
+_ErrorT = TypeVar("_ErrorT", bound=DeleteSessionError)
 
 
 class Sly(str):
@@ -134,18 +136,7 @@ def run(coroutine: Coroutine[None, None, _T]) -> _T:
 UseCase: TypeAlias = Callable[..., Any]  # Any: `DeleteSession`, or `awaited` in its place
 
 
-class Delete(Protocol):
-    """One call, made in one of the two ways."""
-
-    def __call__(
-        self,
-        transport: Transport,
-        session_id: str | uuid.UUID = SESSION_ID,
-        *,
-        api_key: str | None = API_KEY,
-        retry: RetryPolicy = ...,
-        random: Callable[[], float] = ...,
-    ) -> DeletionReceipt: ...
+Delete: TypeAlias = Callable[..., DeletionReceipt]
 
 
 def awaited(transport: Transport, *arguments: Any, **others: Any) -> AsyncDeleteSession:
@@ -174,39 +165,35 @@ def play(block: Any, work: Callable[[], object]) -> None:  # Any: of either kind
             work()
 
 
-def _delete(use_case: UseCase) -> Delete:
-    def delete(
-        transport: Transport,
-        session_id: str | uuid.UUID = SESSION_ID,
-        *,
-        api_key: str | None = API_KEY,
-        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-        random: Callable[[], float] = lambda: 0.5,
-    ) -> DeletionReceipt:
-        delete_session = use_case(transport, api_key, retry=retry, random=random)
-        receipt: DeletionReceipt = ended(delete_session(session_id))
-        return receipt
-
-    return delete
+def delete_blocking(
+    transport: Transport,
+    session_id: str | uuid.UUID = SESSION_ID,
+    *,
+    use_case: UseCase = DeleteSession,
+    api_key: str | None = API_KEY,
+    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+) -> DeletionReceipt:
+    """Make one call, unless told otherwise a blocking one."""
+    delete_session = use_case(transport, api_key, retry=retry, random=lambda: 0.5)
+    receipt: DeletionReceipt = ended(delete_session(session_id))
+    return receipt
 
 
-delete_blocking = _delete(DeleteSession)
 both_use_cases = pytest.mark.parametrize(
     "use_case", [DeleteSession, awaited], ids=["blocking", "awaited"]
 )
 both_ways = pytest.mark.parametrize(
-    "delete", [delete_blocking, _delete(awaited)], ids=["blocking", "awaited"]
+    "delete",
+    [delete_blocking, partial(delete_blocking, use_case=awaited)],
+    ids=["blocking", "awaited"],
 )
 
 
 def error_of(
-    delete: Delete,
-    transport: ScriptedTransport,
-    *,
-    api_key: str | None = API_KEY,
-    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-) -> DeleteSessionError:
-    """Delete, and return the error that this must raise."""
-    with pytest.raises(DeleteSessionError) as raised:
-        delete(transport, api_key=api_key, retry=retry)
+    kind: type[_ErrorT], *script: Response | BaseException, api_key: str | None = API_KEY
+) -> _ErrorT:
+    """Make one call with one attempt for each step of a script, and return what it must raise."""
+    policy = RetryPolicy(max_attempts=len(script))
+    with pytest.raises(kind) as raised:
+        delete_blocking(ScriptedTransport(*script), api_key=api_key, retry=policy)
     return raised.value

@@ -1,59 +1,108 @@
-"""How a call treats its transport: what it sends, what it lets pass, what it leaves behind."""
+"""How a call treats its transport: what it sends, what it lets pass, what it logs, its preflight.
+
+A blocking call stands for both kinds: see the first test.
+"""
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import (
     AsyncDeleteSession,
+    ConnectFailedError,
+    ConnectionLostError,
     DeleteSession,
+    DeleteSessionError,
     RetryPolicy,
     ServiceUnavailableError,
+    TimedOutError,
+    UnauthorizedError,
+    UnexpectedResponseError,
+    UnreachableError,
 )
 
+from .log_records import log_records
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
     RATE_LIMITED,
     SESSION_ID,
+    UNAUTHORIZED,
     UNAVAILABLE,
     AsyncScriptedTransport,
-    Delete,
     ScriptedTransport,
     UseCase,
+    awaited,
     both_use_cases,
-    both_ways,
+    delete_blocking,
     ended,
+    error_of,
+    page,
+    response,
 )
 
+STALE = ConnectionLostError("the service closed the connection", stale=True)
+ENDS = [DESTROYED, RATE_LIMITED, UNAVAILABLE, UNAUTHORIZED, STALE, ConnectFailedError("refused")]
+FAULTS = [KeyboardInterrupt(), GeneratorExit(), RuntimeError("a bug")]
 
-@both_ways
-@pytest.mark.parametrize("api_key", [API_KEY, None])
-def test_the_request_names_the_session_and_carries_the_key(
-    api_key: str | None, delete: Delete
+
+@given(
+    st.lists(st.sampled_from([*ENDS, TimedOutError("late"), *FAULTS]), min_size=4, max_size=4),
+    st.lists(st.floats(0, 1), max_size=3),
+    st.lists(st.floats(0, 1), min_size=3, max_size=3),
+    st.sampled_from([None, RetryPolicy(), RetryPolicy(max_attempts=2), 3]),
+)
+def test_an_awaited_call_does_what_a_blocking_call_does(
+    script: list[BaseException],
+    busy: list[float],
+    chances: list[float],
+    retry: RetryPolicy | None,
 ) -> None:
-    transport = ScriptedTransport(DESTROYED)
-    delete(transport, api_key=api_key)
-    (request,) = transport.requests
+    seen: list[object] = []
+    for use_case in (DeleteSession, awaited):
+        transport = ScriptedTransport(*script, busy=busy)
+        end: object
+        with log_records() as records:
+            try:
+                delete_session = use_case(transport, API_KEY, random=iter(chances).__next__)
+                end = ended(delete_session(SESSION_ID, retry=retry))
+            except BaseException as error:
+                end = type(error), error.args, vars(error), error.__cause__
+        did = transport.requests, transport.timeouts, transport.sleeps
+        seen.append((end, did, [record.getMessage() for record in records]))
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=repr)
+def test_what_is_no_transport_error_passes_untouched(fault: BaseException) -> None:
+    with pytest.raises(type(fault)) as raised:
+        delete_blocking(ScriptedTransport(fault))
+    assert raised.value is fault
+
+
+@pytest.mark.parametrize("api_key", [API_KEY, None])
+@pytest.mark.parametrize("mapping", [dict, MappingProxyType])
+def test_every_attempt_sends_the_same_request_with_the_key_and_the_users_headers(
+    api_key: str | None, mapping: Callable[[dict[str, str]], Mapping[str, str]]
+) -> None:
+    transport = ScriptedTransport(UNAVAILABLE, RATE_LIMITED, DESTROYED)
+    given_headers = {"X-Team": "a b", "x-empty": ""}
+    delete_session = DeleteSession(transport, api_key, headers=mapping(given_headers))
+    given_headers["X-Team"] = "b\r\nX-Injected: c"  # A later change changes nothing.
+    delete_session(SESSION_ID)
+    request = transport.requests[0]
+    assert transport.requests == [request] * 3
     assert (request.method, request.path) == ("DELETE", f"/v2/interact/{SESSION_ID}")
     key = {"Authorization": f"Bearer {API_KEY}"} if api_key else {}
     library = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    assert dict(request.headers) == {**key, **library}
-
-
-@both_ways
-def test_every_attempt_sends_the_same_request(delete: Delete) -> None:
-    transport = ScriptedTransport(UNAVAILABLE, RATE_LIMITED, DESTROYED)
-    delete(transport)
-    assert transport.requests[1:] == transport.requests[:1] * 2
-
-
-@both_ways
-@pytest.mark.parametrize("fault", [KeyboardInterrupt(), RuntimeError("a bug")], ids=repr)
-def test_what_is_no_transport_error_passes_untouched(fault: BaseException, delete: Delete) -> None:
-    transport = ScriptedTransport(fault)
-    with pytest.raises(type(fault)) as raised:
-        delete(transport)
-    assert raised.value is fault
-    assert len(transport.requests) == 1
+    assert dict(request.headers) == {**key, **library, "X-Team": "a b", "x-empty": ""}
 
 
 def test_chance_is_a_number_from_0_to_1_unless_told_otherwise() -> None:
@@ -73,19 +122,99 @@ def test_cancelling_an_awaited_call_ends_it_at_once() -> None:
     assert transport.requests == []
 
 
-@both_use_cases
-def test_a_policy_for_one_call_is_for_that_call_alone(use_case: UseCase) -> None:
+def test_a_policy_for_one_call_is_for_that_call_alone() -> None:
     transport = ScriptedTransport(UNAVAILABLE, UNAVAILABLE, DESTROYED)
-    delete_session = use_case(transport, API_KEY)
-
-    def call(retry: object) -> None:
-        ended(delete_session(SESSION_ID, retry=retry))
-
+    delete_session = DeleteSession(transport, API_KEY)
     with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
-        call(3)
+        delete_session(SESSION_ID, retry=3)  # type: ignore[arg-type] # the point
     assert transport.requests == []
-    with pytest.raises(ServiceUnavailableError) as raised:
-        call(RetryPolicy(max_attempts=1, attempt_timeout=7))
-    assert raised.value.attempts == 1
-    call(None)
+    with pytest.raises(ServiceUnavailableError):
+        delete_session(SESSION_ID, retry=RetryPolicy(max_attempts=1, attempt_timeout=7))
+    delete_session(SESSION_ID, retry=None)
     assert transport.timeouts == [7, 90, 90]
+
+
+# What is logged
+
+
+def test_each_attempt_and_each_retry_with_its_reason_is_a_line_of_the_log_and_no_error_is() -> None:
+    busy = response(429, {"error": "Slow\nWARNING down\x1b[2K."}, {"retry-after": "34"})
+    with log_records() as records:
+        error_of(UnauthorizedError, STALE, busy, UNAVAILABLE, UNAUTHORIZED)
+    assert {record.name for record in records} == {"firecrawl_interact"}
+    session = f"session '{SESSION_ID}'"
+    assert [(record.levelname, record.getMessage()) for record in records] == [
+        ("DEBUG", f"{session}: attempt 1 of 4"),
+        ("WARNING", f"{session}: retry in 0.0 s: the service closed the connection"),
+        ("DEBUG", f"{session}: attempt 2 of 4"),
+        ("WARNING", f"{session}: retry in 34.0 s: HTTP 429: Slow\\nWARNING down\\x1b[2K"),
+        ("DEBUG", f"{session}: attempt 3 of 4"),
+        ("WARNING", f"{session}: retry in 3.0 s: HTTP 502: Hangar is unavailable"),
+        ("DEBUG", f"{session}: attempt 4 of 4"),
+    ]
+
+
+A_RETRY = """
+from firecrawl_interact.core import DeleteSession, Response
+
+class Transport:
+    responses = [Response(502, {}, b""), Response(200, {}, b'{"success":true}')]
+    def send(self, request, timeout):
+        return self.responses.pop(0)
+    def sleep(self, seconds):
+        pass
+    monotonic = float
+
+print(DeleteSession(Transport(), "fc-key")("x").attempts)
+"""
+
+
+def test_an_application_that_asks_for_no_log_gets_none() -> None:
+    # In a process of its own: pytest listens to every logger.
+    process = subprocess.run(
+        [sys.executable, "-c", A_RETRY], capture_output=True, text=True, check=True
+    )
+    assert (process.stdout, process.stderr) == ("2\n", "")
+
+
+# A preflight: one request that says whether address, route, key and its right are good
+
+NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
+
+
+@both_use_cases
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase, chance: float) -> None:
+    asked = set()
+    for random in ({"random": lambda: chance}, {}, {}):
+        transport = ScriptedTransport(NOT_FOUND)
+        ended(use_case(transport, API_KEY, **random).check())
+        [request] = transport.requests
+        session_id = uuid.UUID(request.path.removeprefix("/v2/interact/"))
+        assert (session_id.version, session_id.variant) == (4, uuid.RFC_4122)
+        asked.add(session_id)
+    assert len(asked) == 3
+
+
+@both_use_cases
+@pytest.mark.parametrize(
+    ("end", "kind", "says"),
+    [
+        (UNAUTHORIZED, UnauthorizedError, "HTTP 401: Unauthorized"),
+        (UNAVAILABLE, ServiceUnavailableError, "HTTP 502: Hangar is unavailable"),
+        (page(404, b"Cannot DELETE"), UnexpectedResponseError, "HTTP 404"),
+        (page(200, b"<title>Log in</title>"), UnexpectedResponseError, "HTTP 200 with a body"),
+        (ConnectFailedError("refused"), UnreachableError, "refused"),
+        (DESTROYED, UnexpectedResponseError, "a session that never existed"),
+    ],
+    ids=repr,
+)
+def test_anything_else_is_the_error_of_one_attempt(
+    end: BaseException, kind: type[DeleteSessionError], says: str, use_case: UseCase
+) -> None:
+    journal = InMemoryJournal()
+    with pytest.raises(kind, match=says) as raised:
+        ended(use_case(ScriptedTransport(end), API_KEY, journal=journal).check())
+    assert raised.value.attempts == 1
+    assert getattr(raised.value, "status", None) == getattr(end, "status", None)
+    assert journal.sessions_left_open == []

@@ -1,52 +1,102 @@
-"""The conversation step by step, as whoever drives it sees it."""
+"""The conversation: which attempts it makes, when, and what its driver sees of them."""
 
+import logging
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import TypeAlias
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from firecrawl_interact.core import (
     ConnectFailedError,
     ConnectionLostError,
-    DeleteSessionError,
     DeletionReceipt,
     Response,
     RetryPolicy,
-    SessionFate,
     TimedOutError,
     TransportError,
     UnreachableError,
     wire,
 )
-from firecrawl_interact.core.conversation import Conversation, Failed, Send, Wait, converse
+from firecrawl_interact.core.conversation import Failed, Send, Wait, converse
 from firecrawl_interact.core.headers import request_headers
 
-from .scripted_transport import DESTROYED, SESSION_ID, UNAVAILABLE, response
+from ..proof.model import NAMED, Fault, Seen, send
+from ..proof.schedules import Alphabet, check_every_schedule
+from .log_records import log_records
+from .scripted_transport import (
+    DESTROYED,
+    SESSION_ID,
+    UNAVAILABLE,
+    ScriptedTransport,
+    delete_blocking,
+    response,
+)
 
-Decided: TypeAlias = Generator[Send | Wait, Response, DeletionReceipt]
+# Its claims
+
+
+def is_played_here(seen: Seen) -> bool:
+    """Keep few enough for a moment's work. The proof plays all that a sender may see."""
+    if isinstance(seen, Fault):
+        return seen.kind == "ConnectFailedError" or seen.is_stale
+    return seen.status in (401, 502) or seen.named_wait == 34.5 or seen.credits == 7
+
+
+@pytest.mark.parametrize(
+    ("policy", "chance"),
+    [
+        (RetryPolicy(max_attempts=3), 0.5),
+        (RetryPolicy(max_attempts=3, attempt_timeout=30, deadline=60, first_pause=20), 1.0),
+        (RetryPolicy(max_attempts=2, deadline=71, first_pause=0, longest_pause=0), 0.0),
+    ],
+    ids=["usual", "long pauses", "no pauses"],
+)
+def test_every_claim_of_the_proof_holds_whatever_the_attempts_meet(
+    policy: RetryPolicy, chance: float
+) -> None:
+    alphabet = Alphabet(
+        partial(send, statuses=NAMED),
+        seconds=(70.0,),
+        in_a_run=True,
+        is_one_of_each=True,
+        wanted=is_played_here,
+    )
+    with log_records(logging.CRITICAL):
+        check_every_schedule([alphabet] * policy.max_attempts, policy=policy, chance=chance)
+
+
+def test_a_pause_that_took_too_long_ends_the_call() -> None:
+    transport = ScriptedTransport(ConnectFailedError("refused"), overslept=[239.25])
+    with pytest.raises(UnreachableError):
+        delete_blocking(transport, retry=RetryPolicy(deadline=240))
+    assert transport.sleeps == [0.75]
+
+
+# Step by step
 
 HEADERS = request_headers(None)
 REQUEST = wire.request(SESSION_ID, HEADERS)
+STALE = ConnectionLostError("closed", stale=True)
+Decided: TypeAlias = Generator[Send | Wait, Response, DeletionReceipt]
 
 
 def conversation(
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-    hold_back: Callable[[DeleteSessionError, bool], bool] = lambda error, is_last: False,
+    hold_back: Callable[[Failed], bool] = lambda failed: False,
     monotonic: Callable[[], float] = lambda: 0.0,
 ) -> Decided:
+    """Let a function say of each failure whether it is held back."""
     steps = converse(
         SESSION_ID, headers=HEADERS, retry=retry, monotonic=monotonic, random=lambda: 1.0
     )
-    return decided(steps, hold_back)
-
-
-def decided(steps: Conversation, hold_back: Callable[[DeleteSessionError, bool], bool]) -> Decided:
-    """Let a function say of each failure whether it is held back."""
     try:
         step = next(steps)
         while True:
             if isinstance(step, Failed):
-                step = steps.send(hold_back(step.error, step.is_last))
+                step = steps.send(hold_back(step))
                 continue
             try:
                 step = steps.send((yield step))
@@ -75,30 +125,13 @@ def test_nothing_is_asked_before_it_is_started() -> None:
 
 
 def test_an_attempt_that_is_held_back_is_followed_by_the_next_and_does_not_count() -> None:
-    steps = conversation(RetryPolicy(max_attempts=1), hold_back=lambda error, is_last: True)
+    steps = conversation(RetryPolicy(max_attempts=1), hold_back=lambda failed: True)
     next(steps)
     for _ in range(5):
         assert steps.send(UNAVAILABLE) == Send(REQUEST, 90)
     with pytest.raises(StopIteration) as end:
         steps.send(DESTROYED)
     assert end.value.value.attempts == 6
-
-
-def test_the_error_before_a_retry_has_the_fate_after_all_attempts_so_far() -> None:
-    fates: list[SessionFate] = []
-
-    def hold_back(error: DeleteSessionError, is_last: bool) -> bool:
-        fates.append(error.session_fate)
-        return False
-
-    steps = conversation(hold_back=hold_back)
-    next(steps)
-    steps.throw(ConnectFailedError("refused"))
-    next(steps)
-    steps.throw(TimedOutError("late"))
-    next(steps)
-    steps.throw(ConnectFailedError("refused"))
-    assert fates == [SessionFate.UNTOUCHED, SessionFate.UNKNOWN, SessionFate.UNKNOWN]
 
 
 @pytest.mark.parametrize(
@@ -109,51 +142,67 @@ def test_the_error_before_a_retry_has_the_fate_after_all_attempts_so_far() -> No
         (RetryPolicy(max_attempts=1), "1", True),
     ],
 )
-def test_the_run_learns_whether_the_session_would_be_given_up(
+def test_the_run_learns_what_is_known_so_far_and_whether_the_session_would_be_given_up(
     retry: RetryPolicy, wait: str, is_last: bool
 ) -> None:
-    seen: list[bool] = []
+    seen: list[tuple[str, bool]] = []
 
-    def hold_back(error: DeleteSessionError, is_last: bool) -> bool:
-        seen.append(is_last)
+    def hold_back(failed: Failed) -> bool:
+        seen.append((failed.error.session_fate.value, failed.is_last))
         return True
 
-    steps = conversation(retry, hold_back=hold_back)
+    steps = conversation(retry, hold_back)
     next(steps)
-    steps.send(response(503, None, {"retry-after": wait}))
-    assert seen == [is_last]
+    steps.throw(TimedOutError("late"))
+    steps.send(response(429, None, {"retry-after": wait}))
+    assert seen[1:] == [("unknown", is_last)]
 
 
-def test_a_stale_connection_is_not_retried_when_the_time_is_up() -> None:
-    now = iter([0.0, 0.0, 240.0])
-    steps = conversation(monotonic=lambda: next(now))
-    next(steps)
-    with pytest.raises(UnreachableError):
-        steps.throw(ConnectionLostError("closed", stale=True))
-
-
-def test_an_attempt_after_no_pause_gets_what_is_left() -> None:
-    now = iter([0.0, 0.0, 200.0])
-    steps = conversation(monotonic=lambda: next(now))
-    next(steps)
-    assert steps.throw(ConnectionLostError("closed", stale=True)) == Send(REQUEST, 40.0)
-
-
-def test_an_attempt_after_one_that_was_held_back_gets_what_is_left_when_it_begins() -> None:
-    now = iter([0.0, 200.0, 100.0])  # The run excuses the time that it has taken.
+@pytest.mark.parametrize(
+    ("times", "is_held_back", "left"),
+    [
+        ([0.0, 0.0, 200.0], False, 40.0),
+        ([0.0, 200.0, 100.0], True, 140.0),  # The run excuses the time that it has taken.
+        ([0.0, 0.0, 240.0], True, None),
+    ],
+)
+def test_an_attempt_at_once_gets_what_is_left_when_it_begins(
+    times: list[float], is_held_back: bool, left: float | None
+) -> None:
+    now = iter(times)
     steps = conversation(
-        RetryPolicy(attempt_timeout=240),
-        hold_back=lambda error, is_last: True,
-        monotonic=lambda: next(now),
+        RetryPolicy(attempt_timeout=240), lambda failed: is_held_back, lambda: next(now)
     )
     next(steps)
-    assert steps.send(UNAVAILABLE) == Send(REQUEST, 140.0)
+    if left:
+        assert steps.throw(STALE) == Send(REQUEST, left)
+    else:
+        with pytest.raises(UnreachableError):
+            steps.throw(STALE)
 
 
-def test_a_second_stale_connection_is_retried_after_a_pause_whatever_came_between() -> None:
-    steps = conversation()
-    next(steps)
-    steps.throw(ConnectionLostError("closed", stale=True))
-    steps.send(UNAVAILABLE)
-    next(steps)
-    assert steps.throw(ConnectionLostError("closed", stale=True)) == Wait(4.0)
+# Its policy
+
+
+def test_the_usual_policy_which_is_named_argument_by_argument() -> None:
+    assert RetryPolicy() == RetryPolicy(
+        max_attempts=4, attempt_timeout=90, deadline=240, first_pause=0.5, longest_pause=8
+    )
+    with pytest.raises(TypeError):
+        RetryPolicy(4)  # type: ignore[call-arg] # the point
+
+
+seconds = st.floats(0, 86_400)
+
+
+@given(seconds, seconds, st.integers(1, 10_000), st.floats(0, 1))
+@example(86_400.0, 86_400.0, 10**9, 1.0)
+@example(0.5, 8.0, 4, 0.5)
+@example(0.5, 8.0, 5, 1.0)
+def test_a_pause_is_half_fixed_half_random_and_doubles_up_to_the_longest(
+    first: float, longest: float, retry_number: int, chance: float
+) -> None:
+    policy = RetryPolicy(first_pause=first, longest_pause=longest)
+    most = min(longest, first * 2.0 ** min(retry_number, 1_000))
+    pause = policy.pause(retry_number, lambda: chance)
+    assert pause == pytest.approx(max(0.1, most / 2 + most / 2 * chance))
