@@ -190,10 +190,10 @@ both_ways = pytest.mark.parametrize(
 
 
 def error_of(
-    kind: type[_ErrorT], *script: Response | BaseException, api_key: str | None = API_KEY
-) -> _ErrorT:
-    """Make one call with one attempt for each step of a script, and return what it must raise."""
-    policy = RetryPolicy(max_attempts=len(script))
+    kind: type[_ErrorT], *script: Response | BaseException, **options: Any
+) -> _ErrorT:  # Any: as `delete_blocking` has them, and what a type checker would refuse
+    """Make a call that has one attempt for each step of a script, and return what it raises."""
+    policy = RetryPolicy(max_attempts=max(1, len(script)))
     with pytest.raises(kind) as raised:
-        delete_blocking(ScriptedTransport(*script), api_key=api_key, retry=policy)
+        delete_blocking(ScriptedTransport(*script), retry=policy, **options)
     return raised.value

@@ -1,4 +1,4 @@
-"""The errors as objects: their words, and what survives a journey."""
+"""The errors as objects: their tree, their words, and what survives a journey."""
 
 import copy
 import inspect
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from firecrawl_interact.core import (
+    MAX_BODY_BYTES,
     BadResponseError,
     ConnectFailedError,
     ConnectionLostError,
@@ -20,10 +21,12 @@ from firecrawl_interact.core import (
     ResponseError,
     SessionFate,
     TimedOutError,
+    TransportError,
     UnauthorizedError,
-    UnreachableError,
     errors,
 )
+
+FAILURES = [ConnectFailedError, TimedOutError, ConnectionLostError, BadResponseError]
 
 
 def family(kind: type[DeleteSessionError]) -> Iterator[type[DeleteSessionError]]:
@@ -37,43 +40,28 @@ KINDS = list(family(DeleteSessionError))
 
 def example(kind: type[DeleteSessionError]) -> DeleteSessionError:
     """One with every attribute set to something unusual."""
-    error: DeleteSessionError
-    if issubclass(kind, ResponseError):
-        error = kind(
-            "HTTP 418: teapot",
-            session_id="a\nb",
-            attempts=3,
-            status=418,
-            message="teapot",
-            code="TEAPOT",
-            request_id="req-1",
-            retry_after=7.0,
-        )
-    elif issubclass(kind, UnreachableError):
-        error = kind(
-            "refused",
-            session_id="a\nb",
-            attempts=3,
-            session_fate=SessionFate.UNTOUCHED,
-            transient=False,
-        )
-    else:
-        error = kind("refused", session_id="a\nb", attempts=3)
-    error.session_fate = SessionFate.UNKNOWN
+    error = kind("refused", session_id="a\nb", attempts=3)
+    error.session_fate, error.transient, error.advice = SessionFate.UNKNOWN, True, "Ask."
+    error.__cause__ = ConnectionLostError("closed", stale=True)
     error.add_note("while closing the browser")
+    if isinstance(error, ResponseError):
+        error.status, error.message, error.code = 418, "teapot", "TEAPOT"
+        error.request_id, error.retry_after = "req-1", 7.0
     return error
 
 
-OTHERS = [
-    ConnectFailedError("refused", transient=False),
-    TimedOutError("late"),
-    ConnectionLostError("closed", stale=True),
-    ConnectionLostError("reset", transient=False),
-    BadResponseError("no HTTP", transient=False),
-    InvalidApiKeyError("the API key is empty"),
-]
+def outage() -> OutageError:
+    error = OutageError("the service was away", lasted=240, retry_after=7)
+    error.__cause__ = RateLimitError("HTTP 429", session_id="a")
+    return error
 
-journeys = pytest.mark.parametrize(
+
+def contents(error: BaseException | None) -> object:
+    """All that an error holds, with its cause."""
+    return error and (type(error), str(error), error.args, vars(error), contents(error.__cause__))
+
+
+@pytest.mark.parametrize(
     "journey",
     [
         lambda error: pickle.loads(pickle.dumps(error, 0)),  # noqa: S301 - our own
@@ -83,64 +71,52 @@ journeys = pytest.mark.parametrize(
     ],
     ids=["pickle 0", "pickle", "copy", "deepcopy"],
 )
-
-
-@journeys
 @pytest.mark.parametrize(
-    "error", [*map(example, KINDS), *OTHERS], ids=lambda error: type(error).__name__
+    "error",
+    [
+        *map(example, KINDS),
+        *(kind("late", transient=False) for kind in FAILURES),
+        InvalidApiKeyError("the API key is empty"),
+        outage(),
+    ],
+    ids=lambda error: type(error).__name__,
 )
-def test_every_error_survives_pickle_and_copy(
+def test_every_error_survives_pickle_and_copy_with_its_cause(
     error: Exception, journey: Callable[[Exception], Exception]
 ) -> None:
     arrived = journey(error)
     assert arrived is not error
-    assert type(arrived) is type(error)
-    assert (str(arrived), arrived.args) == (str(error), error.args)
-    assert vars(arrived) == vars(error)
+    assert contents(arrived) == contents(error)
 
 
-@journeys
-def test_the_cause_of_an_unreachable_service_survives_too(
-    journey: Callable[[Exception], Exception],
-) -> None:
-    error = UnreachableError("closed", session_id="a")
-    error.__cause__ = ConnectionLostError("closed", stale=True)
-    cause = journey(error).__cause__
-    assert isinstance(cause, ConnectionLostError)
-    assert (str(cause), cause.stale) == ("closed", True)
+def test_a_cause_of_somebody_elses_keeps_no_error_from_a_pickle() -> None:
+    error = UnauthorizedError("HTTP 401", session_id="a")
+    error.__cause__ = RuntimeError(lambda: None)
+    pickled = io.BytesIO()
+    pickler = pickle.Pickler(pickled)
+    pickler.dispatch_table = {}  # Dask, once imported, puts a way of its own there.
+    pickler.dump(error)
+    twin = pickle.loads(pickled.getvalue())  # noqa: S301 - our own bytes
+    assert (str(twin), twin.__cause__) == (str(error), None)
 
 
-DRAWN = re.compile(r"^(?P<lead>[ │├└─]*)(?P<name>\w+Error)\b(?P<rest>.*)$", re.MULTILINE)
-
-
-def drawn_tree() -> Iterator[tuple[str, str | None, str]]:
-    """Each line of the drawing: the class, its parent, and what stands behind it."""
-    above: list[str] = []
-    for line in DRAWN.finditer(inspect.getdoc(errors) or ""):
-        depth = len(line["lead"]) // 4 - 1
-        above[depth:] = [line["name"]]
-        yield line["name"], above[depth - 1] if depth else None, line["rest"]
-
-
-def test_the_tree_that_is_drawn_is_the_tree() -> None:
-    drawn = {name: parent for name, parent, _ in drawn_tree()}
-    grown = {
-        kind.__name__: None if kind is DeleteSessionError else kind.__bases__[0].__name__
-        for kind in KINDS
-    }
-    assert drawn == grown
-
-
-def test_the_drawing_names_the_other_parents_and_the_fates() -> None:
+def test_the_tree_is_as_it_is_drawn_with_the_other_parents_and_the_fates() -> None:
     kinds = {kind.__name__: kind for kind in KINDS}
-    for name, _, rest in drawn_tree():
-        kind = kinds[name]
-        assert issubclass(kind, ValueError) is ("(ValueError)" in rest)
-        fate = re.search(r"\b(gone|untouched|unknown)\b", rest)
-        if fate:
+    drawing = re.finditer(r"^([ │├└─]*)(\w+Error)\b(.*)$", inspect.getdoc(errors) or "", re.M)
+    above: list[str] = []
+    drawn = set()
+    for lead, name, rest in (line.groups() for line in drawing):
+        depth = len(lead) // 4 - 1
+        above[depth:] = [name]
+        parent = kinds[above[depth - 1]] if depth else Exception
+        kind, fate = kinds[name], re.search(r"\b(gone|untouched|unknown)\b", rest)
+        assert kind.__bases__ == ((parent, ValueError) if "(ValueError)" in rest else (parent,))
+        if kind not in {DeleteSessionError, ResponseError}:
+            assert fate
             assert kind.session_fate is SessionFate(fate[0])
-        else:
-            assert kind in {DeleteSessionError, ResponseError}
+        drawn.add(kind)
+    assert drawn == set(KINDS)
+    assert InvalidApiKeyError.__bases__ == (ValueError,)  # It concerns no session.
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -159,24 +135,26 @@ def test_every_error_is_made_from_a_reason_and_a_session_and_says_what_to_do(
     )
 
 
-def test_a_key_that_cannot_be_sent_concerns_no_session() -> None:
-    assert InvalidApiKeyError.__bases__ == (ValueError,)
+@pytest.mark.parametrize(
+    ("session_id", "shown"),
+    [
+        ("a\n\x1b[31mé'", '"a\\n\\x1b[31m\\xe9\'"'),
+        ("x" * 79 + "\n", f"'{'x' * 79}\\n'"),
+        ("x" * 81, f"'{'x' * 77}...'"),
+    ],
+)
+def test_an_id_is_escaped_in_the_words_and_cut_beyond_80_characters(
+    session_id: str, shown: str
+) -> None:
+    error = UnauthorizedError("HTTP 401", session_id=session_id)
+    assert str(error).startswith(f"Session {shown}: HTTP 401. ")
 
 
 def test_a_wait_is_advised_only_where_waiting_helps() -> None:
-    limited, soon = (
-        RateLimitError("HTTP 429", session_id="a", retry_after=wait) for wait in (7.4, 1)
-    )
+    limited = RateLimitError("HTTP 429", session_id="a", retry_after=7.4)
     unauthorized = UnauthorizedError("HTTP 401", session_id="a", retry_after=7.4)
     assert limited.advice == "Delete it again in 8 seconds."
-    assert soon.advice == "Delete it again in 1 second."
-    assert "second" not in unauthorized.advice
-    assert RateLimitError.advice == "Delete it again in a minute."
-
-
-def test_an_id_is_escaped_in_the_words() -> None:
-    error = UnauthorizedError("HTTP 401", session_id="a\n\x1b[31mé'", attempts=1)
-    assert str(error).startswith('Session "a\\n\\x1b[31m\\xe9\'": HTTP 401. ')
+    assert unauthorized.advice == UnauthorizedError.advice
 
 
 @pytest.mark.parametrize(
@@ -187,21 +165,28 @@ def test_an_outage_says_what_was_seen_and_when_to_come_back(
     retry_after: float | None, when: str
 ) -> None:
     error = OutageError("the service was away", lasted=240, retry_after=retry_after)
+    assert (error.lasted, error.retry_after) == (240, retry_after)
     assert str(error) == f"the service was away. The run has ended. Run it again {when}."
     error.__cause__ = RateLimitError("HTTP 429", session_id="a")
-    for twin in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - our own
-        assert str(twin) == (
-            f"the service was away (HTTP 429). The run has ended. Run it again {when}."
-        )
-        assert (twin.lasted, twin.retry_after) == (240, retry_after)
+    words = f"the service was away (HTTP 429). The run has ended. Run it again {when}."
+    assert str(error) == words
 
 
-def test_a_cause_of_somebody_elses_keeps_no_error_from_a_pickle() -> None:
-    error = UnauthorizedError("HTTP 401", session_id="a")
-    error.__cause__ = RuntimeError(lambda: None)
-    pickled = io.BytesIO()
-    pickler = pickle.Pickler(pickled)
-    pickler.dispatch_table = {}  # Dask, once imported, puts a way of its own there.
-    pickler.dump(error)
-    twin = pickle.loads(pickled.getvalue())  # noqa: S301 - our own bytes
-    assert (str(twin), twin.__cause__) == (str(error), None)
+# The port's four
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+def test_a_failure_of_a_transport_says_whether_it_was_sent_and_whether_a_retry_can_help(
+    kind: type[TransportError],
+) -> None:
+    assert kind("words").sent is (kind is not ConnectFailedError)
+    assert (str(kind("words")), kind("words").transient) == ("words", True)
+    assert kind("words", transient=False).transient is False
+
+
+def test_there_are_four_of_which_one_may_be_stale_and_a_body_is_at_most_a_mebibyte() -> None:
+    assert TransportError.__subclasses__() == FAILURES
+    assert ConnectionLostError("words").stale is False
+    stale = ConnectionLostError("words", stale=True)
+    assert (stale.stale, stale.transient) == (True, True)
+    assert MAX_BODY_BYTES == 1_048_576

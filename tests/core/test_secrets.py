@@ -1,6 +1,5 @@
-"""The key shows nowhere but in the header that carries it."""
+"""The key and the values of the user's headers show nowhere but in the headers that carry them."""
 
-import logging
 import pickle
 import traceback
 from collections.abc import Iterator
@@ -13,43 +12,35 @@ import pytest
 import firecrawl_interact.core
 from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import (
-    AsyncDeleteSession,
     BadResponseError,
     ConnectFailedError,
     ConnectionLostError,
     DeleteSession,
     DeleteSessionError,
-    Request,
     Response,
     RetryPolicy,
     TransportError,
     wire,
 )
 from firecrawl_interact.core.conversation import Send
-from firecrawl_interact.core.headers import request_headers
+from firecrawl_interact.core.headers import printable, request_headers
 
 from .log_records import log_records
 from .scripted_transport import (
-    DESTROYED,
     SESSION_ID,
-    AsyncScriptedTransport,
-    Delete,
     ScriptedTransport,
-    both_ways,
+    UseCase,
+    both_use_cases,
     delete_blocking,
+    ended,
+    error_of,
     page,
     response,
-    run,
 )
 from .steps import at_each_line
 
 CANARY = "fc-canary0123456789abcdef"
-KEYS = [CANARY, "fc+canary/01~23-45._=="]
-POLICY = RetryPolicy(max_attempts=2)
-ONE_ATTEMPT = RetryPolicy(max_attempts=1)
 PACKAGE = str(Path(firecrawl_interact.core.__file__).parent)
-
-all_keys = pytest.mark.parametrize("key", KEYS)
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -91,10 +82,6 @@ def failures(key: str) -> Iterator[Response | TransportError]:
     yield ConnectionLostError("reset")
 
 
-def logged_text(records: list[logging.LogRecord]) -> list[str]:
-    return [f"{record.getMessage()} {record.__dict__!r}" for record in records]
-
-
 def all_that_an_error_says(error: DeleteSessionError) -> Iterator[str]:
     yield from traceback.format_exception(error)
     for one in chain(error):
@@ -103,20 +90,16 @@ def all_that_an_error_says(error: DeleteSessionError) -> Iterator[str]:
         yield pickle.dumps(error, protocol).decode("latin-1")
 
 
-@all_keys
-@both_ways
-def test_no_error_and_no_log_line_shows_the_key_even_if_the_service_does(
-    key: str, delete: Delete
-) -> None:
+@pytest.mark.parametrize("key", [CANARY, "fc+canary/01~23-45._=="])
+def test_no_error_and_no_log_line_shows_the_key_even_if_the_service_does(key: str) -> None:
     for failure in failures(key):
-        transport = ScriptedTransport(failure, failure)
-        with log_records() as records, pytest.raises(DeleteSessionError) as raised:
-            delete(transport, api_key=key, retry=POLICY)
-        said = "\n".join([*all_that_an_error_says(raised.value), *logged_text(records)])
+        with log_records() as records:
+            error = error_of(DeleteSessionError, failure, failure, api_key=key)
         assert records
+        logged = [f"{record.getMessage()} {record.__dict__!r}" for record in records]
+        said = "\n".join([*all_that_an_error_says(error), *logged])
         assert key not in said
         assert "canary" not in said
-        assert transport.requests[0].headers["Authorization"] == f"Bearer {key}"
 
 
 @pytest.mark.parametrize(
@@ -130,17 +113,15 @@ def test_no_error_and_no_log_line_shows_the_key_even_if_the_service_does(
     ids=ascii,
 )
 @pytest.mark.parametrize("status", [200, 401, 404, 429])
-@pytest.mark.parametrize("is_awaited", [False, True], ids=["blocking", "awaited"])
+@both_use_cases
 def test_no_variable_of_ours_shows_a_secret_at_any_line_of_a_call(
-    is_awaited: bool, status: int, said: object
+    use_case: UseCase, status: int, said: object
 ) -> None:
     transport = ScriptedTransport(
         response(status, said, dict.fromkeys(["x-request-id", "x-key"], CANARY))
     )
-    headers = {"X-Token": "my-canary-of-the-user-s"}
-    blocking = DeleteSession(transport, CANARY, headers=headers, retry=ONE_ATTEMPT)
-    over = AsyncScriptedTransport(transport)
-    awaited = AsyncDeleteSession(over, CANARY, headers=headers, retry=ONE_ATTEMPT)
+    headers, once = {"X-Token": "my-canary-of-the-user-s"}, RetryPolicy(max_attempts=1)
+    delete_session = use_case(transport, CANARY, headers=headers, retry=once)
     shown: set[str] = set()
 
     def look(frame: FrameType) -> None:
@@ -150,61 +131,68 @@ def test_no_variable_of_ours_shows_a_secret_at_any_line_of_a_call(
                 shown.add(f"{where}: {name}={value!r}")
 
     with suppress(DeleteSessionError), at_each_line(look):
-        run(awaited(SESSION_ID)) if is_awaited else blocking(SESSION_ID)
+        ended(delete_session(SESSION_ID))
     assert any(text.startswith("converse: headers=RequestHeaders(") for text in shown)
     assert not [text for text in shown if "canary" in text]
 
 
 def test_the_key_that_the_service_sends_back_is_masked_and_the_rest_is_kept() -> None:
-    key = KEYS[1]
-    said = response(401, {"success": False, "error": f"Token {key} is revoked."})
-    with pytest.raises(DeleteSessionError, match=r"HTTP 401: Token \*\*\* is revoked\."):
-        DeleteSession(ScriptedTransport(said), key)(SESSION_ID)
+    revoked = response(401, {"success": False, "error": f"Token {CANARY} is revoked."})
+    assert ": Token *** is revoked. " in str(error_of(DeleteSessionError, revoked, api_key=CANARY))
+    stopped = response(200, {"success": True, "status": f"no {CANARY}"})
+    assert delete_blocking(ScriptedTransport(stopped), api_key=CANARY).status == "no ***"
 
 
-def test_a_receipt_does_not_show_the_key_that_the_service_sends_back() -> None:
-    said = response(200, {"success": True, "status": CANARY})
-    assert delete_blocking(ScriptedTransport(said), api_key=CANARY).status == "***"
+# What objects show
 
 
-@all_keys
-def test_no_repr_shows_the_key(key: str) -> None:
-    transport = ScriptedTransport(DESTROYED)
-    request = wire.request(SESSION_ID, request_headers(key))
-    shown = [
-        DeleteSession(transport, key),
-        AsyncDeleteSession(AsyncScriptedTransport(transport), key),
-        request,
-        Send(request, 90),
-        request.__rich_repr__(),
-        Request("DELETE", "/x", {"Authorization": key}),
-    ]
-    assert "canary" not in "".join([*map(repr, shown), *map(str, shown)])
+class Wire(ScriptedTransport):
+    def __repr__(self) -> str:
+        return "Wire()"
 
 
-def test_a_use_case_shows_what_it_was_made_from_but_the_key() -> None:
-    class Wire(ScriptedTransport):
-        def __repr__(self) -> str:
-            return "Wire()"
-
-    policy = RetryPolicy(max_attempts=2)
-    assert repr(DeleteSession(Wire(), KEYS[0], retry=policy)) == (
-        f"DeleteSession(Wire(), api_key='***', retry={policy!r})"
-    )
-    assert repr(DeleteSession(Wire(), None, retry=policy)) == (
-        f"DeleteSession(Wire(), api_key=None, retry={policy!r})"
-    )
-    over = AsyncScriptedTransport(ScriptedTransport())
-    shown = repr(AsyncDeleteSession(over, None, journal=InMemoryJournal()))
-    assert shown.startswith("AsyncDeleteSession(")
-    assert shown.endswith(f", journal={InMemoryJournal()!r})")
+POLICY = RetryPolicy(max_attempts=2)
+HEADERS = request_headers(CANARY, {"X-Team": CANARY})
+REQUEST = wire.request("x", HEADERS)
+HIDDEN = "{'Authorization': '***', 'Accept': '***', 'Accept-Encoding': '***', 'X-Team': '***'}"
+SHOWN = f"Request(method='DELETE', path='/v2/interact/x', headers={HIDDEN})"
 
 
-def test_a_request_and_a_response_show_the_names_of_headers_and_no_value() -> None:
-    request = Request("DELETE", "/v2/interact/x", {"Authorization": "Bearer canary"})
-    headers = {"Authorization": "***"}
-    assert repr(request) == f"Request(method='DELETE', path='/v2/interact/x', headers={headers})"
-    response = Response(401, {"x-request-id": "canary"}, b"canary")
-    shown = [("status", 401), ("headers", {"x-request-id": "***"}), ("body", "<6 bytes>")]
-    assert response.__rich_repr__() == shown
-    assert repr(response) == f"Response({', '.join(f'{name}={value!r}' for name, value in shown)})"
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (
+            DeleteSession(Wire(), CANARY, retry=POLICY),
+            f"DeleteSession(Wire(), api_key='***', retry={POLICY!r})",
+        ),
+        (
+            DeleteSession(Wire(), None, headers={"X-Team": CANARY}, journal=InMemoryJournal()),
+            f"DeleteSession(Wire(), api_key=None, retry={RetryPolicy()!r}, "
+            f"headers={{'X-Team': '***'}}, journal={InMemoryJournal()!r})",
+        ),
+        (HEADERS, f"RequestHeaders({HIDDEN})"),
+        (REQUEST, SHOWN),
+        (Send(REQUEST, 90), f"Send(request={SHOWN}, timeout=90)"),
+        (
+            Response(401, {"x-request-id": CANARY}, b"canary"),
+            "Response(status=401, headers={'x-request-id': '***'}, body='<6 bytes>')",
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_value_shows_what_it_was_made_from_and_no_secret(value: object, shown: str) -> None:
+    assert repr(value) == str(value) == shown
+
+
+def test_rich_and_a_pickle_have_the_same_of_a_request() -> None:
+    shown = Response(401, {"x-request-id": CANARY}, b"canary").__rich_repr__()
+    assert shown == [("status", 401), ("headers", {"x-request-id": "***"}), ("body", "<6 bytes>")]
+    assert pickle.loads(pickle.dumps(HEADERS)) == HEADERS  # noqa: S301 - our own
+    assert (len(HEADERS), HEADERS.own_names) == (4, ["X-Team"])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("a séance", "a séance"), ("\n\x1b[2J\u202e", "\\n\\x1b[2J\\u202e")]
+)
+def test_what_is_not_printable_alone_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
