@@ -10,58 +10,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firecrawl_interact.core import (
-    AsyncDeleteSession,
-    DeleteSession,
-    InvalidApiKeyError,
-    RetryPolicy,
-)
+from firecrawl_interact.core import DeleteSession, InvalidApiKeyError, RetryPolicy
 from firecrawl_interact.core.retry import check_count, check_seconds
 
-from .scripted_transport import (
-    DESTROYED,
-    SESSION_ID,
-    AsyncScriptedTransport,
-    ScriptedTransport,
-    Sly,
-    delete_blocking,
-)
+from .scripted_transport import DESTROYED, ScriptedTransport, Sly, delete_blocking
 from .test_secrets import shown_locals
 
 CANARY = "canary-0123"
 
 
-class HalfAwaited(ScriptedTransport):
-    async def sleep(self, seconds: float) -> None:  # type: ignore[override] # the point
-        pass
+def key(value: Any) -> Callable[[], object]:  # Any: also what a type checker would refuse
+    return lambda: DeleteSession(ScriptedTransport(), value)
 
 
-class WithoutSleep:
-    send = monotonic = print
-
-
-def use_case(transport: Any, api_key: Any = CANARY, **others: Any) -> DeleteSession:
-    """Make a use case; Any: of what a type checker would refuse, too."""
-    return DeleteSession(transport, api_key, **others)
-
-
-def awaited(transport: Any) -> AsyncDeleteSession:
-    return AsyncDeleteSession(transport, CANARY)
-
-
-def key(value: object) -> Callable[[], object]:
-    return lambda: use_case(ScriptedTransport(), value)
+def use_case(**options: Any) -> Callable[[], object]:  # Any: as above
+    return lambda: DeleteSession(ScriptedTransport(), CANARY, **options)
 
 
 def headers(value: object) -> Callable[[], object]:
-    return lambda: use_case(ScriptedTransport(), headers=value)
+    return use_case(headers=value)
 
 
-def policy(**values: Any) -> Callable[[], object]:
+def policy(**values: Any) -> Callable[[], object]:  # Any: as above
     return lambda: RetryPolicy(**values)
 
 
-def seconds(value: object, **options: Any) -> Callable[[], object]:
+def seconds(value: object, **options: Any) -> Callable[[], object]:  # Any: of several types
     return lambda: check_seconds("timeout", value, **options)
 
 
@@ -74,36 +48,15 @@ NO_VALUE = "headers: the value of X-Team has a character that a header cannot ca
 NO_KEY = (
     "the API key has a character that an Authorization header cannot carry. Pass the key as the"
 )
-IS_AWAITED = "must be a coroutine function (async def). Take AsyncioTransport(). DeleteSession"
-BLOCKS = "must be an ordinary function. Take Urllib3Transport(). AsyncDeleteSession takes those"
 TO_A_DAY = "must be seconds, more than 0 and at most 86,400, not"
 
 WRONG_TYPES: list[tuple[Callable[[], object], str]] = [
-    *(
-        (seconds(value), f"timeout must be seconds, not {value!r}")
-        for value in (True, "1", None, 1j)
-    ),
-    *(
-        (count(value), f"pool_size must be an int, not {value!r}")
-        for value in (True, 1.0, "1", None)
-    ),
+    *((seconds(value), f"timeout must be seconds, not {value!r}") for value in (True, "1", 1j)),
+    *((count(value), f"pool_size must be an int, not {value!r}") for value in (True, 1.0, None)),
     (policy(max_attempts=1.0), "max_attempts must be an int, not 1.0"),
     (policy(deadline="8"), "deadline must be seconds, not '8'"),
-    (lambda: use_case(ScriptedTransport(), retry=3), "retry must be a RetryPolicy, not int"),
-    (lambda: use_case(ScriptedTransport(), random=5), "random must be a function, not 5"),
-    (
-        lambda: use_case(AsyncScriptedTransport(ScriptedTransport())),
-        f"transport: AsyncScriptedTransport.send {BLOCKS}",
-    ),
-    (lambda: awaited(ScriptedTransport()), f"transport: ScriptedTransport.send {IS_AWAITED}"),
-    (lambda: use_case(HalfAwaited()), f"transport: HalfAwaited.sleep {BLOCKS}"),
-    (lambda: awaited(HalfAwaited()), f"transport: HalfAwaited.send {IS_AWAITED}"),
-    (lambda: use_case(WithoutSleep()), f"transport: WithoutSleep.sleep {BLOCKS}"),
-    (lambda: awaited(None), f"transport: NoneType.send {IS_AWAITED}"),
-    (
-        lambda: use_case(ScriptedTransport),
-        "transport must be an object, not the class ScriptedTransport: pass ScriptedTransport()",
-    ),
+    (use_case(retry=3), "retry must be a RetryPolicy, not int"),
+    (use_case(random=5), "random must be a function, not 5"),
     (headers({"X-Team": [CANARY]}), "headers: the value of X-Team must be a str, not list"),
     (headers({5: CANARY}), "headers: a name must be a str, not int"),
     (headers([("X-Team", CANARY)]), "headers must be a mapping, not list"),
@@ -115,12 +68,11 @@ WRONG_VALUES: list[tuple[Callable[[], object], str]] = [
     (seconds(-1, may_be_zero=True), "timeout must be seconds, at least 0 and finite, not -1"),
     (seconds(86_401, longest=86_400), f"timeout {TO_A_DAY} 86401"),
     (count(0), "pool_size must be at least 1, not 0"),
-    (count(-1), "pool_size must be at least 1, not -1"),
     (policy(max_attempts=0), "max_attempts must be at least 1, not 0"),
     *(
         (policy(**{name: value}), f"{name} {TO_A_DAY} {value}")
         for name in ("attempt_timeout", "deadline")
-        for value in (0, -0.001, math.nan, 86_400.1)
+        for value in (0, math.nan, 86_400.1)
     ),
     *(
         (policy(**{name: value}), f"{name} must be seconds, at least 0 and at most 86,400, not")
@@ -134,7 +86,7 @@ WRONG_VALUES: list[tuple[Callable[[], object], str]] = [
     ),
     *(
         (key(value), f"an API key is a str or None, not {type(value).__name__}.")
-        for value in (7, CANARY.encode(), [CANARY], True)
+        for value in (CANARY.encode(), [CANARY], True)
     ),
     *(
         (headers({name: CANARY}), f"headers: {name} is for the library or its transport to set")
@@ -169,13 +121,10 @@ def test_what_cannot_work_is_refused_and_no_secret_is_quoted(
     assert CANARY not in "".join(shown)
 
 
-@given(st.floats(min_value=0, exclude_min=True, allow_infinity=False) | st.integers(min_value=1))
-def test_seconds_are_positive_and_finite(value: float) -> None:
-    check_seconds("timeout", value)
-
-
 def test_the_least_and_the_most_are_taken() -> None:
     check_count("pool_size", 1)
+    for value in (5e-324, 1, 1.7e308):
+        check_seconds("timeout", value)
     for name in ("attempt_timeout", "deadline", "first_pause", "longest_pause"):
         for value in (0.001, 86_400):
             assert getattr(RetryPolicy(**{name: value}), name) == value  # type: ignore[arg-type] # it may be any
@@ -190,12 +139,14 @@ def test_every_key_is_refused_or_stands_in_the_header_as_it_is(api_key: str) -> 
     else:
         with pytest.raises(InvalidApiKeyError):
             delete_blocking(transport, api_key=api_key)
-        assert transport.requests == []
 
 
 def test_a_subclass_of_str_cannot_send_another_text_than_was_checked() -> None:
-    transport = ScriptedTransport(DESTROYED, DESTROYED)
-    use_case(transport, Sly("abc"), headers={Sly("X-Team"): Sly("a")})(SESSION_ID)
-    (request,) = transport.requests
+    transport = ScriptedTransport(DESTROYED)
+    delete_session = DeleteSession(transport, Sly("abc"), headers={Sly("X-Team"): Sly("a")})
+    receipt = delete_session(Sly("id"))
+    [request] = transport.requests
+    assert request.path == "/v2/interact/id"
     assert (request.headers["Authorization"], request.headers["X-Team"]) == ("Bearer abc", "a")
     assert {type(text) for pair in request.headers.items() for text in pair} == {str}
+    assert (receipt.session_id, type(receipt.session_id)) == ("id", str)
