@@ -3,8 +3,6 @@
 A blocking call stands for both kinds: see the first test.
 """
 
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -152,29 +150,6 @@ def test_each_attempt_and_each_retry_with_its_reason_is_a_line_of_the_log_and_no
         ("WARNING", f"{session}: retry in 3.0 s: HTTP 502: Hangar is unavailable"),
         ("DEBUG", f"{session}: attempt 4 of 4"),
     ]
-
-
-A_RETRY = """
-from firecrawl_interact.core import DeleteSession, Response
-
-class Transport:
-    responses = [Response(502, {}, b""), Response(200, {}, b'{"success":true}')]
-    def send(self, request, timeout):
-        return self.responses.pop(0)
-    def sleep(self, seconds):
-        pass
-    monotonic = float
-
-print(DeleteSession(Transport(), "fc-key")("x").attempts)
-"""
-
-
-def test_an_application_that_asks_for_no_log_gets_none() -> None:
-    # In a process of its own: pytest listens to every logger.
-    process = subprocess.run(
-        [sys.executable, "-c", A_RETRY], capture_output=True, text=True, check=True
-    )
-    assert (process.stdout, process.stderr) == ("2\n", "")
 
 
 # A preflight: one request that says whether address, route, key and its right are good

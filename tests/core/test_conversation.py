@@ -1,9 +1,8 @@
 """The conversation: which attempts it makes, when, and what its driver sees of them."""
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
 
 import pytest
 from hypothesis import example, given
@@ -13,14 +12,13 @@ from firecrawl_interact.core import (
     ConnectFailedError,
     ConnectionLostError,
     DeletionReceipt,
-    Response,
     RetryPolicy,
+    SessionFate,
     TimedOutError,
-    TransportError,
     UnreachableError,
     wire,
 )
-from firecrawl_interact.core.conversation import Failed, Send, Wait, converse
+from firecrawl_interact.core.conversation import Conversation, Failed, Send, Wait, converse
 from firecrawl_interact.core.headers import request_headers
 
 from ..proof.model import NAMED, Fault, Seen, send
@@ -79,38 +77,22 @@ def test_a_pause_that_took_too_long_ends_the_call() -> None:
 
 HEADERS = request_headers(None)
 REQUEST = wire.request(SESSION_ID, HEADERS)
-STALE = ConnectionLostError("closed", stale=True)
-Decided: TypeAlias = Generator[Send | Wait, Response, DeletionReceipt]
 
 
 def conversation(
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-    hold_back: Callable[[Failed], bool] = lambda failed: False,
     monotonic: Callable[[], float] = lambda: 0.0,
-) -> Decided:
-    """Let a function say of each failure whether it is held back."""
-    steps = converse(
+) -> Conversation:
+    return converse(
         SESSION_ID, headers=HEADERS, retry=retry, monotonic=monotonic, random=lambda: 1.0
     )
-    try:
-        step = next(steps)
-        while True:
-            if isinstance(step, Failed):
-                step = steps.send(hold_back(step))
-                continue
-            try:
-                step = steps.send((yield step))
-            except TransportError as failure:
-                step = steps.throw(failure)
-    except StopIteration as end:
-        receipt: DeletionReceipt = end.value
-        return receipt
 
 
 def test_it_asks_for_requests_and_waits_and_ends_in_the_receipt() -> None:
     steps = conversation()
     assert next(steps) == Send(REQUEST, 90)
-    assert steps.send(UNAVAILABLE) == Wait(1.0)
+    assert isinstance(steps.send(UNAVAILABLE), Failed)
+    assert next(steps) == Wait(1.0)
     assert next(steps) == Send(REQUEST, 90)
     with pytest.raises(StopIteration) as end:
         steps.send(DESTROYED)
@@ -124,20 +106,10 @@ def test_nothing_is_asked_before_it_is_started() -> None:
     conversation(monotonic=monotonic).close()
 
 
-def test_an_attempt_that_is_held_back_is_followed_by_the_next_and_does_not_count() -> None:
-    steps = conversation(RetryPolicy(max_attempts=1), hold_back=lambda failed: True)
-    next(steps)
-    for _ in range(5):
-        assert steps.send(UNAVAILABLE) == Send(REQUEST, 90)
-    with pytest.raises(StopIteration) as end:
-        steps.send(DESTROYED)
-    assert end.value.value.attempts == 6
-
-
 @pytest.mark.parametrize(
     ("retry", "wait", "is_last"),
     [
-        (RetryPolicy(), "1", False),
+        (RetryPolicy(), "239", False),
         (RetryPolicy(), "240", True),
         (RetryPolicy(max_attempts=1), "1", True),
     ],
@@ -145,17 +117,13 @@ def test_an_attempt_that_is_held_back_is_followed_by_the_next_and_does_not_count
 def test_the_run_learns_what_is_known_so_far_and_whether_the_session_would_be_given_up(
     retry: RetryPolicy, wait: str, is_last: bool
 ) -> None:
-    seen: list[tuple[str, bool]] = []
-
-    def hold_back(failed: Failed) -> bool:
-        seen.append((failed.error.session_fate.value, failed.is_last))
-        return True
-
-    steps = conversation(retry, hold_back)
+    steps = conversation(retry)
     next(steps)
     steps.throw(TimedOutError("late"))
-    steps.send(response(429, None, {"retry-after": wait}))
-    assert seen[1:] == [("unknown", is_last)]
+    assert steps.send(True) == Send(REQUEST, 90)
+    failed = steps.send(response(429, None, {"retry-after": wait}))
+    assert isinstance(failed, Failed)
+    assert (failed.error.session_fate, failed.is_last) == (SessionFate.UNKNOWN, is_last)
 
 
 @pytest.mark.parametrize(
@@ -169,16 +137,14 @@ def test_the_run_learns_what_is_known_so_far_and_whether_the_session_would_be_gi
 def test_an_attempt_at_once_gets_what_is_left_when_it_begins(
     times: list[float], is_held_back: bool, left: float | None
 ) -> None:
-    now = iter(times)
-    steps = conversation(
-        RetryPolicy(attempt_timeout=240), lambda failed: is_held_back, lambda: next(now)
-    )
+    steps = conversation(RetryPolicy(attempt_timeout=240), iter(times).__next__)
     next(steps)
+    steps.throw(ConnectionLostError("closed", stale=True))
     if left:
-        assert steps.throw(STALE) == Send(REQUEST, left)
+        assert steps.send(is_held_back) == Send(REQUEST, left)
     else:
         with pytest.raises(UnreachableError):
-            steps.throw(STALE)
+            steps.send(is_held_back)
 
 
 # Its policy

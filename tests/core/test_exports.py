@@ -98,8 +98,10 @@ import sys
 from firecrawl_interact.core import DeleteSession, Response
 
 class Transport:
+    statuses = [200]
     def send(self, request, timeout):
-        return Response(200, {}, b'{"success":true,"creditsBilled":2,"sessionDurationMs":1.5}')
+        body = b'{"success":true,"creditsBilled":2,"sessionDurationMs":1.5}'
+        return Response(self.statuses.pop(), {}, body)
     monotonic = sleep = float
 
 before = set(sys.modules)
@@ -107,12 +109,21 @@ DeleteSession(Transport(), "fc-key")("550e8400-e29b-41d4-a716-446655440000")
 """
 
 
+# In a process of its own: pytest imports much, and listens to every logger.
+def in_a_process(code: str) -> "subprocess.CompletedProcess[str]":
+    code += "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+
 @pytest.mark.parametrize(
     "code", [AN_IMPORT, A_CALL], ids=["importing the core", "a call that goes well"]
 )
 def test_nothing_slow_is_loaded_by(code: str) -> None:
-    code += "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert set(loaded.stdout.split()) & {*SLOW_TO_IMPORT, "urllib"} == set()
+    loaded = in_a_process(code).stdout.split()
+    assert set(loaded) & {*SLOW_TO_IMPORT, "urllib"} == set()
+
+
+def test_an_application_that_asks_for_no_log_gets_none() -> None:
+    with_a_retry = in_a_process(A_CALL.replace("[200]", "[200, 502]"))
+    assert "logging" in with_a_retry.stdout
+    assert with_a_retry.stderr == ""
