@@ -44,11 +44,6 @@ def response(
     return Response(status, headers or {}, json.dumps(content).encode())
 
 
-def page(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
-    """A response with this body, as it is."""
-    return Response(status, headers or {}, body)
-
-
 DESTROYED = response(200, {"success": True})
 RATE_LIMITED = response(429, {"success": False, "error": "Rate limit exceeded."})
 UNAVAILABLE = response(502, {"success": False, "error": "Hangar is unavailable."})

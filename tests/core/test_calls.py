@@ -18,6 +18,7 @@ from firecrawl_interact.core import (
     ConnectionLostError,
     DeleteSession,
     DeleteSessionError,
+    Response,
     RetryPolicy,
     ServiceUnavailableError,
     TimedOutError,
@@ -42,7 +43,6 @@ from .scripted_transport import (
     delete_blocking,
     ended,
     error_of,
-    page,
     response,
 )
 
@@ -177,8 +177,12 @@ def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase, chance:
     [
         (UNAUTHORIZED, UnauthorizedError, "HTTP 401: Unauthorized"),
         (UNAVAILABLE, ServiceUnavailableError, "HTTP 502: Hangar is unavailable"),
-        (page(404, b"Cannot DELETE"), UnexpectedResponseError, "HTTP 404"),
-        (page(200, b"<title>Log in</title>"), UnexpectedResponseError, "HTTP 200 with a body"),
+        (Response(404, {}, b"Cannot DELETE"), UnexpectedResponseError, "HTTP 404"),
+        (
+            Response(200, {}, b"<title>Log in</title>"),
+            UnexpectedResponseError,
+            "HTTP 200 with a body",
+        ),
         (ConnectFailedError("refused"), UnreachableError, "refused"),
         (DESTROYED, UnexpectedResponseError, "a session that never existed"),
     ],

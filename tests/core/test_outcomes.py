@@ -28,7 +28,7 @@ from firecrawl_interact.core import (
     UnreachableError,
 )
 
-from .scripted_transport import SESSION_ID, UNAUTHORIZED, error_of, page, response
+from .scripted_transport import SESSION_ID, UNAUTHORIZED, error_of, response
 
 WHAT_IT_MEANS = {
     SessionFate.GONE: "Nothing is left to bill.",
@@ -36,6 +36,7 @@ WHAT_IT_MEANS = {
     SessionFate.UNKNOWN: "It may still be running and billing.",
 }
 DELETE_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
+CHECK_ID = "If you expected it to live, check the id."
 NOT_KNOWN = ", a response that the service is not known to send"
 GATEWAYS = (
     "The service itself did not say this: check its address, and any gateway or proxy on the way."
@@ -65,58 +66,37 @@ def spoken(status: int, words: str, kind: type[ResponseError], advice: str = DEL
     return Row(response(status, content), kind, f": {words.removesuffix('.')}", advice)
 
 
-RESPONSES = {
-    "200 with success false": spoken(200, "Not now.", NotDeletedError),
-    "404 from the service": spoken(
-        404,
-        "Browser session not found.",
-        SessionNotFoundError,
-        "If you expected it to live, check the id.",
-    ),
-    "404 of the backend": spoken(404, "Hangar request failed.", ServiceUnavailableError),
-    "400": spoken(400, "Bad id.", BadRequestError, "Check the session id."),
-    "401": spoken(401, "Unauthorized: Invalid token", UnauthorizedError, "Check the API key."),
-    "401 as a page": Row(
-        page(401, b"<html>"), UnauthorizedError, " with a body that begins '<html>'", GATEWAYS
-    ),
-    "402, which has no success field": Row(
-        response(402, {"error": "Payment required."}),
-        PaymentRequiredError,
-        ": Payment required",
-        "Check the account's plan and credits.",
-    ),
-    "403": spoken(
-        403, "Forbidden.", ForbiddenError, "Use a key of the team that opened the session."
-    ),
-    "403 in JSON of a gateway": Row(
-        response(403, {"error": "blocked"}), ForbiddenError, ": blocked", GATEWAYS
-    ),
-    "429 without a wait": spoken(429, "Busy.", RateLimitError, "Delete it again in a minute."),
-    "429 with a wait": Row(
-        response(429, {"success": False, "error": "Slow down."}, {"retry-after": "7"}),
-        RateLimitError,
-        ": Slow down",
-        "Delete it again in 7 seconds.",
-    ),
-    "502": spoken(502, "Browser is still stopping.", ServiceUnavailableError),
-    "599 without a word": Row(page(599, b""), ServiceUnavailableError, ""),
-    "418": Row(page(418, b""), UnexpectedResponseError, NOT_KNOWN, PROXIES),
-    "200 that is a page": Row(
-        page(200, b"<html>\n"),
-        UnexpectedResponseError,
-        f" with a body that begins '<html>\\n'{NOT_KNOWN}",
-        PROXIES,
-    ),
-    "404 of a router": Row(
-        response(404, {"success": False, "message": "No route"}),
-        UnexpectedResponseError,
-        f": No route{NOT_KNOWN}",
-        ROUTE,
-    ),
-}
+def page(status: int, kind: type[ResponseError], advice: str) -> Row:
+    """A page of somebody else's."""
+    says = " with a body that begins '<html>\\n'"
+    return Row(Response(status, {}, b"<html>\n"), kind, says, advice)
 
 
-@pytest.mark.parametrize("row", RESPONSES.values(), ids=RESPONSES.keys())
+NOT_FOUND = spoken(404, "Browser session not found.", SessionNotFoundError, CHECK_ID)
+BLOCKED, NO_ROUTE = {"error": "blocked"}, {"success": False, "message": "No route"}
+SLOWER = response(429, {"success": False, "error": "Slow down."}, {"retry-after": "7"})
+NO_KEY = response(401, {"success": False, "error": "Who?"}, {"retry-after": "7"})
+ROWS = [
+    spoken(200, "Not now.", NotDeletedError),
+    spoken(400, "Bad id.", BadRequestError, "Check the session id."),
+    spoken(401, "Unauthorized: Invalid token", UnauthorizedError, "Check the API key."),
+    Row(NO_KEY, UnauthorizedError, ": Who?", "Check the API key."),
+    page(401, UnauthorizedError, GATEWAYS),
+    spoken(402, "Pay.", PaymentRequiredError, "Check the account's plan and credits."),
+    spoken(403, "No.", ForbiddenError, "Use a key of the team that opened the session."),
+    Row(response(403, BLOCKED), ForbiddenError, ": blocked", GATEWAYS),
+    NOT_FOUND,
+    spoken(404, "Hangar request failed.", ServiceUnavailableError),
+    Row(response(404, NO_ROUTE), UnexpectedResponseError, f": No route{NOT_KNOWN}", ROUTE),
+    Row(Response(418, {}, b""), UnexpectedResponseError, NOT_KNOWN, PROXIES),
+    spoken(429, "Busy.", RateLimitError, "Delete it again in a minute."),
+    Row(SLOWER, RateLimitError, ": Slow down", "Delete it again in 7 seconds."),
+    page(502, ServiceUnavailableError, DELETE_AGAIN),
+    Row(Response(599, {}, b""), ServiceUnavailableError, ""),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.response.status}{row.says}")
 def test_a_response_that_is_not_a_receipt_raises_its_own_error_and_says_what_happened(
     row: Row,
 ) -> None:
@@ -156,8 +136,7 @@ def test_a_401_without_a_key_says_that_none_was_set() -> None:
 
 
 def test_a_key_that_is_a_word_of_the_service_s_does_not_hide_that_a_session_is_gone() -> None:
-    gone = RESPONSES["404 from the service"].response
-    error = error_of(SessionNotFoundError, gone, api_key="session")
+    error = error_of(SessionNotFoundError, NOT_FOUND.response, api_key="session")
     assert "session not" not in str(error)
 
 
@@ -193,10 +172,10 @@ def test_the_request_id_is_kept_for_the_support(said: str, kept: str | None) -> 
 
 
 def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
-    error = error_of(BadRequestError, page(400, b"\x1b[31m" + b"x" * 10_000))
+    error = error_of(BadRequestError, Response(400, {}, b"\x1b[31m" + b"x" * 10_000))
     assert f" '\\x1b[31m{'x' * 92}'. " in str(error)
 
 
 @pytest.mark.parametrize("body", [b'{"error":"\xff"}', b'{"success":false,"error":"\xff"}'])
 def test_words_that_are_no_text_do_not_hide_the_status(body: bytes) -> None:
-    assert error_of(PaymentRequiredError, page(402, body)).message is None
+    assert error_of(PaymentRequiredError, Response(402, {}, body)).message is None

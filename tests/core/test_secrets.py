@@ -34,7 +34,6 @@ from .scripted_transport import (
     delete_blocking,
     ended,
     error_of,
-    page,
     response,
 )
 from .steps import at_each_line
@@ -74,9 +73,9 @@ def failures(key: str) -> Iterator[Response | TransportError]:
             yield response(status, {"error": "no"}, {"x-request-id": said})
             yield response(status, said)
             yield response(status, {"detail": said})
-            yield page(status, f"<html>{said}</html>".encode())
-            yield page(status, f"{'x' * 90}{said}".encode())
-            yield page(status, b"\xff" + said.encode() + b"\xff")
+            yield Response(status, {}, f"<html>{said}</html>".encode())
+            yield Response(status, {}, f"{'x' * 90}{said}".encode())
+            yield Response(status, {}, b"\xff" + said.encode() + b"\xff")
     yield ConnectFailedError("refused", transient=False)
     yield BadResponseError("no HTTP")
     yield ConnectionLostError("reset")
