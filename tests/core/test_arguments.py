@@ -6,7 +6,8 @@ import reprlib
 import traceback
 import uuid
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TypeAlias
 
 import pytest
 from hypothesis import example, given
@@ -32,30 +33,22 @@ from .scripted_transport import (
 from .test_secrets import shown_locals
 
 CANARY = "canary-0123"
+Call: TypeAlias = Callable[[], object]
 
 
-def key(value: Any) -> Callable[[], object]:  # Any: also what a type checker would refuse
-    return lambda: DeleteSession(ScriptedTransport(), value)
+def later(function: Callable[..., object], *given: object, **named: object) -> Call:
+    return partial(function, *given, **named)
 
 
-def use_case(**options: Any) -> Callable[[], object]:  # Any: as above
-    return lambda: DeleteSession(ScriptedTransport(), CANARY, **options)
+key = partial(later, DeleteSession, ScriptedTransport())
+use_case = partial(later, DeleteSession, ScriptedTransport(), CANARY)
+policy = partial(later, RetryPolicy)
+seconds = partial(later, check_seconds, "timeout")
+count = partial(later, check_count, "pool_size")
 
 
-def headers(value: object) -> Callable[[], object]:
+def headers(value: object) -> Call:
     return use_case(headers=value)
-
-
-def policy(**values: Any) -> Callable[[], object]:  # Any: as above
-    return lambda: RetryPolicy(**values)
-
-
-def seconds(value: object, **options: Any) -> Callable[[], object]:  # Any: of several types
-    return lambda: check_seconds("timeout", value, **options)
-
-
-def count(value: object) -> Callable[[], object]:
-    return lambda: check_count("pool_size", value)
 
 
 NO_NAME = "headers: a name has a character that a header's name cannot have, or is empty"
@@ -65,7 +58,7 @@ NO_KEY = (
 )
 TO_A_DAY = "must be seconds, more than 0 and at most 86,400, not"
 
-WRONG_TYPES: list[tuple[Callable[[], object], str]] = [
+WRONG_TYPES: list[tuple[Call, str]] = [
     *((seconds(value), f"timeout must be seconds, not {value!r}") for value in (True, "1", 1j)),
     *((count(value), f"pool_size must be an int, not {value!r}") for value in (True, 1.0, None)),
     (policy(max_attempts=1.0), "max_attempts must be an int, not 1.0"),
@@ -76,7 +69,7 @@ WRONG_TYPES: list[tuple[Callable[[], object], str]] = [
     (headers({5: CANARY}), "headers: a name must be a str, not int"),
     (headers([("X-Team", CANARY)]), "headers must be a mapping, not list"),
 ]
-WRONG_VALUES: list[tuple[Callable[[], object], str]] = [
+WRONG_VALUES: list[tuple[Call, str]] = [
     (seconds(0), "timeout must be seconds, more than 0 and finite, not 0"),
     (seconds(math.nan), "timeout must be seconds, more than 0 and finite, not nan"),
     (seconds(math.inf), "timeout must be seconds, more than 0 and finite, not inf"),
@@ -126,7 +119,7 @@ REFUSED = [(TypeError, *row) for row in WRONG_TYPES] + [(ValueError, *row) for r
 
 @pytest.mark.parametrize(("kind", "call", "says"), REFUSED, ids=range(len(REFUSED)))
 def test_what_cannot_work_is_refused_and_no_secret_is_quoted(
-    kind: type[Exception], call: Callable[[], object], says: str
+    kind: type[Exception], call: Call, says: str
 ) -> None:
     with pytest.raises(kind) as raised:
         call()
@@ -175,11 +168,6 @@ NO_URL = "pass the id alone, without a URL around it"
 NO_SPACE = "remove the white space around the id"
 
 
-def refused(session_id: object) -> InvalidSessionIdError:
-    """The error for an id before which nothing is sent."""
-    return error_of(InvalidSessionIdError, session_id=session_id)
-
-
 @pytest.mark.parametrize(
     ("session_id", "problem"),
     [
@@ -208,7 +196,7 @@ def refused(session_id: object) -> InvalidSessionIdError:
 def test_an_id_that_no_service_made_is_refused_with_what_is_wrong(
     session_id: str, problem: str
 ) -> None:
-    error = refused(session_id)
+    error = error_of(InvalidSessionIdError, session_id=session_id)
     assert error.args[0] == f"the id cannot be sent: {problem}"
     assert (error.session_id, error.session_fate) == (session_id, SessionFate.UNTOUCHED)
     assert (error.attempts, error.transient) == (0, False)
@@ -225,7 +213,7 @@ class Shy:
     "no_id", [None, 7, True, b"abc", ["abc"], Shy()], ids=lambda it: type(it).__name__
 )
 def test_an_id_of_another_type_is_refused_even_if_it_cannot_be_shown(no_id: object) -> None:
-    error = refused(no_id)
+    error = error_of(InvalidSessionIdError, session_id=no_id)
     kind = type(no_id).__name__
     assert error.args[0] == f"a session id is a str or a uuid.UUID, not {kind}"
     assert error.session_id == reprlib.repr(no_id)
@@ -249,4 +237,4 @@ def test_an_id_is_sent_as_it_is_or_refused_by_one_rule(session_id: str | uuid.UU
         assert delete_blocking(transport, session_id).session_id == text
         assert [request.path for request in transport.requests] == [f"/v2/interact/{text}"]
     else:
-        assert refused(session_id).session_id == text
+        error_of(InvalidSessionIdError, session_id=session_id)  # without a request
