@@ -75,16 +75,12 @@ def spoilt(draw: st.DrawFn, wholes: st.SearchStrategy[bytes], pieces: list[bytes
     return data
 
 
-def written(
-    interim: list[bytes], status: bytes, fields: list[bytes], framed: tuple[bytes, bytes]
-) -> bytes:
-    return b"".join([*interim, status, framed[0], *fields, b"\r\n", framed[1]])
-
-
 def streams() -> st.SearchStrategy[bytes]:
     interim = st.sampled_from(INTERIM)
     wholes = st.builds(
-        written,
+        lambda interim, status, fields, framed: b"".join(
+            [*interim, status, framed[0], *fields, b"\r\n", framed[1]]
+        ),
         st.lists(interim, max_size=1) | st.lists(interim, max_size=9),
         st.sampled_from(STATUS_LINES[:6]) | st.sampled_from(STATUS_LINES),
         st.lists(st.sampled_from(FIELDS[:10]), max_size=2)

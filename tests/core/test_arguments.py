@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firecrawl_interact.core import (
+    AsyncDeleteSession,
     DeleteSession,
     InvalidApiKeyError,
     InvalidSessionIdError,
@@ -25,6 +26,7 @@ from firecrawl_interact.core.retry import check_count, check_seconds
 from .scripted_transport import (
     DESTROYED,
     SESSION_ID,
+    AsyncScriptedTransport,
     ScriptedTransport,
     Sly,
     delete_blocking,
@@ -33,6 +35,17 @@ from .scripted_transport import (
 from .test_secrets import shown_locals
 
 CANARY = "canary-0123"
+
+
+class HalfAwaited(ScriptedTransport):
+    async def sleep(self, seconds: float) -> None:  # type: ignore[override] # the point
+        raise NotImplementedError
+
+
+class WithoutSleep:
+    send = monotonic = print
+
+
 Call: TypeAlias = Callable[[], object]
 
 
@@ -43,6 +56,8 @@ def later(function: Callable[..., object], *given: object, **named: object) -> C
 key = partial(later, DeleteSession, ScriptedTransport())
 use_case = partial(later, DeleteSession, ScriptedTransport(), CANARY)
 policy = partial(later, RetryPolicy)
+over = partial(later, DeleteSession, api_key=CANARY)
+awaits = partial(later, AsyncDeleteSession, api_key=CANARY)
 seconds = partial(later, check_seconds, "timeout")
 count = partial(later, check_count, "pool_size")
 
@@ -56,6 +71,7 @@ NO_VALUE = "headers: the value of X-Team has a character that a header cannot ca
 NO_KEY = (
     "the API key has a character that an Authorization header cannot carry. Pass the key as the"
 )
+METHODS = "transport must have the methods send, monotonic, sleep, as"
 TO_A_DAY = "must be seconds, more than 0 and at most 86,400, not"
 
 WRONG_TYPES: list[tuple[Call, str]] = [
@@ -65,6 +81,24 @@ WRONG_TYPES: list[tuple[Call, str]] = [
     (policy(deadline="8"), "deadline must be seconds, not '8'"),
     (use_case(retry=3), "retry must be a RetryPolicy, not int"),
     (use_case(random=5), "random must be a function, not 5"),
+    (
+        over(AsyncScriptedTransport(ScriptedTransport())),
+        "DeleteSession does not await AsyncScriptedTransport.send, which is a coroutine "
+        "function (async def): use AsyncDeleteSession, or a blocking transport such as Urllib3Tr",
+    ),
+    (
+        awaits(ScriptedTransport()),
+        "AsyncDeleteSession awaits ScriptedTransport.send, which is not a coroutine function "
+        "(async def): use DeleteSession, or an asynchronous transport such as AsyncioTransport",
+    ),
+    (over(HalfAwaited()), "DeleteSession does not await HalfAwaited.sleep, which is"),
+    (awaits(HalfAwaited()), "AsyncDeleteSession awaits HalfAwaited.send, which is not"),
+    (over(WithoutSleep()), f"{METHODS} Urllib3Transport has them: WithoutSleep has no sleep"),
+    (awaits(None), f"{METHODS} AsyncioTransport has them: NoneType has no send"),
+    (
+        over(ScriptedTransport),
+        "transport must be an object, not the class ScriptedTransport: pass ScriptedTransport()",
+    ),
     (headers({"X-Team": [CANARY]}), "headers: the value of X-Team must be a str, not list"),
     (headers({5: CANARY}), "headers: a name must be a str, not int"),
     (headers([("X-Team", CANARY)]), "headers must be a mapping, not list"),
@@ -127,6 +161,12 @@ def test_what_cannot_work_is_refused_and_no_secret_is_quoted(
     shown = [repr(raised.value), *traceback.format_exception(raised.value)]
     shown += [shown_locals(raised.value), *map(repr, vars(raised.value).values())]
     assert CANARY not in "".join(shown)
+
+
+def test_the_use_case_that_could_not_be_made_can_be_shown() -> None:
+    with pytest.raises(TypeError) as raised:
+        over(None)()
+    assert "self=DeleteSession(None, api_key='***'" in shown_locals(raised.value)
 
 
 def test_the_least_and_the_most_are_taken() -> None:

@@ -150,13 +150,6 @@ def test_an_id_is_escaped_in_the_words_and_cut_beyond_80_characters(
     assert str(error).startswith(f"Session {shown}: HTTP 401. ")
 
 
-def test_a_wait_is_advised_only_where_waiting_helps() -> None:
-    limited = RateLimitError("HTTP 429", session_id="a", retry_after=7.4)
-    unauthorized = UnauthorizedError("HTTP 401", session_id="a", retry_after=7.4)
-    assert limited.advice == "Delete it again in 8 seconds."
-    assert unauthorized.advice == UnauthorizedError.advice
-
-
 @pytest.mark.parametrize(
     ("retry_after", "when"),
     [(None, "later"), (0, "in 1 second"), (1, "in 1 second"), (59.5, "in 60 seconds")],
@@ -179,14 +172,16 @@ def test_an_outage_says_what_was_seen_and_when_to_come_back(
 def test_a_failure_of_a_transport_says_whether_it_was_sent_and_whether_a_retry_can_help(
     kind: type[TransportError],
 ) -> None:
+    assert set(TransportError.__subclasses__()) == {*FAILURES}
     assert kind("words").sent is (kind is not ConnectFailedError)
     assert (str(kind("words")), kind("words").transient) == ("words", True)
     assert kind("words", transient=False).transient is False
 
 
-def test_there_are_four_of_which_one_may_be_stale_and_a_body_is_at_most_a_mebibyte() -> None:
-    assert TransportError.__subclasses__() == FAILURES
+def test_a_lost_connection_is_not_stale_unless_said() -> None:
     assert ConnectionLostError("words").stale is False
-    stale = ConnectionLostError("words", stale=True)
-    assert (stale.stale, stale.transient) == (True, True)
+    assert vars(ConnectionLostError("words", stale=True)) == {"stale": True, "transient": True}
+
+
+def test_a_body_is_at_most_a_mebibyte() -> None:
     assert MAX_BODY_BYTES == 1_048_576

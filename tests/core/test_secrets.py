@@ -23,7 +23,7 @@ from firecrawl_interact.core import (
     wire,
 )
 from firecrawl_interact.core.conversation import Send
-from firecrawl_interact.core.headers import printable, request_headers
+from firecrawl_interact.core.headers import request_headers
 
 from .log_records import log_records
 from .scripted_transport import (
@@ -188,10 +188,3 @@ def test_rich_and_a_pickle_have_the_same_of_a_request() -> None:
     assert shown == [("status", 401), ("headers", {"x-request-id": "***"}), ("body", "<6 bytes>")]
     assert pickle.loads(pickle.dumps(HEADERS)) == HEADERS  # noqa: S301 - our own
     assert (len(HEADERS), HEADERS.own_names) == (4, ["X-Team"])
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"), [("a séance", "a séance"), ("\n\x1b[2J\u202e", "\\n\\x1b[2J\\u202e")]
-)
-def test_what_is_not_printable_alone_is_escaped(text: str, shown: str) -> None:
-    assert printable(text) == shown
