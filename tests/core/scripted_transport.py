@@ -56,18 +56,11 @@ class ScriptedTransport:
     Args:
         script: what each request ends in: a response, or an exception to raise.
         busy: which part of its timeout each request uses up, 0 to 1; 0 beyond the end.
-        overslept: by how many seconds each wait is too long; 0 beyond the end.
     """
 
-    def __init__(
-        self,
-        *script: Response | BaseException,
-        busy: Sequence[float] = (),
-        overslept: Sequence[float] = (),
-    ) -> None:
+    def __init__(self, *script: Response | BaseException, busy: Sequence[float] = ()) -> None:
         self._script = iter(script)
         self._busy = iter(busy)
-        self._overslept = iter(overslept)
         self.now = self.started = 1_000_000.0
         self.requests: list[Request] = []
         self.timeouts: list[float] = []
@@ -90,7 +83,7 @@ class ScriptedTransport:
 
     def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
-        self.now += seconds + next(self._overslept, 0.0)
+        self.now += seconds
 
 
 class OneTurn:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from firecrawl_interact.core import (
     ConnectFailedError,
-    ConnectionLostError,
     DeletionReceipt,
     RetryPolicy,
     SessionFate,
@@ -28,8 +27,6 @@ from .scripted_transport import (
     DESTROYED,
     SESSION_ID,
     UNAVAILABLE,
-    ScriptedTransport,
-    delete_blocking,
     response,
 )
 
@@ -44,33 +41,26 @@ def is_played_here(seen: Seen) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("policy", "chance"),
+    ("policy", "chance", "seconds"),
     [
-        (RetryPolicy(max_attempts=3), 0.5),
-        (RetryPolicy(max_attempts=3, attempt_timeout=30, deadline=60, first_pause=20), 1.0),
-        (RetryPolicy(max_attempts=2, deadline=71, first_pause=0, longest_pause=0), 0.0),
+        (RetryPolicy(max_attempts=3), 0.5, [70]),
+        (RetryPolicy(max_attempts=3, attempt_timeout=30, deadline=60, first_pause=20), 1.0, [30]),
+        (RetryPolicy(max_attempts=2, deadline=71, first_pause=0, longest_pause=0), 0.0, [70, 71]),
     ],
     ids=["usual", "long pauses", "no pauses"],
 )
 def test_every_claim_of_the_proof_holds_whatever_the_attempts_meet(
-    policy: RetryPolicy, chance: float
+    policy: RetryPolicy, chance: float, seconds: list[float]
 ) -> None:
     alphabet = Alphabet(
         partial(send, statuses=NAMED),
-        seconds=(70.0,),
+        seconds=seconds,
         in_a_run=True,
         is_one_of_each=True,
         wanted=is_played_here,
     )
     with log_records(logging.CRITICAL):
         check_every_schedule([alphabet] * policy.max_attempts, policy=policy, chance=chance)
-
-
-def test_a_pause_that_took_too_long_ends_the_call() -> None:
-    transport = ScriptedTransport(ConnectFailedError("refused"), overslept=[239.25])
-    with pytest.raises(UnreachableError):
-        delete_blocking(transport, retry=RetryPolicy(deadline=240))
-    assert transport.sleeps == [0.75]
 
 
 # Step by step
@@ -99,13 +89,6 @@ def test_it_asks_for_requests_and_waits_and_ends_in_the_receipt() -> None:
     assert end.value.value == DeletionReceipt(session_id=SESSION_ID, attempts=2)
 
 
-def test_nothing_is_asked_before_it_is_started() -> None:
-    def monotonic() -> float:
-        raise AssertionError("the clock was read")
-
-    conversation(monotonic=monotonic).close()
-
-
 @pytest.mark.parametrize(
     ("retry", "wait", "is_last"),
     [
@@ -126,25 +109,16 @@ def test_the_run_learns_what_is_known_so_far_and_whether_the_session_would_be_gi
     assert (failed.error.session_fate, failed.is_last) == (SessionFate.UNKNOWN, is_last)
 
 
-@pytest.mark.parametrize(
-    ("times", "is_held_back", "left"),
-    [
-        ([0.0, 0.0, 200.0], False, 40.0),
-        ([0.0, 200.0, 100.0], True, 140.0),  # The run excuses the time that it has taken.
-        ([0.0, 0.0, 240.0], True, None),
-    ],
-)
-def test_an_attempt_at_once_gets_what_is_left_when_it_begins(
-    times: list[float], is_held_back: bool, left: float | None
-) -> None:
-    steps = conversation(RetryPolicy(attempt_timeout=240), iter(times).__next__)
+def test_an_attempt_gets_what_is_left_when_it_begins_and_none_begins_after_the_deadline() -> None:
+    now = iter([0.0, 200.0, 100.0, 101.0, 240.0])  # The run excuses the time that it has taken.
+    steps = conversation(RetryPolicy(attempt_timeout=240), now.__next__)
     next(steps)
-    steps.throw(ConnectionLostError("closed", stale=True))
-    if left:
-        assert steps.send(is_held_back) == Send(REQUEST, left)
-    else:
-        with pytest.raises(UnreachableError):
-            steps.send(is_held_back)
+    steps.throw(ConnectFailedError("refused"))
+    assert steps.send(True) == Send(REQUEST, 140.0)
+    steps.throw(ConnectFailedError("refused"))
+    assert steps.send(False) == Wait(1.0)
+    with pytest.raises(UnreachableError):
+        next(steps)
 
 
 # Its policy

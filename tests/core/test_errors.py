@@ -9,50 +9,35 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from firecrawl_interact.core import (
-    MAX_BODY_BYTES,
-    BadResponseError,
-    ConnectFailedError,
-    ConnectionLostError,
-    DeleteSessionError,
-    InvalidApiKeyError,
-    OutageError,
-    RateLimitError,
-    ResponseError,
-    SessionFate,
-    TimedOutError,
-    TransportError,
-    UnauthorizedError,
-    errors,
-)
+from firecrawl_interact import core
 
-FAILURES = [ConnectFailedError, TimedOutError, ConnectionLostError, BadResponseError]
+FAILURES = core.TransportError.__subclasses__()
 
 
-def family(kind: type[DeleteSessionError]) -> Iterator[type[DeleteSessionError]]:
+def family(kind: type[core.DeleteSessionError]) -> Iterator[type[core.DeleteSessionError]]:
     yield kind
     for child in kind.__subclasses__():
         yield from family(child)
 
 
-KINDS = list(family(DeleteSessionError))
+KINDS = list(family(core.DeleteSessionError))
 
 
-def example(kind: type[DeleteSessionError]) -> DeleteSessionError:
+def example(kind: type[core.DeleteSessionError]) -> core.DeleteSessionError:
     """One with every attribute set to something unusual."""
     error = kind("refused", session_id="a\nb", attempts=3)
-    error.session_fate, error.transient, error.advice = SessionFate.UNKNOWN, True, "Ask."
-    error.__cause__ = ConnectionLostError("closed", stale=True)
+    error.session_fate, error.transient, error.advice = core.SessionFate.UNKNOWN, True, "Ask."
+    error.__cause__ = core.ConnectionLostError("closed", stale=True)
     error.add_note("while closing the browser")
-    if isinstance(error, ResponseError):
+    if isinstance(error, core.ResponseError):
         error.status, error.message, error.code = 418, "teapot", "TEAPOT"
         error.request_id, error.retry_after = "req-1", 7.0
     return error
 
 
-def outage() -> OutageError:
-    error = OutageError("the service was away", lasted=240, retry_after=7)
-    error.__cause__ = RateLimitError("HTTP 429", session_id="a")
+def outage() -> core.OutageError:
+    error = core.OutageError("the service was away", lasted=240, retry_after=7)
+    error.__cause__ = core.RateLimitError("HTTP 429", session_id="a")
     return error
 
 
@@ -76,7 +61,7 @@ def contents(error: BaseException | None) -> object:
     [
         *map(example, KINDS),
         *(kind("late", transient=False) for kind in FAILURES),
-        InvalidApiKeyError("the API key is empty"),
+        core.InvalidApiKeyError("the API key is empty"),
         outage(),
     ],
     ids=lambda error: type(error).__name__,
@@ -90,7 +75,7 @@ def test_every_error_survives_pickle_and_copy_with_its_cause(
 
 
 def test_a_cause_of_somebody_elses_keeps_no_error_from_a_pickle() -> None:
-    error = UnauthorizedError("HTTP 401", session_id="a")
+    error = core.UnauthorizedError("HTTP 401", session_id="a")
     error.__cause__ = RuntimeError(lambda: None)
     pickled = io.BytesIO()
     pickler = pickle.Pickler(pickled)
@@ -102,7 +87,7 @@ def test_a_cause_of_somebody_elses_keeps_no_error_from_a_pickle() -> None:
 
 def test_the_tree_is_as_it_is_drawn_with_the_other_parents_and_the_fates() -> None:
     kinds = {kind.__name__: kind for kind in KINDS}
-    drawing = re.finditer(r"^([ │├└─]*)(\w+Error)\b(.*)$", inspect.getdoc(errors) or "", re.M)
+    drawing = re.finditer(r"^([ │├└─]*)(\w+Error)\b(.*)$", inspect.getdoc(core.errors) or "", re.M)
     above: list[str] = []
     drawn = set()
     for lead, name, rest in (line.groups() for line in drawing):
@@ -111,17 +96,17 @@ def test_the_tree_is_as_it_is_drawn_with_the_other_parents_and_the_fates() -> No
         parent = kinds[above[depth - 1]] if depth else Exception
         kind, fate = kinds[name], re.search(r"\b(gone|untouched|unknown)\b", rest)
         assert kind.__bases__ == ((parent, ValueError) if "(ValueError)" in rest else (parent,))
-        if kind not in {DeleteSessionError, ResponseError}:
+        if kind not in {core.DeleteSessionError, core.ResponseError}:
             assert fate
-            assert kind.session_fate is SessionFate(fate[0])
+            assert kind.session_fate is core.SessionFate(fate[0])
         drawn.add(kind)
     assert drawn == set(KINDS)
-    assert InvalidApiKeyError.__bases__ == (ValueError,)  # It concerns no session.
+    assert core.InvalidApiKeyError.__bases__ == (ValueError,)  # It concerns no session.
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_error_is_made_from_a_reason_and_a_session_and_says_what_to_do(
-    kind: type[DeleteSessionError],
+    kind: type[core.DeleteSessionError],
 ) -> None:
     error, fate = kind("refused", session_id="a"), kind.session_fate
     assert (error.session_id, error.attempts, error.session_fate) == ("a", 0, fate)
@@ -146,7 +131,7 @@ def test_every_error_is_made_from_a_reason_and_a_session_and_says_what_to_do(
 def test_an_id_is_escaped_in_the_words_and_cut_beyond_80_characters(
     session_id: str, shown: str
 ) -> None:
-    error = UnauthorizedError("HTTP 401", session_id=session_id)
+    error = core.UnauthorizedError("HTTP 401", session_id=session_id)
     assert str(error).startswith(f"Session {shown}: HTTP 401. ")
 
 
@@ -157,10 +142,10 @@ def test_an_id_is_escaped_in_the_words_and_cut_beyond_80_characters(
 def test_an_outage_says_what_was_seen_and_when_to_come_back(
     retry_after: float | None, when: str
 ) -> None:
-    error = OutageError("the service was away", lasted=240, retry_after=retry_after)
+    error = core.OutageError("the service was away", lasted=240, retry_after=retry_after)
     assert (error.lasted, error.retry_after) == (240, retry_after)
     assert str(error) == f"the service was away. The run has ended. Run it again {when}."
-    error.__cause__ = RateLimitError("HTTP 429", session_id="a")
+    error.__cause__ = core.RateLimitError("HTTP 429", session_id="a")
     words = f"the service was away (HTTP 429). The run has ended. Run it again {when}."
     assert str(error) == words
 
@@ -170,18 +155,21 @@ def test_an_outage_says_what_was_seen_and_when_to_come_back(
 
 @pytest.mark.parametrize("kind", FAILURES)
 def test_a_failure_of_a_transport_says_whether_it_was_sent_and_whether_a_retry_can_help(
-    kind: type[TransportError],
+    kind: type[core.TransportError],
 ) -> None:
-    assert set(TransportError.__subclasses__()) == {*FAILURES}
-    assert kind("words").sent is (kind is not ConnectFailedError)
+    assert kind("words").sent is (kind is not core.ConnectFailedError)
     assert (str(kind("words")), kind("words").transient) == ("words", True)
     assert kind("words", transient=False).transient is False
 
 
 def test_a_lost_connection_is_not_stale_unless_said() -> None:
-    assert ConnectionLostError("words").stale is False
-    assert vars(ConnectionLostError("words", stale=True)) == {"stale": True, "transient": True}
+    assert core.ConnectionLostError("words").stale is False
+    assert vars(core.ConnectionLostError("words", stale=True)) == {"stale": True, "transient": True}
+
+
+def test_there_are_four_kinds_of_failure() -> None:
+    assert len(FAILURES) == 4
 
 
 def test_a_body_is_at_most_a_mebibyte() -> None:
-    assert MAX_BODY_BYTES == 1_048_576
+    assert core.MAX_BODY_BYTES == 1_048_576

@@ -7,33 +7,15 @@ from typing import NamedTuple
 
 import pytest
 
-from firecrawl_interact.core import (
-    BadRequestError,
-    BadResponseError,
-    ConnectFailedError,
-    ConnectionLostError,
-    ForbiddenError,
-    NotDeletedError,
-    PaymentRequiredError,
-    RateLimitError,
-    Response,
-    ResponseError,
-    ServiceUnavailableError,
-    SessionFate,
-    SessionNotFoundError,
-    TimedOutError,
-    TransportError,
-    UnauthorizedError,
-    UnexpectedResponseError,
-    UnreachableError,
-)
+from firecrawl_interact import core
 
 from .scripted_transport import SESSION_ID, UNAUTHORIZED, error_of, response
 
+GONE, UNTOUCHED, UNKNOWN = core.SessionFate
 WHAT_IT_MEANS = {
-    SessionFate.GONE: "Nothing is left to bill.",
-    SessionFate.UNTOUCHED: "This call did nothing to it: if it was running, it is still billed.",
-    SessionFate.UNKNOWN: "It may still be running and billing.",
+    GONE: "Nothing is left to bill.",
+    UNTOUCHED: "This call did nothing to it: if it was running, it is still billed.",
+    UNKNOWN: "It may still be running and billing.",
 }
 DELETE_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
 CHECK_ID = "If you expected it to live, check the id."
@@ -54,45 +36,47 @@ ROUTE = (
 class Row(NamedTuple):
     """A response that is not a receipt, and what its error must be."""
 
-    response: Response
-    kind: type[ResponseError]
+    response: core.Response
+    kind: type[core.ResponseError]
     says: str  # behind the status
     advice: str = DELETE_AGAIN
 
 
-def spoken(status: int, words: str, kind: type[ResponseError], advice: str = DELETE_AGAIN) -> Row:
+def spoken(
+    status: int, words: str, kind: type[core.ResponseError], advice: str = DELETE_AGAIN
+) -> Row:
     """A response in the service's JSON, whose words the error quotes."""
     content = {"success": False, "error": words}
     return Row(response(status, content), kind, f": {words.removesuffix('.')}", advice)
 
 
-def page(status: int, kind: type[ResponseError], advice: str) -> Row:
+def page(status: int, kind: type[core.ResponseError], advice: str) -> Row:
     """A page of somebody else's."""
     says = " with a body that begins '<html>\\n'"
-    return Row(Response(status, {}, b"<html>\n"), kind, says, advice)
+    return Row(core.Response(status, {}, b"<html>\n"), kind, says, advice)
 
 
-NOT_FOUND = spoken(404, "Browser session not found.", SessionNotFoundError, CHECK_ID)
+NOT_FOUND = spoken(404, "Browser session not found.", core.SessionNotFoundError, CHECK_ID)
 BLOCKED, NO_ROUTE = {"error": "blocked"}, {"success": False, "message": "No route"}
 SLOWER = response(429, {"success": False, "error": "Slow down."}, {"retry-after": "7"})
 NO_KEY = response(401, {"success": False, "error": "Who?"}, {"retry-after": "7"})
 ROWS = [
-    spoken(200, "Not now.", NotDeletedError),
-    spoken(400, "Bad id.", BadRequestError, "Check the session id."),
-    spoken(401, "Unauthorized: Invalid token", UnauthorizedError, "Check the API key."),
-    Row(NO_KEY, UnauthorizedError, ": Who?", "Check the API key."),
-    page(401, UnauthorizedError, GATEWAYS),
-    spoken(402, "Pay.", PaymentRequiredError, "Check the account's plan and credits."),
-    spoken(403, "No.", ForbiddenError, "Use a key of the team that opened the session."),
-    Row(response(403, BLOCKED), ForbiddenError, ": blocked", GATEWAYS),
+    spoken(200, "Not now.", core.NotDeletedError),
+    spoken(400, "Bad id.", core.BadRequestError, "Check the session id."),
+    spoken(401, "Unauthorized: Invalid token", core.UnauthorizedError, "Check the API key."),
+    Row(NO_KEY, core.UnauthorizedError, ": Who?", "Check the API key."),
+    page(401, core.UnauthorizedError, GATEWAYS),
+    spoken(402, "Pay.", core.PaymentRequiredError, "Check the account's plan and credits."),
+    spoken(403, "No.", core.ForbiddenError, "Use a key of the team that opened the session."),
+    Row(response(403, BLOCKED), core.ForbiddenError, ": blocked", GATEWAYS),
     NOT_FOUND,
-    spoken(404, "Hangar request failed.", ServiceUnavailableError),
-    Row(response(404, NO_ROUTE), UnexpectedResponseError, f": No route{NOT_KNOWN}", ROUTE),
-    Row(Response(418, {}, b""), UnexpectedResponseError, NOT_KNOWN, PROXIES),
-    spoken(429, "Busy.", RateLimitError, "Delete it again in a minute."),
-    Row(SLOWER, RateLimitError, ": Slow down", "Delete it again in 7 seconds."),
-    page(502, ServiceUnavailableError, DELETE_AGAIN),
-    Row(Response(599, {}, b""), ServiceUnavailableError, ""),
+    spoken(404, "Hangar request failed.", core.ServiceUnavailableError),
+    Row(response(404, NO_ROUTE), core.UnexpectedResponseError, f": No route{NOT_KNOWN}", ROUTE),
+    Row(core.Response(418, {}, b""), core.UnexpectedResponseError, NOT_KNOWN, PROXIES),
+    spoken(429, "Busy.", core.RateLimitError, "Delete it again in a minute."),
+    Row(SLOWER, core.RateLimitError, ": Slow down", "Delete it again in 7 seconds."),
+    page(502, core.ServiceUnavailableError, DELETE_AGAIN),
+    Row(core.Response(599, {}, b""), core.ServiceUnavailableError, ""),
 ]
 
 
@@ -100,7 +84,7 @@ ROWS = [
 def test_a_response_that_is_not_a_receipt_raises_its_own_error_and_says_what_happened(
     row: Row,
 ) -> None:
-    error = error_of(ResponseError, row.response)
+    error = error_of(core.ResponseError, row.response)
     status, fate = row.response.status, row.kind.session_fate
     assert (type(error), error.session_fate) == (row.kind, fate)
     assert (error.session_id, error.status, error.attempts) == (SESSION_ID, status, 1)
@@ -109,19 +93,19 @@ def test_a_response_that_is_not_a_receipt_raises_its_own_error_and_says_what_hap
 
 
 FAILURES = [
-    (ConnectFailedError("refused"), SessionFate.UNTOUCHED, True),
-    (ConnectFailedError("untrusted", transient=False), SessionFate.UNTOUCHED, False),
-    (TimedOutError("no response within 90 s"), SessionFate.UNKNOWN, True),
-    (ConnectionLostError("closed", stale=True), SessionFate.UNKNOWN, True),
-    (BadResponseError("larger than 1 MiB", transient=False), SessionFate.UNKNOWN, True),
+    (core.ConnectFailedError("refused"), UNTOUCHED, True),
+    (core.ConnectFailedError("untrusted", transient=False), UNTOUCHED, False),
+    (core.TimedOutError("no response within 90 s"), UNKNOWN, True),
+    (core.ConnectionLostError("closed", stale=True), UNKNOWN, True),
+    (core.BadResponseError("larger than 1 MiB", transient=False), UNKNOWN, True),
 ]
 
 
 @pytest.mark.parametrize(("failure", "fate", "can_pass"), FAILURES, ids=repr)
 def test_no_response_keeps_the_failure_as_the_cause_and_says_whether_a_retry_can_help(
-    failure: TransportError, fate: SessionFate, can_pass: bool
+    failure: core.TransportError, fate: core.SessionFate, can_pass: bool
 ) -> None:
-    error = error_of(UnreachableError, failure, failure)
+    error = error_of(core.UnreachableError, failure, failure)
     assert (error.session_fate, error.transient) == (fate, can_pass)
     assert error.__cause__ is failure
     advice = DELETE_AGAIN if can_pass else "Correct that first: a retry will not help."
@@ -131,12 +115,12 @@ def test_no_response_keeps_the_failure_as_the_cause_and_says_whether_a_retry_can
 
 
 def test_a_401_without_a_key_says_that_none_was_set() -> None:
-    error = error_of(UnauthorizedError, UNAUTHORIZED, api_key=None)
+    error = error_of(core.UnauthorizedError, UNAUTHORIZED, api_key=None)
     assert str(error).endswith("No API key was set: pass the service's key as api_key.")
 
 
 def test_a_key_that_is_a_word_of_the_service_s_does_not_hide_that_a_session_is_gone() -> None:
-    error = error_of(SessionNotFoundError, NOT_FOUND.response, api_key="session")
+    error = error_of(core.SessionNotFoundError, NOT_FOUND.response, api_key="session")
     assert "session not" not in str(error)
 
 
@@ -161,21 +145,21 @@ def test_a_key_that_is_a_word_of_the_service_s_does_not_hide_that_a_session_is_g
 def test_the_service_s_words_are_read_leniently_cut_and_made_safe_to_print(
     said: dict[str, object], message: str | None, code: str | None
 ) -> None:
-    error = error_of(ResponseError, response(400, {"success": False, **said}))
+    error = error_of(core.ResponseError, response(400, {"success": False, **said}))
     assert (error.message, error.code) == (message, code)
 
 
 @pytest.mark.parametrize(("said", "kept"), [("req-1", "req-1"), ("i" * 501, "i" * 500), ("", None)])
 def test_the_request_id_is_kept_for_the_support(said: str, kept: str | None) -> None:
-    error = error_of(ResponseError, response(500, None, {"x-request-id": said}))
+    error = error_of(core.ResponseError, response(500, None, {"x-request-id": said}))
     assert (error.request_id, error.retry_after) == (kept, None)
 
 
 def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
-    error = error_of(BadRequestError, Response(400, {}, b"\x1b[31m" + b"x" * 10_000))
+    error = error_of(core.BadRequestError, core.Response(400, {}, b"\x1b[31m" + b"x" * 10_000))
     assert f" '\\x1b[31m{'x' * 92}'. " in str(error)
 
 
 @pytest.mark.parametrize("body", [b'{"error":"\xff"}', b'{"success":false,"error":"\xff"}'])
 def test_words_that_are_no_text_do_not_hide_the_status(body: bytes) -> None:
-    assert error_of(PaymentRequiredError, Response(402, {}, body)).message is None
+    assert error_of(core.PaymentRequiredError, core.Response(402, {}, body)).message is None

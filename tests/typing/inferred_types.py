@@ -119,12 +119,13 @@ def drives_it_itself(session_id: str | uuid.UUID, response: core.Response) -> No
             conversation.send(False)
 
 
-def reads_an_error(delete_session: core.DeleteSession) -> str:
+def reads_an_error(delete_session: core.DeleteSession) -> None:
     try:
         delete_session("session-1")
     except (core.InvalidSessionIdError, core.InvalidApiKeyError) as error:
-        value_error: ValueError = error
-        return str(value_error)
+        assert_type(error.advice, str)
+        raise_as: ValueError = error
+        raise raise_as from None
     except core.RateLimitError as error:
         assert_type(error.retry_after, float | None)
     except core.ResponseError as error:
@@ -136,17 +137,6 @@ def reads_an_error(delete_session: core.DeleteSession) -> str:
         assert_type((error.session_id, error.session_fate), tuple[str, core.SessionFate])
         assert_type((error.transient, error.attempts), tuple[bool, int])
         assert_type(error.advice, str)
-    return ""
-
-
-def knows_every_fate(fate: core.SessionFate) -> int:
-    match fate:
-        case core.SessionFate.GONE:
-            return 0
-        case core.SessionFate.UNTOUCHED:
-            return 1
-        case core.SessionFate.UNKNOWN:
-            return 2
 
 
 class OwnTransport(adapters.SystemTime):
