@@ -167,13 +167,10 @@ def delete_blocking(
     return receipt
 
 
-both_use_cases = pytest.mark.parametrize(
-    "use_case", [DeleteSession, awaited], ids=["blocking", "awaited"]
-)
+WAYS = ["blocking", "awaited"]
+both_use_cases = pytest.mark.parametrize("use_case", [DeleteSession, awaited], ids=WAYS)
 both_ways = pytest.mark.parametrize(
-    "delete",
-    [delete_blocking, partial(delete_blocking, use_case=awaited)],
-    ids=["blocking", "awaited"],
+    "delete", [delete_blocking, partial(delete_blocking, use_case=awaited)], ids=WAYS
 )
 
 

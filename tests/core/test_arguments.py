@@ -7,6 +7,7 @@ import traceback
 import uuid
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import TypeAlias
 
 import pytest
@@ -42,10 +43,6 @@ class HalfAwaited(ScriptedTransport):
         raise NotImplementedError
 
 
-class WithoutSleep:
-    send = monotonic = print
-
-
 Call: TypeAlias = Callable[[], object]
 
 
@@ -68,9 +65,8 @@ def headers(value: object) -> Call:
 
 NO_NAME = "headers: a name has a character that a header's name cannot have, or is empty"
 NO_VALUE = "headers: the value of X-Team has a character that a header cannot carry, or white space"
-NO_KEY = (
-    "the API key has a character that an Authorization header cannot carry. Pass the key as the"
-)
+NO_KEY = "the API key has a character that an Authorization header cannot carry. Pass the key"
+NO_SLEEP = SimpleNamespace(send=print, monotonic=print)
 METHODS = "transport must have the methods send, monotonic, sleep, as"
 TO_A_DAY = "must be seconds, more than 0 and at most 86,400, not"
 
@@ -93,7 +89,7 @@ WRONG_TYPES: list[tuple[Call, str]] = [
     ),
     (over(HalfAwaited()), "DeleteSession does not await HalfAwaited.sleep, which is"),
     (awaits(HalfAwaited()), "AsyncDeleteSession awaits HalfAwaited.send, which is not"),
-    (over(WithoutSleep()), f"{METHODS} Urllib3Transport has them: WithoutSleep has no sleep"),
+    (over(NO_SLEEP), f"{METHODS} Urllib3Transport has them: SimpleNamespace has no sleep"),
     (awaits(None), f"{METHODS} AsyncioTransport has them: NoneType has no send"),
     (
         over(ScriptedTransport),

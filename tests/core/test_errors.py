@@ -27,17 +27,10 @@ def example(kind: type[core.DeleteSessionError]) -> core.DeleteSessionError:
     """One with every attribute set to something unusual."""
     error = kind("refused", session_id="a\nb", attempts=3)
     error.session_fate, error.transient, error.advice = core.SessionFate.UNKNOWN, True, "Ask."
-    error.__cause__ = core.ConnectionLostError("closed", stale=True)
     error.add_note("while closing the browser")
     if isinstance(error, core.ResponseError):
         error.status, error.message, error.code = 418, "teapot", "TEAPOT"
         error.request_id, error.retry_after = "req-1", 7.0
-    return error
-
-
-def outage() -> core.OutageError:
-    error = core.OutageError("the service was away", lasted=240, retry_after=7)
-    error.__cause__ = core.RateLimitError("HTTP 429", session_id="a")
     return error
 
 
@@ -62,13 +55,15 @@ def contents(error: BaseException | None) -> object:
         *map(example, KINDS),
         *(kind("late", transient=False) for kind in FAILURES),
         core.InvalidApiKeyError("the API key is empty"),
-        outage(),
+        core.OutageError("the service was away", lasted=240, retry_after=7),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_every_error_survives_pickle_and_copy_with_its_cause(
     error: Exception, journey: Callable[[Exception], Exception]
 ) -> None:
+    if isinstance(error, core.DeleteSessionError | core.OutageError):
+        error.__cause__ = core.ConnectionLostError("closed", stale=True)
     arrived = journey(error)
     assert arrived is not error
     assert contents(arrived) == contents(error)

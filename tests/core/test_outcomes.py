@@ -95,8 +95,6 @@ def test_a_response_that_is_not_a_receipt_raises_its_own_error_and_says_what_hap
 FAILURES = [
     (core.ConnectFailedError("refused"), UNTOUCHED, True),
     (core.ConnectFailedError("untrusted", transient=False), UNTOUCHED, False),
-    (core.TimedOutError("no response within 90 s"), UNKNOWN, True),
-    (core.ConnectionLostError("closed", stale=True), UNKNOWN, True),
     (core.BadResponseError("larger than 1 MiB", transient=False), UNKNOWN, True),
 ]
 

@@ -81,7 +81,6 @@ def test_what_is_neither_is_ignored_and_the_text_counts_in_its_place(
         ("retry after -2s", None),
         ("retry after 2m", None),
         ("retry after \u0662s", None),
-        ("", None),
     ],
 )
 def test_without_the_header_the_text_names_the_wait_rounded_to_whole_seconds(

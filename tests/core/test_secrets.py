@@ -4,12 +4,10 @@ import pickle
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 
 import pytest
 
-import firecrawl_interact.core
 from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import (
     BadResponseError,
@@ -36,10 +34,9 @@ from .scripted_transport import (
     error_of,
     response,
 )
-from .steps import at_each_line
+from .steps import FOLDER, at_each_line
 
 CANARY = "fc-canary0123456789abcdef"
-PACKAGE = str(Path(firecrawl_interact.core.__file__).parent)
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -55,7 +52,7 @@ def shown_locals(error: BaseException) -> str:
     shown: list[str] = []
     for one in chain(error):
         for frame, _ in traceback.walk_tb(one.__traceback__):
-            if frame.f_code.co_filename.startswith(PACKAGE):
+            if frame.f_code.co_filename.startswith(FOLDER):
                 for name, value in frame.f_locals.items():
                     with suppress(AttributeError):  # an object that is half made
                         shown.append(f"{name}={value!r}")

@@ -27,13 +27,11 @@ class Example:
     async def __call__(self) -> None:
         raise NotImplementedError
 
-    @staticmethod
-    async def is_static() -> None:
+    def __await__(self) -> Iterator[None]:
         raise NotImplementedError
 
-
-class Promise:
-    def __await__(self) -> Iterator[None]:
+    @staticmethod
+    async def is_static() -> None:
         raise NotImplementedError
 
 
@@ -41,7 +39,7 @@ class Promise:
     ("returned", "says"),
     [
         (lambda: None, "must return a Response, and returned a NoneType"),
-        (Promise, "returned a Promise, which DeleteSession does not await: use AsyncDeleteSession"),
+        (Example, "returned a Example, which DeleteSession does not await: use AsyncDeleteSession"),
         # A coroutine that is not closed would warn, and fail this test.
         (Example.is_static, "returned a coroutine, which DeleteSession does not await: use Async"),
     ],
