@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from firecrawl_interact.core import (
     ConnectFailedError,
+    ConnectionLostError,
     DeletionReceipt,
     RetryPolicy,
     SessionFate,
@@ -81,12 +82,14 @@ def conversation(
 def test_it_asks_for_requests_and_waits_and_ends_in_the_receipt() -> None:
     steps = conversation()
     assert next(steps) == Send(REQUEST, 90)
+    assert isinstance(steps.throw(ConnectionLostError("closed", stale=True)), Failed)
+    assert next(steps) == Send(REQUEST, 90)  # at once
     assert isinstance(steps.send(UNAVAILABLE), Failed)
-    assert next(steps) == Wait(1.0)
+    assert next(steps) == Wait(2.0)
     assert next(steps) == Send(REQUEST, 90)
     with pytest.raises(StopIteration) as end:
         steps.send(DESTROYED)
-    assert end.value.value == DeletionReceipt(session_id=SESSION_ID, attempts=2)
+    assert end.value.value == DeletionReceipt(session_id=SESSION_ID, attempts=3)
 
 
 @pytest.mark.parametrize(
