@@ -2,34 +2,32 @@
 
 import contextlib
 import gc
-import http.client
 import os
 import re
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
-import msgspec
 import pytest
 
-from firecrawl_interact.adapters.fake_service import FakeService
-from firecrawl_interact.adapters.fake_service.faults import (
+from firecrawl_interact.adapters import (
     DrippedResponse,
+    FakeService,
     FakeServiceError,
     Fault,
+    InMemoryTransport,
+    LoopbackService,
     LostResponse,
     NoConnection,
     NoResponse,
     Reply,
+    Urllib3Transport,
 )
-from firecrawl_interact.adapters.in_memory import InMemoryTransport
-from firecrawl_interact.adapters.loopback import LoopbackService
-from firecrawl_interact.core.transport import Request
+from firecrawl_interact.core import ConnectFailedError, Request, Response, Transport, TransportError
 
 pytestmark = pytest.mark.enable_socket
-
-KEY = {"Authorization": "Bearer fc-test"}
 
 
 @pytest.fixture(autouse=True)
@@ -48,46 +46,35 @@ def service() -> FakeService:
 
 
 @contextlib.contextmanager
-def connected(loopback: LoopbackService) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection(loopback.api_url.removeprefix("http://"), timeout=30)
-    with contextlib.closing(connection):
-        yield connection
+def served(service: FakeService) -> Iterator[Urllib3Transport]:
+    """Serve while a block lasts, and give a transport that leads there."""
+    with LoopbackService(service) as loopback, Urllib3Transport(loopback.api_url) as transport:
+        yield transport
 
 
 def delete(
-    connection: http.client.HTTPConnection, session_id: str
-) -> tuple[int, dict[str, object]]:
-    connection.request("DELETE", f"/v2/interact/{session_id}", headers=KEY)
-    response = connection.getresponse()
-    return response.status, msgspec.json.decode(response.read(), type=dict[str, object])
+    transport: Transport, session_id: str = "unknown", timeout: float = 30
+) -> Response | TransportError:
+    headers = {"Authorization": "Bearer fc-test"}
+    try:
+        return transport.send(Request("DELETE", f"/v2/interact/{session_id}", headers), timeout)
+    except TransportError as error:
+        return error
 
 
-def plainly_connected(loopback: LoopbackService) -> socket.socket:
-    host, _, port = loopback.api_url.removeprefix("http://").partition(":")
-    return socket.create_connection((host, int(port)), timeout=30)
+def await_end(transport: Transport, kind: type[Response] | type[ConnectFailedError]) -> None:
+    """Send requests until one ends like that."""
+    while not isinstance(delete(transport), kind):
+        pass
 
 
-def plain_delete(session_id: str, *lines: str) -> bytes:
-    head = [f"DELETE /v2/interact/{session_id} HTTP/1.1", "Authorization: Bearer fc-test", *lines]
+def plainly_connected(api_url: str) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", urlsplit(api_url).port or 0), timeout=30)
+
+
+def plain(method: str, *lines: str, session_id: str = "unknown") -> bytes:
+    head = [f"{method} /v2/interact/{session_id} HTTP/1.1", "Authorization: Bearer fc-test", *lines]
     return "".join(f"{line}\r\n" for line in [*head, ""]).encode()
-
-
-def wait_until_refused(loopback: LoopbackService) -> None:
-    """Connect until the system refuses it."""
-    while True:
-        try:
-            plainly_connected(loopback).close()
-        except ConnectionRefusedError:
-            return
-        except ConnectionResetError:  # It came when the server was just closing.
-            continue
-
-
-def await_status(loopback: LoopbackService) -> int:
-    """Send a request until a response comes, and return its status."""
-    while True:
-        with contextlib.suppress(ConnectionError), connected(loopback) as connection:
-            return delete(connection, "unknown")[0]
 
 
 def exchange(client: socket.socket, request: bytes) -> bytes:
@@ -103,257 +90,216 @@ def all_from(client: socket.socket) -> bytes:
     return received
 
 
-class TestServing:
-    def test_it_is_the_same_service_that_serves_in_memory(self, service: FakeService) -> None:
-        session_id = service.open_session()
-        with LoopbackService(service) as loopback, connected(loopback) as connection:
-            status, receipt = delete(connection, session_id)
-        assert (status, receipt["creditsBilled"]) == (200, 2)
-        request = Request("DELETE", f"/v2/interact/{session_id}", KEY)
-        again = InMemoryTransport(service).send(request, 90)
-        assert b"sessionDurationMs" not in again.body
-
-    def test_it_is_on_127_0_0_1_at_a_port_of_the_systems_choice_and_shows_it(
-        self, service: FakeService
-    ) -> None:
-        with LoopbackService(service) as one, LoopbackService(service) as other:
-            assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*", one.api_url)
-            assert one.api_url != other.api_url
-            assert repr(one) == f"<LoopbackService at {one.api_url}: {service!r}>"
-
-    def test_it_is_at_the_port_asked_for_again_and_again(self, service: FakeService) -> None:
-        with LoopbackService(service) as loopback:
-            port = int(loopback.api_url.rpartition(":")[2])
-        again = LoopbackService(service, port=port)
-        for _ in range(2):
-            with again, connected(again) as connection:
-                assert again.api_url.endswith(f":{port}")
-                assert delete(connection, "unknown")[0] == 404
-
-    def test_a_port_in_use_is_an_error_and_the_clock_stands(self, service: FakeService) -> None:
-        with LoopbackService(FakeService()) as loopback:
-            port = int(loopback.api_url.rpartition(":")[2])
-            with pytest.raises(OSError, match="in use"), LoopbackService(service, port):
-                pass
-        assert service.monotonic() == service.monotonic()
-
-    def test_it_has_no_address_outside_of_its_block(self, service: FakeService) -> None:
-        loopback = LoopbackService(service)
-        for _ in range(2):
-            assert repr(loopback) == f"<LoopbackService not running: {service!r}>"
-            with pytest.raises(FakeServiceError):
-                _ = loopback.api_url
-            with loopback:
-                pass
-
-    def test_it_cannot_be_entered_twice_at_once(self, service: FakeService) -> None:
-        with LoopbackService(service) as loopback:
-            with pytest.raises(FakeServiceError), loopback:
-                pass
-            assert await_status(loopback) == 404
-
-    def test_it_keeps_connections_and_each_response_comes_in_one_piece(
-        self, service: FakeService
-    ) -> None:
-        with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
-            for _ in range(20):
-                received = exchange(client, plain_delete("unknown"))
-                assert received.startswith(b"HTTP/1.1 404 Not Found\r\n")
-                assert received.endswith(b'"error":"Browser session not found."}')
-
-    def test_it_ends_a_connection_if_asked_to(self, service: FakeService) -> None:
-        with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
-            client.sendall(plain_delete("unknown", "Connection: close"))
-            assert b"\r\nconnection: close\r\n" in all_from(client)
-
-    def test_64_clients_at_once_all_get_their_own_response(self) -> None:
-        service = FakeService(latency=0.05)
-        session_ids = [service.open_session() for _ in range(64)]
-        ready = threading.Barrier(64)
-
-        def destroy(session_id: str) -> tuple[int, dict[str, object]]:
-            ready.wait()
-            with connected(loopback) as connection:
-                return delete(connection, session_id)
-
-        with LoopbackService(service) as loopback, ThreadPoolExecutor(64) as threads:
-            outcomes = list(threads.map(destroy, session_ids))
-        assert all(status == 200 and "sessionDurationMs" in body for status, body in outcomes)
-        assert service.sessions_left_open == []
-
-    @pytest.mark.parametrize(
-        "method", ["CONNECT", "GET", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
-    )
-    def test_other_methods_reach_the_service_and_their_body_is_dropped(
-        self, service: FakeService, method: str
-    ) -> None:
-        with LoopbackService(service) as loopback, connected(loopback) as connection:
-            connection.request(method, "/v2/interact/1", body=bytes(200_000), headers=KEY)
-            body = connection.getresponse().read()
-            assert f"Cannot {method} /v2/interact/1<".encode() in body
-            assert delete(connection, "1")[0] == 404
-
-    def test_a_response_to_head_has_no_body(self, service: FakeService) -> None:
-        with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
-            received = exchange(client, b"HEAD / HTTP/1.1\r\nAuthorization: Bearer fc-test\r\n\r\n")
-        assert received.startswith(b"HTTP/1.1 404 ")
-        assert received.endswith(b"\r\n\r\n")
-
-    @pytest.mark.parametrize(
-        ("request_", "response"),
-        [
-            (plain_delete("1", "Transfer-Encoding: chunked"), b"HTTP/1.1 411 Length Required\r\n"),
-            (plain_delete("1", "Content-Length: many"), b"HTTP/1.1 411 Length Required\r\n"),
-            (b"good day\x00\xff to you all\r\n\r\n", b"Error code: 400"),
-        ],
-    )
-    def test_what_is_no_request_to_read_is_refused(
-        self, service: FakeService, request_: bytes, response: bytes
-    ) -> None:
-        with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
-            client.sendall(request_)
-            assert response in all_from(client)
-        assert service.requests == []
-
-    def test_a_request_reaches_the_service_as_it_was_sent(self, service: FakeService) -> None:
-        with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
-            exchange(client, plain_delete("a%2Fb", "User-Agent: test"))
-        assert service.requests == [Request("DELETE", "/v2/interact/a%2Fb", {"User-Agent": "test"})]
-
-    @pytest.mark.parametrize("sent", [plain_delete("unknown") * 3, b"DELETE /v2/int"])
-    def test_a_client_that_goes_away_disturbs_nobody(self, sent: bytes) -> None:
-        with LoopbackService(FakeService(latency=0.01)) as loopback:
-            with plainly_connected(loopback) as client:
-                client.sendall(sent)
-            assert await_status(loopback) == 404
-
-    def test_time_runs_by_itself_while_it_serves_and_stands_afterwards(self) -> None:
-        service = FakeService(latency=0.05)
-        service.sleep(1000)
-        with LoopbackService(service) as loopback:
-            before = service.monotonic()
-            await_status(loopback)
-        after = service.monotonic()
-        assert 1000 <= before < before + 0.05 <= after
-        assert service.monotonic() == after
+# --- what a request meets --------------------------------------------------------------------
 
 
-class TestFaults:
-    @pytest.mark.parametrize("is_outage", [False, True], ids=["once", "an outage"])
-    @pytest.mark.parametrize("kept", [False, True], ids=["new", "kept"])
-    def test_no_connection_is_a_reset_that_reaches_nothing(
-        self, service: FakeService, kept: bool, is_outage: bool
-    ) -> None:
-        session_id = service.open_session()
-        with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
-            if kept:
-                exchange(client, plain_delete("unknown"))
-            if is_outage:
-                service.outage(3600)
-            else:
-                service.queue(NoConnection())
-            with pytest.raises(ConnectionError):
-                exchange(client, plain_delete(session_id))
-        assert len(service.requests) == kept
-        assert service.is_open(session_id)
-
-    def test_no_response_is_silence_and_destroys_nothing(self, service: FakeService) -> None:
-        session_id = service.open_session()
-        service.queue(NoResponse())
-        with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
-            client.settimeout(0.05)
-            client.sendall(plain_delete(session_id))
-            with pytest.raises(TimeoutError):
-                client.recv(65536)
-        assert service.is_open(session_id)
-
-    def test_a_lost_response_is_a_closed_connection_after_the_service_acted(
-        self, service: FakeService
-    ) -> None:
-        session_id = service.open_session()
-        service.queue(LostResponse())
-        with LoopbackService(service) as loopback, plainly_connected(loopback) as client:
-            assert exchange(client, plain_delete(session_id)) == b""
-            assert not service.is_open(session_id)
-
-    def test_a_dripped_response_is_the_real_one_byte_by_byte_from_its_status_line_on(
-        self, service: FakeService
-    ) -> None:
-        service.queue(DrippedResponse(seconds_per_byte=0.0005), DrippedResponse(60))
-        with LoopbackService(service) as loopback:
-            with connected(loopback) as connection:
-                assert delete(connection, service.open_session())[1]["creditsBilled"] == 2
-            assert service.monotonic() >= 0.0005 * 200
-            with plainly_connected(loopback) as client:
-                assert exchange(client, plain_delete("unknown")) == b"H"
-
-    @pytest.mark.parametrize("status", [200, 204, 304, 307, 418, 599, 999])
-    def test_a_reply_comes_as_given(self, service: FakeService, status: int) -> None:
-        body = b"" if status in (204, 304) else b"\x00<html>"
-        service.queue(Reply(status, body, {"Retry-After": "7", "Location": "/\xe9"}))
-        with LoopbackService(service) as loopback, connected(loopback) as connection:
-            connection.request("DELETE", "/v2/interact/1", headers=KEY)
-            response = connection.getresponse()
-            assert (response.status, response.read()) == (status, body)
-            assert response.headers["retry-after"] == "7"
-            assert response.headers["location"] == "/\xe9"
-            assert ("content-length" in response.headers) == bool(body)
-            assert delete(connection, "1")[0] == 404
-
-    def test_an_outage_refuses_connections_until_it_is_over(self, service: FakeService) -> None:
-        service.outage(3600)
-        with LoopbackService(service) as loopback:
-            for seconds in (0, 0, 0.05):
-                wait_until_refused(loopback)
-                service.outage(seconds)
-                assert await_status(loopback) == 404
-                service.outage(3600)
-            wait_until_refused(loopback)
-        assert len(service.requests) == 3
+def without_times(end: Response | TransportError) -> object:
+    """What is the same each time: no date, no duration, and no length, as memory needs none."""
+    if isinstance(end, TransportError):
+        return type(end)
+    headers = {name: end.headers[name] for name in end.headers.keys() - {"date", "content-length"}}
+    return end.status, headers, re.sub(rb'"sessionDurationMs":[^,]+,', b"", end.body)
 
 
-class TestLeaving:
-    @pytest.mark.parametrize(
-        ("fault", "latency"),
-        [
-            (None, 0.0),
-            (NoResponse(), 0.0),
-            (DrippedResponse(3600), 0.0),
-            (None, 3600.0),
-            (LostResponse(), 3600.0),
-        ],
-    )
-    def test_ends_a_connection_whether_or_not_a_response_is_due(
-        self, fault: Fault | None, latency: float
-    ) -> None:
-        service = FakeService(latency=latency)
-        if fault is not None:
-            service.queue(fault)
-        with LoopbackService(service) as loopback:
-            client = plainly_connected(loopback)
-            client.sendall(plain_delete("unknown"))
-            while not service.requests:
-                pass
-            if fault is None and not latency:
-                client.recv(65536)
-        with client:
-            assert all_from(client) in (b"", b"H")
+def what_happens(service: FakeService, transport: Transport, fault: Fault | None) -> object:
+    session_id = service.open_session()
+    if fault is not None:
+        service.queue(fault)
+    end = delete(transport, session_id, timeout=0.1 if fault == NoResponse() else 30)
+    is_open = service.is_open(session_id)
+    return without_times(end), is_open, without_times(delete(transport, session_id))
 
-    def test_forgets_no_fault_that_nobody_has_met(self, service: FakeService) -> None:
-        service.queue(Reply(503))
-        with LoopbackService(service):
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        None,
+        NoResponse(),
+        LostResponse(),
+        DrippedResponse(0.0005),
+        *(Reply(status, b"\0<html>", {"Retry-After": "7"}) for status in (200, 307, 418, 599)),
+        *(Reply(status, headers={"Location": "/\xe9"}) for status in (204, 304, 500)),
+    ],
+)
+def test_the_same_happens_as_in_memory(fault: Fault | None) -> None:
+    in_memory, over_a_socket = FakeService(), FakeService()
+    expected = what_happens(in_memory, InMemoryTransport(in_memory), fault)
+    with served(over_a_socket) as transport:
+        assert what_happens(over_a_socket, transport, fault) == expected
+
+
+@pytest.mark.parametrize("is_outage", [False, True], ids=["once", "an outage"])
+@pytest.mark.parametrize("kept", [False, True], ids=["new", "kept"])
+def test_no_connection_is_a_reset_that_reaches_nothing(
+    service: FakeService, kept: bool, is_outage: bool
+) -> None:
+    session_id = service.open_session()
+    with served(service) as transport, plainly_connected(transport.api_url) as client:
+        if kept:
+            exchange(client, plain("DELETE"))
+        if is_outage:
+            service.outage(3600)
+        else:
+            service.queue(NoConnection())
+        with pytest.raises(ConnectionError):
+            exchange(client, plain("DELETE", session_id=session_id))
+    assert len(service.requests) == kept
+    assert service.is_open(session_id)
+
+
+def test_an_outage_refuses_connections_until_it_is_over(service: FakeService) -> None:
+    service.outage(3600)
+    with served(service) as transport:
+        for seconds in (0, 0, 0.05):
+            await_end(transport, ConnectFailedError)
+            service.outage(seconds)
+            await_end(transport, Response)
+            service.outage(3600)
+        await_end(transport, ConnectFailedError)
+    assert len(service.requests) == 3
+
+
+# --- clients ---------------------------------------------------------------------------------
+
+
+def test_connections_are_kept_and_each_response_comes_in_one_piece(service: FakeService) -> None:
+    with served(service) as transport, plainly_connected(transport.api_url) as client:
+        for _ in range(20):
+            received = exchange(client, plain("DELETE"))
+            assert received.startswith(b"HTTP/1.1 404 Not Found\r\n")
+            assert received.endswith(b'"error":"Browser session not found."}')
+
+
+@pytest.mark.parametrize("method", ["CONNECT", "GET", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"])
+def test_other_methods_reach_the_service_and_their_body_is_dropped(
+    service: FakeService, method: str
+) -> None:
+    with served(service) as transport, plainly_connected(transport.api_url) as client:
+        received = exchange(client, plain(method, "Content-Length: 200000") + bytes(200_000))
+        assert f"Cannot {method} /v2/interact/unknown<".encode() in received
+        assert exchange(client, plain("DELETE")).startswith(b"HTTP/1.1 404 ")
+
+
+@pytest.mark.parametrize(
+    ("sent", "received", "requests"),
+    [
+        (plain("DELETE", "Connection: close"), rb".* 404 .*\r\nconnection: close\r\n.*}", 1),
+        (plain("HEAD", "Connection: close"), rb".* 404 .*\r\nconnection: close\r\n\r\n", 1),
+        (plain("DELETE", "Transfer-Encoding: chunked"), rb".* 411 Length Required\r\n.*", 0),
+        (plain("DELETE", "Content-Length: many"), rb".* 411 Length Required\r\n.*", 0),
+        (b"good day\x00\xff to you all\r\n\r\n", rb".*Error code: 400.*", 0),
+    ],
+    ids=["asked to close", "HEAD", "chunks", "no length", "no HTTP"],
+)
+def test_a_connection_ends_if_it_is_asked_to_or_after_what_is_no_request_to_read(
+    service: FakeService, sent: bytes, received: bytes, requests: int
+) -> None:
+    with served(service) as transport, plainly_connected(transport.api_url) as client:
+        client.sendall(sent)
+        assert re.fullmatch(received, all_from(client), re.DOTALL)
+    assert len(service.requests) == requests
+
+
+def test_a_request_reaches_the_service_as_it_was_sent(service: FakeService) -> None:
+    with served(service) as transport, plainly_connected(transport.api_url) as client:
+        exchange(client, plain("DELETE", "User-Agent: test", session_id="a%2Fb"))
+    assert service.requests == [Request("DELETE", "/v2/interact/a%2Fb", {"User-Agent": "test"})]
+
+
+@pytest.mark.parametrize("sent", [plain("DELETE") * 3, b"DELETE /v2/int"])
+def test_a_client_that_goes_away_disturbs_nobody(sent: bytes) -> None:
+    with served(FakeService(latency=0.01)) as transport:
+        with plainly_connected(transport.api_url) as client:
+            client.sendall(sent)
+        assert isinstance(delete(transport), Response)
+
+
+def test_64_clients_at_once_all_get_their_own_response() -> None:
+    service = FakeService(latency=0.05)
+    session_ids = [service.open_session() for _ in range(64)]
+    ready = threading.Barrier(64)
+
+    def destroy(session_id: str) -> bool:
+        ready.wait()
+        end = delete(transport, session_id)
+        return isinstance(end, Response) and b"sessionDurationMs" in end.body
+
+    with served(service) as transport, ThreadPoolExecutor(64) as threads:
+        assert all(threads.map(destroy, session_ids))
+    assert service.sessions_left_open == []
+
+
+# --- its beginning and its end ---------------------------------------------------------------
+
+
+def test_it_runs_again_and_again_at_the_port_asked_for_and_has_no_address_meanwhile(
+    service: FakeService,
+) -> None:
+    with LoopbackService(service) as loopback:
+        port = urlsplit(loopback.api_url).port or 0
+    again = LoopbackService(service, port=port)
+    for _ in range(2):
+        assert repr(again) == f"<LoopbackService not running: {service!r}>"
+        with pytest.raises(FakeServiceError):
+            _ = again.api_url
+        with again, Urllib3Transport(again.api_url) as transport:
+            assert again.api_url == f"http://127.0.0.1:{port}"
+            assert repr(again) == f"<LoopbackService at {again.api_url}: {service!r}>"
+            with pytest.raises(FakeServiceError), again:
+                pass  # It cannot be entered twice at once.
+            assert isinstance(delete(transport), Response)
+
+
+def test_a_port_in_use_is_an_error_and_the_clock_stands(service: FakeService) -> None:
+    with served(FakeService()) as transport:
+        port = urlsplit(transport.api_url).port or 0
+        with pytest.raises(OSError, match="in use"), LoopbackService(service, port):
             pass
-        assert InMemoryTransport(service).send(Request("DELETE", "/", {}), 90).status == 503
+    assert service.monotonic() == service.monotonic()
 
-    def test_works_when_the_block_raises_and_nothing_was_said(self, service: FakeService) -> None:
-        clients = []
 
-        def serve() -> None:
-            with LoopbackService(service) as loopback:
-                clients.append(plainly_connected(loopback))
-                raise KeyError
+def test_time_runs_by_itself_while_it_serves_and_stands_afterwards() -> None:
+    service = FakeService(latency=0.05)
+    service.sleep(1000)
+    with served(service) as transport:
+        before = service.monotonic()
+        delete(transport)
+    after = service.monotonic()
+    assert 1000 <= before < before + 0.05 <= after
+    assert service.monotonic() == after
 
-        with pytest.raises(KeyError):
-            serve()
-        with clients[0]:
-            assert all_from(clients[0]) == b""
+
+@pytest.mark.parametrize(
+    ("sent", "fault", "latency", "begins"),
+    [
+        (b"", None, 0, b""),
+        (plain("DELETE"), None, 0, b"HTTP/1.1 404"),
+        (plain("DELETE"), NoResponse(), 0, b""),
+        (plain("DELETE"), DrippedResponse(3600), 0, b"H"),
+        (plain("DELETE"), None, 3600, b""),
+        (plain("DELETE"), LostResponse(), 3600, b""),
+    ],
+)
+def test_its_end_ends_a_connection_whether_or_not_a_response_is_due_or_has_begun(
+    sent: bytes, fault: Fault | None, latency: float, begins: bytes
+) -> None:
+    service = FakeService(latency=latency)
+    if fault is not None:
+        service.queue(fault)
+    with contextlib.suppress(KeyError), served(service) as transport:
+        client = plainly_connected(transport.api_url)
+        client.sendall(sent)
+        while sent and not service.requests:
+            pass
+        if begins:
+            assert client.recv(65536)[:12] == begins
+        raise KeyError  # However the block ends.
+    with client:
+        assert all_from(client) == b""
+
+
+def test_its_end_forgets_no_fault_that_nobody_has_met(service: FakeService) -> None:
+    service.queue(Reply(503))
+    with served(service):
+        pass
+    assert InMemoryTransport(service).send(Request("DELETE", "/", {}), 90).status == 503

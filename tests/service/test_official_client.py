@@ -7,6 +7,7 @@ says what it does worse than this library: a row of its table that is mended fai
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import pydantic
 import pytest
@@ -71,18 +72,8 @@ def ended(service: FakeService, client: Firecrawl) -> str:
     return session_id
 
 
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, object]]:
-    """Give the connection pool and the timeout of each request that it sends."""
-    sent: list[tuple[object, object]] = []
-    send = requests.Session.send
-
-    def record(session: requests.Session, *arguments: object, **options: object) -> object:
-        sent.append((session, options["timeout"]))
-        return send(session, *arguments, **options)  # type: ignore[arg-type]  # what it was given
-
-    monkeypatch.setattr(requests.Session, "send", record)
-    return sent
+def refused(status: int) -> Reply:
+    return Reply(status, json={"success": False, "error": "no"})
 
 
 # What it understands
@@ -96,25 +87,13 @@ def test_it_and_its_asynchronous_twin_read_the_receipt_of_a_second_delete(
     assert asyncio.run(awaited_client.delete_browser(ended)) == receipt
 
 
-def test_it_reads_the_receipt_after_a_response_was_lost(
-    service: FakeService, client: Firecrawl
+@pytest.mark.parametrize("fault", [LostResponse(), refused(502)], ids=["lost", "502"])
+def test_it_sends_a_retry_after_a_lost_response_or_a_502(
+    service: FakeService, ended: str, client: Firecrawl, fault: LostResponse | Reply
 ) -> None:
-    session_id = service.open_session()
-    service.queue(LostResponse())
-    assert client.delete_browser(session_id).success
-    assert len(service.requests) == 2
-
-
-def test_it_sends_a_retry_while_the_browser_is_stopping(
-    service: FakeService, ended: str, client: Firecrawl
-) -> None:
-    service.queue(Reply(502, b'{"success":false,"error":"Browser is still stopping."}'))
+    service.queue(fault)
     assert client.delete_browser(ended).success
-
-
-def test_it_hears_that_a_session_is_unknown(client: Firecrawl) -> None:
-    with pytest.raises(FirecrawlError, match=r"404\. Browser session not found\."):
-        client.delete_browser("unknown")
+    assert len(service.requests) == 3
 
 
 def test_it_hears_that_its_key_is_unknown(api_url: str) -> None:
@@ -123,6 +102,39 @@ def test_it_hears_that_its_key_is_unknown(api_url: str) -> None:
 
 
 # What the page says that it does worse
+
+
+@pytest.mark.parametrize(
+    ("session_id", "fault", "raises"),
+    [
+        ("unknown", None, pytest.raises(FirecrawlError, match="Browser session not found")),
+        ("theirs", None, pytest.raises(WebsiteNotSupportedError, match="Forbidden")),
+        ("ours", refused(429), pytest.raises(RateLimitError)),
+        ("ours", refused(503), pytest.raises(FirecrawlError)),
+        ("ours", refused(504), pytest.raises(FirecrawlError)),
+    ],
+)
+def test_it_makes_no_retry_and_an_error_may_have_an_odd_name(
+    service: FakeService,
+    client: Firecrawl,
+    session_id: str,
+    fault: Reply | None,
+    raises: AbstractContextManager[object],
+) -> None:
+    service.open_session("ours")
+    service.open_session("theirs", api_key="fc-other")
+    if fault is not None:
+        service.queue(fault)
+    with raises:
+        client.delete_browser(session_id)
+    assert len(service.requests) == 1
+    assert service.sessions_left_open == ["ours", "theirs"]
+
+
+def test_it_sends_an_id_as_a_part_of_the_path(service: FakeService, client: Firecrawl) -> None:
+    with pytest.raises(FirecrawlError):
+        client.delete_browser("../../v2/team/x")
+    assert service.requests[-1].path == "/v2/team/x"
 
 
 def test_it_raises_over_a_duration_with_a_fraction_after_the_session_was_destroyed(
@@ -134,70 +146,37 @@ def test_it_raises_over_a_duration_with_a_fraction_after_the_session_was_destroy
     assert not service.is_open(session_id)
 
 
-def test_it_calls_the_session_of_another_team_a_website_that_is_not_supported(
-    service: FakeService, client: Firecrawl
-) -> None:
-    session_id = service.open_session(api_key="fc-other")
-    with pytest.raises(WebsiteNotSupportedError, match=r"Forbidden\."):
-        client.delete_browser(session_id)
-    assert service.is_open(session_id)
-
-
-@pytest.mark.parametrize(
-    ("status", "error"), [(429, RateLimitError), (503, FirecrawlError), (504, FirecrawlError)]
-)
-def test_it_makes_no_retry(
-    status: int, error: type[Exception], service: FakeService, client: Firecrawl
-) -> None:
-    service.queue(Reply(status, json={"success": False, "error": "no"}))
-    with pytest.raises(error):
-        client.delete_browser(service.open_session())
-    assert len(service.requests) == 1
-
-
 @pytest.mark.parametrize("status", [401, 404, 502])
-def test_its_asynchronous_delete_does_not_look_at_the_status(
+def test_its_asynchronous_delete_does_not_look_at_the_status_and_stumbles_over_a_page(
     status: int, service: FakeService, awaited_client: AsyncFirecrawl
 ) -> None:
-    service.queue(*[Reply(status, json={"success": False, "error": "no"})] * 3)
+    service.queue(*[refused(status)] * (3 if status == 502 else 1))  # It sends two retries then.
     assert not asyncio.run(awaited_client.delete_browser("1")).success
-
-
-def test_its_asynchronous_delete_stumbles_over_a_page(
-    service: FakeService, awaited_client: AsyncFirecrawl
-) -> None:
-    service.queue(*[Reply(502, b"<html>Bad Gateway</html>")] * 3)
+    service.queue(*[Reply(status, b"<html>")] * 3)
     with pytest.raises(json.JSONDecodeError):
         asyncio.run(awaited_client.delete_browser("1"))
 
 
-def test_it_waits_without_end_unless_it_is_given_a_timeout(
-    service: FakeService, client: Firecrawl, api_url: str, sent: list[tuple[object, object]]
+def test_each_call_has_a_connection_of_its_own_and_no_timeout_unless_it_is_given_one(
+    service: FakeService, client: Firecrawl, api_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service.queue(Reply(200, json={"success": True}))
-    client.delete_browser("1")
-    assert [timeout for _, timeout in sent] == [None]
+    sent: list[tuple[object, object]] = []
+    send = requests.Session.send
 
-    service.queue(*[NoResponse()] * 4)
-    hasty = Firecrawl(api_key="fc-test", api_url=api_url, timeout=0.05, backoff_factor=0)
-    with pytest.raises(requests.Timeout):
-        hasty.delete_browser("1")
+    def record(session: requests.Session, *arguments: object, **options: object) -> object:
+        sent.append((session, options["timeout"]))
+        return send(session, *arguments, **options)  # type: ignore[arg-type]  # what it was given
 
-
-def test_it_makes_a_new_connection_for_each_call(
-    service: FakeService, client: Firecrawl, sent: list[tuple[object, object]]
-) -> None:
-    service.queue(*[Reply(200, json={"success": True})] * 2)
+    monkeypatch.setattr(requests.Session, "send", record)
+    service.queue(*[Reply(200, json={"success": True})] * 2, *[NoResponse()] * 4)
     client.delete_browser("1")
     client.delete_browser("1")
     [(first, _), (second, _)] = sent
     assert first is not second
-
-
-def test_it_sends_an_id_as_a_part_of_the_path(service: FakeService, client: Firecrawl) -> None:
-    with pytest.raises(FirecrawlError):
-        client.delete_browser("../../v2/team/x")
-    assert service.requests[-1].path == "/v2/team/x"
+    assert [timeout for _, timeout in sent] == [None, None]
+    hasty = Firecrawl(api_key="fc-test", api_url=api_url, timeout=0.05, backoff_factor=0)
+    with pytest.raises(requests.Timeout):
+        hasty.delete_browser("1")
 
 
 def test_it_does_not_hand_on_the_id_of_a_session_that_belongs_to_a_scrape() -> None:
