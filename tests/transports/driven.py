@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance.driver import Driver
@@ -15,8 +15,6 @@ TransportClass: TypeAlias = type[Urllib3Transport] | type[AsyncioTransport]
 OpenTransport: TypeAlias = Callable[..., Driver]
 """Makes the transport under test from its arguments. It is closed when the test ends."""
 
-_Error = TypeVar("_Error", bound=TransportError)
-
 
 def send(driver: Driver, timeout: float = 5, path: str = PATH) -> Response:
     """Send a request, and return the response, which must be its own."""
@@ -26,9 +24,10 @@ def send(driver: Driver, timeout: float = 5, path: str = PATH) -> Response:
     return outcome
 
 
-def failure(driver: Driver, kind: type[_Error], timeout: float = 5) -> _Error:
+def failure(driver: Driver, kind: type[TransportError], timeout: float = 5) -> TransportError:
     """Send a request, and return the error, which must be of exactly this kind."""
     outcome = driver.send(PATH, timeout)
+    assert isinstance(outcome, TransportError)
     assert type(outcome) is kind, outcome
     return outcome
 

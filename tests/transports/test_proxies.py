@@ -2,10 +2,8 @@
 
 import base64
 import shutil
-import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from firecrawl_interact.adapters.conformance.wire_faults import (
     sends_and_closes,
     sends_and_drips,
 )
-from firecrawl_interact.core import ConnectFailedError, Request, TimedOutError
+from firecrawl_interact.core import ConnectFailedError, Request, TimedOutError, TransportError
 
 from .driven import PATH, OpenTransport, Tunnel, closed_port, failure, send
 
@@ -71,19 +69,16 @@ def test_the_environments_proxy_and_authorities_serve_https_and_never_see_the_ke
 def test_debians_tinyproxy_carries_https(
     service: FaultServer, open_transport: OpenTransport, tmp_path: Path
 ) -> None:
-    port, log, configuration = closed_port(), tmp_path / "log", tmp_path / "tinyproxy.conf"
-    configuration.write_text(f'Port {port}\nListen 127.0.0.1\nLogFile "{log}"\nMaxClients 8\n')
-    with subprocess.Popen([TINYPROXY or "", "-d", "-c", str(configuration)]) as process:
-        try:
-            for _ in range(200):
-                with socket.socket() as sock:
-                    if sock.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                threading.Event().wait(0.05)
-            send(open_to(open_transport, service, proxy=f"http://127.0.0.1:{port}"))
-        finally:
-            process.terminate()
-    assert f"CONNECT {service.authority}" in log.read_text()
+    port, configuration = closed_port(), tmp_path / "tinyproxy.conf"
+    configuration.write_text(f"Port {port}\nListen 127.0.0.1\nMaxClients 8\n")
+    command = [TINYPROXY or "", "-d", "-c", str(configuration)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while "Accepting connections" not in process.stdout.readline():
+            assert process.poll() is None
+        send(open_to(open_transport, service, proxy=f"http://127.0.0.1:{port}"))
+        process.terminate()
+        assert f"CONNECT {service.authority}" in process.stdout.read()
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", None])
@@ -136,59 +131,66 @@ def test_urllib3_keeps_no_connection_with_tls_inside_tls(service: FaultServer) -
 # --- time ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["through http", "through https", "through a late tunnel"])
-@pytest.mark.parametrize("is_connecting", [True, False], ids=["connecting", "responding"])
-def test_the_timeouts_hold_behind_a_slow_proxy(
-    open_transport: OpenTransport, how: str, is_connecting: bool
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    "kind", [ConnectFailedError, TimedOutError], ids=["connecting", "responding"]
+)
+def test_the_timeouts_hold_behind_a_proxy_that_drips(
+    open_transport: OpenTransport, scheme: str, kind: type[TransportError]
 ) -> None:
-    def carries(connection: Connection) -> None:
-        if how == "through a late tunnel":
-            connection.pause(1.3)
-        elif is_connecting:
-            tunnel.is_slow.set()
-        tunnel(connection)
-
-    def responds(connection: Connection) -> None:
+    def responds_slowly(connection: Connection) -> None:
         path = connection.read_request()
-        if how == "through a late tunnel":
-            wire_faults.stays_silent(connection)
         tunnel.is_slow.set()
         connection.respond(path)
 
     tls, tunnel = certificates.trusted(), Tunnel()
-    is_silent = is_connecting and how == "through a late tunnel"
-    fault = Connection.wait_for_close if is_silent else responds
+    if kind is ConnectFailedError:
+        tunnel.is_slow.set()
     with (
-        FaultServer(fault, tls=tls, in_handshake=is_silent) as server,
-        FaultServer(carries, tls=tls if how == "through https" else None) as proxy,
+        FaultServer(responds_slowly, tls=tls) as server,
+        FaultServer(tunnel, tls=tls if scheme == "https" else None) as proxy,
     ):
-        # If the tunnel's time did not count, the call would take longer than the driver allows.
-        seconds = 2 if how == "through a late tunnel" else 1
-        driver = open_to(open_transport, server, proxy=proxy.api_url, connect_timeout=seconds)
-        failure(driver, ConnectFailedError if is_connecting else TimedOutError, timeout=seconds)
+        driver = open_to(open_transport, server, proxy=proxy.api_url, connect_timeout=1)
+        failure(driver, kind, timeout=1)
+
+
+@pytest.mark.parametrize(
+    "kind", [ConnectFailedError, TimedOutError], ids=["connecting", "responding"]
+)
+def test_the_time_of_a_tunnel_that_opens_late_counts(
+    open_transport: OpenTransport, kind: type[TransportError]
+) -> None:
+    def opens_late(connection: Connection) -> None:
+        connection.pause(1.3)
+        Tunnel()(connection)
+
+    is_connecting, tls = kind is ConnectFailedError, certificates.trusted()
+    with (
+        FaultServer(Connection.wait_for_close, tls=tls, in_handshake=is_connecting) as server,
+        FaultServer(opens_late) as proxy,
+    ):
+        # If it did not count, the call would take longer than the driver allows.
+        driver = open_to(open_transport, server, proxy=proxy.api_url, connect_timeout=2)
+        failure(driver, kind, timeout=2)
 
 
 # --- proxies that fail ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("whose", ["proxy", "service"])
+@pytest.mark.parametrize("is_proxys", [True, False], ids=["proxy", "service"])
 def test_a_certificate_that_does_not_verify_is_refused_for_good(
-    open_transport: OpenTransport, whose: str
+    open_transport: OpenTransport, is_proxys: bool
 ) -> None:
-    tls = {"proxy": None, "service": certificates.trusted()} | {
-        whose: certificates.for_another_host()
-    }
+    bad = certificates.for_another_host()
     with (
-        FaultServer(tls=tls["service"]) as server,
-        FaultServer(Tunnel(), tls=tls["proxy"]) as proxy,
+        FaultServer(tls=certificates.trusted() if is_proxys else bad) as server,
+        FaultServer(Tunnel(), tls=bad if is_proxys else None) as proxy,
     ):
-        driver = open_to(open_transport, server, proxy=proxy.api_url)
-        error = failure(driver, ConnectFailedError)
+        error = failure(open_to(open_transport, server, proxy=proxy.api_url), ConnectFailedError)
         assert f"the proxy {proxy.authority}" in str(error)
-        assert ("through" in str(error)) is (whose == "service")
+        assert ("through" in str(error)) is not is_proxys
         assert not error.transient
-        assert server.requests == []
-        assert bool(proxy.requests) is (whose == "service")
+        assert (len(server.requests), len(proxy.requests)) == (0, 0 if is_proxys else 1)
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
