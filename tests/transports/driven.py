@@ -2,26 +2,54 @@
 
 import socket
 import threading
-from collections.abc import Callable
-from typing import TypeAlias
+from contextlib import ExitStack
+from typing import Any, TypeAlias
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
+from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.driver import Driver
-from firecrawl_interact.adapters.conformance.server import Connection
-from firecrawl_interact.core import Response, TransportError
+from firecrawl_interact.adapters.conformance.harness import require_own
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
+from firecrawl_interact.core import TransportError
 
 PATH = "/v2/interact/session-1"
 TransportClass: TypeAlias = type[Urllib3Transport] | type[AsyncioTransport]
-OpenTransport: TypeAlias = Callable[..., Driver]
-"""Makes the transport under test from its arguments. It is closed when the test ends."""
 
 
-def send(driver: Driver, timeout: float = 5, path: str = PATH) -> Response:
-    """Send a request, and return the response, which must be its own."""
-    outcome = driver.send(path, timeout)
-    assert isinstance(outcome, Response), outcome
-    assert path.encode() in outcome.body
-    return outcome
+# Any: whatever a transport takes.
+def settings_for(service: FaultServer | str, **settings: Any) -> dict[str, Any]:
+    """The arguments of a transport to a service, with a proxy if that is given.
+
+    It trusts the certificates of servers that are given as such.
+    """
+    for name, server in (("api_url", service), ("proxy", settings.get("proxy"))):
+        settings[name] = server
+        if isinstance(server, FaultServer):
+            settings[name] = server.api_url
+            if server.api_url.startswith("https"):
+                settings["ssl_context"] = certificates.client_context()
+    return settings
+
+
+class Wire(ExitStack):
+    """The servers of a test and the transports under test, which are all closed with it."""
+
+    def __init__(self, transport_class: TransportClass) -> None:
+        super().__init__()
+        self.transport_class = transport_class
+
+    def serve(self, *faults: FaultFunction | None, **options: Any) -> FaultServer:
+        return self.enter_context(FaultServer(*faults, **options))
+
+    def open(self, service: FaultServer | str, **settings: Any) -> Driver:
+        driver = Driver(self.transport_class(**settings_for(service, **settings)))
+        self.callback(driver.close)
+        return driver
+
+
+def send(driver: Driver, timeout: float = 5, path: str = PATH) -> None:
+    """Send a request, and check that its own response comes."""
+    require_own(driver.send(path, timeout), path)
 
 
 def failure(driver: Driver, kind: type[TransportError], timeout: float = 5) -> TransportError:

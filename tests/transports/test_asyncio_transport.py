@@ -11,17 +11,17 @@ import types
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
 from firecrawl_interact.adapters import AsyncioTransport
 from firecrawl_interact.adapters.conformance import certificates
-from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction
 from firecrawl_interact.adapters.conformance.wire_faults import responds
 from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, Request, Response
 
-from .driven import PATH, Tunnel
+from .driven import PATH, Tunnel, Wire, settings_for
 
 pytestmark = pytest.mark.enable_socket
 uvloop = pytest.importorskip("uvloop")
@@ -42,35 +42,33 @@ def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
     gc.collect()
 
 
-CHANNELS = ["http", "https", "https through http", "https through https"]
-over_each_channel = pytest.mark.parametrize("kind", CHANNELS)
-
-
 class Channel:
     """A service, perhaps behind a proxy, and transports that lead to it."""
 
-    def __init__(self, kind: str, *faults: FaultFunction) -> None:
+    def __init__(self, wire: Wire, kind: str, *faults: FaultFunction) -> None:
         tls = {"http": None, "https": certificates.trusted()}
         scheme, _, proxy = kind.partition(" through ")
-        self.server = FaultServer(*faults, tls=tls[scheme])
-        self.proxy = FaultServer(afterwards=Tunnel(), tls=tls[proxy]) if proxy else None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for server in filter(None, (self.proxy, self.server)):
-            server.stop()
+        self.server = wire.serve(*faults, tls=tls[scheme])
+        self.proxy = wire.serve(afterwards=Tunnel(), tls=tls[proxy]) if proxy else None
 
     def make_transport(self) -> AsyncioTransport:
-        context, proxy = certificates.client_context(), self.proxy
-        return AsyncioTransport(
-            self.server.api_url, ssl_context=context, proxy=proxy.api_url if proxy else None
-        )
+        return AsyncioTransport(**settings_for(self.server, proxy=self.proxy))
 
     def open_connections(self) -> int:
-        proxied = 0 if self.proxy is None else self.proxy.open_connections()
-        return proxied + self.server.open_connections()
+        servers = filter(None, (self.proxy, self.server))
+        return sum(server.open_connections() for server in servers)
+
+
+@pytest.fixture
+def transport_class() -> type[AsyncioTransport]:
+    return AsyncioTransport
+
+
+@pytest.fixture(
+    name="channel", params=["http", "https", "https through http", "https through https"]
+)
+def open_channel(request: pytest.FixtureRequest, wire: Wire) -> Channel:
+    return Channel(wire, request.param)
 
 
 async def send(transport: AsyncioTransport) -> Response:
@@ -145,26 +143,22 @@ def cancel_as_its_wait_ends(_: object, awaited: asyncio.Future[object]) -> None:
         awaited.add_done_callback(lambda _: task.cancel())
 
 
-@over_each_channel
 @pytest.mark.parametrize("cancel", [cancel_as_it_waits, cancel_as_its_wait_ends])
 @pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
 def test_a_call_cancelled_at_any_step_is_cancelled_and_leaves_nothing(
-    runner: asyncio.Runner, kind: str, cancel: Disturb, is_kept: bool
+    runner: asyncio.Runner, channel: Channel, cancel: Disturb, is_kept: bool
 ) -> None:
-    with Channel(kind) as channel:
-        outcomes = runner.run(outcomes_at_each_step(channel, cancel, is_kept=is_kept))
+    outcomes = runner.run(outcomes_at_each_step(channel, cancel, is_kept=is_kept))
     assert outcomes == {asyncio.CancelledError}
 
 
-@over_each_channel
 def test_a_transport_closed_at_any_step_of_a_call_ends_it(
-    runner: asyncio.Runner, kind: str
+    runner: asyncio.Runner, channel: Channel
 ) -> None:
     def close(transport: AsyncioTransport, _: object) -> object:
         return asyncio.ensure_future(transport.aclose())
 
-    with Channel(kind) as channel:
-        outcomes = runner.run(outcomes_at_each_step(channel, close))
+    outcomes = runner.run(outcomes_at_each_step(channel, close))
     assert ConnectFailedError in outcomes
     assert outcomes <= {ConnectFailedError, ConnectionLostError, Response}
 
@@ -183,7 +177,7 @@ IDLE_FAULTS: dict[str, FaultFunction] = {
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("fault", IDLE_FAULTS.values(), ids=IDLE_FAULTS)
 def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never_used_again(
-    runner: asyncio.Runner, scheme: str, fault: FaultFunction
+    runner: asyncio.Runner, wire: Wire, scheme: str, fault: FaultFunction
 ) -> None:
     async def send_twice() -> None:
         async with channel.make_transport() as transport:
@@ -191,32 +185,30 @@ def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never
             assert channel.server.fault_is_over.wait(10)
             await send(transport)
 
-    with Channel(scheme, responds(fault)) as channel:
-        runner.run(send_twice())
-        assert [request.connection for request in channel.server.requests] == [1, 2]
+    channel = Channel(wire, scheme, responds(fault))
+    runner.run(send_twice())
+    assert [request.connection for request in channel.server.requests] == [1, 2]
 
 
 # --- event loops, processes and their end --------------------------------------------------
 
 
-@over_each_channel
-def test_each_event_loop_has_connections_of_its_own_that_end_with_it(kind: str) -> None:
+def test_each_event_loop_has_connections_of_its_own_that_end_with_it(channel: Channel) -> None:
     async def send_twice() -> None:
         await send(transport)
         await send(transport)
 
-    with Channel(kind) as channel:
-        transport = channel.make_transport()
-        for turn, make_runner in enumerate(LOOPS.values(), 1):
-            with make_runner() as runner:
-                runner.run(send_twice())
-            assert channel.server.connections == turn
-            assert channel.open_connections() == 0
+    transport = channel.make_transport()
+    for turn, make_runner in enumerate(LOOPS.values(), 1):
+        with make_runner() as runner:
+            runner.run(send_twice())
+        assert channel.server.connections == turn
+        assert channel.open_connections() == 0
 
 
 @pytest.mark.parametrize("make_runner", LOOPS.values(), ids=LOOPS)
 def test_event_loops_in_threads_share_a_transport_and_one_closes_it_for_all(
-    make_runner: Callable[[], asyncio.Runner],
+    wire: Wire, make_runner: Callable[[], asyncio.Runner]
 ) -> None:
     async def send_many() -> None:
         for _ in range(2):
@@ -229,20 +221,19 @@ def test_event_loops_in_threads_share_a_transport_and_one_closes_it_for_all(
             await asyncio.sleep(0)
         assert server.open_connections() == 0
 
-    def run() -> None:
+    def run(_: int) -> None:
         with make_runner() as runner:
             runner.run(send_many())
 
-    barrier = threading.Barrier(5)
-    with FaultServer() as server, ThreadPoolExecutor(4) as threads:
-        transport = AsyncioTransport(server.api_url)
-        running = [threads.submit(run) for _ in range(4)]
+    barrier, server = threading.Barrier(5), wire.serve()
+    transport = AsyncioTransport(server.api_url)
+    with ThreadPoolExecutor(4) as threads:
+        runs = threads.map(run, range(4))
         barrier.wait(10)
         assert server.connections == 20
         asyncio.run(transport.aclose())
         barrier.wait(10)
-        for thread in running:
-            thread.result()
+        list(runs)  # It raises what one of them raised.
 
 
 def test_another_event_loop_than_asyncios_is_refused_in_a_sentence() -> None:
@@ -275,9 +266,9 @@ loop.run_until_complete(transport.aclose())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_after_a_fork_neither_process_ends_the_connections_of_the_other() -> None:
-    with FaultServer() as server:
-        # With warnings as errors, the child's destructors do all that they can.
-        command = [sys.executable, "-W", "error", "-c", FORK, server.api_url, PATH]
-        subprocess.run(command, check=True)
-        assert [request.connection for request in server.requests] == [1, 2, 1]
+def test_after_a_fork_neither_process_ends_the_connections_of_the_other(wire: Wire) -> None:
+    server = wire.serve()
+    # With warnings as errors, the child's destructors do all that they can.
+    command = [sys.executable, "-W", "error", "-c", FORK, server.api_url, PATH]
+    subprocess.run(command, check=True)
+    assert [request.connection for request in server.requests] == [1, 2, 1]

@@ -20,7 +20,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
-from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.driver import Driver
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import responds
@@ -32,19 +31,17 @@ from firecrawl_interact.core import (
 )
 
 from ..made_up_responses import cut, streams
-from .driven import PATH, OpenTransport, TransportClass, failure, send
+from .driven import PATH, Wire, failure, send
 
 pytestmark = pytest.mark.enable_socket
 
 
 @pytest.mark.parametrize("header", ["a\r\nX-Injected: b", "a\nb", "a\rb", "\u2028"])
-def test_a_header_that_is_not_one_line_of_ascii_is_never_sent(
-    open_transport: OpenTransport, header: str
-) -> None:
-    with FaultServer() as server:
-        outcome = open_transport(server.api_url).send(PATH, headers={"X": header})
-        assert "the request failed: " in str(outcome)
-        assert server.requests == []
+def test_a_header_that_is_not_one_line_of_ascii_is_never_sent(wire: Wire, header: str) -> None:
+    server = wire.serve()
+    outcome = wire.open(server).send(PATH, headers={"X": header})
+    assert "the request failed: " in str(outcome)
+    assert server.requests == []
 
 
 def report_of(driver: Driver) -> object:
@@ -77,51 +74,46 @@ def test_both_report_the_same_of_the_same_bytes_however_they_are_cut(
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
-def test_a_timeout_that_is_no_time_is_refused(
-    open_transport: OpenTransport, timeout: float
-) -> None:
+def test_a_timeout_that_is_no_time_is_refused(wire: Wire, timeout: float) -> None:
     with pytest.raises(AssertionError, match=r"raised ValueError\(timeout "):
-        open_transport().send(PATH, timeout)
+        wire.open("https://service.example").send(PATH, timeout)
 
 
-def test_a_timeout_of_any_length_works_and_the_user_agent_is_this_library(
-    open_transport: OpenTransport,
-) -> None:
-    with FaultServer() as server:
-        send(open_transport(server.api_url), timeout=1e300)
-        assert server.requests[0].values("user-agent")[0].startswith("firecrawl-interact/0.")
+def test_a_timeout_of_any_length_works_and_the_user_agent_is_this_library(wire: Wire) -> None:
+    server = wire.serve()
+    send(wire.open(server), timeout=1e300)
+    assert server.requests[0].values("user-agent")[0].startswith("firecrawl-interact/0.")
 
 
 def test_a_handshake_has_all_of_the_connect_timeout_and_no_more(
-    open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with FaultServer(Connection.wait_for_close) as server:
-        address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address] * 4)
-        driver = open_transport("https://service.example", connect_timeout=0.4)
-        before = time.monotonic()
-        error = failure(driver, ConnectFailedError, timeout=60)
-        assert time.monotonic() - before > 0.39
-        # After 2.5 s the server would have ended the connection, and that would be the reason.
-        assert re.search("timed out|too long", str(error))
-        assert error.transient
-        assert server.connections == 1
+    server = wire.serve(Connection.wait_for_close)
+    address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address] * 4)
+    driver = wire.open("https://service.example", connect_timeout=0.4)
+    before = time.monotonic()
+    error = failure(driver, ConnectFailedError, timeout=60)
+    assert time.monotonic() - before > 0.39
+    # After 2.5 s the server would have ended the connection, and that would be the reason.
+    assert re.search("timed out|too long", str(error))
+    assert error.transient
+    assert server.connections == 1
 
 
 def test_a_name_that_resolves_too_late_is_not_connected_to(
-    open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resolve, never = socket.getaddrinfo, threading.Event()
+    resolve, server = socket.getaddrinfo, wire.serve()
 
     def resolve_late(*args: Any, **kwargs: Any) -> object:  # Any: handed on as they came
-        never.wait(0.2)
+        server.stopping.wait(0.2)
         return resolve(*args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve_late)
-    with FaultServer() as server:
-        driver = open_transport(server.api_url.replace("127.0.0.1", "localhost"))
-        failure(driver, ConnectFailedError, timeout=0.05)
-        assert server.connections == 0
+    driver = wire.open(server.api_url.replace("127.0.0.1", "localhost"))
+    failure(driver, ConnectFailedError, timeout=0.05)
+    assert server.connections == 0
 
 
 # --- connections ---------------------------------------------------------------------------
@@ -141,18 +133,18 @@ def resets(connection: Connection) -> None:
     ("fault", "kind"), [(reads_nothing, TimedOutError), (resets, ConnectionLostError)]
 )
 def test_a_request_that_cannot_be_written_whole(
-    open_transport: OpenTransport, fault: FaultFunction, kind: type[Exception], before: str
+    wire: Wire, fault: FaultFunction, kind: type[Exception], before: str
 ) -> None:
     is_second = before == "in place of a kept one"
     faults = [responds(Connection.close), fault] if is_second else [fault]
-    with FaultServer(*([responds(fault)] if before == "kept" else faults)) as server:
-        driver = open_transport(server.api_url)
-        if before != "new":
-            send(driver)
-        assert not is_second or server.fault_is_over.wait(5)
-        # More than all buffers on the way hold.
-        outcome = driver.send(PATH, 0.5, headers={"X-Huge": "x" * 6_000_000})
-        assert server.connections == 1 + is_second
+    server = wire.serve(*([responds(fault)] if before == "kept" else faults))
+    driver = wire.open(server)
+    if before != "new":
+        send(driver)
+    assert not is_second or server.fault_is_over.wait(5)
+    # More than all buffers on the way hold.
+    outcome = driver.send(PATH, 0.5, headers={"X-Huge": "x" * 6_000_000})
+    assert server.connections == 1 + is_second
     assert type(outcome) is kind
     assert getattr(outcome, "stale", False) is (before == "kept" and kind is ConnectionLostError)
 
@@ -176,16 +168,14 @@ driver.close()
 """
 
 
-def test_a_connection_that_was_idle_for_30_seconds_is_not_used_again(
-    transport_class: TransportClass,
-) -> None:
-    with FaultServer() as server:
-        command = [sys.executable, "-c", IDLE, transport_class.__name__, server.api_url]
-        subprocess.run(command, check=True)
-        assert [request.connection for request in server.requests] == [1, 1, 2]
+def test_a_connection_that_was_idle_for_30_seconds_is_not_used_again(wire: Wire) -> None:
+    server = wire.serve()
+    command = [sys.executable, "-c", IDLE, wire.transport_class.__name__, server.api_url]
+    subprocess.run(command, check=True)
+    assert [request.connection for request in server.requests] == [1, 1, 2]
 
 
-def test_connections_beyond_the_pools_size_are_closed(open_transport: OpenTransport) -> None:
+def test_connections_beyond_the_pools_size_are_closed(wire: Wire) -> None:
     all_sent = threading.Barrier(3, timeout=10)
 
     def responds_when_all_are_there(connection: Connection) -> None:
@@ -193,39 +183,35 @@ def test_connections_beyond_the_pools_size_are_closed(open_transport: OpenTransp
         all_sent.wait()
         connection.respond(path)
 
-    with (
-        FaultServer(*[responds_when_all_are_there] * 3) as server,
-        ThreadPoolExecutor(3) as threads,
-    ):
-        list(threads.map(send, [open_transport(server.api_url, pool_size=1)] * 3))
-        assert server.open_connections() == 1
+    server = wire.serve(*[responds_when_all_are_there] * 3)
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(send, [wire.open(server, pool_size=1)] * 3))
+    assert server.open_connections() == 1
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 def test_a_copy_has_connections_of_its_own_which_close_with_it(
-    open_transport: OpenTransport,
+    wire: Wire,
     duplicate: Callable[[Any], Any],  # Any: the kinds of transports
 ) -> None:
-    with FaultServer() as server:
-        original = open_transport(f"{server.api_url}/prefix", user_agent="test/1")
-        send(original)
-        other = Driver(duplicate(original.transport))
-        send(other)
-        other.close()
-        assert server.open_connections() == 1
-        send(original)
-        assert [request.connection for request in server.requests] == [1, 2, 1]
-        assert len({request.head for request in server.requests}) == 1
+    server = wire.serve()
+    original = wire.open(f"{server.api_url}/prefix", user_agent="test/1")
+    send(original)
+    other = Driver(duplicate(original.transport))
+    send(other)
+    other.close()
+    assert server.open_connections() == 1
+    send(original)
+    assert [request.connection for request in server.requests] == [1, 2, 1]
+    assert len({request.head for request in server.requests}) == 1
 
 
-def test_a_transport_that_is_forgotten_closes_its_connections(
-    open_transport: OpenTransport, transport_class: TransportClass
-) -> None:
-    with FaultServer() as server:
-        driver = open_transport(server.api_url)
-        send(driver)
-        driver.transport = transport_class()
-        assert server.open_connections() == 0
+def test_a_transport_that_is_forgotten_closes_its_connections(wire: Wire) -> None:
+    server = wire.serve()
+    driver = wire.open(server)
+    send(driver)
+    driver.transport = wire.transport_class()
+    assert server.open_connections() == 0
 
 
 # --- reasons: what was wrong, so that somebody can mend it ------------------------------------
@@ -233,23 +219,18 @@ def test_a_transport_that_is_forgotten_closes_its_connections(
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
 def test_ssl_cert_file_that_is_no_file_of_certificates(
-    open_transport: OpenTransport,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    content: str | None,
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
 ) -> None:
     file = tmp_path / "authorities.pem"
     if content is not None:
         file.write_text(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    with FaultServer(tls=certificates.trusted()) as server:
-        error = failure(open_transport(server.api_url), ConnectFailedError)
-        assert server.connections == 0
+    error = failure(wire.open("https://service.example"), ConnectFailedError)
     assert f"SSL_CERT_FILE is no file of certificates: {file}" in str(error)
     assert not error.transient
 
 
-def test_a_client_certificate_that_is_missing(open_transport: OpenTransport) -> None:
+def test_a_client_certificate_that_is_missing(wire: Wire) -> None:
     """TLS 1.3 lets a client send its request before the server has looked for one (RFC 8446, 2)."""
 
     def refuses() -> None:
@@ -272,6 +253,6 @@ def test_a_client_certificate_that_is_missing(open_transport: OpenTransport) -> 
         server = threading.Thread(target=refuses)
         server.start()
         api_url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-        error = failure(open_transport(api_url, ssl_context=context), ConnectionLostError)
+        error = failure(wire.open(api_url, ssl_context=context), ConnectionLostError)
         server.join()
     assert "client certificate" in str(error)

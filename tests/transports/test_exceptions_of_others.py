@@ -14,7 +14,7 @@ from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
 from firecrawl_interact.core import Request, Response
 
-from .driven import TransportClass
+from .driven import TransportClass, settings_for
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -40,19 +40,20 @@ def raised(request: pytest.FixtureRequest) -> Iterator[type[Exception]]:
 
 
 Send = Callable[[str], Response]
+MakeSend = Callable[[FaultServer], Send]
 
 
 @pytest.fixture
-def make_send(transport_class: TransportClass) -> Iterator[Callable[[str], Send]]:
+def make_send(transport_class: TransportClass) -> Iterator[MakeSend]:
     """Makes functions that send in this thread, which is the main one."""
     with asyncio.Runner() as runner:
 
-        def make_send(api_url: str) -> Send:
+        def make_send(server: FaultServer) -> Send:
             def send(path: str) -> Response:
                 response = transport.send(Request("DELETE", path, {}), 10)
                 return response if isinstance(response, Response) else runner.run(response)
 
-            transport = transport_class(api_url, ssl_context=certificates.client_context())
+            transport = transport_class(**settings_for(server))
             return send
 
         yield make_send
@@ -70,11 +71,11 @@ def sends_the_signal(connection: Connection) -> None:
 @pytest.mark.parametrize("in_handshake", [False, True], ids=["responding", "in the handshake"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_what_a_signals_handler_raises_while_send_waits(
-    make_send: Callable[[str], Send], raised: type[Exception], scheme: str, in_handshake: bool
+    make_send: MakeSend, raised: type[Exception], scheme: str, in_handshake: bool
 ) -> None:
     tls = certificates.trusted() if scheme == "https" else None
     with FaultServer(sends_the_signal, tls=tls, in_handshake=in_handshake) as server:
-        send = make_send(server.api_url)
+        send = make_send(server)
         with pytest.raises(raised, match="of a handler"):
             send("/interrupted")
         assert b"/next" in send("/next").body
@@ -112,12 +113,12 @@ def interrupt_before_line(number: int, call: Callable[[], object]) -> bool:
 # A socket may be left to the garbage collector, which closes it at once.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_what_a_signals_handler_raises_before_any_line(
-    make_send: Callable[[str], Send], raised: type[Exception]
+    make_send: MakeSend, raised: type[Exception]
 ) -> None:
     messages = set()
     with FaultServer() as server:
         for number in range(1, 1000):
-            send = make_send(server.api_url)
+            send = make_send(server)
             try:
                 if not interrupt_before_line(number, lambda: send("/interrupted")):  # noqa: B023
                     break

@@ -11,13 +11,12 @@ import signal
 import threading
 import traceback
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance import wire_faults
-from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction
 from firecrawl_interact.adapters.conformance.wire_faults import CHUNKED, sends, sends_and_closes
 from firecrawl_interact.core import (
     AsyncDeleteSession,
@@ -27,7 +26,7 @@ from firecrawl_interact.core import (
     RetryPolicy,
 )
 
-from .driven import TransportClass, closed_port
+from .driven import TransportClass, Wire, closed_port
 
 pytestmark = pytest.mark.enable_socket
 
@@ -69,22 +68,20 @@ def assert_nothing_is_shown(error: BaseException) -> None:
 # --- calls that fail -----------------------------------------------------------------------
 
 
-def delete(transport_class: TransportClass, api_url: str, **settings: Any) -> None:
-    """Ask the service to destroy a session."""
-    transport = transport_class(api_url, **settings)
-    settings.clear()
-    if isinstance(transport, Urllib3Transport):
-        with transport:
-            DeleteSession(transport, KEY, retry=ONCE)("session-1")
-    else:
-        asyncio.run(AsyncDeleteSession(transport, KEY, retry=ONCE)("session-1"))
-
-
-def error_of(transport_class: TransportClass, api_url: str, **settings: Any) -> DeleteSessionError:
-    with pytest.raises(DeleteSessionError) as caught:
-        delete(transport_class, api_url, **settings)
-    settings.clear()
-    return caught.value
+def error_of(
+    transport: Urllib3Transport | AsyncioTransport,
+    raised: type[BaseException] = DeleteSessionError,
+) -> BaseException:
+    """Ask the service to destroy a session, and return the error."""
+    try:
+        if isinstance(transport, Urllib3Transport):
+            with transport:
+                DeleteSession(transport, KEY, retry=ONCE)("session-1")
+        else:
+            asyncio.run(AsyncDeleteSession(transport, KEY, retry=ONCE)("session-1"))
+    except raised as error:
+        return error
+    raise AssertionError("no error")
 
 
 def echoes(status_line: str, secret: str) -> FaultFunction:
@@ -114,17 +111,14 @@ FAULTS: dict[str, tuple[str, FaultFunction]] = {
 
 
 @pytest.mark.parametrize(("way", "fault"), FAULTS.values(), ids=FAULTS)
-def test_a_call_that_fails_on_the_wire(
-    transport_class: TransportClass, way: str, fault: FaultFunction
-) -> None:
-    with FaultServer(fault, in_handshake=way == "https") as server:
-        api_url, settings = server.api_url.replace("http:", f"{way}:"), {}
-        if way == "proxy":
-            settings["proxy"] = server.api_url.replace("://", f"://user:{PASSWORD}@")
-            api_url = "https://service.example"
-        error = error_of(transport_class, api_url, **settings)
-        settings.clear()
-        assert_nothing_is_shown(error)
+def test_a_call_that_fails_on_the_wire(wire: Wire, way: str, fault: FaultFunction) -> None:
+    server = wire.serve(fault, in_handshake=way == "https")
+    if way == "proxy":
+        proxy = server.api_url.replace("://", f"://user:{PASSWORD}@")
+        transport = wire.transport_class("https://service.example", proxy=proxy)
+    else:
+        transport = wire.transport_class(server.api_url.replace("http:", f"{way}:"))
+    assert_nothing_is_shown(error_of(transport))
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
@@ -132,7 +126,7 @@ def test_a_proxy_of_the_environment_that_is_dead_or_cannot_be_used(
     transport_class: TransportClass, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://user:{PASSWORD}@127.0.0.1:{closed_port()}")
-    error = error_of(transport_class, "https://service.example")
+    error = error_of(transport_class("https://service.example"))
     assert_nothing_is_shown(error)
     assert isinstance(error.__cause__, ConnectFailedError)
     assert error.__cause__.transient is (scheme != "socks5")
@@ -155,18 +149,17 @@ def test_a_proxy_that_is_refused_with_its_transport(
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
-def test_ctrl_c_which_cancels_an_awaited_call(transport_class: TransportClass) -> None:
+def test_ctrl_c_which_cancels_an_awaited_call(wire: Wire) -> None:
     def presses_ctrl_c(connection: Connection) -> None:
         connection.read_request()
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         connection.wait_for_close()
 
-    with FaultServer(presses_ctrl_c) as server:
-        with pytest.raises(KeyboardInterrupt) as caught:
-            delete(transport_class, server.api_url)
-        assert_nothing_is_shown(caught.value)
-        if transport_class is AsyncioTransport:
-            assert asyncio.CancelledError in map(type, chain(caught.value))
+    transport = wire.transport_class(wire.serve(presses_ctrl_c).api_url)
+    error = error_of(transport, KeyboardInterrupt)
+    assert_nothing_is_shown(error)
+    if isinstance(transport, AsyncioTransport):
+        assert asyncio.CancelledError in map(type, chain(error))
 
 
 # --- what stays ----------------------------------------------------------------------------
@@ -181,7 +174,7 @@ def test_a_refused_connection_keeps_the_callers_frames_and_what_the_caller_was_h
         raise before
     except ValueError:
         with caplog.at_level(logging.DEBUG, "firecrawl_interact"):
-            error = error_of(transport_class, f"http://{place}")
+            error = error_of(transport_class(f"http://{place}"))
     assert_nothing_is_shown(error)
     names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
     assert names[0] == "error_of"

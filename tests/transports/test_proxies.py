@@ -4,7 +4,6 @@ import base64
 import shutil
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import trustme
 
 from firecrawl_interact.adapters import Urllib3Transport
 from firecrawl_interact.adapters.conformance import certificates, wire_faults
-from firecrawl_interact.adapters.conformance.driver import KEY, Driver
+from firecrawl_interact.adapters.conformance.driver import KEY
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import (
     sends,
@@ -21,54 +20,54 @@ from firecrawl_interact.adapters.conformance.wire_faults import (
 )
 from firecrawl_interact.core import ConnectFailedError, Request, TimedOutError, TransportError
 
-from .driven import PATH, OpenTransport, Tunnel, closed_port, failure, send
+from .driven import (
+    PATH,
+    Tunnel,
+    Wire,
+    closed_port,
+    failure,
+    send,
+    settings_for,
+)
 
 pytestmark = pytest.mark.enable_socket
 TINYPROXY = shutil.which("tinyproxy")
 
 
 @pytest.fixture
-def service() -> Iterator[FaultServer]:
-    with FaultServer(tls=certificates.trusted()) as server:
-        yield server
+def service(wire: Wire) -> FaultServer:
+    return wire.serve(tls=certificates.trusted())
 
 
 def basic(credentials: bytes) -> list[str]:
     return [f"Basic {base64.b64encode(credentials).decode()}"]
 
 
-def open_to(open_transport: OpenTransport, service: FaultServer, **settings: object) -> Driver:
-    """Make a transport that trusts the certificate of this service, or of a proxy."""
-    return open_transport(service.api_url, ssl_context=certificates.client_context(), **settings)
-
-
 # --- which proxy ---------------------------------------------------------------------------
 
 
 def test_the_environments_proxy_and_authorities_serve_https_and_never_see_the_key(
-    open_transport: OpenTransport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    with FaultServer(tls=tls) as service, FaultServer(Tunnel()) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:p%3Aw@{proxy.authority}")
-        driver = open_transport(service.api_url)
-        send(driver)
-        send(driver)
-        [connect] = proxy.requests
-        assert connect.head.startswith(f"CONNECT {service.authority} HTTP/1.")
-        assert connect.values("proxy-authorization") == basic(b"us@er:p:w")
-        assert KEY not in connect.head
-        assert all(not request.values("proxy-authorization") for request in service.requests)
-        assert [request.connection for request in service.requests] == [1, 1]
+    service, proxy = wire.serve(tls=tls), wire.serve(Tunnel())
+    monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:p%3Aw@{proxy.authority}")
+    driver = wire.open(service.api_url)
+    send(driver)
+    send(driver)
+    [connect] = proxy.requests
+    assert connect.head.startswith(f"CONNECT {service.authority} HTTP/1.")
+    assert connect.values("proxy-authorization") == basic(b"us@er:p:w")
+    assert KEY not in connect.head
+    assert all(not request.values("proxy-authorization") for request in service.requests)
+    assert [request.connection for request in service.requests] == [1, 1]
 
 
 @pytest.mark.skipif(TINYPROXY is None, reason="needs tinyproxy: apt-get install tinyproxy-bin")
-def test_debians_tinyproxy_carries_https(
-    service: FaultServer, open_transport: OpenTransport, tmp_path: Path
-) -> None:
+def test_debians_tinyproxy_carries_https(wire: Wire, service: FaultServer, tmp_path: Path) -> None:
     port, configuration = closed_port(), tmp_path / "tinyproxy.conf"
     configuration.write_text(f"Port {port}\nListen 127.0.0.1\nMaxClients 8\n")
     command = [TINYPROXY or "", "-d", "-c", str(configuration)]
@@ -76,67 +75,62 @@ def test_debians_tinyproxy_carries_https(
         assert process.stdout is not None
         while "Accepting connections" not in process.stdout.readline():
             assert process.poll() is None
-        send(open_to(open_transport, service, proxy=f"http://127.0.0.1:{port}"))
-        process.terminate()
+        try:
+            send(wire.open(service, proxy=f"http://127.0.0.1:{port}"))
+        finally:
+            process.terminate()
         assert f"CONNECT {service.authority}" in process.stdout.read()
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", None])
 def test_a_proxy_that_is_asked_for_or_no_proxy_comes_before_the_environments(
-    service: FaultServer,
-    open_transport: OpenTransport,
-    monkeypatch: pytest.MonkeyPatch,
-    scheme: str | None,
+    wire: Wire, service: FaultServer, monkeypatch: pytest.MonkeyPatch, scheme: str | None
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
     if scheme is None:
         monkeypatch.setenv("NO_PROXY", "example.org,127.0.0.1")
-    tls = certificates.trusted() if scheme == "https" else None
-    with FaultServer(Tunnel(), tls=tls) as proxy:
-        send(open_to(open_transport, service, proxy=proxy.api_url if scheme else None))
-        assert len(proxy.requests) == bool(scheme)
+    proxy = wire.serve(Tunnel(), tls=certificates.trusted() if scheme == "https" else None)
+    send(wire.open(service, proxy=proxy if scheme else None))
+    assert len(proxy.requests) == bool(scheme)
 
 
-def test_a_proxy_that_is_asked_for_carries_plain_http_with_paths_as_they_are(
-    open_transport: OpenTransport,
-) -> None:
-    with FaultServer() as proxy:
-        driver = open_transport(
-            "http://service.example/prefix",
-            proxy=proxy.api_url.replace("://", "://user:pw@"),
-            allow_plain_http=True,
-        )
-        send(driver, path="/v2/%2e%2e/%7Ea//b%2F")
-        send(driver)
-        first, second = proxy.requests
-        assert first.target == "http://service.example/prefix/v2/%2e%2e/%7Ea//b%2F"
-        assert second.target == f"http://service.example/prefix{PATH}"
-        assert second.values("host") == ["service.example"]
-        assert second.values("proxy-authorization") == basic(b"user:pw")
-        assert proxy.connections == 1
+def test_a_proxy_that_is_asked_for_carries_plain_http_with_paths_as_they_are(wire: Wire) -> None:
+    proxy = wire.serve()
+    driver = wire.open(
+        "http://service.example/prefix",
+        proxy=proxy.api_url.replace("://", "://user:pw@"),
+        allow_plain_http=True,
+    )
+    send(driver, path="/v2/%2e%2e/%7Ea//b%2F")
+    send(driver)
+    first, second = proxy.requests
+    assert first.target == "http://service.example/prefix/v2/%2e%2e/%7Ea//b%2F"
+    assert second.target == f"http://service.example/prefix{PATH}"
+    assert second.values("host") == ["service.example"]
+    assert second.values("proxy-authorization") == basic(b"user:pw")
+    assert proxy.connections == 1
 
 
-def test_urllib3_keeps_no_connection_with_tls_inside_tls(service: FaultServer) -> None:
+def test_urllib3_keeps_no_connection_with_tls_inside_tls(wire: Wire, service: FaultServer) -> None:
     """Bytes that nobody asked for could wait in it unseen."""
-    context = certificates.client_context()
-    with (
-        FaultServer(afterwards=Tunnel(), tls=certificates.trusted()) as proxy,
-        Urllib3Transport(service.api_url, ssl_context=context, proxy=proxy.api_url) as transport,
-    ):
+    proxy = wire.serve(afterwards=Tunnel(), tls=certificates.trusted())
+    with Urllib3Transport(**settings_for(service, proxy=proxy)) as transport:
         for _ in range(2):
             assert transport.send(Request("DELETE", "/", {}), 5).status == 200
-        assert proxy.connections == 2
+    assert proxy.connections == 2
 
 
 # --- time ----------------------------------------------------------------------------------
 
-
-@pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize(
+while_connecting_and_responding = pytest.mark.parametrize(
     "kind", [ConnectFailedError, TimedOutError], ids=["connecting", "responding"]
 )
+
+
+@while_connecting_and_responding
+@pytest.mark.parametrize("scheme", ["http", "https"])
 def test_the_timeouts_hold_behind_a_proxy_that_drips(
-    open_transport: OpenTransport, scheme: str, kind: type[TransportError]
+    wire: Wire, scheme: str, kind: type[TransportError]
 ) -> None:
     def responds_slowly(connection: Connection) -> None:
         path = connection.read_request()
@@ -146,32 +140,23 @@ def test_the_timeouts_hold_behind_a_proxy_that_drips(
     tls, tunnel = certificates.trusted(), Tunnel()
     if kind is ConnectFailedError:
         tunnel.is_slow.set()
-    with (
-        FaultServer(responds_slowly, tls=tls) as server,
-        FaultServer(tunnel, tls=tls if scheme == "https" else None) as proxy,
-    ):
-        driver = open_to(open_transport, server, proxy=proxy.api_url, connect_timeout=1)
-        failure(driver, kind, timeout=1)
+    service = wire.serve(responds_slowly, tls=tls)
+    proxy = wire.serve(tunnel, tls=tls if scheme == "https" else None)
+    failure(wire.open(service, proxy=proxy, connect_timeout=1), kind, timeout=1)
 
 
-@pytest.mark.parametrize(
-    "kind", [ConnectFailedError, TimedOutError], ids=["connecting", "responding"]
-)
+@while_connecting_and_responding
 def test_the_time_of_a_tunnel_that_opens_late_counts(
-    open_transport: OpenTransport, kind: type[TransportError]
+    wire: Wire, kind: type[TransportError]
 ) -> None:
     def opens_late(connection: Connection) -> None:
         connection.pause(1.3)
         Tunnel()(connection)
 
-    is_connecting, tls = kind is ConnectFailedError, certificates.trusted()
-    with (
-        FaultServer(Connection.wait_for_close, tls=tls, in_handshake=is_connecting) as server,
-        FaultServer(opens_late) as proxy,
-    ):
-        # If it did not count, the call would take longer than the driver allows.
-        driver = open_to(open_transport, server, proxy=proxy.api_url, connect_timeout=2)
-        failure(driver, kind, timeout=2)
+    is_silent = {"in_handshake": kind is ConnectFailedError, "tls": certificates.trusted()}
+    service, proxy = wire.serve(Connection.wait_for_close, **is_silent), wire.serve(opens_late)
+    # If it did not count, the call would take longer than the driver allows.
+    failure(wire.open(service, proxy=proxy, connect_timeout=2), kind, timeout=2)
 
 
 # --- proxies that fail ---------------------------------------------------------------------
@@ -179,18 +164,16 @@ def test_the_time_of_a_tunnel_that_opens_late_counts(
 
 @pytest.mark.parametrize("is_proxys", [True, False], ids=["proxy", "service"])
 def test_a_certificate_that_does_not_verify_is_refused_for_good(
-    open_transport: OpenTransport, is_proxys: bool
+    wire: Wire, is_proxys: bool
 ) -> None:
     bad = certificates.for_another_host()
-    with (
-        FaultServer(tls=certificates.trusted() if is_proxys else bad) as server,
-        FaultServer(Tunnel(), tls=bad if is_proxys else None) as proxy,
-    ):
-        error = failure(open_to(open_transport, server, proxy=proxy.api_url), ConnectFailedError)
-        assert f"the proxy {proxy.authority}" in str(error)
-        assert ("through" in str(error)) is not is_proxys
-        assert not error.transient
-        assert (len(server.requests), len(proxy.requests)) == (0, 0 if is_proxys else 1)
+    service = wire.serve(tls=certificates.trusted() if is_proxys else bad)
+    proxy = wire.serve(Tunnel(), tls=bad if is_proxys else None)
+    error = failure(wire.open(service, proxy=proxy), ConnectFailedError)
+    assert f"the proxy {proxy.authority}" in str(error)
+    assert ("through" in str(error)) is not is_proxys
+    assert not error.transient
+    assert (len(service.requests), len(proxy.requests)) == (0, 0 if is_proxys else 1)
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -213,11 +196,11 @@ REFUSALS = {403: False, 407: False, 429: True, 503: True}
     ids=[*map(str, REFUSALS), "closed", "cut", "no HTTP", "endless", "drip"],
 )
 def test_a_proxy_that_opens_no_tunnel_sent_nothing(
-    open_transport: OpenTransport, fault: FaultFunction, reason: str, is_transient: bool
+    wire: Wire, fault: FaultFunction, reason: str, is_transient: bool
 ) -> None:
-    with FaultServer(fault) as proxy:
-        driver = open_transport("https://service.example", proxy=proxy.api_url, connect_timeout=0.5)
-        error = failure(driver, ConnectFailedError)
-        assert proxy.open_connections() == 0
+    proxy = wire.serve(fault)
+    driver = wire.open("https://service.example", proxy=proxy, connect_timeout=0.5)
+    error = failure(driver, ConnectFailedError)
+    assert proxy.open_connections() == 0
     assert (f"refused the tunnel: {reason}" in str(error)) is bool(reason)
     assert error.transient is is_transient
