@@ -9,10 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -48,8 +47,8 @@ class Finished(NamedTuple):
 class WatchedService(FakeService):
     """A service that lets a test wait for its requests, and hold its responses back."""
 
-    def __init__(self, api_keys: list[str], *, rate_limit: int | None = None) -> None:
-        super().__init__(api_keys, rate_limit=rate_limit)
+    def __init__(self, api_keys: list[str]) -> None:
+        super().__init__(api_keys)
         self._arrivals = threading.Semaphore(0)
         self.responds = threading.Event()
         self.responds.set()
@@ -97,81 +96,47 @@ def file_of(path: Path, lines: Iterable[str]) -> str:
     return str(path)
 
 
-def _read_line(stream: IO[str] | None) -> str:
-    """Read a line and no byte beyond: `communicate` would not see what is in a buffer."""
-    assert stream is not None
-    line = b""
-    while not line.endswith(b"\n") and (byte := os.read(stream.fileno(), 1)):
-        line += byte
-    return line.decode()
+class Process(subprocess.Popen[bytes]):
+    """The command in a process of its own. It writes into pipes unless told otherwise."""
 
-
-class Process(subprocess.Popen[str]):
-    """The command in a process of its own, with pipes."""
-
-    def __init__(self, *arguments: str) -> None:
-        pipe = subprocess.PIPE
-        super().__init__([*COMMAND, *arguments], stdout=pipe, stderr=pipe, text=True)
-
-    def next_line(self) -> str:
-        return _read_line(self.stdout)
+    def __init__(self, *arguments: str, before: Iterable[str] = (), **options: Any) -> None:
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        # Without a buffer, `communicate` sees all that `readline` has not read.
+        super().__init__([*before, *COMMAND, *arguments], bufsize=0, **options)
 
     def await_note(self, beginning: str) -> None:
         """Read standard error until a line begins so."""
-        while line := _read_line(self.stderr):
-            if line.startswith(beginning):
-                return
-        raise AssertionError(f"it ended without {beginning!r}")
-
-    def interrupt(self) -> None:
-        """Press Ctrl-C, and wait until it is heard."""
-        self.send_signal(signal.SIGINT)
-        self.await_note("Stopping")
+        assert self.stderr is not None
+        while not (line := self.stderr.readline()).startswith(beginning.encode()):
+            assert line, f"it ended without {beginning!r}"
 
     def finish(self) -> Finished:
         """Wait for its end. What was read before is not in it."""
         out, err = self.communicate(timeout=LONGEST_WAIT)
-        return Finished(self.returncode, out, err)
+        return Finished(self.returncode, (out or b"").decode(), (err or b"").decode())
 
 
-class Terminal:
+class Terminal(Process):
     """The command on a pseudo-terminal."""
 
-    def __init__(
-        self,
-        *arguments: str,
-        columns: int = 80,
-        stdout: IO[bytes] | int | None = None,
-        variables: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
+    def __init__(self, *arguments: str, columns: int = 80, **options: Any) -> None:
         self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        environment = os.environ | {"TERM": "xterm-256color", **variables}
-        environment.pop("COLUMNS", None)  # it would count for more than the terminal itself
-        self._process = subprocess.Popen(
-            [*COMMAND, *arguments],
-            stdin=theirs,
-            stdout=stdout or theirs,
-            stderr=theirs,
-            env=environment,
-        )
-        os.close(theirs)
         self._shown = b""
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        environment = os.environ | {"TERM": "xterm-256color"} | options.pop("variables", {})
+        environment.pop("COLUMNS", None)  # it would count for more than the terminal itself
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+        super().__init__(*arguments, env=environment, **{**streams, **options})
+        os.close(theirs)
 
     def type(self, text: str) -> None:
         with contextlib.suppress(OSError):  # The command may have ended.
             os.write(self._ours, text.encode())
 
-    def send_signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
     def hang_up(self) -> None:
         """Close the terminal, as when its window is closed."""
         os.close(self._ours)
-        self._process.send_signal(signal.SIGHUP)
-
-    def wait(self) -> int:
-        return self._process.wait(LONGEST_WAIT)
+        self.send_signal(signal.SIGHUP)
 
     def await_text(self, text: str) -> None:
         """Read what it sends until this is in it."""
@@ -185,7 +150,7 @@ class Terminal:
                 pass
         finally:
             os.close(self._ours)
-        return Finished(self._process.wait(LONGEST_WAIT), self._shown.decode(), "")
+        return Finished(self.wait(LONGEST_WAIT), self._shown.decode(), "")
 
     def _read(self) -> bool:
         assert select.select([self._ours], [], [], LONGEST_WAIT)[0], "nothing comes"

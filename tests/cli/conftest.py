@@ -8,11 +8,9 @@ from .commands import KEY, Run, WatchedService
 
 
 @pytest.fixture
-def service(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[WatchedService]:
-    """A service that the environment points to, and knows the key of. Its parameter: the limit."""
-    service = WatchedService([KEY, "fc-another-team"], rate_limit=getattr(request, "param", None))
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[WatchedService]:
+    """A service that the environment points to, and knows the key of."""
+    service = WatchedService([KEY, "fc-another-team"])
     with LoopbackService(service) as loopback:
         monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # Who runs the command has it not.
         monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)

@@ -1,33 +1,19 @@
 """How a run ends early: by a signal, an untrusted certificate, a closed pipe."""
 
-import contextlib
 import os
 import signal
-import ssl
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import pytest
-import trustme
 
 from firecrawl_interact.adapters import NoResponse, Reply
+from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.server import FaultServer
 
-from .commands import (
-    COMMAND,
-    KEY,
-    LONGEST_WAIT,
-    ONE_BY_ONE,
-    Finished,
-    Process,
-    Run,
-    WatchedService,
-    file_of,
-    on_unix,
-)
+from .commands import KEY, ONE_BY_ONE, Finished, Process, Run, WatchedService, on_unix
 
 pytestmark = pytest.mark.enable_socket
 
@@ -42,17 +28,14 @@ def fates(done: Finished) -> list[str]:
     return [line.split()[1] for line in done.out.splitlines()]
 
 
-def test_an_untrusted_certificate_stops_the_run_with_one_message(run: Run, tmp_path: Path) -> None:
-    tls = trustme.CA().issue_cert("localhost")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.configure_cert(context)
-    with FaultServer(tls=context) as server:
-        options = ["--api-key", KEY, "--api-url", f"https://localhost:{server.port}"]
-        ids = file_of(tmp_path / "ids", map(str, range(100)))
-        done = run("delete", *ONE_BY_ONE, *options, "--from", ids)
+def test_an_untrusted_certificate_stops_the_run_with_one_message(run: Run) -> None:
+    with FaultServer(tls=certificates.untrusted()) as server:
+        address = server.authority
+        options = ["--api-key", KEY, "--api-url", server.api_url]
+        done = run("delete", *ONE_BY_ONE, *options, *map(str, range(100)))
     assert (done.status, fates(done)) == (1, ["untouched"] + ["not-tried"] * 99)
     first, summary, following = done.err.splitlines()
-    assert first.startswith("Stopped: no connection to localhost:")
+    assert first.startswith(f"Stopped: no connection to {address}:")
     assert "CERTIFICATE_VERIFY_FAILED" in first
     assert "Let SSL_CERT_FILE name the authority that signed it, or correct the address." in first
     assert summary.startswith("None of 100 sessions gone; 1 failed, 99 not tried, ")
@@ -68,7 +51,8 @@ def test_ctrl_c_lets_what_is_in_flight_end(service: WatchedService) -> None:
     session_ids = [service.open_session() for _ in range(4)]
     with Process("delete", "--concurrency", "2", *session_ids) as process:
         service.await_requests(2)
-        process.interrupt()
+        process.send_signal(signal.SIGINT)
+        process.await_note("Stopping")
         service.responds.set()
         done = process.finish()
     assert done.status == 130
@@ -80,20 +64,6 @@ def test_ctrl_c_lets_what_is_in_flight_end(service: WatchedService) -> None:
         f"Next: {NEXT}",
     ]
     assert service.sessions_left_open == session_ids[2:]
-
-
-@on_unix
-@pytest.mark.parametrize("service", [1], indirect=True)
-def test_ctrl_c_in_a_rate_limit_leaves_a_line_for_each_id(service: WatchedService) -> None:
-    session_ids = [service.open_session() for _ in range(20)]
-    with Process("delete", "--concurrency", "3", *session_ids) as process:
-        process.await_note("rate limit: nothing is sent for ")
-        process.interrupt()
-        done = process.finish()
-    assert done.status == 130
-    assert fates(done).count("gone") == 1
-    assert set(fates(done)) <= {"gone", "untouched", "not-tried"}
-    assert sorted(line.split()[0] for line in done.out.splitlines()) == sorted(session_ids)
 
 
 @on_unix
@@ -129,12 +99,12 @@ def test_a_signal_ends_it_in_a_few_seconds_and_it_names_what_was_in_flight(
 @on_unix
 def test_ctrl_c_is_not_for_a_background_job(service: WatchedService) -> None:
     service.responds.clear()
-    background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *COMMAND]
-    with subprocess.Popen([*background, "delete", "--missing-ok", "a"]) as process:
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+    with Process("delete", "--missing-ok", "a", before=ignoring) as process:
         service.await_requests(1)
         process.send_signal(signal.SIGINT)
         service.responds.set()
-        assert process.wait(LONGEST_WAIT) == 0
+        assert process.finish().status == 0
 
 
 @on_unix
@@ -143,9 +113,10 @@ def test_a_killed_run_is_resumed(service: WatchedService, run: Run, tmp_path: Pa
     command = ["delete", *ONE_BY_ONE, "--resume", str(tmp_path / "record"), *session_ids]
     service.queue(Reply(200, b'{"success":true}'), NoResponse())
     with Process(*command) as process:
-        process.next_line()
+        assert process.stdout is not None
+        process.stdout.readline()
         service.await_requests(2)  # Its fault would meet the next run otherwise.
-        process.send_signal(signal.SIGKILL)
+        process.kill()
     done = run(*command)
     assert done.status == 0
     assert done.err == "3 of 3 sessions gone, 6 credits; 1 done before.\n"
@@ -163,54 +134,53 @@ def closed_pipe() -> Iterator[IO[bytes]]:
         yield pipe
 
 
+@pytest.fixture
+def full_pipe() -> Iterator[IO[bytes]]:
+    """Nobody reads from it."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with open(write, "wb", buffering=0) as pipe, open(read, "rb"):
+        while pipe.write(b"x" * 4096):
+            pass
+        os.set_blocking(write, True)
+        yield pipe
+
+
 @on_unix
-@pytest.mark.parametrize("option", ["--json", "--missing-ok"])
 def test_a_closed_pipe_stops_the_run_and_loses_nothing_that_was_done(
-    service: WatchedService, closed_pipe: IO[bytes], option: str, tmp_path: Path
+    service: WatchedService, closed_pipe: IO[bytes], tmp_path: Path
 ) -> None:
     session_ids = [service.open_session() for _ in range(30)]
     record = tmp_path / "record"
     service.responds.clear()
-    command = [*COMMAND, "delete", option, "--resume", str(record), *session_ids]
-    with subprocess.Popen(
-        command, stdout=closed_pipe, stderr=subprocess.PIPE, text=True
-    ) as process:
+    command = ["delete", "--resume", str(record), *session_ids]
+    with Process(*command, stdout=closed_pipe) as process:
         service.await_requests(8)
         service.responds.set()
-        _, err = process.communicate(timeout=LONGEST_WAIT)
-    outcomes = [line for line in err.splitlines() if line.startswith('{"session_id": ')]
-    assert process.returncode == 1
+        done = process.finish()
+    outcomes = [line for line in done.err.splitlines() if line.startswith('{"session_id": ')]
+    assert done.status == 1
     assert 8 <= len(outcomes) == 30 - len(service.sessions_left_open) < 30
     assert sorted(outcomes) == sorted(record.read_text(encoding="ascii").splitlines())
-    assert "standard output cannot be written: Broken pipe." in err
+    assert "standard output cannot be written: Broken pipe." in done.err
 
 
 @on_unix
-def test_closed_output_is_no_failure_of_its_own(
-    service: WatchedService, closed_pipe: IO[bytes]
+@pytest.mark.parametrize(
+    ("output", "number", "status"),
+    [("closed_pipe", signal.SIGINT, 130), ("full_pipe", signal.SIGTERM, 143)],
+)
+def test_output_that_cannot_be_written_keeps_no_signal_waiting(
+    service: WatchedService,
+    request: pytest.FixtureRequest,
+    output: str,
+    number: signal.Signals,
+    status: int,
 ) -> None:
+    pipe = request.getfixturevalue(output)
     service.responds.clear()
-    command = [*COMMAND, "delete", "a", "b"]
-    with subprocess.Popen(command, stdout=closed_pipe, stderr=closed_pipe) as process:
+    with Process("delete", "a", "b", stdout=pipe, stderr=pipe) as process:
         service.await_requests(2)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         service.responds.set()
-        assert process.wait(LONGEST_WAIT) == 130
-
-
-@on_unix
-def test_a_reader_that_has_stopped_does_not_keep_sigterm_waiting(service: WatchedService) -> None:
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(write, b"x" * 4096)
-    os.set_blocking(write, True)  # It is full, and nobody reads.
-    with (
-        open(write, "wb") as pipe,
-        open(read, "rb"),
-        subprocess.Popen([*COMMAND, "delete", "a"], stdout=pipe, stderr=pipe) as process,
-    ):
-        service.await_requests(1)
-        process.terminate()
-        assert process.wait(10) == 143
+        assert process.finish().status == status

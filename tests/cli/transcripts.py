@@ -86,9 +86,6 @@ class Stage:
         for session_id in ids.split():
             self._service.open_session(session_id, api_key="fc-another-team")
 
-    def limit(self, requests: str) -> None:
-        self._service.rate_limit = int(requests)
-
     def meets(self, what: str) -> None:
         """Let the next request meet a status and a body, or a response that is lost."""
         status, _, body = what.partition(" ")
