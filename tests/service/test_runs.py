@@ -5,15 +5,16 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from socket import SO_ACCEPTCONN, SOL_SOCKET
 from urllib.parse import urlsplit
 
 import pytest
 
 from firecrawl_interact.adapters import FakeService, LoopbackService, Urllib3Transport
-from firecrawl_interact.core import DeleteSession, DeletionReceipt
+from firecrawl_interact.core import DeleteSession, DeletionReceipt, Outcome
 
 from . import few_descriptors
 
@@ -23,28 +24,22 @@ SECONDS_AWAY = 0.5
 
 
 @pytest.mark.parametrize("run", [few_descriptors.blocking, few_descriptors.awaited])
-def test_a_restart_costs_a_run_no_session(run: Callable[..., list[object]]) -> None:
+def test_a_restart_costs_a_run_of_64_at_a_time_no_session(
+    run: Callable[..., list[Outcome]],
+) -> None:
     service = FakeService(latency=0.02)
-    session_ids = [service.open_session() for _ in range(60)]
-    with ExitStack() as stack:
-        first = stack.enter_context(ExitStack())
-        api_url = first.enter_context(LoopbackService(service)).api_url
-
-        def restart() -> None:
-            first.close()
-            timer = threading.Timer(SECONDS_AWAY, lambda: stack.enter_context(again))
-            timer.start()
-            stack.callback(timer.join)
-
-        def ids_with_a_restart() -> Iterator[str]:
-            for number, session_id in enumerate(session_ids):
-                if number == 20:
-                    restart()
-                yield session_id
-
-        again = LoopbackService(service, urlsplit(api_url).port or 0)
-        outcomes = run(api_url, ids_with_a_restart(), concurrency=8)
-    assert [type(outcome) for outcome in outcomes] == [DeletionReceipt] * 60
+    session_ids = [service.open_session() for _ in range(300)]
+    with ThreadPoolExecutor(1) as thread:
+        with LoopbackService(service) as loopback:
+            api_url = loopback.api_url
+            running = thread.submit(run, api_url, session_ids, concurrency=64)
+            while len(service.requests) < 100:
+                pass
+        threading.Event().wait(SECONDS_AWAY)
+        with LoopbackService(service, urlsplit(api_url).port or 0):
+            outcomes = running.result()
+    assert sorted(outcome.session_id for outcome in outcomes) == sorted(session_ids)
+    assert {type(outcome) for outcome in outcomes} == {DeletionReceipt}
     assert service.sessions_left_open == []
 
 

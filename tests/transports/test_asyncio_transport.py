@@ -6,10 +6,8 @@ import itertools
 import os
 import subprocess
 import sys
-import threading
 import types
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -213,27 +211,25 @@ def test_event_loops_in_threads_share_a_transport_and_one_closes_it_for_all(
     async def send_many() -> None:
         for _ in range(2):
             await asyncio.gather(*(send(transport) for _ in range(5)))
-        barrier.wait(10)  # It is closed here, in another loop.
-        barrier.wait(10)
+
+    def run(act: Callable[[], Coroutine[object, object, None]]) -> None:
+        with make_runner() as runner:
+            runner.run(act())
+
+    async def send_many_until_it_is_closed() -> None:
+        loops = [asyncio.to_thread(run, send_many) for _ in range(3)]
+        await asyncio.gather(send_many(), *loops)
+        assert server.connections == 20
+        await asyncio.to_thread(run, transport.aclose)
         with pytest.raises(ConnectFailedError, match="closed"):
             await send(transport)
         for _ in range(10):
             await asyncio.sleep(0)
         assert server.open_connections() == 0
 
-    def run(_: int) -> None:
-        with make_runner() as runner:
-            runner.run(send_many())
-
-    barrier, server = threading.Barrier(5), wire.serve()
+    server = wire.serve()
     transport = AsyncioTransport(server.api_url)
-    with ThreadPoolExecutor(4) as threads:
-        runs = threads.map(run, range(4))
-        barrier.wait(10)
-        assert server.connections == 20
-        asyncio.run(transport.aclose())
-        barrier.wait(10)
-        list(runs)  # It raises what one of them raised.
+    run(send_many_until_it_is_closed)
 
 
 def test_another_event_loop_than_asyncios_is_refused_in_a_sentence() -> None:

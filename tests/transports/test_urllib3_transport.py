@@ -5,8 +5,6 @@ OpenTelemetry's spans of urllib3 are tested with the page that shows them.
 
 import os
 import socket
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import urllib3
 import vcr  # type: ignore[import-untyped]  # it is not typed
 
 from firecrawl_interact.adapters import Urllib3Transport
-from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
+from firecrawl_interact.adapters.conformance.server import FaultServer
 from firecrawl_interact.core import (
     BadResponseError,
     ConnectFailedError,
@@ -35,19 +33,6 @@ URLOPEN = urllib3.HTTPConnectionPool.urlopen
 
 def send(transport: Urllib3Transport) -> None:
     assert PATH.encode() in transport.send(REQUEST, 10).body
-
-
-def before(
-    monkeypatch: pytest.MonkeyPatch, owner: object, name: str, act: Callable[[], object]
-) -> None:
-    """Do something before each call of a function of somebody else."""
-    original = getattr(owner, name)
-
-    def act_first(*args: Any, **kwargs: Any) -> object:  # Any: handed on as they came
-        act()
-        return original(*args, **kwargs)
-
-    monkeypatch.setattr(owner, name, act_first)
 
 
 # --- what others put around urllib3 ----------------------------------------------------------
@@ -113,38 +98,22 @@ def test_a_connection_waits_for_no_acknowledgement_before_it_sends(
     assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in set_options
 
 
-def test_a_connection_that_is_reset_before_the_request_is_lost(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The system may have taken the request before it knew of the reset."""
-    is_connected = threading.Event()
-
-    def resets(connection: Connection) -> None:
-        is_connected.wait(10)
-        connection.reset()
-
-    def wait_for_the_reset() -> None:
-        is_connected.set()
-        assert server.fault_is_over.wait(10)
-
-    before(monkeypatch, urllib3.connection.HTTPConnection, "request", wait_for_the_reset)
-    with FaultServer(resets) as server, Urllib3Transport(server.api_url) as transport:
-        with pytest.raises(ConnectionLostError) as caught:
-            send(transport)
-        assert not caught.value.stale
-
-
 @pytest.mark.parametrize(
-    "moment", [(urllib3.HTTPConnectionPool, "urlopen"), (os, "getpid")], ids=["late", "early"]
+    ("owner", "name"),
+    [(urllib3.HTTPConnectionPool, "urlopen"), (os, "getpid")],
+    ids=["late", "early"],
 )
 def test_a_transport_that_is_closed_at_the_last_moment_sends_nothing(
-    monkeypatch: pytest.MonkeyPatch, moment: tuple[object, str]
+    monkeypatch: pytest.MonkeyPatch, owner: object, name: str
 ) -> None:
-    def close() -> None:
+    original = getattr(owner, name)
+
+    def close_first(*args: Any, **kwargs: Any) -> object:  # Any: handed on as they came
         monkeypatch.undo()
         transport.close()
+        return original(*args, **kwargs)
 
-    before(monkeypatch, *moment, close)
+    monkeypatch.setattr(owner, name, close_first)
     with FaultServer() as server, Urllib3Transport(server.api_url) as transport:
         with pytest.raises(ConnectFailedError, match="closed"):
             send(transport)
