@@ -5,6 +5,7 @@ import gc
 import os
 import re
 import socket
+import socketserver
 import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -67,8 +68,12 @@ def await_end(transport: Transport, kind: type[Response] | type[ConnectFailedErr
         pass
 
 
+def port_of(api_url: str) -> int:
+    return urlsplit(api_url).port or 0
+
+
 def plainly_connected(api_url: str) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", urlsplit(api_url).port or 0), timeout=30)
+    return socket.create_connection(("127.0.0.1", port_of(api_url)), timeout=30)
 
 
 def plain(method: str, *lines: str, session_id: str = "unknown") -> bytes:
@@ -158,6 +163,22 @@ def test_an_outage_refuses_connections_until_it_is_over(service: FakeService) ->
     assert len(service.requests) == 3
 
 
+def test_an_outage_begins_and_ends_although_a_forked_child_holds_the_socket(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listen_and_share(server: socketserver.TCPServer) -> None:
+        listen(server)
+        child.enter_context(server.socket.dup())
+
+    listen = socketserver.TCPServer.server_activate
+    monkeypatch.setattr(socketserver.TCPServer, "server_activate", listen_and_share)
+    with contextlib.ExitStack() as child, served(service) as transport:
+        service.outage(3600)
+        await_end(transport, ConnectFailedError)
+        service.outage(0)
+        await_end(transport, Response)
+
+
 # --- clients ---------------------------------------------------------------------------------
 
 
@@ -220,7 +241,7 @@ def test_it_runs_again_and_again_at_the_port_asked_for_and_has_no_address_meanwh
     service: FakeService,
 ) -> None:
     with LoopbackService(service) as loopback:
-        port = urlsplit(loopback.api_url).port or 0
+        port = port_of(loopback.api_url)
     again = LoopbackService(service, port=port)
     for _ in range(2):
         assert repr(again) == f"<LoopbackService not running: {service!r}>"
@@ -241,7 +262,7 @@ def test_time_runs_by_itself_while_it_serves_and_at_no_other_time(service: FakeS
         before = other.monotonic()
         delete(transport)
         assert 1000 <= before < before + 0.05 <= other.monotonic()
-        port = urlsplit(transport.api_url).port or 0
+        port = port_of(transport.api_url)
         with pytest.raises(OSError, match="in use"), LoopbackService(service, port):
             pass
     for stands in (service, other):
