@@ -1,7 +1,7 @@
 """How a request in memory ends, and what time it takes. Both transports alike."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 
 import pytest
 
@@ -16,13 +16,11 @@ from firecrawl_interact.adapters.fake_service.faults import (
 from firecrawl_interact.adapters.in_memory import AsyncInMemoryTransport, InMemoryTransport
 from firecrawl_interact.core import AsyncDeleteManySessions, AsyncDeleteSession
 from firecrawl_interact.core.transport import (
-    AsyncTransport,
     ConnectFailedError,
     ConnectionLostError,
     Request,
     Response,
     TimedOutError,
-    Transport,
     TransportError,
 )
 
@@ -31,13 +29,6 @@ Send = Callable[[FakeService, str, float], Response]
 
 def request(session_id: str = "1") -> Request:
     return Request("DELETE", f"/v2/interact/{session_id}", {"Authorization": "Bearer fc-test"})
-
-
-def driven_by_hand(coroutine: Coroutine[object, None, Response]) -> Response:
-    with pytest.raises(StopIteration) as finished:  # as it does unless it suspends
-        coroutine.send(None)
-    assert isinstance(finished.value.value, Response)
-    return finished.value.value
 
 
 def by_thread(service: FakeService, session_id: str, timeout: float) -> Response:
@@ -55,15 +46,13 @@ def by_task(service: FakeService, session_id: str, timeout: float) -> Response:
 
 
 def without_a_loop(service: FakeService, session_id: str, timeout: float) -> Response:
-    return driven_by_hand(_send(service, session_id, timeout))
+    with pytest.raises(StopIteration) as finished:  # as it does unless it suspends
+        _send(service, session_id, timeout).send(None)
+    response: Response = finished.value.value
+    return response
 
 
-@pytest.fixture(params=[by_thread, by_task, without_a_loop])
-def send(request: pytest.FixtureRequest) -> Send:
-    way: Send = request.param
-    return way
-
-
+@pytest.mark.parametrize("send", [by_thread, by_task, without_a_loop])
 @pytest.mark.parametrize(
     ("fault", "latency", "end", "seconds", "acts"),
     [
@@ -113,27 +102,17 @@ def test_a_transport_shows_the_service_that_it_reaches(
 
 def test_a_block_closes_its_transport_and_leaves_the_others_open() -> None:
     async def send_after_a_block() -> None:
-        async with AsyncInMemoryTransport(service) as transport:
+        async with AsyncInMemoryTransport(service) as awaited:
             pass
-        await transport.send(request(), 90)
+        await awaited.send(request(), 90)
 
     service = FakeService()
-    with InMemoryTransport(service) as closed:
+    with InMemoryTransport(service) as transport:
         pass
-    with pytest.raises(ConnectFailedError, match="this transport is closed"):
-        closed.send(request(), 90)
-    with pytest.raises(ConnectFailedError, match="this transport is closed"):
-        asyncio.run(send_after_a_block())
+    for call in (lambda: transport.send(request(), 90), lambda: asyncio.run(send_after_a_block())):
+        with pytest.raises(ConnectFailedError, match="this transport is closed"):
+            call()
     assert InMemoryTransport(service).send(request(), 90).status == 404
-
-
-def test_all_transports_of_a_service_share_its_clock() -> None:
-    service = FakeService()
-    transport: Transport = InMemoryTransport(service)
-    other: AsyncTransport = AsyncInMemoryTransport(service)
-    transport.sleep(7)
-    asyncio.run(other.sleep(8))
-    assert transport.monotonic() == other.monotonic() == service.monotonic() == 15
 
 
 def test_waiting_lets_asyncios_other_tasks_run() -> None:
