@@ -1,7 +1,6 @@
 """What the journals have from one place, and what they have in common beyond the kit."""
 
 import os
-import pickle
 import time
 import uuid
 from collections.abc import Callable
@@ -85,11 +84,6 @@ def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() ->
     journal.gone("one")
     assert journal.sessions_left_open == ["three", str(session_id)]
     assert repr(journal) == f"InMemoryJournal(sessions_left_open=['three', '{session_id}'])"
-
-
-def test_memory_says_why_it_cannot_be_pickled() -> None:
-    with pytest.raises(TypeError, match="nothing of it outlives its process"):
-        pickle.dumps(InMemoryJournal())
 
 
 @pytest.mark.parametrize("record", [InMemoryJournal.opened, InMemoryJournal.gone])

@@ -26,8 +26,9 @@ def parse(*pieces: bytes, method: str = "DELETE") -> ParsedResponse | None:
     return parser.response
 
 
-def test_a_response_has_a_version_and_a_reason() -> None:
-    response = parse(b"HTTP/1.0 404 Not \xc3\x9cbel\r\nContent-Length: 0\r\n\r\n")
+def test_a_response_has_a_version_and_a_reason_and_its_coding_may_have_capitals() -> None:
+    lines = b"Content-Length: 0\r\nContent-Encoding: Identity\r\n\r\n"
+    response = parse(b"HTTP/1.0 404 Not \xc3\x9cbel\r\n" + lines)
     assert response is not None
     assert (response.version, response.status, response.reason) == (10, 404, "Not Ã\x9cbel")
 
@@ -56,6 +57,7 @@ def test_another_protocol_is_refused_at_its_first_bytes(start: bytes) -> None:
         CHUNKED + b"0\r\nX: a\nY: b\r\n\r\n",
         CHUNKED + b"1\nx\r\n",
         CHUNKED + b"2;\0\r\nok\r\n",
+        CHUNKED + b"2 a\r\nok\r\n",
         CHUNKED + b"2\r\nok0\r\n",
     ],
 )

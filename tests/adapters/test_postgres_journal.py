@@ -1,6 +1,5 @@
 """What only a `PostgresJournal` has: a table, leases, connections. The kit checks the rest."""
 
-import asyncio
 import logging
 import pickle
 import sys
@@ -9,19 +8,13 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 
 import psycopg
 import psycopg_pool
 import pytest
 
-from firecrawl_interact.adapters import (
-    AsyncInMemoryTransport,
-    FakeService,
-    PostgresJournal,
-    postgres_journal,
-)
-from firecrawl_interact.core import AsyncDeleteSession, JournalError
+from firecrawl_interact.adapters import PostgresJournal, postgres_journal
+from firecrawl_interact.core import JournalError
 
 from ..postgres import PASSWORD, Postgres, ShortLease
 
@@ -45,39 +38,32 @@ def wait_until(condition: Callable[[], object]) -> None:
 # The table
 
 
-def test_an_error_shows_what_creates_the_table_that_is_missing(postgres: Postgres) -> None:
-    journal = PostgresJournal(postgres.new_database())
-    with pytest.raises(JournalError) as raised:
-        journal.opened("one")
-    assert raised.value.session_id == "one"
-    assert f"Call create_table(), or let a migration say:\n{journal.TABLE}" in str(raised.value)
-    journal.create_table()
-    journal.opened("one")
-    journal.close()
-
-
-def test_many_processes_may_create_the_table_at_once(postgres: Postgres) -> None:
+def test_an_error_shows_what_creates_the_table_and_many_processes_may_create_it_at_once(
+    postgres: Postgres,
+) -> None:
     url = postgres.new_database()
-    journals = [PostgresJournal(url) for _ in range(20)]
-    with ThreadPoolExecutor(20) as threads:
-        list(threads.map(PostgresJournal.create_table, journals))
-    assert journals[0].orphans() == []
+    with PostgresJournal(url) as journal:
+        with pytest.raises(JournalError) as raised:
+            journal.opened("one")
+        assert raised.value.session_id == "one"
+        assert f"Call create_table(), or let a migration say:\n{journal.TABLE}" in str(raised.value)
+        with ThreadPoolExecutor(20) as threads:
+            list(threads.map(PostgresJournal.create_table, [PostgresJournal(url)] * 20))
+        journal.opened("one")
 
 
 def test_a_role_that_may_create_nothing_can_record(postgres: Postgres) -> None:
     url, role = postgres.new_database(), f"role_{uuid.uuid4().hex}"
     postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
-    journal = ShortLease(url.replace("//tester:", f"//{role}:"))
-    with pytest.raises(JournalError, match="cannot create its table: permission denied"):
+    with ShortLease(url.replace("//tester:", f"//{role}:")) as journal:
+        with pytest.raises(JournalError, match="cannot create its table: permission denied"):
+            journal.create_table()
+        ShortLease(url).create_table()
+        with pytest.raises(JournalError, match="cannot record that it is open: permission denied"):
+            journal.opened("one")
+        postgres.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLE} TO {role}", url=url)
         journal.create_table()
-    ShortLease(url).create_table()
-    with pytest.raises(JournalError, match="cannot record that it is open: permission denied"):
         journal.opened("one")
-    with psycopg.connect(url) as connection:
-        connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TABLE} TO {role}")
-    journal.create_table()
-    journal.opened("one")
-    journal.close()
     with ShortLease(url) as journal:
         assert list(journal.adopt_orphans()) == ["one"]
 
@@ -105,23 +91,6 @@ def test_a_statement_that_waits_for_others_ends_soon(postgres: Postgres, label: 
         with pytest.raises(JournalError, match="cannot record that it is open"):
             journal.opened("one")
         assert time.monotonic() - began < MOST_SECONDS
-
-
-def test_an_event_loop_goes_on_while_the_database_is_frozen(postgres: Postgres, label: str) -> None:
-    service, freeze = FakeService(["fc-test"]), ExitStack()
-    transport = AsyncInMemoryTransport(service)
-
-    async def leave_a_block(journal: ShortLease) -> object:
-        delete_session = AsyncDeleteSession(transport, "fc-test", journal=journal)
-        async with delete_session.on_exit(service.open_session()) as ending:
-            freeze.enter_context(postgres.frozen())
-            ticking = asyncio.create_task(asyncio.sleep(0.5))
-        assert ticking.done()
-        freeze.close()
-        return ending.receipt
-
-    with freeze, ShortLease(postgres.url, service=label) as journal:
-        assert asyncio.run(leave_a_block(journal)) is not None
 
 
 # Leases

@@ -50,7 +50,8 @@ def test_memory_keeps_every_promise_of_one_process() -> None:
     first = InMemoryJournal()
     report = check_journal(partial(InMemoryJournal, first))
     assert len(report.passed) == 14
-    assert all("cannot be pickled" in why or "pass " in why for why in report.skipped.values())
+    reasons = "nothing of it outlives its process|pass (outage|secrets)="
+    assert all(re.search(reasons, why) for why in report.skipped.values())
 
 
 @cases
