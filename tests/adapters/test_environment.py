@@ -4,7 +4,7 @@ import asyncio
 import pickle
 import ssl
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from firecrawl_interact.core import (
 KEY = "fc-0123456789abcdef0123456789abcdef"
 
 Make = Callable[..., EnvironmentDeleteSession | AsyncEnvironmentDeleteSession]
+SetVariables = Callable[..., None]
+Values = dict[str, Any]  # Any: of many types
 
 both_ways = pytest.mark.parametrize(
     "make", [delete_session_from_environment, async_delete_session_from_environment]
@@ -38,7 +40,7 @@ both_ways = pytest.mark.parametrize(
 
 
 @pytest.fixture(autouse=True)
-def variables(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def variables(monkeypatch: pytest.MonkeyPatch) -> SetVariables:
     """Sets variables of the environment, by the ends of their names. The others are unset."""
 
     def set_variables(**values: object) -> None:
@@ -72,26 +74,14 @@ CONTEXT = ssl.create_default_context()
         ({"API_URL": "http://127.0.0.1:3002"}, {}, "api_key=None"),
         ({**CLOUD, "API_URL": "https://x.example/a/v2/"}, {}, "'https://x.example/a'"),
         (OTHERS, {"api_key": KEY, "api_url": "https://x.example/v2"}, "'https://x.example'"),
-        (
-            CLOUD,
-            {"api_url": "http://x.example/v2", "allow_plain_http": True},
-            "'http://x.example'",
-        ),
+        (CLOUD, {"api_url": "http://x/v2", "allow_plain_http": True}, "'http://x'"),
         (CLOUD, {"headers": {"X-Tenant": "secret"}}, "headers={'X-Tenant': '***'}"),
-        (
-            CLOUD,
-            {"proxy": "http://user:secret@127.0.0.1:3128"},
-            "proxy='http://***@127.0.0.1:3128'",
-        ),
+        (CLOUD, {"proxy": "http://user:secret@proxy:3128"}, "proxy='http://***@proxy:3128'"),
         (CLOUD, {"retry": RetryPolicy(max_attempts=7)}, "max_attempts=7"),
     ],
 )
 def test_an_argument_comes_before_its_variable(
-    make: Make,
-    variables: Callable[..., None],
-    values: dict[str, str],
-    arguments: dict[str, object],
-    shown: str,
+    make: Make, variables: SetVariables, values: Values, arguments: Values, shown: str
 ) -> None:
     variables(**values)
     assert shown in repr(make(**arguments))
@@ -122,11 +112,7 @@ def test_an_argument_comes_before_its_variable(
     ],
 )
 def test_what_cannot_be_used_is_refused_by_its_name(
-    make: Make,
-    variables: Callable[..., None],
-    values: dict[str, str],
-    arguments: dict[str, object],
-    problem: str,
+    make: Make, variables: SetVariables, values: Values, arguments: Values, problem: str
 ) -> None:
     variables(**values)
     with pytest.raises(ValueError, match=problem) as caught:
@@ -149,9 +135,9 @@ def test_an_ssl_context_is_the_transports(make: Make) -> None:
 @both_ways
 @pytest.mark.parametrize("end", ["\n", '"', "\N{ZERO WIDTH NO-BREAK SPACE}"])
 def test_no_secret_is_in_a_frame_of_the_traceback_that_refuses_it(
-    make: Make, variables: Callable[..., None], end: str
+    make: Make, variables: SetVariables, end: str
 ) -> None:
-    calls: list[tuple[str, dict[str, object]]] = [
+    calls: list[tuple[str, Values]] = [
         ("", {"api_key": KEY + end}),
         (KEY + end, {}),
         (KEY, {"headers": {"X-Tenant": "secret"}, "proxy": "socks5://user:secret@127.0.0.1"}),
@@ -166,7 +152,7 @@ def test_no_secret_is_in_a_frame_of_the_traceback_that_refuses_it(
 
 @both_ways
 def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
-    make: Make, variables: Callable[..., None], tmp_path: Path
+    make: Make, variables: SetVariables, tmp_path: Path
 ) -> None:
     assert make(api_key=KEY).journal is None
     variables(INTERACT_JOURNAL="")
@@ -188,41 +174,33 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
 # --- what is made works without a block and in one, and closes what was made with it --------
 
 
-@pytest.fixture
-def await_() -> Iterator[Callable[[Any], object]]:  # Any: what is awaited, or a result
-    """Gives the result of a call, awaited or not."""
-
-    async def result_of(call: Any) -> object:
-        return await call
-
-    with asyncio.Runner() as runner:
-        yield lambda call: runner.run(result_of(call)) if isinstance(call, Awaitable) else call
-
-
 @pytest.mark.enable_socket
 @both_ways
 def test_it_works_without_a_block_and_in_one_that_closes_it(
-    make: Make, variables: Callable[..., None], await_: Callable[[object], object], tmp_path: Path
+    make: Make, variables: SetVariables, tmp_path: Path
 ) -> None:
     variables(INTERACT_JOURNAL=tmp_path)
     service = FakeService()
-    with LoopbackService(service) as loopback:
+    with LoopbackService(service) as loopback, asyncio.Runner() as runner:
         made = make(api_key="fc-test", api_url=loopback.api_url, user_agent="Browsing/1")
-        await_(made(service.open_session()))
-        entered: object
+        is_awaited = isinstance(made, AsyncEnvironmentDeleteSession)
+
+        def end(call: Any) -> object:  # Any: what is awaited, or a result
+            async def result() -> object:
+                return await call
+
+            return runner.run(result()) if is_awaited else call
+
+        end(made(service.open_session()))
+        enter, leave = ("__aenter__", "__aexit__") if is_awaited else ("__enter__", "__exit__")
         for _ in range(2):
-            if isinstance(made, EnvironmentDeleteSession):
-                with made as entered:
-                    pass
-            else:
-                entered = await_(made.__aenter__())
-                await_(made.__aexit__())
-            assert entered is made
+            assert end(getattr(made, enter)()) is made
+            end(getattr(made, leave)(None, None, None))
         with pytest.raises(UnreachableError, match="closed"):
-            await_(made("unknown"))
-        assert made.journal is not None
-        with pytest.raises(JournalError, match="it is closed"):
-            made.journal.opened("two")
+            end(made("unknown"))
+    assert made.journal is not None
+    with pytest.raises(JournalError, match="it is closed"):
+        made.journal.opened("two")
     assert service.sessions_left_open == []
     assert [request.headers["User-Agent"] for request in service.requests] == ["Browsing/1"]
 
@@ -234,8 +212,7 @@ def test_it_closes_the_transport_that_was_made_with_it_and_no_other() -> None:
         delete_session = delete_session_from_environment(
             api_key="fc-test", api_url=loopback.api_url
         )
-        made = delete_session.transport
-        delete_session.transport = other
+        made, delete_session.transport = delete_session.transport, other
         delete_session.close()
         delete_session(service.open_session())
         with pytest.raises(UnreachableError, match="closed"):
