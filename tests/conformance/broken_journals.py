@@ -4,7 +4,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, ClassVar, TypeAlias
 from zlib import crc32
 
@@ -26,8 +26,8 @@ class Broken(FileJournal):
 
     process = 0
 
-    def __init_subclass__(cls, found_by: str, and_by: Sequence[str] = ()) -> None:
-        FOUND.extend((cls, case) for case in (found_by, *and_by))
+    def __init_subclass__(cls, found_by: str, and_by: str = "") -> None:
+        FOUND.extend((cls, case) for case in (found_by, *and_by.split()))
 
     def __init__(self, directory: str, *, service: str | None = None) -> None:
         super().__init__(directory, service=service)
@@ -55,11 +55,6 @@ class LeavesWhatLives(Broken, found_by="a-living-journals-session-is-no-orphan")
     def opened(self, session_id: Id, /) -> None:
         with FileJournal(self.directory, service=self.service) as other:
             other.opened(session_id)
-
-
-class NeverForgets(Broken, found_by="what-is-gone-is-no-orphan"):
-    def gone(self, session_id: Id, /) -> None:
-        pass
 
 
 class ForgetsItsOwnAlone(Broken, found_by="what-is-gone-is-no-orphan"):
@@ -108,9 +103,7 @@ class TakesAddressesLiterally(Broken, found_by="an-address-is-one-label-however-
 
 
 class ForgetsWhatItAdopts(
-    Broken,
-    found_by="an-adopted-session-is-its-adopters",
-    and_by=["a-killed-process-leaves-orphans"],
+    Broken, found_by="an-adopted-session-is-its-adopters", and_by="a-killed-process-leaves-orphans"
 ):
     def adopt_orphans(self) -> Iterator[str]:
         for session_id in super().adopt_orphans():
@@ -127,7 +120,7 @@ class YieldsAgain(Broken, found_by="an-adopted-session-is-its-adopters"):
 class YieldsBeforeItAdopts(
     Broken,
     found_by="a-yielded-session-is-no-other-sweepers",
-    and_by=["two-threads-share-the-orphans", "owners-come-and-go-during-sweeps"],
+    and_by="two-threads-share-the-orphans owners-come-and-go-during-sweeps",
 ):
     def adopt_orphans(self) -> Iterator[str]:
         yield from super().orphans()
@@ -138,7 +131,7 @@ class YieldsBeforeItAdopts(
 class DropsTheRest(
     Broken,
     found_by="a-sweep-left-half-way-loses-nothing",
-    and_by=["a-closed-journal-takes-and-gives-nothing"],
+    and_by="a-closed-journal-takes-and-gives-nothing",
 ):
     def adopt_orphans(self) -> Iterator[str]:
         yield from list(super().adopt_orphans())
@@ -174,7 +167,7 @@ class FoldsCase(Broken, found_by="every-sendable-id-is-kept-as-it-is"):
 class TakesAnything(
     Broken,
     found_by="every-sendable-id-is-kept-as-it-is",
-    and_by=["a-closed-journal-takes-and-gives-nothing"],
+    and_by="a-closed-journal-takes-and-gives-nothing",
 ):
     def opened(self, session_id: Id, /) -> None:
         with contextlib.suppress(InvalidSessionIdError, JournalError):
@@ -193,7 +186,7 @@ class ShowsItsPlace(Broken, found_by="a-repr-shows-no-secret"):
 
 
 class WritesWhenClosed(
-    Broken, found_by="a-killed-process-leaves-orphans", and_by=["a-stopped-process-loses-nothing"]
+    Broken, found_by="a-killed-process-leaves-orphans", and_by="a-stopped-process-loses-nothing"
 ):
     def opened(self, session_id: Id, /) -> None:
         self.mine.add(session_id)

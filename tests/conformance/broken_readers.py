@@ -1,22 +1,14 @@
 """Transports that break one promise each about what a response is: they take it for another one."""
 
 import re
-from collections.abc import Callable
 
 from firecrawl_interact.core.transport import BadResponseError, ConnectionLostError, Response
 
-from .found_by import breaks, found_by
+from .broken_transports import Rewrite, breaks, found_by, takes
 from .right_transport import RightTransport, Wire
 
 TAKEN = "a response with status 200"
 REFUSED = "BadResponseError"
-
-Rewrite = Callable[[bytes], bytes]
-
-
-def takes(pattern: bytes, text: bytes = b"") -> Rewrite:
-    """Take what matches the pattern for something else."""
-    return lambda received: re.sub(pattern, text, received)
 
 
 def refuses(pattern: bytes) -> Rewrite:
@@ -103,7 +95,7 @@ READERS: list[tuple[str, dict[str, Rewrite]]] = [
 ]
 for seen, readers in READERS:
     for case, rewrite in readers.items():
-        breaks(case, seen, rewrite=staticmethod(rewrite))
+        breaks({case: seen}, rewrite=staticmethod(rewrite))
 
 
 @found_by("a-head-without-its-end-is-no-response", f"instead of .*: {TAKEN} and 0 bytes")

@@ -8,9 +8,12 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from firecrawl_interact.adapters import AsyncSystemTime
+from firecrawl_interact.adapters.conformance import Channel, MakeTransport
 from firecrawl_interact.core.transport import (
     BadResponseError,
     ConnectFailedError,
@@ -21,10 +24,38 @@ from firecrawl_interact.core.transport import (
     TransportError,
 )
 
-from .found_by import breaks, found_by
 from .right_transport import RightTransport, Wire
 
+FOUND: list[tuple[MakeTransport, str, str, Channel]] = []
+"""A broken transport, the case that finds it, what that says to have seen, and over which way."""
+
+Rewrite = Callable[[bytes], bytes]
+_Broken = TypeVar("_Broken", bound=MakeTransport)
+
+
+def found_by(case: str, seen: str, over: Channel = "http") -> Callable[[_Broken], _Broken]:
+    """Note of a broken transport which case finds it, and what that says to have seen."""
+
+    def note(broken: _Broken) -> _Broken:
+        FOUND.append((broken, case, seen, over))
+        return broken
+
+    return note
+
+
+def breaks(cases: Mapping[str, str], over: Channel = "http", **attributes: object) -> None:
+    """Note the same, case by case, of a transport that differs from the right one in these."""
+    broken = type("Broken", (RightTransport,), attributes)
+    FOUND.extend((broken, case, seen, over) for case, seen in cases.items())
+
+
+def takes(pattern: bytes, text: bytes = b"") -> Rewrite:
+    """Take what matches the pattern for something else."""
+    return lambda data: re.sub(pattern, text, data)
+
+
 NOT_ITS_OWN = "the next call got a response that is not its own"
+LOST, FAILED = "instead of ConnectionLostError", "instead of ConnectFailedError"
 
 # --- what is sent ----------------------------------------------------------------------------
 
@@ -39,14 +70,8 @@ class FollowsRedirects(RightTransport):
         return response
 
 
-@found_by(
-    "a-close-before-the-response-is-a-lost-connection",
-    "instead of ConnectionLostError: a response with status 200",
-)
-@found_by(
-    "a-kept-connection-closed-as-we-write-is-stale",
-    "instead of ConnectionLostError, stale: a response with status 200",
-)
+@found_by("a-close-before-the-response-is-a-lost-connection", f"{LOST}: a response with status 200")
+@found_by("a-kept-connection-closed-as-we-write-is-stale", f"{LOST}, stale: a response with status")
 class RetriesLostRequests(RightTransport):
     def send(self, request: Request, timeout: float) -> Response:
         try:
@@ -66,43 +91,32 @@ class KeepsCookies(RightTransport):
         return response
 
 
-right_head = RightTransport.head
-breaks(
-    "escapes-in-a-path-stay-as-they-are",
-    r"\['/v2/echo/\.\./a'\] for the path /v2/echo/%2E%2E/a",
-    head=lambda self, request: unquote_to_bytes(right_head(self, request)),
-)
-breaks(
-    "the-prefix-of-the-service-is-kept",
-    "/v2/echo/call-0001 for /v2/echo/call-0001 below /api/v9",
-    head=lambda self, request: re.sub(rb"/api\S*/v2", b"/v2", right_head(self, request)),
-)
-breaks(
-    "headers-go-out-as-they-are",
-    r"Authorization: \['bearer ",
-    head=lambda self, request: right_head(self, request).replace(b": Bearer ", b": bearer "),
-)
-breaks(
-    "no-credential-is-made-up",
-    r"Authorization: \['Bearer guest'\]",
-    head=lambda self, request: (
-        right_head(self, request)[:-2] + b"Authorization: Bearer guest\r\n\r\n"
+HEADS: dict[str, tuple[str, Rewrite]] = {
+    "escapes-in-a-path-stay-as-they-are": (
+        r"\['/v2/echo/\.\./a'\] for the path /v2/echo/%2E%2E/a",
+        unquote_to_bytes,
     ),
-)
-breaks(
-    "netrc-and-proxies-of-the-environment-stay-out",
-    r"Authorization: \['Basic ",
-    head=lambda self, request: right_head(self, request).replace(
-        b"Bearer", b"Basic" if "NETRC" in os.environ else b"Bearer"
+    "the-prefix-of-the-service-is-kept": (
+        "/v2/echo/call-0001 for /v2/echo/call-0001 below /api/v9",
+        takes(rb"/api\S*/v2", b"/v2"),
     ),
-)
+    "headers-go-out-as-they-are": (r"Authorization: \['bearer ", takes(b"Bearer ", b"bearer ")),
+    "no-credential-is-made-up": (
+        r"Authorization: \['Bearer guest'\]",
+        takes(rb"\r\n\Z", b"Authorization: Bearer guest\r\n\r\n"),
+    ),
+    "netrc-and-proxies-of-the-environment-stay-out": (
+        r"Authorization: \['Basic ",
+        lambda head: head.replace(b"Bearer", b"Basic") if "NETRC" in os.environ else head,
+    ),
+}
+for case, (seen, rewrite) in HEADS.items():
+    breaks({case: seen}, rewrite_head=staticmethod(rewrite))
 
 # --- connections -----------------------------------------------------------------------------
 
 
-@found_by(
-    "netrc-and-proxies-of-the-environment-stay-out", "0 requests reached the service for one call"
-)
+@found_by("netrc-and-proxies-of-the-environment-stay-out", "0 requests reached the service for one")
 class UsesTheProxy(RightTransport):
     def connect(self, timeout: float) -> socket.socket:
         self.url = urlsplit(os.environ.get("http_proxy", self.url.geturl()))
@@ -111,18 +125,17 @@ class UsesTheProxy(RightTransport):
 
 right_addresses = RightTransport.addresses
 breaks(
-    "every-address-of-a-name-is-tried",
-    "the next call ended in ConnectFailedError",
+    {"every-address-of-a-name-is-tried": "the next call ended in ConnectFailedError"},
     addresses=lambda self: right_addresses(self)[:1],
 )
+SILENT = "the call ended in (TimedOutError|ConnectFailedError)"
 breaks(
-    "an-address-that-is-silent-leaves-time-for-the-next",
-    "the call ended in (TimedOutError|ConnectFailedError)",
+    {"an-address-that-is-silent-leaves-time-for-the-next": SILENT},
     share=lambda self, seconds, addresses: seconds,
 )
+SHARED = r"after 1\.\d+ s instead of 0\.4 s: ConnectFailedError"
 breaks(
-    "all-addresses-of-a-name-share-one-timeout",
-    r"after 1\.\d+ s instead of 0\.4 s: ConnectFailedError",
+    {"all-addresses-of-a-name-share-one-timeout": SHARED},
     share=lambda self, seconds, addresses: 0.4,
 )
 TRUSTED = "not transient: a response with status 200"
@@ -140,21 +153,23 @@ class TrustsAnyone(RightTransport):
 
 
 breaks(
-    "an-unasked-response-is-never-used",
-    f"{NOT_ITS_OWN}: .*neighbour",
+    {
+        "an-unasked-response-is-never-used": f"{NOT_ITS_OWN}: .*neighbour",
+        "a-connection-closed-while-idle-is-replaced": "the next call ended in ConnectionLostError",
+    },
     is_usable=lambda self, wire: True,
 )
 breaks(
-    "a-connection-closed-while-idle-is-replaced",
-    "the next call ended in ConnectionLostError",
+    {"a-second-response-is-never-used": f"{NOT_ITS_OWN}: .*neighbour"},
+    bytes_at_once=1,  # So it leaves the surplus to the next call.
     is_usable=lambda self, wire: True,
 )
-# It reads a byte at a time, and so leaves the surplus to the next call.
 breaks(
-    "a-second-response-is-never-used",
-    f"{NOT_ITS_OWN}: .*neighbour",
-    bytes_at_once=1,
-    is_usable=lambda self, wire: True,
+    {
+        "calls-in-a-row-use-one-connection": "20 connections for 20 calls",
+        "callers-side-by-side-share-connections": r"\d+ connections for 8 callers",
+    },
+    is_usable=lambda self, wire: False,
 )
 
 
@@ -165,18 +180,7 @@ class SharesConnectionsAfterFork(RightTransport):
         return super().is_usable(wire)
 
 
-@found_by("calls-in-a-row-use-one-connection", "20 connections for 20 calls")
-@found_by("callers-side-by-side-share-connections", r"\d+ connections for 8 callers")
-class ConnectsEachTime(RightTransport):
-    def wire(self, deadline: float) -> Wire:
-        while self.idle:
-            self.end(self.idle.pop())
-        return super().wire(deadline)
-
-
-@found_by(
-    "callers-side-by-side-get-their-own-responses", "the call got a response that is not its own"
-)
+@found_by("callers-side-by-side-get-their-own-responses", "the call got a response that is not")
 class MixesResponses(RightTransport):
     def send(self, request: Request, timeout: float) -> Response:
         self.response = super().send(request, timeout)
@@ -194,28 +198,21 @@ class KeepsConnectionsThatFailed(RightTransport):
             super().end(wire)
 
 
-@found_by("closing-ends-kept-connections", "1 open connections after the close")
-@found_by("nothing-is-left-behind", r"\d open connections after a failure and a close")
-class NeverCloses(RightTransport):
-    left_open: list[Wire] = []  # noqa: RUF012 - shared on purpose, for the test to close them
-
-    def end(self, wire: Wire) -> None:
-        self.left_open.append(wire)
-
-
-@found_by(
-    "a-closed-transport-sends-nothing",
-    "instead of ConnectFailedError, not transient: a response with status 200",
-)
-class IgnoresItsClose(RightTransport):
-    def close(self) -> None:
-        super().close()
-        self.is_closed = False
-
-
+LEFT_OPEN: list[Wire] = []
 breaks(
-    "a-pickled-transport-sends-too",
-    "TypeError: cannot pickle '_thread.lock' object",
+    {
+        "closing-ends-kept-connections": "1 open connections after the close",
+        "nothing-is-left-behind": r"\d open connections after a failure and a close",
+    },
+    end=lambda self, wire: LEFT_OPEN.append(wire),
+)
+NOT_CLOSED = f"{FAILED}, not transient: a response with status 200"
+breaks(
+    {"a-closed-transport-sends-nothing": NOT_CLOSED},
+    is_closed=property(lambda self: False, lambda self, value: None),
+)
+breaks(
+    {"a-pickled-transport-sends-too": "TypeError: cannot pickle '_thread.lock' object"},
     __reduce__=lambda self: (str, (threading.Lock(),)),
 )
 
@@ -232,23 +229,17 @@ class LeavesThreads(RightTransport):
 # --- time ------------------------------------------------------------------------------------
 
 breaks(
-    "a-silent-server-ends-in-a-timeout",
-    r"after 2\.\d+ s instead of 0\.4 s: ConnectionLostError",
+    {"a-silent-server-ends-in-a-timeout": r"after 2\.\d+ s instead of 0\.4 s: ConnectionLostError"},
     seconds_left=lambda self, wire: 60,
 )
+DRIPPED = r"(instead of TimedOutError: |after \d\.\d+ s instead of 0\.4 s: )"
+breaks({"a-dripped-body-ends-in-a-timeout": DRIPPED}, seconds_left=lambda self, wire: 1)
 breaks(
-    "a-dripped-body-ends-in-a-timeout",
-    r"(instead of TimedOutError: |after \d\.\d+ s instead of 0\.4 s: )",
-    seconds_left=lambda self, wire: 1,
-)
-breaks(
-    "a-slow-response-is-waited-for",
-    "the call ended in TimedOutError",
+    {"a-slow-response-is-waited-for": "the call ended in TimedOutError"},
     seconds_left=lambda self, wire: 0.1,
 )
 breaks(
-    "time-passes-while-it-sleeps",
-    r"0\.000 s on its clock for a sleep of 0\.05 s",
+    {"time-passes-while-it-sleeps": r"0\.000 s on its clock for a sleep of 0\.05 s"},
     sleep=lambda self, seconds: None,
 )
 
@@ -266,50 +257,47 @@ def transient(self: RightTransport, error: TransportError, request: Request) -> 
 
 
 breaks(
-    "a-reset-before-the-response-is-a-lost-connection",
-    "instead of ConnectionLostError: ConnectFailedError",
+    {
+        "a-reset-before-the-response-is-a-lost-connection": f"{LOST}: ConnectFailedError",
+        "an-unknown-failure-after-the-request-counts-as-sent": "sent=True: ConnectFailedError",
+    },
     report=lambda self, error, request: ConnectFailedError(str(error)),
 )
 breaks(
-    "an-unknown-failure-after-the-request-counts-as-sent",
-    "instead of an error that says sent=True: ConnectFailedError",
-    report=lambda self, error, request: ConnectFailedError(str(error)),
-)
-breaks(
-    "a-refused-connection-was-not-sent",
-    "an error without its __cause__: ConnectFailedError",
+    {"a-refused-connection-was-not-sent": "an error without its __cause__: ConnectFailedError"},
     report=without_cause,
 )
+OF_SYSTEM = "send raised ConnectionResetError.*, which is no TransportError"
 breaks(
-    "a-reset-before-the-response-is-a-lost-connection",
-    "send raised ConnectionResetError.*, which is no TransportError",
+    {"a-reset-before-the-response-is-a-lost-connection": OF_SYSTEM},
     report=lambda self, error, request: error.__cause__ or error,
 )
 breaks(
-    "a-cut-body-is-no-response",
-    "the API key in the text of an error",
+    {"a-cut-body-is-no-response": "the API key in the text of an error"},
     report=lambda self, error, request: type(error)(f"{error} for {dict(request.headers)}"),
 )
 TRANSIENT = "not transient: ConnectFailedError.*, transient"
-breaks("a-closed-transport-sends-nothing", TRANSIENT, report=transient)
-breaks("an-expired-certificate-is-refused", TRANSIENT, "https", report=transient)
-breaks("plain-http-instead-of-tls-is-not-transient", TRANSIENT, "https", report=transient)
+breaks({"a-closed-transport-sends-nothing": TRANSIENT}, report=transient)
 breaks(
-    "a-close-within-the-handshake-was-not-sent",
-    "instead of ConnectFailedError.*: ConnectionLost",
+    {
+        "an-expired-certificate-is-refused": TRANSIENT,
+        "plain-http-instead-of-tls-is-not-transient": TRANSIENT,
+    },
+    "https",
+    report=transient,
+)
+breaks(
+    {"a-close-within-the-handshake-was-not-sent": f"{FAILED}.*: ConnectionLost"},
     "https",
     report=lambda self, error, request: ConnectionLostError(str(error)),
 )
-breaks(
-    "a-kept-connection-reset-as-we-write-is-stale",
-    "instead of ConnectionLostError, stale: ConnectionLostError[^,]*$",
-    lost=lambda self, wire: ConnectionLostError("the connection ended early"),
-)
-breaks(
-    "a-kept-connection-lost-within-a-response-is-not-stale",
-    "instead of ConnectionLostError: ConnectionLostError.*, stale",
-    lost=lambda self, wire: ConnectionLostError("the connection ended early", stale=True),
-)
+STALE = {
+    "a-kept-connection-reset-as-we-write-is-stale": f"{LOST}, stale: ConnectionLostError[^,]*$",
+    "a-kept-connection-lost-within-a-response-is-not-stale": f"{LOST}: ConnectionLost.*, stale",
+}
+for number, (case, seen) in enumerate(STALE.items()):
+    error = ConnectionLostError("the connection ended early", stale=bool(number))
+    breaks({case: seen}, lost=lambda self, wire, error=error: error)
 
 
 @found_by("an-interrupt-passes-through", "instead of a KeyboardInterrupt: TimedOutError")

@@ -4,8 +4,8 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from firecrawl_interact.adapters import SystemTime
@@ -18,9 +18,6 @@ from firecrawl_interact.core.transport import (
     TimedOutError,
     TransportError,
 )
-
-_T = TypeVar("_T")
-_A = TypeVar("_A")
 
 
 class Wire:
@@ -57,7 +54,8 @@ class RightTransport(SystemTime):
     def exchange(self, request: Request, deadline: float) -> Response:
         wire = self.wire(deadline)
         try:
-            self.on_time(wire, wire.sock.sendall, self.head(request))
+            with self.on_time(wire):
+                wire.sock.sendall(self.head(request))
             response = self.read(wire)
         except BaseException:
             self.end(wire)
@@ -144,13 +142,17 @@ class RightTransport(SystemTime):
         path = self.url.path.rstrip("/") + request.path
         lines = [f"{request.method} {path} HTTP/1.1", f"Host: {self.url.netloc}"]
         lines += [f"{name}: {value}" for name, value in request.headers.items()]
-        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+        return self.rewrite_head("\r\n".join([*lines, "", ""]).encode("latin-1"))
+
+    def rewrite_head(self, head: bytes) -> bytes:
+        """Return what it sends: a right one sends what it was given."""
+        return head
 
     def read(self, wire: Wire) -> Response:
         while True:
-            data = self.on_time(wire, wire.sock.recv, self.bytes_at_once)
-            if not data:
-                raise self.lost(wire)
+            with self.on_time(wire):
+                if not (data := wire.sock.recv(self.bytes_at_once)):
+                    raise self.lost(wire)
             wire.received += data
             parser = ResponseParser("DELETE")
             parser.feed(self.rewrite(wire.received))
@@ -163,10 +165,11 @@ class RightTransport(SystemTime):
         """Return what it takes for the response: a right one takes what came."""
         return received
 
-    def on_time(self, wire: Wire, act: Callable[[_A], _T], argument: _A) -> _T:
+    @contextmanager
+    def on_time(self, wire: Wire) -> Iterator[None]:
         try:
             wire.sock.settimeout(self.seconds_left(wire))
-            return act(argument)
+            yield
         except TimeoutError as error:
             raise TimedOutError("no time left") from error
         except OSError as error:

@@ -13,7 +13,7 @@ from firecrawl_interact.adapters import FileJournal, InMemoryJournal
 from firecrawl_interact.adapters.conformance import JOURNAL_CASES, JournalCase, check_journal
 
 from ..postgres import PASSWORD, Postgres, ShortLease
-from .broken_journals import FOUND, AdvisoryLock, Broken, NeverForgets, NeverWatches
+from .broken_journals import FOUND, AdvisoryLock, Broken, NeverWatches
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -107,17 +107,3 @@ def test_a_lease_without_a_watch_is_found(postgres: Postgres) -> None:
 def test_an_advisory_lock_is_found_behind_pgbouncer(name: str, postgres: Postgres) -> None:
     with postgres.behind_pgbouncer() as url, pytest.raises(AssertionError, match=r"^Promised: "):
         BY_NAME[name].run(partial(AdvisoryLock, url))
-
-
-def test_the_kit_says_what_is_kept_and_what_is_not(directory: Path) -> None:
-    known = ["a-sweep-left-half-way-loses-nothing"]
-    with pytest.raises(AssertionError) as raised:
-        check_journal(partial(NeverForgets, str(directory)), known=known)
-    first, *lines = str(raised.value).splitlines()
-    assert re.search(r"^\d+ promises kept, \d broken, 1 known to be broken, \d+ cases not", first)
-    assert any(line.startswith("  what-is-gone-is-no-orphan: Promised: ") for line in lines)
-
-
-def test_known_names_cases_only(directory: Path) -> None:
-    with pytest.raises(ValueError, match="known names cases that do not exist: a-case"):
-        check_journal(partial(FileJournal, directory), known=["a-case"])

@@ -3,11 +3,17 @@
 import re
 import subprocess
 import sys
+from functools import partial
 from unittest import SkipTest
 
 import pytest
 
-from firecrawl_interact.adapters import FakeService, InMemoryTransport, Urllib3Transport
+from firecrawl_interact.adapters import (
+    FakeService,
+    InMemoryJournal,
+    InMemoryTransport,
+    Urllib3Transport,
+)
 from firecrawl_interact.adapters.conformance import (
     CASES,
     Case,
@@ -15,6 +21,7 @@ from firecrawl_interact.adapters.conformance import (
     Severity,
     certificates,
     check,
+    check_journal,
 )
 from firecrawl_interact.core import Request, Response
 
@@ -37,22 +44,15 @@ def test_importing_the_kit_needs_no_extra_and_no_test_framework() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_every_case_has_a_name_of_its_own() -> None:
-    names = [case.name for case in CASES]
-    assert len(set(names)) == len(names)
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_case_reads_as_a_sentence(case: Case) -> None:
+def test_a_case_reads_as_a_sentence_and_says_where_it_has_a_meaning(case: Case) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+){2,}", case.name)
-    assert str(case) == case.name
-    assert "\n" not in case.promise
-    assert not case.promise.endswith(".")
-
-
-def test_a_case_says_where_it_has_a_meaning() -> None:
-    assert all(case.over <= {"http", "https", "memory"} and case.over for case in CASES)
-    assert all(case.kinds <= {"blocking", "async"} and case.kinds for case in CASES)
+    assert [str(one) for one in CASES].count(case.name) == 1
+    assert re.fullmatch(r".*[^.]", case.promise)
+    assert case.over
+    assert case.over <= {"http", "https", "memory"}
+    assert case.kinds
+    assert case.kinds <= {"blocking", "async"}
 
 
 def test_a_case_without_a_meaning_there_is_skipped() -> None:
@@ -97,14 +97,13 @@ def test_check_says_which_promises_are_kept() -> None:
     )
 
 
-def test_check_says_which_cases_could_not_be_played_and_why() -> None:
-    class HasNoClose:
-        def __init__(self, service: FakeService) -> None:
-            self._inner = InMemoryTransport(service)
-            self.send = self._inner.send
-            self.sleep = self._inner.sleep
-            self.monotonic = self._inner.monotonic
+class HasNoClose:
+    def __init__(self, service: FakeService) -> None:
+        inner = InMemoryTransport(service)
+        self.send, self.sleep, self.monotonic = inner.send, inner.sleep, inner.monotonic
 
+
+def test_check_says_which_cases_could_not_be_played_and_why() -> None:
     report = check(HasNoClose, over="memory")
     [(case, reason)] = report.skipped.items()
     assert case.name == "a-closed-transport-sends-nothing"
@@ -144,6 +143,22 @@ def test_what_is_known_to_be_broken_and_is_kept_now_is_a_failure() -> None:
 def test_known_names_cases_only(known: list[str] | str) -> None:
     with pytest.raises(ValueError, match="known names cases that do not exist: "):
         check(InMemoryTransport, over="memory", known=known)
+    with pytest.raises(ValueError, match="known names cases that do not exist: "):
+        check_journal(InMemoryJournal, known=known)
+
+
+class NeverForgets(InMemoryJournal):
+    def gone(self, session_id: object, /) -> None:
+        pass
+
+
+def test_the_kit_for_journals_says_what_is_kept_and_what_is_not() -> None:
+    known = ["a-sweep-left-half-way-loses-nothing"]
+    with pytest.raises(AssertionError) as raised:
+        check_journal(partial(NeverForgets, NeverForgets()), known=known)
+    first, *lines = str(raised.value).splitlines()
+    assert re.search(r"^\d+ promises kept, 2 broken, 1 known to be broken, \d+ cases not", first)
+    assert any(line.startswith("  what-is-gone-is-no-orphan: Promised: ") for line in lines)
 
 
 def test_a_way_to_the_service_that_there_is_not_is_refused() -> None:
