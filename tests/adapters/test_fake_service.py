@@ -30,43 +30,33 @@ from firecrawl_interact.core import ConnectFailedError, Request, Response, Timed
 
 from .fake_requests import content, delete, failure, send
 
-# --- keys and teams --------------------------------------------------------------------------
-
 
 @pytest.mark.parametrize(
-    ("authorization", "error"),
+    ("authorization", "status", "error"),
     [
-        (None, "Unauthorized"),
-        ("Bearer", "Unauthorized: Token missing"),
-        ("Bearer ", "Unauthorized: Token missing"),
-        ("fc-test", "Unauthorized: Token missing"),
-        ("Bearer fc-other", "Unauthorized: Invalid token"),
+        (None, 401, "Unauthorized"),
+        ("Bearer", 401, "Unauthorized: Token missing"),
+        ("Bearer ", 401, "Unauthorized: Token missing"),
+        ("fc-test", 401, "Unauthorized: Token missing"),
+        ("Bearer fc-other", 401, "Unauthorized: Invalid token"),
+        ("Bearer fc-test", 404, "Browser session not found."),
     ],
 )
-def test_a_key_must_be_the_second_word_and_known(authorization: str | None, error: str) -> None:
+def test_a_key_must_be_the_second_word_and_known_and_a_session_must_be_known(
+    authorization: str | None, status: int, error: str
+) -> None:
     response = send(FakeService(), "/v2/interact/1", authorization=authorization)
-    assert (response.status, content(response)) == (401, failure(error))
+    assert (response.status, content(response)) == (status, failure(error))
 
 
-def test_a_keys_header_may_be_written_in_any_case() -> None:
-    service = FakeService()
-    path, headers = f"/v2/interact/{service.open_session()}", {"AUTHORIZATION": "Bearer fc-test"}
-    assert InMemoryTransport(service).send(Request("DELETE", path, headers), 90).status == 200
-
-
-def test_a_session_belongs_to_one_team_also_when_it_has_ended() -> None:
+def test_a_session_belongs_to_one_team_the_first_ones_or_another_also_when_it_has_ended() -> None:
     service = FakeService(api_keys=["fc-a", "fc-b"])
+    assert delete(service, service.open_session(), "fc-a").status == 200
     session_id = service.open_session(api_key="fc-b")
     response = delete(service, session_id, "fc-a")
     assert (response.status, content(response)) == (403, failure("Forbidden."))
     assert service.is_open(session_id)
-    assert delete(service, session_id, "fc-b").status == 200
-    assert delete(service, session_id, "fc-a").status == 403
-
-
-def test_the_first_key_owns_a_session_unless_another_is_given() -> None:
-    service = FakeService(api_keys=["fc-a", "fc-b"])
-    assert delete(service, service.open_session(), "fc-a").status == 200
+    assert [delete(service, session_id, f"fc-{team}").status for team in "ba"] == [200, 403]
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer fc-b", "Basic"])
@@ -74,9 +64,6 @@ def test_a_service_without_sign_in_is_one_team(authorization: str | None) -> Non
     service = FakeService(api_keys=())
     path = f"/v2/interact/{service.open_session(api_key='fc-a')}"
     assert send(service, path, authorization=authorization).status == 200
-
-
-# --- routes ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("route", ["/v2/interact/{}", "/v2/browser/{}", "/v2/interact/{}?x=/1"])
@@ -116,14 +103,6 @@ def test_the_one_segment_that_is_the_id_is_decoded(session_id: str) -> None:
     segment = "".join(f"%{ord(character):02X}" for character in session_id)
     assert send(service, f"/v2/interact/{segment}").status == 200
     assert not service.is_open(session_id)
-
-
-# --- what a delete does ----------------------------------------------------------------------
-
-
-def test_a_delete_of_an_unknown_session_finds_nothing() -> None:
-    response = delete(FakeService(), str(uuid.uuid4()))
-    assert (response.status, content(response)) == (404, failure("Browser session not found."))
 
 
 @pytest.mark.parametrize(
@@ -175,32 +154,22 @@ def test_deletes_from_many_threads_settle_a_session_once() -> None:
     assert sum("sessionDurationMs" in receipt for receipt in receipts) == len(session_ids)
 
 
-# --- the clock -------------------------------------------------------------------------------
-
-
-def test_the_clock_starts_at_zero_and_moves_only_when_somebody_waits() -> None:
+def test_the_clock_starts_at_zero_and_moves_forward_alone_when_somebody_waits() -> None:
     service = FakeService()
     session_id = service.open_session()
     delete(service, "unknown")
+    for seconds in (-1, -1e-9, math.nan, math.inf):
+        with pytest.raises(ValueError, match="cannot wait"):
+            service.sleep(seconds)
     assert service.monotonic() == 0
     service.sleep(1_000_000)
     assert service.monotonic() == 1_000_000
     assert service.is_open(session_id)  # It never expires by itself.
 
 
-@pytest.mark.parametrize("seconds", [-1, -1e-9, math.nan, math.inf])
-def test_the_clock_never_goes_back_nor_stands_still_for_ever(seconds: float) -> None:
-    service = FakeService()
-    with pytest.raises(ValueError, match="cannot wait"):
-        service.sleep(seconds)
-    assert service.monotonic() == 0
-
-
 def test_on_the_systems_time_the_clock_runs_by_itself_and_waits_are_real() -> None:
     service = FakeService()
     with service.clock.system_time():
-        with service.clock.system_time():
-            pass
         before = time.monotonic(), service.monotonic()
         service.sleep(0.01)
         assert time.monotonic() - before[0] >= 0.01
@@ -246,14 +215,9 @@ def test_a_reply_comes_as_given_before_every_rule_and_keeps_the_service_from_act
     reply = Response(503, {"retry-after": "7"}, b"<html>")
     assert delete(service, session_id, "fc-unknown") == reply
     assert len(service.requests) == 1
-    assert delete(service, session_id).status == 200
-
-
-def test_no_fault_is_queued_if_another_is_none() -> None:
-    service = FakeService()
     with pytest.raises(FakeServiceError):
-        service.queue(Reply(502), None)  # type: ignore[arg-type]  # the mistake
-    assert statuses(service, 1) == [404]
+        service.queue(Reply(502), None)  # type: ignore[arg-type]  # a mistake: none is queued
+    assert delete(service, session_id).status == 200
 
 
 FAULTS = [Reply(502), Reply(200, json={"success": True}), NoConnection(), NoResponse()]
@@ -297,23 +261,17 @@ def test_an_outage_meets_every_request_for_so_many_seconds_of_the_services_clock
     assert delete(service, session_id).status == 200
 
 
-def test_an_outage_of_replies_leaves_the_queue_and_the_rate_limit_as_they_are() -> None:
+def test_an_outage_leaves_the_queue_and_the_rate_limit_as_they_are_and_may_be_endless() -> None:
     service = FakeService(rate_limit=1)
     service.queue(Reply(502))
     service.outage(1, Reply(503))
     assert statuses(service, 2) == [503, 503]
-    service.sleep(1)
-    assert statuses(service, 3) == [502, 404, 429]
-
-
-def test_an_outage_may_last_for_good_or_be_ended() -> None:
-    service = FakeService()
     service.outage(math.inf)
     service.sleep(1e9)
     with pytest.raises(ConnectFailedError):
         delete(service, "unknown")
     service.outage(0)
-    assert statuses(service, 1) == [404]
+    assert statuses(service, 3) == [502, 404, 429]
 
 
 # --- what a test sees of it ------------------------------------------------------------------
@@ -321,12 +279,13 @@ def test_an_outage_may_last_for_good_or_be_ended() -> None:
 
 def test_each_request_is_on_record_in_order_without_its_credentials() -> None:
     service = FakeService()
-    headers = {"authorization": "Bearer fc-test", "Accept": "application/json"}
-    InMemoryTransport(service).send(Request("DELETE", "/v2/interact/1", headers), 90)
+    headers = {"AUTHORIZATION": "Bearer fc-test", "Accept": "application/json"}
+    known = Request("DELETE", f"/v2/interact/{service.open_session()}", headers)
+    assert InMemoryTransport(service).send(known, 90).status == 200
     send(service, "/v2/browser/2", method="GET")
     service.requests.clear()  # It is a copy.
     assert service.requests == [
-        Request("DELETE", "/v2/interact/1", {"Accept": "application/json"}),
+        Request("DELETE", known.path, {"Accept": "application/json"}),
         Request("GET", "/v2/browser/2", {}),
     ]
 
@@ -355,11 +314,6 @@ def test_a_session_has_an_id_like_the_services_unless_given_one_and_is_listed_wh
     assert service.sessions_left_open == ids[1:]
 
 
-def opened_twice(service: FakeService) -> None:
-    service.open_session("1")
-    service.open_session("1")
-
-
 @pytest.mark.parametrize(
     "mistake",
     [
@@ -370,7 +324,7 @@ def opened_twice(service: FakeService) -> None:
         pytest.param(lambda _: FakeService(latency=-1), id="a negative latency"),
         pytest.param(lambda _: FakeService(latency=math.inf), id="an endless latency"),
         pytest.param(lambda service: service.open_session(api_key="secret"), id="an unknown key"),
-        pytest.param(opened_twice, id="an id twice"),
+        pytest.param(lambda service: service.open_session("open"), id="an id twice"),
         pytest.param(lambda service: service.is_open("never"), id="the state of no session"),
         pytest.param(lambda service: service.queue("NoResponse"), id="a fault that is none"),
         pytest.param(lambda service: service.queue(NoResponse), id="a fault's class"),
@@ -403,6 +357,7 @@ def test_a_mistake_in_the_set_up_is_an_error_of_its_own_that_quotes_no_key(
     mistake: Callable[[FakeService], object],
 ) -> None:
     service = FakeService()
+    service.open_session("open")
     with pytest.raises(FakeServiceError) as caught:
         mistake(service)
     assert "secret" not in str(caught.value)

@@ -24,30 +24,24 @@ from firecrawl_interact.core.transport import (
     TransportError,
 )
 
-Send = Callable[[FakeService, str, float], Response]
+Send = Callable[[FakeService, str], Response]
 
 
 def request(session_id: str = "1") -> Request:
     return Request("DELETE", f"/v2/interact/{session_id}", {"Authorization": "Bearer fc-test"})
 
 
-def by_thread(service: FakeService, session_id: str, timeout: float) -> Response:
-    with InMemoryTransport(service) as transport:
-        return transport.send(request(session_id), timeout)
+def by_thread(service: FakeService, session_id: str) -> Response:
+    return InMemoryTransport(service).send(request(session_id), 90)
 
 
-async def _send(service: FakeService, session_id: str, timeout: float) -> Response:
-    async with AsyncInMemoryTransport(service) as transport:
-        return await transport.send(request(session_id), timeout)
+def by_task(service: FakeService, session_id: str) -> Response:
+    return asyncio.run(AsyncInMemoryTransport(service).send(request(session_id), 90))
 
 
-def by_task(service: FakeService, session_id: str, timeout: float) -> Response:
-    return asyncio.run(_send(service, session_id, timeout))
-
-
-def without_a_loop(service: FakeService, session_id: str, timeout: float) -> Response:
+def without_a_loop(service: FakeService, session_id: str) -> Response:
     with pytest.raises(StopIteration) as finished:  # as it does unless it suspends
-        _send(service, session_id, timeout).send(None)
+        AsyncInMemoryTransport(service).send(request(session_id), 90).send(None)
     response: Response = finished.value.value
     return response
 
@@ -81,10 +75,10 @@ def test_a_request_ends_after_the_services_time(  # noqa: PLR0913, PLR0917 - a r
     if fault is not None:
         service.queue(fault)
     if end is None:
-        assert send(service, session_id, 90).status == 200
+        assert send(service, session_id).status == 200
     else:
         with pytest.raises(end) as caught:
-            send(service, session_id, 90)
+            send(service, session_id)
         assert caught.value.transient
         assert not getattr(caught.value, "stale", False)
     assert service.monotonic() == seconds
@@ -120,9 +114,10 @@ def test_waiting_lets_asyncios_other_tasks_run() -> None:
 
     async def task() -> None:
         transport = AsyncInMemoryTransport(FakeService())
-        for verb, wait in (("sleep", transport.sleep(1)), ("send", transport.send(request(), 90))):
-            order.append(verb)
-            await wait
+        order.append("sleep")
+        await transport.sleep(1)
+        order.append("send")
+        await transport.send(request(), 90)
 
     async def both() -> None:
         await asyncio.gather(task(), task())
@@ -131,7 +126,9 @@ def test_waiting_lets_asyncios_other_tasks_run() -> None:
     assert order == ["sleep", "sleep", "send", "send"]
 
 
-def test_of_several_waits_at_once_the_shortest_ends_first_and_none_is_added_to_another() -> None:
+def test_of_several_waits_the_shortest_ends_first_and_one_that_is_cancelled_moves_no_clock() -> (
+    None
+):
     service = FakeService()
     transport = AsyncInMemoryTransport(service)
     ended: list[tuple[float, float]] = []
@@ -141,24 +138,17 @@ def test_of_several_waits_at_once_the_shortest_ends_first_and_none_is_added_to_a
         ended.append((seconds, service.monotonic()))
 
     async def main() -> None:
-        await asyncio.gather(wait(3), wait(1), wait(2), wait(1))
-
-    asyncio.run(main())
-    assert ended == [(1, 1), (1, 1), (2, 2), (3, 3)]
-
-
-def test_a_wait_that_is_cancelled_moves_no_clock() -> None:
-    service = FakeService()
-
-    async def main() -> None:
-        timer = asyncio.create_task(AsyncInMemoryTransport(service).sleep(240))
-        await AsyncInMemoryTransport(service).sleep(1)
+        timer = asyncio.create_task(wait(2.5))
+        others = asyncio.gather(wait(3), wait(1), wait(2), wait(1))
+        await wait(2)
         timer.cancel()
+        await others
         with pytest.raises(asyncio.CancelledError):
             await timer
+        assert service.monotonic() == 3
 
     asyncio.run(main())
-    assert service.monotonic() == 1
+    assert ended == [(1, 1), (1, 1), (2, 2), (2, 2), (3, 3)]
 
 
 @pytest.mark.parametrize("seconds", [3, 30, 200])

@@ -64,15 +64,18 @@ WRONG = """
     https://service%2Eexample https://service\\.example https://service,example https://[::1
     https://::1 https://[::1]x https://[::g] https://[fe80::1%25eth0] https://[service]
     https://service.example/a\\b https://service.example/%zz https://service.example/"
+    https://user:secret@a https://secret@a https://a?secret@b https://a#secret@b https://a/secret@b
+    user:secret@a secret@a https:/user:secret@a a/secret@ secret@
     https://service.example/\x7f https://s\u00e9rvice.example https://service.example:\u0661
 """
 BLANKS = ["", " https://a", "https://a\n", "https://a/b c", "https://a\tb", "https://a/\x00"]
 
 
 @pytest.mark.parametrize("api_url", [*WRONG.split(), *BLANKS, f"https://{'a' * 64}.example"])
-def test_what_cannot_be_an_address_is_refused(api_url: str) -> None:
-    with pytest.raises(ValueError, match="api_url"):
+def test_what_cannot_be_an_address_is_refused_without_its_password(api_url: str) -> None:
+    with pytest.raises(ValueError, match="api_url") as caught:
         parse_api_url(api_url)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -101,16 +104,6 @@ def test_any_text_is_read_or_refused_and_what_is_read_reads_the_same_again(text:
             continue
         assert str(meaning).isascii()
         assert parse_api_url(str(meaning)) == meaning
-
-
-@given(
-    st.sampled_from(["https://{}@service.example", "{}@service.example", "https:/{}@a", "{}@"]),
-    st.sampled_from([":secret", "user:secret", "secret", "a?secret", "a#secret", "a/secret"]),
-)
-def test_a_password_is_never_quoted(api_url: str, userinfo: str) -> None:
-    with pytest.raises(ValueError, match="api_url") as caught:
-        parse_api_url(api_url.format(userinfo))
-    assert "secret" not in str(caught.value)
 
 
 HOSTS = "service.example localhost.example 127.0.0.1.example 128.0.0.1 127.1 0.0.0.1 [::] [::2]"
@@ -171,7 +164,6 @@ def no_proxy_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_environment_names_the_proxy_for_https_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert environment_proxy(SERVICE) is None
     monkeypatch.setenv("HTTP_PROXY", "http://other:1")
     assert environment_proxy(SERVICE) is None
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
@@ -203,16 +195,13 @@ def test_no_proxy_names_hosts_in_some_forms_and_not_in_others(
     assert (environment_proxy(ApiUrl("https", host, 443, "")) is None) is is_named
 
 
-@pytest.mark.parametrize(
-    ("check_hostname", "verify_mode"),
-    [(False, ssl.CERT_NONE), (False, ssl.CERT_REQUIRED), (True, ssl.CERT_OPTIONAL)],
-)
+@pytest.mark.parametrize("verify_mode", [ssl.CERT_NONE, ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED])
 def test_an_ssl_context_that_does_not_verify_everything_is_refused(
-    check_hostname: bool, verify_mode: ssl.VerifyMode
+    verify_mode: ssl.VerifyMode,
 ) -> None:
     context = ssl.create_default_context()
     check_ssl_context(context)
-    context.check_hostname = check_hostname
+    context.check_hostname = verify_mode == ssl.CERT_OPTIONAL
     context.verify_mode = verify_mode
     with pytest.raises(ValueError, match="verify"):
         check_ssl_context(context)
