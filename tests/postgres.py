@@ -9,8 +9,9 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -89,27 +90,17 @@ class Postgres:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Let it take connections and bytes, and respond to none."""
+        """Let it take connections and bytes, and respond to none that is new."""
         server = int((self._data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
-        processes = [server]
-
-        def signal_all(number: signal.Signals) -> None:
-            for process in processes:
-                with suppress(ProcessLookupError):  # Connections end meanwhile, and theirs too.
-                    os.kill(process, number)
-
         # Who waits for it would wait for ever.
-        at_last = threading.Timer(_ENOUGH_SECONDS, signal_all, [signal.SIGCONT])
+        at_last = threading.Timer(_ENOUGH_SECONDS, os.kill, [server, signal.SIGCONT])
         at_last.start()
+        os.kill(server, signal.SIGSTOP)
         try:
-            signal_all(signal.SIGSTOP)  # The server begins no other process from now on.
-            children = Path(f"/proc/{server}/task/{server}/children").read_text(encoding="ascii")
-            processes += map(int, children.split())
-            signal_all(signal.SIGSTOP)
             yield
         finally:
             at_last.cancel()
-            signal_all(signal.SIGCONT)
+            os.kill(server, signal.SIGCONT)
 
     def execute(
         self, statement: str, *values: object, url: str | None = None
@@ -142,23 +133,24 @@ class Postgres:
         with subprocess.Popen(command, stderr=subprocess.DEVNULL, user=_user()) as bouncer:
             url = self.url.replace(str(self.port), str(port))
             try:
-                _await_connections(url)
+                wait_until(partial(_is_connected_to, url))
                 yield url
             finally:
                 bouncer.kill()
 
 
-def _await_connections(url: str) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     end = time.monotonic() + _ENOUGH_SECONDS
-    while True:
-        try:
-            psycopg.connect(url, connect_timeout=5).close()
-        except psycopg.OperationalError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _is_connected_to(url: str) -> bool:
+    with suppress(psycopg.OperationalError):
+        psycopg.connect(url, connect_timeout=5).close()
+        return True
+    return False
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -16,7 +15,7 @@ import pytest
 from firecrawl_interact.adapters import PostgresJournal, postgres_journal
 from firecrawl_interact.core import JournalError
 
-from ..postgres import PASSWORD, Postgres, ShortLease
+from ..postgres import PASSWORD, Postgres, ShortLease, wait_until
 
 pytestmark = pytest.mark.enable_socket
 MOST_SECONDS = 20  # for a call that ends within 5 s on an idle machine
@@ -26,16 +25,6 @@ TABLE = "firecrawl_interact_open_sessions"
 @pytest.fixture
 def label() -> str:
     return f"https://{uuid.uuid4().hex}.example"
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-# The table
 
 
 def test_an_error_shows_what_creates_the_table_and_many_processes_may_create_it_at_once(
@@ -68,9 +57,6 @@ def test_a_role_that_may_create_nothing_can_record(postgres: Postgres) -> None:
         assert list(journal.adopt_orphans()) == ["one"]
 
 
-# Connections
-
-
 def test_a_pool_of_the_callers_is_used(postgres: Postgres, label: str) -> None:
     with psycopg_pool.ConnectionPool(postgres.url, min_size=1, max_size=2, open=True) as pool:
         with ShortLease(pool.connection, service=label) as journal:
@@ -91,9 +77,6 @@ def test_a_statement_that_waits_for_others_ends_soon(postgres: Postgres, label: 
         with pytest.raises(JournalError, match="cannot record that it is open"):
             journal.opened("one")
         assert time.monotonic() - began < MOST_SECONDS
-
-
-# Leases
 
 
 def test_a_row_that_another_owner_has_taken_is_named(
@@ -164,9 +147,6 @@ def test_a_close_that_fails_is_a_warning(
     with postgres.stopped():
         journal.close()
     assert "The sessions become orphans in 2 s: " in caplog.text
-
-
-# What may be wrong with it
 
 
 @pytest.mark.parametrize(
