@@ -1,58 +1,107 @@
-"""A scenario, and what a run of it must come to, blocking and awaited."""
+"""Runs that are written down as text: what a run is given, and what must come of it in each way.
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+The first clause is the ids; `b@5` takes 5 s to come. `b: lost, served after 5` is what the requests
+for `b` meet, of `simulation.kinds`, and `away 8: lost` what all others meet for the first 8 s; they
+are served after a second else. Other clauses are fields of `Scenario` and of `RetryPolicy`.
+
+Behind `=>` stands each outcome as `Watch` writes it, or `no outcome`; with neither, nobody looks at
+outcomes. `sent` is the id of each request, `sleeps` the seconds of each wait, `raises` all that is
+raised, and `over at` when the block of the run has ended.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any, TypeAlias
 
 import pytest
 
+from firecrawl_interact.core import RetryPolicy
+
+from ..simulation import kinds
 from ..simulation.play import play
-from ..simulation.watch import Ended, Scenario, Watch
+from ..simulation.watch import Scenario, Step
 from ..simulation.ways import Awaited, Blocking, Way
+from ..simulation.world import Outage, Weather
 
-both_ways = pytest.mark.parametrize("way", [Blocking, Awaited], ids=["blocking", "awaited"])
+Case: TypeAlias = tuple[str, str, type[Way]]
 
-Row: TypeAlias = tuple[float, str] | tuple[float, str, int] | tuple[float, str, int, str]
-"""When an outcome is given, its id, how many attempts it counts, and what it says: see `Ended`."""
+WAYS: dict[str, type[Way]] = {"blocking": Blocking, "awaited": Awaited}
+both_ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
-
-class Expected(NamedTuple):
-    """What comes of a scenario."""
-
-    scenario: Scenario
-    outcomes: Sequence[Row] | None
-    """None: they are not looked at, as no spacing after a rate limit is promised to the second."""
-    requests: str = ""
-    """The id of each request. Empty: it is not looked at."""
-    raises: str = ""
-    """The class of what ends the run early."""
-    over_at: float | None = None
-    """When the block of the run has ended. None: it is not looked at."""
-    ways: Sequence[type[Way]] = (Blocking, Awaited)
-
-    def check(self, way: type[Way]) -> Watch:
-        """Play the scenario, and compare what comes of it. The run's claims must hold, too."""
-        watch = play(self.scenario, way)
-        if self.outcomes is not None:
-            assert sorted(watch.ended) == sorted(
-                Ended(*row) for row in self.outcomes
-            )  # Some come in the same moment.
-        assert " ".join(map(_name, watch.raised)) == self.raises
-        assert not self.requests or " ".join(watch.world.sent) == self.requests
-        assert self.over_at is None or watch.over_at == self.over_at
-        assert watch.world.flaws == []
-        return watch
+_INTERRUPTIONS = {"KeyboardInterrupt", "CancelledError"}
+_LISTS = {field.name for field in fields(Scenario) if "Sequence" in str(field.type)}
 
 
-def each_way(runs: Mapping[str, Expected]) -> pytest.MarkDecorator:
-    """Let a test play each scenario in each of its ways."""
-    cases = {
-        f"{name}, {way.__name__.lower()}": (expected, way)
-        for name, expected in runs.items()
-        for way in expected.ways
+def each_run(text: str) -> pytest.MarkDecorator:
+    """Let a test play each run of a text, in each of its ways."""
+    cases = dict(_read(text))
+    return pytest.mark.parametrize(("given", "expected", "way"), cases.values(), ids=cases)
+
+
+def come_of(given: str, expected: str, way: type[Way]) -> str:
+    """Play a run, and write what comes of it, as far as it is looked at.
+
+    What is claimed of all runs must hold, too.
+    """
+    watch = play(_scenario(given), way)
+    assert watch.world.flaws == []
+    raised = [type(error).__name__ for error in watch.raised]
+    clauses = {
+        "sent": " ".join(watch.world.sent),
+        "sleeps": " ".join(f"{seconds:g}" for seconds in watch.sleeps),
+        "raises": " ".join("interruption" if one in _INTERRUPTIONS else one for one in raised),
+        "over at": f"{watch.over_at:g}",
     }
-    return pytest.mark.parametrize(("expected", "way"), cases.values(), ids=cases)
+    wanted = [clause.partition(": ")[0] for clause in expected.split("; ")] + ["raises"] * len(
+        raised
+    )
+    ended = [text for _, text in sorted(watch.ended)]  # Some come in the same moment.
+    seen = [f"{name}: {what}" for name, what in clauses.items() if name in wanted]
+    return "; ".join([*(ended or ["no outcome"]), *seen] if set(wanted) - set(clauses) else seen)
 
 
-def _name(error: BaseException) -> str:
-    name = type(error).__name__
-    return {"KeyboardInterrupt": "interruption", "CancelledError": "interruption"}.get(name, name)
+def _read(text: str) -> Iterator[tuple[str, Case]]:
+    for entry in re.split(r"\n+(?! )", text.strip()):
+        name, *lines = entry.split("\n")
+        given, _, expected = " ".join(line.strip() for line in lines).partition(" => ")
+        given, _, only = given.partition("; only ")
+        for word in [only] if only else WAYS:
+            yield f"{name}, {word}", (given, expected, WAYS[word])
+
+
+def _scenario(given: str) -> Scenario:
+    ids, *clauses = given.split("; ")
+    weather, policy = Weather(effects=["at once"]), RetryPolicy.__struct_fields__
+    meets, changes = dict[str, list[kinds.Kind]](), dict[str, Any]()  # Any: of policies
+    others: dict[str, Any] = {}  # Any: of scenarios
+    for clause in clauses:
+        head, _, kinds_met = clause.partition(": ")
+        words = re.sub(r"( [\d.]+)*$", "", head)
+        numbers = [ast.literal_eval(number) for number in head.removeprefix(words).split()]
+        name, value = words.replace(" ", "_"), numbers[0] if numbers else True
+        if head.startswith("away "):
+            ends = float(head.removeprefix("away "))
+            weather.outages = [Outage(0, ends, _kind(kinds_met))]
+        elif kinds_met:
+            meets[head] = [_kind(kind) for kind in kinds_met.split(", ")]
+        elif name == "each_takes":
+            weather.seconds = numbers
+        elif name in policy:
+            changes[name] = value
+        else:
+            others[name] = numbers if name in _LISTS else value
+    steps = [
+        Step(float(seconds or 0), name)
+        for name, _, seconds in (word.partition("@") for word in ids.split())
+    ]
+    return Scenario(ids=steps, meets=meets, weather=weather, retry=RetryPolicy(**changes), **others)
+
+
+def _kind(text: str) -> kinds.Kind:
+    words, _, seconds = text.partition(" after ")
+    name, _, wait = words.partition(" for ")
+    kind: kinds.Kind = getattr(kinds, name.upper().replace(" ", "_"))
+    kind = kinds.limited(int(wait)) if wait else kind
+    return kind.after(float(seconds)) if seconds else kind

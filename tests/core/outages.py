@@ -12,17 +12,18 @@ from ..simulation.world import Outage, Weather
 
 IDS = 400
 
+_OF_PAGES = ("a login page", "a redirect", "a 404 page", "a router's 404", "a gateway's 403")
 FAULTS = {
     "refused": NO_CONNECTION,
     "502": BROKEN_GATEWAY,
     "silent": SILENCE,
     "backend": BACKEND_404,
-    "a login page": PAGES[0],
-    "a redirect": PAGES[1],
-    "a 404 page": PAGES[2],
-    "a router's 404": PAGES[3],
-    "a gateway's 403": PAGES[4],
+    **dict(zip(_OF_PAGES, PAGES, strict=True)),
 }
+
+
+def ids(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
 
 
 def run_through(
@@ -33,22 +34,14 @@ def run_through(
     from_start: bool = False,
     way: type[Way] = Awaited,
 ) -> Watch:
-    """Play a run through an outage.
+    """Play a run through an outage, in which each request meets one of the `FAULTS`.
 
-    Args:
-        fault: what each request meets meanwhile, of `FAULTS`.
-        seconds_away: for how long.
-        latency: of each response, in seconds.
-        from_start: whether a page is the first that the run meets: it takes its address for wrong.
-        way: blocking or awaited.
+    A page must be the first that a run meets, `from_start`, for its address to look wrong.
     """
     kind = FAULTS[fault]
     begins = 2 * latency if kind.is_a_page and not from_start else 0.0
     outage = Outage(begins, begins + seconds_away, kind)
-    scenario = Scenario(
-        ids=[str(number) for number in range(IDS)],
-        weather=Weather(seconds=[latency], outages=[outage]),
-    )
+    scenario = Scenario(ids=ids(IDS), weather=Weather(seconds=[latency], outages=[outage]))
     return play(scenario, way, random.Random(2).choice)  # noqa: S311 - a schedule, no secret
 
 

@@ -1,5 +1,7 @@
 """How near a run comes to the shortest time that a rate limit allows, whatever its kind."""
 
+from itertools import product
+
 import pytest
 
 from firecrawl_interact.adapters import RateLimit
@@ -11,89 +13,69 @@ from .limiters import (
     WRONG_WAITS,
     Limited,
     Load,
-    NamedWait,
     run,
     shortest_time,
 )
 
-
-def times_the_shortest(limit: RateLimit, wait: NamedWait, concurrency: int) -> float:
-    load = Load(sessions=250, concurrency=concurrency, latency=0.2)
-    return run(Limited(limit), load, wait).seconds / shortest_time(Limited(limit), load)
-
-
-def each(named: dict[str, NamedWait]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("wait", named.values(), ids=named.keys())
-
+WAITS = RIGHT_WAITS | WRONG_WAITS | NO_WAIT
+MOST = dict.fromkeys(RIGHT_WAITS, 1.15) | dict.fromkeys(WRONG_WAITS, 1.5) | {"none": 1.3}
 
 each_kind = pytest.mark.parametrize("kind", RATE_LIMITS)
-each_window = pytest.mark.parametrize("kind", ["fixed window", "sliding window"])
 each_limit = pytest.mark.parametrize("limit", [10, 100])
 each_concurrency = pytest.mark.parametrize("concurrency", [8, 64])
+
+
+def times_the_shortest(limit: RateLimit, wait: str, concurrency: int) -> float:
+    load = Load(sessions=250, concurrency=concurrency, latency=0.2)
+    return run(Limited(limit), load, WAITS[wait]).seconds / shortest_time(Limited(limit), load)
 
 
 @each_kind
 @each_limit
 @each_concurrency
-@pytest.mark.parametrize(
-    ("waits", "most"),
-    [(RIGHT_WAITS, 1.15), (WRONG_WAITS, 1.5), (NO_WAIT, 1.3)],
-    ids=["right", "wrong", "none"],
-)
 def test_a_run_loses_little_time_whatever_wait_the_service_names(
-    kind: str,
-    limit: int,
-    concurrency: int,
-    waits: dict[str, NamedWait],
-    most: float,
+    kind: str, limit: int, concurrency: int
 ) -> None:
-    for wait in waits.values():
-        assert times_the_shortest(RATE_LIMITS[kind](limit), wait, concurrency) <= most
+    times = {
+        wait: times_the_shortest(RATE_LIMITS[kind](limit), wait, concurrency) for wait in WAITS
+    }
+    assert {wait for wait in WAITS if times[wait] > MOST[wait]} == set(), times
 
 
 @each_limit
 @each_concurrency
-@each(RIGHT_WAITS | WRONG_WAITS | NO_WAIT)
+@pytest.mark.parametrize("wait", WAITS)
 def test_a_run_finds_the_pace_of_a_limiter_that_wants_requests_evenly_spaced(
-    limit: int, concurrency: int, wait: NamedWait
+    limit: int, concurrency: int, wait: str
 ) -> None:
     assert times_the_shortest(RateLimit(limit, burst=1), wait, concurrency) <= 2.5
 
 
-@each_window
+@pytest.mark.parametrize("kind", ["fixed window", "sliding window"])
 @each_concurrency
-@each(RIGHT_WAITS)
+@pytest.mark.parametrize("wait", RIGHT_WAITS)
 def test_a_run_soon_uses_a_limit_that_becomes_higher(
-    kind: str, concurrency: int, wait: NamedWait
+    kind: str, concurrency: int, wait: str
 ) -> None:
     def limiter() -> Limited:
         return Limited(RATE_LIMITS[kind](100), 215, RATE_LIMITS[kind](400))
 
     load = Load(sessions=600, concurrency=concurrency, latency=0.2)
-    assert run(limiter(), load, wait).seconds <= 1.15 * shortest_time(limiter(), load)
+    assert run(limiter(), load, WAITS[wait]).seconds <= 1.15 * shortest_time(limiter(), load)
 
 
-@pytest.mark.parametrize(("kind", "most"), [("fixed window", 0.5), ("sliding window", 1)])
-@each_limit
-@each_concurrency
-@each(RIGHT_WAITS)
+@pytest.mark.parametrize(
+    ("kind", "limit", "sessions", "latency", "most"),
+    [
+        *product(["fixed window"], [10, 100], [600], [5], [0.5]),
+        *product(["sliding window"], [10, 100], [600], [5], [1]),
+        *product(RATE_LIMITS, [1, 2, 5], [50], [0.2], [1]),
+        *product(["fixed window"], [10], [100], [tenths / 10 for tenths in range(1, 20)], [0.5]),
+    ],
+)
 def test_few_requests_get_status_429(
-    kind: str,
-    limit: int,
-    concurrency: int,
-    wait: NamedWait,
-    most: float,
+    kind: str, limit: int, sessions: int, latency: float, most: float
 ) -> None:
-    load = Load(sessions=600, concurrency=concurrency, latency=5)
-    assert run(Limited(RATE_LIMITS[kind](limit)), load, wait).limited <= most * load.sessions
-
-
-@pytest.mark.parametrize("limit", [1, 2, 5])
-@each_kind
-@each_concurrency
-@each(RIGHT_WAITS)
-def test_few_requests_get_status_429_even_under_a_very_low_limit(
-    kind: str, limit: int, concurrency: int, wait: NamedWait
-) -> None:
-    load = Load(sessions=50, concurrency=concurrency, latency=0.2)
-    assert run(Limited(RATE_LIMITS[kind](limit)), load, wait).limited <= load.sessions
+    for concurrency, wait in product((8, 64), RIGHT_WAITS.values()):
+        load = Load(sessions, concurrency, latency)
+        assert run(Limited(RATE_LIMITS[kind](limit)), load, wait).limited <= most * sessions

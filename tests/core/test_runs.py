@@ -1,216 +1,208 @@
-"""Runs over many sessions, as scenarios: each is played blocking and awaited, on a virtual clock.
+"""Runs over many sessions, each played blocking and awaited, on a virtual clock.
 
-A request that has no script is served after a second. Whatever else a run promises is watched in
-each of them: see `tests/proof/claims_of_runs.py`.
+`expected_runs` says how they are written. Whatever else a run promises is watched in each of them:
+see `tests/proof/claims_of_runs.py`.
 """
 
 import uuid
 
-from firecrawl_interact.core import DeletionReceipt, RetryPolicy
+import pytest
 
-from ..simulation.kinds import (
-    BAD_CERTIFICATE,
-    BROKEN_GATEWAY,
-    CONFLICT,
-    FAULTY,
-    FORBIDDEN,
-    LOST,
-    NO_CONNECTION,
-    NOT_DELETED,
-    NOT_FOUND,
-    SERVED,
-    limited,
-)
+from firecrawl_interact.core import DeletionReceipt
+
 from ..simulation.play import play
-from ..simulation.watch import Scenario, Step
-from ..simulation.ways import Awaited, Blocking, Way
+from ..simulation.watch import Scenario
+from ..simulation.ways import Way
 from ..simulation.world import Weather
-from .expected_runs import Expected, both_ways, each_way
+from .expected_runs import both_ways, come_of, each_run
 
-CONFLICT_PAGE = CONFLICT._replace(body=b"<html>")
-BAD_ID = "InvalidSessionIdError, untouched"
-UNKNOWN = "UnreachableError, unknown"
-UNTOUCHED = "UnreachableError, untouched"
+RUNS = """
+each id has one outcome, and they come as they end
+    a .. b c d; a: served after 10; b: not found after 3; c: forbidden after 4
+    => 0 .. x0 InvalidSessionIdError untouched; 1 d; 3 b SessionNotFoundError gone;
+    4 c ForbiddenError untouched; 10 a
+an id that comes twice has two outcomes
+    a a => 1 a; 1 a; sent: a a
+each attempt that fails for a moment is retried
+    a b c d e; a: lost; b: no connection after 2, broken gateway; c: not deleted after 3;
+    d: conflict after 4
+    => 1 e; 2.5 a x2; 4.5 c x2; 5.5 b x3; 5.5 d x2
+a retry does not wait for what is in flight
+    a b; a: served after 30; b: not deleted => 2.5 b x2; 30 a
+an id that fails by itself has its attempts
+    a b; a: not deleted, not deleted, not deleted, not deleted; b: bad certificate
+    => 1 b UnreachableError untouched; 7.5 a x4 NotDeletedError unknown
+no more requests are in flight than the concurrency allows
+    a b c d e; concurrency 2 => 1 a; 1 b; 2 c; 2 d; 3 e
+nothing happens before the first outcome is asked for
+    a; begins at 10 => 11 a
+an id that waits for its retry lets another one go, even at a concurrency of 1
+    a b c; concurrency 1; a: not deleted => 2 b; 3 a x2; 4 c; sent: a b a c
+a consumer that is slow lets no more requests go
+    a b c d e f; concurrency 2; busy 100
+    => 1 a; 101 b; 202 c; 302 d; 403 e; 503 f
+a response that comes while the consumer is busy is not overlooked
+    a b c@2; ids are awaited; b: served after 2; busy 10; only awaited => 1 a; 11 b; 21 c
+awaited ids are taken while requests are in flight
+    a@10 b@10 c@10; ids are awaited; each takes 50; only awaited => 60 a; 70 b; 80 c
+an id that may go again does not wait for the next one
+    a b c@1000; ids are awaited; a: limited for 5; b: served after 2; busy 10; only awaited
+    => 2 b; 13 a x2; 1001 c
+a bad id does not wait for the next one
+    .. a@1000; ids are awaited => 0 .. x0 InvalidSessionIdError untouched; 1001 a
+a 429 that is there is read before one more request is sent
+    a b c; concurrency 1; a: limited for 5 => 7 a x2; 8 b; 9 c; sent: a a b c
+a retry that came due is sent before the next id is asked for
+    a b@10 c@10; concurrency 1; a: not deleted; only blocking => 12 a x2; 13 b; 24 c
+time that the ids take counts against no deadline
+    a@4 b@4 c@4 d@4 e@4 f@4; concurrency 2; deadline 3; c: not deleted; only blocking
+    => 8 a; 12 b; 17 d; 21 c x2; 25 e; 26 f
+bad ids do not pile up
+    .. .. ..; concurrency 1 => 0 .. x0 InvalidSessionIdError untouched;
+    0 .. x0 InvalidSessionIdError untouched; 0 .. x0 InvalidSessionIdError untouched
+when the ids fail what is in flight or waits has its outcome first
+    a b; ids fail; a: served after 10; b: not deleted => 2.5 b x2; 10 a; raises: FaultyError
+when awaited ids fail what is in flight has its outcome first
+    a b; ids fail; ids are awaited => 1 a; 1 b; raises: FaultyError
+a fault of the transport fails the run after the outcomes
+    a b c d; concurrency 2; a: faulty; b: served after 2
+    => 1 a UnreachableError unknown; 2 b; sent: a b; raises: RuntimeError
+a run goes on with as many threads as the system allows
+    a b c d; thread fails at 3; only blocking => 1 a; 1 b; 2 c; 2 d
+without any thread a run ends and sends nothing
+    a b; thread fails at 1; only blocking
+    => 0 a x0 UnreachableError untouched; raises: RuntimeError
+a fault of the transport's sleep leaves the run
+    a; a: not deleted; sleep fails at 1 => 1 a NotDeletedError unknown; raises: FaultyError
+"""
 
-RUNS = {
-    "each id has one outcome": Expected(
-        Scenario(
-            ids=["a", "..", "b", "", "c", "a\n", "d"],
-            meets={"b": [SERVED.after(2)], "c": [NOT_FOUND.after(3)], "d": [FORBIDDEN.after(4)]},
-            weather=Weather(effects=["at once"]),
-        ),
-        [
-            (0, "..", 0, BAD_ID),
-            (0, "", 0, BAD_ID),
-            (0, "a\n", 0, BAD_ID),
-            (1, "a"),
-            (2, "b"),
-            (3, "c", 1, "SessionNotFoundError, gone"),
-            (4, "d", 1, "ForbiddenError, untouched"),
-        ],
-    ),
-    "an id that comes twice has two outcomes": Expected(
-        Scenario(ids=["a", "a"]), [(1, "a"), (1, "a")], requests="a a"
-    ),
-    "a UUID is an id, and what is none is an outcome among the others": Expected(
-        Scenario(ids=["a", 5, None, b"a", ["a"], uuid.UUID(int=7)]),
-        [
-            (0, "5", 0, BAD_ID),
-            (0, "None", 0, BAD_ID),
-            (0, "b'a'", 0, BAD_ID),
-            (0, "['a']", 0, BAD_ID),
-            (1, "a"),
-            (1, str(uuid.UUID(int=7))),
-        ],
-    ),
-    "outcomes come as they end": Expected(
-        Scenario(ids="abc", meets={"a": [SERVED.after(30)], "b": [SERVED.after(10)]}),
-        [(1, "c"), (10, "b"), (30, "a")],
-    ),
-    "each attempt that fails for a moment is retried": Expected(
-        Scenario(
-            ids="abcde",
-            meets={
-                "a": [LOST],
-                "b": [NO_CONNECTION.after(2), BROKEN_GATEWAY],
-                "c": [NOT_DELETED.after(3)],
-                "d": [CONFLICT.after(4)],
-            },
-        ),
-        [(1, "e"), (2.5, "a", 2), (4.5, "c", 2), (5.5, "d", 2), (5.5, "b", 3)],
-    ),
-    "a retry does not wait for what is in flight": Expected(
-        Scenario(ids="ab", meets={"a": [SERVED.after(30)], "b": [NOT_DELETED]}),
-        [(2.5, "b", 2), (30, "a")],
-    ),
-    "conflicts are no outage": Expected(
-        Scenario(ids="ab", meets={"a": [CONFLICT_PAGE], "b": [CONFLICT_PAGE]}),
-        [(2.5, "a", 2), (2.5, "b", 2)],
-    ),
-    "sessions that are not deleted are no outage": Expected(
-        Scenario(ids="ab", meets={"a": [NOT_DELETED], "b": [NOT_DELETED]}),
-        [(2.5, "a", 2), (2.5, "b", 2)],
-    ),
-    "an id that fails by itself has its attempts": Expected(
-        Scenario(ids="ab", meets={"a": [NOT_DELETED] * 4, "b": [BAD_CERTIFICATE]}),
-        [(1, "b", 1, UNTOUCHED), (7.5, "a", 4, "NotDeletedError, unknown")],
-    ),
-    "no more requests are in flight than the concurrency allows": Expected(
-        Scenario(ids="abcde", concurrency=2), [(1, "a"), (1, "b"), (2, "c"), (2, "d"), (3, "e")]
-    ),
-    "nothing happens before the first outcome is asked for": Expected(
-        Scenario(ids="a", begins_at=10), [(11, "a")]
-    ),
-    "an id that waits for its retry lets another one go, even at a concurrency of 1": Expected(
-        Scenario(ids="abc", concurrency=1, meets={"a": [NOT_DELETED]}),
-        [(2, "b"), (3, "a", 2), (4, "c")],
-        requests="a b a c",
-    ),
-    "a consumer that is slow lets no more requests go": Expected(
-        Scenario(ids="abcdef", concurrency=2, busy=[100.0]),
-        [(1, "a"), (101, "b"), (202, "c"), (302, "d"), (403, "e"), (503, "f")],
-    ),
-    "a response that comes while the consumer is busy is not overlooked": Expected(
-        Scenario(
-            ids=["a", "b", Step(2, "c")],
-            ids_are_awaited=True,
-            meets={"b": [SERVED.after(2)]},
-            busy=[10.0],
-        ),
-        [(1, "a"), (11, "b"), (21, "c")],
-        ways=[Awaited],
-    ),
-    "awaited ids are taken while requests are in flight": Expected(
-        Scenario(
-            ids=[Step(10, "a"), Step(10, "b"), Step(10, "c")],
-            ids_are_awaited=True,
-            weather=Weather(seconds=[50.0]),
-        ),
-        [(60, "a"), (70, "b"), (80, "c")],
-        ways=[Awaited],
-    ),
-    "an id that may go again does not wait for the next one": Expected(
-        Scenario(
-            ids=["a", "b", Step(1_000, "c")],
-            ids_are_awaited=True,
-            meets={"a": [limited(5)], "b": [SERVED.after(2)]},
-            busy=[10.0],
-        ),
-        [(2, "b"), (13, "a", 2), (1_001, "c")],
-        ways=[Awaited],
-    ),
-    "a bad id does not wait for the next one": Expected(
-        Scenario(ids=["", Step(1_000, "a")], ids_are_awaited=True),
-        [(0, "", 0, BAD_ID), (1_001, "a")],
-    ),
-    "a 429 that is there is read before one more request is sent": Expected(
-        Scenario(ids="abc", concurrency=1, meets={"a": [limited(5)]}),
-        [(7, "a", 2), (8, "b"), (9, "c")],
-        requests="a a b c",
-    ),
-    "a retry that came due is sent before the next id is asked for": Expected(
-        Scenario(
-            ids=["a", Step(10, "b"), Step(10, "c")], concurrency=1, meets={"a": [NOT_DELETED]}
-        ),
-        [(12, "a", 2), (13, "b"), (24, "c")],
-        ways=[Blocking],
-    ),
-    "time that the ids take counts against no deadline": Expected(
-        Scenario(
-            ids=[Step(4, session_id) for session_id in "abcdef"],
-            concurrency=2,
-            retry=RetryPolicy(deadline=3),
-            meets={"c": [NOT_DELETED]},
-        ),
-        [(8, "a"), (12, "b"), (17, "d"), (21, "c", 2), (25, "e"), (26, "f")],
-        ways=[Blocking],
-    ),
-    "bad ids do not pile up": Expected(
-        Scenario(ids=[""] * 20, concurrency=1), [(0, "", 0, BAD_ID)] * 20
-    ),
-    "when the ids fail what is in flight or waits has its outcome first": Expected(
-        Scenario(ids="ab", ids_fail=True, meets={"a": [SERVED.after(10)], "b": [NOT_DELETED]}),
-        [(2.5, "b", 2), (10, "a")],
-        raises="FaultyError",
-    ),
-    "when awaited ids fail what is in flight has its outcome first": Expected(
-        Scenario(ids="ab", ids_fail=True, ids_are_awaited=True),
-        [(1, "a"), (1, "b")],
-        raises="FaultyError",
-    ),
-    "a fault of the transport fails the run after the outcomes": Expected(
-        Scenario(ids="abcd", concurrency=2, meets={"a": [FAULTY], "b": [SERVED.after(2)]}),
-        [(1, "a", 1, UNKNOWN), (2, "b")],
-        requests="a b",
-        raises="RuntimeError",
-    ),
-    "a run goes on with as many threads as the system allows": Expected(
-        Scenario(ids="abcd", thread_fails_at=range(3, 100)),
-        [(1, "a"), (1, "b"), (2, "c"), (2, "d")],
-        ways=[Blocking],
-    ),
-    "without any thread a run ends and sends nothing": Expected(
-        Scenario(ids="ab", thread_fails_at=range(100)),
-        [(0, "a", 0, UNTOUCHED)],
-        raises="RuntimeError",
-        ways=[Blocking],
-    ),
-    "a fault of the transport's sleep leaves the run": Expected(
-        Scenario(ids="a", meets={"a": [NOT_DELETED]}, sleep_fails_at=1),
-        [(1, "a", 1, "NotDeletedError, unknown")],
-        raises="FaultyError",
-    ),
-}
+HELD_BACK = """
+a 429 pauses all, and ids that got one go first
+    a b c d; concurrency 3; a: limited for 60 after 2; b: limited for 60; c: not deleted
+    => sent: a b c b a c d
+a wait for the rate limit is no attempt and uses up no deadline
+    a; max attempts 1; deadline 61; a: limited for 60, limited for 60 => 123 a x3
+a wait above the deadline ends the run
+    a b c; concurrency 2; a: limited for 241
+    => 1 a RateLimitError untouched; 1 b; sent: a b; raises: OutageError
+a run waits by its transport
+    a; a: not deleted, limited for 3; only awaited => sleeps: 0.5 3
+a blocking run waits by its transport for a second at a time
+    a; a: not deleted, limited for 3; only blocking => sleeps: 0.5 1 1 1
+what fails in an outage counts neither as an attempt nor against the deadline
+    a b c; concurrency 2; max attempts 2; deadline 22; away 20: no connection
+    => 22.5 a x3; 23.5 b x4; 23.5 c x3
+one request at a time, each for another id, finds out whether an outage is over
+    a b c d e f; concurrency 2; away 8: no connection
+    => 12.5 f; 13.5 a x2; 13.5 b x2; 14.5 c x2; 14.5 d x2; 15.5 e x2; sent: a b c d e f b a c d e
+an outage that outlasts the deadline ends the run after the outcomes
+    a b c; concurrency 2; deadline 30; away inf: broken gateway
+    => 31 a x3 ServiceUnavailableError unknown; 31 b x3 ServiceUnavailableError unknown;
+    31 c x3 ServiceUnavailableError unknown; raises: OutageError
+an outage that ends the run does not wait for the next id that is awaited
+    a b c@1000; ids are awaited; concurrency 2; deadline 30; away inf: broken gateway; only awaited
+    => raises: OutageError; over at: 31
+"""
+
+STOPPED = """
+stop lets what is in flight end, and takes and sends nothing new
+    a b c d; concurrency 2; each takes 10; stop at 5 => 10 a; 10 b; sent: a b; over at: 10
+stop does no harm twice or after the end
+    a b c d; concurrency 2; each takes 10; stop at 5 6 20 => 10 a; 10 b
+stop before a run begins lets it take nothing
+    a b; begins at 10; stop at 5 => no outcome; over at: 10
+stop ends an id that waits with what its last attempt met
+    a b; a: not deleted; b: served after 5; stop at 1.25
+    => 1.25 a NotDeletedError unknown; 5 b; sent: a b
+stop ends an id that is paused before what is in flight ends
+    a b; a: limited for 200; b: served after 5; stop at 2
+    => 2 a RateLimitError untouched; 5 b; over at: 5
+stop is heard within a second of a pause, and ends it
+    a; a: limited for 60; stop at 2.5; only blocking => 3 a RateLimitError untouched; over at: 3
+stop is heard at once in an awaited pause
+    a; a: limited for 60; stop at 2.5; only awaited => 2.5 a RateLimitError untouched; over at: 2.5
+stop acts once the iterator of ids has returned
+    a b@50 c; stop at 5; only blocking => 50 a; 50 b x0 UnreachableError untouched
+stop does not wait for the next id that is awaited
+    a b@1000; ids are awaited; stop at 7; only awaited => 1 a; over at: 7
+an id that has come when the run is stopped has its outcome
+    a b@3 c@1000; ids are awaited; busy 5; stop at 4; only awaited
+    => 1 a; 6 b x0 UnreachableError untouched; over at: 11
+what is in flight has the shutdown timeout from stop on
+    a b; a: served after 50; shutdown timeout 5; stop at 10 13
+    => 1 b; 15 a UnreachableError unknown; over at: 15
+a shutdown timeout of 0 waits for nothing after stop
+    a; a: served after 50; shutdown timeout 0; stop at 10
+    => 10 a UnreachableError unknown; over at: 10
+"""
+
+LEFT = """
+leaving the block waits for what is in flight, and keeps its outcomes
+    a b c d; concurrency 3; b: served after 50; c: served after 60; leave at outcome 1
+    => 1 a; 60 b; 60 c; sent: a b c; over at: 60
+leaving the block waits until the attempts end
+    a b; b: served after 89.5; leave at outcome 1 => 1 a; 89.5 b; over at: 89.5
+an interruption waits for what is in flight, and sends nothing new
+    a b c d; concurrency 3; b: served after 50; c: served after 60; interrupt at 0.5
+    => 60 a; 60 b; 60 c; sent: a b c; raises: interruption; over at: 60
+a second cancellation cuts nothing short
+    a b c; b: served after 50; c: served after 60; interrupt at 5 6; only awaited
+    => 1 a; 60 b; 60 c; raises: interruption; over at: 60
+a second Ctrl-C ends the wait, and what is in flight is unknown
+    a b c; b: served after 50; c: served after 60; interrupt at 5 6; only blocking
+    => 1 a; 6 b UnreachableError unknown; 6 c UnreachableError unknown; raises: interruption;
+    over at: 6
+an interruption ends a pause
+    a; a: limited for 60; interrupt at 5.5
+    => 5.5 a RateLimitError untouched; sent: a; raises: interruption; over at: 5.5
+an interruption does not wait for the next id that is awaited
+    a b@1000; ids are awaited; interrupt at 7; only awaited => 1 a; raises: interruption; over at: 7
+what is in flight when the shutdown timeout is over is unknown
+    a b c; b: served after 50; c: served after 60; shutdown timeout 52; leave at outcome 1
+    => 1 a; 53 b; 53 c UnreachableError unknown; over at: 53
+a request that is cancelled may end in half a second
+    a; a: silence; shutdown timeout 5; interrupt at 1; ends when cancelled after 0.5; only awaited
+    => 6.5 a UnreachableError unknown; raises: interruption
+a request that is cancelled has a second to end
+    a; a: silence; shutdown timeout 5; interrupt at 1; ends when cancelled after 50; only awaited
+    => 7 a UnreachableError unknown; raises: interruption
+a program that cancels all its tasks loses no outcome
+    a b c; b: served after 50; c: served after 60; cancel all at 5; only awaited
+    => 1 a; 5 b UnreachableError unknown; 5 c UnreachableError unknown; raises: interruption;
+    over at: 5
+a request that another cancels fails the run after the outcomes
+    a b c d; concurrency 3; a: cancelled; b: served after 50; c: served after 60
+    => 1 a UnreachableError unknown; 50 b; 60 c; raises: RuntimeError
+"""
 
 
-@each_way(RUNS)
-def test_a_run(expected: Expected, way: type[Way]) -> None:
-    expected.check(way)
+@each_run(RUNS + HELD_BACK + STOPPED + LEFT)
+def test_a_run(given: str, expected: str, way: type[Way]) -> None:
+    assert come_of(given, expected, way) == expected
 
 
 @both_ways
 def test_an_outcome_is_what_a_single_call_would_give(way: type[Way]) -> None:
-    watch = play(Scenario(ids="a", weather=Weather(has_details=False)), way)
+    session_id = uuid.UUID(int=7)
+    watch = play(Scenario(ids=[session_id], weather=Weather(has_details=False)), way)
     assert watch.outcomes == [
-        DeletionReceipt(session_id="a", session_duration_ms=39_095, credits_billed=1)
+        DeletionReceipt(session_id=str(session_id), session_duration_ms=39_095, credits_billed=1)
     ]
+
+
+@both_ways
+def test_what_is_no_id_is_an_outcome_among_the_others(way: type[Way]) -> None:
+    watch = play(Scenario(ids=[5, None, b"a", ["a"]]), way)
+    names = ["5", "None", "b'a'", "['a']"]
+    assert [outcome.session_id for outcome in watch.outcomes] == names
+    assert {type(outcome).__name__ for outcome in watch.outcomes} == {"InvalidSessionIdError"}
+
+
+@both_ways
+def test_what_ended_a_run_before_it_was_left_is_logged_and_keeps_no_outcome_back(
+    way: type[Way], caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = play(Scenario(ids="ab", ids_fail=True, leave_at_outcome=1), way)
+    assert watch.ended == [(1, "1 a"), (1, "1 b")]
+    assert watch.raised == []
+    assert "the run had ended before it was left: the ids fail" in caplog.text

@@ -113,3 +113,16 @@ def test_a_block_does_not_begin_without_asyncio() -> None:
         deletions.stop()
 
     run(main())
+
+
+def test_a_run_that_is_left_waits_for_an_attempt_and_a_second_if_a_transport_never_ends() -> None:
+    async def respond(session_id: str) -> Response:
+        await asyncio.sleep(1 if session_id == "a" else 1_000)
+        return DESTROYED
+
+    async def main() -> float:
+        async with many_awaited(AsyncFunctionTransport(respond))(["a", "b"]) as deletions:
+            await anext(deletions)
+        return virtual_time.now()
+
+    assert virtual_time.run(main()) == 1 + 90 + 1

@@ -1,5 +1,6 @@
 """What a request of a simulated run meets: responses, pages of gateways, and faults."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import NamedTuple
@@ -58,6 +59,7 @@ BAD_CERTIFICATE = Kind(
 )
 NO_HTTP = Kind(error=lambda: BadResponseError("no HTTP", transient=False), fails_as_outage=True)
 FAULTY = Kind(error=lambda: FaultyError("the transport has a bug"))
+CANCELLED = Kind(error=asyncio.CancelledError)
 BROKEN_GATEWAY = Kind(502, b"<html>nginx</html>", fails_as_outage=True)
 STOPPING = _failure(502, "Browser is still stopping. Retry deletion shortly.", outage=True)
 BUSY = Kind(503, b"{}", headers=(("retry-after", "20"),), fails_as_outage=True)

@@ -38,16 +38,6 @@ class Step(NamedTuple):
     session_id: object
 
 
-class Ended(NamedTuple):
-    """An outcome as it was given."""
-
-    time: float
-    session_id: str
-    attempts: int = 1
-    outcome: str = "gone"
-    """Or the class of the error and the fate of the session."""
-
-
 @dataclass(kw_only=True)
 class Scenario:
     """What a run is given, what its requests meet, and what its caller does to it.
@@ -98,7 +88,7 @@ class Watch:
     journal: MemoryJournal | None = None
     taken: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    ended: list[Ended] = field(default_factory=list)
+    ended: list[tuple[float, str]] = field(default_factory=list)  # each outcome, when and as text
     pauses: list[Pause | None] = field(default_factory=list)  # after each outcome
     raised: list[BaseException] = field(default_factory=list)
     over_at: float = 0.0  # when the block of the run ended
@@ -148,11 +138,11 @@ class Watch:
         """Note an outcome, and say whether the consumer wants another one."""
         self.outcomes.append(outcome)
         claim, session_id = self.world.claim, outcome.session_id
-        fate, what = outcome.session_fate, "gone"
+        fate, time = outcome.session_fate, round(self.world.clock.now(), 6)
+        text = f"{time:g} {session_id}" + f" x{outcome.attempts}" * (outcome.attempts != 1)
         if not isinstance(outcome, DeletionReceipt):
-            what = f"{type(outcome).__name__}, {fate.value}"
-        time = round(self.world.clock.now(), 6)
-        self.ended.append(Ended(time, session_id, outcome.attempts, what))
+            text += f" {type(outcome).__name__} {fate.value}"
+        self.ended.append((time, text))
         session = self.world.sessions.get(session_id)
         if session is None:  # an id that cannot be sent
             is_untouched = fate is SessionFate.UNTOUCHED
