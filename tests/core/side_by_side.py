@@ -1,8 +1,10 @@
 """Runs of many sessions whose transport is a function, on real threads or a virtual event loop."""
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from typing import Any, TypeAlias
+
+import pytest
 
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
@@ -17,7 +19,7 @@ from firecrawl_interact.core import (
 )
 
 from . import virtual_time
-from .scripted_transport import DESTROYED
+from .scripted_transport import DESTROYED, AsyncScriptedTransport
 
 KEY = "fc-test"
 
@@ -31,7 +33,9 @@ def id_of(request: Request) -> str:
     return request.path.removeprefix("/v2/interact/")
 
 
-async def listed(outcomes: AsyncIterable[Outcome]) -> list[Outcome]:
+async def listed(outcomes: Iterable[Outcome] | AsyncIterable[Outcome]) -> list[Outcome]:
+    if isinstance(outcomes, Iterable):
+        return list(outcomes)
     return [outcome async for outcome in outcomes]
 
 
@@ -40,13 +44,16 @@ class FunctionTransport:
 
     def __init__(self, respond: Callable[[str], Response] = lambda _: DESTROYED) -> None:
         self.sent: list[str] = []
+        self.responded: list[str] = []
         self.sleeps: list[float] = []
         self.now = 0.0
         self._respond = respond
 
     def send(self, request: Request, timeout: float) -> Response:
         self.sent.append(id_of(request))
-        return self._respond(id_of(request))
+        response = self._respond(id_of(request))
+        self.responded.append(id_of(request))
+        return response
 
     def monotonic(self) -> float:
         return self.now
@@ -60,9 +67,9 @@ async def at_once(session_id: str) -> Response:
     return DESTROYED
 
 
-def after(seconds: float) -> Callable[[str], Awaitable[Response]]:
+def after(seconds: float, **of_others: float) -> Callable[[str], Awaitable[Response]]:
     async def respond(session_id: str) -> Response:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(of_others.get(session_id, seconds))
         return DESTROYED
 
     return respond
@@ -73,11 +80,14 @@ class AsyncFunctionTransport:
 
     def __init__(self, respond: Callable[[str], Awaitable[Response]] = at_once) -> None:
         self.sent: list[str] = []
+        self.responded: list[str] = []
         self._respond = respond
 
     async def send(self, request: Request, timeout: float) -> Response:
         self.sent.append(id_of(request))
-        return await self._respond(id_of(request))
+        response = await self._respond(id_of(request))
+        self.responded.append(id_of(request))
+        return response
 
     def monotonic(self) -> float:
         return virtual_time.now()
@@ -94,3 +104,14 @@ def many(transport: Transport, *, concurrency: int = 8) -> DeleteManySessions:
 def many_awaited(transport: AsyncTransport, *, concurrency: int = 8) -> AsyncDeleteManySessions:
     delete_session = AsyncDeleteSession(transport, KEY, random=lambda: 0.5)
     return AsyncDeleteManySessions(delete_session, concurrency=concurrency)
+
+
+def many_as_if_awaited(transport: Transport) -> AsyncDeleteManySessions:
+    return many_awaited(AsyncScriptedTransport(transport))
+
+
+DeleteMany: TypeAlias = Callable[[Transport], DeleteManySessions | AsyncDeleteManySessions]
+
+both_kinds = pytest.mark.parametrize(
+    "delete_many", [many, many_as_if_awaited], ids=["blocking", "awaited"]
+)

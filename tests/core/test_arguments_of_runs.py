@@ -1,8 +1,9 @@
 """What the use cases for many sessions take and refuse, and what they say of themselves."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -17,13 +18,7 @@ from .side_by_side import KEY, AsyncFunctionTransport, FunctionTransport, many, 
 
 BLOCKING = DeleteSession(FunctionTransport(), KEY)
 AWAITED = AsyncDeleteSession(AsyncFunctionTransport(), KEY)
-
-
-both_kinds = pytest.mark.parametrize(
-    "use_case",
-    [partial(DeleteManySessions, BLOCKING), partial(AsyncDeleteManySessions, AWAITED)],
-    ids=["blocking", "awaited"],
-)
+NO_IDS = "session_ids must be an iterable of ids, not "
 
 
 class AsynchronousIds:
@@ -31,42 +26,41 @@ class AsynchronousIds:
         raise NotImplementedError
 
 
-@both_kinds
-@pytest.mark.parametrize("ids", ["an-id", b"an-id", 5, None, uuid.uuid4()], ids=type)
-def test_what_is_no_iterable_of_ids_is_refused(
-    ids: object, use_case: Callable[..., Callable[..., object]]
+@pytest.mark.parametrize(
+    ("arguments", "ids", "error", "words"),
+    [
+        ({}, "an-id", TypeError, NO_IDS + "str; for one session call DeleteSession"),
+        ({}, b"an-id", TypeError, NO_IDS + "bytes"),
+        ({}, 5, TypeError, NO_IDS + "int"),
+        ({}, None, TypeError, NO_IDS + "NoneType"),
+        ({}, uuid.uuid4(), TypeError, NO_IDS + "UUID"),
+        ({"concurrency": 0}, [], ValueError, "^concurrency must be "),
+        ({"concurrency": "8"}, [], TypeError, "^concurrency must be "),
+        ({"shutdown_timeout": -1}, [], ValueError, "^shutdown_timeout must be seconds, at least 0"),
+        ({"shutdown_timeout": "5"}, [], TypeError, "^shutdown_timeout must be seconds"),
+    ],
+)
+@pytest.mark.parametrize(
+    "use_case",
+    [partial(DeleteManySessions, BLOCKING), partial(AsyncDeleteManySessions, AWAITED)],
+    ids=["blocking", "awaited"],
+)
+def test_what_cannot_work_is_refused(
+    arguments: Mapping[str, object],
+    ids: object,
+    error: type[Exception],
+    words: str,
+    use_case: Callable[..., Any],  # Any: of either kind
 ) -> None:
-    with pytest.raises(TypeError, match="session_ids must be an iterable of ids, not "):
-        use_case()(ids)
-
-
-def test_the_error_for_a_single_id_says_what_to_call() -> None:
-    with pytest.raises(TypeError, match="not str; for one session call DeleteSession"):
-        many(FunctionTransport())("an-id")
+    with pytest.raises(error, match=words):
+        use_case(**arguments)(ids)
+    for seconds in (None, 0, 0.5):
+        use_case(shutdown_timeout=seconds)
 
 
 def test_blocking_code_takes_no_asynchronous_iterable() -> None:
-    with pytest.raises(TypeError, match="must be an iterable of ids, not AsynchronousIds"):
+    with pytest.raises(TypeError, match=NO_IDS + "AsynchronousIds"):
         many(FunctionTransport())(unchecked(AsynchronousIds()))
-
-
-@both_kinds
-@pytest.mark.parametrize(("concurrency", "error"), [(0, ValueError), ("8", TypeError)])
-def test_a_concurrency_is_a_whole_number_from_one(
-    concurrency: object, error: type[Exception], use_case: Callable[..., object]
-) -> None:
-    with pytest.raises(error, match=r"^concurrency must be "):
-        use_case(concurrency=concurrency)
-
-
-@both_kinds
-def test_a_shutdown_timeout_is_none_or_seconds(use_case: Callable[..., object]) -> None:
-    for seconds in (None, 0, 0.5):
-        use_case(shutdown_timeout=seconds)
-    with pytest.raises(ValueError, match=r"^shutdown_timeout must be seconds, at least 0"):
-        use_case(shutdown_timeout=-1)
-    with pytest.raises(TypeError, match=r"^shutdown_timeout must be seconds"):
-        use_case(shutdown_timeout="5")
 
 
 def test_a_use_case_of_the_other_kind_or_a_transport_is_refused() -> None:
@@ -80,17 +74,14 @@ def test_a_use_case_of_the_other_kind_or_a_transport_is_refused() -> None:
 
 def test_a_use_case_says_what_it_is_and_that_it_sends_eight_at_a_time() -> None:
     assert repr(DeleteManySessions(BLOCKING)) == f"DeleteManySessions({BLOCKING!r}, concurrency=8)"
-    assert repr(AsyncDeleteManySessions(AWAITED)).startswith("AsyncDeleteManySessions(Async")
-    assert repr(AsyncDeleteManySessions(AWAITED)).endswith("concurrency=8)")
+    awaited = AsyncDeleteManySessions(AWAITED)
+    assert repr(awaited) == f"AsyncDeleteManySessions({AWAITED!r}, concurrency=8)"
 
 
-def test_a_run_says_how_far_it_is() -> None:
-    deletions = many(FunctionTransport())(["a"])
-    assert repr(deletions) == "<Deletions: 0 in flight, 0 waiting, 0 ended>"
-    assert deletions.pause is None
-    deletions.close()
-
-
-def test_a_use_case_can_run_several_times() -> None:
+def test_a_use_case_can_run_several_times_and_a_run_says_how_far_it_is() -> None:
     delete_many = many(FunctionTransport())
-    assert [len(list(delete_many(ids))) for ids in (["a"], ["a", "b"])] == [1, 2]
+    for ids in (["a"], ["a", "b"]):
+        deletions = delete_many(ids)
+        assert repr(deletions) == "<Deletions: 0 in flight, 0 waiting, 0 ended>"
+        assert deletions.pause is None
+        assert len(list(deletions)) == len(ids)

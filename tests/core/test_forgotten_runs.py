@@ -3,13 +3,16 @@
 import gc
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeAlias
 
 import pytest
 
 from firecrawl_interact.core import AsyncDeletions, Deletions
 
 from . import virtual_time
-from .side_by_side import AsyncFunctionTransport, FunctionTransport, listed, many, many_awaited
+from .side_by_side import DeleteMany, FunctionTransport, both_kinds, listed
+
+Run: TypeAlias = Deletions | AsyncDeletions
 
 
 @pytest.fixture(autouse=True)
@@ -18,69 +21,36 @@ def _no_garbage_of_earlier_tests() -> None:
     gc.collect()
 
 
-def run() -> Deletions:
-    return many(FunctionTransport())(["a", "b", "c"])
+async def work(how: str, deletions: Run) -> None:
+    if "half-way" in how:
+        next(deletions) if isinstance(deletions, Deletions) else await anext(deletions)
+    elif "end" in how:
+        await listed(deletions)
+    elif "fails" in how:
+        raise ZeroDivisionError
+    elif "stopped" in how:
+        deletions.stop()
 
 
-def awaited_run() -> AsyncDeletions:
-    return many_awaited(AsyncFunctionTransport())(["a", "b", "c"])
+async def play(how: str, new_run: Callable[[], Run]) -> None:
+    deletions = new_run()
+    with suppress(ZeroDivisionError):
+        if "block" not in how:
+            await work(how, deletions)
+        elif isinstance(deletions, Deletions):
+            with deletions:
+                await work(how, deletions)
+        else:
+            async with deletions:
+                await work(how, deletions)
+    del deletions
 
 
-def blocking(how: str) -> None:
-    match how:
-        case "forgotten":
-            run()
-        case "forgotten in a block":
-            with run():
-                pass
-        case "left half-way":
-            for _ in run():
-                break
-        case "a block left half-way":
-            with run() as deletions:
-                next(deletions)
-        case "a block that fails":
-            with suppress(ZeroDivisionError), run():
-                raise ZeroDivisionError
-        case "stopped":
-            with run() as deletions:
-                deletions.stop()
-        case "iterated to the end":
-            list(run())
+def played(how: str, delete_many: DeleteMany) -> None:
+    virtual_time.run(play(how, lambda: delete_many(FunctionTransport())(["a", "b", "c"])))
 
 
-async def main(how: str) -> None:
-    match how:
-        case "forgotten":
-            awaited_run()
-        case "forgotten in a block":
-            async with awaited_run():
-                pass
-        case "left half-way":
-            async for _ in awaited_run():
-                break
-        case "a block left half-way":
-            async with awaited_run() as deletions:
-                await anext(deletions)
-        case "a block that fails":
-            with suppress(ZeroDivisionError):
-                async with awaited_run():
-                    raise ZeroDivisionError
-        case "stopped":
-            async with awaited_run() as deletions:
-                deletions.stop()
-        case "iterated to the end":
-            await listed(awaited_run())
-
-
-def awaited(how: str) -> None:
-    virtual_time.run(main(how))
-
-
-each_way = pytest.mark.parametrize("play", [blocking, awaited])
-
-
-@each_way
+@both_kinds
 @pytest.mark.parametrize(
     ("how", "words"),
     [
@@ -90,34 +60,30 @@ each_way = pytest.mark.parametrize("play", [blocking, awaited])
     ],
 )
 def test_a_run_that_is_forgotten_warns_where_that_was(
-    how: str, words: str, play: Callable[[str], None]
+    how: str, words: str, delete_many: DeleteMany
 ) -> None:
     with pytest.warns(RuntimeWarning, match=words) as warned:
-        play(how)
+        played(how, delete_many)
     assert [warning.filename for warning in warned] == [__file__]
     assert [type(warning.source).__name__[-9:] for warning in warned] == ["Deletions"]
 
 
 @pytest.mark.filterwarnings("error")
-@each_way
+@both_kinds
 @pytest.mark.parametrize(
-    "how", ["a block left half-way", "a block that fails", "stopped", "iterated to the end"]
+    "how",
+    ["a block left half-way", "a block that fails", "a block, stopped", "iterated to the end"],
 )
 def test_a_run_that_was_left_on_purpose_or_has_ended_does_not_warn(
-    how: str, play: Callable[[str], None]
+    how: str, delete_many: DeleteMany
 ) -> None:
-    play(how)
+    played(how, delete_many)
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_warning_that_is_an_error_leaves_the_run_all_the_same() -> None:
-    async def main() -> None:
-        with pytest.raises(RuntimeWarning), run() as deletions:
-            pass
-        assert list(deletions) == []
-        with pytest.raises(RuntimeWarning):
-            async with awaited_run() as awaited_deletions:
-                pass
-        assert await listed(awaited_deletions) == []
-
-    virtual_time.run(main())
+@both_kinds
+def test_a_warning_that_is_an_error_leaves_the_run_all_the_same(delete_many: DeleteMany) -> None:
+    deletions = delete_many(FunctionTransport())(["a", "b", "c"])
+    with pytest.raises(RuntimeWarning):
+        virtual_time.run(play("forgotten in a block", lambda: deletions))
+    assert virtual_time.run(listed(deletions)) == []

@@ -1,11 +1,10 @@
 """Daemon threads carry the requests of a blocking run: real ones, with signals and a fork."""
 
+import contextvars
 import gc
 import os
 import signal
 import threading
-import time
-import tracemalloc
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -13,22 +12,23 @@ from itertools import count
 
 import pytest
 
-from firecrawl_interact.adapters.system_time import SystemTime
 from firecrawl_interact.core import (
     ConnectFailedError,
     DeleteManySessions,
     DeleteSession,
     Deletions,
-    Request,
     Response,
     SessionFate,
 )
 
+from . import virtual_time
 from .scripted_transport import DESTROYED, UNAVAILABLE
-from .side_by_side import KEY, FunctionTransport, many
+from .side_by_side import KEY, DeleteMany, FunctionTransport, both_kinds, listed, many
 
 LONG = 60
 """Seconds that nothing here takes, however busy the machine is."""
+
+TENANT = contextvars.ContextVar("tenant", default="nobody")
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +64,47 @@ def test_as_many_daemon_threads_carry_the_requests_as_may_be_in_flight() -> None
     assert all(thread.name == "firecrawl_interact" and thread.daemon for thread in threads)
 
 
+def test_ids_are_read_in_the_caller_s_thread_and_context() -> None:
+    readers = set()
+
+    def ids() -> Iterator[str]:
+        for session_id in "abc":
+            readers.add((threading.current_thread(), TENANT.get()))
+            yield session_id
+
+    token = TENANT.set("tenant-7")
+    assert len(list(many(FunctionTransport())(ids()))) == 3
+    TENANT.reset(token)
+    assert readers == {(threading.current_thread(), "tenant-7")}
+
+
+def test_what_was_not_taken_is_in_the_caller_s_iterator_when_a_run_is_left() -> None:
+    ids = iter("abcdef")
+    with many(FunctionTransport(), concurrency=2)(ids) as deletions:
+        next(deletions)
+    taken = 1 + len(list(deletions))
+    assert "".join(ids) == "abcdef"[taken:]
+
+
+class Id(str):
+    """Can be watched."""
+
+
+@both_kinds
+def test_a_run_holds_nothing_of_ids_that_have_ended(delete_many: DeleteMany) -> None:
+    held = weakref.WeakSet[Id]()
+
+    def ids() -> Iterator[str]:
+        for number in range(100):
+            held.add(session_id := Id(number))
+            yield session_id
+
+    deletions = delete_many(FunctionTransport())(ids())
+    assert len(virtual_time.run(listed(deletions))) == 100
+    gc.collect()
+    assert len(held) < 10
+
+
 def test_a_thread_that_waits_for_the_next_request_holds_nothing_of_the_last_one() -> None:
     is_freed = threading.Event()
 
@@ -84,15 +125,11 @@ def press(number: signal.Signals) -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
-def in_a_thread(stop: Callable[[], None]) -> None:
-    threading.Thread(target=stop).start()
-
-
-def in_a_handler(stop: Callable[[], None]) -> None:
-    press(signal.SIGTERM)
-
-
-@pytest.mark.parametrize("call", [in_a_thread, in_a_handler])
+@pytest.mark.parametrize(
+    "call",
+    [lambda stop: threading.Thread(target=stop).start(), lambda stop: press(signal.SIGTERM)],
+    ids=["in a thread", "in a signal's handler"],
+)
 def test_stop_takes_effect_while_a_response_is_awaited(
     call: Callable[[Callable[[], None]], None],
 ) -> None:
@@ -116,19 +153,16 @@ def test_stop_takes_effect_while_a_response_is_awaited(
 
 
 def test_ctrl_c_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
-    ended = []
-
     def respond(session_id: str) -> Response:
         if session_id == "3":
             press(signal.SIGINT)
-        ended.append(session_id)
         return DESTROYED
 
     transport = FunctionTransport(respond)
     with pytest.raises(KeyboardInterrupt):
         list(many(transport, concurrency=1)(endless()))
     join_threads()
-    assert ended == transport.sent == ["0", "1", "2", "3"]
+    assert transport.responded == transport.sent == ["0", "1", "2", "3"]
 
 
 class InFlight(FunctionTransport):
@@ -138,13 +172,11 @@ class InFlight(FunctionTransport):
         super().__init__(self._wait)
         self._to_first = to_first
         self.may_end = threading.Event()
-        self.ended: list[str] = []
         self._all_sent = threading.Barrier(concurrency)
 
     def _wait(self, session_id: str) -> Response:
         self._all_sent.wait(LONG)
         assert session_id == "0" or self.may_end.wait(LONG)
-        self.ended.append(session_id)
         return self._to_first if session_id == "0" else DESTROYED
 
 
@@ -157,28 +189,12 @@ def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new(
     gc.collect()
     transport.may_end.set()
     join_threads()
-    assert sorted(transport.ended) == sorted(transport.sent) == ["0", "1", "2", "3"]
+    assert sorted(transport.responded) == sorted(transport.sent) == ["0", "1", "2", "3"]
 
 
-def exit_status_of_a_child(deletions: Deletions) -> int:
-    """Leave a run in a child that is forked, and return 0 if that says what the child can know."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
-        child = os.fork()
-    if not child:
-        try:
-            deletions.close()
-            os._exit([outcome.session_fate for outcome in deletions] != [SessionFate.UNKNOWN])
-        finally:  # It must not go on as a second pytest.
-            os._exit(2)
-    end = time.monotonic() + LONG
-    while time.monotonic() < end:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    return -1
+def leave(deletions: Deletions) -> None:
+    deletions.close()
+    assert [outcome.session_fate for outcome in deletions] == [SessionFate.UNKNOWN]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -186,9 +202,18 @@ def test_a_child_that_was_forked_in_the_block_waits_for_no_request_of_its_parent
     transport = InFlight(2)
     with many(transport, concurrency=2)(["0", "1"]) as deletions:
         assert next(deletions).session_id == "0"
-        status = exit_status_of_a_child(deletions)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
+            child = os.fork()
+        if not child:
+            try:
+                signal.alarm(LONG)  # It must end, whatever it waits for.
+                leave(deletions)
+                os._exit(0)
+            finally:  # It must not go on as a second pytest.
+                os._exit(2)
+        assert os.waitpid(child, 0) == (child, 0)
         transport.may_end.set()
-    assert status == 0
     assert [outcome.session_fate for outcome in deletions] == [SessionFate.GONE]
 
 
@@ -198,9 +223,8 @@ def test_what_no_thread_carries_any_more_is_unknown(monkeypatch: pytest.MonkeyPa
     assert next(deletions).session_id == "0"
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "is_alive", lambda thread: False)
-        deletions.close()
+        leave(deletions)
     transport.may_end.set()
-    assert [outcome.session_fate for outcome in deletions] == [SessionFate.UNKNOWN]
 
 
 def test_a_ctrl_c_while_a_response_is_read_keeps_the_other_one() -> None:
@@ -218,42 +242,16 @@ def test_a_ctrl_c_while_a_response_is_read_keeps_the_other_one() -> None:
     assert fates == {"0": SessionFate.UNKNOWN, "1": SessionFate.GONE}
 
 
-class Forgetful(SystemTime):
-    """Keeps nothing of what it sends."""
-
-    def send(self, request: Request, timeout: float) -> Response:
-        return DESTROYED
-
-
-def peak_of_memory(ids: int) -> int:
-    deletions = DeleteManySessions(DeleteSession(Forgetful(), KEY))(map(str, range(ids)))
-    tracemalloc.start()
-    for _ in deletions:
-        pass
-    largest = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return largest
-
-
-def test_memory_does_not_grow_with_the_ids() -> None:
-    # A module that is loaded meanwhile, in any thread, only adds to one of the figures.
-    few, many_ids = (min(peak_of_memory(ids) for _ in range(3)) for ids in (400, 4_000))
-    assert many_ids < few + 40_000
-
-
-_TICK = 1 / 1024
-
-
 class TickingTransport(FunctionTransport):
     """Its clock moves whenever it is looked at, and its waits end a few ticks early."""
 
     def __init__(self, early: int) -> None:
         super().__init__(lambda _: next(responses))
         responses = iter([UNAVAILABLE, DESTROYED])
-        self._early = early * _TICK
+        self._early = early / 1024
 
     def monotonic(self) -> float:
-        self.now += _TICK
+        self.now += 1 / 1024
         return super().monotonic()
 
     def sleep(self, seconds: float) -> None:

@@ -1,0 +1,161 @@
+"""What only an awaited run has: tasks, of which none outlives it, and ids that are awaited."""
+
+import asyncio
+import contextvars
+import gc
+from collections.abc import AsyncIterator, Awaitable, Iterable
+
+import pytest
+
+from firecrawl_interact.core import SessionFate
+
+from .scripted_transport import run
+from .side_by_side import AsyncFunctionTransport, after, listed, many_awaited
+from .virtual_time import now, on_virtual_time
+
+TENANT = contextvars.ContextVar("tenant", default="nobody")
+
+
+async def each_of(ids: Iterable[str]) -> AsyncIterator[str]:
+    for session_id in ids:
+        yield session_id
+
+
+def is_alone() -> bool:
+    return asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.filterwarnings("ignore:<.*Deletions:RuntimeWarning")
+@on_virtual_time
+async def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new() -> None:
+    transport = AsyncFunctionTransport(after(1, b=50, c=50, d=50))
+    deletions = many_awaited(transport, concurrency=4)(iter("abcdefgh"))
+    assert (await anext(deletions)).session_id == "a"
+    del deletions
+    gc.collect()
+    await asyncio.sleep(100)
+    assert transport.sent == sorted(transport.responded) == ["a", "b", "c", "d"]
+    assert is_alone()
+
+
+@on_virtual_time
+async def test_a_cancellation_while_a_pending_id_ends_is_raised() -> None:
+    async def ids() -> AsyncIterator[str]:
+        yield "a"
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(5)
+
+    deletions = many_awaited(AsyncFunctionTransport())(ids())
+    assert (await anext(deletions)).session_id == "a"
+    asyncio.get_running_loop().call_later(1, deletions.stop)
+    last = asyncio.ensure_future(anext(deletions))
+    asyncio.get_running_loop().call_later(3, last.cancel)
+    await asyncio.wait([last])
+    assert last.cancelled()
+    assert now() == 6
+
+
+@on_virtual_time
+async def test_a_leaving_whose_coroutine_is_closed_cancels_what_is_in_flight() -> None:
+    deletions = many_awaited(AsyncFunctionTransport(after(1, b=50)))(["a", "b"])
+    assert (await anext(deletions)).session_id == "a"
+    leaving = deletions.aclose()
+    leaving.send(None)  # It waits for the request of "b".
+    leaving.close()
+    [outcome] = await listed(deletions)
+    assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNKNOWN)
+    await asyncio.sleep(0)
+    assert is_alone()
+    assert now() == 1
+
+
+@on_virtual_time
+async def test_a_run_that_is_left_waits_for_an_attempt_and_a_second_at_most() -> None:
+    async with many_awaited(AsyncFunctionTransport(after(1, b=1_000)))(["a", "b"]) as deletions:
+        await anext(deletions)
+    assert now() == 1 + 90 + 1
+
+
+def test_without_asyncio_a_run_says_so_and_its_block_does_not_begin() -> None:
+    async def main() -> None:
+        deletions = many_awaited(AsyncFunctionTransport())(["a"])
+        with pytest.raises(RuntimeError) as raised:
+            await anext(deletions)
+        assert str(raised.value) == (
+            "AsyncDeleteManySessions needs asyncio's event loop. Under another event loop, call"
+            " AsyncDeleteSession for each session."
+        )
+        with pytest.raises(RuntimeError, match="AsyncDeleteManySessions needs asyncio's event"):
+            async with deletions:
+                pytest.fail("the block has begun")
+        await deletions.aclose()
+
+    run(main())
+
+
+@on_virtual_time
+async def test_an_asynchronous_generator_runs_in_the_caller_s_context() -> None:
+    seen = []
+
+    async def ids() -> AsyncIterator[str]:
+        for session_id in ("a", "b"):
+            seen.append(TENANT.get())
+            TENANT.set(f"{TENANT.get()}+")
+            await asyncio.sleep(1)
+            yield session_id
+
+    TENANT.set("tenant-7")
+    await listed(many_awaited(AsyncFunctionTransport())(ids()))
+    assert seen == ["tenant-7", "tenant-7+"]
+
+
+@on_virtual_time
+async def test_an_id_that_comes_although_it_is_cancelled_has_its_outcome() -> None:
+    async def ids() -> AsyncIterator[str]:
+        yield "a"
+        try:
+            await asyncio.sleep(50)
+        except asyncio.CancelledError:
+            yield "b"
+
+    deletions = many_awaited(AsyncFunctionTransport(), concurrency=2)(ids())
+    asyncio.get_running_loop().call_later(5, deletions.stop)
+    assert (await anext(deletions)).session_id == "a"
+    [outcome] = await listed(deletions)
+    assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNTOUCHED)
+
+
+class EndingAtOnce:
+    """Asynchronous ids whose end, or failure, is raised before anything can be awaited."""
+
+    def __init__(self, end: Exception) -> None:
+        self._ids, self._end = iter("ab"), end
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    def __anext__(self) -> Awaitable[str]:
+        for session_id in self._ids:
+            return asyncio.sleep(0, session_id)
+        raise self._end
+
+
+@pytest.mark.parametrize("end", [StopAsyncIteration(), LookupError("no next page")], ids=repr)
+@on_virtual_time
+async def test_when_awaited_ids_end_or_fail_at_once_each_has_its_outcome(end: Exception) -> None:
+    deletions = many_awaited(AsyncFunctionTransport(after(10)))(EndingAtOnce(end))
+    assert {(await anext(deletions)).session_id for _ in range(2)} == {"a", "b"}
+    with pytest.raises(type(end)):
+        await anext(deletions)
+
+
+@pytest.mark.parametrize("are_awaited", [False, True])
+@on_virtual_time
+async def test_bad_ids_leave_the_event_loop_to_others_too(are_awaited: bool) -> None:
+    ids = ["good", *[""] * 1_000]
+    deletions = many_awaited(AsyncFunctionTransport())(each_of(ids) if are_awaited else ids)
+    places = [outcome.session_id for outcome in await listed(deletions)]
+    assert places.index("good") < 100, "its response came long before"
+    assert now() == 0
