@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from firecrawl_interact.core import (
@@ -33,6 +34,11 @@ class Kind(NamedTuple):
         return self._replace(seconds=seconds)
 
 
+def _unsent(words: str, *, transient: bool) -> Kind:
+    error = partial(ConnectFailedError, words, transient=transient)
+    return Kind(error=error, may_act=False, fails_as_outage=transient)
+
+
 def _failure(status: int, words: str, *, may_act: bool = True, outage: bool = False) -> Kind:
     body = json.dumps({"success": False, "error": words}).encode()
     return Kind(status, body, may_act=may_act, fails_as_outage=outage)
@@ -51,12 +57,8 @@ SERVED = Kind()
 SILENCE = Kind(error=lambda: TimedOutError("silence"), fails_as_outage=True)
 LOST = Kind(error=lambda: ConnectionLostError("lost"), fails_as_outage=True)
 STALE = Kind(error=lambda: ConnectionLostError("closed", stale=True), fails_as_outage=True)
-NO_CONNECTION = Kind(
-    error=lambda: ConnectFailedError("no connection"), may_act=False, fails_as_outage=True
-)
-BAD_CERTIFICATE = Kind(
-    error=lambda: ConnectFailedError("bad certificate", transient=False), may_act=False
-)
+NO_CONNECTION = _unsent("no connection", transient=True)
+BAD_CERTIFICATE = _unsent("bad certificate", transient=False)
 NO_HTTP = Kind(error=lambda: BadResponseError("no HTTP", transient=False), fails_as_outage=True)
 FAULTY = Kind(error=lambda: FaultyError("the transport has a bug"))
 CANCELLED = Kind(error=asyncio.CancelledError)
@@ -81,18 +83,6 @@ LIMITED = _failure(429, "Rate limit exceeded.", may_act=False)
 LIMITED_FOR_20 = limited(20)
 
 OUTAGES = (NO_CONNECTION, SILENCE, LOST, BROKEN_GATEWAY, BUSY, STOPPING)
-TROUBLES = (
-    *OUTAGES,
-    STALE,
-    BAD_CERTIFICATE,
-    NO_HTTP,
-    CONFLICT,
-    BACKEND,
-    BACKEND_404,
-    NOT_DELETED,
-    *PAGES,
-    UNAUTHORIZED,
-    FORBIDDEN,
-    LIMITED,
-    LIMITED_FOR_20,
-)
+_OF_THE_BACKEND = (CONFLICT, BACKEND, BACKEND_404, NOT_DELETED)
+_REFUSALS = (UNAUTHORIZED, FORBIDDEN, LIMITED, LIMITED_FOR_20)
+TROUBLES = (*OUTAGES, STALE, BAD_CERTIFICATE, NO_HTTP, *_OF_THE_BACKEND, *PAGES, *_REFUSALS)

@@ -21,11 +21,8 @@ def play(
 ) -> Watch:
     """Play a scenario from its first id until all that was under way has taken effect.
 
-    Args:
-        scenario: what is played.
-        new_way: `Blocking` or `Awaited`.
-        choose: takes one of the options, wherever the scenario has several.
-        set_up: called before the run begins; it may return a journal.
+    `choose` takes one of the options wherever the scenario has several. `set_up` is called before
+    the run begins, and may return a journal.
     """
     way = new_way()
     watch = watch_over(scenario, way, choose, set_up)
@@ -50,7 +47,11 @@ def watch_over(
 async def perform(watch: Watch, way: Way) -> None:
     """Play the run that is watched."""
     scenario, world = watch.scenario, watch.world
-    deletions = _begin(watch, way)
+    delete_session = use_case(watch, way, lambda: world.choose(scenario.chances))
+    delete_many = way.run(
+        delete_session, concurrency=scenario.concurrency, shutdown_timeout=scenario.shutdown_timeout
+    )
+    deletions: AsyncDeletions = way.as_awaited(delete_many(way.ids(watch)))
     _plan(watch, way, deletions)
     watch.note_raised(await way.perform(_consume(watch, way, deletions)))
     watch.check_leaving()
@@ -58,15 +59,24 @@ async def perform(watch: Watch, way: Way) -> None:
     if ends_in_time or (watch.leaves < 2 and scenario.shutdown_timeout is None):
         world.claim("the end", not world.in_flight, "requests are in flight after the run was left")
     for _ in range(2):
-        await _take_what_is_left(watch, deletions)
+        try:
+            async for outcome in deletions:
+                watch.receive(outcome)
+        except (Exception, KeyboardInterrupt) as error:
+            watch.note_raised(error)
     await way.sleep(LONG)
     world.claim("the end", way.is_alone(), "a task is left")
     watch.check_end()
 
 
+def use_case(watch: Watch, way: Way, random: Callable[[], float]) -> Any:  # Any: of either kind
+    transport, retry = way.transport(watch, way), watch.scenario.retry
+    return way.use_case(transport, None, retry=retry, journal=watch.journal, random=random)
+
+
 def _plan(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
     """Let happen to the run what its caller does, each at its time."""
-    scenario, world, call_later = watch.scenario, watch.world, way.clock.call_later
+    scenario, world = watch.scenario, watch.world
 
     def stop() -> None:
         world.send_no_more()
@@ -87,12 +97,12 @@ def _plan(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
             stop()
 
     world.on_request = note_request
-    for seconds in scenario.stop_at:
-        call_later(seconds, stop)
-    for seconds in scenario.interrupt_at:
-        call_later(seconds, interrupt)
+    moments = [(seconds, stop) for seconds in scenario.stop_at]
+    moments += [(seconds, interrupt) for seconds in scenario.interrupt_at]
     if scenario.cancel_all_at is not None:
-        call_later(scenario.cancel_all_at, cancel_all)
+        moments.append((scenario.cancel_all_at, cancel_all))
+    for seconds, happen in moments:
+        way.clock.call_later(seconds, happen)
 
 
 async def _consume(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
@@ -105,31 +115,3 @@ async def _consume(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
                 watch.leave()
                 break
             await way.sleep(watch.world.choose(watch.scenario.busy))
-
-
-async def _take_what_is_left(watch: Watch, deletions: AsyncDeletions) -> None:
-    try:
-        async for outcome in deletions:
-            watch.receive(outcome)
-    except (Exception, KeyboardInterrupt) as error:
-        watch.note_raised(error)
-
-
-def use_case(watch: Watch, way: Way, random: Callable[[], float]) -> Any:  # Any: of either kind
-    return way.use_case(
-        way.transport(watch, way),
-        None,
-        retry=watch.scenario.retry,
-        journal=watch.journal,
-        random=random,
-    )
-
-
-def _begin(watch: Watch, way: Way) -> AsyncDeletions:
-    scenario = watch.scenario
-    delete_session = use_case(watch, way, lambda: watch.world.choose(scenario.chances))
-    delete_many = way.run(
-        delete_session, concurrency=scenario.concurrency, shutdown_timeout=scenario.shutdown_timeout
-    )
-    run: AsyncDeletions = way.as_awaited(delete_many(way.ids(watch)))
-    return run

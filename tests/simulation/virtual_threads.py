@@ -18,7 +18,7 @@ from unittest import mock
 from greenlet import getcurrent, greenlet
 
 _T = TypeVar("_T")
-_Arguments = TypeVarTuple("_Arguments")
+_Ts = TypeVarTuple("_Ts")
 
 _MOST_LOOKS = 10_000
 
@@ -33,8 +33,7 @@ class BlockingClock:
     def __init__(self) -> None:
         self._now = 0.0
         self._due: list[tuple[float, int, Callable[[], object]]] = []
-        self._calls = 0
-        self._looks = 0
+        self._calls = self._looks = 0
 
     def now(self) -> float:
         return self._now
@@ -60,9 +59,7 @@ class BlockingClock:
         if self._looks > _MOST_LOOKS:
             raise NothingWillHappenError("the run looks again and again, and no time passes")
         end = math.inf if seconds is None else self._now + seconds
-        if (
-            seconds and end == self._now
-        ):  # Less than a float can add: a real clock moves all the same.
+        if seconds and end == self._now:  # Too little for a float: a real clock moves all the same.
             end = math.nextafter(end, math.inf)
         while not has_happened():
             if not self._due or self._due[0][0] > end:
@@ -82,8 +79,7 @@ class BlockingClock:
 class _Queue(Generic[_T]):
     def __init__(self, clock: BlockingClock) -> None:
         self._clock = clock
-        self._items: deque[_T] = deque()
-        self._waiting: deque[greenlet] = deque()
+        self._items, self._waiting = deque[_T](), deque[greenlet]()
 
     def put(self, item: _T) -> None:
         self._items.append(item)
@@ -112,12 +108,11 @@ class _Thread:
         self,
         before_start: Callable[[], object],
         *,
-        target: Callable[[*_Arguments], None],
-        args: tuple[*_Arguments],
-        name: str,
-        daemon: bool,
+        target: Callable[[*_Ts], None],
+        args: tuple[*_Ts],
+        **others: object,
     ) -> None:
-        assert daemon, "it would keep the process from ending"
+        assert others["daemon"], "it would keep the process from ending"
         self._greenlet = greenlet(lambda: target(*args))
         self._before_start = before_start
 
@@ -133,9 +128,7 @@ class _Thread:
 def virtual_waits(clock: BlockingClock, before_start: Callable[[], object]) -> Iterator[None]:
     """Let the waits and the threads of the standard library pass on this clock.
 
-    Args:
-        clock: whose time passes.
-        before_start: called before each thread starts; it may raise.
+    `before_start` is called before each thread starts, and may raise.
     """
     with (
         mock.patch("queue.SimpleQueue", partial(_Queue, clock)),

@@ -124,9 +124,6 @@ class Watch:
             self.faults += not self.world.in_flight  # Otherwise the others carry all.
             raise NoThreadError("the system allows no more threads")
 
-    def thread_seconds(self) -> float:
-        return self.world.choose(self.scenario.journal_seconds)
-
     def leave(self) -> None:
         """The run is left now."""
         self.interrupted = True

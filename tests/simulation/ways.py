@@ -5,6 +5,7 @@ What is played is a coroutine. A blocking one is never suspended: it waits on th
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from functools import partial
 from typing import Any, Self, TypeAlias, TypeVar
 
 import pytest
@@ -146,29 +147,21 @@ class _ThreadlessLoop(VirtualTimeLoop):
     """What a thread would do takes some seconds of virtual time."""
 
     thread_seconds: Callable[[], float]
+    now = VirtualTimeLoop.time
 
     def run_in_executor(self, executor: object, func: Callable[..., _T], *args: Any) -> Any:  # type: ignore[override]  # Any: as typeshed has it
         future = self.create_future()
 
         def work() -> None:
             try:
-                result = func(*args)  # Nobody can cancel a thread.
+                end = partial(future.set_result, func(*args))  # Nobody can cancel a thread.
             except Exception as error:
-                if not future.cancelled():
-                    future.set_exception(error)
-            else:
-                if not future.cancelled():
-                    future.set_result(result)
+                end = partial(future.set_exception, error)
+            if not future.cancelled():
+                end()
 
         self.call_later(self.thread_seconds(), work)
         return future
-
-
-class _LoopClock:
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.now = loop.time
-        self.call_later = loop.call_later
-        self.call_soon = loop.call_soon
 
 
 class Awaited:
@@ -180,8 +173,7 @@ class Awaited:
     cancels = True  # a request that outlives `shutdown_timeout`
 
     def __init__(self) -> None:
-        self._loop = _ThreadlessLoop()
-        self.clock = _LoopClock(self._loop)
+        self.clock = _ThreadlessLoop()
         self.sleep = asyncio.sleep
 
     @property
@@ -189,8 +181,9 @@ class Awaited:
         return not self._performed.done()
 
     def play(self, watch: Watch, main: Coroutine[Any, Any, None]) -> None:
-        self._loop.thread_seconds = watch.thread_seconds
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+        world, seconds = watch.world, watch.scenario.journal_seconds
+        self.clock.thread_seconds = lambda: world.choose(seconds)
+        with asyncio.Runner(loop_factory=lambda: self.clock) as runner:
             runner.run(main)
 
     async def perform(self, main: Coroutine[Any, Any, None]) -> BaseException | None:

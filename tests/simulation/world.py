@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 from firecrawl_interact.core import JournalError, Request, Response
@@ -38,26 +39,25 @@ class Clock(Protocol):
         """Call it once what was begun already has had its turn."""
 
 
+@dataclass(eq=False)
 class Session:
     """One session, and what requests did to it."""
 
-    def __init__(self, credits_billed: int = 0, script: Sequence[Kind] = ()) -> None:
-        self.credits_billed = credits_billed
-        self.script: Iterator[Kind] = iter(script)  # what its first requests meet
-        self.is_live = True
-        self.is_known = True  # not known: the service has forgotten it
-        self.is_changed = False  # a request has changed it
-        self.receipts: list[dict[str, object]] = []  # what the service has confirmed
-        self.requests = 0
-        self.in_flight = 0
-        self.wanted = 0  # how often it is among the ids, without an outcome yet
+    credits_billed: int = 0
+    script: Iterator[Kind] = field(
+        default_factory=partial(iter, ())
+    )  # what its first requests meet
+    is_live: bool = True
+    is_known: bool = True  # not known: the service has forgotten it
+    wanted: int = 0  # how often it is among the ids, without an outcome yet
+    is_changed: bool = False  # a request has changed it
+    receipts: list[dict[str, object]] = field(default_factory=list)  # that the service has sent
+    requests: int = 0
+    in_flight: int = 0
 
     def copy(self) -> "Session":
         """What is so of it now, for those who come later."""
-        copy = Session(self.credits_billed)
-        copy.is_live, copy.is_known = self.is_live, self.is_known
-        copy.wanted = 1
-        return copy
+        return Session(self.credits_billed, iter(()), self.is_live, self.is_known, wanted=1)
 
     def end(self) -> None:
         self.is_live = False
@@ -133,7 +133,7 @@ class World:
         self._limiter = self.weather.limiter() if self.weather.limiter else None
 
     def open(self, session_id: str, script: Sequence[Kind] = ()) -> None:
-        new = Session(len(self.sessions) + 1, script)
+        new = Session(len(self.sessions) + 1, iter(script))
         self.sessions.setdefault(session_id, new).wanted += 1
 
     def claim(self, claim: str, is_so: object, flaw: str) -> None:
@@ -143,11 +143,7 @@ class World:
 
     def send_no_more(self) -> None:
         """From now on nothing may be given to be sent."""
-
-        def forbid() -> None:
-            self.may_send = False
-
-        self.clock.call_soon(forbid)
+        self.clock.call_soon(lambda: setattr(self, "may_send", False))
 
     def begin(self, request: Request, timeout: float) -> Attempt:
         """A request is sent."""
@@ -156,13 +152,13 @@ class World:
         is_delete = (request.method, request.path) == ("DELETE", f"/v2/interact/{session_id}")
         # The run may not have seen yet what comes in the same moment.
         is_paused = self._named_at < now < self._paused_until
+        is_wanted = session.in_flight < session.wanted
+        is_room = self.in_flight < self.concurrency
         self.claim("one session", is_delete, f"{request.method} {request.path} is sent")
         self.claim("the end", self.may_send, f"{session_id} is sent after the end")
-        is_wanted = session.in_flight < session.wanted
         self.claim("requests", is_wanted, f"{session_id} is sent twice or after its outcome")
         self.claim("requests", not is_paused, f"{session_id} is sent during a pause")
         self.claim("requests", timeout > 0, f"{session_id} has a timeout of {timeout} s")
-        is_room = self.in_flight < self.concurrency
         self.claim("requests", is_room, "too many requests are in flight")
         self.sent.append(session_id)
         session.requests += 1
@@ -219,11 +215,10 @@ class World:
         return (LIMITED, wait) if wait else (self.choose(self.weather.kinds), 0.0)
 
     def _seconds_until_response(self, kind: Kind, wait: float) -> float:
-        if kind.seconds is not None:
-            seconds = kind.seconds
-        elif len(self.sent) > self.weather.calm_after:
+        seconds = kind.seconds
+        if seconds is None and len(self.sent) > self.weather.calm_after:
             seconds = self.weather.seconds[0]
-        else:
+        elif seconds is None:
             seconds = math.inf if kind is SILENCE else self.choose(self.weather.seconds)
         return min(seconds, self.weather.seconds_of_429) if wait else seconds
 
@@ -246,12 +241,9 @@ class World:
     def _serve(self, session: Session) -> Response:
         if not session.is_known:
             return Response(self._detail((404, 410)), {}, NOT_FOUND.body)
-        content: dict[str, object] = {"success": True}
-        bill: dict[str, object] = {"creditsBilled": session.credits_billed}
-        if session.is_live:
-            content |= self._detail(({}, bill | {"sessionDurationMs": 39095.25}))
-        else:
-            content |= self._detail(({}, bill | {"status": "stopped"}))
+        bill = {"creditsBilled": session.credits_billed}
+        more = {"sessionDurationMs": 39095.25} if session.is_live else {"status": "stopped"}
+        content = {"success": True} | self._detail(({}, bill | more))
         session.destroy()
         return Response(200, {}, json.dumps(content).encode())
 
@@ -274,16 +266,11 @@ class World:
 
 @dataclass
 class MemoryJournal:
-    """A journal whose content outlives the process, in a world that knows what lives.
-
-    Args:
-        world: whose sessions it remembers.
-        fails: whether the next record cannot be written.
-    """
+    """A journal whose content outlives the process, in a world that knows what lives."""
 
     world: World
     held: dict[str, None] = field(default_factory=dict)
-    fails: Callable[[], bool] = lambda: False
+    fails: Callable[[], bool] = lambda: False  # whether the next record cannot be written
     not_forgotten: Counter[str] = field(default_factory=Counter)
 
     def opened(self, session_id: str, /) -> None:
