@@ -1,156 +1,13 @@
-"""Which ids of a run may send now, which wait until when, and what came of each.
+"""Which ids of a run may send now, which wait until when, and what came of each."""
 
-A test is a script: `take a b` gives ids to the run, `send a b` says which ones may go now, and in
-which order; `go a b` does both for each; `503 a b` is how their requests end (see `ENDS`), and `+8`
-lets so many seconds pass. `room = no` looks at what the run says then: see `Run.look_at`. What
-comes before `|` are the concurrency and the policy.
-"""
-
-import errno
-import re
 from collections import deque
-from collections.abc import Iterator
-from typing import Any, NoReturn
 
 import pytest
 
-from firecrawl_interact.core import (
-    ConnectFailedError,
-    ConnectionLostError,
-    DeleteSession,
-    OutageError,
-    Outcome,
-    Pause,
-    Request,
-    Response,
-    RetryPolicy,
-    TimedOutError,
-    UnreachableError,
-)
-from firecrawl_interact.core.pacing import Job
-from firecrawl_interact.core.scheduler import Scheduler
+from firecrawl_interact.core import ConnectionLostError, Outcome, Pause, UnreachableError
 
 from .log_records import log_records
-from .scripted_transport import API_KEY, DESTROYED, RATE_LIMITED, UNAVAILABLE, page, response
-
-
-def limited(seconds: int) -> Response:
-    return response(429, {"success": False}, {"retry-after": str(seconds)})
-
-
-def no_connection(number: int, *, transient: bool = True) -> ConnectFailedError:
-    failure = ConnectFailedError("no connection", transient=transient)
-    failure.__cause__ = OSError(number, "for some reason")
-    return failure
-
-
-ENDS: dict[str, Response | BaseException] = {
-    "ok": DESTROYED,
-    "503": UNAVAILABLE,
-    "503/3600": response(503, {"success": False}, {"retry-after": "3600"}),
-    "409": response(409, {"success": False, "error": "in progress"}),
-    "409-page": page(409, b"<html>"),
-    "429": RATE_LIMITED,
-    **{f"429/{seconds}": limited(seconds) for seconds in (1, 20, 60, 101)},
-    "stale": ConnectionLostError("closed", stale=True),
-    "lost": ConnectionLostError("lost"),
-    "silent": TimedOutError("silence"),
-    "bad-name": no_connection(errno.ENOENT, transient=False),
-    "no-file": no_connection(errno.EMFILE),
-    "no-file-at-all": no_connection(errno.ENFILE),
-    "faulty": MemoryError(),
-    "exits": SystemExit(),
-    "not-a-response": TypeError("None"),
-}
-
-
-class Clock:
-    """All of a transport that a scheduler looks at."""
-
-    now = 1_000.0
-    is_interrupted = False  # by a Ctrl-C, whenever somebody looks
-
-    def monotonic(self) -> float:
-        if self.is_interrupted:
-            raise KeyboardInterrupt
-        return self.now
-
-    def send(self, request: Request, timeout: float) -> NoReturn:
-        raise AssertionError("a scheduler sends nothing")
-
-    def sleep(self, seconds: float) -> NoReturn:
-        raise AssertionError("a scheduler waits for nothing")
-
-
-class Run(Scheduler):
-    """A scheduler, its clock, and what was handed out."""
-
-    def __init__(self, script: str) -> None:
-        settings, _, steps = script.rpartition("| ")
-        given: dict[str, Any] = {"concurrency": 8}  # Any: the concurrency, and fields of a policy
-        for name, value in re.findall(r"(\w+) ([\d.]+)", settings):
-            given[name] = float(value) if "." in value else int(value)
-        concurrency, self.clock = given.pop("concurrency"), Clock()
-        retry = RetryPolicy(**given)
-        delete_session = DeleteSession(self.clock, API_KEY, retry=retry, random=lambda: 0.5)
-        super().__init__(delete_session, concurrency)
-        self.sent: dict[str, Job] = {}
-        self.then(steps)
-
-    def then(self, script: str) -> "Run":
-        for step in script.split("; "):
-            verb, *names = step.split(" ")
-            if " = " in step:
-                what, _, expected = step.partition(" = ")
-                assert self.look_at(what) == expected, step
-            elif verb == "send":
-                jobs = list(self.hand_out())
-                assert [job.session_id for job in jobs] == names, step
-                self.sent |= dict(zip(names, jobs, strict=True))
-            elif verb == "end":
-                self.admit(iter([]).__next__)
-            elif verb == "stop":
-                self.stop()
-            else:
-                for name in names:
-                    self.do(verb, name)
-                self.clock.now += float(verb) if verb.startswith("+") else 0
-        return self
-
-    def do(self, verb: str, name: str) -> None:
-        if verb in ENDS:
-            self.settle(self.sent[name], ENDS[verb])
-            return
-        self.admit(iter([name]).__next__)
-        if verb == "go":
-            self.then(f"send {name}")
-
-    def look_at(self, what: str) -> str:
-        pause, failure = self.pause, self.failure
-        match what.split():
-            case ["room"]:
-                return "yes" if self.has_room() else "no"
-            case ["due", "in"]:
-                return f"{self.due_in():g}"
-            case ["timeout", name]:
-                return f"{self.sent[name].timeout:g}"
-            case ["held", "by"]:
-                return pause.reason if pause else "nothing"
-            case ["pause"] if pause and pause.error:
-                left = f"{pause.reason} {pause.seconds_left:g} s"
-                return f"{left}, {pause.waiting} wait, {pause.number}, {pause.error.session_id}"
-            case ["failure"]:
-                if not isinstance(failure, OutageError):
-                    return f"{failure}"
-                lasted = f"{failure.args[0]}, lasted {failure.lasted:g} s"
-                return f"{lasted}, {failure.retry_after}, {type(failure.__cause__).__name__}"
-        ended = [
-            f"{one.session_id} {type(one).__name__} {one.session_fate.value} x{one.attempts}"
-            for one in self.outcomes
-        ]
-        self.outcomes.clear()
-        return ", ".join(sorted(ended))
-
+from .scheduler_scripts import ENDS, Run, each_script
 
 SCRIPTS = """
 a retry goes when its pause is over, and nobody else's does
@@ -224,8 +81,8 @@ a rate limit that lets nothing through for longer than the deadline ends the run
 +50; send a; 429/1 a; send; ended = a RateLimitError unknown x5; \
 failure = the rate limit has let no request through for 150 s, lasted 150 s, 1.0, RateLimitError
 a rate limit as long as the deadline ends nothing
-    deadline 60.5 | go a; 429/60 a; failure = None
-    deadline 0.5 | go a; 429 a; failure = None
+    deadline 60.5 | go a; 429/60 a; failure = none
+    deadline 0.5 | go a; 429 a; failure = none
 an outage that is as long as the deadline ends the run
     deadline 100 | go a b; 503 a b; +100; send; \
 ended = a ServiceUnavailableError unknown x1, b ServiceUnavailableError unknown x1; \
@@ -234,7 +91,7 @@ the error of an outage says when to come back
     deadline 100 | go a b; 503/3600 a b; +100; send; \
 failure = the service has been away for 100 s, lasted 100 s, 3600.0, ServiceUnavailableError
 an outage ends no run that is stopped
-    go a b; 503 a b; stop; +1000; send; failure = None
+    go a b; 503 a b; stop; +1000; send; failure = none
 
 stale connections and conflicts are no outage
     go a b c; stale a b c; held by = nothing
@@ -270,18 +127,7 @@ what is in flight when a run is stopped ends with its outcome
 """
 
 
-def named_scripts() -> Iterator[tuple[str, str]]:
-    name = ""
-    for line in SCRIPTS.strip().splitlines():
-        if line.startswith(" "):
-            yield f"{name}: {line.strip()}", line.strip()
-        name = name if line.startswith(" ") else line
-
-
-NAMED = dict(named_scripts())
-
-
-@pytest.mark.parametrize("script", NAMED.values(), ids=NAMED)
+@each_script(SCRIPTS)
 def test_a_run(script: str) -> None:
     Run(script)
 
@@ -304,7 +150,7 @@ def test_what_the_iterator_of_ids_takes_counts_for_nobody(session_id: str) -> No
 
     run.admit(next_id)
     run.outcomes.clear()
-    run.then("503 a; ended = ")
+    run.then("503 a; ended = none")
 
 
 def test_what_a_pause_is_made_of_is_given_by_name_and_stays() -> None:

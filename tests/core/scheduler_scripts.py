@@ -1,0 +1,167 @@
+"""Scripts for a scheduler: nothing is sent or waited for, and time passes as the script says.
+
+`take a b` gives ids to the run, and `send a b` says which ones may go now, and in which order;
+`go a b` does both for each, and `pass a b` lets them end well, too. `503 a b` is how their requests
+end (see `ENDS`), and `+8` lets so many seconds pass. `room = no` looks at what the run says: see
+`Run.look_at`. What stands before `|` are the concurrency and fields of the policy.
+"""
+
+import errno
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import pytest
+
+from firecrawl_interact.core import (
+    ConnectFailedError,
+    ConnectionLostError,
+    DeleteSession,
+    OutageError,
+    Outcome,
+    Request,
+    Response,
+    RetryPolicy,
+    TimedOutError,
+)
+from firecrawl_interact.core.pacing import Job
+from firecrawl_interact.core.scheduler import Scheduler
+
+from .scripted_transport import API_KEY, DESTROYED, RATE_LIMITED, UNAVAILABLE, page, response
+
+
+def no_connection(number: int, *, transient: bool = True) -> ConnectFailedError:
+    failure = ConnectFailedError("no connection", transient=transient)
+    failure.__cause__ = OSError(number, "for some reason")
+    return failure
+
+
+ENDS: dict[str, Response | BaseException] = {
+    "ok": DESTROYED,
+    "503": UNAVAILABLE,
+    "409": response(409, {"success": False, "error": "in progress"}),
+    "409-page": page(409, b"<html>"),
+    "429": RATE_LIMITED,
+    "stale": ConnectionLostError("closed", stale=True),
+    "lost": ConnectionLostError("lost"),
+    "silent": TimedOutError("silence"),
+    "bad-name": no_connection(errno.ENOENT, transient=False),
+    "no-file": no_connection(errno.EMFILE),
+    "no-file-at-all": no_connection(errno.ENFILE),
+    "faulty": MemoryError(),
+    "exits": SystemExit(),
+    "not-a-response": TypeError("None"),
+}
+"""`429/20` and `503/20` ask for a wait of 20 s, besides."""
+
+
+class Clock:
+    """All of a transport that a scheduler looks at."""
+
+    now = 1_000.0
+    is_interrupted = False  # by a Ctrl-C, whenever somebody looks
+
+    def monotonic(self) -> float:
+        if self.is_interrupted:
+            raise KeyboardInterrupt
+        return self.now
+
+    def send(self, request: Request, timeout: float) -> NoReturn:
+        raise AssertionError("a scheduler sends nothing")
+
+    def sleep(self, seconds: float) -> NoReturn:
+        raise AssertionError("a scheduler waits for nothing")
+
+
+class Run(Scheduler):
+    """A scheduler, its clock, and what was handed out."""
+
+    def __init__(self, script: str) -> None:
+        settings, _, steps = script.rpartition("| ")
+        given: dict[str, Any] = {"concurrency": 8}  # Any: the concurrency, and fields of a policy
+        for name, value in re.findall(r"(\w+) ([\d.]+)", settings):
+            given[name] = float(value) if "." in value else int(value)
+        concurrency, self.clock = given.pop("concurrency"), Clock()
+        retry = RetryPolicy(**given)
+        delete_session = DeleteSession(self.clock, API_KEY, retry=retry, random=lambda: 0.5)
+        super().__init__(delete_session, concurrency)
+        self.sent: dict[str, Job] = {}
+        self.then(steps)
+
+    def then(self, script: str) -> None:
+        for step in script.split("; "):
+            what, _, expected = step.partition(" = ")
+            verb, *names = step.split(" ")
+            if expected:
+                assert self.look_at(what) == expected, step
+            elif verb == "send":
+                jobs = list(self.hand_out())
+                assert [job.session_id for job in jobs] == names, step
+                self.sent |= dict(zip(names, jobs, strict=True))
+            elif verb == "end":
+                self.admit(iter([]).__next__)
+            elif verb == "stop":
+                self.stop()
+            elif verb.startswith("+"):
+                self.clock.now += float(verb)
+            for name in () if expected or verb == "send" else names:
+                self._do(verb, name)
+
+    def _do(self, verb: str, name: str) -> None:
+        if verb not in {"take", "go", "pass"}:
+            self.settle(self.sent[name], _end(verb))
+            return
+        self.admit(iter([name]).__next__)
+        if verb != "take":
+            self.then(f"send {name}")
+        if verb == "pass":
+            self.then(f"ok {name}; ended = {name} DeletionReceipt gone x1")
+
+    def look_at(self, what: str) -> str:
+        pause, failure = self.pause, self.failure
+        match what.split():
+            case ["room"]:
+                return "yes" if self.has_room() else "no"
+            case ["due", "in"]:
+                return f"{self.due_in():g}"
+            case ["timeout", name]:
+                return f"{self.sent[name].timeout:g}"
+            case ["held", "by"]:
+                return pause.reason if pause else "nothing"
+            case ["pause"] if pause and pause.error:
+                left = f"{pause.reason} {pause.seconds_left:g} s"
+                return f"{left}, {pause.waiting} wait, {pause.number}, {pause.error.session_id}"
+            case ["failure"] if isinstance(failure, OutageError):
+                lasted = f"{failure.args[0]}, lasted {failure.lasted:g} s"
+                return f"{lasted}, {failure.retry_after}, {type(failure.__cause__).__name__}"
+            case ["ended"]:
+                ended = ", ".join(sorted(map(_shown, self.outcomes)))
+                self.outcomes.clear()
+                return ended or "none"
+        return "none"
+
+
+def _shown(outcome: Outcome) -> str:
+    what = f"{type(outcome).__name__} {outcome.session_fate.value}"
+    return f"{outcome.session_id} {what} x{outcome.attempts}"
+
+
+def _end(name: str) -> Response | BaseException:
+    status, _, wait = name.partition("/")
+    if wait:
+        return response(int(status), {"success": False}, {"retry-after": wait})
+    return ENDS[name]
+
+
+def each_script(text: str) -> pytest.MarkDecorator:
+    """Let a test play each script of a text: the indented lines, under what they show."""
+    scripts = dict(_named(text))
+    return pytest.mark.parametrize("script", scripts.values(), ids=scripts)
+
+
+def _named(text: str) -> Iterator[tuple[str, str]]:
+    name = ""
+    for line in text.strip().splitlines():
+        if line.startswith(" "):
+            yield f"{name}: {line.strip()}", line.strip()
+        name = name if line.startswith(" ") else line
