@@ -33,12 +33,9 @@ RATE_LIMITS: dict[str, Callable[[int], RateLimit]] = {
 
 
 class Limited:
-    """A service with the rate limit of a fake one, which may get another limit at some time.
+    """A service with the rate limit of a fake one, which may have another one later.
 
-    Args:
-        limit: the first one.
-        changes_at: when it is followed by `then`, in seconds.
-        second: at which one an aligned window begins.
+    An aligned window begins at a `second` of each minute.
     """
 
     def __init__(
@@ -114,10 +111,8 @@ def shortest_time(limiter: Limiter, load: Load) -> float:
 class Run(NamedTuple):
     """What came of a run."""
 
-    seconds: float
-    """How long it took. Infinite: it gave up."""
-    limited: int
-    """Responses with status 429, without those for requests in flight at the first."""
+    seconds: float  # Infinite: it gave up.
+    limited: int  # responses with status 429, without those for requests in flight at the first
 
 
 class _InFlight(NamedTuple):

@@ -15,12 +15,7 @@ Trace: TypeAlias = Callable[[FrameType, str, object], "Trace | None"]
 
 @contextmanager
 def at_each_line(step: Callable[[FrameType], None], *modules: str) -> Iterator[None]:
-    """Call a function before each line of the core.
-
-    Args:
-        step: is given the frame.
-        modules: whose lines count; none named: all.
-    """
+    """Call a function with the frame of each line of the core, or of these modules of it."""
     names = {f"{FOLDER}/{module}.py" for module in modules}
 
     def line(frame: FrameType, event: str, argument: object) -> Trace:
@@ -41,12 +36,9 @@ def at_each_line(step: Callable[[FrameType], None], *modules: str) -> Iterator[N
 
 
 class Interruption:
-    """Raises before one of the lines that are run what a signal's handler would raise.
+    """Raises what a signal's handler would raise, before the line of this number, from 1.
 
-    Args:
-        at: before which, from 1. 0: before none.
-        error: what is raised.
-        unseen: functions whose lines do not count.
+    Lines of functions that are `unseen` do not count.
     """
 
     def __init__(self, at: int, error: type[BaseException], unseen: Collection[str] = ()) -> None:
@@ -54,12 +46,15 @@ class Interruption:
         self.met: list[str] = []  # the function of that line, and its caller
         self._at, self._error, self._unseen = at, error, unseen
 
+    def interrupt(self) -> None:
+        raise self._error
+
     def __call__(self, frame: FrameType) -> None:
         if frame.f_code.co_name not in self._unseen and self.count():
             functions = list(_functions(frame))
             if "__del__" not in functions:  # Python shows its errors, and drops them.
                 self.met = functions[:2]
-                raise self._error
+                self.interrupt()
 
     def count(self) -> bool:
         """Count one more moment, and say whether it is the one."""

@@ -33,32 +33,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
 ]
 
-each_interruption = pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
-each_way_to_read_ids = pytest.mark.parametrize("are_awaited", [False, True])
-
-
-class InterruptedLoop(VirtualTimeLoop):
-    """Is interrupted between two of its steps, as long as somebody wants more of them."""
-
-    def __init__(
-        self, interruption: Interruption, kind: type[BaseException], is_over: Callable[[], bool]
-    ) -> None:
-        super().__init__()
-        self._interruption, self._kind, self._is_over = interruption, kind, is_over
-
-    def call_soon(
-        self,
-        callback: Callable[[*_Ts], object],
-        *args: *_Ts,
-        context: contextvars.Context | None = None,
-    ) -> asyncio.Handle:
-        if not self._is_over() and self._interruption.count():
-            super().call_soon(self._interrupt)
-        return super().call_soon(callback, *args, context=context)
-
-    def _interrupt(self) -> None:
-        raise self._kind
-
 
 class Run:
     """A run of four ids, two at a time, and what is seen of it."""
@@ -83,9 +57,6 @@ class Run:
         for session_id in self._ids():
             yield session_id
             await asyncio.sleep(0.75)
-
-    def ended(self) -> bool:
-        return self.is_over
 
     async def main(self) -> None:
         ids = self._awaited_ids() if self._are_awaited else self._ids()
@@ -113,6 +84,24 @@ class Run:
             assert Counter(outcome.session_id for outcome in self.outcomes) == Counter(self.taken)
 
 
+class InterruptedLoop(VirtualTimeLoop):
+    """Is interrupted between two of its steps, as long as the run wants more of them."""
+
+    def __init__(self, interruption: Interruption, run: Run) -> None:
+        super().__init__()
+        self._interruption, self._run = interruption, run
+
+    def call_soon(
+        self,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
+        if not self._run.is_over and self._interruption.count():
+            super().call_soon(self._interruption.interrupt)
+        return super().call_soon(callback, *args, context=context)
+
+
 def interrupt_each(
     kind: type[BaseException], *, are_awaited: bool, is_line: bool, is_left_early: bool = False
 ) -> int:
@@ -121,9 +110,7 @@ def interrupt_each(
     while moment <= moments:
         run = Run(are_awaited=are_awaited, is_left_early=is_left_early)
         interruption = Interruption(moment, kind, UNSEEN)
-        loop: Callable[[], VirtualTimeLoop] = VirtualTimeLoop
-        if not is_line:
-            loop = partial(InterruptedLoop, interruption, kind, run.ended)
+        loop = VirtualTimeLoop if is_line else partial(InterruptedLoop, interruption, run)
         with (
             suppress(kind),
             asyncio.Runner(loop_factory=loop) as runner,
@@ -136,8 +123,8 @@ def interrupt_each(
     return moments
 
 
-@each_interruption
-@each_way_to_read_ids
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("are_awaited", [False, True])
 def test_an_interruption_between_two_steps_of_the_event_loop_costs_no_outcome(
     interruption: type[BaseException], are_awaited: bool
 ) -> None:
