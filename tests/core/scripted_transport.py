@@ -141,15 +141,13 @@ def play(block: Any, work: Callable[[], object]) -> None:  # Any: of either kind
     """Do something in a `with` block, or in an `async with` block."""
 
     async def main() -> None:
-        async with block as entered:
-            assert entered is block
+        async with block:
             work()
 
     if hasattr(block, "__aenter__"):
         run(main())
     else:
-        with block as entered:
-            assert entered is block
+        with block:
             work()
 
 

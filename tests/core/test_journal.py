@@ -22,7 +22,10 @@ from firecrawl_interact.core import (
     TimedOutError,
 )
 
-from . import virtual_time
+from ..simulation.play import play
+from ..simulation.watch import Scenario
+from ..simulation.ways import Awaited, Blocking, Way
+from ..simulation.world import MemoryJournal, World
 from .log_records import log_records
 from .scripted_transport import (
     API_KEY,
@@ -35,7 +38,6 @@ from .scripted_transport import (
     awaited,
     both_use_cases,
     ended,
-    play,
     response,
     run,
 )
@@ -66,20 +68,8 @@ class Notebook:
             raise JournalError("no space left", session_id=session_id)
 
 
-Way = Callable[[UseCase, ScriptedTransport, Recorder], None]
-
-
 def call(use_case: UseCase, transport: ScriptedTransport, journal: Recorder) -> None:
     ended(use_case(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)(SESSION_ID))
-
-
-def block(use_case: UseCase, transport: ScriptedTransport, journal: Recorder) -> None:
-    def work() -> None:
-        journal.opened("in-the-block")
-        assert transport.requests == []
-
-    delete_session = use_case(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
-    play(delete_session.on_exit(SESSION_ID), work)
 
 
 def many(use_case: UseCase, transport: ScriptedTransport, journal: Recorder) -> None:
@@ -96,21 +86,22 @@ def many(use_case: UseCase, transport: ScriptedTransport, journal: Recorder) -> 
     "end", [DESTROYED, NOT_FOUND, UNAUTHORIZED, UNAVAILABLE, TimedOutError("no response")]
 )
 @pytest.mark.parametrize("can_forget", [True, False])
-@pytest.mark.parametrize("way", [call, block, many])
+@pytest.mark.parametrize("delete", [call, many])
 @both_use_cases
-def test_a_journal_holds_a_session_from_before_its_block_until_it_is_gone(
-    use_case: UseCase, way: Way, end: Response | TimedOutError, can_forget: bool
+def test_a_journal_forgets_a_session_that_is_gone_and_no_other_and_hides_no_outcome(
+    use_case: UseCase,
+    delete: Callable[[UseCase, ScriptedTransport, Recorder], None],
+    end: Response | TimedOutError,
+    can_forget: bool,
 ) -> None:
     journal, raised = Notebook(fails=() if can_forget else ("gone",)), None
     with log_records(logging.WARNING) as records:
         try:
-            way(use_case, ScriptedTransport(end), journal)
+            delete(use_case, ScriptedTransport(end), journal)
         except DeleteSessionError as error:
             raised = error
     is_gone = end in (DESTROYED, NOT_FOUND)
-    opened = [("opened", SESSION_ID), ("opened", "in-the-block")]
-    in_block = opened if way is block else []
-    assert journal.lines == in_block + [("gone", SESSION_ID)] * is_gone
+    assert journal.lines == [("gone", SESSION_ID)] * is_gone
     warning = f"session '{SESSION_ID}' is gone, but the journal may still hold it: no space left"
     expected = [warning] if is_gone and not can_forget else []
     assert [record.getMessage() for record in records] == expected
@@ -118,54 +109,26 @@ def test_a_journal_holds_a_session_from_before_its_block_until_it_is_gone(
     assert raised is None or not isinstance(raised.__context__, JournalError)
 
 
-def test_an_interruption_while_the_journal_forgets_loses_no_outcome() -> None:
-    class Interrupted(Notebook):
-        def gone(self, session_id: str, /) -> None:
-            super().gone(session_id)
-            if len(self.lines) == 1:
-                raise KeyboardInterrupt
-
-    journal = Interrupted()
-    delete_session = DeleteSession(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
-    deletions = DeleteManySessions(delete_session, concurrency=1)(["one"])
-    with pytest.raises(KeyboardInterrupt):
-        next(deletions)
-    assert len(journal.lines) == 2  # Nobody may ever ask for the outcome.
-    assert [outcome.session_id for outcome in deletions] == ["one"]
+def ctrl_c(interruptions: list[int]) -> bool:
+    if interruptions:
+        raise KeyboardInterrupt(interruptions.pop())
+    return False
 
 
-def test_a_cancellation_while_the_journal_forgets_loses_no_outcome() -> None:
-    begun, cancelled = threading.Event(), threading.Event()
+@pytest.mark.parametrize(
+    ("way", "interrupt_at", "interruptions"), [(Blocking, [], [1]), (Awaited, [2], [])]
+)
+def test_an_interruption_while_the_journal_forgets_loses_no_outcome(
+    way: type[Way], interrupt_at: list[float], interruptions: list[int]
+) -> None:
+    def journal(world: World) -> MemoryJournal:
+        return MemoryJournal(world, dict.fromkeys(world.sessions), lambda: ctrl_c(interruptions))
 
-    class Slow(Notebook):
-        def gone(self, session_id: str, /) -> None:
-            begun.set()
-            cancelled.wait(10)
-
-    delete_session = awaited(ScriptedTransport(DESTROYED), API_KEY, journal=Slow())
-
-    async def cancel() -> list[str]:
-        deletions = AsyncDeleteManySessions(delete_session, concurrency=1)(["one"])
-        taking = asyncio.ensure_future(anext(deletions))
-        while not (begun.is_set() or taking.done()):
-            await asyncio.sleep(0)
-        taking.cancel()
-        cancelled.set()
-        with pytest.raises(asyncio.CancelledError):
-            await taking
-        return [outcome.session_id async for outcome in deletions]
-
-    assert asyncio.run(cancel()) == ["one"]
-
-
-@both_use_cases
-def test_a_block_does_not_begin_when_the_session_cannot_be_recorded(use_case: UseCase) -> None:
-    transport, journal = ScriptedTransport(), Notebook(fails=("opened",))
-    with pytest.raises(JournalError) as raised:
-        block(use_case, transport, journal)
-    assert raised.value.session_id == SESSION_ID
-    assert journal.lines == [("opened", SESSION_ID)]
-    assert transport.requests == []
+    scenario = Scenario(ids=["one"], interrupt_at=interrupt_at, journal_seconds=[3])
+    watch = play(scenario, way, set_up=journal)
+    assert watch.world.flaws == []
+    assert [outcome.session_id for outcome in watch.outcomes] == ["one"]
+    assert len(watch.raised) == 1
 
 
 def no_thread(thread: threading.Thread) -> None:
@@ -193,29 +156,6 @@ def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_else_p
     threads = {(thread.name, thread.daemon) for thread in journal.threads}
     assert (threads == {("firecrawl_interact", True)}) is in_threads
     assert (journal.threads == {threading.current_thread()}) is not in_threads
-
-
-def test_an_outcome_comes_after_5_s_although_the_journal_has_not_forgotten() -> None:
-    may_forget, has_forgotten = threading.Event(), threading.Event()
-
-    class Slow(Notebook):
-        def gone(self, session_id: str, /) -> None:
-            may_forget.wait(30)
-            super().gone(session_id)
-            has_forgotten.set()
-
-    journal = Slow()
-    delete_session = awaited(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
-
-    async def seconds_to_delete() -> float:
-        began = virtual_time.now()
-        await delete_session(SESSION_ID)
-        return virtual_time.now() - began
-
-    assert virtual_time.run(seconds_to_delete()) == pytest.approx(5)
-    assert journal.lines == []
-    may_forget.set()
-    assert has_forgotten.wait(30)
 
 
 class HalfAwaited(Notebook):

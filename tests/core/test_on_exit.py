@@ -3,162 +3,185 @@
 import gc
 import os
 import uuid
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from contextlib import nullcontext
+from functools import partial
 
 import pytest
 
 from firecrawl_interact.core import (
     AsyncDeleteOnExit,
     AsyncDeleteSession,
-    DeleteOnExit,
     DeleteSession,
-    DeleteSessionError,
-    DeletionReceipt,
     InvalidSessionIdError,
-    Response,
     RetryPolicy,
-    ServiceUnavailableError,
-    SessionNotFoundError,
-    TimedOutError,
     UnauthorizedError,
 )
 
+from ..simulation import kinds as k
+from ..simulation.kinds import Kind
+from ..simulation.ways import Awaited, Blocking, Way
+from . import blocks as b
+from .blocks import GONE, INTERRUPTED, NOT_BEGUN, UNCERTAIN, UNTOUCHED, Block, BlockError, each_way
 from .scripted_transport import (
     API_KEY,
-    DESTROYED,
     SESSION_ID,
-    UNAUTHORIZED,
-    UNAVAILABLE,
     AsyncScriptedTransport,
     ScriptedTransport,
     UseCase,
     both_use_cases,
     play,
-    response,
 )
 
-RECEIPT = DeletionReceipt(session_id=SESSION_ID)
-NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
-ONE_ATTEMPT = RetryPolicy(max_attempts=1)
+OF_ANOTHER = partial(UnauthorizedError, "no", session_id="another", attempts=1)
+FAILS = [k.STOPPING]
 
 
-class Interruption(BaseException):
-    """What neither the library nor a program expects, as Ctrl-C or a cancellation."""
-
-
-Ending: TypeAlias = DeleteOnExit | AsyncDeleteOnExit
-
-
-class Left(NamedTuple):
-    """What is there after the block."""
-
-    ending: Ending
-    raised: BaseException | None
-
-
-def leave(
-    use_case: UseCase,
-    transport: ScriptedTransport,
-    block: Callable[[Ending], object] = lambda ending: None,
-    *,
-    retry: RetryPolicy = ONE_ATTEMPT,
-    missing_ok: bool = False,
-) -> Left:
-    """Play one block in one of the two ways."""
-    delete_session = use_case(transport, API_KEY)
-    ending = delete_session.on_exit(SESSION_ID, missing_ok=missing_ok, retry=retry)
-    try:
-        play(ending, lambda: block(ending))
-    except BaseException as raised:
-        return Left(ending, raised)
-    return Left(ending, None)
-
-
-def raising(error: BaseException) -> Callable[[Ending], object]:
-    def block(ending: Ending) -> object:
-        raise error
-
-    return block
-
-
-def notes(error: BaseException | None) -> list[str]:
-    return list(getattr(error, "__notes__", []))
-
-
-@both_use_cases
-def test_a_block_that_ends_leaves_a_receipt_and_sends_nothing_before(use_case: UseCase) -> None:
-    transport = ScriptedTransport(DESTROYED)
-    before: list[object] = []
-    left = leave(
-        use_case, transport, lambda ending: before.extend([ending.receipt, *transport.began])
-    )
-    assert before == [None]
-    assert left.raised is None
-    assert left.ending.receipt == RECEIPT
-    assert left.ending.session_id == SESSION_ID
-    assert [request.path for request in transport.requests] == [f"/v2/interact/{SESSION_ID}"]
-
-
-@both_use_cases
-@pytest.mark.parametrize(
-    "error",
-    [
-        RuntimeError("the work failed"),
-        UnauthorizedError("another session's", session_id="another", attempts=1),
-        KeyboardInterrupt(),
-        SystemExit(3),
-        GeneratorExit(),
-    ],
-    ids=repr,
+@each_way(
+    {
+        "a block ends": Block([5], 15),
+        "a block fails": Block([5], 15, "BlockError", fails=BlockError),
+        "with another's error": Block([5], 15, "UnauthorizedError", fails=OF_ANOTHER),
+        "Ctrl-C": Block([5], 15, "interruption", fails=KeyboardInterrupt),
+        "the process ends": Block([5], 15, "SystemExit", fails=SystemExit),
+        "its generator ends": Block([5], 15, "GeneratorExit", fails=GeneratorExit),
+        "the transport is faulty": Block([5], 15, "FaultyError", [INTERRUPTED], script=[k.FAULTY]),
+        "its journal cannot record": Block([], 0, "JournalError", [NOT_BEGUN], journal_fails=1),
+        "its journal cannot forget": Block([5], 15, journal_fails=2),
+    }
 )
-def test_what_the_block_raises_goes_on_and_the_session_is_destroyed(
-    error: BaseException, use_case: UseCase
+def test_a_block_that_began_has_one_delete_and_what_it_raised_goes_on(
+    block: Block, way: type[Way]
 ) -> None:
-    left = leave(use_case, ScriptedTransport(DESTROYED), raising(error))
-    assert left.raised is error
-    assert left.ending.receipt == RECEIPT
-    assert not notes(error)
+    block.check(way)
 
 
-@both_use_cases
+@pytest.mark.parametrize("way", b.WAYS)
 @pytest.mark.parametrize(
-    ("response", "begins", "error"),
+    ("meets", "missing_ok", "error", "notes"),
     [
-        (NOT_FOUND, "The session was gone already. Session", SessionNotFoundError),
-        (UNAUTHORIZED, "The session was not destroyed. Session", UnauthorizedError),
-        (UNAVAILABLE, "The session may not have been destroyed. Session", ServiceUnavailableError),
+        (k.NOT_FOUND, False, "SessionNotFoundError", [GONE]),
+        (k.UNAUTHORIZED, False, "UnauthorizedError", [UNTOUCHED]),
+        (k.STOPPING, False, "ServiceUnavailableError", [UNCERTAIN]),
+        (k.NOT_FOUND, True, "", []),
+        (k.UNAUTHORIZED, True, "UnauthorizedError", [UNTOUCHED]),
     ],
-    ids=["gone", "untouched", "unknown"],
+    ids=["gone", "untouched", "unknown", "gone, which is ok", "untouched, which never is"],
 )
 def test_a_delete_that_fails_is_raised_or_a_true_note_on_what_the_block_raised(
-    response: Response, begins: str, error: type[DeleteSessionError], use_case: UseCase
+    meets: Kind, missing_ok: bool, error: str, notes: list[str], way: type[Way]
 ) -> None:
-    left = leave(use_case, ScriptedTransport(response))
-    assert isinstance(left.raised, error)
-    assert not notes(left.raised)
-    failure = RuntimeError("the work failed")
-    left = leave(use_case, ScriptedTransport(response), raising(failure))
-    assert left.raised is failure
-    assert left.ending.receipt is None
-    (note,) = notes(failure)
-    assert note.startswith(f"{begins} '{SESSION_ID}'")
-    assert API_KEY not in note
+    block = partial(Block, [5], 15, script=[meets], missing_ok=missing_ok)
+    happens = [(0.0, b.expire)] if meets is k.NOT_FOUND else []
+    block(error, happens=happens).check(way)
+    block("BlockError", notes, fails=BlockError, happens=happens).check(way)
 
 
-@both_use_cases
+# Interrupted. At which line and await: test_interrupted_blocks
+
+
+class StrangeError(BaseException):
+    """What neither the library nor a program expects."""
+
+
+CTRL_C = Kind(error=partial(KeyboardInterrupt, "at 7"), seconds=2)
+EXIT = Kind(error=SystemExit, seconds=2)
+STRANGE = Kind(error=StrangeError, seconds=2)
+PATIENT = RetryPolicy(max_attempts=9, attempt_timeout=90, deadline=240)
+AT_3, AT_7, AT_50 = "interruption at 3", "interruption at 7", "interruption at 50"
+CUT_6, CUT_8, END_8 = (6, b.cancel_delete), (8, b.cancel_delete), (8, b.cancel_all)
+PRESS_3, PRESS_6, PRESS_7 = (3, b.press_ctrl_c), (6, b.press_ctrl_c), (7, b.press_ctrl_c)
+
+
+@pytest.mark.parametrize("way", [Blocking, b.Elsewhere])
+@pytest.mark.parametrize("fails", [BlockError, SystemExit])
 @pytest.mark.parametrize(
-    ("response", "error"), [(NOT_FOUND, type(None)), (UNAUTHORIZED, UnauthorizedError)]
+    ("script", "raises", "notes"),
+    [
+        ([CTRL_C], AT_7, []),
+        ([CTRL_C, k.STOPPING], AT_7, [UNCERTAIN]),
+        ([CTRL_C, k.UNAUTHORIZED], AT_7, [UNCERTAIN]),  # The first one may have done it.
+        ([CTRL_C, k.NOT_FOUND], AT_7, [GONE]),
+        ([EXIT], "SystemExit", []),
+        ([EXIT, k.STOPPING], "SystemExit", [UNCERTAIN]),
+        ([STRANGE], "StrangeError", []),
+    ],
+    ids=["", "failed", "refused", "found nothing", "exit", "exit, failed", "strange"],
 )
-def test_missing_ok_is_for_a_session_that_is_missing_alone(
-    response: Response, error: type[object], use_case: UseCase
+def test_an_interrupted_delete_is_begun_once_more_and_a_note_says_what_is_known_after_both(
+    script: list[Kind],
+    raises: str,
+    notes: list[str],
+    fails: type[BaseException],
+    way: type[Way],
 ) -> None:
-    left = leave(use_case, ScriptedTransport(response), missing_ok=True)
-    assert type(left.raised) is error
-    assert left.ending.receipt is None
-    failure = RuntimeError("the work failed")
-    leave(use_case, ScriptedTransport(response), raising(failure), missing_ok=True)
-    assert len(notes(failure)) == (response is not NOT_FOUND)
+    is_gone = k.NOT_FOUND in script
+    block = Block([5, 7], 17, raises, notes, fails=fails, script=script)
+    block.happens = [(6, b.expire)] if is_gone else []
+    block.check(way)
+
+
+@each_way(
+    {
+        "in the block, and in the delete": Block([3], 7, AT_7, [INTERRUPTED], interrupt_at=[3, 7]),
+        "both in the delete": Block([5, 6], 7, AT_7, [INTERRUPTED], interrupt_at=[6, 7]),
+        "after the process's end": Block(
+            [5, 6], 7, AT_7, [INTERRUPTED], script=[EXIT.after(1)], interrupt_at=[7]
+        ),
+        "never, and the second delete has a deadline of its own": Block(
+            [5, 50, 140.75, 232.25],
+            50 + 240,
+            AT_50,
+            [UNCERTAIN],
+            script=[k.SILENCE] * 9,
+            retry=PATIENT,
+            interrupt_at=[50],
+        ),
+    },
+    [Blocking, b.Elsewhere],
+)
+def test_a_second_ctrl_c_ends_the_delete(block: Block, way: type[Way]) -> None:
+    block.check(way)
+
+
+@each_way(
+    {
+        "during the delete": Block([5], 15, AT_7, interrupt_at=[7]),
+        "twice during the delete": Block([5], 15, AT_7, interrupt_at=[6, 7]),
+        "in the block, and in the delete": Block([3], 13, AT_7, interrupt_at=[3, 7]),
+        "again and again": Block([3], 13, AT_7, interrupt_at=[3, 3, 4, 5, 6, 6.5, 6.8, 7]),
+        "and then it fails": Block([3], 13, AT_3, [UNCERTAIN], script=FAILS, interrupt_at=[3]),
+        "and it fails": Block([5], 15, AT_7, [UNCERTAIN], script=FAILS, interrupt_at=[7]),
+        "in a delete begun anew": Block([5, 6], 16, AT_7, interrupt_at=[7], happens=[CUT_6]),
+        "before its delete is": Block([5, 8], 18, AT_7, interrupt_at=[7], happens=[CUT_8]),
+        "not, its delete is, twice": Block(
+            [5, 6], 8, "interruption", [INTERRUPTED], happens=[CUT_6, CUT_8]
+        ),
+        "with all tasks at the end of asyncio.run": Block(
+            [5, 8], 18, "interruption of all", happens=[END_8]
+        ),
+        "and once more at the end of asyncio.run": Block(
+            [1], 8, "interruption of all", [INTERRUPTED], interrupt_at=[1], happens=[END_8]
+        ),
+        "by Ctrl-C, before its delete is": Block(
+            [3], 7, "interruption", [INTERRUPTED], happens=[PRESS_3, PRESS_7]
+        ),
+        "by Ctrl-C in the delete, twice": Block(
+            [5], 7, "interruption", [INTERRUPTED], happens=[PRESS_6, PRESS_7]
+        ),
+        # Raised in the block's task, it would end the event loop, and no other task could end.
+        "by Ctrl-C that lands in its task": Block([5, 7], 17, "interruption", script=[CTRL_C]),
+        "by an exit that lands in its task": Block([5, 7], 17, "interruption", script=[EXIT]),
+        "not, and its journal may forget for 5 s": Block([35], 50, journal_seconds=[30]),
+    },
+    [Awaited],
+)
+def test_under_asyncio_a_cancelled_block_has_one_delete_that_goes_on_to_its_end(
+    block: Block, way: type[Way]
+) -> None:
+    block.check(way)
+
+
+# What is never entered, never left, or left by another process
 
 
 @both_use_cases
@@ -170,14 +193,12 @@ def test_what_cannot_work_is_refused_before_the_block(use_case: UseCase) -> None
         delete_session.on_exit("a", retry=3)
 
 
-# Forgotten
-
-
 @both_use_cases
 def test_a_block_that_is_never_entered_warns_where_it_was_made(use_case: UseCase) -> None:
-    with pytest.warns(RuntimeWarning, match=r"^on_exit\('a'\) was never entered") as warned:
-        use_case(ScriptedTransport(), API_KEY).on_exit("a")
+    with pytest.warns(RuntimeWarning, match=f"^on_exit.'{SESSION_ID}'. was never ent") as warned:
+        shown = repr(use_case(ScriptedTransport(), API_KEY).on_exit(uuid.UUID(SESSION_ID)))
     assert [warning.filename for warning in warned] == [__file__]
+    assert shown.removeprefix("Async") == f"DeleteOnExit('{SESSION_ID}', receipt=None)"
 
 
 def test_a_block_that_is_entered_and_never_left_warns() -> None:
@@ -185,139 +206,34 @@ def test_a_block_that_is_entered_and_never_left_warns() -> None:
         DeleteSession(ScriptedTransport(), API_KEY).on_exit("a").__enter__()
 
 
-@both_use_cases
-def test_it_takes_a_uuid_and_shows_what_it_is(use_case: UseCase) -> None:
-    with pytest.warns(RuntimeWarning, match="never entered"):
-        shown = repr(use_case(ScriptedTransport(), API_KEY).on_exit(uuid.UUID(SESSION_ID)))
-    assert shown.removeprefix("Async") == f"DeleteOnExit('{SESSION_ID}', receipt=None)"
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.parametrize("end", [None, RuntimeError("the child failed")], ids=repr)
-@both_use_cases
-def test_a_child_that_was_forked_inside_leaves_its_parent_s_session_alone(
-    end: Exception | None, use_case: UseCase
-) -> None:
-    child = 0
-
-    def fork(ending: Ending) -> object:
-        nonlocal child
-        child = os.fork()
-        if not child and end is not None:
-            raise end
-        return None
-
-    transport = ScriptedTransport(DESTROYED)
-    left = leave(use_case, transport, fork)
-    if not child:
-        is_right = not transport.requests and left.raised is end
-        del left
-        os._exit(0 if is_right else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    assert left.ending.receipt == RECEIPT
-
-
-@both_use_cases
-def test_a_block_that_ends_in_another_process_sends_nothing(
-    use_case: UseCase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    transport = ScriptedTransport()  # a request would fail
-    left = leave(use_case, transport, lambda _: monkeypatch.setattr(os, "getpid", lambda: -1))
-    assert left.raised is None
-
-
-# Interrupted while the delete is under way. At which line and await: test_interrupted_blocks
-
-
-@both_use_cases
-def test_the_delete_that_is_begun_once_more_has_a_deadline_of_its_own(use_case: UseCase) -> None:
-    transport = ScriptedTransport(
-        KeyboardInterrupt(), *[TimedOutError("silence")] * 9, busy=[1.0] * 10
-    )
-    retry = RetryPolicy(max_attempts=9, attempt_timeout=90, deadline=240)
-    left = leave(use_case, transport, retry=retry)
-    assert isinstance(left.raised, KeyboardInterrupt)
-    assert transport.now - transport.began[1] <= 240
-
-
-@both_use_cases
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, Interruption])
-@pytest.mark.parametrize(
-    ("response", "begins"),
-    [
-        (DESTROYED, ""),
-        (UNAVAILABLE, "The session may not have been destroyed."),
-        (UNAUTHORIZED, "The session may not have been destroyed."),
-        (NOT_FOUND, "The session was gone already."),
-    ],
-    ids=["destroyed", "unknown", "untouched", "gone"],
-)
-def test_an_interrupted_delete_is_begun_once_more_and_a_note_says_what_is_known_after_both(
-    response: Response, begins: str, kind: type[BaseException], use_case: UseCase
-) -> None:
-    error, interruption = RuntimeError("the work failed"), kind()
-    left = leave(use_case, ScriptedTransport(interruption, response), raising(error))
-    assert left.raised is interruption
-    assert interruption.__context__ is error
-    assert left.ending.receipt == (RECEIPT if response is DESTROYED else None)
-    assert [note.partition(" Session")[0] for note in notes(interruption)] == [begins] * bool(
-        begins
-    )
-    may_bill = ["It may still be running and billing." in note for note in notes(interruption)]
-    assert any(may_bill) is (begins == "The session may not have been destroyed.")
-    assert not notes(error)
-
-
-@both_use_cases
-@pytest.mark.parametrize(
-    ("kind", "is_blocks"),
-    [(KeyboardInterrupt, False), (SystemExit, False), (KeyboardInterrupt, True)],
-)
-def test_the_second_ctrl_c_ends_the_delete(
-    kind: type[BaseException], is_blocks: bool, use_case: UseCase
-) -> None:
-    first, second = kind("first"), KeyboardInterrupt("second")
-    script = [second] if is_blocks else [first, second]  # one request more would fail
-    left = leave(
-        use_case, ScriptedTransport(*script), raising(first) if is_blocks else lambda _: None
-    )
-    assert left.raised is second
-    assert left.ending.receipt is None
-    assert notes(second) == [
-        f"The delete of session '{SESSION_ID}' was interrupted. The session may still be running "
-        "and billing. Delete it again: a retry is safe and shows whether it is gone."
-    ]
-
-
-@both_use_cases
-def test_a_fault_of_the_transport_passes_with_a_note_and_nothing_is_begun_again(
-    use_case: UseCase,
-) -> None:
-    fault = RuntimeError("a bug, or what Celery raises when time is up")
-    left = leave(use_case, ScriptedTransport(fault))  # a second request would fail
-    assert left.raised is fault
-    assert left.ending.receipt is None
-    (note,) = notes(fault)
-    assert note.startswith(f"The delete of session '{SESSION_ID}' was interrupted. ")
-
-
-# The block is part of a generator or coroutine that is closed
-
-
 def test_a_coroutine_that_is_closed_during_the_delete_begins_nothing_again_and_warns() -> None:
-    transport = ScriptedTransport(DESTROYED)
-    delete_session = AsyncDeleteSession(AsyncScriptedTransport(transport), API_KEY)
-
-    async def main() -> None:
-        async with delete_session.on_exit(SESSION_ID):
+    async def main(ending: AsyncDeleteOnExit) -> None:
+        async with ending:
             pass
 
     def begin_and_close() -> None:
-        coroutine = main()
+        transport = AsyncScriptedTransport(ScriptedTransport())  # A request would fail.
+        coroutine = main(AsyncDeleteSession(transport, API_KEY).on_exit(SESSION_ID))
         coroutine.send(None)
         coroutine.close()  # is a RuntimeError if the coroutine goes on
+        del coroutine
         gc.collect()
 
     with pytest.warns(RuntimeWarning, match="was never left"):
         begin_and_close()
-    assert not transport.requests
+
+
+@pytest.mark.parametrize("error", [None, BlockError()])
+@both_use_cases
+def test_a_child_that_was_forked_inside_leaves_its_parent_s_session_alone(
+    use_case: UseCase, error: BlockError | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fork() -> None:
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        if error is not None:
+            raise error
+
+    ending = use_case(ScriptedTransport(), API_KEY).on_exit(SESSION_ID)  # A request would fail.
+    with nullcontext() if error is None else pytest.raises(BlockError):
+        play(ending, fork)
+    assert ending.receipt is None

@@ -16,15 +16,15 @@ from typing import NamedTuple, TypeVar
 from firecrawl_interact.adapters import RateLimit
 from firecrawl_interact.core import RetryPolicy
 
+from ..core.blocks import Block, BlockError, Opener, PlayedBlock, cancel_all
 from ..core.limiters import RATE_LIMITS, Limited, Limiter
 from ..simulation import kinds as k
 from ..simulation.kinds import SERVED, Kind
-from ..simulation.play import play, watch_over
+from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Flaw, MemoryJournal, Outage, Session, Weather, World
 from .claims_of_runs import ClaimBrokenError
-from .simulated_blocks import BlockPlan, play_block
 
 _T = TypeVar("_T")
 
@@ -238,19 +238,16 @@ class Simulation:
         weather = disturbed(draw).weather
         if draw.once_in(2):
             weather = Weather(seconds=(1.0,))
-        scenario = Scenario(
-            ids=["id-0"],
+        block = Block(
             weather=weather,
             retry=draw.choose(POLICIES),
             journal_seconds=(0.0, 0.1, 3.0),
-        )
-        plan = BlockPlan(
             missing_ok=draw.once_in(2),
             seconds=draw.choose((0.0, 1.0, 10.0)),
-            raises=draw.once_in(3),
+            fails=draw.maybe(3, lambda: BlockError),
             interrupt_at=[draw.within(100) for _ in range(draw.choose((0, 0, 1, 1, 2, 3)))],
-            cancel_all_at=draw.maybe(6, lambda: draw.within(100)),
-            only_serves=weather.kinds == (SERVED,),
+            happens=[(draw.within(100), cancel_all)] if draw.once_in(6) else [],
+            opens=draw.maybe(3, lambda: Opener(draw.within(20), draw.within(20))),
         )
         has_journal, journal_fails = draw.once_in(2), draw.once_in(6)
 
@@ -259,10 +256,9 @@ class Simulation:
                 self._age(world)
             return MemoryJournal(world, fails=lambda: journal_fails) if has_journal else None
 
-        way = self.new_way()
-        watch = watch_over(scenario, way, draw.choose, set_up)
-        way.play(watch, play_block(watch, way, plan))
-        return watch.world.flaws
+        played = PlayedBlock(block, self.new_way(), draw.choose, set_up)
+        played.play()
+        return played.world.flaws
 
 
 def play_seed(seed: int) -> int:

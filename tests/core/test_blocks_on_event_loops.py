@@ -1,0 +1,86 @@
+"""Blocks in the cancel scopes of anyio and trio."""
+
+import asyncio
+import functools
+
+import anyio
+import pytest
+import trio
+
+from firecrawl_interact.adapters import AsyncInMemoryTransport, FakeService, InMemoryJournal
+from firecrawl_interact.core import AsyncDeleteSession, DeletionReceipt, Request, Response
+
+from . import virtual_time
+from .blocks import Browser
+from .scripted_transport import (
+    API_KEY,
+    DESTROYED,
+    SESSION_ID,
+    AsyncScriptedTransport,
+    ScriptedTransport,
+)
+from .side_by_side import AsyncFunctionTransport
+
+RECEIPT = DeletionReceipt(session_id=SESSION_ID)
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["in the block", "in the delete"])
+def test_an_anyio_scope_which_cancels_at_every_turn_lets_the_delete_end(early: bool) -> None:
+    async def respond(session_id: str) -> Response:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        return DESTROYED
+
+    ending = AsyncDeleteSession(AsyncFunctionTransport(respond), API_KEY).on_exit(SESSION_ID)
+
+    async def main() -> bool:
+        with anyio.CancelScope() as scope:
+            asyncio.get_running_loop().call_soon(scope.cancel)
+            async with ending:
+                await anyio.sleep(3 if early else 0)
+        await anyio.sleep(0)  # Whoever goes on afterwards is not cancelled.
+        return scope.cancelled_caught
+
+    assert virtual_time.run(main())
+    assert ending.receipt == RECEIPT
+
+
+def test_under_trio_a_delete_that_a_scope_cancels_is_begun_once_more_and_shielding_saves_it() -> (
+    None
+):
+    class Waiting(AsyncScriptedTransport):
+        began = 0
+
+        async def send(self, request: Request, timeout: float) -> Response:
+            self.began += 1
+            await trio.sleep(0)
+            return DESTROYED
+
+    async def main(*, shield: bool) -> tuple[int, DeletionReceipt | None]:
+        transport = Waiting(ScriptedTransport(DESTROYED))
+        ending = AsyncDeleteSession(transport, API_KEY).on_exit(SESSION_ID)
+        with trio.CancelScope() as scope, trio.CancelScope(shield=shield):
+            async with ending:
+                scope.cancel()
+        return transport.began, ending.receipt
+
+    assert trio.run(functools.partial(main, shield=False)) == (2, None)
+    assert trio.run(functools.partial(main, shield=True)) == (1, RECEIPT)
+
+
+def test_under_trio_a_session_is_opened_recorded_used_and_destroyed() -> None:
+    service, journal = FakeService(), InMemoryJournal()
+
+    async def open_session() -> Browser:
+        await trio.sleep(0)
+        return Browser(service.open_session())
+
+    async def main() -> None:
+        delete_session = AsyncDeleteSession(
+            AsyncInMemoryTransport(service), "fc-test", journal=journal
+        )
+        async with delete_session.opening(open_session) as browser:
+            assert service.sessions_left_open == journal.sessions_left_open == [browser.id]
+
+    trio.run(main)
+    assert service.sessions_left_open == []
