@@ -5,13 +5,9 @@ which ends the tunnel itself, under a certificate for that name, and asks a `Fak
 opens a session is played here, as far as the official client's calls need it.
 """
 
-import fcntl
 import json
-import os
 import re
 import ssl
-import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -24,11 +20,14 @@ import trustme
 from firecrawl_interact.adapters import FakeService, InMemoryTransport, LoopbackService
 from firecrawl_interact.core import Request, Response, TransportError
 
-from .pages import ROOT
-
-SCRAPE = re.compile(r"/v2/scrape/([^/]+)/interact")
 HOST = "api.firecrawl.dev"
+SCRAPE = re.compile(r"/v2/scrape/([^/]+)/interact")
 UNSET = ("FIRECRAWL_API_URL", "NO_PROXY", "SENTRY_DSN", "SSL_CERT_DIR", "https_proxy", "no_proxy")
+
+
+def session_of(scrape: re.Match[str]) -> str:
+    """Return the id of the session of a scrape: another one, as the service's is."""
+    return scrape[1][::-1]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,20 +41,18 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response_only(200)
         self.end_headers()
         self.close_connection = False  # The tunnel stands, also for a CONNECT of HTTP/1.0.
-        self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
-        self.rfile = self.connection.makefile("rb")
-        self.wfile = self.connection.makefile("wb")
+        self.request = self.server.tls.wrap_socket(self.connection, server_side=True)
+        self.setup()
 
     def finish(self) -> None:
         super().finish()
         self.connection.close()
 
     def do_DELETE(self) -> None:
-        scrape = SCRAPE.fullmatch(self.path)
-        path = f"/v2/interact/{self.server.sessions[scrape[1]]}" if scrape else self.path
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        path = SCRAPE.sub(lambda scrape: f"/v2/interact/{session_of(scrape)}", self.path)
+        request = Request("DELETE", path, dict(self.headers.items()))
         try:
-            self.deliver(self.server.transport.send(Request("DELETE", path, headers), timeout=10))
+            self.deliver(InMemoryTransport(self.server.service).send(request, timeout=10))
         except TransportError:  # a fault
             self.close_connection = True
 
@@ -63,24 +60,21 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["content-length"]))
         content: dict[str, object] = {"success": True}
         if scrape := SCRAPE.fullmatch(self.path):
-            content["sessionId"] = self.server.service.open_session(prompt_used=True)
-            self.server.sessions[scrape[1]] = content["sessionId"]
-            content["output"] = "done"
+            session_id = self.server.service.open_session(session_of(scrape), prompt_used=True)
+            content |= {"sessionId": session_id, "output": "done"}
         elif self.path == "/v2/scrape":
             content["data"] = {"markdown": "", "metadata": {"scrapeId": str(uuid.uuid4())}}
         elif self.path in {"/v2/browser", "/v2/interact"}:
-            content["id"] = self.server.service.open_session()
-            content["cdpUrl"] = f"wss://{HOST}/{content['id']}"
+            session_id = self.server.service.open_session()
+            content |= {"id": session_id, "cdpUrl": f"wss://{HOST}/{session_id}"}
         self.deliver(Response(200, {}, json.dumps(content).encode()))
 
     def deliver(self, response: Response) -> None:
         self.send_response_only(response.status)
-        for name, value in response.headers.items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(response.body)))
+        for name, value in {**response.headers, "content-length": len(response.body)}.items():
+            self.send_header(name, str(value))
         self.end_headers()
         self.wfile.write(response.body)
-        self.wfile.flush()
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
@@ -95,8 +89,6 @@ class Proxy(ThreadingHTTPServer):
         self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         certificate.configure_cert(self.tls)
         self.service = service
-        self.sessions: dict[str, object] = {}  # that belong to a scrape, by its id
-        self.transport = InMemoryTransport(service)
         super().__init__(("127.0.0.1", 0), Handler)
 
 
@@ -110,19 +102,12 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeService]:
         yield service
 
 
-@pytest.fixture(scope="session")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
 @pytest.fixture
-def firecrawl(
-    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FakeService]:
+def firecrawl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeService]:
     """The service behind https://api.firecrawl.dev, as this test's environment sees it."""
-    service = FakeService(api_keys=["fc-..."])
-    authorities = tmp_path / "authorities.pem"
-    authority.cert_pem.write_to_path(str(authorities))
+    service, authority = FakeService(["fc-..."]), trustme.CA()
+    authorities = str(tmp_path / "authorities.pem")
+    authority.cert_pem.write_to_path(authorities)
     with Proxy(authority.issue_cert(HOST), service) as proxy:
         serving = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02})
         serving.start()
@@ -130,26 +115,8 @@ def firecrawl(
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("FIRECRAWL_API_KEY", "fc-...")
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.server_address[1]}")
-        monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authorities))  # for the official client
+        monkeypatch.setenv("SSL_CERT_FILE", authorities)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", authorities)  # for the official client
         yield service
         proxy.shutdown()
         serving.join()
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built pages, built by the first worker that needs them."""
-    own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "site"
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            unfinished = folder.with_suffix(".unfinished")
-            options = ["--quiet", "--fail-on-warning", "--builder", "html"]
-            folders = [str(ROOT / "docs"), str(unfinished)]
-            command = [sys.executable, "-m", "sphinx", *options, *folders]
-            done = subprocess.run(command, check=False, capture_output=True, text=True)
-            assert (done.returncode, done.stdout + done.stderr) == (0, "")
-            unfinished.rename(folder)
-    return folder

@@ -1,16 +1,11 @@
 """What a reader sees of the documentation: its pages, their sections, and the code in them."""
 
-import importlib
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
-import pytest
 from sybil import Document
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
@@ -24,12 +19,16 @@ QUICK_PYTEST = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 _ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 NOBODY_KNOWS = "00000000-0000-4000-8000-000000000000"
 
-_TITLE_OF_SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
-
 
 def text_of(page: str) -> str:
     """Return what a page says."""
     return (ROOT / page).read_text(encoding="utf-8")
+
+
+def found(pattern: str, text: str) -> str:
+    """Return what stands at the one place that matches."""
+    [words] = re.findall(pattern, text, re.MULTILINE)
+    return str(words)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -40,8 +39,13 @@ def blocks(text: str, language: str) -> list[str]:
 
 def sections(page: str) -> list[tuple[str, str]]:
     """Return the title and the text of each section of a page, its beginning included."""
-    beginning, *rest = _TITLE_OF_SECTION.split(text_of(page))
+    beginning, *rest = re.split(r"^## (.+)$", text_of(page), flags=re.MULTILINE)
     return [("the beginning", beginning), *zip(rest[::2], rest[1::2], strict=True)]
+
+
+def commands_of(text: str) -> list[str]:
+    """Return what a reader types into a terminal."""
+    return re.findall(r"^\$ (.+)$", text, re.MULTILINE)
 
 
 def open_sessions_of(page: str, service: FakeService) -> None:
@@ -64,31 +68,6 @@ def run_python(code: str, folder: Path) -> str:
     return run([sys.executable, *runner, file.name], folder)
 
 
-@contextmanager
-def module_of(page: str, folder: Path) -> Iterator[ModuleType]:
-    """Import a page's code from a file, since pickle and other processes do."""
-    name = Path(page).stem.replace("-", "_")
-    code = "\n\n".join(blocks(text_of(page), "python"))
-    (folder / f"{name}.py").write_text(code, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.syspath_prepend(folder)
-        yield importlib.import_module(name)
-        del sys.modules[name]
-
-
-def run_commands(text: str, folder: Path) -> tuple[list[str], list[str]]:
-    """Run a terminal's text: what follows `$`, in one shell.
-
-    Returns:
-        The lines that it printed, and those that the text shows.
-    """
-    lines = text.splitlines()
-    commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-    shown = [line for line in lines if not line.startswith("$ ")]
-    return run(["/bin/sh", "-ec", "\n".join(commands)], folder).splitlines(), shown
-
-
 def run(command: list[str], folder: Path) -> str:
     """Run a command where nothing of this project is at hand but what is installed."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -100,7 +79,7 @@ def run(command: list[str], folder: Path) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout

@@ -7,72 +7,54 @@ import pytest
 
 from firecrawl_interact.adapters import FakeService
 
-from .pages import PAGES, blocks, open_sessions_of, run_commands, run_python, sections, text_of
-
-pytestmark = pytest.mark.enable_socket
+from .pages import PAGES, blocks, commands_of, open_sessions_of, run, run_python, sections, text_of
 
 INVISIBLE = re.compile("<!--(?! rivals: )|invisible-code")  # the tables between marks are written
 LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
-NOT_CODE = re.compile(r"\{(?!code)")  # a directive that places text or a picture
 RUN = {"python", "console", "ipython"}
 SHOWN = {"dockerfile", "ini", "text", "yaml"}
 SETS_UP = re.compile(r"make |cd |pip install |python3? -m venv|\. \.venv|git clone")
 
-RUN_ELSEWHERE = {  # from their tops, case by case
-    "docs/write-your-own-journal.md",
-    "docs/write-your-own-transport.md",
-}
-WITH_PYTHON = [
-    page for page in PAGES if page not in RUN_ELSEWHERE and blocks(text_of(page), "python")
-]
-SECTIONS = [
-    pytest.param(page, "\n\n".join(found), id=f"{page}: {title}")
-    for page in WITH_PYTHON
-    if len(all_of_it := sections(page)) > 1
-    for title, text in all_of_it
-    if (found := blocks(text, "python"))
-]
-COMMANDS = [
-    pytest.param(page, text, id=f"{page}-{number}")
+PYTHON = {
+    (page, "\n\n".join(code)): f"{page}: {title}"
     for page in PAGES
-    for number, text in enumerate(blocks(text_of(page), "console"))
-    if not all(SETS_UP.match(line[2:]) for line in text.splitlines() if line.startswith("$ "))
-]
+    if not page.startswith("docs/write-your-own-")  # They run from their tops, case by case.
+    for title, text in [*sections(page), ("all of it", text_of(page))]
+    if (code := blocks(text, "python"))
+}
+COMMANDS = {
+    (page, text): f"{page}: {commands_of(text)[-1]}"
+    for page in PAGES
+    for text in blocks(text_of(page), "console")
+    if not all(SETS_UP.match(typed) for typed in commands_of(text))
+}
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON)
-def test_the_python_of_a_page_runs_from_its_top(
-    page: str, firecrawl: FakeService, tmp_path: Path
-) -> None:
-    open_sessions_of(page, firecrawl)
-    run_python("\n\n".join(blocks(text_of(page), "python")), tmp_path)
-    text = text_of(page)
-    assert not [left for left in firecrawl.sessions_left_open if left not in text], "opened by it"
-
-
-@pytest.mark.parametrize(("page", "code"), SECTIONS)
-def test_the_python_of_a_section_runs_by_itself(
+@pytest.mark.enable_socket
+@pytest.mark.parametrize(("page", "code"), PYTHON, ids=PYTHON.values())
+def test_the_python_of_a_page_runs_from_its_top_and_section_by_section(
     page: str, code: str, firecrawl: FakeService, tmp_path: Path
 ) -> None:
     open_sessions_of(page, firecrawl)
     run_python(code, tmp_path)
+    text = text_of(page)
+    assert not [left for left in firecrawl.sessions_left_open if left not in text], "opened by it"
 
 
-@pytest.mark.parametrize(("page", "text"), COMMANDS)
+@pytest.mark.enable_socket
+@pytest.mark.parametrize(("page", "text"), COMMANDS, ids=COMMANDS.values())
 def test_a_command_prints_what_the_page_shows(
     page: str, text: str, firecrawl: FakeService, tmp_path: Path
 ) -> None:
     open_sessions_of(page, firecrawl)
-    printed, shown = run_commands(text, tmp_path)
+    printed = run(["/bin/sh", "-ec", "\n".join(commands_of(text))], tmp_path).splitlines()
+    shown = [line for line in text.splitlines() if not line.startswith("$ ")]
     assert not shown or printed == shown
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_has_no_code_that_a_reader_does_not_see(page: str) -> None:
+def test_a_page_has_no_code_that_is_not_seen_or_not_looked_after(page: str) -> None:
     assert not INVISIBLE.search(text_of(page))
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_no_example_is_in_a_language_that_is_not_looked_after(page: str) -> None:
     languages = {language.strip() for language in LANGUAGE.findall(text_of(page))}
-    assert {name for name in languages if not NOT_CODE.match(name)} <= RUN | SHOWN
+    directives = {name for name in languages if re.match(r"\{(?!code)", name)}
+    assert languages - directives <= RUN | SHOWN

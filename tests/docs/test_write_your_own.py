@@ -1,0 +1,132 @@
+"""The transports and the journal of the pages keep what the pages say, and break what they name."""
+
+import gc
+import importlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+import httpx2
+import pytest
+
+from firecrawl_interact.adapters import FakeService, InMemoryTransport, conformance
+from firecrawl_interact.adapters.conformance.server import FaultServer, good_response
+from firecrawl_interact.adapters.conformance.wire_faults import responds
+from firecrawl_interact.core import BadResponseError, DeleteSession, Request
+
+from .pages import blocks, text_of
+
+pytestmark = pytest.mark.enable_socket
+
+TRANSPORTS, JOURNALS = "docs/write-your-own-transport.md", "docs/write-your-own-journal.md"
+TESTS = {"blocking": "test_my_transport", "async": "test_my_awaited_transport"}
+CASES, JOURNAL_CASES = conformance.CASES, conformance.JOURNAL_CASES
+IN_MEMORY = [case for case in CASES if "blocking" in case.kinds and "memory" in case.over]
+REQUEST = Request("DELETE", "/v2/interact/session-1", {})
+LEASE = 0.8  # in seconds; the page has a longer one, and this one costs less waiting
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The pages' code is imported from files, since pickle and other processes do."""
+    folder = tmp_path_factory.mktemp("pages")
+    for page in (TRANSPORTS, JOURNALS):
+        file = folder / Path(page).with_suffix(".py").name.replace("-", "_")
+        file.write_text("\n\n".join(blocks(text_of(page), "python")), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(folder)
+        yield folder
+
+
+@pytest.fixture
+def transports(folder: Path) -> ModuleType:
+    return importlib.import_module("write_your_own_transport")
+
+
+@pytest.fixture
+def journals(folder: Path) -> ModuleType:
+    pytest.importorskip("fcntl")
+    return importlib.import_module("write_your_own_journal")
+
+
+# After a handshake that failed, httpx2 leaves its socket to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("kind", TESTS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_exactly_the_promises_that_the_page_names_are_broken(
+    case: conformance.Case, kind: str, transports: ModuleType
+) -> None:
+    over = "http" if "http" in case.over else "https"
+    getattr(transports, TESTS[kind])(case, over)
+    if over == "https":
+        gc.collect()  # so that its warning comes here
+
+
+def test_each_promise_that_it_names_is_the_kits_and_none_of_the_worst_class(
+    transports: ModuleType,
+) -> None:
+    others = {
+        case.name for case in CASES if case.severity is not conformance.Severity.MAY_LOSE_SESSIONS
+    }
+    assert others >= transports.KNOWN_IF_BLOCKING
+
+
+def test_what_another_request_of_the_client_leaves_behind_is_never_a_response(
+    transports: ModuleType,
+) -> None:
+    surplus = good_response("/surplus")
+    with FaultServer(responds(surplus=surplus)) as server, httpx2.Client() as client:
+        client.get(f"{server.api_url}/other")
+        transport = transports.Httpx2Transport(client, server.api_url)
+        with pytest.raises(BadResponseError, match="came before the request"):
+            transport.send(REQUEST, 5)
+        for _ in range(2):
+            assert b"/session-1" in transport.send(REQUEST, 5).body
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("case", IN_MEMORY, ids=str)
+def test_the_wrapped_transport_keeps_the_promises_of_the_one_inside(
+    case: conformance.Case, transports: ModuleType
+) -> None:
+    case.run(lambda service: transports.LoggedTransport(InMemoryTransport(service)), over="memory")
+
+
+@pytest.mark.parametrize("case", JOURNAL_CASES, ids=str)
+def test_the_journal_keeps_every_promise(
+    case: conformance.JournalCase, journals: ModuleType
+) -> None:
+    make_journal = partial(journals.StoreJournal, journals.PATH, lease=LEASE)
+    secrets = ["nothing that it knows"]
+    case.run(make_journal, patience=LEASE, outage=journals.outage, secrets=secrets)
+
+
+def test_a_use_case_takes_the_journal(journals: ModuleType) -> None:
+    service = FakeService(["fc-test"])
+    journal = journals.make_journal()
+    delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)
+    with delete_session.on_exit(service.open_session()):
+        assert len(journals.Store(journals.PATH).scan("")) >= 1
+    assert not journal.orphans()
+    journal.close()
+
+
+def test_the_messages_that_the_pages_quote_are_what_the_kits_say(
+    transports: ModuleType, journals: ModuleType
+) -> None:
+    class YieldsBeforeItAdopts(journals.StoreJournal):  # type: ignore[misc, name-defined] # the page's
+        def adopt_orphans(self) -> Iterator[str]:
+            yield from sorted(self.orphans())
+
+    [headers] = [case for case in CASES if case.name == "more-than-100-headers-are-refused"]
+    [yielded] = [case for case in JOURNAL_CASES if case.name.startswith("a-yielded-session-is-no")]
+    with pytest.raises(AssertionError) as of_a_transport:
+        headers.run(transports.OwningTransport)
+    with pytest.raises(AssertionError) as of_a_journal:
+        yielded.run(
+            lambda service: YieldsBeforeItAdopts(journals.PATH, service=service, lease=LEASE)
+        )
+    assert blocks(text_of(TRANSPORTS), "text") == [f"{of_a_transport.value}\n"]
+    assert blocks(text_of(JOURNALS), "text") == [f"{of_a_journal.value}\n"]
