@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sentry_sdk.serializer import serialize
-from sentry_sdk.types import Event, Hint
 
 from firecrawl_interact.adapters import (
     FakeService,
@@ -36,11 +34,8 @@ SECTIONS = dict(sections(PAGE))
 KEY = "-".join(["fc", "the", "key"])  # in no line of source, which Sentry sends too
 
 
-def test_the_log_reads_as_the_page_shows_it(tmp_path: Path) -> None:
+def test_the_log_reads_as_the_page_shows_it_if_logging_is_set_up(tmp_path: Path) -> None:
     assert [run_python(LOGGING, tmp_path)] == blocks(SECTIONS["The log"], "text")
-
-
-def test_a_program_that_does_not_set_up_logging_prints_nothing(tmp_path: Path) -> None:
     quiet = [line for line in LOGGING.splitlines() if not line.startswith("logging.")]
     assert not run_python("\n".join(quiet), tmp_path)
 
@@ -49,15 +44,14 @@ def test_sentry_is_sent_the_error_and_the_warnings_and_no_key(
     service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
-
-    def keep(event: Event, hint: Hint) -> None:
-        events.append(json.dumps(event, default=repr))
-
     monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
     service.queue(NoConnection(), Reply(503))
     retry = RetryPolicy(first_pause=0, max_attempts=2)
     with sentry_sdk.isolation_scope(), delete_session_from_environment(retry=retry) as delete:
-        sentry_sdk.init(dsn="https://key@sentry.example/1", before_send=keep)
+        sentry_sdk.init(
+            dsn="https://key@sentry.example/1",
+            before_send=lambda event, hint: events.append(json.dumps(event, default=repr)),
+        )
         with pytest.raises(DeleteSessionError) as caught:
             delete(service.open_session())
         sentry_sdk.capture_exception(caught.value)
@@ -76,54 +70,45 @@ def test_a_variable_with_the_headers_shows_sentry_no_value() -> None:
     assert "canary" not in shown
 
 
-@pytest.fixture(scope="module")
-def exporter() -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
+def test_each_attempt_blocking_or_awaited_is_a_span_with_the_id_and_no_key(
+    firecrawl: FakeService,
+) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
-    yield exporter
+    open_sessions_of(PAGE, firecrawl)
+    blocking, awaited = blocks(SECTIONS["OpenTelemetry"], "python")
+    for code in (blocking, awaited):
+        firecrawl.queue(LostResponse())
+        exporter.clear()
+        exec(code, {})  # noqa: S102 - the page's
+        first, second, *_ = (str(span.to_json()) for span in exporter.get_finished_spans())
+        assert '"exception.type"' in first
+        assert f"https://api.firecrawl.dev{firecrawl.requests[-1].path}" in second
+        assert '_code": 200' in second
+        assert "fc-..." not in first + second
+        assert "traceparent" in {name.lower() for name in firecrawl.requests[-1].headers}
     URLLib3Instrumentor().uninstrument()
 
 
-@pytest.mark.parametrize("code", blocks(SECTIONS["OpenTelemetry"], "python"), ids=["sync", "async"])
-def test_each_attempt_is_a_span_with_the_id_and_no_key(
-    code: str, firecrawl: FakeService, exporter: InMemorySpanExporter
+def test_a_recording_plays_a_blocking_call_back_and_holds_no_key(
+    firecrawl: FakeService, tmp_path: Path
 ) -> None:
-    open_sessions_of(PAGE, firecrawl)
-    firecrawl.queue(LostResponse())
-    exporter.clear()
-    exec(code, {})  # noqa: S102 - the page's
-    first, second, *_ = (str(span.to_json()) for span in exporter.get_finished_spans())
-    assert '"exception.type"' in first
-    assert f"https://api.firecrawl.dev{firecrawl.requests[-1].path}" in second
-    assert '_code": 200' in second
-    assert "fc-..." not in first + second
-    assert "traceparent" in {name.lower() for name in firecrawl.requests[-1].headers}
+    async def delete_awaited() -> None:
+        async with async_delete_session_from_environment() as delete_session:
+            await delete_session(session_id)
 
-
-def test_a_recording_plays_back_and_holds_no_key(firecrawl: FakeService, tmp_path: Path) -> None:
     recorder = vcr.VCR(filter_headers=["authorization"])
     cassette = tmp_path / "delete-session.yaml"
     session_id = firecrawl.open_session()
     with delete_session_from_environment() as delete_session:
         with recorder.use_cassette(str(cassette)):
             recorded = delete_session(session_id)
-        with recorder.use_cassette(str(cassette)):
+        with recorder.use_cassette(str(cassette), record_mode="none"):
             assert delete_session(session_id) == recorded
-    assert len(firecrawl.requests) == 1
-    assert "fc-..." not in cassette.read_text(encoding="utf-8")
-
-
-def test_an_awaited_call_is_not_recorded_and_goes_out(
-    firecrawl: FakeService, tmp_path: Path
-) -> None:
-    async def delete(session_id: str) -> None:
-        async with async_delete_session_from_environment() as delete_session:
-            await delete_session(session_id)
-
-    cassette = tmp_path / "delete-session.yaml"
-    with vcr.use_cassette(str(cassette), record_mode="none"):
-        asyncio.run(delete(firecrawl.open_session()))
-    assert len(firecrawl.requests) == 1
-    assert not cassette.exists()
+            assert len(firecrawl.requests) == 1
+            asyncio.run(delete_awaited())
+            assert len(firecrawl.requests) == 2  # It goes out.
+    text = cassette.read_text(encoding="utf-8")
+    assert "fc-..." not in text
+    assert text.count("- request:") == 1

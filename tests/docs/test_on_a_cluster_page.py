@@ -14,79 +14,69 @@ import pytest
 
 from firecrawl_interact.adapters import FakeService, NoResponse
 
-from .pages import blocks, run, text_of
-
-pytestmark = [
-    pytest.mark.enable_socket,
-    pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for children in /proc"),
-]
+from .pages import blocks, text_of
 
 TEXT = text_of("docs/on-a-cluster.md")
 DASK, TASKS = blocks(TEXT, "python")
+WORKS_WITH_CELERY = """
+import sys
+from tasks import app, destroy_all
 
-
-def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    with (folder / "log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=log
-        )
-
-
-def wait_until(condition: Callable[[], bool], folder: Path) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, (folder / "log").read_text(encoding="utf-8")
-        time.sleep(0.05)
-
-
-def test_a_killed_child_of_celery_loses_no_session(service: FakeService, tmp_path: Path) -> None:
-    (tmp_path / "queue").mkdir()
-    (tmp_path / "tasks.py").write_text(TASKS, encoding="utf-8")
-    session_ids = [service.open_session() for _ in range(3)]
-    service.queue(NoResponse())  # so that the child waits while it is killed
-    code = f"from tasks import destroy_all; destroy_all.delay({session_ids!r})"
-    run([sys.executable, "-c", code], tmp_path)
-    with start(tmp_path, "-m", "celery", "-A", "tasks", "worker", "--concurrency", "1") as worker:
-        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
-        try:
-            wait_until(lambda: len(service.requests) >= 1, tmp_path)
-            os.kill(int(children.read_text(encoding="ascii")), signal.SIGKILL)
-            wait_until(lambda: not service.sessions_left_open, tmp_path)
-        finally:
-            for process in (str(worker.pid), *children.read_text(encoding="ascii").split()):
-                os.kill(int(process), signal.SIGKILL)
-
-
-# Prints the process of the worker, and then what is left of the sessions.
-WATCHED = """
-import os, sys
+destroy_all.delay(sys.argv[1:])
+app.worker_main(["worker", "--concurrency", "1"])
+"""
+WORKS_WITH_DASK = """
+import sys, time
 import cluster
 from dask.distributed import Client, LocalCluster
 
 if __name__ == "__main__":
     local = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
     with local, Client(local) as client:
-        print(*client.run(os.getpid).values(), flush=True)
-        print(cluster.destroy_on(client, sys.argv[1:], 2), flush=True)
+        assert cluster.destroy_on(client, sys.argv[1:], 2) == []
+        print("done", flush=True)
 """
 
 
-def test_a_killed_worker_of_dask_loses_no_session(
-    service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def wait_until(condition: Callable[[], bool], log: Path) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, log.read_text(encoding="utf-8")
+        time.sleep(0.05)
+
+
+@pytest.mark.enable_socket
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for children in /proc")
+@pytest.mark.parametrize(
+    ("program", "at_last"),
+    [(WORKS_WITH_CELERY, ""), (WORKS_WITH_DASK, "done\n")],
+    ids=["Celery", "Dask"],
+)
+def test_a_killed_worker_loses_no_session(
+    program: str, at_last: str, service: FakeService, tmp_path: Path
 ) -> None:
+    for name, code in [("tasks", TASKS), ("cluster", DASK), ("program", program)]:
+        (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    (tmp_path / "queue").mkdir()
     session_ids = [service.open_session() for _ in range(4)]
     service.queue(NoResponse())  # so that the worker waits while it is killed
-    (tmp_path / "cluster.py").write_text(DASK, encoding="utf-8")
-    (tmp_path / "watched.py").write_text(WATCHED, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with start(tmp_path, "watched.py", *session_ids) as client:
-        assert client.stdout is not None
-        worker = int(client.stdout.readline())
-        wait_until(lambda: len(service.requests) >= 1, tmp_path)
-        os.kill(worker, signal.SIGKILL)
-        assert client.stdout.readline() == b"[]\n"
-        assert client.wait(60) == 0
-    assert service.sessions_left_open == []
+    log = tmp_path / "log"
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(
+            [sys.executable, "program.py", *session_ids], cwd=tmp_path, stdout=file, stderr=file
+        ) as process,
+    ):
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        try:
+            wait_until(lambda: len(service.requests) >= 1, log)
+            for worker in children.read_text(encoding="ascii").split():
+                os.kill(int(worker), signal.SIGKILL)
+            wait_until(lambda: not service.sessions_left_open, log)
+            wait_until(lambda: at_last in log.read_text(encoding="utf-8"), log)
+        finally:
+            for pid in (str(process.pid), *children.read_text(encoding="ascii").split()):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def test_the_numbers_follow_from_littles_law_and_the_time_of_a_delete() -> None:

@@ -1,52 +1,74 @@
 """The site is built without a warning, stands by itself, and is readable on each screen."""
 
+import fcntl
+import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
-from typing import Literal
-from urllib.parse import unquote, urlsplit
+from typing import Literal, get_args
+from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 from docutils.utils import new_document
-from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 from sphinx.errors import SphinxError
 
 from firecrawl_interact import adapters, core
 from firecrawl_interact.adapters import conformance
 from firecrawl_interact.core import DeleteSessionError, TransportError
 
-from .pages import DOCS, ROOT
+from .pages import DOCS, ROOT, run
 
 pytestmark = pytest.mark.enable_socket
 
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 MENU = ["Start", "Tasks", "Extend", "Reference", "Why", "Appendix", "日本語"]
-SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
-FIGURE = re.compile(r"^\d[\d,]*(\.\d+)?( ?%| x)?$")
-HERE = "https://site.example/"
+HERE = "https://site.example/in/a/folder/"
 REPOSITORY = "https://github.com/firecrawl-interact/firecrawl-interact"
 
-# What is wrong with how a page looks: what is cut, what is too small, what sticks to its title.
+# What is wrong with how a page looks: cut, too small, stuck to its title, out of its column.
 FLAWS = """() => {
     const shown = selector => [...document.querySelectorAll(`article ${selector}`)].filter(
         element => element.getClientRects().length);
     const box = element => element.getBoundingClientRect();
-    const size = element => parseFloat(getComputedStyle(element).fontSize);
+    const style = element => getComputedStyle(element);
     const gap = title => {
         const next = title.nextElementSibling;
         return next && next.getClientRects().length ? box(next).top - box(title).bottom : 8;
     };
+    const isFigure = cell => !location.pathname.endsWith('dependencies.html') && /^\\d[\\d,]*(\\.\\d+)?( ?%| x)?$/.test(cell.textContent.trim());
     const named = (flaw, elements) => elements.map(
         element => `${flaw}: ${element.outerHTML.slice(0, 100)}`);
     return [
         ...named('cut', shown('*').filter(element => box(element).right > window.innerWidth + 8
             && !element.closest('svg') && !element.parentElement.closest('pre, .table-wrapper'))),
-        ...named('code below 12 px', shown('code, article pre').filter(code => size(code) < 12)),
+        ...named('code below 12 px', shown('code, article pre').filter(
+            code => parseFloat(style(code).fontSize) < 12)),
         ...named('gap', shown(':is(h1, h2, h3)').filter(one => gap(one) < 6 || gap(one) > 40)),
+        ...named('figure', shown('td:not(:first-child)').filter(
+            cell => isFigure(cell) && style(cell).textAlign !== 'right')),
     ];
 }"""
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built pages, built by the first worker that needs them."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "site"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            unfinished = str(folder.with_suffix(".unfinished"))
+            options = ["--quiet", "--fail-on-warning", "--builder", "html"]
+            assert not run([sys.executable, "-m", "sphinx", *options, "docs", unfinished], ROOT)
+            Path(unfinished).rename(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -58,41 +80,32 @@ def links_of(text: str) -> list[str]:
     return [unescape(link) for link in re.findall(r'<a\b[^>]* href="([^"]*)"', text)]
 
 
-@pytest.fixture(scope="module")
-def reference(pages: dict[str, str]) -> str:
-    return "".join(pages[name] for name in sorted(pages) if name.startswith("reference/"))
-
-
-def leads_somewhere(link: str, source: Path, site: Path) -> bool:
-    parts = urlsplit(link)
-    if parts.netloc:
-        return parts.scheme == "https"
-    target = (source.parent / unquote(parts.path)).resolve() if parts.path else source
-    if not (target.is_file() and target.is_relative_to(site)):
-        return False
-    return not parts.fragment or f'id="{unquote(parts.fragment)}"' in target.read_text("utf-8")
+def leads_somewhere(address: str, site: Path) -> bool:
+    if urlsplit(address).netloc != urlsplit(HERE).netloc:
+        return address.startswith("https://")
+    name, _, place = unquote(address.removeprefix(HERE)).partition("#")
+    file = site / name
+    return file.is_file() and (not place or f'id="{place}"' in file.read_text("utf-8"))
 
 
 def test_every_link_holds(site: Path, pages: dict[str, str]) -> None:
     links = {(name, link) for name, text in pages.items() for link in links_of(text)}
-    assert not [found for found in links if not leads_somewhere(found[1], site / found[0], site)]
+    assert not [
+        (name, link)
+        for name, link in links
+        if not leads_somewhere(urljoin(HERE + name, link), site)
+    ]
 
 
 def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[str, str]) -> None:
     loaded = re.findall(r'<(?!a\b)\w+\b[^>]* (?:src|href)="([^"]*)"', "".join(pages.values()))
     assert loaded
     assert not [link for link in loaded if urlsplit(link).netloc]
-    styles = [file.read_text("utf-8") for file in site.rglob("*.css")]
-    assert not re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//", "".join(styles))
+    styles = "".join(file.read_text("utf-8") for file in site.rglob("*.css"))
+    assert not re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//", styles)
 
 
-def test_the_menu_is_in_groups(pages: dict[str, str]) -> None:
-    assert re.findall(r'class="caption-text">(\w+)<', pages["index.html"]) == MENU
-
-
-def test_each_page_says_its_language_the_version_and_the_repository(
-    pages: dict[str, str],
-) -> None:
+def test_each_page_says_its_language_the_version_and_the_repository(pages: dict[str, str]) -> None:
     for name, text in pages.items():
         language = "ja" if re.search(r"\bja\.html$", name) else "en"
         assert f'<html class="no-js" lang="{language}"' in text, name
@@ -100,7 +113,10 @@ def test_each_page_says_its_language_the_version_and_the_repository(
         assert REPOSITORY in links_of(text), name
 
 
-def test_llms_txt_leads_to_every_page_that_the_menu_names(site: Path) -> None:
+def test_the_menu_and_llms_txt_lead_to_every_page_in_groups(
+    site: Path, pages: dict[str, str]
+) -> None:
+    assert re.findall(r'class="caption-text">(\w+)<', pages["index.html"]) == MENU
     text = (site / "llms.txt").read_text("utf-8")
     assert text.startswith("# firecrawl-interact\n\n> A Python library and a command that destroy")
     assert re.findall("^## (.+)$", text, re.MULTILINE) == MENU
@@ -120,7 +136,8 @@ def test_a_page_that_does_not_say_what_it_is_about_ends_the_build(
         llms_txt.first_paragraph(new_document("first"), "first")
 
 
-def test_the_reference_has_each_public_name_once(reference: str) -> None:
+def test_the_reference_has_each_public_name_once_and_no_private_one(pages: dict[str, str]) -> None:
+    reference = "".join(text for name, text in pages.items() if name.startswith("reference/"))
     documented = re.findall(r'<dt class="sig[^>]* id="firecrawl_interact\.([\w.]+)"', reference)
     public = {
         f"{package.__name__.removeprefix('firecrawl_interact.')}.{name}"
@@ -129,24 +146,17 @@ def test_the_reference_has_each_public_name_once(reference: str) -> None:
     }
     assert public <= set(documented)
     assert len(documented) == len(set(documented))
+    signatures = "".join(re.findall(r'<dt class="sig.*?</dt>', reference, re.DOTALL))
+    assert not re.findall(r"(?<!\w)_[A-Za-z]\w*", re.sub(r"<[^>]+>", "", signatures))
 
 
-def test_the_reference_shows_no_private_name(reference: str) -> None:
-    signatures = re.findall(r'<dt class="sig.*?</dt>', reference, re.DOTALL)
-    shown = " ".join(re.sub(r"<[^>]+>", "", signature) for signature in signatures)
-    assert not re.findall(r"(?<![\w])_[A-Za-z]\w*", shown)
-
-
-def tree(error: type[Exception]) -> list[str]:
-    """Draw an error and those below it as the reference does."""
-    lines = [error.__name__]
+def tree(error: type[Exception], indent: str = "   ") -> Iterator[str]:
+    """Draw what is below an error as the reference does."""
     children = [child for child in error.__subclasses__() if child.__name__ in core.__all__]
-    for number, child in enumerate(children, 1):
-        is_last = number == len(children)
-        first, *rest = tree(child)
-        lines.append(f"{'└── ' if is_last else '├── '}{first}")
-        lines += [f"{'    ' if is_last else '│   '}{line}" for line in rest]
-    return lines
+    for child in children:
+        branch, below = ("└── ", "    ") if child is children[-1] else ("├── ", "│   ")
+        yield f"{indent}{branch}{child.__name__}"
+        yield from tree(child, indent + below)
 
 
 @pytest.mark.parametrize("root", [DeleteSessionError, TransportError])
@@ -154,7 +164,7 @@ def test_the_tree_of_errors_is_drawn_as_it_is(root: type[Exception]) -> None:
     text = "".join(file.read_text("utf-8") for file in (ROOT / "docs/reference").glob("*.md"))
     drawn = re.findall(r":class: tree\n\n(.*?)\n(?:```|\n)", text, re.DOTALL)
     plain = [re.sub(r":py:exc:`(\w+)`", r"\1", one) for one in drawn]
-    assert "\n".join(f"   {line}" for line in tree(root)) in plain
+    assert "\n".join([f"   {root.__name__}", *tree(root)]) in plain
 
 
 # In a browser
@@ -176,19 +186,19 @@ def screen(site: Path, browser: Browser) -> Iterator[Page]:
 
     def fulfil(route: Route) -> None:
         assert route.request.url.startswith(HERE)
-        route.fulfill(path=site / unquote(urlsplit(route.request.url).path.lstrip("/")))
+        route.fulfill(path=site / unquote(urlsplit(route.request.url.removeprefix(HERE)).path))
 
     with browser.new_context(base_url=HERE) as context:
         context.route("**/*", fulfil)
         yield context.new_page()
 
 
-def show(screen: Page, width: int, scheme: Literal["light", "dark"]) -> None:
-    screen.set_viewport_size(ViewportSize(width=width, height=844))
+def show(screen: Page, width: int, scheme: Scheme) -> None:
+    screen.set_viewport_size({"width": width, "height": 844})
     screen.emulate_media(color_scheme=scheme)
 
 
-def test_no_page_is_cut_small_or_crowded(screen: Page, pages: dict[str, str]) -> None:
+def test_no_page_is_cut_small_crowded_or_out_of_line(screen: Page, pages: dict[str, str]) -> None:
     flaws = {}
     for name in pages:
         screen.goto(name)
@@ -200,18 +210,9 @@ def test_no_page_is_cut_small_or_crowded(screen: Page, pages: dict[str, str]) ->
     assert not flaws
 
 
-@pytest.mark.parametrize("page", ["why-believe-it", "performance", "on-a-cluster"])
-def test_figures_stand_on_the_right(page: str, screen: Page) -> None:
-    screen.goto(f"{page}.html")
-    figures = screen.locator("td:not(:first-child)").filter(has_text=FIGURE)
-    assert set(figures.evaluate_all("all => all.map(one => getComputedStyle(one).textAlign)")) == {
-        "right"
-    }
-
-
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_code_that_goes_on_has_a_shadow_at_the_edge_until_it_ends(
-    scheme: Literal["light", "dark"], screen: Page
+    scheme: Scheme, screen: Page
 ) -> None:
     screen.goto("index.html")
     show(screen, 390, scheme)

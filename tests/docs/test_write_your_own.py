@@ -10,7 +10,9 @@ from types import ModuleType
 import httpx2
 import pytest
 
-from firecrawl_interact.adapters import FakeService, InMemoryTransport, conformance
+from firecrawl_interact.adapters import FakeService, InMemoryTransport
+from firecrawl_interact.adapters.conformance import CASES, JOURNAL_CASES, Case, JournalCase
+from firecrawl_interact.adapters.conformance.case import Severity
 from firecrawl_interact.adapters.conformance.server import FaultServer, good_response
 from firecrawl_interact.adapters.conformance.wire_faults import responds
 from firecrawl_interact.core import BadResponseError, DeleteSession, Request
@@ -21,7 +23,6 @@ pytestmark = pytest.mark.enable_socket
 
 TRANSPORTS, JOURNALS = "docs/write-your-own-transport.md", "docs/write-your-own-journal.md"
 TESTS = {"blocking": "test_my_transport", "async": "test_my_awaited_transport"}
-CASES, JOURNAL_CASES = conformance.CASES, conformance.JOURNAL_CASES
 IN_MEMORY = [case for case in CASES if "blocking" in case.kinds and "memory" in case.over]
 REQUEST = Request("DELETE", "/v2/interact/session-1", {})
 LEASE = 0.8  # in seconds; the page has a longer one, and this one costs less waiting
@@ -56,7 +57,7 @@ def journals(folder: Path) -> ModuleType:
 @pytest.mark.parametrize("kind", TESTS)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_exactly_the_promises_that_the_page_names_are_broken(
-    case: conformance.Case, kind: str, transports: ModuleType
+    case: Case, kind: str, transports: ModuleType
 ) -> None:
     over = "http" if "http" in case.over else "https"
     getattr(transports, TESTS[kind])(case, over)
@@ -67,9 +68,7 @@ def test_exactly_the_promises_that_the_page_names_are_broken(
 def test_each_promise_that_it_names_is_the_kits_and_none_of_the_worst_class(
     transports: ModuleType,
 ) -> None:
-    others = {
-        case.name for case in CASES if case.severity is not conformance.Severity.MAY_LOSE_SESSIONS
-    }
+    others = {case.name for case in CASES if case.severity is not Severity.MAY_LOSE_SESSIONS}
     assert others >= transports.KNOWN_IF_BLOCKING
 
 
@@ -89,15 +88,13 @@ def test_what_another_request_of_the_client_leaves_behind_is_never_a_response(
 
 @pytest.mark.parametrize("case", IN_MEMORY, ids=str)
 def test_the_wrapped_transport_keeps_the_promises_of_the_one_inside(
-    case: conformance.Case, transports: ModuleType
+    case: Case, transports: ModuleType
 ) -> None:
     case.run(lambda service: transports.LoggedTransport(InMemoryTransport(service)), over="memory")
 
 
 @pytest.mark.parametrize("case", JOURNAL_CASES, ids=str)
-def test_the_journal_keeps_every_promise(
-    case: conformance.JournalCase, journals: ModuleType
-) -> None:
+def test_the_journal_keeps_every_promise(case: JournalCase, journals: ModuleType) -> None:
     make_journal = partial(journals.StoreJournal, journals.PATH, lease=LEASE)
     secrets = ["nothing that it knows"]
     case.run(make_journal, patience=LEASE, outage=journals.outage, secrets=secrets)
