@@ -1,5 +1,6 @@
 """Figures, and what two pieces of work take in turn: a machine that changes speed changes both."""
 
+import resource
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -29,6 +30,11 @@ def spent(work: Callable[[], object]) -> Spent:
     cpu, wall = time.process_time(), time.perf_counter()
     work()
     return Spent(time.process_time() - cpu, time.perf_counter() - wall)
+
+
+def peak_memory() -> float:
+    """Return the most memory that this process has had, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def in_turns(

@@ -5,7 +5,7 @@ The shortest time is that of a client which knows when its requests would be acc
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import chain, groupby, product, starmap
+from itertools import groupby, product, starmap
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -38,9 +38,9 @@ CHANGES = (
     (40, 10, 330),
     (100, 25, 170),
 )
-
-
 EVENLY_SPACED = (2.5, 2.5, 3.0)
+EVENLY_SHARED = (1.3, 1.5, 1.3)
+SHARED_IN_BURSTS = (1.8, 1.8, 1.8)
 
 
 class Case(NamedTuple):
@@ -57,32 +57,26 @@ def _shared(limit: RateLimit, others: int, *, in_bursts: bool) -> Limiter:
     return Shared(Limited(limit), others, in_bursts=in_bursts)
 
 
-def _cases_of(limit: int) -> Iterator[Case]:
-    make: Callable[[], Limiter]
-    for kind, of_kind in RATE_LIMITS.items():
+def _cases() -> Iterator[Case]:
+    for limit, (kind, of_kind) in product(LIMITS, RATE_LIMITS.items()):
         yield Case(kind, f"{limit}", partial(Limited, of_kind(limit)))
-        half = partial(_shared, of_kind(limit), limit // 2)
-        for how, most in (("evenly", (1.3, 1.5, 1.3)), ("in bursts", (1.8, 1.8, 1.8))):
-            make = partial(half, in_bursts=how == "in bursts")
-            yield Case(f"{kind}, half of it taken {how}", f"{limit}", make, most)
-    aligned = RateLimit(limit, window="aligned")
-    for second in (0, 1, 10):
-        make = partial(Limited, aligned, second=second)
-        yield Case("aligned window", f"{limit} from second {second}", make)
-    burst = max(2, limit // 6)
-    make = partial(Limited, RateLimit(limit, burst=burst))
-    yield Case("bucket", f"{limit}, burst {burst}", make)
-    make = partial(Limited, RateLimit(limit, burst=1))
-    yield Case("bucket of burst 1", f"{limit}", make, EVENLY_SPACED)
-
-
-def _cases_of_a_change(before: int, after: int, changes_at: float) -> Iterator[Case]:
-    name = f"{before}, then {after}"
-    for kind, of_kind in RATE_LIMITS.items():
-        make = partial(Limited, of_kind(before), changes_at, of_kind(after))
-        yield Case(f"{kind} that changes", name, make, sessions=(600,))
-    make = partial(Limited, RateLimit(before, burst=1), changes_at, RateLimit(after, burst=1))
-    yield Case("bucket of burst 1 that changes", name, make, EVENLY_SPACED, (600,))
+        half, name = partial(_shared, of_kind(limit), limit // 2), f"{kind}, half of it taken"
+        yield Case(f"{name} evenly", f"{limit}", partial(half, in_bursts=False), EVENLY_SHARED)
+        yield Case(f"{name} in bursts", f"{limit}", partial(half, in_bursts=True), SHARED_IN_BURSTS)
+    for limit, second in product(LIMITS, (0, 1, 10)):
+        aligned = partial(Limited, RateLimit(limit, window="aligned"), second=second)
+        yield Case("aligned window", f"{limit} from second {second}", aligned)
+    spaced = {"bucket of burst 1": partial(RateLimit, burst=1)}
+    for limit in LIMITS:
+        burst = max(2, limit // 6)
+        bucket = partial(Limited, RateLimit(limit, burst=burst))
+        yield Case("bucket", f"{limit}, burst {burst}", bucket)
+        bucket = partial(Limited, RateLimit(limit, burst=1))
+        yield Case("bucket of burst 1", f"{limit}", bucket, EVENLY_SPACED)
+    for (before, after, at), (kind, of_kind) in product(CHANGES, (RATE_LIMITS | spaced).items()):
+        changing = partial(Limited, of_kind(before), at, of_kind(after))
+        most = EVENLY_SPACED if kind in spaced else Case._field_defaults["most"]
+        yield Case(f"{kind} that changes", f"{before}, then {after}", changing, most, (600,))
 
 
 def _rows(case: Case) -> Iterator[tuple[str, float, str, float]]:
@@ -104,8 +98,7 @@ def _rows(case: Case) -> Iterator[tuple[str, float, str, float]]:
 
 def to_the_shortest_time() -> Iterator[Figure]:
     """Give the worst of each kind of limiter and of wait that it names."""
-    cases = chain(*map(_cases_of, LIMITS), *starmap(_cases_of_a_change, CHANGES))
-    rows = sorted(row for case in cases for row in _rows(case))
+    rows = sorted(row for case in _cases() for row in _rows(case))
     for kind, group in groupby(rows, key=itemgetter(0)):
         *others, (_, ratio, what, most) = group
         yield Figure(f"{kind}, worst of {len(others) + 1} ({what})", ratio, most)

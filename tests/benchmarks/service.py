@@ -18,14 +18,18 @@ RESPONSE = HEAD.format(len(BODY)).encode() + BODY
 
 
 @contextmanager
-def service(*arguments: object) -> Iterator[tuple[str, list[str]]]:
+def service(
+    sessions: int, latency: float = 0, certificate: str = ""
+) -> Iterator[tuple[str, list[str]]]:
     """Run a service; give its address and its sessions.
 
     Args:
-        arguments: how many sessions it has, and the seconds a call takes; or a file with a key and
-            a certificate, for a service that speaks TLS and says the same to every request.
+        sessions: how many it has.
+        latency: the seconds that a call takes.
+        certificate: a file with a key and a certificate, for a service that speaks TLS and says
+            the same to every request.
     """
-    command = [sys.executable, __file__, *map(str, arguments)]
+    command = [sys.executable, __file__, str(sessions), str(latency), certificate]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -43,34 +47,28 @@ def service_over_tls() -> Iterator[tuple[str, list[str], ssl.SSLContext]]:
     authority, context = trustme.CA(), ssl.create_default_context()
     authority.configure_trust(context)
     pem = authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem
-    with pem.tempfile() as certificate, service(certificate) as (api_url, session_ids):
-        yield api_url, session_ids, context
+    with pem.tempfile() as certificate, service(1, 0, certificate) as (api_url, ids):
+        yield api_url, ids, context
 
 
-def _serve_sessions(sessions: str, latency: str = "0") -> None:
+def _respond(connection: Connection) -> None:
+    while True:
+        connection.read_request()
+        connection.send(RESPONSE)
+
+
+def _serve(sessions: str, latency: str = "0", certificate: str = "") -> None:
     fake = FakeService(latency=float(latency))
     session_ids = [fake.open_session() for _ in range(int(sessions))]
-    with LoopbackService(fake) as loopback:
-        _serve_until_stopped(loopback.api_url, session_ids)
-
-
-def _serve_over_tls(certificate: str) -> None:
-    def respond(connection: Connection) -> None:
-        while True:
-            connection.read_request()
-            connection.send(RESPONSE)
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with FaultServer(afterwards=respond, tls=context) as server:
-        _serve_until_stopped(server.api_url, ["session-1"])
-
-
-def _serve_until_stopped(api_url: str, session_ids: list[str]) -> None:
-    print(json.dumps([api_url, session_ids]), flush=True)
-    sys.stdin.read()
+    server: LoopbackService | FaultServer = LoopbackService(fake)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server = FaultServer(afterwards=_respond, tls=context)
+    with server:
+        print(json.dumps([server.api_url, session_ids]), flush=True)
+        sys.stdin.read()
 
 
 if __name__ == "__main__":
-    serve = _serve_sessions if sys.argv[1].isdecimal() else _serve_over_tls
-    serve(*sys.argv[1:])
+    _serve(*sys.argv[1:])

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import math
-import resource
 import ssl
 import time
 import tracemalloc
@@ -13,27 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from statistics import fmean, median
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 import aiohttp
 import urllib3
-from measure import Figure, Spent, in_turns, spent
+from measure import Figure, Spent, in_turns, peak_memory, spent
 from service import service, service_over_tls
 
-from firecrawl_interact.adapters import (
-    AsyncioTransport,
-    FakeService,
-    InMemoryTransport,
-    Urllib3Transport,
-)
-from firecrawl_interact.core import (
-    AsyncDeleteManySessions,
-    AsyncDeleteSession,
-    DeleteManySessions,
-    DeleteSession,
-    Request,
-    Response,
-)
+from firecrawl_interact import adapters, core
 
 HEADERS = {"Authorization": "Bearer fc-test"}
 CALLS = SESSIONS = 1000
@@ -41,6 +26,9 @@ CONCURRENCY = 32
 LATENCY = 0.25
 IDEAL = math.ceil(SESSIONS / CONCURRENCY) * LATENCY
 """Seconds: so many rounds of so long, with nothing between them."""
+BILLED = (
+    b'{"success":true,"sessionDurationMs":39095.00002861023,"creditsBilled":2,"status":"stopped"}'
+)
 
 Pair: TypeAlias = tuple[Callable[[], object], Callable[[], object]]
 """What deletes some sessions with this library, and with the bare one."""
@@ -52,15 +40,10 @@ class Stub:
     monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
 
-    def __init__(
-        self,
-        status: int = 200,
-        body: bytes = b'{"success":true,"sessionDurationMs":39095.00002861023,"creditsBilled":2,'
-        b'"status":"stopped"}',
-    ) -> None:
-        self._response = Response(status, {"content-type": "application/json"}, body)
+    def __init__(self, status: int = 200, body: bytes = BILLED) -> None:
+        self._response = core.Response(status, {"content-type": "application/json"}, body)
 
-    def send(self, request: Request, timeout: float) -> Response:
+    def send(self, request: core.Request, timeout: float) -> core.Response:
         return self._response
 
 
@@ -71,22 +54,19 @@ def _exhaust(outcomes: Iterable[object]) -> None:
 @contextmanager
 def _blocking(api_url: str, ids: Sequence[str], *, many: bool) -> Iterator[Pair]:
     """Give what deletes one by one, or many at a time; and the same for urllib3."""
-    address = urlsplit(api_url)
+
+    def bare(session_id: str) -> object:
+        path = f"/v2/interact/{session_id}"
+        response = pool.urlopen("DELETE", path, headers=HEADERS, redirect=False, retries=False)
+        return json.loads(response.data)
+
     with (
-        urllib3.HTTPConnectionPool(
-            address.hostname or "", address.port, maxsize=CONCURRENCY
-        ) as pool,
+        urllib3.connection_from_url(api_url, maxsize=CONCURRENCY) as pool,
         ThreadPoolExecutor(CONCURRENCY) as executor,
-        Urllib3Transport(api_url) as transport,
+        adapters.Urllib3Transport(api_url) as transport,
     ):
-
-        def bare(session_id: str) -> object:
-            path = f"/v2/interact/{session_id}"
-            response = pool.urlopen("DELETE", path, headers=HEADERS, redirect=False, retries=False)
-            return json.loads(response.data)
-
-        delete = DeleteSession(transport, "fc-test")
-        delete_many = DeleteManySessions(delete, concurrency=CONCURRENCY)
+        delete = core.DeleteSession(transport, "fc-test")
+        delete_many = core.DeleteManySessions(delete, concurrency=CONCURRENCY)
         if many:
             yield lambda: _exhaust(delete_many(ids)), lambda: _exhaust(executor.map(bare, ids))
         else:
@@ -99,10 +79,6 @@ def _awaited(
 ) -> Iterator[Pair]:
     """Give the same for what is awaited, and for aiohttp."""
 
-    async def new_session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=CONCURRENCY, ssl=ssl_context or True)
-        return aiohttp.ClientSession(connector=connector)
-
     async def bare(session_id: str) -> None:
         url = f"{api_url}/v2/interact/{session_id}"
         async with session.delete(url, headers=HEADERS) as response:
@@ -113,17 +89,20 @@ def _awaited(
             await delete(session_id)
 
     async def run_of_many() -> None:
-        async for _ in delete_many(ids):
+        async for _ in core.AsyncDeleteManySessions(delete, concurrency=CONCURRENCY)(ids):
             pass
 
     async def bare_many() -> None:
         await asyncio.gather(*map(bare, ids))
 
+    async def connect() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=CONCURRENCY, ssl=ssl_context or True)
+        return aiohttp.ClientSession(connector=connector)
+
     with asyncio.Runner() as runner:
-        session = runner.run(new_session())
-        transport = AsyncioTransport(api_url, ssl_context=ssl_context)
-        delete = AsyncDeleteSession(transport, "fc-test")
-        delete_many = AsyncDeleteManySessions(delete, concurrency=CONCURRENCY)
+        session = runner.run(connect())
+        transport = adapters.AsyncioTransport(api_url, ssl_context=ssl_context)
+        delete = core.AsyncDeleteSession(transport, "fc-test")
         if many:
             yield lambda: runner.run(run_of_many()), lambda: runner.run(bare_many())
         else:
@@ -162,7 +141,7 @@ def one_over_asyncio() -> Iterator[Figure]:
 
 
 def core_alone() -> Iterator[Figure]:
-    delete_session = DeleteSession(Stub(), "fc-test")
+    delete_session = core.DeleteSession(Stub(), "fc-test")
     ids = ["550e8400-e29b-41d4-a716-446655440000"] * 5000
     best = min(spent(lambda: _exhaust(map(delete_session, ids))).wall for _ in range(20))
     yield Figure("the core alone, a delete", best / len(ids) * 1e6, 8, "µs")
@@ -183,10 +162,10 @@ def many_over_asyncio() -> Iterator[Figure]:
 
 
 def a_million_ids() -> Iterator[Figure]:
-    delete_many = DeleteManySessions(DeleteSession(Stub(), "fc-test"))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    delete_many = core.DeleteManySessions(core.DeleteSession(Stub(), "fc-test"))
+    before = peak_memory()
     _exhaust(delete_many(map(str, range(1_000_000))))
-    added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    added = peak_memory() - before
     # They are a list: what the kernel spends on a thread that reads ids differs from run to run.
     ids = list(map(str, range(1_000_000)))
 
@@ -197,14 +176,14 @@ def a_million_ids() -> Iterator[Figure]:
     small = [each_of(10_000) for _ in range(25)]
     large = each_of(1_000_000)
     small += [each_of(10_000) for _ in range(25)]
-    what = "an id in a run of 1,000,000, to one in a run of 10,000"
-    yield Figure(what, large / fmean(small), 1.2)
-    yield Figure("peak memory that 1,000,000 ids add", added / 2**10, 10, "MiB")
+    ratio = large / fmean(small)
+    yield Figure("an id in a run of 1,000,000, to one in a run of 10,000", ratio, 1.2)
+    yield Figure("peak memory that 1,000,000 ids add", added, 10, "MiB")
 
 
 def kept_errors() -> Iterator[Figure]:
     not_found = Stub(404, b'{"success":false,"error":"Session not found."}')
-    delete_many = DeleteManySessions(DeleteSession(not_found, "fc-test"))
+    delete_many = core.DeleteManySessions(core.DeleteSession(not_found, "fc-test"))
     ids = list(map(str, range(20_000)))
     tracemalloc.start()
     errors = list(delete_many(ids))
@@ -215,10 +194,14 @@ def kept_errors() -> Iterator[Figure]:
 
 
 def rate_limit() -> Iterator[Figure]:
-    fake = FakeService(rate_limit=10)
+    fake = adapters.FakeService(rate_limit=10)
     ids = [fake.open_session() for _ in range(100)]
     began = fake.monotonic()
-    _exhaust(DeleteManySessions(DeleteSession(InMemoryTransport(fake), "fc-test"))(ids))
+    _exhaust(
+        core.DeleteManySessions(core.DeleteSession(adapters.InMemoryTransport(fake), "fc-test"))(
+            ids
+        )
+    )
     taken = fake.monotonic() - began
     yield Figure("100 sessions at 10 a minute, to the shortest time", taken / 540, 1.05)
     yield Figure("their requests", len(fake.requests), 150, "requests")

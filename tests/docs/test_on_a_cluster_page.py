@@ -38,6 +38,11 @@ if __name__ == "__main__":
 """
 
 
+def children_of(pid: int) -> list[int]:
+    files = Path(f"/proc/{pid}/task").glob("*/children")  # one for each thread that starts some
+    return [int(child) for file in files for child in file.read_text(encoding="ascii").split()]
+
+
 def wait_until(condition: Callable[[], bool], log: Path) -> None:
     end = time.monotonic() + 60
     while not condition():
@@ -61,22 +66,20 @@ def test_a_killed_worker_loses_no_session(
     session_ids = [service.open_session() for _ in range(4)]
     service.queue(NoResponse())  # so that the worker waits while it is killed
     log = tmp_path / "log"
+    command = [sys.executable, "program.py", *session_ids]
     with (
         log.open("wb") as file,
-        subprocess.Popen(
-            [sys.executable, "program.py", *session_ids], cwd=tmp_path, stdout=file, stderr=file
-        ) as process,
+        subprocess.Popen(command, cwd=tmp_path, stdout=file, stderr=file) as process,
     ):
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         try:
             wait_until(lambda: len(service.requests) >= 1, log)
-            for worker in children.read_text(encoding="ascii").split():
-                os.kill(int(worker), signal.SIGKILL)
+            for worker in children_of(process.pid):
+                os.kill(worker, signal.SIGKILL)
             wait_until(lambda: not service.sessions_left_open, log)
             wait_until(lambda: at_last in log.read_text(encoding="utf-8"), log)
         finally:
-            for pid in (str(process.pid), *children.read_text(encoding="ascii").split()):
-                os.kill(int(pid), signal.SIGKILL)
+            for left in (process.pid, *children_of(process.pid)):
+                os.kill(left, signal.SIGKILL)
 
 
 def test_the_numbers_follow_from_littles_law_and_the_time_of_a_delete() -> None:

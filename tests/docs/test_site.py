@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 from docutils.utils import new_document
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Page, Route, sync_playwright
 from sphinx.errors import SphinxError
 
 from firecrawl_interact import adapters, core
@@ -41,7 +41,8 @@ FLAWS = """() => {
         const next = title.nextElementSibling;
         return next && next.getClientRects().length ? box(next).top - box(title).bottom : 8;
     };
-    const isFigure = cell => !location.pathname.endsWith('dependencies.html') && /^\\d[\\d,]*(\\.\\d+)?( ?%| x)?$/.test(cell.textContent.trim());
+    const isFigure = cell => /^\\d[\\d,]*(\\.\\d+)?( ?%| x)?$/.test(cell.textContent.trim())
+        && !location.pathname.endsWith('dependencies.html');  // It has versions.
     const named = (flaw, elements) => elements.map(
         element => `${flaw}: ${element.outerHTML.slice(0, 100)}`);
     return [
@@ -171,24 +172,21 @@ def test_the_tree_of_errors_is_drawn_as_it_is(root: type[Exception]) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if BROWSER is None:
-        pytest.skip("there is no Chromium on this machine")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def screen(site: Path, browser: Browser) -> Iterator[Page]:
+def screen(site: Path) -> Iterator[Page]:
     """A page in the browser, to which the site is all that there is."""
 
     def fulfil(route: Route) -> None:
         assert route.request.url.startswith(HERE)
         route.fulfill(path=site / unquote(urlsplit(route.request.url.removeprefix(HERE)).path))
 
-    with browser.new_context(base_url=HERE) as context:
+    if BROWSER is None:
+        pytest.skip("there is no Chromium on this machine")
+    clipboard = ["clipboard-read", "clipboard-write"]
+    with (
+        sync_playwright() as driver,
+        driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"]) as browser,
+        browser.new_context(base_url=HERE, permissions=clipboard) as context,
+    ):
         context.route("**/*", fulfil)
         yield context.new_page()
 
@@ -232,7 +230,6 @@ def test_code_that_goes_on_has_a_shadow_at_the_edge_until_it_ends(
 
 
 def test_code_is_copied_without_its_prompt(screen: Page) -> None:
-    screen.context.grant_permissions(["clipboard-read", "clipboard-write"])
     screen.goto("index.html")
     screen.locator("button.copybtn").nth(1).click()
     assert screen.evaluate("navigator.clipboard.readText()") == 'pip install ".[cli]"'

@@ -32,7 +32,11 @@ class Played(NamedTuple):
         return said == word and self.is_ended == (word == "not gone")
 
 
-Rows = list[tuple[Sequence[Event], Played]]
+class Rows(NamedTuple):
+    """How the calls of one client ended: after each event, with its name, and after every two."""
+
+    after_one: list[tuple[str, Played]]
+    after_two: list[Played]
 
 
 def play_all(delete: Callable[[], Ends]) -> Rows:
@@ -42,13 +46,12 @@ def play_all(delete: Callable[[], Ends]) -> Rows:
     """
     success, *_ = all_events()
     assert play(delete, [success]).cautious == "gone", "this client and the wire do not fit"
-    rows: Rows = []
+    rows = Rows([], [])
     for first in all_events():
         alone = play(delete, [first])
-        rows.append(([first], alone))
+        rows.after_one.append((first.name, alone))
         for second in all_events():
-            row = [first, second]
-            rows.append((row, alone if alone.requests == 1 else play(delete, row)))
+            rows.after_two.append(alone if alone.requests == 1 else play(delete, [first, second]))
     return rows
 
 
@@ -74,17 +77,14 @@ COUNTED: dict[str, Callable[[Played], bool]] = {
 }
 
 
-def table_of_sums(all_played: list[Rows], events_in_a_row: int) -> str:
+def table_of_sums(columns: Sequence[Sequence[Played]]) -> str:
     """Count how the calls ended, with a column for each caller."""
-    columns = [
-        [played for events, played in rows if len(events) == events_in_a_row] for rows in all_played
-    ]
-    # A call that hangs has no end, so it takes no number of seconds.
-    ended = [[one for one in column if one.usual != "hangs"] for column in columns]
     rows = {
         what: [percent(sum(map(is_so, column)) / len(column)) for column in columns]
         for what, is_so in COUNTED.items()
     }
+    # A call that hangs has no end, so it takes no number of seconds.
+    ended = [[one for one in column if one.usual != "hangs"] for column in columns]
     rows["requests a call"] = [f"{mean(one.requests for one in column):.1f}" for column in ended]
     rows["seconds a call"] = [f"{mean(one.seconds for one in column):.1f}" for column in ended]
     return table(f"% of {len(columns[0]):,} calls", "---:", rows)
@@ -98,11 +98,8 @@ def table_by_event(all_played: list[Rows]) -> str:
     """Show for each event what each caller makes of it. Events with the same row share it."""
     names_of: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in dict.fromkeys(event.name for event in all_events()):
-        cells = [
-            cell([one for events, one in rows if [event.name for event in events] == [name]])
-            for rows in all_played
-        ]
-        names_of[tuple(cells)].append(name)
+        named = [[one for after, one in of_one.after_one if after == name] for of_one in all_played]
+        names_of[tuple(map(cell, named))].append(name)
     return table("after", ":---:", {"; ".join(names): cells for cells, names in names_of.items()})
 
 
@@ -125,16 +122,6 @@ def cell(played: Sequence[Played]) -> str:
     return "?" if any(one.cautious == "unknown" for one in played) else "✓"
 
 
-def write(name: str, text: str) -> None:
-    """Write a text into the page, between its two markers."""
-    begin, end = f"<!-- rivals: {name} -->\n", f"\n<!-- rivals: end of {name} -->"
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(begin)
-    _, also_found, after = rest.partition(end)
-    assert also_found, f"the page has no place for {name}"
-    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
-
-
 def main() -> None:
     of_curl: dict[str, Rows] = {}
     try:
@@ -147,10 +134,20 @@ def main() -> None:
 
     logging.disable()
     played = {name: play_all(delete) for name, delete in callers().items()} | of_curl
-    write("who", "\n".join(f"{number}. {name}" for number, name in enumerate(played, start=1)))
-    write("one event", table_of_sums(list(played.values()), 1))
-    write("by event", table_by_event(list(played.values())))
-    write("two events", table_of_sums(list(played.values()), 2))
+    rows = list(played.values())
+    page = PAGE.read_text(encoding="utf-8")
+    for name, text in {
+        "who": "\n".join(f"{number}. {name}" for number, name in enumerate(played, start=1)),
+        "one event": table_of_sums([[one for _, one in of_one.after_one] for of_one in rows]),
+        "by event": table_by_event(rows),
+        "two events": table_of_sums([of_one.after_two for of_one in rows]),
+    }.items():
+        begin, end = f"<!-- rivals: {name} -->\n", f"\n<!-- rivals: end of {name} -->"
+        before, _, rest = page.partition(begin)
+        _, also_found, after = rest.partition(end)
+        assert also_found, f"the page has no place for {name}"
+        page = f"{before}{begin}\n{text}\n{end}{after}"
+    PAGE.write_text(page, encoding="utf-8")
     print(f"written into {PAGE.name}")
 
 

@@ -25,32 +25,56 @@ SECONDS = 90
 
 def callers() -> dict[str, Callable[[], Ends]]:
     """Return this library, and what people use instead of it, each under its name."""
-    official = f"firecrawl-py {version('firecrawl-py')}"
-    return {
-        "this library, with its defaults": _this_library(),
-        f"requests {version('requests')}: `requests.delete(...)`": _ends(_with_requests),
-        f"requests with urllib3 {version('urllib3')}'s `Retry(total=3)` for 429 and 5xx": _ends(
-            _with_retry()
+    delete_session = DeleteSession(Urllib3Transport(URL), api_key="fc-test", random=lambda: 0.5)
+    retrying_session = requests.Session()
+    retry = Retry(total=3, backoff_factor=0.5, status_forcelist=[429, 500, 502, 503, 504])
+    retrying_session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
+    client = httpx.Client(headers=KEY, timeout=SECONDS)
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(4),
+        wait=tenacity.wait_exponential(multiplier=0.5, max=8),
+        retry=tenacity.retry_if_exception_type(httpx.HTTPError),
+        reraise=True,
+    )
+    official = firecrawl.Firecrawl(api_key="fc-test", api_url=URL)
+    awaited = firecrawl.AsyncFirecrawl(api_key="fc-test", api_url=URL)
+    to_firecrawl = httpx.Client(headers=KEY)
+
+    def send(session: requests.Session) -> None:
+        session.delete(TARGET, headers=KEY, timeout=SECONDS).raise_for_status()
+
+    def carefully() -> Ends:
+        return Ends[careful_lines.delete(to_firecrawl, TARGET).upper().replace(" ", "_")]
+
+    with_requests = f"requests {version('requests')}: `requests.delete(...)`"
+    with_retry = f"requests with urllib3 {version('urllib3')}'s `Retry(total=3)` for 429 and 5xx"
+    with_tenacity = f"httpx {version('httpx')} with tenacity {version('tenacity')}"
+    with_tenacity += ", which retries three times after any error"
+    with_firecrawl = f"firecrawl-py {version('firecrawl-py')}"
+    others: dict[str, Callable[[], object]] = {
+        with_requests: lambda: send(requests.Session()),
+        with_retry: lambda: send(retrying_session),
+        with_tenacity: lambda: retrying(lambda: client.delete(TARGET).raise_for_status()),
+        f"{with_firecrawl}: `Firecrawl(...).delete_browser(...)`": lambda: official.delete_browser(
+            SESSION_ID
         ),
-        f"httpx {version('httpx')} with tenacity {version('tenacity')}, which retries three times"
-        " after any error": _ends(_with_tenacity()),
-        f"{official}: `Firecrawl(...).delete_browser(...)`": _ends(_with_firecrawl()),
-        f"{official}: `await AsyncFirecrawl(...)`, the same": _ends(_with_async_firecrawl()),
-        "`tests/rivals/careful_lines.py`: twenty careful lines": _with_careful_lines(),
+        f"{with_firecrawl}: `await AsyncFirecrawl(...)`, the same": lambda: asyncio.run(
+            awaited.delete_browser(SESSION_ID)
+        ),
+    }
+    return {
+        "this library, with its defaults": lambda: _fate(delete_session),
+        **{name: _ends(delete) for name, delete in others.items()},
+        "`tests/rivals/careful_lines.py`: twenty careful lines": carefully,
     }
 
 
-def _this_library() -> Callable[[], Ends]:
-    delete_session = DeleteSession(Urllib3Transport(URL), api_key="fc-test", random=lambda: 0.5)
-
-    def delete() -> Ends:
-        try:
-            fate = delete_session(SESSION_ID).session_fate
-        except DeleteSessionError as error:
-            fate = error.session_fate
-        return Ends.NOT_GONE if fate is SessionFate.UNTOUCHED else Ends[fate.name]
-
-    return delete
+def _fate(delete_session: DeleteSession) -> Ends:
+    try:
+        fate = delete_session(SESSION_ID).session_fate
+    except DeleteSessionError as error:
+        fate = error.session_fate
+    return Ends.NOT_GONE if fate is SessionFate.UNTOUCHED else Ends[fate.name]
 
 
 def _ends(delete: Callable[[], object]) -> Callable[[], Ends]:
@@ -66,40 +90,3 @@ def _ends(delete: Callable[[], object]) -> Callable[[], Ends]:
         return Ends.GONE if getattr(deleted, "success", True) else Ends.PERHAPS_GONE
 
     return read
-
-
-def _with_requests() -> None:
-    requests.delete(TARGET, headers=KEY, timeout=SECONDS).raise_for_status()
-
-
-def _with_retry() -> Callable[[], object]:
-    session = requests.Session()
-    retry = Retry(total=3, backoff_factor=0.5, status_forcelist=[429, 500, 502, 503, 504])
-    session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
-    return lambda: session.delete(TARGET, headers=KEY, timeout=SECONDS).raise_for_status()
-
-
-def _with_tenacity() -> Callable[[], object]:
-    client = httpx.Client(headers=KEY, timeout=SECONDS)
-    retrying = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(4),
-        wait=tenacity.wait_exponential(multiplier=0.5, max=8),
-        retry=tenacity.retry_if_exception_type(httpx.HTTPError),
-        reraise=True,
-    )
-    return lambda: retrying(lambda: client.delete(TARGET).raise_for_status())
-
-
-def _with_firecrawl() -> Callable[[], object]:
-    client = firecrawl.Firecrawl(api_key="fc-test", api_url=URL)
-    return lambda: client.delete_browser(SESSION_ID)
-
-
-def _with_async_firecrawl() -> Callable[[], object]:
-    client = firecrawl.AsyncFirecrawl(api_key="fc-test", api_url=URL)
-    return lambda: asyncio.run(client.delete_browser(SESSION_ID))
-
-
-def _with_careful_lines() -> Callable[[], Ends]:
-    client = httpx.Client(headers=KEY)
-    return lambda: Ends[careful_lines.delete(client, TARGET).upper().replace(" ", "_")]
