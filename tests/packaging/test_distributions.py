@@ -18,13 +18,13 @@ LEFT_BY_WORK = shutil.ignore_patterns(
 )
 
 
-def copy_sources(folder: Path) -> Path:
-    """Copy what is written by hand."""
+def copy_sources(folder: Path) -> set[Path]:
+    """Copy what is written by hand, and return these files."""
     shutil.copytree(ROOT, folder, ignore=LEFT_BY_WORK, dirs_exist_ok=True)
-    return folder
+    return {path for path in folder.rglob("*") if path.is_file()}
 
 
-def build(source: Path) -> Path:
+def build(source: Path) -> tuple[Path, Path]:
     """Build both, the wheel from the source distribution, as an installer does."""
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", "dist"]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": "1764000000"}
@@ -32,33 +32,30 @@ def build(source: Path) -> Path:
         command, cwd=source, env=environment, check=False, capture_output=True, text=True
     )
     assert made.returncode == 0, made.stdout + made.stderr
-    return source / "dist"
-
-
-def wheel(folder: Path) -> Path:
-    (path,) = folder.glob("*.whl")
-    return path
+    [archive, wheel] = sorted((source / "dist").iterdir(), key=lambda path: path.suffix)
+    return archive, wheel
 
 
 @pytest.fixture(scope="module")
-def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(copy_sources(tmp_path_factory.mktemp("source")))
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    copy_sources(source := tmp_path_factory.mktemp("source"))
+    return build(source)
 
 
 def test_the_source_distribution_holds_every_file_that_was_written(
-    distributions: Path, tmp_path: Path
+    distributions: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    source = copy_sources(tmp_path)
-    written = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
-    (archive,) = distributions.glob("*.tar.gz")
-    with tarfile.open(archive) as opened:
-        files = [member.name.partition("/")[2] for member in opened if member.isfile()]
+    written = {path.relative_to(tmp_path).as_posix() for path in copy_sources(tmp_path)}
+    with tarfile.open(distributions[0]) as archive:
+        files = [member.name.partition("/")[2] for member in archive if member.isfile()]
     made = {"PKG-INFO", "setup.cfg"}
     assert {name for name in files if ".egg-info/" not in name} == written | made
 
 
-def test_the_wheel_holds_the_two_packages_as_typed_and_its_licence(distributions: Path) -> None:
-    with zipfile.ZipFile(wheel(distributions)) as archive:
+def test_the_wheel_holds_the_two_packages_as_typed_and_its_licence(
+    distributions: tuple[Path, Path],
+) -> None:
+    with zipfile.ZipFile(distributions[1]) as archive:
         names = set(archive.namelist())
     sources = {
         f"firecrawl_interact/{path.relative_to(ROOT).as_posix()}"
@@ -70,9 +67,8 @@ def test_the_wheel_holds_the_two_packages_as_typed_and_its_licence(distributions
 
 
 def test_a_wheel_built_elsewhere_from_younger_files_is_the_same(
-    distributions: Path, tmp_path: Path
+    distributions: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    source = copy_sources(tmp_path / "elsewhere")
-    for path in source.rglob("*.py"):
+    for path in copy_sources(tmp_path):
         os.utime(path, (2_000_000_000, 2_000_000_000))
-    assert wheel(build(source)).read_bytes() == wheel(distributions).read_bytes()
+    assert build(tmp_path)[1].read_bytes() == distributions[1].read_bytes()

@@ -10,6 +10,22 @@ from firecrawl_interact import adapters
 
 LIBRARIES = {"asyncio", "click", "fcntl", "http.client", "http.server", "logging"}
 LIBRARIES |= {"psycopg", "queue", "rich", "threading", "trustme", "urllib3"}
+LOOKS = {
+    "help": "assert 'FakeService' in __import__('pydoc').render_doc(adapters)",
+    "help of the class": "__import__('pydoc').render_doc(adapters.AsyncioTransport)",
+    "completion": "assert '.AsyncioTransport' in __import__('rlcompleter').Completer("
+    "{'adapters': adapters}).attr_matches('adapters.Asyncio')[0]",
+    "hasattr": "assert hasattr(adapters, 'AsyncioTransport')",
+    "getmembers": "assert 'AsyncioTransport' in dict(__import__('inspect').getmembers(adapters))",
+    "autospec": "from unittest import mock; mock.create_autospec(adapters)",
+    "autospec of the class": "from unittest import mock;"
+    " mock.create_autospec(adapters.AsyncioTransport)",
+    "import *": "from firecrawl_interact.adapters import *; FakeService()",
+    "import * without fcntl, as on Windows": "import asyncio, ssl, sys, urllib3;"
+    " sys.platform = 'win32'; sys.modules['fcntl'] = None;"
+    " from firecrawl_interact.adapters import *",
+    "identity": "assert adapters.AsyncioTransport is adapters.AsyncioTransport",
+}
 
 
 def run(code: str) -> str:
@@ -20,24 +36,20 @@ def run(code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("statement", "loads"),
+    ("name", "loads"),
     [
-        ("import firecrawl_interact.core", ""),
-        ("import firecrawl_interact.adapters", ""),
-        ("from firecrawl_interact.adapters import FakeService, InMemoryTransport", "threading"),
-        (
-            "from firecrawl_interact.adapters import Urllib3Transport",
-            "http.client logging queue threading urllib3",
-        ),
-        (  # asyncio brings fcntl, on Unix, and the others.
-            "from firecrawl_interact.adapters import AsyncioTransport",
-            "asyncio fcntl logging queue threading",
-        ),
+        ("core", ""),
+        ("adapters", ""),
+        ("adapters import FakeService, InMemoryTransport", "threading"),
+        ("adapters import Urllib3Transport", "http.client logging queue threading urllib3"),
+        # asyncio brings fcntl, on Unix, and the others.
+        ("adapters import AsyncioTransport", "asyncio fcntl logging queue threading"),
     ],
 )
-def test_a_library_is_loaded_when_its_class_is_asked_for(statement: str, loads: str) -> None:
-    loaded = run(f"{statement}\nimport sys\nprint(*{LIBRARIES}.intersection(sys.modules))").split()
-    assert set(loaded) <= set(loads.split())
+def test_a_library_is_loaded_when_its_class_is_asked_for(name: str, loads: str) -> None:
+    statement = f"{'from' if ' ' in name else 'import'} firecrawl_interact.{name}"
+    loaded = run(f"{statement}\nimport sys\nprint(*{LIBRARIES}.intersection(sys.modules))")
+    assert set(loaded.split()) <= set(loads.split())
 
 
 @pytest.mark.skipif(
@@ -45,47 +57,21 @@ def test_a_library_is_loaded_when_its_class_is_asked_for(statement: str, loads: 
 )
 def test_a_python_without_a_global_lock_stays_without_one() -> None:
     names = ", ".join(set(adapters.__all__) - {"PostgresJournal"})
-    statement = (
-        f"import sys, firecrawl_interact.core\nfrom firecrawl_interact.adapters import {names}"
-    )
-    assert run(f"{statement}\nprint(sys._is_gil_enabled())") == "False\n"
+    statement = f"import firecrawl_interact.core\nfrom firecrawl_interact.adapters import {names}"
+    assert run(f"{statement}\nimport sys\nprint(sys._is_gil_enabled())") == "False\n"
 
 
-@pytest.mark.parametrize(
-    "look",
-    {
-        "help": "assert 'FakeService' in __import__('pydoc').render_doc(adapters)",
-        "help of the class": "__import__('pydoc').render_doc(adapters.AsyncioTransport)",
-        "completion": "assert '.AsyncioTransport' in __import__('rlcompleter').Completer("
-        "{'adapters': adapters}).attr_matches('adapters.Asyncio')[0]",
-        "hasattr": "assert hasattr(adapters, 'AsyncioTransport')",
-        "getmembers": "assert 'AsyncioTransport' in dict("
-        "__import__('inspect').getmembers(adapters))",
-        "autospec": "from unittest import mock; mock.create_autospec(adapters)",
-        "autospec of the class": "from unittest import mock;"
-        " mock.create_autospec(adapters.AsyncioTransport)",
-        "import *": "from firecrawl_interact.adapters import *; FakeService()",
-        "import * without fcntl, as on Windows": "import asyncio, ssl, sys, urllib3;"
-        " sys.platform = 'win32'; sys.modules['fcntl'] = None;"
-        " from firecrawl_interact.adapters import *",
-        "identity": "assert adapters.AsyncioTransport is adapters.AsyncioTransport",
-    }.items(),
-    ids=lambda look: look[0],
-)
-def test_looking_at_the_adapters_works(look: tuple[str, str]) -> None:
-    run(f"from firecrawl_interact import adapters\n{look[1]}")
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_looking_at_the_adapters_works(look: str) -> None:
+    run(f"from firecrawl_interact import adapters\n{look}")
 
 
-def test_every_public_name_can_be_imported_and_is_listed() -> None:
-    for name in adapters.__all__:
-        assert getattr(adapters, name).__doc__
-    assert set(adapters.__all__) <= set(dir(adapters))
-
-
-def test_the_public_names_are_sorted_and_come_once() -> None:
+def test_every_public_name_can_be_imported_and_is_listed_once_in_order() -> None:
     def order(name: str) -> tuple[bool, str]:
         return name[0].islower(), name  # classes before functions
 
+    assert all(getattr(adapters, name).__doc__ for name in adapters.__all__)
+    assert set(adapters.__all__) <= set(dir(adapters))
     assert adapters.__all__ == sorted(set(adapters.__all__), key=order)
 
 

@@ -14,7 +14,7 @@ WORKFLOW = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="
 BUILD, PUBLISH = WORKFLOW.split("\n  publish:\n")
 REPOSITORY = "firecrawl-interact/firecrawl-interact"
 
-PROJECT = """
+READY = """
 [project]
 version = "1.2.3"
 [project.urls]
@@ -36,37 +36,31 @@ def test_only_the_protected_job_has_an_identity_and_no_job_a_secret() -> None:
     assert "secrets." not in WORKFLOW
 
 
-def check(root: Path, *arguments: str) -> str:
-    """What speaks against a release."""
-    shutil.copytree(ROOT / ".ci", root / ".ci")
-    command = [sys.executable, str(root / ".ci" / "check_release.py"), *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert bool(done.returncode) == bool(done.stderr)
-    return done.stderr
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """One that is ready to be released as 1.2.3."""
-    (tmp_path / "pyproject.toml").write_text(PROJECT)
-    (tmp_path / "CHANGELOG.md").write_text("## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n")
-    return tmp_path
-
-
-def test_what_is_ready_is_released(project: Path) -> None:
-    assert check(project, "1.2.3", REPOSITORY, "main") == ""
-
-
 @pytest.mark.parametrize(
-    ("arguments", "reason"),
+    ("version", "repository", "branch", "reasons"),
     [
-        (("1.2.4", REPOSITORY, "main"), "pyproject.toml says version 1.2.3, not 1.2.4."),
-        (("1.2.4", REPOSITORY, "main"), "CHANGELOG.md has no heading '## [1.2.4] - YYYY-MM-DD'."),
-        (("1.2.3", "someone/fork", "main"), "which is not in https://github.com/someone/fork."),
-        (("1.2.3", REPOSITORY, "draft"), "A release is made from main, not from draft."),
+        ("1.2.3", REPOSITORY, "main", []),
+        (
+            "1.2.4",
+            REPOSITORY,
+            "main",
+            [
+                "pyproject.toml says version 1.2.3, not 1.2.4.",
+                "CHANGELOG.md has no heading '## [1.2.4] - YYYY-MM-DD'.",
+            ],
+        ),
+        ("1.2.3", "someone/fork", "main", ["which is not in https://github.com/someone/fork."]),
+        ("1.2.3", REPOSITORY, "draft", ["A release is made from main, not from draft."]),
     ],
 )
-def test_what_is_not_ready_is_not_released(
-    project: Path, arguments: tuple[str, str, str], reason: str
+def test_only_what_is_ready_is_released(
+    tmp_path: Path, version: str, repository: str, branch: str, reasons: list[str]
 ) -> None:
-    assert reason in check(project, *arguments)
+    (tmp_path / "pyproject.toml").write_text(READY)
+    (tmp_path / "CHANGELOG.md").write_text("## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n")
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    script = str(tmp_path / ".ci" / "check_release.py")
+    command = [sys.executable, script, version, repository, branch]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert bool(done.returncode) == bool(done.stderr) == bool(reasons)
+    assert all(reason in done.stderr for reason in reasons)
