@@ -3,7 +3,7 @@
 `CLAIMS` says each in one sentence; `broken_claims` holds them against a call.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from firecrawl_interact.core.retry import RetryPolicy
@@ -65,12 +65,11 @@ class Knowledge(NamedTuple):
 
 
 class ClaimBrokenError(AssertionError):
-    """A claim does not hold, and what shows it."""
+    """Claims do not hold, and what shows it."""
 
-    def __init__(self, claim: str, schedule: Sequence[Moment], call: Call) -> None:
-        steps = "\n".join(f"    after {moment.seconds} s: {moment.seen}" for moment in schedule)
-        super().__init__(f"{CLAIMS[claim]}\n{steps}\n    {call.outcome!r}\n    {call}")
-        self.claim = claim
+    def __init__(self, names: set[str], claims: Mapping[str, str], *shown_by: str) -> None:
+        super().__init__("\n    ".join([*(claims[name] for name in sorted(names)), *shown_by]))
+        self.names = names
 
 
 def count_attempts(schedule: Sequence[Moment]) -> int:

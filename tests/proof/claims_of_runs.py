@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ..simulation.world import Flaw
+from .claims import ClaimBrokenError
 
 CLAIMS = {
     "one outcome": "Each id that a run takes gets exactly one outcome, however the run ends.",
@@ -37,11 +38,12 @@ CLAIMS = {
 }
 
 
-class ClaimBrokenError(AssertionError):
-    """A claim does not hold, and how it can be seen again."""
+def refuse(flaws: Sequence[Flaw], what: str) -> None:
+    """Refuse flaws of a run.
 
-    def __init__(self, what: str, replay: str, flaws: Sequence[Flaw]) -> None:
-        self.claims = {flaw.claim for flaw in flaws}
-        words = [CLAIMS[claim] for claim in sorted(self.claims)]
-        lines = "\n".join([*words, *(f"    {flaw.what}" for flaw in flaws[:8])])
-        super().__init__(f"{what} (to replay it: {replay})\n{lines}")
+    Raises:
+        ClaimBrokenError: there are some.
+    """
+    if flaws:
+        shown_by = [flaw.what for flaw in flaws[:8]]
+        raise ClaimBrokenError({flaw.claim for flaw in flaws}, CLAIMS, what, *shown_by)

@@ -6,25 +6,17 @@ session meanwhile. All have equal weight, which says nothing of how often they h
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import product
 from typing import NamedTuple
 
 from firecrawl_interact.core import (
     BadResponseError,
     ConnectFailedError,
     ConnectionLostError,
-    DeleteSessionError,
-    DeletionReceipt,
-    RetryPolicy,
-    SessionFate,
+    Response,
     TimedOutError,
     TransportError,
 )
-from firecrawl_interact.core.conversation import Send, Wait, converse
-from firecrawl_interact.core.headers import request_headers
-from firecrawl_interact.core.transport import Response
 
-HEADERS = request_headers(None)
 SESSION_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
 A_RESPONSE = 1.0
 """Seconds from a request to its response."""
@@ -69,24 +61,6 @@ class EventfulService:
         if isinstance(comes, Response) and b'"success": true' in comes.body:
             self.has_confirmed = True
         return comes
-
-
-class Told(NamedTuple):
-    """What a call says of one session at its end, what is so, and what it cost."""
-
-    outcome: DeletionReceipt | DeleteSessionError
-    is_ended: bool
-    requests: int
-    seconds: float
-
-    @property
-    def is_unknown(self) -> bool:
-        return self.outcome.session_fate is SessionFate.UNKNOWN
-
-    @property
-    def is_wrong(self) -> bool:
-        wrong = SessionFate.UNTOUCHED if self.is_ended else SessionFate.GONE
-        return self.outcome.session_fate is wrong
 
 
 def _json(status: int, content: object) -> Response:
@@ -151,44 +125,5 @@ def all_events() -> Iterator[Event]:
             yield Event(name, comes, did)
 
 
-def told_of_each(events_in_a_row: int) -> list[Told]:
-    """Play each row of so many events to a call of its own."""
-    return [play(row) for row in product(all_events(), repeat=events_in_a_row)]
-
-
-def play(events: Sequence[Event], policy: RetryPolicy = RetryPolicy()) -> Told:  # noqa: B008 - immutable
-    """Let a call meet events, and then a calm and truthful service."""
-    now, service = 0.0, EventfulService(events)
-    conversation = converse(
-        SESSION_ID, headers=HEADERS, retry=policy, monotonic=lambda: now, random=lambda: 0.5
-    )
-    outcome: DeletionReceipt | DeleteSessionError
-    try:
-        step = next(conversation)
-        while True:
-            if not isinstance(step, Send):
-                now += step.seconds if isinstance(step, Wait) else 0.0
-                step = next(conversation)
-                continue
-            comes = service.meet()
-            now += step.timeout if isinstance(comes, TimedOutError) else A_RESPONSE
-            if isinstance(comes, Response):
-                step = conversation.send(comes)
-            else:
-                step = conversation.throw(type(comes)(str(comes), **_marks(comes)))
-    except StopIteration as end:
-        outcome = end.value
-    except DeleteSessionError as error:
-        outcome = error.with_traceback(None)
-    return Told(outcome, not service.is_live, service.requests, now)
-
-
 _CALM = _json(200, _FRACTION)
 _CALM_ONCE_MORE = _json(200, {"success": True, "status": "stopped", "creditsBilled": 2})
-
-
-def _marks(error: TransportError) -> dict[str, bool]:
-    marks = {"transient": error.transient}
-    if isinstance(error, ConnectionLostError):
-        marks["stale"] = error.stale
-    return marks

@@ -9,7 +9,7 @@ whoever sends a status of `REFUSED` has not passed the request on.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
 
@@ -157,7 +157,6 @@ ONCE_MORE: tuple[dict[str, object], ...] = (
     {"success": True, "status": "stopped", "creditsBilled": 2},
     {"success": True, "status": "stopped", "creditsBilled": 0},
 )
-BACKEND_FAILED = "Hangar request failed."
 
 
 def failure(row: str, status: int, words: str, named_wait: float | None = None) -> Response:
@@ -192,17 +191,10 @@ def service(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[Wo
             yield failure(REFUSED[status], status, "Refused."), {world}
         elif status not in (200, 404, 410):
             yield failure(row_of(status), status, "It failed."), whatever(world)
-    yield from backend(world, statuses)
-
-
-def backend(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[World]]]:
-    """All that the backend may do, which runs the browsers, where it does not confirm the end.
-
-    The service hands its status through, in words of its own. None settles anything, a 404 as
-    little as others: it may be the backend's own, or that of the ingress in front of it.
-    """
+    # The service hands through the status of its backend, which runs the browsers. None settles
+    # anything, a 404 as little as others: it may be that of the ingress in front of the backend.
     for status in statuses.from_backend:
-        yield failure("ServiceUnavailableError", status, BACKEND_FAILED), whatever(world)
+        yield failure("ServiceUnavailableError", status, "Hangar request failed."), whatever(world)
 
 
 # --- the network, and what is between --------------------------------------------------------
@@ -242,6 +234,8 @@ def send(world: World, statuses: Statuses) -> Iterator[tuple[Seen, set[World]]]:
     for page in pages(statuses):
         yield page, {world} if page.status in REFUSED else whatever(world)
 
+
+Send: TypeAlias = Callable[[World, Statuses], Iterator[tuple[Seen, set[World]]]]
 
 # --- what RFC 9110, 9.2.2, lets a middle-box do, and what others do unasked -------------------
 

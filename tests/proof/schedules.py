@@ -13,11 +13,11 @@ The schedules are counted as the paths through the model's worlds. Two ways from
 same other one, with the same to be seen, count once.
 """
 
-import logging
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache, partial
-from typing import NamedTuple, TypeAlias
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from itertools import product
+from typing import TypeAlias
 
 from firecrawl_interact.core import transport
 from firecrawl_interact.core.conversation import Failed, Wait, converse
@@ -25,6 +25,7 @@ from firecrawl_interact.core.headers import request_headers
 from firecrawl_interact.core.retry import RetryPolicy
 
 from .claims import (
+    CLAIMS,
     SESSION_ID,
     TIMED_OUT,
     Attempt,
@@ -35,58 +36,67 @@ from .claims import (
     broken_claims,
     count_attempts,
 )
-from .model import AT_FIRST, NAMED, Fault, Response, Seen, Session, World, meanwhile, send
+from .model import (
+    AT_FIRST,
+    Response,
+    Seen,
+    Send,
+    Session,
+    Statuses,
+    World,
+    meanwhile,
+    send,
+)
 
 HEADERS = request_headers(None)
 _FAULTS = {kind.__name__: kind for kind in transport.TransportError.__subclasses__()}
 
-Sees: TypeAlias = Callable[[World], Iterable[tuple[Seen, set[World]]]]
+Meaning: TypeAlias = frozenset[tuple[World, frozenset[World]]]
+"""What something that is seen says: the worlds before it, and those after it for each."""
+Alphabet: TypeAlias = Sequence[tuple[Moment, Meaning]]
+"""What may happen to an attempt: what can be seen, and the worlds in which it is seen."""
 
 
-class Alphabet:
-    """What may happen to an attempt: what can be seen, and the worlds in which it is seen.
+def alphabet(
+    statuses: Statuses,
+    send: Send = send,
+    *,
+    seconds: Sequence[float] = (1.0,),
+    in_a_run: bool = False,
+    wanted: Callable[[Seen], bool] = lambda seen: True,
+) -> Alphabet:
+    """Return what may happen to an attempt.
 
     Args:
-        send: the model's, with its statuses.
+        statuses: those that there are.
+        send: the model's, without middle-boxes or with them.
         seconds: after how many seconds it is seen.
         in_a_run: whether a run may hold the call back after it.
-        is_one_of_each: whether one is played of those that differ in status and words alone:
-            they have the same row, the same wait and the same meaning.
         wanted: which of what can be seen is played.
     """
+    after: dict[Seen, dict[World, frozenset[World]]] = {}
+    for world in _ALL_WORLDS:
+        for seen, worlds in send(world, statuses):
+            if wanted(seen):
+                ways = after.setdefault(seen, {})
+                ways[world] = ways.get(world, frozenset()) | worlds
+    return [
+        (Moment(seen, time, is_held_back), _meaning(frozenset(ways.items())))
+        for seen, ways in after.items()
+        for is_held_back in ([False, True] if in_a_run and seen.may_pass else [False])
+        for time in (seconds if seen != TIMED_OUT else seconds[:1])
+    ]
 
-    def __init__(
-        self,
-        send: Sees,
-        *,
-        seconds: Sequence[float] = (1.0,),
-        in_a_run: bool = False,
-        is_one_of_each: bool = False,
-        wanted: Callable[[Seen], bool] = lambda seen: True,
-    ) -> None:
-        after: dict[Seen, dict[World, frozenset[World]]] = {}
-        for world in _all_worlds():
-            for seen, worlds in send(world):
-                if wanted(seen):
-                    ways = after.setdefault(seen, {})
-                    ways[world] = ways.get(world, frozenset()) | worlds
-        if is_one_of_each:
-            of_a_kind = {(_kind(seen), frozenset(w.items())): seen for seen, w in after.items()}
-            after = {seen: after[seen] for seen in of_a_kind.values()}
-        self.moments = [
-            (Moment(seen, time, is_held_back), _meaning(frozenset(ways.items())))
-            for seen, ways in after.items()
-            for is_held_back in ([False, True] if in_a_run and seen.may_pass else [False])
-            for time in (seconds if seen != TIMED_OUT else seconds[:1])
-        ]
+
+def one_of_each_kind(whole: Alphabet) -> Alphabet:
+    """Return one of those with the same row, wait and meaning: status and words alone differ."""
+    return list(
+        {(_kind(moment.seen), meaning): (moment, meaning) for moment, meaning in whole}.values()
+    )
 
 
 def _kind(seen: Seen) -> Seen:
     return seen._replace(status=0, body=b"", headers=()) if isinstance(seen, Response) else seen
-
-
-Meaning: TypeAlias = frozenset[tuple[World, frozenset[World]]]
-"""What something that is seen says: the worlds before it, and those after it for each."""
 
 
 @cache
@@ -95,17 +105,7 @@ def _meaning(ways: Meaning) -> Meaning:
     return ways
 
 
-@cache
-def _all_worlds() -> frozenset[World]:
-    return frozenset(
-        World(session, is_changed, bills, under_way)
-        for session in Session
-        for is_changed in (False, True)
-        for bills in (0, 1)
-        for under_way in range(9)
-    )
-
-
+_ALL_WORLDS = [World(*so) for so in product(Session, (False, True), (0, 1), range(9))]
 _meanwhile = cache(meanwhile)
 
 
@@ -136,17 +136,17 @@ def _knowledge(meanings: tuple[Meaning, ...]) -> Knowledge:
     )
 
 
-def play(policy: RetryPolicy, schedule: Sequence[Moment], chance: float) -> Call:
-    """Play a schedule to a conversation, on a clock that only the schedule moves."""
-    now = 0.0
+Meets: TypeAlias = tuple[transport.Response | transport.TransportError, float, bool]
+"""What a request meets, after how many seconds, and whether a run holds the call back then."""
+
+
+def play(policy: RetryPolicy, meets: Iterator[Meets], chance: float = 0.5) -> Call:
+    """Play a conversation, on a clock that moves by what its requests meet, and by its waits."""
+    now, is_held_back = 0.0, False
     attempts: list[Attempt] = []
     waits: list[float] = []
     conversation = converse(
-        SESSION_ID,
-        headers=HEADERS,
-        retry=policy,
-        monotonic=lambda: now,
-        random=lambda: chance,
+        SESSION_ID, headers=HEADERS, retry=policy, monotonic=lambda: now, random=lambda: chance
     )
     try:
         step = next(conversation)
@@ -157,53 +157,41 @@ def play(policy: RetryPolicy, schedule: Sequence[Moment], chance: float) -> Call
                 step = next(conversation)
                 continue
             if isinstance(step, Failed):
-                step = conversation.send(schedule[len(attempts) - 1].is_held_back)
+                step = conversation.send(is_held_back)
                 continue
-            if len(attempts) == len(schedule):
-                conversation.close()
-                return Call(attempts, waits, None, now)
             request, timeout = step.request, step.timeout
             attempts.append(Attempt((request.method, request.path), now, timeout))
             waits.append(0.0)
-            seen, seconds, _ = schedule[len(attempts) - 1]
-            if isinstance(seen, Response):
-                now += min(seconds, timeout)
-                response = transport.Response(seen.status, dict(seen.headers), seen.body)
-                step = conversation.send(response)
+            comes, seconds, is_held_back = next(meets)
+            now += min(seconds, timeout)
+            if isinstance(comes, transport.Response):
+                step = conversation.send(comes)
             else:
-                now += timeout if seen == TIMED_OUT else min(seconds, timeout)
-                step = conversation.throw(_fault(seen))
-    except StopIteration as end:
+                step = conversation.throw(comes.with_traceback(None))
+    except StopIteration as end:  # The call has its receipt, or the schedule is over.
         return Call(attempts, waits[:-1], end.value, now)
     except Exception as error:  # The claims say which may come.
-        error.__traceback__ = None
-        return Call(attempts, waits[:-1], error, now)
+        return Call(attempts, waits[:-1], error.with_traceback(None), now)
 
 
-def _fault(seen: Fault) -> transport.TransportError:
+def _comes(seen: Seen) -> transport.Response | transport.TransportError:
+    if isinstance(seen, Response):
+        return transport.Response(seen.status, dict(seen.headers), seen.body)
     marks = {"stale": True} if seen.is_stale else {}
     return _FAULTS[seen.kind]("", transient=seen.is_transient, **marks)
 
 
-class Count(NamedTuple):
-    """How much was checked."""
-
-    played: int
-    """Conversations: schedules that the sender can distinguish."""
-    schedules: int
-    """What they stand for."""
-
-    def plus(self, other: "Count") -> "Count":
-        return Count(self.played + other.played, self.schedules + other.schedules)
+def _meets(schedule: Sequence[Moment]) -> Iterator[Meets]:
+    for seen, seconds, is_held_back in schedule:
+        yield _comes(seen), math.inf if seen == TIMED_OUT else seconds, is_held_back
 
 
 def check_every_schedule(
     alphabets: Sequence[Alphabet],
-    *,
     policy: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
     chance: float = 0.5,
     note: Callable[[str, Sequence[Moment], Call], None] | None = None,
-) -> Count:
+) -> tuple[int, int]:
     """Play each schedule, the short ones first, and hold each claim against it.
 
     Args:
@@ -212,37 +200,30 @@ def check_every_schedule(
         policy: how many attempts, and when.
         chance: what is drawn wherever the core asks for a random number.
         note: called with each claim that is broken. None: the first one is raised.
+
+    Returns:
+        How many conversations were played, which the sender can distinguish, and how many
+        schedules they stand for.
     """
     played = schedules = 0
     going_on: list[tuple[tuple[Moment, ...], tuple[Meaning, ...]]] = [((), ())]
-    for alphabet in alphabets:
+    for moments in alphabets:
         starts, going_on = going_on, []
-        for start, start_meanings in starts:
-            for moment, meaning in alphabet.moments:
-                schedule, meanings = (*start, moment), (*start_meanings, meaning)
-                knowledge = _knowledge(meanings)
-                if not knowledge.schedules:  # It cannot be seen after this start.
-                    continue
-                call = play(policy, schedule, chance)
-                if call.outcome is None and (
-                    len(schedule) < len(alphabets) or count_attempts(schedule) < policy.max_attempts
-                ):
-                    going_on.append((schedule, meanings))
-                    continue
-                played += 1
-                schedules += knowledge.schedules
-                for claim in broken_claims(call, schedule, policy, knowledge, chance):
-                    if note is None:
-                        raise ClaimBrokenError(claim, schedule, call)
-                    note(claim, schedule, call)
-    return Count(played, schedules)
-
-
-if __name__ == "__main__":
-    logging.getLogger("firecrawl_interact").setLevel(logging.CRITICAL)
-    try:
-        check_every_schedule(
-            [Alphabet(partial(send, statuses=NAMED))] * 3, policy=RetryPolicy(max_attempts=3)
-        )
-    except ClaimBrokenError as error:
-        sys.exit(f"{error}\nbroken: {error.claim}")
+        for (start, start_meanings), (moment, meaning) in product(starts, moments):
+            schedule, meanings = (*start, moment), (*start_meanings, meaning)
+            knowledge = _knowledge(meanings)
+            if not knowledge.schedules:  # It cannot be seen after this start.
+                continue
+            call = play(policy, _meets(schedule), chance)
+            if call.outcome is None and (
+                len(schedule) < len(alphabets) or count_attempts(schedule) < policy.max_attempts
+            ):
+                going_on.append((schedule, meanings))
+                continue
+            played += 1
+            schedules += knowledge.schedules
+            for claim in broken_claims(call, schedule, policy, knowledge, chance):
+                if note is None:
+                    raise ClaimBrokenError({claim}, CLAIMS, *map(str, schedule), str(call))
+                note(claim, schedule, call)
+    return played, schedules
