@@ -8,20 +8,17 @@ that moment may go on.
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 from firecrawl_interact.core import RetryPolicy
 
 from ..core.steps import Interruption, at_each_line
-from ..simulation.kinds import FAULTY, LIMITED_FOR_20, LOST, NOT_DELETED, SERVED, Kind
+from ..simulation.kinds import FAULTY, LIMITED_FOR_20, LOST, NOT_DELETED, Kind
 from ..simulation.play import perform, watch_over
 from ..simulation.virtual_threads import NothingWillHappenError
 from ..simulation.watch import Scenario
 from ..simulation.ways import Blocking
-from ..simulation.world import Flaw, Weather
-from .claims_of_runs import ClaimBrokenError
-
-_T = TypeVar("_T")
+from .claims_of_runs import refuse
+from .scenarios import ids
 
 NOT_CLAIMED = {"the end", "attempts", "leaving"}
 """The line may lie before the run knows that it is left, or between a request and its count."""
@@ -29,35 +26,20 @@ NOT_CLAIMED = {"the end", "attempts", "leaving"}
 _MODULES = ("deletions", "scheduler")
 """Those that keep what a run knows from one moment to the next."""
 
-SCHEDULES: Sequence[Sequence[Kind]] = (
-    (LIMITED_FOR_20, LOST),
-    (NOT_DELETED, LOST, LOST, FAULTY),
+SCHEDULES: Sequence[dict[str, Sequence[Kind]]] = (
+    {"id-0": [LIMITED_FOR_20], "id-1": [LOST]},
+    {"id-0": [NOT_DELETED, FAULTY], "id-1": [LOST], "id-2": [LOST]},
 )
 
 
-def play(kinds: Sequence[Kind], leave_at: int | None, at: int) -> tuple[int, list[Flaw]]:
-    """Play one run, with a Ctrl-C before one of its lines.
+def play(scenario: Scenario, at: int) -> int:
+    """Play a run, with a Ctrl-C before one of its lines, and return how many lines it passed.
 
-    Returns:
-        How many lines it passed, and what is not as it is claimed to be.
+    Raises:
+        ClaimBrokenError: something is not as it is claimed to be.
     """
-    script = iter(kinds)
-    options = (SERVED, LOST)
-
-    def choose(given: Sequence[_T], /) -> _T:
-        if given is options:
-            return next(script, SERVED)  # type: ignore[return-value]  # one of the kinds
-        return given[0]
-
-    scenario = Scenario(
-        ids=[f"id-{number}" for number in range(3)],
-        weather=Weather(kinds=options),
-        retry=RetryPolicy(max_attempts=3),
-        concurrency=2,
-        leave_at_outcome=leave_at,
-    )
     way = Blocking()
-    watch = watch_over(scenario, way, choose)
+    watch = watch_over(scenario, way)
     world, watch.interrupted = watch.world, at > 0
     # Signals meet the main thread.
     ctrl_c = Interruption(at, KeyboardInterrupt, unseen={"__init__", "_carry"})
@@ -71,25 +53,25 @@ def play(kinds: Sequence[Kind], leave_at: int | None, at: int) -> tuple[int, lis
     not_claimed = NOT_CLAIMED if ctrl_c.met else set()
     if ctrl_c.met[:1] == ["admit"]:  # The run may not have noted the id yet.
         not_claimed = not_claimed | {"one outcome"}
-    return ctrl_c.moments, [flaw for flaw in world.flaws if flaw.claim not in not_claimed]
+    flaws = [flaw for flaw in world.flaws if flaw.claim not in not_claimed]
+    refuse(flaws, f"Ctrl-C before line {at} of {scenario}")
+    return ctrl_c.moments
 
 
 def interrupt_each_line() -> int:
-    """Interrupt runs before each of their lines, and return how many lines that were.
-
-    Raises:
-        ClaimBrokenError: something is not as it is claimed to be.
-    """
+    """Interrupt runs before each of their lines, and return how many lines that were."""
     count = 0
-    for number, kinds in enumerate(SCHEDULES):
+    for meets in SCHEDULES:
         for leave_at in (None, 1):
-            lines, at = 1, 0
-            while at <= lines:
-                passed, flaws = play(kinds, leave_at, at)
-                lines = lines if at else passed
-                if flaws:
-                    how = f"play(SCHEDULES[{number}], {leave_at}, {at})"
-                    raise ClaimBrokenError(f"Ctrl-C before line {at}", how, flaws)
-                at += 1
+            scenario = Scenario(
+                ids=ids(3),
+                meets=meets,
+                retry=RetryPolicy(max_attempts=3),
+                concurrency=2,
+                leave_at_outcome=leave_at,
+            )
+            lines = play(scenario, 0)
+            for at in range(1, lines + 1):
+                play(scenario, at)
             count += lines
     return count
