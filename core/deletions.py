@@ -162,6 +162,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         """Leave the run, as the end of its `with` block does. The outcomes stay."""
         try:
             self.stop()
+            self._settle(timeout=0)
             while self._scheduler.in_flight and (left := self._count_down()):
                 if not any(thread.is_alive() for thread in self._threads):
                     break  # This is a child that was forked within the block.

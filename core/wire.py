@@ -23,7 +23,6 @@ _LONGEST_ID = 120  # The service's own have 36; twice 120 still fit into the nam
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986, 2.3
 
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
-
 _BACKEND_FAILED = "Hangar request failed."  # The status is then that of the service's backend.
 # All that the service says of a session that is gone. A 404 with another text is about a route, a
 # backend or something else: docs/service.md names the source of each text.
@@ -239,7 +238,7 @@ def retry_after(response: Response, message: str) -> float | None:
     """Return the seconds that the service asks to wait: `Retry-After`, else the wait in its text.
 
     `Retry-After` is seconds or a date (RFC 9110, 10.2.3). A date is counted from the response's
-    own `Date`, since the core has no clock: both mean GMT. Anything else is ignored.
+    own `Date`, since the core has no clock. Anything else is ignored.
 
     The wait in the text is rounded to whole seconds, so half a second is added to it.
     """
@@ -247,11 +246,14 @@ def retry_after(response: Response, message: str) -> float | None:
     if found:
         return float(found[1])
     if "retry-after" in response.headers:
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and it takes 3 ms
+        from datetime import UTC  # noqa: PLC0415 - rare, and the two take 3 ms
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415
 
         with suppress(LookupError, TypeError, ValueError, OverflowError):
-            dates = (response.headers[name] for name in ("date", "retry-after"))
-            now, then = (parsedate_to_datetime(date).replace(tzinfo=None) for date in dates)
+            dates = [
+                parsedate_to_datetime(response.headers[name]) for name in ("date", "retry-after")
+            ]
+            now, then = (date.replace(tzinfo=date.tzinfo or UTC) for date in dates)
             return max(0.0, (then - now).total_seconds())
     found = re.search(r"retry after ([0-9]{1,9})\s?s", message, re.IGNORECASE)
     return float(found[1]) + 0.5 if found else None

@@ -67,7 +67,8 @@ NO_NAME = "headers: a name has a character that a header's name cannot have, or 
 NO_VALUE = "headers: the value of X-Team has a character that a header cannot carry, or white space"
 NO_KEY = "the API key has a character that an Authorization header cannot carry. Pass the key"
 NO_SLEEP = SimpleNamespace(send=print, monotonic=print)
-METHODS = "transport must have the methods send, monotonic, sleep, as"
+IS_AWAITED = "must be a coroutine function (async def). Take AsyncioTransport(). DeleteSession"
+BLOCKS = "must be an ordinary function. Take Urllib3Transport(). AsyncDeleteSession takes those"
 TO_A_DAY = "must be seconds, more than 0 and at most 86,400, not"
 
 WRONG_TYPES: list[tuple[Call, str]] = [
@@ -79,18 +80,13 @@ WRONG_TYPES: list[tuple[Call, str]] = [
     (use_case(random=5), "random must be a function, not 5"),
     (
         over(AsyncScriptedTransport(ScriptedTransport())),
-        "DeleteSession does not await AsyncScriptedTransport.send, which is a coroutine "
-        "function (async def): use AsyncDeleteSession, or a blocking transport such as Urllib3Tr",
+        f"transport: AsyncScriptedTransport.send {BLOCKS}",
     ),
-    (
-        awaits(ScriptedTransport()),
-        "AsyncDeleteSession awaits ScriptedTransport.send, which is not a coroutine function "
-        "(async def): use DeleteSession, or an asynchronous transport such as AsyncioTransport",
-    ),
-    (over(HalfAwaited()), "DeleteSession does not await HalfAwaited.sleep, which is"),
-    (awaits(HalfAwaited()), "AsyncDeleteSession awaits HalfAwaited.send, which is not"),
-    (over(NO_SLEEP), f"{METHODS} Urllib3Transport has them: SimpleNamespace has no sleep"),
-    (awaits(None), f"{METHODS} AsyncioTransport has them: NoneType has no send"),
+    (awaits(ScriptedTransport()), f"transport: ScriptedTransport.send {IS_AWAITED}"),
+    (over(HalfAwaited()), f"transport: HalfAwaited.sleep {BLOCKS}"),
+    (awaits(HalfAwaited()), f"transport: HalfAwaited.send {IS_AWAITED}"),
+    (over(NO_SLEEP), f"transport: SimpleNamespace.sleep {BLOCKS}"),
+    (awaits(None), f"transport: NoneType.send {IS_AWAITED}"),
     (
         over(ScriptedTransport),
         "transport must be an object, not the class ScriptedTransport: pass ScriptedTransport()",
@@ -198,10 +194,7 @@ def test_a_subclass_of_str_cannot_send_another_text_than_was_checked() -> None:
 
 # Ids: those that can only name one session, and that a service may have made
 
-JSON = "this looks like JSON: pass each id alone, as jq -r '.[]' writes them"
 ANOTHER_PATH = "it means another path (RFC 3986, 5.2.4)"
-NO_URL = "pass the id alone, without a URL around it"
-NO_SPACE = "remove the white space around the id"
 
 
 @pytest.mark.parametrize(
@@ -211,15 +204,10 @@ NO_SPACE = "remove the white space around the id"
         (".", ANOTHER_PATH),
         ("..", ANOTHER_PATH),
         ("x" * 121, "it is longer than 120 characters"),
-        (f'"{SESSION_ID}",', "it has the character '\"' (jq writes it around each id: use jq -r)"),
-        ("a,", "it has the character ',' (it comes from a list: pass each id alone)"),
-        ("a b", "it has the character ' ' (these may be several ids: pass each alone)"),
-        ("https://x/a", f"it has the character ':' ({NO_URL})"),
-        ("../crawl/abc", f"it has the character '/' ({NO_URL})"),
-        ('["a"]', f"it has the character '[' ({JSON})"),
-        (" a", f"it has the character ' ' ({NO_SPACE})"),
-        ("a\n", f"it has the character '\\n' ({NO_SPACE})"),
-        ("a#b", "it has the character '#' (a comment is not a part of the id)"),
+        (f'"{SESSION_ID}",', "it has the character '\"'"),
+        ("a b", "it has the character ' '"),
+        ("../crawl/abc", "it has the character '/'"),
+        ("a\n", "it has the character '\\n'"),
         ("%2e%2e", "it has the character '%'"),
         ("a\\b", "it has the character '\\\\'"),
         ("é", "it has the character '\\xe9'"),
@@ -237,7 +225,7 @@ def test_an_id_that_no_service_made_is_refused_with_what_is_wrong(
     assert (error.session_id, error.session_fate) == (session_id, SessionFate.UNTOUCHED)
     assert (error.attempts, error.transient) == (0, False)
     assert str(error).isprintable()
-    assert str(error).endswith("Pass the id that the service gave when the session was opened.")
+    assert str(error).endswith(error.advice)
 
 
 class Shy:

@@ -20,9 +20,6 @@ WHAT_IT_MEANS = {
 DELETE_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
 CHECK_ID = "If you expected it to live, check the id."
 NOT_KNOWN = ", a response that the service is not known to send"
-GATEWAYS = (
-    "The service itself did not say this: check its address, and any gateway or proxy on the way."
-)
 PROXIES = (
     "Check the address of the service, and any proxy on the way to it. "
     "Then delete it again: a retry is safe and shows whether it is gone."
@@ -65,10 +62,10 @@ ROWS = [
     spoken(400, "Bad id.", core.BadRequestError, "Check the session id."),
     spoken(401, "Unauthorized: Invalid token", core.UnauthorizedError, "Check the API key."),
     Row(NO_KEY, core.UnauthorizedError, ": Who?", "Check the API key."),
-    page(401, core.UnauthorizedError, GATEWAYS),
+    page(401, core.UnauthorizedError, PROXIES),
     spoken(402, "Pay.", core.PaymentRequiredError, "Check the account's plan and credits."),
     spoken(403, "No.", core.ForbiddenError, "Use a key of the team that opened the session."),
-    Row(response(403, BLOCKED), core.ForbiddenError, ": blocked", GATEWAYS),
+    Row(response(403, BLOCKED), core.ForbiddenError, ": blocked", PROXIES),
     NOT_FOUND,
     spoken(404, "Hangar request failed.", core.ServiceUnavailableError),
     Row(response(404, NO_ROUTE), core.UnexpectedResponseError, f": No route{NOT_KNOWN}", ROUTE),
