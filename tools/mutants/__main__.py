@@ -4,7 +4,7 @@
 
 Each mutant gets processes of its own, which import a changed copy and run the tests that reach it,
 the quickest first, until one fails. `survivors.toml` lists the mutants that no test notices, each
-with its reason, and must be right. `baseline.tsv` names those that were noticed at 2356152.
+with its reason, and must be right.
 """
 
 import argparse
@@ -168,13 +168,10 @@ def main() -> int:
             results = pool.starmap(partial(survives, reach=reach, work=Path(name)), sources, 1)
     alive = {one.identity for one, lives in zip(mutants, results, strict=True) if lives}
     new, noticed = alive - listed, listed & {one.identity for one in mutants} - alive
-    lines = (HERE / "baseline.tsv").read_text(encoding="utf-8").splitlines()
-    before = {(*names, int(number)) for *names, number in (line.split("\t") for line in lines)}
-    print_each("no test notices this, and the list does not have it", new - before)
-    print_each("no test notices this, and those of the baseline did", new & before)
+    print_each("no test notices this, and the list does not have it", new)
     print_each("a test notices this: take it off the list", noticed)
     print_each("this is on the list, and is no mutant", stale)
-    print(f"\n{len(mutants)} mutants, {len(alive)} survive, {len(alive & before)} of the baseline")
+    print(f"\n{len(mutants)} mutants, {len(alive)} survive")
     return 1 if new or noticed or stale else 0
 
 
