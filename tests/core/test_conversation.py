@@ -38,7 +38,7 @@ def is_played_here(seen: Seen) -> bool:
     """Keep few enough for a moment's work. The proof plays all that a sender may see."""
     if isinstance(seen, Fault):
         return seen.kind == "ConnectFailedError" or seen.is_stale
-    return seen.status in (401, 502) or seen.named_wait == 34.5 or seen.credits == 7
+    return seen.status in (401, 410, 502) or seen.named_wait == 34.5 or seen.credits == 7
 
 
 @pytest.mark.parametrize(
