@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -88,12 +87,6 @@ class Run:
                 signal.signal(number, handler)
         assert isinstance(end.value.code, int)
         return Finished(end.value.code, *self._capfd.readouterr())
-
-
-def file_of(path: Path, lines: Iterable[str]) -> str:
-    """Write a list of ids, and return where it is."""
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return str(path)
 
 
 class Process(subprocess.Popen[bytes]):

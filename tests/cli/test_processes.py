@@ -1,7 +1,6 @@
 """The command as a process: what it shows on a terminal, and how a run ends early."""
 
 import io
-import json
 import math
 import os
 import re
@@ -131,18 +130,6 @@ def test_the_bar_and_a_line_that_stays_say_why_there_is_an_outage(
     assert [end.split()[0] for end in ends[4:]] == ["Stopped:", "None", "Next:"]
 
 
-def test_a_bar_stands_beside_an_output_that_goes_to_a_file(
-    service: WatchedService, tmp_path: Path
-) -> None:
-    service.responds.clear()
-    with (tmp_path / "outcomes").open("wb") as outcomes:
-        terminal = Terminal("delete", "--json", "a", stdout=outcomes)
-        terminal.await_text("0 of 1")
-        service.responds.set()
-        terminal.finish()
-    assert json.loads((tmp_path / "outcomes").read_text(encoding="utf-8"))["session_id"] == "a"
-
-
 def test_no_bar_is_in_the_way_of_what_reads_the_output(service: WatchedService) -> None:
     reader = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     with subprocess.Popen(reader, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
@@ -182,7 +169,7 @@ def test_ctrl_c_while_ids_are_typed_sends_nothing(service: WatchedService) -> No
     assert service.requests == []
 
 
-def test_a_bar_on_a_terminal_that_is_closed_keeps_nothing_from_being_said(
+def test_a_bar_beside_an_output_to_a_file_keeps_nothing_from_being_said_when_the_terminal_is_closed(
     service: WatchedService, tmp_path: Path
 ) -> None:
     service.responds.clear()

@@ -38,7 +38,7 @@ def test_a_restart_costs_a_run_no_session(way: str) -> None:
         api_url = loopback.api_url
         run = start(service, api_url, way, files=500)
         while len(service.requests) < 100:
-            pass
+            assert run.poll() is None
     threading.Event().wait(0.5)
     with LoopbackService(service, urlsplit(api_url).port or 0):
         end(run, service)
