@@ -14,14 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sentry_sdk.serializer import serialize
 
-from firecrawl_interact.adapters import (
-    FakeService,
-    LostResponse,
-    NoConnection,
-    Reply,
-    async_delete_session_from_environment,
-    delete_session_from_environment,
-)
+from firecrawl_interact import adapters
 from firecrawl_interact.core import DeleteSessionError, RetryPolicy, request_headers
 
 from .pages import blocks, open_sessions_of, run_python, sections
@@ -41,13 +34,16 @@ def test_the_log_reads_as_the_page_shows_it_if_logging_is_set_up(tmp_path: Path)
 
 
 def test_sentry_is_sent_the_error_and_the_warnings_and_no_key(
-    service: FakeService, monkeypatch: pytest.MonkeyPatch
+    service: adapters.FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
     monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
-    service.queue(NoConnection(), Reply(503))
+    service.queue(adapters.NoConnection(), adapters.Reply(503))
     retry = RetryPolicy(first_pause=0, max_attempts=2)
-    with sentry_sdk.isolation_scope(), delete_session_from_environment(retry=retry) as delete:
+    with (
+        sentry_sdk.isolation_scope(),
+        adapters.delete_session_from_environment(retry=retry) as delete,
+    ):
         sentry_sdk.init(
             dsn="https://key@sentry.example/1",
             before_send=lambda event, hint: events.append(json.dumps(event, default=repr)),
@@ -71,7 +67,7 @@ def test_a_variable_with_the_headers_shows_sentry_no_value() -> None:
 
 
 def test_each_attempt_blocking_or_awaited_is_a_span_with_the_id_and_no_key(
-    firecrawl: FakeService,
+    firecrawl: adapters.FakeService,
 ) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -79,7 +75,7 @@ def test_each_attempt_blocking_or_awaited_is_a_span_with_the_id_and_no_key(
     open_sessions_of(PAGE, firecrawl)
     blocking, awaited = blocks(SECTIONS["OpenTelemetry"], "python")
     for code in (blocking, awaited):
-        firecrawl.queue(LostResponse())
+        firecrawl.queue(adapters.LostResponse())
         exporter.clear()
         exec(code, {})  # noqa: S102 - the page's
         first, second, *_ = (str(span.to_json()) for span in exporter.get_finished_spans())
@@ -92,16 +88,16 @@ def test_each_attempt_blocking_or_awaited_is_a_span_with_the_id_and_no_key(
 
 
 def test_a_recording_plays_a_blocking_call_back_and_holds_no_key(
-    firecrawl: FakeService, tmp_path: Path
+    firecrawl: adapters.FakeService, tmp_path: Path
 ) -> None:
     async def delete_awaited() -> None:
-        async with async_delete_session_from_environment() as delete_session:
+        async with adapters.async_delete_session_from_environment() as delete_session:
             await delete_session(session_id)
 
     recorder = vcr.VCR(filter_headers=["authorization"])
     cassette = tmp_path / "delete-session.yaml"
     session_id = firecrawl.open_session()
-    with delete_session_from_environment() as delete_session:
+    with adapters.delete_session_from_environment() as delete_session:
         with recorder.use_cassette(str(cassette)):
             recorded = delete_session(session_id)
         with recorder.use_cassette(str(cassette), record_mode="none"):

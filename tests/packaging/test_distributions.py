@@ -1,16 +1,25 @@
-"""What is built: nothing is missing, nothing is too much, and anybody gets the same bytes."""
+"""What is built and released: nothing is missing or too much, and what it brings is named."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
+from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
+
+# What is built
+
 # What earlier work left would get into a distribution.
 LEFT_BY_WORK = shutil.ignore_patterns(
     *("*.egg-info", "__pycache__", "_build", "build", "dist"),
@@ -72,3 +81,112 @@ def test_a_wheel_built_elsewhere_from_younger_files_is_the_same(
     for path in copy_sources(tmp_path):
         os.utime(path, (2_000_000_000, 2_000_000_000))
     assert build(tmp_path)[1].read_bytes() == distributions[1].read_bytes()
+
+
+# What is installed with it, and under which licences
+
+PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+ROWS = [[cell.strip() for cell in row.split("|")] for row in re.findall(r"^\|(.+)\|$", PAGE, re.M)]
+ASKED_FOR = [row for row in ROWS if len(row) == 4][2:]
+BROUGHT = [row for row in ROWS if len(row) == 3][2:]
+STATED = {row[0].partition("[")[0]: row[-1] for row in [*ASKED_FOR, *BROUGHT]}
+
+
+def needed(name: str, extras: tuple[str, ...]) -> Iterator[str]:
+    """The libraries that an installation of this one brings, directly or not."""
+    for requirement in map(Requirement, distribution(name).requires or []):
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras):
+            yield canonicalize_name(requirement.name)
+            yield from needed(requirement.name, ("", *requirement.extras))
+
+
+INSTALLED = sorted(set(needed("firecrawl-interact", ("", *EXTRAS))))
+
+
+def families(words: str) -> set[str]:
+    short = words.replace("Python Software Foundation", "PSF")
+    return set(re.findall(r"MIT|BSD|Apache|LGPL|PSF", short))
+
+
+def test_it_names_what_the_project_asks_for_and_from_which_version() -> None:
+    asked = [("everything", line) for line in PROJECT["dependencies"]]
+    asked += [(f"the extra `{extra}`", line) for extra, lines in EXTRAS.items() for line in lines]
+    assert [(row[1].partition(":")[0], f"{row[0]}>={row[2]}") for row in ASKED_FOR] == asked
+
+
+def test_it_names_whatever_else_is_installed() -> None:
+    assert set(INSTALLED) <= set(STATED)
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_the_licence_is_what_the_metadata_state(name: str) -> None:
+    metadata = distribution(name).metadata
+    if expression := metadata.get_all("License-Expression", []):
+        assert [STATED[name]] == expression
+        return
+    # Older releases say it in words of their own.
+    classifiers = [line for line in metadata.get_all("Classifier", []) if "License" in line]
+    found = families(" ".join([*metadata.get_all("License", []), *classifiers]))
+    assert found
+    assert found <= families(STATED[name])
+
+
+# A release: by a maintainer alone, from what the workflow has built, without a token
+
+WORKFLOW = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+BUILD, PUBLISH = WORKFLOW.split("\n  publish:\n")
+REPOSITORY = "firecrawl-interact/firecrawl-interact"
+
+READY = """
+[project]
+version = "1.2.3"
+[project.urls]
+Source = "https://github.com/firecrawl-interact/firecrawl-interact"
+Service = "https://docs.firecrawl.dev"
+"""
+
+
+def test_it_is_started_by_hand_alone() -> None:
+    [triggers] = re.findall(r"^on:\n((?: .*\n)+)", WORKFLOW, re.MULTILINE)
+    assert re.findall(r"^  (\w+):", triggers, re.MULTILINE) == ["workflow_dispatch"]
+
+
+def test_only_the_protected_job_has_an_identity_and_no_job_a_secret() -> None:
+    for words in ("environment: pypi", "id-token: write", "attestations: true"):
+        assert words in PUBLISH
+    assert "permissions: {}" in BUILD
+    assert "write" not in BUILD
+    assert "secrets." not in WORKFLOW
+
+
+@pytest.mark.parametrize(
+    ("version", "repository", "branch", "reasons"),
+    [
+        ("1.2.3", REPOSITORY, "main", []),
+        (
+            "1.2.4",
+            REPOSITORY,
+            "main",
+            [
+                "pyproject.toml says version 1.2.3, not 1.2.4.",
+                "CHANGELOG.md has no heading '## [1.2.4] - YYYY-MM-DD'.",
+            ],
+        ),
+        ("1.2.3", "someone/fork", "main", ["which is not in https://github.com/someone/fork."]),
+        ("1.2.3", REPOSITORY, "draft", ["A release is made from main, not from draft."]),
+    ],
+)
+def test_only_what_is_ready_is_released(
+    tmp_path: Path, version: str, repository: str, branch: str, reasons: list[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(READY)
+    (tmp_path / "CHANGELOG.md").write_text("## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n")
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    script = str(tmp_path / ".ci" / "check_release.py")
+    command = [sys.executable, script, version, repository, branch]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert bool(done.returncode) == bool(done.stderr) == bool(reasons)
+    assert all(reason in done.stderr for reason in reasons)

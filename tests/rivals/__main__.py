@@ -11,8 +11,14 @@ from statistics import mean
 from typing import NamedTuple
 
 from ..proof.events import Event, EventfulService, all_events
-from .wire import WORLD, Ends, HangsError, replace_network_and_clock
-from .with_curl import curl_version, delete_with_curl
+from .wire import (
+    WORLD,
+    Ends,
+    HangsError,
+    curl_version,
+    delete_with_curl,
+    replace_network_and_clock,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "why-believe-it.md"
 

@@ -1,12 +1,16 @@
 """The network and the clock of this process, replaced: HTTP libraries run on them unchanged.
 
 A socket that connects reaches an `EventfulService`, which meets each DELETE with the next event.
-Whoever waits, for bytes or for a pause to end, moves the clock instead.
+Whoever waits, for bytes or for a pause to end, moves the clock instead. curl alone meets that
+service over real sockets of this machine, before they are replaced.
 """
 
 import asyncio
 import io
+import re
 import socket
+import subprocess
+import threading
 import time
 from enum import Enum
 from typing import Any
@@ -20,7 +24,7 @@ from firecrawl_interact.core.transport import (
     TransportError,
 )
 
-from ..proof.events import A_RESPONSE, EventfulService
+from ..proof.events import A_RESPONSE, SESSION_ID, EventfulService
 
 URL = "http://127.0.0.1:9"  # Nothing listens there: a socket that is not replaced would be refused.
 
@@ -154,3 +158,46 @@ class _Stream:
 
     async def aclose(self) -> None:
         self._raw_socket.close()
+
+
+# curl as the service's own page shows it, with `--fail`
+
+_STILL_WAITING = 5  # real seconds, after which curl, which has no timeout, is taken to hang
+_CURL = ["curl", "--noproxy", "*", "--silent", "--show-error", "--fail", "--request", "DELETE"]
+
+
+def curl_version() -> str:
+    """Return the version of this machine's curl. FileNotFoundError: it has none."""
+    done = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=True)  # noqa: S607
+    return done.stdout.split()[1]
+
+
+def delete_with_curl() -> Ends:
+    """Let curl meet the service of `WORLD`."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/v2/interact/{SESSION_ID}"
+        if WORLD.service.refuses:
+            WORLD.service.meet()
+            server.close()
+        else:
+            threading.Thread(target=_serve_one, args=(server, WORLD.service), daemon=True).start()
+        WORLD.wait(A_RESPONSE)
+        command = [*_CURL, "--header", "Authorization: Bearer fc-test", url]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=_STILL_WAITING, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return Ends.HANGS
+    if done.returncode == 0:
+        return Ends.GONE
+    return Ends.PERHAPS_GONE if re.search("error: (404|410)", done.stderr) else Ends.ERROR
+
+
+def _serve_one(server: socket.socket, service: EventfulService) -> None:
+    connection, _ = server.accept()
+    with connection:
+        found = what_comes(connection.recv(65536), service)
+        connection.sendall(found or b"")
+        if found is None:
+            connection.recv(1)  # It comes to an end when curl is ended.

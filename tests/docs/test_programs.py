@@ -1,24 +1,161 @@
-"""What the pages hand to cron, systemd, a container, Kubernetes and Lambda, run as these do."""
+"""What the pages hand to others to run: web servers, notebooks, clusters, cron, systemd, pods.
+
+Each runs as these run it, with a service on this machine.
+"""
 
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from firecrawl_interact.adapters import FakeService, FileJournal
+from firecrawl_interact.adapters import FakeService, FileJournal, NoResponse
 
 from ..postgres import PASSWORD, Postgres, ShortLease
-from .pages import blocks, found, text_of
+from .pages import blocks, found, open_sessions_of, run, run_python, sections, text_of
 
 pytestmark = [
     pytest.mark.enable_socket,
     pytest.mark.skipif(sys.platform == "win32", reason="they are for Linux"),
 ]
+
+# FastAPI and notebooks
+
+NOTEBOOKS = "docs/fastapi-and-notebooks.md"
+[APPLICATION] = blocks(dict(sections(NOTEBOOKS))["In FastAPI"], "python")
+[CELL] = blocks(text_of(NOTEBOOKS), "ipython")
+CLIENT = """
+from fastapi.testclient import TestClient
+
+with TestClient(app) as client:
+    for session_id in ("session-1", "session-2"):
+        response = client.delete(f"/sessions/{session_id}")
+        print(response.status_code, response.text)
+"""
+
+
+def test_a_client_of_the_application_learns_the_fate(
+    firecrawl: FakeService, tmp_path: Path
+) -> None:
+    firecrawl.open_session("session-1")
+    gone, unknown = run_python(APPLICATION + CLIENT, tmp_path).splitlines()
+    assert gone == '200 {"session_fate":"gone","credits_billed":2}'
+    assert unknown.startswith('404 {"detail":{"session_fate":"gone","advice":')
+    assert firecrawl.sessions_left_open == []
+
+
+def test_a_cell_of_a_notebook_may_await(firecrawl: FakeService, tmp_path: Path) -> None:
+    open_sessions_of(NOTEBOOKS, firecrawl)
+    (tmp_path / "cell.ipy").write_text(f"{CELL}\nprint(receipt.session_fate)\n", encoding="utf-8")
+    options = ["--no-banner", "--colors=NoColor", "--InteractiveShell.xmode=Plain"]
+    printed = run([sys.executable, "-m", "IPython", *options, "cell.ipy"], tmp_path)
+    assert printed.splitlines()[-1] == "SessionFate.GONE"
+
+
+# When a block ends
+
+[HANDLER] = blocks(dict(sections("docs/when-a-block-ends.md"))["Ctrl-C and SIGTERM"], "python")
+BLOCK = """
+import time
+
+from firecrawl_interact.adapters import delete_session_from_environment
+
+with delete_session_from_environment() as delete_session:
+    with delete_session.on_exit("session-1"):
+        print("open", flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("handler", [HANDLER, ""], ids=["with the handler", "without it"])
+def test_sigterm_ends_the_block_if_the_handler_is_set(
+    handler: str, service: FakeService, tmp_path: Path
+) -> None:
+    service.open_session("session-1")
+    code = [sys.executable, "-c", handler + BLOCK]
+    with subprocess.Popen(code, cwd=tmp_path, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(timeout=60)
+    assert status == (128 + signal.SIGTERM if handler else -signal.SIGTERM)
+    assert service.is_open("session-1") is not bool(handler)
+
+
+# A cluster: one of its workers is killed while it deletes sessions
+
+DASK, TASKS = blocks(text_of("docs/on-a-cluster.md"), "python")
+WORKS_WITH_CELERY = """
+import sys
+from tasks import app, destroy_all
+
+destroy_all.delay(sys.argv[1:])
+app.worker_main(["worker", "--concurrency", "1"])
+"""
+WORKS_WITH_DASK = """
+import sys, time
+import cluster
+from dask.distributed import Client, LocalCluster
+
+if __name__ == "__main__":
+    local = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
+    with local, Client(local) as client:
+        assert cluster.destroy_on(client, sys.argv[1:], 2) == []
+        print("done", flush=True)
+"""
+
+
+def children_of(pid: int) -> list[int]:
+    files = Path(f"/proc/{pid}/task").glob("*/children")  # one for each thread that starts some
+    return [int(child) for file in files for child in file.read_text(encoding="ascii").split()]
+
+
+def wait_until(condition: Callable[[], bool], log: Path) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, log.read_text(encoding="utf-8")
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for children in /proc")
+@pytest.mark.parametrize(
+    ("program", "at_last"),
+    [(WORKS_WITH_CELERY, ""), (WORKS_WITH_DASK, "done\n")],
+    ids=["Celery", "Dask"],
+)
+def test_a_killed_worker_loses_no_session(
+    program: str, at_last: str, service: FakeService, tmp_path: Path
+) -> None:
+    for name, code in [("tasks", TASKS), ("cluster", DASK), ("program", program)]:
+        (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    (tmp_path / "queue").mkdir()
+    session_ids = [service.open_session() for _ in range(4)]
+    service.queue(NoResponse())  # so that the worker waits while it is killed
+    log = tmp_path / "log"
+    command = [sys.executable, "program.py", *session_ids]
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(command, cwd=tmp_path, stdout=file, stderr=file) as process,
+    ):
+        try:
+            wait_until(lambda: len(service.requests) >= 1, log)
+            for worker in children_of(process.pid):
+                os.kill(worker, signal.SIGKILL)
+            wait_until(lambda: not service.sessions_left_open, log)
+            wait_until(lambda: at_last in log.read_text(encoding="utf-8"), log)
+        finally:
+            for left in (process.pid, *children_of(process.pid)):
+                os.kill(left, signal.SIGKILL)
+
+
+# cron, systemd, a container, Kubernetes and Lambda
 
 COMMAND, PROCESS = text_of("docs/command.md"), text_of("docs/when-the-process-dies.md")
 [LAMBDA] = [code for code in blocks(PROCESS, "python") if "def sweep(event" in code]
@@ -44,9 +181,8 @@ def place(service: FakeService, tmp_path: Path) -> Path:
     (tmp_path / "my-app").write_text("#!/bin/sh\necho the program runs\n", encoding="utf-8")
     (tmp_path / "my-app").chmod(0o755)
     (tmp_path / "ids.txt").write_text(session_id := service.open_session(), encoding="utf-8")
-    with FileJournal(
-        tmp_path / "open-sessions", service=os.environ["FIRECRAWL_API_URL"]
-    ) as journal:
+    directory, api_url = tmp_path / "open-sessions", os.environ["FIRECRAWL_API_URL"]
+    with FileJournal(directory, service=api_url) as journal:
         journal.opened(session_id)
     return tmp_path
 

@@ -1,0 +1,226 @@
+"""What pages say beyond their examples: it is so, it can be found, and it is translated."""
+
+import json
+import os
+import re
+import tomllib
+from itertools import product
+from math import ceil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from firecrawl_interact.adapters import FakeService, InMemoryTransport
+from firecrawl_interact.adapters.cli.commands import command
+from firecrawl_interact.adapters.conformance import CASES
+from firecrawl_interact.core import DeleteSession, TransportError
+
+from ..cli.transcripts import transcripts
+from .pages import ROOT, blocks, commands_of, found, open_sessions_of, run, sections, text_of
+
+# The README, which must be readable on a package index
+
+HERE = "https://github.com/firecrawl-interact/firecrawl-interact"
+TEXT = text_of("README.md")
+FIRST_SCREEN = TEXT.partition("## Set it up")[0]
+ANSWERS = [
+    "600 seconds by default, an hour at most",
+    "the free plan has two",
+    "Was it ever run against the live service? | **No.**",
+    "on a package index? | No",
+    "macOS and Windows are expected to work, but nobody has tested them",
+    "Why not `firecrawl.delete_browser(id)`?",
+    f"Read [core/conversation.py]({HERE}/blob/main/core/conversation.py) first",
+    "Unofficial",
+]
+# What the walk does not do again: a clone, an installation, and what make runs. They look around.
+STAND_INS = """
+clean() { test -z "$FIRECRAWL_API_URL" && test "$(ls -A | tr '\\n' ' ')" = ".venv "; }
+git() { mkdir firecrawl-interact; }
+pip() { test "$VIRTUAL_ENV" = "$PWD/.venv"; }
+make() { clean && test -x .venv/bin/python && echo "make $*"; }
+"""
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_every_link_is_absolute_and_leads_to_a_file_that_there_is(readme: str) -> None:
+    links = re.findall(r"(?<=\]\()[^)]+", text_of(readme))
+    assert links
+    for link in links:
+        assert link.startswith("https://")
+        if link.startswith(HERE):
+            assert (ROOT / found("/main/(.+)", link)).exists(), link
+
+
+@pytest.mark.enable_socket
+def test_its_commands_in_their_order_leave_nothing_behind(
+    firecrawl: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_sessions_of("README.md", firecrawl)
+    for name in ("temporary", "empty"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    commands = [STAND_INS, *commands_of("".join(blocks(TEXT, "console"))), "clean"]
+    printed = run(["/bin/sh", "-ec", "\n".join(commands)], tmp_path / "empty")
+    assert "3 of 3 sessions gone" in printed
+    assert "make demo\nmake test\n" in printed
+    assert printed.count(" gone deleted ") == 4
+
+
+def test_make_touches_no_environment_that_a_reader_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith(("MAKE", "VENV")):  # what the make above this test was told
+            monkeypatch.delenv(name)
+    targets = ["demo", "test", "check", "docs", "clean"]
+    printed = run(["make", "--dry-run", "--always-make", *targets], ROOT)
+    assert "--clear .make\n" in printed
+    assert ".venv" not in printed
+
+
+def test_the_first_screen_answers_who_must_decide() -> None:
+    assert not [answer for answer in ANSWERS if answer not in FIRST_SCREEN]
+    assert len(FIRST_SCREEN.splitlines()) <= 40
+
+
+def test_what_a_lost_session_costs_is_what_the_service_bills() -> None:
+    words = r"(\d+) credits in ten minutes and (\d+) in an hour, or (\d+) and (\d+)"
+    service, billed = FakeService(["fc-test"]), []
+    for prompt_used, seconds in product([False, True], [600, 3600]):
+        session_id = service.open_session(prompt_used=prompt_used)
+        service.sleep(seconds)
+        receipt = DeleteSession(InMemoryTransport(service), "fc-test")(session_id)
+        billed.append(str(receipt.credits_billed))
+    assert re.findall(words, FIRST_SCREEN) == [tuple(billed)]
+
+
+def test_the_pythons_the_system_and_the_size_that_it_names_are_so() -> None:
+    [(system, pythons)] = re.findall(r"tests run on (\w+) with Python ([\d., and]+)\.", TEXT)
+    classifiers = "\n".join(tomllib.loads(text_of("pyproject.toml"))["project"]["classifiers"])
+    assert found(r"Operating System :: .*?(\w+)$", classifiers) == system
+    assert re.findall(r":: Python :: (3\.\d+)", classifiers) == re.findall(r"3\.\d+", pythons)
+    files = [path for room in ("core", "adapters") for path in (ROOT / room).rglob("*.py")]
+    library = [path for path in files if not {"cli", "conformance"} & set(path.parts)]
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in library)
+    named = int(found(r"About ([\d,]+) lines", FIRST_SCREEN).replace(",", ""))
+    assert abs(named - lines) <= 500, f"it has {lines}"
+
+
+def test_the_worst_rows_beside_firecrawl_py_are_rows_of_its_page() -> None:
+    page = text_of("docs/with-firecrawl-py.md")
+    rows = re.findall(r"^\|.*\|$", FIRST_SCREEN.partition("| | `firecrawl.delete")[2], re.MULTILINE)
+    assert len(rows[1:]) == 3
+    assert set(rows) <= set(page.splitlines())
+    assert found(r"firecrawl-py \d+\.\d+\.\d+", FIRST_SCREEN) in page
+
+
+# The Japanese texts: the code, the sections and the tables of the English ones
+
+JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
+NAMED = re.compile(r"`[^`\n]+`|(?<=\]\()[^)]+")  # code, and where links lead to
+MENU = re.compile(r"```\{toctree\}.*?```", re.DOTALL)
+
+pairs = pytest.mark.parametrize(
+    ("english", "japanese"),
+    [
+        ("README.md", "README.ja.md"),
+        ("docs/index.md", "docs/ja.md"),
+        ("docs/outcomes.md", "docs/outcomes.ja.md"),
+        ("docs/command.md", "docs/command.ja.md"),
+    ],
+)
+
+
+@pairs
+def test_the_code_is_the_same(english: str, japanese: str) -> None:
+    for language in ("python", "console"):
+        assert blocks(text_of(japanese), language) == blocks(text_of(english), language)
+
+
+@pairs
+def test_each_section_has_its_translation_which_names_the_same(english: str, japanese: str) -> None:
+    for (_, ours), (title, theirs) in zip(sections(english), sections(japanese), strict=True):
+        assert title == "the beginning" or JAPANESE.search(title)
+        named = set(NAMED.findall(theirs.replace("/ja/", "/").replace(".ja.md", ".md")))
+        missing = set(NAMED.findall(MENU.sub("", ours))) - named
+        assert not {name for name in missing if not name.endswith("ja.md")}, title
+
+
+@pairs
+def test_each_table_has_the_same_rows(english: str, japanese: str) -> None:
+    rows = [len(re.findall(r"^\|", text_of(page), re.MULTILINE)) for page in (english, japanese)]
+    assert rows[0] == rows[1]
+
+
+# What a transport promises
+
+PROMISES = text_of("docs/transport-promises.md")
+
+
+def test_the_page_lists_each_promise_of_the_kit_once() -> None:
+    section = dict(sections("docs/transport-promises.md"))["The promises"]
+    promises = re.findall(r"^- (.+)$", section, re.MULTILINE)
+    assert sorted(promises) == sorted({case.promise for case in CASES})
+
+
+def test_the_page_says_of_each_failure_whether_the_service_may_have_acted() -> None:
+    rows = re.findall(r"^\| .+ \| `(\w+Error)`.* \| .+ \| (.+) \|$", PROMISES, re.MULTILINE)
+    sent = {(kind.__name__, kind.sent) for kind in TransportError.__subclasses__()}
+    assert {(kind, effect != "Nothing.") for kind, effect in rows} == sent
+
+
+# The command
+
+COMMAND = dict(sections("docs/command.md"))
+STEPS = [step for _, steps in transcripts() for step in steps if step.is_typed]
+HELP = {name: CliRunner().invoke(command, [name, "--help"]).output for name in ("delete", "sweep")}
+OPTIONS = {name: re.findall(r"^  (?:-\w, )?(--[a-z-]+)", HELP[name], re.MULTILINE) for name in HELP}
+
+
+def first_column(title: str) -> list[str]:
+    return re.findall(r"^\| `(.+?)` \|", COMMAND[title], re.MULTILINE)
+
+
+def of_the_help(pattern: str, heading: str) -> list[str]:
+    """Find what stands below a heading of the help of `delete`."""
+    paragraph = HELP["delete"].partition(f"{heading}:\n")[2].partition("\n\n")[0]
+    return re.findall(pattern, paragraph, re.MULTILINE)
+
+
+def test_the_options_statuses_and_keys_are_those_of_the_help_and_of_an_outcome() -> None:
+    assert re.findall(r"--[a-z-]+", " ".join(first_column("Options"))) == OPTIONS["delete"]
+    assert first_column("Exit status") == of_the_help(r"^ +(\d+) ", "Exit status")
+    keys = of_the_help(r"\w+", "The keys of --json, null where there is none")
+    printed = next(line for step in STEPS for line in step.out if line.endswith('_status": null}'))
+    assert first_column("JSON") == keys == list(json.loads(printed))
+
+
+def test_a_sweep_has_the_options_of_delete_but_for_where_ids_come_from() -> None:
+    assert {*OPTIONS["sweep"]} == {*OPTIONS["delete"]} - {"--from"} | {"--dry-run", "--service"}
+    assert "`--dry-run`" in COMMAND["What dead processes left"]
+
+
+def test_each_recipe_is_typed_in_a_transcript() -> None:
+    recipes = blocks(COMMAND["In scripts"] + COMMAND["Completion"], "")
+    typed = re.sub(r'eval "\$\((.*)\)"', r"\1", "".join(recipes))
+    assert len(lines := typed.replace("firecrawl-interact delete", "delete").splitlines()) == 6
+    assert not [line for line in lines if not any(step.text.startswith(line) for step in STEPS)]
+
+
+# A cluster
+
+CLUSTER = text_of("docs/on-a-cluster.md")
+
+
+def test_the_numbers_follow_from_littles_law_and_the_time_of_a_delete() -> None:
+    cpu_seconds = 0.0005
+    expected = []
+    for rate in (10, 100, 500, 5_000, 10_000, 25_000):
+        in_flight = [ceil(rate / 60 * seconds) for seconds in (1, 5, 70)]
+        share = rate / 60 * cpu_seconds
+        shown = f"{share:.2%}" if share < 0.001 else f"{share:.1%}"
+        numbers = " | ".join(f"{number:,}" for number in (rate, *in_flight))
+        expected.append(f"{numbers} | {shown.replace('%', ' %')}")
+    assert re.findall(r"^\| ([0-9].+) \|$", CLUSTER, re.MULTILINE) == expected
+    assert f"{1 / cpu_seconds:,.0f} deletes a second, which is {60 / cpu_seconds:,.0f}" in CLUSTER
+    assert 4.5 < 60 / cpu_seconds / 25_000 < 5  # "almost five times the largest plan"
