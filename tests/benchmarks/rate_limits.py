@@ -38,7 +38,9 @@ CHANGES = (
     (40, 10, 330),
     (100, 25, 170),
 )
+USUAL = (1.15, 1.5, 1.3)
 EVENLY_SPACED = (2.5, 2.5, 3.0)
+SPACED = "bucket of burst 1"
 EVENLY_SHARED = (1.3, 1.5, 1.3)
 SHARED_IN_BURSTS = (1.8, 1.8, 1.8)
 
@@ -49,7 +51,7 @@ class Case(NamedTuple):
     kind: str
     name: str
     make: Callable[[], Limiter]
-    most: tuple[float, float, float] = (1.15, 1.5, 1.3)
+    most: tuple[float, float, float] = USUAL
     sessions: tuple[int, ...] = (100, 600)
 
 
@@ -66,16 +68,16 @@ def _cases() -> Iterator[Case]:
     for limit, second in product(LIMITS, (0, 1, 10)):
         aligned = partial(Limited, RateLimit(limit, window="aligned"), second=second)
         yield Case("aligned window", f"{limit} from second {second}", aligned)
-    spaced = {"bucket of burst 1": partial(RateLimit, burst=1)}
     for limit in LIMITS:
         burst = max(2, limit // 6)
         bucket = partial(Limited, RateLimit(limit, burst=burst))
         yield Case("bucket", f"{limit}, burst {burst}", bucket)
         bucket = partial(Limited, RateLimit(limit, burst=1))
-        yield Case("bucket of burst 1", f"{limit}", bucket, EVENLY_SPACED)
-    for (before, after, at), (kind, of_kind) in product(CHANGES, (RATE_LIMITS | spaced).items()):
+        yield Case(SPACED, f"{limit}", bucket, EVENLY_SPACED)
+    kinds = {**RATE_LIMITS, SPACED: partial(RateLimit, burst=1)}
+    for (before, after, at), (kind, of_kind) in product(CHANGES, kinds.items()):
         changing = partial(Limited, of_kind(before), at, of_kind(after))
-        most = EVENLY_SPACED if kind in spaced else Case._field_defaults["most"]
+        most = EVENLY_SPACED if kind == SPACED else USUAL
         yield Case(f"{kind} that changes", f"{before}, then {after}", changing, most, (600,))
 
 

@@ -11,14 +11,8 @@ from statistics import mean
 from typing import NamedTuple
 
 from ..proof.events import Event, EventfulService, all_events
-from .wire import (
-    WORLD,
-    Ends,
-    HangsError,
-    curl_version,
-    delete_with_curl,
-    replace_network_and_clock,
-)
+from . import wire
+from .wire import WORLD, Ends, HangsError
 
 PAGE = Path(__file__).parents[2] / "docs" / "why-believe-it.md"
 
@@ -131,11 +125,11 @@ def cell(played: Sequence[Played]) -> str:
 def main() -> None:
     of_curl: dict[str, Rows] = {}
     try:
-        name = f"curl {curl_version()}: `curl --fail --request DELETE`"
-        of_curl[name] = play_all(delete_with_curl)
+        name = f"curl {wire.curl_version()}: `curl --fail --request DELETE`"
+        of_curl[name] = play_all(wire.delete_with_curl)
     except FileNotFoundError:
         print("curl is not installed here: the tables are without it")
-    replace_network_and_clock()
+    wire.replace_network_and_clock()
     from .callers import callers  # only now: some keep the clock that they find
 
     logging.disable()
