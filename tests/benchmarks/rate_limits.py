@@ -74,7 +74,8 @@ def _cases() -> Iterator[Case]:
         yield Case("bucket", f"{limit}, burst {burst}", bucket)
         bucket = partial(Limited, RateLimit(limit, burst=1))
         yield Case(SPACED, f"{limit}", bucket, EVENLY_SPACED)
-    kinds = {**RATE_LIMITS, SPACED: partial(RateLimit, burst=1)}
+    kinds: dict[str, Callable[[int], RateLimit]] = {**RATE_LIMITS}
+    kinds[SPACED] = partial(RateLimit, burst=1)
     for (before, after, at), (kind, of_kind) in product(CHANGES, kinds.items()):
         changing = partial(Limited, of_kind(before), at, of_kind(after))
         most = EVENLY_SPACED if kind == SPACED else USUAL
