@@ -6,7 +6,7 @@ says what it does worse than this library: a row of its table that is mended fai
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import pydantic
@@ -171,36 +171,47 @@ def test_it_does_not_hand_on_the_id_of_a_session_that_belongs_to_a_scrape() -> N
 # A block that opens its session with it
 
 
-class CancellingService(FakeService):
-    """It opens sessions, as far as the client's calls need it, and cancels who asked for one."""
-
-    cancel: Callable[[], object]
+class OpeningService(FakeService):
+    """It also opens sessions, as far as the client's calls need it."""
 
     def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
         if request.method != "POST":
             return super().respond(request)
-        self.cancel()
-        content = {"success": True, "id": self.open_session(), "cdpUrl": "wss://127.0.0.1"}
+        session_id = self.open_session()
+        content = {"success": True, "id": session_id, "cdpUrl": "wss://127.0.0.1"}
         return TimedResponse(Response(200, {}, json.dumps(content).encode()))
 
 
-def test_a_block_that_opens_with_it_and_is_cancelled_meanwhile_leaves_no_session_open(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def main() -> None:
-        task = asyncio.ensure_future(block())
-        service.cancel = lambda: task.get_loop().call_soon_threadsafe(task.cancel)
-        await task
+async def open_and_cancel(service: OpeningService, api_url: str, at: int) -> int:
+    """Cancel a block at a turn of the event loop, and return how many turns there were."""
+    client = AsyncFirecrawl("fc-test", api_url=api_url, backoff_factor=0)
+    delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test")
+    turns = 0
 
-    async def block() -> None:
-        client = AsyncFirecrawl("fc-test", api_url=loopback.api_url, backoff_factor=0)
-        delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test")
-        async with delete_session.opening(lambda: client.browser(ttl=300)):
+    async def main() -> None:
+        async with delete_session.opening(lambda: client.browser(ttl=300)) as browser:
+            assert service.is_open(browser.id)
             await asyncio.sleep(0)
 
+    task = asyncio.ensure_future(main())
+    while not task.done():
+        turns += 1
+        if turns == at:
+            task.cancel()
+        await asyncio.sleep(0)
+    if not task.cancelled():
+        task.result()
+    return turns
+
+
+def test_a_block_that_opens_with_it_leaves_no_session_open_wherever_it_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    service = CancellingService(["fc-test"])
-    with LoopbackService(service) as loopback, pytest.raises(asyncio.CancelledError):
-        asyncio.run(main())
-    assert service.sessions_left_open == []
-    assert [request.method for request in service.requests] == ["DELETE"]
+    service = OpeningService(["fc-test"])
+    with LoopbackService(service) as loopback:
+        turns = asyncio.run(open_and_cancel(service, loopback.api_url, 0))
+        for at in range(1, turns + 1, max(1, turns // 40)):
+            asyncio.run(open_and_cancel(service, loopback.api_url, at))
+            assert service.sessions_left_open == [], at
+    assert len(service.requests) > 10
