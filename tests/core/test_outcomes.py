@@ -83,7 +83,7 @@ def test_what_is_no_receipt_raises_its_own_error_and_says_what_happened(row: Row
     status, fate = row.response.status, row.kind.session_fate
     assert (type(error), error.session_fate) == (row.kind, fate)
     assert (error.session_id, error.status, error.attempts) == (SESSION_ID, status, 1)
-    can_pass = fate is UNKNOWN or row.kind is core.RateLimitError or row.advice == GATEWAYS
+    can_pass = fate is UNKNOWN or row.kind is core.RateLimitError or row.advice == PROXIES
     assert error.transient is can_pass
     said = f"HTTP {status}{row.says}. {WHAT_IT_MEANS[fate]} {row.advice}"
     assert str(error) == f"Session '{SESSION_ID}': {said}"
