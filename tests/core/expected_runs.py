@@ -4,9 +4,9 @@ The first clause is the ids; `b@5` takes 5 s to come. `b: lost, served after 5` 
 for `b` meet, of `simulation.kinds`, and `away 8: lost` what all others meet for the first 8 s; they
 are served after a second else. Other clauses are fields of `Scenario` and of `RetryPolicy`.
 
-Behind `=>` stands each outcome as `Watch` writes it, or `no outcome`; with neither, nobody looks at
-outcomes. `sent` is the id of each request, `sleeps` the seconds of each wait, `raises` all that is
-raised, and `over at` when the block of the run has ended.
+Behind `=>` stands each outcome as `Watch` writes it, or `no outcome`; with neither, nobody looks.
+`sent` is the id of each request, `sleeps` the seconds of each wait, `pauses` what holds the run
+back after each outcome, `raises` all that is raised, and `over at` when the run's block has ended.
 """
 
 import ast
@@ -51,6 +51,7 @@ def come_of(given: str, expected: str, way: type[Way]) -> str:
     clauses = {
         "sent": " ".join(watch.world.sent),
         "sleeps": " ".join(f"{seconds:g}" for seconds in watch.sleeps),
+        "pauses": " ".join(pause.reason if pause else "none" for pause in watch.pauses),
         "raises": " ".join("interruption" if one in _INTERRUPTIONS else one for one in raised),
         "over at": f"{watch.over_at:g}",
     }
@@ -86,8 +87,6 @@ def _scenario(given: str) -> Scenario:
             weather.outages = [Outage(0, ends, _kind(kinds_met))]
         elif kinds_met:
             meets[head] = [_kind(kind) for kind in kinds_met.split(", ")]
-        elif name == "each_takes":
-            weather.seconds = numbers
         elif name in policy:
             changes[name] = value
         else:

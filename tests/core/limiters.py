@@ -18,8 +18,6 @@ ROUNDING = 1e-9
 
 
 class Limiter(Protocol):
-    """What a service limits its clients by."""
-
     def request(self, now: float) -> float:
         """Count a request. Return 0 if it is accepted, else the seconds until one would be."""
 
@@ -115,13 +113,6 @@ class Run(NamedTuple):
     limited: int  # responses with status 429, without those for requests in flight at the first
 
 
-class _InFlight(NamedTuple):
-    ends_at: float
-    number: int
-    sent_at: float
-    wait: float  # 0: accepted
-
-
 def run(limiter: Limiter, load: Load, named_wait: NamedWait) -> Run:
     """Send requests as a scheduler does that asks the gate."""
     retry = RetryPolicy()
@@ -129,19 +120,20 @@ def run(limiter: Limiter, load: Load, named_wait: NamedWait) -> Run:
     gate = RateLimitGate(partial(retry.pause, random=chance.random))
     now = accepted_at = 0.0
     waiting, limited, in_flight_at_first = load.sessions, 0, 0
-    in_flight: list[_InFlight] = []
+    # when it ends, its number, when it was sent, and 0 if it is accepted, or else the wait
+    in_flight: list[tuple[float, int, float, float]] = []
     while waiting or in_flight:
         may_send = waiting > 0 and len(in_flight) < load.concurrency
         if may_send and gate.next_send_at <= now + ROUNDING:
             number = gate.note_sent(now)
             wait = limiter.request(now)
             latency = load.latency_of_429 if wait else load.latency
-            heapq.heappush(in_flight, _InFlight(now + latency, number, now, wait))
+            heapq.heappush(in_flight, (now + latency, number, now, wait))
             waiting -= 1
             continue
-        ends_at = in_flight[0].ends_at if in_flight else math.inf
+        ends_at = in_flight[0][0] if in_flight else math.inf
         now = max(now, min(ends_at, gate.next_send_at if may_send else math.inf))
-        while in_flight and in_flight[0].ends_at <= now:
+        while in_flight and in_flight[0][0] <= now:
             _, number, sent_at, wait = heapq.heappop(in_flight)
             if not wait:
                 gate.note_accepted(number)

@@ -1,15 +1,15 @@
 """Scripts for a scheduler: nothing is sent or waited for, and time passes as the script says.
 
 `take a b` gives ids to the run, and `send a b` says which ones may go now, and in which order;
-`go a b` does both for each, and `pass a b` lets them end well, too. `503 a b` is how their requests
-end (see `ENDS`), and `+8` lets so many seconds pass. `room = no` looks at what the run says: see
-`Run.look_at`. What stands before `|` are the concurrency and fields of the policy.
+`_LONG_FOR` has verbs for both. `503 a b` is how requests end (see `ENDS`), and `+8` lets so many
+seconds pass. `room = no` looks at what the run says: see `Run.look_at`. What stands before `|` are
+the concurrency and fields of the policy.
 """
 
 import errno
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -19,7 +19,6 @@ from firecrawl_interact.core import (
     DeleteSession,
     OutageError,
     Outcome,
-    Request,
     Response,
     RetryPolicy,
     TimedOutError,
@@ -27,7 +26,8 @@ from firecrawl_interact.core import (
 from firecrawl_interact.core.pacing import Job
 from firecrawl_interact.core.scheduler import Scheduler
 
-from .scripted_transport import API_KEY, DESTROYED, RATE_LIMITED, UNAVAILABLE, page, response
+from .scripted_transport import DESTROYED, RATE_LIMITED, UNAVAILABLE, page, response
+from .side_by_side import KEY, FunctionTransport
 
 
 def no_connection(number: int, *, transient: bool = True) -> ConnectFailedError:
@@ -54,23 +54,22 @@ ENDS: dict[str, Response | BaseException] = {
 }
 """`429/20` and `503/20` ask for a wait of 20 s, besides."""
 
+_LONG_FOR = {
+    "go": "take ?; send ?",
+    "pass": "take ?; send ?; ok ?; ended = ? DeletionReceipt gone x1",
+    "probe": "take ?; +8; send ?; 503 ?",
+}
 
-class Clock:
+
+class Clock(FunctionTransport):
     """All of a transport that a scheduler looks at."""
 
-    now = 1_000.0
     is_interrupted = False  # by a Ctrl-C, whenever somebody looks
 
     def monotonic(self) -> float:
         if self.is_interrupted:
             raise KeyboardInterrupt
-        return self.now
-
-    def send(self, request: Request, timeout: float) -> NoReturn:
-        raise AssertionError("a scheduler sends nothing")
-
-    def sleep(self, seconds: float) -> NoReturn:
-        raise AssertionError("a scheduler waits for nothing")
+        return super().monotonic()
 
 
 class Run(Scheduler):
@@ -83,7 +82,7 @@ class Run(Scheduler):
             given[name] = float(value) if "." in value else int(value)
         concurrency, self.clock = given.pop("concurrency"), Clock()
         retry = RetryPolicy(**given)
-        delete_session = DeleteSession(self.clock, API_KEY, retry=retry, random=lambda: 0.5)
+        delete_session = DeleteSession(self.clock, KEY, retry=retry, random=lambda: 0.5)
         super().__init__(delete_session, concurrency)
         self.sent: dict[str, Job] = {}
         self.then(steps)
@@ -108,14 +107,12 @@ class Run(Scheduler):
                 self._do(verb, name)
 
     def _do(self, verb: str, name: str) -> None:
-        if verb not in {"take", "go", "pass"}:
+        if verb == "take":
+            self.admit(iter([name]).__next__)
+        elif verb in _LONG_FOR:
+            self.then(_LONG_FOR[verb].replace("?", name))
+        else:
             self.settle(self.sent[name], _end(verb))
-            return
-        self.admit(iter([name]).__next__)
-        if verb != "take":
-            self.then(f"send {name}")
-        if verb == "pass":
-            self.then(f"ok {name}; ended = {name} DeletionReceipt gone x1")
 
     def look_at(self, what: str) -> str:
         pause, failure = self.pause, self.failure

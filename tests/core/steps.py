@@ -42,7 +42,7 @@ class Interruption:
     """
 
     def __init__(self, at: int, error: type[BaseException], unseen: Collection[str] = ()) -> None:
-        self.moments = 0
+        self.moments, self.is_over = 0, False  # once it is over, nothing counts
         self.met: list[str] = []  # the function of that line, and its caller
         self._at, self._error, self._unseen = at, error, unseen
 
@@ -58,8 +58,8 @@ class Interruption:
 
     def count(self) -> bool:
         """Count one more moment, and say whether it is the one."""
-        self.moments += 1
-        return self.moments == self._at
+        self.moments += not self.is_over
+        return self.moments == self._at and not self.is_over
 
 
 def _functions(frame: FrameType | None) -> Iterator[str]:

@@ -39,6 +39,7 @@ pauses that are too short grow as the policy's do
     go a; 429/1 a; +1; send a; 429/30 a; due in = 30
 a pause was long enough if another request was accepted, or sent before the one that was not
     go a; take b; 429/1 a; +1; send a b; ok a; 429/0 b; due in = 0
+    go a; take b; 429/1 a; +1; send a b; ok b; 429/0 a; due in = 0
     go a; take b c; 429/1 a; +1; send a b c; 429/1 b; due in = 1
 a request from before the pause that is accepted late says nothing of it
     go a b; take c; 429/1 a; ok b; +1; send a; 429/0 a; due in = 1.5
@@ -53,7 +54,7 @@ an outage takes two ids that fail
     max_attempts 2 | go a; 503 a; +1; send a; 503 a; held by = nothing
     go a b; 503 a; held by = nothing; +1; 503 b; held by = outage; due in = 0.75
 all that was in flight at the first failure must fail
-    go a b; 503 a; go slow; 503 b; held by = nothing
+    go a b; 503 a; go slow; 503 b; held by = nothing; 503 slow; held by = outage
     go a b; 503 a; +0.1; go slow; 503 b; held by = outage
 unless an id would be given up
     max_attempts 1 | go slow a b; 503 a b; held by = outage
@@ -72,7 +73,7 @@ due in = 3; +3; send b; 503 b; due in = 6; +6; send a; 503 a; due in = 6
 the next outage begins anew
     go a b; 503 a; 503/60 b; take c; +60; send c; ok c; send b a; 503 a b; due in = 0.75
 no outage lasts for longer than the deadline
-    go a b; 503 a; +10; 503/3600 b; due in = 230
+    go a b; 503 a; +10; 503/3600 b; due in = 230; pause = outage 230 s, 2 wait, 1, b
 """
 
 

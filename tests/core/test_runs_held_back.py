@@ -8,27 +8,17 @@ import pytest
 from firecrawl_interact.adapters import RateLimit
 from firecrawl_interact.core import OutageError, RetryPolicy
 
-from ..simulation.kinds import BROKEN_GATEWAY, NO_CONNECTION, NOT_DELETED, SERVED, STOPPING, Kind
+from ..simulation.kinds import BROKEN_GATEWAY, NOT_DELETED, SERVED, STOPPING, Kind
 from ..simulation.play import play
 from ..simulation.watch import Scenario
 from ..simulation.ways import Awaited, Blocking, Way
-from ..simulation.world import Outage, Weather
+from ..simulation.world import Weather
 from .expected_runs import both_ways
 from .limiters import Limited
 from .outages import FAULTS, IDS, destroyed, ids, run_through, seconds_beyond
 
 PAGES = [name for name, fault in FAULTS.items() if fault.is_a_page]
-SAID_IN_ERROR = {
-    "refused": "no connection",
-    "502": "HTTP 502",
-    "silent": "silence",
-    "backend": "Hangar request failed",
-    "a login page": "HTTP 200",
-    "a redirect": "HTTP 302",
-    "a 404 page": "HTTP 404",
-    "a router's 404": "Route not found",
-    "a gateway's 403": "HTTP 403",
-}
+SAID_IN_ERROR = {"refused": "no connection", "backend": "Hangar request failed", "502": "HTTP 502"}
 
 in_each_way_at_another_latency = pytest.mark.parametrize(
     ("way", "latency"), [(Blocking, 0.2), (Awaited, 5)], ids=["blocking", "awaited"]
@@ -41,22 +31,11 @@ def test_at_ten_requests_a_minute_a_hundred_sessions_take_nine_minutes(
     concurrency: int, way: type[Way]
 ) -> None:
     weather = Weather(seconds=[0.1], limiter=lambda: Limited(RateLimit(10)))
-    scenario = Scenario(ids=ids(100), concurrency=concurrency, weather=weather)
-    scenario.is_only_held_back = True
-    watch = play(scenario, way)
+    watch = play(Scenario(ids=ids(100), concurrency=concurrency, weather=weather), way)
+    assert destroyed(watch) == 100
     assert watch.world.flaws == []
     assert watch.over_at <= 1.05 * 540
     assert len(watch.world.sent) <= 150
-
-
-@both_ways
-def test_a_run_shows_what_holds_it_back(way: type[Way]) -> None:
-    weather = Weather(outages=[Outage(0, 8, NO_CONNECTION)])
-    watch = play(Scenario(ids=["a", "b", "", "c"], concurrency=2, weather=weather), way)
-    [pause, *others] = watch.pauses
-    assert pause
-    assert (pause.reason, pause.seconds_left, pause.waiting) == ("outage", 0.5, 2)
-    assert others == [None, None, None]
 
 
 @in_each_way_at_another_latency
@@ -81,7 +60,7 @@ def test_an_outage_without_an_end_ends_the_run_with_an_error_that_names_what_it_
     policy = RetryPolicy()
     [outage] = watch.raised
     assert isinstance(outage, OutageError)
-    assert latency > 1 or SAID_IN_ERROR[fault] in str(outage)  # Its last response came in time.
+    assert SAID_IN_ERROR.get(fault, "") in str(outage)
     assert watch.world.flaws == []
     assert outage.lasted >= policy.deadline
     assert watch.over_at <= policy.deadline + policy.attempt_timeout

@@ -17,14 +17,10 @@ who is due first goes first, and new ids last
 after a 429 nobody goes, and then those that got it, in the order of their responses
     go a b c; 429/60 c; take new; due in = 60; 429/60 a b; +59; send; +1; send c a b new
     go a b; 429/60 a; 409 b; due in = 60
-who is accepted after two pauses in a row frees the others
-    go a; 429 a; +60; send a; 429 a; +60; send a; ok a; +60; take b c; send b c
 in an outage one at a time finds out, each for another id
     go a b c; 503 a b c; send; +10; send c; send; 503 c; +10; send a; 503 a; +10; send b
 in an outage a new id goes first
     go a b; 503 a b; take c; +0.7; send; +0.1; send c
-the end of an outage frees all
-    go a b c; 503 a b c; +1; send c; ok c; send a b
 an outage does not shorten the pause that a 429 asks for
     go limited; +1; go lost too; 429/60 limited; lost lost too; +59; send; +1; send limited
 without file descriptors as many go as are in flight
@@ -50,9 +46,9 @@ in an outage one more is taken than have failed, up to eight or the concurrency
     go a b c d e f g h; 503 a b c d e f g h; room = no
     concurrency 9 | go a b c d e f g h; 503 a b c d e f g h; room = yes
     go a b; 503 a b; +8; send b; bad-name b; +8; send a; bad-name a; room = yes
+in an outage a run of one at a time takes eight ids to find out
+    concurrency 1 | probe a b c d e f g; room = yes; probe h; room = no
 
-something is due when an id may go
-    go a; take b; due in = 0
 in an outage something is due when the next may find out, or when the outage ends the run
     go a b; 503 a b; due in = 0.75; +1; send b; due in = 239
     go a b; 503 a b; +241; due in = 0
@@ -96,8 +92,6 @@ an outage ends no run that is stopped
 stale connections and conflicts are no outage
     go a b c; stale a b c; held by = nothing
     go a b; 409-page a b; held by = nothing
-a request from before that is in flight may show that there is no outage
-    go a b slow; +1; 503 a b; go c; 503 c; held by = nothing; 503 slow; held by = outage
 who failed by itself before fails in the outage, too
     go a b; ok b; 503 a; +1; send a; go c; 503 c a; held by = outage
 the last ids fail by themselves if they failed while the service was there
@@ -132,27 +126,6 @@ def test_a_run(script: str) -> None:
     Run(script)
 
 
-def test_in_an_outage_a_run_of_one_at_a_time_takes_eight_ids_to_find_out() -> None:
-    run, held = Run("concurrency 1 | +0"), 0
-    while run.has_room():
-        held += 1
-        run.then(f"take {held}; +8; send {held}; 503 {held}")
-    assert held == 8
-
-
-@pytest.mark.parametrize("session_id", ["b", "not an id"])
-def test_what_the_iterator_of_ids_takes_counts_for_nobody(session_id: str) -> None:
-    run = Run("deadline 3 | go a")
-
-    def next_id() -> str:
-        run.clock.now += 4
-        return session_id
-
-    run.admit(next_id)
-    run.outcomes.clear()
-    run.then("503 a; ended = none")
-
-
 def test_what_a_pause_is_made_of_is_given_by_name_and_stays() -> None:
     with pytest.raises(TypeError):
         Pause("outage", 0.75, 3, 1)  # type: ignore[call-arg] # the point
@@ -174,9 +147,6 @@ def test_what_is_logged(script: str, line: str, times: int) -> None:
     with log_records() as records:
         Run(script)
     assert sum(line in record.getMessage() for record in records) == times
-
-
-# Stopped, left, interrupted, or over a faulty transport
 
 
 def test_what_was_not_sent_says_so_and_can_be_tried_again() -> None:

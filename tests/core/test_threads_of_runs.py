@@ -12,18 +12,11 @@ from itertools import count
 
 import pytest
 
-from firecrawl_interact.core import (
-    ConnectFailedError,
-    DeleteManySessions,
-    DeleteSession,
-    Deletions,
-    Response,
-    SessionFate,
-)
+from firecrawl_interact.core import ConnectFailedError, Deletions, Response, SessionFate
 
 from . import virtual_time
 from .scripted_transport import DESTROYED, UNAVAILABLE
-from .side_by_side import KEY, DeleteMany, FunctionTransport, both_kinds, listed, many
+from .side_by_side import DeleteMany, FunctionTransport, both_kinds, listed, many
 
 LONG = 60
 """Seconds that nothing here takes, however busy the machine is."""
@@ -160,16 +153,14 @@ def test_ctrl_c_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
 class InFlight(FunctionTransport):
     """Responds to `0` once all others were sent, and to those when they may end."""
 
-    def __init__(self, concurrency: int, to_first: Response = DESTROYED) -> None:
+    def __init__(self, concurrency: int) -> None:
         super().__init__(self._wait)
-        self._to_first = to_first
-        self.may_end = threading.Event()
-        self._all_sent = threading.Barrier(concurrency)
+        self.may_end, self._all_sent = threading.Event(), threading.Barrier(concurrency)
 
     def _wait(self, session_id: str) -> Response:
         self._all_sent.wait(LONG)
         assert session_id == "0" or self.may_end.wait(LONG)
-        return self._to_first if session_id == "0" else DESTROYED
+        return DESTROYED
 
 
 @pytest.mark.filterwarnings("ignore:<Deletions:RuntimeWarning")
@@ -217,21 +208,6 @@ def test_what_no_thread_carries_any_more_is_unknown(monkeypatch: pytest.MonkeyPa
         patched.setattr(threading.Thread, "is_alive", lambda thread: False)
         leave(deletions)
     transport.may_end.set()
-
-
-def test_a_ctrl_c_while_a_response_is_read_keeps_the_other_one() -> None:
-    transport = InFlight(2, to_first=UNAVAILABLE)
-
-    def is_interrupted() -> float:  # where the pause before the retry is drawn
-        transport.may_end.set()
-        raise KeyboardInterrupt
-
-    delete_session = DeleteSession(transport, KEY, random=is_interrupted)
-    deletions = DeleteManySessions(delete_session, concurrency=2)(["1", "0"])
-    with pytest.raises(KeyboardInterrupt):
-        list(deletions)
-    fates = {outcome.session_id: outcome.session_fate for outcome in deletions}
-    assert fates == {"0": SessionFate.UNKNOWN, "1": SessionFate.GONE}
 
 
 class TickingTransport(FunctionTransport):

@@ -46,14 +46,10 @@ def watch_over(
 
 async def perform(watch: Watch, way: Way) -> None:
     """Play the run that is watched."""
-    scenario, world = watch.scenario, watch.world
-    delete_session = use_case(watch, way, lambda: world.choose(scenario.chances))
-    delete_many = way.run(
-        delete_session, concurrency=scenario.concurrency, shutdown_timeout=scenario.shutdown_timeout
-    )
-    deletions: AsyncDeletions = way.as_awaited(delete_many(way.ids(watch)))
+    scenario, world, deletions = watch.scenario, watch.world, begin(watch, way)
     _plan(watch, way, deletions)
-    watch.note_raised(await way.perform(_consume(watch, way, deletions)))
+    raised = await way.perform(consume(watch, way, deletions))
+    watch.raised += [raised] if raised else []
     watch.check_leaving()
     ends_in_time = way.cancels and scenario.ends_when_cancelled_after <= 1
     if ends_in_time or (watch.leaves < 2 and scenario.shutdown_timeout is None):
@@ -63,10 +59,20 @@ async def perform(watch: Watch, way: Way) -> None:
             async for outcome in deletions:
                 watch.receive(outcome)
         except (Exception, KeyboardInterrupt) as error:
-            watch.note_raised(error)
+            watch.raised.append(error)
     await way.sleep(LONG)
     world.claim("the end", way.is_alone(), "a task is left")
     watch.check_end()
+
+
+def begin(watch: Watch, way: Way) -> AsyncDeletions:
+    scenario = watch.scenario
+    delete_session = use_case(watch, way, lambda: watch.world.choose(scenario.chances))
+    delete_many = way.run(
+        delete_session, concurrency=scenario.concurrency, shutdown_timeout=scenario.shutdown_timeout
+    )
+    run: AsyncDeletions = way.as_awaited(delete_many(way.ids(watch)))
+    return run
 
 
 def use_case(watch: Watch, way: Way, random: Callable[[], float]) -> Any:  # Any: of either kind
@@ -105,7 +111,7 @@ def _plan(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
         way.clock.call_later(seconds, happen)
 
 
-async def _consume(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
+async def consume(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
     await way.sleep(watch.scenario.begins_at)
     async with deletions:
         async for outcome in deletions:

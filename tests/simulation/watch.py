@@ -142,25 +142,19 @@ class Watch:
         self.ended.append((time, text))
         session = self.world.sessions.get(session_id)
         if session is None:  # an id that cannot be sent
-            is_untouched = fate is SessionFate.UNTOUCHED
-            claim("untouched", is_untouched, f"{session_id!a} was touched")
+            claim("untouched", fate is SessionFate.UNTOUCHED, f"{session_id!a} was touched")
             return True
         session.wanted -= 1
         is_gone = fate is SessionFate.GONE
-        is_wrong = is_gone and session.is_live
-        claim("gone", not is_wrong, f"{session_id} is said to be gone, and lives")
+        is_true = not (is_gone and session.is_live)
+        claim("gone", is_true, f"{session_id} is said to be gone, and lives")
         if isinstance(outcome, DeletionReceipt):
             bills = [receipt.get("creditsBilled") for receipt in session.receipts]
-            is_its_own = outcome.credits_billed in bills
-            claim("receipt", is_its_own, f"{session_id} has a receipt of nobody")
+            claim("receipt", outcome.credits_billed in bills, f"{session_id}: a receipt of nobody")
         if is_gone and self.journal is not None and not self.journal.not_forgotten[session_id]:
-            is_held = session_id in self.journal.held
-            claim("journal", not is_held, f"the journal still holds {session_id}")
+            is_forgotten = session_id not in self.journal.held
+            claim("journal", is_forgotten, f"the journal still holds {session_id}")
         return len(self.outcomes) != self.scenario.leave_at_outcome
-
-    def note_raised(self, error: BaseException | None) -> None:
-        if error is not None:
-            self.raised.append(error)
 
     def check_leaving(self) -> None:
         """The block of the run has ended."""
@@ -170,12 +164,11 @@ class Watch:
             longest = self.scenario.retry.attempt_timeout
             if self.scenario.shutdown_timeout is not None:
                 longest = min(longest, self.scenario.shutdown_timeout)
+            longest += max(self.scenario.journal_seconds) * (2 * len(self.taken) + 1)
+            longest += max(self.scenario.busy) + min(1.0, self.scenario.ends_when_cancelled_after)
             seconds = self.over_at - self.left_at
-            journals = max(self.scenario.journal_seconds) * (2 * len(self.taken) + 1)
-            of_others = max(self.scenario.busy) + journals
-            of_cancelled = min(1.0, self.scenario.ends_when_cancelled_after)
-            most = longest + of_others + of_cancelled + _A_ROUNDING
-            self.world.claim("leaving", seconds <= most, f"leaving takes {seconds} s")
+            is_soon = seconds <= longest + _A_ROUNDING
+            self.world.claim("leaving", is_soon, f"leaving takes {seconds} s")
 
     def check_end(self) -> None:
         """All is over, and whatever was under way has taken effect."""
@@ -187,9 +180,9 @@ class Watch:
         for outcome in self.outcomes:
             session_id, fate = outcome.session_id, outcome.session_fate
             counted[session_id] += outcome.attempts
-            session = self.world.sessions.get(session_id, Session())
-            is_wrong = fate is SessionFate.UNTOUCHED and session.is_changed
-            claim("untouched", not is_wrong, f"{session_id} is untouched, and was changed")
+            is_changed = self.world.sessions.get(session_id, Session()).is_changed
+            is_true = fate is not SessionFate.UNTOUCHED or not is_changed
+            claim("untouched", is_true, f"{session_id} is untouched, and was changed")
         for session_id in got:
             number, attempts = sent[session_id], counted[session_id]
             claim("attempts", number == attempts, f"{session_id}: {attempts}, and {number} sent")
@@ -204,12 +197,11 @@ class Watch:
 
     def _check_held_back(self) -> None:
         claim = self.world.claim
-        may_be_alone = self.outcomes[-2:] if self.world.weather.outages else []
+        may_fail = self.outcomes[-2:] if self.world.weather.outages else []
         lost = [one for one in self.outcomes if one.session_fate is not SessionFate.GONE]
         is_whole = len(self.taken) == len(self.scenario.ids)
         claim("held back", is_whole, "a run that is held back ends early")
-        is_harmless = all(one in may_be_alone for one in lost)
-        claim("held back", is_harmless, f"an outage or a rate limit costs {lost}")
+        claim("held back", all(one in may_fail for one in lost), f"it costs {lost}")
         claim("held back", not self.raised, f"held back, and raised {self.raised}")
 
     def _check_raised(self, error: BaseException) -> None:
@@ -224,9 +216,8 @@ class Watch:
                 deadline = min(deadline, 30)
             claim("raised", lasted >= deadline or was_named, f"{error!r}, but only for {lasted} s")
         elif isinstance(error, RuntimeError):
-            has_cause = isinstance(
-                error.__cause__, FaultyError | NoThreadError | asyncio.CancelledError
-            )
+            known = FaultyError | NoThreadError | asyncio.CancelledError
+            has_cause = isinstance(error.__cause__, known)
             claim("raised", has_cause, f"{error!r} has the cause {error.__cause__!r}")
         else:
             expected = FaultyError | KeyboardInterrupt | asyncio.CancelledError

@@ -143,7 +143,7 @@ class _AsIfAwaited:
         raise StopAsyncIteration
 
 
-class _ThreadlessLoop(VirtualTimeLoop):
+class ThreadlessLoop(VirtualTimeLoop):
     """What a thread would do takes some seconds of virtual time."""
 
     thread_seconds: Callable[[], float]
@@ -172,8 +172,8 @@ class Awaited:
     transport = AwaitedTransport
     cancels = True  # a request that outlives `shutdown_timeout`
 
-    def __init__(self) -> None:
-        self.clock = _ThreadlessLoop()
+    def __init__(self, loop: ThreadlessLoop | None = None) -> None:
+        self.clock = loop or ThreadlessLoop()
         self.sleep = asyncio.sleep
 
     @property
