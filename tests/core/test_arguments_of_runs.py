@@ -18,6 +18,10 @@ from .side_by_side import KEY, AsyncFunctionTransport, FunctionTransport, many, 
 
 BLOCKING = DeleteSession(FunctionTransport(), KEY)
 AWAITED = AsyncDeleteSession(AsyncFunctionTransport(), KEY)
+BOTH_KINDS: list[Callable[..., Any]] = [  # Any: of either kind
+    partial(DeleteManySessions, BLOCKING),
+    partial(AsyncDeleteManySessions, AWAITED),
+]
 NO_IDS = "session_ids must be an iterable of ids, not "
 
 
@@ -40,22 +44,18 @@ class AsynchronousIds:
         ({"shutdown_timeout": "5"}, [], TypeError, "^shutdown_timeout must be seconds"),
     ],
 )
-@pytest.mark.parametrize(
-    "use_case",
-    [partial(DeleteManySessions, BLOCKING), partial(AsyncDeleteManySessions, AWAITED)],
-    ids=["blocking", "awaited"],
-)
 def test_what_cannot_work_is_refused(
-    arguments: Mapping[str, object],
-    ids: object,
-    error: type[Exception],
-    words: str,
-    use_case: Callable[..., Any],  # Any: of either kind
+    arguments: Mapping[str, object], ids: object, error: type[Exception], words: str
 ) -> None:
-    with pytest.raises(error, match=words):
-        use_case(**arguments)(ids)
-    for seconds in (None, 0, 0.5):
-        use_case(shutdown_timeout=seconds)
+    for use_case in BOTH_KINDS:
+        with pytest.raises(error, match=words):
+            use_case(**arguments)(ids)
+
+
+def test_a_shutdown_timeout_is_none_or_seconds() -> None:
+    assert [
+        use_case(shutdown_timeout=seconds) for use_case in BOTH_KINDS for seconds in (None, 0, 0.5)
+    ]
 
 
 def test_blocking_code_takes_no_asynchronous_iterable() -> None:

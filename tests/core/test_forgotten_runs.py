@@ -46,10 +46,6 @@ async def play(how: str, new_run: Callable[[], Run]) -> None:
     del deletions
 
 
-def played(how: str, delete_many: DeleteMany) -> None:
-    virtual_time.run(play(how, lambda: delete_many(FunctionTransport())(["a", "b", "c"])))
-
-
 @both_kinds
 @pytest.mark.parametrize(
     ("how", "words"),
@@ -63,7 +59,7 @@ def test_a_run_that_is_forgotten_warns_where_that_was(
     how: str, words: str, delete_many: DeleteMany
 ) -> None:
     with pytest.warns(RuntimeWarning, match=words) as warned:
-        played(how, delete_many)
+        virtual_time.run(play(how, lambda: delete_many(FunctionTransport())(["a", "b", "c"])))
     assert [warning.filename for warning in warned] == [__file__]
     assert [type(warning.source).__name__[-9:] for warning in warned] == ["Deletions"]
 
@@ -77,7 +73,7 @@ def test_a_run_that_is_forgotten_warns_where_that_was(
 def test_a_run_that_was_left_on_purpose_or_has_ended_does_not_warn(
     how: str, delete_many: DeleteMany
 ) -> None:
-    played(how, delete_many)
+    virtual_time.run(play(how, lambda: delete_many(FunctionTransport())(["a", "b", "c"])))
 
 
 @pytest.mark.filterwarnings("error")

@@ -16,7 +16,7 @@ import pytest
 
 from ..simulation.kinds import STOPPING, limited
 from ..simulation.play import begin, consume, watch_over
-from ..simulation.watch import Scenario, Step
+from ..simulation.watch import Scenario, Step, Watch
 from ..simulation.ways import Awaited, ThreadlessLoop
 from .steps import Interruption, at_each_line
 
@@ -55,48 +55,36 @@ class InterruptedLoop(ThreadlessLoop):
         return super().call_soon(callback, *args, context=context)
 
 
-class Run:
-    """A run whose outcomes are taken to the last, however it is interrupted."""
-
-    def __init__(self, scenario: Scenario, interruption: Interruption, *, is_line: bool) -> None:
-        self._way = Awaited(None if is_line else InterruptedLoop(interruption))
-        self._interruption = interruption
-        self._watch = watch_over(scenario, self._way)
-        self._has_begun = self._has_left = False
-
-    def play(self) -> None:
-        self._way.play(self._watch, self._take_all())
-
-    async def _take_all(self) -> None:
-        deletions = begin(self._watch, self._way)
-        self._has_begun = True
-        try:
-            await consume(self._watch, self._way, deletions)
-        finally:
-            self._has_left = True
-            for _ in range(2):  # The interruption may come here, too.
-                with suppress(KeyboardInterrupt):
-                    async for outcome in deletions:
-                        self._watch.receive(outcome)
-            self._interruption.is_over = True
-
-    def check(self) -> None:
-        assert self._has_left is self._has_begun
-        # An id that the iterator has just given, and that the run has not noted, is nobody's.
-        if not {"admit", "_admit_next_id", "_next"}.intersection(self._interruption.met):
-            ids = [outcome.session_id for outcome in self._watch.outcomes]
-            assert Counter(ids) == Counter(self._watch.taken)
+async def take_all(
+    watch: Watch, way: Awaited, interruption: Interruption, come_to: list[str]
+) -> None:
+    deletions = begin(watch, way)
+    come_to.append("the block")
+    try:
+        await consume(watch, way, deletions)
+    finally:
+        come_to.append("the caller's own finally")
+        for _ in range(2):  # The interruption may come here, too.
+            with suppress(KeyboardInterrupt):
+                async for outcome in deletions:
+                    watch.receive(outcome)
+        interruption.is_over = True
 
 
 def interrupt_each(kind: type[BaseException], scenario: Scenario, *, is_line: bool) -> int:
     """Play a run once for each moment, and return how many moments there are."""
     moment, moments = 0, 1
     while moment <= moments:
-        interruption = Interruption(moment, kind, UNSEEN)
-        run = Run(scenario, interruption, is_line=is_line)
+        interruption, come_to = Interruption(moment, kind, UNSEEN), list[str]()
+        way = Awaited(None if is_line else InterruptedLoop(interruption))
+        watch = watch_over(scenario, way)
         with suppress(kind), at_each_line(interruption, *MODULES) if is_line else nullcontext():
-            run.play()
-        run.check()
+            way.play(watch, take_all(watch, way, interruption, come_to))
+        assert len(come_to) != 1, "it never left the block"
+        # An id that the iterator has just given, and that the run has not noted, is nobody's.
+        if not {"admit", "_admit_next_id", "_next"}.intersection(interruption.met):
+            ids = [outcome.session_id for outcome in watch.outcomes]
+            assert Counter(ids) == Counter(watch.taken)
         moments = moments if moment else interruption.moments
         moment += 1
     return moments
