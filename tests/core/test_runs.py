@@ -93,7 +93,7 @@ an outage that ends the run does not wait for the next id that is awaited
     => raises: OutageError; over at: 31
 """
 
-STOPPED = """
+ENDED_EARLY = """
 stop lets what is in flight end, and takes and sends nothing new, however often it is called
     a b c d; concurrency 2; a: served after 10; b: served after 10; stop at 5 6 20
     => 10 a; 10 b; sent: a b; over at: 10
@@ -119,9 +119,6 @@ what is in flight has the shutdown timeout from stop on
 a shutdown timeout of 0 waits for nothing after stop
     a; a: served after 50; shutdown timeout 0; stop at 10
     => 10 a UnreachableError unknown; over at: 10
-"""
-
-LEFT = """
 leaving the block waits until the attempts end, and keeps their outcomes
     a b c d; concurrency 3; b: served after 50; c: served after 89.5; leave at outcome 1
     => 1 a; 89.5 b; 89.5 c; sent: a b c; over at: 89.5
@@ -237,26 +234,20 @@ def _kind(text: str) -> kinds.Kind:
     return kind.after(float(seconds)) if seconds else kind
 
 
-@each_run(RUNS + STOPPED + LEFT)
+@each_run(RUNS + ENDED_EARLY)
 def test_a_run(given: str, expected: str, way: type[Way]) -> None:
     assert come_of(given, expected, way) == expected
 
 
 @both_ways
-def test_an_outcome_is_what_a_single_call_would_give(way: type[Way]) -> None:
-    session_id = uuid.UUID(int=7)
-    watch = play(Scenario(ids=[session_id], weather=Weather(has_details=False)), way)
-    assert watch.outcomes == [
-        DeletionReceipt(session_id=str(session_id), session_duration_ms=39_095, credits_billed=1)
-    ]
-
-
-@both_ways
-def test_what_is_no_id_is_an_outcome_among_the_others(way: type[Way]) -> None:
-    watch = play(Scenario(ids=[5, None, b"a", ["a"]]), way)
-    names = ["5", "None", "b'a'", "['a']"]
-    assert [outcome.session_id for outcome in watch.outcomes] == names
-    assert {type(outcome).__name__ for outcome in watch.outcomes} == {"InvalidSessionIdError"}
+def test_a_uuid_is_an_id_and_what_is_no_id_is_an_outcome_among_the_others(way: type[Way]) -> None:
+    ids, weather = [5, None, b"a", ["a"], uuid.UUID(int=7)], Weather(has_details=False)
+    *others, receipt = play(Scenario(ids=ids, weather=weather), way).outcomes
+    assert [outcome.session_id for outcome in others] == ["5", "None", "b'a'", "['a']"]
+    assert {type(outcome).__name__ for outcome in others} == {"InvalidSessionIdError"}
+    assert receipt == DeletionReceipt(
+        session_id=str(uuid.UUID(int=7)), session_duration_ms=39_095, credits_billed=1
+    )
 
 
 @both_ways

@@ -26,7 +26,6 @@ an outage does not shorten the pause that a 429 asks for
 without file descriptors as many go as are in flight
     go a b; no-file b; send; ok a; send b
     go a b c d; no-file c d; take e; send; ok a; send d; send; ok d; send c
-
 one more id is taken while somebody may go
     concurrency 2 | go a; room = yes; go b; room = no
     go a; take b; room = no
@@ -48,7 +47,6 @@ in an outage one more is taken than have failed, up to eight or the concurrency
     go a b; 503 a b; +8; send b; bad-name b; +8; send a; bad-name a; room = yes
 in an outage a run of one at a time takes eight ids to find out
     concurrency 1 | probe a b c d e f g; room = yes; probe h; room = no
-
 in an outage something is due when the next may find out, or when the outage ends the run
     go a b; 503 a b; due in = 0.75; +1; send b; due in = 239
     go a b; 503 a b; +241; due in = 0
@@ -56,7 +54,6 @@ a half-open probe in flight is waited for
     go a b; 503 a b; +200; send b; +41; send; due in = inf
 a run that is stopped has something to end at once
     take a; stop; due in = 0
-
 an attempt that fails by itself and the pause after it use up the deadline
     deadline 100 | go a b; timeout a = 90; +40; 503 a; +1; send a; timeout a = 59.25
     deadline 100 | go a b; +40; 409 a; +1; send a; +20; 409 a; +2; send a; timeout a = 37.75
@@ -68,7 +65,6 @@ nothing in an outage does
 send b; 503 b; +8; send a; ok a; send b; +1; 409 b; +60; send b; timeout b = 90
 a half-open probe has what is left of an outage
     deadline 100 | go a b; 503 a b; +99; send b; timeout b = 1
-
 a rate limit whose wait is longer than the deadline ends the run
     deadline 100 | go a; 429/101 a; send; ended = a RateLimitError untouched x1; \
 failure = the rate limit asks for a wait of 101 s, lasted 0 s, 101.0, RateLimitError
@@ -88,7 +84,6 @@ the error of an outage says when to come back
 failure = the service has been away for 100 s, lasted 100 s, 3600.0, ServiceUnavailableError
 an outage ends no run that is stopped
     go a b; 503 a b; stop; +1000; send; failure = none
-
 stale connections and conflicts are no outage
     go a b c; stale a b c; held by = nothing
     go a b; 409-page a b; held by = nothing
@@ -107,7 +102,6 @@ each pause has a number of its own, and a half-open probe ends none
     go a b c; 503 a b c; +1; send c; 503 c; pause = outage 1.5 s, 3 wait, 1, c; \
 +8; send a; 429/60 a; pause = rate limit 60 s, 3 wait, 2, a; \
 +61; send a; 429/20 a; pause = rate limit 20 s, 3 wait, 3, a
-
 a run that is stopped ends whoever waits with what its last attempt met
     take a; stop; send; ended = a UnreachableError untouched x0
     go a; silent a; stop; send; ended = a UnreachableError unknown x1
@@ -120,7 +114,7 @@ what is in flight when a run is stopped ends with its outcome
     go a b; stop; send; stale a; send; ended = a UnreachableError unknown x1
 """
 
-RATE_LIMIT = """
+PACE = """
 without a rate limit nobody waits
     pass a; take b; due in = 0
 a pause is as long as the service says, or the policy
@@ -165,9 +159,6 @@ one that gets a 429 late tells nothing either, but perhaps a longer wait
     go a b; 429/30 a; +1; 429/40 b; due in = 40
     go a b; 429/30 a; +1; 429/10 b; due in = 29
     go a b; 429/0 a; 429 b; due in = 0
-"""
-
-OUTAGE = """
 an outage takes two ids that fail
     max_attempts 2 | go a; 503 a; +1; send a; 503 a; held by = nothing
     go a b; 503 a; held by = nothing; +1; 503 b; held by = outage; due in = 0.75
@@ -196,7 +187,7 @@ no outage lasts for longer than the deadline
 """
 
 
-@each_script(SCRIPTS + RATE_LIMIT + OUTAGE)
+@each_script(SCRIPTS + PACE)
 def test_a_run(script: str) -> None:
     Run(script)
 

@@ -7,7 +7,7 @@ import signal
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 
 import pytest
@@ -41,33 +41,28 @@ def endless() -> Iterator[str]:
     return map(str, count())
 
 
-def test_as_many_daemon_threads_carry_the_requests_as_may_be_in_flight() -> None:
+def test_as_many_daemon_threads_send_as_may_be_in_flight_and_the_caller_s_reads_the_ids() -> None:
     together = threading.Barrier(3)
     threads: set[threading.Thread] = set()
+    readers = set()
 
     def respond(session_id: str) -> Response:
         threads.add(threading.current_thread())
         together.wait(LONG)
         return DESTROYED
 
-    deletions = many(FunctionTransport(respond), concurrency=3)(iter("abcdef"))
-    assert not threads, "nothing happens before the first outcome is asked for"
-    assert len(list(deletions)) == 6
-    assert len(threads) == 3
-    assert all(thread.name == "firecrawl_interact" and thread.daemon for thread in threads)
-
-
-def test_ids_are_read_in_the_caller_s_thread_and_context() -> None:
-    readers = set()
-
     def ids() -> Iterator[str]:
-        for session_id in "abc":
+        for session_id in "abcdef":
             readers.add((threading.current_thread(), TENANT.get()))
             yield session_id
 
     token = TENANT.set("tenant-7")
-    assert len(list(many(FunctionTransport())(ids()))) == 3
+    deletions = many(FunctionTransport(respond), concurrency=3)(ids())
+    assert not threads, "nothing happens before the first outcome is asked for"
+    assert len(list(deletions)) == 6
     TENANT.reset(token)
+    assert len(threads) == 3
+    assert all(thread.name == "firecrawl_interact" and thread.daemon for thread in threads)
     assert readers == {(threading.current_thread(), "tenant-7")}
 
 
@@ -110,14 +105,8 @@ def press(number: signal.Signals) -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
-@pytest.mark.parametrize(
-    "call",
-    [lambda stop: threading.Thread(target=stop).start(), lambda stop: press(signal.SIGTERM)],
-    ids=["in a thread", "in a signal's handler"],
-)
-def test_stop_takes_effect_while_a_response_is_awaited(
-    call: Callable[[Callable[[], None]], None],
-) -> None:
+@pytest.mark.parametrize("is_in_handler", [False, True])
+def test_stop_takes_effect_while_a_response_is_awaited(is_in_handler: bool) -> None:
     stopped = threading.Event()
 
     def stop(*arguments: object) -> None:
@@ -125,7 +114,7 @@ def test_stop_takes_effect_while_a_response_is_awaited(
         stopped.set()
 
     def respond(session_id: str) -> Response:
-        call(stop)
+        press(signal.SIGTERM) if is_in_handler else threading.Thread(target=stop).start()
         assert stopped.wait(LONG)
         return DESTROYED
 

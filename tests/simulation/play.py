@@ -66,12 +66,10 @@ async def perform(watch: Watch, way: Way) -> None:
 
 
 def begin(watch: Watch, way: Way) -> AsyncDeletions:
-    scenario = watch.scenario
-    delete_session = use_case(watch, way, lambda: watch.world.choose(scenario.chances))
-    delete_many = way.run(
-        delete_session, concurrency=scenario.concurrency, shutdown_timeout=scenario.shutdown_timeout
-    )
-    run: AsyncDeletions = way.as_awaited(delete_many(way.ids(watch)))
+    given = watch.scenario
+    delete_session = use_case(watch, way, lambda: watch.world.choose(given.chances))
+    limits = {"concurrency": given.concurrency, "shutdown_timeout": given.shutdown_timeout}
+    run: AsyncDeletions = way.as_awaited(way.run(delete_session, **limits)(way.ids(watch)))
     return run
 
 
