@@ -26,7 +26,7 @@ from firecrawl_interact.core import (
 from firecrawl_interact.core.pacing import Job
 from firecrawl_interact.core.scheduler import Scheduler
 
-from .scripted_transport import DESTROYED, RATE_LIMITED, UNAVAILABLE, page, response
+from .scripted_transport import DESTROYED, RATE_LIMITED, UNAVAILABLE, response
 from .side_by_side import KEY, FunctionTransport
 
 
@@ -40,7 +40,7 @@ ENDS: dict[str, Response | BaseException] = {
     "ok": DESTROYED,
     "503": UNAVAILABLE,
     "409": response(409, {"success": False, "error": "in progress"}),
-    "409-page": page(409, b"<html>"),
+    "409-page": Response(409, {}, b"<html>"),
     "429": RATE_LIMITED,
     "stale": ConnectionLostError("closed", stale=True),
     "lost": ConnectionLostError("lost"),

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 from hypothesis import example, given
@@ -21,8 +20,8 @@ from firecrawl_interact.core import (
 from firecrawl_interact.core.conversation import Conversation, Failed, Send, Wait, converse
 from firecrawl_interact.core.headers import request_headers
 
-from ..proof.model import NAMED, Fault, Seen, send
-from ..proof.schedules import Alphabet, check_every_schedule
+from ..proof.model import NAMED, Fault, Seen
+from ..proof.schedules import alphabet, check_every_schedule, one_of_each_kind
 from .log_records import log_records
 from .scripted_transport import (
     DESTROYED,
@@ -53,15 +52,10 @@ def is_played_here(seen: Seen) -> bool:
 def test_every_claim_of_the_proof_holds_whatever_the_attempts_meet(
     policy: RetryPolicy, chance: float, seconds: list[float]
 ) -> None:
-    alphabet = Alphabet(
-        partial(send, statuses=NAMED),
-        seconds=seconds,
-        in_a_run=True,
-        is_one_of_each=True,
-        wanted=is_played_here,
-    )
+    whole = alphabet(NAMED, seconds=seconds, in_a_run=True, wanted=is_played_here)
+    moments = one_of_each_kind(whole)
     with log_records(logging.CRITICAL):
-        check_every_schedule([alphabet] * policy.max_attempts, policy=policy, chance=chance)
+        check_every_schedule([moments] * policy.max_attempts, policy=policy, chance=chance)
 
 
 # Step by step

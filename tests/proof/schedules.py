@@ -90,9 +90,8 @@ def alphabet(
 
 def one_of_each_kind(whole: Alphabet) -> Alphabet:
     """Return one of those with the same row, wait and meaning: status and words alone differ."""
-    return list(
-        {(_kind(moment.seen), meaning): (moment, meaning) for moment, meaning in whole}.values()
-    )
+    of_a_kind = {(one._replace(seen=_kind(one.seen)), meaning): one for one, meaning in whole}
+    return [(moment, meaning) for (_, meaning), moment in of_a_kind.items()]
 
 
 def _kind(seen: Seen) -> Seen:
