@@ -41,6 +41,13 @@ UNTOUCHED = f"The session was not destroyed. Session '{SESSION_ID}'"
 GONE = f"The session was gone already. Session '{SESSION_ID}'"
 NOT_BEGUN = f"The block did not begin. Session '{SESSION_ID}' was left open."
 AFTERWARDS = f"Session '{SESSION_ID}' was destroyed afterwards."
+_FATES = {
+    GONE: SessionFate.GONE,
+    AFTERWARDS: SessionFate.GONE,
+    UNTOUCHED: SessionFate.UNTOUCHED,
+    UNCERTAIN: SessionFate.UNKNOWN,
+    INTERRUPTED: SessionFate.UNKNOWN,
+}
 
 
 class Elsewhere(Blocking):
@@ -64,12 +71,14 @@ class Browser(NamedTuple):
 
 
 class Opener(NamedTuple):
-    """Opens a session, which is there after some seconds, and is returned after some more."""
+    """Opens a session, which is there after some seconds, and is returned after some more.
+
+    If it returns an exception, it raises that instead.
+    """
 
     before: float = 5.0
     after: float = 5.0
     returns: object = Browser(SESSION_ID)
-    fails: bool = False
     opens_when_cancelled_after: float | None = None
 
 
@@ -82,7 +91,7 @@ class Block(Scenario):
 
     sent: Sequence[float] = ()  # when each request is
     over_at: float = 0.0
-    raises: str = ""  # a class, or "interruption at" its time
+    raises: str = ""  # a class, or "at" the time of the interruption
     notes: Sequence[str] = ()  # how each of them begins
     _: KW_ONLY
     ids: Sequence[object] = (SESSION_ID,)
@@ -109,7 +118,7 @@ class Block(Scenario):
         assert (played.sent, played.over_at) == (self.sent, self.over_at)
         name = type(error).__name__ if error is not None else ""
         if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
-            name = f"interruption {error}".rstrip()
+            name = str(error) or "interruption"
         assert name == self.raises
         assert played.raised_inside in {None, *_chain(error)}
         assert len(notes) == len(self.notes)
@@ -147,14 +156,13 @@ class PlayedBlock:
         self.world.may_send = block.opens is not None  # else the block first
         self.world.longest_pause = -1  # A delete that is begun anew waits for nobody.
         self.world.on_request = lambda number: self.sent.append(way.clock.now())
-        delete_session, of_both = use_case(self.watch, way, lambda: 0.5), block.missing_ok
+        delete_session = use_case(self.watch, way, lambda: 0.5)
+        is_awaited = isinstance(way, Awaited | Elsewhere)
+        opens = self._open if is_awaited else lambda: run(self._open())
         self.manager: Any = (  # Any: of any kind
-            delete_session.opening(
-                self._open if isinstance(way, Awaited) else lambda: run(self._open()),
-                missing_ok=of_both,
-            )
+            delete_session.opening(opens, missing_ok=block.missing_ok)
             if block.opens
-            else delete_session.on_exit(SESSION_ID, missing_ok=of_both)
+            else delete_session.on_exit(SESSION_ID, missing_ok=block.missing_ok)
         )
 
     @property
@@ -206,21 +214,17 @@ class PlayedBlock:
             happening(self)
 
     async def _open(self) -> object:
-        opener = self.block.opens or Opener()
+        opener, self.nobody_knows_the_id = self.block.opens or Opener(), True
         try:
-            try:
-                await self.way.sleep(opener.before)
-            except asyncio.CancelledError:
-                if opener.opens_when_cancelled_after is None:
-                    raise
-                await self.way.sleep(opener.opens_when_cancelled_after)
-            if opener.fails:
-                raise BlockError  # noqa: TRY301 - as an opener does
-            self.world.open(SESSION_ID, self.block.script)
-            await self.way.sleep(opener.after)
-        except BaseException:
-            self.nobody_knows_the_id = True
-            raise
+            await self.way.sleep(opener.before)
+        except asyncio.CancelledError:
+            if opener.opens_when_cancelled_after is None:
+                raise
+            await self.way.sleep(opener.opens_when_cancelled_after)
+        if isinstance(opener.returns, Exception):
+            raise opener.returns
+        self.world.open(SESSION_ID, self.block.script)
+        await self.way.sleep(opener.after)
         self.nobody_knows_the_id = opener.returns != Browser(SESSION_ID)
         return opener.returns
 
@@ -257,7 +261,8 @@ class PlayedBlock:
             is_held = SESSION_ID in self.journal.held
             is_safe = not session.is_live or is_held or not self.has_begun
             claim("journal", is_safe, "it lives, unrecorded")
-            claim("journal", not (self.receipt and is_held), "it is gone, and held")
+            fate = getattr(self.receipt or raised, "session_fate", None)
+            claim("journal", not (fate is SessionFate.GONE and is_held), "it is gone, and held")
         if self.receipt is not None:
             bills = [receipt.get("creditsBilled") for receipt in session.receipts]
             claim("receipt", self.receipt.credits_billed in bills, "a receipt of nobody")
@@ -272,29 +277,20 @@ class PlayedBlock:
         }
         claim("block", any(is_expected.values()), f"the block ends with {raised!r}")
         claim("block", inside is None or raised is not None, f"{inside!r} is lost")
-        if isinstance(raised, DeleteSessionError) and raised is not inside:
-            self._check_fate(raised.session_fate)
+        fates = {getattr(raised, "session_fate", None)} if raised is not inside else set()
         for note in getattr(raised, "__notes__", ()):
-            self._check_note(note)
+            fate = next((_FATES[begin] for begin in _FATES if note.startswith(begin)), None)
+            is_advice = fate is SessionFate.UNKNOWN and "still be running and billing" in note
+            claim("block", fate or note == NOT_BEGUN, f"a note that nobody knows: {note}")
+            claim("block", is_advice or fate is not SessionFate.UNKNOWN, f"no advice: {note}")
+            fates.add(fate)
+        is_wrong = SessionFate.GONE in fates and session.is_live
+        claim("gone", not is_wrong, "it is said to be gone, and lives")
+        is_wrong = SessionFate.UNTOUCHED in fates and session.is_changed
+        claim("untouched", not is_wrong, "it is said to be untouched")
         only_serves = self.block.weather.kinds == (SERVED,) and not self.block.script
         if only_serves and self.happenings < 2 and not self.nobody_knows_the_id:
             claim("block", not session.is_live, "it lives, though nothing kept it from its end")
-
-    def _check_fate(self, fate: SessionFate) -> None:
-        if fate is SessionFate.GONE:
-            self.world.claim("gone", not self.session.is_live, "it is said to be gone, and lives")
-        elif fate is SessionFate.UNTOUCHED:
-            self.world.claim("untouched", not self.session.is_changed, "it is said to be untouched")
-
-    def _check_note(self, note: str) -> None:
-        if note.startswith(GONE) or note == AFTERWARDS:
-            self._check_fate(SessionFate.GONE)
-        elif note.startswith(UNTOUCHED):
-            self._check_fate(SessionFate.UNTOUCHED)
-        elif note != NOT_BEGUN:
-            is_known = note == INTERRUPTED or note.startswith(UNCERTAIN)
-            is_true = is_known and "may still be running and billing" in note
-            self.world.claim("block", is_true, f"a note that nobody knows: {note}")
 
 
 def _chain(raised: BaseException | None) -> Iterator[BaseException]:
@@ -312,7 +308,7 @@ def _words(raised: BaseException) -> Iterator[str]:
 
 
 def interrupt(played: PlayedBlock) -> None:
-    """Press Ctrl-C, or cancel the block: it raises "interruption at 7"."""
+    """Press Ctrl-C, or cancel the block: it raises "at 7"."""
     words = f"at {played.way.clock.now():g}"
     if played.task is None:
         raise KeyboardInterrupt(words)

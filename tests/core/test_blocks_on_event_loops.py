@@ -7,11 +7,9 @@ import anyio
 import pytest
 import trio
 
-from firecrawl_interact.adapters import AsyncInMemoryTransport, FakeService, InMemoryJournal
 from firecrawl_interact.core import AsyncDeleteSession, DeletionReceipt, Request, Response
 
 from . import virtual_time
-from .blocks import Browser
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
@@ -66,21 +64,3 @@ def test_under_trio_a_delete_that_a_scope_cancels_is_begun_once_more_and_shieldi
 
     assert trio.run(functools.partial(main, shield=False)) == (2, None)
     assert trio.run(functools.partial(main, shield=True)) == (1, RECEIPT)
-
-
-def test_under_trio_a_session_is_opened_recorded_used_and_destroyed() -> None:
-    service, journal = FakeService(), InMemoryJournal()
-
-    async def open_session() -> Browser:
-        await trio.sleep(0)
-        return Browser(service.open_session())
-
-    async def main() -> None:
-        delete_session = AsyncDeleteSession(
-            AsyncInMemoryTransport(service), "fc-test", journal=journal
-        )
-        async with delete_session.opening(open_session) as browser:
-            assert service.sessions_left_open == journal.sessions_left_open == [browser.id]
-
-    trio.run(main)
-    assert service.sessions_left_open == []

@@ -7,128 +7,89 @@ import pickle
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact.core import (
-    AsyncDeleteManySessions,
-    DeleteManySessions,
-    DeleteSession,
-    DeleteSessionError,
-    JournalError,
-    Recorder,
-    Response,
-    RetryPolicy,
-    TimedOutError,
-)
+from firecrawl_interact.core import DeleteSession, JournalError, RetryPolicy, SessionFate
 
+from ..simulation import kinds as k
 from ..simulation.play import play
 from ..simulation.watch import Scenario
 from ..simulation.ways import Awaited, Blocking, Way
-from ..simulation.world import MemoryJournal, World
+from ..simulation.world import MemoryJournal, Weather, World
 from .log_records import log_records
-from .scripted_transport import (
-    API_KEY,
-    DESTROYED,
-    SESSION_ID,
-    UNAUTHORIZED,
-    UNAVAILABLE,
-    ScriptedTransport,
-    UseCase,
-    awaited,
-    both_use_cases,
-    ended,
-    response,
-    run,
-)
-from .side_by_side import listed
+from .scripted_transport import API_KEY, DESTROYED, SESSION_ID, ScriptedTransport, awaited, run
 
-NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
-ONE_ATTEMPT = RetryPolicy(max_attempts=1)
+
+# Of one call: test_on_exit
+@pytest.mark.parametrize("way", [Blocking, Awaited])
+@pytest.mark.parametrize("can_forget", [True, False])
+@pytest.mark.parametrize(
+    ("meets", "fate"),
+    [
+        (k.SERVED, SessionFate.GONE),
+        (k.NOT_FOUND, SessionFate.GONE),
+        (k.UNAUTHORIZED, SessionFate.UNTOUCHED),
+        (k.STOPPING, SessionFate.UNKNOWN),
+        (k.SILENCE, SessionFate.UNKNOWN),
+    ],
+)
+def test_a_journal_forgets_a_session_that_is_gone_and_no_other_and_costs_no_outcome(
+    meets: k.Kind, fate: SessionFate, can_forget: bool, way: type[Way]
+) -> None:
+    scenario = Scenario(
+        ids=["a"],
+        meets={"a": [meets]},
+        weather=Weather(effects=["at once"]),
+        retry=RetryPolicy(max_attempts=1),
+    )
+    with log_records(logging.WARNING) as records:
+        watch = play(scenario, way, set_up=lambda world: journal_of(world, lambda: not can_forget))
+    assert watch.world.flaws == []
+    assert [outcome.session_fate for outcome in watch.outcomes] == [fate]
+    is_gone = fate is SessionFate.GONE
+    assert watch.journal is not None
+    assert list(watch.journal.held) == ([] if is_gone and can_forget else ["a"])
+    warning = "session 'a' is gone, but the journal may still hold it: the disk is full"
+    expected = [warning] if is_gone and not can_forget else []
+    assert [record.getMessage() for record in records] == expected
+
+
+def journal_of(world: World, fails: Callable[[], bool]) -> MemoryJournal:
+    return MemoryJournal(world, dict.fromkeys(world.sessions), fails)
+
+
+@pytest.mark.parametrize(
+    ("way", "times", "writes"), [(Blocking, [], [KeyboardInterrupt, 0]), (Awaited, [2], [0, 0])]
+)
+def test_an_interruption_while_the_journal_forgets_loses_no_outcome(
+    way: type[Way], times: list[float], writes: list[object]
+) -> None:
+    scenario = Scenario(ids=["a"], interrupt_at=times, journal_seconds=[3])
+    watch = play(scenario, way, set_up=lambda world: journal_of(world, Mock(side_effect=writes)))
+    assert watch.world.flaws == []
+    assert [outcome.session_id for outcome in watch.outcomes] == ["a"]
+    assert len(watch.raised) == 1
 
 
 class Notebook:
-    """A journal that writes down what is recorded in it, in which thread, and fails on demand."""
+    """A journal that writes down each call and its thread, and fails on demand."""
 
-    def __init__(self, *, fails: tuple[str, ...] = ()) -> None:
-        self.lines: list[tuple[str, str]] = []
+    def __init__(self) -> None:
+        self.calls: list[str] = []
         self.threads: set[threading.Thread] = set()
-        self._fails = fails
+        self.fails = False
 
     def opened(self, session_id: str, /) -> None:
-        self._write("opened", session_id)
-
-    def gone(self, session_id: str, /) -> None:
-        self._write("gone", session_id)
-
-    def _write(self, step: str, session_id: str) -> None:
         self.threads.add(threading.current_thread())
-        self.lines.append((step, session_id))
-        if step in self._fails:
+        self.calls.append(f"opened {session_id}")
+        if self.fails:
             raise JournalError("no space left", session_id=session_id)
 
-
-def call(use_case: UseCase, transport: ScriptedTransport, journal: Recorder) -> None:
-    ended(use_case(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)(SESSION_ID))
-
-
-def many(use_case: UseCase, transport: ScriptedTransport, journal: Recorder) -> None:
-    delete_session = use_case(transport, API_KEY, retry=ONE_ATTEMPT, journal=journal)
-    if use_case is DeleteSession:
-        [outcome] = DeleteManySessions(delete_session)([SESSION_ID])
-    else:
-        [outcome] = asyncio.run(listed(AsyncDeleteManySessions(delete_session)([SESSION_ID])))
-    if isinstance(outcome, DeleteSessionError):
-        raise outcome
-
-
-@pytest.mark.parametrize(
-    "end", [DESTROYED, NOT_FOUND, UNAUTHORIZED, UNAVAILABLE, TimedOutError("no response")]
-)
-@pytest.mark.parametrize("can_forget", [True, False])
-@pytest.mark.parametrize("delete", [call, many])
-@both_use_cases
-def test_a_journal_forgets_a_session_that_is_gone_and_no_other_and_hides_no_outcome(
-    use_case: UseCase,
-    delete: Callable[[UseCase, ScriptedTransport, Recorder], None],
-    end: Response | TimedOutError,
-    can_forget: bool,
-) -> None:
-    journal, raised = Notebook(fails=() if can_forget else ("gone",)), None
-    with log_records(logging.WARNING) as records:
-        try:
-            delete(use_case, ScriptedTransport(end), journal)
-        except DeleteSessionError as error:
-            raised = error
-    is_gone = end in (DESTROYED, NOT_FOUND)
-    assert journal.lines == [("gone", SESSION_ID)] * is_gone
-    warning = f"session '{SESSION_ID}' is gone, but the journal may still hold it: no space left"
-    expected = [warning] if is_gone and not can_forget else []
-    assert [record.getMessage() for record in records] == expected
-    assert (raised is None) is (end is DESTROYED)
-    assert raised is None or not isinstance(raised.__context__, JournalError)
-
-
-def ctrl_c(interruptions: list[int]) -> bool:
-    if interruptions:
-        raise KeyboardInterrupt(interruptions.pop())
-    return False
-
-
-@pytest.mark.parametrize(
-    ("way", "interrupt_at", "interruptions"), [(Blocking, [], [1]), (Awaited, [2], [])]
-)
-def test_an_interruption_while_the_journal_forgets_loses_no_outcome(
-    way: type[Way], interrupt_at: list[float], interruptions: list[int]
-) -> None:
-    def journal(world: World) -> MemoryJournal:
-        return MemoryJournal(world, dict.fromkeys(world.sessions), lambda: ctrl_c(interruptions))
-
-    scenario = Scenario(ids=["one"], interrupt_at=interrupt_at, journal_seconds=[3])
-    watch = play(scenario, way, set_up=journal)
-    assert watch.world.flaws == []
-    assert [outcome.session_id for outcome in watch.outcomes] == ["one"]
-    assert len(watch.raised) == 1
+    def gone(self, session_id: str, /) -> None:
+        self.threads.add(threading.current_thread())
+        self.calls.append(f"gone {session_id}")
 
 
 def no_thread(thread: threading.Thread) -> None:
@@ -151,11 +112,14 @@ def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_else_p
     if not can_start_threads:
         monkeypatch.setattr(threading.Thread, "start", no_thread)
     drive(block())
-    assert [step for step, _ in journal.lines] == ["opened", "gone"]
+    assert journal.calls == [f"opened {SESSION_ID}", f"gone {SESSION_ID}"]
     in_threads = drive is asyncio.run and can_start_threads
     threads = {(thread.name, thread.daemon) for thread in journal.threads}
     assert (threads == {("firecrawl_interact", True)}) is in_threads
     assert (journal.threads == {threading.current_thread()}) is not in_threads
+    journal.fails = True
+    with pytest.raises(JournalError, match="no space left"):
+        drive(block())
 
 
 class HalfAwaited(Notebook):

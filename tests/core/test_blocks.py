@@ -1,0 +1,356 @@
+"""A session that ends with the block that used it, or opened it, however the block ends."""
+
+import gc
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import itemgetter
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+
+from firecrawl_interact.core import (
+    DeleteSession,
+    DeletionReceipt,
+    InvalidSessionIdError,
+    Opening,
+    RetryPolicy,
+    SessionFate,
+    UnauthorizedError,
+)
+
+from ..simulation.kinds import FAULTY, NOT_FOUND, SILENCE, STOPPING, UNAUTHORIZED, Kind
+from ..simulation.ways import Awaited, Blocking, Way
+from ..simulation.world import World
+from . import blocks as b
+from .blocks import GONE, INTERRUPTED, NOT_BEGUN, UNCERTAIN, UNTOUCHED, Block, BlockError, each_way
+from .scripted_transport import (
+    API_KEY,
+    DESTROYED,
+    SESSION_ID,
+    ScriptedTransport,
+    UseCase,
+    both_use_cases,
+    play,
+)
+from .side_by_side import unchecked
+
+
+class StrangeError(BaseException):
+    """What neither the library nor a program expects."""
+
+
+OF_ANOTHER = partial(UnauthorizedError, "no", session_id="another", attempts=1)
+CTRL_C = Kind(error=partial(KeyboardInterrupt, "at 7"), seconds=2)
+EXIT = Kind(error=SystemExit, seconds=2)
+STRANGE = Kind(error=StrangeError, seconds=2)
+ONCE = RetryPolicy(max_attempts=1, attempt_timeout=20)
+PATIENT = RetryPolicy(max_attempts=9, attempt_timeout=90, deadline=240)
+IN_PLACE = (Blocking, b.Elsewhere)  # where an interruption reaches the delete itself
+OPENS, FAILS, SLOW = b.Opener(), b.Opener(returns=BlockError()), b.Opener(after=30)
+GIVES_IN = b.Opener(before=100, after=0, opens_when_cancelled_after=5)
+NEITHER = [NOT_BEGUN, UNCERTAIN]
+EXPIRES, CUT_6, CUT_8 = (6, b.expire), (6, b.cancel_delete), (8, b.cancel_delete)
+PRESS_3, PRESS_6, PRESS_7 = (3, b.press_ctrl_c), (6, b.press_ctrl_c), (7, b.press_ctrl_c)
+LOOP_ENDS = (8, b.cancel_all)
+
+
+@each_way(
+    {
+        "the block ends": Block([5], 15),
+        "the block fails": Block([5], 15, "BlockError", fails=BlockError),
+        "with another's error": Block([5], 15, "UnauthorizedError", fails=OF_ANOTHER),
+        "Ctrl-C": Block([5], 15, "interruption", fails=KeyboardInterrupt),
+        "the process ends": Block([5], 15, "SystemExit", fails=SystemExit),
+        "its generator ends": Block([5], 15, "GeneratorExit", fails=GeneratorExit),
+        "its transport is faulty": Block([5], 15, "FaultyError", [INTERRUPTED], script=[FAULTY]),
+        "its journal cannot record": Block([], 0, "JournalError", [NOT_BEGUN], journal_fails=1),
+        "its journal cannot forget": Block([5], 15, journal_fails=2),
+    }
+)
+def test_a_block_that_began_has_one_delete_and_what_it_raised_goes_on(
+    block: Block, way: type[Way]
+) -> None:
+    block.check(way)
+
+
+@pytest.mark.parametrize("way", b.WAYS)
+@pytest.mark.parametrize(
+    ("meets", "missing_ok", "error", "notes"),
+    [
+        (NOT_FOUND, False, "SessionNotFoundError", [GONE]),
+        (UNAUTHORIZED, False, "UnauthorizedError", [UNTOUCHED]),
+        (STOPPING, False, "ServiceUnavailableError", [UNCERTAIN]),
+        (NOT_FOUND, True, "", []),
+        (UNAUTHORIZED, True, "UnauthorizedError", [UNTOUCHED]),
+    ],
+    ids=["gone", "untouched", "unknown", "gone, which is ok", "untouched, which never is"],
+)
+def test_a_delete_that_fails_is_raised_or_a_true_note_on_what_the_block_raised(
+    meets: Kind, missing_ok: bool, error: str, notes: list[str], way: type[Way]
+) -> None:
+    block = partial(Block, [5], 15, script=[meets], missing_ok=missing_ok)
+    happens = [EXPIRES] if meets is NOT_FOUND else []
+    block(error, happens=happens).check(way)
+    block("BlockError", notes, fails=BlockError, happens=happens).check(way)
+
+
+@each_way(
+    {
+        "the block ends": Block([15], 25, opens=OPENS),
+        "its opener fails": Block([], 5, "BlockError", opens=FAILS),
+        "there is no id": Block([], 10, "InvalidSessionIdError", opens=b.Opener(returns=None)),
+        "its journal cannot record": Block(
+            [10], 20, "JournalError", [NOT_BEGUN, b.AFTERWARDS], opens=OPENS, journal_fails=1
+        ),
+        "its journal cannot record, and the delete fails": Block(
+            [10], 20, "JournalError", NEITHER, opens=OPENS, journal_fails=1, script=[STOPPING]
+        ),
+        "it is missing at the end, which is ok": Block(
+            [15], 25, opens=OPENS, script=[NOT_FOUND], happens=[EXPIRES], missing_ok=True
+        ),
+    }
+)
+def test_a_block_opens_its_session_and_destroys_it_even_if_it_does_not_begin(
+    block: Block, way: type[Way]
+) -> None:
+    block.check(way)
+
+
+# Interrupted. At which line and await: test_interrupted_blocks
+
+
+@each_way(
+    {
+        "fails": Block([5, 7], 17, "at 7", fails=BlockError, script=[CTRL_C]),
+        "process ends": Block([5, 7], 17, "at 7", fails=SystemExit, script=[CTRL_C]),
+        "trouble": Block([5, 7], 17, "at 7", [UNCERTAIN], script=[CTRL_C, STOPPING]),
+        # The first delete may have done it.
+        "refused": Block([5, 7], 17, "at 7", [UNCERTAIN], script=[CTRL_C, UNAUTHORIZED]),
+        "gone": Block([5, 7], 17, "at 7", [GONE], script=[CTRL_C, NOT_FOUND], happens=[EXPIRES]),
+        "exit": Block([5, 7], 17, "SystemExit", script=[EXIT]),
+        "exit, trouble": Block([5, 7], 17, "SystemExit", [UNCERTAIN], script=[EXIT, STOPPING]),
+        "strange": Block([5, 7], 17, "StrangeError", script=[STRANGE]),
+        "twice": Block([3], 7, "at 7", [INTERRUPTED], interrupt_at=[3, 7]),
+        "twice in the delete": Block([5, 6], 7, "at 7", [INTERRUPTED], interrupt_at=[6, 7]),
+        "exit, twice": Block([5, 7], 8, "at 8", [INTERRUPTED], script=[EXIT], interrupt_at=[8]),
+        "a deadline of its own": Block(
+            [5, 50, 140.75, 232.25],
+            50 + 240,
+            "at 50",
+            [UNCERTAIN],
+            script=[SILENCE] * 9,
+            retry=PATIENT,
+            interrupt_at=[50],
+        ),
+    },
+    IN_PLACE,
+)
+def test_the_first_interruption_begins_a_delete_once_more_and_the_second_ends_it(
+    block: Block, way: type[Way]
+) -> None:
+    block.check(way)
+
+
+@each_way(
+    {
+        "during the delete": Block([5], 15, "at 7", interrupt_at=[7]),
+        "twice during the delete": Block([5], 15, "at 7", interrupt_at=[6, 7]),
+        "in the block, and in the delete": Block([3], 13, "at 7", interrupt_at=[3, 7]),
+        "again and again": Block([3], 13, "at 7", interrupt_at=[3, 3, 4, 5, 6, 6.5, 6.8, 7]),
+        "then it fails": Block([3], 13, "at 3", [UNCERTAIN], script=[STOPPING], interrupt_at=[3]),
+        "and it fails": Block([5], 15, "at 7", [UNCERTAIN], script=[STOPPING], interrupt_at=[7]),
+        "after its delete": Block([5, 6], 16, "at 7", interrupt_at=[7], happens=[CUT_6]),
+        "before its delete": Block([5, 8], 18, "at 7", interrupt_at=[7], happens=[CUT_8]),
+        "its delete": Block([5, 6], 8, "interruption", [INTERRUPTED], happens=[CUT_6, CUT_8]),
+        "at the loop's end": Block([5, 8], 18, "of all", happens=[LOOP_ENDS]),
+        "before the loop's end": Block(
+            [1], 8, "of all", [INTERRUPTED], interrupt_at=[1], happens=[LOOP_ENDS]
+        ),
+        "Ctrl-C": Block([3], 7, "interruption", [INTERRUPTED], happens=[PRESS_3, PRESS_7]),
+        "Ctrl-C twice": Block([5], 7, "interruption", [INTERRUPTED], happens=[PRESS_6, PRESS_7]),
+        # Raised in the block's task, it would end the event loop, and no other task could end.
+        "Ctrl-C lands in its task": Block([5, 7], 17, "interruption", script=[CTRL_C]),
+        "an exit lands in its task": Block([5, 7], 17, "interruption", script=[EXIT]),
+        "not, and its journal may forget for 5 s": Block([35], 50, journal_seconds=[30]),
+    },
+    [Awaited],
+)
+def test_under_asyncio_a_cancelled_block_has_one_delete_that_goes_on_to_its_end(
+    block: Block, way: type[Way]
+) -> None:
+    block.check(way)
+
+
+@each_way(
+    {
+        "in time": Block([10], 20, "at 4", [b.AFTERWARDS], opens=OPENS, interrupt_at=[4]),
+        "and the opener fails": Block([], 5, "at 4", opens=FAILS, interrupt_at=[4]),
+        "nobody knows the id": Block([], 22, "at 2", opens=SLOW, interrupt_at=[2], retry=ONCE),
+        "thrice, and the opener once": Block(
+            [27], 37, "at 6", [b.AFTERWARDS], opens=GIVES_IN, interrupt_at=[2, 4, 6], retry=ONCE
+        ),
+    },
+    [Awaited],
+)
+def test_a_cancelled_block_waits_for_its_opener_as_long_as_for_an_attempt(
+    block: Block, way: type[Way]
+) -> None:
+    block.check(way)
+
+
+# What is never entered, never left, or left by another process
+
+
+@both_use_cases
+def test_what_cannot_work_is_refused_before_the_block(use_case: UseCase) -> None:
+    delete_session = use_case(ScriptedTransport(), API_KEY)
+    with pytest.raises(InvalidSessionIdError):
+        delete_session.on_exit("..")
+    with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
+        delete_session.on_exit("a", retry=3)
+
+
+@both_use_cases
+def test_a_block_that_is_never_entered_warns_where_it_was_made(use_case: UseCase) -> None:
+    with pytest.warns(RuntimeWarning, match=rf"^on_exit\('{SESSION_ID}'\) was never ent") as warned:
+        shown = repr(use_case(ScriptedTransport(), API_KEY).on_exit(uuid.UUID(SESSION_ID)))
+    assert [warning.filename for warning in warned] == [__file__]
+    assert shown.removeprefix("Async") == f"DeleteOnExit('{SESSION_ID}', receipt=None)"
+
+
+def test_a_block_that_is_entered_and_never_left_warns() -> None:
+    with pytest.warns(RuntimeWarning, match=r"^on_exit\('a'\) was never left\. "):
+        DeleteSession(ScriptedTransport(), API_KEY).on_exit("a").__enter__()
+
+
+@both_use_cases
+def test_a_child_that_was_forked_inside_leaves_its_parent_s_session_alone(
+    use_case: UseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = use_case(ScriptedTransport(), API_KEY).on_exit(SESSION_ID)  # A request would fail.
+    play(ending, lambda: monkeypatch.setattr(os, "getpid", lambda: -1))
+    assert ending.receipt is None
+
+
+@pytest.mark.parametrize(
+    ("block", "set_up", "sent"),
+    [
+        (Block(), lambda world: None, [0]),
+        (Block(opens=b.Opener(0, 0), journal_seconds=[5]), None, []),
+    ],
+    ids=["during its delete", "while its journal writes"],
+)
+def test_a_coroutine_that_is_closed_begins_nothing_more_and_warns(
+    block: Block, set_up: Callable[[World], None] | None, sent: list[float]
+) -> None:
+    def begin_and_close() -> None:
+        played = b.PlayedBlock(block, Awaited(), set_up=set_up)
+
+        async def work() -> None:
+            async with played.manager:
+                pass
+
+        async def main() -> None:
+            working = work()
+            working.send(None)
+            await played.way.sleep(3)
+            working.close()  # is a RuntimeError if the coroutine goes on
+            await played.way.sleep(20)
+
+        played.way.play(played.watch, main())
+        assert played.sent == sent
+        played.manager = None
+        gc.collect()
+
+    with pytest.warns(RuntimeWarning, match=r"^on_exit\('id-0'\) was never left"):
+        begin_and_close()
+
+
+# What opens a session, and what does not
+
+
+@both_use_cases
+def test_each_time_it_is_entered_it_opens_a_session_and_shows_it_by_its_id(
+    use_case: UseCase,
+) -> None:
+    ids, shown = iter("ab"), list[str]()
+    opening = use_case(ScriptedTransport(DESTROYED, DESTROYED), API_KEY).opening(
+        lambda: {"sessionId": next(ids)}, id_of=itemgetter("sessionId")
+    )
+    assert (opening.receipt, repr(opening).removeprefix("Async")) == (None, "Opening(None)")
+    for session_id in "ab":
+        play(opening, lambda: shown.append(repr(opening).replace("Async", "")))
+        assert opening.receipt == DeletionReceipt(session_id=session_id)
+    assert shown == [f"Opening(DeleteOnExit('{one}', receipt=None))" for one in "ab"]
+
+
+@both_use_cases
+def test_an_interruption_just_after_the_opening_leaves_no_session_open(use_case: UseCase) -> None:
+    opening = use_case(ScriptedTransport(DESTROYED), API_KEY).opening(
+        list, id_of=Mock(side_effect=[KeyboardInterrupt, "a"])
+    )
+    with pytest.raises(KeyboardInterrupt):
+        play(opening, list)
+    assert opening.receipt == DeletionReceipt(session_id="a")
+
+
+def opening(opens: object, **others: object) -> Opening[object]:
+    """A blocking block of whatever a program without types passes."""
+    delete_session = DeleteSession(ScriptedTransport(), API_KEY)
+    return delete_session.opening(unchecked(opens), **unchecked(others))
+
+
+@pytest.mark.parametrize(
+    ("opened", "kind", "problem", "attributes"),
+    [
+        (None, "NoneType", "AttributeError", "none"),
+        (object(), "object", "AttributeError", "none"),
+        ({"id": "canary", "wss://canary": 1}, "dict", "AttributeError", "id"),
+        (SimpleNamespace(url="canary", _a=1), "SimpleNamespace", "AttributeError", "url"),
+        (b.Browser("canary/.."), "Browser", "InvalidSessionIdError", "count, id, index"),
+        (b.Browser(None), "Browser", "InvalidSessionIdError", "count, id, index"),
+    ],
+    ids=["nothing", "an object", "a mapping", "another name", "a path", "no id"],
+)
+def test_what_has_no_usable_id_is_an_error_with_names_and_no_value(
+    opened: object, kind: str, problem: str, attributes: str
+) -> None:
+    with pytest.raises(InvalidSessionIdError) as raised:
+        opening(lambda: opened).__enter__()
+    says = f"open_session returned a {kind} without an id that can be sent ({problem}); its"
+    assert str(raised.value).startswith(f"Session '': {says} attributes: {attributes}. ")
+    assert str(raised.value).endswith(" the id of what open_session returns.")
+    assert raised.value.session_fate is SessionFate.UNTOUCHED
+    assert "canary" not in repr(raised.value)
+    assert (raised.value.__cause__, raised.value.__context__) == (None, None)
+
+
+class WillOpen:
+    def __await__(self) -> Iterator[None]:
+        raise NotImplementedError
+
+
+async def never_awaited() -> None:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("opens", [WillOpen, never_awaited])
+def test_a_blocking_block_refuses_what_must_be_awaited_and_never_starts_it(
+    opens: Callable[[], object],
+) -> None:
+    with pytest.raises(TypeError, match=r"which DeleteSession does not await: use AsyncDeleteSe"):
+        opening(opens).__enter__()  # A coroutine that is not closed would warn, and fail this test.
+
+
+def test_what_is_no_function_is_refused_at_once_and_a_coroutine_is_closed() -> None:
+    with pytest.raises(TypeError, match=r"^open_session must be a function, such as lambda: .*Br"):
+        opening(b.Browser("a"))
+    with pytest.raises(TypeError, match=r"^open_session must be a function, .* not a coroutine$"):
+        opening(never_awaited())
+    with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
+        opening(never_awaited, retry=3)
+    with pytest.raises(TypeError, match=r'^id_of must be a function, such as attrgetter\("id"\), '):
+        opening(never_awaited, id_of="id")
