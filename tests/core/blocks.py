@@ -71,14 +71,11 @@ class Browser(NamedTuple):
 
 
 class Opener(NamedTuple):
-    """Opens a session, which is there after some seconds, and is returned after some more.
-
-    If it returns an exception, it raises that instead.
-    """
+    """Opens a session, which is there after some seconds, and is returned after some more."""
 
     before: float = 5.0
     after: float = 5.0
-    returns: object = Browser(SESSION_ID)
+    returns: object = Browser(SESSION_ID)  # An exception is raised, and nothing is opened.
     opens_when_cancelled_after: float | None = None
 
 
@@ -144,21 +141,18 @@ class PlayedBlock:
         self.block, self.way = block, way
         self.watch = watch_over(block, way, choose, set_up or block.journal)
         self.world, self.journal = self.watch.world, self.watch.journal
-        self.has_begun = self.is_over = self.nobody_knows_the_id = False
+        self.has_begun = self.is_over = self.nobody_knows_the_id = self.may_only_warn = False
         self.sent: list[float] = []
-        self.over_at: float | None = None
-        self.happenings = 0
+        self.happenings, self.over_at = 0, 0.0
         self.raised_inside: BaseException | None = None
         self.raised: BaseException | None = None
-        self.words: list[str] = []  # what is said of the session then
         self.receipt: DeletionReceipt | None = None
         self.task: asyncio.Task[None] | None = None  # the block's
         self.world.may_send = block.opens is not None  # else the block first
         self.world.longest_pause = -1  # A delete that is begun anew waits for nobody.
         self.world.on_request = lambda number: self.sent.append(way.clock.now())
         delete_session = use_case(self.watch, way, lambda: 0.5)
-        is_awaited = isinstance(way, Awaited | Elsewhere)
-        opens = self._open if is_awaited else lambda: run(self._open())
+        opens = self._open if isinstance(way, Awaited | Elsewhere) else lambda: run(self._open())
         self.manager: Any = (  # Any: of any kind
             delete_session.opening(opens, missing_ok=block.missing_ok)
             if block.opens
@@ -171,16 +165,18 @@ class PlayedBlock:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the session lives, and nobody says so."""
+        """Whether the session lives, and nobody says so: no note, and no error of the delete."""
         is_live = SESSION_ID in self.world.sessions and self.session.is_live
-        return is_live and not (self.words or self.nobody_knows_the_id)
+        errors = _chain(self.raised)
+        is_said = any(hasattr(one, "__notes__") or hasattr(one, "session_fate") for one in errors)
+        return is_live and not (is_said or self.nobody_knows_the_id)
 
-    def play(
-        self,
-        around: AbstractContextManager[object] = nullcontext(),  # noqa: B008 - it has no state
-    ) -> None:
+    def play(self, around: AbstractContextManager[object] | None = None) -> None:
         """Play it to its end, and check what holds of every block."""
-        with suppress(KeyboardInterrupt, SystemExit), around:  # They end an event loop.
+        with (
+            suppress(KeyboardInterrupt, SystemExit),
+            around or nullcontext(),
+        ):  # They end an event loop.
             self.way.play(self.watch, self._main())
         self.check()
 
@@ -198,7 +194,7 @@ class PlayedBlock:
                 with self.manager as entered:
                     await self._work(entered)
         except BaseException as raised:
-            self.raised, self.words = raised, list(_words(raised))
+            self.raised = raised
             if self.task and isinstance(raised, KeyboardInterrupt | SystemExit):
                 raise  # It ends the event loop.
         finally:
@@ -253,7 +249,7 @@ class PlayedBlock:
             claim("block", not self.has_begun, "the block begins without its session")
             return
         session = self.session
-        claim("the end", not session.in_flight, "a request is in flight after the block")
+        claim("block", self.may_only_warn or not self.is_silent, "it lives, and nobody says so")
         if not self.has_begun and not self.block.opens:
             claim("block", not session.requests, "something is sent for a block that never began")
             return
@@ -298,13 +294,6 @@ def _chain(raised: BaseException | None) -> Iterator[BaseException]:
     while raised is not None:
         yield raised
         raised = raised.__context__
-
-
-def _words(raised: BaseException) -> Iterator[str]:
-    for one in _chain(raised):
-        yield from getattr(one, "__notes__", ())
-        if isinstance(one, DeleteSessionError):
-            yield str(one)
 
 
 def interrupt(played: PlayedBlock) -> None:

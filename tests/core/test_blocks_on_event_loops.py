@@ -1,7 +1,6 @@
 """Blocks in the cancel scopes of anyio and trio."""
 
 import asyncio
-import functools
 
 import anyio
 import pytest
@@ -43,9 +42,7 @@ def test_an_anyio_scope_which_cancels_at_every_turn_lets_the_delete_end(early: b
     assert ending.receipt == RECEIPT
 
 
-def test_under_trio_a_delete_that_a_scope_cancels_is_begun_once_more_and_shielding_saves_it() -> (
-    None
-):
+def test_under_trio_a_cancelled_delete_is_begun_once_more_and_shielding_saves_it() -> None:
     class Waiting(AsyncScriptedTransport):
         began = 0
 
@@ -54,7 +51,7 @@ def test_under_trio_a_delete_that_a_scope_cancels_is_begun_once_more_and_shieldi
             await trio.sleep(0)
             return DESTROYED
 
-    async def main(*, shield: bool) -> tuple[int, DeletionReceipt | None]:
+    async def main(shield: bool) -> tuple[int, DeletionReceipt | None]:
         transport = Waiting(ScriptedTransport(DESTROYED))
         ending = AsyncDeleteSession(transport, API_KEY).on_exit(SESSION_ID)
         with trio.CancelScope() as scope, trio.CancelScope(shield=shield):
@@ -62,5 +59,5 @@ def test_under_trio_a_delete_that_a_scope_cancels_is_begun_once_more_and_shieldi
                 scope.cancel()
         return transport.began, ending.receipt
 
-    assert trio.run(functools.partial(main, shield=False)) == (2, None)
-    assert trio.run(functools.partial(main, shield=True)) == (1, RECEIPT)
+    assert trio.run(main, False) == (2, None)
+    assert trio.run(main, True) == (1, RECEIPT)

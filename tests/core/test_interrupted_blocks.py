@@ -3,11 +3,11 @@
 import gc
 import warnings
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 
 import pytest
 
-from ..simulation.kinds import SERVED, UNAUTHORIZED
+from ..simulation.kinds import SERVED, UNAUTHORIZED, Kind
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Weather
 from .blocks import Block, BlockError, Happening, Opener, PlayedBlock, interrupt, press_ctrl_c
@@ -33,15 +33,9 @@ MOST_STEPS = 2_000
 both_managers = pytest.mark.parametrize("opens", [None, Opener(0, 0)], ids=["on_exit", "opening"])
 
 
-def a_block(opens: Opener | None, *, fails: bool = False, is_refused: bool = False) -> Block:
-    """A block in which each step takes one turn of the event loop."""
-    weather = Weather(kinds=[UNAUTHORIZED if is_refused else SERVED], seconds=[0.0])
-    return Block(opens=opens, weather=weather, seconds=0, fails=BlockError if fails else None)
-
-
-def warns(played: PlayedBlock, around: AbstractContextManager[object]) -> bool:
+def warns(played: PlayedBlock, around: AbstractContextManager[object] | None = None) -> bool:
     """Play a block, and say whether only a warning tells that its session lives."""
-    played.watch.leaves = 1  # Whatever is interrupted may cut its request.
+    played.watch.leaves, played.may_only_warn = 1, True  # What is interrupted may be cut.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         played.play(around)
@@ -55,19 +49,21 @@ def warns(played: PlayedBlock, around: AbstractContextManager[object]) -> bool:
     return is_silent
 
 
-@pytest.mark.parametrize(
-    ("fails", "is_refused"),
-    [(False, False), (True, False), (False, True), (True, True)],
-    ids=["ends", "fails", "ends, delete fails", "fails, delete fails"],
-)
+@pytest.mark.parametrize("meets", [SERVED, UNAUTHORIZED], ids=["delete", "failing delete"])
+@pytest.mark.parametrize("fails", [None, BlockError], ids=["block", "failing block"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 @both_managers
 @pytest.mark.parametrize("way", [Blocking, Awaited])
 def test_one_interruption_at_any_line_leaves_no_session_open_without_a_word(
-    way: type[Way], opens: Opener | None, error: type[BaseException], fails: bool, is_refused: bool
+    way: type[Way],
+    opens: Opener | None,
+    error: type[BaseException],
+    fails: type[Exception] | None,
+    meets: Kind,
 ) -> None:
     for count in range(1, MOST_STEPS):
-        played = PlayedBlock(a_block(opens, fails=fails, is_refused=is_refused), way())
+        weather = Weather(kinds=(meets,), seconds=[0.0])
+        played = PlayedBlock(Block(opens=opens, fails=fails, weather=weather, seconds=0), way())
         played.happenings, interruption = 2, Interruption(count, error)
         if warns(played, at_each_line(interruption, *MODULES)):
             assert interruption.met[0] in AT_ITS_DOOR
@@ -85,7 +81,8 @@ def leave(played: PlayedBlock) -> None:
 
 def interrupt_at(turns: Mapping[int, Happening], opens: Opener | None) -> int:
     """Play a block that is interrupted at these turns, and return how many turns it took."""
-    played, count = PlayedBlock(a_block(opens), Awaited()), 0
+    block = Block(opens=opens, weather=Weather(seconds=[0.0]), seconds=0)
+    played, count = PlayedBlock(block, Awaited()), 0
 
     def turn() -> None:
         nonlocal count
@@ -96,7 +93,7 @@ def interrupt_at(turns: Mapping[int, Happening], opens: Opener | None) -> int:
                 played.happen(turns[count])
 
     played.way.clock.call_soon(turn)
-    assert not warns(played, nullcontext()) or len(turns) > 1
+    assert not warns(played) or len(turns) > 1
     return count
 
 

@@ -6,6 +6,7 @@ import logging
 import pickle
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 from unittest.mock import Mock
 
@@ -17,12 +18,12 @@ from ..simulation import kinds as k
 from ..simulation.play import play
 from ..simulation.watch import Scenario
 from ..simulation.ways import Awaited, Blocking, Way
-from ..simulation.world import MemoryJournal, Weather, World
+from ..simulation.world import MemoryJournal
 from .log_records import log_records
 from .scripted_transport import API_KEY, DESTROYED, SESSION_ID, ScriptedTransport, awaited, run
 
 
-# Of one call: test_on_exit
+# Of one call: test_blocks
 @pytest.mark.parametrize("way", [Blocking, Awaited])
 @pytest.mark.parametrize("can_forget", [True, False])
 @pytest.mark.parametrize(
@@ -38,14 +39,11 @@ from .scripted_transport import API_KEY, DESTROYED, SESSION_ID, ScriptedTranspor
 def test_a_journal_forgets_a_session_that_is_gone_and_no_other_and_costs_no_outcome(
     meets: k.Kind, fate: SessionFate, can_forget: bool, way: type[Way]
 ) -> None:
-    scenario = Scenario(
-        ids=["a"],
-        meets={"a": [meets]},
-        weather=Weather(effects=["at once"]),
-        retry=RetryPolicy(max_attempts=1),
-    )
+    scenario = Scenario(ids=["a"], meets={"a": [meets]}, retry=RetryPolicy(max_attempts=1))
+    scenario.weather.effects = ["at once"]
+    set_up = partial(MemoryJournal, held={"a": None}, fails=lambda: not can_forget)
     with log_records(logging.WARNING) as records:
-        watch = play(scenario, way, set_up=lambda world: journal_of(world, lambda: not can_forget))
+        watch = play(scenario, way, set_up=set_up)
     assert watch.world.flaws == []
     assert [outcome.session_fate for outcome in watch.outcomes] == [fate]
     is_gone = fate is SessionFate.GONE
@@ -56,10 +54,6 @@ def test_a_journal_forgets_a_session_that_is_gone_and_no_other_and_costs_no_outc
     assert [record.getMessage() for record in records] == expected
 
 
-def journal_of(world: World, fails: Callable[[], bool]) -> MemoryJournal:
-    return MemoryJournal(world, dict.fromkeys(world.sessions), fails)
-
-
 @pytest.mark.parametrize(
     ("way", "times", "writes"), [(Blocking, [], [KeyboardInterrupt, 0]), (Awaited, [2], [0, 0])]
 )
@@ -67,7 +61,8 @@ def test_an_interruption_while_the_journal_forgets_loses_no_outcome(
     way: type[Way], times: list[float], writes: list[object]
 ) -> None:
     scenario = Scenario(ids=["a"], interrupt_at=times, journal_seconds=[3])
-    watch = play(scenario, way, set_up=lambda world: journal_of(world, Mock(side_effect=writes)))
+    set_up = partial(MemoryJournal, held={"a": None}, fails=Mock(side_effect=writes))
+    watch = play(scenario, way, set_up=set_up)
     assert watch.world.flaws == []
     assert [outcome.session_id for outcome in watch.outcomes] == ["a"]
     assert len(watch.raised) == 1
@@ -92,10 +87,6 @@ class Notebook:
         self.calls.append(f"gone {session_id}")
 
 
-def no_thread(thread: threading.Thread) -> None:
-    raise RuntimeError("can't start new thread")
-
-
 @pytest.mark.parametrize("drive", [asyncio.run, run], ids=["asyncio", "another event loop"])
 @pytest.mark.parametrize("can_start_threads", [True, False])
 def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_else_plainly(
@@ -110,7 +101,7 @@ def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_else_p
     journal = Notebook()
     delete_session = awaited(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
     if not can_start_threads:
-        monkeypatch.setattr(threading.Thread, "start", no_thread)
+        monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError))
     drive(block())
     assert journal.calls == [f"opened {SESSION_ID}", f"gone {SESSION_ID}"]
     in_threads = drive is asyncio.run and can_start_threads
