@@ -84,7 +84,7 @@ Happening: TypeAlias = Callable[["PlayedBlock"], object]
 
 @dataclass
 class Block(Scenario):
-    """A block, what happens to it, and what comes of that. All times are in seconds."""
+    """What happens to a block, and what comes of that. All times are in seconds."""
 
     sent: Sequence[float] = ()  # when each request is
     over_at: float = 0.0

@@ -42,6 +42,8 @@ class StrangeError(BaseException):
     """What neither the library nor a program expects."""
 
 
+# A block takes 5 s, an opener 10 s, and a delete 10 s. A row says when each request is sent, when
+# all is over, what is raised, and how the notes on that begin.
 OF_ANOTHER = partial(UnauthorizedError, "no", session_id="another", attempts=1)
 CTRL_C = Kind(error=partial(KeyboardInterrupt, "at 7"), seconds=2)
 EXIT = Kind(error=SystemExit, seconds=2)
@@ -51,7 +53,7 @@ TWICE = RetryPolicy(max_attempts=9, attempt_timeout=90, deadline=150)
 IN_PLACE = (Blocking, b.Elsewhere)  # where an interruption reaches the delete itself
 OPENS, FAILS, SLOW = b.Opener(), b.Opener(returns=BlockError()), b.Opener(after=30)
 GIVES_IN = b.Opener(before=100, after=0, opens_when_cancelled_after=5)
-NEITHER, SILENT = [NOT_BEGUN, UNCERTAIN], [SILENCE] * 9
+NEITHER, MUTE = [NOT_BEGUN, UNCERTAIN], [SILENCE] * 9
 EXPIRES, CUT_6, CUT_8 = (6, b.expire), (6, b.cancel_delete), (8, b.cancel_delete)
 PRESS_3, PRESS_6, PRESS_7 = (3, b.press_ctrl_c), (6, b.press_ctrl_c), (7, b.press_ctrl_c)
 LOOP_ENDS = (8, b.cancel_all)
@@ -61,7 +63,7 @@ LOOP_ENDS = (8, b.cancel_all)
     {
         "the block ends": Block([5], 15),
         "the block fails": Block([5], 15, "BlockError", fails=BlockError),
-        "with another's error": Block([5], 15, "UnauthorizedError", fails=OF_ANOTHER),
+        "with the error of another session": Block([5], 15, "UnauthorizedError", fails=OF_ANOTHER),
         "Ctrl-C": Block([5], 15, "interruption", fails=KeyboardInterrupt),
         "the process ends": Block([5], 15, "SystemExit", fails=SystemExit),
         "its generator ends": Block([5], 15, "GeneratorExit", fails=GeneratorExit),
@@ -124,26 +126,19 @@ def test_a_block_opens_its_session_and_destroys_it_even_if_it_does_not_begin(
 
 @each_way(
     {
-        "fails": Block([5, 7], 17, "at 7", fails=BlockError, script=[CTRL_C]),
-        "process ends": Block([5, 7], 17, "at 7", fails=SystemExit, script=[CTRL_C]),
-        "trouble": Block([5, 7], 17, "at 7", [UNCERTAIN], script=[CTRL_C, STOPPING]),
-        # The first delete may have done it.
-        "refused": Block([5, 7], 17, "at 7", [UNCERTAIN], script=[CTRL_C, UNAUTHORIZED]),
-        "gone": Block([5, 7], 17, "at 7", [GONE], script=[CTRL_C, NOT_FOUND], happens=[EXPIRES]),
+        "after the block failed": Block([5, 7], 17, "at 7", fails=BlockError, script=[CTRL_C]),
+        "after an exit": Block([5, 7], 17, "at 7", fails=SystemExit, script=[CTRL_C]),
+        "and fails": Block([5, 7], 17, "at 7", [UNCERTAIN], script=[CTRL_C, STOPPING]),
+        "and is refused": Block([5, 7], 17, "at 7", [UNCERTAIN], script=[CTRL_C, UNAUTHORIZED]),
+        "in vain": Block([5, 7], 17, "at 7", [GONE], script=[CTRL_C, NOT_FOUND], happens=[EXPIRES]),
         "exit": Block([5, 7], 17, "SystemExit", script=[EXIT]),
-        "exit, trouble": Block([5, 7], 17, "SystemExit", [UNCERTAIN], script=[EXIT, STOPPING]),
-        "strange": Block([5, 7], 17, "StrangeError", script=[STRANGE]),
-        "twice": Block([3], 7, "at 7", [INTERRUPTED], interrupt_at=[3, 7]),
-        "twice in the delete": Block([5, 6], 7, "at 7", [INTERRUPTED], interrupt_at=[6, 7]),
-        "exit, twice": Block([5, 7], 8, "at 8", [INTERRUPTED], script=[EXIT], interrupt_at=[8]),
-        "a deadline of its own": Block(
-            [5, 50, 140.75],
-            200,
-            "at 50",
-            [UNCERTAIN],
-            script=SILENT,
-            retry=TWICE,
-            interrupt_at=[50],
+        "exit, and fails": Block([5, 7], 17, "SystemExit", [UNCERTAIN], script=[EXIT, STOPPING]),
+        "by something strange": Block([5, 7], 17, "StrangeError", script=[STRANGE]),
+        "in the block, and then": Block([3], 7, "at 7", [INTERRUPTED], interrupt_at=[3, 7]),
+        "twice": Block([5, 6], 7, "at 7", [INTERRUPTED], interrupt_at=[6, 7]),
+        "exit, Ctrl-C": Block([5, 7], 8, "at 8", [INTERRUPTED], script=[EXIT], interrupt_at=[8]),
+        "and the second has a deadline of its own": Block(
+            [5, 50, 140.75], 200, "at 50", [UNCERTAIN], script=MUTE, retry=TWICE, interrupt_at=[50]
         ),
     },
     IN_PLACE,
@@ -164,13 +159,13 @@ def test_the_first_interruption_begins_a_delete_once_more_and_the_second_ends_it
         "and it fails": Block([5], 15, "at 7", [UNCERTAIN], script=[STOPPING], interrupt_at=[7]),
         "after its delete": Block([5, 6], 16, "at 7", interrupt_at=[7], happens=[CUT_6]),
         "before its delete": Block([5, 8], 18, "at 7", interrupt_at=[7], happens=[CUT_8]),
-        "its delete": Block([5, 6], 8, "interruption", [INTERRUPTED], happens=[CUT_6, CUT_8]),
+        "both deletes": Block([5, 6], 8, "interruption", [INTERRUPTED], happens=[CUT_6, CUT_8]),
         "at the loop's end": Block([5, 8], 18, "of all", happens=[LOOP_ENDS]),
         "before the loop's end": Block(
             [1], 8, "of all", [INTERRUPTED], interrupt_at=[1], happens=[LOOP_ENDS]
         ),
-        "Ctrl-C": Block([3], 7, "interruption", [INTERRUPTED], happens=[PRESS_3, PRESS_7]),
-        "Ctrl-C twice": Block([5], 7, "interruption", [INTERRUPTED], happens=[PRESS_6, PRESS_7]),
+        "Ctrl-C, twice": Block([3], 7, "interruption", [INTERRUPTED], happens=[PRESS_3, PRESS_7]),
+        "twice in it": Block([5], 7, "interruption", [INTERRUPTED], happens=[PRESS_6, PRESS_7]),
         # Raised in the block's task, it would end the event loop, and no other task could end.
         "Ctrl-C lands in its task": Block([5, 7], 17, "interruption", script=[CTRL_C]),
         "an exit lands in its task": Block([5, 7], 17, "interruption", script=[EXIT]),
@@ -188,7 +183,7 @@ def test_under_asyncio_a_cancelled_block_has_one_delete_that_goes_on_to_its_end(
     {
         "in time": Block([10], 20, "at 4", [b.AFTERWARDS], opens=OPENS, interrupt_at=[4]),
         "and the opener fails": Block([], 5, "at 4", opens=FAILS, interrupt_at=[4]),
-        "nobody knows the id": Block([], 22, "at 2", opens=SLOW, interrupt_at=[2], retry=ONCE),
+        "too late": Block([], 22, "at 2", opens=SLOW, interrupt_at=[2], retry=ONCE),
         "thrice, and the opener once": Block(
             [27], 37, "at 6", [b.AFTERWARDS], opens=GIVES_IN, interrupt_at=[2, 4, 6], retry=ONCE
         ),
