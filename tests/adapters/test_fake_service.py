@@ -9,7 +9,9 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import quote
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,30 @@ from firecrawl_interact.adapters import (
 )
 from firecrawl_interact.core import ConnectFailedError, Request, Response, TimedOutError
 
-from .fake_requests import content, delete, failure, send
+
+def send(
+    service: FakeService,
+    path: str,
+    *,
+    method: str = "DELETE",
+    authorization: str | None = "Bearer fc-test",
+) -> Response:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    return InMemoryTransport(service).send(Request(method, path, headers), timeout=90)
+
+
+def delete(service: FakeService, session_id: str, api_key: str = "fc-test") -> Response:
+    path = f"/v2/interact/{quote(session_id, safe='')}"
+    return send(service, path, authorization=f"Bearer {api_key}")
+
+
+def content(response: Response) -> dict[str, object]:
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
+    return msgspec.json.decode(response.body, type=dict[str, object])
+
+
+def failure(error: str) -> dict[str, object]:
+    return {"success": False, "error": error}
 
 
 @pytest.mark.parametrize(
@@ -194,9 +219,6 @@ def test_the_clock_never_jumps_back_however_it_is_switched(steps: list[str]) -> 
     assert times == sorted(times)
 
 
-# --- what can be made to go wrong: one request, or a whole outage -----------------------------
-
-
 def statuses(service: FakeService, requests: int) -> list[int]:
     return [delete(service, "unknown").status for _ in range(requests)]
 
@@ -272,9 +294,6 @@ def test_an_outage_leaves_the_queue_and_the_rate_limit_as_they_are_and_may_be_en
         delete(service, "unknown")
     service.outage(0)
     assert statuses(service, 3) == [502, 404, 429]
-
-
-# --- what a test sees of it ------------------------------------------------------------------
 
 
 def test_each_request_is_on_record_in_order_without_its_credentials() -> None:

@@ -21,6 +21,8 @@ import pytest
 from firecrawl_interact.adapters import FileJournal, file_journal
 from firecrawl_interact.core import JournalError
 
+from ..core.steps import Interruption, Trace
+
 LABEL = "service=https%3A%2F%2Fa"
 
 
@@ -334,23 +336,17 @@ FileJournal({str(tmp_path)!r})
     assert "JournalError: FileJournal needs Linux or macOS, but this is win32" in done.stderr
 
 
-Trace = Callable[[FrameType, str, object], "Trace | None"]
-
-
 def interrupt_before_line(number: int, call: Callable[[], object]) -> KeyboardInterrupt | None:
     """Call, and interrupt it before a line of the journal: None if it has not so many."""
     text = Path(file_journal.__file__).read_text(encoding="utf-8").splitlines()
-    lines, traced_by = 0, sys.gettrace()
+    ctrl_c, traced_by = Interruption(number, KeyboardInterrupt), sys.gettrace()
 
-    def interrupt(frame: FrameType, event: str, argument: object) -> "Trace | None":
-        nonlocal lines
+    def interrupt(frame: FrameType, event: str, argument: object) -> Trace | None:
         if frame.f_code.co_filename != file_journal.__file__ or frame.f_code.co_name == "__del__":
             return None
         # A `with` has a line event of its own when it ends. No signal's handler runs there.
         if event == "line" and not text[frame.f_lineno - 1].lstrip().startswith("with "):
-            lines += 1
-            if lines == number:
-                raise KeyboardInterrupt
+            ctrl_c(frame)
         return interrupt
 
     sys.settrace(interrupt)

@@ -5,7 +5,9 @@ import pickle
 import sys
 import threading
 import time
+import traceback
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -25,6 +27,12 @@ TABLE = "firecrawl_interact_open_sessions"
 @pytest.fixture
 def label() -> str:
     return f"https://{uuid.uuid4().hex}.example"
+
+
+@pytest.fixture
+def journal(postgres: Postgres, label: str) -> Iterator[ShortLease]:
+    with ShortLease(postgres.url, service=label) as journal:
+        yield journal
 
 
 def test_an_error_shows_what_creates_the_table_and_many_processes_may_create_it_at_once(
@@ -68,8 +76,9 @@ def test_a_pool_of_the_callers_is_used(postgres: Postgres, label: str) -> None:
             pickle.dumps(journal)
 
 
-def test_a_statement_that_waits_for_others_ends_soon(postgres: Postgres, label: str) -> None:
-    journal = ShortLease(postgres.url, service=label)
+def test_a_statement_that_waits_for_others_ends_soon(
+    postgres: Postgres, journal: ShortLease
+) -> None:
     with psycopg.connect(postgres.url) as other:
         other.execute("SET idle_in_transaction_session_timeout = '20s'")
         other.execute(f"LOCK TABLE {TABLE}")
@@ -80,21 +89,21 @@ def test_a_statement_that_waits_for_others_ends_soon(postgres: Postgres, label: 
 
 
 def test_a_row_that_another_owner_has_taken_is_named(
-    postgres: Postgres, label: str, caplog: pytest.LogCaptureFixture
+    postgres: Postgres, label: str, journal: ShortLease, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with ShortLease(postgres.url, service=label) as journal:
-        for session_id in ("one", "two", "three"):
-            journal.opened(session_id)
-        postgres.execute(f"DELETE FROM {TABLE} WHERE service = %s AND session_id = 'one'", label)
-        statement = f"UPDATE {TABLE} SET owner = 'x' WHERE service = %s AND session_id = 'two'"
-        postgres.execute(statement, label)
-        wait_until(lambda: caplog.messages)
-        text = "session 'two' is another owner's now"
-        assert caplog.messages == [text]
+    for session_id in ("one", "two", "three"):
+        journal.opened(session_id)
+    postgres.execute(f"DELETE FROM {TABLE} WHERE service = %s AND session_id = 'one'", label)
+    statement = f"UPDATE {TABLE} SET owner = 'x' WHERE service = %s AND session_id = 'two'"
+    postgres.execute(statement, label)
+    wait_until(lambda: caplog.messages)
+    text = "session 'two' is another journal's now, which has recorded or adopted it"
+    assert caplog.messages == [text]
 
 
-def test_a_renewal_does_not_undo_a_close(postgres: Postgres, label: str) -> None:
-    journal = ShortLease(postgres.url, service=label)
+def test_a_renewal_does_not_undo_a_close(
+    postgres: Postgres, label: str, journal: ShortLease
+) -> None:
     journal.opened("one")
     journal.close()
     journal._execute(postgres_journal._RENEW, held=[])  # It was in flight.
@@ -120,14 +129,13 @@ def test_a_journal_that_is_closed_while_it_watches_adopts_nothing(
     assert postgres.execute(f"SELECT owner FROM {TABLE} WHERE service = %s", label) == [("x",)]
 
 
-def test_a_journal_with_nothing_open_has_no_thread(postgres: Postgres, label: str) -> None:
+def test_a_journal_with_nothing_open_has_no_thread(journal: ShortLease) -> None:
     others = set(threading.enumerate())
 
     def renewing() -> list[threading.Thread]:
         new = set(threading.enumerate()) - others
         return [one for one in new if one.name == "PostgresJournal"]
 
-    journal = ShortLease(postgres.url, service=label)
     assert not renewing()
     journal.opened("one")
     assert len(renewing()) == 1
@@ -140,9 +148,8 @@ def test_a_journal_with_nothing_open_has_no_thread(postgres: Postgres, label: st
 
 
 def test_a_close_that_fails_is_a_warning(
-    postgres: Postgres, label: str, caplog: pytest.LogCaptureFixture
+    postgres: Postgres, journal: ShortLease, caplog: pytest.LogCaptureFixture
 ) -> None:
-    journal = ShortLease(postgres.url, service=label)
     journal.opened("one")
     with postgres.stopped():
         journal.close()
@@ -181,9 +188,7 @@ def test_no_frame_of_an_error_shows_the_password(caplog: pytest.LogCaptureFixtur
     error: BaseException | None = raised.value
     while error is not None:
         assert PASSWORD not in str(error)
-        frame = error.__traceback__
-        while frame is not None:
-            if "test_postgres" not in frame.tb_frame.f_code.co_filename:
-                assert PASSWORD not in repr(frame.tb_frame.f_locals)
-            frame = frame.tb_next
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            is_here = frame.f_code.co_filename == __file__
+            assert is_here or PASSWORD not in repr(frame.f_locals)
         error = error.__cause__ or error.__context__

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from firecrawl_interact.adapters import FakeService, RateLimit
 from firecrawl_interact.adapters.fake_service.rate_limit import Window
 
-from .fake_requests import content, delete, failure, send
+from .test_fake_service import content, delete, failure, send
 
 WINDOWS: list[Window] = ["fixed", "aligned", "sliding"]
 limits = partial(st.builds, RateLimit, retry_after=st.just(math.ceil))

@@ -81,16 +81,6 @@ class Counts(Broken, found_by="a-session-may-be-recorded-again"):
             super().gone(session_id)
 
 
-class RemembersWhatIsGone(Broken, found_by="a-session-may-be-recorded-again"):
-    def opened(self, session_id: Id, /) -> None:
-        if session_id not in getattr(self, "past", ()):
-            super().opened(session_id)
-
-    def gone(self, session_id: Id, /) -> None:
-        self.past = {session_id}
-        super().gone(session_id)
-
-
 class KnowsNoService(Broken, found_by="orphans-of-another-service-are-left-alone"):
     def __init__(self, directory: str, *, service: str | None = None) -> None:
         super().__init__(directory, service=service and service.removesuffix("/other"))
@@ -108,12 +98,6 @@ class ForgetsWhatItAdopts(
         for session_id in super().adopt_orphans():
             super().gone(session_id)
             yield session_id
-
-
-class YieldsAgain(Broken, found_by="an-adopted-session-is-its-adopters"):
-    def adopt_orphans(self) -> Iterator[str]:
-        self.mine.update(super().adopt_orphans())
-        yield from self.mine
 
 
 class YieldsBeforeItAdopts(
@@ -148,14 +132,6 @@ class BelongsToTheFirst(Broken, found_by="a-session-handed-to-another-journal-is
         if (self.service, session_id) not in self.known:
             self.known.add((self.service, session_id))
             super().opened(session_id)
-
-
-class IsForOneThread(Broken, found_by="a-fork-amid-records-leaves-both-whole"):
-    def opened(self, session_id: Id, /) -> None:
-        if getattr(self, "thread", threading.get_ident()) != threading.get_ident():
-            raise JournalError("another thread has it", session_id=session_id)
-        self.thread = threading.get_ident()
-        super().opened(session_id)
 
 
 class FoldsCase(Broken, found_by="every-sendable-id-is-kept-as-it-is"):
@@ -207,12 +183,6 @@ class YieldsItsParents(Broken, found_by="a-forked-child-holds-and-harms-nothing"
     def adopt_orphans(self) -> Iterator[str]:
         yield from self.mine if os.getpid() != self.process else ()
         yield from super().adopt_orphans()
-
-
-class IsForOneProcess(Broken, found_by="a-forked-childs-session-is-its-own"):
-    def opened(self, session_id: Id, /) -> None:
-        if os.getpid() == self.process:
-            super().opened(session_id)
 
 
 class SharesItsLock(Broken, found_by="a-forked-childs-session-is-its-own"):

@@ -54,10 +54,16 @@ def takes(pattern: bytes, text: bytes = b"") -> Rewrite:
     return lambda data: re.sub(pattern, text, data)
 
 
+def rewrites(what: str, table: Mapping[str, Mapping[str, Rewrite]]) -> None:
+    """Note transports that rewrite what they send or receive, by what is seen, and by case."""
+    for seen, cases in table.items():
+        for case, rewrite in cases.items():
+            broken = type("Broken", (RightTransport,), {what: staticmethod(rewrite)})
+            FOUND.append((broken, case, seen, "http"))
+
+
 NOT_ITS_OWN = "the next call got a response that is not its own"
 LOST, FAILED = "instead of ConnectionLostError", "instead of ConnectFailedError"
-
-# --- what is sent ----------------------------------------------------------------------------
 
 
 @found_by("a-redirect-302-is-not-followed", "instead of a response with status 302")
@@ -91,29 +97,24 @@ class KeepsCookies(RightTransport):
         return response
 
 
-HEADS: dict[str, tuple[str, Rewrite]] = {
-    "escapes-in-a-path-stay-as-they-are": (
-        r"\['/v2/echo/\.\./a'\] for the path /v2/echo/%2E%2E/a",
-        unquote_to_bytes,
-    ),
-    "the-prefix-of-the-service-is-kept": (
-        "/v2/echo/call-0001 for /v2/echo/call-0001 below /api/v9",
-        takes(rb"/api\S*/v2", b"/v2"),
-    ),
-    "headers-go-out-as-they-are": (r"Authorization: \['bearer ", takes(b"Bearer ", b"bearer ")),
-    "no-credential-is-made-up": (
-        r"Authorization: \['Bearer guest'\]",
-        takes(rb"\r\n\Z", b"Authorization: Bearer guest\r\n\r\n"),
-    ),
-    "netrc-and-proxies-of-the-environment-stay-out": (
-        r"Authorization: \['Basic ",
-        lambda head: head.replace(b"Bearer", b"Basic") if "NETRC" in os.environ else head,
-    ),
-}
-for case, (seen, rewrite) in HEADS.items():
-    breaks({case: seen}, rewrite_head=staticmethod(rewrite))
+def guess_in_netrc(head: bytes) -> bytes:
+    return head.replace(b"Bearer", b"Basic") if "NETRC" in os.environ else head
 
-# --- connections -----------------------------------------------------------------------------
+
+HEADS: dict[str, dict[str, Rewrite]] = {
+    r"\['/v2/echo/\.\./a'\] for the path /v2/echo/%2E%2E/a": {
+        "escapes-in-a-path-stay-as-they-are": unquote_to_bytes
+    },
+    "/v2/echo/call-0001 for /v2/echo/call-0001 below /api/v9": {
+        "the-prefix-of-the-service-is-kept": takes(rb"/api\S*/v2", b"/v2")
+    },
+    r"Authorization: \['bearer ": {"headers-go-out-as-they-are": takes(b"Bearer ", b"bearer ")},
+    r"Authorization: \['Bearer guest'\]": {
+        "no-credential-is-made-up": takes(rb"\r\n\Z", b"Authorization: Bearer guest\r\n\r\n")
+    },
+    r"Authorization: \['Basic ": {"netrc-and-proxies-of-the-environment-stay-out": guess_in_netrc},
+}
+rewrites("rewrite_head", HEADS)
 
 
 @found_by("netrc-and-proxies-of-the-environment-stay-out", "0 requests reached the service for one")
@@ -226,8 +227,6 @@ class LeavesThreads(RightTransport):
         return super().send(request, timeout)
 
 
-# --- time ------------------------------------------------------------------------------------
-
 breaks(
     {"a-silent-server-ends-in-a-timeout": r"after 2\.\d+ s instead of 0\.4 s: ConnectionLostError"},
     seconds_left=lambda self, wire: 60,
@@ -242,8 +241,6 @@ breaks(
     {"time-passes-while-it-sleeps": r"0\.000 s on its clock for a sleep of 0\.05 s"},
     sleep=lambda self, seconds: None,
 )
-
-# --- what is reported ------------------------------------------------------------------------
 
 
 def without_cause(self: RightTransport, error: Exception, request: Request) -> Exception:
@@ -278,14 +275,7 @@ breaks(
 )
 TRANSIENT = "not transient: ConnectFailedError.*, transient"
 breaks({"a-closed-transport-sends-nothing": TRANSIENT}, report=transient)
-breaks(
-    {
-        "an-expired-certificate-is-refused": TRANSIENT,
-        "plain-http-instead-of-tls-is-not-transient": TRANSIENT,
-    },
-    "https",
-    report=transient,
-)
+breaks({"plain-http-instead-of-tls-is-not-transient": TRANSIENT}, "https", report=transient)
 breaks(
     {"a-close-within-the-handshake-was-not-sent": f"{FAILED}.*: ConnectionLost"},
     "https",

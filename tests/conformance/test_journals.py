@@ -23,13 +23,6 @@ cases = pytest.mark.parametrize("case", JOURNAL_CASES, ids=str)
 BY_NAME = {case.name: case for case in JOURNAL_CASES}
 
 
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    directory = tmp_path / "journal"
-    directory.mkdir()
-    return directory
-
-
 @contextmanager
 def moved_away(directory: Path) -> Iterator[None]:
     """Let a directory be elsewhere, as one that is not mounted."""
@@ -41,7 +34,8 @@ def moved_away(directory: Path) -> Iterator[None]:
 
 
 @cases
-def test_a_directory_keeps_every_promise(case: JournalCase, directory: Path) -> None:
+def test_a_directory_keeps_every_promise(case: JournalCase, tmp_path: Path) -> None:
+    directory = tmp_path / "journal"
     make, outage = partial(FileJournal, str(directory)), partial(moved_away, directory)
     case.run(make, outage=outage, secrets=["not in a path"])
 
@@ -84,7 +78,8 @@ def test_pgbouncer_may_stand_before_it(name: str, postgres: Postgres) -> None:
 @pytest.mark.parametrize(
     ("broken", "name"), [pytest.param(*row, id=f"{row[0].__name__}-{row[1]}") for row in FOUND]
 )
-def test_a_broken_journal_is_found(broken: type[Broken], name: str, directory: Path) -> None:
+def test_a_broken_journal_is_found(broken: type[Broken], name: str, tmp_path: Path) -> None:
+    directory = tmp_path / "journal"
     make, outage = partial(broken, str(directory)), partial(moved_away, directory)
     with pytest.raises(AssertionError, match=r"^Promised: "):
         BY_NAME[name].run(make, outage=outage, secrets=[str(directory)])
