@@ -192,9 +192,8 @@ def test_it_works_without_a_block_and_in_one_that_closes_it(
 def test_it_closes_the_transport_that_was_made_with_it_and_no_other() -> None:
     service = FakeService()
     with LoopbackService(service) as loopback, Urllib3Transport(loopback.api_url) as other:
-        delete_session = delete_session_from_environment(
-            api_key="fc-test", api_url=loopback.api_url
-        )
+        url = loopback.api_url
+        delete_session = delete_session_from_environment(api_key="fc-test", api_url=url)
         made, delete_session.transport = delete_session.transport, other
         delete_session.close()
         delete_session(service.open_session())

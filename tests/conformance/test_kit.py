@@ -36,11 +36,8 @@ class SaysOk(InMemoryTransport):
 
 
 def test_importing_the_kit_needs_no_extra_and_no_test_framework() -> None:
-    absent = ("pytest", "trustme", "urllib3")
-    code = (
-        f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"
-        "import firecrawl_interact.adapters.conformance"
-    )
+    code = """import sys; sys.modules.update(dict.fromkeys(("pytest", "trustme", "urllib3")))
+import firecrawl_interact.adapters.conformance"""
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -49,15 +46,8 @@ def test_a_case_reads_as_a_sentence_and_says_where_it_has_a_meaning(case: Case) 
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+){2,}", case.name)
     assert [str(one) for one in CASES].count(case.name) == 1
     assert re.fullmatch(r".*[^.]", case.promise)
-    assert case.over
-    assert case.over <= {"http", "https", "memory"}
-    assert case.kinds
-    assert case.kinds <= {"blocking", "async"}
-
-
-def test_a_case_without_a_meaning_there_is_skipped() -> None:
-    with pytest.raises(SkipTest, match="only applies over http and https"):
-        SOCKET_CASE.run(InMemoryTransport, over="memory")
+    assert set() < case.over <= {"http", "https", "memory"}
+    assert set() < case.kinds <= {"blocking", "async"}
 
 
 def test_a_broken_promise_is_explained() -> None:
@@ -126,18 +116,16 @@ def test_what_is_known_to_be_broken_is_reported_and_no_failure_but_a_skip() -> N
 
 
 def test_what_is_known_to_be_broken_and_is_kept_now_is_a_failure() -> None:
-    with pytest.raises(
-        AssertionError, match=f"This promise is kept now: .* Take '{ASLEEP}' out of known"
-    ):
+    message = f"This promise is kept now: .* Take '{ASLEEP}' out of known"
+    with pytest.raises(AssertionError, match=message):
         check(InMemoryTransport, over="memory", known=[ASLEEP.name])
 
 
 @pytest.mark.parametrize("known", [["a-case-that-was-renamed"], ASLEEP.name])
 def test_known_names_cases_only(known: list[str] | str) -> None:
-    with pytest.raises(ValueError, match="known names cases that do not exist: "):
-        check(InMemoryTransport, over="memory", known=known)
-    with pytest.raises(ValueError, match="known names cases that do not exist: "):
-        check_journal(InMemoryJournal, known=known)
+    for play in (partial(check, InMemoryTransport), partial(check_journal, InMemoryJournal)):
+        with pytest.raises(ValueError, match="known names cases that do not exist: "):
+            play(known=known)
 
 
 class NeverForgets(InMemoryJournal):
@@ -154,12 +142,16 @@ def test_the_kit_for_journals_says_what_is_kept_and_what_is_not() -> None:
     assert any(line.startswith("  what-is-gone-is-no-orphan: Promised: ") for line in lines)
 
 
-def test_a_way_to_the_service_that_there_is_not_is_refused() -> None:
-    message = "over must be one of http, https, memory, not 'htpps'"
-    with pytest.raises(ValueError, match=message):
-        check(InMemoryTransport, over="htpps")  # type: ignore[arg-type] # the mistake
-    with pytest.raises(ValueError, match=message):
-        ASLEEP.run(InMemoryTransport, over="htpps")  # type: ignore[arg-type] # the mistake
+def test_a_way_to_the_service_that_there_is_not_is_refused_and_one_without_meaning_skipped() -> (
+    None
+):
+    for play in (check, ASLEEP.run):
+        with pytest.raises(
+            ValueError, match="over must be one of http, https, memory, not 'htpps'"
+        ):
+            play(InMemoryTransport, over="htpps")  # type: ignore[arg-type] # the mistake
+    with pytest.raises(SkipTest, match="only applies over http and https"):
+        SOCKET_CASE.run(InMemoryTransport, over="memory")
 
 
 def test_without_trustme_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
