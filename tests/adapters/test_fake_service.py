@@ -237,15 +237,12 @@ def test_a_fault_is_a_value(fault: Fault) -> None:
         fault.status = 1  # type: ignore[union-attr,misc]  # the mistake
 
 
-def test_a_reply_takes_json_for_its_body_and_keeps_the_content_type_that_it_is_given() -> None:
+def test_a_reply_takes_json_for_its_body_and_a_content_type_and_refuses_text() -> None:
     reply = Reply(429, json={"success": False, "error": "slow down"})
     assert reply.body == b'{"success":false,"error":"slow down"}'
     assert reply.headers == {"content-type": "application/json; charset=utf-8"}
     reply = Reply(200, headers={"Content-Type": "text/json"}, json=None)
     assert (reply.body, reply.headers) == (b"null", {"Content-Type": "text/json"})
-
-
-def test_a_reply_refuses_text_for_its_body_and_says_what_to_write() -> None:
     with pytest.raises(FakeServiceError, match=r"must be bytes, not str: write b\"\.\.\.\""):
         Reply(500, "text")  # type: ignore[arg-type]  # the mistake
 
