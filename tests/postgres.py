@@ -10,8 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -133,7 +132,8 @@ class Postgres:
         with subprocess.Popen(command, stderr=subprocess.DEVNULL, user=_user()) as bouncer:
             url = self.url.replace(str(self.port), str(port))
             try:
-                wait_until(partial(_is_connected_to, url))
+                ping = [str(program("pg_isready")), "--quiet", "--dbname", url]
+                wait_until(lambda: subprocess.call(ping) == 0)
                 yield url
             finally:
                 bouncer.kill()
@@ -144,13 +144,6 @@ def wait_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def _is_connected_to(url: str) -> bool:
-    with suppress(psycopg.OperationalError):
-        psycopg.connect(url, connect_timeout=5).close()
-        return True
-    return False
 
 
 @contextmanager
