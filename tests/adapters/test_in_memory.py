@@ -86,23 +86,15 @@ def test_a_request_ends_after_the_services_time(  # noqa: PLR0913, PLR0917 - a r
     assert len(service.requests) == (fault != NoConnection())
 
 
-@pytest.mark.parametrize("transport", [InMemoryTransport, AsyncInMemoryTransport])
-def test_a_transport_shows_the_service_that_it_reaches(
-    transport: Callable[[FakeService], object],
-) -> None:
-    service = FakeService()
-    assert repr(transport(service)) == f"{transport.__name__}({service!r})"
-
-
-def test_a_block_closes_its_transport_and_leaves_the_others_open() -> None:
+def test_a_block_gives_its_transport_closes_it_and_leaves_the_others_open() -> None:
     async def send_after_a_block() -> None:
         async with AsyncInMemoryTransport(service) as awaited:
-            pass
+            assert repr(awaited) == f"AsyncInMemoryTransport({service!r})"
         await awaited.send(request(), 90)
 
     service = FakeService()
     with InMemoryTransport(service) as transport:
-        pass
+        assert repr(transport) == f"InMemoryTransport({service!r})"
     for call in (lambda: transport.send(request(), 90), lambda: asyncio.run(send_after_a_block())):
         with pytest.raises(ConnectFailedError, match="this transport is closed"):
             call()
