@@ -110,12 +110,13 @@ def test_waiting_lets_asyncios_other_tasks_run() -> None:
         await transport.sleep(1)
         order.append("send")
         await transport.send(request(), 90)
+        order.append("end")
 
     async def both() -> None:
         await asyncio.gather(task(), task())
 
     asyncio.run(both())
-    assert order == ["sleep", "sleep", "send", "send"]
+    assert order == ["sleep", "sleep", "send", "send", "end", "end"]
 
 
 def test_of_several_waits_the_shortest_ends_first_and_one_that_is_cancelled_moves_no_clock() -> (
