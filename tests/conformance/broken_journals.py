@@ -91,9 +91,7 @@ class TakesAddressesLiterally(Broken, found_by="an-address-is-one-label-however-
         super().__init__(directory, service=f"{service}#")
 
 
-class ForgetsWhatItAdopts(
-    Broken, found_by="an-adopted-session-is-its-adopters", and_by="a-killed-process-leaves-orphans"
-):
+class ForgetsWhatItAdopts(Broken, found_by="an-adopted-session-is-its-adopters"):
     def adopt_orphans(self) -> Iterator[str]:
         for session_id in super().adopt_orphans():
             super().gone(session_id)
@@ -111,11 +109,7 @@ class YieldsBeforeItAdopts(
             pass
 
 
-class DropsTheRest(
-    Broken,
-    found_by="a-sweep-left-half-way-loses-nothing",
-    and_by="a-closed-journal-takes-and-gives-nothing",
-):
+class DropsTheRest(Broken, found_by="a-sweep-left-half-way-loses-nothing"):
     def adopt_orphans(self) -> Iterator[str]:
         yield from list(super().adopt_orphans())
 
@@ -139,11 +133,7 @@ class FoldsCase(Broken, found_by="every-sendable-id-is-kept-as-it-is"):
         super().opened(session_id.lower())
 
 
-class TakesAnything(
-    Broken,
-    found_by="every-sendable-id-is-kept-as-it-is",
-    and_by="a-closed-journal-takes-and-gives-nothing",
-):
+class TakesAnything(Broken, found_by="a-closed-journal-takes-and-gives-nothing"):
     def opened(self, session_id: Id, /) -> None:
         with contextlib.suppress(InvalidSessionIdError, JournalError):
             super().opened(session_id)
