@@ -125,10 +125,6 @@ def _read(text: str) -> list[Fault]:
 OF_CALLS, OF_RUNS = _read(_OF_CALLS), _read(_OF_RUNS)
 
 
-class QuotationError(Exception):
-    """A fault quotes what the core does not say, or says more than once."""
-
-
 def claims_broken_by(fault: Fault, directory: Path) -> set[str]:
     """Play what shows a fault to a copy of the core with it."""
     copy = directory / "firecrawl_interact" / "core"
@@ -152,11 +148,7 @@ def claims_broken_by(fault: Fault, directory: Path) -> set[str]:
 
 
 def plant(fault: Fault, core: Path) -> None:
-    """Change the one place that a fault quotes.
-
-    Raises:
-        QuotationError: there is no such place, or more than one.
-    """
+    """Change the one place that a fault quotes."""
     *_, old = quoted = fault.old.split(" ... ")
     quotation = re.compile(".*?".join(map(re.escape, quoted)), re.DOTALL)
     found = [
@@ -164,18 +156,17 @@ def plant(fault: Fault, core: Path) -> None:
         for path in core.glob("*.py")
         for place in quotation.finditer(path.read_text(encoding="utf-8"))
     ]
-    if len(found) != 1:
-        raise QuotationError(
-            f"{fault.what!r} quotes {fault.old!r}, which stands {len(found)} times in the core:"
-            " let it quote the code as it is now, in tests/proof/planted_faults.py"
-        )
+    assert len(found) == 1, (
+        f"{fault.what!r} quotes {fault.old!r}, which stands {len(found)} times in the core:"
+        " let it quote the code as it is now, in tests/proof/planted_faults.py"
+    )
     [(path, place)] = found
     changed = place.string[: place.end() - len(old)] + fault.new + place.string[place.end() :]
     path.write_text(changed, encoding="utf-8")
 
 
-def play_until_a_claim_is_broken(of_what: str) -> set[str]:
-    """Play what shows faults of calls or of runs, and return the claims that are broken first."""
+def main(of_what: str) -> None:
+    """Play what shows faults of calls or of runs, and print the claims that are broken first."""
     logging.getLogger("firecrawl_interact").setLevel(logging.CRITICAL)
     try:
         if of_what == "calls":
@@ -186,9 +177,8 @@ def play_until_a_claim_is_broken(of_what: str) -> set[str]:
             for seed in range(2_500):
                 play_seed(seed)
     except ClaimBrokenError as error:
-        return error.names
-    return set()
+        print(*error.names, sep="\n")
 
 
 if __name__ == "__main__":
-    print(*play_until_a_claim_is_broken(sys.argv[1]), sep="\n")
+    main(sys.argv[1])

@@ -24,29 +24,9 @@ from firecrawl_interact.core.conversation import Failed, Wait, converse
 from firecrawl_interact.core.headers import request_headers
 from firecrawl_interact.core.retry import RetryPolicy
 
-from .claims import (
-    CLAIMS,
-    SESSION_ID,
-    TIMED_OUT,
-    Attempt,
-    Call,
-    ClaimBrokenError,
-    Knowledge,
-    Moment,
-    broken_claims,
-    count_attempts,
-)
-from .model import (
-    AT_FIRST,
-    Response,
-    Seen,
-    Send,
-    Session,
-    Statuses,
-    World,
-    meanwhile,
-    send,
-)
+from . import claims
+from .claims import SESSION_ID, TIMED_OUT, Attempt, Call, Knowledge, Moment, count_attempts
+from .model import AT_FIRST, Response, Seen, Send, Session, Statuses, World, meanwhile, send
 
 HEADERS = request_headers(None)
 _FAULTS = {kind.__name__: kind for kind in transport.TransportError.__subclasses__()}
@@ -221,8 +201,9 @@ def check_every_schedule(
                 continue
             played += 1
             schedules += knowledge.schedules
-            for claim in broken_claims(call, schedule, policy, knowledge, chance):
+            for claim in claims.broken_claims(call, schedule, policy, knowledge, chance):
                 if note is None:
-                    raise ClaimBrokenError({claim}, CLAIMS, *map(str, schedule), str(call))
+                    shown_by = (*map(str, schedule), str(call))
+                    raise claims.ClaimBrokenError({claim}, claims.CLAIMS, *shown_by)
                 note(claim, schedule, call)
     return played, schedules

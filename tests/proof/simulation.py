@@ -10,7 +10,6 @@ import random
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 from firecrawl_interact.adapters import RateLimit
 from firecrawl_interact.core import RetryPolicy
@@ -26,24 +25,16 @@ from ..simulation.world import Flaw, MemoryJournal, Outage, Session, Weather, Wo
 from .claims_of_runs import refuse
 from .simulated_blocks import BlockPlan, play_block
 
-_T = TypeVar("_T")
 
-
-class Draw:
+class Draw(random.Random):
     """What a seed draws."""
 
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - a simulation, and no secret
-
-    def choose(self, options: Sequence[_T], /) -> _T:
-        return options[int(self._random.random() * len(options))]
-
     def once_in(self, times: int) -> bool:
-        return self._random.random() * times < 1
+        return self.random() * times < 1
 
     def within(self, seconds: float) -> float:
         """A time, as often soon as late."""
-        return round(math.pow(seconds, self._random.random()) - 1, 3)
+        return round(math.pow(seconds, self.random()) - 1, 3)
 
 
 POLICIES = (
@@ -64,14 +55,14 @@ NAMED_WAITS: Sequence[Callable[[float], int | None]] = (
 
 
 def _limiter(draw: Draw) -> Callable[[], Limiter]:
-    limit = draw.choose((3, 10, 60))
-    return partial(Limited, draw.choose(LIMITS)(limit))
+    limit = draw.choice((3, 10, 60))
+    return partial(Limited, draw.choice(LIMITS)(limit))
 
 
 def _outages(draw: Draw, longest: float, kinds: Sequence[Kind]) -> list[Outage]:
     outages, begins = [], draw.within(40)
-    for _ in range(draw.choose((1, 1, 2))):
-        kind = draw.choose(kinds)
+    for _ in range(draw.choice((1, 1, 2))):
+        kind = draw.choice(kinds)
         if kind.is_a_page:  # The service has responded before, or its address looks wrong.
             begins = max(begins, 3.0)
         ends = begins + draw.within(longest)
@@ -82,11 +73,11 @@ def _outages(draw: Draw, longest: float, kinds: Sequence[Kind]) -> list[Outage]:
 
 def held_back(draw: Draw) -> Scenario:
     """A run that nobody disturbs, in a world with rate limits and short outages alone."""
-    count = draw.choose((2, 3, 10, 25, 50))
-    weather = Weather(seconds=draw.choose(((0.1,), (1.0,))))
+    count = draw.choice((2, 3, 10, 25, 50))
+    weather = Weather(seconds=draw.choice(((0.1,), (1.0,))))
     if draw.once_in(2):
         weather.limiter = _limiter(draw)
-        weather.named_wait = draw.choose(NAMED_WAITS)
+        weather.named_wait = draw.choice(NAMED_WAITS)
         weather.is_named_in_header = draw.once_in(2)
     if weather.limiter is None or draw.once_in(2):
         kinds = (k.NO_CONNECTION, k.BROKEN_GATEWAY, k.BUSY, k.LOST)
@@ -94,7 +85,7 @@ def held_back(draw: Draw) -> Scenario:
     return Scenario(
         ids=[f"id-{number}" for number in range(count)],
         weather=weather,
-        concurrency=draw.choose((1, 2, 8, 32)),
+        concurrency=draw.choice((1, 2, 8, 32)),
         ids_are_awaited=draw.once_in(2),
         is_only_held_back=True,
     )
@@ -102,16 +93,16 @@ def held_back(draw: Draw) -> Scenario:
 
 def disturbed(draw: Draw) -> Scenario:
     """A run to which anything may happen."""
-    trouble = draw.choose((0, 1, 4, 12))
-    kinds = [SERVED] * (12 - trouble) + [draw.choose(k.TROUBLES) for _ in range(trouble)]
+    trouble = draw.choice((0, 1, 4, 12))
+    kinds = [SERVED] * (12 - trouble) + [draw.choice(k.TROUBLES) for _ in range(trouble)]
     if draw.once_in(12):
         kinds.append(k.FAULTY)
     weather = Weather(
         kinds=kinds,
-        seconds=draw.choose(((0.1,), (1.0,), (0.1, 1.0, 5.0), (0.1, 5.0, 70.0, 200.0))),
+        seconds=draw.choice(((0.1,), (1.0,), (0.1, 1.0, 5.0), (0.1, 5.0, 70.0, 200.0))),
         later=(0.5, 30.0, 150.0),
         is_named_in_header=draw.once_in(2),
-        named_wait=draw.choose(NAMED_WAITS),
+        named_wait=draw.choice(NAMED_WAITS),
     )
     if draw.once_in(3):
         weather.limiter = _limiter(draw)
@@ -119,28 +110,28 @@ def disturbed(draw: Draw) -> Scenario:
         weather.outages = _outages(draw, 500, (*k.OUTAGES, *k.PAGES))
     steps = [
         Step(
-            draw.choose((0.0, 0.0, 0.1, 5.0)),
-            draw.choose(("", "..")) if draw.once_in(15) else f"id-{number}",
+            draw.choice((0.0, 0.0, 0.1, 5.0)),
+            draw.choice(("", "..")) if draw.once_in(15) else f"id-{number}",
         )
-        for number in range(draw.choose((0, 1, 2, 3, 5, 8, 15, 40)))
+        for number in range(draw.choice((0, 1, 2, 3, 5, 8, 15, 40)))
     ]
     return Scenario(
         ids=steps,
         weather=weather,
-        retry=draw.choose(POLICIES),
-        concurrency=draw.choose((1, 2, 3, 8, 32)),
-        shutdown_timeout=draw.choose((None, None, 0.0, 0.5, 20.0)),
+        retry=draw.choice(POLICIES),
+        concurrency=draw.choice((1, 2, 3, 8, 32)),
+        shutdown_timeout=draw.choice((None, None, 0.0, 0.5, 20.0)),
         ids_fail=draw.once_in(5),
         ids_are_awaited=draw.once_in(2),
-        busy=draw.choose(((0.0,), (0.0, 1.0, 20.0))),
+        busy=draw.choice(((0.0,), (0.0, 1.0, 20.0))),
         stop_at=[draw.within(300)] * draw.once_in(6),
-        stop_at_request=draw.choose((*range(1, 12), *[None] * 33)),
-        leave_at_outcome=draw.choose((*range(1, 10), *[None] * 45)),
-        interrupt_at=[draw.within(300) for _ in range(draw.choose((0, 0, 0, 1, 1, 2, 3)))],
-        thread_fails_at=[draw.choose(range(1, 10))] * draw.once_in(15),
-        sleep_fails_at=draw.choose((*range(1, 6), *[None] * 95)),
-        ends_when_cancelled_after=draw.choose((0.0, 0.0, 0.3)),
-        journal_seconds=draw.choose(((0.0,), (0.0, 0.1, 3.0))),
+        stop_at_request=draw.choice((*range(1, 12), *[None] * 33)),
+        leave_at_outcome=draw.choice((*range(1, 10), *[None] * 45)),
+        interrupt_at=[draw.within(300) for _ in range(draw.choice((0, 0, 0, 1, 1, 2, 3)))],
+        thread_fails_at=[draw.choice(range(1, 10))] * draw.once_in(15),
+        sleep_fails_at=draw.choice((*range(1, 6), *[None] * 95)),
+        ends_when_cancelled_after=draw.choice((0.0, 0.0, 0.3)),
+        journal_seconds=draw.choice(((0.0,), (0.0, 0.1, 3.0))),
     )
 
 
@@ -157,8 +148,8 @@ class Simulation:
         """Play it, and return what is not as it is claimed to be, in words."""
         if self.draw.once_in(6):
             return self._play_block()
-        scenario = self.draw.choose((held_back, disturbed, disturbed))(self.draw)
-        flaws = play(scenario, self.new_way, self.draw.choose, self._set_up).world.flaws
+        scenario = self.draw.choice((held_back, disturbed, disturbed))(self.draw)
+        flaws = play(scenario, self.new_way, self.draw.choice, self._set_up).world.flaws
         for sessions, held in self.left:
             flaws += self._sweep(sessions, held)
         return flaws
@@ -175,7 +166,7 @@ class Simulation:
             sessions = {name: session.copy() for name, session in world.sessions.items()}
             self.left.append((sessions, list(journal.held)))
 
-        for _ in range(self.draw.choose((0, 0, 1, 3))):
+        for _ in range(self.draw.choice((0, 0, 1, 3))):
             world.clock.call_later(self.draw.within(300), look)
         return journal
 
@@ -196,7 +187,7 @@ class Simulation:
             return MemoryJournal(world, dict.fromkeys(held))
 
         scenario = Scenario(ids=held, is_only_held_back=True)
-        watch = play(scenario, self.new_way, self.draw.choose, set_up)
+        watch = play(scenario, self.new_way, self.draw.choice, set_up)
         live = [name for name, session in sessions.items() if session.is_live]
         watch.world.claim("journal", not live, f"{live} live after the sweep")
         assert watch.journal is not None
@@ -211,12 +202,12 @@ class Simulation:
             weather = Weather(seconds=(1.0,))
         block = Block(
             weather=weather,
-            retry=draw.choose(POLICIES),
+            retry=draw.choice(POLICIES),
             journal_seconds=(0.0, 0.1, 3.0),
             missing_ok=draw.once_in(2),
-            seconds=draw.choose((0.0, 1.0, 10.0)),
-            fails=draw.maybe(3, lambda: BlockError),
-            interrupt_at=[draw.within(100) for _ in range(draw.choose((0, 0, 1, 1, 2, 3)))],
+            seconds=draw.choice((0.0, 1.0, 10.0)),
+            raises=draw.once_in(3),
+            interrupt_at=[draw.within(100) for _ in range(draw.choice((0, 0, 1, 1, 2, 3)))],
             cancel_all_at=draw.within(100) if draw.once_in(6) else None,
             only_serves=weather.kinds == (SERVED,),
         )
@@ -227,9 +218,10 @@ class Simulation:
                 self._age(world)
             return MemoryJournal(world, fails=lambda: journal_fails) if has_journal else None
 
-        played = PlayedBlock(block, self.new_way(), draw.choose, set_up)
-        played.play()
-        return played.world.flaws
+        way = self.new_way()
+        watch = watch_over(scenario, way, draw.choice, set_up)
+        way.play(watch, play_block(watch, way, plan))
+        return watch.world.flaws
 
 
 def play_seed(seed: int) -> None:

@@ -1,13 +1,12 @@
-"""Each planted fault breaks a claim, and the proof says which. The page makes these claims."""
+"""Each planted fault breaks a claim, and the proof says which."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from . import claims, claims_of_runs
-from .figures import PAGE, NoteFigure
-from .planted_faults import OF_CALLS, OF_RUNS, Fault, QuotationError, claims_broken_by, plant
+from .figures import NoteFigure
+from .planted_faults import OF_CALLS, OF_RUNS, Fault, claims_broken_by, plant
 
 FAULTS = [*OF_CALLS, *OF_RUNS]
 
@@ -24,21 +23,9 @@ def test_for_each_claim_a_fault_is_planted_that_breaks_it(note_figure: NoteFigur
 
 
 @pytest.mark.parametrize(
-    ("title", "checked"),
-    [("What is claimed", claims.CLAIMS), ("Whole runs", claims_of_runs.CLAIMS)],
-)
-def test_the_page_makes_the_claims_that_are_checked_and_no_others(
-    title: str, checked: dict[str, str]
-) -> None:
-    _, _, rest = PAGE.read_text(encoding="utf-8").partition(f"\n## {title}\n")
-    section, _, _ = rest.partition("\n## ")
-    assert re.findall(r"^- (.+)$", section, re.MULTILINE) == list(checked.values())
-
-
-@pytest.mark.parametrize(
     ("old", "count"), [("return 7", 0), ("return", 2), ("if 1 ... return 4", 0)]
 )
 def test_a_quotation_that_does_not_fit_says_so(old: str, count: int, tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text("def one():\n    if 1:\n        return 2\n    return 3\n")
-    with pytest.raises(QuotationError, match=f"which stands {count} times in the core"):
+    with pytest.raises(AssertionError, match=f"which stands {count} times in the core"):
         plant(Fault("a claim", "a fault", old, ""), tmp_path)
