@@ -28,11 +28,7 @@ CLAIMS = claims_of(
 
 
 def refuse(flaws: Sequence[Flaw], what: str) -> None:
-    """Refuse flaws of a run.
-
-    Raises:
-        ClaimBrokenError: there are some.
-    """
+    """Raise a `ClaimBrokenError` if a run has flaws."""
     if flaws:
         shown_by = [flaw.what for flaw in flaws[:8]]
         raise ClaimBrokenError({flaw.claim for flaw in flaws}, CLAIMS, what, *shown_by)

@@ -36,19 +36,9 @@ def note_figure(record_property: Callable[[str, object], None]) -> NoteFigure:
     return note
 
 
-class Figures:
-    """Prints each figure as it was counted, in whatever process."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if report.when == "call" and terminal is not None:
-            for what, figure in report.user_properties:
-                terminal.write_line(f"{what}: {figure}")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):  # A worker hands its figures on.
-        config.pluginmanager.register(Figures(config))
+def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> None:
+    """Print each figure as it was counted: pytest asks this where the terminal is."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if report.when == "call" and terminal is not None:
+        for what, figure in report.user_properties:
+            terminal.write_line(f"{what}: {figure}")

@@ -52,12 +52,8 @@ class EventfulService:
         """Take one DELETE of the session, and return what comes back."""
         self.requests += 1
         event, self._next = self._next, next(self._events, None)
-        if event is None:
-            comes: Response | TransportError = _CALM if self.is_live else _CALM_ONCE_MORE
-        else:
-            comes = event.comes
-        if event is None or event.did == DESTROYED:
-            self.is_live = False
+        comes = event.comes if event else _CALM if self.is_live else _CALM_ONCE_MORE
+        self.is_live = self.is_live and event is not None and event.did == NOTHING
         if isinstance(comes, Response) and b'"success": true' in comes.body:
             self.has_confirmed = True
         return comes

@@ -26,7 +26,7 @@ class World(NamedTuple):
     session: Session
     is_changed: bool = False  # whether a request of this call changed the session
     bills: int = 0
-    under_way: int = 0  # requests of this call that may take effect later
+    under_way: int = 0  # requests that may take effect later; or a browser is still stopping
 
 
 AT_FIRST = (World(Session.LIVE), World(Session.ENDED, bills=1), World(Session.FORGOTTEN))
@@ -45,14 +45,9 @@ def destroy(world: World) -> World:
     return settle(world)._replace(is_changed=is_changed)
 
 
-def postpone(world: World) -> World:
-    """A request may take effect later: it is under way, or the browser is still stopping."""
-    return world._replace(under_way=world.under_way + 1)
-
-
 def whatever(world: World) -> set[World]:
     """A request had no effect, or it had, or it will have."""
-    return {world, destroy(world), postpone(world)}
+    return {world, destroy(world), world._replace(under_way=world.under_way + 1)}
 
 
 def meanwhile(world: World) -> set[World]:

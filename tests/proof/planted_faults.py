@@ -25,9 +25,23 @@ from .simulation import play_seed
 
 ROOT = Path(__file__).parents[2]
 
+
+class Fault(NamedTuple):
+    """A change of the core, and the claim that it breaks."""
+
+    breaks: str
+    what: str
+    old: str
+    new: str
+
+
+def _read(text: str) -> list[Fault]:
+    return [Fault(*one) for one in re.findall(r"(.+?): (.+)\n +(.+?) => (.+)", text)]
+
+
 # The claim, and the fault that breaks it; the code, and what becomes of it. Where the code stands
 # in more than one place, it is the first behind other words and three dots.
-_OF_CALLS = r"""
+OF_CALLS = _read(r"""
 untouched: a lost connection is taken for one that never was
     SessionFate.UNKNOWN if failure.sent => SessionFate.UNTOUCHED if failure.sent
 untouched: what an earlier attempt may have done is forgotten
@@ -66,8 +80,8 @@ pauses: the wait that was told is not kept
     return error.retry_after => pass
 pauses: each stale connection is followed by a retry at once
     stale_retried or is_stale => False
-"""
-_OF_RUNS = r"""
+""")
+OF_RUNS = _read(r"""
 one outcome: what is in flight when a run is left has no outcome
     self._end(job, job.outcome or left) => del self._jobs[job]
 one outcome: a cancellation takes an outcome with it
@@ -106,23 +120,7 @@ journal: the journal forgets whatever ended
     is not SessionFate.GONE => is SessionFate.UNTOUCHED
 journal: a block begins before its session is recorded
     self._journal.opened(self.session_id) => pass
-"""
-
-
-class Fault(NamedTuple):
-    """A change of the core, and the claim that it breaks."""
-
-    breaks: str
-    what: str
-    old: str
-    new: str
-
-
-def _read(text: str) -> list[Fault]:
-    return [Fault(*one) for one in re.findall(r"(.+?): (.+)\n +(.+?) => (.+)", text)]
-
-
-OF_CALLS, OF_RUNS = _read(_OF_CALLS), _read(_OF_RUNS)
+""")
 
 
 def claims_broken_by(fault: Fault, directory: Path) -> set[str]:
@@ -130,18 +128,11 @@ def claims_broken_by(fault: Fault, directory: Path) -> set[str]:
     copy = directory / "firecrawl_interact" / "core"
     shutil.copytree(ROOT / "core", copy, ignore=shutil.ignore_patterns("__pycache__"))
     plant(fault, copy)
+    of_what = "calls" if fault in OF_CALLS else "runs"
+    command = [sys.executable, "-m", "tests.proof.planted_faults", of_what]
+    at_copy = os.environ | {"PYTHONPATH": str(directory)}
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tests.proof.planted_faults",
-            "calls" if fault in OF_CALLS else "runs",
-        ],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(directory)},
-        capture_output=True,
-        text=True,
-        check=False,
+        command, cwd=ROOT, env=at_copy, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{fault.what}: {done.stderr}"
     return set(done.stdout.splitlines())

@@ -5,7 +5,8 @@ They share no code with the library. Where fuzzing finds the two to differ, one 
 
 import json
 import re
-from typing import NamedTuple
+
+from .model import row_of
 
 # --- an HTTP/1.1 response (RFC 9112), without a doubt about its length ------------------------
 
@@ -17,18 +18,12 @@ _LARGEST_HEAD, _LARGEST_BODY = 100 * 1024, 1024 * 1024
 _MOST_INTERIM_RESPONSES = 8
 
 
-class HttpResponse(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    ends_connection: bool
-
-
 class NoResponseError(Exception):
     """The bytes are not a response, or one that is in doubt, or not a whole one."""
 
 
-def read_http_response(data: bytes) -> HttpResponse:
+def read_http_response(data: bytes) -> tuple[int, dict[str, str], bytes, bool]:
+    """Return status, headers and body, and whether the connection ends."""
     for _ in range(_MOST_INTERIM_RESPONSES + 1):
         head, end, data = data.partition(b"\r\n\r\n")
         _check(end and len(head) <= _LARGEST_HEAD)
@@ -58,7 +53,7 @@ def read_http_response(data: bytes) -> HttpResponse:
             body, data = data[: int(length)], data[int(length) :]
             _check(len(body) == int(length))
     closes = "close" in headers.get("connection", "").lower()
-    return HttpResponse(status, headers, body, closes or bool(data) or version == b"0")
+    return status, headers, body, closes or bool(data) or version == b"0"
 
 
 def _check(holds: object) -> None:
@@ -104,16 +99,6 @@ def _chunks(data: bytes) -> tuple[bytes, bytes]:
 
 # --- what a response means (docs/outcomes.md) -------------------------------------------------
 
-_ROWS = {
-    400: "BadRequestError",
-    401: "UnauthorizedError",
-    402: "PaymentRequiredError",
-    403: "ForbiddenError",
-    429: "RateLimitError",
-    **dict.fromkeys([408, 409, 425, *range(500, 600)], "ServiceUnavailableError"),
-}
-
-
 _GONE = {
     f"{whose}session {what}{stop}"
     for whose in ("", "browser ", "interact ")
@@ -124,15 +109,8 @@ _OWN_STATUSES = {200, 400, 401, 402, 403, 409, 429}  # A gateway may send any 5x
 _MOST_BRACKETS = 500  # Text in which more of them open is nested too deeply to be read.
 
 
-class Meaning(NamedTuple):
-    """What a response means."""
-
-    outcome: str
-    is_from_service: bool  # and from nothing in front of it or behind it
-
-
-def read_outcome(status: int, body: str) -> Meaning:
-    """Say what a response means."""
+def read_outcome(status: int, body: str) -> tuple[str, bool]:
+    """Say what a response means, and whether it is the service's: nobody's in front or behind."""
     is_deep = body.count("[") + body.count("{") > _MOST_BRACKETS
     try:
         content = {} if is_deep else json.loads(body, parse_constant=_refuse)
@@ -147,14 +125,14 @@ def read_outcome(status: int, body: str) -> Meaning:
     if words[:1] == ["Hangar request failed."]:
         # A receipt is one whatever else it says.
         is_receipt = status == 200 and success is True
-        return Meaning("DeletionReceipt" if is_receipt else "ServiceUnavailableError", False)
-    outcome = _ROWS.get(status, "UnexpectedResponseError")
+        return "DeletionReceipt" if is_receipt else "ServiceUnavailableError", False
+    outcome = row_of(status)
     if status == 200 and isinstance(success, bool):
         outcome = "DeletionReceipt" if success else "NotDeletedError"
     if status in (404, 410) and success is False and says_gone:
         outcome = "SessionNotFoundError"
     speaks = status in _OWN_STATUSES and isinstance(success, bool)
-    return Meaning(outcome, speaks or outcome == "SessionNotFoundError")
+    return outcome, speaks or outcome == "SessionNotFoundError"
 
 
 def _refuse(constant: str) -> None:

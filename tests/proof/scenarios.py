@@ -1,9 +1,8 @@
 """Runs that are written down, and small runs in every schedule.
 
-Each written run shows one thing that a planted fault would break. A small run is played once for
-each way in which its first requests may go: what becomes of each, after how many seconds, and what
-it did to the session that nobody sees. After so many requests the world is calm. None of these
-schedules is merged with another.
+Each written run shows what seeds seldom meet. A small run is played once for each way in which its
+first requests may go: what becomes of each, after how many seconds, and what it did to the session
+that nobody sees. After so many requests the world is calm. No schedule is merged with another.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,6 @@ from typing import TypeVar
 from firecrawl_interact.core import RetryPolicy
 
 from ..simulation import kinds
-from ..simulation.kinds import SERVED
 from ..simulation.play import play
 from ..simulation.watch import Scenario
 from ..simulation.ways import Awaited, Blocking, Way
@@ -31,32 +29,6 @@ def ids(count: int) -> list[str]:
 
 
 SCENARIOS = {
-    # The first request is under way while others fail; its 429 comes in the midst of the outage.
-    "a 429 in an outage": Scenario(
-        ids=ids(8),
-        concurrency=3,
-        retry=RetryPolicy(max_attempts=1),
-        meets=dict.fromkeys(ids(8)[3:], (kinds.NO_CONNECTION.after(0.5),))
-        | {"id-0": [kinds.LIMITED_FOR_20.after(5)]},
-    ),
-    # All four retries are due in the same moment.
-    "a stop at the second request of a turn": Scenario(
-        ids=ids(4), meets=dict.fromkeys(ids(4), (kinds.NOT_DELETED,)), stop_at_request=6
-    ),
-    "ids that wait for their retries": Scenario(
-        ids=ids(12), concurrency=1, meets=dict.fromkeys(ids(12), (kinds.NOT_DELETED,) * 3)
-    ),
-    "a run that is left while nothing comes": Scenario(
-        ids=ids(4),
-        shutdown_timeout=1.0,
-        leave_at_outcome=1,
-        meets=dict.fromkeys(ids(4)[1:], (kinds.SILENCE.after(80),)),
-    ),
-    "a gateway shows its page": Scenario(
-        ids=ids(60),
-        is_only_held_back=True,
-        weather=Weather(outages=[Outage(3.5, 63.5, kinds.PAGES[0])]),
-    ),
     "an outage longer than two attempts": Scenario(
         ids=ids(10),
         concurrency=2,
@@ -66,8 +38,7 @@ SCENARIOS = {
     ),
 }
 
-
-FEW = (SERVED, kinds.LOST, kinds.NO_CONNECTION, kinds.LIMITED_FOR_20)
+FEW = (kinds.SERVED, kinds.LOST, kinds.NO_CONNECTION, kinds.LIMITED_FOR_20)
 AT_ANY_TIME = Weather(
     kinds=(*FEW, kinds.STOPPING, kinds.UNAUTHORIZED),
     seconds=(1.0, 2.5),

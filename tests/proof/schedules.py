@@ -70,12 +70,13 @@ def alphabet(
 
 def one_of_each_kind(whole: Alphabet) -> Alphabet:
     """Return one of those with the same row, wait and meaning: status and words alone differ."""
-    of_a_kind = {(one._replace(seen=_kind(one.seen)), meaning): one for one, meaning in whole}
-    return [(moment, meaning) for (_, meaning), moment in of_a_kind.items()]
-
-
-def _kind(seen: Seen) -> Seen:
-    return seen._replace(status=0, body=b"", headers=()) if isinstance(seen, Response) else seen
+    kinds: dict[tuple[Seen, Meaning], tuple[Moment, Meaning]] = {}
+    for moment, meaning in whole:
+        kind = seen = moment.seen
+        if isinstance(seen, Response):
+            kind = seen._replace(status=0, body=b"", headers=())
+        kinds[kind, meaning] = moment, meaning
+    return list(kinds.values())
 
 
 @cache

@@ -23,6 +23,7 @@ from ..simulation.watch import Scenario, Step
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Flaw, MemoryJournal, Outage, Session, Weather, World
 from .claims_of_runs import refuse
+from .scenarios import ids
 from .simulated_blocks import BlockPlan, play_block
 
 
@@ -45,18 +46,12 @@ POLICIES = (
     RetryPolicy(max_attempts=6, attempt_timeout=10, deadline=60, first_pause=0.1),
 )
 LIMITS: Sequence[Callable[[int], RateLimit]] = (*RATE_LIMITS.values(), partial(RateLimit, burst=1))
-NAMED_WAITS: Sequence[Callable[[float], int | None]] = (
-    math.ceil,
-    math.ceil,
-    math.floor,
-    lambda wait: math.floor(wait + 0.5) or 1,
-    lambda wait: None,
-)
+ROUNDED: Sequence[Callable[[float], int]] = (math.ceil, math.ceil, math.floor, round)
+NAMED_WAITS: Sequence[Callable[[float], int | None]] = (*ROUNDED, lambda wait: None)
 
 
 def _limiter(draw: Draw) -> Callable[[], Limiter]:
-    limit = draw.choice((3, 10, 60))
-    return partial(Limited, draw.choice(LIMITS)(limit))
+    return partial(Limited, draw.choice(LIMITS)(draw.choice((3, 10, 60))))
 
 
 def _outages(draw: Draw, longest: float, kinds: Sequence[Kind]) -> list[Outage]:
@@ -73,7 +68,6 @@ def _outages(draw: Draw, longest: float, kinds: Sequence[Kind]) -> list[Outage]:
 
 def held_back(draw: Draw) -> Scenario:
     """A run that nobody disturbs, in a world with rate limits and short outages alone."""
-    count = draw.choice((2, 3, 10, 25, 50))
     weather = Weather(seconds=draw.choice(((0.1,), (1.0,))))
     if draw.once_in(2):
         weather.limiter = _limiter(draw)
@@ -83,7 +77,7 @@ def held_back(draw: Draw) -> Scenario:
         kinds = (k.NO_CONNECTION, k.BROKEN_GATEWAY, k.BUSY, k.LOST)
         weather.outages = _outages(draw, 100, (*kinds, k.BACKEND_404, *k.PAGES))
     return Scenario(
-        ids=[f"id-{number}" for number in range(count)],
+        ids=ids(draw.choice((2, 3, 10, 25, 50))),
         weather=weather,
         concurrency=draw.choice((1, 2, 8, 32)),
         ids_are_awaited=draw.once_in(2),
@@ -189,10 +183,9 @@ class Simulation:
         scenario = Scenario(ids=held, is_only_held_back=True)
         watch = play(scenario, self.new_way, self.draw.choice, set_up)
         live = [name for name, session in sessions.items() if session.is_live]
-        watch.world.claim("journal", not live, f"{live} live after the sweep")
         assert watch.journal is not None
-        is_empty = not watch.journal.held
-        watch.world.claim("journal", is_empty, f"{watch.journal.held} is held after the sweep")
+        is_done = not live and not watch.journal.held
+        watch.world.claim("journal", is_done, f"the sweep leaves {live}, and {watch.journal.held}")
         return watch.world.flaws
 
     def _play_block(self) -> list[Flaw]:
@@ -225,11 +218,7 @@ class Simulation:
 
 
 def play_seed(seed: int) -> None:
-    """Play the run of a seed.
-
-    Raises:
-        ClaimBrokenError: something is not as it is claimed to be.
-    """
+    """Play the run of a seed, and raise a `ClaimBrokenError` if it breaks a claim."""
     refuse(Simulation(seed).play(), f"to replay it: python -m tests.proof.simulation {seed}")
 
 

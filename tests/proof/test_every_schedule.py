@@ -1,7 +1,7 @@
 """No schedule of what may happen makes a call say what is not so. See `claims.CLAIMS`."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 import pytest
@@ -21,32 +21,26 @@ POLICIES = (
     RetryPolicy(max_attempts=1, attempt_timeout=300, deadline=30),
 )
 
-Plays = Iterator[tuple[Sequence[Alphabet], RetryPolicy, float]]
 
-
-def each_of_three_attempts() -> Plays:
-    yield [alphabet(NAMED)] * 3, THREE, 0.5
-
-
-def one_of_each_kind_at_four_attempts() -> Plays:
-    yield [one_of_each_kind(alphabet(NAMED))] * 4, RetryPolicy(), 0.5
-
-
-def every_status_in_every_form() -> Plays:
-    named, every = alphabet(NAMED), alphabet(ALL)
-    yield [every, named], TWO, 0.5
-    yield [named, every], TWO, 0.5
-
-
-def whenever_it_happens_and_whatever_the_policy() -> Plays:
-    at_any_time = alphabet(NAMED, seconds=(0.0, 70.0), wanted=is_one_of_its_kind)
-    for policy, chance in product(POLICIES, (0.0, 1.0)):
-        yield [at_any_time] * policy.max_attempts, policy, chance
-
-
-def whenever_a_run_holds_it_back() -> Plays:
-    held_back = alphabet(NAMED, seconds=(50.0,), in_a_run=True, wanted=is_one_of_its_kind)
-    yield [held_back] * 4, TWO, 0.5
+def plays_of(what: str) -> Iterator[tuple[Sequence[Alphabet], RetryPolicy, float]]:
+    """Yield what may happen to each attempt, under which policy, and what is drawn."""
+    named = alphabet(NAMED)
+    match what:
+        case "three attempts":
+            yield [named] * 3, THREE, 0.5
+        case "four attempts, one of each kind":
+            yield [one_of_each_kind(named)] * 4, RetryPolicy(), 0.5
+        case "every status":
+            every = alphabet(ALL)
+            yield [every, named], TWO, 0.5
+            yield [named, every], TWO, 0.5
+        case "at any time":
+            at_any_time = alphabet(NAMED, seconds=(0.0, 70.0), wanted=is_one_of_its_kind)
+            for policy, chance in product(POLICIES, (0.0, 1.0)):
+                yield [at_any_time] * policy.max_attempts, policy, chance
+        case "in a run":
+            held = alphabet(NAMED, seconds=(50.0,), in_a_run=True, wanted=is_one_of_its_kind)
+            yield [held] * 4, TWO, 0.5
 
 
 def is_one_of_its_kind(seen: Seen) -> bool:
@@ -61,17 +55,17 @@ def is_one_of_its_kind(seen: Seen) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("what", "plays"),
+    "what",
     [
-        ("three attempts", each_of_three_attempts),
-        ("four attempts, one of each kind", one_of_each_kind_at_four_attempts),
-        ("every status", every_status_in_every_form),
-        ("at any time", whenever_it_happens_and_whatever_the_policy),
-        ("in a run", whenever_a_run_holds_it_back),
+        "three attempts",
+        "four attempts, one of each kind",
+        "every status",
+        "at any time",
+        "in a run",
     ],
 )
-def test_every_claim_holds(what: str, plays: Callable[[], Plays], note_figure: NoteFigure) -> None:
-    counts = [check_every_schedule(*play) for play in plays()]
+def test_every_claim_holds_for_all_that_may_happen(what: str, note_figure: NoteFigure) -> None:
+    counts = [check_every_schedule(*play) for play in plays_of(what)]
     played, schedules = map(sum, zip(*counts, strict=True))
     note_figure(f"calls played: {what}", played)
     note_figure(f"schedules that they stand for: {what}", schedules)

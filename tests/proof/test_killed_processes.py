@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,9 +86,7 @@ class Machine:
     def __init__(self, directory: Path) -> None:
         self.kills = 0
         self._directory = directory
-        self._said: dict[str, set[str]] = {
-            step: set() for step in ("opened", "given", "gone", "forgotten")
-        }
+        self._said = defaultdict[str, set[str]](set)
 
     def run(self, *orders: tuple[Work, int]) -> None:
         """Let processes work side by side, each up to its system call of that number."""
@@ -141,7 +140,7 @@ def main(directory: Path) -> None:
                 machine.sweep()
             if is_over:
                 break
-        print(function.__name__, call - 1)
+        assert call > 30, "it makes hardly any system calls"
     assert list(living.adopt_orphans()) == [], "a sweep has left something"
     living.gone("living")
     living.close()
@@ -153,8 +152,6 @@ def test_a_process_that_is_killed_at_any_moment_loses_no_session(tmp_path: Path)
     command = [sys.executable, __file__, str(tmp_path)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    calls = dict(line.split() for line in done.stdout.splitlines())
-    assert min(int(calls["work"]), int(calls["sweep"])) >= 30
 
 
 if __name__ == "__main__":

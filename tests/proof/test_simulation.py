@@ -3,7 +3,6 @@
 import pytest
 
 from .figures import NoteFigure
-from .interrupted_lines import interrupt_each_line
 from .scenarios import SCENARIOS, SMALL_RUNS, check, check_each
 from .simulation import play_seed
 
@@ -27,7 +26,3 @@ def test_every_claim_holds_in_every_schedule_of_small_runs(
     name: str, note_figure: NoteFigure
 ) -> None:
     note_figure(f"schedules of small runs: {name}", check_each(name))
-
-
-def test_a_ctrl_c_before_any_line_of_a_run_costs_no_outcome() -> None:
-    print(f"lines that were interrupted: {interrupt_each_line():,}")

@@ -7,7 +7,9 @@ the run has not noted yet, is in nobody's hands. And a request that was given to
 that moment may go on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import pytest
 
 from firecrawl_interact.core import RetryPolicy
 
@@ -26,18 +28,9 @@ NOT_CLAIMED = {"the end", "attempts", "leaving"}
 _MODULES = ("deletions", "scheduler")
 """Those that keep what a run knows from one moment to the next."""
 
-SCHEDULES: Sequence[dict[str, Sequence[Kind]]] = (
-    {"id-0": [LIMITED_FOR_20], "id-1": [LOST]},
-    {"id-0": [NOT_DELETED, FAULTY], "id-1": [LOST], "id-2": [LOST]},
-)
-
 
 def play(scenario: Scenario, at: int) -> int:
-    """Play a run, with a Ctrl-C before one of its lines, and return how many lines it passed.
-
-    Raises:
-        ClaimBrokenError: something is not as it is claimed to be.
-    """
+    """Play a run, with a Ctrl-C before one of its lines, and return how many lines it passed."""
     way = Blocking()
     watch = watch_over(scenario, way)
     world, watch.interrupted = watch.world, at > 0
@@ -58,20 +51,22 @@ def play(scenario: Scenario, at: int) -> int:
     return ctrl_c.moments
 
 
-def interrupt_each_line() -> int:
-    """Interrupt runs before each of their lines, and return how many lines that were."""
-    count = 0
-    for meets in SCHEDULES:
-        for leave_at in (None, 1):
-            scenario = Scenario(
-                ids=ids(3),
-                meets=meets,
-                retry=RetryPolicy(max_attempts=3),
-                concurrency=2,
-                leave_at_outcome=leave_at,
-            )
-            lines = play(scenario, 0)
-            for at in range(1, lines + 1):
-                play(scenario, at)
-            count += lines
-    return count
+@pytest.mark.parametrize("leave_at", [None, 1])
+@pytest.mark.parametrize(
+    "meets",
+    [
+        {"id-0": [LIMITED_FOR_20], "id-1": [LOST]},
+        {"id-0": [NOT_DELETED, FAULTY], "id-1": [LOST], "id-2": [LOST]},
+    ],
+)
+def test_a_ctrl_c_before_any_line_of_a_run_costs_no_outcome(
+    meets: Mapping[str, Sequence[Kind]], leave_at: int | None
+) -> None:
+    policy = RetryPolicy(max_attempts=3)
+    scenario = Scenario(
+        ids=ids(3), meets=meets, retry=policy, concurrency=2, leave_at_outcome=leave_at
+    )
+    lines = play(scenario, at=0)
+    assert lines > 500
+    for at in range(1, lines + 1):
+        play(scenario, at)
