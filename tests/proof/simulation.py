@@ -24,7 +24,6 @@ from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Flaw, MemoryJournal, Outage, Session, Weather, World
 from .claims_of_runs import refuse
 from .scenarios import ids
-from .simulated_blocks import BlockPlan, play_block
 
 
 class Draw(random.Random):
@@ -199,10 +198,10 @@ class Simulation:
             journal_seconds=(0.0, 0.1, 3.0),
             missing_ok=draw.once_in(2),
             seconds=draw.choice((0.0, 1.0, 10.0)),
-            raises=draw.once_in(3),
+            fails=BlockError if draw.once_in(3) else None,
             interrupt_at=[draw.within(100) for _ in range(draw.choice((0, 0, 1, 1, 2, 3)))],
-            cancel_all_at=draw.within(100) if draw.once_in(6) else None,
-            only_serves=weather.kinds == (SERVED,),
+            happens=[(draw.within(100), cancel_all)] * draw.once_in(6),
+            opens=Opener(draw.within(20), draw.within(20)) if draw.once_in(3) else None,
         )
         has_journal, journal_fails = draw.once_in(2), draw.once_in(6)
 
@@ -211,10 +210,9 @@ class Simulation:
                 self._age(world)
             return MemoryJournal(world, fails=lambda: journal_fails) if has_journal else None
 
-        way = self.new_way()
-        watch = watch_over(scenario, way, draw.choice, set_up)
-        way.play(watch, play_block(watch, way, plan))
-        return watch.world.flaws
+        played = PlayedBlock(block, self.new_way(), draw.choice, set_up)
+        played.play()
+        return played.world.flaws
 
 
 def play_seed(seed: int) -> None:
