@@ -129,7 +129,7 @@ def _begin_anew_in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    lock = OwnedJournal._lock
+    _lock = OwnedJournal._lock
     os.register_at_fork(
-        before=lock.acquire, after_in_parent=lock.release, after_in_child=_begin_anew_in_child
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_begin_anew_in_child
     )
