@@ -137,6 +137,8 @@ an interruption ends a pause
     => 5.5 a RateLimitError untouched; sent: a; raises: interruption; over at: 5.5
 an interruption does not wait for the next id that is awaited
     a b@1000; ids are awaited; interrupt at 7; only awaited => 1 a; raises: interruption; over at: 7
+a response that has come counts, however little time is left for others
+    a b; b: served after 5; busy 10; shutdown timeout 0; stop at 7 => 1 a; 11 b
 what is in flight when the shutdown timeout is over is unknown
     a b c; b: served after 50; c: served after 60; shutdown timeout 52; leave at outcome 1
     => 1 a; 53 b; 53 c UnreachableError unknown; over at: 53
