@@ -222,9 +222,9 @@ def _words(content: _Content) -> str:
 
 
 def _text(raw: msgspec.Raw) -> str:
-    """Decode a text of an error. Anything else gives an empty text."""
+    """Decode a text of an error, with a mark for what is no UTF-8. Another type gives none."""
     try:
-        return _text_decoder.decode(raw) or ""
+        return _text_decoder.decode(bytes(raw).decode(errors="replace")) or ""
     except _NOT_THE_SERVICES_JSON:
         return ""
 

@@ -156,5 +156,11 @@ def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"error":"\xff"}', b'{"success":false,"error":"\xff"}'])
-def test_words_that_are_no_text_do_not_hide_the_status(body: bytes) -> None:
-    assert error_of(core.PaymentRequiredError, core.Response(402, {}, body)).message is None
+def test_words_that_are_no_utf_8_do_not_hide_the_status(body: bytes) -> None:
+    assert error_of(core.PaymentRequiredError, core.Response(402, {}, body)).message == "\ufffd"
+
+
+def test_a_text_that_is_no_utf_8_is_not_passed_over_for_one_that_says_gone() -> None:
+    body = b'{"success":false,"error":"\xff","message":"Browser session not found."}'
+    error = error_of(core.UnexpectedResponseError, core.Response(404, {}, body))
+    assert error.session_fate is UNKNOWN
