@@ -63,7 +63,7 @@ proof-figures: $(VENV)/.test
 PYODIDE = build/pyodide
 PYODIDE_WHEELS = --only-binary=:all: --python-version 3.14 --implementation cp --abi cp314 --abi none \
 	--platform pyemscripten_2026_0_wasm32 --platform any
-PYODIDE_TESTS = tests/core $(wildcard $(addprefix tests/adapters/test_,fake*.py fault*.py in_memory*.py rate_limit.py))
+PYODIDE_TESTS = tests/core $(wildcard $(addprefix tests/adapters/test_,fake*.py in_memory*.py rate_limit.py))
 
 pyodide: $(VENV)/.test
 	@rm -rf $(PYODIDE) && mkdir -p $(PYODIDE)

@@ -3,6 +3,7 @@
 import gc
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import itemgetter
@@ -214,6 +215,18 @@ def test_a_block_that_is_never_entered_warns_where_it_was_made(use_case: UseCase
         shown = repr(use_case(ScriptedTransport(), API_KEY).on_exit(uuid.UUID(SESSION_ID)))
     assert [warning.filename for warning in warned] == [__file__]
     assert shown.removeprefix("Async") == f"DeleteOnExit('{SESSION_ID}', receipt=None)"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_that_was_really_forked_inside_leaves_the_delete_to_its_parent() -> None:
+    transport = ScriptedTransport(DESTROYED)
+    with DeleteSession(transport, API_KEY).on_exit(SESSION_ID) as ending, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
+        child = os.fork()
+    if not child:
+        os._exit(len(transport.requests))  # It must not go on as a second pytest.
+    assert os.waitpid(child, 0) == (child, 0)
+    assert ending.receipt is not None
 
 
 @both_use_cases

@@ -1,4 +1,4 @@
-"""What is claimed of runs over many sessions, and of blocks that end with `on_exit`."""
+"""What is claimed of runs over many sessions, and of blocks with `on_exit` or `opening`."""
 
 from collections.abc import Sequence
 
