@@ -56,7 +56,7 @@ def play(scenario: Scenario, at: int) -> int:
     "meets",
     [
         {"id-0": [LIMITED_FOR_20], "id-1": [LOST]},
-        {"id-0": [NOT_DELETED, FAULTY], "id-1": [LOST], "id-2": [LOST]},
+        {"id-0": [NOT_DELETED, LOST], "id-1": [LOST, FAULTY]},
     ],
 )
 def test_a_ctrl_c_before_any_line_of_a_run_costs_no_outcome(
