@@ -168,6 +168,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
                     break  # This is a child that was forked within the block.
                 self._settle(timeout=min(left, LONGEST_SLEEP))
         finally:
+            self._scheduler.stop()  # A Ctrl-C may have come before that.
             self._scheduler.end_what_is_left(even_in_flight=True)
             self._release_threads()
         self._log_failure()

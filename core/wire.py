@@ -238,9 +238,8 @@ def retry_after(response: Response, message: str) -> float | None:
     """Return the seconds that the service asks to wait: `Retry-After`, else the wait in its text.
 
     `Retry-After` is seconds or a date (RFC 9110, 10.2.3). A date is counted from the response's
-    own `Date`, since the core has no clock. Anything else is ignored.
-
-    The wait in the text is rounded to whole seconds, so half a second is added to it.
+    own `Date`, since the core has no clock. Anything else is ignored. The wait in the text is
+    rounded to whole seconds, so half a second is added to it.
     """
     found = re.fullmatch(r"[ \t]*([0-9]{1,9})[ \t]*", response.headers.get("retry-after", ""))
     if found:
