@@ -1,18 +1,19 @@
 """No session is lost with a process, whenever it is killed.
 
 Real processes open sessions, delete them, and adopt what others left behind. They are killed at
-each system call that a journal makes, while others sweep; the kit kills them at random moments.
-This file is also the script that forks them: it has no threads. A process says each step after it
-has taken it.
+each system call that a journal makes, and at random moments. `JOURNAL_KILLS=10000` asks for so
+many kills. This file is also the script that forks them. It has no threads, so that it may fork,
+and has imported everything, so that a process costs milliseconds. A process says each step after
+it has taken it.
 """
 
 import fcntl
 import itertools
 import os
+import random
 import signal
 import subprocess
 import sys
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pytest
 
 from firecrawl_interact.adapters import FileJournal
 
+KILLS = os.environ.get("JOURNAL_KILLS", "300")
 _SYSTEM_CALLS = [
     *((os, name) for name in ("open", "close", "fsync", "mkdir", "rename", "unlink", "rmdir")),
     *((os, name) for name in ("stat", "fstat", "utime", "listdir", "scandir")),
@@ -33,17 +35,18 @@ Work = Callable[[FileJournal, "Child"], None]
 
 
 class Child:
-    """What a process says. It dies before a system call: the first is 1. 0: it lives."""
+    """What a process says, and when it dies: before a system call, or after some seconds."""
 
-    def __init__(self, writing: int, call: int) -> None:
-        self.writing, self._calls_left = writing, call
+    def __init__(self, writing: int, call: int, seconds: float) -> None:
+        self.writing, self._call, self._calls = writing, call, 0
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # SIGALRM kills who does not handle it.
         for module, name in _SYSTEM_CALLS if call else []:
             setattr(module, name, self._counted(getattr(module, name)))
 
     def _counted(self, function: Callable[..., object]) -> Callable[..., object]:
         def counted(*arguments: object, **named: object) -> object:
-            self._calls_left -= 1
-            if not self._calls_left:
+            self._calls += 1
+            if self._calls == self._call:
                 os.kill(os.getpid(), signal.SIGKILL)
             return function(*arguments, **named)
 
@@ -86,10 +89,12 @@ class Machine:
     def __init__(self, directory: Path) -> None:
         self.kills = 0
         self._directory = directory
-        self._said = defaultdict[str, set[str]](set)
+        self._said: dict[str, set[str]] = {
+            step: set() for step in ("opened", "given", "gone", "forgotten")
+        }
 
-    def run(self, *orders: tuple[Work, int]) -> None:
-        """Let processes work side by side, each up to its system call of that number."""
+    def run(self, *orders: tuple[Work, int, float]) -> None:
+        """Let processes work side by side."""
         forgotten, survivors = set(self._said["forgotten"]), list[str]()
         for pid, reading in [self._fork(*order) for order in orders]:
             with os.fdopen(reading) as pipe:
@@ -105,11 +110,11 @@ class Machine:
 
     def sweep(self) -> None:
         """Sweep, unkilled, by two at once: nothing that was recorded is open then."""
-        self.run((sweep, 0), (sweep, 0))
-        self.run((sweep, 0))
+        self.run((sweep, 0, 0), (sweep, 0, 0))
+        self.run((sweep, 0, 0))
         assert self._said["opened"] <= self._said["gone"], "a session is lost"
 
-    def _fork(self, function: Work, call: int) -> tuple[int, int]:
+    def _fork(self, function: Work, call: int, seconds: float) -> tuple[int, int]:
         reading, writing = os.pipe()
         pid = os.fork()
         if pid:
@@ -117,7 +122,7 @@ class Machine:
             return pid, reading
         try:
             os.close(_PARENT[1])
-            function(FileJournal(self._directory), Child(writing, call))
+            function(FileJournal(self._directory), Child(writing, call, seconds))
             os._exit(0)
         except BaseException:
             sys.excepthook(*sys.exc_info())
@@ -125,22 +130,27 @@ class Machine:
             os._exit(1)
 
 
-def main(directory: Path) -> None:
-    machine, living = Machine(directory), FileJournal(directory)
+def main(directory: Path, kills: int) -> None:
+    machine, chance = Machine(directory), random.SystemRandom()
+    living = FileJournal(directory)
     living.opened("living")
     os.fsync = lambda fd: None  # No machine crashes here: nobody waits for disks.
     for function in (work, sweep):
         for call in itertools.count(1):
-            for beside in ([(sweep, 0), (work, 0)], []):
-                killed = machine.kills
-                if function is sweep:
-                    machine.run((work, 0), (work, 0))
-                machine.run((function, call), *beside)
-                is_over = machine.kills == killed
-                machine.sweep()
+            killed = machine.kills
+            if function is sweep:
+                machine.run((work, 0, 0), (work, 0, 0))
+            machine.run((function, call, 0))
+            is_over = machine.kills == killed
+            machine.sweep()
             if is_over:
                 break
-        assert call > 30, "it makes hardly any system calls"
+        print(function.__name__, call - 1)
+    while machine.kills < kills:
+        moments = [chance.uniform(0.0001, 0.02) for _ in range(5)]
+        machine.run(*((work, 0, moment) for moment in moments[:3]))
+        machine.run(*((sweep, 0, moment) for moment in moments[3:]))
+        machine.sweep()
     assert list(living.adopt_orphans()) == [], "a sweep has left something"
     living.gone("living")
     living.close()
@@ -149,10 +159,13 @@ def main(directory: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="FileJournal needs Linux or macOS")
 def test_a_process_that_is_killed_at_any_moment_loses_no_session(tmp_path: Path) -> None:
-    command = [sys.executable, __file__, str(tmp_path)]
+    command = [sys.executable, __file__, str(tmp_path), KILLS]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    calls = dict(line.split() for line in done.stdout.splitlines())
+    assert int(calls["work"]) >= 30
+    assert int(calls["sweep"]) >= 30
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))
