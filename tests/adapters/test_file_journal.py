@@ -285,18 +285,26 @@ def run(*command: str | Path) -> None:
 @pytest.mark.skipif(
     sys.platform != "linux" or os.getuid() != 0, reason="only Linux's root can mount a small disk"
 )
-def test_a_disk_that_is_full_loses_nothing_and_forgets(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_disk_that_is_full_or_read_only_loses_nothing(tmp_path: Path, is_full: bool) -> None:
     run("mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=12", "tmpfs", tmp_path)
     try:
         leave(tmp_path, "zero")
-        with FileJournal(tmp_path, service="https://a") as journal:
-            recorded: list[str] = []
-            with suppress(JournalError):
-                for number in range(20):
-                    journal.opened(f"session-{number}")
-                    recorded.append(f"session-{number}")
-            assert 0 < len(recorded) < 20
+        journal, recorded = FileJournal(tmp_path, service="https://a"), list[str]()
+        with suppress(JournalError):
+            for number in range(20):
+                journal.opened(f"session-{number}")
+                recorded.append(f"session-{number}")
+                if not is_full:
+                    run("mount", "-o", "remount,ro", tmp_path)
+        assert 0 < len(recorded) < 20
+        if is_full:
             journal.gone(recorded.pop())
+        else:
+            with pytest.raises(JournalError, match="A sweep deletes it once more, which is safe"):
+                journal.gone(recorded[0])
+            run("mount", "-o", "remount,rw", tmp_path)
+        journal.close()
         assert adopted(tmp_path) == [*sorted(recorded), "zero"]
     finally:
         run("umount", "--lazy", tmp_path)

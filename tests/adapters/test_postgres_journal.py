@@ -1,5 +1,6 @@
 """What only a `PostgresJournal` has: a table, leases, connections. The kit checks the rest."""
 
+import asyncio
 import logging
 import pickle
 import sys
@@ -9,13 +10,20 @@ import traceback
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import psycopg
 import psycopg_pool
 import pytest
 
-from firecrawl_interact.adapters import PostgresJournal, postgres_journal
-from firecrawl_interact.core import JournalError
+from firecrawl_interact.adapters import (
+    AsyncInMemoryTransport,
+    FakeService,
+    InMemoryTransport,
+    PostgresJournal,
+    postgres_journal,
+)
+from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, JournalError
 
 from ..postgres import PASSWORD, Postgres, ShortLease, wait_until
 
@@ -88,6 +96,46 @@ def test_a_statement_that_waits_for_others_ends_soon(
         assert time.monotonic() - began < MOST_SECONDS
 
 
+def test_an_event_loop_goes_on_while_the_database_is_frozen(
+    postgres: Postgres, journal: ShortLease
+) -> None:
+    service, freeze = FakeService(["fc-test"]), ExitStack()
+    transport = AsyncInMemoryTransport(service)
+
+    async def leave_a_block() -> object:
+        delete_session = AsyncDeleteSession(transport, "fc-test", journal=journal)
+        async with delete_session.on_exit(service.open_session()) as ending:
+            freeze.enter_context(postgres.frozen())
+            ticking = asyncio.create_task(asyncio.sleep(0.5))
+        assert ticking.done()
+        freeze.close()
+        return ending.receipt
+
+    with freeze:
+        assert asyncio.run(leave_a_block()) is not None
+
+
+@pytest.mark.parametrize("breaks", ["stopped", "frozen"])
+def test_a_server_that_breaks_inside_a_block_costs_no_receipt_and_before_it_no_session(
+    postgres: Postgres, label: str, breaks: str
+) -> None:
+    service = FakeService(["fc-test"])
+    inside, before = service.open_session(), service.open_session()
+    with ShortLease(postgres.url, service=label) as journal, ExitStack() as broken:
+        delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)
+        with delete_session.on_exit(inside) as ending:
+            broken.enter_context(getattr(postgres, breaks)())
+        assert ending.receipt is not None
+        block = delete_session.on_exit(before)
+        with pytest.raises(JournalError, match="The session is still open, and no sweep"), block:
+            raise AssertionError("it begins")
+        assert service.sessions_left_open == [before]
+        broken.close()
+    with ShortLease(postgres.url, service=label) as sweeper:
+        wait_until(sweeper.orphans)  # It could not be forgotten, and is no more renewed.
+        assert list(sweeper.adopt_orphans()) == [inside]
+
+
 def test_a_row_that_another_owner_has_taken_is_named(
     postgres: Postgres, label: str, journal: ShortLease, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -97,7 +145,7 @@ def test_a_row_that_another_owner_has_taken_is_named(
     statement = f"UPDATE {TABLE} SET owner = 'x' WHERE service = %s AND session_id = 'two'"
     postgres.execute(statement, label)
     wait_until(lambda: caplog.messages)
-    text = "session 'two' is another journal's now, which has recorded or adopted it"
+    text = "session 'two' is another owner's now"
     assert caplog.messages == [text]
 
 
