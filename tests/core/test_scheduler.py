@@ -80,7 +80,7 @@ an outage that is as long as the deadline ends the run
 ended = a ServiceUnavailableError unknown x1, b ServiceUnavailableError unknown x1; \
 failure = the service has been away for 100 s, lasted 100 s, None, ServiceUnavailableError
 the error of an outage says when to come back
-    deadline 100 | go a b; 503/3600 a b; +100; send; \
+    deadline 100 | go a b; 503 a; +10; 503/3600 b; +90; send; \
 failure = the service has been away for 100 s, lasted 100 s, 3600.0, ServiceUnavailableError
 an outage ends no run that is stopped
     go a b; 503 a b; stop; +1000; send; failure = none
