@@ -12,7 +12,14 @@ from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact.core import DeleteSession, JournalError, RetryPolicy, SessionFate
+from firecrawl_interact.core import (
+    DeleteManySessions,
+    DeleteSession,
+    JournalError,
+    Response,
+    RetryPolicy,
+    SessionFate,
+)
 
 from ..simulation import kinds as k
 from ..simulation.play import play
@@ -21,6 +28,7 @@ from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import MemoryJournal
 from .log_records import log_records
 from .scripted_transport import API_KEY, DESTROYED, SESSION_ID, ScriptedTransport, awaited, run
+from .side_by_side import FunctionTransport
 
 
 # Of one call: test_blocks
@@ -111,6 +119,19 @@ def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_else_p
     journal.fails = True
     with pytest.raises(JournalError, match="no space left"):
         drive(block())
+
+
+def test_a_run_that_is_left_forgets_sessions_whose_outcomes_nobody_takes() -> None:
+    journal, both_are_sent = Notebook(), threading.Barrier(2)
+
+    def respond(session_id: str) -> Response:
+        both_are_sent.wait(30)
+        return DESTROYED
+
+    delete_session = DeleteSession(FunctionTransport(respond), API_KEY, journal=journal)
+    with DeleteManySessions(delete_session)(["a", "b"]) as deletions:
+        next(deletions)
+    assert sorted(journal.calls) == ["gone a", "gone b"]
 
 
 class HalfAwaited(Notebook):

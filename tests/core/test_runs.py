@@ -73,6 +73,8 @@ a fault of the transport fails the run after the outcomes
     => 1 a UnreachableError unknown; 2 b; sent: a b; raises: RuntimeError
 a run goes on with as many threads as the system allows
     a b c d; thread fails at 3; only blocking => 1 a; 1 b; 2 c; 2 d
+a run goes on with one thread
+    a b c; thread fails at 2; only blocking => 1 a; 2 b; 3 c
 without any thread a run ends and sends nothing
     a b; thread fails at 1; only blocking
     => 0 a x0 UnreachableError untouched; raises: RuntimeError

@@ -82,6 +82,8 @@ failure = the service has been away for 100 s, lasted 100 s, None, ServiceUnavai
 the error of an outage says when to come back
     deadline 100 | go a b; 503 a; +10; 503/3600 b; +90; send; \
 failure = the service has been away for 100 s, lasted 100 s, 3600.0, ServiceUnavailableError
+a failure of a request that went before one which the service served begins no other pause
+    go a b c; ok a; 429/60 b; 503 c; pause = rate limit 60 s, 2 wait, 1, b
 an outage ends no run that is stopped
     go a b; 503 a b; stop; +1000; send; failure = none
 stale connections and conflicts are no outage
