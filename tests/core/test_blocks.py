@@ -19,6 +19,7 @@ from firecrawl_interact.core import (
     Opening,
     RetryPolicy,
     SessionFate,
+    SessionNotFoundError,
     UnauthorizedError,
 )
 
@@ -35,6 +36,7 @@ from .scripted_transport import (
     UseCase,
     both_use_cases,
     play,
+    response,
 )
 from .side_by_side import unchecked
 
@@ -207,6 +209,29 @@ def test_what_cannot_work_is_refused_before_the_block(use_case: UseCase) -> None
         delete_session.on_exit("..")
     with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
         delete_session.on_exit("a", retry=3)
+
+
+@both_use_cases
+def test_a_session_that_is_gone_already_is_an_error_unless_it_may_be(use_case: UseCase) -> None:
+    words = {"success": False, "error": "Browser session not found."}
+    delete_session = use_case(ScriptedTransport(*[response(404, words)] * 3), API_KEY)
+    browser = SimpleNamespace(id=SESSION_ID)
+    for block in (delete_session.opening(lambda: browser), delete_session.on_exit(SESSION_ID)):
+        with pytest.raises(SessionNotFoundError):
+            play(block, lambda: None)
+    play(delete_session.opening(lambda: browser, missing_ok=True), lambda: None)
+
+
+@both_use_cases
+def test_no_frame_shows_what_was_opened_without_an_id(use_case: UseCase) -> None:
+    opening = use_case(ScriptedTransport(), API_KEY).opening(lambda: SimpleNamespace(key="secret"))
+    with pytest.raises(InvalidSessionIdError) as raised:
+        play(opening, lambda: None)
+    locals_of_core = [
+        entry.frame.f_locals for entry in raised.traceback if "core/o" in str(entry.path)
+    ]
+    assert len(locals_of_core) > 1
+    assert "secret" not in repr(locals_of_core)
 
 
 @both_use_cases
