@@ -187,9 +187,8 @@ def come_of(given: str, expected: str, way: type[Way]) -> str:
         "raises": " ".join("interruption" if one in _INTERRUPTIONS else one for one in raised),
         "over at": f"{watch.over_at:g}",
     }
-    wanted = [clause.partition(": ")[0] for clause in expected.split("; ")] + ["raises"] * len(
-        raised
-    )
+    wanted = [clause.partition(": ")[0] for clause in expected.split("; ")]
+    wanted += ["raises"] * bool(raised)  # Nobody may overlook that.
     ended = [text for _, text in sorted(watch.ended)]  # Some come in the same moment.
     seen = [f"{name}: {what}" for name, what in clauses.items() if name in wanted]
     return "; ".join([*(ended or ["no outcome"]), *seen] if set(wanted) - set(clauses) else seen)

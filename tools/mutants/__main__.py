@@ -65,8 +65,8 @@ def listed_survivors() -> set[Identity]:
 def run(command: Sequence[str], path: str, seconds: float | None = None) -> int:
     """Run a command in a process group of its own; ending it for taking too long is a failure."""
     # The tests without any change fill the caches of bytecode, and no mutant gets into them.
-    is_mutant = "1" if path != str(ROOT) else ""
-    environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": is_mutant}
+    writes_none = "1" if path != str(ROOT) else ""
+    environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": writes_none}
     words = [sys.executable, "-m", *command]
     with open(os.devnull, "w") as nothing:
         child = Popen(  # noqa: S603 - the tests of this repository
