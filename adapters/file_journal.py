@@ -118,7 +118,7 @@ class FileJournal(OwnedJournal):
                 for session_id, record in records[first : first + 2_000]:
                     own = f"{self._own}/{record.name}"
                     with suppress(FileNotFoundError):  # Another sweeper took it.
-                        age = time.time() - record.stat(follow_symlinks=False).st_mtime
+                        age = time.time() - record.stat().st_mtime
                         if os.path.isfile(own):
                             os.unlink(record.path)
                         else:
@@ -161,7 +161,7 @@ class FileJournal(OwnedJournal):
     def _unlock(self) -> None:
         """Close the descriptor. The lock ends with its last copy: a forked child closes its own."""
         descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
+        if descriptor != -1:
             os.close(descriptor)
 
 

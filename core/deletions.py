@@ -232,7 +232,6 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             try:
                 thread.start()
             except RuntimeError as error:  # The system allows no more.
-                self._threads.pop()
                 self._scheduler.take_back(job, error)
                 return False
         self._requests.put((self._delete_session.transport, job))

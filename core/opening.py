@@ -62,7 +62,7 @@ class _Opening(Generic[T, OnExitT]):
             self._ending = self._find_session()  # An interruption came just before that.
 
     def _note_destroyed(self, error: BaseException) -> None:
-        if self._ending is not None and self.receipt is not None:
+        if self._ending is not None and self._ending.receipt is not None:
             error.add_note(f"Session {self._ending.session_id!r} was destroyed afterwards.")
 
 

@@ -148,7 +148,7 @@ class Scheduler:
         """
         job.requests -= 1
         self._queue.insert(0, job)
-        self._concurrency = max(1, len(self.in_flight))
+        self._concurrency = len(self.in_flight)
         if not self._is_short:
             self._is_short = True
             logger.warning(

@@ -131,7 +131,7 @@ WRONG_VALUES: list[tuple[Call, str]] = [
         )
     ),
     *(
-        (headers({name: CANARY}), NO_NAME)
+        (headers({"X-Good": "a", name: CANARY}), NO_NAME)
         for name in ("", "X Team", f"X-Team: {CANARY}", "X-Team\n", "X-Tëam")
     ),
     *(
@@ -204,6 +204,7 @@ ANOTHER_PATH = "it means another path (RFC 3986, 5.2.4)"
         (".", ANOTHER_PATH),
         ("..", ANOTHER_PATH),
         ("x" * 121, "it is longer than 120 characters"),
+        ("x" * 119 + "/", "it has the character '/'"),
         (f'"{SESSION_ID}",', "it has the character '\"'"),
         ("a b", "it has the character ' '"),
         ("../crawl/abc", "it has the character '/'"),

@@ -18,6 +18,7 @@ from firecrawl_interact.core import (
     InvalidSessionIdError,
     Opening,
     RetryPolicy,
+    ServiceUnavailableError,
     SessionFate,
     SessionNotFoundError,
     UnauthorizedError,
@@ -32,6 +33,7 @@ from .scripted_transport import (
     API_KEY,
     DESTROYED,
     SESSION_ID,
+    UNAVAILABLE,
     ScriptedTransport,
     UseCase,
     both_use_cases,
@@ -223,6 +225,18 @@ def test_a_session_that_is_gone_already_is_an_error_unless_it_may_be(use_case: U
 
 
 @both_use_cases
+def test_a_block_may_have_a_retry_policy_of_its_own(use_case: UseCase) -> None:
+    delete_session = use_case(ScriptedTransport(UNAVAILABLE, UNAVAILABLE), API_KEY)
+    once, browser = RetryPolicy(max_attempts=1), SimpleNamespace(id=SESSION_ID)
+    for block in (
+        delete_session.opening(lambda: browser, retry=once),
+        delete_session.on_exit(SESSION_ID, retry=once),
+    ):
+        with pytest.raises(ServiceUnavailableError):
+            play(block, lambda: None)
+
+
+@both_use_cases
 def test_no_frame_shows_what_was_opened_without_an_id(use_case: UseCase) -> None:
     opening = use_case(ScriptedTransport(), API_KEY).opening(lambda: SimpleNamespace(key="secret"))
     with pytest.raises(InvalidSessionIdError) as raised:
@@ -331,6 +345,18 @@ def opening(opens: object, **others: object) -> Opening[object]:
     return delete_session.opening(unchecked(opens), **unchecked(others))
 
 
+class Session:
+    """What a client may return: its methods are no names of an id."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def close(self) -> None: ...
+
+
+TWENTY = ", ".join(f"a{i}" for i in range(20))
+
+
 @pytest.mark.parametrize(
     ("opened", "kind", "problem", "attributes"),
     [
@@ -338,10 +364,12 @@ def opening(opens: object, **others: object) -> Opening[object]:
         (object(), "object", "AttributeError", "none"),
         ({"id": "canary", "wss://canary": 1}, "dict", "AttributeError", "id"),
         (SimpleNamespace(url="canary", _a=1), "SimpleNamespace", "AttributeError", "url"),
+        ({f"a{i}": "canary" for i in range(21)}, "dict", "AttributeError", TWENTY),
+        (Session("canary"), "Session", "AttributeError", "url"),
         (b.Browser("canary/.."), "Browser", "InvalidSessionIdError", "count, id, index"),
         (b.Browser(None), "Browser", "InvalidSessionIdError", "count, id, index"),
     ],
-    ids=["nothing", "an object", "a mapping", "another name", "a path", "no id"],
+    ids=["nothing", "an object", "a mapping", "another name", "many", "methods", "a path", "no id"],
 )
 def test_what_has_no_usable_id_is_an_error_with_names_and_no_value(
     opened: object, kind: str, problem: str, attributes: str

@@ -81,9 +81,12 @@ def test_it_asks_for_requests_and_waits_and_ends_in_the_receipt() -> None:
     assert isinstance(steps.send(UNAVAILABLE), Failed)
     assert next(steps) == Wait(2.0)
     assert next(steps) == Send(REQUEST, 90)
+    assert isinstance(steps.throw(ConnectionLostError("closed", stale=True)), Failed)
+    assert next(steps) == Wait(4.0)  # It happens at once but once.
+    assert next(steps) == Send(REQUEST, 90)
     with pytest.raises(StopIteration) as end:
         steps.send(DESTROYED)
-    assert end.value.value == DeletionReceipt(session_id=SESSION_ID, attempts=3)
+    assert end.value.value == DeletionReceipt(session_id=SESSION_ID, attempts=4)
 
 
 @pytest.mark.parametrize(

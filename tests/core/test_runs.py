@@ -119,8 +119,14 @@ what is in flight has the shutdown timeout from stop on
     a b; a: served after 50; shutdown timeout 5; stop at 10 13
     => 1 b; 15 a UnreachableError unknown; over at: 15
 a shutdown timeout of 0 waits for nothing after stop
-    a; a: served after 50; shutdown timeout 0; stop at 10
-    => 10 a UnreachableError unknown; over at: 10
+    a; a: served after 50; shutdown timeout 0; stop at 10.25
+    => 10.25 a UnreachableError unknown; over at: 10.25
+the consumer's own time counts against the shutdown timeout
+    a b; b: served after 80; busy 50; shutdown timeout 5; stop at 0.5
+    => 1 a; 51 b UnreachableError unknown
+leaving the block waits no longer than the shutdown timeout
+    a b; b: served after 50; shutdown timeout 0.5; leave at outcome 1
+    => 1 a; 1.5 b UnreachableError unknown; over at: 1.5
 leaving the block waits until the attempts end, and keeps their outcomes
     a b c d; concurrency 3; b: served after 50; c: served after 89.5; leave at outcome 1
     => 1 a; 89.5 b; 89.5 c; sent: a b c; over at: 89.5

@@ -80,7 +80,7 @@ an outage that is as long as the deadline ends the run
 ended = a ServiceUnavailableError unknown x1, b ServiceUnavailableError unknown x1; \
 failure = the service has been away for 100 s, lasted 100 s, None, ServiceUnavailableError
 the error of an outage says when to come back
-    deadline 100 | +5; go a b; 503 a; +10; 503/3600 b; +90; send; \
+    deadline 100 | +5; go a b c; 503 a b; +10; 503/3600 c; +90; send; \
 failure = the service has been away for 100 s, lasted 100 s, 3600.0, ServiceUnavailableError
 a failure of a request that went before one which the service served begins no other pause
     go a b c; ok a; 429/60 b; 503 c; pause = rate limit 60 s, 2 wait, 1, b

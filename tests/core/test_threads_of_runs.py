@@ -139,6 +139,13 @@ def test_ctrl_c_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
     assert transport.responded == transport.sent == ["0", "1", "2", "3"]
 
 
+def test_a_run_that_was_left_keeps_no_thread() -> None:
+    with many(FunctionTransport(), concurrency=3)(endless()) as deletions:
+        next(deletions)
+    join_threads()
+    assert "0 in flight" in repr(deletions)  # It is still there.
+
+
 class InFlight(FunctionTransport):
     """Responds to `0` once all others were sent, and to those when they may end."""
 
