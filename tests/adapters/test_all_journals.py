@@ -102,6 +102,10 @@ def test_what_is_opened_or_gone_before_it_is_yielded_is_not_yielded(
     assert list(orphans) == []
 
 
+def test_no_label_is_an_empty_one() -> None:
+    assert repr(InMemoryJournal(service="/v2")) == repr(InMemoryJournal())
+
+
 def test_a_service_that_is_no_label_is_refused() -> None:
     with pytest.raises(TypeError, match="service must be a str or None, not int"):
         InMemoryJournal(service=1)  # type: ignore[arg-type] # the mistake

@@ -15,6 +15,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from unittest.mock import Mock
 
 import pytest
 
@@ -301,13 +302,40 @@ def test_a_disk_that_is_full_or_read_only_loses_nothing(tmp_path: Path, is_full:
         if is_full:
             journal.gone(recorded.pop())
         else:
-            with pytest.raises(JournalError, match="A sweep deletes it once more, which is safe"):
+            with pytest.raises(JournalError, match=r"cannot forget it: .* A sweep deletes it"):
                 journal.gone(recorded[0])
             run("mount", "-o", "remount,rw", tmp_path)
         journal.close()
         assert adopted(tmp_path) == [*sorted(recorded), "zero"]
     finally:
         run("umount", "--lazy", tmp_path)
+
+
+def test_it_needs_linux_or_macos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(JournalError, match=r"^FileJournal needs Linux or macOS, but this is win32"):
+        FileJournal(tmp_path)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    flushed = Mock()
+    monkeypatch.setattr(fcntl, "fcntl", flushed)
+    with FileJournal(tmp_path) as journal:
+        journal.opened("one")
+    assert flushed.call_args.args[1] == 51, "the drive keeps what is in its cache else"
+
+
+def test_an_error_without_words_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fcntl, "flock", Mock(side_effect=TimeoutError))
+    with (
+        FileJournal(tmp_path) as journal,
+        pytest.raises(JournalError, match=r": TimeoutError\. The"),
+    ):
+        journal.opened("one")
+
+
+def test_a_file_with_another_name_is_no_session(tmp_path: Path) -> None:
+    (leave(tmp_path, "one") / "Notes").touch()
+    assert adopted(tmp_path) == ["one"]
 
 
 @pytest.mark.parametrize("place", ["file", "file/journal"])

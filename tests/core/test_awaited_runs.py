@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable
 
 import pytest
 
-from firecrawl_interact.core import SessionFate
+from firecrawl_interact.core import Response, SessionFate
 
 from .scripted_transport import run
 from .side_by_side import AsyncFunctionTransport, after, listed, many_awaited
@@ -35,6 +35,27 @@ async def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothin
     gc.collect()
     await asyncio.sleep(100)
     assert transport.sent == sorted(transport.responded) == ["a", "b", "c", "d"]
+    assert is_alone()
+
+
+@on_virtual_time
+async def test_no_shutdown_timeout_waits_for_longer_than_an_attempt() -> None:
+    use_case = many_awaited(AsyncFunctionTransport(after(1, b=1000)))
+    use_case.shutdown_timeout = 500
+    async with use_case(["a", "b"]) as deletions:
+        assert (await anext(deletions)).session_id == "a"
+    assert now() == 1 + 90 + 1
+
+
+@on_virtual_time
+async def test_a_run_that_is_stopped_in_a_pause_leaves_no_task() -> None:
+    async def limit(session_id: str) -> Response:
+        return Response(429, {"retry-after": "60"}, b"{}")
+
+    deletions = many_awaited(AsyncFunctionTransport(limit))(["a"])
+    asyncio.get_running_loop().call_later(5, deletions.stop)
+    assert len(await listed(deletions)) == 1
+    await asyncio.sleep(1)
     assert is_alone()
 
 

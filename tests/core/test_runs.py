@@ -124,6 +124,9 @@ a shutdown timeout of 0 waits for nothing after stop
 the consumer's own time counts against the shutdown timeout
     a b; b: served after 80; busy 50; shutdown timeout 5; stop at 0.5
     => 1 a; 51 b UnreachableError unknown
+leaving the block waits for requests even if one of the threads never began
+    a b c; b: served after 50; thread fails at 3; leave at outcome 1; only blocking
+    => 1 a; 50 b; 50 c x0 UnreachableError untouched
 leaving the block waits no longer than the shutdown timeout
     a b; b: served after 50; shutdown timeout 0.5; leave at outcome 1
     => 1 a; 1.5 b UnreachableError unknown; over at: 1.5
@@ -260,6 +263,12 @@ def test_a_uuid_is_an_id_and_what_is_no_id_is_an_outcome_among_the_others(way: t
 
 
 @both_ways
+def test_a_session_whose_transport_failed_says_so(way: type[Way]) -> None:
+    [outcome] = play(Scenario(ids="a", meets={"a": [kinds.FAULTY]}), way).outcomes
+    assert str(outcome).startswith("Session 'a': the transport failed (FaultyError)")
+
+
+@both_ways
 def test_what_ended_a_run_before_it_was_left_is_logged_and_keeps_no_outcome_back(
     way: type[Way], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,6 +276,11 @@ def test_what_ended_a_run_before_it_was_left_is_logged_and_keeps_no_outcome_back
     assert watch.ended == [(1, "1 a"), (1, "1 b")]
     assert watch.raised == []
     assert "the run had ended before it was left: the ids fail" in caplog.text
+
+
+def test_a_run_without_any_thread_says_why_it_ended() -> None:
+    [error] = play(Scenario(ids="a", thread_fails_at=[1]), Blocking).raised
+    assert str(error).startswith("no request can be sent: the system allows no more")
 
 
 def test_a_ctrl_c_while_a_response_is_read_keeps_the_other_one() -> None:

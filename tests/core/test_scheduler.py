@@ -38,6 +38,7 @@ nothing is taken during the pause of a rate limit
 who lacks a file descriptor takes no more
     concurrency 4 | go a b c d; no-file c; room = no
     concurrency 4 | go a; no-file-at-all a; room = yes
+    go a b; no-route a; due in = 0.75
 a faulty transport takes no more
     go a b; faulty a; room = no
 in an outage one more is taken than have failed, up to eight or the concurrency
@@ -79,6 +80,8 @@ an outage that is as long as the deadline ends the run
     deadline 100 | go a b; 503 a b; +100; send; \
 ended = a ServiceUnavailableError unknown x1, b ServiceUnavailableError unknown x1; \
 failure = the service has been away for 100 s, lasted 100 s, None, ServiceUnavailableError
+an outage of pages alone from the start ends the run after 30 s
+    first_pause 200.0; longest_pause 200.0 | go a b; page a b; due in = 30
 the error of an outage says when to come back
     deadline 100 | +5; go a b c; 503 a b; +10; 503/3600 c; +90; send; \
 failure = the service has been away for 100 s, lasted 100 s, 3600.0, ServiceUnavailableError
@@ -97,7 +100,7 @@ the last ids fail by themselves if they failed while the service was there
     go a b; ok b; 503 a; +9; take c; end; send a c; 503 a c; held by = nothing
     go a b; ok b; 503 a; +9; send a; ok a; +1; take a c; end; send a c; 503 a c; held by = outage
 a rate limit holds a run back until its pause ends, or the run
-    go a; 429/60 a; +59.5; held by = rate limit; +1; held by = nothing
+    go a; 429/60 a; +59.5; held by = rate limit; +0.5; held by = nothing
     go a; 429/60 a; stop; held by = nothing
 a pause says for how long, how many wait, which one it is, and what it met last
     go a b; 429/60 a; +20; pause = rate limit 40 s, 1 wait, 1, a
@@ -125,7 +128,7 @@ a pause is as long as the service says, or the policy
     go a; +1; 429/30 a; due in = 30
     go a; 429 a; due in = 0.75
 then requests are spaced as they were accepted until then, and the spacing halves with each
-    pass a b c d e f g h i j; +10; go k; take l m; 429/50 k; +50; send k; due in = 6; +6; \
+    +90; pass a b c d e f g h i j; +10; go k; take l m; 429/50 k; +50; send k; due in = 6; +6; \
 send l; due in = 3
     pass a b c d e f g h i j; +10; go k; take l m; 429/50 k; +50; send k; +940; send l; due in = 3
 no spacing is longer than the pause
