@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from firecrawl_interact.adapters import FileJournal, InMemoryJournal, PostgresJournal
+from firecrawl_interact.core import JournalError
 
 from ..postgres import Postgres, ShortLease
 
@@ -100,6 +101,15 @@ def test_what_is_opened_or_gone_before_it_is_yielded_is_not_yielded(
     [rest] = {"one", "two"} - {next(orphans)}
     record(journal, rest)
     assert list(orphans) == []
+
+
+def test_a_journal_that_is_closed_says_so() -> None:
+    journal = InMemoryJournal()
+    journal.close()
+    with pytest.raises(
+        JournalError, match=r"cannot record that it is open: it is closed\. The ses"
+    ):
+        journal.opened("one")
 
 
 def test_no_label_is_an_empty_one() -> None:

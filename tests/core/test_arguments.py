@@ -227,6 +227,7 @@ def test_an_id_that_no_service_made_is_refused_with_what_is_wrong(
     assert (error.attempts, error.transient) == (0, False)
     assert str(error).isprintable()
     assert str(error).endswith(error.advice)
+    assert error.advice.startswith("Pass each id alone, as the service gave it")
 
 
 class Shy:

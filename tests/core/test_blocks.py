@@ -253,6 +253,7 @@ def test_a_block_that_is_never_entered_warns_where_it_was_made(use_case: UseCase
     with pytest.warns(RuntimeWarning, match=rf"^on_exit\('{SESSION_ID}'\) was never ent") as warned:
         shown = repr(use_case(ScriptedTransport(), API_KEY).on_exit(uuid.UUID(SESSION_ID)))
     assert [warning.filename for warning in warned] == [__file__]
+    assert "DeleteOnExit" in type(warned[0].source).__name__
     assert shown.removeprefix("Async") == f"DeleteOnExit('{SESSION_ID}', receipt=None)"
 
 

@@ -87,6 +87,8 @@ the error of an outage says when to come back
 failure = the service has been away for 100 s, lasted 100 s, 3600.0, ServiceUnavailableError
 a failure of a request that went before one which the service served begins no other pause
     go a b c; ok a; 429/60 b; 503 c; pause = rate limit 60 s, 2 wait, 1, b
+nor does one of a session that fails by itself
+    go a b c; end; ok b; 429/60 c; 503 a; pause = rate limit 60 s, 2 wait, 1, c
 a conflict begins no other pause
     go a b; 429/60 a; 409 b; pause = rate limit 60 s, 2 wait, 1, a
 an outage ends no run that is stopped
@@ -170,6 +172,7 @@ an outage takes two ids that fail
     max_attempts 2 | go a; 503 a; +1; send a; 503 a; held by = nothing
     go a b; 503 a; held by = nothing; +1; 503 b; held by = outage; due in = 0.75
 all that was in flight at the first failure must fail
+    go a b old; 503 a; +0.1; go new; 503 b; held by = nothing
     go a b; 503 a; go slow; 503 b; held by = nothing; 503 slow; held by = outage
     go a b; 503 a; +0.1; go slow; 503 b; held by = outage
 unless an id would be given up
