@@ -150,6 +150,9 @@ an interruption does not wait for the next id that is awaited
     a b@1000; ids are awaited; interrupt at 7; only awaited => 1 a; raises: interruption; over at: 7
 a response that has come counts, however little time is left for others
     a b; b: served after 5; busy 10; shutdown timeout 0; stop at 7 => 1 a; 11 b
+a cancellation while the block waits at its end is raised, and cuts nothing short
+    a b; b: served after 50; leave at outcome 1; interrupt at 20; only awaited
+    => 1 a; 50 b; raises: interruption; over at: 50
 what is in flight when the shutdown timeout is over is unknown
     a b c; b: served after 50; c: served after 60; shutdown timeout 52; leave at outcome 1
     => 1 a; 53 b; 53 c UnreachableError unknown; over at: 53
@@ -266,6 +269,13 @@ def test_a_uuid_is_an_id_and_what_is_no_id_is_an_outcome_among_the_others(way: t
 def test_a_session_whose_transport_failed_says_so(way: type[Way]) -> None:
     [outcome] = play(Scenario(ids="a", meets={"a": [kinds.FAULTY]}), way).outcomes
     assert str(outcome).startswith("Session 'a': the transport failed (FaultyError)")
+
+
+def test_a_program_that_cancels_all_its_tasks_is_no_fault_of_the_transport() -> None:
+    [outcome] = play(
+        Scenario(ids="a", meets={"a": [kinds.SILENCE]}, cancel_all_at=5), Awaited
+    ).outcomes
+    assert str(outcome).startswith("Session 'a': the run was left before the response was read")
 
 
 @both_ways

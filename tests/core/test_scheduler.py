@@ -61,6 +61,8 @@ an attempt that fails by itself and the pause after it use up the deadline
 waits for the rate limit do not, nor do its attempts
     max_attempts 1 deadline 100 | go a; +40; 429/20 a; +20.5; send a; +40; 429/20 a; +60; send a; \
 timeout a = 90
+    deadline 100 | go a; +40; 429/20 a; +20.5; send a; +30; 429/20 a; +60; send a; +30; 409 a; +1; \
+send a; timeout a = 69.25
 nothing in an outage does
     max_attempts 3 deadline 100 | go a b; 503 a b; +8; send b; 503 b; +8; send a; 503 a; +8; \
 send b; 503 b; +8; send a; ok a; send b; +1; 409 b; +60; send b; timeout b = 90
