@@ -112,10 +112,6 @@ def test_a_journal_that_is_closed_says_so() -> None:
         journal.opened("one")
 
 
-def test_no_label_is_an_empty_one() -> None:
-    assert repr(InMemoryJournal(service="/v2")) == repr(InMemoryJournal())
-
-
 def test_a_service_that_is_no_label_is_refused() -> None:
     with pytest.raises(TypeError, match="service must be a str or None, not int"):
         InMemoryJournal(service=1)  # type: ignore[arg-type] # the mistake

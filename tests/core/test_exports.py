@@ -61,6 +61,15 @@ def test_no_value_that_users_get_can_be_changed() -> None:
     assert [kind for kind in structs if not kind.__struct_config__.frozen] == []
 
 
+def test_a_receipt_names_what_it_says() -> None:
+    with pytest.raises(TypeError):
+        core.DeletionReceipt("a")  # type: ignore[call-arg] # the point
+
+
+def test_a_body_may_have_a_mebibyte() -> None:
+    assert core.MAX_BODY_BYTES == 1_048_576
+
+
 def test_both_use_cases_are_called_alike() -> None:
     names = ["transport", "api_key", "retry", "headers", "journal", "random"]
     for use_case in (core.DeleteSession, core.AsyncDeleteSession):

@@ -150,6 +150,7 @@ def test_the_service_s_words_are_read_leniently_cut_and_made_safe_to_print(
 def test_the_request_id_is_kept_for_the_support(said: str, kept: str | None) -> None:
     error = error_of(core.ResponseError, response(500, None, {"x-request-id": said}))
     assert (error.request_id, error.retry_after) == (kept, None)
+    assert error_of(core.ResponseError, response(500)).request_id is None
 
 
 def test_a_long_page_is_quoted_in_part_and_escaped() -> None:

@@ -75,6 +75,8 @@ a rate limit that lets nothing through for longer than the deadline ends the run
     deadline 100 | go a; 429/1 a; +60; send a; 503 a; +50; send a; 429/1 a; +100; send a; 429/1 a; \
 +50; send a; 429/1 a; send; ended = a RateLimitError unknown x5; \
 failure = the rate limit has let no request through for 150 s, lasted 150 s, 1.0, RateLimitError
+    deadline 10 | go a; 429 a; +11; send a; 429 a; \
+failure = the rate limit has let no request through for 11 s, lasted 11 s, None, RateLimitError
 a rate limit as long as the deadline ends nothing
     deadline 60.5 | go a; 429/60 a; failure = none
     deadline 0.5 | go a; 429 a; failure = none

@@ -121,7 +121,7 @@ class _Thread:
         self._greenlet.switch()
 
     def is_alive(self) -> bool:
-        return not self._greenlet.dead
+        return bool(self._greenlet)
 
 
 @contextmanager
