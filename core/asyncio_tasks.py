@@ -1,7 +1,7 @@
 """What the awaited twins need of asyncio, which is loaded only where it runs."""
 
 from collections.abc import Awaitable, Callable, Coroutine
-from types import CoroutineType
+from types import CodeType, CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def is_coroutine_function(function: object) -> bool:
     """
     import inspect  # noqa: PLC0415 - it takes 6 ms
 
-    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
-    if not isinstance(flags, int):  # of a mock: `inspect` takes whatever they hold for true
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, CodeType | None):  # `inspect` takes whatever a mock has for true
         return False
     called = getattr(type(function), "__call__", None)  # noqa: B004 - it is looked at, not called
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)

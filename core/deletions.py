@@ -215,8 +215,6 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         """Wait until something happens, and settle all requests that have ended."""
         with suppress(queue.Empty):
             self._news.get(timeout=0 if self._landed else timeout)
-            while True:
-                self._news.get_nowait()
         while self._landed:  # A Ctrl-C between any two steps must lose none of them.
             self._scheduler.settle(*self._landed[0])
             self._landed.popleft()
@@ -241,7 +239,6 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         """Let each thread end after the request that it is in. Nobody waits for that."""
         for _ in self._threads:
             self._requests.put(None)
-        self._threads.clear()
 
 
 def _carry(requests: _Requests, landed: _Landed, news: "queue.SimpleQueue[None]") -> None:

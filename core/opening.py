@@ -30,7 +30,7 @@ class _Opening(Generic[T, OnExitT]):
         self._id_of: Callable[[T], str | uuid.UUID] = id_of
         self._on_exit: Callable[[str | uuid.UUID], OnExitT] = on_exit
         self._timeout: float = timeout  # for `open_session` after a cancellation
-        self._opened: list[T] = []  # at most one; in no variable, which a traceback would show
+        self._opened: list[T]  # at most one; in no variable, which a traceback would show
         self._ending: OnExitT | None = None
 
     def __repr__(self) -> str:

@@ -137,7 +137,7 @@ class Outage:
 
     def __init__(self, backoff: Callable[[int], float], deadline: float) -> None:
         self.is_on: bool = False  #: whether the service is away
-        self.next_probe_at: float = -math.inf
+        self.next_probe_at: float  #: once it is away
         self.served_at: float = -math.inf  #: when what the service last responded to was sent
         self.is_met_by_pages_alone: bool = True  #: those of others, and no response
         self.failures: list[Failure] = []  #: those that count

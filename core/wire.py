@@ -20,6 +20,7 @@ from .receipt import DeletionReceipt
 from .transport import Request, Response
 
 _LONGEST_ID = 120  # The service's own have 36; twice 120 still fit into the name of a file.
+_OTHER_PATHS = {".", ".."}  # RFC 3986, 5.2.4
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986, 2.3
 
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
@@ -86,8 +87,8 @@ def checked_session_id(session_id: object) -> str:
 
 def is_sendable(text: str) -> bool:
     """Say whether a text can be a session's id."""
-    is_another_path = text in {".", ".."}  # RFC 3986, 5.2.4
-    return 0 < len(text) <= _LONGEST_ID and _UNRESERVED.issuperset(text) and not is_another_path
+    has_length = 0 < len(text) <= _LONGEST_ID
+    return has_length and _UNRESERVED.issuperset(text) and text not in _OTHER_PATHS
 
 
 def _problem(session_id: str) -> str:
@@ -96,9 +97,9 @@ def _problem(session_id: str) -> str:
     for character in session_id:
         if character not in _UNRESERVED:
             return f"it has the character {character!a}"
-    if len(session_id) > _LONGEST_ID:
-        return f"it is longer than {_LONGEST_ID} characters"
-    return "it means another path (RFC 3986, 5.2.4)"
+    if session_id in _OTHER_PATHS:
+        return "it means another path (RFC 3986, 5.2.4)"
+    return f"it is longer than {_LONGEST_ID} characters"
 
 
 def request(session_id: str, headers: RequestHeaders) -> Request:

@@ -69,6 +69,24 @@ def test_every_error_survives_pickle_and_copy_with_its_cause(
     assert contents(arrived) == contents(error)
 
 
+@pytest.mark.parametrize(
+    ("kind", "others"),
+    [
+        (core.UnauthorizedError, {"session_id": "a"}),
+        (core.OutageError, {"lasted": 1.0}),
+        (core.ConnectionLostError, {}),
+    ],
+)
+def test_a_subclass_may_have_words_of_its_own(
+    kind: Callable[..., Exception], others: dict[str, object]
+) -> None:
+    class OwnError(kind):  # type: ignore[misc, valid-type] # a class that mypy does not know
+        def __init__(self, number: int) -> None:
+            super().__init__(f"it failed {number} times", **others)
+
+    assert OwnError(7).args == ("it failed 7 times",)
+
+
 def test_a_cause_of_somebody_elses_keeps_no_error_from_a_pickle() -> None:
     error = core.UnauthorizedError("HTTP 401", session_id="a")
     error.__cause__ = RuntimeError(lambda: None)
