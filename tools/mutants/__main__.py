@@ -1,97 +1,76 @@
 """Changes core and `FileJournal` in thousands of small ways: do the tests notice?
 
-    python -m tools.mutants retry wire --sample 60 --seed x
+    python -m tools.mutants retry wire --sample 60
 
-Each mutant gets processes of its own, which import a changed copy and run the tests that reach it,
-the quickest first, until one fails. `survivors.toml` lists the mutants that no test notices, each
-with its reason, and must be right.
+A sample is one of what the newest ten commits changed, if no module is named. Each mutant runs in a
+fork of this process, with all tests, the quickest that reach it first, until one fails.
+`survivors.toml` lists the mutants that no test notices, each with its reason, and must be right.
 """
 
 import argparse
-import json
+import multiprocessing
 import os
 import random
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import tomllib
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from functools import partial
-from multiprocessing.pool import ThreadPool
+from itertools import chain
 from pathlib import Path
-from subprocess import Popen, TimeoutExpired
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+import hypothesis.internal.conjecture.engine  # noqa: F401 - or each fork would
+import pytest
+import pytest_asyncio.plugin  # noqa: F401
+from coverage import Coverage
+
 from .mutations import Mutant, mutants_of
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = Path(__file__).parents[2]
+CHANGED = ["core/*.py", "adapters/file_journal.py", "adapters/owned_journal.py"]
 QUICKEST = 30
-PATIENCE = 600  # seconds: a mutant can wait for ever
+AT_ONCE = 1 + (os.cpu_count() or 1)  # Some tests wait.
 TESTS = [
     "tests/core",
     "tests/adapters/test_file_journal.py",
     "tests/adapters/test_all_journals.py",
     "tests/conformance/test_journals.py::test_a_directory_keeps_every_promise",
+    "tests/proof/test_power_cuts.py",
 ]
-PYTEST = ["pytest", "--quiet", "-p", "no:cacheprovider", "--hypothesis-profile=mutants"]
-PYTEST += ["-k", "not PostgreSQL"]  # A server for each mutant would take too long.
-
-Identity = tuple[str, str, str, int]
+# A server for each mutant would take too long.
+PYTEST = ["--quiet", "-pno:cacheprovider", "--hypothesis-profile=mutants", "-knot PostgreSQL"]
 
 
-def all_mutants(modules: Sequence[str]) -> list[Mutant]:
-    """Return the mutants of some modules; of all, if none is named."""
-    names = ("core/*.py", "adapters/file_journal.py", "adapters/owned_journal.py")
-    # `__init__` hands names on, and a test compares them.
-    paths = sorted(path for name in names for path in ROOT.glob(name))
-    known = {path.stem: path for path in paths if path.stem != "__init__"}
-    if unknown := set(modules) - known.keys():
-        sys.exit(f"no such module: {', '.join(sorted(unknown))}")
-    return [one for name in modules or known for one in mutants_of(known[name], ROOT)]
-
-
-def listed_survivors() -> set[Identity]:
+def listed_survivors() -> set[tuple[str, str, str, int]]:
     """Read which mutants may survive."""
-    entries = tomllib.loads((HERE / "survivors.toml").read_text(encoding="utf-8"))["survivor"]
+    entries = tomllib.loads(Path(__file__).with_name("survivors.toml").read_text())["survivor"]
     if without := [entry for entry in entries if not entry["reason"]]:
         sys.exit(f"this entry gives no reason: {without[0]}")
     return {(one["place"], one["before"], one["after"], one.get("number", 1)) for one in entries}
 
 
-def run(command: Sequence[str], path: str, seconds: float | None = None) -> int:
-    """Run a command in a process group of its own; ending it for taking too long is a failure."""
-    # The tests without any change fill the caches of bytecode, and no mutant gets into them.
-    writes_none = "1" if path != str(ROOT) else ""
-    environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": writes_none}
-    words = [sys.executable, "-m", *command]
-    with open(os.devnull, "w") as nothing:
-        child = Popen(  # noqa: S603 - the tests of this repository
-            words, cwd=ROOT, env=environment, stdout=nothing, stderr=nothing, start_new_session=True
-        )
-    try:
-        return child.wait(seconds)
-    except TimeoutExpired:
-        return 1
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-
-
 class Reach(NamedTuple):
-    """The tests, the quickest first, and which of them run which line of which file."""
+    """How many seconds each test takes, the quickest first, and which ones run which line."""
 
-    tests: list[str]
+    seconds: dict[str, float]
     by_line: dict[str, dict[int, set[str]]]
 
-    def of(self, mutant: Mutant) -> list[str]:
-        """Return the tests that run a line of a mutant's function; of its module, if in none."""
-        by_line = self.by_line.get(str(mutant.path.relative_to(ROOT)), {})
+    def rounds_for(self, mutant: Mutant) -> list[tuple[list[str], float]]:
+        """Return all tests, near ones first, each time with the seconds that they may take."""
+        by_line = self.by_line.get(str(mutant.path), {})
+        # Those that run its function; its module, if it is in none.
         near = set[str]().union(*(by_line.get(line, ()) for line in mutant.lines or by_line))
-        return [test for test in self.tests if test in near]
+        tests = [test for test in self.seconds if test in near]
+        others = [test for test in self.seconds if test not in near]  # in other processes perhaps
+        rounds = tests[:QUICKEST], tests[QUICKEST:], others
+        return [(one, 15 + 1.5 * sum(map(self.seconds.__getitem__, one))) for one in rounds if one]
 
 
 def _node(test: str) -> str:
@@ -100,79 +79,108 @@ def _node(test: str) -> str:
     return f"{module.replace('.', '/')}.py::{name}"
 
 
+def _run(*command: str) -> int:
+    return subprocess.call([sys.executable, "-m", *command], cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
+
+
 def measure(work: Path) -> Reach:
     """Run the tests without any change."""
-    settings, found, times = (work / name for name in ("settings", "lines.json", "times.xml"))
+    settings, times = work / "settings", work / "times.xml"
     settings.write_text(
-        "[run]\ndynamic_context = test_function\ncore = ctrace\n"
+        "[run]\ndynamic_context = test_function\ncore = ctrace\npatch = subprocess\n"
         f"data_file = {work / 'data'}\ninclude = core/*, adapters/*_journal.py\n"
     )
-    with_settings, tests = f"--rcfile={settings}", [*PYTEST, f"--junit-xml={times}", *TESTS]
-    if run(["coverage", "run", with_settings, "-m", *tests], str(ROOT)):
+    tests = ["-m", "pytest", f"--numprocesses={AT_ONCE}", f"--junit-xml={times}", *PYTEST, *TESTS]
+    if _run("coverage", "run", f"--rcfile={settings}", *tests):
         sys.exit("the tests fail without any change")
-    run(["coverage", "json", with_settings, "--show-contexts", "-o", str(found)], str(ROOT))
+    (coverage := Coverage(config_file=str(settings))).combine()
+    lines = coverage.get_data()
     seconds: dict[str, float] = defaultdict(float)
     for case in ElementTree.parse(times).iter("testcase"):  # noqa: S314 - pytest has written it
         name = case.attrib["name"].partition("[")[0]
         seconds[_node(f"{case.attrib['classname']}.{name}")] += float(case.attrib["time"])
-    if run([*PYTEST, "--collect-only", *seconds], str(ROOT)):
+    if _run("pytest", *PYTEST, "--collect-only", *seconds):
         sys.exit("pytest does not know its own tests by these names")
-    files = json.loads(found.read_text(encoding="utf-8"))["files"]
     by_line = {
-        name: {int(line): set(map(_node, tests)) for line, tests in file["contexts"].items()}
-        for name, file in files.items()
+        file: {
+            line: set(map(_node, tests)) for line, tests in lines.contexts_by_lineno(file).items()
+        }
+        for file in lines.measured_files()
     }
-    return Reach(sorted(seconds, key=seconds.__getitem__), by_line)
+    return Reach(dict(sorted(seconds.items(), key=lambda item: item[1])), by_line)
 
 
-def survives(mutant: Mutant, source: str, reach: Reach, work: Path) -> bool:
-    """Say whether all tests pass, the quickest that reach it first, on a copy with a mutant."""
-    directory = Path(tempfile.mkdtemp(dir=work))
-    for package in ("core", "adapters"):
-        copy = directory / "firecrawl_interact" / package
-        copy.mkdir(parents=True)
-        for path in (ROOT / package).iterdir():
-            if path != mutant.path:
-                (copy / path.name).symlink_to(path)
-    changed = directory / "firecrawl_interact" / mutant.path.relative_to(ROOT)
-    changed.write_text(source, encoding="utf-8")
-    near = reach.of(mutant)
-    # At the end all tests: some reach it in a process that they start.
-    for tests in (near[:QUICKEST], near[QUICKEST:], TESTS):
-        if tests and run([*PYTEST, "--exitfirst", *tests], str(directory), PATIENCE):
-            return False
-    return True
+def pass_with(directory: str, tests: Sequence[str], seconds: float) -> bool:
+    """Run tests on a copy, in a fork of this process; taking too long is a failure."""
+    child = os.fork()
+    if not child:
+        os.setsid()
+        signal.alarm(int(seconds))  # It ends this process, since nobody handles it.
+        # A mutant may write to a wrong descriptor.
+        os.closerange(0, 256)
+        for _ in range(3):
+            os.open(os.devnull, os.O_RDWR)
+        os.chdir(ROOT)
+        sys.path.insert(0, directory)
+        sys.dont_write_bytecode = True
+        os.environ |= {"PYTHONPATH": directory, "PYTHONDONTWRITEBYTECODE": "1"}
+        # What is imported already is no longer changed for its assertions.
+        about_imports = "-Wignore::pytest.PytestAssertRewriteWarning"
+        os._exit(pytest.main([*PYTEST, "--exitfirst", about_imports, *tests]))
+    try:
+        return os.waitpid(child, 0)[1] == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
 
 
-def print_each(heading: str, identities: set[Identity]) -> None:
-    """Print mutants, each on lines of its own."""
-    for identity in sorted(identities):
-        print(f"\n{heading}:", *identity, sep="\n    ")
+def survives(path: Path, source: str, rounds: list[tuple[list[str], float]]) -> bool:
+    """Say whether all tests pass on a copy of the library in which one module is changed."""
+    with tempfile.TemporaryDirectory() as name:
+        library = Path(name) / "firecrawl_interact"
+        for package in ("core", "adapters"):
+            shutil.copytree(ROOT / package, library / package)
+        (library / path.relative_to(ROOT)).write_text(source, encoding="utf-8")
+        return all(pass_with(name, tests, seconds) for tests, seconds in rounds)
 
 
-def main() -> int:
+def main() -> bool:
     """Run the mutants, and return whether the list of survivors is wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("modules", nargs="*")
     parser.add_argument("--sample", type=int)
-    parser.add_argument("--seed", default="")
     wanted = parser.parse_args()
-    listed, mutants = listed_survivors(), all_mutants(wanted.modules)
-    stale = listed - {one.identity for one in all_mutants([])}
-    if wanted.sample and wanted.sample < len(mutants):
-        mutants = random.Random(wanted.seed).sample(mutants, wanted.sample)  # noqa: S311
+    known = {path.stem: mutants_of(path, ROOT) for name in CHANGED for path in ROOT.glob(name)}
+    del known["__init__"]  # It hands names on, and a test compares them.
+    if unknown := set(wanted.modules) - known.keys():
+        parser.error(f"no such module: {', '.join(sorted(unknown))}")
+    listed, names = listed_survivors(), wanted.modules or sorted(known)
+    mutants = [one for name in names for one in known[name]]
+    if wanted.sample:
+        log = ["git", "log", "-10", "--format=%H", "--name-only"]
+        commit, *paths = subprocess.check_output(log, cwd=ROOT, text=True).split()  # noqa: S603
+        if not wanted.modules:
+            mutants = [one for one in mutants if str(one.path.relative_to(ROOT)) in paths]
+        random.Random(commit).shuffle(mutants)  # noqa: S311
+        # Each of those on the list takes a minute.
+        mutants = [one for one in mutants if one.identity not in listed][: wanted.sample]
     with tempfile.TemporaryDirectory() as name:
         reach = measure(Path(name))
-        with ThreadPool(2) as pool:
-            sources = [(mutant, mutant.source()) for mutant in mutants]
-            results = pool.starmap(partial(survives, reach=reach, work=Path(name)), sources, 1)
+    tasks = [(one.path, one.source(), reach.rounds_for(one)) for one in mutants]
+    with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("fork")) as pool:
+        results = pool.map(survives, *zip(*tasks, strict=True))
     alive = {one.identity for one, lives in zip(mutants, results, strict=True) if lives}
-    new, noticed = alive - listed, listed & {one.identity for one in mutants} - alive
-    print_each("no test notices this, and the list does not have it", new)
-    print_each("a test notices this: take it off the list", noticed)
-    print_each("this is on the list, and is no mutant", stale)
+    run, existing = ({one.identity for one in some} for some in (mutants, chain(*known.values())))
+    wrong = {
+        "no test notices this, and the list does not have it": alive - listed,
+        "a test notices this: take it off the list": listed & run - alive,
+        "this is on the list, and is no mutant": listed - existing,
+    }
+    for problem, identities in wrong.items():
+        for identity in sorted(identities):
+            print(f"\n{problem}:", *identity, sep="\n    ")
     print(f"\n{len(mutants)} mutants, {len(alive)} survive")
-    return 1 if new or noticed or stale else 0
+    return any(wrong.values())
 
 
 if __name__ == "__main__":

@@ -5,33 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
-_COMPARISONS: dict[type[ast.cmpop], list[type[ast.cmpop]]] = {
-    ast.Lt: [ast.LtE, ast.GtE],
-    ast.LtE: [ast.Lt, ast.Gt],
-    ast.Gt: [ast.GtE, ast.LtE],
-    ast.GtE: [ast.Gt, ast.Lt],
-    ast.Eq: [ast.NotEq],
-    ast.NotEq: [ast.Eq],
-    ast.Is: [ast.IsNot],
-    ast.IsNot: [ast.Is],
-    ast.In: [ast.NotIn],
-    ast.NotIn: [ast.In],
-}
-_OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Div,
-    ast.Div: ast.Mult,
-    ast.FloorDiv: ast.Div,
-    ast.Mod: ast.Mult,
-    ast.Pow: ast.Mult,
-    ast.BitOr: ast.BitAnd,
-    ast.BitAnd: ast.BitOr,
-}
+_OPERATORS = (  # and what becomes of each, by the names in `ast`
+    "Lt LtE, Lt GtE, LtE Lt, LtE Gt, Gt GtE, Gt LtE, GtE Gt, GtE Lt, Eq NotEq, NotEq Eq, Is IsNot, "
+    "IsNot Is, In NotIn, NotIn In, Add Sub, Sub Add, Mult Div, Div Mult, FloorDiv Div, Mod Mult, "
+    "Pow Mult, BitOr BitAnd, BitAnd BitOr"
+)
 _SWAPPED_NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _OF_TYPES = {"TypeAlias", "TypeVar", "TypeVarTuple", "TYPE_CHECKING", "Protocol", "ClassVar"}
 
@@ -74,20 +56,13 @@ class _Place(NamedTuple):
     field: str
     position: int | None
 
-    def put(self, node: ast.AST) -> ast.AST:
-        """Put a node there, and return the one that was there."""
-        held = getattr(self.parent, self.field)
-        if self.position is None:
-            setattr(self.parent, self.field, node)
-            return held  # type: ignore[no-any-return]  # as typeshed has getattr
-        held[self.position], node = node, held[self.position]
-        return node
-
     def text_with(self, replacement: ast.AST, text: Callable[[], str]) -> str:
         """Return a text that is made while the replacement is there."""
-        original = self.put(replacement)
+        held, at = getattr(self.parent, self.field), self.position
+        changed = replacement if at is None else [*held[:at], replacement, *held[at + 1 :]]
+        setattr(self.parent, self.field, changed)
         made = text()
-        self.put(original)
+        setattr(self.parent, self.field, held)
         return made
 
 
@@ -103,10 +78,7 @@ class _Scope(NamedTuple):
         if isinstance(node, ast.ClassDef) and field == "body":
             return self._replace(names=(*self.names, node.name), statement=node)
         if isinstance(node, Function) and not self.lines:
-            is_cached = any(ast.unparse(one) == "cache" for one in node.decorator_list)
-            # Only the first of many tests runs what is cached.
-            is_run = field == "body" and not is_cached
-            lines = range(node.lineno, (node.end_lineno or 0) + 1) if is_run else range(0)
+            lines = range(node.lineno, (node.end_lineno or 0) + 1) if field == "body" else range(0)
             return _Scope((*self.names, node.name), node, lines)
         return self
 
@@ -157,8 +129,8 @@ def _statements(node: ast.stmt) -> Iterator[ast.stmt]:
             yield ast.Raise(error)
             yield ast.Pass()
         case ast.AugAssign(target, operator, value):
-            if type(operator) in _OPERATORS:
-                yield ast.AugAssign(target, _OPERATORS[type(operator)](), value)
+            for other in _others(operator):
+                yield ast.AugAssign(target, other, value)
             yield ast.Assign([target], value)
             yield ast.Pass()
         case ast.Return(value=ast.expr() as value):
@@ -175,11 +147,16 @@ def _statements(node: ast.stmt) -> Iterator[ast.stmt]:
             yield ast.If(ast.Constant(value=False), body, orelse)
 
 
+def _others(operator: ast.AST) -> list[Any]:  # Any: operators of the same kind
+    pairs = map(str.split, _OPERATORS.split(", "))
+    return [getattr(ast, other)() for one, other in pairs if one == type(operator).__name__]
+
+
 def _operations(node: ast.expr) -> Iterator[ast.expr]:
     match node:
         case ast.Compare(left, [operator, *further], operands):
-            for other in _COMPARISONS[type(operator)]:
-                yield ast.Compare(left, [other(), *further], operands)
+            for other in _others(operator):
+                yield ast.Compare(left, [other, *further], operands)
         case ast.BoolOp(operator, values):
             yield ast.BoolOp(ast.And() if isinstance(operator, ast.Or) else ast.Or(), values)
             for value in values:
@@ -187,8 +164,9 @@ def _operations(node: ast.expr) -> Iterator[ast.expr]:
                 yield others[0] if len(others) == 1 else ast.BoolOp(operator, others)
         case ast.UnaryOp(operand=operand):
             yield operand
-        case ast.BinOp(left, operator, right) if type(operator) in _OPERATORS:
-            yield ast.BinOp(left, _OPERATORS[type(operator)](), right)
+        case ast.BinOp(left, operator, right):
+            for other in _others(operator):
+                yield ast.BinOp(left, other, right)
 
 
 def _values(node: ast.expr, parent: ast.AST) -> Iterator[ast.expr]:
