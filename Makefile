@@ -34,7 +34,8 @@ demo: $(VENV)/.demo
 	@PATH="$(abspath $(BIN)):$$PATH" python docs/examples/demo.py
 
 PYTEST = $(BIN)/python -m pytest --quiet
-IN_PARALLEL = $(PYTEST) --numprocesses 4 --dist worksteal
+SHARED_OUT = --numprocesses 4 --dist worksteal
+IN_PARALLEL = $(PYTEST) $(SHARED_OUT)
 SLOW = tests/docs tests/packaging tests/proof
 TESTS ?= tests $(addprefix --ignore=,$(SLOW))
 
@@ -45,7 +46,7 @@ test: $(VENV)/.test
 test-core: $(VENV)/.core
 	@$(IN_PARALLEL) tests/core tests/packaging/test_imports.py
 
-test-slow: $(VENV)/.test
+test-slow: $(VENV)/.pages
 	@$(IN_PARALLEL) -m slow $(TESTS)
 	@$(IN_PARALLEL) tests/docs tests/packaging
 
@@ -65,7 +66,7 @@ PYODIDE_WHEELS = --only-binary=:all: --python-version 3.14 --implementation cp -
 	--platform pyemscripten_2026_0_wasm32 --platform any
 PYODIDE_TESTS = tests/core $(wildcard $(addprefix tests/adapters/test_,fake*.py in_memory*.py rate_limit.py))
 
-pyodide: $(VENV)/.test
+pyodide: $(VENV)/.pages
 	@rm -rf $(PYODIDE) && mkdir -p $(PYODIDE)
 	@npm install --silent --no-fund --no-audit --prefix $(PYODIDE) pyodide@314
 	@$(BIN)/python -m build --no-isolation --outdir $(PYODIDE) . >$(PYODIDE)/log 2>&1 || { cat $(PYODIDE)/log; false; }
@@ -82,20 +83,20 @@ rivals:
 		--requirement tests/rivals/requirements.txt --editable .
 	@$(RIVALS)/bin/python -m tests.rivals
 
-# Which of them a sample takes changes with the commit.
+# A sample is one of what the newest ten commits changed, and another one for each commit.
 mutants: $(VENV)/.test
-	@$(BIN)/python -m tools.mutants $(MODULES) \
-		$(if $(SAMPLE),--sample $(SAMPLE) --seed "$$(git rev-parse HEAD 2>&1)")
+	@$(BIN)/python -m tools.mutants $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE))
 
 # What a gate of ten minutes leaves out.
 nightly: mutants pyodide
 	@$(MAKE) proof MINUTES=30
 
 coverage: $(VENV)/.core
-	@$(BIN)/python -m coverage run -m pytest --quiet tests/core
+	@$(BIN)/python -m coverage run -m pytest --quiet $(SHARED_OUT) tests/core
+	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
-benchmark: $(VENV)/.test
+benchmark: $(VENV)/.pages
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks
 
 docs: $(VENV)/.docs
@@ -171,5 +172,5 @@ $(VENV)/.demo: $(VENV)/.pip
 $(VENV)/.core: $(VENV)/.pip
 	$(call install,--editable . --group core)
 
-$(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.pip
+$(VENV)/.test $(VENV)/.pages $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: $(VENV)/.pip
 	$(call install,--editable '.[cli$(comma)conformance$(comma)postgres]' --group $*)

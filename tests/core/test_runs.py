@@ -86,8 +86,9 @@ a blocking run waits by its transport for a second at a time
     a; a: not deleted, limited for 3; only blocking => sleeps: 0.5 1 1 1
 a run shows what holds it back
     a b .. c; concurrency 2; away 8: no connection => pauses: outage none none none
-what ended a run is raised after the outcomes however late somebody asks for them
-    a; ids fail; busy 200; stop at 5 => 1 a; raises: FaultyError
+what ended a run is raised after the outcomes, even if it is stopped and may wait for nothing
+    a b; ids fail; a: limited for 100; busy 9; shutdown timeout 0; stop at 5
+    => 1 b; 10 a RateLimitError untouched; raises: FaultyError
 an outage that outlasts the deadline ends the run after the outcomes
     a b c; concurrency 2; deadline 30; away inf: broken gateway
     => 31 a x3 ServiceUnavailableError unknown; 31 b x3 ServiceUnavailableError unknown;

@@ -88,6 +88,7 @@ def measure(work: Path) -> Reach:
     settings, times = work / "settings", work / "times.xml"
     settings.write_text(
         "[run]\ndynamic_context = test_function\ncore = ctrace\npatch = subprocess\n"
+        "disable_warnings = no-data-collected\n"
         f"data_file = {work / 'data'}\ninclude = core/*, adapters/*_journal.py\n"
     )
     tests = ["-m", "pytest", f"--numprocesses={AT_ONCE}", f"--junit-xml={times}", *PYTEST, *TESTS]
@@ -102,9 +103,7 @@ def measure(work: Path) -> Reach:
     if _run("pytest", *PYTEST, "--collect-only", *seconds):
         sys.exit("pytest does not know its own tests by these names")
     by_line = {
-        file: {
-            line: set(map(_node, tests)) for line, tests in lines.contexts_by_lineno(file).items()
-        }
+        file: {line: {*map(_node, ones)} for line, ones in lines.contexts_by_lineno(file).items()}
         for file in lines.measured_files()
     }
     return Reach(dict(sorted(seconds.items(), key=lambda item: item[1])), by_line)
