@@ -87,8 +87,7 @@ a blocking run waits by its transport for a second at a time
 a run shows what holds it back
     a b .. c; concurrency 2; away 8: no connection => pauses: outage none none none
 what ended a run is raised after the outcomes, even if it is stopped and may wait for nothing
-    a b; ids fail; a: limited for 100; busy 9; shutdown timeout 0; stop at 5
-    => 1 b; 10 a RateLimitError untouched; raises: FaultyError
+    a; ids fail; a: limited for 100; shutdown timeout 0; stop at 5 => raises: FaultyError
 an outage that outlasts the deadline ends the run after the outcomes
     a b c; concurrency 2; deadline 30; away inf: broken gateway
     => 31 a x3 ServiceUnavailableError unknown; 31 b x3 ServiceUnavailableError unknown;
