@@ -47,8 +47,7 @@ test-core: $(VENV)/.core
 	@$(IN_PARALLEL) tests/core tests/packaging/test_imports.py
 
 test-slow: $(VENV)/.pages
-	@$(IN_PARALLEL) -m slow $(TESTS)
-	@$(IN_PARALLEL) tests/docs tests/packaging
+	@$(IN_PARALLEL) --numprocesses 6 -m slow tests --ignore=tests/proof
 
 test-all: test test-slow proof
 

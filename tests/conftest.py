@@ -31,9 +31,10 @@ if os.name == "posix" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what needs a server of PostgreSQL."""
+    """Mark as slow what needs a server of PostgreSQL, and what is about pages and packages."""
     for item in items:
-        if "postgres" in getattr(item, "fixturenames", ()):
+        folder = item.nodeid.split("/")[1]
+        if folder in {"docs", "packaging"} or "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
 
 

@@ -57,7 +57,7 @@ def listed_survivors() -> set[tuple[str, str, str, int]]:
 
 
 class Reach(NamedTuple):
-    """How many seconds each test takes, the quickest first, and which ones run which line."""
+    """How long each test takes that is not slow, the quickest first, and which run which line."""
 
     seconds: dict[str, float]
     by_line: dict[str, dict[int, set[str]]]
@@ -68,9 +68,10 @@ class Reach(NamedTuple):
         # Those that run its function; its module, if it is in none.
         near = set[str]().union(*(by_line.get(line, ()) for line in mutant.lines or by_line))
         tests = [test for test in self.seconds if test in near]
-        others = [test for test in self.seconds if test not in near]  # in other processes perhaps
-        rounds = tests[:QUICKEST], tests[QUICKEST:], others
-        return [(one, 15 + 1.5 * sum(map(self.seconds.__getitem__, one))) for one in rounds if one]
+        rounds = [one for one in (tests[:QUICKEST], tests[QUICKEST:]) if one]
+        each = [(one, 15 + 1.5 * sum(map(self.seconds.__getitem__, one))) for one in rounds]
+        # At the end the slow ones, too, and those that reach it in a process that they start.
+        return [*each, (TESTS, 600)]
 
 
 def _node(test: str) -> str:
@@ -91,8 +92,8 @@ def measure(work: Path) -> Reach:
         "disable_warnings = no-data-collected\n"
         f"data_file = {work / 'data'}\ninclude = core/*, adapters/*_journal.py\n"
     )
-    tests = ["-m", "pytest", f"--numprocesses={AT_ONCE}", f"--junit-xml={times}", *PYTEST, *TESTS]
-    if _run("coverage", "run", f"--rcfile={settings}", *tests):
+    tests = [f"--numprocesses={AT_ONCE}", f"--junit-xml={times}", "-mnot slow", *PYTEST, *TESTS]
+    if _run("coverage", "run", f"--rcfile={settings}", "-m", "pytest", *tests):
         sys.exit("the tests fail without any change")
     (coverage := Coverage(config_file=str(settings))).combine()
     lines = coverage.get_data()
