@@ -52,7 +52,7 @@ class FileJournal(OwnedJournal):
         self._own = Path(directory, "none yet")
         self._directory = Path(directory).absolute()
         super().__init__(f"journal {self._directory}", str(self._directory), service)
-        self._owners = self._directory / f"{_LABEL}{quote(self._service or '', safe='')}"
+        self._owners = self._directory / (_LABEL + quote(self._service or "", safe=""))
         with self._errors("cannot be created", "Nothing was recorded."):
             for one in [*reversed(self._directory.parents), self._directory]:
                 if not one.is_dir():
