@@ -26,6 +26,7 @@ if sys.platform in ("linux", "darwin"):
     import fcntl
 
 _LABEL = "service="
+_MOVED_AT_ONCE = 2_000  # so many records are synced and handed on together
 _RECORD = re.compile(r"(?!\.\.?\Z)(?:%?[a-z]|[0-9._~-])+")
 
 
@@ -111,11 +112,11 @@ class FileJournal(OwnedJournal):
     def _adopt(self) -> Iterator[bool]:
         dead = self._others(living=False)
         records = _records(*dead)
-        for first in range(0, len(records) + 1, 2_000):
+        for first in range(0, len(records) + 1, _MOVED_AT_ONCE):
             with self._lock:
                 if records:
                     self._put_in_place()
-                for session_id, record in records[first : first + 2_000]:
+                for session_id, record in records[first : first + _MOVED_AT_ONCE]:
                     own = f"{self._own}/{record.name}"
                     with suppress(FileNotFoundError):  # Another sweeper took it.
                         age = time.time() - record.stat().st_mtime

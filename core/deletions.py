@@ -239,6 +239,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         """Let each thread end after the request that it is in. Nobody waits for that."""
         for _ in self._threads:
             self._requests.put(None)
+        self._threads.clear()
 
 
 def _carry(requests: _Requests, landed: _Landed, news: "queue.SimpleQueue[None]") -> None:

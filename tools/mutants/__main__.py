@@ -165,7 +165,7 @@ def main() -> bool:
         # Each of those on the list takes a minute.
         mutants = [one for one in mutants if one.identity not in listed][: wanted.sample]
     with tempfile.TemporaryDirectory() as name:
-        reach = measure(Path(name))
+        reach = measure(Path(name)) if mutants else Reach({}, {})
     tasks = [(one.path, one.source(), reach.rounds_for(one)) for one in mutants]
     with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("fork")) as pool:
         results = pool.map(survives, *zip(*tasks, strict=True))
