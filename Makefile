@@ -84,7 +84,7 @@ rivals:
 
 # A sample is one of what the newest ten commits changed, and another one for each commit.
 mutants: $(VENV)/.test
-	@$(BIN)/python -m tools.mutants $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE))
+	@$(BIN)/python -m tests.mutants $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE))
 
 # What a gate of ten minutes leaves out.
 nightly: mutants pyodide
@@ -118,7 +118,7 @@ check: $(VENV)/.lint
 	@echo "import rules"
 	@PYTHONPATH=$(WHEEL)/unpacked $(BIN)/lint-imports --no-logo --no-cache
 	@echo "types"
-	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy core adapters docs tests tools
+	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy core adapters docs tests
 	@for package in core adapters; do \
 		PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=$(WHEEL)/unpacked \
 			pyright --verifytypes firecrawl_interact.$$package --ignoreexternal >$(WHEEL)/log || \

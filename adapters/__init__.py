@@ -1,7 +1,26 @@
-"""Everything that does I/O. A module is imported when one of its names is first used."""
+"""Everything that does I/O.
+
+What brings asyncio, urllib3, fcntl, a server or an extra is imported when its name is first used.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from .fakes.in_memory import AsyncInMemoryTransport, InMemoryTransport
+from .fakes.service import FakeService
+from .fakes.service.faults import (
+    DrippedResponse,
+    FakeServiceError,
+    Fault,
+    LostResponse,
+    NoConnection,
+    NoResponse,
+    Reply,
+)
+from .fakes.service.rate_limit import RateLimit
+from .journals.base import LeftAlone
+from .journals.in_memory import InMemoryJournal
+from .system_time import AsyncSystemTime, SystemTime
 
 if TYPE_CHECKING:
     from .asyncio.transport import AsyncioTransport
@@ -11,23 +30,9 @@ if TYPE_CHECKING:
         async_delete_session_from_environment,
         delete_session_from_environment,
     )
-    from .fake_service import FakeService
-    from .fake_service.faults import (
-        DrippedResponse,
-        FakeServiceError,
-        Fault,
-        LostResponse,
-        NoConnection,
-        NoResponse,
-        Reply,
-    )
-    from .fake_service.rate_limit import RateLimit
-    from .file_journal import FileJournal
-    from .in_memory import AsyncInMemoryTransport, InMemoryJournal, InMemoryTransport
-    from .loopback import LoopbackService
-    from .owned_journal import LeftAlone
-    from .postgres_journal import PostgresJournal
-    from .system_time import AsyncSystemTime, SystemTime
+    from .fakes.loopback import LoopbackService
+    from .journals.file import FileJournal
+    from .journals.postgres import PostgresJournal
     from .urllib3.transport import Urllib3Transport
 
 __all__ = [
@@ -59,26 +64,21 @@ __all__ = [
 
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
     _MODULES = {
-        "AsyncInMemoryTransport": "in_memory",
-        "AsyncSystemTime": "system_time",
+        "AsyncEnvironmentDeleteSession": "environment",
         "AsyncioTransport": "asyncio.transport",
-        "FakeService": "fake_service",
-        "FileJournal": "file_journal",
-        "InMemoryJournal": "in_memory",
-        "InMemoryTransport": "in_memory",
-        "LeftAlone": "owned_journal",
-        "LoopbackService": "loopback",
-        "PostgresJournal": "postgres_journal",
-        "RateLimit": "fake_service.rate_limit",
-        "SystemTime": "system_time",
+        "EnvironmentDeleteSession": "environment",
+        "FileJournal": "journals.file",
+        "LoopbackService": "fakes.loopback",
+        "PostgresJournal": "journals.postgres",
         "Urllib3Transport": "urllib3.transport",
-    } | dict.fromkeys([name for name in __all__ if "nvironment" in name], "environment")
+        "async_delete_session_from_environment": "environment",
+        "delete_session_from_environment": "environment",
+    }
 
     def __getattr__(name: str) -> object:
-        if name not in __all__:
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = import_module(f".{_MODULES.get(name, 'fake_service.faults')}", __name__)
-        value = globals()[name] = getattr(module, name)
+        value = globals()[name] = getattr(import_module(f".{_MODULES[name]}", __name__), name)
         return value
 
 

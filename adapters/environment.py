@@ -19,15 +19,15 @@ from firecrawl_interact.core import (
     Journal,
     RetryPolicy,
 )
-from firecrawl_interact.core.asyncio_tasks import in_thread
+from firecrawl_interact.core.shielding import in_thread
 
 from .http.settings import ApiUrl, parse_api_url
 from .urllib3.transport import Urllib3Transport
 
 if TYPE_CHECKING:
     from .asyncio.transport import AsyncioTransport
-    from .file_journal import FileJournal
-    from .postgres_journal import PostgresJournal
+    from .journals.file import FileJournal
+    from .journals.postgres import PostgresJournal
 
 _CLOUD_HOST = "api.firecrawl.dev"
 

@@ -1,13 +1,16 @@
-"""The pure core: one use case, its port, its outcomes. No socket, clock or environment.
+"""The pure core: one use case, its port, its outcomes. No socket, clock or environment."""
 
-What runs over many sessions need is imported when one of its names is asked for.
-"""
-
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .conversation import Conversation, Failed, Send, Step, Wait, converse
+from .delete_many_sessions import (
+    AsyncDeleteManySessions,
+    AsyncSessionIds,
+    DeleteManySessions,
+    SessionIds,
+)
 from .delete_session import AsyncDeleteSession, DeleteSession
+from .deletions import Deletions
 from .errors import (
     BadRequestError,
     DeleteSessionError,
@@ -29,6 +32,7 @@ from .headers import InvalidApiKeyError, RequestHeaders, request_headers
 from .journal import Journal, JournalError, Recorder
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
+from .pacing import Pause
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .transport import (
@@ -47,14 +51,6 @@ from .wire import checked_session_id
 
 if TYPE_CHECKING:
     from .async_deletions import AsyncDeletions
-    from .delete_many_sessions import (
-        AsyncDeleteManySessions,
-        AsyncSessionIds,
-        DeleteManySessions,
-        SessionIds,
-    )
-    from .deletions import Deletions
-    from .pacing import Pause
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -115,15 +111,14 @@ __all__ = [
 
 
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
-    # 5 ms, with threading and queue; `AsyncDeletions` 28 ms more, with asyncio.
-    _MODULES = {"AsyncDeletions": "async_deletions", "Deletions": "deletions", "Pause": "pacing"}
 
     def __getattr__(name: str) -> object:
-        if name not in __all__:
+        if name != "AsyncDeletions":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = import_module(f".{_MODULES.get(name, 'delete_many_sessions')}", __name__)
-        value = globals()[name] = getattr(module, name)
-        return value
+        from .async_deletions import AsyncDeletions  # noqa: PLC0415 - it brings asyncio
+
+        globals()[name] = AsyncDeletions
+        return AsyncDeletions
 
 
 def __dir__() -> list[str]:

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Self
 
-from .asyncio_tasks import run_uncancelled, runs_on_asyncio
 from .delete_session import AsyncDeleteSession
 from .deletions import LONGEST_SLEEP, ManySessions, Run
 from .errors import Outcome
 from .pacing import Job
+from .shielding import runs_on_asyncio, shielded
 from .transport import Response
 
 
@@ -65,7 +65,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         self.stop()
         interruptions: list[BaseException] = []
         try:
-            await run_uncancelled(self._settle_what_is_in_flight, interruptions)
+            await shielded(self._settle_what_is_in_flight, interruptions)
         finally:  # An interruption stops the event loop. Nothing may be left on it.
             for waiting in (*self._requests, self._next_id):
                 if waiting is not None:
@@ -75,7 +75,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         self._log_failure()
         for outcome in list(self._scheduler.outcomes):
             record = partial(self._delete_session.record_gone, outcome)
-            await run_uncancelled(record, interruptions)
+            await shielded(record, interruptions)
         if interruptions:
             raise interruptions[-1]
 

@@ -9,6 +9,7 @@ yields:
   call sends False, or nothing.
 """
 
+import logging
 import math
 import uuid
 from collections.abc import Callable, Generator
@@ -17,13 +18,14 @@ from typing import TypeAlias
 import msgspec
 
 from . import wire
-from .asyncio_tasks import refuse_awaitable
+from .arguments import refuse_awaitable
 from .errors import DeleteSessionError, ResponseError, UnreachableError
 from .headers import RequestHeaders
-from .logger import logger
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .transport import Request, Response, TransportError
+
+logger = logging.getLogger("firecrawl_interact")
 
 
 class Send(msgspec.Struct, frozen=True):

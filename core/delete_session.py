@@ -1,5 +1,6 @@
 """The use case: destroy one session, over any transport."""
 
+import logging
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -9,18 +10,21 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
-from .asyncio_tasks import in_thread
+from .arguments import check_methods
 from .conversation import Conversation, Send, Step, Wait, converse
 from .errors import DeleteSessionError, Outcome, SessionNotFoundError, UnexpectedResponseError
 from .headers import RequestHeaders, request_headers
 from .journal import Recorder
-from .logger import logger
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, OnExitT, Opening
 from .receipt import DeletionReceipt, SessionFate
-from .retry import RetryPolicy, check_methods, checked_retry
+from .retry import RetryPolicy, checked_retry
+from .shielding import in_thread
 from .transport import AsyncTransport, Response, Transport, TransportError
 from .wire import checked_session_id
+
+logger = logging.getLogger("firecrawl_interact")
+logger.addHandler(logging.NullHandler())  # Silent until the application says otherwise.
 
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)

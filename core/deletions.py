@@ -4,6 +4,7 @@ Daemon threads carry the requests, and nothing else: `Scheduler` decides who may
 ids are read where outcomes are asked for.
 """
 
+import logging
 import math
 import queue
 import threading
@@ -15,13 +16,14 @@ from contextlib import suppress
 from functools import partial
 from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 
+from .arguments import check_count, check_seconds
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
-from .logger import logger
 from .pacing import Job, Pause
-from .retry import check_count, check_seconds
 from .scheduler import Scheduler
 from .transport import Transport
+
+logger = logging.getLogger("firecrawl_interact")
 
 LONGEST_SLEEP = 1.0
 """In seconds: `stop`, and a signal that came just before a wait began, take effect after it."""

@@ -9,10 +9,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Self
 
-from .asyncio_tasks import in_thread, run_uncancelled
 from .errors import DeleteSessionError, SessionNotFoundError
 from .journal import Recorder
 from .receipt import DeletionReceipt, SessionFate
+from .shielding import in_thread, shielded
 
 _NOTES = {
     SessionFate.GONE: "The session was gone already.",
@@ -138,7 +138,7 @@ class AsyncDeleteOnExit(_OnExit):
         try:
             try:
                 if not self._is_forked():
-                    delete = run_uncancelled(self._delete, cancellations)
+                    delete = shielded(self._delete, cancellations)
                     self.receipt: DeletionReceipt | None = await delete
             except DeleteSessionError as error:
                 self._report(error, cancellations[-1] if cancellations else raised)

@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import CoroutineType
 from typing import Any, Generic, TypeVar
 
-from .asyncio_tasks import refuse_awaitable, run_uncancelled
+from .arguments import refuse_awaitable
 from .errors import InvalidSessionIdError
 from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .receipt import DeletionReceipt
+from .shielding import shielded
 
 T = TypeVar("T")
 OnExitT = TypeVar("OnExitT", DeleteOnExit, AsyncDeleteOnExit)
@@ -110,7 +111,7 @@ class AsyncOpening(_Opening[T, AsyncDeleteOnExit]):
         interruptions: list[BaseException] = []
         try:
             try:
-                await run_uncancelled(self._open, interruptions, timeout=self._timeout)
+                await shielded(self._open, interruptions, timeout=self._timeout)
             finally:
                 if interruptions:
                     raise interruptions[-1]

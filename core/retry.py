@@ -1,11 +1,10 @@
 """How many attempts a call makes, how long each may take, and how far apart they are."""
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
-from .asyncio_tasks import is_coroutine_function
+from .arguments import check_count, check_seconds
 
 _DAY = 86_400  # No session lives for longer than an hour; beyond a month, sockets overflow.
 
@@ -53,38 +52,3 @@ def checked_retry(retry: object) -> RetryPolicy:
     if not isinstance(retry, RetryPolicy):
         raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
     return retry
-
-
-def check_count(name: str, value: object) -> None:
-    """Refuse what is not a whole number of at least 1 (`TypeError`, `ValueError`)."""
-    if type(value) is not int:
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, not {value}")
-
-
-def check_seconds(
-    name: str, value: object, *, may_be_zero: bool = False, longest: float = math.inf
-) -> None:
-    """Refuse what is not a finite number of seconds in the range (`TypeError`, `ValueError`)."""
-    if type(value) is not int and type(value) is not float:
-        raise TypeError(f"{name} must be seconds, not {value!r}")
-    if not 0 <= value <= longest or value == math.inf or (value == 0 and not may_be_zero):
-        least = "at least 0" if may_be_zero else "more than 0"
-        most = "finite" if longest == math.inf else f"at most {longest:,.0f}"
-        raise ValueError(f"{name} must be seconds, {least} and {most}, not {value!r}")
-
-
-def check_methods(name: str, value: object, methods: Mapping[str, bool], advice: str) -> None:
-    """Refuse an object whose methods are missing or of the wrong kind, and a class (`TypeError`).
-
-    `methods` says of each whether it must be a coroutine function: else a call fails half-way.
-    """
-    if isinstance(value, type):
-        kind = value.__name__
-        raise TypeError(f"{name} must be an object, not the class {kind}: pass {kind}()")
-    for method, is_awaited in methods.items():
-        function = getattr(value, method, None)
-        if is_coroutine_function(function) is not is_awaited or not callable(function):
-            kind = "a coroutine function (async def)" if is_awaited else "an ordinary function"
-            raise TypeError(f"{name}: {type(value).__name__}.{method} must be {kind}. {advice}")

@@ -4,6 +4,7 @@ No I/O: `deletions` and `async_deletions` send the requests and wait.
 """
 
 import errno
+import logging
 import math
 import uuid
 from bisect import insort
@@ -14,10 +15,11 @@ from functools import partial
 from .conversation import Failed, Send, Step, checked_response, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import DeleteSessionError, OutageError, Outcome, RateLimitError
-from .logger import logger
 from .pacing import Job, Outage, Pause, RateLimitGate
 from .transport import ConnectionLostError, TransportError
 from .wire import is_from_service
+
+logger = logging.getLogger("firecrawl_interact")
 
 _MOST_HELD_IN_OUTAGE = 8
 """How many ids a run of a lower concurrency holds: some may fail for a reason of their own."""

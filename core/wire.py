@@ -3,6 +3,7 @@
 The operation: https://docs.firecrawl.dev/api-reference/endpoint/interact-delete
 """
 
+import logging
 import re
 import reprlib
 import string
@@ -15,9 +16,10 @@ import msgspec
 
 from . import errors
 from .headers import RequestHeaders, printable
-from .logger import logger
 from .receipt import DeletionReceipt
 from .transport import Request, Response
+
+logger = logging.getLogger("firecrawl_interact")
 
 _LONGEST_ID = 120  # The service's own have 36; twice 120 still fit into the name of a file.
 _OTHER_PATHS = {".", ".."}  # RFC 3986, 5.2.4

@@ -10,8 +10,8 @@ from typing import Any
 
 from firecrawl_interact.core.transport import BadResponseError
 
+from ..http.errors import no_whole_response
 from ..http.framing import ParsedResponse, ResponseParser
-from ..http.transport import no_whole_response
 
 _NEXT_ADDRESS_AFTER = 0.25  # seconds, as RFC 8305, 8, recommends
 

@@ -9,19 +9,13 @@ from functools import partial
 from time import monotonic
 from typing import Self, TypeAlias
 
-from firecrawl_interact.core.retry import check_seconds
+from firecrawl_interact.core.arguments import check_seconds
 from firecrawl_interact.core.transport import ConnectFailedError, Request, Response
 
+from ..http.errors import leaving_failure, no_connection, refused_tunnel
 from ..http.framing import ParsedResponse
 from ..http.settings import Proxy, parse_api_url
-from ..http.transport import (
-    LONGEST_IDLE,
-    HttpTransport,
-    Settings,
-    leaving_failure,
-    no_connection,
-    refused_tunnel,
-)
+from ..http.transport import LONGEST_IDLE, HttpTransport, Settings
 from ..system_time import AsyncSystemTime
 from .connection import Connection, connect_socket
 

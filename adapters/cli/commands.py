@@ -12,7 +12,7 @@ import click
 
 from firecrawl_interact.core import DeleteSessionError
 
-from ..owned_journal import LeftAlone
+from ..journals.base import LeftAlone
 from . import settings
 from .lines import verdict
 from .screen import show_note
@@ -185,8 +185,8 @@ def fake_service(
       grep -v " " fake | firecrawl-interact delete -
       kill $!
     """  # noqa: D301 - to click, this character means: do not wrap
-    from ..fake_service import FakeService  # noqa: PLC0415 - --help is quick
-    from ..loopback import LoopbackService  # noqa: PLC0415 - --help is quick
+    from ..fakes.loopback import LoopbackService  # noqa: PLC0415 - --help is quick
+    from ..fakes.service import FakeService  # noqa: PLC0415 - --help is quick
 
     # Explicitly, because a shell script's background jobs start with SIGINT ignored.
     for one in (signal.SIGINT, signal.SIGTERM):

@@ -10,8 +10,8 @@ from typing import Literal, Self, TypeAlias
 
 from firecrawl_interact.core.transport import Response
 
-from ..fake_service import FakeService
-from ..fake_service.faults import Fault as MemoryFault
+from ..fakes.service import FakeService
+from ..fakes.service.faults import Fault as MemoryFault
 from . import certificates
 from .driver import KEY, AnyTransport, Driver, Kind
 from .expectations import ERROR_KINDS, Failure, Result, describe, require, require_response

@@ -4,8 +4,8 @@ import time
 
 from firecrawl_interact.core.transport import Response, TimedOutError
 
-from ..fake_service.faults import Fault as MemoryFault
-from ..fake_service.faults import Reply
+from ..fakes.service.faults import Fault as MemoryFault
+from ..fakes.service.faults import Reply
 from .case import Scenario
 from .driver import ENOUGH_TIME
 from .expectations import Failure, Result, describe, require

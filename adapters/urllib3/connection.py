@@ -26,8 +26,9 @@ from urllib3.util.ssltransport import SSLTransport
 
 from firecrawl_interact.core.transport import ConnectFailedError
 
+from ..http.errors import no_connection, no_whole_response, refused_tunnel
 from ..http.framing import ParsedResponse, ResponseParser
-from ..http.transport import LONGEST_IDLE, no_connection, no_whole_response, refused_tunnel
+from ..http.transport import LONGEST_IDLE
 
 _RECEIVED_AT_ONCE = 16 * 1024  # A whole TLS record, so that no byte of it stays unread.
 

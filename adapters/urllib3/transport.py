@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import urllib3
 
-from firecrawl_interact.core.retry import check_seconds
+from firecrawl_interact.core.arguments import check_seconds
 from firecrawl_interact.core.transport import (
     ConnectFailedError,
     ConnectionLostError,
@@ -15,7 +15,8 @@ from firecrawl_interact.core.transport import (
     TimedOutError,
 )
 
-from ..http.transport import HttpTransport, leaving_failure
+from ..http.errors import leaving_failure
+from ..http.transport import HttpTransport
 from ..system_time import SystemTime
 from .connection import ATTEMPT, POOL_CLASSES, Attempt
 

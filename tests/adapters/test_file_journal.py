@@ -19,7 +19,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact.adapters import FileJournal, file_journal
+from firecrawl_interact.adapters import FileJournal
+from firecrawl_interact.adapters.journals import file
 from firecrawl_interact.core import JournalError
 
 from ..core.steps import Interruption, Trace
@@ -366,6 +367,7 @@ import sys
 sys.platform = "win32"
 sys.modules["fcntl"] = None  # as if it were not there
 from firecrawl_interact.adapters import FileJournal
+from firecrawl_interact.adapters.journals import file
 FileJournal({str(tmp_path)!r})
 """
     command = [sys.executable, "-c", code]
@@ -375,11 +377,11 @@ FileJournal({str(tmp_path)!r})
 
 def interrupt_before_line(number: int, call: Callable[[], object]) -> KeyboardInterrupt | None:
     """Call, and interrupt it before a line of the journal: None if it has not so many."""
-    text = Path(file_journal.__file__).read_text(encoding="utf-8").splitlines()
+    text = Path(file.__file__).read_text(encoding="utf-8").splitlines()
     ctrl_c, traced_by = Interruption(number, KeyboardInterrupt), sys.gettrace()
 
     def interrupt(frame: FrameType, event: str, argument: object) -> Trace | None:
-        if frame.f_code.co_filename != file_journal.__file__ or frame.f_code.co_name == "__del__":
+        if frame.f_code.co_filename != file.__file__ or frame.f_code.co_name == "__del__":
             return None
         # A `with` has a line event of its own when it ends. No signal's handler runs there.
         if event == "line" and not text[frame.f_lineno - 1].lstrip().startswith("with "):

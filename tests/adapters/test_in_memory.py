@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from firecrawl_interact.adapters.fake_service import FakeService
-from firecrawl_interact.adapters.fake_service.faults import (
+from firecrawl_interact.adapters.fakes.in_memory import AsyncInMemoryTransport, InMemoryTransport
+from firecrawl_interact.adapters.fakes.service import FakeService
+from firecrawl_interact.adapters.fakes.service.faults import (
     DrippedResponse,
     Fault,
     LostResponse,
     NoConnection,
     NoResponse,
 )
-from firecrawl_interact.adapters.in_memory import AsyncInMemoryTransport, InMemoryTransport
 from firecrawl_interact.core import AsyncDeleteManySessions, AsyncDeleteSession
 from firecrawl_interact.core.transport import (
     ConnectFailedError,

@@ -21,8 +21,8 @@ from firecrawl_interact.adapters import (
     FakeService,
     InMemoryTransport,
     PostgresJournal,
-    postgres_journal,
 )
+from firecrawl_interact.adapters.journals.postgres import _RENEW
 from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, JournalError
 
 from ..postgres import PASSWORD, Postgres, ShortLease, wait_until
@@ -154,7 +154,7 @@ def test_a_renewal_does_not_undo_a_close(
 ) -> None:
     journal.opened("one")
     journal.close()
-    journal._execute(postgres_journal._RENEW, held=[])  # It was in flight.
+    journal._execute(_RENEW, held=[])  # It was in flight.
     with ShortLease(postgres.url, service=label) as sweeper:
         began = time.monotonic()
         assert list(sweeper.adopt_orphans()) == ["one"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters import FakeService, RateLimit
-from firecrawl_interact.adapters.fake_service.rate_limit import Window
+from firecrawl_interact.adapters.fakes.service.rate_limit import Window
 
 from .test_fake_service import content, delete, failure, send
 

@@ -16,7 +16,7 @@ import pytest
 
 from firecrawl_interact.adapters import FakeService, LostResponse, NoConnection, NoResponse
 from firecrawl_interact.adapters.cli.commands import command
-from firecrawl_interact.adapters.fake_service import TimedResponse
+from firecrawl_interact.adapters.fakes.service import TimedResponse
 from firecrawl_interact.core import Request
 
 if sys.platform != "win32":

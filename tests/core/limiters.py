@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from firecrawl_interact.adapters import RateLimit
-from firecrawl_interact.adapters.fake_service.rate_limit import Usage
+from firecrawl_interact.adapters.fakes.service.rate_limit import Usage
 from firecrawl_interact.core import RetryPolicy
 from firecrawl_interact.core.pacing import RateLimitGate
 

@@ -22,7 +22,7 @@ from firecrawl_interact.core import (
     RetryPolicy,
     SessionFate,
 )
-from firecrawl_interact.core.retry import check_count, check_seconds
+from firecrawl_interact.core.arguments import check_count, check_seconds
 
 from .scripted_transport import (
     DESTROYED,

@@ -6,7 +6,6 @@ pyproject.toml.
 
 import ast
 import inspect
-import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,6 @@ import msgspec
 import pytest
 
 from firecrawl_interact import core
-from firecrawl_interact.core.logger import logger
 
 CLASSES = [one for name in core.__all__ if inspect.isclass(one := getattr(core, name))]
 # The other modules are machinery: their names are not for users.
@@ -134,15 +132,6 @@ def test_nothing_slow_is_loaded_by(code: str) -> None:
     assert set(loaded) & {*SLOW_TO_IMPORT, "urllib"} == set()
 
 
-def test_the_logger_gets_one_handler_however_often_a_line_is_logged() -> None:
-    library = logging.getLogger("firecrawl_interact")
-    logger.error("one")
-    before = list(library.handlers)
-    logger.error("two")
-    assert library.handlers == before
-
-
 def test_an_application_that_asks_for_no_log_gets_none() -> None:
     with_a_retry = in_a_process(A_CALL.replace("[200]", "[200, 502]"))
-    assert "logging" in with_a_retry.stdout
     assert with_a_retry.stderr == ""

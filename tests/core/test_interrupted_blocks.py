@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*generator object:pytest.PytestUnraisableExceptionWarning"),
 ]
 
-MODULES = ("on_exit", "opening", "delete_session", "conversation", "asyncio_tasks", "wire")
+MODULES = ("on_exit", "opening", "delete_session", "conversation", "shielding", "wire")
 AT_ITS_DOOR = {"__enter__", "__exit__", "__aenter__", "__aexit__"}
 """Where a signal may come before a block begins, or its end: only a warning can say so."""
 MOST_STEPS = 2_000

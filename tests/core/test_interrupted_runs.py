@@ -22,7 +22,7 @@ from .steps import Interruption, at_each_line
 
 _Ts = TypeVarTuple("_Ts")
 
-MODULES = ("async_deletions", "asyncio_tasks", "scheduler")
+MODULES = ("async_deletions", "shielding", "scheduler")
 UNSEEN = {"__init__", "<lambda>", "__del__", "_warn_if_left", "is_stopped", "stage"}
 
 IDS = Scenario(

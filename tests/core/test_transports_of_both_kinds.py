@@ -15,7 +15,7 @@ from firecrawl_interact.core import (
     SessionFate,
     Transport,
 )
-from firecrawl_interact.core.asyncio_tasks import is_coroutine_function
+from firecrawl_interact.core.arguments import is_coroutine_function
 
 from .scripted_transport import AsyncScriptedTransport, ScriptedTransport
 

@@ -8,8 +8,8 @@ import pytest
 
 from firecrawl_interact import adapters
 
-LIBRARIES = {"asyncio", "click", "fcntl", "http.client", "http.server", "logging"}
-LIBRARIES |= {"psycopg", "queue", "rich", "threading", "trustme", "urllib3"}
+LIBRARIES = {"asyncio", "click", "fcntl", "http.client", "http.server"}
+LIBRARIES |= {"psycopg", "rich", "ssl", "trustme", "urllib3"}
 LOOKS = {
     "help": "assert 'FakeService' in __import__('pydoc').render_doc(adapters)",
     "help of the class": "__import__('pydoc').render_doc(adapters.AsyncioTransport)",
@@ -40,10 +40,10 @@ def run(code: str) -> str:
     [
         ("core", ""),
         ("adapters", ""),
-        ("adapters import FakeService, InMemoryTransport", "threading"),
-        ("adapters import Urllib3Transport", "http.client logging queue threading urllib3"),
-        # asyncio brings fcntl, on Unix, and the others.
-        ("adapters import AsyncioTransport", "asyncio fcntl logging queue threading"),
+        ("adapters import FakeService, InMemoryTransport", ""),
+        ("adapters import Urllib3Transport", "http.client ssl urllib3"),
+        # asyncio brings fcntl, on Unix.
+        ("adapters import AsyncioTransport", "asyncio fcntl ssl"),
     ],
 )
 def test_a_library_is_loaded_when_its_class_is_asked_for(name: str, loads: str) -> None:

@@ -35,7 +35,7 @@ from firecrawl_interact.adapters import (
     NoResponse,
     Reply,
 )
-from firecrawl_interact.adapters.fake_service import TimedResponse
+from firecrawl_interact.adapters.fakes.service import TimedResponse
 from firecrawl_interact.core import AsyncDeleteSession, Request, Response
 
 pytestmark = pytest.mark.enable_socket

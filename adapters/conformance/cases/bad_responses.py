@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from firecrawl_interact.core.transport import MAX_BODY_BYTES
 
-from ...fake_service.faults import Reply
+from ...fakes.service.faults import Reply
 from ..case import EVERYWHERE, Case, Severity
 from ..expectations import BAD, LOST, TIMED_OUT, Failure
 from ..scenarios import SHORT, fails, reply_bytes

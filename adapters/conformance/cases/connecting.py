@@ -11,7 +11,7 @@ from typing import Any
 
 from firecrawl_interact.core.transport import ConnectFailedError
 
-from ...fake_service.faults import NoConnection
+from ...fakes.service.faults import NoConnection
 from .. import certificates
 from ..case import EVERYWHERE, Severity, case, cases
 from ..expectations import NOT_SENT, NOT_TRUSTED, Failure, require

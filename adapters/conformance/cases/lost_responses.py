@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from firecrawl_interact.core.transport import TransportError
 
-from ...fake_service.faults import DrippedResponse, LostResponse, NoResponse
-from ...fake_service.faults import Fault as MemoryFault
+from ...fakes.service.faults import DrippedResponse, LostResponse, NoResponse
+from ...fakes.service.faults import Fault as MemoryFault
 from ..case import EVERYWHERE, SOCKETS, Case, Severity, case
 from ..driver import ENOUGH_TIME
 from ..expectations import BAD, LOST, RESET, TIMED_OUT, Failure, describe, require

@@ -4,7 +4,7 @@ import random
 
 from firecrawl_interact.core.transport import MAX_BODY_BYTES, BadResponseError, ConnectionLostError
 
-from ...fake_service.faults import DrippedResponse, Reply
+from ...fakes.service.faults import DrippedResponse, Reply
 from ..case import EVERYWHERE, Scenario, Severity, case, cases
 from ..expectations import require, require_response
 from ..harness import NOTICE, Harness, require_own

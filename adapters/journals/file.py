@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 
 from firecrawl_interact.core.journal import JournalError
 
-from .owned_journal import LeftAlone, OwnedJournal
+from .base import BaseJournal, LeftAlone
 
 if sys.platform in ("linux", "darwin"):
     import fcntl
@@ -30,7 +30,7 @@ _MOVED_AT_ONCE = 2_000  # so many records are synced and handed on together
 _RECORD = re.compile(r"(?!\.\.?\Z)(?:%?[a-z]|[0-9._~-])+")
 
 
-class FileJournal(OwnedJournal):
+class FileJournal(BaseJournal):
     """A `Journal` in a directory of a local file system, on Linux or macOS.
 
     A record survives even a power cut. Processes may share the directory, and threads the journal.

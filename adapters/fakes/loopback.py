@@ -13,8 +13,8 @@ from weakref import WeakSet
 
 from firecrawl_interact.core.transport import Request
 
-from .fake_service import FakeService, TimedResponse
-from .fake_service.faults import FakeServiceError, LostResponse, NoConnection, NoResponse
+from .service import FakeService, TimedResponse
+from .service.faults import FakeServiceError, LostResponse, NoConnection, NoResponse
 
 # Close with a reset: linger for 0 s. Windows has two shorts here, other systems two ints.
 _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)

@@ -1,5 +1,6 @@
 """What the journals share: each owns the sessions that it recorded or adopted."""
 
+import logging
 import os
 import re
 import threading
@@ -11,8 +12,9 @@ from functools import partial
 from typing import ClassVar, NamedTuple, Self
 
 from firecrawl_interact.core.journal import JournalError
-from firecrawl_interact.core.logger import logger
 from firecrawl_interact.core.wire import checked_session_id, is_sendable
+
+logger = logging.getLogger("firecrawl_interact")
 
 
 class LeftAlone(NamedTuple):
@@ -23,7 +25,7 @@ class LeftAlone(NamedTuple):
     unreadable: list[str]  #: what is there and is no record, or cannot be read
 
 
-class OwnedJournal:
+class BaseJournal:
     """A `Journal` without its storage. Safe to share among threads; empty in a forked child."""
 
     _record: Callable[[str], None]
@@ -118,18 +120,18 @@ class OwnedJournal:
             raise JournalError(message, session_id=session_id) from error.with_traceback(None)
 
 
-_journals: "weakref.WeakSet[OwnedJournal]" = weakref.WeakSet()
+_journals: "weakref.WeakSet[BaseJournal]" = weakref.WeakSet()
 
 
 def _begin_anew_in_child() -> None:
-    OwnedJournal._lock.release()
+    BaseJournal._lock.release()
     for journal in [one for one in _journals if not one._closed]:
         with suppress(JournalError):  # A later call says it.
             journal.__init__(journal._place, service=journal._service)  # type: ignore[misc]  # as a pickle does it
 
 
 if hasattr(os, "register_at_fork"):
-    _lock = OwnedJournal._lock
+    _lock = BaseJournal._lock
     os.register_at_fork(
         before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_begin_anew_in_child
     )

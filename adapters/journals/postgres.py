@@ -6,6 +6,7 @@ are the database's, and a watch counts only while the database responds: an outa
 owner's session an orphan.
 """
 
+import logging
 import os
 import re
 import socket
@@ -16,9 +17,9 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any, ClassVar
 
-from firecrawl_interact.core.logger import logger
+from .base import BaseJournal, LeftAlone
 
-from .owned_journal import LeftAlone, OwnedJournal
+logger = logging.getLogger("firecrawl_interact")
 
 _TABLE = "firecrawl_interact_open_sessions"
 _CREATE = """DO $$ BEGIN IF to_regclass('{table}') IS NULL THEN {create} END IF;
@@ -47,7 +48,7 @@ _OTHERS = """SELECT service, count(*) FROM {table} WHERE owner <> %(owner)s
 Connect = Callable[[], AbstractContextManager[Any]]  # Any: psycopg's, or a pool's
 
 
-class PostgresJournal(OwnedJournal):
+class PostgresJournal(BaseJournal):
     """A `Journal` for the processes of many hosts.
 
     A killed process's sessions are orphans after a lease of 60 s, and a sweep then watches them

@@ -1,6 +1,6 @@
 """Changes core and `FileJournal` in thousands of small ways: do the tests notice?
 
-    python -m tools.mutants retry wire --sample 60
+    python -m tests.mutants retry wire --sample 60
 
 A sample is one of what the newest ten commits changed, if no module is named. Each mutant runs in a
 fork of this process, with all tests, the quickest that reach it first, until one fails.
@@ -34,7 +34,7 @@ from coverage import Coverage
 from .mutations import Mutant, mutants_of
 
 ROOT = Path(__file__).parents[2]
-CHANGED = ["core/*.py", "adapters/file_journal.py", "adapters/owned_journal.py"]
+CHANGED = ["core/*.py", "adapters/journals/base.py", "adapters/journals/file.py"]
 QUICKEST = 30
 AT_ONCE = 1 + (os.cpu_count() or 1)  # Some tests wait.
 TESTS = [
@@ -81,7 +81,7 @@ def _node(test: str) -> str:
 
 
 def _run(*command: str) -> int:
-    return subprocess.call([sys.executable, "-m", *command], cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
+    return subprocess.call([sys.executable, "-m", *command], cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
 def measure(work: Path) -> Reach:
@@ -90,7 +90,7 @@ def measure(work: Path) -> Reach:
     settings.write_text(
         "[run]\ndynamic_context = test_function\ncore = ctrace\npatch = subprocess\n"
         "disable_warnings = no-data-collected\n"
-        f"data_file = {work / 'data'}\ninclude = core/*, adapters/*_journal.py\n"
+        f"data_file = {work / 'data'}\ninclude = core/*, adapters/journals/*\n"
     )
     tests = [f"--numprocesses={AT_ONCE}", f"--junit-xml={times}", "-mnot slow", *PYTEST, *TESTS]
     if _run("coverage", "run", f"--rcfile={settings}", "-m", "pytest", *tests):
@@ -158,7 +158,7 @@ def main() -> bool:
     mutants = [one for name in names for one in known[name]]
     if wanted.sample:
         log = ["git", "log", "-10", "--format=%H", "--name-only"]
-        commit, *paths = subprocess.check_output(log, cwd=ROOT, text=True).split()  # noqa: S603
+        commit, *paths = subprocess.check_output(log, cwd=ROOT, text=True).split()
         if not wanted.modules:
             mutants = [one for one in mutants if str(one.path.relative_to(ROOT)) in paths]
         random.Random(commit).shuffle(mutants)  # noqa: S311

@@ -1,7 +1,10 @@
-"""What the awaited twins need of asyncio, which is loaded only where it runs."""
+"""What no cancellation may reach, and what must not block an event loop.
 
-from collections.abc import Awaitable, Callable, Coroutine
-from types import CodeType, CoroutineType
+asyncio is loaded only where it runs: the core is for all event loops.
+"""
+
+import threading
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -12,7 +15,7 @@ _T = TypeVar("_T")
 
 def runs_on_asyncio() -> bool:
     """Return whether the caller runs on an event loop of asyncio."""
-    from asyncio import get_running_loop  # noqa: PLC0415 - the core is for all event loops
+    from asyncio import get_running_loop  # noqa: PLC0415 - see above
 
     try:
         get_running_loop()
@@ -21,32 +24,7 @@ def runs_on_asyncio() -> bool:
     return True
 
 
-def is_coroutine_function(function: object) -> bool:
-    """Say whether a call of this must be awaited, as `inspect.iscoroutinefunction` does.
-
-    Unlike that function, it is right about an object with an `async def __call__` (True), and
-    about a mock of a blocking function (False).
-    """
-    import inspect  # noqa: PLC0415 - it takes 6 ms
-
-    code = getattr(function, "__code__", None)
-    if not isinstance(code, CodeType | None):  # `inspect` takes whatever a mock has for true
-        return False
-    called = getattr(type(function), "__call__", None)  # noqa: B004 - it is looked at, not called
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
-
-
-def refuse_awaitable(returned: object, source: str, instead: str) -> None:
-    """Refuse what must be awaited (`TypeError`). A coroutine is closed, so that it does nothing."""
-    if not isinstance(returned, Awaitable):
-        return
-    if isinstance(returned, CoroutineType):
-        returned.close()
-    what = f"{source} returned a {type(returned).__name__}"
-    raise TypeError(f"{what}, which DeleteSession does not await: use {instead}")
-
-
-async def run_uncancelled(
+async def shielded(
     function: Callable[[], Coroutine[Any, Any, _T]],
     interruptions: list[BaseException],
     *,
@@ -87,7 +65,6 @@ class _NewThread:
 
     def submit(self, function: Callable[..., object], /, *arguments: object) -> "Future[object]":
         from concurrent.futures import Future  # noqa: PLC0415 - one session needs none
-        from threading import Thread  # noqa: PLC0415
 
         future: Future[object] = Future()
         future.set_running_or_notify_cancel()
@@ -98,7 +75,7 @@ class _NewThread:
             except BaseException as error:
                 future.set_exception(error)
 
-        Thread(target=call, name="firecrawl_interact", daemon=True).start()
+        threading.Thread(target=call, name="firecrawl_interact", daemon=True).start()
         return future
 
 

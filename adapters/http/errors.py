@@ -1,0 +1,122 @@
+"""How the failures of an HTTP transport become errors of the port, without a secret in them."""
+
+import logging
+import ssl
+import sys
+import traceback
+from types import FrameType
+
+from firecrawl_interact.core.transport import (
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    TimedOutError,
+    TransportError,
+)
+
+from .framing import ResponseParser
+
+logger = logging.getLogger("firecrawl_interact")
+
+_LASTING_TLS_REASONS = ("CERTIFICATE_VERIFY_FAILED", "HTTP_REQUEST", "WRONG_VERSION_NUMBER")
+
+
+def no_connection(to: str, error: Exception) -> ConnectFailedError:
+    """Return the error of a failed connect."""
+    reason = "timed out" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    can_pass = getattr(error, "reason", None) not in _LASTING_TLS_REASONS
+    return ConnectFailedError(f"no connection to {to}: {reason}", transient=can_pass)
+
+
+def refused_tunnel(status: int) -> ConnectFailedError:
+    """Return the error of a proxy that refuses CONNECT with this status. It quotes nothing."""
+    can_pass = status >= 500 or status in (408, 429)
+    return ConnectFailedError(f"the proxy refused the tunnel: {status}", transient=can_pass)
+
+
+def no_whole_response(
+    error: Exception | None, parser: ResponseParser | None, *, is_kept: bool
+) -> TransportError:
+    """Return the error of a request that may have reached the service.
+
+    Args:
+        error: what ended it; None if the other side closed the connection in order.
+        parser: what parses the response, if one is due.
+        is_kept: whether the connection was used for another response before.
+    """
+    failure: TransportError
+    if isinstance(error, TimeoutError):
+        failure = TimedOutError("no whole response came in time")
+    elif getattr(error, "reason", None) == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
+        message = "the service requires a client certificate: pass an ssl_context that has one"
+        failure = ConnectionLostError(message)
+    else:
+        has_begun = parser is not None and parser.has_begun
+        message = f"the connection ended before {'the whole' if has_begun else 'any'} response"
+        if isinstance(error, ssl.SSLError):
+            message += f": {error}"
+        failure = ConnectionLostError(message, stale=is_kept and not has_begun)
+    failure.__cause__ = error
+    return failure
+
+
+def leaving_failure(error: BaseException, handled: BaseException | None) -> BaseException:
+    """Return what `send` raises for an exception: a `TransportError`, or an interruption as it is.
+
+    Its traceback and those of its causes are dropped: libraries keep the key in local variables,
+    which error trackers print. The innermost place is logged at DEBUG. `handled` is what the
+    caller was handling before: that exception and its contexts stay as they are.
+    """
+    failure = error
+    if isinstance(error, Exception):  # Any other is an interruption.
+        if (others := _raised_by_others(error, handled)) is not None:
+            failure = others
+        elif not isinstance(error, TransportError):
+            failure = BadResponseError(f"the request failed: {type(error).__name__}")
+            failure.__cause__ = error
+    _drop_frames(error, handled)
+    return failure
+
+
+def _raised_by_others(error: BaseException, handled: BaseException | None) -> BaseException | None:
+    """Find, in a chain of exceptions, one that other code raised in this thread.
+
+    That is what a signal's handler raised, and any exception of a class that is neither Python's
+    nor urllib3's.
+    """
+    one: BaseException | None = error
+    while one is not None and one is not handled:
+        package = type(one).__module__.partition(".")[0]
+        if not (package == "urllib3" or isinstance(one, TransportError)) and (
+            package not in sys.stdlib_module_names
+            or any(_is_handler(frame) for frame, _ in traceback.walk_tb(one.__traceback__))
+        ):
+            return one
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+    return None
+
+
+def _is_handler(frame: FrameType) -> bool:
+    """Return whether a frame is a signal's handler: Python passes it the interrupted frame."""
+    interrupted = frame.f_back
+    return interrupted is not None and any(
+        part is interrupted
+        for value in frame.f_locals.values()
+        for part in (value if isinstance(value, tuple) else (value,))
+    )
+
+
+def _drop_frames(error: BaseException, handled: BaseException | None) -> None:
+    places: list[str] = []
+    pending: list[BaseException | None] = [error]
+    seen = {id(handled)}
+    while pending:
+        one = pending.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        for frame, line in list(traceback.walk_tb(one.__traceback__))[-1:]:
+            places.append(f"{type(one).__name__} at {frame.f_globals.get('__name__')}:{line}")
+        one.__traceback__ = None
+        pending += [one.__context__, one.__cause__, *getattr(one, "exceptions", ())]
+    logger.debug("no response: %s", ", ".join(places))

@@ -1,0 +1,48 @@
+"""The open sessions of one process, in its memory: for tests."""
+
+from collections.abc import Iterator
+from typing import Self
+
+from .base import BaseJournal
+
+
+class InMemoryJournal(BaseJournal):
+    """A `Journal` for tests, in the memory of one process. It cannot be pickled.
+
+    Args:
+        beside: another journal with the same storage, as two processes share a directory.
+        service: a label, as in a `FileJournal`.
+    """
+
+    def __init__(self, beside: Self | None = None, *, service: str | None = None) -> None:
+        super().__init__("journal in memory", None, service)
+        self._owners: dict[tuple[str | None, str], BaseJournal] = beside._owners if beside else {}
+
+    def __repr__(self) -> str:
+        return f"InMemoryJournal(sessions_left_open={self.sessions_left_open})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("an InMemoryJournal cannot be pickled: nothing of it outlives its process")
+
+    @property
+    def sessions_left_open(self) -> list[str]:
+        """The recorded ids that are not gone, in the order in which they were opened."""
+        return [session_id for service, session_id in [*self._owners] if service == self._service]
+
+    def _record(self, session_id: str) -> None:
+        with self._lock:
+            self._owners[self._service, session_id] = self
+
+    def _forget(self, session_id: str) -> None:
+        self._owners.pop((self._service, session_id), None)
+
+    def _orphans(self) -> list[str]:
+        owners = [*self._owners.items()]
+        return [one for (label, one), owner in owners if label == self._service and owner._closed]
+
+    def _adopt(self) -> Iterator[bool]:
+        with self._lock:
+            for session_id in self._orphans():
+                self._record(session_id)
+                self._not_yielded[session_id] = False
+        yield True
