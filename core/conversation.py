@@ -25,7 +25,7 @@ from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .transport import Request, Response, TransportError
 
-logger = logging.getLogger("firecrawl_interact")
+logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 
 class Send(msgspec.Struct, frozen=True):

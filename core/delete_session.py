@@ -23,7 +23,7 @@ from .shielding import in_thread
 from .transport import AsyncTransport, Response, Transport, TransportError
 from .wire import checked_session_id
 
-logger = logging.getLogger("firecrawl_interact")
+logger: logging.Logger = logging.getLogger("firecrawl_interact")
 logger.addHandler(logging.NullHandler())  # Silent until the application says otherwise.
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from .pacing import Job, Pause
 from .scheduler import Scheduler
 from .transport import Transport
 
-logger = logging.getLogger("firecrawl_interact")
+logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 LONGEST_SLEEP = 1.0
 """In seconds: `stop`, and a signal that came just before a wait began, take effect after it."""

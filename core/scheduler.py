@@ -19,7 +19,7 @@ from .pacing import Job, Outage, Pause, RateLimitGate
 from .transport import ConnectionLostError, TransportError
 from .wire import is_from_service
 
-logger = logging.getLogger("firecrawl_interact")
+logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _MOST_HELD_IN_OUTAGE = 8
 """How many ids a run of a lower concurrency holds: some may fail for a reason of their own."""

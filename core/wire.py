@@ -19,7 +19,7 @@ from .headers import RequestHeaders, printable
 from .receipt import DeletionReceipt
 from .transport import Request, Response
 
-logger = logging.getLogger("firecrawl_interact")
+logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _LONGEST_ID = 120  # The service's own have 36; twice 120 still fit into the name of a file.
 _OTHER_PATHS = {".", ".."}  # RFC 3986, 5.2.4

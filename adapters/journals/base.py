@@ -14,7 +14,7 @@ from typing import ClassVar, NamedTuple, Self
 from firecrawl_interact.core.journal import JournalError
 from firecrawl_interact.core.wire import checked_session_id, is_sendable
 
-logger = logging.getLogger("firecrawl_interact")
+logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 
 class LeftAlone(NamedTuple):

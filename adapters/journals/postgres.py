@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from .base import BaseJournal, LeftAlone
 
-logger = logging.getLogger("firecrawl_interact")
+logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _TABLE = "firecrawl_interact_open_sessions"
 _CREATE = """DO $$ BEGIN IF to_regclass('{table}') IS NULL THEN {create} END IF;
