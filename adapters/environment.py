@@ -21,7 +21,7 @@ from firecrawl_interact.core import (
 )
 from firecrawl_interact.core.shielding import in_thread
 
-from .http.settings import ApiUrl, parse_api_url
+from .api_url import ApiUrl, parse_api_url
 from .urllib3.transport import Urllib3Transport
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from typing import Self, TypeAlias
 from firecrawl_interact.core.arguments import check_seconds
 from firecrawl_interact.core.transport import ConnectFailedError, Request, Response
 
+from ..api_url import parse_api_url
 from ..http.errors import leaving_failure, no_connection, refused_tunnel
 from ..http.framing import ParsedResponse
-from ..http.settings import Proxy, parse_api_url
+from ..http.settings import Proxy
 from ..http.transport import LONGEST_IDLE, HttpTransport, Settings
 from ..system_time import AsyncSystemTime
 from .connection import Connection, connect_socket

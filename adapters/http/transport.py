@@ -9,14 +9,13 @@ import msgspec
 from firecrawl_interact.core.arguments import check_count, check_seconds
 from firecrawl_interact.core.transport import ConnectFailedError
 
+from ..api_url import ApiUrl, parse_api_url
 from .settings import (
-    ApiUrl,
     Proxy,
     check_ssl_context,
     check_user_agent,
     default_user_agent,
     environment_proxy,
-    parse_api_url,
     parse_proxy,
 )
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import threading
 import uuid
 import weakref
@@ -13,6 +12,8 @@ from typing import ClassVar, NamedTuple, Self
 
 from firecrawl_interact.core.journal import JournalError
 from firecrawl_interact.core.wire import checked_session_id, is_sendable
+
+from ..api_url import without_version
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
@@ -39,7 +40,7 @@ class BaseJournal:
             raise TypeError(f"service must be a str or None, not {type(service).__name__}")
         self._name = name  # in errors
         self._place = place
-        self._service = re.sub(r"(?:/+v2)*/*\Z", "", service or "") or None  # as transports do it
+        self._service = without_version(service or "") or None
         self._closed = False
         self._not_yielded: dict[str, bool] = {}  # what was adopted, and whether it is too old
         _journals.add(self)

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firecrawl_interact.adapters.api_url import ApiUrl, parse_api_url
 from firecrawl_interact.adapters.environment import HttpOptions
 from firecrawl_interact.adapters.http.settings import (
-    ApiUrl,
     Proxy,
     check_ssl_context,
     check_user_agent,
     environment_proxy,
-    parse_api_url,
     parse_proxy,
 )
 from firecrawl_interact.adapters.http.transport import HttpTransport
