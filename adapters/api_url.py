@@ -44,8 +44,8 @@ def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
     host, port = host_and_port("api_url", scheme, authority)
     if scheme == "http" and not allow_plain_http and not _is_loopback(host):
         raise ValueError(
-            f"an API key sent to http://{host} could be read on the way: use https, or pass"
-            " allow_plain_http=True if the network is yours"
+            f"an API key sent to http://{host} could be read on the way: use https, or allow"
+            " plain http (allow_plain_http) if the network is yours"
         )
     return ApiUrl(scheme, host, port, without_version(slash + path))
 

@@ -12,42 +12,53 @@ from firecrawl_interact.core import (
     ServiceUnavailableError,
     SessionFate,
     SessionNotFoundError,
+    UnauthorizedError,
     UnreachableError,
 )
 from firecrawl_interact.core.headers import printable
 
-_WORDS_OF_THE_LIBRARY = {
-    "allow_plain_http=True": "--allow-plain-http",
-    "or None for a": "and leave out --api-key and FIRECRAWL_API_KEY for a",
-    "pass the service's key as api_key": "put the service's key into FIRECRAWL_API_KEY",
-    "Nothing is left to bill": "If the id or the address is wrong, the real session goes on",
-    "If you expected it to live, check the id": "Check the id, or allow it with --missing-ok",
-}
+# What is said in a command's own words: its options and variables have other names.
+_NOT_FOUND = "Check the id, or allow it with --missing-ok."
+_NO_KEY = "No API key was set: put the service's key into FIRECRAWL_API_KEY."
 _ADVICE_ON_TLS = {
     "CERTIFICATE_VERIFY_FAILED": "Let SSL_CERT_FILE name the authority that signed it,"
     " or correct the address.",
     "WRONG_VERSION_NUMBER": "The port speaks plain http: write http:// in --api-url or"
     " FIRECRAWL_API_URL.",
 }
-
 _ADVICE_ON_PREFLIGHT = {
     "address": "Check FIRECRAWL_API_URL or --api-url, and any proxy or gateway on the way.",
     "route": "Check the address: a server older than June 2026 does not know /v2/interact.",
     "right": "Use a key that may delete sessions.",
 }
-
-
-def for_a_command(text: str) -> str:
-    """Replace words for Python programmers by those of the command, and escape the text."""
-    for theirs, ours in _WORDS_OF_THE_LIBRARY.items():
-        text = text.replace(theirs, ours)
-    return printable(text)
+_MEANINGS = {
+    SessionFate.GONE: "If the id or the address is wrong, the real session goes on.",
+    SessionFate.UNTOUCHED: "This call did nothing to it: if it was running, it is still billed.",
+    SessionFate.UNKNOWN: "It may still be running and billing.",
+}
 
 
 def advice_on(error: DeleteSessionError) -> str:
     """Return what whoever typed the command can do about an error."""
-    on_tls = (advice for reason, advice in _ADVICE_ON_TLS.items() if reason in error.args[0])
-    return next(on_tls, for_a_command(error.advice))
+    if isinstance(error, SessionNotFoundError):
+        return _NOT_FOUND
+    is_key_missing = isinstance(error, UnauthorizedError) and not error.transient
+    if is_key_missing and error.advice != UnauthorizedError.advice:
+        return _NO_KEY  # The general advice is for a key that is wrong.
+    reason = getattr(cause_of(error), "reason", None)
+    return _ADVICE_ON_TLS.get(str(reason), error.advice)
+
+
+def cause_of(error: DeleteSessionError) -> BaseException | None:
+    """Return what the system or a library said, if no response came."""
+    return error.__cause__ and error.__cause__.__cause__
+
+
+def short_reason(error: DeleteSessionError) -> str:
+    """Return why an attempt failed, without the address: it is the same for all of a run."""
+    cause = cause_of(error)
+    said = cause.strerror if isinstance(cause, OSError) else None
+    return str(said or error.args[0])
 
 
 def not_tried(session_id: str) -> DeleteSessionError:
@@ -74,7 +85,7 @@ def json_line(outcome: Outcome) -> str:
             "session_fate": outcome.session_fate.value,
             "attempts": outcome.attempts,
             "http_status": 200 if receipt else getattr(error, "status", None),
-            "message": error and for_a_command(str(error)),
+            "message": error and _message(error),
             **{name: getattr(error, name, None) for name in ("code", "request_id", "retry_after")},
             "transient": error and error.transient,
             "session_duration_ms": receipt and receipt.session_duration_ms,
@@ -82,6 +93,13 @@ def json_line(outcome: Outcome) -> str:
             "session_status": receipt and receipt.status,
         }
     )
+
+
+def _message(error: DeleteSessionError) -> str:
+    """Say what happened, what that means for the session, and what can be done."""
+    attempts = f" {error.attempts} attempts." if error.attempts > 1 else ""
+    happened = f"Session {error.session_id!a}: {printable(error.args[0])}.{attempts}"
+    return f"{happened} {_MEANINGS[error.session_fate]} {advice_on(error)}"
 
 
 def plain_line(outcome: Outcome) -> str:
@@ -106,7 +124,7 @@ def plain_line(outcome: Outcome) -> str:
 def verdict(error: DeleteSessionError) -> str:
     """Say in one line what is not good, beginning with the word for it, after a preflight."""
     what, advice = _what_is_wrong(error), advice_on(error)
-    if advice == for_a_command(error.advice):  # There is nothing that fits better.
+    if advice == error.advice:  # There is nothing that fits better.
         advice = _ADVICE_ON_PREFLIGHT.get(what, advice)
     if what == "unknown":
         seconds = error.retry_after if isinstance(error, ResponseError) else None

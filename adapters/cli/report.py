@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -19,12 +18,11 @@ from firecrawl_interact.core import (
     SessionNotFoundError,
 )
 
-from .lines import advice_on, json_line, kind, plain_line
+from .lines import advice_on, json_line, kind, plain_line, short_reason
 from .screen import bar, erase_bar, fit, is_screen, show_note
 
 _MOST_CREDITS = 1e9  # on one receipt; what is beyond it says nothing about a bill
 _COLOURS = {SessionFate.GONE: "green", SessionFate.UNTOUCHED: "yellow", SessionFate.UNKNOWN: "red"}
-_NO_CONNECTION = re.compile(r"no connection to \S+: (\[Errno -?\d+\] )?")  # An outage is that.
 
 
 class Report(logging.Handler):
@@ -40,6 +38,7 @@ class Report(logging.Handler):
         self._as_json = as_json
         self._quiet = quiet
         self._deletions: Deletions | None = None
+        self._noted_outage = 0  # the number of its pause
         self._counts = dict.fromkeys(("gone", "not_found", "failed", "not_tried"), 0)
         self._credits: float = 0
         self._bill_unknown = 0  # receipts
@@ -52,13 +51,13 @@ class Report(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print what the library logs. Where there is a bar, that is an outage or an error."""
-        text = record.getMessage()
         pause = self._deletions and self._deletions.pause
-        if pause and (error := pause.error) and text.startswith("outage: "):
-            text = f"Outage: {error.args[0]}. The run waits until it is over (see --deadline)."
-        elif self.has_bar and self._deletions and record.levelno < logging.ERROR:
-            return
-        show_note(text)
+        if pause and pause.reason == "outage" and pause.number > self._noted_outage:
+            self._noted_outage = pause.number  # It begins with this record.
+            why = pause.error.args[0] if pause.error else "no request succeeds"
+            show_note(f"Outage: {why}. The run waits until it is over (see --deadline).")
+        elif not (self.has_bar and self._deletions and record.levelno < logging.ERROR):
+            show_note(record.getMessage())
 
     @property
     def has_failures(self) -> bool:
@@ -101,7 +100,7 @@ class Report(logging.Handler):
                 now = "stopping, Ctrl-C ends it now"
             elif pause:
                 now = f"{pause.reason}: {pause.seconds_left:.0f} s"
-                why = f": {_NO_CONNECTION.sub('', pause.error.args[0])}" if pause.error else ""
+                why = f": {short_reason(pause.error)}" if pause.error else ""
             ended, failed = sum(self._counts.values()), self._counts["failed"]
             counts = f"{ended} of {self.total}{f', {failed} failed' if failed else ''}"
             return f"{now}; {counts}{why}", ended / self.total if self.total else 1

@@ -11,7 +11,7 @@ from shutil import get_terminal_size
 from textwrap import TextWrapper
 from typing import TextIO
 
-from .lines import for_a_command
+from firecrawl_interact.core.headers import printable
 
 _BAR_WIDTH = 20
 
@@ -32,14 +32,14 @@ def fit(text: str, stream: TextIO) -> str:
 
 
 def erase_bar(stream: TextIO) -> str:
-    """Return what a line begins with, that goes where the bar is: another thread draws that."""
+    """Return what to write before a line: the bar may stand in the row where it will be."""
     return "\r\x1b[2K" if is_screen(stream) else ""
 
 
 def show_note(text: str) -> None:
     """Print on standard error. If that cannot be written, the text is lost."""
     stream = sys.stderr
-    line = f"{erase_bar(stream)}{fit(for_a_command(text), stream)}\n"
+    line = f"{erase_bar(stream)}{fit(printable(text), stream)}\n"
     with suppress(OSError):  # Nothing is buffered: a signal's handler may print amid a print.
         os.write(stream.fileno(), line.encode(stream.encoding, "backslashreplace"))
 

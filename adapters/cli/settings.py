@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from firecrawl_interact.core import DeleteManySessions, RetryPolicy
+from firecrawl_interact.core import DeleteManySessions, InvalidApiKeyError, RetryPolicy
 
 from .report import Report
 from .run import Run
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 Option: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
 number: Callable[..., Option] = partial(click.option, type=click.IntRange(1), metavar="N")
 seconds: Callable[..., Option] = partial(click.option, metavar="SECONDS")
+_ADVICE_ON_KEYS = (
+    "Pass the key as the service shows it, and leave out --api-key and FIRECRAWL_API_KEY for a"
+    " service without sign-in."
+)
 MORE_THAN_0 = click.FloatRange(0, 86_400, min_open=True)
 SERVICE_OPTIONS: list[Option] = [
     click.option("--api-key", metavar="KEY", help="Safer: the variable FIRECRAWL_API_KEY."),
@@ -87,7 +91,10 @@ def nothing_sent_yet() -> Iterator[None]:
     try:
         yield
     except (BadInputError, ImportError, ValueError, OSError) as error:
-        show_note(f"Error: {str(error).rstrip('.')}. Nothing was sent.")
+        text = str(error)
+        if isinstance(error, InvalidApiKeyError) and error.advice == InvalidApiKeyError.advice:
+            text = f"{error.args[0]}. {_ADVICE_ON_KEYS}"  # Theirs is for the arguments of a call.
+        show_note(f"Error: {text.rstrip('.')}. Nothing was sent.")
         sys.exit(click.UsageError.exit_code)
     except KeyboardInterrupt:
         show_note("Interrupted. Nothing was sent.")
