@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,35 @@ settings.load_profile("usual")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if os.name == "posix" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
+
+
+# What the gate may skip, by a part of the reason, with why it is not needed there.
+MAY_BE_SKIPPED = {
+    "this Python has no other mode": "a Python without a global lock is a build of its own",
+}
+
+
+def _is_needed(reason: str) -> bool:
+    return not any(known in reason for known in MAY_BE_SKIPPED)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests were skipped, and why: a quiet run shows a letter alone."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"Skipped {count}: {reason}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run with `CI_STRICT` that skipped what the gate needs: a skip would hide a fault."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("CI_STRICT"):
+        return
+    reasons = {report.longrepr[2] for report in reporter.stats.get("skipped", [])}
+    if missing := sorted(filter(_is_needed, reasons)):
+        reporter.write_line(f"\nCI_STRICT: these may not be skipped: {'; '.join(missing)}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
