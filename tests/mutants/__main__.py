@@ -1,9 +1,9 @@
-"""Changes core and `FileJournal` in thousands of small ways: do the tests notice?
+"""Changes what ships in thousands of small ways: do the tests notice?
 
-    python -m tests.mutants retry wire --sample 60
+    python -m tests.mutants retry http.framing --sample 60
 
 A sample is one of what the newest ten commits changed, if no module is named. Each mutant runs in a
-fork of this process, with all tests, the quickest that reach it first, until one fails.
+fork of this process, with all tests of its room, the quickest that reach it first, until one fails.
 `survivors.toml` lists the mutants that no test notices, each with its reason, and must be right.
 """
 
@@ -34,18 +34,66 @@ from coverage import Coverage
 from .mutations import Mutant, mutants_of
 
 ROOT = Path(__file__).parents[2]
-CHANGED = ["core/*.py", "adapters/journals/base.py", "adapters/journals/file.py"]
 QUICKEST = 30
 AT_ONCE = 1 + (os.cpu_count() or 1)  # Some tests wait.
-TESTS = [
-    "tests/core",
-    "tests/adapters/test_file_journal.py",
-    "tests/adapters/test_all_journals.py",
-    "tests/conformance/test_journals.py::test_a_directory_keeps_every_promise",
-    "tests/proof/test_power_cuts.py",
+PYTEST = ["--quiet", "-pno:cacheprovider", "--hypothesis-profile=mutants"]
+
+
+class Room(NamedTuple):
+    """Some modules, and the tests that must notice a change of them."""
+
+    modules: list[str]
+    tests: list[str]
+    options: list[str]
+
+    def paths(self) -> list[Path]:
+        """Return its modules. An `__init__` hands names on, and a test compares them."""
+        found = [path for pattern in self.modules for path in sorted(ROOT.glob(pattern))]
+        return [path for path in found if path.stem != "__init__"]
+
+
+# A server of PostgreSQL for each mutant would take too long, but for those of its own module.
+_WITHOUT_SERVER = ["-knot PostgreSQL and not postgresql"]
+ROOMS = [
+    Room(["core/*.py"], ["tests/core"], []),
+    Room(
+        [
+            "adapters/journals/base.py",
+            "adapters/journals/file.py",
+            "adapters/journals/in_memory.py",
+        ],
+        [
+            "tests/adapters/test_file_journal.py",
+            "tests/adapters/test_all_journals.py",
+            "tests/conformance/test_journals.py::test_a_directory_keeps_every_promise",
+            "tests/proof/test_power_cuts.py",
+        ],
+        _WITHOUT_SERVER,
+    ),
+    Room(["adapters/journals/postgres.py"], ["tests/adapters/test_postgres_journal.py"], []),
+    Room(
+        ["adapters/*_time.py", "adapters/api_url.py"]
+        + [f"adapters/{name}/*.py" for name in ("http", "urllib3", "asyncio")],
+        [
+            "tests/transports",
+            "tests/adapters/test_framing.py",
+            "tests/adapters/test_settings.py",
+            "tests/conformance/test_transports.py",
+        ],
+        [],
+    ),
+    Room(
+        ["adapters/fakes/*.py", "adapters/fakes/service/*.py"],
+        [
+            "tests/adapters/test_fake_service.py",
+            "tests/adapters/test_in_memory.py",
+            "tests/service",
+        ],
+        [],
+    ),
+    Room(["adapters/environment.py"], ["tests/adapters/test_environment.py"], []),
+    Room(["adapters/cli/*.py"], ["tests/cli"], _WITHOUT_SERVER),
 ]
-# A server for each mutant would take too long.
-PYTEST = ["--quiet", "-pno:cacheprovider", "--hypothesis-profile=mutants", "-knot PostgreSQL"]
 
 
 def listed_survivors() -> set[tuple[str, str, str, int]]:
@@ -61,6 +109,7 @@ class Reach(NamedTuple):
 
     seconds: dict[str, float]
     by_line: dict[str, dict[int, set[str]]]
+    room: Room
 
     def rounds_for(self, mutant: Mutant) -> list[tuple[list[str], float]]:
         """Return all tests, near ones first, each time with the seconds that they may take."""
@@ -71,7 +120,7 @@ class Reach(NamedTuple):
         rounds = [one for one in (tests[:QUICKEST], tests[QUICKEST:]) if one]
         each = [(one, 15 + 1.5 * sum(map(self.seconds.__getitem__, one))) for one in rounds]
         # At the end the slow ones, too, and those that reach it in a process that they start.
-        return [*each, (TESTS, 600)]
+        return [*each, ([*self.room.options, *self.room.tests], 600)]
 
 
 def _node(test: str) -> str:
@@ -84,15 +133,16 @@ def _run(*command: str) -> int:
     return subprocess.call([sys.executable, "-m", *command], cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
-def measure(work: Path) -> Reach:
-    """Run the tests without any change."""
+def measure(room: Room, work: Path) -> Reach:
+    """Run the tests of a room without any change."""
     settings, times = work / "settings", work / "times.xml"
     settings.write_text(
         "[run]\ndynamic_context = test_function\ncore = ctrace\npatch = subprocess\n"
         "disable_warnings = no-data-collected\n"
-        f"data_file = {work / 'data'}\ninclude = core/*, adapters/journals/*\n"
+        f"data_file = {work / 'data'}\ninclude = core/*, adapters/*\n"
     )
-    tests = [f"--numprocesses={AT_ONCE}", f"--junit-xml={times}", "-mnot slow", *PYTEST, *TESTS]
+    which = room.options if "postgres" in room.modules[0] else [*room.options, "-mnot slow"]
+    tests = [f"--numprocesses={AT_ONCE}", f"--junit-xml={times}", *which, *PYTEST, *room.tests]
     if _run("coverage", "run", f"--rcfile={settings}", "-m", "pytest", *tests):
         sys.exit("the tests fail without any change")
     (coverage := Coverage(config_file=str(settings))).combine()
@@ -107,7 +157,7 @@ def measure(work: Path) -> Reach:
         file: {line: {*map(_node, ones)} for line, ones in lines.contexts_by_lineno(file).items()}
         for file in lines.measured_files()
     }
-    return Reach(dict(sorted(seconds.items(), key=lambda item: item[1])), by_line)
+    return Reach(dict(sorted(seconds.items(), key=lambda item: item[1])), by_line, room)
 
 
 def pass_with(directory: str, tests: Sequence[str], seconds: float) -> bool:
@@ -144,37 +194,65 @@ def survives(path: Path, source: str, rounds: list[tuple[list[str], float]]) -> 
         return all(pass_with(name, tests, seconds) for tests, seconds in rounds)
 
 
+def wanted_modules(names: Sequence[str]) -> dict[str, list[Mutant]]:
+    """Return the mutants of each module that is named, by its end at least; of all, if none is."""
+    paths = [path for room in ROOMS for path in room.paths()]
+    by_name = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in paths}
+    found = {
+        name: path
+        for name, path in by_name.items()
+        if not names or any(f".{name}".endswith(f".{one}") for one in names)
+    }
+    if unknown := [one for one in names if not any(f".{it}".endswith(f".{one}") for it in found)]:
+        sys.exit(f"no such module: {', '.join(unknown)}")
+    return {name: mutants_of(path, ROOT) for name, path in found.items()}
+
+
+def sampled(mutants: list[Mutant], size: int, *, of_changes: bool) -> list[Mutant]:
+    """Draw some mutants, others for each commit: of what the newest ten commits changed, or all."""
+    log = ["git", "log", "-10", "--format=%H", "--name-only"]
+    commit, *paths = subprocess.check_output(log, cwd=ROOT, text=True).split()
+    if of_changes:
+        mutants = [one for one in mutants if str(one.path.relative_to(ROOT)) in paths]
+    random.Random(commit).shuffle(mutants)  # noqa: S311
+    # Each of those on the list takes a minute.
+    listed = listed_survivors()
+    return [one for one in mutants if one.identity not in listed][:size]
+
+
+def run(mutants: list[Mutant], room: Room) -> set[tuple[str, str, str, int]]:
+    """Run the mutants of one room, and return those that live."""
+    with tempfile.TemporaryDirectory() as name:
+        reach = measure(room, Path(name))
+    tasks = [(one.path, one.source(), reach.rounds_for(one)) for one in mutants]
+    with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("fork")) as pool:
+        results = pool.map(survives, *zip(*tasks, strict=True))
+        return {one.identity for one, lives in zip(mutants, results, strict=True) if lives}
+
+
 def main() -> bool:
     """Run the mutants, and return whether the list of survivors is wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("modules", nargs="*")
     parser.add_argument("--sample", type=int)
     wanted = parser.parse_args()
-    known = {path.stem: mutants_of(path, ROOT) for name in CHANGED for path in ROOT.glob(name)}
-    del known["__init__"]  # It hands names on, and a test compares them.
-    if unknown := set(wanted.modules) - known.keys():
-        parser.error(f"no such module: {', '.join(sorted(unknown))}")
-    listed, names = listed_survivors(), wanted.modules or sorted(known)
-    mutants = [one for name in names for one in known[name]]
+    known, listed = wanted_modules(wanted.modules), listed_survivors()
+    mutants = list(chain(*known.values()))
     if wanted.sample:
-        log = ["git", "log", "-10", "--format=%H", "--name-only"]
-        commit, *paths = subprocess.check_output(log, cwd=ROOT, text=True).split()
-        if not wanted.modules:
-            mutants = [one for one in mutants if str(one.path.relative_to(ROOT)) in paths]
-        random.Random(commit).shuffle(mutants)  # noqa: S311
-        # Each of those on the list takes a minute.
-        mutants = [one for one in mutants if one.identity not in listed][: wanted.sample]
-    with tempfile.TemporaryDirectory() as name:
-        reach = measure(Path(name)) if mutants else Reach({}, {})
-    tasks = [(one.path, one.source(), reach.rounds_for(one)) for one in mutants]
-    with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("fork")) as pool:
-        results = pool.map(survives, *zip(*tasks, strict=True))
-    alive = {one.identity for one, lives in zip(mutants, results, strict=True) if lives}
-    run, existing = ({one.identity for one in some} for some in (mutants, chain(*known.values())))
+        mutants = sampled(mutants, wanted.sample, of_changes=not wanted.modules)
+    alive = set[tuple[str, str, str, int]]()
+    for room in ROOMS:
+        paths = room.paths()
+        if of_room := [one for one in mutants if one.path in paths]:
+            living = run(of_room, room)
+            alive |= living
+            print(f"{room.modules[0]}: {len(of_room)} mutants, {len(living)} survive", flush=True)
+    tried = {one.identity for one in mutants}
+    existing = {one.identity for one in chain(*wanted_modules([]).values())}
     wrong = {
         "no test notices this, and the list does not have it": alive - listed,
-        "a test notices this: take it off the list": listed & run - alive,
-        "this is on the list, and is no mutant": listed - existing,
+        "a test notices this: take it off the list": listed & tried - alive,
+        "this is on the list, and is not a mutant": listed - existing,
     }
     for problem, identities in wrong.items():
         for identity in sorted(identities):

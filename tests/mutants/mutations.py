@@ -194,13 +194,18 @@ def _constants(value: object) -> list[bool | int | float | str | bytes]:
         case bool():
             return [not value]
         case int() | float():
-            return [value + 1] if value in {0, 1} else [value + 1, value - 1]
+            # By factors: no promise fixes the last second of a day.
+            return [value + 1] if value in {0, 1} else [value * 2, _half(value)]
         case str():
             # A text for people becomes empty: its words are not what a test should fix.
             return ["" if " " in value else f"XX{value}"]
         case bytes():
             return [b"XX" + value]
     return []
+
+
+def _half(value: int | float) -> int | float:
+    return value // 2 if isinstance(value, int) else value / 2
 
 
 def _header(statement: ast.AST) -> str:
