@@ -1,4 +1,4 @@
-"""Says whether this can be released: check_release.py VERSION REPOSITORY BRANCH."""
+"""Says whether this can be released: check_release.py VERSION BRANCH."""
 
 import re
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def reasons_against(version: str, repository: str, branch: str, root: Path = ROOT) -> list[str]:
+def reasons_against(version: str, branch: str, root: Path = ROOT) -> list[str]:
     """Return what has to be mended first."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -19,14 +19,6 @@ def reasons_against(version: str, repository: str, branch: str, root: Path = ROO
         rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE
     ):
         reasons.append(f"CHANGELOG.md has no heading '## [{version}] - YYYY-MM-DD'.")
-    home = f"https://github.com/{repository}"
-    strangers = [
-        url
-        for url in project["urls"].values()
-        if "github.com" in url and not f"{url}/".startswith(f"{home}/")
-    ]
-    if strangers:
-        reasons.append(f"pyproject.toml links to {strangers[0]}, which is not in {home}.")
     if branch != "main":
         reasons.append(f"A release is made from main, not from {branch}.")
     return reasons

@@ -32,17 +32,6 @@ html_title = f"{project} {release}"
 html_theme_options = {
     "light_css_variables": {"code-frame": "#f2f2f2"},  # what Pygments draws behind code
     "dark_css_variables": {"code-frame": "#0d1117"},
-    "source_repository": "https://github.com/firecrawl-interact/firecrawl-interact/",
-    "source_branch": "main",
-    "source_directory": "docs/",
-    "footer_icons": [
-        {
-            "name": "The repository",
-            "url": "https://github.com/firecrawl-interact/firecrawl-interact",
-            "html": "Repository",
-            "class": "",
-        }
-    ],
 }
 html_show_sphinx = False
 html_use_index = False

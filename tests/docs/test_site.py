@@ -29,7 +29,6 @@ SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 MENU = ["Start", "Tasks", "Extend", "Reference", "Why", "Appendix", "日本語"]
 HERE = "https://site.example/in/a/folder/"
-REPOSITORY = "https://github.com/firecrawl-interact/firecrawl-interact"
 
 # What is wrong with how a page looks: cut, too small, stuck to its title, out of its column.
 FLAWS = """() => {
@@ -99,12 +98,11 @@ def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[str, str]) 
     assert not re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//", styles)
 
 
-def test_each_page_says_its_language_the_version_and_the_repository(pages: dict[str, str]) -> None:
+def test_each_page_says_its_language_and_the_version(pages: dict[str, str]) -> None:
     for name, text in pages.items():
         language = "ja" if re.search(r"\bja\.html$", name) else "en"
         assert f'<html class="no-js" lang="{language}"' in text, name
         assert re.search(r"<title>.*firecrawl-interact \d+\.\d+\.\d+", text), name
-        assert REPOSITORY in links_of(text), name
 
 
 def test_the_menu_and_llms_txt_lead_to_every_page_in_groups(

@@ -17,13 +17,12 @@ from firecrawl_interact.adapters.conformance import CASES
 from firecrawl_interact.core import DeleteSession, TransportError
 
 from ..cli.transcripts import transcripts
-from .pages import ROOT, blocks, commands_of, found, open_sessions_of, run, sections, text_of
+from .pages import PAGES, ROOT, blocks, commands_of, found, open_sessions_of, run, sections, text_of
 
 # The README, which must be readable on a package index
 
-HERE = "https://github.com/firecrawl-interact/firecrawl-interact"
 TEXT = text_of("README.md")
-FIRST_SCREEN = TEXT.partition("## Set it up")[0]
+FIRST_SCREEN = TEXT.partition("## Try it")[0]
 ANSWERS = [
     "600 seconds by default, an hour at most",
     "the free plan has two",
@@ -31,26 +30,30 @@ ANSWERS = [
     "on a package index? | No",
     "macOS and Windows are expected to work, but nobody has tested them",
     "Why not `firecrawl.delete_browser(id)`?",
-    f"Read [core/conversation.py]({HERE}/blob/main/core/conversation.py) first",
+    "Read [core/conversation.py](core/conversation.py) first",
     "Unofficial",
 ]
-# What the walk does not do again: a clone, an installation, and what make runs. They look around.
+# What the walk does not do again: an installation, and what make runs. They look around.
 STAND_INS = """
 clean() { test -z "$FIRECRAWL_API_URL" && test "$(ls -A | tr '\\n' ' ')" = ".venv "; }
-git() { mkdir firecrawl-interact; }
 pip() { test "$VIRTUAL_ENV" = "$PWD/.venv"; }
-make() { clean && test -x .venv/bin/python && echo "make $*"; }
+make() { test -z "$(ls -A)" && echo "make $*"; }
+mkdir clone
+cd clone
 """
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
-def test_every_link_is_absolute_and_leads_to_a_file_that_there_is(readme: str) -> None:
-    links = re.findall(r"(?<=\]\()[^)]+", text_of(readme))
+@pytest.mark.parametrize("page", ["README.md", "README.ja.md", "SECURITY.md", "CONTRIBUTING.md"])
+def test_every_link_leads_to_a_file_of_the_clone_or_to_somebody_else(page: str) -> None:
+    links = re.findall(r"(?<=\]\()[^)#]+", text_of(page))
     assert links
     for link in links:
-        assert link.startswith("https://")
-        if link.startswith(HERE):
-            assert (ROOT / found("/main/(.+)", link)).exists(), link
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_no_page_names_a_repository_of_its_own() -> None:
+    texts = [text_of(page) for page in (*PAGES, "SECURITY.md", "CONTRIBUTING.md", "pyproject.toml")]
+    assert "github.com/firecrawl-interact" not in "".join(texts)
 
 
 @pytest.mark.enable_socket

@@ -138,14 +138,10 @@ def test_the_licence_is_what_the_metadata_state(name: str) -> None:
 
 WORKFLOW = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
 BUILD, PUBLISH = WORKFLOW.split("\n  publish:\n")
-REPOSITORY = "firecrawl-interact/firecrawl-interact"
 
 READY = """
 [project]
 version = "1.2.3"
-[project.urls]
-Source = "https://github.com/firecrawl-interact/firecrawl-interact"
-Service = "https://docs.firecrawl.dev"
 """
 
 
@@ -163,30 +159,41 @@ def test_only_the_protected_job_has_an_identity_and_no_job_a_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "repository", "branch", "reasons"),
+    ("version", "branch", "reasons"),
     [
-        ("1.2.3", REPOSITORY, "main", []),
+        ("1.2.3", "main", []),
         (
             "1.2.4",
-            REPOSITORY,
             "main",
             [
                 "pyproject.toml says version 1.2.3, not 1.2.4.",
                 "CHANGELOG.md has no heading '## [1.2.4] - YYYY-MM-DD'.",
             ],
         ),
-        ("1.2.3", "someone/fork", "main", ["which is not in https://github.com/someone/fork."]),
-        ("1.2.3", REPOSITORY, "draft", ["A release is made from main, not from draft."]),
+        ("1.2.3", "draft", ["A release is made from main, not from draft."]),
     ],
 )
 def test_only_what_is_ready_is_released(
-    tmp_path: Path, version: str, repository: str, branch: str, reasons: list[str]
+    tmp_path: Path, version: str, branch: str, reasons: list[str]
 ) -> None:
     (tmp_path / "pyproject.toml").write_text(READY)
     (tmp_path / "CHANGELOG.md").write_text("## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n")
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
     script = str(tmp_path / ".ci" / "check_release.py")
-    command = [sys.executable, script, version, repository, branch]
+    command = [sys.executable, script, version, branch]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert bool(done.returncode) == bool(done.stderr) == bool(reasons)
     assert all(reason in done.stderr for reason in reasons)
+
+
+def test_a_release_leads_to_the_repository_that_it_is_made_in(tmp_path: Path) -> None:
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    subprocess.run([sys.executable, tmp_path / ".ci" / "absolute_links.py", "a/fork"], check=True)
+    links = re.findall(r"(?<=\]\()[^)]+", (tmp_path / "README.md").read_text("utf-8"))
+    assert "https://github.com/a/fork/blob/main/docs/outcomes.md" in links
+    assert not [link for link in links if not link.startswith("https://")]
+    urls = tomllib.loads((tmp_path / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
+    assert urls["Source"] == "https://github.com/a/fork"
+    assert urls["Issues"] == "https://github.com/a/fork/issues"
