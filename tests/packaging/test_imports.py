@@ -75,6 +75,11 @@ def test_every_public_name_can_be_imported_and_is_listed_once_in_order() -> None
     assert adapters.__all__ == sorted(set(adapters.__all__), key=order)
 
 
+def test_a_name_of_the_core_is_said_to_be_there() -> None:
+    with pytest.raises(ImportError, match="DeleteSession is in firecrawl_interact.core"):
+        exec("from firecrawl_interact.adapters import DeleteSession")  # noqa: S102 - our words
+
+
 def test_a_name_that_is_not_there_is_an_ordinary_import_error() -> None:
     with pytest.raises(ImportError, match="NoSuchTransport"):
         exec("from firecrawl_interact.adapters import NoSuchTransport")  # noqa: S102 - our words
