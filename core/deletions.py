@@ -122,7 +122,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     gives the outcomes that were not taken yet. A Ctrl-C while an outcome is awaited does the same.
 
     An error that ends a run early is raised after the outcomes of all ids that were taken:
-    `OutageError`, an error of the iterator of ids, or a `RuntimeError` if the transport cannot be
+    `RunEndedError`, an error of the iterator of ids, or a `RuntimeError` if the transport cannot be
     used. If the run was left before that, the error is logged instead.
     """
 

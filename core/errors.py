@@ -1,18 +1,27 @@
 """Why a session was not destroyed, or why that is not known.
 
-    DeleteSessionError
-    ├── InvalidSessionIdError     (ValueError)    untouched   nothing was sent
-    ├── UnreachableError                          unknown     no response came, or untouched
-    └── ResponseError                                         a response came
-        ├── BadRequestError                       untouched   400
-        ├── UnauthorizedError                     untouched   401
-        ├── PaymentRequiredError                  untouched   402
-        ├── ForbiddenError                        untouched   403
-        ├── SessionNotFoundError                  gone        404, 410 in the service's own words
-        ├── RateLimitError                        untouched   429
-        ├── ServiceUnavailableError               unknown     408, 409, 425, 5xx
-        ├── NotDeletedError                       unknown     200 with `success` false
-        └── UnexpectedResponseError               unknown     everything else
+    FirecrawlInteractError
+    ├── DeleteSessionError
+    │   ├── InvalidSessionIdError     (ValueError) untouched   nothing was sent
+    │   ├── NotTriedError                          untouched   a run ended before it was sent
+    │   ├── UnreachableError                       unknown     no response came, or untouched
+    │   └── ResponseError                                      a response came
+    │       ├── BadRequestError                    untouched   400
+    │       ├── UnauthorizedError                  untouched   401
+    │       ├── PaymentRequiredError               untouched   402
+    │       ├── ForbiddenError                     untouched   403
+    │       ├── SessionNotFoundError               gone        404, 410 in the service's own words
+    │       ├── RateLimitError                     untouched   429
+    │       ├── ServiceUnavailableError            unknown     408, 409, 425, 5xx
+    │       ├── NotDeletedError                    unknown     200 with `success` false
+    │       └── UnexpectedResponseError            unknown     everything else
+    ├── InvalidApiKeyError            (ValueError)             a use case cannot be made
+    ├── JournalError                  (OSError)                a journal failed
+    ├── NothingOpenedError                                     an opener gave no session's id
+    └── RunEndedError                                          a run ended before its ids did
+
+The errors of the last four lines are not about one session that was to be deleted, so each
+`DeleteSessionError` has the id of one.
 
 After several attempts the least certain fate counts: a timeout and then a 401 are unknown. Gone
 stays gone.
@@ -20,14 +29,13 @@ stays gone.
 A call makes a retry after each error that leaves the fate unknown, since only a retry tells; after
 a `RateLimitError`; after a connection that failed, if a retry can help; and after a 401 or 403 that
 is not the service's JSON, since a gateway said it. A failure of the service's own backend is a
-`ServiceUnavailableError` under any status. `InvalidApiKeyError` and `OutageError` concern no
-session, and stand apart.
+`ServiceUnavailableError` under any status.
 """
 
 import copyreg
 import math
 from functools import partial
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from .receipt import DeletionReceipt, SessionFate
 from .transport import TransportError
@@ -39,8 +47,12 @@ _FATE_SENTENCES = {
 }
 
 
-class DeleteSessionError(Exception):
-    """The root of all that a call raises. Survives pickle and copy; never holds the key."""
+class FirecrawlInteractError(Exception):
+    """The root of all errors of this library. They survive pickle and copy, and hold no key."""
+
+
+class DeleteSessionError(FirecrawlInteractError):
+    """What a call raises: it says what is known about one session."""
 
     session_fate: SessionFate = SessionFate.UNKNOWN  #: what is known about the session
     transient: bool = False  #: whether the same call may end otherwise later
@@ -60,7 +72,8 @@ class DeleteSessionError(Exception):
         return f"Session {shown!a}: {self.args[0]}.{attempts} {fate} {self.advice}"
 
     def __repr__(self) -> str:
-        known = f"session_id={self.session_id!r}, session_fate={self.session_fate}"
+        fate = f"SessionFate.{self.session_fate.name}"
+        known = f"session_id={self.session_id!r}, session_fate={fate}"
         return f"{type(self).__name__}({self.args[0]!r}, {known}, attempts={self.attempts})"
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -76,6 +89,14 @@ class InvalidSessionIdError(DeleteSessionError, ValueError):
 
     session_fate = SessionFate.UNTOUCHED
     advice = "Pass each id alone, as the service gave it: no quotes (jq -r), commas, spaces or URL."
+
+
+class NotTriedError(DeleteSessionError):
+    """A run took the id, and ended before it sent anything for it. The session is untouched."""
+
+    session_fate = SessionFate.UNTOUCHED
+    transient = True
+    advice = "Delete it: nothing has been tried yet."
 
 
 class UnreachableError(DeleteSessionError):
@@ -196,21 +217,57 @@ class UnexpectedResponseError(ResponseError):
     )
 
 
-class OutageError(Exception):
-    """An outage or a rate limit lasted longer than the policy's deadline, and ended a run.
+class NothingOpenedError(FirecrawlInteractError):
+    """What an opener returned names no session, so no block begins. `opening` raises it.
 
-    A rate limit whose wait is longer than the deadline ends the run at once. This is raised when
-    the outcomes of all ids that were taken have come; the other ids are left in the caller's
-    iterator. `__cause__` is the last error. Both survive pickle and copy.
+    If it opened a session all the same, that one ends by its time-to-live. A pickle or a copy of
+    the error does not have `opened`, which may be a client that is connected.
 
     Args:
-        reason: what was seen.
+        reason: what is wrong, without any value of the result.
+        opened: what the opener returned.
+        advice: what the caller can do.
+    """
+
+    def __init__(self, reason: str, *, opened: object = None, advice: str = "") -> None:
+        super().__init__(reason)
+        self.opened = opened
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}. {self.advice}".rstrip()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), self.args, {**vars(self), "opened": None}
+
+
+class RunEndedError(FirecrawlInteractError):
+    """Something ended a run before its ids did, for instance an outage.
+
+    An outage or a rate limit that lasts longer than the policy's deadline does that, and a rate
+    limit whose wait is longer than the deadline does it at once. So does an address at which the
+    service itself has not responded for the first 30 seconds.
+
+    This is raised when the outcomes of all ids that were taken have come; the other ids are still
+    in the caller's iterator. `__cause__` is the last error.
+
+    Args:
+        message: what was seen.
+        reason: "outage", "rate limit" or "address".
         lasted: for how many seconds no request got through.
         retry_after: the seconds that the service asked to wait, if it did.
     """
 
-    def __init__(self, reason: str, *, lasted: float, retry_after: float | None = None) -> None:
-        super().__init__(reason)
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: Literal["outage", "rate limit", "address"],
+        lasted: float,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
         self.lasted = lasted
         self.retry_after = retry_after
 
@@ -221,7 +278,7 @@ class OutageError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         state = {**self.__dict__, "__cause__": self.__cause__}
-        return partial(type(self), lasted=self.lasted), self.args, state
+        return partial(type(self), reason=self.reason, lasted=self.lasted), self.args, state
 
 
 Outcome: TypeAlias = DeletionReceipt | DeleteSessionError

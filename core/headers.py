@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from operator import methodcaller
 
+from .errors import FirecrawlInteractError
+
 _TOKEN68 = r"[A-Za-z0-9._~+/-]+=*"  # RFC 6750, 2.1
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110, 5.6.2
 _VALUE = r"(?:[\x21-\x7e](?:[ \t\x21-\x7e]*[\x21-\x7e])?)?"  # RFC 9110, 5.5
@@ -21,7 +23,7 @@ _NOT_FOR_USERS = frozenset(
 )
 
 
-class InvalidApiKeyError(ValueError):
+class InvalidApiKeyError(FirecrawlInteractError, ValueError):
     """The key cannot stand in an Authorization header (RFC 6750, 2.1). Nothing was sent.
 
     It is raised where a use case is made, before there is any session.

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Protocol
 
+from .errors import FirecrawlInteractError
+
 
 class Recorder(Protocol):
     """What a `DeleteSession` asks of a `Journal`. Safe to share among threads."""
@@ -43,8 +45,8 @@ class Journal(Recorder, Protocol):
         """Give up what is still open: from now on these are orphans."""
 
 
-class JournalError(OSError):
-    """The journal could not do what was asked: no request was sent. Survives pickle and copy."""
+class JournalError(FirecrawlInteractError, OSError):
+    """The journal could not do what was asked. No request was sent."""
 
     def __init__(self, message: str, *, session_id: str | None = None) -> None:
         super().__init__(message)

@@ -7,7 +7,13 @@ from typing import NamedTuple
 import msgspec
 
 from .conversation import Conversation, Failed, Send
-from .errors import DeleteSessionError, Outcome, ServiceUnavailableError, UnreachableError
+from .errors import (
+    DeleteSessionError,
+    NotTriedError,
+    Outcome,
+    ServiceUnavailableError,
+    UnreachableError,
+)
 from .receipt import SessionFate
 
 _HALF_LIFE = 1.8  # in seconds; tests/benchmarks/rate_limits.py found it
@@ -32,11 +38,14 @@ class Job:
     def __init__(self, session_id: object) -> None:
         self.session_id = session_id  # as it was given
 
-    def unreachable(self, reason: str) -> UnreachableError:
+    def unreachable(self, reason: str) -> UnreachableError | NotTriedError:
         """Return the outcome of a session that got no response, for a reason of the run."""
-        fate = SessionFate.UNKNOWN if self.requests else SessionFate.UNTOUCHED
+        session_id = str(self.session_id)
+        if not self.requests:
+            return NotTriedError(reason, session_id=session_id)
+        fate = SessionFate.UNKNOWN
         return UnreachableError(
-            reason, session_id=str(self.session_id), session_fate=fate, attempts=self.requests
+            reason, session_id=session_id, session_fate=fate, attempts=self.requests
         )
 
 

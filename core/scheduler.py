@@ -14,7 +14,7 @@ from functools import partial
 
 from .conversation import Failed, Send, Step, checked_response, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .errors import DeleteSessionError, OutageError, Outcome, RateLimitError
+from .errors import DeleteSessionError, Outcome, RateLimitError, RunEndedError
 from .pacing import Job, Outage, Pause, RateLimitGate
 from .transport import ConnectionLostError, TransportError
 from .wire import is_from_service
@@ -127,11 +127,13 @@ class Scheduler:
         if not self.is_stopped and self._working_time() >= self._outage.ends_run_at:
             lasted = self._working_time() - self._outage.failures[0].failed_at
             cause = self._outage.failures[-1].error
-            reason = f"the service has been away for {lasted:.0f} s"
-            if self._outage.is_met_by_pages_alone:
-                reason = f"in {lasted:.0f} s, nothing from the service yet: check the address"
             wait = getattr(cause, "retry_after", None)
-            self._end_run(OutageError(reason, lasted=lasted, retry_after=wait), cause)
+            message = f"the service has been away for {lasted:.0f} s"
+            ended = RunEndedError(message, reason="outage", lasted=lasted, retry_after=wait)
+            if self._outage.is_met_by_pages_alone:
+                message = f"in {lasted:.0f} s, nothing from the service yet: check the address"
+                ended = RunEndedError(message, reason="address", lasted=lasted, retry_after=wait)
+            self._end_run(ended, cause)
         self.end_what_is_left()
         # It may be stopped meanwhile, by a signal or another thread.
         while self._next_send_in() <= 0 and not self.is_stopped:
@@ -270,10 +272,11 @@ class Scheduler:
         begins = self._gate.note_limited(job.number, latency=latency, now=now, wait=wait)
         lasted = now - self._gate.limited_since
         if max(wait or 0.0, lasted) > self._delete_session.retry.deadline:
-            reason = f"the rate limit has let no request through for {lasted:.0f} s"
+            message = f"the rate limit has let no request through for {lasted:.0f} s"
             if wait is not None and wait > lasted:
-                reason = f"the rate limit asks for a wait of {wait:.0f} s"
-            self._end_run(OutageError(reason, lasted=lasted, retry_after=wait), error)
+                message = f"the rate limit asks for a wait of {wait:.0f} s"
+            ended = RunEndedError(message, reason="rate limit", lasted=lasted, retry_after=wait)
+            self._end_run(ended, error)
         return begins
 
     def _look_for_outage(self, job: Job, failed: Failed) -> bool:

@@ -74,7 +74,7 @@ MADE_BY_THE_LIBRARY = (
     core.Deletions,
     core.Journal,
     core.JournalError,
-    core.OutageError,
+    core.RunEndedError,
     core.Pause,
     core.Recorder,
     core.SessionFate,

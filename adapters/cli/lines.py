@@ -6,6 +6,7 @@ from firecrawl_interact.core import (
     DeleteSessionError,
     DeletionReceipt,
     NotDeletedError,
+    NotTriedError,
     Outcome,
     RateLimitError,
     ResponseError,
@@ -13,7 +14,6 @@ from firecrawl_interact.core import (
     SessionFate,
     SessionNotFoundError,
     UnauthorizedError,
-    UnreachableError,
 )
 from firecrawl_interact.core.headers import printable
 
@@ -63,8 +63,7 @@ def short_reason(error: DeleteSessionError) -> str:
 
 def not_tried(session_id: str) -> DeleteSessionError:
     """Return the outcome of a session for which a run has sent nothing."""
-    reason, fate = "the run ended before anything was sent", SessionFate.UNTOUCHED
-    return UnreachableError(reason, session_id=session_id, session_fate=fate)
+    return NotTriedError("the run ended before anything was sent", session_id=session_id)
 
 
 def kind(outcome: Outcome) -> str:

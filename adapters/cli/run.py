@@ -9,8 +9,8 @@ from typing import NoReturn, TextIO
 
 from firecrawl_interact.core import (
     DeleteManySessions,
-    OutageError,
     Outcome,
+    RunEndedError,
     UnauthorizedError,
     UnreachableError,
 )
@@ -53,7 +53,7 @@ class Run:
             try:
                 for outcome in self._deletions:
                     self._take(outcome)
-            except OutageError as error:
+            except RunEndedError as error:
                 self._stop(str(error))
             except RuntimeError as error:  # for instance, no thread can start
                 self._stop(f"{error} ({error.__cause__}).")

@@ -17,10 +17,10 @@ from firecrawl_interact.core import (
     ConnectFailedError,
     ConnectionLostError,
     DeleteSession,
-    OutageError,
     Outcome,
     Response,
     RetryPolicy,
+    RunEndedError,
     TimedOutError,
 )
 from firecrawl_interact.core.pacing import Job
@@ -130,7 +130,7 @@ class Run(Scheduler):
             case ["pause"] if pause and pause.error:
                 left = f"{pause.reason} {pause.seconds_left:g} s"
                 return f"{left}, {pause.waiting} wait, {pause.number}, {pause.error.session_id}"
-            case ["failure"] if isinstance(failure, OutageError):
+            case ["failure"] if isinstance(failure, RunEndedError):
                 lasted = f"{failure.args[0]}, lasted {failure.lasted:g} s"
                 return f"{lasted}, {failure.retry_after}, {type(failure.__cause__).__name__}"
             case ["ended"]:

@@ -3,9 +3,12 @@
 import copy
 import inspect
 import io
+import json
 import pickle
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
 
 import pytest
 
@@ -14,13 +17,18 @@ from firecrawl_interact import core
 FAILURES = core.TransportError.__subclasses__()
 
 
-def family(kind: type[core.DeleteSessionError]) -> Iterator[type[core.DeleteSessionError]]:
+_ErrorT = TypeVar("_ErrorT", bound=core.FirecrawlInteractError)
+
+
+def family(kind: type[_ErrorT]) -> Iterator[type[_ErrorT]]:
     yield kind
     for child in kind.__subclasses__():
         yield from family(child)
 
 
+TREE = list(family(core.FirecrawlInteractError))
 KINDS = list(family(core.DeleteSessionError))
+ENDED = partial(core.RunEndedError, "the service was away", reason="outage", lasted=240)
 
 
 def example(kind: type[core.DeleteSessionError]) -> core.DeleteSessionError:
@@ -55,14 +63,16 @@ def contents(error: BaseException | None) -> object:
         *map(example, KINDS),
         *(kind("late", transient=False) for kind in FAILURES),
         core.InvalidApiKeyError("the API key is empty"),
-        core.OutageError("the service was away", lasted=240, retry_after=7),
+        core.JournalError("it is closed", session_id="a"),
+        core.NothingOpenedError("nothing was opened", advice="Pass id_of=."),
+        ENDED(retry_after=7),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_every_error_survives_pickle_and_copy_with_its_cause(
     error: Exception, journey: Callable[[Exception], Exception]
 ) -> None:
-    if isinstance(error, core.DeleteSessionError | core.OutageError):
+    if isinstance(error, core.DeleteSessionError | core.RunEndedError):
         error.__cause__ = core.ConnectionLostError("closed", stale=True)
     arrived = journey(error)
     assert arrived is not error
@@ -73,7 +83,7 @@ def test_every_error_survives_pickle_and_copy_with_its_cause(
     ("kind", "others"),
     [
         (core.UnauthorizedError, {"session_id": "a"}),
-        (core.OutageError, {"lasted": 1.0}),
+        (core.RunEndedError, {"reason": "outage", "lasted": 1.0}),
         (core.ConnectionLostError, {}),
     ],
 )
@@ -99,22 +109,39 @@ def test_a_cause_of_somebody_elses_keeps_no_error_from_a_pickle() -> None:
 
 
 def test_the_tree_is_as_it_is_drawn_with_the_other_parents_and_the_fates() -> None:
-    kinds = {kind.__name__: kind for kind in KINDS}
-    drawing = re.finditer(r"^([ │├└─]*)(\w+Error)\b(.*)$", inspect.getdoc(core.errors) or "", re.M)
+    kinds = {kind.__name__: kind for kind in TREE}
+    others = {"": (), "ValueError": (ValueError,), "OSError": (OSError,)}
+    drawing = re.finditer(
+        r"^([ │├└─]*)(\w+Error)\b *(?:\((\w+)\))?(.*)$", inspect.getdoc(core.errors) or "", re.M
+    )
     above: list[str] = []
     drawn = set()
-    for lead, name, rest in (line.groups() for line in drawing):
+    for lead, name, other, rest in (line.groups() for line in drawing):
         depth = len(lead) // 4 - 1
         above[depth:] = [name]
         parent = kinds[above[depth - 1]] if depth else Exception
         kind, fate = kinds[name], re.search(r"\b(gone|untouched|unknown)\b", rest)
-        assert kind.__bases__ == ((parent, ValueError) if "(ValueError)" in rest else (parent,))
-        if kind not in {core.DeleteSessionError, core.ResponseError}:
+        assert kind.__bases__ == (parent, *others[other or ""])
+        has_fate = issubclass(kind, core.DeleteSessionError)
+        if has_fate and kind not in {core.DeleteSessionError, core.ResponseError}:
             assert fate
             assert kind.session_fate is core.SessionFate(fate[0])
         drawn.add(kind)
-    assert drawn == set(KINDS)
-    assert core.InvalidApiKeyError.__bases__ == (ValueError,)  # It concerns no session.
+    assert drawn == set(TREE)
+
+
+def test_an_error_that_holds_what_was_opened_travels_without_it() -> None:
+    connected = lambda: None  # noqa: E731 - a pickle refuses it
+    error = core.NothingOpenedError("nothing was opened", opened=connected, advice="Pass id_of=.")
+    assert error.opened is connected
+    assert "lambda" not in repr(error)
+    arrived = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (str(arrived), arrived.opened) == ("nothing was opened. Pass id_of=.", None)
+    assert str(core.NothingOpenedError("nothing was opened")) == "nothing was opened."
+
+
+def test_a_fate_is_its_text_for_json_and_logs() -> None:
+    assert json.dumps(core.SessionFate.GONE) == f'"{core.SessionFate.GONE}"' == '"gone"'
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -155,8 +182,8 @@ def test_an_id_is_escaped_in_the_words_and_cut_beyond_80_characters(
 def test_an_outage_says_what_was_seen_and_when_to_come_back(
     retry_after: float | None, when: str
 ) -> None:
-    error = core.OutageError("the service was away", lasted=240, retry_after=retry_after)
-    assert (error.lasted, error.retry_after) == (240, retry_after)
+    error = ENDED(retry_after=retry_after)
+    assert (error.reason, error.lasted, error.retry_after) == ("outage", 240, retry_after)
     assert str(error) == f"the service was away. The run has ended. Run it again {when}."
     error.__cause__ = core.RateLimitError("HTTP 429", session_id="a")
     words = f"the service was away (HTTP 429). The run has ended. Run it again {when}."

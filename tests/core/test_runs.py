@@ -77,7 +77,7 @@ a run goes on with one thread
     a b c; thread fails at 2; only blocking => 1 a; 2 b; 3 c
 without any thread a run ends and sends nothing
     a b; thread fails at 1; only blocking
-    => 0 a x0 UnreachableError untouched; raises: RuntimeError
+    => 0 a x0 NotTriedError untouched; raises: RuntimeError
 a fault of the transport's sleep leaves the run
     a; a: not deleted; sleep fails at 1 => 1 a NotDeletedError unknown; raises: FaultyError
 a run waits by its transport
@@ -91,10 +91,10 @@ what ended a run is raised after the outcomes, even if it is stopped and may wai
 an outage that outlasts the deadline ends the run after the outcomes
     a b c; concurrency 2; deadline 30; away inf: broken gateway
     => 31 a x3 ServiceUnavailableError unknown; 31 b x3 ServiceUnavailableError unknown;
-    31 c x3 ServiceUnavailableError unknown; raises: OutageError
+    31 c x3 ServiceUnavailableError unknown; raises: RunEndedError
 an outage that ends the run does not wait for the next id that is awaited
     a b c@1000; ids are awaited; concurrency 2; deadline 30; away inf: broken gateway; only awaited
-    => raises: OutageError; over at: 31
+    => raises: RunEndedError; over at: 31
 """
 
 ENDED_EARLY = """
@@ -111,12 +111,12 @@ stop is heard within a second of a pause, and ends it
 stop is heard at once in an awaited pause
     a; a: limited for 60; stop at 2.5; only awaited => 2.5 a RateLimitError untouched; over at: 2.5
 stop acts once the iterator of ids has returned
-    a b@50 c; stop at 5; only blocking => 50 a; 50 b x0 UnreachableError untouched
+    a b@50 c; stop at 5; only blocking => 50 a; 50 b x0 NotTriedError untouched
 stop does not wait for the next id that is awaited
     a b@1000; ids are awaited; stop at 7; only awaited => 1 a; over at: 7
 an id that has come when the run is stopped has its outcome
     a b@3 c@1000; ids are awaited; busy 5; stop at 4; only awaited
-    => 1 a; 6 b x0 UnreachableError untouched; over at: 11
+    => 1 a; 6 b x0 NotTriedError untouched; over at: 11
 what is in flight has the shutdown timeout from stop on
     a b; a: served after 50; shutdown timeout 5; stop at 10 13
     => 1 b; 15 a UnreachableError unknown; over at: 15
@@ -128,7 +128,7 @@ the consumer's own time counts against the shutdown timeout
     => 1 a; 51 b UnreachableError unknown
 leaving the block waits for requests even if one of the threads never began
     a b c; b: served after 50; thread fails at 3; leave at outcome 1; only blocking
-    => 1 a; 50 b; 50 c x0 UnreachableError untouched
+    => 1 a; 50 b; 50 c x0 NotTriedError untouched
 leaving the block waits no longer than the shutdown timeout
     a b; b: served after 50; shutdown timeout 0.5; leave at outcome 1
     => 1 a; 1.5 b UnreachableError unknown; over at: 1.5

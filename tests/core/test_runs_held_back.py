@@ -6,7 +6,7 @@ import random
 import pytest
 
 from firecrawl_interact.adapters import RateLimit
-from firecrawl_interact.core import OutageError, RetryPolicy
+from firecrawl_interact.core import RetryPolicy, RunEndedError
 
 from ..simulation.kinds import BROKEN_GATEWAY, NOT_DELETED, SERVED, STOPPING, Kind
 from ..simulation.play import play
@@ -59,7 +59,7 @@ def test_an_outage_without_an_end_ends_the_run_with_an_error_that_names_what_it_
     watch = run_through(fault, math.inf, latency, way=way)
     policy = RetryPolicy()
     [outage] = watch.raised
-    assert isinstance(outage, OutageError)
+    assert isinstance(outage, RunEndedError)
     assert SAID_IN_ERROR.get(fault, "") in str(outage)
     assert watch.world.flaws == []
     assert outage.lasted >= policy.deadline

@@ -4,7 +4,13 @@ from collections import deque
 
 import pytest
 
-from firecrawl_interact.core import ConnectionLostError, Outcome, Pause, UnreachableError
+from firecrawl_interact.core import (
+    ConnectionLostError,
+    NotTriedError,
+    Outcome,
+    Pause,
+    UnreachableError,
+)
 
 from .log_records import log_records
 from .scheduler_scripts import ENDS, Run, each_script
@@ -116,7 +122,7 @@ each pause has a number of its own, and a half-open probe ends none
 +8; send a; 429/60 a; pause = rate limit 60 s, 3 wait, 2, a; \
 +61; send a; 429/20 a; pause = rate limit 20 s, 3 wait, 3, a
 a run that is stopped ends whoever waits with what its last attempt met
-    take a; stop; send; ended = a UnreachableError untouched x0
+    take a; stop; send; ended = a NotTriedError untouched x0
     go a; silent a; stop; send; ended = a UnreachableError unknown x1
     go a; 429/60 a; +1; stop; send; ended = a RateLimitError untouched x1
     go a; 429/60 a; +61; send a; 503 a; stop; send; ended = a ServiceUnavailableError unknown x2
@@ -231,7 +237,7 @@ def test_what_is_logged(script: str, line: str, times: int) -> None:
 
 def test_what_was_not_sent_says_so_and_can_be_tried_again() -> None:
     [outcome] = Run("take a; stop; send").outcomes
-    assert isinstance(outcome, UnreachableError)
+    assert isinstance(outcome, NotTriedError)
     assert str(outcome).startswith("Session 'a': the run ended before anything was sent.")
     assert outcome.transient
 
@@ -262,7 +268,7 @@ def test_what_a_ctrl_c_kept_from_being_sent_is_untouched() -> None:
     with pytest.raises(KeyboardInterrupt):
         run.admit(next_id)
     run.clock.is_interrupted = False
-    run.then("stop; send; ended = a UnreachableError untouched x0")
+    run.then("stop; send; ended = a NotTriedError untouched x0")
 
 
 class InterruptedOutcomes(deque[Outcome]):

@@ -56,7 +56,7 @@ def test_a_cell_of_a_notebook_may_await(firecrawl: FakeService, tmp_path: Path) 
     (tmp_path / "cell.ipy").write_text(f"{CELL}\nprint(receipt.session_fate)\n", encoding="utf-8")
     options = ["--no-banner", "--colors=NoColor", "--InteractiveShell.xmode=Plain"]
     printed = run([sys.executable, "-m", "IPython", *options, "cell.ipy"], tmp_path)
-    assert printed.splitlines()[-1] == "SessionFate.GONE"
+    assert printed.splitlines()[-1] == "gone"
 
 
 # When a block ends

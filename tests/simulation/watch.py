@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from firecrawl_interact.core import (
     DeletionReceipt,
-    OutageError,
     Outcome,
     Pause,
     RateLimitError,
     RetryPolicy,
+    RunEndedError,
     SessionFate,
 )
 
@@ -190,7 +190,7 @@ class Watch:
             self._check_raised(error)
         was_raised = {type(error) for error in self.raised}
         if self.faults and not self.interrupted:
-            is_raised = was_raised & {FaultyError, RuntimeError, OutageError}
+            is_raised = was_raised & {FaultyError, RuntimeError, RunEndedError}
             claim("raised", is_raised, "a failure is not raised")
         if self.scenario.is_only_held_back:
             self._check_held_back()
@@ -206,7 +206,7 @@ class Watch:
 
     def _check_raised(self, error: BaseException) -> None:
         claim, deadline = self.world.claim, self.scenario.retry.deadline
-        if isinstance(error, OutageError):
+        if isinstance(error, RunEndedError):
             since = self.world.last_served
             if isinstance(error.__cause__, RateLimitError):
                 since = self.world.last_accepted

@@ -56,7 +56,7 @@ def blocking() -> None:
             assert_type(deletions.pause, core.Pause | None)
             deletions.stop()
             deletions.close()
-    except core.OutageError as outage:
+    except core.RunEndedError as outage:
         assert_type((outage.lasted, outage.retry_after), tuple[float, float | None])
 
 
