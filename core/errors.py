@@ -56,6 +56,8 @@ class DeleteSessionError(FirecrawlInteractError):
 
     session_fate: SessionFate = SessionFate.UNKNOWN  #: what is known about the session
     transient: bool = False  #: whether the same call may end otherwise later
+    is_from_service: bool = False  #: whether the service itself says so, so that it is there
+    is_spoken: bool = False  #: whether the service's own JSON says so, perhaps of its backend
     #: what the caller can do
     advice: str = "Delete it again: a retry is safe and shows whether it is gone."
 

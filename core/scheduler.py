@@ -17,7 +17,6 @@ from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import DeleteSessionError, Outcome, RateLimitError, RunEndedError
 from .pacing import Job, Outage, Pause, RateLimitGate
 from .transport import ConnectionLostError, TransportError
-from .wire import is_from_service
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
@@ -187,8 +186,6 @@ class Scheduler:
             outcome.__cause__.__cause__ = cause
             self._end(job, outcome)
             return
-        if is_from_service(response):
-            self._outage.note_response(sent_at=job.sent_at)
         if response.status != 429:
             self._gate.note_accepted(job.number)
         self._advance(job, partial(job.conversation.send, response))
@@ -235,8 +232,10 @@ class Scheduler:
                     job.due_at = self._now() + step.seconds
                     step = next(job.conversation)
         except StopIteration as end:
+            self._note_response(job, end.value)
             self._end(job, end.value)
         except DeleteSessionError as error:
+            self._note_response(job, error)
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
         else:
             job.send = step
@@ -254,6 +253,7 @@ class Scheduler:
     def _hold_back(self, job: Job, failed: Failed) -> bool:
         """Take an attempt that failed, and return whether the run retries it without charge."""
         job.error = failed.error.with_traceback(None)  # Its frames hold the run.
+        self._note_response(job, failed.error)
         if isinstance(failed.error, RateLimitError):
             begins, is_held_back = self._close_gate(job, failed.error), True
         else:
@@ -266,6 +266,10 @@ class Scheduler:
             text = "%s: nothing is sent for %.1f s, %d sessions wait"
             logger.warning(text, pause.reason, pause.seconds_left, pause.waiting)
         return is_held_back
+
+    def _note_response(self, job: Job, outcome: Outcome) -> None:
+        if outcome.is_from_service:
+            self._outage.note_response(sent_at=job.sent_at)
 
     def _close_gate(self, job: Job, error: RateLimitError) -> bool:
         now, latency, wait = self._now(), self._working_time() - job.sent_at, error.retry_after

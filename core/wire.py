@@ -167,6 +167,8 @@ def _error(
         request_id=_shown(headers.mask(response.headers.get("x-request-id", ""))) or None,
         retry_after=retry_after(response, message),
     )
+    error.is_spoken = _speaks(content) and kind is not errors.UnexpectedResponseError
+    error.is_from_service = error.is_spoken and _is_from_service(status, kind, content)
     if kind in {errors.UnauthorizedError, errors.ForbiddenError} and not _speaks(content):
         error.transient = True
         error.advice = errors.UnexpectedResponseError.advice
@@ -180,17 +182,14 @@ def _error(
     return error
 
 
-def is_from_service(response: Response) -> bool:
-    """Say whether the service itself sent a response, and nothing in front or behind it.
+def _is_from_service(status: int, kind: type[errors.ResponseError], content: _Content) -> bool:
+    """Say whether the service itself says this, and nothing in front of it or behind it.
 
     The service then is there, whatever it says of the session. A 5xx does not show that: gateways
     send it too, and the service sends it when it cannot do its work.
     """
-    content = _content(response)
-    if _kind(response.status, content) is errors.SessionNotFoundError:
-        return True
-    is_of_backend = _words(content) == _BACKEND_FAILED
-    return response.status in _STATUSES_OF_SERVICE and _speaks(content) and not is_of_backend
+    is_known = status in _STATUSES_OF_SERVICE or kind is errors.SessionNotFoundError
+    return is_known and _words(content) != _BACKEND_FAILED
 
 
 def _kind(status: int, content: _Content) -> type[errors.ResponseError]:

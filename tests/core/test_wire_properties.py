@@ -40,7 +40,7 @@ def check(status: int, headers: dict[str, str], body: bytes) -> None:
         assert str(outcome).isprintable()
     assert KEY not in repr(outcome) + str(outcome)
     text = body.decode(errors="replace")
-    found = type(outcome).__name__, wire.is_from_service(response)
+    found = type(outcome).__name__, outcome.is_from_service
     if "\ufffd" in text or re.search(r"\\u[dD][89a-fA-F]", text):
         # Readers of JSON differ on what is not text. The doubt may only make us know less.
         assert found[0] == read_outcome(status, text)[0] or outcome.session_fate.name != "GONE"

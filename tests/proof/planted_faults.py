@@ -111,7 +111,7 @@ memory: a run of concurrency 1 holds nine ids
 raised: what the ids raise is forgotten
     self.failure = error => pass
 held back: a page of a gateway is taken for a response of the service
-    if is_from_service(response) => if response.status < 500
+    if outcome.is_from_service => if getattr(outcome, "status", 0) != 502
 held back: an outage is taken for each id's own affair
     self._outage.is_on or self.is_stopped => False
 block: the delete's error takes the place of what the block raised

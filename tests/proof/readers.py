@@ -125,7 +125,7 @@ def read_outcome(status: int, body: str) -> tuple[str, bool]:
     if words[:1] == ["Hangar request failed."]:
         # A receipt is one whatever else it says.
         is_receipt = status == 200 and success is True
-        return "DeletionReceipt" if is_receipt else "ServiceUnavailableError", False
+        return "DeletionReceipt" if is_receipt else "ServiceUnavailableError", is_receipt
     outcome = row_of(status)
     if status == 200 and isinstance(success, bool):
         outcome = "DeletionReceipt" if success else "NotDeletedError"
