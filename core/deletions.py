@@ -232,7 +232,8 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             try:
                 thread.start()
             except RuntimeError as error:  # The system allows no more.
-                self._scheduler.take_back(job, error)
+                self._threads.pop()
+                self._scheduler.note_not_sent(job, error)
                 return False
         self._requests.put((self._delete_session.transport, job))
         return True

@@ -3,7 +3,6 @@
 No I/O: `deletions` and `async_deletions` send the requests and wait.
 """
 
-import errno
 import logging
 import math
 import uuid
@@ -41,7 +40,6 @@ class Scheduler:
         self.is_stopped: bool = False  #: whether nothing new is sent
         self._delete_session = delete_session
         self._concurrency = concurrency
-        self._is_short = False  # of threads or file descriptors
         backoff = partial(delete_session.retry.pause, random=delete_session.random)
         self._gate = RateLimitGate(backoff)
         self._outage = Outage(backoff, deadline=delete_session.retry.deadline)
@@ -144,22 +142,11 @@ class Scheduler:
             yield job
             self.in_flight[job] = None
 
-    def take_back(self, job: Job, error: Exception) -> None:
-        """Take back a job that no thread or file descriptor was left for. It goes again.
-
-        The run goes on with as many requests as are in flight. If there are none, it ends.
-        """
+    def note_not_sent(self, job: Job, error: Exception) -> None:
+        """Note that nothing could carry a request. The run ends with what is in flight."""
         job.requests -= 1
         self._queue.insert(0, job)
-        self._concurrency = len(self.in_flight)
-        if not self._is_short:
-            self._is_short = True
-            logger.warning(
-                "this process has no file descriptor or thread left: the run goes on with fewer"
-                " requests at a time. Take a lower concurrency, or raise the limit (ulimit -n -u)."
-            )
-        if not self.in_flight:
-            self._end_run(RuntimeError(f"no request can be sent: {error}"), error)
+        self._end_run(RuntimeError(f"no request can be sent: {error}"), error)
 
     def settle(self, job: Job, end: object) -> None:
         """Take the response to a request, or what the transport raised. Once ended: nothing."""
@@ -168,11 +155,8 @@ class Scheduler:
         del self.in_flight[job]
         job.clock += self._working_time() - job.sent_at
         if isinstance(end, TransportError):
-            if self.in_flight and _is_out_of_descriptors(end):
-                self.take_back(job, end)
-            else:
-                self._advance(job, partial(job.conversation.throw, end))
-                end.__traceback__ = None  # Its frames hold the run, and the error holds it.
+            self._advance(job, partial(job.conversation.throw, end))
+            end.__traceback__ = None  # Its frames hold the run, and the error holds it.
             return
         try:
             response = checked_response(end)
@@ -299,9 +283,3 @@ class Scheduler:
         failure.__cause__ = cause
         self.failure = failure
         self.stop()
-
-
-def _is_out_of_descriptors(error: BaseException) -> bool:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}

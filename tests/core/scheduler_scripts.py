@@ -46,8 +46,6 @@ ENDS: dict[str, Response | BaseException] = {
     "lost": ConnectionLostError("lost"),
     "silent": TimedOutError("silence"),
     "bad-name": no_connection(errno.ENOENT, transient=False),
-    "no-file": no_connection(errno.EMFILE),
-    "no-file-at-all": no_connection(errno.ENFILE),
     "no-route": no_connection(errno.EHOSTUNREACH),
     "page": Response(200, {}, b"<html>"),
     "faulty": MemoryError(),

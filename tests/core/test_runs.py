@@ -71,10 +71,9 @@ when the ids fail what is in flight or waits has its outcome first
 a fault of the transport fails the run after the outcomes
     a b c d; concurrency 2; a: faulty; b: served after 2
     => 1 a UnreachableError unknown; 2 b; sent: a b; raises: RuntimeError
-a run goes on with as many threads as the system allows
-    a b c d; thread fails at 3; only blocking => 1 a; 1 b; 2 c; 2 d
-a run goes on with one thread
-    a b c; thread fails at 2; only blocking => 1 a; 2 b; 3 c
+if no more threads can start a run ends with what is in flight, and raises
+    a b c d; thread fails at 3; only blocking
+    => 0 c x0 NotTriedError untouched; 1 a; 1 b; raises: RuntimeError
 without any thread a run ends and sends nothing
     a b; thread fails at 1; only blocking
     => 0 a x0 NotTriedError untouched; raises: RuntimeError
@@ -128,7 +127,7 @@ the consumer's own time counts against the shutdown timeout
     => 1 a; 51 b UnreachableError unknown
 leaving the block waits for requests even if one of the threads never began
     a b c; b: served after 50; thread fails at 3; leave at outcome 1; only blocking
-    => 1 a; 50 b; 50 c x0 NotTriedError untouched
+    => 0 c x0 NotTriedError untouched; 50 a; 50 b
 leaving the block waits no longer than the shutdown timeout
     a b; b: served after 50; shutdown timeout 0.5; leave at outcome 1
     => 1 a; 1.5 b UnreachableError unknown; over at: 1.5

@@ -29,9 +29,6 @@ in an outage a new id goes first
     go a b; 503 a b; take c; +0.7; send; +0.1; send c
 an outage does not shorten the pause that a 429 asks for
     go limited; +1; go lost too; 429/60 limited; lost lost too; +59; send; +1; send limited
-without file descriptors as many go as are in flight
-    go a b; no-file b; send; ok a; send b
-    go a b c d; no-file c d; take e; send; ok a; send d; send; ok d; send c
 one more id is taken while somebody may go
     concurrency 2 | go a; room = yes; go b; room = no
     go a; take b; room = no
@@ -41,9 +38,7 @@ a retry that waits does not stop the run
     concurrency 3 | go a b c; 409 a b c; room = no
 nothing is taken during the pause of a rate limit
     go a; 429/60 a; room = no
-who lacks a file descriptor takes no more
-    concurrency 4 | go a b c d; no-file c; room = no
-    concurrency 4 | go a; no-file-at-all a; room = yes
+who has no route waits like others
     go a b; no-route a; due in = 0.75
 a faulty transport takes no more
     go a b; faulty a; room = no
@@ -225,7 +220,6 @@ def test_what_a_pause_is_made_of_is_given_by_name_and_stays() -> None:
     [
         ("go a b c; 503 a b c; +1; send c; 503 c", "outage: nothing is sent for 0.8 s, 3 ", 1),
         ("go a b c; 429/60 a b; +61; send a", "rate limit: nothing is sent for 60.0 s, 1 ", 1),
-        ("go a b c d; no-file c d; held by = nothing", "no file descriptor or thread left", 1),
         ("go a b; stop; send; stale a", "retry in", 0),
     ],
 )

@@ -1,12 +1,11 @@
-"""Destroy sessions, 64 at a time, in a process that may open few files.
+"""Destroy sessions, 64 at a time.
 
-Arguments: the service's address, `blocking` or `awaited`, how many files, and the ids. The number
-of receipts is printed; the log goes to standard error.
+Arguments: the service's address, `blocking` or `awaited`, and the ids. The number of receipts is
+printed; the log goes to standard error.
 """
 
 import asyncio
 import logging
-import resource
 import sys
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
@@ -19,7 +18,7 @@ from firecrawl_interact.core import (
     Outcome,
 )
 
-_, API_URL, WAY, FILES, *SESSION_IDS = sys.argv
+_, API_URL, WAY, *SESSION_IDS = sys.argv
 
 
 def blocking() -> list[Outcome]:
@@ -36,6 +35,5 @@ async def awaited() -> list[Outcome]:
 
 
 logging.basicConfig(level=logging.WARNING)
-resource.setrlimit(resource.RLIMIT_NOFILE, (int(FILES), int(FILES)))
 outcomes = blocking() if WAY == "blocking" else asyncio.run(awaited())
 print(sum(isinstance(outcome, DeletionReceipt) for outcome in outcomes))
