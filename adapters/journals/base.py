@@ -1,6 +1,5 @@
 """What the journals share: each owns the sessions that it recorded or adopted."""
 
-import logging
 import os
 import threading
 import uuid
@@ -14,8 +13,6 @@ from firecrawl_interact.core.journal import JournalError
 from firecrawl_interact.core.wire import checked_session_id, is_sendable
 
 from ..api_url import without_version
-
-logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 
 class LeftAlone(NamedTuple):
@@ -42,7 +39,7 @@ class BaseJournal:
         self._place = place
         self._service = without_version(service or "") or None
         self._closed = False
-        self._not_yielded: dict[str, bool] = {}  # what was adopted, and whether it is too old
+        self._not_yielded: dict[str, None] = {}  # what was adopted
         _journals.add(self)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -86,8 +83,7 @@ class BaseJournal:
     def adopt_orphans(self) -> Iterator[str]:
         """Become the owner of what dead processes left open, and yield each session's id once.
 
-        An id is this journal's alone, durably, before it is yielded. A record older than a day is
-        forgotten with a warning: no session lives that long.
+        An id is this journal's alone, durably, before it is yielded.
         """
         steps, has_next = self._adopt(), True
         while has_next:
@@ -95,12 +91,7 @@ class BaseJournal:
                 has_next = next(steps, False)
             with suppress(KeyError):  # It is empty.
                 while not self._closed:
-                    session_id, is_old = self._not_yielded.popitem()
-                    if is_old:
-                        logger.warning("session %a is forgotten: none lives for a day", session_id)
-                        self.gone(session_id)
-                    else:
-                        yield session_id
+                    yield self._not_yielded.popitem()[0]
                 return
 
     def _reason(self, error: Exception) -> str:

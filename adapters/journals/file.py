@@ -11,7 +11,6 @@ removing it, and adopts by moving it into its own directory: only one of two swe
 import os
 import re
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -98,7 +97,6 @@ class FileJournal(BaseJournal):
             record = self._own / _name(session_id)
             flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK  # There may be a FIFO.
             os.close(os.open(record, flags, 0o600))
-            os.utime(record)
             _sync(self._own)
 
     def _forget(self, session_id: str) -> None:
@@ -119,12 +117,11 @@ class FileJournal(BaseJournal):
                 for session_id, record in records[first : first + _MOVED_AT_ONCE]:
                     own = f"{self._own}/{record.name}"
                     with suppress(FileNotFoundError):  # Another sweeper took it.
-                        age = time.time() - record.stat().st_mtime
                         if os.path.isfile(own):
                             os.unlink(record.path)
                         else:
                             os.rename(record.path, own)
-                            self._not_yielded[session_id] = age > 86_400
+                            self._not_yielded[session_id] = None
                 if self._not_yielded:
                     _sync(self._own)
                     # A living journal may have recorded an orphan meanwhile: then it is the owner.

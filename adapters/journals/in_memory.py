@@ -44,5 +44,5 @@ class InMemoryJournal(BaseJournal):
         with self._lock:
             for session_id in self._orphans():
                 self._record(session_id)
-                self._not_yielded[session_id] = False
+                self._not_yielded[session_id] = None
         yield True

@@ -39,7 +39,7 @@ _SUSPECTS = """SELECT deadline, EXISTS (SELECT FROM {table} WHERE service = %(la
 _ADOPT = """UPDATE {table} SET owner = %(owner)s, renewed_at = now()
     WHERE service = %(label)s AND session_id = ANY(ARRAY(SELECT session_id FROM {table}
         WHERE service = %(label)s AND renewed_at < %(deadline)s LIMIT 1000 FOR UPDATE SKIP LOCKED))
-    RETURNING session_id, opened_at < now() - interval '1 day'"""
+    RETURNING session_id"""
 _ORPHANS = """SELECT session_id FROM {table} WHERE service = %(label)s
     AND renewed_at < now() - %(lease)s::interval"""
 _OTHERS = """SELECT service, count(*) FROM {table} WHERE owner <> %(owner)s
@@ -129,8 +129,9 @@ class PostgresJournal(BaseJournal):
             if self._ending.wait(self._lease / 30):
                 raise OSError("it is closed")  # It has not watched for long enough.
         while rows := self._execute(_ADOPT, deadline=deadline):
-            self._hold(*(session_id for session_id, _ in rows))
-            self._not_yielded.update(rows)
+            adopted = [session_id for (session_id,) in rows]
+            self._hold(*adopted)
+            self._not_yielded.update(dict.fromkeys(adopted))
             yield True
 
     def _hold(self, *session_ids: str) -> None:

@@ -232,7 +232,7 @@ class AdvisoryLock(ShortLease):
         return [session_id for session_id, owner in rows if self._gets_lock_of(owner)]
 
     def _adopt(self) -> Iterator[bool]:
-        self._not_yielded.update(dict.fromkeys(self._orphans(), False))
+        self._not_yielded.update(dict.fromkeys(self._orphans()))
         yield True
 
     def close(self) -> None:
