@@ -24,26 +24,34 @@ class LeftAlone(NamedTuple):
 
 
 class BaseJournal:
-    """A `Journal` without its storage. Safe to share among threads; empty in a forked child."""
+    """A `Journal` without its storage. Safe to share among threads.
+
+    A storage adds the four functions. Each step of `_adopt`, of which there is at least one, puts
+    orphans that are durably this journal's into `_adopted`.
+    """
 
     _record: Callable[[str], None]
     _forget: Callable[[str], None]
     _orphans: Callable[[], list[str]]
-    _adopt: Callable[[], Iterator[bool]]  # At each step, some orphans are durably ours.
+    _adopt: Callable[[], Iterator[None]]
     _lock: ClassVar = threading.RLock()  # of all journals. A fork waits for it.
 
-    def __init__(self, name: str, place: object, service: str | None) -> None:
+    def __init__(self, name: str, storage: object, service: str | None) -> None:
         if service is not None and not isinstance(service, str):
             raise TypeError(f"service must be a str or None, not {type(service).__name__}")
         self._name = name  # in errors
-        self._place = place
+        self._storage = storage  # as the user named it
         self._service = without_version(service or "") or None
-        self._closed = False
-        self._not_yielded: dict[str, None] = {}  # what was adopted
+        self._begin()
         _journals.add(self)
 
+    def _begin(self) -> None:
+        """Become an owner without sessions: each new journal, and each one in a forked child."""
+        self._closed = False
+        self._adopted: dict[str, None] = {}  # and not yielded yet
+
     def __reduce__(self) -> tuple[object, ...]:
-        return partial(type(self), service=self._service), (self._place,)
+        return partial(type(self), service=self._service), (self._storage,)
 
     def __enter__(self) -> Self:
         return self
@@ -65,34 +73,38 @@ class BaseJournal:
         advice = "The session is still open, and no sweep knows of it: delete it."
         with self._errors("cannot record that it is open", advice, checked):
             self._record(checked)
-            self._not_yielded.pop(checked, None)
+            self._adopted.pop(checked, None)
 
     def gone(self, session_id: str | uuid.UUID, /) -> None:
         """Forget a session that is certainly destroyed. An unknown id changes nothing."""
         text, advice = str(session_id), "A sweep deletes it once more, which is safe."
         if not self._closed and is_sendable(text):
             with self._errors("cannot forget it", advice, text):
-                self._not_yielded.pop(text, None)
+                self._adopted.pop(text, None)
                 self._forget(text)
 
     def orphans(self) -> list[str]:
         """List what `adopt_orphans` would adopt now. Nothing is changed."""
         with self._errors("cannot list its orphans", "Nothing was changed."):
-            return sorted({*self._not_yielded, *self._orphans()})
+            return sorted({*self._adopted, *self._orphans()})
 
     def adopt_orphans(self) -> Iterator[str]:
         """Become the owner of what dead processes left open, and yield each session's id once.
 
         An id is this journal's alone, durably, before it is yielded.
         """
-        steps, has_next = self._adopt(), True
-        while has_next:
-            with self._errors("cannot adopt its orphans", "None of them is lost."):
-                has_next = next(steps, False)
-            with suppress(KeyError):  # It is empty.
-                while not self._closed:
-                    yield self._not_yielded.popitem()[0]
-                return
+        with self._errors("cannot adopt its orphans", "None of them is lost."):
+            for _ in self._adopt():
+                while (session_id := self._next_adopted()) is not None:
+                    yield session_id
+                if self._closed:
+                    return
+
+    def _next_adopted(self) -> str | None:
+        """Take an id that was adopted and not yielded yet. A closed journal gives none."""
+        with suppress(KeyError):  # There is none.
+            return None if self._closed else self._adopted.popitem()[0]
+        return None
 
     def _reason(self, error: Exception) -> str:
         return str(error).strip() or type(error).__name__
@@ -115,15 +127,16 @@ class BaseJournal:
 _journals: "weakref.WeakSet[BaseJournal]" = weakref.WeakSet()
 
 
-def _begin_anew_in_child() -> None:
+def _begin_in_child() -> None:
+    """Let each open journal of a forked child hold nothing: its sessions are the parent's."""
     BaseJournal._lock.release()
-    for journal in [one for one in _journals if not one._closed]:
-        with suppress(JournalError):  # A later call says it.
-            journal.__init__(journal._place, service=journal._service)  # type: ignore[misc]  # as a pickle does it
+    for journal in list(_journals):
+        if not journal._closed:
+            journal._begin()
 
 
 if hasattr(os, "register_at_fork"):
     _lock = BaseJournal._lock
     os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_begin_anew_in_child
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_begin_in_child
     )

@@ -43,13 +43,11 @@ class FileJournal(BaseJournal):
     """
 
     _own = Path()  # its own directory, once it is locked
-    _descriptor = -1  # of that
+    _descriptor = -1  # of that, while it is open
 
     def __init__(self, directory: str | os.PathLike[str], *, service: str | None = None) -> None:
         if sys.platform not in ("linux", "darwin"):
             raise JournalError(f"FileJournal needs Linux or macOS, but this is {sys.platform}")
-        self._unlock()  # in a forked child
-        self._own = Path(directory, "none yet")
         self._directory = Path(directory).absolute()
         super().__init__(f"journal {self._directory}", str(self._directory), service)
         self._owners = self._directory / (_LABEL + quote(self._service or "", safe=""))
@@ -59,11 +57,19 @@ class FileJournal(BaseJournal):
                     one.mkdir(mode=0o700, exist_ok=True)  # Another process may make it first.
                     _sync(one.parent)
 
+    def _begin(self) -> None:
+        super()._begin()
+        self._unlock()  # What a forked child has open is its parent's.
+        self._own = self._directory / "none yet"
+
     def __repr__(self) -> str:
-        return f"FileJournal({self._place!r}, service={self._service!r})"
+        return f"FileJournal({self._storage!r}, service={self._service!r})"
 
     def _end_if_empty(self) -> None:
-        """Remove and unlock the own directory if it is empty. Open sessions stay the process's."""
+        """Remove the own directory, and end its lock, unless it has records.
+
+        Then a journal that nobody refers to is an owner still: its process may use the sessions.
+        """
         with suppress(OSError):
             self._own.rmdir()
             self._unlock()
@@ -107,9 +113,10 @@ class FileJournal(BaseJournal):
         held = {one for one, _ in _records(self._own, *self._others(living=True))}
         return [one for one, _ in dead if one not in held]
 
-    def _adopt(self) -> Iterator[bool]:
+    def _adopt(self) -> Iterator[None]:
         dead = self._others(living=False)
         records = _records(*dead)
+        # An interrupted step may have moved records and not synced them: so there is always one.
         for first in range(0, len(records) + 1, _MOVED_AT_ONCE):
             with self._lock:
                 if records:
@@ -121,14 +128,14 @@ class FileJournal(BaseJournal):
                             os.unlink(record.path)
                         else:
                             os.rename(record.path, own)
-                            self._not_yielded[session_id] = None
-                if self._not_yielded:
+                            self._adopted[session_id] = None
+                if self._adopted:
                     _sync(self._own)
                     # A living journal may have recorded an orphan meanwhile: then it is the owner.
                     living = {one for one, _ in _records(*self._others(living=True))}
-                    for session_id in living & self._not_yielded.keys():
+                    for session_id in living & self._adopted.keys():
                         self.gone(session_id)
-            yield True
+            yield
         for owner in dead:
             with suppress(OSError):  # It is gone already, or not empty.
                 owner.rmdir()

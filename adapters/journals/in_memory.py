@@ -16,7 +16,12 @@ class InMemoryJournal(BaseJournal):
 
     def __init__(self, beside: Self | None = None, *, service: str | None = None) -> None:
         super().__init__("journal in memory", None, service)
-        self._owners: dict[tuple[str | None, str], BaseJournal] = beside._owners if beside else {}
+        if beside is not None:
+            self._owners = beside._owners
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._owners: dict[tuple[str | None, str], BaseJournal] = {}
 
     def __repr__(self) -> str:
         return f"InMemoryJournal(sessions_left_open={self.sessions_left_open})"
@@ -40,9 +45,9 @@ class InMemoryJournal(BaseJournal):
         owners = [*self._owners.items()]
         return [one for (label, one), owner in owners if label == self._service and owner._closed]
 
-    def _adopt(self) -> Iterator[bool]:
+    def _adopt(self) -> Iterator[None]:
         with self._lock:
             for session_id in self._orphans():
                 self._record(session_id)
-                self._not_yielded[session_id] = None
-        yield True
+                self._adopted[session_id] = None
+        yield

@@ -78,13 +78,16 @@ class PostgresJournal(BaseJournal):
     def __init__(self, database: str | Connect, *, service: str | None = None) -> None:
         self._connect = _own_connections(database) if isinstance(database, str) else database
         super().__init__("journal in PostgreSQL", database, service)
+
+    def _begin(self) -> None:
+        super()._begin()
         self._owner = os.urandom(8).hex()
         self._held: set[str] = set()
         self._is_renewing = False
         self._ending = threading.Event()
 
     def __repr__(self) -> str:
-        shown = re.sub(r"(?<=//).*@|\?.*(?=')", "", repr(self._place))
+        shown = re.sub(r"(?<=//).*@|\?.*(?=')", "", repr(self._storage))
         return f"PostgresJournal({shown}, service={self._service!r})"
 
     def create_table(self) -> None:
@@ -119,7 +122,7 @@ class PostgresJournal(BaseJournal):
         """List the suspects: a living owner may still renew some of them."""
         return [one for (one,) in self._execute(_ORPHANS)]
 
-    def _adopt(self) -> Iterator[bool]:
+    def _adopt(self) -> Iterator[None]:
         deadline: object = None
         # The time of a statement does not count: in an outage it may wait, as owners do.
         for _ in range(15):
@@ -128,11 +131,13 @@ class PostgresJournal(BaseJournal):
                 break
             if self._ending.wait(self._lease / 30):
                 raise OSError("it is closed")  # It has not watched for long enough.
-        while rows := self._execute(_ADOPT, deadline=deadline):
-            adopted = [session_id for (session_id,) in rows]
+        while True:
+            adopted = [session_id for (session_id,) in self._execute(_ADOPT, deadline=deadline)]
             self._hold(*adopted)
-            self._not_yielded.update(dict.fromkeys(adopted))
-            yield True
+            self._adopted.update(dict.fromkeys(adopted))
+            yield
+            if not adopted:
+                return
 
     def _hold(self, *session_ids: str) -> None:
         """Let the thread renew these rows from now on."""

@@ -32,8 +32,8 @@ class Broken(FileJournal):
     def __init__(self, directory: str, *, service: str | None = None) -> None:
         super().__init__(directory, service=service)
         self.directory, self.service = directory, service
-        self.process = self.process or os.getpid()  # A forked child begins anew.
-        self.mine: set[str] = getattr(self, "mine", set())
+        self.process = os.getpid()
+        self.mine: set[str] = set()
 
     def opened(self, session_id: Id, /) -> None:
         super().opened(session_id)
@@ -231,9 +231,9 @@ class AdvisoryLock(ShortLease):
         )
         return [session_id for session_id, owner in rows if self._gets_lock_of(owner)]
 
-    def _adopt(self) -> Iterator[bool]:
-        self._not_yielded.update(dict.fromkeys(self._orphans()))
-        yield True
+    def _adopt(self) -> Iterator[None]:
+        self._adopted.update(dict.fromkeys(self._orphans()))
+        yield
 
     def close(self) -> None:
         self._kept.close()
