@@ -154,7 +154,7 @@ def async_delete_session_from_environment(
         del api_key, headers, options  # A traceback can show the locals of its frames.
 
 
-def open_journal(place: str, service: str | None) -> "FileJournal | PostgresJournal":
+def open_journal(location: str, service: str | None) -> "FileJournal | PostgresJournal":
     """Open the journal that a directory or a URL names, for a service's sessions.
 
     Raises:
@@ -164,7 +164,7 @@ def open_journal(place: str, service: str | None) -> "FileJournal | PostgresJour
     """
     from . import FileJournal, PostgresJournal  # noqa: PLC0415 - few need them
 
-    return (PostgresJournal if "://" in place else FileJournal)(place, service=service)
+    return (PostgresJournal if "://" in location else FileJournal)(location, service=service)
 
 
 _Made = TypeVar("_Made", EnvironmentDeleteSession, AsyncEnvironmentDeleteSession)
@@ -173,9 +173,9 @@ _Made = TypeVar("_Made", EnvironmentDeleteSession, AsyncEnvironmentDeleteSession
 def _own(made: _Made) -> _Made:
     """Make a use case the owner of its transport, and of the journal of the environment."""
     made.own_transport = made.transport
-    place = os.environ.get("FIRECRAWL_INTERACT_JOURNAL")
-    if made.journal is None and place:
-        made.journal = made.own_journal = open_journal(place, made.transport.api_url)
+    location = os.environ.get("FIRECRAWL_INTERACT_JOURNAL")
+    if made.journal is None and location:
+        made.journal = made.own_journal = open_journal(location, made.transport.api_url)
     return made
 
 

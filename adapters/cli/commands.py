@@ -81,13 +81,13 @@ def delete(
 
 
 @command.command()
-@click.argument("place", metavar="JOURNAL")
+@click.argument("location", metavar="JOURNAL")
 @click.option("--dry-run", is_flag=True, help="List the ids, and change nothing.")
 @click.option("--service", metavar="LABEL", help="Whose sessions. Default: those of the address.")
 @settings.with_options(settings.OPTIONS)
 @click.pass_context
 def sweep(
-    context: click.Context, /, place: str, *, dry_run: bool, service: str | None, **_: object
+    context: click.Context, /, location: str, *, dry_run: bool, service: str | None, **_: object
 ) -> None:
     """Destroy the sessions that dead processes left in JOURNAL.
 
@@ -102,17 +102,17 @@ def sweep(
     from ..environment import open_journal  # noqa: PLC0415 - --help is quick
 
     with settings.nothing_sent_yet():
-        if "://" not in place and not os.path.isdir(place):
-            raise BadInputError(f"there is no directory {place}, so no journal was swept")
+        if "://" not in location and not os.path.isdir(location):
+            raise BadInputError(f"there is no directory {location}, so no journal was swept")
         delete_session = settings.make_delete_session(context)
         label = delete_session.transport.api_url if service is None else service
-        journal = open_journal(place, label)
+        journal = open_journal(location, label)
         context.with_resource(journal)
         delete_session.journal = journal
         if dry_run:
             sys.stdout.writelines(f"{session_id}\n" for session_id in journal.orphans())
         left = journal.left_alone()
-        status = _show_left_alone(left, place)
+        status = _show_left_alone(left, location)
         if dry_run:
             if left.living:
                 show_note(f"Sessions left alone: {left.living} that living processes have open.")
@@ -122,7 +122,7 @@ def sweep(
     sys.exit(run() or status)
 
 
-def _show_left_alone(left: LeftAlone, place: str) -> int:
+def _show_left_alone(left: LeftAlone, location: str) -> int:
     """Say what a sweep may not touch and with which option another one would. Return the status."""
     for label, count in left.other_services.items():
         option = "--api-url" if label and label.startswith("http") else "--service"
@@ -134,7 +134,7 @@ def _show_left_alone(left: LeftAlone, place: str) -> int:
         show_note(
             f"Entries left alone: {len(left.unreadable)} that cannot be read or are no part of a"
             f" journal: {left.unreadable[0]}, for instance. No option takes them."
-            f" Is {place} the journal, and yours?"
+            f" Is {location} the journal, and yours?"
         )
     return 1 if left.other_services or left.unreadable else 0
 

@@ -46,7 +46,7 @@ def check(
             lists each with what was seen, the most severe first.
         ValueError: `known` or `over` has a name that does not exist.
     """
-    _check_known(known, CASES)
+    _refuse_unknown_names(known, CASES)
     check_channel(over)
     return check_cases(
         [case for case in CASES if over in case.over],
@@ -76,7 +76,7 @@ def check_journal(
 
     Returns and raises what `check` does.
     """
-    _check_known(known, JOURNAL_CASES)
+    _refuse_unknown_names(known, JOURNAL_CASES)
     return check_cases(
         JOURNAL_CASES,
         lambda case: case.run(
@@ -85,7 +85,7 @@ def check_journal(
     )
 
 
-def _check_known(known: Collection[str], cases: Sequence[Case | JournalCase]) -> None:
+def _refuse_unknown_names(known: Collection[str], cases: Sequence[Case | JournalCase]) -> None:
     if unknown := set(known) - {case.name for case in cases}:
         raise ValueError(f"known names cases that do not exist: {', '.join(sorted(unknown))}")
 

@@ -1,4 +1,4 @@
-"""A case of the kit for journals, and the place where it is played."""
+"""A case of the kit for journals, and the harness in which it is played."""
 
 import pickle
 import reprlib
@@ -26,7 +26,7 @@ ENOUGH_SECONDS = 15
 """A call that takes longer hangs."""
 
 
-class Place(ExitStack):
+class JournalHarness(ExitStack):
     """The journals of one case, with one label, and its processes.
 
     The arguments are those of `check_journal`.
@@ -117,7 +117,7 @@ class JournalCase(msgspec.Struct, frozen=True):
     """What happens, in words that fit a test id."""
     promise: str
     """What every journal promises, in one line."""
-    scenario: Callable[[Place], None]
+    scenario: Callable[[JournalHarness], None]
     severity: Severity = Severity.MAY_LOSE_SESSIONS
     """What it can cost when the promise is broken."""
 
@@ -140,8 +140,8 @@ class JournalCase(msgspec.Struct, frozen=True):
 
         def play() -> None:
             try:
-                with Place(make_journal, patience, outage, secrets) as place:
-                    self.scenario(place)
+                with JournalHarness(make_journal, patience, outage, secrets) as harness:
+                    self.scenario(harness)
             except (AssertionError, SkipTest):
                 raise
             except Exception as error:

@@ -10,31 +10,31 @@ from unittest import SkipTest
 from firecrawl_interact.core import InvalidSessionIdError
 
 from .expectations import require
-from .journal_case import Place
+from .journal_case import JournalHarness
 
 
-def a_closed_journals_session_is_an_orphan(place: Place) -> None:
+def a_closed_journals_session_is_an_orphan(harness: JournalHarness) -> None:
     """What a journal has open when it is closed is an orphan: it is listed, and then adopted."""
-    place.leave("one", "two")
-    lister = place.journal()
+    harness.leave("one", "two")
+    lister = harness.journal()
     for _ in range(2):
         require(sorted(lister.orphans()) == ["one", "two"], f"{lister.orphans()} is listed")
-    place.expect("one", "two")
+    harness.expect("one", "two")
     require(lister.orphans() == [], "what somebody has adopted is listed")
 
 
-def a_living_journals_session_is_no_orphan(place: Place) -> None:
+def a_living_journals_session_is_no_orphan(harness: JournalHarness) -> None:
     """No sweep gets a session of a living journal, however long it has been open."""
-    place.journal().opened("one")
-    place.expect()
-    place.let_leases_end(1.6)
-    require(place.journal().orphans() == [], "a living journal's session is listed")
-    place.expect()
+    harness.journal().opened("one")
+    harness.expect()
+    harness.let_leases_end(1.6)
+    require(harness.journal().orphans() == [], "a living journal's session is listed")
+    harness.expect()
 
 
-def what_is_gone_is_no_orphan(place: Place) -> None:
+def what_is_gone_is_no_orphan(harness: JournalHarness) -> None:
     """A session that is gone is forgotten, also when it was adopted."""
-    journal, sweeper = place.journal(), place.journal()
+    journal, sweeper = harness.journal(), harness.journal()
     for session_id in ("one", "two", "three"):
         journal.opened(session_id)
     journal.gone("one")
@@ -43,83 +43,83 @@ def what_is_gone_is_no_orphan(place: Place) -> None:
     require(found == ["three", "two"], f"the orphans are {found}")
     sweeper.gone("two")
     sweeper.close()
-    place.expect("three")
+    harness.expect("three")
 
 
-def gone_of_an_unknown_id_changes_nothing(place: Place) -> None:
+def gone_of_an_unknown_id_changes_nothing(harness: JournalHarness) -> None:
     """Gone does nothing and raises nothing for an id that is unknown, or can be none."""
-    journal = place.journal()
+    journal = harness.journal()
     journal.opened("two")
     for unknown in ("three", "", "..", "two/", "a b", "x" * 1000, "\0", "\ud800"):
         journal.gone(unknown)
     journal.close()
     journal.gone("three")
-    place.expect("two")
+    harness.expect("two")
 
 
-def a_session_may_be_recorded_again(place: Place) -> None:
+def a_session_may_be_recorded_again(harness: JournalHarness) -> None:
     """A session that is recorded again is forgotten at once, is one orphan, and may come back."""
-    journal = place.journal()
+    journal = harness.journal()
     for session_id in ("one", "one", "two", "two", "three"):
         journal.opened(session_id)
     journal.gone("one")
     journal.gone("three")
     journal.opened("three")
     journal.close()
-    place.expect("three", "two")
+    harness.expect("three", "two")
 
 
-def orphans_of_another_service_are_left_alone(place: Place) -> None:
+def orphans_of_another_service_are_left_alone(harness: JournalHarness) -> None:
     """A sweep leaves the orphans of another label alone."""
-    other = f"{place.label}/other"
-    place.leave("one", label=other)
-    place.expect()
-    place.expect("one", label=other)
+    other = f"{harness.label}/other"
+    harness.leave("one", label=other)
+    harness.expect()
+    harness.expect("one", label=other)
 
 
-def an_address_is_one_label_however_it_ends(place: Place) -> None:
+def an_address_is_one_label_however_it_ends(harness: JournalHarness) -> None:
     """One address is one label, whether it ends in /v2, / or neither."""
     for number, end in enumerate(("", "/", "/v2", "/v2/")):
-        place.leave(f"session-{number}", label=place.label + end)
-    place.expect(*(f"session-{number}" for number in range(4)), label=f"{place.label}/v2")
+        harness.leave(f"session-{number}", label=harness.label + end)
+    harness.expect(*(f"session-{number}" for number in range(4)), label=f"{harness.label}/v2")
 
 
-def an_adopted_session_is_its_adopters(place: Place) -> None:
+def an_adopted_session_is_its_adopters(harness: JournalHarness) -> None:
     """An orphan is yielded once, is its adopter's as long as that one lives, and an orphan then."""
-    place.leave("one")
-    sweeper = place.journal()
+    harness.leave("one")
+    sweeper = harness.journal()
     found = [*sweeper.adopt_orphans(), *sweeper.adopt_orphans()]
     require(found == ["one"], f"{found} was yielded")
-    place.let_leases_end(2)
-    place.expect()
+    harness.let_leases_end(2)
+    harness.expect()
     sweeper.close()
-    place.expect("one")
+    harness.expect("one")
 
 
-def a_yielded_session_is_no_other_sweepers(place: Place) -> None:
+def a_yielded_session_is_no_other_sweepers(harness: JournalHarness) -> None:
     """What a sweep has yielded is no other sweeper's, while the sweep goes on."""
-    place.leave("one", "two", "three")
-    first = next(place.journal().adopt_orphans())
-    require(first not in place.sweep(), f"{first} was yielded to two sweepers")
+    harness.leave("one", "two", "three")
+    first = next(harness.journal().adopt_orphans())
+    require(first not in harness.sweep(), f"{first} was yielded to two sweepers")
 
 
-def a_sweep_left_half_way_loses_nothing(place: Place) -> None:
+def a_sweep_left_half_way_loses_nothing(harness: JournalHarness) -> None:
     """A sweep that is left half-way loses nothing: its journal's next one goes on."""
     ids = [f"session-{number}" for number in range(6)]
-    place.leave(*ids)
-    sweeper = place.journal()
+    harness.leave(*ids)
+    sweeper = harness.journal()
     found = [*islice(sweeper.adopt_orphans(), 2)]
     sweeper.gone(found[0])
     rest = list(sweeper.adopt_orphans())
     require(sorted(found + rest) == ids, f"{found}, then {rest} were yielded")
     sweeper.close()
-    place.expect(*{*ids} - {found[0]})
+    harness.expect(*{*ids} - {found[0]})
 
 
-def two_threads_share_the_orphans(place: Place) -> None:
+def two_threads_share_the_orphans(harness: JournalHarness) -> None:
     """Two sweepers share the orphans, and none comes twice."""
-    place.leave(*(f"session-{number}" for number in range(200)))
-    journals = place.journal(), place.journal()
+    harness.leave(*(f"session-{number}" for number in range(200)))
+    journals = harness.journal(), harness.journal()
     both_have_begun = threading.Barrier(2)
 
     def sweep(which: int) -> list[str]:
@@ -133,52 +133,52 @@ def two_threads_share_the_orphans(place: Place) -> None:
     require(len(set(both)) == len(both) == 200, f"{len(both)} yielded, {len(set(both))} different")
 
 
-def a_session_handed_to_another_journal_is_that_ones(place: Place) -> None:
+def a_session_handed_to_another_journal_is_that_ones(harness: JournalHarness) -> None:
     """A session that was handed to a living journal is no orphan when its first one ends."""
-    first, second = place.journal(), place.journal()
+    first, second = harness.journal(), harness.journal()
     first.opened("one")
     second.opened("one")
     first.close()
-    place.let_leases_end(1.6)
-    require(place.journal().orphans() == [], "what a living journal has is listed")
-    place.expect()
+    harness.let_leases_end(1.6)
+    require(harness.journal().orphans() == [], "what a living journal has is listed")
+    harness.expect()
     second.close()
-    place.expect("one")
+    harness.expect("one")
 
 
-def every_sendable_id_is_kept_as_it_is(place: Place) -> None:
+def every_sendable_id_is_kept_as_it_is(harness: JournalHarness) -> None:
     """An id that can be sent comes back as it was. Any other is an InvalidSessionIdError."""
-    journal, letters = place.journal(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    journal, letters = harness.journal(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     for impossible in ("", ".", "..", "a/b", "a b", "a%b", "x" * 121, "\0"):
         with suppress(InvalidSessionIdError):
             journal.opened(impossible)
             raise AssertionError(f"{impossible!r} was recorded")
     ids = ["A", "a", "X" * 120, "x" * 120, "...", "-", "_.~", letters, letters.lower(), "0.new"]
-    place.leave(*ids)
+    harness.leave(*ids)
     journal.close()
-    place.expect(*ids)
+    harness.expect(*ids)
 
 
-def a_closed_journal_takes_and_gives_nothing(place: Place) -> None:
+def a_closed_journal_takes_and_gives_nothing(harness: JournalHarness) -> None:
     """A closed journal takes and gives nothing more: a JournalError names the session."""
-    place.leave("one", "two")
-    journal, sweeper = place.journal(), place.journal()
+    harness.leave("one", "two")
+    journal, sweeper = harness.journal(), harness.journal()
     orphans = sweeper.adopt_orphans()
     next(orphans)
     for one in (journal, journal, sweeper):
         one.close()
     require(list(orphans) == [], "a closed journal has yielded an orphan")
-    failure = place.failure_of(lambda: journal.opened("three"))
+    failure = harness.failure_of(lambda: journal.opened("three"))
     require(failure is not None, "a closed journal has recorded a session")
     require(getattr(failure, "session_id", None) == "three", f"{failure!r} has no session_id")
     for call in (lambda: list(journal.adopt_orphans()), journal.orphans):
-        require(place.failure_of(call) is not None, "a closed journal gives orphans")
-    place.expect("one", "two")
+        require(harness.failure_of(call) is not None, "a closed journal gives orphans")
+    harness.expect("one", "two")
 
 
-def a_pickle_is_another_journal_there(place: Place) -> None:
-    """A pickle of a journal is another journal at the same place."""
-    journal = place.journal()
+def a_pickle_is_another_journal_there(harness: JournalHarness) -> None:
+    """A pickle of a journal is another journal at the same harness."""
+    journal = harness.journal()
     journal.opened("one")
     try:
         pickled = pickle.dumps(journal)
@@ -188,13 +188,13 @@ def a_pickle_is_another_journal_there(place: Place) -> None:
     require(list(other.adopt_orphans()) == [], "a copy adopts what its original has open")
     other.opened("two")
     other.close()
-    place.expect("two")
+    harness.expect("two")
     journal.close()
-    place.expect("one")
+    harness.expect("one")
 
 
-def a_repr_shows_no_secret(place: Place) -> None:
+def a_repr_shows_no_secret(harness: JournalHarness) -> None:
     """No repr shows a password."""
-    if not place.secrets:
+    if not harness.secrets:
         raise SkipTest("pass secrets=, the texts that nothing may show")
-    place.require_no_secret(repr(place.journal()))
+    harness.require_no_secret(repr(harness.journal()))

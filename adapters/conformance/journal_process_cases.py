@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from firecrawl_interact.core.journal import Journal, JournalError
 
 from .expectations import require
-from .journal_case import Place
+from .journal_case import JournalHarness
 from .journal_process import in_child, wait
 
 
@@ -23,29 +23,29 @@ def _hold(connection: Connection, journal: Journal) -> None:
     wait(connection)
 
 
-def a_killed_process_leaves_orphans(place: Place) -> None:
+def a_killed_process_leaves_orphans(harness: JournalHarness) -> None:
     """What a killed process had open or had adopted is an orphan."""
     orphans = [f"session-{number}" for number in range(20)]
-    place.leave(*orphans)
-    process = place.start(_hold)
+    harness.leave(*orphans)
+    process = harness.start(_hold)
     require(process.said() in orphans, "a process has adopted no orphan")
-    require(not {"one", "two"} & {*place.journal().orphans()}, "a living one's session is listed")
+    require(not {"one", "two"} & {*harness.journal().orphans()}, "a living one's session is listed")
     process.kill()
-    place.let_leases_end()
-    place.expect("one", "two", *orphans)
+    harness.let_leases_end()
+    harness.expect("one", "two", *orphans)
 
 
-def a_stopped_process_loses_nothing(place: Place) -> None:
+def a_stopped_process_loses_nothing(harness: JournalHarness) -> None:
     """A process that is stopped for long loses no session, and none comes twice."""
-    process = place.start(_hold)
+    process = harness.start(_hold)
     process.said()
     process.signal(signal.SIGSTOP)
-    place.let_leases_end()
-    found = place.sweep()
+    harness.let_leases_end()
+    found = harness.sweep()
     process.signal(signal.SIGCONT)
     process.kill()
-    place.let_leases_end()
-    found += place.sweep()
+    harness.let_leases_end()
+    found += harness.sweep()
     require(sorted(found) == ["one", "two"], f"{found} was yielded")
 
 
@@ -59,11 +59,11 @@ def _record_without_end(connection: Connection, journal: Journal) -> None:
             journal.gone(session_id)
 
 
-def processes_killed_at_any_moment_lose_nothing(place: Place) -> None:
+def processes_killed_at_any_moment_lose_nothing(harness: JournalHarness) -> None:
     """A process that is killed at any moment loses no session that it has recorded."""
     said: list[tuple[str, str]] = []
     for moment in (0.01, 0.06, 0.2):
-        processes = [place.start(_record_without_end) for _ in range(3)]
+        processes = [harness.start(_record_without_end) for _ in range(3)]
         said += [process.said() for process in processes]
         for process in processes:
             killing = threading.Timer(moment, process.kill)
@@ -72,8 +72,8 @@ def processes_killed_at_any_moment_lose_nothing(place: Place) -> None:
             killing.join()
     opened = {session_id for step, session_id in said if step == "opened"}
     gone = {session_id for step, session_id in said if step == "gone"}
-    place.let_leases_end()
-    found = place.sweep()
+    harness.let_leases_end()
+    found = harness.sweep()
     require(len(set(found)) == len(found), "an orphan came twice")
     lost = opened - gone - set(found)
     require(not lost, f"{len(lost)} of {len(opened)} sessions are lost")
@@ -91,17 +91,17 @@ def _fork_children_that_do_nothing(connection: Connection, journal: Journal) -> 
     connection.send(ends)
 
 
-def a_forked_child_holds_and_harms_nothing(place: Place) -> None:
+def a_forked_child_holds_and_harms_nothing(harness: JournalHarness) -> None:
     """A forked child holds nothing of its parent's, and harms nothing, also when it ends."""
-    process = place.start(_fork_children_that_do_nothing)
+    process = harness.start(_fork_children_that_do_nothing)
     swept, ends = process.said(), process.said()
     require(swept == [], f"a child has adopted its parent's sessions: {swept}")
     require(ends == [0] * 4, f"the children ended with {ends}")
-    place.let_leases_end(1.6)
-    place.expect()
+    harness.let_leases_end(1.6)
+    harness.expect()
     process.kill()
-    place.let_leases_end()
-    place.expect("after", "parents")
+    harness.let_leases_end()
+    harness.expect("after", "parents")
 
 
 def _fork_a_child_that_lives_on(connection: Connection, journal: Journal) -> None:
@@ -112,15 +112,15 @@ def _fork_a_child_that_lives_on(connection: Connection, journal: Journal) -> Non
     wait(connection)
 
 
-def a_forked_childs_session_is_its_own(place: Place) -> None:
+def a_forked_childs_session_is_its_own(harness: JournalHarness) -> None:
     """What a forked child opens is its own, and one that lives on keeps no orphan back."""
-    process = place.start(_fork_a_child_that_lives_on)
+    process = harness.start(_fork_a_child_that_lives_on)
     require(process.said() == 0, "a child could not record a session")
-    place.let_leases_end()
-    place.expect("childs")
+    harness.let_leases_end()
+    harness.expect("childs")
     process.kill()
-    place.let_leases_end()
-    place.expect("parents")
+    harness.let_leases_end()
+    harness.expect("parents")
 
 
 def _fork_amid_records(connection: Connection, journal: Journal) -> None:
@@ -147,14 +147,14 @@ def _fork_amid_records(connection: Connection, journal: Journal) -> None:
     connection.send((failure, sum(recorded)))
 
 
-def a_fork_amid_records_leaves_both_whole(place: Place) -> None:
+def a_fork_amid_records_leaves_both_whole(harness: JournalHarness) -> None:
     """A fork while threads record leaves parent and child whole."""
-    process = place.start(_fork_amid_records)
+    process = harness.start(_fork_amid_records)
     failure, recorded = process.said()
     require(failure == 0, f"one of eight children failed, or hung: it ended with {failure}")
     process.kill()
-    place.let_leases_end()
-    found = place.sweep()
+    harness.let_leases_end()
+    found = harness.sweep()
     require(len(found) == recorded + 8, f"{len(found)} of {recorded + 8} sessions are orphans")
 
 
@@ -175,44 +175,44 @@ def _come_and_go(connection: Connection, journal: Journal) -> None:
     os._exit(0)
 
 
-def owners_come_and_go_during_sweeps(place: Place) -> None:
+def owners_come_and_go_during_sweeps(harness: JournalHarness) -> None:
     """While owners come and go, sweeps lose nothing and get no living one's session."""
-    processes = [place.start(_come_and_go) for _ in range(4)]
+    processes = [harness.start(_come_and_go) for _ in range(4)]
     said = [words for process in processes for words in process.all_said()]
     require(said.count(("end", "")) == 4, "a process failed")
     adopted = [session_id for step, session_id in said if step == "adopted"]
     dead = {session_id for step, session_id in said if step == "dead"}
     require(len(set(adopted)) == len(adopted), "an orphan came twice")
     require(set(adopted) <= dead, f"living ones were adopted: {set(adopted) - dead}")
-    place.let_leases_end()
-    lost = dead - set(adopted) - set(place.sweep())
+    harness.let_leases_end()
+    lost = dead - set(adopted) - set(harness.sweep())
     require(not lost, f"{len(lost)} of {len(dead)} sessions are lost")
 
 
-def an_outage_is_a_journal_error(place: Place) -> None:
+def an_outage_is_a_journal_error(harness: JournalHarness) -> None:
     """While its storage is away, a journal raises JournalError soon, and works again later."""
-    journal, other = place.journal(), place.journal()
+    journal, other = harness.journal(), harness.journal()
     journal.opened("before")
     other.opened("others")
-    with place.outage():
-        failure = place.failure_of(lambda: journal.opened("during"))
+    with harness.outage():
+        failure = harness.failure_of(lambda: journal.opened("during"))
         if failure is not None:
             require(failure.session_id == "during", f"{failure!r} names another session")
-        place.failure_of(lambda: journal.gone("before"))
-        place.failure_of(journal.orphans)
-        place.failure_of(lambda: list(place.journal().adopt_orphans()))
-        require(place.failure_of(other.close) is None, "close raises")
+        harness.failure_of(lambda: journal.gone("before"))
+        harness.failure_of(journal.orphans)
+        harness.failure_of(lambda: list(harness.journal().adopt_orphans()))
+        require(harness.failure_of(other.close) is None, "close raises")
     journal.opened("after")
     journal.close()
-    place.let_leases_end()
-    found = set(place.sweep())
+    harness.let_leases_end()
+    found = set(harness.sweep())
     require({"after", "others"} <= found, f"the orphans are {sorted(found)}")
     require(failure is not None or "during" in found, "what was recorded in the outage is lost")
 
 
-def an_outage_makes_no_orphan(place: Place) -> None:
+def an_outage_makes_no_orphan(harness: JournalHarness) -> None:
     """An outage that lasts longer than a lease makes no living owner's session an orphan."""
-    journal = place.journal()
+    journal = harness.journal()
     journal.opened("one")
     found: list[str] | None = None
 
@@ -220,14 +220,14 @@ def an_outage_makes_no_orphan(place: Place) -> None:
         nonlocal found
         while found is None:
             with suppress(JournalError):
-                found = place.sweep()
+                found = harness.sweep()
 
-    with place.outage():
+    with harness.outage():
         sweeping = threading.Thread(target=sweep_as_soon_as_possible, daemon=True)
         sweeping.start()
-        place.let_leases_end(1.5)
+        harness.let_leases_end(1.5)
     sweeping.join(60)
     require(found == [], f"the orphans are {found} instead of []")
-    place.expect()
+    harness.expect()
     journal.close()
-    place.expect("one")
+    harness.expect("one")

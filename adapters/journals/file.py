@@ -99,7 +99,7 @@ class FileJournal(BaseJournal):
 
     def _record(self, session_id: str) -> None:
         with self._lock:
-            self._put_in_place()
+            self._make_own_directory()
             record = self._own / _name(session_id)
             flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK  # There may be a FIFO.
             os.close(os.open(record, flags, 0o600))
@@ -120,7 +120,7 @@ class FileJournal(BaseJournal):
         for first in range(0, len(records) + 1, _MOVED_AT_ONCE):
             with self._lock:
                 if records:
-                    self._put_in_place()
+                    self._make_own_directory()
                 for session_id, record in records[first : first + _MOVED_AT_ONCE]:
                     own = f"{self._own}/{record.name}"
                     with suppress(FileNotFoundError):  # Another sweeper took it.
@@ -146,7 +146,7 @@ class FileJournal(BaseJournal):
         others = [one for one in map(Path, _entries(self._owners)) if one != self._own]
         return [one for one in others if _is_locked(one) is living]
 
-    def _put_in_place(self) -> None:
+    def _make_own_directory(self) -> None:
         """Make and lock the own directory, if there is none. It gets its final name when locked."""
         while not (self._own.exists() and os.path.samefile(self._descriptor, self._own)):
             self._owners.mkdir(mode=0o700, exist_ok=True)
