@@ -17,7 +17,6 @@ from .fakes.service.faults import (
     NoResponse,
     Reply,
 )
-from .fakes.service.rate_limit import RateLimit
 from .journals.base import LeftAlone
 from .journals.in_memory import InMemoryJournal
 from .system_time import AsyncSystemTime, SystemTime
@@ -54,7 +53,6 @@ __all__ = [
     "NoConnection",
     "NoResponse",
     "PostgresJournal",
-    "RateLimit",
     "Reply",
     "SystemTime",
     "Urllib3Transport",

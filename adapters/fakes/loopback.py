@@ -7,6 +7,7 @@ import socketserver
 import struct
 import sys
 import threading
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Self
 from weakref import WeakSet
@@ -26,9 +27,8 @@ class LoopbackService:
     The service's clock runs with the system's meanwhile, so its waits and its latency are real.
     The end of the block ends every connection, also those that wait for a response.
 
-    Three faults look different here than in memory. A queued `NoConnection` is a reset instead of
-    the response, since the client has connected already. In an outage of that kind, new connections
-    are refused, and keep-alive connections are reset. A `LostResponse` on a reused connection looks
+    Three faults look different here than in memory. A `NoConnection` is a reset instead of the
+    response, since the client has connected already. A `LostResponse` on a reused connection looks
     like a stale one. `DrippedResponse` drips the status line and the headers too.
 
     Args:
@@ -82,13 +82,13 @@ class LoopbackService:
 class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 128
     allow_reuse_address = True
-    timeout = 0.02  # Seconds until it notices its end, or that an outage begins or ends.
 
     def __init__(self, service: FakeService, port: int) -> None:
         self.service = service
         self.ending = threading.Event()
         self._connections: WeakSet[socket.socket] = WeakSet()
-        self.serving = threading.Thread(target=self._serve, daemon=True)
+        serve = partial(self.serve_forever, poll_interval=0.02)  # seconds, until it sees its end
+        self.serving = threading.Thread(target=serve, daemon=True)
         super().__init__(("127.0.0.1", port), _Handler)
 
     def get_request(self) -> tuple[socket.socket, object]:
@@ -106,32 +106,11 @@ class _Server(socketserver.ThreadingTCPServer):
     def end(self) -> None:
         """Accept no more connections, and end those that are open."""
         self.ending.set()
+        self.shutdown()
         self.serving.join()
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-
-    def _serve(self) -> None:
-        is_listening = True
-        while not self.ending.is_set():
-            is_away = isinstance(self.service.current_outage, NoConnection)
-            if is_listening is is_away:
-                self._stop_listening() if is_away else self.server_activate()
-            is_listening = not is_away
-            if is_listening:
-                self.handle_request()
-            else:
-                self.ending.wait(self.timeout)
-
-    def _stop_listening(self) -> None:
-        # A socket that is bound and does not listen keeps the port, and the system refuses
-        # connections. Not every system lets a listening socket go back to that state. A child
-        # that is just being forked holds it too, so `close` alone may not free the port.
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        self.socket = socket.socket(self.address_family, self.socket_type)
-        self.server_bind()
 
 
 class _Handler(BaseHTTPRequestHandler):

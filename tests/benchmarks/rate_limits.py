@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from measure import Figure
 
-from firecrawl_interact.adapters import RateLimit
 from tests.core.limiters import (
     MINUTE,
     NO_WAIT,
@@ -25,6 +24,7 @@ from tests.core.limiters import (
     run,
     shortest_time,
 )
+from tests.core.rate_limit_kinds import RateLimit
 
 WAITS = {"right wait": RIGHT_WAITS, "too short": WRONG_WAITS, "no wait": NO_WAIT}
 LIMITS = (10, 100, 500)

@@ -110,7 +110,7 @@ def test_the_bar_says_why_it_waits_and_a_signal_then_leaves_a_line_for_each_id(
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (NoConnection(), "Connection refused"),
+        (NoConnection(), "the connection ended before any response"),
         (Reply(503, json={"success": False, "error": "Busy."}), "HTTP 503: Busy"),
     ],
 )

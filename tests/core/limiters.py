@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from firecrawl_interact.adapters import RateLimit
-from firecrawl_interact.adapters.fakes.service.rate_limit import Usage
 from firecrawl_interact.core import RetryPolicy
 from firecrawl_interact.core.pacing import RateLimitGate
+
+from .rate_limit_kinds import RateLimit, Usage
 
 MINUTE = 60.0
 ROUNDING = 1e-9
@@ -31,7 +31,7 @@ RATE_LIMITS: dict[str, Callable[[int], RateLimit]] = {
 
 
 class Limited:
-    """A service with the rate limit of a fake one, which may have another one later.
+    """A service with a rate limit, which may have another one later.
 
     An aligned window begins at a `second` of each minute.
     """

@@ -4,8 +4,6 @@ from itertools import product
 
 import pytest
 
-from firecrawl_interact.adapters import RateLimit
-
 from .limiters import (
     NO_WAIT,
     RATE_LIMITS,
@@ -16,6 +14,7 @@ from .limiters import (
     run,
     shortest_time,
 )
+from .rate_limit_kinds import RateLimit
 
 WAITS = RIGHT_WAITS | WRONG_WAITS | NO_WAIT
 LIMITS = RATE_LIMITS | {"evenly spaced": lambda limit: RateLimit(limit, burst=1)}

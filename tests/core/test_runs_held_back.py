@@ -5,7 +5,6 @@ import random
 
 import pytest
 
-from firecrawl_interact.adapters import RateLimit
 from firecrawl_interact.core import RetryPolicy, RunEndedError
 
 from ..simulation.kinds import BROKEN_GATEWAY, NOT_DELETED, SERVED, STOPPING, Kind
@@ -15,6 +14,7 @@ from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Weather
 from .limiters import Limited
 from .outages import FAULTS, IDS, destroyed, ids, run_through, seconds_beyond
+from .rate_limit_kinds import RateLimit
 
 PAGES = [name for name, fault in FAULTS.items() if fault.is_a_page]
 SAID_IN_ERROR = {"refused": "no connection", "backend": "Hangar request failed", "502": "HTTP 502"}

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from firecrawl_interact.adapters import RateLimit
 from firecrawl_interact.core import RetryPolicy
 
 from ..core.blocks import Block, BlockError, Opener, PlayedBlock, cancel_all
 from ..core.limiters import RATE_LIMITS, Limited, Limiter
+from ..core.rate_limit_kinds import RateLimit
 from ..simulation import kinds as k
 from ..simulation.kinds import SERVED, Kind
 from ..simulation.play import play

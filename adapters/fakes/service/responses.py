@@ -47,25 +47,24 @@ def unauthorized(authorization: str, token: str) -> Response:
     return json_response(401, success=False, error=error)
 
 
-def rate_limited(consumed: int, retry_after: int | None, resets_at: float) -> Response:
+def rate_limited(consumed: int, wait: float, resets_at: float) -> Response:
     """Return the response to a request above the rate limit.
 
     Args:
         consumed: the requests that count, this one included.
-        retry_after: the seconds to wait in the text; None: it names none.
+        wait: seconds until the service accepts requests again. The text has them rounded to whole
+            seconds, as `Math.round(ms / 1000) || 1` does: up to half a second too short.
         resets_at: when the service accepts requests again, on its clock.
     """
+    retry_after = math.floor(wait + 0.5) or 1
+    resets_on = time.asctime(time.gmtime(EPOCH + resets_at))
+    weekday, month, day, clock, year = resets_on.split()
     error = (
         f"Rate limit exceeded. Consumed (req/min): {consumed}, Remaining (req/min): 0. "
-        "Upgrade your plan at https://firecrawl.dev/pricing for increased rate limits"
+        "Upgrade your plan at https://firecrawl.dev/pricing for increased rate limits "
+        f"or please retry after {retry_after}s, resets at {weekday} {month} {day:0>2} {year} "
+        f"{clock} GMT+0000 (Coordinated Universal Time)"
     )
-    if retry_after is not None:
-        resets_on = time.asctime(time.gmtime(EPOCH + resets_at))
-        weekday, month, day, clock, year = resets_on.split()
-        error += (
-            f" or please retry after {retry_after}s, resets at {weekday} {month} {day:0>2} {year} "
-            f"{clock} GMT+0000 (Coordinated Universal Time)"
-        )
     return json_response(429, success=False, error=error)
 
 

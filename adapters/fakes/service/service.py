@@ -29,7 +29,7 @@ from .faults import (
     Reply,
     check_fault,
 )
-from .rate_limit import RateLimit, Usage
+from .rate_limit import Minute
 from .responses import (
     EPOCH,
     Session,
@@ -59,8 +59,8 @@ class FakeService:
     Args:
         api_keys: the keys that it knows. With none it is a self-hosted service without sign-in:
             all requests, with any key or without, are those of one team.
-        rate_limit: requests a minute that it accepts from each team, or a `RateLimit` of another
-            kind. Requests that fail count too.
+        rate_limit: requests a minute that it accepts from each team; None: any number. Requests
+            that fail count too.
         latency: seconds from a request to its response. It acts at once and responds late.
 
     Raises:
@@ -71,7 +71,7 @@ class FakeService:
         self,
         api_keys: Iterable[str] = ("fc-test",),
         *,
-        rate_limit: int | RateLimit | None = None,
+        rate_limit: int | None = None,
         latency: float = 0.0,
     ) -> None:
         self._api_keys = tuple(api_keys)
@@ -79,11 +79,15 @@ class FakeService:
             raise FakeServiceError("api_keys must be a list of keys, each without blanks")
         if not 0 <= latency < math.inf:
             raise FakeServiceError(f"latency must be seconds from 0 on, not {latency!r}")
-        self.latency = latency
-        self.rate_limit = rate_limit
+        if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 0):
+            raise FakeServiceError(f"rate_limit must be an int from 0 on, not {rate_limit!r}")
+        self.latency: float = latency  #: it may be changed
+        self.rate_limit: int | None = (
+            rate_limit  #: it may be changed; what a team sent still counts
+        )
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
-        self._usage: defaultdict[str, Usage] = defaultdict(Usage)
+        self._minutes: defaultdict[str, Minute] = defaultdict(Minute)
         self._faults: deque[Fault] = deque()
         self._outage: tuple[Fault, float] | None = None
         self._requests: list[Request] = []
@@ -142,17 +146,6 @@ class FakeService:
             return [name for name, session in self._sessions.items() if session.ended is None]
 
     @property
-    def rate_limit(self) -> RateLimit | None:
-        """The rate limit. It can be changed: what a team has used of the old one stays used."""
-        return self._rate_limit
-
-    @rate_limit.setter
-    def rate_limit(self, limit: int | RateLimit | None) -> None:
-        if limit is not None and not isinstance(limit, RateLimit):
-            limit = RateLimit(limit)
-        self._rate_limit = limit
-
-    @property
     def requests(self) -> list[Request]:
         """The requests that reached the service, in order, without their `Authorization`."""
         with self._lock:
@@ -186,12 +179,6 @@ class FakeService:
         with self._lock:
             self._outage = fault, self.clock.monotonic() + seconds
 
-    @property
-    def current_outage(self) -> Fault | None:
-        """The fault of the current outage; None if there is none."""
-        outage = self._outage
-        return outage[0] if outage and self.clock.monotonic() < outage[1] else None
-
     def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
         """Handle one request. An adapter calls this, and delivers what is returned.
 
@@ -202,9 +189,7 @@ class FakeService:
         names = [name for name in headers if name.lower() == "authorization"]
         authorization = "".join([headers.pop(name) for name in names][:1])
         with self._lock:
-            fault = self.current_outage
-            if fault is None and self._faults:
-                fault = self._faults.popleft()
+            fault = self._next_fault()
             if isinstance(fault, NoConnection):
                 return fault
             self._requests.append(Request(request.method, request.path, headers))
@@ -229,7 +214,7 @@ class FakeService:
     def __repr__(self) -> str:
         return (
             f"<FakeService: {len(self.sessions_left_open)} of {len(self._sessions)} sessions open,"
-            f" requests: {len(self._requests)}, rate limit: {self._rate_limit}>"
+            f" requests: {len(self._requests)}, rate limit: {self.rate_limit}>"
         )
 
     def __reduce__(self) -> NoReturn:
@@ -237,6 +222,11 @@ class FakeService:
             "a FakeService cannot be copied or pickled: the copy would be another service. "
             "For another process, put it behind a LoopbackService"
         )
+
+    def _next_fault(self) -> Fault | None:
+        if self._outage and self.clock.monotonic() < self._outage[1]:
+            return self._outage[0]
+        return self._faults.popleft() if self._faults else None
 
     def _now(self) -> float:
         return EPOCH + self.clock.monotonic()
@@ -252,9 +242,10 @@ class FakeService:
         team = self._team(token)
         if team is None:
             return unauthorized(authorization, token)
-        limit, usage, now = self._rate_limit, self._usage[team], self.clock.monotonic()
-        if limit is not None and (wait := usage.count_request(limit, now)):
-            return rate_limited(usage.consumed, limit.retry_after(wait), resets_at=now + wait)
+        minute, now = self._minutes[team], self.clock.monotonic()
+        minute.count_request(now)
+        if self.rate_limit is not None and minute.requests > self.rate_limit:
+            return rate_limited(minute.requests, minute.ends_at - now, resets_at=minute.ends_at)
         route = _ROUTE.fullmatch(request.path.partition("?")[0])
         if route is None or request.method != "DELETE":
             return no_such_route(request)
