@@ -122,8 +122,8 @@ def test_the_tree_is_as_it_is_drawn_with_the_other_parents_and_the_fates() -> No
         parent = kinds[above[depth - 1]] if depth else Exception
         kind, fate = kinds[name], re.search(r"\b(gone|untouched|unknown)\b", rest)
         assert kind.__bases__ == (parent, *others[other or ""])
-        has_fate = issubclass(kind, core.DeleteSessionError)
-        if has_fate and kind not in {core.DeleteSessionError, core.ResponseError}:
+        is_of_any_fate = kind in {core.DeleteSessionError, core.ResponseError}
+        if issubclass(kind, core.DeleteSessionError) and not is_of_any_fate:
             assert fate
             assert kind.session_fate is core.SessionFate(fate[0])
         drawn.add(kind)

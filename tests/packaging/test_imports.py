@@ -76,7 +76,7 @@ def test_every_public_name_can_be_imported_and_is_listed_once_in_order() -> None
 
 
 def test_a_name_of_the_core_is_said_to_be_there() -> None:
-    with pytest.raises(ImportError, match="DeleteSession is in firecrawl_interact.core"):
+    with pytest.raises(ImportError, match=r"DeleteSession is in firecrawl_interact\.core"):
         exec("from firecrawl_interact.adapters import DeleteSession")  # noqa: S102 - our words
 
 
