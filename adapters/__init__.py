@@ -75,9 +75,8 @@ if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
 
     def __getattr__(name: str) -> object:
         if name not in _MODULES:
-            from firecrawl_interact import core  # noqa: PLC0415 - its name would be one of ours
-
-            if name in core.__all__:  # An AttributeError would be shown without its words.
+            if name in import_module("firecrawl_interact.core").__all__:
+                # An AttributeError would be shown without its words.
                 raise ImportError(f"{name} is in firecrawl_interact.core: import it from there")
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(f".{_MODULES[name]}", __name__), name)
