@@ -10,7 +10,8 @@ from operator import methodcaller
 from .errors import FirecrawlInteractError
 
 _TOKEN68 = r"[A-Za-z0-9._~+/-]+=*"  # RFC 6750, 2.1
-_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110, 5.6.2
+HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"  # RFC 9110, 5.6.2
+HEADER_TEXT = r"[\t -~\x80-\xff]*+"  # RFC 9110, 5.5: no control character but the tab
 _VALUE = r"(?:[\x21-\x7e](?:[ \t\x21-\x7e]*[\x21-\x7e])?)?"  # RFC 9110, 5.5
 
 # identity: the library asks for no compressed response.
@@ -100,7 +101,7 @@ class RequestHeaders(Mapping[str, str]):
         # No name is in a variable before all are checked: one may hold the value, too.
         if kinds := [type(name).__name__ for name in self._extra if not isinstance(name, str)]:
             raise TypeError(f"headers: a name must be a str, not {kinds[0]}")
-        if not all(map(re.compile(_NAME).fullmatch, self._extra)):
+        if not all(map(re.compile(HEADER_NAME).fullmatch, self._extra)):
             odd = "has a character that a header's name cannot have, or is empty"
             raise ValueError(f"headers: a name {odd}")
         seen = set(_NOT_FOR_USERS)

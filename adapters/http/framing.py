@@ -10,6 +10,7 @@ from collections.abc import Generator, Mapping
 
 import msgspec
 
+from firecrawl_interact.core.headers import HEADER_NAME, HEADER_TEXT
 from firecrawl_interact.core.transport import MAX_BODY_BYTES, BadResponseError
 
 # All lines of a response: heads, chunk extensions, trailers. h11 accepts 100 KiB, Node.js 16.
@@ -19,18 +20,17 @@ MAX_FIELDS = 100  # as in http.client
 MAX_INTERIM_RESPONSES = 8  # 1xx before the final one; http.client accepts any number
 
 _START = b"HTTP/1."
-TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"  # RFC 9110, 5.6.2
-TEXT = rb"[\t -~\x80-\xff]*+"  # RFC 9110, 5.5: no control character but the tab
+_NAME, _TEXT = HEADER_NAME.encode(), HEADER_TEXT.encode()
 # RFC 9112, 4; RFC 9110, 15: a status is from 100 to 599.
-_STATUS_LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + TEXT + rb"))?\r\n"
+_STATUS_LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + _TEXT + rb"))?\r\n"
 # RFC 9112, 5; 5.2: a line may continue in the next one. The last line is empty.
-_FIELD_LINE = TOKEN + rb":" + TEXT + rb"\r\n(?:[ \t]" + TEXT + rb"\r\n)*+"
+_FIELD_LINE = _NAME + rb":" + _TEXT + rb"\r\n(?:[ \t]" + _TEXT + rb"\r\n)*+"
 _FIELD_LINES = rb"((?:" + _FIELD_LINE + rb")*+)\r\n"
 # `re` compiles and caches these when they are first needed: at import that would take 0.5 ms.
 _HEAD = _STATUS_LINE + _FIELD_LINES
 _LAST_CHUNK = rb"[^\n]*+\n" + _FIELD_LINES
 # RFC 9112, 7.1. More than 16 digits exceed any limit.
-_CHUNK_LINE = rb"([0-9A-Fa-f]{1,16})([ \t]*+(?:;" + TEXT + rb")?)\r\n"
+_CHUNK_LINE = rb"([0-9A-Fa-f]{1,16})([ \t]*+(?:;" + _TEXT + rb")?)\r\n"
 _END_OF_LINES = rb"\n\r?\n"
 _FIELDS = r"([^:]++):([^\r]*+(?:\r\n[ \t][^\r]*+)*+)\r\n"
 

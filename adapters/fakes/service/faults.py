@@ -7,7 +7,9 @@ from typing import get_args
 
 import msgspec
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*")
+from firecrawl_interact.core.headers import HEADER_NAME, HEADER_TEXT
+
+_HEADER = re.compile(f"{HEADER_NAME}: {HEADER_TEXT}")
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
