@@ -20,13 +20,13 @@ class ApiUrl(msgspec.Struct, frozen=True):
     prefix: str  #: empty, or a path that starts with a slash and does not end with one
 
     @property
-    def origin(self) -> str:
-        """Scheme, host and port, as RFC 6454 (6.2) writes them."""
+    def authority(self) -> str:
+        """The host, and the port unless it is the scheme's own, as in the header `Host`."""
         is_default = self.port == DEFAULT_PORTS[self.scheme]
-        return f"{self.scheme}://{self.host}{'' if is_default else f':{self.port}'}"
+        return self.host if is_default else f"{self.host}:{self.port}"
 
     def __str__(self) -> str:
-        return self.origin + self.prefix
+        return f"{self.scheme}://{self.authority}{self.prefix}"
 
 
 def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:

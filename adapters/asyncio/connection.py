@@ -6,10 +6,10 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from firecrawl_interact.core.transport import BadResponseError
+from firecrawl_interact.core.transport import BadResponseError, TransportError
 
+from ..http.connection import Address, Deadline, addresses_of
 from ..http.errors import no_whole_response
 from ..http.framing import ParsedResponse, ResponseParser
 
@@ -22,12 +22,11 @@ class Connection(asyncio.Protocol):
     Bytes that arrive while no response is due end the connection.
     """
 
-    idle_since: float = 0.0
+    kept_until: Deadline | None = None  #: None: it had no response yet, but that to a CONNECT
 
     def __init__(self, connections: "set[Connection]") -> None:
         self._loop = asyncio.get_running_loop()
         self._connections = connections
-        self._is_kept = False  # whether it was used for a response before
         self._error: Exception | None = None  # what ended it
         self._parser: ResponseParser | None = None
         self._parsed: asyncio.Future[ParsedResponse] | None = None
@@ -38,9 +37,10 @@ class Connection(asyncio.Protocol):
         self._has_input = _input_test(transport.get_extra_info("socket"))
         self._connections.add(self)
 
-    def is_fit_to_be_used(self) -> bool:
-        """Return whether no byte arrived since the last response, read by the loop or not."""
-        return not (self._transport.is_closing() or self._has_input(0))
+    def is_reusable(self) -> bool:
+        """Return whether the next request may use it: no byte arrived since the last response."""
+        is_fresh = self.kept_until is not None and self.kept_until.seconds_left() > 0
+        return is_fresh and not (self._transport.is_closing() or self._has_input(0))
 
     def abort(self) -> None:
         """Close the connection at once. An orderly close of TLS would wait for the other side."""
@@ -58,22 +58,21 @@ class Connection(asyncio.Protocol):
             raise ConnectionResetError("the connection ended before the TLS handshake")
         self._transport = inside
 
-    async def exchange(self, head: bytes, method: str, seconds: float) -> ParsedResponse:
+    async def exchange(self, head: bytes, method: str, deadline: Deadline) -> ParsedResponse:
         """Send a whole request, and return its response. After any exception, call `abort`."""
         if self._transport.is_closing():
-            raise no_whole_response(self._error, None, is_kept=self._is_kept)
+            raise self._lost(self._error)
         self._parser = ResponseParser(method)
         self._parsed = self._loop.create_future()
         # `asyncio.timeout` costs more, and with uvloop it starts at an older time.
+        seconds = deadline.seconds_left()
         timer = self._loop.call_later(seconds, self._fail, TimeoutError("timed out"))
         try:
             self._transport.write(head)
-            parsed = await self._parsed
+            return await self._parsed
         finally:
             timer.cancel()
             self._parser = self._parsed = None
-        self._is_kept = True
-        return parsed
 
     def data_received(self, data: bytes) -> None:
         """Parse the bytes that arrived."""
@@ -96,9 +95,10 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, error: Exception | None) -> None:
         if self._parsed is not None and not self._parsed.done():
-            self._parsed.set_exception(
-                no_whole_response(error, self._parser, is_kept=self._is_kept)
-            )
+            self._parsed.set_exception(self._lost(error))
+
+    def _lost(self, error: Exception | None) -> TransportError:
+        return no_whole_response(error, self._parser, is_kept=self.kept_until is not None)
 
 
 def _input_test(sock: socket.socket) -> Callable[[int], object]:
@@ -110,22 +110,21 @@ def _input_test(sock: socket.socket) -> Callable[[int], object]:
     return poll.poll
 
 
-async def connect_socket(host: str, port: int, seconds: float) -> socket.socket:
+async def connect_socket(host: str, port: int, deadline: Deadline) -> socket.socket:
     """Connect to the first address that accepts: Happy Eyeballs (RFC 8305, 5).
 
     The next attempt starts when the one before failed, or after a quarter of a second, or sooner if
-    `seconds` are too few for that. asyncio's Happy Eyeballs can leak a connection when cancelled,
-    and uvloop has none.
+    the deadline is too near for that. asyncio's own way can leak a connection when cancelled, and
+    uvloop has none.
     """
     loop = asyncio.get_running_loop()
-    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    addresses = await loop.run_in_executor(None, look_up)
-    delay = min(_NEXT_ADDRESS_AFTER, seconds / len(addresses))
+    addresses = await loop.run_in_executor(None, partial(addresses_of, host, port))
+    delay = min(_NEXT_ADDRESS_AFTER, deadline.seconds_left() / len(addresses))
     attempts: list[asyncio.Task[socket.socket]] = []
     try:
         while True:
             if addresses:
-                attempts.append(loop.create_task(_connect(*addresses.pop(0))))
+                attempts.append(loop.create_task(_connect(addresses.pop(0))))
             done, _ = await asyncio.wait(
                 attempts,
                 timeout=delay if addresses else None,
@@ -143,12 +142,12 @@ async def connect_socket(host: str, port: int, seconds: float) -> socket.socket:
             attempt.add_done_callback(_close_socket)
 
 
-# Any: each family has its own kind of address.
-async def _connect(family: int, kind: int, protocol: int, _: str, address: Any) -> socket.socket:
+async def _connect(address: Address) -> socket.socket:
+    family, kind, protocol, _, target = address
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, address)
+        await asyncio.get_running_loop().sock_connect(sock, target)
     except BaseException:
         sock.close()
         raise

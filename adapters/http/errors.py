@@ -28,10 +28,9 @@ def no_connection(to: str, error: Exception) -> ConnectFailedError:
     return ConnectFailedError(f"no connection to {to}: {reason}", transient=can_pass)
 
 
-def refused_tunnel(status: int) -> ConnectFailedError:
-    """Return the error of a proxy that refuses CONNECT with this status. It quotes nothing."""
-    can_pass = status >= 500 or status in (408, 429)
-    return ConnectFailedError(f"the proxy refused the tunnel: {status}", transient=can_pass)
+def closed() -> ConnectFailedError:
+    """Return the error of each call after the transport was closed."""
+    return ConnectFailedError("this transport is closed", transient=False)
 
 
 def no_whole_response(
@@ -64,7 +63,7 @@ def leaving_failure(error: BaseException, handled: BaseException | None) -> Base
     """Return what `send` raises for an exception: a `TransportError`, or an interruption as it is.
 
     Its traceback and those of its causes are dropped: libraries keep the key in local variables,
-    which error trackers print. The innermost place is logged at DEBUG. `handled` is what the
+    which error trackers print. Where each was raised is logged at DEBUG. `handled` is what the
     caller was handling before: that exception and its contexts stay as they are.
     """
     failure = error
@@ -97,7 +96,12 @@ def _raised_by_others(error: BaseException, handled: BaseException | None) -> Ba
 
 
 def _is_handler(frame: FrameType) -> bool:
-    """Return whether a frame is a signal's handler: Python passes it the interrupted frame."""
+    """Return whether a frame is that of a signal's handler.
+
+    Python calls a handler from the frame that it interrupts, and passes that frame to it: in
+    `def handle(number, interrupted): raise TimeLimitError`, a variable holds the calling frame.
+    The variable may be a tuple: `def handle(*arguments)`.
+    """
     interrupted = frame.f_back
     return interrupted is not None and any(
         part is interrupted
@@ -107,7 +111,7 @@ def _is_handler(frame: FrameType) -> bool:
 
 
 def _drop_frames(error: BaseException, handled: BaseException | None) -> None:
-    places: list[str] = []
+    raised: list[str] = []
     pending: list[BaseException | None] = [error]
     seen = {id(handled)}
     while pending:
@@ -116,7 +120,7 @@ def _drop_frames(error: BaseException, handled: BaseException | None) -> None:
             continue
         seen.add(id(one))
         for frame, line in list(traceback.walk_tb(one.__traceback__))[-1:]:
-            places.append(f"{type(one).__name__} at {frame.f_globals.get('__name__')}:{line}")
+            raised.append(f"{type(one).__name__} at {frame.f_globals.get('__name__')}:{line}")
         one.__traceback__ = None
         pending += [one.__context__, one.__cause__, *getattr(one, "exceptions", ())]
-    logger.debug("no response: %s", ", ".join(places))
+    logger.debug("no response: %s", ", ".join(raised))

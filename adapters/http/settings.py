@@ -40,14 +40,14 @@ def _parse_proxy(proxy: str, name: str) -> Proxy:
     has_scheme = not isinstance(proxy, str) or "://" in proxy
     scheme, rest = split_scheme(name, proxy if has_scheme else f"http://{proxy}")
     if scheme not in DEFAULT_PORTS:
-        # Anything else in its place may be secret.
+        # What is no name of a scheme may be secret.
         kind = f", not {scheme}" if scheme.isalnum() else ""
         raise ValueError(f"{name} must speak http or https{kind}")
     authority, _, path = rest.partition("/")
     if path.strip("/") or "?" in rest or "#" in rest:
         raise ValueError(f"{name} must end with its port")
-    credentials, has_credentials, place = authority.rpartition("@")
-    host, port = host_and_port(name, scheme, place)
+    credentials, has_credentials, address = authority.rpartition("@")
+    host, port = host_and_port(name, scheme, address)
     headers = {}
     if has_credentials:
         from urllib.parse import unquote_to_bytes  # noqa: PLC0415 - after asyncio it takes 2 ms

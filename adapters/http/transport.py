@@ -10,6 +10,7 @@ from firecrawl_interact.core.arguments import check_count, check_seconds
 from firecrawl_interact.core.transport import ConnectFailedError
 
 from ..api_url import ApiUrl, parse_api_url
+from .errors import closed
 from .settings import (
     Proxy,
     check_ssl_context,
@@ -18,9 +19,6 @@ from .settings import (
     environment_proxy,
     parse_proxy,
 )
-
-LONGEST_IDLE = 30
-"""Seconds after which a kept connection is not used again. Servers often close after 60."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -31,6 +29,11 @@ class Settings(msgspec.Struct, frozen=True):
     connect_timeout: float
     proxy: Proxy | None
     user_agent: str
+
+    def target(self, path: str) -> str:
+        """Return the target of a request. A proxy forwards a whole address (RFC 9112, 3.2.2)."""
+        is_forwarded = self.proxy is not None and self.api_url.scheme == "http"
+        return f"{self.api_url if is_forwarded else self.api_url.prefix}{path}"
 
 
 class HttpTransport:
@@ -58,12 +61,13 @@ class HttpTransport:
                 to the loopback addresses only.
             pool_size: how many idle connections are kept. Take the number of concurrent callers.
             connect_timeout: seconds to connect: all addresses of a name, proxy and TLS together.
-            ssl_context: instead of one that trusts the system's CAs. It must verify.
+            ssl_context: instead of one that trusts the system's CAs, and those that `SSL_CERT_FILE`
+                and `SSL_CERT_DIR` name. It must verify.
             proxy: `http[s]://[user:password@]host[:port]`, instead of the environment's
-                `HTTPS_PROXY`. `NO_PROXY` lists the hosts that are reached without a proxy,
-                separated by commas, or is `*` alone. A host includes its subdomains, and every
-                port unless it names one. IPv6 addresses are in brackets. Networks (`10.0.0.0/8`)
-                and patterns (`*.host`) are not supported.
+                `HTTPS_PROXY`, which is for https alone. `NO_PROXY` lists the hosts that are reached
+                without a proxy, separated by commas, or is `*` alone. A host includes its
+                subdomains, and every port unless it names one. IPv6 addresses are in brackets.
+                Networks (`10.0.0.0/8`) and patterns (`*.host`) are not supported.
             allow_plain_http: send the key unencrypted to other machines too.
             user_agent: instead of this library's name and version.
 
@@ -111,7 +115,7 @@ class HttpTransport:
     def _check_open(self) -> None:
         """Raise a `ConnectFailedError` if the transport is closed."""
         if self._is_closed:
-            raise ConnectFailedError("this transport is closed", transient=False)
+            raise closed()
 
     def _find_way(self) -> tuple[Proxy | None, ssl.SSLContext | None]:
         """Return the proxy, if there is one, and the TLS context, if one is needed."""

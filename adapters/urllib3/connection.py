@@ -10,8 +10,6 @@ import socket
 import ssl
 from contextvars import ContextVar
 from http.client import HTTPMessage, HTTPResponse
-from time import monotonic
-from types import SimpleNamespace
 from typing import Any
 
 import urllib3
@@ -21,51 +19,49 @@ from urllib3.connectionpool import (  # type: ignore[attr-defined]  # imported t
     HTTPConnection,
     HTTPSConnection,
 )
-from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssltransport import SSLTransport
 
-from firecrawl_interact.core.transport import ConnectFailedError
+from firecrawl_interact.core.transport import ConnectFailedError, Request, TransportError
 
-from ..http.errors import no_connection, no_whole_response, refused_tunnel
+from ..api_url import ApiUrl
+from ..http.connection import Deadline, addresses_of, check_tunnel, kept_until, tunnel_head
+from ..http.errors import no_connection, no_whole_response
 from ..http.framing import ParsedResponse, ResponseParser
-from ..http.transport import LONGEST_IDLE
+from ..http.transport import Settings
 
 _RECEIVED_AT_ONCE = 16 * 1024  # A whole TLS record, so that no byte of it stays unread.
 
 
 class Attempt:
-    """One request: its target, which is sent as it is, and its deadline, `timeout` seconds away."""
+    """One request, and how far it is."""
 
-    def __init__(self, target: str, timeout: float) -> None:
-        self.target = target
-        self.deadline: float = monotonic() + timeout  # While connecting, the deadline of that.
-        self.is_kept: bool = False  # whether its connection was used before
-        self.may_be_sent: bool = False
+    def __init__(self, settings: Settings, request: Request, timeout: float) -> None:
+        self.service: ApiUrl = settings.api_url
+        self.method: str = request.method
+        self.target: str = settings.target(request.path)
+        self.deadline: Deadline = Deadline(timeout)  # While connecting, the deadline of that.
+        self.connection: _StrictHTTPConnection | None = None  # over which it may have been sent
 
-    def seconds_left(self) -> float:
-        """Return the seconds that are left, or raise a `TimeoutError`."""
-        seconds = self.deadline - monotonic()
+    def limit(self, sock: socket.socket, *, share: int = 1) -> None:
+        """Let a socket wait until the deadline, or for one of so many equal shares of the time."""
+        seconds = self.deadline.seconds_left()
         if seconds <= 0:
             raise TimeoutError("timed out")
-        return seconds
+        sock.settimeout(seconds / share)
 
 
 ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 """The attempt of this thread. urllib3 cannot pass it to its connections."""
 
 
-_NO_FILE = SimpleNamespace(makefile=lambda mode: io.BytesIO())  # http.client reads nothing from it.
-
-
 class _Response(HTTPResponse):
     """One response. `begin` receives all of it, and urllib3 then reads it from memory."""
 
-    def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str = "GET") -> None:
-        super().__init__(_NO_FILE, debuglevel, method)  # type: ignore[arg-type]  # all that it needs of a socket
-        self._sock, self._request_method = sock, method
-
     def begin(self) -> None:
-        response = _receive(self._sock, self._request_method)
+        attempt = ATTEMPT.get()
+        connection: _StrictHTTPConnection = attempt.connection  # type: ignore[assignment]  # `request` set it
+        response = connection.receive(attempt.method)
+        connection.kept_until = kept_until(response)
         self.version, self.status, self.reason = response.version, response.status, response.reason
         self.code, self.length, self.chunked = response.status, len(response.body), False
         self.will_close = response.ends_connection
@@ -74,43 +70,19 @@ class _Response(HTTPResponse):
             self.msg.set_raw(name, value)
         self.fp = io.BytesIO(response.body)  # type: ignore[assignment]  # read like the socket's
 
-    def _read_status(self) -> tuple[str, int, str]:
-        """Receive the response to CONNECT. http.client calls this method for nothing else."""
-        response = _receive(self._sock, "CONNECT")
-        if not 200 <= response.status < 300:
-            raise refused_tunnel(response.status)
-        self.fp = io.BytesIO(b"\r\n")  # type: ignore[assignment]  # the end of the head, which http.client still reads
-        self._sock.settimeout(ATTEMPT.get().seconds_left())
-        return "HTTP/1.1", 200, response.reason
-
-
-def _receive(sock: socket.socket, method: str) -> ParsedResponse:
-    """Receive the whole response to a request of this method."""
-    attempt, parser = ATTEMPT.get(), ResponseParser(method)
-    try:
-        while parser.response is None:
-            sock.settimeout(attempt.seconds_left())
-            data = sock.recv(_RECEIVED_AT_ONCE)
-            if not data:
-                raise no_whole_response(None, parser, is_kept=attempt.is_kept)
-            parser.feed(data)
-    except OSError as error:
-        raise no_whole_response(error, parser, is_kept=attempt.is_kept) from error
-    return parser.response
-
 
 class _StrictHTTPConnection(HTTPConnection):
     """A connection with the port's errors, that is closed unless it is certainly reusable."""
 
-    response_class = _Response
-    _idle_since = 0.0  # 0: it had no response yet
+    response_class: type[HTTPResponse] = _Response
+    kept_until: Deadline | None = None  # None: it had no response yet
 
     def connect(self) -> None:
         """Connect in `timeout` seconds, through the proxy and with TLS if there are any."""
-        self._idle_since = 0.0
+        self.kept_until = None
         attempt = ATTEMPT.get()
         deadline = attempt.deadline
-        attempt.deadline = min(deadline, monotonic() + (self.timeout or 0))
+        attempt.deadline = deadline.sooner(self.timeout or 0)
         try:
             super().connect()
         except ConnectFailedError:
@@ -128,19 +100,18 @@ class _StrictHTTPConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that accepts. Each gets an equal share of the time."""
-        # No timeout applies here: the system's resolver has its own.
-        host, family = self._dns_host.strip("[]"), allowed_gai_family()
-        addresses = socket.getaddrinfo(host, self.port, family, socket.SOCK_STREAM)
         attempt = ATTEMPT.get()
+        # No timeout applies here: the system's resolver has its own.
+        addresses = addresses_of(self._dns_host, self.port)
         for waiting in range(len(addresses), 0, -1):
             family, kind, protocol, _, address = addresses[-waiting]
             sock = socket.socket(family, kind, protocol)
             try:
                 for option in self.socket_options or ():
                     sock.setsockopt(*option)
-                sock.settimeout(attempt.seconds_left() / waiting)
+                attempt.limit(sock, share=waiting)
                 sock.connect(address)
-                sock.settimeout(attempt.seconds_left())
+                attempt.limit(sock)
             except BaseException as error:
                 sock.close()
                 if waiting == 1 or not isinstance(error, OSError):
@@ -149,37 +120,53 @@ class _StrictHTTPConnection(HTTPConnection):
                 return sock
         raise OSError("its name has no address")
 
+    def _tunnel(self) -> None:
+        """Open the tunnel. http.client would read the proxy's response leniently."""
+        attempt = ATTEMPT.get()
+        self.send(tunnel_head(attempt.service, self._tunnel_headers))  # type: ignore[attr-defined]  # of http.client
+        check_tunnel(self.receive("CONNECT"))
+        attempt.limit(self.sock)
+
     @property
     def is_connected(self) -> bool:
         """Whether the next request may use this connection."""
         # TLS inside TLS does not show whether surplus bytes wait.
-        if self.sock is None or isinstance(self.sock, SSLTransport):
+        if self.kept_until is None or isinstance(self.sock, SSLTransport):
             return False
-        return monotonic() - self._idle_since <= LONGEST_IDLE and super().is_connected
+        return self.kept_until.seconds_left() > 0 and super().is_connected
 
     def request(self, method: str, url: str, *body: Any, **options: Any) -> None:  # Any: passed on
         """Send a request for the attempt's target: urllib3 would change %2e to %2E."""
         attempt = ATTEMPT.get()
         if self.sock is None:
             self.connect()
-        attempt.is_kept = self._idle_since > 0
-        attempt.may_be_sent = True
+        attempt.connection = self
         super().request(method, attempt.target, *body, **options)
 
     def send(self, data: bytes) -> None:  # type: ignore[override]  # nothing else here
         """Send the head of a request, or of a CONNECT."""
-        attempt = ATTEMPT.get()
         try:
-            self.sock.settimeout(attempt.seconds_left())
+            ATTEMPT.get().limit(self.sock)
             self.sock.sendall(data)
         except OSError as error:
-            raise no_whole_response(error, None, is_kept=attempt.is_kept) from error
+            raise self._lost(error, None) from error
 
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as in urllib3
-        """Wait for the response, and read it whole."""
-        response = super().getresponse()
-        self._idle_since = monotonic()
-        return response
+    def receive(self, method: str) -> ParsedResponse:
+        """Receive the whole response to a request of this method."""
+        attempt, parser = ATTEMPT.get(), ResponseParser(method)
+        try:
+            while parser.response is None:
+                attempt.limit(self.sock)
+                data = self.sock.recv(_RECEIVED_AT_ONCE)
+                if not data:
+                    raise self._lost(None, parser)
+                parser.feed(data)
+        except OSError as error:
+            raise self._lost(error, parser) from error
+        return parser.response
+
+    def _lost(self, error: Exception | None, parser: ResponseParser | None) -> TransportError:
+        return no_whole_response(error, parser, is_kept=self.kept_until is not None)
 
 
 class _StrictHTTPSConnection(_StrictHTTPConnection, HTTPSConnection):
@@ -197,7 +184,7 @@ class _TimedSocket:
         self._sock = sock
 
     def recv(self, size: int) -> bytes:
-        self._sock.settimeout(ATTEMPT.get().seconds_left())
+        ATTEMPT.get().limit(self._sock)
         return self._sock.recv(size)
 
     def __getattr__(self, name: str) -> object:

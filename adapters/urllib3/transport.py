@@ -15,7 +15,7 @@ from firecrawl_interact.core.transport import (
     TimedOutError,
 )
 
-from ..http.errors import leaving_failure
+from ..http.errors import closed, leaving_failure
 from ..http.transport import HttpTransport
 from ..system_time import SystemTime
 from .connection import ATTEMPT, POOL_CLASSES, Attempt
@@ -26,9 +26,6 @@ _NO_RETRY = urllib3.Retry(total=False, redirect=False)
 
 class Urllib3Transport(HttpTransport, SystemTime):
     """A blocking `Transport` to one service, over urllib3 and its keep-alive connections.
-
-    For https it uses the proxies and CAs of the environment: `HTTPS_PROXY`, `NO_PROXY`,
-    `SSL_CERT_FILE`, `SSL_CERT_DIR`. It uses no netrc, and no such proxy for plain http.
 
     Safe to share among threads, to pickle and to use after a fork: each copy, and each process,
     has its own connections.
@@ -52,16 +49,13 @@ class Urllib3Transport(HttpTransport, SystemTime):
         """
         check_seconds("timeout", timeout)
         settings, handled = self._settings, sys.exception()
-        target = settings.api_url.prefix + request.path
-        if settings.proxy is not None and settings.api_url.scheme == "http":
-            target = settings.api_url.origin + target  # RFC 9112, 3.2.2
         timeout = min(timeout, _LONGEST_TIMEOUT)
-        attempt = Attempt(target, timeout)
+        attempt = Attempt(settings, request, timeout)
         token = ATTEMPT.set(attempt)
         try:
             response = self._get_pool().urlopen(
                 request.method,
-                target,
+                attempt.target,
                 headers={"User-Agent": settings.user_agent, **request.headers},
                 retries=_NO_RETRY,
                 redirect=False,
@@ -72,7 +66,7 @@ class Urllib3Transport(HttpTransport, SystemTime):
             headers = {name.lower(): value for name, value in response.headers.itermerged()}
             return Response(response.status, headers, response.data)
         except BaseException as error:
-            known = _known_failure(error, may_be_sent=attempt.may_be_sent)
+            known = _known_failure(error, may_be_sent=attempt.connection is not None)
             failure = leaving_failure(known, handled)
         finally:
             ATTEMPT.reset(token)
@@ -117,7 +111,7 @@ def _known_failure(error: BaseException, *, may_be_sent: bool) -> BaseException:
     """Return the port's error for what urllib3, or a wrapper around it, raises."""
     known = error
     if isinstance(error, urllib3.exceptions.ClosedPoolError):
-        known = ConnectFailedError("this transport is closed", transient=False)
+        known = closed()
     elif isinstance(error, urllib3.exceptions.ReadTimeoutError):
         known = TimedOutError("no whole response came in time")
     if isinstance(known, ConnectFailedError) and may_be_sent:

@@ -18,7 +18,13 @@ from firecrawl_interact.adapters.conformance.wire_faults import (
     sends_and_closes,
     sends_and_drips,
 )
-from firecrawl_interact.core import ConnectFailedError, Request, TimedOutError, TransportError
+from firecrawl_interact.core import (
+    ConnectFailedError,
+    ConnectionLostError,
+    Request,
+    TimedOutError,
+    TransportError,
+)
 
 from .driven import (
     PATH,
@@ -116,6 +122,15 @@ def test_urllib3_keeps_no_connection_with_tls_inside_tls(wire: Wire, service: Fa
         for _ in range(2):
             assert transport.send(Request("DELETE", "/", {}), 5).status == 200
     assert proxy.connections == 2
+
+
+def test_a_connection_whose_first_request_is_lost_is_not_stale_behind_a_tunnel_either(
+    wire: Wire,
+) -> None:
+    service = wire.serve(sends_and_closes(b""), tls=certificates.trusted())
+    error = failure(wire.open(service, proxy=wire.serve(Tunnel())), ConnectionLostError)
+    assert isinstance(error, ConnectionLostError)
+    assert not error.stale
 
 
 # --- time ----------------------------------------------------------------------------------

@@ -138,13 +138,13 @@ def test_ctrl_c_which_cancels_an_awaited_call(wire: Wire) -> None:
 def test_a_refused_connection_keeps_the_callers_frames_and_what_the_caller_was_handling(
     transport_class: TransportClass, caplog: pytest.LogCaptureFixture
 ) -> None:
-    place = f"127.0.0.1:{closed_port()}"
+    authority = f"127.0.0.1:{closed_port()}"
     before = ValueError("the block failed")
     try:
         raise before
     except ValueError:
         with caplog.at_level(logging.DEBUG, "firecrawl_interact"):
-            error = error_of(transport_class(f"http://{place}"))
+            error = error_of(transport_class(f"http://{authority}"))
     assert_nothing_is_shown(error)
     names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
     assert names[0] == "error_of"
@@ -153,7 +153,7 @@ def test_a_refused_connection_keeps_the_callers_frames_and_what_the_caller_was_h
     assert before.__traceback__ is not None
     assert isinstance(error.__cause__, ConnectFailedError)
     assert isinstance(error.__cause__.__cause__, OSError)
-    reason = f"no connection to {place}: .*(Connect call failed|Connection refused)"
+    reason = f"no connection to {authority}: .*(Connect call failed|Connection refused)"
     assert re.search(reason, str(error.__cause__))
     assert re.search(r"ConnectionRefusedError at [\w.]+:\d+", caplog.text)
 

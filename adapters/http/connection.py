@@ -1,0 +1,65 @@
+"""The rules of a connection that both HTTP transports follow: its time, its tunnel, its reuse."""
+
+import socket
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any, TypeAlias
+
+from firecrawl_interact.core.transport import ConnectFailedError
+
+from ..api_url import ApiUrl
+from .framing import ParsedResponse
+
+_LONGEST_IDLE = 30  # seconds; servers often close an idle connection after 60
+
+
+Address: TypeAlias = tuple[int, int, int, str, Any]  # Any: each family has its own kind
+"""Family, kind, protocol, name, and what `connect` takes."""
+
+
+class Deadline:
+    """The end of an attempt, of its connect, or of the time in which a connection may be used."""
+
+    def __init__(self, seconds: float) -> None:
+        self._time = monotonic() + seconds
+
+    def seconds_left(self) -> float:
+        """Return the seconds that are left: 0 or less when it has passed."""
+        return self._time - monotonic()
+
+    def sooner(self, seconds: float) -> "Deadline":
+        """Return the deadline of a part, which has at most this number of seconds."""
+        return Deadline(min(seconds, self.seconds_left()))
+
+
+def addresses_of(host: str, port: int) -> list[Address]:
+    """Return the addresses of a host, in the system's order. An `OSError` says why it has none."""
+    return list(socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM))
+
+
+def kept_until(response: ParsedResponse) -> Deadline:
+    """Return until when the connection of a response may be used again."""
+    return Deadline(0 if response.ends_connection else _LONGEST_IDLE)
+
+
+def request_head(method: str, target: str, fields: Mapping[str, str]) -> bytes:
+    """Write the head of a request. Refuse what is not ASCII or contains a line end."""
+    lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in fields.items()]]
+    head = "\r\n".join([*lines, "", ""])
+    if not head.isascii() or len(head.encode().splitlines()) != len(lines) + 1:
+        raise ValueError("a request is ASCII, with a line for each header")
+    return head.encode()
+
+
+def tunnel_head(service: ApiUrl, fields: Mapping[str, str]) -> bytes:
+    """Write the CONNECT that asks a proxy for a tunnel to the service (RFC 9112, 3.2.3)."""
+    target = f"{service.host}:{service.port}"
+    return request_head("CONNECT", target, {**fields, "Host": target})
+
+
+def check_tunnel(response: ParsedResponse) -> None:
+    """Raise a `ConnectFailedError`, which quotes nothing, if a response to CONNECT opens none."""
+    status = response.status
+    if not 200 <= status < 300:
+        can_pass = status >= 500 or status in (408, 429)
+        raise ConnectFailedError(f"the proxy refused the tunnel: {status}", transient=can_pass)
