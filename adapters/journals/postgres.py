@@ -8,11 +8,13 @@ owner's session an orphan.
 
 import logging
 import os
+import random
 import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any, ClassVar
@@ -21,28 +23,31 @@ from .base import BaseJournal, LeftAlone
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
+_SECONDS = 5  # for a call with a connection of its own, and for what is not serializable
+_BATCH = 1_000  # so many rows are adopted or renewed at once, well within these seconds
 _TABLE = "firecrawl_interact_open_sessions"
 _CREATE = """DO $$ BEGIN IF to_regclass('{table}') IS NULL THEN {create} END IF;
     EXCEPTION WHEN duplicate_table OR unique_violation THEN NULL; END $$"""  # Others create it now.
+# All values and columns are texts: what a connection makes of others depends on how it is set up.
 _OPENED = """INSERT INTO {table} (session_id, service, owner)
     VALUES (%(session_id)s, %(label)s, %(owner)s) ON CONFLICT (service, session_id)
     DO UPDATE SET owner = excluded.owner, opened_at = now(), renewed_at = now()"""
 _GONE = "DELETE FROM {table} WHERE service = %(label)s AND session_id = %(session_id)s"
-_RENEW = """WITH renewed AS (UPDATE {table} SET renewed_at = now()
-        WHERE owner = %(owner)s AND renewed_at > '-infinity')
-    SELECT session_id FROM {table}
-    WHERE service = %(label)s AND owner <> %(owner)s AND session_id = ANY(%(held)s)"""
+_RENEW = """UPDATE {table} SET renewed_at = now() WHERE service = %(label)s AND owner = %(owner)s
+    AND session_id = ANY(string_to_array(%(held)s, ' ')) AND renewed_at > '-infinity'
+    RETURNING session_id"""
 _CLOSE = "UPDATE {table} SET renewed_at = '-infinity' WHERE owner = %(owner)s"
-_SUSPECTS = """SELECT deadline, EXISTS (SELECT FROM {table} WHERE service = %(label)s
-        AND renewed_at > '-infinity' AND renewed_at < deadline)
-    FROM coalesce(%(deadline)s, now() - %(lease)s::interval) AS deadline"""
+_SUSPECTS = """SELECT extract(epoch FROM deadline)::text, EXISTS (SELECT FROM {table}
+        WHERE service = %(label)s AND renewed_at > '-infinity' AND renewed_at < deadline)::text
+    FROM coalesce(to_timestamp(%(deadline)s::float8), now() - %(lease)s::interval) AS deadline"""
 _ADOPT = """UPDATE {table} SET owner = %(owner)s, renewed_at = now()
     WHERE service = %(label)s AND session_id = ANY(ARRAY(SELECT session_id FROM {table}
-        WHERE service = %(label)s AND renewed_at < %(deadline)s LIMIT 1000 FOR UPDATE SKIP LOCKED))
+        WHERE service = %(label)s AND renewed_at < to_timestamp(%(deadline)s::float8)
+        LIMIT {batch} FOR UPDATE SKIP LOCKED))
     RETURNING session_id"""
 _ORPHANS = """SELECT session_id FROM {table} WHERE service = %(label)s
     AND renewed_at < now() - %(lease)s::interval"""
-_OTHERS = """SELECT service, count(*) FROM {table} WHERE owner <> %(owner)s
+_OTHERS = """SELECT service, count(*)::text FROM {table} WHERE owner <> %(owner)s
     AND (service = %(label)s) = (renewed_at >= now() - %(lease)s::interval) GROUP BY service"""
 
 Connect = Callable[[], AbstractContextManager[Any]]  # Any: psycopg's, or a pool's
@@ -64,7 +69,7 @@ class PostgresJournal(BaseJournal):
         service: a label, as a `FileJournal` has it.
     """
 
-    TABLE: ClassVar[str] = """CREATE TABLE firecrawl_interact_open_sessions (
+    TABLE: ClassVar[str] = """CREATE TABLE firecrawl_interact_open_sessions ( -- version 1
     session_id text NOT NULL,
     service text NOT NULL,
     owner text NOT NULL,
@@ -76,13 +81,14 @@ class PostgresJournal(BaseJournal):
     _lease: ClassVar[float] = 60  # in seconds. A sweeper with a shorter one adopts the living.
 
     def __init__(self, database: str | Connect, *, service: str | None = None) -> None:
-        self._connect = _own_connections(database) if isinstance(database, str) else database
+        is_url = isinstance(database, str)
+        self._connect = _own_connections(database) if is_url else lambda ends: database()
         super().__init__("journal in PostgreSQL", database, service)
 
     def _begin(self) -> None:
         super()._begin()
         self._owner = os.urandom(8).hex()
-        self._held: set[str] = set()
+        self._held: dict[str, object] = {}  # each session, and what tells this record from others
         self._is_renewing = False
         self._ending = threading.Event()
 
@@ -107,7 +113,7 @@ class PostgresJournal(BaseJournal):
     def left_alone(self) -> LeftAlone:
         """Count what a sweep ignores: living owners' sessions, and orphans of other labels."""
         with self._errors("cannot be read", "Nothing was changed."):
-            found = {label or None: count for label, count in self._execute(_OTHERS)}
+            found = {label or None: int(count) for label, count in self._execute(_OTHERS)}
         return LeftAlone(found.pop(self._service, 0), found, unreadable=[])
 
     def _record(self, session_id: str) -> None:
@@ -115,7 +121,7 @@ class PostgresJournal(BaseJournal):
         self._hold(session_id)
 
     def _forget(self, session_id: str) -> None:
-        self._held.discard(session_id)
+        self._held.pop(session_id, None)
         self._execute(_GONE, session_id=session_id)
 
     def _orphans(self) -> list[str]:
@@ -123,11 +129,11 @@ class PostgresJournal(BaseJournal):
         return [one for (one,) in self._execute(_ORPHANS)]
 
     def _adopt(self) -> Iterator[None]:
-        deadline: object = None
+        deadline: str | None = None
         # The time of a statement does not count: in an outage it may wait, as owners do.
         for _ in range(15):
             [(deadline, any_suspects)] = self._execute(_SUSPECTS, deadline=deadline)
-            if not any_suspects:
+            if any_suspects == "false":
                 break
             if self._ending.wait(self._lease / 30):
                 raise OSError("it is closed")  # It has not watched for long enough.
@@ -142,8 +148,8 @@ class PostgresJournal(BaseJournal):
     def _hold(self, *session_ids: str) -> None:
         """Let the thread renew these rows from now on."""
         with self._lock:
-            self._held.update(session_ids)
-            if not self._is_renewing:
+            self._held.update(dict.fromkeys(session_ids, object()))
+            if self._held and not self._is_renewing:
                 threading.Thread(target=self._renew, name="PostgresJournal", daemon=True).start()
                 self._is_renewing = True
 
@@ -151,52 +157,95 @@ class PostgresJournal(BaseJournal):
         """Renew the rows as long as there are any: the thread's work."""
         while not self._ending.wait(self._lease / 4):
             with self._lock:
-                held = list(self._held)
-                if not held:
-                    self._is_renewing = False
-                    return
+                held = dict(self._held)
+                self._is_renewing = bool(held)
+            if not held:
+                return
+            ids = list(held)
             try:
-                for (session_id,) in self._execute(_RENEW, held=held):
-                    self._held.discard(session_id)
-                    logger.warning("session %a is another owner's now", session_id)
+                for first in range(0, len(ids), _BATCH):
+                    batch = ids[first : first + _BATCH]
+                    renewed = {one for (one,) in self._execute(_RENEW, held=" ".join(batch))}
+                    self._drop({one: held[one] for one in batch if one not in renewed})
             except Exception as error:
-                logger.warning("The journal cannot renew its sessions: %s", error)
+                logger.warning("The journal cannot renew its sessions: %s", self._reason(error))
 
-    def _execute(self, statement: str, **values: object) -> list[Any]:  # Any: rows of values
+    def _drop(self, lost: dict[str, object]) -> None:
+        """Name the sessions whose rows are no longer ours, but for those forgotten meanwhile."""
+        for session_id, record in lost.items():
+            if self._held.get(session_id) is record:
+                del self._held[session_id]
+                logger.warning("session %a is another owner's now, and may be gone", session_id)
+
+    def _execute(self, statement: str, **values: str | None) -> list[tuple[str, ...]]:
+        """Execute a statement in a transaction of its own, and again if others were in its way."""
+        psycopg = _psycopg()
         values |= {"label": self._service or "", "owner": self._owner, "lease": f"{self._lease} s"}
-        with self._connect() as connection:
-            cursor = connection.execute(statement.format(table=_TABLE, create=self.TABLE), values)
-            return list(cursor.fetchall()) if cursor.description else []
+        query = statement.format(table=_TABLE, create=self.TABLE, batch=_BATCH)
+        ends = time.monotonic() + _SECONDS
+        while True:
+            try:
+                with self._connect(ends) as connection:
+                    cursor = psycopg.Cursor(connection, row_factory=psycopg.rows.tuple_row)
+                    cursor.execute(query, values, prepare=False)
+                    rows = cursor.fetchall() if cursor.description else []
+                return [tuple(map(_text, row)) for row in rows]
+            except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+                if time.monotonic() > ends:
+                    raise
+            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
 
     def _reason(self, error: Exception) -> str:
-        is_missing = getattr(error, "sqlstate", None) == "42P01"  # undefined_table
-        advice = f". Call create_table(), or let a migration say:\n{self.TABLE}"
-        return super()._reason(error) + (advice if is_missing else "")
+        advice = {
+            "42P01": f". Call create_table(), or let a migration say:\n{self.TABLE}",
+            "42703": f". The table is of another version. This one is:\n{self.TABLE}",
+            "25006": ". It may be a standby: name the primary, or add"
+            " target_session_attrs=read-write to the URL",
+        }
+        reason = super()._reason(error).partition("\nLINE ")[0]  # What follows is our own SQL.
+        return reason + advice.get(getattr(error, "sqlstate", None) or "", "")
 
 
-def _own_connections(url: str) -> Connect:
-    """Return a function that makes a connection for each call, so that a fork shares none."""
+def _text(value: str | bytes) -> str:
+    """Return a column as text. A database whose encoding is SQL_ASCII gives bytes."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _psycopg() -> Any:  # Any: a module that may be missing
     try:
         import psycopg  # noqa: PLC0415 - an extra
     except ImportError as error:  # It is not installed, or does not find libpq.
         install = 'pip install "firecrawl-interact[postgres]"'
         raise ImportError(f"PostgresJournal needs psycopg and libpq: {install}") from error
+    return psycopg
 
+
+def _own_connections(url: str) -> Callable[[float], AbstractContextManager[Any]]:  # Any: see above
+    """Return a function that makes a connection for each call, so that a fork shares none."""
+    psycopg = _psycopg()
     with suppress(psycopg.Error):  # It quotes the URL.
-        psycopg.conninfo.conninfo_to_dict(url)
+        options = {**psycopg.conninfo.conninfo_to_dict(url)}
         if url.startswith(("postgresql://", "postgres://")):
-            return partial(_connection, partial(psycopg.connect, url, autocommit=True))
+            # psycopg waits so long for each of several hosts: a third one must have its turn.
+            hosts = options.get("host") or os.environ.get("PGHOST", "")
+            timeout = options.get("connect_timeout") or os.environ.get("PGCONNECT_TIMEOUT")
+            seconds = timeout or (2 if "," in hosts else 4)
+            connect = partial(psycopg.connect, url, autocommit=True, connect_timeout=seconds)
+            return partial(_connection, connect)
     raise ValueError("database must be a postgresql:// URL that libpq can read")
 
 
 @contextmanager
-def _connection(connect: Callable[..., Any]) -> Iterator[Any]:  # Any: see above
-    """Connect, and shut the connection down after 5 s: a frozen server never would."""
-    ends = time.monotonic() + 5
-    with (
-        connect(connect_timeout=4) as connection,
-        socket.socket(fileno=os.dup(connection.fileno())) as copy,
-    ):
+def _connection(connect: Callable[[], Any], ends: float) -> Iterator[Any]:  # Any: see above
+    """Connect, and shut the connection down when its time ends: a frozen server never would."""
+    connecting: Future[Any] = Future()
+    threading.Thread(target=_connect, args=(connect, connecting), daemon=True).start()
+    try:
+        connection = connecting.result(ends - time.monotonic())
+    except TimeoutError:
+        connecting.add_done_callback(lambda late: late.exception() or late.result().close())
+        raise TimeoutError(f"no host has taken a connection for {_SECONDS} s") from None
+    with connection, socket.socket(fileno=os.dup(connection.fileno())) as copy:
         timer = threading.Timer(ends - time.monotonic(), copy.shutdown, [socket.SHUT_RDWR])
         timer.start()
         try:
@@ -204,3 +253,10 @@ def _connection(connect: Callable[..., Any]) -> Iterator[Any]:  # Any: see above
         finally:
             timer.cancel()
             timer.join()
+
+
+def _connect(connect: Callable[[], Any], connecting: "Future[Any]") -> None:
+    try:
+        connecting.set_result(connect())
+    except Exception as error:
+        connecting.set_exception(error)
