@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg import ClientCursor
+from psycopg.rows import dict_row
 
 from firecrawl_interact.adapters import PostgresJournal
 
@@ -63,7 +65,7 @@ class Postgres:
         if user := _user():
             shutil.chown(directory, user)
         options = ["--username", "tester", "--auth", "scram-sha-256", "--pwfile", str(password)]
-        self._run("initdb", *options, "--no-sync")
+        self._run("initdb", *options, "--no-sync", "--locale", "C", "--encoding", "UTF8")
 
     def _run(self, name: str, *options: str) -> None:
         command = [str(program(name)), "--pgdata", str(self._data), *options]
@@ -108,11 +110,28 @@ class Postgres:
             cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
 
-    def new_database(self) -> str:
-        """Give the URL of a database without the table."""
+    def new_database(self, *settings: str, encoding: str = "UTF8") -> str:
+        """Give the URL of a database without the table. A setting is such as `DateStyle = ISO`."""
         name = f"empty_{uuid.uuid4().hex}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}'")
+        for setting in settings:
+            self.execute(f"ALTER DATABASE {name} SET {setting}")
         return self.url.replace("/postgres", f"/{name}")
+
+    def odd_database(self) -> str:
+        """Give the URL of one with the table, whose defaults are few people's.
+
+        `initdb` takes the encoding SQL_ASCII under `LC_ALL=C`.
+        """
+        url = self.new_database(
+            "DateStyle = 'SQL, DMY'",
+            "IntervalStyle = 'sql_standard'",
+            "TimeZone = 'Asia/Kolkata'",
+            "default_transaction_isolation = 'serializable'",
+            encoding="SQL_ASCII",
+        )
+        self.execute(ShortLease.TABLE, url=url)
+        return url
 
     @contextmanager
     def behind_pgbouncer(self) -> Iterator[str]:
@@ -137,6 +156,14 @@ class Postgres:
                 yield url
             finally:
                 bouncer.kill()
+
+
+@contextmanager
+def odd_connection(url: str) -> Iterator[psycopg.Connection[dict[str, object]]]:
+    """Connect, as a pool of the caller's might do it."""
+    with psycopg.connect(url, row_factory=dict_row, cursor_factory=ClientCursor) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        yield connection
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -46,6 +46,20 @@ def what_is_gone_is_no_orphan(harness: JournalHarness) -> None:
     harness.expect("three")
 
 
+def what_is_gone_is_forgotten_whoever_holds_it(harness: JournalHarness) -> None:
+    """A session that is gone is forgotten, whichever journals have recorded it, living or not."""
+    harness.leave("one", "two")
+    holder, other = harness.journal(), harness.journal()
+    for session_id in ("two", "three"):
+        holder.opened(session_id)
+    other.opened("three")
+    for session_id in ("one", "two", "three"):
+        other.gone(session_id)
+    holder.close()
+    other.close()
+    harness.expect()
+
+
 def gone_of_an_unknown_id_changes_nothing(harness: JournalHarness) -> None:
     """Gone does nothing and raises nothing for an id that is unknown, or can be none."""
     journal = harness.journal()

@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple, Self
 from firecrawl_interact.core.journal import JournalError
 from firecrawl_interact.core.wire import checked_session_id, is_sendable
 
-from ..api_url import without_version
+from ..api_url import parse_api_url
 
 
 class LeftAlone(NamedTuple):
@@ -41,7 +41,7 @@ class BaseJournal:
             raise TypeError(f"service must be a str or None, not {type(service).__name__}")
         self._name = name  # in errors
         self._storage = storage  # as the user named it
-        self._service = without_version(service or "") or None
+        self._service = _normalized(service or "") or None
         self._begin()
         _journals.add(self)
 
@@ -122,6 +122,13 @@ class BaseJournal:
             message = f"{subject} {self._name} {problem}: {self._reason(error)}. {advice}"
             # The frames below may contain a password.
             raise JournalError(message, session_id=session_id) from error.with_traceback(None)
+
+
+def _normalized(label: str) -> str:
+    """Return an address as transports write it, so that each has one label, and others as is."""
+    with suppress(ValueError):
+        return str(parse_api_url(label, allow_plain_http=True))
+    return label
 
 
 _journals: "weakref.WeakSet[BaseJournal]" = weakref.WeakSet()

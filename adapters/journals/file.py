@@ -106,7 +106,11 @@ class FileJournal(BaseJournal):
             _sync(self._own)
 
     def _forget(self, session_id: str) -> None:
-        (self._own / _name(session_id)).unlink(missing_ok=True)
+        for owner in _entries(self._owners):
+            record = f"{owner.path}/{_name(session_id)}"
+            if owner.is_dir(follow_symlinks=False) and os.path.lexists(record):
+                with suppress(FileNotFoundError):  # Its owner moved or removed it meanwhile.
+                    os.unlink(record)
 
     def _orphans(self) -> list[str]:
         dead = _records(*self._others(living=False))
@@ -134,7 +138,8 @@ class FileJournal(BaseJournal):
                     # A living journal may have recorded an orphan meanwhile: then it is the owner.
                     living = {one for one, _ in _records(*self._others(living=True))}
                     for session_id in living & self._adopted.keys():
-                        self.gone(session_id)
+                        del self._adopted[session_id]
+                        (self._own / _name(session_id)).unlink(missing_ok=True)
             yield
         for owner in dead:
             with suppress(OSError):  # It is gone already, or not empty.

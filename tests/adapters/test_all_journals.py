@@ -59,13 +59,36 @@ def test_what_is_left_alone_is_counted(storage: Storage) -> None:
     with (
         storage.journal(service="a") as living,
         storage.journal(service="https://b/Path") as elsewhere,
-        storage.journal(service="a/v2") as journal,
+        storage.journal(service="a") as journal,
     ):
         for owner, session_id in ((living, "5"), (living, "6"), (elsewhere, "7"), (journal, "8")):
             owner.opened(session_id)
         journal.opened("one")
         journal.gone("one")  # Another label has one, too.
         assert journal.left_alone() == (2, {"https://b/Path": 2, None: 1}, [])
+
+
+@pytest.mark.parametrize(
+    ("label", "normalized"),
+    [
+        ("HTTPS://API.Example:443/Path/v2/", "https://api.example/Path"),
+        ("http://api.example:80", "http://api.example"),
+        ("https://[0:0::1]:8443/v2", "https://[::1]:8443"),
+        ("https://no address", "https://no address"),
+        ("API.Example/v2", "API.Example/v2"),
+        ("/v2", "/v2"),
+        ("", None),
+    ],
+)
+def test_a_label_that_is_an_address_is_written_as_transports_write_it(
+    storage: Storage, label: str, normalized: str | None
+) -> None:
+    with storage.journal(service=label) as journal:
+        journal.opened("one")
+    with storage.journal(service="another") as other:
+        assert other.left_alone().other_services == {normalized: 1}
+    with storage.journal(service=normalized) as sweeper:
+        assert list(sweeper.adopt_orphans()) == ["one"]
 
 
 def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() -> None:
@@ -78,7 +101,7 @@ def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() ->
 
 
 @pytest.mark.parametrize("record", [InMemoryJournal.opened, InMemoryJournal.gone])
-@pytest.mark.parametrize("service", [None, "", "/v2/"])
+@pytest.mark.parametrize("service", [None, ""])
 def test_what_is_opened_or_gone_before_it_is_yielded_is_not_yielded(
     record: Callable[[InMemoryJournal, str], None], service: str | None
 ) -> None:

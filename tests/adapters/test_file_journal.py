@@ -59,7 +59,7 @@ def test_a_session_is_an_empty_file_for_its_user_alone_also_behind_a_link(tmp_pa
 def test_nothing_is_there_before_and_after_there_is_something_to_remember(tmp_path: Path) -> None:
     with FileJournal(tmp_path, service="https://a/v2") as journal:
         assert repr(journal) == f"FileJournal({str(tmp_path)!r}, service='https://a')"
-        assert repr(FileJournal(tmp_path, service="/v2")).endswith(", service=None)")
+        assert repr(FileJournal(tmp_path, service="")).endswith(", service=None)")
         journal.gone("one")
         assert journal.orphans() == list(journal.adopt_orphans()) == []
     assert list(tmp_path.iterdir()) == []

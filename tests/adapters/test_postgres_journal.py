@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import pickle
+import socket
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 import psycopg
 import psycopg_pool
@@ -28,6 +30,7 @@ from firecrawl_interact.core import AsyncDeleteSession, DeleteSession, JournalEr
 from ..postgres import PASSWORD, Postgres, ShortLease, wait_until
 
 pytestmark = pytest.mark.enable_socket
+LOCALHOST = ("127.0.0.1", 0)
 MOST_SECONDS = 20  # for a call that ends within 5 s on an idle machine
 TABLE = "firecrawl_interact_open_sessions"
 
@@ -71,6 +74,143 @@ def test_a_role_that_may_create_nothing_can_record(postgres: Postgres) -> None:
         journal.opened("one")
     with ShortLease(url) as journal:
         assert list(journal.adopt_orphans()) == ["one"]
+
+
+def test_a_table_without_a_needed_column_is_said_with_the_one_that_is_right(
+    postgres: Postgres,
+) -> None:
+    url = postgres.new_database()
+    postgres.execute(PostgresJournal.TABLE, url=url)
+    postgres.execute(f"ALTER TABLE {TABLE} DROP COLUMN renewed_at", url=url)
+    with ShortLease(url) as journal, pytest.raises(JournalError) as raised:
+        journal.opened("one")
+    assert str(raised.value) == (
+        "Session 'one': the journal in PostgreSQL cannot record that it is open: column"
+        f' "renewed_at" of relation "{TABLE}" does not exist. The table is of another version.'
+        f" This one is:\n{PostgresJournal.TABLE}. The session is still open, and no sweep knows of"
+        " it: delete it."
+    )
+
+
+def test_a_server_that_is_read_only_says_so(postgres: Postgres) -> None:
+    url = postgres.new_database("default_transaction_read_only = on")
+    postgres.execute(f"SET transaction_read_only = off; {PostgresJournal.TABLE}", url=url)
+    with ShortLease(url) as journal:
+        text = "in a read-only transaction. It may be a standby: name the primary, or add"
+        with pytest.raises(JournalError, match=f"{text} target_session_attrs=read-write to the"):
+            journal.opened("one")
+        assert journal.orphans() == []
+
+
+@pytest.fixture
+def silent_ports() -> Iterator[list[int]]:
+    """Ports of hosts that take connections, and then say nothing."""
+    with ExitStack() as servers:
+        listening = [servers.enter_context(socket.create_server(LOCALHOST)) for _ in range(3)]
+        yield [server.getsockname()[1] for server in listening]
+
+
+@pytest.mark.parametrize(
+    ("silent", "options", "is_recorded"),
+    [
+        (2, "", True),
+        (2, "?connect_timeout=2", True),
+        (1, "?connect_timeout=3", True),
+        (1, "?connect_timeout=20", False),
+        (3, "", False),
+    ],
+)
+def test_silent_hosts_before_a_good_one_end_a_call_soon(
+    postgres: Postgres, silent_ports: list[int], silent: int, options: str, *, is_recorded: bool
+) -> None:
+    hosts = ",".join(f"127.0.0.1:{port}" for port in [*silent_ports[:silent], postgres.port])
+    url = postgres.url.replace(f"127.0.0.1:{postgres.port}", hosts) + options
+    with ShortLease(url, service=hosts) as journal:
+        began = time.monotonic()
+        if is_recorded:
+            journal.opened("one")
+        else:
+            with pytest.raises(JournalError, match="no host has taken a connection for 5 s"):
+                journal.opened("one")
+        assert time.monotonic() - began < MOST_SECONDS
+
+
+def test_a_connection_that_comes_too_late_is_closed(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_given_up, connect, connections = threading.Event(), psycopg.connect, []
+
+    def connect_late(*arguments: Any, **named: Any) -> object:  # Any: passed on
+        is_given_up.wait(MOST_SECONDS)
+        connections.append(connect(*arguments, **named))
+        return connections[0]
+
+    monkeypatch.setattr(psycopg, "connect", connect_late)
+    with PostgresJournal(postgres.url) as journal, pytest.raises(JournalError, match="for 5 s"):
+        journal.opened("one")
+    is_given_up.set()
+    wait_until(lambda: connections and connections[0].closed)
+
+
+def test_three_sweepers_at_once_share_what_is_left_in_serializable_transactions(
+    postgres: Postgres,
+) -> None:
+    url, count = postgres.odd_database(), 1_001
+    leave_many(postgres, url, count)
+    all_have_begun = threading.Barrier(3)
+
+    def sweep(_: int) -> list[str]:
+        with ShortLease(url) as journal:
+            all_have_begun.wait(MOST_SECONDS)
+            found = list(journal.adopt_orphans())
+            all_have_begun.wait(MOST_SECONDS)
+            return found
+
+    with ThreadPoolExecutor(3) as threads:
+        found = [one for some in threads.map(sweep, range(3)) for one in some]
+    assert len(found) == len(set(found)) == count
+
+
+def test_a_sweep_takes_as_many_as_there_are(postgres: Postgres) -> None:
+    url, count = postgres.odd_database(), 100_000
+    leave_many(postgres, url, count)
+    with ShortLease(url) as journal:
+        assert len(set(journal.orphans())) == count
+        assert len(set(journal.adopt_orphans())) == count
+
+
+def leave_many(postgres: Postgres, url: str, count: int) -> None:
+    """Let a closed journal have left so many sessions."""
+    statement = f"""INSERT INTO {TABLE} (session_id, service, owner, renewed_at)
+        SELECT 'session-' || number, '', 'closed', '-infinity'
+        FROM generate_series(1, {count}) AS number"""
+    postgres.execute(statement, url=url)
+
+
+def test_the_lease_of_a_minute_is_renewed_in_a_quarter_of_it_and_watched_for_half_of_it(
+    postgres: Postgres, label: str
+) -> None:
+    """It takes half a minute, with the lease that users have."""
+    assert PostgresJournal._lease == 60
+    ages = {"dead": "65 s", "silent": "55 s", "late": "65 s"}
+    with (
+        PostgresJournal(postgres.url, service=label) as living,
+        PostgresJournal(postgres.url, service=label) as sweeper,
+    ):
+        living.opened("late")
+        for session_id, age in ages.items():
+            postgres.execute(
+                f"""INSERT INTO {TABLE} VALUES (%s, %s, 'x', now(), now() - %s::interval)
+                    ON CONFLICT (service, session_id)
+                    DO UPDATE SET renewed_at = excluded.renewed_at""",
+                *(session_id, label, age),
+            )
+        assert sweeper.orphans() == ["dead", "late"]
+        began = time.monotonic()
+        # The silent one is a suspect too late for this sweep, and the late one is renewed.
+        assert list(sweeper.adopt_orphans()) == ["dead"]
+        assert time.monotonic() - began > 29
+        sweeper.gone("dead")
 
 
 def test_a_pool_of_the_callers_is_used(postgres: Postgres, label: str) -> None:
@@ -144,9 +284,10 @@ def test_a_row_that_another_owner_has_taken_is_named(
     postgres.execute(f"DELETE FROM {TABLE} WHERE service = %s AND session_id = 'one'", label)
     statement = f"UPDATE {TABLE} SET owner = 'x' WHERE service = %s AND session_id = 'two'"
     postgres.execute(statement, label)
-    wait_until(lambda: caplog.messages)
-    text = "session 'two' is another owner's now"
-    assert caplog.messages == [text]
+    wait_until(lambda: len(caplog.messages) == 2)
+    text = "session '{}' is another owner's now, and may be gone"
+    assert sorted(caplog.messages) == [text.format("one"), text.format("two")]
+    journal.gone("three")
 
 
 def test_a_renewal_does_not_undo_a_close(
@@ -154,7 +295,7 @@ def test_a_renewal_does_not_undo_a_close(
 ) -> None:
     journal.opened("one")
     journal.close()
-    journal._execute(_RENEW, held=[])  # It was in flight.
+    journal._execute(_RENEW, held="one")  # It was in flight.
     with ShortLease(postgres.url, service=label) as sweeper:
         began = time.monotonic()
         assert list(sweeper.adopt_orphans()) == ["one"]

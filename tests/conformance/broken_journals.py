@@ -51,7 +51,11 @@ class ForgetsWhenClosed(Broken, found_by="a-closed-journals-session-is-an-orphan
         super().close()
 
 
-class LeavesWhatLives(Broken, found_by="a-living-journals-session-is-no-orphan"):
+class LeavesWhatLives(
+    Broken,
+    found_by="a-living-journals-session-is-no-orphan",
+    and_by="owners-come-and-go-during-sweeps",
+):
     def opened(self, session_id: Id, /) -> None:
         with FileJournal(self.directory, service=self.service) as other:
             other.opened(session_id)
@@ -61,6 +65,11 @@ class ForgetsItsOwnAlone(Broken, found_by="what-is-gone-is-no-orphan"):
     def gone(self, session_id: Id, /) -> None:
         if session_id in self.mine:
             super().gone(session_id)
+
+
+class ForgetsWhereItWasRecorded(Broken, found_by="what-is-gone-is-forgotten-whoever-holds-it"):
+    def gone(self, session_id: Id, /) -> None:
+        (self._own / session_id).unlink(missing_ok=True)
 
 
 class RaisesForTheUnknown(Broken, found_by="gone-of-an-unknown-id-changes-nothing"):
@@ -102,7 +111,7 @@ class ForgetsWhatItAdopts(Broken, found_by="an-adopted-session-is-its-adopters")
 class YieldsBeforeItAdopts(
     Broken,
     found_by="a-yielded-session-is-no-other-sweepers",
-    and_by="two-threads-share-the-orphans owners-come-and-go-during-sweeps",
+    and_by="two-threads-share-the-orphans",
 ):
     def adopt_orphans(self) -> Iterator[str]:
         yield from super().orphans()
@@ -202,14 +211,14 @@ class LetsOtherErrorsOut(Broken, found_by="an-outage-is-a-journal-error"):
 class NeverWatches(ShortLease):
     """Trusts the lease alone, so an outage makes orphans of all."""
 
-    def _execute(self, statement: str, **values: object) -> list[Any]:
+    def _execute(self, statement: str, **values: str | None) -> list[tuple[str, ...]]:
         try:
             rows = super()._execute(statement, **values)
         except psycopg.Error:
             if "held" in values:  # The renewal is in no hurry.
                 time.sleep(2)
             raise
-        return [(rows[0][0], False)] if "EXISTS" in statement else rows  # Nobody is a suspect.
+        return [(rows[0][0], "false")] if "EXISTS" in statement else rows  # Nobody is a suspect.
 
 
 class AdvisoryLock(ShortLease):

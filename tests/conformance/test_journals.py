@@ -12,7 +12,7 @@ import pytest
 from firecrawl_interact.adapters import FileJournal, InMemoryJournal
 from firecrawl_interact.adapters.conformance import JOURNAL_CASES, JournalCase, check_journal
 
-from ..postgres import PASSWORD, Postgres, ShortLease
+from ..postgres import PASSWORD, Postgres, ShortLease, odd_connection
 from .broken_journals import FOUND, AdvisoryLock, Broken, NeverWatches
 
 pytestmark = [
@@ -43,7 +43,7 @@ def test_a_directory_keeps_every_promise(case: JournalCase, tmp_path: Path) -> N
 def test_memory_keeps_every_promise_of_one_process() -> None:
     first = InMemoryJournal()
     report = check_journal(partial(InMemoryJournal, first))
-    assert len(report.passed) == 14
+    assert len(report.passed) == 15
     reasons = "nothing of it outlives its process|pass (outage|secrets)="
     assert all(re.search(reasons, why) for why in report.skipped.values())
 
@@ -72,6 +72,25 @@ def test_a_postgresql_that_is_frozen_is_an_outage(name: str, postgres: Postgres)
 def test_pgbouncer_may_stand_before_it(name: str, postgres: Postgres) -> None:
     with postgres.behind_pgbouncer() as url:
         BY_NAME[name].run(partial(ShortLease, url), patience=2)
+
+
+@pytest.mark.parametrize("is_url", [True, False], ids=["URL", "function"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a-living-journals-session-is-no-orphan",
+        "an-adopted-session-is-its-adopters",
+        "two-threads-share-the-orphans",
+        "every-sendable-id-is-kept-as-it-is",
+        "a-killed-process-leaves-orphans",
+    ],
+)
+def test_database_and_connections_may_be_set_up_in_any_way(
+    name: str, postgres: Postgres, *, is_url: bool
+) -> None:
+    url = postgres.odd_database()
+    database = url if is_url else partial(odd_connection, url)
+    BY_NAME[name].run(partial(ShortLease, database), patience=2)
 
 
 @pytest.mark.slow
