@@ -31,10 +31,17 @@ def command() -> None:
 @command.command()
 @click.argument("session_ids", metavar="[SESSION_ID]...", nargs=-1)
 @click.option("--from", "files", type=click.File("rb"), multiple=True, help="Read ids from here.")
+@click.option("--dry-run", is_flag=True, help="Check and count the ids, and send nothing.")
 @settings.with_options(settings.OPTIONS)
 @click.pass_context
 def delete(
-    context: click.Context, /, session_ids: Sequence[str], files: Sequence[BinaryIO], **_: object
+    context: click.Context,
+    /,
+    session_ids: Sequence[str],
+    files: Sequence[BinaryIO],
+    *,
+    dry_run: bool,
+    **_: object,
 ) -> None:
     """Destroy sessions. "-" stands for standard input; there and in files, each id is a line.
 
@@ -59,7 +66,7 @@ def delete(
     The keys of --json, null where there is none:
       session_id, outcome, session_fate, attempts, http_status, message, code,
       request_id, retry_after, transient, session_duration_ms, credits_billed,
-      session_status
+      session_status, ended_at
 
     \b
     Examples. The second one, typed again, does what is left:
@@ -70,13 +77,17 @@ def delete(
         raise click.UsageError('Give session ids, "-", or --from a file.')
     sources = [*(sys.stdin.buffer if text == "-" else text for text in session_ids), *files]
     with settings.nothing_sent_yet():
-        delete_session = settings.make_delete_session(context)
         if any(not isinstance(source, str) and source.isatty() for source in sources):
             show_note("Give one session id a line. Ctrl-D ends the list.")
+        if not dry_run:
+            delete_session = settings.make_delete_session(context)
         ids, duplicates = read_session_ids(sources)
+        if dry_run:
+            settings.show_dry_run(context, ids, duplicates)
+            return
         if duplicates and not context.params["quiet"]:
             show_note(f"{duplicates} duplicate id{'s' if duplicates > 1 else ''} ignored.")
-        run = settings.make_run(context, delete_session, ids)
+        run = settings.make_run(context, delete_session, ids.values())
     sys.exit(run())
 
 

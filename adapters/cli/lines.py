@@ -11,15 +11,10 @@ from firecrawl_interact.core import (
     RateLimitError,
     ResponseError,
     ServiceUnavailableError,
-    SessionFate,
     SessionNotFoundError,
-    UnauthorizedError,
 )
 from firecrawl_interact.core.headers import printable
 
-# What is said in a command's own words: its options and variables have other names.
-_NOT_FOUND = "Check the id, or allow it with --missing-ok."
-_NO_KEY = "No API key was set: put the service's key into FIRECRAWL_API_KEY."
 _ADVICE_ON_TLS = {
     "CERTIFICATE_VERIFY_FAILED": "Let SSL_CERT_FILE name the authority that signed it,"
     " or correct the address.",
@@ -31,34 +26,25 @@ _ADVICE_ON_PREFLIGHT = {
     "route": "Check the address: a server older than June 2026 does not know /v2/interact.",
     "right": "Use a key that may delete sessions.",
 }
-_MEANINGS = {
-    SessionFate.GONE: "If the id or the address is wrong, the real session goes on.",
-    SessionFate.UNTOUCHED: "This call did nothing to it: if it was running, it is still billed.",
-    SessionFate.UNKNOWN: "It may still be running and billing.",
-}
 
 
 def advice_on(error: DeleteSessionError) -> str:
-    """Return what whoever typed the command can do about an error."""
+    """Return what whoever typed the command can do: what the error says, if no option helps."""
     if isinstance(error, SessionNotFoundError):
-        return _NOT_FOUND
-    is_key_missing = isinstance(error, UnauthorizedError) and not error.transient
-    if is_key_missing and error.advice != UnauthorizedError.advice:
-        return _NO_KEY  # The general advice is for a key that is wrong.
-    reason = getattr(cause_of(error), "reason", None)
-    return _ADVICE_ON_TLS.get(str(reason), error.advice)
-
-
-def cause_of(error: DeleteSessionError) -> BaseException | None:
-    """Return what the system or a library said, if no response came."""
-    return error.__cause__ and error.__cause__.__cause__
+        return "Check the id, or allow it with --missing-ok."
+    return _ADVICE_ON_TLS.get(getattr(_cause_of(error), "reason", ""), error.advice)
 
 
 def short_reason(error: DeleteSessionError) -> str:
     """Return why an attempt failed, without the address: it is the same for all of a run."""
-    cause = cause_of(error)
-    said = cause.strerror if isinstance(cause, OSError) else None
-    return str(said or error.args[0])
+    cause = _cause_of(error)
+    has_words = isinstance(cause, OSError) and cause.strerror
+    return printable(cause.strerror if has_words else error.args[0])
+
+
+def _cause_of(error: DeleteSessionError) -> BaseException | None:
+    """Return what the system said, if no response came."""
+    return error.__cause__ and error.__cause__.__cause__
 
 
 def not_tried(session_id: str) -> DeleteSessionError:
@@ -73,7 +59,7 @@ def kind(outcome: Outcome) -> str:
     return type(outcome).__name__ if outcome.attempts else "not-tried"
 
 
-def json_line(outcome: Outcome) -> str:
+def json_line(outcome: Outcome, ended_at: str) -> str:
     """Return an outcome as a JSON object. Receipts and errors have the same keys."""
     receipt = outcome if isinstance(outcome, DeletionReceipt) else None
     error = outcome if isinstance(outcome, DeleteSessionError) else None
@@ -84,21 +70,15 @@ def json_line(outcome: Outcome) -> str:
             "session_fate": outcome.session_fate.value,
             "attempts": outcome.attempts,
             "http_status": 200 if receipt else getattr(error, "status", None),
-            "message": error and _message(error),
+            "message": error and printable(str(error)),
             **{name: getattr(error, name, None) for name in ("code", "request_id", "retry_after")},
             "transient": error and error.transient,
             "session_duration_ms": receipt and receipt.session_duration_ms,
             "credits_billed": receipt and receipt.credits_billed,
             "session_status": receipt and receipt.status,
+            "ended_at": ended_at,
         }
     )
-
-
-def _message(error: DeleteSessionError) -> str:
-    """Say what happened, what that means for the session, and what can be done."""
-    attempts = f" {error.attempts} attempts." if error.attempts > 1 else ""
-    happened = f"Session {error.session_id!a}: {printable(error.args[0])}.{attempts}"
-    return f"{happened} {_MEANINGS[error.session_fate]} {advice_on(error)}"
 
 
 def plain_line(outcome: Outcome) -> str:

@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import BinaryIO, NoReturn
 
 from firecrawl_interact.core import (
     DeleteManySessions,
@@ -17,7 +17,7 @@ from firecrawl_interact.core import (
 
 from .lines import advice_on, json_line, not_tried
 from .report import Report
-from .screen import discard_output, show_note
+from .screen import discard_output, show_note, utc_time
 
 _SECONDS_AFTER_SIGTERM = 3  # for what is in flight: supervisors send SIGKILL later than that
 _REASONS = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "the terminal was closed"}
@@ -32,7 +32,7 @@ class Run:
         delete_many_sessions: DeleteManySessions,
         ids: Iterator[str],
         report: Report,
-        record: TextIO | None,
+        record: BinaryIO | None,
     ) -> None:
         self._deletions = delete_many_sessions(ids)
         self._ids = ids  # What the run does not take stays there.
@@ -59,16 +59,18 @@ class Run:
                 self._stop(f"{error} ({error.__cause__}).")
             self._is_leaving = True
             for session_id in self._ids:
-                self._show(not_tried(session_id))
+                self._show(not_tried(session_id), utc_time())
         self._report.show_summary(has_record=self._record is not None)
         if self._signal:
             self._exit()  # All is written, and a thread may hang.
         return 1 if self._report.has_failures else 0
 
     def _take(self, outcome: Outcome) -> None:
+        ended_at = utc_time()
         if self._record is not None:
             try:
-                print(json_line(outcome), file=self._record, flush=True)
+                self._record.write(f"{json_line(outcome, ended_at)}\n".encode("ascii"))
+                self._record.flush()
             except OSError as error:
                 self._stop(f"the file of --resume cannot be written: {error.strerror}.", lasts=True)
                 discard_output(self._record)
@@ -77,17 +79,17 @@ class Run:
             # It is the same for every session: an untrusted certificate, for instance.
             reason = f"{outcome.args[0]}. {advice_on(outcome)} Nothing more was sent."
             self._stop(reason, lasts=True)
-        self._show(outcome)
+        self._show(outcome, ended_at)
 
-    def _show(self, outcome: Outcome) -> None:
+    def _show(self, outcome: Outcome, ended_at: str) -> None:
         try:
-            self._report.add(outcome)
+            self._report.add(outcome, ended_at)
         except OSError as error:  # It went to a full disk or a closed pipe.
             self._stop(f"standard output cannot be written: {error.strerror}.", lasts=True)
             discard_output(sys.stdout)
             self._has_output = False
         if not self._has_output and outcome.attempts:
-            show_note(json_line(outcome))
+            show_note(json_line(outcome, ended_at))
 
     def _stop(self, reason: str, *, lasts: bool = False) -> None:
         self._report.would_fail_again |= lasts

@@ -1,14 +1,15 @@
 """Which sessions the command deletes: all ids are read and checked before anything is sent."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+import shlex
+import uuid
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
-
-import msgspec
 
 from firecrawl_interact.core import InvalidSessionIdError
 from firecrawl_interact.core.wire import checked_session_id
 
+_ARGUMENT = "an argument"
 _LONGEST_EXCERPT = 50  # characters
 _NO_TEXT = "it is no UTF-8 text: if it is a list of ids in UTF-16, save it as UTF-8."
 _IS_MISSING = (
@@ -19,21 +20,43 @@ _IS_HEADER = (
     "it is the name of a column, not an id: tail -n +2 leaves it out, and from JSON"
     " jq -r '.[].{}' takes the ids alone."
 )
+_IS_FILE = "it is the name of a file, not an id: --from {} reads the ids in it."
 
 
 class BadInputError(Exception):
     """The input or an option cannot be used. The message names the place."""
 
 
-def read_session_ids(sources: Iterable[str | BinaryIO]) -> tuple[dict[str, None], int]:
-    """Read ids, and files with one id a line. Return each id once, and the number of duplicates."""
-    ids: dict[str, None] = {}
+def uuid_in(session_id: str) -> uuid.UUID | None:
+    """Return the UUID of a session, or of the scrape whose session it is. A fork may have none."""
+    try:
+        return uuid.UUID(session_id.removeprefix("scrape:"))
+    except ValueError:
+        return None
+
+
+def same_for_all_spellings(session_id: str) -> str:
+    """Return a key of a session: the service takes a UUID in capitals, and without hyphens."""
+    prefix = "scrape:" if session_id.startswith("scrape:") else ""
+    found = uuid_in(session_id)
+    return session_id if found is None else f"{prefix}{found}"
+
+
+def read_session_ids(sources: Iterable[str | BinaryIO]) -> tuple[dict[str, str], int]:
+    """Read ids, and files with one id a line.
+
+    Return each id once, as it was first spelled, by its key; and the number of duplicates.
+    """
+    ids: dict[str, str] = {}
     count = problems = 0
     first_problem = ""
     for place, is_first, text in _texts_in(sources):
         count += 1
-        if (problem := _problem(text, is_first=is_first)) is None:
-            ids[text] = None
+        problem = _problem(text, is_first=is_first)
+        if place == _ARGUMENT and uuid_in(text) is None and os.path.isfile(text):
+            problem = _IS_FILE.format(shlex.quote(text))
+        if problem is None:
+            ids.setdefault(same_for_all_spellings(text), text)
             continue
         problems += 1
         excerpt = text if len(text) <= _LONGEST_EXCERPT else f"{text[:_LONGEST_EXCERPT]}..."
@@ -61,7 +84,7 @@ def _texts_in(sources: Iterable[str | BinaryIO]) -> Iterator[tuple[str, bool, st
     """Give what should be ids, each with its place and whether it is the first one of a file."""
     for source in sources:
         if isinstance(source, str):
-            yield "an argument", False, source
+            yield _ARGUMENT, False, source
             continue
         name = "standard input" if source.name == "<stdin>" else os.fsdecode(source.name)
         is_first = True
@@ -73,30 +96,3 @@ def _texts_in(sources: Iterable[str | BinaryIO]) -> Iterator[tuple[str, bool, st
                     is_first = False
         except OSError as error:
             raise BadInputError(f"{name} cannot be read: {error.strerror}.") from error
-
-
-class _Line(msgspec.Struct):
-    session_id: str
-    outcome: str
-
-
-def remove_done(ids: dict[str, None], path: str, done: Collection[str]) -> bool:
-    """Remove the ids that have one of the outcomes `done` in the record of earlier runs.
-
-    Return whether the record ends within a line.
-    """
-    line = b"\n"
-    if os.path.isfile(path):  # A device such as /dev/full may have no end.
-        decode = msgspec.json.Decoder(_Line).decode
-        with open(path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    outcome = decode(line)
-                except (msgspec.MsgspecError, UnicodeDecodeError):
-                    if line.isspace() or line.startswith(b"{"):  # A run was killed within a line.
-                        continue
-                    place = f"{path}, line {number}"
-                    raise BadInputError(f"{place}: this is no record of a run.") from None
-                if outcome.outcome in done:
-                    ids.pop(outcome.session_id, None)
-    return not line.endswith(b"\n")

@@ -1,20 +1,22 @@
 """What `delete` and `sweep` are told by their options, and the run that they make of it."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial, reduce
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import click
 
-from firecrawl_interact.core import DeleteManySessions, InvalidApiKeyError, RetryPolicy
+from firecrawl_interact.core import DeleteManySessions, RetryPolicy
 
+from .record import in_order, open_record, read_record
 from .report import Report
 from .run import Run
 from .screen import show_note
-from .session_ids import BadInputError, remove_done
+from .session_ids import BadInputError, same_for_all_spellings, uuid_in
 
 if TYPE_CHECKING:
     from ..environment import EnvironmentDeleteSession
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
 Option: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
 number: Callable[..., Option] = partial(click.option, type=click.IntRange(1), metavar="N")
 seconds: Callable[..., Option] = partial(click.option, metavar="SECONDS")
-_ADVICE_ON_KEYS = (
-    "Pass the key as the service shows it, and leave out --api-key and FIRECRAWL_API_KEY for a"
-    " service without sign-in."
-)
 MORE_THAN_0 = click.FloatRange(0, 86_400, min_open=True)
 SERVICE_OPTIONS: list[Option] = [
     click.option("--api-key", metavar="KEY", help="Safer: the variable FIRECRAWL_API_KEY."),
@@ -35,6 +33,7 @@ SERVICE_OPTIONS: list[Option] = [
 OPTIONS: list[Option] = [
     click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each session."),
     click.option("--quiet", is_flag=True, help="Print nothing but failures."),
+    click.option("--verbose", is_flag=True, help="Print the log, too: each request and retry."),
     click.option("--missing-ok", is_flag=True, help="Treat a session not found as success."),
     click.option("--resume", metavar="FILE", help="Record outcomes here; skip what it has done."),
     number("--concurrency", default=8, help="The most requests at a time."),
@@ -68,21 +67,35 @@ def make_run(
     context: click.Context, delete_session: "EnvironmentDeleteSession", session_ids: Iterable[str]
 ) -> Run:
     """Make the run over these sessions, less what the record of --resume says is done."""
-    params, record = context.params, None
-    report = Report(**{name: params[name] for name in ("missing_ok", "as_json", "quiet")})
-    ids = dict.fromkeys(session_ids)
-    named = len(ids)
-    if (path := params["resume"]) is not None:
-        done = ["deleted", "SessionNotFoundError"] if params["missing_ok"] else ["deleted"]
-        try:
-            is_cut = remove_done(ids, path, done)
-            record = context.with_resource(open(path, "a", encoding="ascii"))  # noqa: SIM115 - it is
-        except OSError as error:
-            raise BadInputError(f"--resume {path}: {error.strerror}") from error
-        record.write("\n" * is_cut)
-    report.total, report.before = len(ids), named - len(ids)
+    params = context.params
+    names = ("missing_ok", "as_json", "quiet", "verbose", "deadline")
+    report = Report(**{name: params[name] for name in names})
+    ids = {same_for_all_spellings(session_id): session_id for session_id in session_ids}
+    left, record = ids_left(context, ids)
+    report.total = len(left)
+    report.sums["done_before"] = len(ids) - len(left)
     delete_many_sessions = DeleteManySessions(delete_session, concurrency=params["concurrency"])
-    return Run(delete_many_sessions, iter(ids), report, record)
+    return Run(delete_many_sessions, iter(left), report, record)
+
+
+def ids_left(context: click.Context, ids: dict[str, str]) -> tuple[list[str], BinaryIO | None]:
+    """Return the ids that are not done, and the record of --resume, which is closed at the end."""
+    path, recorded, record = context.params["resume"], {}, None
+    if path is not None and not (context.params["dry_run"] and not os.path.exists(path)):
+        record = context.with_resource(open_record(path))
+        recorded = read_record(record)
+    done = ["deleted", "SessionNotFoundError"] if context.params["missing_ok"] else ["deleted"]
+    return in_order(ids, recorded, done), record
+
+
+def show_dry_run(context: click.Context, ids: dict[str, str], duplicates: int) -> None:
+    """Say how many sessions would be deleted, and what is odd about the ids."""
+    left, _ = ids_left(context, ids)
+    odd = [session_id for session_id in left if uuid_in(session_id) is None]
+    counts = {"duplicates": duplicates, "done before": len(ids) - len(left), "not a UUID": len(odd)}
+    said = "".join(f"; {name}: {count}" for name, count in counts.items() if count)
+    hint = f". The service fails for what is not a UUID ({odd[0]}, for instance)" if odd else ""
+    show_note(f"Sessions to delete: {len(left)}{said}{hint}. Nothing was sent.")
 
 
 @contextmanager
@@ -91,10 +104,7 @@ def nothing_sent_yet() -> Iterator[None]:
     try:
         yield
     except (BadInputError, ImportError, ValueError, OSError) as error:
-        text = str(error)
-        if isinstance(error, InvalidApiKeyError) and error.advice == InvalidApiKeyError.advice:
-            text = f"{error.args[0]}. {_ADVICE_ON_KEYS}"  # Theirs is for the arguments of a call.
-        show_note(f"Error: {text.rstrip('.')}. Nothing was sent.")
+        show_note(f"Error: {str(error).rstrip('.')}. Nothing was sent.")
         sys.exit(click.UsageError.exit_code)
     except KeyboardInterrupt:
         show_note("Interrupted. Nothing was sent.")

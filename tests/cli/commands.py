@@ -100,7 +100,7 @@ class Process(subprocess.Popen[bytes]):
     def await_note(self, beginning: str) -> None:
         """Read standard error until a line begins so."""
         assert self.stderr is not None
-        while not (line := self.stderr.readline()).startswith(beginning.encode()):
+        while not without_times(line := self.stderr.readline().decode()).startswith(beginning):
             assert line, f"it ended without {beginning!r}"
 
     def finish(self) -> Finished:
@@ -153,6 +153,11 @@ class Terminal(Process):
             piece = b""
         self._shown += piece
         return bool(piece)
+
+
+def without_times(text: str) -> str:
+    """The same lines, without the time with which each note begins."""
+    return re.sub(r"^(\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\dZ ", "", text, flags=re.MULTILINE)
 
 
 def rows(shown: str) -> list[str]:

@@ -27,6 +27,7 @@ from .commands import (
     WatchedService,
     on_unix,
     rows,
+    without_times,
 )
 
 pytestmark = [pytest.mark.enable_socket, on_unix]
@@ -54,7 +55,15 @@ def test_at_40_columns_no_word_is_cut_and_nothing_of_the_bar_stays(service: Watc
     assert max(map(len, shown)) <= 40
     assert sorted(shown[:60:2]) == sorted(session_ids)
     assert all(row.startswith("  gone deleted credits=2 ") for row in shown[1:60:2])
-    assert shown[60:] == ["30 of 30 sessions gone, 60 credits."]
+    assert without_times("\n".join(shown[60:])) == "30 of 30 sessions gone, 60\n  credits."
+
+
+def test_the_bar_is_below_each_line_at_once(service: WatchedService) -> None:
+    session_ids = [service.open_session() for _ in range(200)]
+    shown = Terminal("delete", *session_ids).finish().out
+    after = re.findall(r" gone deleted .*\x1b\[0m\r?\n(.{4})", shown)
+    assert len(after) == 200
+    assert set(after[8:]) <= {f"{seconds} s;" for seconds in range(10)}
 
 
 def test_the_rows_of_a_line_are_written_in_one_piece(
@@ -83,7 +92,7 @@ def test_without_colour_a_terminal_says_the_same(
 ) -> None:
     coloured = Terminal("delete", "a", columns=200).finish().out
     plain = Terminal("delete", "a", columns=200, variables=variables).finish().out
-    assert rows(plain) == rows(coloured)
+    assert without_times("\n".join(rows(plain))) == without_times("\n".join(rows(coloured)))
     outcome = re.search(r"^.*SessionNotFoundError credits.*$", plain, re.MULTILINE)
     assert outcome is not None
     assert re.search(r"\x1b\[[0-9;]*m", outcome[0]) is None
@@ -119,13 +128,24 @@ def test_the_bar_and_a_line_that_stays_say_why_there_is_an_outage(
 ) -> None:
     service.outage(math.inf, fault)
     terminal = Terminal("delete", "--deadline", "4", *"abcd", columns=200)
-    terminal.await_text(f"outage: 1 s; 0 of 4: {reason} ")
+    terminal.await_text(f"next probe in 1 s: {reason}; 0 of 4 ")
     done = terminal.finish()
-    outage, *ends = rows(done.out)
+    outage, *ends = without_times("\n".join(rows(done.out))).splitlines()
     assert done.status == 1
     assert outage.startswith("Outage: ")
-    assert outage.endswith(f"{reason}. The run waits until it is over (see --deadline).")
+    assert outage.endswith(f"{reason}. The run waits until it is over, at most 4 s (--deadline).")
     assert [end.split()[0] for end in ends[4:]] == ["Stopped:", "None", "Next:"]
+
+
+def test_at_40_columns_the_bar_says_why_and_until_when(service: WatchedService) -> None:
+    service.outage(math.inf)
+    terminal = Terminal("delete", "--deadline", "30", *map(str, range(12_345)), columns=40)
+    terminal.await_text("next probe in 1 s: Connection refused")
+    terminal.await_text("next probe in 2 s: Connection refused")
+    terminal.send_signal(signal.SIGTERM)
+    done = terminal.finish()
+    assert max(map(len, rows(done.out))) <= 40
+    assert "not-tried: into a file, each is a\n  line." in "\n".join(rows(done.out))
 
 
 def test_no_bar_is_in_the_way_of_what_reads_the_output(service: WatchedService) -> None:
@@ -193,7 +213,7 @@ def test_an_untrusted_certificate_stops_the_run_with_one_message(run: Run) -> No
         options = ["--api-key", KEY, "--api-url", server.api_url]
         done = run("delete", *ONE_BY_ONE, *options, *map(str, range(100)))
     assert (done.status, fates(done)) == (1, ["untouched"] + ["not-tried"] * 99)
-    first, summary, following = done.err.splitlines()
+    first, summary, following = without_times(done.err).splitlines()
     assert first.startswith(f"Stopped: no connection to {address}:")
     assert "CERTIFICATE_VERIFY_FAILED" in first
     assert "Let SSL_CERT_FILE name the authority that signed it, or correct the address." in first
@@ -233,7 +253,8 @@ def test_a_signal_lets_what_is_in_flight_end_but_not_for_ever_and_names_all(
         done = process.finish()
     assert (done.status, fates(done)) == (status, [fate, fate, "not-tried", "not-tried"])
     assert sorted(line.split()[0] for line in done.out.splitlines()) == sorted(session_ids)
-    assert done.err.splitlines() == [f"Stopped: {why}.", SUMMARIES[fate], f"Next: {NEXT}"]
+    notes = without_times(done.err).splitlines()
+    assert notes == [f"Stopped: {why}.", SUMMARIES[fate], f"Next: {NEXT}"]
 
 
 def test_ctrl_c_is_not_for_a_background_job(service: WatchedService) -> None:
@@ -244,6 +265,27 @@ def test_ctrl_c_is_not_for_a_background_job(service: WatchedService) -> None:
         process.send_signal(signal.SIGINT)
         service.responds.set()
         assert process.finish().status == 0
+
+
+def test_a_record_that_a_command_uses_is_refused_until_that_ends(
+    service: WatchedService, run: Run, tmp_path: Path
+) -> None:
+    service.open_session("a")
+    record = str(tmp_path / "record")
+    service.responds.clear()
+    with Process("delete", "--resume", record, "a") as process:
+        service.await_requests(1)
+        refused = run("delete", "--resume", record, "a", "b")
+        service.responds.set()
+        assert process.finish().status == 0
+    who = f"process {process.pid}" if sys.platform == "linux" else "another command"
+    assert refused.status == 2
+    assert without_times(refused.err) == (
+        f"Error: --resume {record}: {who} uses it. Wait for its end, or name another file."
+        " Nothing was sent.\n"
+    )
+    assert run("delete", "--resume", record, "a").status == 0
+    assert service.asked_for == ["a"]
 
 
 def test_a_killed_run_is_resumed(service: WatchedService, run: Run, tmp_path: Path) -> None:
@@ -257,7 +299,7 @@ def test_a_killed_run_is_resumed(service: WatchedService, run: Run, tmp_path: Pa
         process.kill()
     done = run(*command)
     assert done.status == 0
-    assert done.err == "3 of 3 sessions gone, 6 credits; 1 done before.\n"
+    assert without_times(done.err) == "3 of 3 sessions gone, 6 credits; 1 done before.\n"
     assert service.asked_for == [*session_ids[:2], *session_ids[1:]]
 
 

@@ -1,0 +1,80 @@
+"""The record of `--resume`: what earlier runs have done, and which command uses it now."""
+
+import os
+import struct
+import sys
+from collections.abc import Collection
+from typing import BinaryIO
+
+import msgspec
+
+from .session_ids import BadInputError, same_for_all_spellings
+
+if sys.platform != "win32":
+    import fcntl
+
+
+class _Line(msgspec.Struct):
+    session_id: str
+    outcome: str
+
+
+def open_record(path: str) -> BinaryIO:
+    """Open a record, and keep other commands from it until it is closed.
+
+    Raises:
+        BadInputError: it cannot be opened, or another command uses it.
+    """
+    is_device = os.path.exists(path) and not os.path.isfile(path)  # It may have no end.
+    try:
+        record = open(path, "ab" if is_device else "a+b")  # noqa: SIM115 - it is closed with the run
+        if record.readable() and sys.platform != "win32":
+            fcntl.lockf(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with record:
+            reason = f"{_owner_of_lock(record)} uses it. Wait for its end, or name another file"
+        raise BadInputError(f"--resume {path}: {reason}") from None
+    except OSError as error:
+        raise BadInputError(f"--resume {path}: {error.strerror}") from error
+    return record
+
+
+def _owner_of_lock(record: BinaryIO) -> str:
+    """Say who has the lock. Linux knows, unless it is a process of another host or container."""
+    process = 0
+    if sys.platform == "linux":
+        layout = "hhqqi"  # struct flock, fcntl(2): its last field is the process
+        asked = struct.pack(layout, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        *_, process = struct.unpack(layout, fcntl.fcntl(record, fcntl.F_GETLK, asked))
+    return f"process {process}" if process > 0 else "another command"
+
+
+def read_record(record: BinaryIO) -> dict[str, str]:
+    """Return the outcome of each session, by the key of its id. One that was deleted stays so.
+
+    If a run was killed within a line, that line is ended, and says nothing.
+    """
+    recorded: dict[str, str] = {}
+    if not record.readable():
+        return recorded
+    decode, line = msgspec.json.Decoder(_Line).decode, b"\n"
+    record.seek(0)
+    for number, line in enumerate(record, 1):
+        try:
+            found = decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            if line.isspace() or line.startswith(b"{"):
+                continue
+            place = f"{record.name}, line {number}"
+            raise BadInputError(f"{place}: this is no record of a run.") from None
+        key = same_for_all_spellings(found.session_id)
+        if recorded.get(key) != "deleted":
+            recorded[key] = found.outcome
+    if not line.endswith(b"\n"):
+        record.write(b"\n")
+    return recorded
+
+
+def in_order(ids: dict[str, str], recorded: dict[str, str], done: Collection[str]) -> list[str]:
+    """Return the ids that have no outcome of `done`, in the order in which they are deleted."""
+    return [session_id for key, session_id in ids.items() if recorded.get(key) not in done]
