@@ -4,7 +4,7 @@ import os
 import shlex
 import signal
 import sys
-import time
+import threading
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -35,13 +35,7 @@ def command() -> None:
 @settings.with_options(settings.OPTIONS)
 @click.pass_context
 def delete(
-    context: click.Context,
-    /,
-    session_ids: Sequence[str],
-    files: Sequence[BinaryIO],
-    *,
-    dry_run: bool,
-    **_: object,
+    context: click.Context, /, session_ids: Sequence[str], files: Sequence[BinaryIO], **_: object
 ) -> None:
     """Destroy sessions. "-" stands for standard input; there and in files, each id is a line.
 
@@ -79,12 +73,11 @@ def delete(
     with settings.nothing_sent_yet():
         if any(not isinstance(source, str) and source.isatty() for source in sources):
             show_note("Give one session id a line. Ctrl-D ends the list.")
-        if not dry_run:
-            delete_session = settings.make_delete_session(context)
-        ids, duplicates = read_session_ids(sources)
-        if dry_run:
-            settings.show_dry_run(context, ids, duplicates)
+        if context.params["dry_run"]:
+            settings.show_dry_run(context, *read_session_ids(sources))
             return
+        delete_session = settings.make_delete_session(context)
+        ids, duplicates = read_session_ids(sources)
         if duplicates and not context.params["quiet"]:
             show_note(f"{duplicates} duplicate id{'s' if duplicates > 1 else ''} ignored.")
         run = settings.make_run(context, delete_session, ids.values())
@@ -207,15 +200,17 @@ def fake_service(
     try:
         with LoopbackService(service, port) as loopback:
             service.outage(outage or 0)
-            away = f"It is away for the first {outage:g} seconds.\n" if outage else ""
             click.echo(
                 "A fake service listens on this machine. In another terminal:\n\n"
                 f"export FIRECRAWL_API_URL={loopback.api_url}\n"
                 f"export FIRECRAWL_API_KEY=fc-test\n\nOpen sessions ({sessions}):\n"
             )
-            click.echo("\n".join([*session_ids, "", f"{away}Ctrl-C ends it."]))
-            while True:
-                time.sleep(3600)
+            click.echo("\n".join([*session_ids, ""]))
+            click.echo(
+                f"It is away for the first {outage:g} seconds.\n" if outage else "", nl=False
+            )
+            click.echo("Ctrl-C ends it.")
+            threading.Event().wait()
     except KeyboardInterrupt:
         left = len(service.sessions_left_open)
         click.echo(f"The fake service has ended. {left} of {sessions} sessions were still open.")

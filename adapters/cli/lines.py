@@ -2,17 +2,7 @@
 
 import json
 
-from firecrawl_interact.core import (
-    DeleteSessionError,
-    DeletionReceipt,
-    NotDeletedError,
-    NotTriedError,
-    Outcome,
-    RateLimitError,
-    ResponseError,
-    ServiceUnavailableError,
-    SessionNotFoundError,
-)
+from firecrawl_interact import core
 from firecrawl_interact.core.headers import printable
 
 _ADVICE_ON_TLS = {
@@ -28,41 +18,36 @@ _ADVICE_ON_PREFLIGHT = {
 }
 
 
-def advice_on(error: DeleteSessionError) -> str:
+def advice_on(error: core.DeleteSessionError) -> str:
     """Return what whoever typed the command can do: what the error says, if no option helps."""
-    if isinstance(error, SessionNotFoundError):
+    if isinstance(error, core.SessionNotFoundError):
         return "Check the id, or allow it with --missing-ok."
     return _ADVICE_ON_TLS.get(getattr(_cause_of(error), "reason", ""), error.advice)
 
 
-def short_reason(error: DeleteSessionError) -> str:
+def short_reason(error: core.DeleteSessionError) -> str:
     """Return why an attempt failed, without the address: it is the same for all of a run."""
     cause = _cause_of(error)
     has_words = isinstance(cause, OSError) and cause.strerror
     return printable(cause.strerror if has_words else error.args[0])
 
 
-def _cause_of(error: DeleteSessionError) -> BaseException | None:
+def _cause_of(error: core.DeleteSessionError) -> BaseException | None:
     """Return what the system said, if no response came."""
     return error.__cause__ and error.__cause__.__cause__
 
 
-def not_tried(session_id: str) -> DeleteSessionError:
-    """Return the outcome of a session for which a run has sent nothing."""
-    return NotTriedError("the run ended before anything was sent", session_id=session_id)
-
-
-def kind(outcome: Outcome) -> str:
+def kind(outcome: core.Outcome) -> str:
     """Return `deleted`, `not-tried` or the name of the error."""
-    if isinstance(outcome, DeletionReceipt):
+    if isinstance(outcome, core.DeletionReceipt):
         return "deleted"
     return type(outcome).__name__ if outcome.attempts else "not-tried"
 
 
-def json_line(outcome: Outcome, ended_at: str) -> str:
+def json_line(outcome: core.Outcome, ended_at: str) -> str:
     """Return an outcome as a JSON object. Receipts and errors have the same keys."""
-    receipt = outcome if isinstance(outcome, DeletionReceipt) else None
-    error = outcome if isinstance(outcome, DeleteSessionError) else None
+    receipt = outcome if isinstance(outcome, core.DeletionReceipt) else None
+    error = outcome if isinstance(outcome, core.DeleteSessionError) else None
     return json.dumps(
         {
             "session_id": outcome.session_id,
@@ -81,18 +66,18 @@ def json_line(outcome: Outcome, ended_at: str) -> str:
     )
 
 
-def plain_line(outcome: Outcome) -> str:
+def plain_line(outcome: core.Outcome) -> str:
     """Return an outcome in columns, the same for all. Only the last one has blanks in it."""
     name, fate = kind(outcome), str(outcome.session_fate.value)
     billed = lived = None
     remarks = [f"{outcome.attempts} attempts"] if outcome.attempts > 1 else []
-    if isinstance(outcome, DeletionReceipt):
+    if isinstance(outcome, core.DeletionReceipt):
         billed, lived = outcome.credits_billed, outcome.session_duration_ms
         remarks += ["the browser had crashed"] if outcome.status == "failed" else []
     elif name == "not-tried":
         fate = name
     else:
-        fate = "not-found" if isinstance(outcome, SessionNotFoundError) else fate
+        fate = "not-found" if isinstance(outcome, core.SessionNotFoundError) else fate
         remarks.append(printable(outcome.args[0]))
     credits_billed = f"credits={'-' if billed is None else billed}"
     seconds = f"seconds={'-' if lived is None else lived // 1000}"
@@ -100,22 +85,24 @@ def plain_line(outcome: Outcome) -> str:
     return " ".join(columns).rstrip()
 
 
-def verdict(error: DeleteSessionError) -> str:
+def verdict(error: core.DeleteSessionError) -> str:
     """Say in one line what is not good, beginning with the word for it, after a preflight."""
     what, advice = _what_is_wrong(error), advice_on(error)
     if advice == error.advice:  # There is nothing that fits better.
         advice = _ADVICE_ON_PREFLIGHT.get(what, advice)
     if what == "unknown":
-        seconds = error.retry_after if isinstance(error, ResponseError) else None
+        seconds = error.retry_after if isinstance(error, core.ResponseError) else None
         when = "later" if seconds is None else f"in {seconds:.0f} s"
         advice = f"This says nothing about the key or its right: check again {when}."
     return f"{what}: {error.args[0]}. {advice}"
 
 
-def _what_is_wrong(error: DeleteSessionError) -> str:
-    if isinstance(error, RateLimitError | ServiceUnavailableError | NotDeletedError):
+def _what_is_wrong(error: core.DeleteSessionError) -> str:
+    if isinstance(error, core.RateLimitError | core.ServiceUnavailableError | core.NotDeletedError):
         return "unknown"
-    if not isinstance(error, ResponseError) or (error.transient and error.status in {401, 403}):
+    if not isinstance(error, core.ResponseError) or (
+        error.transient and error.status in {401, 403}
+    ):
         return "address"  # Nothing is there, or a gateway said it.
     by_status = {400: "route", 401: "key", 402: "right", 403: "right", 404: "route", 405: "route"}
     return by_status.get(error.status, "address")

@@ -7,15 +7,9 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import BinaryIO, NoReturn
 
-from firecrawl_interact.core import (
-    DeleteManySessions,
-    Outcome,
-    RunEndedError,
-    UnauthorizedError,
-    UnreachableError,
-)
+from firecrawl_interact import core
 
-from .lines import advice_on, json_line, not_tried
+from .lines import advice_on, json_line
 from .report import Report
 from .screen import discard_output, show_note, utc_time
 
@@ -29,7 +23,7 @@ class Run:
 
     def __init__(
         self,
-        delete_many_sessions: DeleteManySessions,
+        delete_many_sessions: core.DeleteManySessions,
         ids: Iterator[str],
         report: Report,
         record: BinaryIO | None,
@@ -53,19 +47,20 @@ class Run:
             try:
                 for outcome in self._deletions:
                     self._take(outcome)
-            except RunEndedError as error:
+            except core.RunEndedError as error:
                 self._stop(str(error))
             except RuntimeError as error:  # for instance, no thread can start
                 self._stop(f"{error} ({error.__cause__}).")
             self._is_leaving = True
             for session_id in self._ids:
-                self._show(not_tried(session_id), utc_time())
+                reason = "the run ended before anything was sent"
+                self._show(core.NotTriedError(reason, session_id=session_id), utc_time())
         self._report.show_summary(has_record=self._record is not None)
         if self._signal:
             self._exit()  # All is written, and a thread may hang.
         return 1 if self._report.has_failures else 0
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: core.Outcome) -> None:
         ended_at = utc_time()
         if self._record is not None:
             try:
@@ -75,13 +70,16 @@ class Run:
                 self._stop(f"the file of --resume cannot be written: {error.strerror}.", lasts=True)
                 discard_output(self._record)
                 self._record = None
-        if isinstance(outcome, UnauthorizedError | UnreachableError) and not outcome.transient:
+        if (
+            isinstance(outcome, core.UnauthorizedError | core.UnreachableError)
+            and not outcome.transient
+        ):
             # It is the same for every session: an untrusted certificate, for instance.
             reason = f"{outcome.args[0]}. {advice_on(outcome)} Nothing more was sent."
             self._stop(reason, lasts=True)
         self._show(outcome, ended_at)
 
-    def _show(self, outcome: Outcome, ended_at: str) -> None:
+    def _show(self, outcome: core.Outcome, ended_at: str) -> None:
         try:
             self._report.add(outcome, ended_at)
         except OSError as error:  # It went to a full disk or a closed pipe.

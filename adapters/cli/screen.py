@@ -20,7 +20,6 @@ _SECONDS_BETWEEN_BARS = 0.25
 _ERASE_ROW = "\r\x1b[2K"
 _HIDE_CURSOR = "\x1b[?25l"
 _SHOW_CURSOR = "\x1b[?25h"
-_COLOURS_OF_BAR = ("\x1b[32m", "\x1b[90m", "\x1b[0m")
 
 
 def utc_time(shape: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
@@ -101,20 +100,15 @@ class Bar:
         return f"{_ERASE_ROW}{line}\n{self._row}" if is_screen(sys.stdout) else f"{line}\n"
 
     def _draw_until_end(self) -> None:
-        is_over = False
-        while not is_over:
-            self._row = self._next_row()
-            _write(_HIDE_CURSOR + self._row)
-            is_over = self._has_ended.wait(_SECONDS_BETWEEN_BARS)
-
-    def _next_row(self) -> str:
         from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - --help is quick
 
-        said, done = self._progress()
-        room = _columns_of(sys.stderr) - 2  # for the ^C that a terminal shows
-        if cell_len(said) + 1 + _BAR_WIDTH > room:
-            return set_cell_size(said, min(room, cell_len(said)))
-        piece = "━" if "utf" in sys.stderr.encoding.lower() else "="
-        filled = int(done * _BAR_WIDTH)
-        green, grey, plain = ("", "", "") if os.environ.get("NO_COLOR") else _COLOURS_OF_BAR
-        return f"{said} {green}{piece * filled}{grey}{piece * (_BAR_WIDTH - filled)}{plain}"
+        is_over = False
+        while not is_over:
+            said, done = self._progress()
+            room = _columns_of(sys.stderr) - 2  # for the ^C that a terminal shows
+            filled = "━" * int(done * _BAR_WIDTH)
+            bar = f"{said} {filled:─<{_BAR_WIDTH}}"
+            has_room = cell_len(bar) <= room and "utf" in sys.stderr.encoding.lower()
+            self._row = bar if has_room else set_cell_size(said, min(room, cell_len(said)))
+            _write(_HIDE_CURSOR + self._row)
+            is_over = self._has_ended.wait(_SECONDS_BETWEEN_BARS)

@@ -67,14 +67,13 @@ def make_run(
     context: click.Context, delete_session: "EnvironmentDeleteSession", session_ids: Iterable[str]
 ) -> Run:
     """Make the run over these sessions, less what the record of --resume says is done."""
-    params = context.params
-    names = ("missing_ok", "as_json", "quiet", "verbose", "deadline")
-    report = Report(**{name: params[name] for name in names})
+    report = Report(context.params)
     ids = {same_for_all_spellings(session_id): session_id for session_id in session_ids}
     left, record = ids_left(context, ids)
     report.total = len(left)
     report.sums["done_before"] = len(ids) - len(left)
-    delete_many_sessions = DeleteManySessions(delete_session, concurrency=params["concurrency"])
+    concurrency = context.params["concurrency"]
+    delete_many_sessions = DeleteManySessions(delete_session, concurrency=concurrency)
     return Run(delete_many_sessions, iter(left), report, record)
 
 

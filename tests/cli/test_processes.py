@@ -117,18 +117,18 @@ def test_the_bar_says_why_it_waits_and_a_signal_then_leaves_a_line_for_each_id(
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason"),
+    ("fault", "reason", "in_short"),
     [
-        (NoConnection(), "the connection ended before any response"),
-        (Reply(503, json={"success": False, "error": "Busy."}), "HTTP 503: Busy"),
+        (NoConnection(), "the connection ended before any response", "Connection reset by peer"),
+        (Reply(503, json={"success": False, "error": "Busy."}), "HTTP 503: Busy", "HTTP 503: Busy"),
     ],
 )
 def test_the_bar_and_a_line_that_stays_say_why_there_is_an_outage(
-    service: WatchedService, fault: NoConnection | Reply, reason: str
+    service: WatchedService, fault: NoConnection | Reply, reason: str, in_short: str
 ) -> None:
     service.outage(math.inf, fault)
     terminal = Terminal("delete", "--deadline", "4", *"abcd", columns=200)
-    terminal.await_text(f"next probe in 1 s: {reason}; 0 of 4 ")
+    terminal.await_text(f"next probe in 1 s: {in_short}; 0 of 4 ")
     done = terminal.finish()
     outage, *ends = without_times("\n".join(rows(done.out))).splitlines()
     assert done.status == 1
@@ -138,8 +138,8 @@ def test_the_bar_and_a_line_that_stays_say_why_there_is_an_outage(
 
 
 def test_at_40_columns_the_bar_says_why_and_until_when(service: WatchedService) -> None:
-    service.outage(math.inf)
-    terminal = Terminal("delete", "--deadline", "30", *map(str, range(12_345)), columns=40)
+    away = ["--api-url", "http://127.0.0.1:9", "--deadline", "30"]
+    terminal = Terminal("delete", *away, *map(str, range(12_345)), columns=40)
     terminal.await_text("next probe in 1 s: Connection refused")
     terminal.await_text("next probe in 2 s: Connection refused")
     terminal.send_signal(signal.SIGTERM)
