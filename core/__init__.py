@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from .arguments import HasId
 from .conversation import Conversation, Failed, Send, Step, Wait, converse
 from .delete_many_sessions import (
     AsyncDeleteManySessions,
@@ -33,7 +34,6 @@ from .errors import (
 )
 from .headers import InvalidApiKeyError, RequestHeaders, request_headers
 from .journal import Journal, JournalError, Recorder
-from .on_exit import AsyncDeleteOnExit, DeleteOnExit
 from .opening import AsyncOpening, Opening
 from .pacing import Pause
 from .receipt import DeletionReceipt, SessionFate
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_BODY_BYTES",
     "AsyncDeleteManySessions",
-    "AsyncDeleteOnExit",
     "AsyncDeleteSession",
     "AsyncDeletions",
     "AsyncOpening",
@@ -70,7 +69,6 @@ __all__ = [
     "ConnectionLostError",
     "Conversation",
     "DeleteManySessions",
-    "DeleteOnExit",
     "DeleteSession",
     "DeleteSessionError",
     "DeletionReceipt",
@@ -78,6 +76,7 @@ __all__ = [
     "Failed",
     "FirecrawlInteractError",
     "ForbiddenError",
+    "HasId",
     "InvalidApiKeyError",
     "InvalidSessionIdError",
     "Journal",

@@ -1,9 +1,15 @@
-"""Checks of what users pass, before anything is sent."""
+"""Checks of what users pass, before anything is sent, and of what their functions return."""
 
 import inspect
 import math
-from collections.abc import Awaitable, Mapping
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
 from types import CodeType, CoroutineType
+from typing import Any, Protocol
+
+from .errors import NothingOpenedError
+from .headers import printable
+from .wire import checked_session_id
 
 
 def check_count(name: str, value: object) -> None:
@@ -41,6 +47,16 @@ def check_methods(name: str, value: object, methods: Mapping[str, bool], advice:
             raise TypeError(f"{name}: {type(value).__name__}.{method} must be {kind}. {advice}")
 
 
+def check_function(name: str, function: object, example: str) -> None:
+    """Refuse what is not a function (`TypeError`). A coroutine is closed, so that it warns not."""
+    if callable(function):
+        return
+    if isinstance(function, CoroutineType):
+        function.close()
+    kind = type(function).__name__
+    raise TypeError(f"{name} must be a function, such as {example}, not a {kind}")
+
+
 def is_coroutine_function(function: object) -> bool:
     """Say whether a call of this must be awaited, as `inspect.iscoroutinefunction` does.
 
@@ -62,3 +78,52 @@ def refuse_awaitable(returned: object, source: str, instead: str) -> None:
         returned.close()
     what = f"{source} returned a {type(returned).__name__}"
     raise TypeError(f"{what}, which DeleteSession does not await: use {instead}")
+
+
+class HasId(Protocol):
+    """What a client returns that has opened a session, as firecrawl-py's does."""
+
+    @property
+    def id(self) -> str | uuid.UUID | None:
+        """The session's id. None: nothing was opened, and a block does not begin."""
+
+
+def checked_opened_id(
+    opened: list[Any],  # Any: it holds at most one. A name of its own would show in a traceback.
+    id_of: Callable[[Any], object],  # Any: as above
+    mask: Callable[[str], str],
+) -> str:
+    """Return the id of the session that was opened. What has none is taken out, into the error.
+
+    Raises:
+        NothingOpenedError: it shows the `error` of what was opened, which says why, or the names of
+            its attributes, and no other value.
+    """
+    try:
+        return checked_session_id(id_of(opened[0]))
+    except Exception as error:
+        problem = type(error).__name__  # No more: the rest may hold a value.
+    kind = type(opened[0]).__name__
+    reason = f"open_session returned a {kind} without an id that can be sent ({problem})"
+    if says := printable(_error_text(opened, mask)[:500])[:500].removesuffix("."):
+        reason += f": {says}"
+        advice = "If it opened a session all the same, that one ends by its time-to-live."
+    else:
+        reason += f"; its attributes: {', '.join(_names(opened[0])) or 'none'}"
+        advice = "Pass id_of=, a function that gives the id of what open_session returns."
+    raise NothingOpenedError(reason, opened=opened.pop(), advice=advice)
+
+
+def _names(opened: object) -> list[str]:
+    names = opened if isinstance(opened, Mapping) else getattr(opened, "__dict__", dir(opened))
+    public = [name for name in map(str, names) if name.isidentifier() and name[0] != "_"]
+    return public[:20]
+
+
+def _error_text(opened: list[Any], mask: Callable[[str], str]) -> str:  # Any: as above
+    """Return the `error` of what was opened, if it is a text. It is masked before it has a name."""
+    if isinstance(getattr(opened[0], "error", None), str):
+        return mask(opened[0].error)
+    if isinstance(opened[0], Mapping) and isinstance(opened[0].get("error"), str):
+        return mask(opened[0]["error"])
+    return ""

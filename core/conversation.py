@@ -19,7 +19,7 @@ import msgspec
 
 from . import wire
 from .arguments import refuse_awaitable
-from .errors import DeleteSessionError, ResponseError, UnreachableError
+from .errors import DeleteSessionError, ResponseError, UnreachableError, advice_on
 from .headers import RequestHeaders
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
@@ -104,7 +104,10 @@ def converse(
                 raise
             else:
                 stale_retried = stale_retried or is_stale
-                logger.warning("session %a: retry in %.1f s: %s", session_id, pause, error.args[0])
+                text = "session %a: retry in %.1f s: %s"
+                known = {"session_fate": error.session_fate, "attempt": attempts}
+                known |= {"session_id": session_id, "retry_in": pause}
+                logger.warning(text, session_id, pause, error.args[0], extra=known)
                 if pause:
                     yield Wait(pause)
             if (left := deadline - monotonic()) <= 0:
@@ -114,19 +117,28 @@ def converse(
 def _attempt(
     session_id: str, headers: RequestHeaders, retry: RetryPolicy, attempts: int, left: float
 ) -> Generator[Send, Response | bool | None, DeletionReceipt]:
-    logger.debug("session %a: attempt %d of %d", session_id, attempts, retry.max_attempts)
+    known = {"session_id": session_id, "attempt": attempts}
+    text = "session %a: attempt %d of %d"
+    logger.debug(text, session_id, attempts, retry.max_attempts, extra=known)
     request = wire.request(session_id, headers)
     try:
         response = checked_response((yield Send(request, min(retry.attempt_timeout, left))))
     except TransportError as failure:
-        raise UnreachableError(
-            str(failure),
-            session_id=session_id,
-            attempts=attempts,
-            session_fate=SessionFate.UNKNOWN if failure.sent else SessionFate.UNTOUCHED,
-            transient=failure.sent or failure.transient,
-        ) from failure
+        # A name for the error would be a cycle: its traceback holds this frame.
+        raise _no_response(failure, session_id, attempts) from failure
     return wire.parse_response(response, headers=headers, session_id=session_id, attempts=attempts)
+
+
+def _no_response(failure: TransportError, session_id: str, attempts: int) -> UnreachableError:
+    error = UnreachableError(
+        str(failure),
+        session_id=session_id,
+        attempts=attempts,
+        session_fate=SessionFate.UNKNOWN if failure.sent else SessionFate.UNTOUCHED,
+        transient=failure.sent or failure.transient,
+    )
+    error.advice = advice_on(failure, error.advice)
+    return error
 
 
 def _pause_after(

@@ -1,145 +1,29 @@
 """The use case: destroy one session, over any transport."""
 
-import logging
-import os
 import uuid
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Generator
 from operator import attrgetter
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
-import msgspec
-
-from .arguments import check_methods
-from .conversation import Conversation, Send, Step, Wait, converse
-from .errors import DeleteSessionError, Outcome, SessionNotFoundError, UnexpectedResponseError
-from .headers import RequestHeaders, request_headers
-from .journal import Recorder
-from .on_exit import AsyncDeleteOnExit, DeleteOnExit
-from .opening import AsyncOpening, OnExitT, Opening
-from .receipt import DeletionReceipt, SessionFate
-from .retry import RetryPolicy, checked_retry
-from .shielding import in_thread
+from .arguments import HasId
+from .conversation import Send, Step, Wait
+from .errors import DeleteSessionError, Outcome
+from .opening import AsyncOpening, Opening
+from .receipt import DeletionReceipt
+from .retry import RetryPolicy
+from .shielding import event_loop, in_thread, insist, run_all
 from .transport import AsyncTransport, Response, Transport, TransportError
-from .wire import checked_session_id
-
-logger: logging.Logger = logging.getLogger("firecrawl_interact")
-logger.addHandler(logging.NullHandler())  # Silent until the application says otherwise.
+from .use_case import UseCase
 
 T = TypeVar("T")
-TransportT = TypeVar("TransportT", Transport, AsyncTransport)
+HasIdT = TypeVar("HasIdT", bound=HasId)
 
 
-def _random() -> float:
-    return int.from_bytes(os.urandom(7)) / 2**56
-
-
-class _DeleteSession(Generic[TransportT, OnExitT]):
-    """What the two use cases share: everything but how they wait."""
-
-    _awaits: bool
-    _takes: str  # which transports
-    _on_exit: type[OnExitT]
-    __call__: Callable[..., Any]  # It gives a receipt, or a coroutine that does.
-
-    def __init__(  # noqa: PLR0913 - each is something that users must be able to say
-        self,
-        transport: TransportT,
-        api_key: str | None,
-        *,
-        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-        headers: Mapping[str, str] | None = None,
-        journal: Recorder | None = None,
-        random: Callable[[], float] = _random,
-    ) -> None:
-        try:
-            #: of every request
-            self.headers: RequestHeaders = request_headers(api_key, headers)
-        finally:
-            del api_key, headers  # The traceback of an error shows this frame.
-        self.transport: TransportT = transport  #: carries the requests
-        self.retry = retry  #: how many attempts a call makes, and when
-        self.journal = journal  #: remembers which sessions are open; None: nothing does
-        self.random = random  #: gives a number from 0 to 1, to spread retries out
-        verbs = {"send": self._awaits, "monotonic": False, "sleep": self._awaits}
-        check_methods("transport", transport, verbs, self._takes)
-        checked_retry(retry)
-        if journal is not None:
-            verbs = dict.fromkeys(("opened", "gone"), False)
-            check_methods("journal", journal, verbs, "Take a FileJournal, or write one.")
-        if not callable(random):
-            raise TypeError(f"random must be a function, not {random!r}")
-
-    def on_exit(
-        self,
-        session_id: str | uuid.UUID,
-        *,
-        missing_ok: bool = False,
-        retry: RetryPolicy | None = None,
-    ) -> OnExitT:
-        """Destroy a session when a `with` block (`async with`) ends, however it ends.
-
-        Args:
-            session_id: the id that the service gave when the session was opened.
-            missing_ok: whether a session that is gone already is a success, not a
-                `SessionNotFoundError`. There is no receipt for it.
-            retry: the policy of this delete alone. None: the one that the use case has.
-
-        Returns:
-            A context manager; its `receipt` is there after the block.
-
-        Raises:
-            InvalidSessionIdError: at once, before the block: the id cannot be sent.
-        """
-        session_id = checked_session_id(session_id)
-        delete = partial(self, session_id, retry=self._policy(retry))
-        return self._on_exit(session_id, delete, journal=self.journal, missing_ok=missing_ok)
-
-    def _conversation(self, session_id: str | uuid.UUID, retry: RetryPolicy | None) -> Conversation:
-        return converse(
-            session_id,
-            headers=self.headers,
-            retry=self._policy(retry),
-            monotonic=self.transport.monotonic,
-            random=self.random,
-        )
-
-    def _preflight(self) -> Generator[Step, Response | bool | None, None]:
-        """Ask once for a session that never existed: the service knows no such session."""
-        octets = bytes(int(self.random() * 255) for _ in range(16))
-        session_id = uuid.UUID(bytes=octets, version=4)
-        once = msgspec.structs.replace(self.retry, max_attempts=1)
-        try:
-            yield from self._conversation(session_id, once)
-        except SessionNotFoundError:
-            return
-        reason = "HTTP 200: it confirms to have deleted a session that never existed"
-        raise UnexpectedResponseError(reason, session_id=str(session_id), attempts=1, status=200)
-
-    def _policy(self, retry: RetryPolicy | None) -> RetryPolicy:
-        return self.retry if retry is None else checked_retry(retry)
-
-    def _record_gone(self, outcome: Outcome) -> None:
-        if self.journal is None or outcome.session_fate is not SessionFate.GONE:
-            return
-        try:
-            self.journal.gone(outcome.session_id)
-        except Exception as error:
-            text = "session %a is gone, but the journal may still hold it: %s"
-            logger.warning(text, outcome.session_id, error)
-
-    def __repr__(self) -> str:
-        key = "'***'" if "Authorization" in self.headers else None
-        shown = f"{self.transport!r}, api_key={key}, retry={self.retry!r}"
-        if names := self.headers.own_names:
-            shown += f", headers={dict.fromkeys(names, '***')}"
-        if self.journal is not None:
-            shown += f", journal={self.journal!r}"
-        return f"{type(self).__name__}({shown})"
-
-
-class DeleteSession(_DeleteSession[Transport, DeleteOnExit]):
+class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
     """Destroys Interact sessions, and says afterwards what became of them.
+
+    In a `with` block, it closes the transport and the journal that it was given, if these can be
+    closed. Whoever shares one of them among use cases leaves the `with` to that one.
 
     Safe to share among threads if its transport is, and to pickle likewise (the pickle holds
     the key). Retrying is safe: the service bills a session once.
@@ -148,11 +32,16 @@ class DeleteSession(_DeleteSession[Transport, DeleteOnExit]):
         transport: carries the requests, for instance a `Urllib3Transport`.
         api_key: the service's key; None for a self-hosted service without sign-in.
         retry: how many attempts a call makes, how long each may take, and how far apart they are.
+            None: the default of each.
         headers: sent with every request, besides those of the library and of the transport,
             which cannot be set. No repr shows their values.
         journal: remembers which sessions are open, in case this process is killed: a
             `FileJournal` as a rule. `on_exit` and `opening` record a session in it. Every way to
             delete lets it forget one that is gone.
+        on_outcome: is called once with each outcome, in the caller's thread or task: of a call
+            before it returns or raises, of a block, and of a run when it hands the outcome out or
+            is left. An interrupted delete is an `UnreachableError` whose fate is unknown. What
+            this raises is logged, and changes nothing.
         random: gives a number from 0 to 1, to spread retries out.
 
     Raises:
@@ -164,7 +53,7 @@ class DeleteSession(_DeleteSession[Transport, DeleteOnExit]):
 
     _awaits = False
     _takes = "Take Urllib3Transport(). AsyncDeleteSession takes those that are awaited."
-    _on_exit = DeleteOnExit
+    _block = Opening
 
     def __call__(
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
@@ -185,19 +74,32 @@ class DeleteSession(_DeleteSession[Transport, DeleteOnExit]):
 
         Every error's `session_fate` says what is known about the session.
         """
-        try:
-            receipt = self._drive(self._conversation(session_id, retry))
-        except DeleteSessionError as error:
-            self.record_gone(error)
-            raise
-        self.record_gone(receipt)
+        retry, sent = self.policy(retry), list[Send]()
+        with self._telling_failures(session_id, sent):
+            receipt = self.destroy(session_id, retry, sent)
+        self.notify(receipt)
         return receipt
 
-    def _drive(self, conversation: Generator[Step, Response | bool | None, T]) -> T:
+    def destroy(
+        self, session_id: str | uuid.UUID, retry: RetryPolicy, sent: list[Send]
+    ) -> DeletionReceipt:
+        """Do what a call does, but tell the journal alone. `sent` takes each request."""
+        try:
+            receipt = self._drive(self._conversation(session_id, retry), sent)
+        except DeleteSessionError as error:
+            self._forget_if_gone(error)
+            raise
+        self._forget_if_gone(receipt)
+        return receipt
+
+    def _drive(
+        self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
+    ) -> T:
         try:
             step = next(conversation)
             while True:
                 if isinstance(step, Send):
+                    sent.append(step)
                     try:
                         response = self.transport.send(step.request, step.timeout)
                     except TransportError as failure:
@@ -223,20 +125,40 @@ class DeleteSession(_DeleteSession[Transport, DeleteOnExit]):
             DeleteSessionError: as a call with one attempt. An address that confirms to have
                 deleted what never existed is an `UnexpectedResponseError`.
         """
-        self._drive(self._preflight())
+        self._drive(self._preflight(), [])
 
-    def record_gone(self, outcome: Outcome) -> None:
-        """Let the journal forget a session that is gone. The driver of `converse` calls it."""
-        self._record_gone(outcome)
+    def tell(self, outcome: Outcome) -> None:
+        """Tell journal and `on_outcome`. A driver of `converse` does so, once for each outcome."""
+        self._forget_if_gone(outcome)
+        self.notify(outcome)
 
+    record_gone = tell  # as runs call it
+
+    @overload
+    def opening(
+        self,
+        open_session: Callable[[], HasIdT],
+        *,
+        missing_ok: bool = ...,
+        retry: RetryPolicy | None = ...,
+    ) -> Opening[HasIdT]: ...
+    @overload
     def opening(
         self,
         open_session: Callable[[], T],
         *,
-        id_of: Callable[[T], str | uuid.UUID] = attrgetter("id"),
+        id_of: Callable[[T], str | uuid.UUID],
+        missing_ok: bool = ...,
+        retry: RetryPolicy | None = ...,
+    ) -> Opening[T]: ...
+    def opening(
+        self,
+        open_session: Callable[[], Any],  # Any: see the overloads
+        *,
+        id_of: Callable[[Any], str | uuid.UUID] = attrgetter("id"),
         missing_ok: bool = False,
         retry: RetryPolicy | None = None,
-    ) -> Opening[T]:
+    ) -> Opening[Any]:
         """Open a session for a `with` block, and destroy it when the block ends.
 
         It is in the journal before anything else runs. If the block cannot begin, it is destroyed.
@@ -248,21 +170,39 @@ class DeleteSession(_DeleteSession[Transport, DeleteOnExit]):
             retry: as `on_exit` has it.
 
         Returns:
-            A context manager that gives what was opened; its `receipt` is there after the block.
+            A context manager that gives what was opened; its `receipt` and its `outcome` are there
+            after the block.
         """
-        retry = self._policy(retry)
-        on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
-        return Opening(open_session, id_of, on_exit, retry.attempt_timeout)
+        retry = self.policy(retry)
+        return Opening(self, open_session, id_of, missing_ok=missing_ok, retry=retry)
+
+    def close(self) -> None:
+        """Close transport and journal, if they can be closed. No block begins any more.
+
+        A block that is open in another thread fails at its end, and says so. A second `close`
+        changes nothing.
+        """
+        self.is_closed = True
+        try:
+            getattr(self.transport, "close", lambda: None)()
+        finally:
+            getattr(self.journal, "close", lambda: None)()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
-class AsyncDeleteSession(_DeleteSession[AsyncTransport, AsyncDeleteOnExit]):
+class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]]"]):
     """The same as `DeleteSession`, awaited, over an asynchronous transport.
 
     Args:
         transport: carries the requests, for instance an `AsyncioTransport`. Its `send` and
             `sleep` are coroutine functions.
-        api_key, retry, headers, journal, random: as `DeleteSession` has them. The journal is not
-            awaited: under asyncio it is called in a thread.
+        api_key, retry, headers, journal, on_outcome, random: as `DeleteSession` has them. The
+            journal is not awaited: under asyncio it is called in a thread.
 
     Raises:
         InvalidApiKeyError, TypeError, ValueError: as `DeleteSession` does. For a transport that
@@ -271,25 +211,38 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport, AsyncDeleteOnExit]):
 
     _awaits = True
     _takes = "Take AsyncioTransport(). DeleteSession takes those that block."
-    _on_exit = AsyncDeleteOnExit
+    _block = AsyncOpening
 
     async def __call__(
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
     ) -> DeletionReceipt:
         """Destroy one session. Cancelling the call makes its fate unknown: the request is cut."""
-        try:
-            receipt = await self._drive(self._conversation(session_id, retry))
-        except DeleteSessionError as error:
-            await self.record_gone(error)
-            raise
-        await self.record_gone(receipt)
+        retry, sent = self.policy(retry), list[Send]()
+        with self._telling_failures(session_id, sent):
+            receipt = await self.destroy(session_id, retry, sent)
+        self.notify(receipt)
         return receipt
 
-    async def _drive(self, conversation: Generator[Step, Response | bool | None, T]) -> T:
+    async def destroy(
+        self, session_id: str | uuid.UUID, retry: RetryPolicy, sent: list[Send]
+    ) -> DeletionReceipt:
+        """As `DeleteSession.destroy`."""
+        try:
+            receipt = await self._drive(self._conversation(session_id, retry), sent)
+        except DeleteSessionError as error:
+            await self._forget(error)
+            raise
+        await self._forget(receipt)
+        return receipt
+
+    async def _drive(
+        self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
+    ) -> T:
         try:
             step = next(conversation)
             while True:
                 if isinstance(step, Send):
+                    sent.append(step)
                     try:
                         response = await self.transport.send(step.request, step.timeout)
                     except TransportError as failure:
@@ -307,19 +260,41 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport, AsyncDeleteOnExit]):
 
     async def check(self) -> None:
         """As `DeleteSession.check`."""
-        await self._drive(self._preflight())
+        await self._drive(self._preflight(), [])
 
-    async def record_gone(self, outcome: Outcome) -> None:
-        """As `DeleteSession.record_gone`, in a thread. It is waited for, at most 5 s."""
+    async def tell(self, outcome: Outcome) -> None:
+        """As `DeleteSession.tell`. The journal has a thread, and is waited for at most 5 s."""
+        await self._forget(outcome)
+        self.notify(outcome)
+
+    record_gone = tell  # as runs call it
+
+    async def _forget(self, outcome: Outcome) -> None:
         if self.journal is not None:
-            await in_thread(self._record_gone, outcome, timeout=5)
+            await in_thread(self._forget_if_gone, outcome, timeout=5)
 
+    @overload
+    def opening(
+        self,
+        open_session: Callable[[], Awaitable[HasIdT]],
+        *,
+        missing_ok: bool = ...,
+        retry: RetryPolicy | None = ...,
+    ) -> AsyncOpening[HasIdT]: ...
+    @overload
+    def opening(
+        self,
+        open_session: Callable[[], HasIdT],
+        *,
+        missing_ok: bool = ...,
+        retry: RetryPolicy | None = ...,
+    ) -> AsyncOpening[HasIdT]: ...
     @overload
     def opening(
         self,
         open_session: Callable[[], Awaitable[T]],
         *,
-        id_of: Callable[[T], str | uuid.UUID] = ...,
+        id_of: Callable[[T], str | uuid.UUID],
         missing_ok: bool = ...,
         retry: RetryPolicy | None = ...,
     ) -> AsyncOpening[T]: ...
@@ -328,7 +303,7 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport, AsyncDeleteOnExit]):
         self,
         open_session: Callable[[], T],
         *,
-        id_of: Callable[[T], str | uuid.UUID] = ...,
+        id_of: Callable[[T], str | uuid.UUID],
         missing_ok: bool = ...,
         retry: RetryPolicy | None = ...,
     ) -> AsyncOpening[T]: ...
@@ -345,6 +320,33 @@ class AsyncDeleteSession(_DeleteSession[AsyncTransport, AsyncDeleteOnExit]):
         Under asyncio no cancellation of the block reaches it: the block waits for it for at most
         `attempt_timeout` seconds, destroys the session that came, and then is cancelled.
         """
-        retry = self._policy(retry)
-        on_exit = partial(self.on_exit, missing_ok=missing_ok, retry=retry)
-        return AsyncOpening(open_session, id_of, on_exit, retry.attempt_timeout)
+        retry = self.policy(retry)
+        return AsyncOpening(self, open_session, id_of, missing_ok=missing_ok, retry=retry)
+
+    async def aclose(self) -> None:
+        """Destroy the sessions of this event loop's open blocks; close transport and journal.
+
+        A block finds the outcome at its end, and no block begins any more. A block of another
+        event loop fails at its end, and says so. If this is cancelled, it goes on, at most for the
+        deadline of the policy, and is cancelled afterwards.
+        """
+        self.is_closed = True
+        interruptions: list[BaseException] = []
+        await insist(self._end_all, interruptions)
+        if interruptions:
+            raise interruptions[-1]
+
+    async def _end_all(self) -> None:
+        ours = [block for block in self.open_blocks() if block.runs_on(event_loop())]
+        await run_all([block.destroy_early for block in ours])
+        try:
+            if hasattr(self.transport, "aclose"):
+                await self.transport.aclose()
+        finally:
+            await in_thread(getattr(self.journal, "close", lambda: None))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()

@@ -41,7 +41,7 @@ from .receipt import DeletionReceipt, SessionFate
 from .transport import TransportError
 
 _FATE_SENTENCES = {
-    SessionFate.GONE: "Nothing is left to bill.",
+    SessionFate.GONE: "Nothing is left to bill under this id.",
     SessionFate.UNTOUCHED: "This call did nothing to it: if it was running, it is still billed.",
     SessionFate.UNKNOWN: "It may still be running and billing.",
 }
@@ -104,7 +104,8 @@ class NotTriedError(DeleteSessionError):
 class UnreachableError(DeleteSessionError):
     """No response came. `__cause__` is the `TransportError` that says why.
 
-    The session is untouched if nothing reached the service, else its fate is unknown.
+    It is None if the delete was interrupted, or its run was left before a response came. The
+    session is untouched if nothing reached the service, else its fate is unknown.
     """
 
     def __init__(
@@ -186,7 +187,7 @@ class SessionNotFoundError(ResponseError):
     """404 or 410 in the service's own words: it knows no such session, so none is left to bill."""
 
     session_fate = SessionFate.GONE
-    advice = "If you expected it to live, check the id."
+    advice = "If the id or the address is wrong, the real session goes on: check them."
 
 
 class RateLimitError(ResponseError):
@@ -285,6 +286,30 @@ class RunEndedError(FirecrawlInteractError):
 
 Outcome: TypeAlias = DeletionReceipt | DeleteSessionError
 """What becomes of one session: a receipt, or an error that says what is known about it."""
+
+
+_PLAIN_HTTP = "The port speaks plain http: let the service's address begin with http://."
+_ADVICE_ON_TLS = {
+    "CERTIFICATE_VERIFY_FAILED": "Let SSL_CERT_FILE name the authority that signed it, or correct"
+    " the service's address.",
+    "HTTP_REQUEST": _PLAIN_HTTP,
+    "WRONG_VERSION_NUMBER": _PLAIN_HTTP,
+}
+_ADVICE_ON_NAMES = (
+    "Check the name in the service's address, and this machine's connection. Then delete it again."
+)
+
+
+def advice_on(failure: TransportError, otherwise: str) -> str:
+    """Return what the caller can do about a failure, from what a library or the system said."""
+    cause: BaseException | None = failure
+    while cause is not None:
+        if (reason := getattr(cause, "reason", None)) in _ADVICE_ON_TLS:
+            return _ADVICE_ON_TLS[reason]
+        if type(cause).__name__ == "gaierror":  # of socket, which the core does not import
+            return _ADVICE_ON_NAMES
+        cause = cause.__cause__ or cause.__context__
+    return otherwise
 
 
 def _in_seconds(seconds: float) -> str:

@@ -1,91 +1,218 @@
-"""A session that its own block opens, so that none is lost between its opening and the block."""
+"""A session that ends with the block that used it. It was open before, or the block opens it.
 
+The first interruption (Ctrl-C, SIGTERM, a cancellation) is the block's or the delete's: a delete
+that it ended is repeated, and then it is raised. The second one ends the delete.
+
+A use case that is closed destroys the sessions of its open blocks. Whoever comes second, the block
+at its end or the use case, finds the outcome and deletes nothing.
+"""
+
+import os
+import threading
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
-from types import CoroutineType
-from typing import Any, Generic, TypeVar
+import warnings
+import weakref
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .arguments import refuse_awaitable
-from .errors import InvalidSessionIdError
-from .on_exit import AsyncDeleteOnExit, DeleteOnExit
-from .receipt import DeletionReceipt
-from .shielding import shielded
+import msgspec
+
+from .arguments import check_function, checked_opened_id, refuse_awaitable
+from .conversation import Send
+from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError
+from .receipt import DeletionReceipt, SessionFate
+from .retry import RetryPolicy
+from .shielding import cancel_after, event_loop, in_thread, shielded, wait_shielded
+from .use_case import interrupted
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .delete_session import AsyncDeleteSession, DeleteSession
 
 T = TypeVar("T")
-OnExitT = TypeVar("OnExitT", DeleteOnExit, AsyncDeleteOnExit)
+UseCaseT = TypeVar("UseCaseT", "DeleteSession", "AsyncDeleteSession")
+
+_NOTES = {
+    SessionFate.GONE: "The session was gone already.",
+    SessionFate.UNTOUCHED: "The session was not destroyed.",
+    SessionFate.UNKNOWN: "The session may not have been destroyed.",
+}
 
 
-class _Opening(Generic[T, OnExitT]):
+class _Opening(Generic[T, UseCaseT]):
     """What the two context managers share: all but how they wait."""
 
-    def __init__(
+    session_id: str | None = None  #: None until a session is open
+    outcome: Outcome | None = None  #: the receipt or the error of the delete; None before that
+    _process: int | None = None  # which one entered the block; its children leave it alone
+    _is_over = True  # until it is made
+    _is_told = False  # whether the outcome is
+
+    def __init__(  # noqa: PLR0913 - each is something that users say
         self,
-        open_session: Callable[[], Any],  # Any: awaited or not
-        id_of: Callable[[T], str | uuid.UUID],
-        on_exit: Callable[[str | uuid.UUID], OnExitT],
-        timeout: float,
+        use_case: UseCaseT,
+        open_session: Callable[[], Any] | None,  # Any: awaited or not. None: it is open already
+        id_of: Callable[[Any], str | uuid.UUID],  # Any: of what the opener returned
+        *,
+        session_id: str | None = None,
+        missing_ok: bool,
+        retry: RetryPolicy,
     ) -> None:
-        _check_function("open_session", open_session, "lambda: firecrawl.browser()")
-        _check_function("id_of", id_of, 'attrgetter("id")')
-        self._open_session: Callable[[], Any] = open_session
-        self._id_of: Callable[[T], str | uuid.UUID] = id_of
-        self._on_exit: Callable[[str | uuid.UUID], OnExitT] = on_exit
-        self._timeout: float = timeout  # for `open_session` after a cancellation
-        self._opened: list[T]  # at most one; in no variable, which a traceback would show
-        self._ending: OnExitT | None = None
+        if session_id is None:
+            check_function("open_session", open_session, "lambda: firecrawl.browser()")
+            check_function("id_of", id_of, 'attrgetter("id")')
+        self._use_case: UseCaseT = use_case
+        self._open_session = open_session
+        self._id_of = id_of
+        self._given_id = self.session_id = session_id
+        self._missing_ok = missing_ok
+        self._retry = retry
+        self._opened: list[Any] = []  # at most one; in no variable, which a traceback would show
+        self._sent: list[Send] = []  # the requests of its deletes
+        self._entered = threading.Lock()  # It is held while the block is entered.
+        self._tasks: list[asyncio.Task[Any]] = []  # Any: of awaited blocks, that open or destroy
+        # The use case must not keep a block that is forgotten: that one warns.
+        # The use case must not keep a block that is forgotten: that one warns.
+        self._own_reference: weakref.ref[Any] = weakref.ref(self)
+        self._is_over = False
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._ending!r})"
+        return f"{type(self).__name__}({self.session_id!r}, outcome={self.outcome!r})"
+
+    def __del__(self) -> None:
+        is_unknown = self._process is not None and self.session_id is None
+        if self._is_over or is_unknown or self.is_forked():
+            return
+        what = "left" if self._process else "entered: write `with`, or `async with`"
+        made_by = "opening" if self._open_session else "on_exit"
+        text = f"{made_by}({self.session_id!r}) was never {what}."
+        if self.session_id is not None:
+            text += f" The session may still be running and billing. {DeleteSessionError.advice}"
+        warnings.warn(text, RuntimeWarning, stacklevel=2, source=self)
 
     @property
     def receipt(self) -> DeletionReceipt | None:
         """None until the session is destroyed, and also if it was gone already."""
-        return None if self._ending is None else self._ending.receipt
+        return self.outcome if isinstance(self.outcome, DeletionReceipt) else None
 
-    def _find_session(self) -> OnExitT:
-        """Find out which session was opened. An error shows names of attributes, and no value."""
-        try:
-            return self._on_exit(self._id_of(self._opened[0]))
-        except Exception as error:
-            problem = type(error).__name__  # No more: the rest may hold a value.
-        kind = type(self._opened[0]).__name__
-        failure = InvalidSessionIdError(
-            f"open_session returned a {kind} without an id that can be sent ({problem}); "
-            f"its attributes: {', '.join(_names(self._opened[0])) or 'none'}",
-            session_id="",
-        )
-        failure.advice = "Pass id_of=, a function that gives the id of what open_session returns."
-        raise failure
+    def is_forked(self) -> bool:
+        """Return whether another process entered the block: it destroys the session."""
+        return self._process not in {None, os.getpid()}
+
+    def _is_live(self) -> bool:
+        """Return whether there is a session of this process, and nothing has come of a delete."""
+        return self.session_id is not None and self.outcome is None and not self.is_forked()
+
+    def _begin(self) -> None:
+        if not self._entered.acquire(blocking=False):
+            raise RuntimeError("this block is open already: make another one for another session")
+        self._process = os.getpid()
+        self.session_id, self.outcome = self._given_id, None
+        self._is_told = self._is_over = False
+        self._sent.clear()
+        # First the use case knows of it, and then it looks. Closing does so the other way round.
+        self._use_case.blocks.add(self._own_reference)
+
+    def _refuse_closed(self) -> None:
+        if self._use_case.is_closed:
+            raise RuntimeError(f"this {type(self._use_case).__name__} is closed")
+
+    def _given(self) -> T:
+        given: T = self._opened[0] if self._opened else self  # type: ignore[assignment]  # of on_exit
+        return given
+
+    def _find_session(self) -> None:
+        if self._given_id is None:
+            mask = self._use_case.headers.mask
+            self.session_id = checked_opened_id(self._opened, self._id_of, mask)
 
     def _find_session_after(self, error: BaseException) -> None:
         """Find out which session is to be destroyed because the block does not begin."""
-        if self._opened and self._ending is None and not isinstance(error, Exception):
-            self._ending = self._find_session()  # An interruption came just before that.
+        if self._opened and self.session_id is None and not isinstance(error, Exception):
+            with suppress(NothingOpenedError):
+                self._find_session()  # An interruption came just before that.
 
     def _note_destroyed(self, error: BaseException) -> None:
-        if self._ending is not None and self._ending.receipt is not None:
-            error.add_note(f"Session {self._ending.session_id!r} was destroyed afterwards.")
+        if self.receipt is not None:
+            error.add_note(f"The block did not begin. Session {self.session_id!r} was destroyed.")
+
+    def _settle(self, outcome: Outcome, sent_before: int) -> None:
+        """Take the outcome of a delete. One before it, which was interrupted, counts as well."""
+        if self.outcome is not None:  # A delete goes on beside a coroutine that was closed.
+            return
+        if isinstance(outcome, DeletionReceipt):
+            self.outcome = msgspec.structs.replace(outcome, attempts=len(self._sent))
+            return
+        outcome.attempts = len(self._sent)
+        if sent_before and outcome.session_fate is SessionFate.UNTOUCHED:
+            outcome.session_fate = SessionFate.UNKNOWN
+        self.outcome = outcome.with_traceback(None)  # Its frames hold the use case.
+
+    def _tell(self, *, is_raised: bool) -> None:
+        """Tell the outcome, once: to the log as well, unless it is raised."""
+        if self.outcome is not None and not self._is_told:
+            self._is_told = True
+            if not is_raised:
+                self._use_case.log_unless_gone(self.outcome)
+            self._use_case.notify(self.outcome)
+
+    def _report(self, raised: BaseException | None) -> None:
+        """Raise the delete's error, or say it beside what was raised before."""
+        error = self.outcome if isinstance(self.outcome, DeleteSessionError) else None
+        if self._missing_ok and isinstance(error, SessionNotFoundError):
+            error = None
+        self._tell(is_raised=raised is None)
+        if error is not None and raised is not None:
+            raised.add_note(f"{_NOTES[error.session_fate]} {error}")
+        self._is_over = True
+        self._opened.clear()
+        self._use_case.blocks.discard(self._own_reference)
+        if self._entered.locked():
+            self._entered.release()
+        if error is not None and raised is None:
+            raise error
+
+    def _is_final(self, error: BaseException, raised: BaseException | None, count: int = 0) -> bool:
+        """Return whether the delete is not repeated after what it raised."""
+        is_blocks = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
+        # A program that cancels all tasks interrupts the block and the delete: that counts once.
+        return isinstance(error, Exception | GeneratorExit) or is_blocks or count > 1
+
+    def _give_up(self, error: BaseException) -> None:
+        """Say what is known after the delete was interrupted for good."""
+        if self._is_live():
+            self.outcome = interrupted(str(self.session_id), len(self._sent), error)
+        if not self._is_over:
+            self._report(error)
 
 
-class Opening(_Opening[T, DeleteOnExit]):
-    """Opens a session for a `with` block and destroys it when that ends. `opening` makes it."""
+class Opening(_Opening[T, "DeleteSession"]):
+    """Destroys a session when a `with` block ends, however it ends. `opening` opens it first.
+
+    If the block raised, its exception is the one that propagates, with a note (PEP 678) if the
+    delete failed too; the log has that at ERROR. If only the delete failed, that error is raised.
+    """
 
     def __enter__(self) -> T:
-        """Open the session, record it in the journal, if there is one, and give it.
+        """Open the session, if it is not open, and record it in the journal, if there is one.
+
+        Returns:
+            What was opened. A block whose session was open before gives itself.
 
         Raises:
-            InvalidSessionIdError: `open_session` returned no usable id.
+            NothingOpenedError: `open_session` returned no usable id.
             JournalError: it could not be recorded. It was destroyed, or a note says why not.
+            RuntimeError: the use case is closed, or the block is entered already. Nothing was
+                opened. A session that was open before is destroyed in the first case.
             TypeError: `open_session` must be awaited. Nothing was opened.
         """
-        self._opened, self._ending = [], None
+        self._begin()
         try:
-            self._opened.append(self._open_session())
-            instead = "AsyncDeleteSession.opening, or a function that blocks"
-            refuse_awaitable(self._opened[0], "open_session", instead)
-            self._ending = self._find_session()
-            self._ending.__enter__()
-            return self._opened[0]
+            self._refuse_closed()
+            self._open()
+            return self._given()
         except BaseException as error:
             self._find_session_after(error)
             self.__exit__(None, error, None)
@@ -93,29 +220,66 @@ class Opening(_Opening[T, DeleteOnExit]):
             raise
 
     def __exit__(self, kind: object, raised: BaseException | None, tb: object) -> None:
-        if self._ending is not None:
-            self._ending.__exit__(kind, raised, tb)
+        try:
+            self._destroy()
+            self._report(raised)
+        except BaseException as error:
+            if self._is_final(error, raised):
+                self._give_up(error)
+                raise
+            try:
+                self._destroy()
+                self._report(error)
+            except BaseException as second:
+                self._give_up(second)
+                raise
+            raise
+
+    def _open(self) -> None:
+        if self._open_session is not None:
+            self._opened.append(self._open_session())
+            instead = "AsyncDeleteSession.opening, or a function that blocks"
+            refuse_awaitable(self._opened[0], "open_session", instead)
+        self._find_session()
+        if self._use_case.journal is not None:
+            self._use_case.journal.opened(self.session_id or "")
+        self._refuse_closed()
+
+    def _destroy(self) -> None:
+        if not self._is_live():
+            return
+        sent_before = len(self._sent)
+        try:
+            receipt = self._use_case.destroy(str(self.session_id), self._retry, self._sent)
+            self._settle(receipt, sent_before)
+        except DeleteSessionError as error:
+            self._settle(error, sent_before)
 
 
-class AsyncOpening(_Opening[T, AsyncDeleteOnExit]):
-    """Opens a session for an `async with` block and destroys it when that ends.
+class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
+    """Destroys a session when an `async with` block ends, as `Opening` does.
 
-    Under asyncio the session is opened and recorded in a task of its own. A block that is
-    cancelled meanwhile waits for that task, at most for the timeout of one attempt; a session that
-    comes is destroyed, and then the block is cancelled.
+    Under asyncio the session is opened and recorded in a task of its own, and destroyed in one.
+    However often the block is cancelled, it waits for that task, and is cancelled afterwards: for
+    the opener at most for the timeout of one attempt, for the delete at most for the deadline of
+    the policy. Under trio, the delete is shielded and the opener is not.
     """
 
+    _event_loop: object = None
+    _is_opening = False  # whether a task opens or records the session
+    _is_given_up = False  # whether closing has cancelled that
+
     async def __aenter__(self) -> T:
-        """As `Opening` does it, and it raises what that raises."""
-        self._opened, self._ending = [], None
-        interruptions: list[BaseException] = []
+        """As `Opening` does it, and it raises what that raises. The journal is in a thread."""
+        self._begin()
         try:
-            try:
-                await shielded(self._open, interruptions, timeout=self._timeout)
-            finally:
-                if interruptions:
-                    raise interruptions[-1]
-            return self._opened[0]
+            self._event_loop, self._is_given_up = event_loop(), False
+            self._tasks.clear()
+            self._refuse_closed()
+            if self._open_session is not None or self._use_case.journal is not None:
+                await self._open_uncancelled()
+            self._refuse_closed()
+            return self._given()
         except BaseException as error:
             self._find_session_after(error)
             if not isinstance(error, GeneratorExit):  # which awaits nothing
@@ -124,27 +288,75 @@ class AsyncOpening(_Opening[T, AsyncDeleteOnExit]):
             raise
 
     async def __aexit__(self, kind: object, raised: BaseException | None, tb: object) -> None:
-        if self._ending is not None:
-            await self._ending.__aexit__(kind, raised, tb)
+        interruptions: list[BaseException] = []
+        try:
+            await self._destroy_uncancelled(interruptions)
+            self._report(interruptions[-1] if interruptions else raised)
+        except BaseException as error:
+            if self._is_final(error, raised, len(interruptions)):
+                self._give_up(error)
+                raise
+            interruptions.append(error)
+            try:
+                await self._destroy_uncancelled(interruptions)
+                self._report(interruptions[-1])
+            except BaseException as second:
+                self._give_up(second)
+                raise
+        if interruptions:
+            raise interruptions[-1]
+
+    async def _open_uncancelled(self) -> None:
+        interruptions: list[BaseException] = []
+        self._is_opening = True
+        timeout = self._retry.attempt_timeout
+        try:
+            await shielded(self._open, interruptions, timeout=timeout, tasks=self._tasks)
+        finally:
+            self._is_opening = False
+            if interruptions:
+                raise interruptions[-1]
+            if self._is_given_up:  # Nobody has cancelled the block.
+                self._refuse_closed()
 
     async def _open(self) -> None:
-        result = self._open_session()
-        self._opened.append(await result if isinstance(result, Awaitable) else result)
-        del result  # A traceback would show it.
-        self._ending = self._find_session()
-        await self._ending.__aenter__()
+        if self._open_session is not None:
+            result = self._open_session()
+            self._opened.append(await result if isinstance(result, Awaitable) else result)
+            del result  # A traceback would show it.
+        self._find_session()
+        if self._use_case.journal is not None:
+            await in_thread(self._use_case.journal.opened, self.session_id)
 
+    async def _destroy_uncancelled(self, interruptions: list[BaseException]) -> None:
+        """Destroy the session, unless the use case does it: then wait for that."""
+        while self._is_at_work():
+            await wait_shielded(self._tasks[-1], interruptions)
+        if self._is_live():
+            await shielded(self._destroy, interruptions, tasks=self._tasks)
 
-def _check_function(name: str, function: object, example: str) -> None:
-    if callable(function):
-        return
-    if isinstance(function, CoroutineType):
-        function.close()
-    kind = type(function).__name__
-    raise TypeError(f"{name} must be a function, such as {example}, not a {kind}")
+    async def _destroy(self) -> None:
+        if not self._is_live():
+            return
+        sent_before = len(self._sent)
+        try:
+            receipt = await self._use_case.destroy(str(self.session_id), self._retry, self._sent)
+            self._settle(receipt, sent_before)
+        except DeleteSessionError as error:
+            self._settle(error, sent_before)
 
+    def runs_on(self, loop: object) -> bool:
+        """Return whether the block was entered on this event loop, in this process."""
+        return self._event_loop == loop and not self.is_forked()
 
-def _names(opened: object) -> list[str]:
-    names = opened if isinstance(opened, Mapping) else getattr(opened, "__dict__", dir(opened))
-    public = [name for name in map(str, names) if name.isidentifier() and name[0] != "_"]
-    return public[:20]
+    async def destroy_early(self) -> None:
+        """Destroy the session of a block that has not ended: its use case is being closed."""
+        if self._is_opening and self._is_at_work():
+            self._is_given_up = await cancel_after(self._tasks[-1], self._retry.attempt_timeout)
+            if self._is_at_work():
+                return  # The opener ignores that. When it ends, the block destroys what came.
+        await self._destroy_uncancelled([])
+        self._tell(is_raised=False)
+
+    def _is_at_work(self) -> bool:
+        return bool(self._tasks) and not self._tasks[-1].done()

@@ -48,7 +48,9 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checked_retry(retry: object) -> RetryPolicy:
-    """Return the policy. Anything else is a `TypeError`."""
+    """Return the policy; None is the default one. Anything else is a `TypeError`."""
+    if retry is None:
+        return RetryPolicy()
     if not isinstance(retry, RetryPolicy):
         raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
     return retry

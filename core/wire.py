@@ -16,7 +16,7 @@ import msgspec
 
 from . import errors
 from .headers import RequestHeaders, printable
-from .receipt import DeletionReceipt
+from .receipt import DeletionReceipt, SessionFate
 from .transport import Request, Response
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
@@ -26,6 +26,7 @@ _OTHER_PATHS = {".", ".."}  # RFC 3986, 5.2.4
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986, 2.3
 
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
+_OF_ANOTHER_TEAM = "Forbidden."
 _BACKEND_FAILED = "Hangar request failed."  # The status is then that of the service's backend.
 # All that the service says of a session that is gone. A 404 with another text is about a route, a
 # backend or something else: docs/service.md names the source of each text.
@@ -78,13 +79,20 @@ def checked_session_id(session_id: object) -> str:
     if isinstance(session_id, uuid.UUID):
         return str(session_id)
     if not isinstance(session_id, str):
-        reason = f"a session id is a str or a uuid.UUID, not {type(session_id).__name__}"
-        raise errors.InvalidSessionIdError(reason, session_id=reprlib.repr(session_id))
+        raise _not_an_id(session_id)
     session_id = str.__str__(session_id)  # A subclass could give another text later.
     if not is_sendable(session_id):
         reason = f"the id cannot be sent: {_problem(session_id)}"
         raise errors.InvalidSessionIdError(reason, session_id=session_id)
     return session_id
+
+
+def _not_an_id(given: object) -> errors.InvalidSessionIdError:
+    reason = f"a session id is a str or a uuid.UUID, not {type(given).__name__}"
+    error = errors.InvalidSessionIdError(reason, session_id=reprlib.repr(given))
+    if isinstance(getattr(given, "id", None), str):
+        error.advice = "Pass its .id."
+    return error
 
 
 def is_sendable(text: str) -> bool:
@@ -139,7 +147,10 @@ def _billed(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str
     try:
         return decoder.decode(raw)
     except _NOT_THE_SERVICES_JSON:
-        logger.warning("session %s: destroyed, but its bill cannot be read", ascii(session_id))
+        known = {"session_id": session_id, "session_fate": SessionFate.GONE}
+        logger.warning(
+            "session %a: destroyed, but its bill cannot be read", session_id, extra=known
+        )
         return None
 
 
@@ -172,14 +183,41 @@ def _error(
     if kind in {errors.UnauthorizedError, errors.ForbiddenError} and not _speaks(content):
         error.transient = True
         error.advice = errors.UnexpectedResponseError.advice
-    elif kind is errors.UnauthorizedError and "Authorization" not in headers:
-        error.advice = "No API key was set: pass the service's key as api_key."
-    elif kind is errors.UnexpectedResponseError and status == 404:
-        error.advice = (
-            "This does not say that the session is gone. Check the address of the service: a server"
-            " older than June 2026 does not know /v2/interact, only the older route /v2/browser."
-        )
+    else:
+        error.advice = _advice(error, has_key="Authorization" in headers)
     return error
+
+
+def _advice(error: errors.ResponseError, *, has_key: bool) -> str:
+    """Return what the caller can do about what the service or a server on the way has said."""
+    if isinstance(error, errors.UnauthorizedError) and not has_key:
+        return (
+            "No API key was set: pass the service's key as api_key, or set FIRECRAWL_API_KEY where"
+            " delete_session_from_environment reads it."
+        )
+    if isinstance(error, errors.ForbiddenError) and error.message != _OF_ANOTHER_TEAM:
+        # A banned account, a key for other endpoints or addresses: each has a text of its own.
+        return "Its text says why. Correct that, or use another key."
+    if isinstance(error, errors.UnexpectedResponseError) and error.status == 404:
+        return (
+            "This does not say that the session is gone. Check the address of the service: it must"
+            " not end in another version than /v2, and a server older than June 2026 does not know"
+            " /v2/interact, only the older route /v2/browser."
+        )
+    if error.status == 500 and not _is_uuid(error.session_id):
+        return (
+            "The id is not a UUID, and the service fails so for each of these: check the id."
+            f" {error.advice}"
+        )
+    return error.advice
+
+
+def _is_uuid(session_id: str) -> bool:
+    try:
+        uuid.UUID(session_id)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_from_service(status: int, kind: type[errors.ResponseError], content: _Content) -> bool:

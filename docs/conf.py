@@ -66,14 +66,14 @@ MADE_BY_THE_LIBRARY = (
     conformance.JournalCase,
     conformance.Report,
     conformance.Severity,
-    core.AsyncDeleteOnExit,
+    core.AsyncOpening,
     core.AsyncDeletions,
     core.AsyncTransport,
-    core.DeleteOnExit,
     core.DeletionReceipt,
     core.Deletions,
     core.Journal,
     core.JournalError,
+    core.Opening,
     core.RunEndedError,
     core.Pause,
     core.Recorder,
@@ -111,8 +111,8 @@ def show_public_names(  # noqa: PLR0913, PLR0917 - what Sphinx passes
     if signature is not None:
         signature = re.sub(r"= ?_random\b", "= random.random", signature)
     if returns is not None:  # The two use cases share a method.
-        kind = "AsyncDeleteOnExit" if ".Async" in name else "DeleteOnExit"
-        returns = re.sub(r"(\S*[.~])?OnExitT\b", kind, returns)
+        kind = "AsyncOpening" if ".Async" in name else "Opening"
+        returns = re.sub(r"(\S*[.~])?BlockT\b", kind, returns)
     return signature, returns
 
 

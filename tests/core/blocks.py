@@ -5,6 +5,7 @@ happens, the claims of `PlayedBlock.check` hold.
 """
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -20,6 +21,8 @@ from firecrawl_interact.core import (
     DeleteSessionError,
     DeletionReceipt,
     JournalError,
+    NothingOpenedError,
+    Outcome,
     RetryPolicy,
     SessionFate,
 )
@@ -29,24 +32,20 @@ from ..simulation.play import LONG, use_case, watch_over
 from ..simulation.watch import Scenario
 from ..simulation.ways import Awaited, AwaitedTransport, Blocking, Way
 from ..simulation.world import Choose, MemoryJournal, Session, Weather, World, first_of
+from .log_records import log_records
 from .scripted_transport import run
 
 SESSION_ID = "id-0"
-INTERRUPTED = (
-    f"The delete of session '{SESSION_ID}' was interrupted. The session may still be running and "
-    "billing. Delete it again: a retry is safe and shows whether it is gone."
-)
 UNCERTAIN = f"The session may not have been destroyed. Session '{SESSION_ID}'"
+INTERRUPTED = f"{UNCERTAIN}: the delete was interrupted"
 UNTOUCHED = f"The session was not destroyed. Session '{SESSION_ID}'"
 GONE = f"The session was gone already. Session '{SESSION_ID}'"
-NOT_BEGUN = f"The block did not begin. Session '{SESSION_ID}' was left open."
-AFTERWARDS = f"Session '{SESSION_ID}' was destroyed afterwards."
+NOT_BEGUN = f"The block did not begin. Session '{SESSION_ID}' was destroyed."
 _FATES = {
     GONE: SessionFate.GONE,
-    AFTERWARDS: SessionFate.GONE,
+    NOT_BEGUN: SessionFate.GONE,
     UNTOUCHED: SessionFate.UNTOUCHED,
     UNCERTAIN: SessionFate.UNKNOWN,
-    INTERRUPTED: SessionFate.UNKNOWN,
 }
 
 
@@ -62,6 +61,9 @@ WAYS = (Blocking, Awaited, Elsewhere)
 
 class BlockError(Exception):
     """What a block raises, or an opener."""
+
+
+NO_BLOCK = BlockError | JournalError | NothingOpenedError  # what keeps a block from beginning
 
 
 class Browser(NamedTuple):
@@ -148,10 +150,13 @@ class PlayedBlock:
         self.raised: BaseException | None = None
         self.receipt: DeletionReceipt | None = None
         self.task: asyncio.Task[None] | None = None  # the block's
-        self.world.may_send = block.opens is not None  # else the block first
+        self.told: list[Outcome] = []
+        self.told_in: set[object] = set()  # tasks
+        self.logged: list[logging.LogRecord] = []  # at ERROR
         self.world.longest_pause = -1  # A delete that is begun anew waits for nobody.
         self.world.on_request = lambda number: self.sent.append(way.clock.now())
         delete_session = use_case(self.watch, way, lambda: 0.5)
+        delete_session.on_outcome = self._note_outcome
         opens = self._open if isinstance(way, Awaited | Elsewhere) else lambda: run(self._open())
         self.manager: Any = (  # Any: of any kind
             delete_session.opening(opens, missing_ok=block.missing_ok)
@@ -169,16 +174,21 @@ class PlayedBlock:
         is_live = SESSION_ID in self.world.sessions and self.session.is_live
         errors = _chain(self.raised)
         is_said = any(hasattr(one, "__notes__") or hasattr(one, "session_fate") for one in errors)
-        return is_live and not (is_said or self.nobody_knows_the_id)
+        return is_live and not (is_said or self.logged or self.nobody_knows_the_id)
 
     def play(self, around: AbstractContextManager[object] | None = None) -> None:
         """Play it to its end, and check what holds of every block."""
         with (
-            suppress(KeyboardInterrupt, SystemExit),
+            log_records(logging.ERROR) as self.logged,
+            suppress(KeyboardInterrupt, SystemExit),  # They end an event loop.
             around or nullcontext(),
-        ):  # They end an event loop.
+        ):
             self.way.play(self.watch, self._main())
         self.check()
+
+    def _note_outcome(self, outcome: Outcome) -> None:
+        self.told.append(outcome)
+        self.told_in.add(asyncio.current_task() if self.task else None)
 
     async def _main(self) -> None:
         if isinstance(self.way, Awaited):
@@ -250,9 +260,6 @@ class PlayedBlock:
             return
         session = self.session
         claim("block", self.may_only_warn or not self.is_silent, "it lives, and nobody says so")
-        if not self.has_begun and not self.block.opens:
-            claim("block", not session.requests, "something is sent for a block that never began")
-            return
         if self.journal is not None and not self.journal.not_forgotten[SESSION_ID]:
             is_held = SESSION_ID in self.journal.held
             is_safe = not session.is_live or is_held or not self.has_begun
@@ -269,7 +276,7 @@ class PlayedBlock:
             "an interruption": raised is not None and not isinstance(raised, Exception),
             "the delete's error": inside is None and isinstance(raised, DeleteSessionError),
             "a faulty transport": isinstance(raised, FaultyError),
-            "no block": not self.has_begun and isinstance(raised, JournalError | BlockError),
+            "no block": not self.has_begun and isinstance(raised, NO_BLOCK),
         }
         claim("block", any(is_expected.values()), f"the block ends with {raised!r}")
         claim("block", inside is None or raised is not None, f"{inside!r} is lost")
@@ -277,16 +284,28 @@ class PlayedBlock:
         for note in getattr(raised, "__notes__", ()):
             fate = next((_FATES[begin] for begin in _FATES if note.startswith(begin)), None)
             is_advice = fate is SessionFate.UNKNOWN and "still be running and billing" in note
-            claim("block", fate or note == NOT_BEGUN, f"a note that nobody knows: {note}")
+            claim("block", fate, f"a note that nobody knows: {note}")
             claim("block", is_advice or fate is not SessionFate.UNKNOWN, f"no advice: {note}")
             fates.add(fate)
         is_wrong = SessionFate.GONE in fates and session.is_live
         claim("gone", not is_wrong, "it is said to be gone, and lives")
         is_wrong = SessionFate.UNTOUCHED in fates and session.is_changed
         claim("untouched", not is_wrong, "it is said to be untouched")
+        if not self.may_only_warn and not self.nobody_knows_the_id:
+            self._check_telling()
         only_serves = self.block.weather.kinds == (SERVED,) and not self.block.script
         if only_serves and self.happenings < 2 and not self.nobody_knows_the_id:
             claim("block", not session.is_live, "it lives, though nothing kept it from its end")
+
+    def _check_telling(self) -> None:
+        """Claim that the outcome is told once, by all who are to know it."""
+        claim, outcome = self.world.claim, self.manager.outcome
+        claim("told", self.told == [outcome], f"{outcome!r} is told as {self.told}")
+        claim("told", self.told_in <= {self.task}, "it is told in another task")
+        is_lost = outcome is not None and outcome.session_fate is not SessionFate.GONE
+        expected = [SESSION_ID] if is_lost and self.raised is not outcome else []
+        logged = [getattr(record, "session_id", None) for record in self.logged]
+        claim("told", logged == expected, f"{outcome!r} is logged for {logged}")
 
 
 def _chain(raised: BaseException | None) -> Iterator[BaseException]:

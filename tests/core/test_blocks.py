@@ -1,13 +1,16 @@
 """A session that ends with the block that used it, or opened it, however the block ends."""
 
 import gc
+import logging
 import os
+import re
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import itemgetter
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -16,10 +19,10 @@ from firecrawl_interact.core import (
     DeleteSession,
     DeletionReceipt,
     InvalidSessionIdError,
+    NothingOpenedError,
     Opening,
     RetryPolicy,
     ServiceUnavailableError,
-    SessionFate,
     SessionNotFoundError,
     UnauthorizedError,
 )
@@ -29,6 +32,7 @@ from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import World
 from . import blocks as b
 from .blocks import GONE, INTERRUPTED, NOT_BEGUN, UNCERTAIN, UNTOUCHED, Block, BlockError, each_way
+from .log_records import log_records
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
@@ -58,7 +62,7 @@ TWICE = RetryPolicy(max_attempts=9, attempt_timeout=90, deadline=150)
 IN_PLACE = (Blocking, b.Elsewhere)  # where an interruption reaches the delete itself
 OPENS, FAILS, SLOW = b.Opener(), b.Opener(returns=BlockError()), b.Opener(after=30)
 GIVES_IN = b.Opener(before=100, after=0, opens_when_cancelled_after=5)
-NEITHER, MUTE = [NOT_BEGUN, UNCERTAIN], [SILENCE] * 9
+MUTE = [SILENCE] * 9
 EXPIRES, CUT_6, CUT_8 = (6, b.expire), (6, b.cancel_delete), (8, b.cancel_delete)
 PRESS_3, PRESS_6, PRESS_7 = (3, b.press_ctrl_c), (6, b.press_ctrl_c), (7, b.press_ctrl_c)
 LOOP_ENDS = (8, b.cancel_all)
@@ -73,7 +77,10 @@ LOOP_ENDS = (8, b.cancel_all)
         "the process ends": Block([5], 15, "SystemExit", fails=SystemExit),
         "its generator ends": Block([5], 15, "GeneratorExit", fails=GeneratorExit),
         "its transport is faulty": Block([5], 15, "FaultyError", [INTERRUPTED], script=[FAULTY]),
-        "its journal cannot record": Block([], 0, "JournalError", [NOT_BEGUN], journal_fails=1),
+        "its journal cannot record": Block([0], 10, "JournalError", [NOT_BEGUN], journal_fails=1),
+        "nor the delete": Block(
+            [0], 10, "JournalError", [UNCERTAIN], script=[STOPPING], journal_fails=1
+        ),
         "its journal cannot forget": Block([5], 15, journal_fails=2),
     }
 )
@@ -108,12 +115,12 @@ def test_a_delete_that_fails_is_raised_or_a_true_note_on_what_the_block_raised(
     {
         "the block ends": Block([15], 25, opens=OPENS),
         "its opener fails": Block([], 5, "BlockError", opens=FAILS),
-        "there is no id": Block([], 10, "InvalidSessionIdError", opens=b.Opener(returns=None)),
+        "there is no id": Block([], 10, "NothingOpenedError", opens=b.Opener(returns=None)),
         "its journal cannot record": Block(
-            [10], 20, "JournalError", [NOT_BEGUN, b.AFTERWARDS], opens=OPENS, journal_fails=1
+            [10], 20, "JournalError", [NOT_BEGUN], opens=OPENS, journal_fails=1
         ),
         "its journal cannot record, and the delete fails": Block(
-            [10], 20, "JournalError", NEITHER, opens=OPENS, journal_fails=1, script=[STOPPING]
+            [10], 20, "JournalError", [UNCERTAIN], opens=OPENS, journal_fails=1, script=[STOPPING]
         ),
         "it is missing at the end, which is ok": Block(
             [15], 25, opens=OPENS, script=[NOT_FOUND], happens=[EXPIRES], missing_ok=True
@@ -186,11 +193,11 @@ def test_under_asyncio_a_cancelled_block_has_one_delete_that_goes_on_to_its_end(
 
 @each_way(
     {
-        "in time": Block([10], 20, "at 4", [b.AFTERWARDS], opens=OPENS, interrupt_at=[4]),
+        "in time": Block([10], 20, "at 4", [NOT_BEGUN], opens=OPENS, interrupt_at=[4]),
         "and the opener fails": Block([], 5, "at 4", opens=FAILS, interrupt_at=[4]),
         "too late": Block([], 22, "at 2", opens=SLOW, interrupt_at=[2], retry=ONCE),
         "thrice, and the opener once": Block(
-            [27], 37, "at 6", [b.AFTERWARDS], opens=GIVES_IN, interrupt_at=[2, 4, 6], retry=ONCE
+            [27], 37, "at 6", [NOT_BEGUN], opens=GIVES_IN, interrupt_at=[2, 4, 6], retry=ONCE
         ),
     },
     [Awaited],
@@ -239,10 +246,10 @@ def test_a_block_may_have_a_retry_policy_of_its_own(use_case: UseCase) -> None:
 @both_use_cases
 def test_no_frame_shows_what_was_opened_without_an_id(use_case: UseCase) -> None:
     opening = use_case(ScriptedTransport(), API_KEY).opening(lambda: SimpleNamespace(key="secret"))
-    with pytest.raises(InvalidSessionIdError) as raised:
+    with pytest.raises(NothingOpenedError) as raised:
         play(opening, lambda: None)
     locals_of_core = [
-        entry.frame.f_locals for entry in raised.traceback if "core/o" in str(entry.path)
+        entry.frame.f_locals for entry in raised.traceback if "tests" not in str(entry.path)
     ]
     assert len(locals_of_core) > 1
     assert "secret" not in repr(locals_of_core)
@@ -253,8 +260,12 @@ def test_a_block_that_is_never_entered_warns_where_it_was_made(use_case: UseCase
     with pytest.warns(RuntimeWarning, match=rf"^on_exit\('{SESSION_ID}'\) was never ent") as warned:
         shown = repr(use_case(ScriptedTransport(), API_KEY).on_exit(uuid.UUID(SESSION_ID)))
     assert [warning.filename for warning in warned] == [__file__]
-    assert "DeleteOnExit" in type(warned[0].source).__name__
-    assert shown.removeprefix("Async") == f"DeleteOnExit('{SESSION_ID}', receipt=None)"
+    assert "Opening" in type(warned[0].source).__name__
+    assert shown.removeprefix("Async") == f"Opening('{SESSION_ID}', outcome=None)"
+    with pytest.warns(
+        RuntimeWarning, match=r"^opening\(None\) was never entered: write `with`, or"
+    ):
+        repr(use_case(ScriptedTransport(), API_KEY).opening(lambda: SimpleNamespace(id="a")))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -278,38 +289,65 @@ def test_a_child_that_was_forked_inside_leaves_its_parent_s_session_alone(
     assert ending.receipt is None
 
 
-@pytest.mark.parametrize(
-    ("block", "set_up", "sent"),
-    [
-        (Block(), lambda world: None, [0]),
-        (Block(opens=b.Opener(0, 0), journal_seconds=[5]), None, []),
-    ],
-    ids=["during its delete", "while its journal writes"],
-)
-def test_a_coroutine_that_is_closed_begins_nothing_more_and_warns(
-    block: Block, set_up: Callable[[World], None] | None, sent: list[float]
-) -> None:
-    def begin_and_close() -> None:
-        played = b.PlayedBlock(block, Awaited(), set_up=set_up)
+def begin_and_close(block: Block, set_up: Callable[[World], None] | None) -> b.PlayedBlock:
+    """Play a block whose coroutine is closed after 3 s."""
+    played = b.PlayedBlock(block, Awaited(), set_up=set_up)
 
-        async def work() -> None:
-            async with played.manager:
-                pass
+    async def work() -> None:
+        async with played.manager:
+            pass
 
-        async def main() -> None:
-            working = work()
-            working.send(None)
-            await played.way.sleep(3)
-            working.close()  # is a RuntimeError if the coroutine goes on
-            await played.way.sleep(20)
+    async def main() -> None:
+        working = work()
+        working.send(None)
+        await played.way.sleep(3)
+        working.close()  # is a RuntimeError if the coroutine goes on
+        await played.way.sleep(20)
 
+    with log_records(logging.ERROR) as played.logged:
         played.way.play(played.watch, main())
-        assert played.sent == sent
+    return played
+
+
+def test_a_coroutine_that_is_closed_during_its_delete_logs_that_its_session_may_live() -> None:
+    played = begin_and_close(Block(), lambda world: None)
+    assert played.sent == [0]
+    [record] = played.logged
+    assert record.getMessage().startswith(
+        f"Session '{b.SESSION_ID}': the delete was interrupted (Gen"
+    )
+    assert played.told == [played.manager.outcome]
+
+
+def test_a_coroutine_that_is_closed_before_its_block_begins_warns() -> None:
+    def play_and_forget() -> None:
+        played = begin_and_close(Block(opens=b.Opener(0, 0), journal_seconds=[5]), None)
+        assert played.sent == []
         played.manager = None
         gc.collect()
 
-    with pytest.warns(RuntimeWarning, match=r"^on_exit\('id-0'\) was never left"):
-        begin_and_close()
+    with pytest.warns(RuntimeWarning, match=r"^opening\('id-0'\) was never left"):
+        play_and_forget()
+
+
+@both_use_cases
+def test_a_block_that_is_open_is_not_entered_again_and_nothing_is_opened(use_case: UseCase) -> None:
+    opened = list[str]()
+
+    def open_session() -> SimpleNamespace:
+        opened.append(SESSION_ID)
+        return SimpleNamespace(id=SESSION_ID)
+
+    delete_session = use_case(ScriptedTransport(DESTROYED, DESTROYED), API_KEY)
+    for block in (delete_session.opening(open_session), delete_session.on_exit(SESSION_ID)):
+
+        def enter_again(block: Any = block) -> None:  # Any: of either kind
+            with pytest.raises(RuntimeError, match="this block is open already"):
+                play(block, lambda: None)
+
+        play(block, enter_again)
+        assert block.receipt is not None
+    assert opened == [SESSION_ID]
 
 
 # What opens a session, and what does not
@@ -323,11 +361,11 @@ def test_each_time_it_is_entered_it_opens_a_session_and_shows_it_by_its_id(
     opening = use_case(ScriptedTransport(DESTROYED, DESTROYED), API_KEY).opening(
         lambda: {"sessionId": next(ids)}, id_of=itemgetter("sessionId")
     )
-    assert (opening.receipt, repr(opening).removeprefix("Async")) == (None, "Opening(None)")
+    assert (opening.receipt, opening.session_id) == (None, None)
     for session_id in "ab":
         play(opening, lambda: shown.append(repr(opening).replace("Async", "")))
         assert opening.receipt == DeletionReceipt(session_id=session_id)
-    assert shown == [f"Opening(DeleteOnExit('{one}', receipt=None))" for one in "ab"]
+    assert shown == [f"Opening('{one}', outcome=None)" for one in "ab"]
 
 
 @both_use_cases
@@ -375,14 +413,37 @@ TWENTY = ", ".join(f"a{i}" for i in range(20))
 def test_what_has_no_usable_id_is_an_error_with_names_and_no_value(
     opened: object, kind: str, problem: str, attributes: str
 ) -> None:
-    with pytest.raises(InvalidSessionIdError) as raised:
+    with pytest.raises(NothingOpenedError) as raised:
         opening(lambda: opened).__enter__()
     says = f"open_session returned a {kind} without an id that can be sent ({problem}); its"
-    assert str(raised.value).startswith(f"Session '': {says} attributes: {attributes}. ")
+    assert str(raised.value).startswith(f"{says} attributes: {attributes}. Pass id_of=, ")
     assert str(raised.value).endswith(" the id of what open_session returns.")
-    assert raised.value.session_fate is SessionFate.UNTOUCHED
+    assert raised.value.opened is opened
     assert "canary" not in repr(raised.value)
     assert (raised.value.__cause__, raised.value.__context__) == (None, None)
+
+
+@pytest.mark.parametrize("make", [dict, SimpleNamespace])
+def test_what_says_why_nothing_was_opened_is_quoted_short_and_safe_to_show(
+    make: Callable[..., object],
+) -> None:
+    says = f"Slow down, {API_KEY}\n{'x' * 600}."
+    for error, quoted in (("No credits.", "No credits"), (says, f"Slow down, ***\\n{'x' * 484}")):
+        opened = make(id=None, error=error, url="canary")
+        with pytest.raises(NothingOpenedError) as raised:
+            opening(lambda opened=opened: opened).__enter__()
+        begins = r"open_session returned a \w+ without an id that can be sent \(\w+\): "
+        assert re.fullmatch(
+            rf"{begins}{re.escape(quoted)}\. If it .* time-to-live\.", str(raised.value)
+        )
+        assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize("error", [None, 7, ["no"]])
+def test_what_is_not_a_text_is_not_quoted(error: object) -> None:
+    for opened in ({"error": error}, SimpleNamespace(error=error)):
+        with pytest.raises(NothingOpenedError, match="its attributes: error"):
+            opening(lambda opened=opened: opened).__enter__()
 
 
 class WillOpen:

@@ -1,63 +1,139 @@
-"""Blocks in the cancel scopes of anyio and trio."""
+"""Blocks in the cancelled scopes of anyio and trio: their sessions end, and nothing spins.
+
+An anyio scope cancels again at each turn of the event loop. Time is virtual here: a program that
+is busy at each turn ends with `NothingEverPassesError`.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 import anyio
 import pytest
 import trio
 
-from firecrawl_interact.core import AsyncDeleteSession, DeletionReceipt, Request, Response
+from firecrawl_interact.adapters import InMemoryJournal
+from firecrawl_interact.core import (
+    AsyncDeleteManySessions,
+    AsyncDeleteSession,
+    DeletionReceipt,
+    Request,
+    Response,
+)
 
 from . import virtual_time
-from .scripted_transport import (
-    API_KEY,
-    DESTROYED,
-    SESSION_ID,
-    AsyncScriptedTransport,
-    ScriptedTransport,
-)
-from .side_by_side import AsyncFunctionTransport
+from .blocks import Browser
+from .scripted_transport import API_KEY, DESTROYED, SESSION_ID
+from .side_by_side import AsyncFunctionTransport, after
 
 RECEIPT = DeletionReceipt(session_id=SESSION_ID)
+MakeBlock: TypeAlias = Callable[[AsyncDeleteSession], Any]  # Any: a block
 
 
-@pytest.mark.parametrize("early", [True, False], ids=["in the block", "in the delete"])
-def test_an_anyio_scope_which_cancels_at_every_turn_lets_the_delete_end(early: bool) -> None:
-    async def respond(session_id: str) -> Response:
-        for _ in range(50):
-            await asyncio.sleep(0)
-        return DESTROYED
+def opener(sleep: Callable[[float], Awaitable[object]], seconds: float) -> MakeBlock:
+    async def open_session() -> Browser:
+        await sleep(seconds)
+        return Browser(SESSION_ID)
 
-    ending = AsyncDeleteSession(AsyncFunctionTransport(respond), API_KEY).on_exit(SESSION_ID)
+    return lambda delete_session: delete_session.opening(open_session)
+
+
+def on_exit(delete_session: AsyncDeleteSession) -> Any:  # Any: a block
+    return delete_session.on_exit(SESSION_ID)
+
+
+# anyio
+
+
+@pytest.mark.parametrize("cancelled_at", [1, 5, 25])
+@pytest.mark.parametrize("make_block", [on_exit, opener(asyncio.sleep, 3)], ids=["on_exit", "open"])
+def test_an_anyio_scope_that_is_cancelled_lets_a_delete_of_40_s_end_and_costs_nothing(
+    make_block: MakeBlock, cancelled_at: float
+) -> None:
+    block = make_block(AsyncDeleteSession(AsyncFunctionTransport(after(40)), API_KEY))
 
     async def main() -> bool:
         with anyio.CancelScope() as scope:
-            asyncio.get_running_loop().call_soon(scope.cancel)
-            async with ending:
-                await anyio.sleep(3 if early else 0)
+            asyncio.get_running_loop().call_later(cancelled_at, scope.cancel)
+            async with block:
+                await anyio.sleep(10)
         await anyio.sleep(0)  # Whoever goes on afterwards is not cancelled.
         return scope.cancelled_caught
 
     assert virtual_time.run(main())
-    assert ending.receipt == RECEIPT
+    assert block.receipt == RECEIPT
 
 
-def test_under_trio_a_cancelled_delete_is_begun_once_more_and_shielding_saves_it() -> None:
-    class Waiting(AsyncScriptedTransport):
-        began = 0
+def test_an_anyio_scope_that_is_cancelled_lets_requests_of_a_run_end_and_costs_nothing() -> None:
+    transport = AsyncFunctionTransport(after(40))
+    run = AsyncDeleteManySessions(AsyncDeleteSession(transport, API_KEY))(["a", "b"])
 
-        async def send(self, request: Request, timeout: float) -> Response:
-            self.began += 1
-            await trio.sleep(0)
-            return DESTROYED
+    async def main() -> list[object]:
+        with anyio.CancelScope() as scope:
+            asyncio.get_running_loop().call_later(1, scope.cancel)
+            async with run:
+                await anext(run)
+        return [outcome async for outcome in run]
 
-    async def main(shield: bool) -> tuple[int, DeletionReceipt | None]:
-        transport = Waiting(ScriptedTransport(DESTROYED))
-        ending = AsyncDeleteSession(transport, API_KEY).on_exit(SESSION_ID)
-        with trio.CancelScope() as scope, trio.CancelScope(shield=shield):
-            async with ending:
+    assert virtual_time.run(main()) == [DeletionReceipt(session_id=one) for one in "ab"]
+
+
+# trio, also below anyio
+
+
+class TrioTransport:
+    """Each of its waits is a checkpoint of trio."""
+
+    def __init__(self) -> None:
+        self.began = 0
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        self.began += 1
+        await trio.sleep(0)
+        return DESTROYED
+
+    def monotonic(self) -> float:
+        return trio.current_time()
+
+    async def sleep(self, seconds: float) -> None:
+        await trio.sleep(seconds)
+
+
+def run_below_anyio(main: Callable[[], Awaitable[None]]) -> None:
+    anyio.run(main, backend="trio")
+
+
+@pytest.mark.parametrize("run", [trio.run, run_below_anyio], ids=["trio", "anyio"])
+@pytest.mark.parametrize("make_block", [on_exit, opener(trio.sleep, 0)], ids=["on_exit", "opening"])
+@pytest.mark.parametrize("in_block", [True, False], ids=["in the block", "in the delete"])
+def test_under_trio_a_block_that_is_cancelled_destroys_its_session_once(
+    in_block: bool, make_block: MakeBlock, run: Callable[..., None]
+) -> None:
+    transport, journal = TrioTransport(), InMemoryJournal()
+    delete_session = AsyncDeleteSession(transport, API_KEY, journal=journal)
+    block = make_block(delete_session)
+
+    async def main() -> None:
+        with trio.CancelScope() as scope:
+            async with block:
                 scope.cancel()
-        return transport.began, ending.receipt
+                if in_block:
+                    await trio.sleep(3600)
+        assert scope.cancelled_caught is in_block  # Nothing is cancelled once all is done.
 
-    assert trio.run(main, False) == (2, None)
-    assert trio.run(main, True) == (1, RECEIPT)
+    run(main)
+    assert (transport.began, block.receipt) == (1, RECEIPT)
+    assert journal.sessions_left_open == []
+
+
+def test_under_trio_an_opener_is_cancelled_at_once() -> None:
+    transport = TrioTransport()
+    block = opener(trio.sleep, 3600)(AsyncDeleteSession(transport, API_KEY))
+
+    async def main() -> None:
+        with trio.move_on_after(0):
+            async with block:
+                raise NotImplementedError
+
+    trio.run(main)
+    assert (transport.began, block.outcome) == (0, None)

@@ -20,7 +20,7 @@ from firecrawl_interact import core
 CLASSES = [one for name in core.__all__ if inspect.isclass(one := getattr(core, name))]
 # The other modules are machinery: their names are not for users.
 FOR_USERS = ["conversation", "delete_many_sessions", "delete_session", "errors", "headers"]
-FOR_USERS += ["journal", "on_exit", "opening", "receipt", "retry", "transport"]
+FOR_USERS += ["journal", "opening", "receipt", "retry", "transport"]
 SLOW_TO_IMPORT = {"asyncio", "concurrent", "dataclasses", "email", "http", "json", "socket", "ssl"}
 
 
@@ -71,7 +71,7 @@ def test_a_body_may_have_a_mebibyte() -> None:
 
 
 def test_both_use_cases_are_called_alike() -> None:
-    names = ["transport", "api_key", "retry", "headers", "journal", "random"]
+    names = ["transport", "api_key", "retry", "headers", "journal", "on_outcome", "random"]
     for use_case in (core.DeleteSession, core.AsyncDeleteSession):
         assert list(inspect.signature(use_case).parameters) == names
     one, other = core.DeleteSession.__call__, core.AsyncDeleteSession.__call__

@@ -109,7 +109,7 @@ def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_else_p
             pass
 
     journal = Notebook()
-    delete_session = awaited(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
+    delete_session = awaited(ScriptedTransport(DESTROYED, DESTROYED), API_KEY, journal=journal)
     if not can_start_threads:
         monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError))
     drive(block())

@@ -13,20 +13,21 @@ from .scripted_transport import SESSION_ID, UNAUTHORIZED, error_of, response
 
 GONE, UNTOUCHED, UNKNOWN = core.SessionFate
 WHAT_IT_MEANS = {
-    GONE: "Nothing is left to bill.",
+    GONE: "Nothing is left to bill under this id.",
     UNTOUCHED: "This call did nothing to it: if it was running, it is still billed.",
     UNKNOWN: "It may still be running and billing.",
 }
 DELETE_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
-CHECK_ID = "If you expected it to live, check the id."
+CHECK_ID = "If the id or the address is wrong, the real session goes on: check them."
 NOT_KNOWN = ", a response that the service is not known to send"
 PROXIES = (
     "Check the address of the service, and any proxy on the way to it. "
     "Then delete it again: a retry is safe and shows whether it is gone."
 )
 ROUTE = (
-    "This does not say that the session is gone. Check the address of the service: a server older "
-    "than June 2026 does not know /v2/interact, only the older route /v2/browser."
+    "This does not say that the session is gone. Check the address of the service: it must not end "
+    "in another version than /v2, and a server older than June 2026 does not know /v2/interact, "
+    "only the older route /v2/browser."
 )
 
 
@@ -64,7 +65,9 @@ ROWS = [
     Row(NO_KEY, core.UnauthorizedError, ": Who?", "Check the API key."),
     page(401, core.UnauthorizedError, PROXIES),
     spoken(402, "Pay.", core.PaymentRequiredError, "Check the account's plan and credits."),
-    spoken(403, "No.", core.ForbiddenError, "Use a key of the team that opened the session."),
+    spoken(
+        403, "Forbidden.", core.ForbiddenError, "Use a key of the team that opened the session."
+    ),
     Row(response(403, BLOCKED), core.ForbiddenError, ": blocked", PROXIES),
     NOT_FOUND,
     spoken(404, "Hangar request failed.", core.ServiceUnavailableError),
@@ -111,7 +114,7 @@ def test_no_response_keeps_the_failure_as_the_cause_and_says_whether_a_retry_can
 
 def test_a_401_without_a_key_says_that_none_was_set() -> None:
     error = error_of(core.UnauthorizedError, UNAUTHORIZED, api_key=None)
-    assert str(error).endswith("No API key was set: pass the service's key as api_key.")
+    assert "No API key was set: pass the service's key as api_key, or set FIREC" in str(error)
     other = error_of(core.BadRequestError, core.Response(400, {}, b"{}"), api_key=None)
     assert "No API key" not in str(other)
 

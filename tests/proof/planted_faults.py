@@ -115,11 +115,11 @@ held back: a page of a gateway is taken for a response of the service
 held back: an outage is taken for each id's own affair
     self._outage.is_on or self.is_stopped => False
 block: the delete's error takes the place of what the block raised
-    if raised is None => if error is not None
+    error is not None and raised is None => error is not None
 journal: the journal forgets whatever ended
-    is not SessionFate.GONE => is SessionFate.UNTOUCHED
+    self.journal is None or outcome.session_fate is not SessionFate.GONE => self.journal is None
 journal: a block begins before its session is recorded
-    self._journal.opened(self.session_id) => pass
+    self._use_case.journal.opened(self.session_id or "") => pass
 """)
 
 

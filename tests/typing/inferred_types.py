@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 from firecrawl_interact import adapters, core
 
@@ -35,12 +35,13 @@ def blocking() -> None:
     assert_type(receipt.session_fate, core.SessionFate)
 
     with delete_session.on_exit("session-1", missing_ok=True, retry=core.RetryPolicy()) as ending:
-        assert_type(ending, core.DeleteOnExit)
+        assert_type(ending, core.Opening[Any])
     assert_type(ending.receipt, core.DeletionReceipt | None)
     with delete_session.opening(Browser, missing_ok=True, retry=core.RetryPolicy()) as browser:
         assert_type(browser, Browser)
     opening = delete_session.opening(dict[str, str], id_of=lambda opened: opened["id"])
     assert_type(opening, core.Opening[dict[str, str]])
+    assert_type((opening.session_id, opening.outcome), tuple[str | None, core.Outcome | None])
     assert_type(opening.receipt, core.DeletionReceipt | None)
 
     core.DeleteManySessions(delete_session, shutdown_timeout=5)(iter(["session-1"]))
@@ -68,7 +69,7 @@ async def awaited(session_ids: core.AsyncSessionIds) -> None:
     assert_type(await delete_session(uuid.uuid4()), core.DeletionReceipt)
 
     async with delete_session.on_exit(uuid.uuid4()) as ending:
-        assert_type(ending, core.AsyncDeleteOnExit)
+        assert_type(ending, core.AsyncOpening[Any])
     assert_type(ending.receipt, core.DeletionReceipt | None)
     async with delete_session.opening(open_browser) as browser:
         assert_type(browser, Browser)
@@ -183,6 +184,9 @@ def is_refused(transport: core.Transport, asynchronous: core.AsyncTransport) -> 
     core.AsyncDeleteSession(transport, None)  # type: ignore[arg-type]  # it cannot be awaited
     core.DeleteSession(transport)  # type: ignore[call-arg]  # no key is a decision: api_key=None
     core.DeleteSession(transport, "fc-...", core.RetryPolicy())  # type: ignore[call-arg]  # by name only
+    core.DeleteSession(transport, None, on_outcome=lambda: None)  # type: ignore[misc,arg-type]  # it is given one
+    core.DeleteSession(transport, None).opening(dict[str, str])  # type: ignore[type-var]  # id_of= is missing
+    core.AsyncDeleteSession(asynchronous, None).opening(object)  # type: ignore[arg-type]  # as above
     core.DeleteSession(transport, None)(42)  # type: ignore[arg-type]  # an id is a str or a UUID
     adapters.Urllib3Transport(timeout=5)  # type: ignore[call-arg]  # time is the policy's
     adapters.delete_session_from_environment(pool_size="2")  # type: ignore[arg-type]  # a number

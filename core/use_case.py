@@ -1,0 +1,232 @@
+"""What the two use cases of one session share: what they are given, and what they tell."""
+
+import logging
+import os
+import uuid
+import weakref
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+from .arguments import check_methods, is_coroutine_function, refuse_awaitable
+from .conversation import Conversation, Send, Step, converse
+from .errors import (
+    DeleteSessionError,
+    Outcome,
+    SessionNotFoundError,
+    UnexpectedResponseError,
+    UnreachableError,
+)
+from .headers import RequestHeaders, request_headers
+from .journal import Recorder
+from .receipt import SessionFate
+from .retry import RetryPolicy, checked_retry
+from .transport import AsyncTransport, Response, Transport
+from .wire import checked_session_id
+
+logger: logging.Logger = logging.getLogger("firecrawl_interact")
+
+TransportT = TypeVar("TransportT", Transport, AsyncTransport)
+BlockT = TypeVar("BlockT")
+
+
+class _LastResort(logging.Handler):
+    """Shows an ERROR on standard error where an application has configured no logging.
+
+    Python's own last resort would show warnings, too, and a `NullHandler` hides both.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if logging.lastResort is not None and not _has_handlers():
+            logging.lastResort.handle(record)
+
+
+def _has_handlers() -> bool:
+    """Return whether a record of the library reaches a handler of the application."""
+    current: logging.Logger | None = logger
+    while current is not None:
+        if any(not isinstance(handler, _LastResort) for handler in current.handlers):
+            return True
+        current = current.parent if current.propagate else None
+    return False
+
+
+logger.addHandler(_LastResort(logging.ERROR))
+
+
+def _random() -> float:
+    return int.from_bytes(os.urandom(7)) / 2**56
+
+
+class UseCase(Generic[TransportT, BlockT]):
+    """What both have in common: all but how they wait."""
+
+    _awaits: ClassVar[bool]
+    _takes: ClassVar[str]  # which transports
+    _block: ClassVar[Callable[..., Any]]  # Any: it makes a `BlockT`
+
+    def __init__(  # noqa: PLR0913 - each is something that users must be able to say
+        self,
+        transport: TransportT,
+        api_key: str | None,
+        *,
+        retry: RetryPolicy | None = None,
+        headers: Mapping[str, str] | None = None,
+        journal: Recorder | None = None,
+        on_outcome: Callable[[Outcome], object] | None = None,
+        random: Callable[[], float] = _random,
+    ) -> None:
+        try:
+            #: of every request
+            self.headers: RequestHeaders = request_headers(api_key, headers)
+        finally:
+            del api_key, headers  # The traceback of an error shows this frame.
+        self.transport: TransportT = transport  #: carries the requests
+        self.retry: RetryPolicy = checked_retry(retry)  #: how many attempts a call makes, and when
+        self.journal = journal  #: remembers which sessions are open; None: nothing does
+        self.on_outcome = on_outcome  #: is called with each outcome; None: nothing is
+        self.random = random  #: gives a number from 0 to 1, to spread retries out
+        self.is_closed: bool = False  #: whether no block may begin
+        self.blocks: set[weakref.ref[Any]] = set()  #: those that are open. Any: of either kind
+        verbs = {"send": self._awaits, "monotonic": False, "sleep": self._awaits}
+        check_methods("transport", transport, verbs, self._takes)
+        if journal is not None:
+            verbs = dict.fromkeys(("opened", "gone"), False)
+            check_methods("journal", journal, verbs, "Take a FileJournal, or write one.")
+        if not callable(random):
+            raise TypeError(f"random must be a function, not {random!r}")
+        is_told = callable(on_outcome) and not is_coroutine_function(on_outcome)
+        if on_outcome is not None and not is_told:
+            raise TypeError(f"on_outcome must be an ordinary function, not {on_outcome!r}")
+
+    # Whoever forgets an argument is told the function's name: let that be one that is known.
+    __init__.__qualname__ = "DeleteSession.__init__"
+
+    def on_exit(
+        self,
+        session_id: str | uuid.UUID,
+        *,
+        missing_ok: bool = False,
+        retry: RetryPolicy | None = None,
+    ) -> BlockT:
+        """Destroy a session when a `with` block (`async with`) ends, however it ends.
+
+        A block that cannot begin, because the journal fails for instance, destroys it as well.
+
+        Args:
+            session_id: the id that the service gave when the session was opened.
+            missing_ok: whether a session that is gone already is a success, not a
+                `SessionNotFoundError`. There is no receipt for it.
+            retry: the policy of this delete alone. None: the one that the use case has.
+
+        Returns:
+            A context manager that gives itself; `receipt` and `outcome` are there after the block.
+
+        Raises:
+            InvalidSessionIdError: at once, before the block: the id cannot be sent.
+        """
+        checked, retry = checked_session_id(session_id), self.policy(retry)
+        block: BlockT = self._block(
+            self, None, str, session_id=checked, missing_ok=missing_ok, retry=retry
+        )
+        return block
+
+    def policy(self, retry: RetryPolicy | None) -> RetryPolicy:
+        """Return the policy of a call: its own, or that of the use case."""
+        return self.retry if retry is None else checked_retry(retry)
+
+    def _conversation(self, session_id: str | uuid.UUID, retry: RetryPolicy) -> Conversation:
+        return converse(
+            session_id,
+            headers=self.headers,
+            retry=retry,
+            monotonic=self.transport.monotonic,
+            random=self.random,
+        )
+
+    def _preflight(self) -> Generator[Step, Response | bool | None, None]:
+        """Ask once for a session that never existed: the service knows no such session."""
+        # From `random`, so that a test can know the id.
+        octets = bytes(int(self.random() * 255) for _ in range(16))
+        session_id = uuid.UUID(bytes=octets, version=4)
+        once = msgspec.structs.replace(self.retry, max_attempts=1)
+        try:
+            yield from self._conversation(session_id, once)
+        except SessionNotFoundError:
+            return
+        reason = "HTTP 200: it confirms to have deleted a session that never existed"
+        raise UnexpectedResponseError(reason, session_id=str(session_id), attempts=1, status=200)
+
+    # What is told, and to whom
+
+    def _forget_if_gone(self, outcome: Outcome) -> None:
+        """Let the journal forget the session."""
+        if self.journal is None or outcome.session_fate is not SessionFate.GONE:
+            return
+        try:
+            self.journal.gone(outcome.session_id)
+        except Exception as error:
+            text = "session %a is gone, but the journal may still hold it: %s"
+            logger.warning(text, outcome.session_id, error, extra=_known(outcome))
+
+    def notify(self, outcome: Outcome) -> None:
+        """Call `on_outcome`. What that raises is logged, and changes nothing."""
+        if self.on_outcome is None:
+            return
+        try:
+            refuse_awaitable(self.on_outcome(outcome), "on_outcome", "an ordinary function")
+        except Exception:
+            text = "on_outcome failed for session %a"
+            logger.exception(text, outcome.session_id, extra=_known(outcome))
+
+    def log_unless_gone(self, outcome: Outcome) -> None:
+        """Log, at ERROR, an outcome that nobody may see."""
+        if outcome.session_fate is not SessionFate.GONE:
+            logger.error("%s", outcome, extra=_known(outcome))
+
+    @contextmanager
+    def _telling_failures(
+        self, session_id: str | uuid.UUID, sent: Sequence[Send]
+    ) -> Iterator[None]:
+        """Tell how a call fails, and log what is not a `DeleteSessionError`: it says no fate."""
+        try:
+            yield
+        except DeleteSessionError as error:
+            self.notify(error)
+            raise
+        except BaseException as error:
+            outcome = interrupted(str(session_id), len(sent), error)
+            self.log_unless_gone(outcome)
+            self.notify(outcome)
+            raise
+
+    def open_blocks(self) -> list[Any]:
+        """Return the blocks that have not ended."""
+        return [block for reference in list(self.blocks) if (block := reference()) is not None]
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "blocks": set(), "is_closed": False}
+
+    def __repr__(self) -> str:
+        key = "'***'" if "Authorization" in self.headers else None
+        shown = f"{self.transport!r}, api_key={key}, retry={self.retry!r}"
+        if names := self.headers.own_names:
+            shown += f", headers={dict.fromkeys(names, '***')}"
+        if self.journal is not None:
+            shown += f", journal={self.journal!r}"
+        if self.on_outcome is not None:
+            shown += f", on_outcome={self.on_outcome!r}"
+        return f"{type(self).__name__}({shown})"
+
+
+def interrupted(session_id: str, attempts: int, error: BaseException) -> UnreachableError:
+    """Return the outcome of a delete that something else than its own failure has ended."""
+    reason = f"the delete was interrupted ({type(error).__name__})"
+    return UnreachableError(reason, session_id=session_id, attempts=attempts)
+
+
+def _known(outcome: Outcome) -> dict[str, object]:
+    """Return what a record of the log carries beside its text."""
+    return {"session_id": outcome.session_id, "session_fate": outcome.session_fate}

@@ -1,0 +1,230 @@
+"""Who is told what became of a session: `on_outcome`, the log, and whoever reads standard error.
+
+What is told at a block's end, every block of `test_blocks` shows.
+"""
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from firecrawl_interact.core import (
+    AsyncDeleteManySessions,
+    AsyncDeleteSession,
+    DeleteManySessions,
+    DeleteSession,
+    DeleteSessionError,
+    DeletionReceipt,
+    InvalidSessionIdError,
+    Outcome,
+    RetryPolicy,
+    SessionFate,
+    UnauthorizedError,
+    UnreachableError,
+)
+
+from .log_records import log_records
+from .scripted_transport import (
+    API_KEY,
+    DESTROYED,
+    RATE_LIMITED,
+    SESSION_ID,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    AsyncScriptedTransport,
+    ScriptedTransport,
+    UseCase,
+    both_use_cases,
+    ended,
+    response,
+)
+from .side_by_side import listed, unchecked
+
+ONCE = RetryPolicy(max_attempts=1)
+
+
+@both_use_cases
+@pytest.mark.parametrize(
+    ("session_id", "meets", "kind"),
+    [
+        (SESSION_ID, DESTROYED, DeletionReceipt),
+        (SESSION_ID, UNAUTHORIZED, UnauthorizedError),
+        ("a b", None, InvalidSessionIdError),
+    ],
+)
+def test_a_call_tells_its_outcome_once_before_it_returns_or_raises(
+    session_id: str, meets: Any, kind: type[Outcome], use_case: UseCase
+) -> None:
+    told: list[Outcome] = []
+    delete_session = use_case(ScriptedTransport(meets), API_KEY, on_outcome=told.append)
+    try:
+        end = ended(delete_session(session_id))
+    except DeleteSessionError as error:
+        end = error
+    assert told == [end]
+    assert isinstance(end, kind)
+
+
+@both_use_cases
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, RuntimeError])
+def test_a_call_that_is_interrupted_has_an_unknown_outcome_that_is_told_and_logged(
+    interruption: type[BaseException], use_case: UseCase
+) -> None:
+    told: list[Outcome] = []
+    transport = ScriptedTransport(UNAVAILABLE, interruption())
+    delete_session = use_case(transport, API_KEY, on_outcome=told.append)
+    with pytest.raises(interruption), log_records(logging.ERROR) as records:
+        ended(delete_session(SESSION_ID))
+    [outcome] = told
+    assert isinstance(outcome, UnreachableError)
+    assert (outcome.session_id, outcome.attempts) == (SESSION_ID, 2)
+    assert outcome.session_fate is SessionFate.UNKNOWN
+    assert f"the delete was interrupted ({interruption.__name__})" in str(outcome)
+    assert [record.getMessage() for record in records] == [str(outcome)]
+
+
+@both_use_cases
+def test_bad_input_and_a_preflight_have_no_outcome(use_case: UseCase) -> None:
+    told: list[Outcome] = []
+    gone = response(404, {"success": False, "error": "Browser session not found."})
+    delete_session = use_case(ScriptedTransport(gone), API_KEY, on_outcome=told.append)
+    ended(delete_session.check())
+    with pytest.raises(TypeError, match="retry"):
+        ended(delete_session(SESSION_ID, retry=3))
+    assert told == []
+
+
+async def awaited_hook(outcome: Outcome) -> None: ...
+
+
+@both_use_cases
+def test_what_on_outcome_raises_is_logged_and_changes_nothing(use_case: UseCase) -> None:
+    def fails(outcome: Outcome) -> None:
+        raise ZeroDivisionError
+
+    def forgets_to_await(outcome: Outcome) -> object:
+        return awaited_hook(outcome)
+
+    for on_outcome in (fails, forgets_to_await):
+        delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, on_outcome=on_outcome)
+        with log_records(logging.ERROR) as records:
+            receipt = ended(delete_session(SESSION_ID))
+        assert receipt == DeletionReceipt(session_id=SESSION_ID)
+        assert [record.getMessage() for record in records] == [
+            f"on_outcome failed for session '{SESSION_ID}'"
+        ]
+        assert records[0].exc_info
+
+
+@both_use_cases
+@pytest.mark.parametrize("on_outcome", [7, awaited_hook])
+def test_what_cannot_be_told_is_refused_at_once(on_outcome: object, use_case: UseCase) -> None:
+    with pytest.raises(TypeError, match="on_outcome must be an ordinary function, not "):
+        use_case(ScriptedTransport(), API_KEY, on_outcome=unchecked(on_outcome))
+
+
+@both_use_cases
+def test_a_repr_shows_who_is_told(use_case: UseCase) -> None:
+    delete_session = use_case(ScriptedTransport(), API_KEY, on_outcome=print)
+    assert "on_outcome=<built-in function print>" in repr(delete_session)
+
+
+def test_a_run_tells_each_outcome_when_it_hands_it_out() -> None:
+    told: list[Outcome] = []
+    script = [DESTROYED, UNAUTHORIZED]
+    blocking = DeleteSession(ScriptedTransport(*script), API_KEY, on_outcome=told.append)
+    outcomes = list(DeleteManySessions(blocking, concurrency=1)(["a", "b"]))
+    assert told == outcomes
+    told.clear()
+    transport = AsyncScriptedTransport(ScriptedTransport(*script))
+    awaited = AsyncDeleteSession(transport, API_KEY, on_outcome=told.append)
+    run = AsyncDeleteManySessions(awaited, concurrency=1)(["a", "b"])
+    outcomes = asyncio.run(listed(run))
+    assert told == outcomes
+
+
+# What the log carries
+
+
+def extras(record: logging.LogRecord) -> dict[str, object]:
+    """What a record has that an ordinary one has not."""
+    plain = vars(logging.makeLogRecord({}))
+    plain["message"] = ""  # A formatter adds it.
+    return {name: value for name, value in vars(record).items() if name not in plain}
+
+
+def test_the_records_of_attempts_and_retries_say_which_session_and_what_is_known() -> None:
+    with log_records() as records:
+        delete_session = DeleteSession(
+            ScriptedTransport(RATE_LIMITED, DESTROYED), API_KEY, random=lambda: 0.5
+        )
+        delete_session(SESSION_ID)
+    session = {"session_id": SESSION_ID}
+    assert [extras(record) for record in records] == [
+        session | {"attempt": 1},
+        session | {"attempt": 1, "session_fate": "untouched", "retry_in": 0.75},
+        session | {"attempt": 2},
+    ]
+    assert json.dumps(extras(records[1]))
+
+
+class DeafJournal:
+    def opened(self, session_id: str, /) -> None: ...
+
+    def gone(self, session_id: str, /) -> None:
+        raise OSError("the disk is full")
+
+
+def test_the_record_of_what_the_journal_may_still_hold_says_so_too() -> None:
+    odd_bill = response(200, {"success": True, "creditsBilled": "two"})
+    delete_session = DeleteSession(ScriptedTransport(odd_bill), API_KEY, journal=DeafJournal())
+    with log_records(logging.WARNING) as records:
+        delete_session(SESSION_ID)
+    known = {"session_id": SESSION_ID, "session_fate": "gone"}
+    assert [extras(record) for record in records] == [known, known]
+
+
+# Who sees it
+
+PROGRAM = """
+import logging, sys
+from tests.core.scripted_transport import *
+from firecrawl_interact.core import DeleteSession, RetryPolicy
+{}
+script = UNAVAILABLE, UNAUTHORIZED
+with DeleteSession(ScriptedTransport(*script), "fc-test", random=lambda: 0).on_exit("a"):
+    sys.exit()
+"""
+ERROR = "Session 'a': HTTP 401: Unauthorized: Invalid token."
+
+
+@pytest.mark.parametrize(
+    ("configure", "shown", "has_warning"),
+    [
+        ("", ERROR, False),
+        ("logging.basicConfig()", f"ERROR:firecrawl_interact:{ERROR}", True),
+        ("logging.getLogger().addHandler(logging.NullHandler())", "", False),
+        ("logging.getLogger('firecrawl_interact').propagate = False", ERROR, False),
+        ("logging.getLogger('firecrawl_interact').setLevel(logging.CRITICAL)", "", False),
+        ("logging.lastResort = None", "", False),
+    ],
+)
+def test_an_error_is_seen_where_nobody_has_configured_logging_and_a_warning_is_not(
+    configure: str, shown: str, has_warning: bool
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(configure)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert any("retry in" in line for line in lines) is has_warning
+    errors = [line for line in lines if "retry in" not in line]
+    assert len(errors) == bool(shown)
+    assert not errors or errors[0].startswith(shown)
