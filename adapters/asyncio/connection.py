@@ -39,8 +39,9 @@ class Connection(asyncio.Protocol):
 
     def is_reusable(self) -> bool:
         """Return whether the next request may use it: no byte arrived since the last response."""
-        is_fresh = self.kept_until is not None and self.kept_until.seconds_left() > 0
-        return is_fresh and not (self._transport.is_closing() or self._has_input(0))
+        if self.kept_until is None or self.kept_until.has_passed():
+            return False
+        return not (self._transport.is_closing() or self._has_input(0))
 
     def abort(self) -> None:
         """Close the connection at once. An orderly close of TLS would wait for the other side."""
@@ -62,10 +63,13 @@ class Connection(asyncio.Protocol):
         """Send a whole request, and return its response. After any exception, call `abort`."""
         if self._transport.is_closing():
             raise self._lost(self._error)
+        try:
+            seconds = deadline.seconds_left()
+        except TimeoutError as error:
+            raise self._lost(error) from error
         self._parser = ResponseParser(method)
         self._parsed = self._loop.create_future()
         # `asyncio.timeout` costs more, and with uvloop it starts at an older time.
-        seconds = deadline.seconds_left()
         timer = self._loop.call_later(seconds, self._fail, TimeoutError("timed out"))
         try:
             self._transport.write(head)

@@ -136,9 +136,7 @@ class _Pool:
         """Send a request over an idle connection or a new one, and return its response."""
         target = self._settings.target(request.path)
         head = request_head(request.method, target, {**self._fields, **request.headers})
-        connection = self._take_idle()
-        if connection is None:
-            connection = await self._connect(deadline.sooner(self._settings.connect_timeout))
+        connection = self._take_idle() or await self._connect(deadline)
         try:
             response = await connection.exchange(head, request.method, deadline)
             self._keep(connection, response)
@@ -158,7 +156,7 @@ class _Pool:
     def _keep(self, connection: Connection, response: ParsedResponse) -> None:
         connection.kept_until = kept_until(response)
         is_full = len(self._idle) >= self._settings.pool_size
-        if is_full or self.is_closed or connection.kept_until.seconds_left() <= 0:
+        if is_full or self.is_closed or connection.kept_until.has_passed():
             connection.abort()
         else:
             self._idle.append(connection)
@@ -168,6 +166,7 @@ class _Pool:
         first, service, connection = self._first, self._settings.api_url, None
         peer = f"{'the proxy ' if self._proxy else ''}{first.host}:{first.port}"
         try:
+            deadline = deadline.sooner(self._settings.connect_timeout)
             async with asyncio.timeout(deadline.seconds_left()):
                 _, connection = await asyncio.get_running_loop().create_connection(
                     partial(Connection, self._connections),

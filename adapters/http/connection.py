@@ -23,9 +23,16 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._time = monotonic() + seconds
 
+    def has_passed(self) -> bool:
+        """Return whether no time is left."""
+        return self._time <= monotonic()
+
     def seconds_left(self) -> float:
-        """Return the seconds that are left: 0 or less when it has passed."""
-        return self._time - monotonic()
+        """Return the seconds that are left, or raise a `TimeoutError`."""
+        seconds = self._time - monotonic()
+        if seconds <= 0:
+            raise TimeoutError("timed out")
+        return seconds
 
     def sooner(self, seconds: float) -> "Deadline":
         """Return the deadline of a part, which has at most this number of seconds."""

@@ -10,6 +10,7 @@ import socket
 import ssl
 from contextvars import ContextVar
 from http.client import HTTPMessage, HTTPResponse
+from types import SimpleNamespace
 from typing import Any
 
 import urllib3
@@ -42,20 +43,19 @@ class Attempt:
         self.deadline: Deadline = Deadline(timeout)  # While connecting, the deadline of that.
         self.connection: _StrictHTTPConnection | None = None  # over which it may have been sent
 
-    def limit(self, sock: socket.socket, *, share: int = 1) -> None:
-        """Let a socket wait until the deadline, or for one of so many equal shares of the time."""
-        seconds = self.deadline.seconds_left()
-        if seconds <= 0:
-            raise TimeoutError("timed out")
-        sock.settimeout(seconds / share)
-
 
 ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 """The attempt of this thread. urllib3 cannot pass it to its connections."""
 
 
+_NO_FILE = SimpleNamespace(makefile=lambda mode: io.BytesIO())  # http.client reads nothing from it.
+
+
 class _Response(HTTPResponse):
     """One response. `begin` receives all of it, and urllib3 then reads it from memory."""
+
+    def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str = "GET") -> None:
+        super().__init__(_NO_FILE, debuglevel, method)  # type: ignore[arg-type]  # all that it needs of a socket
 
     def begin(self) -> None:
         attempt = ATTEMPT.get()
@@ -82,8 +82,8 @@ class _StrictHTTPConnection(HTTPConnection):
         self.kept_until = None
         attempt = ATTEMPT.get()
         deadline = attempt.deadline
-        attempt.deadline = deadline.sooner(self.timeout or 0)
         try:
+            attempt.deadline = deadline.sooner(self.timeout or 0)
             super().connect()
         except ConnectFailedError:
             raise
@@ -109,9 +109,9 @@ class _StrictHTTPConnection(HTTPConnection):
             try:
                 for option in self.socket_options or ():
                     sock.setsockopt(*option)
-                attempt.limit(sock, share=waiting)
+                sock.settimeout(attempt.deadline.seconds_left() / waiting)
                 sock.connect(address)
-                attempt.limit(sock)
+                sock.settimeout(attempt.deadline.seconds_left())
             except BaseException as error:
                 sock.close()
                 if waiting == 1 or not isinstance(error, OSError):
@@ -125,7 +125,7 @@ class _StrictHTTPConnection(HTTPConnection):
         attempt = ATTEMPT.get()
         self.send(tunnel_head(attempt.service, self._tunnel_headers))  # type: ignore[attr-defined]  # of http.client
         check_tunnel(self.receive("CONNECT"))
-        attempt.limit(self.sock)
+        self.sock.settimeout(attempt.deadline.seconds_left())
 
     @property
     def is_connected(self) -> bool:
@@ -133,7 +133,7 @@ class _StrictHTTPConnection(HTTPConnection):
         # TLS inside TLS does not show whether surplus bytes wait.
         if self.kept_until is None or isinstance(self.sock, SSLTransport):
             return False
-        return self.kept_until.seconds_left() > 0 and super().is_connected
+        return not self.kept_until.has_passed() and super().is_connected
 
     def request(self, method: str, url: str, *body: Any, **options: Any) -> None:  # Any: passed on
         """Send a request for the attempt's target: urllib3 would change %2e to %2E."""
@@ -146,7 +146,7 @@ class _StrictHTTPConnection(HTTPConnection):
     def send(self, data: bytes) -> None:  # type: ignore[override]  # nothing else here
         """Send the head of a request, or of a CONNECT."""
         try:
-            ATTEMPT.get().limit(self.sock)
+            self.sock.settimeout(ATTEMPT.get().deadline.seconds_left())
             self.sock.sendall(data)
         except OSError as error:
             raise self._lost(error, None) from error
@@ -156,7 +156,7 @@ class _StrictHTTPConnection(HTTPConnection):
         attempt, parser = ATTEMPT.get(), ResponseParser(method)
         try:
             while parser.response is None:
-                attempt.limit(self.sock)
+                self.sock.settimeout(attempt.deadline.seconds_left())
                 data = self.sock.recv(_RECEIVED_AT_ONCE)
                 if not data:
                     raise self._lost(None, parser)
@@ -184,7 +184,7 @@ class _TimedSocket:
         self._sock = sock
 
     def recv(self, size: int) -> bytes:
-        ATTEMPT.get().limit(self._sock)
+        self._sock.settimeout(ATTEMPT.get().deadline.seconds_left())
         return self._sock.recv(size)
 
     def __getattr__(self, name: str) -> object:
