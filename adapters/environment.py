@@ -7,7 +7,9 @@
 An empty variable counts as unset.
 """
 
+import logging
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self, TypedDict, TypeVar, Unpack
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from .asyncio.transport import AsyncioTransport
     from .journals.file import FileJournal
     from .journals.postgres import PostgresJournal
+
+logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _CLOUD_HOST = "api.firecrawl.dev"
 
@@ -167,14 +171,42 @@ def open_journal(location: str, service: str | None) -> "FileJournal | PostgresJ
     return (PostgresJournal if "://" in location else FileJournal)(location, service=service)
 
 
+def journal_location() -> str | None:
+    """Return what `FIRECRAWL_INTERACT_JOURNAL` names: a directory or a URL, or None if it is unset.
+
+    Raises:
+        ValueError: it can be neither. The message does not quote it: a URL may hold a password.
+    """
+    location = os.environ.get("FIRECRAWL_INTERACT_JOURNAL")
+    if not location:
+        return None
+    problem = None
+    if any(one.isspace() or not one.isprintable() for one in location):
+        problem = "has a blank or a line end in it"
+    elif {location[0], location[-1]} & {'"', "'"}:
+        problem = "has quotes around it"
+    elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//)", location):  # RFC 3986, 3.1
+        problem = "has a scheme without // after it"
+    elif "://" in location and not re.match("postgres(ql)?://", location):
+        problem = "is another kind of URL"
+    if problem is not None:
+        advice = "set it to a directory, or to a postgresql:// URL"
+        raise ValueError(f"FIRECRAWL_INTERACT_JOURNAL {problem}: {advice}")
+    if "://" in location:
+        return location
+    directory = os.path.abspath(os.path.expanduser(location))
+    if not os.path.isabs(os.path.expanduser(location)):
+        logger.warning("FIRECRAWL_INTERACT_JOURNAL is a relative path: it is %s", directory)
+    return directory
+
+
 _Made = TypeVar("_Made", EnvironmentDeleteSession, AsyncEnvironmentDeleteSession)
 
 
 def _own(made: _Made) -> _Made:
     """Make a use case the owner of its transport, and of the journal of the environment."""
     made.own_transport = made.transport
-    location = os.environ.get("FIRECRAWL_INTERACT_JOURNAL")
-    if made.journal is None and location:
+    if made.journal is None and (location := journal_location()) is not None:
         made.journal = made.own_journal = open_journal(location, made.transport.api_url)
     return made
 

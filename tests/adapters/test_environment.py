@@ -152,6 +152,61 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
         make(api_key=KEY)
 
 
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("'{}'", "has quotes around it"),
+        ('{}"', "has quotes around it"),
+        ("{}\n", "has a blank or a line end in it"),
+        (" {}", "has a blank or a line end in it"),
+        ("open sessions", "has a blank or a line end in it"),
+        (" ", "has a blank or a line end in it"),
+        ("{}\x7f", "has a blank or a line end in it"),
+        ("postgresql:/secret@host/jobs", "has a scheme without // after it"),
+        ("postgres:secret", "has a scheme without // after it"),
+        ("mysql://secret@host/jobs", "is another kind of URL"),
+        ("file:///{}", "is another kind of URL"),
+    ],
+)
+def test_a_variable_that_can_name_no_journal_is_refused_and_makes_nothing(
+    variables: SetVariables,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    value: str,
+    problem: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    variables(INTERACT_JOURNAL=value.format(tmp_path / "journal"))
+    advice = "set it to a directory, or to a postgresql:// URL"
+    with pytest.raises(ValueError, match=f"^FIRECRAWL_INTERACT_JOURNAL {problem}: {advice}$"):
+        delete_session_from_environment(api_key=KEY)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", ["~/journal", "open-sessions"])
+def test_a_variable_may_begin_at_home_and_where_a_relative_one_lies_is_logged(
+    variables: SetVariables,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    value: str,
+) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    variables(INTERACT_JOURNAL=value)
+    delete_session_from_environment(api_key=KEY)
+    if value == "~/journal":
+        assert (home / "journal").is_dir()
+        assert caplog.messages == []
+    else:
+        expected = here / "open-sessions"
+        assert expected.is_dir()
+        text = f"FIRECRAWL_INTERACT_JOURNAL is a relative path: it is {expected}"
+        assert caplog.messages == [text]
+
+
 @pytest.mark.enable_socket
 @both_ways
 def test_it_works_without_a_block_and_in_one_that_closes_it(
