@@ -192,12 +192,21 @@ def journal_location() -> str | None:
     if problem is not None:
         advice = "set it to a directory, or to a postgresql:// URL"
         raise ValueError(f"FIRECRAWL_INTERACT_JOURNAL {problem}: {advice}")
-    if "://" in location:
-        return location
-    directory = os.path.abspath(os.path.expanduser(location))
-    if not os.path.isabs(os.path.expanduser(location)):
+    return location if "://" in location else os.path.expanduser(location)
+
+
+def journal_from_environment(service: str | None) -> "FileJournal | PostgresJournal | None":
+    """Open the journal that `FIRECRAWL_INTERACT_JOURNAL` names, and say where a relative one lies.
+
+    Returns and raises what `journal_location` and `open_journal` do.
+    """
+    location = journal_location()
+    if location is None:
+        return None
+    if not os.path.isabs(location) and "://" not in location:
+        directory = os.path.abspath(location)
         logger.warning("FIRECRAWL_INTERACT_JOURNAL is a relative path: it is %s", directory)
-    return directory
+    return open_journal(location, service)
 
 
 _Made = TypeVar("_Made", EnvironmentDeleteSession, AsyncEnvironmentDeleteSession)
@@ -206,8 +215,8 @@ _Made = TypeVar("_Made", EnvironmentDeleteSession, AsyncEnvironmentDeleteSession
 def _own(made: _Made) -> _Made:
     """Make a use case the owner of its transport, and of the journal of the environment."""
     made.own_transport = made.transport
-    if made.journal is None and (location := journal_location()) is not None:
-        made.journal = made.own_journal = open_journal(location, made.transport.api_url)
+    if made.journal is None:
+        made.journal = made.own_journal = journal_from_environment(made.transport.api_url)
     return made
 
 

@@ -5,12 +5,13 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 import click
 
-from firecrawl_interact.core import DeleteSessionError
+from firecrawl_interact.core import DeleteSessionError, JournalError
 
 from ..journals.base import LeftAlone
 from . import settings
@@ -85,53 +86,79 @@ def delete(
 
 
 @command.command()
-@click.argument("location", metavar="JOURNAL")
+@click.argument("location", metavar="[JOURNAL]", required=False)
 @click.option("--dry-run", is_flag=True, help="List the ids, and change nothing.")
 @click.option("--service", metavar="LABEL", help="Whose sessions. Default: those of the address.")
 @settings.with_options(settings.OPTIONS)
 @click.pass_context
 def sweep(
-    context: click.Context, /, location: str, *, dry_run: bool, service: str | None, **_: object
+    context: click.Context, /, location: str | None, *, dry_run: bool, service: str | None, **_: Any
 ) -> None:
     """Destroy the sessions that dead processes left in JOURNAL.
 
-    JOURNAL is the directory of a FileJournal, or the postgresql:// URL of a PostgresJournal. Its
-    password may come from PGPASSWORD or from a passfile. In a database, a sweep watches half a
-    minute whether an owner lives.
+    JOURNAL is the directory of a FileJournal, or the postgresql:// URL of a PostgresJournal. By
+    default, it is what FIRECRAWL_INTERACT_JOURNAL names: then no password is among the arguments.
+    In a database, a sweep watches half a minute whether an owner lives.
 
     What living processes have open is left alone, and so is what was opened at another address.
-    The sweep says how much that other is, and its exit status is 1. Output, options and exit
-    status are otherwise those of `delete`, and --missing-ok is implied.
+    The sweep says how much that other is, and its exit status is 1. It is 1, too, if the journal
+    is away. Output, options and exit status are otherwise those of `delete`, and --missing-ok is
+    implied. --resume records what was done, and skips nothing: the journal says what is left.
     """
-    from ..environment import open_journal  # noqa: PLC0415 - --help is quick
+    from ..environment import journal_location, open_journal  # noqa: PLC0415 - --help is quick
 
-    with settings.nothing_sent_yet():
-        if "://" not in location and not os.path.isdir(location):
+    with settings.nothing_sent_yet(), _journal_errors():
+        location = location or journal_location()
+        if location is None:
+            raise BadInputError("name a JOURNAL, or set FIRECRAWL_INTERACT_JOURNAL")
+        is_directory = "://" not in location
+        if is_directory and not os.path.isdir(location):
             raise BadInputError(f"there is no directory {location}, so no journal was swept")
         delete_session = settings.make_delete_session(context)
         label = delete_session.transport.api_url if service is None else service
-        journal = open_journal(location, label)
-        context.with_resource(journal)
+        journal = context.with_resource(open_journal(location, label))
         delete_session.journal = journal
-        if dry_run:
-            sys.stdout.writelines(f"{session_id}\n" for session_id in journal.orphans())
-        left = journal.left_alone()
+        orphans, left = journal.orphans(), journal.left_alone()
         status = _show_left_alone(left, location)
         if dry_run:
-            if left.living:
-                show_note(f"Sessions left alone: {left.living} that living processes have open.")
+            _show_dry_run(orphans, left.living, is_directory=is_directory)
             sys.exit(status)
+        if orphans and not (is_directory or context.params["quiet"]):
+            show_note("This watches for up to half a minute whether the sessions' owners live.")
         context.params["missing_ok"] = True
-        run = settings.make_run(context, delete_session, journal.adopt_orphans())
+        run = settings.make_run(context, delete_session, journal.adopt_orphans(), skip_done=False)
     sys.exit(run() or status)
+
+
+@contextmanager
+def _journal_errors() -> Iterator[None]:
+    """End the command if the journal cannot do what is asked: its database may be away."""
+    try:
+        yield
+    except JournalError as error:
+        sentences, _, sql = str(error).partition("\n")
+        show_note(f"Error: {sentences} Nothing was sent.")
+        click.echo(sql, err=True, nl=False)  # as it is, to be pasted
+        sys.exit(1)
+
+
+def _show_dry_run(orphans: Sequence[str], living: int, *, is_directory: bool) -> None:
+    """List what a sweep would take, and count what its own label has besides."""
+    sys.stdout.writelines(f"{session_id}\n" for session_id in orphans)
+    if orphans and not is_directory:
+        show_note("A sweep first watches for half a minute whether their owners live.")
+    if living:
+        why = (
+            "that living processes have open" if is_directory else "renewed within the last minute"
+        )
+        show_note(f"Sessions left alone: {living} {why}.")
 
 
 def _show_left_alone(left: LeftAlone, location: str) -> int:
     """Say what a sweep may not touch and with which option another one would. Return the status."""
     for label, count in left.other_services.items():
-        option = "--api-url" if label and label.startswith("http") else "--service"
         show_note(
-            f"Sessions left alone: {count} of {label or 'no service'}. Add {option}"
+            f"Sessions left alone: {count} of {label or 'no service'}. Add {_option_for(label)}"
             f" {shlex.quote(label or '')} to sweep them."
         )
     if left.unreadable:
@@ -141,6 +168,16 @@ def _show_left_alone(left: LeftAlone, location: str) -> int:
             f" Is {location} the journal, and yours?"
         )
     return 1 if left.other_services or left.unreadable else 0
+
+
+def _option_for(label: str | None) -> str:
+    """Return the option that makes a sweep take a label: an address must be the one asked, too."""
+    from ..api_url import parse_api_url  # noqa: PLC0415 - --help is quick
+
+    with suppress(ValueError):
+        is_plain = parse_api_url(label or "", allow_plain_http=True).scheme == "http"
+        return "--allow-plain-http --api-url" if is_plain else "--api-url"
+    return "--service"
 
 
 @command.command(short_help="Find out whether address, route and key are good.")

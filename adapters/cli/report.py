@@ -36,6 +36,7 @@ class Report(logging.Handler):
         self.sums: dict[str, float] = dict.fromkeys((*_OUTCOMES, *_SUMS), 0)  #: of the summary
         self.stopped: str | None = None  #: why the run ends early
         self.would_fail_again: bool = False  #: whether something must be corrected first
+        self.may_resume: bool = True  #: whether --resume would help whoever starts again
         self._params = params
         self._deletions: core.Deletions | None = None
         self._began = time.monotonic()
@@ -130,7 +131,7 @@ class Report(logging.Handler):
             said = f"{pause.reason}: {pause.seconds_left:.0f} s; {counts}: {why}"
         return said, ended / self.total if self.total else 1
 
-    def show_summary(self, *, has_record: bool) -> None:
+    def show_summary(self) -> None:
         """Say why it ended early, if it did; what came of the sessions; and what to type next."""
         if self.sums["not_tried"] and sys.stdout.isatty() and not self._params["as_json"]:
             with suppress(OSError):
@@ -147,7 +148,7 @@ class Report(logging.Handler):
         self.sums["may_still_be_billing"] = self.sums["failed"] + self.sums["not_tried"]
         if self.sums["may_still_be_billing"]:
             first = "correct that, and " if self.would_fail_again else ""
-            hint = "" if has_record else " With --resume FILE, it does only what is left."
+            hint = " With --resume FILE, it does only what is left." if self.may_resume else ""
             again = "type the same command again: a session is billed once."
             advice.append(f"Next: {first}{again}{hint}")
         if self._params["as_json"]:

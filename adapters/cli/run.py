@@ -55,7 +55,7 @@ class Run:
             for session_id in self._ids:
                 reason = "the run ended before anything was sent"
                 self._show(core.NotTriedError(reason, session_id=session_id), utc_time())
-        self._report.show_summary(has_record=self._record is not None)
+        self._report.show_summary()
         if self._signal:
             self._exit()  # All is written, and a thread may hang.
         return 1 if self._report.has_failures else 0

@@ -64,27 +64,34 @@ def make_delete_session(context: click.Context) -> "EnvironmentDeleteSession":
 
 
 def make_run(
-    context: click.Context, delete_session: "EnvironmentDeleteSession", session_ids: Iterable[str]
+    context: click.Context,
+    delete_session: "EnvironmentDeleteSession",
+    session_ids: Iterable[str],
+    *,
+    skip_done: bool = True,
 ) -> Run:
-    """Make the run over these sessions, less what the record of --resume says is done."""
+    """Make the run over these sessions. It may skip what the record of --resume says is done."""
     report = Report(context.params)
     ids = {same_for_all_spellings(session_id): session_id for session_id in session_ids}
-    left, record = ids_left(context, ids)
+    left, record = ids_left(context, ids, skip_done=skip_done)
     report.total = len(left)
+    report.may_resume = skip_done and record is None
     report.sums["done_before"] = len(ids) - len(left)
     concurrency = context.params["concurrency"]
     delete_many_sessions = DeleteManySessions(delete_session, concurrency=concurrency)
     return Run(delete_many_sessions, iter(left), report, record)
 
 
-def ids_left(context: click.Context, ids: dict[str, str]) -> tuple[list[str], BinaryIO | None]:
+def ids_left(
+    context: click.Context, ids: dict[str, str], *, skip_done: bool = True
+) -> tuple[list[str], BinaryIO | None]:
     """Return the ids that are not done, and the record of --resume, which is closed at the end."""
     path, recorded, record = context.params["resume"], {}, None
     if path is not None and not (context.params["dry_run"] and not os.path.exists(path)):
         record = context.with_resource(open_record(path))
         recorded = read_record(record)
     done = ["deleted", "SessionNotFoundError"] if context.params["missing_ok"] else ["deleted"]
-    return in_order(ids, recorded, done), record
+    return in_order(ids, recorded, done if skip_done else []), record
 
 
 def show_dry_run(context: click.Context, ids: dict[str, str], duplicates: int) -> None:

@@ -106,8 +106,9 @@ class BaseJournal:
             return None if self._closed else self._adopted.popitem()[0]
         return None
 
-    def _reason(self, error: Exception) -> str:
-        return str(error).strip() or type(error).__name__
+    def _explain(self, error: Exception) -> tuple[str, str]:
+        """Return why a call failed, and what helps, if the storage knows that."""
+        return str(error).strip() or type(error).__name__, ""
 
     @contextmanager
     def _errors(self, problem: str, advice: str, session_id: str | None = None) -> Iterator[None]:
@@ -119,7 +120,8 @@ class BaseJournal:
             yield
         except Exception as error:
             subject = "The" if session_id is None else f"Session {session_id!r}: the"
-            message = f"{subject} {self._name} {problem}: {self._reason(error)}. {advice}"
+            reason, help_ = self._explain(error)
+            message = f"{subject} {self._name} {problem}: {reason}. {advice}{help_}"
             # The frames below may contain a password.
             raise JournalError(message, session_id=session_id) from error.with_traceback(None)
 

@@ -108,7 +108,8 @@ class PostgresJournal(BaseJournal):
             try:
                 self._execute(_CLOSE)
             except Exception as error:
-                logger.warning("The sessions become orphans in %g s: %s", self._lease, error)
+                reason, _ = self._explain(error)
+                logger.warning("The sessions become orphans in %g s: %s", self._lease, reason)
 
     def left_alone(self) -> LeftAlone:
         """Count what a sweep ignores: living owners' sessions, and orphans of other labels."""
@@ -168,7 +169,8 @@ class PostgresJournal(BaseJournal):
                     renewed = {one for (one,) in self._execute(_RENEW, held=" ".join(batch))}
                     self._drop({one: held[one] for one in batch if one not in renewed})
             except Exception as error:
-                logger.warning("The journal cannot renew its sessions: %s", self._reason(error))
+                reason, _ = self._explain(error)
+                logger.warning("The journal cannot renew its sessions: %s", reason)
 
     def _drop(self, lost: dict[str, object]) -> None:
         """Name the sessions whose rows are no longer ours, but for those forgotten meanwhile."""
@@ -195,15 +197,18 @@ class PostgresJournal(BaseJournal):
                     raise
             time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
 
-    def _reason(self, error: Exception) -> str:
-        advice = {
-            "42P01": f". Call create_table(), or let a migration say:\n{self.TABLE}",
-            "42703": f". The table is of another version. This one is:\n{self.TABLE}",
-            "25006": ". It may be a standby: name the primary, or add"
-            " target_session_attrs=read-write to the URL",
+    def _explain(self, error: Exception) -> tuple[str, str]:
+        reason, _ = super()._explain(error)
+        # The SQL comes last, so that it can be pasted.
+        help_ = {
+            "42P01": f" Call create_table(), or let a migration say:\n{self.TABLE}",
+            "42703": f" The table is of another version. This one is:\n{self.TABLE}",
+            "25006": " It may be a standby: name the primary, or add"
+            " target_session_attrs=read-write to the URL.",
         }
-        reason = super()._reason(error).partition("\nLINE ")[0]  # What follows is our own SQL.
-        return reason + advice.get(getattr(error, "sqlstate", None) or "", "")
+        # What follows quotes our own SQL.
+        reason = " ".join(reason.partition("\nLINE ")[0].split())
+        return reason, help_.get(getattr(error, "sqlstate", None) or "", "")
 
 
 def _text(value: str | bytes) -> str:

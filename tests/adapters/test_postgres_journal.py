@@ -86,9 +86,9 @@ def test_a_table_without_a_needed_column_is_said_with_the_one_that_is_right(
         journal.opened("one")
     assert str(raised.value) == (
         "Session 'one': the journal in PostgreSQL cannot record that it is open: column"
-        f' "renewed_at" of relation "{TABLE}" does not exist. The table is of another version.'
-        f" This one is:\n{PostgresJournal.TABLE}. The session is still open, and no sweep knows of"
-        " it: delete it."
+        f' "renewed_at" of relation "{TABLE}" does not exist. The session is still open, and no'
+        " sweep knows of it: delete it. The table is of another version. This one is:\n"
+        + PostgresJournal.TABLE
     )
 
 
@@ -96,8 +96,9 @@ def test_a_server_that_is_read_only_says_so(postgres: Postgres) -> None:
     url = postgres.new_database("default_transaction_read_only = on")
     postgres.execute(f"SET transaction_read_only = off; {PostgresJournal.TABLE}", url=url)
     with ShortLease(url) as journal:
-        text = "in a read-only transaction. It may be a standby: name the primary, or add"
-        with pytest.raises(JournalError, match=f"{text} target_session_attrs=read-write to the"):
+        with pytest.raises(
+            JournalError, match=r"in a read-only transaction\. .* standby: name the"
+        ):
             journal.opened("one")
         assert journal.orphans() == []
 
