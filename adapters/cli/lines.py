@@ -28,8 +28,8 @@ def advice_on(error: core.DeleteSessionError) -> str:
 def short_reason(error: core.DeleteSessionError) -> str:
     """Return why an attempt failed, without the address: it is the same for all of a run."""
     cause = _cause_of(error)
-    has_words = isinstance(cause, OSError) and cause.strerror
-    return printable(cause.strerror if has_words else error.args[0])
+    said = cause.strerror if isinstance(cause, OSError) else None
+    return printable(said or error.args[0])
 
 
 def _cause_of(error: core.DeleteSessionError) -> BaseException | None:

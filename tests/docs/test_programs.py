@@ -107,7 +107,8 @@ from dask.distributed import Client, LocalCluster
 if __name__ == "__main__":
     local = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
     with local, Client(local) as client:
-        assert cluster.destroy_on(client, sys.argv[1:], 2) == []
+        may_run, credits_billed = cluster.destroy_on(client, sys.argv[1:], 2)
+        assert may_run == []
         print("done", flush=True)
 """
 
@@ -155,6 +156,15 @@ def test_a_killed_worker_loses_no_session(
                 os.kill(left, signal.SIGKILL)
 
 
+def test_two_runs_over_one_list_report_its_bill_once(service: FakeService) -> None:
+    namespace: dict[str, object] = {"__name__": "cluster"}
+    exec(DASK, namespace)  # noqa: S102 - the page's
+    assert callable(destroy_all := namespace["destroy_all"])
+    session_ids = [service.open_session() for _ in range(3)]
+    assert destroy_all(session_ids) == ([], 6)
+    assert destroy_all(session_ids) == ([], 0)
+
+
 # cron, systemd, a container, Kubernetes and Lambda
 
 COMMAND, PROCESS = text_of("docs/command.md"), text_of("docs/when-the-process-dies.md")
@@ -169,6 +179,9 @@ def words_of(text: str) -> str:
 
 CRON = found(r"^\d+ \d+ \* \* \* (.+)$", COMMAND)
 SERVICE = found(r"^ExecStart=(.+ delete .+)$", COMMAND)
+ON_FAILURE = found("^OnFailure=(.+)$", COMMAND)
+MAIL = found("^ExecStart=(/bin/sh -c .+)$", COMMAND)
+[METRICS] = re.findall(r"^```\n(#!/bin/sh\n.*?)^```$", COMMAND, re.MULTILINE | re.DOTALL)
 CONTAINER = words_of(found("^CMD (.+)$", PROCESS))
 BEFORE_THE_START = found(r"^ExecStartPre=-(/.+)\nExecStart=/", PROCESS)  # "-": it may fail
 CRON_JOB = words_of(found("^ +command: (.+)$", PROCESS))
@@ -249,11 +262,51 @@ def test_it_says_what_failed_destroys_what_is_left_and_then_asks_for_nothing(
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="it is not installed")
 def test_the_units_are_ones_that_systemd_takes(place: Path) -> None:
     units = re.findall(r"^```\n(\[Unit\]\n.*?)^```$", COMMAND, re.MULTILINE | re.DOTALL)
-    for kind, text in zip(("service", "timer"), units, strict=True):
+    names = ("firecrawl-cleanup.service", "firecrawl-cleanup.timer", ON_FAILURE)
+    for name, text in zip(names, units, strict=True):
         unit = text.replace("/opt/cleanup", str(place))
-        (place / f"firecrawl-cleanup.{kind}").write_text(unit, encoding="utf-8")
-    done = start("systemd-analyze verify --man=no ./firecrawl-cleanup.*", place)
+        if name == "firecrawl-cleanup.service":
+            unit = unit.replace("[Unit]\n", f"[Unit]\nOnFailure={ON_FAILURE}\n")
+        (place / name).write_text(unit, encoding="utf-8")
+    done = start("systemd-analyze verify --man=no ./firecrawl-cleanup*.*", place)
     assert "firecrawl-cleanup" not in done.stderr
+
+
+def test_a_night_that_failed_is_mailed(place: Path) -> None:
+    for program in ("journalctl", "mail"):
+        (place / program).write_text('#!/bin/sh\necho "$0 $*"; test "$1" = -s && cat\n', "utf-8")
+        (place / program).chmod(0o755)
+    done = start(MAIL, place)
+    assert done.stdout.splitlines() == [
+        f"{place}/mail -s Firecrawl sessions may be left root",
+        f"{place}/journalctl --unit firecrawl-cleanup --lines 30 --no-pager",
+    ]
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="it is not installed")
+def test_the_script_writes_metrics_that_say_when_and_keeps_the_exit_status(
+    service: FakeService, place: Path
+) -> None:
+    script = METRICS.replace("/var/lib/node_exporter", str(place))
+    metrics = place / "firecrawl.prom"
+    began = int(time.time())
+    assert start(script, place, **give("fc-wrong", place)).returncode == 1
+    assert metrics.read_text("utf-8").splitlines()[:3] == [
+        "firecrawl_sessions_gone 0",
+        "firecrawl_sessions_may_still_be_billing 1",
+        "firecrawl_credits_billed 0",
+    ]
+    assert start(script, place, **give("fc-test", place)).returncode == 0
+    *sums, ended = metrics.read_text("utf-8").splitlines()
+    assert sums == [
+        "firecrawl_sessions_gone 1",
+        "firecrawl_sessions_may_still_be_billing 0",
+        "firecrawl_credits_billed 2",
+    ]
+    assert int(ended.removeprefix("firecrawl_cleanup_ended_at_seconds ")) >= began
+    (place / "ids.txt").write_text('"a"', encoding="utf-8")
+    assert start(script, place, **give("fc-test", place)).returncode == 2
+    assert metrics.read_text("utf-8").splitlines() == [*sums, ended]
 
 
 @pytest.fixture

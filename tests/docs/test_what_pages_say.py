@@ -194,7 +194,9 @@ def test_the_options_statuses_and_keys_are_those_of_the_help_and_of_an_outcome()
     assert re.findall(r"--[a-z-]+", " ".join(first_column("Options"))) == OPTIONS["delete"]
     assert first_column("Exit status") == of_the_help(r"^ +(\d+) ", "Exit status")
     keys = of_the_help(r"\w+", "The keys of --json, null where there is none")
-    printed = next(line for step in STEPS for line in step.out if line.endswith('_status": null}'))
+    printed = next(
+        line for step in STEPS for line in step.out if line.endswith('"ended_at": "..."}')
+    )
     assert first_column("JSON") == keys == list(json.loads(printed))
 
 
