@@ -1,4 +1,6 @@
-"""Plays one event, and every two, to what people use instead, and writes the tables of the page.
+"""Plays events to what people use instead, and writes the tables of the page.
+
+One event, every two, and what runs, blocks and processes meet.
 
 make rivals
 """
@@ -11,7 +13,7 @@ from statistics import mean
 from typing import NamedTuple
 
 from ..proof.events import Event, EventfulService, all_events
-from . import wire
+from . import runs, wire
 from .wire import WORLD, Ends, HangsError
 
 PAGE = Path(__file__).parents[2] / "docs" / "why-believe-it.md"
@@ -123,6 +125,7 @@ def cell(played: Sequence[Played]) -> str:
 
 
 def main() -> None:
+    of_runs = runs.table(runs.play_all())
     of_curl: dict[str, Rows] = {}
     try:
         name = f"curl {wire.curl_version()}: `curl --fail --request DELETE`"
@@ -141,6 +144,7 @@ def main() -> None:
         "one event": table_of_sums([[one for _, one in of_one.after_one] for of_one in rows]),
         "by event": table_by_event(rows),
         "two events": table_of_sums([of_one.after_two for of_one in rows]),
+        "runs": of_runs,
     }.items():
         begin, end = f"<!-- rivals: {name} -->\n", f"\n<!-- rivals: end of {name} -->"
         before, _, rest = page.partition(begin)

@@ -1,0 +1,273 @@
+"""Plays what runs, blocks and processes meet to the careful lines and to this library.
+
+Each play has a service on a real socket of this machine, real processes, and real time.
+"""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from firecrawl_interact.adapters import FakeService, LoopbackService, Reply
+
+ROOT = Path(__file__).parents[2]
+KEY = "fc-test"
+LONGEST = 180.0
+"""Seconds after which a program is taken to hang."""
+AT_A_TIME = 6
+"""Plays side by side: they wait for most of their time."""
+
+WAYS = {"lines": "the lines", "library": "this library"}
+
+
+class Result(NamedTuple):
+    """What came of the sessions that a program was to destroy."""
+
+    left: int
+    """Sessions that still run."""
+    unknown: int
+    """Ids that the program had begun with, and of which it did not say what is so."""
+    requests: int
+    seconds: float
+
+
+class Running:
+    """A program of `programs.py`, and all that it has said so far."""
+
+    def __init__(self, process: "subprocess.Popen[str]", program: str) -> None:
+        self.process = process
+        self.fates: dict[str, str] = {}
+        self._program = program
+        self._lines: queue.Queue[str] = queue.Queue()
+        assert process.stdout is not None
+        self._reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        self._reader.start()
+        self._began = self.seconds = 0.0
+
+    def _read(self, output: IO[str]) -> None:
+        for line in output:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def wait_for(self, words: str) -> None:
+        """Take what it says until it says this."""
+        while (line := self._take()) != f"{words}\n":
+            assert line, f"{self._program} has ended and not said: {words}"
+
+    def go(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        self._began = time.monotonic()
+
+    def end(self) -> None:
+        """Take what it says until it ends."""
+        while self._take():
+            pass
+        self.process.wait()
+        self.seconds = time.monotonic() - self._began
+
+    def _take(self) -> str:
+        line = self._lines.get(timeout=LONGEST)
+        words = line.rstrip("\n").split(" ", 1)
+        if words[-1] in ("gone", "not gone", "unknown"):
+            self.fates[words[0]] = words[-1]
+        return line
+
+
+class Stage:
+    """A service with sessions, and the programs that meet it."""
+
+    def __init__(self, way: str, api_url: str, service: FakeService, folder: str) -> None:
+        self.service = service
+        self._way = way
+        self._folder = folder
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
+            "FIRECRAWL_API_KEY": KEY,
+            "FIRECRAWL_API_URL": api_url,
+        }
+        self.fates: dict[str, str] = {}
+        self.in_blocks: set[str] = set()
+        self.seconds = 0.0
+
+    @contextmanager
+    def many(self, *session_ids: str) -> Iterator[Running]:
+        """Start the program that deletes many sessions. Its end is awaited."""
+        with self._started(f"many_with_{self._way}", session_ids, {}) as running:
+            yield running
+
+    @contextmanager
+    def block(self, *session_ids: str, ends_at_once: bool = False) -> Iterator[Running]:
+        """Start the program with a block, which has a journal if this library has one."""
+        variables = {"FIRECRAWL_INTERACT_JOURNAL": self._folder}
+        self.in_blocks.update(session_ids)
+        if ends_at_once:
+            variables["BLOCK_ENDS_AT_ONCE"] = "yes"
+        with self._started(f"block_with_{self._way}", session_ids, variables) as running:
+            yield running
+
+    @contextmanager
+    def _started(
+        self, program: str, session_ids: tuple[str, ...], variables: Mapping[str, str]
+    ) -> Iterator[Running]:
+        command = [sys.executable, "-m", "tests.rivals.programs", program, *session_ids]
+        with subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**self._environment, **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            try:
+                running = Running(process, program)
+                running.wait_for("ready")
+                yield running
+                running.end()
+                self.fates |= running.fates
+                self.seconds += running.seconds
+            finally:
+                process.kill()
+
+
+Play = Callable[[Stage], None]
+
+
+def nothing_goes_wrong(stage: Stage) -> None:
+    with stage.many(*open_sessions(stage, 40)) as program:
+        program.go()
+
+
+def rate_limit(stage: Stage) -> None:
+    session_ids = open_sessions(stage, 90)
+    stage.service.rate_limit = 60
+    with stage.many(*session_ids) as program:
+        program.go()
+
+
+def outage(stage: Stage) -> None:
+    stage.service.latency = 0.1
+    with stage.many(*open_sessions(stage, 40)) as program:
+        program.go()
+        wait_until(lambda: len(stage.service.requests) == 8)
+        stage.service.outage(15)
+
+
+def ids_that_fail_for_ever(stage: Stage) -> None:
+    fail = [f"row-{number}-of-a-table" for number in range(8)]  # For these the service has a 500.
+    with stage.many(*fail, *open_sessions(stage, 40)) as program:
+        program.go()
+
+
+def interrupted_run(stage: Stage) -> None:
+    stage.service.latency = 1.0
+    with stage.many(*open_sessions(stage, 40)) as program:
+        program.go()
+        wait_until(lambda: len(stage.service.requests) == 8)
+        program.process.send_signal(signal.SIGINT)
+
+
+def interrupted_block(stage: Stage) -> None:
+    with stage.block(*open_sessions(stage, 1)) as program:
+        program.go()
+        program.wait_for("in the block")
+        program.process.send_signal(signal.SIGINT)
+
+
+def interrupted_delete(stage: Stage) -> None:
+    session_ids = open_sessions(stage, 1)
+    stage.service.queue(Reply(503))
+    with stage.block(*session_ids, ends_at_once=True) as program:
+        program.go()
+        wait_until(lambda: len(stage.service.requests) == 1)
+        time.sleep(0.2)  # so that it waits before its second attempt: for half a second at least
+        program.process.send_signal(signal.SIGINT)
+
+
+def killed_block(stage: Stage) -> None:
+    with stage.block(*open_sessions(stage, 1)) as program:
+        program.go()
+        program.wait_for("in the block")
+        program.process.kill()
+    with stage.block() as program:
+        program.go()
+
+
+PLAYS: dict[str, Play] = {
+    "40 sessions, and nothing goes wrong": nothing_goes_wrong,
+    "90 sessions, and a rate limit of 60 requests a minute": rate_limit,
+    "40 sessions, and an outage of 15 s after the first 8": outage,
+    "40 sessions behind 8 ids that fail for ever": ids_that_fail_for_ever,
+    "40 sessions, and Ctrl-C while the first 8 are deleted": interrupted_run,
+    "a block, and Ctrl-C in it": interrupted_block,
+    "a block, and Ctrl-C while its delete waits after a 503": interrupted_delete,
+    "a block that SIGKILL ends, and the program is started again": killed_block,
+}
+
+
+def open_sessions(stage: Stage, number: int) -> list[str]:
+    return [stage.service.open_session() for _ in range(number)]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + LONGEST
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def play(what: str, way: str) -> Result:
+    service = FakeService([KEY])
+    with LoopbackService(service) as loopback, tempfile.TemporaryDirectory() as folder:
+        stage = Stage(way, loopback.api_url, service, folder)
+        PLAYS[what](stage)
+        asked = {request.path.rpartition("/")[2] for request in service.requests}
+        known = {session_id for session_id, fate in stage.fates.items() if fate != "unknown"}
+        begun = asked | stage.in_blocks | {*stage.fates}
+        left, requests = len(service.sessions_left_open), len(service.requests)
+    return Result(left, len(begun - known), requests, stage.seconds)
+
+
+def play_all() -> dict[str, dict[str, Result]]:
+    """Play everything to both, side by side. The results stand by play and by way."""
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        played = {what: {way: pool.submit(play, what, way) for way in WAYS} for what in PLAYS}
+        return {
+            what: {way: future.result() for way, future in by_way.items()}
+            for what, by_way in played.items()
+        }
+
+
+def table(played: Mapping[str, Mapping[str, Result]]) -> str:
+    """Write what came of each play, and where the lines are as good."""
+    lines = [
+        "| what happens | who | sessions left | nobody knows | requests | seconds |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for what, by_way in played.items():
+        for way, name in WAYS.items():
+            left, unknown, requests, seconds = by_way[way]
+            lines.append(f"| {what} | {name} | {left} | {unknown} | {requests} | {seconds:.0f} |")
+    as_good = [what for what, by_way in played.items() if are_as_good(by_way)]
+    return "\n".join([*lines, "", f"The lines are as good here: {'; '.join(as_good)}."])
+
+
+def are_as_good(by_way: Mapping[str, Result]) -> bool:
+    """Whether the lines leave no more sessions, and no more that nobody knows of."""
+    lines, library = by_way["lines"], by_way["library"]
+    return lines.left <= library.left and lines.unknown <= library.unknown
+
+
+if __name__ == "__main__":
+    print(table(play_all()))
