@@ -19,8 +19,9 @@ passes is a failure too, so that the list stays true.
 from collections.abc import Collection, Sequence
 
 from . import journal_cases, journal_process_cases
-from .case import Case, KnownToBeBrokenError, Report, Severity, check_cases, check_channel
+from .case import Case, KnownToBeBrokenError, Report, check_cases, check_channel
 from .cases import CASES
+from .expectations import BrokenPromiseError, Severity
 from .harness import Channel, MakeTransport
 from .journal_case import JournalCase, MakeJournal, Outage, cases_of
 
@@ -93,6 +94,7 @@ def _refuse_unknown_names(known: Collection[str], cases: Sequence[Case | Journal
 __all__ = [
     "CASES",
     "JOURNAL_CASES",
+    "BrokenPromiseError",
     "Case",
     "Channel",
     "JournalCase",

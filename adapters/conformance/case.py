@@ -1,13 +1,13 @@
 """A case of the kit, and the report of many."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from enum import Enum
 from typing import Generic, Protocol, TypeAlias, TypeVar, get_args
 from unittest import SkipTest
 
 import msgspec
 
 from .driver import Kind
+from .expectations import BrokenPromiseError, Severity
 from .harness import KINDS, Channel, Harness, MakeTransport
 
 Scenario: TypeAlias = Callable[[Harness], None]
@@ -16,21 +16,16 @@ SOCKETS: frozenset[Channel] = frozenset({"http", "https"})
 EVERYWHERE: frozenset[Channel] = frozenset({"http", "https", "memory"})
 
 
-class Severity(Enum):
-    """What a broken promise can cost, the worst first."""
-
-    MAY_LOSE_SESSIONS = "a session may be lost or billed, or the key may leak"
-    """The report may be wrong: a response of another call or half of one, "nothing was sent" about
-    a request that was, a second request."""
-    MAY_HANG = "a call may hang, or take memory or connections without end"
-    """The report is true, but the other side decides when it comes or how much it costs."""
-    STRICTNESS = "what is reported is true, but the port asks for more"
-    """No danger: another kind of error that means the same for the session, a response that is
-    refused although it is valid, a surplus connection."""
-
-
 class KnownToBeBrokenError(SkipTest):
-    """The transport breaks this promise, and `known` says so. pytest takes it as a skip."""
+    """The transport breaks this promise, and `known` says so. pytest takes it as a skip.
+
+    Attributes:
+        severity: what that can cost, by what was seen.
+    """
+
+    def __init__(self, seen: str, severity: Severity) -> None:
+        super().__init__(seen)
+        self.severity = severity
 
 
 class AnyCase(Protocol):
@@ -38,21 +33,28 @@ class AnyCase(Protocol):
 
     @property
     def severity(self) -> Severity:
-        """What it can cost when the promise is broken."""
+        """What it costs when the promise is broken, unless what was seen says more."""
 
 
 CaseT = TypeVar("CaseT", bound=AnyCase)
 
 
-def tell(name: str, promise: str, known: Collection[str], play: Callable[[], None]) -> None:
+def tell(
+    name: str,
+    promise: str,
+    severity: Severity,
+    known: Collection[str],
+    play: Callable[[], None],
+) -> None:
     """Play a case. If its promise is broken, raise an error with the promise and what was seen."""
     try:
         play()
     except AssertionError as broken:
         seen = f"Promised: {promise}. Seen: {broken}."
+        of_what_was_seen = getattr(broken, "severity", None) or severity
         if name in known:
-            raise KnownToBeBrokenError(seen) from broken
-        raise AssertionError(seen) from broken
+            raise KnownToBeBrokenError(seen, of_what_was_seen) from broken
+        raise BrokenPromiseError(seen, of_what_was_seen) from broken
     if name in known:
         raise AssertionError(f"This promise is kept now: {promise}. Take {name!r} out of known.")
 
@@ -65,7 +67,8 @@ class Case(msgspec.Struct, frozen=True):
     promise: str
     """What every transport promises, in one line."""
     severity: Severity
-    """What it can cost when the promise is broken."""
+    """What it costs when the promise is broken, unless what was seen says more: an empty message
+    costs little wherever it is seen, and a key in a message is the worst everywhere."""
     scenario: Scenario
     over: frozenset[Channel] = SOCKETS
     """The ways to a service to which the case applies."""
@@ -89,8 +92,9 @@ class Case(msgspec.Struct, frozen=True):
             known: the names of the cases that this transport is known to fail.
 
         Raises:
-            AssertionError: the promise is broken, with what was promised and what was seen; or it
-                is kept although `known` names it.
+            BrokenPromiseError: the promise is broken, with what was promised, what was seen, and
+                the `severity` of that. It is an `AssertionError`.
+            AssertionError: the promise is kept although `known` names it.
             unittest.SkipTest: the case does not apply here, or `known` names it and the promise
                 is broken. pytest reports both as a skip.
             ValueError: `over` is not one of the three.
@@ -103,7 +107,7 @@ class Case(msgspec.Struct, frozen=True):
             with Harness(make_transport, over, self.kinds) as harness:
                 self.scenario(harness)
 
-        tell(self.name, self.promise, known, play)
+        tell(self.name, self.promise, self.severity, known, play)
 
     def __str__(self) -> str:
         return self.name
@@ -160,7 +164,7 @@ class Report(msgspec.Struct, Generic[CaseT], frozen=True):
             broken = [
                 f"  {case}: {seen}"
                 for case, seen in self.failed.items()
-                if case.severity is severity
+                if getattr(seen, "severity", case.severity) is severity
             ]
             if broken:
                 lines += [f"{len(broken)} broken, and {severity.value}:", *broken]

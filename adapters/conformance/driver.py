@@ -19,7 +19,7 @@ from firecrawl_interact.core.transport import (
     TransportError,
 )
 
-from .expectations import Result, describe, require
+from .expectations import BrokenPromiseError, Result, Severity, describe, require
 
 ENOUGH_TIME = 5.0
 """Seconds for a call in which nothing goes wrong."""
@@ -64,13 +64,16 @@ class Driver:
         except TransportError as error:
             result = error
         except Exception as error:
-            raise AssertionError(
-                f"send raised {type(error).__name__}({error}), which is no TransportError"
+            # The use case passes it on: nobody learns what became of the session.
+            raise BrokenPromiseError(
+                f"send raised {type(error).__name__}({error}), which is no TransportError",
+                Severity.MAY_LOSE_SESSIONS,
             ) from error
         seconds = max(time.monotonic() - began, self.monotonic() - own_began)
         require(
             seconds <= timeout + OVERTIME,
             f"after {seconds:.2f} s instead of {timeout} s: {describe(result)}",
+            Severity.MAY_HANG,
         )
         require(
             isinstance(result, Response | TransportError),

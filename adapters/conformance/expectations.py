@@ -1,5 +1,6 @@
-"""The results of `send`: which are expected, and how an unexpected one is described."""
+"""The results of `send`: which are expected, and what an unexpected one is and can cost."""
 
+from enum import Enum
 from typing import TypeAlias
 
 import msgspec
@@ -15,6 +16,33 @@ from firecrawl_interact.core.transport import (
 
 Result: TypeAlias = Response | TransportError
 """A result of `send`. An outcome is one of a use case."""
+
+
+class Severity(Enum):
+    """What a broken promise can cost, the worst first."""
+
+    MAY_LOSE_SESSIONS = "a session may be lost or billed, or the key may leak"
+    """The report may be wrong: a response of another call or half of one, "nothing was sent" about
+    a request that was, a second request."""
+    MAY_HANG = "a call may hang, or take memory or connections without end"
+    """The report is true, but the other side decides when it comes or how much it costs."""
+    STRICTNESS = "what is reported is true, but the port asks for more"
+    """No danger: another kind of error that means the same for the session, a response that is
+    refused although it is valid, a surplus connection."""
+
+
+class BrokenPromiseError(AssertionError):
+    """A promise is broken, with what was seen.
+
+    Attributes:
+        severity: what it can cost, as far as that follows from what was seen; None: it depends on
+            what the case is about.
+    """
+
+    def __init__(self, seen: str, severity: Severity | None = None) -> None:
+        super().__init__(seen)
+        self.severity = severity
+
 
 ERROR_KINDS = (ConnectFailedError, TimedOutError, ConnectionLostError, BadResponseError)
 
@@ -60,13 +88,34 @@ def require_response(result: Result, call: str = "the call") -> Response:
     """Check that a call ended with a response, and return it."""
     if isinstance(result, Response):
         return result
-    raise AssertionError(f"{call} ended in {describe(result)}")
+    raise BrokenPromiseError(f"{call} ended in {describe(result)}", severity_of(result))
 
 
-def require(promise_is_kept: bool, seen: str) -> None:
-    """Raise an AssertionError that says what was seen, unless the promise is kept."""
+def require(promise_is_kept: bool, seen: str, severity: Severity | None = None) -> None:
+    """Raise a `BrokenPromiseError` that says what was seen, unless the promise is kept.
+
+    Args:
+        promise_is_kept: whether it is.
+        seen: what was seen, in a few words.
+        severity: what that can cost, whatever the case is about; None: the case says it.
+    """
     if not promise_is_kept:
-        raise AssertionError(seen)
+        raise BrokenPromiseError(seen, severity)
+
+
+def severity_of(unexpected: Result, *, was_sent: bool = True) -> Severity | None:
+    """Return what an unexpected result can cost: None if that depends on the case.
+
+    Args:
+        unexpected: what `send` returned or raised.
+        was_sent: whether the service may have acted.
+    """
+    if isinstance(unexpected, Response):
+        return None
+    # "Nothing was sent" about a request that went out makes the session's fate wrong. The other
+    # errors say that it may have had its effect, which is true of every request.
+    is_wrong = was_sent and not unexpected.sent
+    return Severity.MAY_LOSE_SESSIONS if is_wrong else Severity.STRICTNESS
 
 
 def describe(result: object) -> str:

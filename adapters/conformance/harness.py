@@ -8,13 +8,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Literal, Self, TypeAlias
 
-from firecrawl_interact.core.transport import Response
+from firecrawl_interact.core.transport import Response, TransportError
 
 from ..fakes.service import FakeService
 from ..fakes.service.faults import Fault as MemoryFault
 from . import certificates
 from .driver import KEY, AnyTransport, Driver, Kind
-from .expectations import ERROR_KINDS, Failure, Result, describe, require, require_response
+from .expectations import (
+    ERROR_KINDS,
+    BrokenPromiseError,
+    Failure,
+    Result,
+    Severity,
+    describe,
+    require,
+    require_response,
+    severity_of,
+)
 from .server import FaultFunction, FaultServer, SeenRequest
 
 Channel: TypeAlias = Literal["http", "https", "memory"]
@@ -125,25 +135,28 @@ class Harness:
         matching = [failure for failure in expected if failure.matches(result)]
         if isinstance(result, Response) or not matching:
             wanted = " or ".join(map(str, expected))
-            raise AssertionError(f"instead of {wanted}: {describe(result)}")
+            was_sent = any(failure.kind.sent for failure in expected)
+            raise BrokenPromiseError(
+                f"instead of {wanted}: {describe(result)}", severity_of(result, was_sent=was_sent)
+            )
         kinds = [kind for kind in ERROR_KINDS if isinstance(result, kind)]
-        require(len(kinds) == 1, f"an error of {len(kinds)} kinds at once: {describe(result)}")
         sent = kinds[0].sent
-        require(result.sent is sent, f"a {kinds[0].__name__} that says sent={result.sent}")
+        little = severity_of(result, was_sent=sent)
+        require(
+            len(kinds) == 1, f"an error of {len(kinds)} kinds at once: {describe(result)}", little
+        )
+        require(result.sent is sent, f"a {kinds[0].__name__} that says sent={result.sent}", little)
         # In memory an error has no library's error as its cause, nor may a reset over TLS.
         has_cause = self.over == "http" or (self.over == "https" and not sent)
         if has_cause and all(failure.caused for failure in matching):
             require(
-                result.__cause__ is not None, f"an error without its __cause__: {describe(result)}"
+                result.__cause__ is not None,
+                f"an error without its __cause__: {describe(result)}",
+                little,
             )
         length = len(str(result))
-        require(0 < length <= _LONGEST_MESSAGE, f"a message of {length} characters")
-        shown = "".join(traceback.format_exception(result))
-        chain: list[BaseException] = [result]
-        while error := chain[-1].__cause__ or chain[-1].__context__:
-            chain.append(error)
-        shown += "".join(f"{error!r} {error} {error.args!r}" for error in chain)
-        require(KEY not in shown, "the API key in the text of an error or of its causes")
+        require(0 < length <= _LONGEST_MESSAGE, f"a message of {length} characters", little)
+        require_no_key(result)
 
     def require_healthy(self, driver: Driver, service: Service, *avoided: int) -> SeenRequest:
         """Check that the next call gets its own response, and return its request.
@@ -156,8 +169,27 @@ class Harness:
         require(
             self.over == "memory" or request.connection not in avoided,
             "the next call went over a connection that must not be used again",
+            Severity.MAY_LOSE_SESSIONS,
         )
         return request
+
+
+def require_no_key(result: TransportError) -> None:
+    """Check that neither an error nor what caused it shows the key, and name what does."""
+    error: BaseException | None = result
+    place = ""
+    while error is not None:
+        shown = f"{error!r} {error} {error.args!r} {getattr(error, '__notes__', '')}"
+        name = f"{type(error).__name__}{place}"
+        require(
+            KEY not in shown,
+            f"the API key in the text of {name}: {shown.replace(KEY, '***')[:200]}",
+            Severity.MAY_LOSE_SESSIONS,
+        )
+        place = f", which is the cause or context of {name}"
+        error = error.__cause__ or error.__context__
+    traced = "".join(traceback.format_exception(result))
+    require(KEY not in traced, "the API key in a traceback", Severity.MAY_LOSE_SESSIONS)
 
 
 def require_own(result: Result, path: str, call: str = "the call") -> Response:
@@ -166,6 +198,7 @@ def require_own(result: Result, path: str, call: str = "the call") -> Response:
     require(
         path.encode() in response.body,
         f"{call} got a response that is not its own: {response.body[:200]!r}",
+        Severity.MAY_LOSE_SESSIONS,
     )
     return response
 
@@ -178,7 +211,11 @@ def requests_for(service: Service, path: str) -> list[SeenRequest]:
 def require_one_request(service: Service, path: str) -> SeenRequest:
     """Check that exactly one request for a path reached the service, and return it."""
     requests = requests_for(service, path)
-    require(len(requests) == 1, f"{len(requests)} requests reached the service for one call")
+    require(
+        len(requests) == 1,
+        f"{len(requests)} requests reached the service for one call",
+        Severity.MAY_LOSE_SESSIONS,
+    )
     return requests[0]
 
 

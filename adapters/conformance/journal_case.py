@@ -119,7 +119,7 @@ class JournalCase(msgspec.Struct, frozen=True):
     """What every journal promises, in one line."""
     scenario: Callable[[JournalHarness], None]
     severity: Severity = Severity.MAY_LOSE_SESSIONS
-    """What it can cost when the promise is broken."""
+    """What it costs when the promise is broken."""
 
     def run(
         self,
@@ -147,7 +147,7 @@ class JournalCase(msgspec.Struct, frozen=True):
             except Exception as error:
                 raise AssertionError(repr(error)) from error
 
-        tell(self.name, self.promise, known, play)
+        tell(self.name, self.promise, self.severity, known, play)
 
     def __str__(self) -> str:
         return self.name

@@ -8,7 +8,7 @@ from ..fakes.service.faults import Fault as MemoryFault
 from ..fakes.service.faults import Reply
 from .case import Scenario
 from .driver import ENOUGH_TIME
-from .expectations import Failure, Result, describe, require
+from .expectations import Failure, Result, Severity, describe, require
 from .harness import Harness, requests_for, require_one_request, require_own
 from .server import FaultFunction, FaultServer
 from .wire_faults import sends
@@ -45,15 +45,24 @@ def fails(
         path = harness.make_path()
         result = driver.send(path, timeout)
         harness.require_failure(result, *expected)
-        require(names in str(result), f"an error that does not name {names}: {describe(result)}")
+        require(
+            names in str(result),
+            f"an error that does not name {names}: {describe(result)}",
+            Severity.STRICTNESS,
+        )
         requests = requests_for(service, path)
         most = int(expected[0].kind.sent)
-        require(len(requests) <= most, f"{len(requests)} requests reached the service")
+        require(
+            len(requests) <= most,
+            f"{len(requests)} requests reached the service",
+            Severity.MAY_LOSE_SESSIONS,
+        )
         if isinstance(service, FaultServer) and not isinstance(result, TimedOutError):
             megabytes = service.bytes_sent / 1e6
             require(
                 service.bytes_sent <= _MOST_BYTES_TAKEN,
                 f"{megabytes:.0f} MB were taken before the call failed",
+                Severity.MAY_HANG,
             )
         harness.require_healthy(driver, service, *(request.connection for request in requests))
 

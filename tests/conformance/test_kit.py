@@ -16,13 +16,23 @@ from firecrawl_interact.adapters import (
 )
 from firecrawl_interact.adapters.conformance import (
     CASES,
+    BrokenPromiseError,
     Case,
+    KnownToBeBrokenError,
     Severity,
     certificates,
     check,
     check_journal,
 )
-from firecrawl_interact.core import Request, Response
+from firecrawl_interact.adapters.conformance.driver import KEY
+from firecrawl_interact.core import (
+    ConnectFailedError,
+    ConnectionLostError,
+    Request,
+    Response,
+    TimedOutError,
+    TransportError,
+)
 
 SOCKET_CASE = next(case for case in CASES if case.name == "cookies-are-not-kept")
 
@@ -75,6 +85,103 @@ def test_check_plays_all_cases_and_begins_with_what_matters_most() -> None:
     assert "\n  a-silent-server-ends-in-a-timeout: Promised: " in parts[1]
     assert "\n  a-refused-connection-was-not-sent: Promised: " in parts[2]
     assert isinstance(caught.value.__cause__, ExceptionGroup)
+
+
+def case_named(name: str) -> Case:
+    [case] = [case for case in CASES if case.name == name]
+    return case
+
+
+def raising(error: Exception, cause: Exception | None = None) -> type[InMemoryTransport]:
+    """Return a transport that fails each call in this way."""
+
+    class Fails(InMemoryTransport):
+        def send(self, request: Request, timeout: float) -> Response:
+            raise error from cause
+
+    return Fails
+
+
+class SaysNothing(InMemoryTransport):
+    """A transport whose errors have no message."""
+
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except TransportError as error:
+            raise type(error)("") from error
+
+
+LOST_CASE = case_named("a-close-before-the-response-is-a-lost-connection")
+GZIP_CASE = case_named("a-response-coded-as-gzip-is-refused")
+STRICT_CASE = case_named("a-refused-connection-was-not-sent")
+
+
+@pytest.mark.parametrize(
+    ("make_transport", "case", "severity"),
+    [
+        pytest.param(SaysNothing, LOST_CASE, Severity.STRICTNESS, id="an empty message"),
+        pytest.param(
+            raising(TimedOutError("no")), LOST_CASE, Severity.STRICTNESS, id="the same for it"
+        ),
+        pytest.param(SaysOk, LOST_CASE, Severity.MAY_LOSE_SESSIONS, id="a response"),
+        pytest.param(
+            raising(ConnectFailedError("no")),
+            GZIP_CASE,
+            Severity.MAY_LOSE_SESSIONS,
+            id="nothing was sent, it says",
+        ),
+        pytest.param(
+            raising(ConnectionLostError("no")), STRICT_CASE, Severity.STRICTNESS, id="it was sent"
+        ),
+        pytest.param(
+            raising(KeyError("no")), STRICT_CASE, Severity.MAY_LOSE_SESSIONS, id="another exception"
+        ),
+    ],
+)
+def test_what_was_seen_says_what_it_can_cost(
+    make_transport: type[InMemoryTransport], case: Case, severity: Severity
+) -> None:
+    with pytest.raises(BrokenPromiseError) as broken:
+        case.run(make_transport, over="memory")
+    assert broken.value.severity is severity
+    with pytest.raises(KnownToBeBrokenError) as known:
+        case.run(make_transport, over="memory", known={case.name})
+    assert known.value.severity is severity
+
+
+def test_the_report_puts_an_empty_message_under_what_it_costs() -> None:
+    with pytest.raises(AssertionError) as caught:
+        check(SaysNothing, over="memory")
+    report = str(caught.value)
+    assert f"10 broken, and {Severity.STRICTNESS.value}:\n" in report
+    assert "Seen: a message of 0 characters." in report
+
+
+SHOWN = f"refused: Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("make_transport", "seen"),
+    [
+        (
+            raising(ConnectFailedError(SHOWN), OSError("refused")),
+            "the API key in the text of ConnectFailedError: .*Bearer \\*{3}",
+        ),
+        (
+            raising(ConnectFailedError("refused"), OSError(SHOWN)),
+            "the API key in the text of OSError, which is the cause or context of"
+            " ConnectFailedError: .*Bearer \\*{3}",
+        ),
+    ],
+)
+def test_the_exception_that_shows_the_key_is_named_and_the_key_is_not(
+    make_transport: type[InMemoryTransport], seen: str
+) -> None:
+    with pytest.raises(BrokenPromiseError, match=seen) as broken:
+        STRICT_CASE.run(make_transport, over="memory")
+    assert broken.value.severity is Severity.MAY_LOSE_SESSIONS
+    assert KEY not in str(broken.value)
 
 
 class HasNoClose:

@@ -11,8 +11,14 @@ import httpx2
 import pytest
 
 from firecrawl_interact.adapters import InMemoryTransport
-from firecrawl_interact.adapters.conformance import CASES, JOURNAL_CASES, Case, JournalCase
-from firecrawl_interact.adapters.conformance.case import Severity
+from firecrawl_interact.adapters.conformance import (
+    CASES,
+    JOURNAL_CASES,
+    Case,
+    JournalCase,
+    KnownToBeBrokenError,
+    Severity,
+)
 from firecrawl_interact.adapters.conformance.server import FaultServer, good_response
 from firecrawl_interact.adapters.conformance.wire_faults import responds
 from firecrawl_interact.core import BadResponseError, Request
