@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .postgres import Postgres
 
 settings.register_profile("usual", max_examples=200, deadline=None)
-settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=5_000, deadline=None)
 settings.register_profile(
     "mutants",  # The same examples each time, and no time lost with the smallest one that fails.
@@ -66,6 +66,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.nodeid.split("/")[1]
         if folder in {"docs", "packaging"} or "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> None:
+    """Print each figure as it was counted: pytest asks this where the terminal is."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if report.when == "call" and terminal is not None:
+        for what, figure in report.user_properties:
+            terminal.write_line(f"{what}: {figure}")
 
 
 @pytest.fixture(scope="session")

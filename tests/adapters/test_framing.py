@@ -1,9 +1,17 @@
 """Where a response begins and ends, by its bytes alone: what the conformance kit leaves out.
 
-`tests/proof/test_fuzzing.py` compares any bytes, in any pieces, with an independent reader.
+Any bytes, in any pieces, are read as a plain reader reads them (`tests/proof/readers.py`), which
+shares no code with the library. `make proof` does so for longer.
 """
 
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeAlias
+
+import msgspec
 import pytest
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
 
 from firecrawl_interact.adapters.http.framing import (
     MAX_FIELDS,
@@ -13,6 +21,9 @@ from firecrawl_interact.adapters.http.framing import (
     ResponseParser,
 )
 from firecrawl_interact.core.transport import MAX_BODY_BYTES, BadResponseError
+
+from ..made_up_responses import STREAMS, cut, shares
+from ..proof.readers import HttpResponse, IncompleteError, RefusedError, read_http_response
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -107,3 +118,122 @@ def test_what_is_too_large_is_refused_before_its_end_however_it_is_cut(
 ) -> None:
     with pytest.raises(BadResponseError, match="more than"):
         parse(*(data[start : start + size] for start in range(0, len(data), size)))
+
+
+# --- whatever bytes may come -------------------------------------------------------------------
+
+
+class Parser(Protocol):
+    """The parser under test, or one of a copy of the module with a fault."""
+
+    @property
+    def response(self) -> ParsedResponse | None: ...
+
+    def feed(self, data: bytes, /) -> None: ...
+
+
+NewParser: TypeAlias = Callable[[str], Parser]
+
+
+def parsed(pieces: list[bytes], new_parser: NewParser) -> HttpResponse | str:
+    """What a parser makes of bytes that come in pieces."""
+    parser = new_parser("DELETE")
+    try:
+        for piece in pieces:
+            parser.feed(piece)
+    except BadResponseError:
+        return "refused"
+    if parser.response is None:
+        return "incomplete"
+    return HttpResponse(*msgspec.structs.astuple(parser.response))
+
+
+def check(data: bytes, places: list[int], new_parser: NewParser, seen: Counter[str]) -> None:
+    """Parse a stream as the plain reader does, however it is cut, and count its classes."""
+    right: HttpResponse | str
+    try:
+        right = read_http_response(data)
+        seen.update(classes_of(right, data))
+    except RefusedError as error:
+        right = "refused"
+        seen[f"refused: {error}"] += 1
+    except IncompleteError as error:
+        right = "incomplete"
+        seen[f"incomplete: {error}"] += 1
+    bytes_of_it = [data[place : place + 1] for place in range(min(len(data), 300))]
+    assert parsed([data], new_parser) == right
+    for pieces in (cut(data, places), [*bytes_of_it, data[300:]]):
+        found = parsed(pieces, new_parser)
+        if isinstance(found, HttpResponse) and isinstance(right, HttpResponse):
+            # Surplus bytes may come later than the response.
+            found = found._replace(ends_connection=right.ends_connection)
+        assert found == right
+
+
+def classes_of(response: HttpResponse, data: bytes) -> Iterator[str]:
+    yield "responses that end the connection" if response.ends_connection else "responses"
+    if "transfer-encoding" in response.headers:
+        yield "responses in chunks"
+    if response.version == 10:
+        yield "responses in HTTP/1.0"
+    if data.startswith((b"HTTP/1.1 100", b"HTTP/1.1 103")):
+        yield "responses after interim ones"
+    if response.status in {204, 304}:
+        yield "responses without a body"
+
+
+def fuzz(new_parser: NewParser, profile: settings, first_seed: int = 0) -> Counter[str]:
+    """Check examples of each kind of stream, and return how often each class came.
+
+    If the profile says so, the examples are the same each time.
+    """
+    seen: Counter[str] = Counter()
+    examples = max(35, profile.max_examples // 5)
+    places = st.lists(st.integers(0, 2 * MAX_BODY_BYTES), max_size=3)
+    for number, (share, streams) in enumerate(STREAMS, start=first_seed):
+        look = settings(profile, max_examples=share * examples)(
+            given(data=streams, places=places)(check)
+        )
+        if profile.derandomize:
+            seed(number)(look)
+        look(new_parser=new_parser, seen=seen)
+    return seen
+
+
+CLASSES = {
+    "responses",
+    "responses after interim ones",
+    "responses in HTTP/1.0",
+    "responses in chunks",
+    "responses that end the connection",
+    "responses without a body",
+    "incomplete: a chunk's line has not ended",
+    "incomplete: the body has not ended",
+    "incomplete: the lines have not ended",
+    "refused: a Content-Length in doubt",
+    "refused: a body that is too large",
+    "refused: a chunk that is longer than its size",
+    "refused: a line is too long",
+    "refused: an encoded body",
+    "refused: an unknown Transfer-Encoding",
+    "refused: another protocol",
+    "refused: another protocol follows",
+    "refused: chunks in HTTP/1.0",
+    "refused: chunks that are too large together",
+    "refused: no chunk",
+    "refused: no header line",
+    "refused: no length",
+    "refused: no status line",
+    "refused: the lines are too long together",
+    "refused: too many header lines",
+    "refused: too many interim responses",
+    "refused: two lengths",
+}
+
+
+def test_any_bytes_in_any_pieces_are_read_as_a_plain_reader_reads_them(
+    record_property: Callable[[str, object], None],
+) -> None:
+    seen = fuzz(ResponseParser, settings())
+    record_property("fuzzed streams", shares(seen))
+    assert seen.keys() == CLASSES

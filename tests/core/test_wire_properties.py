@@ -5,95 +5,145 @@ A plain reader says what each means (`tests/proof/readers.py`). It shares no cod
 
 import json
 import logging
-import re
+import pickle
 import subprocess
 import sys
-from typing import TypeAlias
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeAlias
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, seed, settings
 from hypothesis import strategies as st
 
-from firecrawl_interact.core import DeletionReceipt, Response, ResponseError, SessionFate, wire
-from firecrawl_interact.core.headers import request_headers
+from firecrawl_interact.core import (
+    DeletionReceipt,
+    Outcome,
+    Response,
+    ResponseError,
+    SessionFate,
+    wire,
+)
+from firecrawl_interact.core.headers import RequestHeaders, request_headers
 
-from ..made_up_responses import spoilt
-from ..proof.readers import read_outcome
+from ..made_up_responses import shares
+from ..proof.readers import FATES, Reading, read_outcome
 from .log_records import log_records
 from .scripted_transport import SESSION_ID
+from .service_responses import KEYS, SERVICE_RESPONSES, Sent
 
-KEY = "zq-key"  # No escaped byte can look like its beginning.
-HEADERS = request_headers(KEY)
+# --- whatever may come back -------------------------------------------------------------------
 
-
-def check(status: int, headers: dict[str, str], body: bytes) -> None:
-    """Read a response as the plain reader does."""
-    response = Response(status, headers, body)
-    outcome: DeletionReceipt | ResponseError
-    try:
-        outcome = wire.parse_response(response, headers=HEADERS, session_id=SESSION_ID, attempts=1)
-    except ResponseError as error:
-        outcome = error
-    if isinstance(outcome, ResponseError):
-        assert outcome.status == status
-        assert str(outcome).isprintable()
-    assert KEY not in repr(outcome) + str(outcome)
-    text = body.decode(errors="replace")
-    found = type(outcome).__name__, outcome.is_from_service
-    if "\ufffd" in text or re.search(r"\\u[dD][89a-fA-F]", text):
-        # Readers of JSON differ on what is not text. The doubt may only make us know less.
-        assert found[0] == read_outcome(status, text)[0] or outcome.session_fate.name != "GONE"
-    else:
-        assert found == read_outcome(status, text)
+FEWEST = 0.02 if settings().derandomize else 0.01  # the share that each class has at least
+HEADERS = {key: request_headers(key) for key in KEYS}
 
 
-# --- any bytes -------------------------------------------------------------------------------
+class Reader(Protocol):
+    """The module under test, or a copy of it with a fault."""
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+    def parse_response(
+        self, response: Response, /, *, headers: RequestHeaders, session_id: str, attempts: int
+    ) -> DeletionReceipt: ...
 
-# Without half of a surrogate pair: readers differ on such a text (RFC 8259, 8.2).
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-json_values: st.SearchStrategy[Json] = st.recursive(
-    st.none() | st.booleans() | numbers | texts,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
-    max_leaves=10,
-)
-
-WORDS = st.sampled_from(
-    ["Hangar request failed.", "Browser session not found.", "", "retry after 9s", f"of {KEY}"]
-)
-NAMES = st.sampled_from(["success", "Success", "sessionDurationMs", "status", "error", "message"])
-CONTENTS = st.fixed_dictionaries(
-    {"success": st.booleans()}, optional={"error": WORDS, "message": WORDS, "status": WORDS}
-) | st.dictionaries(texts | NAMES, WORDS | json_values, max_size=5)
+    def is_from_service(self, response: Response, /) -> bool: ...
 
 
-@st.composite
-def written(draw: st.DrawFn, values: st.SearchStrategy[object]) -> bytes:
-    """JSON, written in one of the ways that there are."""
-    return json.dumps(
-        draw(values),
-        ensure_ascii=draw(st.booleans()),
-        indent=draw(st.sampled_from([None, 0, "\t"])),
-        separators=draw(st.sampled_from([(",", ":"), (" , ", " :\r\n ")])),
-    ).encode()
+def has_spoken(response: Response, reader: Reader) -> bool:
+    """Whether the library takes a response for the service's own."""
+    return reader.is_from_service(response)
 
 
-PIECES = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"true", b"false", b"null", b"\\u00e9", b"NaN"]
-PIECES += [b"\xff", b'"success":true', KEY.encode(), b"[" * 501]
-RESPONSES = (
-    st.sampled_from([200, 404, 410, 401, 429, 502]) | st.integers(),
-    st.dictionaries(
-        st.sampled_from(["retry-after", "date", "x-request-id"]) | st.text(max_size=10),
-        st.sampled_from(["5", "-1", "Sun, 06 Nov 1994 08:49:37 GMT", KEY]) | st.text(max_size=30),
-        max_size=4,
-    ),
-    spoilt(written(CONTENTS | json_values), PIECES) | st.binary(max_size=200),
-)
+def read(sent: Sent, reader: Reader) -> tuple[Outcome, list[logging.LogRecord]]:
+    """What the library makes of a response, and what it logs."""
+    response = Response(sent.status, sent.headers, sent.body)
+    with log_records() as records:
+        try:
+            receipt = reader.parse_response(
+                response, headers=HEADERS[sent.key], session_id=SESSION_ID, attempts=1
+            )
+        except ResponseError as error:
+            return error.with_traceback(None), records
+    return receipt, records
 
-test_every_response_means_what_a_plain_reader_makes_of_it = given(*RESPONSES)(check)
+
+def reading_of(outcome: Outcome, warnings: int, *, is_from_service: bool) -> Reading:
+    what = type(outcome).__name__, outcome.session_fate.name, is_from_service
+    if isinstance(outcome, DeletionReceipt):
+        figures = outcome.session_duration_ms, outcome.credits_billed, outcome.status
+        return Reading(*what, False, *figures, warnings)
+    assert isinstance(outcome, ResponseError)
+    said = outcome.message, outcome.code, outcome.request_id, outcome.retry_after
+    return Reading(*what, outcome.transient, None, None, None, warnings, outcome.status, *said)
+
+
+def all_that_is_held(outcome: object) -> Iterator[str]:
+    """Yield each form in which somebody can see an outcome and what is behind it."""
+    yield from (repr(outcome), str(outcome))
+    yield from (pickle.dumps(outcome, protocol).decode("latin-1") for protocol in (0, 5))
+    if isinstance(outcome, BaseException):
+        yield from (repr(outcome.args), repr(vars(outcome)))
+        for behind in (outcome.__cause__, outcome.__context__):
+            if behind is not None:
+                yield from all_that_is_held(behind)
+
+
+def check(sent: Sent, reader: Reader, seen: Counter[str]) -> None:
+    """Read a response as the plain reader does, look for the key, and count its classes."""
+    outcome, records = read(sent, reader)
+    spoke = has_spoken(Response(sent.status, sent.headers, sent.body), reader)
+    reading = reading_of(outcome, len(records), is_from_service=spoke)
+    right = read_outcome(*sent)
+    seen.update(classes_of(right))
+    assert repr(reading) == repr(right)  # There, 2 is not 2.0.
+    assert (outcome.session_id, outcome.attempts) == (SESSION_ID, 1)
+    assert isinstance(outcome, DeletionReceipt) or str(outcome).isprintable()
+    logged = [record.getMessage() + repr(vars(record)) for record in records]
+    assert not [text for text in [*all_that_is_held(outcome), *logged] if sent.key in text]
+
+
+def classes_of(reading: Reading) -> Iterator[str]:
+    yield reading.outcome
+    if reading.credits_billed is not None:
+        yield "receipts with a bill"
+    if reading.warnings:
+        yield "receipts with a figure that cannot be read"
+    if reading.outcome in {"UnauthorizedError", "ForbiddenError"} and reading.transient:
+        yield "a gateway's 401 and 403"
+    is_unavailable = reading.outcome == "ServiceUnavailableError"
+    if is_unavailable and reading.http_status in {200, 400, 401, 402, 403, 404, 410, 429}:
+        yield "a status of the backend"
+    if reading.retry_after is not None:
+        yield "errors with a wait"
+
+
+CLASSES = {*FATES, "receipts with a bill", "receipts with a figure that cannot be read"}
+CLASSES |= {"a gateway's 401 and 403", "a status of the backend", "errors with a wait"}
+
+
+def fuzz(reader: Reader, profile: settings, first_seed: int = 0) -> Counter[str]:
+    """Check examples of each kind of response, and return how often each class came.
+
+    If the profile says so, the examples are the same each time.
+    """
+    seen: Counter[str] = Counter()
+    examples = max(35, profile.max_examples // 5)
+    for number, (share, responses) in enumerate(SERVICE_RESPONSES.values(), start=first_seed):
+        look = settings(profile, max_examples=share * examples)(given(sent=responses)(check))
+        if profile.derandomize:
+            seed(number)(look)
+        look(reader=reader, seen=seen)
+    return seen
+
+
+def test_every_response_means_what_a_plain_reader_makes_of_it(
+    record_property: Callable[[str, object], None],
+) -> None:
+    seen = fuzz(wire, settings())
+    total = sum(seen[outcome] for outcome in FATES)
+    record_property("fuzzed responses", f"{total}, of them {shares(seen)}")
+    assert {name for name in seen if seen[name] >= FEWEST * total} == CLASSES
+
 
 # --- every status with all words -------------------------------------------------------------
 
@@ -117,6 +167,12 @@ OTHERS = [
     "session not found\n",
     "",
 ]
+
+
+def check_body(status: int, body: bytes) -> None:
+    check(Sent(status, {}, body), wire, Counter())
+
+
 STATUSES = [200, 201, 204, 302, 399, *range(400, 432), 499, 500, 502, 503, 599, 600]
 
 
@@ -125,9 +181,9 @@ def test_each_status_means_what_its_words_say(status: int) -> None:
     for words in (*GONE, *OTHERS, "Hangar request failed."):
         for success in (True, False, "false", None):
             for name in ("error", "message"):
-                check(status, {}, json.dumps({"success": success, name: words}).encode())
-        check(status, {}, json.dumps({"error": words}).encode())
-    check(status, {}, b"<html>")
+                check_body(status, json.dumps({"success": success, name: words}).encode())
+        check_body(status, json.dumps({"error": words}).encode())
+    check_body(status, b"<html>")
 
 
 DEEP = b'{"success":true,"deep":'
@@ -168,7 +224,7 @@ DEEP = b'{"success":true,"deep":'
 )
 @pytest.mark.parametrize("status", [200, 401, 404])
 def test_a_body_is_read_as_strictly_as_json_is_written(status: int, body: bytes) -> None:
-    check(status, {}, body)
+    check_body(status, body)
 
 
 ON_A_SMALL_STACK = """
@@ -207,6 +263,17 @@ def test_deep_nesting_does_not_end_a_process_on_a_small_stack() -> None:
 
 # --- receipts ---------------------------------------------------------------------------------
 
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+# Without half of a surrogate pair, which is not JSON (RFC 8259, 8.2).
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+json_values: st.SearchStrategy[Json] = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=10,
+)
+
 FIGURES = {"sessionDurationMs": 39095, "creditsBilled": 2, "status": "stopped"}
 WARNING = f"session '{SESSION_ID}': destroyed, but its bill cannot be read"
 
@@ -215,7 +282,9 @@ def receipt(body: bytes, warnings: int = 0) -> DeletionReceipt:
     """Read a body that must be a receipt, with so many warnings."""
     response = Response(200, {}, body)
     with log_records() as records:
-        got = wire.parse_response(response, headers=HEADERS, session_id=SESSION_ID, attempts=3)
+        got = wire.parse_response(
+            response, headers=HEADERS[KEYS[0]], session_id=SESSION_ID, attempts=3
+        )
     assert (got.session_id, got.attempts) == (SESSION_ID, 3)
     logged = [(record.levelno, record.getMessage()) for record in records]
     assert logged == [(logging.WARNING, WARNING)] * warnings

@@ -34,11 +34,3 @@ def note_figure(record_property: Callable[[str, object], None]) -> NoteFigure:
             assert lines[place] == row, "the page is out of date: run make proof-figures"
 
     return note
-
-
-def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> None:
-    """Print each figure as it was counted: pytest asks this where the terminal is."""
-    terminal = config.pluginmanager.get_plugin("terminalreporter")
-    if report.when == "call" and terminal is not None:
-        for what, figure in report.user_properties:
-            terminal.write_line(f"{what}: {figure}")

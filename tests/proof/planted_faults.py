@@ -35,13 +35,13 @@ class Fault(NamedTuple):
     new: str
 
 
-def _read(text: str) -> list[Fault]:
+def read_faults(text: str) -> list[Fault]:
     return [Fault(*one) for one in re.findall(r"(.+?): (.+)\n +(.+?) => (.+)", text)]
 
 
 # The claim, and the fault that breaks it; the code, and what becomes of it. Where the code stands
 # in more than one place, it is the first behind other words and three dots.
-OF_CALLS = _read(r"""
+OF_CALLS = read_faults(r"""
 untouched: a lost connection is taken for one that never was
     SessionFate.UNKNOWN if failure.sent => SessionFate.UNTOUCHED if failure.sent
 untouched: what an earlier attempt may have done is forgotten
@@ -81,7 +81,7 @@ pauses: the wait that was told is not kept
 pauses: each stale connection is followed by a retry at once
     stale_retried or is_stale => False
 """)
-OF_RUNS = _read(r"""
+OF_RUNS = read_faults(r"""
 one outcome: what is in flight when a run is left has no outcome
     self._end(job, job.outcome or left) => del self._jobs[job]
 one outcome: a cancellation takes an outcome with it

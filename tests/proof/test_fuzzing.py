@@ -1,61 +1,39 @@
 """What reads bytes from outside reads them as plain readers do that share none of its code.
 
-Here each looks at a few hundred examples. `make proof MINUTES=30` goes on for so long, with new
-ones. What that finds becomes an example (`@example`).
+Each looks at twice as many examples as in `make test`, and at new ones each time. `make proof
+MINUTES=30` goes on for so long. What that finds becomes an example (`@example`).
 """
 
-import contextlib
 import os
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import settings
 
-from firecrawl_interact.adapters.http.framing import ParsedResponse, ResponseParser
-from firecrawl_interact.core import BadResponseError
+from firecrawl_interact.adapters.http.framing import ResponseParser
+from firecrawl_interact.core import wire
 
-from ..core.test_wire_properties import RESPONSES, check
-from ..made_up_responses import cut, streams
-from .readers import NoResponseError, read_http_response
+from ..adapters import test_framing
+from ..core import test_wire_properties
+from ..made_up_responses import shares
 
 SECONDS = 30 * float(os.environ.get("PROOF_MINUTES") or 0)  # for each; two run side by side
-fuzzing = settings(
-    max_examples=2_000 if SECONDS else 1_500,
-    derandomize=False,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+PROFILE = settings(max_examples=350, derandomize=False)
+
+
+@pytest.mark.parametrize(
+    "fuzz",
+    [partial(test_framing.fuzz, ResponseParser), partial(test_wire_properties.fuzz, wire)],
+    ids=["HTTP responses", "the service's JSON"],
 )
-
-
-def parse(pieces: list[bytes]) -> ParsedResponse | None:
-    """What our parser makes of bytes that come in pieces: None if they are no whole response."""
-    parser = ResponseParser("DELETE")
-    with contextlib.suppress(BadResponseError):
-        for piece in pieces:
-            parser.feed(piece)
-    return parser.response
-
-
-@fuzzing
-@given(streams(), st.lists(st.integers(0, 1_000), max_size=6))
-@example(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", [])
-def http_responses(data: bytes, places: list[int]) -> None:
-    found = parse(cut(data, places))
-    try:
-        right = read_http_response(data)
-    except NoResponseError:
-        assert found is None
-        return
-    whole = parse([data])
-    assert found is not None
-    assert whole is not None
-    assert (found.status, found.headers, found.body, whole.ends_connection) == right
-
-
-@pytest.mark.parametrize("look", [http_responses, fuzzing(given(*RESPONSES)(check))])
-def test_fuzzing_finds_nothing_in(look: Callable[[], None]) -> None:
+def test_fuzzing_finds_nothing_in(
+    fuzz: Callable[[settings], Counter[str]], record_property: Callable[[str, object], None]
+) -> None:
     end = monotonic() + SECONDS
-    look()
+    seen = fuzz(PROFILE)
     while monotonic() < end:
-        look()
+        seen += fuzz(PROFILE)
+    record_property("fuzzed", shares(seen))
