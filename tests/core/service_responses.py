@@ -1,43 +1,23 @@
 """What may come back from a DELETE: the service's own responses, changed, and what others send.
 
-The shapes are those of `docs/service.md`. Each is drawn as it is half of the time; else parts of
-it are changed, missing, doubled, of another type, in another case, nested, cut, or mixed with what
-gateways and routers send.
+Half of the time a response is as it is sent. Else parts of it are changed, missing, doubled, of
+another type, in another case, nested, cut, or mixed with what gateways and routers send.
 """
 
 import json
-from collections.abc import Callable
-from itertools import chain, product
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from typing import NamedTuple, TypeAlias
 
 from hypothesis import strategies as st
 
 from ..made_up_responses import spoilt
+from . import service_shapes as shapes
+from .service_shapes import KEY, KEYS, OWN_STATUSES, Pairs, failures
 
-Pairs: TypeAlias = list[tuple[str, object]]
-"""The names and values of a JSON object in their order: a name may come twice."""
-Rows: TypeAlias = st.SearchStrategy[tuple[int, Pairs]]
-"""Statuses, and objects in JSON."""
-
-# All that a key may look like (RFC 6750, 2.1). The digits are too many for a wait.
-KEYS = [
-    "fc-0123456789abcdef0123456789abcdef",
-    "fco_Zm9yLWFuLWFwcA",
-    "fcmcp_9f8e7d6c5b4a",
-    "this-is-just-a-preview-token",
-    "zq+key/01~23-45._==",
-    "31415926535897932384",
-]
-
-
-KEY = "THE-KEY"
-"""Stands for the key until a response is whole."""
-# The key alone, as a part of words and numbers, and where a text is cut.
-ECHOES = [
-    before + KEY + behind
-    for before in ("", "Bearer ", "x", "0", "\xe9", "x" * 490)
-    for behind in ("", " is revoked", "x", "9", KEY)
-]
+Statuses: TypeAlias = st.SearchStrategy[list[int]]
+Rows: TypeAlias = st.SearchStrategy[tuple[list[int], Pairs]]
+"""Statuses, and an object in JSON that comes under each of them."""
 
 
 class Sent(NamedTuple):
@@ -49,228 +29,51 @@ class Sent(NamedTuple):
     key: str = KEYS[0]
 
 
-Responses: TypeAlias = st.SearchStrategy[Sent]
-
-# --- what the service says, under which status ------------------------------------------------
-
-BACKEND = "Hangar request failed."
-OF_GONE_SESSIONS = ["Browser session not found.", "Browser session has been destroyed."]
-# Each of these was once taken for the end of a session that ran.
-LIKE_GONE = [
-    "Browser session could not be destroyed.",
-    "Login session not found",
-    "Route not found: DELETE /v2/interact/session-1",
-    "No such session",
-    "Session expired",
-    "Not Found",
-    "The session not found by this worker runs elsewhere.",
-    "Session not found. Retry later",
-    "\u017fession not found",
-    "session not found\n",
-]
-RATE_LIMIT = (
-    "Rate limit exceeded. Consumed (req/min): 11, Remaining (req/min): 0. Upgrade your plan at"
-    " https://firecrawl.dev/pricing for increased rate limits or please retry after {}s, resets at"
-    " Mon Nov 24 2025 22:17:00 GMT+0000 (Coordinated Universal Time)"
-)
-RATE_LIMITS = [RATE_LIMIT.format(seconds) for seconds in (1, 34, 59)] + [
-    "Rate limit exceeded. Consumed (req/min): undefined, Remaining (req/min): undefined."
-    " please retry after 1s, resets at Invalid Date"
-]
-TEXTS = {
-    (400,): ["Invalid request body"],
-    (401,): [
-        "Unauthorized: Invalid token",
-        "Unauthorized: Token missing",
-        "Unauthorized",
-        "This endpoint is not supported by the keyless free tier.\nSign up for a key\tat\nhttps://x",
-    ],
-    (402,): ["Payment required to access this resource."],
-    (403,): [
-        "Forbidden.",
-        "Your account has been banned.",
-        "This API key may not use this endpoint.",
-    ],
-    (404, 410): [*LIKE_GONE, "Browser session has expired."],
-    (408, 409, 425): ["Browser operation conflicts with the current session or profile state."],
-    (429,): RATE_LIMITS,
-    (500, 502, 503): [
-        "An unexpected error occurred. Please contact help@firecrawl.com for help."
-        " Your exception ID is 0af7651916cd43dd8448eb211c80319c",
-        "An error occurred. Please check your logs for more details. Error ID: 0af76519",
-        "Browser is still stopping. Retry deletion shortly.",
-        "Browser session release was not confirmed.",
-        "Hangar is unavailable.",
-        "Hangar did not confirm the stop request.",
-        "Hangar did not confirm session release.",
-        "Hangar did not return a valid session duration.",
-        "Invalid Hangar response.",
-        "Browser operation failed.",
-        "Browser feature is not configured on this server.",
-    ],
-}
-GONE_FORMS = [
-    form(f"{whose}ession {what}{stop}")
-    for whose in ("Browser s", "Interact s", "S")
-    for what in ("not found", "has been destroyed")
-    for stop in (".", "")
-    for form in (str, str, str.upper, str.title)
-]
-DURATIONS = [39095.00002861023, 39095, 0.5, 1.5, 0, 39094.75, "39095", [39095]]
-BILLS = [2, 7, 0, 2.5, 14.0, "2", True]
-ALL_TEXTS = [*(text for texts in TEXTS.values() for text in texts), *OF_GONE_SESSIONS, BACKEND]
-
-# Each list has what is usual more often than what is rare: one draw then takes its row.
-RECEIPTS: list[Pairs] = [
-    [("success", True), *word, *duration, *bill, *queued]
-    for word in (*[[("status", word)] for word in ("stopped", "failed", *ECHOES[:6])], *[[]] * 6)
-    for duration in ([], *([("sessionDurationMs", value)] for value in DURATIONS))
-    for bill in ([], *([("creditsBilled", value)] for value in BILLS))
-    for queued in ([], [("cleanupQueued", True)])
-]
+Responses: TypeAlias = st.SearchStrategy[list[Sent]]
+"""A response, and the same under other statuses."""
 
 
-def failures(texts: list[str]) -> list[Pairs]:
-    """Return objects that say each of these texts."""
-    codes: list[object] = ["UNKNOWN_ERROR", "a\tb", *ECHOES[::6]]
-    echoes: list[object] = [*ECHOES]
-    extras: list[Pairs] = [
-        [],
-        [],
-        [("details", [{"path": ["id"]}]), ("message", "It failed.")],
-        *([("code", code)] for code in codes),
-        *([("error", echo)] for echo in echoes[::4]),
-        [("message", echoes[0])],
-        [("x", echoes[0])],
-    ]
-    success: list[Pairs] = [[("success", False)] for _ in range(7)]
-    success.append([])
-    names = ["error", "error", "error", "message"]
-    return [
-        [*said, (name, text), *extra]
-        for text, said, name, extra in product(texts, success, names, extras)
-    ]
+def each_of(statuses: Iterable[int]) -> Statuses:
+    return st.sampled_from([[status] for status in statuses])
 
 
-own_statuses = st.sampled_from([200, *chain.from_iterable(TEXTS)])
-SUCCESSES = [201, 202, 204, 206, 226, 299, 404, 410, 502]
-other_statuses = st.sampled_from([201, 204, 206, 405, 423, 499, 599, 600]) | st.integers(100, 999)
+def some_of(statuses: Sequence[int], count: int) -> Statuses:
+    """Some statuses that follow one another, so that none is missed for long."""
+    around = [*statuses, *statuses]
+    return st.sampled_from([around[place : place + count] for place in range(len(statuses))])
 
 
-def rows(statuses: st.SearchStrategy[int], contents: list[Pairs]) -> Rows:
+def one_in(count: int, statuses: list[int]) -> Statuses:
+    return st.sampled_from([statuses[first::count] for first in range(count)])
+
+
+def rows(statuses: Statuses, contents: list[Pairs]) -> Rows:
     return st.tuples(statuses, st.sampled_from(contents))
 
 
 # What the service sends, and the same under the status of something else.
 ROWS = {
-    "a receipt": rows(st.just(200), RECEIPTS),
-    "a receipt under another status": rows(st.sampled_from(SUCCESSES), RECEIPTS),
-    "not deleted": rows(st.just(200), failures(ALL_TEXTS)),
-    "gone": rows(st.sampled_from([404, 410]), failures(GONE_FORMS)),
-    "gone under another status": rows(own_statuses, failures(OF_GONE_SESSIONS)),
-    "a failure of the backend": rows(own_statuses, failures([BACKEND])),
-    "anything": rows(own_statuses | other_statuses, failures(ALL_TEXTS) + RECEIPTS),
+    "a receipt": rows(each_of([200]), shapes.RECEIPTS),
+    "a receipt under another status": rows(some_of(shapes.SUCCESSES, 3), shapes.RECEIPTS),
+    "not deleted": rows(each_of([200]), failures(shapes.ALL_TEXTS)),
+    "gone": rows(each_of([404, 410]), failures(shapes.GONE_FORMS)),
+    "gone under another status": rows(some_of(OWN_STATUSES, 6), failures(shapes.OF_GONE_SESSIONS)),
+    "a failure of the backend": rows(some_of(OWN_STATUSES, 6), failures([shapes.BACKEND])),
+    "anything": rows(each_of(OWN_STATUSES), failures(shapes.ALL_TEXTS) + shapes.RECEIPTS),
+    "any status": rows(
+        one_in(6, [0, 100, *range(195, 605), 999]), failures(shapes.ALL_TEXTS) + shapes.RECEIPTS
+    ),
     **{
-        f"as under {statuses}": rows(st.sampled_from(statuses), failures(texts))
-        for statuses, texts in TEXTS.items()
+        f"as under {statuses}": rows(each_of(statuses), failures(texts))
+        for statuses, texts in shapes.TEXTS.items()
     },
 }
-SHARES = {"a receipt": 3, "gone": 2, "not deleted": 2, "a failure of the backend": 2}
-
-# --- what others say --------------------------------------------------------------------------
-
-PAGES = [
-    b"",
-    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body>\r\n</html>",
-    b'<!DOCTYPE html>\n<html lang="en"><title>Error</title><pre>Cannot DELETE /v2/interact/x</pre>',
-    b"<html><title>Sign in</title><form action=/login></html>",
-    b"error code: 1020",
-    b"upstream connect error or disconnect/reset before headers",
-    b"no healthy upstream",
-    b'{"message":"no Route matched with those values"}',
-    b'{"message":"API rate limit exceeded"}',
-    b'{"success":false,"errors":[{"code":7003,"message":"No route"}],"result":null}',
-    b'{"type":"about:blank","title":"Not Found","status":404,"detail":"no such route"}',
-    b'{"detail":"Browser session not found."}',
-    b'{"error":{"message":"Browser session not found.","code":404}}',
-    b'{"error":"blocked"}',
-    b"{}",
-    b"[]",
-    b"null",
-    b"OK",
-    *(echo.encode() for echo in ECHOES[::5]),
-]
-PAGE_STATUSES = [
-    200,
-    204,
-    301,
-    302,
-    400,
-    401,
-    401,
-    403,
-    403,
-    404,
-    407,
-    410,
-    413,
-    418,
-    429,
-    451,
-    500,
-]
-PAGE_STATUSES += [502, 503, 504, 520, 524, 530]
-
-# --- headers ----------------------------------------------------------------------------------
-
-DATE = "Mon, 24 Nov 2025 22:16:26 GMT"
-LATER = ["Mon, 24 Nov 2025 22:17:00 GMT", "Monday, 24-Nov-25 22:17:00 GMT"]
-LATER += [
-    "Mon Nov 24 22:17:00 2025",
-    "Mon, 24 Nov 2025 23:17:00 +0100",
-    "Sun, 06 Nov 1994 08:49:37 GMT",
-]
-OF_THE_SERVICE = {
-    "access-control-allow-origin": "*",
-    "content-type": "application/json; charset=utf-8",
-    "content-length": "41",
-    "etag": 'W/"29-PNoR1hZ8yH2CbLLMpZ1ZSpVqZ1E"',
-    "x-response-time": "8.195ms",
-    "connection": "keep-alive",
-    "keep-alive": "timeout=5",
-}
-WAITS = ["0", "1", "20", " 7\t", "999999999", "1234567890", "-1", "1.5", "5, 7", "soon", "", *LATER]
-REQUEST_IDS = ["req-1", "7b3f0c1e-0000-4000-8000-1f2e3d4c5b6a", "a\x00b", "x" * 600, "\xe9", ""]
-
-
-NONE: list[dict[str, str]] = [{}]
-HEADERS = [
-    {**OF_THE_SERVICE, **date, **wait, **request_id}
-    for date in (*[{"date": DATE}] * 6, {}, *({"date": text} for text in ("", "once", *LATER[1:3])))
-    for wait in (*NONE * 15, *({"retry-after": text} for text in [*WAITS, KEY]))
-    for request_id in (*NONE * 12, *({"x-request-id": text} for text in REQUEST_IDS + ECHOES[::5]))
-]
+SHARES = {"a receipt": 3, "gone": 3, "a failure of the backend": 3}
 
 # --- changes ----------------------------------------------------------------------------------
 
-OTHER_VALUES: list[object] = [
-    None,
-    True,
-    False,
-    0,
-    1,
-    -2,
-    2.5,
-    1e308,
-    10**30,
-    "",
-    "true",
-    "2",
-    "200",
-]
+OTHER_VALUES: list[object] = [None, True, False, 0, 1, -2, 2.5, 1e308, 10**30, "", "true", "2"]
 OTHER_VALUES += [[], [True], {}, {"success": True}, {"error": "Session not found"}, "\U0001f98a"]
-LITERALS = ["1e400", "-1e400", "9" * 5_000, "-0", "-0.0", "1E+2", "NaN", "01", "tru", '"\\ud800"']
-LITERALS += ['"\\udc00\\ud800"', '"\\ud83d\\ude00"', '"a\\u0000b"', '"\n"', '"\x7f"', "'x'", "null"]
 
 
 class Literal(str):
@@ -280,15 +83,8 @@ class Literal(str):
 
 
 LITERALS = ["1e400", "-1e400", "9" * 5_000, "-0", "-0.0", "1E+2", "NaN", "01", "tru", "'x'", '"\n"']
-LITERALS += [
-    r'"\ud800"',
-    r'"\udc00\ud800"',
-    r'"\ud83d\ude00"',
-    r'"a\u0000b"',
-    r'"\\ud800"',
-    '"\x7f"',
-]
-LITERALS += ["[" * depth + "]" * depth for depth in (250, 498, 499, 500, 501)]
+LITERALS += [r'"\ud800"', r'"\udc00\ud800"', r'"\ud83d\ude00"', r'"a\u0000b"', r'"\\ud800"']
+LITERALS += ['"\x7f"', *("[" * depth + "]" * depth for depth in (250, 498, 499, 500, 501))]
 NAMES = ["success", "sessionDurationMs", "creditsBilled", "status", "error", "message", "code", "x"]
 Change: TypeAlias = Callable[[str], str]
 OTHER_NAMES: list[Change] = [
@@ -322,7 +118,7 @@ def changed(draw: st.DrawFn, pairs: Pairs) -> Pairs:
     place = draw(st.integers(0, len(pairs) - 1))
     before, (name, value), behind = pairs[:place], pairs[place], pairs[place + 1 :]
     literals = st.sampled_from(LITERALS).map(Literal)
-    other = draw(st.sampled_from(OTHER_VALUES) | literals | st.sampled_from(ALL_TEXTS))
+    other = draw(st.sampled_from(OTHER_VALUES) | literals | st.sampled_from(shapes.ALL_TEXTS))
     match draw(st.sampled_from(["missing", "value", "name", "words", "doubled", "more", "nested"])):
         case "missing" if before or behind:
             return before + behind
@@ -355,30 +151,15 @@ def written(value: object, comma: str, colon: str, *, is_ascii: bool) -> str:
     return json.dumps(value, ensure_ascii=is_ascii)
 
 
-PIECES = [
-    b'"',
-    b"{",
-    b"}",
-    b"[",
-    b"]",
-    b",",
-    b":",
-    b"true",
-    b"null",
-    b"\\u00e9",
-    b"\xff",
-    b"\xe2\x82",
-]
-PIECES += [b"\xc3", b"\0", b'"success":true', b'"error":"Session not found"', b"\xef\xbb\xbf"]
-
-
+PIECES = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"true", b"null", b"\\u00e9", b"\xff", b"\xc3"]
+PIECES += [b"\xe2\x82", b"\0", b'"success":true', b'"error":"Session not found"', b"\xef\xbb\xbf"]
 WAYS = list(product([(",", ":"), (",", ":"), (", ", " :\r\n\t")], [True, False]))
 
 
 @st.composite
-def perhaps_changed(draw: st.DrawFn, rows: Rows) -> tuple[int, bytes]:
+def perhaps_changed(draw: st.DrawFn, rows: Rows) -> tuple[list[int], bytes]:
     """The service's JSON, of which perhaps a part is otherwise, or was lost or added."""
-    status, pairs = draw(rows)
+    statuses, pairs = draw(rows)
     (comma, colon), is_ascii = draw(st.sampled_from(WAYS))
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 1, 2]))):
         pairs = draw(changed(pairs))
@@ -387,23 +168,28 @@ def perhaps_changed(draw: st.DrawFn, rows: Rows) -> tuple[int, bytes]:
         case "spoilt":
             body = draw(spoilt(st.just(body), PIECES))
         case "mixed":
-            other, cut = draw(st.sampled_from(PAGES)), draw(st.integers(0, len(body)))
+            other, cut = draw(st.sampled_from(shapes.PAGES)), draw(st.integers(0, len(body)))
             mixed = [body[:cut], body + other, other + body, body * 2, b"[%b]" % body]
             body = draw(st.sampled_from(mixed))
-    return status, body
+    return statuses, body
 
 
-pages = st.tuples(st.sampled_from(PAGE_STATUSES), st.sampled_from(PAGES) | st.binary(max_size=40))
+pages = st.tuples(
+    each_of(shapes.PAGE_STATUSES), st.sampled_from(shapes.PAGES) | st.binary(max_size=40)
+)
 
 
-def sent(status_and_body: tuple[int, bytes], headers: dict[str, str], key: str) -> Sent:
-    status, body = status_and_body
+def sent(
+    statuses_and_body: tuple[list[int], bytes], headers: dict[str, str], key: str
+) -> list[Sent]:
+    statuses, body = statuses_and_body
     carried = {name: text.replace(KEY, key) for name, text in headers.items()}
-    return Sent(status, carried, body.replace(KEY.encode(), key.encode()), key)
+    body = body.replace(KEY.encode(), key.encode())
+    return [Sent(status, carried, body, key) for status in statuses]
 
 
-def with_headers(statuses_and_bodies: st.SearchStrategy[tuple[int, bytes]]) -> Responses:
-    return st.builds(sent, statuses_and_bodies, st.sampled_from(HEADERS), st.sampled_from(KEYS))
+def with_headers(bodies: st.SearchStrategy[tuple[list[int], bytes]]) -> Responses:
+    return st.builds(sent, bodies, st.sampled_from(shapes.HEADERS), st.sampled_from(KEYS))
 
 
 # Half of them as they are sent. Each kind has its share of the examples.

@@ -11,6 +11,7 @@ whoever sends a status of `REFUSED` has not passed the request on.
 import json
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
+from itertools import product
 from typing import NamedTuple, TypeAlias
 
 # --- what is so, whether anybody sees it or not ----------------------------------------------
@@ -152,6 +153,7 @@ ONCE_MORE: tuple[dict[str, object], ...] = (
     {"success": True, "status": "stopped", "creditsBilled": 2},
     {"success": True, "status": "stopped", "creditsBilled": 0},
 )
+WORDS_OF_A_GONE_SESSION = ("Browser session not found.", "Browser session has been destroyed.")
 
 
 def failure(row: str, status: int, words: str, named_wait: float | None = None) -> Response:
@@ -169,23 +171,26 @@ def row_of(status: int) -> str:
 def service(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[World]]]:
     """All that the service may do with one DELETE, and say."""
     if world.session is Session.FORGOTTEN:
-        for status, words in ((404, "not found"), (410, "has been destroyed")):
-            yield failure("SessionNotFoundError", status, f"Browser session {words}."), {world}
+        for status, words in product((404, 410), WORDS_OF_A_GONE_SESSION):
+            yield failure("SessionNotFoundError", status, words), {world}
     else:
         for content in FIRST_TIME if world.session is Session.LIVE else ONCE_MORE:
             body, credits_billed = json.dumps(content).encode(), content.get("creditsBilled")
             assert credits_billed is None or isinstance(credits_billed, int)
             receipt = Response("DeletionReceipt", 200, body, credits=credits_billed)
             yield receipt, {destroy(world)}
-    yield failure("NotDeletedError", 200, "Not stopped."), whatever(world)
+    # Under any other status, the words of a gone session do not say that it is gone.
+    not_found, _ = WORDS_OF_A_GONE_SESSION
+    yield failure("NotDeletedError", 200, not_found), whatever(world)
     for named in (7, 34, 3_600):  # It rounds the wait in its text, down half of the time.
         words = f"Rate limit exceeded. Please retry after {named}s, resets at ..."
         yield failure("RateLimitError", 429, words, named_wait=named + 0.5), {world}
     for status in statuses.sent:
         if status in REFUSED:
-            yield failure(REFUSED[status], status, "Refused."), {world}
+            for words in ("Refused.", not_found):
+                yield failure(REFUSED[status], status, words), {world}
         elif status not in (200, 404, 410):
-            yield failure(row_of(status), status, "It failed."), whatever(world)
+            yield failure(row_of(status), status, not_found), whatever(world)
     # The service hands through the status of its backend, which runs the browsers. None settles
     # anything, a 404 as little as others: it may be that of the ingress in front of the backend.
     for status in statuses.from_backend:
@@ -205,7 +210,7 @@ def pages(statuses: Statuses) -> Iterator[Response]:
         (200, b'{"success":tr'),
         (204, b""),
         (403, b'{"error":"blocked"}'),
-        (404, b'{"message":"no route"}'),
+        (404, b'{"error":"Browser session not found."}'),
         (404, b'{"success":false,"message":"Route not found"}'),
         (404, b'{"success":false,"error":"Not Found"}'),
         (404, b'{"success":false,"errors":[{"code":7003}],"result":null}'),

@@ -52,6 +52,8 @@ gone: a failure of the backend is taken for the end of the session
     return errors.ServiceUnavailableError => return errors.SessionNotFoundError
 gone: a router's 404 is believed
     reports_failure and says_gone => reports_failure
+gone: the words of a gone session are believed under every status
+    status in {404, 410} and => True and
 receipt: any JSON under a 200 gives a receipt
     == b"true" => != b"false"
 receipt: the bill is made up

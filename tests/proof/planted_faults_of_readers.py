@@ -7,13 +7,14 @@ A quotation that does not fit any more is an error that says so: quote the code 
 import importlib.util
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
 from hypothesis import Phase, settings
 
 from ..adapters import test_framing
-from ..core import test_wire_properties
+from ..core import test_fuzzed_responses
 from .planted_faults import ROOT, Fault, plant, read_faults
 
 # What fuzzes it, and the fault; the code, and what becomes of it.
@@ -114,15 +115,10 @@ def copy_with(fault: Fault | None, of_what: str, directory: Path) -> ModuleType:
     return module
 
 
-def what_fuzzing_notices(of_what: str, copy: ModuleType, first_seed: int = 0) -> Exception | None:
+def fuzz(of_what: str, copy: ModuleType) -> Counter[str]:
     """Fuzz a copy with the examples of `make test`; the smallest one that fails is not sought."""
     phases = (Phase.explicit, Phase.generate)
     as_in_make_test = settings(settings.get_profile("quick"), phases=phases)
-    try:
-        if of_what == "wire":
-            test_wire_properties.fuzz(copy, as_in_make_test, first_seed)
-        else:
-            test_framing.fuzz(copy.ResponseParser, as_in_make_test, first_seed)
-    except Exception as error:
-        return error
-    return None
+    if of_what == "wire":
+        return test_fuzzed_responses.fuzz(copy, as_in_make_test)
+    return test_framing.fuzz(copy.ResponseParser, as_in_make_test)

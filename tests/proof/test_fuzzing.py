@@ -17,7 +17,7 @@ from firecrawl_interact.adapters.http.framing import ResponseParser
 from firecrawl_interact.core import wire
 
 from ..adapters import test_framing
-from ..core import test_wire_properties
+from ..core import test_fuzzed_responses
 from ..made_up_responses import shares
 
 SECONDS = 30 * float(os.environ.get("PROOF_MINUTES") or 0)  # for each; two run side by side
@@ -26,7 +26,7 @@ PROFILE = settings(max_examples=350, derandomize=False)
 
 @pytest.mark.parametrize(
     "fuzz",
-    [partial(test_framing.fuzz, ResponseParser), partial(test_wire_properties.fuzz, wire)],
+    [partial(test_framing.fuzz, ResponseParser), partial(test_fuzzed_responses.fuzz, wire)],
     ids=["HTTP responses", "the service's JSON"],
 )
 def test_fuzzing_finds_nothing_in(

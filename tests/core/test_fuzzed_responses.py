@@ -1,0 +1,138 @@
+"""What must hold for every response: any status, any headers, any bytes.
+
+A plain reader says what each means (`tests/proof/readers.py`). It shares no code with the library.
+"""
+
+import logging
+import pickle
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from hypothesis import given, seed, settings
+
+from firecrawl_interact.core import DeletionReceipt, Outcome, Response, ResponseError, wire
+from firecrawl_interact.core.headers import RequestHeaders, request_headers
+
+from ..made_up_responses import shares
+from ..proof.readers import FATES, Reading, read_outcome
+from .log_records import log_records
+from .scripted_transport import SESSION_ID
+from .service_responses import SERVICE_RESPONSES, Sent
+from .service_shapes import KEYS
+
+FEWEST = 0.02 if settings().derandomize else 0.01  # the share that each class has at least
+HEADERS = {key: request_headers(key) for key in KEYS}
+
+
+class Reader(Protocol):
+    """The module under test, or a copy of it with a fault."""
+
+    def parse_response(
+        self, response: Response, /, *, headers: RequestHeaders, session_id: str, attempts: int
+    ) -> DeletionReceipt: ...
+
+    def is_from_service(self, response: Response, /) -> bool: ...
+
+
+def has_spoken(response: Response, reader: Reader) -> bool:
+    """Whether the library takes a response for the service's own."""
+    return reader.is_from_service(response)
+
+
+def read(sent: Sent, reader: Reader) -> tuple[Outcome, list[logging.LogRecord]]:
+    """What the library makes of a response, and what it logs."""
+    response = Response(sent.status, sent.headers, sent.body)
+    with log_records() as records:
+        try:
+            receipt = reader.parse_response(
+                response, headers=HEADERS[sent.key], session_id=SESSION_ID, attempts=1
+            )
+        except ResponseError as error:
+            return error.with_traceback(None), records
+    return receipt, records
+
+
+def reading_of(outcome: Outcome, warnings: int, *, is_from_service: bool) -> Reading:
+    what = type(outcome).__name__, outcome.session_fate.name, is_from_service
+    if isinstance(outcome, DeletionReceipt):
+        figures = outcome.session_duration_ms, outcome.credits_billed, outcome.status
+        return Reading(*what, False, *figures, warnings)
+    assert isinstance(outcome, ResponseError)
+    said = outcome.message, outcome.code, outcome.request_id, outcome.retry_after
+    return Reading(*what, outcome.transient, None, None, None, warnings, outcome.status, *said)
+
+
+def all_that_is_held(outcome: object) -> Iterator[str]:
+    """Yield each form in which somebody can see an outcome and what is behind it."""
+    yield from (repr(outcome), str(outcome))
+    yield from (pickle.dumps(outcome, protocol).decode("latin-1") for protocol in (0, 5))
+    if isinstance(outcome, BaseException):
+        yield from (repr(outcome.args), repr(vars(outcome)))
+        for behind in (outcome.__cause__, outcome.__context__):
+            if behind is not None:
+                yield from all_that_is_held(behind)
+
+
+def check_all(responses: list[Sent], reader: Reader, seen: Counter[str]) -> None:
+    """Check a response and the same under other statuses, and count the classes of the first."""
+    seen.update(classes_of(read_outcome(*responses[0])))
+    for sent in responses:
+        check(sent, reader)
+
+
+def check(sent: Sent, reader: Reader) -> None:
+    """Read a response as the plain reader does, and look for the key."""
+    outcome, records = read(sent, reader)
+    spoke = has_spoken(Response(sent.status, sent.headers, sent.body), reader)
+    reading = reading_of(outcome, len(records), is_from_service=spoke)
+    assert repr(reading) == repr(read_outcome(*sent))  # There, 2 is not 2.0.
+    assert (outcome.session_id, outcome.attempts) == (SESSION_ID, 1)
+    assert isinstance(outcome, DeletionReceipt) or str(outcome).isprintable()
+    logged = [record.getMessage() + repr(vars(record)) for record in records]
+    assert not [text for text in [*all_that_is_held(outcome), *logged] if sent.key in text]
+
+
+def classes_of(reading: Reading) -> Iterator[str]:
+    yield reading.outcome
+    if reading.credits_billed is not None:
+        yield "receipts with a bill"
+    if reading.warnings:
+        yield "receipts with a figure that cannot be read"
+    if reading.outcome in {"UnauthorizedError", "ForbiddenError"} and reading.transient:
+        yield "a gateway's 401 and 403"
+    is_unavailable = reading.outcome == "ServiceUnavailableError"
+    if is_unavailable and reading.http_status in {200, 400, 401, 402, 403, 404, 410, 429}:
+        yield "a status of the backend"
+    if reading.retry_after is not None:
+        yield "errors with a wait"
+
+
+CLASSES = {*FATES, "receipts with a bill", "receipts with a figure that cannot be read"}
+CLASSES |= {"a gateway's 401 and 403", "a status of the backend", "errors with a wait"}
+
+
+def fuzz(reader: Reader, profile: settings, first_seed: int = 0) -> Counter[str]:
+    """Check examples of each kind of response, and return how often each class came.
+
+    If the profile says so, the examples are the same each time.
+    """
+    seen: Counter[str] = Counter()
+    examples = max(35, profile.max_examples // 5)
+    for number, (share, responses) in enumerate(SERVICE_RESPONSES.values(), start=first_seed):
+        look = settings(profile, max_examples=share * examples)(
+            given(responses=responses)(check_all)
+        )
+        if profile.derandomize:
+            seed(number)(look)
+        look(reader=reader, seen=seen)
+    return seen
+
+
+def test_every_response_means_what_a_plain_reader_makes_of_it(
+    record_property: Callable[[str, object], None],
+) -> None:
+    seen = fuzz(wire, settings())
+    total = sum(seen[outcome] for outcome in FATES)
+    record_property("fuzzed responses", f"{total}, of them {shares(seen)}")
+    assert {name for name in seen if seen[name] >= FEWEST * total} == CLASSES
