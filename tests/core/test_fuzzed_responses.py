@@ -54,13 +54,30 @@ def read(sent: Sent, reader: Reader) -> tuple[Outcome, list[logging.LogRecord]]:
 
 
 def reading_of(outcome: Outcome, warnings: int, *, is_from_service: bool) -> Reading:
-    what = type(outcome).__name__, outcome.session_fate.name, is_from_service
+    what, fate = type(outcome).__name__, outcome.session_fate.name
     if isinstance(outcome, DeletionReceipt):
-        figures = outcome.session_duration_ms, outcome.credits_billed, outcome.status
-        return Reading(*what, False, *figures, warnings)
+        return Reading(
+            what,
+            fate,
+            is_from_service,
+            session_duration_ms=outcome.session_duration_ms,
+            credits_billed=outcome.credits_billed,
+            session_status=outcome.status,
+            warnings=warnings,
+        )
     assert isinstance(outcome, ResponseError)
-    said = outcome.message, outcome.code, outcome.request_id, outcome.retry_after
-    return Reading(*what, outcome.transient, None, None, None, warnings, outcome.status, *said)
+    return Reading(
+        what,
+        fate,
+        is_from_service,
+        transient=outcome.transient,
+        warnings=warnings,
+        http_status=outcome.status,
+        message=outcome.message,
+        code=outcome.code,
+        request_id=outcome.request_id,
+        retry_after=outcome.retry_after,
+    )
 
 
 def all_that_is_held(outcome: object) -> Iterator[str]:
