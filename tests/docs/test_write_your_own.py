@@ -16,7 +16,6 @@ from firecrawl_interact.adapters.conformance import (
     JOURNAL_CASES,
     Case,
     JournalCase,
-    KnownToBeBrokenError,
     Severity,
 )
 from firecrawl_interact.adapters.conformance.server import FaultServer, good_response
