@@ -21,16 +21,15 @@ Rows: TypeAlias = st.SearchStrategy[tuple[list[int], Pairs]]
 
 
 class Sent(NamedTuple):
-    """What was sent back to a request that carried this key."""
+    """What was sent back to a request that carried this key: the same under each status."""
 
-    status: int
+    statuses: list[int]
     headers: dict[str, str]
     body: bytes
     key: str = KEYS[0]
 
 
-Responses: TypeAlias = st.SearchStrategy[list[Sent]]
-"""A response, and the same under other statuses."""
+Responses: TypeAlias = st.SearchStrategy[Sent]
 
 
 def each_of(statuses: Iterable[int]) -> Statuses:
@@ -179,13 +178,10 @@ pages = st.tuples(
 )
 
 
-def sent(
-    statuses_and_body: tuple[list[int], bytes], headers: dict[str, str], key: str
-) -> list[Sent]:
+def sent(statuses_and_body: tuple[list[int], bytes], headers: dict[str, str], key: str) -> Sent:
     statuses, body = statuses_and_body
     carried = {name: text.replace(KEY, key) for name, text in headers.items()}
-    body = body.replace(KEY.encode(), key.encode())
-    return [Sent(status, carried, body, key) for status in statuses]
+    return Sent(statuses, carried, body.replace(KEY.encode(), key.encode()), key)
 
 
 def with_headers(bodies: st.SearchStrategy[tuple[list[int], bytes]]) -> Responses:

@@ -23,7 +23,6 @@ from firecrawl_interact.core import (
 
 from .log_records import log_records
 from .scripted_transport import SESSION_ID
-from .service_responses import Sent
 from .service_shapes import KEYS
 from .test_fuzzed_responses import HEADERS, check
 
@@ -52,7 +51,7 @@ OTHERS = [
 
 
 def check_body(status: int, body: bytes) -> None:
-    check(Sent(status, {}, body), wire)
+    check(Response(status, {}, body))
 
 
 STATUSES = [200, 201, 204, 302, 399, *range(400, 432), 499, 500, 502, 503, 599, 600]

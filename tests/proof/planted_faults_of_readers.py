@@ -84,7 +84,7 @@ framing: `close` must have the case of the standard
 framing: of two headers of one name the last one counts
     f"{headers[key]}, {value}" if key in headers else value => value
 framing: a space before the colon is taken
-    TOKEN + rb":" => TOKEN + rb" ?:"
+    _NAME + rb":" => _NAME + rb" ?:"
 framing: trailers may be anything
     rb"[^\n]*+\n" + _FIELD_LINES => rb"[^\n]*+\n()(?:[^\n]++\n)*?\r\n"
 """)

@@ -46,6 +46,7 @@ class Reading(NamedTuple):
     outcome: str
     fate: str
     is_from_service: bool
+    is_spoken: bool = False
     transient: bool = False
     session_duration_ms: int | None = None
     credits_billed: float | None = None
@@ -66,8 +67,7 @@ def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) ->
     said = [_text(content.get(name)) for name in ("error", "message")]
     words = next((text for text in said if text), "")
     if status == 200 and success is True:
-        spoke = words != _BACKEND
-        return _receipt(content, key, is_from_service=spoke)
+        return _receipt(content, key)
     if words == _BACKEND:
         outcome, spoke = "ServiceUnavailableError", False
     elif status == 200 and success is False:
@@ -82,6 +82,7 @@ def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) ->
         outcome,
         FATES[outcome],
         spoke,
+        is_spoken=has_success and outcome != "UnexpectedResponseError",
         transient=not has_success if is_refusal else outcome not in _NEVER_TRANSIENT,
         http_status=status,
         message=message,
@@ -91,7 +92,7 @@ def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) ->
     )
 
 
-def _receipt(content: dict[str, object], key: str, *, is_from_service: bool) -> Reading:
+def _receipt(content: dict[str, object], key: str) -> Reading:
     duration, duration_is_odd = _figure(content.get("sessionDurationMs"))
     bill, bill_is_odd = _figure(content.get("creditsBilled"))
     word = content.get("status")
@@ -99,7 +100,7 @@ def _receipt(content: dict[str, object], key: str, *, is_from_service: bool) -> 
     return Reading(
         "DeletionReceipt",
         "GONE",
-        is_from_service,
+        is_from_service=True,
         session_duration_ms=None if duration is None else round(duration),
         credits_billed=bill,
         session_status=word.replace(key, "***")
