@@ -73,7 +73,7 @@ def test_each_attempt_blocking_or_awaited_is_a_span_with_the_id_and_no_key(
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     open_sessions_of(PAGE, firecrawl)
-    blocking, awaited = blocks(SECTIONS["OpenTelemetry"], "python")
+    blocking, awaited, _ = blocks(SECTIONS["OpenTelemetry"], "python")
     for code in (blocking, awaited):
         firecrawl.queue(adapters.LostResponse())
         exporter.clear()

@@ -6,8 +6,9 @@ says what it does worse than this library: a row of its table that is mended fai
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 import pydantic
 import pytest
@@ -17,6 +18,7 @@ from firecrawl import (  # type: ignore[import-untyped]  # it is not typed
     Firecrawl,
 )
 from firecrawl.v2.types import (  # type: ignore[import-untyped]  # it is not typed
+    BrowserCreateResponse,
     BrowserExecuteResponse,
 )
 from firecrawl.v2.utils.error_handler import (  # type: ignore[import-untyped]  # it is not typed
@@ -34,9 +36,17 @@ from firecrawl_interact.adapters import (
     NoConnection,
     NoResponse,
     Reply,
+    Urllib3Transport,
 )
 from firecrawl_interact.adapters.fakes.service import TimedResponse
-from firecrawl_interact.core import AsyncDeleteSession, Request, Response
+from firecrawl_interact.core import (
+    AsyncDeleteSession,
+    AsyncOpening,
+    DeleteSession,
+    NothingOpenedError,
+    Request,
+    Response,
+)
 
 pytestmark = pytest.mark.enable_socket
 
@@ -215,3 +225,60 @@ def test_a_block_that_opens_with_it_leaves_no_session_open_wherever_it_is_cancel
             asyncio.run(open_and_cancel(service, loopback.api_url, at))
             assert service.sessions_left_open == [], at
     assert len(service.requests) > 10
+
+
+# What it gives when nothing was opened
+
+
+def enter(block: AsyncOpening[object]) -> None:
+    async def main() -> None:
+        async with block:
+            raise NotImplementedError
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("status", "requests"), [(401, 1), (402, 1), (429, 1), (502, 3)])
+def test_a_block_for_which_it_opened_nothing_says_why_in_the_service_s_words(
+    status: int, requests: int, service: FakeService, api_url: str, client: Firecrawl
+) -> None:
+    says = {401: "Unauthorized: Invalid token", 402: "Insufficient credits."}
+    words = says.get(status, "You have reached the maximum number of concurrent jobs.")
+    responses = [Reply(status, json={"success": False, "error": words})] * requests
+
+    service.queue(*responses)
+    blocking = DeleteSession(Urllib3Transport(api_url), "fc-test")
+    opening = blocking.opening(lambda: client.browser(ttl=300))
+    with blocking, pytest.raises(FirecrawlError), opening:
+        raise NotImplementedError
+
+    awaited = AsyncFirecrawl("fc-test", api_url=api_url, backoff_factor=0)
+    service.queue(*responses)
+    use_case = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test")
+    with pytest.raises(NothingOpenedError, match=re.escape(words.removesuffix("."))) as raised:
+        enter(use_case.opening(lambda: awaited.browser(ttl=300)))
+    assert isinstance(raised.value.opened, BrowserCreateResponse)
+    assert raised.value.opened.success is False
+    assert [request.method for request in service.requests] == ["POST"] * 2 * requests
+
+
+class LosingService(OpeningService):
+    """Its response to the first two requests is lost: the sessions are open."""
+
+    def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
+        response = super().respond(request)
+        return LostResponse() if len(self.sessions_left_open) < 3 else response
+
+
+@pytest.mark.parametrize(("max_retries", "opened"), [(3, 3), (1, 1)])
+def test_it_may_open_three_sessions_and_return_one_id_unless_it_sends_one_request(
+    max_retries: int, opened: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It repeats the POST after a response that was lost, without an idempotency key."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    service = LosingService(["fc-test"])
+    with LoopbackService(service) as loopback:
+        client = Firecrawl("fc-test", loopback.api_url, max_retries=max_retries, backoff_factor=0)
+        with suppress(requests.ConnectionError):
+            client.browser(ttl=300)
+    assert len(service.sessions_left_open) == opened
