@@ -27,8 +27,6 @@ from .shielding import cancel_after, event_loop, in_thread, shielded, wait_shiel
 from .use_case import interrupted
 
 if TYPE_CHECKING:
-    import asyncio
-
     from .delete_session import AsyncDeleteSession, DeleteSession
 
 T = TypeVar("T")
@@ -72,7 +70,7 @@ class _Opening(Generic[T, UseCaseT]):
         self._opened: list[Any] = []  # at most one; in no variable, which a traceback would show
         self._sent: list[Send] = []  # the requests of its deletes
         self._entered = threading.Lock()  # It is held while the block is entered.
-        self._tasks: list[asyncio.Task[Any]] = []  # Any: of awaited blocks, that open or destroy
+        self._tasks: list[Any] = []  # Any: tasks of asyncio, which open the session or destroy it
         # The use case must not keep a block that is forgotten: that one warns.
         # The use case must not keep a block that is forgotten: that one warns.
         self._own_reference: weakref.ref[Any] = weakref.ref(self)
