@@ -13,7 +13,7 @@ def main() -> None:
     """Run the command, or say in one line what to install."""
     missing = " and ".join(name for name in ("click", "rich") if find_spec(name) is None)
     if missing:
-        sys.exit(f'firecrawl-interact needs {missing}: pip install ".[cli]" in its folder')
+        sys.exit(f'firecrawl-interact needs {missing}: pip install ".[cli]" in a clone of it')
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # It is closed, and a socket would take its place.
             setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115 - for good

@@ -47,7 +47,7 @@ def _new_authority() -> "trustme.CA":
     except ImportError as error:
         raise ImportError(
             "the conformance cases over https need trustme:"
-            " pip install 'firecrawl-interact[conformance]'"
+            " pip install '.[conformance]' in a clone of the project"
         ) from error
     return trustme.CA()
 

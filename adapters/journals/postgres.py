@@ -220,7 +220,7 @@ def _psycopg() -> Any:  # Any: a module that may be missing
     try:
         import psycopg  # noqa: PLC0415 - an extra
     except ImportError as error:  # It is not installed, or does not find libpq.
-        install = 'pip install "firecrawl-interact[postgres]"'
+        install = 'pip install ".[postgres]" in a clone of the project'
         raise ImportError(f"PostgresJournal needs psycopg and libpq: {install}") from error
     return psycopg
 

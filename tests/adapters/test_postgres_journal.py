@@ -363,7 +363,7 @@ def test_what_is_no_url_of_postgresql_is_refused_and_not_quoted(url: str) -> Non
 
 def test_without_psycopg_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(ImportError, match=r'pip install "firecrawl-interact\[postgres\]"'):
+    with pytest.raises(ImportError, match=r'pip install "\.\[postgres\]"'):
         PostgresJournal("postgresql://127.0.0.1/db")
     assert "PostgresJournal(<" in repr(PostgresJournal(lambda: pytest.fail("it connects")))
 

@@ -263,5 +263,5 @@ def test_without_trustme_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     certificates.trusted.cache_clear()
     certificates._authority.cache_clear()
     monkeypatch.setitem(sys.modules, "trustme", None)
-    with pytest.raises(ImportError, match=r"pip install 'firecrawl-interact\[conformance\]'"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[conformance\]'"):
         SOCKET_CASE.run(Urllib3Transport, over="https")
