@@ -132,9 +132,11 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         super().__init__(use_case)
         self._ids = session_ids
         self._threads: list[threading.Thread] = []
-        self._requests: _Requests = queue.SimpleQueue()
+        # A transport whose time is not the system's gives queues that wait on its own clock.
+        new_queue = getattr(self._delete_session.transport, "new_queue", queue.SimpleQueue)
+        self._requests: _Requests = new_queue()
         self._landed: _Landed = deque()
-        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[None] = new_queue()
 
     def __next__(self) -> Outcome:
         self._has_begun = True

@@ -1,27 +1,21 @@
 """Transports to a `FakeService` in the same process, without sockets or real waits.
 
-They fail as real ones do, with the same kinds of `TransportError`. A request advances the
-service's clock by the latency of its response, or by the timeout if there is none.
+They fail as real ones do, with the same kinds of `TransportError`. A request takes the latency of
+its response on the service's clock, or its timeout if there is no response.
 """
 
 import math
 import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Self
 
+from firecrawl_interact.core import transport as port
 from firecrawl_interact.core.shielding import runs_on_asyncio
-from firecrawl_interact.core.transport import (
-    MAX_BODY_BYTES,
-    BadResponseError,
-    ConnectFailedError,
-    ConnectionLostError,
-    Request,
-    Response,
-    TimedOutError,
-    TransportError,
-)
+from firecrawl_interact.core.transport import Request, Response, TransportError
 
-from .service import FakeService, TimedResponse
-from .service.faults import NoConnection, NoResponse
+from .service import FakeService, faults
+from .service.clock import ClockQueue
 
 
 class _InMemory:
@@ -36,29 +30,36 @@ class _InMemory:
         """Return the service's time, in seconds."""
         return self._service.monotonic()
 
-    def _handle(self, request: Request, timeout: float) -> tuple[float, Response | TransportError]:
-        """Send the request. Return its duration in seconds, and its response or error."""
+    def _begin(self, request: Request, timeout: float) -> tuple[float, Response | TransportError]:
+        """Send the request. Return the seconds until its end, and its response or error."""
         if self._closed:
-            return 0, ConnectFailedError("this transport is closed", transient=False)
-        result = self._service.respond(request)
-        if isinstance(result, NoConnection):
-            return 0, ConnectFailedError("no connection to the service")
-        seconds = math.inf if isinstance(result, NoResponse) else self._service.latency
-        if isinstance(result, TimedResponse):
-            seconds += result.seconds_per_byte * len(result.response.body)
-        if seconds > timeout:
-            return timeout, TimedOutError(f"no whole response within {timeout:g} s")
-        if not isinstance(result, TimedResponse):
-            return seconds, ConnectionLostError("the connection ended before the response")
-        if len(result.response.body) > MAX_BODY_BYTES:
-            return seconds, BadResponseError(f"more than {MAX_BODY_BYTES} bytes in the body")
-        if result.response.headers.get("content-encoding", "identity") != "identity":
-            return seconds, BadResponseError("the body is encoded, which was not requested")
-        return seconds, result.response
+            return 0, port.ConnectFailedError("this transport is closed", transient=False)
+        response, fault = self._service.respond(request)
+        if isinstance(fault, faults.NoConnection):
+            return 0, port.ConnectFailedError("no connection to the service")
+        seconds = self._service.latency
+        if isinstance(fault, faults.DrippedResponse):
+            seconds += fault.seconds_per_byte * len(response.body)
+        if isinstance(fault, faults.HeldResponse):
+            return math.inf, port.TimedOutError("the request was held")
+        if isinstance(fault, faults.NoResponse) or seconds > timeout:
+            return timeout, port.TimedOutError(f"no whole response within {timeout:g} s")
+        if isinstance(fault, faults.LostResponse):
+            return seconds, port.ConnectionLostError("the connection ended before the response")
+        if len(response.body) > port.MAX_BODY_BYTES:
+            error = f"more than {port.MAX_BODY_BYTES} bytes in the body"
+            return seconds, port.BadResponseError(error)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            error = "the body is encoded, which was not requested"
+            return seconds, port.BadResponseError(error)
+        return seconds, response
 
 
 class InMemoryTransport(_InMemory):
     """A `Transport` to a `FakeService`. It cannot be pickled, since its service cannot.
+
+    Requests of several threads wait side by side, and the shortest wait ends first. In a run nobody
+    really waits. Threads of your own have a quarter of a second to begin what they do at a time.
 
     Args:
         service: the service that it reaches; many transports may share one.
@@ -73,15 +74,19 @@ class InMemoryTransport(_InMemory):
             ConnectionLostError: for `LostResponse`.
             BadResponseError: the body is larger than `MAX_BODY_BYTES`, or compressed.
         """
-        seconds, end = self._handle(request, timeout)
+        seconds, end = self._begin(request, timeout)
         self.sleep(seconds)
         if isinstance(end, TransportError):
             raise end
         return end
 
     def sleep(self, seconds: float) -> None:
-        """Advance the service's clock by this number of seconds."""
-        self._service.sleep(seconds)
+        """Wait for this number of seconds of the service's clock."""
+        self._service.clock.wait(seconds)
+
+    def new_queue(self) -> ClockQueue[object]:
+        """Return a queue for the threads of a run: who waits for an item lets time pass."""
+        return ClockQueue(self._service.clock)
 
     def close(self) -> None:
         """From now on `send` raises a `ConnectFailedError` that is not transient."""
@@ -97,9 +102,9 @@ class InMemoryTransport(_InMemory):
 class AsyncInMemoryTransport(_InMemory):
     """An `AsyncTransport` to a `FakeService`, otherwise like `InMemoryTransport`.
 
-    Under asyncio, each `send` and `sleep` lets the other tasks run, and of several waits the
-    shortest ends first. Under any other event loop, each wait advances the clock at once. While a
-    `LoopbackService` serves the same service, a wait is real and blocks the loop.
+    Each `send` and `sleep` lets the other tasks run, and can be cancelled: a request that is
+    cancelled at once is not sent. Of several waits the shortest ends first. It knows asyncio and
+    trio, and anyio on both. Where there is no event loop, each wait moves the clock at once.
 
     Args:
         service: the service that it reaches; many transports may share one.
@@ -107,19 +112,21 @@ class AsyncInMemoryTransport(_InMemory):
 
     async def send(self, request: Request, timeout: float) -> Response:
         """Send one request, as `InMemoryTransport.send` does, with the same errors."""
-        seconds, end = self._handle(request, timeout)
+        await self.sleep(0)
+        seconds, end = self._begin(request, timeout)
         await self.sleep(seconds)
         if isinstance(end, TransportError):
             raise end
         return end
 
     async def sleep(self, seconds: float) -> None:
-        """Advance the service's clock by so many seconds, after other tasks' shorter waits."""
-        # A program that runs asyncio has imported it.
-        if "asyncio" in sys.modules and runs_on_asyncio():
-            await self._service.clock.sleep_beside_others(seconds)
-        else:
-            self._service.sleep(seconds)
+        """Wait for this number of seconds of the service's clock, beside other tasks."""
+        turn = _turn_of_event_loop()
+        if turn is None:
+            self._service.clock.wait(seconds)
+            return
+        await turn()
+        await self._service.clock.wait_in_task(seconds, turn)
 
     async def aclose(self) -> None:
         """From now on `send` raises a `ConnectFailedError` that is not transient."""
@@ -130,3 +137,14 @@ class AsyncInMemoryTransport(_InMemory):
 
     async def __aexit__(self, *exception: object) -> None:
         await self.aclose()
+
+
+def _turn_of_event_loop() -> Callable[[], Awaitable[object]] | None:
+    """Return what awaits one turn of the running event loop, and notices a cancellation."""
+    # A program that runs one of them has imported it.
+    if (asyncio := sys.modules.get("asyncio")) and runs_on_asyncio():
+        return partial(asyncio.sleep, 0)
+    if (trio := sys.modules.get("trio")) and trio.lowlevel.in_trio_run():
+        checkpoint: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint
+        return checkpoint
+    return None

@@ -7,15 +7,16 @@ import socketserver
 import struct
 import sys
 import threading
+import warnings
 from functools import partial
 from http.server import BaseHTTPRequestHandler
-from typing import Self
-from weakref import WeakSet
+from typing import Any, Self
+from weakref import WeakKeyDictionary
 
-from firecrawl_interact.core.transport import Request
+from firecrawl_interact.core.transport import Request, Response
 
-from .service import FakeService, TimedResponse
-from .service.faults import FakeServiceError, LostResponse, NoConnection, NoResponse
+from .service import FakeService
+from .service.faults import SILENT, DrippedResponse, FakeServiceError, LostResponse, NoConnection
 
 # Close with a reset: linger for 0 s. Windows has two shorts here, other systems two ints.
 _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
@@ -25,7 +26,8 @@ class LoopbackService:
     """Serve a `FakeService` on 127.0.0.1 while a `with` block lasts.
 
     The service's clock runs with the system's meanwhile, so its waits and its latency are real.
-    The end of the block ends every connection, also those that wait for a response.
+    The end of the block ends every connection, also those that wait for a response. The service
+    closes a connection that is idle for 5 seconds, as the real one does.
 
     Three faults look different here than in memory. A `NoConnection` is a reset instead of the
     response, since the client has connected already. A `LostResponse` on a reused connection looks
@@ -36,11 +38,11 @@ class LoopbackService:
         port: where it listens; 0: the system chooses a free port.
     """
 
+    _server: "_Server | None" = None
+
     def __init__(self, service: FakeService, port: int = 0) -> None:
         self._service = service
         self._port = port
-        self._server: _Server | None = None
-        self._ending = contextlib.ExitStack()
 
     def __repr__(self) -> str:
         place = "not running" if self._server is None else f"at {self.api_url}"
@@ -66,17 +68,20 @@ class LoopbackService:
         """
         if self._server is not None:
             raise FakeServiceError("this service runs already: make another LoopbackService")
-        with contextlib.ExitStack() as starting:
-            starting.enter_context(self._service.clock.system_time())
-            server = starting.enter_context(_Server(self._service, self._port))
-            server.serving.start()
-            starting.callback(server.end)
-            self._server, self._ending = server, starting.pop_all()
+        self._server = _Server(self._service, self._port)
+        self._server.serving.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._server = None
-        self._ending.close()
+        if self._server is not None:
+            self._server.end()
+            self._server = None
+
+    def __del__(self) -> None:
+        if self._server is not None:
+            message = f"{self!r} was left running: use `with`"
+            warnings.warn(message, RuntimeWarning, stacklevel=2, source=self)
+            self._server.end()
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -86,88 +91,90 @@ class _Server(socketserver.ThreadingTCPServer):
     def __init__(self, service: FakeService, port: int) -> None:
         self.service = service
         self.ending = threading.Event()
-        self._connections: WeakSet[socket.socket] = WeakSet()
+        self._connections: WeakKeyDictionary[threading.Thread, Any] = WeakKeyDictionary()
         serve = partial(self.serve_forever, poll_interval=0.02)  # seconds, until it sees its end
         self.serving = threading.Thread(target=serve, daemon=True)
         super().__init__(("127.0.0.1", port), _Handler)
+        service.clock.follow_system(1)
 
-    def get_request(self) -> tuple[socket.socket, object]:
-        connection, address = super().get_request()
-        self._connections.add(connection)
-        return connection, address
+    def process_request(self, request: Any, client_address: Any) -> None:  # Any: as in typeshed
+        # A daemon: a service that is left running keeps no process from ending.
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self._connections[thread] = request
+        thread.start()
 
-    def handle_error(
-        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
-    ) -> None:
+    def handle_error(self, *_: object) -> None:
         # A client may disconnect at any time; anything else is an error of the fake.
         if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
+            sys.excepthook(*sys.exc_info())
 
     def end(self) -> None:
         """Accept no more connections, and end those that are open."""
         self.ending.set()
         self.shutdown()
-        self.serving.join()
-        for connection in list(self._connections):
+        self.server_close()
+        for thread, connection in list(self._connections.items()):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+            thread.join()
+        self.service.clock.follow_system(-1)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    timeout = 5  # seconds that a connection may be idle
     connection: socket.socket
     server: _Server
 
     def _handle(self) -> None:
-        if not self._drop_body():
+        length = self.headers.get("content-length", "0")
+        if "transfer-encoding" in self.headers or not length.isdecimal():
+            self.send_error(411)
             return
+        body = self.rfile.read(int(length))
         service, ending = self.server.service, self.server.ending
-        result = service.respond(Request(self.command, self.path, dict(self.headers.items())))
-        if isinstance(result, NoConnection):
+        request = Request(self.command, self.path, dict(self.headers.items()))
+        response, fault = service.respond(request, body)
+        if isinstance(fault, NoConnection):
             self.close_connection = True
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self.connection.close()  # The server would shut it down in order first.
-        elif isinstance(result, NoResponse):
+        elif isinstance(fault, SILENT):
             self.close_connection = True
+            self.connection.settimeout(None)
             while self.connection.recv(65536):
                 pass
-        elif ending.wait(service.latency) or isinstance(result, LostResponse):
+        elif ending.wait(service.latency) or isinstance(fault, LostResponse):
             self.close_connection = True
         else:
-            self._deliver(result)
+            self._deliver(response, fault)
 
     # The names that http.server looks for.
     do_CONNECT = do_DELETE = do_GET = do_HEAD = do_OPTIONS = _handle  # noqa: N815
     do_PATCH = do_POST = do_PUT = do_TRACE = _handle  # noqa: N815
 
-    def _drop_body(self) -> bool:
-        length = self.headers.get("content-length", "0")
-        if "transfer-encoding" in self.headers or not length.isdecimal():
-            self.send_error(411)
-            return False
-        left = int(length)
-        while left and (piece := self.rfile.read(min(left, 65536))):
-            left -= len(piece)
-        return not left
-
-    def _deliver(self, timed: TimedResponse) -> None:
-        response = timed.response
+    def _deliver(self, response: Response, fault: object) -> None:
         headers = {"date": self.date_time_string(), **response.headers}
         if response.status not in (204, 304):
             headers["content-length"] = str(len(response.body))
         if self.close_connection:
             headers["connection"] = "close"
+            headers.pop("keep-alive", None)
         reason = self.responses.get(response.status, ("", ""))[0]
         lines = [f"HTTP/1.1 {response.status} {reason}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         whole = "\r\n".join([*lines, "", ""]).encode("latin-1")
         if self.command != "HEAD":
             whole += response.body
-        size = 1 if timed.seconds_per_byte else len(whole)
-        for start in range(0, len(whole), size):
-            self.wfile.write(whole[start : start + size])
-            if timed.seconds_per_byte and self.server.ending.wait(timed.seconds_per_byte):
+        if not isinstance(fault, DrippedResponse):
+            self.wfile.write(whole)
+            return
+        for byte in whole:
+            self.wfile.write(bytes([byte]))
+            if self.server.ending.wait(fault.seconds_per_byte):
                 self.close_connection = True
                 return
 

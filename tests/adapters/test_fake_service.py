@@ -3,11 +3,10 @@
 import copy
 import math
 import pickle
-import time
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -19,6 +18,7 @@ from firecrawl_interact.adapters import (
     FakeService,
     FakeServiceError,
     Fault,
+    HeldResponse,
     InMemoryTransport,
     LostResponse,
     NoConnection,
@@ -40,13 +40,16 @@ def send(
 
 
 def delete(service: FakeService, session_id: str, api_key: str = "fc-test") -> Response:
-    path = f"/v2/interact/{quote(session_id, safe='')}"
+    path = f"/v2/interact/{session_id}"
     return send(service, path, authorization=f"Bearer {api_key}")
 
 
 def content(response: Response) -> dict[str, object]:
     assert response.headers["content-type"] == "application/json; charset=utf-8"
     return msgspec.json.decode(response.body, type=dict[str, object])
+
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 def failure(error: str) -> dict[str, object]:
@@ -67,8 +70,12 @@ def failure(error: str) -> dict[str, object]:
 def test_a_key_must_be_the_second_word_and_known_and_a_session_must_be_known(
     authorization: str | None, status: int, error: str
 ) -> None:
-    response = send(FakeService(), "/v2/interact/1", authorization=authorization)
+    response = send(FakeService(), f"/v2/interact/{UNKNOWN}", authorization=authorization)
     assert (response.status, content(response)) == (status, failure(error))
+    challenge = (
+        'Bearer resource_metadata="https://www.firecrawl.dev/.well-known/oauth-protected-resource"'
+    )
+    assert response.headers.get("www-authenticate") == (challenge if status == 401 else None)
 
 
 def test_a_session_belongs_to_one_team_the_first_ones_or_another_also_when_it_has_ended() -> None:
@@ -88,23 +95,52 @@ def test_a_service_without_sign_in_is_one_team(authorization: str | None) -> Non
     assert send(service, path, authorization=authorization).status == 200
 
 
-PATHS = "/ /v2/interact /v2/interact/ /v2/interact/1/ /v2/interact/1/2 /v1/interact/1"
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Error</title>
+</head>
+<body>
+<pre>Cannot {}</pre>
+</body>
+</html>
+"""
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    "route",
     [
-        *(("DELETE", path) for path in PATHS.split(" ")),
-        *((method, "/v2/interact/1") for method in ("GET", "POST", "PUT", "PATCH", "delete")),
+        *(f"DELETE {path}" for path in ("/", "/v2/interact", "/v2/interact/", "/v2/interact/1/2")),
+        *(
+            "DELETE /v1/interact/1",
+            "DELETE /v2/scrape/1",
+            "POST /v2/interact/1",
+            "GET /v2/browser/1",
+        ),
+        *("delete /v2/interact/1", "GET /v2/scrape/1/interact", "GET /v2/interact/1/execute"),
     ],
 )
-def test_anything_else_is_a_page_that_says_nothing_about_a_session(method: str, path: str) -> None:
-    service = FakeService()
-    service.open_session("1")
-    response = send(service, path, method=method)
-    assert response.status == 404
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert f"<pre>Cannot {method} {path}</pre>" in response.body.decode()
+@pytest.mark.parametrize("authorization", ["Bearer fc-test", None])
+def test_anything_else_is_a_page_that_comes_before_key_and_rate_limit(
+    route: str, authorization: str | None
+) -> None:
+    service = FakeService(rate_limit=0)
+    service.open_session("1", scrape_id="1")
+    method, _, path = route.partition(" ")
+    response = send(service, path, method=method, authorization=authorization)
+    assert (response.status, response.body.decode()) == (404, PAGE.format(route))
+    assert response.headers == {
+        "access-control-allow-origin": "*",
+        "content-security-policy": "default-src 'none'",
+        "x-content-type-options": "nosniff",
+        "content-type": "text/html; charset=utf-8",
+        "content-length": str(len(response.body)),
+        "x-response-time": "0.000ms",
+        "date": "Mon, 24 Nov 2025 22:16:26 GMT",
+        "connection": "keep-alive",
+        "keep-alive": "timeout=5",
+    }
     assert service.is_open("1")
 
 
@@ -112,8 +148,27 @@ def test_the_page_escapes_the_path() -> None:
     assert b"<script>" not in send(FakeService(), "/<script>").body
 
 
+def test_each_response_has_the_headers_that_the_services_server_adds() -> None:
+    service = FakeService(latency=8.195)
+    service.advance(60)
+    response = delete(service, UNKNOWN)
+    assert response.body == b'{"success":false,"error":"Browser session not found."}'
+    assert response.headers == {
+        "access-control-allow-origin": "*",
+        "content-type": "application/json; charset=utf-8",
+        "etag": 'W/"36-Lwf0IxyQJ+TFwLngtCLiqJrlAhw"',
+        "content-length": "54",
+        "x-response-time": "8195.000ms",
+        "date": "Mon, 24 Nov 2025 22:17:34 GMT",
+        "connection": "keep-alive",
+        "keep-alive": "timeout=5",
+    }
+
+
 @given(
-    st.sampled_from(["/v2/interact/{}", "/v2/browser/{}", "/v2/interact/{}?x=/1"]),
+    st.sampled_from(
+        ["/v2/interact/{}", "/v2/browser/{}/", "/V2/Interact/{}", "/v2/browser/{}?x=/1"]
+    ),
     st.from_regex(r"id-[A-Za-z0-9._~-]{1,117}", fullmatch=True),
 )
 def test_two_routes_lead_to_a_session_and_their_one_segment_is_decoded(
@@ -127,15 +182,51 @@ def test_two_routes_lead_to_a_session_and_their_one_segment_is_decoded(
 
 
 @pytest.mark.parametrize(
+    "spelling",
+    [
+        "{}",
+        "%7B{}%7D",
+        pytest.param("550E8400E29B41D4A716446655440000", id="upper case without hyphens"),
+    ],
+)
+def test_a_session_has_several_spellings(spelling: str) -> None:
+    service = FakeService()
+    session_id = service.open_session("550E8400-e29b-41d4-a716-446655440000")
+    assert session_id == "550e8400-e29b-41d4-a716-446655440000"
+    assert service.is_open("550E8400-E29B-41D4-A716-446655440000")
+    assert delete(service, spelling.format(session_id)).status == 200
+    assert not service.is_open(session_id)
+
+
+def test_an_id_that_is_no_uuid_is_a_500_unless_a_test_has_opened_it() -> None:
+    service = FakeService()
+    service.open_session("session-1")
+    errors = [content(delete(service, "session-2")) for _ in range(2)]
+    for error in errors:
+        assert error == {
+            "success": False,
+            "code": "UNKNOWN_ERROR",
+            "error": error["error"],
+        }
+        assert re.fullmatch(
+            "An unexpected error occurred. Please contact help@firecrawl.com for help."
+            " Your exception ID is [0-9a-f]{32}",
+            str(error["error"]),
+        )
+    assert errors[0] != errors[1]
+    assert [delete(service, f"session-{number}").status for number in (2, 1)] == [500, 200]
+
+
+@pytest.mark.parametrize(
     ("prompt_used", "seconds", "credits_billed"),
-    [(False, 0, 2), (True, 0, 7), (False, 39.095, 2), (False, 3601, 121), (True, 3601, 421)],
+    [(False, 0, 2), (True, 0, 7), (False, 39.095, 2), (False, 3541, 119), (True, 3541, 414)],
 )
 def test_a_delete_ends_a_session_and_bills_the_time_begun_but_a_minute_at_least(
     prompt_used: bool, seconds: float, credits_billed: int
 ) -> None:
     service = FakeService()
-    session_id = service.open_session(prompt_used=prompt_used)
-    service.sleep(seconds)
+    session_id = service.open_session(prompt_used=prompt_used, ttl=3600)
+    service.advance(seconds)
     first = content(delete(service, session_id))
     assert not service.is_open(session_id)
     assert first == {
@@ -144,9 +235,132 @@ def test_a_delete_ends_a_session_and_bills_the_time_begun_but_a_minute_at_least(
         "creditsBilled": credits_billed,
         "status": "stopped",
     }
-    service.sleep(3600)
+    service.advance(3600)
     again = content(delete(service, session_id))
     assert again == {name: value for name, value in first.items() if name != "sessionDurationMs"}
+
+
+@pytest.mark.parametrize("ttl", [600, 30])
+def test_a_session_expires_and_is_settled_a_little_later(ttl: float) -> None:
+    service = FakeService()
+    session_ids = [service.open_session(ttl=ttl) for _ in range(3)]
+    service.advance(ttl - 0.5)
+    assert service.sessions_left_open == session_ids
+    service.advance(0.5)
+    assert service.sessions_left_open == []
+    assert not service.is_open(session_ids[0])
+    service.advance(14)
+    receipt = content(delete(service, session_ids[0]))
+    assert receipt["sessionDurationMs"] == pytest.approx(ttl * 1000, abs=0.001)
+    service.advance(1)
+    settled = content(delete(service, session_ids[1]))
+    assert settled == {
+        name: value for name, value in receipt.items() if name != "sessionDurationMs"
+    }
+    assert content(delete(service, session_ids[0])) == settled
+
+
+def stop(service: FakeService, scrape_id: str, api_key: str = "fc-test") -> Response:
+    path = f"/v2/scrape/{scrape_id}/interact"
+    return send(service, path, authorization=f"Bearer {api_key}")
+
+
+def test_a_delete_by_scrape_ends_one_session_of_it_that_is_open_or_repeats_a_receipt() -> None:
+    service = FakeService(["fc-test", "fc-other"])
+    scrape_id = str(uuid.uuid4())
+    assert stop(service, scrape_id).status == 404
+    sessions = [service.open_session(scrape_id=scrape_id) for _ in range(2)]
+    other = service.open_session(scrape_id=str(uuid.uuid4()), prompt_used=True)
+    assert stop(service, scrape_id, "fc-other").status == 403
+    durations = ["sessionDurationMs" in content(stop(service, scrape_id.upper())) for _ in range(3)]
+    assert durations == [True, True, False]
+    assert [service.is_open(session_id) for session_id in sessions] == [False, False]
+    assert service.sessions_left_open == [other]
+
+
+def test_a_scrape_id_that_is_no_uuid_is_refused_unless_a_test_has_named_it() -> None:
+    service = FakeService()
+    service.open_session(scrape_id="scrape-1")
+    response = stop(service, "scrape-2")
+    error = "Invalid job ID format. Job ID must be a valid UUID."
+    assert (response.status, content(response)) == (400, failure(error))
+    assert stop(service, "scrape-1").status == 200
+
+
+# --- opening and using sessions --------------------------------------------------------------
+
+
+def post(service: FakeService, path: str, body: bytes = b"") -> dict[str, Any]:
+    """Post a request, and return what came of it, its status included."""
+    headers = {"Authorization": "Bearer fc-test"}
+    response, fault = service.respond(Request("POST", path, headers), body)
+    assert fault is None
+    return {"status": response.status, **content(response)}
+
+
+@pytest.mark.parametrize(
+    ("body", "ttl"), [(b"", 600), (b"{}", 600), (b'{"ttl":30,"streamWebView":false}', 30)]
+)
+def test_a_session_can_be_opened_used_and_listed(body: bytes, ttl: float) -> None:
+    service = FakeService(rate_limit=4)
+    service.advance(60)
+    opened = [post(service, f"/v2/{alias}", body) for alias in ("interact", "browser")]
+    session_ids = [session["id"] for session in opened]
+    assert service.sessions_left_open == session_ids
+    assert [session["success"] for session in opened] == [True, True]
+    expires = {30: "22:17:56", 600: "22:27:26"}[int(ttl)]
+    assert opened[0]["expiresAt"] == f"2025-11-24T{expires}Z"
+    used = post(service, f"/v2/interact/{session_ids[0]}/execute", b'{"code":"1"}')
+    assert (used["exitCode"], used["stdout"]) == (0, "done")
+    assert delete(service, session_ids[0]).status == 200
+    assert post(service, f"/v2/interact/{session_ids[0]}/execute")["status"] == 410
+    listed: Any = content(send(service, "/v2/browser?status=active", method="GET"))
+    assert [session["id"] for session in listed["sessions"]] == [session_ids[1]]
+    assert delete(service, UNKNOWN).status == 429  # Those that opened a session do not count.
+
+
+def test_the_list_has_the_teams_own_sessions_the_newest_first() -> None:
+    service = FakeService(["fc-test", "fc-other"])
+    session_ids = [service.open_session() for _ in range(2)]
+    service.open_session(api_key="fc-other")
+    service.advance(600)
+    session_ids.append(service.open_session())
+    listed: Any = content(send(service, "/v2/interact", method="GET"))
+    assert [(session["id"], session["status"]) for session in listed["sessions"]] == [
+        (session_ids[2], "active"),
+        (session_ids[1], "destroyed"),
+        (session_ids[0], "destroyed"),
+    ]
+
+
+def test_a_scrape_has_one_session_at_a_time_that_prompts_make_dearer() -> None:
+    service = FakeService()
+    scrape_id = str(uuid.uuid4())
+    path = f"/v2/scrape/{scrape_id}/interact"
+    first = [post(service, path, b'{"code":"1"}')["sessionId"] for _ in range(2)]
+    assert first[0] == first[1]
+    assert content(stop(service, scrape_id))["creditsBilled"] == 2
+    second = post(service, path, b'{"prompt":"Open the first link."}')
+    assert second["sessionId"] not in first
+    assert second["output"] == "done"
+    assert content(stop(service, scrape_id))["creditsBilled"] == 7
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"ttl":"long"}', b'{"ttl":29}', b'{"ttl":3601}'])
+def test_a_body_that_the_service_cannot_read_opens_nothing(body: bytes) -> None:
+    service = FakeService()
+    refused = {"status": 400, "success": False, "code": "BAD_REQUEST", "error": "Bad Request"}
+    assert post(service, "/v2/interact", body) == refused
+    assert service.sessions_left_open == []
+
+
+def test_the_session_of_another_team_cannot_be_used() -> None:
+    service = FakeService(["fc-test", "fc-other"])
+    session_id = service.open_session(api_key="fc-other")
+    assert post(service, f"/v2/interact/{session_id}/execute")["status"] == 403
+
+
+# --- time and faults -------------------------------------------------------------------------
 
 
 def test_a_duration_is_seldom_a_whole_number() -> None:
@@ -154,61 +368,36 @@ def test_a_duration_is_seldom_a_whole_number() -> None:
     durations: list[Any] = []  # Any: of JSON
     for _ in range(100):
         session_id = service.open_session()
-        service.sleep(0.123)
+        service.advance(0.123)
         durations.append(content(delete(service, session_id))["sessionDurationMs"])
     assert durations == pytest.approx([123] * 100, abs=0.001)
     assert sum(float.is_integer(duration) for duration in durations) < 10
 
 
-def test_the_clock_starts_at_zero_and_moves_forward_alone_when_somebody_waits() -> None:
-    service = FakeService()
-    session_id = service.open_session()
-    delete(service, "unknown")
-    for seconds in (-1, -1e-9, math.nan, math.inf):
-        with pytest.raises(ValueError, match="cannot wait"):
-            service.sleep(seconds)
-    assert service.monotonic() == 0
-    service.sleep(1_000_000)
-    assert service.monotonic() == 1_000_000
-    assert service.is_open(session_id)  # It never expires by itself.
-
-
-def test_on_the_systems_time_the_clock_runs_by_itself_and_waits_are_real() -> None:
-    service = FakeService()
-    with service.clock.system_time():
-        before = time.monotonic(), service.monotonic()
-        service.sleep(0.01)
-        assert time.monotonic() - before[0] >= 0.01
-        assert service.monotonic() - before[1] >= 0.01
-    assert service.monotonic() == service.monotonic()
-
-
-@given(st.lists(st.sampled_from(["wait", "switch on", "switch off"]), max_size=20))
-def test_the_clock_never_jumps_back_however_it_is_switched(steps: list[str]) -> None:
-    service = FakeService()
-    switched = []
-    times = [service.monotonic()]
-    for step in steps:
-        if step == "switch on":
-            switched.append(service.clock.system_time())
-            switched[-1].__enter__()
-        elif step == "switch off" and switched:
-            switched.pop().__exit__(None, None, None)
-        elif not switched:
-            service.sleep(5)
-        times.append(service.monotonic())
-    assert times == sorted(times)
-
-
 def statuses(service: FakeService, requests: int) -> list[int]:
-    return [delete(service, "unknown").status for _ in range(requests)]
+    return [delete(service, UNKNOWN).status for _ in range(requests)]
 
 
 def test_a_fault_meets_one_request_each_in_order() -> None:
     service = FakeService()
     service.queue(Reply(502), Reply(503))
     service.queue(Reply(504))
+    assert service.queued == [Reply(502), Reply(503), Reply(504)]
     assert statuses(service, 4) == [502, 503, 504, 404]
+    assert service.queued == []
+
+
+def test_a_fault_for_one_session_meets_its_requests_alone_also_by_its_scrape() -> None:
+    service = FakeService()
+    session_id, other = service.open_session(), service.open_session()
+    scrape_id = str(uuid.uuid4())
+    service.queue(Reply(502), Reply(503), session_id=uuid.UUID(session_id))
+    service.queue(Reply(504), session_id=f"scrape:{scrape_id}")
+    service.queue(Reply(409))
+    ids = (other, session_id.upper(), session_id, session_id)
+    assert [delete(service, name).status for name in ids] == [409, 502, 503, 200]
+    assert service.queued == [Reply(504)]
+    assert [stop(service, scrape_id).status for _ in range(2)] == [504, 404]
 
 
 def test_a_reply_comes_as_given_before_every_rule_and_keeps_the_service_from_acting() -> None:
@@ -224,7 +413,7 @@ def test_a_reply_comes_as_given_before_every_rule_and_keeps_the_service_from_act
 
 
 FAULTS = [Reply(502), Reply(200, json={"success": True}), NoConnection(), NoResponse()]
-FAULTS += [LostResponse(), DrippedResponse(0.1)]
+FAULTS += [HeldResponse(), LostResponse(), DrippedResponse(0.1)]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=repr)
@@ -247,13 +436,13 @@ def test_a_reply_takes_json_for_its_body_and_a_content_type_and_refuses_text() -
 
 def test_an_outage_meets_every_request_for_so_many_seconds_of_the_services_clock() -> None:
     service = FakeService()
-    service.sleep(100)
+    service.advance(100)
     session_id = service.open_session()
     service.outage(200, NoResponse())
     for _ in range(2):
         with pytest.raises(TimedOutError):
             delete(service, session_id)
-    service.sleep(299.9 - service.monotonic())
+    service.advance(299.9 - service.monotonic())
     with pytest.raises(TimedOutError):
         InMemoryTransport(service).send(Request("DELETE", f"/v2/interact/{session_id}", {}), 0.1)
     assert service.is_open(session_id)
@@ -266,9 +455,9 @@ def test_an_outage_leaves_the_queue_and_the_rate_limit_as_they_are_and_may_be_en
     service.outage(1, Reply(503))
     assert statuses(service, 2) == [503, 503]
     service.outage(math.inf)
-    service.sleep(1e9)
+    service.advance(1e9)
     with pytest.raises(ConnectFailedError):
-        delete(service, "unknown")
+        delete(service, UNKNOWN)
     service.outage(0)
     assert statuses(service, 3) == [502, 404, 429]
 
@@ -309,6 +498,11 @@ def test_a_session_has_an_id_like_the_services_unless_given_one_and_is_listed_wh
     [
         pytest.param(lambda _: FakeService(api_keys="fc-test"), id="one key instead of a list"),
         pytest.param(lambda _: FakeService(api_keys=[""]), id="an empty key"),
+        pytest.param(lambda service: service.advance(-1), id="back in time"),
+        pytest.param(lambda service: service.advance(math.nan), id="a time that is none"),
+        pytest.param(lambda service: service.advance(math.inf), id="to the end of time"),
+        pytest.param(lambda service: service.open_session(ttl=0), id="no time to live"),
+        pytest.param(lambda service: service.open_session(scrape_id="a/b"), id="a bad scrape id"),
         pytest.param(lambda _: FakeService(api_keys=["fc secret"]), id="a key with a blank"),
         pytest.param(lambda _: FakeService(rate_limit=-1), id="a negative rate limit"),
         pytest.param(lambda _: FakeService(rate_limit=1.5), id="half a request"),  # type: ignore[arg-type]
@@ -344,7 +538,7 @@ def test_a_mistake_in_the_set_up_is_an_error_of_its_own_that_quotes_no_key(
     with pytest.raises(FakeServiceError) as caught:
         mistake(service)
     assert "secret" not in str(caught.value)
-    assert delete(service, "unknown").status == 404  # There is no outage.
+    assert delete(service, UNKNOWN).status == 404  # There is no outage.
 
 
 @pytest.mark.parametrize("session_id", ["", ".", " 1", "1\n", "a/b", "a%2Fb", "\xe9", "a" * 257])

@@ -1,20 +1,36 @@
 """How a request in memory ends, and what time it takes. Both transports alike."""
 
 import asyncio
-from collections.abc import Callable
+import random
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+import anyio
 import pytest
+import trio
 
 from firecrawl_interact.adapters.fakes.in_memory import AsyncInMemoryTransport, InMemoryTransport
 from firecrawl_interact.adapters.fakes.service import FakeService
 from firecrawl_interact.adapters.fakes.service.faults import (
     DrippedResponse,
     Fault,
+    HeldResponse,
     LostResponse,
     NoConnection,
     NoResponse,
+    Reply,
 )
-from firecrawl_interact.core import AsyncDeleteManySessions, AsyncDeleteSession
+from firecrawl_interact.core import (
+    AsyncDeleteManySessions,
+    AsyncDeleteSession,
+    DeleteManySessions,
+    DeleteSession,
+    OutageError,
+    Outcome,
+    SessionFate,
+)
 from firecrawl_interact.core.transport import (
     ConnectFailedError,
     ConnectionLostError,
@@ -25,9 +41,21 @@ from firecrawl_interact.core.transport import (
 )
 
 Send = Callable[[FakeService, str], Response]
+RunLoop = Callable[[Callable[[], Awaitable[object]]], object]
+
+event_loops = pytest.mark.parametrize(
+    "run_loop",
+    [
+        lambda main: asyncio.run(main()),
+        trio.run,
+        partial(anyio.run, backend="asyncio"),
+        partial(anyio.run, backend="trio"),
+    ],
+    ids=["asyncio", "trio", "anyio on asyncio", "anyio on trio"],
+)
 
 
-def request(session_id: str = "1") -> Request:
+def request(session_id: str = "00000000-0000-4000-8000-000000000000") -> Request:
     return Request("DELETE", f"/v2/interact/{session_id}", {"Authorization": "Bearer fc-test"})
 
 
@@ -39,6 +67,11 @@ def by_task(service: FakeService, session_id: str) -> Response:
     return asyncio.run(AsyncInMemoryTransport(service).send(request(session_id), 90))
 
 
+def by_trio(service: FakeService, session_id: str) -> Response:
+    response: Response = trio.run(AsyncInMemoryTransport(service).send, request(session_id), 90)
+    return response
+
+
 def without_a_loop(service: FakeService, session_id: str) -> Response:
     with pytest.raises(StopIteration) as finished:  # as it does unless it suspends
         AsyncInMemoryTransport(service).send(request(session_id), 90).send(None)
@@ -46,7 +79,7 @@ def without_a_loop(service: FakeService, session_id: str) -> Response:
     return response
 
 
-@pytest.mark.parametrize("send", [by_thread, by_task, without_a_loop])
+@pytest.mark.parametrize("send", [by_thread, by_task, by_trio, without_a_loop])
 @pytest.mark.parametrize(
     ("fault", "latency", "end", "seconds", "acts"),
     [
@@ -101,27 +134,78 @@ def test_a_block_gives_its_transport_closes_it_and_leaves_the_others_open() -> N
     assert InMemoryTransport(service).send(request(), 90).status == 404
 
 
-def test_waiting_lets_asyncios_other_tasks_run() -> None:
+# --- event loops -----------------------------------------------------------------------------
+
+
+@event_loops
+def test_each_wait_lets_other_tasks_run(run_loop: RunLoop) -> None:
     order = []
 
     async def task() -> None:
         transport = AsyncInMemoryTransport(FakeService())
         order.append("sleep")
-        await transport.sleep(1)
+        await transport.sleep(0)
         order.append("send")
         await transport.send(request(), 90)
         order.append("end")
 
     async def both() -> None:
-        await asyncio.gather(task(), task())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(task)
+            tasks.start_soon(task)
 
-    asyncio.run(both())
+    run_loop(both)
     assert order == ["sleep", "sleep", "send", "send", "end", "end"]
 
 
-def test_of_several_waits_the_shortest_ends_first_and_one_that_is_cancelled_moves_no_clock() -> (
-    None
-):
+@event_loops
+def test_a_request_of_a_task_that_is_cancelled_is_not_sent(run_loop: RunLoop) -> None:
+    service = FakeService()
+
+    async def main() -> None:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await AsyncInMemoryTransport(service).send(request(), 90)
+
+    run_loop(main)
+    assert service.requests == []
+
+
+@event_loops
+def test_a_held_request_is_in_flight_until_it_is_cancelled(run_loop: RunLoop) -> None:
+    service = FakeService()
+    session_id = service.open_session()
+    service.queue(HeldResponse())
+
+    async def main() -> None:
+        transport = AsyncInMemoryTransport(service)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(transport.send, request(session_id), 90)
+            await transport.sleep(10_000)
+            assert len(service.requests) == 1
+            tasks.cancel_scope.cancel()
+
+    run_loop(main)
+    assert service.monotonic() == 10_000
+
+
+def test_a_held_request_of_a_blocking_run_ends_with_its_time_to_shut_down() -> None:
+    service = FakeService()
+    held, other = service.open_session(), service.open_session()
+    service.queue(HeldResponse(), session_id=held)
+    delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
+    run = DeleteManySessions(delete_session, shutdown_timeout=5)
+    with run([held, other]) as deletions:
+        assert next(deletions).session_id == other
+    [outcome] = deletions
+    assert (outcome.session_id, outcome.session_fate) == (held, SessionFate.UNKNOWN)
+    assert service.monotonic() == 5
+
+
+@event_loops
+def test_of_several_waits_the_shortest_ends_first_and_one_that_is_cancelled_moves_no_clock(
+    run_loop: RunLoop,
+) -> None:
     service = FakeService()
     transport = AsyncInMemoryTransport(service)
     ended: list[tuple[float, float]] = []
@@ -131,30 +215,145 @@ def test_of_several_waits_the_shortest_ends_first_and_one_that_is_cancelled_move
         ended.append((seconds, service.monotonic()))
 
     async def main() -> None:
-        timer = asyncio.create_task(wait(240))
-        others = asyncio.gather(wait(3), wait(1), wait(2), wait(1))
-        await wait(2)
-        timer.cancel()
-        await others
-        with pytest.raises(asyncio.CancelledError):
-            await timer
-        assert service.monotonic() == 3
+        timer = anyio.CancelScope()
+
+        async def wait_for_timer() -> None:
+            with timer:
+                await wait(240)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait_for_timer)
+            for seconds in (3, 1, 2, 1):
+                tasks.start_soon(wait, seconds)
+            await wait(2)
+            timer.cancel()
+
+    run_loop(main)
+    assert ended == [(1, 1), (1, 1), (2, 2), (2, 2), (3, 3)]
+    assert service.monotonic() == 3
+
+
+# --- threads ---------------------------------------------------------------------------------
+
+
+def delete_each(service: FakeService, session_ids: list[str]) -> list[Outcome]:
+    delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(delete_session, session_ids))
+
+
+def delete_by_run(service: FakeService, session_ids: list[str]) -> list[Outcome]:
+    delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
+    with DeleteManySessions(delete_session)(session_ids) as deletions:
+        return list(deletions)
+
+
+@pytest.mark.parametrize("delete", [delete_each, delete_by_run])
+@pytest.mark.parametrize(("sessions", "seconds"), [(8, 70), (12, 140)])
+def test_eight_requests_that_start_together_end_together(
+    delete: Callable[[FakeService, list[str]], list[Outcome]], sessions: int, seconds: float
+) -> None:
+    service = FakeService(latency=70)
+    assert len(delete(service, [service.open_session() for _ in range(sessions)])) == sessions
+    assert service.monotonic() == seconds
+
+
+def test_threads_that_are_started_later_wait_side_by_side_too() -> None:
+    service = FakeService(latency=70)
+    for pools in (1, 2):
+        delete_each(service, [service.open_session() for _ in range(8)])
+        assert service.monotonic() == 70 * pools
+
+
+def test_a_thread_waits_beside_a_task() -> None:
+    service = FakeService(latency=70)
+    session_ids = [service.open_session() for _ in range(2)]
+
+    async def main() -> None:
+        await asyncio.gather(
+            asyncio.to_thread(by_thread, service, session_ids[0]),
+            AsyncInMemoryTransport(service).send(request(session_ids[1]), 90),
+        )
 
     asyncio.run(main())
-    assert ended == [(1, 1), (1, 1), (2, 2), (2, 2), (3, 3)]
-
-
-@pytest.mark.parametrize("seconds", [3, 30, 200])
-def test_a_run_outlasts_an_outage_that_is_shorter_than_its_deadline(seconds: float) -> None:
-    service = FakeService()
-    session_ids = [service.open_session() for _ in range(100)]
-    service.outage(seconds)
-
-    async def main() -> int:
-        delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test")
-        deletions = AsyncDeleteManySessions(delete_session)(session_ids)
-        return len([outcome async for outcome in deletions])
-
-    assert asyncio.run(main()) == 100
     assert service.sessions_left_open == []
-    assert seconds <= service.monotonic() < seconds + 20
+    assert 70 <= service.monotonic() <= 140  # as the thread begins before or after the task's wait
+
+
+def test_a_consumer_of_a_run_may_wait_for_a_thread_that_waits_in_memory() -> None:
+    service = FakeService(latency=1)
+    delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
+    with DeleteManySessions(delete_session, concurrency=2)(
+        [service.open_session() for _ in range(3)]
+    ) as deletions:
+        for _ in deletions:
+            thread = threading.Thread(target=delete_session, args=[service.open_session()])
+            thread.start()
+            thread.join()
+    assert service.sessions_left_open == []
+
+
+BUSY = Reply(503, json={"success": False, "error": "Busy."})
+FAILED = Reply(502, json={"success": False, "error": "Browser operation failed."})
+
+
+def lose_responses(service: FakeService, session_ids: list[str]) -> None:
+    for session_id in session_ids[5:9]:
+        service.queue(LostResponse(), NoResponse(), session_id=session_id)
+
+
+WEATHER: dict[str, Callable[[FakeService, list[str]], None]] = {
+    "nothing": lambda service, ids: None,
+    "a rate limit": lambda service, ids: setattr(service, "rate_limit", 10),
+    "an outage": lambda service, ids: service.outage(100),
+    "an outage in words": lambda service, ids: service.outage(30, BUSY),
+    "an outage that is too long": lambda service, ids: service.outage(1000, NoResponse()),
+    "a session that fails": lambda service, ids: service.queue(*[FAILED] * 4, session_id=ids[3]),
+    "lost responses": lose_responses,
+}
+
+
+def summary(service: FakeService, outcomes: list[Outcome], raised: list[type]) -> object:
+    """What came of a run: of each session, of the run, and when."""
+    of_each = [(one.session_id, type(one), one.attempts) for one in outcomes]
+    return of_each, raised, round(service.monotonic())
+
+
+@pytest.mark.parametrize("weather", WEATHER)
+@pytest.mark.parametrize("latency", [0, 0.3, 70])
+def test_a_blocking_run_has_the_outcomes_of_an_awaited_one_in_the_same_time(
+    weather: str, latency: float
+) -> None:
+    def prepared() -> tuple[FakeService, list[str], Callable[[], float]]:
+        service = FakeService(latency=latency)
+        ids = [service.open_session(f"session-{number}", ttl=3600) for number in range(20)]
+        WEATHER[weather](service, ids)
+        return service, ids, random.Random(1).random  # noqa: S311 - no secret
+
+    def blocking() -> object:
+        service, ids, chance = prepared()
+        delete_session = DeleteSession(InMemoryTransport(service), "fc-test", random=chance)
+        outcomes: list[Outcome] = []
+        raised: list[type] = []
+        with DeleteManySessions(delete_session)(ids) as deletions:
+            try:
+                outcomes.extend(deletions)
+            except OutageError as error:
+                raised.append(type(error))
+        return summary(service, outcomes, raised)
+
+    async def awaited() -> object:
+        service, ids, chance = prepared()
+        transport = AsyncInMemoryTransport(service)
+        delete_session = AsyncDeleteSession(transport, "fc-test", random=chance)
+        outcomes: list[Outcome] = []
+        raised: list[type] = []
+        async with AsyncDeleteManySessions(delete_session)(ids) as deletions:
+            try:
+                async for outcome in deletions:
+                    outcomes.append(outcome)
+            except OutageError as error:
+                raised.append(type(error))
+        return summary(service, outcomes, raised)
+
+    assert blocking() == asyncio.run(awaited())

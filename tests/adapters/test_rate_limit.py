@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from firecrawl_interact.adapters import FakeService
 
-from .test_fake_service import content, delete, failure, send
+from .test_fake_service import UNKNOWN, content, delete, failure, send
 
 pauses = st.lists(st.integers(0, 70_000).map(lambda milliseconds: milliseconds / 1000), max_size=30)
 
 
 def is_accepted(service: FakeService) -> bool:
-    status = delete(service, "unknown").status
+    status = delete(service, UNKNOWN).status
     assert status in (404, 429)
     return status == 404
 
@@ -23,8 +23,9 @@ def is_accepted(service: FakeService) -> bool:
 def test_the_services_own_counts_what_fails_and_refuses_what_is_more_in_its_own_words() -> None:
     service = FakeService(rate_limit=2)
     session_id = service.open_session()
-    assert [delete(service, "unknown").status, send(service, "/nowhere").status] == [404, 404]
-    service.sleep(26)
+    assert [delete(service, name).status for name in (UNKNOWN, "session-1")] == [404, 500]
+    assert send(service, "/nowhere").status == 404  # It does not count.
+    service.advance(26)
     for consumed in (3, 4):
         response = delete(service, session_id)
         assert response.status == 429
@@ -48,7 +49,7 @@ def test_the_services_own_is_each_teams_own_and_comes_after_the_key(
     known: list[str], keys: list[str], statuses: list[int]
 ) -> None:
     service = FakeService(known, rate_limit=1)
-    assert [delete(service, "1", key).status for key in keys] == statuses
+    assert [delete(service, UNKNOWN, key).status for key in keys] == statuses
 
 
 @pytest.mark.parametrize(
@@ -57,8 +58,8 @@ def test_the_services_own_is_each_teams_own_and_comes_after_the_key(
 def test_the_wait_that_it_says_is_rounded_as_the_service_does(passed: float, said: int) -> None:
     service = FakeService(rate_limit=1)
     assert is_accepted(service)
-    service.sleep(passed)
-    error = content(delete(service, "unknown"))["error"]
+    service.advance(passed)
+    error = content(delete(service, UNKNOWN))["error"]
     assert re.findall(r"retry after (\d+)s", str(error)) == [str(said)]
 
 
@@ -69,7 +70,7 @@ def test_a_minute_begins_with_a_request_and_accepts_so_many(
     service = FakeService(rate_limit=rate_limit)
     accepted, began = 0, -math.inf
     for pause in pauses:
-        service.sleep(pause)
+        service.advance(pause)
         if service.monotonic() - began > 60 - 1e-6:
             accepted, began = 0, service.monotonic()
         assert is_accepted(service) == (accepted < rate_limit)
@@ -79,7 +80,7 @@ def test_a_minute_begins_with_a_request_and_accepts_so_many(
 def test_a_minute_is_over_in_spite_of_the_rounding_of_floats() -> None:
     service = FakeService(rate_limit=1)
     assert is_accepted(service)
-    service.sleep(60 - 1e-9)
+    service.advance(60 - 1e-9)
     assert is_accepted(service)
 
 

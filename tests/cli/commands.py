@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from firecrawl_interact.adapters import FakeService, LostResponse, NoConnection, NoResponse
+from firecrawl_interact.adapters import FakeService, Fault
 from firecrawl_interact.adapters.cli.commands import command
-from firecrawl_interact.adapters.fakes.service import TimedResponse
-from firecrawl_interact.core import Request
+from firecrawl_interact.core import Request, Response
 
 if sys.platform != "win32":
     import fcntl
@@ -52,11 +51,11 @@ class WatchedService(FakeService):
         self.responds = threading.Event()
         self.responds.set()
 
-    def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
-        response = super().respond(request)
+    def respond(self, request: Request, body: bytes = b"") -> tuple[Response, Fault | None]:
+        responded = super().respond(request, body)
         self._arrivals.release()
         self.responds.wait(LONGEST_WAIT)
-        return response
+        return responded
 
     @property
     def asked_for(self) -> list[str]:

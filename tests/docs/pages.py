@@ -52,8 +52,8 @@ def open_sessions_of(page: str, service: FakeService) -> None:
     """Open the sessions that a page names. They are 754 seconds old then."""
     for session_id in dict.fromkeys(_ID.findall(text_of(page))):
         if session_id != NOBODY_KNOWS:
-            service.open_session(session_id)
-    service.sleep(754)
+            service.open_session(session_id, ttl=3600)
+    service.advance(754)
 
 
 def run_python(code: str, folder: Path) -> str:

@@ -28,6 +28,8 @@ from firecrawl_interact.core import Request, Response, Transport, TransportError
 
 pytestmark = pytest.mark.enable_socket
 
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
@@ -52,7 +54,7 @@ def served(service: FakeService) -> Iterator[Urllib3Transport]:
 
 
 def delete(
-    transport: Transport, session_id: str = "unknown", timeout: float = 30
+    transport: Transport, session_id: str = UNKNOWN, timeout: float = 30
 ) -> Response | TransportError:
     headers = {"Authorization": "Bearer fc-test"}
     try:
@@ -69,7 +71,7 @@ def plainly_connected(api_url: str) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port_of(api_url)), timeout=30)
 
 
-def plain(method: str, *lines: str, session_id: str = "unknown") -> bytes:
+def plain(method: str, *lines: str, session_id: str = UNKNOWN) -> bytes:
     head = [f"{method} /v2/interact/{session_id} HTTP/1.1", "Authorization: Bearer fc-test", *lines]
     return "".join(f"{line}\r\n" for line in [*head, ""]).encode()
 
@@ -90,11 +92,14 @@ def all_from(client: socket.socket) -> bytes:
 # --- what a request meets --------------------------------------------------------------------
 
 
+OF_ONE_RESPONSE = {"date", "content-length", "etag", "x-response-time"}
+
+
 def without_times(end: Response | TransportError) -> object:
     """What is the same each time: no date, no duration, and no length, as memory needs none."""
     if isinstance(end, TransportError):
         return type(end)
-    headers = {name: end.headers[name] for name in end.headers.keys() - {"date", "content-length"}}
+    headers = {name: end.headers[name] for name in end.headers.keys() - OF_ONE_RESPONSE}
     return end.status, headers, re.sub(rb'"sessionDurationMs":[^,]+,', b"", end.body)
 
 
@@ -168,7 +173,7 @@ def test_other_methods_reach_the_service_and_their_body_is_dropped(
 ) -> None:
     with served(service) as transport, plainly_connected(transport.api_url) as client:
         received = exchange(client, plain(method, "Content-Length: 200000") + bytes(200_000))
-        assert f"Cannot {method} /v2/interact/unknown<".encode() in received
+        assert f"Cannot {method} /v2/interact/{UNKNOWN}<".encode() in received
         assert exchange(client, plain("DELETE")).startswith(b"HTTP/1.1 404 ")
 
 
@@ -229,7 +234,7 @@ def test_it_runs_again_and_again_at_the_port_asked_for_and_has_no_address_meanwh
 
 def test_time_runs_by_itself_while_it_serves_and_at_no_other_time(service: FakeService) -> None:
     other = FakeService(latency=0.05)
-    other.sleep(1000)
+    other.advance(1000)
     with served(other) as transport:
         before = other.monotonic()
         delete(transport)

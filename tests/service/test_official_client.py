@@ -33,22 +33,21 @@ from firecrawl_interact.adapters import (
     FakeService,
     LoopbackService,
     LostResponse,
-    NoConnection,
     NoResponse,
     Reply,
     Urllib3Transport,
 )
-from firecrawl_interact.adapters.fakes.service import TimedResponse
 from firecrawl_interact.core import (
     AsyncDeleteSession,
     AsyncOpening,
     DeleteSession,
     NothingOpenedError,
-    Request,
-    Response,
 )
 
 pytestmark = pytest.mark.enable_socket
+
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
@@ -99,7 +98,7 @@ def test_it_hears_that_its_key_is_unknown(api_url: str) -> None:
 @pytest.mark.parametrize(
     ("session_id", "fault", "raises"),
     [
-        ("unknown", None, pytest.raises(FirecrawlError, match="Browser session not found")),
+        (UNKNOWN, None, pytest.raises(FirecrawlError, match="Browser session not found")),
         ("theirs", None, pytest.raises(WebsiteNotSupportedError, match="Forbidden")),
         ("ours", refused(429), pytest.raises(RateLimitError)),
         ("ours", refused(503), pytest.raises(FirecrawlError)),
@@ -181,18 +180,7 @@ def test_it_does_not_hand_on_the_id_of_a_session_that_belongs_to_a_scrape() -> N
 # A block that opens its session with it
 
 
-class OpeningService(FakeService):
-    """It also opens sessions, as far as the client's calls need it."""
-
-    def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
-        if request.method != "POST":
-            return super().respond(request)
-        session_id = self.open_session()
-        content = {"success": True, "id": session_id, "cdpUrl": "wss://127.0.0.1"}
-        return TimedResponse(Response(200, {}, json.dumps(content).encode()))
-
-
-async def open_and_cancel(service: OpeningService, api_url: str, at: int) -> int:
+async def open_and_cancel(service: FakeService, api_url: str, at: int) -> int:
     """Cancel a block at a turn of the event loop, and return how many turns there were."""
     client = AsyncFirecrawl("fc-test", api_url=api_url, backoff_factor=0)
     delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test")
@@ -218,7 +206,7 @@ def test_a_block_that_opens_with_it_leaves_no_session_open_wherever_it_is_cancel
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    service = OpeningService(["fc-test"])
+    service = FakeService(["fc-test"])
     with LoopbackService(service) as loopback:
         turns = asyncio.run(open_and_cancel(service, loopback.api_url, 0))
         for at in range(1, turns + 1, max(1, turns // 40)):
@@ -262,23 +250,13 @@ def test_a_block_for_which_it_opened_nothing_says_why_in_the_service_s_words(
     assert [request.method for request in service.requests] == ["POST"] * 2 * requests
 
 
-class LosingService(OpeningService):
-    """Its response to the first two requests is lost: the sessions are open."""
-
-    def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
-        response = super().respond(request)
-        return LostResponse() if len(self.sessions_left_open) < 3 else response
-
-
 @pytest.mark.parametrize(("max_retries", "opened"), [(3, 3), (1, 1)])
 def test_it_may_open_three_sessions_and_return_one_id_unless_it_sends_one_request(
-    max_retries: int, opened: int, monkeypatch: pytest.MonkeyPatch
+    max_retries: int, opened: int, service: FakeService, api_url: str
 ) -> None:
     """It repeats the POST after a response that was lost, without an idempotency key."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    service = LosingService(["fc-test"])
-    with LoopbackService(service) as loopback:
-        client = Firecrawl("fc-test", loopback.api_url, max_retries=max_retries, backoff_factor=0)
-        with suppress(requests.ConnectionError):
-            client.browser(ttl=300)
+    service.queue(LostResponse(), LostResponse())
+    client = Firecrawl("fc-test", api_url, max_retries=max_retries, backoff_factor=0)
+    with suppress(requests.ConnectionError):
+        client.browser(ttl=300)
     assert len(service.sessions_left_open) == opened

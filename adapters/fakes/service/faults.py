@@ -69,6 +69,13 @@ class NoResponse(msgspec.Struct, frozen=True):
     """A fault: silence until the client's timeout. The service does not act."""
 
 
+class HeldResponse(msgspec.Struct, frozen=True):
+    """A fault: silence that no timeout ends. The service does not act.
+
+    Awaited, a cancellation ends the request; in a run, `shutdown_timeout`; otherwise, Ctrl-C alone.
+    """
+
+
 class LostResponse(msgspec.Struct, frozen=True):
     """A fault: the service acts, and the connection ends before a byte of its response."""
 
@@ -84,7 +91,10 @@ class DrippedResponse(msgspec.Struct, frozen=True):
             raise FakeServiceError(f"no response can drip {self.seconds_per_byte!r} s a byte")
 
 
-Fault = Reply | NoConnection | NoResponse | LostResponse | DrippedResponse
+Fault = Reply | NoConnection | NoResponse | HeldResponse | LostResponse | DrippedResponse
+
+SILENT = (NoConnection, NoResponse, HeldResponse)
+"""The faults that keep the service from acting, and from responding."""
 
 
 def check_fault(fault: object) -> None:

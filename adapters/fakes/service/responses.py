@@ -1,42 +1,45 @@
-"""The service's sessions and responses, word for word."""
+"""The service's responses, word for word, as its own source gives them when it is run."""
 
+import base64
+import hashlib
 import html
 import math
 import time
+import uuid
+from email.utils import formatdate
 
 import msgspec
 
 from firecrawl_interact.core.transport import Request, Response
 
-EPOCH = 1764022586.0
-"""Mon Nov 24 2025 22:16:26 UTC: the Unix time when the service's clock is at 0."""
-
-
-class Session(msgspec.Struct):
-    """One session. Times are seconds since 1970."""
-
-    team: str
-    credits_per_hour: int
-    created: float
-    ended: float | None = None
-
-    def settle(self, now: float) -> dict[str, object]:
-        """End the session, unless it has ended, and return its receipt."""
-        is_first_time = self.ended is None
-        if self.ended is None:
-            self.ended = now
-        # A float of seconds since 1970 is that inexact: this is seldom a whole number.
-        milliseconds = (self.ended - self.created) * 1000
-        rate = self.credits_per_hour
-        credits_billed = max(math.ceil(rate / 60), math.ceil(milliseconds / 3_600_000 * rate))
-        receipt = {"status": "stopped", "creditsBilled": credits_billed}
-        return {"sessionDurationMs": milliseconds, **receipt} if is_first_time else receipt
+_SIGN_IN = "https://www.firecrawl.dev/.well-known/oauth-protected-resource"
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Error</title>
+</head>
+<body>
+<pre>{}</pre>
+</body>
+</html>
+"""
 
 
 def json_response(status: int, /, **content: object) -> Response:
     """Return a response with a JSON object."""
-    headers = {"content-type": "application/json; charset=utf-8"}
-    return Response(status, headers, msgspec.json.encode(content))
+    body = msgspec.json.encode(content)
+    digest = base64.b64encode(hashlib.sha1(body, usedforsecurity=False).digest()).decode()
+    headers = {
+        "content-type": "application/json; charset=utf-8",
+        "etag": f'W/"{len(body):x}-{digest[:27]}"',
+    }
+    return Response(status, headers, body)
+
+
+def failure(status: int, error: str, **content: object) -> Response:
+    """Return a response that reports a failure."""
+    return json_response(status, success=False, **content, error=error)
 
 
 def unauthorized(authorization: str, token: str) -> Response:
@@ -44,32 +47,52 @@ def unauthorized(authorization: str, token: str) -> Response:
     error = "Unauthorized"
     if authorization:
         error += ": Invalid token" if token else ": Token missing"
-    return json_response(401, success=False, error=error)
+    response = failure(401, error)
+    sign_in = {"www-authenticate": f'Bearer resource_metadata="{_SIGN_IN}"'}
+    return Response(401, {**response.headers, **sign_in}, response.body)
 
 
-def rate_limited(consumed: int, wait: float, resets_at: float) -> Response:
-    """Return the response to a request above the rate limit.
-
-    Args:
-        consumed: the requests that count, this one included.
-        wait: seconds until the service accepts requests again. The text has them rounded to whole
-            seconds, as `Math.round(ms / 1000) || 1` does: up to half a second too short.
-        resets_at: when the service accepts requests again, on its clock.
-    """
-    retry_after = math.floor(wait + 0.5) or 1
-    resets_on = time.asctime(time.gmtime(EPOCH + resets_at))
-    weekday, month, day, clock, year = resets_on.split()
-    error = (
+def rate_limited(consumed: int, *, now: float, resets_at: float) -> Response:
+    """Return the response to a request above the rate limit. Times are seconds since 1970."""
+    # `Math.round(ms / 1000) || 1`: up to half a second too short.
+    retry_after = math.floor(resets_at - now + 0.5) or 1
+    weekday, month, day, clock, year = time.asctime(time.gmtime(resets_at)).split()
+    return failure(
+        429,
         f"Rate limit exceeded. Consumed (req/min): {consumed}, Remaining (req/min): 0. "
         "Upgrade your plan at https://firecrawl.dev/pricing for increased rate limits "
         f"or please retry after {retry_after}s, resets at {weekday} {month} {day:0>2} {year} "
-        f"{clock} GMT+0000 (Coordinated Universal Time)"
+        f"{clock} GMT+0000 (Coordinated Universal Time)",
     )
-    return json_response(429, success=False, error=error)
+
+
+def unexpected_error() -> Response:
+    """Return the response when a look-up in the database fails."""
+    error = "An unexpected error occurred. Please contact help@firecrawl.com for help."
+    exception_id = f" Your exception ID is {uuid.uuid4().hex}"
+    return failure(500, error + exception_id, code="UNKNOWN_ERROR")
 
 
 def no_such_route(request: Request) -> Response:
     """Return the web framework's page for an unknown route."""
     text = html.escape(f"Cannot {request.method} {request.path.partition('?')[0]}")
-    page = f"<!DOCTYPE html>\n<html><body>\n<pre>{text}</pre>\n</body></html>\n"
-    return Response(404, {"content-type": "text/html; charset=utf-8"}, page.encode())
+    headers = {
+        "content-security-policy": "default-src 'none'",
+        "x-content-type-options": "nosniff",
+        "content-type": "text/html; charset=utf-8",
+    }
+    return Response(404, headers, _PAGE.format(text).encode())
+
+
+def sent(response: Response, *, seconds: float, now: float) -> Response:
+    """Return a response as the server sends it, after so many seconds, at a time since 1970."""
+    headers = {
+        "access-control-allow-origin": "*",
+        **response.headers,
+        "content-length": str(len(response.body)),
+        "x-response-time": f"{seconds * 1000:.3f}ms",
+        "date": formatdate(now, usegmt=True),
+        "connection": "keep-alive",
+        "keep-alive": "timeout=5",
+    }
+    return Response(response.status, headers, response.body)

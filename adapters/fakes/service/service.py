@@ -1,70 +1,45 @@
-"""A fake of the service for tests: its keys and teams, sessions, billing and rate limit.
+"""A fake of the service for tests: what a test sets up, and what it can look at.
 
 The rules are those of the service's source (github.com/firecrawl/firecrawl, `apps/api`).
 `InMemoryTransport` calls it directly; `LoopbackService` puts it behind a real socket.
 """
 
 import math
-import re
 import threading
 import uuid
-from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import NoReturn
-from urllib.parse import unquote
-
-import msgspec
 
 from firecrawl_interact.core.errors import InvalidSessionIdError
 from firecrawl_interact.core.transport import Request, Response
 from firecrawl_interact.core.wire import checked_session_id
 
+from . import responses
+from .api import Api, route_of
 from .clock import FakeClock
-from .faults import (
-    FakeServiceError,
-    Fault,
-    LostResponse,
-    NoConnection,
-    NoResponse,
-    Reply,
-    check_fault,
-)
-from .rate_limit import Minute
-from .responses import (
-    EPOCH,
-    Session,
-    json_response,
-    no_such_route,
-    rate_limited,
-    unauthorized,
-)
+from .faults import SILENT, FakeServiceError, Fault, NoConnection, Reply, check_fault
+from .sessions import Session, name_of
 
-_ROUTE = re.compile(r"/v2/(?:interact|browser)/([^/]+)")
-
-
-class TimedResponse(msgspec.Struct, frozen=True):
-    """A response, and how slowly an adapter delivers it."""
-
-    response: Response
-    seconds_per_byte: float = 0.0
+_EPOCH = 1764022586.0
+"""Mon Nov 24 2025 22:16:26 UTC: the Unix time when the service's clock is at 0."""
 
 
 class FakeService:
-    """The service that destroys sessions, with the rules that a client can notice.
+    """The service that opens and destroys sessions, with the rules that a client can notice.
 
-    Each key belongs to another team. Sessions do not expire: only a delete ends one. The clock
-    starts at 0 and advances only when somebody waits. Safe to share among threads, but not to
-    copy or pickle, since a copy would be another service.
+    Each key belongs to another team. A session ends by a delete, or when its time is over. The
+    clock starts at 0 and moves only when somebody waits, or by `advance`. Safe to share among
+    threads, but not to copy or pickle, since a copy would be another service.
 
     Args:
-        api_keys: the keys that it knows. With none it is a self-hosted service without sign-in:
-            all requests, with any key or without, are those of one team.
+        api_keys: the keys that it knows. With none it is a fork without sign-in: all requests, with
+            any key or without, are those of one team.
         rate_limit: requests a minute that it accepts from each team; None: any number. Requests
-            that fail count too.
+            that fail count too, and those that open a session do not.
         latency: seconds from a request to its response. It acts at once and responds late.
 
     Raises:
-        FakeServiceError: a key, rate limit or latency cannot work.
+        FakeServiceError: what it was given cannot work. Each method raises it, too.
     """
 
     def __init__(
@@ -82,16 +57,13 @@ class FakeService:
         if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 0):
             raise FakeServiceError(f"rate_limit must be an int from 0 on, not {rate_limit!r}")
         self.latency: float = latency  #: it may be changed
-        self.rate_limit: int | None = (
-            rate_limit  #: it may be changed; what a team sent still counts
-        )
-        self._lock = threading.Lock()
-        self._sessions: dict[str, Session] = {}
-        self._minutes: defaultdict[str, Minute] = defaultdict(Minute)
-        self._faults: deque[Fault] = deque()
-        self._outage: tuple[Fault, float] | None = None
-        self._requests: list[Request] = []
+        self.rate_limit: int | None = rate_limit  #: it may be changed; what was sent still counts
         self.clock: FakeClock = FakeClock()
+        self._api = Api(self._api_keys)
+        self._lock = threading.Lock()
+        self._faults: list[tuple[str | None, Fault]] = []
+        self._outage: tuple[float, Fault] = (0.0, NoConnection())
+        self._requests: list[Request] = []
 
     def open_session(
         self,
@@ -99,68 +71,70 @@ class FakeService:
         *,
         api_key: str | None = None,
         prompt_used: bool = False,
+        ttl: float = 600,
+        scrape_id: str | None = None,
     ) -> str:
-        """Open a session, so that there is one to destroy.
+        """Open a session, so that there is one to destroy, and return its id.
 
         Args:
-            session_id: its id; None: a random one.
+            session_id: its id, one that `DeleteSession` takes and nobody has; None: a random one.
+                The service makes UUIDs alone. It responds with a 500 to a delete of any other id,
+                but for one that was opened here.
             api_key: the key of the team that owns it; None: the first key.
             prompt_used: whether a prompt drove it: then an hour costs 420 credits, not 120.
-
-        Returns:
-            The id.
-
-        Raises:
-            FakeServiceError: an unknown key, an id in use, or an id that `DeleteSession` refuses.
+            ttl: its time-to-live, in seconds.
+            scrape_id: the id of the scrape whose session it is; None: of none.
         """
-        try:
-            session_id = checked_session_id(uuid.uuid4() if session_id is None else session_id)
-        except InvalidSessionIdError as error:
-            raise FakeServiceError(f"the service makes no such id: {error.args[0]}") from error
-        team = self._team(api_key) if api_key is not None else (*self._api_keys, "")[0]
+        name = _checked(uuid.uuid4() if session_id is None else session_id)
+        scrape = None if scrape_id is None else _checked(scrape_id)
+        team = self._api.team_of(api_key) if api_key is not None else (*self._api_keys, "")[0]
         if team is None:
             raise FakeServiceError("the service knows no such API key: see its api_keys")
+        if not ttl > 0:
+            raise FakeServiceError(f"a session lives for more than 0 seconds, not {ttl!r}")
         with self._lock:
-            if session_id in self._sessions:
-                raise FakeServiceError(f"there is a session {session_id!r} already")
-            credits_per_hour = 420 if prompt_used else 120
-            self._sessions[session_id] = Session(team, credits_per_hour, self._now())
-        return session_id
+            if name in self._api.sessions:
+                raise FakeServiceError(f"there is a session {name!r} already")
+            rate = 420 if prompt_used else 120
+            self._api.open(Session(name, team, scrape, self._now(), ttl, rate))
+        return name
 
     def is_open(self, session_id: str | uuid.UUID) -> bool:
-        """Return whether a session still runs and costs credits.
-
-        Raises:
-            FakeServiceError: there never was such a session.
-        """
-        with self._lock:
-            session = self._sessions.get(str(session_id))
+        """Return whether a session that there was still runs and costs credits."""
+        session = self._api.sessions.get(name_of(str(session_id)))
         if session is None:
             raise FakeServiceError(f"there never was a session {str(session_id)!r}")
-        return session.ended is None
+        return self._now() < session.ends
 
     @property
     def sessions_left_open(self) -> list[str]:
         """The ids of the sessions that still run, in the order in which they were opened."""
         with self._lock:
-            return [name for name, session in self._sessions.items() if session.ended is None]
+            now = self._now()
+            return [session.name for session in self._api.sessions.values() if now < session.ends]
 
     @property
     def requests(self) -> list[Request]:
         """The requests that reached the service, in order, without their `Authorization`."""
-        with self._lock:
-            return list(self._requests)
+        return list(self._requests)
 
-    def queue(self, *faults: Fault) -> None:
+    def queue(self, *faults: Fault, session_id: str | uuid.UUID | None = None) -> None:
         """Let the next requests meet these faults: one each, in order.
 
-        Raises:
-            FakeServiceError: something is not a fault; then none is queued.
+        Args:
+            faults: what they meet.
+            session_id: the session whose requests meet them; None: requests of any session.
         """
         for fault in faults:
             check_fault(fault)
+        name = None if session_id is None else name_of(str(session_id).removeprefix("scrape:"))
         with self._lock:
-            self._faults.extend(faults)
+            self._faults += [(name, fault) for fault in faults]
+
+    @property
+    def queued(self) -> list[Fault]:
+        """The queued faults that no request has met yet, in order."""
+        return [fault for _, fault in self._faults]
 
     def outage(self, seconds: float, fault: Fault = NoConnection()) -> None:  # noqa: B008 - immutable
         """Start an outage: every request meets this fault. Queued faults stay in the queue.
@@ -169,52 +143,51 @@ class FakeService:
             seconds: how long it lasts on the service's clock. `math.inf`: for ever. 0 ends the
                 current outage.
             fault: what each request meets, such as `NoResponse()` or `Reply(503)`.
-
-        Raises:
-            FakeServiceError: `fault` is not a fault, or `seconds` is negative or no number.
         """
         check_fault(fault)
         if not seconds >= 0:
             raise FakeServiceError(f"an outage lasts 0 seconds or more, not {seconds!r}")
-        with self._lock:
-            self._outage = fault, self.clock.monotonic() + seconds
-
-    def respond(self, request: Request) -> TimedResponse | NoConnection | NoResponse | LostResponse:
-        """Handle one request. An adapter calls this, and delivers what is returned.
-
-        Returns:
-            The response, to be delivered after `latency` seconds, or the fault to simulate.
-        """
-        headers = dict(request.headers)
-        names = [name for name in headers if name.lower() == "authorization"]
-        authorization = "".join([headers.pop(name) for name in names][:1])
-        with self._lock:
-            fault = self._next_fault()
-            if isinstance(fault, NoConnection):
-                return fault
-            self._requests.append(Request(request.method, request.path, headers))
-            if isinstance(fault, NoResponse):
-                return fault
-            if isinstance(fault, Reply):
-                lowered = {name.lower(): value for name, value in fault.headers.items()}
-                return TimedResponse(Response(fault.status, lowered, fault.body))
-            response = self._act(request, authorization)
-        if isinstance(fault, LostResponse):
-            return fault
-        return TimedResponse(response, fault.seconds_per_byte if fault else 0.0)
+        self._outage = self.clock.monotonic() + seconds, fault
 
     def monotonic(self) -> float:
         """Return the time of the clock, in seconds."""
         return self.clock.monotonic()
 
-    def sleep(self, seconds: float) -> None:
-        """Advance the clock at once. While a `LoopbackService` serves, really wait."""
-        self.clock.sleep(seconds)
+    def advance(self, seconds: float) -> None:
+        """Let so many seconds pass at once on the service's clock."""
+        if not 0 <= seconds < math.inf:
+            raise FakeServiceError(f"a clock advances by 0 seconds or more, not {seconds!r}")
+        self.clock.advance(seconds)
+
+    def respond(self, request: Request, body: bytes = b"") -> tuple[Response, Fault | None]:
+        """Handle one request. An adapter calls this, and delivers what is returned.
+
+        Returns:
+            The response, to be delivered after `latency` seconds, and the fault that it meets. The
+            response is empty if the fault keeps the service from acting.
+        """
+        headers = dict(request.headers)
+        names = [name for name in headers if name.lower() == "authorization"]
+        authorization = "".join([headers.pop(name) for name in names][:1])
+        with self._lock:
+            fault = self._next_fault(request)
+            if not isinstance(fault, NoConnection):
+                self._requests.append(Request(request.method, request.path, headers))
+            if isinstance(fault, Reply):
+                lowered = {name.lower(): value for name, value in fault.headers.items()}
+                return Response(fault.status, lowered, fault.body), fault
+            if isinstance(fault, SILENT):
+                return Response(0, {}, b""), fault
+            now = self._now()
+            limit = math.inf if self.rate_limit is None else self.rate_limit
+            response = self._api.respond(request, authorization, body, limit, now)
+        now += self.latency
+        return responses.sent(response, seconds=self.latency, now=now), fault
 
     def __repr__(self) -> str:
         return (
-            f"<FakeService: {len(self.sessions_left_open)} of {len(self._sessions)} sessions open,"
-            f" requests: {len(self._requests)}, rate limit: {self.rate_limit}>"
+            f"<FakeService: {len(self.sessions_left_open)} of {len(self._api.sessions)} sessions"
+            f" open, requests: {len(self._requests)}, rate limit: {self.rate_limit}>"
         )
 
     def __reduce__(self) -> NoReturn:
@@ -223,35 +196,23 @@ class FakeService:
             "For another process, put it behind a LoopbackService"
         )
 
-    def _next_fault(self) -> Fault | None:
-        if self._outage and self.clock.monotonic() < self._outage[1]:
-            return self._outage[0]
-        return self._faults.popleft() if self._faults else None
-
     def _now(self) -> float:
-        return EPOCH + self.clock.monotonic()
+        return _EPOCH + self.clock.monotonic()
 
-    def _team(self, api_key: str) -> str | None:
-        if not self._api_keys:
-            return ""
-        return api_key if api_key in self._api_keys else None
+    def _next_fault(self, request: Request) -> Fault | None:
+        ends, fault = self._outage
+        if self.clock.monotonic() < ends:
+            return fault
+        _, name = route_of(request)
+        for place, (met_by, fault) in enumerate(self._faults):
+            if met_by in {None, name}:
+                del self._faults[place]
+                return fault
+        return None
 
-    def _act(self, request: Request, authorization: str) -> Response:
-        # Like the service, it looks at the second word alone, whatever the first.
-        token = authorization.partition(" ")[2].partition(" ")[0]
-        team = self._team(token)
-        if team is None:
-            return unauthorized(authorization, token)
-        minute, now = self._minutes[team], self.clock.monotonic()
-        minute.count_request(now)
-        if self.rate_limit is not None and minute.requests > self.rate_limit:
-            return rate_limited(minute.requests, minute.ends_at - now, resets_at=minute.ends_at)
-        route = _ROUTE.fullmatch(request.path.partition("?")[0])
-        if route is None or request.method != "DELETE":
-            return no_such_route(request)
-        session = self._sessions.get(unquote(route[1]))
-        if session is None:
-            return json_response(404, success=False, error="Browser session not found.")
-        if session.team != team:
-            return json_response(403, success=False, error="Forbidden.")
-        return json_response(200, success=True, **session.settle(self._now()))
+
+def _checked(session_id: str | uuid.UUID) -> str:
+    try:
+        return name_of(checked_session_id(session_id))
+    except InvalidSessionIdError as error:
+        raise FakeServiceError(f"the service makes no such id: {error.args[0]}") from error
