@@ -81,7 +81,7 @@ def converse(
         DeleteSessionError: what the last attempt met, with the least certain fate of all attempts.
         TypeError: the transport returned something other than a `Response`.
     """
-    session_id = wire.checked_session_id(session_id)
+    session_id = wire.checked_session_id(session_id, may_be_scrape=True)
     deadline, left = monotonic() + retry.deadline, retry.deadline
     attempts = held_back = 0
     uncertain = stale_retried = False

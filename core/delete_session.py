@@ -61,7 +61,8 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         """Destroy one session.
 
         Args:
-            session_id: the id that the service gave when the session was opened.
+            session_id: the id that the service gave when the session was opened; or `scrape:` and
+                the id of a scrape, for the session of that.
             retry: the policy of this call alone. None: the one that the use case has.
 
         Returns:

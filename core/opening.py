@@ -239,8 +239,8 @@ class Opening(_Opening[T, "DeleteSession"]):
             instead = "AsyncDeleteSession.opening, or a function that blocks"
             refuse_awaitable(self._opened[0], "open_session", instead)
         self._find_session()
-        if self._use_case.journal is not None:
-            self._use_case.journal.opened(self.session_id or "")
+        if journal := self._use_case.journal_of(self.session_id):
+            journal.opened(self.session_id or "")
         self._refuse_closed()
 
     def _destroy(self) -> None:
@@ -323,8 +323,8 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
             self._opened.append(await result if isinstance(result, Awaitable) else result)
             del result  # A traceback would show it.
         self._find_session()
-        if self._use_case.journal is not None:
-            await in_thread(self._use_case.journal.opened, self.session_id)
+        if journal := self._use_case.journal_of(self.session_id):
+            await in_thread(journal.opened, self.session_id)
 
     async def _destroy_uncancelled(self, interruptions: list[BaseException]) -> None:
         """Destroy the session, unless the use case does it: then wait for that."""

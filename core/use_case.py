@@ -24,7 +24,7 @@ from .journal import Recorder
 from .receipt import SessionFate
 from .retry import RetryPolicy, checked_retry
 from .transport import AsyncTransport, Response, Transport
-from .wire import checked_session_id
+from .wire import checked_session_id, is_scrape
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
@@ -116,7 +116,8 @@ class UseCase(Generic[TransportT, BlockT]):
         A block that cannot begin, because the journal fails for instance, destroys it as well.
 
         Args:
-            session_id: the id that the service gave when the session was opened.
+            session_id: the id that the service gave when the session was opened; or `scrape:` and
+                the id of a scrape, before the session of that is opened. It is in no journal.
             missing_ok: whether a session that is gone already is a success, not a
                 `SessionNotFoundError`. There is no receipt for it.
             retry: the policy of this delete alone. None: the one that the use case has.
@@ -127,7 +128,7 @@ class UseCase(Generic[TransportT, BlockT]):
         Raises:
             InvalidSessionIdError: at once, before the block: the id cannot be sent.
         """
-        checked, retry = checked_session_id(session_id), self.policy(retry)
+        checked, retry = checked_session_id(session_id, may_be_scrape=True), self.policy(retry)
         block: BlockT = self._block(
             self, None, str, session_id=checked, missing_ok=missing_ok, retry=retry
         )
@@ -161,12 +162,17 @@ class UseCase(Generic[TransportT, BlockT]):
 
     # What is told, and to whom
 
+    def journal_of(self, session_id: str | None) -> Recorder | None:
+        """Return the journal. None for a scrape's session: an old record would end a later one."""
+        return None if is_scrape(session_id or "") else self.journal
+
     def _forget_if_gone(self, outcome: Outcome) -> None:
         """Let the journal forget the session."""
-        if self.journal is None or outcome.session_fate is not SessionFate.GONE:
+        journal = self.journal_of(outcome.session_id)
+        if journal is None or outcome.session_fate is not SessionFate.GONE:
             return
         try:
-            self.journal.gone(outcome.session_id)
+            journal.gone(outcome.session_id)
         except Exception as error:
             text = "session %a is gone, but the journal may still hold it: %s"
             logger.warning(text, outcome.session_id, error, extra=_known(outcome))

@@ -21,6 +21,7 @@ from .transport import Request, Response
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
+_OF_SCRAPE = "scrape:"  # No session's id has a colon.
 _LONGEST_ID = 120  # The service's own have 36; twice 120 still fit into the name of a file.
 _OTHER_PATHS = {".", ".."}  # RFC 3986, 5.2.4
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986, 2.3
@@ -69,8 +70,13 @@ _NOT_THE_SERVICES_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionErr
 _T = TypeVar("_T")
 
 
-def checked_session_id(session_id: object) -> str:
+def checked_session_id(session_id: object, *, may_be_scrape: bool = False) -> str:
     """Return the id as text, if it can name one session in one segment of a path.
+
+    Args:
+        session_id: the id.
+        may_be_scrape: whether it may be `scrape:` and the id of a scrape, for the session of that.
+            Whoever keeps an id for later must not: the scrape can have another session then.
 
     Raises:
         InvalidSessionIdError: it cannot. An id that no service makes is refused, and nothing is
@@ -81,10 +87,18 @@ def checked_session_id(session_id: object) -> str:
     if not isinstance(session_id, str):
         raise _not_an_id(session_id)
     session_id = str.__str__(session_id)  # A subclass could give another text later.
-    if not is_sendable(session_id):
-        reason = f"the id cannot be sent: {_problem(session_id)}"
-        raise errors.InvalidSessionIdError(reason, session_id=session_id)
-    return session_id
+    name = session_id.removeprefix(_OF_SCRAPE) if may_be_scrape else session_id
+    if is_sendable(name):
+        return session_id
+    reason = f"the id cannot be sent: {_problem(name)}"
+    if is_scrape(session_id) and not may_be_scrape:
+        reason = "the id of a scrape names no session for long: the next one has the same"
+    raise errors.InvalidSessionIdError(reason, session_id=session_id)
+
+
+def is_scrape(session_id: str) -> bool:
+    """Say whether an id is that of a scrape, whose session is meant."""
+    return session_id.startswith(_OF_SCRAPE)
 
 
 def _not_an_id(given: object) -> errors.InvalidSessionIdError:
@@ -114,7 +128,10 @@ def _problem(session_id: str) -> str:
 
 def request(session_id: str, headers: RequestHeaders) -> Request:
     """Return the request that destroys this session (a checked id) and nothing else."""
-    return Request("DELETE", f"/v2/interact/{session_id}", headers)
+    path = f"/v2/interact/{session_id}"
+    if is_scrape(session_id):
+        path = f"/v2/scrape/{session_id.removeprefix(_OF_SCRAPE)}/interact"
+    return Request("DELETE", path, headers)
 
 
 def parse_response(

@@ -27,8 +27,8 @@ from firecrawl_interact.core import (
     AsyncDeleteSession,
     DeleteManySessions,
     DeleteSession,
-    OutageError,
     Outcome,
+    RunEndedError,
     SessionFate,
 )
 from firecrawl_interact.core.transport import (
@@ -338,7 +338,7 @@ def test_a_blocking_run_has_the_outcomes_of_an_awaited_one_in_the_same_time(
         with DeleteManySessions(delete_session)(ids) as deletions:
             try:
                 outcomes.extend(deletions)
-            except OutageError as error:
+            except RunEndedError as error:
                 raised.append(type(error))
         return summary(service, outcomes, raised)
 
@@ -352,7 +352,7 @@ def test_a_blocking_run_has_the_outcomes_of_an_awaited_one_in_the_same_time(
             try:
                 async for outcome in deletions:
                     outcomes.append(outcome)
-            except OutageError as error:
+            except RunEndedError as error:
                 raised.append(type(error))
         return summary(service, outcomes, raised)
 

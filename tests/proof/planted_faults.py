@@ -121,7 +121,7 @@ block: the delete's error takes the place of what the block raised
 journal: the journal forgets whatever ended
     self.journal is None or outcome.session_fate is not SessionFate.GONE => self.journal is None
 journal: a block begins before its session is recorded
-    self._use_case.journal.opened(self.session_id or "") => pass
+    journal.opened(self.session_id or "") => pass
 """)
 
 
