@@ -214,7 +214,7 @@ SHARES = {
     "one field more": 2,
     "interim responses": 2,
     "cut off": 2,
-    "chunks": 2,
+    "chunks": 3,
     "just too large, or just not": 3,
 }
 _STREAMS: dict[str, Streams] = {
