@@ -25,8 +25,6 @@ from .system_time import AsyncSystemTime, SystemTime
 if TYPE_CHECKING:
     from .asyncio.transport import AsyncioTransport
     from .environment import (
-        AsyncEnvironmentDeleteSession,
-        EnvironmentDeleteSession,
         async_delete_session_from_environment,
         delete_session_from_environment,
     )
@@ -36,12 +34,10 @@ if TYPE_CHECKING:
     from .urllib3.transport import Urllib3Transport
 
 __all__ = [
-    "AsyncEnvironmentDeleteSession",
     "AsyncInMemoryTransport",
     "AsyncSystemTime",
     "AsyncioTransport",
     "DrippedResponse",
-    "EnvironmentDeleteSession",
     "FakeService",
     "FakeServiceError",
     "Fault",
@@ -64,9 +60,7 @@ __all__ = [
 
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
     _MODULES = {
-        "AsyncEnvironmentDeleteSession": "environment",
         "AsyncioTransport": "asyncio.transport",
-        "EnvironmentDeleteSession": "environment",
         "FileJournal": "journals.file",
         "LoopbackService": "fakes.loopback",
         "PostgresJournal": "journals.postgres",

@@ -11,23 +11,24 @@ import logging
 import os
 import re
 import ssl
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self, TypedDict, TypeVar, Unpack
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from firecrawl_interact.core import (
     AsyncDeleteSession,
+    AsyncTransport,
     DeleteSession,
     InvalidApiKeyError,
-    Journal,
+    Outcome,
+    Recorder,
     RetryPolicy,
+    Transport,
 )
-from firecrawl_interact.core.shielding import in_thread
 
 from .api_url import ApiUrl, parse_api_url
 from .urllib3.transport import Urllib3Transport
 
 if TYPE_CHECKING:
-    from .asyncio.transport import AsyncioTransport
     from .journals.file import FileJournal
     from .journals.postgres import PostgresJournal
 
@@ -47,72 +48,30 @@ class HttpOptions(TypedDict, total=False):
     user_agent: str | None
 
 
-class EnvironmentDeleteSession(DeleteSession):
-    """A `DeleteSession` that owns its transport, from `delete_session_from_environment`.
-
-    It works in a `with` block, which closes it, and without one.
-    """
-
-    transport: Urllib3Transport
-    own_journal: Journal | None = None  #: the journal that the environment names
-    own_transport: Urllib3Transport | None = None  #: the transport that was made with it
-
-    def close(self) -> None:
-        """Close the transport and the journal that were made with it, and no others.
-
-        A later call is an `UnreachableError`. A second `close` changes nothing.
-        """
-        if self.own_transport is not None:
-            self.own_transport.close()
-        if self.own_journal is not None:
-            self.own_journal.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-
-class AsyncEnvironmentDeleteSession(AsyncDeleteSession):
-    """An `AsyncDeleteSession` that owns its transport, otherwise an `EnvironmentDeleteSession`."""
-
-    transport: "AsyncioTransport"
-    own_journal: Journal | None = None  #: the journal that the environment names
-    own_transport: "AsyncioTransport | None" = None  #: the transport that was made with it
-
-    async def aclose(self) -> None:
-        """Close what was made with it, as `EnvironmentDeleteSession.close` does."""
-        if self.own_transport is not None:
-            await self.own_transport.aclose()
-        if self.own_journal is not None:
-            await in_thread(self.own_journal.close)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await self.aclose()
-
-
-def delete_session_from_environment(
+def delete_session_from_environment(  # noqa: PLR0913 - each is something that users must be able to say
     *,
     api_key: str | None = None,
     api_url: str | None = None,
-    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+    transport: Transport | None = None,
+    retry: RetryPolicy | None = None,
     headers: Mapping[str, str] | None = None,
-    journal: Journal | None = None,
+    journal: Recorder | None = None,
+    on_outcome: Callable[[Outcome], object] | None = None,
     **options: Unpack[HttpOptions],
-) -> EnvironmentDeleteSession:
-    """Make a `DeleteSession` with its own `Urllib3Transport`. Nothing is sent yet.
+) -> DeleteSession:
+    """Make a `DeleteSession` with a `Urllib3Transport`. Nothing is sent yet.
+
+    Its `with`, or its `close`, closes the transport and the journal.
 
     Args:
         api_key: instead of `FIRECRAWL_API_KEY`.
         api_url: instead of `FIRECRAWL_API_URL`.
-        retry: the attempts, timeouts and backoff of a call.
+        transport: instead of a `Urllib3Transport` and its options, for a test for instance.
+        retry: the attempts, timeouts and backoff of a call. None: the default of each.
         headers: sent with every request, besides those of the library and of the transport.
         journal: instead of `FIRECRAWL_INTERACT_JOURNAL`: remembers which sessions are open, in
-            case this process is killed. You close it.
+            case this process is killed.
+        on_outcome: is called once with each outcome, as `DeleteSession` has it.
         options: the options of `Urllib3Transport`, by name.
 
     Raises:
@@ -121,41 +80,73 @@ def delete_session_from_environment(
         TypeError, ValueError: the address or another argument cannot work.
     """
     try:
-        url = _service(api_url, allow_plain_http=options.get("allow_plain_http", False))
-        transport = Urllib3Transport(str(url), **options)
-        made = EnvironmentDeleteSession(
-            transport, _key(api_key, url.host), retry=retry, headers=headers, journal=journal
+        if transport is None:
+            url = service_address(api_url, options.get("allow_plain_http", False))
+            transport = Urllib3Transport(str(url), **options)
+        else:
+            _refuse_beside_transport(api_url, *options)
+        return DeleteSession(
+            transport,
+            _key(api_key, transport),
+            retry=retry,
+            headers=headers,
+            journal=_journal(journal, transport),
+            on_outcome=on_outcome,
         )
-        return _own(made)
     finally:
         del api_key, headers, options  # A traceback can show the locals of its frames.
 
 
-def async_delete_session_from_environment(
+def async_delete_session_from_environment(  # noqa: PLR0913 - as above
     *,
     api_key: str | None = None,
     api_url: str | None = None,
-    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
+    transport: AsyncTransport | None = None,
+    retry: RetryPolicy | None = None,
     headers: Mapping[str, str] | None = None,
-    journal: Journal | None = None,
+    journal: Recorder | None = None,
+    on_outcome: Callable[[Outcome], object] | None = None,
     **options: Unpack[HttpOptions],
-) -> AsyncEnvironmentDeleteSession:
-    """Make an `AsyncDeleteSession` with its own `AsyncioTransport`. Nothing is sent yet.
+) -> AsyncDeleteSession:
+    """Make an `AsyncDeleteSession` with an `AsyncioTransport`. Nothing is sent yet.
 
     This is no coroutine: call it without `await`. Arguments and errors are those of
-    `delete_session_from_environment`.
+    `delete_session_from_environment`; its `async with`, or its `aclose`, closes what that closes.
     """
-    from .asyncio.transport import AsyncioTransport  # noqa: PLC0415 - it brings asyncio and ssl
-
     try:
-        url = _service(api_url, allow_plain_http=options.get("allow_plain_http", False))
-        transport = AsyncioTransport(str(url), **options)
-        made = AsyncEnvironmentDeleteSession(
-            transport, _key(api_key, url.host), retry=retry, headers=headers, journal=journal
+        if transport is None:
+            from .asyncio.transport import AsyncioTransport  # noqa: PLC0415 - it brings asyncio
+
+            url = service_address(api_url, options.get("allow_plain_http", False))
+            transport = AsyncioTransport(str(url), **options)
+        else:
+            _refuse_beside_transport(api_url, *options)
+        return AsyncDeleteSession(
+            transport,
+            _key(api_key, transport),
+            retry=retry,
+            headers=headers,
+            journal=_journal(journal, transport),
+            on_outcome=on_outcome,
         )
-        return _own(made)
     finally:
-        del api_key, headers, options  # A traceback can show the locals of its frames.
+        del api_key, headers, options  # As above.
+
+
+def _refuse_beside_transport(api_url: str | None, *options: str) -> None:
+    if api_url is not None or options:
+        raise TypeError("pass a transport, or the address and the options of one, not both")
+
+
+def _journal(journal: Recorder | None, transport: Transport | AsyncTransport) -> Recorder | None:
+    """Return the journal that was passed, or else the one that the environment names."""
+    location = journal_location()
+    if journal is not None or location is None:
+        return journal
+    if not os.path.isabs(location) and "://" not in location:
+        directory = os.path.abspath(location)
+        logger.warning("FIRECRAWL_INTERACT_JOURNAL is a relative path: it is %s", directory)
+    return open_journal(location, getattr(transport, "api_url", None) or str(service_address()))
 
 
 def open_journal(location: str, service: str | None) -> "FileJournal | PostgresJournal":
@@ -195,32 +186,7 @@ def journal_location() -> str | None:
     return location if "://" in location else os.path.expanduser(location)
 
 
-def journal_from_environment(service: str | None) -> "FileJournal | PostgresJournal | None":
-    """Open the journal that `FIRECRAWL_INTERACT_JOURNAL` names, and say where a relative one lies.
-
-    Returns and raises what `journal_location` and `open_journal` do.
-    """
-    location = journal_location()
-    if location is None:
-        return None
-    if not os.path.isabs(location) and "://" not in location:
-        directory = os.path.abspath(location)
-        logger.warning("FIRECRAWL_INTERACT_JOURNAL is a relative path: it is %s", directory)
-    return open_journal(location, service)
-
-
-_Made = TypeVar("_Made", EnvironmentDeleteSession, AsyncEnvironmentDeleteSession)
-
-
-def _own(made: _Made) -> _Made:
-    """Make a use case the owner of its transport, and of the journal of the environment."""
-    made.own_transport = made.transport
-    if made.journal is None:
-        made.journal = made.own_journal = journal_from_environment(made.transport.api_url)
-    return made
-
-
-def _service(api_url: str | None, *, allow_plain_http: bool) -> ApiUrl:
+def service_address(api_url: str | None = None, allow_plain_http: bool = False) -> ApiUrl:
     """Return the address of the service. An error names the variable."""
     if api_url is not None:
         return parse_api_url(api_url, allow_plain_http=allow_plain_http)
@@ -231,7 +197,12 @@ def _service(api_url: str | None, *, allow_plain_http: bool) -> ApiUrl:
         raise ValueError(f"FIRECRAWL_API_URL: {error}") from None
 
 
-def _key(api_key: str | None, host: str) -> str | None:
+def _reaches_cloud(transport: Transport | AsyncTransport) -> bool:
+    address = getattr(transport, "api_url", None)  # A transport of one's own may have none.
+    return bool(address) and parse_api_url(address, allow_plain_http=True).host == _CLOUD_HOST
+
+
+def _key(api_key: str | None, transport: Transport | AsyncTransport) -> str | None:
     if api_key is not None:
         return api_key
     if os.environ.get("FIRECRAWL_API_KEY", "").strip() != os.environ.get("FIRECRAWL_API_KEY", ""):
@@ -240,7 +211,7 @@ def _key(api_key: str | None, host: str) -> str | None:
             "Set it to the key alone: a file that holds the key may end in an empty line."
         )
         raise error
-    if host == _CLOUD_HOST and not os.environ.get("FIRECRAWL_API_KEY"):
+    if _reaches_cloud(transport) and not os.environ.get("FIRECRAWL_API_KEY"):
         error = InvalidApiKeyError(f"no API key was set, and https://{_CLOUD_HOST} needs one")
         error.advice = (
             "Set FIRECRAWL_API_KEY to a key of your team, or FIRECRAWL_API_URL to the address of"

@@ -265,13 +265,12 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
 
     _event_loop: object = None
     _is_opening = False  # whether a task opens or records the session
-    _is_given_up = False  # whether closing has cancelled that
 
     async def __aenter__(self) -> T:
         """As `Opening` does it, and it raises what that raises. The journal is in a thread."""
         self._begin()
         try:
-            self._event_loop, self._is_given_up = event_loop(), False
+            self._event_loop = event_loop()
             self._tasks.clear()
             self._refuse_closed()
             if self._open_session is not None or self._use_case.journal is not None:
@@ -314,7 +313,9 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
             self._is_opening = False
             if interruptions:
                 raise interruptions[-1]
-            if self._is_given_up:  # Nobody has cancelled the block.
+            if (
+                self._tasks and self._tasks[-1].cancelled()
+            ):  # Closing did that: see `destroy_early`.
                 self._refuse_closed()
 
     async def _open(self) -> None:
@@ -350,9 +351,10 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
     async def destroy_early(self) -> None:
         """Destroy the session of a block that has not ended: its use case is being closed."""
         if self._is_opening and self._is_at_work():
-            self._is_given_up = await cancel_after(self._tasks[-1], self._retry.attempt_timeout)
-            if self._is_at_work():
-                return  # The opener ignores that. When it ends, the block destroys what came.
+            opener = self._tasks[-1]
+            await cancel_after(opener, self._retry.attempt_timeout)
+            if not opener.done():
+                return  # It ignores that. When it ends, the block destroys what came.
         await self._destroy_uncancelled([])
         self._tell(is_raised=False)
 

@@ -107,14 +107,13 @@ async def insist(
         await shielded(function, interruptions)
 
 
-async def cancel_after(task: "asyncio.Task[Any]", seconds: float) -> bool:  # Any: as above
-    """Wait for a task, then cancel it, and return whether that was needed."""
+async def cancel_after(task: "asyncio.Task[Any]", seconds: float) -> None:  # Any: as above
+    """Wait for a task, then cancel it, and wait for one second more."""
     from asyncio import wait  # noqa: PLC0415 - see above
 
     await wait([task], timeout=seconds)
-    is_needed = task.cancel()
-    await wait([task], timeout=1)
-    return is_needed
+    if task.cancel():
+        await wait([task], timeout=1)
 
 
 async def run_all(functions: Sequence[Callable[[], Coroutine[Any, Any, object]]]) -> None:

@@ -59,8 +59,6 @@ google_style: Any = Config(napoleon_use_rtype=False)
 
 PUBLIC = {getattr(package, name) for package in (core, adapters) for name in package.__all__}
 MADE_BY_THE_LIBRARY = (
-    adapters.AsyncEnvironmentDeleteSession,
-    adapters.EnvironmentDeleteSession,
     adapters.LeftAlone,
     conformance.Case,
     conformance.JournalCase,

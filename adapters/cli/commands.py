@@ -105,7 +105,11 @@ def sweep(
     is away. Output, options and exit status are otherwise those of `delete`, and --missing-ok is
     implied. --resume records what was done, and skips nothing: the journal says what is left.
     """
-    from ..environment import journal_location, open_journal  # noqa: PLC0415 - --help is quick
+    from ..environment import (  # noqa: PLC0415 - --help is quick
+        journal_location,
+        open_journal,
+        service_address,
+    )
 
     with settings.nothing_sent_yet(), _journal_errors():
         location = location or journal_location()
@@ -114,10 +118,10 @@ def sweep(
         is_directory = "://" not in location
         if is_directory and not os.path.isdir(location):
             raise BadInputError(f"there is no directory {location}, so no journal was swept")
-        delete_session = settings.make_delete_session(context)
-        label = delete_session.transport.api_url if service is None else service
+        options = context.params["api_url"], context.params["allow_plain_http"]
+        label = str(service_address(*options)) if service is None else service
         journal = context.with_resource(open_journal(location, label))
-        delete_session.journal = journal
+        delete_session = settings.make_delete_session(context, journal)
         orphans, left = journal.orphans(), journal.left_alone()
         status = _show_left_alone(left, location)
         if dry_run:
@@ -190,17 +194,19 @@ def check(context: click.Context, /, **options: Any) -> None:  # Any: as click p
     limit. It prints one line, which begins with what it found: good (exit status 0); address,
     route, key or right, whatever is not good; or unknown, if the service could not say (1).
     """
-    from ..environment import delete_session_from_environment  # noqa: PLC0415 - --help is quick
+    from .. import environment  # noqa: PLC0415 - --help is quick
 
     with settings.nothing_sent_yet():
-        delete_session = context.with_resource(delete_session_from_environment(**options))
+        made = environment.delete_session_from_environment(**options)
+        delete_session = context.with_resource(made)
+        address = environment.service_address(options["api_url"], options["allow_plain_http"])
     try:
         delete_session.check()
     except DeleteSessionError as error:
         click.echo(verdict(error))
         sys.exit(1)
     key = "the key may delete" if "Authorization" in delete_session.headers else "it needs no key"
-    click.echo(f"good: {delete_session.transport.api_url} knows the route, and {key}.")
+    click.echo(f"good: {address} knows the route, and {key}.")
 
 
 @command.command("fake-service")

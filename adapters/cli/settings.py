@@ -19,7 +19,7 @@ from .screen import show_note
 from .session_ids import BadInputError, same_for_all_spellings, uuid_in
 
 if TYPE_CHECKING:
-    from ..environment import EnvironmentDeleteSession
+    from firecrawl_interact.core import DeleteSession, Recorder
 
 Option: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
 number: Callable[..., Option] = partial(click.option, type=click.IntRange(1), metavar="N")
@@ -47,7 +47,9 @@ def with_options(options: Sequence[Option]) -> Option:
     return lambda function: reduce(lambda made, option: option(made), reversed(options), function)
 
 
-def make_delete_session(context: click.Context) -> "EnvironmentDeleteSession":
+def make_delete_session(
+    context: click.Context, journal: "Recorder | None" = None
+) -> "DeleteSession":
     """Make what deletes one session, as the options say. It is closed with the context."""
     from ..environment import delete_session_from_environment  # noqa: PLC0415 - --help is quick
 
@@ -57,6 +59,7 @@ def make_delete_session(context: click.Context) -> "EnvironmentDeleteSession":
             api_key=params["api_key"],
             api_url=params["api_url"],
             retry=RetryPolicy(deadline=params["deadline"]),
+            journal=journal,
             allow_plain_http=params["allow_plain_http"],
             pool_size=params["concurrency"],
         )
@@ -65,7 +68,7 @@ def make_delete_session(context: click.Context) -> "EnvironmentDeleteSession":
 
 def make_run(
     context: click.Context,
-    delete_session: "EnvironmentDeleteSession",
+    delete_session: "DeleteSession",
     session_ids: Iterable[str],
     *,
     skip_done: bool = True,

@@ -11,26 +11,27 @@ from typing import Any
 import pytest
 
 from firecrawl_interact.adapters import (
-    AsyncEnvironmentDeleteSession,
-    EnvironmentDeleteSession,
+    AsyncInMemoryTransport,
     FakeService,
     InMemoryJournal,
+    InMemoryTransport,
     LoopbackService,
-    Urllib3Transport,
     async_delete_session_from_environment,
     delete_session_from_environment,
 )
 from firecrawl_interact.core import (
+    AsyncDeleteSession,
     DeleteSession,
     InvalidApiKeyError,
     JournalError,
+    Outcome,
     RetryPolicy,
     UnreachableError,
 )
 
 KEY = "fc-0123456789abcdef0123456789abcdef"
 
-Make = Callable[..., EnvironmentDeleteSession | AsyncEnvironmentDeleteSession]
+Make = Callable[..., DeleteSession | AsyncDeleteSession]
 SetVariables = Callable[..., None]
 Values = dict[str, Any]  # Any: of many types
 
@@ -216,7 +217,7 @@ def test_it_works_without_a_block_and_in_one_that_closes_it(
     service = FakeService()
     with LoopbackService(service) as loopback, asyncio.Runner() as runner:
         made = make(api_key="fc-test", api_url=loopback.api_url, user_agent="Browsing/1")
-        is_awaited = isinstance(made, AsyncEnvironmentDeleteSession)
+        is_awaited = isinstance(made, AsyncDeleteSession)
 
         def end(call: Any) -> object:  # Any: what is awaited, or a result
             async def result() -> object:
@@ -238,14 +239,34 @@ def test_it_works_without_a_block_and_in_one_that_closes_it(
     assert [request.headers["User-Agent"] for request in service.requests] == ["Browsing/1"]
 
 
-@pytest.mark.enable_socket
-def test_it_closes_the_transport_that_was_made_with_it_and_no_other() -> None:
-    service = FakeService()
-    with LoopbackService(service) as loopback, Urllib3Transport(loopback.api_url) as other:
-        url = loopback.api_url
-        delete_session = delete_session_from_environment(api_key="fc-test", api_url=url)
-        made, delete_session.transport = delete_session.transport, other
-        delete_session.close()
-        delete_session(service.open_session())
-        with pytest.raises(UnreachableError, match="closed"):
-            DeleteSession(made, "fc-test")("unknown")
+class Cloud(InMemoryTransport):
+    api_url = "https://api.firecrawl.dev"
+
+
+@pytest.mark.parametrize("transport", [InMemoryTransport, Cloud])
+def test_a_transport_of_ones_own_takes_the_key_and_the_journal_of_the_environment(
+    transport: type[InMemoryTransport], variables: SetVariables, tmp_path: Path
+) -> None:
+    variables(API_KEY="fc-test", INTERACT_JOURNAL=tmp_path, API_URL="https://api.firecrawl.dev")
+    service, told = FakeService(["fc-test"]), list[Outcome]()
+    with delete_session_from_environment(
+        transport=transport(service), on_outcome=told.append
+    ) as delete_session:
+        assert told == [delete_session(service.open_session())]
+    assert "service='https://api.firecrawl.dev'" in repr(delete_session.journal)
+
+
+def test_a_transport_of_the_cloud_needs_a_key_and_another_one_may_not() -> None:
+    service = FakeService([])
+    with pytest.raises(InvalidApiKeyError, match="no API key was set"):
+        delete_session_from_environment(transport=Cloud(service))
+    delete_session_from_environment(transport=InMemoryTransport(service)).check()
+    awaited = async_delete_session_from_environment(transport=AsyncInMemoryTransport(service))
+    asyncio.run(awaited.check())
+
+
+@both_ways
+@pytest.mark.parametrize("others", [{"api_url": "https://x.example"}, {"pool_size": 2}])
+def test_a_transport_has_an_address_and_options_of_its_own(make: Make, others: Values) -> None:
+    with pytest.raises(TypeError, match="pass a transport, or the address and the options of one"):
+        make(transport=InMemoryTransport(FakeService()), api_key=KEY, **others)

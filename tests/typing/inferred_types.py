@@ -92,12 +92,12 @@ async def from_the_environment() -> None:
     delete_session: core.DeleteSession = adapters.delete_session_from_environment()
     assert_type(delete_session("session-1"), core.DeletionReceipt)
     with adapters.delete_session_from_environment(retry=core.RetryPolicy(max_attempts=1)) as owner:
-        assert_type(owner, adapters.EnvironmentDeleteSession)
+        assert_type(owner, core.DeleteSession)
         assert_type(owner.close(), None)
     awaited: core.AsyncDeleteSession = adapters.async_delete_session_from_environment()
     assert_type(await awaited("session-1"), core.DeletionReceipt)
     async with adapters.async_delete_session_from_environment() as async_owner:
-        assert_type(async_owner, adapters.AsyncEnvironmentDeleteSession)
+        assert_type(async_owner, core.AsyncDeleteSession)
         assert_type(await async_owner.aclose(), None)
 
 

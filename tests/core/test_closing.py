@@ -1,0 +1,525 @@
+"""A use case that is closed: what it closes, what it ends first, and what begins no more."""
+
+import asyncio
+import copy
+import logging
+import os
+import pickle
+import threading
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from firecrawl_interact.adapters import InMemoryJournal
+from firecrawl_interact.core import (
+    AsyncDeleteSession,
+    AsyncOpening,
+    ConnectFailedError,
+    DeleteSession,
+    Outcome,
+    Request,
+    Response,
+    RetryPolicy,
+    SessionFate,
+    UnreachableError,
+)
+
+from . import virtual_time
+from .blocks import Browser
+from .log_records import log_records
+from .scripted_transport import (
+    API_KEY,
+    DESTROYED,
+    SESSION_ID,
+    UNAVAILABLE,
+    AsyncScriptedTransport,
+    OneTurn,
+    ScriptedTransport,
+    UseCase,
+    both_use_cases,
+    ended,
+    play,
+    run,
+)
+from .side_by_side import id_of
+from .virtual_time import on_virtual_time
+
+ONCE = RetryPolicy(max_attempts=1, attempt_timeout=20, deadline=100)
+BEGINS_NO_MORE = r"^this (Async)?DeleteSession is closed"
+
+
+class ClosingTransport(ScriptedTransport):
+    """It is closed by either name, as many times as it is told to be."""
+
+    closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class AsyncClosingTransport(AsyncScriptedTransport):
+    def __init__(self, blocking: ClosingTransport) -> None:
+        super().__init__(blocking)
+        self._closing = blocking
+
+    async def aclose(self) -> None:
+        await OneTurn()
+        self._closing.close()
+
+
+def awaited(transport: ClosingTransport, *arguments: Any, **others: Any) -> AsyncDeleteSession:
+    # Any: as `DeleteSession` has them
+    return AsyncDeleteSession(AsyncClosingTransport(transport), *arguments, **others)
+
+
+both_that_close = pytest.mark.parametrize(
+    "use_case", [DeleteSession, awaited], ids=["blocking", "awaited"]
+)
+
+
+def close(delete_session: DeleteSession | AsyncDeleteSession) -> None:
+    if isinstance(delete_session, DeleteSession):
+        delete_session.close()
+    else:
+        run(delete_session.aclose())
+
+
+# What it closes
+
+
+@both_that_close
+def test_its_block_closes_transport_and_journal_and_gives_the_use_case(use_case: UseCase) -> None:
+    transport, journal = ClosingTransport(), InMemoryJournal()
+    delete_session, given = use_case(transport, API_KEY, journal=journal), list[object]()
+
+    async def main() -> None:
+        async with delete_session as entered:
+            given.append(entered)
+
+    if isinstance(delete_session, DeleteSession):
+        with delete_session as entered:
+            given.append(entered)
+    else:
+        run(main())
+    assert given == [delete_session]
+    assert transport.closed == 1
+    with pytest.raises(OSError, match="closed"):
+        journal.opened("a")
+
+
+@both_use_cases
+def test_what_cannot_be_closed_is_left_as_it_is_and_closing_again_changes_nothing(
+    use_case: UseCase,
+) -> None:
+    class Recorder:
+        def opened(self, session_id: str, /) -> None: ...
+
+        def gone(self, session_id: str, /) -> None: ...
+
+    delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, journal=Recorder())
+    close(delete_session)
+    close(delete_session)
+    assert ended(delete_session(SESSION_ID)).session_id == SESSION_ID
+
+
+@both_that_close
+def test_a_journal_is_closed_even_if_the_transport_cannot_be(use_case: UseCase) -> None:
+    class Stuck(ClosingTransport):
+        def close(self) -> None:
+            raise OSError("it is stuck")
+
+    journal = InMemoryJournal()
+    with pytest.raises(OSError, match="it is stuck"):
+        close(use_case(Stuck(), API_KEY, journal=journal))
+    with pytest.raises(OSError, match="closed"):
+        journal.opened("a")
+
+
+def test_two_keys_over_one_transport_leave_the_with_to_it() -> None:
+    transport = ClosingTransport(DESTROYED, DESTROYED)
+    ours, theirs = DeleteSession(transport, "fc-ours"), DeleteSession(transport, "fc-theirs")
+    with ours.on_exit("a"), theirs.on_exit("b"):
+        pass
+    assert [request.headers["Authorization"] for request in transport.requests] == [
+        "Bearer fc-theirs",
+        "Bearer fc-ours",
+    ]
+    assert transport.closed == 0
+
+
+# What begins no more
+
+
+@both_use_cases
+def test_no_opener_runs_once_it_is_closed(use_case: UseCase) -> None:
+    delete_session = use_case(ScriptedTransport(), API_KEY)
+    opening = delete_session.opening(lambda: pytest.fail("it opens"))
+    close(delete_session)
+    with pytest.raises(RuntimeError, match=BEGINS_NO_MORE):
+        play(opening, lambda: pytest.fail("it begins"))
+    assert opening.outcome is None
+
+
+@both_use_cases
+@pytest.mark.parametrize(
+    ("meets", "fate", "note"),
+    [
+        (DESTROYED, SessionFate.GONE, "The block did not begin. Session "),
+        (ConnectFailedError("closed", transient=False), SessionFate.UNTOUCHED, "The session was n"),
+    ],
+)
+def test_a_session_that_is_open_is_tried_all_the_same_and_it_is_said_what_came_of_it(
+    meets: Any, fate: SessionFate, note: str, use_case: UseCase
+) -> None:
+    told: list[Outcome] = []
+    delete_session = use_case(ScriptedTransport(meets), API_KEY, on_outcome=told.append)
+    ending = delete_session.on_exit(SESSION_ID)
+    close(delete_session)
+    with pytest.raises(RuntimeError, match=BEGINS_NO_MORE) as raised:
+        play(ending, lambda: pytest.fail("it begins"))
+    assert raised.value.__notes__[0].startswith(note)
+    assert told == [ending.outcome]
+    assert told[0].session_fate is fate
+
+
+@both_use_cases
+def test_what_was_opened_while_it_was_closed_is_destroyed(use_case: UseCase) -> None:
+    def open_and_close() -> Browser:
+        close(delete_session)
+        return Browser(SESSION_ID)
+
+    delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY)
+    opening = delete_session.opening(open_and_close)
+    with pytest.raises(RuntimeError, match=BEGINS_NO_MORE):
+        play(opening, lambda: pytest.fail("it begins"))
+    assert opening.receipt is not None
+
+
+# What ends first: blocks of its event loop
+
+
+class SlowTransport:
+    """A request takes ten seconds, and none gets through once it is closed."""
+
+    def __init__(self, *, is_away: bool = False) -> None:
+        self.sent: Counter[str] = Counter()
+        self.open: set[str] = set()
+        self.is_closed, self._is_away = False, is_away
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        if self.is_closed:
+            raise ConnectFailedError("this transport is closed", transient=False)
+        self.sent[id_of(request)] += 1
+        await asyncio.sleep(10)
+        assert not self.is_closed
+        if self._is_away:
+            return UNAVAILABLE
+        self.open.discard(id_of(request))
+        return DESTROYED
+
+    def monotonic(self) -> float:
+        return virtual_time.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+class Program:
+    """A use case, blocks in tasks of their own, and what came of each."""
+
+    def __init__(self, *, is_away: bool = False) -> None:
+        self.transport, self.told = SlowTransport(is_away=is_away), list[Outcome]()
+        self.delete_session = AsyncDeleteSession(
+            self.transport, API_KEY, retry=ONCE, on_outcome=self.told.append
+        )
+        self.blocks: list[AsyncOpening[Any]] = []  # Any: whatever is opened
+
+    async def hold(self, seconds: float, *, opens_after: float | None = None) -> None:
+        """Hold a session in a block for some seconds."""
+        session_id = f"session-{len(self.blocks)}"
+
+        async def open_session() -> Browser:
+            await asyncio.sleep(opens_after or 0)
+            self.transport.open.add(session_id)
+            return Browser(session_id)
+
+        if opens_after is None:
+            self.transport.open.add(session_id)
+        block: AsyncOpening[Any] = (  # Any: as above
+            self.delete_session.on_exit(session_id)
+            if opens_after is None
+            else self.delete_session.opening(open_session)
+        )
+        self.blocks.append(block)
+        async with block:
+            await asyncio.sleep(seconds)
+
+
+@on_virtual_time
+async def test_blocks_in_their_blocks_openers_and_deletes_end_first_each_once() -> None:
+    program = Program()
+    async with program.delete_session:
+        tasks = [
+            asyncio.create_task(program.hold(3600)),  # in its block
+            asyncio.create_task(program.hold(0)),  # in its delete
+            asyncio.create_task(program.hold(3600, opens_after=5)),  # in its opener
+        ]
+        await asyncio.sleep(1)
+    assert program.transport.is_closed
+    assert program.transport.open == set()
+    assert set(program.transport.sent.values()) == {1}
+    for task in tasks:
+        task.cancel()
+    in_block, in_delete, in_opener = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(in_block, asyncio.CancelledError)
+    assert in_delete is None
+    assert isinstance(in_opener, RuntimeError | asyncio.CancelledError)
+    assert {block.outcome for block in program.blocks} == set(program.told)
+    assert len(program.told) == 3
+
+
+@on_virtual_time
+async def test_a_block_that_ends_after_it_was_destroyed_finds_its_outcome_and_goes_on() -> None:
+    program = Program()
+    task = asyncio.create_task(program.hold(60))
+    await asyncio.sleep(1)
+    await program.delete_session.aclose()
+    assert program.blocks[0].receipt is not None
+    await task
+    assert program.told == [program.blocks[0].outcome]
+
+
+@on_virtual_time
+async def test_an_opener_that_takes_too_long_is_given_up_and_its_block_is_not_cancelled() -> None:
+    program = Program()
+    task = asyncio.create_task(program.hold(3600, opens_after=3600))
+    await asyncio.sleep(1)
+    await program.delete_session.aclose()
+    assert virtual_time.now() == 21
+    with pytest.raises(RuntimeError, match=BEGINS_NO_MORE):
+        await task
+
+
+@on_virtual_time
+async def test_an_opener_that_ignores_that_is_not_waited_for_and_what_it_opens_is_told() -> None:
+    async def open_session() -> Browser:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        await asyncio.sleep(3600)
+        return Browser("late")
+
+    program = Program()
+    opening = program.delete_session.opening(open_session)
+
+    async def hold() -> None:
+        async with opening:
+            pytest.fail("it begins")
+
+    task = asyncio.create_task(hold())
+    await asyncio.sleep(1)
+    await program.delete_session.aclose()
+    assert virtual_time.now() == 22
+    with log_records(logging.ERROR) as records, pytest.raises(RuntimeError, match=BEGINS_NO_MORE):
+        await task
+    assert [getattr(record, "session_id", None) for record in records] == ["late"]
+    assert isinstance(opening.outcome, UnreachableError)
+
+
+@on_virtual_time
+async def test_a_service_that_is_away_is_an_error_for_each_session_within_the_deadline() -> None:
+    program = Program(is_away=True)
+    tasks = [asyncio.create_task(program.hold(3600)) for _ in range(3)]
+    await asyncio.sleep(1)
+    with log_records(logging.ERROR) as records:
+        await program.delete_session.aclose()
+    assert virtual_time.now() == 11
+    logged = [getattr(record, "session_id", None) for record in records]
+    assert sorted(map(str, logged)) == ["session-0", "session-1", "session-2"]
+    assert sorted(outcome.session_id for outcome in program.told) == sorted(map(str, logged))
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+@on_virtual_time
+async def test_a_cancellation_while_it_closes_is_raised_when_all_is_done() -> None:
+    program = Program()
+    block = asyncio.create_task(program.hold(3600))
+    await asyncio.sleep(1)
+    closing = asyncio.create_task(program.delete_session.aclose())
+    await asyncio.sleep(1)
+    closing.cancel("now")
+    with pytest.raises(asyncio.CancelledError, match="now"):
+        await closing
+    assert (program.transport.open, program.transport.is_closed) == (set(), True)
+    block.cancel()
+    await asyncio.wait([block])
+
+
+@on_virtual_time
+async def test_a_program_that_cancels_all_its_tasks_has_each_delete_once_more() -> None:
+    program = Program()
+    block = asyncio.create_task(program.hold(3600))
+    await asyncio.sleep(1)
+    closing = asyncio.create_task(program.delete_session.aclose())
+    await asyncio.sleep(1)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await asyncio.wait([block, closing])
+    assert (program.transport.open, program.transport.is_closed) == (set(), True)
+    assert program.transport.sent["session-0"] == 2
+
+
+@pytest.mark.parametrize("error", [ValueError, GeneratorExit])
+def test_what_is_no_interruption_ends_the_closing(error: type[BaseException]) -> None:
+    class Odd(AsyncScriptedTransport):
+        async def aclose(self) -> None:
+            raise error
+
+    with pytest.raises(error):
+        run(AsyncDeleteSession(Odd(ScriptedTransport()), API_KEY).aclose())
+
+
+# Others' blocks
+
+
+def test_a_block_of_another_event_loop_is_left_alone_and_tells_its_end() -> None:
+    transport, is_open, is_closed = Closable(), threading.Event(), threading.Event()
+    told: list[Outcome] = []
+    delete_session = AsyncDeleteSession(transport, API_KEY, on_outcome=told.append)
+
+    async def hold() -> None:
+        async with delete_session.on_exit("a"):
+            is_open.set()
+            is_closed.wait(10)
+
+    def in_thread() -> None:
+        with suppress(UnreachableError):
+            asyncio.run(hold())
+
+    thread = threading.Thread(target=in_thread)
+    thread.start()
+    assert is_open.wait(10)
+    asyncio.run(delete_session.aclose())
+    assert told == []
+    is_closed.set()
+    thread.join()
+    assert [outcome.session_fate for outcome in told] == [SessionFate.UNTOUCHED]
+
+
+class Closable:
+    is_closed = False
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        if self.is_closed:
+            raise ConnectFailedError("this transport is closed", transient=False)
+        return DESTROYED
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+def test_under_another_event_loop_blocks_end_one_after_the_other() -> None:
+    transport = ClosingTransport(DESTROYED, DESTROYED)
+    delete_session = awaited(transport, API_KEY)
+
+    async def main() -> None:
+        blocks = [delete_session.on_exit(session_id) for session_id in "ab"]
+        for block in blocks:
+            await block.__aenter__()
+        await delete_session.aclose()
+        assert all(block.receipt is not None for block in blocks)
+        for block in blocks:
+            await block.__aexit__(None, None, None)
+
+    run(main())
+    assert (len(transport.requests), transport.closed) == (2, 1)
+
+
+@both_use_cases
+def test_a_copy_carries_no_open_block_and_is_not_closed(use_case: UseCase) -> None:
+    delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY)
+    open_in_block: list[int] = []
+
+    def look() -> None:
+        for one in (delete_session, copy.copy(delete_session)):
+            open_in_block.append(len(one.open_blocks()))
+
+    play(delete_session.on_exit(SESSION_ID), look)
+    close(delete_session)
+    assert open_in_block == [1, 0]
+    assert copy.copy(delete_session).is_closed is False
+
+
+def test_a_pickle_carries_none_either() -> None:
+    delete_session = DeleteSession(PickledTransport(), API_KEY)
+    with delete_session.on_exit(SESSION_ID):
+        twin = pickle.loads(pickle.dumps(delete_session))  # noqa: S301 - our own
+        assert (len(delete_session.open_blocks()), twin.open_blocks()) == (1, [])
+
+
+class PickledTransport:
+    def send(self, request: Request, timeout: float) -> Response:
+        return DESTROYED
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+@on_virtual_time
+async def test_a_child_that_was_forked_in_a_block_ends_it_not() -> None:
+    program = Program()
+    task = asyncio.create_task(program.hold(3600))
+    await asyncio.sleep(1)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        await program.delete_session.aclose()
+    assert program.transport.sent == Counter()
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def test_threads_in_their_blocks_while_the_main_thread_closes_are_told() -> None:
+    transport, told = ThreadedTransport(), list[Outcome]()
+    delete_session = DeleteSession(transport, API_KEY, on_outcome=told.append)
+    are_in, is_closed = threading.Barrier(4), threading.Event()
+
+    def hold(session_id: str) -> None:
+        with suppress(UnreachableError), delete_session.on_exit(session_id):
+            are_in.wait(10)
+            is_closed.wait(10)
+
+    threads = [threading.Thread(target=hold, args=[session_id]) for session_id in "abc"]
+    with delete_session:
+        for thread in threads:
+            thread.start()
+        are_in.wait(10)
+    is_closed.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcome.session_id for outcome in told) == ["a", "b", "c"]
+    assert {outcome.session_fate for outcome in told} == {SessionFate.UNTOUCHED}
+
+
+class ThreadedTransport(PickledTransport):
+    is_closed = False
+
+    def send(self, request: Request, timeout: float) -> Response:
+        if self.is_closed:
+            raise ConnectFailedError("this transport is closed", transient=False)
+        return DESTROYED
+
+    def close(self) -> None:
+        self.is_closed = True
