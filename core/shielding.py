@@ -145,10 +145,11 @@ def _trio_shield() -> AbstractContextManager[object]:
     return shield
 
 
-class _NewThread:
+class NewThread:
     """What asyncio asks of an executor. A call that hangs keeps no process from ending."""
 
     def submit(self, function: Callable[..., object], /, *arguments: object) -> "Future[object]":
+        """Start the call. It is a `RuntimeError` if no thread can start."""
         from concurrent.futures import Future  # noqa: PLC0415 - one session needs none
 
         future: Future[object] = Future()
@@ -178,7 +179,7 @@ async def in_thread(
 
     try:
         call = get_running_loop().run_in_executor(
-            _NewThread(),  # type: ignore[arg-type] # all that is asked of it is `submit`
+            NewThread(),  # type: ignore[arg-type] # all that is asked of it is `submit`
             function,
             *arguments,
         )

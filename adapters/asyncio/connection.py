@@ -5,11 +5,11 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
-from functools import partial
 
+from firecrawl_interact.core.shielding import NewThread
 from firecrawl_interact.core.transport import BadResponseError, TransportError
 
-from ..http.connection import Address, Deadline, addresses_of
+from ..http.connection import Address, Deadline, look_up, numeric_address
 from ..http.errors import no_whole_response
 from ..http.framing import ParsedResponse, ResponseParser
 
@@ -122,7 +122,8 @@ async def connect_socket(host: str, port: int, deadline: Deadline) -> socket.soc
     uvloop has none.
     """
     loop = asyncio.get_running_loop()
-    addresses = await loop.run_in_executor(None, partial(addresses_of, host, port))
+    numeric = numeric_address(host, port)
+    addresses = [numeric] if numeric else await _look_up(host, port)
     delay = min(_NEXT_ADDRESS_AFTER, deadline.seconds_left() / len(addresses))
     attempts: list[asyncio.Task[socket.socket]] = []
     try:
@@ -144,6 +145,16 @@ async def connect_socket(host: str, port: int, deadline: Deadline) -> socket.soc
         for attempt in attempts:
             attempt.cancel()
             attempt.add_done_callback(_close_socket)
+
+
+async def _look_up(name: str, port: int) -> list[Address]:
+    """Look a name up in a thread: the loop's own ones may be busy, and end with the main thread."""
+    loop = asyncio.get_running_loop()
+    try:
+        looked_up = loop.run_in_executor(NewThread(), look_up, name, port)  # type: ignore[arg-type]  # see there
+    except RuntimeError:  # No thread can start: there are too many, or the interpreter ends.
+        return look_up(name, port)
+    return await looked_up
 
 
 async def _connect(address: Address) -> socket.socket:

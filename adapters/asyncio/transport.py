@@ -69,10 +69,11 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
         for owner in list(self._pools):
             # Another process's pool must not be touched, not even by its destructor.
             if owner[0] == this_owner[0]:
-                pool = self._pools.pop(owner)
-                pool.is_closed = True
-                if owner == this_owner:
-                    await pool.aclose()
+                pool = self._pools.pop(owner, None)
+                if pool is not None:  # A pool that another loop closes meanwhile is gone.
+                    pool.is_closed = True
+                    if owner == this_owner:
+                        await pool.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,6 +87,9 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
             if other[0] == process and other[1].is_closed():
                 self._pools.pop(other, None)
         pool = self._pools[owner] = _Pool(self._settings, *self._find_way())
+        if self._is_closed:  # An `aclose` elsewhere may have missed this pool.
+            self._pools.pop(owner, None)
+            raise closed()
         await pool.open()
         return pool
 

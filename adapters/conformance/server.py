@@ -159,7 +159,7 @@ FaultFunction: TypeAlias = Callable[[Connection], None]
 
 
 class FaultServer:
-    """A server on 127.0.0.1 whose first connections meet one fault each.
+    """A server on this machine whose first connections meet one fault each.
 
     Args:
         faults: what happens on the first connection, on the second, and so on.
@@ -168,6 +168,7 @@ class FaultServer:
         tls: the context of a server that speaks TLS.
         in_handshake: whether the faults replace the TLS handshake.
         listening: False refuses all connections until `listen` is called.
+        host: the address, of IPv4 or IPv6.
     """
 
     def __init__(
@@ -177,6 +178,7 @@ class FaultServer:
         tls: ssl.SSLContext | None = None,
         in_handshake: bool = False,
         listening: bool = True,
+        host: str = "127.0.0.1",
     ) -> None:
         self.stopping: threading.Event = threading.Event()
         self.fault_is_over: threading.Event = threading.Event()
@@ -188,8 +190,10 @@ class FaultServer:
         self._connections: list[Connection] = []
         self._threads: list[threading.Thread] = []
         self._errors: list[Exception] = []
-        self._listener = socket.socket()
-        self._listener.bind(("127.0.0.1", 0))
+        self._host = host
+        self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.socket(self._family)
+        self._listener.bind((host, 0))
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         if listening:
             self.listen()
@@ -197,7 +201,8 @@ class FaultServer:
     @property
     def authority(self) -> str:
         """Address and port."""
-        return f"127.0.0.1:{self.port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self.port}"
 
     @property
     def port(self) -> int:
@@ -238,7 +243,7 @@ class FaultServer:
         with contextlib.ExitStack() as waiting:
             try:
                 for _ in range(8):
-                    sock = waiting.enter_context(socket.socket())
+                    sock = waiting.enter_context(socket.socket(self._family))
                     sock.settimeout(0.1)
                     sock.connect(self._listener.getsockname())
             except OSError:
@@ -255,7 +260,7 @@ class FaultServer:
         """End all connections and threads, and raise the error of a fault, if there is one."""
         self.stopping.set()
         if self._acceptor.is_alive():
-            with socket.socket() as wake:
+            with socket.socket(self._family) as wake:
                 wake.settimeout(PATIENCE)
                 wake.connect(self._listener.getsockname())
                 self._acceptor.join()

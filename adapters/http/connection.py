@@ -1,5 +1,6 @@
 """The rules of a connection that both HTTP transports follow: its time, its tunnel, its reuse."""
 
+import re
 import socket
 from collections.abc import Mapping
 from time import monotonic
@@ -11,6 +12,7 @@ from ..api_url import ApiUrl
 from .framing import ParsedResponse
 
 _LONGEST_IDLE = 30  # seconds; servers often close an idle connection after 60
+_TIMEOUT = r"(?i)\btimeout[ \t]*=[ \t]*\"?([0-9]{1,9})"
 
 
 Address: TypeAlias = tuple[int, int, int, str, Any]  # Any: each family has its own kind
@@ -39,14 +41,32 @@ class Deadline:
         return Deadline(min(seconds, self.seconds_left()))
 
 
-def addresses_of(host: str, port: int) -> list[Address]:
-    """Return the addresses of a host, in the system's order. An `OSError` says why it has none."""
-    return list(socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM))
+def numeric_address(host: str, port: int) -> Address | None:
+    """Return the address that a host itself is; None if it is a name."""
+    bare = host.strip("[]")
+    family = socket.AF_INET6 if ":" in bare else socket.AF_INET
+    try:
+        socket.inet_pton(family, bare)
+    except OSError:
+        return None
+    return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (bare, port)
+
+
+def look_up(name: str, port: int) -> list[Address]:
+    """Ask the system for the addresses of a name. An `OSError` says why it has none."""
+    return list(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
 
 
 def kept_until(response: ParsedResponse) -> Deadline:
-    """Return until when the connection of a response may be used again."""
-    return Deadline(0 if response.ends_connection else _LONGEST_IDLE)
+    """Return until when the connection of a response may be used again.
+
+    A server names the seconds after which it closes an idle connection (RFC 2068, 19.7.1.1). The
+    next request has to arrive before that, so it gets a second for its way.
+    """
+    seconds = 0 if response.ends_connection else _LONGEST_IDLE
+    if named := re.search(_TIMEOUT, response.headers.get("keep-alive", "")):
+        seconds = min(seconds, int(named[1]) - 1)
+    return Deadline(seconds)
 
 
 def request_head(method: str, target: str, fields: Mapping[str, str]) -> bytes:

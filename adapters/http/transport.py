@@ -1,5 +1,6 @@
 """What the HTTP transports share: their settings, and how they reach the service."""
 
+import errno
 import os
 import ssl
 from typing import Any
@@ -126,7 +127,13 @@ class HttpTransport:
                 context = ssl.create_default_context()
                 if file := os.environ.get("SSL_CERT_FILE"):
                     reason = f"SSL_CERT_FILE is no file of certificates: {file}: "
+                elif not context.cert_store_stats()["x509"]:
+                    file = ssl.get_default_verify_paths().cafile
+                if file:
                     context.load_verify_locations(file)  # OpenSSL ignores one that it cannot read.
         except Exception as error:
-            raise ConnectFailedError(f"cannot connect: {reason}{error}", transient=False) from error
+            # Another call may find a descriptor free. What the environment says does not change.
+            can_pass = getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE)
+            message = f"cannot connect: {reason}{error}"
+            raise ConnectFailedError(message, transient=can_pass) from error
         return proxy, context

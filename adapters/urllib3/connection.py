@@ -25,7 +25,14 @@ from urllib3.util.ssltransport import SSLTransport
 from firecrawl_interact.core.transport import ConnectFailedError, Request, TransportError
 
 from ..api_url import ApiUrl
-from ..http.connection import Deadline, addresses_of, check_tunnel, kept_until, tunnel_head
+from ..http.connection import (
+    Deadline,
+    check_tunnel,
+    kept_until,
+    look_up,
+    numeric_address,
+    tunnel_head,
+)
 from ..http.errors import no_connection, no_whole_response
 from ..http.framing import ParsedResponse, ResponseParser
 from ..http.transport import Settings
@@ -64,7 +71,7 @@ class _Response(HTTPResponse):
         connection.kept_until = kept_until(response)
         self.version, self.status, self.reason = response.version, response.status, response.reason
         self.code, self.length, self.chunked = response.status, len(response.body), False
-        self.will_close = response.ends_connection
+        self.will_close = connection.kept_until.has_passed()
         self.headers = self.msg = HTTPMessage()
         for name, value in response.headers.items():
             self.msg.set_raw(name, value)
@@ -101,8 +108,9 @@ class _StrictHTTPConnection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that accepts. Each gets an equal share of the time."""
         attempt = ATTEMPT.get()
-        # No timeout applies here: the system's resolver has its own.
-        addresses = addresses_of(self._dns_host, self.port)
+        numeric = numeric_address(self._dns_host, self.port)
+        # No timeout applies to a look-up: the system's resolver has its own.
+        addresses = [numeric] if numeric else look_up(self._dns_host, self.port)
         for waiting in range(len(addresses), 0, -1):
             family, kind, protocol, _, address = addresses[-waiting]
             sock = socket.socket(family, kind, protocol)

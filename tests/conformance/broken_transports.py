@@ -169,6 +169,10 @@ breaks(
     },
     is_usable=lambda self, wire: False,
 )
+breaks(
+    {"a-connection-about-to-be-closed-is-not-reused": "must not be used again"},
+    keep_seconds=lambda self, headers: 30,
+)
 
 
 @found_by("a-fork-shares-no-connection", "(the next call|a call in the child)")

@@ -1,10 +1,11 @@
 """A small transport that keeps every promise, for others to break on purpose."""
 
 import os
+import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ class Wire:
         self.process = os.getpid()
         self.deadline = 0.0
         self.received = b""
+        self.usable_until = 0.0
         self.is_kept = self.is_reusable = False
 
 
@@ -96,7 +98,7 @@ class RightTransport(SystemTime):
         return wire
 
     def is_usable(self, wire: Wire) -> bool:
-        if wire.process != os.getpid():
+        if wire.process != os.getpid() or wire.usable_until <= time.monotonic():
             return False
         wire.sock.settimeout(0)
         try:
@@ -159,7 +161,12 @@ class RightTransport(SystemTime):
             if parser.response:
                 wire.is_reusable = not parser.response.ends_connection
                 response = parser.response
+                wire.usable_until = time.monotonic() + self.keep_seconds(response.headers)
                 return Response(response.status, response.headers, response.body)
+
+    def keep_seconds(self, headers: Mapping[str, str]) -> float:
+        told = re.search("timeout=([0-9]+)", headers.get("keep-alive", ""))
+        return int(told[1]) - 1 if told else 30
 
     def rewrite(self, received: bytes) -> bytes:
         """Return what it takes for the response: a right one takes what came."""

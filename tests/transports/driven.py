@@ -74,7 +74,7 @@ class Tunnel:
 
     def __call__(self, connection: Connection) -> None:
         host, port = connection.read_request().rsplit(":", 1)
-        with socket.create_connection((host, int(port)), 10) as service:
+        with socket.create_connection((host.strip("[]"), int(port)), 10) as service:
             connection.send(b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n")
             back = threading.Thread(target=self._carry_back, args=(service, connection))
             back.start()

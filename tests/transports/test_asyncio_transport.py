@@ -4,10 +4,15 @@ import asyncio
 import gc
 import itertools
 import os
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import types
+import weakref
 from collections.abc import Callable, Coroutine, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -161,6 +166,93 @@ def test_a_transport_closed_at_any_step_of_a_call_ends_it(
     assert outcomes <= {ConnectFailedError, ConnectionLostError, Response}
 
 
+# --- names that are looked up ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make_runner", LOOPS.values(), ids=LOOPS)
+def test_a_name_is_looked_up_while_all_threads_of_the_loop_are_busy(
+    wire: Wire, make_runner: Callable[[], asyncio.Runner]
+) -> None:
+    async def send_beside_a_busy_thread() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        busy = asyncio.create_task(asyncio.to_thread(is_over.wait, 10))
+        await asyncio.sleep(0)
+        async with AsyncioTransport(server.api_url.replace("127.0.0.1", "localhost")) as transport:
+            await send(transport)
+        assert not busy.done()
+        is_over.set()
+        await busy
+
+    is_over, server = threading.Event(), wire.serve()
+    with make_runner() as runner:
+        runner.run(send_beside_a_busy_thread())
+
+
+def test_a_name_is_looked_up_where_no_thread_can_start(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "firecrawl_interact":  # The server starts threads, too.
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    start = threading.Thread.start
+    api_url = wire.serve().api_url.replace("127.0.0.1", "localhost")
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    asyncio.run(send(AsyncioTransport(api_url)))
+
+
+def test_a_look_up_that_outlives_its_call_and_its_loop_ends_in_silence(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hang(*_: object, **__: object) -> object:
+        looks_up.append(threading.current_thread())
+        is_over.wait(10)
+        raise socket.gaierror("there is no such name")
+
+    looks_up: list[threading.Thread] = []
+    is_over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    transport = AsyncioTransport("http://localhost:9")
+    with pytest.raises(ConnectFailedError, match="timed out"):
+        asyncio.run(transport.send(REQUEST, 0.05))
+    is_over.set()
+    [thread] = looks_up
+    thread.join()
+    gc.collect()
+    assert thread.daemon
+    assert not [record for record in caplog.records if record.name != "firecrawl_interact"]
+
+
+AT_THE_END = """
+import asyncio, atexit, sys, threading
+from firecrawl_interact.adapters import AsyncioTransport
+from firecrawl_interact.core import Request
+
+
+def send():
+    if threading.current_thread() is not threading.main_thread():
+        threading.main_thread().join()
+    transport = AsyncioTransport(sys.argv[1])
+    print(asyncio.run(transport.send(Request("DELETE", "/", {}), 5)).status)
+
+
+if sys.argv[2] == "at exit":
+    atexit.register(send)
+else:
+    threading.Thread(target=send).start()
+"""
+
+
+@pytest.mark.parametrize("moment", ["at exit", "after the main thread"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_program_sends_while_it_ends(wire: Wire, host: str, moment: str) -> None:
+    api_url = wire.serve().api_url.replace("127.0.0.1", host)
+    command = [sys.executable, "-c", AT_THE_END, api_url, moment]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == ("200\n", "")
+
+
 # --- kept connections ----------------------------------------------------------------------
 
 IDLE_FAULTS: dict[str, FaultFunction] = {
@@ -226,6 +318,41 @@ def test_event_loops_in_threads_share_a_transport_and_one_closes_it_for_all(
     server = wire.serve()
     transport = AsyncioTransport(server.api_url)
     run(send_until_it_is_closed)
+
+
+def test_a_loop_that_is_closed_is_forgotten(wire: Wire) -> None:
+    transport = AsyncioTransport(wire.serve().api_url)
+    with asyncio.Runner() as runner:
+        runner.run(send(transport))
+        loop = weakref.ref(runner.get_loop())
+    del runner
+    asyncio.run(send(transport))
+    gc.collect()
+    assert loop() is None
+
+
+def test_a_first_call_during_whose_start_another_loop_closes_the_transport_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, wire: Wire
+) -> None:
+    def close_first() -> ssl.SSLContext:
+        closing = threading.Thread(target=lambda: asyncio.run(transport.aclose()))
+        closing.start()
+        closing.join()
+        context = make_context()
+        contexts.append(weakref.ref(context))
+        return context
+
+    contexts: list[weakref.ref[ssl.SSLContext]] = []
+    make_context = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", close_first)
+    server = wire.serve(tls=certificates.trusted())
+    transport = AsyncioTransport(server.api_url)
+    with asyncio.Runner() as runner:
+        with pytest.raises(ConnectFailedError, match="this transport is closed"):
+            runner.run(send(transport))
+        gc.collect()
+        assert [context() for context in contexts] == [None]
+    assert server.connections == 0
 
 
 def test_another_event_loop_than_asyncios_is_refused_in_a_sentence() -> None:

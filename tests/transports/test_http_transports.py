@@ -5,6 +5,7 @@ OpenTelemetry's spans of urllib3 are tested with the page that shows them.
 
 import contextlib
 import copy
+import json
 import os
 import re
 import socket
@@ -160,7 +161,7 @@ def test_a_request_that_cannot_be_written_whole(
 
 
 IDLE = """
-import sys, time
+import json, sys, time
 
 seconds_passed = 0
 monotonic = time.monotonic
@@ -171,21 +172,39 @@ from firecrawl_interact.adapters.conformance.driver import Driver
 from firecrawl_interact.core import Response
 
 driver = Driver(getattr(adapters, sys.argv[1])(sys.argv[2]))
-for seconds in (0, 29, 31):
+for seconds in json.loads(sys.argv[3]):
     seconds_passed += seconds
     assert isinstance(driver.send("/", 1e6), Response)
 driver.close()
 """
 
 
-def test_a_connection_that_was_idle_for_30_seconds_is_not_used_again(wire: Wire) -> None:
-    server = wire.serve()
-    command = [sys.executable, "-c", IDLE, wire.transport_class.__name__, server.api_url]
+@pytest.mark.parametrize(
+    ("keep_alive", "idle", "connections"),
+    [
+        ("", [0, 29, 31], [1, 1, 2]),
+        ("Keep-Alive: timeout=5\r\n", [0, 3.5], [1, 1]),
+        ("Keep-Alive: timeout=5\r\n", [0, 4.1], [1, 2]),
+        ("Keep-Alive: timeout=5\r\n", [0, 3.5, 29], [1, 1, 1]),
+        ('keep-alive: max=9, Timeout = "5"\r\n', [0, 4.1], [1, 2]),
+        ("Keep-Alive: max=9\r\nKeep-Alive: timeout=5\r\n", [0, 4.1], [1, 2]),
+        ("Keep-Alive: timeout=0\r\n", [0, 0], [1, 2]),
+        ("Keep-Alive: timeout=99\r\n", [0, 29, 31], [1, 1, 2]),
+        ("Keep-Alive: max=9\r\n", [0, 29, 31], [1, 1, 2]),
+    ],
+)
+def test_an_idle_connection_is_used_for_30_seconds_or_as_long_as_its_response_says_less_one(
+    wire: Wire, keep_alive: str, idle: list[float], connections: list[int]
+) -> None:
+    server = wire.serve(responds(headers=keep_alive))
+    transport = wire.transport_class.__name__
+    command = [sys.executable, "-c", IDLE, transport, server.api_url, json.dumps(idle)]
     subprocess.run(command, check=True)
-    assert [request.connection for request in server.requests] == [1, 1, 2]
+    assert [request.connection for request in server.requests] == connections
 
 
-def test_connections_beyond_the_pools_size_are_closed(wire: Wire) -> None:
+@pytest.mark.parametrize("pool_size", [1, 2])
+def test_connections_beyond_the_pools_size_are_closed(wire: Wire, pool_size: int) -> None:
     all_sent = threading.Barrier(3, timeout=10)
 
     def responds_when_all_are_there(connection: Connection) -> None:
@@ -195,8 +214,8 @@ def test_connections_beyond_the_pools_size_are_closed(wire: Wire) -> None:
 
     server = wire.serve(*[responds_when_all_are_there] * 3)
     with ThreadPoolExecutor(3) as threads:
-        list(threads.map(send, [wire.open(server, pool_size=1)] * 3))
-    assert server.open_connections() == 1
+        list(threads.map(send, [wire.open(server, pool_size=pool_size)] * 3))
+    assert server.open_connections() == pool_size
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
@@ -214,6 +233,16 @@ def test_a_copy_has_connections_of_its_own_which_close_with_it(
     send(original)
     assert [request.connection for request in server.requests] == [1, 2, 1]
     assert len({request.head for request in server.requests}) == 1
+
+
+def test_a_copy_of_a_closed_transport_is_open(wire: Wire) -> None:
+    closed = wire.open(wire.serve())
+    send(closed)
+    closed.close_transport()
+    failure(closed, ConnectFailedError)
+    other = Driver(closed.pickled())
+    wire.callback(other.close)
+    send(other)
 
 
 def test_a_transport_that_is_forgotten_closes_its_connections(wire: Wire) -> None:

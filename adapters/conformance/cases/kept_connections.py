@@ -63,6 +63,13 @@ def an_announced_close_is_believed(harness: Harness) -> None:
 
 
 @case(Severity.STRICTNESS)
+def a_connection_about_to_be_closed_is_not_reused(harness: Harness) -> None:
+    """A connection is not reused once its `Keep-Alive: timeout=`, less a second, is over."""
+    fault = responds(headers="Keep-Alive: timeout=1\r\n")
+    gets_response(fault, keeps_connection=False)(harness)
+
+
+@case(Severity.STRICTNESS)
 def a_connection_closed_while_idle_is_replaced(harness: Harness) -> None:
     """A connection that was closed while idle is replaced, without an error."""
     server = harness.start_server(responds(Connection.close))

@@ -1,0 +1,189 @@
+"""How both transports find the service and come to trust it: addresses, proxies, certificates."""
+
+import errno
+import inspect
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from firecrawl_interact.adapters.conformance import certificates
+from firecrawl_interact.adapters.conformance.server import FaultServer
+from firecrawl_interact.core import ConnectFailedError
+
+from .driven import TransportClass, Tunnel, Wire, closed_port, failure, send
+
+pytestmark = pytest.mark.enable_socket
+
+# --- addresses -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("has_tunnel", [False, True], ids=["straight", "through a tunnel"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_service_and_a_proxy_are_reached_at_their_ipv6_addresses(
+    wire: Wire, scheme: str, has_tunnel: bool
+) -> None:
+    tls = certificates.trusted() if scheme == "https" else None
+    service = wire.serve(tls=tls, host="::1")
+    proxy = wire.serve(Tunnel() if tls else None, host="::1") if has_tunnel else None
+    send(wire.open(service, proxy=proxy))
+    last = (proxy or service).requests[0]
+    assert last.values("host") == [service.authority]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_numeric_address_is_not_looked_up(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    def refuse(*_: object, **__: object) -> object:
+        raise AssertionError("it was looked up")
+
+    driver = wire.open(wire.serve(host=host))
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    send(driver)
+
+
+def test_a_silent_address_costs_a_quarter_of_a_second_or_its_share_of_the_connect(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The awaited transport has Happy Eyeballs; the blocking one half of its `connect_timeout`."""
+    service, silent = wire.serve(), wire.serve(listening=False)
+    addresses = [
+        (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
+        for server in (silent, service)
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+    driver = wire.open(f"http://localhost:{service.port}", connect_timeout=4)
+    with silent.full_backlog():
+        before = time.monotonic()
+        send(driver, timeout=60)
+        seconds = time.monotonic() - before
+    assert seconds < 1.5 if driver.kind == "async" else 1.9 < seconds < 3.5
+    send(driver)
+
+
+# --- proxies -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_all_proxy_is_not_obeyed(wire: Wire, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    for name in ("ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+    send(wire.open(wire.serve(tls=certificates.trusted() if scheme == "https" else None)))
+
+
+# --- trust ---------------------------------------------------------------------------------
+
+
+class Store:
+    """A copy of the system's store of authorities, with one more; and a service of that one."""
+
+    def __init__(self, wire: Wire, folder: Path) -> None:
+        self.file = folder / "authorities.pem"
+        authority = trustme.CA()
+        system = ssl.create_default_context().get_ca_certs(binary_form=True)
+        copied = map(ssl.DER_cert_to_PEM_cert, system)
+        self.file.write_text("".join([*copied, authority.cert_pem.bytes().decode()]))
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(tls)
+        self.service: FaultServer = wire.serve(tls=tls)
+
+
+@pytest.fixture
+def store(wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    store = Store(wire, tmp_path)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    return store
+
+
+def test_an_authority_of_another_store_is_trusted_if_ssl_cert_file_names_that(
+    wire: Wire, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = failure(wire.open(store.service.api_url), ConnectFailedError)
+    assert "CERTIFICATE_VERIFY_FAILED" in str(error)
+    monkeypatch.setenv("SSL_CERT_FILE", str(store.file))
+    send(wire.open(store.service.api_url))
+
+
+def test_an_authority_of_the_systems_store_is_trusted(
+    wire: Wire, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(context: ssl.SSLContext, *_: object) -> None:
+        context.load_verify_locations(store.file)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", load)
+    send(wire.open(store.service.api_url))
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["there", "not readable"])
+def test_a_store_that_openssl_has_skipped_is_read_or_the_call_fails(
+    wire: Wire, store: Store, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    """OpenSSL skips, in silence, a store for which it finds no descriptor free."""
+    paths = ssl.get_default_verify_paths()
+    named = store.file if is_there else store.file.with_suffix(".missing")
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths._replace(cafile=str(named)))
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
+    driver = wire.open(store.service.api_url)
+    if is_there:
+        send(driver)
+    else:
+        assert "No such file" in str(failure(driver, ConnectFailedError))
+
+
+# --- descriptors ---------------------------------------------------------------------------
+
+FEW_DESCRIPTORS = """
+import os, resource, sys
+from firecrawl_interact import adapters
+from firecrawl_interact.adapters.conformance.driver import Driver
+
+driver = Driver(getattr(adapters, sys.argv[1])(sys.argv[2]))
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+held = []
+try:
+    while True:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    error = driver.send("/")
+for descriptor in held:
+    os.close(descriptor)
+driver.close()
+print(type(error).__name__, error.transient, error)
+"""
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_call_that_finds_no_descriptor_free_may_succeed_later(
+    transport_class: TransportClass, scheme: str
+) -> None:
+    pytest.importorskip("resource")
+    command = [sys.executable, "-c", FEW_DESCRIPTORS, transport_class.__name__]
+    command.append(f"{scheme}://127.0.0.1:{closed_port()}")
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    assert run.stdout.startswith("ConnectFailedError True ")
+    assert f"[Errno {errno.EMFILE}]" in run.stdout
+
+
+# --- what users leave out ------------------------------------------------------------------
+
+
+def test_the_settings_that_users_leave_out(transport_class: TransportClass) -> None:
+    parameters: dict[str, Any] = dict(inspect.signature(transport_class).parameters)
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
+    assert defaults == {
+        "api_url": "https://api.firecrawl.dev",
+        "pool_size": 32,
+        "connect_timeout": 10,
+        "ssl_context": None,
+        "proxy": None,
+        "allow_plain_http": False,
+        "user_agent": None,
+    }
