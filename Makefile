@@ -103,6 +103,7 @@ docs: $(VENV)/.docs
 	@echo "docs/_build/index.html"
 
 WHEEL = build/wheel
+PAGES = build/pages
 
 # Import rules and types are checked on the unpacked wheel: it is what users get.
 check: $(VENV)/.lint
@@ -124,6 +125,11 @@ check: $(VENV)/.lint
 			pyright --verifytypes firecrawl_interact.$$package --ignoreexternal >$(WHEEL)/log || \
 			{ cat $(WHEEL)/log; exit 1; }; \
 	done
+	@echo "types of the pages' code"
+	@$(BIN)/python -m tests.typing.code_of_pages $(PAGES)
+	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy --config-file $(PAGES)/mypy.ini $(PAGES)
+	@PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=$(WHEEL)/unpacked pyright --project $(PAGES) >$(PAGES)/log || \
+		{ cat $(PAGES)/log; false; }
 
 # Versions that the oldest Python has, too: run it there.
 constraints: $(VENV)/.pip

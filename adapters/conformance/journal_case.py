@@ -15,8 +15,8 @@ import msgspec
 
 from firecrawl_interact.core.journal import Journal, JournalError
 
-from .case import Severity, tell
-from .expectations import require
+from .case import tell
+from .expectations import Severity, require
 from .journal_process import Process, Work
 
 MakeJournal: TypeAlias = Callable[..., Journal]

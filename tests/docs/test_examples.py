@@ -13,13 +13,17 @@ INVISIBLE = re.compile("<!--(?! rivals: )|invisible-code")  # the tables between
 LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
 RUN = {"python", "console", "ipython"}
 SHOWN = {"dockerfile", "ini", "text", "yaml"}
+PLAYED_CASE_BY_CASE = {"docs/write-your-own-transport.md", "docs/write-your-own-journal.md"}
+ONE_PROGRAM = {"docs/write-your-own-driver.md"}
+ALL = "all of it"
 SETS_UP = re.compile(r"make |cd |pip install |python3? -m venv|\. \.venv|git clone")
 
 PYTHON = {
     (page, "\n\n".join(code)): f"{page}: {title}"
     for page in PAGES
-    if not page.startswith("docs/write-your-own-")  # They run from their tops, case by case.
-    for title, text in [*sections(page), ("all of it", text_of(page))]
+    if page not in PLAYED_CASE_BY_CASE
+    for title, text in [*sections(page), (ALL, text_of(page))]
+    if title == ALL or page not in ONE_PROGRAM
     if (code := blocks(text, "python"))
 }
 COMMANDS = {

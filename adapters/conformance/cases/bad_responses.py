@@ -8,8 +8,8 @@ from typing import TypeAlias
 from firecrawl_interact.core.transport import MAX_BODY_BYTES
 
 from ...fakes.service.faults import Reply
-from ..case import EVERYWHERE, Case, Severity
-from ..expectations import BAD, LOST, TIMED_OUT, Failure
+from ..case import EVERYWHERE, Case
+from ..expectations import BAD, LOST, TIMED_OUT, Failure, Severity
 from ..scenarios import SHORT, fails, reply_bytes
 from ..server import FaultFunction
 from ..wire_faults import CHUNKED, sends, sends_and_closes, sends_and_floods

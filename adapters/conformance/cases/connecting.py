@@ -13,8 +13,8 @@ from firecrawl_interact.core.transport import ConnectFailedError
 
 from ...fakes.service.faults import NoConnection
 from .. import certificates
-from ..case import EVERYWHERE, Severity, case, cases
-from ..expectations import NOT_SENT, NOT_TRUSTED, Failure, require
+from ..case import EVERYWHERE, case, cases
+from ..expectations import NOT_SENT, NOT_TRUSTED, Failure, Severity, require
 from ..harness import Channel, Harness, require_own
 from ..scenarios import SHORT, fails
 from ..server import Connection, FaultFunction, FaultServer

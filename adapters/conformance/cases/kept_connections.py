@@ -5,9 +5,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from ..case import EVERYWHERE, Severity, case
+from ..case import EVERYWHERE, case
 from ..driver import ENOUGH_TIME
-from ..expectations import LOST, STALE, Failure, require
+from ..expectations import LOST, STALE, Failure, Severity, require
 from ..harness import NOTICE, Harness, Service, requests_for, require_one_request, require_own
 from ..scenarios import gets_response
 from ..server import Connection, FaultFunction

@@ -9,9 +9,9 @@ import warnings
 from pathlib import Path
 
 from .. import wire_faults
-from ..case import EVERYWHERE, Severity, case
+from ..case import EVERYWHERE, case
 from ..driver import ENOUGH_TIME, Driver, Kind
-from ..expectations import CLOSED, require
+from ..expectations import CLOSED, Severity, require
 from ..harness import (
     NOTICE,
     Channel,

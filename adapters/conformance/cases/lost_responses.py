@@ -12,9 +12,9 @@ from firecrawl_interact.core.transport import TransportError
 
 from ...fakes.service.faults import DrippedResponse, LostResponse, NoResponse
 from ...fakes.service.faults import Fault as MemoryFault
-from ..case import EVERYWHERE, SOCKETS, Case, Severity, case
+from ..case import EVERYWHERE, SOCKETS, Case, case
 from ..driver import ENOUGH_TIME
-from ..expectations import BAD, LOST, RESET, TIMED_OUT, Failure, describe, require
+from ..expectations import BAD, LOST, RESET, TIMED_OUT, Failure, Severity, describe, require
 from ..harness import Harness, require_one_request
 from ..scenarios import SHORT, fails
 from ..server import Connection, FaultFunction, FaultServer

@@ -3,9 +3,9 @@
 import tempfile
 from pathlib import Path
 
-from ..case import EVERYWHERE, Severity, case
+from ..case import EVERYWHERE, case
 from ..driver import HEADERS
-from ..expectations import require
+from ..expectations import Severity, require
 from ..harness import Harness, environment, require_one_request, require_own
 from ..wire_faults import responds
 

@@ -5,8 +5,8 @@ import random
 from firecrawl_interact.core.transport import MAX_BODY_BYTES, BadResponseError, ConnectionLostError
 
 from ...fakes.service.faults import DrippedResponse, Reply
-from ..case import EVERYWHERE, Scenario, Severity, case, cases
-from ..expectations import require, require_response
+from ..case import EVERYWHERE, Scenario, case, cases
+from ..expectations import Severity, require, require_response
 from ..harness import NOTICE, Harness, require_own
 from ..scenarios import SHORT, gets_reply, gets_response
 from ..server import Connection, good_response
