@@ -22,11 +22,9 @@ HasIdT = TypeVar("HasIdT", bound=HasId)
 class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
     """Destroys Interact sessions, and says afterwards what became of them.
 
-    In a `with` block, it closes the transport and the journal that it was given, if these can be
-    closed. Whoever shares one of them among use cases leaves the `with` to that one.
-
-    Safe to share among threads if its transport is, and to pickle likewise (the pickle holds
-    the key). Retrying is safe: the service bills a session once.
+    `with` closes the transport and the journal that it was given, if these can be closed. Whoever
+    shares one of them among use cases leaves the `with` to that one. Safe to share among threads
+    if its transport is, and to pickle likewise (the pickle holds the key).
 
     Args:
         transport: carries the requests, for instance a `Urllib3Transport`.
@@ -180,8 +178,7 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
     def close(self) -> None:
         """Close transport and journal, if they can be closed. No block begins any more.
 
-        A block that is open in another thread fails at its end, and says so. A second `close`
-        changes nothing.
+        A block that is open in another thread fails at its end, and says so.
         """
         self.is_closed = True
         try:
@@ -338,7 +335,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
             raise interruptions[-1]
 
     async def _end_all(self) -> None:
-        ours = [block for block in self.open_blocks() if block.runs_on(event_loop())]
+        ours = [block for block in self.open_blocks() if block.event_loop == event_loop()]
         await run_all([block.destroy_early for block in ours])
         try:
             if hasattr(self.transport, "aclose"):

@@ -288,6 +288,18 @@ Outcome: TypeAlias = DeletionReceipt | DeleteSessionError
 """What becomes of one session: a receipt, or an error that says what is known about it."""
 
 
+_NOTES = {
+    SessionFate.GONE: "The session was gone already.",
+    SessionFate.UNTOUCHED: "The session was not destroyed.",
+    SessionFate.UNKNOWN: "The session may not have been destroyed.",
+}
+
+
+def note_on(error: DeleteSessionError) -> str:
+    """Return what stands beside the exception of a block whose delete has failed as well."""
+    return f"{_NOTES[error.session_fate]} {error}"
+
+
 _PLAIN_HTTP = "The port speaks plain http: let the service's address begin with http://."
 _ADVICE_ON_TLS = {
     "CERTIFICATE_VERIFY_FAILED": "Let SSL_CERT_FILE name the authority that signed it, or correct"

@@ -20,7 +20,7 @@ import msgspec
 
 from .arguments import check_function, checked_opened_id, refuse_awaitable
 from .conversation import Send
-from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError
+from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError, note_on
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .shielding import cancel_after, event_loop, in_thread, shielded, wait_shielded
@@ -31,12 +31,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 UseCaseT = TypeVar("UseCaseT", "DeleteSession", "AsyncDeleteSession")
-
-_NOTES = {
-    SessionFate.GONE: "The session was gone already.",
-    SessionFate.UNTOUCHED: "The session was not destroyed.",
-    SessionFate.UNKNOWN: "The session may not have been destroyed.",
-}
 
 
 class _Opening(Generic[T, UseCaseT]):
@@ -122,9 +116,8 @@ class _Opening(Generic[T, UseCaseT]):
         return given
 
     def _find_session(self) -> None:
-        if self._given_id is None:
-            mask = self._use_case.headers.mask
-            self.session_id = checked_opened_id(self._opened, self._id_of, mask)
+        mask = self._use_case.headers.mask
+        self.session_id = checked_opened_id(self._opened, self._id_of, mask)
 
     def _find_session_after(self, error: BaseException) -> None:
         """Find out which session is to be destroyed because the block does not begin."""
@@ -141,12 +134,13 @@ class _Opening(Generic[T, UseCaseT]):
         if self.outcome is not None:  # A delete goes on beside a coroutine that was closed.
             return
         if isinstance(outcome, DeletionReceipt):
-            self.outcome = msgspec.structs.replace(outcome, attempts=len(self._sent))
-            return
-        outcome.attempts = len(self._sent)
-        if sent_before and outcome.session_fate is SessionFate.UNTOUCHED:
-            outcome.session_fate = SessionFate.UNKNOWN
-        self.outcome = outcome.with_traceback(None)  # Its frames hold the use case.
+            outcome = msgspec.structs.replace(outcome, attempts=len(self._sent))
+        else:
+            outcome.attempts = len(self._sent)
+            outcome.with_traceback(None)  # Its frames hold the use case.
+            if sent_before and outcome.session_fate is SessionFate.UNTOUCHED:
+                outcome.session_fate = SessionFate.UNKNOWN
+        self.outcome = outcome
 
     def _tell(self, *, is_raised: bool) -> None:
         """Tell the outcome, once: to the log as well, unless it is raised."""
@@ -163,11 +157,11 @@ class _Opening(Generic[T, UseCaseT]):
             error = None
         self._tell(is_raised=raised is None)
         if error is not None and raised is not None:
-            raised.add_note(f"{_NOTES[error.session_fate]} {error}")
+            raised.add_note(note_on(error))
         self._is_over = True
         self._opened.clear()
         self._use_case.blocks.discard(self._own_reference)
-        if self._entered.locked():
+        with suppress(RuntimeError):  # An interruption may bring it here again.
             self._entered.release()
         if error is not None and raised is None:
             raise error
@@ -202,8 +196,8 @@ class Opening(_Opening[T, "DeleteSession"]):
         Raises:
             NothingOpenedError: `open_session` returned no usable id.
             JournalError: it could not be recorded. It was destroyed, or a note says why not.
-            RuntimeError: the use case is closed, or the block is entered already. Nothing was
-                opened. A session that was open before is destroyed in the first case.
+            RuntimeError: the block is open already; or the use case is closed, and a session that
+                was open before is destroyed. Nothing was opened.
             TypeError: `open_session` must be awaited. Nothing was opened.
         """
         self._begin()
@@ -238,8 +232,8 @@ class Opening(_Opening[T, "DeleteSession"]):
             self._opened.append(self._open_session())
             instead = "AsyncDeleteSession.opening, or a function that blocks"
             refuse_awaitable(self._opened[0], "open_session", instead)
-        self._find_session()
-        if journal := self._use_case.journal_of(self.session_id):
+            self._find_session()
+        if (journal := self._use_case.journal_of(self.session_id)) is not None:
             journal.opened(self.session_id or "")
         self._refuse_closed()
 
@@ -257,20 +251,19 @@ class Opening(_Opening[T, "DeleteSession"]):
 class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
     """Destroys a session when an `async with` block ends, as `Opening` does.
 
-    Under asyncio the session is opened and recorded in a task of its own, and destroyed in one.
-    However often the block is cancelled, it waits for that task, and is cancelled afterwards: for
-    the opener at most for the timeout of one attempt, for the delete at most for the deadline of
-    the policy. Under trio, the delete is shielded and the opener is not.
+    Under asyncio a task of its own opens the session, and one destroys it. However often the block
+    is cancelled, it waits for that task: for the opener at most `attempt_timeout`, for the delete
+    at most `deadline`. It is cancelled afterwards. Under trio the delete alone is shielded.
     """
 
-    _event_loop: object = None
+    event_loop: object = None  #: on which it was entered
     _is_opening = False  # whether a task opens or records the session
 
     async def __aenter__(self) -> T:
         """As `Opening` does it, and it raises what that raises. The journal is in a thread."""
         self._begin()
         try:
-            self._event_loop = event_loop()
+            self.event_loop = event_loop()
             self._tasks.clear()
             self._refuse_closed()
             if self._open_session is not None or self._use_case.journal is not None:
@@ -323,8 +316,8 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
             result = self._open_session()
             self._opened.append(await result if isinstance(result, Awaitable) else result)
             del result  # A traceback would show it.
-        self._find_session()
-        if journal := self._use_case.journal_of(self.session_id):
+            self._find_session()
+        if (journal := self._use_case.journal_of(self.session_id)) is not None:
             await in_thread(journal.opened, self.session_id)
 
     async def _destroy_uncancelled(self, interruptions: list[BaseException]) -> None:
@@ -335,18 +328,12 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
             await shielded(self._destroy, interruptions, tasks=self._tasks)
 
     async def _destroy(self) -> None:
-        if not self._is_live():
-            return
         sent_before = len(self._sent)
         try:
             receipt = await self._use_case.destroy(str(self.session_id), self._retry, self._sent)
             self._settle(receipt, sent_before)
         except DeleteSessionError as error:
             self._settle(error, sent_before)
-
-    def runs_on(self, loop: object) -> bool:
-        """Return whether the block was entered on this event loop, in this process."""
-        return self._event_loop == loop and not self.is_forked()
 
     async def destroy_early(self) -> None:
         """Destroy the session of a block that has not ended: its use case is being closed."""

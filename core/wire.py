@@ -221,7 +221,7 @@ def _advice(error: errors.ResponseError, *, has_key: bool) -> str:
             " not end in another version than /v2, and a server older than June 2026 does not know"
             " /v2/interact, only the older route /v2/browser."
         )
-    if error.status == 500 and not _is_uuid(error.session_id):
+    if error.status == 500 and not _is_uuid(error.session_id.removeprefix(_OF_SCRAPE)):
         return (
             "The id is not a UUID, and the service fails so for each of these: check the id."
             f" {error.advice}"
