@@ -71,13 +71,13 @@ def test_a_forbidden_delete_is_of_another_team_or_its_text_says_why() -> None:
 @pytest.mark.parametrize("status", [500, 502])
 @pytest.mark.parametrize("is_uuid", [True, False])
 def test_an_id_that_is_not_a_uuid_fails_for_ever_with_500(status: int, is_uuid: bool) -> None:
-    session_id = "550e8400-e29b-41d4-a716-446655440000" if is_uuid else "session-1"
-    error = error_of(
-        ServiceUnavailableError, response(status, UNKNOWN_ERROR), session_id=session_id
-    )
     says = "The id is not a UUID, and the service fails so for each of these: check the id. "
     has_advice = status == 500 and not is_uuid
-    assert error.advice == (says if has_advice else "") + IN_GENERAL
+    name = "550e8400-e29b-41d4-a716-446655440000" if is_uuid else "session-1"
+    for session_id in (name, f"scrape:{name}"):
+        failure = response(status, UNKNOWN_ERROR)
+        error = error_of(ServiceUnavailableError, failure, session_id=session_id)
+        assert error.advice == (says if has_advice else "") + IN_GENERAL
 
 
 def test_a_wrong_address_is_named_by_its_version_and_its_age() -> None:

@@ -119,7 +119,7 @@ held back: an outage is taken for each id's own affair
 block: the delete's error takes the place of what the block raised
     error is not None and raised is None => error is not None
 journal: the journal forgets whatever ended
-    self.journal is None or outcome.session_fate is not SessionFate.GONE => self.journal is None
+    journal is None or outcome.session_fate is not SessionFate.GONE => journal is None
 journal: a block begins before its session is recorded
     journal.opened(self.session_id or "") => pass
 """)
