@@ -3,11 +3,13 @@
 Each runs as these run it, with a service on this machine.
 """
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -35,7 +37,7 @@ CLIENT = """
 from fastapi.testclient import TestClient
 
 with TestClient(app) as client:
-    for session_id in ("session-1", "session-2"):
+    for session_id in ("session-1", "550e8400-e29b-41d4-a716-446655440000"):
         response = client.delete(f"/sessions/{session_id}")
         print(response.status_code, response.text)
 """
@@ -49,6 +51,60 @@ def test_a_client_of_the_application_learns_the_fate(
     assert gone == '200 {"session_fate":"gone","credits_billed":2}'
     assert unknown.startswith('404 {"detail":{"session_fate":"gone","advice":')
     assert firecrawl.sessions_left_open == []
+
+
+HANDLERS = """
+import asyncio
+from types import SimpleNamespace
+
+@app.get("/hold/{session_id}")
+async def hold(
+    session_id: str, delete_session: Annotated[AsyncDeleteSession, Depends(get_delete_session)]
+) -> None:
+    async with delete_session.on_exit(session_id):
+        print("holds", session_id, flush=True)
+        await asyncio.sleep(3600)
+
+@app.get("/open/{session_id}")
+async def open_slowly(
+    session_id: str, delete_session: Annotated[AsyncDeleteSession, Depends(get_delete_session)]
+) -> None:
+    async def open_session() -> SimpleNamespace:
+        print("opens", session_id, flush=True)
+        await asyncio.sleep(2)
+        return SimpleNamespace(id=session_id)
+
+    async with delete_session.opening(open_session):
+        await asyncio.sleep(3600)
+"""
+
+
+def test_uvicorn_ends_its_handlers_and_their_sessions_when_it_is_told_to_end(
+    service: FakeService, tmp_path: Path
+) -> None:
+    """It cancels handlers after a second, and goes on to the lifespan without waiting for them."""
+    service.latency = 1
+    ids = [f"session-{number}" for number in range(6)]
+    for session_id in ids:
+        service.open_session(session_id)
+    (tmp_path / "app.py").write_text(APPLICATION + HANDLERS, encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = [sys.executable, "-m", "uvicorn", "app:app", "--fd", str(listener.fileno())]
+        command += ["--timeout-graceful-shutdown", "1", "--log-level", "warning"]
+        uvicorn = subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, pass_fds=[listener.fileno()]
+        )
+        with uvicorn, contextlib.ExitStack() as clients:
+            assert uvicorn.stdout is not None
+            for number, session_id in enumerate(ids):
+                client = clients.enter_context(socket.create_connection(listener.getsockname()))
+                path = f"/{'open' if number % 2 else 'hold'}/{session_id}"
+                client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                assert uvicorn.stdout.readline().split()[1] == session_id
+            uvicorn.send_signal(signal.SIGTERM)
+            uvicorn.wait(timeout=60)
+    assert service.sessions_left_open == []
+    assert len(service.requests) == len(ids)
 
 
 def test_a_cell_of_a_notebook_may_await(firecrawl: FakeService, tmp_path: Path) -> None:
