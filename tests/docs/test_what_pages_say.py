@@ -17,6 +17,7 @@ from firecrawl_interact.adapters.conformance import CASES
 from firecrawl_interact.core import DeleteSession, TransportError
 
 from ..cli.transcripts import transcripts
+from ..core import test_ways_to_end
 from .pages import PAGES, ROOT, blocks, commands_of, found, open_sessions_of, run, sections, text_of
 
 # The README, which must be readable on a package index
@@ -229,3 +230,12 @@ def test_the_numbers_follow_from_littles_law_and_the_time_of_a_delete() -> None:
     assert re.findall(r"^\| ([0-9].+) \|$", CLUSTER, re.MULTILINE) == expected
     assert f"{1 / cpu_seconds:,.0f} deletes a second, which is {60 / cpu_seconds:,.0f}" in CLUSTER
     assert 4.5 < 60 / cpu_seconds / 25_000 < 5  # "almost five times the largest plan"
+
+
+def test_the_table_of_ways_to_end_has_as_many_cells_as_the_page_says() -> None:
+    page = text_of("docs/when-a-block-ends.md")
+    [(ways, cells)] = re.findall(r"play (\d+) ways to end by three .*\n.* (\d+) cells", page)
+    blocking, awaited = test_ways_to_end.BLOCKING_WAYS, test_ways_to_end.AWAITED_WAYS
+    assert int(ways) == len(blocking) + len(awaited)
+    assert len(test_ways_to_end.BLOCKING_USES) == len(test_ways_to_end.AWAITED_USES) == 3
+    assert int(cells) == int(ways) * 3 * 2
