@@ -29,7 +29,7 @@ class Wire:
         self.process = os.getpid()
         self.deadline = 0.0
         self.received = b""
-        self.usable_until = 0.0
+        self.usable_until = time.monotonic() + 30
         self.is_kept = self.is_reusable = False
 
 
