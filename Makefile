@@ -126,9 +126,9 @@ check: $(VENV)/.lint
 			{ cat $(WHEEL)/log; exit 1; }; \
 	done
 	@echo "types of the pages' code"
-	@$(BIN)/python -m tests.typing.code_of_pages $(PAGES)
+	@$(BIN)/python -m tests.typing.code_of_pages $(PAGES) $(WHEEL)/unpacked
 	@MYPYPATH=$(WHEEL)/unpacked $(BIN)/mypy --config-file $(PAGES)/mypy.ini $(PAGES)
-	@PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=$(WHEEL)/unpacked pyright --project $(PAGES) >$(PAGES)/log || \
+	@PATH="$(abspath $(BIN)):$$PATH" pyright --project $(PAGES) >$(PAGES)/log || \
 		{ cat $(PAGES)/log; false; }
 
 # Versions that the oldest Python has, too: run it there.
