@@ -18,14 +18,18 @@ passes is a failure too, so that the list stays true.
 
 from collections.abc import Collection, Sequence
 
-from . import journal_cases, journal_process_cases
+from . import journal_cases, journal_machine, journal_process_cases
 from .case import Case, KnownToBeBrokenError, Report, check_cases, check_channel
 from .cases import CASES
 from .expectations import BrokenPromiseError, Severity
 from .harness import Channel, MakeTransport
 from .journal_case import JournalCase, MakeJournal, Outage, cases_of
 
-JOURNAL_CASES: list[JournalCase] = [*cases_of(journal_cases), *cases_of(journal_process_cases)]
+JOURNAL_CASES: list[JournalCase] = [
+    case
+    for module in (journal_cases, journal_process_cases, journal_machine)
+    for case in cases_of(module)
+]
 
 
 def check(

@@ -98,9 +98,11 @@ class JournalHarness(ExitStack):
         thread = threading.Thread(target=note_failure, daemon=True)
         thread.start()
         thread.join(ENOUGH_SECONDS)
-        require(not thread.is_alive(), f"a call has not come back after {ENOUGH_SECONDS} s")
+        is_over = not thread.is_alive()
+        require(is_over, f"a call has hung for {ENOUGH_SECONDS} s", Severity.MAY_HANG)
         for error in failures:
-            require(isinstance(error, JournalError), f"{error!r}, which is no JournalError")
+            is_right = isinstance(error, JournalError)
+            require(is_right, f"{error!r}, which is no JournalError", Severity.STRICTNESS)
             self.require_no_secret(f"{error} {error!r} {pickle.dumps(error)!r}")
         return next((one for one in failures if isinstance(one, JournalError)), None)
 

@@ -13,7 +13,7 @@ from unittest import SkipTest
 
 from firecrawl_interact.core.journal import Journal
 
-from .expectations import require
+from .expectations import Severity, require
 
 Work: TypeAlias = Callable[Concatenate[Connection, Journal, ...], None]
 """What a process does. It reports through the connection."""
@@ -39,10 +39,17 @@ class Process:
 
     def said(self) -> Any:  # Any: what the work says
         """Wait for its next report."""
-        require(self._connection.poll(_ENOUGH_SECONDS), "a process that has the journal hangs")
+        has_come = self._connection.poll(_ENOUGH_SECONDS)
+        hangs = f"a process that has the journal has hung for {_ENOUGH_SECONDS} s"
+        require(has_come, hangs, Severity.MAY_HANG)
         for words in self.all_said():
             return words
         raise AssertionError("a process that has the journal failed")
+
+    def asked(self, *words: object) -> Any:  # Any: what the work says
+        """Tell it something, and wait for its report."""
+        self._connection.send(words)
+        return self.said()
 
     def all_said(self) -> Iterator[Any]:
         """Yield its reports until its end, without one that is cut off."""

@@ -208,6 +208,15 @@ class LetsOtherErrorsOut(Broken, found_by="an-outage-is-a-journal-error"):
             raise OSError(str(error)) from error
 
 
+class SweepsOnce(Broken, found_by="any-order-of-calls-loses-nothing"):
+    has_swept = False
+
+    def adopt_orphans(self) -> Iterator[str]:
+        if not self.has_swept:
+            yield from super().adopt_orphans()
+            self.has_swept = True
+
+
 class NeverWatches(ShortLease):
     """Trusts the lease alone, so an outage makes orphans of all."""
 

@@ -13,7 +13,7 @@ from firecrawl_interact.adapters import FileJournal, InMemoryJournal
 from firecrawl_interact.adapters.conformance import JOURNAL_CASES, JournalCase, check_journal
 
 from ..postgres import PASSWORD, Postgres, ShortLease, odd_connection
-from .broken_journals import FOUND, AdvisoryLock, Broken, NeverWatches
+from .broken_journals import FOUND, AdvisoryLock, Broken, NeverWatches, SweepsOnce
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -43,7 +43,7 @@ def test_a_directory_keeps_every_promise(case: JournalCase, tmp_path: Path) -> N
 def test_memory_keeps_every_promise_of_one_process() -> None:
     first = InMemoryJournal()
     report = check_journal(partial(InMemoryJournal, first))
-    assert len(report.passed) == 15
+    assert len(report.passed) == 16
     reasons = "nothing of it outlives its process|pass (outage|secrets)="
     assert all(re.search(reasons, why) for why in report.skipped.values())
 
@@ -102,6 +102,18 @@ def test_a_broken_journal_is_found(broken: type[Broken], name: str, tmp_path: Pa
     make, outage = partial(broken, str(directory)), partial(moved_away, directory)
     with pytest.raises(AssertionError, match=r"^Promised: "):
         BY_NAME[name].run(make, outage=outage, secrets=[str(directory)])
+
+
+@pytest.mark.slow
+def test_an_order_of_calls_that_loses_a_session_is_the_shortest(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError) as raised:
+        BY_NAME["any-order-of-calls-loses-nothing"].run(
+            partial(SweepsOnce, str(tmp_path / "journal"))
+        )
+    text = str(raised.value)
+    assert "Seen: ['one'] is lost, after " in text
+    calls = re.findall(r"state\.step\(call='(\w+)'", text)
+    assert sorted(calls) == ["adopt", "opened"]
 
 
 def test_a_broken_journal_stands_for_each_case() -> None:

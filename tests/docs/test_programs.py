@@ -4,6 +4,7 @@ Each runs as these run it, with a service on this machine.
 """
 
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -241,6 +243,8 @@ MAIL = found("^ExecStart=(/bin/sh -c .+)$", COMMAND)
 CONTAINER = words_of(found("^CMD (.+)$", PROCESS))
 BEFORE_THE_START = found(r"^ExecStartPre=-(/.+)\nExecStart=/", PROCESS)  # "-": it may fail
 CRON_JOB = words_of(found("^ +command: (.+)$", PROCESS))
+DIRECTORY = found("^ENV FIRECRAWL_INTERACT_JOURNAL=(.+)$", PROCESS)
+UNIT = found(r"^(\[Service\]\nUser=my-app\n[^`]+)", PROCESS)
 
 
 @pytest.fixture
@@ -276,7 +280,12 @@ def start(command: str, place: Path, **variables: str) -> "subprocess.CompletedP
 def give(key: str, place: Path) -> dict[str, str]:
     """Write the file of variables that the pages name, and return them."""
     shown = found("^FIRECRAWL_API_KEY=.+$", COMMAND).replace("fc-...", key)
-    lines = [shown, f"FIRECRAWL_API_URL={os.environ['FIRECRAWL_API_URL']}"]
+    directory = DIRECTORY.replace("/var/lib/my-app", str(place))
+    lines = [
+        shown,
+        f"FIRECRAWL_API_URL={os.environ['FIRECRAWL_API_URL']}",
+        f"FIRECRAWL_INTERACT_JOURNAL={directory}",
+    ]
     (place / "key.env").write_text("\n".join(lines), encoding="utf-8")
     return dict(line.split("=", 1) for line in lines)
 
@@ -365,6 +374,30 @@ def test_the_script_writes_metrics_that_say_when_and_keeps_the_exit_status(
     assert metrics.read_text("utf-8").splitlines() == [*sums, ended]
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="it is not installed")
+def test_the_unit_with_a_sweep_is_one_that_systemd_takes(place: Path) -> None:
+    assert f"Environment=FIRECRAWL_INTERACT_JOURNAL={DIRECTORY}\n" in UNIT
+    unit = UNIT.replace("/opt/my-app", str(place)).replace(f"{place}/bin/my-app", "/bin/true")
+    (place / "my-app.service").write_text(unit.replace("=my-app", "=root", 1), encoding="utf-8")
+    done = start("systemd-analyze verify --man=no ./my-app.service", place)
+    assert "my-app.service" not in done.stderr
+
+
+def test_the_rights_on_the_page_are_enough(postgres: Postgres) -> None:
+    url, role = postgres.new_database(), f"role_{uuid.uuid4().hex}"
+    grant = found("^GRANT .+;$", PROCESS).replace("my_app", role)
+    postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    postgres.execute(ShortLease.TABLE, url=url)
+    postgres.execute(grant, url=url)
+    for session_id in ("one", "two"):
+        with ShortLease(url.replace("//tester:", f"//{role}:")) as journal:
+            journal.opened(session_id)
+            assert journal.left_alone().living == 0
+            for orphan in journal.adopt_orphans():
+                journal.gone(orphan)
+            assert journal.orphans() == []
+
+
 @pytest.fixture
 def fleet(service: FakeService, postgres: Postgres) -> str:
     """A database in which a process of another host has left a session; its URL."""
@@ -384,8 +417,13 @@ def test_the_cron_job_sweeps_the_database(service: FakeService, tmp_path: Path, 
 
 
 def test_the_cron_job_may_take_as_long_as_a_sweep_through_an_outage() -> None:
-    assert int(found(r"^ +activeDeadlineSeconds: (\d+)$", PROCESS)) > 90 + 240
-    assert "concurrencyPolicy: Forbid" in PROCESS
+    [text] = [code for code in blocks(PROCESS, "yaml") if "CronJob" in code]
+    spec = importlib.import_module("yaml").safe_load(text)["spec"]
+    assert spec["concurrencyPolicy"] == "Forbid"
+    job = spec["jobTemplate"]["spec"]
+    assert job["activeDeadlineSeconds"] > 90 + 240
+    assert job["backoffLimit"] == 0
+    assert job["template"]["spec"]["restartPolicy"] == "Never"
 
 
 def test_the_lambda_function_sweeps_the_database(
