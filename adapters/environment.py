@@ -140,8 +140,7 @@ def _refuse_beside_transport(api_url: str | None, *options: str) -> None:
 
 def _journal(journal: Recorder | None, transport: Transport | AsyncTransport) -> Recorder | None:
     """Return the journal that was passed, or else the one that the environment names."""
-    location = journal_location()
-    if journal is not None or location is None:
+    if journal is not None or (location := journal_location()) is None:
         return journal
     if not os.path.isabs(location) and "://" not in location:
         directory = os.path.abspath(location)

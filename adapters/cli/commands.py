@@ -120,7 +120,8 @@ def sweep(
             raise BadInputError(f"there is no directory {location}, so no journal was swept")
         options = context.params["api_url"], context.params["allow_plain_http"]
         label = str(service_address(*options)) if service is None else service
-        journal = context.with_resource(open_journal(location, label))
+        journal = open_journal(location, label)
+        context.with_resource(journal)
         delete_session = settings.make_delete_session(context, journal)
         orphans, left = journal.orphans(), journal.left_alone()
         status = _show_left_alone(left, location)

@@ -4,7 +4,6 @@ import os
 import pickle
 import signal
 import uuid
-from functools import partial
 from itertools import count
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -33,7 +32,15 @@ def any_order_of_calls_loses_nothing(harness: JournalHarness) -> None:
     except ImportError as error:
         raise SkipTest("install hypothesis to play any order of calls") from error
 
+    try:
+        host = harness.start(_fork_owners)
+    except SkipTest:  # It cannot be pickled.
+        host = None
+
     class Machine(_TwoOwners, RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__(harness, host)
+
         # One rule: of several, Hypothesis leaves some out of each example.
         step = rule(
             owner=sampled_from(["A", "B"]),
@@ -41,10 +48,6 @@ def any_order_of_calls_loses_nothing(harness: JournalHarness) -> None:
             session_id=sampled_from(["one", "two"]),
         )(_TwoOwners.step)
 
-    try:
-        host = harness.start(_fork_owners)
-    except SkipTest:  # It cannot be pickled.
-        host = None
     examples = 5 if harness.patience else 40  # A lease that ends takes time.
     how = settings(
         max_examples=examples,
@@ -55,7 +58,7 @@ def any_order_of_calls_loses_nothing(harness: JournalHarness) -> None:
         phases=[Phase.generate, Phase.shrink],
     )
     try:
-        run_state_machine_as_test(partial(Machine, harness, host), settings=how)
+        run_state_machine_as_test(Machine, settings=how)
     except AssertionError as error:
         steps = [one for one in getattr(error, "__notes__", []) if one.startswith("state.step")]
         raise AssertionError(f"{error}, after {'; '.join(steps)}") from error

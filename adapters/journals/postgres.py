@@ -81,8 +81,11 @@ class PostgresJournal(BaseJournal):
     _lease: ClassVar[float] = 60  # in seconds. A sweeper with a shorter one adopts the living.
 
     def __init__(self, database: str | Connect, *, service: str | None = None) -> None:
-        is_url = isinstance(database, str)
-        self._connect = _own_connections(database) if is_url else lambda ends: database()
+        self._connect: Callable[[float], AbstractContextManager[Any]]  # until its time ends
+        if isinstance(database, str):
+            self._connect = _own_connections(database)
+        else:
+            self._connect = lambda ends: database()  # A pool has timeouts of its own.
         super().__init__("journal in PostgreSQL", database, service)
 
     def _begin(self) -> None:

@@ -182,6 +182,7 @@ def test_a_variable_that_can_name_no_journal_is_refused_and_makes_nothing(
     with pytest.raises(ValueError, match=f"^FIRECRAWL_INTERACT_JOURNAL {problem}: {advice}$"):
         delete_session_from_environment(api_key=KEY)
     assert list(tmp_path.iterdir()) == []
+    delete_session_from_environment(api_key=KEY, journal=InMemoryJournal())  # It takes precedence.
 
 
 @pytest.mark.parametrize("value", ["~/journal", "open-sessions"])
