@@ -198,7 +198,9 @@ def service_address(api_url: str | None = None, allow_plain_http: bool = False) 
 
 def _reaches_cloud(transport: Transport | AsyncTransport) -> bool:
     address = getattr(transport, "api_url", None)  # A transport of one's own may have none.
-    return bool(address) and parse_api_url(address, allow_plain_http=True).host == _CLOUD_HOST
+    if not isinstance(address, str):
+        return False
+    return parse_api_url(address, allow_plain_http=True).host == _CLOUD_HOST
 
 
 def _key(api_key: str | None, transport: Transport | AsyncTransport) -> str | None:
