@@ -64,7 +64,8 @@ def kept_until(response: ParsedResponse) -> Deadline:
     next request has to arrive before that, so it gets a second for its way.
     """
     seconds = 0 if response.ends_connection else _LONGEST_IDLE
-    if named := re.search(_TIMEOUT, response.headers.get("keep-alive", "")):
+    keep_alive = response.headers.get("keep-alive")
+    if keep_alive and (named := re.search(_TIMEOUT, keep_alive)):
         seconds = min(seconds, int(named[1]) - 1)
     return Deadline(seconds)
 
