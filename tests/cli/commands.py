@@ -16,6 +16,7 @@ import pytest
 
 from firecrawl_interact.adapters import FakeService, Fault
 from firecrawl_interact.adapters.cli.commands import command
+from firecrawl_interact.adapters.fakes.service.responses import failure
 from firecrawl_interact.core import Request, Response
 
 if sys.platform != "win32":
@@ -43,7 +44,10 @@ class Finished(NamedTuple):
 
 
 class WatchedService(FakeService):
-    """A service that lets a test wait for its requests, and hold its responses back."""
+    """A service that lets a test wait for its requests, and hold its responses back.
+
+    It is a fork whose ids are any texts: it does not find what nobody opened.
+    """
 
     def __init__(self, api_keys: list[str]) -> None:
         super().__init__(api_keys)
@@ -52,10 +56,12 @@ class WatchedService(FakeService):
         self.responds.set()
 
     def respond(self, request: Request, body: bytes = b"") -> tuple[Response, Fault | None]:
-        responded = super().respond(request, body)
+        response, fault = super().respond(request, body)
+        if b"UNKNOWN_ERROR" in response.body:  # The id is not a UUID.
+            response = failure(404, "Browser session not found.")
         self._arrivals.release()
         self.responds.wait(LONGEST_WAIT)
-        return responded
+        return response, fault
 
     @property
     def asked_for(self) -> list[str]:
