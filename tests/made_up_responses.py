@@ -71,6 +71,7 @@ ENDS_OF_CHUNKS = [(b"\r\n", b"\r\n")] * 8 + [(b"\n", b"\r\n"), (b"\r", b"\r\n")]
 ENDS_OF_CHUNKS += [(b"\r\n", end) for end in (b"\n", b"\n\n", b"\r", b"", b"x\r\n")]
 TRAILERS = [b"", b"", b"X: y\r\n", b"Content-Length: 3\r\n"]
 TRAILERS += [b" x\r\n", b"X y\r\n", b"X: a\r\n b\r\n"]
+UNENDED = [b"0", b"4\r", b"c;a", b"1"]
 
 
 @st.composite
@@ -83,7 +84,7 @@ def chunks(draw: st.DrawFn) -> bytes:
         extension = draw(st.sampled_from(EXTENSIONS))
         body += size + extension + line_end + CONTENT[:length] + end
     last = [b"0\r\n" + trailers + b"\r\n" for trailers in TRAILERS]
-    return b"\r\n" + body + draw(st.sampled_from([*last, b"0", b"4\r", b"c;a", b"1"]))
+    return b"\r\n" + body + draw(st.sampled_from([*last, *UNENDED * 2]))
 
 
 MIB, KIB = 1024 * 1024, 1024
