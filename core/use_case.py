@@ -209,9 +209,8 @@ class UseCase(Generic[TransportT, BlockT]):
             raise
 
     def open_blocks(self) -> list[Any]:
-        """Return the blocks of this process that have not ended."""
-        blocks = [block for reference in list(self.blocks) if (block := reference()) is not None]
-        return [block for block in blocks if not block.is_forked()]
+        """Return the blocks that have not ended."""
+        return [block for reference in list(self.blocks) if (block := reference()) is not None]
 
     def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "blocks": set(), "is_closed": False}
