@@ -222,8 +222,6 @@ class UseCase(Generic[TransportT, BlockT]):
             shown += f", headers={dict.fromkeys(names, '***')}"
         if self.journal is not None:
             shown += f", journal={self.journal!r}"
-        if self.on_outcome is not None:
-            shown += f", on_outcome={self.on_outcome!r}"
         return f"{type(self).__name__}({shown})"
 
 

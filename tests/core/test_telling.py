@@ -127,12 +127,6 @@ def test_what_cannot_be_told_is_refused_at_once(on_outcome: object, use_case: Us
         use_case(ScriptedTransport(), API_KEY, on_outcome=unchecked(on_outcome))
 
 
-@both_use_cases
-def test_a_repr_shows_who_is_told(use_case: UseCase) -> None:
-    delete_session = use_case(ScriptedTransport(), API_KEY, on_outcome=print)
-    assert "on_outcome=<built-in function print>" in repr(delete_session)
-
-
 def test_a_run_tells_each_outcome_when_it_hands_it_out() -> None:
     told: list[Outcome] = []
     script = [DESTROYED, UNAUTHORIZED]
