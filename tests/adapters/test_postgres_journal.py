@@ -172,8 +172,9 @@ def test_three_sweepers_at_once_share_what_is_left_in_serializable_transactions(
     assert len(found) == len(set(found)) == count
 
 
-def test_a_sweep_takes_as_many_as_there_are(postgres: Postgres) -> None:
-    url, count = postgres.odd_database(), 100_000
+@pytest.mark.parametrize("count", [1_001, 100_000])
+def test_a_sweep_takes_as_many_as_there_are(postgres: Postgres, count: int) -> None:
+    url = postgres.odd_database()
     leave_many(postgres, url, count)
     with ShortLease(url) as journal:
         assert len(set(journal.orphans())) == count
