@@ -1,12 +1,11 @@
 """The service where the documentation says it is: https://api.firecrawl.dev, played on loopback.
 
 A reader's example runs as it is written. The environment leads it through a proxy on 127.0.0.1,
-which ends the tunnel itself, under a certificate for that name, and asks a `FakeService`. What
-opens a session is played here, as far as the official client's calls need it.
+which ends the tunnel itself, under a certificate for that name, and asks a `FakeService`. A scrape
+itself is played here, since it is no session.
 """
 
 import json
-import re
 import ssl
 import threading
 import uuid
@@ -17,17 +16,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from firecrawl_interact.adapters import FakeService, InMemoryTransport, LoopbackService
-from firecrawl_interact.core import Request, Response, TransportError
+from firecrawl_interact.adapters import FakeService, LoopbackService, Reply
+from firecrawl_interact.core import Request, Response
 
 HOST = "api.firecrawl.dev"
-SCRAPE = re.compile(r"/v2/scrape/([^/]+)/interact")
 UNSET = ("FIRECRAWL_API_URL", "NO_PROXY", "SENTRY_DSN", "SSL_CERT_DIR", "https_proxy", "no_proxy")
-
-
-def session_of(scrape: re.Match[str]) -> str:
-    """Return the id of the session of a scrape: another one, as the service's is."""
-    return scrape[1][::-1]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -48,26 +41,21 @@ class Handler(BaseHTTPRequestHandler):
         super().finish()
         self.connection.close()
 
-    def do_DELETE(self) -> None:
-        path = SCRAPE.sub(lambda scrape: f"/v2/interact/{session_of(scrape)}", self.path)
-        request = Request("DELETE", path, dict(self.headers.items()))
-        try:
-            self.deliver(InMemoryTransport(self.server.service).send(request, timeout=10))
-        except TransportError:  # a fault
+    def handle_request(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path == "/v2/scrape":
+            scraped = {"markdown": "", "metadata": {"scrapeId": str(uuid.uuid4())}}
+            content = json.dumps({"success": True, "data": scraped}).encode()
+            self.deliver(Response(200, {}, content))
+            return
+        request = Request(self.command, self.path, dict(self.headers.items()))
+        response, fault = self.server.service.respond(request, body)
+        if fault is None or isinstance(fault, Reply):
+            self.deliver(response)
+        else:
             self.close_connection = True
 
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        content: dict[str, object] = {"success": True}
-        if scrape := SCRAPE.fullmatch(self.path):
-            session_id = self.server.service.open_session(session_of(scrape), prompt_used=True)
-            content |= {"sessionId": session_id, "output": "done"}
-        elif self.path == "/v2/scrape":
-            content["data"] = {"markdown": "", "metadata": {"scrapeId": str(uuid.uuid4())}}
-        elif self.path in {"/v2/browser", "/v2/interact"}:
-            session_id = self.server.service.open_session()
-            content |= {"id": session_id, "cdpUrl": f"wss://{HOST}/{session_id}"}
-        self.deliver(Response(200, {}, json.dumps(content).encode()))
+    do_DELETE = do_GET = do_POST = handle_request  # noqa: N815 - the names that are looked for
 
     def deliver(self, response: Response) -> None:
         self.send_response_only(response.status)

@@ -91,7 +91,7 @@ def test_what_a_lost_session_costs_is_what_the_service_bills() -> None:
     words = r"(\d+) credits in ten minutes and (\d+) in an hour, or (\d+) and (\d+)"
     service, billed = FakeService(["fc-test"]), []
     for prompt_used, seconds in product([False, True], [600, 3600]):
-        session_id = service.open_session(prompt_used=prompt_used)
+        session_id = service.open_session(prompt_used=prompt_used, ttl=3600)
         service.advance(seconds)
         receipt = DeleteSession(InMemoryTransport(service), "fc-test")(session_id)
         billed.append(str(receipt.credits_billed))

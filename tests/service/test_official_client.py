@@ -7,6 +7,7 @@ says what it does worse than this library: a row of its table that is mended fai
 import asyncio
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 
@@ -90,6 +91,75 @@ def test_it_sends_a_retry_after_a_lost_response_and_after_a_502(
 def test_it_hears_that_its_key_is_unknown(api_url: str) -> None:
     with pytest.raises(UnauthorizedError, match="Unauthorized: Invalid token"):
         Firecrawl(api_key="fc-unknown", api_url=api_url).delete_browser("1")
+
+
+def test_it_opens_uses_lists_and_ends_sessions(service: FakeService, client: Firecrawl) -> None:
+    browser = client.browser(ttl=300)
+    assert browser.success
+    assert client.browser_execute(browser.id, "1").stdout == "done"
+    [listed] = client.list_browsers(status="active").sessions
+    assert (listed.id, listed.status) == (browser.id, "active")
+    with pytest.raises(pydantic.ValidationError, match="session_duration_ms"):
+        client.delete_browser(browser.id)  # As with the real service: see below.
+    assert client.list_browsers(status="active").sessions == []
+    assert [listed.status for listed in client.list_browsers().sessions] == ["destroyed"]
+    with pytest.raises(FirecrawlError, match="has been destroyed"):
+        client.browser_execute(browser.id, "1")
+
+
+def test_awaited_it_opens_uses_lists_and_ends_sessions(
+    service: FakeService, awaited_client: AsyncFirecrawl
+) -> None:
+    async def main() -> None:
+        browser = await awaited_client.browser(ttl=300)
+        used = await awaited_client.browser_execute(browser.id, "1")
+        assert used.stdout == "done"
+        [listed] = (await awaited_client.list_browsers(status="active")).sessions
+        assert listed.id == browser.id
+        with pytest.raises(pydantic.ValidationError, match="session_duration_ms"):
+            await awaited_client.delete_browser(browser.id)
+        assert not service.is_open(browser.id)
+
+    asyncio.run(main())
+
+
+def test_it_opens_and_ends_the_session_of_a_scrape_blocking_and_awaited(
+    service: FakeService, client: Firecrawl, awaited_client: AsyncFirecrawl
+) -> None:
+    scrape_id = str(uuid.uuid4())
+    assert client.interact(scrape_id, prompt="Open the first link.").output == "done"
+    assert asyncio.run(awaited_client.interact(scrape_id, code="1")).stdout == "done"
+    [session_id] = service.sessions_left_open
+    with pytest.raises(pydantic.ValidationError, match="session_duration_ms"):
+        client.stop_interaction(scrape_id)
+    assert not service.is_open(session_id)
+    settled = client.stop_interaction(scrape_id)
+    assert (settled.success, settled.credits_billed) == (True, 7)
+    assert asyncio.run(awaited_client.stop_interaction(scrape_id)) == settled
+
+
+def test_it_hears_that_there_is_no_room_for_a_session(
+    service: FakeService, client: Firecrawl, awaited_client: AsyncFirecrawl
+) -> None:
+    service.queue(refused(429))
+    with pytest.raises(RateLimitError):
+        client.browser()
+    service.queue(refused(429))
+    assert asyncio.run(awaited_client.browser()).id is None
+    assert service.sessions_left_open == []
+
+
+def test_unless_it_is_told_not_to_it_opens_several_sessions_after_a_lost_response(
+    service: FakeService, api_url: str, client: Firecrawl
+) -> None:
+    service.queue(LostResponse(), LostResponse())
+    client.browser()
+    assert len(service.sessions_left_open) == 3
+    once = Firecrawl(api_key="fc-test", api_url=api_url, max_retries=1)
+    service.queue(LostResponse())
+    with pytest.raises(requests.ConnectionError):
+        once.browser()
+    assert len(service.sessions_left_open) == 4
 
 
 # What the page says that it does worse
