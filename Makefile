@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 # Versions of tools change when somebody changes them here: `make constraints`.
 export PIP_CONSTRAINT = $(abspath constraints.txt)
 .NOTPARALLEL:
-.PHONY: help demo test test-core test-slow test-all proof proof-figures rivals mutants nightly pyodide \
+.PHONY: help demo test test-core test-slow test-all proof proof-figures rivals live mutants nightly pyodide \
 	coverage benchmark docs check constraints dist clean
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make check        lint, types, import rules, wheel"
 	@echo "make proof        check that no outcome can be wrong; MINUTES=30 goes on fuzzing for so long"
 	@echo "make rivals       let other clients meet the same failures, and write what they say into the page"
+	@echo "make live         compare the real service with docs/service.md, with FIRECRAWL_API_KEY; SCRAPE=1: a scrape, too"
 	@echo "make mutants      change core in thousands of small ways: do the tests notice? MODULES=\"wire retry\", SAMPLE=60: some"
 	@echo "make nightly      all mutants, the proof with half an hour of fuzzing, Python 3.14 under Node"
 	@echo "make benchmark    measure"
@@ -81,6 +82,10 @@ rivals:
 	@$(RIVALS)/bin/python -m pip install -qq --disable-pip-version-check \
 		--requirement tests/rivals/requirements.txt --editable .
 	@$(RIVALS)/bin/python -m tests.rivals
+
+# For whoever has a key: it asks before it sends anything.
+live: $(VENV)/.test
+	@SCRAPE=$(SCRAPE) $(BIN)/python -m tests.live
 
 # A sample is one of what the newest ten commits changed, and another one for each commit.
 mutants: $(VENV)/.test

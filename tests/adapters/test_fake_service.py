@@ -486,7 +486,8 @@ def test_a_session_has_an_id_like_the_services_unless_given_one_and_is_listed_wh
     service, given_id = FakeService(api_keys=["fc-a", "fc-b"]), uuid.uuid4()
     own_id = service.open_session()
     ids = [service.open_session("session-1", api_key="fc-b"), service.open_session(given_id)]
-    assert uuid.UUID(own_id)
+    assert uuid.UUID(own_id).version == 7
+    assert int(own_id[:8] + own_id[9:13], 16) == 1764022586000  # milliseconds since 1970
     assert ids == ["session-1", str(given_id)]
     assert service.is_open(given_id)
     delete(service, own_id, "fc-a")

@@ -2,7 +2,6 @@
 
 import math
 import re
-import uuid
 from collections import defaultdict
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
@@ -19,7 +18,7 @@ from .responses import (
     unauthorized,
     unexpected_error,
 )
-from .sessions import ADDRESSES, Session, as_uuid, name_of, written
+from .sessions import ADDRESSES, Session, as_uuid, name_of, new_name, written
 
 _KINDS = {
     "sessions": r"/v2/(?:interact|browser)(/?)",
@@ -94,7 +93,7 @@ class Api:
         except msgspec.MsgspecError:
             return failure(400, "Bad Request", code="BAD_REQUEST")
         if route == "POST sessions":
-            new = self.open(Session(str(uuid.uuid4()), team, None, now, asked.ttl))
+            new = self.open(Session(new_name(now), team, None, now, asked.ttl))
             content = {"id": new.name, **ADDRESSES, "expiresAt": written(new.ends)}
             return json_response(200, success=True, **content)
         if route == "GET sessions":
@@ -123,7 +122,7 @@ class Api:
                 return failure(400, "Invalid job ID format. Job ID must be a valid UUID.")
             return unexpected_error()
         if route == "POST scrape" and (session is None or session.ends <= now):
-            session = self.open(Session(str(uuid.uuid4()), team, name, now))
+            session = self.open(Session(new_name(now), team, name, now))
         if session is None:
             return failure(404, "Browser session not found.")
         if session.team != team:

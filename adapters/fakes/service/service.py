@@ -18,7 +18,7 @@ from . import responses
 from .api import Api, route_of
 from .clock import FakeClock
 from .faults import SILENT, FakeServiceError, Fault, NoConnection, Reply, check_fault
-from .sessions import Session, name_of
+from .sessions import Session, name_of, new_name
 
 _EPOCH = 1764022586.0
 """Mon Nov 24 2025 22:16:26 UTC: the Unix time when the service's clock is at 0."""
@@ -85,7 +85,7 @@ class FakeService:
             ttl: its time-to-live, in seconds.
             scrape_id: the id of the scrape whose session it is; None: of none.
         """
-        name = _checked(uuid.uuid4() if session_id is None else session_id)
+        name = new_name(self._now()) if session_id is None else _checked(session_id)
         scrape = None if scrape_id is None else _checked(scrape_id)
         team = self._api.team_of(api_key) if api_key is not None else (*self._api_keys, "")[0]
         if team is None:

@@ -1,6 +1,7 @@
 """The service's sessions: how long they live, and what they cost."""
 
 import math
+import secrets
 import uuid
 from datetime import UTC, datetime
 
@@ -50,6 +51,12 @@ class Session(msgspec.Struct):
 def written(time: float) -> str:
     """Return a time as the service writes it."""
     return datetime.fromtimestamp(time, UTC).isoformat().replace("+00:00", "Z")
+
+
+def new_name(now: float) -> str:
+    """Return a random UUID of version 7, which begins with the time (RFC 9562, 5.7)."""
+    first = int(now * 1000) << 16 | 7 << 12 | secrets.randbits(12)
+    return str(uuid.UUID(int=first << 64 | 2 << 62 | secrets.randbits(62)))
 
 
 def as_uuid(text: str) -> str | None:
