@@ -161,6 +161,12 @@ def failure(row: str, status: int, words: str, named_wait: float | None = None) 
     return Response(row, status, body, named_wait=named_wait)
 
 
+def receipt_of(content: dict[str, object]) -> Response:
+    body, credits_billed = json.dumps(content).encode(), content.get("creditsBilled")
+    assert credits_billed is None or isinstance(credits_billed, int)
+    return Response("DeletionReceipt", 200, body, credits=credits_billed)
+
+
 def row_of(status: int) -> str:
     """The row of a status that says neither "destroyed" nor "not found"."""
     if status in (408, 409, 425) or 500 <= status <= 599:
@@ -175,10 +181,7 @@ def service(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[Wo
             yield failure("SessionNotFoundError", status, words), {world}
     else:
         for content in FIRST_TIME if world.session is Session.LIVE else ONCE_MORE:
-            body, credits_billed = json.dumps(content).encode(), content.get("creditsBilled")
-            assert credits_billed is None or isinstance(credits_billed, int)
-            receipt = Response("DeletionReceipt", 200, body, credits=credits_billed)
-            yield receipt, {destroy(world)}
+            yield receipt_of(content), {destroy(world)}
     # Under any other status, the words of a gone session do not say that it is gone.
     not_found, _ = WORDS_OF_A_GONE_SESSION
     yield failure("NotDeletedError", 200, not_found), whatever(world)

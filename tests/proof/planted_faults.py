@@ -21,6 +21,7 @@ from .claims import ClaimBrokenError
 from .model import NAMED
 from .scenarios import SCENARIOS, check
 from .schedules import alphabet, check_every_schedule
+from .scrapes import check_every_schedule_of_a_scrape
 from .simulation import play_seed
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +124,18 @@ journal: the journal forgets whatever ended
 journal: a block begins before its session is recorded
     journal.opened(self.session_id or "") => pass
 """)
+OF_SCRAPES = read_faults(r"""
+gone: a lost response is taken for the end of the session
+    SessionFate.UNKNOWN if failure.sent => SessionFate.GONE if failure.sent
+untouched: a lost response is taken for one that never was
+    SessionFate.UNKNOWN if failure.sent => SessionFate.UNTOUCHED if failure.sent
+receipt: any JSON under a 200 gives a receipt
+    == b"true" => != b"false"
+one scrape: the scrape is taken for a session
+    if is_scrape(session_id): => if False:
+outcome: an error counts one attempt
+    return wire.parse_response ... attempts=attempts => attempts=1
+""")
 
 
 def claims_broken_by(fault: Fault, directory: Path) -> set[str]:
@@ -130,7 +143,8 @@ def claims_broken_by(fault: Fault, directory: Path) -> set[str]:
     copy = directory / "firecrawl_interact" / "core"
     shutil.copytree(ROOT / "core", copy, ignore=shutil.ignore_patterns("__pycache__"))
     plant(fault, copy)
-    of_what = "calls" if fault in OF_CALLS else "runs"
+    kinds = {"scrapes": OF_SCRAPES, "calls": OF_CALLS, "runs": OF_RUNS}
+    of_what = next(kind for kind, faults in kinds.items() if fault in faults)
     command = [sys.executable, "-m", "tests.proof.planted_faults", of_what]
     at_copy = os.environ | {"PYTHONPATH": str(directory)}
     done = subprocess.run(
@@ -159,11 +173,13 @@ def plant(fault: Fault, core: Path) -> None:
 
 
 def main(of_what: str) -> None:
-    """Play what shows faults of calls or of runs, and print the claims that are broken first."""
+    """Play what shows faults of one kind, and print the claims that are broken first."""
     logging.getLogger("firecrawl_interact").setLevel(logging.CRITICAL)
     try:
         if of_what == "calls":
             check_every_schedule([alphabet(NAMED)] * 3, RetryPolicy(max_attempts=3))
+        elif of_what == "scrapes":
+            check_every_schedule_of_a_scrape(attempts=3)
         else:
             for name in SCENARIOS:
                 check(name)

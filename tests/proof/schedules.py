@@ -120,13 +120,15 @@ Meets: TypeAlias = tuple[transport.Response | transport.TransportError, float, b
 """What a request meets, after how many seconds, and whether a run holds the call back then."""
 
 
-def play(policy: RetryPolicy, meets: Iterator[Meets], chance: float = 0.5) -> Call:
+def play(
+    policy: RetryPolicy, meets: Iterator[Meets], chance: float = 0.5, session_id: str = SESSION_ID
+) -> Call:
     """Play a conversation, on a clock that moves by what its requests meet, and by its waits."""
     now, is_held_back = 0.0, False
     attempts: list[Attempt] = []
     waits: list[float] = []
     conversation = converse(
-        SESSION_ID, headers=HEADERS, retry=policy, monotonic=lambda: now, random=lambda: chance
+        session_id, headers=HEADERS, retry=policy, monotonic=lambda: now, random=lambda: chance
     )
     try:
         step = next(conversation)
@@ -161,7 +163,8 @@ def _comes(seen: Seen) -> transport.Response | transport.TransportError:
     return _FAULTS[seen.kind]("", transient=seen.is_transient, **marks)
 
 
-def _meets(schedule: Sequence[Moment]) -> Iterator[Meets]:
+def meets_of(schedule: Sequence[Moment]) -> Iterator[Meets]:
+    """Give what each attempt of a schedule meets."""
     for seen, seconds, is_held_back in schedule:
         yield _comes(seen), math.inf if seen == TIMED_OUT else seconds, is_held_back
 
@@ -194,7 +197,7 @@ def check_every_schedule(
             knowledge = _knowledge(meanings)
             if not knowledge.schedules:  # It cannot be seen after this start.
                 continue
-            call = play(policy, _meets(schedule), chance)
+            call = play(policy, meets_of(schedule), chance)
             if call.outcome is None and (
                 len(schedule) < len(alphabets) or count_attempts(schedule) < policy.max_attempts
             ):
