@@ -81,7 +81,8 @@ class LoopbackService:
         if self._server is not None:
             message = f"{self!r} was left running: use `with`"
             warnings.warn(message, RuntimeWarning, stacklevel=2, source=self)
-            self._server.end()
+            if not sys.is_finalizing():  # Its threads run no more then: nobody may wait for them.
+                self._server.end()
 
 
 class _Server(socketserver.ThreadingTCPServer):

@@ -5,8 +5,11 @@ import gc
 import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,6 +27,7 @@ from firecrawl_interact.adapters import (
     Reply,
     Urllib3Transport,
 )
+from firecrawl_interact.adapters.fakes.loopback import _Handler
 from firecrawl_interact.core import Request, Response, Transport, TransportError
 
 pytestmark = pytest.mark.enable_socket
@@ -280,3 +284,58 @@ def test_its_end_forgets_no_fault_that_nobody_has_met(service: FakeService) -> N
     with served(service):
         pass
     assert InMemoryTransport(service).send(Request("DELETE", "/", {}), 90).status == 503
+
+
+LEFT_RUNNING = """
+import socket
+from urllib.parse import urlsplit
+from firecrawl_interact.adapters import FakeService, LoopbackService, NoResponse
+
+service = FakeService()
+service.queue(NoResponse())
+loopback = LoopbackService(service).__enter__()
+client = socket.create_connection(("127.0.0.1", urlsplit(loopback.api_url).port))
+client.sendall(b"DELETE /v2/interact/1 HTTP/1.1\\r\\n\\r\\n")
+while not service.requests:
+    pass
+"""
+
+
+def test_one_that_is_left_running_keeps_no_process_from_ending_and_warns() -> None:
+    command = [sys.executable, "-c", LEFT_RUNNING]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "RuntimeWarning: <LoopbackService at http://127.0.0.1:" in done.stderr
+    assert "was left running: use `with`" in done.stderr
+
+
+def test_one_that_nobody_holds_any_more_warns_and_ends(service: FakeService) -> None:
+    loopback = LoopbackService(service).__enter__()
+    with plainly_connected(loopback.api_url) as client:
+        with pytest.warns(RuntimeWarning, match="was left running"):
+            del loopback
+        assert all_from(client) == b""
+
+
+def test_an_idle_connection_is_closed_as_the_services_server_does(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Handler, "timeout", 0.05)  # instead of 5 seconds
+    with served(service) as transport, plainly_connected(transport.api_url) as client:
+        assert b"\r\nkeep-alive: timeout=5\r\n" in exchange(client, plain("DELETE"))
+        assert all_from(client) == b""
+
+
+def test_the_date_of_a_reply_is_todays(service: FakeService) -> None:
+    service.queue(Reply(503))
+    with served(service) as transport, plainly_connected(transport.api_url) as client:
+        received = exchange(client, plain("DELETE")).decode()
+    assert re.search(rf"\r\ndate: \w+, \d\d \w+ {datetime.now(UTC).year} ", received)
+
+
+def test_time_can_be_advanced_while_it_serves(service: FakeService) -> None:
+    session_id = service.open_session(ttl=60)
+    with served(service) as transport:
+        service.advance(60)
+        assert not service.is_open(session_id)
+        assert isinstance(delete(transport, session_id), Response)
