@@ -74,7 +74,7 @@ def _problem(text: str, *, is_first: bool) -> str | None:
     if is_first and text.lower().replace("_", "") in {"id", "sessionid"}:
         return _IS_HEADER.format(text)
     try:
-        checked_session_id(text)
+        checked_session_id(text, may_be_scrape=True)
     except InvalidSessionIdError as error:
         return _NO_TEXT if "\0" in text or "\ufffd" in text else f"{error.args[0]}. {error.advice}"
     return None

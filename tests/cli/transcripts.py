@@ -81,6 +81,11 @@ class Stage:
         for session_id in ids.split():
             self._service.open_session(session_id)
 
+    def scraped(self, ids: str) -> None:
+        """Open the sessions of scrapes."""
+        for scrape_id in ids.split():
+            self._service.open_session(scrape_id=scrape_id)
+
     def others(self, ids: str) -> None:
         """Open sessions of another team."""
         for session_id in ids.split():
