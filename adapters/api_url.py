@@ -41,6 +41,10 @@ def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
     authority, slash, path = rest.partition("/")
     if not re.fullmatch(_PATH, path):
         raise ValueError("api_url has characters in its path that must be percent-encoded")
+    if old := re.search(r"/v[01](?=/*\Z)", slash + path):
+        raise ValueError(f"api_url ends with {old[0]}, and the library speaks /v2: leave it out")
+    if re.search(r"/v2/+(?:browser|interact|scrape)\b", slash + path):
+        raise ValueError("api_url must be the service's address alone: leave out /v2 and the rest")
     host, port = host_and_port("api_url", scheme, authority)
     if scheme == "http" and not allow_plain_http and not _is_loopback(host):
         raise ValueError(

@@ -118,6 +118,9 @@ __all__ = [
 if not TYPE_CHECKING:  # A type checker would take any name for one of ours.
 
     def __getattr__(name: str) -> object:
+        if name.endswith(("Journal", "Transport")):  # not one of ours
+            # An AttributeError would be shown without its words.
+            raise ImportError(f"{name}: transports and journals are in firecrawl_interact.adapters")
         if name != "AsyncDeletions":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from .async_deletions import AsyncDeletions  # noqa: PLC0415 - it brings asyncio

@@ -74,7 +74,8 @@ class AsyncDeleteManySessions(ManySessions[AsyncDeleteSession]):
 
 def _check_ids(session_ids: object, *kinds: type) -> None:
     if isinstance(session_ids, str | bytes) or not isinstance(session_ids, kinds):
-        raise TypeError(
-            f"session_ids must be an iterable of ids, not {type(session_ids).__name__}; "
-            "for one session call DeleteSession"
-        )
+        advice = "for one session call DeleteSession"
+        if isinstance(session_ids, AsyncIterable):
+            advice = "AsyncDeleteManySessions takes that"
+        kind = type(session_ids).__name__
+        raise TypeError(f"session_ids must be an iterable of ids, not {kind}; {advice}")

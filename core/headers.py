@@ -12,6 +12,14 @@ from .errors import FirecrawlInteractError
 _TOKEN68 = r"[A-Za-z0-9._~+/-]+=*"  # RFC 6750, 2.1
 HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"  # RFC 9110, 5.6.2
 HEADER_TEXT = r"[\t -~\x80-\xff]*+"  # RFC 9110, 5.5: no control character but the tab
+_ODD_KEYS = {
+    r"": "is empty",
+    r"\s.*|.*\s": "has white space around it, such as a line end",
+    r"(?i:bearer .*)": "begins with Bearer, which the library adds",
+    r"[\"'].*": "stands in quotes",
+    r".*": "has a character that an Authorization header cannot carry",
+}
+"""What is wrong with a key, by a pattern: the first one that fits. None of them shows the key."""
 _VALUE = r"(?:[\x21-\x7e](?:[ \t\x21-\x7e]*[\x21-\x7e])?)?"  # RFC 9110, 5.5
 
 # identity: the library asks for no compressed response.
@@ -92,8 +100,9 @@ class RequestHeaders(Mapping[str, str]):
             kind = type(self._api_key).__name__
             raise InvalidApiKeyError(f"an API key is a str or None, not {kind}")
         if not re.fullmatch(_TOKEN68, self._api_key):
-            odd = "has a character that an Authorization header cannot carry"
-            raise InvalidApiKeyError(f"the API key {odd if self._api_key else 'is empty'}")
+            for pattern, odd in _ODD_KEYS.items():
+                if re.fullmatch(pattern, self._api_key, re.DOTALL):
+                    raise InvalidApiKeyError(f"the API key {odd}")
 
     def _add_extra(self) -> None:
         if not isinstance(self._extra, dict):

@@ -51,6 +51,8 @@ def checked_retry(retry: object) -> RetryPolicy:
     """Return the policy; None is the default one. Anything else is a `TypeError`."""
     if retry is None:
         return RetryPolicy()
+    if retry is RetryPolicy:
+        raise TypeError("retry must be an object, not the class RetryPolicy: pass RetryPolicy()")
     if not isinstance(retry, RetryPolicy):
         raise TypeError(f"retry must be a RetryPolicy, not {type(retry).__name__}")
     return retry

@@ -8,7 +8,7 @@ import re
 import reprlib
 import string
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
@@ -106,6 +106,10 @@ def _not_an_id(given: object) -> errors.InvalidSessionIdError:
     error = errors.InvalidSessionIdError(reason, session_id=reprlib.repr(given))
     if isinstance(getattr(given, "id", None), str):
         error.advice = "Pass its .id."
+    elif isinstance(given, Mapping) and "id" in given:
+        error.advice = 'Pass its ["id"].'
+    elif isinstance(given, Iterable) and not isinstance(given, bytes):
+        error.advice = "Pass one id. DeleteManySessions takes many."
     return error
 
 

@@ -41,6 +41,8 @@ def basic(credentials: str) -> dict[str, str]:
         ("https://service/prefix/v2", ApiUrl("https", "service", 443, "/prefix")),
         ("https://service/v2/prefix", ApiUrl("https", "service", 443, "/v2/prefix")),
         ("https://service/xv2", ApiUrl("https", "service", 443, "/xv2")),
+        ("https://service/v1/prefix", ApiUrl("https", "service", 443, "/v1/prefix")),
+        ("https://service/v2/interactions", ApiUrl("https", "service", 443, "/v2/interactions")),
         ("https://[2001:DB8::0:1]:8443", ApiUrl("https", "[2001:db8::1]", 8443, "")),
         ("http://localhost:3002", ApiUrl("http", "localhost", 3002, "")),
         ("http://127.8.9.10", ApiUrl("http", "127.8.9.10", 80, "")),
@@ -65,6 +67,8 @@ WRONG = """
     https://service.example/a\\b https://service.example/%zz https://service.example/"
     https://user:secret@a https://secret@a https://a?secret@b https://a#secret@b https://a/secret@b
     user:secret@a secret@a https:/user:secret@a a/secret@ secret@
+    https://service.example/v1 https://service.example/prefix/v0// https://service.example/v2/browser
+    https://service.example/v2/interact/0199a7c4 https://service.example/v2//scrape/0199a7c4/interact
     https://service.example/\x7f https://s\u00e9rvice.example https://service.example:\u0661
 """
 BLANKS = ["", " https://a", "https://a\n", "https://a/b c", "https://a\tb", "https://a/\x00"]

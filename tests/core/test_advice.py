@@ -100,6 +100,10 @@ def test_a_missing_key_is_named_by_the_argument_and_the_variable() -> None:
         (SimpleNamespace(id="a"), "Pass its .id."),
         (SimpleNamespace(id=None), InvalidSessionIdError.advice),
         (7, InvalidSessionIdError.advice),
+        (b"a", InvalidSessionIdError.advice),
+        ({"id": "a"}, 'Pass its ["id"].'),
+        (["a", "b"], "Pass one id. DeleteManySessions takes many."),
+        ({"session": "a"}, "Pass one id. DeleteManySessions takes many."),
     ],
 )
 def test_an_object_with_an_id_is_not_its_id(given: object, advice: str) -> None:

@@ -77,6 +77,7 @@ WRONG_TYPES: list[tuple[Call, str]] = [
     (policy(max_attempts=1.0), "max_attempts must be an int, not 1.0"),
     (policy(deadline="8"), "deadline must be seconds, not '8'"),
     (use_case(retry=3), "retry must be a RetryPolicy, not int"),
+    (use_case(retry=RetryPolicy), "retry must be an object, not the class RetryPolicy: pass Retr"),
     (use_case(random=5), "random must be a function, not 5"),
     (
         over(AsyncScriptedTransport(ScriptedTransport())),
@@ -116,7 +117,16 @@ WRONG_VALUES: list[tuple[Call, str]] = [
     (key(""), "the API key is empty. Pass the key as the service shows it, or None for a service"),
     *(
         (key(character.replace("k", CANARY)), NO_KEY)
-        for character in ("k\r\nX: y", "k\n", "k\0", "k ", "k k", "ké", "=k", "k=x", "k:", "B k")
+        for character in ("k\r\nX: y", "k\0", "k k", "ké", "=k", "k=x", "k:", "B k", "bearerk k")
+    ),
+    *(
+        (key(text.replace("k", CANARY)), f"the API key {odd}. Pass the key as the service shows it")
+        for odd, texts in {
+            "has white space around it, such as a line end": ("k\n", "k ", "\tk", " k\nk", "\n"),
+            "begins with Bearer, which the library adds": ("Bearer k", "bearer k\nk"),
+            "stands in quotes": ('"k"', "'k'", '"k'),
+        }.items()
+        for text in texts
     ),
     *(
         (key(value), f"an API key is a str or None, not {type(value).__name__}.")

@@ -59,7 +59,8 @@ def test_a_shutdown_timeout_is_none_or_seconds() -> None:
 
 
 def test_blocking_code_takes_no_asynchronous_iterable() -> None:
-    with pytest.raises(TypeError, match=NO_IDS + "AsynchronousIds"):
+    words = NO_IDS + "AsynchronousIds; AsyncDeleteManySessions takes that"
+    with pytest.raises(TypeError, match=words):
         many(FunctionTransport())(unchecked(AsynchronousIds()))
 
 

@@ -40,6 +40,13 @@ def test_a_name_that_is_not_there_is_an_ordinary_attribute_error() -> None:
         getattr(core, name)
 
 
+@pytest.mark.parametrize("name", ["Urllib3Transport", "FileJournal"])
+def test_a_transport_or_a_journal_is_said_to_be_among_the_adapters(name: str) -> None:
+    words = f"{name}: transports and journals are in firecrawl_interact.adapters"
+    with pytest.raises(ImportError, match=words):
+        getattr(core, name)
+
+
 @pytest.mark.parametrize("module_name", FOR_USERS)
 def test_every_public_class_is_handed_on(module_name: str) -> None:
     module = import_module(f"{core.__name__}.{module_name}")
