@@ -35,9 +35,9 @@ from .errors import (
 from .headers import InvalidApiKeyError, RequestHeaders, request_headers
 from .journal import Journal, JournalError, Recorder
 from .opening import AsyncOpening, Opening
-from .pacing import Pause
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
+from .scheduler import Pause
 from .transport import (
     MAX_BODY_BYTES,
     AsyncTransport,

@@ -4,16 +4,18 @@ import asyncio
 import contextvars
 import math
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from functools import partial
-from typing import Self
+from typing import NoReturn, Self
 
 from .delete_session import AsyncDeleteSession
-from .deletions import LONGEST_SLEEP, ManySessions, Run
+from .deletions import LONGEST_SLEEP, ManySessions, Run, call_each
 from .errors import Outcome
-from .pacing import Job
-from .shielding import runs_on_asyncio, shielded
-from .transport import Response
+from .job import Job
+from .shielding import in_thread, runs_on_asyncio, shielded
+from .transport import AsyncTransport, Response
 
 
 class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
@@ -34,50 +36,43 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         super().__init__(use_case)
         self._ids = session_ids
         self._context = contextvars.copy_context()  # of the caller: the ids are read there
-        self._next_id: asyncio.Task[str | uuid.UUID] | None = None
+        self._reader: asyncio.Task[NoReturn] | None = None
+        self._ids_read: deque[str | uuid.UUID] = deque()  # one at most
+        self._is_wanted = asyncio.Event()  # another one
         self._requests: dict[asyncio.Future[Response], Job] = {}
-        self._has_news = has_news = asyncio.Event()
+        self._is_awake = is_awake = asyncio.Event()
         # It must not hold the run, which warns when nobody holds it any more.
-        self._wake_up: Callable[[object], None] = lambda _: has_news.set()
+        self._wake_up: Callable[[object], None] = lambda _: is_awake.set()
 
     async def __anext__(self) -> Outcome:
         _check_event_loop()
         self._has_begun = True
         try:
-            self._scheduler.end_what_is_left()  # An interruption may have left one half-way.
-            while not self._scheduler.outcomes:
-                await self._take_turn()
-            await self._delete_session.record_gone(self._scheduler.outcomes[0])
+            if not self._recorded:
+                await self._wait_for_outcome()
+                interruptions: list[BaseException] = []
+                await self._record(interruptions)
+                _raise_last(interruptions)
         except BaseException as error:
             if not isinstance(error, Exception):
                 await self.aclose()
             raise
-        return self._scheduler.outcomes.popleft()
+        return self._recorded.popleft()
 
     def stop(self) -> None:
         """As `Deletions.stop`, from the event loop's own thread."""
         self._is_left = True
         self._scheduler.stop()
-        self._has_news.set()
+        self._is_awake.set()
 
     async def aclose(self) -> None:
         """Leave the run, as the end of its `async with` block does. The outcomes stay."""
         self.stop()
         interruptions: list[BaseException] = []
-        try:
-            await shielded(self._settle_what_is_in_flight, interruptions)
-        finally:  # An interruption stops the event loop. Nothing may be left on it.
-            for waiting in (*self._requests, self._next_id):
-                if waiting is not None:
-                    waiting.cancel()
-            self._requests.clear()
-            self._scheduler.end_what_is_left(even_in_flight=True)
-        self._log_failure()
-        for outcome in list(self._scheduler.outcomes):
-            record = partial(self._delete_session.record_gone, outcome)
-            await shielded(record, interruptions)
-        if interruptions:
-            raise interruptions[-1]
+        await self._end_requests(interruptions)
+        await self._record(interruptions)
+        self._log_end()
+        _raise_last(interruptions)
 
     async def __aenter__(self) -> Self:
         _check_event_loop()
@@ -91,43 +86,59 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             await self.aclose()
 
     def __del__(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            with suppress(RuntimeError):  # The event loop is closed.
+                self._reader.get_loop().call_soon_threadsafe(self._reader.cancel)
         self._warn_if_left()
 
+    async def _wait_for_outcome(self) -> None:
+        """Go on until an outcome is there. At the end, raise."""
+        self._scheduler.asked.start()
+        try:
+            self._scheduler.end_what_is_left()
+            while not self._scheduler.outcomes:
+                await self._take_turn()
+        finally:
+            self._scheduler.asked.stop()
+
     async def _take_turn(self) -> None:
-        """Settle and send. Then take an id or wait, but not both. At the end, raise."""
-        self._admit_next_id()
+        """Settle and send. Then take an id or wait, but not both."""
+        self._take_next_id()
         if self._scheduler.is_finished:
-            await self._end_next_id()
+            await self._end_reader()
             if self._scheduler.is_finished:
-                raise self._take_failure() or StopAsyncIteration
+                raise self._take_error() or StopAsyncIteration
         if self._scheduler.in_flight and not self._count_down():
-            await self.aclose()
-        self._has_news.clear()
+            interruptions: list[BaseException] = []
+            await self._end_requests(interruptions)
+            _raise_last(interruptions)
+        self._is_awake.clear()
         self._settle()
-        for job in self._scheduler.hand_out():
+        while (job := self._scheduler.next_job()) is not None:
             self._send(job)
         if self._scheduler.outcomes:
             return
-        if self._next_id is None and self._scheduler.has_room():
+        if not self._is_wanted.is_set() and self._scheduler.has_room():
             if isinstance(self._ids, Iterator):  # It comes at once, without a task.
                 self._scheduler.admit(partial(next, self._ids))
                 if self._scheduler.outcomes:  # A bad id ends at once: let other tasks run.
                     await asyncio.sleep(0)
                 return
-            loop = asyncio.get_running_loop()
-            self._next_id = loop.create_task(_next(self._ids), context=self._context)
-            self._next_id.add_done_callback(self._wake_up)
+            self._read_next_id(self._ids)
+        if self._scheduler.needs_new_id:
+            self._scheduler.asked.stop()
         await self._wait(min(self._scheduler.due_in(), self._count_down()))
+        self._scheduler.asked.start()
 
     async def _wait(self, seconds: float) -> None:
         """Wait until something happens, or for so many seconds of the transport's time."""
         if seconds == math.inf:
-            await self._has_news.wait()
+            await self._is_awake.wait()
             return
         timer = asyncio.ensure_future(self._delete_session.transport.sleep(seconds))
         timer.add_done_callback(self._wake_up)
         try:
-            await self._has_news.wait()
+            await self._is_awake.wait()
             if timer.done():
                 timer.result()
         finally:
@@ -135,36 +146,68 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             timer.cancel()
 
     def _settle(self) -> None:
-        for task in [task for task in self._requests if task.done()]:
-            end = asyncio.CancelledError() if task.cancelled() else task.exception()
-            self._scheduler.settle(self._requests.pop(task), end or task.result())
+        ended = [task for task in self._requests if task.done()]
+        for task in sorted(ended, key=lambda task: self._requests[task].landed_at):
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            self._scheduler.settle(self._requests.pop(task), error or task.result())
 
     def _send(self, job: Job) -> None:
-        transport = self._delete_session.transport
-        task = asyncio.ensure_future(transport.send(job.send.request, job.timeout))
+        task = asyncio.ensure_future(_work(self._delete_session.transport, job))
         self._requests[task] = job
         task.add_done_callback(self._wake_up)
+        self._scheduler.note_sent(job)
 
-    def _admit_next_id(self) -> None:
-        """Take the pending id, if it has come."""
-        if self._next_id is None or not self._next_id.done():
-            return
-        next_id, self._next_id = self._next_id, None
-        has_failed = next_id.cancelled() or not isinstance(next_id.exception(), Exception | None)
-        if self._scheduler.takes_ids or not has_failed:  # A run that has ended cancels it.
-            self._scheduler.admit(next_id.result)
+    async def _record(self, interruptions: list[BaseException]) -> None:
+        """Record the next outcome, so that it can be handed out; all, once the run is left."""
+        tell, later = self._delete_session.tell, self._records.append
+        while self._scheduler.outcomes:
+            await tell(self._next_to_record(), later=later)
+            if not self._is_left:
+                break
+        if self._records and (seconds := self._seconds_for_records()):
+            records = partial(in_thread, call_each, self._records, timeout=seconds)
+            await shielded(records, interruptions)
+        self._give_up_records()
 
-    async def _end_next_id(self) -> None:
-        """Cancel the pending id, once. One that comes all the same is taken."""
-        if self._next_id is not None:
-            if not self._next_id.cancelling():
-                self._next_id.cancel()
-            await asyncio.wait([self._next_id])
-            self._admit_next_id()
+    def _read_next_id(self, session_ids: AsyncIterator[str | uuid.UUID]) -> None:
+        """Let one more id be read, once the last one was taken."""
+        self._is_wanted.set()
+        if self._reader is None:
+            reading = _read(session_ids, self._is_wanted, self._ids_read, self._wake_up)
+            self._reader = asyncio.get_running_loop().create_task(reading, context=self._context)
+            self._reader.add_done_callback(self._wake_up)
+            self._reader.add_done_callback(_retrieve)
+
+    def _take_next_id(self) -> None:
+        """Take the id that was read, or learn that there are no more."""
+        if self._ids_read:
+            self._scheduler.admit(self._ids_read.popleft)
+        elif self._reader is not None and self._reader.done() and self._scheduler.takes_ids:
+            self._scheduler.admit(self._reader.result)
+
+    async def _end_reader(self) -> None:
+        """Cancel what reads the ids, once. An id that comes all the same is taken."""
+        if self._reader is not None and not self._reader.done():
+            if not self._reader.cancelling():
+                self._reader.cancel()
+            await asyncio.wait([self._reader])
+        self._take_next_id()
+
+    async def _end_requests(self, interruptions: list[BaseException]) -> None:
+        """Wait for what is in flight, as long as it may take, and end all that waits."""
+        try:
+            await shielded(self._settle_what_is_in_flight, interruptions)
+        finally:  # An interruption stops the event loop. Nothing may be left on it.
+            for task in (*self._requests, self._reader):
+                if task is not None:
+                    task.cancel()
+            self._requests.clear()
+            self._scheduler.stop()
+            self._scheduler.end_what_is_left(even_in_flight=True)
 
     async def _settle_what_is_in_flight(self) -> None:
         """Wait for it, at most for as long as it may take, and cancel the rest."""
-        await self._end_next_id()
+        await self._end_reader()
         if self._requests:
             await asyncio.wait(self._requests, timeout=self._count_down())
         for task in self._requests:
@@ -178,8 +221,42 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         self._requests.clear()  # The others were cancelled once: that is enough.
 
 
-async def _next(session_ids: AsyncIterator[str | uuid.UUID]) -> str | uuid.UUID:
-    return await anext(session_ids)  # It may raise at once, instead of when it is awaited.
+async def _work(transport: AsyncTransport, job: Job) -> Response:
+    try:
+        return await transport.send(job.send.request, job.timeout)
+    finally:
+        job.landed_at = transport.monotonic()  # The run may look at it much later.
+
+
+async def _read(
+    session_ids: AsyncIterator[str | uuid.UUID],
+    is_wanted: asyncio.Event,
+    ids_read: deque[str | uuid.UUID],
+    wake_up: Callable[[object], None],
+) -> NoReturn:
+    """Read each id when it is wanted.
+
+    One task reads them all, so that a timeout or a task group may stand around a `yield`.
+    """
+    async for session_id in session_ids:
+        ids_read.append(session_id)
+        is_wanted.clear()
+        wake_up(None)
+        if (task := asyncio.current_task()) and task.cancelling():  # That did not stop the ids.
+            raise asyncio.CancelledError
+        await is_wanted.wait()
+    raise StopAsyncIteration
+
+
+def _retrieve(task: asyncio.Task[NoReturn]) -> None:
+    """Look at a task's error, which the event loop logs otherwise."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _raise_last(interruptions: list[BaseException]) -> None:
+    if interruptions:
+        raise interruptions[-1]
 
 
 def _check_event_loop() -> None:

@@ -13,7 +13,7 @@ from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .shielding import event_loop, in_thread, insist, run_all
 from .transport import AsyncTransport, Response, Transport, TransportError
-from .use_case import UseCase
+from .use_case import Later, UseCase
 
 T = TypeVar("T")
 HasIdT = TypeVar("HasIdT", bound=HasId)
@@ -126,12 +126,16 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         """
         self._drive(self._preflight(), [])
 
-    def tell(self, outcome: Outcome) -> None:
-        """Tell journal and `on_outcome`. A driver of `converse` does so, once for each outcome."""
-        self._forget_if_gone(outcome)
-        self.notify(outcome)
+    def tell(self, outcome: Outcome, *, later: Later | None = None) -> None:
+        """Tell journal and `on_outcome`. A driver of `converse` does so, once for each outcome.
 
-    record_gone = tell  # as runs call it
+        `later` takes the call of the journal, if there is one. None: it is made at once.
+        """
+        if later is None:
+            self._forget_if_gone(outcome)
+        else:
+            self._forget_later(outcome, later)
+        self.notify(outcome)
 
     @overload
     def opening(
@@ -260,12 +264,13 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         """As `DeleteSession.check`."""
         await self._drive(self._preflight(), [])
 
-    async def tell(self, outcome: Outcome) -> None:
+    async def tell(self, outcome: Outcome, *, later: Later | None = None) -> None:
         """As `DeleteSession.tell`. The journal has a thread, and is waited for at most 5 s."""
-        await self._forget(outcome)
+        if later is None:
+            await self._forget(outcome)
+        else:
+            self._forget_later(outcome, later)
         self.notify(outcome)
-
-    record_gone = tell  # as runs call it
 
     async def _forget(self, outcome: Outcome) -> None:
         if self.journal is not None:

@@ -11,7 +11,7 @@ import threading
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
@@ -19,18 +19,21 @@ from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 from .arguments import check_count, check_seconds
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
-from .pacing import Job, Pause
-from .scheduler import Scheduler
+from .job import Job
+from .scheduler import Pause, Scheduler
 from .transport import Transport
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 LONGEST_SLEEP = 1.0
 """In seconds: `stop`, and a signal that came just before a wait began, take effect after it."""
+_LONGEST_RECORDS = 5.0
+"""Seconds that the journal has for all records of a run that is left without a time limit."""
 
 DeleteSessionT = TypeVar("DeleteSessionT", DeleteSession, AsyncDeleteSession)
 _Requests: TypeAlias = "queue.SimpleQueue[tuple[Transport, Job] | None]"
-_Landed: TypeAlias = deque[tuple[Job, object]]
+_Results: TypeAlias = deque[tuple[Job, object]]
+_Wakeups: TypeAlias = "queue.SimpleQueue[None]"
 
 
 class ManySessions(Generic[DeleteSessionT]):
@@ -67,12 +70,14 @@ class Run(Generic[DeleteSessionT]):
         self.shutdown_timeout: float | None = use_case.shutdown_timeout
         self._delete_session: DeleteSessionT = use_case.delete_session
         self._scheduler = Scheduler(use_case.delete_session, use_case.concurrency)
-        self._has_begun = self._is_left = False
+        self._recorded: deque[Outcome] = deque()  # and not handed out yet
+        self._records: deque[Callable[[], None]] = deque()  # calls of the journal
+        self._has_begun = self._is_left = self._is_journal_late = False
         self._left_at = math.inf
 
     def __repr__(self) -> str:
-        run = self._scheduler
-        shown = f"{len(run.in_flight)} in flight, {run.waiting} waiting, {len(run.outcomes)} ended"
+        run, ended = self._scheduler, len(self._recorded) + len(self._scheduler.outcomes)
+        shown = f"{len(run.in_flight)} in flight, {run.waiting} waiting, {ended} ended"
         return f"<{type(self).__name__}: {shown}>"
 
     @property
@@ -91,15 +96,36 @@ class Run(Generic[DeleteSessionT]):
             longest = min(self.shutdown_timeout, longest)
         return max(0.0, self._left_at + longest - now)
 
-    def _take_failure(self) -> Exception | None:
-        """Return what ended the run early, once."""
-        failure, self._scheduler.failure = self._scheduler.failure, None
-        return failure
+    def _seconds_for_records(self) -> float:
+        """Return the seconds that the journal may take for what is recorded now."""
+        if self._is_journal_late:
+            return 0.0
+        if not self._is_left or self.shutdown_timeout is None:
+            return _LONGEST_RECORDS
+        return max(LONGEST_SLEEP, self._count_down())
 
-    def _log_failure(self) -> None:
-        """Log what ended the run before it was left. Raised, it would keep the outcomes back."""
-        if failure := self._take_failure():
-            logger.warning("the run had ended before it was left: %s", failure)
+    def _give_up_records(self) -> None:
+        """Let no call of the journal begin any more, since the time for them is over."""
+        if self._records:
+            text = "the journal took too long: it may still hold %d sessions that are gone"
+            logger.warning(text, len(self._records))
+            self._is_journal_late = self._is_left
+            self._records.clear()
+
+    def _next_to_record(self) -> Outcome:
+        outcome = self._scheduler.outcomes[0]
+        self._recorded.append(self._scheduler.outcomes.popleft())  # In one step, for Ctrl-C.
+        return outcome
+
+    def _take_error(self) -> Exception | None:
+        """Return what ended the run early, once."""
+        error, self._scheduler.ended_by = self._scheduler.ended_by, None
+        return error
+
+    def _log_end(self) -> None:
+        """Log what ended the run early. Raised, it would keep the outcomes back."""
+        if error := self._take_error():
+            logger.warning("the run had ended before it was left: %s", error)
 
     def _warn_if_left(self) -> None:
         """Warn, with the place where the run was forgotten."""
@@ -133,23 +159,22 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._ids = session_ids
         self._threads: list[threading.Thread] = []
         # A transport whose time is not the system's gives queues that wait on its own clock.
-        new_queue = getattr(self._delete_session.transport, "new_queue", queue.SimpleQueue)
-        self._requests: _Requests = new_queue()
-        self._landed: _Landed = deque()
-        self._news: queue.SimpleQueue[None] = new_queue()
+        self._new_queue = getattr(use_case.delete_session.transport, "new_queue", queue.SimpleQueue)
+        self._requests: _Requests = self._new_queue()
+        self._results: _Results = deque()
+        self._wakeups: _Wakeups = self._new_queue()
 
     def __next__(self) -> Outcome:
         self._has_begun = True
         try:
-            self._scheduler.end_what_is_left()  # An interruption may have left one half-way.
-            while not self._scheduler.outcomes:
-                self._take_turn()
-            self._delete_session.record_gone(self._scheduler.outcomes[0])
+            if not self._recorded:
+                self._wait_for_outcome()
+                self._record()
         except BaseException as error:
             if not isinstance(error, Exception):
                 self.close()
             raise
-        return self._scheduler.outcomes.popleft()
+        return self._recorded.popleft()
 
     def stop(self) -> None:
         """Send nothing new. The iteration goes on with the outcomes of the ids that were taken.
@@ -160,24 +185,14 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         """
         self._is_left = True
         self._scheduler.stop()
-        self._news.put(None)
+        self._wakeups.put(None)
 
     def close(self) -> None:
         """Leave the run, as the end of its `with` block does. The outcomes stay."""
-        try:
-            self.stop()
-            self._settle(timeout=0)
-            while self._scheduler.in_flight and (left := self._count_down()):
-                if not any(thread.is_alive() for thread in self._threads):
-                    break  # This is a child that was forked within the block.
-                self._settle(timeout=min(left, LONGEST_SLEEP))
-        finally:
-            self._scheduler.stop()  # A Ctrl-C may have come before that.
-            self._scheduler.end_what_is_left(even_in_flight=True)
-            self._release_threads()
-        self._log_failure()
-        for outcome in self._scheduler.outcomes:
-            self._delete_session.record_gone(outcome)
+        self.stop()
+        self._end_requests()
+        self._record()
+        self._log_end()
 
     def __enter__(self) -> Self:
         return self
@@ -193,17 +208,26 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._release_threads()
         self._warn_if_left()
 
+    def _wait_for_outcome(self) -> None:
+        """Go on until an outcome is there. At the end, raise."""
+        self._scheduler.asked.start()
+        try:
+            self._scheduler.end_what_is_left()
+            while not self._scheduler.outcomes:
+                self._take_turn()
+        finally:
+            self._scheduler.asked.stop()
+
     def _take_turn(self) -> None:
-        """Settle and send. Then take an id or wait, but not both. At the end, raise."""
+        """Settle and send. Then take an id or wait, but not both."""
         if self._scheduler.is_finished:
             self._release_threads()
-            raise self._take_failure() or StopIteration
+            raise self._take_error() or StopIteration
         if self._scheduler.in_flight and not self._count_down():
-            self.close()
+            self._end_requests()
         self._settle(timeout=0)
-        for job in self._scheduler.hand_out():
-            if not self._send(job):
-                break
+        while (job := self._scheduler.next_job()) is not None:
+            self._send(job)
         if self._scheduler.outcomes:
             return
         if self._scheduler.has_room():
@@ -215,30 +239,55 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         elif seconds:
             self._delete_session.transport.sleep(seconds)
 
+    def _end_requests(self) -> None:
+        """Wait for what is in flight, as long as it may take, and end all that waits."""
+        try:
+            self._settle(timeout=0)
+            while self._scheduler.in_flight and (left := self._count_down()):
+                if not any(thread.is_alive() for thread in self._threads):
+                    break  # This is a child that was forked within the block.
+                self._settle(timeout=min(left, LONGEST_SLEEP))
+        finally:
+            self._scheduler.stop()  # A Ctrl-C may have come before that.
+            self._scheduler.end_what_is_left(even_in_flight=True)
+            self._release_threads()
+
+    def _record(self) -> None:
+        """Record the next outcome, so that it can be handed out; all, once the run is left."""
+        while self._scheduler.outcomes:
+            self._delete_session.tell(self._next_to_record(), later=self._records.append)
+            if not self._is_left:
+                call_each(self._records)
+                return
+        if self._records and (seconds := self._seconds_for_records()):
+            is_done: queue.SimpleQueue[None] = queue.SimpleQueue()
+            try:  # A call of a journal cannot be cut short.
+                _start_thread(call_each, self._records, is_done.put)
+            except RuntimeError:  # There are too many, or the interpreter ends.
+                call_each(self._records, is_done.put)
+            with suppress(queue.Empty):
+                is_done.get(timeout=seconds)
+        self._give_up_records()
+
     def _settle(self, *, timeout: float) -> None:
         """Wait until something happens, and settle all requests that have ended."""
         with suppress(queue.Empty):
-            self._news.get(timeout=0 if self._landed else timeout)
-        while self._landed:  # A Ctrl-C between any two steps must lose none of them.
-            self._scheduler.settle(*self._landed[0])
-            self._landed.popleft()
+            self._wakeups.get(timeout=0 if self._results else timeout)
+        while self._results:  # A Ctrl-C between any two steps must lose none of them.
+            self._scheduler.settle(*self._results[0])
+            self._results.popleft()
 
-    def _send(self, job: Job) -> bool:
-        """Give a request to a thread, and return whether there is one."""
+    def _send(self, job: Job) -> None:
+        """Give a request to a thread, if there is one."""
         if len(self._scheduler.in_flight) == len(self._threads):
-            queues = self._requests, self._landed, self._news
-            thread = threading.Thread(
-                target=_carry, args=queues, name="firecrawl_interact", daemon=True
-            )
-            self._threads.append(thread)
             try:
-                thread.start()
+                thread = _start_thread(_work, self._requests, self._results, self._wakeups)
             except RuntimeError as error:  # The system allows no more.
-                self._threads.pop()
                 self._scheduler.note_not_sent(job, error)
-                return False
+                return
+            self._threads.append(thread)
         self._requests.put((self._delete_session.transport, job))
-        return True
+        self._scheduler.note_sent(job)
 
     def _release_threads(self) -> None:
         """Let each thread end after the request that it is in. Nobody waits for that."""
@@ -247,13 +296,31 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._threads.clear()
 
 
-def _carry(requests: _Requests, landed: _Landed, news: "queue.SimpleQueue[None]") -> None:
+def call_each(calls: deque[Callable[[], None]], say: Callable[[None], object] = id) -> None:
+    """Make calls one after the other. Each stays there until it has ended."""
+    while calls:
+        calls[0]()
+        with suppress(IndexError):  # They were given up meanwhile.
+            calls.popleft()
+    say(None)
+
+
+def _start_thread(target: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=target, args=arguments, name="firecrawl_interact", daemon=True)
+    thread.start()
+    return thread
+
+
+def _work(requests: _Requests, results: _Results, wakeups: _Wakeups) -> None:
     while (work := requests.get()) is not None:
         transport, job = work
         try:
-            end: object = transport.send(job.send.request, job.timeout)
+            try:
+                result: object = transport.send(job.send.request, job.timeout)
+            finally:
+                job.landed_at = transport.monotonic()  # The run may look at it much later.
         except BaseException as error:
-            end = error
-        landed.append((job, end))
-        news.put(None)
-        del work, transport, job, end  # The request holds the key until the next one comes.
+            result = error
+        results.append((job, result))
+        wakeups.put(None)
+        del work, transport, job, result  # The request holds the key until the next one comes.

@@ -8,26 +8,57 @@ import math
 import uuid
 from bisect import insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
+import msgspec
+
+from .circuit_breaker import CircuitBreaker
 from .conversation import Failed, Send, Step, checked_response, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import DeleteSessionError, Outcome, RateLimitError, RunEndedError
-from .pacing import Job, Outage, Pause, RateLimitGate
+from .job import Job, Stopwatch
+from .rate_limit import RateLimitGate
 from .transport import ConnectionLostError, TransportError
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
-_MOST_HELD_IN_OUTAGE = 8
-"""How many ids a run of a lower concurrency holds: some may fail for a reason of their own."""
+_MOST_IN_OUTAGE = 8
+"""How many ids a run of a lower concurrency holds in an outage, so that each probe has another."""
+_SHORTEST_TIMEOUT = 1.0
+"""Seconds that a half-open probe has at least, however soon the outage ends the run."""
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds a whole run back at the moment."""
+
+    reason: str  #: `rate limit` or `outage`
+    seconds_left: float  #: seconds until something may be sent
+    waiting: int  #: how many of the ids that were taken wait meanwhile
+    number: int  #: which pause of the run this is, from 1: a higher number is another pause
+    error: DeleteSessionError | None = None  #: the last 429, or the last failure of the outage
 
 
 class Scheduler:
     """Holds the sessions of a run, and decides which of them may send.
 
-    A driver takes ids with `admit` while `has_room`, sends what `hand_out` gives, returns what came
-    of each to `settle`, and waits for `due_in` seconds or a result. It does so until `is_finished`.
+    Its driver does this again and again, in one thread, as long as somebody asks for an outcome
+    (`asked` runs meanwhile, and only then) and until `is_finished`:
+
+    1. `end_what_is_left()`, in case that an interruption (Ctrl-C) has left something half-way.
+    2. `settle(job, result)` for each request that has landed, in the order of `job.landed_at`.
+    3. `next_job()` until it returns None. Each job is sent: `job.send.request`, which may take
+       `job.timeout` seconds. Then `note_sent(job)`; or `note_not_sent(job, error)`, if nothing can
+       carry it. Whoever carries it sets `job.landed_at`.
+    4. If there are `outcomes`, they are the driver's, which takes them out.
+    5. Otherwise, if `has_room()`: `admit(next_id)`.
+    6. Otherwise it waits for `due_in()` seconds, or until a request lands. While it waits for an id
+       beside the run, `asked` stands still if that `needs_new_id`.
+
+    Once it is finished, `ended_by` is to be raised, if there is such an error. A driver that waits
+    no longer for what is in flight calls `stop()` and `end_what_is_left(even_in_flight=True)`.
+    Only `stop` may be called from elsewhere. A request that lands later is ignored.
     """
 
     def __init__(
@@ -35,18 +66,20 @@ class Scheduler:
     ) -> None:
         self.outcomes: deque[Outcome] = deque()  #: of those that have ended
         self.in_flight: dict[Job, None] = {}  #: those whose request was sent
-        self.failure: Exception | None = None  #: what ended the run before the ids did
+        self.ended_by: Exception | None = None  #: what ended the run before the ids did
         self.takes_ids: bool = True  #: whether there may be one more
         self.is_stopped: bool = False  #: whether nothing new is sent
+        self.asked: Stopwatch = Stopwatch(delete_session.transport.monotonic)
         self._delete_session = delete_session
         self._concurrency = concurrency
         backoff = partial(delete_session.retry.pause, random=delete_session.random)
         self._gate = RateLimitGate(backoff)
-        self._outage = Outage(backoff, deadline=delete_session.retry.deadline)
+        self._breaker = CircuitBreaker(backoff, delete_session.retry.deadline)
         self._pauses = 0
+        self._last_limit: RateLimitError | None = None
         self._jobs: dict[Job, None] = {}  # those that were taken, and have no outcome yet
-        self._queue: list[Job] = []  # of those that wait: who is due first goes first
-        self._reading = 0.0  # seconds that the caller's iterator took: charged to no session
+        self._first: deque[Job] = deque()  # of them, those that wait and go before all others
+        self._waiting: list[Job] = []  # the others that wait: who is due first goes first
 
     def stop(self) -> None:
         """Take and send nothing new. A signal's handler may do so at any moment."""
@@ -58,110 +91,114 @@ class Scheduler:
         return not (self.takes_ids or self._jobs or self.outcomes)
 
     @property
-    def pause(self) -> Pause | None:
-        """What holds the whole run back now."""
-        left = self._gate.paused_until - self._now()
-        if self.is_stopped or (left <= 0 and not self._outage.is_on):
-            return None
-        reason, error = "rate limit", None
-        if self._outage.is_on:
-            reason, error = "outage", self._outage.failures[-1].error
-            left = max(0.0, left, self._outage.next_probe_at - self._working_time())
-        elif limits := [job.error for job in self._queue if isinstance(job.error, RateLimitError)]:
-            error = limits[-1]  # Those that got a 429 go first, in the order of their responses.
-        return Pause(
-            reason=reason, seconds_left=left, waiting=self.waiting, number=self._pauses, error=error
-        )
-
-    @property
     def waiting(self) -> int:
         """How many of those that were taken wait."""
         return len(self._jobs) - len(self.in_flight)
 
+    @property
+    def pause(self) -> Pause | None:
+        """What holds the whole run back now."""
+        now, failures = self._now(), self._breaker.failures
+        left, reason = self._gate.paused_until - now, "rate limit"
+        error: DeleteSessionError | None = self._last_limit
+        if self._breaker.is_open and failures:
+            left, reason = max(0.0, left, self._breaker.next_probe_at - now), "outage"
+            error = failures[-1].error
+        elif left <= 0:
+            return None
+        if self.is_stopped:
+            return None
+        return Pause(
+            reason=reason, seconds_left=left, waiting=self.waiting, number=self._pauses, error=error
+        )
+
     def has_room(self) -> bool:
         """Say whether one more id may be taken."""
-        if not self.takes_ids:
+        if not self.takes_ids or self._first:
             return False
-        next_due_at = self._queue[0].due_at if self._queue else math.inf
-        if self._outage.is_on:
-            most = max(self._concurrency, _MOST_HELD_IN_OUTAGE)
-            return next_due_at > -math.inf and len(self._jobs) < most
+        if self._breaker.is_open:
+            if not self._breaker.has_probed:
+                return False
+            has_fewer = len(self._jobs) < max(self._concurrency, _MOST_IN_OUTAGE)
+            return has_fewer or self._breaker.may_be_ids_own
+        # A retry that is due goes before a new id.
+        is_due = bool(self._waiting) and self._waiting[0].due_at <= self._now()
         # An id that waits for its retry must not stop the run, even at a concurrency of 1.
-        is_free = next_due_at > self._now() and len(self.in_flight) < self._concurrency
-        return is_free and len(self._jobs) < max(self._concurrency, 2)
+        most = max(self._concurrency, 2)
+        return not is_due and len(self.in_flight) < self._concurrency and len(self._jobs) < most
+
+    @property
+    def needs_new_id(self) -> bool:
+        """Whether nothing can be done or learned before another id comes."""
+        return self.takes_ids and (self._have_all_failed or not self._jobs)
 
     def due_in(self) -> float:
         """Return the seconds until something may be sent. Infinity: a result must come first."""
         if self.is_stopped:
-            return 0.0 if self._queue else math.inf
-        until_end = self._outage.ends_run_at - self._working_time()
-        return max(0.0, min(self._next_send_in(), until_end))
+            return 0.0 if self._first or self._waiting else math.inf
+        return max(0.0, min(self._next_send_in(), self._outage_ends_in()))
 
     def admit(self, next_id: Callable[[], str | uuid.UUID]) -> None:
         """Take the next id, if there is one, and begin its conversation."""
-        began = self._now()
+        self.asked.stop()  # The time that the caller's iterator takes is the caller's.
         try:
-            session_id = next_id()
+            job = Job(next_id())
+            self._jobs[job] = None  # At once: an interruption may come between any two steps.
         except Exception as error:
             self.takes_ids = False
             if not isinstance(error, StopIteration | StopAsyncIteration):
-                self.failure = error
+                self.ended_by = error
             return
-        job = Job(session_id)
-        self._jobs[job] = None  # First of all: an interruption may come between any two steps.
-        self._reading += self._now() - began
+        finally:
+            self.asked.start()
         job.conversation = converse(
-            session_id,
+            job.session_id,
             headers=self._delete_session.headers,
             retry=self._delete_session.retry,
-            monotonic=lambda: job.clock,
+            monotonic=lambda: job.charged,
             random=self._delete_session.random,
         )
-        self._advance(job, job.conversation.__next__)
+        self._advance(job, job.conversation.__next__, now=self._now())
 
-    def hand_out(self) -> Iterator[Job]:
-        """Give those whose request is to be sent now. They are in flight when the next is given."""
-        if not self.is_stopped and self._working_time() >= self._outage.ends_run_at:
-            lasted = self._working_time() - self._outage.failures[0].failed_at
-            cause = self._outage.failures[-1].error
-            wait = getattr(cause, "retry_after", None)
-            message = f"the service has been away for {lasted:.0f} s"
-            ended = RunEndedError(message, reason="outage", lasted=lasted, retry_after=wait)
-            if self._outage.is_met_by_pages_alone:
-                message = f"in {lasted:.0f} s, nothing from the service yet: check the address"
-                ended = RunEndedError(message, reason="address", lasted=lasted, retry_after=wait)
-            self._end_run(ended, cause)
+    def next_job(self) -> Job | None:
+        """Take one out of those that wait, to be sent now. None: no more may be sent now."""
+        self._look_at_outage()
         self.end_what_is_left()
         # It may be stopped meanwhile, by a signal or another thread.
-        while self._next_send_in() <= 0 and not self.is_stopped:
-            job = self._queue.pop(0)
-            job.requests += 1
-            job.sent_at = self._working_time()
-            job.timeout = min(job.send.timeout, max(0.001, self._outage.ends_run_at - job.sent_at))
-            job.number = self._gate.note_sent(self._now())
-            yield job
-            self.in_flight[job] = None
+        if self._next_send_in() > 0 or self.is_stopped:
+            return None
+        job = self._first.popleft() if self._first else self._waiting.pop(0)
+        job.requests += 1
+        job.sent_at = job.landed_at = self._now()
+        until_end = self._breaker.ends_run_in(self.asked.seconds)
+        job.timeout = min(job.send.timeout, max(_SHORTEST_TIMEOUT, until_end))
+        job.number = self._gate.note_sent(job.sent_at)
+        return job
+
+    def note_sent(self, job: Job) -> None:
+        """Note that its request is on its way."""
+        self.in_flight[job] = None
 
     def note_not_sent(self, job: Job, error: Exception) -> None:
-        """Note that nothing could carry a request. The run ends with what is in flight."""
+        """Note that nothing can carry a request. The run ends with what is in flight."""
         job.requests -= 1
-        self._queue.insert(0, job)
+        self._first.appendleft(job)
         self._end_run(RuntimeError(f"no request can be sent: {error}"), error)
 
-    def settle(self, job: Job, end: object) -> None:
+    def settle(self, job: Job, result: object) -> None:
         """Take the response to a request, or what the transport raised. Once ended: nothing."""
         if job not in self.in_flight:
             return
         del self.in_flight[job]
-        job.clock += self._working_time() - job.sent_at
-        if isinstance(end, TransportError):
-            self._advance(job, partial(job.conversation.throw, end))
-            end.__traceback__ = None  # Its frames hold the run, and the error holds it.
+        job.charge(job.latency)
+        if isinstance(result, TransportError):
+            self._advance(job, partial(job.conversation.throw, result), now=job.landed_at)
+            result.__traceback__ = None  # Its frames hold the run, and the error holds it.
             return
         try:
-            response = checked_response(end)
+            response = checked_response(result)
         except TypeError as error:
-            cause = end if isinstance(end, BaseException) else error
+            cause = result if isinstance(result, BaseException) else error
             self._end_run(RuntimeError(f"no request can be sent ({type(cause).__name__})"), cause)
             # The transport broke the port: it cannot say what became of the session.
             outcome = job.unreachable(f"the transport failed ({type(cause).__name__})")
@@ -172,14 +209,14 @@ class Scheduler:
             return
         if response.status != 429:
             self._gate.note_accepted(job.number)
-        self._advance(job, partial(job.conversation.send, response))
+        self._advance(job, partial(job.conversation.send, response), now=job.landed_at)
 
     def end_what_is_left(self, *, even_in_flight: bool = False) -> None:
         """Once it is stopped, end what is not in flight, with what its last attempt met."""
         if even_in_flight:
             self.in_flight.clear()
-        while self._queue and self.is_stopped:
-            job = self._queue.pop(0)
+        while self.is_stopped and (self._first or self._waiting):
+            job = self._first.popleft() if self._first else self._waiting.pop(0)
             self._end(job, job.error or job.unreachable("the run ended before anything was sent"))
         if not self.in_flight and self.is_stopped:
             for job in list(self._jobs):  # An interruption (Ctrl-C) may leave one half-way.
@@ -189,31 +226,28 @@ class Scheduler:
     def _now(self) -> float:
         return self._delete_session.transport.monotonic()
 
-    def _working_time(self) -> float:
-        """Return the time on a clock that stands still while the caller's iterator works."""
-        return self._now() - self._reading
-
     def _next_send_in(self) -> float:
-        if not self._queue or len(self.in_flight) >= self._concurrency:
+        if not (self._first or self._waiting) or len(self.in_flight) >= self._concurrency:
             return math.inf
-        now, due_at = self._now(), self._queue[0].due_at
-        if not self._outage.is_on:
-            return max(due_at, self._gate.next_send_at) - now
-        if any(job.sent_at >= self._outage.next_probe_at for job in self.in_flight):
-            return math.inf  # A half-open probe is on its way.
-        until_probe = self._outage.next_probe_at - self._working_time()
-        return max(until_probe, due_at - now, self._gate.paused_until - now)
+        now = self._now()
+        due_in = 0.0 if self._first else self._waiting[0].due_at - now
+        if not self._breaker.is_open:
+            return max(due_in, self._gate.next_send_at - now)
+        if any(self._breaker.is_probe(job.sent_at) for job in self.in_flight):
+            return math.inf  # Half-open probes go one at a time.
+        return max(due_in, self._breaker.next_probe_at - now, self._gate.paused_until - now)
 
-    def _advance(self, job: Job, resume: Callable[[], Step]) -> None:
-        job.due_at = self._now()
+    def _advance(self, job: Job, resume: Callable[[], Step], *, now: float) -> None:
+        """Let a conversation go on until it wants to send, or ends."""
+        job.due_at = now
         try:
             step = resume()
             while not isinstance(step, Send):
                 if isinstance(step, Failed):
                     step = job.conversation.send(self._hold_back(job, step))
                 else:
-                    job.clock += step.seconds
-                    job.due_at = self._now() + step.seconds
+                    job.charge(step.seconds)
+                    job.due_at = now + step.seconds
                     step = next(job.conversation)
         except StopIteration as end:
             self._note_response(job, end.value)
@@ -223,16 +257,22 @@ class Scheduler:
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
         else:
             job.send = step
-            is_new_in_outage = self._outage.is_on and job.error is None
-            if is_new_in_outage or isinstance(job.error, RateLimitError):
-                job.due_at = -math.inf  # It goes first.
-            insort(self._queue, job, key=lambda other: other.due_at)
+            # A new id says most if the failures may be the ids' own. A 429 was waited for already.
+            says_most = job.error is None and self._breaker.may_be_ids_own
+            if (says_most and self._breaker.has_probed) or isinstance(job.error, RateLimitError):
+                self._first.append(job)
+            else:
+                insort(self._waiting, job, key=lambda other: other.due_at)
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         job.outcome = outcome  # An interruption may come between any two steps.
         if all(other is not outcome for other in self.outcomes):
             self.outcomes.append(outcome)
         del self._jobs[job]
+
+    def _note_response(self, job: Job, outcome: Outcome) -> None:
+        if outcome.is_from_service:
+            self._breaker.note_response(sent_at=job.sent_at)
 
     def _hold_back(self, job: Job, failed: Failed) -> bool:
         """Take an attempt that failed, and return whether the run retries it without charge."""
@@ -241,45 +281,75 @@ class Scheduler:
         if isinstance(failed.error, RateLimitError):
             begins, is_held_back = self._close_gate(job, failed.error), True
         else:
-            begins = self._look_for_outage(job, failed)
-            is_held_back = self._outage.is_on or self.is_stopped
+            oldest = min((other.sent_at for other in self.in_flight), default=math.inf)
+            begins = self._breaker.note_failure(
+                job, failed, asked=self.asked.seconds, oldest=oldest, takes_ids=self.takes_ids
+            )
+            is_held_back = self._breaker.is_open or self.is_stopped
         if is_held_back:
-            job.clock -= self._working_time() - job.sent_at
+            job.charge(-job.latency)
         if begins and (pause := self.pause) is not None:
             self._pauses += 1
             text = "%s: nothing is sent for %.1f s, %d sessions wait"
             logger.warning(text, pause.reason, pause.seconds_left, pause.waiting)
         return is_held_back
 
-    def _note_response(self, job: Job, outcome: Outcome) -> None:
-        if outcome.is_from_service:
-            self._outage.note_response(sent_at=job.sent_at)
-
     def _close_gate(self, job: Job, error: RateLimitError) -> bool:
-        now, latency, wait = self._now(), self._working_time() - job.sent_at, error.retry_after
-        begins = self._gate.note_limited(job.number, latency=latency, now=now, wait=wait)
-        lasted = now - self._gate.limited_since
+        """Take a 429, and return whether a pause begins with it."""
+        self._last_limit = error
+        asked, wait = self.asked.seconds, error.retry_after
+        begins = self._gate.note_limited(
+            job.number, latency=job.latency, now=job.landed_at, asked=asked, wait=wait
+        )
+        lasted = asked - (self._gate.limited_since or 0.0)
         if max(wait or 0.0, lasted) > self._delete_session.retry.deadline:
             message = f"the rate limit has let no request through for {lasted:.0f} s"
             if wait is not None and wait > lasted:
                 message = f"the rate limit asks for a wait of {wait:.0f} s"
-            ended = RunEndedError(message, reason="rate limit", lasted=lasted, retry_after=wait)
-            self._end_run(ended, error)
+            self._give_up(message, "rate limit", lasted, error)
         return begins
 
-    def _look_for_outage(self, job: Job, failed: Failed) -> bool:
-        is_conflict = getattr(failed.error, "status", None) == 409
-        if is_conflict or getattr(failed.error.__cause__, "stale", False):
-            return False
-        job.first_failed = min(job.first_failed, job.sent_at)
-        # The service was there, and no id is left to show the opposite: it is the session's own.
-        if not self.takes_ids and job.first_failed <= self._outage.served_at:
-            return False
-        now = self._working_time()
-        oldest = min((other.sent_at for other in self.in_flight), default=math.inf)
-        return self._outage.note_failure(failed, sent_at=job.sent_at, now=now, oldest=oldest)
+    @property
+    def _have_all_failed(self) -> bool:
+        """Whether all ids have failed that were taken, perhaps each for a reason of its own."""
+        have_failed = all(job.failing_since is not None for job in self._jobs)
+        return self._breaker.may_be_ids_own and have_failed
 
-    def _end_run(self, failure: Exception, cause: BaseException) -> None:
-        failure.__cause__ = cause
-        self.failure = failure
+    def _outage_ends_in(self) -> float:
+        """Return the seconds until an outage ends the run, or its failures are the ids' own."""
+        asked = self.asked.seconds
+        if self._have_all_failed and not self.takes_ids:
+            return self._breaker.is_ids_own_in(asked)
+        return self._breaker.ends_run_in(asked)
+
+    def _look_at_outage(self) -> None:
+        """End the run, or the outage, once it has lasted for long enough."""
+        if self.is_stopped or self._outage_ends_in() > 0:
+            return
+        if self._have_all_failed and not self.takes_ids:
+            self._breaker.note_ids_fail_by_themselves()
+            return
+        first, last = self._breaker.failures[0], self._breaker.failures[-1]
+        lasted = self.asked.seconds - first.asked
+        if self._breaker.is_met_by_pages_alone:
+            message = f"in {lasted:.0f} s, nothing from the service yet: check the address"
+            self._give_up(message, "address", lasted, last.error)
+        else:
+            message = f"the service has been away for {lasted:.0f} s"
+            self._give_up(message, "outage", lasted, last.error)
+
+    def _give_up(
+        self,
+        message: str,
+        reason: Literal["outage", "rate limit", "address"],
+        lasted: float,
+        error: DeleteSessionError,
+    ) -> None:
+        wait = getattr(error, "retry_after", None)
+        ended = RunEndedError(message, reason=reason, lasted=lasted, retry_after=wait)
+        self._end_run(ended, error)
+
+    def _end_run(self, error: Exception, cause: BaseException) -> None:
+        error.__cause__ = cause
+        self.ended_by = error
         self.stop()

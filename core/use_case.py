@@ -6,7 +6,8 @@ import uuid
 import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, Generic, TypeVar
+from functools import partial
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -30,6 +31,7 @@ logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 BlockT = TypeVar("BlockT")
+Later: TypeAlias = Callable[[Callable[[], None]], object]
 
 
 class _LastResort(logging.Handler):
@@ -176,6 +178,11 @@ class UseCase(Generic[TransportT, BlockT]):
         except Exception as error:
             text = "session %a is gone, but the journal may still hold it: %s"
             logger.warning(text, outcome.session_id, error, extra=_known(outcome))
+
+    def _forget_later(self, outcome: Outcome, later: Later) -> None:
+        is_gone = outcome.session_fate is SessionFate.GONE
+        if is_gone and self.journal_of(outcome.session_id) is not None:
+            later(partial(self._forget_if_gone, outcome))
 
     def notify(self, outcome: Outcome) -> None:
         """Call `on_outcome`. What that raises is logged, and changes nothing."""

@@ -4,6 +4,7 @@ import os
 import struct
 import sys
 from collections.abc import Collection
+from itertools import chain
 from typing import BinaryIO
 
 import msgspec
@@ -76,5 +77,14 @@ def read_record(record: BinaryIO) -> dict[str, str]:
 
 
 def in_order(ids: dict[str, str], recorded: dict[str, str], done: Collection[str]) -> list[str]:
-    """Return the ids that have no outcome of `done`, in the order in which they are deleted."""
-    return [session_id for key, session_id in ids.items() if recorded.get(key) not in done]
+    """Return the ids that have no outcome of `done`, in the order in which they are deleted.
+
+    Those that were never tried come first, from the two ends of the list in turn: ids that fail for
+    ever are often side by side at one end, and many of them in a row look like an outage. Those
+    that have failed come last.
+    """
+    left = [key for key in ids if recorded.get(key) not in done]
+    new = [key for key in left if recorded.get(key, "not-tried") == "not-tried"]
+    # last, first, last but one, second ...: each comes twice, and its first place counts
+    from_both_ends = chain.from_iterable(zip(reversed(new), new, strict=True))
+    return [ids[key] for key in dict.fromkeys([*from_both_ends, *left])]

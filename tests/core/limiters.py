@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from firecrawl_interact.core import RetryPolicy
-from firecrawl_interact.core.pacing import RateLimitGate
+from firecrawl_interact.core.rate_limit import RateLimitGate
 
 from .rate_limit_kinds import RateLimit, Usage
 
@@ -143,7 +143,7 @@ def run(limiter: Limiter, load: Load, named_wait: NamedWait) -> Run:
             limited += number > in_flight_at_first
             waiting += 1
             latency = now - sent_at
-            gate.note_limited(number, latency=latency, now=now, wait=named_wait(wait))
+            gate.note_limited(number, latency=latency, now=now, asked=now, wait=named_wait(wait))
             if now - accepted_at > retry.deadline:
                 return Run(math.inf, limited)
     return Run(now, limited)

@@ -1,9 +1,9 @@
 """Scripts for a scheduler: nothing is sent or waited for, and time passes as the script says.
 
 `take a b` gives ids to the run, and `send a b` says which ones may go now, and in which order;
-`_LONG_FOR` has verbs for both. `503 a b` is how requests end (see `ENDS`), and `+8` lets so many
-seconds pass. `room = no` looks at what the run says: see `Run.look_at`. What stands before `|` are
-the concurrency and fields of the policy.
+`_LONG_FOR` has verbs for both. `503 a b` is what comes of requests (see `RESULTS`), and `+8` lets
+so many seconds pass. `room = no` looks at what the run says: see `Run.look_at`. What stands before
+`|` are the concurrency and fields of the policy.
 """
 
 import errno
@@ -23,7 +23,7 @@ from firecrawl_interact.core import (
     RunEndedError,
     TimedOutError,
 )
-from firecrawl_interact.core.pacing import Job
+from firecrawl_interact.core.job import Job
 from firecrawl_interact.core.scheduler import Scheduler
 
 from .scripted_transport import DESTROYED, RATE_LIMITED, UNAVAILABLE, response
@@ -36,7 +36,7 @@ def no_connection(number: int, *, transient: bool = True) -> ConnectFailedError:
     return failure
 
 
-ENDS: dict[str, Response | BaseException] = {
+RESULTS: dict[str, Response | BaseException] = {
     "ok": DESTROYED,
     "503": UNAVAILABLE,
     "409": response(409, {"success": False, "error": "in progress"}),
@@ -57,7 +57,8 @@ ENDS: dict[str, Response | BaseException] = {
 _LONG_FOR = {
     "go": "take ?; send ?",
     "pass": "take ?; send ?; ok ?; ended = ? DeletionReceipt gone x1",
-    "probe": "take ?; +8; send ?; 503 ?",
+    "probe": "take ?; +8; send ?; lost ?",
+    "spoken-probe": "take ?; +8; send ?; 503 ?",
 }
 
 
@@ -85,6 +86,7 @@ class Run(Scheduler):
         delete_session = DeleteSession(self.clock, KEY, retry=retry, random=lambda: 0.5)
         super().__init__(delete_session, concurrency)
         self.sent: dict[str, Job] = {}
+        self.asked.start()
         self.then(steps)
 
     def then(self, script: str) -> None:
@@ -94,7 +96,7 @@ class Run(Scheduler):
             if expected:
                 assert self.look_at(what) == expected, step
             elif verb == "send":
-                jobs = list(self.hand_out())
+                jobs = list(iter(self._send_next, None))
                 assert [job.session_id for job in jobs] == names, step
                 self.sent |= dict(zip(names, jobs, strict=True))
             elif verb == "end":
@@ -103,8 +105,16 @@ class Run(Scheduler):
                 self.stop()
             elif verb.startswith("+"):
                 self.clock.now += float(verb)
+            else:
+                assert names, f"no such verb: {verb}"
             for name in () if expected or verb == "send" else names:
                 self._do(verb, name)
+
+    def _send_next(self) -> Job | None:
+        job = self.next_job()
+        if job is not None:
+            self.note_sent(job)
+        return job
 
     def _do(self, verb: str, name: str) -> None:
         if verb == "take":
@@ -112,10 +122,11 @@ class Run(Scheduler):
         elif verb in _LONG_FOR:
             self.then(_LONG_FOR[verb].replace("?", name))
         else:
-            self.settle(self.sent[name], _end(verb))
+            self.sent[name].landed_at = self.clock.now
+            self.settle(self.sent[name], _result(verb))
 
     def look_at(self, what: str) -> str:
-        pause, failure = self.pause, self.failure
+        pause, ended_by = self.pause, self.ended_by
         match what.split():
             case ["room"]:
                 return "yes" if self.has_room() else "no"
@@ -128,14 +139,16 @@ class Run(Scheduler):
             case ["pause"] if pause and pause.error:
                 left = f"{pause.reason} {pause.seconds_left:g} s"
                 return f"{left}, {pause.waiting} wait, {pause.number}, {pause.error.session_id}"
-            case ["failure"] if isinstance(failure, RunEndedError):
-                lasted = f"{failure.args[0]}, lasted {failure.lasted:g} s"
-                return f"{lasted}, {failure.retry_after}, {type(failure.__cause__).__name__}"
+            case ["ended", "by"] if isinstance(ended_by, RunEndedError):
+                lasted = f"{ended_by.args[0]}, lasted {ended_by.lasted:g} s"
+                return f"{lasted}, {ended_by.retry_after}, {type(ended_by.__cause__).__name__}"
             case ["ended"]:
                 ended = ", ".join(sorted(map(_shown, self.outcomes)))
                 self.outcomes.clear()
                 return ended or "none"
-        return "none"
+            case ["pause"] | ["ended", "by"]:
+                return "none"
+        raise LookupError(what)
 
 
 def _shown(outcome: Outcome) -> str:
@@ -143,11 +156,11 @@ def _shown(outcome: Outcome) -> str:
     return f"{outcome.session_id} {what} x{outcome.attempts}"
 
 
-def _end(name: str) -> Response | BaseException:
+def _result(name: str) -> Response | BaseException:
     status, _, wait = name.partition("/")
     if wait:
         return response(int(status), {"success": False}, {"retry-after": wait})
-    return ENDS[name]
+    return RESULTS[name]
 
 
 def each_script(text: str) -> pytest.MarkDecorator:

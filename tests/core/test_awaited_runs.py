@@ -5,13 +5,14 @@ import contextvars
 import gc
 from collections.abc import AsyncIterator, Awaitable, Iterable
 
+import anyio
 import pytest
 
-from firecrawl_interact.core import Response, SessionFate
+from firecrawl_interact.core import AsyncDeletions, Response, SessionFate
 
 from .scripted_transport import run
 from .side_by_side import AsyncFunctionTransport, after, listed, many_awaited
-from .virtual_time import now, on_virtual_time
+from .virtual_time import VirtualTimeLoop, now, on_virtual_time
 
 TENANT = contextvars.ContextVar("tenant", default="nobody")
 
@@ -130,6 +131,81 @@ async def test_an_asynchronous_generator_runs_in_the_caller_s_context() -> None:
     TENANT.set("tenant-7")
     await listed(many_awaited(AsyncFunctionTransport())(ids()))
     assert seen == ["tenant-7", "tenant-7+"]
+
+
+@on_virtual_time
+async def test_a_timeout_and_a_task_group_may_stand_around_the_yields_of_ids() -> None:
+    tasks = set()
+
+    async def ids() -> AsyncIterator[str]:
+        async with asyncio.timeout(60), anyio.create_task_group() as group:
+            group.start_soon(asyncio.sleep, 5)
+            for session_id in "abc":
+                await asyncio.sleep(1)
+                tasks.add(asyncio.current_task())
+                yield session_id
+
+    outcomes = await listed(many_awaited(AsyncFunctionTransport(), concurrency=1)(ids()))
+    assert [outcome.session_id for outcome in outcomes] == ["a", "b", "c"]
+    assert len(tasks) == 1
+    assert is_alone()
+
+
+@on_virtual_time
+async def test_a_timeout_of_the_ids_is_raised_after_the_outcomes() -> None:
+    async def ids() -> AsyncIterator[str]:
+        async with asyncio.timeout(5):
+            yield "a"
+            await asyncio.sleep(60)
+
+    deletions = many_awaited(AsyncFunctionTransport(after(10)))(ids())
+    assert (await anext(deletions)).session_id == "a"
+    with pytest.raises(TimeoutError):
+        await anext(deletions)
+    assert is_alone()
+
+
+@on_virtual_time
+async def test_ids_whose_task_is_cancelled_cancel_the_run_and_cost_no_outcome() -> None:
+    async def ids() -> AsyncIterator[str]:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_later(0.5, task.cancel)
+        yield "a"
+        yield "b"
+
+    deletions = many_awaited(AsyncFunctionTransport(after(1)), concurrency=1)(ids())
+    with pytest.raises(asyncio.CancelledError):
+        await anext(deletions)
+    assert [outcome.session_fate for outcome in await listed(deletions)] == [SessionFate.GONE]
+    assert is_alone()
+
+
+@pytest.mark.filterwarnings("ignore:<.*Deletions:RuntimeWarning")
+@on_virtual_time
+async def test_dropping_the_iterator_ends_what_reads_the_ids() -> None:
+    deletions = many_awaited(AsyncFunctionTransport(), concurrency=1)(each_of("abcdefgh"))
+    assert (await anext(deletions)).session_id == "a"
+    del deletions
+    gc.collect()
+    await asyncio.sleep(1)
+    assert is_alone()
+
+
+@pytest.mark.filterwarnings("ignore:<.*Deletions:RuntimeWarning")
+def test_a_run_may_outlive_its_event_loop() -> None:
+    async def begin() -> AsyncDeletions:
+        deletions = many_awaited(AsyncFunctionTransport(), concurrency=1)(each_of("abc"))
+        await anext(deletions)
+        return deletions
+
+    loop = VirtualTimeLoop()
+    deletions = loop.run_until_complete(begin())
+    reader = asyncio.all_tasks(loop)
+    loop.close()
+    assert len(reader) == 1
+    del deletions
+    gc.collect()
 
 
 @on_virtual_time

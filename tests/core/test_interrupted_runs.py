@@ -82,7 +82,7 @@ def interrupt_each(kind: type[BaseException], scenario: Scenario, *, is_line: bo
             way.play(watch, take_all(watch, way, interruption, come_to))
         assert len(come_to) != 1, "it never left the block"
         # An id that the iterator has just given, and that the run has not noted, is nobody's.
-        if not {"admit", "_admit_next_id", "_next"}.intersection(interruption.met):
+        if not {"admit", "_take_next_id", "_read"}.intersection(interruption.met):
             ids = [outcome.session_id for outcome in watch.outcomes]
             assert Counter(ids) == Counter(watch.taken)
         moments = moments if moment else interruption.moments

@@ -78,6 +78,42 @@ def test_an_interruption_while_the_journal_forgets_loses_no_outcome(
     assert len(watch.raised) == 1
 
 
+@pytest.mark.parametrize("way", [Blocking, Awaited])
+@pytest.mark.parametrize("stops", [False, True])
+def test_each_outcome_is_recorded_once_and_what_takes_too_long_is_one_line(
+    way: type[Way], stops: bool
+) -> None:
+    scenario = Scenario(ids="abcdefgh", journal_seconds=[5], shutdown_timeout=1)
+    if stops:
+        scenario.stop_at = [5.5]
+    else:
+        scenario.leave_at_outcome = 1
+    with log_records(logging.WARNING) as records:
+        watch = play(scenario, way, set_up=MemoryJournal)
+    assert watch.journal is not None
+    assert len(watch.outcomes) == 8
+    assert watch.over_at == 7
+    assert max(watch.journal.calls.values()) == 1
+    [line] = [record.getMessage() for record in records]
+    assert line == "the journal took too long: it may still hold 7 sessions that are gone"
+
+
+def test_a_journal_that_was_too_slow_for_a_run_that_is_left_is_not_waited_for_again() -> None:
+    scenario = Scenario(ids="abc", meets={"c": [k.SERVED.after(9)]}, journal_seconds=[5])
+    scenario.stop_at, scenario.shutdown_timeout = [5.5], 4
+    watch = play(scenario, Blocking, set_up=MemoryJournal)
+    assert [text for _, text in watch.ended] == ["6 a", "10 b", "10 c"]
+    assert watch.journal is not None
+    assert watch.journal.calls == {"a": 1, "b": 1}
+
+
+def test_without_a_thread_for_the_journal_a_run_that_is_left_calls_it_itself() -> None:
+    scenario = Scenario(ids="ab", journal_seconds=[5], thread_fails_at=[3], leave_at_outcome=1)
+    scenario.shutdown_timeout = 2
+    watch = play(scenario, Blocking, set_up=MemoryJournal)
+    assert watch.ended == [(6, "6 a"), (11, "11 b")]
+
+
 class Notebook:
     """A journal that writes down each call and its thread, and fails on demand."""
 

@@ -26,7 +26,7 @@ from ..simulation import kinds
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
 from ..simulation.ways import Awaited, Blocking, Way
-from ..simulation.world import Outage, Weather
+from ..simulation.world import MemoryJournal, Outage, Weather, World
 
 _T = TypeVar("_T")
 
@@ -65,7 +65,7 @@ a retry that came due is sent before the next id is asked for
     a b@10 c@10; concurrency 1; a: not deleted; only blocking => 12 a x2; 13 b; 24 c
 time that the ids take counts against no deadline
     a@4 b@4 c@4 d@4 ..@4 f@4; concurrency 2; deadline 3; c: not deleted; only blocking
-    => 8 a; 12 b; 17 d; 21 .. x0 InvalidSessionIdError untouched; 21 c x2; 26 f
+    => 8 a; 12 b; 17 c x2; 17 d; 21 .. x0 InvalidSessionIdError untouched; 26 f
 when the ids fail what is in flight or waits has its outcome first
     a b; ids fail; a: served after 10; b: not deleted => 2.5 b x2; 10 a; raises: FaultyError
 a fault of the transport fails the run after the outcomes
@@ -89,8 +89,8 @@ what ended a run is raised after the outcomes, even if it is stopped and may wai
     a; ids fail; a: limited for 100; shutdown timeout 0; stop at 5 => raises: FaultyError
 an outage that outlasts the deadline ends the run after the outcomes
     a b c; concurrency 2; deadline 30; away inf: broken gateway
-    => 31 a x3 ServiceUnavailableError unknown; 31 b x3 ServiceUnavailableError unknown;
-    31 c x3 ServiceUnavailableError unknown; raises: RunEndedError
+    => 31 a x3 ServiceUnavailableError unknown; 31 b x4 ServiceUnavailableError unknown;
+    31 c x2 ServiceUnavailableError unknown; raises: RunEndedError
 an outage that ends the run does not wait for the next id that is awaited
     a b c@1000; ids are awaited; concurrency 2; deadline 30; away inf: broken gateway; only awaited
     => raises: RunEndedError; over at: 31
@@ -157,6 +157,15 @@ a cancellation while the block waits at its end is raised, and cuts nothing shor
 what is in flight when the shutdown timeout is over is unknown
     a b c; b: served after 50; c: served after 60; shutdown timeout 52; leave at outcome 1
     => 1 a; 53 b; 53 c UnreachableError unknown; over at: 53
+a journal that is slow when a run is left has as long as the requests
+    a b c d; journal seconds 5; shutdown timeout 2; leave at outcome 1
+    => 6 a; 8 b; 8 c; 8 d; over at: 8
+or five seconds if the requests have no limit
+    a b c d; journal seconds 2; leave at outcome 1; only blocking
+    => 3 a; 8 b; 8 c; 8 d; over at: 8
+or a second if they have less
+    a b c d; journal seconds 5; shutdown timeout 0; leave at outcome 1
+    => 6 a; 7 b; 7 c; 7 d; over at: 7
 a request that is cancelled may end in half a second
     a; a: silence; shutdown timeout 5; interrupt at 1; ends when cancelled after 0.5; only awaited
     => 6.5 a UnreachableError unknown; raises: interruption
@@ -179,6 +188,14 @@ _INTERRUPTIONS = {"KeyboardInterrupt", "CancelledError"}
 _LISTS = {field.name for field in fields(Scenario) if "Sequence" in str(field.type)}
 
 
+def journal(world: World) -> MemoryJournal:
+    return MemoryJournal(world, dict.fromkeys(world.sessions))
+
+
+def no_journal(world: World) -> None:
+    """Most runs have none."""
+
+
 def each_run(text: str) -> pytest.MarkDecorator:
     """Let a test play each run of a text, in each of its ways."""
     cases = dict(_read(text))
@@ -190,7 +207,8 @@ def come_of(given: str, expected: str, way: type[Way]) -> str:
 
     What is claimed of all runs must hold, too.
     """
-    watch = play(_scenario(given), way)
+    scenario = _scenario(given)
+    watch = play(scenario, way, set_up=journal if any(scenario.journal_seconds) else no_journal)
     assert watch.world.flaws == []
     raised = [type(error).__name__ for error in watch.raised]
     clauses = {

@@ -13,7 +13,7 @@ from firecrawl_interact.core import (
 )
 
 from .log_records import log_records
-from .scheduler_scripts import ENDS, Run, each_script
+from .scheduler_scripts import RESULTS, Run, each_script
 
 SCRIPTS = """
 a retry goes when its pause is over, and nobody else's does
@@ -25,8 +25,11 @@ after a 429 nobody goes, and then those that got it, in the order of their respo
     go a b; 429/60 a; 409 b; due in = 60
 in an outage one at a time finds out, each for another id
     go a b c; 503 a b c; send; +10; send c; send; 503 c; +10; send a; 503 a; +10; send b
-in an outage a new id goes first
-    go a b; 503 a b; take c; +0.7; send; +0.1; send c
+in an outage whoever waits for longest goes next
+    go a b; lost a b; +8; send b; lost b; take c; +8; send a; lost a; +8; send b; lost b; +8; send c
+if the service itself reports it new ids go next
+    go a b; 503 a b; take c; +0.7; send; +0.1; send b; 503 b; take d; +8; \
+send d; 503 d; +8; send c
 an outage does not shorten the pause that a 429 asks for
     go limited; +1; go lost too; 429/60 limited; lost lost too; +59; send; +1; send limited
 one more id is taken while somebody may go
@@ -43,12 +46,18 @@ who has no route waits like others
 a faulty transport takes no more
     go a b; faulty a; room = no
 in an outage one more is taken than have failed, up to eight or the concurrency
-    go a b; 503 a b; take c; room = no
-    go a b c d e f g h; 503 a b c d e f g h; room = no
-    concurrency 9 | go a b c d e f g h; 503 a b c d e f g h; room = yes
-    go a b; 503 a b; +8; send b; bad-name b; +8; send a; bad-name a; room = yes
+    go a b; 503 a b; room = no; +8; send b; 503 b; room = yes; take c; room = no
+    go a b c d e f g h; lost a b c d e f g h; +8; send h; lost h; room = no
+    concurrency 9 | go a b c d e f g h; lost a b c d e f g h; +8; send h; lost h; room = yes
+    go a b; 503 a b; +8; send b; lost b; +8; send a; bad-name a; room = yes
 in an outage a run of one at a time takes eight ids to find out
-    concurrency 1 | probe a b c d e f g; room = yes; probe h; room = no
+    concurrency 1 | probe a b; +8; send a; lost a; take c d e f g; room = yes; take h; room = no
+while the service itself reports all failures twenty ids may fail by themselves
+    go a b c d e f g h; 503 a b c d e f g h; +8; send h; 503 h; room = yes
+    concurrency 1 | spoken-probe a b; +8; send a; 503 a; \
+spoken-probe c d e f g h i j k l m n o p q r s t; room = yes; spoken-probe u; room = no
+    concurrency 1 | spoken-probe a b; +8; send a; 503 a; spoken-probe c d e f g; room = yes; \
+probe h; room = no
 in an outage something is due when the next may find out, or when the outage ends the run
     go a b; 503 a b; due in = 0.75; +1; send b; due in = 239
     go a b; 503 a b; +241; due in = 0
@@ -68,28 +77,42 @@ nothing in an outage does
     max_attempts 3 deadline 100 | go a b; 503 a b; +8; send b; 503 b; +8; send a; 503 a; +8; \
 send b; 503 b; +8; send a; ok a; send b; +1; 409 b; +60; send b; timeout b = 90
 a half-open probe has what is left of an outage
-    deadline 100 | go a b; 503 a b; +99; send b; timeout b = 1
+    deadline 100 | go a b; 503 a b; +90; send b; timeout b = 10
+and a second at least
+    deadline 100 | go a b; 503 a b; +99.5; send b; timeout b = 1
+    attempt_timeout 0.5; deadline 100 | go a b; 503 a b; +99; send b; timeout b = 0.5
+the last ids of a run are probed for 40 s if the service itself reports their failures
+    go a b; end; 503 a b; +39; send b; 503 b; held by = outage; due in = 1; +1; held by = outage; \
+send a b; held by = nothing; 503 a b; held by = nothing; ended by = none
+as long as the deadline if that is shorter
+    deadline 10 | go a b; end; 503 a b; +9; send b; 503 b; due in = 1; +1; send a b; \
+503 a b; held by = nothing; ended by = none
+not if it does not report them all
+    go a b; end; 503 a; lost b; +39; send b; 503 b; due in = 1.5
+and for 40 s more if there was another one
+    go a b; 503 a b; +8; send b; 503 b; +22; take c; end; send c; 503 c; +39; \
+send a; 503 a; due in = 1
 a rate limit whose wait is longer than the deadline ends the run
     deadline 100 | go a; 429/101 a; send; ended = a RateLimitError untouched x1; \
-failure = the rate limit asks for a wait of 101 s, lasted 0 s, 101.0, RateLimitError
+ended by = the rate limit asks for a wait of 101 s, lasted 0 s, 101.0, RateLimitError
 a rate limit that lets nothing through for longer than the deadline ends the run
     deadline 100 | go a; 429/1 a; +60; send a; 503 a; +50; send a; 429/1 a; +100; send a; 429/1 a; \
 +50; send a; 429/1 a; send; ended = a RateLimitError unknown x5; \
-failure = the rate limit has let no request through for 150 s, lasted 150 s, 1.0, RateLimitError
+ended by = the rate limit has let no request through for 150 s, lasted 150 s, 1.0, RateLimitError
     deadline 10 | go a; 429 a; +11; send a; 429 a; \
-failure = the rate limit has let no request through for 11 s, lasted 11 s, None, RateLimitError
+ended by = the rate limit has let no request through for 11 s, lasted 11 s, None, RateLimitError
 a rate limit as long as the deadline ends nothing
-    deadline 60.5 | go a; 429/60 a; failure = none
-    deadline 0.5 | go a; 429 a; failure = none
+    deadline 60.5 | go a; 429/60 a; ended by = none
+    deadline 0.5 | go a; 429 a; ended by = none
 an outage that is as long as the deadline ends the run
     deadline 100 | go a b; 503 a b; +100; send; \
 ended = a ServiceUnavailableError unknown x1, b ServiceUnavailableError unknown x1; \
-failure = the service has been away for 100 s, lasted 100 s, None, ServiceUnavailableError
+ended by = the service has been away for 100 s, lasted 100 s, None, ServiceUnavailableError
 an outage of pages alone from the start ends the run after 30 s
     first_pause 200.0; longest_pause 200.0 | go a b; page a b; due in = 30
 the error of an outage says when to come back
     deadline 100 | +5; go a b c; 503 a b; +10; 503/3600 c; +90; send; \
-failure = the service has been away for 100 s, lasted 100 s, 3600.0, ServiceUnavailableError
+ended by = the service has been away for 100 s, lasted 100 s, 3600.0, ServiceUnavailableError
 a failure of a request that went before one which the service served begins no other pause
     go a b c; ok a; 429/60 b; 503 c; pause = rate limit 60 s, 2 wait, 1, b
 nor does one of a session that fails by itself
@@ -97,12 +120,12 @@ nor does one of a session that fails by itself
 a conflict begins no other pause
     go a b; 429/60 a; 409 b; pause = rate limit 60 s, 2 wait, 1, a
 an outage ends no run that is stopped
-    go a b; 503 a b; stop; +1000; send; failure = none
+    go a b; 503 a b; stop; +1000; send; ended by = none
 stale connections and conflicts are no outage
     go a b c; stale a b c; held by = nothing
     go a b; 409-page a b; held by = nothing
 who failed by itself before fails in the outage, too
-    go a b; ok b; 503 a; +1; send a; go c; 503 c a; held by = outage
+    go a b; ok b; lost a; +1; send a; go c; lost c a; held by = outage
 the last ids fail by themselves if they failed while the service was there
     go a b; ok b; 503 a; +9; take c; end; send a c; 503 a c; held by = nothing
     go a b; ok b; 503 a; +9; send a; ok a; +1; take a c; end; send a c; 503 a c; held by = outage
@@ -195,7 +218,7 @@ the next half-open probe goes after the backoff, or when the service says
 due in = 3; +3; send b; 503 b; due in = 6; +6; send a; 503 a; due in = 6
     first_pause 0 | go a b; 503 a b; due in = 0.1
 the next outage begins anew
-    go a b; 503 a; 503/60 b; take c; +60; send c; ok c; +1; send b a; 503 a b; \
+    go a b; 503 a; 503/60 b; take c; +60; send b; ok b; +1; send c a; lost c a; \
 held by = outage; due in = 0.75
 no outage lasts for longer than the deadline
     go a b; 503 a; +10; 503/3600 b; due in = 230; pause = outage 230 s, 2 wait, 1, b
@@ -238,10 +261,11 @@ def test_what_was_not_sent_says_so_and_can_be_tried_again() -> None:
 
 def test_a_run_that_is_left_between_two_requests_of_one_turn_sends_no_more() -> None:
     run = Run("take a b")
-    handed_out = run.hand_out()
-    assert next(handed_out).session_id == "a"
+    job = run.next_job()
+    assert job is not None
+    run.note_sent(job)
     run.stop()
-    assert list(handed_out) == []
+    assert run.next_job() is None
 
 
 def test_what_is_in_flight_when_all_is_ended_is_unknown_and_nothing_more_is_taken_of_it() -> None:
@@ -281,16 +305,16 @@ def test_an_outcome_that_was_interrupted_comes_once() -> None:
     run.then("stop; send; ended = a DeletionReceipt gone x1")
 
 
-@pytest.mark.parametrize("end", ["faulty", "exits", "not-a-response"])
-def test_a_faulty_transport_ends_the_run_and_its_error_is_the_cause(end: str) -> None:
-    run = Run(f"go a b; {end} a")
+@pytest.mark.parametrize("result", ["faulty", "exits", "not-a-response"])
+def test_a_faulty_transport_ends_the_run_and_its_error_is_the_cause(result: str) -> None:
+    run = Run(f"go a b; {result} a")
     [outcome] = run.outcomes
     assert isinstance(outcome, UnreachableError)
     assert not outcome.transient
     assert isinstance(outcome.__cause__, ConnectionLostError)
-    assert outcome.__cause__.__cause__ is ENDS[end]
+    assert outcome.__cause__.__cause__ is RESULTS[result]
     run.then("ok b; ended = a UnreachableError unknown x1, b DeletionReceipt gone x1")
     assert run.is_finished
-    assert f"no request can be sent ({type(ENDS[end]).__name__})" in str(run.failure)
-    assert run.failure
-    assert run.failure.__cause__ is ENDS[end]
+    assert f"no request can be sent ({type(RESULTS[result]).__name__})" in str(run.ended_by)
+    assert run.ended_by
+    assert run.ended_by.__cause__ is RESULTS[result]

@@ -21,6 +21,8 @@ CLAIMS = claims_of(
         "memory": "holds no more ids than its concurrency",
         "raised": "raises only what ended it early",
         "held back": "No session fails because of a rate limit",
+        "others": "No good id is given up because of others",
+        "slow": "A slow reader costs no session its deadline",
         "block": "destroys its session however the block ends",
         "journal": "forgets no id while its session lives",
     },

@@ -88,7 +88,7 @@ OF_RUNS = read_faults(r"""
 one outcome: what is in flight when a run is left has no outcome
     self._end(job, job.outcome or left) => del self._jobs[job]
 one outcome: a cancellation takes an outcome with it
-    def __anext__ ... self.aclose() => self.aclose(); self._scheduler.outcomes.clear()
+    def __anext__ ... self.aclose() => self.aclose(); self._recorded.clear()
 gone: an id in flight is taken for gone when the run is left
     def unreachable ... SessionFate.UNKNOWN => SessionFate.GONE
 untouched: an id in flight is taken for untouched when the run is left
@@ -104,19 +104,27 @@ attempts: only the last attempt of an id in flight counts when the run is left
 requests: one more request is in flight than may be
     >= self._concurrency => > self._concurrency
 requests: an outage shortens the pause that a 429 asked for
-    due_at - now, self._gate.paused_until - now => due_at - now
-the end: a stop lets the other requests of the turn go
-    <= 0 and not self.is_stopped => <= 0
+    next_probe_at - now, self._gate.paused_until - now => next_probe_at - now
+the end: what is in flight is not cancelled when its time is over
+    timeout=self._count_down()) ... task.cancel() => pass
 leaving: leaving takes a second more than it may
     longest - now => longest + 1 - now
 memory: a run of concurrency 1 holds nine ids
     max(self._concurrency, 2) => max(self._concurrency, 9)
 raised: what the ids raise is forgotten
-    self.failure = error => pass
+    def admit ... self.ended_by = error => pass
 held back: a page of a gateway is taken for a response of the service
-    if outcome.is_from_service => if getattr(outcome, "status", 0) != 502
+    if outcome.is_from_service => if getattr(outcome, "status", 0) < 500
 held back: an outage is taken for each id's own affair
-    self._outage.is_on or self.is_stopped => False
+    self._breaker.is_open or self.is_stopped => False
+others: an id that fails for ever is taken for an outage
+    _MOST_BY_THEMSELVES = 20 => _MOST_BY_THEMSELVES = 1
+others: the last ids of a run are probed until the deadline
+    _LAST_PROBES = 40.0 => _LAST_PROBES = 400.0
+slow: a session is charged until somebody asks
+    job.charge(job.latency) => job.charge(self._now() - job.sent_at)
+slow: the clock runs while the caller holds an outcome
+    self._counted, self._since = self.seconds, None => pass
 block: the delete's error takes the place of what the block raised
     error is not None and raised is None => error is not None
 journal: the journal forgets whatever ended

@@ -14,7 +14,7 @@ from firecrawl_interact.core import RetryPolicy
 
 from ..simulation import kinds
 from ..simulation.play import play
-from ..simulation.watch import Scenario
+from ..simulation.watch import Scenario, Step
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Choose, MemoryJournal, Outage, Weather, World
 from .claims_of_runs import refuse
@@ -36,7 +36,38 @@ SCENARIOS = {
         is_only_held_back=True,
         weather=Weather(outages=[Outage(3.5, 203.5, kinds.NO_CONNECTION)]),
     ),
+    "an outage of 0.9 times the deadline": Scenario(
+        ids=ids(60),
+        is_only_held_back=True,
+        weather=Weather(outages=[Outage(1.5, 1.5 + 0.9 * 240, kinds.BROKEN_GATEWAY)]),
+    ),
+    "one of 0.9 times the deadline, in the service's own words": Scenario(
+        ids=ids(60),
+        is_only_held_back=True,
+        weather=Weather(outages=[Outage(1.5, 1.5 + 0.9 * 240, kinds.BACKEND_404)]),
+    ),
+    "an outage during the pause that a 429 asks for": Scenario(
+        ids=["id-0", Step(1, "id-1"), "id-2"],
+        ids_are_awaited=True,
+        meets={
+            "id-0": [kinds.limited(60).after(3)],
+            "id-1": [kinds.LOST.after(2.5)],
+            "id-2": [kinds.LOST.after(2.5)],
+        },
+    ),
+    "a caller that takes 300 s for an outcome in an outage": Scenario(
+        ids=["id-0", "id-1", "..", "id-2", "id-3"],
+        concurrency=2,
+        is_only_slow=True,
+        busy=(300.0,),
+        meets={"id-0": [kinds.LOST] * 2, "id-1": [kinds.LOST] * 2},
+    ),
 }
+
+TOO_LONG = Scenario(
+    ids=ids(60), weather=Weather(outages=[Outage(1.5, 1.5 + 1.1 * 240, kinds.BROKEN_GATEWAY)])
+)
+"""An outage of 1.1 times the deadline."""
 
 FEW = (kinds.SERVED, kinds.LOST, kinds.NO_CONNECTION, kinds.LIMITED_FOR_20)
 AT_ANY_TIME = Weather(

@@ -2,8 +2,13 @@
 
 import pytest
 
+from firecrawl_interact.core import RunEndedError
+
+from ..simulation.play import play
+from ..simulation.ways import Way
+from .claims_of_runs import refuse
 from .figures import NoteFigure
-from .scenarios import SCENARIOS, SMALL_RUNS, check, check_each
+from .scenarios import SCENARIOS, SMALL_RUNS, TOO_LONG, WAYS, check, check_each
 from .simulation import play_seed
 
 SEEDS, SHARES = 10_000, 4
@@ -19,6 +24,14 @@ def test_every_claim_holds_in_simulated_runs(share: int, note_figure: NoteFigure
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_claim_holds_in_scenarios(name: str) -> None:
     check(name)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_outage_of_more_than_the_deadline_ends_the_run(way: type[Way]) -> None:
+    watch = play(TOO_LONG, way)
+    refuse(watch.world.flaws, "an outage that is too long")
+    assert [type(error) for error in watch.raised] == [RunEndedError]
+    assert watch.over_at <= 1.5 + 1.05 * 240
 
 
 @pytest.mark.parametrize("name", SMALL_RUNS)

@@ -28,6 +28,7 @@ class Kind(NamedTuple):
     may_act: bool = True  # whether the service may have destroyed the session all the same
     fails_as_outage: bool = False
     is_a_page: bool = False  # of somebody who does not know the service
+    is_spoken: bool = False  # it fails as in an outage, and the service itself says so
     seconds: float | None = None  # until it comes. None: as the weather has it
 
     def after(self, seconds: float) -> "Kind":
@@ -41,7 +42,7 @@ def _unsent(words: str, *, transient: bool) -> Kind:
 
 def _failure(status: int, words: str, *, may_act: bool = True, outage: bool = False) -> Kind:
     body = json.dumps({"success": False, "error": words}).encode()
-    return Kind(status, body, may_act=may_act, fails_as_outage=outage)
+    return Kind(status, body, may_act=may_act, fails_as_outage=outage, is_spoken=outage)
 
 
 def limited(seconds: int) -> Kind:
@@ -67,6 +68,7 @@ STOPPING = _failure(502, "Browser is still stopping. Retry deletion shortly.", o
 BUSY = Kind(503, b"{}", headers=(("retry-after", "20"),), fails_as_outage=True)
 CONFLICT = _failure(409, "Browser operation conflicts.")
 BACKEND = _failure(401, "Hangar request failed.", outage=True)
+NOT_A_UUID = _failure(500, "invalid input syntax for type uuid", may_act=False, outage=True)
 BACKEND_404 = _failure(404, "Hangar request failed.", outage=True)
 NOT_DELETED = _failure(200, "Not stopped.")
 NOT_FOUND = _failure(404, "Browser session not found.")
@@ -74,7 +76,7 @@ PAGES = (
     _page(200, b"<html>Welcome</html>"),
     _page(302),
     _page(404, b"<html>Cannot DELETE</html>"),
-    _failure(404, "Route not found", outage=True)._replace(is_a_page=True),
+    _failure(404, "Route not found", outage=True)._replace(is_a_page=True, is_spoken=False),
     _page(403, b"<html>", may_act=False),
 )
 UNAUTHORIZED = _failure(401, "Unauthorized: Invalid token", may_act=False)

@@ -6,7 +6,7 @@ from typing import Any
 from firecrawl_interact.core import AsyncDeletions
 
 from .watch import Scenario, Watch
-from .ways import Way
+from .ways import Blocking, Way
 from .world import Choose, MemoryJournal, World, first_of
 
 LONG = 2_000.0
@@ -41,7 +41,10 @@ def watch_over(
     world.concurrency, world.longest_pause = scenario.concurrency, scenario.retry.deadline
     for session_id in scenario.sendable_ids:
         world.open(session_id, scenario.meets.get(session_id, ()))
-    return Watch(world, scenario, set_up(world))
+    journal = set_up(world)
+    if journal is not None and isinstance(way, Blocking):  # The other calls it in a thread.
+        journal.wait = lambda: way.clock.sleep(world.choose(scenario.journal_seconds))
+    return Watch(world, scenario, journal)
 
 
 async def perform(watch: Watch, way: Way) -> None:

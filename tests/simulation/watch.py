@@ -1,10 +1,11 @@
 """A scenario, which is a run as data, and a watch, which holds what is seen and claimed of it."""
 
 import asyncio
+import math
 import re
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,8 +24,8 @@ from .world import MemoryJournal, Session, Weather, World
 
 _SENDABLE = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,120}")
 _A_ROUNDING = 1e-6
-_MOST_HELD = 8
-"""How many ids a run may hold in an outage, at any concurrency."""
+_MOST_HELD, _MOST_MORE = 8, 21
+"""How many ids a run may hold in an outage, and how many more if the service itself reports it."""
 
 
 class NoThreadError(RuntimeError):
@@ -67,6 +68,8 @@ class Scenario:
     ends_when_cancelled_after: float = 0.0
     journal_seconds: Sequence[float] = (0.0,)
     is_only_held_back: bool = False  # the world has but rate limits and short outages
+    fail_for_ever: Collection[str] = ()  # ids, in a world without outages, and nothing else fails
+    is_only_slow: bool = False  # the caller is, and no session fails more often than it may
 
     @property
     def steps(self) -> list[Step]:
@@ -102,7 +105,9 @@ class Watch:
     def take(self, step: Step) -> object:
         self.taken.append(name_of(step.session_id))
         held = len(self.taken) - len(self.outcomes)
-        most = max(self.scenario.concurrency, _MOST_HELD if self.world.has_failed else 2)
+        most = _MOST_HELD if self.world.has_failed else 2
+        most = max(self.scenario.concurrency, most)
+        most += _MOST_MORE * self.world.has_failed_in_words
         self.world.claim("memory", held <= most or self.interrupted, "the run holds too many ids")
         return step.session_id
 
@@ -151,8 +156,10 @@ class Watch:
         if isinstance(outcome, DeletionReceipt):
             bills = [receipt.get("creditsBilled") for receipt in session.receipts]
             claim("receipt", outcome.credits_billed in bills, f"{session_id}: a receipt of nobody")
+        of_journal = max(self.scenario.journal_seconds)
+        is_in_time = of_journal <= 5 and not (self.interrupted and of_journal)
         if is_gone and self.journal is not None and not self.journal.not_forgotten[session_id]:
-            is_forgotten = session_id not in self.journal.held
+            is_forgotten = session_id not in self.journal.held or not is_in_time
             claim("journal", is_forgotten, f"the journal still holds {session_id}")
         return len(self.outcomes) != self.scenario.leave_at_outcome
 
@@ -164,7 +171,12 @@ class Watch:
             longest = self.scenario.retry.attempt_timeout
             if self.scenario.shutdown_timeout is not None:
                 longest = min(longest, self.scenario.shutdown_timeout)
-            longest += max(self.scenario.journal_seconds) * (2 * len(self.taken) + 1)
+            # A record may be under way, and the others have so many seconds altogether.
+            for_records = 5.0
+            if self.scenario.shutdown_timeout is not None:
+                for_records = max(1.0, self.scenario.shutdown_timeout)
+            of_journal = max(self.scenario.journal_seconds)
+            longest += of_journal + min(for_records, of_journal * len(self.taken))
             longest += max(self.scenario.busy) + min(1.0, self.scenario.ends_when_cancelled_after)
             seconds = self.over_at - self.left_at
             is_soon = seconds <= longest + _A_ROUNDING
@@ -194,10 +206,44 @@ class Watch:
             claim("raised", is_raised, "a failure is not raised")
         if self.scenario.is_only_held_back:
             self._check_held_back()
+        if self.scenario.fail_for_ever:
+            self._check_others()
+        if self.scenario.is_only_slow:
+            lost = [one for one in self.outcomes if one.session_fate is not SessionFate.GONE]
+            lost = [one for one in lost if one.session_id in self.world.sessions]
+            claim("slow", not lost, f"a slow caller costs {lost}")
+            claim("slow", not self.raised, f"a slow caller ends the run: {self.raised}")
+
+    def _check_others(self) -> None:
+        """Ids that fail for ever cost the others nothing, and little time."""
+        scenario, claim = self.scenario, self.world.claim
+        lost = [one for one in self.outcomes if one.session_fate is not SessionFate.GONE]
+        good = [one for one in lost if one.session_id not in scenario.fail_for_ever]
+        is_whole = len(self.taken) == len(scenario.ids)
+        claim("others", is_whole and not good, f"other ids cost {good}")
+        claim("others", not self.raised, f"ids that fail for ever end the run: {self.raised}")
+        rounds = math.ceil(len(scenario.fail_for_ever) / min(scenario.concurrency, 8))
+        most = self.seconds_without + 75 + 12 * rounds
+        claim("others", self.over_at <= most, f"the run takes {self.over_at} s, not {most}")
+        most = 8 * len(scenario.ids) + 40
+        claim("others", len(self.world.sent) <= most, f"{len(self.world.sent)} requests are sent")
+
+    @property
+    def seconds_without(self) -> float:
+        """How long a run can take at most in which nothing fails, if nothing waits for another."""
+        scenario = self.scenario
+        of_caller = max(scenario.busy) + max(scenario.journal_seconds)
+        of_each = max(self.world.weather.seconds) + of_caller
+        return len(scenario.ids) * of_each + sum(step.seconds for step in scenario.steps)
 
     def _check_held_back(self) -> None:
         claim = self.world.claim
-        may_fail = self.outcomes[-2:] if self.world.weather.outages else []
+        outages = self.world.weather.outages
+        # With no other id left, one or two that fail can have a reason of their own. So have up to
+        # twenty whose failures the service itself reports, for longer than 40 s.
+        is_own = any(one.kind.is_spoken and one.ends - one.begins > 40 for one in outages)
+        most = _MOST_MORE if is_own else 2
+        may_fail = self.outcomes[-most:] if outages else []
         lost = [one for one in self.outcomes if one.session_fate is not SessionFate.GONE]
         is_whole = len(self.taken) == len(self.scenario.ids)
         claim("held back", is_whole, "a run that is held back ends early")

@@ -124,6 +124,7 @@ class World:
     last_accepted: float = -math.inf  # when the last response came that was no 429
     longest_named: int = 0  # seconds
     has_failed: bool = False  # a request ended as in an outage
+    has_failed_in_words: bool = False  # the same, in the service's own words
     has_met_pages_alone: bool = True  # all others ended in the page of somebody else
     on_request: Callable[[int], object] = lambda number: None
     _named_at: float = math.inf
@@ -186,6 +187,7 @@ class World:
         def end() -> Response:
             self.land(session)
             self.has_failed = self.has_failed or kind.fails_as_outage
+            self.has_failed_in_words = self.has_failed_in_words or kind.is_spoken
             self.has_met_pages_alone = self.has_met_pages_alone and kind.is_a_page
             if kind.error is not None:
                 raise kind.error()
@@ -271,14 +273,19 @@ class MemoryJournal:
     world: World
     held: dict[str, None] = field(default_factory=dict)
     fails: Callable[[], bool] = lambda: False  # whether the next record cannot be written
+    wait: Callable[[], object] = lambda: None  # as long as a record takes
+    calls: Counter[str] = field(default_factory=Counter)  # of `gone`
     not_forgotten: Counter[str] = field(default_factory=Counter)
 
     def opened(self, session_id: str, /) -> None:
+        self.wait()
         if self.fails():
             raise JournalError("the disk is full", session_id=session_id)
         self.held[session_id] = None
 
     def gone(self, session_id: str, /) -> None:
+        self.calls[session_id] += 1
+        self.wait()
         is_live = self.world.sessions[session_id].is_live
         self.world.claim("journal", not is_live, f"the journal forgets {session_id}, which lives")
         if self.fails():

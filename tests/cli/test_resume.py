@@ -1,0 +1,109 @@
+"""Whoever starts again makes progress: which ids `--resume` takes first."""
+
+import fcntl
+import json
+import os
+import random
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from firecrawl_interact.adapters import LoopbackService, Reply
+from firecrawl_interact.adapters.cli.lines import json_line
+from firecrawl_interact.adapters.cli.record import in_order
+from firecrawl_interact.core import Outcome, RetryPolicy
+
+from ..simulation.kinds import BACKEND_404, NOT_A_UUID, STOPPING, Kind
+from ..simulation.play import play
+from ..simulation.watch import Scenario
+from ..simulation.ways import Blocking
+from ..simulation.world import Weather
+from .commands import KEY, LONGEST_WAIT, ONE_BY_ONE, Process, Run, WatchedService, on_unix
+
+
+def _line(session_id: str, outcome: str) -> str:
+    return f'{{"session_id": "{session_id}", "outcome": "{outcome}"}}\n'
+
+
+@pytest.mark.parametrize(
+    ("ids", "record", "expected"),
+    [
+        ("abcde", {}, "eadbc"),
+        ("abcd", {}, "dacb"),
+        ("a", {}, "a"),
+        ("", {}, ""),
+        ("abcdefg", {"b": "ServiceUnavailableError", "f": "deleted"}, "gaecdb"),
+        ("abcdef", {"e": "UnreachableError", "b": "RateLimitError"}, "fadcbe"),
+        ("abc", {"a": "not-tried", "c": "NotDeletedError"}, "bac"),
+        ("ab", {"a": "deleted", "b": "deleted"}, ""),
+    ],
+)
+def test_ids_that_were_never_tried_come_first_from_both_ends_in_turn(
+    ids: str, record: dict[str, str], expected: str
+) -> None:
+    assert "".join(in_order({name: name for name in ids}, record, ["deleted"])) == expected
+
+
+@pytest.mark.enable_socket
+@on_unix
+def test_the_command_takes_them_in_this_order(
+    service: WatchedService, run: Run, tmp_path: Path
+) -> None:
+    session_ids = [service.open_session() for _ in range(5)]
+    record = tmp_path / "record"
+    record.write_text(_line(session_ids[0], "UnreachableError"))
+    assert run("delete", *ONE_BY_ONE, "--resume", str(record), *session_ids).status == 0
+    assert service.asked_for == [session_ids[place] for place in (4, 1, 3, 2, 0)]
+
+
+@pytest.mark.parametrize("kind", [BACKEND_404, NOT_A_UUID, STOPPING])
+@pytest.mark.parametrize("bad", [8, 60, 300])
+def test_whatever_ids_fail_for_ever_three_runs_leave_no_good_one(bad: int, kind: Kind) -> None:
+    names = [f"bad-{number}" for number in range(bad)] + [f"good-{number}" for number in range(20)]
+    meets = {name: [kind.after(0.1)] * 500 for name in names[:bad]}
+    recorded: dict[str, str] = {}
+    for _ in range(3):
+        left = in_order({name: name for name in names}, recorded, ["deleted"])
+        recorded |= {outcome.session_id: _outcome(outcome) for outcome in _run(left, meets)}
+    gone = {name for name, outcome in recorded.items() if outcome == "deleted"}
+    assert gone == set(names[bad:])
+
+
+def _outcome(outcome: Outcome) -> str:
+    """As the record has it."""
+    found: str = json.loads(json_line(outcome, "2026-11-28T00:00:00Z"))["outcome"]
+    return found
+
+
+def _run(ids: Sequence[str], meets: dict[str, list[Kind]]) -> Sequence[Outcome]:
+    weather, retry = Weather(seconds=[0.2]), RetryPolicy(deadline=12)
+    scenario = Scenario(ids=ids, meets=meets, weather=weather, retry=retry)
+    return play(scenario, Blocking, random.Random(1).choice).outcomes  # noqa: S311 - no secret
+
+
+@pytest.mark.enable_socket
+@pytest.mark.slow
+@on_unix
+def test_an_output_that_stops_for_longer_than_the_deadline_costs_no_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = WatchedService([KEY])
+    session_ids = [service.open_session() for _ in range(60)]
+    for session_id in session_ids:
+        service.queue(Reply(503, b"{}"), session_id=session_id)
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)  # A dozen outcomes.
+    with LoopbackService(service) as loopback, open(read, "rb") as output:
+        monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
+        monkeypatch.setenv("FIRECRAWL_API_URL", loopback.api_url)
+        command = "delete", "--json", "--deadline", "2", "--concurrency", "4", *session_ids
+        with open(write, "wb") as pipe, Process(*command, stdout=pipe) as process:
+            pipe.close()
+            threading.Event().wait(5)  # A reader that pauses: `less`, or Ctrl-S.
+            assert 0 < len(service.sessions_left_open) < 60
+            lines = output.readlines()
+            assert process.wait(LONGEST_WAIT) == 0
+    assert len(lines) == 60
+    assert service.sessions_left_open == []
