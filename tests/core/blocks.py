@@ -7,6 +7,7 @@ happens, the claims of `PlayedBlock.check` hold.
 import asyncio
 import logging
 import signal
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import KW_ONLY, dataclass, field
@@ -69,7 +70,7 @@ NO_BLOCK = BlockError | JournalError | NothingOpenedError  # what keeps a block 
 class Browser(NamedTuple):
     """What a client returns that has opened a session."""
 
-    id: object
+    id: str | uuid.UUID | None
 
 
 class Opener(NamedTuple):

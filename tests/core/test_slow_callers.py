@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import pytest
 
-from firecrawl_interact.adapters import RateLimit
 from firecrawl_interact.core import RetryPolicy
 
 from ..simulation.kinds import BUSY, NO_CONNECTION, STOPPING
@@ -20,6 +19,7 @@ from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import MemoryJournal, Outage, Weather, World
 from .limiters import Limited
 from .outages import destroyed, ids
+from .rate_limit_kinds import RateLimit
 
 _T = TypeVar("_T")
 

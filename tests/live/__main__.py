@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from firecrawl_interact.adapters.environment import delete_session_from_environment
+from firecrawl_interact.adapters.environment import service_address
 
 from .check import TTL, Check
 
@@ -18,8 +18,7 @@ def main() -> int:
         print("Set FIRECRAWL_API_KEY to a key of the service.")
         return 2
     with_scrape = bool(os.environ.get("SCRAPE"))
-    with delete_session_from_environment() as delete_session:
-        api_url = delete_session.transport.api_url
+    api_url = str(service_address())
     sessions, most = (3, 14) if with_scrape else (2, 9)
     print(
         f"This opens {sessions} sessions of {TTL} seconds at {api_url} and ends them.\n"
