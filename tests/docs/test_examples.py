@@ -12,7 +12,7 @@ from .pages import PAGES, blocks, commands_of, open_sessions_of, run, run_python
 INVISIBLE = re.compile("<!--(?! rivals: )|invisible-code")  # the tables between marks are written
 LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
 RUN = {"python", "console", "ipython"}
-SHOWN = {"dockerfile", "ini", "text", "yaml"}
+SHOWN = {"dockerfile", "ini", "sql", "text", "yaml"}
 PLAYED_CASE_BY_CASE = {"docs/write-your-own-transport.md", "docs/write-your-own-journal.md"}
 ONE_PROGRAM = {"docs/write-your-own-driver.md"}
 ALL = "all of it"
