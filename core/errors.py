@@ -63,8 +63,9 @@ class DeleteSessionError(FirecrawlInteractError):
 
     def __init__(self, reason: str, *, session_id: str, attempts: int = 0) -> None:
         super().__init__(reason)
-        self.session_id = session_id  #: the session
-        self.attempts = attempts  #: how many requests were sent for it, failed connections included
+        self.session_id: str = session_id  #: the session
+        #: how many requests were sent for it, failed connections included
+        self.attempts: int = attempts
 
     def __str__(self) -> str:
         is_long = len(self.session_id) > 80
@@ -140,11 +141,12 @@ class ResponseError(DeleteSessionError):
         retry_after: float | None = None,
     ) -> None:
         super().__init__(reason, session_id=session_id, attempts=attempts)
-        self.status = status  #: the HTTP status
-        self.message = message  #: the service's own words, if it gave any
-        self.code = code  #: the service's own code, if it gave one
-        self.request_id = request_id  #: `X-Request-ID`, if something on the way set it
-        self.retry_after = retry_after  #: seconds that the service asked to wait, if it did
+        self.status: int = status  #: the HTTP status
+        self.message: str | None = message  #: the service's own words, if it gave any
+        self.code: str | None = code  #: the service's own code, if it gave one
+        self.request_id: str | None = request_id  #: `X-Request-ID`, if something on the way set it
+        #: seconds that the service asked to wait, if it did
+        self.retry_after: float | None = retry_after
         if self.transient and retry_after is not None:
             self.advice: str = f"Delete it again {_in_seconds(retry_after)}."
 

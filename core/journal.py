@@ -51,4 +51,4 @@ class JournalError(FirecrawlInteractError, OSError):
 
     def __init__(self, message: str, *, session_id: str | None = None) -> None:
         super().__init__(message)
-        self.session_id = session_id  #: the session; None if it concerns the journal alone
+        self.session_id: str | None = session_id  #: None: it concerns the journal alone

@@ -68,6 +68,7 @@ MADE_BY_THE_LIBRARY = (
     core.AsyncDeletions,
     core.AsyncTransport,
     core.DeletionReceipt,
+    core.HasId,
     core.Deletions,
     core.Journal,
     core.JournalError,
@@ -82,6 +83,16 @@ MADE_BY_THE_LIBRARY = (
 """Nobody else calls their constructors, so the reference does not show how."""
 
 
+class Docstring(GoogleDocstring):
+    """A docstring in Google's style, whose *Returns* is prose: the signature has the type."""
+
+    def _consume_returns_section(
+        self, preprocess_types: bool = False
+    ) -> list[tuple[str, str, list[str]]]:
+        """Take the whole section for a description. Up to a colon, it would pass for a type."""
+        return [("", "", self._dedent(self._consume_to_next_section()))]
+
+
 def read_google_style(  # noqa: PLR0913, PLR0917 - what Sphinx passes
     app: Sphinx, what: str, name: str, documented: object, options: object, lines: list[str]
 ) -> None:
@@ -89,7 +100,7 @@ def read_google_style(  # noqa: PLR0913, PLR0917 - what Sphinx passes
 
     The extension would do the same, but reads an attribute's text up to a colon as its type.
     """
-    docstring = GoogleDocstring(lines, google_style, app, "object", name, documented, options)
+    docstring = Docstring(lines, google_style, app, "object", name, documented, options)
     lines[:] = docstring.lines()
 
 
@@ -108,10 +119,26 @@ def show_public_names(  # noqa: PLR0913, PLR0917 - what Sphinx passes
         return "", None
     if signature is not None:
         signature = re.sub(r"= ?_random\b", "= random.random", signature)
-    if returns is not None:  # The two use cases share a method.
-        kind = "AsyncOpening" if ".Async" in name else "Opening"
-        returns = re.sub(r"(\S*[.~])?BlockT\b", kind, returns)
     return signature, returns
+
+
+STANDS_FOR = {
+    "BlockT": ("Opening", "AsyncOpening"),
+    "CaseT": ("Case", "Case"),
+    "DeleteSessionT": ("DeleteSession", "AsyncDeleteSession"),
+    "HasIdT": ("HasId", "HasId"),
+    "TransportT": ("Transport", "AsyncTransport"),
+}
+"""What a variable of types stands for, in what blocks and in what is awaited."""
+
+
+def show_no_variables(app: Sphinx, doctree: nodes.document) -> None:
+    """Show in signatures what a reader can import, and not a variable of ours."""
+    for signature in doctree.findall(addnodes.desc_signature):
+        is_awaited = any(".Async" in name for name in signature["ids"])
+        for text in list(signature.findall(nodes.Text)):
+            if text in STANDS_FOR:
+                text.parent.replace(text, nodes.Text(STANDS_FOR[text][is_awaited]))
 
 
 def show_public_bases(
@@ -157,4 +184,5 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", read_google_style)
     app.connect("autodoc-process-signature", show_public_names)
     app.connect("autodoc-process-bases", show_public_bases)
+    app.connect("doctree-read", show_no_variables)
     app.connect("missing-reference", find_public_name)

@@ -17,15 +17,11 @@ EVERYWHERE: frozenset[Channel] = frozenset({"http", "https", "memory"})
 
 
 class KnownToBeBrokenError(SkipTest):
-    """The transport breaks this promise, and `known` says so. pytest takes it as a skip.
-
-    Attributes:
-        severity: what that can cost, by what was seen.
-    """
+    """The transport breaks this promise, and `known` says so. pytest takes it as a skip."""
 
     def __init__(self, seen: str, severity: Severity) -> None:
         super().__init__(seen)
-        self.severity = severity
+        self.severity: Severity = severity  #: what that can cost, by what was seen
 
 
 class AnyCase(Protocol):

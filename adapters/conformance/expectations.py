@@ -32,16 +32,12 @@ class Severity(Enum):
 
 
 class BrokenPromiseError(AssertionError):
-    """A promise is broken, with what was seen.
-
-    Attributes:
-        severity: what it can cost, as far as that follows from what was seen; None: it depends on
-            what the case is about.
-    """
+    """A promise is broken, with what was seen."""
 
     def __init__(self, seen: str, severity: Severity | None = None) -> None:
         super().__init__(seen)
-        self.severity = severity
+        #: what it can cost, by what was seen; None within a case: it depends on what that is about
+        self.severity: Severity | None = severity
 
 
 ERROR_KINDS = (ConnectFailedError, TimedOutError, ConnectionLostError, BadResponseError)

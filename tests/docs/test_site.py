@@ -19,7 +19,7 @@ from sphinx.errors import SphinxError
 
 from firecrawl_interact import adapters, core
 from firecrawl_interact.adapters import conformance
-from firecrawl_interact.core import DeleteSessionError, TransportError
+from firecrawl_interact.core import FirecrawlInteractError, TransportError
 
 from .pages import DOCS, ROOT, run
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.enable_socket
 
 SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-MENU = ["Start", "Tasks", "Extend", "Reference", "Why", "Appendix", "日本語"]
+MENU = ["Start", "Tasks", "Reference", "Why", "Appendix", "Extend", "日本語"]
 HERE = "https://site.example/in/a/folder/"
 
 # What is wrong with how a page looks: cut, too small, stuck to its title, out of its column.
@@ -41,7 +41,7 @@ FLAWS = """() => {
         return next && next.getClientRects().length ? box(next).top - box(title).bottom : 8;
     };
     const isFigure = cell => /^\\d[\\d,]*(\\.\\d+)?( ?%| x)?$/.test(cell.textContent.trim())
-        && !location.pathname.endsWith('dependencies.html');  // It has versions.
+        && !/(dependencies|stability).html$/.test(location.pathname);  // They have versions.
     const named = (flaw, elements) => elements.map(
         element => `${flaw}: ${element.outerHTML.slice(0, 100)}`);
     return [
@@ -139,19 +139,42 @@ def test_the_reference_has_each_public_name_once_and_no_private_one(pages: dict[
     assert public <= set(documented)
     assert len(documented) == len(set(documented))
     signatures = "".join(re.findall(r'<dt class="sig.*?</dt>', reference, re.DOTALL))
-    assert not re.findall(r"(?<!\w)_[A-Za-z]\w*", re.sub(r"<[^>]+>", "", signatures))
+    shown = re.sub(r"<[^>]+>", "", signatures)
+    assert not re.findall(r"(?<!\w)_[A-Za-z]\w*", shown)
+    assert not re.findall(r"\b[A-Z]\w*[a-z]T\b", shown), "a variable that nobody can import"
+
+
+def test_the_reference_says_of_each_attribute_of_what_type_it_is(pages: dict[str, str]) -> None:
+    reference = "".join(text for name, text in pages.items() if name.startswith("reference/"))
+    attributes = re.findall(r'<dl class="py attribute">\s*<dt.*?</dt>', reference, re.DOTALL)
+    untyped = [
+        re.sub(r"<[^>]+>", "", one).strip()
+        for one in attributes
+        if '<span class="pre">:</span>' not in one and "= " not in re.sub(r"<[^>]+>", "", one)
+    ]
+    assert attributes
+    assert not untyped
+
+
+def test_what_is_returned_is_told_in_words_and_not_taken_for_a_type(pages: dict[str, str]) -> None:
+    reference = "".join(text for name, text in pages.items() if name.startswith("reference/"))
+    returned = re.findall(r">Returns.*?</dt>\s*<dd.*?</dd>", reference, re.DOTALL)
+    assert returned
+    assert not [one for one in returned if "\N{EN DASH}" in re.sub(r"<[^>]+>", "", one)]
 
 
 def tree(error: type[Exception], indent: str = "   ") -> Iterator[str]:
     """Draw what is below an error as the reference does."""
     children = [child for child in error.__subclasses__() if child.__name__ in core.__all__]
+    if error is FirecrawlInteractError:  # its children are defined in several modules
+        children.sort(key=lambda child: child.__name__)
     for child in children:
         branch, below = ("└── ", "    ") if child is children[-1] else ("├── ", "│   ")
         yield f"{indent}{branch}{child.__name__}"
         yield from tree(child, indent + below)
 
 
-@pytest.mark.parametrize("root", [DeleteSessionError, TransportError])
+@pytest.mark.parametrize("root", [FirecrawlInteractError, TransportError])
 def test_the_tree_of_errors_is_drawn_as_it_is(root: type[Exception]) -> None:
     text = "".join(file.read_text("utf-8") for file in (ROOT / "docs/reference").glob("*.md"))
     drawn = re.findall(r":class: tree\n\n(.*?)\n(?:```|\n)", text, re.DOTALL)

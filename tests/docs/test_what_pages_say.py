@@ -61,6 +61,20 @@ def test_no_page_names_a_repository_of_its_own() -> None:
     assert "github.com/firecrawl-interact" not in "".join(texts)
 
 
+ROW = re.compile(r"^ *(\|.*\|) *$", re.MULTILINE)
+CODE_OR_ESCAPED = re.compile(r"`[^`]*`|\\\|")
+
+
+@pytest.mark.parametrize("file", [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], ids=str)
+def test_each_row_of_a_table_has_the_cells_of_its_head(file: Path) -> None:
+    text = re.sub(
+        r"^```.*?^```", "", file.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+    for paragraph in re.split(r"\n(?! *\|)", text):
+        rows = [CODE_OR_ESCAPED.sub("", row) for row in ROW.findall(paragraph)]
+        assert len({row.count("|") for row in rows}) <= 1, rows
+
+
 @pytest.mark.enable_socket
 def test_its_commands_in_their_order_leave_nothing_behind(
     firecrawl: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -220,12 +220,8 @@ def row(error: FirecrawlInteractError) -> str:
     fate = f"`{error.session_fate.name}`" if isinstance(error, DeleteSessionError) else ""
     if not advice:
         reason, _, advice = str(error).partition(". ")
-    cells = [
-        reason.replace("|", r"\|").replace("<", "&lt;"),
-        f"`{type(error).__name__}`",
-        fate,
-        advice,
-    ]
+    shown = reason.replace("|", r"\|").replace("<", "&lt;")
+    cells = [shown, advice, f"`{type(error).__name__}`", fate]
     return f"| {' | '.join(cells)} |"
 
 
@@ -240,7 +236,7 @@ def tables() -> str:
     for title, cases in CASES.items():
         errors = [error_of(case) for case in cases]
         shown |= {type(error) for error in errors}
-        head = ["| the message says | error | the session | what to do |", "|---|---|---|---|"]
+        head = ["| the message says | what to do | error | the session |", "|---|---|---|---|"]
         parts.append("\n".join([f"## {title}", "", *head, *dict.fromkeys(map(row, errors))]))
     missing = [one.__name__ for one in classes() if one not in shown]
     assert not missing, f"the page does not have {missing}"
