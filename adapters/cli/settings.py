@@ -89,10 +89,11 @@ def ids_left(
     context: click.Context, ids: dict[str, str], *, skip_done: bool = True
 ) -> tuple[list[str], BinaryIO | None]:
     """Return the ids that are not done, and the record of --resume, which is closed at the end."""
-    path, recorded, record = context.params["resume"], {}, None
-    if path is not None and not (context.params["dry_run"] and not os.path.exists(path)):
-        record = context.with_resource(open_record(path))
-        recorded = read_record(record)
+    path = context.params["resume"]
+    if path is None or (context.params["dry_run"] and not os.path.exists(path)):
+        return list(ids.values()), None
+    record = context.with_resource(open_record(path))
+    recorded = read_record(record)
     done = ["deleted", "SessionNotFoundError"] if context.params["missing_ok"] else ["deleted"]
     return in_order(ids, recorded, done if skip_done else []), record
 
