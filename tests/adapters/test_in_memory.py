@@ -3,13 +3,10 @@
 import asyncio
 import random
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
-import anyio
 import pytest
-import trio
 
 from firecrawl_interact.adapters.fakes.in_memory import AsyncInMemoryTransport, InMemoryTransport
 from firecrawl_interact.adapters.fakes.service import FakeService
@@ -41,18 +38,6 @@ from firecrawl_interact.core.transport import (
 )
 
 Send = Callable[[FakeService, str], Response]
-RunLoop = Callable[[Callable[[], Awaitable[object]]], object]
-
-event_loops = pytest.mark.parametrize(
-    "run_loop",
-    [
-        lambda main: asyncio.run(main()),
-        trio.run,
-        partial(anyio.run, backend="asyncio"),
-        partial(anyio.run, backend="trio"),
-    ],
-    ids=["asyncio", "trio", "anyio on asyncio", "anyio on trio"],
-)
 
 
 def request(session_id: str = "00000000-0000-4000-8000-000000000000") -> Request:
@@ -67,11 +52,6 @@ def by_task(service: FakeService, session_id: str) -> Response:
     return asyncio.run(AsyncInMemoryTransport(service).send(request(session_id), 90))
 
 
-def by_trio(service: FakeService, session_id: str) -> Response:
-    response: Response = trio.run(AsyncInMemoryTransport(service).send, request(session_id), 90)
-    return response
-
-
 def without_a_loop(service: FakeService, session_id: str) -> Response:
     with pytest.raises(StopIteration) as finished:  # as it does unless it suspends
         AsyncInMemoryTransport(service).send(request(session_id), 90).send(None)
@@ -79,7 +59,7 @@ def without_a_loop(service: FakeService, session_id: str) -> Response:
     return response
 
 
-@pytest.mark.parametrize("send", [by_thread, by_task, by_trio, without_a_loop])
+@pytest.mark.parametrize("send", [by_thread, by_task, without_a_loop])
 @pytest.mark.parametrize(
     ("fault", "latency", "end", "seconds", "acts"),
     [
@@ -134,105 +114,6 @@ def test_a_block_gives_its_transport_closes_it_and_leaves_the_others_open() -> N
     assert InMemoryTransport(service).send(request(), 90).status == 404
 
 
-# --- event loops -----------------------------------------------------------------------------
-
-
-@event_loops
-def test_each_wait_lets_other_tasks_run(run_loop: RunLoop) -> None:
-    order = []
-
-    async def task() -> None:
-        transport = AsyncInMemoryTransport(FakeService())
-        order.append("sleep")
-        await transport.sleep(0)
-        order.append("send")
-        await transport.send(request(), 90)
-        order.append("end")
-
-    async def both() -> None:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(task)
-            tasks.start_soon(task)
-
-    run_loop(both)
-    assert order == ["sleep", "sleep", "send", "send", "end", "end"]
-
-
-@event_loops
-def test_a_request_of_a_task_that_is_cancelled_is_not_sent(run_loop: RunLoop) -> None:
-    service = FakeService()
-
-    async def main() -> None:
-        with anyio.CancelScope() as scope:
-            scope.cancel()
-            await AsyncInMemoryTransport(service).send(request(), 90)
-
-    run_loop(main)
-    assert service.requests == []
-
-
-@event_loops
-def test_a_held_request_is_in_flight_until_it_is_cancelled(run_loop: RunLoop) -> None:
-    service = FakeService()
-    session_id = service.open_session()
-    service.queue(HeldResponse())
-
-    async def main() -> None:
-        transport = AsyncInMemoryTransport(service)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(transport.send, request(session_id), 90)
-            await transport.sleep(10_000)
-            assert len(service.requests) == 1
-            tasks.cancel_scope.cancel()
-
-    run_loop(main)
-    assert service.monotonic() == 10_000
-
-
-def test_a_held_request_of_a_blocking_run_ends_with_its_time_to_shut_down() -> None:
-    service = FakeService()
-    held, other = service.open_session(), service.open_session()
-    service.queue(HeldResponse(), session_id=held)
-    delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
-    run = DeleteManySessions(delete_session, shutdown_timeout=5)
-    with run([held, other]) as deletions:
-        assert next(deletions).session_id == other
-    [outcome] = deletions
-    assert (outcome.session_id, outcome.session_fate) == (held, SessionFate.UNKNOWN)
-    assert service.monotonic() == 5
-
-
-@event_loops
-def test_of_several_waits_the_shortest_ends_first_and_one_that_is_cancelled_moves_no_clock(
-    run_loop: RunLoop,
-) -> None:
-    service = FakeService()
-    transport = AsyncInMemoryTransport(service)
-    ended: list[tuple[float, float]] = []
-
-    async def wait(seconds: float) -> None:
-        await transport.sleep(seconds)
-        ended.append((seconds, service.monotonic()))
-
-    async def main() -> None:
-        timer = anyio.CancelScope()
-
-        async def wait_for_timer() -> None:
-            with timer:
-                await wait(240)
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(wait_for_timer)
-            for seconds in (3, 1, 2, 1):
-                tasks.start_soon(wait, seconds)
-            await wait(2)
-            timer.cancel()
-
-    run_loop(main)
-    assert ended == [(1, 1), (1, 1), (2, 2), (2, 2), (3, 3)]
-    assert service.monotonic() == 3
-
-
 # --- threads ---------------------------------------------------------------------------------
 
 
@@ -278,6 +159,19 @@ def test_a_thread_waits_beside_a_task() -> None:
     asyncio.run(main())
     assert service.sessions_left_open == []
     assert 70 <= service.monotonic() <= 140  # as the thread begins before or after the task's wait
+
+
+def test_a_held_request_of_a_blocking_run_ends_with_its_time_to_shut_down() -> None:
+    service = FakeService()
+    held, other = service.open_session(), service.open_session()
+    service.queue(HeldResponse(), session_id=held)
+    delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
+    run = DeleteManySessions(delete_session, shutdown_timeout=5)
+    with run([held, other]) as deletions:
+        assert next(deletions).session_id == other
+    [outcome] = deletions
+    assert (outcome.session_id, outcome.session_fate) == (held, SessionFate.UNKNOWN)
+    assert service.monotonic() == 5
 
 
 def test_a_consumer_of_a_run_may_wait_for_a_thread_that_waits_in_memory() -> None:

@@ -10,29 +10,15 @@ import msgspec
 
 from firecrawl_interact.core.transport import Request, Response
 
-from .responses import (
-    failure,
-    json_response,
-    no_such_route,
-    rate_limited,
-    unauthorized,
-    unexpected_error,
-)
+from . import responses
+from .responses import failure, json_response
 from .sessions import ADDRESSES, Session, as_uuid, name_of, new_name, written
 
-_KINDS = {
-    "sessions": r"/v2/(?:interact|browser)(/?)",
-    "session": r"/v2/(?:interact|browser)/([^/]+)/?",
-    "execute": r"/v2/(?:interact|browser)/([^/]+)/execute/?",
-    "scrape": r"/v2/scrape/([^/]+)/interact/?",
-}
 _ROUTES = {
-    "POST sessions",
-    "GET sessions",
-    "DELETE session",
-    "POST execute",
-    "POST scrape",
-    "DELETE scrape",
+    "sessions": ("GET POST", r"/v2/(?:interact|browser)(/?)"),
+    "session": ("DELETE", r"/v2/(?:interact|browser)/([^/]+)/?"),
+    "execute": ("POST", r"/v2/(?:interact|browser)/([^/]+)/execute/?"),
+    "scrape": ("POST DELETE", r"/v2/scrape/([^/]+)/interact/?"),
 }
 _OUTPUT = {"stdout": "done", "result": "done", "stderr": "", "exitCode": 0, "killed": False}
 """What comes of all code."""
@@ -76,29 +62,29 @@ class Api:
     ) -> Response:
         """Act as the service does: the route counts first, then the key, then the rate limit."""
         kind, name = route_of(request)
-        route = f"{request.method} {kind}"
-        if route not in _ROUTES:
-            return no_such_route(request)
+        if not kind:
+            return responses.no_such_route(request)
         # Like the service, it looks at the second word alone, whatever the first.
         token = authorization.partition(" ")[2].partition(" ")[0]
         team = self.team_of(token)
         if team is None:
-            return unauthorized(authorization, token)
-        if route != "POST sessions":  # The limit of those is another one.
+            return responses.unauthorized(authorization, token)
+        opens = (request.method, kind) == ("POST", "sessions")
+        if not opens:  # The limit of what opens a session is another one.
             minute = self._count_request(team, now)
             if minute.requests > rate_limit:
-                return rate_limited(minute.requests, now=now, resets_at=minute.ends)
+                return responses.rate_limited(minute.requests, now=now, resets_at=minute.ends)
         try:
             asked = msgspec.json.decode(body or b"{}", type=_Body)
         except msgspec.MsgspecError:
             return failure(400, "Bad Request", code="BAD_REQUEST")
-        if route == "POST sessions":
+        if opens:
             new = self.open(Session(new_name(now), team, None, now, asked.ttl))
             content = {"id": new.name, **ADDRESSES, "expiresAt": written(new.ends)}
             return json_response(200, success=True, **content)
-        if route == "GET sessions":
+        if kind == "sessions":
             return self._list(team, urlsplit(request.path).query.removeprefix("status="), now)
-        return self._act(route, name, team, asked.prompt, now)
+        return self._act(request.method, kind, name, team, asked.prompt, now)
 
     def _count_request(self, team: str, now: float) -> _Minute:
         minute = self._minutes[team]
@@ -112,26 +98,28 @@ class Api:
         newest_first = [one for one in reversed(shown) if status in {"", one["status"]}]
         return json_response(200, success=True, sessions=newest_first)
 
-    def _act(self, route: str, name: str, team: str, prompt: str | None, now: float) -> Response:
-        session, is_of_scrape = self.sessions.get(name), route.endswith(" scrape")
-        if is_of_scrape:  # If one is open, it is the one that ends last.
+    def _act(  # noqa: PLR0913, PLR0917 - what a request says
+        self, method: str, kind: str, name: str, team: str, prompt: str | None, now: float
+    ) -> Response:
+        session = self.sessions.get(name)
+        if kind == "scrape":  # If one is open, it is the one that ends last.
             of_scrape = [one for one in self.sessions.values() if one.scrape == name]
             session = max(of_scrape, key=lambda one: one.ends, default=None)
         if session is None and as_uuid(name) is None:
-            if is_of_scrape:
+            if kind == "scrape":
                 return failure(400, "Invalid job ID format. Job ID must be a valid UUID.")
-            return unexpected_error()
-        if route == "POST scrape" and (session is None or session.ends <= now):
+            return responses.unexpected_error()
+        if kind == "scrape" and method == "POST" and (session is None or session.ends <= now):
             session = self.open(Session(new_name(now), team, name, now))
         if session is None:
             return failure(404, "Browser session not found.")
         if session.team != team:
             return failure(403, "Forbidden.")
-        if route.startswith("DELETE "):
+        if method == "DELETE":
             return json_response(200, success=True, **session.delete(now))
         if session.ends <= now:
             return failure(410, "Browser session has been destroyed.")
-        content = {"sessionId": session.name, **ADDRESSES} if is_of_scrape else {}
+        content = {"sessionId": session.name, **ADDRESSES} if kind == "scrape" else {}
         if prompt:
             session.credits_per_hour = 420
             content["output"] = "done"
@@ -139,9 +127,10 @@ class Api:
 
 
 def route_of(request: Request) -> tuple[str, str]:
-    """Return what a path is about, and the name of the session or of the scrape."""
+    """Return what a request is about, and the name of that session or scrape; or nothing."""
     path = urlsplit(request.path).path
-    for kind, pattern in _KINDS.items():
-        if found := re.fullmatch(pattern, path, re.IGNORECASE):
+    for kind, (methods, pattern) in _ROUTES.items():
+        found = re.fullmatch(pattern, path, re.IGNORECASE)
+        if found and request.method in methods.split():
             return kind, name_of(unquote(found[1]))
     return "", ""
