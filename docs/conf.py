@@ -4,6 +4,7 @@ import re
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from docutils import nodes
@@ -100,6 +101,8 @@ def read_google_style(  # noqa: PLR0913, PLR0917 - what Sphinx passes
 
     The extension would do the same, but reads an attribute's text up to a colon as its type.
     """
+    if isinstance(documented, UnionType):  # The text beside it is not found from the package.
+        lines[:] = [f"alias of {' | '.join(f'`{one.__name__}`' for one in documented.__args__)}"]
     docstring = Docstring(lines, google_style, app, "object", name, documented, options)
     lines[:] = docstring.lines()
 

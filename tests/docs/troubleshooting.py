@@ -217,12 +217,13 @@ def row(error: FirecrawlInteractError) -> str:
     """Write what an error says in a row: its words, its class, and what can be done."""
     reason = str(error.args[0])
     advice = getattr(error, "advice", "")
-    fate = f"`{error.session_fate.name}`" if isinstance(error, DeleteSessionError) else ""
     if not advice:
         reason, _, advice = str(error).partition(". ")
     shown = reason.replace("|", r"\|").replace("<", "&lt;")
-    cells = [shown, advice, f"`{type(error).__name__}`", fate]
-    return f"| {' | '.join(cells)} |"
+    means = f"`{type(error).__name__}`"
+    if isinstance(error, DeleteSessionError):
+        means += f", `{error.session_fate.name}`"
+    return f"| {shown} | {means}. {advice} |"
 
 
 def tables() -> str:
@@ -236,7 +237,7 @@ def tables() -> str:
     for title, cases in CASES.items():
         errors = [error_of(case) for case in cases]
         shown |= {type(error) for error in errors}
-        head = ["| the message says | what to do | error | the session |", "|---|---|---|---|"]
+        head = ["| the message says | the error, and what to do |", "|---|---|"]
         parts.append("\n".join([f"## {title}", "", *head, *dict.fromkeys(map(row, errors))]))
     missing = [one.__name__ for one in classes() if one not in shown]
     assert not missing, f"the page does not have {missing}"

@@ -26,7 +26,7 @@ LONGEST = 180.0
 AT_A_TIME = 6
 """Plays side by side: they wait for most of their time."""
 
-WAYS = {"lines": "the lines", "library": "this library"}
+WAYS = ("lines", "library")
 
 
 class Result(NamedTuple):
@@ -250,15 +250,18 @@ def play_all() -> dict[str, dict[str, Result]]:
 
 
 def table(played: Mapping[str, Mapping[str, Result]]) -> str:
-    """Write what came of each play, and where the lines are as good."""
+    """Write what came of each play, with the lines and then with this library.
+
+    And where the lines are as good.
+    """
     lines = [
-        "| what happens | who | sessions left | nobody knows | requests | seconds |",
-        "|---|---|--:|--:|--:|--:|",
+        "| what happens | sessions left | nobody knows | requests | seconds |",
+        "|---|--:|--:|--:|--:|",
     ]
     for what, by_way in played.items():
-        for way, name in WAYS.items():
-            left, unknown, requests, seconds = by_way[way]
-            lines.append(f"| {what} | {name} | {left} | {unknown} | {requests} | {seconds:.0f} |")
+        both = zip(*[by_way[way] for way in WAYS], strict=True)
+        cells = [f"{of_lines:.0f} → {of_library:.0f}" for of_lines, of_library in both]
+        lines.append(f"| {what} | {' | '.join(cells)} |")
     as_good = [what for what, by_way in played.items() if are_as_good(by_way)]
     return "\n".join([*lines, "", f"The lines are as good here: {'; '.join(as_good)}."])
 
