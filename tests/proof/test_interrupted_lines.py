@@ -35,7 +35,7 @@ def play(scenario: Scenario, at: int) -> int:
     watch = watch_over(scenario, way)
     world, watch.interrupted = watch.world, at > 0
     # Signals meet the main thread.
-    ctrl_c = Interruption(at, KeyboardInterrupt, unseen={"__init__", "_carry"})
+    ctrl_c = Interruption(at, KeyboardInterrupt, unseen={"__init__", "_work"})
     try:
         with at_each_line(ctrl_c, *_MODULES):
             way.play(watch, perform(watch, way))
