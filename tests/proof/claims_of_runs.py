@@ -24,6 +24,7 @@ CLAIMS = claims_of(
         "others": "No good id is given up because of others",
         "slow": "A slow reader costs no session its deadline",
         "block": "destroys its session however the block ends",
+        "told": "tells its outcome once",
         "journal": "forgets no id while its session lives",
     },
 )

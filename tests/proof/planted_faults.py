@@ -125,8 +125,12 @@ slow: a session is charged until somebody asks
     job.charge(job.latency) => job.charge(self._now() - job.sent_at)
 slow: the clock runs while the caller holds an outcome
     self._counted, self._since = self.seconds, None => pass
-block: the delete's error takes the place of what the block raised
+block: the note on what the block raised says nothing
+    raised.add_note(note_on(error)) => raised.add_note("")
+told: the delete's error takes the place of what the block raised
     error is not None and raised is None => error is not None
+told: what a block knows is told to nobody
+    self._use_case.notify(self.outcome) => pass
 journal: the journal forgets whatever ended
     journal is None or outcome.session_fate is not SessionFate.GONE => journal is None
 journal: a block begins before its session is recorded
