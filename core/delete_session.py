@@ -279,15 +279,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
     @overload
     def opening(
         self,
-        open_session: Callable[[], Awaitable[HasIdT]],
-        *,
-        missing_ok: bool = ...,
-        retry: RetryPolicy | None = ...,
-    ) -> AsyncOpening[HasIdT]: ...
-    @overload
-    def opening(
-        self,
-        open_session: Callable[[], HasIdT],
+        open_session: Callable[[], Awaitable[HasIdT] | HasIdT],
         *,
         missing_ok: bool = ...,
         retry: RetryPolicy | None = ...,

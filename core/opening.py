@@ -318,7 +318,8 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
             del result  # A traceback would show it.
             self._find_session()
         if (journal := self._use_case.journal_of(self.session_id)) is not None:
-            await in_thread(journal.opened, self.session_id)
+            # Cancelled, it is waited for: else it could come after the journal has forgotten it.
+            await in_thread(journal.opened, self.session_id, timeout_when_cancelled=5)
 
     async def _destroy_uncancelled(self, interruptions: list[BaseException]) -> None:
         """Destroy the session, unless the use case does it: then wait for that."""

@@ -166,16 +166,20 @@ class NewThread:
 
 
 async def in_thread(
-    function: Callable[..., object], *arguments: object, timeout: float | None = None
+    function: Callable[..., object],
+    *arguments: object,
+    timeout: float | None = None,
+    timeout_when_cancelled: float = 0,
 ) -> None:
     """Call a function in a new thread under asyncio. Another event loop waits for the call.
 
-    After `timeout` seconds the thread goes on by itself. The loop's own threads may be busy.
+    The loop's own threads may be busy. After `timeout` seconds the thread goes on by itself, and
+    so it does if the caller is cancelled, so many seconds later.
     """
     if not runs_on_asyncio():
         function(*arguments)
         return
-    from asyncio import get_running_loop, wait  # noqa: PLC0415 - see above
+    from asyncio import CancelledError, get_running_loop, wait  # noqa: PLC0415 - see above
 
     try:
         call = get_running_loop().run_in_executor(
@@ -186,6 +190,12 @@ async def in_thread(
     except RuntimeError:  # No thread can start: there are too many, or the interpreter ends.
         function(*arguments)
         return
-    await wait([call], timeout=timeout)
+    # asyncio would report the error of a call that nobody waits for any more.
+    call.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        await wait([call], timeout=timeout)
+    except CancelledError:
+        await wait([call], timeout=timeout_when_cancelled)
+        raise
     if call.done():
         call.result()

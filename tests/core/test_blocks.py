@@ -65,7 +65,7 @@ GIVES_IN = b.Opener(before=100, after=0, opens_when_cancelled_after=5)
 MUTE = [SILENCE] * 9
 EXPIRES, CUT_6, CUT_8 = (6, b.expire), (6, b.cancel_delete), (8, b.cancel_delete)
 PRESS_3, PRESS_6, PRESS_7 = (3, b.press_ctrl_c), (6, b.press_ctrl_c), (7, b.press_ctrl_c)
-LOOP_ENDS = (8, b.cancel_all)
+LOOP_ENDS, ALL_1 = (8, b.cancel_all), (1, b.cancel_all)
 
 
 @each_way(
@@ -182,6 +182,12 @@ def test_the_first_interruption_begins_a_delete_once_more_and_the_second_ends_it
         "Ctrl-C lands in its task": Block([5, 7], 17, "interruption", script=[CTRL_C]),
         "an exit lands in its task": Block([5, 7], 17, "interruption", script=[EXIT]),
         "not, and its journal may forget for 5 s": Block([35], 50, journal_seconds=[30]),
+        "with all tasks, while it is recorded": Block(
+            [3], 16, "of all", [NOT_BEGUN], happens=[ALL_1], journal_seconds=[3]
+        ),
+        "so, and its journal hangs": Block(
+            [6], 21, "of all", [NOT_BEGUN], happens=[ALL_1], journal_seconds=[30]
+        ),
     },
     [Awaited],
 )

@@ -125,6 +125,8 @@ slow: a session is charged until somebody asks
     job.charge(job.latency) => job.charge(self._now() - job.sent_at)
 slow: the clock runs while the caller holds an outcome
     self._counted, self._since = self.seconds, None => pass
+block: the session is left when the block ends
+    self.session_id is not None and self.outcome is None => False
 block: the note on what the block raised says nothing
     raised.add_note(note_on(error)) => raised.add_note("")
 told: the delete's error takes the place of what the block raised
