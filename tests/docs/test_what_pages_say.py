@@ -151,6 +151,7 @@ pairs = pytest.mark.parametrize(
     [
         ("README.md", "README.ja.md"),
         ("docs/index.md", "docs/ja.md"),
+        ("docs/getting-started.md", "docs/getting-started.ja.md"),
         ("docs/outcomes.md", "docs/outcomes.ja.md"),
         ("docs/command.md", "docs/command.ja.md"),
     ],
@@ -169,7 +170,9 @@ def test_each_section_has_its_translation_which_names_the_same(english: str, jap
         assert title == "the beginning" or JAPANESE.search(title)
         named = set(NAMED.findall(theirs.replace("/ja/", "/").replace(".ja.md", ".md")))
         missing = set(NAMED.findall(MENU.sub("", ours))) - named
-        assert not {name for name in missing if not name.endswith("ja.md")}, title
+        assert not {name for name in missing if not name.endswith("ja.md") and name[0] != "#"}, (
+            title
+        )
 
 
 @pairs

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from firecrawl_interact.adapters import FileJournal, delete_session_from_environment
-from firecrawl_interact.core import DeleteManySessions, DeleteSessionError, Outcome, SessionFate
+from firecrawl_interact.core import DeleteManySessions, Outcome, SessionFate
 
 from . import careful_lines
 
@@ -92,11 +92,8 @@ def block_with_library(session_ids: Sequence[str]) -> None:
             try:
                 with ending:
                     use_the_browser()
-            except DeleteSessionError as error:
-                say_outcome(error)
             finally:
-                if ending.receipt is not None:
-                    say_outcome(ending.receipt)
+                say_outcome(ending.outcome)
 
 
 def use_the_browser() -> None:
