@@ -23,7 +23,7 @@ help:
 	@echo "make proof        check that no outcome can be wrong; MINUTES=30 goes on fuzzing for so long"
 	@echo "make rivals       let other clients meet the same failures, and write what they say into the page"
 	@echo "make live         compare the real service with docs/service.md, with FIRECRAWL_API_KEY; SCRAPE=1: a scrape, too"
-	@echo "make mutants      change core in thousands of small ways: do the tests notice? MODULES=\"wire retry\", SAMPLE=60: some"
+	@echo "make mutants      change what ships in thousands of small ways: do the tests notice? MODULES=\"wire retry\", SAMPLE=60: some"
 	@echo "make nightly      all mutants, the proof with half an hour of fuzzing, Python 3.14 under Node"
 	@echo "make benchmark    measure"
 	@echo "make docs         build the documentation into docs/_build"
@@ -87,7 +87,7 @@ rivals:
 live: $(VENV)/.test
 	@SCRAPE=$(SCRAPE) $(BIN)/python -m tests.live
 
-# A sample is one of what the newest ten commits changed, and another one for each commit.
+# A sample is one of what the newest ten commits changed, or of MODULES, and another one for each commit.
 mutants: $(VENV)/.test
 	@$(BIN)/python -m tests.mutants $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE))
 

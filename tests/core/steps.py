@@ -3,13 +3,12 @@
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TypeAlias
 
 from firecrawl_interact import core
 
-FOLDER = str(Path(core.__file__).parent)
+FOLDER = core.__path__[0]
 Trace: TypeAlias = Callable[[FrameType, str, object], "Trace | None"]
 
 
