@@ -9,6 +9,7 @@ from firecrawl_interact.core import (
     NotTriedError,
     Outcome,
     Pause,
+    RunEndedError,
     UnreachableError,
 )
 
@@ -266,6 +267,19 @@ def test_a_run_that_is_left_between_two_requests_of_one_turn_sends_no_more() -> 
     run.note_sent(job)
     run.stop()
     assert run.next_job() is None
+
+
+def test_the_time_that_the_ids_take_is_no_part_of_an_outage() -> None:
+    run = Run("deadline 100 | go a b; lost a b; +8; send b; lost b")
+
+    def next_id() -> str:
+        run.clock.now += 300
+        return "c"
+
+    run.admit(next_id)
+    run.then("send a; lost a; +91; send b; lost b; ended by = none; +1; send")
+    assert isinstance(run.ended_by, RunEndedError)
+    assert run.ended_by.lasted == 100
 
 
 def test_what_is_in_flight_when_all_is_ended_is_unknown_and_nothing_more_is_taken_of_it() -> None:

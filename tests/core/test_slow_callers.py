@@ -34,6 +34,11 @@ WORLDS: Mapping[str, Scenario] = {
     "half a second": Scenario(
         ids=ids(COUNT), weather=Weather(outages=[Outage(0.5, 1.0, NO_CONNECTION)])
     ),
+    # The first probe fails, and the id after it ends at once: in an outage.
+    "an outcome in an outage": Scenario(
+        ids=[*ids(8), "..", *ids(COUNT)[8:]],
+        meets={**{name: [STOPPING] for name in ids(7)}, "7": [STOPPING] * 2},
+    ),
 }
 for _world in WORLDS.values():
     _world.weather.seconds = [0.25]
@@ -48,7 +53,7 @@ def journal(world: World) -> MemoryJournal:
 
 def _scenarios(world: Scenario, seconds: list[float]) -> Mapping[str, Scenario]:
     turns = itertools.cycle([0.0] * 9 + seconds if len(seconds) > 1 else seconds)
-    steps = [Step(next(turns), name) for name in ids(COUNT)]
+    steps = [Step(next(turns), name) for name in world.ids]
     return {
         "nobody": world,
         "the consumer": replace(world, busy=seconds),
