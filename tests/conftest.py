@@ -34,6 +34,8 @@ if os.name == "posix" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 # What the gate may skip, by a part of the reason, with why it is not needed there.
 MAY_BE_SKIPPED = {
     "this Python has no other mode": "a Python without a global lock is a build of its own",
+    "this is not about transports of the kind": "a case of the kit is for the other kind alone",
+    "this transport has no close": "a case of the kit is about closing",
 }
 
 

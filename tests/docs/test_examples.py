@@ -9,7 +9,9 @@ from firecrawl_interact.adapters import FakeService
 
 from .pages import PAGES, blocks, commands_of, open_sessions_of, run, run_python, sections, text_of
 
-INVISIBLE = re.compile("<!--(?! rivals: )|invisible-code")  # the tables between marks are written
+INVISIBLE = re.compile(
+    "<!--(?! (?:rivals|errors): )|invisible-code"
+)  # the tables between marks are written
 LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
 RUN = {"python", "console", "ipython"}
 SHOWN = {"dockerfile", "ini", "sql", "text", "yaml"}
