@@ -1,6 +1,8 @@
 """The use cases of many sessions. `deletions` has what they share, and the runs they begin."""
 
+import inspect
 import uuid
+import warnings
 from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -46,6 +48,9 @@ class DeleteManySessions(ManySessions[DeleteSession]):
 
         Raises:
             TypeError: `session_ids` is no iterable of ids.
+
+        Warns:
+            RuntimeWarning: `session_ids` is a generator that has ended.
         """
         _check_ids(session_ids, Iterable)
         return Deletions(self, iter(session_ids))
@@ -79,3 +84,8 @@ def _check_ids(session_ids: object, *kinds: type) -> None:
             advice = "AsyncDeleteManySessions takes that"
         kind = type(session_ids).__name__
         raise TypeError(f"session_ids must be an iterable of ids, not {kind}; {advice}")
+    # A generator can be read once. Whoever goes on with the rest of one may find it at its end,
+    # so that this is no error.
+    if inspect.isgenerator(session_ids) and session_ids.gi_frame is None:
+        what = "session_ids is a generator that has ended: its ids were taken before"
+        warnings.warn(f"{what}. Make another one, or pass a list.", RuntimeWarning, stacklevel=3)

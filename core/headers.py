@@ -100,9 +100,12 @@ class RequestHeaders(Mapping[str, str]):
             kind = type(self._api_key).__name__
             raise InvalidApiKeyError(f"an API key is a str or None, not {kind}")
         if not re.fullmatch(_TOKEN68, self._api_key):
-            for pattern, odd in _ODD_KEYS.items():
-                if re.fullmatch(pattern, self._api_key, re.DOTALL):
-                    raise InvalidApiKeyError(f"the API key {odd}")
+            problems = (
+                problem
+                for pattern, problem in _ODD_KEYS.items()
+                if re.fullmatch(pattern, self._api_key, re.DOTALL)
+            )
+            raise InvalidApiKeyError(f"the API key {next(problems)}")
 
     def _add_extra(self) -> None:
         if not isinstance(self._extra, dict):

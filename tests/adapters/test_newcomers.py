@@ -162,6 +162,10 @@ RUNS = {
         "async def ids():\n    yield session_id\nrun(ids())",
         "TypeError: .* AsyncDeleteManySessions takes that",
     ),
+    "a generator for the second time": (
+        "ids = (name for name in [session_id])\nlist(run(ids))\nlist(run(ids))",
+        "RuntimeWarning: .* a generator that has ended: .* Make another one, or pass a list",
+    ),
     "never iterated": (
         "run([session_id])",
         "RuntimeWarning: .* was never iterated: no session was destroyed",

@@ -52,6 +52,15 @@ def test_what_cannot_work_is_refused(
             use_case(**arguments)(ids)
 
 
+def test_a_generator_that_has_ended_is_told_of() -> None:
+    ids = (name for name in ["a"])
+    assert list(ids) == ["a"]
+    for use_case in BOTH_KINDS:
+        with pytest.warns(RuntimeWarning, match=r"a generator that has ended: .* pass a list\."):
+            run = use_case()(ids)
+        run.stop()
+
+
 def test_a_shutdown_timeout_is_none_or_seconds() -> None:
     assert [
         use_case(shutdown_timeout=seconds) for use_case in BOTH_KINDS for seconds in (None, 0, 0.5)
