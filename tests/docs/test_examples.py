@@ -11,7 +11,7 @@ from .pages import PAGES, blocks, commands_of, open_sessions_of, run, run_python
 
 INVISIBLE = re.compile(
     "<!--(?! (?:rivals|errors): )|invisible-code"
-)  # the tables between marks are written
+)  # tables between marks are written
 LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
 RUN = {"python", "console", "ipython"}
 SHOWN = {"dockerfile", "ini", "sql", "text", "yaml"}
