@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 BLOCKS = ((0, 2), (0, 4), (2, 50), (1, 50))
 """When each begins, and for how long it works, in turns."""
-MOST_TURNS = 400
+MOST_TURNS = 20_000
 
 
 async def turns(count: int) -> None:
