@@ -234,15 +234,10 @@ class ForgettingJournal:
         self.forgotten.append(session_id)
 
 
-@pytest.mark.parametrize("is_awaited", [False, True])
-def test_a_driver_of_ones_own_tells_the_journal_and_on_outcome(is_awaited: bool) -> None:
+@both_use_cases
+def test_a_driver_of_ones_own_tells_the_journal_and_on_outcome(use_case: UseCase) -> None:
     journal, told = ForgettingJournal(), list[Outcome]()
     receipt = DeletionReceipt(session_id=SESSION_ID)
-    if is_awaited:
-        awaited = AsyncScriptedTransport()
-        use_case = AsyncDeleteSession(awaited, API_KEY, journal=journal, on_outcome=told.append)
-        asyncio.run(use_case.tell(receipt))
-    else:
-        blocking = ScriptedTransport()
-        DeleteSession(blocking, API_KEY, journal=journal, on_outcome=told.append).tell(receipt)
+    made = use_case(ScriptedTransport(), API_KEY, journal=journal, on_outcome=told.append)
+    ended(made.tell(receipt))
     assert (told, journal.forgotten) == ([receipt], [SESSION_ID])
