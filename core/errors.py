@@ -246,6 +246,10 @@ class NothingOpenedError(FirecrawlInteractError):
         return type(self), self.args, {**vars(self), "opened": None}
 
 
+EndReason: TypeAlias = Literal["outage", "rate limit", "address"]
+"""What ends a run before its ids do."""
+
+
 class RunEndedError(FirecrawlInteractError):
     """Something ended a run before its ids did, for instance an outage.
 
@@ -267,7 +271,7 @@ class RunEndedError(FirecrawlInteractError):
         self,
         message: str,
         *,
-        reason: Literal["outage", "rate limit", "address"],
+        reason: EndReason,
         lasted: float,
         retry_after: float | None = None,
     ) -> None:

@@ -10,14 +10,13 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 import msgspec
 
 from .circuit_breaker import CircuitBreaker
 from .conversation import Failed, Send, Step, checked_response, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .errors import DeleteSessionError, Outcome, RateLimitError, RunEndedError
+from .errors import DeleteSessionError, EndReason, Outcome, RateLimitError, RunEndedError
 from .job import Job, Stopwatch
 from .rate_limit import RateLimitGate
 from .transport import ConnectionLostError, TransportError
@@ -339,11 +338,7 @@ class Scheduler:
             self._give_up(message, "outage", lasted, last.error)
 
     def _give_up(
-        self,
-        message: str,
-        reason: Literal["outage", "rate limit", "address"],
-        lasted: float,
-        error: DeleteSessionError,
+        self, message: str, reason: EndReason, lasted: float, error: DeleteSessionError
     ) -> None:
         wait = getattr(error, "retry_after", None)
         ended = RunEndedError(message, reason=reason, lasted=lasted, retry_after=wait)
