@@ -163,7 +163,7 @@ import cluster
 from dask.distributed import Client, LocalCluster
 
 if __name__ == "__main__":
-    local = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
+    local = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0")
     with local, Client(local) as client:
         may_run, credits_billed = cluster.destroy_on(client, sys.argv[1:], 2)
         assert may_run == []
