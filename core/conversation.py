@@ -104,10 +104,7 @@ def converse(
                 raise
             else:
                 stale_retried = stale_retried or is_stale
-                text = "session %a: retry in %.1f s: %s"
-                known = {"session_fate": error.session_fate, "attempt": attempts}
-                known |= {"session_id": session_id, "retry_in": pause}
-                logger.warning(text, session_id, pause, error.args[0], extra=known)
+                _log_retry(error, pause)
                 if pause:
                     yield Wait(pause)
             if (left := deadline - monotonic()) <= 0:
@@ -157,6 +154,17 @@ def _pause_after(
     if isinstance(error, ResponseError) and error.retry_after is not None:
         return error.retry_after
     return retry.pause(attempts, random)
+
+
+def _log_retry(error: DeleteSessionError, pause: float) -> None:
+    known = {
+        "session_id": error.session_id,
+        "session_fate": error.session_fate,
+        "attempt": error.attempts,
+        "retry_in": pause,
+    }
+    text = "session %a: retry in %.1f s: %s"
+    logger.warning(text, error.session_id, pause, error.args[0], extra=known)
 
 
 def checked_response(response: object) -> Response:

@@ -23,7 +23,7 @@ from firecrawl_interact.core import (
 
 from .log_records import log_records
 from .scripted_transport import SESSION_ID
-from .service_shapes import KEYS
+from .service_shapes import KEYS, LIKE_GONE
 from .test_fuzzed_responses import HEADERS, check
 
 # --- every status with all words -------------------------------------------------------------
@@ -34,20 +34,7 @@ GONE = [
     for says in (" not found", " has been destroyed", " Has Been Destroyed")
     for stop in ("", ".")
 ]
-# Each of these was taken for the end of a session that ran.
-OTHERS = [
-    "Browser session could not be destroyed.",
-    "Login session not found",
-    "Route not found: DELETE /v2/interact/session-1",
-    "No such session",
-    "Session expired",
-    "Not Found",
-    "The session not found by this worker runs elsewhere.",
-    "Session not found. Retry later",
-    "\u017fession not found",
-    "session not found\n",
-    "",
-]
+OTHERS = [*LIKE_GONE, ""]
 
 
 def check_body(status: int, body: bytes) -> None:
