@@ -34,7 +34,6 @@ is not the service's JSON, since a gateway said it. A failure of the service's o
 
 import copyreg
 import math
-from functools import partial
 from typing import Literal, TypeAlias
 
 from .receipt import DeletionReceipt, SessionFate
@@ -50,6 +49,19 @@ _FATE_SENTENCES = {
 class FirecrawlInteractError(Exception):
     """The root of all errors of this library. They survive pickle and copy, and hold no key."""
 
+    advice: str = ""  #: what the caller can do
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}. {self.advice}" if self.advice else str(self.args[0])
+
+    def __reduce__(self) -> tuple[object, object, dict[str, object]]:
+        # Exception's own way calls the class with the message alone, and forgets the cause. A cause
+        # that is not the library's may not be fit for a pickle.
+        state = {**vars(self), "args": self.args}
+        if isinstance(self.__cause__, TransportError | FirecrawlInteractError):
+            state["__cause__"] = self.__cause__
+        return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]  # typeshed leaves it out
+
 
 class DeleteSessionError(FirecrawlInteractError):
     """What a call raises: it says what is known about one session."""
@@ -58,8 +70,7 @@ class DeleteSessionError(FirecrawlInteractError):
     transient: bool = False  #: whether the same call may end otherwise later
     is_from_service: bool = False  #: whether the service itself says so, so that it is there
     is_spoken: bool = False  #: whether the service's own JSON says so, perhaps of its backend
-    #: what the caller can do
-    advice: str = "Delete it again: a retry is safe and shows whether it is gone."
+    advice = "Delete it again: a retry is safe and shows whether it is gone."
 
     def __init__(self, reason: str, *, session_id: str, attempts: int = 0) -> None:
         super().__init__(reason)
@@ -78,13 +89,6 @@ class DeleteSessionError(FirecrawlInteractError):
         fate = f"SessionFate.{self.session_fate.name}"
         known = f"session_id={self.session_id!r}, session_fate={fate}"
         return f"{type(self).__name__}({self.args[0]!r}, {known}, attempts={self.attempts})"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # Exception's own way calls the class with the reason alone, and forgets the cause.
-        state = dict(vars(self))
-        if isinstance(self.__cause__, TransportError):
-            state["__cause__"] = self.__cause__
-        return copyreg.__newobj__, (type(self), *self.args), state  # type: ignore[attr-defined]  # typeshed leaves it out
 
 
 class InvalidSessionIdError(DeleteSessionError, ValueError):
@@ -122,7 +126,7 @@ class UnreachableError(DeleteSessionError):
         self.session_fate = session_fate
         self.transient = transient
         if not transient:
-            self.advice: str = "Correct that first: a retry will not help."
+            self.advice = "Correct that first: a retry will not help."
 
 
 class ResponseError(DeleteSessionError):
@@ -148,7 +152,7 @@ class ResponseError(DeleteSessionError):
         #: seconds that the service asked to wait, if it did
         self.retry_after: float | None = retry_after
         if self.transient and retry_after is not None:
-            self.advice: str = f"Delete it again {_in_seconds(retry_after)}."
+            self.advice = f"Delete it again {_in_seconds(retry_after)}."
 
 
 class BadRequestError(ResponseError):
@@ -239,11 +243,9 @@ class NothingOpenedError(FirecrawlInteractError):
         self.opened = opened
         self.advice = advice
 
-    def __str__(self) -> str:
-        return f"{self.args[0]}. {self.advice}".rstrip()
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), self.args, {**vars(self), "opened": None}
+    def __reduce__(self) -> tuple[object, object, dict[str, object]]:
+        make, kind, state = super().__reduce__()
+        return make, kind, {**state, "opened": None}
 
 
 EndReason: TypeAlias = Literal["outage", "rate limit", "address"]
@@ -279,15 +281,12 @@ class RunEndedError(FirecrawlInteractError):
         self.reason = reason
         self.lasted = lasted
         self.retry_after = retry_after
+        when = "later" if retry_after is None else _in_seconds(retry_after)
+        self.advice = f"The run has ended. Run it again {when}."
 
     def __str__(self) -> str:
-        when = "later" if self.retry_after is None else _in_seconds(self.retry_after)
         cause = f" ({self.__cause__.args[0]})" if self.__cause__ else ""
-        return f"{self.args[0]}{cause}. The run has ended. Run it again {when}."
-
-    def __reduce__(self) -> tuple[object, ...]:
-        state = {**self.__dict__, "__cause__": self.__cause__}
-        return partial(type(self), reason=self.reason, lasted=self.lasted), self.args, state
+        return f"{self.args[0]}{cause}. {self.advice}"
 
 
 Outcome: TypeAlias = DeletionReceipt | DeleteSessionError

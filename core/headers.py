@@ -38,11 +38,7 @@ class InvalidApiKeyError(FirecrawlInteractError, ValueError):
     It is raised where a use case is made, before there is any session.
     """
 
-    #: what the caller can do
-    advice: str = "Pass the key as the service shows it, or None for a service without sign-in."
-
-    def __str__(self) -> str:
-        return f"{self.args[0]}. {self.advice}"
+    advice = "Pass the key as the service shows it, or None for a service without sign-in."
 
 
 class RequestHeaders(Mapping[str, str]):

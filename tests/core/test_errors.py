@@ -137,7 +137,6 @@ def test_an_error_that_holds_what_was_opened_travels_without_it() -> None:
     assert "lambda" not in repr(error)
     arrived = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
     assert (str(arrived), arrived.opened) == ("nothing was opened. Pass id_of=.", None)
-    assert str(core.NothingOpenedError("nothing was opened")) == "nothing was opened."
 
 
 def test_a_fate_is_its_text_for_json_and_logs() -> None:
