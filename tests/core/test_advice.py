@@ -14,9 +14,7 @@ from firecrawl_interact.core import (
     ForbiddenError,
     InvalidSessionIdError,
     ServiceUnavailableError,
-    SessionNotFoundError,
     UnauthorizedError,
-    UnexpectedResponseError,
     UnreachableError,
 )
 
@@ -80,12 +78,6 @@ def test_an_id_that_is_not_a_uuid_fails_for_ever_with_500(status: int, is_uuid: 
         assert error.advice == (says if has_advice else "") + IN_GENERAL
 
 
-def test_a_wrong_address_is_named_by_its_version_and_its_age() -> None:
-    error = error_of(UnexpectedResponseError, response(404, "Cannot DELETE /v1/v2/interact/a"))
-    assert "it must not end in another version than /v2" in error.advice
-    assert "older than June 2026" in error.advice
-
-
 def test_a_missing_key_is_named_by_the_argument_and_the_variable() -> None:
     error = error_of(UnauthorizedError, response(401, {"success": False}), api_key=None)
     assert "pass the service's key as api_key, or set FIRECRAWL_API_KEY" in error.advice
@@ -108,15 +100,6 @@ def test_a_missing_key_is_named_by_the_argument_and_the_variable() -> None:
 )
 def test_an_object_with_an_id_is_not_its_id(given: object, advice: str) -> None:
     assert error_of(InvalidSessionIdError, session_id=unchecked(given)).advice == advice
-
-
-def test_a_session_that_is_not_found_is_not_said_to_cost_nothing() -> None:
-    words = {"success": False, "error": "Browser session not found."}
-    error = error_of(SessionNotFoundError, response(404, words))
-    assert str(error).endswith(
-        " Nothing is left to bill under this id. If the id or the address is wrong, the real"
-        " session goes on: check them."
-    )
 
 
 @pytest.mark.parametrize("use_case", [DeleteSession, AsyncDeleteSession])

@@ -73,10 +73,6 @@ def test_a_receipt_names_what_it_says() -> None:
         core.DeletionReceipt("a")  # type: ignore[call-arg] # the point
 
 
-def test_a_body_may_have_a_mebibyte() -> None:
-    assert core.MAX_BODY_BYTES == 1_048_576
-
-
 def test_both_use_cases_are_called_alike() -> None:
     names = ["transport", "api_key", "retry", "headers", "journal", "on_outcome", "random"]
     for use_case in (core.DeleteSession, core.AsyncDeleteSession):

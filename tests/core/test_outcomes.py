@@ -9,7 +9,7 @@ import pytest
 
 from firecrawl_interact import core
 
-from .scripted_transport import SESSION_ID, UNAUTHORIZED, error_of, response
+from .scripted_transport import SESSION_ID, error_of, response
 
 GONE, UNTOUCHED, UNKNOWN = core.SessionFate
 WHAT_IT_MEANS = {
@@ -110,13 +110,6 @@ def test_no_response_keeps_the_failure_as_the_cause_and_says_whether_a_retry_can
     counted = "2 attempts. " if can_pass else ""
     words = f"Session '{SESSION_ID}': {failure}. {counted}{WHAT_IT_MEANS[fate]} {advice}"
     assert str(error) == words
-
-
-def test_a_401_without_a_key_says_that_none_was_set() -> None:
-    error = error_of(core.UnauthorizedError, UNAUTHORIZED, api_key=None)
-    assert "No API key was set: pass the service's key as api_key, or set FIREC" in str(error)
-    other = error_of(core.BadRequestError, core.Response(400, {}, b"{}"), api_key=None)
-    assert "No API key" not in str(other)
 
 
 def test_a_key_that_is_a_word_of_the_service_s_does_not_hide_that_a_session_is_gone() -> None:

@@ -47,32 +47,41 @@ NOT_SENDABLE = {
     ":a": "the id cannot be sent: it has the character ':'",
 }
 
-Delete: TypeAlias = Callable[[FakeService, str, InMemoryJournal], DeletionReceipt]
+
+class StrictJournal:
+    """It takes sessions alone, as each journal does."""
+
+    def opened(self, session_id: str, /) -> None:
+        raise AssertionError(session_id)
+
+    gone = opened
 
 
-def called(service: FakeService, session_id: str, journal: InMemoryJournal) -> DeletionReceipt:
-    return DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)(session_id)
+JOURNAL = StrictJournal()
+Delete: TypeAlias = Callable[[FakeService, str], DeletionReceipt]
 
 
-def awaited(service: FakeService, session_id: str, journal: InMemoryJournal) -> DeletionReceipt:
+def called(service: FakeService, session_id: str) -> DeletionReceipt:
+    return DeleteSession(InMemoryTransport(service), "fc-test", journal=JOURNAL)(session_id)
+
+
+def awaited(service: FakeService, session_id: str) -> DeletionReceipt:
     transport = AsyncInMemoryTransport(service)
-    return asyncio.run(AsyncDeleteSession(transport, "fc-test", journal=journal)(session_id))
+    return asyncio.run(AsyncDeleteSession(transport, "fc-test", journal=JOURNAL)(session_id))
 
 
-def on_exit(service: FakeService, session_id: str, journal: InMemoryJournal) -> DeletionReceipt:
-    delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)
+def on_exit(service: FakeService, session_id: str) -> DeletionReceipt:
+    delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=JOURNAL)
     with delete_session.on_exit(session_id) as ending:
         pass
     assert ending.receipt
     return ending.receipt
 
 
-def awaited_on_exit(
-    service: FakeService, session_id: str, journal: InMemoryJournal
-) -> DeletionReceipt:
+def awaited_on_exit(service: FakeService, session_id: str) -> DeletionReceipt:
     async def main() -> DeletionReceipt:
         transport = AsyncInMemoryTransport(service)
-        delete_session = AsyncDeleteSession(transport, "fc-test", journal=journal)
+        delete_session = AsyncDeleteSession(transport, "fc-test", journal=JOURNAL)
         async with delete_session.on_exit(session_id) as ending:
             pass
         assert ending.receipt
@@ -81,20 +90,18 @@ def awaited_on_exit(
     return asyncio.run(main())
 
 
-def by_run(service: FakeService, session_id: str, journal: InMemoryJournal) -> DeletionReceipt:
-    delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)
+def by_run(service: FakeService, session_id: str) -> DeletionReceipt:
+    delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=JOURNAL)
     with DeleteManySessions(delete_session)([session_id]) as deletions:
         [outcome] = deletions
     assert isinstance(outcome, DeletionReceipt)
     return outcome
 
 
-def by_awaited_run(
-    service: FakeService, session_id: str, journal: InMemoryJournal
-) -> DeletionReceipt:
+def by_awaited_run(service: FakeService, session_id: str) -> DeletionReceipt:
     async def main() -> DeletionReceipt:
         transport = AsyncInMemoryTransport(service)
-        delete_session = AsyncDeleteSession(transport, "fc-test", journal=journal)
+        delete_session = AsyncDeleteSession(transport, "fc-test", journal=JOURNAL)
         async with AsyncDeleteManySessions(delete_session)([session_id]) as deletions:
             [outcome] = [outcome async for outcome in deletions]
         assert isinstance(outcome, DeletionReceipt)
@@ -122,12 +129,12 @@ in_each_way = pytest.mark.parametrize(
 def test_the_session_of_a_scrape_is_destroyed_and_no_journal_hears_of_it(
     delete: Delete, fault: Fault | None, attempts: int
 ) -> None:
-    service, journal = FakeService(), InMemoryJournal()
+    service = FakeService()
     own, other = service.open_session(scrape_id=SCRAPE), service.open_session()
     if fault is not None:
         service.queue(fault, session_id=SESSION_ID)
     with log_records(logging.WARNING) as records:
-        receipt = delete(service, SESSION_ID, journal)
+        receipt = delete(service, SESSION_ID)
     assert (receipt.session_id, receipt.credits_billed, receipt.attempts) == (
         SESSION_ID,
         2,
@@ -136,26 +143,7 @@ def test_the_session_of_a_scrape_is_destroyed_and_no_journal_hears_of_it(
     assert service.sessions_left_open == [other]
     assert not service.is_open(own)
     assert {request.path for request in service.requests} == {f"/v2/scrape/{SCRAPE}/interact"}
-    assert journal.sessions_left_open == []
     assert not any("journal" in record.getMessage() for record in records)
-
-
-class StrictJournal:
-    """It takes sessions alone, as each journal does."""
-
-    def opened(self, session_id: str, /) -> None:
-        raise AssertionError(session_id)
-
-    gone = opened
-
-
-@pytest.mark.parametrize("delete", [called, awaited, on_exit, awaited_on_exit, by_run])
-def test_no_journal_is_told_of_a_scrape_not_even_that_its_session_is_gone(delete: Delete) -> None:
-    service = FakeService()
-    service.open_session(scrape_id=SCRAPE)
-    with log_records(logging.WARNING) as records:
-        delete(service, SESSION_ID, StrictJournal())  # type: ignore[arg-type]  # the point
-    assert list(records) == []
 
 
 def test_one_delete_ends_one_session_and_a_retry_may_end_the_next_one() -> None:
@@ -194,27 +182,20 @@ def test_a_scrape_without_a_session_is_not_found_and_one_of_others_is_forbidden(
     service = FakeService(["fc-test", "fc-other"])
     service.open_session(api_key="fc-other", scrape_id="theirs")
     with pytest.raises(error) as caught:
-        called(service, session_id, InMemoryJournal())
+        called(service, session_id)
     assert caught.value.session_fate is fate  # type: ignore[attr-defined]  # it is one of ours
     assert len(service.sessions_left_open) == 1
 
 
-@in_each_way
-@pytest.mark.parametrize("session_id", NOT_SENDABLE)
+@pytest.mark.parametrize(("session_id", "reason"), NOT_SENDABLE.items())
 def test_what_cannot_be_the_id_of_a_scrape_is_refused_before_anything_is_sent(
-    delete: Delete, session_id: str
+    session_id: str, reason: str
 ) -> None:
     service = FakeService()
-    with pytest.raises((InvalidSessionIdError, AssertionError)):
-        delete(service, session_id, InMemoryJournal())
-    assert service.requests == []
-
-
-@pytest.mark.parametrize(("session_id", "reason"), NOT_SENDABLE.items())
-def test_the_error_says_what_is_wrong_with_the_id_of_a_scrape(session_id: str, reason: str) -> None:
     with pytest.raises(InvalidSessionIdError, match=re.escape(reason)) as caught:
-        called(FakeService(), session_id, InMemoryJournal())
+        called(service, session_id)
     assert caught.value.session_id == session_id
+    assert service.requests == []
 
 
 def test_whoever_keeps_ids_refuses_the_id_of_a_scrape_and_says_why() -> None:
