@@ -70,7 +70,7 @@ class DeleteSessionError(FirecrawlInteractError):
     transient: bool = False  #: whether the same call may end otherwise later
     is_from_service: bool = False  #: whether the service itself says so, so that it is there
     is_spoken: bool = False  #: whether the service's own JSON says so, perhaps of its backend
-    advice = "Delete it again: a retry is safe and shows whether it is gone."
+    advice: str = "Delete it again: a retry is safe and shows whether it is gone."
 
     def __init__(self, reason: str, *, session_id: str, attempts: int = 0) -> None:
         super().__init__(reason)
@@ -126,7 +126,7 @@ class UnreachableError(DeleteSessionError):
         self.session_fate = session_fate
         self.transient = transient
         if not transient:
-            self.advice = "Correct that first: a retry will not help."
+            self.advice: str = "Correct that first: a retry will not help."
 
 
 class ResponseError(DeleteSessionError):
@@ -152,7 +152,7 @@ class ResponseError(DeleteSessionError):
         #: seconds that the service asked to wait, if it did
         self.retry_after: float | None = retry_after
         if self.transient and retry_after is not None:
-            self.advice = f"Delete it again {_in_seconds(retry_after)}."
+            self.advice: str = f"Delete it again {_in_seconds(retry_after)}."
 
 
 class BadRequestError(ResponseError):
@@ -241,7 +241,7 @@ class NothingOpenedError(FirecrawlInteractError):
     def __init__(self, reason: str, *, opened: object = None, advice: str = "") -> None:
         super().__init__(reason)
         self.opened = opened
-        self.advice = advice
+        self.advice: str = advice
 
     def __reduce__(self) -> tuple[object, object, dict[str, object]]:
         make, kind, state = super().__reduce__()
@@ -282,7 +282,7 @@ class RunEndedError(FirecrawlInteractError):
         self.lasted = lasted
         self.retry_after = retry_after
         when = "later" if retry_after is None else _in_seconds(retry_after)
-        self.advice = f"The run has ended. Run it again {when}."
+        self.advice: str = f"The run has ended. Run it again {when}."
 
     def __str__(self) -> str:
         cause = f" ({self.__cause__.args[0]})" if self.__cause__ else ""
