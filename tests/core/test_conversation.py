@@ -11,15 +11,19 @@ from hypothesis import strategies as st
 from firecrawl_interact.core import (
     ConnectFailedError,
     ConnectionLostError,
+    Conversation,
     DeletionReceipt,
+    Failed,
     RetryPolicy,
+    Send,
     SessionFate,
     TimedOutError,
     UnreachableError,
+    Wait,
+    converse,
+    request_headers,
     wire,
 )
-from firecrawl_interact.core.conversation import Conversation, Failed, Send, Wait, converse
-from firecrawl_interact.core.headers import request_headers
 
 from ..proof.model import NAMED, Fault, Seen
 from ..proof.schedules import alphabet, check_every_schedule, one_of_each_kind

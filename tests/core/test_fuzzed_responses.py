@@ -11,8 +11,15 @@ from typing import Protocol
 
 from hypothesis import given, seed, settings
 
-from firecrawl_interact.core import DeletionReceipt, Outcome, Response, ResponseError, wire
-from firecrawl_interact.core.headers import RequestHeaders, request_headers
+from firecrawl_interact.core import (
+    DeletionReceipt,
+    Outcome,
+    RequestHeaders,
+    Response,
+    ResponseError,
+    request_headers,
+    wire,
+)
 
 from ..made_up_responses import shares
 from ..proof.readers import FATES, Reading, read_outcome

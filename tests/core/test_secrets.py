@@ -17,11 +17,11 @@ from firecrawl_interact.core import (
     DeleteSessionError,
     Response,
     RetryPolicy,
+    Send,
     TransportError,
+    request_headers,
     wire,
 )
-from firecrawl_interact.core.conversation import Send
-from firecrawl_interact.core.headers import request_headers
 
 from .log_records import log_records
 from .scripted_transport import (
