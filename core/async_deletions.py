@@ -5,7 +5,7 @@ import contextvars
 import math
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import NoReturn, Self
@@ -159,14 +159,13 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
     async def _record(self, interruptions: list[BaseException]) -> None:
         """Record the next outcome, so that it can be handed out; all, once the run is left."""
-        tell, later = self._delete_session.tell, self._records.append
         while self._scheduler.outcomes:
-            await tell(self._next_to_record(), later=later)
+            self._tell_next()
             if not self._is_left:
                 break
         if self._records and (seconds := self._seconds_for_records()):
             records = partial(in_thread, call_each, self._records, timeout=seconds)
-            await shielded(records, interruptions)
+            _raise_last([await shielded(records, interruptions)])
         self._give_up_records()
 
     def _read_next_id(self, session_ids: AsyncIterator[str | uuid.UUID]) -> None:
@@ -196,7 +195,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     async def _end_requests(self, interruptions: list[BaseException]) -> None:
         """Wait for what is in flight, as long as it may take, and end all that waits."""
         try:
-            await shielded(self._settle_what_is_in_flight, interruptions)
+            _raise_last([await shielded(self._settle_what_is_in_flight, interruptions)])
         finally:  # An interruption stops the event loop. Nothing may be left on it.
             for task in (*self._requests, self._reader):
                 if task is not None:
@@ -254,9 +253,9 @@ def _retrieve(task: asyncio.Task[NoReturn]) -> None:
         task.exception()
 
 
-def _raise_last(interruptions: list[BaseException]) -> None:
-    if interruptions:
-        raise interruptions[-1]
+def _raise_last(errors: Sequence[BaseException | None]) -> None:
+    if errors and errors[-1] is not None:
+        raise errors[-1]
 
 
 def _check_event_loop() -> None:

@@ -1,5 +1,6 @@
 """The use case: destroy one session, over any transport."""
 
+import threading
 import uuid
 from collections.abc import Awaitable, Callable, Generator
 from operator import attrgetter
@@ -11,9 +12,9 @@ from .errors import DeleteSessionError, Outcome
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import event_loop, in_thread, insist, run_all
+from .shielding import in_thread, shielded
 from .transport import AsyncTransport, Response, Transport, TransportError
-from .use_case import Later, UseCase
+from .use_case import UseCase
 
 T = TypeVar("T")
 HasIdT = TypeVar("HasIdT", bound=HasId)
@@ -74,22 +75,19 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         Every error's `session_fate` says what is known about the session.
         """
         retry, sent = self.policy(retry), list[Send]()
-        with self._telling_failures(session_id, sent):
-            receipt = self.destroy(session_id, retry, sent)
-        self.notify(receipt)
-        return receipt
+        with self._telling_interruptions(session_id, sent):
+            outcomes = [self.destroy(session_id, retry, sent)]
+        return self._told(outcomes)
 
-    def destroy(
-        self, session_id: str | uuid.UUID, retry: RetryPolicy, sent: list[Send]
-    ) -> DeletionReceipt:
-        """Do what a call does, but tell the journal alone. `sent` takes each request."""
+    def destroy(self, session_id: str | uuid.UUID, retry: RetryPolicy, sent: list[Send]) -> Outcome:
+        """Do what a call does, but raise no outcome and tell the journal alone.
+
+        `sent` takes each request.
+        """
         try:
-            receipt = self._drive(self._conversation(session_id, retry), sent)
+            return self._forget_if_gone(self._drive(self._conversation(session_id, retry), sent))
         except DeleteSessionError as error:
-            self._forget_if_gone(error)
-            raise
-        self._forget_if_gone(receipt)
-        return receipt
+            return self._forget_if_gone(error.with_traceback(None))  # Its frames hold the use case.
 
     def _drive(
         self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
@@ -126,16 +124,14 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         """
         self._drive(self._preflight(), [])
 
-    def tell(self, outcome: Outcome, *, later: Later | None = None) -> None:
-        """Tell journal and `on_outcome`. A driver of `converse` does so, once for each outcome.
+    def tell(self, outcome: Outcome) -> None:
+        """Tell journal and `on_outcome`. A driver of `converse` does so, once for each outcome."""
+        self.notify(self._forget_if_gone(outcome))
 
-        `later` takes the call of the journal, if there is one. None: it is made at once.
-        """
-        if later is None:
-            self._forget_if_gone(outcome)
-        else:
-            self._forget_later(outcome, later)
-        self.notify(outcome)
+    def _forget_if_gone(self, outcome: Outcome) -> Outcome:
+        if self.has_record_of(outcome):
+            self.forget(outcome)
+        return outcome
 
     @overload
     def opening(
@@ -220,22 +216,19 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
     ) -> DeletionReceipt:
         """Destroy one session. Cancelling the call makes its fate unknown: the request is cut."""
         retry, sent = self.policy(retry), list[Send]()
-        with self._telling_failures(session_id, sent):
-            receipt = await self.destroy(session_id, retry, sent)
-        self.notify(receipt)
-        return receipt
+        with self._telling_interruptions(session_id, sent):
+            outcomes = [await self.destroy(session_id, retry, sent)]
+        return self._told(outcomes)
 
     async def destroy(
         self, session_id: str | uuid.UUID, retry: RetryPolicy, sent: list[Send]
-    ) -> DeletionReceipt:
+    ) -> Outcome:
         """As `DeleteSession.destroy`."""
         try:
             receipt = await self._drive(self._conversation(session_id, retry), sent)
+            return await self._forget_if_gone(receipt)
         except DeleteSessionError as error:
-            await self._forget(error)
-            raise
-        await self._forget(receipt)
-        return receipt
+            return await self._forget_if_gone(error.with_traceback(None))  # As above.
 
     async def _drive(
         self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
@@ -264,17 +257,14 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         """As `DeleteSession.check`."""
         await self._drive(self._preflight(), [])
 
-    async def tell(self, outcome: Outcome, *, later: Later | None = None) -> None:
+    async def tell(self, outcome: Outcome) -> None:
         """As `DeleteSession.tell`. The journal has a thread, and is waited for at most 5 s."""
-        if later is None:
-            await self._forget(outcome)
-        else:
-            self._forget_later(outcome, later)
-        self.notify(outcome)
+        self.notify(await self._forget_if_gone(outcome))
 
-    async def _forget(self, outcome: Outcome) -> None:
-        if self.journal is not None:
-            await in_thread(self._forget_if_gone, outcome, timeout=5)
+    async def _forget_if_gone(self, outcome: Outcome) -> Outcome:
+        if self.has_record_of(outcome):
+            await in_thread(self.forget, outcome, timeout=5)
+        return outcome
 
     @overload
     def opening(
@@ -327,13 +317,19 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         """
         self.is_closed = True
         interruptions: list[BaseException] = []
-        await insist(self._end_all, interruptions)
+        here = threading.get_ident()
+        ours = [block for block in list(self.blocks) if block.thread == here]
+        for block in ours:  # side by side
+            block.start_to_end()
+        for block in ours:
+            await block.end_early(interruptions)
+        error = await shielded(self._close, interruptions)
         if interruptions:
             raise interruptions[-1]
+        if error is not None:
+            raise error
 
-    async def _end_all(self) -> None:
-        ours = [block for block in self.open_blocks() if block.event_loop == event_loop()]
-        await run_all([block.destroy_early for block in ours])
+    async def _close(self) -> None:
         try:
             if hasattr(self.transport, "aclose"):
                 await self.transport.aclose()

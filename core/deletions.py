@@ -112,10 +112,13 @@ class Run(Generic[DeleteSessionT]):
             self._is_journal_late = self._is_left
             self._records.clear()
 
-    def _next_to_record(self) -> Outcome:
-        outcome = self._scheduler.outcomes[0]
+    def _tell_next(self) -> None:
+        """Tell the next outcome, so that it can be handed out. The journal is called later."""
+        outcome, use_case = self._scheduler.outcomes[0], self._delete_session
         self._recorded.append(self._scheduler.outcomes.popleft())  # In one step, for Ctrl-C.
-        return outcome
+        if use_case.has_record_of(outcome):
+            self._records.append(partial(use_case.forget, outcome))
+        use_case.notify(outcome)
 
     def _take_error(self) -> Exception | None:
         """Return what ended the run early, once."""
@@ -255,7 +258,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     def _record(self) -> None:
         """Record the next outcome, so that it can be handed out; all, once the run is left."""
         while self._scheduler.outcomes:
-            self._delete_session.tell(self._next_to_record(), later=self._records.append)
+            self._tell_next()
             if not self._is_left:
                 call_each(self._records)
                 return

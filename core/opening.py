@@ -3,15 +3,14 @@
 The first interruption (Ctrl-C, SIGTERM, a cancellation) is the block's or the delete's: a delete
 that it ended is repeated, and then it is raised. The second one ends the delete.
 
-A use case that is closed destroys the sessions of its open blocks. Whoever comes second, the block
-at its end or the use case, finds the outcome and deletes nothing.
+An awaited use case that is closed destroys the sessions of its open blocks. Whoever comes second,
+the block at its end or the use case, finds the outcome and deletes nothing.
 """
 
 import os
 import threading
 import uuid
 import warnings
-import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -23,7 +22,7 @@ from .conversation import Send
 from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError, note_on
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
-from .shielding import cancel_after, event_loop, in_thread, shielded, wait_shielded
+from .shielding import Task, in_thread, shielded, start
 from .use_case import interrupted
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ class _Opening(Generic[T, UseCaseT]):
     _process: int | None = None  # which one entered the block; its children leave it alone
     _is_over = True  # until it is made
     _is_told = False  # whether the outcome is
+    _deletes = 0  # how many were begun
 
     def __init__(  # noqa: PLR0913 - each is something that users say
         self,
@@ -63,11 +63,8 @@ class _Opening(Generic[T, UseCaseT]):
         self._retry = retry
         self._opened: list[Any] = []  # at most one; in no variable, which a traceback would show
         self._sent: list[Send] = []  # the requests of its deletes
+        self._tasks: list[Task] = []  # They open the session or destroy it. One at a time.
         self._entered = threading.Lock()  # It is held while the block is entered.
-        self._tasks: list[Any] = []  # Any: tasks of asyncio, which open the session or destroy it
-        # The use case must not keep a block that is forgotten: that one warns.
-        # The use case must not keep a block that is forgotten: that one warns.
-        self._own_reference: weakref.ref[Any] = weakref.ref(self)
         self._is_over = False
 
     def __repr__(self) -> str:
@@ -75,7 +72,7 @@ class _Opening(Generic[T, UseCaseT]):
 
     def __del__(self) -> None:
         is_unknown = self._process is not None and self.session_id is None
-        if self._is_over or is_unknown or self.is_forked():
+        if self._is_over or is_unknown or self._is_forked():
             return
         what = "left" if self._process else "entered: write `with`, or `async with`"
         made_by = "opening" if self._open_session else "on_exit"
@@ -89,13 +86,15 @@ class _Opening(Generic[T, UseCaseT]):
         """None until the session is destroyed, and also if it was gone already."""
         return self.outcome if isinstance(self.outcome, DeletionReceipt) else None
 
-    def is_forked(self) -> bool:
+    def _is_forked(self) -> bool:
         """Return whether another process entered the block: it destroys the session."""
         return self._process not in {None, os.getpid()}
 
     def _is_live(self) -> bool:
         """Return whether there is a session of this process, and nothing has come of a delete."""
-        return self.session_id is not None and self.outcome is None and not self.is_forked()
+        return self.session_id is not None and self.outcome is None and not self._is_forked()
+
+    # How it begins
 
     def _begin(self) -> None:
         if not self._entered.acquire(blocking=False):
@@ -103,31 +102,33 @@ class _Opening(Generic[T, UseCaseT]):
         self._process = os.getpid()
         self.session_id, self.outcome = self._given_id, None
         self._is_told = self._is_over = False
+        self._deletes = 0
         self._sent.clear()
-        # First the use case knows of it, and then it looks. Closing does so the other way round.
-        self._use_case.blocks.add(self._own_reference)
+        self._tasks.clear()
 
     def _refuse_closed(self) -> None:
         if self._use_case.is_closed:
             raise RuntimeError(f"this {type(self._use_case).__name__} is closed")
 
-    def _given(self) -> T:
-        given: T = self._opened[0] if self._opened else self  # type: ignore[assignment]  # of on_exit
-        return given
-
     def _find_session(self) -> None:
         mask = self._use_case.headers.mask
         self.session_id = checked_opened_id(self._opened, self._id_of, mask)
 
-    def _find_session_after(self, error: BaseException) -> None:
-        """Find out which session is to be destroyed because the block does not begin."""
-        if self._opened and self.session_id is None and not isinstance(error, Exception):
+    def _given(self) -> T:
+        given: T = self._opened[0] if self._opened else self  # type: ignore[assignment]  # of on_exit
+        return given
+
+    def _find_session_after_interruption(self) -> None:
+        """Find out which session is to be destroyed, if the interruption came before that."""
+        if self._opened and self.session_id is None:
             with suppress(NothingOpenedError):
-                self._find_session()  # An interruption came just before that.
+                self._find_session()
 
     def _note_destroyed(self, error: BaseException) -> None:
         if self.receipt is not None:
             error.add_note(f"The block did not begin. Session {self.session_id!r} was destroyed.")
+
+    # How it ends
 
     def _settle(self, outcome: Outcome, sent_before: int) -> None:
         """Take the outcome of a delete. One before it, which was interrupted, counts as well."""
@@ -137,18 +138,27 @@ class _Opening(Generic[T, UseCaseT]):
             outcome = msgspec.structs.replace(outcome, attempts=len(self._sent))
         else:
             outcome.attempts = len(self._sent)
-            outcome.with_traceback(None)  # Its frames hold the use case.
             if sent_before and outcome.session_fate is SessionFate.UNTOUCHED:
                 outcome.session_fate = SessionFate.UNKNOWN
         self.outcome = outcome
 
-    def _tell(self, *, is_raised: bool) -> None:
-        """Tell the outcome, once: to the log as well, unless it is raised."""
-        if self.outcome is not None and not self._is_told:
-            self._is_told = True
-            if not is_raised:
-                self._use_case.log_unless_gone(self.outcome)
-            self._use_case.notify(self.outcome)
+    def _give_up_after_two(
+        self,
+        error: BaseException,
+        raised: BaseException | None,
+        interruptions: list[BaseException],
+    ) -> None:
+        """Take note of an interruption. The second one ends the delete, and so does a failure.
+
+        One that the block has raised counts as well, unless it was an exit. A program that cancels
+        all its tasks interrupts the block and the delete: that counts once.
+        """
+        if error not in interruptions:
+            interruptions.append(error)
+        is_blocks = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
+        is_second = is_blocks or len(interruptions) > 1 or self._deletes > 1
+        if self._is_live() and (is_second or isinstance(error, Exception | GeneratorExit)):
+            self.outcome = interrupted(str(self.session_id), len(self._sent), error)
 
     def _report(self, raised: BaseException | None) -> None:
         """Raise the delete's error, or say it beside what was raised before."""
@@ -158,26 +168,21 @@ class _Opening(Generic[T, UseCaseT]):
         self._tell(is_raised=raised is None)
         if error is not None and raised is not None:
             raised.add_note(note_on(error))
-        self._is_over = True
         self._opened.clear()
-        self._use_case.blocks.discard(self._own_reference)
-        with suppress(RuntimeError):  # An interruption may bring it here again.
+        self._use_case.blocks.discard(self)
+        if not self._is_over:  # An interruption may bring it here again.
+            self._is_over = True
             self._entered.release()
         if error is not None and raised is None:
             raise error
 
-    def _is_final(self, error: BaseException, raised: BaseException | None, count: int = 0) -> bool:
-        """Return whether the delete is not repeated after what it raised."""
-        is_blocks = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
-        # A program that cancels all tasks interrupts the block and the delete: that counts once.
-        return isinstance(error, Exception | GeneratorExit) or is_blocks or count > 1
-
-    def _give_up(self, error: BaseException) -> None:
-        """Say what is known after the delete was interrupted for good."""
-        if self._is_live():
-            self.outcome = interrupted(str(self.session_id), len(self._sent), error)
-        if not self._is_over:
-            self._report(error)
+    def _tell(self, *, is_raised: bool) -> None:
+        """Tell the outcome, once: to the log as well, unless it is raised."""
+        if self.outcome is not None and not self._is_told:
+            self._is_told = True
+            if not is_raised:
+                self._use_case.log_unless_gone(self.outcome)
+            self._use_case.notify(self.outcome)
 
 
 class Opening(_Opening[T, "DeleteSession"]):
@@ -204,28 +209,27 @@ class Opening(_Opening[T, "DeleteSession"]):
         try:
             self._refuse_closed()
             self._open()
+            self._refuse_closed()
             return self._given()
         except BaseException as error:
-            self._find_session_after(error)
+            self._find_session_after_interruption()
             self.__exit__(None, error, None)
             self._note_destroyed(error)
             raise
 
     def __exit__(self, kind: object, raised: BaseException | None, tb: object) -> None:
-        try:
-            self._destroy()
-            self._report(raised)
-        except BaseException as error:
-            if self._is_final(error, raised):
-                self._give_up(error)
-                raise
+        interruptions: list[BaseException] = []
+        while True:
             try:
                 self._destroy()
-                self._report(error)
-            except BaseException as second:
-                self._give_up(second)
+                self._report(interruptions[-1] if interruptions else raised)
+                break
+            except DeleteSessionError:
                 raise
-            raise
+            except BaseException as error:
+                self._give_up_after_two(error, raised, interruptions)
+        if interruptions:
+            raise interruptions[-1]
 
     def _open(self) -> None:
         if self._open_session is not None:
@@ -235,17 +239,13 @@ class Opening(_Opening[T, "DeleteSession"]):
             self._find_session()
         if (journal := self._use_case.journal_of(self.session_id)) is not None:
             journal.opened(self.session_id or "")
-        self._refuse_closed()
 
     def _destroy(self) -> None:
-        if not self._is_live():
-            return
-        sent_before = len(self._sent)
-        try:
-            receipt = self._use_case.destroy(str(self.session_id), self._retry, self._sent)
-            self._settle(receipt, sent_before)
-        except DeleteSessionError as error:
-            self._settle(error, sent_before)
+        if self._is_live():
+            sent_before = len(self._sent)
+            self._deletes += 1
+            outcome = self._use_case.destroy(str(self.session_id), self._retry, self._sent)
+            self._settle(outcome, sent_before)
 
 
 class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
@@ -256,22 +256,22 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
     at most `deadline`. It is cancelled afterwards. Under trio the delete alone is shielded.
     """
 
-    event_loop: object = None  #: on which it was entered
-    _is_opening = False  # whether a task opens or records the session
+    thread: int | None = None  #: whose event loop it was entered on
 
     async def __aenter__(self) -> T:
         """As `Opening` does it, and it raises what that raises. The journal is in a thread."""
         self._begin()
         try:
-            self.event_loop = event_loop()
-            self._tasks.clear()
+            self.thread = threading.get_ident()
+            # First the use case knows of it, then it looks. Closing does so the other way round.
+            self._use_case.blocks.add(self)
             self._refuse_closed()
             if self._open_session is not None or self._use_case.journal is not None:
                 await self._open_uncancelled()
             self._refuse_closed()
             return self._given()
         except BaseException as error:
-            self._find_session_after(error)
+            self._find_session_after_interruption()
             if not isinstance(error, GeneratorExit):  # which awaits nothing
                 await self.__aexit__(None, error, None)
                 self._note_destroyed(error)
@@ -279,37 +279,28 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
 
     async def __aexit__(self, kind: object, raised: BaseException | None, tb: object) -> None:
         interruptions: list[BaseException] = []
-        try:
-            await self._destroy_uncancelled(interruptions)
-            self._report(interruptions[-1] if interruptions else raised)
-        except BaseException as error:
-            if self._is_final(error, raised, len(interruptions)):
-                self._give_up(error)
-                raise
-            interruptions.append(error)
+        while True:
             try:
                 await self._destroy_uncancelled(interruptions)
-                self._report(interruptions[-1])
-            except BaseException as second:
-                self._give_up(second)
+                self._report(interruptions[-1] if interruptions else raised)
+                break
+            except DeleteSessionError:
                 raise
+            except BaseException as error:
+                self._give_up_after_two(error, raised, interruptions)
         if interruptions:
             raise interruptions[-1]
 
     async def _open_uncancelled(self) -> None:
         interruptions: list[BaseException] = []
-        self._is_opening = True
         timeout = self._retry.attempt_timeout
-        try:
-            await shielded(self._open, interruptions, timeout=timeout, tasks=self._tasks)
-        finally:
-            self._is_opening = False
-            if interruptions:
-                raise interruptions[-1]
-            if (
-                self._tasks and self._tasks[-1].cancelled()
-            ):  # Closing did that: see `destroy_early`.
-                self._refuse_closed()
+        error = await shielded(self._open, interruptions, timeout=timeout, tasks=self._tasks)
+        if interruptions:
+            raise interruptions[-1]
+        if not isinstance(error, Exception):
+            self._refuse_closed()  # Closing has cancelled it: see `start_to_end`.
+        if error is not None:
+            raise error
 
     async def _open(self) -> None:
         if self._open_session is not None:
@@ -322,29 +313,33 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
             await in_thread(journal.opened, self.session_id, timeout_when_cancelled=5)
 
     async def _destroy_uncancelled(self, interruptions: list[BaseException]) -> None:
-        """Destroy the session, unless the use case does it: then wait for that."""
-        while self._is_at_work():
-            await wait_shielded(self._tasks[-1], interruptions)
-        if self._is_live():
-            await shielded(self._destroy, interruptions, tasks=self._tasks)
+        while self._is_live():
+            is_others = self._is_at_work()  # An opener goes on, or the use case destroys it.
+            error = await shielded(self._destroy, interruptions, tasks=self._tasks)
+            if error is not None and not is_others:
+                raise error
 
     async def _destroy(self) -> None:
-        sent_before = len(self._sent)
-        try:
-            receipt = await self._use_case.destroy(str(self.session_id), self._retry, self._sent)
-            self._settle(receipt, sent_before)
-        except DeleteSessionError as error:
-            self._settle(error, sent_before)
+        if self._is_live():
+            sent_before = len(self._sent)
+            self._deletes += 1
+            outcome = await self._use_case.destroy(str(self.session_id), self._retry, self._sent)
+            self._settle(outcome, sent_before)
 
-    async def destroy_early(self) -> None:
-        """Destroy the session of a block that has not ended: its use case is being closed."""
-        if self._is_opening and self._is_at_work():
-            opener = self._tasks[-1]
-            await cancel_after(opener, self._retry.attempt_timeout)
-            if not opener.done():
-                return  # It ignores that. When it ends, the block destroys what came.
-        await self._destroy_uncancelled([])
+    # Its use case is being closed
+
+    def start_to_end(self) -> None:
+        """Let its delete begin, under asyncio, or its opener have at most `attempt_timeout`."""
+        if not self._deletes:
+            for opener in self._tasks:
+                opener.get_loop().call_later(self._retry.attempt_timeout, opener.cancel)
+        start(self._destroy, self._tasks)
+
+    async def end_early(self, interruptions: list[BaseException]) -> None:
+        """Wait for its opener and its delete, and tell the outcome before the block ends."""
+        while self._is_at_work() or (self._is_live() and self._deletes < 2):
+            await shielded(self._destroy, interruptions, tasks=self._tasks)
         self._tell(is_raised=False)
 
     def _is_at_work(self) -> bool:
-        return bool(self._tasks) and not self._tasks[-1].done()
+        return any(not task.done() for task in self._tasks[-1:])

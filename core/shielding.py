@@ -6,77 +6,68 @@ where a program has loaded them.
 
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Future
 
-_T = TypeVar("_T")
-
-
-def event_loop() -> object:
-    """Return asyncio's running loop. Another event loop is known by the number of its thread."""
-    from asyncio import get_running_loop  # noqa: PLC0415 - see above
-
-    try:
-        return get_running_loop()
-    except RuntimeError:
-        return threading.get_ident()
+Task: TypeAlias = "asyncio.Task[Any]"  # Any: of several kinds
 
 
 def runs_on_asyncio() -> bool:
     """Return whether the caller runs on an event loop of asyncio."""
-    return not isinstance(event_loop(), int)
+    from asyncio import get_running_loop  # noqa: PLC0415 - see above
+
+    try:
+        get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def start(function: Callable[[], Coroutine[Any, Any, object]], tasks: "list[Task]") -> None:
+    """Under asyncio, let a new task run this, unless the last one of `tasks` goes on."""
+    if runs_on_asyncio() and all(task.done() for task in tasks[-1:]):
+        from asyncio import create_task  # noqa: PLC0415 - see above
+
+        # In one line: an interruption between two lines would leave a task that nobody knows.
+        tasks.append(create_task(function()))
 
 
 async def shielded(
-    function: Callable[[], Coroutine[Any, Any, _T]],
+    function: Callable[[], Coroutine[Any, Any, object]],
     interruptions: list[BaseException],
     *,
     timeout: float | None = None,
-    tasks: "list[asyncio.Task[Any]] | None" = None,  # Any: of several kinds
-) -> _T:
+    tasks: "list[Task] | None" = None,
+) -> BaseException | None:
     """Run to its end what no cancellation of the caller may reach.
 
     Under asyncio it runs in a task of its own, under trio in a shield, unless there is a `timeout`:
     the shield would keep that out. Any other event loop runs it in the caller's own task.
 
     Args:
-        function: what runs. If it is interrupted itself, the caller's last interruption is raised,
-            or else a `CancelledError`.
+        function: what runs.
         interruptions: takes the cancellations of the caller that come meanwhile, and the like.
         timeout: how many seconds it has after the first of them. None: all that it takes.
-        tasks: takes its task, so that others can wait for that.
+        tasks: takes its task. If the last one of these goes on, that is waited for instead.
+
+    Returns:
+        What it raised, under asyncio. If it was interrupted itself, this is the caller's last
+        interruption, or else a `CancelledError`.
     """
-    if not runs_on_asyncio():
-        with nullcontext() if timeout is not None else _trio_shield():
-            return await function()
-    from asyncio import CancelledError, create_task  # noqa: PLC0415 - see above
-
     tasks = [] if tasks is None else tasks
-    # In one line: an interruption between two lines would leave a task that nobody knows.
-    tasks.append(create_task(function()))
-    task: asyncio.Task[_T] = tasks[-1]
-    await wait_shielded(task, interruptions, timeout=timeout)
-    # Ctrl-C in a task of asyncio's is its exception: raised here, it would end the event loop.
-    if task.cancelled() or not isinstance(task.exception() or Exception(), Exception):
-        raise interruptions[-1] if interruptions else CancelledError
-    return task.result()
+    start(function, tasks)
+    if not tasks:
+        with nullcontext() if timeout is not None else _trio_shield():
+            await function()
+        return None
+    from asyncio import CancelledError, wait  # noqa: PLC0415 - see above
 
-
-async def wait_shielded(
-    task: "asyncio.Task[Any]",  # Any: its result does not matter
-    interruptions: list[BaseException],
-    *,
-    timeout: float | None = None,
-) -> None:
-    """Wait for the end of a task, as `shielded` does, whatever cancels the caller."""
-    from asyncio import get_running_loop, wait  # noqa: PLC0415 - see above
-
-    timer = None
+    task = tasks[-1]
     while not task.done():
         try:
             with _anyio_shield() if interruptions else nullcontext():
@@ -85,46 +76,12 @@ async def wait_shielded(
             raise
         except BaseException as interruption:
             if timeout is not None and not interruptions:
-                timer = get_running_loop().call_later(timeout, task.cancel)
+                task.get_loop().call_later(timeout, task.cancel)
             interruptions.append(interruption)
-    if timer is not None:
-        timer.cancel()
-
-
-async def insist(
-    function: Callable[[], Coroutine[Any, Any, object]], interruptions: list[BaseException]
-) -> None:
-    """Run, shielded, what must be done, and once more if it is interrupted itself.
-
-    A program that cancels all its tasks at once does that.
-    """
-    try:
-        await shielded(function, interruptions)
-    except (Exception, GeneratorExit):
-        raise
-    except BaseException as interruption:
-        interruptions.append(interruption)
-        await shielded(function, interruptions)
-
-
-async def cancel_after(task: "asyncio.Task[Any]", seconds: float) -> None:  # Any: as above
-    """Wait for a task, then cancel it, and wait for one second more."""
-    from asyncio import wait  # noqa: PLC0415 - see above
-
-    await wait([task], timeout=seconds)
-    if task.cancel():
-        await wait([task], timeout=1)
-
-
-async def run_all(functions: Sequence[Callable[[], Coroutine[Any, Any, object]]]) -> None:
-    """Run them side by side under asyncio, and elsewhere one after the other."""
-    if not runs_on_asyncio():
-        for function in functions:
-            await function()
-    elif functions:
-        from asyncio import gather  # noqa: PLC0415 - see above
-
-        await gather(*(function() for function in functions), return_exceptions=True)
+    # Ctrl-C in a task of asyncio's is its exception: raised here, it would end the event loop.
+    if task.cancelled() or not isinstance(task.exception() or Exception(), Exception):
+        return interruptions[-1] if interruptions else CancelledError()
+    return task.exception()
 
 
 def _anyio_shield() -> AbstractContextManager[object]:

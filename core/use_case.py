@@ -3,18 +3,15 @@
 import logging
 import os
 import uuid
-import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from .arguments import check_methods, is_coroutine_function, refuse_awaitable
 from .conversation import Conversation, Send, Step, converse
 from .errors import (
-    DeleteSessionError,
     Outcome,
     SessionNotFoundError,
     UnexpectedResponseError,
@@ -22,7 +19,7 @@ from .errors import (
 )
 from .headers import RequestHeaders, request_headers
 from .journal import Recorder
-from .receipt import SessionFate
+from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy, checked_retry
 from .transport import AsyncTransport, Response, Transport
 from .wire import checked_session_id, is_scrape
@@ -31,7 +28,6 @@ logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 BlockT = TypeVar("BlockT")
-Later: TypeAlias = Callable[[Callable[[], None]], object]
 
 
 class _LastResort(logging.Handler):
@@ -41,18 +37,9 @@ class _LastResort(logging.Handler):
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        if logging.lastResort is not None and not _has_handlers():
+        is_alone = logger.handlers == [self] and not (logger.propagate and logging.root.handlers)
+        if is_alone and logging.lastResort is not None:
             logging.lastResort.handle(record)
-
-
-def _has_handlers() -> bool:
-    """Return whether a record of the library reaches a handler of the application."""
-    current: logging.Logger | None = logger
-    while current is not None:
-        if any(not isinstance(handler, _LastResort) for handler in current.handlers):
-            return True
-        current = current.parent if current.propagate else None
-    return False
 
 
 logger.addHandler(_LastResort(logging.ERROR))
@@ -91,7 +78,7 @@ class UseCase(Generic[TransportT, BlockT]):
         self.on_outcome = on_outcome  #: is called with each outcome; None: nothing is
         self.random = random  #: gives a number from 0 to 1, to spread retries out
         self.is_closed: bool = False  #: whether no block may begin
-        self.blocks: set[weakref.ref[Any]] = set()  #: those that are open. Any: of either kind
+        self.blocks: set[Any] = set()  #: awaited ones that are open. Any: of their module
         verbs = {"send": self._awaits, "monotonic": False, "sleep": self._awaits}
         check_methods("transport", transport, verbs, self._takes)
         if journal is not None:
@@ -168,21 +155,19 @@ class UseCase(Generic[TransportT, BlockT]):
         """Return the journal. None for a scrape's session: an old record would end a later one."""
         return None if is_scrape(session_id or "") else self.journal
 
-    def _forget_if_gone(self, outcome: Outcome) -> None:
-        """Let the journal forget the session."""
-        journal = self.journal_of(outcome.session_id)
-        if journal is None or outcome.session_fate is not SessionFate.GONE:
-            return
+    def has_record_of(self, outcome: Outcome) -> bool:
+        """Return whether the journal must forget the session of this outcome."""
+        is_gone = outcome.session_fate is SessionFate.GONE
+        return is_gone and self.journal_of(outcome.session_id) is not None
+
+    def forget(self, outcome: Outcome) -> None:
+        """Let the journal forget the session. What it raises is logged, and changes nothing."""
         try:
-            journal.gone(outcome.session_id)
+            if self.journal is not None:
+                self.journal.gone(outcome.session_id)
         except Exception as error:
             text = "session %a is gone, but the journal may still hold it: %s"
             logger.warning(text, outcome.session_id, error, extra=_known(outcome))
-
-    def _forget_later(self, outcome: Outcome, later: Later) -> None:
-        is_gone = outcome.session_fate is SessionFate.GONE
-        if is_gone and self.journal_of(outcome.session_id) is not None:
-            later(partial(self._forget_if_gone, outcome))
 
     def notify(self, outcome: Outcome) -> None:
         """Call `on_outcome`. What that raises is logged, and changes nothing."""
@@ -200,24 +185,31 @@ class UseCase(Generic[TransportT, BlockT]):
             logger.error("%s", outcome, extra=_known(outcome))
 
     @contextmanager
-    def _telling_failures(
+    def _telling_interruptions(
         self, session_id: str | uuid.UUID, sent: Sequence[Send]
     ) -> Iterator[None]:
-        """Tell how a call fails, and log what is not a `DeleteSessionError`: it says no fate."""
+        """Tell and log what ends a call without an outcome: it says no fate."""
         try:
             yield
-        except DeleteSessionError as error:
-            self.notify(error)
-            raise
         except BaseException as error:
             outcome = interrupted(str(session_id), len(sent), error)
             self.log_unless_gone(outcome)
             self.notify(outcome)
             raise
 
-    def open_blocks(self) -> list[Any]:
-        """Return the blocks that have not ended."""
-        return [block for reference in list(self.blocks) if (block := reference()) is not None]
+    def _told(self, outcomes: list[Outcome]) -> DeletionReceipt:
+        """Tell the only outcome, and return or raise it. An error is freed with the last of it.
+
+        So no frame of its traceback may hold it: it is taken out of the list of the caller.
+        """
+        outcome = outcomes.pop()
+        self.notify(outcome)
+        if isinstance(outcome, DeletionReceipt):
+            return outcome
+        try:
+            raise outcome
+        finally:
+            del outcome
 
     def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "blocks": set(), "is_closed": False}

@@ -7,6 +7,7 @@ import os
 import pickle
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -38,6 +39,7 @@ from .scripted_transport import (
     OneTurn,
     ScriptedTransport,
     UseCase,
+    awaited,
     both_use_cases,
     ended,
     play,
@@ -69,13 +71,13 @@ class AsyncClosingTransport(AsyncScriptedTransport):
         self._closing.close()
 
 
-def awaited(transport: ClosingTransport, *arguments: Any, **others: Any) -> AsyncDeleteSession:
+def that_closes(transport: ClosingTransport, *arguments: Any, **others: Any) -> AsyncDeleteSession:
     # Any: as `DeleteSession` has them
     return AsyncDeleteSession(AsyncClosingTransport(transport), *arguments, **others)
 
 
 both_that_close = pytest.mark.parametrize(
-    "use_case", [DeleteSession, awaited], ids=["blocking", "awaited"]
+    "use_case", [DeleteSession, that_closes], ids=["blocking", "awaited"]
 )
 
 
@@ -306,31 +308,6 @@ async def test_an_opener_that_takes_too_long_is_given_up_and_its_block_is_not_ca
 
 
 @on_virtual_time
-async def test_an_opener_that_ignores_that_is_not_waited_for_and_what_it_opens_is_told() -> None:
-    async def open_session() -> Browser:
-        with suppress(asyncio.CancelledError):
-            await asyncio.sleep(3600)
-        await asyncio.sleep(3600)
-        return Browser("late")
-
-    program = Program()
-    opening = program.delete_session.opening(open_session)
-
-    async def hold() -> None:
-        async with opening:
-            pytest.fail("it begins")
-
-    task = asyncio.create_task(hold())
-    await asyncio.sleep(1)
-    await program.delete_session.aclose()
-    assert virtual_time.now() == 22
-    with log_records(logging.ERROR) as records, pytest.raises(RuntimeError, match=BEGINS_NO_MORE):
-        await task
-    assert [getattr(record, "session_id", None) for record in records] == ["late"]
-    assert isinstance(opening.outcome, UnreachableError)
-
-
-@on_virtual_time
 async def test_a_service_that_is_away_is_an_error_for_each_session_within_the_deadline() -> None:
     program = Program(is_away=True)
     tasks = [asyncio.create_task(program.hold(3600)) for _ in range(3)]
@@ -431,7 +408,7 @@ class Closable:
 
 def test_under_another_event_loop_blocks_end_one_after_the_other() -> None:
     transport = ClosingTransport(DESTROYED, DESTROYED)
-    delete_session = awaited(transport, API_KEY)
+    delete_session = that_closes(transport, API_KEY)
 
     async def main() -> None:
         blocks = [delete_session.on_exit(session_id) for session_id in "ab"]
@@ -446,26 +423,21 @@ def test_under_another_event_loop_blocks_end_one_after_the_other() -> None:
     assert (len(transport.requests), transport.closed) == (2, 1)
 
 
-@both_use_cases
-def test_a_copy_carries_no_open_block_and_is_not_closed(use_case: UseCase) -> None:
-    delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY)
-    open_in_block: list[int] = []
+@pytest.mark.parametrize("twin_of", [copy.copy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301 - our own
+def test_a_copy_or_a_pickle_carries_no_open_block_and_is_not_closed(
+    twin_of: Callable[[AsyncDeleteSession], AsyncDeleteSession],
+) -> None:
+    delete_session = awaited(PickledTransport(), API_KEY)
+    block = delete_session.on_exit(SESSION_ID)
 
-    def look() -> None:
-        for one in (delete_session, copy.copy(delete_session)):
-            open_in_block.append(len(one.open_blocks()))
+    def close_twin() -> None:
+        close(twin_of(delete_session))
+        assert block.outcome is None
 
-    play(delete_session.on_exit(SESSION_ID), look)
+    play(block, close_twin)
     close(delete_session)
-    assert open_in_block == [1, 0]
-    assert copy.copy(delete_session).is_closed is False
-
-
-def test_a_pickle_carries_none_either() -> None:
-    delete_session = DeleteSession(PickledTransport(), API_KEY)
-    with delete_session.on_exit(SESSION_ID):
-        twin = pickle.loads(pickle.dumps(delete_session))  # noqa: S301 - our own
-        assert (len(delete_session.open_blocks()), twin.open_blocks()) == (1, [])
+    twin = twin_of(delete_session)
+    play(twin.on_exit(SESSION_ID), lambda: None)  # It begins.
 
 
 class PickledTransport:
