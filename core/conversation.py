@@ -59,13 +59,14 @@ Conversation: TypeAlias = Generator[Step, Response | bool | None, DeletionReceip
 """What `converse` returns."""
 
 
-def converse(
+def converse(  # noqa: PLR0913 - each is something that a driver says
     session_id: str | uuid.UUID,
     *,
     headers: RequestHeaders,
     retry: RetryPolicy,
     monotonic: Callable[[], float],
     random: Callable[[], float],
+    attempts_before: int = 0,
 ) -> Conversation:
     """Destroy one session.
 
@@ -75,6 +76,8 @@ def converse(
         retry: how many attempts, how long each may take, and how far apart they are.
         monotonic: the time in seconds, on a clock that never goes back.
         random: gives a number from 0 to 1.
+        attempts_before: how many requests an interrupted delete has sent for it. They count among
+            its attempts, but not for the policy.
 
     Raises:
         InvalidSessionIdError: the id cannot be sent. Nothing is yielded.
@@ -83,8 +86,8 @@ def converse(
     """
     session_id = wire.checked_session_id(session_id, may_be_scrape=True)
     deadline, left = monotonic() + retry.deadline, retry.deadline
-    attempts = held_back = 0
-    uncertain = stale_retried = False
+    attempts = held_back = attempts_before
+    uncertain, stale_retried = attempts_before > 0, False
     while True:
         attempts += 1
         try:

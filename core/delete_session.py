@@ -82,10 +82,11 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
     def destroy(self, session_id: str | uuid.UUID, retry: RetryPolicy, sent: list[Send]) -> Outcome:
         """Do what a call does, but raise no outcome and tell the journal alone.
 
-        `sent` takes each request.
+        `sent` takes each request. It has those of a delete that was interrupted before.
         """
+        conversation = self._conversation(session_id, retry, len(sent))
         try:
-            return self._forget_if_gone(self._drive(self._conversation(session_id, retry), sent))
+            return self._forget_if_gone(self._drive(conversation, sent))
         except DeleteSessionError as error:
             return self._forget_if_gone(error.with_traceback(None))  # Its frames hold the use case.
 
@@ -224,9 +225,9 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         self, session_id: str | uuid.UUID, retry: RetryPolicy, sent: list[Send]
     ) -> Outcome:
         """As `DeleteSession.destroy`."""
+        conversation = self._conversation(session_id, retry, len(sent))
         try:
-            receipt = await self._drive(self._conversation(session_id, retry), sent)
-            return await self._forget_if_gone(receipt)
+            return await self._forget_if_gone(await self._drive(conversation, sent))
         except DeleteSessionError as error:
             return await self._forget_if_gone(error.with_traceback(None))  # As above.
 

@@ -15,12 +15,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import msgspec
-
 from .arguments import check_function, checked_opened_id, refuse_awaitable
 from .conversation import Send
 from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError, note_on
-from .receipt import DeletionReceipt, SessionFate
+from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .shielding import Task, in_thread, shielded, start
 from .use_case import interrupted
@@ -71,8 +69,7 @@ class _Opening(Generic[T, UseCaseT]):
         return f"{type(self).__name__}({self.session_id!r}, outcome={self.outcome!r})"
 
     def __del__(self) -> None:
-        is_unknown = self._process is not None and self.session_id is None
-        if self._is_over or is_unknown or self._is_forked():
+        if self._is_over or self._is_forked():
             return
         what = "left" if self._process else "entered: write `with`, or `async with`"
         made_by = "opening" if self._open_session else "on_exit"
@@ -130,18 +127,6 @@ class _Opening(Generic[T, UseCaseT]):
 
     # How it ends
 
-    def _settle(self, outcome: Outcome, sent_before: int) -> None:
-        """Take the outcome of a delete. One before it, which was interrupted, counts as well."""
-        if self.outcome is not None:  # A delete goes on beside a coroutine that was closed.
-            return
-        if isinstance(outcome, DeletionReceipt):
-            outcome = msgspec.structs.replace(outcome, attempts=len(self._sent))
-        else:
-            outcome.attempts = len(self._sent)
-            if sent_before and outcome.session_fate is SessionFate.UNTOUCHED:
-                outcome.session_fate = SessionFate.UNKNOWN
-        self.outcome = outcome
-
     def _give_up_after_two(
         self,
         error: BaseException,
@@ -158,7 +143,7 @@ class _Opening(Generic[T, UseCaseT]):
         is_blocks = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
         is_second = is_blocks or len(interruptions) > 1 or self._deletes > 1
         if self._is_live() and (is_second or isinstance(error, Exception | GeneratorExit)):
-            self.outcome = interrupted(str(self.session_id), len(self._sent), error)
+            self.outcome = interrupted(self.session_id or "", len(self._sent), error)
 
     def _report(self, raised: BaseException | None) -> None:
         """Raise the delete's error, or say it beside what was raised before."""
@@ -242,10 +227,8 @@ class Opening(_Opening[T, "DeleteSession"]):
 
     def _destroy(self) -> None:
         if self._is_live():
-            sent_before = len(self._sent)
             self._deletes += 1
-            outcome = self._use_case.destroy(str(self.session_id), self._retry, self._sent)
-            self._settle(outcome, sent_before)
+            self.outcome = self._use_case.destroy(self.session_id or "", self._retry, self._sent)
 
 
 class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
@@ -321,10 +304,10 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
 
     async def _destroy(self) -> None:
         if self._is_live():
-            sent_before = len(self._sent)
             self._deletes += 1
-            outcome = await self._use_case.destroy(str(self.session_id), self._retry, self._sent)
-            self._settle(outcome, sent_before)
+            outcome = await self._use_case.destroy(self.session_id or "", self._retry, self._sent)
+            if self.outcome is None:  # It is there if a coroutine was closed beside this task.
+                self.outcome = outcome
 
     # Its use case is being closed
 

@@ -8,12 +8,13 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Future
 
+_T = TypeVar("_T")
 Task: TypeAlias = "asyncio.Task[Any]"  # Any: of several kinds
 
 
@@ -102,11 +103,10 @@ def _trio_shield() -> AbstractContextManager[object]:
     return shield
 
 
-class NewThread:
+class _NewThread:
     """What asyncio asks of an executor. A call that hangs keeps no process from ending."""
 
     def submit(self, function: Callable[..., object], /, *arguments: object) -> "Future[object]":
-        """Start the call. It is a `RuntimeError` if no thread can start."""
         from concurrent.futures import Future  # noqa: PLC0415 - one session needs none
 
         future: Future[object] = Future()
@@ -123,30 +123,26 @@ class NewThread:
 
 
 async def in_thread(
-    function: Callable[..., object],
+    function: Callable[..., _T],
     *arguments: object,
     timeout: float | None = None,
     timeout_when_cancelled: float = 0,
-) -> None:
+) -> _T | None:
     """Call a function in a new thread under asyncio. Another event loop waits for the call.
 
-    The loop's own threads may be busy. After `timeout` seconds the thread goes on by itself, and
-    so it does if the caller is cancelled, so many seconds later.
+    The loop's own threads may be busy, and end with the main thread. After `timeout` seconds the
+    new one goes on by itself, and None is returned. It goes on, too, so many seconds after the
+    caller was cancelled.
     """
     if not runs_on_asyncio():
-        function(*arguments)
-        return
+        return function(*arguments)
     from asyncio import CancelledError, get_running_loop, wait  # noqa: PLC0415 - see above
 
+    executor: Any = _NewThread()  # Any: all that is asked of it is `submit`
     try:
-        call = get_running_loop().run_in_executor(
-            NewThread(),  # type: ignore[arg-type] # all that is asked of it is `submit`
-            function,
-            *arguments,
-        )
+        call = get_running_loop().run_in_executor(executor, function, *arguments)
     except RuntimeError:  # No thread can start: there are too many, or the interpreter ends.
-        function(*arguments)
-        return
+        return function(*arguments)
     # asyncio would report the error of a call that nobody waits for any more.
     call.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
@@ -154,5 +150,4 @@ async def in_thread(
     except CancelledError:
         await wait([call], timeout=timeout_when_cancelled)
         raise
-    if call.done():
-        call.result()
+    return call.result() if call.done() else None

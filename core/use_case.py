@@ -127,13 +127,16 @@ class UseCase(Generic[TransportT, BlockT]):
         """Return the policy of a call: its own, or that of the use case."""
         return self.retry if retry is None else checked_retry(retry)
 
-    def _conversation(self, session_id: str | uuid.UUID, retry: RetryPolicy) -> Conversation:
+    def _conversation(
+        self, session_id: str | uuid.UUID, retry: RetryPolicy, attempts_before: int = 0
+    ) -> Conversation:
         return converse(
             session_id,
             headers=self.headers,
             retry=retry,
             monotonic=self.transport.monotonic,
             random=self.random,
+            attempts_before=attempts_before,
         )
 
     def _preflight(self) -> Generator[Step, Response | bool | None, None]:

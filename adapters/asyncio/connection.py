@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from firecrawl_interact.core.shielding import NewThread
+from firecrawl_interact.core.shielding import in_thread
 from firecrawl_interact.core.transport import BadResponseError, TransportError
 
 from ..http.connection import Address, Deadline, look_up, numeric_address
@@ -123,7 +123,7 @@ async def connect_socket(host: str, port: int, deadline: Deadline) -> socket.soc
     """
     loop = asyncio.get_running_loop()
     numeric = numeric_address(host, port)
-    addresses = [numeric] if numeric else await _look_up(host, port)
+    addresses = [numeric] if numeric else await in_thread(look_up, host, port) or []
     delay = min(_NEXT_ADDRESS_AFTER, deadline.seconds_left() / len(addresses))
     attempts: list[asyncio.Task[socket.socket]] = []
     try:
@@ -145,16 +145,6 @@ async def connect_socket(host: str, port: int, deadline: Deadline) -> socket.soc
         for attempt in attempts:
             attempt.cancel()
             attempt.add_done_callback(_close_socket)
-
-
-async def _look_up(name: str, port: int) -> list[Address]:
-    """Look a name up in a thread: the loop's own ones may be busy, and end with the main thread."""
-    loop = asyncio.get_running_loop()
-    try:
-        looked_up = loop.run_in_executor(NewThread(), look_up, name, port)  # type: ignore[arg-type]  # see there
-    except RuntimeError:  # No thread can start: there are too many, or the interpreter ends.
-        return look_up(name, port)
-    return await looked_up
 
 
 async def _connect(address: Address) -> socket.socket:
