@@ -125,10 +125,6 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         """
         self._drive(self._preflight(), [])
 
-    def tell(self, outcome: Outcome) -> None:
-        """Tell journal and `on_outcome`. A driver of `converse` does so, once for each outcome."""
-        self.notify(self._forget_if_gone(outcome))
-
     def _forget_if_gone(self, outcome: Outcome) -> Outcome:
         if self.has_record_of(outcome):
             self.forget(outcome)
@@ -224,7 +220,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
     async def destroy(
         self, session_id: str | uuid.UUID, retry: RetryPolicy, sent: list[Send]
     ) -> Outcome:
-        """As `DeleteSession.destroy`."""
+        """As `DeleteSession.destroy`. The journal has a thread, and is waited for at most 5 s."""
         conversation = self._conversation(session_id, retry, len(sent))
         try:
             return await self._forget_if_gone(await self._drive(conversation, sent))
@@ -257,10 +253,6 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
     async def check(self) -> None:
         """As `DeleteSession.check`."""
         await self._drive(self._preflight(), [])
-
-    async def tell(self, outcome: Outcome) -> None:
-        """As `DeleteSession.tell`. The journal has a thread, and is waited for at most 5 s."""
-        self.notify(await self._forget_if_gone(outcome))
 
     async def _forget_if_gone(self, outcome: Outcome) -> Outcome:
         if self.has_record_of(outcome):

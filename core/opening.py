@@ -127,6 +127,10 @@ class _Opening(Generic[T, UseCaseT]):
 
     # How it ends
 
+    def _settle(self, outcome: Outcome) -> None:
+        if self.outcome is None:  # It is there if a coroutine was closed beside its delete.
+            self.outcome = outcome
+
     def _give_up_after_two(
         self,
         error: BaseException,
@@ -143,7 +147,7 @@ class _Opening(Generic[T, UseCaseT]):
         is_blocks = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
         is_second = is_blocks or len(interruptions) > 1 or self._deletes > 1
         if self._is_live() and (is_second or isinstance(error, Exception | GeneratorExit)):
-            self.outcome = interrupted(self.session_id or "", len(self._sent), error)
+            self._settle(interrupted(self.session_id or "", len(self._sent), error))
 
     def _report(self, raised: BaseException | None) -> None:
         """Raise the delete's error, or say it beside what was raised before."""
@@ -165,9 +169,7 @@ class _Opening(Generic[T, UseCaseT]):
         """Tell the outcome, once: to the log as well, unless it is raised."""
         if self.outcome is not None and not self._is_told:
             self._is_told = True
-            if not is_raised:
-                self._use_case.log_unless_gone(self.outcome)
-            self._use_case.notify(self.outcome)
+            self._use_case.notify(self.outcome, is_seen=is_raised)
 
 
 class Opening(_Opening[T, "DeleteSession"]):
@@ -209,7 +211,7 @@ class Opening(_Opening[T, "DeleteSession"]):
                 self._destroy()
                 self._report(interruptions[-1] if interruptions else raised)
                 break
-            except DeleteSessionError:
+            except DeleteSessionError:  # of `_report`
                 raise
             except BaseException as error:
                 self._give_up_after_two(error, raised, interruptions)
@@ -228,7 +230,7 @@ class Opening(_Opening[T, "DeleteSession"]):
     def _destroy(self) -> None:
         if self._is_live():
             self._deletes += 1
-            self.outcome = self._use_case.destroy(self.session_id or "", self._retry, self._sent)
+            self._settle(self._use_case.destroy(self.session_id or "", self._retry, self._sent))
 
 
 class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
@@ -267,7 +269,7 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
                 await self._destroy_uncancelled(interruptions)
                 self._report(interruptions[-1] if interruptions else raised)
                 break
-            except DeleteSessionError:
+            except DeleteSessionError:  # of `_report`
                 raise
             except BaseException as error:
                 self._give_up_after_two(error, raised, interruptions)
@@ -306,8 +308,7 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
         if self._is_live():
             self._deletes += 1
             outcome = await self._use_case.destroy(self.session_id or "", self._retry, self._sent)
-            if self.outcome is None:  # It is there if a coroutine was closed beside this task.
-                self.outcome = outcome
+            self._settle(outcome)
 
     # Its use case is being closed
 

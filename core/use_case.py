@@ -172,8 +172,13 @@ class UseCase(Generic[TransportT, BlockT]):
             text = "session %a is gone, but the journal may still hold it: %s"
             logger.warning(text, outcome.session_id, error, extra=_known(outcome))
 
-    def notify(self, outcome: Outcome) -> None:
-        """Call `on_outcome`. What that raises is logged, and changes nothing."""
+    def notify(self, outcome: Outcome, *, is_seen: bool = True) -> None:
+        """Call `on_outcome`, and before that log at ERROR what nobody may see, unless it is gone.
+
+        What `on_outcome` raises is logged, and changes nothing.
+        """
+        if not is_seen and outcome.session_fate is not SessionFate.GONE:
+            logger.error("%s", outcome, extra=_known(outcome))
         if self.on_outcome is None:
             return
         try:
@@ -181,11 +186,6 @@ class UseCase(Generic[TransportT, BlockT]):
         except Exception:
             text = "on_outcome failed for session %a"
             logger.exception(text, outcome.session_id, extra=_known(outcome))
-
-    def log_unless_gone(self, outcome: Outcome) -> None:
-        """Log, at ERROR, an outcome that nobody may see."""
-        if outcome.session_fate is not SessionFate.GONE:
-            logger.error("%s", outcome, extra=_known(outcome))
 
     @contextmanager
     def _telling_interruptions(
@@ -195,9 +195,7 @@ class UseCase(Generic[TransportT, BlockT]):
         try:
             yield
         except BaseException as error:
-            outcome = interrupted(str(session_id), len(sent), error)
-            self.log_unless_gone(outcome)
-            self.notify(outcome)
+            self.notify(interrupted(str(session_id), len(sent), error), is_seen=False)
             raise
 
     def _told(self, outcomes: list[Outcome]) -> DeletionReceipt:

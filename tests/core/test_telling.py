@@ -222,22 +222,3 @@ def test_an_error_is_seen_where_nobody_has_configured_logging_and_a_warning_is_n
     errors = [line for line in lines if "retry in" not in line]
     assert len(errors) == bool(shown)
     assert not errors or errors[0].startswith(shown)
-
-
-class ForgettingJournal:
-    def __init__(self) -> None:
-        self.forgotten: list[str] = []
-
-    def opened(self, session_id: str, /) -> None: ...
-
-    def gone(self, session_id: str, /) -> None:
-        self.forgotten.append(session_id)
-
-
-@both_use_cases
-def test_a_driver_of_ones_own_tells_the_journal_and_on_outcome(use_case: UseCase) -> None:
-    journal, told = ForgettingJournal(), list[Outcome]()
-    receipt = DeletionReceipt(session_id=SESSION_ID)
-    made = use_case(ScriptedTransport(), API_KEY, journal=journal, on_outcome=told.append)
-    ended(made.tell(receipt))
-    assert (told, journal.forgotten) == ([receipt], [SESSION_ID])

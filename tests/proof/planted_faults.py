@@ -132,9 +132,9 @@ block: the note on what the block raised says nothing
 told: the delete's error takes the place of what the block raised
     error is not None and raised is None => error is not None
 told: what a block knows is told to nobody
-    self._use_case.notify(self.outcome) => pass
+    self._use_case.notify(self.outcome, is_seen=is_raised) => pass
 journal: the journal forgets whatever ended
-    journal is None or outcome.session_fate is not SessionFate.GONE => journal is None
+    return is_gone and self.journal_of => return self.journal_of
 journal: a block begins before its session is recorded
     journal.opened(self.session_id or "") => pass
 """)

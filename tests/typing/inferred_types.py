@@ -75,6 +75,10 @@ async def awaited(session_ids: core.AsyncSessionIds) -> None:
         assert_type(browser, Browser)
     async with delete_session.opening(lambda: open_browser()) as opened:  # noqa: PLW0108 - as users write it
         assert_type(opened, Browser)
+    by_name = delete_session.opening(open_browser, id_of=lambda opened: opened.id)
+    assert_type(by_name, core.AsyncOpening[Browser])
+    by_key = delete_session.opening(dict[str, str], id_of=lambda opened: opened["id"])
+    assert_type(by_key, core.AsyncOpening[dict[str, str]])
     opening = delete_session.opening(Browser)
     assert_type(opening, core.AsyncOpening[Browser])
     assert_type(opening.receipt, core.DeletionReceipt | None)
