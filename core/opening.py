@@ -1,10 +1,12 @@
 """A session that ends with the block that used it. It was open before, or the block opens it.
 
+A block is entered, has a session, has the outcome of its delete, tells it, and is over.
+
 The first interruption (Ctrl-C, SIGTERM, a cancellation) is the block's or the delete's: a delete
 that it ended is repeated, and then it is raised. The second one ends the delete.
 
-An awaited use case that is closed destroys the sessions of its open blocks. Whoever comes second,
-the block at its end or the use case, finds the outcome and deletes nothing.
+An awaited use case that is closed destroys the sessions of its open blocks. The block's end and the
+use case wait for the same delete, and whoever comes second finds the outcome.
 """
 
 import os
@@ -115,8 +117,8 @@ class _Opening(Generic[T, UseCaseT]):
         given: T = self._opened[0] if self._opened else self  # type: ignore[assignment]  # of on_exit
         return given
 
-    def _find_session_after_interruption(self) -> None:
-        """Find out which session is to be destroyed, if the interruption came before that."""
+    def _find_session_after_all(self) -> None:
+        """Find out which session is to be destroyed, if an interruption came before that."""
         if self._opened and self.session_id is None:
             with suppress(NothingOpenedError):
                 self._find_session()
@@ -131,22 +133,23 @@ class _Opening(Generic[T, UseCaseT]):
         if self.outcome is None:  # It is there if a coroutine was closed beside its delete.
             self.outcome = outcome
 
-    def _give_up_after_two(
+    def _note_interruption(
         self,
         error: BaseException,
         raised: BaseException | None,
         interruptions: list[BaseException],
     ) -> None:
-        """Take note of an interruption. The second one ends the delete, and so does a failure.
+        """Take note of what ended a delete. A second interruption is final, and so is a failure.
 
         One that the block has raised counts as well, unless it was an exit. A program that cancels
         all its tasks interrupts the block and the delete: that counts once.
         """
         if error not in interruptions:
             interruptions.append(error)
+        is_failure = isinstance(error, Exception | GeneratorExit)
         is_blocks = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
         is_second = is_blocks or len(interruptions) > 1 or self._deletes > 1
-        if self._is_live() and (is_second or isinstance(error, Exception | GeneratorExit)):
+        if self._is_live() and (is_failure or is_second):
             self._settle(interrupted(self.session_id or "", len(self._sent), error))
 
     def _report(self, raised: BaseException | None) -> None:
@@ -199,7 +202,7 @@ class Opening(_Opening[T, "DeleteSession"]):
             self._refuse_closed()
             return self._given()
         except BaseException as error:
-            self._find_session_after_interruption()
+            self._find_session_after_all()
             self.__exit__(None, error, None)
             self._note_destroyed(error)
             raise
@@ -214,7 +217,7 @@ class Opening(_Opening[T, "DeleteSession"]):
             except DeleteSessionError:  # of `_report`
                 raise
             except BaseException as error:
-                self._give_up_after_two(error, raised, interruptions)
+                self._note_interruption(error, raised, interruptions)
         if interruptions:
             raise interruptions[-1]
 
@@ -256,7 +259,7 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
             self._refuse_closed()
             return self._given()
         except BaseException as error:
-            self._find_session_after_interruption()
+            self._find_session_after_all()
             if not isinstance(error, GeneratorExit):  # which awaits nothing
                 await self.__aexit__(None, error, None)
                 self._note_destroyed(error)
@@ -272,7 +275,7 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
             except DeleteSessionError:  # of `_report`
                 raise
             except BaseException as error:
-                self._give_up_after_two(error, raised, interruptions)
+                self._note_interruption(error, raised, interruptions)
         if interruptions:
             raise interruptions[-1]
 

@@ -78,7 +78,7 @@ class UseCase(Generic[TransportT, BlockT]):
         self.on_outcome = on_outcome  #: is called with each outcome; None: nothing is
         self.random = random  #: gives a number from 0 to 1, to spread retries out
         self.is_closed: bool = False  #: whether no block may begin
-        self.blocks: set[Any] = set()  #: awaited ones that are open. Any: of their module
+        self.blocks: set[Any] = set()  #: awaited ones that are open. Any: of a module above
         verbs = {"send": self._awaits, "monotonic": False, "sleep": self._awaits}
         check_methods("transport", transport, verbs, self._takes)
         if journal is not None:

@@ -33,7 +33,9 @@ class _InMemory:
     def _begin(self, request: Request, timeout: float) -> tuple[float, Response | TransportError]:
         """Send the request. Return the seconds until its end, and its response or error."""
         if self._closed:
-            return 0, port.ConnectFailedError("this transport is closed", transient=False)
+            return 0, port.ConnectFailedError(
+                "this transport was used after it was closed", transient=False
+            )
         response, fault = self._service.respond(request)
         if isinstance(fault, faults.NoConnection):
             return 0, port.ConnectFailedError("no connection to the service")

@@ -30,7 +30,7 @@ def no_connection(to: str, error: Exception) -> ConnectFailedError:
 
 def closed() -> ConnectFailedError:
     """Return the error of each call after the transport was closed."""
-    return ConnectFailedError("this transport is closed", transient=False)
+    return ConnectFailedError("this transport was used after it was closed", transient=False)
 
 
 def no_whole_response(

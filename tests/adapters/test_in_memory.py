@@ -109,7 +109,7 @@ def test_a_block_gives_its_transport_closes_it_and_leaves_the_others_open() -> N
     with InMemoryTransport(service) as transport:
         assert repr(transport) == f"InMemoryTransport({service!r})"
     for call in (lambda: transport.send(request(), 90), lambda: asyncio.run(send_after_a_block())):
-        with pytest.raises(ConnectFailedError, match="this transport is closed"):
+        with pytest.raises(ConnectFailedError, match="this transport was used after it was closed"):
             call()
     assert InMemoryTransport(service).send(request(), 90).status == 404
 

@@ -243,7 +243,7 @@ OBJECTS = {
         "with Urllib3Transport('http://127.0.0.1:1') as transport:\n"
         "    delete_session = DeleteSession(transport, 'fc-test')\n"
         "delete_session(session_id)",
-        "UnreachableError: .* this transport is closed",
+        "UnreachableError: .* this transport was used after it was closed",
     ),
     "the class of a policy": (
         "delete_session(session_id, retry=RetryPolicy)",

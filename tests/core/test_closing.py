@@ -212,7 +212,7 @@ class SlowTransport:
 
     async def send(self, request: Request, timeout: float) -> Response:
         if self.is_closed:
-            raise ConnectFailedError("this transport is closed", transient=False)
+            raise ConnectFailedError("it is closed", transient=False)
         self.sent[id_of(request)] += 1
         await asyncio.sleep(10)
         assert not self.is_closed
@@ -394,7 +394,7 @@ class Closable:
 
     async def send(self, request: Request, timeout: float) -> Response:
         if self.is_closed:
-            raise ConnectFailedError("this transport is closed", transient=False)
+            raise ConnectFailedError("it is closed", transient=False)
         return DESTROYED
 
     def monotonic(self) -> float:
@@ -490,7 +490,7 @@ class ThreadedTransport(PickledTransport):
 
     def send(self, request: Request, timeout: float) -> Response:
         if self.is_closed:
-            raise ConnectFailedError("this transport is closed", transient=False)
+            raise ConnectFailedError("it is closed", transient=False)
         return DESTROYED
 
     def close(self) -> None:

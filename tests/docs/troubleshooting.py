@@ -159,7 +159,9 @@ CASES: dict[str, list[Callable[[], object]]] = {
         ),
         lambda: fails_of_tls("CERTIFICATE_VERIFY_FAILED", "certificate verify failed"),
         lambda: fails_of_tls("WRONG_VERSION_NUMBER", "wrong version number"),
-        lambda: fails(ConnectFailedError("this transport is closed", transient=False)),
+        lambda: fails(
+            ConnectFailedError("this transport was used after it was closed", transient=False)
+        ),
         lambda: delete(ID, NoResponse()),
         lambda: delete(ID, LostResponse()),
         lambda: fails(BadResponseError("not an HTTP/1 response")),

@@ -348,7 +348,7 @@ def test_a_first_call_during_whose_start_another_loop_closes_the_transport_leave
     server = wire.serve(tls=certificates.trusted())
     transport = AsyncioTransport(server.api_url)
     with asyncio.Runner() as runner:
-        with pytest.raises(ConnectFailedError, match="this transport is closed"):
+        with pytest.raises(ConnectFailedError, match="this transport was used after it was closed"):
             runner.run(send(transport))
         gc.collect()
         assert [context() for context in contexts] == [None]
