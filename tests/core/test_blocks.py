@@ -23,7 +23,6 @@ from firecrawl_interact.core import (
     Opening,
     RetryPolicy,
     ServiceUnavailableError,
-    SessionNotFoundError,
     UnauthorizedError,
 )
 
@@ -42,7 +41,6 @@ from .scripted_transport import (
     UseCase,
     both_use_cases,
     play,
-    response,
 )
 from .side_by_side import unchecked
 
@@ -224,17 +222,6 @@ def test_what_cannot_work_is_refused_before_the_block(use_case: UseCase) -> None
         delete_session.on_exit("..")
     with pytest.raises(TypeError, match=r"^retry must be a RetryPolicy, not int"):
         delete_session.on_exit("a", retry=3)
-
-
-@both_use_cases
-def test_a_session_that_is_gone_already_is_an_error_unless_it_may_be(use_case: UseCase) -> None:
-    words = {"success": False, "error": "Browser session not found."}
-    delete_session = use_case(ScriptedTransport(*[response(404, words)] * 3), API_KEY)
-    browser = SimpleNamespace(id=SESSION_ID)
-    for block in (delete_session.opening(lambda: browser), delete_session.on_exit(SESSION_ID)):
-        with pytest.raises(SessionNotFoundError):
-            play(block, lambda: None)
-    play(delete_session.opening(lambda: browser, missing_ok=True), lambda: None)
 
 
 @both_use_cases

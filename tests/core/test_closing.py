@@ -13,7 +13,12 @@ from typing import Any
 
 import pytest
 
-from firecrawl_interact.adapters import InMemoryJournal
+from firecrawl_interact.adapters import (
+    AsyncInMemoryTransport,
+    FakeService,
+    InMemoryJournal,
+    InMemoryTransport,
+)
 from firecrawl_interact.core import (
     AsyncDeleteSession,
     AsyncOpening,
@@ -266,34 +271,23 @@ class Program:
 async def test_blocks_in_their_blocks_openers_and_deletes_end_first_each_once() -> None:
     program = Program()
     async with program.delete_session:
-        tasks = [
-            asyncio.create_task(program.hold(3600)),  # in its block
-            asyncio.create_task(program.hold(0)),  # in its delete
-            asyncio.create_task(program.hold(3600, opens_after=5)),  # in its opener
-        ]
+        in_block = asyncio.create_task(program.hold(3600))
+        ends_later = asyncio.create_task(program.hold(60))
+        in_delete = asyncio.create_task(program.hold(0))
+        in_opener = asyncio.create_task(program.hold(3600, opens_after=5))
         await asyncio.sleep(1)
     assert program.transport.is_closed
     assert program.transport.open == set()
     assert set(program.transport.sent.values()) == {1}
-    for task in tasks:
-        task.cancel()
-    in_block, in_delete, in_opener = await asyncio.gather(*tasks, return_exceptions=True)
-    assert isinstance(in_block, asyncio.CancelledError)
-    assert in_delete is None
-    assert isinstance(in_opener, RuntimeError | asyncio.CancelledError)
+    in_block.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await in_block
+    await in_delete
+    await ends_later  # It finds its outcome, and goes on.
+    with pytest.raises(RuntimeError, match=BEGINS_NO_MORE):
+        await in_opener
     assert {block.outcome for block in program.blocks} == set(program.told)
-    assert len(program.told) == 3
-
-
-@on_virtual_time
-async def test_a_block_that_ends_after_it_was_destroyed_finds_its_outcome_and_goes_on() -> None:
-    program = Program()
-    task = asyncio.create_task(program.hold(60))
-    await asyncio.sleep(1)
-    await program.delete_session.aclose()
-    assert program.blocks[0].receipt is not None
-    await task
-    assert program.told == [program.blocks[0].outcome]
+    assert len(program.told) == 4
 
 
 @on_virtual_time
@@ -323,33 +317,24 @@ async def test_a_service_that_is_away_is_an_error_for_each_session_within_the_de
     await asyncio.wait(tasks)
 
 
+@pytest.mark.parametrize(("are_all", "requests"), [(False, 1), (True, 2)], ids=["it", "all tasks"])
 @on_virtual_time
-async def test_a_cancellation_while_it_closes_is_raised_when_all_is_done() -> None:
+async def test_a_closing_that_is_cancelled_is_so_when_all_is_done_and_each_delete_may_be_repeated(
+    are_all: bool, requests: int
+) -> None:
     program = Program()
     block = asyncio.create_task(program.hold(3600))
     await asyncio.sleep(1)
     closing = asyncio.create_task(program.delete_session.aclose())
     await asyncio.sleep(1)
-    closing.cancel("now")
+    for task in asyncio.all_tasks() - {asyncio.current_task()} if are_all else [closing]:
+        task.cancel("now")
     with pytest.raises(asyncio.CancelledError, match="now"):
         await closing
     assert (program.transport.open, program.transport.is_closed) == (set(), True)
+    assert program.transport.sent["session-0"] == requests
     block.cancel()
     await asyncio.wait([block])
-
-
-@on_virtual_time
-async def test_a_program_that_cancels_all_its_tasks_has_each_delete_once_more() -> None:
-    program = Program()
-    block = asyncio.create_task(program.hold(3600))
-    await asyncio.sleep(1)
-    closing = asyncio.create_task(program.delete_session.aclose())
-    await asyncio.sleep(1)
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()
-    await asyncio.wait([block, closing])
-    assert (program.transport.open, program.transport.is_closed) == (set(), True)
-    assert program.transport.sent["session-0"] == 2
 
 
 @pytest.mark.parametrize("error", [ValueError, GeneratorExit])
@@ -365,45 +350,41 @@ def test_what_is_no_interruption_ends_the_closing(error: type[BaseException]) ->
 # Others' blocks
 
 
-def test_a_block_of_another_event_loop_is_left_alone_and_tells_its_end() -> None:
-    transport, is_open, is_closed = Closable(), threading.Event(), threading.Event()
-    told: list[Outcome] = []
-    delete_session = AsyncDeleteSession(transport, API_KEY, on_outcome=told.append)
+def test_blocks_of_other_event_loops_and_threads_are_left_alone_and_tell_their_end() -> None:
+    service, told = FakeService(["fc-test"]), list[Outcome]()
+    blocking = DeleteSession(InMemoryTransport(service), "fc-test", on_outcome=told.append)
+    on_loop = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test", on_outcome=told.append)
+    are_in, is_closed = threading.Barrier(4), threading.Event()
 
-    async def hold() -> None:
-        async with delete_session.on_exit("a"):
-            is_open.set()
-            is_closed.wait(10)
+    def work() -> None:
+        are_in.wait(10)
+        is_closed.wait(10)
 
-    def in_thread() -> None:
+    def hold() -> None:
+        with suppress(UnreachableError), blocking.on_exit(service.open_session()):
+            work()
+
+    async def hold_on_loop() -> None:
         with suppress(UnreachableError):
-            asyncio.run(hold())
+            async with on_loop.on_exit(service.open_session()):
+                work()
 
-    thread = threading.Thread(target=in_thread)
-    thread.start()
-    assert is_open.wait(10)
-    asyncio.run(delete_session.aclose())
+    threads = [
+        threading.Thread(target=target)
+        for target in (hold, hold, lambda: asyncio.run(hold_on_loop()))
+    ]
+    for thread in threads:
+        thread.start()
+    are_in.wait(10)
+    blocking.close()
+    asyncio.run(on_loop.aclose())
     assert told == []
     is_closed.set()
-    thread.join()
-    assert [outcome.session_fate for outcome in told] == [SessionFate.UNTOUCHED]
-
-
-class Closable:
-    is_closed = False
-
-    async def send(self, request: Request, timeout: float) -> Response:
-        if self.is_closed:
-            raise ConnectFailedError("it is closed", transient=False)
-        return DESTROYED
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    async def sleep(self, seconds: float) -> None: ...
-
-    async def aclose(self) -> None:
-        self.is_closed = True
+    for thread in threads:
+        thread.join()
+    assert sorted(outcome.session_id for outcome in told) == sorted(service.sessions_left_open)
+    assert {outcome.session_fate for outcome in told} == {SessionFate.UNTOUCHED}
+    assert len(told) == 3
 
 
 def test_under_another_event_loop_blocks_end_one_after_the_other() -> None:
@@ -427,7 +408,7 @@ def test_under_another_event_loop_blocks_end_one_after_the_other() -> None:
 def test_a_copy_or_a_pickle_carries_no_open_block_and_is_not_closed(
     twin_of: Callable[[AsyncDeleteSession], AsyncDeleteSession],
 ) -> None:
-    delete_session = awaited(PickledTransport(), API_KEY)
+    delete_session = awaited(ScriptedTransport(DESTROYED, DESTROYED), API_KEY)
     block = delete_session.on_exit(SESSION_ID)
 
     def close_twin() -> None:
@@ -438,16 +419,6 @@ def test_a_copy_or_a_pickle_carries_no_open_block_and_is_not_closed(
     close(delete_session)
     twin = twin_of(delete_session)
     play(twin.on_exit(SESSION_ID), lambda: None)  # It begins.
-
-
-class PickledTransport:
-    def send(self, request: Request, timeout: float) -> Response:
-        return DESTROYED
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def sleep(self, seconds: float) -> None: ...
 
 
 @on_virtual_time
@@ -461,37 +432,3 @@ async def test_a_child_that_was_forked_in_a_block_ends_it_not() -> None:
     assert program.transport.sent == Counter()
     task.cancel()
     await asyncio.wait([task])
-
-
-def test_threads_in_their_blocks_while_the_main_thread_closes_are_told() -> None:
-    transport, told = ThreadedTransport(), list[Outcome]()
-    delete_session = DeleteSession(transport, API_KEY, on_outcome=told.append)
-    are_in, is_closed = threading.Barrier(4), threading.Event()
-
-    def hold(session_id: str) -> None:
-        with suppress(UnreachableError), delete_session.on_exit(session_id):
-            are_in.wait(10)
-            is_closed.wait(10)
-
-    threads = [threading.Thread(target=hold, args=[session_id]) for session_id in "abc"]
-    with delete_session:
-        for thread in threads:
-            thread.start()
-        are_in.wait(10)
-    is_closed.set()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcome.session_id for outcome in told) == ["a", "b", "c"]
-    assert {outcome.session_fate for outcome in told} == {SessionFate.UNTOUCHED}
-
-
-class ThreadedTransport(PickledTransport):
-    is_closed = False
-
-    def send(self, request: Request, timeout: float) -> Response:
-        if self.is_closed:
-            raise ConnectFailedError("it is closed", transient=False)
-        return DESTROYED
-
-    def close(self) -> None:
-        self.is_closed = True

@@ -23,16 +23,19 @@ from firecrawl_interact.core import (
     BadRequestError,
     DeleteManySessions,
     DeleteSession,
+    DeleteSessionError,
     DeletionReceipt,
     ForbiddenError,
     InvalidSessionIdError,
     NothingOpenedError,
+    Outcome,
     SessionFate,
     SessionNotFoundError,
     checked_session_id,
 )
 
 from .log_records import log_records
+from .side_by_side import listed
 
 SCRAPE = "550e8400-e29b-41d4-a716-446655440000"
 SESSION_ID = f"scrape:{SCRAPE}"
@@ -47,6 +50,8 @@ NOT_SENDABLE = {
     ":a": "the id cannot be sent: it has the character ':'",
 }
 
+Delete: TypeAlias = Callable[[FakeService, str], DeletionReceipt]
+
 
 class StrictJournal:
     """It takes sessions alone, as each journal does."""
@@ -57,57 +62,52 @@ class StrictJournal:
     gone = opened
 
 
-JOURNAL = StrictJournal()
-Delete: TypeAlias = Callable[[FakeService, str], DeletionReceipt]
+def blocking(service: FakeService) -> DeleteSession:
+    return DeleteSession(InMemoryTransport(service), "fc-test", journal=StrictJournal())
+
+
+def on_a_loop(service: FakeService) -> AsyncDeleteSession:
+    return AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test", journal=StrictJournal())
 
 
 def called(service: FakeService, session_id: str) -> DeletionReceipt:
-    return DeleteSession(InMemoryTransport(service), "fc-test", journal=JOURNAL)(session_id)
+    return blocking(service)(session_id)
 
 
 def awaited(service: FakeService, session_id: str) -> DeletionReceipt:
-    transport = AsyncInMemoryTransport(service)
-    return asyncio.run(AsyncDeleteSession(transport, "fc-test", journal=JOURNAL)(session_id))
+    return asyncio.run(on_a_loop(service)(session_id))
 
 
 def on_exit(service: FakeService, session_id: str) -> DeletionReceipt:
-    delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=JOURNAL)
-    with delete_session.on_exit(session_id) as ending:
+    with blocking(service).on_exit(session_id) as ending:
         pass
-    assert ending.receipt
-    return ending.receipt
+    return receipt_of(ending.outcome)
 
 
 def awaited_on_exit(service: FakeService, session_id: str) -> DeletionReceipt:
-    async def main() -> DeletionReceipt:
-        transport = AsyncInMemoryTransport(service)
-        delete_session = AsyncDeleteSession(transport, "fc-test", journal=JOURNAL)
-        async with delete_session.on_exit(session_id) as ending:
+    async def main() -> Outcome | None:
+        async with on_a_loop(service).on_exit(session_id) as ending:
             pass
-        assert ending.receipt
-        return ending.receipt
+        return ending.outcome
 
-    return asyncio.run(main())
+    return receipt_of(asyncio.run(main()))
 
 
 def by_run(service: FakeService, session_id: str) -> DeletionReceipt:
-    delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=JOURNAL)
-    with DeleteManySessions(delete_session)([session_id]) as deletions:
-        [outcome] = deletions
-    assert isinstance(outcome, DeletionReceipt)
-    return outcome
+    [outcome] = DeleteManySessions(blocking(service))([session_id])
+    return receipt_of(outcome)
 
 
 def by_awaited_run(service: FakeService, session_id: str) -> DeletionReceipt:
-    async def main() -> DeletionReceipt:
-        transport = AsyncInMemoryTransport(service)
-        delete_session = AsyncDeleteSession(transport, "fc-test", journal=JOURNAL)
-        async with AsyncDeleteManySessions(delete_session)([session_id]) as deletions:
-            [outcome] = [outcome async for outcome in deletions]
-        assert isinstance(outcome, DeletionReceipt)
-        return outcome
+    [outcome] = asyncio.run(listed(AsyncDeleteManySessions(on_a_loop(service))([session_id])))
+    return receipt_of(outcome)
 
-    return asyncio.run(main())
+
+def receipt_of(outcome: Outcome | None) -> DeletionReceipt:
+    if isinstance(outcome, DeleteSessionError):
+        raise outcome
+    assert outcome is not None
+    return outcome
 
 
 in_each_way = pytest.mark.parametrize(
@@ -187,13 +187,14 @@ def test_a_scrape_without_a_session_is_not_found_and_one_of_others_is_forbidden(
     assert len(service.sessions_left_open) == 1
 
 
+@in_each_way
 @pytest.mark.parametrize(("session_id", "reason"), NOT_SENDABLE.items())
 def test_what_cannot_be_the_id_of_a_scrape_is_refused_before_anything_is_sent(
-    session_id: str, reason: str
+    delete: Delete, session_id: str, reason: str
 ) -> None:
     service = FakeService()
     with pytest.raises(InvalidSessionIdError, match=re.escape(reason)) as caught:
-        called(service, session_id)
+        delete(service, session_id)
     assert caught.value.session_id == session_id
     assert service.requests == []
 

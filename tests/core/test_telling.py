@@ -70,7 +70,9 @@ def test_a_call_tells_its_outcome_once_before_it_returns_or_raises(
 
 
 @both_use_cases
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, RuntimeError])
+@pytest.mark.parametrize(
+    "interruption", [KeyboardInterrupt, SystemExit, asyncio.CancelledError, RuntimeError]
+)
 def test_a_call_that_is_interrupted_has_an_unknown_outcome_that_is_told_and_logged(
     interruption: type[BaseException], use_case: UseCase
 ) -> None:

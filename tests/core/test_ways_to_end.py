@@ -210,39 +210,6 @@ def test_blocking(
     world.check(logged, must_be_gone=not is_away)
 
 
-class InterruptedTransport(InMemoryTransport):
-    """Ctrl-C comes in each of its first requests."""
-
-    presses = 1
-
-    def send(self, request: Any, timeout: float) -> Any:  # Any: as the port has it
-        if self.presses:
-            self.presses -= 1
-            signal.raise_signal(signal.SIGINT)
-        return super().send(request, timeout)
-
-
-@pytest.mark.parametrize("presses", [1, 2])
-@pytest.mark.parametrize("use", ["on_exit", "opening"])
-def test_ctrl_c_in_the_delete(use: str, presses: int) -> None:
-    world = World(is_away=False)
-    world.blocking.transport = transport = InterruptedTransport(world.service)
-    transport.presses = presses
-    with log_records(logging.ERROR) as logged:
-        world.play(lambda: returns(world, lambda: BLOCKING_USES[use](world)))
-    assert isinstance(world.raised[0], KeyboardInterrupt)
-    world.check(logged, must_be_gone=presses == 1)
-
-
-def test_ctrl_c_in_a_call() -> None:
-    world = World(is_away=False)
-    world.blocking.transport = InterruptedTransport(world.service)
-    with log_records(logging.ERROR) as logged:
-        world.play(lambda: world.blocking(SESSION_ID))
-    world.check(logged, must_be_gone=False)
-    assert world.told[0].session_fate is SessionFate.UNKNOWN
-
-
 @pytest.mark.parametrize("use", ["on_exit", "opening"])
 def test_a_client_that_is_closed_in_the_block(use: str) -> None:
     world = World(is_away=False)
@@ -400,21 +367,6 @@ def test_awaited(
     with log_records(logging.ERROR) as logged:
         world.run(way(world, lambda: use(world)))
     world.check(logged, must_be_gone=not is_away)
-
-
-def test_a_call_that_is_cancelled() -> None:
-    world = World(is_away=False)
-    world.service.latency = 3600
-
-    async def main() -> None:
-        task = asyncio.create_task(world.awaited(SESSION_ID))
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait([task])
-
-    with log_records(logging.ERROR) as logged:
-        world.run(main())
-    world.check(logged, must_be_gone=False)
 
 
 @pytest.mark.parametrize("is_away", [False, True])
