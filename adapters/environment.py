@@ -12,7 +12,7 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 from firecrawl_interact.core import (
     AsyncDeleteSession,
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .journals.postgres import PostgresJournal
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
+
+TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 
 _CLOUD_HOST = "api.firecrawl.dev"
 
@@ -80,18 +82,11 @@ def delete_session_from_environment(  # noqa: PLR0913 - each is something that u
         TypeError, ValueError: the address or another argument cannot work.
     """
     try:
-        if transport is None:
-            url = service_address(api_url, options.get("allow_plain_http", False))
-            transport = Urllib3Transport(str(url), **options)
-        else:
-            _refuse_beside_transport(api_url, *options)
+        transport = _transport(transport, Urllib3Transport, api_url, options)
+        api_key = _key(api_key, transport)
+        journal = _journal(journal, transport)
         return DeleteSession(
-            transport,
-            _key(api_key, transport),
-            retry=retry,
-            headers=headers,
-            journal=_journal(journal, transport),
-            on_outcome=on_outcome,
+            transport, api_key, retry=retry, headers=headers, journal=journal, on_outcome=on_outcome
         )
     finally:
         del api_key, headers, options  # A traceback can show the locals of its frames.
@@ -114,28 +109,34 @@ def async_delete_session_from_environment(  # noqa: PLR0913 - as above
     `delete_session_from_environment`; its `async with`, or its `aclose`, closes what that closes.
     """
     try:
-        if transport is None:
-            from .asyncio.transport import AsyncioTransport  # noqa: PLC0415 - it brings asyncio
+        from .asyncio.transport import AsyncioTransport  # noqa: PLC0415 - it brings asyncio
 
-            url = service_address(api_url, options.get("allow_plain_http", False))
-            transport = AsyncioTransport(str(url), **options)
-        else:
-            _refuse_beside_transport(api_url, *options)
+        transport = _transport(transport, AsyncioTransport, api_url, options)
+        api_key = _key(api_key, transport)
+        journal = _journal(journal, transport)
         return AsyncDeleteSession(
-            transport,
-            _key(api_key, transport),
-            retry=retry,
-            headers=headers,
-            journal=_journal(journal, transport),
-            on_outcome=on_outcome,
+            transport, api_key, retry=retry, headers=headers, journal=journal, on_outcome=on_outcome
         )
     finally:
         del api_key, headers, options  # As above.
 
 
-def _refuse_beside_transport(api_url: str | None, *options: str) -> None:
-    if api_url is not None or options:
-        raise TypeError("pass a transport, or the address and the options of one, not both")
+def _transport(
+    given: TransportT | None,
+    kind: Callable[..., TransportT],
+    api_url: str | None,
+    options: HttpOptions,
+) -> TransportT:
+    """Return the transport that was given, or make one of the address and the options."""
+    try:
+        if given is None:
+            url = service_address(api_url, options.get("allow_plain_http", False))
+            return kind(str(url), **options)
+        if api_url is not None or options:
+            raise TypeError("pass a transport, or the address and the options of one, not both")
+        return given
+    finally:
+        del options  # As above.
 
 
 def _journal(journal: Recorder | None, transport: Transport | AsyncTransport) -> Recorder | None:
