@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import (
-    AsyncDeleteSession,
     ConnectFailedError,
     ConnectionLostError,
     DeleteSession,
@@ -35,12 +34,10 @@ from .scripted_transport import (
     SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
-    AsyncScriptedTransport,
     ScriptedTransport,
     UseCase,
     awaited,
     both_use_cases,
-    delete_blocking,
     ended,
     error_of,
     response,
@@ -78,13 +75,6 @@ def test_an_awaited_call_does_what_a_blocking_call_does(
     assert seen[0] == seen[1]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=repr)
-def test_what_is_no_transport_error_passes_untouched(fault: BaseException) -> None:
-    with pytest.raises(type(fault)) as raised:
-        delete_blocking(ScriptedTransport(fault))
-    assert raised.value is fault
-
-
 @pytest.mark.parametrize("api_key", [API_KEY, None])
 @pytest.mark.parametrize("mapping", [dict, MappingProxyType])
 def test_every_attempt_sends_the_same_request_with_the_key_and_the_users_headers(
@@ -106,18 +96,6 @@ def test_every_attempt_sends_the_same_request_with_the_key_and_the_users_headers
 def test_chance_is_a_number_from_0_to_1_unless_told_otherwise() -> None:
     chances = [DeleteSession(ScriptedTransport(), API_KEY).random() for _ in range(100)]
     assert 0 <= min(chances) < 0.5 < max(chances) < 1
-
-
-def test_cancelling_an_awaited_call_ends_it_at_once() -> None:
-    class Cancelled(BaseException):
-        pass
-
-    transport = ScriptedTransport(DESTROYED)
-    call = AsyncDeleteSession(AsyncScriptedTransport(transport), API_KEY)(SESSION_ID)
-    call.send(None)
-    with pytest.raises(Cancelled):
-        call.throw(Cancelled())
-    assert transport.requests == []
 
 
 def test_a_policy_for_one_call_is_for_that_call_alone() -> None:

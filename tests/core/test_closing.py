@@ -337,16 +337,6 @@ async def test_a_closing_that_is_cancelled_is_so_when_all_is_done_and_each_delet
     await asyncio.wait([block])
 
 
-@pytest.mark.parametrize("error", [ValueError, GeneratorExit])
-def test_what_is_no_interruption_ends_the_closing(error: type[BaseException]) -> None:
-    class Odd(AsyncScriptedTransport):
-        async def aclose(self) -> None:
-            raise error
-
-    with pytest.raises(error):
-        run(AsyncDeleteSession(Odd(ScriptedTransport()), API_KEY).aclose())
-
-
 # Others' blocks
 
 

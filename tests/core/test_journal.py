@@ -13,12 +13,8 @@ from unittest.mock import Mock
 import pytest
 
 from firecrawl_interact.core import (
-    AsyncDeleteManySessions,
-    AsyncDeleteSession,
-    DeleteManySessions,
     DeleteSession,
     JournalError,
-    Response,
     RetryPolicy,
     SessionFate,
 )
@@ -30,7 +26,6 @@ from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import MemoryJournal
 from .log_records import log_records
 from .scripted_transport import API_KEY, DESTROYED, SESSION_ID, ScriptedTransport, awaited, run
-from .side_by_side import AsyncFunctionTransport, FunctionTransport
 
 
 # Of one call: test_blocks
@@ -157,37 +152,6 @@ def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_else_p
     journal.fails = True
     with pytest.raises(JournalError, match="no space left"):
         drive(block())
-
-
-def test_a_run_that_is_left_forgets_sessions_whose_outcomes_nobody_takes() -> None:
-    journal, both_are_sent = Notebook(), threading.Barrier(2)
-
-    def respond(session_id: str) -> Response:
-        both_are_sent.wait(30)
-        return DESTROYED
-
-    delete_session = DeleteSession(FunctionTransport(respond), API_KEY, journal=journal)
-    with DeleteManySessions(delete_session)(["a", "b"]) as deletions:
-        next(deletions)
-    assert sorted(journal.calls) == ["gone a", "gone b"]
-
-
-def test_an_awaited_run_that_is_left_forgets_them_too() -> None:
-    async def leave() -> None:
-        both_are_sent = asyncio.Barrier(2)
-
-        async def respond(session_id: str) -> Response:
-            await both_are_sent.wait()
-            return DESTROYED
-
-        transport = AsyncFunctionTransport(respond)
-        delete_session = AsyncDeleteSession(transport, API_KEY, journal=journal)
-        async with AsyncDeleteManySessions(delete_session)(["a", "b"]) as deletions:
-            await anext(deletions)
-
-    journal = Notebook()
-    asyncio.run(leave())
-    assert sorted(journal.calls) == ["gone a", "gone b"]
 
 
 class HalfAwaited(Notebook):

@@ -71,16 +71,19 @@ def test_a_call_tells_its_outcome_once_before_it_returns_or_raises(
 
 @both_use_cases
 @pytest.mark.parametrize(
-    "interruption", [KeyboardInterrupt, SystemExit, asyncio.CancelledError, RuntimeError]
+    "interruption",
+    [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError, RuntimeError],
 )
 def test_a_call_that_is_interrupted_has_an_unknown_outcome_that_is_told_and_logged(
     interruption: type[BaseException], use_case: UseCase
 ) -> None:
     told: list[Outcome] = []
-    transport = ScriptedTransport(UNAVAILABLE, interruption())
+    error = interruption()
+    transport = ScriptedTransport(UNAVAILABLE, error)
     delete_session = use_case(transport, API_KEY, on_outcome=told.append)
-    with pytest.raises(interruption), log_records(logging.ERROR) as records:
+    with pytest.raises(interruption) as raised, log_records(logging.ERROR) as records:
         ended(delete_session(SESSION_ID))
+    assert raised.value is error
     [outcome] = told
     assert isinstance(outcome, UnreachableError)
     assert (outcome.session_id, outcome.attempts) == (SESSION_ID, 2)
