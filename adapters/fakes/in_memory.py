@@ -6,12 +6,9 @@ its response on the service's clock, or its timeout if there is no response.
 
 import math
 import sys
-from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Self
 
 from firecrawl_interact.core import transport as port
-from firecrawl_interact.core.shielding import runs_on_asyncio
 from firecrawl_interact.core.transport import Request, Response, TransportError
 
 from .service import FakeService, faults
@@ -20,6 +17,8 @@ from .service.clock import ClockQueue
 
 class _InMemory:
     def __init__(self, service: FakeService) -> None:
+        if not isinstance(service, FakeService):
+            raise TypeError(f"service must be a FakeService, not {type(service).__name__}")
         self._service = service
         self._closed = False
 
@@ -106,7 +105,7 @@ class AsyncInMemoryTransport(_InMemory):
 
     Each `send` and `sleep` lets the other tasks run, and can be cancelled: a request that is
     cancelled at once is not sent. Of several waits the shortest ends first. It knows asyncio and
-    trio, and anyio on both. Where there is no event loop, each wait moves the clock at once.
+    trio, and anyio on both.
 
     Args:
         service: the service that it reaches; many transports may share one.
@@ -123,12 +122,7 @@ class AsyncInMemoryTransport(_InMemory):
 
     async def sleep(self, seconds: float) -> None:
         """Wait for this number of seconds of the service's clock, beside other tasks."""
-        turn = _turn_of_event_loop()
-        if turn is None:
-            self._service.clock.wait(seconds)
-            return
-        await turn()
-        await self._service.clock.wait_in_task(seconds, turn)
+        await self._service.clock.wait_in_task(seconds, _take_turn)
 
     async def aclose(self) -> None:
         """From now on `send` raises a `ConnectFailedError` that is not transient."""
@@ -141,12 +135,12 @@ class AsyncInMemoryTransport(_InMemory):
         await self.aclose()
 
 
-def _turn_of_event_loop() -> Callable[[], Awaitable[object]] | None:
-    """Return what awaits one turn of the running event loop, and notices a cancellation."""
-    # A program that runs one of them has imported it.
-    if (asyncio := sys.modules.get("asyncio")) and runs_on_asyncio():
-        return partial(asyncio.sleep, 0)
-    if (trio := sys.modules.get("trio")) and trio.lowlevel.in_trio_run():
-        checkpoint: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint
-        return checkpoint
-    return None
+async def _take_turn() -> None:
+    """Let the other tasks of the event loop run once, and notice a cancellation."""
+    trio = sys.modules.get("trio")  # A program that runs it has imported it.
+    if trio is not None and trio.lowlevel.in_trio_run():
+        await trio.lowlevel.checkpoint()
+        return
+    import asyncio  # noqa: PLC0415 - a program that runs it has imported it
+
+    await asyncio.sleep(0)

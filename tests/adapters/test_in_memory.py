@@ -52,14 +52,7 @@ def by_task(service: FakeService, session_id: str) -> Response:
     return asyncio.run(AsyncInMemoryTransport(service).send(request(session_id), 90))
 
 
-def without_a_loop(service: FakeService, session_id: str) -> Response:
-    with pytest.raises(StopIteration) as finished:  # as it does unless it suspends
-        AsyncInMemoryTransport(service).send(request(session_id), 90).send(None)
-    response: Response = finished.value.value
-    return response
-
-
-@pytest.mark.parametrize("send", [by_thread, by_task, without_a_loop])
+@pytest.mark.parametrize("send", [by_thread, by_task])
 @pytest.mark.parametrize(
     ("fault", "latency", "end", "seconds", "acts"),
     [
@@ -251,3 +244,9 @@ def test_a_blocking_run_has_the_outcomes_of_an_awaited_one_in_the_same_time(
         return summary(service, outcomes, raised)
 
     assert blocking() == asyncio.run(awaited())
+
+
+@pytest.mark.parametrize("transport_class", [InMemoryTransport, AsyncInMemoryTransport])
+def test_what_is_no_fake_service_is_refused_at_once(transport_class: Callable[..., object]) -> None:
+    with pytest.raises(TypeError, match="service must be a FakeService, not str"):
+        transport_class("fc-test")

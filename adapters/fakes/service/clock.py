@@ -5,24 +5,26 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sized
 from contextlib import contextmanager
 from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
-_TURN = 0.01
+_LOOK = 0.01
 """Seconds between two looks of a thread. A task looks at each turn of its event loop."""
-_QUIET_TURNS = 25
-"""A thread or a task that has something to do does it in fewer turns, or waits too."""
+_QUIET_LOOKS = 25
+"""A thread or a task that has something to do does it in fewer looks of the others, or waits."""
 
 _T = TypeVar("_T")
 
 
 class _Wait(msgspec.Struct, eq=False):
     until: float
-    has_come: Callable[[], bool]  # what ends it earlier
+    items: Sized  # An item ends it earlier.
     thread: threading.Thread | None  # None: a task waits
+    seen_change: int = 0
+    quiet_looks: int = 0
 
 
 class FakeClock:
@@ -32,23 +34,25 @@ class FakeClock:
     quarter of a second of real time to do something with this clock, and then counts as idle.
     """
 
-    _waiting: ClassVar[set[threading.Thread | None]] = set()  # threads, for any such clock
+    changed: ClassVar = threading.Condition()  #: guards all that is here, of every such clock
+    _waiting: ClassVar[set[threading.Thread | None]] = set()
 
     def __init__(self) -> None:
-        self.changed: threading.Condition = threading.Condition()  #: guards all that is here
+        self.runners: set[threading.Thread] = set()  #: threads of a run: they go on in their turn
         self._time = 0.0
         self._waits: list[_Wait] = []
         self._changes = 0  # of what somebody may wait for
-        self._threads: set[threading.Thread] = set()  # all that were alive when they were idle
+        self._threads: set[threading.Thread] = set()  # that have waited
         self._idle: set[threading.Thread] = set()
-        self._runners: set[threading.Thread] = set()
         self._users_of_real_time = 0
         self._real_since = 0.0
 
     def monotonic(self) -> float:
         """Return the time, in seconds."""
         with self.changed:
-            return self._now()
+            if not self._users_of_real_time:
+                return self._time
+            return self._time + (time.monotonic() - self._real_since)
 
     def advance(self, seconds: float) -> None:
         """Move by so many seconds at once, whoever waits."""
@@ -59,7 +63,7 @@ class FakeClock:
     def follow_system(self, users: int) -> None:
         """Note one user more, or less (-1), who needs real time. The clock never jumps back."""
         with self.changed:
-            self._time, self._real_since = self._now(), time.monotonic()
+            self._time, self._real_since = self.monotonic(), time.monotonic()
             self._users_of_real_time += users
             self.note_change()
 
@@ -70,87 +74,79 @@ class FakeClock:
         self._changes += 1
         self.changed.notify_all()
 
-    def add_runner(self) -> None:
-        """Note that the calling thread is one of a run. It does what it does in its turn."""
-        self._runners.add(threading.current_thread())
-
-    def wait(self, seconds: float, has_come: Callable[[], bool] = lambda: False) -> None:
-        """Wait in this thread for so many seconds, or until something has come."""
-        thread = threading.current_thread()
-        with self.changed, self._turns(seconds, has_come, thread) as turns:
-            for longest in turns:
-                self.changed.wait(longest)
+    def wait(self, seconds: float, items: Sized = ()) -> None:
+        """Wait in this thread for so many seconds, or until there is an item."""
+        with self.changed, self._noted(seconds, items, threading.current_thread()) as wait:
+            while not self._look(wait):
+                nothing_to_see = wait.until == math.inf and self._lasts(wait)
+                self.changed.wait(None if nothing_to_see else _LOOK)
 
     async def wait_in_task(self, seconds: float, turn: Callable[[], Awaitable[object]]) -> None:
         """Wait in a task for so many seconds. `turn` awaits one turn of its event loop."""
-        with self._turns(seconds, lambda: False, None) as turns:
-            for _ in turns:
+        with self._noted(seconds, (), None) as wait:
+            await turn()
+            while not self._look(wait):
                 await turn()
 
     @contextmanager
-    def _turns(
-        self, seconds: float, has_come: Callable[[], bool], thread: threading.Thread | None
-    ) -> Iterator[Iterator[float | None]]:
-        wait = _Wait(self.monotonic() + seconds, has_come, thread)
+    def _noted(
+        self, seconds: float, items: Sized, thread: threading.Thread | None
+    ) -> Iterator[_Wait]:
+        wait = _Wait(self.monotonic() + seconds, items, thread)
         with self.changed:
+            if thread is not None and thread not in self._threads:
+                self._threads.add(thread)
+                self._idle.clear()  # Somebody who seemed idle has started it, and may start more.
             self._waits.append(wait)
-            FakeClock._waiting |= {thread}
+            self._waiting.add(thread)
             self.note_change()
         try:
-            yield self._turns_of(wait)
+            yield wait
         finally:
             with self.changed:
                 self._waits.remove(wait)
-                FakeClock._waiting -= {thread}
+                self._waiting.discard(thread)
                 self.note_change()
 
-    def _turns_of(self, wait: _Wait) -> Iterator[float | None]:
-        """Give the longest seconds of each turn, and let time pass between two."""
-        quiet_turns = 0
-        while self._lasts(wait) or not (self._is_next(wait) or quiet_turns >= _QUIET_TURNS):
-            seen = self._changes
-            self._let_time_pass(is_quiet=quiet_turns >= _QUIET_TURNS)
-            if seen == self._changes:
-                yield None if wait.until == math.inf and self._lasts(wait) else _TURN
-            quiet_turns = quiet_turns + 1 if seen == self._changes else 0
+    def _look(self, wait: _Wait) -> bool:
+        """Return whether a wait has ended. Let time pass if nobody else does anything."""
+        with self.changed:
+            wait.quiet_looks = wait.quiet_looks + 1 if wait.seen_change == self._changes else 0
+            is_quiet = wait.quiet_looks > _QUIET_LOOKS
+            if self._lasts(wait):
+                self._let_time_pass(is_quiet=is_quiet)
+            wait.seen_change = self._changes
+            return not self._lasts(wait) and (is_quiet or self._is_next(wait))
 
     def _is_next(self, wait: _Wait) -> bool:
         """Say whether it is a wait's turn to end. Threads of runs go on one by one, in order."""
-        if wait.thread not in self._runners:
+        if wait.thread not in self.runners:
             return True
-        of_runs = [other for other in self._waits if other.thread in self._runners]
-        running = self._runners - self._idle - {other.thread for other in of_runs}
-        return not running and wait is next(other for other in of_runs if not self._lasts(other))
+        of_runs = [other for other in self._waits if other.thread in self.runners]
+        running = self.runners - self._idle - {other.thread for other in of_runs}
+        return not running and wait is of_runs[0]
 
     def _lasts(self, wait: _Wait) -> bool:
-        return self._now() < wait.until and not wait.has_come()
+        return self.monotonic() < wait.until and not wait.items
 
     def _let_time_pass(self, *, is_quiet: bool) -> None:
         """Move to the end of the shortest wait, if everybody waits, or nothing happens any more."""
-        with self.changed:
-            lasting = [wait for wait in self._waits if self._lasts(wait)]
-            alive = {*threading.enumerate()}
-            self._runners &= alive
-            if not alive <= self._threads:  # Somebody who seemed idle has started another one.
-                self._threads, self._idle = alive, set()
-            busy = alive - self._idle - FakeClock._waiting
-            # A thread whose wait has ended goes on, however late the system lets it.
-            goes_on = any(wait.thread for wait in self._waits if wait not in lasting)
-            until = min((wait.until for wait in lasting), default=math.inf)
-            may_pass = until < math.inf and not goes_on and not self._users_of_real_time
-            if may_pass and (is_quiet or not busy):
-                self._idle |= busy
-                self._time = until
-                self.note_change()
-
-    def _now(self) -> float:
-        if not self._users_of_real_time:
-            return self._time
-        return self._time + (time.monotonic() - self._real_since)
+        alive = set(threading.enumerate())
+        self.runners &= alive
+        busy = alive - self._idle - self._waiting
+        lasting = [wait for wait in self._waits if self._lasts(wait)]
+        # A thread whose wait has ended goes on, however late the system lets it.
+        goes_on = any(wait.thread for wait in self._waits if wait not in lasting)
+        until = min(wait.until for wait in lasting)
+        may_pass = until < math.inf and not goes_on and not self._users_of_real_time
+        if may_pass and (is_quiet or not busy):
+            self._idle |= busy
+            self._time = until
+            self.note_change()
 
 
 class ClockQueue(Generic[_T]):
-    """A `queue.SimpleQueue` for threads that wait on a clock."""
+    """A `queue.SimpleQueue` for the threads of a run, which wait on a clock."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
@@ -165,9 +161,9 @@ class ClockQueue(Generic[_T]):
     def get(self, timeout: float = math.inf) -> _T:
         """Take an item, or raise `queue.Empty` after so many seconds."""
         with self._clock.changed:
-            self._clock.add_runner()
+            self._clock.runners.add(threading.current_thread())
             if timeout:
-                self._clock.wait(timeout, lambda: bool(self._items))
+                self._clock.wait(timeout, self._items)
             if not self._items:
                 raise queue.Empty
             return self._items.popleft()
