@@ -1,7 +1,7 @@
 """A case of the kit, and the report of many."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Generic, Protocol, TypeAlias, TypeVar, get_args
+from typing import Generic, Protocol, TypeVar, get_args
 from unittest import SkipTest
 
 import msgspec
@@ -10,10 +10,16 @@ from .driver import Kind
 from .expectations import BrokenPromiseError, Severity
 from .harness import KINDS, Channel, Harness, MakeTransport
 
-Scenario: TypeAlias = Callable[[Harness], None]
-
+HTTPS: frozenset[Channel] = frozenset({"https"})
 SOCKETS: frozenset[Channel] = frozenset({"http", "https"})
 EVERYWHERE: frozenset[Channel] = frozenset({"http", "https", "memory"})
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """What is played with a transport, and over which ways to a service it can be."""
+
+    play: Callable[[Harness], None]
+    over: frozenset[Channel] = SOCKETS
 
 
 class KnownToBeBrokenError(SkipTest):
@@ -66,10 +72,13 @@ class Case(msgspec.Struct, frozen=True):
     """What it costs when the promise is broken, unless what was seen says more: an empty message
     costs little wherever it is seen, and a key in a message is the worst everywhere."""
     scenario: Scenario
-    over: frozenset[Channel] = SOCKETS
-    """The ways to a service to which the case applies."""
     kinds: frozenset[Kind] = KINDS
     """The kinds of transport that the case is about: `blocking`, `async`."""
+
+    @property
+    def over(self) -> frozenset[Channel]:
+        """The ways to a service to which the case applies."""
+        return self.scenario.over
 
     def run(
         self,
@@ -101,7 +110,7 @@ class Case(msgspec.Struct, frozen=True):
 
         def play() -> None:
             with Harness(make_transport, over, self.kinds) as harness:
-                self.scenario(harness)
+                self.scenario.play(harness)
 
         tell(self.name, self.promise, self.severity, known, play)
 
@@ -116,28 +125,20 @@ def case(
     severity: Severity,
     over: frozenset[Channel] = SOCKETS,
     kinds: frozenset[Kind] = KINDS,
-) -> Callable[[Scenario], Case]:
+) -> Callable[[Callable[[Harness], None]], Case]:
     """Make a case of a function: its name is the function's, its promise the docstring."""
 
-    def make(scenario: Scenario) -> Case:
-        promise = (scenario.__doc__ or "").removesuffix(".")
-        name = scenario.__name__.replace("_", "-")
-        return Case(name, promise[:1].lower() + promise[1:], severity, scenario, over, kinds)
+    def make(play: Callable[[Harness], None]) -> Case:
+        promise = (play.__doc__ or "").removesuffix(".")
+        name = play.__name__.replace("_", "-")
+        return Case(name, promise[:1].lower() + promise[1:], severity, Scenario(play, over), kinds)
 
     return make
 
 
-def cases(
-    promise: str,
-    severity: Severity,
-    scenarios: Mapping[str, Scenario],
-    over: frozenset[Channel] = SOCKETS,
-    kinds: frozenset[Kind] = KINDS,
-) -> list[Case]:
+def cases(promise: str, severity: Severity, scenarios: Mapping[str, Scenario]) -> list[Case]:
     """Make a case of each scenario, by its name, all with the same promise."""
-    return [
-        Case(name, promise, severity, scenario, over, kinds) for name, scenario in scenarios.items()
-    ]
+    return [Case(name, promise, severity, scenario) for name, scenario in scenarios.items()]
 
 
 class Report(msgspec.Struct, Generic[CaseT], frozen=True):

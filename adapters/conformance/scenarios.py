@@ -6,9 +6,9 @@ from firecrawl_interact.core.transport import Response, TimedOutError
 
 from ..fakes.service.faults import Fault as MemoryFault
 from ..fakes.service.faults import Reply
-from .case import Scenario
+from .case import EVERYWHERE, HTTPS, SOCKETS, Scenario
 from .driver import ENOUGH_TIME
-from .expectations import Failure, Result, Severity, describe, require
+from .expectations import TIMED_OUT, Failure, Result, Severity, describe, require
 from .harness import Harness, requests_for, require_one_request, require_own
 from .server import FaultFunction, FaultServer
 from .wire_faults import sends
@@ -16,7 +16,8 @@ from .wire_faults import sends
 SHORT = 0.4
 """Seconds: a timeout that is meant to expire."""
 
-_NEVER_NEEDED = 1.5  # Seconds: the timeout of a call that fails before.
+_NEVER_NEEDED = 1.5
+"""Seconds: the timeout of a call that fails before."""
 _MOST_BYTES_TAKEN = 8 * 1024 * 1024  # The kernels of both sides buffer some of them.
 
 
@@ -25,7 +26,7 @@ def fails(
     *expected: Failure,
     in_memory: MemoryFault | None = None,
     in_handshake: bool = False,
-    timeout: float = _NEVER_NEEDED,
+    timeout: float | None = None,
     names: str = "",
 ) -> Scenario:
     """Return the scenario of a call that fails, after which the next call is healthy.
@@ -35,15 +36,16 @@ def fails(
         expected: the ways in which the call may fail.
         in_memory: the same fault for a `FakeService`.
         in_handshake: whether the fault replaces the TLS handshake.
-        timeout: seconds for the call.
+        timeout: seconds for the call. None: few if it may time out, and more than enough otherwise.
         names: what the message of the error must contain.
     """
+    seconds = timeout or (SHORT if TIMED_OUT in expected else _NEVER_NEEDED)
 
-    def scenario(harness: Harness) -> None:
+    def play(harness: Harness) -> None:
         service = harness.start_service(fault, in_memory=in_memory, in_handshake=in_handshake)
         driver = harness.make_transport(service)
         path = harness.make_path()
-        result = driver.send(path, timeout)
+        result = driver.send(path, seconds)
         harness.require_failure(result, *expected)
         require(
             names in str(result),
@@ -66,7 +68,8 @@ def fails(
             )
         harness.require_healthy(driver, service, *(request.connection for request in requests))
 
-    return scenario
+    over = EVERYWHERE if in_memory else SOCKETS
+    return Scenario(play, HTTPS if in_handshake else over)
 
 
 def gets_response(
@@ -85,7 +88,7 @@ def gets_response(
         idle: seconds from the end of the fault to the next call.
     """
 
-    def scenario(harness: Harness) -> None:
+    def play(harness: Harness) -> None:
         server = harness.start_server(fault)
         driver = harness.make_transport(server)
         path = harness.make_path()
@@ -100,13 +103,13 @@ def gets_response(
             time.sleep(idle)
         harness.require_healthy(driver, server, *([] if keeps_connection else [used]))
 
-    return scenario
+    return Scenario(play)
 
 
 def gets_reply(reply: Reply) -> Scenario:
     """Return the scenario of a reply that is handed over as it is, after a single request."""
 
-    def scenario(harness: Harness) -> None:
+    def play(harness: Harness) -> None:
         service = harness.start_service(sends(reply_bytes(reply)), in_memory=reply)
         driver = harness.make_transport(service)
         path = harness.make_path()
@@ -115,7 +118,7 @@ def gets_reply(reply: Reply) -> Scenario:
         require(targets == [path], f"these requests: {', '.join(targets)}")
         harness.require_healthy(driver, service)
 
-    return scenario
+    return Scenario(play, EVERYWHERE)
 
 
 def _require_same(result: Result, reply: Reply) -> None:

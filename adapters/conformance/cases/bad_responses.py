@@ -3,14 +3,13 @@
 import gzip
 import zlib
 from collections.abc import Mapping
-from typing import TypeAlias
 
 from firecrawl_interact.core.transport import MAX_BODY_BYTES
 
 from ...fakes.service.faults import Reply
-from ..case import EVERYWHERE, Case
+from ..case import Scenario, cases
 from ..expectations import BAD, LOST, TIMED_OUT, Failure, Severity
-from ..scenarios import SHORT, fails, reply_bytes
+from ..scenarios import fails, reply_bytes
 from ..server import FaultFunction
 from ..wire_faults import CHUNKED, sends, sends_and_closes, sends_and_floods
 
@@ -24,10 +23,10 @@ _BOMB = reply_bytes(Reply(200, gzip.compress(bytes(10**7)), {"Content-Encoding":
 
 _IN_CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n11\r\n" + _BODY + b"\r\n0\r\n\r\n"
 
-_Faults: TypeAlias = Mapping[str, FaultFunction]
 
-
-def _refused(responses: Mapping[str, bytes], before: bytes = b"", after: bytes = b"") -> _Faults:
+def _refused(
+    responses: Mapping[str, bytes], before: bytes = b"", after: bytes = b""
+) -> Mapping[str, FaultFunction]:
     return {
         f"{name}-is-refused": sends(before + response + after)
         for name, response in responses.items()
@@ -83,7 +82,6 @@ _NO_HTTP = {
     ),
 }
 
-_FRAMING = "a response with an ambiguous length is a BadResponseError: no length is guessed"
 _FRAMINGS = {
     **_refused(
         {
@@ -128,7 +126,7 @@ _CHUNKS = _refused(
     CHUNKED,
 )
 
-_ENDLESS: _Faults = {
+_ENDLESS = {
     "an-endless-status-line-is-given-up": sends_and_floods(b"HTTP/1.1 200 ", b"O" * 65536),
     "an-endless-head-is-given-up": sends_and_floods(_OK, b"X-More: more\r\n" * 1000),
     "an-endless-row-of-interim-responses-is-given-up": sends_and_floods(
@@ -141,7 +139,6 @@ _ENDLESS: _Faults = {
     ),
 }
 
-_NOT_HELD = "a body above 1 MiB is a BadResponseError, and is never held"
 _TOO_LARGE = {
     **_refused(
         {
@@ -160,78 +157,86 @@ _TOO_LARGE = {
     ),
     "endless-chunks-are-not-held": sends_and_floods(CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n"),
 }
-_CODED = "an encoded body is a BadResponseError, and is never decoded"
-
-_ROWS: list[tuple[str, Severity, tuple[Failure, ...], _Faults]] = [
-    (
-        "anything but an HTTP/1 response is a BadResponseError",
-        Severity.STRICTNESS,
-        (BAD,),
-        _NO_HTTP,
-    ),
-    (
-        "the message of an error quotes little of what came",
-        Severity.STRICTNESS,
-        (BAD,),
-        {
-            "a-long-line-of-another-protocol-is-hardly-quoted": sends_and_closes(
-                b"ICY " + b"A" * 60_000 + b"\r\n"
-            )
-        },
-    ),
-    (
-        "too many bytes of headers are a BadResponseError",
-        Severity.MAY_HANG,
-        (BAD,),
-        {
-            "6-mb-of-headers-are-refused": sends_and_floods(
-                _OK, b"X-Long: " + b"x" * 65_000 + b"\r\n", size=6_400_000
-            )
-        },
-    ),
-    (_FRAMING, Severity.MAY_LOSE_SESSIONS, (BAD,), _FRAMINGS),
-    (_FRAMING, Severity.MAY_LOSE_SESSIONS, (BAD, LOST), _CHUNKS),
-    (_NOT_HELD, Severity.MAY_HANG, (BAD,), _TOO_LARGE),
-    (
-        "an endless response is a BadResponseError, or a TimedOutError when the timeout is over",
-        Severity.MAY_HANG,
-        (BAD, TIMED_OUT),
-        _ENDLESS,
-    ),
-    (_CODED, Severity.MAY_HANG, (BAD,), {"a-bomb-in-gzip-is-not-decoded": sends(_BOMB)}),
-]
 
 
-def _replies(name: str, promise: str, reply: Reply) -> Case:
-    scenario = fails(sends(reply_bytes(reply)), BAD, in_memory=reply)
-    return Case(name, promise, Severity.MAY_HANG, scenario, EVERYWHERE)
+def _fail(faults: Mapping[str, FaultFunction], *expected: Failure) -> Mapping[str, Scenario]:
+    return {name: fails(fault, *expected) for name, fault in faults.items()}
+
+
+def _replies(replies: Mapping[str, Reply]) -> Mapping[str, Scenario]:
+    return {
+        f"{name}-is-refused": fails(sends(reply_bytes(reply)), BAD, in_memory=reply)
+        for name, reply in replies.items()
+    }
 
 
 CASES = [
-    *(
-        Case(name, promise, severity, fails(fault, *expected, timeout=timeout))
-        for promise, severity, expected, faults in _ROWS
-        for timeout in [SHORT if TIMED_OUT in expected else 1.5]
-        for name, fault in faults.items()
+    *cases(
+        "anything but an HTTP/1 response is a BadResponseError",
+        Severity.STRICTNESS,
+        _fail(_NO_HTTP, BAD),
     ),
-    Case(
-        "a-response-that-ends-with-the-connection-names-its-status",
+    *cases(
+        "the message of an error quotes little of what came",
+        Severity.STRICTNESS,
+        {
+            "a-long-line-of-another-protocol-is-hardly-quoted": fails(
+                sends_and_closes(b"ICY " + b"A" * 60_000 + b"\r\n"), BAD
+            )
+        },
+    ),
+    *cases(
         "an error about a body names the status of its response",
         Severity.STRICTNESS,
-        fails(sends_and_closes(b"HTTP/1.1 503 Busy\r\n\r\nbusy"), BAD, names="503"),
+        {
+            "a-response-that-ends-with-the-connection-names-its-status": fails(
+                sends_and_closes(b"HTTP/1.1 503 Busy\r\n\r\nbusy"), BAD, names="503"
+            )
+        },
     ),
-    _replies("a-body-above-1-mib-is-refused", _NOT_HELD, Reply(200, b"x" * (MAX_BODY_BYTES + 1))),
-    *(
-        _replies(
-            f"a-response-coded-as-{coding}-is-refused",
-            _CODED,
-            Reply(200, body, {"Content-Encoding": coding}),
-        )
-        for coding, body in {
-            "gzip": _GZIPPED,
-            "deflate": zlib.compress(_BODY),
-            "br": b"\x0b\x08\x80" + _BODY + b"\x03",
-            "zstd": b"\x28\xb5\x2f\xfd\x04\x00\x89\x00\x00" + _BODY,
-        }.items()
+    *cases(
+        "too many bytes of headers are a BadResponseError",
+        Severity.MAY_HANG,
+        {
+            "6-mb-of-headers-are-refused": fails(
+                sends_and_floods(_OK, b"X-Long: " + b"x" * 65_000 + b"\r\n", size=6_400_000), BAD
+            )
+        },
+    ),
+    *cases(
+        "a response with an ambiguous length is a BadResponseError: no length is guessed",
+        Severity.MAY_LOSE_SESSIONS,
+        {**_fail(_FRAMINGS, BAD), **_fail(_CHUNKS, BAD, LOST)},
+    ),
+    *cases(
+        "an endless response is a BadResponseError, or a TimedOutError when the timeout is over",
+        Severity.MAY_HANG,
+        _fail(_ENDLESS, BAD, TIMED_OUT),
+    ),
+    *cases(
+        "a body above 1 MiB is a BadResponseError, and is never held",
+        Severity.MAY_HANG,
+        {
+            **_fail(_TOO_LARGE, BAD),
+            **_replies({"a-body-above-1-mib": Reply(200, b"x" * (MAX_BODY_BYTES + 1))}),
+        },
+    ),
+    *cases(
+        "an encoded body is a BadResponseError, and is never decoded",
+        Severity.MAY_HANG,
+        {
+            "a-bomb-in-gzip-is-not-decoded": fails(sends(_BOMB), BAD),
+            **_replies(
+                {
+                    f"a-response-coded-as-{coding}": Reply(200, body, {"Content-Encoding": coding})
+                    for coding, body in {
+                        "gzip": _GZIPPED,
+                        "deflate": zlib.compress(_BODY),
+                        "br": b"\x0b\x08\x80" + _BODY + b"\x03",
+                        "zstd": b"\x28\xb5\x2f\xfd\x04\x00\x89\x00\x00" + _BODY,
+                    }.items()
+                }
+            ),
+        },
     ),
 ]

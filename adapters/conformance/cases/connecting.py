@@ -13,14 +13,13 @@ from firecrawl_interact.core.transport import ConnectFailedError
 
 from ...fakes.service.faults import NoConnection
 from .. import certificates
-from ..case import EVERYWHERE, case, cases
+from ..case import EVERYWHERE, HTTPS, case, cases
 from ..expectations import NOT_SENT, NOT_TRUSTED, Failure, Severity, require
-from ..harness import Channel, Harness, require_own
+from ..harness import Harness, require_own
 from ..scenarios import SHORT, fails
 from ..server import Connection, FaultFunction, FaultServer
 from ..wire_faults import closes_at_once, resets_with_the_request_unread
 
-_HTTPS: frozenset[Channel] = frozenset({"https"})
 _ENOUGH_FOR_TWO = 1.5  # Seconds: for a connection, if half of them are lost on another address.
 
 
@@ -47,7 +46,7 @@ def a_hanging_connect_was_not_sent(harness: Harness) -> None:
     harness.require_healthy(driver, server)
 
 
-@case(Severity.STRICTNESS, _HTTPS)
+@case(Severity.STRICTNESS, HTTPS)
 def a_name_without_address_was_not_sent(harness: Harness) -> None:
     """A call without a connection is a ConnectFailedError, since nothing reached the service."""
     name = "service.invalid"  # RFC 2606, 2: there is no such name.
@@ -146,10 +145,10 @@ def _shows(certificate: Callable[[], ssl.SSLContext]) -> FaultFunction:
     return fault
 
 
-@case(Severity.STRICTNESS, _HTTPS)
+@case(Severity.STRICTNESS, HTTPS)
 def plain_http_instead_of_tls_is_not_transient(harness: Harness) -> None:
     """A service that speaks plain http instead of TLS is a ConnectFailedError, not transient."""
-    fails(_hears_and_says(_PLAIN_HTTP), NOT_TRUSTED, in_handshake=True)(harness)
+    fails(_hears_and_says(_PLAIN_HTTP), NOT_TRUSTED, in_handshake=True).play(harness)
 
 
 CASES = [
@@ -167,7 +166,6 @@ CASES = [
                 ("a-dripped-handshake", _drips_a_record, NOT_SENT),
             )
         },
-        _HTTPS,
     ),
     *cases(
         "no request goes to a server whose certificate does not verify, now or later",
@@ -180,6 +178,5 @@ CASES = [
                 "the-certificate-of-another-host": certificates.for_another_host,
             }.items()
         },
-        _HTTPS,
     ),
 ]

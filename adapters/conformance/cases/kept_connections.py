@@ -59,7 +59,7 @@ def a_kept_connection_lost_within_a_response_is_not_stale(harness: Harness) -> N
 def an_announced_close_is_believed(harness: Harness) -> None:
     """A connection is not reused after `Connection: close`."""
     fault = responds(headers="Connection: close\r\n")
-    gets_response(fault, keeps_connection=False)(harness)
+    gets_response(fault, keeps_connection=False).play(harness)
 
 
 @case(Severity.STRICTNESS)

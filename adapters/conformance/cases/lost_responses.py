@@ -11,13 +11,12 @@ from typing import TypeVar
 from firecrawl_interact.core.transport import TransportError
 
 from ...fakes.service.faults import DrippedResponse, LostResponse, NoResponse
-from ...fakes.service.faults import Fault as MemoryFault
-from ..case import EVERYWHERE, SOCKETS, Case, case
+from ..case import case, cases
 from ..driver import ENOUGH_TIME
-from ..expectations import BAD, LOST, RESET, TIMED_OUT, Failure, Severity, describe, require
+from ..expectations import BAD, LOST, RESET, TIMED_OUT, Severity, describe, require
 from ..harness import Harness, require_one_request
 from ..scenarios import SHORT, fails
-from ..server import Connection, FaultFunction, FaultServer
+from ..server import Connection, FaultServer
 from ..wire_faults import (
     CHUNKED,
     closes_at_once,
@@ -30,16 +29,12 @@ from ..wire_faults import (
     stays_silent,
 )
 
-_LOST = (
-    "a connection that ends before the whole response is a ConnectionLostError,"
-    " never a response and never sent=False"
-)
-_TIMED_OUT = "a call ends in a TimedOutError when its timeout is over, even while bytes arrive"
-
 _T = TypeVar("_T")
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
 _BODY = b'{"success": true}'
+_LAST_CHUNK = CHUNKED + b"0\r\n"
+_INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CHUNK = CHUNKED + b"11\r\n" + _BODY + b"\r\n"
 
 
@@ -86,63 +81,68 @@ def _failing_reads(server: FaultServer) -> Iterator[list[Exception]]:
         yield failures
 
 
-def _lost(
-    name: str, fault: FaultFunction, *expected: Failure, in_memory: MemoryFault | None = None
-) -> Case:
-    scenario = fails(fault, *expected, in_memory=in_memory)
-    over = EVERYWHERE if in_memory else SOCKETS
-    return Case(name, _LOST, Severity.MAY_LOSE_SESSIONS, scenario, over)
-
-
-def _timed_out(name: str, fault: FaultFunction, in_memory: MemoryFault | None = None) -> Case:
-    scenario = fails(fault, TIMED_OUT, in_memory=in_memory, timeout=SHORT)
-    over = EVERYWHERE if in_memory else SOCKETS
-    return Case(name, _TIMED_OUT, Severity.MAY_HANG, scenario, over)
-
-
 CASES = [
-    _lost("a-close-just-after-connecting-is-a-lost-connection", closes_at_once, LOST),
-    _lost(
-        "a-reset-with-the-request-unread-is-a-lost-connection",
-        resets_with_the_request_unread,
-        RESET,
+    *cases(
+        "a connection that ends before the whole response is a ConnectionLostError,"
+        " never a response and never sent=False",
+        Severity.MAY_LOSE_SESSIONS,
+        {
+            "a-close-just-after-connecting-is-a-lost-connection": fails(closes_at_once, LOST),
+            "a-close-before-the-response-is-a-lost-connection": fails(
+                sends_and_closes(b""), LOST, in_memory=LostResponse()
+            ),
+            **{
+                f"a-reset-{moment}-is-a-lost-connection": fails(fault, RESET)
+                for moment, fault in {
+                    "with-the-request-unread": resets_with_the_request_unread,
+                    "before-the-response": sends_and_resets(b""),
+                    "within-the-body": sends_and_resets(_HEAD + b"{"),
+                    "before-the-last-chunk": sends_and_resets(_CHUNK),
+                }.items()
+            },
+            **{
+                f"{cut}-is-no-response": fails(sends_and_closes(data), *expected)
+                for cut, data, *expected in (
+                    ("a-cut-status-line", b"HTTP/1.1 20", LOST, BAD),
+                    ("a-cut-header-line", _HEAD[:-10], LOST, BAD),
+                    ("a-head-without-its-end", _HEAD[:-2], LOST, BAD),
+                    ("a-body-that-never-begins", _HEAD, LOST),
+                    ("a-cut-body", _HEAD + _BODY[:-1], LOST),
+                    ("a-cut-chunk", CHUNKED + b"11\r\n{", LOST),
+                    ("an-end-before-the-last-chunk", _CHUNK, LOST),
+                )
+            },
+        },
     ),
-    _lost(
-        "a-close-before-the-response-is-a-lost-connection",
-        sends_and_closes(b""),
-        LOST,
-        in_memory=LostResponse(),
+    *cases(
+        "a call ends in a TimedOutError when its timeout is over, even while bytes arrive",
+        Severity.MAY_HANG,
+        {
+            f"{what}-in-a-timeout": fails(fault, TIMED_OUT, in_memory=in_memory)
+            for what, fault, in_memory in (
+                ("a-silent-server-ends", stays_silent, NoResponse()),
+                ("a-dripped-head-ends", sends_and_drips(b"", _HEAD + _BODY), DrippedResponse()),
+                ("a-dripped-body-ends", sends_and_drips(_HEAD, _BODY), None),
+                ("dripped-chunks-end", sends_and_drips(CHUNKED, b"1\r\nx\r\n" * 50), None),
+                (
+                    "dripped-trailers-end",
+                    sends_and_drips(CHUNKED + b"0\r\n", b"X: y\r\n" * 50),
+                    None,
+                ),
+                ("dripped-interim-responses-end", sends_and_drips(b"", _INTERIM * 5), None),
+                ("a-head-that-stalls-ends", sends(_HEAD[:30], stays_silent), None),
+                ("a-body-that-stalls-ends", sends(_HEAD + b"{", stays_silent), None),
+                ("chunks-that-stall-end", sends(CHUNKED + b"1\r\n{\r\n", stays_silent), None),
+            )
+        },
     ),
-    _lost("a-reset-before-the-response-is-a-lost-connection", sends_and_resets(b""), RESET),
-    _lost("a-cut-status-line-is-no-response", sends_and_closes(b"HTTP/1.1 20"), LOST, BAD),
-    _lost("a-cut-header-line-is-no-response", sends_and_closes(_HEAD[:-10]), LOST, BAD),
-    _lost("a-head-without-its-end-is-no-response", sends_and_closes(_HEAD[:-2]), LOST, BAD),
-    _lost("a-body-that-never-begins-is-no-response", sends_and_closes(_HEAD), LOST),
-    _lost("a-cut-body-is-no-response", sends_and_closes(_HEAD + _BODY[:-1]), LOST),
-    _lost("a-reset-within-the-body-is-a-lost-connection", sends_and_resets(_HEAD + b"{"), RESET),
-    _lost("a-cut-chunk-is-no-response", sends_and_closes(CHUNKED + b"11\r\n{"), LOST),
-    _lost("an-end-before-the-last-chunk-is-no-response", sends_and_closes(_CHUNK), LOST),
-    _lost("a-reset-before-the-last-chunk-is-a-lost-connection", sends_and_resets(_CHUNK), RESET),
-    _timed_out("a-silent-server-ends-in-a-timeout", stays_silent, NoResponse()),
-    _timed_out(
-        "a-dripped-head-ends-in-a-timeout", sends_and_drips(b"", _HEAD + _BODY), DrippedResponse()
-    ),
-    _timed_out("a-dripped-body-ends-in-a-timeout", sends_and_drips(_HEAD, _BODY)),
-    _timed_out("dripped-chunks-end-in-a-timeout", sends_and_drips(CHUNKED, b"1\r\nx\r\n" * 50)),
-    _timed_out(
-        "dripped-trailers-end-in-a-timeout", sends_and_drips(CHUNKED + b"0\r\n", b"X: y\r\n" * 50)
-    ),
-    _timed_out(
-        "dripped-interim-responses-end-in-a-timeout",
-        sends_and_drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 5),
-    ),
-    _timed_out("a-head-that-stalls-ends-in-a-timeout", sends(_HEAD[:30], stays_silent)),
-    _timed_out("a-body-that-stalls-ends-in-a-timeout", sends(_HEAD + b"{", stays_silent)),
-    _timed_out("chunks-that-stall-end-in-a-timeout", sends(CHUNKED + b"1\r\n{\r\n", stays_silent)),
-    Case(
-        "a-response-after-the-timeout-is-never-used",
+    *cases(
         "a response that comes after the timeout never reaches the next call",
         Severity.MAY_LOSE_SESSIONS,
-        fails(responds(seconds=SHORT + 1), TIMED_OUT, timeout=SHORT),
+        {
+            "a-response-after-the-timeout-is-never-used": fails(
+                responds(seconds=SHORT + 1), TIMED_OUT
+            )
+        },
     ),
 ]
