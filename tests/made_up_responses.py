@@ -126,6 +126,7 @@ LIMITS = [
             (b"1;" + b"x" * 60 * KIB + b"\r\nx\r\n") * 2,
             b"1;" + b"x" * 64 * KIB + b"\r\nx\r\n",
             b"1" + b" " * 64 * KIB,
+            (b"1" + b" " * 60 * KIB + b"\r\nx\r\n") * 2,
             b"1\r\nx\r\n" * 200,
         )
     ),
@@ -145,6 +146,7 @@ LIMITS = [
     b"HTTP/1.1 103 Early\r\nX: %b\r\n\r\n" % (b"x" * 60 * KIB) * 2 + of_lines(b""),
     OK + CHUNKED[0] + b"\r\n0\r\n" + b"X: y\r\n" * 100 + b"\r\n",
     OK + CHUNKED[0] + b"\r\n0\r\n" + b"X: y\r\n" * 101 + b"\r\n",
+    OK + CHUNKED[0] + b"\r\n0\r\n" + b"X: %b\r\n" % (b"x" * 60 * KIB) * 2,
 ]
 
 

@@ -1,4 +1,7 @@
-"""What a newcomer gets wrong: each mistake has a message that says what to do."""
+"""What a newcomer gets wrong: each mistake has a message that says what to do.
+
+Those that the page Troubleshooting shows are checked with it.
+"""
 
 import gc
 import re
@@ -17,10 +20,7 @@ from firecrawl_interact import adapters, core
 pytestmark = pytest.mark.enable_socket
 
 ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
-ALONE = "Pass each id alone, as the service gave it"
-REFUSED = f"InvalidSessionIdError: .* {ALONE}"
-KEY = "InvalidApiKeyError: the API key "
-NOT_SENT = "Pass the key as the service shows it"
+REFUSED = "InvalidSessionIdError: .* Pass each id alone, as the service gave it"
 BLOCKING = r"Take Urllib3Transport\(\)"
 
 IMPORTS = {
@@ -43,42 +43,9 @@ IMPORTS = {
 }
 KEYS = {
     "none": ("DeleteSession(transport)", "TypeError: .* missing .* argument: 'api_key'"),
-    "none in the environment": (
-        "delete_session_from_environment()",
-        "InvalidApiKeyError: .* Set FIRECRAWL_API_KEY to a key of your team",
-    ),
-    "empty": ("DeleteSession(transport, '')", f"{KEY}is empty. {NOT_SENT}"),
-    "with a line end": (
-        r"DeleteSession(transport, 'fc-test\n')",
-        f"{KEY}has white space around it, such as a line end. {NOT_SENT}",
-    ),
-    "in quotes": (
-        """DeleteSession(transport, '"fc-test"')""",
-        f"{KEY}stands in quotes. {NOT_SENT}",
-    ),
-    "with Bearer": (
-        "DeleteSession(transport, 'Bearer fc-test')",
-        f"{KEY}begins with Bearer, which the library adds",
-    ),
-    "with another character": (
-        "DeleteSession(transport, 'fc test')",
-        f"{KEY}has a character that an Authorization header cannot carry. {NOT_SENT}",
-    ),
-    "as bytes": (
-        "DeleteSession(transport, b'fc-test')",
-        f"InvalidApiKeyError: an API key is a str or None, not bytes. {NOT_SENT}",
-    ),
     "before the transport": (
         "DeleteSession('fc-test', transport)",
         "InvalidApiKeyError: an API key is a str or None, not InMemoryTransport",
-    ),
-    "of nobody": (
-        "DeleteSession(transport, 'fc-wrong')(session_id)",
-        r"UnauthorizedError: .* Check the API key\.",
-    ),
-    "of another team": (
-        "DeleteSession(transport, 'fc-other')(session_id)",
-        "ForbiddenError: .* Use a key of the team that opened the session",
     ),
     "in headers": (
         "DeleteSession(transport, 'fc-test', headers={'Authorization': 'fc-test'})",
@@ -102,11 +69,6 @@ ADDRESSES = {
         f"Urllib3Transport('https://api.firecrawl.dev/v2/interact/{ID}')",
         "ValueError: api_url must be the service's address alone: leave out /v2 and the rest",
     ),
-    "a page of a site": (
-        "service.queue(Reply(200, b'<html>', {'content-type': 'text/html'}))\n"
-        "DeleteSession(transport, 'fc-test', retry=RetryPolicy(max_attempts=1))(session_id)",
-        "UnexpectedResponseError: .* address",
-    ),
     "a port that cannot be": (
         "Urllib3Transport('https://api.firecrawl.dev:http')",
         "ValueError: api_url must name a host, and a port from 1 to 65535 or none",
@@ -129,23 +91,10 @@ ADDRESSES = {
     ),
 }
 IDS = {
-    "empty": ("delete_session('')", f"{REFUSED}"),
-    "in quotes": (f"""delete_session('"{ID}"')""", rf"{REFUSED}: no quotes \(jq -r\)"),
     "with spaces": (f"delete_session(' {ID} ')", rf"{REFUSED}: .* spaces"),
-    "with a line end": (
-        rf"delete_session('{ID}\n')",
-        rf"it has the character '\\n'.* {ALONE}",
-    ),
     "two at once": (f"delete_session('{ID} {ID}')", rf"{REFUSED}: .* spaces"),
     "an address": (f"delete_session('https://x/v2/interact/{ID}')", rf"{REFUSED}: .* URL"),
-    "None": ("delete_session(None)", f"not NoneType.* {ALONE}"),
     "an object": ("delete_session(SimpleNamespace(id=session_id))", r"Pass its \.id\."),
-    "a dictionary": ("delete_session({'id': session_id})", r'Pass its \["id"\]\.'),
-    "a list": ("delete_session([session_id])", "Pass one id. DeleteManySessions takes many"),
-    "a scrape's": (
-        f"delete_session('{ID}')",
-        "SessionNotFoundError: .* If the id or the address is wrong, .*: check them",
-    ),
     "that no service makes": (
         "delete_session('session-unknown')",
         "ServiceUnavailableError: .* The id is not a UUID, .*: check the id",
@@ -204,10 +153,6 @@ BLOCKS = {
         "delete_session.opening(service.open_session())",
         r"TypeError: open_session must be a function, such as lambda: .*, not a str",
     ),
-    "an opener that gives no id": (
-        "with delete_session.opening(lambda: SimpleNamespace(session='1')): pass",
-        "NothingOpenedError: .* Pass id_of=, a function that gives the id",
-    ),
     "an opener that must be awaited": (
         "async def opens(): pass\nwith delete_session.opening(opens): pass",
         "TypeError: .* use AsyncDeleteSession.opening, or a function that blocks",
@@ -239,12 +184,6 @@ OBJECTS = {
         "AsyncDeleteSession(transport, 'fc-test')",
         r"TypeError: .* Take AsyncioTransport\(\). DeleteSession takes those that block",
     ),
-    "a closed transport": (
-        "with Urllib3Transport('http://127.0.0.1:1') as transport:\n"
-        "    delete_session = DeleteSession(transport, 'fc-test')\n"
-        "delete_session(session_id)",
-        "UnreachableError: .* this transport was used after it was closed",
-    ),
     "the class of a policy": (
         "delete_session(session_id, retry=RetryPolicy)",
         r"TypeError: retry .* not the class RetryPolicy: pass RetryPolicy\(\)",
@@ -258,14 +197,6 @@ OBJECTS = {
     "a folder as journal": (
         "DeleteSession(transport, 'fc-test', journal='open-sessions')",
         "TypeError: .* Take a FileJournal",
-    ),
-    "a journal that cannot be written": (
-        "open('a-file', 'w').close()\nFileJournal('a-file')",
-        "JournalError: .*a-file cannot be created: .*File exists.* Nothing was recorded",
-    ),
-    "a closed journal": (
-        "journal = FileJournal('folder')\njournal.close()\njournal.opened(session_id)",
-        "JournalError: .* it is closed. The session is still open, .*: delete it",
     ),
     "a folder as database": (
         "PostgresJournal('open-sessions')",
