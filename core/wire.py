@@ -184,7 +184,10 @@ def _error(
     if message:
         reason += f": {message.removesuffix('.')}"
     elif response.body:
-        excerpt = _shown(headers.mask(response.body.decode(errors="replace")), length=100)
+        # JSON may escape a slash, and so a key that has one.
+        excerpt = _shown(
+            headers.mask(response.body.replace(rb"\/", b"/").decode(errors="replace")), length=100
+        )
         reason += f" with a body that begins '{excerpt}'"
     kind = _kind(status, content)
     if kind is errors.UnexpectedResponseError:

@@ -71,6 +71,7 @@ def failures(key: str) -> Iterator[Response | TransportError]:
             yield response(status, said)
             yield response(status, {"detail": said})
             yield Response(status, {}, f"<html>{said}</html>".encode())
+            yield Response(status, {}, f'["{said}"]'.replace("/", "\\/").encode())
             yield Response(status, {}, f"{'x' * 90}{said}".encode())
             yield Response(status, {}, b"\xff" + said.encode() + b"\xff")
     yield ConnectFailedError("refused", transient=False)
