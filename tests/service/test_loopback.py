@@ -147,19 +147,6 @@ def test_no_connection_is_a_reset_that_reaches_nothing(service: FakeService, kep
     assert service.is_open(session_id)
 
 
-def test_an_outage_of_that_kind_resets_each_connection_until_it_is_over(
-    service: FakeService,
-) -> None:
-    service.outage(3600)
-    with served(service) as transport:
-        assert isinstance(delete(transport), TransportError)
-        service.outage(0)
-        assert isinstance(delete(transport), Response)
-        service.outage(3600)
-        assert isinstance(delete(transport), TransportError)
-    assert len(service.requests) == 1
-
-
 # --- clients ---------------------------------------------------------------------------------
 
 
@@ -277,13 +264,6 @@ def test_its_end_ends_a_connection_whether_or_not_a_response_is_due_or_has_begun
         raise KeyError  # However the block ends.
     with client:
         assert all_from(client) == b""
-
-
-def test_its_end_forgets_no_fault_that_nobody_has_met(service: FakeService) -> None:
-    service.queue(Reply(503))
-    with served(service):
-        pass
-    assert InMemoryTransport(service).send(Request("DELETE", "/", {}), 90).status == 503
 
 
 LEFT_RUNNING = """

@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
+from typing import Any
 
 import pydantic
 import pytest
@@ -93,34 +94,33 @@ def test_it_hears_that_its_key_is_unknown(api_url: str) -> None:
         Firecrawl(api_key="fc-unknown", api_url=api_url).delete_browser("1")
 
 
-def test_it_opens_uses_lists_and_ends_sessions(service: FakeService, client: Firecrawl) -> None:
-    browser = client.browser(ttl=300)
+def done(result: object) -> Any:  # Any: the client is not typed
+    """The result of a call, blocking or awaited."""
+    return asyncio.run(result) if asyncio.iscoroutine(result) else result
+
+
+@pytest.mark.parametrize("way", ["client", "awaited_client"])
+def test_it_opens_uses_lists_and_ends_sessions(
+    way: str, service: FakeService, request: pytest.FixtureRequest
+) -> None:
+    client = request.getfixturevalue(way)
+    browser = done(client.browser(ttl=300))
     assert browser.success
-    assert client.browser_execute(browser.id, "1").stdout == "done"
-    [listed] = client.list_browsers(status="active").sessions
+    assert done(client.browser_execute(browser.id, "1")).stdout == "done"
+    [listed] = done(client.list_browsers(status="active")).sessions
     assert (listed.id, listed.status) == (browser.id, "active")
     with pytest.raises(pydantic.ValidationError, match="session_duration_ms"):
-        client.delete_browser(browser.id)  # As with the real service: see below.
-    assert client.list_browsers(status="active").sessions == []
-    assert [listed.status for listed in client.list_browsers().sessions] == ["destroyed"]
+        done(client.delete_browser(browser.id))  # As with the real service: see below.
+    assert not service.is_open(browser.id)
+    assert done(client.list_browsers(status="active")).sessions == []
+    assert [listed.status for listed in done(client.list_browsers()).sessions] == ["destroyed"]
+
+
+def test_it_hears_that_a_session_has_ended(service: FakeService, client: Firecrawl) -> None:
+    session_id = service.open_session(ttl=30)
+    service.advance(30)
     with pytest.raises(FirecrawlError, match="has been destroyed"):
-        client.browser_execute(browser.id, "1")
-
-
-def test_awaited_it_opens_uses_lists_and_ends_sessions(
-    service: FakeService, awaited_client: AsyncFirecrawl
-) -> None:
-    async def main() -> None:
-        browser = await awaited_client.browser(ttl=300)
-        used = await awaited_client.browser_execute(browser.id, "1")
-        assert used.stdout == "done"
-        [listed] = (await awaited_client.list_browsers(status="active")).sessions
-        assert listed.id == browser.id
-        with pytest.raises(pydantic.ValidationError, match="session_duration_ms"):
-            await awaited_client.delete_browser(browser.id)
-        assert not service.is_open(browser.id)
-
-    asyncio.run(main())
+        client.browser_execute(session_id, "1")
 
 
 def test_it_opens_and_ends_the_session_of_a_scrape_blocking_and_awaited(
@@ -147,19 +147,6 @@ def test_it_hears_that_there_is_no_room_for_a_session(
     service.queue(refused(429))
     assert asyncio.run(awaited_client.browser()).id is None
     assert service.sessions_left_open == []
-
-
-def test_unless_it_is_told_not_to_it_opens_several_sessions_after_a_lost_response(
-    service: FakeService, api_url: str, client: Firecrawl
-) -> None:
-    service.queue(LostResponse(), LostResponse())
-    client.browser()
-    assert len(service.sessions_left_open) == 3
-    once = Firecrawl(api_key="fc-test", api_url=api_url, max_retries=1)
-    service.queue(LostResponse())
-    with pytest.raises(requests.ConnectionError):
-        once.browser()
-    assert len(service.sessions_left_open) == 4
 
 
 # What the page says that it does worse
