@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -27,7 +28,6 @@ from firecrawl_interact.adapters import (
     Reply,
     Urllib3Transport,
 )
-from firecrawl_interact.adapters.fakes.loopback import _Handler
 from firecrawl_interact.core import Request, Response, Transport, TransportError
 
 pytestmark = pytest.mark.enable_socket
@@ -286,13 +286,29 @@ def test_one_that_is_left_running_keeps_no_process_from_ending() -> None:
     assert subprocess.run(command, check=False, timeout=60).returncode == 0
 
 
-def test_an_idle_connection_is_closed_as_the_services_server_does(
-    service: FakeService, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.slow
+def test_an_idle_connection_is_closed_after_five_seconds_as_the_services_server_does(
+    service: FakeService,
 ) -> None:
-    monkeypatch.setattr(_Handler, "timeout", 0.05)  # instead of 5 seconds
     with served(service) as transport, plainly_connected(transport.api_url) as client:
         assert b"\r\nkeep-alive: timeout=5\r\n" in exchange(client, plain("DELETE"))
+        before = time.monotonic()
         assert all_from(client) == b""
+        assert 4.9 < time.monotonic() - before < 9
+
+
+def test_its_end_waits_for_a_request_that_has_reached_the_service() -> None:
+    class SlowService(FakeService):
+        def respond(self, request: Request, body: bytes = b"") -> tuple[Response, Fault | None]:
+            has_come.set()
+            threading.Event().wait(0.2)
+            return super().respond(request, body)
+
+    has_come, service = threading.Event(), SlowService()
+    with served(service) as transport, plainly_connected(transport.api_url) as client:
+        client.sendall(plain("DELETE"))
+        assert has_come.wait(30)
+    assert len(service.requests) == 1
 
 
 def test_the_date_of_a_reply_is_todays(service: FakeService) -> None:
