@@ -5,7 +5,7 @@ import ssl
 from typing import Any  # What a caller passes may be of any type.
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters.api_url import ApiUrl, parse_api_url
@@ -86,6 +86,7 @@ def test_what_cannot_be_an_address_is_refused_without_its_password(api_url: Any)
 
 
 @given(st.text())
+@example("v2/v2")
 def test_any_text_is_read_or_refused_and_what_is_read_reads_the_same_again(text: str) -> None:
     for api_url in (text, f"https://{text}", f"https://service.example/{text}"):
         try:
