@@ -1,7 +1,7 @@
 """A case of the kit, and the report of many."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Generic, Protocol, TypeVar, get_args
+from typing import Generic, TypeVar, get_args
 from unittest import SkipTest
 
 import msgspec
@@ -22,23 +22,15 @@ class Scenario(msgspec.Struct, frozen=True):
     over: frozenset[Channel] = SOCKETS
 
 
+CaseT = TypeVar("CaseT")
+
+
 class KnownToBeBrokenError(SkipTest):
     """The transport breaks this promise, and `known` says so. pytest takes it as a skip."""
 
     def __init__(self, seen: str, severity: Severity) -> None:
         super().__init__(seen)
         self.severity: Severity = severity  #: what that can cost, by what was seen
-
-
-class AnyCase(Protocol):
-    """What a report needs of a case."""
-
-    @property
-    def severity(self) -> Severity:
-        """What it costs when the promise is broken, unless what was seen says more."""
-
-
-CaseT = TypeVar("CaseT", bound=AnyCase)
 
 
 def tell(
@@ -158,10 +150,11 @@ class Report(msgspec.Struct, Generic[CaseT], frozen=True):
             f" {len(self.known)} known to be broken, {len(self.skipped)} cases not played"
         ]
         for severity in Severity:
+            # A promise that is kept although `known` names it costs nothing.
             broken = [
                 f"  {case}: {seen}"
                 for case, seen in self.failed.items()
-                if getattr(seen, "severity", case.severity) is severity
+                if getattr(seen, "severity", Severity.STRICTNESS) is severity
             ]
             if broken:
                 lines += [f"{len(broken)} broken, and {severity.value}:", *broken]

@@ -34,7 +34,17 @@ from firecrawl_interact.core import (
     TransportError,
 )
 
-SOCKET_CASE = next(case for case in CASES if case.name == "cookies-are-not-kept")
+
+def case_named(name: str) -> Case:
+    [case] = [case for case in CASES if case.name == name]
+    return case
+
+
+LOST_CASE = case_named("a-close-before-the-response-is-a-lost-connection")
+GZIP_CASE = case_named("a-response-coded-as-gzip-is-refused")
+STRICT_CASE = case_named("a-refused-connection-was-not-sent")
+SOCKET_CASE = case_named("cookies-are-not-kept")
+ASLEEP = case_named("time-passes-while-it-sleeps")
 
 
 class SaysOk(InMemoryTransport):
@@ -60,13 +70,12 @@ def test_a_case_reads_as_a_sentence_and_says_where_it_has_a_meaning(case: Case) 
 
 
 def test_a_broken_promise_is_explained() -> None:
-    case = next(case for case in CASES if case.name == "a-refused-connection-was-not-sent")
     with pytest.raises(
         AssertionError,
         match=r"Promised: a call without a connection is a ConnectFailedError.* Seen: instead"
         r" of ConnectFailedError, transient: a response with status 200 and 2 bytes\.",
     ):
-        case.run(SaysOk, over="memory")
+        STRICT_CASE.run(SaysOk, over="memory")
 
 
 def test_check_plays_all_cases_and_begins_with_what_matters_most() -> None:
@@ -87,11 +96,6 @@ def test_check_plays_all_cases_and_begins_with_what_matters_most() -> None:
     assert isinstance(caught.value.__cause__, ExceptionGroup)
 
 
-def case_named(name: str) -> Case:
-    [case] = [case for case in CASES if case.name == name]
-    return case
-
-
 def raising(error: Exception, cause: Exception | None = None) -> type[InMemoryTransport]:
     """Return a transport that fails each call in this way."""
 
@@ -110,11 +114,6 @@ class SaysNothing(InMemoryTransport):
             return super().send(request, timeout)
         except TransportError as error:
             raise type(error)("") from error
-
-
-LOST_CASE = case_named("a-close-before-the-response-is-a-lost-connection")
-GZIP_CASE = case_named("a-response-coded-as-gzip-is-refused")
-STRICT_CASE = case_named("a-refused-connection-was-not-sent")
 
 
 @pytest.mark.parametrize(
@@ -205,9 +204,6 @@ def test_check_says_which_promises_are_kept_and_which_could_not_be_played_and_wh
 class ForgetsToSleep(InMemoryTransport):
     def sleep(self, seconds: float) -> None:
         pass
-
-
-ASLEEP = next(case for case in CASES if case.name == "time-passes-while-it-sleeps")
 
 
 def test_what_is_known_to_be_broken_is_reported_and_no_failure_but_a_skip() -> None:
