@@ -172,8 +172,8 @@ def journal_location() -> str | None:
     if not location:
         return None
     problem = None
-    if any(one.isspace() or not one.isprintable() for one in location):
-        problem = "has a blank or a line end in it"
+    if location != location.strip() or not location.isprintable():
+        problem = "has a blank around it or a line end in it"
     elif {location[0], location[-1]} & {'"', "'"}:
         problem = "has quotes around it"
     elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//)", location):  # RFC 3986, 3.1

@@ -14,8 +14,8 @@ class Recorder(Protocol):
 
         Raises:
             InvalidSessionIdError: no session has such an id.
-            JournalError: it may not be recorded, and the message names the session. This destroys
-                nothing: a block does, and whoever else calls this deletes the session.
+            JournalError: it may not be recorded, and the message names the session. A block
+                destroys it then; whoever else calls this deletes it.
         """
 
     def gone(self, session_id: str, /) -> None:

@@ -1,6 +1,7 @@
 """A real PostgreSQL for the tests, which they start themselves, and a pgbouncer before it."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -10,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -37,8 +38,14 @@ def program(name: str) -> str | None:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Return a port that no connection and no server of other tests is given meanwhile.
+
+    Systems give those above.
+    """
+    while True:
+        port = random.randrange(10_000, 30_000)  # noqa: S311 - no secret
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def _user() -> str | None:
@@ -75,7 +82,11 @@ class Postgres:
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         options = f"-k {self._directory} -h 127.0.0.1 -p {self.port} -F"
-        self._run("pg_ctl", "start", "--wait", "--log", os.devnull, "--options", options)
+        waiting = ["--wait", "--timeout", "240", "--log", str(self._data / "log")]
+        try:
+            self._run("pg_ctl", "start", *waiting, "--options", options)
+        except subprocess.CalledProcessError as error:
+            raise AssertionError((self._data / "log").read_text(encoding="utf-8")) from error
 
     def stop(self) -> None:
         """End it at once, whoever is connected."""
@@ -109,6 +120,13 @@ class Postgres:
         with psycopg.connect(url or self.url, autocommit=True) as connection:
             cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
+
+    def leave(self, url: str, count: int) -> None:
+        """Let a closed journal without a label have left so many sessions."""
+        statement = """INSERT INTO firecrawl_interact_open_sessions
+            SELECT 'session-' || number, '', 'closed', now(), '-infinity'
+            FROM generate_series(1, %s) AS number"""
+        self.execute(statement, count, url=url)
 
     def new_database(self, *settings: str, encoding: str = "UTF8") -> str:
         """Give the URL of a database without the table. A setting is such as `DateStyle = ISO`."""
@@ -179,8 +197,8 @@ def server() -> Iterator[Postgres]:
     directory = Path(tempfile.mkdtemp())
     directory.chmod(0o755)
     postgres = Postgres(directory)
+    postgres.start()
     try:
-        postgres.start()
         yield postgres
     finally:
         postgres.stop()

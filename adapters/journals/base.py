@@ -26,7 +26,7 @@ class LeftAlone(NamedTuple):
 class BaseJournal:
     """A `Journal` without its storage. Safe to share among threads.
 
-    A storage adds the four functions. Each step of `_adopt`, of which there is at least one, puts
+    A storage adds these functions. Each step of `_adopt`, of which there is at least one, puts
     orphans that are durably this journal's into `_adopted`.
     """
 
@@ -41,13 +41,15 @@ class BaseJournal:
             raise TypeError(f"service must be a str or None, not {type(service).__name__}")
         self._name = name  # in errors
         self._storage = storage  # as the user named it
-        self._service = _normalized(service or "") or None
+        self._service = service or None
+        with suppress(ValueError):  # An address is one label, however it is written.
+            self._service = str(parse_api_url(service or "", allow_plain_http=True))
         self._begin()
         _journals.add(self)
 
     def _begin(self) -> None:
         """Become an owner without sessions: each new journal, and each one in a forked child."""
-        self._closed = False
+        self._closed = threading.Event()
         self._adopted: dict[str, None] = {}  # and not yielded yet
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -61,24 +63,21 @@ class BaseJournal:
 
     def close(self) -> None:
         """Release the sessions that are still open: from now on they are orphans."""
-        self._closed = True
-        self._release()
-
-    def _release(self) -> None:
-        """Let the storage know."""
+        self._closed.set()
 
     def opened(self, session_id: str | uuid.UUID, /) -> None:
         """Record that a session is open. When this returns, the record outlives this process."""
         checked = checked_session_id(session_id)
-        advice = "The session is still open, and no sweep knows of it: delete it."
+        advice = "Delete the session: no sweep may find it. A block does that by itself."
         with self._errors("cannot record that it is open", advice, checked):
             self._record(checked)
             self._adopted.pop(checked, None)
 
     def gone(self, session_id: str | uuid.UUID, /) -> None:
         """Forget a session that is certainly destroyed. An unknown id changes nothing."""
-        text, advice = str(session_id), "A sweep deletes it once more, which is safe."
-        if not self._closed and is_sendable(text):
+        text = str(session_id)
+        advice = "A sweep deletes it once more, which is safe."
+        if is_sendable(text) and not self._closed.is_set():
             with self._errors("cannot forget it", advice, text):
                 self._adopted.pop(text, None)
                 self._forget(text)
@@ -95,42 +94,35 @@ class BaseJournal:
         """
         with self._errors("cannot adopt its orphans", "None of them is lost."):
             for _ in self._adopt():
-                while (session_id := self._next_adopted()) is not None:
+                while session_id := self._next_adopted():
                     yield session_id
-                if self._closed:
-                    return
 
     def _next_adopted(self) -> str | None:
-        """Take an id that was adopted and not yielded yet. A closed journal gives none."""
-        with suppress(KeyError):  # There is none.
-            return None if self._closed else self._adopted.popitem()[0]
-        return None
-
-    def _explain(self, error: Exception) -> tuple[str, str]:
-        """Return why a call failed, and what helps, if the storage knows that."""
-        return str(error).strip() or type(error).__name__, ""
+        """Take an id that was adopted and not yielded yet. A closed journal has none."""
+        with self._lock:
+            if self._closed.is_set() or not self._adopted:
+                return None
+            return self._adopted.popitem()[0]
 
     @contextmanager
     def _errors(self, problem: str, advice: str, session_id: str | None = None) -> Iterator[None]:
-        """Turn any exception into a `JournalError`."""
+        """Turn any exception into a `JournalError`, which ends with the exception's notes."""
         # No lock here: a stored exception would keep this frame, and with it the lock.
         try:
-            if self._closed:
+            if self._closed.is_set():
                 raise OSError("it is closed")  # noqa: TRY301 - it gets the same message
             yield
         except Exception as error:
             subject = "The" if session_id is None else f"Session {session_id!r}: the"
-            reason, help_ = self._explain(error)
-            message = f"{subject} {self._name} {problem}: {reason}. {advice}{help_}"
+            message = f"{subject} {self._name} {problem}: {reason_of(error)}. {advice}"
+            message += "".join(getattr(error, "__notes__", []))
             # The frames below may contain a password.
             raise JournalError(message, session_id=session_id) from error.with_traceback(None)
 
 
-def _normalized(label: str) -> str:
-    """Return an address as transports write it, so that each has one label, and others as is."""
-    with suppress(ValueError):
-        return str(parse_api_url(label, allow_plain_http=True))
-    return label
+def reason_of(error: Exception) -> str:
+    """Say in one line why a call failed, without the statement that a database quotes."""
+    return " ".join(str(error).partition("\nLINE ")[0].split()) or type(error).__name__
 
 
 _journals: "weakref.WeakSet[BaseJournal]" = weakref.WeakSet()
@@ -140,7 +132,7 @@ def _begin_in_child() -> None:
     """Let each open journal of a forked child hold nothing: its sessions are the parent's."""
     BaseJournal._lock.release()
     for journal in list(_journals):
-        if not journal._closed:
+        if not journal._closed.is_set():
             journal._begin()
 
 

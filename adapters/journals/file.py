@@ -13,7 +13,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -25,7 +25,6 @@ if sys.platform in ("linux", "darwin"):
     import fcntl
 
 _LABEL = "service="
-_MOVED_AT_ONCE = 2_000  # so many records are synced and handed on together
 _RECORD = re.compile(r"(?!\.\.?\Z)(?:%?[a-z]|[0-9._~-])+")
 
 
@@ -43,11 +42,13 @@ class FileJournal(BaseJournal):
     """
 
     _own = Path()  # its own directory, once it is locked
-    _descriptor = -1  # of that, while it is open
+    _locked = ExitStack()  # closes that, and so ends the lock
 
     def __init__(self, directory: str | os.PathLike[str], *, service: str | None = None) -> None:
         if sys.platform not in ("linux", "darwin"):
             raise JournalError(f"FileJournal needs Linux or macOS, but this is {sys.platform}")
+        if "://" in os.fspath(directory):
+            raise ValueError("directory must be a path. For a postgresql:// URL: PostgresJournal")
         self._directory = Path(directory).absolute()
         super().__init__(f"journal {self._directory}", str(self._directory), service)
         self._owners = self._directory / (_LABEL + quote(self._service or "", safe=""))
@@ -59,27 +60,24 @@ class FileJournal(BaseJournal):
 
     def _begin(self) -> None:
         super()._begin()
-        self._unlock()  # What a forked child has open is its parent's.
+        self._locked.close()  # The lock ends with its last copy: a forked child closes its own.
         self._own = self._directory / "none yet"
 
     def __repr__(self) -> str:
         return f"FileJournal({self._storage!r}, service={self._service!r})"
 
-    def _end_if_empty(self) -> None:
-        """Remove the own directory, and end its lock, unless it has records.
-
-        Then a journal that nobody refers to is an owner still: its process may use the sessions.
-        """
-        with suppress(OSError):
+    def __del__(self) -> None:
+        with suppress(OSError):  # With records it is an owner still: its process may use them.
             self._own.rmdir()
-            self._unlock()
+            self._locked.close()
 
-    __del__ = _end_if_empty
-
-    def _release(self) -> None:
+    def close(self) -> None:
+        """Release the sessions that are still open: from now on they are orphans."""
+        super().close()
         with self._lock:
-            self._end_if_empty()
-            self._unlock()
+            with suppress(OSError):  # It has records, or was removed.
+                self._own.rmdir()
+            self._locked.close()
 
     def left_alone(self) -> LeftAlone:
         """Count what a sweep ignores."""
@@ -89,7 +87,8 @@ class FileJournal(BaseJournal):
             unreadable = sorted(map(str, foreign))
             for owner in self._directory.glob(f"{_LABEL}*/*"):
                 service = unquote(owner.parent.name.removeprefix(_LABEL)) or None
-                is_locked, entries = _is_locked(owner), _entries(owner)
+                is_locked = _is_locked(owner)
+                entries = _entries(owner)
                 count = sum(map(_is_record, entries))
                 if count < len(entries) or (is_locked is None and os.path.lexists(owner)):
                     unreadable.append(str(owner))
@@ -119,31 +118,28 @@ class FileJournal(BaseJournal):
 
     def _adopt(self) -> Iterator[None]:
         dead = self._others(living=False)
-        records = _records(*dead)
-        # An interrupted step may have moved records and not synced them: so there is always one.
-        for first in range(0, len(records) + 1, _MOVED_AT_ONCE):
-            with self._lock:
-                if records:
-                    self._make_own_directory()
-                for session_id, record in records[first : first + _MOVED_AT_ONCE]:
-                    own = f"{self._own}/{record.name}"
-                    with suppress(FileNotFoundError):  # Another sweeper took it.
-                        if os.path.isfile(own):
-                            os.unlink(record.path)
-                        else:
-                            os.rename(record.path, own)
-                            self._adopted[session_id] = None
-                if self._adopted:
-                    _sync(self._own)
-                    # A living journal may have recorded an orphan meanwhile: then it is the owner.
-                    living = {one for one, _ in _records(*self._others(living=True))}
-                    for session_id in living & self._adopted.keys():
-                        del self._adopted[session_id]
-                        (self._own / _name(session_id)).unlink(missing_ok=True)
-            yield
+        with self._lock:
+            if records := _records(*dead):
+                self._make_own_directory()
+            for session_id, record in records:
+                own = f"{self._own}/{record.name}"
+                with suppress(FileNotFoundError):  # Another sweeper took it.
+                    if os.path.isfile(own):
+                        os.unlink(record.path)
+                    else:
+                        os.rename(record.path, own)
+                        self._adopted[session_id] = None
+            if self._adopted:  # An interrupted call may have moved records and not synced them.
+                _sync(self._own)
+                # A living journal may have recorded an orphan meanwhile: then it is the owner.
+                living = {one for one, _ in _records(*self._others(living=True))}
+                for session_id in living & self._adopted.keys():
+                    del self._adopted[session_id]
+                    (self._own / _name(session_id)).unlink(missing_ok=True)
         for owner in dead:
             with suppress(OSError):  # It is gone already, or not empty.
                 owner.rmdir()
+        yield
 
     def _others(self, *, living: bool) -> list[Path]:
         """Return the directories of the other owners that live, or of those that are dead."""
@@ -153,26 +149,22 @@ class FileJournal(BaseJournal):
 
     def _make_own_directory(self) -> None:
         """Make and lock the own directory, if there is none. It gets its final name when locked."""
-        while not (self._own.exists() and os.path.samefile(self._descriptor, self._own)):
+        while not self._own.exists():  # Or somebody has removed it.
             self._owners.mkdir(mode=0o700, exist_ok=True)
-            self._unlock()  # Somebody removed the directory, or this was interrupted.
             own = self._owners / os.urandom(8).hex()
             unfinished = own.with_suffix(".new")
             unfinished.mkdir(mode=0o700)
+            self._locked.close()
             # A sweeper may look at it, or remove it, before it is locked.
             with suppress(FileNotFoundError, BlockingIOError):
-                self._descriptor = os.open(unfinished, os.O_RDONLY)
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                descriptor = os.open(unfinished, os.O_RDONLY)
+                self._locked = ExitStack()
+                self._locked.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 unfinished.rename(own)
                 _sync(self._owners)
                 _sync(self._directory)
                 self._own = own
-
-    def _unlock(self) -> None:
-        """Close the descriptor. The lock ends with its last copy: a forked child closes its own."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor != -1:
-            os.close(descriptor)
 
 
 def _name(session_id: str) -> str:

@@ -14,8 +14,6 @@ class InMemoryJournal(BaseJournal):
         service: a label, as in a `FileJournal`.
     """
 
-    _owners: dict[tuple[str | None, str], BaseJournal]
-
     def __init__(self, beside: Self | None = None, *, service: str | None = None) -> None:
         super().__init__("journal in memory", None, service)
         if beside is not None:
@@ -23,7 +21,7 @@ class InMemoryJournal(BaseJournal):
 
     def _begin(self) -> None:
         super()._begin()
-        self._owners = {}
+        self._owners: dict[tuple[str | None, str], BaseJournal] = {}
 
     def __repr__(self) -> str:
         return f"InMemoryJournal(sessions_left_open={self.sessions_left_open})"
@@ -37,15 +35,14 @@ class InMemoryJournal(BaseJournal):
         return [session_id for service, session_id in [*self._owners] if service == self._service]
 
     def _record(self, session_id: str) -> None:
-        with self._lock:
-            self._owners[self._service, session_id] = self
+        self._owners[self._service, session_id] = self
 
     def _forget(self, session_id: str) -> None:
         self._owners.pop((self._service, session_id), None)
 
     def _orphans(self) -> list[str]:
-        owners = [*self._owners.items()]
-        return [one for (label, one), owner in owners if label == self._service and owner._closed]
+        closed = [key for key, owner in [*self._owners.items()] if owner._closed.is_set()]
+        return [session_id for service, session_id in closed if service == self._service]
 
     def _adopt(self) -> Iterator[None]:
         with self._lock:

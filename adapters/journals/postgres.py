@@ -19,16 +19,15 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import Any, ClassVar
 
-from .base import BaseJournal, LeftAlone
+from .base import BaseJournal, LeftAlone, reason_of
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _SECONDS = 5  # for a call with a connection of its own, and for what is not serializable
-_BATCH = 1_000  # so many rows are adopted or renewed at once, well within these seconds
 _TABLE = "firecrawl_interact_open_sessions"
 _CREATE = """DO $$ BEGIN IF to_regclass('{table}') IS NULL THEN {create} END IF;
-    EXCEPTION WHEN duplicate_table OR unique_violation THEN NULL; END $$"""  # Others create it now.
-# All values and columns are texts: what a connection makes of others depends on how it is set up.
+    EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation
+    THEN NULL; END $$"""  # Others create it now.
 _OPENED = """INSERT INTO {table} (session_id, service, owner)
     VALUES (%(session_id)s, %(label)s, %(owner)s) ON CONFLICT (service, session_id)
     DO UPDATE SET owner = excluded.owner, opened_at = now(), renewed_at = now()"""
@@ -37,17 +36,17 @@ _RENEW = """UPDATE {table} SET renewed_at = now() WHERE service = %(label)s AND 
     AND session_id = ANY(string_to_array(%(held)s, ' ')) AND renewed_at > '-infinity'
     RETURNING session_id"""
 _CLOSE = "UPDATE {table} SET renewed_at = '-infinity' WHERE owner = %(owner)s"
-_SUSPECTS = """SELECT extract(epoch FROM deadline)::text, EXISTS (SELECT FROM {table}
-        WHERE service = %(label)s AND renewed_at > '-infinity' AND renewed_at < deadline)::text
+_SUSPECTS = """SELECT extract(epoch FROM deadline), EXISTS (SELECT FROM {table}
+        WHERE service = %(label)s AND renewed_at > '-infinity' AND renewed_at < deadline)
     FROM coalesce(to_timestamp(%(deadline)s::float8), now() - %(lease)s::interval) AS deadline"""
 _ADOPT = """UPDATE {table} SET owner = %(owner)s, renewed_at = now()
     WHERE service = %(label)s AND session_id = ANY(ARRAY(SELECT session_id FROM {table}
         WHERE service = %(label)s AND renewed_at < to_timestamp(%(deadline)s::float8)
-        LIMIT {batch} FOR UPDATE SKIP LOCKED))
+        LIMIT 1000 FOR UPDATE SKIP LOCKED))
     RETURNING session_id"""
 _ORPHANS = """SELECT session_id FROM {table} WHERE service = %(label)s
     AND renewed_at < now() - %(lease)s::interval"""
-_OTHERS = """SELECT service, count(*)::text FROM {table} WHERE owner <> %(owner)s
+_OTHERS = """SELECT service, count(*) FROM {table} WHERE owner <> %(owner)s
     AND (service = %(label)s) = (renewed_at >= now() - %(lease)s::interval) GROUP BY service"""
 
 Connect = Callable[[], AbstractContextManager[Any]]  # Any: psycopg's, or a pool's
@@ -93,10 +92,9 @@ class PostgresJournal(BaseJournal):
         self._owner = os.urandom(8).hex()
         self._held: dict[str, object] = {}  # each session, and what tells this record from others
         self._is_renewing = False
-        self._ending = threading.Event()
 
     def __repr__(self) -> str:
-        shown = re.sub(r"(?<=//).*@|\?.*(?=')", "", repr(self._storage))
+        shown = re.sub(r"(?<=//).*@|\?.*(?=['\"])", "", repr(self._storage))
         return f"PostgresJournal({shown}, service={self._service!r})"
 
     def create_table(self) -> None:
@@ -104,15 +102,16 @@ class PostgresJournal(BaseJournal):
         with self._errors("cannot create its table", "Nothing was changed."):
             self._execute(_CREATE)
 
-    def _release(self) -> None:
-        self._ending.set()
+    def close(self) -> None:
+        """Release the sessions that are still open: from now on, or after a lease, orphans."""
+        super().close()
         if self._held:
             self._held.clear()
             try:
                 self._execute(_CLOSE)
             except Exception as error:
-                reason, _ = self._explain(error)
-                logger.warning("The sessions become orphans in %g s: %s", self._lease, reason)
+                text = "The sessions become orphans in %g s: %s"
+                logger.warning(text, self._lease, reason_of(error))
 
     def left_alone(self) -> LeftAlone:
         """Count what a sweep ignores: living owners' sessions, and orphans of other labels."""
@@ -137,86 +136,67 @@ class PostgresJournal(BaseJournal):
         # The time of a statement does not count: in an outage it may wait, as owners do.
         for _ in range(15):
             [(deadline, any_suspects)] = self._execute(_SUSPECTS, deadline=deadline)
-            if any_suspects == "false":
+            if any_suspects == "f":
                 break
-            if self._ending.wait(self._lease / 30):
+            if self._closed.wait(self._lease / 30):
                 raise OSError("it is closed")  # It has not watched for long enough.
-        while True:
-            adopted = [session_id for (session_id,) in self._execute(_ADOPT, deadline=deadline)]
+        while adopted := [session_id for (session_id,) in self._execute(_ADOPT, deadline=deadline)]:
             self._hold(*adopted)
             self._adopted.update(dict.fromkeys(adopted))
             yield
-            if not adopted:
-                return
+        yield  # what an earlier sweep left
 
     def _hold(self, *session_ids: str) -> None:
         """Let the thread renew these rows from now on."""
         with self._lock:
             self._held.update(dict.fromkeys(session_ids, object()))
-            if self._held and not self._is_renewing:
+            if not self._is_renewing:
                 threading.Thread(target=self._renew, name="PostgresJournal", daemon=True).start()
                 self._is_renewing = True
 
     def _renew(self) -> None:
         """Renew the rows as long as there are any: the thread's work."""
-        while not self._ending.wait(self._lease / 4):
+        while not self._closed.wait(self._lease / 4):
             with self._lock:
                 held = dict(self._held)
                 self._is_renewing = bool(held)
             if not held:
                 return
-            ids = list(held)
             try:
-                for first in range(0, len(ids), _BATCH):
-                    batch = ids[first : first + _BATCH]
-                    renewed = {one for (one,) in self._execute(_RENEW, held=" ".join(batch))}
-                    self._drop({one: held[one] for one in batch if one not in renewed})
+                renewed = {one for (one,) in self._execute(_RENEW, held=" ".join(held))}
             except Exception as error:
-                reason, _ = self._explain(error)
-                logger.warning("The journal cannot renew its sessions: %s", reason)
+                logger.warning("The journal cannot renew its sessions: %s", reason_of(error))
+                continue
+            for session_id in held.keys() - renewed:
+                # Unless it was forgotten meanwhile, or recorded again, another owner has its row.
+                if self._held.get(session_id) is held[session_id]:
+                    del self._held[session_id]
+                    logger.warning("session %a is another owner's now, and may be gone", session_id)
 
-    def _drop(self, lost: dict[str, object]) -> None:
-        """Name the sessions whose rows are no longer ours, but for those forgotten meanwhile."""
-        for session_id, record in lost.items():
-            if self._held.get(session_id) is record:
-                del self._held[session_id]
-                logger.warning("session %a is another owner's now, and may be gone", session_id)
+    def _execute(self, statement: str, **values: str | None) -> list[list[str]]:
+        """Execute a statement in a transaction of its own, and again if others were in its way.
 
-    def _execute(self, statement: str, **values: str | None) -> list[tuple[str, ...]]:
-        """Execute a statement in a transaction of its own, and again if others were in its way."""
+        All values are texts: what a connection makes of others depends on how it is set up.
+        """
         psycopg = _psycopg()
         values |= {"label": self._service or "", "owner": self._owner, "lease": f"{self._lease} s"}
-        query = statement.format(table=_TABLE, create=self.TABLE, batch=_BATCH)
+        query = statement.format(table=_TABLE, create=self.TABLE)
         ends = time.monotonic() + _SECONDS
         while True:
             try:
                 with self._connect(ends) as connection:
-                    cursor = psycopg.Cursor(connection, row_factory=psycopg.rows.tuple_row)
-                    cursor.execute(query, values, prepare=False)
-                    rows = cursor.fetchall() if cursor.description else []
-                return [tuple(map(_text, row)) for row in rows]
+                    cursor = psycopg.Cursor(connection)
+                    result = cursor.execute(query, values, prepare=False).pgresult
+                columns = range(result.nfields)
+                rows = range(result.ntuples)
+                return [[result.get_value(row, one).decode() for one in columns] for row in rows]
             except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
                 if time.monotonic() > ends:
                     raise
+            except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+                error.add_note(f" A migration or create_table() must make it so:\n{self.TABLE}")
+                raise
             time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
-
-    def _explain(self, error: Exception) -> tuple[str, str]:
-        reason, _ = super()._explain(error)
-        # The SQL comes last, so that it can be pasted.
-        help_ = {
-            "42P01": f" Call create_table(), or let a migration say:\n{self.TABLE}",
-            "42703": f" The table is of another version. This one is:\n{self.TABLE}",
-            "25006": " It may be a standby: name the primary, or add"
-            " target_session_attrs=read-write to the URL.",
-        }
-        # What follows quotes our own SQL.
-        reason = " ".join(reason.partition("\nLINE ")[0].split())
-        return reason, help_.get(getattr(error, "sqlstate", None) or "", "")
-
-
-def _text(value: str | bytes) -> str:
-    """Return a column as text. A database whose encoding is SQL_ASCII gives bytes."""
-    return value.decode() if isinstance(value, bytes) else value
 
 
 def _psycopg() -> Any:  # Any: a module that may be missing

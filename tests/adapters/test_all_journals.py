@@ -19,10 +19,11 @@ A_YEAR = 365 * 86_400
 
 
 class Storage(NamedTuple):
-    """One for several journals, and what makes a record there a year old."""
+    """One for several journals, what makes a record a year old, and what leaves many orphans."""
 
     journal: Callable[..., FileJournal | PostgresJournal]
     age: Callable[[str], object]
+    leave: Callable[[int], object]
 
 
 @pytest.fixture(params=["a directory", pytest.param("PostgreSQL", marks=pytest.mark.slow)])
@@ -32,14 +33,19 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
         a_year_ago = record.stat().st_mtime - A_YEAR
         os.utime(record, (a_year_ago, a_year_ago))
 
+    def leave_files(count: int) -> None:
+        (owner := tmp_path / "service=" / "owner").mkdir(parents=True)
+        for number in range(count):
+            (owner / f"session-{number}").touch()
+
     if request.param == "a directory":
-        return Storage(partial(FileJournal, tmp_path), age_file)
+        return Storage(partial(FileJournal, tmp_path), age_file, leave_files)
     postgres: Postgres = request.getfixturevalue("postgres")
-    url = postgres.new_database()
-    ShortLease(url).create_table()
+    url = postgres.odd_database()
     statement = """UPDATE firecrawl_interact_open_sessions
         SET opened_at = opened_at - interval '1 year' WHERE session_id = %s"""
-    return Storage(partial(ShortLease, url), partial(postgres.execute, statement, url=url))
+    age_row = partial(postgres.execute, statement, url=url)
+    return Storage(partial(ShortLease, url), age_row, partial(postgres.leave, url))
 
 
 def test_a_record_is_an_orphan_however_old_it_is(storage: Storage) -> None:
@@ -49,6 +55,12 @@ def test_a_record_is_an_orphan_however_old_it_is(storage: Storage) -> None:
         storage.age("old")
     with storage.journal() as sweeper:
         assert sorted(sweeper.orphans()) == sorted(sweeper.adopt_orphans()) == ["old", "young"]
+
+
+def test_a_sweep_finds_more_than_a_thousand(storage: Storage) -> None:
+    storage.leave(1_001)
+    with storage.journal() as sweeper:
+        assert len(set(sweeper.orphans())) == len(set(sweeper.adopt_orphans())) == 1_001
 
 
 def test_what_is_left_alone_is_counted(storage: Storage) -> None:
@@ -119,9 +131,7 @@ def test_what_is_opened_or_gone_before_it_is_yielded_is_not_yielded(
 def test_a_journal_that_is_closed_says_so() -> None:
     journal = InMemoryJournal()
     journal.close()
-    with pytest.raises(
-        JournalError, match=r"cannot record that it is open: it is closed\. The ses"
-    ):
+    with pytest.raises(JournalError, match=r"cannot record that it is open: it is closed\. Delete"):
         journal.opened("one")
 
 

@@ -158,11 +158,11 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
     [
         ("'{}'", "has quotes around it"),
         ('{}"', "has quotes around it"),
-        ("{}\n", "has a blank or a line end in it"),
-        (" {}", "has a blank or a line end in it"),
-        ("open sessions", "has a blank or a line end in it"),
-        (" ", "has a blank or a line end in it"),
-        ("{}\x7f", "has a blank or a line end in it"),
+        ("{}\n", "has a blank around it or a line end in it"),
+        (" {}", "has a blank around it or a line end in it"),
+        (" ", "has a blank around it or a line end in it"),
+        ("{}\nmore", "has a blank around it or a line end in it"),
+        ("{}\x7f", "has a blank around it or a line end in it"),
         ("postgresql:/secret@host/jobs", "has a scheme without // after it"),
         ("postgres:secret", "has a scheme without // after it"),
         ("mysql://secret@host/jobs", "is another kind of URL"),
@@ -185,7 +185,7 @@ def test_a_variable_that_can_name_no_journal_is_refused_and_makes_nothing(
     delete_session_from_environment(api_key=KEY, journal=InMemoryJournal())  # It takes precedence.
 
 
-@pytest.mark.parametrize("value", ["~/journal", "open-sessions"])
+@pytest.mark.parametrize("value", ["~/Application Support", "open-sessions"])
 def test_a_variable_may_begin_at_home_and_where_a_relative_one_lies_is_logged(
     variables: SetVariables,
     tmp_path: Path,
@@ -199,8 +199,8 @@ def test_a_variable_may_begin_at_home_and_where_a_relative_one_lies_is_logged(
     monkeypatch.chdir(here)
     variables(INTERACT_JOURNAL=value)
     delete_session_from_environment(api_key=KEY)
-    if value == "~/journal":
-        assert (home / "journal").is_dir()
+    if value == "~/Application Support":
+        assert (home / "Application Support").is_dir()
         assert caplog.messages == []
     else:
         expected = here / "open-sessions"

@@ -330,7 +330,7 @@ def test_an_error_without_words_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(fcntl, "flock", Mock(side_effect=TimeoutError))
     with (
         FileJournal(tmp_path) as journal,
-        pytest.raises(JournalError, match=r": TimeoutError\. The"),
+        pytest.raises(JournalError, match=r": TimeoutError\. Del"),
     ):
         journal.opened("one")
 
@@ -352,7 +352,7 @@ def test_a_directory_that_is_away_or_cannot_be_created_is_said(tmp_path: Path, p
         (journal.orphans, "The", "cannot list its orphans", unchanged),
         (journal.left_alone, "The", "cannot be read", unchanged),
         (lambda: next(journal.adopt_orphans()), "The", "cannot adopt", "None of them is lost."),
-        (lambda: journal.opened("one"), "Session 'one': the", "cannot record", "delete it."),
+        (lambda: journal.opened("one"), "Session 'one': the", "cannot record", "by itself."),
     ):
         text = f"^{subject} journal {tmp_path}/journal {problem}.*: .* No such file .*{advice}$"
         with pytest.raises(JournalError, match=text) as raised:

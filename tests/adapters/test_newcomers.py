@@ -198,6 +198,10 @@ OBJECTS = {
         "DeleteSession(transport, 'fc-test', journal='open-sessions')",
         "TypeError: .* Take a FileJournal",
     ),
+    "a database as folder": (
+        "FileJournal('postgresql://127.0.0.1/jobs')",
+        "ValueError: .* For a postgresql:// URL: PostgresJournal",
+    ),
     "a folder as database": (
         "PostgresJournal('open-sessions')",
         "ValueError: database must be a postgresql:// URL",

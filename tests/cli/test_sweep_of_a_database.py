@@ -20,7 +20,7 @@ def test_a_missing_table_is_said_with_sql_that_can_be_pasted(
     failed = run("sweep", url)
     assert (failed.status, failed.out) == (1, "")
     sentences, sql = failed.err.split("\n", 1)
-    assert "Call create_table(), or let a migration say:" in sentences
+    assert "A migration or create_table() must make it so:" in sentences
     with psycopg.connect(url) as connection:
         connection.execute(sql)
     done = run("sweep", url)
