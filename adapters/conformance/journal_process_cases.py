@@ -4,24 +4,20 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count
 from multiprocessing.connection import Connection
 
 from firecrawl_interact.core.journal import Journal, JournalError
 
-from .expectations import Severity, require
+from .expectations import require
 from .journal_case import JournalHarness
-from .journal_process import in_child, wait
-
-_ENOUGH_SECONDS = 10
-_HANGS = f"opened has hung for {_ENOUGH_SECONDS} s in a forked child"
+from .journal_process import error_of, in_child, wait
 
 
-def _hold(connection: Connection, journal: Journal) -> None:
-    for session_id in ("one", "two"):
-        journal.opened(session_id)
+def _sweep_half_way(connection: Connection, journal: Journal) -> None:
+    journal.opened("one")
     orphans = journal.adopt_orphans()
     connection.send(next(orphans, None))
     wait(connection)
@@ -31,24 +27,22 @@ def a_killed_process_leaves_orphans(harness: JournalHarness) -> None:
     """What a killed process had open or had adopted is an orphan."""
     orphans = [f"session-{number}" for number in range(20)]
     harness.leave(*orphans)
-    process = harness.start(_hold)
+    process = harness.start(_sweep_half_way)
     require(process.said() in orphans, "a process has adopted no orphan")
-    require(not {"one", "two"} & {*harness.journal().orphans()}, "a living one's session is listed")
-    process.kill()
-    harness.let_leases_end()
-    harness.expect("one", "two", *orphans)
+    harness.kill(process)
+    harness.expect("one", *orphans)
 
 
 def a_stopped_process_loses_nothing(harness: JournalHarness) -> None:
     """A process that is stopped for long loses no session, and none comes twice."""
-    process = harness.start(_hold)
-    process.said()
+    process = harness.start()
+    for session_id in ("one", "two"):
+        process.asked("opened", session_id)
     process.signal(signal.SIGSTOP)
     harness.let_leases_end()
     found = harness.sweep()
     process.signal(signal.SIGCONT)
-    process.kill()
-    harness.let_leases_end()
+    harness.kill(process)
     found += harness.sweep()
     require(sorted(found) == ["one", "two"], f"{found} was yielded")
 
@@ -103,8 +97,7 @@ def a_forked_child_holds_and_harms_nothing(harness: JournalHarness) -> None:
     require(ends == [0] * 4, f"the children ended with {ends}")
     harness.let_leases_end(1.6)
     harness.expect()
-    process.kill()
-    harness.let_leases_end()
+    harness.kill(process)
     harness.expect("after", "parents")
 
 
@@ -122,8 +115,7 @@ def a_forked_childs_session_is_its_own(harness: JournalHarness) -> None:
     require(process.said() == 0, "a child could not record a session")
     harness.let_leases_end()
     harness.expect("childs")
-    process.kill()
-    harness.let_leases_end()
+    harness.kill(process)
     harness.expect("parents")
 
 
@@ -135,30 +127,17 @@ def _fork_amid_records(connection: Connection, journal: Journal) -> None:
             journal.opened(f"thread-{which}-{recorded[which]}")
             recorded[which] += 1
 
-    def start(work: Callable[..., None], argument: object) -> threading.Thread:
-        def work_and_report() -> None:
-            try:
-                work(argument)
-            except Exception as error:
-                connection.send(f"opened has raised {error!r}")
-
-        thread = threading.Thread(target=work_and_report, daemon=True)
-        thread.start()
-        return thread
-
     def open_one() -> None:
-        opening = start(journal.opened, f"child-{os.getpid()}")
-        opening.join(_ENOUGH_SECONDS)
-        if opening.is_alive():
-            connection.send(_HANGS)
-            os._exit(0)
+        if error := error_of(lambda: journal.opened(f"child-{os.getpid()}")):
+            connection.send(error)
 
-    threads = [start(record, which) for which in (0, 1)]
-    for _ in range(8):
-        in_child(open_one)
-    is_over = True
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(2) as threads:
+        recording = [threads.submit(record, which) for which in (0, 1)]
+        for _ in range(8):
+            in_child(open_one)
+        is_over = True
+    for one in recording:
+        one.result()
     connection.send(sum(recorded))
 
 
@@ -166,10 +145,7 @@ def a_fork_amid_records_leaves_both_whole(harness: JournalHarness) -> None:
     """A fork while threads record leaves parent and child whole."""
     process = harness.start(_fork_amid_records)
     recorded = process.said()
-    severity = Severity.MAY_HANG if recorded == _HANGS else None
-    require(isinstance(recorded, int), str(recorded), severity)
-    process.kill()
-    harness.let_leases_end()
+    harness.kill(process)
     found = harness.sweep()
     require(len(found) == recorded + 8, f"{len(found)} of {recorded + 8} sessions are orphans")
 

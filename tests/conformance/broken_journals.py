@@ -186,10 +186,9 @@ class YieldsItsParents(Broken, found_by="a-forked-child-holds-and-harms-nothing"
 
 
 class SharesItsLock(Broken, found_by="a-forked-childs-session-is-its-own"):
-    def _unlock(self) -> None:
-        if os.getpid() == self.process:
-            super()._unlock()
-        self._descriptor = -1  # In a child it stays open.
+    def _begin(self) -> None:
+        self._locked = contextlib.ExitStack()  # In a child, the lock of its parent stays open.
+        super()._begin()
 
 
 class HoldsALockOverForks(Broken, found_by="a-fork-amid-records-leaves-both-whole"):
