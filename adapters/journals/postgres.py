@@ -176,7 +176,7 @@ class PostgresJournal(BaseJournal):
     def _execute(self, statement: str, **values: str | None) -> list[list[str]]:
         """Execute a statement in a transaction of its own, and again if others were in its way.
 
-        All values are texts: what a connection makes of others depends on how it is set up.
+        Values are texts, both ways: what a connection makes of others depends on its settings.
         """
         psycopg = _psycopg()
         values |= {"label": self._service or "", "owner": self._owner, "lease": f"{self._lease} s"}
@@ -187,9 +187,12 @@ class PostgresJournal(BaseJournal):
                 with self._connect(ends) as connection:
                     cursor = psycopg.Cursor(connection)
                     result = cursor.execute(query, values, prepare=False).pgresult
-                columns = range(result.nfields)
                 rows = range(result.ntuples)
-                return [[result.get_value(row, one).decode() for one in columns] for row in rows]
+                columns = range(result.nfields)
+                return [
+                    [result.get_value(row, column).decode(errors="replace") for column in columns]
+                    for row in rows
+                ]
             except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
                 if time.monotonic() > ends:
                     raise

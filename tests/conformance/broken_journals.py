@@ -219,14 +219,14 @@ class SweepsOnce(Broken, found_by="any-order-of-calls-loses-nothing"):
 class NeverWatches(ShortLease):
     """Trusts the lease alone, so an outage makes orphans of all."""
 
-    def _execute(self, statement: str, **values: str | None) -> list[tuple[str, ...]]:
+    def _execute(self, statement: str, **values: str | None) -> list[list[str]]:
         try:
             rows = super()._execute(statement, **values)
         except psycopg.Error:
             if "held" in values:  # The renewal is in no hurry.
                 time.sleep(2)
             raise
-        return [(rows[0][0], "false")] if "EXISTS" in statement else rows  # Nobody is a suspect.
+        return [[rows[0][0], "f"]] if "EXISTS" in statement else rows  # Nobody is a suspect.
 
 
 class AdvisoryLock(ShortLease):
