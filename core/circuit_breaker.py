@@ -42,7 +42,8 @@ class CircuitBreaker:
       failure has failed as well, or if an id would be given up otherwise.
     - Half-open probes go one at a time. The policy's backoff lies between two of them, or what the
       service asks for, if that is longer. Each is for another id.
-    - It closes when a response has refuted the last failure that counts.
+    - It closes when a response has refuted the last failure that counts. A failure in the service's
+      own words refutes those that are not: the service is there again, even if it fails.
 
     A failure in the service's own words can be the service's, or that of one id, which then fails
     for ever: it is not a UUID, for instance. So, if all failures that count are in its own words:
@@ -107,6 +108,12 @@ class CircuitBreaker:
             return False
         if job.failing_since is None:
             job.failing_since = job.sent_at
+        if error.is_spoken and self.is_open:
+            # The service is there again. All ids that are held may fail for ever: without this, no
+            # other id would ever be a probe, and the outage would never end.
+            self.failures = [
+                one for one in self.failures if one.error.is_spoken or one.sent_at > job.sent_at
+            ]
         if job.sent_at > self._served_at and not self._is_ids_own(job, error, takes_ids=takes_ids):
             if isinstance(error, ServiceUnavailableError | UnreachableError):
                 self.is_met_by_pages_alone = False
@@ -115,6 +122,8 @@ class CircuitBreaker:
             is_shown = len(self._failing_since()) > 1 and (have_all_failed or failed.is_last)
             begins = is_shown and not self.is_open
             self.is_open = self.is_open or begins
+        if self.is_open and not self.failures:
+            self._close()
         if begins or self.is_probe(job.sent_at):
             self._probes += 1
             told = getattr(error, "retry_after", None) or 0.0

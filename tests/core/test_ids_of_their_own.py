@@ -8,7 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from ..simulation.kinds import BACKEND_404, BROKEN_GATEWAY, CONFLICT, NOT_A_UUID, STOPPING, Kind
+from ..simulation.kinds import (
+    BACKEND_404,
+    BROKEN_GATEWAY,
+    CONFLICT,
+    LOST,
+    NOT_A_UUID,
+    STOPPING,
+    Kind,
+)
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Watch
 from ..simulation.ways import Awaited, Blocking, Way
@@ -98,3 +106,22 @@ def test_an_outage_that_begins_while_40_ids_were_never_sent_costs_nothing(
     scenario = Scenario(ids=ids(400), concurrency=concurrency, weather=weather)
     watch = play(scenario, way)
     assert (destroyed(watch), watch.raised) == (400, [])
+
+
+@both_ways
+@pytest.mark.parametrize("kind", [LOST, BROKEN_GATEWAY])
+@pytest.mark.parametrize("bad", [8, 12, 40])
+def test_an_outage_that_ends_while_ids_that_fail_for_ever_are_held_costs_nothing(
+    bad: int, kind: Kind, way: type[Way]
+) -> None:
+    good = ids(100)
+    names = [f"bad-{number}" for number in range(bad)]
+    every_second = [name for pair in zip(good, names, strict=False) for name in pair]
+    fails = NOT_A_UUID.after(0.1)
+    scenario = Scenario(
+        ids=[*every_second, *good[bad:]],
+        meets={name: [fails, kind.after(0.1), *[fails] * 200] for name in names},
+        weather=Weather(outages=[Outage(1, 6, kind)], seconds=[0.1]),
+    )
+    watch = play(scenario, way, random.Random(5).choice)  # noqa: S311 - see above
+    assert (destroyed(watch), watch.raised) == (100, [])
