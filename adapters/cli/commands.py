@@ -6,18 +6,36 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import click
 
-from firecrawl_interact.core import DeleteSessionError, JournalError
+from firecrawl_interact import core
 
 from ..journals.base import LeftAlone
-from . import settings
-from .lines import verdict
+from .run import ids_left, make_run
 from .screen import show_note
-from .session_ids import BadInputError, read_session_ids
+from .session_ids import by_key, read_session_ids, uuid_in
+
+_number = partial(click.Option, type=click.IntRange(1), metavar="N")
+_seconds = partial(click.Option, type=click.FloatRange(0, 86_400, min_open=True), metavar="SECONDS")
+_SERVICE_OPTIONS = [
+    click.Option(["--api-key"], metavar="KEY", help="Safer: the variable FIRECRAWL_API_KEY."),
+    click.Option(["--api-url"], metavar="URL", help="Instead of FIRECRAWL_API_URL, or the cloud."),
+    click.Option(["--allow-plain-http"], is_flag=True, help="Send the key unencrypted."),
+]
+_OPTIONS = [
+    click.Option(["--json", "as_json"], is_flag=True, help="Print a JSON object for each session."),
+    click.Option(["--quiet"], is_flag=True, help="Print nothing but failures."),
+    click.Option(["--verbose"], is_flag=True, help="Print the log, too: each request and retry."),
+    click.Option(["--missing-ok"], is_flag=True, help="Treat a session not found as success."),
+    click.Option(["--resume"], metavar="FILE", help="Record outcomes here; skip what it has done."),
+    _number(["--concurrency"], default=8, help="The most requests at a time."),
+    _seconds(["--deadline"], default=240, help="For a session, or an outage."),
+    *_SERVICE_OPTIONS,
+]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -29,15 +47,16 @@ def command() -> None:
     """
 
 
-@command.command()
-@click.argument("session_ids", metavar="[SESSION_ID]...", nargs=-1)
-@click.option("--from", "files", type=click.File("rb"), multiple=True, help="Read ids from here.")
-@click.option("--dry-run", is_flag=True, help="Check and count the ids, and send nothing.")
-@settings.with_options(settings.OPTIONS)
+@command.command(
+    params=[
+        click.Argument(["session_ids"], metavar="[SESSION_ID]...", nargs=-1),
+        click.Option(["--from"], type=click.File("rb"), multiple=True, help="Read ids from here."),
+        click.Option(["--dry-run"], is_flag=True, help="Check and count the ids; send nothing."),
+        *_OPTIONS,
+    ]
+)
 @click.pass_context
-def delete(
-    context: click.Context, /, session_ids: Sequence[str], files: Sequence[BinaryIO], **_: object
-) -> None:
+def delete(context: click.Context, /, session_ids: Sequence[str], **options: Any) -> None:
     """Destroy sessions. "-" stands for standard input; there and in files, each id is a line.
 
     All ids are checked first: if one is bad, nothing is sent.
@@ -68,32 +87,44 @@ def delete(
       firecrawl-interact delete 0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57
       firecrawl-interact delete --from ids.txt --resume done.jsonl
     """  # noqa: D301 - to click, this character means: do not wrap
-    if not (session_ids or files):
+    sources = [sys.stdin.buffer if text == "-" else text for text in session_ids]
+    sources += options["from"]
+    if not sources:
         raise click.UsageError('Give session ids, "-", or --from a file.')
-    sources = [*(sys.stdin.buffer if text == "-" else text for text in session_ids), *files]
-    with settings.nothing_sent_yet():
-        if any(not isinstance(source, str) and source.isatty() for source in sources):
-            show_note("Give one session id a line. Ctrl-D ends the list.")
-        if context.params["dry_run"]:
-            settings.show_dry_run(context, *read_session_ids(sources))
+    with _nothing_sent_yet():
+        ids = read_session_ids(sources)
+        if options["dry_run"]:
+            _count_ids(context, ids)
             return
-        delete_session = settings.make_delete_session(context)
-        ids, duplicates = read_session_ids(sources)
-        if duplicates and not context.params["quiet"]:
-            show_note(f"{duplicates} duplicate id{'s' if duplicates > 1 else ''} ignored.")
-        run = settings.make_run(context, delete_session, ids.values())
+        run = make_run(context, ids)
     sys.exit(run())
 
 
-@command.command()
-@click.argument("location", metavar="[JOURNAL]", required=False)
-@click.option("--dry-run", is_flag=True, help="List the ids, and change nothing.")
-@click.option("--service", metavar="LABEL", help="Whose sessions. Default: those of the address.")
-@settings.with_options(settings.OPTIONS)
+def _count_ids(context: click.Context, session_ids: Sequence[str]) -> None:
+    """Say how many sessions would be deleted, and what is odd about the ids."""
+    ids = by_key(session_ids)
+    left, _ = ids_left(context, ids)
+    odd = [session_id for session_id in left if uuid_in(session_id) is None]
+    counts = {
+        "duplicates": len(session_ids) - len(ids),
+        "done before": len(ids) - len(left),
+        "not a UUID": len(odd),
+    }
+    said = "".join(f"; {name}: {count}" for name, count in counts.items() if count)
+    hint = f". The service fails for what is not a UUID ({odd[0]}, for instance)" if odd else ""
+    show_note(f"Sessions to delete: {len(left)}{said}{hint}. Nothing was sent.")
+
+
+@command.command(
+    params=[
+        click.Argument(["location"], metavar="[JOURNAL]", required=False),
+        click.Option(["--dry-run"], is_flag=True, help="List the ids, and change nothing."),
+        click.Option(["--service"], metavar="LABEL", help="Default: that of the address."),
+        *_OPTIONS,
+    ]
+)
 @click.pass_context
-def sweep(
-    context: click.Context, /, location: str | None, *, dry_run: bool, service: str | None, **_: Any
-) -> None:
+def sweep(context: click.Context, /, location: str | None, **options: Any) -> None:
     """Destroy the sessions that dead processes left in JOURNAL.
 
     JOURNAL is the directory of a FileJournal, or the postgresql:// URL of a PostgresJournal. By
@@ -105,65 +136,43 @@ def sweep(
     is away. Output, options and exit status are otherwise those of `delete`, and --missing-ok is
     implied. --resume records what was done, and skips nothing: the journal says what is left.
     """
-    from ..environment import (  # noqa: PLC0415 - --help is quick
-        journal_location,
-        open_journal,
-        service_address,
-    )
+    from .. import environment  # noqa: PLC0415 - --help is quick
 
-    with settings.nothing_sent_yet(), _journal_errors():
-        location = location or journal_location()
+    with _nothing_sent_yet():
+        location = location or environment.journal_location()
         if location is None:
-            raise BadInputError("name a JOURNAL, or set FIRECRAWL_INTERACT_JOURNAL")
+            raise ValueError("name a JOURNAL, or set FIRECRAWL_INTERACT_JOURNAL")
         is_directory = "://" not in location
         if is_directory and not os.path.isdir(location):
-            raise BadInputError(f"there is no directory {location}, so no journal was swept")
-        options = context.params["api_url"], context.params["allow_plain_http"]
-        label = str(service_address(*options)) if service is None else service
-        journal = open_journal(location, label)
-        context.with_resource(journal)
-        delete_session = settings.make_delete_session(context, journal)
+            raise ValueError(f"there is no directory {location}, so no journal was swept")
+        label = options["service"]
+        if label is None:
+            address = environment.service_address(options["api_url"], options["allow_plain_http"])
+            label = str(address)
+        journal = context.with_resource(environment.open_journal(location, label))
         orphans, left = journal.orphans(), journal.left_alone()
         status = _show_left_alone(left, location)
-        if dry_run:
-            _show_dry_run(orphans, left.living, is_directory=is_directory)
+        if orphans and not (is_directory or options["quiet"]):
+            show_note("A sweep watches for up to half a minute whether their owners live.")
+        if options["dry_run"]:
+            sys.stdout.writelines(f"{session_id}\n" for session_id in orphans)
+            if left.living:
+                lived = "whose owner lives" if is_directory else "renewed within the last minute"
+                show_note(f"Sessions left alone: {left.living} {lived}.")
             sys.exit(status)
-        if orphans and not (is_directory or context.params["quiet"]):
-            show_note("This watches for up to half a minute whether the sessions' owners live.")
         context.params["missing_ok"] = True
-        run = settings.make_run(context, delete_session, journal.adopt_orphans(), skip_done=False)
+        run = make_run(context, journal.adopt_orphans(), journal)
     sys.exit(run() or status)
-
-
-@contextmanager
-def _journal_errors() -> Iterator[None]:
-    """End the command if the journal cannot do what is asked: its database may be away."""
-    try:
-        yield
-    except JournalError as error:
-        sentences, _, sql = str(error).partition("\n")
-        show_note(f"Error: {sentences} Nothing was sent.")
-        click.echo(sql, err=True, nl=False)  # as it is, to be pasted
-        sys.exit(1)
-
-
-def _show_dry_run(orphans: Sequence[str], living: int, *, is_directory: bool) -> None:
-    """List what a sweep would take, and count what its own label has besides."""
-    sys.stdout.writelines(f"{session_id}\n" for session_id in orphans)
-    if orphans and not is_directory:
-        show_note("A sweep first watches for half a minute whether their owners live.")
-    if living:
-        why = (
-            "that living processes have open" if is_directory else "renewed within the last minute"
-        )
-        show_note(f"Sessions left alone: {living} {why}.")
 
 
 def _show_left_alone(left: LeftAlone, location: str) -> int:
     """Say what a sweep may not touch and with which option another one would. Return the status."""
+    # A sweep at the wrong address would find no session, and forget them.
+    options = {"https": "--api-url", "http": "--allow-plain-http --api-url"}
     for label, count in left.other_services.items():
+        option = options.get((label or "").partition("://")[0], "--service")
         show_note(
-            f"Sessions left alone: {count} of {label or 'no service'}. Add {_option_for(label)}"
+            f"Sessions left alone: {count} of {label or 'no service'}. Add {option}"
             f" {shlex.quote(label or '')} to sweep them."
         )
     if left.unreadable:
@@ -175,18 +184,9 @@ def _show_left_alone(left: LeftAlone, location: str) -> int:
     return 1 if left.other_services or left.unreadable else 0
 
 
-def _option_for(label: str | None) -> str:
-    """Return the option that makes a sweep take a label: an address must be the one asked, too."""
-    from ..api_url import parse_api_url  # noqa: PLC0415 - --help is quick
-
-    with suppress(ValueError):
-        is_plain = parse_api_url(label or "", allow_plain_http=True).scheme == "http"
-        return "--allow-plain-http --api-url" if is_plain else "--api-url"
-    return "--service"
-
-
-@command.command(short_help="Find out whether address, route and key are good.")
-@settings.with_options(settings.SERVICE_OPTIONS)
+@command.command(
+    params=[*_SERVICE_OPTIONS], short_help="Find out whether address, route and key are good."
+)
 @click.pass_context
 def check(context: click.Context, /, **options: Any) -> None:  # Any: as click passes them
     """Find out whether address, route, key and its right to delete are good.
@@ -197,30 +197,50 @@ def check(context: click.Context, /, **options: Any) -> None:  # Any: as click p
     """
     from .. import environment  # noqa: PLC0415 - --help is quick
 
-    with settings.nothing_sent_yet():
+    with _nothing_sent_yet():
         made = environment.delete_session_from_environment(**options)
         delete_session = context.with_resource(made)
         address = environment.service_address(options["api_url"], options["allow_plain_http"])
     try:
         delete_session.check()
-    except DeleteSessionError as error:
-        click.echo(verdict(error))
+    except core.DeleteSessionError as error:
+        click.echo(_verdict(error))
         sys.exit(1)
     key = "the key may delete" if "Authorization" in delete_session.headers else "it needs no key"
     click.echo(f"good: {address} knows the route, and {key}.")
 
 
-@command.command("fake-service")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, metavar="N", help="0: any.")
-@settings.number("--sessions", default=3, help="How many are open at the start.")
-@settings.number("--rate-limit", help="How many requests a minute it takes.")
-@settings.seconds(
-    "--latency", type=click.FloatRange(0, 86_400), default=0, help="Until a response."
+_NOT_GOOD = {400: "route", 401: "key", 402: "right", 403: "right", 404: "route", 405: "route"}
+_ADVICE = {
+    "address": "Check FIRECRAWL_API_URL or --api-url, and any proxy or gateway on the way.",
+    "route": "Check the address: a server older than June 2026 does not know /v2/interact.",
+    "right": "Use a key that may delete sessions.",
+    "unknown": "This says nothing about the key or its right: check again later.",
+}
+
+
+def _verdict(error: core.DeleteSessionError) -> str:
+    """Say in one line what is not good, beginning with the word for it, and what to do."""
+    what = _NOT_GOOD.get(getattr(error, "status", 0), "address")
+    if isinstance(error, core.RateLimitError | core.ServiceUnavailableError | core.NotDeletedError):
+        what = "unknown"
+    elif isinstance(error, core.UnauthorizedError | core.ForbiddenError) and error.transient:
+        what = "address"  # A gateway said it.
+    advice = _ADVICE.get(what, error.advice)
+    if what == "address" and not error.transient:
+        advice = error.advice  # It knows what is wrong: an untrusted certificate, for instance.
+    return f"{what}: {error.args[0]}. {advice}"
+
+
+@command.command(
+    "fake-service",
+    params=[
+        _number(["--sessions"], default=3, help="How many are open at the start."),
+        _number(["--rate-limit"], help="How many requests a minute it takes."),
+        _seconds(["--outage"], help="At first it is away for so long."),
+    ],
 )
-@settings.seconds("--outage", type=settings.MORE_THAN_0, help="At first it is away for so long.")
-def fake_service(
-    port: int, sessions: int, rate_limit: int | None, latency: float, outage: float | None
-) -> None:
+def fake_service(sessions: int, rate_limit: int | None, outage: float | None) -> None:
     """Serve a fake of the service on this machine, until Ctrl-C.
 
     It keeps the service's rules, and nothing reaches Firecrawl or costs anything.
@@ -236,27 +256,37 @@ def fake_service(
     from ..fakes.loopback import LoopbackService  # noqa: PLC0415 - --help is quick
     from ..fakes.service import FakeService  # noqa: PLC0415 - --help is quick
 
-    # Explicitly, because a shell script's background jobs start with SIGINT ignored.
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.default_int_handler)
-    service = FakeService(["fc-test"], rate_limit=rate_limit, latency=latency)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    service = FakeService(["fc-test"], rate_limit=rate_limit)
     session_ids = [service.open_session() for _ in range(sessions)]
     try:
-        with LoopbackService(service, port) as loopback:
+        with LoopbackService(service) as loopback:
             service.outage(outage or 0)
             click.echo(
                 "A fake service listens on this machine. In another terminal:\n\n"
                 f"export FIRECRAWL_API_URL={loopback.api_url}\n"
                 f"export FIRECRAWL_API_KEY=fc-test\n\nOpen sessions ({sessions}):\n"
             )
-            click.echo("\n".join([*session_ids, ""]))
-            click.echo(
-                f"It is away for the first {outage:g} seconds.\n" if outage else "", nl=False
-            )
-            click.echo("Ctrl-C ends it.")
+            click.echo("\n".join([*session_ids, "", "Ctrl-C ends it."]))
             threading.Event().wait()
     except KeyboardInterrupt:
         left = len(service.sessions_left_open)
         click.echo(f"The fake service has ended. {left} of {sessions} sessions were still open.")
-    except OSError as error:
-        raise click.ClickException(f"cannot serve on port {port}: {error.strerror}") from None
+
+
+@contextmanager
+def _nothing_sent_yet() -> Iterator[None]:
+    """End the command if what a block reads cannot be used, or at Ctrl-C."""
+    try:
+        yield
+    except core.JournalError as error:  # Its database may be away, and that is not bad input.
+        sentences, _, sql = str(error).partition("\n")
+        show_note(f"Error: {sentences} Nothing was sent.")
+        click.echo(sql, err=True, nl=False)  # as it is, to be pasted
+        sys.exit(1)
+    except (ImportError, ValueError, OSError) as error:
+        show_note(f"Error: {str(error).rstrip('.')}. Nothing was sent.")
+        sys.exit(click.UsageError.exit_code)
+    except KeyboardInterrupt:
+        show_note("Interrupted. Nothing was sent.")
+        sys.exit(128 + signal.SIGINT)

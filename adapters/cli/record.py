@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from .session_ids import BadInputError, same_for_all_spellings
+from .session_ids import same_for_all_spellings
 
 if sys.platform != "win32":
     import fcntl
@@ -24,7 +24,7 @@ def open_record(path: str) -> BinaryIO:
     """Open a record, and keep other commands from it until it is closed.
 
     Raises:
-        BadInputError: it cannot be opened, or another command uses it.
+        OSError: it cannot be opened, or another command uses it.
     """
     is_device = os.path.exists(path) and not os.path.isfile(path)  # It may have no end.
     try:
@@ -34,9 +34,9 @@ def open_record(path: str) -> BinaryIO:
     except BlockingIOError:
         with record:
             reason = f"{_owner_of_lock(record)} uses it. Wait for its end, or name another file"
-        raise BadInputError(f"--resume {path}: {reason}") from None
+        raise OSError(f"--resume {path}: {reason}") from None
     except OSError as error:
-        raise BadInputError(f"--resume {path}: {error.strerror}") from error
+        raise OSError(f"--resume {path}: {error.strerror}") from error
     return record
 
 
@@ -66,8 +66,8 @@ def read_record(record: BinaryIO) -> dict[str, str]:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             if line.isspace() or line.startswith(b"{"):
                 continue
-            place = f"{record.name}, line {number}"
-            raise BadInputError(f"{place}: this is no record of a run.") from None
+            reason = "this is not a record of a run"
+            raise ValueError(f"{record.name}, line {number}: {reason}") from None
         key = same_for_all_spellings(found.session_id)
         if recorded.get(key) != "deleted":
             recorded[key] = found.outcome

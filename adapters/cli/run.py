@@ -3,17 +3,23 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
+
+import click
 
 from firecrawl_interact import core
 
-from .lines import advice_on, json_line
+from ..journals.base import BaseJournal
+from .lines import json_line
+from .record import in_order, open_record, read_record
 from .report import Report
 from .screen import discard_output, show_note, utc_time
+from .session_ids import by_key
 
-_SECONDS_AFTER_SIGTERM = 3  # for what is in flight: supervisors send SIGKILL later than that
+_SECONDS_AFTER_SIGTERM = 3  # for what is in flight
+_SECONDS_FOR_REPORT = 2
 _REASONS = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "the terminal was closed"}
 _alarm = getattr(signal, "alarm", lambda seconds: 0)  # Windows has none.
 
@@ -34,7 +40,6 @@ class Run:
         self._record = record
         self._signal = ""  # the first one that came
         self._has_output = True  # Without it, what was done is said on standard error.
-        self._is_leaving = False
 
     def __call__(self) -> int:
         """Run to the end, and return the exit status."""
@@ -51,14 +56,17 @@ class Run:
                 self._stop(str(error))
             except RuntimeError as error:  # for instance, no thread can start
                 self._stop(f"{error} ({error.__cause__}).")
-            self._is_leaving = True
             for session_id in self._ids:
                 reason = "the run ended before anything was sent"
                 self._show(core.NotTriedError(reason, session_id=session_id), utc_time())
         self._report.show_summary()
         if self._signal:
-            self._exit()  # All is written, and a thread may hang.
-        return 1 if self._report.has_failures else 0
+            os._exit(self._status)  # All is written, and a thread may hang.
+        return self._status
+
+    @property
+    def _status(self) -> int:
+        return {"SIGINT": 130, "SIGTERM": 143}.get(self._signal, int(self._report.has_failures))
 
     def _take(self, outcome: core.Outcome) -> None:
         ended_at = utc_time()
@@ -67,51 +75,90 @@ class Run:
                 self._record.write(f"{json_line(outcome, ended_at)}\n".encode("ascii"))
                 self._record.flush()
             except OSError as error:
-                self._stop(f"the file of --resume cannot be written: {error.strerror}.", lasts=True)
+                self._stop(f"the file of --resume cannot be written: {error.strerror}.")
                 discard_output(self._record)
                 self._record = None
-        if (
-            isinstance(outcome, core.UnauthorizedError | core.UnreachableError)
-            and not outcome.transient
-        ):
+        is_wrong = isinstance(outcome, core.UnauthorizedError | core.UnreachableError)
+        if is_wrong and not outcome.transient:
             # It is the same for every session: an untrusted certificate, for instance.
-            reason = f"{outcome.args[0]}. {advice_on(outcome)} Nothing more was sent."
-            self._stop(reason, lasts=True)
+            self._stop(f"{outcome.args[0]}. {outcome.advice} Nothing more was sent.")
         self._show(outcome, ended_at)
 
     def _show(self, outcome: core.Outcome, ended_at: str) -> None:
         try:
             self._report.add(outcome, ended_at)
         except OSError as error:  # It went to a full disk or a closed pipe.
-            self._stop(f"standard output cannot be written: {error.strerror}.", lasts=True)
+            self._stop(f"standard output cannot be written: {error.strerror}.")
             discard_output(sys.stdout)
             self._has_output = False
         if not self._has_output and outcome.attempts:
             show_note(json_line(outcome, ended_at))
 
-    def _stop(self, reason: str, *, lasts: bool = False) -> None:
-        self._report.would_fail_again |= lasts
+    def _stop(self, reason: str) -> None:
         self._report.stopped = self._report.stopped or reason
         self._deletions.stop()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
-        if name in {"SIGTERM", "SIGHUP"}:  # A second one may be the first, sent on by a parent.
-            _alarm(_alarm(0) or _SECONDS_AFTER_SIGTERM)
+        if name == "SIGALRM" or (name == "SIGINT" and self._deletions.shutdown_timeout == 0):
+            os._exit(self._status)  # Whoever reads the output may have stopped.
         if name == "SIGHUP" and self._report.has_bar:
             discard_output(sys.stderr)  # That was the terminal: the bar must not fail on it.
+        if name != "SIGINT":
+            self._deletions.shutdown_timeout = _SECONDS_AFTER_SIGTERM
+            # A second SIGTERM may be the first, sent on by a parent: it gives no more time.
+            _alarm(_alarm(0) or _SECONDS_AFTER_SIGTERM + _SECONDS_FOR_REPORT)
+        elif self._signal:
+            self._deletions.shutdown_timeout = 0
+            _alarm(_SECONDS_FOR_REPORT)
         if not self._signal:
             self._signal = name
-            self._stop(f"{_REASONS.get(name, name)}.")
             if not self._report.has_bar:  # The bar says so itself.
                 show_note("Stopping: what is in flight ends first. Ctrl-C ends it now.")
-        elif name in {"SIGINT", "SIGALRM"}:
-            if self._is_leaving:
-                self._exit()
-            self._is_leaving = True
-            self._deletions.shutdown_timeout = 0
-            self._deletions.stop()
-            _alarm(1)  # Whoever reads the report may have stopped.
+        self._stop(f"{_REASONS.get(name, name)}.")
 
-    def _exit(self) -> NoReturn:
-        os._exit({"SIGINT": 130, "SIGTERM": 143}.get(self._signal, 1))
+
+def make_run(
+    context: click.Context, session_ids: Iterable[str], journal: BaseJournal | None = None
+) -> Run:
+    """Make the run over these sessions, as the options say. What it needs ends with the context.
+
+    The sessions of a journal are all to be destroyed: it has none of those that are done. From
+    others, the run leaves out what the record of --resume says is done.
+    """
+    from ..environment import delete_session_from_environment  # noqa: PLC0415 - --help is quick
+
+    params = context.params
+    delete_session = context.with_resource(
+        delete_session_from_environment(
+            api_key=params["api_key"],
+            api_url=params["api_url"],
+            retry=core.RetryPolicy(deadline=params["deadline"]),
+            journal=journal,
+            allow_plain_http=params["allow_plain_http"],
+            pool_size=params["concurrency"],
+        )
+    )
+    all_ids = list(session_ids)
+    ids = by_key(all_ids)
+    if (duplicates := len(all_ids) - len(ids)) and not params["quiet"]:
+        show_note(f"{duplicates} duplicate id{'s' if duplicates > 1 else ''} ignored.")
+    left, record = ids_left(context, ids, skips_done=journal is None)
+    report = Report(params, total=len(left), done_before=len(ids) - len(left))
+    delete_many_sessions = core.DeleteManySessions(
+        delete_session, concurrency=params["concurrency"]
+    )
+    return Run(delete_many_sessions, iter(left), report, record)
+
+
+def ids_left(
+    context: click.Context, ids: dict[str, str], *, skips_done: bool = True
+) -> tuple[list[str], BinaryIO | None]:
+    """Return the ids that are not done, and the record of --resume, which is closed at the end."""
+    path = context.params["resume"]
+    if path is None or (context.params["dry_run"] and not os.path.exists(path)):
+        return list(ids.values()), None
+    record = context.with_resource(open_record(path))
+    recorded = read_record(record)
+    done = ["deleted", "SessionNotFoundError"] if context.params["missing_ok"] else ["deleted"]
+    return in_order(ids, recorded, done if skips_done else []), record

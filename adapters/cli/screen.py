@@ -16,10 +16,11 @@ from typing import BinaryIO, TextIO
 from firecrawl_interact.core.headers import printable
 
 _BAR_WIDTH = 20
+_MOST_ROWS = 3  # of the bar and what it says
 _SECONDS_BETWEEN_BARS = 0.25
-_ERASE_ROW = "\r\x1b[2K"
-_HIDE_CURSOR = "\x1b[?25l"
-_SHOW_CURSOR = "\x1b[?25h"
+_ERASE_BELOW = "\r\x1b[J"  # from where the cursor is: at the beginning of the bar, if there is one
+_ROW_UP = "\x1b[A"
+_KEPT_BLANK = "\xa0"
 
 
 def utc_time(shape: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
@@ -68,21 +69,22 @@ def _write(text: str) -> None:
     Nothing is buffered: a signal's handler may print amid a print, and so may the bar's thread.
     """
     stream = sys.stderr
-    text = f"{_ERASE_ROW if is_screen(stream) else ''}{text}"
+    text = f"{_ERASE_BELOW if is_screen(stream) else ''}{text}"
     with suppress(OSError):
         os.write(stream.fileno(), text.encode(stream.encoding, "backslashreplace"))
 
 
 class Bar:
-    """The last row of a terminal, which says what happens. In a `with` block, a thread draws it.
+    """The last rows of a terminal, which say what happens. In a `with` block, a thread draws them.
 
     Args:
-        progress: gives what to say, and which part is done, from 0 to 1.
+        progress: gives what to say, in pieces, and which part is done, from 0 to 1. A row ends
+            within a piece only if that is longer than a row.
     """
 
-    def __init__(self, progress: Callable[[], tuple[str, float]]) -> None:
+    def __init__(self, progress: Callable[[], tuple[list[str], float]]) -> None:
         self._progress = progress
-        self._row = ""  # what stands there now
+        self._drawn = ""
         self._has_ended = Event()
         self._thread = Thread(target=self._draw_until_end, daemon=True)
 
@@ -92,23 +94,32 @@ class Bar:
     def __exit__(self, *exception: object) -> None:
         self._has_ended.set()
         self._thread.join()
-        self._row = ""
-        _write(_SHOW_CURSOR)
+        self._drawn = ""
+        _write("")
 
     def place_above(self, line: str) -> str:
         """Return what to write for a line of standard output, in one piece: the bar stays below."""
-        return f"{_ERASE_ROW}{line}\n{self._row}" if is_screen(sys.stdout) else f"{line}\n"
+        return f"{_ERASE_BELOW}{line}\n{self._drawn}" if is_screen(sys.stdout) else f"{line}\n"
 
     def _draw_until_end(self) -> None:
-        from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - --help is quick
-
         is_over = False
         while not is_over:
-            said, done = self._progress()
-            room = _columns_of(sys.stderr) - 2  # for the ^C that a terminal shows
-            filled = "━" * int(done * _BAR_WIDTH)
-            bar = f"{said} {filled:─<{_BAR_WIDTH}}"
-            has_room = cell_len(bar) <= room and "utf" in sys.stderr.encoding.lower()
-            self._row = bar if has_room else set_cell_size(said, min(room, cell_len(said)))
-            _write(_HIDE_CURSOR + self._row)
+            self._drawn = _drawn(*self._progress())
+            _write(self._drawn)
             is_over = self._has_ended.wait(_SECONDS_BETWEEN_BARS)
+
+
+def _drawn(pieces: list[str], done: float) -> str:
+    """Return the rows of the bar. The cursor is at their beginning then."""
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - --help is quick
+
+    room = _columns_of(sys.stderr) - 1  # In the last column, the cursor may go to the next row.
+    said = " ".join(piece.replace(" ", _KEPT_BLANK) for piece in pieces)
+    filled = "━" * int(done * _BAR_WIDTH)
+    bar = f"{said} {filled:─<{_BAR_WIDTH}}"
+    if cell_len(bar) <= room and "utf" in sys.stderr.encoding.lower():
+        said = bar
+    wrapper = TextWrapper(room, break_on_hyphens=False, max_lines=_MOST_ROWS, placeholder="...")
+    rows = [row.replace(_KEPT_BLANK, " ") for row in wrapper.wrap(said)]
+    shown = [set_cell_size(row, min(room, cell_len(row))) for row in rows]
+    return "\n".join(shown) + _ROW_UP * (len(shown) - 1) + "\r"

@@ -9,6 +9,8 @@ from typing import BinaryIO
 from firecrawl_interact.core import InvalidSessionIdError
 from firecrawl_interact.core.wire import checked_session_id
 
+from .screen import show_note
+
 _ARGUMENT = "an argument"
 _LONGEST_EXCERPT = 50  # characters
 _NO_TEXT = "it is no UTF-8 text: if it is a list of ids in UTF-16, save it as UTF-8."
@@ -21,10 +23,6 @@ _IS_HEADER = (
     " jq -r '.[].{}' takes the ids alone."
 )
 _IS_FILE = "it is the name of a file, not an id: --from {} reads the ids in it."
-
-
-class BadInputError(Exception):
-    """The input or an option cannot be used. The message names the place."""
 
 
 def uuid_in(session_id: str) -> uuid.UUID | None:
@@ -42,37 +40,45 @@ def same_for_all_spellings(session_id: str) -> str:
     return session_id if found is None else f"{prefix}{found}"
 
 
-def read_session_ids(sources: Iterable[str | BinaryIO]) -> tuple[dict[str, str], int]:
+def by_key(session_ids: Iterable[str]) -> dict[str, str]:
+    """Return each session's id once, as it was first spelled, by its key."""
+    ids: dict[str, str] = {}
+    for session_id in session_ids:
+        ids.setdefault(same_for_all_spellings(session_id), session_id)
+    return ids
+
+
+def read_session_ids(sources: Iterable[str | BinaryIO]) -> list[str]:
     """Read ids, and files with one id a line.
 
-    Return each id once, as it was first spelled, by its key; and the number of duplicates.
+    Raises:
+        ValueError: some cannot be ids. The message names the place of the first one.
+        OSError: a file cannot be read.
     """
-    ids: dict[str, str] = {}
-    count = problems = 0
-    first_problem = ""
+    session_ids: list[str] = []
+    problems, first_problem = 0, ""
     for place, is_first, text in _texts_in(sources):
-        count += 1
-        problem = _problem(text, is_first=is_first)
-        if place == _ARGUMENT and uuid_in(text) is None and os.path.isfile(text):
-            problem = _IS_FILE.format(shlex.quote(text))
+        problem = _problem(place, text, is_first=is_first)
         if problem is None:
-            ids.setdefault(same_for_all_spellings(text), text)
+            session_ids.append(text)
             continue
         problems += 1
         excerpt = text if len(text) <= _LONGEST_EXCERPT else f"{text[:_LONGEST_EXCERPT]}..."
         first_problem = first_problem or f"{place}: {excerpt!a}: {problem}"
     if problems:
         more = f" {problems - 1} more cannot be ids either." if problems > 1 else ""
-        raise BadInputError(first_problem + more)
-    return ids, count - len(ids)
+        raise ValueError(first_problem + more)
+    return session_ids
 
 
-def _problem(text: str, *, is_first: bool) -> str | None:
+def _problem(place: str, text: str, *, is_first: bool) -> str | None:
     """Say why a text is no id, or None. A server of one's own may use such words: few do."""
     if text.lower() in {"null", "none", "undefined", "nan"}:
         return _IS_MISSING
     if is_first and text.lower().replace("_", "") in {"id", "sessionid"}:
         return _IS_HEADER.format(text)
+    if place == _ARGUMENT and uuid_in(text) is None and os.path.isfile(text):
+        return _IS_FILE.format(shlex.quote(text))
     try:
         checked_session_id(text, may_be_scrape=True)
     except InvalidSessionIdError as error:
@@ -86,6 +92,8 @@ def _texts_in(sources: Iterable[str | BinaryIO]) -> Iterator[tuple[str, bool, st
         if isinstance(source, str):
             yield _ARGUMENT, False, source
             continue
+        if source.isatty():
+            show_note("Give one session id a line. Ctrl-D ends the list.")
         name = "standard input" if source.name == "<stdin>" else os.fsdecode(source.name)
         is_first = True
         try:
@@ -95,4 +103,4 @@ def _texts_in(sources: Iterable[str | BinaryIO]) -> Iterator[tuple[str, bool, st
                     yield f"{name}, line {number}", is_first, text
                     is_first = False
         except OSError as error:
-            raise BadInputError(f"{name} cannot be read: {error.strerror}.") from error
+            raise OSError(f"{name} cannot be read: {error.strerror}") from error

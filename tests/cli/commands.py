@@ -174,8 +174,9 @@ def rows(shown: str) -> list[str]:
         elif piece == "\n":
             row += 1
             screen += [""] * (row == len(screen))
-        elif piece.endswith("K"):
-            screen[row] = ""
+        elif piece.endswith("J"):
+            screen[row] = screen[row][:column]
+            del screen[row + 1 :]
         elif piece.endswith("A"):
             row -= 1
         elif not piece.startswith("\x1b"):
