@@ -70,7 +70,7 @@ class Run:
 
     def _take(self, outcome: core.Outcome) -> None:
         ended_at = utc_time()
-        if self._record is not None:
+        if self._record is not None and outcome.attempts:
             try:
                 self._record.write(f"{json_line(outcome, ended_at)}\n".encode("ascii"))
                 self._record.flush()

@@ -114,7 +114,9 @@ def _drawn(pieces: list[str], done: float) -> str:
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - --help is quick
 
     room = _columns_of(sys.stderr) - 1  # In the last column, the cursor may go to the next row.
-    said = " ".join(piece.replace(" ", _KEPT_BLANK) for piece in pieces)
+    said = " ".join(
+        piece.replace(" ", _KEPT_BLANK) if cell_len(piece) <= room else piece for piece in pieces
+    )
     filled = "━" * int(done * _BAR_WIDTH)
     bar = f"{said} {filled:─<{_BAR_WIDTH}}"
     if cell_len(bar) <= room and "utf" in sys.stderr.encoding.lower():

@@ -1,6 +1,7 @@
 """The command as a process: what it shows on a terminal, and how a run ends early."""
 
 import io
+import json
 import math
 import os
 import re
@@ -285,6 +286,20 @@ def test_a_record_that_a_command_uses_is_refused_until_that_ends(
     )
     assert run("delete", "--resume", record, "a").status == 0
     assert service.asked_for == ["a"]
+
+
+def test_an_id_that_was_taken_in_an_outage_and_never_sent_is_not_in_the_record(
+    service: WatchedService, tmp_path: Path
+) -> None:
+    record = tmp_path / "record"
+    away = ["--api-url", "http://127.0.0.1:9", "--resume", str(record)]
+    with Process("delete", "--verbose", *ONE_BY_ONE, *away, *map(str, range(20))) as process:
+        process.await_note("session '16': attempt 1")  # It is the seventh: probes are for others.
+        process.send_signal(signal.SIGINT)
+        done = process.finish()
+    outcomes = [json.loads(line)["outcome"] for line in record.read_text().splitlines()]
+    assert outcomes == ["UnreachableError"] * fates(done).count("untouched")
+    assert fates(done).count("not-tried") == 20 - len(outcomes)
 
 
 def test_a_killed_run_is_resumed(service: WatchedService, run: Run, tmp_path: Path) -> None:
