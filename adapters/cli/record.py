@@ -51,8 +51,9 @@ def _owner_of_lock(record: BinaryIO) -> str:
 
 
 def read_record(record: BinaryIO) -> dict[str, str]:
-    """Return the outcome of each session, by the key of its id. One that was deleted stays so.
+    """Return the outcome of each session, by the key of its id, in the order of their last ones.
 
+    A session that was deleted stays so, whatever came later.
     If a run was killed within a line, that line is ended, and says nothing.
     """
     recorded: dict[str, str] = {}
@@ -70,6 +71,7 @@ def read_record(record: BinaryIO) -> dict[str, str]:
             raise ValueError(f"{record.name}, line {number}: {reason}") from None
         key = same_for_all_spellings(found.session_id)
         if recorded.get(key) != "deleted":
+            recorded.pop(key, None)  # It goes to the end.
             recorded[key] = found.outcome
     if not line.endswith(b"\n"):
         record.write(b"\n")
@@ -81,10 +83,11 @@ def in_order(ids: dict[str, str], recorded: dict[str, str], done: Collection[str
 
     Those that were never tried come first, from the two ends of the list in turn: ids that fail for
     ever are often side by side at one end, and many of them in a row look like an outage. Those
-    that have failed come last.
+    that have failed come last, and each waits for all that have failed before it.
     """
-    left = [key for key in ids if recorded.get(key) not in done]
-    new = [key for key in left if recorded.get(key, "not-tried") == "not-tried"]
+    recorded = {key: recorded[key] for key in recorded if recorded[key] != "not-tried"}
+    new = [key for key in ids if key not in recorded]
     # last, first, last but one, second ...: each comes twice, and its first place counts
     from_both_ends = chain.from_iterable(zip(reversed(new), new, strict=True))
-    return [ids[key] for key in dict.fromkeys([*from_both_ends, *left])]
+    failed = [key for key in recorded if key in ids and recorded[key] not in done]
+    return [ids[key] for key in dict.fromkeys([*from_both_ends, *failed])]

@@ -1,18 +1,18 @@
 """Whoever starts again makes progress: which ids `--resume` takes first."""
 
 import fcntl
-import json
 import os
 import random
 import threading
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from firecrawl_interact.adapters import LoopbackService, Reply
 from firecrawl_interact.adapters.cli.lines import json_line
-from firecrawl_interact.adapters.cli.record import in_order
+from firecrawl_interact.adapters.cli.record import in_order, read_record
 from firecrawl_interact.core import Outcome, RetryPolicy
 
 from ..simulation.kinds import BACKEND_404, NOT_A_UUID, STOPPING, Kind
@@ -35,7 +35,7 @@ def _line(session_id: str, outcome: str) -> str:
         ("a", {}, "a"),
         ("", {}, ""),
         ("abcdefg", {"b": "ServiceUnavailableError", "f": "deleted"}, "gaecdb"),
-        ("abcdef", {"e": "UnreachableError", "b": "RateLimitError"}, "fadcbe"),
+        ("abcdef", {"e": "UnreachableError", "b": "RateLimitError"}, "fadceb"),
         ("abc", {"a": "not-tried", "c": "NotDeletedError"}, "bac"),
         ("ab", {"a": "deleted", "b": "deleted"}, ""),
     ],
@@ -63,18 +63,32 @@ def test_the_command_takes_them_in_this_order(
 def test_whatever_ids_fail_for_ever_three_runs_leave_no_good_one(bad: int, kind: Kind) -> None:
     names = [f"bad-{number}" for number in range(bad)] + [f"good-{number}" for number in range(20)]
     meets = {name: [kind.after(0.1)] * 500 for name in names[:bad]}
-    recorded: dict[str, str] = {}
+    assert _gone_after_three_runs(names, meets, []) == set(names[bad:])
+
+
+@pytest.mark.parametrize("place", [0, 20, 40])
+def test_a_good_id_that_failed_once_is_not_kept_waiting_by_ids_that_fail_for_ever(
+    place: int,
+) -> None:
+    names = [f"bad-{number}" for number in range(40)]
+    meets = {name: [NOT_A_UUID.after(0.1)] * 500 for name in names}
+    names.insert(place, "good")
+    have_failed = [(name, "ServiceUnavailableError") for name in meets]
+    have_failed.insert(25, ("good", "RateLimitError"))
+    assert _gone_after_three_runs(names, meets, have_failed) == {"good"}
+
+
+def _gone_after_three_runs(
+    names: Sequence[str], meets: dict[str, list[Kind]], lines: Sequence[tuple[str, str]]
+) -> set[str]:
+    record = BytesIO("".join(_line(*line) for line in lines).encode())
     for _ in range(3):
+        recorded = read_record(record)
         left = in_order({name: name for name in names}, recorded, ["deleted"])
-        recorded |= {outcome.session_id: _outcome(outcome) for outcome in _run(left, meets)}
-    gone = {name for name, outcome in recorded.items() if outcome == "deleted"}
-    assert gone == set(names[bad:])
-
-
-def _outcome(outcome: Outcome) -> str:
-    """As the record has it."""
-    found: str = json.loads(json_line(outcome, "2026-11-28T00:00:00Z"))["outcome"]
-    return found
+        for outcome in _run(left, meets):
+            if outcome.attempts:
+                record.write(json_line(outcome, "2026-11-28T00:00:00Z").encode() + b"\n")
+    return {name for name, outcome in read_record(record).items() if outcome == "deleted"}
 
 
 def _run(ids: Sequence[str], meets: dict[str, list[Kind]]) -> Sequence[Outcome]:
