@@ -19,7 +19,7 @@ from .screen import discard_output, show_note, utc_time
 from .session_ids import by_key
 
 _SECONDS_AFTER_SIGTERM = 3  # for what is in flight
-_SECONDS_FOR_REPORT = 2
+_SECONDS_FOR_REPORT = 4  # Supervisors send SIGKILL 10 s after SIGTERM, or later.
 _REASONS = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "the terminal was closed"}
 _alarm = getattr(signal, "alarm", lambda seconds: 0)  # Windows has none.
 

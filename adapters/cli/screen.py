@@ -89,6 +89,7 @@ class Bar:
         self._thread = Thread(target=self._draw_until_end, daemon=True)
 
     def __enter__(self) -> None:
+        self._draw()  # at once, so that it is below the first line
         self._thread.start()
 
     def __exit__(self, *exception: object) -> None:
@@ -102,11 +103,12 @@ class Bar:
         return f"{_ERASE_BELOW}{line}\n{self._drawn}" if is_screen(sys.stdout) else f"{line}\n"
 
     def _draw_until_end(self) -> None:
-        is_over = False
-        while not is_over:
-            self._drawn = _drawn(*self._progress())
-            _write(self._drawn)
-            is_over = self._has_ended.wait(_SECONDS_BETWEEN_BARS)
+        while not self._has_ended.wait(_SECONDS_BETWEEN_BARS):
+            self._draw()
+
+    def _draw(self) -> None:
+        self._drawn = _drawn(*self._progress())
+        _write(self._drawn)
 
 
 def _drawn(pieces: list[str], done: float) -> str:
