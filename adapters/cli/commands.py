@@ -22,9 +22,9 @@ from .session_ids import by_key, read_session_ids, uuid_in
 _number = partial(click.Option, type=click.IntRange(1), metavar="N")
 _seconds = partial(click.Option, type=click.FloatRange(0, 86_400, min_open=True), metavar="SECONDS")
 _SERVICE_OPTIONS = [
-    click.Option(["--api-key"], metavar="KEY", help="Safer: the variable FIRECRAWL_API_KEY."),
-    click.Option(["--api-url"], metavar="URL", help="Instead of FIRECRAWL_API_URL, or the cloud."),
-    click.Option(["--allow-plain-http"], is_flag=True, help="Send the key unencrypted."),
+    click.Option(["--api-key"], metavar="KEY", help="The key. Safer: set FIRECRAWL_API_KEY."),
+    click.Option(["--api-url"], metavar="URL", help="In place of FIRECRAWL_API_URL."),
+    click.Option(["--allow-plain-http"], is_flag=True, help="Send the key unencrypted, too."),
 ]
 _OPTIONS = [
     click.Option(["--json", "as_json"], is_flag=True, help="Print a JSON object for each session."),
@@ -43,7 +43,10 @@ _OPTIONS = [
 def command() -> None:
     """Destroy Firecrawl Interact sessions, and say what became of each.
 
-    This command is unofficial: it is not made by Firecrawl. `fake-service` lets you try it.
+    It needs the key of your team in FIRECRAWL_API_KEY, and `check` says whether that is good.
+    `fake-service` lets you try all of it without a key.
+
+    This command is unofficial: it is not made by Firecrawl.
     """
 
 
@@ -119,7 +122,7 @@ def _count_ids(context: click.Context, session_ids: Sequence[str]) -> None:
     params=[
         click.Argument(["location"], metavar="[JOURNAL]", required=False),
         click.Option(["--dry-run"], is_flag=True, help="List the ids, and change nothing."),
-        click.Option(["--service"], metavar="LABEL", help="Default: that of the address."),
+        click.Option(["--service"], metavar="LABEL", help="Whose sessions. Default: the address."),
         *_OPTIONS,
     ]
 )

@@ -5,9 +5,8 @@ import logging
 import math
 import os
 import sys
-import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -30,22 +29,27 @@ _SHOWN_BY_BAR = {"conversation", "scheduler"}  # modules: what they log are retr
 class Report(logging.Handler):
     """Prints what becomes of the sessions, counts it, and sums it up. Prints the log, too."""
 
-    # Any: as click passes the options
-    def __init__(self, params: Mapping[str, Any], *, total: int, done_before: int) -> None:
+    def __init__(
+        self,
+        params: Mapping[str, Any],  # Any: as click passes the options
+        deletions: core.Deletions,
+        *,
+        total: int,
+        done_before: int,
+    ) -> None:
         super().__init__(logging.ERROR if params["quiet"] else logging.WARNING)
         self.stopped: str | None = None  #: why the run ends early
         self._params = params
+        self._deletions = deletions
         self._total = total
         self._sums: dict[str, float] = dict.fromkeys((*_OUTCOMES, *_SUMS), 0)
         self._sums["done_before"] = done_before
         self._advice: dict[str, str] = {}
-        self._deletions: core.Deletions | None = None
-        self._began = time.monotonic()
         self._noted_outage = 0  # the number of its pause
         # What goes into a pipe may end on the same terminal, where a bar would be in its way.
         is_in_sight = sys.stdout.isatty() or sys.stdout.seekable()
-        self.has_bar: bool = is_screen(sys.stderr) and is_in_sight and not params["quiet"]
-        self._bar = Bar(self._progress)
+        is_shown = is_screen(sys.stderr) and is_in_sight and not params["quiet"]
+        self.bar: Bar = Bar(self._progress, is_shown=is_shown)
         self._counts_not_tried_alone = sys.stdout.isatty() and not params["as_json"]
         logger = logging.getLogger("firecrawl_interact")
         logger.addHandler(self)
@@ -55,12 +59,12 @@ class Report(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print what the library logs, but for what the bar says, if there is one."""
-        pause = self._deletions and self._deletions.pause
+        pause = self._deletions.pause
         if pause and pause.error and pause.reason == "outage" and pause.number > self._noted_outage:
             self._noted_outage = pause.number  # It begins with this record.
             until = f"until it is over, at most {self._params['deadline']:g} s (--deadline)"
             show_note(f"Outage: {pause.error.args[0]}. The run waits {until}.")
-        elif not self.has_bar or self._params["verbose"] or record.module not in _SHOWN_BY_BAR:
+        elif not self.bar.is_shown or self._params["verbose"] or record.module not in _SHOWN_BY_BAR:
             show_note(record.getMessage())
 
     @property
@@ -110,27 +114,21 @@ class Report(logging.Handler):
         if colour and is_screen(sys.stdout) and not os.environ.get("NO_COLOR"):
             line = click.style(line, fg=colour)
         # In one piece: nothing must come between the rows of a line that is wrapped.
-        print(self._bar.place_above(line), end="", flush=True)
-
-    def show_progress(self, deletions: core.Deletions) -> AbstractContextManager[None]:
-        """Show what happens while a block lasts, with a bar where there is a terminal."""
-        self._deletions = deletions
-        return self._bar if self.has_bar else nullcontext()
+        print(self.bar.place_above(line), end="", flush=True)
 
     def _progress(self) -> tuple[list[str], float]:
         """Return what the bar says, the most important first, and which part is done."""
-        pause = self._deletions and self._deletions.pause
+        pause = self._deletions.pause
         why = short_reason(pause.error) if pause and pause.error else ""
         ended = int(sum(self._sums[name] for name in _OUTCOMES))
         failed = f", {self._sums['failed']} failed" if self._sums["failed"] else ""
-        counts = f"{ended} of {self._total}{failed}"
-        said = [f"{time.monotonic() - self._began:.0f} s;", counts]
+        said = [f"{ended} of {self._total}{failed}"]
         if self.stopped is not None:
-            said = ["stopping, Ctrl-C ends it now;", counts]
+            said = ["stopping, Ctrl-C ends it now;", *said]
         elif pause and pause.reason == "outage":
-            said = [f"next probe in {math.ceil(pause.seconds_left)} s:", f"{why};", counts]
+            said = [f"next probe in {math.ceil(pause.seconds_left)} s:", f"{why};", *said]
         elif pause:
-            said = [f"{pause.reason}: {pause.seconds_left:.0f} s;", f"{counts}:", why]
+            said = [f"{pause.reason}: {pause.seconds_left:.0f} s;", f"{said[0]}:", why]
         return said, ended / self._total if self._total else 1
 
     def show_summary(self) -> None:

@@ -29,12 +29,12 @@ class Run:
 
     def __init__(
         self,
-        delete_many_sessions: core.DeleteManySessions,
+        deletions: core.Deletions,
         ids: Iterator[str],
         report: Report,
         record: BinaryIO | None,
     ) -> None:
-        self._deletions = delete_many_sessions(ids)
+        self._deletions = deletions
         self._ids = ids  # What the run does not take stays there.
         self._report = report
         self._record = record
@@ -48,7 +48,7 @@ class Run:
             # What a shell starts in the background ignores Ctrl-C, and is to go on ignoring it.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._handle)
-        with self._report.show_progress(self._deletions), self._deletions:
+        with self._report.bar, self._deletions:
             try:
                 for outcome in self._deletions:
                     self._take(outcome)
@@ -102,7 +102,7 @@ class Run:
         name = signal.Signals(number).name
         if name == "SIGALRM" or (name == "SIGINT" and self._deletions.shutdown_timeout == 0):
             os._exit(self._status)  # Whoever reads the output may have stopped.
-        if name == "SIGHUP" and self._report.has_bar:
+        if name == "SIGHUP" and self._report.bar.is_shown:
             discard_output(sys.stderr)  # That was the terminal: the bar must not fail on it.
         if name != "SIGINT":
             self._deletions.shutdown_timeout = _SECONDS_AFTER_SIGTERM
@@ -113,7 +113,7 @@ class Run:
             _alarm(_SECONDS_FOR_REPORT)
         if not self._signal:
             self._signal = name
-            if not self._report.has_bar:  # The bar says so itself.
+            if not self._report.bar.is_shown:  # The bar says so itself.
                 show_note("Stopping: what is in flight ends first. Ctrl-C ends it now.")
         self._stop(f"{_REASONS.get(name, name)}.")
 
@@ -141,14 +141,13 @@ def make_run(
     )
     all_ids = list(session_ids)
     ids = by_key(all_ids)
-    if (duplicates := len(all_ids) - len(ids)) and not params["quiet"]:
-        show_note(f"{duplicates} duplicate id{'s' if duplicates > 1 else ''} ignored.")
+    if len(ids) < len(all_ids) and not params["quiet"]:
+        show_note(f"Duplicates ignored: {len(all_ids) - len(ids)}.")
     left, record = ids_left(context, ids, skips_done=journal is None)
-    report = Report(params, total=len(left), done_before=len(ids) - len(left))
-    delete_many_sessions = core.DeleteManySessions(
-        delete_session, concurrency=params["concurrency"]
-    )
-    return Run(delete_many_sessions, iter(left), report, record)
+    rest = iter(left)
+    deletions = core.DeleteManySessions(delete_session, concurrency=params["concurrency"])(rest)
+    report = Report(params, deletions, total=len(left), done_before=len(ids) - len(left))
+    return Run(deletions, rest, report, record)
 
 
 def ids_left(

@@ -80,23 +80,27 @@ class Bar:
     Args:
         progress: gives what to say, in pieces, and which part is done, from 0 to 1. A row ends
             within a piece only if that is longer than a row.
+        is_shown: whether there is a terminal for it, and a wish.
     """
 
-    def __init__(self, progress: Callable[[], tuple[list[str], float]]) -> None:
+    def __init__(self, progress: Callable[[], tuple[list[str], float]], *, is_shown: bool) -> None:
+        self.is_shown: bool = is_shown
         self._progress = progress
         self._drawn = ""
         self._has_ended = Event()
         self._thread = Thread(target=self._draw_until_end, daemon=True)
 
     def __enter__(self) -> None:
-        self._draw()  # at once, so that it is below the first line
-        self._thread.start()
+        if self.is_shown:
+            self._draw()  # at once, so that it is below the first line
+            self._thread.start()
 
     def __exit__(self, *exception: object) -> None:
-        self._has_ended.set()
-        self._thread.join()
-        self._drawn = ""
-        _write("")
+        if self.is_shown:
+            self._has_ended.set()
+            self._thread.join()
+            self._drawn = ""
+            _write("")
 
     def place_above(self, line: str) -> str:
         """Return what to write for a line of standard output, in one piece: the bar stays below."""
@@ -115,7 +119,8 @@ def _drawn(pieces: list[str], done: float) -> str:
     """Return the rows of the bar. The cursor is at their beginning then."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - --help is quick
 
-    room = _columns_of(sys.stderr) - 1  # In the last column, the cursor may go to the next row.
+    # In the last column, the cursor may go to the next row.
+    room = max(_BAR_WIDTH, _columns_of(sys.stderr) - 1)
     said = " ".join(
         piece.replace(" ", _KEPT_BLANK) if cell_len(piece) <= room else piece for piece in pieces
     )

@@ -65,7 +65,7 @@ def test_the_bar_is_below_each_line_at_once(service: WatchedService) -> None:
     shown = Terminal("delete", *session_ids).finish().out
     after = re.findall(r" gone deleted .*\x1b\[0m\r?\n(.{4})", shown)
     assert len(after) == 200
-    assert all(re.match(r"\d+ s", row) for row in after)
+    assert all(re.match(r"\d+ of", row) for row in after)
 
 
 def test_the_rows_of_a_line_are_written_in_one_piece(
