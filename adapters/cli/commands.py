@@ -213,25 +213,22 @@ def check(context: click.Context, /, **options: Any) -> None:  # Any: as click p
     click.echo(f"good: {address} knows the route, and {key}.")
 
 
-_NOT_GOOD = {400: "route", 401: "key", 402: "right", 403: "right", 404: "route", 405: "route"}
-_ADVICE = {
-    "address": "Check FIRECRAWL_API_URL or --api-url, and any proxy or gateway on the way.",
-    "route": "Check the address: a server older than June 2026 does not know /v2/interact.",
-    "right": "Use a key that may delete sessions.",
-    "unknown": "This says nothing about the key or its right: check again later.",
-}
-
-
 def _verdict(error: core.DeleteSessionError) -> str:
     """Say in one line what is not good, beginning with the word for it, and what to do."""
-    what = _NOT_GOOD.get(getattr(error, "status", 0), "address")
-    if isinstance(error, core.RateLimitError | core.ServiceUnavailableError | core.NotDeletedError):
-        what = "unknown"
-    elif isinstance(error, core.UnauthorizedError | core.ForbiddenError) and error.transient:
-        what = "address"  # A gateway said it.
-    advice = _ADVICE.get(what, error.advice)
-    if what == "address" and not error.transient:
-        advice = error.advice  # It knows what is wrong: an untrusted certificate, for instance.
+    what, advice = "address", "Check FIRECRAWL_API_URL or --api-url, and any proxy on the way."
+    match error:
+        case core.RateLimitError() | core.ServiceUnavailableError() | core.NotDeletedError():
+            what = "unknown"
+            advice = "This says nothing about the key or its right: check again later."
+        case core.UnauthorizedError(transient=False):  # Otherwise, a gateway said it.
+            what, advice = "key", error.advice
+        case core.PaymentRequiredError() | core.ForbiddenError(transient=False):
+            what, advice = "right", "Use a key that may delete sessions."
+        case core.BadRequestError() | core.UnexpectedResponseError(status=404 | 405):
+            what = "route"
+            advice = "A server older than June 2026 does not know /v2/interact: check the address."
+        case core.UnreachableError(transient=False):
+            advice = error.advice  # It knows what is wrong: an untrusted certificate, for instance.
     return f"{what}: {error.args[0]}. {advice}"
 
 

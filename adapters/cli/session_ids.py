@@ -13,16 +13,6 @@ from .screen import show_note
 
 _ARGUMENT = "an argument"
 _LONGEST_EXCERPT = 50  # characters
-_NO_TEXT = "it is no UTF-8 text: if it is a list of ids in UTF-16, save it as UTF-8."
-_IS_MISSING = (
-    "it is a missing value, not an id: jq '.[0] | keys' shows the names of the fields, and"
-    " jq -r '.[].sessionId' takes the ids if theirs is sessionId."
-)
-_IS_HEADER = (
-    "it is the name of a column, not an id: tail -n +2 leaves it out, and from JSON"
-    " jq -r '.[].{}' takes the ids alone."
-)
-_IS_FILE = "it is the name of a file, not an id: --from {} reads the ids in it."
 
 
 def uuid_in(session_id: str) -> uuid.UUID | None:
@@ -74,15 +64,23 @@ def read_session_ids(sources: Iterable[str | BinaryIO]) -> list[str]:
 def _problem(place: str, text: str, *, is_first: bool) -> str | None:
     """Say why a text is no id, or None. A server of one's own may use such words: few do."""
     if text.lower() in {"null", "none", "undefined", "nan"}:
-        return _IS_MISSING
+        return (
+            "it is a missing value, not an id: jq '.[0] | keys' shows the names of the fields, and"
+            " jq -r '.[].sessionId' takes the ids if theirs is sessionId."
+        )
     if is_first and text.lower().replace("_", "") in {"id", "sessionid"}:
-        return _IS_HEADER.format(text)
+        return (
+            "it is the name of a column, not an id: tail -n +2 leaves it out, and from JSON"
+            f" jq -r '.[].{text}' takes the ids alone."
+        )
     if place == _ARGUMENT and uuid_in(text) is None and os.path.isfile(text):
-        return _IS_FILE.format(shlex.quote(text))
+        return f"it is the name of a file, not an id: --from {shlex.quote(text)} reads its ids."
+    if "\0" in text or "\ufffd" in text:
+        return "it is no UTF-8 text: if it is a list of ids in UTF-16, save it as UTF-8."
     try:
         checked_session_id(text, may_be_scrape=True)
     except InvalidSessionIdError as error:
-        return _NO_TEXT if "\0" in text or "\ufffd" in text else f"{error.args[0]}. {error.advice}"
+        return f"{error.args[0]}. {error.advice}"
     return None
 
 
