@@ -94,11 +94,8 @@ def _texts_in(sources: Iterable[str | BinaryIO]) -> Iterator[tuple[str, bool, st
             show_note("Give one session id a line. Ctrl-D ends the list.")
         name = "standard input" if source.name == "<stdin>" else os.fsdecode(source.name)
         is_first = True
-        try:
-            for number, line in enumerate(source, 1):
-                # A file from Windows may begin with a byte order mark.
-                if text := line.strip().decode(errors="replace").removeprefix("\ufeff"):
-                    yield f"{name}, line {number}", is_first, text
-                    is_first = False
-        except OSError as error:
-            raise OSError(f"{name} cannot be read: {error.strerror}") from error
+        for number, line in enumerate(source, 1):
+            # A file from Windows may begin with a byte order mark.
+            if text := line.strip().decode(errors="replace").removeprefix("\ufeff"):
+                yield f"{name}, line {number}", is_first, text
+                is_first = False
