@@ -65,7 +65,7 @@ def test_the_bar_is_below_each_line_at_once(service: WatchedService) -> None:
     shown = Terminal("delete", *session_ids).finish().out
     after = re.findall(r" gone deleted .*\x1b\[0m\r?\n(.{4})", shown)
     assert len(after) == 200
-    assert all(re.match(r"\d+ of", row) for row in after)
+    assert all(re.match(r"\d+ ", row) for row in after)
 
 
 def test_the_rows_of_a_line_are_written_in_one_piece(
@@ -275,6 +275,16 @@ def test_a_signal_lets_what_is_in_flight_end_but_not_for_ever_and_names_all(
     assert sorted(line.split()[0] for line in done.out.splitlines()) == sorted(session_ids)
     notes = without_times(done.err).splitlines()
     assert notes == [f"Stopped: {why}.", SUMMARIES[fate], NEXT]
+
+
+def test_as_many_requests_are_in_flight_at_a_time_as_are_allowed(service: WatchedService) -> None:
+    session_ids = [service.open_session() for _ in range(50)]
+    service.responds.clear()
+    with Process("delete", "--concurrency", "40", *session_ids) as process:
+        service.await_requests(40)
+        assert len(service.requests) == 40
+        service.responds.set()
+        assert process.finish().status == 0
 
 
 def test_ctrl_c_is_not_for_a_background_job(service: WatchedService) -> None:
