@@ -50,6 +50,24 @@ def command() -> None:
     """
 
 
+@contextmanager
+def _nothing_sent_yet() -> Iterator[None]:
+    """End the command if what a block reads cannot be used, or at Ctrl-C."""
+    try:
+        yield
+    except core.JournalError as error:  # Its database may be away, and that is not bad input.
+        sentences, _, sql = str(error).partition("\n")
+        show_note(f"Error: {sentences} Nothing was sent.")
+        click.echo(sql, err=True, nl=False)  # as it is, to be pasted
+        sys.exit(1)
+    except (ImportError, ValueError, OSError) as error:
+        show_note(f"Error: {str(error).rstrip('.')}. Nothing was sent.")
+        sys.exit(click.UsageError.exit_code)
+    except KeyboardInterrupt:
+        show_note("Interrupted. Nothing was sent.")
+        sys.exit(128 + signal.SIGINT)
+
+
 @command.command(
     params=[
         click.Argument(["session_ids"], metavar="[SESSION_ID]...", nargs=-1),
@@ -152,7 +170,8 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
         if label is None:
             address = environment.service_address(options["api_url"], options["allow_plain_http"])
             label = str(address)
-        journal = context.with_resource(environment.open_journal(location, label))
+        journal = environment.open_journal(location, label)
+        context.with_resource(journal)
         orphans, left = journal.orphans(), journal.left_alone()
         status = _show_left_alone(left, location)
         if orphans and not (is_directory or options["quiet"]):
@@ -272,21 +291,3 @@ def fake_service(sessions: int, rate_limit: int | None, outage: float | None) ->
     except KeyboardInterrupt:
         left = len(service.sessions_left_open)
         click.echo(f"The fake service has ended. {left} of {sessions} sessions were still open.")
-
-
-@contextmanager
-def _nothing_sent_yet() -> Iterator[None]:
-    """End the command if what a block reads cannot be used, or at Ctrl-C."""
-    try:
-        yield
-    except core.JournalError as error:  # Its database may be away, and that is not bad input.
-        sentences, _, sql = str(error).partition("\n")
-        show_note(f"Error: {sentences} Nothing was sent.")
-        click.echo(sql, err=True, nl=False)  # as it is, to be pasted
-        sys.exit(1)
-    except (ImportError, ValueError, OSError) as error:
-        show_note(f"Error: {str(error).rstrip('.')}. Nothing was sent.")
-        sys.exit(click.UsageError.exit_code)
-    except KeyboardInterrupt:
-        show_note("Interrupted. Nothing was sent.")
-        sys.exit(128 + signal.SIGINT)

@@ -23,8 +23,8 @@ def short_reason(error: core.DeleteSessionError) -> str:
 def json_line(outcome: core.Outcome, ended_at: str) -> str:
     """Return an outcome as a JSON object. Receipts and errors have the same keys."""
     is_receipt = isinstance(outcome, core.DeletionReceipt)
-    names = ("code", "request_id", "retry_after", "transient")
-    names += ("session_duration_ms", "credits_billed")
+    names = ["code", "request_id", "retry_after", "transient"]
+    names += ["session_duration_ms", "credits_billed"]
     return json.dumps(
         {
             "session_id": outcome.session_id,

@@ -78,10 +78,10 @@ class Run:
                 self._stop(f"the file of --resume cannot be written: {error.strerror}.")
                 discard_output(self._record)
                 self._record = None
-        is_wrong = isinstance(outcome, core.UnauthorizedError | core.UnreachableError)
-        if is_wrong and not outcome.transient:
-            # It is the same for every session: an untrusted certificate, for instance.
-            self._stop(f"{outcome.args[0]}. {outcome.advice} Nothing more was sent.")
+        match outcome:
+            case core.UnauthorizedError(transient=False) | core.UnreachableError(transient=False):
+                # It is the same for every session: an untrusted certificate, for instance.
+                self._stop(f"{outcome.args[0]}. {outcome.advice} Nothing more was sent.")
         self._show(outcome, ended_at)
 
     def _show(self, outcome: core.Outcome, ended_at: str) -> None:

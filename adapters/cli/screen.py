@@ -20,7 +20,7 @@ _MOST_ROWS = 3  # of the bar and what it says
 _SECONDS_BETWEEN_BARS = 0.25
 _ERASE_BELOW = "\r\x1b[J"  # from where the cursor is: at the beginning of the bar, if there is one
 _ROW_UP = "\x1b[A"
-_KEPT_BLANK = "\xa0"
+_KEPT_BLANK = "\xa0"  # no row ends at it
 
 
 def utc_time(shape: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
@@ -111,11 +111,11 @@ class Bar:
             self._draw()
 
     def _draw(self) -> None:
-        self._drawn = _drawn(*self._progress())
+        self._drawn = _rows(*self._progress())
         _write(self._drawn)
 
 
-def _drawn(pieces: list[str], done: float) -> str:
+def _rows(pieces: list[str], done: float) -> str:
     """Return the rows of the bar. The cursor is at their beginning then."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - --help is quick
 
