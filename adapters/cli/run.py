@@ -8,6 +8,7 @@ from types import FrameType
 from typing import BinaryIO
 
 import click
+import msgspec
 
 from firecrawl_interact import core
 
@@ -24,22 +25,15 @@ _REASONS = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "the terminal wa
 _alarm = getattr(signal, "alarm", lambda seconds: 0)  # Windows has none.
 
 
-class Run:
+class Run(msgspec.Struct):
     """Takes the outcomes of a run, records them as JSON lines, and shows them."""
 
-    def __init__(
-        self,
-        deletions: core.Deletions,
-        ids: Iterator[str],
-        report: Report,
-        record: BinaryIO | None,
-    ) -> None:
-        self._deletions = deletions
-        self._ids = ids  # What the run does not take stays there.
-        self._report = report
-        self._record = record
-        self._signal = ""  # the first one that came
-        self._has_output = True  # Without it, what was done is said on standard error.
+    deletions: core.Deletions
+    ids: Iterator[str]  #: What the run does not take stays there.
+    report: Report
+    record: BinaryIO | None
+    _signal: str = ""  # the first one that came
+    _has_output: bool = True  # Without it, what was done is said on standard error.
 
     def __call__(self) -> int:
         """Run to the end, and return the exit status."""
@@ -48,36 +42,36 @@ class Run:
             # What a shell starts in the background ignores Ctrl-C, and is to go on ignoring it.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._handle)
-        with self._report.bar, self._deletions:
+        with self.report.bar, self.deletions:
             try:
-                for outcome in self._deletions:
+                for outcome in self.deletions:
                     self._take(outcome)
             except core.RunEndedError as error:
                 self._stop(str(error))
             except RuntimeError as error:  # for instance, no thread can start
                 self._stop(f"{error} ({error.__cause__}).")
-            for session_id in self._ids:
+            for session_id in self.ids:
                 reason = "the run ended before anything was sent"
                 self._show(core.NotTriedError(reason, session_id=session_id), utc_time())
-        self._report.show_summary()
+        self.report.show_summary()
         if self._signal:
             os._exit(self._status)  # All is written, and a thread may hang.
         return self._status
 
     @property
     def _status(self) -> int:
-        return {"SIGINT": 130, "SIGTERM": 143}.get(self._signal, int(self._report.has_failures))
+        return {"SIGINT": 130, "SIGTERM": 143}.get(self._signal, int(self.report.has_failures))
 
     def _take(self, outcome: core.Outcome) -> None:
         ended_at = utc_time()
-        if self._record is not None and outcome.attempts:
+        if self.record is not None and outcome.attempts:
             try:
-                self._record.write(f"{json_line(outcome, ended_at)}\n".encode("ascii"))
-                self._record.flush()
+                self.record.write(f"{json_line(outcome, ended_at)}\n".encode("ascii"))
+                self.record.flush()
             except OSError as error:
                 self._stop(f"the file of --resume cannot be written: {error.strerror}.")
-                discard_output(self._record)
-                self._record = None
+                discard_output(self.record)
+                self.record = None
         match outcome:
             case core.UnauthorizedError(transient=False) | core.UnreachableError(transient=False):
                 # It is the same for every session: an untrusted certificate, for instance.
@@ -86,7 +80,7 @@ class Run:
 
     def _show(self, outcome: core.Outcome, ended_at: str) -> None:
         try:
-            self._report.add(outcome, ended_at)
+            self.report.add(outcome, ended_at)
         except OSError as error:  # It went to a full disk or a closed pipe.
             self._stop(f"standard output cannot be written: {error.strerror}.")
             discard_output(sys.stdout)
@@ -95,25 +89,25 @@ class Run:
             show_note(json_line(outcome, ended_at))
 
     def _stop(self, reason: str) -> None:
-        self._report.stopped = self._report.stopped or reason
-        self._deletions.stop()
+        self.report.stopped = self.report.stopped or reason
+        self.deletions.stop()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
-        if name == "SIGALRM" or (name == "SIGINT" and self._deletions.shutdown_timeout == 0):
+        if name == "SIGALRM" or (name == "SIGINT" and self.deletions.shutdown_timeout == 0):
             os._exit(self._status)  # Whoever reads the output may have stopped.
-        if name == "SIGHUP" and self._report.bar.is_shown:
+        if name == "SIGHUP" and self.report.bar.is_shown:
             discard_output(sys.stderr)  # That was the terminal: the bar must not fail on it.
         if name != "SIGINT":
-            self._deletions.shutdown_timeout = _SECONDS_AFTER_SIGTERM
+            self.deletions.shutdown_timeout = _SECONDS_AFTER_SIGTERM
             # A second SIGTERM may be the first, sent on by a parent: it gives no more time.
             _alarm(_alarm(0) or _SECONDS_AFTER_SIGTERM + _SECONDS_FOR_REPORT)
         elif self._signal:
-            self._deletions.shutdown_timeout = 0
+            self.deletions.shutdown_timeout = 0
             _alarm(_SECONDS_FOR_REPORT)
         if not self._signal:
             self._signal = name
-            if not self._report.bar.is_shown:  # The bar says so itself.
+            if not self.report.bar.is_shown:  # The bar says so itself.
                 show_note("Stopping: what is in flight ends first. Ctrl-C ends it now.")
         self._stop(f"{_REASONS.get(name, name)}.")
 

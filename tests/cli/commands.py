@@ -102,6 +102,11 @@ class Process(subprocess.Popen[bytes]):
         # Without a buffer, `communicate` sees all that `readline` has not read.
         super().__init__([*before, *COMMAND, *arguments], bufsize=0, **options)
 
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: Any) -> None:
+        if kind is not None:
+            self.kill()  # A test that fails must not wait for it.
+        super().__exit__(kind, *exc_info)
+
     def await_note(self, beginning: str) -> None:
         """Read standard error until a line begins so."""
         assert self.stderr is not None
