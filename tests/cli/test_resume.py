@@ -6,7 +6,6 @@ import random
 import threading
 from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +19,7 @@ from ..simulation.play import play
 from ..simulation.watch import Scenario
 from ..simulation.ways import Blocking
 from ..simulation.world import Weather
-from .commands import KEY, LONGEST_WAIT, ONE_BY_ONE, Process, Run, WatchedService, on_unix
+from .commands import KEY, LONGEST_WAIT, Process, WatchedService, on_unix
 
 
 def _line(session_id: str, outcome: str) -> str:
@@ -44,18 +43,6 @@ def test_ids_that_were_never_tried_come_first_from_both_ends_in_turn(
     ids: str, record: dict[str, str], expected: str
 ) -> None:
     assert "".join(in_order({name: name for name in ids}, record, ["deleted"])) == expected
-
-
-@pytest.mark.enable_socket
-@on_unix
-def test_the_command_takes_them_in_this_order(
-    service: WatchedService, run: Run, tmp_path: Path
-) -> None:
-    session_ids = [service.open_session() for _ in range(5)]
-    record = tmp_path / "record"
-    record.write_text(_line(session_ids[0], "UnreachableError"))
-    assert run("delete", *ONE_BY_ONE, "--resume", str(record), *session_ids).status == 0
-    assert service.asked_for == [session_ids[place] for place in (4, 1, 3, 2, 0)]
 
 
 @pytest.mark.parametrize("kind", [BACKEND_404, NOT_A_UUID, STOPPING])
