@@ -23,7 +23,7 @@ from firecrawl_interact.adapters.conformance.server import FaultServer, good_res
 from firecrawl_interact.adapters.conformance.wire_faults import responds
 from firecrawl_interact.core import BadResponseError, Request
 
-from .pages import blocks, text_of
+from .pages import blocks, found, text_of
 
 pytestmark = pytest.mark.enable_socket
 
@@ -68,6 +68,13 @@ def transports(folder: Path) -> ModuleType:
 def journals(folder: Path) -> ModuleType:
     pytest.importorskip("fcntl")
     return importlib.import_module("write_your_own_journal")
+
+
+def test_the_page_begins_with_as_few_lines_as_it_says() -> None:
+    """Neither imports nor empty lines count."""
+    code = blocks(text_of(TRANSPORTS), "python")[0].partition("\n\n\n")[2]
+    lines = [line for line in code.splitlines() if line]
+    assert abs(int(found(r"begins with about (\d+) lines", text_of(TRANSPORTS))) - len(lines)) < 3
 
 
 # After a handshake that failed, httpx2 leaves its socket to the garbage collector.
