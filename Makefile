@@ -58,6 +58,7 @@ proof: $(VENV)/.test
 # One process: the tests write into one page.
 proof-figures: $(VENV)/.test
 	@PROOF_FIGURES=write $(PYTEST) tests/proof
+	@$(BIN)/python -m tests.docs.figures
 
 # The next Python, where Node is: Pyodide is Python 3.14 for WebAssembly. It has no threads, so that
 # blocking runs are left out, and no trio, which one file needs. Its number names its wheels.
@@ -82,6 +83,7 @@ rivals:
 	@$(RIVALS)/bin/python -m pip install -qq --disable-pip-version-check \
 		--requirement tests/rivals/requirements.txt --editable .
 	@$(RIVALS)/bin/python -m tests.rivals
+	@$(RIVALS)/bin/python -m tests.docs.figures
 
 # For whoever has a key: it asks before it sends anything.
 live: $(VENV)/.test

@@ -21,7 +21,7 @@ from firecrawl_interact.core import DeleteSession, TransportError
 
 from ..cli.transcripts import transcripts
 from ..core import test_ways_to_end
-from . import troubleshooting
+from . import figures, troubleshooting
 from .pages import PAGES, ROOT, blocks, commands_of, found, open_sessions_of, run, sections, text_of
 
 # The README, which must be readable on a package index
@@ -138,6 +138,12 @@ def test_the_three_worst_rows_beside_firecrawl_py_are_rows_of_its_page() -> None
     assert len(rows) == 4
     assert set(rows) <= set(page.splitlines())
     assert found(r"firecrawl-py \d+\.\d+\.\d+", FIRST_SCREEN) in page
+
+
+def test_no_figure_of_a_page_was_changed_or_lost() -> None:
+    assert figures.figures() == figures.LIST.read_text("utf-8"), (
+        "does what the figure follows from say the same? Then run python -m tests.docs.figures"
+    )
 
 
 # The Japanese texts: the code, the sections and the tables of the English ones
