@@ -62,9 +62,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+# What a gate of ten minutes leaves out, by a part of the test's id, with what looks there instead.
+NIGHTLY = {
+    "test_beside_careful_lines": "the list of the pages' figures notices a table that is changed",
+    "[four attempts, one of each kind]": "three attempts, and every status",
+    "[two ids side by side]": "two ids one by one, three and four",
+    "[three ids, ended early]": "simulated runs that end early",
+    "the_same_on_httpx": "the same code on httpx2",
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what needs a server of PostgreSQL, and what is about pages and packages."""
     for item in items:
+        if any(part in item.nodeid for part in NIGHTLY):
+            item.add_marker(pytest.mark.nightly)
         folder = item.nodeid.split("/")[1]
         if folder in {"docs", "packaging"} or "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)

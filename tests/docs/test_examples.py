@@ -1,4 +1,8 @@
-"""Every example of the documentation runs as a reader copies it, with nothing that is not shown."""
+"""Every example of the documentation runs as a reader copies it, with nothing that is not shown.
+
+A section stands by itself. The Japanese pages have the code of the English ones: see
+`test_what_pages_say`.
+"""
 
 import re
 from pathlib import Path
@@ -17,20 +21,20 @@ RUN = {"python", "console", "ipython"}
 SHOWN = {"dockerfile", "ini", "sql", "text", "yaml"}
 PLAYED_CASE_BY_CASE = {"docs/write-your-own-transport.md", "docs/write-your-own-journal.md"}
 ONE_PROGRAM = {"docs/write-your-own-driver.md"}
-ALL = "all of it"
 SETS_UP = re.compile(r"make |cd |pip install |python3? -m venv|\. \.venv|git clone")
+
+ENGLISH = [page for page in PAGES if not page.endswith("ja.md")]
 
 PYTHON = {
     (page, "\n\n".join(code)): f"{page}: {title}"
-    for page in PAGES
+    for page in ENGLISH
     if page not in PLAYED_CASE_BY_CASE
-    for title, text in [*sections(page), (ALL, text_of(page))]
-    if title == ALL or page not in ONE_PROGRAM
+    for title, text in ([("all of it", text_of(page))] if page in ONE_PROGRAM else sections(page))
     if (code := blocks(text, "python"))
 }
 COMMANDS = {
     (page, text): f"{page}: {commands_of(text)[-1]}"
-    for page in PAGES
+    for page in ENGLISH
     for text in blocks(text_of(page), "console")
     if not all(SETS_UP.match(typed) for typed in commands_of(text))
 }
@@ -38,7 +42,7 @@ COMMANDS = {
 
 @pytest.mark.enable_socket
 @pytest.mark.parametrize(("page", "code"), PYTHON, ids=PYTHON.values())
-def test_the_python_of_a_page_runs_from_its_top_and_section_by_section(
+def test_the_python_of_a_section_runs(
     page: str, code: str, firecrawl: FakeService, tmp_path: Path
 ) -> None:
     open_sessions_of(page, firecrawl)
