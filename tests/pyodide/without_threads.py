@@ -13,6 +13,16 @@ from asyncio import selector_events
 import pytest
 
 
+CRASHES = {"test_a_coroutine_that_is_closed_before_its_block_begins_warns"}
+"""In these Pyodide itself ends: "null function or function signature mismatch"."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.name in CRASHES:
+            item.add_marker(pytest.mark.skip(reason="Pyodide ends in it"))
+
+
 def _skip_thread(thread: threading.Thread) -> None:
     pytest.skip("starts a thread")
 
