@@ -333,8 +333,12 @@ def test_the_units_are_ones_that_systemd_takes(place: Path) -> None:
         if name == "firecrawl-cleanup.service":
             unit = unit.replace("[Unit]\n", f"[Unit]\nOnFailure={ON_FAILURE}\n")
         (place / name).write_text(unit, encoding="utf-8")
-    done = start("systemd-analyze verify --man=no ./firecrawl-cleanup*.*", place)
+    assert f"Environment=FIRECRAWL_INTERACT_JOURNAL={DIRECTORY}\n" in UNIT
+    unit = UNIT.replace("/opt/my-app", str(place)).replace(f"{place}/bin/my-app", "/bin/true")
+    (place / "my-app.service").write_text(unit.replace("=my-app", "=root", 1), encoding="utf-8")
+    done = start("systemd-analyze verify --man=no ./firecrawl-cleanup*.* ./my-app.service", place)
     assert "firecrawl-cleanup" not in done.stderr
+    assert "my-app.service" not in done.stderr
 
 
 def test_a_night_that_failed_is_mailed(place: Path) -> None:
@@ -372,15 +376,6 @@ def test_the_script_writes_metrics_that_say_when_and_keeps_the_exit_status(
     (place / "ids.txt").write_text('"a"', encoding="utf-8")
     assert start(script, place, **give("fc-test", place)).returncode == 2
     assert metrics.read_text("utf-8").splitlines() == [*sums, ended]
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="it is not installed")
-def test_the_unit_with_a_sweep_is_one_that_systemd_takes(place: Path) -> None:
-    assert f"Environment=FIRECRAWL_INTERACT_JOURNAL={DIRECTORY}\n" in UNIT
-    unit = UNIT.replace("/opt/my-app", str(place)).replace(f"{place}/bin/my-app", "/bin/true")
-    (place / "my-app.service").write_text(unit.replace("=my-app", "=root", 1), encoding="utf-8")
-    done = start("systemd-analyze verify --man=no ./my-app.service", place)
-    assert "my-app.service" not in done.stderr
 
 
 def test_the_rights_on_the_page_are_enough(postgres: Postgres) -> None:

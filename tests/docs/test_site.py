@@ -75,8 +75,13 @@ def pages(site: Path) -> dict[str, str]:
     return {str(path.relative_to(site)): path.read_text("utf-8") for path in site.rglob("*.html")}
 
 
-def links_of(text: str) -> list[str]:
-    return [unescape(link) for link in re.findall(r'<a\b[^>]* href="([^"]*)"', text)]
+@pytest.fixture(scope="module")
+def reference(pages: dict[str, str]) -> str:
+    return "".join(text for name, text in pages.items() if name.startswith("reference/"))
+
+
+def words(markup: str) -> str:
+    return re.sub(r"<[^>]+>", "", markup).strip()
 
 
 def test_every_link_holds(site: Path, pages: dict[str, str]) -> None:
@@ -84,7 +89,8 @@ def test_every_link_holds(site: Path, pages: dict[str, str]) -> None:
     links = set()
     for name, text in pages.items():
         places |= {f"{HERE}{name}#{place}" for place in re.findall(r'\bid="([^"]*)"', text)}
-        links |= {unquote(urljoin(HERE + name, link)) for link in links_of(text)}
+        found = re.findall(r'<a\b[^>]* href="([^"]*)"', text)
+        links |= {unquote(urljoin(HERE + name, unescape(link))) for link in found}
     leads_out = re.compile(r"https://(?!site\.example)")
     assert not [link for link in links - places if not leads_out.match(link)]
 
@@ -127,8 +133,7 @@ def test_a_page_that_does_not_say_what_it_is_about_ends_the_build(
         llms_txt.first_paragraph(new_document("first"), "first")
 
 
-def test_the_reference_has_each_public_name_once_and_no_private_one(pages: dict[str, str]) -> None:
-    reference = "".join(text for name, text in pages.items() if name.startswith("reference/"))
+def test_the_reference_has_each_public_name_once_and_no_private_one(reference: str) -> None:
     documented = re.findall(r'<dt class="sig[^>]* id="firecrawl_interact\.([\w.]+)"', reference)
     public = {
         f"{package.__name__.removeprefix('firecrawl_interact.')}.{name}"
@@ -137,29 +142,20 @@ def test_the_reference_has_each_public_name_once_and_no_private_one(pages: dict[
     }
     assert public <= set(documented)
     assert len(documented) == len(set(documented))
-    signatures = "".join(re.findall(r'<dt class="sig.*?</dt>', reference, re.DOTALL))
-    shown = re.sub(r"<[^>]+>", "", signatures)
+    shown = words("".join(re.findall(r'<dt class="sig.*?</dt>', reference, re.DOTALL)))
     assert not re.findall(r"(?<!\w)_[A-Za-z]\w*", shown)
     assert not re.findall(r"\b[A-Z]\w*[a-z]T\b", shown), "a variable that nobody can import"
 
 
-def test_the_reference_says_of_each_attribute_of_what_type_it_is(pages: dict[str, str]) -> None:
-    reference = "".join(text for name, text in pages.items() if name.startswith("reference/"))
+def test_the_reference_gives_each_attribute_a_type_and_says_in_words_what_is_returned(
+    reference: str,
+) -> None:
     attributes = re.findall(r'<dl class="py attribute">\s*<dt.*?</dt>', reference, re.DOTALL)
-    untyped = [
-        re.sub(r"<[^>]+>", "", one).strip()
-        for one in attributes
-        if '<span class="pre">:</span>' not in one and "= " not in re.sub(r"<[^>]+>", "", one)
-    ]
-    assert attributes
-    assert not untyped
-
-
-def test_what_is_returned_is_told_in_words_and_not_taken_for_a_type(pages: dict[str, str]) -> None:
-    reference = "".join(text for name, text in pages.items() if name.startswith("reference/"))
     returned = re.findall(r">Returns.*?</dt>\s*<dd.*?</dd>", reference, re.DOTALL)
+    assert attributes
+    assert [one for one in map(words, attributes) if "= " not in one and ":" not in one] == []
     assert returned
-    assert not [one for one in returned if "\N{EN DASH}" in re.sub(r"<[^>]+>", "", one)]
+    assert [one for one in map(words, returned) if "\N{EN DASH}" in one] == []
 
 
 def tree(error: type[Exception], indent: str = "   ") -> Iterator[str]:

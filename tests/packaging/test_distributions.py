@@ -16,6 +16,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ..conftest import NIGHTLY
+
 ROOT = Path(__file__).parents[2]
 
 # What is built
@@ -132,6 +134,15 @@ def test_the_licence_is_what_the_metadata_state(name: str) -> None:
     found = families(" ".join([*metadata.get_all("License", []), *classifiers]))
     assert found
     assert found <= families(STATED[name])
+
+
+# What the gate leaves to the night
+
+
+def test_what_the_gate_leaves_out_is_there() -> None:
+    tests = [path for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    words = "".join(f"{path.stem}\n{path.read_text('utf-8')}" for path in tests)
+    assert [part for part in NIGHTLY if part.strip("[]") not in words] == []
 
 
 # A release: by a maintainer alone, from what the workflow has built, without a token
