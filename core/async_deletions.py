@@ -1,11 +1,9 @@
 """An awaited run over many sessions. It brings asyncio, so it is imported where one begins."""
 
 import asyncio
-import contextvars
 import math
 import uuid
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import NoReturn, Self
@@ -14,6 +12,7 @@ from .delete_session import AsyncDeleteSession
 from .deletions import LONGEST_SLEEP, ManySessions, Run, call_each
 from .errors import Outcome
 from .job import Job
+from .scheduler import Scheduler
 from .shielding import in_thread, runs_on_asyncio, shielded
 from .transport import AsyncTransport, Response
 
@@ -35,9 +34,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     ) -> None:
         super().__init__(use_case)
         self._ids = session_ids
-        self._context = contextvars.copy_context()  # of the caller: the ids are read there
         self._reader: asyncio.Task[NoReturn] | None = None
-        self._ids_read: deque[str | uuid.UUID] = deque()  # one at most
         self._is_wanted = asyncio.Event()  # another one
         self._requests: dict[asyncio.Future[Response], Job] = {}
         self._is_awake = is_awake = asyncio.Event()
@@ -48,16 +45,15 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         _check_event_loop()
         self._has_begun = True
         try:
-            if not self._recorded:
+            if not self._told:
                 await self._wait_for_outcome()
-                interruptions: list[BaseException] = []
-                await self._record(interruptions)
-                _raise_last(interruptions)
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                await self.aclose()
+                await self._tell()
+        except Exception:
             raise
-        return self._recorded.popleft()
+        except BaseException:
+            await self.aclose()
+            raise
+        return self._told.popleft()
 
     def stop(self) -> None:
         """As `Deletions.stop`, from the event loop's own thread."""
@@ -68,11 +64,10 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     async def aclose(self) -> None:
         """Leave the run, as the end of its `async with` block does. The outcomes stay."""
         self.stop()
-        interruptions: list[BaseException] = []
-        await self._end_requests(interruptions)
-        await self._record(interruptions)
-        self._log_end()
-        _raise_last(interruptions)
+        try:
+            await self._leave()
+        finally:
+            self._log_end()
 
     async def __aenter__(self) -> Self:
         _check_event_loop()
@@ -93,57 +88,53 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
     async def _wait_for_outcome(self) -> None:
         """Go on until an outcome is there. At the end, raise."""
-        self._scheduler.asked.start()
-        try:
-            self._scheduler.end_what_is_left()
-            while not self._scheduler.outcomes:
-                await self._take_turn()
-        finally:
-            self._scheduler.asked.stop()
+        self._scheduler.end_what_is_left()
+        while not self._scheduler.outcomes:
+            self._note_end_of_ids()
+            if self._scheduler.is_finished:
+                await self._end_reader()
+                if self._scheduler.is_finished:
+                    raise self._take_error() or StopAsyncIteration
+            if not self._count_down():
+                await self._leave()
+                return
+            await self._take_turn()
 
     async def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""
-        self._take_next_id()
-        if self._scheduler.is_finished:
-            await self._end_reader()
-            if self._scheduler.is_finished:
-                raise self._take_error() or StopAsyncIteration
-        if self._scheduler.in_flight and not self._count_down():
-            interruptions: list[BaseException] = []
-            await self._end_requests(interruptions)
-            _raise_last(interruptions)
         self._is_awake.clear()
         self._settle()
         while (job := self._scheduler.next_job()) is not None:
             self._send(job)
         if self._scheduler.outcomes:
             return
-        if not self._is_wanted.is_set() and self._scheduler.has_room():
+        if self._scheduler.has_room() and not self._is_wanted.is_set():
             if isinstance(self._ids, Iterator):  # It comes at once, without a task.
                 self._scheduler.admit(partial(next, self._ids))
                 if self._scheduler.outcomes:  # A bad id ends at once: let other tasks run.
                     await asyncio.sleep(0)
                 return
             self._read_next_id(self._ids)
-        if self._scheduler.needs_new_id:
-            self._scheduler.asked.stop()
         await self._wait(min(self._scheduler.due_in(), self._count_down()))
-        self._scheduler.asked.start()
 
     async def _wait(self, seconds: float) -> None:
         """Wait until something happens, or for so many seconds of the transport's time."""
-        if seconds == math.inf:
-            await self._is_awake.wait()
-            return
-        timer = asyncio.ensure_future(self._delete_session.transport.sleep(seconds))
-        timer.add_done_callback(self._wake_up)
+        transport, timer = self._delete_session.transport, None
+        began = transport.monotonic()
+        is_for_id = self._is_wanted.is_set() and self._scheduler.needs_new_id
+        if seconds < math.inf:
+            timer = asyncio.ensure_future(transport.sleep(seconds))
+            timer.add_done_callback(self._wake_up)
         try:
             await self._is_awake.wait()
-            if timer.done():
+            if timer is not None and timer.done():
                 timer.result()
         finally:
-            timer.remove_done_callback(self._wake_up)
-            timer.cancel()
+            if timer is not None:
+                timer.remove_done_callback(self._wake_up)
+                timer.cancel()
+        if not is_for_id:
+            self._scheduler.waited += transport.monotonic() - began
 
     def _settle(self) -> None:
         ended = [task for task in self._requests if task.done()]
@@ -157,31 +148,28 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         task.add_done_callback(self._wake_up)
         self._scheduler.note_sent(job)
 
-    async def _record(self, interruptions: list[BaseException]) -> None:
-        """Record the next outcome, so that it can be handed out; all, once the run is left."""
+    async def _tell(self) -> None:
+        """Tell the next outcome, so that it can be handed out; all, once the run is left."""
         while self._scheduler.outcomes:
             self._tell_next()
             if not self._is_left:
                 break
         if self._records and (seconds := self._seconds_for_records()):
-            records = partial(in_thread, call_each, self._records, timeout=seconds)
-            _raise_last([await shielded(records, interruptions)])
+            await in_thread(call_each, self._records, timeout=seconds)
         self._give_up_records()
 
     def _read_next_id(self, session_ids: AsyncIterator[str | uuid.UUID]) -> None:
-        """Let one more id be read, once the last one was taken."""
+        """Let one more id be read, beside the run."""
         self._is_wanted.set()
         if self._reader is None:
-            reading = _read(session_ids, self._is_wanted, self._ids_read, self._wake_up)
-            self._reader = asyncio.get_running_loop().create_task(reading, context=self._context)
+            reading = _read(session_ids, self._is_wanted, self._scheduler, self._is_awake)
+            self._reader = asyncio.ensure_future(reading)
             self._reader.add_done_callback(self._wake_up)
-            self._reader.add_done_callback(_retrieve)
+            # The event loop logs an error that nobody looks at.
+            self._reader.add_done_callback(lambda task: task.cancelled() or task.exception())
 
-    def _take_next_id(self) -> None:
-        """Take the id that was read, or learn that there are no more."""
-        if self._ids_read:
-            self._scheduler.admit(self._ids_read.popleft)
-        elif self._reader is not None and self._reader.done() and self._scheduler.takes_ids:
+    def _note_end_of_ids(self) -> None:
+        if self._reader is not None and self._reader.done() and self._scheduler.takes_ids:
             self._scheduler.admit(self._reader.result)
 
     async def _end_reader(self) -> None:
@@ -190,19 +178,23 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             if not self._reader.cancelling():
                 self._reader.cancel()
             await asyncio.wait([self._reader])
-        self._take_next_id()
 
-    async def _end_requests(self, interruptions: list[BaseException]) -> None:
-        """Wait for what is in flight, as long as it may take, and end all that waits."""
+    async def _leave(self) -> None:
+        """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""
+        interruptions: list[BaseException] = []
         try:
-            _raise_last([await shielded(self._settle_what_is_in_flight, interruptions)])
+            error = await shielded(self._settle_what_is_in_flight, interruptions)
         finally:  # An interruption stops the event loop. Nothing may be left on it.
             for task in (*self._requests, self._reader):
                 if task is not None:
                     task.cancel()
             self._requests.clear()
-            self._scheduler.stop()
             self._scheduler.end_what_is_left(even_in_flight=True)
+        error = await shielded(self._tell, interruptions) or error
+        if interruptions:
+            raise interruptions[-1]
+        if error is not None:
+            raise error
 
     async def _settle_what_is_in_flight(self) -> None:
         """Wait for it, at most for as long as it may take, and cancel the rest."""
@@ -230,32 +222,22 @@ async def _work(transport: AsyncTransport, job: Job) -> Response:
 async def _read(
     session_ids: AsyncIterator[str | uuid.UUID],
     is_wanted: asyncio.Event,
-    ids_read: deque[str | uuid.UUID],
-    wake_up: Callable[[object], None],
+    scheduler: Scheduler,
+    is_awake: asyncio.Event,
 ) -> NoReturn:
-    """Read each id when it is wanted.
+    """Let the run take each id when it is wanted.
 
-    One task reads them all, so that a timeout or a task group may stand around a `yield`.
+    One task reads them all, so that a timeout or a task group may stand around a `yield`. It must
+    not hold the run, as above.
     """
     async for session_id in session_ids:
-        ids_read.append(session_id)
+        scheduler.admit(iter([session_id]).__next__)
         is_wanted.clear()
-        wake_up(None)
+        is_awake.set()
         if (task := asyncio.current_task()) and task.cancelling():  # That did not stop the ids.
             raise asyncio.CancelledError
         await is_wanted.wait()
     raise StopAsyncIteration
-
-
-def _retrieve(task: asyncio.Task[NoReturn]) -> None:
-    """Look at a task's error, which the event loop logs otherwise."""
-    if not task.cancelled():
-        task.exception()
-
-
-def _raise_last(errors: Sequence[BaseException | None]) -> None:
-    if errors and errors[-1] is not None:
-        raise errors[-1]
 
 
 def _check_event_loop() -> None:

@@ -1,8 +1,8 @@
 """The circuit breaker of a run: whether the service is away, and when a request may find out. Pure.
 
 Closed, it stops nothing. Open, it lets one request go at a time: a half-open probe. It closes when
-the service itself responds. Times are in seconds on the transport's clock; only how long an outage
-has lasted is counted in seconds in which the run was asked: `asked`.
+the service itself responds. Times are in seconds on the transport's clock. Only how long an outage
+has lasted is counted in seconds that the run has `waited`.
 """
 
 import math
@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .conversation import Failed
-from .errors import DeleteSessionError, ServiceUnavailableError, UnreachableError
+from .errors import DeleteSessionError, RunEndedError, ServiceUnavailableError, UnreachableError
 from .job import Job
+from .transport import TimedOutError
 
 _PAGES_ALONE = 30.0
 """Seconds. A run that has met the pages of others alone for so long has a wrong address."""
@@ -19,8 +20,8 @@ _MOST_BY_THEMSELVES = 20
 """If more ids than these fail in a row, the service is away, even if it says so itself."""
 _LAST_PROBES = 40.0
 """Seconds. For so long the last ids of a run are probed before their failures are their own."""
-_A_ROUNDING = 0.001
-"""Seconds. Sums of floats are not exact."""
+_SHORTEST_TIMEOUT = 1.0
+"""Seconds that a half-open probe has at least, however soon the outage ends the run."""
 
 
 class Failure(NamedTuple):
@@ -29,7 +30,7 @@ class Failure(NamedTuple):
     error: DeleteSessionError
     sent_at: float
     landed_at: float
-    asked: float
+    waited: float
 
 
 class CircuitBreaker:
@@ -66,13 +67,13 @@ class CircuitBreaker:
         self._deadline = deadline
         self._probes = 0  # that failed, and the failure that opened it
         self._served_at = -math.inf  # when what the service itself responded to last was sent
-        self._fail_by_themselves = False  # the last ids of the run, in the service's own words
+        self._newest_failed_at = 0.0  # `waited`, when an id failed that had never failed before
 
     @property
     def may_be_ids_own(self) -> bool:
         """Whether it is open for failures that can still be those of single ids."""
         are_spoken = all(failure.error.is_spoken for failure in self.failures)
-        return self.is_open and are_spoken and len(self._failing_since()) <= _MOST_BY_THEMSELVES
+        return self.is_open and are_spoken and self._failing_ids() <= _MOST_BY_THEMSELVES
 
     @property
     def has_probed(self) -> bool:
@@ -83,20 +84,41 @@ class CircuitBreaker:
         """Say whether a request that was sent then is the half-open probe."""
         return self.is_open and sent_at >= self.next_probe_at
 
-    def ends_run_in(self, asked: float) -> float:
-        """Return the seconds until an outage has lasted for longer than the policy's deadline."""
+    def ends_in(self, waited: float, *, have_all_failed: bool = False) -> float:
+        """Return the seconds until an outage has lasted for too long. Infinity: there is none.
+
+        `have_all_failed` is whether no id remains that has not failed.
+        """
         if not self.is_open:
             return math.inf
-        most = _PAGES_ALONE if self.is_met_by_pages_alone else math.inf
-        return _rounded(min(self._deadline, most) - (asked - self.failures[0].asked))
+        most = min(self._deadline, _PAGES_ALONE) if self.is_met_by_pages_alone else self._deadline
+        ends_at = self.failures[0].waited + most
+        if have_all_failed and self.may_be_ids_own:
+            ends_at = min(ends_at, self._newest_failed_at + _LAST_PROBES)
+        return ends_at - waited
 
-    def is_ids_own_in(self, asked: float) -> float:
-        """Return the seconds until the last ids were probed for long enough."""
-        newest = max(self._failing_since().values())
-        return min(_rounded(newest + _LAST_PROBES - asked), self.ends_run_in(asked))
+    def longest_timeout(self, waited: float) -> float:
+        """Return the seconds that the next request may take: a probe ends before the outage does.
+
+        After silence it has half of them, so that the next one still has time.
+        """
+        left = self.ends_in(waited)
+        if self.is_open and isinstance(self.failures[-1].error.__cause__, TimedOutError):
+            left /= 2
+        return max(_SHORTEST_TIMEOUT, left)
+
+    def ended(self, waited: float) -> RunEndedError:
+        """Return the error of a run that an outage has ended."""
+        lasted = waited - self.failures[0].waited
+        wait = getattr(self.failures[-1].error, "retry_after", None)
+        if self.is_met_by_pages_alone:
+            message = f"in {lasted:.0f} s, nothing from the service yet: check the address"
+            return RunEndedError(message, reason="address", lasted=lasted, retry_after=wait)
+        message = f"the service has been away for {lasted:.0f} s"
+        return RunEndedError(message, reason="outage", lasted=lasted, retry_after=wait)
 
     def note_failure(
-        self, job: Job, failed: Failed, *, asked: float, oldest: float, takes_ids: bool
+        self, job: Job, failed: Failed, *, waited: float, oldest: float, takes_ids: bool
     ) -> bool:
         """Note a failure, and return whether an outage begins with it.
 
@@ -107,28 +129,28 @@ class CircuitBreaker:
         if getattr(error, "status", None) == 409 or getattr(error.__cause__, "stale", False):
             return False
         if job.failing_since is None:
-            job.failing_since = job.sent_at
+            job.failing_since, self._newest_failed_at = job.sent_at, waited
         if error.is_spoken and self.is_open:
             # The service is there again. All ids that are held may fail for ever: without this, no
             # other id would ever be a probe, and the outage would never end.
-            self.failures = [
+            still = [
                 one for one in self.failures if one.error.is_spoken or one.sent_at > job.sent_at
             ]
+            if len(still) < len(self.failures):
+                self.failures, self._newest_failed_at = still, waited
         if job.sent_at > self._served_at and not self._is_ids_own(job, error, takes_ids=takes_ids):
             if isinstance(error, ServiceUnavailableError | UnreachableError):
                 self.is_met_by_pages_alone = False
-            self.failures.append(Failure(error, job.sent_at, job.landed_at, asked))
+            self.failures.append(Failure(error, job.sent_at, job.landed_at, waited))
             have_all_failed = oldest > self.failures[0].landed_at
-            is_shown = len(self._failing_since()) > 1 and (have_all_failed or failed.is_last)
+            is_shown = self._failing_ids() > 1 and (have_all_failed or failed.is_last)
             begins = is_shown and not self.is_open
             self.is_open = self.is_open or begins
-        if self.is_open and not self.failures:
-            self._close()
+        self._close_if_refuted()
         if begins or self.is_probe(job.sent_at):
             self._probes += 1
             told = getattr(error, "retry_after", None) or 0.0
-            pause = max(self._backoff(self._probes), told)
-            self.next_probe_at = job.landed_at + min(pause, self.ends_run_in(asked))
+            self.next_probe_at = job.landed_at + max(self._backoff(self._probes), told)
         return begins
 
     def note_response(self, *, sent_at: float) -> None:
@@ -136,34 +158,20 @@ class CircuitBreaker:
         self.is_met_by_pages_alone = False
         self._served_at = max(self._served_at, sent_at)
         self.failures = [one for one in self.failures if one.sent_at > self._served_at]
-        if not self.failures:
-            self._close()
+        self._close_if_refuted()
 
-    def note_ids_fail_by_themselves(self) -> None:
-        """Note that the last ids were probed for long enough. Their failures count no more."""
-        self._fail_by_themselves = True
-        self._close()
+    def _close_if_refuted(self) -> None:
+        """Close it once no failure counts any more."""
+        if not self.failures:
+            self.is_open, self._probes = False, 0
 
     def _is_ids_own(self, job: Job, error: DeleteSessionError, *, takes_ids: bool) -> bool:
-        """Say whether a failure shows no outage, but something of this id or its request."""
-        if job.timeout < job.send.timeout and isinstance(error, UnreachableError):
-            return True  # The run's end would have cut a good response short, too.
+        """Say whether a failure shows no outage, but something of this id."""
         # The service has responded since it failed first.
         has_failed_before = job.failing_since is not None and job.failing_since <= self._served_at
-        if error.is_spoken:
-            return has_failed_before or self._fail_by_themselves
         # A gateway may report the failure, and the next ids will show it. If there are none, it is
         # the id's own as far as anybody can know.
-        return has_failed_before and not takes_ids
+        return has_failed_before and (error.is_spoken or not takes_ids)
 
-    def _failing_since(self) -> dict[str, float]:
-        """Return each id whose failures count, with `asked` at the first of them."""
-        return {one.error.session_id: one.asked for one in reversed(self.failures)}
-
-    def _close(self) -> None:
-        self.is_open, self._probes = False, 0
-        self.failures = []
-
-
-def _rounded(seconds: float) -> float:
-    return 0.0 if seconds < _A_ROUNDING else seconds
+    def _failing_ids(self) -> int:
+        return len({failure.error.session_id for failure in self.failures})

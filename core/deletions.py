@@ -20,6 +20,7 @@ from .arguments import check_count, check_seconds
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
 from .job import Job
+from .receipt import SessionFate
 from .scheduler import Pause, Scheduler
 from .transport import Transport
 
@@ -70,13 +71,13 @@ class Run(Generic[DeleteSessionT]):
         self.shutdown_timeout: float | None = use_case.shutdown_timeout
         self._delete_session: DeleteSessionT = use_case.delete_session
         self._scheduler = Scheduler(use_case.delete_session, use_case.concurrency)
-        self._recorded: deque[Outcome] = deque()  # and not handed out yet
-        self._records: deque[Callable[[], None]] = deque()  # calls of the journal
-        self._has_begun = self._is_left = self._is_journal_late = False
+        self._told: deque[Outcome] = deque()  # to `on_outcome` and the journal, and not handed out
+        self._records: deque[Callable[[], None]] = deque()  # calls of the journal, once it is left
+        self._has_begun = self._is_left = self._is_journal_late = self._is_logged = False
         self._left_at = math.inf
 
     def __repr__(self) -> str:
-        run, ended = self._scheduler, len(self._recorded) + len(self._scheduler.outcomes)
+        run, ended = self._scheduler, len(self._told) + len(self._scheduler.outcomes)
         shown = f"{len(run.in_flight)} in flight, {run.waiting} waiting, {ended} ended"
         return f"<{type(self).__name__}: {shown}>"
 
@@ -97,10 +98,10 @@ class Run(Generic[DeleteSessionT]):
         return max(0.0, self._left_at + longest - now)
 
     def _seconds_for_records(self) -> float:
-        """Return the seconds that the journal may take for what is recorded now."""
+        """Return the seconds that the journal may take for all records, once the run is left."""
         if self._is_journal_late:
             return 0.0
-        if not self._is_left or self.shutdown_timeout is None:
+        if self.shutdown_timeout is None:
             return _LONGEST_RECORDS
         return max(LONGEST_SLEEP, self._count_down())
 
@@ -109,13 +110,13 @@ class Run(Generic[DeleteSessionT]):
         if self._records:
             text = "the journal took too long: it may still hold %d sessions that are gone"
             logger.warning(text, len(self._records))
-            self._is_journal_late = self._is_left
+            self._is_journal_late = True
             self._records.clear()
 
     def _tell_next(self) -> None:
         """Tell the next outcome, so that it can be handed out. The journal is called later."""
         outcome, use_case = self._scheduler.outcomes[0], self._delete_session
-        self._recorded.append(self._scheduler.outcomes.popleft())  # In one step, for Ctrl-C.
+        self._told.append(self._scheduler.outcomes.popleft())  # In one step, for Ctrl-C.
         if use_case.has_record_of(outcome):
             self._records.append(partial(use_case.forget, outcome))
         use_case.notify(outcome)
@@ -126,9 +127,14 @@ class Run(Generic[DeleteSessionT]):
         return error
 
     def _log_end(self) -> None:
-        """Log what ended the run early. Raised, it would keep the outcomes back."""
-        if error := self._take_error():
+        """Log what nobody may learn otherwise, once the run is left."""
+        if error := self._take_error():  # Raised, it would keep the outcomes back.
             logger.warning("the run had ended before it was left: %s", error)
+        fates = [outcome.session_fate for outcome in self._told]
+        if (count := len(fates) - fates.count(SessionFate.GONE)) and not self._is_logged:
+            self._is_logged = True
+            text = "a run was left: nobody took the outcomes of %d sessions that may still run"
+            logger.error(text, count)
 
     def _warn_if_left(self) -> None:
         """Warn, with the place where the run was forgotten."""
@@ -170,14 +176,15 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     def __next__(self) -> Outcome:
         self._has_begun = True
         try:
-            if not self._recorded:
+            if not self._told:
                 self._wait_for_outcome()
-                self._record()
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                self.close()
+                self._tell()
+        except Exception:
             raise
-        return self._recorded.popleft()
+        except BaseException:
+            self.close()
+            raise
+        return self._told.popleft()
 
     def stop(self) -> None:
         """Send nothing new. The iteration goes on with the outcomes of the ids that were taken.
@@ -193,9 +200,10 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     def close(self) -> None:
         """Leave the run, as the end of its `with` block does. The outcomes stay."""
         self.stop()
-        self._end_requests()
-        self._record()
-        self._log_end()
+        try:
+            self._leave()
+        finally:
+            self._log_end()
 
     def __enter__(self) -> Self:
         return self
@@ -213,50 +221,64 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
 
     def _wait_for_outcome(self) -> None:
         """Go on until an outcome is there. At the end, raise."""
-        self._scheduler.asked.start()
-        try:
-            self._scheduler.end_what_is_left()
-            while not self._scheduler.outcomes:
-                self._take_turn()
-        finally:
-            self._scheduler.asked.stop()
+        self._scheduler.end_what_is_left()
+        while not self._scheduler.outcomes:
+            if self._scheduler.is_finished:
+                self._release_threads()
+                raise self._take_error() or StopIteration
+            if not self._count_down():
+                self._leave()
+                return
+            self._take_turn()
 
     def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""
-        if self._scheduler.is_finished:
-            self._release_threads()
-            raise self._take_error() or StopIteration
-        if self._scheduler.in_flight and not self._count_down():
-            self._end_requests()
-        self._settle(timeout=0)
+        self._settle()
         while (job := self._scheduler.next_job()) is not None:
             self._send(job)
         if self._scheduler.outcomes:
             return
         if self._scheduler.has_room():
             self._scheduler.admit(partial(next, self._ids))
-            return
-        seconds = min(self._scheduler.due_in(), self._count_down(), LONGEST_SLEEP)
-        if self._scheduler.in_flight:
-            self._settle(timeout=seconds)
-        elif seconds:
-            self._delete_session.transport.sleep(seconds)
+        else:
+            self._wait(min(self._scheduler.due_in(), self._count_down()))
 
-    def _end_requests(self) -> None:
-        """Wait for what is in flight, as long as it may take, and end all that waits."""
+    def _settle(self) -> None:
+        """Settle all requests that have ended."""
+        with suppress(queue.Empty):
+            while True:  # Each of them has woken the run, which may not have waited.
+                self._wakeups.get(timeout=0)
+        while self._results:  # A Ctrl-C between any two steps must lose none of them.
+            self._scheduler.settle(*self._results[0])
+            self._results.popleft()
+
+    def _wait(self, seconds: float) -> None:
+        """Wait until something happens, or for so many seconds of the transport's time."""
+        transport, seconds = self._delete_session.transport, min(seconds, LONGEST_SLEEP)
+        began = transport.monotonic()
+        if self._scheduler.in_flight:
+            with suppress(queue.Empty):
+                self._wakeups.get(timeout=seconds)
+        elif seconds:
+            transport.sleep(seconds)
+        self._scheduler.waited += transport.monotonic() - began
+
+    def _leave(self) -> None:
+        """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""
         try:
-            self._settle(timeout=0)
+            self._settle()
             while self._scheduler.in_flight and (left := self._count_down()):
                 if not any(thread.is_alive() for thread in self._threads):
                     break  # This is a child that was forked within the block.
-                self._settle(timeout=min(left, LONGEST_SLEEP))
+                self._wait(left)
+                self._settle()
         finally:
-            self._scheduler.stop()  # A Ctrl-C may have come before that.
             self._scheduler.end_what_is_left(even_in_flight=True)
             self._release_threads()
+        self._tell()
 
-    def _record(self) -> None:
-        """Record the next outcome, so that it can be handed out; all, once the run is left."""
+    def _tell(self) -> None:
+        """Tell the next outcome, so that it can be handed out; all, once the run is left."""
         while self._scheduler.outcomes:
             self._tell_next()
             if not self._is_left:
@@ -264,21 +286,11 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
                 return
         if self._records and (seconds := self._seconds_for_records()):
             is_done: queue.SimpleQueue[None] = queue.SimpleQueue()
-            try:  # A call of a journal cannot be cut short.
+            # A call of a journal cannot be cut short.
+            with suppress(RuntimeError, queue.Empty):  # There may be too many threads.
                 _start_thread(call_each, self._records, is_done.put)
-            except RuntimeError:  # There are too many, or the interpreter ends.
-                call_each(self._records, is_done.put)
-            with suppress(queue.Empty):
                 is_done.get(timeout=seconds)
         self._give_up_records()
-
-    def _settle(self, *, timeout: float) -> None:
-        """Wait until something happens, and settle all requests that have ended."""
-        with suppress(queue.Empty):
-            self._wakeups.get(timeout=0 if self._results else timeout)
-        while self._results:  # A Ctrl-C between any two steps must lose none of them.
-            self._scheduler.settle(*self._results[0])
-            self._results.popleft()
 
     def _send(self, job: Job) -> None:
         """Give a request to a thread, if there is one."""

@@ -1,11 +1,9 @@
-"""One session of a run, and the two clocks of a run: what counts for a session, and for the run."""
+"""One session of a run: what the run knows of it. Times are on the transport's clock."""
 
 import uuid
-from collections.abc import Callable
 
 from .conversation import Conversation, Send
 from .errors import DeleteSessionError, NotTriedError, Outcome, UnreachableError
-from .receipt import SessionFate
 
 
 class Job:
@@ -39,36 +37,13 @@ class Job:
         """
         self.charged += seconds
 
-    def unreachable(self, reason: str) -> UnreachableError | NotTriedError:
+    def unreachable(self, reason: str) -> UnreachableError:
         """Return the outcome of a session that got no response, for a reason of the run."""
-        session_id = str(self.session_id)
-        if not self.requests:
-            return NotTriedError(reason, session_id=session_id)
-        fate = SessionFate.UNKNOWN
-        return UnreachableError(
-            reason, session_id=session_id, session_fate=fate, attempts=self.requests
-        )
+        return UnreachableError(reason, session_id=str(self.session_id), attempts=self.requests)
 
-
-class Stopwatch:
-    """Counts the seconds in which a run is asked for outcomes, and none of the caller's own."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._counted = 0.0
-        self._since: float | None = None  # None: it stands still
-
-    @property
-    def seconds(self) -> float:
-        """What it shows."""
-        if self._since is None:
-            return self._counted
-        return self._counted + self._monotonic() - self._since
-
-    def start(self) -> None:
-        """Let it run."""
-        self._counted, self._since = self.seconds, self._monotonic()
-
-    def stop(self) -> None:
-        """Let it stand still."""
-        self._counted, self._since = self.seconds, None
+    def left(self) -> UnreachableError | NotTriedError:
+        """Return the outcome of a session whose run was left before anything was known of it."""
+        if self.requests:
+            return self.unreachable("the run was left before the response was read")
+        reason = "the run ended before anything was sent"
+        return NotTriedError(reason, session_id=str(self.session_id))

@@ -1,7 +1,7 @@
 """The rate limit of a run: when the next request may be sent. Pure.
 
 Times are in seconds on the transport's clock. Only how long nothing was accepted is counted in
-seconds in which the run was asked: `asked`.
+seconds in which the run was asked: `waited`.
 """
 
 import math
@@ -25,7 +25,7 @@ class RateLimitGate:
 
     def __init__(self, backoff: Callable[[int], float]) -> None:
         self.paused_until: float = -math.inf  #: nothing is sent until then
-        self.limited_since: float | None = None  #: `asked`, when the first 429 of a row came
+        self.limited_since: float | None = None  #: `waited`, when the first 429 of a row came
         self._backoff = backoff
         self._sent = 0
         self._sent_before_pause = 0
@@ -65,14 +65,14 @@ class RateLimitGate:
             self._pauses_in_a_row = 0
 
     def note_limited(
-        self, number: int, *, latency: float, now: float, asked: float, wait: float | None
+        self, number: int, *, latency: float, now: float, waited: float, wait: float | None
     ) -> bool:
         """Note that a request got a 429 now, and return whether a pause begins with it.
 
         `latency` is how long the request took, and `wait` for how long the 429 asks to wait.
         """
         if self.limited_since is None:
-            self.limited_since = asked
+            self.limited_since = waited
         self._limited += 1
         seconds = wait or 0.0
         # A 429 to a request from before the pause says nothing new, but perhaps a longer time.

@@ -16,8 +16,8 @@ import msgspec
 from .circuit_breaker import CircuitBreaker
 from .conversation import Failed, Send, Step, checked_response, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .errors import DeleteSessionError, EndReason, Outcome, RateLimitError, RunEndedError
-from .job import Job, Stopwatch
+from .errors import DeleteSessionError, Outcome, RateLimitError, RunEndedError
+from .job import Job
 from .rate_limit import RateLimitGate
 from .transport import ConnectionLostError, TransportError
 
@@ -25,8 +25,8 @@ logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _MOST_IN_OUTAGE = 8
 """How many ids a run of a lower concurrency holds in an outage, so that each probe has another."""
-_SHORTEST_TIMEOUT = 1.0
-"""Seconds that a half-open probe has at least, however soon the outage ends the run."""
+_A_ROUNDING = 0.001
+"""Seconds. Sums of floats are not exact, and so short a wait moves no virtual clock."""
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +42,8 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 class Scheduler:
     """Holds the sessions of a run, and decides which of them may send.
 
-    Its driver does this again and again, in one thread, as long as somebody asks for an outcome
-    (`asked` runs meanwhile, and only then) and until `is_finished`:
+    Its driver does this again and again, in one thread, as long as somebody asks for an outcome,
+    and until `is_finished`:
 
     1. `end_what_is_left()`, in case that an interruption (Ctrl-C) has left something half-way.
     2. `settle(job, result)` for each request that has landed, in the order of `job.landed_at`.
@@ -52,8 +52,8 @@ class Scheduler:
        carry it. Whoever carries it sets `job.landed_at`.
     4. If there are `outcomes`, they are the driver's, which takes them out.
     5. Otherwise, if `has_room()`: `admit(next_id)`.
-    6. Otherwise it waits for `due_in()` seconds, or until a request lands. While it waits for an id
-       beside the run, `asked` stands still if that `needs_new_id`.
+    6. Otherwise it waits for `due_in()` seconds, or until a request lands, and adds that to
+       `waited`; but not if it waits for an id beside the run and `needs_new_id`.
 
     Once it is finished, `ended_by` is to be raised, if there is such an error. A driver that waits
     no longer for what is in flight calls `stop()` and `end_what_is_left(even_in_flight=True)`.
@@ -66,9 +66,9 @@ class Scheduler:
         self.outcomes: deque[Outcome] = deque()  #: of those that have ended
         self.in_flight: dict[Job, None] = {}  #: those whose request was sent
         self.ended_by: Exception | None = None  #: what ended the run before the ids did
-        self.takes_ids: bool = True  #: whether there may be one more
         self.is_stopped: bool = False  #: whether nothing new is sent
-        self.asked: Stopwatch = Stopwatch(delete_session.transport.monotonic)
+        self.waited: float = 0.0  #: seconds; the caller's own time counts for no outage
+        self._has_ids = True  # whether there may be one more
         self._delete_session = delete_session
         self._concurrency = concurrency
         backoff = partial(delete_session.retry.pause, random=delete_session.random)
@@ -82,7 +82,12 @@ class Scheduler:
 
     def stop(self) -> None:
         """Take and send nothing new. A signal's handler may do so at any moment."""
-        self.takes_ids, self.is_stopped = False, True
+        self.is_stopped = True
+
+    @property
+    def takes_ids(self) -> bool:
+        """Whether there may be one more."""
+        return self._has_ids and not self.is_stopped
 
     @property
     def is_finished(self) -> bool:
@@ -97,18 +102,21 @@ class Scheduler:
     @property
     def pause(self) -> Pause | None:
         """What holds the whole run back now."""
-        now, failures = self._now(), self._breaker.failures
-        left, reason = self._gate.paused_until - now, "rate limit"
-        error: DeleteSessionError | None = self._last_limit
+        now = self._now()
+        failures = self._breaker.failures
+        seconds = self._gate.paused_until - now
         if self._breaker.is_open and failures:
-            left, reason = max(0.0, left, self._breaker.next_probe_at - now), "outage"
-            error = failures[-1].error
-        elif left <= 0:
+            reason = "outage"
+            error: DeleteSessionError | None = failures[-1].error
+            seconds = max(0.0, seconds, self._breaker.next_probe_at - now)
+        else:
+            reason = "rate limit"
+            error = self._last_limit
+        if self.is_stopped or (reason == "rate limit" and seconds <= 0):
             return None
-        if self.is_stopped:
-            return None
+        number = self._pauses
         return Pause(
-            reason=reason, seconds_left=left, waiting=self.waiting, number=self._pauses, error=error
+            reason=reason, seconds_left=seconds, waiting=self.waiting, number=number, error=error
         )
 
     def has_room(self) -> bool:
@@ -116,20 +124,18 @@ class Scheduler:
         if not self.takes_ids or self._first:
             return False
         if self._breaker.is_open:
-            if not self._breaker.has_probed:
-                return False
             has_fewer = len(self._jobs) < max(self._concurrency, _MOST_IN_OUTAGE)
-            return has_fewer or self._breaker.may_be_ids_own
-        # A retry that is due goes before a new id.
-        is_due = bool(self._waiting) and self._waiting[0].due_at <= self._now()
+            return self._breaker.has_probed and (has_fewer or self._breaker.may_be_ids_own)
+        if self._waiting and self._waiting[0].due_at <= self._now():
+            return False  # A retry that is due goes before a new id.
         # An id that waits for its retry must not stop the run, even at a concurrency of 1.
         most = max(self._concurrency, 2)
-        return not is_due and len(self.in_flight) < self._concurrency and len(self._jobs) < most
+        return len(self.in_flight) < self._concurrency and len(self._jobs) < most
 
     @property
     def needs_new_id(self) -> bool:
         """Whether nothing can be done or learned before another id comes."""
-        return self.takes_ids and (self._have_all_failed or not self._jobs)
+        return self.takes_ids and (self._breaker.may_be_ids_own or not self._jobs)
 
     def due_in(self) -> float:
         """Return the seconds until something may be sent. Infinity: a result must come first."""
@@ -139,17 +145,14 @@ class Scheduler:
 
     def admit(self, next_id: Callable[[], str | uuid.UUID]) -> None:
         """Take the next id, if there is one, and begin its conversation."""
-        self.asked.stop()  # The time that the caller's iterator takes is the caller's.
         try:
             job = Job(next_id())
             self._jobs[job] = None  # At once: an interruption may come between any two steps.
         except Exception as error:
-            self.takes_ids = False
+            self._has_ids = False
             if not isinstance(error, StopIteration | StopAsyncIteration):
                 self.ended_by = error
             return
-        finally:
-            self.asked.start()
         job.conversation = converse(
             job.session_id,
             headers=self._delete_session.headers,
@@ -168,9 +171,9 @@ class Scheduler:
             return None
         job = self._first.popleft() if self._first else self._waiting.pop(0)
         job.requests += 1
+        job.error = None
         job.sent_at = job.landed_at = self._now()
-        until_end = self._breaker.ends_run_in(self.asked.seconds)
-        job.timeout = min(job.send.timeout, max(_SHORTEST_TIMEOUT, until_end))
+        job.timeout = min(job.send.timeout, self._breaker.longest_timeout(self.waited))
         job.number = self._gate.note_sent(job.sent_at)
         return job
 
@@ -197,14 +200,7 @@ class Scheduler:
         try:
             response = checked_response(result)
         except TypeError as error:
-            cause = result if isinstance(result, BaseException) else error
-            self._end_run(RuntimeError(f"no request can be sent ({type(cause).__name__})"), cause)
-            # The transport broke the port: it cannot say what became of the session.
-            outcome = job.unreachable(f"the transport failed ({type(cause).__name__})")
-            outcome.transient = False
-            outcome.__cause__ = ConnectionLostError(outcome.args[0])
-            outcome.__cause__.__cause__ = cause
-            self._end(job, outcome)
+            self._end_faulty(job, result if isinstance(result, BaseException) else error)
             return
         if response.status != 429:
             self._gate.note_accepted(job.number)
@@ -214,13 +210,12 @@ class Scheduler:
         """Once it is stopped, end what is not in flight, with what its last attempt met."""
         if even_in_flight:
             self.in_flight.clear()
-        while self.is_stopped and (self._first or self._waiting):
-            job = self._first.popleft() if self._first else self._waiting.pop(0)
-            self._end(job, job.error or job.unreachable("the run ended before anything was sent"))
-        if not self.in_flight and self.is_stopped:
-            for job in list(self._jobs):  # An interruption (Ctrl-C) may leave one half-way.
-                left = job.unreachable("the run was left before the response was read")
-                self._end(job, job.outcome or left)
+        if self.is_stopped:
+            self._first.clear()
+            self._waiting.clear()
+            # An interruption (Ctrl-C) may have left one of them half-way.
+            for job in [one for one in self._jobs if one not in self.in_flight]:
+                self._end(job, job.outcome or job.error or job.left())
 
     def _now(self) -> float:
         return self._delete_session.transport.monotonic()
@@ -263,6 +258,16 @@ class Scheduler:
             else:
                 insort(self._waiting, job, key=lambda other: other.due_at)
 
+    def _end_faulty(self, job: Job, cause: BaseException) -> None:
+        """End the run: the transport broke the port, and cannot say what became of the session."""
+        kind = type(cause).__name__
+        self._end_run(RuntimeError(f"no request can be sent ({kind})"), cause)
+        outcome = job.unreachable(f"the transport failed ({kind})")
+        outcome.transient = False
+        outcome.__cause__ = ConnectionLostError(outcome.args[0])
+        outcome.__cause__.__cause__ = cause
+        self._end(job, outcome)
+
     def _end(self, job: Job, outcome: Outcome) -> None:
         job.outcome = outcome  # An interruption may come between any two steps.
         if all(other is not outcome for other in self.outcomes):
@@ -282,7 +287,7 @@ class Scheduler:
         else:
             oldest = min((other.sent_at for other in self.in_flight), default=math.inf)
             begins = self._breaker.note_failure(
-                job, failed, asked=self.asked.seconds, oldest=oldest, takes_ids=self.takes_ids
+                job, failed, waited=self.waited, oldest=oldest, takes_ids=self.takes_ids
             )
             is_held_back = self._breaker.is_open or self.is_stopped
         if is_held_back:
@@ -296,53 +301,36 @@ class Scheduler:
     def _close_gate(self, job: Job, error: RateLimitError) -> bool:
         """Take a 429, and return whether a pause begins with it."""
         self._last_limit = error
-        asked, wait = self.asked.seconds, error.retry_after
+        waited, wait = self.waited, error.retry_after
         begins = self._gate.note_limited(
-            job.number, latency=job.latency, now=job.landed_at, asked=asked, wait=wait
+            job.number, latency=job.latency, now=job.landed_at, waited=waited, wait=wait
         )
-        lasted = asked - (self._gate.limited_since or 0.0)
+        lasted = waited - (self._gate.limited_since or 0.0)
         if max(wait or 0.0, lasted) > self._delete_session.retry.deadline:
             message = f"the rate limit has let no request through for {lasted:.0f} s"
             if wait is not None and wait > lasted:
                 message = f"the rate limit asks for a wait of {wait:.0f} s"
-            self._give_up(message, "rate limit", lasted, error)
+            ended = RunEndedError(message, reason="rate limit", lasted=lasted, retry_after=wait)
+            self._end_run(ended, error)
         return begins
 
     @property
     def _have_all_failed(self) -> bool:
-        """Whether all ids have failed that were taken, perhaps each for a reason of its own."""
-        have_failed = all(job.failing_since is not None for job in self._jobs)
-        return self._breaker.may_be_ids_own and have_failed
+        """Whether no id remains that has not failed."""
+        return not self.takes_ids and all(job.failing_since is not None for job in self._jobs)
 
     def _outage_ends_in(self) -> float:
-        """Return the seconds until an outage ends the run, or its failures are the ids' own."""
-        asked = self.asked.seconds
-        if self._have_all_failed and not self.takes_ids:
-            return self._breaker.is_ids_own_in(asked)
-        return self._breaker.ends_run_in(asked)
+        return self._breaker.ends_in(self.waited, have_all_failed=self._have_all_failed)
 
     def _look_at_outage(self) -> None:
         """End the run, or the outage, once it has lasted for long enough."""
-        if self.is_stopped or self._outage_ends_in() > 0:
+        if self.is_stopped or self._outage_ends_in() > _A_ROUNDING:
             return
-        if self._have_all_failed and not self.takes_ids:
-            self._breaker.note_ids_fail_by_themselves()
+        if self._breaker.may_be_ids_own and self._have_all_failed:
+            # As if the service had responded: from now on each of them fails by itself.
+            self._breaker.note_response(sent_at=self._now())
             return
-        first, last = self._breaker.failures[0], self._breaker.failures[-1]
-        lasted = self.asked.seconds - first.asked
-        if self._breaker.is_met_by_pages_alone:
-            message = f"in {lasted:.0f} s, nothing from the service yet: check the address"
-            self._give_up(message, "address", lasted, last.error)
-        else:
-            message = f"the service has been away for {lasted:.0f} s"
-            self._give_up(message, "outage", lasted, last.error)
-
-    def _give_up(
-        self, message: str, reason: EndReason, lasted: float, error: DeleteSessionError
-    ) -> None:
-        wait = getattr(error, "retry_after", None)
-        ended = RunEndedError(message, reason=reason, lasted=lasted, retry_after=wait)
-        self._end_run(ended, error)
+        self._end_run(self._breaker.ended(self.waited), self._breaker.failures[-1].error)
 
     def _end_run(self, error: Exception, cause: BaseException) -> None:
         error.__cause__ = cause

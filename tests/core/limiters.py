@@ -143,7 +143,7 @@ def run(limiter: Limiter, load: Load, named_wait: NamedWait) -> Run:
             limited += number > in_flight_at_first
             waiting += 1
             latency = now - sent_at
-            gate.note_limited(number, latency=latency, now=now, asked=now, wait=named_wait(wait))
+            gate.note_limited(number, latency=latency, now=now, waited=now, wait=named_wait(wait))
             if now - accepted_at > retry.deadline:
                 return Run(math.inf, limited)
     return Run(now, limited)

@@ -86,7 +86,6 @@ class Run(Scheduler):
         delete_session = DeleteSession(self.clock, KEY, retry=retry, random=lambda: 0.5)
         super().__init__(delete_session, concurrency)
         self.sent: dict[str, Job] = {}
-        self.asked.start()
         self.then(steps)
 
     def then(self, script: str) -> None:
@@ -105,6 +104,7 @@ class Run(Scheduler):
                 self.stop()
             elif verb.startswith("+"):
                 self.clock.now += float(verb)
+                self.waited += float(verb)
             else:
                 assert names, f"no such verb: {verb}"
             for name in () if expected or verb == "send" else names:

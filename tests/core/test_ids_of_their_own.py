@@ -14,6 +14,7 @@ from ..simulation.kinds import (
     CONFLICT,
     LOST,
     NOT_A_UUID,
+    SILENCE,
     STOPPING,
     Kind,
 )
@@ -95,7 +96,7 @@ def test_a_backend_that_is_away_for_25_s_costs_a_small_run_nothing(
 
 
 @both_ways
-@pytest.mark.parametrize("kind", [BACKEND_404, BROKEN_GATEWAY])
+@pytest.mark.parametrize("kind", [BACKEND_404, BROKEN_GATEWAY, SILENCE])
 @pytest.mark.parametrize("seconds_away", [2, 60, 200])
 @pytest.mark.parametrize("concurrency", [1, 16])
 def test_an_outage_that_begins_while_40_ids_were_never_sent_costs_nothing(

@@ -102,13 +102,6 @@ def test_a_journal_that_was_too_slow_for_a_run_that_is_left_is_not_waited_for_ag
     assert watch.journal.calls == {"a": 1, "b": 1}
 
 
-def test_without_a_thread_for_the_journal_a_run_that_is_left_calls_it_itself() -> None:
-    scenario = Scenario(ids="ab", journal_seconds=[5], thread_fails_at=[3], leave_at_outcome=1)
-    scenario.shutdown_timeout = 2
-    watch = play(scenario, Blocking, set_up=MemoryJournal)
-    assert watch.ended == [(6, "6 a"), (11, "11 b")]
-
-
 class Notebook:
     """A journal that writes down each call and its thread, and fails on demand."""
 

@@ -15,7 +15,7 @@ import ast
 import re
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import pytest
@@ -305,6 +305,27 @@ def test_what_ended_a_run_before_it_was_left_is_logged_and_keeps_no_outcome_back
     assert watch.ended == [(1, "1 a"), (1, "1 b")]
     assert watch.raised == []
     assert "the run had ended before it was left: the ids fail" in caplog.text
+
+
+LEFT = Scenario(ids="abc", meets={"b": [kinds.SILENCE], "c": [kinds.SILENCE]}, shutdown_timeout=1)
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("scenario", "errors"),
+    [
+        (replace(LEFT, leave_at_outcome=1), ["2 sessions that may still run"]),
+        (replace(LEFT, interrupt_at=[5.0]), ["2 sessions that may still run"]),
+        (replace(LEFT, stop_at=[5.0]), []),  # The caller takes all outcomes.
+        (Scenario(ids="ab", leave_at_outcome=1), []),  # Both are gone.
+    ],
+)
+def test_outcomes_of_a_run_that_is_left_are_told_once_as_an_error_with_their_number(
+    scenario: Scenario, errors: list[str], way: type[Way], caplog: pytest.LogCaptureFixture
+) -> None:
+    play(scenario, way)
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert [line.partition("outcomes of ")[2] for line in told] == errors
 
 
 def test_a_run_without_any_thread_says_why_it_ended() -> None:

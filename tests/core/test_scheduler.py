@@ -79,7 +79,11 @@ nothing in an outage does
 send b; 503 b; +8; send a; ok a; send b; +1; 409 b; +60; send b; timeout b = 90
 a half-open probe has what is left of an outage
     deadline 100 | go a b; 503 a b; +90; send b; timeout b = 10
+after silence it has half of that, so that the next one still has time
+    deadline 100 | go a b; silent a b; +20; send b; timeout b = 40; +40; silent b; +8; send a; \
+timeout a = 16
 and a second at least
+    deadline 100 | go a b; silent a b; +99; send b; timeout b = 1
     deadline 100 | go a b; 503 a b; +99.5; send b; timeout b = 1
     attempt_timeout 0.5; deadline 100 | go a b; 503 a b; +99; send b; timeout b = 0.5
 the last ids of a run are probed for 40 s if the service itself reports their failures
@@ -222,7 +226,7 @@ the next outage begins anew
     go a b; 503 a; 503/60 b; take c; +60; send b; ok b; +1; send c a; lost c a; \
 held by = outage; due in = 0.75
 no outage lasts for longer than the deadline
-    go a b; 503 a; +10; 503/3600 b; due in = 230; pause = outage 230 s, 2 wait, 1, b
+    go a b; 503 a; +10; 503/3600 b; due in = 230; pause = outage 3600 s, 2 wait, 1, b
 """
 
 
