@@ -94,18 +94,18 @@ class FakeClock:
         self, seconds: float, items: Sized, thread: threading.Thread | None
     ) -> Iterator[_Wait]:
         wait = _Wait(self.monotonic() + seconds, items, thread)
-        with self.changed:
-            if thread is not None and thread not in self._threads:
-                self._threads.add(thread)
-                self._idle.clear()  # Somebody who seemed idle has started it, and may start more.
-            self._waits.append(wait)
-            self._waiting.add(thread)
-            self.note_change()
-        try:
+        try:  # A Ctrl-C may come at any line.
+            with self.changed:
+                if thread is not None and thread not in self._threads:
+                    self._threads.add(thread)
+                    self._idle.clear()  # Who seemed idle has started it, and may start more.
+                self._waits.append(wait)
+                self._waiting.add(thread)
+                self.note_change()
             yield wait
         finally:
             with self.changed:
-                self._waits.remove(wait)
+                self._waits = [other for other in self._waits if other is not wait]
                 self._waiting.discard(thread)
                 self.note_change()
 
