@@ -14,6 +14,8 @@ class InMemoryJournal(BaseJournal):
         service: a label, as in a `FileJournal`.
     """
 
+    _owners: dict[tuple[str | None, str], BaseJournal]
+
     def __init__(self, beside: Self | None = None, *, service: str | None = None) -> None:
         super().__init__("journal in memory", None, service)
         if beside is not None:
@@ -21,7 +23,7 @@ class InMemoryJournal(BaseJournal):
 
     def _begin(self) -> None:
         super()._begin()
-        self._owners: dict[tuple[str | None, str], BaseJournal] = {}
+        self._owners = {}
 
     def __repr__(self) -> str:
         return f"InMemoryJournal(sessions_left_open={self.sessions_left_open})"
