@@ -105,6 +105,13 @@ def test_the_first_screen_answers_who_must_decide() -> None:
     assert len(FIRST_SCREEN.splitlines()) <= 40
 
 
+def test_each_variable_that_a_page_names_is_one_that_the_library_reads() -> None:
+    named = set(re.findall(r"\bFIRECRAWL_[A-Z_]+", "".join(map(text_of, PAGES))))
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "adapters").rglob("*.py"))
+    assert named
+    assert [name for name in named if name not in code] == []
+
+
 def test_what_a_lost_session_costs_is_what_the_service_bills() -> None:
     words = r"(\d+) credits in ten minutes and (\d+) in an hour, or (\d+) and (\d+)"
     service, billed = FakeService(["fc-test"]), []

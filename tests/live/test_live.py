@@ -104,7 +104,6 @@ BROKEN: list[tuple[str, Break, str]] = [
     ("delete it", instead(first(LOWER), sessionDurationMs="x"), "sessionDurationMs is 'x'"),
     ("delete it", instead(first(LOWER), success=False), "success is False, not True"),
     ("the headers of that", headers(etag=None), "no etag"),
-    ("the headers of that", headers(**{"x-request-id": "1"}), "x-request-id is there"),
     ("the headers of that", headers(**{"keep-alive": "timeout=9"}), "no keep-alive: timeout=5"),
     ("delete it again", instead(repeated, sessionDurationMs=1), "sessionDurationMs is there"),
     ("delete it in upper case", instead(first(UPPER), 404), "HTTP 404, not 200"),
@@ -158,6 +157,14 @@ def test_each_broken_rule_is_found(what: str, break_rule: Break, difference: str
     found = {entry.what: entry.verdict for entry in check.entries}
     assert found.pop(what) == f"differs: {difference}"
     assert set(found.values()) == {"as the page says"}
+
+
+def test_each_header_of_the_page_is_looked_for() -> None:
+    told = {"x-request-id": "1", "retry-after": "1"}
+    assert rules.HEADERS.judge(Response(200, told, b"")) == (
+        "differs: no etag, no x-response-time, no date, no keep-alive: timeout=5,"
+        " x-request-id is there, retry-after is there"
+    )
 
 
 def test_each_rule_is_one_of_the_page_and_is_broken_once() -> None:
@@ -235,6 +242,7 @@ def test_it_asks_first_and_writes_a_transcript(
             command, check=False, cwd=tmp_path, input=answer, capture_output=True, text=True
         )
     assert done.returncode == status, done.stderr
+    assert "opens 3 sessions of 30 seconds" in done.stdout
     assert "It may cost up to 14 credits" in done.stdout
     assert (tmp_path / "build" / "live.md").exists() is (status < 2)
     assert bool(service.requests) is (status < 2)

@@ -181,6 +181,7 @@ def test_only_the_protected_job_has_an_identity_and_no_job_a_secret() -> None:
                 "CHANGELOG.md has no heading '## [1.2.4] - YYYY-MM-DD'.",
             ],
         ),
+        ("1.2.5", "main", ["CHANGELOG.md has no heading '## [1.2.5] - YYYY-MM-DD'."]),  # no date
         ("1.2.3", "draft", ["A release is made from main, not from draft."]),
     ],
 )
@@ -188,7 +189,7 @@ def test_only_what_is_ready_is_released(
     tmp_path: Path, version: str, branch: str, reasons: list[str]
 ) -> None:
     (tmp_path / "pyproject.toml").write_text(READY)
-    (tmp_path / "CHANGELOG.md").write_text("## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n")
+    (tmp_path / "CHANGELOG.md").write_text("## [1.2.5]\n\n## [1.2.3] - 2026-12-01\n")
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
     script = str(tmp_path / ".ci" / "check_release.py")
     command = [sys.executable, script, version, branch]
