@@ -140,9 +140,10 @@ def test_the_licence_is_what_the_metadata_state(name: str) -> None:
 
 
 def test_what_the_gate_leaves_out_is_there() -> None:
-    tests = [path for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
-    words = "".join(f"{path.stem}\n{path.read_text('utf-8')}" for path in tests)
-    assert [part for part in NIGHTLY if part.strip("[]") not in words] == []
+    command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-m", "nightly"]
+    command += ["tests/proof", "tests/docs/test_write_your_own.py"]
+    ids = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert [part for part in NIGHTLY if part not in ids] == []
 
 
 # A release: by a maintainer alone, from what the workflow has built, without a token

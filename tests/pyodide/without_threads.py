@@ -15,8 +15,10 @@ import pytest
 CRASHES = (
     "test_a_coroutine_that_is_closed_before_its_block_begins_warns",
     "test_closing_at_each_turn",
+    "test_forgotten_runs",
+    "test_freed_at_once",
 )
-"""Pyodide ends in these: "null function or function signature mismatch"."""
+"""Pyodide ends in these, which collect garbage: "null function or function signature mismatch"."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
