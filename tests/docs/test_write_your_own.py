@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import traceback
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from firecrawl_interact.adapters.conformance import (
 )
 from firecrawl_interact.adapters.conformance.server import FaultServer, good_response
 from firecrawl_interact.adapters.conformance.wire_faults import responds
-from firecrawl_interact.core import BadResponseError, Request
+from firecrawl_interact.core import BadResponseError, ConnectFailedError, Request
 
 from .pages import blocks, found, text_of
 
@@ -105,6 +106,25 @@ def test_what_another_request_of_the_client_leaves_behind_is_never_a_response(
         for _ in range(2):
             assert b"/session-1" in transport.send(REQUEST, 5).body
         assert server.connections == 2
+
+
+def test_no_frame_of_an_error_holds_the_headers_with_the_key(transports: ModuleType) -> None:
+    def send_half(request: httpx2.Request) -> httpx2.Response:
+        headers = request.headers.raw
+        raise httpx2.WriteError(f"the connection broke after {len(headers)} headers")
+
+    new_client = partial(httpx2.Client, transport=httpx2.MockTransport(send_half))
+    for transport in (
+        transports.HttpxTransport(new_client, "http://127.0.0.1:9"),
+        transports.KeepingTransport(new_client(), "http://127.0.0.1:9"),
+    ):
+        with pytest.raises(ConnectFailedError) as caught:
+            transport.send(REQUEST, 5)
+        error: BaseException | None = caught.value
+        while error is not None:
+            frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+            assert "send_half" not in frames
+            error = error.__context__
 
 
 @pytest.mark.parametrize("case", IN_MEMORY, ids=str)

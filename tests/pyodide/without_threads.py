@@ -5,6 +5,7 @@ replaces what Pyodide has and cannot do, which no type checker would let pass.
 """
 
 import asyncio
+import gc
 import os
 import subprocess
 import threading
@@ -42,6 +43,7 @@ def _make_no_pipe(loop: asyncio.AbstractEventLoop) -> None:
     """Do nothing: where there are no threads, no other thread has to wake the event loop."""
 
 
+gc.disable()
 if hasattr(os, "fork"):  # It is there, and always fails.
     del os.fork
 threading.Thread.start = _skip_thread  # type: ignore[assignment, method-assign] # see above
