@@ -31,7 +31,7 @@ def blocking(transport: core.Transport) -> None:
         assert_type(browser, Browser)
     opening = delete_session.opening(dict[str, str], id_of=lambda opened: opened["id"])
     assert_type(opening, core.Opening[dict[str, str]])
-    session_ids: core.SessionIds = iter(["session-1", uuid.uuid4()])
+    session_ids: core.SessionIds = ["session-1", uuid.uuid4()]
     with core.DeleteManySessions(delete_session, concurrency=2)(session_ids) as deletions:
         assert_type(deletions, core.Deletions)
         for outcome in deletions:
