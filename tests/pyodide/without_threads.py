@@ -18,8 +18,11 @@ CRASHES = (
     "test_closing_at_each_turn",
     "test_forgotten_runs",
     "test_freed_at_once",
+    "test_interrupted_blocks",
+    "test_interrupted_runs",
 )
-"""Pyodide ends in these, which collect garbage: "null function or function signature mismatch"."""
+"""Pyodide ends in these, which collect garbage or trace: "null function or function signature
+mismatch"."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
