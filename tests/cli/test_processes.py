@@ -287,6 +287,20 @@ def test_as_many_requests_are_in_flight_at_a_time_as_are_allowed(service: Watche
         assert process.finish().status == 0
 
 
+def test_each_outage_is_said_when_it_begins(service: WatchedService) -> None:
+    session_ids = [service.open_session() for _ in range(80)]
+    service.latency = 0.1
+    with Process("delete", "--deadline", "20", "--concurrency", "4", *session_ids) as process:
+        assert process.stdout is not None
+        for _ in range(2):
+            for _ in range(20):  # More than may have ended before an outage and not been read.
+                process.stdout.readline()
+            service.outage(math.inf)
+            process.await_note("Outage: ")
+            service.outage(0)
+        assert process.finish().status == 0
+
+
 def test_ctrl_c_is_not_for_a_background_job(service: WatchedService) -> None:
     service.responds.clear()
     ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
