@@ -277,14 +277,18 @@ def test_a_signal_lets_what_is_in_flight_end_but_not_for_ever_and_names_all(
     assert notes == [f"Stopped: {why}.", SUMMARIES[fate], NEXT]
 
 
-def test_as_many_requests_are_in_flight_at_a_time_as_are_allowed(service: WatchedService) -> None:
-    session_ids = [service.open_session() for _ in range(50)]
+def test_as_many_requests_are_in_flight_as_are_allowed_and_each_connection_is_kept(
+    service: WatchedService,
+) -> None:
+    session_ids = [service.open_session() for _ in range(200)]
+    service.latency = 0.1  # so that 40 stay in flight
     service.responds.clear()
     with Process("delete", "--concurrency", "40", *session_ids) as process:
         service.await_requests(40)
         assert len(service.requests) == 40
         service.responds.set()
         assert process.finish().status == 0
+    assert len(service.connections) == 40
 
 
 def test_each_outage_is_said_when_it_begins(service: WatchedService) -> None:
