@@ -86,6 +86,16 @@ class RetriesLostRequests(RightTransport):
             return super().send(request, timeout)
 
 
+@found_by("a-close-before-the-response-is-a-lost-connection", "2 requests reached the service")
+class RetriesAndReportsTheFirstFailure(RightTransport):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except ConnectionLostError:
+            super().send(request, timeout)
+            raise
+
+
 @found_by("cookies-are-not-kept", r"Cookie: \['visitor=1; Path=/'\]")
 class KeepsCookies(RightTransport):
     cookie = ""

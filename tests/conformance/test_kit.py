@@ -255,6 +255,12 @@ def test_a_way_to_the_service_that_there_is_not_is_refused_and_one_without_meani
         SOCKET_CASE.run(InMemoryTransport, over="memory")
 
 
+@pytest.mark.enable_socket
+def test_a_proxy_of_the_environment_disturbs_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    SOCKET_CASE.run(Urllib3Transport, over="https")
+
+
 def test_without_trustme_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     certificates.trusted.cache_clear()
     certificates._authority.cache_clear()

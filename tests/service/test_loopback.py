@@ -202,6 +202,19 @@ def test_a_client_that_goes_away_disturbs_nobody(sent: bytes) -> None:
         assert isinstance(delete(transport), Response)
 
 
+def test_an_error_of_the_service_itself_is_printed_and_ends_the_connection(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class BrokenService(FakeService):
+        def respond(self, request: Request, body: bytes = b"") -> tuple[Response, Fault | None]:
+            raise LookupError("a rule is missing")
+
+    with served(BrokenService()) as transport, plainly_connected(transport.api_url) as client:
+        client.sendall(plain("DELETE"))
+        assert all_from(client) == b""
+    assert "LookupError: a rule is missing" in capfd.readouterr().err
+
+
 # --- its beginning and its end ---------------------------------------------------------------
 
 
@@ -316,6 +329,15 @@ def test_the_date_of_a_reply_is_todays(service: FakeService) -> None:
     with served(service) as transport, plainly_connected(transport.api_url) as client:
         received = exchange(client, plain("DELETE")).decode()
     assert re.search(rf"\r\ndate: \w+, \d\d \w+ {datetime.now(UTC).year} ", received)
+
+
+def test_time_goes_on_until_the_last_of_several_ends(service: FakeService) -> None:
+    with served(service) as transport:
+        with LoopbackService(service):
+            pass
+        before = service.monotonic()
+        delete(transport)
+        assert service.monotonic() > before
 
 
 def test_time_can_be_advanced_while_it_serves(service: FakeService) -> None:

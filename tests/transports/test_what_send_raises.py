@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+import urllib3
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance import certificates, wire_faults
@@ -133,6 +134,20 @@ def test_ctrl_c_which_cancels_an_awaited_call(wire: Wire) -> None:
     error = error_of(transport, KeyboardInterrupt)
     assert_nothing_is_shown(error)
     assert isinstance(transport, Urllib3Transport) or "CancelledError" in shown_by(error)
+
+
+def test_a_wrapper_around_urllib3_that_fails_while_urllib3_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def wrapped(*args: Any, **kwargs: Any) -> object:  # Any: handed on as they came
+        try:
+            return urlopen(*args, **kwargs)
+        except Exception:
+            raise RuntimeError("the recorder failed")  # noqa: B904 - its context is what counts
+
+    urlopen = urllib3.HTTPConnectionPool.urlopen
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, "urlopen", wrapped)
+    assert_nothing_is_shown(error_of(Urllib3Transport(f"http://127.0.0.1:{closed_port()}")))
 
 
 def test_a_refused_connection_keeps_the_callers_frames_and_what_the_caller_was_handling(

@@ -59,14 +59,12 @@ class FakeClock:
         """Move by so many seconds at once, whoever waits."""
         with self.changed:
             self._time += seconds
-            self.note_change()
 
     def follow_system(self, users: int) -> None:
         """Note one user more, or less (-1), who needs real time. The clock never jumps back."""
         with self.changed:
             self._time, self._real_since = self.monotonic(), time.monotonic()
             self._users_of_real_time += users
-            self.note_change()
 
     def note_change(self) -> None:
         """Let everybody look again, after the calling thread has changed something."""
