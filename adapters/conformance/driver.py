@@ -81,13 +81,10 @@ class Driver:
         )
         return result
 
-    def interrupt(
-        self,
-        path: str,
-        when: Callable[[], bool],
-        raised: type[BaseException] = KeyboardInterrupt,
+    def send_until_interrupted(
+        self, path: str, raised: type[BaseException] = KeyboardInterrupt
     ) -> str:
-        """Interrupt a call as soon as `when` returns True, and describe what `send` raised.
+        """Send a request during which `interrupt` is called, and describe what `send` raised.
 
         A signal's handler raises `raised` in a blocking call. An asynchronous one is cancelled.
 
@@ -96,8 +93,15 @@ class Driver:
         """
         request = Request("DELETE", path, HEADERS)
         if self._loop is None:
-            return _interrupted(lambda: self.transport.send(request, ENOUGH_TIME), when, raised)
-        return self._loop.run(_cancelled(lambda: self.transport.send(request, ENOUGH_TIME), when))
+            return _interrupted(lambda: self.transport.send(request, ENOUGH_TIME), raised)
+        return self._loop.run(self._cancelled(request))
+
+    def interrupt(self) -> None:
+        """Interrupt the call under way, from another thread."""
+        if self._loop is None:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        else:
+            self._loop.loop.call_soon_threadsafe(self._call.cancel)
 
     def monotonic(self) -> float:
         """Return the time of the transport's clock."""
@@ -139,6 +143,16 @@ class Driver:
             if self._loop:
                 self._loop.close()
 
+    async def _cancelled(self, request: Request) -> str:
+        call = _awaited(lambda: self.transport.send(request, ENOUGH_TIME))
+        self._call = asyncio.ensure_future(call)
+        try:
+            return describe(await self._call)
+        except asyncio.CancelledError:
+            return "CancelledError"
+        except Exception as error:
+            return describe(error)
+
     def _run(self, call: Callable[[], _T | Awaitable[_T]]) -> _T:
         if self._loop is not None:
             return self._loop.run(_awaited(call))
@@ -176,56 +190,28 @@ async def _awaited(call: Callable[[], _T | Awaitable[_T]]) -> _T:
     return await result if isinstance(result, Awaitable) else result
 
 
-async def _cancelled(
-    send: Callable[[], Response | Awaitable[Response]], when: Callable[[], bool]
-) -> str:
-    task = asyncio.ensure_future(_awaited(send))
-    while not when() and not task.done():
-        await asyncio.sleep(0.005)
-    task.cancel()
-    try:
-        return describe(await task)
-    except asyncio.CancelledError:
-        return "CancelledError"
-    except Exception as error:
-        return describe(error)
-
-
 def _interrupted(
-    send: Callable[[], Response | Awaitable[Response]],
-    when: Callable[[], bool],
-    raised: type[BaseException],
+    send: Callable[[], Response | Awaitable[Response]], raised: type[BaseException]
 ) -> str:
-    main_thread = threading.main_thread()
-    if threading.current_thread() is not main_thread or not hasattr(signal, "pthread_kill"):
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not hasattr(signal, "pthread_kill"):
         raise unittest.SkipTest("only a POSIX system's main thread can be interrupted")
-
-    def interrupt() -> None:
-        end = time.monotonic() + ENOUGH_TIME
-        while not when() and time.monotonic() < end:
-            time.sleep(0.005)
-        if main_thread.ident is not None:
-            signal.pthread_kill(main_thread.ident, signal.SIGINT)
 
     def handle(_number: int, _interrupted: FrameType | None) -> None:
         raise raised
 
     before = signal.signal(signal.SIGINT, handle)
-    thread = threading.Thread(target=interrupt, daemon=True)
     seen = ""
     try:
-        thread.start()
         try:
             seen = describe(send())
         except raised:
             raise
         except Exception as error:
             seen = describe(error)
-        thread.join()
         time.sleep(0.01)  # An interrupt that comes after `send` is raised here.
     except raised:
         return seen or raised.__name__
     finally:
-        thread.join()
         signal.signal(signal.SIGINT, before)
-    return seen or "nothing"
+    return seen

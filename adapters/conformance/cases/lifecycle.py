@@ -20,7 +20,8 @@ from ..harness import (
     require_one_request,
     require_own,
 )
-from ..wire_faults import responds, sends
+from ..server import Connection
+from ..wire_faults import sends
 
 _HTTP: frozenset[Channel] = frozenset({"http"})
 """An `ssl_context` cannot be pickled, nor can a service in memory."""
@@ -57,10 +58,16 @@ def an_exception_of_a_signals_handler_passes_through(harness: Harness) -> None:
 
 
 def _interrupt(harness: Harness, raised: type[BaseException]) -> None:
-    server = harness.start_server(responds(seconds=wire_faults.LATE))
+    def interrupts(connection: Connection) -> None:
+        path = connection.read_request()
+        driver.interrupt()
+        connection.pause(wire_faults.LATE)
+        connection.respond(path)
+
+    server = harness.start_server(interrupts)
     driver = harness.make_transport(server)
     path = harness.make_path()
-    seen = driver.interrupt(path, lambda: bool(requests_for(server, path)), raised)
+    seen = driver.send_until_interrupted(path, raised)
     expected = "CancelledError" if driver.kind == "async" else raised.__name__
     require(seen == expected, f"instead of a {expected}: {seen}")
     used = require_one_request(server, path).connection
