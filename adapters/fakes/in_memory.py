@@ -5,7 +5,6 @@ its response on the service's clock, or its timeout if there is no response.
 """
 
 import math
-import sys
 from typing import Self
 
 from firecrawl_interact.core import transport as port
@@ -38,11 +37,11 @@ class _InMemory:
         response, fault = self._service.respond(request)
         if isinstance(fault, faults.NoConnection):
             return 0, port.ConnectFailedError("no connection to the service")
+        if isinstance(fault, faults.HeldResponse):
+            return math.inf, port.TimedOutError("the request was held")
         seconds = self._service.latency
         if isinstance(fault, faults.DrippedResponse):
             seconds += fault.seconds_per_byte * len(response.body)
-        if isinstance(fault, faults.HeldResponse):
-            return math.inf, port.TimedOutError("the request was held")
         if isinstance(fault, faults.NoResponse) or seconds > timeout:
             return timeout, port.TimedOutError(f"no whole response within {timeout:g} s")
         if isinstance(fault, faults.LostResponse):
@@ -122,7 +121,7 @@ class AsyncInMemoryTransport(_InMemory):
 
     async def sleep(self, seconds: float) -> None:
         """Wait for this number of seconds of the service's clock, beside other tasks."""
-        await self._service.clock.wait_in_task(seconds, _take_turn)
+        await self._service.clock.wait_in_task(seconds)
 
     async def aclose(self) -> None:
         """From now on `send` raises a `ConnectFailedError` that is not transient."""
@@ -133,14 +132,3 @@ class AsyncInMemoryTransport(_InMemory):
 
     async def __aexit__(self, *exception: object) -> None:
         await self.aclose()
-
-
-async def _take_turn() -> None:
-    """Let the other tasks of the event loop run once, and notice a cancellation."""
-    trio = sys.modules.get("trio")  # A program that runs it has imported it.
-    if trio is not None and trio.lowlevel.in_trio_run():
-        await trio.lowlevel.checkpoint()
-        return
-    import asyncio  # noqa: PLC0415 - a program that runs it has imported it
-
-    await asyncio.sleep(0)

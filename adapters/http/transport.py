@@ -97,8 +97,6 @@ class HttpTransport:
         return str(self._settings.api_url)
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_settings"):  # It is being refused, and a traceback shows it.
-            return object.__repr__(self)
         proxy = self._settings.proxy
         return (
             f"{type(self).__name__}({self.api_url!r}"

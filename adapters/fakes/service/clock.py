@@ -2,10 +2,11 @@
 
 import math
 import queue
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sized
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from typing import ClassVar, Generic, TypeVar
 
@@ -80,12 +81,12 @@ class FakeClock:
                 nothing_to_see = wait.until == math.inf and self._lasts(wait)
                 self.changed.wait(None if nothing_to_see else _LOOK)
 
-    async def wait_in_task(self, seconds: float, turn: Callable[[], Awaitable[object]]) -> None:
-        """Wait in a task for so many seconds. `turn` awaits one turn of its event loop."""
+    async def wait_in_task(self, seconds: float) -> None:
+        """Wait in a task for so many seconds. Other tasks run once at least."""
         with self._noted(seconds, (), None) as wait:
-            await turn()
+            await _take_turn()
             while not self._look(wait):
-                await turn()
+                await _take_turn()
 
     @contextmanager
     def _noted(
@@ -142,6 +143,17 @@ class FakeClock:
             self._idle |= busy
             self._time = until
             self.note_change()
+
+
+async def _take_turn() -> None:
+    """Let the other tasks of the event loop run once, and notice a cancellation."""
+    trio = sys.modules.get("trio")  # A program that runs it has imported it.
+    if trio is not None and trio.lowlevel.in_trio_run():
+        await trio.lowlevel.checkpoint()
+        return
+    import asyncio  # noqa: PLC0415 - a program that runs it has imported it
+
+    await asyncio.sleep(0)
 
 
 class ClockQueue(Generic[_T]):
