@@ -111,12 +111,17 @@ class FakeClock:
     def _look(self, wait: _Wait) -> bool:
         """Return whether a wait has ended. Let time pass if nobody else does anything."""
         with self.changed:
+            alive = set(threading.enumerate())
+            self.runners &= alive
+            busy = alive - self._idle - self._waiting
             wait.quiet_looks = wait.quiet_looks + 1 if wait.seen_change == self._changes else 0
-            is_quiet = wait.quiet_looks > _QUIET_LOOKS
-            if self._lasts(wait):
-                self._let_time_pass(is_quiet=is_quiet)
+            if wait.quiet_looks > _QUIET_LOOKS:
+                self._idle |= busy
+                busy.clear()
+            if self._lasts(wait) and not busy:
+                self._let_time_pass()
             wait.seen_change = self._changes
-            return not self._lasts(wait) and (is_quiet or self._is_next(wait))
+            return not self._lasts(wait) and self._is_next(wait)
 
     def _is_next(self, wait: _Wait) -> bool:
         """Say whether it is a wait's turn to end. Threads of runs go on one by one, in order."""
@@ -129,18 +134,13 @@ class FakeClock:
     def _lasts(self, wait: _Wait) -> bool:
         return self.monotonic() < wait.until and not wait.items
 
-    def _let_time_pass(self, *, is_quiet: bool) -> None:
-        """Move to the end of the shortest wait, if everybody waits, or nothing happens any more."""
-        alive = set(threading.enumerate())
-        self.runners &= alive
-        busy = alive - self._idle - self._waiting
+    def _let_time_pass(self) -> None:
+        """Move to the end of the shortest wait."""
         lasting = [wait for wait in self._waits if self._lasts(wait)]
         # A thread whose wait has ended goes on, however late the system lets it.
         goes_on = any(wait.thread for wait in self._waits if wait not in lasting)
         until = min(wait.until for wait in lasting)
-        may_pass = until < math.inf and not goes_on and not self._users_of_real_time
-        if may_pass and (is_quiet or not busy):
-            self._idle |= busy
+        if until < math.inf and not goes_on and not self._users_of_real_time:
             self._time = until
             self.note_change()
 
