@@ -19,11 +19,17 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .arguments import check_function, checked_opened_id, refuse_awaitable
 from .conversation import Send
-from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError, note_on
+from .errors import (
+    DeleteSessionError,
+    NothingOpenedError,
+    Outcome,
+    SessionNotFoundError,
+    interrupted,
+    note_on,
+)
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .shielding import Task, in_thread, shielded, start
-from .use_case import interrupted
 
 if TYPE_CHECKING:
     from .delete_session import AsyncDeleteSession, DeleteSession
@@ -256,7 +262,6 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
             self._refuse_closed()
             if self._open_session is not None or self._use_case.journal is not None:
                 await self._open_uncancelled()
-            self._refuse_closed()
             return self._given()
         except BaseException as error:
             self._find_session_after_all()
@@ -285,8 +290,8 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
         error = await shielded(self._open, interruptions, timeout=timeout, tasks=self._tasks)
         if interruptions:
             raise interruptions[-1]
-        if not isinstance(error, Exception):
-            self._refuse_closed()  # Closing has cancelled it: see `start_to_end`.
+        if not isinstance(error, Exception):  # Closing may have cancelled it: see `start_to_end`.
+            self._refuse_closed()
         if error is not None:
             raise error
 

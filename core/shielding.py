@@ -79,10 +79,11 @@ async def shielded(
             if timeout is not None and not interruptions:
                 task.get_loop().call_later(timeout, task.cancel)
             interruptions.append(interruption)
+    error = CancelledError() if task.cancelled() else task.exception()
+    if error is None or isinstance(error, Exception):
+        return error
     # Ctrl-C in a task of asyncio's is its exception: raised here, it would end the event loop.
-    if task.cancelled() or not isinstance(task.exception() or Exception(), Exception):
-        return interruptions[-1] if interruptions else CancelledError()
-    return task.exception()
+    return interruptions[-1] if interruptions else CancelledError()
 
 
 def _anyio_shield() -> AbstractContextManager[object]:

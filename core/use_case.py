@@ -15,7 +15,7 @@ from .errors import (
     Outcome,
     SessionNotFoundError,
     UnexpectedResponseError,
-    UnreachableError,
+    interrupted,
 )
 from .headers import RequestHeaders, request_headers
 from .journal import Recorder
@@ -223,12 +223,6 @@ class UseCase(Generic[TransportT, BlockT]):
         if self.journal is not None:
             shown += f", journal={self.journal!r}"
         return f"{type(self).__name__}({shown})"
-
-
-def interrupted(session_id: str, attempts: int, error: BaseException) -> UnreachableError:
-    """Return the outcome of a delete that something else than its own failure has ended."""
-    reason = f"the delete was interrupted ({type(error).__name__})"
-    return UnreachableError(reason, session_id=session_id, attempts=attempts)
 
 
 def _known(outcome: Outcome) -> dict[str, object]:

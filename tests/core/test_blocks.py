@@ -362,6 +362,18 @@ def test_each_time_it_is_entered_it_opens_a_session_and_shows_it_by_its_id(
 
 
 @both_use_cases
+def test_a_block_that_is_entered_again_may_be_interrupted_as_the_first_time(
+    use_case: UseCase,
+) -> None:
+    transport = ScriptedTransport(DESTROYED, KeyboardInterrupt(), DESTROYED)
+    block = use_case(transport, API_KEY).on_exit(SESSION_ID)
+    play(block, lambda: None)
+    with pytest.raises(KeyboardInterrupt):
+        play(block, lambda: None)
+    assert block.receipt == DeletionReceipt(session_id=SESSION_ID, attempts=2)
+
+
+@both_use_cases
 def test_an_interruption_just_after_the_opening_leaves_no_session_open(use_case: UseCase) -> None:
     opening = use_case(ScriptedTransport(DESTROYED), API_KEY).opening(
         list, id_of=Mock(side_effect=[KeyboardInterrupt, "a"])

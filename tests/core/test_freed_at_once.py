@@ -18,7 +18,20 @@ from firecrawl_interact.core import (
 )
 
 from . import virtual_time
-from .scripted_transport import UNAUTHORIZED, UNAVAILABLE, Delete, both_ways, response
+from .scripted_transport import (
+    API_KEY,
+    DESTROYED,
+    SESSION_ID,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    Delete,
+    ScriptedTransport,
+    UseCase,
+    both_use_cases,
+    both_ways,
+    play,
+    response,
+)
 from .side_by_side import DeleteMany, FunctionTransport, both_kinds, listed
 
 NOT_FOUND = response(404, {"success": False, "error": "Session not found."})
@@ -54,6 +67,16 @@ def test_an_error_is_freed_with_the_last_reference(
         delete(transport)
     except DeleteSessionError as error:
         freed = weakref.ref(error)
+    assert freed() is None
+
+
+@both_use_cases
+def test_a_use_case_does_not_hold_a_block_that_is_over(use_case: UseCase) -> None:
+    delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY)
+    block = delete_session.on_exit(SESSION_ID)
+    play(block, lambda: None)
+    freed = weakref.ref(block)
+    del block
     assert freed() is None
 
 

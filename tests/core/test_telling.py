@@ -193,6 +193,7 @@ PROGRAM = """
 import logging, sys
 from tests.core.scripted_transport import *
 from firecrawl_interact.core import DeleteSession, RetryPolicy
+logger = logging.getLogger("firecrawl_interact")
 {}
 script = UNAVAILABLE, UNAUTHORIZED
 with DeleteSession(ScriptedTransport(*script), "fc-test", random=lambda: 0).on_exit("a"):
@@ -207,8 +208,8 @@ ERROR = "Session 'a': HTTP 401: Unauthorized: Invalid token."
         ("", ERROR, False),
         ("logging.basicConfig()", f"ERROR:firecrawl_interact:{ERROR}", True),
         ("logging.getLogger().addHandler(logging.NullHandler())", "", False),
-        ("logging.getLogger('firecrawl_interact').propagate = False", ERROR, False),
-        ("logging.getLogger('firecrawl_interact').setLevel(logging.CRITICAL)", "", False),
+        ("logging.basicConfig(); logger.propagate = False", ERROR, False),
+        ("logger.setLevel(logging.CRITICAL)", "", False),
         ("logging.lastResort = None", "", False),
     ],
 )
