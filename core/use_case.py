@@ -11,12 +11,7 @@ import msgspec
 
 from .arguments import check_methods, is_coroutine_function, refuse_awaitable
 from .conversation import Conversation, Send, Step, converse
-from .errors import (
-    Outcome,
-    SessionNotFoundError,
-    UnexpectedResponseError,
-    interrupted,
-)
+from .errors import Outcome, SessionNotFoundError, UnexpectedResponseError, interrupted
 from .headers import RequestHeaders, request_headers
 from .journal import Recorder
 from .receipt import DeletionReceipt, SessionFate
