@@ -86,9 +86,9 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         """
         conversation = self._conversation(session_id, retry, len(sent))
         try:
-            return self._forget_if_gone(self._drive(conversation, sent))
+            return self._forgotten(self._drive(conversation, sent))
         except DeleteSessionError as error:
-            return self._forget_if_gone(error.with_traceback(None))  # Its frames hold the use case.
+            return self._forgotten(error.with_traceback(None))  # Its frames hold the use case.
 
     def _drive(
         self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
@@ -125,9 +125,8 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         """
         self._drive(self._preflight(), [])
 
-    def _forget_if_gone(self, outcome: Outcome) -> Outcome:
-        if self.has_record_of(outcome):
-            self.forget(outcome)
+    def _forgotten(self, outcome: Outcome) -> Outcome:
+        self.forget_if_gone(outcome)
         return outcome
 
     @overload
@@ -223,9 +222,9 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         """As `DeleteSession.destroy`. The journal has a thread, and is waited for at most 5 s."""
         conversation = self._conversation(session_id, retry, len(sent))
         try:
-            return await self._forget_if_gone(await self._drive(conversation, sent))
+            return await self._forgotten(await self._drive(conversation, sent))
         except DeleteSessionError as error:
-            return await self._forget_if_gone(error.with_traceback(None))  # As above.
+            return await self._forgotten(error.with_traceback(None))  # As above.
 
     async def _drive(
         self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
@@ -254,9 +253,9 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         """As `DeleteSession.check`."""
         await self._drive(self._preflight(), [])
 
-    async def _forget_if_gone(self, outcome: Outcome) -> Outcome:
-        if self.has_record_of(outcome):
-            await in_thread(self.forget, outcome, timeout=5)
+    async def _forgotten(self, outcome: Outcome) -> Outcome:
+        if self.journal_to_tell(outcome) is not None:
+            await in_thread(self.forget_if_gone, outcome, timeout=5)
         return outcome
 
     @overload
@@ -304,9 +303,10 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
     async def aclose(self) -> None:
         """Destroy the sessions of this event loop's open blocks; close transport and journal.
 
-        A block finds the outcome at its end, and no block begins any more. A block of another
-        event loop fails at its end, and says so. If this is cancelled, it goes on, at most for the
-        deadline of the policy, and is cancelled afterwards.
+        A block finds the outcome at its end, and no block begins any more: an opener has at most
+        `attempt_timeout` seconds more. A block of another event loop fails at its end, and says so.
+        If this is cancelled, it goes on, at most for the deadline of the policy, and is cancelled
+        afterwards.
         """
         self.is_closed = True
         interruptions: list[BaseException] = []

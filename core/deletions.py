@@ -117,8 +117,8 @@ class Run(Generic[DeleteSessionT]):
         """Tell the next outcome, so that it can be handed out. The journal is called later."""
         outcome, use_case = self._scheduler.outcomes[0], self._delete_session
         self._told.append(self._scheduler.outcomes.popleft())  # In one step, for Ctrl-C.
-        if use_case.has_record_of(outcome):
-            self._records.append(partial(use_case.forget, outcome))
+        if use_case.journal_to_tell(outcome) is not None:
+            self._records.append(partial(use_case.forget_if_gone, outcome))
         use_case.notify(outcome)
 
     def _take_error(self) -> Exception | None:

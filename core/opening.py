@@ -168,8 +168,8 @@ class _Opening(Generic[T, UseCaseT]):
             raised.add_note(note_on(error))
         self._opened.clear()
         self._use_case.blocks.discard(self)
-        if not self._is_over:  # An interruption may bring it here again.
-            self._is_over = True
+        self._is_over = True
+        with suppress(RuntimeError):  # An interruption may bring it here again.
             self._entered.release()
         if error is not None and raised is None:
             raise error

@@ -60,14 +60,14 @@ async def shielded(
         What it raised, under asyncio. If it was interrupted itself, this is the caller's last
         interruption, or else a `CancelledError`.
     """
-    tasks = [] if tasks is None else tasks
-    start(function, tasks)
-    if not tasks:
+    if not runs_on_asyncio():
         with nullcontext() if timeout is not None else _trio_shield():
             await function()
         return None
     from asyncio import CancelledError, wait  # noqa: PLC0415 - see above
 
+    tasks = [] if tasks is None else tasks
+    start(function, tasks)
     task = tasks[-1]
     while not task.done():
         try:

@@ -153,16 +153,16 @@ class UseCase(Generic[TransportT, BlockT]):
         """Return the journal. None for a scrape's session: an old record would end a later one."""
         return None if is_scrape(session_id or "") else self.journal
 
-    def has_record_of(self, outcome: Outcome) -> bool:
-        """Return whether the journal must forget the session of this outcome."""
+    def journal_to_tell(self, outcome: Outcome) -> Recorder | None:
+        """Return the journal that must forget the session, if there is one, and it is gone."""
         is_gone = outcome.session_fate is SessionFate.GONE
-        return is_gone and self.journal_of(outcome.session_id) is not None
+        return self.journal_of(outcome.session_id) if is_gone else None
 
-    def forget(self, outcome: Outcome) -> None:
+    def forget_if_gone(self, outcome: Outcome) -> None:
         """Let the journal forget the session. What it raises is logged, and changes nothing."""
         try:
-            if self.journal is not None:
-                self.journal.gone(outcome.session_id)
+            if (journal := self.journal_to_tell(outcome)) is not None:
+                journal.gone(outcome.session_id)
         except Exception as error:
             text = "session %a is gone, but the journal may still hold it: %s"
             logger.warning(text, outcome.session_id, error, extra=_known(outcome))

@@ -90,7 +90,7 @@ def close(delete_session: DeleteSession | AsyncDeleteSession) -> None:
     if isinstance(delete_session, DeleteSession):
         delete_session.close()
     else:
-        run(delete_session.aclose())
+        asyncio.run(delete_session.aclose())
 
 
 # What it closes

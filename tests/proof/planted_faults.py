@@ -134,7 +134,7 @@ told: the delete's error takes the place of what the block raised
 told: what a block knows is told to nobody
     self._use_case.notify(self.outcome, is_seen=is_raised) => pass
 journal: the journal forgets whatever ended
-    return is_gone and self.journal_of => return self.journal_of
+    if is_gone else None => if outcome else None
 journal: a block begins before its session is recorded
     journal.opened(self.session_id or "") => pass
 """)
