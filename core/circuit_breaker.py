@@ -2,7 +2,7 @@
 
 Closed, it stops nothing. Open, it lets one request go at a time: a half-open probe. It closes when
 the service itself responds. Times are in seconds on the transport's clock. Only how long an outage
-has lasted is counted in seconds that the run has `waited`.
+has lasted is counted in seconds that the run has `waited`, so that a slow caller is no outage.
 """
 
 import math

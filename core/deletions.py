@@ -72,7 +72,7 @@ class Run(Generic[DeleteSessionT]):
         self._delete_session: DeleteSessionT = use_case.delete_session
         self._scheduler = Scheduler(use_case.delete_session, use_case.concurrency)
         self._told: deque[Outcome] = deque()  # to `on_outcome` and the journal, and not handed out
-        self._records: deque[Callable[[], None]] = deque()  # calls of the journal, once it is left
+        self._records: deque[Callable[[], None]] = deque()  # calls of the journal
         self._has_begun = self._is_left = self._is_journal_late = self._is_logged = False
         self._left_at = math.inf
 
@@ -287,7 +287,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         if self._records and (seconds := self._seconds_for_records()):
             is_done: queue.SimpleQueue[None] = queue.SimpleQueue()
             # A call of a journal cannot be cut short.
-            with suppress(RuntimeError, queue.Empty):  # There may be too many threads.
+            with suppress(RuntimeError, queue.Empty):  # Perhaps no thread can start.
                 _start_thread(call_each, self._records, is_done.put)
                 is_done.get(timeout=seconds)
         self._give_up_records()

@@ -1,7 +1,7 @@
 """The rate limit of a run: when the next request may be sent. Pure.
 
 Times are in seconds on the transport's clock. Only how long nothing was accepted is counted in
-seconds in which the run was asked: `waited`.
+seconds that the run has `waited`, so that a slow caller ends no run.
 """
 
 import math

@@ -67,7 +67,7 @@ class Scheduler:
         self.in_flight: dict[Job, None] = {}  #: those whose request was sent
         self.ended_by: Exception | None = None  #: what ended the run before the ids did
         self.is_stopped: bool = False  #: whether nothing new is sent
-        self.waited: float = 0.0  #: seconds; the caller's own time counts for no outage
+        self.waited: float = 0.0  #: seconds. What the caller does between outcomes is no wait
         self._has_ids = True  # whether there may be one more
         self._delete_session = delete_session
         self._concurrency = concurrency
@@ -99,31 +99,12 @@ class Scheduler:
         """How many of those that were taken wait."""
         return len(self._jobs) - len(self.in_flight)
 
-    @property
-    def pause(self) -> Pause | None:
-        """What holds the whole run back now."""
-        now = self._now()
-        failures = self._breaker.failures
-        seconds = self._gate.paused_until - now
-        if self._breaker.is_open and failures:
-            reason = "outage"
-            error: DeleteSessionError | None = failures[-1].error
-            seconds = max(0.0, seconds, self._breaker.next_probe_at - now)
-        else:
-            reason = "rate limit"
-            error = self._last_limit
-        if self.is_stopped or (reason == "rate limit" and seconds <= 0):
-            return None
-        number = self._pauses
-        return Pause(
-            reason=reason, seconds_left=seconds, waiting=self.waiting, number=number, error=error
-        )
-
     def has_room(self) -> bool:
         """Say whether one more id may be taken."""
         if not self.takes_ids or self._first:
             return False
         if self._breaker.is_open:
+            # The first half-open probe is for one that has failed, and each other for another id.
             has_fewer = len(self._jobs) < max(self._concurrency, _MOST_IN_OUTAGE)
             return self._breaker.has_probed and (has_fewer or self._breaker.may_be_ids_own)
         if self._waiting and self._waiting[0].due_at <= self._now():
@@ -136,12 +117,6 @@ class Scheduler:
     def needs_new_id(self) -> bool:
         """Whether nothing can be done or learned before another id comes."""
         return self.takes_ids and (self._breaker.may_be_ids_own or not self._jobs)
-
-    def due_in(self) -> float:
-        """Return the seconds until something may be sent. Infinity: a result must come first."""
-        if self.is_stopped:
-            return 0.0 if self._first or self._waiting else math.inf
-        return max(0.0, min(self._next_send_in(), self._outage_ends_in()))
 
     def admit(self, next_id: Callable[[], str | uuid.UUID]) -> None:
         """Take the next id, if there is one, and begin its conversation."""
@@ -161,6 +136,50 @@ class Scheduler:
             random=self._delete_session.random,
         )
         self._advance(job, job.conversation.__next__, now=self._now())
+
+    def _advance(self, job: Job, resume: Callable[[], Step], *, now: float) -> None:
+        """Let a conversation go on until it wants to send, or ends, and put the job in a queue."""
+        job.due_at = now
+        try:
+            step = resume()
+            while not isinstance(step, Send):
+                if isinstance(step, Failed):
+                    step = job.conversation.send(self._hold_back(job, step))
+                else:
+                    job.charge(step.seconds)
+                    job.due_at = now + step.seconds
+                    step = next(job.conversation)
+        except StopIteration as end:
+            self._note_response(job, end.value)
+            self._end(job, end.value)
+        except DeleteSessionError as error:
+            self._note_response(job, error)
+            self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
+        else:
+            job.send = step
+            # A new id says most if the failures may be the ids' own. A 429 was waited for already.
+            says_most = job.error is None and self._breaker.may_be_ids_own
+            if (says_most and self._breaker.has_probed) or isinstance(job.error, RateLimitError):
+                self._first.append(job)
+            else:
+                insort(self._waiting, job, key=lambda other: other.due_at)
+
+    def due_in(self) -> float:
+        """Return the seconds until something may be sent. Infinity: a result must come first."""
+        if self.is_stopped:
+            return 0.0 if self._first or self._waiting else math.inf
+        return max(0.0, min(self._next_send_in(), self._outage_ends_in()))
+
+    def _next_send_in(self) -> float:
+        if not (self._first or self._waiting) or len(self.in_flight) >= self._concurrency:
+            return math.inf
+        now = self._now()
+        due_in = 0.0 if self._first else self._waiting[0].due_at - now
+        if not self._breaker.is_open:
+            return max(due_in, self._gate.next_send_at - now)
+        if any(self._breaker.is_probe(job.sent_at) for job in self.in_flight):
+            return math.inf  # Half-open probes go one at a time.
+        return max(due_in, self._breaker.next_probe_at - now, self._gate.paused_until - now)
 
     def next_job(self) -> Job | None:
         """Take one out of those that wait, to be sent now. None: no more may be sent now."""
@@ -206,74 +225,6 @@ class Scheduler:
             self._gate.note_accepted(job.number)
         self._advance(job, partial(job.conversation.send, response), now=job.landed_at)
 
-    def end_what_is_left(self, *, even_in_flight: bool = False) -> None:
-        """Once it is stopped, end what is not in flight, with what its last attempt met."""
-        if even_in_flight:
-            self.in_flight.clear()
-        if self.is_stopped:
-            self._first.clear()
-            self._waiting.clear()
-            # An interruption (Ctrl-C) may have left one of them half-way.
-            for job in [one for one in self._jobs if one not in self.in_flight]:
-                self._end(job, job.outcome or job.error or job.left())
-
-    def _now(self) -> float:
-        return self._delete_session.transport.monotonic()
-
-    def _next_send_in(self) -> float:
-        if not (self._first or self._waiting) or len(self.in_flight) >= self._concurrency:
-            return math.inf
-        now = self._now()
-        due_in = 0.0 if self._first else self._waiting[0].due_at - now
-        if not self._breaker.is_open:
-            return max(due_in, self._gate.next_send_at - now)
-        if any(self._breaker.is_probe(job.sent_at) for job in self.in_flight):
-            return math.inf  # Half-open probes go one at a time.
-        return max(due_in, self._breaker.next_probe_at - now, self._gate.paused_until - now)
-
-    def _advance(self, job: Job, resume: Callable[[], Step], *, now: float) -> None:
-        """Let a conversation go on until it wants to send, or ends."""
-        job.due_at = now
-        try:
-            step = resume()
-            while not isinstance(step, Send):
-                if isinstance(step, Failed):
-                    step = job.conversation.send(self._hold_back(job, step))
-                else:
-                    job.charge(step.seconds)
-                    job.due_at = now + step.seconds
-                    step = next(job.conversation)
-        except StopIteration as end:
-            self._note_response(job, end.value)
-            self._end(job, end.value)
-        except DeleteSessionError as error:
-            self._note_response(job, error)
-            self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
-        else:
-            job.send = step
-            # A new id says most if the failures may be the ids' own. A 429 was waited for already.
-            says_most = job.error is None and self._breaker.may_be_ids_own
-            if (says_most and self._breaker.has_probed) or isinstance(job.error, RateLimitError):
-                self._first.append(job)
-            else:
-                insort(self._waiting, job, key=lambda other: other.due_at)
-
-    def _end_faulty(self, job: Job, cause: BaseException) -> None:
-        """End the run: the transport broke the port, and cannot say what became of the session."""
-        kind = type(cause).__name__
-        self._end_run(RuntimeError(f"no request can be sent ({kind})"), cause)
-        outcome = job.unreachable(f"the transport failed ({kind})")
-        outcome.transient = False
-        outcome.__cause__ = ConnectionLostError(outcome.args[0])
-        outcome.__cause__.__cause__ = cause
-        self._end(job, outcome)
-
-    def _end(self, job: Job, outcome: Outcome) -> None:
-        job.outcome = outcome  # An interruption may come between any two steps.
-        if all(other is not outcome for other in self.outcomes):
-            self.outcomes.append(outcome)
-        del self._jobs[job]
-
     def _note_response(self, job: Job, outcome: Outcome) -> None:
         if outcome.is_from_service:
             self._breaker.note_response(sent_at=job.sent_at)
@@ -315,6 +266,26 @@ class Scheduler:
         return begins
 
     @property
+    def pause(self) -> Pause | None:
+        """What holds the whole run back now."""
+        now = self._now()
+        failures = self._breaker.failures
+        seconds = self._gate.paused_until - now
+        if self._breaker.is_open and failures:
+            reason = "outage"
+            error: DeleteSessionError | None = failures[-1].error
+            seconds = max(0.0, seconds, self._breaker.next_probe_at - now)
+        else:
+            reason = "rate limit"
+            error = self._last_limit
+        if self.is_stopped or (reason == "rate limit" and seconds <= 0):
+            return None
+        number = self._pauses
+        return Pause(
+            reason=reason, seconds_left=seconds, waiting=self.waiting, number=number, error=error
+        )
+
+    @property
     def _have_all_failed(self) -> bool:
         """Whether no id remains that has not failed."""
         return not self.takes_ids and all(job.failing_since is not None for job in self._jobs)
@@ -332,7 +303,37 @@ class Scheduler:
             return
         self._end_run(self._breaker.ended(self.waited), self._breaker.failures[-1].error)
 
+    def _end_faulty(self, job: Job, cause: BaseException) -> None:
+        """End the run: the transport broke the port, and cannot say what became of the session."""
+        kind = type(cause).__name__
+        self._end_run(RuntimeError(f"no request can be sent ({kind})"), cause)
+        outcome = job.unreachable(f"the transport failed ({kind})")
+        outcome.transient = False
+        outcome.__cause__ = ConnectionLostError(outcome.args[0])
+        outcome.__cause__.__cause__ = cause
+        self._end(job, outcome)
+
     def _end_run(self, error: Exception, cause: BaseException) -> None:
         error.__cause__ = cause
         self.ended_by = error
         self.stop()
+
+    def end_what_is_left(self, *, even_in_flight: bool = False) -> None:
+        """Once it is stopped, end what is not in flight, with what its last attempt met."""
+        if even_in_flight:
+            self.in_flight.clear()
+        if self.is_stopped:
+            self._first.clear()
+            self._waiting.clear()
+            # An interruption (Ctrl-C) may have left one of them half-way.
+            for job in [one for one in self._jobs if one not in self.in_flight]:
+                self._end(job, job.outcome or job.error or job.left())
+
+    def _end(self, job: Job, outcome: Outcome) -> None:
+        job.outcome = outcome  # An interruption may come between any two steps.
+        if all(other is not outcome for other in self.outcomes):
+            self.outcomes.append(outcome)
+        del self._jobs[job]
+
+    def _now(self) -> float:
+        return self._delete_session.transport.monotonic()

@@ -102,6 +102,15 @@ def test_a_journal_that_was_too_slow_for_a_run_that_is_left_is_not_waited_for_ag
     assert watch.journal.calls == {"a": 1, "b": 1}
 
 
+def test_without_a_thread_for_the_journal_a_run_that_is_left_says_what_it_did_not_record() -> None:
+    scenario = Scenario(ids="ab", journal_seconds=[5], thread_fails_at=[3], leave_at_outcome=1)
+    with log_records(logging.WARNING) as records:
+        watch = play(scenario, Blocking, set_up=MemoryJournal)
+    assert watch.ended == [(6, "6 a"), (6, "6 b")]
+    [line] = [record.getMessage() for record in records]
+    assert line == "the journal took too long: it may still hold 1 sessions that are gone"
+
+
 class Notebook:
     """A journal that writes down each call and its thread, and fails on demand."""
 
