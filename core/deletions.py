@@ -285,11 +285,9 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
                 call_each(self._records)
                 return
         if self._records and (seconds := self._seconds_for_records()):
-            is_done: queue.SimpleQueue[None] = queue.SimpleQueue()
-            # A call of a journal cannot be cut short.
-            with suppress(RuntimeError, queue.Empty):  # Perhaps no thread can start.
-                _start_thread(call_each, self._records, is_done.put)
-                is_done.get(timeout=seconds)
+            # A call of a journal cannot be cut short, so that a thread makes it, if one can start.
+            with suppress(RuntimeError):
+                _start_thread(call_each, self._records).join(seconds)
         self._give_up_records()
 
     def _send(self, job: Job) -> None:
@@ -311,13 +309,12 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._threads.clear()
 
 
-def call_each(calls: deque[Callable[[], None]], say: Callable[[None], object] = id) -> None:
+def call_each(calls: deque[Callable[[], None]]) -> None:
     """Make calls one after the other. Each stays there until it has ended."""
     while calls:
         calls[0]()
         with suppress(IndexError):  # They were given up meanwhile.
             calls.popleft()
-    say(None)
 
 
 def _start_thread(target: Callable[..., None], *arguments: object) -> threading.Thread:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable
 import anyio
 import pytest
 
-from firecrawl_interact.core import AsyncDeletions, Response, SessionFate
+from firecrawl_interact.core import AsyncDeletions, SessionFate
 
 from .scripted_transport import run
 from .side_by_side import AsyncFunctionTransport, after, listed, many_awaited
@@ -49,18 +49,6 @@ async def test_a_run_that_is_left_waits_for_an_attempt_and_a_second_at_most(
     async with use_case(["a", "b"]) as deletions:
         assert (await anext(deletions)).session_id == "a"
     assert now() == 1 + 90 + 1
-
-
-@on_virtual_time
-async def test_a_run_that_is_stopped_in_a_pause_leaves_no_task() -> None:
-    async def limit(session_id: str) -> Response:
-        return Response(429, {"retry-after": "60"}, b"{}")
-
-    deletions = many_awaited(AsyncFunctionTransport(limit))(["a"])
-    asyncio.get_running_loop().call_later(5, deletions.stop)
-    assert len(await listed(deletions)) == 1
-    await asyncio.sleep(1)
-    assert is_alone()
 
 
 @on_virtual_time

@@ -14,6 +14,7 @@ from ..simulation.kinds import (
     CONFLICT,
     LOST,
     NOT_A_UUID,
+    NOT_DELETED,
     SILENCE,
     STOPPING,
     Kind,
@@ -29,11 +30,12 @@ KINDS = {
     "no UUID": NOT_A_UUID.after(0.1),
     "502": STOPPING.after(0.3),
     "409": CONFLICT.after(0.1),
+    "200, success false": NOT_DELETED.after(0.1),
 }
 WAYS: Mapping[str, type[Way]] = {"blocking": Blocking, "awaited": Awaited}
 
 each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-each_concurrency = pytest.mark.parametrize("concurrency", [1, 4, 8, 16])
+each_concurrency = pytest.mark.parametrize("concurrency", [1, 4, 8, 16, 64])
 both_ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 

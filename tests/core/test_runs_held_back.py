@@ -7,7 +7,7 @@ import pytest
 
 from firecrawl_interact.core import RetryPolicy, RunEndedError
 
-from ..simulation.kinds import BROKEN_GATEWAY, NOT_DELETED, SERVED, STOPPING, Kind
+from ..simulation.kinds import BROKEN_GATEWAY, SERVED
 from ..simulation.play import play
 from ..simulation.watch import Scenario
 from ..simulation.ways import Awaited, Blocking, Way
@@ -89,17 +89,3 @@ def test_failures_by_chance_cost_no_more_than_one_by_one(concurrency: int, way: 
     watch = play(scenario, way, random.Random(1).choice)  # noqa: S311 - a schedule, no secret
     assert watch.raised == []
     assert IDS - destroyed(watch) <= 8  # 400 x 0.3 ** 4 is 3
-
-
-@pytest.mark.parametrize("failure", [STOPPING, NOT_DELETED], ids=["502", "success false"])
-@pytest.mark.parametrize("concurrency", [1, 8, 64])
-@pytest.mark.parametrize("places", [(10, 11, 12, 13, 14), (7, 100, 200, 300, 399), (0, 1, 2, 3, 4)])
-def test_ids_that_always_fail_cost_only_themselves(
-    places: tuple[int, ...], concurrency: int, failure: Kind
-) -> None:
-    failing = {str(place): [failure] * 20 for place in places}
-    watch = play(Scenario(ids=ids(IDS), concurrency=concurrency, meets=failing), Awaited)
-    assert watch.raised == []
-    fates = {outcome.session_id: outcome.session_fate.value for outcome in watch.outcomes}
-    assert len(watch.outcomes) == IDS
-    assert {session_id for session_id, fate in fates.items() if fate != "gone"} == failing.keys()

@@ -86,13 +86,13 @@ pauses: each stale connection is followed by a retry at once
 """)
 OF_RUNS = read_faults(r"""
 one outcome: what is in flight when a run is left has no outcome
-    self._end(job, job.outcome or left) => del self._jobs[job]
+    self._end(job, job.outcome or job.error or job.left()) => del self._jobs[job]
 one outcome: a cancellation takes an outcome with it
-    def __anext__ ... self.aclose() => self.aclose(); self._recorded.clear()
+    def __anext__ ... self.aclose() => self.aclose(); self._told.clear()
 gone: an id in flight is taken for gone when the run is left
-    def unreachable ... SessionFate.UNKNOWN => SessionFate.GONE
+    attempts=self.requests => session_fate=type(NotTriedError.session_fate).GONE
 untouched: an id in flight is taken for untouched when the run is left
-    def unreachable ... SessionFate.UNKNOWN => SessionFate.UNTOUCHED
+    attempts=self.requests => session_fate=NotTriedError.session_fate
 untouched: the note says that the session was not destroyed when nobody knows
     The session may not have been destroyed. => The session was not destroyed.
 receipt: a response is taken for that of another session
@@ -124,7 +124,7 @@ others: the last ids of a run are probed until the deadline
 slow: a session is charged until somebody asks
     job.charge(job.latency) => job.charge(self._now() - job.sent_at)
 slow: the clock runs while the caller holds an outcome
-    self._counted, self._since = self.seconds, None => pass
+    elif seconds: ... waited += transport.monotonic() - began => waited = transport.monotonic()
 block: the session is left when the block ends
     self.session_id is not None and self.outcome is None => False
 block: the note on what the block raised says nothing

@@ -106,6 +106,7 @@ class _Thread:
 
     def __init__(
         self,
+        clock: BlockingClock,
         before_start: Callable[[], object],
         *,
         target: Callable[[*_Ts], None],
@@ -114,7 +115,7 @@ class _Thread:
     ) -> None:
         assert others["daemon"], "it would keep the process from ending"
         self._greenlet = greenlet(lambda: target(*args))
-        self._before_start = before_start
+        self._clock, self._before_start = clock, before_start
 
     def start(self) -> None:
         self._before_start()
@@ -122,6 +123,9 @@ class _Thread:
 
     def is_alive(self) -> bool:
         return bool(self._greenlet)
+
+    def join(self, timeout: float) -> None:
+        self._clock.wait_for(lambda: not self.is_alive(), timeout)
 
 
 @contextmanager
@@ -132,6 +136,6 @@ def virtual_waits(clock: BlockingClock, before_start: Callable[[], object]) -> I
     """
     with (
         mock.patch("queue.SimpleQueue", partial(_Queue, clock)),
-        mock.patch("threading.Thread", partial(_Thread, before_start)),
+        mock.patch("threading.Thread", partial(_Thread, clock, before_start)),
     ):
         yield
