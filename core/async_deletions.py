@@ -3,13 +3,14 @@
 import asyncio
 import math
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import NoReturn, Self
 
 from .delete_session import AsyncDeleteSession
-from .deletions import LONGEST_SLEEP, ManySessions, Run, call_each
+from .deletions import LONGEST_RECORDS, LONGEST_SLEEP, ManySessions, Run, call_each
 from .errors import Outcome
 from .job import Job
 from .scheduler import Scheduler
@@ -153,7 +154,9 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         while self._scheduler.outcomes:
             self._tell_next()
             if not self._is_left:
-                break
+                records, self._records = self._records, deque()
+                await in_thread(call_each, records, timeout=LONGEST_RECORDS)
+                return
         if self._records and (seconds := self._seconds_for_records()):
             await in_thread(call_each, self._records, timeout=seconds)
         self._give_up_records()

@@ -73,7 +73,7 @@ class CircuitBreaker:
     def may_be_ids_own(self) -> bool:
         """Whether it is open for failures that can still be those of single ids."""
         are_spoken = all(failure.error.is_spoken for failure in self.failures)
-        return self.is_open and are_spoken and self._failing_ids() <= _MOST_BY_THEMSELVES
+        return self.is_open and are_spoken and self._count_failing_ids() <= _MOST_BY_THEMSELVES
 
     @property
     def has_probed(self) -> bool:
@@ -125,25 +125,22 @@ class CircuitBreaker:
         `oldest` is when the oldest request that is still in flight was sent, and `takes_ids` is
         whether there may be ids that the run has not taken yet.
         """
-        error, begins = failed.error, False
+        error = failed.error
         if getattr(error, "status", None) == 409 or getattr(error.__cause__, "stale", False):
             return False
         if job.failing_since is None:
-            job.failing_since, self._newest_failed_at = job.sent_at, waited
+            job.failing_since = job.sent_at
+            self._newest_failed_at = waited
         if error.is_spoken and self.is_open:
-            # The service is there again. All ids that are held may fail for ever: without this, no
-            # other id would ever be a probe, and the outage would never end.
-            still = [
-                one for one in self.failures if one.error.is_spoken or one.sent_at > job.sent_at
-            ]
-            if len(still) < len(self.failures):
-                self.failures, self._newest_failed_at = still, waited
+            self._drop_unspoken(job.sent_at, waited)
+        begins = False
         if job.sent_at > self._served_at and not self._is_ids_own(job, error, takes_ids=takes_ids):
             if isinstance(error, ServiceUnavailableError | UnreachableError):
                 self.is_met_by_pages_alone = False
             self.failures.append(Failure(error, job.sent_at, job.landed_at, waited))
-            have_all_failed = oldest > self.failures[0].landed_at
-            is_shown = self._failing_ids() > 1 and (have_all_failed or failed.is_last)
+            # All that was in flight at the first failure has failed as well.
+            is_whole = oldest > self.failures[0].landed_at
+            is_shown = self._count_failing_ids() > 1 and (is_whole or failed.is_last)
             begins = is_shown and not self.is_open
             self.is_open = self.is_open or begins
         self._close_if_refuted()
@@ -160,6 +157,17 @@ class CircuitBreaker:
         self.failures = [one for one in self.failures if one.sent_at > self._served_at]
         self._close_if_refuted()
 
+    def _drop_unspoken(self, sent_at: float, waited: float) -> None:
+        """Drop what failed in the words of others, once the service itself says why one fails.
+
+        It is there again. All ids that are held may fail for ever: without this rule, no other id
+        would ever be a probe, and the outage would never end.
+        """
+        still = [one for one in self.failures if one.error.is_spoken or one.sent_at > sent_at]
+        if len(still) < len(self.failures):
+            self.failures = still
+            self._newest_failed_at = waited
+
     def _close_if_refuted(self) -> None:
         """Close it once no failure counts any more."""
         if not self.failures:
@@ -173,5 +181,5 @@ class CircuitBreaker:
         # the id's own as far as anybody can know.
         return has_failed_before and (error.is_spoken or not takes_ids)
 
-    def _failing_ids(self) -> int:
+    def _count_failing_ids(self) -> int:
         return len({failure.error.session_id for failure in self.failures})

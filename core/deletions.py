@@ -28,7 +28,7 @@ logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 LONGEST_SLEEP = 1.0
 """In seconds: `stop`, and a signal that came just before a wait began, take effect after it."""
-_LONGEST_RECORDS = 5.0
+LONGEST_RECORDS = 5.0
 """Seconds that the journal has for all records of a run that is left without a time limit."""
 
 DeleteSessionT = TypeVar("DeleteSessionT", DeleteSession, AsyncDeleteSession)
@@ -102,7 +102,7 @@ class Run(Generic[DeleteSessionT]):
         if self._is_journal_late:
             return 0.0
         if self.shutdown_timeout is None:
-            return _LONGEST_RECORDS
+            return LONGEST_RECORDS
         return max(LONGEST_SLEEP, self._count_down())
 
     def _give_up_records(self) -> None:
