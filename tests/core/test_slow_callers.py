@@ -12,7 +12,7 @@ import pytest
 
 from firecrawl_interact.core import RetryPolicy
 
-from ..simulation.kinds import BUSY, NO_CONNECTION, STOPPING
+from ..simulation.kinds import BACKEND_404, BUSY, NO_CONNECTION, STOPPING
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
 from ..simulation.ways import Awaited, Blocking, Way
@@ -80,3 +80,20 @@ def test_a_slow_caller_costs_no_session(
         watch = play(replace(scenario, retry=policy), way, choose, set_up=journal)
         assert watch.world.flaws == [], who
         assert (destroyed(watch), watch.raised) == (COUNT, []), who
+
+
+@pytest.mark.parametrize(
+    "ids_of_run", [["bad", "worse", Step(100, "good")], ["bad", Step(100, "worse"), "good"]]
+)
+def test_an_id_that_is_awaited_while_others_fail_for_ever_ends_no_run(
+    ids_of_run: Sequence[object],
+) -> None:
+    fail_for_ever = {name: [BACKEND_404.after(0.1)] * 200 for name in ("bad", "worse")}
+    scenario = Scenario(
+        ids=ids_of_run,
+        ids_are_awaited=True,
+        meets=fail_for_ever,
+        fail_for_ever=fail_for_ever.keys(),
+        retry=RetryPolicy(deadline=60),
+    )
+    assert play(scenario, Awaited).world.flaws == []
