@@ -29,7 +29,7 @@ logger: logging.Logger = logging.getLogger("firecrawl_interact")
 LONGEST_SLEEP = 1.0
 """In seconds: `stop`, and a signal that came just before a wait began, take effect after it."""
 LONGEST_RECORDS = 5.0
-"""Seconds that the journal has for all records of a run that is left without a time limit."""
+"""Seconds for an awaited record, and for all records of a run that is left without a time limit."""
 
 DeleteSessionT = TypeVar("DeleteSessionT", DeleteSession, AsyncDeleteSession)
 _Requests: TypeAlias = "queue.SimpleQueue[tuple[Transport, Job] | None]"
