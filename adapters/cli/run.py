@@ -96,8 +96,6 @@ class Run(msgspec.Struct):
         name = signal.Signals(number).name
         if name == "SIGALRM" or (name == "SIGINT" and self.deletions.shutdown_timeout == 0):
             os._exit(self._status)  # Whoever reads the output may have stopped.
-        if name == "SIGHUP" and self.report.bar.is_shown:
-            discard_output(sys.stderr)  # That was the terminal: the bar must not fail on it.
         if name != "SIGINT":
             self.deletions.shutdown_timeout = _SECONDS_AFTER_SIGTERM
             # A second SIGTERM may be the first, sent on by a parent: it gives no more time.
