@@ -1,10 +1,12 @@
 """How a request in memory ends, and what time it takes. Both transports alike."""
 
 import asyncio
+import queue
 import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -178,6 +180,26 @@ def test_a_consumer_of_a_run_may_wait_for_a_thread_that_waits_in_memory() -> Non
             thread.start()
             thread.join()
     assert service.sessions_left_open == []
+
+
+@pytest.mark.parametrize("has_ended", [False, True], ids=["does something else", "has ended"])
+def test_a_thread_of_a_run_that_waits_no_more_holds_no_other_up(has_ended: bool) -> None:
+    def take_part() -> None:
+        with suppress(queue.Empty):
+            requests.get(timeout=0)
+
+    requests = InMemoryTransport(FakeService()).new_queue()
+    if has_ended:
+        first = threading.Thread(target=take_part)
+        first.start()
+        first.join()
+    else:
+        take_part()
+    worker = threading.Thread(target=requests.get, daemon=True)
+    worker.start()
+    requests.put(None)
+    worker.join(timeout=10)
+    assert not worker.is_alive()
 
 
 BUSY = Reply(503, json={"success": False, "error": "Busy."})
