@@ -35,8 +35,7 @@ class FakeClock:
     quarter of a second of real time to do something with this clock, and then counts as idle.
     """
 
-    changed: ClassVar[threading.Condition] = threading.Condition()
-    """Guards all that is here, of every such clock."""
+    changed: ClassVar = threading.Condition()  #: guards all that is here, of every such clock
     _waiting: ClassVar[set[threading.Thread | None]] = set()
 
     def __init__(self) -> None:
@@ -129,7 +128,7 @@ class FakeClock:
             return True
         of_runs = [other for other in self._waits if other.thread in self.runners]
         running = self.runners - self._idle - {other.thread for other in of_runs}
-        return not running and wait is next(other for other in of_runs if not self._lasts(other))
+        return not running and wait is of_runs[0]
 
     def _lasts(self, wait: _Wait) -> bool:
         return self.monotonic() < wait.until and not wait.items
