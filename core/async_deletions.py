@@ -38,8 +38,9 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         self._reader: asyncio.Task[NoReturn] | None = None
         self._is_wanted = asyncio.Event()  # another one
         self._requests: dict[asyncio.Future[Response], Job] = {}
-        self._is_awake = is_awake = asyncio.Event()
-        # It must not hold the run, which warns when nobody holds it any more.
+        is_awake = asyncio.Event()
+        self._is_awake = is_awake
+        # The function must not hold the run, which warns when nobody holds it any more.
         self._wake_up: Callable[[object], None] = lambda _: is_awake.set()
 
     async def __anext__(self) -> Outcome:
@@ -77,7 +78,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     async def __aexit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         try:
             if kind is None and not self._has_begun:
-                self._warn_if_left()
+                self._warn_if_abandoned()
         finally:  # A warning may be an exception.
             await self.aclose()
 
@@ -85,18 +86,18 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         if self._reader is not None and not self._reader.done():
             with suppress(RuntimeError):  # The event loop is closed.
                 self._reader.get_loop().call_soon_threadsafe(self._reader.cancel)
-        self._warn_if_left()
+        self._warn_if_abandoned()
 
     async def _wait_for_outcome(self) -> None:
         """Go on until an outcome is there. At the end, raise."""
-        self._scheduler.end_what_is_left()
+        self._scheduler.end_remaining()
         while not self._scheduler.outcomes:
             self._note_end_of_ids()
             if self._scheduler.is_finished:
                 await self._end_reader()
                 if self._scheduler.is_finished:
                     raise self._take_error() or StopAsyncIteration
-            if not self._count_down():
+            if not self._seconds_to_land():
                 await self._leave()
                 return
             await self._take_turn()
@@ -116,7 +117,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
                     await asyncio.sleep(0)
                 return
             self._read_next_id(self._ids)
-        await self._wait(min(self._scheduler.due_in(), self._count_down()))
+        await self._wait(min(self._scheduler.due_in(), self._seconds_to_land()))
 
     async def _wait(self, seconds: float) -> None:
         """Wait until something happens, or for so many seconds of the transport's time."""
@@ -151,12 +152,15 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
     async def _tell(self) -> None:
         """Tell the next outcome, so that it can be handed out; all, once the run is left."""
+        if not self._is_left:
+            self._tell_next()
+            # A call that hangs keeps what it was given, and goes on by itself.
+            records, self._records = self._records, deque()
+            if records:
+                await in_thread(call_each, records, timeout=LONGEST_RECORDS)
+            return
         while self._scheduler.outcomes:
             self._tell_next()
-            if not self._is_left:
-                records, self._records = self._records, deque()
-                await in_thread(call_each, records, timeout=LONGEST_RECORDS)
-                return
         if self._records and (seconds := self._seconds_for_records()):
             await in_thread(call_each, self._records, timeout=seconds)
         self._give_up_records()
@@ -176,23 +180,28 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             self._scheduler.admit(self._reader.result)
 
     async def _end_reader(self) -> None:
-        """Cancel what reads the ids, once. An id that comes all the same is taken."""
-        if self._reader is not None and not self._reader.done():
-            if not self._reader.cancelling():
-                self._reader.cancel()
-            await asyncio.wait([self._reader])
+        if reader := self._cancel_reader():
+            await asyncio.wait(reader)
+
+    def _cancel_reader(self) -> list[asyncio.Task[NoReturn]]:
+        """Cancel what reads the ids, once, and return it. An id that comes then is taken."""
+        if self._reader is None or self._reader.done():
+            return []
+        if not self._reader.cancelling():
+            self._reader.cancel()
+        return [self._reader]
 
     async def _leave(self) -> None:
         """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""
         interruptions: list[BaseException] = []
         try:
             error = await shielded(self._settle_what_is_in_flight, interruptions)
-        finally:  # An interruption stops the event loop. Nothing may be left on it.
+        finally:  # A Ctrl-C here ends the event loop: leave no task on it.
             for task in (*self._requests, self._reader):
                 if task is not None:
                     task.cancel()
             self._requests.clear()
-            self._scheduler.end_what_is_left(even_in_flight=True)
+            self._scheduler.end_remaining(even_in_flight=True)
         error = await shielded(self._tell, interruptions) or error
         if interruptions:
             raise interruptions[-1]
@@ -201,18 +210,19 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
     async def _settle_what_is_in_flight(self) -> None:
         """Wait for it, at most for as long as it may take, and cancel the rest."""
-        await self._end_reader()
-        if self._requests:
-            await asyncio.wait(self._requests, timeout=self._count_down())
+        reader = self._cancel_reader()
+        if waited_for := [*self._requests, *reader]:
+            await asyncio.wait(waited_for, timeout=self._seconds_to_land())
         for task in self._requests:
             task.cancel()
         if self._requests:
             await asyncio.wait(self._requests, timeout=LONGEST_SLEEP)
-        # A program that cancels all its tasks at once cancels requests, too.
-        ended = self._requests.items()
-        self._requests = {task: job for task, job in ended if not task.cancelled()}
+        # A cancelled request, by this or by a program that cancels all its tasks, is no fault of
+        # the transport: its session gets an `UnreachableError` when the run ends it.
+        requests = self._requests.items()
+        self._requests = {task: job for task, job in requests if not task.cancelled()}
         self._settle()
-        self._requests.clear()  # The others were cancelled once: that is enough.
+        self._requests.clear()  # One that has ignored its cancellation is not waited for.
 
 
 async def _work(transport: AsyncTransport, job: Job) -> Response:

@@ -16,7 +16,7 @@ from .transport import TimedOutError
 
 _PAGES_ALONE = 30.0
 """Seconds. A run that has met the pages of others alone for so long has a wrong address."""
-_MOST_BY_THEMSELVES = 20
+_MOST_IDS_OWN = 20
 """If more ids than these fail in a row, the service is away, even if it says so itself."""
 _LAST_PROBES = 40.0
 """Seconds. For so long the last ids of a run are probed before their failures are their own."""
@@ -43,8 +43,8 @@ class CircuitBreaker:
       failure has failed as well, or if an id would be given up otherwise.
     - Half-open probes go one at a time. The policy's backoff lies between two of them, or what the
       service asks for, if that is longer. Each is for another id.
-    - It closes when a response has refuted the last failure that counts. A failure in the service's
-      own words refutes those that are not: the service is there again, even if it fails.
+    - It closes when no failure counts any more. A failure in the service's own words ends the count
+      of earlier failures that were pages or silence: the service is there, even if it fails.
 
     A failure in the service's own words can be the service's, or that of one id, which then fails
     for ever: it is not a UUID, for instance. So, if all failures that count are in its own words:
@@ -61,7 +61,7 @@ class CircuitBreaker:
     def __init__(self, backoff: Callable[[int], float], deadline: float) -> None:
         self.is_open: bool = False  #: whether the service is away
         self.next_probe_at: float = -math.inf  #: once it is open
-        self.is_met_by_pages_alone: bool = True  #: those of others, and nothing else at all
+        self.has_met_pages_alone: bool = True  #: those of gateways, and nothing of the service
         self.failures: list[Failure] = []  #: those that count
         self._backoff = backoff
         self._deadline = deadline
@@ -73,7 +73,7 @@ class CircuitBreaker:
     def may_be_ids_own(self) -> bool:
         """Whether it is open for failures that can still be those of single ids."""
         are_spoken = all(failure.error.is_spoken for failure in self.failures)
-        return self.is_open and are_spoken and self._count_failing_ids() <= _MOST_BY_THEMSELVES
+        return self.is_open and are_spoken and self._count_failing_ids() <= _MOST_IDS_OWN
 
     @property
     def has_probed(self) -> bool:
@@ -91,7 +91,7 @@ class CircuitBreaker:
         """
         if not self.is_open:
             return math.inf
-        most = min(self._deadline, _PAGES_ALONE) if self.is_met_by_pages_alone else self._deadline
+        most = min(self._deadline, _PAGES_ALONE) if self.has_met_pages_alone else self._deadline
         ends_at = self.failures[0].waited + most
         if have_all_failed and self.may_be_ids_own:
             ends_at = min(ends_at, self._newest_failed_at + _LAST_PROBES)
@@ -111,7 +111,7 @@ class CircuitBreaker:
         """Return the error of a run that an outage has ended."""
         lasted = waited - self.failures[0].waited
         wait = getattr(self.failures[-1].error, "retry_after", None)
-        if self.is_met_by_pages_alone:
+        if self.has_met_pages_alone:
             message = f"in {lasted:.0f} s, nothing from the service yet: check the address"
             return RunEndedError(message, reason="address", lasted=lasted, retry_after=wait)
         message = f"the service has been away for {lasted:.0f} s"
@@ -125,43 +125,50 @@ class CircuitBreaker:
         `oldest` is when the oldest request that is still in flight was sent, and `takes_ids` is
         whether there may be ids that the run has not taken yet.
         """
+        error, was_open = failed.error, self.is_open
+        if getattr(error.__cause__, "stale", False):
+            return False  # The next connection is a new one.
+        if getattr(error, "status", None) != 409:
+            self._count(job, failed, waited=waited, oldest=oldest, takes_ids=takes_ids)
+        begins = self.is_open and not was_open
+        if begins or self.is_probe(job.sent_at):
+            self._probes += 1
+            retry_after = getattr(error, "retry_after", None) or 0.0
+            self.next_probe_at = job.landed_at + max(self._backoff(self._probes), retry_after)
+        return begins
+
+    def _count(
+        self, job: Job, failed: Failed, *, waited: float, oldest: float, takes_ids: bool
+    ) -> None:
+        """Count a failure, unless it is the id's own. Open the breaker, or close it, if due."""
         error = failed.error
-        if getattr(error, "status", None) == 409 or getattr(error.__cause__, "stale", False):
-            return False
         if job.failing_since is None:
             job.failing_since = job.sent_at
             self._newest_failed_at = waited
         if error.is_spoken and self.is_open:
             self._drop_unspoken(job.sent_at, waited)
-        begins = False
         if job.sent_at > self._served_at and not self._is_ids_own(job, error, takes_ids=takes_ids):
             if isinstance(error, ServiceUnavailableError | UnreachableError):
-                self.is_met_by_pages_alone = False
+                self.has_met_pages_alone = False
             self.failures.append(Failure(error, job.sent_at, job.landed_at, waited))
-            # All that was in flight at the first failure has failed as well.
-            is_whole = oldest > self.failures[0].landed_at
-            is_shown = self._count_failing_ids() > 1 and (is_whole or failed.is_last)
-            begins = is_shown and not self.is_open
-            self.is_open = self.is_open or begins
+            # What was in flight when the first failure landed has landed, too.
+            rest_has_landed = oldest > self.failures[0].landed_at
+            if self._count_failing_ids() > 1 and (rest_has_landed or failed.is_last):
+                self.is_open = True
         self._close_if_refuted()
-        if begins or self.is_probe(job.sent_at):
-            self._probes += 1
-            told = getattr(error, "retry_after", None) or 0.0
-            self.next_probe_at = job.landed_at + max(self._backoff(self._probes), told)
-        return begins
 
     def note_response(self, *, sent_at: float) -> None:
         """Note that the service itself responded to a request that was sent then."""
-        self.is_met_by_pages_alone = False
+        self.has_met_pages_alone = False
         self._served_at = max(self._served_at, sent_at)
         self.failures = [one for one in self.failures if one.sent_at > self._served_at]
         self._close_if_refuted()
 
     def _drop_unspoken(self, sent_at: float, waited: float) -> None:
-        """Drop what failed in the words of others, once the service itself says why one fails.
+        """Stop counting pages and silence that came before a failure in the service's own words.
 
-        It is there again. All ids that are held may fail for ever: without this rule, no other id
-        would ever be a probe, and the outage would never end.
+        The service is there again. All ids that are held may fail for ever: without this rule, no
+        other id would ever be a probe, and the outage would never end.
         """
         still = [one for one in self.failures if one.error.is_spoken or one.sent_at > sent_at]
         if len(still) < len(self.failures):
@@ -175,11 +182,12 @@ class CircuitBreaker:
 
     def _is_ids_own(self, job: Job, error: DeleteSessionError, *, takes_ids: bool) -> bool:
         """Say whether a failure shows no outage, but something of this id."""
-        # The service has responded since it failed first.
-        has_failed_before = job.failing_since is not None and job.failing_since <= self._served_at
+        has_responded_since = job.failing_since is not None and (
+            job.failing_since <= self._served_at
+        )
         # A gateway may report the failure, and the next ids will show it. If there are none, it is
         # the id's own as far as anybody can know.
-        return has_failed_before and (error.is_spoken or not takes_ids)
+        return has_responded_since and (error.is_spoken or not takes_ids)
 
     def _count_failing_ids(self) -> int:
         return len({failure.error.session_id for failure in self.failures})

@@ -86,12 +86,15 @@ class Run(Generic[DeleteSessionT]):
         """What holds the whole run back now: the rate limit, or an outage. None: nothing does."""
         return self._scheduler.pause
 
-    def _count_down(self) -> float:
-        """Return the seconds that requests in flight may still take."""
+    def _seconds_to_land(self) -> float:
+        """Return the seconds that requests in flight may still take: infinity until it is left.
+
+        The first call after that starts the time, since a signal's handler looks at no clock.
+        """
         if not self._is_left:
             return math.inf
         now = self._delete_session.transport.monotonic()
-        self._left_at = min(self._left_at, now)  # A signal's handler looks at no clock.
+        self._left_at = min(self._left_at, now)
         longest = self._delete_session.retry.attempt_timeout + LONGEST_SLEEP
         if self.shutdown_timeout is not None:
             longest = min(self.shutdown_timeout, longest)
@@ -103,7 +106,7 @@ class Run(Generic[DeleteSessionT]):
             return 0.0
         if self.shutdown_timeout is None:
             return LONGEST_RECORDS
-        return max(LONGEST_SLEEP, self._count_down())
+        return max(LONGEST_SLEEP, self._seconds_to_land())
 
     def _give_up_records(self) -> None:
         """Let no call of the journal begin any more, since the time for them is over."""
@@ -136,8 +139,8 @@ class Run(Generic[DeleteSessionT]):
             text = "a run was left: nobody took the outcomes of %d sessions that may still run"
             logger.error(text, count)
 
-    def _warn_if_left(self) -> None:
-        """Warn, with the place where the run was forgotten."""
+    def _warn_if_abandoned(self) -> None:
+        """Warn, with the place where it was forgotten, that the run was not ended."""
         if self._scheduler.is_stopped or self._scheduler.is_finished:
             return
         what = "never iterated: no session was destroyed"
@@ -211,22 +214,22 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         try:
             if kind is None and not self._has_begun:
-                self._warn_if_left()
+                self._warn_if_abandoned()
         finally:  # A warning may be an exception.
             self.close()
 
     def __del__(self) -> None:
         self._release_threads()
-        self._warn_if_left()
+        self._warn_if_abandoned()
 
     def _wait_for_outcome(self) -> None:
         """Go on until an outcome is there. At the end, raise."""
-        self._scheduler.end_what_is_left()
+        self._scheduler.end_remaining()
         while not self._scheduler.outcomes:
             if self._scheduler.is_finished:
                 self._release_threads()
                 raise self._take_error() or StopIteration
-            if not self._count_down():
+            if not self._seconds_to_land():
                 self._leave()
                 return
             self._take_turn()
@@ -241,7 +244,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         if self._scheduler.has_room():
             self._scheduler.admit(partial(next, self._ids))
         else:
-            self._wait(min(self._scheduler.due_in(), self._count_down()))
+            self._wait(min(self._scheduler.due_in(), self._seconds_to_land()))
 
     def _settle(self) -> None:
         """Settle all requests that have ended."""
@@ -267,13 +270,13 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""
         try:
             self._settle()
-            while self._scheduler.in_flight and (left := self._count_down()):
+            while self._scheduler.in_flight and (left := self._seconds_to_land()):
                 if not any(thread.is_alive() for thread in self._threads):
                     break  # This is a child that was forked within the block.
                 self._wait(left)
                 self._settle()
         finally:
-            self._scheduler.end_what_is_left(even_in_flight=True)
+            self._scheduler.end_remaining(even_in_flight=True)
             self._release_threads()
         self._tell()
 

@@ -1,4 +1,4 @@
-"""One session of a run: what the run knows of it. Times are on the transport's clock."""
+"""One session of a run: what the run knows of it."""
 
 import uuid
 
@@ -12,26 +12,27 @@ class Job:
     conversation: Conversation
     send: Send  # what the conversation wants next
     due_at: float  # when that may be sent, at the earliest
-    timeout: float  # of its last request, as all that follows
-    number: int  # among all requests of the run
+    # Of its last request:
+    timeout: float
+    number: int  # its place among all requests of the run
     sent_at: float
-    landed_at: float  # Whoever carries the request notes it.
+    landed_at: float  # Whoever carries it sets this.
 
     def __init__(self, session_id: str | uuid.UUID) -> None:
         self.session_id: str | uuid.UUID = session_id  # as it was given
         self.requests: int = 0
         self.charged: float = 0.0  # seconds of the policy's deadline that it has used
-        self.failing_since: float | None = None  # when its first request was sent that failed
+        self.failing_since: float | None = None  # when its first failure was sent
         self.error: DeleteSessionError | None = None  # what its last attempt met
         self.outcome: Outcome | None = None
 
     @property
     def latency(self) -> float:
-        """How long its last request took, whenever the run looks at it."""
+        """How long its last request took, however late the run looks at it."""
         return self.landed_at - self.sent_at
 
     def charge(self, seconds: float) -> None:
-        """Let a request or a pause of its own count against its deadline. Negative: not any more.
+        """Let a request or a pause of its own count against its deadline. Below 0: it does not.
 
         Nothing else counts: neither what holds the whole run back, nor what the caller does.
         """
@@ -41,7 +42,7 @@ class Job:
         """Return the outcome of a session that got no response, for a reason of the run."""
         return UnreachableError(reason, session_id=str(self.session_id), attempts=self.requests)
 
-    def left(self) -> UnreachableError | NotTriedError:
+    def if_unread(self) -> UnreachableError | NotTriedError:
         """Return the outcome of a session whose run was left before anything was known of it."""
         if self.requests:
             return self.unreachable("the run was left before the response was read")

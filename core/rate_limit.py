@@ -17,10 +17,11 @@ class RateLimitGate:
     pause is the backoff at least, and half-open probes go one by one.
 
     After the first pause, requests are spaced evenly: by the seconds from the first request to the
-    end of the pause, divided by the number of requests that the service accepted in them; but by
+    end of the pause, divided by the number of requests sent in them that got no 429 so far; but by
     no more than the seconds from the last request to the end of the pause. Each request after that
     shortens the spacing, which halves in 1.8 seconds of sending, or in four latencies if these are
-    longer; no request does more than halve it. Each 429 after a pause doubles it.
+    longer; no request does more than halve it. A 429 that begins a pause doubles it, unless it is
+    the response to the first request after the last pause.
     """
 
     def __init__(self, backoff: Callable[[int], float]) -> None:
@@ -47,12 +48,12 @@ class RateLimitGate:
     def note_sent(self, now: float) -> int:
         """Count a request that is sent now, and return its number."""
         self._first_sent_at = min(self._first_sent_at, now)
-        accepted = self._sent - self._limited
-        if self._last_sent_at >= self.paused_until:  # It was sent after the spacing.
+        not_limited = self._sent - self._limited
+        if self._last_sent_at >= self.paused_until:  # No pause since the last request.
             halvings = self._spacing / max(_HALF_LIFE, 4 * self._latency)
             self._spacing *= 2 ** -min(1.0, halvings)
-        elif accepted and not self._spacing:  # It is the first one after the first pause.
-            average = (self.paused_until - self._first_sent_at) / accepted
+        elif not_limited and not self._spacing:  # It is the first one after the first pause.
+            average = (self.paused_until - self._first_sent_at) / not_limited
             self._spacing = min(average, self.paused_until - self._last_sent_at)
         self._sent += 1
         self._last_sent_at = now

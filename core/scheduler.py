@@ -42,22 +42,21 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 class Scheduler:
     """Holds the sessions of a run, and decides which of them may send.
 
-    Its driver does this again and again, in one thread, as long as somebody asks for an outcome,
-    and until `is_finished`:
+    When its driver is asked for an outcome, it first calls `end_remaining()`: an interruption
+    (Ctrl-C) may have left something half-way. Then, until there are `outcomes` or `is_finished`:
 
-    1. `end_what_is_left()`, in case that an interruption (Ctrl-C) has left something half-way.
-    2. `settle(job, result)` for each request that has landed, in the order of `job.landed_at`.
-    3. `next_job()` until it returns None. Each job is sent: `job.send.request`, which may take
+    1. `settle(job, result)` for each request that has landed.
+    2. `next_job()` until it returns None. Each job is sent: `job.send.request`, which may take
        `job.timeout` seconds. Then `note_sent(job)`; or `note_not_sent(job, error)`, if nothing can
        carry it. Whoever carries it sets `job.landed_at`.
-    4. If there are `outcomes`, they are the driver's, which takes them out.
-    5. Otherwise, if `has_room()`: `admit(next_id)`.
-    6. Otherwise it waits for `due_in()` seconds, or until a request lands, and adds that to
-       `waited`; but not if it waits for an id beside the run and `needs_new_id`.
+    3. If there are no `outcomes`, and `has_room()`: `admit(next_id)`.
+    4. Otherwise it waits for `due_in()` seconds, or until a request lands, and adds that to
+       `waited`; but not if it waits for an id beside the run, and `needs_new_id`.
 
-    Once it is finished, `ended_by` is to be raised, if there is such an error. A driver that waits
-    no longer for what is in flight calls `stop()` and `end_what_is_left(even_in_flight=True)`.
-    Only `stop` may be called from elsewhere. A request that lands later is ignored.
+    The outcomes are the driver's, which takes them out. Once the run is finished, it raises
+    `ended_by`, if there is such an error. A driver that waits no longer for what is in flight calls
+    `stop()` and `end_remaining(even_in_flight=True)`; `settle` ignores what lands after that.
+    `stop` may be called from any thread, and all else from one.
     """
 
     def __init__(
@@ -109,13 +108,16 @@ class Scheduler:
             return self._breaker.has_probed and (has_fewer or self._breaker.may_be_ids_own)
         if self._waiting and self._waiting[0].due_at <= self._now():
             return False  # A retry that is due goes before a new id.
-        # An id that waits for its retry must not stop the run, even at a concurrency of 1.
+        # One id that waits for its retry must not stop a run with a concurrency of 1.
         most = max(self._concurrency, 2)
         return len(self.in_flight) < self._concurrency and len(self._jobs) < most
 
     @property
     def needs_new_id(self) -> bool:
-        """Whether nothing can be done or learned before another id comes."""
+        """Whether only another id can show what the run waits for, or none is held.
+
+        Such time is the caller's: no outage ends in it.
+        """
         return self.takes_ids and (self._breaker.may_be_ids_own or not self._jobs)
 
     def admit(self, next_id: Callable[[], str | uuid.UUID]) -> None:
@@ -132,7 +134,7 @@ class Scheduler:
             job.session_id,
             headers=self._delete_session.headers,
             retry=self._delete_session.retry,
-            monotonic=lambda: job.charged,
+            monotonic=lambda: job.charged,  # What counts against its deadline, and nothing else.
             random=self._delete_session.random,
         )
         self._advance(job, job.conversation.__next__, now=self._now())
@@ -144,7 +146,7 @@ class Scheduler:
             step = resume()
             while not isinstance(step, Send):
                 if isinstance(step, Failed):
-                    step = job.conversation.send(self._hold_back(job, step))
+                    step = job.conversation.send(self._note_failed(job, step))
                 else:
                     job.charge(step.seconds)
                     job.due_at = now + step.seconds
@@ -184,7 +186,7 @@ class Scheduler:
     def next_job(self) -> Job | None:
         """Take one out of those that wait, to be sent now. None: no more may be sent now."""
         self._look_at_outage()
-        self.end_what_is_left()
+        self.end_remaining()
         # It may be stopped meanwhile, by a signal or another thread.
         if self._next_send_in() > 0 or self.is_stopped:
             return None
@@ -229,12 +231,13 @@ class Scheduler:
         if outcome.is_from_service:
             self._breaker.note_response(sent_at=job.sent_at)
 
-    def _hold_back(self, job: Job, failed: Failed) -> bool:
-        """Take an attempt that failed, and return whether the run retries it without charge."""
+    def _note_failed(self, job: Job, failed: Failed) -> bool:
+        """Note an attempt that failed. Return whether it is held back: it counts for nothing."""
         job.error = failed.error.with_traceback(None)  # Its frames hold the run.
         self._note_response(job, failed.error)
         if isinstance(failed.error, RateLimitError):
-            begins, is_held_back = self._close_gate(job, failed.error), True
+            begins = self._note_rate_limit(job, failed.error)
+            is_held_back = True
         else:
             oldest = min((other.sent_at for other in self.in_flight), default=math.inf)
             begins = self._breaker.note_failure(
@@ -243,20 +246,20 @@ class Scheduler:
             is_held_back = self._breaker.is_open or self.is_stopped
         if is_held_back:
             job.charge(-job.latency)
+        self._pauses += begins
         if begins and (pause := self.pause) is not None:
-            self._pauses += 1
             text = "%s: nothing is sent for %.1f s, %d sessions wait"
             logger.warning(text, pause.reason, pause.seconds_left, pause.waiting)
         return is_held_back
 
-    def _close_gate(self, job: Job, error: RateLimitError) -> bool:
-        """Take a 429, and return whether a pause begins with it."""
+    def _note_rate_limit(self, job: Job, error: RateLimitError) -> bool:
+        """Note a 429, end the run if it would last too long, and say whether a pause begins."""
         self._last_limit = error
-        waited, wait = self.waited, error.retry_after
+        wait = error.retry_after
         begins = self._gate.note_limited(
-            job.number, latency=job.latency, now=job.landed_at, waited=waited, wait=wait
+            job.number, latency=job.latency, now=job.landed_at, waited=self.waited, wait=wait
         )
-        lasted = waited - (self._gate.limited_since or 0.0)
+        lasted = self.waited - (self._gate.limited_since or 0.0)
         if max(wait or 0.0, lasted) > self._delete_session.retry.deadline:
             message = f"the rate limit has let no request through for {lasted:.0f} s"
             if wait is not None and wait > lasted:
@@ -315,10 +318,11 @@ class Scheduler:
 
     def _end_run(self, error: Exception, cause: BaseException) -> None:
         error.__cause__ = cause
-        self.ended_by = error
+        if self.ended_by is None and not self.is_stopped:  # The first reason is the reason.
+            self.ended_by = error
         self.stop()
 
-    def end_what_is_left(self, *, even_in_flight: bool = False) -> None:
+    def end_remaining(self, *, even_in_flight: bool = False) -> None:
         """Once it is stopped, end what is not in flight, with what its last attempt met."""
         if even_in_flight:
             self.in_flight.clear()
@@ -327,7 +331,7 @@ class Scheduler:
             self._waiting.clear()
             # An interruption (Ctrl-C) may have left one of them half-way.
             for job in [one for one in self._jobs if one not in self.in_flight]:
-                self._end(job, job.outcome or job.error or job.left())
+                self._end(job, job.outcome or job.error or job.if_unread())
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         job.outcome = outcome  # An interruption may come between any two steps.

@@ -23,7 +23,7 @@ from .steps import Interruption, at_each_line
 _Ts = TypeVarTuple("_Ts")
 
 MODULES = ("async_deletions", "shielding", "scheduler")
-UNSEEN = {"__init__", "<lambda>", "__del__", "_warn_if_left", "is_stopped", "stage"}
+UNSEEN = {"__init__", "<lambda>", "__del__", "_warn_if_abandoned", "is_stopped", "stage"}
 
 IDS = Scenario(
     ids="abcd", concurrency=2, meets={"a": [STOPPING], "b": [limited(20)], "d": [STOPPING]}

@@ -288,7 +288,7 @@ def test_the_time_that_the_ids_take_is_no_part_of_an_outage() -> None:
 
 def test_what_is_in_flight_when_all_is_ended_is_unknown_and_nothing_more_is_taken_of_it() -> None:
     run = Run("go a; 503 a; +1; send a; stop")
-    run.end_what_is_left(even_in_flight=True)
+    run.end_remaining(even_in_flight=True)
     assert (len(run.in_flight), run.waiting, len(run.outcomes)) == (0, 0, 1)
     assert "the run was left before the response was read" in str(run.outcomes[0])
     run.then("ok a; ended = a UnreachableError unknown x2")

@@ -86,7 +86,7 @@ pauses: each stale connection is followed by a retry at once
 """)
 OF_RUNS = read_faults(r"""
 one outcome: what is in flight when a run is left has no outcome
-    self._end(job, job.outcome or job.error or job.left()) => del self._jobs[job]
+    self._end(job, job.outcome or job.error or job.if_unread()) => del self._jobs[job]
 one outcome: a cancellation takes an outcome with it
     def __anext__ ... self.aclose() => self.aclose(); self._told.clear()
 gone: an id in flight is taken for gone when the run is left
@@ -106,7 +106,7 @@ requests: one more request is in flight than may be
 requests: an outage shortens the pause that a 429 asked for
     next_probe_at - now, self._gate.paused_until - now => next_probe_at - now
 the end: what is in flight is not cancelled when its time is over
-    timeout=self._count_down()) ... task.cancel() => pass
+    timeout=self._seconds_to_land()) ... task.cancel() => pass
 leaving: leaving takes a second more than it may
     longest - now => longest + 1 - now
 memory: a run of concurrency 1 holds nine ids
@@ -118,7 +118,7 @@ held back: a page of a gateway is taken for a response of the service
 held back: an outage is taken for each id's own affair
     self._breaker.is_open or self.is_stopped => False
 others: an id that fails for ever is taken for an outage
-    _MOST_BY_THEMSELVES = 20 => _MOST_BY_THEMSELVES = 1
+    _MOST_IDS_OWN = 20 => _MOST_IDS_OWN = 1
 others: the last ids of a run are probed until the deadline
     _LAST_PROBES = 40.0 => _LAST_PROBES = 400.0
 slow: a session is charged until somebody asks
