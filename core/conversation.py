@@ -76,8 +76,7 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
         retry: how many attempts, how long each may take, and how far apart they are.
         monotonic: the time in seconds, on a clock that never goes back.
         random: gives a number from 0 to 1.
-        attempts_before: how many requests an interrupted delete has sent for it. They count among
-            its attempts, but not for the policy.
+        attempts_before: requests of a delete that was interrupted. The policy counts none of them.
 
     Raises:
         InvalidSessionIdError: the id cannot be sent. Nothing is yielded.
@@ -85,44 +84,39 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
         TypeError: the transport returned something other than a `Response`.
     """
     session_id = wire.checked_session_id(session_id, may_be_scrape=True)
-    deadline, left = monotonic() + retry.deadline, retry.deadline
-    attempts = held_back = attempts_before
-    uncertain, stale_retried = attempts_before > 0, False
+    deadline = monotonic() + retry.deadline
+    seconds_left = retry.deadline
+    attempts = attempts_before
+    uncounted = attempts_before  # requests that are not among the policy's attempts
+    is_uncertain = attempts_before > 0
+    stale_retried = False
     while True:
         attempts += 1
+        _log_attempt(session_id, attempts, attempts - uncounted, retry.max_attempts)
         try:
-            return (yield from _attempt(session_id, headers, retry, attempts, left))
+            return (yield from _attempt(session_id, headers, retry, attempts, seconds_left))
         except DeleteSessionError as error:
-            if uncertain and error.session_fate is SessionFate.UNTOUCHED:
-                error.session_fate = SessionFate.UNKNOWN  # An earlier attempt may have reached it.
-            uncertain = error.session_fate is SessionFate.UNKNOWN
+            is_uncertain = _keep_uncertain(error, uncertain=is_uncertain)
             if not error.transient:
                 raise
             is_stale = not stale_retried and getattr(error.__cause__, "stale", False)
-            pause = _pause_after(error, retry, attempts - held_back, random, is_stale=is_stale)
+            pause = _pause_after(error, retry, attempts - uncounted, random, is_stale=is_stale)
             is_last = pause >= deadline - monotonic()
             if (yield Failed(error, is_last)):
-                held_back += 1  # It does not count as one of the policy's attempts.
-            elif is_last:
-                raise
+                uncounted += 1
             else:
+                yield from _back_off(error, pause, is_last=is_last)
                 stale_retried = stale_retried or is_stale
-                _log_retry(error, pause)
-                if pause:
-                    yield Wait(pause)
-            if (left := deadline - monotonic()) <= 0:
+            if (seconds_left := deadline - monotonic()) <= 0:
                 raise
 
 
 def _attempt(
-    session_id: str, headers: RequestHeaders, retry: RetryPolicy, attempts: int, left: float
+    session_id: str, headers: RequestHeaders, retry: RetryPolicy, attempts: int, seconds_left: float
 ) -> Generator[Send, Response | bool | None, DeletionReceipt]:
-    known = {"session_id": session_id, "attempt": attempts}
-    text = "session %a: attempt %d of %d"
-    logger.debug(text, session_id, attempts, retry.max_attempts, extra=known)
     request = wire.request(session_id, headers)
     try:
-        response = checked_response((yield Send(request, min(retry.attempt_timeout, left))))
+        response = checked_response((yield Send(request, min(retry.attempt_timeout, seconds_left))))
     except TransportError as failure:
         # A name for the error would be a cycle: its traceback holds this frame.
         raise _no_response(failure, session_id, attempts) from failure
@@ -139,6 +133,13 @@ def _no_response(failure: TransportError, session_id: str, attempts: int) -> Unr
     )
     error.advice = advice_on(failure, error.advice)
     return error
+
+
+def _keep_uncertain(error: DeleteSessionError, *, uncertain: bool) -> bool:
+    """Let what an earlier attempt left unknown stay so. Return whether the fate is unknown now."""
+    if uncertain and error.session_fate is SessionFate.UNTOUCHED:
+        error.session_fate = SessionFate.UNKNOWN  # An earlier attempt may have reached it.
+    return error.session_fate is SessionFate.UNKNOWN
 
 
 def _pause_after(
@@ -159,7 +160,17 @@ def _pause_after(
     return retry.pause(attempts, random)
 
 
-def _log_retry(error: DeleteSessionError, pause: float) -> None:
+def _log_attempt(session_id: str, attempts: int, counted: int, most: int) -> None:
+    known = {"session_id": session_id, "attempt": attempts}
+    logger.debug("session %a: attempt %d of %d", session_id, counted, most, extra=known)
+
+
+def _back_off(
+    error: DeleteSessionError, pause: float, *, is_last: bool
+) -> Generator[Wait, object, None]:
+    """Wait before the next attempt. If there is none, raise the error of the last one."""
+    if is_last:
+        raise error
     known = {
         "session_id": error.session_id,
         "session_fate": error.session_fate,
@@ -168,6 +179,8 @@ def _log_retry(error: DeleteSessionError, pause: float) -> None:
     }
     text = "session %a: retry in %.1f s: %s"
     logger.warning(text, error.session_id, pause, error.args[0], extra=known)
+    if pause:
+        yield Wait(pause)
 
 
 def checked_response(response: object) -> Response:

@@ -74,21 +74,34 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
 
         Every error's `session_fate` says what is known about the session.
         """
-        retry, sent = self.policy(retry), list[Send]()
-        with self._telling_interruptions(session_id, sent):
-            outcomes = [self.destroy(session_id, retry, sent)]
-        return self._told(outcomes)
+        retry = self.policy(retry)
+        sent: list[Send] = []
+        outcomes: list[Outcome] = []
+        with self._telling_interruptions(session_id, sent, outcomes):
+            self.destroy(session_id, retry, sent, outcomes)
+        return self._tell(outcomes)
 
-    def destroy(self, session_id: str | uuid.UUID, retry: RetryPolicy, sent: list[Send]) -> Outcome:
+    def destroy(
+        self,
+        session_id: str | uuid.UUID,
+        retry: RetryPolicy,
+        sent: list[Send],
+        outcomes: list[Outcome],
+    ) -> None:
         """Do what a call does, but raise no outcome and tell the journal alone.
 
-        `sent` takes each request. It has those of a delete that was interrupted before.
+        Args:
+            session_id: the session.
+            retry: the policy.
+            sent: takes each request. It has those of a delete that was interrupted before.
+            outcomes: takes the outcome, before the journal is told: that may be interrupted.
         """
         conversation = self._conversation(session_id, retry, len(sent))
         try:
-            return self._forgotten(self._drive(conversation, sent))
+            outcomes.append(self._drive(conversation, sent))
         except DeleteSessionError as error:
-            return self._forgotten(error.with_traceback(None))  # Its frames hold the use case.
+            outcomes.append(error.with_traceback(None))  # Its frames hold the use case.
+        self.forget_if_gone(outcomes[-1])
 
     def _drive(
         self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
@@ -124,10 +137,6 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
                 deleted what never existed is an `UnexpectedResponseError`.
         """
         self._drive(self._preflight(), [])
-
-    def _forgotten(self, outcome: Outcome) -> Outcome:
-        self.forget_if_gone(outcome)
-        return outcome
 
     @overload
     def opening(
@@ -211,20 +220,28 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
     ) -> DeletionReceipt:
         """Destroy one session. Cancelling the call makes its fate unknown: the request is cut."""
-        retry, sent = self.policy(retry), list[Send]()
-        with self._telling_interruptions(session_id, sent):
-            outcomes = [await self.destroy(session_id, retry, sent)]
-        return self._told(outcomes)
+        retry = self.policy(retry)
+        sent: list[Send] = []
+        outcomes: list[Outcome] = []
+        with self._telling_interruptions(session_id, sent, outcomes):
+            await self.destroy(session_id, retry, sent, outcomes)
+        return self._tell(outcomes)
 
     async def destroy(
-        self, session_id: str | uuid.UUID, retry: RetryPolicy, sent: list[Send]
-    ) -> Outcome:
+        self,
+        session_id: str | uuid.UUID,
+        retry: RetryPolicy,
+        sent: list[Send],
+        outcomes: list[Outcome],
+    ) -> None:
         """As `DeleteSession.destroy`. The journal has a thread, and is waited for at most 5 s."""
         conversation = self._conversation(session_id, retry, len(sent))
         try:
-            return await self._forgotten(await self._drive(conversation, sent))
+            outcomes.append(await self._drive(conversation, sent))
         except DeleteSessionError as error:
-            return await self._forgotten(error.with_traceback(None))  # As above.
+            outcomes.append(error.with_traceback(None))  # Its frames hold the use case.
+        if self.journal_to_tell(outcomes[-1]) is not None:
+            await in_thread(self.forget_if_gone, outcomes[-1], timeout=5)
 
     async def _drive(
         self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
@@ -243,7 +260,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
                 else:
                     if isinstance(step, Wait):
                         await self.transport.sleep(step.seconds)
-                    del step  # As above.
+                    del step  # A failure's error, whose traceback holds this frame: a cycle.
                     step = next(conversation)
         except StopIteration as end:
             result: T = end.value
@@ -252,11 +269,6 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
     async def check(self) -> None:
         """As `DeleteSession.check`."""
         await self._drive(self._preflight(), [])
-
-    async def _forgotten(self, outcome: Outcome) -> Outcome:
-        if self.journal_to_tell(outcome) is not None:
-            await in_thread(self.forget_if_gone, outcome, timeout=5)
-        return outcome
 
     @overload
     def opening(

@@ -331,7 +331,7 @@ def advice_on(failure: TransportError, otherwise: str) -> str:
             return _ADVICE_ON_TLS[reason]
         if type(cause).__name__ == "gaierror":  # of socket, which the core does not import
             return _ADVICE_ON_NAMES
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__  # A context can be what the caller was handling.
     return otherwise
 
 

@@ -47,7 +47,7 @@ class Journal(Recorder, Protocol):
 
 
 class JournalError(FirecrawlInteractError, OSError):
-    """The journal could not do what was asked. No request was sent."""
+    """The journal could not do what was asked."""
 
     def __init__(self, message: str, *, session_id: str | None = None) -> None:
         super().__init__(message)

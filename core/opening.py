@@ -135,28 +135,32 @@ class _Opening(Generic[T, UseCaseT]):
 
     # How it ends
 
-    def _settle(self, outcome: Outcome) -> None:
-        if self.outcome is None:  # It is there if a coroutine was closed beside its delete.
-            self.outcome = outcome
+    def _settle(self, outcomes: list[Outcome]) -> None:
+        """Take the outcome of a delete. It has none if it was interrupted before that."""
+        if outcomes and self.outcome is None:  # A coroutine may have been closed beside its delete.
+            self.outcome = outcomes[0]
 
-    def _note_interruption(
+    def _settle_if_final(
         self,
         error: BaseException,
         raised: BaseException | None,
         interruptions: list[BaseException],
     ) -> None:
-        """Take note of what ended a delete. A second interruption is final, and so is a failure.
+        """Keep what ended a delete. The delete is made once more after an interruption.
 
-        One that the block has raised counts as well, unless it was an exit. A program that cancels
-        all its tasks interrupts the block and the delete: that counts once.
+        It is over after a failure, after a second interruption, and after the first one if the
+        block itself was ended by an interruption. A program that cancels all its tasks interrupts
+        the block and the delete: that counts once.
         """
         if error not in interruptions:
             interruptions.append(error)
         is_failure = isinstance(error, Exception | GeneratorExit)
-        is_blocks = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
-        is_second = is_blocks or len(interruptions) > 1 or self._deletes > 1
+        block_was_interrupted = not isinstance(
+            raised, Exception | GeneratorExit | SystemExit | None
+        )
+        is_second = block_was_interrupted or len(interruptions) > 1 or self._deletes > 1
         if self._is_live() and (is_failure or is_second):
-            self._settle(interrupted(self.session_id or "", len(self._sent), error))
+            self._settle([interrupted(self.session_id or "", len(self._sent), error)])
 
     def _report(self, raised: BaseException | None) -> None:
         """Raise the delete's error, or say it beside what was raised before."""
@@ -223,7 +227,7 @@ class Opening(_Opening[T, "DeleteSession"]):
             except DeleteSessionError:  # of `_report`
                 raise
             except BaseException as error:
-                self._note_interruption(error, raised, interruptions)
+                self._settle_if_final(error, raised, interruptions)
         if interruptions:
             raise interruptions[-1]
 
@@ -237,9 +241,14 @@ class Opening(_Opening[T, "DeleteSession"]):
             journal.opened(self.session_id or "")
 
     def _destroy(self) -> None:
-        if self._is_live():
-            self._deletes += 1
-            self._settle(self._use_case.destroy(self.session_id or "", self._retry, self._sent))
+        if not self._is_live():
+            return
+        self._deletes += 1
+        outcomes: list[Outcome] = []
+        try:
+            self._use_case.destroy(self.session_id or "", self._retry, self._sent, outcomes)
+        finally:
+            self._settle(outcomes)
 
 
 class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
@@ -251,6 +260,7 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
     """
 
     thread: int | None = None  #: whose event loop it was entered on
+    _is_opening = False  # whether its only task opens the session, or records it
 
     async def __aenter__(self) -> T:
         """As `Opening` does it, and it raises what that raises. The journal is in a thread."""
@@ -280,14 +290,18 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
             except DeleteSessionError:  # of `_report`
                 raise
             except BaseException as error:
-                self._note_interruption(error, raised, interruptions)
+                self._settle_if_final(error, raised, interruptions)
         if interruptions:
             raise interruptions[-1]
 
     async def _open_uncancelled(self) -> None:
         interruptions: list[BaseException] = []
         timeout = self._retry.attempt_timeout
-        error = await shielded(self._open, interruptions, timeout=timeout, tasks=self._tasks)
+        self._is_opening = True
+        try:
+            error = await shielded(self._open, interruptions, timeout=timeout, tasks=self._tasks)
+        finally:
+            self._is_opening = False
         if interruptions:
             raise interruptions[-1]
         if not isinstance(error, Exception):  # Closing may have cancelled it: see `start_to_end`.
@@ -298,40 +312,49 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
     async def _open(self) -> None:
         if self._open_session is not None:
             result = self._open_session()
-            self._opened.append(await result if isinstance(result, Awaitable) else result)
+            if isinstance(result, Awaitable):
+                result = await result
+            self._opened.append(result)
             del result  # A traceback would show it.
             self._find_session()
         if (journal := self._use_case.journal_of(self.session_id)) is not None:
-            # Cancelled, it is waited for: else it could come after the journal has forgotten it.
+            # If this is cancelled, it waits for the record: one that comes late would stay there
+            # after the session is gone.
             await in_thread(journal.opened, self.session_id, timeout_when_cancelled=5)
 
     async def _destroy_uncancelled(self, interruptions: list[BaseException]) -> None:
         while self._is_live():
-            is_others = self._is_at_work()  # An opener goes on, or the use case destroys it.
+            # An opener goes on, or the use case destroys it.
+            waits_for_another = self._has_running_task()
             error = await shielded(self._destroy, interruptions, tasks=self._tasks)
-            if error is not None and not is_others:
+            if error is not None and not waits_for_another:
                 raise error
 
     async def _destroy(self) -> None:
-        if self._is_live():
-            self._deletes += 1
-            outcome = await self._use_case.destroy(self.session_id or "", self._retry, self._sent)
-            self._settle(outcome)
+        if not self._is_live():
+            return
+        self._deletes += 1
+        outcomes: list[Outcome] = []
+        try:
+            await self._use_case.destroy(self.session_id or "", self._retry, self._sent, outcomes)
+        finally:
+            self._settle(outcomes)
 
     # Its use case is being closed
 
     def start_to_end(self) -> None:
         """Let its delete begin, under asyncio, or its opener have at most `attempt_timeout`."""
-        if not self._deletes:
+        if self._is_opening:
             for opener in self._tasks:
                 opener.get_loop().call_later(self._retry.attempt_timeout, opener.cancel)
         start(self._destroy, self._tasks)
 
     async def end_early(self, interruptions: list[BaseException]) -> None:
         """Wait for its opener and its delete, and tell the outcome before the block ends."""
-        while self._is_at_work() or (self._is_live() and self._deletes < 2):
+        # A second delete is made if the first one was interrupted.
+        while self._has_running_task() or (self._is_live() and self._deletes < 2):
             await shielded(self._destroy, interruptions, tasks=self._tasks)
         self._tell(is_raised=False)
 
-    def _is_at_work(self) -> bool:
+    def _has_running_task(self) -> bool:
         return any(not task.done() for task in self._tasks[-1:])

@@ -24,7 +24,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds for the whole call, waits included."""
     first_pause: float = 0.5
     """The shortest pause before the first retry, in seconds. It doubles with each retry, and no
-    pause is shorter than 0.1 s: so no client floods a service that is away."""
+    pause of the policy's own is shorter than 0.1 s: so no client floods a service that is away."""
     longest_pause: float = 8
     """The longest pause before a retry, in seconds, unless the service names one."""
 

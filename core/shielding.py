@@ -132,8 +132,8 @@ async def in_thread(
     """Call a function in a new thread under asyncio. Another event loop waits for the call.
 
     The loop's own threads may be busy, and end with the main thread. After `timeout` seconds the
-    new one goes on by itself, and None is returned. It goes on, too, so many seconds after the
-    caller was cancelled.
+    new one goes on by itself, and None is returned. If the caller is cancelled, it waits for
+    `timeout_when_cancelled` seconds more before it raises. The call itself is never stopped.
     """
     if not runs_on_asyncio():
         return function(*arguments)

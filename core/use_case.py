@@ -101,7 +101,7 @@ class UseCase(Generic[TransportT, BlockT]):
 
         Args:
             session_id: the id that the service gave when the session was opened; or `scrape:` and
-                the id of a scrape, before the session of that is opened. It is in no journal.
+                the id of a scrape, before the session of that is opened. No journal records it.
             missing_ok: whether a session that is gone already is a success, not a
                 `SessionNotFoundError`. There is no receipt for it.
             retry: the policy of this delete alone. None: the one that the use case has.
@@ -112,7 +112,8 @@ class UseCase(Generic[TransportT, BlockT]):
         Raises:
             InvalidSessionIdError: at once, before the block: the id cannot be sent.
         """
-        checked, retry = checked_session_id(session_id, may_be_scrape=True), self.policy(retry)
+        checked = checked_session_id(session_id, may_be_scrape=True)
+        retry = self.policy(retry)
         block: BlockT = self._block(
             self, None, str, session_id=checked, missing_ok=missing_ok, retry=retry
         )
@@ -168,7 +169,7 @@ class UseCase(Generic[TransportT, BlockT]):
             logger.warning(text, outcome.session_id, error, extra=_known(outcome))
 
     def notify(self, outcome: Outcome, *, is_seen: bool = True) -> None:
-        """Call `on_outcome`, and before that log at ERROR what nobody may see, unless it is gone.
+        """Call `on_outcome`. First log at ERROR what is raised to nobody, unless it is gone.
 
         What `on_outcome` raises is logged, and changes nothing.
         """
@@ -184,19 +185,24 @@ class UseCase(Generic[TransportT, BlockT]):
 
     @contextmanager
     def _telling_interruptions(
-        self, session_id: str | uuid.UUID, sent: Sequence[Send]
+        self, session_id: str | uuid.UUID, sent: Sequence[Send], outcomes: Sequence[Outcome]
     ) -> Iterator[None]:
-        """Tell and log what ends a call without an outcome: it says no fate."""
+        """Tell and log what is known if anything else ends a call: the exception does not say it.
+
+        There is an outcome if the call was interrupted while the journal was told of it.
+        """
         try:
             yield
         except BaseException as error:
-            self.notify(interrupted(str(session_id), len(sent), error), is_seen=False)
+            known = outcomes[0] if outcomes else interrupted(str(session_id), len(sent), error)
+            self.notify(known, is_seen=False)
             raise
 
-    def _told(self, outcomes: list[Outcome]) -> DeletionReceipt:
-        """Tell the only outcome, and return or raise it. An error is freed with the last of it.
+    def _tell(self, outcomes: list[Outcome]) -> DeletionReceipt:
+        """Tell the only outcome, then return or raise it.
 
-        So no frame of its traceback may hold it: it is taken out of the list of the caller.
+        It is taken out of the caller's list: a frame that held an error would be in its traceback,
+        a cycle.
         """
         outcome = outcomes.pop()
         self.notify(outcome)
