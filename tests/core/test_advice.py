@@ -58,6 +58,14 @@ def test_no_response(failure: ConnectFailedError, advice: str) -> None:
     assert error_of(UnreachableError, failure).advice.startswith(advice)
 
 
+def test_what_the_caller_was_handling_is_no_reason() -> None:
+    try:
+        raise socket.gaierror(-2, "Name or service not known")
+    except OSError:
+        error = error_of(UnreachableError, ConnectFailedError("refused"))
+    assert error.advice == IN_GENERAL
+
+
 def test_a_forbidden_delete_is_of_another_team_or_its_text_says_why() -> None:
     forbidden = response(403, {"success": False, "error": "Forbidden."})
     assert "key of the team" in error_of(ForbiddenError, forbidden).advice

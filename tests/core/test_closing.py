@@ -29,6 +29,7 @@ from firecrawl_interact.core import (
     Response,
     RetryPolicy,
     SessionFate,
+    TimedOutError,
     UnreachableError,
 )
 
@@ -288,6 +289,49 @@ async def test_blocks_in_their_blocks_openers_and_deletes_end_first_each_once() 
         await in_opener
     assert {block.outcome for block in program.blocks} == set(program.told)
     assert len(program.told) == 4
+
+
+class LateTransport:
+    """Its first response does not come, and each request takes 15 seconds."""
+
+    def __init__(self) -> None:
+        self._faults = [TimedOutError("late")]
+
+    async def send(self, request: Request, timeout: float) -> Response:
+        await asyncio.sleep(15)
+        if self._faults:
+            raise self._faults.pop()
+        return DESTROYED
+
+    def monotonic(self) -> float:
+        return virtual_time.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@pytest.mark.parametrize("turns", range(6))
+@on_virtual_time
+async def test_a_delete_that_has_just_begun_is_given_the_whole_deadline(turns: int) -> None:
+    delete_session = AsyncDeleteSession(
+        LateTransport(), API_KEY, retry=RetryPolicy(attempt_timeout=20)
+    )
+    leave = asyncio.Event()
+
+    async def hold() -> Outcome | None:
+        async with delete_session.on_exit(SESSION_ID) as ending:
+            await leave.wait()
+        return ending.outcome
+
+    task = asyncio.create_task(hold())
+    await asyncio.sleep(1)
+    leave.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await delete_session.aclose()
+    outcome = await task
+    assert outcome is not None
+    assert outcome.session_fate is SessionFate.GONE
 
 
 @on_virtual_time

@@ -77,6 +77,8 @@ send a; timeout a = 69.25
 nothing in an outage does
     max_attempts 3 deadline 100 | go a b; 503 a b; +8; send b; 503 b; +8; send a; 503 a; +8; \
 send b; 503 b; +8; send a; ok a; send b; +1; 409 b; +60; send b; timeout b = 90
+a half-open probe that meets a gateway's conflict is no reason for another one at once
+    go a b; 503 a b; +8; send b; 409-page b; due in = 1.5
 a half-open probe has what is left of an outage
     deadline 100 | go a b; 503 a b; +90; send b; timeout b = 10
 after silence it has half of that, so that the next one still has time

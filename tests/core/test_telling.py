@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
@@ -90,6 +91,23 @@ def test_a_call_that_is_interrupted_has_an_unknown_outcome_that_is_told_and_logg
     assert outcome.session_fate is SessionFate.UNKNOWN
     assert f"the delete was interrupted ({interruption.__name__})" in str(outcome)
     assert [record.getMessage() for record in records] == [str(outcome)]
+
+
+@both_use_cases
+def test_a_call_that_is_interrupted_while_the_journal_is_told_says_what_it_knows(
+    use_case: UseCase,
+) -> None:
+    class Interrupted(InMemoryJournal):
+        def gone(self, session_id: str, /) -> None:
+            raise KeyboardInterrupt(session_id)
+
+    told: list[Outcome] = []
+    transport = ScriptedTransport(DESTROYED)
+    delete_session = use_case(transport, API_KEY, journal=Interrupted(), on_outcome=told.append)
+    with pytest.raises(KeyboardInterrupt), log_records(logging.ERROR) as records:
+        ended(delete_session(SESSION_ID))
+    assert [outcome.session_fate for outcome in told] == [SessionFate.GONE]
+    assert list(records) == []
 
 
 @both_use_cases
