@@ -66,10 +66,11 @@ proof-figures: $(VENV)/.test
 PYODIDE = build/pyodide
 PYODIDE_WHEELS = --only-binary=:all: --python-version 3.14 --implementation cp --abi cp314 --abi none \
 	--platform pyemscripten_2026_0_wasm32 --platform any
-PYODIDE_TESTS = $(filter-out %_on_event_loops.py %_ways_to_end.py, $(wildcard tests/core/test_*.py \
+PYODIDE_TESTS = $(filter-out %_on_event_loops.py %_ways_to_end.py %_blocks.py, $(wildcard tests/core/test_*.py \
 	$(addprefix tests/adapters/test_,fake*.py in_memory*.py rate_limit.py)))
 
-# A process for each file: Pyodide can end when it collects the garbage of many.
+# A process for each file: Pyodide can end when it collects the garbage of many, and does with that
+# of the tests of blocks.
 pyodide: $(VENV)/.pages
 	@rm -rf $(PYODIDE) && mkdir -p $(PYODIDE)
 	@npm install --silent --no-fund --no-audit --prefix $(PYODIDE) pyodide@314
