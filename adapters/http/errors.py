@@ -78,21 +78,27 @@ def leaving_failure(error: BaseException, handled: BaseException | None) -> Base
 
 
 def _raised_by_others(error: BaseException, handled: BaseException | None) -> BaseException | None:
-    """Find, in a chain of exceptions, one that other code raised in this thread.
-
-    That is what a signal's handler raised, and any exception of a class that is neither Python's
-    nor urllib3's.
-    """
+    """Find, in a chain of exceptions, one that other code raised in this thread."""
     one: BaseException | None = error
     while one is not None and one is not handled:
-        package = type(one).__module__.partition(".")[0]
-        if not (package == "urllib3" or isinstance(one, TransportError)) and (
-            package not in sys.stdlib_module_names
-            or any(_is_handler(frame) for frame, _ in traceback.walk_tb(one.__traceback__))
-        ):
+        if is_of_others(one):
             return one
         one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
     return None
+
+
+def is_of_others(error: BaseException) -> bool:
+    """Return whether other code raised this.
+
+    That is what a signal's handler raised, and any exception of a class that is neither Python's
+    nor urllib3's nor the port's.
+    """
+    package = type(error).__module__.partition(".")[0]
+    if package == "urllib3" or isinstance(error, TransportError):
+        return False
+    return package not in sys.stdlib_module_names or any(
+        _is_handler(frame) for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
 
 
 def _is_handler(frame: FrameType) -> bool:

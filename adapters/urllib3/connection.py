@@ -33,7 +33,7 @@ from ..http.connection import (
     numeric_address,
     tunnel_head,
 )
-from ..http.errors import no_connection, no_whole_response
+from ..http.errors import is_of_others, no_connection, no_whole_response
 from ..http.framing import ParsedResponse, ResponseParser
 from ..http.transport import Settings
 
@@ -122,7 +122,7 @@ class _StrictHTTPConnection(HTTPConnection):
                 sock.settimeout(attempt.deadline.seconds_left())
             except BaseException as error:
                 sock.close()
-                if waiting == 1 or not isinstance(error, OSError):
+                if waiting == 1 or not isinstance(error, OSError) or is_of_others(error):
                     raise
             else:
                 return sock

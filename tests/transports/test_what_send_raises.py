@@ -5,6 +5,7 @@ import base64
 import logging
 import re
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -246,6 +247,24 @@ def test_what_a_signals_handler_raises_while_send_waits(
             send("/interrupted")
         assert b"/next" in send("/next").body
         assert server.requests[-1].connection == 2
+
+
+def test_what_a_signals_handler_raises_while_the_first_of_two_addresses_is_tried(
+    wire: Wire, raised: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, silent = wire.serve(), wire.serve(listening=False)
+    addresses = [
+        (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
+        for server in (silent, service)
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+    main = threading.main_thread().ident or 0
+    with silent.full_backlog(), Urllib3Transport(f"http://localhost:{service.port}") as transport:
+        timer = threading.Timer(0.2, signal.pthread_kill, [main, SIGNAL])
+        timer.start()
+        with pytest.raises(raised, match="of a handler"):
+            transport.send(Request("DELETE", "/interrupted", {}), 10)
+        timer.join()
 
 
 KEPT_BY_ASYNCIO = ("connection_made", "_input_test", "_own")
