@@ -168,9 +168,13 @@ class PostgresJournal(BaseJournal):
                 logger.warning("The journal cannot renew its sessions: %s", reason_of(error))
                 continue
             for session_id in held.keys() - renewed:
-                # Unless it was forgotten meanwhile, or recorded again, another owner has its row.
-                if self._held.get(session_id) is held[session_id]:
-                    del self._held[session_id]
+                with self._lock:
+                    # Or else it was forgotten meanwhile, or recorded again.
+                    is_taken = self._held.get(session_id) is held[session_id]
+                    if is_taken:  # A call that forgets it does not wait for the lock.
+                        self._held.pop(session_id, None)
+                        self._adopted.pop(session_id, None)
+                if is_taken:
                     logger.warning("session %a is another owner's now, and may be gone", session_id)
 
     def _execute(self, statement: str, **values: str | None) -> list[list[str]]:

@@ -216,6 +216,20 @@ def test_a_statement_that_waits_for_others_ends_soon(
         assert time.monotonic() - began < MOST_SECONDS
 
 
+def test_an_adopted_id_that_another_owner_has_taken_meanwhile_is_not_yielded(
+    postgres: Postgres, label: str, journal: ShortLease, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ShortLease(postgres.url, service=label) as dead:
+        dead.opened("one")
+        dead.opened("two")
+    adopted = journal.adopt_orphans()
+    first = next(adopted)
+    postgres.execute(f"UPDATE {TABLE} SET owner = 'x' WHERE service = %s", label)
+    wait_until(lambda: len(caplog.messages) == 2)
+    assert {first} < {"one", "two"}
+    assert list(adopted) == []
+
+
 def test_a_row_that_another_owner_has_taken_is_named(
     postgres: Postgres, label: str, journal: ShortLease, caplog: pytest.LogCaptureFixture
 ) -> None:
