@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from .delete_session import AsyncDeleteSession
 from .deletions import LONGEST_RECORDS, LONGEST_SLEEP, ManySessions, Run, call_each
@@ -210,9 +210,10 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
     async def _settle_what_is_in_flight(self) -> None:
         """Wait for it, at most for as long as it may take, and cancel the rest."""
-        reader = self._cancel_reader()
-        if waited_for := [*self._requests, *reader]:
-            await asyncio.wait(waited_for, timeout=self._seconds_to_land())
+        # Any: the results do not matter
+        unfinished: list[asyncio.Future[Any]] = [*self._requests, *self._cancel_reader()]
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=self._seconds_to_land())
         for task in self._requests:
             task.cancel()
         if self._requests:

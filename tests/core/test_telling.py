@@ -8,6 +8,7 @@ import json
 import logging
 import subprocess
 import sys
+import uuid
 from typing import Any
 
 import pytest
@@ -98,7 +99,7 @@ def test_a_call_that_is_interrupted_while_the_journal_is_told_says_what_it_knows
     use_case: UseCase,
 ) -> None:
     class Interrupted(InMemoryJournal):
-        def gone(self, session_id: str, /) -> None:
+        def gone(self, session_id: str | uuid.UUID, /) -> None:
             raise KeyboardInterrupt(session_id)
 
     told: list[Outcome] = []

@@ -35,7 +35,8 @@ class FakeClock:
     quarter of a second of real time to do something with this clock, and then counts as idle.
     """
 
-    changed: ClassVar = threading.Condition()  #: guards all that is here, of every such clock
+    #: guards all that is here, of every such clock
+    changed: ClassVar[threading.Condition] = threading.Condition()
     _waiting: ClassVar[set[threading.Thread | None]] = set()
 
     def __init__(self) -> None:
