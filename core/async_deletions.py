@@ -14,7 +14,7 @@ from .deletions import LONGEST_RECORDS, LONGEST_SLEEP, ManySessions, Run, call_e
 from .errors import Outcome
 from .job import Job
 from .scheduler import Scheduler
-from .shielding import in_thread, runs_on_asyncio, shielded
+from .shielding import in_thread, raise_last, runs_on_asyncio, shielded
 from .transport import AsyncTransport, Response
 
 
@@ -203,10 +203,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             self._requests.clear()
             self._scheduler.end_remaining(even_in_flight=True)
         error = await shielded(self._tell, interruptions) or error
-        if interruptions:
-            raise interruptions[-1]
-        if error is not None:
-            raise error
+        raise_last(interruptions, error)
 
     async def _settle_what_is_in_flight(self) -> None:
         """Wait for it, at most for as long as it may take, and cancel the rest."""

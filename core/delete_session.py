@@ -12,7 +12,7 @@ from .errors import DeleteSessionError, Outcome
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import in_thread, shielded
+from .shielding import in_thread, raise_last, shielded
 from .transport import AsyncTransport, Response, Transport, TransportError
 from .use_case import UseCase
 
@@ -78,7 +78,7 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         sent: list[Send] = []
         outcomes: list[Outcome] = []
         with self._telling_interruptions(session_id, sent, outcomes):
-            self.destroy(session_id, retry, sent, outcomes)
+            self.destroy(session_id, retry, sent, outcomes.append)
         return self._tell(outcomes)
 
     def destroy(
@@ -86,22 +86,23 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         session_id: str | uuid.UUID,
         retry: RetryPolicy,
         sent: list[Send],
-        outcomes: list[Outcome],
+        note: Callable[[Outcome], None],
     ) -> None:
         """Do what a call does, but raise no outcome and tell the journal alone.
 
-        Args:
-            session_id: the session.
-            retry: the policy.
-            sent: takes each request. It has those of a delete that was interrupted before.
-            outcomes: takes the outcome, before the journal is told: that may be interrupted.
+        `sent` takes each request. It has those of a delete that was interrupted before. `note` is
+        called with the outcome before the journal is told: that may be interrupted.
         """
         conversation = self._conversation(session_id, retry, len(sent))
         try:
-            outcomes.append(self._drive(conversation, sent))
+            self._conclude(self._drive(conversation, sent), note)
         except DeleteSessionError as error:
-            outcomes.append(error.with_traceback(None))  # Its frames hold the use case.
-        self.forget_if_gone(outcomes[-1])
+            self._conclude(error.with_traceback(None), note)  # Its frames hold the use case.
+
+    # A variable of `destroy` would be a cycle: the cause's traceback leads to that frame.
+    def _conclude(self, outcome: Outcome, note: Callable[[Outcome], None]) -> None:
+        note(outcome)
+        self.forget_if_gone(outcome)
 
     def _drive(
         self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
@@ -224,7 +225,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         sent: list[Send] = []
         outcomes: list[Outcome] = []
         with self._telling_interruptions(session_id, sent, outcomes):
-            await self.destroy(session_id, retry, sent, outcomes)
+            await self.destroy(session_id, retry, sent, outcomes.append)
         return self._tell(outcomes)
 
     async def destroy(
@@ -232,16 +233,19 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         session_id: str | uuid.UUID,
         retry: RetryPolicy,
         sent: list[Send],
-        outcomes: list[Outcome],
+        note: Callable[[Outcome], None],
     ) -> None:
         """As `DeleteSession.destroy`. The journal has a thread, and is waited for at most 5 s."""
         conversation = self._conversation(session_id, retry, len(sent))
         try:
-            outcomes.append(await self._drive(conversation, sent))
+            await self._conclude(await self._drive(conversation, sent), note)
         except DeleteSessionError as error:
-            outcomes.append(error.with_traceback(None))  # Its frames hold the use case.
-        if self.journal_to_tell(outcomes[-1]) is not None:
-            await in_thread(self.forget_if_gone, outcomes[-1], timeout=5)
+            await self._conclude(error.with_traceback(None), note)  # Its frames hold the use case.
+
+    async def _conclude(self, outcome: Outcome, note: Callable[[Outcome], None]) -> None:
+        note(outcome)
+        if self.journal_to_tell(outcome) is not None:
+            await in_thread(self.forget_if_gone, outcome, timeout=5)
 
     async def _drive(
         self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
@@ -328,11 +332,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
             block.start_to_end()
         for block in ours:
             await block.end_early(interruptions)
-        error = await shielded(self._close, interruptions)
-        if interruptions:
-            raise interruptions[-1]
-        if error is not None:
-            raise error
+        raise_last(interruptions, await shielded(self._close, interruptions))
 
     async def _close(self) -> None:
         try:

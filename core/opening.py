@@ -135,10 +135,9 @@ class _Opening(Generic[T, UseCaseT]):
 
     # How it ends
 
-    def _settle(self, outcomes: list[Outcome]) -> None:
-        """Take the outcome of a delete. It has none if it was interrupted before that."""
-        if outcomes and self.outcome is None:  # A coroutine may have been closed beside its delete.
-            self.outcome = outcomes[0]
+    def _settle(self, outcome: Outcome) -> None:
+        if self.outcome is None:  # It is there if a coroutine was closed beside its delete.
+            self.outcome = outcome
 
     def _settle_if_final(
         self,
@@ -155,19 +154,17 @@ class _Opening(Generic[T, UseCaseT]):
         if error not in interruptions:
             interruptions.append(error)
         is_failure = isinstance(error, Exception | GeneratorExit)
-        block_was_interrupted = not isinstance(
-            raised, Exception | GeneratorExit | SystemExit | None
-        )
-        is_second = block_was_interrupted or len(interruptions) > 1 or self._deletes > 1
+        was_interrupted = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
+        is_second = was_interrupted or len(interruptions) > 1 or self._deletes > 1
         if self._is_live() and (is_failure or is_second):
-            self._settle([interrupted(self.session_id or "", len(self._sent), error)])
+            self._settle(interrupted(self.session_id or "", len(self._sent), error))
 
-    def _report(self, raised: BaseException | None) -> None:
-        """Raise the delete's error, or say it beside what was raised before."""
+    def _end(self, raised: BaseException | None) -> None:
+        """Tell the outcome, and end the block. Raise the delete's error, or note it on `raised`."""
         error = self.outcome if isinstance(self.outcome, DeleteSessionError) else None
         if self._missing_ok and isinstance(error, SessionNotFoundError):
             error = None
-        self._tell(is_raised=raised is None)
+        self._tell(is_seen=raised is None)
         if error is not None and raised is not None:
             raised.add_note(note_on(error))
         self._opened.clear()
@@ -178,11 +175,11 @@ class _Opening(Generic[T, UseCaseT]):
         if error is not None and raised is None:
             raise error
 
-    def _tell(self, *, is_raised: bool) -> None:
-        """Tell the outcome, once: to the log as well, unless it is raised."""
+    def _tell(self, *, is_seen: bool) -> None:
+        """Tell the outcome, once: to the log as well, unless somebody sees it raised."""
         if self.outcome is not None and not self._is_told:
             self._is_told = True
-            self._use_case.notify(self.outcome, is_seen=is_raised)
+            self._use_case.notify(self.outcome, is_seen=is_seen)
 
 
 class Opening(_Opening[T, "DeleteSession"]):
@@ -222,9 +219,9 @@ class Opening(_Opening[T, "DeleteSession"]):
         while True:
             try:
                 self._destroy()
-                self._report(interruptions[-1] if interruptions else raised)
+                self._end(interruptions[-1] if interruptions else raised)
                 break
-            except DeleteSessionError:  # of `_report`
+            except DeleteSessionError:  # of `_end`
                 raise
             except BaseException as error:
                 self._settle_if_final(error, raised, interruptions)
@@ -241,14 +238,10 @@ class Opening(_Opening[T, "DeleteSession"]):
             journal.opened(self.session_id or "")
 
     def _destroy(self) -> None:
-        if not self._is_live():
-            return
-        self._deletes += 1
-        outcomes: list[Outcome] = []
-        try:
-            self._use_case.destroy(self.session_id or "", self._retry, self._sent, outcomes)
-        finally:
-            self._settle(outcomes)
+        if self._is_live():
+            self._deletes += 1
+            session_id = self.session_id or ""
+            self._use_case.destroy(session_id, self._retry, self._sent, self._settle)
 
 
 class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
@@ -285,9 +278,9 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
         while True:
             try:
                 await self._destroy_uncancelled(interruptions)
-                self._report(interruptions[-1] if interruptions else raised)
+                self._end(interruptions[-1] if interruptions else raised)
                 break
-            except DeleteSessionError:  # of `_report`
+            except DeleteSessionError:  # of `_end`
                 raise
             except BaseException as error:
                 self._settle_if_final(error, raised, interruptions)
@@ -331,14 +324,10 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
                 raise error
 
     async def _destroy(self) -> None:
-        if not self._is_live():
-            return
-        self._deletes += 1
-        outcomes: list[Outcome] = []
-        try:
-            await self._use_case.destroy(self.session_id or "", self._retry, self._sent, outcomes)
-        finally:
-            self._settle(outcomes)
+        if self._is_live():
+            self._deletes += 1
+            session_id = self.session_id or ""
+            await self._use_case.destroy(session_id, self._retry, self._sent, self._settle)
 
     # Its use case is being closed
 
@@ -354,7 +343,7 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
         # A second delete is made if the first one was interrupted.
         while self._has_running_task() or (self._is_live() and self._deletes < 2):
             await shielded(self._destroy, interruptions, tasks=self._tasks)
-        self._tell(is_raised=False)
+        self._tell(is_seen=False)
 
     def _has_running_task(self) -> bool:
         return any(not task.done() for task in self._tasks[-1:])

@@ -86,6 +86,14 @@ async def shielded(
     return interruptions[-1] if interruptions else CancelledError()
 
 
+def raise_last(interruptions: list[BaseException], error: BaseException | None) -> None:
+    """Raise the caller's last interruption, or else what the shielded function raised."""
+    if interruptions:
+        raise interruptions[-1]
+    if error is not None:
+        raise error
+
+
 def _anyio_shield() -> AbstractContextManager[object]:
     """Keep out a cancelled scope of anyio, which cancels again at each turn of the event loop."""
     anyio: Any = sys.modules.get("anyio")  # Any: the core does not import it
