@@ -51,7 +51,7 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
     """
 
     _awaits = False
-    _takes = "Take Urllib3Transport(). AsyncDeleteSession takes those that are awaited."
+    _transport_advice = "Take Urllib3Transport(). AsyncDeleteSession takes those that are awaited."
     _block = Opening
 
     def __call__(
@@ -214,7 +214,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
     """
 
     _awaits = True
-    _takes = "Take AsyncioTransport(). DeleteSession takes those that block."
+    _transport_advice = "Take AsyncioTransport(). DeleteSession takes those that block."
     _block = AsyncOpening
 
     async def __call__(

@@ -48,7 +48,7 @@ class UseCase(Generic[TransportT, BlockT]):
     """What both have in common: all but how they wait."""
 
     _awaits: ClassVar[bool]
-    _takes: ClassVar[str]  # which transports
+    _transport_advice: ClassVar[str]
     _block: ClassVar[Callable[..., Any]]  # Any: it makes a `BlockT`
 
     def __init__(  # noqa: PLR0913 - each is something that users must be able to say
@@ -75,7 +75,7 @@ class UseCase(Generic[TransportT, BlockT]):
         self.is_closed: bool = False  #: whether no block may begin
         self.blocks: set[Any] = set()  #: awaited ones that are open. Any: of a module above
         verbs = {"send": self._awaits, "monotonic": False, "sleep": self._awaits}
-        check_methods("transport", transport, verbs, self._takes)
+        check_methods("transport", transport, verbs, self._transport_advice)
         if journal is not None:
             verbs = dict.fromkeys(("opened", "gone"), False)
             check_methods("journal", journal, verbs, "Take a FileJournal, or write one.")
@@ -166,7 +166,7 @@ class UseCase(Generic[TransportT, BlockT]):
                 journal.gone(outcome.session_id)
         except Exception as error:
             text = "session %a is gone, but the journal may still hold it: %s"
-            logger.warning(text, outcome.session_id, error, extra=_known(outcome))
+            logger.warning(text, outcome.session_id, error, extra=_log_fields(outcome))
 
     def notify(self, outcome: Outcome, *, is_seen: bool = True) -> None:
         """Call `on_outcome`. First log at ERROR what is raised to nobody, unless it is gone.
@@ -174,14 +174,14 @@ class UseCase(Generic[TransportT, BlockT]):
         What `on_outcome` raises is logged, and changes nothing.
         """
         if not is_seen and outcome.session_fate is not SessionFate.GONE:
-            logger.error("%s", outcome, extra=_known(outcome))
+            logger.error("%s", outcome, extra=_log_fields(outcome))
         if self.on_outcome is None:
             return
         try:
             refuse_awaitable(self.on_outcome(outcome), "on_outcome", "an ordinary function")
         except Exception:
             text = "on_outcome failed for session %a"
-            logger.exception(text, outcome.session_id, extra=_known(outcome))
+            logger.exception(text, outcome.session_id, extra=_log_fields(outcome))
 
     @contextmanager
     def _telling_interruptions(
@@ -226,6 +226,6 @@ class UseCase(Generic[TransportT, BlockT]):
         return f"{type(self).__name__}({shown})"
 
 
-def _known(outcome: Outcome) -> dict[str, object]:
+def _log_fields(outcome: Outcome) -> dict[str, object]:
     """Return what a record of the log carries beside its text."""
     return {"session_id": outcome.session_id, "session_fate": outcome.session_fate}

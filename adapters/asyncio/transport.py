@@ -12,7 +12,7 @@ from firecrawl_interact.core.arguments import check_seconds
 from firecrawl_interact.core.transport import ConnectFailedError, Request, Response
 
 from ..api_url import parse_api_url
-from ..http.connection import Deadline, check_tunnel, kept_until, request_head, tunnel_head
+from ..http.connection import Deadline, check_tunnel, request_head, reuse_deadline, tunnel_head
 from ..http.errors import closed, leaving_failure, no_connection
 from ..http.framing import ParsedResponse
 from ..http.settings import Proxy
@@ -158,7 +158,7 @@ class _Pool:
         return None
 
     def _keep(self, connection: Connection, response: ParsedResponse) -> None:
-        connection.kept_until = kept_until(response)
+        connection.kept_until = reuse_deadline(response)
         is_full = len(self._idle) >= self._settings.pool_size
         if is_full or self.is_closed or connection.kept_until.has_passed():
             connection.abort()
@@ -170,7 +170,7 @@ class _Pool:
         first, service, connection = self._first, self._settings.api_url, None
         peer = f"{'the proxy ' if self._proxy else ''}{first.host}:{first.port}"
         try:
-            deadline = deadline.sooner(self._settings.connect_timeout)
+            deadline = deadline.at_most(self._settings.connect_timeout)
             async with asyncio.timeout(deadline.seconds_left()):
                 _, connection = await asyncio.get_running_loop().create_connection(
                     partial(Connection, self._connections),

@@ -36,7 +36,7 @@ class Deadline:
             raise TimeoutError("timed out")
         return seconds
 
-    def sooner(self, seconds: float) -> "Deadline":
+    def at_most(self, seconds: float) -> "Deadline":
         """Return the deadline of a part, which has at most this number of seconds."""
         return Deadline(min(seconds, self.seconds_left()))
 
@@ -57,8 +57,8 @@ def look_up(name: str, port: int) -> list[Address]:
     return list(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
 
 
-def kept_until(response: ParsedResponse) -> Deadline:
-    """Return until when the connection of a response may be used again.
+def reuse_deadline(response: ParsedResponse) -> Deadline:
+    """Return the end of the time in which the connection of a response may be used again.
 
     A server names the seconds after which it closes an idle connection (RFC 2068, 19.7.1.1). The
     next request has to arrive before that, so it gets a second for its way.

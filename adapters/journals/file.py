@@ -92,6 +92,7 @@ class FileJournal(BaseJournal):
                 count = sum(map(_is_record, entries))
                 if count < len(entries) or (is_locked is None and os.path.lexists(owner)):
                     unreadable.append(str(owner))
+                # Of its own label the living are left alone, and of other labels the orphans.
                 elif count and is_locked is (service == self._service) and owner != self._own:
                     found[service] += count
         return LeftAlone(found.pop(self._service, 0), dict(found), unreadable)
@@ -143,7 +144,7 @@ class FileJournal(BaseJournal):
 
     def _others(self, *, living: bool) -> list[Path]:
         """Return the directories of the other owners that live, or of those that are dead."""
-        os.stat(self._directory)
+        os.stat(self._directory)  # `_entries` takes a missing directory for an empty one.
         others = [one for one in map(Path, _entries(self._owners)) if one != self._own]
         return [one for one in others if _is_locked(one) is living]
 

@@ -23,7 +23,7 @@ from .base import BaseJournal, LeftAlone, reason_of
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
-_SECONDS = 5  # for a call with a connection of its own, and for what is not serializable
+_SECONDS = 5  # how long a call with its own connection takes, and how long conflicts are retried
 _TABLE = "firecrawl_interact_open_sessions"
 _CREATE = """DO $$ BEGIN IF to_regclass('{table}') IS NULL THEN {create} END IF;
     EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation
@@ -36,18 +36,19 @@ _RENEW = """UPDATE {table} SET renewed_at = now() WHERE service = %(label)s AND 
     AND session_id = ANY(string_to_array(%(held)s, ' ')) AND renewed_at > '-infinity'
     RETURNING session_id"""
 _CLOSE = "UPDATE {table} SET renewed_at = '-infinity' WHERE owner = %(owner)s"
-_SUSPECTS = """SELECT extract(epoch FROM deadline), EXISTS (SELECT FROM {table}
-        WHERE service = %(label)s AND renewed_at > '-infinity' AND renewed_at < deadline)
-    FROM coalesce(to_timestamp(%(deadline)s::float8), now() - %(lease)s::interval) AS deadline"""
+_SUSPECTS = """SELECT extract(epoch FROM since), EXISTS (SELECT FROM {table}
+        WHERE service = %(label)s AND renewed_at > '-infinity' AND renewed_at < since)
+    FROM coalesce(to_timestamp(%(since)s::float8), now() - %(lease)s::interval) AS since"""
 _ADOPT = """UPDATE {table} SET owner = %(owner)s, renewed_at = now()
     WHERE service = %(label)s AND session_id = ANY(ARRAY(SELECT session_id FROM {table}
-        WHERE service = %(label)s AND renewed_at < to_timestamp(%(deadline)s::float8)
+        WHERE service = %(label)s AND renewed_at < to_timestamp(%(since)s::float8)
         LIMIT 1000 FOR UPDATE SKIP LOCKED))
     RETURNING session_id"""
 _ORPHANS = """SELECT session_id FROM {table} WHERE service = %(label)s
     AND renewed_at < now() - %(lease)s::interval"""
 _OTHERS = """SELECT service, count(*) FROM {table} WHERE owner <> %(owner)s
-    AND (service = %(label)s) = (renewed_at >= now() - %(lease)s::interval) GROUP BY service"""
+    AND CASE WHEN service = %(label)s THEN renewed_at >= now() - %(lease)s::interval
+        ELSE renewed_at < now() - %(lease)s::interval END GROUP BY service"""
 
 Connect = Callable[[], AbstractContextManager[Any]]  # Any: psycopg's, or a pool's
 
@@ -128,19 +129,19 @@ class PostgresJournal(BaseJournal):
         self._execute(_GONE, session_id=session_id)
 
     def _orphans(self) -> list[str]:
-        """List the suspects: a living owner may still renew some of them."""
+        """List the orphans, and suspects that a living owner may still renew."""
         return [one for (one,) in self._execute(_ORPHANS)]
 
     def _adopt(self) -> Iterator[None]:
-        deadline: str | None = None
-        # The time of a statement does not count: in an outage it may wait, as owners do.
-        for _ in range(15):
-            [(deadline, any_suspects)] = self._execute(_SUSPECTS, deadline=deadline)
+        since: str | None = None
+        # A statement's own time is no part of the watch: in an outage owners cannot renew either.
+        for _ in range(15):  # waits of a thirtieth of a lease: half a lease
+            [(since, any_suspects)] = self._execute(_SUSPECTS, since=since)
             if any_suspects == "f":
                 break
             if self._closed.wait(self._lease / 30):
                 raise OSError("it is closed")  # It has not watched for long enough.
-        while adopted := [session_id for (session_id,) in self._execute(_ADOPT, deadline=deadline)]:
+        while adopted := [session_id for (session_id,) in self._execute(_ADOPT, since=since)]:
             self._hold(*adopted)
             self._adopted.update(dict.fromkeys(adopted))
             yield

@@ -28,9 +28,9 @@ from ..api_url import ApiUrl
 from ..http.connection import (
     Deadline,
     check_tunnel,
-    kept_until,
     look_up,
     numeric_address,
+    reuse_deadline,
     tunnel_head,
 )
 from ..http.errors import is_of_others, no_connection, no_whole_response
@@ -68,7 +68,7 @@ class _Response(HTTPResponse):
         attempt = ATTEMPT.get()
         connection: _StrictHTTPConnection = attempt.connection  # type: ignore[assignment]  # `request` set it
         response = connection.receive(attempt.method)
-        connection.kept_until = kept_until(response)
+        connection.kept_until = reuse_deadline(response)
         self.version, self.status, self.reason = response.version, response.status, response.reason
         self.code, self.length, self.chunked = response.status, len(response.body), False
         self.will_close = connection.kept_until.has_passed()
@@ -90,7 +90,7 @@ class _StrictHTTPConnection(HTTPConnection):
         attempt = ATTEMPT.get()
         deadline = attempt.deadline
         try:
-            attempt.deadline = deadline.sooner(self.timeout or 0)
+            attempt.deadline = deadline.at_most(self.timeout or 0)
             super().connect()
         except ConnectFailedError:
             raise
@@ -148,7 +148,7 @@ class _StrictHTTPConnection(HTTPConnection):
         attempt = ATTEMPT.get()
         if self.sock is None:
             self.connect()
-        attempt.connection = self
+        attempt.connection = self  # From here on, a failure counts as sent.
         super().request(method, attempt.target, *body, **options)
 
     def send(self, data: bytes) -> None:  # type: ignore[override]  # nothing else here
