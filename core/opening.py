@@ -69,6 +69,7 @@ class _Opening(Generic[T, UseCaseT]):
         self._retry = retry
         self._opened: list[Any] = []  # at most one; in no variable, which a traceback would show
         self._sent: list[Send] = []  # the requests of its deletes
+        self._known: list[Outcome] = []  # their outcomes: the journal may not know of them yet
         self._tasks: list[Task] = []  # They open the session or destroy it. One at a time.
         self._entered = threading.Lock()  # It is held while the block is entered.
         self._is_over = False
@@ -109,6 +110,7 @@ class _Opening(Generic[T, UseCaseT]):
         self._is_told = self._is_over = False
         self._deletes = 0
         self._sent.clear()
+        self._known.clear()
         self._tasks.clear()
 
     def _refuse_closed(self) -> None:
@@ -135,10 +137,6 @@ class _Opening(Generic[T, UseCaseT]):
 
     # How it ends
 
-    def _settle(self, outcome: Outcome) -> None:
-        if self.outcome is None:  # It is there if a coroutine was closed beside its delete.
-            self.outcome = outcome
-
     def _settle_if_final(
         self,
         error: BaseException,
@@ -157,7 +155,8 @@ class _Opening(Generic[T, UseCaseT]):
         was_interrupted = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
         is_second = was_interrupted or len(interruptions) > 1 or self._deletes > 1
         if self._is_live() and (is_failure or is_second):
-            self._settle(interrupted(self.session_id or "", len(self._sent), error))
+            self._known.append(interrupted(self.session_id or "", len(self._sent), error))
+            self.outcome = self._known[0]
 
     def _end(self, raised: BaseException | None) -> None:
         """Tell the outcome, and end the block. Raise the delete's error, or note it on `raised`."""
@@ -241,7 +240,8 @@ class Opening(_Opening[T, "DeleteSession"]):
         if self._is_live():
             self._deletes += 1
             session_id = self.session_id or ""
-            self._use_case.destroy(session_id, self._retry, self._sent, self._settle)
+            self._use_case.destroy(session_id, self._retry, self._sent, self._known.append)
+            self.outcome = self._known[-1]
 
 
 class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
@@ -305,9 +305,8 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
     async def _open(self) -> None:
         if self._open_session is not None:
             result = self._open_session()
-            if isinstance(result, Awaitable):
-                result = await result
-            self._opened.append(result)
+            # In one line: an interruption between two would lose the session.
+            self._opened.append(await result if isinstance(result, Awaitable) else result)
             del result  # A traceback would show it.
             self._find_session()
         if (journal := self._use_case.journal_of(self.session_id)) is not None:
@@ -327,7 +326,9 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
         if self._is_live():
             self._deletes += 1
             session_id = self.session_id or ""
-            await self._use_case.destroy(session_id, self._retry, self._sent, self._settle)
+            await self._use_case.destroy(session_id, self._retry, self._sent, self._known.append)
+            # There is one already if the coroutine was closed beside its delete.
+            self.outcome = self.outcome or self._known[-1]
 
     # Its use case is being closed
 

@@ -96,6 +96,8 @@ class BaseJournal:
             for _ in self._adopt():
                 while session_id := self._next_adopted():
                     yield session_id
+                if self._closed.is_set():
+                    return  # It would adopt what it has just released.
 
     def _next_adopted(self) -> str | None:
         """Take an id that was adopted and not yielded yet. A closed journal has none."""

@@ -217,9 +217,8 @@ def error_of(case: Callable[[], object]) -> FirecrawlInteractError:
 
 def row(error: FirecrawlInteractError) -> str:
     """Write what an error says in a row: its words, its class, and what can be done."""
-    reason = str(error.args[0])
-    advice = getattr(error, "advice", "")
-    if not advice:
+    reason, advice = str(error.args[0]), error.advice
+    if not isinstance(error, DeleteSessionError):  # That one says more between the two.
         reason, _, advice = str(error).partition(". ")
     shown = reason.replace("|", r"\|").replace("<", "&lt;")
     means = f"`{type(error).__name__}`"
