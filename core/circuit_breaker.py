@@ -1,8 +1,8 @@
 """The circuit breaker of a run: whether the service is away, and when a request may find out. Pure.
 
 Closed, it stops nothing. Open, it lets one request go at a time: a half-open probe. It closes when
-the service itself responds. Times are in seconds on the transport's clock. Only how long an outage
-has lasted is counted in seconds that the run has `waited`, so that a slow caller is no outage.
+the service itself responds. Times are in seconds on the transport's clock. One is not: how long an
+outage has lasted. That is counted in seconds that the run has `waited`: a slow caller is no outage.
 """
 
 import math
@@ -37,14 +37,15 @@ class CircuitBreaker:
     """Says whether the service is away, from the attempts that failed with what a retry may mend.
 
     - A failure counts until the service itself responds to a request that was sent later, or at
-      the same time. The page of a gateway is no such response, but a failure. A conflict, and a
-      kept connection that had ended, show nothing.
+      the same time (`is_from_service`). The page of a gateway is not such a response, and neither
+      is a 5xx in the service's own words (`is_spoken`): both are failures. A conflict, and a kept
+      connection that had ended, show nothing.
     - The breaker opens if the failures of two ids count, and if all that was in flight at the first
       failure has failed as well, or if an id would be given up otherwise.
     - Half-open probes go one at a time. The policy's backoff lies between two of them, or what the
       service asks for, if that is longer. Each is for another id.
-    - It closes when no failure counts any more. A failure in the service's own words ends the count
-      of earlier failures that were pages or silence: the service is there, even if it fails.
+    - It closes when no failure counts any more. While it is open, a failure in the service's own
+      words ends the count of earlier pages and silence: the service is there, even if it fails.
 
     A failure in the service's own words can be the service's, or that of one id, which then fails
     for ever: it is not a UUID, for instance. So, if all failures that count are in its own words:
@@ -61,13 +62,13 @@ class CircuitBreaker:
     def __init__(self, backoff: Callable[[int], float], deadline: float) -> None:
         self.is_open: bool = False  #: whether the service is away
         self.next_probe_at: float = -math.inf  #: once it is open
-        self.has_met_pages_alone: bool = True  #: those of gateways, and nothing of the service
+        self.has_met_pages_alone: bool = True  #: no silence, no 5xx, and nothing of the service
         self.failures: list[Failure] = []  #: those that count
         self._backoff = backoff
         self._deadline = deadline
         self._probes = 0  # that failed, and the failure that opened it
         self._served_at = -math.inf  # when what the service itself responded to last was sent
-        self._newest_failed_at = 0.0  # `waited`, when an id failed that had never failed before
+        self._newest_failed_at = 0.0  # `waited`, when an id failed for the first time, or it opened
 
     @property
     def may_be_ids_own(self) -> bool:
@@ -81,7 +82,10 @@ class CircuitBreaker:
         return self._probes > 1
 
     def is_probe(self, sent_at: float) -> bool:
-        """Say whether a request that was sent then is the half-open probe."""
+        """Say whether a request that was sent then is the half-open probe.
+
+        All others in flight were sent before, and `next_probe_at` stays until the probe fails.
+        """
         return self.is_open and sent_at >= self.next_probe_at
 
     def ends_in(self, waited: float, *, have_all_failed: bool = False) -> float:
@@ -153,8 +157,10 @@ class CircuitBreaker:
             self.failures.append(Failure(error, job.sent_at, job.landed_at, waited))
             # What was in flight when the first failure landed has landed, too.
             rest_has_landed = oldest > self.failures[0].landed_at
-            if self._count_failing_ids() > 1 and (rest_has_landed or failed.is_last):
+            is_shown = self._count_failing_ids() > 1 and (rest_has_landed or failed.is_last)
+            if is_shown and not self.is_open:
                 self.is_open = True
+                self._newest_failed_at = waited
         self._close_if_refuted()
 
     def note_response(self, *, sent_at: float) -> None:

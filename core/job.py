@@ -22,8 +22,8 @@ class Job:
         self.session_id: str | uuid.UUID = session_id  # as it was given
         self.requests: int = 0
         self.charged: float = 0.0  # seconds of the policy's deadline that it has used
-        self.failing_since: float | None = None  # when its first failure was sent
-        self.error: DeleteSessionError | None = None  # what its last attempt met
+        self.failing_since: float | None = None  # when its first attempt that failed was sent
+        self.error: DeleteSessionError | None = None  # what it met last; None: it has not failed
         self.outcome: Outcome | None = None
 
     @property
@@ -32,7 +32,7 @@ class Job:
         return self.landed_at - self.sent_at
 
     def charge(self, seconds: float) -> None:
-        """Let a request or a pause of its own count against its deadline. Below 0: it does not.
+        """Count a request or a pause of its own against its deadline. Seconds below 0 take it back.
 
         Nothing else counts: neither what holds the whole run back, nor what the caller does.
         """
@@ -42,8 +42,10 @@ class Job:
         """Return the outcome of a session that got no response, for a reason of the run."""
         return UnreachableError(reason, session_id=str(self.session_id), attempts=self.requests)
 
-    def if_unread(self) -> UnreachableError | NotTriedError:
-        """Return the outcome of a session whose run was left before anything was known of it."""
+    def if_left(self) -> DeleteSessionError:
+        """Return the outcome of a session whose run is left: what its last request met, if any."""
+        if self.error is not None and self.error.attempts == self.requests:
+            return self.error
         if self.requests:
             return self.unreachable("the run was left before the response was read")
         reason = "the run ended before anything was sent"

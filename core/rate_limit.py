@@ -1,7 +1,7 @@
 """The rate limit of a run: when the next request may be sent. Pure.
 
-Times are in seconds on the transport's clock. Only how long nothing was accepted is counted in
-seconds that the run has `waited`, so that a slow caller ends no run.
+Times are in seconds on the transport's clock. One is not: how long nothing was accepted. That is
+counted in seconds that the run itself has `waited`, so that a slow caller ends no run.
 """
 
 import math
@@ -52,7 +52,7 @@ class RateLimitGate:
         if self._last_sent_at >= self.paused_until:  # No pause since the last request.
             halvings = self._spacing / max(_HALF_LIFE, 4 * self._latency)
             self._spacing *= 2 ** -min(1.0, halvings)
-        elif not_limited and not self._spacing:  # It is the first one after the first pause.
+        elif not_limited and not self._spacing:  # The first one after a pause, and no spacing yet.
             average = (self.paused_until - self._first_sent_at) / not_limited
             self._spacing = min(average, self.paused_until - self._last_sent_at)
         self._sent += 1

@@ -50,8 +50,9 @@ class Scheduler:
        `job.timeout` seconds. Then `note_sent(job)`; or `note_not_sent(job, error)`, if nothing can
        carry it. Whoever carries it sets `job.landed_at`.
     3. If there are no `outcomes`, and `has_room()`: `admit(next_id)`.
-    4. Otherwise it waits for `due_in()` seconds, or until a request lands, and adds that to
-       `waited`; but not if it waits for an id beside the run, and `needs_new_id`.
+    4. Otherwise it waits for `due_in()` seconds, or until a request lands, and adds that time to
+       `waited`. It does not add the time in which the caller's next id is awaited, too, and
+       `needs_new_id` is true: that is the caller's.
 
     The outcomes are the driver's, which takes them out. Once the run is finished, it raises
     `ended_by`, if there is such an error. A driver that waits no longer for what is in flight calls
@@ -192,7 +193,6 @@ class Scheduler:
             return None
         job = self._first.popleft() if self._first else self._waiting.pop(0)
         job.requests += 1
-        job.error = None
         job.sent_at = job.landed_at = self._now()
         job.timeout = min(job.send.timeout, self._breaker.longest_timeout(self.waited))
         job.number = self._gate.note_sent(job.sent_at)
@@ -331,7 +331,7 @@ class Scheduler:
             self._waiting.clear()
             # An interruption (Ctrl-C) may have left one of them half-way.
             for job in [one for one in self._jobs if one not in self.in_flight]:
-                self._end(job, job.outcome or job.error or job.if_unread())
+                self._end(job, job.outcome or job.if_left())
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         job.outcome = outcome  # An interruption may come between any two steps.

@@ -288,6 +288,15 @@ def test_the_time_that_the_ids_take_is_no_part_of_an_outage() -> None:
     assert run.ended_by.lasted == 100
 
 
+def test_a_session_whose_request_nothing_can_carry_keeps_what_it_met_before() -> None:
+    run = Run("go a; 429/20 a; +21")
+    job = run.next_job()
+    assert job is not None
+    run.note_not_sent(job, RuntimeError("can't start new thread"))
+    run.end_remaining()
+    assert run.look_at("ended") == "a RateLimitError untouched x1"
+
+
 def test_what_is_in_flight_when_all_is_ended_is_unknown_and_nothing_more_is_taken_of_it() -> None:
     run = Run("go a; 503 a; +1; send a; stop")
     run.end_remaining(even_in_flight=True)

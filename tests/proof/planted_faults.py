@@ -86,7 +86,7 @@ pauses: each stale connection is followed by a retry at once
 """)
 OF_RUNS = read_faults(r"""
 one outcome: what is in flight when a run is left has no outcome
-    self._end(job, job.outcome or job.error or job.if_unread()) => del self._jobs[job]
+    self._end(job, job.outcome or job.if_left()) => del self._jobs[job]
 one outcome: a cancellation takes an outcome with it
     def __anext__ ... self.aclose() => self.aclose(); self._told.clear()
 gone: an id in flight is taken for gone when the run is left
