@@ -78,7 +78,7 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         sent: list[Send] = []
         outcomes: list[Outcome] = []
         with self._telling_interruptions(session_id, sent, outcomes):
-            self.destroy(session_id, retry, sent, outcomes.append)
+            self.destroy(session_id, retry, sent, outcomes)
         return self._tell(outcomes)
 
     def destroy(
@@ -86,23 +86,20 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         session_id: str | uuid.UUID,
         retry: RetryPolicy,
         sent: list[Send],
-        note: Callable[[Outcome], None],
+        outcomes: list[Outcome],
     ) -> None:
         """Do what a call does, but raise no outcome and tell the journal alone.
 
-        `sent` takes each request. It has those of a delete that was interrupted before. `note` is
-        called with the outcome before the journal is told: that may be interrupted.
+        `sent` takes each request. It has those of a delete that was interrupted before. `outcomes`
+        takes the outcome. If it has one, the journal alone was not told of that, and is told now.
         """
-        conversation = self._conversation(session_id, retry, len(sent))
-        try:
-            self._conclude(self._drive(conversation, sent), note)
-        except DeleteSessionError as error:
-            self._conclude(error.with_traceback(None), note)  # Its frames hold the use case.
-
-    # A variable of `destroy` would be a cycle: the cause's traceback leads to that frame.
-    def _conclude(self, outcome: Outcome, note: Callable[[Outcome], None]) -> None:
-        note(outcome)
-        self.forget_if_gone(outcome)
+        if not outcomes:
+            conversation = self._conversation(session_id, retry, len(sent))
+            try:  # No variable holds the outcome: a traceback leads here, so that would be a cycle.
+                outcomes.append(self._drive(conversation, sent))
+            except DeleteSessionError as error:
+                outcomes.append(error.with_traceback(None))  # Its frames hold the use case.
+        self.forget_if_gone(outcomes[0])
 
     def _drive(
         self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
@@ -118,7 +115,7 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
                         step = conversation.throw(failure)
                     else:
                         step = conversation.send(response)
-                else:
+                else:  # A single call answers `Failed` with nothing: it is never held back.
                     if isinstance(step, Wait):
                         self.transport.sleep(step.seconds)
                     del step  # A failure's error, whose traceback holds this frame: a cycle.
@@ -225,7 +222,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         sent: list[Send] = []
         outcomes: list[Outcome] = []
         with self._telling_interruptions(session_id, sent, outcomes):
-            await self.destroy(session_id, retry, sent, outcomes.append)
+            await self.destroy(session_id, retry, sent, outcomes)
         return self._tell(outcomes)
 
     async def destroy(
@@ -233,19 +230,17 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         session_id: str | uuid.UUID,
         retry: RetryPolicy,
         sent: list[Send],
-        note: Callable[[Outcome], None],
+        outcomes: list[Outcome],
     ) -> None:
         """As `DeleteSession.destroy`. The journal has a thread, and is waited for at most 5 s."""
-        conversation = self._conversation(session_id, retry, len(sent))
-        try:
-            await self._conclude(await self._drive(conversation, sent), note)
-        except DeleteSessionError as error:
-            await self._conclude(error.with_traceback(None), note)  # Its frames hold the use case.
-
-    async def _conclude(self, outcome: Outcome, note: Callable[[Outcome], None]) -> None:
-        note(outcome)
-        if self.journal_to_tell(outcome) is not None:
-            await in_thread(self.forget_if_gone, outcome, timeout=5)
+        if not outcomes:
+            conversation = self._conversation(session_id, retry, len(sent))
+            try:
+                outcomes.append(await self._drive(conversation, sent))
+            except DeleteSessionError as error:
+                outcomes.append(error.with_traceback(None))  # Its frames hold the use case.
+        if self.journal_to_tell(outcomes[0]) is not None:
+            await in_thread(self.forget_if_gone, outcomes[0], timeout=5)
 
     async def _drive(
         self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]

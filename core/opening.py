@@ -69,7 +69,7 @@ class _Opening(Generic[T, UseCaseT]):
         self._retry = retry
         self._opened: list[Any] = []  # at most one; in no variable, which a traceback would show
         self._sent: list[Send] = []  # the requests of its deletes
-        self._known: list[Outcome] = []  # their outcomes: the journal may not know of them yet
+        self._known: list[Outcome] = []  # The first is the outcome. The journal may not know it.
         self._tasks: list[Task] = []  # They open the session or destroy it. One at a time.
         self._entered = threading.Lock()  # It is held while the block is entered.
         self._is_over = False
@@ -197,8 +197,8 @@ class Opening(_Opening[T, "DeleteSession"]):
         Raises:
             NothingOpenedError: `open_session` returned no usable id.
             JournalError: it could not be recorded. It was destroyed, or a note says why not.
-            RuntimeError: the block is open already; or the use case is closed, and a session that
-                was open before is destroyed. Nothing was opened.
+            RuntimeError: the block is open already, and nothing was opened; or the use case is
+                closed. The session is destroyed if the transport still sends; else a note says so.
             TypeError: `open_session` must be awaited. Nothing was opened.
         """
         self._begin()
@@ -240,8 +240,8 @@ class Opening(_Opening[T, "DeleteSession"]):
         if self._is_live():
             self._deletes += 1
             session_id = self.session_id or ""
-            self._use_case.destroy(session_id, self._retry, self._sent, self._known.append)
-            self.outcome = self._known[-1]
+            self._use_case.destroy(session_id, self._retry, self._sent, self._known)
+            self.outcome = self._known[0]
 
 
 class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
@@ -326,9 +326,9 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
         if self._is_live():
             self._deletes += 1
             session_id = self.session_id or ""
-            await self._use_case.destroy(session_id, self._retry, self._sent, self._known.append)
-            # There is one already if the coroutine was closed beside its delete.
-            self.outcome = self.outcome or self._known[-1]
+            await self._use_case.destroy(session_id, self._retry, self._sent, self._known)
+            # There is one if `__aexit__` was closed (GeneratorExit) while this task went on.
+            self.outcome = self.outcome or self._known[0]
 
     # Its use case is being closed
 
