@@ -71,16 +71,24 @@ class BaseJournal:
         advice = "Delete the session: no sweep may find it. A block does that by itself."
         with self._errors("cannot record that it is open", advice, checked):
             self._record(checked)
-            self._adopted.pop(checked, None)
+            self._drop_adopted(checked)
 
     def gone(self, session_id: str | uuid.UUID, /) -> None:
-        """Forget a session that is certainly destroyed. An unknown id changes nothing."""
+        """Forget a session that is certainly destroyed. An unknown id changes nothing.
+
+        A closed journal forgets nothing: a sweep deletes the session once more.
+        """
         text = str(session_id)
         advice = "A sweep deletes it once more, which is safe."
         if is_sendable(text) and not self._closed.is_set():
             with self._errors("cannot forget it", advice, text):
-                self._adopted.pop(text, None)
+                self._drop_adopted(text)
                 self._forget(text)
+
+    def _drop_adopted(self, session_id: str) -> None:
+        """Yield no more what was adopted: it is recorded again, or gone."""
+        with self._lock:
+            self._adopted.pop(session_id, None)
 
     def orphans(self) -> list[str]:
         """List what `adopt_orphans` would adopt now. Nothing is changed."""

@@ -266,7 +266,8 @@ class PlayedBlock:
             is_safe = not session.is_live or is_held or not self.has_begun
             claim("journal", is_safe, "it lives, unrecorded")
             fate = getattr(self.receipt or raised, "session_fate", None)
-            claim("journal", not (fate is SessionFate.GONE and is_held), "it is gone, and held")
+            may_be_held = fate is not SessionFate.GONE or self.happenings > 1
+            claim("journal", may_be_held or not is_held, "it is gone, and held")
         if self.receipt is not None:
             bills = [receipt.get("creditsBilled") for receipt in session.receipts]
             claim("receipt", self.receipt.credits_billed in bills, "a receipt of nobody")

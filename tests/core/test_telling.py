@@ -42,6 +42,7 @@ from .scripted_transport import (
     UseCase,
     both_use_cases,
     ended,
+    play,
     response,
 )
 from .side_by_side import listed, unchecked
@@ -109,6 +110,31 @@ def test_a_call_that_is_interrupted_while_the_journal_is_told_says_what_it_knows
         ended(delete_session(SESSION_ID))
     assert [outcome.session_fate for outcome in told] == [SessionFate.GONE]
     assert list(records) == []
+
+
+@both_use_cases
+def test_a_block_that_is_interrupted_while_the_journal_is_told_keeps_its_receipt(
+    use_case: UseCase,
+) -> None:
+    class InterruptedOnce(InMemoryJournal):
+        is_interrupted = False
+
+        def gone(self, session_id: str | uuid.UUID, /) -> None:
+            if not self.is_interrupted:
+                self.is_interrupted = True
+                raise KeyboardInterrupt
+            super().gone(session_id)
+
+    told: list[Outcome] = []
+    transport, journal = ScriptedTransport(DESTROYED), InterruptedOnce()
+    delete_session = use_case(transport, API_KEY, journal=journal, on_outcome=told.append)
+    block = delete_session.on_exit(SESSION_ID)
+    with pytest.raises(KeyboardInterrupt):
+        play(block, lambda: None)
+    assert told == [block.receipt]
+    assert isinstance(block.receipt, DeletionReceipt)
+    assert len(transport.requests) == 1
+    assert journal.sessions_left_open == []
 
 
 @both_use_cases

@@ -72,7 +72,7 @@ attempts: one attempt too many
 deadline: a wait goes beyond the deadline
     pause >= deadline - monotonic() => pause == math.inf
 deadline: an attempt may outlast the deadline
-    min(retry.attempt_timeout, left) => retry.attempt_timeout
+    min(retry.attempt_timeout, seconds_left) => retry.attempt_timeout
 retries: a 401 is retried
     class UnauthorizedError ... advice = => transient, advice = True,
 retries: a page is not retried
@@ -90,9 +90,9 @@ one outcome: what is in flight when a run is left has no outcome
 one outcome: a cancellation takes an outcome with it
     def __anext__ ... self.aclose() => self.aclose(); self._told.clear()
 gone: an id in flight is taken for gone when the run is left
-    attempts=self.requests => session_fate=type(NotTriedError.session_fate).GONE
+    =self.requests) => =self.requests, session_fate=type(NotTriedError.session_fate).GONE)
 untouched: an id in flight is taken for untouched when the run is left
-    attempts=self.requests => session_fate=NotTriedError.session_fate
+    =self.requests) => =self.requests, session_fate=NotTriedError.session_fate)
 untouched: the note says that the session was not destroyed when nobody knows
     The session may not have been destroyed. => The session was not destroyed.
 receipt: a response is taken for that of another session
@@ -132,7 +132,7 @@ block: the note on what the block raised says nothing
 told: the delete's error takes the place of what the block raised
     error is not None and raised is None => error is not None
 told: what a block knows is told to nobody
-    self._use_case.notify(self.outcome, is_seen=is_raised) => pass
+    self._use_case.notify(self.outcome, is_seen=is_seen) => pass
 journal: the journal forgets whatever ended
     if is_gone else None => if outcome else None
 journal: a block begins before its session is recorded

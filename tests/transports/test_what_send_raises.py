@@ -37,6 +37,7 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals"),
 ]
 
+
 # --- no frame that an error or an interruption carries shows the key, or a proxy's password ----
 
 KEY = "fc-0123456789abcdef"
