@@ -20,6 +20,7 @@ T = TypeVar("T")
 HasIdT = TypeVar("HasIdT", bound=HasId)
 
 
+# `on_exit` returns a block that gives itself: an Opening[Opening].
 class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
     """Destroys Interact sessions, and says afterwards what became of them.
 

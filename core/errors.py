@@ -68,8 +68,8 @@ class DeleteSessionError(FirecrawlInteractError):
 
     session_fate: SessionFate = SessionFate.UNKNOWN  #: what is known about the session
     transient: bool = False  #: whether the same call may end otherwise later
-    is_from_service: bool = False  #: whether the service itself says so, so that it is there
-    is_spoken: bool = False  #: whether the service's own JSON says so, perhaps of its backend
+    is_from_service: bool = False  #: whether the service says so, and shows that it works
+    is_spoken: bool = False  #: whether the service's own JSON says so, under a 5xx, too
     advice: str = "Delete it again: a retry is safe and shows whether it is gone."
 
     def __init__(self, reason: str, *, session_id: str, attempts: int = 0) -> None:

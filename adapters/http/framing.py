@@ -28,7 +28,7 @@ _FIELD_LINE = _NAME + rb":" + _TEXT + rb"\r\n(?:[ \t]" + _TEXT + rb"\r\n)*+"
 _FIELD_LINES = rb"((?:" + _FIELD_LINE + rb")*+)\r\n"
 # `re` compiles and caches these when they are first needed: at import that would take 0.5 ms.
 _HEAD = _STATUS_LINE + _FIELD_LINES
-_LAST_CHUNK = rb"[^\n]*+\n" + _FIELD_LINES
+_LAST_CHUNK = rb"[^\n]*+\n" + _FIELD_LINES  # its size line, which was only looked at, and trailers
 # RFC 9112, 7.1. More than 16 digits exceed any limit.
 _CHUNK_LINE = rb"([0-9A-Fa-f]{1,16})([ \t]*+(?:;" + _TEXT + rb")?)\r\n"
 _END_OF_LINES = rb"\n\r?\n"
@@ -157,7 +157,7 @@ class ResponseParser:
                 raise BadResponseError(f"more than {MAX_BODY_BYTES} bytes in the body")
             while len(self._received) < end + size + 2:
                 yield
-            body += self._take(end + size)[end:]
+            body += self._take(end + size)[end:]  # The size line is still in front.
             if self._take(2) != b"\r\n":
                 raise BadResponseError("a chunk does not end where its size says")
         yield from self._take_lines(_LAST_CHUNK)

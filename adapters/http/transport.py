@@ -97,6 +97,8 @@ class HttpTransport:
         return str(self._settings.api_url)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_settings"):  # It is being refused, and a traceback shows it.
+            return object.__repr__(self)
         proxy = self._settings.proxy
         return (
             f"{type(self).__name__}({self.api_url!r}"
@@ -123,6 +125,7 @@ class HttpTransport:
             proxy = self._settings.proxy or environment_proxy(api_url)
             if context is None and (api_url.scheme == "https" or proxy is not None):
                 context = ssl.create_default_context()
+                # What must be readable: SSL_CERT_FILE, or the default if no authority was loaded.
                 if file := os.environ.get("SSL_CERT_FILE"):
                     reason = f"SSL_CERT_FILE is no file of certificates: {file}: "
                 elif not context.cert_store_stats()["x509"]:

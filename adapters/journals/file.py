@@ -67,7 +67,7 @@ class FileJournal(BaseJournal):
         return f"FileJournal({self._storage!r}, service={self._service!r})"
 
     def __del__(self) -> None:
-        with suppress(OSError):  # With records it is an owner still: its process may use them.
+        with suppress(OSError):  # With records the lock stays: the process may use these sessions.
             self._own.rmdir()
             self._locked.close()
 

@@ -186,7 +186,10 @@ class _StrictHTTPSConnection(_StrictHTTPConnection, HTTPSConnection):
 
 
 class _TimedSocket:
-    """TLS to a proxy, around TLS to the service: one read there needs several reads here."""
+    """The socket of a proxy with TLS, which carries TLS to the service.
+
+    One read of the inner one may need several of this, each with the time that is then left.
+    """
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self._sock = sock

@@ -114,6 +114,7 @@ def _known_failure(error: BaseException, *, may_be_sent: bool) -> BaseException:
         known = closed()
     elif isinstance(error, urllib3.exceptions.ReadTimeoutError):
         known = TimedOutError("no whole response came in time")
+    # Only a wrapper around urllib3 connects once more: its first request was sent.
     if isinstance(known, ConnectFailedError) and may_be_sent:
         known = ConnectionLostError("the request was lost, and a retry around urllib3 failed")
     if known is not error:
