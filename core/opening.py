@@ -29,7 +29,7 @@ from .errors import (
 )
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import Task, in_thread, shielded, start
+from .shielding import Task, in_thread, raise_last, shielded, start
 
 if TYPE_CHECKING:
     from .delete_session import AsyncDeleteSession, DeleteSession
@@ -137,6 +137,10 @@ class _Opening(Generic[T, UseCaseT]):
 
     # How it ends
 
+    def _settle(self) -> None:
+        # There is one if `__aexit__` was closed (GeneratorExit) while its delete went on.
+        self.outcome = self.outcome or self._known[0]
+
     def _settle_if_final(
         self,
         error: BaseException,
@@ -156,7 +160,7 @@ class _Opening(Generic[T, UseCaseT]):
         is_second = was_interrupted or len(interruptions) > 1 or self._deletes > 1
         if self._is_live() and (is_failure or is_second):
             self._known.append(interrupted(self.session_id or "", len(self._sent), error))
-            self.outcome = self._known[0]
+            self._settle()
 
     def _end(self, raised: BaseException | None) -> None:
         """Tell the outcome, and end the block. Raise the delete's error, or note it on `raised`."""
@@ -224,8 +228,7 @@ class Opening(_Opening[T, "DeleteSession"]):
                 raise
             except BaseException as error:
                 self._settle_if_final(error, raised, interruptions)
-        if interruptions:
-            raise interruptions[-1]
+        raise_last(interruptions, None)
 
     def _open(self) -> None:
         if self._open_session is not None:
@@ -239,9 +242,8 @@ class Opening(_Opening[T, "DeleteSession"]):
     def _destroy(self) -> None:
         if self._is_live():
             self._deletes += 1
-            session_id = self.session_id or ""
-            self._use_case.destroy(session_id, self._retry, self._sent, self._known)
-            self.outcome = self._known[0]
+            self._use_case.destroy(str(self.session_id), self._retry, self._sent, self._known)
+            self._settle()
 
 
 class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
@@ -284,8 +286,7 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
                 raise
             except BaseException as error:
                 self._settle_if_final(error, raised, interruptions)
-        if interruptions:
-            raise interruptions[-1]
+        raise_last(interruptions, None)
 
     async def _open_uncancelled(self) -> None:
         interruptions: list[BaseException] = []
@@ -325,10 +326,8 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
     async def _destroy(self) -> None:
         if self._is_live():
             self._deletes += 1
-            session_id = self.session_id or ""
-            await self._use_case.destroy(session_id, self._retry, self._sent, self._known)
-            # There is one if `__aexit__` was closed (GeneratorExit) while this task went on.
-            self.outcome = self.outcome or self._known[0]
+            await self._use_case.destroy(str(self.session_id), self._retry, self._sent, self._known)
+            self._settle()
 
     # Its use case is being closed
 
