@@ -78,7 +78,8 @@ class _Opening(Generic[T, UseCaseT]):
         return f"{type(self).__name__}({self.session_id!r}, outcome={self.outcome!r})"
 
     def __del__(self) -> None:
-        if self._is_over or self._is_forked():
+        is_unknown = self._process is not None and self.session_id is None
+        if self._is_over or is_unknown or self._is_forked():
             return
         what = "left" if self._process else "entered: write `with`, or `async with`"
         made_by = "opening" if self._open_session else "on_exit"
