@@ -116,7 +116,7 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
                         step = conversation.throw(failure)
                     else:
                         step = conversation.send(response)
-                else:  # A single call answers `Failed` with nothing: it is never held back.
+                else:  # A single call sends nothing back to `Failed`: it is never held back.
                     if isinstance(step, Wait):
                         self.transport.sleep(step.seconds)
                     del step  # A failure's error, whose traceback holds this frame: a cycle.

@@ -297,12 +297,10 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
             error = await shielded(self._open, interruptions, timeout=timeout, tasks=self._tasks)
         finally:
             self._is_opening = False
-        if interruptions:
-            raise interruptions[-1]
-        if not isinstance(error, Exception):  # Closing may have cancelled it: see `start_to_end`.
+        # Closing may have cancelled it: see `start_to_end`.
+        if not interruptions and not isinstance(error, Exception):
             self._refuse_closed()
-        if error is not None:
-            raise error
+        raise_last(interruptions, error)
 
     async def _open(self) -> None:
         if self._open_session is not None:

@@ -86,7 +86,7 @@ class BaseJournal:
                 self._forget(text)
 
     def _drop_adopted(self, session_id: str) -> None:
-        """Yield no more what was adopted: it is recorded again, or gone."""
+        """Yield no more what was adopted: it is recorded again, another owner's, or gone."""
         with self._lock:
             self._adopted.pop(session_id, None)
 

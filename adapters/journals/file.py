@@ -135,7 +135,7 @@ class FileJournal(BaseJournal):
                 # A living journal may have recorded an orphan meanwhile: then it is the owner.
                 living = {one for one, _ in _records(*self._others(living=True))}
                 for session_id in living & self._adopted.keys():
-                    self._adopted.pop(session_id, None)
+                    self._drop_adopted(session_id)
                     (self._own / _name(session_id)).unlink(missing_ok=True)
         for owner in dead:
             with suppress(OSError):  # It is gone already, or not empty.

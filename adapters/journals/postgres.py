@@ -174,7 +174,7 @@ class PostgresJournal(BaseJournal):
                     is_taken = self._held.get(session_id) is held[session_id]
                     if is_taken:  # A call that forgets it does not wait for the lock.
                         self._held.pop(session_id, None)
-                        self._adopted.pop(session_id, None)
+                        self._drop_adopted(session_id)
                 if is_taken:
                     logger.warning("session %a is another owner's now, and may be gone", session_id)
 

@@ -5,6 +5,8 @@ import threading
 from contextlib import ExitStack
 from typing import Any, TypeAlias
 
+import pytest
+
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.driver import Driver
@@ -45,6 +47,15 @@ class Wire(ExitStack):
         driver = Driver(self.transport_class(**settings_for(service, **settings)))
         self.callback(driver.close)
         return driver
+
+
+def look_up_gives(monkeypatch: pytest.MonkeyPatch, *servers: FaultServer) -> None:
+    """Let each look-up of a name give the addresses of these servers, in this order."""
+    addresses = [
+        (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
+        for server in servers
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
 
 
 def send(driver: Driver, timeout: float = 5, path: str = PATH) -> None:

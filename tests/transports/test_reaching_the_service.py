@@ -17,7 +17,7 @@ from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.server import FaultServer
 from firecrawl_interact.core import ConnectFailedError
 
-from .driven import TransportClass, Tunnel, Wire, closed_port, failure, send
+from .driven import TransportClass, Tunnel, Wire, closed_port, failure, look_up_gives, send
 
 pytestmark = pytest.mark.enable_socket
 
@@ -54,11 +54,7 @@ def test_a_silent_address_costs_a_quarter_of_a_second_or_its_share_of_the_connec
 ) -> None:
     """The awaited transport has Happy Eyeballs; the blocking one half of its `connect_timeout`."""
     service, silent = wire.serve(), wire.serve(listening=False)
-    addresses = [
-        (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
-        for server in (silent, service)
-    ]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+    look_up_gives(monkeypatch, silent, service)
     driver = wire.open(f"http://localhost:{service.port}", connect_timeout=4)
     with silent.full_backlog():
         before = time.monotonic()

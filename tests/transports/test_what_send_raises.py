@@ -5,7 +5,6 @@ import base64
 import logging
 import re
 import signal
-import socket
 import sys
 import threading
 import traceback
@@ -30,7 +29,7 @@ from firecrawl_interact.core import (
     RetryPolicy,
 )
 
-from .driven import TransportClass, Wire, closed_port, settings_for
+from .driven import TransportClass, Wire, closed_port, look_up_gives, settings_for
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -254,11 +253,7 @@ def test_what_a_signals_handler_raises_while_the_first_of_two_addresses_is_tried
     wire: Wire, raised: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service, silent = wire.serve(), wire.serve(listening=False)
-    addresses = [
-        (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
-        for server in (silent, service)
-    ]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+    look_up_gives(monkeypatch, silent, service)
     main = threading.main_thread().ident or 0
     with silent.full_backlog(), Urllib3Transport(f"http://localhost:{service.port}") as transport:
         timer = threading.Timer(0.2, signal.pthread_kill, [main, SIGNAL])
