@@ -156,7 +156,7 @@ def parse_response(
         session_id=session_id,
         session_duration_ms=None if duration is None else round(duration),
         credits_billed=_billed(content.credits_billed, _number_decoder, session_id),
-        status=headers.mask(_text(content.status)) if has_status else None,
+        status=_shown(headers.mask(_text(content.status))) if has_status else None,
         attempts=attempts,
     )
 
@@ -229,10 +229,7 @@ def _advice(error: errors.ResponseError, *, has_key: bool) -> str:
             " /v2/interact, only the older route /v2/browser."
         )
     if error.status == 500 and not _is_uuid(error.session_id.removeprefix(_OF_SCRAPE)):
-        return (
-            "The id is not a UUID, and the service fails so for each of these: check the id."
-            f" {error.advice}"
-        )
+        return "The id is not a UUID, and the service fails so for each of these: check the id."
     return error.advice
 
 

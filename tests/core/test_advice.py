@@ -77,13 +77,13 @@ def test_a_forbidden_delete_is_of_another_team_or_its_text_says_why() -> None:
 @pytest.mark.parametrize("status", [500, 502])
 @pytest.mark.parametrize("is_uuid", [True, False])
 def test_an_id_that_is_not_a_uuid_fails_for_ever_with_500(status: int, is_uuid: bool) -> None:
-    says = "The id is not a UUID, and the service fails so for each of these: check the id. "
+    says = "The id is not a UUID, and the service fails so for each of these: check the id."
     has_advice = status == 500 and not is_uuid
     name = "550e8400-e29b-41d4-a716-446655440000" if is_uuid else "session-1"
     for session_id in (name, f"scrape:{name}"):
         failure = response(status, UNKNOWN_ERROR)
         error = error_of(ServiceUnavailableError, failure, session_id=session_id)
-        assert error.advice == (says if has_advice else "") + IN_GENERAL
+        assert error.advice == (says if has_advice else IN_GENERAL)
 
 
 def test_a_missing_key_is_named_by_the_argument_and_the_variable() -> None:

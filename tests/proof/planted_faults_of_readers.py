@@ -42,7 +42,7 @@ wire: the key is shown in the code
 wire: the key is shown in the request's id
     request_id=_shown(headers.mask( => request_id=_shown((
 wire: the key is shown in the session's status
-    headers.mask(_text(content.status)) if => _text(content.status) if
+    headers.mask(_text(content.status))) if => _text(content.status)) if
 wire: a text is cut before the key in it is masked
     headers.mask(_words(content)) => headers.mask(_words(content)[:500])
 wire: the wait of the text is too short

@@ -103,7 +103,7 @@ def _receipt(content: dict[str, object], key: str) -> Reading:
         is_from_service=True,
         session_duration_ms=None if duration is None else round(duration),
         credits_billed=bill,
-        session_status=word.replace(key, "***")
+        session_status=_shown(word, key) or ""
         if isinstance(word, str) and not word_is_odd
         else None,
         warnings=[duration_is_odd, bill_is_odd, word_is_odd].count(True),
