@@ -4,18 +4,19 @@ import asyncio
 import math
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn, Self
 
+from .conversation import checked_response
 from .delete_session import AsyncDeleteSession
 from .deletions import LONGEST_RECORDS, LONGEST_SLEEP, ManySessions, Run, call_each
 from .errors import Outcome
-from .job import Job
+from .job import LEFT, Job
 from .scheduler import Scheduler
 from .shielding import in_thread, raise_last, runs_on_asyncio, shielded
-from .transport import AsyncTransport, Response
+from .transport import AsyncTransport, ConnectionLostError, Response
 
 
 class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
@@ -41,7 +42,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         is_awake = asyncio.Event()
         self._is_awake = is_awake
         # The function must not hold the run, which warns when nobody holds it any more.
-        self._wake_up: Callable[[object], None] = lambda _: is_awake.set()
+        self._wake_up = lambda *_: is_awake.set()
 
     async def __anext__(self) -> Outcome:
         _check_event_loop()
@@ -56,12 +57,6 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             await self.aclose()
             raise
         return self._told.popleft()
-
-    def stop(self) -> None:
-        """As `Deletions.stop`, from the event loop's own thread."""
-        self._is_left = True
-        self._scheduler.stop()
-        self._is_awake.set()
 
     async def aclose(self) -> None:
         """Leave the run, as the end of its `async with` block does. The outcomes stay."""
@@ -92,9 +87,9 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         """Go on until an outcome is there. At the end, raise."""
         self._scheduler.end_remaining()
         while not self._scheduler.outcomes:
-            self._note_end_of_ids()
             if self._scheduler.is_finished:
-                await self._end_reader()
+                if reader := self._end_reader():
+                    await asyncio.wait(reader)
                 if self._scheduler.is_finished:
                     raise self._take_error() or StopAsyncIteration
             if not self._seconds_to_land():
@@ -117,7 +112,8 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
                     await asyncio.sleep(0)
                 return
             self._read_next_id(self._ids)
-        await self._wait(min(self._scheduler.due_in(), self._seconds_to_land()))
+        if not self._scheduler.is_finished:
+            await self._wait(min(self._scheduler.due_in(), self._seconds_to_land()))
 
     async def _wait(self, seconds: float) -> None:
         """Wait until something happens, or for so many seconds of the transport's time."""
@@ -139,10 +135,26 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             self._scheduler.waited += transport.monotonic() - began
 
     def _settle(self) -> None:
+        """Settle all requests that have ended, and note the end of the ids."""
         ended = [task for task in self._requests if task.done()]
         for task in sorted(ended, key=lambda task: self._requests[task].landed_at):
-            error = asyncio.CancelledError() if task.cancelled() else task.exception()
-            self._scheduler.settle(self._requests.pop(task), error or task.result())
+            self._scheduler.settle(self._requests.pop(task), self._result(task))
+        if self._reader is not None and self._reader.done() and self._scheduler.takes_ids:
+            self._scheduler.admit(self._reader.result)
+
+    def _result(self, task: "asyncio.Future[Response]") -> Response | BaseException:
+        if not task.cancelled():
+            return task.exception() or task.result()
+        # By this run, or by a program that cancels all its tasks: no fault of the transport.
+        return ConnectionLostError(LEFT) if self._is_left else asyncio.CancelledError()
+
+    def _end_reader(self) -> list[asyncio.Task[NoReturn]]:
+        """Cancel what reads the ids, once, and return it. An id that comes then is taken."""
+        if self._reader is None or self._reader.done():
+            return []
+        if not self._reader.cancelling():
+            self._reader.cancel()
+        return [self._reader]
 
     def _send(self, job: Job) -> None:
         task = asyncio.ensure_future(_work(self._delete_session.transport, job))
@@ -161,9 +173,11 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             return
         while self._scheduler.outcomes:
             self._tell_next()
-        if self._records and (seconds := self._seconds_for_records()):
-            await in_thread(call_each, self._records, timeout=seconds)
-        self._give_up_records()
+        try:
+            if self._records and (seconds := self._seconds_for_records()):
+                await in_thread(call_each, self._records, timeout=seconds)
+        finally:
+            self._give_up_records()
 
     def _read_next_id(self, session_ids: AsyncIterator[str | uuid.UUID]) -> None:
         """Let one more id be read, beside the run."""
@@ -175,57 +189,35 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             # The event loop logs an error that nobody looks at.
             self._reader.add_done_callback(lambda task: task.cancelled() or task.exception())
 
-    def _note_end_of_ids(self) -> None:
-        if self._reader is not None and self._reader.done() and self._scheduler.takes_ids:
-            self._scheduler.admit(self._reader.result)
-
-    async def _end_reader(self) -> None:
-        if reader := self._cancel_reader():
-            await asyncio.wait(reader)
-
-    def _cancel_reader(self) -> list[asyncio.Task[NoReturn]]:
-        """Cancel what reads the ids, once, and return it. An id that comes then is taken."""
-        if self._reader is None or self._reader.done():
-            return []
-        if not self._reader.cancelling():
-            self._reader.cancel()
-        return [self._reader]
-
     async def _leave(self) -> None:
-        """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""
+        """End the requests, as no cancellation can prevent, and be cancelled afterwards."""
         interruptions: list[BaseException] = []
-        try:
-            error = await shielded(self._settle_what_is_in_flight, interruptions)
-        finally:  # A Ctrl-C here ends the event loop: leave no task on it.
-            for task in (*self._requests, self._reader):
-                if task is not None:
-                    task.cancel()
-            self._requests.clear()
-            self._scheduler.end_remaining(even_in_flight=True)
-        error = await shielded(self._tell, interruptions) or error
-        raise_last(interruptions, error)
+        raise_last(interruptions, await shielded(self._end_requests, interruptions))
 
-    async def _settle_what_is_in_flight(self) -> None:
-        """Wait for it, at most for as long as it may take, and cancel the rest."""
-        # Any: the results do not matter
-        unfinished: list[asyncio.Future[Any]] = [*self._requests, *self._cancel_reader()]
-        if unfinished:
-            await asyncio.wait(unfinished, timeout=self._seconds_to_land())
-        for task in self._requests:
-            task.cancel()
-        if self._requests:
-            await asyncio.wait(self._requests, timeout=LONGEST_SLEEP)
-        # A cancelled request, by this or by a program that cancels all its tasks, is no fault of
-        # the transport: its session gets an `UnreachableError` when the run ends it.
-        requests = self._requests.items()
-        self._requests = {task: job for task, job in requests if not task.cancelled()}
-        self._settle()
-        self._requests.clear()  # One that has ignored its cancellation is not waited for.
+    async def _end_requests(self) -> None:
+        """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""
+        try:
+            self._settle()
+            # Any: the results do not matter
+            unfinished: list[asyncio.Future[Any]] = [*self._requests, *self._end_reader()]
+            if unfinished:
+                await asyncio.wait(unfinished, timeout=self._seconds_to_land())
+        finally:
+            try:
+                for task in self._requests:
+                    task.cancel()
+                if self._requests:
+                    await asyncio.wait(self._requests, timeout=LONGEST_SLEEP)
+            finally:
+                self._settle()
+                self._requests.clear()  # One that has ignored its cancellation is not waited for.
+                self._scheduler.end_remaining(even_in_flight=True)
+                await self._tell()
 
 
 async def _work(transport: AsyncTransport, job: Job) -> Response:
     try:
-        return await transport.send(job.send.request, job.timeout)
+        return checked_response(await transport.send(job.send.request, job.timeout))
     finally:
         job.landed_at = transport.monotonic()  # The run may look at it much later.
 

@@ -17,12 +17,13 @@ from functools import partial
 from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from .arguments import check_count, check_seconds
+from .conversation import checked_response
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
 from .job import Job
 from .receipt import SessionFate
 from .scheduler import Pause, Scheduler
-from .transport import Transport
+from .transport import Response, Transport
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
@@ -33,7 +34,7 @@ LONGEST_RECORDS = 5.0
 
 DeleteSessionT = TypeVar("DeleteSessionT", DeleteSession, AsyncDeleteSession)
 _Requests: TypeAlias = "queue.SimpleQueue[tuple[Transport, Job] | None]"
-_Results: TypeAlias = deque[tuple[Job, object]]
+_Results: TypeAlias = deque[tuple[Job, Response | BaseException]]
 _Wakeups: TypeAlias = "queue.SimpleQueue[None]"
 
 
@@ -66,6 +67,8 @@ class ManySessions(Generic[DeleteSessionT]):
 class Run(Generic[DeleteSessionT]):
     """What can be asked of a run, awaited or not."""
 
+    _wake_up: Callable[..., object]  # ends the wait of the run, or its next one
+
     def __init__(self, use_case: ManySessions[DeleteSessionT]) -> None:
         #: as the use case has it; it may be changed until the run has ended
         self.shutdown_timeout: float | None = use_case.shutdown_timeout
@@ -85,6 +88,17 @@ class Run(Generic[DeleteSessionT]):
     def pause(self) -> Pause | None:
         """What holds the whole run back now: the rate limit, or an outage. None: nothing does."""
         return self._scheduler.pause
+
+    def stop(self) -> None:
+        """Send nothing new. The iteration goes on with the outcomes of the ids that were taken.
+
+        An id that waits ends with the error of its last attempt. The requests in flight have
+        `shutdown_timeout` seconds. A signal's handler may call this, and so may another thread if
+        the run is not awaited; it acts once the iterator of ids has returned.
+        """
+        self._is_left = True
+        self._scheduler.stop()
+        self._wake_up()
 
     def _seconds_to_land(self) -> float:
         """Return the seconds that requests in flight may still take: infinity until it is left.
@@ -171,10 +185,11 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._ids = session_ids
         self._threads: list[threading.Thread] = []
         # A transport whose time is not the system's gives queues that wait on its own clock.
-        self._new_queue = getattr(use_case.delete_session.transport, "new_queue", queue.SimpleQueue)
-        self._requests: _Requests = self._new_queue()
+        new_queue = getattr(use_case.delete_session.transport, "new_queue", queue.SimpleQueue)
+        self._requests: _Requests = new_queue()
         self._results: _Results = deque()
-        self._wakeups: _Wakeups = self._new_queue()
+        self._wakeups: _Wakeups = new_queue()
+        self._wake_up = partial(self._wakeups.put, None)
 
     def __next__(self) -> Outcome:
         self._has_begun = True
@@ -188,17 +203,6 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             self.close()
             raise
         return self._told.popleft()
-
-    def stop(self) -> None:
-        """Send nothing new. The iteration goes on with the outcomes of the ids that were taken.
-
-        An id that waits ends with the error of its last attempt. The requests in flight have
-        `shutdown_timeout` seconds. Signal handlers and other threads may call this; it acts once
-        the iterator of ids has returned.
-        """
-        self._is_left = True
-        self._scheduler.stop()
-        self._wakeups.put(None)
 
     def close(self) -> None:
         """Leave the run, as the end of its `with` block does. The outcomes stay."""
@@ -262,7 +266,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         if self._scheduler.in_flight:
             with suppress(queue.Empty):
                 self._wakeups.get(timeout=seconds)
-        elif seconds:
+        else:
             transport.sleep(seconds)
         self._scheduler.waited += transport.monotonic() - began
 
@@ -270,15 +274,18 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""
         try:
             self._settle()
-            while self._scheduler.in_flight and (left := self._seconds_to_land()):
-                if not any(thread.is_alive() for thread in self._threads):
-                    break  # This is a child that was forked within the block.
+            while self._is_carried() and (left := self._seconds_to_land()):
                 self._wait(left)
                 self._settle()
         finally:
             self._scheduler.end_remaining(even_in_flight=True)
             self._release_threads()
         self._tell()
+
+    def _is_carried(self) -> bool:
+        """Say whether what is in flight can land: not in a child that was forked in the block."""
+        is_alive = any(thread.is_alive() for thread in self._threads)
+        return is_alive and bool(self._scheduler.in_flight)
 
     def _tell(self) -> None:
         """Tell the next outcome, so that it can be handed out; all, once the run is left."""
@@ -287,11 +294,13 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             if not self._is_left:
                 call_each(self._records)
                 return
-        if self._records and (seconds := self._seconds_for_records()):
-            # A call of a journal cannot be cut short, so that a thread makes it, if one can start.
-            with suppress(RuntimeError):
-                _start_thread(call_each, self._records).join(seconds)
-        self._give_up_records()
+        try:
+            if self._records and (seconds := self._seconds_for_records()):
+                # A call of a journal cannot be cut short: a thread makes it, if one can start.
+                with suppress(RuntimeError):
+                    _start_thread(call_each, self._records).join(seconds)
+        finally:
+            self._give_up_records()
 
     def _send(self, job: Job) -> None:
         """Give a request to a thread, if there is one."""
@@ -331,7 +340,9 @@ def _work(requests: _Requests, results: _Results, wakeups: _Wakeups) -> None:
         transport, job = work
         try:
             try:
-                result: object = transport.send(job.send.request, job.timeout)
+                result: Response | BaseException = checked_response(
+                    transport.send(job.send.request, job.timeout)
+                )
             finally:
                 job.landed_at = transport.monotonic()  # The run may look at it much later.
         except BaseException as error:

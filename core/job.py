@@ -5,6 +5,8 @@ import uuid
 from .conversation import Conversation, Send
 from .errors import DeleteSessionError, NotTriedError, Outcome, UnreachableError
 
+LEFT = "the run was left before the response was read"
+
 
 class Job:
     """One session of a run. Times are in seconds on the transport's clock."""
@@ -12,6 +14,7 @@ class Job:
     conversation: Conversation
     send: Send  # what the conversation wants next
     due_at: float  # when that may be sent, at the earliest
+    goes_first: bool  # whether it goes before all that do not
     # Of its last request:
     timeout: float
     number: int  # its place among all requests of the run
@@ -38,15 +41,11 @@ class Job:
         """
         self.charged += seconds
 
-    def unreachable(self, reason: str) -> UnreachableError:
-        """Return the outcome of a session that got no response, for a reason of the run."""
-        return UnreachableError(reason, session_id=str(self.session_id), attempts=self.requests)
-
     def if_left(self) -> DeleteSessionError:
         """Return the outcome of a session whose run is left: what its last request met, if any."""
         if self.error is not None and self.error.attempts == self.requests:
             return self.error
         if self.requests:
-            return self.unreachable("the run was left before the response was read")
+            return UnreachableError(LEFT, session_id=str(self.session_id), attempts=self.requests)
         reason = "the run ended before anything was sent"
         return NotTriedError(reason, session_id=str(self.session_id))

@@ -65,6 +65,11 @@ class RateLimitGate:
         if number > self._sent_before_pause:
             self._pauses_in_a_row = 0
 
+    def note_lost(self, number: int) -> None:
+        """Note that a request got no response. It says nothing of the pause: the next one will."""
+        if number == self._sent_before_pause + 1:
+            self._sent_before_pause = number
+
     def note_limited(
         self, number: int, *, latency: float, now: float, waited: float, wait: float | None
     ) -> bool:

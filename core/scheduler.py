@@ -14,12 +14,12 @@ from functools import partial
 import msgspec
 
 from .circuit_breaker import CircuitBreaker
-from .conversation import Failed, Send, Step, checked_response, converse
+from .conversation import Failed, Send, Step, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import DeleteSessionError, Outcome, RateLimitError, RunEndedError
 from .job import Job
 from .rate_limit import RateLimitGate
-from .transport import ConnectionLostError, TransportError
+from .transport import ConnectionLostError, Response, TransportError
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
@@ -77,8 +77,7 @@ class Scheduler:
         self._pauses = 0
         self._last_limit: RateLimitError | None = None
         self._jobs: dict[Job, None] = {}  # those that were taken, and have no outcome yet
-        self._first: deque[Job] = deque()  # of them, those that wait and go before all others
-        self._waiting: list[Job] = []  # the others that wait: who is due first goes first
+        self._waiting: list[Job] = []  # those of them that wait, in the order in which they go
 
     def stop(self) -> None:
         """Take and send nothing new. A signal's handler may do so at any moment."""
@@ -101,7 +100,7 @@ class Scheduler:
 
     def has_room(self) -> bool:
         """Say whether one more id may be taken."""
-        if not self.takes_ids or self._first:
+        if not self.takes_ids or (self._waiting and self._waiting[0].goes_first):
             return False
         if self._breaker.is_open:
             # The first half-open probe is for one that has failed, and each other for another id.
@@ -160,24 +159,23 @@ class Scheduler:
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
         else:
             job.send = step
-            # A new id says most if the failures may be the ids' own. A 429 was waited for already.
-            says_most = job.error is None and self._breaker.may_be_ids_own
-            if (says_most and self._breaker.has_probed) or isinstance(job.error, RateLimitError):
-                self._first.append(job)
-            else:
-                insort(self._waiting, job, key=lambda other: other.due_at)
+            # A 429 was waited for already. A new id says most if the failures may be the ids' own.
+            says_most = self._breaker.has_probed and self._breaker.may_be_ids_own
+            is_new = job.error is None
+            job.goes_first = isinstance(job.error, RateLimitError) or (is_new and says_most)
+            insort(self._waiting, job, key=lambda other: (not other.goes_first, other.due_at))
 
     def due_in(self) -> float:
         """Return the seconds until something may be sent. Infinity: a result must come first."""
         if self.is_stopped:
-            return 0.0 if self._first or self._waiting else math.inf
+            return 0.0 if self._waiting else math.inf
         return max(0.0, min(self._next_send_in(), self._outage_ends_in()))
 
     def _next_send_in(self) -> float:
-        if not (self._first or self._waiting) or len(self.in_flight) >= self._concurrency:
+        if not self._waiting or len(self.in_flight) >= self._concurrency:
             return math.inf
         now = self._now()
-        due_in = 0.0 if self._first else self._waiting[0].due_at - now
+        due_in = self._waiting[0].due_at - now
         if not self._breaker.is_open:
             return max(due_in, self._gate.next_send_at - now)
         if any(self._breaker.is_probe(job.sent_at) for job in self.in_flight):
@@ -191,7 +189,7 @@ class Scheduler:
         # It may be stopped meanwhile, by a signal or another thread.
         if self._next_send_in() > 0 or self.is_stopped:
             return None
-        job = self._first.popleft() if self._first else self._waiting.pop(0)
+        job = self._waiting.pop(0)
         job.requests += 1
         job.sent_at = job.landed_at = self._now()
         job.timeout = min(job.send.timeout, self._breaker.longest_timeout(self.waited))
@@ -205,27 +203,23 @@ class Scheduler:
     def note_not_sent(self, job: Job, error: Exception) -> None:
         """Note that nothing can carry a request. The run ends with what is in flight."""
         job.requests -= 1
-        self._first.appendleft(job)
         self._end_run(RuntimeError(f"no request can be sent: {error}"), error)
 
-    def settle(self, job: Job, result: object) -> None:
+    def settle(self, job: Job, result: Response | BaseException) -> None:
         """Take the response to a request, or what the transport raised. Once ended: nothing."""
         if job not in self.in_flight:
             return
         del self.in_flight[job]
         job.charge(job.latency)
-        if isinstance(result, TransportError):
-            self._advance(job, partial(job.conversation.throw, result), now=job.landed_at)
-            result.__traceback__ = None  # Its frames hold the run, and the error holds it.
+        if isinstance(result, Response):
+            if result.status != 429:
+                self._gate.note_accepted(job.number)
+            self._advance(job, partial(job.conversation.send, result), now=job.landed_at)
             return
-        try:
-            response = checked_response(result)
-        except TypeError as error:
-            self._end_faulty(job, result if isinstance(result, BaseException) else error)
-            return
-        if response.status != 429:
-            self._gate.note_accepted(job.number)
-        self._advance(job, partial(job.conversation.send, response), now=job.landed_at)
+        self._gate.note_lost(job.number)
+        lost = result if isinstance(result, TransportError) else self._end_faulty(result)
+        self._advance(job, partial(job.conversation.throw, lost), now=job.landed_at)
+        lost.__traceback__ = None  # Its frames hold the run, and the error holds it.
 
     def _note_response(self, job: Job, outcome: Outcome) -> None:
         if outcome.is_from_service:
@@ -306,15 +300,13 @@ class Scheduler:
             return
         self._end_run(self._breaker.ended(self.waited), self._breaker.failures[-1].error)
 
-    def _end_faulty(self, job: Job, cause: BaseException) -> None:
+    def _end_faulty(self, cause: BaseException) -> TransportError:
         """End the run: the transport broke the port, and cannot say what became of the session."""
         kind = type(cause).__name__
         self._end_run(RuntimeError(f"no request can be sent ({kind})"), cause)
-        outcome = job.unreachable(f"the transport failed ({kind})")
-        outcome.transient = False
-        outcome.__cause__ = ConnectionLostError(outcome.args[0])
-        outcome.__cause__.__cause__ = cause
-        self._end(job, outcome)
+        lost = ConnectionLostError(f"the transport failed ({kind})")
+        lost.__cause__ = cause
+        return lost
 
     def _end_run(self, error: Exception, cause: BaseException) -> None:
         error.__cause__ = cause
@@ -327,7 +319,6 @@ class Scheduler:
         if even_in_flight:
             self.in_flight.clear()
         if self.is_stopped:
-            self._first.clear()
             self._waiting.clear()
             # An interruption (Ctrl-C) may have left one of them half-way.
             for job in [one for one in self._jobs if one not in self.in_flight]:

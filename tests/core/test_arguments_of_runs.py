@@ -61,12 +61,6 @@ def test_a_generator_that_has_ended_is_told_of() -> None:
         run.stop()
 
 
-def test_a_shutdown_timeout_is_none_or_seconds() -> None:
-    assert [
-        use_case(shutdown_timeout=seconds) for use_case in BOTH_KINDS for seconds in (None, 0, 0.5)
-    ]
-
-
 def test_blocking_code_takes_no_asynchronous_iterable() -> None:
     words = NO_IDS + "AsynchronousIds; AsyncDeleteManySessions takes that"
     with pytest.raises(TypeError, match=words):

@@ -3,16 +3,16 @@
 import asyncio
 import contextvars
 import gc
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Iterable
 
 import anyio
 import pytest
 
-from firecrawl_interact.core import AsyncDeletions, SessionFate
+from firecrawl_interact.core import SessionFate
 
 from .scripted_transport import run
 from .side_by_side import AsyncFunctionTransport, after, listed, many_awaited
-from .virtual_time import VirtualTimeLoop, now, on_virtual_time
+from .virtual_time import now, on_virtual_time
 
 TENANT = contextvars.ContextVar("tenant", default="nobody")
 
@@ -68,20 +68,6 @@ async def test_a_cancellation_while_a_pending_id_ends_is_raised() -> None:
     await asyncio.wait([last])
     assert last.cancelled()
     assert now() == 6
-
-
-@on_virtual_time
-async def test_a_leaving_whose_coroutine_is_closed_cancels_what_is_in_flight() -> None:
-    deletions = many_awaited(AsyncFunctionTransport(after(1, b=50)))(["a", "b"])
-    assert (await anext(deletions)).session_id == "a"
-    leaving = deletions.aclose()
-    leaving.send(None)  # It waits for the request of "b".
-    leaving.close()
-    [outcome] = await listed(deletions)
-    assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNKNOWN)
-    await asyncio.sleep(0)
-    assert is_alone()
-    assert now() == 1
 
 
 def test_without_asyncio_a_run_says_so_and_its_block_does_not_begin() -> None:
@@ -176,24 +162,6 @@ async def test_dropping_the_iterator_ends_what_reads_the_ids() -> None:
     assert is_alone()
 
 
-@pytest.mark.filterwarnings("ignore:<.*Deletions:RuntimeWarning")
-def test_a_run_may_outlive_its_event_loop() -> None:
-    async def begin() -> AsyncDeletions:
-        deletions = many_awaited(AsyncFunctionTransport(), concurrency=1)(each_of("abc"))
-        await anext(deletions)
-        return deletions
-
-    loop, told = VirtualTimeLoop(), list[object]()
-    loop.set_exception_handler(lambda loop, context: told.append(context["message"]))
-    deletions = loop.run_until_complete(begin())
-    assert len(asyncio.all_tasks(loop)) == 1  # It reads the ids.
-    loop.close()
-    del deletions
-    gc.collect()
-    # asyncio says so of each task that a loop leaves. `asyncio.run` leaves none.
-    assert told == ["Task was destroyed but it is pending!"]
-
-
 @on_virtual_time
 async def test_an_id_that_comes_although_it_is_cancelled_has_its_outcome() -> None:
     async def ids() -> AsyncIterator[str]:
@@ -208,30 +176,6 @@ async def test_an_id_that_comes_although_it_is_cancelled_has_its_outcome() -> No
     assert (await anext(deletions)).session_id == "a"
     [outcome] = await listed(deletions)
     assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNTOUCHED)
-
-
-class EndingAtOnce:
-    """Asynchronous ids whose end, or failure, is raised before anything can be awaited."""
-
-    def __init__(self, end: Exception) -> None:
-        self._ids, self._end = iter("ab"), end
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self
-
-    def __anext__(self) -> Awaitable[str]:
-        for session_id in self._ids:
-            return asyncio.sleep(0, session_id)
-        raise self._end
-
-
-@pytest.mark.parametrize("end", [StopAsyncIteration(), LookupError("no next page")], ids=repr)
-@on_virtual_time
-async def test_when_awaited_ids_end_or_fail_at_once_each_has_its_outcome(end: Exception) -> None:
-    deletions = many_awaited(AsyncFunctionTransport(after(10)))(EndingAtOnce(end))
-    assert {(await anext(deletions)).session_id for _ in range(2)} == {"a", "b"}
-    with pytest.raises(type(end)):
-        await anext(deletions)
 
 
 @pytest.mark.parametrize("are_awaited", [False, True])

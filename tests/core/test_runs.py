@@ -68,6 +68,9 @@ time that the ids take counts against no deadline
     => 8 a; 12 b; 17 c x2; 17 d; 21 .. x0 InvalidSessionIdError untouched; 26 f
 when the ids fail what is in flight or waits has its outcome first
     a b; ids fail; a: served after 10; b: not deleted => 2.5 b x2; 10 a; raises: FaultyError
+so does what is in flight when awaited ids fail
+    a b; ids fail; ids are awaited; a: served after 10; b: not deleted; only awaited
+    => 2.5 b x2; 10 a; raises: FaultyError
 a fault of the transport fails the run after the outcomes
     a b c d; concurrency 2; a: faulty; b: served after 2
     => 1 a UnreachableError unknown; 2 b; sent: a b; raises: RuntimeError

@@ -197,6 +197,8 @@ a pause was long enough if another request was accepted, or sent before the one 
     go a; take b; 429/1 a; +1; send a b; ok a; 429/0 b; due in = 0
     go a; take b; 429/1 a; +1; send a b; ok b; 429/0 a; due in = 0
     go a; take b c; 429/1 a; +1; send a b c; 429/1 b; due in = 1
+a first request after the pause that gets no response says nothing of it, and the next one does
+    go a; 429 a; +0.75; send a; lost a; take b; +0.1; send b; 429 b; due in = 1.5
 a request from before the pause that is accepted late says nothing of it
     go a b; take c; 429/1 a; ok b; +1; send a; 429/0 a; due in = 1.5
 one that gets a 429 late tells nothing either, but perhaps a longer wait
@@ -336,10 +338,9 @@ def test_an_outcome_that_was_interrupted_comes_once() -> None:
 
 @pytest.mark.parametrize("result", ["faulty", "exits", "not-a-response"])
 def test_a_faulty_transport_ends_the_run_and_its_error_is_the_cause(result: str) -> None:
-    run = Run(f"go a b; {result} a")
+    run = Run(f"go a b; {result} a; send")
     [outcome] = run.outcomes
     assert isinstance(outcome, UnreachableError)
-    assert not outcome.transient
     assert isinstance(outcome.__cause__, ConnectionLostError)
     assert outcome.__cause__.__cause__ is RESULTS[result]
     run.then("ok b; ended = a UnreachableError unknown x1, b DeletionReceipt gone x1")

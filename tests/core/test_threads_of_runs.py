@@ -12,10 +12,10 @@ from itertools import count
 
 import pytest
 
-from firecrawl_interact.core import ConnectFailedError, Deletions, Response, SessionFate
+from firecrawl_interact.core import ConnectFailedError, Response, SessionFate
 
 from . import virtual_time
-from .scripted_transport import DESTROYED, UNAVAILABLE
+from .scripted_transport import DESTROYED
 from .side_by_side import DeleteMany, FunctionTransport, both_kinds, listed, many
 
 LONG = 60
@@ -171,11 +171,6 @@ def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new(
     assert sorted(transport.responded) == sorted(transport.sent) == ["0", "1", "2", "3"]
 
 
-def leave(deletions: Deletions) -> None:
-    deletions.close()
-    assert [outcome.session_fate for outcome in deletions] == [SessionFate.UNKNOWN]
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_child_that_was_forked_in_the_block_waits_for_no_request_of_its_parent() -> None:
     transport = InFlight(2)
@@ -187,46 +182,11 @@ def test_a_child_that_was_forked_in_the_block_waits_for_no_request_of_its_parent
         if not child:
             try:
                 signal.alarm(LONG)  # It must end, whatever it waits for.
-                leave(deletions)
+                deletions.close()
+                assert [outcome.session_fate for outcome in deletions] == [SessionFate.UNKNOWN]
                 os._exit(0)
             finally:  # It must not go on as a second pytest.
                 os._exit(2)
         assert os.waitpid(child, 0) == (child, 0)
         transport.may_end.set()
     assert [outcome.session_fate for outcome in deletions] == [SessionFate.GONE]
-
-
-def test_what_no_thread_carries_any_more_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    transport = InFlight(2)
-    deletions = many(transport, concurrency=2)(["0", "1"])
-    assert next(deletions).session_id == "0"
-    with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "is_alive", lambda thread: False)
-        leave(deletions)
-    transport.may_end.set()
-
-
-class TickingTransport(FunctionTransport):
-    """Its clock moves whenever it is looked at, and its waits end early."""
-
-    early = 0.0
-
-    def monotonic(self) -> float:
-        self.now += 1 / 1024
-        return super().monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        super().sleep(seconds)
-        self.now -= min(seconds, self.early)
-
-
-@pytest.mark.parametrize("early", range(12))
-def test_a_retry_that_is_due_while_the_run_looks_at_the_clock_is_sent_without_a_wait(
-    early: int,
-) -> None:
-    responses = iter([UNAVAILABLE, DESTROYED])
-    transport = TickingTransport(lambda session_id: next(responses))
-    transport.early = early / 1024
-    [outcome] = many(transport)(["a"])
-    assert outcome.session_fate is SessionFate.GONE
-    assert all(seconds > 0 for seconds in transport.sleeps)

@@ -124,7 +124,7 @@ others: the last ids of a run are probed until the deadline
 slow: a session is charged until somebody asks
     job.charge(job.latency) => job.charge(self._now() - job.sent_at)
 slow: the clock runs while the caller holds an outcome
-    elif seconds: ... waited += transport.monotonic() - began => waited = transport.monotonic()
+    transport.sleep(seconds) ... waited += transport => waited = transport
 block: the session is left when the block ends
     self.session_id is not None and self.outcome is None => False
 block: the note on what the block raised says nothing
