@@ -8,7 +8,7 @@ from ..simulation.play import play
 from ..simulation.ways import Way
 from .claims_of_runs import refuse
 from .figures import NoteFigure
-from .scenarios import SCENARIOS, SMALL_RUNS, TOO_LONG, WAYS, check, check_each
+from .scenarios import SCENARIOS, TOO_LONG, WAYS, check
 from .simulation import play_seed
 
 SEEDS, SHARES = 10_000, 4
@@ -32,10 +32,3 @@ def test_an_outage_of_more_than_the_deadline_ends_the_run(way: type[Way]) -> Non
     refuse(watch.world.flaws, "an outage that is too long")
     assert [type(error) for error in watch.raised] == [RunEndedError]
     assert watch.over_at <= 1.5 + 1.05 * 240
-
-
-@pytest.mark.parametrize("name", SMALL_RUNS)
-def test_every_claim_holds_in_every_schedule_of_small_runs(
-    name: str, note_figure: NoteFigure
-) -> None:
-    note_figure(f"schedules of small runs: {name}", check_each(name))

@@ -1,8 +1,7 @@
 """The world of a simulated run: the service and its sessions, the network, time, and a journal.
 
 It knows what is so, whether anybody sees it or not. Whatever is left to chance is asked of
-`choose`: a seed chooses at random, an enumeration takes each way in its turn. Nothing here is
-taken from the library but the types of its ports.
+`choose`. Nothing here is taken from the library but the types of its ports.
 """
 
 import json
@@ -94,7 +93,6 @@ class Weather:
     named_wait: Callable[[float], int | None] = math.ceil
     is_named_in_header: bool = True
     has_details: bool = True  # whether figures are chosen that no claim depends on
-    calm_after: float = math.inf  # requests
 
 
 class Attempt(NamedTuple):
@@ -205,8 +203,6 @@ class World:
 
     def _kind_at(self, session: Session, now: float) -> tuple[Kind, float]:
         """What a request that is sent now meets, and for how long a limit holds it back."""
-        if len(self.sent) > self.weather.calm_after:
-            return SERVED, 0.0
         for scripted in session.script:
             return scripted, 0.0
         for outage in self.weather.outages:
@@ -218,9 +214,7 @@ class World:
 
     def _seconds_until_response(self, kind: Kind, wait: float) -> float:
         seconds = kind.seconds
-        if seconds is None and len(self.sent) > self.weather.calm_after:
-            seconds = self.weather.seconds[0]
-        elif seconds is None:
+        if seconds is None:
             seconds = math.inf if kind is SILENCE else self.choose(self.weather.seconds)
         return min(seconds, self.weather.seconds_of_429) if wait else seconds
 
