@@ -3,7 +3,7 @@
 `CLAIMS` has each in the page's words; `broken_claims` holds them against a call.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from firecrawl_interact.core.retry import RetryPolicy
@@ -28,7 +28,6 @@ CLAIMS = claims_of(
 )
 
 SESSION_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
-_REQUEST = ("DELETE", f"/v2/interact/{SESSION_ID}")
 _A_ROUNDING = 1e-9
 TIMED_OUT = Fault("TimedOutError")  # It has no time of its own: it takes the whole timeout.
 
@@ -51,6 +50,7 @@ class Attempt(NamedTuple):
 class Call(NamedTuple):
     """One call as it went. No outcome: it wants another attempt than the schedule has."""
 
+    session_id: str
     attempts: list[Attempt]
     waits: list[float]  # one before each retry
     outcome: object
@@ -68,7 +68,7 @@ class Knowledge(NamedTuple):
 class ClaimBrokenError(AssertionError):
     """Claims do not hold, and what shows it."""
 
-    def __init__(self, names: set[str], claims: Mapping[str, str], *shown_by: str) -> None:
+    def __init__(self, names: Set[str], claims: Mapping[str, str], *shown_by: str) -> None:
         super().__init__("\n    ".join([*(claims[name] for name in sorted(names)), *shown_by]))
         self.names = names
 
@@ -90,7 +90,9 @@ def broken_claims(
     if outcome is None or count_attempts(schedule) > policy.max_attempts:
         yield "attempts"
         return
-    if any(attempt.request != _REQUEST for attempt in call.attempts):
+    is_scrape = call.session_id.startswith("scrape:")
+    path = f"/v2/scrape/{SESSION_ID}/interact" if is_scrape else f"/v2/interact/{SESSION_ID}"
+    if any(attempt.request != ("DELETE", path) for attempt in call.attempts):
         yield "one session"
     is_receipt = type(outcome).__name__ == "DeletionReceipt"
     if is_receipt and (
@@ -102,7 +104,7 @@ def broken_claims(
     if (
         type(outcome).__name__ != last.seen.row
         or getattr(outcome, "attempts", None) != len(schedule)
-        or getattr(outcome, "session_id", None) != SESSION_ID
+        or getattr(outcome, "session_id", None) != call.session_id
     ):
         yield "outcome"
     if call.ended > policy.deadline + _A_ROUNDING or any(

@@ -9,7 +9,7 @@ whoever sends a status of `REFUSED` has not passed the request on.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 from itertools import product
 from typing import NamedTuple, TypeAlias
@@ -51,21 +51,15 @@ def whatever(world: World) -> set[World]:
     return {world, destroy(world), world._replace(under_way=world.under_way + 1)}
 
 
-def meanwhile(world: World) -> set[World]:
-    """All that time may bring between two attempts, or after the last one."""
-    reached, new = set[World](), {world}
-    while new:
-        reached |= new
-        steps = set[World]()
-        for one in new:
-            steps.add(settle(one))  # its time-to-live is over, or somebody else deletes it
-            if one.session is Session.ENDED:
-                steps.add(one._replace(session=Session.FORGOTTEN))
-            if one.under_way:
-                landed = one._replace(under_way=one.under_way - 1)
-                steps |= {landed, destroy(landed)}
-        new = steps - reached
-    return reached
+def pass_time(world: World) -> Iterator[World]:
+    """What may happen next to it, whoever does that."""
+    assert world.bills <= 1
+    yield settle(world)  # its time-to-live is over, or somebody else deletes it
+    if world.session is Session.ENDED:
+        yield world._replace(session=Session.FORGOTTEN)
+    if world.under_way:
+        landed = world._replace(under_way=world.under_way - 1)
+        yield from (landed, destroy(landed))
 
 
 # --- what the sender of a request sees -------------------------------------------------------
@@ -237,8 +231,6 @@ def send(world: World, statuses: Statuses) -> Iterator[tuple[Seen, set[World]]]:
     for page in pages(statuses):
         yield page, {world} if page.status in REFUSED else whatever(world)
 
-
-Send: TypeAlias = Callable[[World, Statuses], Iterator[tuple[Seen, set[World]]]]
 
 # --- what RFC 9110, 9.2.2, lets a middle-box do, and what others do unasked -------------------
 

@@ -21,7 +21,7 @@ from .claims import ClaimBrokenError
 from .model import NAMED
 from .scenarios import SCENARIOS, check
 from .schedules import alphabet, check_every_schedule
-from .scrapes import check_every_schedule_of_a_scrape
+from .scrapes import ALPHABET, MODEL
 from .simulation import play_seed
 
 ROOT = Path(__file__).parents[2]
@@ -124,7 +124,7 @@ others: the last ids of a run are probed until the deadline
 slow: a session is charged until somebody asks
     job.charge(job.latency) => job.charge(self._now() - job.sent_at)
 slow: the clock runs while the caller holds an outcome
-    transport.sleep(seconds) ... waited += transport => waited = transport
+    LONGEST_SLEEP) ... waited += transport.monotonic() - began => waited = transport.monotonic()
 block: the session is left when the block ends
     self.session_id is not None and self.outcome is None => False
 block: the note on what the block raised says nothing
@@ -145,20 +145,21 @@ untouched: a lost response is taken for one that never was
     SessionFate.UNKNOWN if failure.sent => SessionFate.UNTOUCHED if failure.sent
 receipt: any JSON under a 200 gives a receipt
     == b"true" => != b"false"
-one scrape: the scrape is taken for a session
+one session: the scrape is taken for a session
     if is_scrape(session_id): => if False:
 outcome: an error counts one attempt
     return wire.parse_response ... attempts=attempts => attempts=1
 """)
 
 
-def claims_broken_by(fault: Fault, directory: Path) -> set[str]:
+FAULTS = {"calls": OF_CALLS, "runs": OF_RUNS, "scrapes": OF_SCRAPES}
+
+
+def claims_broken_by(fault: Fault, of_what: str, directory: Path) -> set[str]:
     """Play what shows a fault to a copy of the core with it."""
     copy = directory / "firecrawl_interact" / "core"
     shutil.copytree(ROOT / "core", copy, ignore=shutil.ignore_patterns("__pycache__"))
     plant(fault, copy)
-    kinds = {"scrapes": OF_SCRAPES, "calls": OF_CALLS, "runs": OF_RUNS}
-    of_what = next(kind for kind, faults in kinds.items() if fault in faults)
     command = [sys.executable, "-m", "tests.proof.planted_faults", of_what]
     at_copy = os.environ | {"PYTHONPATH": str(directory)}
     done = subprocess.run(
@@ -193,7 +194,8 @@ def main(of_what: str) -> None:
         if of_what == "calls":
             check_every_schedule([alphabet(NAMED)] * 3, RetryPolicy(max_attempts=3))
         elif of_what == "scrapes":
-            check_every_schedule_of_a_scrape(attempts=3)
+            policy = RetryPolicy(max_attempts=3)
+            check_every_schedule([ALPHABET] * 3, policy, model=MODEL)
         else:
             for name in SCENARIOS:
                 check(name)

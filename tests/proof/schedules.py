@@ -14,10 +14,11 @@ same other one, with the same to be seen, count once.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from firecrawl_interact.core import transport
 from firecrawl_interact.core.conversation import Failed, Wait, converse
@@ -26,20 +27,46 @@ from firecrawl_interact.core.retry import RetryPolicy
 
 from . import claims
 from .claims import SESSION_ID, TIMED_OUT, Attempt, Call, Knowledge, Moment, count_attempts
-from .model import AT_FIRST, Response, Seen, Send, Session, Statuses, World, meanwhile, send
+from .model import AT_FIRST, Response, Seen, Session, Statuses, World, pass_time, send
 
 HEADERS = request_headers(None)
 _FAULTS = {kind.__name__: kind for kind in transport.TransportError.__subclasses__()}
 
-Meaning: TypeAlias = frozenset[tuple[World, frozenset[World]]]
+Meaning: TypeAlias = frozenset[tuple[Any, frozenset[Any]]]  # Any: the worlds of a model
 """What something that is seen says: the worlds before it, and those after it for each."""
 Alphabet: TypeAlias = Sequence[tuple[Moment, Meaning]]
 """What may happen to an attempt: what can be seen, and the worlds in which it is seen."""
 
 
+@dataclass(frozen=True, eq=False)
+class Model:
+    """What a call may meet, and what is claimed of it. Any: the worlds are of different classes."""
+
+    session_id: str
+    send: Callable[[Any, Statuses], Iterator[tuple[Seen, set[Any]]]]
+    worlds: Sequence[Any]
+    at_first: Sequence[Any]
+    pass_time: Callable[[Any], Iterable[Any]]  # what may happen to a world next
+    is_gone: Callable[[Any], bool]  # whether a call may say so after its last attempt
+    is_changed: Callable[[Any], bool]  # whether a request of the call has done something
+    claims: Mapping[str, str]
+
+
+SESSION = Model(
+    SESSION_ID,
+    send,
+    [World(*so) for so in product(Session, (False, True), (0, 1), range(9))],
+    AT_FIRST,
+    pass_time,
+    is_gone=lambda world: world.session is not Session.LIVE,
+    is_changed=lambda world: world.is_changed,
+    claims=claims.CLAIMS,
+)
+
+
 def alphabet(
     statuses: Statuses,
-    send: Send = send,
+    model: Model = SESSION,
     *,
     seconds: Sequence[float] = (1.0,),
     in_a_run: bool = False,
@@ -49,14 +76,14 @@ def alphabet(
 
     Args:
         statuses: those that there are.
-        send: the model's, without middle-boxes or with them.
+        model: what the call names.
         seconds: after how many seconds it is seen.
         in_a_run: whether a run may hold the call back after it.
         wanted: which of what can be seen is played.
     """
-    after: dict[Seen, dict[World, frozenset[World]]] = {}
-    for world in _ALL_WORLDS:
-        for seen, worlds in send(world, statuses):
+    after: dict[Seen, dict[Any, frozenset[Any]]] = {}
+    for world in model.worlds:
+        for seen, worlds in model.send(world, statuses):
             if wanted(seen):
                 ways = after.setdefault(seen, {})
                 ways[world] = ways.get(world, frozenset()) | worlds
@@ -85,33 +112,38 @@ def _meaning(ways: Meaning) -> Meaning:
     return ways
 
 
-_ALL_WORLDS = [World(*so) for so in product(Session, (False, True), (0, 1), range(9))]
-_meanwhile = cache(meanwhile)
+@cache
+def _meanwhile(model: Model, world: Any) -> Set[Any]:
+    """All that time may bring between two attempts, or after the last one."""
+    reached, new = set[Any](), {world}
+    while new:
+        reached |= new
+        new = {after for before in new for after in model.pass_time(before)} - reached
+    return reached
 
 
 @cache
-def _paths(meanings: tuple[Meaning, ...]) -> dict[World, int]:
+def _paths(model: Model, meanings: tuple[Meaning, ...]) -> dict[Any, int]:
     """In how many ways each world is reached by attempts of these meanings."""
     if not meanings:
-        return dict.fromkeys(AT_FIRST, 1)
+        return dict.fromkeys(model.at_first, 1)
     *earlier, meaning = meanings
     ways = dict(meaning)
-    reached: dict[World, int] = {}
-    for before, count in _paths(tuple(earlier)).items():
-        for world in _meanwhile(before) if earlier else (before,):
+    reached: dict[Any, int] = {}
+    for before, count in _paths(model, tuple(earlier)).items():
+        for world in _meanwhile(model, before) if earlier else (before,):
             for after in ways.get(world, ()):
                 reached[after] = reached.get(after, 0) + count
     return reached
 
 
 @cache
-def _knowledge(meanings: tuple[Meaning, ...]) -> Knowledge:
-    paths = _paths(meanings)
-    ends = frozenset[World]().union(*map(_meanwhile, paths))
-    assert all(world.bills <= 1 for world in ends)
+def _knowledge(model: Model, meanings: tuple[Meaning, ...]) -> Knowledge:
+    paths = _paths(model, meanings)
+    ends = frozenset[Any]().union(*(_meanwhile(model, world) for world in paths))
     return Knowledge(
-        is_gone=all(world.session is not Session.LIVE for world in ends),
-        is_untouched=not any(world.is_changed for world in ends),
+        is_gone=all(map(model.is_gone, paths)),
+        is_untouched=not any(map(model.is_changed, ends)),
         schedules=sum(paths.values()),
     )
 
@@ -151,9 +183,9 @@ def play(
             else:
                 step = conversation.throw(comes.with_traceback(None))
     except StopIteration as end:  # The call has its receipt, or the schedule is over.
-        return Call(attempts, waits[:-1], end.value, now)
+        return Call(session_id, attempts, waits[:-1], end.value, now)
     except Exception as error:  # The claims say which may come.
-        return Call(attempts, waits[:-1], error.with_traceback(None), now)
+        return Call(session_id, attempts, waits[:-1], error.with_traceback(None), now)
 
 
 def _comes(seen: Seen) -> transport.Response | transport.TransportError:
@@ -169,11 +201,17 @@ def meets_of(schedule: Sequence[Moment]) -> Iterator[Meets]:
         yield _comes(seen), math.inf if seen == TIMED_OUT else seconds, is_held_back
 
 
+def refuse(broken: Set[str], schedule: Sequence[Moment], call: Call, model: Model) -> None:
+    """Raise the claims that a call breaks."""
+    raise claims.ClaimBrokenError(broken, model.claims, *map(str, schedule), str(call))
+
+
 def check_every_schedule(
     alphabets: Sequence[Alphabet],
     policy: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
     chance: float = 0.5,
-    note: Callable[[str, Sequence[Moment], Call], None] | None = None,
+    model: Model = SESSION,
+    note: Callable[[Set[str], Sequence[Moment], Call, Model], None] = refuse,
 ) -> tuple[int, int]:
     """Play each schedule, the short ones first, and hold each claim against it.
 
@@ -182,7 +220,8 @@ def check_every_schedule(
             run holds back is cut off behind the last one.
         policy: how many attempts, and when.
         chance: what is drawn wherever the core asks for a random number.
-        note: called with each claim that is broken. None: the first one is raised.
+        model: what the call names, and what is claimed of it.
+        note: called with the claims that a call breaks.
 
     Returns:
         How many conversations were played, which the sender can distinguish, and how many
@@ -194,10 +233,10 @@ def check_every_schedule(
         starts, going_on = going_on, []
         for (start, start_meanings), (moment, meaning) in product(starts, moments):
             schedule, meanings = (*start, moment), (*start_meanings, meaning)
-            knowledge = _knowledge(meanings)
+            knowledge = _knowledge(model, meanings)
             if not knowledge.schedules:  # It cannot be seen after this start.
                 continue
-            call = play(policy, meets_of(schedule), chance)
+            call = play(policy, meets_of(schedule), chance, model.session_id)
             if call.outcome is None and (
                 len(schedule) < len(alphabets) or count_attempts(schedule) < policy.max_attempts
             ):
@@ -205,9 +244,7 @@ def check_every_schedule(
                 continue
             played += 1
             schedules += knowledge.schedules
-            for claim in claims.broken_claims(call, schedule, policy, knowledge, chance):
-                if note is None:
-                    shown_by = (*map(str, schedule), str(call))
-                    raise claims.ClaimBrokenError({claim}, claims.CLAIMS, *shown_by)
-                note(claim, schedule, call)
+            found = claims.broken_claims(call, schedule, policy, knowledge, chance)
+            if broken := model.claims.keys() & found:
+                note(broken, schedule, call, model)
     return played, schedules

@@ -1,17 +1,19 @@
 """No schedule of what may happen makes a call say what is not so. See `claims.CLAIMS`."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
 from firecrawl_interact.core import DeleteSessionError, RetryPolicy
 
+from . import scrapes
 from .claims import Call, Moment
 from .figures import NoteFigure
 from .model import ALL, NAMED, REFUSED, Fault, Seen, Statuses, send_through_middle_box
-from .schedules import Alphabet, alphabet, check_every_schedule, one_of_each_kind
+from .schedules import SESSION, Alphabet, Model, alphabet, check_every_schedule, one_of_each_kind
 
 TWO, THREE = RetryPolicy(max_attempts=2), RetryPolicy(max_attempts=3)
 POLICIES = (
@@ -22,25 +24,27 @@ POLICIES = (
 )
 
 
-def plays_of(what: str) -> Iterator[tuple[Sequence[Alphabet], RetryPolicy, float]]:
+def plays_of(what: str) -> Iterator[tuple[Sequence[Alphabet], RetryPolicy, float, Model]]:
     """Yield what may happen to each attempt, under which policy, and what is drawn."""
     named = alphabet(NAMED)
     match what:
         case "three attempts":
-            yield [named] * 3, THREE, 0.5
+            yield [named] * 3, THREE, 0.5, SESSION
         case "four attempts, one of each kind":
-            yield [one_of_each_kind(named)] * 4, RetryPolicy(), 0.5
+            yield [one_of_each_kind(named)] * 4, RetryPolicy(), 0.5, SESSION
         case "every status":
             every = alphabet(ALL)
-            yield [every, named], TWO, 0.5
-            yield [named, every], TWO, 0.5
+            yield [every, named], TWO, 0.5, SESSION
+            yield [named, every], TWO, 0.5, SESSION
         case "at any time":
             at_any_time = alphabet(NAMED, seconds=(0.0, 70.0), wanted=is_one_of_its_kind)
             for policy, chance in product(POLICIES, (0.0, 1.0)):
-                yield [at_any_time] * policy.max_attempts, policy, chance
+                yield [at_any_time] * policy.max_attempts, policy, chance, SESSION
         case "in a run":
             held = alphabet(NAMED, seconds=(50.0,), in_a_run=True, wanted=is_one_of_its_kind)
-            yield [held] * 4, TWO, 0.5
+            yield [held] * 4, TWO, 0.5, SESSION
+        case "the session of a scrape":
+            yield [scrapes.ALPHABET] * 3, THREE, 0.5, scrapes.MODEL
 
 
 def is_one_of_its_kind(seen: Seen) -> bool:
@@ -62,6 +66,7 @@ def is_one_of_its_kind(seen: Seen) -> bool:
         "every status",
         "at any time",
         "in a run",
+        "the session of a scrape",
     ],
 )
 def test_every_claim_holds_for_all_that_may_happen(what: str, note_figure: NoteFigure) -> None:
@@ -82,11 +87,11 @@ def test_a_middle_box_can_make_us_say_untouched_of_what_it_destroyed_and_nothing
 ) -> None:
     broken: Counter[tuple[str, str]] = Counter()
 
-    def note(claim: str, schedule: Sequence[Moment], call: Call) -> None:
-        broken[claim, type(call.outcome).__name__] += 1
+    def note(claims: Set[str], schedule: Sequence[Moment], call: Call, model: Model) -> None:
+        broken.update((claim, type(call.outcome).__name__) for claim in claims)
         assert isinstance(call.outcome, DeleteSessionError)
 
-    through_a_box = alphabet(STATUSES, send_through_middle_box)
+    through_a_box = alphabet(STATUSES, replace(SESSION, send=send_through_middle_box))
     played, _ = check_every_schedule([through_a_box] * 3, THREE, note=note)
     # UnreachableError: after such a response, the next attempts reached nothing.
     assert {error for _, error in broken} == {*REFUSED.values(), "UnreachableError"}

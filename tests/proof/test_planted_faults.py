@@ -4,22 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from . import claims, claims_of_runs
+from . import claims, claims_of_runs, scrapes
 from .figures import NoteFigure
-from .planted_faults import OF_CALLS, OF_RUNS, Fault, claims_broken_by, plant
+from .planted_faults import FAULTS, Fault, claims_broken_by, plant
 
-FAULTS = [*OF_CALLS, *OF_RUNS]
+CLAIMS = {"calls": claims.CLAIMS, "runs": claims_of_runs.CLAIMS, "scrapes": scrapes.CLAIMS}
+EACH = {f"{one.what}, {kind}": (kind, one) for kind, faults in FAULTS.items() for one in faults}
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=[fault.what for fault in FAULTS])
-def test_a_planted_fault_is_caught(fault: Fault, tmp_path: Path) -> None:
-    assert fault.breaks in claims_broken_by(fault, tmp_path)
+@pytest.mark.parametrize(("of_what", "fault"), EACH.values(), ids=EACH)
+def test_a_planted_fault_is_caught(of_what: str, fault: Fault, tmp_path: Path) -> None:
+    assert fault.breaks in claims_broken_by(fault, of_what, tmp_path)
 
 
 def test_for_each_claim_a_fault_is_planted_that_breaks_it(note_figure: NoteFigure) -> None:
-    assert {fault.breaks for fault in OF_CALLS} == claims.CLAIMS.keys()
-    assert {fault.breaks for fault in OF_RUNS} == claims_of_runs.CLAIMS.keys()
-    note_figure("planted faults, each caught", len(FAULTS))
+    for of_what, faults in FAULTS.items():
+        assert {fault.breaks for fault in faults} == CLAIMS[of_what].keys()
+    note_figure("planted faults, each caught", len(EACH))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Programs that destroy sessions, with the careful lines and with this library.
 
-Arguments: the name of a program, and ids. It says "ready", waits for a line, and then says of each
-id what it knows, as soon as it knows it. A Ctrl-C ends it.
+Arguments: the name of a program, and ids. It says "ready", and then of each id what it knows, as
+soon as it knows it. A Ctrl-C ends it.
 """
 
 import os
@@ -110,7 +110,6 @@ PROGRAMS: dict[str, Callable[[Sequence[str]], None]] = {
 if __name__ == "__main__":
     _, name, *ids = sys.argv
     print("ready", flush=True)
-    sys.stdin.readline()
     try:
         PROGRAMS[name](ids)
     except KeyboardInterrupt:

@@ -4,18 +4,16 @@ Each play has a service on a real socket of this machine, real processes, and re
 """
 
 import os
-import queue
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from firecrawl_interact.adapters import FakeService, LoopbackService, Reply
 
@@ -27,6 +25,9 @@ AT_A_TIME = 6
 """Plays side by side: they wait for most of their time."""
 
 WAYS = ("lines", "library")
+FATES = ("gone", "not gone", "unknown")
+
+Program: TypeAlias = "subprocess.Popen[bytes]"
 
 
 class Result(NamedTuple):
@@ -40,168 +41,123 @@ class Result(NamedTuple):
     seconds: float
 
 
-class Running:
-    """A program of `programs.py`, and all that it has said so far."""
-
-    def __init__(self, process: "subprocess.Popen[str]", program: str) -> None:
-        self.process = process
-        self.fates: dict[str, str] = {}
-        self._program = program
-        self._lines: queue.Queue[str] = queue.Queue()
-        assert process.stdout is not None
-        self._reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
-        self._reader.start()
-        self._began = self.seconds = 0.0
-
-    def _read(self, output: IO[str]) -> None:
-        for line in output:
-            self._lines.put(line)
-        self._lines.put("")
-
-    def wait_for(self, words: str) -> None:
-        """Take what it says until it says this."""
-        while (line := self._take()) != f"{words}\n":
-            assert line, f"{self._program} has ended and not said: {words}"
-
-    def go(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        self._began = time.monotonic()
-
-    def end(self) -> None:
-        """Take what it says until it ends."""
-        while self._take():
-            pass
-        self.process.wait()
-        self.seconds = time.monotonic() - self._began
-
-    def _take(self) -> str:
-        line = self._lines.get(timeout=LONGEST)
-        words = line.rstrip("\n").split(" ", 1)
-        if words[-1] in ("gone", "not gone", "unknown"):
-            self.fates[words[0]] = words[-1]
-        return line
-
-
 class Stage:
     """A service with sessions, and the programs that meet it."""
 
-    def __init__(self, way: str, api_url: str, service: FakeService, folder: str) -> None:
+    def __init__(self, way: str, api_url: str, service: FakeService, folder: Path) -> None:
         self.service = service
+        self.fates: dict[str, str] = {}
+        self.in_blocks: set[str] = set()
+        self.seconds = 0.0
         self._way = way
-        self._folder = folder
+        self._output = folder / "output"
         self._environment = {
             **{name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
             "FIRECRAWL_API_KEY": KEY,
             "FIRECRAWL_API_URL": api_url,
+            "FIRECRAWL_INTERACT_JOURNAL": str(folder / "journal"),
         }
-        self.fates: dict[str, str] = {}
-        self.in_blocks: set[str] = set()
-        self.seconds = 0.0
 
     @contextmanager
-    def many(self, *session_ids: str) -> Iterator[Running]:
+    def many(self, session_ids: Sequence[str]) -> Iterator[Program]:
         """Start the program that deletes many sessions. Its end is awaited."""
-        with self._started(f"many_with_{self._way}", session_ids, {}) as running:
-            yield running
+        with self._started("many", session_ids) as program:
+            yield program
 
     @contextmanager
-    def block(self, *session_ids: str, ends_at_once: bool = False) -> Iterator[Running]:
+    def block(self, session_ids: Sequence[str] = (), **variables: str) -> Iterator[Program]:
         """Start the program with a block, which has a journal if this library has one."""
-        variables = {"FIRECRAWL_INTERACT_JOURNAL": self._folder}
         self.in_blocks.update(session_ids)
-        if ends_at_once:
-            variables["BLOCK_ENDS_AT_ONCE"] = "yes"
-        with self._started(f"block_with_{self._way}", session_ids, variables) as running:
-            yield running
+        with self._started("block", session_ids, **variables) as program:
+            yield program
 
     @contextmanager
     def _started(
-        self, program: str, session_ids: tuple[str, ...], variables: Mapping[str, str]
-    ) -> Iterator[Running]:
-        command = [sys.executable, "-m", "tests.rivals.programs", program, *session_ids]
-        with subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**self._environment, **variables},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as process:
+        self, program: str, session_ids: Sequence[str], **variables: str
+    ) -> Iterator[Program]:
+        name = f"{program}_with_{self._way}"
+        with (
+            self._output.open("w") as output,
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.rivals.programs", name, *session_ids],
+                cwd=ROOT,
+                env=self._environment | variables,
+                stdout=output,
+                stderr=subprocess.DEVNULL,
+            ) as process,
+        ):
             try:
-                running = Running(process, program)
-                running.wait_for("ready")
-                yield running
-                running.end()
-                self.fates |= running.fates
-                self.seconds += running.seconds
+                self.wait_for("ready")
+                began = time.monotonic()
+                yield process
+                process.wait(LONGEST)
             finally:
                 process.kill()
+        self.seconds += time.monotonic() - began
+        said = [line.split(" ", 1) for line in self._output.read_text().splitlines()]
+        self.fates |= {line[0]: line[1] for line in said if line[-1] in FATES}
+
+    def wait_for(self, words: str) -> None:
+        """Wait until the program says this."""
+        wait_until(lambda: words in self._output.read_text().splitlines())
 
 
 Play = Callable[[Stage], None]
 
 
 def nothing_goes_wrong(stage: Stage) -> None:
-    with stage.many(*open_sessions(stage, 40)) as program:
-        program.go()
+    with stage.many(open_sessions(stage, 40)):
+        pass
 
 
 def rate_limit(stage: Stage) -> None:
     session_ids = open_sessions(stage, 90)
     stage.service.rate_limit = 60
-    with stage.many(*session_ids) as program:
-        program.go()
+    with stage.many(session_ids):
+        pass
 
 
 def outage(stage: Stage) -> None:
     stage.service.latency = 0.1
-    with stage.many(*open_sessions(stage, 40)) as program:
-        program.go()
+    with stage.many(open_sessions(stage, 40)):
         wait_until(lambda: len(stage.service.requests) == 8)
         stage.service.outage(15)
 
 
 def ids_that_fail_for_ever(stage: Stage) -> None:
     fail = [f"row-{number}-of-a-table" for number in range(8)]  # For these the service has a 500.
-    with stage.many(*fail, *open_sessions(stage, 40)) as program:
-        program.go()
+    with stage.many([*fail, *open_sessions(stage, 40)]):
+        pass
 
 
 def interrupted_run(stage: Stage) -> None:
     stage.service.latency = 1.0
-    with stage.many(*open_sessions(stage, 40)) as program:
-        program.go()
+    with stage.many(open_sessions(stage, 40)) as program:
         wait_until(lambda: len(stage.service.requests) == 8)
-        program.process.send_signal(signal.SIGINT)
+        program.send_signal(signal.SIGINT)
 
 
 def interrupted_block(stage: Stage) -> None:
-    with stage.block(*open_sessions(stage, 1)) as program:
-        program.go()
-        program.wait_for("in the block")
-        program.process.send_signal(signal.SIGINT)
+    with stage.block(open_sessions(stage, 1)) as program:
+        stage.wait_for("in the block")
+        program.send_signal(signal.SIGINT)
 
 
 def interrupted_delete(stage: Stage) -> None:
     session_ids = open_sessions(stage, 1)
     stage.service.queue(Reply(503))
-    with stage.block(*session_ids, ends_at_once=True) as program:
-        program.go()
+    with stage.block(session_ids, BLOCK_ENDS_AT_ONCE="yes") as program:
         wait_until(lambda: len(stage.service.requests) == 1)
         time.sleep(0.2)  # so that it waits before its second attempt: for half a second at least
-        program.process.send_signal(signal.SIGINT)
+        program.send_signal(signal.SIGINT)
 
 
 def killed_block(stage: Stage) -> None:
-    with stage.block(*open_sessions(stage, 1)) as program:
-        program.go()
-        program.wait_for("in the block")
-        program.process.kill()
-    with stage.block() as program:
-        program.go()
+    with stage.block(open_sessions(stage, 1)) as program:
+        stage.wait_for("in the block")
+        program.kill()
+    with stage.block():
+        pass
 
 
 PLAYS: dict[str, Play] = {
@@ -230,7 +186,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def play(what: str, way: str) -> Result:
     service = FakeService([KEY])
     with LoopbackService(service) as loopback, tempfile.TemporaryDirectory() as folder:
-        stage = Stage(way, loopback.api_url, service, folder)
+        stage = Stage(way, loopback.api_url, service, Path(folder))
         PLAYS[what](stage)
         asked = {request.path.rpartition("/")[2] for request in service.requests}
         known = {session_id for session_id, fate in stage.fates.items() if fate != "unknown"}
