@@ -139,8 +139,8 @@ journal: a block begins before its session is recorded
     journal.opened(self.session_id or "") => pass
 """)
 OF_SCRAPES = read_faults(r"""
-gone: a lost response is taken for the end of the session
-    SessionFate.UNKNOWN if failure.sent => SessionFate.GONE if failure.sent
+gone: a failure of the backend is taken for the end of the session
+    return errors.ServiceUnavailableError => return errors.SessionNotFoundError
 untouched: a lost response is taken for one that never was
     SessionFate.UNKNOWN if failure.sent => SessionFate.UNTOUCHED if failure.sent
 receipt: any JSON under a 200 gives a receipt
