@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Self
 
 from .conversation import checked_response
 from .delete_session import AsyncDeleteSession
-from .deletions import LONGEST_RECORDS, LONGEST_SLEEP, ManySessions, Run, call_each
+from .deletions import LONGEST_RECORDS, LONGEST_SLEEP, Run, call_each
 from .errors import Outcome
 from .job import LEFT, Job
 from .scheduler import Scheduler
@@ -31,10 +31,12 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
     def __init__(
         self,
-        use_case: ManySessions[AsyncDeleteSession],
         session_ids: Iterator[str | uuid.UUID] | AsyncIterator[str | uuid.UUID],
+        delete_session: AsyncDeleteSession,
+        concurrency: int,
+        shutdown_timeout: float | None,
     ) -> None:
-        super().__init__(use_case)
+        super().__init__(delete_session, concurrency, shutdown_timeout)
         self._ids = session_ids
         self._reader: asyncio.Task[NoReturn] | None = None
         self._is_wanted = asyncio.Event()  # another one
@@ -171,10 +173,8 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             if records:
                 await in_thread(call_each, records, timeout=LONGEST_RECORDS)
             return
-        while self._scheduler.outcomes:
-            self._tell_next()
         try:
-            if self._records and (seconds := self._seconds_for_records()):
+            if seconds := self._tell_rest():
                 await in_thread(call_each, self._records, timeout=seconds)
         finally:
             self._give_up_records()
@@ -197,7 +197,6 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     async def _end_requests(self) -> None:
         """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""
         try:
-            self._settle()
             # Any: the results do not matter
             unfinished: list[asyncio.Future[Any]] = [*self._requests, *self._end_reader()]
             if unfinished:

@@ -1,13 +1,14 @@
-"""The use cases of many sessions. `deletions` has what they share, and the runs they begin."""
+"""The use cases of many sessions. `deletions` and `async_deletions` have the runs they begin."""
 
 import inspect
 import uuid
 import warnings
 from collections.abc import AsyncIterable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias
 
+from .arguments import check_count, check_seconds
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .deletions import Deletions, ManySessions
+from .deletions import DeleteSessionT, Deletions
 
 if TYPE_CHECKING:
     from .async_deletions import AsyncDeletions
@@ -18,7 +19,33 @@ AsyncSessionIds: TypeAlias = AsyncIterable[str | uuid.UUID]
 """The ids of many sessions, awaited one by one."""
 
 
-class DeleteManySessions(ManySessions[DeleteSession]):
+class _ManySessions(Generic[DeleteSessionT]):
+    """What the two use cases have in common: all but the runs that they begin."""
+
+    _kind: ClassVar[type]
+
+    def __init__(
+        self,
+        delete_session: DeleteSessionT,
+        *,
+        concurrency: int = 8,
+        shutdown_timeout: float | None = None,
+    ) -> None:
+        if not isinstance(delete_session, self._kind):
+            found = type(delete_session).__name__
+            raise TypeError(f"delete_session must be of type {self._kind.__name__}, not {found}")
+        check_count("concurrency", concurrency)
+        if shutdown_timeout is not None:
+            check_seconds("shutdown_timeout", shutdown_timeout, may_be_zero=True)
+        self.delete_session: DeleteSessionT = delete_session  #: destroys one
+        self.concurrency: int = concurrency  #: the most requests in flight at a time
+        self.shutdown_timeout: float | None = shutdown_timeout  #: in seconds
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.delete_session!r}, concurrency={self.concurrency})"
+
+
+class DeleteManySessions(_ManySessions[DeleteSession]):
     """Destroys many sessions, several at a time.
 
     A rate limit or an outage pauses the whole run, and costs no session an attempt. A session that
@@ -53,10 +80,11 @@ class DeleteManySessions(ManySessions[DeleteSession]):
             RuntimeWarning: `session_ids` is a generator that has ended.
         """
         _check_ids(session_ids, Iterable)
-        return Deletions(self, iter(session_ids))
+        ids = iter(session_ids)
+        return Deletions(ids, self.delete_session, self.concurrency, self.shutdown_timeout)
 
 
-class AsyncDeleteManySessions(ManySessions[AsyncDeleteSession]):
+class AsyncDeleteManySessions(_ManySessions[AsyncDeleteSession]):
     """`DeleteManySessions` on the running asyncio event loop, with its arguments and errors."""
 
     _kind = AsyncDeleteSession
@@ -74,7 +102,7 @@ class AsyncDeleteManySessions(ManySessions[AsyncDeleteSession]):
         from .async_deletions import AsyncDeletions  # noqa: PLC0415 - it brings asyncio
 
         ids = aiter(session_ids) if isinstance(session_ids, AsyncIterable) else iter(session_ids)
-        return AsyncDeletions(self, ids)
+        return AsyncDeletions(ids, self.delete_session, self.concurrency, self.shutdown_timeout)
 
 
 def _check_ids(session_ids: object, *kinds: type) -> None:

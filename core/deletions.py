@@ -14,9 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
+from typing import Generic, Self, TypeAlias, TypeVar
 
-from .arguments import check_count, check_seconds
 from .conversation import checked_response
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
@@ -38,42 +37,18 @@ _Results: TypeAlias = deque[tuple[Job, Response | BaseException]]
 _Wakeups: TypeAlias = "queue.SimpleQueue[None]"
 
 
-class ManySessions(Generic[DeleteSessionT]):
-    """What the two use cases of many sessions share, and each run is made from."""
-
-    _kind: ClassVar[type]
-
-    def __init__(
-        self,
-        delete_session: DeleteSessionT,
-        *,
-        concurrency: int = 8,
-        shutdown_timeout: float | None = None,
-    ) -> None:
-        if not isinstance(delete_session, self._kind):
-            found = type(delete_session).__name__
-            raise TypeError(f"delete_session must be of type {self._kind.__name__}, not {found}")
-        check_count("concurrency", concurrency)
-        if shutdown_timeout is not None:
-            check_seconds("shutdown_timeout", shutdown_timeout, may_be_zero=True)
-        self.delete_session: DeleteSessionT = delete_session  #: destroys one
-        self.concurrency: int = concurrency  #: the most requests in flight at a time
-        self.shutdown_timeout: float | None = shutdown_timeout  #: in seconds
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.delete_session!r}, concurrency={self.concurrency})"
-
-
 class Run(Generic[DeleteSessionT]):
     """What can be asked of a run, awaited or not."""
 
     _wake_up: Callable[..., object]  # ends the wait of the run, or its next one
 
-    def __init__(self, use_case: ManySessions[DeleteSessionT]) -> None:
+    def __init__(
+        self, delete_session: DeleteSessionT, concurrency: int, shutdown_timeout: float | None
+    ) -> None:
         #: as the use case has it; it may be changed until the run has ended
-        self.shutdown_timeout: float | None = use_case.shutdown_timeout
-        self._delete_session: DeleteSessionT = use_case.delete_session
-        self._scheduler = Scheduler(use_case.delete_session, use_case.concurrency)
+        self.shutdown_timeout: float | None = shutdown_timeout
+        self._delete_session: DeleteSessionT = delete_session
+        self._scheduler = Scheduler(delete_session, concurrency)
         self._told: deque[Outcome] = deque()  # to `on_outcome` and the journal, and not handed out
         self._records: deque[Callable[[], None]] = deque()  # calls of the journal
         self._has_begun = self._is_left = self._is_journal_late = self._is_logged = False
@@ -114,9 +89,11 @@ class Run(Generic[DeleteSessionT]):
             longest = min(self.shutdown_timeout, longest)
         return max(0.0, self._left_at + longest - now)
 
-    def _seconds_for_records(self) -> float:
-        """Return the seconds that the journal may take for all records, once the run is left."""
-        if self._is_journal_late:
+    def _tell_rest(self) -> float:
+        """Tell all outcomes, and return the seconds that the journal has for what it must know."""
+        while self._scheduler.outcomes:
+            self._tell_next()
+        if self._is_journal_late or not self._records:
             return 0.0
         if self.shutdown_timeout is None:
             return LONGEST_RECORDS
@@ -179,13 +156,17 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     """
 
     def __init__(
-        self, use_case: ManySessions[DeleteSession], session_ids: Iterator[str | uuid.UUID]
+        self,
+        session_ids: Iterator[str | uuid.UUID],
+        delete_session: DeleteSession,
+        concurrency: int,
+        shutdown_timeout: float | None,
     ) -> None:
-        super().__init__(use_case)
+        super().__init__(delete_session, concurrency, shutdown_timeout)
         self._ids = session_ids
         self._threads: list[threading.Thread] = []
         # A transport whose time is not the system's gives queues that wait on its own clock.
-        new_queue = getattr(use_case.delete_session.transport, "new_queue", queue.SimpleQueue)
+        new_queue = getattr(delete_session.transport, "new_queue", queue.SimpleQueue)
         self._requests: _Requests = new_queue()
         self._results: _Results = deque()
         self._wakeups: _Wakeups = new_queue()
@@ -289,13 +270,12 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
 
     def _tell(self) -> None:
         """Tell the next outcome, so that it can be handed out; all, once the run is left."""
-        while self._scheduler.outcomes:
+        if not self._is_left:
             self._tell_next()
-            if not self._is_left:
-                call_each(self._records)
-                return
+            call_each(self._records)
+            return
         try:
-            if self._records and (seconds := self._seconds_for_records()):
+            if seconds := self._tell_rest():
                 # A call of a journal cannot be cut short: a thread makes it, if one can start.
                 with suppress(RuntimeError):
                     _start_thread(call_each, self._records).join(seconds)

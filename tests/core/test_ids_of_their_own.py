@@ -4,7 +4,7 @@
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -32,11 +32,7 @@ KINDS = {
     "409": CONFLICT.after(0.1),
     "200, success false": NOT_DELETED.after(0.1),
 }
-WAYS: Mapping[str, type[Way]] = {"blocking": Blocking, "awaited": Awaited}
-
-each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-each_concurrency = pytest.mark.parametrize("concurrency", [1, 4, 8, 16, 64])
-both_ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+both_ways = pytest.mark.parametrize("way", [Blocking, Awaited])
 
 
 def _half_of_200() -> str:
@@ -65,24 +61,18 @@ def play_list(marks: str, kind: Kind, concurrency: int, way: type[Way]) -> Watch
     return play(scenario, way, random.Random(3).choice)  # noqa: S311 - see above
 
 
-@both_ways
-@each_concurrency
-@each_kind
-def test_ids_that_fail_for_ever_cost_no_other_id(
-    kind: Kind, concurrency: int, way: type[Way]
-) -> None:
-    for marks in _lists(heads=(1, 8, 20), tails=(1, 2, 8), alone=(1, 2, 12)):
-        assert play_list(marks, kind, concurrency, way).world.flaws == [], marks
+FEW = [*_lists(heads=(1, 8, 20), tails=(1, 2, 8), alone=(1, 2, 12))]
+MANY = [*_lists(range(1, 21), range(1, 9), range(1, 13)), _half_of_200()]
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("lists", [FEW, pytest.param(MANY, marks=pytest.mark.slow)], ids=len)
 @both_ways
-@each_concurrency
-@each_kind
-def test_they_do_not_wherever_and_however_many_they_are(
-    kind: Kind, concurrency: int, way: type[Way]
+@pytest.mark.parametrize("concurrency", [1, 4, 8, 16, 64])
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_ids_that_fail_for_ever_cost_no_other_id_wherever_they_are(
+    kind: Kind, concurrency: int, way: type[Way], lists: Sequence[str]
 ) -> None:
-    for marks in [*_lists(range(1, 21), range(1, 9), range(1, 13)), _half_of_200()]:
+    for marks in lists:
         assert play_list(marks, kind, concurrency, way).world.flaws == [], marks
 
 
