@@ -19,10 +19,9 @@ from firecrawl_interact.core import RetryPolicy
 
 from .claims import ClaimBrokenError
 from .model import NAMED
-from .scenarios import SCENARIOS, check
 from .schedules import alphabet, check_every_schedule
 from .scrapes import ALPHABET, MODEL
-from .simulation import play_seed
+from .simulation import SCENARIOS, check, play_seed
 
 ROOT = Path(__file__).parents[2]
 

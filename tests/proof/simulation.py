@@ -15,6 +15,7 @@ from firecrawl_interact.core import RetryPolicy
 
 from ..core.blocks import Block, BlockError, Opener, PlayedBlock, cancel_all
 from ..core.limiters import RATE_LIMITS, Limited, Limiter
+from ..core.outages import ids
 from ..core.rate_limit_kinds import RateLimit
 from ..simulation import kinds as k
 from ..simulation.kinds import SERVED, Kind
@@ -23,7 +24,6 @@ from ..simulation.watch import Scenario, Step
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Flaw, MemoryJournal, Outage, Session, Weather, World
 from .claims_of_runs import refuse
-from .scenarios import ids
 
 
 class Draw(random.Random):
@@ -100,7 +100,7 @@ def with_bad_ids(draw: Draw) -> Scenario:
     if not good:
         marks = marks[:12]
     kind = draw.choice((k.BACKEND_404.after(0.1), k.NOT_A_UUID.after(0.1), k.STOPPING.after(0.3)))
-    meets = {f"id-{number}": [kind] * 300 for number, mark in enumerate(marks) if mark}
+    meets = {f"{number}": [kind] * 300 for number, mark in enumerate(marks) if mark}
     return Scenario(
         ids=[Step(draw.choice(draw.choice(SLOW)), name) for name in ids(len(marks))],
         meets=meets,
@@ -150,7 +150,7 @@ def disturbed(draw: Draw) -> Scenario:
     steps = [
         Step(
             draw.choice((0.0, 0.0, 0.1, 5.0)),
-            draw.choice(("", "..")) if draw.once_in(15) else f"id-{number}",
+            draw.choice(("", "..")) if draw.once_in(15) else f"{number}",
         )
         for number in range(draw.choice((0, 1, 2, 3, 5, 8, 15, 40)))
     ]
@@ -265,6 +265,56 @@ class Simulation:
 def play_seed(seed: int) -> None:
     """Play the run of a seed, and raise a `ClaimBrokenError` if it breaks a claim."""
     refuse(Simulation(seed).play(), f"to replay it: python -m tests.proof.simulation {seed}")
+
+
+# Runs that are written down show what seeds seldom meet.
+
+SCENARIOS = {
+    "an outage longer than two attempts": Scenario(
+        ids=ids(10),
+        concurrency=2,
+        retry=RetryPolicy(max_attempts=2),
+        is_only_held_back=True,
+        weather=Weather(outages=[Outage(3.5, 203.5, k.NO_CONNECTION)]),
+    ),
+    "an outage of 0.9 times the deadline": Scenario(
+        ids=ids(60),
+        is_only_held_back=True,
+        weather=Weather(outages=[Outage(1.5, 1.5 + 0.9 * 240, k.BROKEN_GATEWAY)]),
+    ),
+    "one of 0.9 times the deadline, in the service's own words": Scenario(
+        ids=ids(60),
+        is_only_held_back=True,
+        weather=Weather(outages=[Outage(1.5, 1.5 + 0.9 * 240, k.BACKEND_404)]),
+    ),
+    "an outage during the pause that a 429 asks for": Scenario(
+        ids=["0", Step(1, "1"), "2"],
+        ids_are_awaited=True,
+        meets={
+            "0": [k.limited(60).after(3)],
+            "1": [k.LOST.after(2.5)],
+            "2": [k.LOST.after(2.5)],
+        },
+    ),
+    "a caller that takes 300 s for an outcome in an outage": Scenario(
+        ids=["0", "1", "..", "2", "3"],
+        concurrency=2,
+        is_only_slow=True,
+        busy=(300.0,),
+        meets={"0": [k.LOST] * 2, "1": [k.LOST] * 2},
+    ),
+}
+
+TOO_LONG = Scenario(
+    ids=ids(60), weather=Weather(outages=[Outage(1.5, 1.5 + 1.1 * 240, k.BROKEN_GATEWAY)])
+)
+"""An outage of 1.1 times the deadline."""
+
+
+def check(name: str) -> None:
+    """Play a written run in both ways."""
+    for way in (Blocking, Awaited):
+        refuse(play(SCENARIOS[name], way).world.flaws, f"{name}, {way.__name__}")
 
 
 if __name__ == "__main__":

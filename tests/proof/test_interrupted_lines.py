@@ -20,13 +20,13 @@ import pytest
 
 from firecrawl_interact.core import RetryPolicy
 
+from ..core.outages import ids
 from ..core.steps import Interruption, at_each_line
 from ..simulation.kinds import FAULTY, LIMITED_FOR_20, LOST, NOT_DELETED, STOPPING, Kind
 from ..simulation.play import begin, consume, watch_over
 from ..simulation.watch import Scenario, Step, Watch
 from ..simulation.ways import Awaited, Blocking, ThreadlessLoop, Way
 from .claims_of_runs import refuse
-from .scenarios import ids
 
 _Ts = TypeVarTuple("_Ts")
 
@@ -39,9 +39,9 @@ OF_THREADS = {"_work"}
 
 FEW = Scenario(ids=ids(3), concurrency=2, retry=RetryPolicy(max_attempts=3))
 MEETS = [
-    {"id-0": [LIMITED_FOR_20], "id-1": [LOST]},
-    {"id-0": [NOT_DELETED, LOST], "id-1": [LOST, FAULTY]},
-    {"id-1": [LOST.after(5)]},
+    {"0": [LIMITED_FOR_20], "1": [LOST]},
+    {"0": [NOT_DELETED, LOST], "1": [LOST, FAULTY]},
+    {"1": [LOST.after(5)]},
 ]
 IDS = Scenario(
     ids="abcd",
