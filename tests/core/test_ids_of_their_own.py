@@ -21,7 +21,7 @@ from ..simulation.kinds import (
 )
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Watch
-from ..simulation.ways import Awaited, Blocking, Way
+from ..simulation.ways import Way, both_ways
 from ..simulation.world import Outage, Weather
 from .outages import destroyed, ids
 
@@ -32,7 +32,6 @@ KINDS = {
     "409": CONFLICT.after(0.1),
     "200, success false": NOT_DELETED.after(0.1),
 }
-both_ways = pytest.mark.parametrize("way", [Blocking, Awaited])
 
 
 def _half_of_200() -> str:

@@ -25,8 +25,8 @@ from firecrawl_interact.core import DeletionReceipt, RetryPolicy, SessionFate
 from ..simulation import kinds
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
-from ..simulation.ways import Awaited, Blocking, Way
-from ..simulation.world import MemoryJournal, Outage, Weather, World
+from ..simulation.ways import WAYS, Awaited, Blocking, Way, both_ways
+from ..simulation.world import Outage, Weather, full_journal
 
 _T = TypeVar("_T")
 
@@ -184,19 +184,8 @@ a request that another cancels fails the run after the outcomes
     => 1 a UnreachableError unknown; 50 b; 60 c; raises: RuntimeError
 """
 
-WAYS: dict[str, type[Way]] = {"blocking": Blocking, "awaited": Awaited}
-both_ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-
 _INTERRUPTIONS = {"KeyboardInterrupt", "CancelledError"}
 _LISTS = {field.name for field in fields(Scenario) if "Sequence" in str(field.type)}
-
-
-def journal(world: World) -> MemoryJournal:
-    return MemoryJournal(world, dict.fromkeys(world.sessions))
-
-
-def no_journal(world: World) -> None:
-    """Most runs have none."""
 
 
 def each_run(text: str) -> pytest.MarkDecorator:
@@ -211,7 +200,8 @@ def come_of(given: str, expected: str, way: type[Way]) -> str:
     What is claimed of all runs must hold, too.
     """
     scenario = _scenario(given)
-    watch = play(scenario, way, set_up=journal if any(scenario.journal_seconds) else no_journal)
+    has_journal = any(scenario.journal_seconds)
+    watch = play(scenario, way, set_up=full_journal if has_journal else lambda world: None)
     assert watch.world.flaws == []
     raised = [type(error).__name__ for error in watch.raised]
     clauses = {

@@ -10,7 +10,7 @@ from firecrawl_interact.core import RetryPolicy, RunEndedError
 from ..simulation.kinds import BROKEN_GATEWAY, SERVED
 from ..simulation.play import play
 from ..simulation.watch import Scenario
-from ..simulation.ways import Awaited, Blocking, Way
+from ..simulation.ways import Awaited, Blocking, Way, both_ways
 from ..simulation.world import Weather
 from .limiters import Limited
 from .outages import FAULTS, IDS, destroyed, ids, run_through, seconds_beyond
@@ -19,7 +19,6 @@ from .rate_limit_kinds import RateLimit
 PAGES = [name for name, fault in FAULTS.items() if fault.is_a_page]
 SAID_IN_ERROR = {"refused": "no connection", "backend": "Hangar request failed", "502": "HTTP 502"}
 
-both_ways = pytest.mark.parametrize("way", [Blocking, Awaited])
 in_each_way_at_another_latency = pytest.mark.parametrize(
     ("way", "latency"), [(Blocking, 0.2), (Awaited, 5)], ids=["blocking", "awaited"]
 )

@@ -15,8 +15,8 @@ from firecrawl_interact.core import RetryPolicy
 from ..simulation.kinds import BACKEND_404, BUSY, NO_CONNECTION, STOPPING
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
-from ..simulation.ways import Awaited, Blocking, Way
-from ..simulation.world import MemoryJournal, Outage, Weather, World
+from ..simulation.ways import Awaited, Way, both_ways
+from ..simulation.world import Outage, Weather, full_journal
 from .limiters import Limited
 from .outages import destroyed, ids
 from .rate_limit_kinds import RateLimit
@@ -47,10 +47,6 @@ BUSY_FOR = [[0.5], [10.0], [0.0, 300.0]]
 """Seconds for each outcome, or each id: 300 once in a while."""
 
 
-def journal(world: World) -> MemoryJournal:
-    return MemoryJournal(world, dict.fromkeys(world.sessions))
-
-
 def _scenarios(world: Scenario, seconds: list[float]) -> Mapping[str, Scenario]:
     turns = itertools.cycle([0.0] * 9 + seconds if len(seconds) > 1 else seconds)
     steps = [Step(next(turns), name) for name in world.ids]
@@ -66,7 +62,7 @@ def _scenarios(world: Scenario, seconds: list[float]) -> Mapping[str, Scenario]:
 @pytest.mark.parametrize("deadline", [4, 240])
 @pytest.mark.parametrize("seconds", BUSY_FOR, ids=["0.5 s", "10 s", "once 300 s"])
 @pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
-@pytest.mark.parametrize("way", [Blocking, Awaited])
+@both_ways
 def test_a_slow_caller_costs_no_session(
     way: type[Way], world: Scenario, seconds: list[float], deadline: float
 ) -> None:
@@ -77,7 +73,7 @@ def test_a_slow_caller_costs_no_session(
 
     policy = RetryPolicy(deadline=deadline)
     for who, scenario in _scenarios(world, seconds).items():
-        watch = play(replace(scenario, retry=policy), way, choose, set_up=journal)
+        watch = play(replace(scenario, retry=policy), way, choose, set_up=full_journal)
         assert watch.world.flaws == [], who
         assert (destroyed(watch), watch.raised) == (COUNT, []), who
 

@@ -21,8 +21,8 @@ from ..simulation import kinds as k
 from ..simulation.kinds import SERVED, Kind
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
-from ..simulation.ways import Awaited, Blocking, Way
-from ..simulation.world import Flaw, MemoryJournal, Outage, Session, Weather, World
+from ..simulation.ways import WAYS, Awaited, Blocking, Way
+from ..simulation.world import Flaw, MemoryJournal, Outage, Session, Weather, World, full_journal
 from .claims_of_runs import refuse
 
 
@@ -198,7 +198,7 @@ class Simulation:
         self._age(world)
         if self.draw.once_in(2):
             return None
-        journal = MemoryJournal(world, dict.fromkeys(world.sessions))
+        journal = full_journal(world)
         if self.draw.once_in(5):
             journal.fails = lambda: self.draw.once_in(3)
 
@@ -313,7 +313,7 @@ TOO_LONG = Scenario(
 
 def check(name: str) -> None:
     """Play a written run in both ways."""
-    for way in (Blocking, Awaited):
+    for way in WAYS.values():
         refuse(play(SCENARIOS[name], way).world.flaws, f"{name}, {way.__name__}")
 
 

@@ -5,7 +5,7 @@ import pytest
 from firecrawl_interact.core import RunEndedError
 
 from ..simulation.play import play
-from ..simulation.ways import Awaited, Blocking, Way
+from ..simulation.ways import Way, both_ways
 from .claims_of_runs import refuse
 from .figures import NoteFigure
 from .simulation import SCENARIOS, TOO_LONG, check, play_seed
@@ -25,7 +25,7 @@ def test_every_claim_holds_in_scenarios(name: str) -> None:
     check(name)
 
 
-@pytest.mark.parametrize("way", [Blocking, Awaited])
+@both_ways
 def test_an_outage_of_more_than_the_deadline_ends_the_run(way: type[Way]) -> None:
     watch = play(TOO_LONG, way)
     refuse(watch.world.flaws, "an outage that is too long")

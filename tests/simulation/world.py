@@ -260,6 +260,11 @@ class World:
             self._paused_until = max(self._paused_until, self._named_at + named)
 
 
+def full_journal(world: "World") -> "MemoryJournal":
+    """Return a journal that holds each session."""
+    return MemoryJournal(world, dict.fromkeys(world.sessions))
+
+
 @dataclass
 class MemoryJournal:
     """A journal whose content outlives the process, in a world that knows what lives."""
