@@ -3,15 +3,16 @@
 import asyncio
 import contextvars
 import gc
+import threading
 from collections.abc import AsyncIterator, Iterable
 
 import anyio
 import pytest
 
-from firecrawl_interact.core import SessionFate
+from firecrawl_interact.core import AsyncDeleteManySessions, AsyncDeleteSession, SessionFate
 
 from .scripted_transport import run
-from .side_by_side import AsyncFunctionTransport, after, listed, many_awaited
+from .side_by_side import KEY, AsyncFunctionTransport, after, listed, many_awaited
 from .virtual_time import now, on_virtual_time
 
 TENANT = contextvars.ContextVar("tenant", default="nobody")
@@ -186,3 +187,30 @@ async def test_bad_ids_leave_the_event_loop_to_others_too(are_awaited: bool) -> 
     places = [outcome.session_id for outcome in await listed(deletions)]
     assert places.index("good") < 100, "its response came long before"
     assert now() == 0
+
+
+class HangingJournal:
+    """Does not come back from `a`, until it may."""
+
+    def __init__(self) -> None:
+        self.forgot: list[str] = []
+        self.may_end = threading.Event()
+
+    def opened(self, session_id: str, /) -> None:
+        raise NotImplementedError
+
+    def gone(self, session_id: str, /) -> None:
+        self.forgot.append(session_id)
+        assert session_id != "a" or self.may_end.wait(60)
+
+
+@on_virtual_time
+async def test_a_call_of_the_journal_that_hangs_is_made_once_and_keeps_no_other_from_it() -> None:
+    journal = HangingJournal()
+    delete_session = AsyncDeleteSession(AsyncFunctionTransport(), KEY, journal=journal)
+    assert len(await listed(AsyncDeleteManySessions(delete_session)(["a", "b"]))) == 2
+    journal.may_end.set()
+    for thread in threading.enumerate():
+        if thread.name == "firecrawl_interact":
+            thread.join(60)
+    assert journal.forgot == ["a", "b"]
