@@ -45,7 +45,6 @@ class FunctionTransport:
     def __init__(self, respond: Callable[[str], Response] = lambda _: DESTROYED) -> None:
         self.sent: list[str] = []
         self.responded: list[str] = []
-        self.sleeps: list[float] = []
         self.now = 0.0
         self._respond = respond
 
@@ -59,7 +58,6 @@ class FunctionTransport:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
         self.now += seconds
 
 
