@@ -21,7 +21,7 @@ class RateLimitGate:
     no more than the seconds from the last request to the end of the pause. Each request after that
     shortens the spacing, which halves in 1.8 seconds of sending, or in four latencies if these are
     longer; no request does more than halve it. A 429 that begins a pause doubles it, unless it is
-    the response to the first request after the last pause.
+    the response to the first request after the last pause; those that are lost do not count.
     """
 
     def __init__(self, backoff: Callable[[int], float]) -> None:

@@ -93,6 +93,18 @@ def test_each_outcome_is_recorded_once_and_what_takes_too_long_is_one_line(
     assert line == "the journal took too long: it may still hold 7 sessions that are gone"
 
 
+def test_a_second_ctrl_c_ends_the_wait_for_a_journal_that_is_called_no_more() -> None:
+    scenario = Scenario(ids="abc", journal_seconds=[5], shutdown_timeout=20, leave_at_outcome=1)
+    scenario.interrupt_at = [8]
+    with log_records(logging.WARNING) as records:
+        watch = play(scenario, Blocking, set_up=MemoryJournal)
+    assert watch.over_at == 8
+    assert watch.journal is not None
+    assert watch.journal.calls == {"a": 1, "b": 1}
+    [line] = [record.getMessage() for record in records]
+    assert line == "the journal took too long: it may still hold 2 sessions that are gone"
+
+
 def test_a_journal_that_was_too_slow_for_a_run_that_is_left_is_not_waited_for_again() -> None:
     scenario = Scenario(ids="abc", meets={"c": [k.SERVED.after(9)]}, journal_seconds=[5])
     scenario.stop_at, scenario.shutdown_timeout = [5.5], 4
