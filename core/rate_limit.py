@@ -29,7 +29,7 @@ class RateLimitGate:
         self.limited_since: float | None = None  #: `waited`, when the first 429 of a row came
         self._backoff = backoff
         self._sent = 0
-        self._sent_before_pause = 0
+        self._sent_before_pause = 0  # Up to this number, a response says nothing of the pause.
         self._limited = 0  # how many requests got a 429
         self._first_sent_at = math.inf
         self._last_sent_at = -math.inf
