@@ -6,7 +6,6 @@ The commands themselves are in `commands`: this module can be imported without t
 import os
 import sys
 from importlib.util import find_spec
-from io import TextIOWrapper
 
 
 def main() -> None:
@@ -17,9 +16,7 @@ def main() -> None:
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # It is closed, and a socket would take its place.
             setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115 - for good
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # It may not be able to show all.
+        getattr(sys, name).reconfigure(errors="backslashreplace")  # It may not be able to show all.
     from .commands import command  # noqa: PLC0415 - the extra may be absent
 
     command(prog_name="firecrawl-interact")

@@ -17,7 +17,7 @@ from firecrawl_interact import core
 from ..journals.base import LeftAlone
 from .run import ids_left, make_run
 from .screen import show_note
-from .session_ids import by_key, read_session_ids, uuid_in
+from .session_ids import read_session_ids, same_for_all_spellings, uuid_in
 
 _number = partial(click.Option, type=click.IntRange(1), metavar="N")
 _seconds = partial(click.Option, type=click.FloatRange(0, 86_400, min_open=True), metavar="SECONDS")
@@ -98,12 +98,6 @@ def delete(context: click.Context, /, session_ids: Sequence[str], **options: Any
       143  SIGTERM
 
     \b
-    The keys of --json, null where there is none:
-      session_id, outcome, session_fate, attempts, http_status, message, code,
-      request_id, retry_after, transient, session_duration_ms, credits_billed,
-      session_status, ended_at
-
-    \b
     Examples. The second one, typed again, does what is left:
       firecrawl-interact delete 0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57
       firecrawl-interact delete --from ids.txt --resume done.jsonl
@@ -113,27 +107,27 @@ def delete(context: click.Context, /, session_ids: Sequence[str], **options: Any
     if not sources:
         raise click.UsageError('Give session ids, "-", or --from a file.')
     with _nothing_sent_yet():
-        ids = read_session_ids(sources)
+        all_ids = read_session_ids(sources)
+        ids = {same_for_all_spellings(one): one for one in all_ids}
+        left, record = ids_left(context, ids)
+        duplicates = len(all_ids) - len(ids)
+        done_before = len(ids) - len(left)
         if options["dry_run"]:
-            _count_ids(context, ids)
+            _count_ids(left, duplicates, done_before)
             return
-        run = make_run(context, ids)
+        if duplicates and not options["quiet"]:
+            show_note(f"Duplicates ignored: {duplicates}.")
+        run = make_run(context, left, record, done_before=done_before)
     sys.exit(run())
 
 
-def _count_ids(context: click.Context, session_ids: Sequence[str]) -> None:
+def _count_ids(session_ids: Sequence[str], duplicates: int, done_before: int) -> None:
     """Say how many sessions would be deleted, and what is odd about the ids."""
-    ids = by_key(session_ids)
-    left, _ = ids_left(context, ids)
-    odd = [session_id for session_id in left if uuid_in(session_id) is None]
-    counts = {
-        "duplicates": len(session_ids) - len(ids),
-        "done before": len(ids) - len(left),
-        "not a UUID": len(odd),
-    }
+    odd = [session_id for session_id in session_ids if uuid_in(session_id) is None]
+    counts = {"duplicates": duplicates, "done before": done_before, "not a UUID": len(odd)}
     said = "".join(f"; {name}: {count}" for name, count in counts.items() if count)
     hint = f". The service fails for what is not a UUID ({odd[0]}, for instance)" if odd else ""
-    show_note(f"Sessions to delete: {len(left)}{said}{hint}. Nothing was sent.")
+    show_note(f"Sessions to delete: {len(session_ids)}{said}{hint}. Nothing was sent.")
 
 
 @command.command(
@@ -183,7 +177,8 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
                 show_note(f"Sessions left alone: {left.living} {lived}.")
             sys.exit(status)
         context.params["missing_ok"] = True
-        run = make_run(context, journal.adopt_orphans(), journal)
+        _, record = ids_left(context, {})
+        run = make_run(context, journal.adopt_orphans(), record, journal=journal)
     sys.exit(run() or status)
 
 
@@ -206,12 +201,10 @@ def _show_left_alone(left: LeftAlone, location: str) -> int:
     return 1 if left.other_services or left.unreadable else 0
 
 
-@command.command(
-    params=[*_SERVICE_OPTIONS], short_help="Find out whether address, route and key are good."
-)
+@command.command(params=[*_SERVICE_OPTIONS])
 @click.pass_context
 def check(context: click.Context, /, **options: Any) -> None:  # Any: as click passes them
-    """Find out whether address, route, key and its right to delete are good.
+    """Find out whether address, route and key are good.
 
     It asks the service to delete a session that does not exist, once: that counts for the rate
     limit. It prints one line, which begins with what it found: good (exit status 0); address,
@@ -262,16 +255,9 @@ def _verdict(error: core.DeleteSessionError) -> str:
 def fake_service(sessions: int, rate_limit: int | None, outage: float | None) -> None:
     """Serve a fake of the service on this machine, until Ctrl-C.
 
-    It keeps the service's rules, and nothing reaches Firecrawl or costs anything.
-
-    \b
-    Many sessions, deleted with a rate limit:
-      firecrawl-interact fake-service --sessions 30 --rate-limit 10 >fake &
-      until grep -qs Ctrl-C fake; do sleep 1; done
-      eval "$(grep export fake)"
-      grep -v " " fake | firecrawl-interact delete -
-      kill $!
-    """  # noqa: D301 - to click, this character means: do not wrap
+    It keeps the service's rules, and nothing reaches Firecrawl or costs anything. It prints what to
+    type in another terminal.
+    """
     from ..fakes.loopback import LoopbackService  # noqa: PLC0415 - --help is quick
     from ..fakes.service import FakeService  # noqa: PLC0415 - --help is quick
 

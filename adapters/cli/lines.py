@@ -1,6 +1,8 @@
-"""What the command says of one outcome: a line, in columns or as JSON."""
+"""What the command says of outcomes: a line for each, in columns or as JSON, and their sums."""
 
 import json
+
+import msgspec
 
 from firecrawl_interact import core
 from firecrawl_interact.core.headers import printable
@@ -11,13 +13,6 @@ def kind(outcome: core.Outcome) -> str:
     if isinstance(outcome, core.DeletionReceipt):
         return "deleted"
     return type(outcome).__name__ if outcome.attempts else "not-tried"
-
-
-def short_reason(error: core.DeleteSessionError) -> str:
-    """Return why an attempt failed, without the address: it is the same for all of a run."""
-    cause = error.__cause__ and error.__cause__.__cause__  # what the system said
-    said = cause.strerror if isinstance(cause, OSError) else None
-    return printable(said or error.args[0])
 
 
 def json_line(outcome: core.Outcome, ended_at: str) -> str:
@@ -47,7 +42,6 @@ def plain_line(outcome: core.Outcome) -> str:
     remarks = [f"{outcome.attempts} attempts"] if outcome.attempts > 1 else []
     if isinstance(outcome, core.DeletionReceipt):
         billed, lived = outcome.credits_billed, outcome.session_duration_ms
-        remarks += ["the browser had crashed"] if outcome.status == "failed" else []
     elif name == "not-tried":
         fate = name
     else:
@@ -57,3 +51,55 @@ def plain_line(outcome: core.Outcome) -> str:
     seconds = f"seconds={'-' if lived is None else lived // 1000}"
     columns = [outcome.session_id, fate, name, credits_billed, seconds, ": ".join(remarks)]
     return " ".join(columns).rstrip()
+
+
+class Sums(msgspec.Struct):
+    """Counts the outcomes of a run, and adds up what they cost. The summary has these names."""
+
+    sessions: int
+    gone: int = 0
+    not_found: int = 0
+    failed: int = 0
+    not_tried: int = 0
+    bill_unknown: int = 0
+    may_still_be_billing: int = 0
+    done_before: int = 0
+    credits: float = 0
+    credits_billed_before: float = 0
+
+    def add(self, outcome: core.Outcome) -> None:
+        """Count an outcome."""
+        if isinstance(outcome, core.DeletionReceipt):
+            self.gone += 1
+            self._add_bill(outcome)
+        elif isinstance(outcome, core.SessionNotFoundError):
+            self.not_found += 1
+        else:
+            self.may_still_be_billing += 1
+            if outcome.attempts:
+                self.failed += 1
+            else:
+                self.not_tried += 1
+
+    def _add_bill(self, receipt: core.DeletionReceipt) -> None:
+        if receipt.credits_billed is None:
+            self.bill_unknown += 1
+        elif receipt.session_duration_ms is None and receipt.attempts == 1:
+            # Only the call that settles a session gets its duration: another one had the bill.
+            self.credits_billed_before += receipt.credits_billed
+        else:
+            self.credits += receipt.credits_billed
+
+    def __str__(self) -> str:
+        """Return the sums in words: only what is not zero."""
+        words = f"{self.gone or 'None'} of {self.sessions} sessions gone"
+        if not self.sessions:
+            words = "Nothing to delete"
+        if self.credits:
+            words += f", {self.credits:.15g} credits"
+        rest = [
+            f"{number:.15g} {name.replace('_', ' ')}"
+            for name, number in msgspec.structs.asdict(self).items()
+            if number and name not in {"sessions", "gone", "credits"}
+        ]
+        return f"{words}{'; ' if rest else ''}{', '.join(rest)}."

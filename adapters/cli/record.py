@@ -26,17 +26,14 @@ def open_record(path: str) -> BinaryIO:
     Raises:
         OSError: it cannot be opened, or another command uses it.
     """
-    is_device = os.path.exists(path) and not os.path.isfile(path)  # It may have no end.
     try:
-        record = open(path, "ab" if is_device else "a+b")  # noqa: SIM115 - it is closed with the run
-        if record.readable() and sys.platform != "win32":
+        record = open(path, "a+b")  # noqa: SIM115 - it is closed with the run
+        if sys.platform != "win32":
             fcntl.lockf(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         with record:
             reason = f"{_owner_of_lock(record)} uses it. Wait for its end, or name another file"
         raise OSError(f"--resume {path}: {reason}") from None
-    except OSError as error:
-        raise OSError(f"--resume {path}: {error.strerror}") from error
     return record
 
 
@@ -53,12 +50,10 @@ def _owner_of_lock(record: BinaryIO) -> str:
 def read_record(record: BinaryIO) -> dict[str, str]:
     """Return the outcome of each session, by the key of its id, in the order of their last ones.
 
-    A session that was deleted stays so, whatever came later.
+    A session that was deleted stays so, whatever came later. One that was not tried has none.
     If a run was killed within a line, that line is ended, and says nothing.
     """
     recorded: dict[str, str] = {}
-    if not record.readable():
-        return recorded
     decode, line = msgspec.json.Decoder(_Line).decode, b"\n"
     record.seek(0)
     for number, line in enumerate(record, 1):
@@ -70,7 +65,7 @@ def read_record(record: BinaryIO) -> dict[str, str]:
             reason = "this is not a record of a run"
             raise ValueError(f"{record.name}, line {number}: {reason}") from None
         key = same_for_all_spellings(found.session_id)
-        if recorded.get(key) != "deleted":
+        if recorded.get(key) != "deleted" and found.outcome != "not-tried":
             recorded.pop(key, None)  # It goes to the end.
             recorded[key] = found.outcome
     if not line.endswith(b"\n"):
@@ -85,7 +80,6 @@ def in_order(ids: dict[str, str], recorded: dict[str, str], done: Collection[str
     ever are often side by side at one end, and many of them in a row look like an outage. Those
     that have failed come last, and each waits for all that have failed before it.
     """
-    recorded = {key: recorded[key] for key in recorded if recorded[key] != "not-tried"}
     new = [key for key in ids if key not in recorded]
     # last, first, last but one, second ...: each comes twice, and its first place counts
     from_both_ends = chain.from_iterable(zip(reversed(new), new, strict=True))

@@ -13,11 +13,10 @@ import msgspec
 from firecrawl_interact import core
 
 from ..journals.base import BaseJournal
-from .lines import json_line
+from .lines import Sums, json_line
 from .record import in_order, open_record, read_record
 from .report import Report
-from .screen import discard_output, show_note, utc_time
-from .session_ids import by_key
+from .screen import discard_output, show, show_note, utc_time
 
 _SECONDS_AFTER_SIGTERM = 3  # for what is in flight
 _SECONDS_FOR_REPORT = 4  # Supervisors send SIGKILL 10 s after SIGTERM, or later.
@@ -46,10 +45,8 @@ class Run(msgspec.Struct):
             try:
                 for outcome in self.deletions:
                     self._take(outcome)
-            except core.RunEndedError as error:
+            except (core.RunEndedError, RuntimeError) as error:  # Maybe no thread can start.
                 self._stop(str(error))
-            except RuntimeError as error:  # for instance, no thread can start
-                self._stop(f"{error} ({error.__cause__}).")
             for session_id in self.ids:
                 reason = "the run ended before anything was sent"
                 self._show(core.NotTriedError(reason, session_id=session_id), utc_time())
@@ -75,7 +72,7 @@ class Run(msgspec.Struct):
         match outcome:
             case core.UnauthorizedError(transient=False) | core.UnreachableError(transient=False):
                 # It is the same for every session: an untrusted certificate, for instance.
-                self._stop(f"{outcome.args[0]}. {outcome.advice} Nothing more was sent.")
+                self._stop(f"{outcome.args[0]}.")
         self._show(outcome, ended_at)
 
     def _show(self, outcome: core.Outcome, ended_at: str) -> None:
@@ -86,7 +83,7 @@ class Run(msgspec.Struct):
             discard_output(sys.stdout)
             self._has_output = False
         if not self._has_output and outcome.attempts:
-            show_note(json_line(outcome, ended_at))
+            show(f"{json_line(outcome, ended_at)}\n")
 
     def _stop(self, reason: str) -> None:
         self.report.stopped = self.report.stopped or reason
@@ -94,15 +91,12 @@ class Run(msgspec.Struct):
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
-        if name == "SIGALRM" or (name == "SIGINT" and self.deletions.shutdown_timeout == 0):
+        if name == "SIGALRM" or self.deletions.shutdown_timeout == 0:
             os._exit(self._status)  # Whoever reads the output may have stopped.
-        if name != "SIGINT":
-            self.deletions.shutdown_timeout = _SECONDS_AFTER_SIGTERM
-            # A second SIGTERM may be the first, sent on by a parent: it gives no more time.
-            _alarm(_alarm(0) or _SECONDS_AFTER_SIGTERM + _SECONDS_FOR_REPORT)
-        elif self._signal:
-            self.deletions.shutdown_timeout = 0
-            _alarm(_SECONDS_FOR_REPORT)
+        if name != "SIGINT" or self._signal:
+            seconds = 0 if name == "SIGINT" else _SECONDS_AFTER_SIGTERM
+            self.deletions.shutdown_timeout = seconds
+            _alarm(seconds + _SECONDS_FOR_REPORT)
         if not self._signal:
             self._signal = name
             if not self.report.bar.is_shown:  # The bar says so itself.
@@ -111,13 +105,14 @@ class Run(msgspec.Struct):
 
 
 def make_run(
-    context: click.Context, session_ids: Iterable[str], journal: BaseJournal | None = None
+    context: click.Context,
+    session_ids: Iterable[str],
+    record: BinaryIO | None,
+    *,
+    done_before: int = 0,
+    journal: BaseJournal | None = None,
 ) -> Run:
-    """Make the run over these sessions, as the options say. What it needs ends with the context.
-
-    The sessions of a journal are all to be destroyed: it has none of those that are done. From
-    others, the run leaves out what the record of --resume says is done.
-    """
+    """Make the run over these sessions, as the options say. What it needs ends with the context."""
     from ..environment import delete_session_from_environment  # noqa: PLC0415 - --help is quick
 
     params = context.params
@@ -132,24 +127,17 @@ def make_run(
         )
     )
     all_ids = list(session_ids)
-    ids = by_key(all_ids)
-    if len(ids) < len(all_ids) and not params["quiet"]:
-        show_note(f"Duplicates ignored: {len(all_ids) - len(ids)}.")
-    left, record = ids_left(context, ids, skips_done=journal is None)
-    rest = iter(left)
-    deletions = core.DeleteManySessions(delete_session, concurrency=params["concurrency"])(rest)
-    report = Report(params, deletions, total=len(left), done_before=len(ids) - len(left))
-    return Run(deletions, rest, report, record)
+    ids = iter(all_ids)
+    deletions = core.DeleteManySessions(delete_session, concurrency=params["concurrency"])(ids)
+    sums = Sums(len(all_ids), done_before=done_before)
+    return Run(deletions, ids, Report(params, deletions, sums), record)
 
 
-def ids_left(
-    context: click.Context, ids: dict[str, str], *, skips_done: bool = True
-) -> tuple[list[str], BinaryIO | None]:
+def ids_left(context: click.Context, ids: dict[str, str]) -> tuple[list[str], BinaryIO | None]:
     """Return the ids that are not done, and the record of --resume, which is closed at the end."""
     path = context.params["resume"]
     if path is None or (context.params["dry_run"] and not os.path.exists(path)):
         return list(ids.values()), None
     record = context.with_resource(open_record(path))
-    recorded = read_record(record)
     done = ["deleted", "SessionNotFoundError"] if context.params["missing_ok"] else ["deleted"]
-    return in_order(ids, recorded, done if skips_done else []), record
+    return in_order(ids, read_record(record), done), record

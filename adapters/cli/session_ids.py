@@ -30,14 +30,6 @@ def same_for_all_spellings(session_id: str) -> str:
     return session_id if found is None else f"{prefix}{found}"
 
 
-def by_key(session_ids: Iterable[str]) -> dict[str, str]:
-    """Return each session's id once, as it was first spelled, by its key."""
-    ids: dict[str, str] = {}
-    for session_id in session_ids:
-        ids.setdefault(same_for_all_spellings(session_id), session_id)
-    return ids
-
-
 def read_session_ids(sources: Iterable[str | BinaryIO]) -> list[str]:
     """Read ids, and files with one id a line.
 
@@ -46,18 +38,15 @@ def read_session_ids(sources: Iterable[str | BinaryIO]) -> list[str]:
         OSError: a file cannot be read.
     """
     session_ids: list[str] = []
-    problems, first_problem = 0, ""
+    problems: list[str] = []
     for place, is_first, text in _texts_in(sources):
-        problem = _problem(place, text, is_first=is_first)
-        if problem is None:
+        if problem := _problem(place, text, is_first=is_first):
+            problems.append(f"{place}: {text[:_LONGEST_EXCERPT]!a}: {problem}")
+        else:
             session_ids.append(text)
-            continue
-        problems += 1
-        excerpt = text if len(text) <= _LONGEST_EXCERPT else f"{text[:_LONGEST_EXCERPT]}..."
-        first_problem = first_problem or f"{place}: {excerpt!a}: {problem}"
     if problems:
-        more = f" {problems - 1} more cannot be ids either." if problems > 1 else ""
-        raise ValueError(first_problem + more)
+        more = f" {len(problems) - 1} more cannot be ids either." if len(problems) > 1 else ""
+        raise ValueError(problems[0] + more)
     return session_ids
 
 
@@ -75,8 +64,6 @@ def _problem(place: str, text: str, *, is_first: bool) -> str | None:
         )
     if place == _ARGUMENT and uuid_in(text) is None and os.path.isfile(text):
         return f"it is the name of a file, not an id: --from {shlex.quote(text)} reads its ids."
-    if "\0" in text or "\ufffd" in text:
-        return "it is no UTF-8 text: if it is a list of ids in UTF-16, save it as UTF-8."
     try:
         checked_session_id(text, may_be_scrape=True)
     except InvalidSessionIdError as error:
