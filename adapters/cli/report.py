@@ -68,7 +68,8 @@ class Report(logging.Handler):
             if self._params["quiet"]:
                 return
         elif outcome.attempts:
-            self._advice[type(outcome).__name__] = outcome.advice
+            if outcome.advice != core.DeleteSessionError.advice:  # _NEXT says that.
+                self._advice[type(outcome).__name__] = outcome.advice
         elif sys.stdout.isatty():
             return  # Thousands of lines would hide what was tried: the summary has their number.
         is_json = self._params["as_json"]
@@ -79,16 +80,13 @@ class Report(logging.Handler):
     def _progress(self) -> tuple[str, float]:
         """Return what the bar says, the most important first, and which part is done."""
         sums, pause = self._sums, self._deletions.pause
-        failed = f", {sums.failed} failed" if sums.failed else ""
         ended = sums.gone + sums.not_found + sums.failed + sums.not_tried
+        failed = f", {sums.failed} failed" if sums.failed else ""
         said = f"{ended} of {sums.sessions}{failed}"
-        why = printable(pause.error.args[0]) if pause and pause.error else ""
-        if self.stopped is not None:
-            said = f"stopping, Ctrl-C ends it now; {said}"
-        elif pause and pause.reason == "outage":
-            said = f"next probe in {math.ceil(pause.seconds_left)} s: {why}; {said}"
-        elif pause:
-            said = f"{pause.reason}: {pause.seconds_left:.0f} s; {said}: {why}"
+        if pause and pause.error:
+            what = "next probe" if pause.reason == "outage" else "rate limit: next request"
+            why = printable(pause.error.args[0])
+            said = f"{what} in {math.ceil(pause.seconds_left)} s; {said}: {why}"
         return said, ended / sums.sessions if sums.sessions else 1
 
     def show_summary(self) -> None:

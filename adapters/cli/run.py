@@ -99,8 +99,7 @@ class Run(msgspec.Struct):
             _alarm(seconds + _SECONDS_FOR_REPORT)
         if not self._signal:
             self._signal = name
-            if not self.report.bar.is_shown:  # The bar says so itself.
-                show_note("Stopping: what is in flight ends first. Ctrl-C ends it now.")
+            show_note("Stopping: what is in flight ends first. Ctrl-C ends it now.")
         self._stop(f"{_REASONS.get(name, name)}.")
 
 

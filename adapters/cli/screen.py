@@ -61,19 +61,19 @@ class Bar:
     """
 
     def __init__(self, progress: Callable[[], tuple[str, float]], *, is_shown: bool) -> None:
-        self.is_shown: bool = is_shown
+        self._is_shown = is_shown
         self._progress = progress
         self._drawn = ""
         self._has_ended = Event()
         self._thread = Thread(target=self._draw_until_end, daemon=True)
 
     def __enter__(self) -> None:
-        if self.is_shown:
+        if self._is_shown:
             self._draw()  # at once, so that it is below the first line
             self._thread.start()
 
     def __exit__(self, *exception: object) -> None:
-        if self.is_shown:
+        if self._is_shown:
             self._has_ended.set()
             self._thread.join()
             self._drawn = ""
