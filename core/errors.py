@@ -318,9 +318,7 @@ _ADVICE_ON_TLS = {
     "HTTP_REQUEST": _PLAIN_HTTP,
     "WRONG_VERSION_NUMBER": _PLAIN_HTTP,
 }
-_ADVICE_ON_NAMES = (
-    "Check the name in the service's address, and this machine's connection. Then delete it again."
-)
+_ADVICE_ON_NAMES = "Check that name, and this machine's connection. Then delete it again."
 
 
 def advice_on(failure: TransportError, otherwise: str) -> str:

@@ -38,7 +38,7 @@ class InvalidApiKeyError(FirecrawlInteractError, ValueError):
     It is raised where a use case is made, before there is any session.
     """
 
-    advice: str = "Pass the key as the service shows it, or None for a service without sign-in."
+    advice: str = "Pass the key as the service shows it. A service without sign-in needs none."
 
 
 class RequestHeaders(Mapping[str, str]):

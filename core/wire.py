@@ -216,8 +216,8 @@ def _advice(error: errors.ResponseError, *, has_key: bool) -> str:
     """Return what the caller can do about what the service or a server on the way has said."""
     if isinstance(error, errors.UnauthorizedError) and not has_key:
         return (
-            "No API key was set: pass the service's key as api_key, or set FIRECRAWL_API_KEY where"
-            " delete_session_from_environment reads it."
+            "No API key was set: pass the service's key, or set FIRECRAWL_API_KEY where the"
+            " environment is read."
         )
     if isinstance(error, errors.ForbiddenError) and error.message != _OF_ANOTHER_TEAM:
         # A banned account, a key for other endpoints or addresses: each has a text of its own.

@@ -114,7 +114,7 @@ WRONG_VALUES: list[tuple[Call, str]] = [
         for name in ("first_pause", "longest_pause")
         for value in (-0.001, math.nan, 86_400.1)
     ),
-    (key(""), "the API key is empty. Pass the key as the service shows it, or None for a service"),
+    (key(""), "the API key is empty. Pass the key as the service shows it. A service"),
     *(
         (key(character.replace("k", CANARY)), NO_KEY)
         for character in ("k\r\nX: y", "k\0", "k k", "ké", "=k", "k=x", "k:", "B k", "bearerk k")
