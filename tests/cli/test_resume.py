@@ -1,15 +1,11 @@
 """Whoever starts again makes progress: which ids `--resume` takes first."""
 
-import fcntl
-import os
 import random
-import threading
 from collections.abc import Sequence
 from io import BytesIO
 
 import pytest
 
-from firecrawl_interact.adapters import LoopbackService, Reply
 from firecrawl_interact.adapters.cli.lines import json_line
 from firecrawl_interact.adapters.cli.record import in_order, read_record
 from firecrawl_interact.core import Outcome, RetryPolicy
@@ -19,7 +15,6 @@ from ..simulation.play import play
 from ..simulation.watch import Scenario
 from ..simulation.ways import Blocking
 from ..simulation.world import Weather
-from .commands import KEY, LONGEST_WAIT, Process, WatchedService, on_unix
 
 
 def _line(session_id: str, outcome: str) -> str:
@@ -82,29 +77,3 @@ def _run(ids: Sequence[str], meets: dict[str, list[Kind]]) -> Sequence[Outcome]:
     weather, retry = Weather(seconds=[0.2]), RetryPolicy(deadline=12)
     scenario = Scenario(ids=ids, meets=meets, weather=weather, retry=retry)
     return play(scenario, Blocking, random.Random(1).choice).outcomes  # noqa: S311 - no secret
-
-
-@pytest.mark.enable_socket
-@pytest.mark.slow
-@on_unix
-def test_an_output_that_stops_for_longer_than_the_deadline_costs_no_session(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    service = WatchedService([KEY])
-    session_ids = [service.open_session() for _ in range(60)]
-    for session_id in session_ids:
-        service.queue(Reply(503, b"{}"), session_id=session_id)
-    read, write = os.pipe()
-    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)  # A dozen outcomes.
-    with LoopbackService(service) as loopback, open(read, "rb") as output:
-        monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
-        monkeypatch.setenv("FIRECRAWL_API_URL", loopback.api_url)
-        command = "delete", "--json", "--deadline", "2", "--concurrency", "4", *session_ids
-        with open(write, "wb") as pipe, Process(*command, stdout=pipe) as process:
-            pipe.close()
-            threading.Event().wait(5)  # A reader that pauses: `less`, or Ctrl-S.
-            assert 0 < len(service.sessions_left_open) < 60
-            lines = output.readlines()
-            assert process.wait(LONGEST_WAIT) == 0
-    assert len(lines) == 60
-    assert service.sessions_left_open == []
