@@ -51,13 +51,11 @@ class WatchedService(FakeService):
 
     def __init__(self, api_keys: list[str]) -> None:
         super().__init__(api_keys)
-        self.connections: set[threading.Thread] = set()  # Each has a thread of its own.
         self._arrivals = threading.Semaphore(0)
         self.responds = threading.Event()
         self.responds.set()
 
     def respond(self, request: Request, body: bytes = b"") -> tuple[Response, Fault | None]:
-        self.connections.add(threading.current_thread())
         response, fault = super().respond(request, body)
         if b"UNKNOWN_ERROR" in response.body:  # The id is not a UUID.
             response = failure(404, "Browser session not found.")
