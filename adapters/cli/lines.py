@@ -5,7 +5,6 @@ import json
 import msgspec
 
 from firecrawl_interact import core
-from firecrawl_interact.core.headers import printable
 
 
 def kind(outcome: core.Outcome) -> str:
@@ -27,7 +26,7 @@ def json_line(outcome: core.Outcome, ended_at: str) -> str:
             "session_fate": outcome.session_fate.value,
             "attempts": outcome.attempts,
             "http_status": 200 if is_receipt else getattr(outcome, "status", None),
-            "message": None if is_receipt else printable(str(outcome)),
+            "message": None if is_receipt else str(outcome),
             **{name: getattr(outcome, name, None) for name in names},
             "session_status": getattr(outcome, "status", None) if is_receipt else None,
             "ended_at": ended_at,
@@ -46,7 +45,7 @@ def plain_line(outcome: core.Outcome) -> str:
         fate = name
     else:
         fate = "not-found" if isinstance(outcome, core.SessionNotFoundError) else fate
-        remarks.append(printable(outcome.args[0]))
+        remarks.append(outcome.args[0])
     credits_billed = f"credits={'-' if billed is None else billed}"
     seconds = f"seconds={'-' if lived is None else lived // 1000}"
     columns = [outcome.session_id, fate, name, credits_billed, seconds, ": ".join(remarks)]

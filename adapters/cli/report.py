@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from firecrawl_interact import core
-from firecrawl_interact.core.headers import printable
 
 from .lines import Sums, json_line, plain_line
 from .screen import Bar, is_screen, show, show_note, utc_time
@@ -85,8 +84,7 @@ class Report(logging.Handler):
         said = f"{ended} of {sums.sessions}{failed}"
         if pause and pause.error:
             what = "next probe" if pause.reason == "outage" else "rate limit: next request"
-            why = printable(pause.error.args[0])
-            said = f"{what} in {math.ceil(pause.seconds_left)} s; {said}: {why}"
+            said = f"{what} in {math.ceil(pause.seconds_left)} s; {said}: {pause.error.args[0]}"
         return said, ended / sums.sessions if sums.sessions else 1
 
     def show_summary(self) -> None:
