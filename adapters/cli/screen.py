@@ -76,7 +76,6 @@ class Bar:
         if self._is_shown:
             self._has_ended.set()
             self._thread.join()
-            self._drawn = ""
             show("")
 
     def place_above(self, line: str) -> str:

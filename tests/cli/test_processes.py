@@ -117,7 +117,7 @@ def test_no_bar_is_in_the_way_of_what_reads_the_output(service: WatchedService) 
     with subprocess.Popen(reader, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         shown = Terminal("delete", "a", stdout=process.stdin).finish().out
-    assert "━" not in shown
+    assert "─" not in shown
 
 
 def test_nothing_is_shown_when_quiet(service: WatchedService) -> None:
