@@ -96,12 +96,14 @@ def _rows(said: str, done: float) -> str:
     from rich.console import Console  # noqa: PLC0415 - --help is quick
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    console = Console(stderr=True)
+    columns = 0
+    with suppress(OSError):  # The terminal may have been closed.
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
     # In the last column, the cursor may go to the next row.
-    room = max(_BAR_WIDTH, console.width - 1)
+    room = max(_BAR_WIDTH, (columns or 80) - 1)
     filled = "━" * int(done * _BAR_WIDTH)
     bar = f"{said} {filled:─<{_BAR_WIDTH}}"
     if Text(bar).cell_len <= room and "utf" in sys.stderr.encoding.lower():
         said = bar
-    rows = [row.plain for row in Text(said).wrap(console, room)][:_MOST_ROWS]
+    rows = [row.plain for row in Text(said).wrap(Console(), room)][:_MOST_ROWS]
     return "\n".join(rows) + _ROW_UP * (len(rows) - 1) + "\r"

@@ -126,8 +126,9 @@ class Terminal(Process):
         self._ours, theirs = pty.openpty()
         self._shown = b""
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        environment = os.environ | {"TERM": "xterm-256color"} | options.pop("variables", {})
-        environment.pop("COLUMNS", None)  # it would count for more than the terminal itself
+        # A shell may have exported how wide its window was once.
+        environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "200"}
+        environment |= options.pop("variables", {})
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
         super().__init__(*arguments, env=environment, **{**streams, **options})
         os.close(theirs)
