@@ -15,7 +15,7 @@ from .deletions import LONGEST_RECORDS, LONGEST_SLEEP, Run, call_each
 from .errors import Outcome
 from .job import LEFT, Job
 from .scheduler import Scheduler
-from .shielding import in_thread, raise_last, runs_on_asyncio, shielded
+from .shielding import Shield, in_thread, raise_last, runs_on_asyncio
 from .transport import AsyncTransport, ConnectionLostError, Response
 
 
@@ -192,7 +192,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     async def _leave(self) -> None:
         """End the requests, as no cancellation can prevent, and be cancelled afterwards."""
         interruptions: list[BaseException] = []
-        raise_last(interruptions, await shielded(self._end_requests, interruptions))
+        raise_last(interruptions, await Shield().run(self._end_requests, interruptions))
 
     async def _end_requests(self) -> None:
         """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""

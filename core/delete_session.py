@@ -2,19 +2,17 @@
 
 import threading
 import uuid
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from operator import attrgetter
 from typing import Any, Self, TypeVar, overload
 
 from .arguments import HasId
-from .conversation import Send, Step, Wait
-from .errors import DeleteSessionError, Outcome
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import in_thread, raise_last, shielded
-from .transport import AsyncTransport, Response, Transport, TransportError
-from .use_case import UseCase
+from .shielding import Shield, finish, in_thread, raise_last
+from .transport import AsyncTransport, Transport
+from .use_case import Delete, UseCase
 
 T = TypeVar("T")
 HasIdT = TypeVar("HasIdT", bound=HasId)
@@ -51,7 +49,7 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         ValueError: a header cannot be sent, or is not for users to set.
     """
 
-    _awaits = False
+    awaits = False
     _transport_advice = "Take Urllib3Transport(). AsyncDeleteSession takes those that are awaited."
     _block = Opening
 
@@ -75,55 +73,7 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
 
         Every error's `session_fate` says what is known about the session.
         """
-        retry = self.policy(retry)
-        sent: list[Send] = []
-        outcomes: list[Outcome] = []
-        with self._telling_interruptions(session_id, sent, outcomes):
-            self.destroy(session_id, retry, sent, outcomes)
-        return self._tell(outcomes)
-
-    def destroy(
-        self,
-        session_id: str | uuid.UUID,
-        retry: RetryPolicy,
-        sent: list[Send],
-        outcomes: list[Outcome],
-    ) -> None:
-        """Do what a call does, but raise no outcome and tell the journal alone.
-
-        `sent` takes each request. It has those of a delete that was interrupted before. `outcomes`
-        takes the outcome. If it has one, the journal alone was not told of that, and is told now.
-        """
-        if not outcomes:
-            conversation = self._conversation(session_id, retry, len(sent))
-            try:  # No variable holds the outcome: a traceback leads here, so that would be a cycle.
-                outcomes.append(self._drive(conversation, sent))
-            except DeleteSessionError as error:
-                outcomes.append(error.with_traceback(None))  # Its frames hold the use case.
-        self.forget_if_gone(outcomes[0])
-
-    def _drive(
-        self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
-    ) -> T:
-        try:
-            step = next(conversation)
-            while True:
-                if isinstance(step, Send):
-                    sent.append(step)
-                    try:
-                        response = self.transport.send(step.request, step.timeout)
-                    except TransportError as failure:
-                        step = conversation.throw(failure)
-                    else:
-                        step = conversation.send(response)
-                else:  # A single call sends nothing back to `Failed`: it is never held back.
-                    if isinstance(step, Wait):
-                        self.transport.sleep(step.seconds)
-                    del step  # A failure's error, whose traceback holds this frame: a cycle.
-                    step = next(conversation)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+        return finish(lambda: self._call(Delete(session_id, self.policy(retry))))
 
     def check(self) -> None:
         """Find out whether address, route, key and its right to delete are good.
@@ -135,7 +85,7 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
             DeleteSessionError: as a call with one attempt. An address that confirms to have
                 deleted what never existed is an `UnexpectedResponseError`.
         """
-        self._drive(self._preflight(), [])
+        finish(self._check)
 
     @overload
     def opening(
@@ -211,7 +161,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
             blocks, take that one.
     """
 
-    _awaits = True
+    awaits = True
     _transport_advice = "Take AsyncioTransport(). DeleteSession takes those that block."
     _block = AsyncOpening
 
@@ -219,56 +169,11 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         self, session_id: str | uuid.UUID, *, retry: RetryPolicy | None = None
     ) -> DeletionReceipt:
         """Destroy one session. Cancelling the call makes its fate unknown: the request is cut."""
-        retry = self.policy(retry)
-        sent: list[Send] = []
-        outcomes: list[Outcome] = []
-        with self._telling_interruptions(session_id, sent, outcomes):
-            await self.destroy(session_id, retry, sent, outcomes)
-        return self._tell(outcomes)
-
-    async def destroy(
-        self,
-        session_id: str | uuid.UUID,
-        retry: RetryPolicy,
-        sent: list[Send],
-        outcomes: list[Outcome],
-    ) -> None:
-        """As `DeleteSession.destroy`. The journal has a thread, and is waited for at most 5 s."""
-        if not outcomes:
-            conversation = self._conversation(session_id, retry, len(sent))
-            try:
-                outcomes.append(await self._drive(conversation, sent))
-            except DeleteSessionError as error:
-                outcomes.append(error.with_traceback(None))  # Its frames hold the use case.
-        if self.journal_to_tell(outcomes[0]) is not None:
-            await in_thread(self.forget_if_gone, outcomes[0], timeout=5)
-
-    async def _drive(
-        self, conversation: Generator[Step, Response | bool | None, T], sent: list[Send]
-    ) -> T:
-        try:
-            step = next(conversation)
-            while True:
-                if isinstance(step, Send):
-                    sent.append(step)
-                    try:
-                        response = await self.transport.send(step.request, step.timeout)
-                    except TransportError as failure:
-                        step = conversation.throw(failure)
-                    else:
-                        step = conversation.send(response)
-                else:
-                    if isinstance(step, Wait):
-                        await self.transport.sleep(step.seconds)
-                    del step  # A failure's error, whose traceback holds this frame: a cycle.
-                    step = next(conversation)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+        return await self._call(Delete(session_id, self.policy(retry)))
 
     async def check(self) -> None:
         """As `DeleteSession.check`."""
-        await self._drive(self._preflight(), [])
+        await self._check()
 
     @overload
     def opening(
@@ -328,7 +233,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
             block.start_to_end()
         for block in ours:
             await block.end_early(interruptions)
-        raise_last(interruptions, await shielded(self._close, interruptions))
+        raise_last(interruptions, await Shield().run(self._close, interruptions))
 
     async def _close(self) -> None:
         try:

@@ -15,62 +15,46 @@ import uuid
 import warnings
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .arguments import check_function, checked_opened_id, refuse_awaitable
-from .conversation import Send
-from .errors import (
-    DeleteSessionError,
-    NothingOpenedError,
-    Outcome,
-    SessionNotFoundError,
-    interrupted,
-    note_on,
-)
+from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError, note_on
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import Task, in_thread, raise_last, shielded, start
-
-if TYPE_CHECKING:
-    from .delete_session import AsyncDeleteSession, DeleteSession
+from .shielding import Shield, finish, raise_last
+from .use_case import Delete, UseCase
 
 T = TypeVar("T")
-UseCaseT = TypeVar("UseCaseT", "DeleteSession", "AsyncDeleteSession")
 
 
-class _Opening(Generic[T, UseCaseT]):
-    """What the two context managers share: all but how they wait."""
+class _Opening(Generic[T]):
+    """What the two context managers share: all of it. One of them awaits this, and one does not."""
 
-    session_id: str | None = None  #: None until a session is open
-    outcome: Outcome | None = None  #: the receipt or the error of the delete; None before that
     _process: int | None = None  # which one entered the block; its children leave it alone
     _is_over = True  # until it is made
-    _is_told = False  # whether the outcome is
-    _deletes = 0  # how many were begun
 
     def __init__(  # noqa: PLR0913 - each is something that users say
         self,
-        use_case: UseCaseT,
+        use_case: UseCase[Any, Any],  # Any: of either kind
         open_session: Callable[[], Any] | None,  # Any: awaited or not. None: it is open already
         id_of: Callable[[Any], str | uuid.UUID],  # Any: of what the opener returned
         *,
-        session_id: str | None = None,
+        session_id: str = "",
         missing_ok: bool,
         retry: RetryPolicy,
     ) -> None:
-        if session_id is None:
+        if not session_id:
             check_function("open_session", open_session, "lambda: firecrawl.browser()")
             check_function("id_of", id_of, 'attrgetter("id")')
-        self._use_case: UseCaseT = use_case
+        self._use_case = use_case
         self._open_session = open_session
         self._id_of = id_of
-        self._given_id = self.session_id = session_id
+        self._given_id = session_id
         self._missing_ok = missing_ok
         self._retry = retry
         self._opened: list[Any] = []  # at most one; in no variable, which a traceback would show
-        self._sent: list[Send] = []  # the requests of its deletes
-        self._known: list[Outcome] = []  # The first is the outcome. The journal may not know it.
-        self._tasks: list[Task] = []  # They open the session or destroy it. One at a time.
+        self._delete = Delete(session_id, retry)
+        self._shield = Shield(awaits=use_case.awaits)  # for its opener and its delete
         self._entered = threading.Lock()  # It is held while the block is entered.
         self._is_over = False
 
@@ -89,6 +73,16 @@ class _Opening(Generic[T, UseCaseT]):
         warnings.warn(text, RuntimeWarning, stacklevel=2, source=self)
 
     @property
+    def session_id(self) -> str | None:
+        """None until a session is open."""
+        return str(self._delete.session_id) or None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The receipt or the error of the delete. None before that."""
+        return next(iter(self._delete.known), None)
+
+    @property
     def receipt(self) -> DeletionReceipt | None:
         """None until the session is destroyed, and also if it was gone already."""
         return self.outcome if isinstance(self.outcome, DeletionReceipt) else None
@@ -99,50 +93,95 @@ class _Opening(Generic[T, UseCaseT]):
 
     def _is_live(self) -> bool:
         """Return whether there is a session of this process, and nothing has come of a delete."""
-        return self.session_id is not None and self.outcome is None and not self._is_forked()
+        return self.session_id is not None and not self._delete.is_over and not self._is_forked()
 
     # How it begins
 
-    def _begin(self) -> None:
+    async def _enter(self) -> T:
         if not self._entered.acquire(blocking=False):
             raise RuntimeError("this block is open already: make another one for another session")
-        self._process = os.getpid()
-        self.session_id, self.outcome = self._given_id, None
-        self._is_told = self._is_over = False
-        self._deletes = 0
-        self._sent.clear()
-        self._known.clear()
-        self._tasks.clear()
+        try:
+            self._process = os.getpid()
+            self._delete = Delete(self._given_id, self._retry)
+            self.thread: int = threading.get_ident()  #: whose event loop it is on
+            self._is_over = False
+            self._shield = Shield(awaits=self._use_case.awaits)
+            # First the use case knows of it, then it looks. Closing does so the other way round.
+            if self._use_case.awaits:
+                self._use_case.blocks.add(self)
+            self._refuse_closed()
+            if self._has_opener():
+                await self._open_uncancelled()
+            return self._opened[0] if self._opened else self  # type: ignore[return-value]  # on_exit
+        except BaseException as error:
+            with suppress(NothingOpenedError):
+                self._find_session()  # It may have come before that.
+            if not isinstance(error, GeneratorExit):  # which awaits nothing
+                await self._leave(error)
+                if self.receipt is not None:
+                    destroyed = f"Session {self.session_id!r} was destroyed."
+                    error.add_note(f"The block did not begin. {destroyed}")
+            raise
+
+    def _has_opener(self) -> bool:
+        """Return whether its first task opens a session, or records it."""
+        return self._open_session is not None or self._use_case.journal is not None
 
     def _refuse_closed(self) -> None:
         if self._use_case.is_closed:
             raise RuntimeError(f"this {type(self._use_case).__name__} is closed")
 
+    async def _open_uncancelled(self) -> None:
+        interruptions: list[BaseException] = []
+        error = await self._shield.run(self._open, interruptions, self._retry.attempt_timeout)
+        # Closing may have cancelled it: see `start_to_end`.
+        if not interruptions and not isinstance(error, Exception):
+            self._refuse_closed()
+        raise_last(interruptions, error)
+
+    async def _open(self) -> None:
+        if self._open_session is not None:
+            self._opened.append(self._open_session())
+            if not self._use_case.awaits:
+                instead = "AsyncDeleteSession.opening, or a function that blocks"
+                refuse_awaitable(self._opened[0], "open_session", instead)
+            elif isinstance(self._opened[0], Awaitable):
+                # In one line: an interruption between two would lose the session.
+                self._opened.append(await self._opened.pop())
+            self._find_session()
+        if (journal := self._use_case.journal_of(self.session_id)) is not None:
+            # If this is cancelled, it waits for the record: one that comes late would stay there
+            # after the session is gone.
+            record = self._use_case.call_journal
+            await record(journal.opened, self.session_id, timeout_when_cancelled=5)
+
     def _find_session(self) -> None:
-        mask = self._use_case.headers.mask
-        self.session_id = checked_opened_id(self._opened, self._id_of, mask)
-
-    def _given(self) -> T:
-        given: T = self._opened[0] if self._opened else self  # type: ignore[assignment]  # of on_exit
-        return given
-
-    def _find_session_after_all(self) -> None:
-        """Find out which session is to be destroyed, if an interruption came before that."""
+        """Learn which session was opened, unless that is known."""
         if self._opened and self.session_id is None:
-            with suppress(NothingOpenedError):
-                self._find_session()
-
-    def _note_destroyed(self, error: BaseException) -> None:
-        if self.receipt is not None:
-            error.add_note(f"The block did not begin. Session {self.session_id!r} was destroyed.")
+            mask = self._use_case.headers.mask
+            self._delete.session_id = checked_opened_id(self._opened, self._id_of, mask)
 
     # How it ends
 
-    def _settle(self) -> None:
-        # There is one if `__aexit__` was closed (GeneratorExit) while its delete went on.
-        self.outcome = self.outcome or self._known[0]
+    async def _leave(self, raised: BaseException | None) -> None:
+        interruptions: list[BaseException] = []
+        while True:
+            try:
+                if self._is_live():
+                    raise_last([], await self._shield.run(self._destroy, interruptions))
+                self._end(interruptions[-1] if interruptions else raised)
+                break
+            except DeleteSessionError:  # of `_end`
+                raise
+            except BaseException as error:
+                self._give_up_if_final(error, raised, interruptions)
+        raise_last(interruptions, None)
 
-    def _settle_if_final(
+    async def _destroy(self) -> None:
+        if self._is_live():
+            await self._use_case.destroy(self._delete)
+
+    def _give_up_if_final(
         self,
         error: BaseException,
         raised: BaseException | None,
@@ -158,17 +197,16 @@ class _Opening(Generic[T, UseCaseT]):
             interruptions.append(error)
         is_failure = isinstance(error, Exception | GeneratorExit)
         was_interrupted = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
-        is_second = was_interrupted or len(interruptions) > 1 or self._deletes > 1
+        is_second = was_interrupted or len(interruptions) > 1 or self._delete.begun > 1
         if self._is_live() and (is_failure or is_second):
-            self._known.append(interrupted(self.session_id or "", len(self._sent), error))
-            self._settle()
+            self._delete.give_up(error)
 
     def _end(self, raised: BaseException | None) -> None:
         """Tell the outcome, and end the block. Raise the delete's error, or note it on `raised`."""
         error = self.outcome if isinstance(self.outcome, DeleteSessionError) else None
         if self._missing_ok and isinstance(error, SessionNotFoundError):
             error = None
-        self._tell(is_seen=raised is None)
+        self._use_case.tell(self._delete, is_seen=raised is None)
         if error is not None and raised is not None:
             raised.add_note(note_on(error))
         self._opened.clear()
@@ -179,14 +217,22 @@ class _Opening(Generic[T, UseCaseT]):
         if error is not None and raised is None:
             raise error
 
-    def _tell(self, *, is_seen: bool) -> None:
-        """Tell the outcome, once: to the log as well, unless somebody sees it raised."""
-        if self.outcome is not None and not self._is_told:
-            self._is_told = True
-            self._use_case.notify(self.outcome, is_seen=is_seen)
+    # Its use case is being closed. Only what is awaited can be.
+
+    def start_to_end(self) -> None:
+        """Let its delete begin, under asyncio, or its opener have at most `attempt_timeout`."""
+        if self._has_opener():
+            for opener in self._shield.tasks[:1]:
+                opener.get_loop().call_later(self._retry.attempt_timeout, opener.cancel)
+        self._shield.start(self._destroy)
+
+    async def end_early(self, interruptions: list[BaseException]) -> None:
+        """Wait for its opener and its delete, or two if one is interrupted. Tell the outcome."""
+        await self._shield.run(self._destroy, interruptions)
+        self._use_case.tell(self._delete, is_seen=False)
 
 
-class Opening(_Opening[T, "DeleteSession"]):
+class Opening(_Opening[T]):
     """Destroys a session when a `with` block ends, however it ends. `opening` opens it first.
 
     If the block raised, its exception is the one that propagates, with a note (PEP 678) if the
@@ -206,48 +252,18 @@ class Opening(_Opening[T, "DeleteSession"]):
                 closed. The session is destroyed if the transport still sends; else a note says so.
             TypeError: `open_session` must be awaited. Nothing was opened.
         """
-        self._begin()
-        try:
-            self._refuse_closed()
-            self._open()
-            self._refuse_closed()
-            return self._given()
-        except BaseException as error:
-            self._find_session_after_all()
-            self.__exit__(None, error, None)
-            self._note_destroyed(error)
-            raise
+        return finish(self._enter)
 
     def __exit__(self, kind: object, raised: BaseException | None, tb: object) -> None:
-        interruptions: list[BaseException] = []
-        while True:
-            try:
-                self._destroy()
-                self._end(interruptions[-1] if interruptions else raised)
-                break
-            except DeleteSessionError:  # of `_end`
-                raise
-            except BaseException as error:
-                self._settle_if_final(error, raised, interruptions)
-        raise_last(interruptions, None)
-
-    def _open(self) -> None:
-        if self._open_session is not None:
-            self._opened.append(self._open_session())
-            instead = "AsyncDeleteSession.opening, or a function that blocks"
-            refuse_awaitable(self._opened[0], "open_session", instead)
-            self._find_session()
-        if (journal := self._use_case.journal_of(self.session_id)) is not None:
-            journal.opened(self.session_id or "")
-
-    def _destroy(self) -> None:
-        if self._is_live():
-            self._deletes += 1
-            self._use_case.destroy(str(self.session_id), self._retry, self._sent, self._known)
-            self._settle()
+        try:
+            finish(lambda: self._leave(raised))
+        except BaseException as error:
+            if self._is_live():  # An interruption came before that began.
+                self.__exit__(kind, error, tb)
+            raise
 
 
-class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
+class AsyncOpening(_Opening[T]):
     """Destroys a session when an `async with` block ends, as `Opening` does.
 
     Under asyncio a task of its own opens the session, and one destroys it. However often the block
@@ -255,94 +271,9 @@ class AsyncOpening(_Opening[T, "AsyncDeleteSession"]):
     at most `deadline`. It is cancelled afterwards. Under trio the delete alone is shielded.
     """
 
-    thread: int | None = None  #: whose event loop it was entered on
-    _is_opening = False  # whether its only task opens the session, or records it
-
     async def __aenter__(self) -> T:
         """As `Opening` does it, and it raises what that raises. The journal is in a thread."""
-        self._begin()
-        try:
-            self.thread = threading.get_ident()
-            # First the use case knows of it, then it looks. Closing does so the other way round.
-            self._use_case.blocks.add(self)
-            self._refuse_closed()
-            if self._open_session is not None or self._use_case.journal is not None:
-                await self._open_uncancelled()
-            return self._given()
-        except BaseException as error:
-            self._find_session_after_all()
-            if not isinstance(error, GeneratorExit):  # which awaits nothing
-                await self.__aexit__(None, error, None)
-                self._note_destroyed(error)
-            raise
+        return await self._enter()
 
     async def __aexit__(self, kind: object, raised: BaseException | None, tb: object) -> None:
-        interruptions: list[BaseException] = []
-        while True:
-            try:
-                await self._destroy_uncancelled(interruptions)
-                self._end(interruptions[-1] if interruptions else raised)
-                break
-            except DeleteSessionError:  # of `_end`
-                raise
-            except BaseException as error:
-                self._settle_if_final(error, raised, interruptions)
-        raise_last(interruptions, None)
-
-    async def _open_uncancelled(self) -> None:
-        interruptions: list[BaseException] = []
-        timeout = self._retry.attempt_timeout
-        self._is_opening = True
-        try:
-            error = await shielded(self._open, interruptions, timeout=timeout, tasks=self._tasks)
-        finally:
-            self._is_opening = False
-        # Closing may have cancelled it: see `start_to_end`.
-        if not interruptions and not isinstance(error, Exception):
-            self._refuse_closed()
-        raise_last(interruptions, error)
-
-    async def _open(self) -> None:
-        if self._open_session is not None:
-            result = self._open_session()
-            # In one line: an interruption between two would lose the session.
-            self._opened.append(await result if isinstance(result, Awaitable) else result)
-            del result  # A traceback would show it.
-            self._find_session()
-        if (journal := self._use_case.journal_of(self.session_id)) is not None:
-            # If this is cancelled, it waits for the record: one that comes late would stay there
-            # after the session is gone.
-            await in_thread(journal.opened, self.session_id, timeout_when_cancelled=5)
-
-    async def _destroy_uncancelled(self, interruptions: list[BaseException]) -> None:
-        while self._is_live():
-            # An opener goes on, or the use case destroys it.
-            waits_for_another = self._has_running_task()
-            error = await shielded(self._destroy, interruptions, tasks=self._tasks)
-            if error is not None and not waits_for_another:
-                raise error
-
-    async def _destroy(self) -> None:
-        if self._is_live():
-            self._deletes += 1
-            await self._use_case.destroy(str(self.session_id), self._retry, self._sent, self._known)
-            self._settle()
-
-    # Its use case is being closed
-
-    def start_to_end(self) -> None:
-        """Let its delete begin, under asyncio, or its opener have at most `attempt_timeout`."""
-        if self._is_opening:
-            for opener in self._tasks:
-                opener.get_loop().call_later(self._retry.attempt_timeout, opener.cancel)
-        start(self._destroy, self._tasks)
-
-    async def end_early(self, interruptions: list[BaseException]) -> None:
-        """Wait for its opener and its delete, and tell the outcome before the block ends."""
-        # A second delete is made if the first one was interrupted.
-        while self._has_running_task() or (self._is_live() and self._deletes < 2):
-            await shielded(self._destroy, interruptions, tasks=self._tasks)
-        self._tell(is_seen=False)
-
-    def _has_running_task(self) -> bool:
-        return any(not task.done() for task in self._tasks[-1:])
+        await self._leave(raised)

@@ -1,4 +1,4 @@
-"""What no cancellation may reach, and what must not block an event loop.
+"""How what awaits is run: at once, where no cancellation reaches it, or in a thread.
 
 asyncio is loaded only where it runs: the core is for all event loops. anyio and trio are used only
 where a program has loaded them.
@@ -8,14 +8,27 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Future
 
 _T = TypeVar("_T")
-Task: TypeAlias = "asyncio.Task[Any]"  # Any: of several kinds
+
+
+def finish(function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Run to its end, at once, a coroutine function that awaits nothing that waits.
+
+    So a blocking method and its awaited twin are written once. The function is a method or a
+    lambda: Python may look for signals when a `partial` has returned, before the coroutine begins.
+    """
+    try:
+        function().send(None)  # In one line, for the same reason.
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+    raise RuntimeError("this must be awaited")
 
 
 def runs_on_asyncio() -> bool:
@@ -29,61 +42,74 @@ def runs_on_asyncio() -> bool:
     return True
 
 
-def start(function: Callable[[], Coroutine[Any, Any, object]], tasks: "list[Task]") -> None:
-    """Under asyncio, let a new task run this, unless the last one of `tasks` goes on."""
-    if runs_on_asyncio() and all(task.done() for task in tasks[-1:]):
-        from asyncio import create_task  # noqa: PLC0415 - see above
+class Shield:
+    """Runs to its end what no cancellation of the caller may reach, one function at a time.
 
-        # In one line: an interruption between two lines would leave a task that nobody knows.
-        tasks.append(create_task(function()))
-
-
-async def shielded(
-    function: Callable[[], Coroutine[Any, Any, object]],
-    interruptions: list[BaseException],
-    *,
-    timeout: float | None = None,
-    tasks: "list[Task] | None" = None,
-) -> BaseException | None:
-    """Run to its end what no cancellation of the caller may reach.
-
-    Under asyncio it runs in a task of its own, under trio in a shield, unless there is a `timeout`:
-    the shield would keep that out. Any other event loop runs it in the caller's own task.
-
-    Args:
-        function: what runs.
-        interruptions: takes the cancellations of the caller that come meanwhile, and the like.
-        timeout: how many seconds it has after the first of them. None: all that it takes.
-        tasks: takes its task. If the last one of these goes on, that is waited for instead.
-
-    Returns:
-        What it raised, under asyncio. If it was interrupted itself, this is the caller's last
-        interruption, or else a `CancelledError`.
+    Under asyncio each runs in a task of its own, under trio in a shield of trio's. Any other event
+    loop, and whoever does not await, runs it in the caller's own task.
     """
-    if not runs_on_asyncio():
-        with nullcontext() if timeout is not None else _trio_shield():
-            await function()
-        return None
-    from asyncio import CancelledError, wait  # noqa: PLC0415 - see above
 
-    tasks = [] if tasks is None else tasks
-    start(function, tasks)
-    task = tasks[-1]
-    while not task.done():
-        try:
-            with _anyio_shield() if interruptions else nullcontext():
-                await wait([task])
-        except (Exception, GeneratorExit):
-            raise
-        except BaseException as interruption:
-            if timeout is not None and not interruptions:
-                task.get_loop().call_later(timeout, task.cancel)
-            interruptions.append(interruption)
-    error = CancelledError() if task.cancelled() else task.exception()
-    if error is None or isinstance(error, Exception):
-        return error
-    # Ctrl-C in a task of asyncio's is its exception: raised here, it would end the event loop.
-    return interruptions[-1] if interruptions else CancelledError()
+    def __init__(self, *, awaits: bool = True) -> None:
+        self._awaits = awaits
+        self.tasks: list[asyncio.Task[object]] = []  #: the last one may go on
+
+    def start(self, function: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Under asyncio, let a new task run this, unless another one goes on."""
+        if runs_on_asyncio() and all(task.done() for task in self.tasks[-1:]):
+            from asyncio import create_task  # noqa: PLC0415 - see above
+
+            # In one line: an interruption between two lines would leave a task that nobody knows.
+            self.tasks.append(create_task(function()))
+
+    async def run(
+        self,
+        function: Callable[[], Coroutine[Any, Any, object]],
+        interruptions: list[BaseException],
+        timeout: float | None = None,
+    ) -> BaseException | None:
+        """Run this when no other one goes on any more.
+
+        Args:
+            function: what runs.
+            interruptions: takes the cancellations of the caller that come meanwhile.
+            timeout: how many seconds it has after the first of them. None: all that it takes. It
+                is not shielded under trio then: the shield would keep that out.
+
+        Returns:
+            What it raised, under asyncio. If it was interrupted itself, this is the caller's last
+            interruption, or else a `CancelledError`.
+        """
+        if not (self._awaits and runs_on_asyncio()):
+            with nullcontext() if timeout is not None else _shield_of("trio"):
+                await function()
+            return None
+        from asyncio import CancelledError  # noqa: PLC0415 - see above
+
+        while self.tasks and not self.tasks[-1].done():
+            await self._wait(interruptions, timeout)
+        self.start(function)
+        task = self.tasks[-1]
+        await self._wait(interruptions, timeout)
+        error = CancelledError() if task.cancelled() else task.exception()
+        if error is None or isinstance(error, Exception):
+            return error
+        # Ctrl-C in a task of asyncio's is its exception: raised here, it would end the event loop.
+        return interruptions[-1] if interruptions else CancelledError()
+
+    async def _wait(self, interruptions: list[BaseException], timeout: float | None) -> None:
+        from asyncio import wait  # noqa: PLC0415 - see above
+
+        task = self.tasks[-1]
+        while not task.done():
+            try:
+                with _shield_of("anyio") if interruptions else nullcontext():
+                    await wait([task])
+            except (Exception, GeneratorExit):
+                raise
+            except BaseException as interruption:
+                if timeout is not None and not interruptions:
+                    task.get_loop().call_later(timeout, task.cancel)
+                interruptions.append(interruption)
 
 
 def raise_last(interruptions: list[BaseException], error: BaseException | None) -> None:
@@ -94,21 +120,15 @@ def raise_last(interruptions: list[BaseException], error: BaseException | None) 
         raise error
 
 
-def _anyio_shield() -> AbstractContextManager[object]:
-    """Keep out a cancelled scope of anyio, which cancels again at each turn of the event loop."""
-    anyio: Any = sys.modules.get("anyio")  # Any: the core does not import it
-    shield: AbstractContextManager[object] = (
-        anyio.CancelScope(shield=True) if anyio else nullcontext()
-    )
-    return shield
+def _shield_of(library: str) -> AbstractContextManager[object]:
+    """Keep out a cancelled scope of anyio or trio, where a program runs on it.
 
-
-def _trio_shield() -> AbstractContextManager[object]:
-    """Keep out a cancelled scope of trio, under which nothing can wait."""
-    trio: Any = sys.modules.get("trio")  # Any: the core does not import it
-    if trio is None or not trio.lowlevel.in_trio_run():
+    Under it nothing can wait: trio raises at once, and anyio at each turn of asyncio's event loop.
+    """
+    module: Any = sys.modules.get(library)  # Any: the core imports neither
+    if module is None or (library == "trio" and not module.lowlevel.in_trio_run()):
         return nullcontext()
-    shield: AbstractContextManager[object] = trio.CancelScope(shield=True)
+    shield: AbstractContextManager[object] = module.CancelScope(shield=True)
     return shield
 
 
@@ -119,7 +139,6 @@ class _NewThread:
         from concurrent.futures import Future  # noqa: PLC0415 - one session needs none
 
         future: Future[object] = Future()
-        future.set_running_or_notify_cancel()
 
         def call() -> None:
             try:

@@ -1,22 +1,28 @@
-"""What the two use cases of one session share: what they are given, and what they tell."""
+"""What the two use cases of one session share: all but how they wait."""
 
 import logging
 import os
 import uuid
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from .arguments import check_methods, is_coroutine_function, refuse_awaitable
-from .conversation import Conversation, Send, Step, converse
-from .errors import Outcome, SessionNotFoundError, UnexpectedResponseError, interrupted
+from .conversation import Send, Wait, converse
+from .errors import (
+    DeleteSessionError,
+    Outcome,
+    SessionNotFoundError,
+    UnexpectedResponseError,
+    interrupted,
+)
 from .headers import RequestHeaders, request_headers
 from .journal import Recorder
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy, checked_retry
-from .transport import AsyncTransport, Response, Transport
+from .shielding import in_thread
+from .transport import AsyncTransport, Transport, TransportError
 from .wire import checked_session_id, is_scrape
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
@@ -44,10 +50,29 @@ def _random() -> float:
     return int.from_bytes(os.urandom(7)) / 2**56
 
 
-class UseCase(Generic[TransportT, BlockT]):
-    """What both have in common: all but how they wait."""
+class Delete(msgspec.Struct):
+    """One delete. An interrupted one may be begun anew, and goes on from what is known."""
 
-    _awaits: ClassVar[bool]
+    session_id: str | uuid.UUID  #: empty until there is one
+    retry: RetryPolicy
+    begun: int = 0  #: how often
+    attempts: int = 0  #: how many requests were sent
+    #: The first is the outcome. A delete that was given up may go on, and find another.
+    known: list[Outcome] = []
+    is_over: bool = False  #: whether the journal was told of it as well, or it was given up
+    is_told: bool = False
+    is_logged: bool = False
+
+    def give_up(self, error: BaseException) -> None:
+        """Let an exception end it. Its outcome is what is known: it may be there already."""
+        self.known.append(interrupted(str(self.session_id), self.attempts, error))
+        self.is_over = True
+
+
+class UseCase(Generic[TransportT, BlockT]):
+    """A use case of one session, blocking or awaited."""
+
+    awaits: ClassVar[bool]  #: whether its transport is awaited
     _transport_advice: ClassVar[str]
     _block: ClassVar[Callable[..., Any]]  # Any: it makes a `BlockT`
 
@@ -74,7 +99,7 @@ class UseCase(Generic[TransportT, BlockT]):
         self.random = random  #: gives a number from 0 to 1, to spread retries out
         self.is_closed: bool = False  #: whether no block may begin
         self.blocks: set[Any] = set()  #: awaited ones that are open. Any: of a module above
-        verbs = {"send": self._awaits, "monotonic": False, "sleep": self._awaits}
+        verbs = {"send": self.awaits, "monotonic": False, "sleep": self.awaits}
         check_methods("transport", transport, verbs, self._transport_advice)
         if journal is not None:
             verbs = dict.fromkeys(("opened", "gone"), False)
@@ -123,30 +148,92 @@ class UseCase(Generic[TransportT, BlockT]):
         """Return the policy of a call: its own, or that of the use case."""
         return self.retry if retry is None else checked_retry(retry)
 
-    def _conversation(
-        self, session_id: str | uuid.UUID, retry: RetryPolicy, attempts_before: int = 0
-    ) -> Conversation:
-        return converse(
-            session_id,
-            headers=self.headers,
-            retry=retry,
-            monotonic=self.transport.monotonic,
-            random=self.random,
-            attempts_before=attempts_before,
-        )
+    # One delete. It is written once: a blocking use case runs it with `finish`.
 
-    def _preflight(self) -> Generator[Step, Response | bool | None, None]:
-        """Ask once for a session that never existed: the service knows no such session."""
+    async def _call(self, delete: Delete) -> DeletionReceipt:
+        try:
+            await self.destroy(delete)
+            self.tell(delete, is_seen=True)
+        except BaseException as error:  # It does not say what became of the session.
+            delete.give_up(error)
+            self.tell(delete, is_seen=False)
+            raise
+        outcome = delete.known.pop()
+        if isinstance(outcome, DeletionReceipt):
+            return outcome
+        try:
+            raise outcome
+        finally:
+            del outcome  # A frame that holds an error that it raises is a cycle.
+
+    async def destroy(self, delete: Delete) -> None:
+        """Do what a call does, but raise no outcome, and tell the journal alone."""
+        delete.begun += 1
+        if not delete.known:  # Otherwise the journal alone was not told.
+            try:  # No variable holds the outcome: a traceback leads here, so that would be a cycle.
+                delete.known.append(await self._drive(delete))
+            except DeleteSessionError as error:
+                delete.known.append(error.with_traceback(None))  # Its frames hold the use case.
+        if self.journal_to_tell(delete.known[0]) is not None:
+            await self.call_journal(self.forget_if_gone, delete.known[0], timeout=5)
+        delete.is_over = True
+
+    async def _drive(self, delete: Delete) -> DeletionReceipt:
+        transport: Any = self.transport  # Any: of either kind
+        conversation = converse(
+            delete.session_id,
+            headers=self.headers,
+            retry=delete.retry,
+            monotonic=transport.monotonic,
+            random=self.random,
+            attempts_before=delete.attempts,
+        )
+        try:
+            step = next(conversation)
+            while True:
+                if isinstance(step, Send):
+                    delete.attempts += 1
+                    try:
+                        if self.awaits:
+                            response = await transport.send(step.request, step.timeout)
+                        else:
+                            response = transport.send(step.request, step.timeout)
+                    except TransportError as failure:
+                        step = conversation.throw(failure)
+                    else:
+                        step = conversation.send(response)
+                else:  # A single call sends nothing back to `Failed`: it is never held back.
+                    if isinstance(step, Wait) and self.awaits:
+                        await transport.sleep(step.seconds)
+                    elif isinstance(step, Wait):
+                        transport.sleep(step.seconds)
+                    del step  # A failure's error, whose traceback holds this frame: a cycle.
+                    step = next(conversation)
+        except StopIteration as end:
+            receipt: DeletionReceipt = end.value
+            return receipt
+
+    async def _check(self) -> None:
+        """Ask once for a session that never existed."""
         # From `random`, so that a test can know the id.
         octets = bytes(int(self.random() * 255) for _ in range(16))
-        session_id = uuid.UUID(bytes=octets, version=4)
+        session_id = str(uuid.UUID(bytes=octets, version=4))
         once = msgspec.structs.replace(self.retry, max_attempts=1)
         try:
-            yield from self._conversation(session_id, once)
+            await self._drive(Delete(session_id, once))
         except SessionNotFoundError:
             return
         reason = "HTTP 200: it confirms to have deleted a session that never existed"
-        raise UnexpectedResponseError(reason, session_id=str(session_id), attempts=1, status=200)
+        raise UnexpectedResponseError(reason, session_id=session_id, attempts=1, status=200)
+
+    async def call_journal(
+        self, function: Callable[..., object], *arguments: object, **limits: float
+    ) -> None:
+        """Call a function: in a thread, within the limits of `in_thread`, if this is awaited."""
+        if self.awaits:
+            await in_thread(function, *arguments, **limits)
+        else:
+            function(*arguments)
 
     # What is told, and to whom
 
@@ -168,13 +255,24 @@ class UseCase(Generic[TransportT, BlockT]):
             text = "session %a is gone, but the journal may still hold it: %s"
             logger.warning(text, outcome.session_id, error, extra=_log_fields(outcome))
 
-    def notify(self, outcome: Outcome, *, is_seen: bool = True) -> None:
-        """Call `on_outcome`. First log at ERROR what is raised to nobody, unless it is gone.
+    def tell(self, delete: Delete, *, is_seen: bool) -> None:
+        """Tell what is known to `on_outcome`, once. First log what may be left, unless it is seen.
 
-        What `on_outcome` raises is logged, and changes nothing.
+        It is seen if it is raised. Otherwise it is logged at ERROR, once.
         """
-        if not is_seen and outcome.session_fate is not SessionFate.GONE:
+        if not delete.known:
+            return
+        outcome = delete.known[0]
+        is_left = outcome.session_fate is not SessionFate.GONE
+        if is_left and not is_seen and not delete.is_logged:
             logger.error("%s", outcome, extra=_log_fields(outcome))
+            delete.is_logged = True
+        if not delete.is_told:
+            delete.is_told = True
+            self.notify(outcome)
+
+    def notify(self, outcome: Outcome) -> None:
+        """Call `on_outcome`. What it raises is logged, and changes nothing."""
         if self.on_outcome is None:
             return
         try:
@@ -182,36 +280,6 @@ class UseCase(Generic[TransportT, BlockT]):
         except Exception:
             text = "on_outcome failed for session %a"
             logger.exception(text, outcome.session_id, extra=_log_fields(outcome))
-
-    @contextmanager
-    def _telling_interruptions(
-        self, session_id: str | uuid.UUID, sent: Sequence[Send], outcomes: Sequence[Outcome]
-    ) -> Iterator[None]:
-        """Tell and log what is known if anything else ends a call: the exception does not say it.
-
-        There is an outcome if the call was interrupted while the journal was told of it.
-        """
-        try:
-            yield
-        except BaseException as error:
-            known = outcomes[0] if outcomes else interrupted(str(session_id), len(sent), error)
-            self.notify(known, is_seen=False)
-            raise
-
-    def _tell(self, outcomes: list[Outcome]) -> DeletionReceipt:
-        """Tell the only outcome, then return or raise it.
-
-        It is taken out of the caller's list: a frame that held an error would be in its traceback,
-        a cycle.
-        """
-        outcome = outcomes.pop()
-        self.notify(outcome)
-        if isinstance(outcome, DeletionReceipt):
-            return outcome
-        try:
-            raise outcome
-        finally:
-            del outcome
 
     def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "blocks": set(), "is_closed": False}

@@ -31,7 +31,7 @@ pytestmark = [
 ]
 
 MODULES = ("opening", "delete_session", "use_case", "conversation", "shielding", "wire")
-AT_ITS_DOOR = {"__enter__", "__exit__", "__aenter__", "__aexit__", "_begin"}
+AT_ITS_DOOR = {"finish", "__enter__", "_enter", "__exit__", "__aenter__", "__aexit__", "_leave"}
 """Where a signal may come before a block begins, or its end: only a warning can say so."""
 MOST_STEPS = 2_000
 

@@ -125,17 +125,17 @@ slow: a session is charged until somebody asks
 slow: the clock runs while the caller holds an outcome
     LONGEST_SLEEP) ... waited += transport.monotonic() - began => waited = transport.monotonic()
 block: the session is left when the block ends
-    self.session_id is not None and self.outcome is None => False
+    self.session_id is not None and not self._delete.is_over => False
 block: the note on what the block raised says nothing
     raised.add_note(note_on(error)) => raised.add_note("")
 told: the delete's error takes the place of what the block raised
     error is not None and raised is None => error is not None
 told: what a block knows is told to nobody
-    self._use_case.notify(self.outcome, is_seen=is_seen) => pass
+    self._use_case.tell(self._delete, is_seen=raised is None) => pass
 journal: the journal forgets whatever ended
     if is_gone else None => if outcome else None
 journal: a block begins before its session is recorded
-    journal.opened(self.session_id or "") => pass
+    await record(journal.opened, self.session_id, timeout_when_cancelled=5) => pass
 """)
 OF_SCRAPES = read_faults(r"""
 gone: a failure of the backend is taken for the end of the session
