@@ -137,18 +137,19 @@ def ended(result: _T | Coroutine[None, None, _T]) -> _T:
     return run(result) if isinstance(result, Coroutine) else result
 
 
-def play(block: Any, work: Callable[[], object]) -> None:  # Any: of either kind
-    """Do something in a `with` block, or in an `async with` block."""
+def play(block: Any, work: Callable[[], object]) -> object:  # Any: of either kind
+    """Do something in a `with` block, or in an `async with` block, and return what that gives."""
 
-    async def main() -> None:
-        async with block:
+    async def main() -> object:
+        async with block as given:
             work()
+        return given
 
     if hasattr(block, "__aenter__"):
-        run(main())
-    else:
-        with block:
-            work()
+        return run(main())
+    with block as given:
+        work()
+    return given
 
 
 def delete_blocking(

@@ -12,18 +12,15 @@ import anyio
 import pytest
 import trio
 
-from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
     DeletionReceipt,
-    Request,
-    Response,
 )
 
 from . import virtual_time
 from .blocks import Browser
-from .scripted_transport import API_KEY, DESTROYED, SESSION_ID
+from .scripted_transport import API_KEY, SESSION_ID
 from .side_by_side import AsyncFunctionTransport, after
 
 RECEIPT = DeletionReceipt(session_id=SESSION_ID)
@@ -78,56 +75,11 @@ def test_an_anyio_scope_that_is_cancelled_lets_requests_of_a_run_end_and_costs_n
     assert virtual_time.run(main()) == [DeletionReceipt(session_id=one) for one in "ab"]
 
 
-# trio, also below anyio
-
-
-class TrioTransport:
-    """Each of its waits is a checkpoint of trio."""
-
-    def __init__(self) -> None:
-        self.began = 0
-
-    async def send(self, request: Request, timeout: float) -> Response:
-        self.began += 1
-        await trio.sleep(0)
-        return DESTROYED
-
-    def monotonic(self) -> float:
-        return trio.current_time()
-
-    async def sleep(self, seconds: float) -> None:
-        await trio.sleep(seconds)
-
-
-def run_below_anyio(main: Callable[[], Awaitable[None]]) -> None:
-    anyio.run(main, backend="trio")
-
-
-@pytest.mark.parametrize("run", [trio.run, run_below_anyio], ids=["trio", "anyio"])
-@pytest.mark.parametrize("make_block", [on_exit, opener(trio.sleep, 0)], ids=["on_exit", "opening"])
-@pytest.mark.parametrize("in_block", [True, False], ids=["in the block", "in the delete"])
-def test_under_trio_a_block_that_is_cancelled_destroys_its_session_once(
-    in_block: bool, make_block: MakeBlock, run: Callable[..., None]
-) -> None:
-    transport, journal = TrioTransport(), InMemoryJournal()
-    delete_session = AsyncDeleteSession(transport, API_KEY, journal=journal)
-    block = make_block(delete_session)
-
-    async def main() -> None:
-        with trio.CancelScope() as scope:
-            async with block:
-                scope.cancel()
-                if in_block:
-                    await trio.sleep(3600)
-        assert scope.cancelled_caught is in_block  # Nothing is cancelled once all is done.
-
-    run(main)
-    assert (transport.began, block.receipt) == (1, RECEIPT)
-    assert journal.sessions_left_open == []
+# trio. What else happens under it: test_ways_to_end
 
 
 def test_under_trio_an_opener_is_cancelled_at_once() -> None:
-    transport = TrioTransport()
+    transport = AsyncFunctionTransport()
     block = opener(trio.sleep, 3600)(AsyncDeleteSession(transport, API_KEY))
 
     async def main() -> None:
@@ -136,4 +88,4 @@ def test_under_trio_an_opener_is_cancelled_at_once() -> None:
                 raise NotImplementedError
 
     trio.run(main)
-    assert (transport.began, block.outcome) == (0, None)
+    assert (transport.sent, block.outcome) == ([], None)

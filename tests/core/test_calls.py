@@ -1,6 +1,6 @@
 """How a call treats its transport: what it sends, what it lets pass, what it logs, its preflight.
 
-A blocking call stands for both kinds: see the first test.
+A blocking call stands for both kinds, whose loop is one: only sending and waiting differ.
 """
 
 import uuid
@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import (
@@ -20,11 +18,11 @@ from firecrawl_interact.core import (
     Response,
     RetryPolicy,
     ServiceUnavailableError,
-    TimedOutError,
     UnauthorizedError,
     UnexpectedResponseError,
     UnreachableError,
 )
+from firecrawl_interact.core.shielding import finish
 
 from .log_records import log_records
 from .scripted_transport import (
@@ -34,9 +32,9 @@ from .scripted_transport import (
     SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
+    OneTurn,
     ScriptedTransport,
     UseCase,
-    awaited,
     both_use_cases,
     ended,
     error_of,
@@ -44,47 +42,24 @@ from .scripted_transport import (
 )
 
 STALE = ConnectionLostError("the service closed the connection", stale=True)
-ENDS = [DESTROYED, RATE_LIMITED, UNAVAILABLE, UNAUTHORIZED, STALE, ConnectFailedError("refused")]
-FAULTS = [KeyboardInterrupt(), GeneratorExit(), RuntimeError("a bug")]
 
 
-@given(
-    st.lists(st.sampled_from([*ENDS, TimedOutError("late"), *FAULTS]), min_size=4, max_size=4),
-    st.lists(st.floats(0, 1), max_size=3),
-    st.lists(st.floats(0, 1), min_size=3, max_size=3),
-    st.sampled_from([None, RetryPolicy(), RetryPolicy(max_attempts=2), 3]),
-)
-def test_an_awaited_call_does_what_a_blocking_call_does(
-    script: list[BaseException],
-    busy: list[float],
-    chances: list[float],
-    retry: RetryPolicy | None,
-) -> None:
-    seen: list[object] = []
-    for use_case in (DeleteSession, awaited):
-        transport = ScriptedTransport(*script, busy=busy)
-        end: object
-        with log_records() as records:
-            try:
-                delete_session = use_case(transport, API_KEY, random=iter(chances).__next__)
-                end = ended(delete_session(SESSION_ID, retry=retry))
-            except BaseException as error:
-                end = type(error), error.args, vars(error), error.__cause__
-        did = transport.requests, transport.timeouts, transport.sleeps
-        seen.append((end, did, [record.getMessage() for record in records]))
-    assert seen[0] == seen[1]
-
-
+@both_use_cases
 @pytest.mark.parametrize("api_key", [API_KEY, None])
 @pytest.mark.parametrize("mapping", [dict, MappingProxyType])
 def test_every_attempt_sends_the_same_request_with_the_key_and_the_users_headers(
-    api_key: str | None, mapping: Callable[[dict[str, str]], Mapping[str, str]]
+    api_key: str | None,
+    mapping: Callable[[dict[str, str]], Mapping[str, str]],
+    use_case: UseCase,
 ) -> None:
     transport = ScriptedTransport(UNAVAILABLE, RATE_LIMITED, DESTROYED)
     given_headers = {"X-Team": "a b", "x-empty": ""}
-    delete_session = DeleteSession(transport, api_key, headers=mapping(given_headers))
+    delete_session = use_case(
+        transport, api_key, headers=mapping(given_headers), random=lambda: 0.5
+    )
     given_headers["X-Team"] = "b\r\nX-Injected: c"  # A later change changes nothing.
-    delete_session(SESSION_ID)
+    ended(delete_session(SESSION_ID))
+    assert transport.sleeps == [0.75, 1.5]
     request = transport.requests[0]
     assert transport.requests == [request] * 3
     assert (request.method, request.path) == ("DELETE", f"/v2/interact/{SESSION_ID}")
@@ -108,6 +83,15 @@ def test_a_policy_for_one_call_is_for_that_call_alone() -> None:
         delete_session(SESSION_ID, retry=RetryPolicy(max_attempts=1, attempt_timeout=7))
     delete_session(SESSION_ID, retry=None)
     assert transport.timeouts == [7, 90, 90]
+
+
+async def wait() -> None:
+    await OneTurn()
+
+
+def test_what_waits_is_no_blocking_call() -> None:
+    with pytest.raises(RuntimeError, match="this must be awaited"):
+        finish(wait)
 
 
 # What is logged

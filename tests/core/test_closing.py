@@ -3,13 +3,17 @@
 import asyncio
 import copy
 import logging
+import math
 import os
 import pickle
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -21,26 +25,22 @@ from firecrawl_interact.adapters import (
 )
 from firecrawl_interact.core import (
     AsyncDeleteSession,
-    AsyncOpening,
     ConnectFailedError,
     DeleteSession,
     Outcome,
-    Request,
-    Response,
     RetryPolicy,
     SessionFate,
-    TimedOutError,
     UnreachableError,
 )
 
 from . import virtual_time
 from .blocks import Browser
 from .log_records import log_records
+from .programs import Program, turns
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
     SESSION_ID,
-    UNAVAILABLE,
     AsyncScriptedTransport,
     OneTurn,
     ScriptedTransport,
@@ -51,10 +51,8 @@ from .scripted_transport import (
     play,
     run,
 )
-from .side_by_side import id_of
 from .virtual_time import on_virtual_time
 
-ONCE = RetryPolicy(max_attempts=1, attempt_timeout=20, deadline=100)
 BEGINS_NO_MORE = r"^this (Async)?DeleteSession is closed"
 
 
@@ -98,20 +96,10 @@ def close(delete_session: DeleteSession | AsyncDeleteSession) -> None:
 
 
 @both_that_close
-def test_its_block_closes_transport_and_journal_and_gives_the_use_case(use_case: UseCase) -> None:
+def test_its_block_gives_the_use_case_and_closes_transport_and_journal(use_case: UseCase) -> None:
     transport, journal = ClosingTransport(), InMemoryJournal()
-    delete_session, given = use_case(transport, API_KEY, journal=journal), list[object]()
-
-    async def main() -> None:
-        async with delete_session as entered:
-            given.append(entered)
-
-    if isinstance(delete_session, DeleteSession):
-        with delete_session as entered:
-            given.append(entered)
-    else:
-        run(main())
-    assert given == [delete_session]
+    delete_session = use_case(transport, API_KEY, journal=journal)
+    assert play(delete_session, lambda: None) is delete_session
     assert transport.closed == 1
     with pytest.raises(OSError, match="closed"):
         journal.opened("a")
@@ -121,12 +109,8 @@ def test_its_block_closes_transport_and_journal_and_gives_the_use_case(use_case:
 def test_what_cannot_be_closed_is_left_as_it_is_and_closing_again_changes_nothing(
     use_case: UseCase,
 ) -> None:
-    class Recorder:
-        def opened(self, session_id: str, /) -> None: ...
-
-        def gone(self, session_id: str, /) -> None: ...
-
-    delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, journal=Recorder())
+    journal = SimpleNamespace(opened=print, gone=lambda session_id: None)
+    delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
     close(delete_session)
     close(delete_session)
     assert ended(delete_session(SESSION_ID)).session_id == SESSION_ID
@@ -134,15 +118,11 @@ def test_what_cannot_be_closed_is_left_as_it_is_and_closing_again_changes_nothin
 
 @both_that_close
 def test_a_journal_is_closed_even_if_the_transport_cannot_be(use_case: UseCase) -> None:
-    class Stuck(ClosingTransport):
-        def close(self) -> None:
-            raise OSError("it is stuck")
-
-    journal = InMemoryJournal()
+    transport, journal = ClosingTransport(), Mock()
+    transport.close = Mock(side_effect=OSError("it is stuck"))  # type: ignore[method-assign]
     with pytest.raises(OSError, match="it is stuck"):
-        close(use_case(Stuck(), API_KEY, journal=journal))
-    with pytest.raises(OSError, match="closed"):
-        journal.opened("a")
+        close(use_case(transport, API_KEY, journal=journal))
+    journal.close.assert_called_once_with()
 
 
 def test_two_keys_over_one_transport_leave_the_with_to_it() -> None:
@@ -208,66 +188,6 @@ def test_what_was_opened_while_it_was_closed_is_destroyed(use_case: UseCase) -> 
 # What ends first: blocks of its event loop
 
 
-class SlowTransport:
-    """A request takes ten seconds, and none gets through once it is closed."""
-
-    def __init__(self, *, is_away: bool = False) -> None:
-        self.sent: Counter[str] = Counter()
-        self.open: set[str] = set()
-        self.is_closed, self._is_away = False, is_away
-
-    async def send(self, request: Request, timeout: float) -> Response:
-        if self.is_closed:
-            raise ConnectFailedError("it is closed", transient=False)
-        self.sent[id_of(request)] += 1
-        await asyncio.sleep(10)
-        assert not self.is_closed
-        if self._is_away:
-            return UNAVAILABLE
-        self.open.discard(id_of(request))
-        return DESTROYED
-
-    def monotonic(self) -> float:
-        return virtual_time.now()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    async def aclose(self) -> None:
-        self.is_closed = True
-
-
-class Program:
-    """A use case, blocks in tasks of their own, and what came of each."""
-
-    def __init__(self, *, is_away: bool = False) -> None:
-        self.transport, self.told = SlowTransport(is_away=is_away), list[Outcome]()
-        self.delete_session = AsyncDeleteSession(
-            self.transport, API_KEY, retry=ONCE, on_outcome=self.told.append
-        )
-        self.blocks: list[AsyncOpening[Any]] = []  # Any: whatever is opened
-
-    async def hold(self, seconds: float, *, opens_after: float | None = None) -> None:
-        """Hold a session in a block for some seconds."""
-        session_id = f"session-{len(self.blocks)}"
-
-        async def open_session() -> Browser:
-            await asyncio.sleep(opens_after or 0)
-            self.transport.open.add(session_id)
-            return Browser(session_id)
-
-        if opens_after is None:
-            self.transport.open.add(session_id)
-        block: AsyncOpening[Any] = (  # Any: as above
-            self.delete_session.on_exit(session_id)
-            if opens_after is None
-            else self.delete_session.opening(open_session)
-        )
-        self.blocks.append(block)
-        async with block:
-            await asyncio.sleep(seconds)
-
-
 @on_virtual_time
 async def test_blocks_in_their_blocks_openers_and_deletes_end_first_each_once() -> None:
     program = Program()
@@ -277,9 +197,9 @@ async def test_blocks_in_their_blocks_openers_and_deletes_end_first_each_once() 
         in_delete = asyncio.create_task(program.hold(0))
         in_opener = asyncio.create_task(program.hold(3600, opens_after=5))
         await asyncio.sleep(1)
-    assert program.transport.is_closed
-    assert program.transport.open == set()
-    assert set(program.transport.sent.values()) == {1}
+    assert program.is_closed
+    assert program.open == set()
+    assert set(program.sent.values()) == {1}
     in_block.cancel()
     with pytest.raises(asyncio.CancelledError):
         await in_block
@@ -291,47 +211,16 @@ async def test_blocks_in_their_blocks_openers_and_deletes_end_first_each_once() 
     assert len(program.told) == 4
 
 
-class LateTransport:
-    """Its first response does not come, and each request takes 15 seconds."""
-
-    def __init__(self) -> None:
-        self._faults = [TimedOutError("late")]
-
-    async def send(self, request: Request, timeout: float) -> Response:
-        await asyncio.sleep(15)
-        if self._faults:
-            raise self._faults.pop()
-        return DESTROYED
-
-    def monotonic(self) -> float:
-        return virtual_time.now()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("count", range(6))
 @on_virtual_time
-async def test_a_delete_that_has_just_begun_is_given_the_whole_deadline(turns: int) -> None:
-    delete_session = AsyncDeleteSession(
-        LateTransport(), API_KEY, retry=RetryPolicy(attempt_timeout=20)
-    )
-    leave = asyncio.Event()
-
-    async def hold() -> Outcome | None:
-        async with delete_session.on_exit(SESSION_ID) as ending:
-            await leave.wait()
-        return ending.outcome
-
-    task = asyncio.create_task(hold())
+async def test_a_delete_that_has_just_begun_is_given_the_whole_deadline(count: int) -> None:
+    program = Program(latency=15, fails=1, retry=RetryPolicy(attempt_timeout=20))
+    task = asyncio.create_task(program.hold(1))
     await asyncio.sleep(1)
-    leave.set()
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    await delete_session.aclose()
-    outcome = await task
-    assert outcome is not None
-    assert outcome.session_fate is SessionFate.GONE
+    await turns(count)
+    await program.delete_session.aclose()
+    await task
+    assert [outcome.session_fate for outcome in program.told] == [SessionFate.GONE]
 
 
 @on_virtual_time
@@ -347,7 +236,7 @@ async def test_an_opener_that_takes_too_long_is_given_up_and_its_block_is_not_ca
 
 @on_virtual_time
 async def test_a_service_that_is_away_is_an_error_for_each_session_within_the_deadline() -> None:
-    program = Program(is_away=True)
+    program = Program(fails=math.inf)
     tasks = [asyncio.create_task(program.hold(3600)) for _ in range(3)]
     await asyncio.sleep(1)
     with log_records(logging.ERROR) as records:
@@ -375,8 +264,8 @@ async def test_a_closing_that_is_cancelled_is_so_when_all_is_done_and_each_delet
         task.cancel("now")
     with pytest.raises(asyncio.CancelledError, match="now"):
         await closing
-    assert (program.transport.open, program.transport.is_closed) == (set(), True)
-    assert program.transport.sent["session-0"] == requests
+    assert (program.open, program.is_closed) == (set(), True)
+    assert program.sent["session-0"] == requests
     block.cancel()
     await asyncio.wait([block])
 
@@ -421,6 +310,26 @@ def test_blocks_of_other_event_loops_and_threads_are_left_alone_and_tell_their_e
     assert len(told) == 3
 
 
+def test_a_block_that_is_entered_again_on_another_event_loop_ends_with_that_one_s() -> None:
+    transport = ClosingTransport(DESTROYED, DESTROYED)
+    delete_session = that_closes(transport, API_KEY)
+    block = delete_session.opening(lambda: Browser(SESSION_ID))
+
+    async def enter() -> None:
+        async with block:
+            pass
+
+    async def close_inside() -> None:
+        async with block:
+            await delete_session.aclose()
+            assert block.receipt is not None
+
+    asyncio.run(enter())
+    with ThreadPoolExecutor() as threads:
+        threads.submit(asyncio.run, close_inside()).result()
+    assert (len(transport.requests), transport.closed) == (2, 1)
+
+
 def test_under_another_event_loop_blocks_end_one_after_the_other() -> None:
     transport = ClosingTransport(DESTROYED, DESTROYED)
     delete_session = that_closes(transport, API_KEY)
@@ -451,8 +360,7 @@ def test_a_copy_or_a_pickle_carries_no_open_block_and_is_not_closed(
 
     play(block, close_twin)
     close(delete_session)
-    twin = twin_of(delete_session)
-    play(twin.on_exit(SESSION_ID), lambda: None)  # It begins.
+    play(twin_of(delete_session).on_exit(SESSION_ID), lambda: None)  # It begins.
 
 
 @on_virtual_time
@@ -463,6 +371,6 @@ async def test_a_child_that_was_forked_in_a_block_ends_it_not() -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(os, "getpid", lambda: -1)
         await program.delete_session.aclose()
-    assert program.transport.sent == Counter()
+    assert program.sent == Counter()
     task.cancel()
     await asyncio.wait([task])

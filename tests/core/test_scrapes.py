@@ -74,16 +74,6 @@ def called(service: FakeService, session_id: str) -> DeletionReceipt:
     return blocking(service)(session_id)
 
 
-def awaited(service: FakeService, session_id: str) -> DeletionReceipt:
-    return asyncio.run(on_a_loop(service)(session_id))
-
-
-def on_exit(service: FakeService, session_id: str) -> DeletionReceipt:
-    with blocking(service).on_exit(session_id) as ending:
-        pass
-    return receipt_of(ending.outcome)
-
-
 def awaited_on_exit(service: FakeService, session_id: str) -> DeletionReceipt:
     async def main() -> Outcome | None:
         async with on_a_loop(service).on_exit(session_id) as ending:
@@ -110,9 +100,7 @@ def receipt_of(outcome: Outcome | None) -> DeletionReceipt:
     return outcome
 
 
-in_each_way = pytest.mark.parametrize(
-    "delete", [called, awaited, on_exit, awaited_on_exit, by_run, by_awaited_run]
-)
+in_each_way = pytest.mark.parametrize("delete", [called, awaited_on_exit, by_run, by_awaited_run])
 
 
 @in_each_way

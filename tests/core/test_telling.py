@@ -1,6 +1,6 @@
 """Who is told what became of a session: `on_outcome`, the log, and whoever reads standard error.
 
-What is told at a block's end, every block of `test_blocks` shows.
+What is told at a block's end, every block of `test_blocks` shows; of a run: test_ways_to_end.
 """
 
 import asyncio
@@ -8,16 +8,13 @@ import json
 import logging
 import subprocess
 import sys
-import uuid
+from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import (
-    AsyncDeleteManySessions,
-    AsyncDeleteSession,
-    DeleteManySessions,
     DeleteSession,
     DeleteSessionError,
     DeletionReceipt,
@@ -37,7 +34,6 @@ from .scripted_transport import (
     SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
-    AsyncScriptedTransport,
     ScriptedTransport,
     UseCase,
     both_use_cases,
@@ -45,7 +41,7 @@ from .scripted_transport import (
     play,
     response,
 )
-from .side_by_side import listed, unchecked
+from .side_by_side import unchecked
 
 ONCE = RetryPolicy(max_attempts=1)
 
@@ -95,46 +91,41 @@ def test_a_call_that_is_interrupted_has_an_unknown_outcome_that_is_told_and_logg
     assert [record.getMessage() for record in records] == [str(outcome)]
 
 
-@both_use_cases
-def test_a_call_that_is_interrupted_while_the_journal_is_told_says_what_it_knows(
-    use_case: UseCase,
-) -> None:
-    class Interrupted(InMemoryJournal):
-        def gone(self, session_id: str | uuid.UUID, /) -> None:
-            raise KeyboardInterrupt(session_id)
+def call(delete_session: Any) -> None:  # Any: of either kind
+    ended(delete_session(SESSION_ID))
 
-    told: list[Outcome] = []
-    transport = ScriptedTransport(DESTROYED)
-    delete_session = use_case(transport, API_KEY, journal=Interrupted(), on_outcome=told.append)
-    with pytest.raises(KeyboardInterrupt), log_records(logging.ERROR) as records:
-        ended(delete_session(SESSION_ID))
-    assert [outcome.session_fate for outcome in told] == [SessionFate.GONE]
-    assert list(records) == []
+
+def leave_block(delete_session: Any) -> None:  # Any: as above
+    play(delete_session.on_exit(SESSION_ID), lambda: None)
 
 
 @both_use_cases
-def test_a_block_that_is_interrupted_while_the_journal_is_told_keeps_its_receipt(
-    use_case: UseCase,
+@pytest.mark.parametrize(("delete", "is_begun_anew"), [(call, False), (leave_block, True)])
+def test_an_interruption_while_the_journal_is_told_costs_no_outcome(
+    use_case: UseCase, delete: Callable[..., None], is_begun_anew: bool
 ) -> None:
-    class InterruptedOnce(InMemoryJournal):
-        is_interrupted = False
-
-        def gone(self, session_id: str | uuid.UUID, /) -> None:
-            if not self.is_interrupted:
-                self.is_interrupted = True
-                raise KeyboardInterrupt
-            super().gone(session_id)
-
     told: list[Outcome] = []
-    transport, journal = ScriptedTransport(DESTROYED), InterruptedOnce()
+    transport, journal = ScriptedTransport(DESTROYED), Mock()
+    journal.gone.side_effect = [KeyboardInterrupt, None]
     delete_session = use_case(transport, API_KEY, journal=journal, on_outcome=told.append)
-    block = delete_session.on_exit(SESSION_ID)
-    with pytest.raises(KeyboardInterrupt):
-        play(block, lambda: None)
-    assert told == [block.receipt]
-    assert isinstance(block.receipt, DeletionReceipt)
-    assert len(transport.requests) == 1
-    assert journal.sessions_left_open == []
+    with pytest.raises(KeyboardInterrupt), log_records(logging.ERROR) as records:
+        delete(delete_session)
+    assert [outcome.session_fate for outcome in told] == [SessionFate.GONE]
+    assert (len(transport.requests), records) == (1, [])
+    assert journal.gone.call_count == 1 + is_begun_anew
+
+
+@both_use_cases
+@pytest.mark.parametrize("delete", [call, leave_block])
+def test_an_error_whose_place_an_interrupted_on_outcome_takes_is_logged(
+    use_case: UseCase, delete: Callable[..., None]
+) -> None:
+    hook = Mock(side_effect=KeyboardInterrupt)
+    delete_session = use_case(ScriptedTransport(UNAUTHORIZED), API_KEY, on_outcome=hook)
+    with pytest.raises(KeyboardInterrupt), log_records(logging.ERROR) as records:
+        delete(delete_session)
+    [((outcome,), _)] = hook.call_args_list
+    assert [record.getMessage() for record in records] == [str(outcome)]
 
 
 @both_use_cases
@@ -175,20 +166,6 @@ def test_what_on_outcome_raises_is_logged_and_changes_nothing(use_case: UseCase)
 def test_what_cannot_be_told_is_refused_at_once(on_outcome: object, use_case: UseCase) -> None:
     with pytest.raises(TypeError, match="on_outcome must be an ordinary function, not "):
         use_case(ScriptedTransport(), API_KEY, on_outcome=unchecked(on_outcome))
-
-
-def test_a_run_tells_each_outcome_when_it_hands_it_out() -> None:
-    told: list[Outcome] = []
-    script = [DESTROYED, UNAUTHORIZED]
-    blocking = DeleteSession(ScriptedTransport(*script), API_KEY, on_outcome=told.append)
-    outcomes = list(DeleteManySessions(blocking, concurrency=1)(["a", "b"]))
-    assert told == outcomes
-    told.clear()
-    transport = AsyncScriptedTransport(ScriptedTransport(*script))
-    awaited = AsyncDeleteSession(transport, API_KEY, on_outcome=told.append)
-    run = AsyncDeleteManySessions(awaited, concurrency=1)(["a", "b"])
-    outcomes = asyncio.run(listed(run))
-    assert told == outcomes
 
 
 # What the log carries

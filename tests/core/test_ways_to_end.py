@@ -57,6 +57,7 @@ class World:
     """A service with one session, a use case of either kind, and all that is said of its end."""
 
     def __init__(self, *, is_away: bool) -> None:
+        self.must_be_gone = not is_away
         self.service = FakeService(["fc-test"])
         self.service.open_session(SESSION_ID)
         if is_away:
@@ -68,20 +69,19 @@ class World:
         self.blocking = DeleteSession(InMemoryTransport(self.service), "fc-test", **said)
         self.awaited = AsyncDeleteSession(AsyncInMemoryTransport(self.service), "fc-test", **said)
 
-    def run(self, main: Program) -> None:
-        """Run a program to its end, whatever it raises."""
-        self.play(lambda: asyncio.run(main))
-
     def play(self, program: Callable[[], object]) -> None:
-        try:
-            program()
-        except BaseException as error:
-            self.raised.append(error)
+        """Run a program to its end, whatever it raises."""
+        with log_records(logging.ERROR) as logged:
+            try:
+                program()
+            except BaseException as error:
+                self.raised.append(error)
+        self.check(logged)
 
-    def check(self, logged: list[logging.LogRecord], *, must_be_gone: bool) -> None:
+    def check(self, logged: list[logging.LogRecord]) -> None:
         """Compare what is so with what is said."""
         is_gone = not self.service.is_open(SESSION_ID)
-        assert is_gone or not must_be_gone
+        assert is_gone or not self.must_be_gone
         [outcome] = self.told
         assert outcome.session_id == SESSION_ID
         assert is_gone or outcome.session_fate is not SessionFate.GONE
@@ -174,6 +174,12 @@ def exits_in_a_thread(world: World, use: Use) -> None:
     thread.join()
 
 
+def is_closed(world: World, use: Use) -> None:
+    with use():
+        world.must_be_gone = False  # Nothing can be sent any more.
+        world.blocking.close()
+
+
 def forks(world: World, use: Use) -> None:
     with use():
         child = os.fork()
@@ -191,6 +197,7 @@ BLOCKING_WAYS = {
     "SIGTERM": is_told_to_end,
     "generator": leaves_a_generator,
     "thread": exits_in_a_thread,
+    "closed": is_closed,
     "fork": forks,
 }
 
@@ -205,22 +212,7 @@ def test_blocking(
     is_away: bool,
 ) -> None:
     world = World(is_away=is_away)
-    with log_records(logging.ERROR) as logged:
-        world.play(lambda: way(world, lambda: use(world)))
-    world.check(logged, must_be_gone=not is_away)
-
-
-@pytest.mark.parametrize("use", ["on_exit", "opening"])
-def test_a_client_that_is_closed_in_the_block(use: str) -> None:
-    world = World(is_away=False)
-
-    def close_in_block() -> None:
-        with BLOCKING_USES[use](world):
-            world.blocking.close()
-
-    with log_records(logging.ERROR) as logged:
-        world.play(close_in_block)
-    world.check(logged, must_be_gone=False)
+    world.play(lambda: way(world, lambda: use(world)))
 
 
 # Awaited
@@ -364,32 +356,42 @@ def test_awaited(
     is_away: bool,
 ) -> None:
     world = World(is_away=is_away)
-    with log_records(logging.ERROR) as logged:
-        world.run(way(world, lambda: use(world)))
-    world.check(logged, must_be_gone=not is_away)
+    world.play(lambda: asyncio.run(way(world, lambda: use(world))))
+
+
+def run_below_anyio(main: Callable[[], Program]) -> None:
+    anyio.run(main, backend="trio")
+
+
+async def open_after_a_checkpoint() -> Browser:
+    await trio.sleep(0)
+    return Browser(SESSION_ID)
+
+
+UNDER_TRIO: dict[str, Callable[[World], Any]] = {  # Any: a block
+    **AWAITED_USES,
+    "opening": lambda world: world.awaited.opening(open_after_a_checkpoint),
+}
 
 
 @pytest.mark.parametrize("is_away", [False, True])
+@pytest.mark.parametrize("in_block", [True, False], ids=["in the block", "in the delete"])
+@pytest.mark.parametrize("run", [trio.run, run_below_anyio])
 @pytest.mark.parametrize("use", ["on_exit", "opening"])
-def test_under_trio(use: str, is_away: bool) -> None:
+def test_under_trio(
+    use: str, run: Callable[[Callable[[], Program]], object], in_block: bool, is_away: bool
+) -> None:
     world = World(is_away=is_away)
 
-    async def open_at_once() -> Browser:
-        return Browser(SESSION_ID)
-
     async def main() -> None:
-        uses: dict[str, Callable[[], Any]] = {  # Any: a block
-            "on_exit": lambda: world.awaited.on_exit(SESSION_ID),
-            "opening": lambda: world.awaited.opening(open_at_once),
-        }
         with trio.CancelScope() as scope:
-            async with uses[use]():
+            async with UNDER_TRIO[use](world):
                 scope.cancel()
-                await trio.sleep(3600)
+                if in_block:
+                    await trio.sleep(3600)
 
-    with log_records(logging.ERROR) as logged:
-        world.play(lambda: trio.run(main))
-    world.check(logged, must_be_gone=not is_away)
+    world.play(lambda: run(main))
+    assert len(world.service.requests) == 1
 
 
 # The end of a process
