@@ -66,6 +66,7 @@ class ScriptedTransport:
         self.timeouts: list[float] = []
         self.began: list[float] = []
         self.sleeps: list[float] = []
+        self.closed = 0  # how often
 
     def send(self, request: Request, timeout: float) -> Response:
         self.requests.append(request)
@@ -84,6 +85,9 @@ class ScriptedTransport:
     def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
         self.now += seconds
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 class OneTurn:
@@ -109,6 +113,10 @@ class AsyncScriptedTransport:
     async def sleep(self, seconds: float) -> None:
         await OneTurn()
         self._blocking.sleep(seconds)
+
+    async def aclose(self) -> None:
+        await OneTurn()
+        getattr(self._blocking, "close", lambda: None)()
 
 
 def run(coroutine: Coroutine[None, None, _T]) -> _T:

@@ -27,6 +27,7 @@ from firecrawl_interact.core import (
     AsyncDeleteSession,
     ConnectFailedError,
     DeleteSession,
+    DeletionReceipt,
     Outcome,
     RetryPolicy,
     SessionFate,
@@ -41,48 +42,17 @@ from .scripted_transport import (
     API_KEY,
     DESTROYED,
     SESSION_ID,
-    AsyncScriptedTransport,
-    OneTurn,
     ScriptedTransport,
     UseCase,
     awaited,
     both_use_cases,
-    ended,
     play,
     run,
 )
+from .side_by_side import AsyncFunctionTransport, FunctionTransport, at_once
 from .virtual_time import on_virtual_time
 
 BEGINS_NO_MORE = r"^this (Async)?DeleteSession is closed"
-
-
-class ClosingTransport(ScriptedTransport):
-    """It is closed by either name, as many times as it is told to be."""
-
-    closed = 0
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-class AsyncClosingTransport(AsyncScriptedTransport):
-    def __init__(self, blocking: ClosingTransport) -> None:
-        super().__init__(blocking)
-        self._closing = blocking
-
-    async def aclose(self) -> None:
-        await OneTurn()
-        self._closing.close()
-
-
-def that_closes(transport: ClosingTransport, *arguments: Any, **others: Any) -> AsyncDeleteSession:
-    # Any: as `DeleteSession` has them
-    return AsyncDeleteSession(AsyncClosingTransport(transport), *arguments, **others)
-
-
-both_that_close = pytest.mark.parametrize(
-    "use_case", [DeleteSession, that_closes], ids=["blocking", "awaited"]
-)
 
 
 def close(delete_session: DeleteSession | AsyncDeleteSession) -> None:
@@ -95,9 +65,9 @@ def close(delete_session: DeleteSession | AsyncDeleteSession) -> None:
 # What it closes
 
 
-@both_that_close
+@both_use_cases
 def test_its_block_gives_the_use_case_and_closes_transport_and_journal(use_case: UseCase) -> None:
-    transport, journal = ClosingTransport(), InMemoryJournal()
+    transport, journal = ScriptedTransport(), InMemoryJournal()
     delete_session = use_case(transport, API_KEY, journal=journal)
     assert play(delete_session, lambda: None) is delete_session
     assert transport.closed == 1
@@ -105,20 +75,25 @@ def test_its_block_gives_the_use_case_and_closes_transport_and_journal(use_case:
         journal.opened("a")
 
 
-@both_use_cases
+@pytest.mark.parametrize(
+    ("use_case", "transport"),
+    [(DeleteSession, FunctionTransport()), (AsyncDeleteSession, AsyncFunctionTransport(at_once))],
+)
 def test_what_cannot_be_closed_is_left_as_it_is_and_closing_again_changes_nothing(
-    use_case: UseCase,
+    use_case: UseCase, transport: object
 ) -> None:
     journal = SimpleNamespace(opened=print, gone=lambda session_id: None)
-    delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
+    delete_session = use_case(transport, API_KEY, journal=journal)
     close(delete_session)
     close(delete_session)
-    assert ended(delete_session(SESSION_ID)).session_id == SESSION_ID
+    given = delete_session(SESSION_ID)
+    receipt = given if isinstance(given, DeletionReceipt) else virtual_time.run(given)
+    assert receipt.session_id == SESSION_ID
 
 
-@both_that_close
+@both_use_cases
 def test_a_journal_is_closed_even_if_the_transport_cannot_be(use_case: UseCase) -> None:
-    transport, journal = ClosingTransport(), Mock()
+    transport, journal = ScriptedTransport(), Mock()
     transport.close = Mock(side_effect=OSError("it is stuck"))  # type: ignore[method-assign]
     with pytest.raises(OSError, match="it is stuck"):
         close(use_case(transport, API_KEY, journal=journal))
@@ -126,7 +101,7 @@ def test_a_journal_is_closed_even_if_the_transport_cannot_be(use_case: UseCase) 
 
 
 def test_two_keys_over_one_transport_leave_the_with_to_it() -> None:
-    transport = ClosingTransport(DESTROYED, DESTROYED)
+    transport = ScriptedTransport(DESTROYED, DESTROYED)
     ours, theirs = DeleteSession(transport, "fc-ours"), DeleteSession(transport, "fc-theirs")
     with ours.on_exit("a"), theirs.on_exit("b"):
         pass
@@ -311,8 +286,8 @@ def test_blocks_of_other_event_loops_and_threads_are_left_alone_and_tell_their_e
 
 
 def test_a_block_that_is_entered_again_on_another_event_loop_ends_with_that_one_s() -> None:
-    transport = ClosingTransport(DESTROYED, DESTROYED)
-    delete_session = that_closes(transport, API_KEY)
+    transport = ScriptedTransport(DESTROYED, DESTROYED)
+    delete_session = awaited(transport, API_KEY)
     block = delete_session.opening(lambda: Browser(SESSION_ID))
 
     async def enter() -> None:
@@ -331,8 +306,8 @@ def test_a_block_that_is_entered_again_on_another_event_loop_ends_with_that_one_
 
 
 def test_under_another_event_loop_blocks_end_one_after_the_other() -> None:
-    transport = ClosingTransport(DESTROYED, DESTROYED)
-    delete_session = that_closes(transport, API_KEY)
+    transport = ScriptedTransport(DESTROYED, DESTROYED)
+    delete_session = awaited(transport, API_KEY)
 
     async def main() -> None:
         blocks = [delete_session.on_exit(session_id) for session_id in "ab"]
