@@ -21,7 +21,7 @@ from .arguments import check_function, checked_opened_id, refuse_awaitable
 from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError, note_on
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import Shield, finish, raise_last
+from .shielding import Shield, finish, in_thread, raise_last
 from .use_case import Delete, UseCase
 
 T = TypeVar("T")
@@ -149,11 +149,13 @@ class _Opening(Generic[T]):
                 # In one line: an interruption between two would lose the session.
                 self._opened.append(await self._opened.pop())
             self._find_session()
-        if (journal := self._use_case.journal_of(self.session_id)) is not None:
+        journal = self._use_case.journal_of(self.session_id)
+        if journal is not None and self._use_case.awaits:
             # If this is cancelled, it waits for the record: one that comes late would stay there
             # after the session is gone.
-            record = self._use_case.call_journal
-            await record(journal.opened, self.session_id, timeout_when_cancelled=5)
+            await in_thread(journal.opened, self.session_id, timeout_when_cancelled=5)
+        elif journal is not None:
+            journal.opened(self.session_id or "")
 
     def _find_session(self) -> None:
         """Learn which session was opened, unless that is known."""

@@ -174,8 +174,10 @@ class UseCase(Generic[TransportT, BlockT]):
                 delete.known.append(await self._drive(delete))
             except DeleteSessionError as error:
                 delete.known.append(error.with_traceback(None))  # Its frames hold the use case.
-        if self.journal_to_tell(delete.known[0]) is not None:
-            await self.call_journal(self.forget_if_gone, delete.known[0], timeout=5)
+        if not self.awaits:
+            self.forget_if_gone(delete.known[0])
+        elif self.journal_to_tell(delete.known[0]) is not None:
+            await in_thread(self.forget_if_gone, delete.known[0], timeout=5)
         delete.is_over = True
 
     async def _drive(self, delete: Delete) -> DeletionReceipt:
@@ -225,15 +227,6 @@ class UseCase(Generic[TransportT, BlockT]):
             return
         reason = "HTTP 200: it confirms to have deleted a session that never existed"
         raise UnexpectedResponseError(reason, session_id=session_id, attempts=1, status=200)
-
-    async def call_journal(
-        self, function: Callable[..., object], *arguments: object, **limits: float
-    ) -> None:
-        """Call a function: in a thread, within the limits of `in_thread`, if this is awaited."""
-        if self.awaits:
-            await in_thread(function, *arguments, **limits)
-        else:
-            function(*arguments)
 
     # What is told, and to whom
 

@@ -4,11 +4,12 @@ import gc
 import logging
 import os
 import re
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import itemgetter
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -358,6 +359,18 @@ def test_an_interruption_just_after_the_opening_leaves_no_session_open(use_case:
     with pytest.raises(KeyboardInterrupt):
         play(opening, list)
     assert opening.receipt == DeletionReceipt(session_id="a")
+
+
+def test_an_interruption_just_before_the_end_of_a_blocking_block_leaves_no_session_open() -> None:
+    def interrupt(frame: FrameType, event: str, argument: object) -> None:
+        if frame.f_code.co_name == "_leave":
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    ending = DeleteSession(ScriptedTransport(DESTROYED), API_KEY).on_exit(SESSION_ID)
+    with pytest.raises(KeyboardInterrupt):
+        play(ending, lambda: sys.setprofile(interrupt))
+    assert ending.receipt == DeletionReceipt(session_id=SESSION_ID)
 
 
 def opening(opens: object, **others: object) -> Opening[object]:
