@@ -6,9 +6,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sized
-from contextlib import contextmanager
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Generator, Sized
+from contextlib import closing
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -22,29 +22,24 @@ _T = TypeVar("_T")
 
 class _Wait(msgspec.Struct, eq=False):
     until: float
-    items: Sized  # An item ends it earlier.
-    thread: threading.Thread | None  # None: a task waits
-    seen_change: int = 0
-    quiet_looks: int = 0
+    items: Sized = ()  # An item ends it earlier.
+    thread: threading.Thread | None = None  # None: a task, or a thread that waits for no turn
 
 
 class FakeClock:
     """Starts at 0. Once everybody waits, it moves to the end of the shortest wait.
 
-    A thread that waits here does nothing else at this moment. Any other thread of the process has a
-    quarter of a second of real time to do something with this clock, and then counts as idle.
+    Threads whose waits have ended go on in that order, one by one: the next one when all others
+    wait. A thread may do something else instead. After a quarter of a second of real time without
+    any change, who does not wait counts as idle, and nobody waits for a turn.
     """
 
-    #: guards all that is here, of every such clock
-    changed: ClassVar[threading.Condition] = threading.Condition()
-    _waiting: ClassVar[set[threading.Thread | None]] = set()
-
     def __init__(self) -> None:
-        self.runners: set[threading.Thread] = set()  #: threads of a run: they go on in their turn
+        self.changed: threading.Condition = threading.Condition()  #: guards all that is here
         self._time = 0.0
-        self._waits: list[_Wait] = []
-        self._changes = 0  # of what somebody may wait for
-        self._threads: set[threading.Thread] = set()  # that have waited
+        self._waits: list[_Wait] = []  # Those that have ended come first, in that order.
+        self._quiet_looks = 0  # since the last change
+        self._known: set[threading.Thread] = set()  # threads that have waited
         self._idle: set[threading.Thread] = set()
         self._users_of_real_time = 0
         self._real_since = 0.0
@@ -60,6 +55,7 @@ class FakeClock:
         """Move by so many seconds at once, whoever waits."""
         with self.changed:
             self._time += seconds
+            self.note_change()
 
     def follow_system(self, users: int) -> None:
         """Note one user more, or less (-1), who needs real time. The clock never jumps back."""
@@ -69,78 +65,74 @@ class FakeClock:
 
     def note_change(self) -> None:
         """Let everybody look again, after the calling thread has changed something."""
+        self._quiet_looks = 0
         self._idle.discard(threading.current_thread())
-        self._waits.sort(key=self._lasts)  # Those that have ended come first, in that order.
-        self._changes += 1
+        self._waits.sort(key=self._lasts)
         self.changed.notify_all()
 
     def wait(self, seconds: float, items: Sized = ()) -> None:
         """Wait in this thread for so many seconds, or until there is an item."""
-        with self.changed, self._noted(seconds, items, threading.current_thread()) as wait:
-            while not self._look(wait):
-                nothing_to_see = wait.until == math.inf and self._lasts(wait)
-                self.changed.wait(None if nothing_to_see else _LOOK)
+        if not seconds:
+            return
+        wait = _Wait(self.monotonic() + seconds, items, threading.current_thread())
+        with self.changed, closing(self._looks(wait)) as looks:
+            for _ in looks:
+                self.changed.wait(_LOOK)
 
     async def wait_in_task(self, seconds: float) -> None:
         """Wait in a task for so many seconds. Other tasks run once at least."""
-        with self._noted(seconds, (), None) as wait:
-            await _take_turn()
-            while not self._look(wait):
+        wait = _Wait(self.monotonic() + seconds)
+        await _take_turn()
+        with closing(self._looks(wait)) as looks:
+            for _ in looks:
                 await _take_turn()
 
-    @contextmanager
-    def _noted(
-        self, seconds: float, items: Sized, thread: threading.Thread | None
-    ) -> Iterator[_Wait]:
-        wait = _Wait(self.monotonic() + seconds, items, thread)
+    def _looks(self, wait: _Wait) -> Generator[None]:
+        """Look whether a wait is over, and yield before each further look."""
         try:  # A Ctrl-C may come at any line.
             with self.changed:
-                if thread is not None and thread not in self._threads:
-                    self._threads.add(thread)
+                if wait.thread is not None and wait.thread not in self._known:
+                    self._known.add(wait.thread)
                     self._idle.clear()  # Who seemed idle has started it, and may start more.
                 self._waits.append(wait)
-                self._waiting.add(thread)
                 self.note_change()
-            yield wait
+            while not self._is_over(wait):
+                yield
         finally:
             with self.changed:
                 self._waits = [other for other in self._waits if other is not wait]
-                self._waiting.discard(thread)
                 self.note_change()
 
-    def _look(self, wait: _Wait) -> bool:
-        """Return whether a wait has ended. Let time pass if nobody else does anything."""
+    def _is_over(self, wait: _Wait) -> bool:
+        """Return whether a wait is over. Let time pass if nobody does anything."""
         with self.changed:
-            alive = set(threading.enumerate())
-            self.runners &= alive
-            busy = alive - self._idle - self._waiting
-            wait.quiet_looks = wait.quiet_looks + 1 if wait.seen_change == self._changes else 0
-            if wait.quiet_looks > _QUIET_LOOKS:
-                self._idle |= busy
-                busy.clear()
-            if self._lasts(wait) and not busy:
+            others = set(threading.enumerate()) - {other.thread for other in self._waits}
+            busy = others - self._idle
+            self._quiet_looks += 1
+            if self._quiet_looks > _QUIET_LOOKS * len(self._waits):
+                if busy & self._known:  # It has had its turn, and does something else.
+                    for ended in self._ended():
+                        ended.thread = None
+                self._idle, busy = others, set()
+            if not busy and not self._ended():
                 self._let_time_pass()
-            wait.seen_change = self._changes
-            return not self._lasts(wait) and self._is_next(wait)
-
-    def _is_next(self, wait: _Wait) -> bool:
-        """Say whether it is a wait's turn to end. Threads of runs go on one by one, in order."""
-        if wait.thread not in self.runners:
-            return True
-        of_runs = [other for other in self._waits if other.thread in self.runners]
-        running = self.runners - self._idle - {other.thread for other in of_runs}
-        return not running and wait is of_runs[0]
+            if self._lasts(wait):
+                return False
+            if wait.thread is None or self._users_of_real_time:
+                return True
+            return not busy and wait is self._ended()[0]
 
     def _lasts(self, wait: _Wait) -> bool:
         return self.monotonic() < wait.until and not wait.items
 
+    def _ended(self) -> list[_Wait]:
+        """Return the waits of threads that can go on."""
+        return [wait for wait in self._waits if wait.thread and not self._lasts(wait)]
+
     def _let_time_pass(self) -> None:
         """Move to the end of the shortest wait."""
-        lasting = [wait for wait in self._waits if self._lasts(wait)]
-        # A thread whose wait has ended goes on, however late the system lets it.
-        goes_on = any(wait.thread for wait in self._waits if wait not in lasting)
-        until = min(wait.until for wait in lasting)
-        if until < math.inf and not goes_on and not self._users_of_real_time:
+        until = min((wait.until for wait in self._waits if self._lasts(wait)), default=math.inf)
+        if until < math.inf and not self._users_of_real_time:
             self._time = until
             self.note_change()
 
@@ -172,9 +164,7 @@ class ClockQueue(Generic[_T]):
     def get(self, timeout: float = math.inf) -> _T:
         """Take an item, or raise `queue.Empty` after so many seconds."""
         with self._clock.changed:
-            self._clock.runners.add(threading.current_thread())
-            if timeout:
-                self._clock.wait(timeout, self._items)
+            self._clock.wait(timeout, self._items)
             if not self._items:
                 raise queue.Empty
             return self._items.popleft()
