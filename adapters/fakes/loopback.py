@@ -115,6 +115,8 @@ class _Server(threading.Thread):
     async def _serve(self) -> None:
         server = await asyncio.start_server(self._serve_client, sock=self._socket)
         await self._ending.wait()
+        self._loop.remove_reader(self._socket)
+        await asyncio.sleep(0.01)  # What was accepted a moment ago needs some turns to have a task.
         server.close()
 
     async def _serve_client(
@@ -123,8 +125,8 @@ class _Server(threading.Thread):
         try:
             while await self._respond(reader, writer):
                 pass
-        except (OSError, EOFError, asyncio.LimitOverrunError):
-            pass  # It was idle, it disconnected, or it sends no HTTP.
+        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # It was idle, disconnected, or sends no HTTP; or the service ends.
         finally:
             writer.close()
 

@@ -158,40 +158,33 @@ def test_connections_are_kept_and_each_response_comes_in_one_piece(service: Fake
             assert received.endswith(b'"error":"Browser session not found."}')
 
 
-@pytest.mark.parametrize("method", ["CONNECT", "GET", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"])
-def test_other_methods_reach_the_service_and_their_body_is_dropped(
-    service: FakeService, method: str
-) -> None:
+def test_other_methods_reach_the_service_and_their_body_is_read(service: FakeService) -> None:
     with served(service) as transport, plainly_connected(transport.api_url) as client:
-        received = exchange(client, plain(method, "Content-Length: 200000") + bytes(200_000))
-        assert f"Cannot {method} /v2/interact/{UNKNOWN}<".encode() in received
+        body = bytes(200_000)
+        received = exchange(client, plain("PUT", "Content-Length: 200000", "X-Y: Z") + body)
+        assert f"Cannot PUT /v2/interact/{UNKNOWN}<".encode() in received
         assert exchange(client, plain("DELETE")).startswith(b"HTTP/1.1 404 ")
+    fields = {"Content-Length": "200000", "X-Y": "Z"}
+    assert service.requests[0] == Request("PUT", f"/v2/interact/{UNKNOWN}", fields)
 
 
 @pytest.mark.parametrize(
-    ("sent", "received", "requests"),
+    ("sent", "status", "requests"),
     [
-        (plain("DELETE", "Connection: close"), rb".* 404 .*\r\nconnection: close\r\n.*}", 1),
-        (plain("HEAD", "Connection: close"), rb".* 404 .*\r\nconnection: close\r\n\r\n", 1),
-        (plain("DELETE", "Transfer-Encoding: chunked"), rb".* 411 Length Required\r\n.*", 0),
-        (plain("DELETE", "Content-Length: many"), rb".* 411 Length Required\r\n.*", 0),
-        (b"good day\x00\xff to you all\r\n\r\n", rb".*Error code: 400.*", 0),
+        (plain("DELETE", "Connection: close"), 404, 1),
+        (plain("DELETE", "Transfer-Encoding: chunked"), 400, 0),
+        (plain("DELETE", "Content-Length: many"), 400, 0),
+        (b"good day\x00\xff to you all\r\n\r\n", 400, 0),
     ],
-    ids=["asked to close", "HEAD", "chunks", "no length", "no HTTP"],
+    ids=["asked to close", "chunks", "no length", "no HTTP"],
 )
 def test_a_connection_ends_if_it_is_asked_to_or_after_what_is_no_request_to_read(
-    service: FakeService, sent: bytes, received: bytes, requests: int
+    service: FakeService, sent: bytes, status: int, requests: int
 ) -> None:
     with served(service) as transport, plainly_connected(transport.api_url) as client:
         client.sendall(sent)
-        assert re.fullmatch(received, all_from(client), re.DOTALL)
+        assert all_from(client).startswith(f"HTTP/1.1 {status} ".encode())
     assert len(service.requests) == requests
-
-
-def test_a_request_reaches_the_service_as_it_was_sent(service: FakeService) -> None:
-    with served(service) as transport, plainly_connected(transport.api_url) as client:
-        exchange(client, plain("DELETE", "User-Agent: test", session_id="a%2Fb"))
-    assert service.requests == [Request("DELETE", "/v2/interact/a%2Fb", {"User-Agent": "test"})]
 
 
 @pytest.mark.parametrize("sent", [plain("DELETE") * 3, b"DELETE /v2/int"])
@@ -202,8 +195,8 @@ def test_a_client_that_goes_away_disturbs_nobody(sent: bytes) -> None:
         assert isinstance(delete(transport), Response)
 
 
-def test_an_error_of_the_service_itself_is_printed_and_ends_the_connection(
-    capfd: pytest.CaptureFixture[str],
+def test_an_error_of_the_service_itself_is_logged_and_ends_the_connection(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     class BrokenService(FakeService):
         def respond(self, request: Request, body: bytes = b"") -> tuple[Response, Fault | None]:
@@ -212,7 +205,7 @@ def test_an_error_of_the_service_itself_is_printed_and_ends_the_connection(
     with served(BrokenService()) as transport, plainly_connected(transport.api_url) as client:
         client.sendall(plain("DELETE"))
         assert all_from(client) == b""
-    assert "LookupError: a rule is missing" in capfd.readouterr().err
+    assert "LookupError: a rule is missing" in caplog.text
 
 
 # --- its beginning and its end ---------------------------------------------------------------
@@ -321,20 +314,6 @@ def test_an_idle_connection_is_closed_after_five_seconds_as_the_services_server_
         assert 4.9 < time.monotonic() - before < 9
 
 
-def test_its_end_waits_for_a_request_that_has_reached_the_service() -> None:
-    class SlowService(FakeService):
-        def respond(self, request: Request, body: bytes = b"") -> tuple[Response, Fault | None]:
-            has_come.set()
-            threading.Event().wait(0.2)
-            return super().respond(request, body)
-
-    has_come, service = threading.Event(), SlowService()
-    with served(service) as transport, plainly_connected(transport.api_url) as client:
-        client.sendall(plain("DELETE"))
-        assert has_come.wait(30)
-    assert len(service.requests) == 1
-
-
 def test_the_date_of_a_reply_is_todays(service: FakeService) -> None:
     service.queue(Reply(503))
     with served(service) as transport, plainly_connected(transport.api_url) as client:
@@ -342,18 +321,15 @@ def test_the_date_of_a_reply_is_todays(service: FakeService) -> None:
     assert re.search(rf"\r\ndate: \w+, \d\d \w+ {datetime.now(UTC).year} ", received)
 
 
-def test_time_goes_on_until_the_last_of_several_ends(service: FakeService) -> None:
+def test_time_goes_on_until_the_last_of_several_ends_and_can_be_advanced(
+    service: FakeService,
+) -> None:
+    session_id = service.open_session(ttl=60)
     with served(service) as transport:
         with LoopbackService(service):
             pass
         before = service.monotonic()
-        delete(transport)
+        assert isinstance(delete(transport), Response)
         assert service.monotonic() > before
-
-
-def test_time_can_be_advanced_while_it_serves(service: FakeService) -> None:
-    session_id = service.open_session(ttl=60)
-    with served(service) as transport:
         service.advance(60)
         assert not service.is_open(session_id)
-        assert isinstance(delete(transport, session_id), Response)

@@ -1,8 +1,11 @@
-"""What the service does with a request about sessions."""
+"""The service's sessions, and what it does with a request about one."""
 
 import math
 import re
+import secrets
+import uuid
 from collections import defaultdict
+from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
@@ -11,19 +14,50 @@ import msgspec
 from firecrawl_interact.core.transport import Request, Response
 
 from . import responses
-from .responses import failure, json_response
-from .sessions import ADDRESSES, Session, as_uuid, name_of, new_name, written
+from .responses import failure, json_response, no_uuid
 
 _ROUTES = {
-    "sessions": ("GET POST", r"/v2/(?:interact|browser)(/?)"),
+    "open": ("POST", r"/v2/(?:interact|browser)(/?)"),
     "session": ("DELETE", r"/v2/(?:interact|browser)/([^/]+)/?"),
     "execute": ("POST", r"/v2/(?:interact|browser)/([^/]+)/execute/?"),
     "scrape": ("POST DELETE", r"/v2/scrape/([^/]+)/interact/?"),
 }
+_ADDRESSES = dict.fromkeys(("cdpUrl", "liveViewUrl", "interactiveLiveViewUrl"), "wss://127.0.0.1")
+"""Where a session could be driven and seen: nobody is there."""
 _OUTPUT = {"stdout": "done", "result": "done", "stderr": "", "exitCode": 0, "killed": False}
 """What comes of all code."""
+_SETTLED_AFTER = 15
+"""Seconds from the end of a session's time until the service notices it, and settles the bill."""
 _ROUNDING = 1e-6
 """Seconds. Times are floats: a request exactly at the end of a minute is not too early."""
+
+
+class Session(msgspec.Struct):
+    """One session. Times are seconds since 1970."""
+
+    name: str
+    team: str
+    scrape: str | None
+    created: float
+    ttl: float = 600  # seconds that it lives if nobody deletes it
+    credits_per_hour: int = 120
+    deleted: float = math.inf
+
+    @property
+    def ends(self) -> float:
+        """When it ended, or will end by itself."""
+        return min(self.deleted, self.created + self.ttl)
+
+    def delete(self, now: float) -> dict[str, object]:
+        """End it, unless it has ended, and return its receipt."""
+        is_settled = now >= min(self.deleted, self.ends + _SETTLED_AFTER)
+        self.deleted = min(self.deleted, now)
+        # A float of seconds since 1970 is that inexact: this is seldom a whole number.
+        milliseconds = (self.ends - self.created) * 1000
+        rate = self.credits_per_hour
+        credits_billed = max(math.ceil(rate / 60), math.ceil(milliseconds / 3_600_000 * rate))
+        receipt = {"status": "stopped", "creditsBilled": credits_billed}
+        return receipt if is_settled else {"sessionDurationMs": milliseconds, **receipt}
 
 
 class _Minute(msgspec.Struct):
@@ -69,8 +103,7 @@ class Api:
         team = self.team_of(token)
         if team is None:
             return responses.unauthorized(authorization, token)
-        opens = (request.method, kind) == ("POST", "sessions")
-        if not opens:  # The limit of what opens a session is another one.
+        if kind != "open":  # The limit of what opens a session is another one.
             minute = self._count_request(team, now)
             if minute.requests > rate_limit:
                 return responses.rate_limited(minute.requests, now=now, resets_at=minute.ends)
@@ -78,13 +111,17 @@ class Api:
             asked = msgspec.json.decode(body or b"{}", type=_Body)
         except msgspec.MsgspecError:
             return failure(400, "Bad Request", code="BAD_REQUEST")
-        if opens:
-            new = self.open(Session(new_name(now), team, None, now, asked.ttl))
-            content = {"id": new.name, **ADDRESSES, "expiresAt": written(new.ends)}
-            return json_response(200, success=True, **content)
-        if kind == "sessions":
-            return self._list(team, urlsplit(request.path).query.removeprefix("status="), now)
-        return self._act(request.method, kind, name, team, asked.prompt, now)
+        if kind == "open":
+            return self._open(team, asked.ttl, now)
+        session = self._find(request.method, kind, name, team, now)
+        if session is None:
+            is_uuid = _as_uuid(name) is not None
+            return failure(404, "Browser session not found.") if is_uuid else no_uuid(kind)
+        if session.team != team:
+            return failure(403, "Forbidden.")
+        if request.method == "DELETE":
+            return json_response(200, success=True, **session.delete(now))
+        return _use(session, asked.prompt, now)
 
     def _count_request(self, team: str, now: float) -> _Minute:
         minute = self._minutes[team]
@@ -93,37 +130,35 @@ class Api:
         minute.requests += 1
         return minute
 
-    def _list(self, team: str, status: str, now: float) -> Response:
-        shown = [one.listed(now) for one in self.sessions.values() if one.team == team]
-        newest_first = [one for one in reversed(shown) if status in {"", one["status"]}]
-        return json_response(200, success=True, sessions=newest_first)
+    def _open(self, team: str, ttl: float, now: float) -> Response:
+        session = self.open(Session(new_name(now), team, None, now, ttl))
+        expires = datetime.fromtimestamp(session.ends, UTC).isoformat().replace("+00:00", "Z")
+        return json_response(200, success=True, id=session.name, expiresAt=expires, **_ADDRESSES)
 
-    def _act(  # noqa: PLR0913, PLR0917 - what a request says
-        self, method: str, kind: str, name: str, team: str, prompt: str | None, now: float
-    ) -> Response:
-        session = self.sessions.get(name)
-        if kind == "scrape":  # If one is open, it is the one that ends last.
-            of_scrape = [one for one in self.sessions.values() if one.scrape == name]
-            session = max(of_scrape, key=lambda one: one.ends, default=None)
-        if session is None and as_uuid(name) is None:
-            if kind == "scrape":
-                return failure(400, "Invalid job ID format. Job ID must be a valid UUID.")
-            return responses.unexpected_error()
-        if kind == "scrape" and method == "POST" and (session is None or session.ends <= now):
-            session = self.open(Session(new_name(now), team, name, now))
-        if session is None:
-            return failure(404, "Browser session not found.")
-        if session.team != team:
-            return failure(403, "Forbidden.")
-        if method == "DELETE":
-            return json_response(200, success=True, **session.delete(now))
-        if session.ends <= now:
-            return failure(410, "Browser session has been destroyed.")
-        content = {"sessionId": session.name, **ADDRESSES} if kind == "scrape" else {}
-        if prompt:
-            session.credits_per_hour = 420
-            content["output"] = "done"
-        return json_response(200, success=True, **content, **_OUTPUT)
+    def _find(self, method: str, kind: str, name: str, team: str, now: float) -> Session | None:
+        """Find the session of a request. A POST for a scrape opens one, if none is open."""
+        if kind != "scrape":
+            return self.sessions.get(name)
+        of_scrape = [session for session in self.sessions.values() if session.scrape == name]
+        latest = max(of_scrape, key=lambda session: session.ends, default=None)
+        if method == "DELETE" or (latest is not None and latest.ends > now):
+            return latest
+        if latest is None and _as_uuid(name) is None:
+            return None
+        return self.open(Session(new_name(now), team, name, now))
+
+
+def _use(session: Session, prompt: str | None, now: float) -> Response:
+    """Return what comes of code or of a prompt."""
+    if session.ends <= now:
+        return failure(410, "Browser session has been destroyed.")
+    content = dict(_OUTPUT)
+    if session.scrape is not None:
+        content |= {"sessionId": session.name, **_ADDRESSES}
+    if prompt:
+        session.credits_per_hour = 420
+        content["output"] = "done"
+    return json_response(200, success=True, **content)
 
 
 def route_of(request: Request) -> tuple[str, str]:
@@ -134,3 +169,22 @@ def route_of(request: Request) -> tuple[str, str]:
         if found and request.method in methods.split():
             return kind, name_of(unquote(found[1]))
     return "", ""
+
+
+def new_name(now: float) -> str:
+    """Return a random UUID of version 7, which begins with the time (RFC 9562, 5.7)."""
+    first = int(now * 1000) << 16 | 7 << 12 | secrets.randbits(12)
+    return str(uuid.UUID(int=first << 64 | 2 << 62 | secrets.randbits(62)))
+
+
+def name_of(session_id: str) -> str:
+    """Return an id as the service keeps it, or as a test has opened it."""
+    return _as_uuid(session_id) or session_id
+
+
+def _as_uuid(text: str) -> str | None:
+    """Return a UUID as the service keeps it. It reads one in upper case or in braces, too."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return None

@@ -43,9 +43,8 @@ class Reply(msgspec.Struct, frozen=True):
             raise FakeServiceError(f"json= cannot be written as JSON: {error}") from error
         if self.body not in (b"", body):
             raise FakeServiceError("a Reply has a body or json=, not both")
-        headers = dict(self.headers)
-        if not any(name.lower() == "content-type" for name in headers):
-            headers["content-type"] = "application/json; charset=utf-8"
+        # Names in any case: where there are two, the service sends the last one.
+        headers = {"content-type": "application/json; charset=utf-8", **self.headers}
         msgspec.structs.force_setattr(self, "body", body)
         msgspec.structs.force_setattr(self, "headers", headers)
 

@@ -66,8 +66,10 @@ def rate_limited(consumed: int, *, now: float, resets_at: float) -> Response:
     )
 
 
-def unexpected_error() -> Response:
-    """Return the response when a look-up in the database fails."""
+def no_uuid(kind: str) -> Response:
+    """Return the response for an id that is not a UUID: the look-up of a session fails."""
+    if kind == "scrape":
+        return failure(400, "Invalid job ID format. Job ID must be a valid UUID.")
     error = "An unexpected error occurred. Please contact help@firecrawl.com for help."
     exception_id = f" Your exception ID is {uuid.uuid4().hex}"
     return failure(500, error + exception_id, code="UNKNOWN_ERROR")

@@ -8,17 +8,15 @@ import math
 import threading
 import uuid
 from collections.abc import Iterable
-from typing import NoReturn
 
 from firecrawl_interact.core.errors import InvalidSessionIdError
 from firecrawl_interact.core.transport import Request, Response
 from firecrawl_interact.core.wire import checked_session_id
 
 from . import responses
-from .api import Api, route_of
+from .api import Api, Session, name_of, new_name, route_of
 from .clock import FakeClock
 from .faults import SILENT, FakeServiceError, Fault, NoConnection, Reply, check_fault
-from .sessions import Session, name_of, new_name
 
 _EPOCH = 1764022586.0
 """Mon Nov 24 2025 22:16:26 UTC: the Unix time when the service's clock is at 0."""
@@ -29,7 +27,7 @@ class FakeService:
 
     Each key belongs to another team. A session ends by a delete, or when its time is over. The
     clock starts at 0 and moves only when somebody waits, or by `advance`. Safe to share among
-    threads, but not to copy or pickle, since a copy would be another service.
+    threads. It cannot be copied or pickled: for another process, put it behind a `LoopbackService`.
 
     Args:
         api_keys: the keys that it knows. With none it is a fork without sign-in: all requests, with
@@ -188,12 +186,6 @@ class FakeService:
         return (
             f"<FakeService: {len(self.sessions_left_open)} of {len(self._api.sessions)} sessions"
             f" open, requests: {len(self._requests)}, rate limit: {self.rate_limit}>"
-        )
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "a FakeService cannot be copied or pickled: the copy would be another service. "
-            "For another process, put it behind a LoopbackService"
         )
 
     def _now(self) -> float:
