@@ -56,7 +56,10 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
             return Response(parsed.status, parsed.headers, parsed.body)
         except BaseException as error:
             failure = leaving_failure(error, handled)
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # It holds this frame: nothing but the garbage collector would free both.
 
     async def aclose(self) -> None:
         """Close the connections, also those of calls under way in this event loop.

@@ -66,11 +66,14 @@ class Urllib3Transport(HttpTransport, SystemTime):
             headers = {name.lower(): value for name, value in response.headers.itermerged()}
             return Response(response.status, headers, response.data)
         except BaseException as error:
-            known = _known_failure(error, may_be_sent=attempt.connection is not None)
-            failure = leaving_failure(known, handled)
+            may_be_sent = attempt.connection is not None
+            failure = leaving_failure(_known_failure(error, may_be_sent=may_be_sent), handled)
         finally:
             ATTEMPT.reset(token)
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # It holds this frame: nothing but the garbage collector would free both.
 
     def close(self) -> None:
         """Close the idle connections at once, and the others when their calls end.

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import html
 import math
 import time
 import uuid
@@ -13,6 +12,7 @@ import msgspec
 from firecrawl_interact.core.transport import Request, Response
 
 _SIGN_IN = "https://www.firecrawl.dev/.well-known/oauth-protected-resource"
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -77,7 +77,7 @@ def no_uuid(kind: str) -> Response:
 
 def no_such_route(request: Request) -> Response:
     """Return the web framework's page for an unknown route."""
-    text = html.escape(f"Cannot {request.method} {request.path.partition('?')[0]}")
+    text = f"Cannot {request.method} {request.path.partition('?')[0]}".translate(_ESCAPES)
     headers = {
         "content-security-policy": "default-src 'none'",
         "x-content-type-options": "nosniff",
