@@ -133,7 +133,9 @@ class _Server(threading.Thread):
     async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Respond to the next request. Return whether another one may follow."""
         async with asyncio.timeout(_LONGEST_IDLE):
-            head = await reader.readuntil(b"\r\n\r\n")
+            head = await reader.readexactly(1)
+            if head.isalpha():  # TLS is not: its client must hear at once that this is HTTP.
+                head += await reader.readuntil(b"\r\n\r\n")
         line, _, lines = head.partition(b"\r\n")
         fields = parse_headers(io.BytesIO(lines))
         words, length = line.decode("latin-1").split(" "), fields.get("content-length", "0")

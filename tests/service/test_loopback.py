@@ -175,8 +175,9 @@ def test_other_methods_reach_the_service_and_their_body_is_read(service: FakeSer
         (plain("DELETE", "Transfer-Encoding: chunked"), 400, 0),
         (plain("DELETE", "Content-Length: many"), 400, 0),
         (b"good day\x00\xff to you all\r\n\r\n", 400, 0),
+        (b"\x16\x03\x01", 400, 0),
     ],
-    ids=["asked to close", "chunks", "no length", "no HTTP"],
+    ids=["asked to close", "chunks", "no length", "no HTTP", "TLS"],
 )
 def test_a_connection_ends_if_it_is_asked_to_or_after_what_is_no_request_to_read(
     service: FakeService, sent: bytes, status: int, requests: int
