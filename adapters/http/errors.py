@@ -46,9 +46,6 @@ def no_whole_response(
     failure: TransportError
     if isinstance(error, TimeoutError):
         failure = TimedOutError("no whole response came in time")
-    elif getattr(error, "reason", None) == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
-        message = "the service requires a client certificate: pass an ssl_context that has one"
-        failure = ConnectionLostError(message)
     else:
         has_begun = parser is not None and parser.has_begun
         message = f"the connection ended before {'the whole' if has_begun else 'any'} response"

@@ -12,7 +12,6 @@ from firecrawl_interact.core.transport import (
     ConnectionLostError,
     Request,
     Response,
-    TimedOutError,
 )
 
 from ..http.errors import closed, leaving_failure
@@ -115,8 +114,6 @@ def _known_failure(error: BaseException, *, may_be_sent: bool) -> BaseException:
     known = error
     if isinstance(error, urllib3.exceptions.ClosedPoolError):
         known = closed()
-    elif isinstance(error, urllib3.exceptions.ReadTimeoutError):
-        known = TimedOutError("no whole response came in time")
     # Only a wrapper around urllib3 connects once more: its first request was sent.
     if isinstance(known, ConnectFailedError) and may_be_sent:
         known = ConnectionLostError("the request was lost, and a retry around urllib3 failed")

@@ -156,17 +156,12 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ("'{}'", "has quotes around it"),
+        ("'{}", "has quotes around it"),
         ('{}"', "has quotes around it"),
         ("{}\n", "has a blank around it or a line end in it"),
         (" {}", "has a blank around it or a line end in it"),
-        (" ", "has a blank around it or a line end in it"),
-        ("{}\nmore", "has a blank around it or a line end in it"),
-        ("{}\x7f", "has a blank around it or a line end in it"),
         ("postgresql:/secret@host/jobs", "has a scheme without // after it"),
-        ("postgres:secret", "has a scheme without // after it"),
         ("mysql://secret@host/jobs", "is another kind of URL"),
-        ("file:///{}", "is another kind of URL"),
     ],
 )
 def test_a_variable_that_can_name_no_journal_is_refused_and_makes_nothing(
@@ -185,28 +180,24 @@ def test_a_variable_that_can_name_no_journal_is_refused_and_makes_nothing(
     delete_session_from_environment(api_key=KEY, journal=InMemoryJournal())  # It takes precedence.
 
 
-@pytest.mark.parametrize("value", ["~/Application Support", "open-sessions"])
 def test_a_variable_may_begin_at_home_and_where_a_relative_one_lies_is_logged(
     variables: SetVariables,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    value: str,
 ) -> None:
-    home, here = tmp_path / "home", tmp_path / "here"
-    here.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.chdir(here)
-    variables(INTERACT_JOURNAL=value)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    variables(INTERACT_JOURNAL="~/Application Support")
     delete_session_from_environment(api_key=KEY)
-    if value == "~/Application Support":
-        assert (home / "Application Support").is_dir()
-        assert caplog.messages == []
-    else:
-        expected = here / "open-sessions"
-        assert expected.is_dir()
-        text = f"FIRECRAWL_INTERACT_JOURNAL is a relative path: it is {expected}"
-        assert caplog.messages == [text]
+    assert (tmp_path / "home" / "Application Support").is_dir()
+    assert caplog.messages == []
+    variables(INTERACT_JOURNAL="open-sessions")
+    delete_session_from_environment(api_key=KEY)
+    expected = tmp_path / "open-sessions"
+    assert expected.is_dir()
+    text = f"FIRECRAWL_INTERACT_JOURNAL is a relative path: it is {expected}"
+    assert caplog.messages == [text]
 
 
 @pytest.mark.enable_socket
@@ -244,23 +235,23 @@ class Cloud(InMemoryTransport):
     api_url = "https://api.firecrawl.dev"
 
 
-@pytest.mark.parametrize("transport", [InMemoryTransport, Cloud])
 def test_a_transport_of_ones_own_takes_the_key_and_the_journal_of_the_environment(
-    transport: type[InMemoryTransport], variables: SetVariables, tmp_path: Path
+    variables: SetVariables, tmp_path: Path
 ) -> None:
-    variables(API_KEY="fc-test", INTERACT_JOURNAL=tmp_path, API_URL="https://api.firecrawl.dev")
     service, told = FakeService(["fc-test"]), list[Outcome]()
-    with delete_session_from_environment(
-        transport=transport(service), on_outcome=told.append
-    ) as delete_session:
-        assert told == [delete_session(service.open_session())]
-    assert "service='https://api.firecrawl.dev'" in repr(delete_session.journal)
-
-
-def test_a_transport_of_the_cloud_needs_a_key_and_another_one_may_not() -> None:
-    service = FakeService([])
     with pytest.raises(InvalidApiKeyError, match="no API key was set"):
         delete_session_from_environment(transport=Cloud(service))
+    variables(API_KEY="fc-test", INTERACT_JOURNAL=tmp_path, API_URL="https://api.firecrawl.dev")
+    for transport in (Cloud(service), InMemoryTransport(service)):
+        with delete_session_from_environment(
+            transport=transport, on_outcome=told.append
+        ) as delete_session:
+            assert delete_session(service.open_session()) is told[-1]
+        assert "service='https://api.firecrawl.dev'" in repr(delete_session.journal)
+
+
+def test_a_transport_of_another_service_needs_no_key() -> None:
+    service = FakeService([])
     delete_session_from_environment(transport=InMemoryTransport(service)).check()
     awaited = async_delete_session_from_environment(transport=AsyncInMemoryTransport(service))
     asyncio.run(awaited.check())

@@ -4,25 +4,20 @@ OpenTelemetry's spans of urllib3 are tested with the page that shows them.
 """
 
 import contextlib
-import copy
 import json
 import os
 import re
 import socket
-import ssl
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 import urllib3
-import vcr  # type: ignore[import-untyped]  # it is not typed
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -218,23 +213,6 @@ def test_connections_beyond_the_pools_size_are_closed(wire: Wire, pool_size: int
     assert server.open_connections() == pool_size
 
 
-@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
-def test_a_copy_has_connections_of_its_own_which_close_with_it(
-    wire: Wire,
-    duplicate: Callable[[Any], Any],  # Any: the kinds of transports
-) -> None:
-    server = wire.serve()
-    original = wire.open(f"{server.api_url}/prefix", user_agent="test/1")
-    send(original)
-    other = Driver(duplicate(original.transport))
-    send(other)
-    other.close()
-    assert server.open_connections() == 1
-    send(original)
-    assert [request.connection for request in server.requests] == [1, 2, 1]
-    assert len({request.head for request in server.requests}) == 1
-
-
 def test_a_copy_of_a_closed_transport_is_open(wire: Wire) -> None:
     closed = wire.open(wire.serve())
     send(closed)
@@ -269,34 +247,6 @@ def test_ssl_cert_file_that_is_no_file_of_certificates(
     assert not error.transient
 
 
-def test_a_client_certificate_that_is_missing(wire: Wire) -> None:
-    """TLS 1.3 lets a client send its request before the server has looked for one (RFC 8446, 2)."""
-
-    def refuses() -> None:
-        sock, _ = listener.accept()
-        # A close would reset the connection, and lose the reason.
-        with sock.dup() as kept_open, contextlib.suppress(ConnectionResetError):
-            with contextlib.suppress(ssl.SSLError):
-                tls.wrap_socket(sock, server_side=True)
-            while kept_open.recv(65536):
-                pass
-
-    authority = trustme.CA()
-    tls, context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    tls.minimum_version = ssl.TLSVersion.TLSv1_3
-    tls.verify_mode = ssl.CERT_REQUIRED
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    authority.configure_trust(tls)
-    authority.configure_trust(context)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = threading.Thread(target=refuses)
-        server.start()
-        api_url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-        error = failure(wire.open(api_url, ssl_context=context), ConnectionLostError)
-        server.join()
-    assert "client certificate" in str(error)
-
-
 # --- what others put around urllib3 ----------------------------------------------------------
 
 REQUEST = Request("DELETE", PATH, {"Authorization": "Bearer fc-test"})
@@ -307,26 +257,6 @@ def send_by(transport: Urllib3Transport) -> None:
     assert PATH.encode() in transport.send(REQUEST, 10).body
 
 
-def test_a_recorder_has_the_connections_while_it_records_and_no_longer(tmp_path: Path) -> None:
-    with FaultServer() as server, Urllib3Transport(server.api_url) as transport:
-        for expected_requests in (2, 3):
-            send_by(transport)
-            with vcr.use_cassette(str(tmp_path / "cassette.yaml")):
-                send_by(transport)
-            assert len(server.requests) == expected_requests  # The second time it plays back.
-        send_by(transport)
-        assert len({request.head for request in server.requests}) == 1
-
-
-def test_a_recorders_own_exception_passes_as_it_is(tmp_path: Path) -> None:
-    with (
-        Urllib3Transport("http://127.0.0.1:9") as transport,
-        vcr.use_cassette(str(tmp_path / "cassette.yaml"), record_mode="none"),
-        pytest.raises(vcr.errors.CannotOverwriteExistingCassetteException),
-    ):
-        send_by(transport)
-
-
 @pytest.mark.parametrize(
     ("sends", "error", "kind"),
     [
@@ -334,7 +264,6 @@ def test_a_recorders_own_exception_passes_as_it_is(tmp_path: Path) -> None:
         (True, ConnectFailedError("no connection for a retry"), ConnectionLostError),
         (False, RuntimeError("the recorder has no such response"), BadResponseError),
         (False, urllib3.exceptions.NewConnectionError(..., "refused"), BadResponseError),  # type: ignore[arg-type]  # a pool
-        (False, urllib3.exceptions.ReadTimeoutError(..., "/", "timed out"), TimedOutError),  # type: ignore[arg-type]  # a pool
     ],
     ids=str,
 )
