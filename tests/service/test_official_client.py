@@ -112,13 +112,6 @@ def test_it_opens_uses_and_ends_sessions(
     assert not service.is_open(browser.id)
 
 
-def test_it_hears_that_a_session_has_ended(service: FakeService, client: Firecrawl) -> None:
-    session_id = service.open_session(ttl=30)
-    service.advance(30)
-    with pytest.raises(FirecrawlError, match="has been destroyed"):
-        client.browser_execute(session_id, "1")
-
-
 def test_it_opens_and_ends_the_session_of_a_scrape_blocking_and_awaited(
     service: FakeService, client: Firecrawl, awaited_client: AsyncFirecrawl
 ) -> None:
