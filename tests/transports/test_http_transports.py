@@ -3,7 +3,9 @@
 OpenTelemetry's spans of urllib3 are tested with the page that shows them.
 """
 
+import asyncio
 import contextlib
+import gc
 import json
 import os
 import re
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -36,9 +39,11 @@ from firecrawl_interact.core import (
 )
 
 from ..made_up_responses import cut, streams
-from .driven import PATH, Wire, failure, send
+from .driven import PATH, Wire, closed_port, failure, send
 
 pytestmark = pytest.mark.enable_socket
+
+REQUEST = Request("DELETE", PATH, {"Authorization": "Bearer fc-test"})
 
 
 @pytest.mark.parametrize("header", ["a\r\nX-Injected: b", "a\nb", "a\rb", "\u2028"])
@@ -231,6 +236,25 @@ def test_a_transport_that_is_forgotten_closes_its_connections(wire: Wire) -> Non
     assert server.open_connections() == 0
 
 
+async def weakly_held_error(transport: Urllib3Transport | AsyncioTransport) -> object:
+    try:
+        response = transport.send(REQUEST, 5)
+        _ = response if isinstance(response, Response) else await response
+    except ConnectFailedError as error:
+        return weakref.ref(error)
+    raise AssertionError("it did not fail")
+
+
+def test_an_error_is_freed_without_the_garbage_collector(wire: Wire) -> None:
+    transport = wire.transport_class(f"http://127.0.0.1:{closed_port()}")
+    gc.disable()
+    try:
+        error: Any = asyncio.run(weakly_held_error(transport))  # Any: a weak reference
+        assert error() is None
+    finally:
+        gc.enable()
+
+
 # --- reasons: what was wrong, so that somebody can mend it ------------------------------------
 
 
@@ -249,7 +273,6 @@ def test_ssl_cert_file_that_is_no_file_of_certificates(
 
 # --- what others put around urllib3 ----------------------------------------------------------
 
-REQUEST = Request("DELETE", PATH, {"Authorization": "Bearer fc-test"})
 URLOPEN = urllib3.HTTPConnectionPool.urlopen
 
 

@@ -96,15 +96,15 @@ class FakeClock:
                     self._idle.clear()  # Who seemed idle has started it, and may start more.
                 self._waits.append(wait)
                 self.note_change()
-            while not self._is_over(wait):
+            while not self._look(wait):
                 yield
         finally:
             with self.changed:
                 self._waits = [other for other in self._waits if other is not wait]
                 self.note_change()
 
-    def _is_over(self, wait: _Wait) -> bool:
-        """Return whether a wait is over. Let time pass if nobody does anything."""
+    def _look(self, wait: _Wait) -> bool:
+        """Let time pass if nobody does anything else, and return whether a wait is over."""
         with self.changed:
             others = set(threading.enumerate()) - {other.thread for other in self._waits}
             busy = others - self._idle
