@@ -232,12 +232,14 @@ def test_time_runs_by_itself_while_it_serves_and_at_no_other_time(service: FakeS
     with served(other) as transport:
         before = other.monotonic()
         delete(transport)
-        assert 1000 <= before < before + 0.05 <= other.monotonic()
+        last = other.monotonic()
+        assert 1000 <= before < before + 0.05 <= last
         port = port_of(transport.api_url)
         with pytest.raises(OSError, match="in use"), LoopbackService(service, port):
             pass
     for stands in (service, other):
         assert stands.monotonic() == stands.monotonic()
+    assert other.monotonic() >= last
 
 
 @pytest.mark.parametrize(
@@ -267,6 +269,14 @@ def test_its_end_ends_a_connection_whether_or_not_a_response_is_due_or_has_begun
         raise KeyError  # However the block ends.
     with client:
         assert all_from(client) == b""
+
+
+def test_its_end_ends_a_connection_that_was_accepted_a_moment_ago(service: FakeService) -> None:
+    for _ in range(50):
+        with LoopbackService(service) as loopback:
+            client = plainly_connected(loopback.api_url)
+        with client:
+            assert all_from(client) == b""
 
 
 LEFT_RUNNING = """
