@@ -8,10 +8,8 @@ response before urllib3 sees it.
 import io
 import socket
 import ssl
+from collections.abc import Mapping
 from contextvars import ContextVar
-from http.client import HTTPMessage, HTTPResponse
-from types import SimpleNamespace
-from typing import Any
 
 import urllib3
 
@@ -30,6 +28,7 @@ from ..http.connection import (
     check_tunnel,
     look_up,
     numeric_address,
+    request_head,
     reuse_deadline,
     tunnel_head,
 )
@@ -55,33 +54,9 @@ ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 """The attempt of this thread. urllib3 cannot pass it to its connections."""
 
 
-_NO_FILE = SimpleNamespace(makefile=lambda mode: io.BytesIO())  # http.client reads nothing from it.
-
-
-class _Response(HTTPResponse):
-    """One response. `begin` receives all of it, and urllib3 then reads it from memory."""
-
-    def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str = "GET") -> None:
-        super().__init__(_NO_FILE, debuglevel, method)  # type: ignore[arg-type]  # all that it needs of a socket
-
-    def begin(self) -> None:
-        attempt = ATTEMPT.get()
-        connection: _StrictHTTPConnection = attempt.connection  # type: ignore[assignment]  # `request` set it
-        response = connection.receive(attempt.method)
-        connection.kept_until = reuse_deadline(response)
-        self.version, self.status, self.reason = response.version, response.status, response.reason
-        self.code, self.length, self.chunked = response.status, len(response.body), False
-        self.will_close = connection.kept_until.has_passed()
-        self.headers = self.msg = HTTPMessage()
-        for name, value in response.headers.items():
-            self.msg.set_raw(name, value)
-        self.fp = io.BytesIO(response.body)  # type: ignore[assignment]  # read like the socket's
-
-
 class _StrictHTTPConnection(HTTPConnection):
     """A connection with the port's errors, that is closed unless it is certainly reusable."""
 
-    response_class: type[HTTPResponse] = _Response
     kept_until: Deadline | None = None  # None: it had no response yet
 
     def connect(self) -> None:
@@ -131,7 +106,7 @@ class _StrictHTTPConnection(HTTPConnection):
     def _tunnel(self) -> None:
         """Open the tunnel. http.client would read the proxy's response leniently."""
         attempt = ATTEMPT.get()
-        self.send(tunnel_head(attempt.service, self._tunnel_headers))  # type: ignore[attr-defined]  # of http.client
+        self.write(tunnel_head(attempt.service, self._tunnel_headers))  # type: ignore[attr-defined]  # of http.client
         check_tunnel(self.receive("CONNECT"))
         self.sock.settimeout(attempt.deadline.seconds_left())
 
@@ -143,15 +118,34 @@ class _StrictHTTPConnection(HTTPConnection):
             return False
         return not self.kept_until.has_passed() and super().is_connected
 
-    def request(self, method: str, url: str, *body: Any, **options: Any) -> None:  # Any: passed on
+    def request(  # type: ignore[override]  # nothing else here
+        self, method: str, url: str, body: None, headers: Mapping[str, str], **options: object
+    ) -> None:
         """Send a request for the attempt's target: urllib3 would change %2e to %2E."""
         attempt = ATTEMPT.get()
         if self.sock is None:
             self.connect()
         attempt.connection = self  # From here on, a failure counts as sent.
-        super().request(method, attempt.target, *body, **options)
+        fields = {"Host": attempt.service.authority, **headers}
+        self.write(request_head(method, attempt.target, fields))
 
-    def send(self, data: bytes) -> None:  # type: ignore[override]  # nothing else here
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3 itself
+        """Receive the whole response, and close the connection if no other one may follow."""
+        response = self.receive(ATTEMPT.get().method)
+        self.kept_until = reuse_deadline(response)
+        if self.kept_until.has_passed():
+            self.close()
+        return urllib3.HTTPResponse(
+            io.BytesIO(response.body),
+            response.headers,
+            response.status,
+            version=response.version,
+            reason=response.reason,
+            decode_content=False,
+            request_method=ATTEMPT.get().method,
+        )
+
+    def write(self, data: bytes) -> None:
         """Send the head of a request, or of a CONNECT."""
         try:
             self.sock.settimeout(ATTEMPT.get().deadline.seconds_left())
