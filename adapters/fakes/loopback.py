@@ -143,7 +143,8 @@ class _Server(threading.Thread):
             writer.write(_BAD_REQUEST)
             return False
         body = await reader.readexactly(int(length))
-        response, fault = self._service.respond(Request(*words[:2], dict(fields.items())), body)
+        request = Request(words[0], words[1], dict(fields.items()))
+        response, fault = self._service.respond(request, body)
         if isinstance(fault, NoConnection):
             connection = writer.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
