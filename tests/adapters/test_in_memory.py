@@ -3,10 +3,14 @@
 import asyncio
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeAlias
 
+import anyio
 import pytest
+import trio
 
 from firecrawl_interact.adapters.fakes.in_memory import AsyncInMemoryTransport, InMemoryTransport
 from firecrawl_interact.adapters.fakes.service import FakeService
@@ -48,11 +52,28 @@ def by_thread(service: FakeService, session_id: str) -> Response:
     return InMemoryTransport(service).send(request(session_id), 90)
 
 
-def by_task(service: FakeService, session_id: str) -> Response:
-    return asyncio.run(AsyncInMemoryTransport(service).send(request(session_id), 90))
+RunLoop: TypeAlias = Callable[[Callable[[], Awaitable[Any]]], Any]  # Any: what a test awaits
+LOOPS: dict[str, RunLoop] = {
+    "asyncio": lambda main: asyncio.run(main()),  # type: ignore[arg-type]  # a coroutine
+    "trio": trio.run,
+    "anyio on asyncio": partial(anyio.run, backend="asyncio"),
+    "anyio on trio": partial(anyio.run, backend="trio"),
+}
+event_loops = pytest.mark.parametrize("run_loop", LOOPS.values(), ids=LOOPS)
 
 
-@pytest.mark.parametrize("send", [by_thread, by_task])
+def by_task(run_loop: RunLoop) -> Send:
+    def send(service: FakeService, session_id: str) -> Response:
+        awaited = AsyncInMemoryTransport(service)
+        response: Response = run_loop(lambda: awaited.send(request(session_id), 90))
+        return response
+
+    return send
+
+
+@pytest.mark.parametrize(
+    "send", [by_thread, *map(by_task, LOOPS.values())], ids=["blocking", *LOOPS]
+)
 @pytest.mark.parametrize(
     ("fault", "latency", "end", "seconds", "acts"),
     [
@@ -90,6 +111,92 @@ def test_a_request_ends_after_the_services_time(  # noqa: PLR0913, PLR0917 - a r
     assert service.monotonic() == seconds
     assert service.is_open(session_id) is not acts
     assert len(service.requests) == (fault != NoConnection())
+
+
+# --- tasks ---------------------------------------------------------------------------------------
+
+
+@event_loops
+def test_each_wait_lets_other_tasks_run(run_loop: RunLoop) -> None:
+    order = []
+
+    async def task() -> None:
+        transport = AsyncInMemoryTransport(FakeService())
+        order.append("sleep")
+        await transport.sleep(0)
+        order.append("send")
+        await transport.send(request(), 90)
+        order.append("end")
+
+    async def both() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(task)
+            tasks.start_soon(task)
+
+    run_loop(both)
+    assert order == ["sleep", "sleep", "send", "send", "end", "end"]
+
+
+@event_loops
+def test_a_request_of_a_task_that_is_cancelled_is_not_sent(run_loop: RunLoop) -> None:
+    service = FakeService()
+
+    async def main() -> None:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await AsyncInMemoryTransport(service).send(request(), 90)
+
+    run_loop(main)
+    assert service.requests == []
+
+
+@event_loops
+def test_a_held_request_is_in_flight_until_it_is_cancelled(run_loop: RunLoop) -> None:
+    service = FakeService()
+    session_id = service.open_session()
+    service.queue(HeldResponse())
+
+    async def main() -> None:
+        transport = AsyncInMemoryTransport(service)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(transport.send, request(session_id), 90)
+            await transport.sleep(10_000)
+            assert len(service.requests) == 1
+            tasks.cancel_scope.cancel()
+
+    run_loop(main)
+    assert service.monotonic() == 10_000
+
+
+@event_loops
+def test_of_several_waits_the_shortest_ends_first_and_one_that_is_cancelled_moves_no_clock(
+    run_loop: RunLoop,
+) -> None:
+    service = FakeService()
+    transport = AsyncInMemoryTransport(service)
+    ended: list[tuple[float, float]] = []
+
+    async def wait(seconds: float) -> None:
+        await transport.sleep(seconds)
+        ended.append((seconds, service.monotonic()))
+
+    async def main() -> None:
+        timer = anyio.CancelScope()
+
+        async def wait_for_timer() -> None:
+            with timer:
+                await wait(240)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait_for_timer)
+            for seconds in (3, 1, 2, 1):
+                tasks.start_soon(wait, seconds)
+            await wait(2)
+            timer.cancel()
+
+    run_loop(main)
+    assert ended == [(1, 1), (1, 1), (2, 2), (2, 2), (3, 3)]
+    assert service.monotonic() == 3
 
 
 # --- threads ---------------------------------------------------------------------------------

@@ -87,7 +87,6 @@ ROOMS = [
         [
             "tests/adapters/test_fake_service.py",
             "tests/adapters/test_in_memory.py",
-            "tests/adapters/test_memory_on_event_loops.py",
             "tests/adapters/test_rate_limit.py",
             "tests/service",
         ],
