@@ -94,7 +94,7 @@ class _Server(threading.Thread):
         # A daemon: a service that is left running keeps no process from ending.
         super().__init__(daemon=True)
         self._service = service
-        self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
+        self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
         self._loop = asyncio.SelectorEventLoop()
         self._ending = asyncio.Event()
@@ -168,9 +168,8 @@ class _Server(threading.Thread):
 
 def _written(response: Response) -> bytes:
     """Return a response as it goes over the wire."""
-    headers = {"date": formatdate(usegmt=True), **response.headers}
-    if response.status not in (204, 304):
-        headers["content-length"] = str(len(response.body))
+    length = str(len(response.body))
+    headers = {"date": formatdate(usegmt=True), **response.headers, "content-length": length}
     lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, '')}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + response.body

@@ -179,6 +179,7 @@ def test_a_connection_ends_if_it_is_asked_to_or_after_what_is_no_request_to_read
     service: FakeService, sent: bytes, status: int, requests: int
 ) -> None:
     with served(service) as transport, plainly_connected(transport.api_url) as client:
+        client.settimeout(4)  # seconds: an idle connection is closed after 5
         client.sendall(sent)
         assert all_from(client).startswith(f"HTTP/1.1 {status} ".encode())
     assert len(service.requests) == requests
