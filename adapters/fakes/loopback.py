@@ -1,28 +1,25 @@
 """A `FakeService` behind a real HTTP/1.1 socket on 127.0.0.1, for any client."""
 
-import asyncio
-import io
+import contextlib
 import os
 import socket
+import socketserver
 import struct
 import sys
 import threading
 import warnings
-from email.utils import formatdate
-from http.client import parse_headers
-from http.client import responses as REASONS  # noqa: N812 - it is a constant
-from typing import Self
+from functools import partial
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 from firecrawl_interact.core.transport import Request, Response
 
 from .service import FakeService
 from .service.faults import SILENT, DrippedResponse, FakeServiceError, LostResponse, NoConnection
 
-_LONGEST_IDLE = 5
-"""Seconds after which the service closes an idle connection."""
 # Close with a reset: linger for 0 s. Windows has two shorts here, other systems two ints.
 _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
-_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class LoopbackService:
@@ -60,7 +57,7 @@ class LoopbackService:
         """
         if self._server is None:
             raise FakeServiceError("this service does not run: use it in a `with` block")
-        return f"http://127.0.0.1:{self._server.port}"
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         """Start to serve.
@@ -72,6 +69,7 @@ class LoopbackService:
         if self._server is not None:
             raise FakeServiceError("this service runs already: make another LoopbackService")
         self._server = _Server(self._service, self._port)
+        self._server.serving.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -83,93 +81,96 @@ class LoopbackService:
         if self._server is not None:
             message = f"{self!r} was left running: use `with`"
             warnings.warn(message, RuntimeWarning, stacklevel=2, source=self)
-            if not sys.is_finalizing():  # Its thread runs no more then: nobody may wait for it.
+            if not sys.is_finalizing():  # Its threads run no more then: nobody may wait for them.
                 self._server.end()
 
 
-class _Server(threading.Thread):
-    """An event loop in a thread, which serves until `end`."""
+class _Server(socketserver.ThreadingTCPServer):
+    request_queue_size = 128
+    allow_reuse_address = True
 
     def __init__(self, service: FakeService, port: int) -> None:
-        # A daemon: a service that is left running keeps no process from ending.
-        super().__init__(daemon=True)
-        self._service = service
-        self._socket = socket.create_server(("127.0.0.1", port))
-        self.port: int = self._socket.getsockname()[1]
-        self._loop = asyncio.SelectorEventLoop()
-        self._ending = asyncio.Event()
+        self.service = service
+        self.ending = threading.Event()
+        self._connections: WeakKeyDictionary[threading.Thread, Any] = WeakKeyDictionary()
+        serve = partial(self.serve_forever, poll_interval=0.02)  # seconds, until it sees its end
+        self.serving = threading.Thread(target=serve, daemon=True)
+        super().__init__(("127.0.0.1", port), _Handler)
         service.clock.follow_system(1)
-        self.start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # Any: as in typeshed
+        # A daemon: a service that is left running keeps no process from ending.
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self._connections[thread] = request
+        thread.start()
+
+    def handle_error(self, *_: object) -> None:
+        # A client may disconnect at any time; anything else is an error of the fake.
+        if not isinstance(sys.exception(), OSError):
+            sys.excepthook(*sys.exc_info())
 
     def end(self) -> None:
         """Accept no more connections, and end those that are open."""
-        self._loop.call_soon_threadsafe(self._ending.set)
-        self.join()
-        self._service.clock.follow_system(-1)
+        self.ending.set()
+        self.shutdown()
+        self.server_close()
+        for thread, connection in list(self._connections.items()):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join()
+        self.service.clock.follow_system(-1)
 
-    def run(self) -> None:
-        """Serve. The runner cancels the tasks of all connections at the end."""
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
 
-    async def _serve(self) -> None:
-        server = await asyncio.start_server(self._serve_client, sock=self._socket)
-        await self._ending.wait()
-        self._loop.remove_reader(self._socket)
-        await asyncio.sleep(0.01)  # What was accepted a moment ago needs some turns to have a task.
-        server.close()
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 5  # seconds that a connection may be idle
+    connection: socket.socket
+    server: _Server
 
-    async def _serve_client(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        try:
-            while await self._respond(reader, writer):
-                pass
-        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
-            pass  # It was idle, disconnected, or sends no HTTP; or the service ends.
-        finally:
-            writer.close()
-
-    async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Respond to the next request. Return whether another one may follow."""
-        async with asyncio.timeout(_LONGEST_IDLE):
-            head = await reader.readexactly(1)
-            if head.isalpha():  # TLS is not: its client must hear at once that this is HTTP.
-                head += await reader.readuntil(b"\r\n\r\n")
-        line, _, lines = head.partition(b"\r\n")
-        fields = parse_headers(io.BytesIO(lines))
-        words, length = line.decode("latin-1").split(" "), fields.get("content-length", "0")
-        if len(words) != 3 or not length.isdecimal() or "transfer-encoding" in fields:
-            writer.write(_BAD_REQUEST)
-            return False
-        body = await reader.readexactly(int(length))
-        request = Request(words[0], words[1], dict(fields.items()))
-        response, fault = self._service.respond(request, body)
+    def _handle(self) -> None:
+        length = self.headers.get("content-length", "0")
+        if "transfer-encoding" in self.headers or not length.isdecimal():
+            self.send_error(411)
+            return
+        body = self.rfile.read(int(length))
+        service, ending = self.server.service, self.server.ending
+        request = Request(self.command, self.path, dict(self.headers.items()))
+        response, fault = service.respond(request, body)
         if isinstance(fault, NoConnection):
-            connection = writer.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            writer.transport.abort()
-            return False
-        if isinstance(fault, SILENT):
-            await reader.read()  # until the client disconnects
-            return False
-        await asyncio.sleep(self._service.latency)
-        if isinstance(fault, LostResponse):
-            return False
-        written = _written(response)
-        if isinstance(fault, DrippedResponse):
-            for byte in written:
-                writer.write(bytes([byte]))
-                await asyncio.sleep(fault.seconds_per_byte)
+            self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.connection.close()  # The server would shut it down in order first.
+        elif isinstance(fault, SILENT):
+            self.close_connection = True
+            self.connection.settimeout(None)
+            while self.connection.recv(65536):
+                pass
+        elif ending.wait(service.latency) or isinstance(fault, LostResponse):
+            self.close_connection = True
         else:
-            writer.write(written)
-        return fields.get("connection", "").lower() != "close"
+            self._send(response, fault)
 
+    # The names that http.server looks for.
+    do_DELETE = do_GET = do_PATCH = do_POST = do_PUT = _handle  # noqa: N815
 
-def _written(response: Response) -> bytes:
-    """Return a response as it goes over the wire."""
-    length = str(len(response.body))
-    headers = {"date": formatdate(usegmt=True), **response.headers, "content-length": length}
-    lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, '')}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + response.body
+    def _send(self, response: Response, fault: object) -> None:
+        headers = {"date": self.date_time_string(), **response.headers}
+        headers["content-length"] = str(len(response.body))
+        reason = self.responses.get(response.status, ("", ""))[0]
+        lines = [f"HTTP/1.1 {response.status} {reason}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        whole = "\r\n".join([*lines, "", ""]).encode("latin-1") + response.body
+        if not isinstance(fault, DrippedResponse):
+            self.wfile.write(whole)
+            return
+        for byte in whole:
+            self.wfile.write(bytes([byte]))
+            if self.server.ending.wait(fault.seconds_per_byte):
+                self.close_connection = True
+                return
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing: the requests are in `FakeService.requests`."""
