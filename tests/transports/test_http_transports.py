@@ -203,6 +203,12 @@ def test_an_idle_connection_is_used_for_30_seconds_or_as_long_as_its_response_sa
     assert [request.connection for request in server.requests] == connections
 
 
+def test_a_connection_that_may_not_be_used_again_is_closed_at_once(wire: Wire) -> None:
+    server = wire.serve(responds(headers="Keep-Alive: timeout=0\r\n"))
+    send(wire.open(server))
+    assert server.open_connections() == 0
+
+
 @pytest.mark.parametrize("pool_size", [1, 2])
 def test_connections_beyond_the_pools_size_are_closed(wire: Wire, pool_size: int) -> None:
     all_sent = threading.Barrier(3, timeout=10)
