@@ -45,7 +45,7 @@ def tls_error(reason: str) -> ssl.SSLError:
 @pytest.mark.parametrize(
     ("failure", "advice"),
     [
-        (no_connection(socket.gaierror(-2, "Name or service not known")), "Check the name in the "),
+        (no_connection(socket.gaierror(-2, "Name or service not known")), "Check that name, and this "),
         (no_connection(tls_error("WRONG_VERSION_NUMBER"), transient=False), "The port speaks plai"),
         (no_connection(tls_error("HTTP_REQUEST"), transient=False), "The port speaks plain http: "),
         (no_connection(tls_error("CERTIFICATE_VERIFY_FAILED"), transient=False), "Let SSL_CERT_FI"),
@@ -86,9 +86,9 @@ def test_an_id_that_is_not_a_uuid_fails_for_ever_with_500(status: int, is_uuid: 
         assert error.advice == (says if has_advice else IN_GENERAL)
 
 
-def test_a_missing_key_is_named_by_the_argument_and_the_variable() -> None:
+def test_a_missing_key_is_named_with_its_variable() -> None:
     error = error_of(UnauthorizedError, response(401, {"success": False}), api_key=None)
-    assert "pass the service's key as api_key, or set FIRECRAWL_API_KEY" in error.advice
+    assert "pass the service's key, or set FIRECRAWL_API_KEY" in error.advice
     assert error_of(UnauthorizedError, response(401, {"success": False})).advice == (
         UnauthorizedError.advice
     )
