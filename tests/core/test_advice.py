@@ -45,7 +45,7 @@ def tls_error(reason: str) -> ssl.SSLError:
 @pytest.mark.parametrize(
     ("failure", "advice"),
     [
-        (no_connection(socket.gaierror(-2, "Name or service not known")), "Check that name, and this "),
+        (no_connection(socket.gaierror(-2, "Name or service not known")), "Check that name, "),
         (no_connection(tls_error("WRONG_VERSION_NUMBER"), transient=False), "The port speaks plai"),
         (no_connection(tls_error("HTTP_REQUEST"), transient=False), "The port speaks plain http: "),
         (no_connection(tls_error("CERTIFICATE_VERIFY_FAILED"), transient=False), "Let SSL_CERT_FI"),
