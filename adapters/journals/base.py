@@ -27,7 +27,8 @@ class BaseJournal:
     """A `Journal` without its storage. Safe to share among threads.
 
     A storage adds these functions. Each step of `_adopt`, of which there is at least one, puts
-    orphans that are durably this journal's into `_adopted`.
+    orphans that are durably this journal's into `_adopted`. Whatever else becomes of one before it
+    is yielded takes it out again.
     """
 
     _record: Callable[[str], None]
@@ -36,11 +37,9 @@ class BaseJournal:
     _adopt: Callable[[], Iterator[None]]
     _lock: ClassVar = threading.RLock()  # of all journals. A fork waits for it.
 
-    def __init__(self, name: str, storage: object, service: str | None) -> None:
-        if service is not None and not isinstance(service, str):
-            raise TypeError(f"service must be a str or None, not {type(service).__name__}")
-        self._name = name  # in errors
+    def __init__(self, storage: object, shown: object, service: str | None) -> None:
         self._storage = storage  # as the user named it
+        self._shown = shown  # the same, without secrets
         self._service = service or None
         with suppress(ValueError):  # An address is one label, however it is written.
             self._service = str(parse_api_url(service or "", allow_plain_http=True))
@@ -50,7 +49,10 @@ class BaseJournal:
     def _begin(self) -> None:
         """Become an owner without sessions: each new journal, and each one in a forked child."""
         self._closed = threading.Event()
-        self._adopted: dict[str, None] = {}  # and not yielded yet
+        self._adopted: dict[str, bool] = {}  # and not yielded yet
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._shown!r}, service={self._service!r})"
 
     def __reduce__(self) -> tuple[object, ...]:
         return partial(type(self), service=self._service), (self._storage,)
@@ -71,7 +73,7 @@ class BaseJournal:
         advice = "Delete the session: no sweep may find it. A block does that by itself."
         with self._errors("cannot record that it is open", advice, checked):
             self._record(checked)
-            self._drop_adopted(checked)
+            self._adopted.pop(checked, None)
 
     def gone(self, session_id: str | uuid.UUID, /) -> None:
         """Forget a session that is certainly destroyed. An unknown id changes nothing.
@@ -82,13 +84,8 @@ class BaseJournal:
         advice = "A sweep deletes it once more, which is safe."
         if is_sendable(text) and not self._closed.is_set():
             with self._errors("cannot forget it", advice, text):
-                self._drop_adopted(text)
+                self._adopted.pop(text, None)
                 self._forget(text)
-
-    def _drop_adopted(self, session_id: str) -> None:
-        """Yield no more what was adopted: it is recorded again, another owner's, or gone."""
-        with self._lock:
-            self._adopted.pop(session_id, None)
 
     def orphans(self) -> list[str]:
         """List what `adopt_orphans` would adopt now. Nothing is changed."""
@@ -102,29 +99,26 @@ class BaseJournal:
         """
         with self._errors("cannot adopt its orphans", "None of them is lost."):
             for _ in self._adopt():
-                while session_id := self._next_adopted():
-                    yield session_id
+                for session_id in [*self._adopted]:
+                    if not self._closed.is_set() and self._adopted.pop(session_id, False):
+                        yield session_id
                 if self._closed.is_set():
                     return  # It would adopt what it has just released.
 
-    def _next_adopted(self) -> str | None:
-        """Take an id that was adopted and not yielded yet. A closed journal has none."""
-        with self._lock:
-            if self._closed.is_set() or not self._adopted:
-                return None
-            return self._adopted.popitem()[0]
+    def _require_open(self) -> None:
+        if self._closed.is_set():
+            raise OSError("it is closed")
 
     @contextmanager
     def _errors(self, problem: str, advice: str, session_id: str | None = None) -> Iterator[None]:
         """Turn any exception into a `JournalError`, which ends with the exception's notes."""
         # No lock here: a stored exception would keep this frame, and with it the lock.
         try:
-            if self._closed.is_set():
-                raise OSError("it is closed")  # noqa: TRY301 - it gets the same message
+            self._require_open()
             yield
         except Exception as error:
             subject = "The" if session_id is None else f"Session {session_id!r}: the"
-            message = f"{subject} {self._name} {problem}: {reason_of(error)}. {advice}"
+            message = f"{subject} journal {self._shown} {problem}: {reason_of(error)}. {advice}"
             message += "".join(getattr(error, "__notes__", []))
             # The frames below may contain a password.
             raise JournalError(message, session_id=session_id) from error.with_traceback(None)

@@ -50,8 +50,8 @@ class FileJournal(BaseJournal):
         if "://" in os.fspath(directory):
             raise ValueError("directory must be a path. For a postgresql:// URL: PostgresJournal")
         self._directory = Path(directory).absolute()
-        super().__init__(f"journal {self._directory}", str(self._directory), service)
-        self._owners = self._directory / (_LABEL + quote(self._service or "", safe=""))
+        super().__init__(str(self._directory), str(self._directory), service)
+        self._label = self._directory / (_LABEL + quote(self._service or "", safe=""))
         with self._errors("cannot be created", "Nothing was recorded."):
             for one in [*reversed(self._directory.parents), self._directory]:
                 if not one.is_dir():
@@ -62,9 +62,6 @@ class FileJournal(BaseJournal):
         super()._begin()
         self._locked.close()  # The lock ends with its last copy: a forked child closes its own.
         self._own = self._directory / "none yet"
-
-    def __repr__(self) -> str:
-        return f"FileJournal({self._storage!r}, service={self._service!r})"
 
     def __del__(self) -> None:
         with suppress(OSError):  # With records the lock stays: the process may use these sessions.
@@ -88,9 +85,9 @@ class FileJournal(BaseJournal):
             for owner in self._directory.glob(f"{_LABEL}*/*"):
                 service = unquote(owner.parent.name.removeprefix(_LABEL)) or None
                 is_locked = _is_locked(owner)
-                entries = _entries(owner)
-                count = sum(map(_is_record, entries))
-                if count < len(entries) or (is_locked is None and os.path.lexists(owner)):
+                names = _names(owner)
+                count = len([*filter(_RECORD.fullmatch, names)])
+                if count < len(names) or (is_locked is None and os.path.lexists(owner)):
                     unreadable.append(str(owner))
                 # Of its own label the living are left alone, and of other labels the orphans.
                 elif count and is_locked is (service == self._service) and owner != self._own:
@@ -100,42 +97,37 @@ class FileJournal(BaseJournal):
     def _record(self, session_id: str) -> None:
         with self._lock:
             self._make_own_directory()
-            record = self._own / _name(session_id)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK  # There may be a FIFO.
-            os.close(os.open(record, flags, 0o600))
+            (self._own / _name(session_id)).touch(0o600)
             _sync(self._own)
 
     def _forget(self, session_id: str) -> None:
-        for owner in _entries(self._owners):
-            record = f"{owner.path}/{_name(session_id)}"
-            if owner.is_dir(follow_symlinks=False) and os.path.lexists(record):
-                with suppress(FileNotFoundError):  # Its owner moved or removed it meanwhile.
-                    os.unlink(record)
+        for owner in _names(self._label):
+            record = self._label / owner / _name(session_id)
+            if os.path.lexists(record):
+                record.unlink(missing_ok=True)  # Its owner moves or removes it meanwhile.
 
     def _orphans(self) -> list[str]:
-        dead = _records(*self._others(living=False))
-        held = {one for one, _ in _records(self._own, *self._others(living=True))}
-        return [one for one, _ in dead if one not in held]
+        dead = dict(_records(*self._others(living=False)))
+        held = dict(_records(self._own, *self._others(living=True)))
+        return list(dead.keys() - held.keys())
 
     def _adopt(self) -> Iterator[None]:
         dead = self._others(living=False)
         with self._lock:
             if records := _records(*dead):
                 self._make_own_directory()
+            open_here = dict(_records(self._own))
             for session_id, record in records:
-                own = f"{self._own}/{record.name}"
                 with suppress(FileNotFoundError):  # Another sweeper took it.
-                    if os.path.isfile(own):
-                        os.unlink(record.path)
-                    else:
-                        os.rename(record.path, own)
-                        self._adopted[session_id] = None
+                    record.rename(self._own / record.name)
+                    if session_id not in open_here:
+                        self._adopted[session_id] = True
             if self._adopted:  # An interrupted call may have moved records and not synced them.
                 _sync(self._own)
                 # A living journal may have recorded an orphan meanwhile: then it is the owner.
-                living = {one for one, _ in _records(*self._others(living=True))}
-                for session_id in living & self._adopted.keys():
-                    self._drop_adopted(session_id)
+                living = dict(_records(*self._others(living=True)))
+                for session_id in living.keys() & self._adopted.keys():
+                    self._adopted.pop(session_id, None)
                     (self._own / _name(session_id)).unlink(missing_ok=True)
         for owner in dead:
             with suppress(OSError):  # It is gone already, or not empty.
@@ -144,15 +136,16 @@ class FileJournal(BaseJournal):
 
     def _others(self, *, living: bool) -> list[Path]:
         """Return the directories of the other owners that live, or of those that are dead."""
-        os.stat(self._directory)  # `_entries` takes a missing directory for an empty one.
-        others = [one for one in map(Path, _entries(self._owners)) if one != self._own]
+        os.stat(self._directory)  # `_names` takes a missing directory for an empty one.
+        others = [self._label / name for name in _names(self._label) if name != self._own.name]
         return [one for one in others if _is_locked(one) is living]
 
     def _make_own_directory(self) -> None:
         """Make and lock the own directory, if there is none. It gets its final name when locked."""
+        self._require_open()  # A closed journal's directory would count as living.
         while not self._own.exists():  # Or somebody has removed it.
-            self._owners.mkdir(mode=0o700, exist_ok=True)
-            own = self._owners / os.urandom(8).hex()
+            self._label.mkdir(mode=0o700, exist_ok=True)
+            own = self._label / os.urandom(8).hex()
             unfinished = own.with_suffix(".new")
             unfinished.mkdir(mode=0o700)
             self._locked.close()
@@ -163,7 +156,7 @@ class FileJournal(BaseJournal):
                 self._locked.callback(os.close, descriptor)
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 unfinished.rename(own)
-                _sync(self._owners)
+                _sync(self._label)
                 _sync(self._directory)
                 self._own = own
 
@@ -173,22 +166,20 @@ def _name(session_id: str) -> str:
     return re.sub("([A-Z])", r"%\1", session_id).lower()
 
 
-def _entries(directory: Path) -> "list[os.DirEntry[str]]":
+def _names(directory: Path) -> list[str]:
     """List a directory. One that does not exist or is no directory is empty."""
-    absent = FileNotFoundError, NotADirectoryError, PermissionError
-    with suppress(*absent), os.scandir(directory) as entries:
-        return list(entries)
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        return os.listdir(directory)
     return []
 
 
-def _is_record(entry: "os.DirEntry[str]") -> bool:
-    return bool(_RECORD.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False)
-
-
-def _records(*owners: Path) -> "list[tuple[str, os.DirEntry[str]]]":
+def _records(*owners: Path) -> list[tuple[str, Path]]:
     """Return the sessions of some owners, each with its file."""
-    files = [entry for owner in owners for entry in _entries(owner) if _is_record(entry)]
-    return [(re.sub("%(.)", lambda escaped: escaped[1].upper(), one.name), one) for one in files]
+    return [
+        (re.sub("%(.)", lambda escaped: escaped[1].upper(), name), owner / name)
+        for owner in owners
+        for name in filter(_RECORD.fullmatch, _names(owner))
+    ]
 
 
 def _is_locked(owner: Path) -> bool | None:

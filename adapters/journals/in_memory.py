@@ -14,19 +14,11 @@ class InMemoryJournal(BaseJournal):
         service: a label, as in a `FileJournal`.
     """
 
-    _owners: dict[tuple[str | None, str], BaseJournal]
-
     def __init__(self, beside: Self | None = None, *, service: str | None = None) -> None:
-        super().__init__("journal in memory", None, service)
+        super().__init__(None, "in memory", service)
+        self._owners: dict[tuple[str | None, str], BaseJournal] = {}
         if beside is not None:
             self._owners = beside._owners
-
-    def _begin(self) -> None:
-        super()._begin()
-        self._owners = {}
-
-    def __repr__(self) -> str:
-        return f"InMemoryJournal(sessions_left_open={self.sessions_left_open})"
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("an InMemoryJournal cannot be pickled: nothing of it outlives its process")
@@ -50,5 +42,5 @@ class InMemoryJournal(BaseJournal):
         with self._lock:
             for session_id in self._orphans():
                 self._record(session_id)
-                self._adopted[session_id] = None
+                self._adopted[session_id] = True
         yield

@@ -15,11 +15,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from .base import BaseJournal, LeftAlone, reason_of
+
+try:
+    import psycopg
+except ImportError as error:  # It is not installed, or does not find libpq.
+    _INSTALL = 'pip install ".[postgres]" in a clone of the project'
+    raise ImportError(f"PostgresJournal needs psycopg and libpq: {_INSTALL}") from error
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
@@ -47,10 +53,12 @@ _ADOPT = """UPDATE {table} SET owner = %(owner)s, renewed_at = now()
 _ORPHANS = """SELECT session_id FROM {table} WHERE service = %(label)s
     AND renewed_at < now() - %(lease)s::interval"""
 _OTHERS = """SELECT service, count(*) FROM {table} WHERE owner <> %(owner)s
-    AND CASE WHEN service = %(label)s THEN renewed_at >= now() - %(lease)s::interval
-        ELSE renewed_at < now() - %(lease)s::interval END GROUP BY service"""
+    AND (renewed_at >= now() - %(lease)s::interval) = (service = %(label)s) GROUP BY service"""
 
-Connect = Callable[[], AbstractContextManager[Any]]  # Any: psycopg's, or a pool's
+# Any: with rows of any kind.
+Connection: TypeAlias = psycopg.Connection[Any]
+Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
+Rows: TypeAlias = list[list[str]]
 
 
 class PostgresJournal(BaseJournal):
@@ -81,22 +89,16 @@ class PostgresJournal(BaseJournal):
     _lease: ClassVar[float] = 60  # in seconds. A sweeper with a shorter one adopts the living.
 
     def __init__(self, database: str | Connect, *, service: str | None = None) -> None:
-        self._connect: Callable[[float], AbstractContextManager[Any]]  # until its time ends
-        if isinstance(database, str):
-            self._connect = _own_connections(database)
-        else:
-            self._connect = lambda ends: database()  # A pool has timeouts of its own.
-        super().__init__("journal in PostgreSQL", database, service)
+        self._is_url = isinstance(database, str)
+        self._connect = _connector(database) if isinstance(database, str) else database
+        shown = re.sub(r"(?<=//).*@|\?.*", "", str(database))
+        super().__init__(database, shown, service)
 
     def _begin(self) -> None:
         super()._begin()
         self._owner = os.urandom(8).hex()
         self._held: dict[str, object] = {}  # each session, and what tells this record from others
         self._is_renewing = False
-
-    def __repr__(self) -> str:
-        shown = re.sub(r"(?<=//).*@|\?.*(?=['\"])", "", repr(self._storage))
-        return f"PostgresJournal({shown}, service={self._service!r})"
 
     def create_table(self) -> None:
         """Create the table if it does not exist. Many processes may call this at once."""
@@ -139,11 +141,11 @@ class PostgresJournal(BaseJournal):
             [(since, any_suspects)] = self._execute(_SUSPECTS, since=since)
             if any_suspects == "f":
                 break
-            if self._closed.wait(self._lease / 30):
-                raise OSError("it is closed")  # It has not watched for long enough.
+            self._closed.wait(self._lease / 30)
+            self._require_open()  # Or else it has not watched for long enough.
         while adopted := [session_id for (session_id,) in self._execute(_ADOPT, since=since)]:
             self._hold(*adopted)
-            self._adopted.update(dict.fromkeys(adopted))
+            self._adopted.update(dict.fromkeys(adopted, True))
             yield
         yield  # what an earlier sweep left
 
@@ -168,36 +170,27 @@ class PostgresJournal(BaseJournal):
             except Exception as error:
                 logger.warning("The journal cannot renew its sessions: %s", reason_of(error))
                 continue
-            for session_id in held.keys() - renewed:
-                with self._lock:
-                    # Or else it was forgotten meanwhile, or recorded again.
-                    is_taken = self._held.get(session_id) is held[session_id]
-                    if is_taken:  # A call that forgets it does not wait for the lock.
-                        self._held.pop(session_id, None)
-                        self._drop_adopted(session_id)
-                if is_taken:
-                    logger.warning("session %a is another owner's now, and may be gone", session_id)
+            with self._lock:
+                # The others were forgotten meanwhile, or recorded again.
+                taken = [one for one in held.keys() - renewed if self._held.get(one) is held[one]]
+                for session_id in taken:
+                    self._held.pop(session_id, None)  # A call that forgets it has no lock.
+                    self._adopted.pop(session_id, None)
+            for session_id in taken:
+                logger.warning("session %a is another owner's now, and may be gone", session_id)
 
-    def _execute(self, statement: str, **values: str | None) -> list[list[str]]:
-        """Execute a statement in a transaction of its own, and again if others were in its way.
-
-        Values are texts, both ways: what a connection makes of others depends on its settings.
-        """
-        psycopg = _psycopg()
+    def _execute(self, statement: str, **values: str | None) -> Rows:
+        """Execute a statement in a transaction of its own, and again if others were in its way."""
         values |= {"label": self._service or "", "owner": self._owner, "lease": f"{self._lease} s"}
         query = statement.format(table=_TABLE, create=self.TABLE)
+        execute = partial(_rows, query, values)
         ends = time.monotonic() + _SECONDS
         while True:
             try:
-                with self._connect(ends) as connection:
-                    cursor = psycopg.Cursor(connection)
-                    result = cursor.execute(query, values, prepare=False).pgresult
-                rows = range(result.ntuples)
-                columns = range(result.nfields)
-                return [
-                    [result.get_value(row, column).decode(errors="replace") for column in columns]
-                    for row in rows
-                ]
+                if self._is_url:
+                    return _call_until(ends, self._connect, execute)
+                with self._connect() as connection:  # A pool has timeouts of its own.
+                    return execute(connection)
             except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
                 if time.monotonic() > ends:
                     raise
@@ -207,52 +200,48 @@ class PostgresJournal(BaseJournal):
             time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
 
 
-def _psycopg() -> Any:  # Any: a module that may be missing
-    try:
-        import psycopg  # noqa: PLC0415 - an extra
-    except ImportError as error:  # It is not installed, or does not find libpq.
-        install = 'pip install ".[postgres]" in a clone of the project'
-        raise ImportError(f"PostgresJournal needs psycopg and libpq: {install}") from error
-    return psycopg
-
-
-def _own_connections(url: str) -> Callable[[float], AbstractContextManager[Any]]:  # Any: see above
+def _connector(url: str) -> Connect:
     """Return a function that makes a connection for each call, so that a fork shares none."""
-    psycopg = _psycopg()
     with suppress(psycopg.Error):  # It quotes the URL.
-        options = {**psycopg.conninfo.conninfo_to_dict(url)}
+        options = psycopg.conninfo.conninfo_to_dict(url)
         if url.startswith(("postgresql://", "postgres://")):
             # psycopg waits so long for each of several hosts: a third one must have its turn.
-            hosts = options.get("host") or os.environ.get("PGHOST", "")
+            hosts = str(options.get("host") or os.environ.get("PGHOST"))
             timeout = options.get("connect_timeout") or os.environ.get("PGCONNECT_TIMEOUT")
             seconds = timeout or (2 if "," in hosts else 4)
-            connect = partial(psycopg.connect, url, autocommit=True, connect_timeout=seconds)
-            return partial(_connection, connect)
+            own = {"autocommit": True, "client_encoding": "utf8", "connect_timeout": seconds}
+            return partial(psycopg.connect, url, **own)
     raise ValueError("database must be a postgresql:// URL that libpq can read")
 
 
-@contextmanager
-def _connection(connect: Callable[[], Any], ends: float) -> Iterator[Any]:  # Any: see above
-    """Connect, and shut the connection down when its time ends: a frozen server never would."""
-    connecting: Future[Any] = Future()
-    threading.Thread(target=_connect, args=(connect, connecting), daemon=True).start()
-    try:
-        connection = connecting.result(ends - time.monotonic())
-    except TimeoutError:
-        connecting.add_done_callback(lambda late: late.exception() or late.result().close())
-        raise TimeoutError(f"no host has taken a connection for {_SECONDS} s") from None
-    with connection, socket.socket(fileno=os.dup(connection.fileno())) as copy:
-        timer = threading.Timer(ends - time.monotonic(), copy.shutdown, [socket.SHUT_RDWR])
-        timer.start()
+def _rows(query: str, values: dict[str, str | None], connection: Connection) -> Rows:
+    """Execute. Values are texts, both ways: what becomes of others depends on the connection."""
+    result: Any = psycopg.Cursor(connection).execute(query, values, prepare=False).pgresult
+    return [
+        [result.get_value(row, column).decode(errors="replace") for column in range(result.nfields)]
+        for row in range(result.ntuples)
+    ]
+
+
+def _call_until(ends: float, connect: Connect, call: Callable[[Connection], Rows]) -> Rows:
+    """Call with a connection in a thread, until it is time: a frozen server would take for ever."""
+    result: Future[Rows] = Future()
+    sockets: list[socket.socket] = []
+
+    def work() -> None:
         try:
-            yield connection
-        finally:
-            timer.cancel()
-            timer.join()
+            with connect() as connection, socket.socket(fileno=os.dup(connection.fileno())) as copy:
+                sockets.append(copy)
+                if time.monotonic() < ends:  # Or else nobody waits for it any more.
+                    result.set_result(call(connection))
+        except Exception as error:
+            result.set_exception(error)
 
-
-def _connect(connect: Callable[[], Any], connecting: "Future[Any]") -> None:
+    threading.Thread(target=work, daemon=True).start()
     try:
-        connecting.set_result(connect())
-    except Exception as error:
-        connecting.set_exception(error)
+        return result.result(ends - time.monotonic())
+    except TimeoutError:
+        for copy in sockets:
+            with suppress(OSError):  # It has just ended.
+                copy.shutdown(socket.SHUT_RDWR)
+        raise TimeoutError(f"the database has not responded for {_SECONDS} s") from None

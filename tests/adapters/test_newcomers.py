@@ -6,12 +6,10 @@ the page Troubleshooting is checked with what it shows.
 
 import gc
 import re
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from firecrawl_interact import adapters, core
@@ -24,10 +22,6 @@ MISTAKES = {
     "a name of core from adapters": (
         "from firecrawl_interact.adapters import DeleteSession",
         "ImportError: DeleteSession is in firecrawl_interact.core: import it from there",
-    ),
-    "an extra that is missing": (
-        "sys.modules['psycopg'] = None\nPostgresJournal('postgresql://127.0.0.1:1/app')",
-        r"ImportError: .*\[postgres\]",
     ),
     "a key before the transport": (
         "DeleteSession('fc-test', transport)",
@@ -104,7 +98,6 @@ def names() -> dict[str, object]:
     transport = adapters.InMemoryTransport(service)
     public = {name: getattr(of, name) for of in (core, adapters) for name in of.__all__}
     return public | {
-        "sys": sys,
         "service": service,
         "transport": transport,
         "delete_session": core.DeleteSession(transport, "fc-test"),
@@ -132,5 +125,4 @@ def test_a_mistake_has_a_message_that_says_what_to_do(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FIRECRAWL_API_KEY", raising=False)
-    monkeypatch.setitem(sys.modules, "psycopg", psycopg)
     assert re.search(words, "\n".join(told(code)), re.DOTALL)

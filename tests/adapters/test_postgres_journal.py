@@ -11,13 +11,16 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import psycopg_pool
 import pytest
 
+from firecrawl_interact import adapters
 from firecrawl_interact.adapters import PostgresJournal
+from firecrawl_interact.adapters.environment import open_journal
 from firecrawl_interact.adapters.journals.postgres import _RENEW
 from firecrawl_interact.core import JournalError
 
@@ -55,11 +58,12 @@ def test_without_the_right_table_an_error_shows_it(
     postgres: Postgres, first: str, reason: str
 ) -> None:
     url = postgres.new_database()
+    shown = url.replace(f"tester:{PASSWORD}@", "")
     postgres.execute(first, url=url)
     with PostgresJournal(url) as journal, pytest.raises(JournalError) as raised:
         journal.opened("one")
     assert str(raised.value) == (
-        f"Session 'one': the journal in PostgreSQL cannot record that it is open: {reason}. Delete"
+        f"Session 'one': the journal {shown} cannot record that it is open: {reason}. Delete"
         " the session: no sweep may find it. A block does that by itself. A migration or"
         f" create_table() must make it so:\n{PostgresJournal.TABLE}"
     )
@@ -126,7 +130,7 @@ def test_silent_hosts_before_a_good_one_end_a_call_soon(
         if is_recorded:
             journal.opened("one")
         else:
-            with pytest.raises(JournalError, match="no host has taken a connection for 5 s"):
+            with pytest.raises(JournalError, match="the database has not responded for 5 s"):
                 journal.opened("one")
         assert time.monotonic() - began < MOST_SECONDS
 
@@ -333,11 +337,15 @@ def test_what_is_no_url_of_postgresql_is_refused_and_not_quoted(url: str) -> Non
     assert raised.value.__context__ is None
 
 
-def test_without_psycopg_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_psycopg_it_says_what_to_install_and_a_directory_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, PostgresJournal.__module__)
+    monkeypatch.delitem(vars(adapters), "PostgresJournal")
     with pytest.raises(ImportError, match=r'pip install "\.\[postgres\]"'):
-        PostgresJournal("postgresql://127.0.0.1/db")
-    assert "PostgresJournal(<" in repr(PostgresJournal(lambda: pytest.fail("it connects")))
+        open_journal("postgresql://127.0.0.1/db", None)
+    open_journal(str(tmp_path), None)
 
 
 def test_no_frame_of_an_error_shows_the_password(caplog: pytest.LogCaptureFixture) -> None:
