@@ -1,6 +1,7 @@
 """A case of the kit, and the report of many."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Generic, TypeVar, get_args
 from unittest import SkipTest
 
@@ -22,7 +23,7 @@ class Scenario(msgspec.Struct, frozen=True):
     over: frozenset[Channel] = SOCKETS
 
 
-CaseT = TypeVar("CaseT")
+CaseT = TypeVar("CaseT", bound="PromiseCase")
 
 
 class KnownToBeBrokenError(SkipTest):
@@ -33,36 +34,42 @@ class KnownToBeBrokenError(SkipTest):
         self.severity: Severity = severity  #: what that can cost, by what was seen
 
 
-def tell(
-    name: str,
-    promise: str,
-    severity: Severity,
-    known: Collection[str],
-    play: Callable[[], None],
-) -> None:
-    """Play a case. If its promise is broken, raise an error with the promise and what was seen."""
-    try:
-        play()
-    except AssertionError as broken:
-        seen = f"Promised: {promise}. Seen: {broken}."
-        of_what_was_seen = getattr(broken, "severity", None) or severity
-        if name in known:
-            raise KnownToBeBrokenError(seen, of_what_was_seen) from broken
-        raise BrokenPromiseError(seen, of_what_was_seen) from broken
-    if name in known:
-        raise AssertionError(f"This promise is kept now: {promise}. Take {name!r} out of known.")
-
-
-class Case(msgspec.Struct, frozen=True):
-    """One promise of the port, and a scenario in which a transport keeps or breaks it."""
+class PromiseCase(msgspec.Struct, frozen=True):
+    """One promise of a port. A subclass has a scenario in which it is kept or broken."""
 
     name: str
     """What happens, in words that fit a test id."""
     promise: str
-    """What every transport promises, in one line."""
+    """What every adapter promises, in one line."""
     severity: Severity
     """What it costs when the promise is broken, unless what was seen says more: an empty message
     costs little wherever it is seen, and a key in a message is the worst everywhere."""
+
+    @contextmanager
+    def _telling(self, known: Collection[str]) -> Iterator[None]:
+        """Say of a promise that is broken in a block what it is, and what was seen."""
+        try:
+            yield
+        except AssertionError as broken:
+            seen = f"Promised: {self.promise}. Seen: {broken}."
+            severity = getattr(broken, "severity", None) or self.severity
+            if self.name in known:
+                raise KnownToBeBrokenError(seen, severity) from broken
+            raise BrokenPromiseError(seen, severity) from broken
+        if self.name in known:
+            advice = f"Take {self.name!r} out of known."
+            raise AssertionError(f"This promise is kept now: {self.promise}. {advice}")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class Case(PromiseCase, frozen=True):
+    """One promise of the port, and a scenario in which a transport keeps or breaks it."""
+
     scenario: Scenario
     kinds: frozenset[Kind] = KINDS
     """The kinds of transport that the case is about: `blocking`, `async`."""
@@ -99,18 +106,8 @@ class Case(msgspec.Struct, frozen=True):
         check_channel(over)
         if over not in self.over:
             raise SkipTest(f"this case only applies over {' and '.join(sorted(self.over))}")
-
-        def play() -> None:
-            with Harness(make_transport, over, self.kinds) as harness:
-                self.scenario.play(harness)
-
-        tell(self.name, self.promise, self.severity, known, play)
-
-    def __str__(self) -> str:
-        return self.name
-
-    def __repr__(self) -> str:
-        return f"Case({self.name!r})"
+        with self._telling(known), Harness(make_transport, over, self.kinds) as harness:
+            self.scenario.play(harness)
 
 
 def case(

@@ -58,24 +58,21 @@ class MemoryService:
 Service: TypeAlias = FaultServer | MemoryService
 
 
-class Harness:
+class Harness(ExitStack):
     """The services and transports of one case, which are all closed when it is over."""
 
     def __init__(
         self, make_transport: MakeTransport, over: Channel, kinds: frozenset[Kind] = KINDS
     ) -> None:
+        super().__init__()
         self.over = over
         self._make_transport = make_transport
         self._kinds = kinds
-        self._stack = ExitStack()
         self._paths = 0
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(environment(dict.fromkeys(_PROXY_VARIABLES)))
+        self.enter_context(environment(dict.fromkeys(_PROXY_VARIABLES)))
         return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._stack.close()
 
     def make_another(self) -> "Harness":
         """Make another harness like this one."""
@@ -109,7 +106,7 @@ class Harness:
         """Start a server on a socket. Its first connection meets the fault."""
         tls = certificates.trusted() if self.over == "https" else None
         server = FaultServer(fault, tls=tls, in_handshake=in_handshake, listening=listening)
-        return self._stack.enter_context(server)
+        return self.enter_context(server)
 
     def make_transport(self, service: Service, *, api_url: str | None = None) -> Driver:
         """Make the transport under test, bound to a service.
@@ -125,7 +122,7 @@ class Harness:
     def drive(self, transport: AnyTransport) -> Driver:
         """Drive a transport until the case is over."""
         driver = Driver(transport)
-        self._stack.callback(driver.close)
+        self.callback(driver.close)
         if driver.kind not in self._kinds:
             raise unittest.SkipTest(f"this is not about transports of the kind {driver.kind}")
         return driver

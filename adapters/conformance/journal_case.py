@@ -10,11 +10,9 @@ from types import ModuleType
 from typing import TypeAlias
 from unittest import SkipTest
 
-import msgspec
-
 from firecrawl_interact.core.journal import Journal, JournalError
 
-from .case import tell
+from .case import PromiseCase
 from .expectations import BrokenPromiseError, Severity, require
 from .journal_process import Process, Work, error_of, serve
 
@@ -105,16 +103,10 @@ class JournalHarness(ExitStack):
             require(secret not in text, f"a secret in {text.replace(secret, '***')}")
 
 
-class JournalCase(msgspec.Struct, frozen=True):
+class JournalCase(PromiseCase, frozen=True):
     """One promise of the port `Journal`, and a scenario in which a journal keeps or breaks it."""
 
-    name: str
-    """What happens, in words that fit a test id."""
-    promise: str
-    """What every journal promises, in one line."""
     scenario: Callable[[JournalHarness], None]
-    severity: Severity = Severity.MAY_LOSE_SESSIONS
-    """What it costs when the promise is broken."""
 
     def run(
         self,
@@ -132,8 +124,7 @@ class JournalCase(msgspec.Struct, frozen=True):
             unittest.SkipTest: the case cannot be played here, or `known` names it and the promise
                 is broken. pytest reports both as a skip.
         """
-
-        def play() -> None:
+        with self._telling(known):
             try:
                 with JournalHarness(make_journal, patience, outage, secrets) as harness:
                     self.scenario(harness)
@@ -142,11 +133,6 @@ class JournalCase(msgspec.Struct, frozen=True):
             except Exception as error:
                 raise AssertionError(repr(error)) from error
 
-        tell(self.name, self.promise, self.severity, known, play)
-
-    def __str__(self) -> str:
-        return self.name
-
 
 def cases_of(module: ModuleType) -> list[JournalCase]:
     """Make cases of a module's functions: names say what happens, docstrings what is promised."""
@@ -154,5 +140,6 @@ def cases_of(module: ModuleType) -> list[JournalCase]:
     for name, scenario in vars(module).items():
         if getattr(scenario, "__module__", None) == module.__name__ and not name.startswith("_"):
             promise = scenario.__doc__[0].lower() + scenario.__doc__[1:].rstrip(".")
-            cases.append(JournalCase(name.replace("_", "-"), promise, scenario))
+            severity = Severity.MAY_LOSE_SESSIONS  # unless what was seen says less
+            cases.append(JournalCase(name.replace("_", "-"), promise, severity, scenario))
     return cases

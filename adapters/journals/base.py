@@ -76,10 +76,7 @@ class BaseJournal:
             self._adopted.pop(checked, None)
 
     def gone(self, session_id: str | uuid.UUID, /) -> None:
-        """Forget a session that is certainly destroyed. An unknown id changes nothing.
-
-        A closed journal forgets nothing: a sweep deletes the session once more.
-        """
+        """Forget a session that is certainly destroyed, unless this journal is closed."""
         text = str(session_id)
         advice = "A sweep deletes it once more, which is safe."
         if is_sendable(text) and not self._closed.is_set():
@@ -93,10 +90,7 @@ class BaseJournal:
             return sorted({*self._adopted, *self._orphans()})
 
     def adopt_orphans(self) -> Iterator[str]:
-        """Become the owner of what dead processes left open, and yield each session's id once.
-
-        An id is this journal's alone, durably, before it is yielded.
-        """
+        """Yield each orphan once, when it is durably this journal's, and no other's."""
         with self._errors("cannot adopt its orphans", "None of them is lost."):
             for _ in self._adopt():
                 for session_id in [*self._adopted]:

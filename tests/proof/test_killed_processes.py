@@ -203,7 +203,7 @@ def main(place: str, kills: int) -> None:
     if place.startswith("postgresql://"):
         PostgresJournal._lease = 2
         machine = Machine(lambda: PostgresJournal(place), 2.1)
-        kill_at_random(machine, kills, workers=16, works=0.5, sweeps=3)
+        kill_at_random(machine, kills, workers=16, works=1, sweeps=3)
         machine.end()
         return
     os.fsync = lambda fd: None  # No machine crashes here: nobody waits for disks.
