@@ -1,6 +1,7 @@
 """A process with a journal, which a case of the kit kills, stops or forks; and calls that hang."""
 
 import os
+import signal
 import sys
 import threading
 import warnings
@@ -133,9 +134,13 @@ def error_of(call: Callable[[], object]) -> Exception | None:
 
 
 def in_child(work: Callable[[], object]) -> int:
-    """Fork, let the child work and exit as a program does, and return its exit code."""
+    """Fork, let the child work and exit as a program does, and return its exit code.
+
+    A child that hangs is killed after a while.
+    """
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    signal.alarm(2 * _CALL_SECONDS)
     work()
     sys.exit(0)

@@ -60,22 +60,13 @@ import firecrawl_interact.adapters.conformance"""
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_case_reads_as_a_sentence_and_says_where_it_has_a_meaning(case: Case) -> None:
-    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+){2,}", case.name)
-    assert [str(one) for one in CASES].count(case.name) == 1
-    assert re.fullmatch(r".*[^.]", case.promise)
-    assert set() < case.over <= {"http", "https", "memory"}
-    assert set() < case.kinds <= {"blocking", "async"}
-
-
-def test_a_broken_promise_is_explained() -> None:
-    with pytest.raises(
-        AssertionError,
-        match=r"Promised: a call without a connection is a ConnectFailedError.* Seen: instead"
-        r" of ConnectFailedError, transient: a response with status 200 and 2 bytes\.",
-    ):
-        STRICT_CASE.run(SaysOk, over="memory")
+def test_a_case_reads_as_a_sentence_and_says_where_it_has_a_meaning() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
+    for case in CASES:
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+){2,}", case.name)
+        assert re.fullmatch(r".*[^.]", case.promise)
+        assert set() < case.over <= {"http", "https", "memory"}
+        assert set() < case.kinds <= {"blocking", "async"}
 
 
 def test_check_plays_all_cases_and_begins_with_what_matters_most() -> None:
@@ -147,14 +138,6 @@ def test_what_was_seen_says_what_it_can_cost(
     with pytest.raises(KnownToBeBrokenError) as known:
         case.run(make_transport, over="memory", known={case.name})
     assert known.value.severity is severity
-
-
-def test_the_report_puts_an_empty_message_under_what_it_costs() -> None:
-    with pytest.raises(AssertionError) as caught:
-        check(SaysNothing, over="memory")
-    report = str(caught.value)
-    assert f"10 broken, and {Severity.STRICTNESS.value}:\n" in report
-    assert "Seen: a message of 0 characters." in report
 
 
 SHOWN = f"refused: Bearer {KEY}"

@@ -209,7 +209,7 @@ def main(place: str, kills: int) -> None:
     os.fsync = lambda fd: None  # No machine crashes here: nobody waits for disks.
     machine = Machine(lambda: FileJournal(place), 0)
     kill_at_each_system_call(machine)
-    kill_at_random(machine, kills, workers=4, works=0.02, sweeps=0.02)
+    kill_at_random(machine, kills, workers=4, works=0.05, sweeps=0.02)
     machine.end()
 
 
