@@ -23,6 +23,7 @@ from .base import BaseJournal, LeftAlone, reason_of
 
 try:
     import psycopg
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
 except ImportError as error:  # It is not installed, or does not find libpq.
     _INSTALL = 'pip install ".[postgres]" in a clone of the project'
     raise ImportError(f"PostgresJournal needs psycopg and libpq: {_INSTALL}") from error
@@ -203,14 +204,14 @@ class PostgresJournal(BaseJournal):
 def _connector(url: str) -> Connect:
     """Return a function that makes a connection for each call, so that a fork shares none."""
     with suppress(psycopg.Error):  # It quotes the URL.
-        options = psycopg.conninfo.conninfo_to_dict(url)
+        options = conninfo_to_dict(url)
         if url.startswith(("postgresql://", "postgres://")):
             # psycopg waits so long for each of several hosts: a third one must have its turn.
             hosts = str(options.get("host") or os.environ.get("PGHOST"))
             timeout = options.get("connect_timeout") or os.environ.get("PGCONNECT_TIMEOUT")
             seconds = timeout or (2 if "," in hosts else 4)
-            own = {"autocommit": True, "client_encoding": "utf8", "connect_timeout": seconds}
-            return partial(psycopg.connect, url, **own)
+            own = make_conninfo(url, client_encoding="utf8", connect_timeout=seconds)
+            return partial(psycopg.connect, own, autocommit=True)
     raise ValueError("database must be a postgresql:// URL that libpq can read")
 
 

@@ -249,7 +249,7 @@ class AdvisoryLock(ShortLease):
         return [session_id for session_id, owner in rows if self._gets_lock_of(owner)]
 
     def _adopt(self) -> Iterator[None]:
-        self._adopted.update(dict.fromkeys(self._orphans()))
+        self._adopted.update(dict.fromkeys(self._orphans(), True))
         yield
 
     def close(self) -> None:
