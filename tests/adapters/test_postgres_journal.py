@@ -135,8 +135,8 @@ def test_silent_hosts_before_a_good_one_end_a_call_soon(
         assert time.monotonic() - began < MOST_SECONDS
 
 
-def test_a_connection_that_comes_too_late_is_closed(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+def test_a_connection_that_comes_too_late_is_closed_and_records_nothing(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, label: str
 ) -> None:
     is_given_up, connect, connections = threading.Event(), psycopg.connect, []
 
@@ -146,10 +146,13 @@ def test_a_connection_that_comes_too_late_is_closed(
         return connections[0]
 
     monkeypatch.setattr(psycopg, "connect", connect_late)
-    with PostgresJournal(postgres.url) as journal, pytest.raises(JournalError, match="for 5 s"):
-        journal.opened("one")
-    is_given_up.set()
-    wait_until(lambda: connections and connections[0].closed)
+    with ShortLease(postgres.url, service=label) as journal:
+        with pytest.raises(JournalError, match="for 5 s"):
+            journal.opened("one")
+        is_given_up.set()
+        wait_until(lambda: connections and connections[0].closed)
+    monkeypatch.undo()
+    assert not postgres.execute(f"SELECT session_id FROM {TABLE} WHERE service = %s", label)
 
 
 def test_three_sweepers_at_once_share_what_is_left_in_serializable_transactions(
@@ -215,9 +218,11 @@ def test_a_statement_that_waits_for_others_ends_soon(
         other.execute("SET idle_in_transaction_session_timeout = '20s'")
         other.execute(f"LOCK TABLE {TABLE}")
         began = time.monotonic()
+        others = set(threading.enumerate())
         with pytest.raises(JournalError, match="cannot record that it is open"):
             journal.opened("one")
         assert time.monotonic() - began < MOST_SECONDS
+        wait_until(lambda: set(threading.enumerate()) <= others)  # while the others go on
 
 
 def test_an_adopted_id_that_another_owner_has_taken_meanwhile_is_not_yielded(
@@ -246,6 +251,15 @@ def test_a_row_that_another_owner_has_taken_is_named(
     text = "session '{}' is another owner's now, and may be gone"
     assert sorted(caplog.messages) == [text.format("one"), text.format("two")]
     journal.gone("three")
+
+
+def test_labels_of_a_database_of_any_encoding_are_read_as_they_are(postgres: Postgres) -> None:
+    url = postgres.new_database(encoding="LATIN1")
+    ShortLease(url).create_table()
+    with ShortLease(url, service="Zürich") as journal:
+        journal.opened("one")
+    with ShortLease(url) as other:
+        assert other.left_alone().other_services == {"Zürich": 1}
 
 
 def test_a_sweep_takes_a_hundred_thousand(postgres: Postgres) -> None:
