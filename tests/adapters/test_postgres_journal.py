@@ -155,10 +155,10 @@ def test_a_connection_that_comes_too_late_is_closed_and_records_nothing(
     assert not postgres.execute(f"SELECT session_id FROM {TABLE} WHERE service = %s", label)
 
 
-def test_three_sweepers_at_once_share_what_is_left_in_serializable_transactions(
-    postgres: Postgres,
-) -> None:
-    url, count = postgres.odd_database(), 1_001
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
+def test_three_sweepers_at_once_share_what_is_left(postgres: Postgres, isolation: str) -> None:
+    url, count = postgres.new_database(f"default_transaction_isolation = '{isolation}'"), 1_001
+    ShortLease(url).create_table()
     postgres.leave(url, count)
     all_have_begun = threading.Barrier(3)
 

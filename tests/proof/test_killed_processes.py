@@ -235,7 +235,9 @@ def test_a_process_that_is_killed_at_any_moment_loses_no_session(
 def test_no_kill_loses_a_session_of_a_database(
     postgres: "Postgres", record_property: Callable[[str, object], None]
 ) -> None:
-    figures = killed(postgres.odd_database(), KILLS or "20")
+    url = postgres.new_database()
+    PostgresJournal(url).create_table()
+    figures = killed(url, KILLS or "20")
     record_property("processes killed with a PostgresJournal", figures)
 
 
