@@ -24,9 +24,9 @@ from .base import BaseJournal, LeftAlone, reason_of
 try:
     import psycopg
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
-except ImportError as error:  # It is not installed, or does not find libpq.
+except ImportError as _error:  # It is not installed, or does not find libpq.
     _INSTALL = 'pip install ".[postgres]" in a clone of the project'
-    raise ImportError(f"PostgresJournal needs psycopg and libpq: {_INSTALL}") from error
+    raise ImportError(f"PostgresJournal needs psycopg and libpq: {_INSTALL}") from _error
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 

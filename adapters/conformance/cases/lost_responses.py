@@ -33,7 +33,6 @@ _T = TypeVar("_T")
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
 _BODY = b'{"success": true}'
-_LAST_CHUNK = CHUNKED + b"0\r\n"
 _INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CHUNK = CHUNKED + b"11\r\n" + _BODY + b"\r\n"
 
