@@ -157,13 +157,9 @@ def open_journal(location: str, service: str | None) -> "FileJournal | PostgresJ
         ImportError: psycopg is not installed. The message says how to install it.
         ValueError: it is another kind of URL.
     """
-    if "://" in location:
-        from . import PostgresJournal  # noqa: PLC0415 - an extra
+    from . import FileJournal, PostgresJournal  # noqa: PLC0415 - few need them
 
-        return PostgresJournal(location, service=service)
-    from . import FileJournal  # noqa: PLC0415 - few need it
-
-    return FileJournal(location, service=service)
+    return (PostgresJournal if "://" in location else FileJournal)(location, service=service)
 
 
 def journal_location() -> str | None:

@@ -21,12 +21,12 @@ from typing import Any, ClassVar, TypeAlias
 
 from .base import BaseJournal, LeftAlone, reason_of
 
+_missing: ImportError | None = None
 try:
     import psycopg
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 except ImportError as _error:  # It is not installed, or does not find libpq.
-    _INSTALL = 'pip install ".[postgres]" in a clone of the project'
-    raise ImportError(f"PostgresJournal needs psycopg and libpq: {_INSTALL}") from _error
+    _missing = _error
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
@@ -56,8 +56,7 @@ _ORPHANS = """SELECT session_id FROM {table} WHERE service = %(label)s
 _OTHERS = """SELECT service, count(*) FROM {table} WHERE owner <> %(owner)s
     AND (renewed_at >= now() - %(lease)s::interval) = (service = %(label)s) GROUP BY service"""
 
-# Any: with rows of any kind.
-Connection: TypeAlias = psycopg.Connection[Any]
+Connection: TypeAlias = "psycopg.Connection[Any]"  # Any: with rows of any kind
 Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 Rows: TypeAlias = list[list[str]]
 
@@ -90,6 +89,9 @@ class PostgresJournal(BaseJournal):
     _lease: ClassVar[float] = 60  # in seconds. A sweeper with a shorter one adopts the living.
 
     def __init__(self, database: str | Connect, *, service: str | None = None) -> None:
+        if _missing:
+            install = 'pip install ".[postgres]" in a clone of the project'
+            raise ImportError(f"PostgresJournal needs psycopg and libpq: {install}") from _missing
         self._is_url = isinstance(database, str)
         self._connect = _connector(database) if isinstance(database, str) else database
         shown = re.sub(r"(?<=//).*@|\?.*", "", str(database))

@@ -1,5 +1,6 @@
 """What only a `PostgresJournal` has: a table, leases, connections. The kit checks the rest."""
 
+import importlib
 import logging
 import pickle
 import socket
@@ -11,16 +12,13 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import psycopg_pool
 import pytest
 
-from firecrawl_interact import adapters
 from firecrawl_interact.adapters import PostgresJournal
-from firecrawl_interact.adapters.environment import open_journal
 from firecrawl_interact.adapters.journals.postgres import _RENEW
 from firecrawl_interact.core import JournalError
 
@@ -344,15 +342,12 @@ def test_what_is_no_url_of_postgresql_is_refused_and_not_quoted(url: str) -> Non
     assert raised.value.__context__ is None
 
 
-def test_without_psycopg_it_says_what_to_install_and_a_directory_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_psycopg_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, PostgresJournal.__module__)
-    monkeypatch.delitem(vars(adapters), "PostgresJournal")
+    journals = importlib.import_module(PostgresJournal.__module__)
     with pytest.raises(ImportError, match=r'pip install "\.\[postgres\]"'):
-        open_journal("postgresql://127.0.0.1/db", None)
-    open_journal(str(tmp_path), None)
+        journals.PostgresJournal("postgresql://127.0.0.1/db")
 
 
 def test_no_frame_of_an_error_shows_the_password(caplog: pytest.LogCaptureFixture) -> None:

@@ -21,8 +21,8 @@ LOOKS = {
     "autospec of the class": "from unittest import mock;"
     " mock.create_autospec(adapters.AsyncioTransport)",
     "import *": "from firecrawl_interact.adapters import *; FakeService()",
-    "import * without fcntl, as on Windows": "import asyncio, ssl, sys, urllib3;"
-    " sys.platform = 'win32'; sys.modules['fcntl'] = None;"
+    "import * without fcntl, as on Windows, and without psycopg": "import asyncio, ssl, sys,"
+    " urllib3; sys.platform = 'win32'; sys.modules.update(fcntl=None, psycopg=None);"
     " from firecrawl_interact.adapters import *",
     "identity": "assert adapters.AsyncioTransport is adapters.AsyncioTransport",
 }
