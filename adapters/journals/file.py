@@ -119,7 +119,7 @@ class FileJournal(BaseJournal):
             open_here = dict(_records(self._own))
             for session_id, record in records:
                 with suppress(FileNotFoundError):  # Another sweeper took it.
-                    record.rename(self._own / record.name)
+                    os.rename(record, f"{self._own}/{os.path.basename(record)}")
                     if session_id not in open_here:
                         self._adopted[session_id] = True
             if self._adopted:  # An interrupted call may have moved records and not synced them.
@@ -173,10 +173,10 @@ def _names(directory: Path) -> list[str]:
     return []
 
 
-def _records(*owners: Path) -> list[tuple[str, Path]]:
+def _records(*owners: Path) -> list[tuple[str, str]]:
     """Return the sessions of some owners, each with its file."""
     return [
-        (re.sub("%(.)", lambda escaped: escaped[1].upper(), name), owner / name)
+        (re.sub("%(.)", lambda escaped: escaped[1].upper(), name), f"{owner}/{name}")
         for owner in owners
         for name in filter(_RECORD.fullmatch, _names(owner))
     ]
