@@ -97,7 +97,7 @@ class FileJournal(BaseJournal):
     def _record(self, session_id: str) -> None:
         with self._lock:
             self._make_own_directory()
-            (self._own / _name(session_id)).touch(0o600)
+            os.close(os.open(self._own / _name(session_id), os.O_WRONLY | os.O_CREAT, 0o600))
             _sync(self._own)
 
     def _forget(self, session_id: str) -> None:
