@@ -106,6 +106,7 @@ def test_what_is_no_part_of_a_journal_stops_no_sweep_and_is_shown(
         shown = foreign.parent if foreign.parent.name == "owner" else foreign
         assert journal.left_alone() == (0, {}, [str(shown)])
         assert list(journal.adopt_orphans()) == ["one"]
+        journal.gone("one")
     assert (tmp_path / "elsewhere" / "precious").exists()
 
 
