@@ -114,7 +114,7 @@ class FileJournal(BaseJournal):
     def _adopt(self) -> Iterator[None]:
         dead = self._others(living=False)
         with self._lock:
-            if records := _records(*dead):
+            if records := sorted(_records(*dead)):
                 self._make_own_directory()
             open_here = dict(_records(self._own))
             for session_id, record in records:
