@@ -1,6 +1,5 @@
 """The use case: destroy one session, over any transport."""
 
-import threading
 import uuid
 from collections.abc import Awaitable, Callable
 from operator import attrgetter
@@ -10,7 +9,7 @@ from .arguments import HasId
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import Shield, finish, in_thread, raise_last
+from .shielding import Shield, event_loop, finish, in_thread, raise_last
 from .transport import AsyncTransport, Transport
 from .use_case import Delete, UseCase
 
@@ -18,7 +17,7 @@ T = TypeVar("T")
 HasIdT = TypeVar("HasIdT", bound=HasId)
 
 
-# `on_exit` returns a block that gives itself: an Opening[Opening].
+# What `with` gives for `on_exit` is the block itself: an Opening of an Opening.
 class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
     """Destroys Interact sessions, and says afterwards what became of them.
 
@@ -223,12 +222,13 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         A block finds the outcome at its end, and no block begins any more: an opener has at most
         `attempt_timeout` seconds more. A block of another event loop fails at its end, and says so.
         If this is cancelled, it goes on, at most for the deadline of the policy, and is cancelled
-        afterwards.
+        afterwards. Under trio it waits for no opener and no delete that goes on in another task:
+        close it around the nursery of such tasks.
         """
         self.is_closed = True
         interruptions: list[BaseException] = []
-        here = threading.get_ident()
-        ours = [block for block in list(self.blocks) if block.thread == here]
+        here = event_loop()
+        ours = [block for block in list(self.blocks) if block.event_loop == here]
         for block in ours:  # side by side
             block.start_to_end()
         for block in ours:
@@ -240,7 +240,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
             if hasattr(self.transport, "aclose"):
                 await self.transport.aclose()
         finally:
-            await in_thread(getattr(self.journal, "close", lambda: None))
+            await in_thread(getattr(self.journal, "close", lambda: None), timeout=5)
 
     async def __aenter__(self) -> Self:
         return self

@@ -3,7 +3,8 @@
 A block is entered, has a session, has the outcome of its delete, tells it, and is over.
 
 The first interruption (Ctrl-C, SIGTERM, a cancellation) is the block's or the delete's: a delete
-that it ended is repeated, and then it is raised. The second one ends the delete.
+that it ended is repeated, and then it is raised. The second one ends the delete. Under asyncio, no
+cancellation reaches the delete, so only a second Ctrl-C ends it.
 
 An awaited use case that is closed destroys the sessions of its open blocks. The block's end and the
 use case wait for the same delete, and whoever comes second finds the outcome.
@@ -21,7 +22,7 @@ from .arguments import check_function, checked_opened_id, refuse_awaitable
 from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError, note_on
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import Shield, finish, in_thread, raise_last
+from .shielding import Shield, event_loop, finish, in_thread, raise_last
 from .use_case import Delete, UseCase
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ T = TypeVar("T")
 class _Opening(Generic[T]):
     """What the two context managers share: all of it. One of them awaits this, and one does not."""
 
+    event_loop: object = None  #: where it is awaited
     _process: int | None = None  # which one entered the block; its children leave it alone
     _is_over = True  # until it is made
 
@@ -103,27 +105,29 @@ class _Opening(Generic[T]):
         try:
             self._process = os.getpid()
             self._delete = Delete(self._given_id, self._retry)
-            self.thread: int = threading.get_ident()  #: whose event loop it is on
             self._is_over = False
             self._shield = Shield(awaits=self._use_case.awaits)
-            # First the use case knows of it, then it looks. Closing does so the other way round.
+            # It enters itself first and then looks whether the use case is closed. `aclose` closes
+            # first and then looks for blocks: so one of the two sees the other.
             if self._use_case.awaits:
+                self.event_loop = event_loop()
                 self._use_case.blocks.add(self)
             self._refuse_closed()
-            if self._has_opener():
+            if self._begins_with_task():
                 await self._open_uncancelled()
             return self._opened[0] if self._opened else self  # type: ignore[return-value]  # on_exit
         except BaseException as error:
             with suppress(NothingOpenedError):
                 self._find_session()  # It may have come before that.
-            if not isinstance(error, GeneratorExit):  # which awaits nothing
+            # Nothing can be awaited then: the block stays open for `aclose`, or `__del__` warns.
+            if not isinstance(error, GeneratorExit):
                 await self._leave(error)
                 if self.receipt is not None:
                     destroyed = f"Session {self.session_id!r} was destroyed."
                     error.add_note(f"The block did not begin. {destroyed}")
             raise
 
-    def _has_opener(self) -> bool:
+    def _begins_with_task(self) -> bool:
         """Return whether its first task opens a session, or records it."""
         return self._open_session is not None or self._use_case.journal is not None
 
@@ -134,7 +138,7 @@ class _Opening(Generic[T]):
     async def _open_uncancelled(self) -> None:
         interruptions: list[BaseException] = []
         error = await self._shield.run(self._open, interruptions, self._retry.attempt_timeout)
-        # Closing may have cancelled it: see `start_to_end`.
+        # `start_to_end` may have cancelled it: then the use case is closed.
         if not interruptions and not isinstance(error, Exception):
             self._refuse_closed()
         raise_last(interruptions, error)
@@ -176,14 +180,14 @@ class _Opening(Generic[T]):
             except DeleteSessionError:  # of `_end`
                 raise
             except BaseException as error:
-                self._give_up_if_final(error, raised, interruptions)
+                self._note_interruption(error, raised, interruptions)
         raise_last(interruptions, None)
 
     async def _destroy(self) -> None:
         if self._is_live():
             await self._use_case.destroy(self._delete)
 
-    def _give_up_if_final(
+    def _note_interruption(
         self,
         error: BaseException,
         raised: BaseException | None,
@@ -199,6 +203,7 @@ class _Opening(Generic[T]):
             interruptions.append(error)
         is_failure = isinstance(error, Exception | GeneratorExit)
         was_interrupted = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
+        # after one of the block itself, of this delete, or of the one that `aclose` began
         is_second = was_interrupted or len(interruptions) > 1 or self._delete.begun > 1
         if self._is_live() and (is_failure or is_second):
             self._delete.give_up(error)
@@ -223,13 +228,13 @@ class _Opening(Generic[T]):
 
     def start_to_end(self) -> None:
         """Let its delete begin, under asyncio, or its opener have at most `attempt_timeout`."""
-        if self._has_opener():
+        if self._begins_with_task():
             for opener in self._shield.tasks[:1]:
                 opener.get_loop().call_later(self._retry.attempt_timeout, opener.cancel)
         self._shield.start(self._destroy)
 
     async def end_early(self, interruptions: list[BaseException]) -> None:
-        """Wait for its opener and its delete, or two if one is interrupted. Tell the outcome."""
+        """Wait for its opener and its delete, which begins anew if it was interrupted. Tell it."""
         await self._shield.run(self._destroy, interruptions)
         self._use_case.tell(self._delete, is_seen=False)
 
@@ -252,7 +257,7 @@ class Opening(_Opening[T]):
             JournalError: it could not be recorded. It was destroyed, or a note says why not.
             RuntimeError: the block is open already, and nothing was opened; or the use case is
                 closed. The session is destroyed if the transport still sends; else a note says so.
-            TypeError: `open_session` must be awaited. Nothing was opened.
+            TypeError: `open_session` must be awaited. A coroutine is closed and has opened nothing.
         """
         return finish(self._enter)
 

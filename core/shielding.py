@@ -33,13 +33,17 @@ def finish(function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
 
 def runs_on_asyncio() -> bool:
     """Return whether the caller runs on an event loop of asyncio."""
+    return event_loop() != threading.get_ident()
+
+
+def event_loop() -> object:
+    """Return what the caller is awaited by: asyncio's event loop, or the thread of another one."""
     from asyncio import get_running_loop  # noqa: PLC0415 - see above
 
     try:
-        get_running_loop()
+        return get_running_loop()
     except RuntimeError:
-        return False
-    return True
+        return threading.get_ident()
 
 
 class Shield:
@@ -67,7 +71,7 @@ class Shield:
         interruptions: list[BaseException],
         timeout: float | None = None,
     ) -> BaseException | None:
-        """Run this when no other one goes on any more.
+        """Run this. Under asyncio, first wait until no other one goes on any more.
 
         Args:
             function: what runs.
@@ -76,19 +80,22 @@ class Shield:
                 is not shielded under trio then: the shield would keep that out.
 
         Returns:
-            What it raised, under asyncio. If it was interrupted itself, this is the caller's last
-            interruption, or else a `CancelledError`.
+            The exception that it raised. If it was interrupted itself, under asyncio, this is the
+            caller's last interruption, or else a `CancelledError`.
         """
         if not (self._awaits and runs_on_asyncio()):
-            with nullcontext() if timeout is not None else _shield_of("trio"):
-                await function()
+            try:
+                with nullcontext() if timeout is not None else _shield_of("trio"):
+                    await function()
+            except Exception as error:
+                return error
             return None
         from asyncio import CancelledError  # noqa: PLC0415 - see above
 
         while self.tasks and not self.tasks[-1].done():
             await self._wait(interruptions, timeout)
         self.start(function)
-        task = self.tasks[-1]
+        task = self.tasks[-1]  # It is this one: nothing was awaited since the last one ended.
         await self._wait(interruptions, timeout)
         error = CancelledError() if task.cancelled() else task.exception()
         if error is None or isinstance(error, Exception):
@@ -123,7 +130,7 @@ def raise_last(interruptions: list[BaseException], error: BaseException | None) 
 def _shield_of(library: str) -> AbstractContextManager[object]:
     """Keep out a cancelled scope of anyio or trio, where a program runs on it.
 
-    Under it nothing can wait: trio raises at once, and anyio at each turn of asyncio's event loop.
+    In such a scope nothing can wait: trio raises at once, anyio at each turn of the event loop.
     """
     module: Any = sys.modules.get(library)  # Any: the core imports neither
     if module is None or (library == "trio" and not module.lowlevel.in_trio_run()):

@@ -4,12 +4,13 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from .arguments import check_methods, is_coroutine_function, refuse_awaitable
-from .conversation import Send, Wait, converse
+from .conversation import Send, Step, Wait, converse
 from .errors import (
     DeleteSessionError,
     Outcome,
@@ -22,7 +23,7 @@ from .journal import Recorder
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy, checked_retry
 from .shielding import in_thread
-from .transport import AsyncTransport, Transport, TransportError
+from .transport import AsyncTransport, Response, Transport, TransportError
 from .wire import checked_session_id, is_scrape
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
@@ -57,7 +58,7 @@ class Delete(msgspec.Struct):
     retry: RetryPolicy
     begun: int = 0  #: how often
     attempts: int = 0  #: how many requests were sent
-    #: The first is the outcome. A delete that was given up may go on, and find another.
+    #: The first is the outcome: a delete that was given up may go on, and find another one.
     known: list[Outcome] = []
     is_over: bool = False  #: whether the journal was told of it as well, or it was given up
     is_told: bool = False
@@ -154,7 +155,7 @@ class UseCase(Generic[TransportT, BlockT]):
         try:
             await self.destroy(delete)
             self.tell(delete, is_seen=True)
-        except BaseException as error:  # It does not say what became of the session.
+        except BaseException as error:  # It is no outcome: `destroy` raises none.
             delete.give_up(error)
             self.tell(delete, is_seen=False)
             raise
@@ -181,39 +182,40 @@ class UseCase(Generic[TransportT, BlockT]):
         delete.is_over = True
 
     async def _drive(self, delete: Delete) -> DeletionReceipt:
-        transport: Any = self.transport  # Any: of either kind
         conversation = converse(
             delete.session_id,
             headers=self.headers,
             retry=delete.retry,
-            monotonic=transport.monotonic,
+            monotonic=self.transport.monotonic,
             random=self.random,
             attempts_before=delete.attempts,
         )
         try:
             step = next(conversation)
             while True:
-                if isinstance(step, Send):
-                    delete.attempts += 1
-                    try:
-                        if self.awaits:
-                            response = await transport.send(step.request, step.timeout)
-                        else:
-                            response = transport.send(step.request, step.timeout)
-                    except TransportError as failure:
-                        step = conversation.throw(failure)
-                    else:
-                        step = conversation.send(response)
-                else:  # A single call sends nothing back to `Failed`: it is never held back.
-                    if isinstance(step, Wait) and self.awaits:
-                        await transport.sleep(step.seconds)
-                    elif isinstance(step, Wait):
-                        transport.sleep(step.seconds)
-                    del step  # A failure's error, whose traceback holds this frame: a cycle.
-                    step = next(conversation)
+                delete.attempts += isinstance(step, Send)
+                try:
+                    response = await self._carry_out(step)
+                except TransportError as failure:
+                    step = conversation.throw(failure)
+                else:
+                    del step  # It may hold an error whose traceback holds this frame: a cycle.
+                    step = conversation.send(response)
         except StopIteration as end:
             receipt: DeletionReceipt = end.value
             return receipt
+
+    async def _carry_out(self, step: Step) -> Response | None:
+        """Do what a step asks of the transport. A single call has nothing to do for a `Failed`."""
+        transport: Any = self.transport  # Any: of either kind
+        if isinstance(step, Send):
+            response: Any = transport.send(step.request, step.timeout)  # Any: awaited or not
+            return await response if self.awaits else response  # type: ignore[no-any-return]  # checked by the conversation
+        if isinstance(step, Wait):
+            waited = transport.sleep(step.seconds)
+            if self.awaits:
+                await waited
+        return None
 
     async def _check(self) -> None:
         """Ask once for a session that never existed."""
@@ -246,7 +248,7 @@ class UseCase(Generic[TransportT, BlockT]):
                 journal.gone(outcome.session_id)
         except Exception as error:
             text = "session %a is gone, but the journal may still hold it: %s"
-            logger.warning(text, outcome.session_id, error, extra=_log_fields(outcome))
+            _log(outcome, logging.WARNING, text, outcome.session_id, error)
 
     def tell(self, delete: Delete, *, is_seen: bool) -> None:
         """Tell what is known to `on_outcome`, once. First log what may be left, unless it is seen.
@@ -258,7 +260,7 @@ class UseCase(Generic[TransportT, BlockT]):
         outcome = delete.known[0]
         is_left = outcome.session_fate is not SessionFate.GONE
         if is_left and not is_seen and not delete.is_logged:
-            logger.error("%s", outcome, extra=_log_fields(outcome))
+            _log(outcome, logging.ERROR, "%s", outcome)
             delete.is_logged = True
         if not delete.is_told:
             delete.is_told = True
@@ -272,7 +274,7 @@ class UseCase(Generic[TransportT, BlockT]):
             refuse_awaitable(self.on_outcome(outcome), "on_outcome", "an ordinary function")
         except Exception:
             text = "on_outcome failed for session %a"
-            logger.exception(text, outcome.session_id, extra=_log_fields(outcome))
+            _log(outcome, logging.ERROR, text, outcome.session_id, exc_info=True)
 
     def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "blocks": set(), "is_closed": False}
@@ -287,6 +289,10 @@ class UseCase(Generic[TransportT, BlockT]):
         return f"{type(self).__name__}({shown})"
 
 
-def _log_fields(outcome: Outcome) -> dict[str, object]:
-    """Return what a record of the log carries beside its text."""
-    return {"session_id": outcome.session_id, "session_fate": outcome.session_fate}
+def _log(
+    outcome: Outcome, level: int, text: str, *arguments: object, exc_info: bool = False
+) -> None:
+    """Log something about a session. A filter or a handler that raises changes nothing."""
+    known = {"session_id": outcome.session_id, "session_fate": outcome.session_fate}
+    with suppress(Exception):
+        logger.log(level, text, *arguments, extra=known, exc_info=exc_info)

@@ -70,8 +70,6 @@ NIGHTLY = {
     "in_simulated_runs[2]": "half of the simulated runs",
     "in_simulated_runs[3]": "half of the simulated runs",
     "run_costs_no_outcome[meets0-None]": "the same run, left after its first outcome",
-    "[two ids side by side]": "two ids one by one, three and four",
-    "[three ids, ended early]": "simulated runs that end early",
     "the_same_on_httpx": "the same code on httpx2",
 }
 

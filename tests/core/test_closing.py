@@ -349,3 +349,37 @@ async def test_a_child_that_was_forked_in_a_block_ends_it_not() -> None:
     assert program.sent == Counter()
     task.cancel()
     await asyncio.wait([task])
+
+
+def test_a_block_of_an_event_loop_that_has_ended_keeps_no_other_from_its_delete() -> None:
+    program = Program(turns, latency=1)
+    earlier = asyncio.new_event_loop()
+    held = earlier.create_task(program.hold(9, opens_after=9))
+    earlier.run_until_complete(turns(3))
+    for task in asyncio.all_tasks(earlier):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # or asyncio reports it
+    earlier.close()
+
+    async def main() -> None:
+        block = asyncio.create_task(program.hold(1_000))
+        await turns(3)
+        await program.delete_session.aclose()
+        block.cancel()
+        await asyncio.gather(block, return_exceptions=True)
+
+    asyncio.run(main())
+    assert (program.open, program.is_closed, held.done()) == (set(), True, False)
+
+
+def test_a_delete_that_fails_elsewhere_keeps_no_other_one_from_its_end() -> None:
+    """On an event loop that is not asyncio's, nothing has a task of its own."""
+    transport = ScriptedTransport(ValueError("the transport's own"), DESTROYED, DESTROYED)
+    delete_session = awaited(transport, API_KEY)
+
+    async def main() -> None:
+        async with delete_session.on_exit("a"), delete_session.on_exit("b"):
+            await delete_session.aclose()
+            assert (len(transport.requests), transport.closed) == (2, 1)
+
+    run(main())
+    assert len(transport.requests) == 3

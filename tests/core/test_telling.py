@@ -117,6 +117,27 @@ def test_an_interruption_while_the_journal_is_told_costs_no_outcome(
 
 @both_use_cases
 @pytest.mark.parametrize("delete", [call, leave_block])
+@pytest.mark.parametrize("failure", [StopIteration, ValueError, GeneratorExit])
+def test_whatever_a_transport_raises_ends_a_delete_and_is_told_even_if_the_log_fails(
+    use_case: UseCase, delete: Callable[..., None], failure: type[BaseException]
+) -> None:
+    told: list[Outcome] = []
+    delete_session = use_case(ScriptedTransport(failure()), API_KEY, on_outcome=told.append)
+    logger = logging.getLogger("firecrawl_interact")
+    fails = Mock(side_effect=[True, ZeroDivisionError])  # the attempt's record, and the ERROR
+    logger.addFilter(fails)
+    logger.setLevel(logging.DEBUG)
+    try:
+        with pytest.raises((RuntimeError, failure)):
+            delete(delete_session)
+    finally:
+        logger.setLevel(logging.NOTSET)
+        logger.removeFilter(fails)
+    assert [outcome.session_fate for outcome in told] == [SessionFate.UNKNOWN]
+
+
+@both_use_cases
+@pytest.mark.parametrize("delete", [call, leave_block])
 def test_an_error_whose_place_an_interrupted_on_outcome_takes_is_logged(
     use_case: UseCase, delete: Callable[..., None]
 ) -> None:
