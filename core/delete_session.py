@@ -125,7 +125,6 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
             A context manager that gives what was opened; its `receipt` and its `outcome` are there
             after the block.
         """
-        retry = self.policy(retry)
         return Opening(self, open_session, id_of, missing_ok=missing_ok, retry=retry)
 
     def close(self) -> None:
@@ -213,7 +212,6 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         Under asyncio no cancellation of the block reaches it: the block waits for it for at most
         `attempt_timeout` seconds, destroys the session that came, and then is cancelled.
         """
-        retry = self.policy(retry)
         return AsyncOpening(self, open_session, id_of, missing_ok=missing_ok, retry=retry)
 
     async def aclose(self) -> None:

@@ -31,19 +31,18 @@ T = TypeVar("T")
 class _Opening(Generic[T]):
     """What the two context managers share: all of it. One of them awaits this, and one does not."""
 
-    event_loop: object = None  #: where it is awaited
     _process: int | None = None  # which one entered the block; its children leave it alone
     _is_over = True  # until it is made
 
     def __init__(  # noqa: PLR0913 - each is something that users say
         self,
         use_case: UseCase[Any, Any],  # Any: of either kind
-        open_session: Callable[[], Any] | None,  # Any: awaited or not. None: it is open already
-        id_of: Callable[[Any], str | uuid.UUID],  # Any: of what the opener returned
+        open_session: Callable[[], Any] | None = None,  # Any: awaited or not
+        id_of: Callable[[Any], str | uuid.UUID] = str,  # Any: of what the opener returned
         *,
-        session_id: str = "",
+        session_id: str = "",  # if it is open already
         missing_ok: bool,
-        retry: RetryPolicy,
+        retry: RetryPolicy | None,
     ) -> None:
         if not session_id:
             check_function("open_session", open_session, "lambda: firecrawl.browser()")
@@ -53,9 +52,9 @@ class _Opening(Generic[T]):
         self._id_of = id_of
         self._given_id = session_id
         self._missing_ok = missing_ok
-        self._retry = retry
+        self._retry = use_case.policy(retry)
         self._opened: list[Any] = []  # at most one; in no variable, which a traceback would show
-        self._delete = Delete(session_id, retry)
+        self._delete = Delete(session_id, self._retry)
         self._shield = Shield(awaits=use_case.awaits)  # for its opener and its delete
         self._entered = threading.Lock()  # It is held while the block is entered.
         self._is_over = False
@@ -110,7 +109,7 @@ class _Opening(Generic[T]):
             # It enters itself first and then looks whether the use case is closed. `aclose` closes
             # first and then looks for blocks: so one of the two sees the other.
             if self._use_case.awaits:
-                self.event_loop = event_loop()
+                self.event_loop: object = event_loop()
                 self._use_case.blocks.add(self)
             self._refuse_closed()
             if self._begins_with_task():

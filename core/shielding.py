@@ -87,8 +87,8 @@ class Shield:
             try:
                 with nullcontext() if timeout is not None else _shield_of("trio"):
                     await function()
-            except Exception as error:
-                return error
+            except Exception as failure:
+                return failure
             return None
         from asyncio import CancelledError  # noqa: PLC0415 - see above
 

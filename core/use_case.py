@@ -139,10 +139,7 @@ class UseCase(Generic[TransportT, BlockT]):
             InvalidSessionIdError: at once, before the block: the id cannot be sent.
         """
         checked = checked_session_id(session_id, may_be_scrape=True)
-        retry = self.policy(retry)
-        block: BlockT = self._block(
-            self, None, str, session_id=checked, missing_ok=missing_ok, retry=retry
-        )
+        block: BlockT = self._block(self, session_id=checked, missing_ok=missing_ok, retry=retry)
         return block
 
     def policy(self, retry: RetryPolicy | None) -> RetryPolicy:
