@@ -104,7 +104,7 @@ nightly: mutants pyodide
 	@$(MAKE) proof MINUTES=30
 
 coverage: $(VENV)/.core
-	@$(BIN)/python -m coverage run -m pytest --quiet --hypothesis-profile=quick $(SHARED_OUT) tests/core
+	@$(BIN)/python -m coverage run -m pytest --quiet --hypothesis-profile=quick -m "not slow" $(SHARED_OUT) tests/core
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
