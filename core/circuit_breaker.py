@@ -64,9 +64,10 @@ class CircuitBreaker:
         self.next_probe_at: float = -math.inf  #: once it is open
         self.has_met_pages_alone: bool = True  #: no silence, no 5xx, and nothing of the service
         self.failures: list[Failure] = []  #: those that count
+        self.probe: Job | None = None  #: the half-open probe that was sent last
         self._backoff = backoff
         self._deadline = deadline
-        self._probes = 0  # that failed, and the failure that opened it
+        self._failed_probes = 0  # since it opened
         self._served_at = -math.inf  # when what the service itself responded to last was sent
         self._newest_failed_at = 0.0  # `waited`, when an id failed for the first time, or it opened
 
@@ -79,14 +80,7 @@ class CircuitBreaker:
     @property
     def has_probed(self) -> bool:
         """Whether a half-open probe has failed since it opened."""
-        return self._probes > 1
-
-    def is_probe(self, sent_at: float) -> bool:
-        """Say whether a request that was sent then is the half-open probe.
-
-        All others in flight were sent before, and `next_probe_at` stays until the probe fails.
-        """
-        return self.is_open and sent_at >= self.next_probe_at
+        return self._failed_probes > 0
 
     def ends_in(self, waited: float, *, have_all_failed: bool = False) -> float:
         """Return the seconds until an outage has lasted for too long. Infinity: there is none.
@@ -135,11 +129,21 @@ class CircuitBreaker:
         if getattr(error, "status", None) != 409:
             self._count(job, failed, waited=waited, oldest=oldest, takes_ids=takes_ids)
         begins = self.is_open and not was_open
-        if begins or self.is_probe(job.sent_at):
-            self._probes += 1
-            retry_after = getattr(error, "retry_after", None) or 0.0
-            self.next_probe_at = job.landed_at + max(self._backoff(self._probes), retry_after)
+        if begins:
+            self._wait_for_probe(job, error)
+        self.note_if_probe(job, error)
         return begins
+
+    def note_if_probe(self, job: Job, error: DeleteSessionError) -> None:
+        """Note a half-open probe that failed, even if that was no failure of the service."""
+        if job is self.probe:
+            self._failed_probes += 1
+            self._wait_for_probe(job, error)
+
+    def _wait_for_probe(self, job: Job, error: DeleteSessionError) -> None:
+        retry_after = getattr(error, "retry_after", None) or 0.0
+        backoff = self._backoff(self._failed_probes + 1)
+        self.next_probe_at = job.landed_at + max(backoff, retry_after)
 
     def _count(
         self, job: Job, failed: Failed, *, waited: float, oldest: float, takes_ids: bool
@@ -184,7 +188,9 @@ class CircuitBreaker:
     def _close_if_refuted(self) -> None:
         """Close it once no failure counts any more."""
         if not self.failures:
-            self.is_open, self._probes = False, 0
+            self.is_open = False
+            self.probe = None
+            self._failed_probes = 0
 
     def _is_ids_own(self, job: Job, error: DeleteSessionError, *, takes_ids: bool) -> bool:
         """Say whether a failure shows no outage, but something of this id."""

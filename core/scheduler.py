@@ -156,6 +156,7 @@ class Scheduler:
             self._end(job, end.value)
         except DeleteSessionError as error:
             self._note_response(job, error)
+            self._breaker.note_if_probe(job, error)
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
         else:
             job.send = step
@@ -178,7 +179,7 @@ class Scheduler:
         due_in = self._waiting[0].due_at - now
         if not self._breaker.is_open:
             return max(due_in, self._gate.next_send_at - now)
-        if any(self._breaker.is_probe(job.sent_at) for job in self.in_flight):
+        if self._breaker.probe in self.in_flight:
             return math.inf  # Half-open probes go one at a time.
         return max(due_in, self._breaker.next_probe_at - now, self._gate.paused_until - now)
 
@@ -190,6 +191,8 @@ class Scheduler:
         if self._next_send_in() > 0 or self.is_stopped:
             return None
         job = self._waiting.pop(0)
+        if self._breaker.is_open:
+            self._breaker.probe = job
         job.requests += 1
         job.sent_at = job.landed_at = self._now()
         job.timeout = min(job.send.timeout, self._breaker.longest_timeout(self.waited))

@@ -62,6 +62,9 @@ probe h; room = no
 in an outage something is due when the next may find out, or when the outage ends the run
     go a b; 503 a b; due in = 0.75; +1; send b; due in = 239
     go a b; 503 a b; +241; due in = 0
+a half-open probe that ends its id lets others find out after the backoff
+    concurrency 2 | go a b; lost a b; +1; send b; bad-name b; due in = 1.5; room = yes; take c; \
++1.5; send a; bad-name a; due in = 3; +3; send c; ok c; held by = nothing
 a half-open probe in flight is waited for
     go a b; 503 a b; +200; send b; +41; send; due in = inf
 a run that is stopped has something to end at once
