@@ -124,7 +124,7 @@ class Run(Generic[DeleteSessionT]):
         """Log what nobody may learn otherwise, once the run is left."""
         if error := self._take_error():  # Raised, it would keep the outcomes back.
             logger.warning("the run had ended before it was left: %s", error)
-        fates = [outcome.session_fate for outcome in self._told]
+        fates = [one.session_fate for one in (*self._told, *self._scheduler.outcomes)]
         if (count := len(fates) - fates.count(SessionFate.GONE)) and not self._is_logged:
             self._is_logged = True
             text = "a run was left: nobody took the outcomes of %d sessions that may still run"
@@ -258,10 +258,11 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             while self._is_carried() and (left := self._seconds_to_land()):
                 self._wait(left)
                 self._settle()
-        finally:
+        finally:  # A second Ctrl-C ends the wait, and keeps back no outcome.
+            self._settle()
             self._scheduler.end_remaining(even_in_flight=True)
             self._release_threads()
-        self._tell()
+            self._tell()
 
     def _is_carried(self) -> bool:
         """Say whether what is in flight can land: not in a child that was forked in the block."""

@@ -309,6 +309,10 @@ LEFT = Scenario(ids="abc", meets={"b": [kinds.SILENCE], "c": [kinds.SILENCE]}, s
     [
         (replace(LEFT, leave_at_outcome=1), ["2 sessions that may still run"]),
         (replace(LEFT, interrupt_at=[5.0]), ["2 sessions that may still run"]),
+        (
+            replace(LEFT, leave_at_outcome=1, shutdown_timeout=None, interrupt_at=[5.0]),
+            ["2 sessions that may still run"],
+        ),
         (replace(LEFT, stop_at=[5.0]), []),  # The caller takes all outcomes.
         (Scenario(ids="ab", leave_at_outcome=1), []),  # Both are gone.
     ],
