@@ -60,6 +60,12 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             raise
         return self._told.popleft()
 
+    def stop(self) -> None:  # noqa: D102 - as it is inherited
+        super().stop()
+        with suppress(RuntimeError):  # No event loop runs.
+            # A signal's handler does not wake a loop that waits.
+            asyncio.get_running_loop().call_soon_threadsafe(self._wake_up)
+
     async def aclose(self) -> None:
         """Leave the run, as the end of its `async with` block does. The outcomes stay."""
         self.stop()

@@ -1,5 +1,6 @@
 """Daemon threads carry the requests of a blocking run: real ones, with signals and a fork."""
 
+import asyncio
 import contextvars
 import gc
 import os
@@ -16,7 +17,15 @@ from firecrawl_interact.core import ConnectFailedError, Response, SessionFate
 
 from . import virtual_time
 from .scripted_transport import DESTROYED
-from .side_by_side import DeleteMany, FunctionTransport, both_kinds, listed, many
+from .side_by_side import (
+    AsyncFunctionTransport,
+    DeleteMany,
+    FunctionTransport,
+    both_kinds,
+    listed,
+    many,
+    many_awaited,
+)
 
 LONG = 60
 """Seconds that nothing here takes, however busy the machine is."""
@@ -122,6 +131,27 @@ def test_stop_takes_effect_while_a_response_is_awaited(is_in_handler: bool) -> N
     before = signal.signal(signal.SIGTERM, stop)
     try:
         assert [outcome.session_id for outcome in deletions] == ["0"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_signal_s_handler_stops_an_awaited_run_whose_event_loop_waits() -> None:
+    async def respond(session_id: str) -> Response:
+        threading.Timer(0.2, press, [signal.SIGTERM]).start()
+        await asyncio.sleep(LONG)
+        return DESTROYED
+
+    async def main() -> None:
+        use_case = many_awaited(AsyncFunctionTransport(respond))
+        use_case.shutdown_timeout = 0
+        deletions = use_case(["0"])
+        signal.signal(signal.SIGTERM, lambda *_: deletions.stop())
+        async with asyncio.timeout(5):
+            assert [outcome.session_id async for outcome in deletions] == ["0"]
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        asyncio.run(main())
     finally:
         signal.signal(signal.SIGTERM, before)
 
