@@ -110,7 +110,8 @@ class Run(Generic[DeleteSessionT]):
     def _tell_next(self) -> None:
         """Tell the next outcome, so that it can be handed out. The journal is called later."""
         outcome, use_case = self._scheduler.outcomes[0], self._delete_session
-        self._told.append(self._scheduler.outcomes.popleft())  # In one step, for Ctrl-C.
+        # One call that runs no Python, so that a Ctrl-C comes before it or after it.
+        self._told.extend(map(deque.popleft, [self._scheduler.outcomes]))
         if use_case.journal_to_tell(outcome) is not None:
             self._records.append(partial(use_case.forget_if_gone, outcome))
         use_case.notify(outcome)

@@ -5,11 +5,14 @@ import contextvars
 import gc
 import os
 import signal
+import sys
 import threading
 import warnings
 import weakref
 from collections.abc import Iterator
 from itertools import count
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -167,6 +170,26 @@ def test_ctrl_c_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
         list(many(transport, concurrency=1)(endless()))
     join_threads()
     assert transport.responded == transport.sent == ["0", "1", "2", "3"]
+
+
+def test_no_signal_s_handler_finds_an_outcome_in_no_queue() -> None:
+    seen = []
+
+    def look(frame: FrameType, event: str, argument: object) -> Any:  # Any: itself
+        if frame.f_code.co_name != "_tell_next":
+            return None
+        frame.f_trace_opcodes = True
+        seen.append("1 ended" in repr(deletions))
+        return look
+
+    deletions, before = many(FunctionTransport())(["a"]), sys.gettrace()
+    sys.settrace(look)
+    try:
+        assert len(list(deletions)) == 1
+    finally:
+        sys.settrace(before)
+    assert len(seen) > 10
+    assert all(seen)
 
 
 def test_a_run_that_was_left_keeps_no_thread() -> None:
