@@ -94,16 +94,16 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     async def _wait_for_outcome(self) -> None:
         """Go on until an outcome is there. At the end, raise."""
         self._scheduler.end_remaining()
-        while not self._scheduler.outcomes:
+        while not (self._told or self._scheduler.outcomes):
             if self._scheduler.is_finished:
                 if reader := self._end_reader():
                     await asyncio.wait(reader)
                 if self._scheduler.is_finished:
                     raise self._take_error() or StopAsyncIteration
-            if not self._seconds_to_land():
+            if self._seconds_to_land():
+                await self._take_turn()
+            else:
                 await self._leave()
-                return
-            await self._take_turn()
 
     async def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""

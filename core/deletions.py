@@ -133,7 +133,8 @@ class Run(Generic[DeleteSessionT]):
 
     def _warn_if_abandoned(self) -> None:
         """Warn, with the place where it was forgotten, that the run was not ended."""
-        if self._scheduler.is_stopped or self._scheduler.is_finished:
+        run = self._scheduler
+        if self._is_left or (run.is_finished and run.ended_by is None):
             return
         what = "never iterated: no session was destroyed"
         if self._has_begun:
@@ -211,14 +212,14 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     def _wait_for_outcome(self) -> None:
         """Go on until an outcome is there. At the end, raise."""
         self._scheduler.end_remaining()
-        while not self._scheduler.outcomes:
+        while not (self._told or self._scheduler.outcomes):
             if self._scheduler.is_finished:
                 self._release_threads()
                 raise self._take_error() or StopIteration
-            if not self._seconds_to_land():
+            if self._seconds_to_land():
+                self._take_turn()
+            else:
                 self._leave()
-                return
-            self._take_turn()
 
     def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import pytest
 
-from firecrawl_interact.core import AsyncDeletions, Deletions
+from firecrawl_interact.core import AsyncDeletions, Deletions, Response
 
 from . import virtual_time
 from .side_by_side import DeleteMany, FunctionTransport, both_kinds, listed
@@ -62,6 +62,15 @@ def test_a_run_that_is_forgotten_warns_where_that_was(
         virtual_time.run(play(how, lambda: delete_many(FunctionTransport())(["a", "b", "c"])))
     assert [warning.filename for warning in warned] == [__file__]
     assert [type(warning.source).__name__[-9:] for warning in warned] == ["Deletions"]
+
+
+@both_kinds
+def test_a_run_that_ended_itself_and_is_left_half_way_warns_too(delete_many: DeleteMany) -> None:
+    def fail(session_id: str) -> Response:
+        raise MemoryError
+
+    with pytest.warns(RuntimeWarning, match="was left half-way"):
+        virtual_time.run(play("left half-way", lambda: delete_many(FunctionTransport(fail))(["a"])))
 
 
 @pytest.mark.filterwarnings("error")

@@ -29,6 +29,7 @@ from .side_by_side import (
     many,
     many_awaited,
 )
+from .steps import at_each_line
 
 LONG = 60
 """Seconds that nothing here takes, however busy the machine is."""
@@ -170,6 +171,20 @@ def test_ctrl_c_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
         list(many(transport, concurrency=1)(endless()))
     join_threads()
     assert transport.responded == transport.sent == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("moment", range(60))
+def test_stop_may_come_before_any_line(moment: int) -> None:
+    lines, use_case = count(), many(FunctionTransport())
+    use_case.shutdown_timeout = 0
+    deletions = use_case([])
+
+    def stop(frame: FrameType) -> None:
+        if next(lines) == moment:
+            deletions.stop()
+
+    with at_each_line(stop, "deletions"):
+        assert list(deletions) == []
 
 
 def test_no_signal_s_handler_finds_an_outcome_in_no_queue() -> None:
