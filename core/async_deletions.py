@@ -176,14 +176,15 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             self._tell_next()
             # A call that hangs keeps what it was given, and goes on by itself.
             records, self._records = self._records, deque()
-            if records:
+            if records and not self._is_journal_late:
                 await in_thread(call_each, records, timeout=LONGEST_RECORDS)
+            self._give_up(records)
             return
         try:
             if seconds := self._tell_rest():
                 await in_thread(call_each, self._records, timeout=seconds)
         finally:
-            self._give_up_records()
+            self._give_up(self._records)
 
     def _read_next_id(self, session_ids: AsyncIterator[str | uuid.UUID]) -> None:
         """Let one more id be read, beside the run."""

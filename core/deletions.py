@@ -50,7 +50,7 @@ class Run(Generic[DeleteSessionT]):
         self._delete_session: DeleteSessionT = delete_session
         self._scheduler = Scheduler(delete_session, concurrency)
         self._told: deque[Outcome] = deque()  # to `on_outcome` and the journal, and not handed out
-        self._records: deque[Callable[[], None]] = deque()  # calls of the journal
+        self._records: deque[Callable[[], object]] = deque()  # calls of the journal
         self._has_begun = self._is_left = self._is_journal_late = self._is_logged = False
         self._left_at = math.inf
 
@@ -99,13 +99,13 @@ class Run(Generic[DeleteSessionT]):
             return LONGEST_RECORDS
         return max(LONGEST_SLEEP, self._seconds_to_land())
 
-    def _give_up_records(self) -> None:
-        """Let no call of the journal begin any more, since the time for them is over."""
-        if self._records:
+    def _give_up(self, records: deque[Callable[[], object]]) -> None:
+        """Let no call of the journal begin any more, if the time for them is over."""
+        if records:
             text = "the journal took too long: it may still hold %d sessions that are gone"
-            logger.warning(text, len(self._records))
+            logger.warning(text, len(records))
             self._is_journal_late = True
-            self._records.clear()
+            records.clear()
 
     def _tell_next(self) -> None:
         """Tell the next outcome, so that it can be handed out. The journal is called later."""
@@ -283,7 +283,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
                 with suppress(RuntimeError):
                     _start_thread(call_each, self._records).join(seconds)
         finally:
-            self._give_up_records()
+            self._give_up(self._records)
 
     def _send(self, job: Job) -> None:
         """Give a request to a thread, if there is one."""
@@ -304,7 +304,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._threads.clear()
 
 
-def call_each(calls: deque[Callable[[], None]]) -> None:
+def call_each(calls: deque[Callable[[], object]]) -> None:
     """Make calls one after the other. Each stays there until it has ended."""
     while calls:
         calls[0]()

@@ -5,7 +5,7 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -175,7 +175,9 @@ class UseCase(Generic[TransportT, BlockT]):
         if not self.awaits:
             self.forget_if_gone(delete.known[0])
         elif self.journal_to_tell(delete.known[0]) is not None:
-            await in_thread(self.forget_if_gone, delete.known[0], timeout=5)
+            has_ended = await in_thread(self.forget_if_gone, delete.known[0], timeout=5)
+            if not has_ended:
+                self._log_not_forgotten(delete.known[0], "it takes more than 5 s")
         delete.is_over = True
 
     async def _drive(self, delete: Delete) -> DeletionReceipt:
@@ -238,14 +240,17 @@ class UseCase(Generic[TransportT, BlockT]):
         is_gone = outcome.session_fate is SessionFate.GONE
         return self.journal_of(outcome.session_id) if is_gone else None
 
-    def forget_if_gone(self, outcome: Outcome) -> None:
-        """Let the journal forget the session. What it raises is logged, and changes nothing."""
+    def forget_if_gone(self, outcome: Outcome) -> Literal[True]:
+        """Let the journal forget the session. What it raises is logged, and changes nothing.
+
+        Once the journal has returned, this returns True.
+        """
         try:
             if (journal := self.journal_to_tell(outcome)) is not None:
                 journal.gone(outcome.session_id)
         except Exception as error:
-            text = "session %a is gone, but the journal may still hold it: %s"
-            _log(outcome, logging.WARNING, text, outcome.session_id, error)
+            _log_not_forgotten(outcome, error)
+        return True
 
     def tell(self, delete: Delete, *, is_seen: bool) -> None:
         """Tell what is known to `on_outcome`, once. First log what may be left, unless it is seen.
@@ -293,3 +298,8 @@ def _log(
     known = {"session_id": outcome.session_id, "session_fate": outcome.session_fate}
     with suppress(Exception):
         logger.log(level, text, *arguments, extra=known, exc_info=exc_info)
+
+
+def _log_not_forgotten(outcome: Outcome, reason: object) -> None:
+    text = "session %a is gone, but the journal may still hold it: %s"
+    _log(outcome, logging.WARNING, text, outcome.session_id, reason)

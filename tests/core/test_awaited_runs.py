@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import logging
 import threading
 from collections.abc import AsyncIterator, Iterable
 
@@ -11,6 +12,7 @@ import pytest
 
 from firecrawl_interact.core import AsyncDeleteManySessions, AsyncDeleteSession, SessionFate
 
+from .log_records import log_records
 from .scripted_transport import run
 from .side_by_side import KEY, AsyncFunctionTransport, after, listed, many_awaited
 from .virtual_time import now, on_virtual_time
@@ -204,13 +206,33 @@ class HangingJournal:
         assert session_id != "a" or self.may_end.wait(60)
 
 
-@on_virtual_time
-async def test_a_call_of_the_journal_that_hangs_is_made_once_and_keeps_no_other_from_it() -> None:
-    journal = HangingJournal()
-    delete_session = AsyncDeleteSession(AsyncFunctionTransport(), KEY, journal=journal)
-    assert len(await listed(AsyncDeleteManySessions(delete_session)(["a", "b"]))) == 2
+def join_journal(journal: HangingJournal) -> None:
     journal.may_end.set()
     for thread in threading.enumerate():
         if thread.name == "firecrawl_interact":
             thread.join(60)
-    assert journal.forgot == ["a", "b"]
+
+
+@on_virtual_time
+async def test_a_journal_that_hangs_costs_a_run_five_seconds_and_is_not_called_again() -> None:
+    journal = HangingJournal()
+    delete_session = AsyncDeleteSession(AsyncFunctionTransport(), KEY, journal=journal)
+    with log_records(logging.WARNING) as records:
+        assert len(await listed(AsyncDeleteManySessions(delete_session)(list("abc")))) == 3
+    assert now() == 5
+    join_journal(journal)
+    assert journal.forgot == ["a"]
+    text = "the journal took too long: it may still hold 1 sessions that are gone"
+    assert [record.getMessage() for record in records] == [text] * 3
+
+
+@on_virtual_time
+async def test_a_journal_that_hangs_costs_a_call_five_seconds_and_is_logged() -> None:
+    journal = HangingJournal()
+    delete_session = AsyncDeleteSession(AsyncFunctionTransport(), KEY, journal=journal)
+    with log_records(logging.WARNING) as records:
+        await delete_session("a")
+    assert now() == 5
+    join_journal(journal)
+    text = "session 'a' is gone, but the journal may still hold it: it takes more than 5 s"
+    assert [record.getMessage() for record in records] == [text]
