@@ -158,6 +158,9 @@ class Scheduler:
             self._note_response(job, error)
             self._breaker.note_if_probe(job, error)
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
+        except Exception as error:  # The response cannot be read: the transport broke the port.
+            self._end_faulty(error)
+            self._end(job, job.if_left())
         else:
             job.send = step
             # A 429 was waited for already. A new id says most if the failures may be the ids' own.

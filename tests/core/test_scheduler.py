@@ -9,12 +9,14 @@ from firecrawl_interact.core import (
     NotTriedError,
     Outcome,
     Pause,
+    Response,
     RunEndedError,
     UnreachableError,
 )
 
 from .log_records import log_records
 from .scheduler_scripts import RESULTS, Run, each_script
+from .side_by_side import unchecked
 
 SCRIPTS = """
 a retry goes when its pause is over, and nobody else's does
@@ -351,3 +353,11 @@ def test_a_faulty_transport_ends_the_run_and_its_error_is_the_cause(result: str)
     assert f"no request can be sent ({type(RESULTS[result]).__name__})" in str(run.ended_by)
     assert run.ended_by
     assert run.ended_by.__cause__ is RESULTS[result]
+
+
+def test_a_response_that_cannot_be_read_ends_the_run_as_a_faulty_transport_does() -> None:
+    run = Run("go a b")
+    run.settle(run.sent["a"], Response(503, unchecked(None), b""))
+    run.then("ok b; send; ended = a UnreachableError unknown x1, b DeletionReceipt gone x1")
+    assert run.is_finished
+    assert str(run.ended_by) == "no request can be sent (AttributeError)"
