@@ -50,7 +50,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         _check_event_loop()
         self._has_begun = True
         try:
-            if not self._told:
+            if not self._to_hand_out:
                 await self._wait_for_outcome()
                 await self._tell()
         except Exception:
@@ -58,7 +58,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         except BaseException:
             await self.aclose()
             raise
-        return self._told.popleft()
+        return self._to_hand_out.popleft()
 
     def stop(self) -> None:  # noqa: D102 - as it is inherited
         super().stop()
@@ -93,12 +93,12 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
     async def _wait_for_outcome(self) -> None:
         """Go on until an outcome is there. At the end, raise."""
-        self._scheduler.end_remaining()
-        while not (self._told or self._scheduler.outcomes):
+        self._scheduler.end_remaining()  # An interruption may have left a job half-way.
+        while not (self._to_hand_out or self._scheduler.outcomes):
             if self._scheduler.is_finished:
                 if reader := self._end_reader():
                     await asyncio.wait(reader)
-                if self._scheduler.is_finished:
+                if self._scheduler.is_finished:  # No id came although its reader was cancelled.
                     raise self._take_error() or StopAsyncIteration
             if self._seconds_to_land():
                 await self._take_turn()
@@ -153,7 +153,8 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     def _result(self, task: "asyncio.Future[Response]") -> Response | BaseException:
         if not task.cancelled():
             return task.exception() or task.result()
-        # By this run, or by a program that cancels all its tasks: no fault of the transport.
+        # Once the run is left, it has cancelled the request itself, or a program cancels all its
+        # tasks. Before that, nobody may: it ends the run as a fault of the transport does.
         return ConnectionLostError(LEFT) if self._is_left else asyncio.CancelledError()
 
     def _end_reader(self) -> list[asyncio.Task[NoReturn]]:
@@ -181,7 +182,8 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             self._give_up(records)
             return
         try:
-            if seconds := self._tell_rest():
+            self._tell_all()
+            if seconds := self._seconds_for_records():
                 await in_thread(call_each, self._records, timeout=seconds)
         finally:
             self._give_up(self._records)
@@ -240,7 +242,7 @@ async def _read(
     not hold the run, as above.
     """
     async for session_id in session_ids:
-        scheduler.admit(iter([session_id]).__next__)
+        scheduler.admit(lambda: session_id)  # noqa: B023 - it is called at once
         is_wanted.clear()
         is_awake.set()
         if (task := asyncio.current_task()) and task.cancelling():  # That did not stop the ids.

@@ -48,8 +48,9 @@ class _ManySessions(Generic[DeleteSessionT]):
 class DeleteManySessions(_ManySessions[DeleteSession]):
     """Destroys many sessions, several at a time.
 
-    A rate limit or an outage pauses the whole run, and costs no session an attempt. A session that
-    fails while others succeed has its own attempts. Memory does not grow with the number of ids.
+    A rate limit or an outage pauses the whole run, and from then on it costs no session an attempt.
+    A session that fails while others succeed has its own attempts. Memory does not grow with the
+    number of ids.
 
     Args:
         delete_session: destroys one. Its transport, key and policy are used.

@@ -29,7 +29,8 @@ logger: logging.Logger = logging.getLogger("firecrawl_interact")
 LONGEST_SLEEP = 1.0
 """In seconds: `stop`, and a signal that came just before a wait began, take effect after it."""
 LONGEST_RECORDS = 5.0
-"""Seconds for an awaited record, and for all records of a run that is left without a time limit."""
+"""Seconds for one record of an awaited run, or for all records of a run that is left, awaited or
+not, without a `shutdown_timeout`."""
 
 DeleteSessionT = TypeVar("DeleteSessionT", DeleteSession, AsyncDeleteSession)
 _Requests: TypeAlias = "queue.SimpleQueue[tuple[Transport, Job] | None]"
@@ -49,13 +50,13 @@ class Run(Generic[DeleteSessionT]):
         self.shutdown_timeout: float | None = shutdown_timeout
         self._delete_session: DeleteSessionT = delete_session
         self._scheduler = Scheduler(delete_session, concurrency)
-        self._told: deque[Outcome] = deque()  # to `on_outcome` and the journal, and not handed out
+        self._to_hand_out: deque[Outcome] = deque()  # what was told, or is being told
         self._records: deque[Callable[[], object]] = deque()  # calls of the journal
         self._has_begun = self._is_left = self._is_journal_late = self._is_logged = False
         self._left_at = math.inf
 
     def __repr__(self) -> str:
-        run, ended = self._scheduler, len(self._told) + len(self._scheduler.outcomes)
+        run, ended = self._scheduler, len(self._to_hand_out) + len(self._scheduler.outcomes)
         shown = f"{len(run.in_flight)} in flight, {run.waiting} waiting, {ended} ended"
         return f"<{type(self).__name__}: {shown}>"
 
@@ -89,10 +90,13 @@ class Run(Generic[DeleteSessionT]):
             longest = min(self.shutdown_timeout, longest)
         return max(0.0, self._left_at + longest - now)
 
-    def _tell_rest(self) -> float:
-        """Tell all outcomes, and return the seconds that the journal has for what it must know."""
+    def _tell_all(self) -> None:
+        """Tell all outcomes, so that they can be handed out. The journal is called later."""
         while self._scheduler.outcomes:
             self._tell_next()
+
+    def _seconds_for_records(self) -> float:
+        """Return the seconds that the journal has for what it must know."""
         if self._is_journal_late or not self._records:
             return 0.0
         if self.shutdown_timeout is None:
@@ -102,7 +106,7 @@ class Run(Generic[DeleteSessionT]):
     def _give_up(self, records: deque[Callable[[], object]]) -> None:
         """Let no call of the journal begin any more, if the time for them is over."""
         if records:
-            text = "the journal took too long: it may still hold %d sessions that are gone"
+            text = "the journal was not told in time: it may still hold %d sessions that are gone"
             logger.warning(text, len(records))
             self._is_journal_late = True
             records.clear()
@@ -111,7 +115,7 @@ class Run(Generic[DeleteSessionT]):
         """Tell the next outcome, so that it can be handed out. The journal is called later."""
         outcome, use_case = self._scheduler.outcomes[0], self._delete_session
         # One call that runs no Python, so that a Ctrl-C comes before it or after it.
-        self._told.extend(map(deque.popleft, [self._scheduler.outcomes]))
+        self._to_hand_out.extend(map(deque.popleft, [self._scheduler.outcomes]))
         if use_case.journal_to_tell(outcome) is not None:
             self._records.append(partial(use_case.forget_if_gone, outcome))
         use_case.notify(outcome)
@@ -125,7 +129,7 @@ class Run(Generic[DeleteSessionT]):
         """Log what nobody may learn otherwise, once the run is left."""
         if error := self._take_error():  # Raised, it would keep the outcomes back.
             logger.warning("the run had ended before it was left: %s", error)
-        fates = [one.session_fate for one in (*self._told, *self._scheduler.outcomes)]
+        fates = [one.session_fate for one in (*self._to_hand_out, *self._scheduler.outcomes)]
         if (count := len(fates) - fates.count(SessionFate.GONE)) and not self._is_logged:
             self._is_logged = True
             text = "a run was left: nobody took the outcomes of %d sessions that may still run"
@@ -177,7 +181,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     def __next__(self) -> Outcome:
         self._has_begun = True
         try:
-            if not self._told:
+            if not self._to_hand_out:
                 self._wait_for_outcome()
                 self._tell()
         except Exception:
@@ -185,7 +189,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         except BaseException:
             self.close()
             raise
-        return self._told.popleft()
+        return self._to_hand_out.popleft()
 
     def close(self) -> None:
         """Leave the run, as the end of its `with` block does. The outcomes stay."""
@@ -211,8 +215,8 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
 
     def _wait_for_outcome(self) -> None:
         """Go on until an outcome is there. At the end, raise."""
-        self._scheduler.end_remaining()
-        while not (self._told or self._scheduler.outcomes):
+        self._scheduler.end_remaining()  # A Ctrl-C may have left a job half-way.
+        while not (self._to_hand_out or self._scheduler.outcomes):
             if self._scheduler.is_finished:
                 self._release_threads()
                 raise self._take_error() or StopIteration
@@ -238,7 +242,9 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         with suppress(queue.Empty):
             while True:  # Each of them has woken the run, which may not have waited.
                 self._wakeups.get(timeout=0)
-        while self._results:  # A Ctrl-C between any two steps must lose none of them.
+        # A Ctrl-C may come between any two steps. What the one that is being read says is lost
+        # then, and its session's fate is unknown. The others stay here.
+        while self._results:
             self._scheduler.settle(*self._results[0])
             self._results.popleft()
 
@@ -257,7 +263,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""
         try:
             self._settle()
-            while self._is_carried() and (left := self._seconds_to_land()):
+            while self._can_land() and (left := self._seconds_to_land()):
                 self._wait(left)
                 self._settle()
         finally:  # A second Ctrl-C ends the wait, and keeps back no outcome.
@@ -266,7 +272,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             self._release_threads()
             self._tell()
 
-    def _is_carried(self) -> bool:
+    def _can_land(self) -> bool:
         """Say whether what is in flight can land: not in a child that was forked in the block."""
         is_alive = any(thread.is_alive() for thread in self._threads)
         return is_alive and bool(self._scheduler.in_flight)
@@ -278,7 +284,8 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             call_each(self._records)
             return
         try:
-            if seconds := self._tell_rest():
+            self._tell_all()
+            if seconds := self._seconds_for_records():
                 # A call of a journal cannot be cut short: a thread makes it, if one can start.
                 with suppress(RuntimeError):
                     _start_thread(call_each, self._records).join(seconds)
@@ -286,7 +293,8 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             self._give_up(self._records)
 
     def _send(self, job: Job) -> None:
-        """Give a request to a thread, if there is one."""
+        """Give a request to a thread."""
+        # Each thread has a request: one more is needed.
         if len(self._scheduler.in_flight) == len(self._threads):
             try:
                 thread = _start_thread(_work, self._requests, self._results, self._wakeups)

@@ -109,8 +109,9 @@ class NotTriedError(DeleteSessionError):
 class UnreachableError(DeleteSessionError):
     """No response came. `__cause__` is the `TransportError` that says why.
 
-    It is None if the delete was interrupted, or its run was left before a response came. The
-    session is untouched if nothing reached the service, else its fate is unknown.
+    It is None if the delete was interrupted. If its run was left before a response came, it is
+    None, or a `ConnectionLostError` that says so. The session is untouched if nothing reached the
+    service, else its fate is unknown.
     """
 
     def __init__(
@@ -256,8 +257,8 @@ class RunEndedError(FirecrawlInteractError):
     """Something ended a run before its ids did, for instance an outage.
 
     An outage or a rate limit that lasts longer than the policy's deadline does that, and a rate
-    limit whose wait is longer than the deadline does it at once. So does an address at which the
-    service itself has not responded for the first 30 seconds.
+    limit whose wait is longer than the deadline does it at once. So does an address at which only
+    other people's pages have responded for the first 30 seconds.
 
     This is raised when the outcomes of all ids that were taken have come; the other ids are still
     in the caller's iterator. `__cause__` is the last error.

@@ -222,7 +222,7 @@ async def test_a_journal_that_hangs_costs_a_run_five_seconds_and_is_not_called_a
     assert now() == 5
     join_journal(journal)
     assert journal.forgot == ["a"]
-    text = "the journal took too long: it may still hold 1 sessions that are gone"
+    text = "the journal was not told in time: it may still hold 1 sessions that are gone"
     assert [record.getMessage() for record in records] == [text] * 3
 
 

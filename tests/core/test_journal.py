@@ -90,7 +90,7 @@ def test_each_outcome_is_recorded_once_and_what_takes_too_long_is_one_line(
     assert watch.over_at == 7
     assert max(watch.journal.calls.values()) == 1
     [line] = [record.getMessage() for record in records]
-    assert line == "the journal took too long: it may still hold 7 sessions that are gone"
+    assert line == "the journal was not told in time: it may still hold 7 sessions that are gone"
 
 
 def test_a_second_ctrl_c_ends_the_wait_for_a_journal_that_is_called_no_more() -> None:
@@ -102,7 +102,7 @@ def test_a_second_ctrl_c_ends_the_wait_for_a_journal_that_is_called_no_more() ->
     assert watch.journal is not None
     assert watch.journal.calls == {"a": 1, "b": 1}
     [line] = [record.getMessage() for record in records]
-    assert line == "the journal took too long: it may still hold 2 sessions that are gone"
+    assert line == "the journal was not told in time: it may still hold 2 sessions that are gone"
 
 
 def test_a_journal_that_was_too_slow_for_a_run_that_is_left_is_not_waited_for_again() -> None:
@@ -120,7 +120,7 @@ def test_without_a_thread_for_the_journal_a_run_that_is_left_says_what_it_did_no
         watch = play(scenario, Blocking, set_up=MemoryJournal)
     assert watch.ended == [(6, "6 a"), (6, "6 b")]
     [line] = [record.getMessage() for record in records]
-    assert line == "the journal took too long: it may still hold 1 sessions that are gone"
+    assert line == "the journal was not told in time: it may still hold 1 sessions that are gone"
 
 
 class Notebook:

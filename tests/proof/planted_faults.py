@@ -87,7 +87,7 @@ OF_RUNS = read_faults(r"""
 one outcome: what is in flight when a run is left has no outcome
     self._end(job, job.outcome or job.if_left()) => del self._jobs[job]
 one outcome: a cancellation takes an outcome with it
-    def __anext__ ... self.aclose() => self.aclose(); self._told.clear()
+    def __anext__ ... self.aclose() => self.aclose(); self._to_hand_out.clear()
 gone: an id in flight is taken for gone when the run is left
     =self.requests) => =self.requests, session_fate=type(NotTriedError.session_fate).GONE)
 untouched: an id in flight is taken for untouched when the run is left
