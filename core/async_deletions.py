@@ -11,12 +11,15 @@ from typing import Any, NoReturn, Self
 
 from .conversation import checked_response
 from .delete_session import AsyncDeleteSession
-from .deletions import LONGEST_RECORDS, LONGEST_SLEEP, Run, call_each
+from .deletions import LONGEST_RECORDS, Run, call_each
 from .errors import Outcome
 from .job import LEFT, Job
 from .scheduler import Scheduler
 from .shielding import Shield, in_thread, raise_last, runs_on_asyncio
 from .transport import AsyncTransport, ConnectionLostError, Response
+
+_LONGEST_CANCELLATION = 1.0
+"""Seconds in which requests that were cancelled may end."""
 
 
 class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
@@ -215,7 +218,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
                 for task in self._requests:
                     task.cancel()
                 if self._requests:
-                    await asyncio.wait(self._requests, timeout=LONGEST_SLEEP)
+                    await asyncio.wait(self._requests, timeout=_LONGEST_CANCELLATION)
             finally:
                 self._settle()
                 self._requests.clear()  # One that has ignored its cancellation is not waited for.

@@ -52,7 +52,7 @@ class CircuitBreaker:
 
     - An id that failed before and after a response of the service fails by itself.
     - Half-open probes after the first one are for ids that were never sent, up to twenty: a good
-      one shows that the service is there. The first is for one that may have failed for a moment.
+      one shows that the service is there. The first is for one that is held already.
     - If there is none any more, those that failed are probed for 40 seconds. Then the breaker
       closes, and each of them fails by itself.
 
@@ -69,7 +69,9 @@ class CircuitBreaker:
         self._deadline = deadline
         self._failed_probes = 0  # since it opened
         self._served_at = -math.inf  # when what the service itself responded to last was sent
-        self._newest_failed_at = 0.0  # `waited`, when an id failed for the first time, or it opened
+        # `waited`, when the 40 seconds of the last probes began anew: it opened, an id failed for
+        # the first time, or failures ceased to count.
+        self._last_probes_from = 0.0
 
     @property
     def may_be_ids_own(self) -> bool:
@@ -92,7 +94,7 @@ class CircuitBreaker:
         most = min(self._deadline, _PAGES_ALONE) if self.has_met_pages_alone else self._deadline
         ends_at = self.failures[0].waited + most
         if have_all_failed and self.may_be_ids_own:
-            ends_at = min(ends_at, self._newest_failed_at + _LAST_PROBES)
+            ends_at = min(ends_at, self._last_probes_from + _LAST_PROBES)
         return ends_at - waited
 
     def longest_timeout(self, waited: float) -> float:
@@ -152,7 +154,7 @@ class CircuitBreaker:
         error = failed.error
         if job.failing_since is None:
             job.failing_since = job.sent_at
-            self._newest_failed_at = waited
+            self._last_probes_from = waited
         if error.is_spoken and self.is_open:
             self._drop_unspoken(job.sent_at, waited)
         if job.sent_at > self._served_at and not self._is_ids_own(job, error, takes_ids=takes_ids):
@@ -164,7 +166,7 @@ class CircuitBreaker:
             is_shown = self._count_failing_ids() > 1 and (rest_has_landed or failed.is_last)
             if is_shown and not self.is_open:
                 self.is_open = True
-                self._newest_failed_at = waited
+                self._last_probes_from = waited
         self._close_if_refuted()
 
     def note_response(self, *, sent_at: float) -> None:
@@ -183,7 +185,7 @@ class CircuitBreaker:
         still = [one for one in self.failures if one.error.is_spoken or one.sent_at > sent_at]
         if len(still) < len(self.failures):
             self.failures = still
-            self._newest_failed_at = waited
+            self._last_probes_from = waited
 
     def _close_if_refuted(self) -> None:
         """Close it once no failure counts any more."""
@@ -197,8 +199,8 @@ class CircuitBreaker:
         has_responded_since = job.failing_since is not None and (
             job.failing_since <= self._served_at
         )
-        # A gateway may report the failure, and the next ids will show it. If there are none, it is
-        # the id's own as far as anybody can know.
+        # A gateway may report the failure, and the next ids will show it. If no more ids come, it
+        # is the id's own as far as anybody can know.
         return has_responded_since and (error.is_spoken or not takes_ids)
 
     def _count_failing_ids(self) -> int:

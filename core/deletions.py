@@ -26,8 +26,12 @@ from .transport import Response, Transport
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
-LONGEST_SLEEP = 1.0
+_LONGEST_SLEEP = 1.0
 """In seconds: `stop`, and a signal that came just before a wait began, take effect after it."""
+_LATENESS = 1.0
+"""Seconds that an attempt may take beyond its timeout."""
+_LEAST_FOR_RECORDS = 1.0
+"""Seconds for all records of a run that is left, however little time its requests have."""
 LONGEST_RECORDS = 5.0
 """Seconds for one record of an awaited run, or for all records of a run that is left, awaited or
 not, without a `shutdown_timeout`."""
@@ -85,7 +89,7 @@ class Run(Generic[DeleteSessionT]):
             return math.inf
         now = self._delete_session.transport.monotonic()
         self._left_at = min(self._left_at, now)
-        longest = self._delete_session.retry.attempt_timeout + LONGEST_SLEEP
+        longest = self._delete_session.retry.attempt_timeout + _LATENESS
         if self.shutdown_timeout is not None:
             longest = min(self.shutdown_timeout, longest)
         return max(0.0, self._left_at + longest - now)
@@ -101,7 +105,7 @@ class Run(Generic[DeleteSessionT]):
             return 0.0
         if self.shutdown_timeout is None:
             return LONGEST_RECORDS
-        return max(LONGEST_SLEEP, self._seconds_to_land())
+        return max(_LEAST_FOR_RECORDS, self._seconds_to_land())
 
     def _give_up(self, records: deque[Callable[[], object]]) -> None:
         """Let no call of the journal begin any more, if the time for them is over."""
@@ -250,7 +254,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
 
     def _wait(self, seconds: float) -> None:
         """Wait until something happens, or for so many seconds of the transport's time."""
-        transport, seconds = self._delete_session.transport, min(seconds, LONGEST_SLEEP)
+        transport, seconds = self._delete_session.transport, min(seconds, _LONGEST_SLEEP)
         began = transport.monotonic()
         if self._scheduler.in_flight:
             with suppress(queue.Empty):

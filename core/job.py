@@ -14,7 +14,7 @@ class Job:
     conversation: Conversation
     send: Send  # what the conversation wants next
     due_at: float  # when that may be sent, at the earliest
-    goes_first: bool  # whether it goes before all that do not
+    goes_first: bool  # It got a 429, or it is new, and only a new one shows what an outage is.
     # Of its last request:
     timeout: float
     number: int  # its place among all requests of the run
@@ -43,6 +43,7 @@ class Job:
 
     def if_left(self) -> DeleteSessionError:
         """Return the outcome of a session whose run is left: what its last request met, if any."""
+        # An error counts the requests up to its own: if there are more, the last has no response.
         if self.error is not None and self.error.attempts == self.requests:
             return self.error
         if self.requests:

@@ -27,12 +27,10 @@ class RateLimitGate:
 
     def __init__(self, backoff: Callable[[int], float]) -> None:
         self.paused_until: float = -math.inf  #: nothing is sent until then
-        self.limited_since: float | None = None  #: `waited`, when the first 429 of a row came
+        self._limited_since: float | None = None  # `waited`, when the first 429 of a row came
         self._backoff = backoff
         self._sent = 0
-        self._last_irrelevant = (
-            0  # number of the last request whose response says nothing of the pause
-        )
+        self._last_irrelevant = 0  # Up to this number, a response says nothing of the pause.
         self._limited = 0  # how many requests got a 429
         self._first_sent_at = math.inf
         self._last_sent_at = -math.inf
@@ -47,6 +45,10 @@ class RateLimitGate:
         # each has the time to get its 429 before the next one goes.
         of_probes = max(0.1, 2 * self._latency) if self._pauses_in_a_row > 1 else 0.0
         return max(self.paused_until, self._last_sent_at + max(self._spacing, of_probes))
+
+    def limited_for(self, waited: float) -> float:
+        """Return the seconds in which there were 429s, and no request was accepted."""
+        return 0.0 if self._limited_since is None else waited - self._limited_since
 
     def note_sent(self, now: float) -> int:
         """Count a request that is sent now, and return its number."""
@@ -64,7 +66,7 @@ class RateLimitGate:
 
     def note_accepted(self, number: int) -> None:
         """Note that a request got another status than 429."""
-        self.limited_since = None
+        self._limited_since = None
         if number > self._last_irrelevant:
             self._pauses_in_a_row = 0
 
@@ -80,8 +82,8 @@ class RateLimitGate:
 
         `latency` is how long the request took, and `wait` for how long the 429 asks to wait.
         """
-        if self.limited_since is None:
-            self.limited_since = waited
+        if self._limited_since is None:
+            self._limited_since = waited
         self._limited += 1
         seconds = wait or 0.0
         # A 429 to a request from before the pause says nothing new, but perhaps a longer time.

@@ -51,8 +51,8 @@ class Scheduler:
        carry it. Whoever carries it sets `job.landed_at`.
     3. If there are no `outcomes`, and `has_room()`: `admit(next_id)`.
     4. Otherwise it waits for `due_in()` seconds, or until a request lands, and adds that time to
-       `waited`. It does not add the time in which the caller's next id is awaited, too, and
-       `needs_new_id` is true: that is the caller's.
+       `waited`. If it awaits the caller's next id meanwhile, and `needs_new_id` is true, it adds
+       nothing: that time is the caller's.
 
     The outcomes are the driver's, which takes them out. Once the run is finished, it raises
     `ended_by`, if there is such an error. A driver that waits no longer for what is in flight calls
@@ -103,14 +103,18 @@ class Scheduler:
         if not self.takes_ids or (self._waiting and self._waiting[0].goes_first):
             return False
         if self._breaker.is_open:
-            # The first half-open probe is for one that has failed, and each other for another id.
-            has_fewer = len(self._jobs) < max(self._concurrency, _MOST_IN_OUTAGE)
-            return self._breaker.has_probed and (has_fewer or self._breaker.may_be_ids_own)
+            return self._has_room_in_outage()
         if self._waiting and self._waiting[0].due_at <= self._now():
             return False  # A retry that is due goes before a new id.
         # One id that waits for its retry must not stop a run with a concurrency of 1.
         most = max(self._concurrency, 2)
         return len(self.in_flight) < self._concurrency and len(self._jobs) < most
+
+    def _has_room_in_outage(self) -> bool:
+        if not self._breaker.has_probed:
+            return False  # The first half-open probe is for an id that is held already.
+        has_fewer = len(self._jobs) < max(self._concurrency, _MOST_IN_OUTAGE)
+        return has_fewer or self._breaker.may_be_ids_own
 
     @property
     def needs_new_id(self) -> bool:
@@ -172,7 +176,7 @@ class Scheduler:
     def due_in(self) -> float:
         """Return the seconds until something may be sent. Infinity: a result must come first."""
         if self.is_stopped:
-            return 0.0 if self._waiting else math.inf
+            return 0.0 if self._waiting else math.inf  # `next_job` ends those that wait.
         return max(0.0, min(self._next_send_in(), self._outage_ends_in()))
 
     def _next_send_in(self) -> float:
@@ -259,7 +263,7 @@ class Scheduler:
         begins = self._gate.note_limited(
             job.number, latency=job.latency, now=job.landed_at, waited=self.waited, wait=wait
         )
-        lasted = self.waited - (self._gate.limited_since or 0.0)
+        lasted = self._gate.limited_for(self.waited)
         if max(wait or 0.0, lasted) > self._delete_session.retry.deadline:
             message = f"the rate limit has let no request through for {lasted:.0f} s"
             if wait is not None and wait > lasted:
