@@ -177,7 +177,7 @@ class UseCase(Generic[TransportT, BlockT]):
         elif self.journal_to_tell(delete.known[0]) is not None:
             has_ended = await in_thread(self.forget_if_gone, delete.known[0], timeout=5)
             if not has_ended:
-                self._log_not_forgotten(delete.known[0], "it takes more than 5 s")
+                _log_not_forgotten(delete.known[0], "it takes more than 5 s")
         delete.is_over = True
 
     async def _drive(self, delete: Delete) -> DeletionReceipt:
