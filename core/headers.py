@@ -5,7 +5,7 @@ And what may be shown of them, and of any text from elsewhere.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from operator import methodcaller
+from functools import partial
 
 from .errors import FirecrawlInteractError
 
@@ -21,6 +21,8 @@ _ODD_KEYS = {
 }
 """What is wrong with a key, by a pattern: the first one that fits. None of them shows the key."""
 _VALUE = r"(?:[\x21-\x7e](?:[ \t\x21-\x7e]*[\x21-\x7e])?)?"  # RFC 9110, 5.5
+_LONG_VALUE = re.compile(r".{8}")
+_NOTHING = r"(?!)"  # no text matches
 
 # identity: the library asks for no compressed response.
 _LIBRARY_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -54,10 +56,12 @@ class RequestHeaders(Mapping[str, str]):
         self._extra = dict(extra) if isinstance(extra, Mapping) else extra
         del api_key, extra  # The traceback of an error shows this frame.
         self._headers: dict[str, str] = {}
+        self._masked: list[str] = []  # the secrets among their values
         # A subclass of str could give another text than was checked: its methods are not called.
         if self._api_key is not None:
             self._check_api_key()
-            self._headers["Authorization"] = f"Bearer {str.__str__(self._api_key)}"
+            self._masked.append(str.__str__(self._api_key))
+            self._headers["Authorization"] = f"Bearer {self._masked[0]}"
         self._headers.update(_LIBRARY_HEADERS)
         if self._extra is not None:
             self._add_extra()
@@ -83,13 +87,16 @@ class RequestHeaders(Mapping[str, str]):
 
     @property
     def mask(self) -> Callable[[str], str]:
-        """A function that returns a text without the key, which the service may send back.
+        """A function that returns a text without the secrets, which the service may send back.
+
+        It masks the key, and the values of the user's own headers that have 8 characters or more:
+        a shorter one, such as `1`, would garble every text.
 
         It is no Python function, so that it has no frame which would show the text.
         """
-        if self._api_key is None:
-            return str
-        return methodcaller("replace", self._api_key, "***")
+        # Backwards, so that a secret comes before another that it begins with.
+        patterns = map(re.escape, sorted(self._masked, reverse=True))
+        return partial(re.compile("|".join(patterns) or _NOTHING).sub, "***")
 
     def _check_api_key(self) -> None:
         if not isinstance(self._api_key, str):
@@ -126,6 +133,8 @@ class RequestHeaders(Mapping[str, str]):
                 odd = "has a character that a header cannot carry, or white space around it"
                 raise ValueError(f"headers: the value of {name} {odd}")
             self._headers[str.__str__(name)] = str.__str__(self._extra[name])
+        values = map(self._headers.__getitem__, self.own_names)
+        self._masked += filter(_LONG_VALUE.match, values)
 
 
 def request_headers(api_key: str | None, extra: Mapping[str, str] | None = None) -> RequestHeaders:

@@ -26,6 +26,7 @@ _LONGEST_ID = 120  # The service's own have 36; twice 120 still fit into the nam
 _OTHER_PATHS = {".", ".."}  # RFC 3986, 5.2.4
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986, 2.3
 
+_ESCAPED = re.compile(rb'\\(["\\/])')  # RFC 8259, 7
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
 _OF_ANOTHER_TEAM = "Forbidden."
 _BACKEND_FAILED = "Hangar request failed."  # The status is then that of the service's backend.
@@ -184,9 +185,9 @@ def _error(
     if message:
         reason += f": {message.removesuffix('.')}"
     elif response.body:
-        # JSON may escape a slash, and so a key that has one.
+        # JSON may escape a part of a secret: a slash or a quote.
         excerpt = _shown(
-            headers.mask(response.body.replace(rb"\/", b"/").decode(errors="replace")), length=100
+            headers.mask(_ESCAPED.sub(rb"\1", response.body).decode(errors="replace")), length=100
         )
         reason += f" with a body that begins '{excerpt}'"
     kind = _kind(status, content)

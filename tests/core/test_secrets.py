@@ -1,9 +1,11 @@
 """The key and the values of the user's headers show nowhere but in the headers that carry them."""
 
+import json
 import pickle
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 
 import pytest
@@ -37,6 +39,7 @@ from .scripted_transport import (
 from .steps import FOLDER, at_each_line
 
 CANARY = "fc-canary0123456789abcdef"
+OWN = 'the "canary" of a user'
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -60,10 +63,11 @@ def shown_locals(error: BaseException) -> str:
     return "\n".join(shown)
 
 
-def failures(key: str) -> Iterator[Response | TransportError]:
-    """Responses that send the key back, and failures of the transport."""
+def failures(secret: str) -> Iterator[Response | TransportError]:
+    """Responses that send a secret back, and failures of the transport."""
     for status in (200, 302, 401, 404, 429, 502):
-        for said in (key, f"Bearer {key}", f"the key '{key}' and {key}{key}", f"{'x' * 490}{key}"):
+        for form in ("{0}", "Bearer {0}", "the key '{0}' and {0}{0}", "x" * 490 + "{0}"):
+            said = form.format(secret)
             yield response(status, {"success": False, "error": said})
             yield response(status, {"success": False, "message": said})
             yield response(status, {"success": False, "error": "no", "code": said})
@@ -71,7 +75,7 @@ def failures(key: str) -> Iterator[Response | TransportError]:
             yield response(status, said)
             yield response(status, {"detail": said})
             yield Response(status, {}, f"<html>{said}</html>".encode())
-            yield Response(status, {}, f'["{said}"]'.replace("/", "\\/").encode())
+            yield Response(status, {}, json.dumps([said]).replace("/", "\\/").encode())
             yield Response(status, {}, f"{'x' * 90}{said}".encode())
             yield Response(status, {}, b"\xff" + said.encode() + b"\xff")
     yield ConnectFailedError("refused", transient=False)
@@ -87,25 +91,31 @@ def all_that_an_error_says(error: DeleteSessionError) -> Iterator[str]:
         yield pickle.dumps(error, protocol).decode("latin-1")
 
 
-@pytest.mark.parametrize("key", [CANARY, "fc+canary/01~23-45._=="])
-def test_no_error_and_no_log_line_shows_the_key_even_if_the_service_does(key: str) -> None:
-    for failure in failures(key):
+@pytest.mark.parametrize(
+    ("key", "own"),
+    [(CANARY, "x"), ("fc+canary/01~23-45._==", "x"), (None, OWN), (CANARY, f"{CANARY}-of-a-user")],
+)
+def test_no_error_and_no_log_line_shows_a_secret_even_if_the_service_does(
+    key: str | None, own: str
+) -> None:
+    for failure in failures(max(key or "", own, key=len)):
+        use_case = partial(DeleteSession, headers={"X-Gateway-Token": own})
         with log_records() as records:
-            error = error_of(DeleteSessionError, failure, failure, api_key=key)
+            error = error_of(DeleteSessionError, failure, failure, api_key=key, use_case=use_case)
         assert records
         logged = [f"{record.getMessage()} {record.__dict__!r}" for record in records]
         said = "\n".join([*all_that_an_error_says(error), *logged])
-        assert key not in said
         assert "canary" not in said
+        assert "of-a-user" not in said
 
 
 @pytest.mark.parametrize(
     "said",
     [
-        {"success": False, "error": f"no {CANARY}"},
-        {"success": False, "error": "no", "code": CANARY, "message": CANARY},
-        {"success": True, "status": CANARY},
-        [CANARY],
+        {"success": False, "error": f"no {CANARY} {OWN}"},
+        {"success": False, "error": "no", "code": CANARY, "message": OWN},
+        {"success": True, "status": OWN},
+        [CANARY, OWN],
     ],
     ids=ascii,
 )
@@ -117,7 +127,7 @@ def test_no_variable_of_ours_shows_a_secret_at_any_line_of_a_call(
     transport = ScriptedTransport(
         response(status, said, dict.fromkeys(["x-request-id", "x-key"], CANARY))
     )
-    headers, once = {"X-Token": "my-canary-of-the-user-s"}, RetryPolicy(max_attempts=1)
+    headers, once = {"X-Token": OWN}, RetryPolicy(max_attempts=1)
     delete_session = use_case(transport, CANARY, headers=headers, retry=once)
     shown: set[str] = set()
 
@@ -133,7 +143,10 @@ def test_no_variable_of_ours_shows_a_secret_at_any_line_of_a_call(
     assert not [text for text in shown if "canary" in text]
 
 
-def test_the_key_that_the_service_sends_back_is_masked_and_the_rest_is_kept() -> None:
+def test_a_secret_that_the_service_sends_back_is_masked_and_the_rest_is_kept() -> None:
+    mask = request_headers(None, {"X-Token": "8 signs.", "X-Team": "7 signs"}).mask
+    assert mask("8 signs. 8 signs, 7 signs") == "*** 8 signs, 7 signs"
+    assert request_headers(None).mask("all") == "all"
     revoked = response(401, {"success": False, "error": f"Token {CANARY} is revoked."})
     assert ": Token *** is revoked. " in str(error_of(DeleteSessionError, revoked, api_key=CANARY))
     stopped = response(200, {"success": True, "status": f"no {CANARY}"})
@@ -186,3 +199,4 @@ def test_rich_and_a_pickle_have_the_same_of_a_request() -> None:
     assert shown == [("status", 401), ("headers", {"x-request-id": "***"}), ("body", "<6 bytes>")]
     assert pickle.loads(pickle.dumps(HEADERS)) == HEADERS  # noqa: S301 - our own
     assert (len(HEADERS), HEADERS.own_names) == (4, ["X-Team"])
+    assert CANARY not in repr(HEADERS.mask)
