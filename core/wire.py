@@ -5,7 +5,6 @@ The operation: https://docs.firecrawl.dev/api-reference/endpoint/interact-delete
 
 import logging
 import re
-import reprlib
 import string
 import uuid
 from collections.abc import Iterable, Mapping
@@ -103,8 +102,9 @@ def is_scrape(session_id: str) -> bool:
 
 
 def _not_an_id(given: object) -> errors.InvalidSessionIdError:
-    reason = f"a session id is a str or a uuid.UUID, not {type(given).__name__}"
-    error = errors.InvalidSessionIdError(reason, session_id=reprlib.repr(given))
+    kind = type(given).__name__  # No more: the rest may hold a value that must not be shown.
+    reason = f"a session id is a str or a uuid.UUID, not {kind}"
+    error = errors.InvalidSessionIdError(reason, session_id=f"<{kind}>")
     if isinstance(getattr(given, "id", None), str):
         error.advice = "Pass its .id."
     elif isinstance(given, Mapping) and "id" in given:
