@@ -24,6 +24,7 @@ from firecrawl_interact.core.transport import ConnectFailedError, Request, Trans
 
 from ..api_url import ApiUrl
 from ..http.connection import (
+    Address,
     Deadline,
     check_tunnel,
     look_up,
@@ -82,26 +83,32 @@ class _StrictHTTPConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that accepts. Each gets an equal share of the time."""
-        attempt = ATTEMPT.get()
         numeric = numeric_address(self._dns_host, self.port)
         # No timeout applies to a look-up: the system's resolver has its own.
         addresses = [numeric] if numeric else look_up(self._dns_host, self.port)
         for waiting in range(len(addresses), 0, -1):
-            family, kind, protocol, _, address = addresses[-waiting]
-            sock = socket.socket(family, kind, protocol)
             try:
-                for option in self.socket_options or ():
-                    sock.setsockopt(*option)
-                sock.settimeout(attempt.deadline.seconds_left() / waiting)
-                sock.connect(address)
-                sock.settimeout(attempt.deadline.seconds_left())
-            except BaseException as error:
-                sock.close()
-                if waiting == 1 or not isinstance(error, OSError) or is_of_others(error):
+                return self._connect_to(addresses[-waiting], waiting)
+            except OSError as error:
+                if waiting == 1 or is_of_others(error):
                     raise
-            else:
-                return sock
         raise OSError("its name has no address")
+
+    def _connect_to(self, address: Address, waiting: int) -> socket.socket:
+        """Connect to an address, while `waiting` addresses, this one included, share the time."""
+        deadline = ATTEMPT.get().deadline
+        family, kind, protocol, _, target = address
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in self.socket_options or ():
+                sock.setsockopt(*option)
+            sock.settimeout(deadline.seconds_left() / waiting)
+            sock.connect(target)
+            sock.settimeout(deadline.seconds_left())
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def _tunnel(self) -> None:
         """Open the tunnel. http.client would read the proxy's response leniently."""

@@ -64,6 +64,21 @@ def test_a_silent_address_costs_a_quarter_of_a_second_or_its_share_of_the_connec
     send(driver)
 
 
+def test_an_address_of_a_family_that_the_system_does_not_know_hides_no_other(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = wire.serve()
+    addresses = [
+        (family, socket.SOCK_STREAM, 0, "", ("127.0.0.1", service.port))
+        for family in (4242, socket.AF_INET)
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+    send(wire.open(f"http://localhost:{service.port}"))
+    del addresses[1]
+    error = failure(wire.open(f"http://localhost:{service.port}"), ConnectFailedError)
+    assert "not supported" in str(error)
+
+
 # --- proxies -------------------------------------------------------------------------------
 
 
