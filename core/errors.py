@@ -109,9 +109,9 @@ class NotTriedError(DeleteSessionError):
 class UnreachableError(DeleteSessionError):
     """No response came. `__cause__` is the `TransportError` that says why.
 
-    It is None if the delete was interrupted. If its run was left before a response came, it is
-    None, or a `ConnectionLostError` that says so. The session is untouched if nothing reached the
-    service, else its fate is unknown.
+    The session is untouched if that says that nothing reached the service, else its fate is
+    unknown. If the delete was interrupted, or its run was left, before a response came, `__cause__`
+    is None or says so: the fate is unknown then, even if the call was still connecting.
     """
 
     def __init__(
