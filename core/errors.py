@@ -15,13 +15,12 @@
     │       ├── ServiceUnavailableError            unknown     408, 409, 425, 5xx
     │       ├── NotDeletedError                    unknown     200 with `success` false
     │       └── UnexpectedResponseError            unknown     everything else
-    ├── InvalidApiKeyError            (ValueError)             a use case cannot be made
-    ├── JournalError                  (OSError)                a journal failed
+    ├── InvalidApiKeyError            (ValueError)             a key cannot be sent: headers.py
+    ├── JournalError                  (OSError)                a journal failed: journal.py
     ├── NothingOpenedError                                     an opener gave no session's id
     └── RunEndedError                                          a run ended before its ids did
 
-The errors of the last four lines are not about one session that was to be deleted, so each
-`DeleteSessionError` has the id of one.
+Each `DeleteSessionError` names its session; the last four need not.
 
 After several attempts the least certain fate counts: a timeout and then a 401 are unknown. Gone
 stays gone.
@@ -68,8 +67,8 @@ class DeleteSessionError(FirecrawlInteractError):
 
     session_fate: SessionFate = SessionFate.UNKNOWN  #: what is known about the session
     transient: bool = False  #: whether the same call may end otherwise later
-    is_from_service: bool = False  #: whether the service says so, and shows that it works
-    is_spoken: bool = False  #: whether the service's own JSON says so, under a 5xx, too
+    is_spoken: bool = False  #: whether the service's own JSON says this
+    is_from_service: bool = False  #: whether it does, and shows that the service works
     advice: str = "Delete it again: a retry is safe and shows whether it is gone."
 
     def __init__(self, reason: str, *, session_id: str, attempts: int = 0) -> None:

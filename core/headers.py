@@ -113,7 +113,7 @@ class RequestHeaders(Mapping[str, str]):
     def _add_extra(self) -> None:
         if not isinstance(self._extra, dict):
             raise TypeError(f"headers must be a mapping, not {type(self._extra).__name__}")
-        # No name is in a variable before all are checked: one may hold the value, too.
+        # No name is in a variable before all are checked: it may be `X-Token: secret` by mistake.
         if kinds := [type(name).__name__ for name in self._extra if not isinstance(name, str)]:
             raise TypeError(f"headers: a name must be a str, not {kinds[0]}")
         if not all(map(re.compile(HEADER_NAME).fullmatch, self._extra)):

@@ -21,7 +21,9 @@ from .transport import Request, Response
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _OF_SCRAPE = "scrape:"  # No session's id has a colon.
-_LONGEST_ID = 120  # The service's own have 36; twice 120 still fit into the name of a file.
+# The service's own have 36. `FileJournal` writes a capital as two characters, and a file's name
+# has at most 255.
+_LONGEST_ID = 120
 _OTHER_PATHS = {".", ".."}  # RFC 3986, 5.2.4
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986, 2.3
 
