@@ -22,7 +22,7 @@ class Connection(asyncio.Protocol):
     Bytes that arrive while no response is due end the connection.
     """
 
-    kept_until: Deadline | None = None  #: None: it had no response yet, but that to a CONNECT
+    kept_until: Deadline | None = None  #: None: no response yet; a CONNECT's does not count
 
     def __init__(self, connections: "set[Connection]") -> None:
         self._loop = asyncio.get_running_loop()

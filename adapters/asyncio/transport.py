@@ -13,7 +13,7 @@ from firecrawl_interact.core.transport import ConnectFailedError, Request, Respo
 
 from ..api_url import parse_api_url
 from ..http.connection import Deadline, check_tunnel, request_head, reuse_deadline, tunnel_head
-from ..http.errors import closed, leaving_failure, no_connection
+from ..http.errors import closed, failure_to_raise, no_connection
 from ..http.framing import ParsedResponse
 from ..http.settings import Proxy
 from ..http.transport import HttpTransport, Settings
@@ -55,7 +55,7 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
             parsed = await pool.exchange(request, deadline)
             return Response(parsed.status, parsed.headers, parsed.body)
         except BaseException as error:
-            failure = leaving_failure(error, handled)
+            failure = failure_to_raise(error, handled)
         try:
             raise failure
         finally:

@@ -56,7 +56,7 @@ def no_whole_response(
     return failure
 
 
-def leaving_failure(error: BaseException, handled: BaseException | None) -> BaseException:
+def failure_to_raise(error: BaseException, handled: BaseException | None) -> BaseException:
     """Return what `send` raises for an exception: a `TransportError`, or an interruption as it is.
 
     Its traceback and those of its causes are dropped: libraries keep the key in local variables,

@@ -48,7 +48,7 @@ class Attempt:
         self.method: str = request.method
         self.target: str = settings.target(request.path)
         self.deadline: Deadline = Deadline(timeout)  # While connecting, the deadline of that.
-        self.connection: _StrictHTTPConnection | None = None  # over which it may have been sent
+        self.may_be_sent: bool = False
 
 
 ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
@@ -132,7 +132,7 @@ class _StrictHTTPConnection(HTTPConnection):
         attempt = ATTEMPT.get()
         if self.sock is None:
             self.connect()
-        attempt.connection = self  # From here on, a failure counts as sent.
+        attempt.may_be_sent = True  # From here on, a failure counts as sent.
         fields = {"Host": attempt.service.authority, **headers}
         self.write(request_head(method, attempt.target, fields))
 

@@ -14,7 +14,7 @@ from firecrawl_interact.core.transport import (
     Response,
 )
 
-from ..http.errors import closed, leaving_failure
+from ..http.errors import closed, failure_to_raise
 from ..http.transport import HttpTransport
 from ..system_time import SystemTime
 from .connection import ATTEMPT, POOL_CLASSES, Attempt
@@ -65,8 +65,9 @@ class Urllib3Transport(HttpTransport, SystemTime):
             headers = {name.lower(): value for name, value in response.headers.itermerged()}
             return Response(response.status, headers, response.data)
         except BaseException as error:
-            may_be_sent = attempt.connection is not None
-            failure = leaving_failure(_known_failure(error, may_be_sent=may_be_sent), handled)
+            failure = failure_to_raise(
+                _known_failure(error, may_be_sent=attempt.may_be_sent), handled
+            )
         finally:
             ATTEMPT.reset(token)
         try:
@@ -110,11 +111,11 @@ class Urllib3Transport(HttpTransport, SystemTime):
 
 
 def _known_failure(error: BaseException, *, may_be_sent: bool) -> BaseException:
-    """Return the port's error for what urllib3, or a wrapper around it, raises."""
+    """Return the port's error for what urllib3, or a patch of it, raises."""
     known = error
     if isinstance(error, urllib3.exceptions.ClosedPoolError):
         known = closed()
-    # Only a wrapper around urllib3 connects once more: its first request was sent.
+    # A patched `urlopen` may connect anew after a request went out; urllib3 alone does not.
     if isinstance(known, ConnectFailedError) and may_be_sent:
         known = ConnectionLostError("the request was lost, and a retry around urllib3 failed")
     if known is not error:
