@@ -31,7 +31,8 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         retry: how many attempts a call makes, how long each may take, and how far apart they are.
             None: the default of each.
         headers: sent with every request, besides those of the library and of the transport,
-            which cannot be set. No repr shows their values.
+            which cannot be set. No repr shows their values, and no error those of 8 characters or
+            more, which a server may send back.
         journal: remembers which sessions are open, in case this process is killed: a
             `FileJournal` as a rule. `on_exit` and `opening` record a session in it. Every way to
             delete lets it forget one that is gone.
