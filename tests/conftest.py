@@ -71,6 +71,8 @@ NIGHTLY = {
     "in_simulated_runs[3]": "half of the simulated runs",
     "run_costs_no_outcome[meets0-None]": "the same run, left after its first outcome",
     "the_same_on_httpx": "the same code on httpx2",
+    "test_postgresql_keeps_every_promise[any-order": "the same case in a directory and in memory",
+    "test_the_journal_keeps_every_promise[any-order": "the other cases of the page's journal",
 }
 
 
