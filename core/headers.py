@@ -5,7 +5,7 @@ And what may be shown of them, and of any text from elsewhere.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 
 from .errors import FirecrawlInteractError
 
@@ -85,7 +85,7 @@ class RequestHeaders(Mapping[str, str]):
         """The names of the user's own headers."""
         return [name for name in self if name.lower() not in _NOT_FOR_USERS]
 
-    @property
+    @cached_property
     def mask(self) -> Callable[[str], str]:
         """A function that returns a text without the secrets, which the service may send back.
 
