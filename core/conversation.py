@@ -87,12 +87,11 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
     deadline = monotonic() + retry.deadline
     seconds_left = retry.deadline
     attempts = attempts_before
-    counted = 0  # the attempts that the policy counts
+    counted = 1  # which of the attempts that the policy counts this one is
     is_uncertain = attempts_before > 0
     stale_retried = False
     while True:
         attempts += 1
-        counted += 1
         _log_attempt(session_id, attempts, counted, retry.max_attempts)
         try:
             return (yield from _attempt(session_id, headers, retry, attempts, seconds_left))
@@ -103,10 +102,9 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
             is_stale = not stale_retried and getattr(error.__cause__, "stale", False)
             pause = _pause_after(error, retry, counted, random, is_stale=is_stale)
             is_last = pause >= deadline - monotonic()
-            if (yield Failed(error, is_last)):
-                counted -= 1  # It is held back.
-            else:
+            if not (yield Failed(error, is_last)):  # One that is held back does not count.
                 yield from _back_off(error, pause, is_last=is_last)
+                counted += 1
                 stale_retried = stale_retried or is_stale
             # The wait, here or in a run, may have taken longer than was asked.
             if (seconds_left := deadline - monotonic()) <= 0:
