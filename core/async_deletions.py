@@ -11,12 +11,13 @@ from typing import Any, NoReturn, Self
 
 from .conversation import checked_response
 from .delete_session import AsyncDeleteSession
-from .deletions import LONGEST_RECORDS, Run, call_each
+from .deletions import Run, call_each
 from .errors import Outcome
 from .job import LEFT, Job
 from .scheduler import Scheduler
 from .shielding import Shield, in_thread, raise_last, runs_on_asyncio
 from .transport import AsyncTransport, ConnectionLostError, Response
+from .use_case import LONGEST_JOURNAL_CALL
 
 _LONGEST_CANCELLATION = 1.0
 """Seconds in which requests that were cancelled may end."""
@@ -181,7 +182,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             # A call that hangs keeps what it was given, and goes on by itself.
             records, self._records = self._records, deque()
             if records and not self._is_journal_late:
-                await in_thread(call_each, records, timeout=LONGEST_RECORDS)
+                await in_thread(call_each, records, timeout=LONGEST_JOURNAL_CALL)
             self._give_up(records)
             return
         try:

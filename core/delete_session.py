@@ -11,7 +11,7 @@ from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .shielding import Shield, event_loop, finish, in_thread, raise_last
 from .transport import AsyncTransport, Transport
-from .use_case import Delete, UseCase
+from .use_case import LONGEST_JOURNAL_CALL, Delete, UseCase
 
 T = TypeVar("T")
 HasIdT = TypeVar("HasIdT", bound=HasId)
@@ -239,7 +239,8 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
             if hasattr(self.transport, "aclose"):
                 await self.transport.aclose()
         finally:
-            await in_thread(getattr(self.journal, "close", lambda: None), timeout=5)
+            close_journal = getattr(self.journal, "close", lambda: None)
+            await in_thread(close_journal, timeout=LONGEST_JOURNAL_CALL)
 
     async def __aenter__(self) -> Self:
         return self

@@ -23,6 +23,7 @@ from .job import Job
 from .receipt import SessionFate
 from .scheduler import Pause, Scheduler
 from .transport import Response, Transport
+from .use_case import LONGEST_JOURNAL_CALL
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
@@ -32,9 +33,6 @@ _LATENESS = 1.0
 """Seconds that an attempt may take beyond its timeout."""
 _LEAST_FOR_RECORDS = 1.0
 """Seconds for all records of a run that is left, however little time its requests have."""
-LONGEST_RECORDS = 5.0
-"""Seconds for one record of an awaited run, or for all records of a run that is left, awaited or
-not, without a `shutdown_timeout`."""
 
 DeleteSessionT = TypeVar("DeleteSessionT", DeleteSession, AsyncDeleteSession)
 _Requests: TypeAlias = "queue.SimpleQueue[tuple[Transport, Job] | None]"
@@ -104,7 +102,7 @@ class Run(Generic[DeleteSessionT]):
         if self._is_journal_late or not self._records:
             return 0.0
         if self.shutdown_timeout is None:
-            return LONGEST_RECORDS
+            return LONGEST_JOURNAL_CALL  # for all of them
         return max(_LEAST_FOR_RECORDS, self._seconds_to_land())
 
     def _give_up(self, records: deque[Callable[[], object]]) -> None:

@@ -23,7 +23,7 @@ from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotF
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .shielding import Shield, event_loop, finish, in_thread, raise_last
-from .use_case import Delete, UseCase
+from .use_case import LONGEST_JOURNAL_CALL, Delete, UseCase
 
 T = TypeVar("T")
 
@@ -156,7 +156,8 @@ class _Opening(Generic[T]):
         if journal is not None and self._use_case.awaits:
             # If this is cancelled, it waits for the record: one that comes late would stay there
             # after the session is gone.
-            await in_thread(journal.opened, self.session_id, timeout_when_cancelled=5)
+            longest = LONGEST_JOURNAL_CALL
+            await in_thread(journal.opened, self.session_id, timeout_when_cancelled=longest)
         elif journal is not None:
             journal.opened(self.session_id or "")
 

@@ -28,6 +28,9 @@ from .wire import checked_session_id, is_scrape
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
+LONGEST_JOURNAL_CALL = 5.0
+"""Seconds that awaited code waits for a call of the journal, which then goes on by itself."""
+
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 BlockT = TypeVar("BlockT")
 
@@ -175,9 +178,10 @@ class UseCase(Generic[TransportT, BlockT]):
         if not self.awaits:
             self.forget_if_gone(delete.known[0])
         elif self.journal_to_tell(delete.known[0]) is not None:
-            has_ended = await in_thread(self.forget_if_gone, delete.known[0], timeout=5)
+            longest = LONGEST_JOURNAL_CALL
+            has_ended = await in_thread(self.forget_if_gone, delete.known[0], timeout=longest)
             if not has_ended:
-                _log_not_forgotten(delete.known[0], "it takes more than 5 s")
+                _log_not_forgotten(delete.known[0], f"it takes more than {longest:g} s")
         delete.is_over = True
 
     async def _drive(self, delete: Delete) -> DeletionReceipt:
