@@ -23,7 +23,7 @@ from firecrawl_interact.core import RetryPolicy
 from ..core.outages import ids
 from ..core.steps import Interruption, at_each_line
 from ..simulation.kinds import FAULTY, LIMITED_FOR_20, LOST, NOT_DELETED, STOPPING, Kind
-from ..simulation.play import begin, consume, watch_over
+from ..simulation.play import begin, consume, take_rest, watch_over
 from ..simulation.watch import Scenario, Step, Watch
 from ..simulation.ways import Awaited, Blocking, ThreadlessLoop, Way
 from .claims_of_runs import refuse
@@ -80,12 +80,7 @@ async def take_all(watch: Watch, way: Way, interruption: Interruption) -> None:
         watch.raised.append(error)
     finally:
         watch.leaves += 1
-        for _ in range(2):  # The interruption may come here, too.
-            try:
-                async for outcome in deletions:
-                    watch.receive(outcome)
-            except (Exception, KeyboardInterrupt) as error:
-                watch.raised.append(error)
+        await take_rest(watch, deletions)
         interruption.is_over = True
 
 

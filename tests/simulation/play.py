@@ -57,15 +57,20 @@ async def perform(watch: Watch, way: Way) -> None:
     ends_in_time = way.cancels and scenario.ends_when_cancelled_after <= 1
     if ends_in_time or (watch.leaves < 2 and scenario.shutdown_timeout is None):
         world.claim("the end", not world.in_flight, "requests are in flight after the run was left")
+    await take_rest(watch, deletions)
+    await way.sleep(LONG)
+    world.claim("the end", way.is_alone(), "a task is left")
+    watch.check_end()
+
+
+async def take_rest(watch: Watch, deletions: AsyncDeletions) -> None:
+    """Take the outcomes that are still there, and once more, since this may be interrupted too."""
     for _ in range(2):
         try:
             async for outcome in deletions:
                 watch.receive(outcome)
         except (Exception, KeyboardInterrupt) as error:
             watch.raised.append(error)
-    await way.sleep(LONG)
-    world.claim("the end", way.is_alone(), "a task is left")
-    watch.check_end()
 
 
 def begin(watch: Watch, way: Way) -> AsyncDeletions:
