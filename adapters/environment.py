@@ -130,8 +130,8 @@ def _transport(
     """Return the transport that was given, or make one of the address and the options."""
     try:
         if given is None:
-            url = service_address(api_url, options.get("allow_plain_http", False))
-            return kind(str(url), **options)
+            allow_plain_http = options.get("allow_plain_http", False)
+            return kind(str(service_address(api_url, allow_plain_http)), **options)
         if api_url is not None or options:
             raise TypeError("pass a transport, or the address and the options of one, not both")
         return given
@@ -146,7 +146,9 @@ def _journal(journal: Recorder | None, transport: Transport | AsyncTransport) ->
     if not os.path.isabs(location) and "://" not in location:
         directory = os.path.abspath(location)
         logger.warning("FIRECRAWL_INTERACT_JOURNAL is a relative path: it is %s", directory)
-    return open_journal(location, getattr(transport, "api_url", None) or str(service_address()))
+    # A transport of one's own may not say where the service is.
+    label = getattr(transport, "api_url", None) or service_address(None, allow_plain_http=True)
+    return open_journal(location, str(label))
 
 
 def open_journal(location: str, service: str | None) -> "FileJournal | PostgresJournal":
@@ -183,10 +185,10 @@ def journal_location() -> str | None:
     if problem is not None:
         advice = "set it to a directory, or to a postgresql:// URL"
         raise ValueError(f"FIRECRAWL_INTERACT_JOURNAL {problem}: {advice}")
-    return location if "://" in location else os.path.expanduser(location)
+    return os.path.expanduser(location)
 
 
-def service_address(api_url: str | None = None, allow_plain_http: bool = False) -> ApiUrl:
+def service_address(api_url: str | None, allow_plain_http: bool) -> ApiUrl:
     """Return the address of the service. An error names the variable."""
     if api_url is not None:
         return parse_api_url(api_url, allow_plain_http=allow_plain_http)

@@ -1,6 +1,7 @@
 """From `FIRECRAWL_API_KEY` and `FIRECRAWL_API_URL` to a ready use case, blocking and awaited."""
 
 import asyncio
+import logging
 import re
 import ssl
 import traceback
@@ -63,7 +64,8 @@ OTHERS = {"API_KEY": f"{KEY}\n", "API_URL": "no address"}
     ("values", "arguments", "shown"),
     [
         (CLOUD, {}, "'https://api.firecrawl.dev'"),
-        ({"API_URL": "http://127.0.0.1:3002"}, {}, "api_key=None"),
+        ({"API_URL": "http://127.0.0.1:3002", "API_KEY": ""}, {}, "api_key=None"),
+        ({**CLOUD, "API_URL": "http://x/v2"}, {"allow_plain_http": True}, "'http://x'"),
         ({**CLOUD, "API_URL": "https://x.example/a/v2/"}, {}, "'https://x.example/a'"),
         (OTHERS, {"api_key": KEY, "api_url": "https://x.example/v2"}, "'https://x.example'"),
         (CLOUD, {"api_url": "http://x/v2", "allow_plain_http": True}, "'http://x'"),
@@ -87,7 +89,7 @@ def test_an_argument_comes_before_its_variable(
         ({"API_URL": "https://API.firecrawl.dev/v2"}, {}, "no API key was set"),
         ({"API_URL": "https://api.firecrawl.dev:443"}, {}, "Set FIRECRAWL_API_KEY to a key of you"),
         *(
-            ({"API_KEY": key}, {}, "FIRECRAWL_API_KEY has space or a line end")
+            ({"API_KEY": key}, {}, "FIRECRAWL_API_KEY has space or a line end .* Set it to the key")
             for key in (f"{KEY}\n", f"{KEY}\r\n", f" {KEY}", "\n", " ")
         ),
         *(
@@ -134,7 +136,7 @@ def test_no_secret_is_in_a_frame_of_the_traceback_that_refuses_it(
 
 @both_ways
 def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
-    make: Make, variables: SetVariables, tmp_path: Path
+    make: Make, variables: SetVariables, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert make(api_key=KEY).journal is None
     variables(INTERACT_JOURNAL="")
@@ -147,6 +149,7 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
     variables(INTERACT_JOURNAL="postgresql://me:secret@db.example/jobs")
     shown = "PostgresJournal('postgresql://db.example/jobs', service='https://api.firecrawl.dev')"
     assert repr(make(api_key=KEY).journal) == shown
+    assert caplog.messages == []
     (tmp_path / "file").touch()
     variables(INTERACT_JOURNAL=tmp_path / "file")
     with pytest.raises(JournalError, match="file cannot be created"):
@@ -159,6 +162,7 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
         ("'{}", "has quotes around it"),
         ('{}"', "has quotes around it"),
         ("{}\n", "has a blank around it or a line end in it"),
+        ("{}\none more", "has a blank around it or a line end in it"),
         (" {}", "has a blank around it or a line end in it"),
         ("postgresql:/secret@host/jobs", "has a scheme without // after it"),
         ("mysql://secret@host/jobs", "is another kind of URL"),
@@ -197,7 +201,7 @@ def test_a_variable_may_begin_at_home_and_where_a_relative_one_lies_is_logged(
     expected = tmp_path / "open-sessions"
     assert expected.is_dir()
     text = f"FIRECRAWL_INTERACT_JOURNAL is a relative path: it is {expected}"
-    assert caplog.messages == [text]
+    assert caplog.record_tuples == [("firecrawl_interact", logging.WARNING, text)]
 
 
 @pytest.mark.enable_socket
@@ -206,9 +210,14 @@ def test_it_works_without_a_block_and_in_one_that_closes_it(
     make: Make, variables: SetVariables, tmp_path: Path
 ) -> None:
     variables(INTERACT_JOURNAL=tmp_path)
-    service = FakeService()
+    service, told = FakeService(), list[Outcome]()
     with LoopbackService(service) as loopback, asyncio.Runner() as runner:
-        made = make(api_key="fc-test", api_url=loopback.api_url, user_agent="Browsing/1")
+        made = make(
+            api_key="fc-test",
+            api_url=loopback.api_url,
+            user_agent="Browsing/1",
+            on_outcome=told.append,
+        )
         is_awaited = isinstance(made, AsyncDeleteSession)
 
         def end(call: Any) -> object:  # Any: what is awaited, or a result
@@ -217,7 +226,7 @@ def test_it_works_without_a_block_and_in_one_that_closes_it(
 
             return runner.run(result()) if is_awaited else call
 
-        end(made(service.open_session()))
+        assert end(made(service.open_session())) is told[-1]
         enter, leave = ("__aenter__", "__aexit__") if is_awaited else ("__enter__", "__exit__")
         for _ in range(2):
             assert end(getattr(made, enter)()) is made
@@ -241,13 +250,16 @@ def test_a_transport_of_ones_own_takes_the_key_and_the_journal_of_the_environmen
     service, told = FakeService(["fc-test"]), list[Outcome]()
     with pytest.raises(InvalidApiKeyError, match="no API key was set"):
         delete_session_from_environment(transport=Cloud(service))
-    variables(API_KEY="fc-test", INTERACT_JOURNAL=tmp_path, API_URL="https://api.firecrawl.dev")
-    for transport in (Cloud(service), InMemoryTransport(service)):
+    variables(API_KEY="fc-test", INTERACT_JOURNAL=tmp_path, API_URL="http://firecrawl:3002")
+    for transport, label in (
+        (Cloud(service), "https://api.firecrawl.dev"),
+        (InMemoryTransport(service), "http://firecrawl:3002"),
+    ):
         with delete_session_from_environment(
             transport=transport, on_outcome=told.append
         ) as delete_session:
             assert delete_session(service.open_session()) is told[-1]
-        assert "service='https://api.firecrawl.dev'" in repr(delete_session.journal)
+        assert f"service={label!r}" in repr(delete_session.journal)
 
 
 def test_a_transport_of_another_service_needs_no_key() -> None:

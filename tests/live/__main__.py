@@ -18,7 +18,7 @@ def main() -> int:
         print("Set FIRECRAWL_API_KEY to a key of the service.")
         return 2
     with_scrape = bool(os.environ.get("SCRAPE"))
-    api_url = str(service_address())
+    api_url = str(service_address(None, allow_plain_http=False))
     sessions, most = (3, 14) if with_scrape else (2, 9)
     print(
         f"This opens {sessions} sessions of {TTL} seconds at {api_url} and ends them.\n"
