@@ -121,7 +121,8 @@ class Reach(NamedTuple):
         rounds = [one for one in (tests[:QUICKEST], tests[QUICKEST:]) if one]
         each = [(one, 15 + 1.5 * sum(map(self.seconds.__getitem__, one))) for one in rounds]
         # At the end the slow ones, too, and those that reach it in a process that they start.
-        return [*each, ([*self.room.options, *self.room.tests], 600)]
+        every = [*each, (self.room.tests, 600)]
+        return [([*self.room.options, *tests], seconds) for tests, seconds in every]
 
 
 def _node(test: str) -> str:
