@@ -12,10 +12,12 @@ from asyncio import selector_events
 
 import pytest
 
+_OF_THREADS = ("test_an_awaited_journal_is_called_in_daemon_threads", "test_a_journal_that_hangs")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.name.startswith("test_an_awaited_journal_is_called_in_daemon_threads"):
+        if item.name.startswith(_OF_THREADS):
             item.add_marker(pytest.mark.skip(reason="starts a thread"))
 
 
