@@ -62,12 +62,12 @@ proof-figures: $(VENV)/.test
 	@$(BIN)/python -m tests.docs.figures
 
 # The next Python, where Node is: Pyodide is Python 3.14 for WebAssembly. It has no threads, so that
-# blocking runs are left out, and no trio, which two files need. Its number names its wheels.
+# blocking runs are left out, and no trio, which three files need. Its number names its wheels.
 PYODIDE = build/pyodide
 PYODIDE_WHEELS = --only-binary=:all: --python-version 3.14 --implementation cp --abi cp314 --abi none \
 	--platform pyemscripten_2026_0_wasm32 --platform any
 PYODIDE_TESTS = $(filter-out %_on_event_loops.py %_ways_to_end.py %_blocks.py, $(wildcard tests/core/test_*.py \
-	$(addprefix tests/adapters/test_,fake*.py in_memory*.py rate_limit.py)))
+	$(addprefix tests/adapters/test_,fake*.py rate_limit.py)))
 
 # A process for each file: Pyodide can end when it collects the garbage of many, and does with that
 # of the tests of blocks.
