@@ -85,10 +85,10 @@ def checked_session_id(session_id: object, *, may_be_scrape: bool = False) -> st
             sent. The message names what is wrong with it.
     """
     if isinstance(session_id, uuid.UUID):
-        return str(session_id)
+        return uuid.UUID.__str__(session_id)  # A subclass could give another text.
     if not isinstance(session_id, str):
         raise _not_an_id(session_id)
-    session_id = str.__str__(session_id)  # A subclass could give another text later.
+    session_id = str.__str__(session_id)  # As above.
     name = session_id.removeprefix(_OF_SCRAPE) if may_be_scrape else session_id
     if is_sendable(name):
         return session_id

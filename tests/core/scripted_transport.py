@@ -37,6 +37,12 @@ class Sly(str):
     __format__ = __repr__ = __str__  # type: ignore[assignment] # it does not play by the rules
 
 
+class SlyUUID(uuid.UUID):
+    """The same of an id."""
+
+    __str__ = Sly.__str__  # type: ignore[assignment] # as above
+
+
 def response(
     status: int, content: object = None, headers: Mapping[str, str] | None = None
 ) -> Response:

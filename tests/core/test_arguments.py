@@ -29,6 +29,7 @@ from .scripted_transport import (
     AsyncScriptedTransport,
     ScriptedTransport,
     Sly,
+    SlyUUID,
     delete_blocking,
     error_of,
 )
@@ -190,8 +191,8 @@ def test_every_key_is_refused_or_stands_in_the_header_as_it_is(api_key: str) -> 
             delete_blocking(transport, api_key=api_key)
 
 
-def test_a_subclass_of_str_cannot_send_another_text_than_was_checked() -> None:
-    transport = ScriptedTransport(DESTROYED)
+def test_a_subclass_cannot_send_another_text_than_was_checked() -> None:
+    transport = ScriptedTransport(DESTROYED, DESTROYED)
     delete_session = DeleteSession(transport, Sly("abc"), headers={Sly("X-Team"): Sly("a")})
     receipt = delete_session(Sly("id"))
     [request] = transport.requests
@@ -199,6 +200,8 @@ def test_a_subclass_of_str_cannot_send_another_text_than_was_checked() -> None:
     assert (request.headers["Authorization"], request.headers["X-Team"]) == ("Bearer abc", "a")
     assert {type(text) for pair in request.headers.items() for text in pair} == {str}
     assert (receipt.session_id, type(receipt.session_id)) == ("id", str)
+    assert delete_session(SlyUUID(SESSION_ID)).session_id == SESSION_ID
+    assert transport.requests[1].path == f"/v2/interact/{SESSION_ID}"
 
 
 # Ids: those that can only name one session, and that a service may have made
