@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -76,6 +77,8 @@ def failures(secret: str) -> Iterator[Response | TransportError]:
             yield response(status, {"detail": said})
             yield Response(status, {}, f"<html>{said}</html>".encode())
             yield Response(status, {}, json.dumps([said]).replace("/", "\\/").encode())
+            escaped = re.sub(r"\W", lambda found: f"\\u{ord(found[0]):04x}", said)
+            yield Response(status, {}, f'["{escaped}"]'.encode())
             yield Response(status, {}, f"{'x' * 90}{said}".encode())
             yield Response(status, {}, b"\xff" + said.encode() + b"\xff")
     yield ConnectFailedError("refused", transient=False)
