@@ -4,6 +4,7 @@ import inspect
 import math
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from types import CodeType, CoroutineType
 from typing import Any, Protocol
 
@@ -115,15 +116,18 @@ def checked_opened_id(
 
 
 def _names(opened: object) -> list[str]:
-    names = opened if isinstance(opened, Mapping) else getattr(opened, "__dict__", dir(opened))
-    public = [name for name in map(str, names) if name.isidentifier() and name[0] != "_"]
-    return public[:20]
+    with suppress(Exception):  # of theirs
+        names = opened if isinstance(opened, Mapping) else getattr(opened, "__dict__", dir(opened))
+        public = [name for name in map(str, names) if name.isidentifier() and name[0] != "_"]
+        return public[:20]
+    return []
 
 
 def _error_text(opened: list[Any], mask: Callable[[str], str]) -> str:  # Any: as above
     """Return the `error` of what was opened, if it is a text. It is masked before it has a name."""
-    if isinstance(getattr(opened[0], "error", None), str):
-        return mask(opened[0].error)
-    if isinstance(opened[0], Mapping) and isinstance(opened[0].get("error"), str):
-        return mask(opened[0]["error"])
+    with suppress(Exception):  # of theirs
+        if isinstance(getattr(opened[0], "error", None), str):
+            return mask(opened[0].error)
+        if isinstance(opened[0], Mapping) and isinstance(opened[0].get("error"), str):
+            return mask(opened[0]["error"])
     return ""

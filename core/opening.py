@@ -123,7 +123,7 @@ class _Opening(Generic[T]):
                 await self._leave(error)
                 if self.receipt is not None:
                     destroyed = f"Session {self.session_id!r} was destroyed."
-                    error.add_note(f"The block did not begin. {destroyed}")
+                    _note(error, f"The block did not begin. {destroyed}")
             raise
 
     def _begins_with_task(self) -> bool:
@@ -215,7 +215,7 @@ class _Opening(Generic[T]):
             error = None
         self._use_case.tell(self._delete, is_seen=raised is None)
         if error is not None and raised is not None:
-            raised.add_note(note_on(error))
+            _note(raised, note_on(error))
         self._opened.clear()
         self._use_case.blocks.discard(self)
         self._is_over = True
@@ -237,6 +237,11 @@ class _Opening(Generic[T]):
         """Wait for its opener and its delete, which begins anew if it was interrupted. Tell it."""
         await self._shield.run(self._destroy, interruptions)
         self._use_case.tell(self._delete, is_seen=False)
+
+
+def _note(error: BaseException, text: str) -> None:
+    with suppress(Exception):  # An exception may refuse every attribute.
+        error.add_note(text)
 
 
 class Opening(_Opening[T]):

@@ -44,6 +44,13 @@ from .scripted_transport import (
 from .side_by_side import unchecked
 
 
+class FrozenError(BlockError):
+    """Refuses every attribute, as an immutable dataclass does: it takes no note."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise NotImplementedError
+
+
 class StrangeError(BaseException):
     """What neither the library nor a program expects."""
 
@@ -69,6 +76,9 @@ LOOP_ENDS, ALL_1 = (8, b.cancel_all), (1, b.cancel_all)
     {
         "the block ends": Block([5], 15),
         "the block fails": Block([5], 15, "BlockError", fails=BlockError),
+        "it fails and takes no note": Block(
+            [5], 15, "FrozenError", fails=FrozenError, script=[STOPPING]
+        ),
         "with the error of another session": Block([5], 15, "UnauthorizedError", fails=OF_ANOTHER),
         "Ctrl-C": Block([5], 15, "interruption", fails=KeyboardInterrupt),
         "the process ends": Block([5], 15, "SystemExit", fails=SystemExit),
@@ -388,6 +398,17 @@ class Session:
     def close(self) -> None: ...
 
 
+class Unreadable:
+    """What a client may return whose properties must not be looked at yet."""
+
+    @property
+    def error(self) -> str:
+        raise NotImplementedError
+
+    def __dir__(self) -> list[str]:
+        raise NotImplementedError
+
+
 TWENTY = ", ".join(f"a{i}" for i in range(20))
 
 
@@ -400,6 +421,7 @@ TWENTY = ", ".join(f"a{i}" for i in range(20))
         (SimpleNamespace(url="canary", _a=1), "SimpleNamespace", "AttributeError", "url"),
         ({f"a{i}": "canary" for i in range(21)}, "dict", "AttributeError", TWENTY),
         (Session("canary"), "Session", "AttributeError", "url"),
+        (Unreadable(), "Unreadable", "AttributeError", "none"),
         ({"error": None}, "dict", "AttributeError", "error"),
         (SimpleNamespace(error=["canary"]), "SimpleNamespace", "AttributeError", "error"),
         (b.Browser("canary/.."), "Browser", "InvalidSessionIdError", "count, id, index"),
