@@ -20,12 +20,10 @@ import msgspec
 from . import wire
 from .arguments import refuse_awaitable
 from .errors import DeleteSessionError, ResponseError, UnreachableError, advice_on
-from .headers import RequestHeaders
+from .headers import RequestHeaders, log
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .transport import Request, Response, TransportError
-
-logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -92,7 +90,9 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
     stale_retried = False
     while True:
         attempts += 1
-        _log_attempt(session_id, attempts, counted, retry.max_attempts)
+        known = {"session_id": session_id, "attempt": attempts}
+        text = "session %a: attempt %d of %d"
+        log(logging.DEBUG, text, session_id, counted, retry.max_attempts, known=known)
         try:
             return (yield from _attempt(session_id, headers, retry, attempts, seconds_left))
         except DeleteSessionError as error:
@@ -160,11 +160,6 @@ def _pause_after(
     return retry.pause(attempts, random)
 
 
-def _log_attempt(session_id: str, attempts: int, counted: int, most: int) -> None:
-    known = {"session_id": session_id, "attempt": attempts}
-    logger.debug("session %a: attempt %d of %d", session_id, counted, most, extra=known)
-
-
 def _back_off(
     error: DeleteSessionError, pause: float, *, is_last: bool
 ) -> Generator[Wait, object, None]:
@@ -178,7 +173,7 @@ def _back_off(
         "retry_in": pause,
     }
     text = "session %a: retry in %.1f s: %s"
-    logger.warning(text, error.session_id, pause, error.args[0], extra=known)
+    log(logging.WARNING, text, error.session_id, pause, error.args[0], known=known)
     if pause:
         yield Wait(pause)
 

@@ -1,13 +1,17 @@
 """The headers of every request: the key, what the library asks for, and the user's own.
 
-And what may be shown of them, and of any text from elsewhere.
+And what may be shown of them, and of any text from elsewhere; and how the library logs.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property, partial
 
 from .errors import FirecrawlInteractError
+
+logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _TOKEN68 = r"[A-Za-z0-9._~+/-]+=*"  # RFC 6750, 2.1
 HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"  # RFC 9110, 5.6.2
@@ -160,3 +164,15 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in text
     )
+
+
+def log(
+    level: int,
+    text: str,
+    *arguments: object,
+    known: Mapping[str, object],
+    exc_info: bool = False,
+) -> None:
+    """Log what is known of a session. A filter or a handler that raises changes nothing."""
+    with suppress(Exception):
+        logger.log(level, text, *arguments, extra=known, exc_info=exc_info, stacklevel=2)

@@ -4,7 +4,6 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
@@ -18,15 +17,13 @@ from .errors import (
     UnexpectedResponseError,
     interrupted,
 )
-from .headers import RequestHeaders, request_headers
+from .headers import RequestHeaders, log, logger, request_headers
 from .journal import Recorder
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy, checked_retry
 from .shielding import in_thread
 from .transport import AsyncTransport, Response, Transport, TransportError
 from .wire import checked_session_id, is_scrape
-
-logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 LONGEST_JOURNAL_CALL = 5.0
 """Seconds that awaited code waits for a call of the journal, which then goes on by itself."""
@@ -266,7 +263,7 @@ class UseCase(Generic[TransportT, BlockT]):
         outcome = delete.known[0]
         is_left = outcome.session_fate is not SessionFate.GONE
         if is_left and not is_seen and not delete.is_logged:
-            _log(outcome, logging.ERROR, "%s", outcome)
+            log(logging.ERROR, "%s", outcome, known=_known(outcome))
             delete.is_logged = True
         if not delete.is_told:
             delete.is_told = True
@@ -279,8 +276,8 @@ class UseCase(Generic[TransportT, BlockT]):
         try:
             refuse_awaitable(self.on_outcome(outcome), "on_outcome", "an ordinary function")
         except Exception:
-            text = "on_outcome failed for session %a"
-            _log(outcome, logging.ERROR, text, outcome.session_id, exc_info=True)
+            text, known = "on_outcome failed for session %a", _known(outcome)
+            log(logging.ERROR, text, outcome.session_id, known=known, exc_info=True)
 
     def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "blocks": set(), "is_closed": False}
@@ -295,15 +292,10 @@ class UseCase(Generic[TransportT, BlockT]):
         return f"{type(self).__name__}({shown})"
 
 
-def _log(
-    outcome: Outcome, level: int, text: str, *arguments: object, exc_info: bool = False
-) -> None:
-    """Log something about a session. A filter or a handler that raises changes nothing."""
-    known = {"session_id": outcome.session_id, "session_fate": outcome.session_fate}
-    with suppress(Exception):
-        logger.log(level, text, *arguments, extra=known, exc_info=exc_info)
+def _known(outcome: Outcome) -> dict[str, object]:
+    return {"session_id": outcome.session_id, "session_fate": outcome.session_fate}
 
 
 def _log_not_forgotten(outcome: Outcome, reason: object) -> None:
     text = "session %a is gone, but the journal may still hold it: %s"
-    _log(outcome, logging.WARNING, text, outcome.session_id, reason)
+    log(logging.WARNING, text, outcome.session_id, reason, known=_known(outcome))

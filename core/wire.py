@@ -14,11 +14,9 @@ from typing import TypeVar
 import msgspec
 
 from . import errors
-from .headers import RequestHeaders, printable
+from .headers import RequestHeaders, log, printable
 from .receipt import DeletionReceipt, SessionFate
 from .transport import Request, Response
-
-logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _OF_SCRAPE = "scrape:"  # No session's id has a colon.
 # The service's own have 36. `FileJournal` writes a capital as two characters, and a file's name
@@ -172,9 +170,8 @@ def _billed(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str
         return decoder.decode(raw)
     except _NOT_THE_SERVICES_JSON:
         known = {"session_id": session_id, "session_fate": SessionFate.GONE}
-        logger.warning(
-            "session %a: destroyed, but its bill cannot be read", session_id, extra=known
-        )
+        text = "session %a: destroyed, but its bill cannot be read"
+        log(logging.WARNING, text, session_id, known=known)
         return None
 
 
