@@ -15,7 +15,7 @@ from .deletions import Run, call_each
 from .errors import Outcome
 from .job import LEFT, Job
 from .scheduler import Scheduler
-from .shielding import Shield, in_thread, raise_last, runs_on_asyncio
+from .shielding import Shield, in_thread, raise_last, running_asyncio_loop
 from .transport import AsyncTransport, ConnectionLostError, Response
 from .use_case import LONGEST_JOURNAL_CALL
 
@@ -256,7 +256,7 @@ async def _read(
 
 
 def _check_event_loop() -> None:
-    if not runs_on_asyncio():
+    if running_asyncio_loop() is None:
         raise RuntimeError(
             "AsyncDeleteManySessions needs asyncio's event loop. Under another event loop,"
             " call AsyncDeleteSession for each session."

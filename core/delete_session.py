@@ -9,7 +9,7 @@ from .arguments import HasId
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import Shield, event_loop, finish, in_thread, raise_last
+from .shielding import Shield, finish, in_thread, place, raise_last
 from .transport import AsyncTransport, Transport
 from .use_case import LONGEST_JOURNAL_CALL, Delete, UseCase
 
@@ -226,8 +226,8 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         """
         self.is_closed = True
         interruptions: list[BaseException] = []
-        here = event_loop()
-        ours = [block for block in list(self.blocks) if block.event_loop == here]
+        here = place()
+        ours = [block for block in list(self.blocks) if block.place == here]
         for block in ours:  # side by side
             block.start_to_end()
         for block in ours:

@@ -22,7 +22,7 @@ from .arguments import check_function, checked_opened_id, refuse_awaitable
 from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError, note_on
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import Shield, event_loop, finish, in_thread, raise_last
+from .shielding import Shield, finish, in_thread, place, raise_last
 from .use_case import LONGEST_JOURNAL_CALL, Delete, UseCase
 
 T = TypeVar("T")
@@ -109,7 +109,7 @@ class _Opening(Generic[T]):
             # It enters itself first and then looks whether the use case is closed. `aclose` closes
             # first and then looks for blocks: so one of the two sees the other.
             if self._use_case.awaits:
-                self.event_loop: object = event_loop()
+                self.place: object = place()
                 self._use_case.blocks.add(self)
             self._refuse_closed()
             if self._begins_with_task():

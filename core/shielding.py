@@ -31,19 +31,25 @@ def finish(function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
     raise RuntimeError("this must be awaited")
 
 
-def runs_on_asyncio() -> bool:
-    """Return whether the caller runs on an event loop of asyncio."""
-    return event_loop() != threading.get_ident()
-
-
-def event_loop() -> object:
-    """Return what the caller is awaited by: asyncio's event loop, or the thread of another one."""
+def running_asyncio_loop() -> "asyncio.AbstractEventLoop | None":
+    """Return asyncio's event loop, if it is what awaits the caller: trio may be its guest."""
     from asyncio import get_running_loop  # noqa: PLC0415 - see above
 
     try:
-        return get_running_loop()
+        return None if _is_trio_task() else get_running_loop()
     except RuntimeError:
-        return threading.get_ident()
+        return None
+
+
+def place() -> object:
+    """Return what awaits the caller: asyncio's event loop, or the thread of another one."""
+    return running_asyncio_loop() or threading.get_ident()
+
+
+def _is_trio_task() -> bool:
+    # Another thread may be just importing trio: then nothing runs on it.
+    lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
+    return lowlevel is not None and lowlevel.in_trio_task()
 
 
 class Shield:
@@ -59,7 +65,7 @@ class Shield:
 
     def start(self, function: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """Under asyncio, let a new task run this, unless another one goes on."""
-        if runs_on_asyncio() and all(task.done() for task in self.tasks[-1:]):
+        if running_asyncio_loop() and all(task.done() for task in self.tasks[-1:]):
             from asyncio import create_task  # noqa: PLC0415 - see above
 
             # In one line: an interruption between two lines would leave a task that nobody knows.
@@ -83,9 +89,10 @@ class Shield:
             The exception that it raised. If it was interrupted itself, under asyncio, this is the
             caller's last interruption, or else a `CancelledError`.
         """
-        if not (self._awaits and runs_on_asyncio()):
+        if not self._awaits or running_asyncio_loop() is None:
+            is_shielded = timeout is None and self._awaits and _is_trio_task()
             try:
-                with nullcontext() if timeout is not None else _shield_of("trio"):
+                with _shield_of("trio") if is_shielded else nullcontext():
                     await function()
             except Exception as failure:
                 return failure
@@ -128,15 +135,13 @@ def raise_last(interruptions: list[BaseException], error: BaseException | None) 
 
 
 def _shield_of(library: str) -> AbstractContextManager[object]:
-    """Keep out a cancelled scope of anyio or trio, where a program runs on it.
+    """Keep out a cancelled scope of anyio or trio, where a program has imported it.
 
     In such a scope nothing can wait: trio raises at once, anyio at each turn of the event loop.
     """
-    module: Any = sys.modules.get(library)  # Any: the core imports neither
-    if module is None or (library == "trio" and not module.lowlevel.in_trio_run()):
-        return nullcontext()
-    shield: AbstractContextManager[object] = module.CancelScope(shield=True)
-    return shield
+    make_scope: Any = getattr(sys.modules.get(library), "CancelScope", None)
+    # Any: the core imports neither. Another thread may be just importing it.
+    return nullcontext() if make_scope is None else make_scope(shield=True)
 
 
 class _NewThread:
@@ -169,7 +174,7 @@ async def in_thread(
     new one goes on by itself, and None is returned. If the caller is cancelled, it waits for
     `timeout_when_cancelled` seconds more before it raises. The call itself is never stopped.
     """
-    if not runs_on_asyncio():
+    if running_asyncio_loop() is None:
         return function(*arguments)
     from asyncio import CancelledError, get_running_loop, wait  # noqa: PLC0415 - see above
 

@@ -5,7 +5,9 @@ is busy at each turn ends with `NothingEverPassesError`.
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import anyio
@@ -16,11 +18,13 @@ from firecrawl_interact.core import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
     DeletionReceipt,
+    Response,
 )
 
+from ..simulation.ways import Awaited, Blocking, Way
 from . import virtual_time
-from .blocks import Browser
-from .scripted_transport import API_KEY, SESSION_ID
+from .blocks import Block, Browser, Elsewhere
+from .scripted_transport import API_KEY, DESTROYED, SESSION_ID
 from .side_by_side import AsyncFunctionTransport, after
 
 RECEIPT = DeletionReceipt(session_id=SESSION_ID)
@@ -37,6 +41,25 @@ def opener(sleep: Callable[[float], Awaitable[object]], seconds: float) -> MakeB
 
 def on_exit(delete_session: AsyncDeleteSession) -> Any:  # Any: a block
     return delete_session.on_exit(SESSION_ID)
+
+
+# While another thread imports one of them: it is there, and has no names yet
+
+
+@pytest.mark.parametrize(
+    ("block", "way"),
+    [
+        (Block([5], 15), Blocking),
+        (Block([5], 15), Elsewhere),
+        (Block([3], 13, "at 7", interrupt_at=[3, 7]), Awaited),
+    ],
+)
+def test_a_library_that_is_half_imported_keeps_no_block_from_its_delete(
+    block: Block, way: type[Way], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for library in ("anyio", "trio"):
+        monkeypatch.setitem(sys.modules, library, ModuleType(library))
+    block.check(way)
 
 
 # anyio
@@ -76,6 +99,30 @@ def test_an_anyio_scope_that_is_cancelled_lets_requests_of_a_run_end_and_costs_n
 
 
 # trio. What else happens under it: test_ways_to_end
+
+
+def test_under_trio_as_a_guest_of_asyncio_a_session_ends_with_its_block() -> None:
+    async def respond(session_id: str) -> Response:
+        await trio.sleep(0)
+        return DESTROYED
+
+    block = on_exit(AsyncDeleteSession(AsyncFunctionTransport(respond), API_KEY))
+
+    async def guest() -> None:
+        async with block:
+            pass
+
+    async def host() -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Queue[Any]()  # Any: trio's outcome
+        trio.lowlevel.start_guest_run(
+            guest,
+            run_sync_soon_threadsafe=loop.call_soon_threadsafe,
+            done_callback=ended.put_nowait,
+        )
+        (await ended.get()).unwrap()
+
+    asyncio.run(host())
+    assert block.receipt == RECEIPT
 
 
 def test_under_trio_an_opener_is_cancelled_at_once() -> None:
