@@ -300,12 +300,6 @@ _NOTES = {
 }
 
 
-def interrupted(session_id: str, attempts: int, error: BaseException) -> UnreachableError:
-    """Return the outcome of a delete that something else than its own failure has ended."""
-    reason = f"the delete was interrupted ({type(error).__name__})"
-    return UnreachableError(reason, session_id=session_id, attempts=attempts)
-
-
 def note_on(error: DeleteSessionError) -> str:
     """Return what stands beside the exception of a block whose delete has failed as well."""
     return f"{_NOTES[error.session_fate]} {error}"

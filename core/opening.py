@@ -32,7 +32,7 @@ class _Opening(Generic[T]):
     """What the two context managers share: all of it. One of them awaits this, and one does not."""
 
     _process: int | None = None  # which one entered the block; its children leave it alone
-    _is_over = True  # until it is made
+    _has_ended = True  # until it is made
 
     def __init__(  # noqa: PLR0913 - each is something that users say
         self,
@@ -57,21 +57,22 @@ class _Opening(Generic[T]):
         self._delete = Delete(session_id, self._retry)
         self._shield = Shield(awaits=use_case.awaits)  # for its opener and its delete
         self._entered = threading.Lock()  # It is held while the block is entered.
-        self._is_over = False
+        self._has_ended = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session_id!r}, outcome={self.outcome!r})"
 
     def __del__(self) -> None:
         is_unknown = self._process is not None and self.session_id is None
-        if self._is_over or is_unknown or self._is_forked():
+        if self._has_ended or is_unknown or self._is_forked():
             return
-        what = "left" if self._process else "entered: write `with`, or `async with`"
+        what = "left" if self._process else "entered by `with`, or `async with`"
         made_by = "opening" if self._open_session else "on_exit"
-        text = f"{made_by}({self.session_id!r}) was never {what}."
+        reason = f"{made_by}({self.session_id!r}) was never {what}"
         if self.session_id is not None:
-            text += f" The session may still be running and billing. {DeleteSessionError.advice}"
-        warnings.warn(text, RuntimeWarning, stacklevel=2, source=self)
+            self._delete.give_up(reason)
+            self._use_case.tell(self._delete, is_seen=False)
+        warnings.warn(f"{reason}.", RuntimeWarning, stacklevel=2, source=self)
 
     @property
     def session_id(self) -> str | None:
@@ -81,7 +82,7 @@ class _Opening(Generic[T]):
     @property
     def outcome(self) -> Outcome | None:
         """The receipt or the error of the delete. None before that."""
-        return next(iter(self._delete.known), None)
+        return self._delete.outcome
 
     @property
     def receipt(self) -> DeletionReceipt | None:
@@ -94,7 +95,7 @@ class _Opening(Generic[T]):
 
     def _is_live(self) -> bool:
         """Return whether there is a session of this process, and nothing has come of a delete."""
-        return self.session_id is not None and not self._delete.is_over and not self._is_forked()
+        return self.session_id is not None and not self._delete.is_done and not self._is_forked()
 
     # How it begins
 
@@ -104,7 +105,7 @@ class _Opening(Generic[T]):
         try:
             self._process = os.getpid()
             self._delete = Delete(self._given_id, self._retry)
-            self._is_over = False
+            self._has_ended = False
             self._shield = Shield(awaits=self._use_case.awaits)
             # It enters itself first and then looks whether the use case is closed. `aclose` closes
             # first and then looks for blocks: so one of the two sees the other.
@@ -206,7 +207,7 @@ class _Opening(Generic[T]):
         # after one of the block itself, of this delete, or of the one that `aclose` began
         is_second = was_interrupted or len(interruptions) > 1 or self._delete.begun > 1
         if self._is_live() and (is_failure or is_second):
-            self._delete.give_up(error)
+            self._delete.interrupt(error)
 
     def _end(self, raised: BaseException | None) -> None:
         """Tell the outcome, and end the block. Raise the delete's error, or note it on `raised`."""
@@ -218,7 +219,7 @@ class _Opening(Generic[T]):
             _note(raised, note_on(error))
         self._opened.clear()
         self._use_case.blocks.discard(self)
-        self._is_over = True
+        self._has_ended = True
         with suppress(RuntimeError):  # An interruption may bring it here again.
             self._entered.release()
         if error is not None and raised is None:
@@ -269,6 +270,8 @@ class Opening(_Opening[T]):
     def __exit__(self, kind: object, raised: BaseException | None, tb: object) -> None:
         try:
             finish(lambda: self._leave(raised))
+        except DeleteSessionError:
+            raise  # without a call before it: there, a signal would cost the error
         except BaseException as error:
             if self._is_live():  # An interruption came before that began.
                 self.__exit__(kind, error, tb)

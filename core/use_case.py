@@ -15,7 +15,7 @@ from .errors import (
     Outcome,
     SessionNotFoundError,
     UnexpectedResponseError,
-    interrupted,
+    UnreachableError,
 )
 from .headers import RequestHeaders, log, logger, request_headers
 from .journal import Recorder
@@ -60,14 +60,24 @@ class Delete(msgspec.Struct):
     attempts: int = 0  #: how many requests were sent
     #: The first is the outcome: a delete that was given up may go on, and find another one.
     known: list[Outcome] = []
-    is_over: bool = False  #: whether the journal was told of it as well, or it was given up
+    is_done: bool = False  #: whether the journal was told of it as well, or it was given up
     is_told: bool = False
     is_logged: bool = False
 
-    def give_up(self, error: BaseException) -> None:
-        """Let an exception end it. Its outcome is what is known: it may be there already."""
-        self.known.append(interrupted(str(self.session_id), self.attempts, error))
-        self.is_over = True
+    @property
+    def outcome(self) -> Outcome | None:
+        """None until there is one."""
+        return next(iter(self.known), None)
+
+    def interrupt(self, error: BaseException) -> None:
+        """Let an exception end it."""
+        self.give_up(f"the delete was interrupted ({type(error).__name__})")
+
+    def give_up(self, reason: str) -> None:
+        """End it. Its outcome is what is known: it may be there already."""
+        session_id = str(self.session_id)
+        self.known.append(UnreachableError(reason, session_id=session_id, attempts=self.attempts))
+        self.is_done = True
 
 
 class UseCase(Generic[TransportT, BlockT]):
@@ -152,34 +162,32 @@ class UseCase(Generic[TransportT, BlockT]):
         try:
             await self.destroy(delete)
             self.tell(delete, is_seen=True)
-        except BaseException as error:  # It is no outcome: `destroy` raises none.
-            delete.give_up(error)
+            if isinstance(delete.known[0], DeletionReceipt):
+                return delete.known[0]
+            raise delete.known[0]  # noqa: TRY301 - Python looks for signals at calls: none is left
+        except DeleteSessionError:  # `destroy` raises none.
+            raise
+        except BaseException as error:
+            delete.interrupt(error)
             self.tell(delete, is_seen=False)
             raise
-        outcome = delete.known.pop()
-        if isinstance(outcome, DeletionReceipt):
-            return outcome
-        try:
-            raise outcome
         finally:
-            del outcome  # A frame that holds an error that it raises is a cycle.
+            delete.known = []  # A frame that holds an error that it raises is a cycle.
 
     async def destroy(self, delete: Delete) -> None:
         """Do what a call does, but raise no outcome, and tell the journal alone."""
         delete.begun += 1
         if not delete.known:  # Otherwise the journal alone was not told.
-            try:  # No variable holds the outcome: a traceback leads here, so that would be a cycle.
-                delete.known.append(await self._drive(delete))
-            except DeleteSessionError as error:
-                delete.known.append(error.with_traceback(None))  # Its frames hold the use case.
-        if not self.awaits:
-            self.forget_if_gone(delete.known[0])
-        elif self.journal_to_tell(delete.known[0]) is not None:
-            longest = LONGEST_JOURNAL_CALL
-            has_ended = await in_thread(self.forget_if_gone, delete.known[0], timeout=longest)
-            if not has_ended:
-                _log_not_forgotten(delete.known[0], f"it takes more than {longest:g} s")
-        delete.is_over = True
+            # No variable holds it: a traceback of its cause leads here, so that would be a cycle.
+            delete.known.append(await self._outcome_of(delete))
+        await self._tell_journal(delete.known[0])
+        delete.is_done = True
+
+    async def _outcome_of(self, delete: Delete) -> Outcome:
+        try:
+            return await self._drive(delete)
+        except DeleteSessionError as error:
+            return error.with_traceback(None)  # Its frames hold the use case.
 
     async def _drive(self, delete: Delete) -> DeletionReceipt:
         conversation = converse(
@@ -241,6 +249,14 @@ class UseCase(Generic[TransportT, BlockT]):
         is_gone = outcome.session_fate is SessionFate.GONE
         return self.journal_of(outcome.session_id) if is_gone else None
 
+    async def _tell_journal(self, outcome: Outcome) -> None:
+        if not self.awaits:
+            self.forget_if_gone(outcome)
+        elif self.journal_to_tell(outcome) is not None:
+            longest = LONGEST_JOURNAL_CALL
+            if not await in_thread(self.forget_if_gone, outcome, timeout=longest):
+                _log_not_forgotten(outcome, f"it takes more than {longest:g} s")
+
     def forget_if_gone(self, outcome: Outcome) -> Literal[True]:
         """Let the journal forget the session. What it raises is logged, and changes nothing.
 
@@ -258,9 +274,8 @@ class UseCase(Generic[TransportT, BlockT]):
 
         It is seen if it is raised. Otherwise it is logged at ERROR, once.
         """
-        if not delete.known:
+        if (outcome := delete.outcome) is None:
             return
-        outcome = delete.known[0]
         is_left = outcome.session_fate is not SessionFate.GONE
         if is_left and not is_seen and not delete.is_logged:
             log(logging.ERROR, "%s", outcome, known=_known(outcome))

@@ -65,7 +65,7 @@ MISTAKES = {
     ),
     "with instead of async with": (
         "with awaited.on_exit(session_id): pass",
-        "RuntimeWarning: .* write `with`, or `async with`",
+        "RuntimeWarning: .* was never entered by `with`, or `async with`",
     ),
     "an opener that must be awaited": (
         "async def opens(): pass\nwith delete_session.opening(opens): pass",

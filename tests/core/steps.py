@@ -34,6 +34,21 @@ def at_each_line(step: Callable[[FrameType], None], *modules: str) -> Iterator[N
         sys.settrace(before)
 
 
+@contextmanager
+def at_each_call(step: Callable[[FrameType], None]) -> Iterator[None]:
+    """Call a function where Python looks for signals in the core: where a call begins or ends."""
+
+    def look(frame: FrameType, event: str, argument: object) -> None:
+        if event in {"call", "c_return"} and frame.f_code.co_filename.startswith(FOLDER):
+            step(frame)
+
+    sys.setprofile(look)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
 class Interruption:
     """Raises what a signal's handler would raise, before the line of this number, from 1.
 

@@ -20,6 +20,7 @@ from firecrawl_interact.core import (
     DeletionReceipt,
     NothingOpenedError,
     Opening,
+    Outcome,
     RetryPolicy,
     ServiceUnavailableError,
     UnauthorizedError,
@@ -256,7 +257,7 @@ def test_a_block_that_is_never_entered_warns_where_it_was_made(use_case: UseCase
     assert "Opening" in type(warned[0].source).__name__
     assert shown.removeprefix("Async") == f"Opening('{SESSION_ID}', outcome=None)"
     with pytest.warns(
-        RuntimeWarning, match=r"^opening\(None\) was never entered: write `with`, or"
+        RuntimeWarning, match=r"^opening\(None\) was never entered by `with`, or `async with`\.$"
     ):
         repr(use_case(ScriptedTransport(), API_KEY).opening(lambda: SimpleNamespace(id="a")))
 
@@ -300,15 +301,17 @@ def test_a_coroutine_that_is_closed_during_its_delete_logs_that_its_session_may_
     assert played.told == [played.manager.outcome]
 
 
-def test_a_coroutine_that_is_closed_before_its_block_begins_warns() -> None:
-    def play_and_forget() -> None:
+def test_a_coroutine_that_is_closed_before_its_block_begins_warns_and_tells_it() -> None:
+    def play_and_forget() -> list[Outcome]:
         played = begin_and_close(Block(opens=b.Opener(0, 0), journal_seconds=[5]), None)
         assert played.sent == []
         played.manager = None
         gc.collect()
+        return played.told
 
-    with pytest.warns(RuntimeWarning, match=r"^opening\('id-0'\) was never left"):
-        play_and_forget()
+    with pytest.warns(RuntimeWarning, match=r"^opening\('id-0'\) was never left\.$"):
+        [outcome] = play_and_forget()
+    assert str(outcome).startswith("Session 'id-0': opening('id-0') was never left. It may still")
 
 
 @both_use_cases

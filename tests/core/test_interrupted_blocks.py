@@ -1,6 +1,7 @@
 """An interruption at any line or await of a block: its session is gone, or something says so."""
 
 import gc
+import logging
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -10,7 +11,17 @@ import pytest
 from ..simulation.kinds import SERVED, UNAUTHORIZED, Kind
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import Weather
-from .blocks import Block, BlockError, Happening, Opener, PlayedBlock, interrupt, press_ctrl_c
+from .blocks import (
+    SESSION_ID,
+    Block,
+    BlockError,
+    Happening,
+    Opener,
+    PlayedBlock,
+    interrupt,
+    press_ctrl_c,
+)
+from .log_records import log_records
 from .steps import Interruption, at_each_line
 
 pytestmark = [
@@ -32,22 +43,24 @@ pytestmark = [
 
 MODULES = ("opening", "delete_session", "use_case", "conversation", "shielding", "wire")
 AT_ITS_DOOR = {"finish", "__enter__", "_enter", "__exit__", "__aenter__", "__aexit__", "_leave"}
-"""Where a signal may come before a block begins, or its end: only a warning can say so."""
+"""Where a signal may come before a block begins, or its end: it is told when Python frees it."""
 MOST_STEPS = 2_000
 
 both_managers = pytest.mark.parametrize("opens", [None, Opener(0, 0)], ids=["on_exit", "opening"])
 
 
 def warns(played: PlayedBlock, around: AbstractContextManager[object] | None = None) -> bool:
-    """Play a block, and say whether only a warning tells that its session lives."""
+    """Play a block, and say whether only its end as an object tells that its session lives."""
     played.watch.leaves, played.may_only_warn = 1, True  # What is interrupted may be cut.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         played.play(around)
         flaws, is_silent = played.world.flaws, played.is_silent
         if is_silent:
-            vars(played).clear()  # Nobody holds the block any more.
-            gc.collect()
+            with log_records(logging.ERROR) as records:
+                vars(played).clear()  # Nobody holds the block any more.
+                gc.collect()
+            assert {getattr(record, "session_id", None) for record in records} == {SESSION_ID}
     # Interrupted in the very line after it began, a delete goes on beside the second one.
     assert {flaw.claim for flaw in flaws} <= {"requests"}, flaws
     assert not is_silent or any("never" in str(one.message) for one in caught)

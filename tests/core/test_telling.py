@@ -37,12 +37,14 @@ from .scripted_transport import (
     UNAVAILABLE,
     ScriptedTransport,
     UseCase,
+    awaited,
     both_use_cases,
     ended,
     play,
     response,
 )
 from .side_by_side import unchecked
+from .steps import Interruption, at_each_call
 
 ONCE = RetryPolicy(max_attempts=1)
 ODD_BILL = response(200, {"success": True, "creditsBilled": "two"})
@@ -97,8 +99,12 @@ def call(delete_session: Any) -> None:  # Any: of either kind
     ended(delete_session(SESSION_ID))
 
 
+def leave(block: Any) -> None:  # Any: as above
+    play(block, lambda: None)
+
+
 def leave_block(delete_session: Any) -> None:  # Any: as above
-    play(delete_session.on_exit(SESSION_ID), lambda: None)
+    leave(delete_session.on_exit(SESSION_ID))
 
 
 @both_use_cases
@@ -145,6 +151,39 @@ def test_whatever_a_transport_does_ends_a_delete_and_is_told_even_if_each_line_o
         logger.setLevel(logging.NOTSET)
         logger.removeFilter(fails)
     assert [outcome.session_fate for outcome in told] == [fate]
+
+
+@pytest.mark.filterwarnings("ignore:on_exit.* was never:RuntimeWarning")
+@pytest.mark.parametrize(
+    ("use_case", "make", "use"),
+    [
+        (DeleteSession, lambda delete_session: delete_session, call),
+        (awaited, lambda delete_session: delete_session, call),
+        (DeleteSession, lambda delete_session: delete_session.on_exit(SESSION_ID), leave),
+    ],
+    ids=["call", "awaited call", "block"],
+)
+def test_a_ctrl_c_at_any_moment_of_a_delete_costs_no_word_of_what_is_known(
+    use_case: UseCase, make: Callable[[Any], Any], use: Callable[[Any], None]
+) -> None:
+    for moment in range(1, 1_000):
+        transport = ScriptedTransport(*[UNAUTHORIZED] * 3)
+        used = make(use_case(transport, API_KEY))
+        interruption, is_seen = Interruption(moment, KeyboardInterrupt), False
+        must_be_told = use is leave
+        with log_records(logging.ERROR) as records:
+            try:
+                with at_each_call(interruption):
+                    use(used)
+            except UnauthorizedError:
+                is_seen = True
+            except KeyboardInterrupt:
+                must_be_told |= bool(transport.requests)
+            del used  # A block that was not left says so.
+        assert must_be_told <= is_seen + len(records) <= 1
+        if interruption.moments < moment:
+            break
+    assert 50 < moment < 999
 
 
 @both_use_cases

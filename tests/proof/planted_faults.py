@@ -125,7 +125,7 @@ slow: a session is charged until somebody asks
 slow: the clock runs while the caller holds an outcome
     LONGEST_SLEEP) ... waited += transport.monotonic() - began => waited = transport.monotonic()
 block: the session is left when the block ends
-    self.session_id is not None and not self._delete.is_over => False
+    self.session_id is not None and not self._delete.is_done => False
 block: the note on what the block raised says nothing
     _note(raised, note_on(error)) => _note(raised, "")
 told: the delete's error takes the place of what the block raised
