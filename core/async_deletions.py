@@ -205,7 +205,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     async def _leave(self) -> None:
         """End the requests, as no cancellation can prevent, and be cancelled afterwards."""
         interruptions: list[BaseException] = []
-        raise_last(interruptions, await Shield().run(self._end_requests, interruptions))
+        raise_last(await Shield().run(self._end_requests, interruptions), *interruptions)
 
     async def _end_requests(self) -> None:
         """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""

@@ -232,7 +232,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
             block.start_to_end()
         for block in ours:
             await block.end_early(interruptions)
-        raise_last(interruptions, await Shield().run(self._close, interruptions))
+        raise_last(await Shield().run(self._close, interruptions), *interruptions)
 
     async def _close(self) -> None:
         try:

@@ -107,13 +107,14 @@ class _Opening(Generic[T]):
             self._delete = Delete(self._given_id, self._retry)
             self._has_ended = False
             self._shield = Shield(awaits=self._use_case.awaits)
+            self._begins_with_opener = False
             # It enters itself first and then looks whether the use case is closed. `aclose` closes
             # first and then looks for blocks: so one of the two sees the other.
             if self._use_case.awaits:
                 self.place: object = place()
                 self._use_case.blocks.add(self)
             self._refuse_closed()
-            if self._begins_with_task():
+            if self._open_session is not None or self._use_case.journal is not None:
                 await self._open_uncancelled()
             return self._opened[0] if self._opened else self  # type: ignore[return-value]  # on_exit
         except BaseException as error:
@@ -127,21 +128,18 @@ class _Opening(Generic[T]):
                     _note(error, f"The block did not begin. {destroyed}")
             raise
 
-    def _begins_with_task(self) -> bool:
-        """Return whether its first task opens a session, or records it."""
-        return self._open_session is not None or self._use_case.journal is not None
-
     def _refuse_closed(self) -> None:
         if self._use_case.is_closed:
             raise RuntimeError(f"this {type(self._use_case).__name__} is closed")
 
     async def _open_uncancelled(self) -> None:
         interruptions: list[BaseException] = []
+        self._begins_with_opener = True  # Its first task opens a session, or records it.
         error = await self._shield.run(self._open, interruptions, self._retry.attempt_timeout)
         # `start_to_end` may have cancelled it: then the use case is closed.
         if not interruptions and not isinstance(error, Exception):
             self._refuse_closed()
-        raise_last(interruptions, error)
+        raise_last(error, *interruptions)
 
     async def _open(self) -> None:
         if self._open_session is not None:
@@ -175,14 +173,14 @@ class _Opening(Generic[T]):
         while True:
             try:
                 if self._is_live():
-                    raise_last([], await self._shield.run(self._destroy, interruptions))
+                    raise_last(await self._shield.run(self._destroy, interruptions))
                 self._end(interruptions[-1] if interruptions else raised)
                 break
             except DeleteSessionError:  # of `_end`
                 raise
             except BaseException as error:
                 self._note_interruption(error, raised, interruptions)
-        raise_last(interruptions, None)
+        raise_last(*interruptions)
 
     async def _destroy(self) -> None:
         if self._is_live():
@@ -229,14 +227,18 @@ class _Opening(Generic[T]):
 
     def start_to_end(self) -> None:
         """Let its delete begin, under asyncio, or its opener have at most `attempt_timeout`."""
-        if self._begins_with_task():
+        if self._begins_with_opener:
             for opener in self._shield.tasks[:1]:
                 opener.get_loop().call_later(self._retry.attempt_timeout, opener.cancel)
         self._shield.start(self._destroy)
 
     async def end_early(self, interruptions: list[BaseException]) -> None:
         """Wait for its opener and its delete, which begins anew if it was interrupted. Tell it."""
-        await self._shield.run(self._destroy, interruptions)
+        try:
+            await self._shield.run(self._destroy, interruptions)
+        except (KeyboardInterrupt, SystemExit) as error:  # As in `_leave`. asyncio raises none.
+            self._note_interruption(error, None, interruptions)
+            await self.end_early(interruptions)
         self._use_case.tell(self._delete, is_seen=False)
 
 

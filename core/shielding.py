@@ -126,12 +126,11 @@ class Shield:
                 interruptions.append(interruption)
 
 
-def raise_last(interruptions: list[BaseException], error: BaseException | None) -> None:
-    """Raise the caller's last interruption, or else what the shielded function raised."""
-    if interruptions:
-        raise interruptions[-1]
-    if error is not None:
-        raise error
+def raise_last(*errors: BaseException | None) -> None:
+    """Raise the last of them, if there is any."""
+    for error in reversed(errors):
+        if error is not None:
+            raise error
 
 
 def _shield_of(library: str) -> AbstractContextManager[object]:

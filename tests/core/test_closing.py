@@ -210,6 +210,20 @@ async def test_an_opener_that_takes_too_long_is_given_up_and_its_block_is_not_ca
 
 
 @on_virtual_time
+async def test_the_delete_of_a_block_that_was_refused_is_no_opener_and_has_its_own_time() -> None:
+    program = Program(latency=30)
+    await program.delete_session.aclose()
+    program.is_closed, program.delete_session.journal = False, Mock()
+    block = program.delete_session.on_exit("scrape:a")  # No journal records it.
+    task = asyncio.create_task(block.__aenter__())
+    await asyncio.sleep(1)
+    await program.delete_session.aclose()
+    with pytest.raises(RuntimeError, match=BEGINS_NO_MORE):
+        await task
+    assert (block.receipt, virtual_time.now()) == (DeletionReceipt(session_id="scrape:a"), 30)
+
+
+@on_virtual_time
 async def test_a_service_that_is_away_is_an_error_for_each_session_within_the_deadline() -> None:
     program = Program(fails=math.inf)
     tasks = [asyncio.create_task(program.hold(3600)) for _ in range(3)]
@@ -369,6 +383,22 @@ def test_a_block_of_an_event_loop_that_has_ended_keeps_no_other_from_its_delete(
 
     asyncio.run(main())
     assert (program.open, program.is_closed, held.done()) == (set(), True, False)
+
+
+def test_under_another_event_loop_a_ctrl_c_repeats_one_delete_and_all_is_closed() -> None:
+    script = [KeyboardInterrupt(), DESTROYED, DESTROYED]
+    transport, journal = ScriptedTransport(*script), Mock()
+    delete_session = awaited(transport, API_KEY, journal=journal)
+    blocks = [delete_session.on_exit(session_id) for session_id in "ab"]
+
+    async def main() -> None:
+        async with blocks[0], blocks[1]:
+            await delete_session.aclose()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main())
+    assert all(block.receipt is not None for block in blocks)
+    assert transport.closed == journal.close.call_count == 1
 
 
 def test_a_delete_that_fails_elsewhere_keeps_no_other_one_from_its_end() -> None:
