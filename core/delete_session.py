@@ -1,11 +1,13 @@
 """The use case: destroy one session, over any transport."""
 
+import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from operator import attrgetter
 from typing import Any, Self, TypeVar, overload
 
 from .arguments import HasId
+from .headers import log
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
@@ -218,7 +220,8 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
     async def aclose(self) -> None:
         """Destroy the sessions of this event loop's open blocks; close transport and journal.
 
-        A block finds the outcome at its end, and no block begins any more: an opener has at most
+        The transport is closed by its `aclose`, if it has one, and the journal by its `close`. A
+        block finds the outcome at its end, and no block begins any more: an opener has at most
         `attempt_timeout` seconds more. A block of another event loop fails at its end, and says so.
         If this is cancelled, it goes on, at most for the deadline of the policy, and is cancelled
         afterwards. Under trio it waits for no opener and no delete that goes on in another task:
@@ -240,7 +243,9 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
                 await self.transport.aclose()
         finally:
             close_journal = getattr(self.journal, "close", lambda: None)
-            await in_thread(close_journal, timeout=LONGEST_JOURNAL_CALL)
+            if not await in_thread(close_journal, timeout=LONGEST_JOURNAL_CALL):
+                text = "the journal takes more than %g s to close: nobody waits for it any more"
+                log(logging.WARNING, text, LONGEST_JOURNAL_CALL, known={})
 
     async def __aenter__(self) -> Self:
         return self

@@ -100,6 +100,19 @@ def test_a_journal_is_closed_even_if_the_transport_cannot_be(use_case: UseCase) 
     journal.close.assert_called_once_with()
 
 
+@on_virtual_time
+async def test_a_journal_that_takes_too_long_to_close_is_a_line_of_the_log() -> None:
+    may_end, journal = threading.Event(), Mock()
+    journal.close.side_effect = lambda: may_end.wait(10)
+    with log_records(logging.WARNING) as records:
+        await awaited(ScriptedTransport(), API_KEY, journal=journal).aclose()
+    may_end.set()
+    assert [record.getMessage() for record in records] == [
+        "the journal takes more than 5 s to close: nobody waits for it any more"
+    ]
+    assert virtual_time.now() == 5
+
+
 def test_two_keys_over_one_transport_leave_the_with_to_it() -> None:
     transport = ScriptedTransport(DESTROYED, DESTROYED)
     ours, theirs = DeleteSession(transport, "fc-ours"), DeleteSession(transport, "fc-theirs")
