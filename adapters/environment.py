@@ -12,7 +12,8 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from firecrawl_interact.core import (
     AsyncDeleteSession,
@@ -141,14 +142,20 @@ def _transport(
 
 def _journal(journal: Recorder | None, transport: Transport | AsyncTransport) -> Recorder | None:
     """Return the journal that was passed, or else the one that the environment names."""
-    if journal is not None or (location := journal_location()) is None:
+    if journal is not None:
         return journal
-    if not os.path.isabs(location) and "://" not in location:
-        directory = os.path.abspath(location)
-        logger.warning("FIRECRAWL_INTERACT_JOURNAL is a relative path: it is %s", directory)
-    # A transport of one's own may not say where the service is.
-    label = getattr(transport, "api_url", None) or service_address(None, allow_plain_http=True)
-    return open_journal(location, str(label))
+    location = journal_location()
+    if location is None:
+        return None
+    try:
+        if not os.path.isabs(location) and "://" not in location:
+            directory = os.path.abspath(location)
+            logger.warning("FIRECRAWL_INTERACT_JOURNAL is a relative path: it is %s", directory)
+        # A transport of one's own may not say where the service is.
+        label = getattr(transport, "api_url", None) or service_address(None, allow_plain_http=True)
+        return open_journal(location, str(label))
+    finally:
+        del location  # As above: it may hold a password.
 
 
 def open_journal(location: str, service: str | None) -> "FileJournal | PostgresJournal":
@@ -161,7 +168,13 @@ def open_journal(location: str, service: str | None) -> "FileJournal | PostgresJ
     """
     from . import FileJournal, PostgresJournal  # noqa: PLC0415 - few need them
 
-    return (PostgresJournal if "://" in location else FileJournal)(location, service=service)
+    try:
+        return (PostgresJournal if "://" in location else FileJournal)(location, service=service)
+    except ValueError as error:
+        reason = str(error)
+    finally:
+        del location  # As above.
+    raise ValueError(reason)  # without the frames that hold the URL
 
 
 def journal_location() -> str | None:
@@ -183,6 +196,7 @@ def journal_location() -> str | None:
     elif "://" in location and not re.match("postgres(ql)?://", location):
         problem = "is another kind of URL"
     if problem is not None:
+        del location  # As above.
         advice = "set it to a directory, or to a postgresql:// URL"
         raise ValueError(f"FIRECRAWL_INTERACT_JOURNAL {problem}: {advice}")
     return os.path.expanduser(location)
@@ -192,18 +206,21 @@ def service_address(api_url: str | None, allow_plain_http: bool) -> ApiUrl:
     """Return the address of the service. An error names the variable."""
     if api_url is not None:
         return parse_api_url(api_url, allow_plain_http=allow_plain_http)
-    address = os.environ.get("FIRECRAWL_API_URL") or f"https://{_CLOUD_HOST}"
     try:
-        return parse_api_url(address, allow_plain_http=allow_plain_http)
+        return parse_api_url(
+            os.environ.get("FIRECRAWL_API_URL") or f"https://{_CLOUD_HOST}",
+            allow_plain_http=allow_plain_http,
+        )
     except ValueError as error:
-        raise ValueError(f"FIRECRAWL_API_URL: {error}") from None
+        reason = str(error)
+    raise ValueError(f"FIRECRAWL_API_URL: {reason}")  # without the frames that hold the address
 
 
 def _reaches_cloud(transport: Transport | AsyncTransport) -> bool:
-    address = getattr(transport, "api_url", None)  # A transport of one's own may have none.
-    if not isinstance(address, str):
-        return False
-    return parse_api_url(address, allow_plain_http=True).host == _CLOUD_HOST
+    address: Any = getattr(transport, "api_url", None)  # Any: of a transport of one's own
+    with suppress(TypeError, ValueError):
+        return parse_api_url(address, allow_plain_http=True).host == _CLOUD_HOST
+    return False
 
 
 def _key(api_key: str | None, transport: Transport | AsyncTransport) -> str | None:

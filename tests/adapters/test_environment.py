@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from firecrawl_interact import adapters
 from firecrawl_interact.adapters import (
     AsyncInMemoryTransport,
     FakeService,
@@ -30,6 +31,7 @@ from firecrawl_interact.core import (
     UnreachableError,
 )
 
+FOLDER = adapters.__path__[0]
 KEY = "fc-0123456789abcdef0123456789abcdef"
 
 Make = Callable[..., DeleteSession | AsyncDeleteSession]
@@ -120,18 +122,24 @@ def test_what_cannot_be_used_is_refused_by_its_name(
 def test_no_secret_is_in_a_frame_of_the_traceback_that_refuses_it(
     make: Make, variables: SetVariables, end: str
 ) -> None:
-    for key, arguments in (
-        ("", {"api_key": KEY + end}),
-        (KEY + end, {}),
-        (KEY, {"headers": {"X-Tenant": "secret"}, "proxy": "socks5://user:secret@127.0.0.1"}),
+    own = {"headers": {"X-Tenant": "secret"}, "proxy": "socks5://user:secret@127.0.0.1"}
+    journal = "postgresql://user:secret@127.0.0.1:port/jobs?what"
+    for values, arguments in (
+        ({}, {"api_key": KEY + end}),
+        ({"API_KEY": KEY + end}, {}),
+        (CLOUD, own),
+        ({**CLOUD, "API_URL": f"https://{KEY}@127.0.0.1"}, {}),
+        ({**CLOUD, "INTERACT_JOURNAL": journal}, {}),
+        ({**CLOUD, "INTERACT_JOURNAL": journal + end}, {}),
     ):
-        variables(API_KEY=key)
-        with pytest.raises(ValueError, match=r"API_KEY|API key|proxy") as caught:
+        variables(**values)
+        with pytest.raises(ValueError, match=r"API_|API key|proxy|JOURNAL|database") as caught:
             make(**arguments)
         frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
-        ours = [one.f_locals for one in frames if one.f_code.co_filename.endswith("environment.py")]
-        assert len(ours) > 1  # One is this test's.
-        assert not re.search(f"{KEY}|secret", f"{caught.value} {ours[1:]}")
+        ours = [one.f_locals for one in frames if one.f_code.co_filename.startswith(FOLDER)]
+        assert ours
+        assert not re.search(f"{KEY}|secret", f"{caught.value} {ours}")
+        assert caught.value.__context__ is None  # It has frames, too.
 
 
 @both_ways
@@ -244,6 +252,10 @@ class Cloud(InMemoryTransport):
     api_url = "https://api.firecrawl.dev"
 
 
+class Memory(InMemoryTransport):
+    api_url = "memory"
+
+
 def test_a_transport_of_ones_own_takes_the_key_and_the_journal_of_the_environment(
     variables: SetVariables, tmp_path: Path
 ) -> None:
@@ -254,6 +266,7 @@ def test_a_transport_of_ones_own_takes_the_key_and_the_journal_of_the_environmen
     for transport, label in (
         (Cloud(service), "https://api.firecrawl.dev"),
         (InMemoryTransport(service), "http://firecrawl:3002"),
+        (Memory(service), "memory"),
     ):
         with delete_session_from_environment(
             transport=transport, on_outcome=told.append
@@ -264,7 +277,8 @@ def test_a_transport_of_ones_own_takes_the_key_and_the_journal_of_the_environmen
 
 def test_a_transport_of_another_service_needs_no_key() -> None:
     service = FakeService([])
-    delete_session_from_environment(transport=InMemoryTransport(service)).check()
+    for transport in (InMemoryTransport(service), Memory(service)):
+        delete_session_from_environment(transport=transport).check()
     awaited = async_delete_session_from_environment(transport=AsyncInMemoryTransport(service))
     asyncio.run(awaited.check())
 
