@@ -33,6 +33,7 @@ is not the service's JSON, since a gateway said it. A failure of the service's o
 
 import copyreg
 import math
+import re
 from typing import Literal, TypeAlias
 
 from .receipt import DeletionReceipt, SessionFate
@@ -70,6 +71,7 @@ class DeleteSessionError(FirecrawlInteractError):
     is_spoken: bool = False  #: whether the service's own JSON says this
     is_from_service: bool = False  #: whether it does, and shows that the service works
     advice: str = "Delete it again: a retry is safe and shows whether it is gone."
+    _fate_sentence: str = ""  # instead of the usual one
 
     def __init__(self, reason: str, *, session_id: str, attempts: int = 0) -> None:
         super().__init__(reason)
@@ -81,8 +83,13 @@ class DeleteSessionError(FirecrawlInteractError):
         is_long = len(self.session_id) > 80
         shown = f"{self.session_id[:77]}..." if is_long else self.session_id
         attempts = f" {self.attempts} attempts." if self.attempts > 1 else ""
-        fate = _FATE_SENTENCES[self.session_fate]
+        fate = self._fate_sentence or _FATE_SENTENCES[self.session_fate]
         return f"Session {shown!a}: {self.args[0]}.{attempts} {fate} {self.advice}"
+
+    def forget_session(self) -> None:
+        """Advise nothing about the session: `check` asks for one that never existed."""
+        self._fate_sentence = "It never existed: nothing was at stake."
+        self.advice = re.sub("(Then d|D)elete it again.*", "Check again later.", self.advice)
 
     def __repr__(self) -> str:
         fate = f"SessionFate.{self.session_fate.name}"

@@ -233,10 +233,13 @@ class UseCase(Generic[TransportT, BlockT]):
         once = msgspec.structs.replace(self.retry, max_attempts=1)
         try:
             await self._drive(Delete(session_id, once))
+            reason = "HTTP 200: it confirms to have deleted a session that never existed"
+            raise UnexpectedResponseError(reason, session_id=session_id, attempts=1, status=200)
         except SessionNotFoundError:
             return
-        reason = "HTTP 200: it confirms to have deleted a session that never existed"
-        raise UnexpectedResponseError(reason, session_id=session_id, attempts=1, status=200)
+        except DeleteSessionError as error:
+            error.forget_session()
+            raise
 
     # What is told, and to whom
 

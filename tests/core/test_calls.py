@@ -3,6 +3,7 @@
 A blocking call stands for both kinds, whose loop is one: only sending and waiting differ.
 """
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -157,5 +158,7 @@ def test_anything_else_is_the_error_of_one_attempt(
     with pytest.raises(kind, match=says) as raised:
         ended(use_case(ScriptedTransport(end), API_KEY, journal=journal).check())
     assert raised.value.attempts == 1
+    assert "It never existed: nothing was at stake. " in str(raised.value)
+    assert not re.search("running|billed|elete it again", str(raised.value))
     assert getattr(raised.value, "status", None) == getattr(end, "status", None)
     assert journal.sessions_left_open == []
