@@ -181,7 +181,10 @@ def _back_off(
 def checked_response(response: object) -> Response:
     """Return the response. Anything else is a `TypeError`: the transport breaks the port."""
     if isinstance(response, Response):
-        return response
+        if isinstance(response.body, bytes):
+            return response
+        kind = type(response.body).__name__
+        raise TypeError(f"the transport's send must return bytes as a body, and returned a {kind}")
     refuse_awaitable(response, "the transport's send", "AsyncDeleteSession with this transport")
     kind = type(response).__name__
     raise TypeError(f"the transport's send must return a Response, and returned a {kind}")

@@ -2,9 +2,10 @@
 
 A block is entered, has a session, has the outcome of its delete, tells it, and is over.
 
-The first interruption (Ctrl-C, SIGTERM, a cancellation) is the block's or the delete's: a delete
-that it ended is repeated, and then it is raised. The second one ends the delete. Under asyncio, no
-cancellation reaches the delete, so only a second Ctrl-C ends it.
+The first interruption (Ctrl-C, a cancellation) is the block's or the delete's: a delete that it
+ended is repeated, and then it is raised. The second one ends the delete. Under asyncio, no
+cancellation of the block reaches the delete: only the end of the event loop ends it, after a second
+Ctrl-C, or if `main` returns meanwhile. A use case that `main` closes waits for the delete instead.
 
 An awaited use case that is closed destroys the sessions of its open blocks. The block's end and the
 use case wait for the same delete, and whoever comes second finds the outcome.
@@ -26,6 +27,9 @@ from .shielding import Shield, finish, in_thread, place, raise_last
 from .use_case import LONGEST_JOURNAL_CALL, Delete, UseCase
 
 T = TypeVar("T")
+
+ENDS_BY_ITSELF = (Exception, GeneratorExit, SystemExit)
+"""What ends a block without an interruption. `sys.exit()` does, also in a handler of SIGTERM."""
 
 
 class _Opening(Generic[T]):
@@ -201,7 +205,7 @@ class _Opening(Generic[T]):
         if error not in interruptions:
             interruptions.append(error)
         is_failure = isinstance(error, Exception | GeneratorExit)
-        was_interrupted = not isinstance(raised, Exception | GeneratorExit | SystemExit | None)
+        was_interrupted = raised is not None and not isinstance(raised, ENDS_BY_ITSELF)
         # after one of the block itself, of this delete, or of the one that `aclose` began
         is_second = was_interrupted or len(interruptions) > 1 or self._delete.begun > 1
         if self._is_live() and (is_failure or is_second):
@@ -285,7 +289,8 @@ class AsyncOpening(_Opening[T]):
 
     Under asyncio a task of its own opens the session, and one destroys it. However often the block
     is cancelled, it waits for that task: for the opener at most `attempt_timeout`, for the delete
-    at most `deadline`. It is cancelled afterwards. Under trio the delete alone is shielded.
+    at most `deadline`. It is cancelled afterwards. An opener that ignores its own cancellation is
+    waited for until it ends. Under trio the delete alone is shielded.
     """
 
     async def __aenter__(self) -> T:

@@ -12,12 +12,14 @@ from firecrawl_interact.core import (
     AsyncTransport,
     DeleteManySessions,
     DeleteSession,
+    Response,
     SessionFate,
     Transport,
 )
 from firecrawl_interact.core.arguments import is_coroutine_function
 
 from .scripted_transport import AsyncScriptedTransport, ScriptedTransport
+from .side_by_side import unchecked
 
 
 class Example:
@@ -39,6 +41,7 @@ class Example:
     ("returned", "says"),
     [
         (lambda: None, "must return a Response, and returned a NoneType"),
+        (lambda: Response(200, {}, unchecked("{}")), "must return bytes as a body, and returned"),
         (Example, "returned a Example, which DeleteSession does not await: use AsyncDeleteSession"),
         # A coroutine that is not closed would warn, and fail this test.
         (Example.is_static, "returned a coroutine, which DeleteSession does not await: use Async"),
