@@ -139,7 +139,7 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         try:
             getattr(self.transport, "close", lambda: None)()
         finally:
-            getattr(self.journal, "close", lambda: None)()
+            self.close_journal()
 
     def __enter__(self) -> Self:
         return self
@@ -242,8 +242,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
             if hasattr(self.transport, "aclose"):
                 await self.transport.aclose()
         finally:
-            close_journal = getattr(self.journal, "close", lambda: None)
-            if not await in_thread(close_journal, timeout=LONGEST_JOURNAL_CALL):
+            if not await in_thread(self.close_journal, timeout=LONGEST_JOURNAL_CALL):
                 text = "the journal takes more than %g s to close: nobody waits for it any more"
                 log(logging.WARNING, text, LONGEST_JOURNAL_CALL, known={})
 

@@ -162,29 +162,27 @@ class _NewThread:
 
 
 async def in_thread(
-    function: Callable[..., object],
+    function: Callable[..., _T],
     *arguments: object,
     timeout: float | None = None,
     timeout_when_cancelled: float = 0,
-) -> bool:
-    """Call a function in a new thread under asyncio, and return whether the call has ended.
+) -> _T | None:
+    """Call a function in a new thread under asyncio. Another event loop waits for the call.
 
     The loop's own threads may be busy, and end with the main thread. After `timeout` seconds the
-    new one goes on by itself. If the caller is cancelled, it waits for `timeout_when_cancelled`
-    seconds more before it raises. The call is never stopped. Another event loop waits for it.
+    new one goes on by itself, and None is returned. If the caller is cancelled, it waits for
+    `timeout_when_cancelled` seconds more before it raises. The call itself is never stopped.
     """
     loop = running_asyncio_loop()
     if loop is None:
-        function(*arguments)
-        return True
+        return function(*arguments)
     from asyncio import CancelledError, wait  # noqa: PLC0415 - see above
 
     executor: Any = _NewThread()  # Any: all that is asked of it is `submit`
     try:
         call = loop.run_in_executor(executor, function, *arguments)
     except RuntimeError:  # No thread can start: there are too many, or the interpreter ends.
-        function(*arguments)
-        return True
+        return function(*arguments)
     # asyncio would report the error of a call that nobody waits for any more.
     call.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
@@ -192,6 +190,4 @@ async def in_thread(
     except CancelledError:
         await wait([call], timeout=timeout_when_cancelled)
         raise
-    if call.done():
-        call.result()  # raises what the call has raised
-    return call.done()
+    return call.result() if call.done() else None

@@ -4,7 +4,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -260,13 +260,22 @@ class UseCase(Generic[TransportT, BlockT]):
             if not await in_thread(self.forget_if_gone, outcome, timeout=longest):
                 _log_not_forgotten(outcome, f"it takes more than {longest:g} s")
 
-    def forget_if_gone(self, outcome: Outcome) -> None:
-        """Let the journal forget the session. What it raises is logged, and changes nothing."""
+    def forget_if_gone(self, outcome: Outcome) -> Literal[True]:
+        """Let the journal forget the session. What it raises is logged, and changes nothing.
+
+        Once the journal has returned, this returns True.
+        """
         try:
             if (journal := self.journal_to_tell(outcome)) is not None:
                 journal.gone(outcome.session_id)
         except Exception as error:
             _log_not_forgotten(outcome, error)
+        return True
+
+    def close_journal(self) -> Literal[True]:
+        """Close the journal, if it can be closed. Once it has returned, this returns True."""
+        getattr(self.journal, "close", lambda: None)()
+        return True
 
     def tell(self, delete: Delete, *, is_seen: bool) -> None:
         """Tell what is known to `on_outcome`, once. First log what may be left, unless it is seen.

@@ -40,7 +40,7 @@ class Sly(str):
 class SlyUUID(uuid.UUID):
     """The same of an id."""
 
-    __str__ = Sly.__str__  # type: ignore[assignment] # as above
+    __str__ = Sly.__str__
 
 
 def response(

@@ -399,8 +399,7 @@ def test_a_block_of_an_event_loop_that_has_ended_keeps_no_other_from_its_delete(
 
 
 def test_under_another_event_loop_a_ctrl_c_repeats_one_delete_and_all_is_closed() -> None:
-    script = [KeyboardInterrupt(), DESTROYED, DESTROYED]
-    transport, journal = ScriptedTransport(*script), Mock()
+    transport, journal = ScriptedTransport(KeyboardInterrupt(), DESTROYED, DESTROYED), Mock()
     delete_session = awaited(transport, API_KEY, journal=journal)
     blocks = [delete_session.on_exit(session_id) for session_id in "ab"]
 
