@@ -106,7 +106,7 @@ def async_delete_session_from_environment(  # noqa: PLR0913 - as above
 ) -> AsyncDeleteSession:
     """Make an `AsyncDeleteSession` with an `AsyncioTransport`. Nothing is sent yet.
 
-    This is no coroutine: call it without `await`. Arguments and errors are those of
+    This is not a coroutine: call it without `await`. Arguments and errors are those of
     `delete_session_from_environment`; its `async with`, or its `aclose`, closes what that closes.
     """
     try:

@@ -9,7 +9,7 @@ from types import CodeType, CoroutineType
 from typing import Any, Protocol
 
 from .errors import NothingOpenedError
-from .headers import printable
+from .headers import shown
 from .wire import checked_session_id
 
 
@@ -106,7 +106,7 @@ def checked_opened_id(
         problem = type(error).__name__  # No more: the rest may hold a value.
     kind = type(opened[0]).__name__
     reason = f"open_session returned a {kind} without an id that can be sent ({problem})"
-    if says := printable(_error_text(opened, mask)[:500])[:500].removesuffix("."):
+    if says := shown(_error_text(opened, mask)).removesuffix("."):
         reason += f": {says}"
         advice = "If it opened a session all the same, that one ends by its time-to-live."
     else:

@@ -17,7 +17,7 @@ from .job import LEFT, Job
 from .scheduler import Scheduler
 from .shielding import Shield, in_thread, raise_last, running_asyncio_loop
 from .transport import AsyncTransport, ConnectionLostError, Response
-from .use_case import LONGEST_JOURNAL_CALL
+from .use_case import JOURNAL_WAIT
 
 _LONGEST_CANCELLATION = 1.0
 """Seconds in which requests that were cancelled may end."""
@@ -182,7 +182,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             # A call that hangs keeps what it was given, and goes on by itself.
             records, self._records = self._records, deque()
             if records and not self._is_journal_late:
-                await in_thread(call_each, records, timeout=LONGEST_JOURNAL_CALL)
+                await in_thread(call_each, records, timeout=JOURNAL_WAIT)
             self._give_up(records)
             return
         try:

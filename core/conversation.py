@@ -103,7 +103,9 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
             pause = _pause_after(error, retry, counted, random, is_stale=is_stale)
             is_last = pause >= deadline - monotonic()
             if not (yield Failed(error, is_last)):  # One that is held back does not count.
-                yield from _back_off(error, pause, is_last=is_last)
+                if is_last:
+                    raise
+                yield from _back_off(error, pause)
                 counted += 1
                 stale_retried = stale_retried or is_stale
             # The wait, here or in a run, may have taken longer than was asked.
@@ -145,27 +147,23 @@ def _keep_uncertain(error: DeleteSessionError, *, uncertain: bool) -> bool:
 def _pause_after(
     error: DeleteSessionError,
     retry: RetryPolicy,
-    attempts: int,
+    counted: int,
     random: Callable[[], float],
     *,
     is_stale: bool,
 ) -> float:
     """Return the seconds before the next attempt; infinity if there is none."""
-    if attempts == retry.max_attempts:
+    if counted == retry.max_attempts:
         return math.inf
     if is_stale:
         return 0.0
     if isinstance(error, ResponseError) and error.retry_after is not None:
         return error.retry_after
-    return retry.pause(attempts, random)
+    return retry.pause(counted, random)
 
 
-def _back_off(
-    error: DeleteSessionError, pause: float, *, is_last: bool
-) -> Generator[Wait, object, None]:
-    """Wait before the next attempt. If there is none, raise the error of the last one."""
-    if is_last:
-        raise error
+def _back_off(error: DeleteSessionError, pause: float) -> Generator[Wait, object, None]:
+    """Wait before the next attempt."""
     known = {
         "session_id": error.session_id,
         "session_fate": error.session_fate,

@@ -13,13 +13,13 @@ from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .shielding import Shield, finish, in_thread, place, raise_last
 from .transport import AsyncTransport, Transport
-from .use_case import LONGEST_JOURNAL_CALL, Delete, UseCase
+from .use_case import JOURNAL_WAIT, Delete, UseCase
 
 T = TypeVar("T")
 HasIdT = TypeVar("HasIdT", bound=HasId)
 
 
-# What `with` gives for `on_exit` is the block itself: an Opening of an Opening.
+# The type argument of a block is what `with` gives. For `on_exit` that is the block.
 class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
     """Destroys Interact sessions, and says afterwards what became of them.
 
@@ -242,9 +242,9 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
             if hasattr(self.transport, "aclose"):
                 await self.transport.aclose()
         finally:
-            if not await in_thread(self.close_journal, timeout=LONGEST_JOURNAL_CALL):
+            if not await in_thread(self.close_journal, timeout=JOURNAL_WAIT):
                 text = "the journal takes more than %g s to close: nobody waits for it any more"
-                log(logging.WARNING, text, LONGEST_JOURNAL_CALL, known={})
+                log(logging.WARNING, text, JOURNAL_WAIT, known={})
 
     async def __aenter__(self) -> Self:
         return self

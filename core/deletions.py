@@ -23,7 +23,7 @@ from .job import Job
 from .receipt import SessionFate
 from .scheduler import Pause, Scheduler
 from .transport import Response, Transport
-from .use_case import LONGEST_JOURNAL_CALL
+from .use_case import JOURNAL_WAIT
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
@@ -102,7 +102,7 @@ class Run(Generic[DeleteSessionT]):
         if self._is_journal_late or not self._records:
             return 0.0
         if self.shutdown_timeout is None:
-            return LONGEST_JOURNAL_CALL  # for all of them
+            return JOURNAL_WAIT  # for all of them
         return max(_LEAST_FOR_RECORDS, self._seconds_to_land())
 
     def _give_up(self, records: deque[Callable[[], object]]) -> None:

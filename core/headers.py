@@ -96,7 +96,7 @@ class RequestHeaders(Mapping[str, str]):
         It masks the key, and the values of the user's own headers that have 8 characters or more:
         a shorter one, such as `1`, would garble every text.
 
-        It is no Python function, so that it has no frame which would show the text.
+        It is not a Python function, so it has no frame that would show the text.
         """
         # Backwards, so that a secret comes before another that it begins with.
         patterns = map(re.escape, sorted(self._masked, reverse=True))
@@ -157,6 +157,11 @@ def request_headers(api_key: str | None, extra: Mapping[str, str] | None = None)
         return RequestHeaders(api_key, extra)
     finally:
         del api_key, extra  # The traceback of an error shows this frame.
+
+
+def shown(masked: str, length: int = 500) -> str:
+    """Make a text from elsewhere short and safe to show."""
+    return printable(masked[:length])[:length]
 
 
 def printable(text: str) -> str:

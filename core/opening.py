@@ -24,7 +24,7 @@ from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotF
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .shielding import Shield, finish, in_thread, place, raise_last
-from .use_case import LONGEST_JOURNAL_CALL, Delete, UseCase
+from .use_case import JOURNAL_WAIT, Delete, UseCase
 
 T = TypeVar("T")
 
@@ -159,8 +159,7 @@ class _Opening(Generic[T]):
         if journal is not None and self._use_case.awaits:
             # If this is cancelled, it waits for the record: one that comes late would stay there
             # after the session is gone.
-            longest = LONGEST_JOURNAL_CALL
-            await in_thread(journal.opened, self.session_id, timeout_when_cancelled=longest)
+            await in_thread(journal.opened, self.session_id, timeout_when_cancelled=JOURNAL_WAIT)
         elif journal is not None:
             journal.opened(self.session_id or "")
 

@@ -42,9 +42,10 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             retry: which one, from 1.
             random: gives a number from 0 to 1.
         """
-        # 2.0 ** 1000 is about the largest power that a float holds.
-        longest = min(self.longest_pause, self.first_pause * 2.0 ** min(retry, 1000))
-        return max(0.1, longest / 2 * (1 + random()))
+        # Before the first retry it is between first_pause and twice that. 2.0 ** 1000 is about the
+        # largest power that a float holds.
+        ceiling = min(self.longest_pause, self.first_pause * 2.0 ** min(retry, 1000))
+        return max(0.1, ceiling / 2 * (1 + random()))
 
 
 def checked_retry(retry: object) -> RetryPolicy:

@@ -25,8 +25,9 @@ from .shielding import in_thread
 from .transport import AsyncTransport, Response, Transport, TransportError
 from .wire import checked_session_id, is_scrape
 
-LONGEST_JOURNAL_CALL = 5.0
-"""Seconds that awaited code waits for a call of the journal, which then goes on by itself."""
+JOURNAL_WAIT = 5.0
+"""Seconds that awaited code waits for the journal to forget or to close, which then goes on by
+itself; and a cancelled block for the journal to record."""
 
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 BlockT = TypeVar("BlockT")
@@ -110,15 +111,15 @@ class UseCase(Generic[TransportT, BlockT]):
         self.random = random  #: gives a number from 0 to 1, to spread retries out
         self.is_closed: bool = False  #: whether no block may begin
         self.blocks: set[Any] = set()  #: awaited ones that are open. Any: of a module above
-        verbs = {"send": self.awaits, "monotonic": False, "sleep": self.awaits}
-        check_methods("transport", transport, verbs, self._transport_advice)
+        awaited = {"send": self.awaits, "monotonic": False, "sleep": self.awaits}
+        check_methods("transport", transport, awaited, self._transport_advice)
         if journal is not None:
-            verbs = dict.fromkeys(("opened", "gone"), False)
-            check_methods("journal", journal, verbs, "Take a FileJournal, or write one.")
+            advice = "Take a FileJournal, or write one."
+            check_methods("journal", journal, {"opened": False, "gone": False}, advice)
         if not callable(random):
             raise TypeError(f"random must be a function, not {random!r}")
-        is_told = callable(on_outcome) and not is_coroutine_function(on_outcome)
-        if on_outcome is not None and not is_told:
+        is_ordinary = callable(on_outcome) and not is_coroutine_function(on_outcome)
+        if on_outcome is not None and not is_ordinary:
             raise TypeError(f"on_outcome must be an ordinary function, not {on_outcome!r}")
 
     # Whoever forgets an argument is told the function's name: let that be one that is known.
@@ -256,7 +257,7 @@ class UseCase(Generic[TransportT, BlockT]):
         if not self.awaits:
             self.forget_if_gone(outcome)
         elif self.journal_to_tell(outcome) is not None:
-            longest = LONGEST_JOURNAL_CALL
+            longest = JOURNAL_WAIT
             if not await in_thread(self.forget_if_gone, outcome, timeout=longest):
                 _log_not_forgotten(outcome, f"it takes more than {longest:g} s")
 

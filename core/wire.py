@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from . import errors
-from .headers import RequestHeaders, log, printable
+from .headers import RequestHeaders, log, shown
 from .receipt import DeletionReceipt, SessionFate
 from .transport import Request, Response
 
@@ -157,7 +157,7 @@ def parse_response(
         session_id=session_id,
         session_duration_ms=None if duration is None else round(duration),
         credits_billed=_billed(content.credits_billed, _number_decoder, session_id),
-        status=_shown(headers.mask(_text(content.status))) if has_status else None,
+        status=shown(headers.mask(_text(content.status))) if has_status else None,
         attempts=attempts,
     )
 
@@ -179,13 +179,13 @@ def _error(
     response: Response, content: _Content, headers: RequestHeaders, session_id: str, attempts: int
 ) -> errors.ResponseError:
     status = response.status
-    message = _shown(headers.mask(_words(content)))
+    message = shown(headers.mask(_words(content)))
     reason = f"HTTP {status}"
     if message:
         reason += f": {message.removesuffix('.')}"
     elif response.body:
         # JSON may escape any part of a secret.
-        excerpt = _shown(
+        excerpt = shown(
             headers.mask(_ESCAPED.sub(_unescaped, response.body).decode(errors="replace")),
             length=100,
         )
@@ -199,13 +199,13 @@ def _error(
         attempts=attempts,
         status=status,
         message=message or None,
-        code=_shown(headers.mask(_text(content.code))) or None,
-        request_id=_shown(headers.mask(response.headers.get("x-request-id", ""))) or None,
+        code=shown(headers.mask(_text(content.code))) or None,
+        request_id=shown(headers.mask(response.headers.get("x-request-id", ""))) or None,
         retry_after=retry_after(response, message),
     )
-    error.is_spoken = _speaks(content) and kind is not errors.UnexpectedResponseError
-    error.is_from_service = error.is_spoken and _is_from_service(status, kind, content)
-    if kind in {errors.UnauthorizedError, errors.ForbiddenError} and not _speaks(content):
+    error.is_spoken = _is_services_json(content) and kind is not errors.UnexpectedResponseError
+    error.is_from_service = error.is_spoken and _shows_service_works(status, kind, content)
+    if kind in {errors.UnauthorizedError, errors.ForbiddenError} and not _is_services_json(content):
         error.transient = True
         error.advice = errors.UnexpectedResponseError.advice
     else:
@@ -246,7 +246,7 @@ def _is_uuid(session_id: str) -> bool:
     return True
 
 
-def _is_from_service(status: int, kind: type[errors.ResponseError], content: _Content) -> bool:
+def _shows_service_works(status: int, kind: type[errors.ResponseError], content: _Content) -> bool:
     """Say whether the service itself says this, and nothing in front of it or behind it.
 
     The service then is there, whatever it says of the session. A 5xx does not show that: gateways
@@ -278,7 +278,7 @@ def _content(response: Response) -> _Content:
         return _Content()
 
 
-def _speaks(content: _Content) -> bool:
+def _is_services_json(content: _Content) -> bool:
     """Say whether this is the service's JSON: each of its responses has a boolean `success`."""
     return bytes(content.success) in {b"true", b"false"}
 
@@ -288,16 +288,11 @@ def _words(content: _Content) -> str:
 
 
 def _text(raw: msgspec.Raw) -> str:
-    """Decode a text of an error, with a mark for what is no UTF-8. Another type gives none."""
+    """Decode a text of an error, with a mark for what is not UTF-8. Another type gives none."""
     try:
         return _text_decoder.decode(bytes(raw).decode(errors="replace")) or ""
     except _NOT_THE_SERVICES_JSON:
         return ""
-
-
-def _shown(masked: str, length: int = 500) -> str:
-    """Make a text short and safe to show."""
-    return printable(masked[:length])[:length]
 
 
 def retry_after(response: Response, message: str) -> float | None:

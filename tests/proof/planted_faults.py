@@ -67,7 +67,7 @@ no vaguer: a rate limit leaves the fate unknown
 outcome: an error counts one attempt
     return wire.parse_response ... attempts=attempts => attempts=1
 attempts: one attempt too many
-    attempts == retry => attempts > retry
+    counted == retry => counted > retry
 deadline: a wait goes beyond the deadline
     pause >= deadline - monotonic() => pause == math.inf
 deadline: an attempt may outlast the deadline
