@@ -13,7 +13,7 @@ import logging
 import math
 import uuid
 from collections.abc import Callable, Generator
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -179,11 +179,11 @@ def _back_off(error: DeleteSessionError, pause: float) -> Generator[Wait, object
 def checked_response(response: object) -> Response:
     """Return the response. Anything else is a `TypeError`: the transport breaks the port."""
     if isinstance(response, Response):
-        body: Any = response.body  # Any: a transport of one's own may not keep to the types
-        if isinstance(body, bytes):
+        kind: type = type(response.body)  # No name for the body: it may hold the key.
+        if issubclass(kind, bytes):
             return response
-        kind = type(body).__name__
-        raise TypeError(f"the transport's send must return bytes as a body, and returned a {kind}")
+        returned = f"bytes as a body, and returned a {kind.__name__}"
+        raise TypeError(f"the transport's send must return {returned}")
     refuse_awaitable(response, "the transport's send", "AsyncDeleteSession with this transport")
-    kind = type(response).__name__
-    raise TypeError(f"the transport's send must return a Response, and returned a {kind}")
+    returned = f"a Response, and returned a {type(response).__name__}"
+    raise TypeError(f"the transport's send must return {returned}")
