@@ -11,7 +11,7 @@ from .headers import log
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import Shield, finish, in_thread, place, raise_last
+from .shielding import Shield, ends_in_thread, finish, place, raise_last
 from .transport import AsyncTransport, Transport
 from .use_case import JOURNAL_WAIT, Delete, UseCase
 
@@ -139,7 +139,7 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
         try:
             getattr(self.transport, "close", lambda: None)()
         finally:
-            self.close_journal()
+            getattr(self.journal, "close", lambda: None)()
 
     def __enter__(self) -> Self:
         return self
@@ -242,7 +242,8 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
             if hasattr(self.transport, "aclose"):
                 await self.transport.aclose()
         finally:
-            if not await in_thread(self.close_journal, timeout=JOURNAL_WAIT):
+            close_journal = getattr(self.journal, "close", lambda: None)
+            if not await ends_in_thread(close_journal, timeout=JOURNAL_WAIT):
                 text = "the journal takes more than %g s to close: nobody waits for it any more"
                 log(logging.WARNING, text, JOURNAL_WAIT, known={})
 

@@ -191,3 +191,10 @@ async def in_thread(
         await wait([call], timeout=timeout_when_cancelled)
         raise
     return call.result() if call.done() else None
+
+
+async def ends_in_thread(
+    function: Callable[..., object], *arguments: object, timeout: float
+) -> bool:
+    """Call a function as `in_thread` does, and return whether it has ended in time."""
+    return await in_thread(lambda: [function(*arguments)], timeout=timeout) is not None

@@ -4,7 +4,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -21,7 +21,7 @@ from .headers import RequestHeaders, log, logger, request_headers
 from .journal import Recorder
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy, checked_retry
-from .shielding import in_thread
+from .shielding import ends_in_thread
 from .transport import AsyncTransport, Response, Transport, TransportError
 from .wire import checked_session_id, is_scrape
 
@@ -179,16 +179,18 @@ class UseCase(Generic[TransportT, BlockT]):
         """Do what a call does, but raise no outcome, and tell the journal alone."""
         delete.begun += 1
         if not delete.known:  # Otherwise the journal alone was not told.
-            # No variable holds it: a traceback of its cause leads here, so that would be a cycle.
-            delete.known.append(await self._outcome_of(delete))
-        await self._tell_journal(delete.known[0])
+            try:  # No variable holds it: a traceback leads here, so that would be a cycle.
+                delete.known.append(await self._drive(delete))
+            except DeleteSessionError as error:
+                delete.known.append(error.with_traceback(None))  # Its frames hold the use case.
+        if not self.awaits:
+            self.forget_if_gone(delete.known[0])
+        elif self.journal_to_tell(delete.known[0]) is not None:
+            timeout = JOURNAL_WAIT
+            has_ended = await ends_in_thread(self.forget_if_gone, delete.known[0], timeout=timeout)
+            if not has_ended:
+                _log_not_forgotten(delete.known[0], f"it takes more than {timeout:g} s")
         delete.is_done = True
-
-    async def _outcome_of(self, delete: Delete) -> Outcome:
-        try:
-            return await self._drive(delete)
-        except DeleteSessionError as error:
-            return error.with_traceback(None)  # Its frames hold the use case.
 
     async def _drive(self, delete: Delete) -> DeletionReceipt:
         conversation = converse(
@@ -253,30 +255,13 @@ class UseCase(Generic[TransportT, BlockT]):
         is_gone = outcome.session_fate is SessionFate.GONE
         return self.journal_of(outcome.session_id) if is_gone else None
 
-    async def _tell_journal(self, outcome: Outcome) -> None:
-        if not self.awaits:
-            self.forget_if_gone(outcome)
-        elif self.journal_to_tell(outcome) is not None:
-            longest = JOURNAL_WAIT
-            if not await in_thread(self.forget_if_gone, outcome, timeout=longest):
-                _log_not_forgotten(outcome, f"it takes more than {longest:g} s")
-
-    def forget_if_gone(self, outcome: Outcome) -> Literal[True]:
-        """Let the journal forget the session. What it raises is logged, and changes nothing.
-
-        Once the journal has returned, this returns True.
-        """
+    def forget_if_gone(self, outcome: Outcome) -> None:
+        """Let the journal forget the session. What it raises is logged, and changes nothing."""
         try:
             if (journal := self.journal_to_tell(outcome)) is not None:
                 journal.gone(outcome.session_id)
         except Exception as error:
             _log_not_forgotten(outcome, error)
-        return True
-
-    def close_journal(self) -> Literal[True]:
-        """Close the journal, if it can be closed. Once it has returned, this returns True."""
-        getattr(self.journal, "close", lambda: None)()
-        return True
 
     def tell(self, delete: Delete, *, is_seen: bool) -> None:
         """Tell what is known to `on_outcome`, once. First log what may be left, unless it is seen.
