@@ -159,13 +159,7 @@ def _journal(journal: Recorder | None, transport: Transport | AsyncTransport) ->
 
 
 def open_journal(location: str, service: str | None) -> "FileJournal | PostgresJournal":
-    """Open the journal that a directory or a URL names, for a service's sessions.
-
-    Raises:
-        JournalError: it cannot be opened.
-        ImportError: psycopg is not installed. The message says how to install it.
-        ValueError: it is another kind of URL.
-    """
+    """Open the journal that a directory or a URL names, for a service's sessions."""
     from . import FileJournal, PostgresJournal  # noqa: PLC0415 - few need them
 
     try:

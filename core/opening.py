@@ -174,7 +174,7 @@ class _Opening(Generic[T]):
     async def _leave(self, raised: BaseException | None) -> None:
         interruptions: list[BaseException] = []
         while True:
-            try:
+            try:  # All of it: a signal may come at each call.
                 if self._is_live():
                     raise_last(await self._shield.run(self._destroy, interruptions))
                 self._end(interruptions[-1] if interruptions else raised)

@@ -87,7 +87,7 @@ class Shield:
 
         Returns:
             The exception that it raised. If it was interrupted itself, under asyncio, this is the
-            caller's last interruption, or else a `CancelledError`.
+            caller's last interruption, or else a `CancelledError`. Elsewhere that is raised.
         """
         if not self._awaits or running_asyncio_loop() is None:
             is_shielded = timeout is None and self._awaits and _is_trio_task()
