@@ -28,7 +28,7 @@ from .use_case import JOURNAL_WAIT, Delete, UseCase
 
 T = TypeVar("T")
 
-ENDS_BY_ITSELF = (Exception, GeneratorExit, SystemExit)
+_ENDS_BY_ITSELF = (Exception, GeneratorExit, SystemExit)
 """What ends a block without an interruption. `sys.exit()` does, also in a handler of SIGTERM."""
 
 
@@ -204,7 +204,7 @@ class _Opening(Generic[T]):
         if error not in interruptions:
             interruptions.append(error)
         is_failure = isinstance(error, Exception | GeneratorExit)
-        was_interrupted = raised is not None and not isinstance(raised, ENDS_BY_ITSELF)
+        was_interrupted = raised is not None and not isinstance(raised, _ENDS_BY_ITSELF)
         # after one of the block itself, of this delete, or of the one that `aclose` began
         is_second = was_interrupted or len(interruptions) > 1 or self._delete.begun > 1
         if self._is_live() and (is_failure or is_second):

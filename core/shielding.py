@@ -90,7 +90,7 @@ class Shield:
             caller's last interruption, or else a `CancelledError`. Elsewhere that is raised.
         """
         if not self._awaits or running_asyncio_loop() is None:
-            is_shielded = timeout is None and self._awaits and _is_trio_task()
+            is_shielded = timeout is None and _is_trio_task()
             try:
                 with _shield_of("trio") if is_shielded else nullcontext():
                     await function()

@@ -102,7 +102,8 @@ def test_each_attempt_and_each_retry_with_its_reason_is_a_line_of_the_log_and_no
     busy = response(429, {"error": "Slow\nWARNING down\x1b[2K."}, {"retry-after": "34"})
     with log_records() as records:
         error_of(UnauthorizedError, STALE, busy, UNAVAILABLE, UNAUTHORIZED)
-    assert {record.name for record in records} == {"firecrawl_interact"}
+    places = {(record.name, record.module) for record in records}
+    assert places == {("firecrawl_interact", "conversation")}
     session = f"session '{SESSION_ID}'"
     assert [(record.levelname, record.getMessage()) for record in records] == [
         ("DEBUG", f"{session}: attempt 1 of 4"),

@@ -101,7 +101,7 @@ def test_a_journal_is_closed_even_if_the_transport_cannot_be(use_case: UseCase) 
 
 
 @on_virtual_time
-async def test_a_journal_that_takes_too_long_to_close_is_a_line_of_the_log() -> None:
+async def test_a_journal_that_hangs_when_it_is_closed_is_a_line_of_the_log() -> None:
     may_end, journal = threading.Event(), Mock()
     journal.close.side_effect = lambda: may_end.wait(10)
     with log_records(logging.WARNING) as records:
@@ -398,8 +398,11 @@ def test_a_block_of_an_event_loop_that_has_ended_keeps_no_other_from_its_delete(
     assert (program.open, program.is_closed, held.done()) == (set(), True, False)
 
 
-def test_under_another_event_loop_a_ctrl_c_repeats_one_delete_and_all_is_closed() -> None:
-    transport, journal = ScriptedTransport(KeyboardInterrupt(), DESTROYED, DESTROYED), Mock()
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_under_another_event_loop_an_interruption_repeats_one_delete_and_all_is_closed(
+    error: type[BaseException],
+) -> None:
+    transport, journal = ScriptedTransport(error(), DESTROYED, DESTROYED), Mock()
     delete_session = awaited(transport, API_KEY, journal=journal)
     blocks = [delete_session.on_exit(session_id) for session_id in "ab"]
 
@@ -407,7 +410,7 @@ def test_under_another_event_loop_a_ctrl_c_repeats_one_delete_and_all_is_closed(
         async with blocks[0], blocks[1]:
             await delete_session.aclose()
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(error):
         run(main())
     assert all(block.receipt is not None for block in blocks)
     assert transport.closed == journal.close.call_count == 1
