@@ -38,9 +38,9 @@ wire: the bill is that of the duration
 wire: the duration is cut, not rounded
     round(duration) => int(duration)
 wire: the key is shown in the code
-    _shown(headers.mask(_text(content.code))) => _shown(_text(content.code))
+    shown(headers.mask(_text(content.code))) => shown(_text(content.code))
 wire: the key is shown in the request's id
-    request_id=_shown(headers.mask( => request_id=_shown((
+    request_id=shown(headers.mask( => request_id=shown((
 wire: the key is shown in the session's status
     headers.mask(_text(content.status))) if => _text(content.status)) if
 wire: a text is cut before the key in it is masked
@@ -50,7 +50,7 @@ wire: the wait of the text is too short
 wire: a moment that is over is waited for backwards
     max(0.0, (then - now).total_seconds()) => (then - now).total_seconds()
 wire: a gateway's refusal is taken for the service's
-    and not _speaks(content): => and False:
+    and not _is_services_json(content): => and False:
 framing: another protocol may follow
     status == 101 => status == 999
 framing: one interim response more is taken
