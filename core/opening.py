@@ -129,7 +129,8 @@ class _Opening(Generic[T]):
                 await self._leave(error)
                 if self.receipt is not None:
                     destroyed = f"Session {self.session_id!r} was destroyed."
-                    _note(error, f"The block did not begin. {destroyed}")
+                    with suppress(Exception):  # It may refuse every attribute.
+                        error.add_note(f"The block did not begin. {destroyed}")
             raise
 
     def _refuse_closed(self) -> None:
@@ -217,7 +218,8 @@ class _Opening(Generic[T]):
             error = None
         self._use_case.tell(self._delete, is_seen=raised is None)
         if error is not None and raised is not None:
-            _note(raised, note_on(error))
+            with suppress(Exception):  # It may refuse every attribute.
+                raised.add_note(note_on(error))
         self._opened.clear()
         self._use_case.blocks.discard(self)
         self._has_ended = True
@@ -243,11 +245,6 @@ class _Opening(Generic[T]):
             self._note_interruption(error, None, interruptions)
             await self.end_early(interruptions)
         self._use_case.tell(self._delete, is_seen=False)
-
-
-def _note(error: BaseException, text: str) -> None:
-    with suppress(Exception):  # An exception may refuse every attribute.
-        error.add_note(text)
 
 
 class Opening(_Opening[T]):

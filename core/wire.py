@@ -186,8 +186,7 @@ def _error(
     elif response.body:
         # JSON may escape any part of a secret.
         excerpt = shown(
-            headers.mask(_ESCAPED.sub(_unescaped, response.body).decode(errors="replace")),
-            length=100,
+            headers.mask(_ESCAPED.sub(_unescaped, response.body).decode(errors="replace")), 100
         )
         reason += f" with a body that begins '{excerpt}'"
     kind = _kind(status, content)

@@ -127,7 +127,7 @@ slow: the clock runs while the caller holds an outcome
 block: the session is left when the block ends
     self.session_id is not None and not self._delete.is_done => False
 block: the note on what the block raised says nothing
-    _note(raised, note_on(error)) => _note(raised, "")
+    raised.add_note(note_on(error)) => raised.add_note("")
 told: the delete's error takes the place of what the block raised
     error is not None and raised is None => error is not None
 told: what a block knows is told to nobody
