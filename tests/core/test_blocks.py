@@ -148,6 +148,7 @@ def test_a_block_opens_its_session_and_destroys_it_even_if_it_does_not_begin(
     {
         "after the block failed": Block([5, 7], 17, "at 7", fails=BlockError, script=[CTRL_C]),
         "after an exit": Block([5, 7], 17, "at 7", fails=SystemExit, script=[CTRL_C]),
+        "of a generator": Block([5, 7], 17, "at 7", fails=GeneratorExit, script=[CTRL_C]),
         "and fails": Block([5, 7], 17, "at 7", [UNCERTAIN], script=[CTRL_C, STOPPING]),
         "and is refused": Block([5, 7], 17, "at 7", [UNCERTAIN], script=[CTRL_C, UNAUTHORIZED]),
         "in vain": Block([5, 7], 17, "at 7", [GONE], script=[CTRL_C, NOT_FOUND], happens=[EXPIRES]),

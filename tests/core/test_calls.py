@@ -140,7 +140,7 @@ def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase, chance:
     ("end", "kind", "says"),
     [
         (UNAUTHORIZED, UnauthorizedError, "HTTP 401: Unauthorized"),
-        (UNAVAILABLE, ServiceUnavailableError, "HTTP 502: Hangar is unavailable"),
+        (UNAVAILABLE, ServiceUnavailableError, "HTTP 502: Hangar is unavailable.*again later"),
         (Response(404, {}, b"Cannot DELETE"), UnexpectedResponseError, "HTTP 404"),
         (
             Response(200, {}, b"<title>Log in</title>"),
