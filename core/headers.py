@@ -172,11 +172,7 @@ def printable(text: str) -> str:
 
 
 def log(
-    level: int,
-    text: str,
-    *arguments: object,
-    known: Mapping[str, object],
-    exc_info: bool = False,
+    level: int, text: str, *arguments: object, known: Mapping[str, object], exc_info: bool = False
 ) -> None:
     """Log what is known of a session. A filter or a handler that raises changes nothing."""
     with suppress(Exception):

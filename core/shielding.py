@@ -193,8 +193,6 @@ async def in_thread(
     return call.result() if call.done() else None
 
 
-async def ends_in_thread(
-    function: Callable[..., object], *arguments: object, timeout: float
-) -> bool:
+async def ends_in_thread(call: Callable[..., object], *arguments: object, timeout: float) -> bool:
     """Call a function as `in_thread` does, and return whether it has ended in time."""
-    return await in_thread(lambda: [function(*arguments)], timeout=timeout) is not None
+    return await in_thread(lambda: [call(*arguments)], timeout=timeout) is not None
