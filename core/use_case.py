@@ -285,8 +285,8 @@ class UseCase(Generic[TransportT, BlockT]):
         try:
             refuse_awaitable(self.on_outcome(outcome), "on_outcome", "an ordinary function")
         except Exception:
-            text, known = "on_outcome failed for session %a", _known(outcome)
-            log(logging.ERROR, text, outcome.session_id, known=known, exc_info=True)
+            text = "on_outcome failed for session %a"
+            log(logging.ERROR, text, outcome.session_id, known=_known(outcome), exc_info=True)
 
     def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "blocks": set(), "is_closed": False}
