@@ -53,9 +53,13 @@ class Process:
             return words
         raise AssertionError("a process that has the journal has died")
 
+    def tell(self, *words: object) -> None:
+        """Tell it something, and do not wait."""
+        self._connection.send(words)
+
     def asked(self, *words: object) -> Any:  # Any: what the work says
         """Tell it something, and wait for its report."""
-        self._connection.send(words)
+        self.tell(*words)
         return self.said()
 
     def all_said(self) -> Iterator[Any]:

@@ -78,6 +78,18 @@ def processes_killed_at_any_moment_lose_nothing(harness: JournalHarness) -> None
     require(not lost, f"{len(lost)} of {len(opened)} sessions are lost")
 
 
+def what_two_dead_owners_had_goes_to_one_sweeper(harness: JournalHarness) -> None:
+    """A session that was handed on, and whose owners are all dead, goes to one of two sweepers."""
+    ids = [f"session-{number:03}" for number in range(200)]
+    for _ in range(2):
+        harness.leave(*ids)
+    processes = [harness.start() for _ in range(2)]
+    for process in processes:
+        process.tell("adopt_orphans")
+    found = sorted(session_id for process in processes for session_id in process.said())
+    require(found == ids, f"{len(found)} yielded, {len(set(found))} of {len(ids)} different")
+
+
 def _fork_children_that_do_nothing(connection: Connection, journal: Journal) -> None:
     journal.opened("parents")
     ends = [

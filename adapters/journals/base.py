@@ -4,7 +4,7 @@ import os
 import threading
 import uuid
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import ClassVar, NamedTuple, Self
@@ -16,24 +16,24 @@ from ..api_url import parse_api_url
 
 
 class LeftAlone(NamedTuple):
-    """What a sweep of a journal leaves alone, counted. Two numbers are of sessions."""
+    """What a sweep of a journal leaves alone."""
 
-    living: int  #: what other, living owners have open at this service
-    other_services: dict[str | None, int]  #: the orphans of each other label
-    unreadable: list[str]  #: what is there and is no record, or cannot be read
+    living: int  #: how many sessions other, living owners have open at this service
+    other_services: dict[str | None, int]  #: how many orphans each other label has
+    unreadable: list[str]  #: the paths of what is no record, or may not be read or moved
 
 
 class BaseJournal:
     """A `Journal` without its storage. Safe to share among threads.
 
     A storage adds these functions. Each step of `_adopt`, of which there is at least one, puts
-    orphans that are durably this journal's into `_adopted`. Whatever else becomes of one before it
-    is yielded takes it out again.
+    orphans that are durably this journal's into `_adopted`. `opened`, `gone` and a renewal that
+    finds one taken remove it from there.
     """
 
     _record: Callable[[str], None]
     _forget: Callable[[str], None]
-    _orphans: Callable[[], list[str]]
+    _orphans: Callable[[], Iterable[str]]
     _adopt: Callable[[], Iterator[None]]
     _lock: ClassVar = threading.RLock()  # of all journals. A fork waits for it.
 
@@ -49,7 +49,7 @@ class BaseJournal:
     def _begin(self) -> None:
         """Become an owner without sessions: each new journal, and each one in a forked child."""
         self._closed = threading.Event()
-        self._adopted: dict[str, bool] = {}  # and not yielded yet
+        self._adopted: set[str] = set()  # and not yielded yet
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown!r}, service={self._service!r})"
@@ -73,7 +73,7 @@ class BaseJournal:
         advice = "Delete the session: no sweep may find it. A block does that by itself."
         with self._errors("cannot record that it is open", advice, checked):
             self._record(checked)
-            self._adopted.pop(checked, None)
+            self._adopted.discard(checked)
 
     def gone(self, session_id: str | uuid.UUID, /) -> None:
         """Forget a session that is certainly destroyed, unless this journal is closed."""
@@ -81,7 +81,7 @@ class BaseJournal:
         advice = "A sweep deletes it once more, which is safe."
         if is_sendable(text) and not self._closed.is_set():
             with self._errors("cannot forget it", advice, text):
-                self._adopted.pop(text, None)
+                self._adopted.discard(text)
                 self._forget(text)
 
     def orphans(self) -> list[str]:
@@ -93,11 +93,18 @@ class BaseJournal:
         """Yield each orphan once, when it is durably this journal's, and no other's."""
         with self._errors("cannot adopt its orphans", "None of them is lost."):
             for _ in self._adopt():
-                for session_id in [*self._adopted]:
-                    if not self._closed.is_set() and self._adopted.pop(session_id, False):
+                for session_id in sorted(self._adopted):
+                    if self._claim(session_id):
                         yield session_id
                 if self._closed.is_set():
                     return  # It would adopt what it has just released.
+
+    def _claim(self, session_id: str) -> bool:
+        """Let one caller have an adopted session. Storages change `_adopted` with the lock."""
+        with self._lock:
+            is_here = session_id in self._adopted and not self._closed.is_set()
+            self._adopted.discard(session_id)
+        return is_here
 
     def _require_open(self) -> None:
         if self._closed.is_set():
@@ -106,7 +113,7 @@ class BaseJournal:
     @contextmanager
     def _errors(self, problem: str, advice: str, session_id: str | None = None) -> Iterator[None]:
         """Turn any exception into a `JournalError`, which ends with the exception's notes."""
-        # No lock here: a stored exception would keep this frame, and with it the lock.
+        # Do not take `_lock` around the `yield`: a stored exception keeps this frame, and the lock.
         try:
             self._require_open()
             yield
@@ -124,11 +131,15 @@ def reason_of(error: Exception) -> str:
 
 
 _journals: "weakref.WeakSet[BaseJournal]" = weakref.WeakSet()
+inherited: set[int] = set()
+"""Descriptors that a forked child closes. A journal that is forgotten leaves its own here."""
 
 
 def _begin_in_child() -> None:
     """Let each open journal of a forked child hold nothing: its sessions are the parent's."""
     BaseJournal._lock.release()
+    while inherited:
+        os.close(inherited.pop())
     for journal in list(_journals):
         if not journal._closed.is_set():
             journal._begin()

@@ -13,13 +13,13 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from firecrawl_interact.core.journal import JournalError
 
-from .base import BaseJournal, LeftAlone
+from .base import BaseJournal, LeftAlone, inherited
 
 if sys.platform in ("linux", "darwin"):
     import fcntl
@@ -41,124 +41,138 @@ class FileJournal(BaseJournal):
             alone: this service would not know them, and the journal would then forget them.
     """
 
-    _own = Path()  # its own directory, once it is locked
-    _locked = ExitStack()  # closes that, and so ends the lock
+    _own: Path | None = None  # its own directory, once it is locked
+    _lock_of_own: int | None = None  # that directory's descriptor: the lock ends with it
 
     def __init__(self, directory: str | os.PathLike[str], *, service: str | None = None) -> None:
         if sys.platform not in ("linux", "darwin"):
             raise JournalError(f"FileJournal needs Linux or macOS, but this is {sys.platform}")
-        if "://" in os.fspath(directory):
+        if not os.fspath(directory) or "://" in os.fspath(directory):
             raise ValueError("directory must be a path. For a postgresql:// URL: PostgresJournal")
         self._directory = Path(directory).absolute()
         super().__init__(str(self._directory), str(self._directory), service)
         self._label = self._directory / (_LABEL + quote(self._service or "", safe=""))
         with self._errors("cannot be created", "Nothing was recorded."):
-            for one in [*reversed(self._directory.parents), self._directory]:
-                if not one.is_dir():
-                    one.mkdir(mode=0o700, exist_ok=True)  # Another process may make it first.
-                    _sync(one.parent)
+            for path in [*reversed(self._directory.parents), self._directory]:
+                if not path.is_dir():
+                    path.mkdir(mode=0o700, exist_ok=True)  # Another process may make it first.
+                    _sync(path.parent)
 
     def _begin(self) -> None:
         super()._begin()
-        self._locked.close()  # The lock ends with its last copy: a forked child closes its own.
-        self._own = self._directory / "none yet"
+        self._own = self._lock_of_own = None
 
     def __del__(self) -> None:
         with suppress(OSError):  # With records the lock stays: the process may use these sessions.
-            self._own.rmdir()
-            self._locked.close()
+            if self._own is not None:
+                self._own.rmdir()
+                self._unlock()
 
     def close(self) -> None:
         """Release the sessions that are still open: from now on they are orphans."""
         super().close()
         with self._lock:
-            with suppress(OSError):  # It has records, or was removed.
-                self._own.rmdir()
-            self._locked.close()
+            if self._own is not None:
+                with suppress(OSError):  # It has records, or was removed.
+                    self._own.rmdir()
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock_of_own is not None:
+            descriptor, self._lock_of_own = self._lock_of_own, None
+            inherited.discard(descriptor)
+            with suppress(OSError):  # Who makes a daemon of this process closes all descriptors.
+                os.close(descriptor)
 
     def left_alone(self) -> LeftAlone:
         """Count what a sweep ignores."""
-        found = Counter[str | None]()
+        living = 0
+        other_services = Counter[str | None]()
+        unreadable = list[str]()
         with self._errors("cannot be read", "Nothing was changed."):
-            foreign = {*self._directory.iterdir()} - {*self._directory.glob(f"{_LABEL}*")}
-            unreadable = sorted(map(str, foreign))
-            for owner in self._directory.glob(f"{_LABEL}*/*"):
-                service = unquote(owner.parent.name.removeprefix(_LABEL)) or None
-                is_locked = _is_locked(owner)
-                names = _names(owner)
-                count = len([*filter(_RECORD.fullmatch, names)])
-                if count < len(names) or (is_locked is None and os.path.lexists(owner)):
-                    unreadable.append(str(owner))
-                # Of its own label the living are left alone, and of other labels the orphans.
-                elif count and is_locked is (service == self._service) and owner != self._own:
-                    found[service] += count
-        return LeftAlone(found.pop(self._service, 0), dict(found), unreadable)
+            for label in sorted(self._directory.iterdir()):
+                owners = _names(label) if label.name.startswith(_LABEL) else None
+                if owners is None:
+                    unreadable.append(str(label))
+                for owner in map(label.joinpath, owners or []):
+                    is_locked = _is_locked(owner)
+                    names = _names(owner)
+                    count = len([*filter(_RECORD.fullmatch, names or [])])
+                    if names is None or count < len(names) or (count and is_locked is None):
+                        unreadable.append(str(owner))
+                    elif is_locked and label == self._label and owner != self._own:
+                        living += count
+                    elif count and not is_locked and label != self._label:
+                        other_services[unquote(label.name.removeprefix(_LABEL)) or None] += count
+        return LeftAlone(living, dict(other_services), unreadable)
 
     def _record(self, session_id: str) -> None:
         with self._lock:
-            self._make_own_directory()
-            os.close(os.open(self._own / _name(session_id), os.O_WRONLY | os.O_CREAT, 0o600))
-            _sync(self._own)
+            own = self._make_own_directory()
+            os.close(os.open(own / _name(session_id), os.O_WRONLY | os.O_CREAT, 0o600))
+            _sync(own)
 
     def _forget(self, session_id: str) -> None:
-        for owner in _names(self._label):
-            record = self._label / owner / _name(session_id)
+        for owner in self._owners():
+            record = owner / _name(session_id)
             if os.path.lexists(record):
                 record.unlink(missing_ok=True)  # Its owner moves or removes it meanwhile.
 
-    def _orphans(self) -> list[str]:
-        dead = dict(_records(*self._others(living=False)))
-        held = dict(_records(self._own, *self._others(living=True)))
-        return list(dead.keys() - held.keys())
+    def _orphans(self) -> dict[str, str]:
+        """Return the orphans, each with its file: of two, the one that all sweepers try to move."""
+        dead = self._owners(living=False)
+        records = dict(sorted(_records(*dead), reverse=True))
+        # Look at the living after the dead, whose records a sweeper may have moved meanwhile.
+        held = dict(_records(*{*self._owners()} - {*dead}))
+        return {session_id: records[session_id] for session_id in records.keys() - held.keys()}
 
     def _adopt(self) -> Iterator[None]:
-        dead = self._others(living=False)
         with self._lock:
-            if records := sorted(_records(*dead)):
-                self._make_own_directory()
-            open_here = dict(_records(self._own))
-            for session_id, record in records:
-                with suppress(FileNotFoundError):  # Another sweeper took it.
-                    os.rename(record, f"{self._own}/{os.path.basename(record)}")
-                    if session_id not in open_here:
-                        self._adopted[session_id] = True
-            if self._adopted:  # An interrupted call may have moved records and not synced them.
-                _sync(self._own)
-                # A living journal may have recorded an orphan meanwhile: then it is the owner.
-                living = dict(_records(*self._others(living=True)))
-                for session_id in living.keys() & self._adopted.keys():
-                    self._adopted.pop(session_id, None)
-                    (self._own / _name(session_id)).unlink(missing_ok=True)
-        for owner in dead:
+            orphans = self._orphans()
+            if orphans or self._adopted:  # These may be of an interrupted call.
+                own = self._make_own_directory()
+                for session_id, record in orphans.items():
+                    self._adopted.add(session_id)  # If the next line is interrupted, it is here.
+                    with suppress(FileNotFoundError):  # Another sweeper took it, or it is gone.
+                        os.rename(record, own / os.path.basename(record))
+                _sync(own)
+                self._adopted.intersection_update(dict(_records(own)))
+                # Whoever lives and has recorded an orphan meanwhile is its owner.
+                others = {*self._owners(living=True)} - {own}
+                self._adopted.difference_update(dict(_records(*others)))
+        for owner in self._owners(living=False):
             with suppress(OSError):  # It is gone already, or not empty.
                 owner.rmdir()
         yield
 
-    def _others(self, *, living: bool) -> list[Path]:
-        """Return the directories of the other owners that live, or of those that are dead."""
-        os.stat(self._directory)  # `_names` takes a missing directory for an empty one.
-        others = [self._label / name for name in _names(self._label) if name != self._own.name]
-        return [one for one in others if _is_locked(one) is living]
+    def _owners(self, *, living: bool | None = None) -> list[Path]:
+        """Return the directories of its label's owners: all, those that live, or the dead."""
+        os.stat(self._directory)  # Or else a directory that is away would be an empty one.
+        owners = list[Path]()
+        with suppress(FileNotFoundError):
+            owners += self._label.iterdir()
+        return [owner for owner in owners if living is None or _is_locked(owner) is living]
 
-    def _make_own_directory(self) -> None:
+    def _make_own_directory(self) -> Path:
         """Make and lock the own directory, if there is none. It gets its final name when locked."""
         self._require_open()  # A closed journal's directory would count as living.
-        while not self._own.exists():  # Or somebody has removed it.
+        while self._own is None or not self._own.exists():  # Or somebody has removed it.
             self._label.mkdir(mode=0o700, exist_ok=True)
             own = self._label / os.urandom(8).hex()
             unfinished = own.with_suffix(".new")
             unfinished.mkdir(mode=0o700)
-            self._locked.close()
+            self._unlock()
             # A sweeper may look at it, or remove it, before it is locked.
             with suppress(FileNotFoundError, BlockingIOError):
                 descriptor = os.open(unfinished, os.O_RDONLY)
-                self._locked = ExitStack()
-                self._locked.callback(os.close, descriptor)
+                inherited.add(descriptor)
+                self._lock_of_own = descriptor
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 unfinished.rename(own)
                 _sync(self._label)
                 _sync(self._directory)
                 self._own = own
+        return self._own
 
 
 def _name(session_id: str) -> str:
@@ -166,11 +180,14 @@ def _name(session_id: str) -> str:
     return re.sub("([A-Z])", r"%\1", session_id).lower()
 
 
-def _names(directory: Path) -> list[str]:
-    """List a directory. One that does not exist or is no directory is empty."""
-    with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+def _names(directory: Path) -> list[str] | None:
+    """List a directory, which may be gone meanwhile. None: it is none, or may not be read."""
+    try:
         return os.listdir(directory)
-    return []
+    except FileNotFoundError:
+        return []
+    except (NotADirectoryError, PermissionError):
+        return None
 
 
 def _records(*owners: Path) -> list[tuple[str, str]]:
@@ -178,12 +195,12 @@ def _records(*owners: Path) -> list[tuple[str, str]]:
     return [
         (re.sub("%(.)", lambda escaped: escaped[1].upper(), name), f"{owner}/{name}")
         for owner in owners
-        for name in filter(_RECORD.fullmatch, _names(owner))
+        for name in filter(_RECORD.fullmatch, _names(owner) or [])
     ]
 
 
 def _is_locked(owner: Path) -> bool | None:
-    """Return whether an owner lives. None: it is gone, no directory, or cannot be opened."""
+    """Return whether an owner lives. None: it is gone, no directory, or not its user's to sweep."""
     try:
         descriptor = os.open(owner, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
@@ -194,7 +211,7 @@ def _is_locked(owner: Path) -> bool | None:
         return True
     finally:
         os.close(descriptor)
-    return False
+    return False if os.access(owner, os.W_OK) else None
 
 
 def _sync(directory: Path) -> None:

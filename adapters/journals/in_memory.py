@@ -42,5 +42,5 @@ class InMemoryJournal(BaseJournal):
         with self._lock:
             for session_id in self._orphans():
                 self._record(session_id)
-                self._adopted[session_id] = True
+                self._adopted.add(session_id)
         yield

@@ -148,7 +148,7 @@ class PostgresJournal(BaseJournal):
             self._require_open()  # Or else it has not watched for long enough.
         while adopted := [session_id for (session_id,) in self._execute(_ADOPT, since=since)]:
             self._hold(*adopted)
-            self._adopted.update(dict.fromkeys(adopted, True))
+            self._adopted.update(adopted)
             yield
         yield  # what an earlier sweep left
 
@@ -178,7 +178,7 @@ class PostgresJournal(BaseJournal):
                 taken = [one for one in held.keys() - renewed if self._held.get(one) is held[one]]
                 for session_id in taken:
                     self._held.pop(session_id, None)  # A call that forgets it has no lock.
-                    self._adopted.pop(session_id, None)
+                    self._adopted.discard(session_id)
             for session_id in taken:
                 logger.warning("session %a is another owner's now, and may be gone", session_id)
 

@@ -5,12 +5,14 @@ import gc
 import os
 import pickle
 import resource
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -125,6 +127,65 @@ def test_a_session_that_is_handed_on_while_it_is_adopted_is_its_new_owners(
     assert adopted(tmp_path) == ["one", "session-0", "session-1", "two"]
 
 
+@pytest.fixture
+def users_directory() -> Iterator[Path]:
+    """A directory of a user who is not root: root may read and move everything."""
+    directory = Path(tempfile.mkdtemp())
+    is_root = os.getuid() == 0
+    if is_root:
+        os.chown(directory, 65534, -1)
+        os.setresuid(65534, 65534, 0)
+    yield directory
+    for path in directory.glob("*"):
+        path.chmod(0o700)
+    if is_root:
+        os.setresuid(0, 0, 0)
+    shutil.rmtree(directory)
+
+
+@pytest.mark.parametrize(
+    ("place", "mode", "orphans", "other_services"),
+    [
+        ("owner", 0o500, ["two"], {"b": 1}),  # It can be read, and not moved.
+        ("owner", 0, ["two"], {"b": 1}),
+        ("label of b", 0, ["one", "two"], {}),
+        ("label", 0, None, {"b": 1}),
+    ],
+)
+def test_what_may_not_be_read_or_moved_is_shown_and_stops_no_other_sweep(
+    users_directory: Path,
+    place: str,
+    mode: int,
+    orphans: list[str] | None,
+    other_services: dict[str | None, int],
+) -> None:
+    owner = leave(users_directory, "one")
+    leave(users_directory, "two")
+    label_of_b = leave(users_directory, "three", service="b").parent
+    closed = {"owner": owner, "label": owner.parent, "label of b": label_of_b}[place]
+    closed.chmod(mode)
+    with FileJournal(users_directory, service="https://a") as journal:
+        assert journal.left_alone() == (0, other_services, [str(closed)])
+        if orphans is not None:
+            assert sorted(journal.orphans()) == sorted(journal.adopt_orphans()) == orphans
+            return
+        for call in (journal.orphans, partial(journal.gone, "one")):
+            with pytest.raises(JournalError, match="Permission denied"):
+                call()
+
+
+def test_an_interrupted_adoption_hides_no_orphan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path, "one", "two")
+    with FileJournal(tmp_path, service="https://a") as journal:
+        journal.opened("three")
+        after("rename", monkeypatch, Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            next(journal.adopt_orphans())
+        assert list(journal.adopt_orphans()) == ["one", "two"]
+
+
 def after(name: str, patch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let something happen, once, after the next call of `os` or of `fcntl`."""
     module = fcntl if name == "flock" else os
@@ -179,10 +240,16 @@ def test_copies_in_one_process_leave_no_descriptor(tmp_path: Path) -> None:
     assert open_descriptors() == descriptors
 
 
-def test_a_journal_that_is_forgotten_keeps_what_it_has_open(tmp_path: Path) -> None:
+def test_a_journal_that_is_forgotten_keeps_what_it_has_open_and_no_child_does(
+    tmp_path: Path,
+) -> None:
+    descriptors = open_descriptors()
     FileJournal(tmp_path, service="https://a").opened("one")
     gc.collect()
     assert adopted(tmp_path) == []
+    if not (child := os.fork()):
+        os._exit(not {*open_descriptors()} <= {*descriptors})
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_copy_that_ends_in_a_child_closes_no_descriptor_of_the_childs(tmp_path: Path) -> None:
@@ -274,6 +341,18 @@ def test_a_disk_that_is_full_or_read_only_loses_nothing(tmp_path: Path, is_full:
         run("umount", "--lazy", tmp_path)
 
 
+def test_a_path_that_names_no_directory_is_refused() -> None:
+    for path in ("", "postgresql://127.0.0.1/db"):
+        with pytest.raises(ValueError, match="directory must be a path"):
+            FileJournal(path)
+
+
+def test_a_lock_that_a_daemons_start_has_closed_is_no_error(tmp_path: Path) -> None:
+    with FileJournal(tmp_path) as journal:
+        journal.opened("one")
+        os.close(journal._lock_of_own or 0)
+
+
 def test_a_mac_flushes_the_cache_of_its_drive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,6 +387,7 @@ def test_a_directory_that_is_away_or_cannot_be_created_is_said(tmp_path: Path, p
         (journal.left_alone, "The", "cannot be read", unchanged),
         (lambda: next(journal.adopt_orphans()), "The", "cannot adopt", "None of them is lost."),
         (lambda: journal.opened("one"), "Session 'one': the", "cannot record", "by itself."),
+        (lambda: journal.gone("one"), "Session 'one': the", "cannot forget it", "which is safe."),
     ):
         text = f"^{subject} journal {tmp_path}/journal {problem}.*: .* No such file .*{advice}$"
         with pytest.raises(JournalError, match=text) as raised:

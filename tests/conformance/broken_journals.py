@@ -5,12 +5,14 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 from zlib import crc32
 
 import psycopg
 
 from firecrawl_interact.adapters import FileJournal
+from firecrawl_interact.adapters.journals.base import inherited
 from firecrawl_interact.core import InvalidSessionIdError, JournalError
 
 from ..postgres import ShortLease
@@ -69,7 +71,7 @@ class ForgetsItsOwnAlone(Broken, found_by="what-is-gone-is-no-orphan"):
 
 class ForgetsWhereItWasRecorded(Broken, found_by="what-is-gone-is-forgotten-whoever-holds-it"):
     def gone(self, session_id: Id, /) -> None:
-        (self._own / session_id).unlink(missing_ok=True)
+        (self._make_own_directory() / session_id).unlink(missing_ok=True)
 
 
 class RaisesForTheUnknown(Broken, found_by="gone-of-an-unknown-id-changes-nothing"):
@@ -179,6 +181,14 @@ class WritesLate(Broken, found_by="processes-killed-at-any-moment-lose-nothing")
             super().opened(late)
 
 
+class LosesWhatWasHandedOn(Broken, found_by="what-two-dead-owners-had-goes-to-one-sweeper"):
+    def adopt_orphans(self) -> Iterator[str]:
+        records = [record.name for record in Path(self.directory).glob("*/*/*")]
+        for session_id in super().adopt_orphans():
+            if records.count(session_id) == 1:
+                yield session_id
+
+
 class YieldsItsParents(Broken, found_by="a-forked-child-holds-and-harms-nothing"):
     def adopt_orphans(self) -> Iterator[str]:
         yield from self.mine if os.getpid() != self.process else ()
@@ -186,9 +196,9 @@ class YieldsItsParents(Broken, found_by="a-forked-child-holds-and-harms-nothing"
 
 
 class SharesItsLock(Broken, found_by="a-forked-childs-session-is-its-own"):
-    def _begin(self) -> None:
-        self._locked = contextlib.ExitStack()  # In a child, the lock of its parent stays open.
-        super()._begin()
+    def opened(self, session_id: Id, /) -> None:
+        super().opened(session_id)
+        inherited.clear()  # In a child, the lock of its parent stays open.
 
 
 class HoldsALockOverForks(Broken, found_by="a-fork-amid-records-leaves-both-whole"):
@@ -249,7 +259,7 @@ class AdvisoryLock(ShortLease):
         return [session_id for session_id, owner in rows if self._gets_lock_of(owner)]
 
     def _adopt(self) -> Iterator[None]:
-        self._adopted.update(dict.fromkeys(self._orphans(), True))
+        self._adopted.update(self._orphans())
         yield
 
     def close(self) -> None:
