@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any, ClassVar, TypeAlias
@@ -44,7 +44,7 @@ _RENEW = """UPDATE {table} SET renewed_at = now() WHERE service = %(label)s AND 
     RETURNING session_id"""
 _CLOSE = "UPDATE {table} SET renewed_at = '-infinity' WHERE owner = %(owner)s"
 _SUSPECTS = """SELECT extract(epoch FROM since), EXISTS (SELECT FROM {table}
-        WHERE service = %(label)s AND renewed_at > '-infinity' AND renewed_at < since)
+        WHERE service = %(label)s AND renewed_at > '-infinity' AND renewed_at < since)::text
     FROM coalesce(to_timestamp(%(since)s::float8), now() - %(lease)s::interval) AS since"""
 _ADOPT = """UPDATE {table} SET owner = %(owner)s, renewed_at = now()
     WHERE service = %(label)s AND session_id = ANY(ARRAY(SELECT session_id FROM {table}
@@ -53,8 +53,9 @@ _ADOPT = """UPDATE {table} SET owner = %(owner)s, renewed_at = now()
     RETURNING session_id"""
 _ORPHANS = """SELECT session_id FROM {table} WHERE service = %(label)s
     AND renewed_at < now() - %(lease)s::interval"""
-_OTHERS = """SELECT service, count(*) FROM {table} WHERE owner <> %(owner)s
-    AND (renewed_at >= now() - %(lease)s::interval) = (service = %(label)s) GROUP BY service"""
+_OTHERS = """SELECT service, count(*) FROM {table} WHERE owner <> %(owner)s AND CASE
+    WHEN service = %(label)s THEN renewed_at >= now() - %(lease)s::interval
+    ELSE renewed_at < now() - %(lease)s::interval END GROUP BY service"""
 
 Connection: TypeAlias = "psycopg.Connection[Any]"  # Any: with rows of any kind
 Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
@@ -81,7 +82,7 @@ class PostgresJournal(BaseJournal):
     session_id text NOT NULL,
     service text NOT NULL,
     owner text NOT NULL,
-    opened_at timestamptz NOT NULL DEFAULT now(),
+    opened_at timestamptz NOT NULL DEFAULT now(), -- for people
     renewed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (service, session_id)
 );
@@ -93,14 +94,21 @@ class PostgresJournal(BaseJournal):
             install = 'pip install ".[postgres]" in a clone of the project'
             raise ImportError(f"PostgresJournal needs psycopg and libpq: {install}") from _missing
         self._is_url = isinstance(database, str)
-        self._connect = _connector(database) if isinstance(database, str) else database
-        shown = re.sub(r"(?<=//).*@|\?.*", "", str(database))
-        super().__init__(database, shown, service)
+        connect = _connector(database) if isinstance(database, str) else database
+        if connect is None:
+            del database  # A traceback can show the locals of its frames.
+            raise ValueError("database must be a postgresql:// URL that libpq can read")
+        self._connect = connect
+        # The repr of a function can show a password: that of a `partial` does.
+        name = getattr(database, "__qualname__", type(database).__name__)
+        shown = database if isinstance(database, str) else name
+        super().__init__(database, re.sub(r"(?<=//).*@|\?.*", "", shown, flags=re.DOTALL), service)
 
     def _begin(self) -> None:
         super()._begin()
         self._owner = os.urandom(8).hex()
-        self._held: dict[str, object] = {}  # each session, and what tells this record from others
+        # Each session, and an object that is another one if it was recorded again.
+        self._held: dict[str, object] = {}
         self._is_renewing = False
 
     def create_table(self) -> None:
@@ -112,12 +120,11 @@ class PostgresJournal(BaseJournal):
         """Release the sessions that are still open: from now on, or after a lease, orphans."""
         super().close()
         if self._held:
-            self._held.clear()
             try:
                 self._execute(_CLOSE)
             except Exception as error:
-                text = "The sessions become orphans in %g s: %s"
-                logger.warning(text, self._lease, reason_of(error))
+                _warn("The sessions become orphans in %g s: %s", self._lease, reason_of(error))
+            self._held.clear()
 
     def left_alone(self) -> LeftAlone:
         """Count what a sweep ignores: living owners' sessions, and orphans of other labels."""
@@ -130,7 +137,7 @@ class PostgresJournal(BaseJournal):
         self._hold(session_id)
 
     def _forget(self, session_id: str) -> None:
-        self._held.pop(session_id, None)
+        self._held.pop(session_id, None)  # Atomic, and so needs no lock.
         self._execute(_GONE, session_id=session_id)
 
     def _orphans(self) -> list[str]:
@@ -138,19 +145,24 @@ class PostgresJournal(BaseJournal):
         return [one for (one,) in self._execute(_ORPHANS)]
 
     def _adopt(self) -> Iterator[None]:
-        since: str | None = None
-        # A statement's own time is no part of the watch: in an outage owners cannot renew either.
-        for _ in range(15):  # waits of a thirtieth of a lease: half a lease
-            [(since, any_suspects)] = self._execute(_SUSPECTS, since=since)
-            if any_suspects == "f":
-                break
-            self._closed.wait(self._lease / 30)
-            self._require_open()  # Or else it has not watched for long enough.
+        yield  # what an earlier sweep has left
+        since = self._watch()
         while adopted := [session_id for (session_id,) in self._execute(_ADOPT, since=since)]:
             self._hold(*adopted)
             self._adopted.update(adopted)
             yield
-        yield  # what an earlier sweep left
+
+    def _watch(self) -> str | None:
+        """Watch the suspects of now for half a lease. Return before when a row is that of one."""
+        since: str | None = None  # The first statement says it, by the database's clock.
+        # A statement's own time is no part of the watch: in an outage owners cannot renew either.
+        for _ in range(15):
+            [(since, any_suspects)] = self._execute(_SUSPECTS, since=since)
+            if any_suspects == "false":
+                break
+            self._closed.wait(self._lease / 30)
+            self._require_open()  # Or else it has not watched for long enough.
+        return since
 
     def _hold(self, *session_ids: str) -> None:
         """Let the thread renew these rows from now on."""
@@ -171,16 +183,16 @@ class PostgresJournal(BaseJournal):
             try:
                 renewed = {one for (one,) in self._execute(_RENEW, held=" ".join(held))}
             except Exception as error:
-                logger.warning("The journal cannot renew its sessions: %s", reason_of(error))
+                _warn("The journal cannot renew its sessions: %s", reason_of(error))
                 continue
             with self._lock:
                 # The others were forgotten meanwhile, or recorded again.
                 taken = [one for one in held.keys() - renewed if self._held.get(one) is held[one]]
                 for session_id in taken:
-                    self._held.pop(session_id, None)  # A call that forgets it has no lock.
+                    self._held.pop(session_id, None)  # `_forget` takes no lock.
                     self._adopted.discard(session_id)
             for session_id in taken:
-                logger.warning("session %a is another owner's now, and may be gone", session_id)
+                _warn("session %a is another owner's now, and may be gone", session_id)
 
     def _execute(self, statement: str, **values: str | None) -> Rows:
         """Execute a statement in a transaction of its own, and again if others were in its way."""
@@ -194,27 +206,42 @@ class PostgresJournal(BaseJournal):
                     return _call_until(ends, self._connect, execute)
                 with self._connect() as connection:  # A pool has timeouts of its own.
                     return execute(connection)
+                raise OSError("its connection function has hidden an error")
             except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
                 if time.monotonic() > ends:
                     raise
-            except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+                time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
+            except psycopg.errors.UndefinedTable as error:
                 error.add_note(f" A migration or create_table() must make it so:\n{self.TABLE}")
                 raise
-            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
+            except psycopg.errors.UndefinedColumn as error:
+                error.add_note(f" A migration must make it so:\n{self.TABLE}")
+                raise
 
 
-def _connector(url: str) -> Connect:
-    """Return a function that makes a connection for each call, so that a fork shares none."""
-    with suppress(psycopg.Error):  # It quotes the URL.
+def _warn(text: str, *values: object) -> None:
+    with suppress(Exception):  # A log handler that raises ends no heartbeat.
+        logger.warning(text, *values)
+
+
+def _connector(url: str) -> Connect | None:
+    """Return a function that makes a connection for each call, so that a fork shares none.
+
+    None: libpq cannot read the URL.
+    """
+    if not url.startswith(("postgresql://", "postgres://")):
+        return None
+    try:
         options = conninfo_to_dict(url)
-        if url.startswith(("postgresql://", "postgres://")):
-            # psycopg waits so long for each of several hosts: a third one must have its turn.
-            hosts = str(options.get("host") or os.environ.get("PGHOST"))
-            timeout = options.get("connect_timeout") or os.environ.get("PGCONNECT_TIMEOUT")
-            seconds = timeout or (2 if "," in hosts else 4)
-            own = make_conninfo(url, client_encoding="utf8", connect_timeout=seconds)
-            return partial(psycopg.connect, own, autocommit=True)
-    raise ValueError("database must be a postgresql:// URL that libpq can read")
+    except psycopg.Error:  # It quotes the URL.
+        return None
+    # psycopg waits so long for each of several hosts: a third one must have its turn.
+    hosts = options.get("host") or options.get("hostaddr") or os.environ.get("PGHOST")
+    timeout = options.get("connect_timeout") or os.environ.get("PGCONNECT_TIMEOUT")
+    seconds = timeout or (2 if "," in str(hosts) else 4)
+    own = make_conninfo(url, client_encoding="utf8", connect_timeout=seconds)
+    # A `partial` would show the password to whoever prints the locals of a frame.
+    return lambda: psycopg.connect(own, autocommit=True)
 
 
 def _rows(query: str, values: dict[str, str | None], connection: Connection) -> Rows:
@@ -235,16 +262,20 @@ def _call_until(ends: float, connect: Connect, call: Callable[[Connection], Rows
         try:
             with connect() as connection, socket.socket(fileno=os.dup(connection.fileno())) as copy:
                 sockets.append(copy)
-                if time.monotonic() < ends:  # Or else nobody waits for it any more.
+                if result.set_running_or_notify_cancel():
                     result.set_result(call(connection))
         except Exception as error:
-            result.set_exception(error)
+            with suppress(InvalidStateError):  # Nobody waits for it any more.
+                result.set_exception(error)
 
-    threading.Thread(target=work, daemon=True).start()
     try:
+        threading.Thread(target=work, daemon=True).start()
         return result.result(ends - time.monotonic())
-    except TimeoutError:
+    except BaseException as error:
+        result.cancel()  # If it has not begun to execute, it never does.
         for copy in sockets:
             with suppress(OSError):  # It has just ended.
                 copy.shutdown(socket.SHUT_RDWR)
-        raise TimeoutError(f"the database has not responded for {_SECONDS} s") from None
+        if isinstance(error, TimeoutError):
+            raise TimeoutError(f"the database has not responded for {_SECONDS} s") from None
+        raise

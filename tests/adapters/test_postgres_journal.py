@@ -1,5 +1,6 @@
 """What only a `PostgresJournal` has: a table, leases, connections. The kit checks the rest."""
 
+import _thread
 import importlib
 import logging
 import pickle
@@ -11,8 +12,10 @@ import traceback
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import psycopg
 import psycopg_pool
@@ -42,18 +45,19 @@ def journal(postgres: Postgres, label: str) -> Iterator[ShortLease]:
 
 
 @pytest.mark.parametrize(
-    ("first", "reason"),
+    ("first", "reason", "what"),
     [
-        ("SELECT", f'relation "{TABLE}" does not exist'),
+        ("SELECT", f'relation "{TABLE}" does not exist', "A migration or create_table()"),
         (
             f"{PostgresJournal.TABLE} ALTER TABLE {TABLE} DROP COLUMN renewed_at",
             f'column "renewed_at" of relation "{TABLE}" does not exist',
+            "A migration",
         ),
     ],
     ids=["none", "another"],
 )
-def test_without_the_right_table_an_error_shows_it(
-    postgres: Postgres, first: str, reason: str
+def test_without_the_right_table_an_error_shows_it_and_what_makes_it(
+    postgres: Postgres, first: str, reason: str, what: str
 ) -> None:
     url = postgres.new_database()
     shown = url.replace(f"tester:{PASSWORD}@", "")
@@ -62,8 +66,8 @@ def test_without_the_right_table_an_error_shows_it(
         journal.opened("one")
     assert str(raised.value) == (
         f"Session 'one': the journal {shown} cannot record that it is open: {reason}. Delete"
-        " the session: no sweep may find it. A block does that by itself. A migration or"
-        f" create_table() must make it so:\n{PostgresJournal.TABLE}"
+        f" the session: no sweep may find it. A block does that by itself. {what} must make it so:"
+        f"\n{PostgresJournal.TABLE}"
     )
 
 
@@ -116,6 +120,7 @@ def silent_ports() -> Iterator[list[int]]:
         (1, "?connect_timeout=3", True),
         (1, "?connect_timeout=20", False),
         (3, "", False),
+        (2, "?hostaddr=127.0.0.1,127.0.0.1,127.0.0.1", True),
     ],
 )
 def test_silent_hosts_before_a_good_one_end_a_call_soon(
@@ -123,6 +128,8 @@ def test_silent_hosts_before_a_good_one_end_a_call_soon(
 ) -> None:
     hosts = ",".join(f"127.0.0.1:{port}" for port in [*silent_ports[:silent], postgres.port])
     url = postgres.url.replace(f"127.0.0.1:{postgres.port}", hosts) + options
+    if "hostaddr" in options:
+        url = url.replace("127.0.0.1:", ":", silent + 1)
     with ShortLease(url, service=hosts) as journal:
         began = time.monotonic()
         if is_recorded:
@@ -133,24 +140,41 @@ def test_silent_hosts_before_a_good_one_end_a_call_soon(
         assert time.monotonic() - began < MOST_SECONDS
 
 
+@pytest.mark.parametrize("is_interrupted", [True, False])
 def test_a_connection_that_comes_too_late_is_closed_and_records_nothing(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, label: str
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, label: str, *, is_interrupted: bool
 ) -> None:
     is_given_up, connect, connections = threading.Event(), psycopg.connect, []
 
     def connect_late(*arguments: Any, **named: Any) -> object:  # Any: passed on
+        if is_interrupted:
+            _thread.interrupt_main()
         is_given_up.wait(MOST_SECONDS)
         connections.append(connect(*arguments, **named))
         return connections[0]
 
     monkeypatch.setattr(psycopg, "connect", connect_late)
     with ShortLease(postgres.url, service=label) as journal:
-        with pytest.raises(JournalError, match="for 5 s"):
+        with pytest.raises(KeyboardInterrupt if is_interrupted else JournalError) as raised:
             journal.opened("one")
+        require_no_password(raised.value)
+        assert is_interrupted or "has not responded for 5 s" in str(raised.value)
         is_given_up.set()
         wait_until(lambda: connections and connections[0].closed)
     monkeypatch.undo()
     assert not postgres.execute(f"SELECT session_id FROM {TABLE} WHERE service = %s", label)
+
+
+def test_a_close_that_is_interrupted_can_be_made_again(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, label: str, journal: ShortLease
+) -> None:
+    journal.opened("one")
+    monkeypatch.setattr(psycopg, "connect", lambda *_, **__: _thread.interrupt_main())
+    with pytest.raises(KeyboardInterrupt):
+        journal.close()
+    monkeypatch.undo()
+    journal.close()
+    assert PostgresJournal(postgres.url, service=label).orphans() == ["one"]
 
 
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
@@ -209,18 +233,32 @@ def test_a_pool_of_the_callers_is_used(postgres: Postgres, label: str) -> None:
             pickle.dumps(journal)
 
 
+@pytest.mark.parametrize("is_interrupted", [True, False])
 def test_a_statement_that_waits_for_others_ends_soon(
-    postgres: Postgres, journal: ShortLease
+    postgres: Postgres, journal: ShortLease, *, is_interrupted: bool
 ) -> None:
     with psycopg.connect(postgres.url) as other:
         other.execute("SET idle_in_transaction_session_timeout = '20s'")
         other.execute(f"LOCK TABLE {TABLE}")
         began = time.monotonic()
         others = set(threading.enumerate())
-        with pytest.raises(JournalError, match="cannot record that it is open"):
+        if is_interrupted:
+            threading.Timer(1, _thread.interrupt_main).start()
+        with pytest.raises(KeyboardInterrupt if is_interrupted else JournalError):
             journal.opened("one")
         assert time.monotonic() - began < MOST_SECONDS
         wait_until(lambda: set(threading.enumerate()) <= others)  # while the others go on
+
+
+def test_a_connection_function_that_hides_an_error_ends_no_call_well(postgres: Postgres) -> None:
+    @contextmanager
+    def connect() -> Iterator[psycopg.Connection[Any]]:
+        with suppress(psycopg.Error), psycopg.connect(url) as connection:
+            yield connection
+
+    url = postgres.new_database()
+    with pytest.raises(JournalError, match="its connection function has hidden an error"):
+        PostgresJournal(connect).orphans()
 
 
 @pytest.mark.parametrize("take", ["DELETE FROM {}", "UPDATE {} SET owner = 'x'"])
@@ -327,19 +365,35 @@ def test_a_close_that_fails_is_a_warning(
     assert "The sessions become orphans in 2 s: " in caplog.text
 
 
+def test_a_log_handler_that_raises_ends_no_heartbeat(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, handler = postgres.new_database(), Mock(level=0, handle=Mock(side_effect=RuntimeError))
+    ShortLease(url).create_table()
+    monkeypatch.setattr(logging.getLogger("firecrawl_interact"), "handlers", [handler])
+    with ShortLease(url) as journal:
+        journal.opened("one")
+        postgres.execute(f"ALTER TABLE {TABLE} RENAME TO away", url=url)
+        wait_until(lambda: handler.handle.called)
+        postgres.execute(f"ALTER TABLE away RENAME TO {TABLE}", url=url)
+        [(now,)] = postgres.execute("SELECT now()", url=url)
+        renewed = f"SELECT session_id FROM {TABLE} WHERE renewed_at > %s"
+        wait_until(lambda: postgres.execute(renewed, now, url=url))
+
+
 @pytest.mark.parametrize(
     "url",
     [
         f"mysql://me:{PASSWORD}@host/db",
         f"host=127.0.0.1 password={PASSWORD}",
         f"postgresql://me:{PASSWORD}@host:a-port/db?nonsense={PASSWORD}",
+        None,
     ],
 )
-def test_what_is_no_url_of_postgresql_is_refused_and_not_quoted(url: str) -> None:
+def test_what_is_no_url_of_postgresql_is_refused_and_not_quoted(url: Any) -> None:
     with pytest.raises(ValueError, match="must be a postgresql:// URL that libpq") as raised:
         PostgresJournal(url)
-    assert PASSWORD not in str(raised.value)
-    assert raised.value.__context__ is None
+    require_no_password(raised.value)
 
 
 def test_without_psycopg_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,17 +404,33 @@ def test_without_psycopg_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
         journals.PostgresJournal("postgresql://127.0.0.1/db")
 
 
-def test_no_frame_of_an_error_shows_the_password(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    url = f"postgresql://me:{PASSWORD}@127.0.0.1:1/db?application_name={PASSWORD}"
-    journal = PostgresJournal(url, service="https://a/v2")
-    assert repr(journal) == "PostgresJournal('postgresql://127.0.0.1:1/db', service='https://a')"
-    with pytest.raises(JournalError) as raised:
-        journal.opened("one")
-    error: BaseException | None = raised.value
+def require_no_password(error: BaseException | None) -> None:
+    """Require that neither an error nor a frame that it carries shows the password."""
     while error is not None:
         assert PASSWORD not in str(error)
         for frame, _ in traceback.walk_tb(error.__traceback__):
-            is_here = frame.f_code.co_filename == __file__
-            assert is_here or PASSWORD not in repr(frame.f_locals)
+            if frame.f_code.co_filename != __file__:
+                shown = {name: one for name, one in frame.f_locals.items() if name != "self"}
+                assert PASSWORD not in repr(shown)
         error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize(
+    ("database", "shown"),
+    [
+        (
+            f"postgresql://me:{PASSWORD[:4]}\n{PASSWORD}@127.0.0.1:1/db?application_name={PASSWORD}",
+            "postgresql://127.0.0.1:1/db",
+        ),
+        (partial(psycopg.connect, f"host=127.0.0.1 port=1 password={PASSWORD}"), "partial"),
+    ],
+)
+def test_nothing_shows_the_password(
+    caplog: pytest.LogCaptureFixture, database: Any, shown: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    journal = PostgresJournal(database, service="https://a/v2")
+    assert repr(journal) == f"PostgresJournal({shown!r}, service='https://a')"
+    with pytest.raises(JournalError) as raised:
+        journal.opened("one")
+    require_no_password(raised.value)

@@ -236,7 +236,7 @@ class NeverWatches(ShortLease):
             if "held" in values:  # The renewal is in no hurry.
                 time.sleep(2)
             raise
-        return [[rows[0][0], "f"]] if "EXISTS" in statement else rows  # Nobody is a suspect.
+        return [[rows[0][0], "false"]] if "EXISTS" in statement else rows  # Nobody is a suspect.
 
 
 class AdvisoryLock(ShortLease):
