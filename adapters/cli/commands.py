@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ import click
 
 from firecrawl_interact import core
 
+from ..api_url import parse_api_url
 from ..journals.base import LeftAlone
 from .run import ids_left, make_run
 from .screen import show_note
@@ -166,15 +167,15 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
             label = str(address)
         journal = environment.open_journal(location, label)
         context.with_resource(journal)
-        orphans, left = journal.orphans(), journal.left_alone()
-        status = _show_left_alone(left, location)
+        orphans, left_alone = journal.orphans(), journal.left_alone()
+        status = _show_left_alone(left_alone, location)
         if orphans and not (is_directory or options["quiet"]):
             show_note("A sweep watches for up to half a minute whether their owners live.")
         if options["dry_run"]:
             sys.stdout.writelines(f"{session_id}\n" for session_id in orphans)
-            if left.living:
+            if left_alone.living:
                 lived = "whose owner lives" if is_directory else "renewed within the last minute"
-                show_note(f"Sessions left alone: {left.living} {lived}.")
+                show_note(f"Sessions left alone: {left_alone.living} {lived}.")
             sys.exit(status)
         context.params["missing_ok"] = True
         _, record = ids_left(context, {})
@@ -182,23 +183,25 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
     sys.exit(run() or status)
 
 
-def _show_left_alone(left: LeftAlone, location: str) -> int:
+def _show_left_alone(left_alone: LeftAlone, location: str) -> int:
     """Say what a sweep may not touch and with which option another one would. Return the status."""
     # A sweep at the wrong address would find no session, and forget them.
-    options = {"https": "--api-url", "http": "--allow-plain-http --api-url"}
-    for label, count in left.other_services.items():
-        option = options.get((label or "").partition("://")[0], "--service")
+    option_by_scheme = {"https": "--api-url", "http": "--allow-plain-http --api-url"}
+    for label, count in left_alone.other_services.items():
+        option = "--service"
+        with suppress(ValueError):  # It is an address, or another label.
+            option = option_by_scheme[parse_api_url(label or "", allow_plain_http=True).scheme]
         show_note(
             f"Sessions left alone: {count} of {label or 'no service'}. Add {option}"
             f" {shlex.quote(label or '')} to sweep them."
         )
-    if left.unreadable:
+    if unreadable := left_alone.unreadable:
         show_note(
-            f"Entries left alone: {len(left.unreadable)} that cannot be read or are no part of a"
-            f" journal: {left.unreadable[0]}, for instance. No option takes them."
+            f"Entries left alone: {len(unreadable)} that cannot be read or are no part of a"
+            f" journal: {unreadable[0]}, for instance. No option takes them."
             f" Is {location} the journal, and yours?"
         )
-    return 1 if left.other_services or left.unreadable else 0
+    return 1 if left_alone.other_services or unreadable else 0
 
 
 @command.command(params=[*_SERVICE_OPTIONS])
