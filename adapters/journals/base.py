@@ -94,17 +94,13 @@ class BaseJournal:
         with self._errors("cannot adopt its orphans", "None of them is lost."):
             for _ in self._adopt():
                 for session_id in sorted(self._adopted):
-                    if self._claim(session_id):
+                    with self._lock:  # A thread that adopts may hold it until it has synced.
+                        is_here = session_id in self._adopted and not self._closed.is_set()
+                        self._adopted.discard(session_id)
+                    if is_here:
                         yield session_id
                 if self._closed.is_set():
                     return  # It would adopt what it has just released.
-
-    def _claim(self, session_id: str) -> bool:
-        """Let one caller have an adopted session. Storages change `_adopted` with the lock."""
-        with self._lock:
-            is_here = session_id in self._adopted and not self._closed.is_set()
-            self._adopted.discard(session_id)
-        return is_here
 
     def _require_open(self) -> None:
         if self._closed.is_set():
@@ -131,8 +127,7 @@ def reason_of(error: Exception) -> str:
 
 
 _journals: "weakref.WeakSet[BaseJournal]" = weakref.WeakSet()
-inherited: set[int] = set()
-"""Descriptors that a forked child closes. A journal that is forgotten leaves its own here."""
+inherited: set[int] = set()  # descriptors that a forked child closes, of forgotten journals too
 
 
 def _begin_in_child() -> None:

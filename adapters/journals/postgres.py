@@ -153,8 +153,8 @@ class PostgresJournal(BaseJournal):
             yield
 
     def _watch(self) -> str | None:
-        """Watch the suspects of now for half a lease. Return before when a row is that of one."""
-        since: str | None = None  # The first statement says it, by the database's clock.
+        """Watch the suspects for half a lease. Return the time since which no orphan is renewed."""
+        since: str | None = None  # The database's clock says it, a lease before the first look.
         # A statement's own time is no part of the watch: in an outage owners cannot renew either.
         for _ in range(15):
             [(since, any_suspects)] = self._execute(_SUSPECTS, since=since)
@@ -211,11 +211,10 @@ class PostgresJournal(BaseJournal):
                 if time.monotonic() > ends:
                     raise
                 time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
-            except psycopg.errors.UndefinedTable as error:
-                error.add_note(f" A migration or create_table() must make it so:\n{self.TABLE}")
-                raise
-            except psycopg.errors.UndefinedColumn as error:
-                error.add_note(f" A migration must make it so:\n{self.TABLE}")
+            except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+                is_missing = isinstance(error, psycopg.errors.UndefinedTable)
+                what = "A migration or create_table()" if is_missing else "A migration"
+                error.add_note(f" {what} must make it so:\n{self.TABLE}")
                 raise
 
 
@@ -225,23 +224,18 @@ def _warn(text: str, *values: object) -> None:
 
 
 def _connector(url: str) -> Connect | None:
-    """Return a function that makes a connection for each call, so that a fork shares none.
-
-    None: libpq cannot read the URL.
-    """
-    if not url.startswith(("postgresql://", "postgres://")):
-        return None
-    try:
+    """Return what makes a connection for each call: a fork shares none. None: it is no URL."""
+    with suppress(psycopg.Error):  # It quotes the URL.
         options = conninfo_to_dict(url)
-    except psycopg.Error:  # It quotes the URL.
-        return None
-    # psycopg waits so long for each of several hosts: a third one must have its turn.
-    hosts = options.get("host") or options.get("hostaddr") or os.environ.get("PGHOST")
-    timeout = options.get("connect_timeout") or os.environ.get("PGCONNECT_TIMEOUT")
-    seconds = timeout or (2 if "," in str(hosts) else 4)
-    own = make_conninfo(url, client_encoding="utf8", connect_timeout=seconds)
-    # A `partial` would show the password to whoever prints the locals of a frame.
-    return lambda: psycopg.connect(own, autocommit=True)
+        if url.startswith(("postgresql://", "postgres://")):
+            # psycopg waits so long for each of several hosts: a third one must have its turn.
+            hosts = options.get("host") or options.get("hostaddr") or os.environ.get("PGHOST")
+            timeout = options.get("connect_timeout") or os.environ.get("PGCONNECT_TIMEOUT")
+            seconds = timeout or (2 if "," in str(hosts) else 4)
+            own = make_conninfo(url, client_encoding="utf8", connect_timeout=seconds)
+            # A `partial` would show the password to whoever prints the locals of a frame.
+            return lambda: psycopg.connect(own, autocommit=True)
+    return None
 
 
 def _rows(query: str, values: dict[str, str | None], connection: Connection) -> Rows:
