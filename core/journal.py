@@ -30,7 +30,8 @@ class Journal(Recorder, Protocol):
     """Remembers which sessions are open. `conformance.check_journal` checks one of your own.
 
     A session has one owner: the journal that recorded it last. The sessions of a closed journal
-    or a dead process are orphans. All methods raise `JournalError` alone, and `opened` refuses ids.
+    or a dead process are orphans. All methods raise `JournalError` alone; `opened` raises
+    `InvalidSessionIdError`, too.
     """
 
     def orphans(self) -> list[str]:

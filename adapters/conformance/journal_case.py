@@ -65,7 +65,7 @@ class JournalHarness(ExitStack):
             seen = f"the orphans are {reprlib.repr(found)} instead of {reprlib.repr(expected)}"
             require(found == expected, f"{seen}: {len(found)} instead of {len(expected)}")
 
-    def let_leases_end(self, times: float = 1.1) -> None:
+    def exhaust_patience(self, times: float = 1.1) -> None:
         """Wait until a process that died now would count as dead."""
         time.sleep(self.patience * times)
 
@@ -78,7 +78,7 @@ class JournalHarness(ExitStack):
     def kill(self, process: Process) -> None:
         """Kill a process, and wait until it counts as dead."""
         process.kill()
-        self.let_leases_end()
+        self.exhaust_patience()
 
     def outage(self) -> AbstractContextManager[object]:
         """Make the storage unavailable while a block lasts."""

@@ -26,7 +26,7 @@ def a_living_journals_session_is_no_orphan(harness: JournalHarness) -> None:
     """No sweep gets a session of a living journal, however long it has been open."""
     harness.journal().opened("one")
     harness.expect()
-    harness.let_leases_end(1.6)
+    harness.exhaust_patience(1.6)
     harness.expect()
 
 
@@ -102,7 +102,7 @@ def an_adopted_session_is_its_adopters(harness: JournalHarness) -> None:
     sweeper = harness.journal()
     found = [*sweeper.adopt_orphans(), *sweeper.adopt_orphans()]
     require(found == ["one"], f"{found} was yielded")
-    harness.let_leases_end(2)
+    harness.exhaust_patience(2)
     harness.expect()
     sweeper.close()
     harness.expect("one")
@@ -151,7 +151,7 @@ def a_session_handed_to_another_journal_is_that_ones(harness: JournalHarness) ->
     first.opened("one")
     second.opened("one")
     first.close()
-    harness.let_leases_end(1.6)
+    harness.exhaust_patience(1.6)
     harness.expect()
     second.close()
     harness.expect("one")
@@ -190,7 +190,7 @@ def a_closed_journal_takes_and_gives_nothing(harness: JournalHarness) -> None:
 
 
 def a_pickle_is_another_journal_there(harness: JournalHarness) -> None:
-    """A pickle of a journal is another journal at the same harness."""
+    """A pickle of a journal is another journal in the same storage."""
     journal = harness.journal()
     journal.opened("one")
     try:

@@ -29,7 +29,9 @@ def any_order_of_calls_loses_nothing(harness: JournalHarness) -> None:
             # One rule: of several, Hypothesis leaves some out of each example.
             step = stateful.rule(
                 owner=sampled_from(["A", "B"]),
-                call=sampled_from(["opened", "adopt", "gone", "opened", "adopt", "close", "crash"]),
+                method=sampled_from(
+                    ["opened", "adopt", "gone", "opened", "adopt", "close", "crash"]
+                ),
                 session_id=sampled_from(["one", "two"]),
             )(_TwoOwners.step)
 
@@ -75,17 +77,17 @@ class _TwoOwners:
         self._owners: dict[str, _Owner] = {}  # those that live
         self._recorded: dict[str, list[int]] = {}
 
-    def step(self, owner: str, call: str, session_id: str) -> None:
-        if call in {"close", "crash"}:
-            self._end(owner, call)
+    def step(self, owner: str, method: str, session_id: str) -> None:
+        if method in {"close", "crash"}:
+            self._end(owner, method)
             return
         if owner not in self._owners:
             self._owners[owner] = self._new_owner()
-        if call == "adopt":
+        if method == "adopt":
             self._adopt(owner)
             return
-        self._owners[owner].call(call, session_id)
-        if call == "gone":
+        self._owners[owner].call(method, session_id)
+        if method == "gone":
             self._recorded.pop(session_id, None)
         else:
             self._note_owner(session_id, owner)
@@ -105,7 +107,7 @@ class _TwoOwners:
                 ended.call("close")
             ended.kill()
             if how == "crash":
-                self._harness.let_leases_end()
+                self._harness.exhaust_patience()
 
     def _adopt(self, owner: str) -> None:
         found = self._owners[owner].call("adopt_orphans")
@@ -114,8 +116,9 @@ class _TwoOwners:
         require(not lost, f"{sorted(lost)} is lost")
         require(len(set(found)) == len(found), f"{found} was yielded")
         for session_id in found:
-            has_owner = self._recorded.get(session_id, [*living])[-1] in living
-            require(not has_owner, f"{session_id} was yielded, and is gone or has an owner")
+            require(session_id in self._recorded, f"{session_id} was yielded, and is gone")
+            has_owner = self._recorded[session_id][-1] in living
+            require(not has_owner, f"{session_id} was yielded, and has an owner")
             self._note_owner(session_id, owner)
 
     def teardown(self) -> None:

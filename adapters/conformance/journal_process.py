@@ -133,8 +133,9 @@ def error_of(call: Callable[[], object]) -> Exception | None:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(_CALL_SECONDS)
-    hangs = BrokenPromiseError(f"a call has hung for {_CALL_SECONDS} s", Severity.MAY_HANG)
-    return raised[0] if raised else hangs
+    if raised:
+        return raised[0]
+    return BrokenPromiseError(f"a call has hung for {_CALL_SECONDS} s", Severity.MAY_HANG)
 
 
 def in_child(work: Callable[[], object]) -> int:

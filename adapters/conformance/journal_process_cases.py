@@ -40,7 +40,7 @@ def a_stopped_process_loses_nothing(harness: JournalHarness) -> None:
     for session_id in ("one", "two"):
         process.asked("opened", session_id)
     process.signal(signal.SIGSTOP)
-    harness.let_leases_end()
+    harness.exhaust_patience()
     found = harness.sweep()
     process.signal(signal.SIGCONT)
     harness.kill(process)
@@ -71,7 +71,7 @@ def processes_killed_at_any_moment_lose_nothing(harness: JournalHarness) -> None
             killing.join()
     opened = {session_id for step, session_id in said if step == "opened"}
     gone = {session_id for step, session_id in said if step == "gone"}
-    harness.let_leases_end()
+    harness.exhaust_patience()
     found = harness.sweep()
     require(len(set(found)) == len(found), "an orphan came twice")
     lost = opened - gone - set(found)
@@ -108,7 +108,7 @@ def a_forked_child_holds_and_harms_nothing(harness: JournalHarness) -> None:
     ends = process.said()
     require(ends[3] == 0, f"a child has adopted {ends[3]} of its parent's sessions")
     require(ends == [0] * 4, f"the children ended with {ends}")
-    harness.let_leases_end(1.6)
+    harness.exhaust_patience(1.6)
     harness.expect()
     harness.kill(process)
     harness.expect("after", "parents")
@@ -126,7 +126,7 @@ def a_forked_childs_session_is_its_own(harness: JournalHarness) -> None:
     """What a forked child opens is its own, and one that lives on keeps no orphan back."""
     process = harness.start(_fork_a_child_that_lives_on)
     require(process.said() == 0, "a child could not record a session")
-    harness.let_leases_end()
+    harness.exhaust_patience()
     harness.expect("childs")
     harness.kill(process)
     harness.expect("parents")
@@ -189,7 +189,7 @@ def owners_come_and_go_during_sweeps(harness: JournalHarness) -> None:
     dead = {session_id for step, session_id in said if step == "dead"}
     require(len(set(adopted)) == len(adopted), "an orphan came twice")
     require(set(adopted) <= dead, f"living ones were adopted: {set(adopted) - dead}")
-    harness.let_leases_end()
+    harness.exhaust_patience()
     lost = dead - set(adopted) - set(harness.sweep())
     require(not lost, f"{len(lost)} of {len(dead)} sessions are lost")
 
@@ -209,7 +209,7 @@ def an_outage_is_a_journal_error(harness: JournalHarness) -> None:
         require(harness.failure_of(other.close) is None, "close raises")
     journal.opened("after")
     journal.close()
-    harness.let_leases_end()
+    harness.exhaust_patience()
     found = set(harness.sweep())
     require({"after", "others"} <= found, f"the orphans are {sorted(found)}")
     require(failure is not None or "during" in found, "what was recorded in the outage is lost")
@@ -230,7 +230,7 @@ def an_outage_makes_no_orphan(harness: JournalHarness) -> None:
     with harness.outage():
         sweeping = threading.Thread(target=sweep_as_soon_as_possible, daemon=True)
         sweeping.start()
-        harness.let_leases_end(1.5)
+        harness.exhaust_patience(1.5)
     sweeping.join(60)
     require(found == [], f"the orphans are {found} instead of []")
     harness.expect()

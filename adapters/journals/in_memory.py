@@ -10,15 +10,15 @@ class InMemoryJournal(BaseJournal):
     """A `Journal` for tests, in the memory of one process. It cannot be pickled.
 
     Args:
-        beside: another journal with the same storage, as two processes share a directory.
+        sharing: a journal whose storage this one shares, as two processes share a directory.
         service: a label, as in a `FileJournal`.
     """
 
-    def __init__(self, beside: Self | None = None, *, service: str | None = None) -> None:
+    def __init__(self, sharing: Self | None = None, *, service: str | None = None) -> None:
         super().__init__(None, "in memory", service)
         self._owners: dict[tuple[str | None, str], BaseJournal] = {}
-        if beside is not None:
-            self._owners = beside._owners
+        if sharing is not None:
+            self._owners = sharing._owners
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("an InMemoryJournal cannot be pickled: nothing of it outlives its process")

@@ -112,7 +112,7 @@ def test_an_order_of_calls_that_loses_a_session_is_the_shortest(tmp_path: Path) 
         )
     text = str(raised.value)
     assert "Seen: ['one'] is lost, after " in text
-    calls = re.findall(r"state\.step\(call='(\w+)'", text)
+    calls = re.findall(r"state\.step\(method='(\w+)'", text)
     # Either the end of each example adopts once more, or the order itself does.
     assert sorted(calls) in (["adopt", "opened"], ["adopt", "adopt", "close", "opened"])
 

@@ -7,6 +7,7 @@ no threads, so that it may fork, and has imported everything, so that a process 
 A process says each step after it has taken it.
 """
 
+import copy
 import fcntl
 import itertools
 import os
@@ -67,8 +68,9 @@ class Child:
 
 
 def work(journal: AnyJournal, child: Child) -> None:
-    """Open sessions, fork a child that lives on, delete two, and leave the others behind."""
+    """Open sessions, fork a child that lives on, delete two, and hand on and leave the others."""
     ids = [f"{os.getpid()}-{os.urandom(4).hex()}" for _ in range(4)]
+    other = copy.copy(journal)
     for session_id in ids:
         journal.opened(session_id)
         child.say("opened", session_id)
@@ -80,6 +82,8 @@ def work(journal: AnyJournal, child: Child) -> None:
         child.say("gone", session_id)  # The service comes first, and its word is final.
         journal.gone(session_id)
         child.say("forgotten", session_id)
+    for session_id in ids[2:]:
+        other.opened(session_id)
     journal.close()
 
 
