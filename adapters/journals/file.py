@@ -91,14 +91,14 @@ class FileJournal(BaseJournal):
         unreadable = list[str]()
         with self._errors("cannot be read", "Nothing was changed."):
             for label in sorted(self._directory.iterdir()):
-                owners = _names(label) if label.name.startswith(_LABEL) else None
-                if owners is None:
+                if not (label.name.startswith(_LABEL) and os.access(label, os.R_OK | os.X_OK)):
                     unreadable.append(str(label))
-                for owner in map(label.joinpath, owners or []):
+                    continue
+                for owner in label.iterdir():
                     is_locked = _is_locked(owner)
                     names = _names(owner)
-                    count = len([*filter(_RECORD.fullmatch, names or [])])
-                    if names is None or count < len(names) or (count and is_locked is None):
+                    count = len([*filter(_RECORD.fullmatch, names)])
+                    if count < len(names) or (is_locked is None and os.path.lexists(owner)):
                         unreadable.append(str(owner))
                     elif is_locked and label == self._label and owner != self._own:
                         living += count
@@ -180,14 +180,11 @@ def _name(session_id: str) -> str:
     return re.sub("([A-Z])", r"%\1", session_id).lower()
 
 
-def _names(directory: Path) -> list[str] | None:
-    """List a directory, which may be gone meanwhile. None: it is none, or may not be read."""
-    try:
-        return os.listdir(directory)
-    except FileNotFoundError:
-        return []
-    except (NotADirectoryError, PermissionError):
-        return None
+def _names(owner: Path) -> list[str]:
+    """List an owner's directory. One that is gone, is none or may not be read is empty."""
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        return os.listdir(owner)
+    return []
 
 
 def _records(*owners: Path) -> list[tuple[str, str]]:
@@ -195,7 +192,7 @@ def _records(*owners: Path) -> list[tuple[str, str]]:
     return [
         (re.sub("%(.)", lambda escaped: escaped[1].upper(), name), f"{owner}/{name}")
         for owner in owners
-        for name in filter(_RECORD.fullmatch, _names(owner) or [])
+        for name in filter(_RECORD.fullmatch, _names(owner))
     ]
 
 

@@ -212,9 +212,8 @@ class PostgresJournal(BaseJournal):
                     raise
                 time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
             except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-                is_missing = isinstance(error, psycopg.errors.UndefinedTable)
-                what = "A migration or create_table()" if is_missing else "A migration"
-                error.add_note(f" {what} must make it so:\n{self.TABLE}")
+                advice = "A migration must make it so, or create_table() if there is none"
+                error.add_note(f" {advice}:\n{self.TABLE}")
                 raise
 
 

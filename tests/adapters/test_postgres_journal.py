@@ -45,19 +45,18 @@ def journal(postgres: Postgres, label: str) -> Iterator[ShortLease]:
 
 
 @pytest.mark.parametrize(
-    ("first", "reason", "what"),
+    ("first", "reason"),
     [
-        ("SELECT", f'relation "{TABLE}" does not exist', "A migration or create_table()"),
+        ("SELECT", f'relation "{TABLE}" does not exist'),
         (
             f"{PostgresJournal.TABLE} ALTER TABLE {TABLE} DROP COLUMN renewed_at",
             f'column "renewed_at" of relation "{TABLE}" does not exist',
-            "A migration",
         ),
     ],
     ids=["none", "another"],
 )
-def test_without_the_right_table_an_error_shows_it_and_what_makes_it(
-    postgres: Postgres, first: str, reason: str, what: str
+def test_without_the_right_table_an_error_shows_it(
+    postgres: Postgres, first: str, reason: str
 ) -> None:
     url = postgres.new_database()
     shown = url.replace(f"tester:{PASSWORD}@", "")
@@ -66,8 +65,8 @@ def test_without_the_right_table_an_error_shows_it_and_what_makes_it(
         journal.opened("one")
     assert str(raised.value) == (
         f"Session 'one': the journal {shown} cannot record that it is open: {reason}. Delete"
-        f" the session: no sweep may find it. A block does that by itself. {what} must make it so:"
-        f"\n{PostgresJournal.TABLE}"
+        " the session: no sweep may find it. A block does that by itself. A migration must make it"
+        f" so, or create_table() if there is none:\n{PostgresJournal.TABLE}"
     )
 
 

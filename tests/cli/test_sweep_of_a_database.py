@@ -22,7 +22,7 @@ def test_a_missing_table_is_said_with_sql_that_can_be_pasted(
     failed = run("sweep", url)
     assert (failed.status, failed.out) == (1, "")
     sentences, sql = failed.err.split("\n", 1)
-    assert "A migration or create_table() must make it so:" in sentences
+    assert "A migration must make it so, or create_table() if there is none:" in sentences
     with psycopg.connect(url) as connection:
         connection.execute(sql)
     done = run("sweep", url)
