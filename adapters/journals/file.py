@@ -113,10 +113,11 @@ class FileJournal(BaseJournal):
             _sync(own)
 
     def _forget(self, session_id: str) -> None:
-        for owner in self._owners():
-            record = owner / _name(session_id)
-            if os.path.lexists(record):
-                record.unlink(missing_ok=True)  # Its owner moves or removes it meanwhile.
+        for _ in range(2):  # A sweeper may move it while the first look goes on.
+            for owner in self._owners():
+                record = owner / _name(session_id)
+                if os.path.lexists(record):
+                    record.unlink(missing_ok=True)
 
     def _orphans(self) -> dict[str, str]:
         """Return the orphans, each with its file: of two, the one that all sweepers try to move."""
@@ -150,7 +151,7 @@ class FileJournal(BaseJournal):
         os.stat(self._directory)  # Or else a directory that is away would be an empty one.
         owners = list[Path]()
         with suppress(FileNotFoundError):
-            owners += self._label.iterdir()
+            owners += map(self._label.joinpath, os.listdir(self._label))
         return [owner for owner in owners if living is None or _is_locked(owner) is living]
 
     def _make_own_directory(self) -> Path:

@@ -186,6 +186,19 @@ def test_an_interrupted_adoption_hides_no_orphan(
         assert list(journal.adopt_orphans()) == ["one", "two"]
 
 
+def test_what_is_adopted_while_another_journal_forgets_it_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path, "one")
+    with (
+        FileJournal(tmp_path, service="https://a") as sweeper,
+        FileJournal(tmp_path, service="https://a") as journal,
+    ):
+        after("listdir", monkeypatch, lambda: next(sweeper.adopt_orphans()))
+        journal.gone("one")
+    assert adopted(tmp_path) == []
+
+
 def after(name: str, patch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let something happen, once, after the next call of `os` or of `fcntl`."""
     module = fcntl if name == "flock" else os
