@@ -134,7 +134,8 @@ def _begin_in_child() -> None:
     """Let each open journal of a forked child hold nothing: its sessions are the parent's."""
     BaseJournal._lock.release()
     while inherited:
-        os.close(inherited.pop())
+        with suppress(OSError):  # Who makes a daemon of a process closes all descriptors.
+            os.close(inherited.pop())
     for journal in list(_journals):
         if not journal._closed.is_set():
             journal._begin()

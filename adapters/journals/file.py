@@ -81,7 +81,7 @@ class FileJournal(BaseJournal):
         if self._lock_of_own is not None:
             descriptor, self._lock_of_own = self._lock_of_own, None
             inherited.discard(descriptor)
-            with suppress(OSError):  # Who makes a daemon of this process closes all descriptors.
+            with suppress(OSError):  # It may be closed, as in `_begin_in_child`.
                 os.close(descriptor)
 
     def left_alone(self) -> LeftAlone:
