@@ -191,10 +191,8 @@ def _show_left_alone(left_alone: LeftAlone, location: str) -> int:
         option = "--service"
         with suppress(ValueError):  # It is an address, or another label.
             option = option_by_scheme[parse_api_url(label or "", allow_plain_http=True).scheme]
-        show_note(
-            f"Sessions left alone: {count} of {label or 'no service'}. Add {option}"
-            f" {shlex.quote(label or '')} to sweep them."
-        )
+        advice = f"Add {option} {shlex.quote(label or '')} to sweep them."
+        show_note(f"Sessions left alone: {count} of {label or 'no service'}. {advice}")
     if unreadable := left_alone.unreadable:
         show_note(
             f"Entries left alone: {len(unreadable)} that cannot be read or are no part of a"
