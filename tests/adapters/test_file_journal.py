@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -127,20 +127,22 @@ def test_a_session_that_is_handed_on_while_it_is_adopted_is_its_new_owners(
     assert adopted(tmp_path) == ["one", "session-0", "session-1", "two"]
 
 
-@pytest.fixture
+@contextmanager
 def users_directory() -> Iterator[Path]:
-    """A directory of a user who is not root: root may read and move everything."""
+    """Be a user who is not root, with a directory: root may read and move everything."""
     directory = Path(tempfile.mkdtemp())
     is_root = os.getuid() == 0
     if is_root:
         os.chown(directory, 65534, -1)
         os.setresuid(65534, 65534, 0)
-    yield directory
-    for path in directory.glob("*"):
-        path.chmod(0o700)
-    if is_root:
-        os.setresuid(0, 0, 0)
-    shutil.rmtree(directory)
+    try:
+        yield directory
+        for path in directory.glob("*"):
+            path.chmod(0o700)
+    finally:
+        if is_root:
+            os.setresuid(0, 0, 0)
+        shutil.rmtree(directory)
 
 
 @pytest.mark.parametrize(
@@ -153,25 +155,22 @@ def users_directory() -> Iterator[Path]:
     ],
 )
 def test_what_may_not_be_read_or_moved_is_shown_and_stops_no_other_sweep(
-    users_directory: Path,
-    place: str,
-    mode: int,
-    orphans: list[str] | None,
-    other_services: dict[str | None, int],
+    place: str, mode: int, orphans: list[str] | None, other_services: dict[str | None, int]
 ) -> None:
-    owner = leave(users_directory, "one")
-    leave(users_directory, "two")
-    label_of_b = leave(users_directory, "three", service="b").parent
-    closed = {"owner": owner, "label": owner.parent, "label of b": label_of_b}[place]
-    closed.chmod(mode)
-    with FileJournal(users_directory, service="https://a") as journal:
-        assert journal.left_alone() == (0, other_services, [str(closed)])
-        if orphans is not None:
-            assert sorted(journal.orphans()) == sorted(journal.adopt_orphans()) == orphans
-            return
-        for call in (journal.orphans, partial(journal.gone, "one")):
-            with pytest.raises(JournalError, match="Permission denied"):
-                call()
+    with users_directory() as directory:
+        owner = leave(directory, "one")
+        leave(directory, "two")
+        label_of_b = leave(directory, "three", service="b").parent
+        closed = {"owner": owner, "label": owner.parent, "label of b": label_of_b}[place]
+        closed.chmod(mode)
+        with FileJournal(directory, service="https://a") as journal:
+            assert journal.left_alone() == (0, other_services, [str(closed)])
+            if orphans is not None:
+                assert sorted(journal.orphans()) == sorted(journal.adopt_orphans()) == orphans
+                return
+            for call in (journal.orphans, partial(journal.gone, "one")):
+                with pytest.raises(JournalError, match="Permission denied"):
+                    call()
 
 
 def test_an_interrupted_adoption_hides_no_orphan(
