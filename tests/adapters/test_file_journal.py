@@ -131,6 +131,7 @@ def test_a_session_that_is_handed_on_while_it_is_adopted_is_its_new_owners(
 def users_directory() -> Iterator[Path]:
     """Be a user who is not root, with a directory: root may read and move everything."""
     directory = Path(tempfile.mkdtemp())
+    "a.example".encode("idna")  # That user may not read the folder that Python imports this from.
     is_root = os.getuid() == 0
     if is_root:
         os.chown(directory, 65534, -1)
