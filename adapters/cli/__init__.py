@@ -4,6 +4,7 @@ The commands themselves are in `commands`: this module can be imported without t
 """
 
 import os
+import signal
 import sys
 from importlib.util import find_spec
 
@@ -13,10 +14,18 @@ def main() -> None:
     missing = " and ".join(name for name in ("click", "rich") if find_spec(name) is None)
     if missing:
         sys.exit(f'firecrawl-interact needs {missing}: pip install ".[cli]" in a clone of it')
-    for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:  # It is closed, and a socket would take its place.
-            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115 - for good
-        getattr(sys, name).reconfigure(errors="backslashreplace")  # It may not be able to show all.
-    from .commands import command  # noqa: PLC0415 - the extra may be absent
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:  # It is closed, and a socket would take its descriptor.
+            os.open(os.devnull, os.O_RDWR)
+        if name != "stdin":
+            # PYTHONUNBUFFERED takes the buffer, and what a full disk cuts off would be no error.
+            encoding = getattr(stream, "encoding", "utf-8")  # It may not be able to show all.
+            buffered = open(number, "w", -1, encoding, "backslashreplace", closefd=False)  # noqa: SIM115
+            setattr(sys, name, buffered)
+    try:
+        from .commands import command  # noqa: PLC0415 - the extra may be absent
 
-    command(prog_name="firecrawl-interact")
+        command(prog_name="firecrawl-interact")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

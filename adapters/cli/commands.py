@@ -16,9 +16,10 @@ from firecrawl_interact import core
 
 from ..api_url import parse_api_url
 from ..journals.base import LeftAlone
-from .run import ids_left, make_run
+from .record import in_order
+from .run import make_run, record_of
 from .screen import show_note
-from .session_ids import read_session_ids, same_for_all_spellings, uuid_in
+from .session_ids import is_uuid, read_session_ids, same_for_all_spellings
 
 _number = partial(click.Option, type=click.IntRange(1), metavar="N")
 _seconds = partial(click.Option, type=click.FloatRange(0, 86_400, min_open=True), metavar="SECONDS")
@@ -52,7 +53,7 @@ def command() -> None:
 
 
 @contextmanager
-def _nothing_sent_yet() -> Iterator[None]:
+def _refuse_bad_input() -> Iterator[None]:
     """End the command if what a block reads cannot be used, or at Ctrl-C."""
     try:
         yield
@@ -72,7 +73,7 @@ def _nothing_sent_yet() -> Iterator[None]:
 @command.command(
     params=[
         click.Argument(["session_ids"], metavar="[SESSION_ID]...", nargs=-1),
-        click.Option(["--from"], type=click.File("rb"), multiple=True, help="Read ids from here."),
+        click.Option(["--from"], metavar="FILE", multiple=True, help="Read ids from here."),
         click.Option(["--dry-run"], is_flag=True, help="Check and count the ids; send nothing."),
         *_OPTIONS,
     ]
@@ -103,14 +104,17 @@ def delete(context: click.Context, /, session_ids: Sequence[str], **options: Any
       firecrawl-interact delete 0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57
       firecrawl-interact delete --from ids.txt --resume done.jsonl
     """  # noqa: D301 - to click, this character means: do not wrap
-    sources = [sys.stdin.buffer if text == "-" else text for text in session_ids]
-    sources += options["from"]
-    if not sources:
+    if not (session_ids or options["from"]):
         raise click.UsageError('Give session ids, "-", or --from a file.')
-    with _nothing_sent_yet():
-        all_ids = read_session_ids(sources)
-        ids = {same_for_all_spellings(one): one for one in all_ids}
-        left, record = ids_left(context, ids)
+    with _refuse_bad_input():
+        all_ids = read_session_ids(session_ids, options["from"])
+        ids: dict[str, str] = {}
+        for session_id in all_ids:
+            ids.setdefault(same_for_all_spellings(session_id), session_id)
+        left = list(ids.values())
+        record, recorded = record_of(context)
+        if record is not None:
+            left = in_order(ids, recorded, missing_is_done=options["missing_ok"])
         duplicates = len(all_ids) - len(ids)
         done_before = len(ids) - len(left)
         if options["dry_run"]:
@@ -124,7 +128,7 @@ def delete(context: click.Context, /, session_ids: Sequence[str], **options: Any
 
 def _count_ids(session_ids: Sequence[str], duplicates: int, done_before: int) -> None:
     """Say how many sessions would be deleted, and what is odd about the ids."""
-    odd = [session_id for session_id in session_ids if uuid_in(session_id) is None]
+    odd = [session_id for session_id in session_ids if not is_uuid(session_id)]
     counts = {"duplicates": duplicates, "done before": done_before, "not a UUID": len(odd)}
     said = "".join(f"; {name}: {count}" for name, count in counts.items() if count)
     hint = f". The service fails for what is not a UUID ({odd[0]}, for instance)" if odd else ""
@@ -154,7 +158,7 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
     """
     from .. import environment  # noqa: PLC0415 - --help is quick
 
-    with _nothing_sent_yet():
+    with _refuse_bad_input():
         location = location or environment.journal_location()
         if location is None:
             raise ValueError("name a JOURNAL, or set FIRECRAWL_INTERACT_JOURNAL")
@@ -178,7 +182,7 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
                 show_note(f"Sessions left alone: {left_alone.living} {lived}.")
             sys.exit(status)
         context.params["missing_ok"] = True
-        _, record = ids_left(context, {})
+        record, _ = record_of(context)
         run = make_run(context, journal.adopt_orphans(), record, journal=journal)
     sys.exit(run() or status)
 
@@ -213,7 +217,7 @@ def check(context: click.Context, /, **options: Any) -> None:  # Any: as click p
     """
     from .. import environment  # noqa: PLC0415 - --help is quick
 
-    with _nothing_sent_yet():
+    with _refuse_bad_input():
         made = environment.delete_session_from_environment(**options)
         delete_session = context.with_resource(made)
         address = environment.service_address(options["api_url"], options["allow_plain_http"])

@@ -3,7 +3,6 @@
 import os
 import struct
 import sys
-from collections.abc import Collection
 from itertools import chain
 from typing import BinaryIO
 
@@ -30,9 +29,11 @@ def open_record(path: str) -> BinaryIO:
         record = open(path, "a+b")  # noqa: SIM115 - it is closed with the run
         if sys.platform != "win32":
             fcntl.lockf(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        with record:
-            reason = f"{_owner_of_lock(record)} uses it. Wait for its end, or name another file"
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if isinstance(error, BlockingIOError):
+            with record:
+                reason = f"{_owner_of_lock(record)} uses it. Wait for its end, or name another file"
         raise OSError(f"--resume {path}: {reason}") from None
     return record
 
@@ -51,35 +52,50 @@ def read_record(record: BinaryIO) -> dict[str, str]:
     """Return the outcome of each session, by the key of its id, in the order of their last ones.
 
     A session that was deleted stays so, whatever came later. One that was not tried has none.
-    If a run was killed within a line, that line is ended, and says nothing.
+    The summary of `--json` says nothing, and neither does a line within which a run was killed.
+
+    Raises:
+        ValueError: it has something else.
     """
     recorded: dict[str, str] = {}
-    decode, line = msgspec.json.Decoder(_Line).decode, b"\n"
+    decode = msgspec.json.Decoder(_Line).decode
     record.seek(0)
     for number, line in enumerate(record, 1):
         try:
             found = decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            if line.isspace() or line.startswith(b"{"):
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            is_whole = isinstance(error, msgspec.ValidationError)
+            beginning = b'{"sessions": ' if is_whole else b"{"
+            # Zeros are what a power cut leaves of a line.
+            if line.startswith(beginning) or not line.strip(b"\0\r\n\t "):
                 continue
-            reason = "this is not a record of a run"
-            raise ValueError(f"{record.name}, line {number}: {reason}") from None
+            reason = "this is not an outcome of a run. Name another file, or remove the line"
+            raise ValueError(f"--resume {record.name}, line {number}: {reason}") from None
         key = same_for_all_spellings(found.session_id)
         if recorded.get(key) != "deleted" and found.outcome != "not-tried":
             recorded.pop(key, None)  # It goes to the end.
             recorded[key] = found.outcome
-    if not line.endswith(b"\n"):
-        record.write(b"\n")
     return recorded
 
 
-def in_order(ids: dict[str, str], recorded: dict[str, str], done: Collection[str]) -> list[str]:
-    """Return the ids that have no outcome of `done`, in the order in which they are deleted.
+def write_line(record: BinaryIO, line: str) -> None:
+    """Append a line, and end the one before it if a run was killed within that."""
+    if record.seek(0, os.SEEK_END):
+        record.seek(-1, os.SEEK_END)
+        if record.read() != b"\n":
+            record.write(b"\n")
+    record.write(f"{line}\n".encode("ascii"))
+    record.flush()
+
+
+def in_order(ids: dict[str, str], recorded: dict[str, str], *, missing_is_done: bool) -> list[str]:
+    """Return the ids that are not done, in the order in which they are deleted.
 
     Those that were never tried come first, from the two ends of the list in turn: ids that fail for
     ever are often side by side at one end, and many of them in a row look like an outage. Those
     that have failed come last, and each waits for all that have failed before it.
     """
+    done = ["deleted", "SessionNotFoundError"] if missing_is_done else ["deleted"]
     new = [key for key in ids if key not in recorded]
     # last, first, last but one, second ...: each comes twice, and its first place counts
     from_both_ends = chain.from_iterable(zip(reversed(new), new, strict=True))

@@ -14,7 +14,7 @@ from firecrawl_interact import core
 
 from ..journals.base import BaseJournal
 from .lines import Sums, json_line
-from .record import in_order, open_record, read_record
+from .record import open_record, read_record, write_line
 from .report import Report
 from .screen import discard_output, show, show_note, utc_time
 
@@ -32,6 +32,7 @@ class Run(msgspec.Struct):
     report: Report
     record: BinaryIO | None
     _signal: str = ""  # the first one that came
+    _is_given_up: bool = False  # what was in flight
     _has_output: bool = True  # Without it, what was done is said on standard error.
 
     def __call__(self) -> int:
@@ -63,8 +64,7 @@ class Run(msgspec.Struct):
         ended_at = utc_time()
         if self.record is not None and outcome.attempts:
             try:
-                self.record.write(f"{json_line(outcome, ended_at)}\n".encode("ascii"))
-                self.record.flush()
+                write_line(self.record, json_line(outcome, ended_at))
             except OSError as error:
                 self._stop(f"the file of --resume cannot be written: {error.strerror}.")
                 discard_output(self.record)
@@ -91,16 +91,25 @@ class Run(msgspec.Struct):
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
-        if name == "SIGALRM" or self.deletions.shutdown_timeout == 0:
-            os._exit(self._status)  # Whoever reads the output may have stopped.
-        if name != "SIGINT" or self._signal:
-            seconds = 0 if name == "SIGINT" else _SECONDS_AFTER_SIGTERM
-            self.deletions.shutdown_timeout = seconds
-            _alarm(seconds + _SECONDS_FOR_REPORT)
+        # The time for the report is over, since nobody may read it; or Ctrl-C came a third time.
+        if name == "SIGALRM" or self._is_given_up:
+            os._exit(self._status)
+        if name != "SIGINT":  # A supervisor waits for some seconds, and then kills.
+            self._end_within(_SECONDS_AFTER_SIGTERM)
+        elif self._signal:  # The second Ctrl-C gives up what is in flight.
+            self._is_given_up = True
+            self._end_within(0)
         if not self._signal:
             self._signal = name
             show_note("Stopping: what is in flight ends first. Ctrl-C ends it now.")
         self._stop(f"{_REASONS.get(name, name)}.")
+
+    def _end_within(self, seconds: int) -> None:
+        """Give what is in flight so long, and then the report. No later signal puts the end off."""
+        self.deletions.shutdown_timeout = seconds
+        seconds_left = _alarm(seconds + _SECONDS_FOR_REPORT)
+        if 0 < seconds_left < seconds + _SECONDS_FOR_REPORT:
+            _alarm(seconds_left)
 
 
 def make_run(
@@ -132,11 +141,10 @@ def make_run(
     return Run(deletions, ids, Report(params, deletions, sums), record)
 
 
-def ids_left(context: click.Context, ids: dict[str, str]) -> tuple[list[str], BinaryIO | None]:
-    """Return the ids that are not done, and the record of --resume, which is closed at the end."""
+def record_of(context: click.Context) -> tuple[BinaryIO | None, dict[str, str]]:
+    """Return the record of --resume, which is closed at the end, and what it says so far."""
     path = context.params["resume"]
     if path is None or (context.params["dry_run"] and not os.path.exists(path)):
-        return list(ids.values()), None
+        return None, {}
     record = context.with_resource(open_record(path))
-    done = ["deleted", "SessionNotFoundError"] if context.params["missing_ok"] else ["deleted"]
-    return in_order(ids, read_record(record), done), record
+    return record, read_record(record)

@@ -1,37 +1,35 @@
 """Which sessions the command deletes: all ids are read and checked before anything is sent."""
 
 import os
+import re
 import shlex
-import uuid
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+import sys
+from collections.abc import Iterator, Sequence
+
+import click
 
 from firecrawl_interact.core import InvalidSessionIdError
 from firecrawl_interact.core.wire import checked_session_id
 
 from .screen import show_note
 
-_ARGUMENT = "an argument"
+_ARGUMENT = "argument"
 _LONGEST_EXCERPT = 50  # characters
 
 
-def uuid_in(session_id: str) -> uuid.UUID | None:
-    """Return the UUID of a session, or of the scrape whose session it is. A fork may have none."""
-    try:
-        return uuid.UUID(session_id.removeprefix("scrape:"))
-    except ValueError:
-        return None
+def is_uuid(session_id: str) -> bool:
+    """Say whether the service's database takes the id, or that of a scrape. A fork's may be any."""
+    text = session_id.removeprefix("scrape:")
+    return re.fullmatch("(?:[0-9A-Fa-f]{4}-?){7}[0-9A-Fa-f]{4}", text) is not None
 
 
 def same_for_all_spellings(session_id: str) -> str:
     """Return a key of a session: the service takes a UUID in capitals, and without hyphens."""
-    prefix = "scrape:" if session_id.startswith("scrape:") else ""
-    found = uuid_in(session_id)
-    return session_id if found is None else f"{prefix}{found}"
+    return session_id.lower().replace("-", "") if is_uuid(session_id) else session_id
 
 
-def read_session_ids(sources: Iterable[str | BinaryIO]) -> list[str]:
-    """Read ids, and files with one id a line.
+def read_session_ids(arguments: Sequence[str], files: Sequence[str]) -> list[str]:
+    """Read ids, and files with one id a line. In both, "-" stands for standard input.
 
     Raises:
         ValueError: some cannot be ids. The message names the place of the first one.
@@ -39,9 +37,12 @@ def read_session_ids(sources: Iterable[str | BinaryIO]) -> list[str]:
     """
     session_ids: list[str] = []
     problems: list[str] = []
-    for place, is_first, text in _texts_in(sources):
+    texts = [(_ARGUMENT, False, text) for text in arguments if text != "-"]
+    for path in (*(text for text in arguments if text == "-"), *files):
+        texts += _texts_in(path)
+    for place, is_first, text in texts:
         if problem := _problem(place, text, is_first=is_first):
-            problems.append(f"{place}: {text[:_LONGEST_EXCERPT]!a}: {problem}")
+            problems.append(f"{place} {text[:_LONGEST_EXCERPT]!a}: {problem}")
         else:
             session_ids.append(text)
     if problems:
@@ -62,8 +63,10 @@ def _problem(place: str, text: str, *, is_first: bool) -> str | None:
             "it is the name of a column, not an id: tail -n +2 leaves it out, and from JSON"
             f" jq -r '.[].{text}' takes the ids alone."
         )
-    if place == _ARGUMENT and uuid_in(text) is None and os.path.isfile(text):
+    if place == _ARGUMENT and not is_uuid(text) and os.path.isfile(text):
         return f"it is the name of a file, not an id: --from {shlex.quote(text)} reads its ids."
+    if place != _ARGUMENT and not {"\0", "\r", "\ufffd"}.isdisjoint(text):
+        return "it is not one id a line in UTF-8: another encoding, or other line ends, perhaps."
     try:
         checked_session_id(text, may_be_scrape=True)
     except InvalidSessionIdError as error:
@@ -71,18 +74,20 @@ def _problem(place: str, text: str, *, is_first: bool) -> str | None:
     return None
 
 
-def _texts_in(sources: Iterable[str | BinaryIO]) -> Iterator[tuple[str, bool, str]]:
-    """Give what should be ids, each with its place and whether it is the first one of a file."""
-    for source in sources:
-        if isinstance(source, str):
-            yield _ARGUMENT, False, source
-            continue
-        if source.isatty():
-            show_note("Give one session id a line. Ctrl-D ends the list.")
-        name = "standard input" if source.name == "<stdin>" else os.fsdecode(source.name)
-        is_first = True
-        for number, line in enumerate(source, 1):
-            # A file from Windows may begin with a byte order mark.
-            if text := line.strip().decode(errors="replace").removeprefix("\ufeff"):
-                yield f"{name}, line {number}", is_first, text
-                is_first = False
+def _texts_in(path: str) -> Iterator[tuple[str, bool, str]]:
+    """Give what should be the ids of a file, each with its place and whether it is the first."""
+    name = "standard input" if path == "-" else path
+    if path == "-" and sys.stdin is None:
+        raise ValueError("standard input is closed")
+    is_first = True
+    try:
+        with click.open_file(path, "rb") as file:
+            if file.isatty():
+                show_note("Give one session id a line. Ctrl-D ends the list.")
+            for number, line in enumerate(file, 1):
+                # A file from Windows may begin with a byte order mark.
+                if text := line.strip().decode(errors="replace").removeprefix("\ufeff"):
+                    yield f"{name}, line {number}:", is_first, text
+                    is_first = False
+    except OSError as error:
+        raise OSError(f"{name}: {error.strerror or error}") from None

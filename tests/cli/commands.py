@@ -113,6 +113,15 @@ class Process(subprocess.Popen[bytes]):
         while not without_times(line := self.stderr.readline().decode()).startswith(beginning):
             assert line, f"it ended without {beginning!r}"
 
+    def end_by(self, number: signal.Signals) -> int:
+        """Send a signal, and again each second until it ends. Return its status."""
+        self.send_signal(number)
+        for _ in range(LONGEST_WAIT):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self.wait(1)
+            self.send_signal(number)
+        raise AssertionError("it does not end")
+
     def finish(self) -> Finished:
         """Wait for its end. What was read before is not in it."""
         out, err = self.communicate(timeout=LONGEST_WAIT)

@@ -20,7 +20,6 @@ from firecrawl_interact.adapters.conformance.server import FaultServer
 
 from .commands import (
     KEY,
-    LONGEST_WAIT,
     ONE_BY_ONE,
     Finished,
     Process,
@@ -149,6 +148,16 @@ def test_ctrl_c_while_ids_are_typed_sends_nothing(service: WatchedService) -> No
     assert done.status == 130
     assert "Interrupted. Nothing was sent." in done.out
     assert service.requests == []
+
+
+def test_ctrl_c_while_a_list_is_awaited_sends_nothing(tmp_path: Path) -> None:
+    lists = [str(tmp_path / name) for name in ("first", "second")]
+    for name in lists:
+        os.mkfifo(name)
+    with Process("delete", "--from", lists[0], "--from", lists[1]) as process:
+        os.close(os.open(lists[0], os.O_WRONLY))  # It waits until the command opens it.
+        assert process.end_by(signal.SIGINT) == 130
+        assert without_times(process.finish().err) == "Interrupted. Nothing was sent.\n"
 
 
 def test_a_bar_beside_an_output_to_a_file_keeps_nothing_from_being_said_when_the_terminal_is_closed(
@@ -366,4 +375,4 @@ def test_output_that_cannot_be_written_keeps_no_signal_waiting(
         service.await_requests(2)
         process.send_signal(number)
         service.responds.set()
-        assert process.wait(LONGEST_WAIT) == 128 + number
+        assert process.end_by(number) == 128 + number

@@ -183,8 +183,6 @@ def name_of(session_id: str) -> str:
 
 
 def _as_uuid(text: str) -> str | None:
-    """Return a UUID as the service keeps it. It reads one in upper case or in braces, too."""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return None
+    """Return a UUID as PostgreSQL keeps it, which takes a hyphen after any four digits, or none."""
+    is_uuid = re.fullmatch(r"({)?(?:[0-9A-Fa-f]{4}-?){7}[0-9A-Fa-f]{4}(?(1)})", text)
+    return str(uuid.UUID(text)) if is_uuid else None
