@@ -171,13 +171,14 @@ def open_journal(location: str, service: str | None) -> "FileJournal | PostgresJ
     raise ValueError(reason)  # without the frames that hold the URL
 
 
-def journal_location() -> str | None:
-    """Return what `FIRECRAWL_INTERACT_JOURNAL` names: a directory or a URL, or None if it is unset.
+def journal_location(location: str | None = None) -> str | None:
+    """Return a directory or a URL: by default that of `FIRECRAWL_INTERACT_JOURNAL`, if it is set.
 
     Raises:
         ValueError: it can be neither. The message does not quote it: a URL may hold a password.
     """
-    location = os.environ.get("FIRECRAWL_INTERACT_JOURNAL")
+    name = "JOURNAL" if location else "FIRECRAWL_INTERACT_JOURNAL"
+    location = location or os.environ.get("FIRECRAWL_INTERACT_JOURNAL")
     if not location:
         return None
     problem = None
@@ -192,7 +193,7 @@ def journal_location() -> str | None:
     if problem is not None:
         del location  # As above.
         advice = "set it to a directory, or to a postgresql:// URL"
-        raise ValueError(f"FIRECRAWL_INTERACT_JOURNAL {problem}: {advice}")
+        raise ValueError(f"{name} {problem}: {advice}")
     return os.path.expanduser(location)
 
 

@@ -48,5 +48,5 @@ class Job:
             return self.error
         if self.requests:
             return UnreachableError(LEFT, session_id=str(self.session_id), attempts=self.requests)
-        reason = "the run ended before anything was sent"
+        reason = "the run ended before anything was sent for it"
         return NotTriedError(reason, session_id=str(self.session_id))

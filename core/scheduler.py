@@ -252,8 +252,9 @@ class Scheduler:
             job.charge(-job.latency)
         self._pauses += begins
         if begins and (pause := self.pause) is not None:
-            text = "%s: nothing is sent for %.1f s, %d sessions wait"
-            logger.warning(text, pause.reason, pause.seconds_left, pause.waiting)
+            text = "%s: %s. Next request in %.1f s; after %g s of this, the run ends"
+            why, deadline = failed.error.args[0], self._delete_session.retry.deadline
+            logger.warning(text, pause.reason, why, pause.seconds_left, deadline)
         return is_held_back
 
     def _note_rate_limit(self, job: Job, error: RateLimitError) -> bool:

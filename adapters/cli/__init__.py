@@ -29,3 +29,9 @@ def main() -> None:
         command(prog_name="firecrawl-interact")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except OSError as error:  # The disk under standard output is full, for instance.
+        from .screen import discard_output, show_note  # noqa: PLC0415 - as above
+
+        show_note(f"Error: {error}.")
+        discard_output(sys.stdout)
+        sys.exit(1)

@@ -154,12 +154,12 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
     What living processes have open is left alone, and so is what was opened at another address.
     The sweep says how much that other is, and its exit status is 1. It is 1, too, if the journal
     is away. Output, options and exit status are otherwise those of `delete`, and --missing-ok is
-    implied. --resume records what was done, and skips nothing: the journal says what is left.
+    implied. --resume records what was done, and skips nothing: the journal says what is left_alone.
     """
     from .. import environment  # noqa: PLC0415 - --help is quick
 
     with _refuse_bad_input():
-        location = location or environment.journal_location()
+        location = environment.journal_location(location)
         if location is None:
             raise ValueError("name a JOURNAL, or set FIRECRAWL_INTERACT_JOURNAL")
         is_directory = "://" not in location
@@ -175,15 +175,15 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
         status = _show_left_alone(left_alone, location)
         if orphans and not (is_directory or options["quiet"]):
             show_note("A sweep watches for up to half a minute whether their owners live.")
-        if options["dry_run"]:
-            sys.stdout.writelines(f"{session_id}\n" for session_id in orphans)
-            if left_alone.living:
-                lived = "whose owner lives" if is_directory else "renewed within the last minute"
-                show_note(f"Sessions left alone: {left_alone.living} {lived}.")
-            sys.exit(status)
-        context.params["missing_ok"] = True
-        record, _ = record_of(context)
-        run = make_run(context, journal.adopt_orphans(), record, journal=journal)
+        if not options["dry_run"]:
+            context.params["missing_ok"] = True
+            record, _ = record_of(context)
+            run = make_run(context, journal.adopt_orphans(), record, journal=journal)
+    if options["dry_run"]:
+        click.echo("".join(f"{session_id}\n" for session_id in orphans), nl=False)
+        if left_alone.living:
+            show_note(f"Sessions left alone: {left_alone.living}, alive within the last minute.")
+        sys.exit(status)
     sys.exit(run() or status)
 
 
@@ -215,10 +215,11 @@ def check(context: click.Context, /, **options: Any) -> None:  # Any: as click p
     limit. It prints one line, which begins with what it found: good (exit status 0); address,
     route, key or right, whatever is not good; or unknown, if the service could not say (1).
     """
-    from .. import environment  # noqa: PLC0415 - --help is quick
+    from .. import InMemoryJournal, environment  # noqa: PLC0415 - --help is quick
 
     with _refuse_bad_input():
-        made = environment.delete_session_from_environment(**options)
+        # It opens no journal that the environment names.
+        made = environment.delete_session_from_environment(**options, journal=InMemoryJournal())
         delete_session = context.with_resource(made)
         address = environment.service_address(options["api_url"], options["allow_plain_http"])
     try:
@@ -244,6 +245,8 @@ def _verdict(error: core.DeleteSessionError) -> str:
         case core.BadRequestError() | core.UnexpectedResponseError(status=404 | 405):
             what = "route"
             advice = "A server older than June 2026 does not know /v2/interact: check the address."
+        case core.UnreachableError(__cause__=core.ConnectionLostError() | core.TimedOutError()):
+            what, advice = "unknown", "Check again later, and the address if that says the same."
         case core.UnreachableError(transient=False):
             advice = error.advice  # It knows what is wrong: an untrusted certificate, for instance.
     return f"{what}: {error.args[0]}. {advice}"

@@ -20,8 +20,23 @@ _NEXT = (
 )
 
 
-class Report(logging.Handler):
-    """Prints what becomes of the sessions, and sums it up. Prints the log, too."""
+class Log(logging.Handler):
+    """Prints what the library logs, from now on, as the options say."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        super().__init__()
+        level = logging.ERROR if params["quiet"] else logging.WARNING
+        logger = logging.getLogger("firecrawl_interact")
+        logger.setLevel(logging.DEBUG if params["verbose"] else level)
+        logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        show_note(record.getMessage())
+
+
+class Report:
+    """Prints what becomes of the sessions, and sums it up."""
 
     def __init__(
         self,
@@ -29,7 +44,6 @@ class Report(logging.Handler):
         deletions: core.Deletions,
         sums: Sums,
     ) -> None:
-        super().__init__()
         self.stopped: str | None = None  #: why the run ends early
         self._params = params
         self._deletions = deletions
@@ -39,19 +53,6 @@ class Report(logging.Handler):
         is_in_sight = sys.stdout.isatty() or sys.stdout.seekable()
         is_shown = is_screen(sys.stderr) and is_in_sight and not params["quiet"]
         self.bar: Bar = Bar(self._progress, is_shown=is_shown)
-        level = logging.ERROR if params["quiet"] else logging.WARNING
-        logger = logging.getLogger("firecrawl_interact")
-        logger.setLevel(logging.DEBUG if params["verbose"] else level)
-        logger.addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print what the library logs. When an outage begins, say why, and how long it may last."""
-        pause = self._deletions.pause
-        if record.module == "scheduler" and pause and pause.error and pause.reason == "outage":
-            until = f"until it is over, at most {self._params['deadline']:g} s (--deadline)"
-            show_note(f"Outage: {pause.error.args[0]}. The run waits {until}.")
-        else:
-            show_note(record.getMessage())
 
     @property
     def has_failures(self) -> bool:

@@ -15,7 +15,7 @@ from firecrawl_interact import core
 from ..journals.base import BaseJournal
 from .lines import Sums, json_line
 from .record import open_record, read_record, write_line
-from .report import Report
+from .report import Log, Report
 from .screen import discard_output, show, show_note, utc_time
 
 _SECONDS_AFTER_SIGTERM = 3  # for what is in flight
@@ -46,10 +46,12 @@ class Run(msgspec.Struct):
             try:
                 for outcome in self.deletions:
                     self._take(outcome)
-            except (core.RunEndedError, RuntimeError) as error:  # Maybe no thread can start.
+            except core.RunEndedError as error:  # The report says what to do.
+                self._stop(str(error).removesuffix(f" {error.advice}"))
+            except RuntimeError as error:  # Maybe no thread can start.
                 self._stop(str(error))
             for session_id in self.ids:
-                reason = "the run ended before anything was sent"
+                reason = "the run ended before anything was sent for it"
                 self._show(core.NotTriedError(reason, session_id=session_id), utc_time())
         self.report.show_summary()
         if self._signal:
@@ -124,6 +126,7 @@ def make_run(
     from ..environment import delete_session_from_environment  # noqa: PLC0415 - --help is quick
 
     params = context.params
+    Log(params)  # What is made next may warn.
     delete_session = context.with_resource(
         delete_session_from_environment(
             api_key=params["api_key"],

@@ -105,8 +105,9 @@ def test_at_40_columns_the_bar_says_why_and_until_when_and_a_line_of_it_stays(
     # The cursor waits at the beginning of the first row.
     assert re.search(" *\r\n".join(bar) + r"(\x1b\[A)" * (len(bar) - 1) + "\r", done.out)
     shown = without_times("\n".join(rows(done.out))).splitlines()
-    limit = "The run waits until it is over, at most 240 s (--deadline)."
-    assert [row for row in shown if row.startswith("Outage: ")] == [f"Outage: {reason}. {limit}"]
+    [note] = [row for row in shown if row.startswith("outage: ")]
+    assert note.startswith(f"outage: {reason}. Next request in ")
+    assert note.endswith(" s; after 240 s of this, the run ends")
     assert not [row for row in shown if "next probe" in row]
     assert [row.split()[0] for row in shown[-3:]] == ["Stopped:", "None", "Next:"]
 
@@ -256,7 +257,7 @@ def test_each_outage_is_said_when_it_begins(service: WatchedService) -> None:
             for _ in range(20):  # More than may have ended before an outage and not been read.
                 process.stdout.readline()
             service.outage(math.inf)
-            process.await_note("Outage: ")
+            process.await_note("outage: ")
             service.outage(0)
         assert process.finish().status == 0
 

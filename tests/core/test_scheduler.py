@@ -255,8 +255,8 @@ def test_what_a_pause_is_made_of_is_given_by_name_and_stays() -> None:
 @pytest.mark.parametrize(
     ("script", "line", "times"),
     [
-        ("go a b c; 503 a b c; +1; send c; 503 c", "outage: nothing is sent for 0.8 s, 3 ", 1),
-        ("go a b c; 429/60 a b; +61; send a", "rate limit: nothing is sent for 60.0 s, 1 ", 1),
+        ("go a b c; 503 a b c; +1; send c; 503 c", ". Next request in 0.8 s; after 240 s", 1),
+        ("go a b c; 429/60 a b; +61; send a", "rate limit: HTTP 429 with", 1),
         ("go a b; stop; send; stale a", "retry in", 0),
     ],
 )
@@ -269,7 +269,7 @@ def test_what_is_logged(script: str, line: str, times: int) -> None:
 def test_what_was_not_sent_says_so_and_can_be_tried_again() -> None:
     [outcome] = Run("take a; stop; send").outcomes
     assert isinstance(outcome, NotTriedError)
-    assert str(outcome).startswith("Session 'a': the run ended before anything was sent.")
+    assert str(outcome).startswith("Session 'a': the run ended before anything was sent for it.")
     assert outcome.transient
 
 
