@@ -19,7 +19,7 @@ from ..journals.base import LeftAlone
 from .record import in_order
 from .run import make_run, record_of
 from .screen import show_note
-from .session_ids import is_uuid, read_session_ids, same_for_all_spellings
+from .session_ids import is_uuid, read_session_ids
 
 _number = partial(click.Option, type=click.IntRange(1), metavar="N")
 _seconds = partial(click.Option, type=click.FloatRange(0, 86_400, min_open=True), metavar="SECONDS")
@@ -91,48 +91,29 @@ def delete(context: click.Context, /, session_ids: Sequence[str], **options: Any
     Ctrl-C lets what is in flight end, and a second one ends at once. Deleting a session again
     is safe: it is billed once.
 
-    \b
-    Exit status:
-      0    every session is gone, or the input was empty
-      1    a session may be left, or was not found (see --missing-ok)
-      2    bad input: nothing was sent
-      130  Ctrl-C
-      143  SIGTERM
-
-    \b
-    Examples. The second one, typed again, does what is left:
-      firecrawl-interact delete 0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57
-      firecrawl-interact delete --from ids.txt --resume done.jsonl
-    """  # noqa: D301 - to click, this character means: do not wrap
+    Exit status: 0, every session is gone, or the input was empty; 1, a session may be left, or was
+    not found (see --missing-ok); 2, bad input: nothing was sent; 130, Ctrl-C; 143, SIGTERM.
+    """
     if not (session_ids or options["from"]):
         raise click.UsageError('Give session ids, "-", or --from a file.')
     with _refuse_bad_input():
-        all_ids = read_session_ids(session_ids, options["from"])
-        ids: dict[str, str] = {}
-        for session_id in all_ids:
-            ids.setdefault(same_for_all_spellings(session_id), session_id)
+        ids, duplicates = read_session_ids(session_ids, options["from"])
         left = list(ids.values())
         record, recorded = record_of(context)
         if record is not None:
             left = in_order(ids, recorded, missing_is_done=options["missing_ok"])
-        duplicates = len(all_ids) - len(ids)
         done_before = len(ids) - len(left)
         if options["dry_run"]:
-            _count_ids(left, duplicates, done_before)
+            show_note(
+                f"Sessions to delete: {len(left)}; duplicates: {duplicates}; done before:"
+                f" {done_before}; not a UUID: {sum(not is_uuid(one) for one in left)}."
+                " Nothing was sent."
+            )
             return
         if duplicates and not options["quiet"]:
             show_note(f"Duplicates ignored: {duplicates}.")
         run = make_run(context, left, record, done_before=done_before)
     sys.exit(run())
-
-
-def _count_ids(session_ids: Sequence[str], duplicates: int, done_before: int) -> None:
-    """Say how many sessions would be deleted, and what is odd about the ids."""
-    odd = [session_id for session_id in session_ids if not is_uuid(session_id)]
-    counts = {"duplicates": duplicates, "done before": done_before, "not a UUID": len(odd)}
-    said = "".join(f"; {name}: {count}" for name, count in counts.items() if count)
-    hint = f". The service fails for what is not a UUID ({odd[0]}, for instance)" if odd else ""
-    show_note(f"Sessions to delete: {len(session_ids)}{said}{hint}. Nothing was sent.")
 
 
 @command.command(
@@ -154,7 +135,7 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
     What living processes have open is left alone, and so is what was opened at another address.
     The sweep says how much that other is, and its exit status is 1. It is 1, too, if the journal
     is away. Output, options and exit status are otherwise those of `delete`, and --missing-ok is
-    implied. --resume records what was done, and skips nothing: the journal says what is left_alone.
+    implied. --resume records what was done, and skips nothing: the journal says what is left.
     """
     from .. import environment  # noqa: PLC0415 - --help is quick
 
@@ -169,8 +150,7 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
         if label is None:
             address = environment.service_address(options["api_url"], options["allow_plain_http"])
             label = str(address)
-        journal = environment.open_journal(location, label)
-        context.with_resource(journal)
+        journal = context.with_resource(environment.open_journal(location, label))
         orphans, left_alone = journal.orphans(), journal.left_alone()
         status = _show_left_alone(left_alone, location)
         if orphans and not (is_directory or options["quiet"]):
@@ -182,7 +162,7 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
     if options["dry_run"]:
         click.echo("".join(f"{session_id}\n" for session_id in orphans), nl=False)
         if left_alone.living:
-            show_note(f"Sessions left alone: {left_alone.living}, alive within the last minute.")
+            show_note(f"Sessions left alone: {left_alone.living} whose owner lived a minute ago.")
         sys.exit(status)
     sys.exit(run() or status)
 

@@ -21,14 +21,7 @@ _NEXT = (
 
 
 class Log(logging.Handler):
-    """Prints what the library logs, from now on, as the options say."""
-
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        super().__init__()
-        level = logging.ERROR if params["quiet"] else logging.WARNING
-        logger = logging.getLogger("firecrawl_interact")
-        logger.setLevel(logging.DEBUG if params["verbose"] else level)
-        logger.addHandler(self)
+    """Prints what the library logs."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record."""

@@ -1,5 +1,6 @@
 """One run of `delete` or `sweep`: it takes the outcomes, and ends early where that is due."""
 
+import logging
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ from .report import Log, Report
 from .screen import discard_output, show, show_note, utc_time
 
 _SECONDS_AFTER_SIGTERM = 3  # for what is in flight
-_SECONDS_FOR_REPORT = 4  # Supervisors send SIGKILL 10 s after SIGTERM, or later.
+_SECONDS_TO_EXIT = 7  # Supervisors send SIGKILL 10 s after SIGTERM, or later.
 _REASONS = {"SIGINT": "Ctrl-C", "SIGTERM": "SIGTERM", "SIGHUP": "the terminal was closed"}
 _alarm = getattr(signal, "alarm", lambda seconds: 0)  # Windows has none.
 
@@ -93,25 +94,20 @@ class Run(msgspec.Struct):
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
-        # The time for the report is over, since nobody may read it; or Ctrl-C came a third time.
+        # Whoever reads the output may have stopped, and the third Ctrl-C exits at once.
         if name == "SIGALRM" or self._is_given_up:
             os._exit(self._status)
-        if name != "SIGINT":  # A supervisor waits for some seconds, and then kills.
-            self._end_within(_SECONDS_AFTER_SIGTERM)
-        elif self._signal:  # The second Ctrl-C gives up what is in flight.
-            self._is_given_up = True
-            self._end_within(0)
+        # At the first Ctrl-C, what is in flight may take its time; at SIGTERM, a few seconds; and
+        # at the second Ctrl-C, none. The alarm is set once: no signal that comes again puts it off.
+        if name != "SIGINT" or self._signal:
+            if self.deletions.shutdown_timeout is None:
+                _alarm(_SECONDS_TO_EXIT)
+            self._is_given_up = name == "SIGINT"
+            self.deletions.shutdown_timeout = 0 if self._is_given_up else _SECONDS_AFTER_SIGTERM
         if not self._signal:
             self._signal = name
             show_note("Stopping: what is in flight ends first. Ctrl-C ends it now.")
-        self._stop(f"{_REASONS.get(name, name)}.")
-
-    def _end_within(self, seconds: int) -> None:
-        """Give what is in flight so long, and then the report. No later signal puts the end off."""
-        self.deletions.shutdown_timeout = seconds
-        seconds_left = _alarm(seconds + _SECONDS_FOR_REPORT)
-        if 0 < seconds_left < seconds + _SECONDS_FOR_REPORT:
-            _alarm(seconds_left)
+        self._stop(f"{_REASONS[name]}.")
 
 
 def make_run(
@@ -126,7 +122,10 @@ def make_run(
     from ..environment import delete_session_from_environment  # noqa: PLC0415 - --help is quick
 
     params = context.params
-    Log(params)  # What is made next may warn.
+    logger = logging.getLogger("firecrawl_interact")
+    level = logging.ERROR if params["quiet"] else logging.WARNING
+    logger.setLevel(logging.DEBUG if params["verbose"] else level)
+    logger.addHandler(Log())  # What is made next may warn.
     delete_session = context.with_resource(
         delete_session_from_environment(
             api_key=params["api_key"],

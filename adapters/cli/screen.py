@@ -55,9 +55,7 @@ def discard_output(stream: TextIO | BinaryIO) -> None:
 class Bar:
     """The last rows of a terminal, which say what happens. In a `with` block, a thread draws them.
 
-    Args:
-        progress: gives what to say, and which part is done, from 0 to 1.
-        is_shown: whether there is a terminal for it, and a wish.
+    `progress` gives what to say, and which part is done, from 0 to 1.
     """
 
     def __init__(self, progress: Callable[[], tuple[str, float]], *, is_shown: bool) -> None:
@@ -101,9 +99,6 @@ def _rows(said: str, done: float) -> str:
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
     # In the last column, the cursor may go to the next row.
     room = max(_BAR_WIDTH, (columns or 80) - 1)
-    filled = "━" * int(done * _BAR_WIDTH)
-    bar = f"{said} {filled:─<{_BAR_WIDTH}}"
-    if Text(bar).cell_len <= room and "utf" in sys.stderr.encoding.lower():
-        said = bar
-    rows = [row.plain for row in Text(said).wrap(Console(), room)][:_MOST_ROWS]
+    text = Text(f"{said} {'#' * int(done * _BAR_WIDTH):-<{_BAR_WIDTH}}")
+    rows = [row.plain for row in text.wrap(Console(), room)][:_MOST_ROWS]
     return "\n".join(rows) + _ROW_UP * (len(rows) - 1) + "\r"

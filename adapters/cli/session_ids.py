@@ -28,14 +28,17 @@ def same_for_all_spellings(session_id: str) -> str:
     return session_id.lower().replace("-", "") if is_uuid(session_id) else session_id
 
 
-def read_session_ids(arguments: Sequence[str], files: Sequence[str]) -> list[str]:
+def read_session_ids(arguments: Sequence[str], files: Sequence[str]) -> tuple[dict[str, str], int]:
     """Read ids, and files with one id a line. In both, "-" stands for standard input.
+
+    Returns:
+        The sessions by their keys, each in its first spelling; and the number of duplicates.
 
     Raises:
         ValueError: some cannot be ids. The message names the place of the first one.
         OSError: a file cannot be read.
     """
-    session_ids: list[str] = []
+    session_ids: dict[str, str] = {}
     problems: list[str] = []
     texts = [(_ARGUMENT, False, text) for text in arguments if text != "-"]
     for path in (*(text for text in arguments if text == "-"), *files):
@@ -44,25 +47,19 @@ def read_session_ids(arguments: Sequence[str], files: Sequence[str]) -> list[str
         if problem := _problem(place, text, is_first=is_first):
             problems.append(f"{place} {text[:_LONGEST_EXCERPT]!a}: {problem}")
         else:
-            session_ids.append(text)
+            session_ids.setdefault(same_for_all_spellings(text), text)
     if problems:
         more = f" {len(problems) - 1} more cannot be ids either." if len(problems) > 1 else ""
         raise ValueError(problems[0] + more)
-    return session_ids
+    return session_ids, len(texts) - len(session_ids)
 
 
 def _problem(place: str, text: str, *, is_first: bool) -> str | None:
     """Say why a text is no id, or None. A server of one's own may use such words: few do."""
     if text.lower() in {"null", "none", "undefined", "nan"}:
-        return (
-            "it is a missing value, not an id: jq '.[0] | keys' shows the names of the fields, and"
-            " jq -r '.[].sessionId' takes the ids if theirs is sessionId."
-        )
+        return "it is a missing value, not an id: jq '.[0] | keys' shows the names of the fields."
     if is_first and text.lower().replace("_", "") in {"id", "sessionid"}:
-        return (
-            "it is the name of a column, not an id: tail -n +2 leaves it out, and from JSON"
-            f" jq -r '.[].{text}' takes the ids alone."
-        )
+        return f"it is a column's name: tail -n +2 leaves it out, jq -r '.[].{text}' takes the ids."
     if place == _ARGUMENT and not is_uuid(text) and os.path.isfile(text):
         return f"it is the name of a file, not an id: --from {shlex.quote(text)} reads its ids."
     if place != _ARGUMENT and not {"\0", "\r", "\ufffd"}.isdisjoint(text):

@@ -15,7 +15,7 @@ from service import service
 
 from firecrawl_interact import adapters, core
 
-COMMAND = ["-m", "firecrawl_interact.adapters.cli", "delete"]
+COMMAND = ["-c", "from firecrawl_interact.adapters.cli import main; main()", "delete"]
 
 # Measured as installed packages run: from a plain folder, with their bytecode cached. An editable
 # install looks for each module in a way of its own, which costs more than some of them.

@@ -26,7 +26,7 @@ if sys.platform != "win32":
     import termios
 
 KEY = "fc-0123456789abcdef0123456789abcdef"
-COMMAND = [sys.executable, "-m", "firecrawl_interact.adapters.cli"]
+COMMAND = [sys.executable, "-c", "from firecrawl_interact.adapters.cli import main; main()"]
 ONE_BY_ONE = ("--concurrency", "1")
 LONGEST_WAIT = 30  # seconds for what takes none
 HANDLED = [signal.SIGINT, signal.SIGTERM, *([signal.SIGALRM] if os.name == "posix" else [])]
