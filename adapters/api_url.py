@@ -33,7 +33,7 @@ def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
     """Parse the service's address. `HttpTransport` says what it may be."""
     scheme, rest = split_scheme("api_url", api_url)
     if scheme not in DEFAULT_PORTS:
-        raise ValueError("api_url must start with https://")
+        raise ValueError("api_url must start with https://, or with http:// on this machine")
     if "@" in rest:  # Also after a slash: a password may contain one.
         raise ValueError("api_url must not contain a user or a password: pass the key as api_key")
     if "?" in rest or "#" in rest:
@@ -49,7 +49,7 @@ def parse_api_url(api_url: str, *, allow_plain_http: bool = False) -> ApiUrl:
     if scheme == "http" and not allow_plain_http and not _is_loopback(host):
         raise ValueError(
             f"an API key sent to http://{host} could be read on the way: use https, or allow"
-            " plain http (allow_plain_http) if the network is yours"
+            " plain http (allow_plain_http, --allow-plain-http) if the network is yours"
         )
     return ApiUrl(scheme, host, port, without_version(slash + path))
 

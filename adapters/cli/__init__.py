@@ -30,8 +30,5 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except OSError as error:  # The disk under standard output is full, for instance.
-        from .screen import discard_output, show_note  # noqa: PLC0415 - as above
-
-        show_note(f"Error: {error}.")
-        discard_output(sys.stdout)
-        sys.exit(1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would fail on it at its end
+        sys.exit(f"Error: {error}.")

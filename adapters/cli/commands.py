@@ -35,7 +35,7 @@ _OPTIONS = [
     click.Option(["--missing-ok"], is_flag=True, help="Treat a session not found as success."),
     click.Option(["--resume"], metavar="FILE", help="Record outcomes here; skip what it has done."),
     _number(["--concurrency"], default=8, help="The most requests at a time."),
-    _seconds(["--deadline"], default=240, help="For a session, or an outage."),
+    _seconds(["--deadline"], default=240, help="Limits a session or outage."),
     *_SERVICE_OPTIONS,
 ]
 
@@ -54,7 +54,7 @@ def command() -> None:
 
 @contextmanager
 def _refuse_bad_input() -> Iterator[None]:
-    """End the command if what a block reads cannot be used, or at Ctrl-C."""
+    """End the command at Ctrl-C, and if what a block reads cannot be used."""
     try:
         yield
     except core.JournalError as error:  # Its database may be away, and that is not bad input.
@@ -110,8 +110,6 @@ def delete(context: click.Context, /, session_ids: Sequence[str], **options: Any
                 " Nothing was sent."
             )
             return
-        if duplicates and not options["quiet"]:
-            show_note(f"Duplicates ignored: {duplicates}.")
         run = make_run(context, left, record, done_before=done_before)
     sys.exit(run())
 
@@ -158,7 +156,7 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
         if not options["dry_run"]:
             context.params["missing_ok"] = True
             record, _ = record_of(context)
-            run = make_run(context, journal.adopt_orphans(), record, journal=journal)
+            run = make_run(context, list(journal.adopt_orphans()), record, journal=journal)
     if options["dry_run"]:
         click.echo("".join(f"{session_id}\n" for session_id in orphans), nl=False)
         if left_alone.living:

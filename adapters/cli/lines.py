@@ -96,9 +96,12 @@ class Sums(msgspec.Struct):
             words = "Nothing to delete"
         if self.credits:
             words += f", {self.credits:.15g} credits"
-        rest = [
-            f"{number:.15g} {name.replace('_', ' ')}"
-            for name, number in msgspec.structs.asdict(self).items()
-            if number and name not in {"sessions", "gone", "credits"}
-        ]
-        return f"{words}{'; ' if rest else ''}{', '.join(rest)}."
+        others = ["not_found", "bill_unknown", "done_before", "credits_billed_before"]
+        rest = self._in_words(*others, "may_still_be_billing")
+        if self.may_still_be_billing:
+            rest += f" ({self._in_words('failed', 'not_tried')})"
+        return f"{words}{'; ' if rest else ''}{rest}."
+
+    def _in_words(self, *names: str) -> str:
+        numbers = {name.replace("_", " "): getattr(self, name) for name in names}
+        return ", ".join(f"{number:.15g} {name}" for name, number in numbers.items() if number)

@@ -14,10 +14,7 @@ from firecrawl_interact import core
 from .lines import Sums, json_line, plain_line
 from .screen import Bar, is_screen, show, show_note, utc_time
 
-_NEXT = (
-    "Next: correct what is named above, if anything, and type the same command again: a session is"
-    " billed once."
-)
+_NEXT = "Next: correct what you can, and type the same command again: a session is billed once."
 
 
 class Log(logging.Handler):
@@ -31,12 +28,8 @@ class Log(logging.Handler):
 class Report:
     """Prints what becomes of the sessions, and sums it up."""
 
-    def __init__(
-        self,
-        params: Mapping[str, Any],  # Any: as click passes the options
-        deletions: core.Deletions,
-        sums: Sums,
-    ) -> None:
+    # Any: as click passes the options
+    def __init__(self, params: Mapping[str, Any], deletions: core.Deletions, sums: Sums) -> None:
         self.stopped: str | None = None  #: why the run ends early
         self._params = params
         self._deletions = deletions

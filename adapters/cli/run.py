@@ -4,9 +4,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import click
 import msgspec
@@ -17,7 +17,7 @@ from ..journals.base import BaseJournal
 from .lines import Sums, json_line
 from .record import open_record, read_record, write_line
 from .report import Log, Report
-from .screen import discard_output, show, show_note, utc_time
+from .screen import show, show_note, utc_time
 
 _SECONDS_AFTER_SIGTERM = 3  # for what is in flight
 _SECONDS_TO_EXIT = 7  # Supervisors send SIGKILL 10 s after SIGTERM, or later.
@@ -69,8 +69,7 @@ class Run(msgspec.Struct):
             try:
                 write_line(self.record, json_line(outcome, ended_at))
             except OSError as error:
-                self._stop(f"the file of --resume cannot be written: {error.strerror}.")
-                discard_output(self.record)
+                self._stop_writing(self.record, "the file of --resume", error)
                 self.record = None
         match outcome:
             case core.UnauthorizedError(transient=False) | core.UnreachableError(transient=False):
@@ -82,11 +81,15 @@ class Run(msgspec.Struct):
         try:
             self.report.add(outcome, ended_at)
         except OSError as error:  # It went to a full disk or a closed pipe.
-            self._stop(f"standard output cannot be written: {error.strerror}.")
-            discard_output(sys.stdout)
+            self._stop_writing(sys.stdout, "standard output", error)
             self._has_output = False
         if not self._has_output and outcome.attempts:
             show(f"{json_line(outcome, ended_at)}\n")
+
+    def _stop_writing(self, stream: TextIO | BinaryIO, name: str, error: OSError) -> None:
+        self._stop(f"{name} cannot be written: {error.strerror}.")
+        # What the stream still holds is dropped, or Python would fail on it when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
     def _stop(self, reason: str) -> None:
         self.report.stopped = self.report.stopped or reason
@@ -112,7 +115,7 @@ class Run(msgspec.Struct):
 
 def make_run(
     context: click.Context,
-    session_ids: Iterable[str],
+    session_ids: Sequence[str],
     record: BinaryIO | None,
     *,
     done_before: int = 0,
@@ -136,10 +139,9 @@ def make_run(
             pool_size=params["concurrency"],
         )
     )
-    all_ids = list(session_ids)
-    ids = iter(all_ids)
+    ids = iter(session_ids)
     deletions = core.DeleteManySessions(delete_session, concurrency=params["concurrency"])(ids)
-    sums = Sums(len(all_ids), done_before=done_before)
+    sums = Sums(len(session_ids), done_before=done_before)
     return Run(deletions, ids, Report(params, deletions, sums), record)
 
 

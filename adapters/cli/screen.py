@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Thread
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 from firecrawl_interact.core.headers import printable
 
@@ -45,11 +45,6 @@ def show(text: str) -> None:
     text = f"{_ERASE_BELOW if is_screen(stream) else ''}{text}"
     with suppress(OSError):
         os.write(stream.fileno(), text.encode(stream.encoding, "backslashreplace"))
-
-
-def discard_output(stream: TextIO | BinaryIO) -> None:
-    """Drop all that is still to be written there, or Python would fail on it when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Bar:

@@ -29,7 +29,7 @@ MISTAKES = {
     ),
     "plain http": (
         "Urllib3Transport('http://api.firecrawl.dev')",
-        r"ValueError: .* use https, or allow plain http \(allow_plain_http\)",
+        r"ValueError: .* use https, or allow plain http \(allow_plain_http, ",
     ),
     "the old version": (
         "Urllib3Transport('https://api.firecrawl.dev/v1')",
@@ -37,7 +37,7 @@ MISTAKES = {
     ),
     "no scheme": (
         "Urllib3Transport('api.firecrawl.dev')",
-        "ValueError: api_url must start with https://",
+        "ValueError: api_url must start with https://, or with http:// on this machine",
     ),
     "a session's page": (
         f"Urllib3Transport('https://api.firecrawl.dev/v2/interact/{ID}')",
