@@ -289,6 +289,8 @@ class RunEndedError(FirecrawlInteractError):
         self.lasted = lasted
         self.retry_after = retry_after
         when = "later" if retry_after is None else _in_seconds(retry_after)
+        if reason == "address":
+            when = "at the right address"
         self.advice: str = f"The run has ended. Run it again {when}."
 
     def __str__(self) -> str:

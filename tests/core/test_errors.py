@@ -187,6 +187,8 @@ def test_an_outage_says_what_was_seen_and_when_to_come_back(
     error.__cause__ = core.RateLimitError("HTTP 429", session_id="a")
     words = f"the service was away (HTTP 429). The run has ended. Run it again {when}."
     assert str(error) == words
+    error = core.RunEndedError("pages", reason="address", lasted=30, retry_after=retry_after)
+    assert str(error) == "pages. The run has ended. Run it again at the right address."
 
 
 # The port's four
