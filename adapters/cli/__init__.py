@@ -21,8 +21,7 @@ def main() -> None:
         if name != "stdin":
             # PYTHONUNBUFFERED takes the buffer, and what a full disk cuts off would be no error.
             encoding = getattr(stream, "encoding", "utf-8")  # It may not be able to show all.
-            buffered = open(number, "w", -1, encoding, "backslashreplace", closefd=False)  # noqa: SIM115
-            setattr(sys, name, buffered)
+            setattr(sys, name, open(number, "w", -1, encoding, "backslashreplace", closefd=False))  # noqa: SIM115
     try:
         from .commands import command  # noqa: PLC0415 - the extra may be absent
 

@@ -144,11 +144,10 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
         is_directory = "://" not in location
         if is_directory and not os.path.isdir(location):
             raise ValueError(f"there is no directory {location}, so no journal was swept")
-        label = options["service"]
-        if label is None:
-            address = environment.service_address(options["api_url"], options["allow_plain_http"])
-            label = str(address)
-        journal = context.with_resource(environment.open_journal(location, label))
+        address = environment.service_address(options["api_url"], options["allow_plain_http"])
+        label = str(address) if options["service"] is None else options["service"]
+        journal = environment.open_journal(location, label)
+        context.with_resource(journal)
         orphans, left_alone = journal.orphans(), journal.left_alone()
         status = _show_left_alone(left_alone, location)
         if orphans and not (is_directory or options["quiet"]):
@@ -160,20 +159,21 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
     if options["dry_run"]:
         click.echo("".join(f"{session_id}\n" for session_id in orphans), nl=False)
         if left_alone.living:
-            show_note(f"Sessions left alone: {left_alone.living} whose owner lived a minute ago.")
+            lived = "whose owner lives" if is_directory else "renewed within the last minute"
+            show_note(f"Sessions left alone: {left_alone.living} {lived}.")
         sys.exit(status)
     sys.exit(run() or status)
 
 
 def _show_left_alone(left_alone: LeftAlone, location: str) -> int:
-    """Say what a sweep may not touch and with which option another one would. Return the status."""
+    """Say what this sweep leaves alone, and the option that takes it. Return the status."""
     # A sweep at the wrong address would find no session, and forget them.
     option_by_scheme = {"https": "--api-url", "http": "--allow-plain-http --api-url"}
     for label, count in left_alone.other_services.items():
         option = "--service"
         with suppress(ValueError):  # It is an address, or another label.
             option = option_by_scheme[parse_api_url(label or "", allow_plain_http=True).scheme]
-        advice = f"Add {option} {shlex.quote(label or '')} to sweep them."
+        advice = f"Sweep them with {option} {shlex.quote(label or '')}, and no other --service."
         show_note(f"Sessions left alone: {count} of {label or 'no service'}. {advice}")
     if unreadable := left_alone.unreadable:
         show_note(

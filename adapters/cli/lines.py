@@ -36,7 +36,8 @@ def json_line(outcome: core.Outcome, ended_at: str) -> str:
 
 def plain_line(outcome: core.Outcome) -> str:
     """Return an outcome in columns, the same for all. Only the last one has blanks in it."""
-    name, fate = kind(outcome), str(outcome.session_fate.value)
+    name = kind(outcome)
+    fate = str(outcome.session_fate.value)
     billed = lived = None
     remarks = [f"{outcome.attempts} attempts"] if outcome.attempts > 1 else []
     if isinstance(outcome, core.DeletionReceipt):

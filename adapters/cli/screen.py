@@ -48,14 +48,11 @@ def show(text: str) -> None:
 
 
 class Bar:
-    """The last rows of a terminal, which say what happens. In a `with` block, a thread draws them.
-
-    `progress` gives what to say, and which part is done, from 0 to 1.
-    """
+    """The last rows of a terminal: what happens now. In a `with` block, a thread draws them."""
 
     def __init__(self, progress: Callable[[], tuple[str, float]], *, is_shown: bool) -> None:
         self._is_shown = is_shown
-        self._progress = progress
+        self._progress = progress  # what to say, and which part is done, from 0 to 1
         self._drawn = ""
         self._has_ended = Event()
         self._thread = Thread(target=self._draw_until_end, daemon=True)

@@ -44,7 +44,7 @@ def test_a_sweep_says_that_it_watches_and_a_dry_run_what_it_does_not_know(
         assert (looked.status, looked.out) == (0, "dead\n")
         assert without_times(looked.err).splitlines() == [
             WATCHES,
-            "Sessions left alone: 1 whose owner lived a minute ago.",
+            "Sessions left alone: 1 renewed within the last minute.",
         ]
         swept = run("sweep", url)
     assert (swept.status, service.sessions_left_open) == (0, [])
