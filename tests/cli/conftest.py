@@ -12,7 +12,6 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[WatchedService]:
     """A service that the environment points to, and knows the key of."""
     service = WatchedService([KEY, "fc-another-team"])
     with LoopbackService(service) as loopback:
-        monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # Who runs the command has it not.
         monkeypatch.setenv("FIRECRAWL_API_KEY", KEY)
         monkeypatch.setenv("FIRECRAWL_API_URL", f"{loopback.api_url}/v2")
         yield service

@@ -15,11 +15,8 @@ from typing import IO
 import pytest
 
 from firecrawl_interact.adapters import NoConnection, NoResponse, Reply
-from firecrawl_interact.adapters.conformance import certificates
-from firecrawl_interact.adapters.conformance.server import FaultServer
 
 from .commands import (
-    KEY,
     ONE_BY_ONE,
     Finished,
     Process,
@@ -139,19 +136,6 @@ def test_ids_typed_at_a_terminal_are_deleted_once_the_list_has_ended(
     assert "2 not found" in terminal.finish().out
 
 
-def test_ctrl_c_while_ids_are_typed_sends_nothing(service: WatchedService) -> None:
-    terminal = Terminal("delete", "-")
-    terminal.await_text("Ctrl-D ends the list.")
-    terminal.type("a\n")
-    terminal.send_signal(signal.SIGINT)
-    # Python hears a Ctrl-C that comes just before it reads only once there is something to read.
-    terminal.type("b\n")
-    done = terminal.finish()
-    assert done.status == 130
-    assert "Interrupted. Nothing was sent." in done.out
-    assert service.requests == []
-
-
 def test_ctrl_c_while_a_list_is_awaited_sends_nothing(tmp_path: Path) -> None:
     lists = [str(tmp_path / name) for name in ("first", "second")]
     for name in lists:
@@ -180,20 +164,6 @@ def test_a_bar_beside_an_output_to_a_file_keeps_nothing_from_being_said_when_the
 
 
 # A run that ends early
-
-
-def test_an_untrusted_certificate_stops_the_run_with_one_message(run: Run) -> None:
-    with FaultServer(tls=certificates.untrusted()) as server:
-        address = server.authority
-        options = ["--api-key", KEY, "--api-url", server.api_url]
-        done = run("delete", *ONE_BY_ONE, *options, *map(str, range(100)))
-    assert (done.status, fates(done)) == (1, ["untouched"] + ["not-tried"] * 99)
-    first, summary, advice, following = without_times(done.err).splitlines()
-    assert first.startswith(f"Stopped: no connection to {address}:")
-    assert "CERTIFICATE_VERIFY_FAILED" in first
-    assert advice.startswith("UnreachableError: Let SSL_CERT_FILE name the authority that")
-    assert summary.endswith("; 100 may still be billing (1 failed, 99 not tried).")
-    assert following == NEXT
 
 
 SUMMARIES = {

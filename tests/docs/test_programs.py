@@ -297,7 +297,7 @@ def test_the_line_for_cron_prints_nothing_unless_it_failed(
     failed = start(CRON, place)
     assert (failed.returncode, len(failed.stdout.splitlines())) == (1, 1)
     assert "Check the API key." in failed.stderr
-    assert "1 may still be billing." in failed.stderr
+    assert "1 may still be billing (1 failed)." in failed.stderr
     give("fc-test", place)
     done = start(CRON, place)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
