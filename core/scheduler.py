@@ -252,9 +252,8 @@ class Scheduler:
             job.charge(-job.latency)
         self._pauses += begins
         if begins and (pause := self.pause) is not None:
-            text = "%s: %s. Next request in %.1f s; after %g s of this, the run ends"
-            why, deadline = failed.error.args[0], self._delete_session.retry.deadline
-            logger.warning(text, pause.reason, why, pause.seconds_left, deadline)
+            text = "%s: %s. Next request in %.1f s; if it outlasts the deadline, the run ends"
+            logger.warning(text, pause.reason, failed.error.args[0], pause.seconds_left)
         return is_held_back
 
     def _note_rate_limit(self, job: Job, error: RateLimitError) -> bool:
