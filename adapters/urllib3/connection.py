@@ -6,8 +6,10 @@ response before urllib3 sees it.
 """
 
 import io
+import queue
 import socket
 import ssl
+from collections import deque
 from collections.abc import Mapping
 from contextvars import ContextVar
 
@@ -203,7 +205,31 @@ class _TimedSocket:
         return getattr(self._sock, name)
 
 
+class _IdleConnections:
+    """Instead of a `queue.LifoQueue`, whose lock an interruption may leave taken for ever."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._items: deque[object] = deque()
+
+    def put(self, item: object, *, block: bool = False) -> None:
+        if len(self._items) >= self._size:
+            raise queue.Full
+        self._items.append(item)
+
+    def get(self, *, block: bool, timeout: float | None = None) -> object:
+        try:
+            return self._items.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def qsize(self) -> int:
+        return len(self._items)
+
+
 class _HTTPPool(urllib3.HTTPConnectionPool):
+    QueueCls = _IdleConnections  # type: ignore[assignment]  # all that urllib3 calls of a queue
+
     @property
     def ConnectionCls(self) -> type:  # type: ignore[override]  # noqa: N802 - a class attribute there
         """Ours instead of urllib3's. A class that a recorder has put there stays."""

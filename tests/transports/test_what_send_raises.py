@@ -268,16 +268,20 @@ KEPT_BY_ASYNCIO = ("connection_made", "_input_test", "_own")
 
 
 def interrupt_before_line(number: int, call: Callable[[], object]) -> bool:
-    """Send the signal before a line of the adapters. Return whether that many lines ran."""
+    """Send the signal before a line of the adapters. Return whether that many lines ran.
+
+    It may also come once `Condition.__enter__` has the lock, before the block that releases it.
+    """
     lines = 0
 
     def trace(frame: FrameType, event: str, _: object) -> Any:  # Any: a function of its kind
         nonlocal lines
-        if "firecrawl_interact.adapters" not in frame.f_globals["__name__"]:
+        takes_lock = frame.f_code is threading.Condition.__enter__.__code__
+        if not takes_lock and "firecrawl_interact.adapters" not in frame.f_globals["__name__"]:
             return None
         if frame.f_code.co_name in KEPT_BY_ASYNCIO:
             return None
-        lines += event == "line"
+        lines += event == ("return" if takes_lock else "line")
         if lines == number:
             sys.settrace(None)
             signal.raise_signal(SIGNAL)
