@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -183,15 +184,19 @@ class TimeLimitError(Exception):
     """As Celery has one."""
 
 
-@pytest.fixture(params=[TimeLimitError, TimeoutError, ConnectionError])
+@pytest.fixture(params=[TimeLimitError, ConnectionError, "drops its frame", "has no code"])
 def raised(request: pytest.FixtureRequest) -> Iterator[type[Exception]]:
     """What the handler of a signal raises."""
 
-    def handle(_number: int, _interrupted: FrameType | None) -> None:
-        raise request.param("of a handler")
+    def handle(_number: int, interrupted: FrameType | None) -> None:
+        if request.param == "drops its frame":
+            del interrupted
+        raise kind("of a handler")
 
-    before = signal.signal(SIGNAL, handle)
-    yield request.param
+    kind = TimeoutError if isinstance(request.param, str) else request.param
+    handler = partial(handle) if request.param == "has no code" else handle
+    before = signal.signal(SIGNAL, handler)
+    yield kind
     signal.signal(SIGNAL, before)
 
 
