@@ -50,12 +50,15 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
         check_seconds("timeout", timeout)
         deadline, owner, handled = Deadline(timeout), _this_owner(), sys.exception()
         try:
-            self._check_open()
-            pool = self._pools.get(owner) or await self._open_pool(owner)
-            parsed = await pool.exchange(request, deadline)
-            return Response(parsed.status, parsed.headers, parsed.body)
-        except BaseException as error:
-            failure = failure_to_raise(error, handled)
+            try:
+                self._check_open()
+                pool = self._pools.get(owner) or await self._open_pool(owner)
+                parsed = await pool.exchange(request, deadline)
+                return Response(parsed.status, parsed.headers, parsed.body)
+            except BaseException as error:
+                failure = failure_to_raise(error, handled)
+        except BaseException as interruption:  # It came while a failure was handled.
+            failure = failure_to_raise(interruption, handled)
         try:
             raise failure
         finally:

@@ -52,24 +52,27 @@ class Urllib3Transport(HttpTransport, SystemTime):
         attempt = Attempt(settings, request, timeout)
         token = ATTEMPT.set(attempt)
         try:
-            response = self._get_pool().urlopen(
-                request.method,
-                attempt.target,
-                headers={"User-Agent": settings.user_agent, **request.headers},
-                retries=_NO_RETRY,
-                redirect=False,
-                assert_same_host=False,
-                timeout=urllib3.Timeout(connect=settings.connect_timeout, total=timeout),
-                decode_content=False,
-            )
-            headers = {name.lower(): value for name, value in response.headers.itermerged()}
-            return Response(response.status, headers, response.data)
-        except BaseException as error:
-            failure = failure_to_raise(
-                _known_failure(error, may_be_sent=attempt.may_be_sent), handled
-            )
-        finally:
-            ATTEMPT.reset(token)
+            try:
+                response = self._get_pool().urlopen(
+                    request.method,
+                    attempt.target,
+                    headers={"User-Agent": settings.user_agent, **request.headers},
+                    retries=_NO_RETRY,
+                    redirect=False,
+                    assert_same_host=False,
+                    timeout=urllib3.Timeout(connect=settings.connect_timeout, total=timeout),
+                    decode_content=False,
+                )
+                headers = {name.lower(): value for name, value in response.headers.itermerged()}
+                return Response(response.status, headers, response.data)
+            except BaseException as error:
+                failure = failure_to_raise(
+                    _known_failure(error, may_be_sent=attempt.may_be_sent), handled
+                )
+            finally:
+                ATTEMPT.reset(token)
+        except BaseException as interruption:  # It came while a failure was handled.
+            failure = failure_to_raise(interruption, handled)
         try:
             raise failure
         finally:

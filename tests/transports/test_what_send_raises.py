@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -28,6 +29,7 @@ from firecrawl_interact.core import (
     Request,
     Response,
     RetryPolicy,
+    TransportError,
 )
 
 from .driven import TransportClass, Wire, closed_port, look_up_gives, settings_for
@@ -211,7 +213,7 @@ def make_send(transport_class: TransportClass) -> Iterator[MakeSend]:
 
         def make_send(server: FaultServer) -> Send:
             def send(path: str) -> Response:
-                response = transport.send(Request("DELETE", path, {}), 10)
+                response = transport.send(Request("DELETE", path, {"Authorization": KEY}), 10)
                 return response if isinstance(response, Response) else runner.run(response)
 
             transport = transport_class(**settings_for(server))
@@ -294,26 +296,35 @@ def interrupt_before_line(number: int, call: Callable[[], object]) -> bool:
 
     sys.settrace(trace)
     try:
-        call()
+        with suppress(TransportError):
+            call()
     finally:
         sys.settrace(None)
     return lines >= number
 
 
+def does_not_speak_http(connection: Connection) -> None:
+    if (path := connection.read_request()) == "/interrupted":
+        connection.send(b"nonsense")
+    else:
+        connection.respond(path)
+
+
 # A socket may be left to the garbage collector, which closes it at once.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("fault", [None, does_not_speak_http], ids=["response", "failure"])
 def test_what_a_signals_handler_raises_before_any_line(
-    make_send: MakeSend, raised: type[Exception]
+    make_send: MakeSend, raised: type[Exception], fault: FaultFunction | None
 ) -> None:
-    messages = set()
-    with FaultServer() as server:
+    raised_and_shown = set()
+    with FaultServer(afterwards=fault) as server:
         for number in range(1, 1000):
             send = make_send(server)
             try:
                 if not interrupt_before_line(number, lambda: send("/interrupted")):  # noqa: B023
                     break
             except raised as error:
-                messages.add(str(error))
+                raised_and_shown.add((str(error), KEY in shown_by(error)))
             assert b"/next" in send("/next").body
         assert number > 100
-        assert messages == {"of a handler"}
+        assert raised_and_shown == {("of a handler", False)}
