@@ -31,7 +31,8 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
     loop.
 
     Safe to share among tasks and event loops, to pickle and to use after a fork: each loop of
-    each process has its own connections. They are closed with their loop at the latest.
+    each process has its own connections. A loop closes them when it shuts down its asynchronous
+    generators (`loop.shutdown_asyncgens`), as `asyncio.run` lets it.
     """
 
     _pools: "dict[_Owner, _Pool]"
@@ -125,7 +126,9 @@ class _Pool:
         self._tunnel_tls = ssl_context if has_tunnel else None
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
-        self._closing = _abort_when_closed(self._connections)
+        self._loop_ends = asyncio.Event()  # It closes nothing that is kept from then on.
+        # It does not hold the pool: where nothing else does, the loop closes it at once.
+        self._end_of_loop = _abort_at_end_of_loop(self._idle, self._loop_ends)
         self._fields = {"Host": service.authority, "User-Agent": settings.user_agent}
         if proxy is not None and not has_tunnel:  # A tunnel's proxy gets them with the CONNECT.
             self._fields |= proxy.headers
@@ -136,11 +139,18 @@ class _Pool:
         What a loop closes at its end are the asynchronous generators that began in it, and it
         offers nothing else.
         """
-        await anext(self._closing)
+        # uvloop does not show whether it has closed them. There it warns.
+        if getattr(asyncio.get_running_loop(), "_asyncgens_shutdown_called", False):
+            self._loop_ends.set()
+        else:
+            await anext(self._end_of_loop)
 
     async def aclose(self) -> None:
         """Close the connections. It runs in their event loop."""
-        await self._closing.aclose()
+        for connection in list(self._connections):
+            connection.abort()
+        await self._end_of_loop.aclose()
+        await asyncio.sleep(0)  # The loop closes their sockets.
 
     async def exchange(self, request: Request, deadline: Deadline) -> ParsedResponse:
         """Send a request over an idle connection or a new one, and return its response."""
@@ -165,8 +175,8 @@ class _Pool:
 
     def _keep(self, connection: Connection, response: ParsedResponse) -> None:
         connection.kept_until = reuse_deadline(response)
-        is_full = len(self._idle) >= self._settings.pool_size
-        if is_full or self.is_closed or connection.kept_until.has_passed():
+        is_over = self.is_closed or self._loop_ends.is_set() or connection.kept_until.has_passed()
+        if is_over or len(self._idle) >= self._settings.pool_size:
             connection.abort()
         else:
             self._idle.append(connection)
@@ -201,11 +211,12 @@ class _Pool:
         return connection
 
 
-async def _abort_when_closed(connections: set[Connection]) -> AsyncGenerator[None]:
-    """Abort the connections, in their own event loop, when this generator is closed."""
+async def _abort_at_end_of_loop(
+    idle: list[Connection], loop_ends: asyncio.Event
+) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        for connection in list(connections):
+        loop_ends.set()
+        for connection in idle:
             connection.abort()
-        await asyncio.sleep(0)  # The loop closes their sockets.

@@ -11,7 +11,7 @@ import sys
 import threading
 import types
 import weakref
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeAlias
@@ -294,6 +294,35 @@ def test_each_event_loop_has_connections_of_its_own_that_end_with_it(channel: Ch
             runner.run(send_twice())
         assert channel.server.connections == turn
         assert channel.open_connections() == 0
+
+
+@pytest.mark.parametrize("has_sent", [True, False])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_what_is_sent_while_a_loop_closes_its_generators_ends_with_the_loop_too(
+    wire: Wire, loop: str, has_sent: bool
+) -> None:
+    async def send_at_the_end() -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await send(transport)
+
+    async def abandon() -> None:
+        if has_sent:
+            await send(transport)
+        generators.extend(send_at_the_end() for _ in range(9))
+        for generator in generators:
+            await anext(generator)
+
+    if loop == "uvloop" and not has_sent:
+        pytest.skip("it does not tell that it closes them")
+    generators: list[AsyncGenerator[None]] = []
+    server = wire.serve()
+    transport = AsyncioTransport(server.api_url)
+    with LOOPS[loop]() as runner:
+        runner.run(abandon())
+    assert len(server.requests) == 9 + has_sent
+    assert server.open_connections() == 0
 
 
 @pytest.mark.parametrize("make_runner", LOOPS.values(), ids=LOOPS)
