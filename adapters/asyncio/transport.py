@@ -192,13 +192,13 @@ class _Pool:
                     partial(Connection, self._connections),
                     sock=await connect_socket(first.host, first.port, deadline),
                     ssl=self._first_tls,
-                    server_hostname=first.host.strip("[]") if self._first_tls else None,
+                    server_hostname=first.host.strip("[].") if self._first_tls else None,
                 )
                 if self._proxy is not None and self._tunnel_tls is not None:
+                    peer = f"{service.host}:{service.port} through {peer}"
                     head = tunnel_head(service, self._proxy.headers)
                     check_tunnel(await connection.exchange(head, "CONNECT", deadline))
-                    peer = f"{service.host}:{service.port} through {peer}"
-                    await connection.start_tls(self._tunnel_tls, service.host.strip("[]"))
+                    await connection.start_tls(self._tunnel_tls, service.host.strip("[]."))
         except BaseException as error:
             if connection is not None:
                 connection.abort()

@@ -11,6 +11,7 @@ from firecrawl_interact.core.transport import ConnectFailedError
 from ..api_url import ApiUrl
 from .framing import ParsedResponse
 
+LONGEST_TIMEOUT = 1_000_000  # seconds: poll(2) takes no more than 2**31 milliseconds
 _LONGEST_IDLE = 30  # seconds; servers often close an idle connection after 60
 _TIMEOUT = r"(?i)\btimeout[ \t]*=[ \t]*\"?([0-9]{1,9})"
 
@@ -23,7 +24,7 @@ class Deadline:
     """The end of an attempt, of its connect, or of the time in which a connection may be used."""
 
     def __init__(self, seconds: float) -> None:
-        self._time = monotonic() + seconds
+        self._time = monotonic() + min(seconds, LONGEST_TIMEOUT)
 
     def has_passed(self) -> bool:
         """Return whether no time is left."""

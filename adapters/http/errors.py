@@ -130,5 +130,7 @@ def _drop_frames(error: BaseException, handled: BaseException | None) -> None:
         for frame, line in list(traceback.walk_tb(one.__traceback__))[-1:]:
             raised.append(f"{type(one).__name__} at {frame.f_globals.get('__name__')}:{line}")
         one.__traceback__ = None
-        pending += [one.__context__, one.__cause__, *getattr(one, "exceptions", ())]
+        pending += [one.__context__, one.__cause__]
+        if isinstance(one, BaseExceptionGroup):
+            pending += one.exceptions
     logger.debug("no response: %s", ", ".join(raised))

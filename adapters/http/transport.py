@@ -11,6 +11,7 @@ from firecrawl_interact.core.arguments import check_count, check_seconds
 from firecrawl_interact.core.transport import ConnectFailedError
 
 from ..api_url import ApiUrl, parse_api_url
+from .connection import LONGEST_TIMEOUT
 from .errors import closed
 from .settings import (
     Proxy,
@@ -80,7 +81,7 @@ class HttpTransport:
         finally:
             del proxy  # A traceback can show the locals of its frames, and this its password.
         check_count("pool_size", pool_size)
-        check_seconds("connect_timeout", connect_timeout)
+        check_seconds("connect_timeout", connect_timeout, longest=LONGEST_TIMEOUT)
         if ssl_context is not None:
             check_ssl_context(ssl_context)
         agent = default_user_agent() if user_agent is None else user_agent
@@ -123,7 +124,8 @@ class HttpTransport:
         api_url, context, reason = self._settings.api_url, self._ssl_context, ""
         try:
             proxy = self._settings.proxy or environment_proxy(api_url)
-            if context is None and (api_url.scheme == "https" or proxy is not None):
+            urls = (str(api_url), "" if proxy is None else proxy.url)
+            if context is None and any(url.startswith("https:") for url in urls):
                 context = ssl.create_default_context()
                 # What must be readable: SSL_CERT_FILE, or the default if no authority was loaded.
                 if file := os.environ.get("SSL_CERT_FILE"):

@@ -80,8 +80,9 @@ class _StrictHTTPConnection(HTTPConnection):
     def _peer(self) -> str:
         if not self.proxy:
             return f"{self.host}:{self.port}"
-        service = f"{self._tunnel_host} through " if self.has_connected_to_proxy else ""
-        return f"{service}the proxy {self.host}:{self.port}"
+        service = ATTEMPT.get().service
+        through = f"{service.host}:{service.port} through " if self.has_connected_to_proxy else ""
+        return f"{through}the proxy {self.host}:{self.port}"
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that accepts. Each gets an equal share of the time."""

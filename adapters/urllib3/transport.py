@@ -12,14 +12,15 @@ from firecrawl_interact.core.transport import (
     ConnectionLostError,
     Request,
     Response,
+    TimedOutError,
 )
 
+from ..http.connection import LONGEST_TIMEOUT
 from ..http.errors import closed, failure_to_raise
 from ..http.transport import HttpTransport
 from ..system_time import SystemTime
 from .connection import ATTEMPT, POOL_CLASSES, Attempt
 
-_LONGEST_TIMEOUT = 1_000_000  # seconds: poll(2) takes no more than 2**31 milliseconds
 _NO_RETRY = urllib3.Retry(total=False, redirect=False)
 
 
@@ -48,7 +49,6 @@ class Urllib3Transport(HttpTransport, SystemTime):
         """
         check_seconds("timeout", timeout)
         settings, handled = self._settings, sys.exception()
-        timeout = min(timeout, _LONGEST_TIMEOUT)
         attempt = Attempt(settings, request, timeout)
         token = ATTEMPT.set(attempt)
         try:
@@ -60,7 +60,9 @@ class Urllib3Transport(HttpTransport, SystemTime):
                     retries=_NO_RETRY,
                     redirect=False,
                     assert_same_host=False,
-                    timeout=urllib3.Timeout(connect=settings.connect_timeout, total=timeout),
+                    timeout=urllib3.Timeout(
+                        connect=settings.connect_timeout, total=min(timeout, LONGEST_TIMEOUT)
+                    ),
                     decode_content=False,
                 )
                 headers = {name.lower(): value for name, value in response.headers.itermerged()}
@@ -118,6 +120,8 @@ def _known_failure(error: BaseException, *, may_be_sent: bool) -> BaseException:
     known = error
     if isinstance(error, urllib3.exceptions.ClosedPoolError):
         known = closed()
+    elif isinstance(error, urllib3.exceptions.ReadTimeoutError):  # The time was over already.
+        known = TimedOutError("no whole response came in time")
     # A patched `urlopen` may connect anew after a request went out; urllib3 alone does not.
     if isinstance(known, ConnectFailedError) and may_be_sent:
         known = ConnectionLostError("the request was lost, and a retry around urllib3 failed")

@@ -102,6 +102,7 @@ def test_an_argument_comes_before_its_variable(
         (CLOUD, {"api_url": ""}, "^api_url "),
         (CLOUD, {"pool_size": 0}, "^pool_size "),
         (CLOUD, {"connect_timeout": 0}, "^connect_timeout "),
+        (CLOUD, {"connect_timeout": 10**400}, "^connect_timeout "),
         (CLOUD, {"ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)}, "^ssl_context "),
         (CLOUD, {"proxy": "socks5://proxy"}, "^proxy "),
         (CLOUD, {"user_agent": ""}, "^user_agent "),

@@ -292,6 +292,7 @@ def send_by(transport: Urllib3Transport) -> None:
         (True, RuntimeError("the recorder's disk is full"), BadResponseError),
         (True, ConnectFailedError("no connection for a retry"), ConnectionLostError),
         (False, RuntimeError("the recorder has no such response"), BadResponseError),
+        (True, urllib3.exceptions.ReadTimeoutError(..., "/", "late"), TimedOutError),  # type: ignore[arg-type]  # a pool
         (False, urllib3.exceptions.NewConnectionError(..., "refused"), BadResponseError),  # type: ignore[arg-type]  # a pool
     ],
     ids=str,

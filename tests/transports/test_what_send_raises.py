@@ -185,6 +185,8 @@ SIGNAL = getattr(signal, "SIGUSR1", signal.SIGINT)
 class TimeLimitError(Exception):
     """As Celery has one."""
 
+    exceptions = "jobs"  # It is not a group.
+
 
 @pytest.fixture(params=[TimeLimitError, ConnectionError, "drops its frame", "has no code"])
 def raised(request: pytest.FixtureRequest) -> Iterator[type[Exception]]:
