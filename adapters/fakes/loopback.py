@@ -69,7 +69,6 @@ class LoopbackService:
         if self._server is not None:
             raise FakeServiceError("this service runs already: make another LoopbackService")
         self._server = _Server(self._service, self._port)
-        self._server.serving.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -94,9 +93,13 @@ class _Server(socketserver.ThreadingTCPServer):
         self.ending = threading.Event()
         self._connections: WeakKeyDictionary[threading.Thread, Any] = WeakKeyDictionary()
         serve = partial(self.serve_forever, poll_interval=0.02)  # seconds, until it sees its end
-        self.serving = threading.Thread(target=serve, daemon=True)
+        self._serving = threading.Thread(target=serve, daemon=True)
         super().__init__(("127.0.0.1", port), _Handler)
         service.clock.follow_system(1)
+
+    def server_activate(self) -> None:
+        super().server_activate()
+        self._serving.start()  # If this fails, the caller closes the socket.
 
     def process_request(self, request: Any, client_address: Any) -> None:  # Any: as in typeshed
         # A daemon: a service that is left running keeps no process from ending.
@@ -112,7 +115,13 @@ class _Server(socketserver.ThreadingTCPServer):
             sys.excepthook(*sys.exc_info())
 
     def end(self) -> None:
-        """Accept no more connections, and end those that are open."""
+        """Accept no more connections, and end those that are open.
+
+        The child of a fork closes its copy of the socket: its parent goes on to serve.
+        """
+        if not self._serving.is_alive():
+            self.server_close()
+            return
         self.ending.set()
         self.shutdown()
         self.server_close()

@@ -310,6 +310,39 @@ def test_one_that_nobody_holds_any_more_warns_and_ends(service: FakeService) -> 
         assert all_from(client) == b""
 
 
+FORKED = """
+import os
+from firecrawl_interact.adapters import FakeService, LoopbackService, Urllib3Transport
+from firecrawl_interact.core import DeleteSession
+
+service = FakeService()
+with LoopbackService(service) as loopback, Urllib3Transport(loopback.api_url) as transport:
+    delete_session = DeleteSession(transport, "fc-test")
+    delete_session(service.open_session())
+    if child := os.fork():
+        assert os.waitpid(child, 0)[1] == 0
+        assert delete_session(service.open_session()).attempts == 1
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_the_child_of_a_fork_leaves_the_block_and_harms_nothing_of_its_parents() -> None:
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED]
+    subprocess.run(command, check=True, timeout=10)
+
+
+def test_one_whose_thread_cannot_start_leaves_nothing(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start"), LoopbackService(service):
+        pass
+    assert service.monotonic() == service.monotonic()
+
+
 @pytest.mark.slow
 def test_an_idle_connection_is_closed_after_five_seconds_as_the_services_server_does(
     service: FakeService,
