@@ -2,10 +2,13 @@
 
 import asyncio
 import random
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
+from types import FrameType
 from typing import Any, TypeAlias
 
 import anyio
@@ -244,6 +247,23 @@ def test_a_thread_waits_beside_a_task() -> None:
     asyncio.run(main())
     assert service.sessions_left_open == []
     assert 70 <= service.monotonic() <= 140  # as the thread begins before or after the task's wait
+
+
+def test_an_interruption_just_after_a_lock_was_taken_leaves_it_free() -> None:
+    def interrupt(frame: FrameType, event: str, _: object) -> Any:  # Any: a function of its kind
+        if event == "return":
+            raise KeyboardInterrupt
+        return interrupt if frame.f_code is threading.Condition.__enter__.__code__ else None
+
+    service = FakeService()
+    sys.settrace(interrupt)
+    with suppress(KeyboardInterrupt):
+        service.advance(1)
+    sys.settrace(None)
+    thread = threading.Thread(target=service.monotonic, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 def test_a_held_request_of_a_blocking_run_ends_with_its_time_to_shut_down() -> None:
