@@ -16,7 +16,13 @@ from weakref import WeakKeyDictionary
 from firecrawl_interact.core.transport import Request, Response
 
 from .service import FakeService
-from .service.faults import SILENT, DrippedResponse, FakeServiceError, LostResponse, NoConnection
+from .service.faults import (
+    UNHANDLED,
+    DrippedResponse,
+    FakeServiceError,
+    LostResponse,
+    NoConnection,
+)
 
 # Close with a reset: linger for 0 s. Windows has two shorts here, other systems two ints.
 _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
@@ -29,9 +35,10 @@ class LoopbackService:
     The end of the block ends every connection, also those that wait for a response. The service
     closes a connection that is idle for 5 seconds, as the real one does.
 
-    Three faults look different here than in memory. A `NoConnection` is a reset instead of the
+    Four faults look different here than in memory. A `NoConnection` is a reset instead of the
     response, since the client has connected already. A `LostResponse` on a reused connection looks
-    like a stale one. `DrippedResponse` drips the status line and the headers too.
+    like a stale one. `DrippedResponse` drips the status line and the headers too. Any timeout ends
+    a `HeldResponse`, as it does a `NoResponse`.
 
     Args:
         service: the service. It can be used in memory at the same time.
@@ -41,6 +48,10 @@ class LoopbackService:
     _server: "_Server | None" = None
 
     def __init__(self, service: FakeService, port: int = 0) -> None:
+        if not isinstance(service, FakeService):
+            raise TypeError(f"service must be a FakeService, not {type(service).__name__}")
+        if type(port) is not int or not 0 <= port <= 65535:
+            raise FakeServiceError(f"port must be an int from 0 to 65535, not {port!r}")
         self._service = service
         self._port = port
 
@@ -152,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self.connection.close()  # The server would shut it down in order first.
-        elif isinstance(fault, SILENT):
+        elif isinstance(fault, UNHANDLED):
             self.close_connection = True
             self.connection.settimeout(None)
             while self.connection.recv(65536):

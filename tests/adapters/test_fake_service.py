@@ -17,6 +17,7 @@ from firecrawl_interact.adapters import (
     Fault,
     HeldResponse,
     InMemoryTransport,
+    LoopbackService,
     LostResponse,
     NoConnection,
     NoResponse,
@@ -433,12 +434,16 @@ def test_a_session_has_an_id_like_the_services_unless_given_one_and_is_listed_wh
         pytest.param(lambda service: service.advance(-1), id="back in time"),
         pytest.param(lambda service: service.advance(math.nan), id="a time that is none"),
         pytest.param(lambda service: service.advance(math.inf), id="to the end of time"),
+        pytest.param(lambda service: service.advance("1"), id="a time that is text"),  # type: ignore[arg-type]
         pytest.param(lambda service: service.open_session(ttl=0), id="no time to live"),
+        pytest.param(lambda service: service.open_session(ttl="1"), id="a life that is text"),  # type: ignore[arg-type]
         pytest.param(lambda service: service.open_session(scrape_id="a/b"), id="a bad scrape id"),
         pytest.param(lambda _: FakeService(api_keys=["fc secret"]), id="a key with a blank"),
         pytest.param(lambda _: FakeService(rate_limit=-1), id="a negative rate limit"),
         pytest.param(lambda _: FakeService(rate_limit=1.5), id="half a request"),  # type: ignore[arg-type]
+        pytest.param(lambda _: FakeService([1]), id="a key that is a number"),  # type: ignore[list-item]
         pytest.param(lambda _: FakeService(latency=-1), id="a negative latency"),
+        pytest.param(lambda _: FakeService(latency="1"), id="a latency that is text"),  # type: ignore[arg-type]
         pytest.param(lambda _: FakeService(latency=math.inf), id="an endless latency"),
         pytest.param(lambda service: service.open_session(api_key="secret"), id="an unknown key"),
         pytest.param(lambda service: service.open_session("open"), id="an id twice"),
@@ -447,16 +452,29 @@ def test_a_session_has_an_id_like_the_services_unless_given_one_and_is_listed_wh
         pytest.param(lambda service: service.is_open("never"), id="the state of no session"),
         pytest.param(lambda service: service.queue("NoResponse"), id="a fault that is none"),
         pytest.param(lambda service: service.queue(NoResponse), id="a fault's class"),
+        pytest.param(lambda service: service.queue(session_id=""), id="faults of no session"),
+        pytest.param(lambda service: service.queue(session_id=5), id="faults of a number"),  # type: ignore[arg-type]
         pytest.param(lambda _: DrippedResponse(0), id="a drip that takes no time"),
+        pytest.param(lambda _: DrippedResponse("1"), id="a drip that is text"),  # type: ignore[arg-type]
         pytest.param(lambda _: Reply(99), id="a status too low"),
-        pytest.param(lambda _: Reply(1000), id="a status too high"),
+        pytest.param(lambda _: Reply(600), id="a status too high"),
         pytest.param(lambda _: Reply("500"), id="a status that is text"),  # type: ignore[arg-type]
         pytest.param(lambda _: Reply(500, "text"), id="a body that is text"),  # type: ignore[arg-type]
+        pytest.param(lambda _: Reply(204, b"x"), id="a body where there is none"),
+        pytest.param(lambda _: Reply(200, headers=None), id="no headers"),  # type: ignore[arg-type]
+        pytest.param(lambda _: Reply(200, headers={"x": 1}), id="a number as a header"),  # type: ignore[dict-item]
+        pytest.param(lambda _: Reply(200, headers={"x": "\u20ac"}), id="no byte"),
+        pytest.param(lambda _: Reply(200, headers={"x": "a\nb: c"}), id="two lines as a header"),
+        pytest.param(lambda _: Reply(200, headers={"x y": ""}), id="a header's bad name"),
+        pytest.param(lambda _: Reply(200, headers={"Transfer-Encoding": "x"}), id="a bad frame"),
         pytest.param(lambda _: Reply(200, b"x", json={}), id="a body and JSON"),
         pytest.param(lambda _: Reply(200, json=object()), id="what JSON cannot hold"),
         pytest.param(lambda service: service.outage(-1), id="less than no time"),
         pytest.param(lambda service: service.outage(math.nan), id="no number"),
+        pytest.param(lambda service: service.outage("5"), id="an outage that is text"),  # type: ignore[arg-type]
         pytest.param(lambda service: service.outage(1, 503), id="no fault"),
+        pytest.param(lambda service: LoopbackService(service, 99999), id="no port"),
+        pytest.param(lambda service: LoopbackService(service, "80"), id="a port that is text"),  # type: ignore[arg-type]
     ],
 )
 def test_a_mistake_in_the_set_up_is_an_error_of_its_own_that_quotes_no_key(

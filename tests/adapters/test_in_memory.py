@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from firecrawl_interact.adapters.fakes.in_memory import AsyncInMemoryTransport, InMemoryTransport
+from firecrawl_interact.adapters.fakes.loopback import LoopbackService
 from firecrawl_interact.adapters.fakes.service import FakeService
 from firecrawl_interact.adapters.fakes.service.faults import (
     DrippedResponse,
@@ -364,5 +365,6 @@ def test_what_is_no_fake_service_is_refused_at_once(
 ) -> None:
     service = FakeService()
     assert repr(transport_class(service)) == f"{transport_class.__name__}({service!r})"
-    with pytest.raises(TypeError, match="service must be a FakeService, not str"):
-        transport_class("fc-test")  # type: ignore[arg-type]  # the mistake
+    for adapter in (transport_class, LoopbackService):
+        with pytest.raises(TypeError, match="service must be a FakeService, not str"):
+            adapter("fc-test")  # type: ignore[arg-type]  # the mistake

@@ -125,6 +125,8 @@ def what_happens(service: FakeService, transport: Transport, fault: Fault | None
         DrippedResponse(0.0005),
         *(Reply(status, b"\0<html>", {"Retry-After": "7"}) for status in (200, 307, 418, 599)),
         *(Reply(status, headers={"Location": "/\xe9"}) for status in (204, 304, 500)),
+        *(Reply(204, headers={"Content-Encoding": value}) for value in ("gzip", "")),
+        *(Reply(200, b"x", {"Content-Encoding": value}) for value in ("gzip", "Identity", "")),
     ],
 )
 def test_the_same_happens_as_in_memory(fault: Fault | None) -> None:

@@ -1,10 +1,13 @@
 """The faults of a `FakeService`: values for `FakeService.queue` and `FakeService.outage`."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import get_args
 
 import msgspec
+
+from firecrawl_interact.core.headers import HEADER_NAME, HEADER_TEXT
 
 
 class FakeServiceError(Exception):
@@ -15,7 +18,7 @@ class Reply(msgspec.Struct, frozen=True):
     """A fault: this response instead of the service's own. The service does not act.
 
     Raises:
-        FakeServiceError: the response cannot be sent, or its body is not bytes.
+        FakeServiceError: HTTP cannot carry the response, or its body is not bytes.
     """
 
     status: int
@@ -26,6 +29,10 @@ class Reply(msgspec.Struct, frozen=True):
     `content-type`, unless `headers` does."""
 
     def __post_init__(self) -> None:
+        if not _can_be_sent(self.headers):
+            raise FakeServiceError(
+                "the headers of a Reply must be text that HTTP can carry, and no Transfer-Encoding"
+            )
         if self.json is not msgspec.UNSET:
             self._encode_json()
         if not isinstance(self.body, bytes):
@@ -33,8 +40,10 @@ class Reply(msgspec.Struct, frozen=True):
                 f"the body of a Reply must be bytes, not {type(self.body).__name__}:"
                 ' write b"...", or give json= a value'
             )
-        if not isinstance(self.status, int) or not 200 <= self.status <= 999:
-            raise FakeServiceError(f"a Reply has a status from 200 to 999, not {self.status!r}")
+        if not 200 <= number(self.status) <= 599:
+            raise FakeServiceError(f"a Reply has a status from 200 to 599, not {self.status!r}")
+        if self.body and self.status in BODILESS:
+            raise FakeServiceError(f"a response with the status {self.status} has no body")
 
     def _encode_json(self) -> None:
         try:
@@ -47,6 +56,17 @@ class Reply(msgspec.Struct, frozen=True):
         headers = {"content-type": "application/json; charset=utf-8", **self.headers}
         msgspec.structs.force_setattr(self, "body", body)
         msgspec.structs.force_setattr(self, "headers", headers)
+
+
+def _can_be_sent(headers: object) -> bool:
+    return isinstance(headers, Mapping) and all(
+        isinstance(name, str)
+        and isinstance(value, str)
+        and re.fullmatch(HEADER_NAME, name)
+        and re.fullmatch(HEADER_TEXT, value)
+        and name.lower() != "transfer-encoding"
+        for name, value in headers.items()
+    )
 
 
 class NoConnection(msgspec.Struct, frozen=True):
@@ -75,14 +95,21 @@ class DrippedResponse(msgspec.Struct, frozen=True):
     """Seconds between two bytes. In memory only the bytes of the body count."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.seconds_per_byte < math.inf:
+        if not 0 < number(self.seconds_per_byte) < math.inf:
             raise FakeServiceError(f"no response can drip {self.seconds_per_byte!r} s a byte")
 
 
 Fault = Reply | NoConnection | NoResponse | HeldResponse | LostResponse | DrippedResponse
 
-SILENT = (NoConnection, NoResponse, HeldResponse)
-"""The faults that keep the service from acting, and from responding."""
+UNHANDLED = (NoConnection, NoResponse, HeldResponse)
+"""The faults with which the service neither acts nor responds."""
+BODILESS = (204, 304)
+"""The statuses of responses that have no body."""
+
+
+def number(value: object) -> float:
+    """Return a number as it is, and anything else as one that no check accepts."""
+    return value if isinstance(value, int | float) else math.nan
 
 
 def check_fault(fault: object) -> None:

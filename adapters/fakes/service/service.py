@@ -16,7 +16,7 @@ from firecrawl_interact.core.wire import checked_session_id
 from . import responses
 from .api import Api, Session, name_of, new_name, route_of
 from .clock import FakeClock
-from .faults import SILENT, FakeServiceError, Fault, NoConnection, Reply, check_fault
+from .faults import UNHANDLED, FakeServiceError, Fault, NoConnection, Reply, check_fault, number
 
 _EPOCH = 1764022586.0
 """Mon Nov 24 2025 22:16:26 UTC: the Unix time when the service's clock is at 0."""
@@ -48,9 +48,9 @@ class FakeService:
         latency: float = 0.0,
     ) -> None:
         self._api_keys = tuple(api_keys)
-        if isinstance(api_keys, str) or any(key.split() != [key] for key in self._api_keys):
+        if isinstance(api_keys, str) or any(str(key).split() != [key] for key in self._api_keys):
             raise FakeServiceError("api_keys must be a list of keys, each without blanks")
-        if not 0 <= latency < math.inf:
+        if not 0 <= number(latency) < math.inf:
             raise FakeServiceError(f"latency must be seconds from 0 on, not {latency!r}")
         if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 0):
             raise FakeServiceError(f"rate_limit must be an int from 0 on, not {rate_limit!r}")
@@ -88,7 +88,7 @@ class FakeService:
         team = self._api.team_of(api_key) if api_key is not None else (*self._api_keys, "")[0]
         if team is None:
             raise FakeServiceError("the service knows no such API key: see its api_keys")
-        if not ttl > 0:
+        if not number(ttl) > 0:
             raise FakeServiceError(f"a session lives for more than 0 seconds, not {ttl!r}")
         with self._lock:
             if name in self._api.sessions:
@@ -125,7 +125,9 @@ class FakeService:
         """
         for fault in faults:
             check_fault(fault)
-        name = None if session_id is None else name_of(str(session_id).removeprefix("scrape:"))
+        if isinstance(session_id, str):
+            session_id = session_id.removeprefix("scrape:")
+        name = None if session_id is None else _checked(session_id)
         with self._lock:
             self._faults += [(name, fault) for fault in faults]
 
@@ -143,7 +145,7 @@ class FakeService:
             fault: what each request meets, such as `NoResponse()` or `Reply(503)`.
         """
         check_fault(fault)
-        if not seconds >= 0:
+        if not number(seconds) >= 0:
             raise FakeServiceError(f"an outage lasts 0 seconds or more, not {seconds!r}")
         self._outage = self.clock.monotonic() + seconds, fault
 
@@ -153,7 +155,7 @@ class FakeService:
 
     def advance(self, seconds: float) -> None:
         """Let so many seconds pass at once on the service's clock."""
-        if not 0 <= seconds < math.inf:
+        if not 0 <= number(seconds) < math.inf:
             raise FakeServiceError(f"a clock advances by 0 seconds or more, not {seconds!r}")
         self.clock.advance(seconds)
 
@@ -162,7 +164,7 @@ class FakeService:
 
         Returns:
             The response, to be delivered after `latency` seconds, and the fault that it meets. The
-            response is empty if the fault keeps the service from acting.
+            response is empty for a fault of `UNHANDLED`.
         """
         headers = dict(request.headers)
         names = [name for name in headers if name.lower() == "authorization"]
@@ -174,7 +176,7 @@ class FakeService:
             if isinstance(fault, Reply):
                 lowered = {name.lower(): value for name, value in fault.headers.items()}
                 return Response(fault.status, lowered, fault.body), fault
-            if isinstance(fault, SILENT):
+            if isinstance(fault, UNHANDLED):
                 return Response(0, {}, b""), fault
             now = self._now()
             limit = math.inf if self.rate_limit is None else self.rate_limit
