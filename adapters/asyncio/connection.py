@@ -10,7 +10,7 @@ from firecrawl_interact.core.shielding import in_thread
 from firecrawl_interact.core.transport import BadResponseError, TransportError
 
 from ..http.connection import Address, Deadline, look_up, numeric_address
-from ..http.errors import no_whole_response
+from ..http.errors import response_error
 from ..http.framing import ParsedResponse, ResponseParser
 
 _NEXT_ADDRESS_AFTER = 0.25  # seconds, as RFC 8305, 8, recommends
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
             raise ConnectionResetError("the connection ended before the TLS handshake")
         self._transport = inside
 
-    async def exchange(self, head: bytes, method: str, deadline: Deadline) -> ParsedResponse:
+    async def send(self, head: bytes, method: str, deadline: Deadline) -> ParsedResponse:
         """Send a whole request, and return its response. After any exception, call `abort`."""
         if self._transport.is_closing():
             raise self._lost(self._error)
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
             self._parsed.set_exception(self._lost(error))
 
     def _lost(self, error: Exception | None) -> TransportError:
-        return no_whole_response(error, self._parser, is_kept=self.kept_until is not None)
+        return response_error(error, self._parser, is_kept=self.kept_until is not None)
 
 
 def _input_test(sock: socket.socket) -> Callable[[int], object]:

@@ -13,7 +13,7 @@ from firecrawl_interact.core.transport import ConnectFailedError, Request, Respo
 
 from ..api_url import parse_api_url
 from ..http.connection import Deadline, check_tunnel, request_head, reuse_deadline, tunnel_head
-from ..http.errors import closed, failure_to_raise, no_connection
+from ..http.errors import closed, connect_error, failure_to_raise
 from ..http.framing import ParsedResponse
 from ..http.settings import Proxy
 from ..http.transport import HttpTransport, Settings
@@ -44,7 +44,7 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
         what a signal's handler raises, and any class that is not Python's.
 
         Raises:
-            TypeError, ValueError: `timeout` is no positive, finite number.
+            TypeError, ValueError: `timeout` is not a positive, finite number.
             TransportError: there is no response. `sent` tells whether the service may have acted.
             RuntimeError: no event loop of asyncio runs here.
         """
@@ -54,7 +54,7 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
             try:
                 self._check_open()
                 pool = self._pools.get(owner) or await self._open_pool(owner)
-                parsed = await pool.exchange(request, deadline)
+                parsed = await pool.send(request, deadline)
                 return Response(parsed.status, parsed.headers, parsed.body)
             except BaseException as error:
                 failure = failure_to_raise(error, handled)
@@ -117,19 +117,19 @@ class _Pool:
     def __init__(
         self, settings: Settings, proxy: Proxy | None, ssl_context: ssl.SSLContext | None
     ) -> None:
-        service = settings.api_url
+        api_url = settings.api_url
         self.is_closed: bool = False
         self._settings, self._proxy = settings, proxy
-        self._first = service if proxy is None else parse_api_url(proxy.url, allow_plain_http=True)
-        self._first_tls = ssl_context if self._first.scheme == "https" else None
-        has_tunnel = proxy is not None and service.scheme == "https"
-        self._tunnel_tls = ssl_context if has_tunnel else None
+        self._peer = api_url if proxy is None else parse_api_url(proxy.url, allow_plain_http=True)
+        self._peer_tls = ssl_context if self._peer.scheme == "https" else None
+        has_tunnel = proxy is not None and api_url.scheme == "https"
+        self._service_tls = ssl_context if has_tunnel else None  # inside the tunnel
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
         self._loop_ends = asyncio.Event()  # It closes nothing that is kept from then on.
         # It does not hold the pool: where nothing else does, the loop closes it at once.
         self._end_of_loop = _abort_at_end_of_loop(self._idle, self._loop_ends)
-        self._fields = {"Host": service.authority, "User-Agent": settings.user_agent}
+        self._fields = {"Host": api_url.authority, "User-Agent": settings.user_agent}
         if proxy is not None and not has_tunnel:  # A tunnel's proxy gets them with the CONNECT.
             self._fields |= proxy.headers
 
@@ -152,13 +152,13 @@ class _Pool:
         await self._end_of_loop.aclose()
         await asyncio.sleep(0)  # The loop closes their sockets.
 
-    async def exchange(self, request: Request, deadline: Deadline) -> ParsedResponse:
+    async def send(self, request: Request, deadline: Deadline) -> ParsedResponse:
         """Send a request over an idle connection or a new one, and return its response."""
         target = self._settings.target(request.path)
         head = request_head(request.method, target, {**self._fields, **request.headers})
         connection = self._take_idle() or await self._connect(deadline)
         try:
-            response = await connection.exchange(head, request.method, deadline)
+            response = await connection.send(head, request.method, deadline)
             self._keep(connection, response)
         except BaseException:
             connection.abort()
@@ -183,28 +183,28 @@ class _Pool:
 
     async def _connect(self, deadline: Deadline) -> Connection:
         """Connect, through the proxy and with TLS if there are any."""
-        first, service, connection = self._first, self._settings.api_url, None
-        peer = f"{'the proxy ' if self._proxy else ''}{first.host}:{first.port}"
+        peer, api_url, connection = self._peer, self._settings.api_url, None
+        to = f"{'the proxy ' if self._proxy else ''}{peer.host}:{peer.port}"
         try:
             deadline = deadline.at_most(self._settings.connect_timeout)
             async with asyncio.timeout(deadline.seconds_left()):
                 _, connection = await asyncio.get_running_loop().create_connection(
                     partial(Connection, self._connections),
-                    sock=await connect_socket(first.host, first.port, deadline),
-                    ssl=self._first_tls,
-                    server_hostname=first.host.strip("[].") if self._first_tls else None,
+                    sock=await connect_socket(peer.host, peer.port, deadline),
+                    ssl=self._peer_tls,
+                    server_hostname=peer.host.strip("[].") if self._peer_tls else None,
                 )
-                if self._proxy is not None and self._tunnel_tls is not None:
-                    peer = f"{service.host}:{service.port} through {peer}"
-                    head = tunnel_head(service, self._proxy.headers)
-                    check_tunnel(await connection.exchange(head, "CONNECT", deadline))
-                    await connection.start_tls(self._tunnel_tls, service.host.strip("[]."))
+                if self._proxy is not None and self._service_tls is not None:
+                    to = f"{api_url.host}:{api_url.port} through {to}"
+                    head = tunnel_head(api_url, self._proxy.headers)
+                    check_tunnel(await connection.send(head, "CONNECT", deadline))
+                    await connection.start_tls(self._service_tls, api_url.host.strip("[]."))
         except BaseException as error:
             if connection is not None:
                 connection.abort()
             if isinstance(error, ConnectFailedError) or not isinstance(error, Exception):
                 raise
-            raise no_connection(peer, error) from error
+            raise connect_error(to, error) from error
         if self.is_closed:
             connection.abort()
             raise closed()

@@ -7,8 +7,16 @@ its response on the service's clock, or its timeout if there is no response.
 import math
 from typing import Self
 
-from firecrawl_interact.core import transport as port
-from firecrawl_interact.core.transport import Request, Response, TransportError
+from firecrawl_interact.core.transport import (
+    MAX_BODY_BYTES,
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    Request,
+    Response,
+    TimedOutError,
+    TransportError,
+)
 
 from .service import FakeService, faults
 from .service.clock import ClockQueue
@@ -19,7 +27,7 @@ class _InMemory:
         if not isinstance(service, FakeService):
             raise TypeError(f"service must be a FakeService, not {type(service).__name__}")
         self._service = service
-        self._closed = False
+        self._is_closed = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._service!r})"
@@ -30,29 +38,29 @@ class _InMemory:
 
     def _begin(self, request: Request, timeout: float) -> tuple[float, Response | TransportError]:
         """Send the request. Return the seconds until its end, and its response or error."""
-        if self._closed:
-            return 0, port.ConnectFailedError(
+        if self._is_closed:
+            return 0, ConnectFailedError(
                 "this transport was used after it was closed", transient=False
             )
         response, fault = self._service.respond(request)
         if isinstance(fault, faults.NoConnection):
-            return 0, port.ConnectFailedError("no connection to the service")
+            return 0, ConnectFailedError("no connection to the service")
         if isinstance(fault, faults.HeldResponse):
-            return math.inf, port.TimedOutError("the request was held")
+            return math.inf, TimedOutError("the request was held")
         seconds = self._service.latency
         if isinstance(fault, faults.DrippedResponse):
             seconds += fault.seconds_per_byte * len(response.body)
         if isinstance(fault, faults.NoResponse) or seconds > timeout:
-            return timeout, port.TimedOutError(f"no whole response within {timeout:g} s")
+            return timeout, TimedOutError(f"no whole response within {timeout:g} s")
         if isinstance(fault, faults.LostResponse):
-            return seconds, port.ConnectionLostError("the connection ended before the response")
-        if len(response.body) > port.MAX_BODY_BYTES:
-            error = f"more than {port.MAX_BODY_BYTES} bytes in the body"
-            return seconds, port.BadResponseError(error)
+            return seconds, ConnectionLostError("the connection ended before the response")
+        if len(response.body) > MAX_BODY_BYTES:
+            error = f"more than {MAX_BODY_BYTES} bytes in the body"
+            return seconds, BadResponseError(error)
         encoding = response.headers.get("content-encoding", "").lower()
         if encoding not in ("", "identity") and response.status not in faults.BODILESS:
             error = "the body is encoded, which was not requested"
-            return seconds, port.BadResponseError(error)
+            return seconds, BadResponseError(error)
         return seconds, response
 
 
@@ -91,7 +99,7 @@ class InMemoryTransport(_InMemory):
 
     def close(self) -> None:
         """From now on `send` raises a `ConnectFailedError` that is not transient."""
-        self._closed = True
+        self._is_closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -126,7 +134,7 @@ class AsyncInMemoryTransport(_InMemory):
 
     async def aclose(self) -> None:
         """From now on `send` raises a `ConnectFailedError` that is not transient."""
-        self._closed = True
+        self._is_closed = True
 
     async def __aenter__(self) -> Self:
         return self

@@ -80,9 +80,9 @@ def request_head(method: str, target: str, fields: Mapping[str, str]) -> bytes:
     return head.encode()
 
 
-def tunnel_head(service: ApiUrl, fields: Mapping[str, str]) -> bytes:
+def tunnel_head(api_url: ApiUrl, fields: Mapping[str, str]) -> bytes:
     """Write the CONNECT that asks a proxy for a tunnel to the service (RFC 9112, 3.2.3)."""
-    target = f"{service.host}:{service.port}"
+    target = f"{api_url.host}:{api_url.port}"
     return request_head("CONNECT", target, {**fields, "Host": target})
 
 

@@ -21,7 +21,7 @@ logger: logging.Logger = logging.getLogger("firecrawl_interact")
 _LASTING_TLS_REASONS = ("CERTIFICATE_VERIFY_FAILED", "HTTP_REQUEST", "WRONG_VERSION_NUMBER")
 
 
-def no_connection(to: str, error: Exception) -> ConnectFailedError:
+def connect_error(to: str, error: Exception) -> ConnectFailedError:
     """Return the error of a failed connect."""
     reason = "timed out" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
     can_pass = getattr(error, "reason", None) not in _LASTING_TLS_REASONS
@@ -33,7 +33,7 @@ def closed() -> ConnectFailedError:
     return ConnectFailedError("this transport was used after it was closed", transient=False)
 
 
-def no_whole_response(
+def response_error(
     error: Exception | None, parser: ResponseParser | None, *, is_kept: bool
 ) -> TransportError:
     """Return the error of a request that may have reached the service.
@@ -65,8 +65,8 @@ def failure_to_raise(error: BaseException, handled: BaseException | None) -> Bas
     """
     failure = error
     if isinstance(error, Exception):  # Any other is an interruption.
-        if (others := _raised_by_others(error, handled)) is not None:
-            failure = others
+        if (interruption := _find_interruption(error, handled)) is not None:
+            failure = interruption
         elif not isinstance(error, TransportError):
             failure = BadResponseError(f"the request failed: {type(error).__name__}")
             failure.__cause__ = error
@@ -74,13 +74,13 @@ def failure_to_raise(error: BaseException, handled: BaseException | None) -> Bas
     return failure
 
 
-def _raised_by_others(error: BaseException, handled: BaseException | None) -> BaseException | None:
+def _find_interruption(error: BaseException, handled: BaseException | None) -> BaseException | None:
     """Find, in a chain of exceptions, one that other code raised in this thread."""
-    one: BaseException | None = error
-    while one is not None and one is not handled:
-        if is_of_others(one):
-            return one
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+    link: BaseException | None = error
+    while link is not None and link is not handled:
+        if is_of_others(link):
+            return link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     return None
 
 
@@ -123,14 +123,14 @@ def _drop_frames(error: BaseException, handled: BaseException | None) -> None:
     pending: list[BaseException | None] = [error]
     seen = {id(handled)}
     while pending:
-        one = pending.pop()
-        if one is None or id(one) in seen:
+        link = pending.pop()
+        if link is None or id(link) in seen:
             continue
-        seen.add(id(one))
-        for frame, line in list(traceback.walk_tb(one.__traceback__))[-1:]:
-            raised.append(f"{type(one).__name__} at {frame.f_globals.get('__name__')}:{line}")
-        one.__traceback__ = None
-        pending += [one.__context__, one.__cause__]
-        if isinstance(one, BaseExceptionGroup):
-            pending += one.exceptions
+        seen.add(id(link))
+        for frame, line in list(traceback.walk_tb(link.__traceback__))[-1:]:
+            raised.append(f"{type(link).__name__} at {frame.f_globals.get('__name__')}:{line}")
+        link.__traceback__ = None
+        pending += [link.__context__, link.__cause__]
+        if isinstance(link, BaseExceptionGroup):
+            pending += link.exceptions
     logger.debug("no response: %s", ", ".join(raised))

@@ -40,7 +40,7 @@ def _parse_proxy(proxy: str, name: str) -> Proxy:
     has_scheme = not isinstance(proxy, str) or "://" in proxy
     scheme, rest = split_scheme(name, proxy if has_scheme else f"http://{proxy}")
     if scheme not in DEFAULT_PORTS:
-        # What is no name of a scheme may be secret.
+        # The text may be secret unless it is a name, as a scheme is.
         kind = f", not {scheme}" if scheme.isalnum() else ""
         raise ValueError(f"{name} must speak http or https{kind}")
     authority, _, path = rest.partition("/")

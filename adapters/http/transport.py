@@ -24,7 +24,7 @@ from .settings import (
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the user passed, checked. A pickle of a transport holds nothing else."""
+    """What the user passed, checked."""
 
     api_url: ApiUrl
     pool_size: int
@@ -129,7 +129,7 @@ class HttpTransport:
                 context = ssl.create_default_context()
                 # What must be readable: SSL_CERT_FILE, or the default if no authority was loaded.
                 if file := os.environ.get("SSL_CERT_FILE"):
-                    reason = f"SSL_CERT_FILE is no file of certificates: {file}: "
+                    reason = f"SSL_CERT_FILE is not a file of certificates: {file}: "
                 elif not context.cert_store_stats()["x509"]:
                     file = ssl.get_default_verify_paths().cafile
                 if file:

@@ -35,7 +35,7 @@ from ..http.connection import (
     reuse_deadline,
     tunnel_head,
 )
-from ..http.errors import is_of_others, no_connection, no_whole_response
+from ..http.errors import connect_error, is_of_others, response_error
 from ..http.framing import ParsedResponse, ResponseParser
 from ..http.transport import Settings
 
@@ -46,11 +46,16 @@ class Attempt:
     """One request, and how far it is."""
 
     def __init__(self, settings: Settings, request: Request, timeout: float) -> None:
-        self.service: ApiUrl = settings.api_url
+        self.api_url: ApiUrl = settings.api_url
         self.method: str = request.method
         self.target: str = settings.target(request.path)
-        self.deadline: Deadline = Deadline(timeout)  # While connecting, the deadline of that.
+        self.deadline: Deadline = Deadline(timeout)
+        self.connect_deadline: Deadline | None = None  # None: it is not connecting.
         self.may_be_sent: bool = False
+
+    def seconds_left(self) -> float:
+        """Return the seconds that are left for what is under way, or raise a `TimeoutError`."""
+        return (self.connect_deadline or self.deadline).seconds_left()
 
 
 ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
@@ -66,22 +71,21 @@ class _StrictHTTPConnection(HTTPConnection):
         """Connect in `timeout` seconds, through the proxy and with TLS if there are any."""
         self.kept_until = None
         attempt = ATTEMPT.get()
-        deadline = attempt.deadline
         try:
-            attempt.deadline = deadline.at_most(self.timeout or 0)
+            attempt.connect_deadline = attempt.deadline.at_most(self.timeout or 0)
             super().connect()
         except ConnectFailedError:
             raise
         except Exception as error:
-            raise no_connection(self._peer(), error) from error
+            raise connect_error(self._peer(), error) from error
         finally:
-            attempt.deadline = deadline
+            attempt.connect_deadline = None
 
     def _peer(self) -> str:
         if not self.proxy:
             return f"{self.host}:{self.port}"
-        service = ATTEMPT.get().service
-        through = f"{service.host}:{service.port} through " if self.has_connected_to_proxy else ""
+        api_url = ATTEMPT.get().api_url
+        through = f"{api_url.host}:{api_url.port} through " if self.has_connected_to_proxy else ""
         return f"{through}the proxy {self.host}:{self.port}"
 
     def _new_conn(self) -> socket.socket:
@@ -89,25 +93,26 @@ class _StrictHTTPConnection(HTTPConnection):
         numeric = numeric_address(self._dns_host, self.port)
         # No timeout applies to a look-up: the system's resolver has its own.
         addresses = [numeric] if numeric else look_up(self._dns_host, self.port)
-        for waiting in range(len(addresses), 0, -1):
+        for place, address in enumerate(addresses):
+            sharers = len(addresses) - place
             try:
-                return self._connect_to(addresses[-waiting], waiting)
+                return self._connect_to(address, sharers)
             except OSError as error:
-                if waiting == 1 or is_of_others(error):
+                if sharers == 1 or is_of_others(error):
                     raise
         raise OSError("its name has no address")
 
-    def _connect_to(self, address: Address, waiting: int) -> socket.socket:
-        """Connect to an address, while `waiting` addresses, this one included, share the time."""
-        deadline = ATTEMPT.get().deadline
+    def _connect_to(self, address: Address, sharers: int) -> socket.socket:
+        """Connect to an address, when so many, this one included, share the time that is left."""
+        attempt = ATTEMPT.get()
         family, kind, protocol, _, target = address
         sock = socket.socket(family, kind, protocol)
         try:
             for option in self.socket_options or ():
                 sock.setsockopt(*option)
-            sock.settimeout(deadline.seconds_left() / waiting)
+            sock.settimeout(attempt.seconds_left() / sharers)
             sock.connect(target)
-            sock.settimeout(deadline.seconds_left())
+            sock.settimeout(attempt.seconds_left())
         except BaseException:
             sock.close()
             raise
@@ -116,9 +121,9 @@ class _StrictHTTPConnection(HTTPConnection):
     def _tunnel(self) -> None:
         """Open the tunnel. http.client would read the proxy's response leniently."""
         attempt = ATTEMPT.get()
-        self.write(tunnel_head(attempt.service, self._tunnel_headers))  # type: ignore[attr-defined]  # of http.client
+        self.write(tunnel_head(attempt.api_url, self._tunnel_headers))  # type: ignore[attr-defined]  # of http.client
         check_tunnel(self.receive("CONNECT"))
-        self.sock.settimeout(attempt.deadline.seconds_left())
+        self.sock.settimeout(attempt.seconds_left())
 
     @property
     def is_connected(self) -> bool:
@@ -136,7 +141,7 @@ class _StrictHTTPConnection(HTTPConnection):
         if self.sock is None:
             self.connect()
         attempt.may_be_sent = True  # From here on, a failure counts as sent.
-        fields = {"Host": attempt.service.authority, **headers}
+        fields = {"Host": attempt.api_url.authority, **headers}
         self.write(request_head(method, attempt.target, fields))
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3 itself
@@ -158,7 +163,7 @@ class _StrictHTTPConnection(HTTPConnection):
     def write(self, data: bytes) -> None:
         """Send the head of a request, or of a CONNECT."""
         try:
-            self.sock.settimeout(ATTEMPT.get().deadline.seconds_left())
+            self.sock.settimeout(ATTEMPT.get().seconds_left())
             self.sock.sendall(data)
         except OSError as error:
             raise self._lost(error, None) from error
@@ -168,7 +173,7 @@ class _StrictHTTPConnection(HTTPConnection):
         attempt, parser = ATTEMPT.get(), ResponseParser(method)
         try:
             while parser.response is None:
-                self.sock.settimeout(attempt.deadline.seconds_left())
+                self.sock.settimeout(attempt.seconds_left())
                 data = self.sock.recv(_RECEIVED_AT_ONCE)
                 if not data:
                     raise self._lost(None, parser)
@@ -178,7 +183,7 @@ class _StrictHTTPConnection(HTTPConnection):
         return parser.response
 
     def _lost(self, error: Exception | None, parser: ResponseParser | None) -> TransportError:
-        return no_whole_response(error, parser, is_kept=self.kept_until is not None)
+        return response_error(error, parser, is_kept=self.kept_until is not None)
 
 
 class _StrictHTTPSConnection(_StrictHTTPConnection, HTTPSConnection):
@@ -199,7 +204,7 @@ class _TimedSocket:
         self._sock = sock
 
     def recv(self, size: int) -> bytes:
-        self._sock.settimeout(ATTEMPT.get().deadline.seconds_left())
+        self._sock.settimeout(ATTEMPT.get().seconds_left())
         return self._sock.recv(size)
 
     def __getattr__(self, name: str) -> object:

@@ -44,7 +44,7 @@ class Urllib3Transport(HttpTransport, SystemTime):
         signal's handler raises, and any class that is neither Python's nor urllib3's.
 
         Raises:
-            TypeError, ValueError: `timeout` is no positive, finite number.
+            TypeError, ValueError: `timeout` is not a positive, finite number.
             TransportError: there is no response. `sent` tells whether the service may have acted.
         """
         check_seconds("timeout", timeout)

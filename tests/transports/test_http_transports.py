@@ -273,7 +273,7 @@ def test_ssl_cert_file_that_is_no_file_of_certificates(
         file.write_text(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     error = failure(wire.open("https://service.example"), ConnectFailedError)
-    assert f"SSL_CERT_FILE is no file of certificates: {file}" in str(error)
+    assert f"SSL_CERT_FILE is not a file of certificates: {file}" in str(error)
     assert not error.transient
 
 
