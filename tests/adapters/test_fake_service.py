@@ -434,9 +434,9 @@ def test_a_session_has_an_id_like_the_services_unless_given_one_and_is_listed_wh
         pytest.param(lambda service: service.advance(-1), id="back in time"),
         pytest.param(lambda service: service.advance(math.nan), id="a time that is none"),
         pytest.param(lambda service: service.advance(math.inf), id="to the end of time"),
-        pytest.param(lambda service: service.advance("1"), id="a time that is text"),  # type: ignore[arg-type]
+        pytest.param(lambda service: service.advance("1"), id="a time that is text"),
         pytest.param(lambda service: service.open_session(ttl=0), id="no time to live"),
-        pytest.param(lambda service: service.open_session(ttl="1"), id="a life that is text"),  # type: ignore[arg-type]
+        pytest.param(lambda service: service.open_session(ttl="1"), id="a life that is text"),
         pytest.param(lambda service: service.open_session(scrape_id="a/b"), id="a bad scrape id"),
         pytest.param(lambda _: FakeService(api_keys=["fc secret"]), id="a key with a blank"),
         pytest.param(lambda _: FakeService(rate_limit=-1), id="a negative rate limit"),
@@ -453,7 +453,7 @@ def test_a_session_has_an_id_like_the_services_unless_given_one_and_is_listed_wh
         pytest.param(lambda service: service.queue("NoResponse"), id="a fault that is none"),
         pytest.param(lambda service: service.queue(NoResponse), id="a fault's class"),
         pytest.param(lambda service: service.queue(session_id=""), id="faults of no session"),
-        pytest.param(lambda service: service.queue(session_id=5), id="faults of a number"),  # type: ignore[arg-type]
+        pytest.param(lambda service: service.queue(session_id=5), id="faults of a number"),
         pytest.param(lambda _: DrippedResponse(0), id="a drip that takes no time"),
         pytest.param(lambda _: DrippedResponse("1"), id="a drip that is text"),  # type: ignore[arg-type]
         pytest.param(lambda _: Reply(99), id="a status too low"),
@@ -471,7 +471,7 @@ def test_a_session_has_an_id_like_the_services_unless_given_one_and_is_listed_wh
         pytest.param(lambda _: Reply(200, json=object()), id="what JSON cannot hold"),
         pytest.param(lambda service: service.outage(-1), id="less than no time"),
         pytest.param(lambda service: service.outage(math.nan), id="no number"),
-        pytest.param(lambda service: service.outage("5"), id="an outage that is text"),  # type: ignore[arg-type]
+        pytest.param(lambda service: service.outage("5"), id="an outage that is text"),
         pytest.param(lambda service: service.outage(1, 503), id="no fault"),
         pytest.param(lambda service: LoopbackService(service, 99999), id="no port"),
         pytest.param(lambda service: LoopbackService(service, "80"), id="a port that is text"),  # type: ignore[arg-type]
