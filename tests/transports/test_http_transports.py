@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance.driver import Driver
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
-from firecrawl_interact.adapters.conformance.wire_faults import responds
+from firecrawl_interact.adapters.conformance.wire_faults import responds, responds_in_slow_pieces
 from firecrawl_interact.core import (
     BadResponseError,
     ConnectFailedError,
@@ -90,8 +90,8 @@ def test_a_timeout_that_is_no_time_is_refused(wire: Wire, timeout: float) -> Non
 
 
 def test_a_timeout_of_any_length_works_and_the_user_agent_is_this_library(wire: Wire) -> None:
-    server = wire.serve()
-    send(wire.open(server), timeout=1e300)
+    server = wire.serve(responds_in_slow_pieces)
+    send(wire.open(server, connect_timeout=0.2), timeout=1e300)  # That time is for the connect.
     assert server.requests[0].values("user-agent")[0].startswith("firecrawl-interact/0.")
 
 
@@ -265,16 +265,17 @@ def test_an_error_is_freed_without_the_garbage_collector(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_ssl_cert_file_that_is_no_file_of_certificates(
+def test_ssl_cert_file_that_is_not_a_file_of_certificates(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
 ) -> None:
     file = tmp_path / "authorities.pem"
     if content is not None:
         file.write_text(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    error = failure(wire.open("https://service.example"), ConnectFailedError)
-    assert f"SSL_CERT_FILE is not a file of certificates: {file}" in str(error)
-    assert not error.transient
+    for url, proxy in (("https://service.example", None), ("http://localhost", "https://proxy")):
+        error = failure(wire.open(url, proxy=proxy), ConnectFailedError)
+        assert f"SSL_CERT_FILE is not a file of certificates: {file}" in str(error)
+        assert not error.transient
 
 
 # --- what others put around urllib3 ----------------------------------------------------------

@@ -55,7 +55,8 @@ def test_a_name_that_ends_with_a_dot_is_the_one_in_the_certificate(
     service = wire.serve(tls=certificates.trusted())
     look_up_gives(monkeypatch, service)
     context = certificates.client_context()
-    send(wire.open(f"https://localhost.:{service.port}", ssl_context=context))
+    for proxy in (None, wire.serve(Tunnel())):
+        send(wire.open(f"https://localhost.:{service.port}", proxy=proxy, ssl_context=context))
 
 
 def test_a_silent_address_costs_a_quarter_of_a_second_or_its_share_of_the_connect(

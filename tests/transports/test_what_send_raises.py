@@ -146,8 +146,9 @@ def test_a_wrapper_around_urllib3_that_fails_while_urllib3_does(
     def wrapped(*args: Any, **kwargs: Any) -> object:  # Any: handed on as they came
         try:
             return urlopen(*args, **kwargs)
-        except Exception:
-            raise RuntimeError("the recorder failed")  # noqa: B904 - its context is what counts
+        except Exception as error:
+            failed = ExceptionGroup("the recorder failed", [error])
+        raise failed
 
     urlopen = urllib3.HTTPConnectionPool.urlopen
     monkeypatch.setattr(urllib3.HTTPConnectionPool, "urlopen", wrapped)
