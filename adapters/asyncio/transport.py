@@ -149,7 +149,8 @@ class _Pool:
         """Close the connections. It runs in their event loop."""
         for connection in list(self._connections):
             connection.abort()
-        await self._end_of_loop.aclose()
+        if not self._loop_ends.is_set():
+            await self._end_of_loop.aclose()
         await asyncio.sleep(0)  # The loop closes their sockets.
 
     async def send(self, request: Request, deadline: Deadline) -> ParsedResponse:

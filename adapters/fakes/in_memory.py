@@ -112,8 +112,8 @@ class AsyncInMemoryTransport(_InMemory):
     """An `AsyncTransport` to a `FakeService`, otherwise like `InMemoryTransport`.
 
     Each `send` and `sleep` lets the other tasks run, and can be cancelled: a request that is
-    cancelled at once is not sent. Of several waits the shortest ends first. It knows asyncio and
-    trio, and anyio on both.
+    cancelled at once is not sent. Of several waits the shortest ends first. Who waits for something
+    else, such as a socket, holds no time up. It knows asyncio and trio, and anyio on both.
 
     Args:
         service: the service that it reaches; many transports may share one.

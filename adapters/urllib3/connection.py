@@ -9,7 +9,6 @@ import io
 import queue
 import socket
 import ssl
-from collections import deque
 from collections.abc import Mapping
 from contextvars import ContextVar
 
@@ -216,7 +215,7 @@ class _IdleConnections:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._items: deque[object] = deque()
+        self._items: list[object] = []
 
     def put(self, item: object, *, block: bool = False) -> None:
         if len(self._items) >= self._size:
