@@ -7,6 +7,7 @@ import socketserver
 import struct
 import sys
 import threading
+import warnings
 from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
@@ -85,6 +86,13 @@ class LoopbackService:
         if self._server is not None:
             self._server.end()
             self._server = None
+
+    def __del__(self) -> None:
+        if self._server is not None:
+            message = f"{self!r} was left running: use `with`"
+            warnings.warn(message, RuntimeWarning, stacklevel=2, source=self)
+            if not sys.is_finalizing():  # Its threads run no more then: nobody may wait for them.
+                self._server.end()
 
 
 class _Server(socketserver.ThreadingTCPServer):

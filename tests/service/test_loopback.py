@@ -296,8 +296,20 @@ while not service.requests:
 """
 
 
-def test_one_that_is_left_running_keeps_no_process_from_ending() -> None:
-    subprocess.run([sys.executable, "-c", LEFT_RUNNING], check=True, timeout=60)
+def test_one_that_is_left_running_keeps_no_process_from_ending_and_warns() -> None:
+    command = [sys.executable, "-c", LEFT_RUNNING]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "RuntimeWarning: <LoopbackService at http://127.0.0.1:" in done.stderr
+    assert "was left running: use `with`" in done.stderr
+
+
+def test_one_that_nobody_holds_any_more_warns_and_ends(service: FakeService) -> None:
+    loopback = LoopbackService(service).__enter__()
+    with plainly_connected(loopback.api_url) as client:
+        with pytest.warns(RuntimeWarning, match="was left running"):
+            del loopback
+        assert all_from(client) == b""
 
 
 FORKED = """

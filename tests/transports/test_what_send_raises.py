@@ -18,7 +18,7 @@ import pytest
 import urllib3
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
-from firecrawl_interact.adapters.conformance import wire_faults
+from firecrawl_interact.adapters.conformance import certificates, wire_faults
 from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import CHUNKED, sends, sends_and_closes
 from firecrawl_interact.core import (
@@ -32,7 +32,7 @@ from firecrawl_interact.core import (
     TransportError,
 )
 
-from .driven import TransportClass, Wire, closed_port, look_up_gives
+from .driven import TransportClass, Wire, closed_port, look_up_gives, settings_for
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -219,10 +219,44 @@ def make_send(transport_class: TransportClass) -> Iterator[MakeSend]:
                 response = transport.send(Request("DELETE", path, {"Authorization": KEY}), 10)
                 return response if isinstance(response, Response) else runner.run(response)
 
-            transport = transport_class(server.api_url)
+            transport = transport_class(**settings_for(server))
             return send
 
         yield make_send
+
+
+def is_in_a_callback(thread: int) -> bool:
+    """Say whether a thread runs a callback of its event loop, which keeps what is raised in it."""
+    names = [
+        frame.f_code.co_name for frame, _ in traceback.walk_stack(sys._current_frames()[thread])
+    ]
+    return "_run_once" in names and names[0] != "select"
+
+
+def sends_the_signal(connection: Connection) -> None:
+    connection.wait_for_bytes()
+    main = threading.main_thread().ident or 0
+    while is_in_a_callback(main):
+        pass
+    signal.pthread_kill(main, SIGNAL)
+    connection.wait_for_close()
+
+
+# Python 3.11 closes the socket of an interrupted handshake when it collects it, and says so.
+@pytest.mark.filterwarnings("ignore:.*unclosed <ssl.SSLSocket:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:.*<ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("in_handshake", [False, True], ids=["responding", "in the handshake"])
+def test_what_a_signals_handler_raises_while_send_waits(
+    make_send: MakeSend, raised: type[Exception], in_handshake: bool
+) -> None:
+    with FaultServer(
+        sends_the_signal, tls=certificates.trusted(), in_handshake=in_handshake
+    ) as server:
+        send = make_send(server)
+        with pytest.raises(raised, match="of a handler"):
+            send("/interrupted")
+        assert b"/next" in send("/next").body
+        assert server.requests[-1].connection == 2
 
 
 def test_what_a_signals_handler_raises_while_the_first_of_two_addresses_is_tried(
