@@ -3,24 +3,20 @@
 import asyncio
 import math
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
-from functools import partial
-from typing import Any, NoReturn, Self
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Self
 
-from .conversation import checked_response
 from .delete_session import AsyncDeleteSession
-from .deletions import Run, call_each
+from .deletions import Run
 from .errors import Outcome
 from .job import LEFT, Job
 from .scheduler import Scheduler
-from .shielding import Shield, in_thread, raise_last, running_asyncio_loop
+from .shielding import Shield, begin_in_thread, raise_last, running_asyncio_loop
 from .transport import AsyncTransport, ConnectionLostError, Response
-from .use_case import JOURNAL_WAIT
 
 _LONGEST_CANCELLATION = 1.0
-"""Seconds in which requests that were cancelled may end."""
+"""Seconds in which what was cancelled may end."""
 
 
 class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
@@ -42,8 +38,9 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     ) -> None:
         super().__init__(delete_session, concurrency, shutdown_timeout)
         self._ids = session_ids
-        self._reader: asyncio.Task[NoReturn] | None = None
-        self._is_wanted = asyncio.Event()  # another one
+        self._reader: asyncio.Task[None] | None = None
+        self._is_id_wanted = asyncio.Event()
+        self._recording: asyncio.Future[None] | None = None
         self._requests: dict[asyncio.Future[Response], Job] = {}
         is_awake = asyncio.Event()
         self._is_awake = is_awake
@@ -52,17 +49,17 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
     async def __anext__(self) -> Outcome:
         _check_event_loop()
-        self._has_begun = True
+        self._begin(asyncio.current_task())
         try:
             if not self._to_hand_out:
                 await self._wait_for_outcome()
                 await self._tell()
-        except Exception:
-            raise
-        except BaseException:
+        except BaseException:  # of a signal's handler, for instance: the caller may go on
             await self.aclose()
             raise
-        return self._to_hand_out.popleft()
+        finally:
+            self._asked_by = None
+        return self._hand_out(StopAsyncIteration)
 
     def stop(self) -> None:  # noqa: D102 - as it is inherited
         super().stop()
@@ -72,9 +69,10 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
     async def aclose(self) -> None:
         """Leave the run, as the end of its `async with` block does. The outcomes stay."""
-        self.stop()
         try:
-            await self._leave()
+            self.stop()
+            if not self._is_of_parent():
+                await self._leave()
         finally:
             self._log_end()
 
@@ -84,7 +82,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
     async def __aexit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         try:
-            if kind is None and not self._has_begun:
+            if kind is None and self._process is None:
                 self._warn_if_abandoned()
         finally:  # A warning may be an exception.
             await self.aclose()
@@ -96,18 +94,21 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         self._warn_if_abandoned()
 
     async def _wait_for_outcome(self) -> None:
-        """Go on until an outcome is there. At the end, raise."""
-        self._scheduler.end_remaining()  # An interruption may have left a job half-way.
-        while not (self._to_hand_out or self._scheduler.outcomes):
-            if self._scheduler.is_finished:
-                if reader := self._end_reader():
-                    await asyncio.wait(reader)
-                if self._scheduler.is_finished:  # No id came although its reader was cancelled.
-                    raise self._take_error() or StopAsyncIteration
-            if self._seconds_to_land():
+        """Go on until an outcome is there, or the run is over."""
+        run = self._scheduler
+        run.end_remaining()  # An interruption may have left a job half-way.
+        while not (self._to_hand_out or run.outcomes or run.is_finished):
+            if self._seconds_to_land() > 0:
                 await self._take_turn()
             else:
                 await self._leave()
+        if run.is_finished:
+            if reader := self._end_reader():
+                left = self._seconds_to_land()
+                most = _LONGEST_CANCELLATION if left == math.inf else left
+                await asyncio.wait(reader, timeout=most)
+            self._settle()  # It may have failed.
+            run.end_remaining()  # An id may have come, although it was cancelled.
 
     async def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""
@@ -117,9 +118,9 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             self._send(job)
         if self._scheduler.outcomes:
             return
-        if self._scheduler.has_room() and not self._is_wanted.is_set():
+        if self._scheduler.has_room() and not self._is_id_wanted.is_set():
             if isinstance(self._ids, Iterator):  # It comes at once, without a task.
-                self._scheduler.admit(partial(next, self._ids))
+                self._scheduler.admit(self._ids)
                 if self._scheduler.outcomes:  # A bad id ends at once: let other tasks run.
                     await asyncio.sleep(0)
                 return
@@ -131,7 +132,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         """Wait until something happens, or for so many seconds of the transport's time."""
         transport, timer = self._delete_session.transport, None
         began = transport.monotonic()
-        is_for_id = self._is_wanted.is_set() and self._scheduler.needs_new_id
+        is_for_id = self._is_id_wanted.is_set() and self._scheduler.needs_new_id
         if seconds < math.inf:
             timer = asyncio.ensure_future(transport.sleep(seconds))
             timer.add_done_callback(self._wake_up)
@@ -151,17 +152,19 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         ended = [task for task in self._requests if task.done()]
         for task in sorted(ended, key=lambda task: self._requests[task].landed_at):
             self._scheduler.settle(self._requests.pop(task), self._result(task))
-        if self._reader is not None and self._reader.done() and self._scheduler.takes_ids:
-            self._scheduler.admit(self._reader.result)
+        reader, run = self._reader, self._scheduler
+        if reader is not None and reader.done() and run.has_ids:
+            is_ended_here = reader.cancelled() and run.is_stopped
+            run.note_end_of_ids(None if is_ended_here else reader.exception())
 
     def _result(self, task: "asyncio.Future[Response]") -> Response | BaseException:
         if not task.cancelled():
             return task.exception() or task.result()
         # Once the run is left, it has cancelled the request itself, or a program cancels all its
         # tasks. Before that, nobody may: it ends the run as a fault of the transport does.
-        return ConnectionLostError(LEFT) if self._is_left else asyncio.CancelledError()
+        return ConnectionLostError(LEFT) if self._is_stopped_by_caller else asyncio.CancelledError()
 
-    def _end_reader(self) -> list[asyncio.Task[NoReturn]]:
+    def _end_reader(self) -> list[asyncio.Task[None]]:
         """Cancel what reads the ids, once, and return it. An id that comes then is taken."""
         if self._reader is None or self._reader.done():
             return []
@@ -176,27 +179,29 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         self._scheduler.note_sent(job)
 
     async def _tell(self) -> None:
-        """Tell the next outcome, so that it can be handed out; all, once the run is left."""
-        if not self._is_left:
-            self._tell_next()
-            # A call that hangs keeps what it was given, and goes on by itself.
-            records, self._records = self._records, deque()
-            if records and not self._is_journal_late:
-                await in_thread(call_each, records, timeout=JOURNAL_WAIT)
-            self._give_up(records)
+        """Call `on_outcome`, and then the journal. Each call is made, whatever others raise."""
+        async with AsyncExitStack() as calls:
+            calls.push_async_callback(self._record)
+            for _ in self._outcomes_to_tell():
+                calls.callback(self._notify_of_next)
+
+    async def _record(self) -> None:
+        """Let a thread call the journal, and wait for it, unless it was too slow before."""
+        if not self._to_record:
             return
-        try:
-            self._tell_all()
-            if seconds := self._seconds_for_records():
-                await in_thread(call_each, self._records, timeout=seconds)
-        finally:
-            self._give_up(self._records)
+        if self._recording is None or self._recording.done():
+            forget_each = self._delete_session.forget_each
+            self._recording = begin_in_thread(forget_each, self._to_record)
+            self._is_journal_late = False
+        if not self._is_journal_late:
+            await asyncio.wait([self._recording], timeout=self._seconds_for_records())
+            self._is_journal_late = not self._recording.done()
 
     def _read_next_id(self, session_ids: AsyncIterator[str | uuid.UUID]) -> None:
         """Let one more id be read, beside the run."""
-        self._is_wanted.set()
+        self._is_id_wanted.set()
         if self._reader is None:
-            reading = _read(session_ids, self._is_wanted, self._scheduler, self._is_awake)
+            reading = _read(session_ids, self._is_id_wanted, self._scheduler, self._is_awake)
             self._reader = asyncio.ensure_future(reading)
             self._reader.add_done_callback(self._wake_up)
             # The event loop logs an error that nobody looks at.
@@ -229,7 +234,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
 async def _work(transport: AsyncTransport, job: Job) -> Response:
     try:
-        return checked_response(await transport.send(job.send.request, job.timeout))
+        return await transport.send(job.send.request, job.timeout)
     finally:
         job.landed_at = transport.monotonic()  # The run may look at it much later.
 
@@ -239,20 +244,19 @@ async def _read(
     is_wanted: asyncio.Event,
     scheduler: Scheduler,
     is_awake: asyncio.Event,
-) -> NoReturn:
+) -> None:
     """Let the run take each id when it is wanted.
 
     One task reads them all, so that a timeout or a task group may stand around a `yield`. It must
     not hold the run, as above.
     """
     async for session_id in session_ids:
-        scheduler.admit(lambda: session_id)  # noqa: B023 - it is called at once
+        scheduler.admit(iter([session_id]))
         is_wanted.clear()
         is_awake.set()
         if (task := asyncio.current_task()) and task.cancelling():  # That did not stop the ids.
             raise asyncio.CancelledError
         await is_wanted.wait()
-    raise StopAsyncIteration
 
 
 def _check_event_loop() -> None:

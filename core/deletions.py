@@ -6,24 +6,25 @@ ids are read where outcomes are asked for.
 
 import logging
 import math
+import os
 import queue
 import threading
 import uuid
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Generic, Self, TypeAlias, TypeVar
+from itertools import islice
+from typing import Generic, Self, TypeVar
 
-from .conversation import checked_response
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
-from .job import Job
+from .job import Job, Requests, Results, Wakeups, carry_requests
 from .receipt import SessionFate
 from .scheduler import Pause, Scheduler
-from .transport import Response, Transport
-from .use_case import JOURNAL_WAIT
+from .shielding import start_thread
+from .use_case import JOURNAL_WAIT, Told
 
 logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
@@ -35,9 +36,6 @@ _LEAST_FOR_RECORDS = 1.0
 """Seconds for all records of a run that is left, however little time its requests have."""
 
 DeleteSessionT = TypeVar("DeleteSessionT", DeleteSession, AsyncDeleteSession)
-_Requests: TypeAlias = "queue.SimpleQueue[tuple[Transport, Job] | None]"
-_Results: TypeAlias = deque[tuple[Job, Response | BaseException]]
-_Wakeups: TypeAlias = "queue.SimpleQueue[None]"
 
 
 class Run(Generic[DeleteSessionT]):
@@ -52,10 +50,15 @@ class Run(Generic[DeleteSessionT]):
         self.shutdown_timeout: float | None = shutdown_timeout
         self._delete_session: DeleteSessionT = delete_session
         self._scheduler = Scheduler(delete_session, concurrency)
-        self._to_hand_out: deque[Outcome] = deque()  # what was told, or is being told
-        self._records: deque[Callable[[], object]] = deque()  # calls of the journal
-        self._has_begun = self._is_left = self._is_journal_late = self._is_logged = False
-        self._left_at = math.inf
+        self._told = Told()
+        self._to_hand_out: deque[Outcome] = deque()
+        self._to_record: deque[Outcome] = deque()  # of sessions that the journal must forget
+        self._is_journal_late = False
+        self._process: int | None = None  # in which it has begun
+        self._asked_by: object = None  # the thread or task that waits for an outcome
+        self._is_stopped_by_caller = False
+        self._stopped_at = math.inf
+        self._is_logged = False
 
     def __repr__(self) -> str:
         run, ended = self._scheduler, len(self._to_hand_out) + len(self._scheduler.outcomes)
@@ -74,53 +77,73 @@ class Run(Generic[DeleteSessionT]):
         `shutdown_timeout` seconds. A signal's handler may call this, and so may another thread if
         the run is not awaited; it acts once the iterator of ids has returned.
         """
-        self._is_left = True
-        self._scheduler.stop()
+        self._scheduler.stop()  # First: a run that is stopped ends, whatever is interrupted then.
+        self._is_stopped_by_caller = True
         self._wake_up()
 
+    def _is_of_parent(self) -> bool:
+        """Say whether this process was forked from the one in which the run has begun."""
+        return self._process not in {None, os.getpid()}
+
+    def _begin(self, asker: object) -> None:
+        """Begin to wait for an outcome, as one thread or task at a time may."""
+        if self._is_of_parent() or self._asked_by not in {None, asker}:
+            raise RuntimeError("another process, thread or task waits for outcomes of this run")
+        self._process = os.getpid()
+        self._asked_by = asker
+
+    def _hand_out(self, end: type[Exception]) -> Outcome:
+        """Return an outcome that was told. If there is none, the run is over: raise."""
+        if not self._to_hand_out:
+            self._give_up_records()
+            raise self._take_error() or end
+        outcome = self._to_hand_out[0]
+        del self._to_hand_out[0]  # No signal's handler runs after this statement.
+        return outcome
+
     def _seconds_to_land(self) -> float:
-        """Return the seconds that requests in flight may still take: infinity until it is left.
+        """Return the seconds that requests in flight may still take: infinity until it is stopped.
 
         The first call after that starts the time, since a signal's handler looks at no clock.
         """
-        if not self._is_left:
+        if not self._is_stopped_by_caller:
             return math.inf
         now = self._delete_session.transport.monotonic()
-        self._left_at = min(self._left_at, now)
+        self._stopped_at = min(self._stopped_at, now)
         longest = self._delete_session.retry.attempt_timeout + _LATENESS
         if self.shutdown_timeout is not None:
             longest = min(self.shutdown_timeout, longest)
-        return max(0.0, self._left_at + longest - now)
-
-    def _tell_all(self) -> None:
-        """Tell all outcomes, so that they can be handed out. The journal is called later."""
-        while self._scheduler.outcomes:
-            self._tell_next()
+        return max(0.0, self._stopped_at + longest - now)
 
     def _seconds_for_records(self) -> float:
         """Return the seconds that the journal has for what it must know."""
-        if self._is_journal_late or not self._records:
-            return 0.0
-        if self.shutdown_timeout is None:
+        if self.shutdown_timeout is None or not self._is_stopped_by_caller:
             return JOURNAL_WAIT  # for all of them
         return max(_LEAST_FOR_RECORDS, self._seconds_to_land())
 
-    def _give_up(self, records: deque[Callable[[], object]]) -> None:
-        """Let no call of the journal begin any more, if the time for them is over."""
-        if records:
-            text = "the journal was not told in time: it may still hold %d sessions that are gone"
-            logger.warning(text, len(records))
-            self._is_journal_late = True
-            records.clear()
+    def _outcomes_to_tell(self) -> Iterator[Outcome]:
+        """Return the next outcome; all of them, once the run is stopped."""
+        return islice(self._scheduler.outcomes, None if self._is_stopped_by_caller else 1)
 
-    def _tell_next(self) -> None:
-        """Tell the next outcome, so that it can be handed out. The journal is called later."""
+    def _notify_of_next(self) -> None:
+        """Call `on_outcome`, and let the outcome be recorded and handed out."""
         outcome, use_case = self._scheduler.outcomes[0], self._delete_session
-        # One call that runs no Python, so that a Ctrl-C comes before it or after it.
-        self._to_hand_out.extend(map(deque.popleft, [self._scheduler.outcomes]))
-        if use_case.journal_to_tell(outcome) is not None:
-            self._records.append(partial(use_case.forget_if_gone, outcome))
-        use_case.notify(outcome)
+        try:
+            use_case.notify(outcome, self._told)
+        finally:
+            if self._told.outcome is outcome:  # whatever has come out of it
+                if use_case.journal_to_tell(outcome) is not None:
+                    self._to_record.append(outcome)  # Twice, if interrupted: that does no harm.
+                # One call that runs no Python, so that a Ctrl-C comes before it or after it.
+                self._to_hand_out.extend(map(deque.popleft, [self._scheduler.outcomes]))
+                self._told.outcome = None
+
+    def _give_up_records(self) -> None:
+        """What is still here had no time: log the number, and call the journal no more."""
+        if count := len(self._to_record):
+            self._to_record.clear()
+            text = "the journal was not told in time: it may still hold %d sessions that are gone"
+            logger.warning(text, count)
 
     def _take_error(self) -> Exception | None:
         """Return what ended the run early, once."""
@@ -129,10 +152,15 @@ class Run(Generic[DeleteSessionT]):
 
     def _log_end(self) -> None:
         """Log what nobody may learn otherwise, once the run is left."""
+        if self._is_of_parent():
+            return
+        self._give_up_records()
         if error := self._take_error():  # Raised, it would keep the outcomes back.
             logger.warning("the run had ended before it was left: %s", error)
-        fates = [one.session_fate for one in (*self._to_hand_out, *self._scheduler.outcomes)]
-        if (count := len(fates) - fates.count(SessionFate.GONE)) and not self._is_logged:
+        run = self._scheduler
+        fates = [one.session_fate for one in (*self._to_hand_out, *run.outcomes)]
+        count = len(fates) - fates.count(SessionFate.GONE) + len(run.in_flight) + run.waiting
+        if count and not self._is_logged:
             self._is_logged = True
             text = "a run was left: nobody took the outcomes of %d sessions that may still run"
             logger.error(text, count)
@@ -140,10 +168,10 @@ class Run(Generic[DeleteSessionT]):
     def _warn_if_abandoned(self) -> None:
         """Warn, with the place where it was forgotten, that the run was not ended."""
         run = self._scheduler
-        if self._is_left or (run.is_finished and run.ended_by is None):
+        if self._is_stopped_by_caller or (run.is_finished and run.ended_by is None):
             return
         what = "never iterated: no session was destroyed"
-        if self._has_begun:
+        if self._process is not None:
             what = "left half-way: use `with`, so that what is in flight has its outcome"
         warnings.warn(f"{self!r} was {what}", RuntimeWarning, stacklevel=3, source=self)
 
@@ -172,32 +200,35 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     ) -> None:
         super().__init__(delete_session, concurrency, shutdown_timeout)
         self._ids = session_ids
-        self._threads: list[threading.Thread] = []
-        # A transport whose time is not the system's gives queues that wait on its own clock.
-        new_queue = getattr(delete_session.transport, "new_queue", queue.SimpleQueue)
-        self._requests: _Requests = new_queue()
-        self._results: _Results = deque()
-        self._wakeups: _Wakeups = new_queue()
+        self._threads = 0
+        # A transport whose time is not the system's gives queues that wait on its own clock. Its
+        # class says so, since a mock has whatever attribute it is asked for.
+        transport = delete_session.transport
+        new_queue = getattr(type(transport), "new_queue", lambda _: queue.SimpleQueue())
+        self._requests: Requests = new_queue(transport)
+        self._results: Results = deque()
+        self._wakeups: Wakeups = new_queue(transport)
         self._wake_up = partial(self._wakeups.put, None)
 
     def __next__(self) -> Outcome:
-        self._has_begun = True
+        self._begin(threading.get_ident())
         try:
             if not self._to_hand_out:
                 self._wait_for_outcome()
                 self._tell()
-        except Exception:
-            raise
-        except BaseException:
+        except BaseException:  # of a signal's handler, for instance: the caller may go on
             self.close()
             raise
-        return self._to_hand_out.popleft()
+        finally:
+            self._asked_by = None
+        return self._hand_out(StopIteration)
 
     def close(self) -> None:
         """Leave the run, as the end of its `with` block does. The outcomes stay."""
-        self.stop()
         try:
-            self._leave()
+            self.stop()
+            if not self._is_of_parent():
+                self._leave()
         finally:
             self._log_end()
 
@@ -206,7 +237,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
 
     def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         try:
-            if kind is None and not self._has_begun:
+            if kind is None and self._process is None:
                 self._warn_if_abandoned()
         finally:  # A warning may be an exception.
             self.close()
@@ -216,16 +247,16 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._warn_if_abandoned()
 
     def _wait_for_outcome(self) -> None:
-        """Go on until an outcome is there. At the end, raise."""
-        self._scheduler.end_remaining()  # A Ctrl-C may have left a job half-way.
-        while not (self._to_hand_out or self._scheduler.outcomes):
-            if self._scheduler.is_finished:
-                self._release_threads()
-                raise self._take_error() or StopIteration
-            if self._seconds_to_land():
+        """Go on until an outcome is there, or the run is over."""
+        run = self._scheduler
+        run.end_remaining()  # A Ctrl-C may have left a job half-way.
+        while not (self._to_hand_out or run.outcomes or run.is_finished):
+            if self._seconds_to_land() > 0:
                 self._take_turn()
             else:
                 self._leave()
+        if run.is_finished:
+            self._release_threads()
 
     def _take_turn(self) -> None:
         """Settle and send. Then take an id or wait, but not both."""
@@ -235,7 +266,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         if self._scheduler.outcomes:
             return
         if self._scheduler.has_room():
-            self._scheduler.admit(partial(next, self._ids))
+            self._scheduler.admit(self._ids)
         else:
             self._wait(min(self._scheduler.due_in(), self._seconds_to_land()))
 
@@ -265,7 +296,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""
         try:
             self._settle()
-            while self._can_land() and (left := self._seconds_to_land()):
+            while self._scheduler.in_flight and (left := self._seconds_to_land()):
                 self._wait(left)
                 self._settle()
         finally:  # A second Ctrl-C ends the wait, and keeps back no outcome.
@@ -274,72 +305,41 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             self._release_threads()
             self._tell()
 
-    def _can_land(self) -> bool:
-        """Say whether what is in flight can land: not in a child that was forked in the block."""
-        is_alive = any(thread.is_alive() for thread in self._threads)
-        return is_alive and bool(self._scheduler.in_flight)
-
     def _tell(self) -> None:
-        """Tell the next outcome, so that it can be handed out; all, once the run is left."""
-        if not self._is_left:
-            self._tell_next()
-            call_each(self._records)
-            return
-        try:
-            self._tell_all()
-            if seconds := self._seconds_for_records():
-                # A call of a journal cannot be cut short: a thread makes it, if one can start.
-                with suppress(RuntimeError):
-                    _start_thread(call_each, self._records).join(seconds)
-        finally:
-            self._give_up(self._records)
+        """Call `on_outcome`, and then the journal. Each call is made, whatever others raise."""
+        with ExitStack() as calls:
+            calls.callback(self._record)
+            for _ in self._outcomes_to_tell():
+                calls.callback(self._notify_of_next)
+
+    def _record(self) -> None:
+        """Let the journal forget the sessions that are gone, as long as that may take."""
+        if not self._is_stopped_by_caller:
+            self._delete_session.forget_each(self._to_record)
+        elif self._to_record and not self._is_journal_late:
+            # A call of a journal cannot be cut short: a thread makes it, if one can start.
+            self._is_journal_late = True
+            with suppress(RuntimeError):
+                thread = start_thread(self._delete_session.forget_each, self._to_record)
+                thread.join(self._seconds_for_records())
+            self._is_journal_late = bool(self._to_record)
 
     def _send(self, job: Job) -> None:
         """Give a request to a thread."""
         # Each thread has a request: one more is needed.
-        if len(self._scheduler.in_flight) == len(self._threads):
+        if len(self._scheduler.in_flight) == self._threads:
+            self._threads += 1  # First: one that starts is let go then, whatever is interrupted.
             try:
-                thread = _start_thread(_work, self._requests, self._results, self._wakeups)
+                start_thread(carry_requests, self._requests, self._results, self._wakeups)
             except RuntimeError as error:  # The system allows no more.
+                self._threads -= 1
                 self._scheduler.note_not_sent(job, error)
                 return
-            self._threads.append(thread)
         self._requests.put((self._delete_session.transport, job))
         self._scheduler.note_sent(job)
 
     def _release_threads(self) -> None:
         """Let each thread end after the request that it is in. Nobody waits for that."""
-        for _ in self._threads:
+        for _ in range(self._threads):
             self._requests.put(None)
-        self._threads.clear()
-
-
-def call_each(calls: deque[Callable[[], object]]) -> None:
-    """Make calls one after the other. Each stays there until it has ended."""
-    while calls:
-        calls[0]()
-        with suppress(IndexError):  # They were given up meanwhile.
-            calls.popleft()
-
-
-def _start_thread(target: Callable[..., None], *arguments: object) -> threading.Thread:
-    thread = threading.Thread(target=target, args=arguments, name="firecrawl_interact", daemon=True)
-    thread.start()
-    return thread
-
-
-def _work(requests: _Requests, results: _Results, wakeups: _Wakeups) -> None:
-    while (work := requests.get()) is not None:
-        transport, job = work
-        try:
-            try:
-                result: Response | BaseException = checked_response(
-                    transport.send(job.send.request, job.timeout)
-                )
-            finally:
-                job.landed_at = transport.monotonic()  # The run may look at it much later.
-        except BaseException as error:
-            result = error
-        results.append((job, result))
-        wakeups.put(None)
-        del work, transport, job, result  # The request holds the key until the next one comes.
+        self._threads = 0

@@ -8,7 +8,7 @@ import math
 import uuid
 from bisect import insort
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import msgspec
@@ -49,7 +49,7 @@ class Scheduler:
     2. `next_job()` until it returns None. Each job is sent: `job.send.request`, which may take
        `job.timeout` seconds. Then `note_sent(job)`; or `note_not_sent(job, error)`, if nothing can
        carry it. Whoever carries it sets `job.landed_at`.
-    3. If there are no `outcomes`, and `has_room()`: `admit(next_id)`.
+    3. If there are no `outcomes`, and `has_room()`: `admit(ids)`.
     4. Otherwise it waits for `due_in()` seconds, or until a request lands, and adds that time to
        `waited`. If it awaits the caller's next id meanwhile, and `needs_new_id` is true, it adds
        nothing: that time is the caller's.
@@ -67,8 +67,8 @@ class Scheduler:
         self.in_flight: dict[Job, None] = {}  #: those whose request was sent
         self.ended_by: Exception | None = None  #: what ended the run before the ids did
         self.is_stopped: bool = False  #: whether nothing new is sent
+        self.has_ids: bool = True  #: whether there may be one more
         self.waited: float = 0.0  #: seconds. What the caller does between outcomes is no wait
-        self._has_ids = True  # whether there may be one more
         self._delete_session = delete_session
         self._concurrency = concurrency
         backoff = partial(delete_session.retry.pause, random=delete_session.random)
@@ -76,7 +76,7 @@ class Scheduler:
         self._breaker = CircuitBreaker(backoff, delete_session.retry.deadline)
         self._pauses = 0
         self._last_limit: RateLimitError | None = None
-        self._jobs: dict[Job, None] = {}  # those that were taken, and have no outcome yet
+        self._jobs: list[Job] = []  # those that were taken, and have no outcome yet
         self._waiting: list[Job] = []  # those of them that wait, in the order in which they go
 
     def stop(self) -> None:
@@ -85,8 +85,8 @@ class Scheduler:
 
     @property
     def takes_ids(self) -> bool:
-        """Whether there may be one more."""
-        return self._has_ids and not self.is_stopped
+        """Whether one more may be taken."""
+        return self.has_ids and not self.is_stopped
 
     @property
     def is_finished(self) -> bool:
@@ -124,16 +124,21 @@ class Scheduler:
         """
         return self.takes_ids and (self._breaker.may_be_ids_own or not self._jobs)
 
-    def admit(self, next_id: Callable[[], str | uuid.UUID]) -> None:
+    def admit(self, ids: Iterator[str | uuid.UUID]) -> None:
         """Take the next id, if there is one, and begin its conversation."""
+        held = len(self._jobs)
         try:
-            job = Job(next_id())
-            self._jobs[job] = None  # At once: an interruption may come between any two steps.
+            # One call that runs no Python but that of the ids, so that a Ctrl-C loses none.
+            self._jobs.extend(map(Job, map(next, [ids])))
         except Exception as error:
-            self._has_ids = False
-            if not isinstance(error, StopIteration | StopAsyncIteration):
-                self.ended_by = error
+            if len(self._jobs) > held:  # A signal's handler raised it, when the id was here.
+                raise
+            self.note_end_of_ids(error)
             return
+        if len(self._jobs) == held:
+            self.note_end_of_ids(None)
+            return
+        job = self._jobs[-1]
         job.conversation = converse(
             job.session_id,
             headers=self._delete_session.headers,
@@ -142,6 +147,12 @@ class Scheduler:
             random=self._delete_session.random,
         )
         self._advance(job, job.conversation.__next__, now=self._now())
+
+    def note_end_of_ids(self, error: BaseException | None) -> None:
+        """Note that no id comes any more, and what ended them, if that was an error."""
+        self.has_ids = False
+        if isinstance(error, Exception) and self.ended_by is None:
+            self.ended_by = error
 
     def _advance(self, job: Job, resume: Callable[[], Step], *, now: float) -> None:
         """Let a conversation go on until it wants to send, or ends, and put the job in a queue."""
@@ -152,7 +163,7 @@ class Scheduler:
                 if isinstance(step, Failed):
                     step = job.conversation.send(self._note_failed(job, step))
                 else:
-                    job.charge(step.seconds)
+                    job.charged += step.seconds
                     job.due_at = now + step.seconds
                     step = next(job.conversation)
         except StopIteration as end:
@@ -163,8 +174,7 @@ class Scheduler:
             self._breaker.note_if_probe(job, error)
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
         except Exception as error:  # The response cannot be read: the transport broke the port.
-            self._end_faulty(error)
-            self._end(job, job.if_left())
+            self._end(job, job.unreachable(self._end_faulty(error.with_traceback(None))))
         else:
             job.send = step
             # A 429 was waited for already. A new id says most if the failures may be the ids' own.
@@ -220,9 +230,9 @@ class Scheduler:
         if job not in self.in_flight:
             return
         del self.in_flight[job]
-        job.charge(job.latency)
-        if isinstance(result, Response):
-            if result.status != 429:
+        job.charged += job.latency
+        if not isinstance(result, BaseException):
+            if getattr(result, "status", None) != 429:  # The conversation checks what it is.
                 self._gate.note_accepted(job.number)
             self._advance(job, partial(job.conversation.send, result), now=job.landed_at)
             return
@@ -249,7 +259,7 @@ class Scheduler:
             )
             is_held_back = self._breaker.is_open or self.is_stopped
         if is_held_back:
-            job.charge(-job.latency)
+            job.charged -= job.latency
         self._pauses += begins
         if begins and (pause := self.pause) is not None:
             text = "%s: %s. Next request in %.1f s; if it outlasts the deadline, the run ends"
@@ -338,7 +348,7 @@ class Scheduler:
         job.outcome = outcome  # An interruption may come between any two steps.
         if all(other is not outcome for other in self.outcomes):
             self.outcomes.append(outcome)
-        del self._jobs[job]
+        self._jobs.remove(job)
 
     def _now(self) -> float:
         return self._delete_session.transport.monotonic()

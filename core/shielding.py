@@ -143,6 +143,21 @@ def _shield_of(library: str) -> AbstractContextManager[object]:
     return nullcontext() if make_scope is None else make_scope(shield=True)
 
 
+def start_thread(target: Callable[..., object], *arguments: object) -> threading.Thread:
+    """Start a daemon thread. A `RuntimeError` says that the system allows no more."""
+    thread = threading.Thread(target=target, args=arguments, name="firecrawl_interact", daemon=True)
+    handled = sys.exception()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        # An interruption while it starts comes out as an error of its lock.
+        interruption = error.__context__
+        if interruption is None or interruption is handled:
+            raise
+        raise interruption from None
+    return thread
+
+
 class _NewThread:
     """What asyncio asks of an executor. A call that hangs keeps no process from ending."""
 
@@ -157,8 +172,23 @@ class _NewThread:
             except BaseException as error:
                 future.set_exception(error)
 
-        threading.Thread(target=call, name="firecrawl_interact", daemon=True).start()
+        start_thread(call)
         return future
+
+
+def begin_in_thread(function: Callable[..., _T], *arguments: object) -> "asyncio.Future[_T]":
+    """Call a function in a new thread, under asyncio. If none can start, call it here."""
+    from asyncio import get_running_loop  # noqa: PLC0415 - see above
+
+    executor: Any = _NewThread()  # Any: all that is asked of it is `submit`
+    try:
+        call = get_running_loop().run_in_executor(executor, function, *arguments)
+    except RuntimeError:  # There are too many, or the interpreter ends.
+        call = get_running_loop().create_future()
+        call.set_result(function(*arguments))
+    # asyncio would report the error of a call that nobody waits for any more.
+    call.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return call
 
 
 async def in_thread(
@@ -173,18 +203,11 @@ async def in_thread(
     new one goes on by itself, and None is returned. If the caller is cancelled, it waits for
     `timeout_when_cancelled` seconds more before it raises. The call itself is never stopped.
     """
-    loop = running_asyncio_loop()
-    if loop is None:
+    if running_asyncio_loop() is None:
         return function(*arguments)
     from asyncio import CancelledError, wait  # noqa: PLC0415 - see above
 
-    executor: Any = _NewThread()  # Any: all that is asked of it is `submit`
-    try:
-        call = loop.run_in_executor(executor, function, *arguments)
-    except RuntimeError:  # No thread can start: there are too many, or the interpreter ends.
-        return function(*arguments)
-    # asyncio would report the error of a call that nobody waits for any more.
-    call.add_done_callback(lambda done: done.cancelled() or done.exception())
+    call = begin_in_thread(function, *arguments)
     try:
         await wait([call], timeout=timeout)
     except CancelledError:

@@ -3,7 +3,9 @@
 import logging
 import os
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -52,6 +54,12 @@ def _random() -> float:
     return int.from_bytes(os.urandom(7)) / 2**56
 
 
+class Told(msgspec.Struct):
+    """Which outcome `on_outcome` was called with last."""
+
+    outcome: Outcome | None = None
+
+
 class Delete(msgspec.Struct):
     """One delete. An interrupted one may be begun anew, and goes on from what is known."""
 
@@ -62,7 +70,7 @@ class Delete(msgspec.Struct):
     #: The first is the outcome: a delete that was given up may go on, and find another one.
     known: list[Outcome] = []
     is_done: bool = False  #: whether the journal was told of it as well, or it was given up
-    is_told: bool = False
+    told: Told = msgspec.field(default_factory=Told)
     is_logged: bool = False
 
     @property
@@ -263,6 +271,13 @@ class UseCase(Generic[TransportT, BlockT]):
         except Exception as error:
             _log_not_forgotten(outcome, error)
 
+    def forget_each(self, outcomes: deque[Outcome]) -> None:
+        """Let the journal forget one session after the other. Each stays there until it has."""
+        with suppress(IndexError):  # There is no other, or they were given up meanwhile.
+            while True:
+                self.forget_if_gone(outcomes[0])
+                outcomes.popleft()
+
     def tell(self, delete: Delete, *, is_seen: bool) -> None:
         """Tell what is known to `on_outcome`, once. First log what may be left, unless it is seen.
 
@@ -274,16 +289,16 @@ class UseCase(Generic[TransportT, BlockT]):
         if is_left and not is_seen and not delete.is_logged:
             log(logging.ERROR, "%s", outcome, known=_known(outcome))
             delete.is_logged = True
-        if not delete.is_told:
-            delete.is_told = True
-            self.notify(outcome)
+        self.notify(outcome, delete.told)
 
-    def notify(self, outcome: Outcome) -> None:
-        """Call `on_outcome`. What it raises is logged, and changes nothing."""
-        if self.on_outcome is None:
+    def notify(self, outcome: Outcome, told: Told) -> None:
+        """Call `on_outcome`, unless it was. What it raises is logged, and changes nothing."""
+        if told.outcome is outcome:
             return
         try:
-            refuse_awaitable(self.on_outcome(outcome), "on_outcome", "an ordinary function")
+            told.outcome = outcome  # No signal's handler runs between this and the call.
+            if self.on_outcome is not None:
+                refuse_awaitable(self.on_outcome(outcome), "on_outcome", "an ordinary function")
         except Exception:
             text = "on_outcome failed for session %a"
             log(logging.ERROR, text, outcome.session_id, known=_known(outcome), exc_info=True)

@@ -99,7 +99,7 @@ class Run(Scheduler):
                 assert [job.session_id for job in jobs] == names, step
                 self.sent |= dict(zip(names, jobs, strict=True))
             elif verb == "end":
-                self.admit(iter([]).__next__)
+                self.admit(iter([]))
             elif verb == "stop":
                 self.stop()
             elif verb.startswith("+"):
@@ -118,7 +118,7 @@ class Run(Scheduler):
 
     def _do(self, verb: str, name: str) -> None:
         if verb == "take":
-            self.admit(iter([name]).__next__)
+            self.admit(iter([name]))
         elif verb in _LONG_FOR:
             self.then(_LONG_FOR[verb].replace("?", name))
         else:

@@ -5,14 +5,17 @@ import copy
 import logging
 import pickle
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
 from unittest.mock import Mock
 
 import pytest
 
 from firecrawl_interact.core import (
+    AsyncDeleteManySessions,
+    DeleteManySessions,
     DeleteSession,
     JournalError,
     RetryPolicy,
@@ -23,9 +26,22 @@ from ..simulation import kinds as k
 from ..simulation.play import play
 from ..simulation.watch import Scenario
 from ..simulation.ways import Awaited, Blocking, Way
-from ..simulation.world import MemoryJournal
+from ..simulation.world import MemoryJournal, full_journal
+from . import virtual_time
 from .log_records import log_records
-from .scripted_transport import API_KEY, DESTROYED, SESSION_ID, ScriptedTransport, awaited, run
+from .scripted_transport import (
+    API_KEY,
+    DESTROYED,
+    SESSION_ID,
+    ScriptedTransport,
+    UseCase,
+    awaited,
+    both_use_cases,
+    run,
+)
+from .side_by_side import FunctionTransport, listed
+
+_T = TypeVar("_T")
 
 
 # Of one call: test_blocks
@@ -60,10 +76,11 @@ def test_a_journal_forgets_a_session_that_is_gone_and_no_other_and_costs_no_outc
 
 
 @pytest.mark.parametrize(
-    ("way", "times", "writes"), [(Blocking, [], [KeyboardInterrupt, 0]), (Awaited, [2], [0, 0])]
+    ("way", "times", "writes", "over_at"),
+    [(Blocking, [], [KeyboardInterrupt, 0], 7), (Awaited, [2], [0, 0], 4)],
 )
-def test_an_interruption_while_the_journal_forgets_loses_no_outcome(
-    way: type[Way], times: list[float], writes: list[object]
+def test_an_interruption_while_the_journal_forgets_loses_no_outcome_and_no_record(
+    way: type[Way], times: list[float], writes: list[object], over_at: float
 ) -> None:
     scenario = Scenario(ids=["a"], interrupt_at=times, journal_seconds=[3])
     set_up = partial(MemoryJournal, held={"a": None}, fails=Mock(side_effect=writes))
@@ -71,6 +88,36 @@ def test_an_interruption_while_the_journal_forgets_loses_no_outcome(
     assert watch.world.flaws == []
     assert [outcome.session_id for outcome in watch.outcomes] == ["a"]
     assert len(watch.raised) == 1
+    assert watch.over_at == over_at
+    assert watch.journal is not None
+    assert watch.journal.held == {}
+
+
+def test_a_journal_that_is_slow_once_is_told_of_all_sessions_of_an_awaited_run() -> None:
+    def choose(options: Sequence[_T], /) -> _T:
+        return options[options is scenario.journal_seconds and next(calls) > 0]
+
+    calls = count()
+    scenario = Scenario(ids="abcd", concurrency=1, journal_seconds=[6.5, 0])
+    with log_records(logging.WARNING) as records:
+        watch = play(scenario, Awaited, choose, full_journal)
+    assert watch.journal is not None
+    assert (watch.journal.held, records) == ({}, [])
+    assert [text for _, text in watch.ended] == ["6 a", "7 b", "8 c", "9 d"]
+
+
+@both_use_cases
+def test_what_on_outcome_raises_at_last_keeps_no_other_outcome_and_no_record_back(
+    use_case: UseCase,
+) -> None:
+    hook, journal = Mock(side_effect=SystemExit), Mock()
+    delete_session = use_case(FunctionTransport(), API_KEY, journal=journal, on_outcome=hook)
+    many = DeleteManySessions if use_case is DeleteSession else AsyncDeleteManySessions
+    deletions = many(delete_session)(["a", "b", "c"])
+    with pytest.raises(SystemExit):
+        virtual_time.run(listed(deletions))
+    told = hook.call_args_list
+    assert len(virtual_time.run(listed(deletions))) == len(told) == journal.gone.call_count > 1
 
 
 @pytest.mark.parametrize("way", [Blocking, Awaited])

@@ -326,6 +326,20 @@ def test_outcomes_of_a_run_that_is_left_are_told_once_as_an_error_with_their_num
     assert [line.partition("outcomes of ")[2] for line in told] == errors
 
 
+def test_sessions_of_a_run_whose_leaving_is_interrupted_are_told_as_an_error_with_their_number(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def choose(options: Sequence[_T], /) -> _T:
+        if options is scenario.chances:  # as below, when the run is left
+            raise KeyboardInterrupt
+        return options[0]
+
+    late = [kinds.STOPPING.after(5)]
+    scenario = Scenario(ids="abc", meets={"a": late, "c": late}, leave_at_outcome=1)
+    play(scenario, Blocking, choose)
+    assert "nobody took the outcomes of 2 sessions that may still run" in caplog.text
+
+
 def test_a_run_without_any_thread_says_why_it_ended() -> None:
     [error] = play(Scenario(ids="a", thread_fails_at=[1]), Blocking).raised
     assert str(error).startswith("no request can be sent: the system allows no more")

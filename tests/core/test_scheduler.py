@@ -1,6 +1,7 @@
 """Which ids of a run may send now, which wait until when and why, and what came of each."""
 
 from collections import deque
+from collections.abc import Iterator
 
 import pytest
 
@@ -285,11 +286,11 @@ def test_a_run_that_is_left_between_two_requests_of_one_turn_sends_no_more() -> 
 def test_the_time_that_the_ids_take_is_no_part_of_an_outage() -> None:
     run = Run("deadline 100 | go a b; lost a b; +8; send b; lost b")
 
-    def next_id() -> str:
+    def ids() -> Iterator[str]:
         run.clock.now += 300
-        return "c"
+        yield "c"
 
-    run.admit(next_id)
+    run.admit(ids())
     run.then("send a; lost a; +91; send b; lost b; ended by = none; +1; send")
     assert isinstance(run.ended_by, RunEndedError)
     assert run.ended_by.lasted == 100
@@ -315,12 +316,12 @@ def test_what_is_in_flight_when_all_is_ended_is_unknown_and_nothing_more_is_take
 def test_what_a_ctrl_c_kept_from_being_sent_is_untouched() -> None:
     run = Run("+0")
 
-    def next_id() -> str:
+    def ids() -> Iterator[str]:
         run.clock.is_interrupted = True
-        return "a"
+        yield "a"
 
     with pytest.raises(KeyboardInterrupt):
-        run.admit(next_id)
+        run.admit(ids())
     run.clock.is_interrupted = False
     run.then("stop; send; ended = a NotTriedError untouched x0")
 
@@ -358,6 +359,7 @@ def test_a_faulty_transport_ends_the_run_and_its_error_is_the_cause(result: str)
 def test_a_response_that_cannot_be_read_ends_the_run_as_a_faulty_transport_does() -> None:
     run = Run("go a b")
     run.settle(run.sent["a"], Response(503, unchecked(None), b""))
+    assert "the transport failed (AttributeError)" in str(run.outcomes[0])
     run.then("ok b; send; ended = a UnreachableError unknown x1, b DeletionReceipt gone x1")
     assert run.is_finished
     assert str(run.ended_by) == "no request can be sent (AttributeError)"

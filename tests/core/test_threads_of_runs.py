@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import dis
 import gc
 import os
 import signal
@@ -13,13 +14,15 @@ from collections.abc import Iterator
 from itertools import count
 from types import FrameType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact.core import ConnectFailedError, Response, SessionFate
+from firecrawl_interact.core import ConnectFailedError, Deletions, Response, SessionFate
+from firecrawl_interact.core.deletions import Run
 
 from . import virtual_time
-from .scripted_transport import DESTROYED
+from .scripted_transport import DESTROYED, run
 from .side_by_side import (
     AsyncFunctionTransport,
     DeleteMany,
@@ -191,7 +194,7 @@ def test_no_signal_s_handler_finds_an_outcome_in_no_queue() -> None:
     seen = []
 
     def look(frame: FrameType, event: str, argument: object) -> Any:  # Any: itself
-        if frame.f_code.co_name != "_tell_next":
+        if frame.f_code.co_name != "_notify_of_next":
             return None
         frame.f_trace_opcodes = True
         seen.append("1 ended" in repr(deletions))
@@ -205,6 +208,50 @@ def test_no_signal_s_handler_finds_an_outcome_in_no_queue() -> None:
         sys.settrace(before)
     assert len(seen) > 4  # its lines, at least: Python 3.12 shows no more
     assert all(seen)
+
+
+def test_no_signal_s_handler_runs_between_taking_an_outcome_out_and_returning_it() -> None:
+    steps = [step.opname for step in dis.get_instructions(Run._hand_out)]
+    last = steps[steps.index("DELETE_SUBSCR") :]
+    assert not [name for name in last if name.startswith(("CALL", "JUMP", "RESUME"))]
+
+
+def test_an_interruption_while_a_thread_starts_is_raised_and_leaves_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = threading.Thread.start
+
+    def interrupted_start(thread: threading.Thread) -> None:
+        start(thread)
+        try:
+            raise KeyboardInterrupt
+        finally:  # as the lock does it
+            raise RuntimeError("release unlocked lock")
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted_start)
+    with pytest.raises(KeyboardInterrupt):
+        list(many(FunctionTransport())(["a"]))
+
+
+def test_a_mock_may_be_the_transport() -> None:
+    transport = Mock()
+    transport.send.return_value = DESTROYED
+    transport.monotonic.return_value = 0
+    assert len(list(many(transport)(["a", "b"]))) == 2
+
+
+@both_kinds
+def test_a_second_thread_or_task_may_not_ask_a_run(delete_many: DeleteMany) -> None:
+    def respond(session_id: str) -> Response:
+        refuses = pytest.raises(RuntimeError, match="another process, thread or task")
+        with refuses as raised:  # in the thread or task of the request
+            next(deletions) if isinstance(deletions, Deletions) else run(anext(deletions))
+        refused.append(raised)
+        return DESTROYED
+
+    refused: list[object] = []
+    deletions = delete_many(FunctionTransport(respond))(["a", "b"])
+    assert len(virtual_time.run(listed(deletions))) == len(refused) == 2
 
 
 def test_a_run_that_was_left_keeps_no_thread() -> None:
@@ -251,7 +298,9 @@ def test_a_child_that_was_forked_in_the_block_waits_for_no_request_of_its_parent
             try:
                 signal.alarm(LONG)  # It must end, whatever it waits for.
                 deletions.close()
-                assert [outcome.session_fate for outcome in deletions] == [SessionFate.UNKNOWN]
+                with pytest.raises(RuntimeError, match="another process"):
+                    next(deletions)
+                assert "1 in flight" in repr(deletions)  # It is the parent's, and told to nobody.
                 os._exit(0)
             finally:  # It must not go on as a second pytest.
                 os._exit(2)

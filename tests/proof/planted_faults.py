@@ -111,7 +111,7 @@ leaving: leaving takes a second more than it may
 memory: a run of concurrency 1 holds nine ids
     max(self._concurrency, 2) => max(self._concurrency, 9)
 raised: what the ids raise is forgotten
-    def admit ... self.ended_by = error => pass
+    def note_end_of_ids ... self.ended_by = error => pass
 held back: a page of a gateway is taken for a response of the service
     if outcome.is_from_service => if getattr(outcome, "status", 0) < 500
 held back: an outage is taken for each id's own affair
@@ -121,7 +121,7 @@ others: an id that fails for ever is taken for an outage
 others: the last ids of a run are probed until the deadline
     _LAST_PROBES = 40.0 => _LAST_PROBES = 400.0
 slow: a session is charged until somebody asks
-    job.charge(job.latency) => job.charge(self._now() - job.sent_at)
+    job.charged += job.latency => job.charged += self._now() - job.sent_at
 slow: the clock runs while the caller holds an outcome
     LONGEST_SLEEP) ... waited += transport.monotonic() - began => waited = transport.monotonic()
 block: the session is left when the block ends

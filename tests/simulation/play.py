@@ -83,7 +83,10 @@ def begin(watch: Watch, way: Way) -> AsyncDeletions:
 
 def use_case(watch: Watch, way: Way, random: Callable[[], float]) -> Any:  # Any: of either kind
     transport, retry = way.transport(watch, way), watch.scenario.retry
-    return way.use_case(transport, None, retry=retry, journal=watch.journal, random=random)
+    tell, journal = watch.told.append, watch.journal
+    return way.use_case(
+        transport, None, retry=retry, journal=journal, on_outcome=tell, random=random
+    )
 
 
 def _plan(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:

@@ -91,6 +91,7 @@ class Watch:
     journal: MemoryJournal | None = None
     taken: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    told: list[Outcome] = field(default_factory=list)  # to `on_outcome`
     ended: list[tuple[float, str]] = field(default_factory=list)  # each outcome, when and as text
     pauses: list[Pause | None] = field(default_factory=list)  # after each outcome
     raised: list[BaseException] = field(default_factory=list)
@@ -188,6 +189,8 @@ class Watch:
         claim("the end", not self.world.in_flight, "requests are in flight after the end")
         got, taken = Counter(one.session_id for one in self.outcomes), Counter(self.taken)
         claim("one outcome", got == taken, f"no outcome: {taken - got}; too many: {got - taken}")
+        told = Counter(one.session_id for one in self.told)
+        claim("one outcome", told == got, f"on_outcome misses {got - told}; twice: {told - got}")
         sent, counted = Counter(self.world.sent), Counter[str]()
         for outcome in self.outcomes:
             session_id, fate = outcome.session_id, outcome.session_fate
