@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import islice
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
@@ -157,9 +157,9 @@ class Run(Generic[DeleteSessionT]):
         self._give_up_records()
         if error := self._take_error():  # Raised, it would keep the outcomes back.
             logger.warning("the run had ended before it was left: %s", error)
-        run = self._scheduler
-        fates = [one.session_fate for one in (*self._to_hand_out, *run.outcomes)]
-        count = len(fates) - fates.count(SessionFate.GONE) + len(run.in_flight) + run.waiting
+        run, ended = self._scheduler, [*self._to_hand_out, *self._scheduler.outcomes]
+        lost = [outcome for outcome in ended if outcome.session_fate is not SessionFate.GONE]
+        count = len(lost) + len(run.in_flight) + run.waiting
         if count and not self._is_logged:
             self._is_logged = True
             text = "a run was left: nobody took the outcomes of %d sessions that may still run"
@@ -204,7 +204,8 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         # A transport whose time is not the system's gives queues that wait on its own clock. Its
         # class says so, since a mock has whatever attribute it is asked for.
         transport = delete_session.transport
-        new_queue = getattr(type(transport), "new_queue", lambda _: queue.SimpleQueue())
+        # Any: both queues
+        new_queue: Any = getattr(type(transport), "new_queue", lambda _: queue.SimpleQueue())
         self._requests: Requests = new_queue(transport)
         self._results: Results = deque()
         self._wakeups: Wakeups = new_queue(transport)

@@ -177,10 +177,10 @@ class Scheduler:
             self._end(job, job.unreachable(self._end_faulty(error.with_traceback(None))))
         else:
             job.send = step
-            # A 429 was waited for already. A new id says most if the failures may be the ids' own.
-            says_most = self._breaker.has_probed and self._breaker.may_be_ids_own
-            is_new = job.error is None
-            job.goes_first = isinstance(job.error, RateLimitError) or (is_new and says_most)
+            # One that has waited a 429 out goes first. So does a new id, if only such a one tells.
+            only_new_ids_tell = self._breaker.has_probed and self._breaker.may_be_ids_own
+            is_wanted_now = job.error is None and only_new_ids_tell
+            job.goes_first = isinstance(job.error, RateLimitError) or is_wanted_now
             insort(self._waiting, job, key=lambda other: (not other.goes_first, other.due_at))
 
     def due_in(self) -> float:

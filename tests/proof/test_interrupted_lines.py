@@ -22,9 +22,17 @@ from firecrawl_interact.core import RetryPolicy
 
 from ..core.outages import ids
 from ..core.steps import Interruption, at_each_line
-from ..simulation.kinds import FAULTY, LIMITED_FOR_20, LOST, NOT_DELETED, STOPPING, Kind
+from ..simulation.kinds import (
+    FAULTY,
+    LIMITED_FOR_20,
+    LOST,
+    NOT_DELETED,
+    STOPPING,
+    FaultyError,
+    Kind,
+)
 from ..simulation.play import begin, consume, take_rest, watch_over
-from ..simulation.watch import FaultyError, Scenario, Step, Watch
+from ..simulation.watch import Scenario, Step, Watch
 from ..simulation.ways import Awaited, Blocking, ThreadlessLoop, Way
 from ..simulation.world import full_journal
 from .claims_of_runs import refuse
