@@ -134,9 +134,11 @@ def test_a_ctrl_c_before_any_line_of_a_blocking_run_costs_no_outcome(
     play_each(scenario, KeyboardInterrupt, Blocking, 300)
 
 
-@pytest.mark.parametrize("leave_at", [None, 1])
-def test_nor_does_the_exception_of_a_signal_s_handler(leave_at: int | None) -> None:
-    play_each(replace(IDS, leave_at_outcome=leave_at), FaultyError, Blocking, 300)
+@pytest.mark.parametrize(
+    "scenario", [replace(FEW, meets=MEETS[1]), replace(IDS, leave_at_outcome=1)]
+)
+def test_nor_does_the_exception_of_a_signal_s_handler(scenario: Scenario) -> None:
+    play_each(scenario, FaultyError, Blocking, 300)
 
 
 @pytest.mark.parametrize(
