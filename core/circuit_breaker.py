@@ -18,8 +18,8 @@ _PAGES_ALONE = 30.0
 """Seconds. A run that has met the pages of others alone for so long has a wrong address."""
 _MOST_IDS_OWN = 20
 """If more ids than these fail in a row, the service is away, even if it says so itself."""
-_LAST_PROBES = 40.0
-"""Seconds. For so long the last ids of a run are probed before their failures are their own."""
+_LONGEST_ALONE = 40.0
+"""Seconds. Ids that fail, with no other id left, are probed for so long. Then each fails alone."""
 _SHORTEST_TIMEOUT = 1.0
 """Seconds that a half-open probe has at least, however soon the outage ends the run."""
 
@@ -53,8 +53,8 @@ class CircuitBreaker:
     - An id that failed before and after a response of the service fails by itself.
     - Half-open probes after the first one are for ids that were never sent, up to twenty: a good
       one shows that the service is there. The first is for one that is held already.
-    - If there is none any more, those that failed are probed for 40 seconds. Then the breaker
-      closes, and each of them fails by itself.
+    - If there is none any more, those that failed are probed for some time (`_LONGEST_ALONE`).
+      Then the breaker closes, and each of them fails by itself.
 
     More than twenty ids in a row that fail look like an outage. Nothing can tell the two apart.
     """
@@ -62,16 +62,16 @@ class CircuitBreaker:
     def __init__(self, backoff: Callable[[int], float], deadline: float) -> None:
         self.is_open: bool = False  #: whether the service is away
         self.next_probe_at: float = -math.inf  #: once it is open
-        self.has_met_pages_alone: bool = True  #: no silence, no 5xx, and nothing of the service
+        self._has_met_pages_alone = True  # no silence, no 5xx, and nothing of the service
         self.failures: list[Failure] = []  #: those that count
         self.probe: Job | None = None  #: the half-open probe that was sent last
         self._backoff = backoff
         self._deadline = deadline
         self._failed_probes = 0  # since it opened
         self._served_at = -math.inf  # when what the service itself responded to last was sent
-        # `waited`, when the 40 seconds of the last probes began anew: it opened, an id failed for
-        # the first time, or failures ceased to count.
-        self._last_probes_from = 0.0
+        # `waited`, since which `_LONGEST_ALONE` counts: when it opened, when an id failed for the
+        # first time, or when failures ceased to count.
+        self._alone_since = 0.0
 
     @property
     def may_be_ids_own(self) -> bool:
@@ -91,10 +91,10 @@ class CircuitBreaker:
         """
         if not self.is_open:
             return math.inf
-        most = min(self._deadline, _PAGES_ALONE) if self.has_met_pages_alone else self._deadline
+        most = min(self._deadline, _PAGES_ALONE) if self._has_met_pages_alone else self._deadline
         ends_at = self.failures[0].waited + most
         if have_all_failed and self.may_be_ids_own:
-            ends_at = min(ends_at, self._last_probes_from + _LAST_PROBES)
+            ends_at = min(ends_at, self._alone_since + _LONGEST_ALONE)
         return ends_at - waited
 
     def longest_timeout(self, waited: float) -> float:
@@ -111,25 +111,27 @@ class CircuitBreaker:
         """Return the error of a run that an outage has ended."""
         lasted = waited - self.failures[0].waited
         wait = getattr(self.failures[-1].error, "retry_after", None)
-        if self.has_met_pages_alone:
+        if self._has_met_pages_alone:
             message = f"in {lasted:.0f} s, nothing from the service yet: check the address"
             return RunEndedError(message, reason="address", lasted=lasted, retry_after=wait)
         message = f"the service has been away for {lasted:.0f} s"
         return RunEndedError(message, reason="outage", lasted=lasted, retry_after=wait)
 
     def note_failure(
-        self, job: Job, failed: Failed, *, waited: float, oldest: float, takes_ids: bool
+        self, job: Job, failed: Failed, *, waited: float, oldest_sent_at: float, takes_ids: bool
     ) -> bool:
         """Note a failure, and return whether an outage begins with it.
 
-        `oldest` is when the oldest request that is still in flight was sent, and `takes_ids` is
-        whether there may be ids that the run has not taken yet.
+        `oldest_sent_at` is of the requests that are still in flight, and `takes_ids` is whether
+        there may be ids that the run has not taken yet.
         """
         error, was_open = failed.error, self.is_open
         if getattr(error.__cause__, "stale", False):
             return False  # The next connection is a new one.
         if getattr(error, "status", None) != 409:
-            self._count(job, failed, waited=waited, oldest=oldest, takes_ids=takes_ids)
+            self._count(
+                job, failed, waited=waited, oldest_sent_at=oldest_sent_at, takes_ids=takes_ids
+            )
         begins = self.is_open and not was_open
         if begins:
             self._wait_for_probe(job, error)
@@ -148,30 +150,30 @@ class CircuitBreaker:
         self.next_probe_at = job.landed_at + max(backoff, retry_after)
 
     def _count(
-        self, job: Job, failed: Failed, *, waited: float, oldest: float, takes_ids: bool
+        self, job: Job, failed: Failed, *, waited: float, oldest_sent_at: float, takes_ids: bool
     ) -> None:
         """Count a failure, unless it is the id's own. Open the breaker, or close it, if due."""
         error = failed.error
         if job.failing_since is None:
             job.failing_since = job.sent_at
-            self._last_probes_from = waited
+            self._alone_since = waited
         if error.is_spoken and self.is_open:
             self._drop_unspoken(job.sent_at, waited)
         if job.sent_at > self._served_at and not self._is_ids_own(job, error, takes_ids=takes_ids):
             if isinstance(error, ServiceUnavailableError | UnreachableError):
-                self.has_met_pages_alone = False
+                self._has_met_pages_alone = False
             self.failures.append(Failure(error, job.sent_at, job.landed_at, waited))
             # What was in flight when the first failure landed has landed, too.
-            rest_has_landed = oldest > self.failures[0].landed_at
+            rest_has_landed = oldest_sent_at > self.failures[0].landed_at
             is_shown = self._count_failing_ids() > 1 and (rest_has_landed or failed.is_last)
             if is_shown and not self.is_open:
                 self.is_open = True
-                self._last_probes_from = waited
+                self._alone_since = waited
         self._close_if_refuted()
 
     def note_response(self, *, sent_at: float) -> None:
         """Note that the service itself responded to a request that was sent then."""
-        self.has_met_pages_alone = False
+        self._has_met_pages_alone = False
         self._served_at = max(self._served_at, sent_at)
         self.failures = [one for one in self.failures if one.sent_at > self._served_at]
         self._close_if_refuted()
@@ -185,7 +187,7 @@ class CircuitBreaker:
         still = [one for one in self.failures if one.error.is_spoken or one.sent_at > sent_at]
         if len(still) < len(self.failures):
             self.failures = still
-            self._last_probes_from = waited
+            self._alone_since = waited
 
     def _close_if_refuted(self) -> None:
         """Close it once no failure counts any more."""

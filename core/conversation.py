@@ -72,7 +72,7 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
         session_id: the id that the service gave when the session was opened.
         headers: from `request_headers`.
         retry: how many attempts, how long each may take, and how far apart they are.
-        monotonic: the time in seconds, on a clock that never goes back.
+        monotonic: the seconds that count against the deadline, from any start.
         random: gives a number from 0 to 1.
         attempts_before: requests of a delete that was interrupted. The policy counts none of them.
 

@@ -20,13 +20,12 @@ from typing import Any, Generic, Self, TypeVar
 
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
+from .headers import log
 from .job import Job, Requests, Results, Wakeups, carry_requests
 from .receipt import SessionFate
 from .scheduler import Pause, Scheduler
 from .shielding import start_thread
 from .use_case import JOURNAL_WAIT, Told
-
-logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _LONGEST_SLEEP = 1.0
 """In seconds: `stop`, and a signal that came just before a wait began, take effect after it."""
@@ -143,7 +142,7 @@ class Run(Generic[DeleteSessionT]):
         if count := len(self._to_record):
             self._to_record.clear()
             text = "the journal was not told in time: it may still hold %d sessions that are gone"
-            logger.warning(text, count)
+            log(logging.WARNING, text, count)
 
     def _take_error(self) -> Exception | None:
         """Return what ended the run early, once."""
@@ -156,14 +155,14 @@ class Run(Generic[DeleteSessionT]):
             return
         self._give_up_records()
         if error := self._take_error():  # Raised, it would keep the outcomes back.
-            logger.warning("the run had ended before it was left: %s", error)
+            log(logging.WARNING, "the run had ended before it was left: %s", error)
         run, ended = self._scheduler, [*self._to_hand_out, *self._scheduler.outcomes]
         lost = [outcome for outcome in ended if outcome.session_fate is not SessionFate.GONE]
         count = len(lost) + len(run.in_flight) + run.waiting
         if count and not self._is_logged:
             self._is_logged = True
             text = "a run was left: nobody took the outcomes of %d sessions that may still run"
-            logger.error(text, count)
+            log(logging.ERROR, text, count)
 
     def _warn_if_abandoned(self) -> None:
         """Warn, with the place where it was forgotten, that the run was not ended."""

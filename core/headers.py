@@ -172,8 +172,12 @@ def printable(text: str) -> str:
 
 
 def log(
-    level: int, text: str, *arguments: object, known: Mapping[str, object], exc_info: bool = False
+    level: int,
+    text: str,
+    *arguments: object,
+    known: Mapping[str, object] | None = None,
+    exc_info: bool = False,
 ) -> None:
-    """Log what is known of a session. A filter or a handler that raises changes nothing."""
+    """Log something. A filter or a handler that raises changes nothing."""
     with suppress(Exception):
         logger.log(level, text, *arguments, extra=known, exc_info=exc_info, stacklevel=2)

@@ -17,11 +17,10 @@ from .circuit_breaker import CircuitBreaker
 from .conversation import Failed, Send, Step, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import DeleteSessionError, Outcome, RateLimitError, RunEndedError
+from .headers import log
 from .job import Job
 from .rate_limit import RateLimitGate
 from .transport import ConnectionLostError, Response, TransportError
-
-logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _MOST_IN_OUTAGE = 8
 """How many ids a run of a lower concurrency holds in an outage, so that each probe has another."""
@@ -118,10 +117,7 @@ class Scheduler:
 
     @property
     def needs_new_id(self) -> bool:
-        """Whether only another id can show what the run waits for, or none is held.
-
-        Such time is the caller's: no outage ends in it.
-        """
+        """Whether only another id can show what the run waits for, or none is held."""
         return self.takes_ids and (self._breaker.may_be_ids_own or not self._jobs)
 
     def admit(self, ids: Iterator[str | uuid.UUID]) -> None:
@@ -201,7 +197,7 @@ class Scheduler:
         return max(due_in, self._breaker.next_probe_at - now, self._gate.paused_until - now)
 
     def next_job(self) -> Job | None:
-        """Take one out of those that wait, to be sent now. None: no more may be sent now."""
+        """End what is over. Take one out of those that wait, to be sent now. None: not now."""
         self._look_at_outage()
         self.end_remaining()
         # It may be stopped meanwhile, by a signal or another thread.
@@ -255,7 +251,7 @@ class Scheduler:
         else:
             oldest = min((other.sent_at for other in self.in_flight), default=math.inf)
             begins = self._breaker.note_failure(
-                job, failed, waited=self.waited, oldest=oldest, takes_ids=self.takes_ids
+                job, failed, waited=self.waited, oldest_sent_at=oldest, takes_ids=self.takes_ids
             )
             is_held_back = self._breaker.is_open or self.is_stopped
         if is_held_back:
@@ -263,7 +259,7 @@ class Scheduler:
         self._pauses += begins
         if begins and (pause := self.pause) is not None:
             text = "%s: %s. Next request in %.1f s; if it outlasts the deadline, the run ends"
-            logger.warning(text, pause.reason, failed.error.args[0], pause.seconds_left)
+            log(logging.WARNING, text, pause.reason, failed.error.args[0], pause.seconds_left)
         return is_held_back
 
     def _note_rate_limit(self, job: Job, error: RateLimitError) -> bool:

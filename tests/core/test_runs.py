@@ -12,11 +12,13 @@ Whatever else a run promises is watched in each of them: see `tests/proof/claims
 """
 
 import ast
+import logging
 import re
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
+from unittest.mock import Mock
 
 import pytest
 
@@ -338,6 +340,20 @@ def test_sessions_of_a_run_whose_leaving_is_interrupted_are_told_as_an_error_wit
     scenario = Scenario(ids="abc", meets={"a": late, "c": late}, leave_at_outcome=1)
     play(scenario, Blocking, choose)
     assert "nobody took the outcomes of 2 sessions that may still run" in caplog.text
+
+
+@both_ways
+def test_a_log_that_fails_changes_nothing(way: type[Way]) -> None:
+    meets = {"a": [kinds.LIMITED_FOR_20], "b": [kinds.SILENCE]}
+    logger, fails = logging.getLogger("firecrawl_interact"), Mock()
+    fails.filter.side_effect = ZeroDivisionError
+    logger.addFilter(fails)
+    try:
+        watch = play(replace(LEFT, ids="ab", meets=meets, ids_fail=True, leave_at_outcome=1), way)
+    finally:
+        logger.removeFilter(fails)
+    assert fails.filter.call_count == 3  # the pause, what ended the run, and what is left
+    assert (watch.world.flaws, watch.raised, len(watch.outcomes)) == ([], [], 2)
 
 
 def test_a_run_without_any_thread_says_why_it_ended() -> None:

@@ -119,7 +119,7 @@ held back: an outage is taken for each id's own affair
 others: an id that fails for ever is taken for an outage
     _MOST_IDS_OWN = 20 => _MOST_IDS_OWN = 1
 others: the last ids of a run are probed until the deadline
-    _LAST_PROBES = 40.0 => _LAST_PROBES = 400.0
+    _LONGEST_ALONE = 40.0 => _LONGEST_ALONE = 400.0
 slow: a session is charged until somebody asks
     job.charged += job.latency => job.charged += self._now() - job.sent_at
 slow: the clock runs while the caller holds an outcome
