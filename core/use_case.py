@@ -181,7 +181,9 @@ class UseCase(Generic[TransportT, BlockT]):
             self.tell(delete, is_seen=False)
             raise
         finally:
-            delete.known = []  # A frame that holds an error that it raises is a cycle.
+            # A frame that holds an error that it raises is a cycle.
+            delete.known = []
+            delete.told.outcome = None
 
     async def destroy(self, delete: Delete) -> None:
         """Do what a call does, but raise no outcome, and tell the journal alone."""
