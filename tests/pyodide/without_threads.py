@@ -18,6 +18,7 @@ _OF_THREADS = (
     "test_a_journal_that_hangs",
     "test_a_signal_s_handler_stops_an_awaited_run",
     "test_an_awaited_journal_is_called_in_daemon_threads",
+    "test_what_on_outcome_raises_at_last",
 )
 
 
