@@ -210,30 +210,29 @@ class _TimedSocket:
         return getattr(self._sock, name)
 
 
-class _IdleConnections:
-    """Instead of a `queue.LifoQueue`, whose lock an interruption may leave taken for ever."""
+class _IdleConnections(queue.LifoQueue[object]):
+    """Takes no lock: an interruption may leave one taken, and every later call would wait for it.
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._items: list[object] = []
+    urllib3 and recorders of requests put and get without waiting. A list does so in one step.
+    """
 
-    def put(self, item: object, *, block: bool = False) -> None:
-        if len(self._items) >= self._size:
+    def put(self, item: object, block: bool = True, timeout: float | None = None) -> None:
+        if len(self.queue) >= self.maxsize:
             raise queue.Full
-        self._items.append(item)
+        self.queue.append(item)
 
-    def get(self, *, block: bool, timeout: float | None = None) -> object:
+    def get(self, block: bool = True, timeout: float | None = None) -> object:
         try:
-            return self._items.pop()
+            return self.queue.pop()
         except IndexError:
             raise queue.Empty from None
 
     def qsize(self) -> int:
-        return len(self._items)
+        return len(self.queue)
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
-    QueueCls = _IdleConnections  # type: ignore[assignment]  # all that urllib3 calls of a queue
+    QueueCls = _IdleConnections
 
     @property
     def ConnectionCls(self) -> type:  # type: ignore[override]  # noqa: N802 - a class attribute there
