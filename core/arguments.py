@@ -9,7 +9,7 @@ from types import CodeType, CoroutineType
 from typing import Any, Protocol
 
 from .errors import NothingOpenedError
-from .headers import shown
+from .log import shown
 from .wire import checked_session_id
 
 

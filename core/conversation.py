@@ -20,7 +20,8 @@ import msgspec
 from . import wire
 from .arguments import refuse_awaitable
 from .errors import DeleteSessionError, ResponseError, UnreachableError, advice_on
-from .headers import RequestHeaders, log
+from .headers import RequestHeaders
+from .log import log
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy
 from .transport import Request, Response, TransportError

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any, Self, TypeVar, overload
 
 from .arguments import HasId
-from .headers import log
+from .log import log
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy

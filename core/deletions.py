@@ -20,8 +20,8 @@ from typing import Any, Generic, Self, TypeVar
 
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import Outcome
-from .headers import log
 from .job import Job, Requests, Results, Wakeups, carry_requests
+from .log import log
 from .receipt import SessionFate
 from .scheduler import Pause, Scheduler
 from .shielding import start_thread

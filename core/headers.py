@@ -1,17 +1,13 @@
 """The headers of every request: the key, what the library asks for, and the user's own.
 
-And what may be shown of them, and of any text from elsewhere; and how the library logs.
+And what may be shown of them.
 """
 
-import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from functools import cached_property, partial
 
 from .errors import FirecrawlInteractError
-
-logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _TOKEN68 = r"[A-Za-z0-9._~+/-]+=*"  # RFC 6750, 2.1
 HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"  # RFC 9110, 5.6.2
@@ -157,27 +153,3 @@ def request_headers(api_key: str | None, extra: Mapping[str, str] | None = None)
         return RequestHeaders(api_key, extra)
     finally:
         del api_key, extra  # The traceback of an error shows this frame.
-
-
-def shown(masked: str, length: int = 500) -> str:
-    """Make a text from elsewhere short and safe to show."""
-    return printable(masked[:length])[:length]
-
-
-def printable(text: str) -> str:
-    """Escape what would act on a terminal, or forge a line of a log, as Python escapes it."""
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in text
-    )
-
-
-def log(
-    level: int,
-    text: str,
-    *arguments: object,
-    known: Mapping[str, object] | None = None,
-    exc_info: bool = False,
-) -> None:
-    """Log something. A filter or a handler that raises changes nothing."""
-    with suppress(Exception):
-        logger.log(level, text, *arguments, extra=known, exc_info=exc_info, stacklevel=2)

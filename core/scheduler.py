@@ -17,8 +17,8 @@ from .circuit_breaker import CircuitBreaker
 from .conversation import Failed, Send, Step, converse
 from .delete_session import AsyncDeleteSession, DeleteSession
 from .errors import DeleteSessionError, Outcome, RateLimitError, RunEndedError
-from .headers import log
 from .job import Job
+from .log import log
 from .rate_limit import RateLimitGate
 from .transport import ConnectionLostError, Response, TransportError
 

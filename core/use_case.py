@@ -19,8 +19,9 @@ from .errors import (
     UnexpectedResponseError,
     UnreachableError,
 )
-from .headers import RequestHeaders, log, logger, request_headers
+from .headers import RequestHeaders, request_headers
 from .journal import Recorder
+from .log import log, logger
 from .receipt import DeletionReceipt, SessionFate
 from .retry import RetryPolicy, checked_retry
 from .shielding import ends_in_thread

@@ -14,7 +14,8 @@ from typing import TypeVar
 import msgspec
 
 from . import errors
-from .headers import RequestHeaders, log, shown
+from .headers import RequestHeaders
+from .log import log, shown
 from .receipt import DeletionReceipt, SessionFate
 from .transport import Request, Response
 

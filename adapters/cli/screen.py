@@ -11,7 +11,7 @@ from contextlib import suppress
 from threading import Event, Thread
 from typing import TextIO
 
-from firecrawl_interact.core.headers import printable
+from firecrawl_interact.core.log import printable
 
 _BAR_WIDTH = 20
 _MOST_ROWS = 6  # of the bar and what it says

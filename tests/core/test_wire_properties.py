@@ -20,7 +20,7 @@ from firecrawl_interact.core import (
     SessionFate,
     wire,
 )
-from firecrawl_interact.core.headers import printable
+from firecrawl_interact.core.log import printable
 
 from .log_records import log_records
 from .scripted_transport import SESSION_ID
