@@ -232,7 +232,7 @@ class _IdleConnections(queue.LifoQueue[object]):
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
-    QueueCls = _IdleConnections
+    QueueCls = _IdleConnections  # type: ignore[assignment]  # urllib3 leaves open what it holds
 
     @property
     def ConnectionCls(self) -> type:  # type: ignore[override]  # noqa: N802 - a class attribute there
