@@ -154,6 +154,8 @@ def test_whatever_a_transport_does_ends_a_delete_and_is_told_even_if_each_line_o
 
 
 @pytest.mark.filterwarnings("ignore:on_exit.* was never:RuntimeWarning")
+# Python takes what is raised while it collects a generator, and says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("use_case", "make", "use"),
     [
