@@ -474,6 +474,7 @@ def work(journal: FileJournal, recorded: set[str]) -> None:
     journal.gone("two")
 
 
+@pytest.mark.slow
 # An interrupted look into a directory is closed by the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_ctrl_c_at_any_line_keeps_no_lock_and_loses_nothing(tmp_path: Path) -> None:

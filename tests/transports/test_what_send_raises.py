@@ -189,7 +189,15 @@ class TimeLimitError(Exception):
     exceptions = "jobs"  # It is not a group.
 
 
-@pytest.fixture(params=[TimeLimitError, ConnectionError, "drops its frame", "has no code"])
+@pytest.fixture(
+    params=[
+        ConnectionError,
+        *(
+            pytest.param(handler, marks=pytest.mark.slow)
+            for handler in (TimeLimitError, "drops its frame", "has no code")
+        ),
+    ]
+)
 def raised(request: pytest.FixtureRequest) -> Iterator[type[Exception]]:
     """What the handler of a signal raises."""
 
