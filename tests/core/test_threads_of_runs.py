@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import dis
 import gc
+import logging
 import os
 import signal
 import sys
@@ -18,10 +19,17 @@ from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact.core import ConnectFailedError, Deletions, Response, SessionFate
+from firecrawl_interact.core import (
+    AsyncDeletions,
+    ConnectFailedError,
+    Deletions,
+    Response,
+    SessionFate,
+)
 from firecrawl_interact.core.deletions import Run
 
 from . import virtual_time
+from .log_records import log_records
 from .scripted_transport import DESTROYED, run
 from .side_by_side import (
     AsyncFunctionTransport,
@@ -31,8 +39,9 @@ from .side_by_side import (
     listed,
     many,
     many_awaited,
+    unchecked,
 )
-from .steps import at_each_line
+from .steps import at_each_call, at_each_line
 
 LONG = 60
 """Seconds that nothing here takes, however busy the machine is."""
@@ -307,3 +316,42 @@ def test_a_child_that_was_forked_in_the_block_waits_for_no_request_of_its_parent
         assert os.waitpid(child, 0) == (child, 0)
         transport.may_end.set()
     assert [outcome.session_fate for outcome in deletions] == [SessionFate.GONE]
+
+
+@both_kinds
+@virtual_time.on_virtual_time
+async def test_a_child_leaves_a_run_to_its_parent_however_it_was_forked(
+    delete_many: DeleteMany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deletions = delete_many(FunctionTransport())([*"abc"])
+    in_child = unchecked(deletions)
+    await anext(in_child) if isinstance(deletions, AsyncDeletions) else next(in_child)
+    with monkeypatch.context() as child, log_records(logging.WARNING) as records:
+        child.setattr(os, "getpid", lambda: -1)
+        await in_child.aclose() if isinstance(deletions, AsyncDeletions) else in_child.close()
+    assert records == []
+    assert len(await listed(deletions)) == 2
+
+
+class SlowError(Exception):
+    """What the handler of a signal raises."""
+
+
+@pytest.mark.parametrize("function", ["admit", "notify"])
+def test_what_a_signal_s_handler_raises_as_an_id_is_taken_or_told_costs_no_outcome(
+    function: str,
+) -> None:
+    deletions, is_over = many(FunctionTransport())([*"abc"]), False
+
+    def interrupt(frame: FrameType) -> None:
+        nonlocal is_over
+        has_id = "self" in frame.f_locals and len(getattr(frame.f_locals["self"], "_jobs", "a"))
+        if not is_over and frame.f_code.co_name == function and has_id:
+            is_over = True
+            raise SlowError
+
+    with at_each_call(interrupt), pytest.raises(SlowError):
+        next(deletions)
+    taken = list(deletions)
+    assert is_over
+    assert [outcome.session_id for outcome in taken] == [*"abc"][: len(taken)] != []
