@@ -11,6 +11,7 @@ An awaited use case that is closed destroys the sessions of its open blocks. The
 use case wait for the same delete, and whoever comes second finds the outcome.
 """
 
+import operator
 import os
 import threading
 import uuid
@@ -148,12 +149,15 @@ class _Opening(Generic[T]):
 
     async def _open(self) -> None:
         if self._open_session is not None:
-            self._opened.append(self._open_session())
+            # Between two calls in C Python looks for no signal: one would lose the session.
+            self._opened.extend(map(operator.call, [self._open_session]))
+            if not self._opened:  # `map` ended with that.
+                raise RuntimeError("open_session raised StopIteration")
             if not self._use_case.awaits:
                 instead = "AsyncDeleteSession.opening, or a function that blocks"
                 refuse_awaitable(self._opened[0], "open_session", instead)
             elif isinstance(self._opened[0], Awaitable):
-                # In one line: an interruption between two would lose the session.
+                # In one line, for the same reason.
                 self._opened.append(await self._opened.pop())
             self._find_session()
         journal = self._use_case.journal_of(self.session_id)

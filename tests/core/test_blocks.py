@@ -1,9 +1,11 @@
 """A session that ends with the block that used it, or opened it, however the block ends."""
 
+import ctypes
 import gc
 import logging
 import os
 import re
+import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -373,6 +375,29 @@ def test_an_interruption_just_after_the_opening_leaves_no_session_open(use_case:
     with pytest.raises(KeyboardInterrupt):
         play(opening, list)
     assert opening.receipt == DeletionReceipt(session_id="a")
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
+@pytest.mark.parametrize("wrap", [partial, lambda opener: opener], ids=["partial", "function"])
+def test_a_ctrl_c_in_the_last_step_of_an_opener_leaves_no_session_open(
+    wrap: Callable[[Callable[[], b.Browser]], Callable[[], b.Browser]],
+) -> None:
+    def open_session() -> b.Browser:
+        browser = b.Browser(SESSION_ID)
+        # Python looks for signals after the call of `map`, and not before the opener returns.
+        [*map(ctypes.PyDLL(None)["raise"], [signal.SIGINT])]
+        return browser
+
+    opening = DeleteSession(ScriptedTransport(DESTROYED), API_KEY).opening(wrap(open_session))
+    with pytest.raises(KeyboardInterrupt):
+        play(opening, list)
+    assert opening.receipt == DeletionReceipt(session_id=SESSION_ID)
+
+
+@both_use_cases
+def test_an_opener_that_raises_stop_iteration_opens_nothing(use_case: UseCase) -> None:
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        play(use_case(ScriptedTransport(), API_KEY).opening(partial(next, iter(()))), list)
 
 
 def test_an_interruption_just_before_the_end_of_a_blocking_block_leaves_no_session_open() -> None:
