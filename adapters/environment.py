@@ -25,6 +25,7 @@ from firecrawl_interact.core import (
     RetryPolicy,
     Transport,
 )
+from firecrawl_interact.core.log import log
 
 from .api_url import ApiUrl, parse_api_url
 from .urllib3.transport import Urllib3Transport
@@ -32,8 +33,6 @@ from .urllib3.transport import Urllib3Transport
 if TYPE_CHECKING:
     from .journals.file import FileJournal
     from .journals.postgres import PostgresJournal
-
-logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 
@@ -150,7 +149,8 @@ def _journal(journal: Recorder | None, transport: Transport | AsyncTransport) ->
     try:
         if not os.path.isabs(location) and "://" not in location:
             directory = os.path.abspath(location)
-            logger.warning("FIRECRAWL_INTERACT_JOURNAL is a relative path: it is %s", directory)
+            text = "FIRECRAWL_INTERACT_JOURNAL is a relative path: it is %s"
+            log(logging.WARNING, text, directory)
         # A transport of one's own may not say where the service is.
         label = getattr(transport, "api_url", None) or service_address(None, allow_plain_http=True)
         return open_journal(location, str(label))

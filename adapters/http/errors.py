@@ -6,6 +6,7 @@ import sys
 import traceback
 from types import FrameType
 
+from firecrawl_interact.core.log import log
 from firecrawl_interact.core.transport import (
     BadResponseError,
     ConnectFailedError,
@@ -15,8 +16,6 @@ from firecrawl_interact.core.transport import (
 )
 
 from .framing import ResponseParser
-
-logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _LASTING_TLS_REASONS = ("CERTIFICATE_VERIFY_FAILED", "HTTP_REQUEST", "WRONG_VERSION_NUMBER")
 
@@ -70,7 +69,7 @@ def failure_to_raise(error: BaseException, handled: BaseException | None) -> Bas
         elif not isinstance(error, TransportError):
             failure = BadResponseError(f"the request failed: {type(error).__name__}")
             failure.__cause__ = error
-    _drop_frames(error, handled)
+    log(logging.DEBUG, "no response: %s", ", ".join(_drop_frames(error, handled)))
     return failure
 
 
@@ -118,7 +117,8 @@ def _holds_interrupted(frame: FrameType) -> bool:
     )
 
 
-def _drop_frames(error: BaseException, handled: BaseException | None) -> None:
+def _drop_frames(error: BaseException, handled: BaseException | None) -> list[str]:
+    """Drop the tracebacks of an exception and of its causes. Return where each was raised."""
     raised: list[str] = []
     pending: list[BaseException | None] = [error]
     seen = {id(handled)}
@@ -133,4 +133,4 @@ def _drop_frames(error: BaseException, handled: BaseException | None) -> None:
         pending += [link.__context__, link.__cause__]
         if isinstance(link, BaseExceptionGroup):
             pending += link.exceptions
-    logger.debug("no response: %s", ", ".join(raised))
+    return raised

@@ -19,6 +19,8 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
+from firecrawl_interact.core.log import log
+
 from .base import BaseJournal, LeftAlone, reason_of
 
 _missing: ImportError | None = None
@@ -27,8 +29,6 @@ try:
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 except ImportError as _error:  # It is not installed, or does not find libpq.
     _missing = _error
-
-logger: logging.Logger = logging.getLogger("firecrawl_interact")
 
 _SECONDS = 5  # how long a call with its own connection takes, and how long conflicts are retried
 _TABLE = "firecrawl_interact_open_sessions"
@@ -123,7 +123,8 @@ class PostgresJournal(BaseJournal):
             try:
                 self._execute(_CLOSE)
             except Exception as error:
-                _warn("The sessions become orphans in %g s: %s", self._lease, reason_of(error))
+                text = "The sessions become orphans in %g s: %s"
+                log(logging.WARNING, text, self._lease, reason_of(error))
             self._held.clear()
 
     def left_alone(self) -> LeftAlone:
@@ -183,7 +184,8 @@ class PostgresJournal(BaseJournal):
             try:
                 renewed = {one for (one,) in self._execute(_RENEW, held=" ".join(held))}
             except Exception as error:
-                _warn("The journal cannot renew its sessions: %s", reason_of(error))
+                text = "The journal cannot renew its sessions: %s"
+                log(logging.WARNING, text, reason_of(error))
                 continue
             with self._lock:
                 # The others were forgotten meanwhile, or recorded again.
@@ -192,7 +194,8 @@ class PostgresJournal(BaseJournal):
                     self._held.pop(session_id, None)  # `_forget` takes no lock.
                     self._adopted.discard(session_id)
             for session_id in taken:
-                _warn("session %a is another owner's now, and may be gone", session_id)
+                text = "session %a is another owner's now, and may be gone"
+                log(logging.WARNING, text, session_id)
 
     def _execute(self, statement: str, **values: str | None) -> Rows:
         """Execute a statement in a transaction of its own, and again if others were in its way."""
@@ -215,11 +218,6 @@ class PostgresJournal(BaseJournal):
                 advice = "A migration must make it so, or create_table() if there is none"
                 error.add_note(f" {advice}:\n{self.TABLE}")
                 raise
-
-
-def _warn(text: str, *values: object) -> None:
-    with suppress(Exception):  # A log handler that raises ends no heartbeat.
-        logger.warning(text, *values)
 
 
 def _connector(url: str) -> Connect | None:

@@ -211,6 +211,8 @@ def test_a_variable_may_begin_at_home_and_where_a_relative_one_lies_is_logged(
     assert expected.is_dir()
     text = f"FIRECRAWL_INTERACT_JOURNAL is a relative path: it is {expected}"
     assert caplog.record_tuples == [("firecrawl_interact", logging.WARNING, text)]
+    monkeypatch.setattr(logging.getLogger("firecrawl_interact"), "filter", lambda record: 1 / 0)
+    delete_session_from_environment(api_key=KEY)
 
 
 @pytest.mark.enable_socket
