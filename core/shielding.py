@@ -47,9 +47,10 @@ def place() -> object:
 
 
 def _is_trio_task() -> bool:
-    # Another thread may be just importing trio: then nothing runs on it.
+    # Another thread may be just importing trio: then nothing runs on it. Before 0.23 it cannot say.
     lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
-    return lowlevel is not None and lowlevel.in_trio_task()
+    in_trio_task: Callable[[], bool] = getattr(lowlevel, "in_trio_task", lambda: False)
+    return in_trio_task()
 
 
 class Shield:
