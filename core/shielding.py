@@ -36,7 +36,7 @@ def running_asyncio_loop() -> "asyncio.AbstractEventLoop | None":
     from asyncio import get_running_loop  # noqa: PLC0415 - see above
 
     try:
-        return None if _is_trio_task() else get_running_loop()
+        return None if is_trio_task() else get_running_loop()
     except RuntimeError:
         return None
 
@@ -46,7 +46,8 @@ def place() -> object:
     return running_asyncio_loop() or threading.get_ident()
 
 
-def _is_trio_task() -> bool:
+def is_trio_task() -> bool:
+    """Return whether trio is what awaits the caller."""
     # Another thread may be just importing trio: then nothing runs on it. Before 0.23 it cannot say.
     lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
     in_trio_task: Callable[[], bool] = getattr(lowlevel, "in_trio_task", lambda: False)
@@ -91,7 +92,7 @@ class Shield:
             caller's last interruption, or else a `CancelledError`. Elsewhere that is raised.
         """
         if not self._awaits or running_asyncio_loop() is None:
-            is_shielded = timeout is None and _is_trio_task()
+            is_shielded = timeout is None and is_trio_task()
             try:
                 with _shield_of("trio") if is_shielded else nullcontext():
                     await function()

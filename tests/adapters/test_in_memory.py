@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, TypeAlias
 
 import anyio
@@ -118,6 +118,15 @@ def test_a_request_ends_after_the_services_time(  # noqa: PLR0913, PLR0917 - a r
 
 
 # --- tasks ---------------------------------------------------------------------------------------
+
+
+def test_a_task_of_asyncio_has_its_response_while_another_thread_imports_trio(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = FakeService(latency=90)
+    session_id = service.open_session()
+    monkeypatch.setitem(sys.modules, "trio", ModuleType("trio"))
+    assert by_task(LOOPS["asyncio"])(service, session_id).status == 200
 
 
 @event_loops

@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from firecrawl_interact.core.shielding import is_trio_task
+
 _POLL_INTERVAL = 0.01
 """Seconds between two polls of a thread. A task polls at each turn of its event loop."""
 _QUIET_POLLS = 25
@@ -148,9 +150,8 @@ class FakeClock:
 
 async def _sleep(seconds: float) -> None:
     """Let the other tasks of the event loop run for so long, and notice a cancellation."""
-    trio = sys.modules.get("trio")  # A program that runs it has imported it.
-    if trio is not None and trio.lowlevel.in_trio_run():
-        await trio.sleep(seconds)
+    if is_trio_task():
+        await sys.modules["trio"].sleep(seconds)
         return
     import asyncio  # noqa: PLC0415 - a program that runs it has imported it
 
