@@ -36,7 +36,6 @@ _ENDS_BY_ITSELF = (Exception, GeneratorExit, SystemExit)
 class _Opening(Generic[T]):
     """What the two context managers share: all of it. One of them awaits this, and one does not."""
 
-    _process: int | None = None  # which one entered the block; its children leave it alone
     _has_ended = True  # until it is made
 
     def __init__(  # noqa: PLR0913 - each is something that users say
@@ -62,16 +61,19 @@ class _Opening(Generic[T]):
         self._delete = Delete(session_id, self._retry)
         self._shield = Shield(awaits=use_case.awaits)  # for its opener and its delete
         self._entered = threading.Lock()  # It is held while the block is entered.
+        self._process = os.getpid()  # whose session it is: its children leave it alone
         self._has_ended = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session_id!r}, outcome={self.outcome!r})"
 
     def __del__(self) -> None:
-        is_unknown = self._process is not None and self.session_id is None
-        if self._has_ended or is_unknown or self._is_forked():
+        if self._has_ended or self._is_forked():
             return
-        what = "left" if self._process else "entered by `with`, or `async with`"
+        is_entered = self._entered.locked()
+        if is_entered and self.session_id is None:
+            return
+        what = "left" if is_entered else "entered by `with`, or `async with`"
         made_by = "opening" if self._open_session else "on_exit"
         reason = f"{made_by}({self.session_id!r}) was never {what}"
         if self.session_id is not None:
@@ -95,8 +97,8 @@ class _Opening(Generic[T]):
         return self.outcome if isinstance(self.outcome, DeletionReceipt) else None
 
     def _is_forked(self) -> bool:
-        """Return whether another process entered the block: it destroys the session."""
-        return self._process not in {None, os.getpid()}
+        """Return whether another process made or entered the block: it destroys the session."""
+        return self._process != os.getpid()
 
     def _is_live(self) -> bool:
         """Return whether there is a session of this process, and nothing has come of a delete."""

@@ -266,12 +266,17 @@ def test_a_block_that_is_never_entered_warns_where_it_was_made(use_case: UseCase
 
 
 @both_use_cases
-def test_a_child_that_was_forked_inside_leaves_its_parent_s_session_alone(
+def test_a_child_that_was_forked_inside_or_before_leaves_its_parent_s_session_alone(
     use_case: UseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ending = use_case(ScriptedTransport(), API_KEY).on_exit(SESSION_ID)  # A request would fail.
-    play(ending, lambda: monkeypatch.setattr(os, "getpid", lambda: -1))
+    told: list[Outcome] = []
+    delete_session = use_case(ScriptedTransport(), API_KEY, on_outcome=told.append)
+    ending, later = (delete_session.on_exit(SESSION_ID) for _ in range(2))
+    play(ending, lambda: monkeypatch.setattr(os, "getpid", lambda: -1))  # A request would fail.
     assert ending.receipt is None
+    del later
+    gc.collect()
+    assert told == []
 
 
 def begin_and_close(block: Block, set_up: Callable[[World], None] | None) -> b.PlayedBlock:
