@@ -89,7 +89,10 @@ class DeleteSessionError(FirecrawlInteractError):
     def forget_session(self) -> None:
         """Advise nothing about the session: `check` asks for one that never existed."""
         self._fate_sentence = "It never existed: nothing was at stake."
-        self.advice = re.sub("(Then d|D)elete it again.*", "Check again later.", self.advice)
+        advice = _ADVICE_WITHOUT_SESSION.get(self.advice, self.advice)
+        advice = advice.removeprefix("This does not say that the session is gone. ")
+        again = re.compile("(?:Then d|D)elete it again( in [^.]*)?.*")
+        self.advice = again.sub(lambda found: f"Check again{found[1] or ' later'}.", advice)
 
     def __repr__(self) -> str:
         fate = f"SessionFate.{self.session_fate.name}"
@@ -194,6 +197,12 @@ class ForbiddenError(ResponseError):
 
     session_fate = SessionFate.UNTOUCHED
     advice = "Use a key of the team that opened the session."
+
+
+_ADVICE_WITHOUT_SESSION = {
+    BadRequestError.advice: "Check the address of the service.",
+    ForbiddenError.advice: "Use a key that may delete sessions.",
+}
 
 
 class SessionNotFoundError(ResponseError):

@@ -12,10 +12,13 @@ import pytest
 
 from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import (
+    BadRequestError,
     ConnectFailedError,
     ConnectionLostError,
     DeleteSession,
     DeleteSessionError,
+    ForbiddenError,
+    RateLimitError,
     Response,
     RetryPolicy,
     ServiceUnavailableError,
@@ -141,7 +144,19 @@ def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase, chance:
     [
         (UNAUTHORIZED, UnauthorizedError, "HTTP 401: Unauthorized"),
         (UNAVAILABLE, ServiceUnavailableError, "HTTP 502: Hangar is unavailable.*again later"),
-        (Response(404, {}, b"Cannot DELETE"), UnexpectedResponseError, "HTTP 404"),
+        (Response(404, {}, b"Cannot DELETE"), UnexpectedResponseError, "HTTP 404.*Check the addr"),
+        (response(429, {"error": "No"}), RateLimitError, "HTTP 429: No.*Check again in a minute"),
+        (
+            response(429, {"error": "No"}, {"retry-after": "30"}),
+            RateLimitError,
+            "HTTP 429: No.*Check again in 30 seconds",
+        ),
+        (response(400, {"error": "No"}), BadRequestError, "HTTP 400: No.*Check the address"),
+        (
+            response(403, {"success": False, "error": "Forbidden."}),
+            ForbiddenError,
+            "HTTP 403.*Use a key that may",
+        ),
         (
             Response(200, {}, b"<title>Log in</title>"),
             UnexpectedResponseError,
@@ -161,5 +176,6 @@ def test_anything_else_is_the_error_of_one_attempt(
     assert raised.value.attempts == 1
     assert "It never existed: nothing was at stake. " in str(raised.value)
     assert not re.search("running|billed|elete it again", str(raised.value))
+    assert "session" not in raised.value.advice.replace("delete sessions", "")
     assert getattr(raised.value, "status", None) == getattr(end, "status", None)
     assert journal.sessions_left_open == []
