@@ -123,7 +123,9 @@ async def connect_socket(host: str, port: int, deadline: Deadline) -> socket.soc
     """
     loop = asyncio.get_running_loop()
     numeric = numeric_address(host, port)
-    addresses = [numeric] if numeric else await in_thread(look_up, host, port) or []
+    addresses = [numeric] if numeric else await in_thread(look_up, host, port)
+    if not addresses:
+        raise OSError("its name has no address")
     delay = min(_NEXT_ADDRESS_AFTER, deadline.seconds_left() / len(addresses))
     attempts: list[asyncio.Task[socket.socket]] = []
     try:

@@ -87,6 +87,9 @@ def test_an_address_of_a_family_that_the_system_does_not_know_hides_no_other(
     del addresses[1]
     error = failure(wire.open(f"http://localhost:{service.port}"), ConnectFailedError)
     assert "not supported" in str(error)
+    addresses.clear()
+    error = failure(wire.open("http://localhost"), ConnectFailedError)
+    assert str(error) == "no connection to localhost:80: its name has no address"
 
 
 # --- proxies -------------------------------------------------------------------------------
