@@ -11,7 +11,7 @@ from .log import log
 from .opening import AsyncOpening, Opening
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import Shield, ends_in_thread, finish, place, raise_last
+from .shielding import Shield, ends_in_thread, finish, loop_or_thread, raise_last
 from .transport import AsyncTransport, Transport
 from .use_case import JOURNAL_WAIT, Delete, UseCase
 
@@ -40,8 +40,9 @@ class DeleteSession(UseCase[Transport, "Opening[Opening[Any]]"]):
             delete lets it forget one that is gone.
         on_outcome: is called once with each outcome, in the caller's thread or task: of a call
             before it returns or raises, of a block, and of a run when it hands the outcome out or
-            is left. An interrupted delete is an `UnreachableError` whose fate is unknown. What
-            this raises is logged, and changes nothing.
+            is left. Of a block that was never left it comes where Python frees the block. An
+            interrupted delete is an `UnreachableError` whose fate is unknown. What this raises
+            is logged, and changes nothing.
         random: gives a number from 0 to 1, to spread retries out.
 
     Raises:
@@ -229,8 +230,8 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         """
         self.is_closed = True
         interruptions: list[BaseException] = []
-        here = place()
-        ours = [block for block in list(self.blocks) if block.place == here]
+        here = loop_or_thread()
+        ours = [block for block in list(self.blocks) if block.loop_or_thread == here]
         for block in ours:  # side by side
             block.start_to_end()
         for block in ours:
@@ -245,7 +246,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
             close_journal = getattr(self.journal, "close", lambda: None)
             if not await ends_in_thread(close_journal, timeout=JOURNAL_WAIT):
                 text = "the journal takes more than %g s to close: nobody waits for it any more"
-                log(logging.WARNING, text, JOURNAL_WAIT, known={})
+                log(logging.WARNING, text, JOURNAL_WAIT)
 
     async def __aenter__(self) -> Self:
         return self

@@ -11,7 +11,7 @@ from .errors import FirecrawlInteractError
 
 _TOKEN68 = r"[A-Za-z0-9._~+/-]+=*"  # RFC 6750, 2.1
 HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"  # RFC 9110, 5.6.2
-HEADER_TEXT = r"[\t -~\x80-\xff]*+"  # RFC 9110, 5.5: no control character but the tab
+HEADER_TEXT = r"[\t -~\x80-\xff]*+"  # RFC 9110, 5.5, in a response: no control but the tab
 _ODD_KEYS = {
     r"": "is empty",
     r"\s.*|.*\s": "has white space around it, such as a line end",

@@ -24,7 +24,7 @@ from .arguments import check_function, checked_opened_id, refuse_awaitable
 from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError, note_on
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import Shield, finish, in_thread, place, raise_last
+from .shielding import Shield, finish, in_thread, loop_or_thread, raise_last
 from .use_case import JOURNAL_WAIT, Delete, UseCase
 
 T = TypeVar("T")
@@ -60,6 +60,8 @@ class _Opening(Generic[T]):
         self._opened: list[Any] = []  # at most one; in no variable, which a traceback would show
         self._delete = Delete(session_id, self._retry)
         self._shield = Shield(awaits=use_case.awaits)  # for its opener and its delete
+        self._begins_with_opener = False  # whether the shield's first task opens or records it
+        self.loop_or_thread: object = None  # what awaits it, once it is entered
         self._entered = threading.Lock()  # It is held while the block is entered.
         self._process = os.getpid()  # whose session it is: its children leave it alone
         self._has_ended = False
@@ -118,7 +120,7 @@ class _Opening(Generic[T]):
             # It enters itself first and then looks whether the use case is closed. `aclose` closes
             # first and then looks for blocks: so one of the two sees the other.
             if self._use_case.awaits:
-                self.place: object = place()
+                self.loop_or_thread = loop_or_thread()
                 self._use_case.blocks.add(self)
             self._refuse_closed()
             if self._open_session is not None or self._use_case.journal is not None:
@@ -126,7 +128,7 @@ class _Opening(Generic[T]):
             return self._opened[0] if self._opened else self  # type: ignore[return-value]  # on_exit
         except BaseException as error:
             with suppress(NothingOpenedError):
-                self._find_session()  # It may have come before that.
+                self._find_session()  # The session may be open already when the error comes.
             # Nothing can be awaited then: the block stays open for `aclose`, or `__del__` warns.
             if not isinstance(error, GeneratorExit):
                 await self._leave(error)
@@ -142,10 +144,10 @@ class _Opening(Generic[T]):
 
     async def _open_uncancelled(self) -> None:
         interruptions: list[BaseException] = []
-        self._begins_with_opener = True  # Its first task opens a session, or records it.
+        self._begins_with_opener = True
         error = await self._shield.run(self._open, interruptions, self._retry.attempt_timeout)
-        # `start_to_end` may have cancelled it: then the use case is closed.
-        if not interruptions and not isinstance(error, Exception):
+        has_failed = bool(interruptions) or isinstance(error, Exception)
+        if not has_failed:  # `start_to_end` may have cancelled it: then the use case is closed.
             self._refuse_closed()
         raise_last(error, *interruptions)
 
@@ -234,7 +236,7 @@ class _Opening(Generic[T]):
         if error is not None and raised is None:
             raise error
 
-    # Its use case is being closed. Only what is awaited can be.
+    # Its use case is being closed. Only an awaited one ends its blocks.
 
     def start_to_end(self) -> None:
         """Let its delete begin, under asyncio, or its opener have at most `attempt_timeout`."""

@@ -41,7 +41,7 @@ def running_asyncio_loop() -> "asyncio.AbstractEventLoop | None":
         return None
 
 
-def place() -> object:
+def loop_or_thread() -> object:
     """Return what awaits the caller: asyncio's event loop, or the thread of another one."""
     return running_asyncio_loop() or threading.get_ident()
 

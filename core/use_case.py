@@ -56,7 +56,10 @@ def _random() -> float:
 
 
 class Told(msgspec.Struct):
-    """Which outcome `on_outcome` was called with last."""
+    """Which outcome `on_outcome` was called with last: of one delete, or of a run.
+
+    It is compared with `is`: a run that has an id twice may have two outcomes that are equal.
+    """
 
     outcome: Outcome | None = None
 
@@ -232,7 +235,9 @@ class UseCase(Generic[TransportT, BlockT]):
         transport: Any = self.transport  # Any: of either kind
         if isinstance(step, Send):
             response: Any = transport.send(step.request, step.timeout)  # Any: awaited or not
-            return await response if self.awaits else response  # type: ignore[no-any-return]  # checked by the conversation
+            if self.awaits:
+                response = await response
+            return response  # type: ignore[no-any-return]  # checked by the conversation
         if isinstance(step, Wait):
             waited = transport.sleep(step.seconds)
             if self.awaits:

@@ -126,8 +126,8 @@ class _Pool:
         self._service_tls = ssl_context if has_tunnel else None  # inside the tunnel
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
-        self._loop_ends = asyncio.Event()  # It closes nothing that is kept from then on.
-        # It does not hold the pool: where nothing else does, the loop closes it at once.
+        # A flag that the generator can set without holding the pool. Once set, nothing is kept.
+        self._loop_ends = asyncio.Event()
         self._end_of_loop = _abort_at_end_of_loop(self._idle, self._loop_ends)
         self._fields = {"Host": api_url.authority, "User-Agent": settings.user_agent}
         if proxy is not None and not has_tunnel:  # A tunnel's proxy gets them with the CONNECT.
