@@ -217,19 +217,30 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
                 self._wait_for_outcome()
                 self._tell()
         except BaseException:  # of a signal's handler, for instance: the caller may go on
-            self.close()
+            self._close()
             raise
         finally:
             self._asked_by = None
         return self._hand_out(StopIteration)
 
     def close(self) -> None:
-        """Leave the run, as the end of its `with` block does. The outcomes stay."""
+        """Leave the run, as the end of its `with` block does. The outcomes stay.
+
+        While the run is at work, in `on_outcome`, the ids or a signal's handler, it only stops.
+        """
+        if self._asked_by is None:
+            self._close()
+        else:
+            self.stop()
+
+    def _close(self) -> None:
+        self._asked_by = threading.get_ident()
         try:
             self.stop()
             if not self._is_of_parent():
                 self._leave()
         finally:
+            self._asked_by = None
             self._log_end()
 
     def __enter__(self) -> Self:
@@ -239,8 +250,8 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         try:
             if kind is None and self._process is None:
                 self._warn_if_abandoned()
-        finally:  # A warning may be an exception.
-            self.close()
+        finally:  # A warning may be an exception. An interruption may have kept `_asked_by`.
+            self._close()
 
     def __del__(self) -> None:
         self._release_threads()

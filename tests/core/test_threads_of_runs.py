@@ -12,7 +12,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, islice
 from types import FrameType
 from typing import Any
 from unittest.mock import Mock
@@ -197,6 +197,24 @@ def test_stop_may_come_before_any_line(moment: int) -> None:
 
     with at_each_line(stop, "deletions"):
         assert list(deletions) == []
+
+
+@pytest.mark.parametrize("moment", range(0, 300, 3))
+def test_close_may_come_before_any_line_and_each_id_has_one_outcome(moment: int) -> None:
+    lines, told, ids = count(), list[str](), iter("abc")
+    use_case = many(FunctionTransport(), concurrency=2)
+    use_case.delete_session.on_outcome = lambda outcome: told.append(outcome.session_id or "")
+    deletions = use_case(ids)
+
+    def close(frame: FrameType) -> None:
+        if next(lines) == moment:
+            deletions.close()
+
+    with at_each_line(close, "deletions", "scheduler"), deletions:
+        taken = [*islice(deletions, 1)]
+    taken += deletions
+    assert sorted(outcome.session_id or "" for outcome in taken) == sorted(told)
+    assert sorted([*told, *ids]) == [*"abc"]
 
 
 def test_no_signal_s_handler_finds_an_outcome_in_no_queue() -> None:
