@@ -200,6 +200,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         super().__init__(delete_session, concurrency, shutdown_timeout)
         self._ids = session_ids
         self._threads = 0
+        self._recording: threading.Thread | None = None
         # A transport whose time is not the system's gives queues that wait on its own clock. Its
         # class says so, since a mock has whatever attribute it is asked for.
         transport = delete_session.transport
@@ -327,13 +328,16 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         """Let the journal forget the sessions that are gone, as long as that may take."""
         if not self._is_stopped_by_caller:
             self._delete_session.forget_each(self._to_record)
-        elif self._to_record and not self._is_journal_late:
+        elif self._to_record:
             # A call of a journal cannot be cut short: a thread makes it, if one can start.
-            self._is_journal_late = True
-            with suppress(RuntimeError):
-                thread = start_thread(self._delete_session.forget_each, self._to_record)
-                thread.join(self._seconds_for_records())
-            self._is_journal_late = bool(self._to_record)
+            if self._recording is None or not self._recording.is_alive():
+                self._is_journal_late = False
+                with suppress(RuntimeError):
+                    forget_each = self._delete_session.forget_each
+                    self._recording = start_thread(forget_each, self._to_record)
+            if self._recording is not None and not self._is_journal_late:
+                self._recording.join(self._seconds_for_records())
+                self._is_journal_late = self._recording.is_alive()
 
     def _send(self, job: Job) -> None:
         """Give a request to a thread."""

@@ -106,6 +106,20 @@ def test_a_journal_that_is_slow_once_is_told_of_all_sessions_of_an_awaited_run()
     assert [text for _, text in watch.ended] == ["6 a", "7 b", "8 c", "9 d"]
 
 
+@pytest.mark.parametrize("interrupt_at", [[], [3.0]])
+def test_so_is_one_of_a_blocking_run_that_is_stopped(interrupt_at: list[float]) -> None:
+    def choose(options: Sequence[_T], /) -> _T:
+        return options[options is scenario.journal_seconds and next(calls) > 0]
+
+    calls = count()
+    meets = {"d": [k.SERVED.after(20)]}
+    scenario = Scenario(ids="abcd", concurrency=4, meets=meets, journal_seconds=[6.5, 0])
+    scenario.stop_at, scenario.interrupt_at = [0.5], interrupt_at
+    watch = play(scenario, Blocking, choose, full_journal)
+    assert watch.journal is not None
+    assert (len(watch.outcomes), watch.journal.held) == (4, {})
+
+
 @both_use_cases
 def test_what_on_outcome_raises_at_last_keeps_no_other_outcome_and_no_record_back(
     use_case: UseCase,
