@@ -102,7 +102,9 @@ class PostgresJournal(BaseJournal):
         # The repr of a function can show a password: that of a `partial` does.
         name = getattr(database, "__qualname__", type(database).__name__)
         shown = database if isinstance(database, str) else name
-        super().__init__(database, re.sub(r"(?<=//).*@|\?.*", "", shown, flags=re.DOTALL), service)
+        # An `@` after a `?` may be of the password or of the query: it hides all of both.
+        secrets = r"(?<=//)(.*\?.*@.*|.*@)|\?.*"
+        super().__init__(database, re.sub(secrets, "", shown, flags=re.DOTALL), service)
 
     def _begin(self) -> None:
         super()._begin()

@@ -421,6 +421,7 @@ def require_no_password(error: BaseException | None) -> None:
             f"postgresql://me:{PASSWORD[:4]}\n{PASSWORD}@127.0.0.1:1/db?application_name={PASSWORD}",
             "postgresql://127.0.0.1:1/db",
         ),
+        (f"postgresql://127.0.0.1:1/db?password=@{PASSWORD}", "postgresql://"),
         (partial(psycopg.connect, f"host=127.0.0.1 port=1 password={PASSWORD}"), "partial"),
     ],
 )
