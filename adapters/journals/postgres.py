@@ -151,8 +151,8 @@ class PostgresJournal(BaseJournal):
         yield  # what an earlier sweep has left
         since = self._watch()
         while adopted := [session_id for (session_id,) in self._execute(_ADOPT, since=since)]:
+            self._adopted.update(adopted)  # First: without a thread, a later sweep yields them.
             self._hold(*adopted)
-            self._adopted.update(adopted)
             yield
 
     def _watch(self) -> str | None:

@@ -281,6 +281,25 @@ def test_rows_that_another_owner_has_taken_are_named_and_yielded_no_more(
     assert list(adopted) == []
 
 
+def test_what_was_adopted_when_no_thread_could_renew_it_is_yielded_by_the_next_sweep(
+    postgres: Postgres, label: str, journal: ShortLease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def start_others(thread: threading.Thread) -> None:
+        if thread.name == "PostgresJournal":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with ShortLease(postgres.url, service=label) as dead:
+        dead.opened("one")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start_others)
+        with pytest.raises(JournalError, match="new thread"):
+            next(journal.adopt_orphans())
+    assert list(journal.adopt_orphans()) == ["one"]
+
+
 def test_labels_of_a_database_of_any_encoding_are_read_as_they_are(postgres: Postgres) -> None:
     url = postgres.new_database(encoding="LATIN1")
     ShortLease(url).create_table()
