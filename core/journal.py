@@ -29,8 +29,9 @@ class Recorder(Protocol):
 class Journal(Recorder, Protocol):
     """Remembers which sessions are open. `conformance.check_journal` checks one of your own.
 
-    A session has one owner: the journal that recorded it last. The sessions of a closed journal
-    or a dead process are orphans. All methods raise `JournalError` alone; `opened` raises
+    A session has one owner: the journal that recorded it last; in a `FileJournal`, each that
+    recorded it, until all have ended. The sessions of a closed journal or a dead process are
+    orphans. All methods raise `JournalError` alone; `opened` raises
     `InvalidSessionIdError`, too.
     """
 
