@@ -115,6 +115,7 @@ def _check_ids(session_ids: object, *kinds: type) -> None:
         raise TypeError(f"session_ids must be an iterable of ids, not {kind}; {advice}")
     # A generator can be read once. Whoever goes on with the rest of one may find it at its end,
     # so that this is no error.
-    if inspect.isgenerator(session_ids) and session_ids.gi_frame is None:
+    has_ended = inspect.isgenerator(session_ids) and session_ids.gi_frame is None
+    if has_ended or (inspect.isasyncgen(session_ids) and session_ids.ag_frame is None):
         what = "session_ids is a generator that has ended: its ids were taken before"
         warnings.warn(f"{what}. Make another one, or pass a list.", RuntimeWarning, stacklevel=3)

@@ -1,5 +1,6 @@
 """What the use cases for many sessions take and refuse, and what they say of themselves."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
@@ -14,7 +15,14 @@ from firecrawl_interact.core import (
     DeleteSession,
 )
 
-from .side_by_side import KEY, AsyncFunctionTransport, FunctionTransport, many, unchecked
+from .side_by_side import (
+    KEY,
+    AsyncFunctionTransport,
+    FunctionTransport,
+    many,
+    many_awaited,
+    unchecked,
+)
 
 BLOCKING = DeleteSession(FunctionTransport(), KEY)
 AWAITED = AsyncDeleteSession(AsyncFunctionTransport(), KEY)
@@ -59,6 +67,17 @@ def test_a_generator_that_has_ended_is_told_of() -> None:
         with pytest.warns(RuntimeWarning, match=r"a generator that has ended: .* pass a list\."):
             run = use_case()(ids)
         run.stop()
+
+    async def awaited_ids() -> AsyncIterator[str]:
+        yield "a"
+
+    async def take_all() -> None:
+        assert [name async for name in names] == ["a"]
+
+    names = awaited_ids()
+    asyncio.run(take_all())
+    with pytest.warns(RuntimeWarning, match="a generator that has ended"):
+        many_awaited(AsyncFunctionTransport())(names).stop()
 
 
 def test_blocking_code_takes_no_asynchronous_iterable() -> None:
