@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any, Self
 
 from .delete_session import AsyncDeleteSession
-from .deletions import Run
 from .errors import Outcome
 from .job import LEFT, Job
+from .run import Run
 from .scheduler import Scheduler
 from .shielding import Shield, begin_in_thread, raise_last, running_asyncio_loop
 from .transport import AsyncTransport, ConnectionLostError, Response

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias
 
 from .arguments import check_count, check_seconds
 from .delete_session import AsyncDeleteSession, DeleteSession
-from .deletions import DeleteSessionT, Deletions
+from .deletions import Deletions
+from .run import DeleteSessionT
 
 if TYPE_CHECKING:
     from .async_deletions import AsyncDeletions

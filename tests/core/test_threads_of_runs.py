@@ -26,7 +26,7 @@ from firecrawl_interact.core import (
     Response,
     SessionFate,
 )
-from firecrawl_interact.core.deletions import Run
+from firecrawl_interact.core.run import Run
 
 from . import virtual_time
 from .log_records import log_records
@@ -195,7 +195,7 @@ def test_stop_may_come_before_any_line(moment: int) -> None:
         if next(lines) == moment:
             deletions.stop()
 
-    with at_each_line(stop, "deletions"):
+    with at_each_line(stop, "run", "deletions"):
         assert list(deletions) == []
 
 
@@ -210,7 +210,7 @@ def test_close_may_come_before_any_line_and_each_id_has_one_outcome(moment: int)
         if next(lines) == moment:
             deletions.close()
 
-    with at_each_line(close, "deletions", "scheduler"), deletions:
+    with at_each_line(close, "run", "deletions", "scheduler"), deletions:
         taken = [*islice(deletions, 1)]
     taken += deletions
     assert sorted(outcome.session_id or "" for outcome in taken) == sorted(told)

@@ -41,7 +41,7 @@ _Ts = TypeVarTuple("_Ts")
 
 NOT_CLAIMED = {"the end", "attempts", "leaving"}
 """The line may lie before the run knows that it is left, or between a request and its count."""
-MODULES = ("deletions", "async_deletions", "shielding", "scheduler")
+MODULES = ("run", "deletions", "async_deletions", "shielding", "scheduler")
 UNSEEN = {"__init__", "<lambda>", "__del__", "_warn_if_abandoned", "_hand_out"}
 """No signal's handler runs between the lines of `_hand_out`, which have no call and no loop."""
 OF_THREADS = {"_work"}
