@@ -154,7 +154,7 @@ class Run(Generic[DeleteSessionT]):
     def _warn_if_abandoned(self) -> None:
         """Warn, with the place where it was forgotten, that the run was not ended."""
         run = self._scheduler
-        if self._is_stopped_by_caller or (run.is_finished and run.ended_by is None):
+        if self._is_of_parent() or (run.is_finished and run.ended_by is None):
             return
         what = "never iterated: no session was destroyed"
         if self._process is not None:

@@ -24,6 +24,8 @@ def _no_garbage_of_earlier_tests() -> None:
 async def work(how: str, deletions: Run) -> None:
     if "half-way" in how:
         next(deletions) if isinstance(deletions, Deletions) else await anext(deletions)
+        if "stopped" in how:
+            deletions.stop()
     elif "end" in how:
         await listed(deletions)
     elif "fails" in how:
@@ -53,6 +55,7 @@ async def play(how: str, new_run: Callable[[], Run]) -> None:
         ("forgotten", "never iterated: no session was destroyed"),
         ("forgotten in a block", "never iterated: no session was destroyed"),
         ("left half-way", "was left half-way: use `with`"),
+        ("left half-way and stopped", "was left half-way: use `with`"),
     ],
 )
 def test_a_run_that_is_forgotten_warns_where_that_was(

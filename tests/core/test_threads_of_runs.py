@@ -328,6 +328,8 @@ def test_a_child_that_was_forked_in_the_block_waits_for_no_request_of_its_parent
                 with pytest.raises(RuntimeError, match="another process"):
                     next(deletions)
                 assert "1 in flight" in repr(deletions)  # It is the parent's, and told to nobody.
+                warnings.simplefilter("error")
+                deletions.__del__()  # Only its parent is to be warned.
                 os._exit(0)
             finally:  # It must not go on as a second pytest.
                 os._exit(2)
