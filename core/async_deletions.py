@@ -59,7 +59,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             raise
         finally:
             self._asked_by = None
-        return self._hand_out(StopAsyncIteration)
+        return self._hand_out_or_end(StopAsyncIteration)
 
     def stop(self) -> None:  # noqa: D102 - as it is inherited
         super().stop()
@@ -104,6 +104,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
                 await self._leave()
         if run.is_finished:
             if reader := self._end_reader():
+                # Its caller bounds a run that was stopped, and nothing one that ended itself.
                 left = self._seconds_to_land()
                 most = _LONGEST_CANCELLATION if left == math.inf else left
                 await asyncio.wait(reader, timeout=most)
@@ -154,6 +155,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             self._scheduler.settle(self._requests.pop(task), self._result(task))
         reader, run = self._reader, self._scheduler
         if reader is not None and reader.done() and run.has_ids:
+            # If somebody else has cancelled it, this raises `CancelledError`: the run is left.
             is_ended_here = reader.cancelled() and run.is_stopped
             run.note_end_of_ids(None if is_ended_here else reader.exception())
 
@@ -181,7 +183,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
     async def _tell(self) -> None:
         """Call `on_outcome`, and then the journal. Each call is made, whatever others raise."""
         async with AsyncExitStack() as calls:
-            calls.push_async_callback(self._record)
+            calls.push_async_callback(self._record)  # The last one is called first.
             for _ in self._outcomes_to_tell():
                 calls.callback(self._notify_of_next)
 

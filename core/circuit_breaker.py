@@ -1,8 +1,8 @@
 """The circuit breaker of a run: whether the service is away, and when a request may find out. Pure.
 
 Closed, it stops nothing. Open, it lets one request go at a time: a half-open probe. It closes when
-the service itself responds. Times are in seconds on the transport's clock. One is not: how long an
-outage has lasted. That is counted in seconds that the run has `waited`: a slow caller is no outage.
+the service itself responds. Times are in seconds on the transport's clock, except how long an
+outage has lasted, which is counted in seconds that the run has `waited`: a slow caller is none.
 """
 
 import math

@@ -70,7 +70,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             raise
         finally:
             self._asked_by = None
-        return self._hand_out(StopIteration)
+        return self._hand_out_or_end(StopIteration)
 
     def close(self) -> None:
         """Leave the run, as the end of its `with` block does. The outcomes stay.
@@ -168,7 +168,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
     def _tell(self) -> None:
         """Call `on_outcome`, and then the journal. Each call is made, whatever others raise."""
         with ExitStack() as calls:
-            calls.callback(self._record)
+            calls.callback(self._record)  # An ExitStack calls the last one first.
             for _ in self._outcomes_to_tell():
                 calls.callback(self._notify_of_next)
 

@@ -1,6 +1,6 @@
 """The rate limit of a run: when the next request may be sent. Pure.
 
-Times are in seconds on the transport's clock. One is not: how long nothing was accepted. That is
+Times are in seconds on the transport's clock, except how long nothing was accepted, which is
 counted in seconds that the run itself has `waited`, so that a slow caller ends no run.
 """
 
@@ -30,7 +30,7 @@ class RateLimitGate:
         self._limited_since: float | None = None  # `waited`, when the first 429 of a row came
         self._backoff = backoff
         self._sent = 0
-        self._last_before_pause = 0  # Up to this request, a response says nothing of the pause.
+        self._last_uninformative = 0  # Up to this request, a response says nothing of the pause.
         self._limited = 0  # how many requests got a 429
         self._first_sent_at = math.inf
         self._last_sent_at = -math.inf
@@ -67,13 +67,13 @@ class RateLimitGate:
     def note_accepted(self, number: int) -> None:
         """Note that a request got another status than 429."""
         self._limited_since = None
-        if number > self._last_before_pause:
+        if number > self._last_uninformative:
             self._pauses_in_a_row = 0
 
     def note_lost(self, number: int) -> None:
         """Note that a request got no response. It says nothing of the pause: the next one will."""
-        if number == self._last_before_pause + 1:
-            self._last_before_pause = number
+        if number == self._last_uninformative + 1:
+            self._last_uninformative = number
 
     def note_limited(
         self, number: int, *, latency: float, now: float, waited: float, wait: float | None
@@ -87,17 +87,17 @@ class RateLimitGate:
         self._limited += 1
         seconds = wait or 0.0
         # A 429 to a request from before the pause says nothing new, but perhaps a longer time.
-        begins = number > self._last_before_pause
+        begins = number > self._last_uninformative
         if begins:
             # If it is not the first request after the pause, that one was accepted, or still is
             # under way: the pause was long enough as far as anybody knows.
-            is_first_after_pause = number == self._last_before_pause + 1
+            is_first_after_pause = number == self._last_uninformative + 1
             self._pauses_in_a_row = self._pauses_in_a_row + 1 if is_first_after_pause else 1
             if self._pauses_in_a_row == 1:
                 self._spacing *= 2
             if self._pauses_in_a_row > 1 or wait is None:
                 seconds = max(seconds, self._backoff(self._pauses_in_a_row))
             self._latency = latency
-            self._last_before_pause = self._sent
+            self._last_uninformative = self._sent
         self.paused_until = max(self.paused_until, now + seconds)
         return begins

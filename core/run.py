@@ -73,12 +73,14 @@ class Run(Generic[DeleteSessionT]):
 
     def _begin(self, asker: object) -> None:
         """Begin to wait for an outcome, as one thread or task at a time may."""
-        if self._is_of_parent() or self._asked_by not in {None, asker}:
-            raise RuntimeError("another process, thread or task waits for outcomes of this run")
+        if self._is_of_parent():
+            raise RuntimeError("this run was begun in another process")
+        if self._asked_by not in {None, asker}:
+            raise RuntimeError("another thread or task waits for outcomes of this run")
         self._process = os.getpid()
         self._asked_by = asker
 
-    def _hand_out(self, end: type[Exception]) -> Outcome:
+    def _hand_out_or_end(self, end: type[Exception]) -> Outcome:
         """Return an outcome that was told. If there is none, the run is over: raise."""
         if not self._to_hand_out:
             self._give_up_records()
@@ -125,7 +127,7 @@ class Run(Generic[DeleteSessionT]):
                 self._told.outcome = None
 
     def _give_up_records(self) -> None:
-        """What is still here had no time: log the number, and call the journal no more."""
+        """Log how many sessions the journal was not told of, and drop them."""
         if count := len(self._to_record):
             self._to_record.clear()
             text = "the journal was not told in time: it may still hold %d sessions that are gone"

@@ -170,7 +170,8 @@ class Scheduler:
             self._breaker.note_if_probe(job, error)
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
         except Exception as error:  # The response cannot be read: the transport broke the port.
-            self._end(job, job.unreachable(self._end_faulty(error.with_traceback(None))))
+            lost = self._end_faulty(error.with_traceback(None))
+            self._end(job, job.unreachable(lost))
         else:
             job.send = step
             # One that has waited a 429 out goes first. So does a new id, if only such a one tells.
@@ -258,7 +259,7 @@ class Scheduler:
             job.charged -= job.latency
         self._pauses += begins
         if begins and (pause := self.pause) is not None:
-            text = "%s: %s. Next request in %.1f s; if it outlasts the deadline, the run ends"
+            text = "%s: %s. Next request in %.1f s; a pause longer than the deadline ends the run"
             log(logging.WARNING, text, pause.reason, failed.error.args[0], pause.seconds_left)
         return is_held_back
 
@@ -282,11 +283,10 @@ class Scheduler:
     def pause(self) -> Pause | None:
         """What holds the whole run back now."""
         now = self._now()
-        failures = self._breaker.failures
         seconds = self._gate.paused_until - now
-        if self._breaker.is_open and failures:
+        if self._breaker.is_open and self._breaker.failures:
             reason = "outage"
-            error: DeleteSessionError | None = failures[-1].error
+            error: DeleteSessionError | None = self._breaker.failures[-1].error
             seconds = max(0.0, seconds, self._breaker.next_probe_at - now)
         else:
             reason = "rate limit"

@@ -127,15 +127,15 @@ def reason_of(error: Exception) -> str:
 
 
 _journals: "weakref.WeakSet[BaseJournal]" = weakref.WeakSet()
-inherited: set[int] = set()  # descriptors that a forked child closes, of forgotten journals too
+closed_in_child: set[int] = set()  # descriptors, of forgotten journals too
 
 
 def _begin_in_child() -> None:
     """Let each open journal of a forked child hold nothing: its sessions are the parent's."""
     BaseJournal._lock.release()
-    while inherited:
+    while closed_in_child:
         with suppress(OSError):  # Who makes a daemon of a process closes all descriptors.
-            os.close(inherited.pop())
+            os.close(closed_in_child.pop())
     for journal in list(_journals):
         if not journal._closed.is_set():
             journal._begin()

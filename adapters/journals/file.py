@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 
 from firecrawl_interact.core.journal import JournalError
 
-from .base import BaseJournal, LeftAlone, inherited
+from .base import BaseJournal, LeftAlone, closed_in_child
 
 if sys.platform in ("linux", "darwin"):
     import fcntl
@@ -42,7 +42,7 @@ class FileJournal(BaseJournal):
     """
 
     _own: Path | None = None  # its own directory, once it is locked
-    _lock_of_own: int | None = None  # that directory's descriptor: the lock ends with it
+    _own_descriptor: int | None = None  # that directory's descriptor: the lock ends with it
 
     def __init__(self, directory: str | os.PathLike[str], *, service: str | None = None) -> None:
         if sys.platform not in ("linux", "darwin"):
@@ -60,7 +60,7 @@ class FileJournal(BaseJournal):
 
     def _begin(self) -> None:
         super()._begin()
-        self._own = self._lock_of_own = None
+        self._own = self._own_descriptor = None
 
     def __del__(self) -> None:
         with suppress(OSError):  # With records the lock stays: the process may use these sessions.
@@ -78,9 +78,9 @@ class FileJournal(BaseJournal):
             self._unlock()
 
     def _unlock(self) -> None:
-        if self._lock_of_own is not None:
-            descriptor, self._lock_of_own = self._lock_of_own, None
-            inherited.discard(descriptor)
+        if self._own_descriptor is not None:
+            descriptor, self._own_descriptor = self._own_descriptor, None
+            closed_in_child.discard(descriptor)
             with suppress(OSError):  # It may be closed, as in `_begin_in_child`.
                 os.close(descriptor)
 
@@ -120,7 +120,10 @@ class FileJournal(BaseJournal):
                     record.unlink(missing_ok=True)
 
     def _orphans(self) -> dict[str, str]:
-        """Return the orphans, each with its file: of two, the one that all sweepers try to move."""
+        """Return the orphans, each with its file.
+
+        If two dead owners have one, it is the first path, so that all sweepers race for one file.
+        """
         dead = self._owners(living=False)
         records = dict(sorted(_records(*dead), reverse=True))
         # Look at the living after the dead, whose records a sweeper may have moved meanwhile.
@@ -166,8 +169,8 @@ class FileJournal(BaseJournal):
             # A sweeper may look at it, or remove it, before it is locked.
             with suppress(FileNotFoundError, BlockingIOError):
                 descriptor = os.open(unfinished, os.O_RDONLY)
-                inherited.add(descriptor)
-                self._lock_of_own = descriptor
+                closed_in_child.add(descriptor)
+                self._own_descriptor = descriptor
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 unfinished.rename(own)
                 _sync(self._label)

@@ -372,7 +372,7 @@ def test_a_path_that_names_no_directory_is_refused() -> None:
 def test_a_lock_that_a_daemons_start_has_closed_is_no_error(tmp_path: Path) -> None:
     with FileJournal(tmp_path) as journal:
         journal.opened("one")
-        os.close(journal._lock_of_own or 0)
+        os.close(journal._own_descriptor or 0)
         if not (child := os.fork()):
             os._exit(journal._own is not None)  # A child begins anew.
         assert os.waitpid(child, 0)[1] == 0

@@ -12,7 +12,7 @@ from zlib import crc32
 import psycopg
 
 from firecrawl_interact.adapters import FileJournal
-from firecrawl_interact.adapters.journals.base import inherited
+from firecrawl_interact.adapters.journals.base import closed_in_child
 from firecrawl_interact.core import InvalidSessionIdError, JournalError
 
 from ..postgres import ShortLease
@@ -198,7 +198,7 @@ class YieldsItsParents(Broken, found_by="a-forked-child-holds-and-harms-nothing"
 class SharesItsLock(Broken, found_by="a-forked-childs-session-is-its-own"):
     def opened(self, session_id: Id, /) -> None:
         super().opened(session_id)
-        inherited.clear()  # In a child, the lock of its parent stays open.
+        closed_in_child.clear()  # In a child, the lock of its parent stays open.
 
 
 class HoldsALockOverForks(Broken, found_by="a-fork-amid-records-leaves-both-whole"):

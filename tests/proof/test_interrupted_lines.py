@@ -42,8 +42,8 @@ _Ts = TypeVarTuple("_Ts")
 NOT_CLAIMED = {"the end", "attempts", "leaving"}
 """The line may lie before the run knows that it is left, or between a request and its count."""
 MODULES = ("run", "deletions", "async_deletions", "shielding", "scheduler")
-UNSEEN = {"__init__", "<lambda>", "__del__", "_warn_if_abandoned", "_hand_out"}
-"""No signal's handler runs between the lines of `_hand_out`, which have no call and no loop."""
+UNSEEN = {"__init__", "<lambda>", "__del__", "_warn_if_abandoned", "_hand_out_or_end"}
+"""No signal's handler runs between lines of `_hand_out_or_end`, which has no call and no loop."""
 OF_THREADS = {"_work"}
 """Signals meet the main thread."""
 
