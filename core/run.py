@@ -115,16 +115,21 @@ class Run(Generic[DeleteSessionT]):
 
     def _notify_of_next(self) -> None:
         """Call `on_outcome`, and let the outcome be recorded and handed out."""
-        outcome, use_case = self._scheduler.outcomes[0], self._delete_session
+        outcome = self._scheduler.outcomes[0]
         try:
-            use_case.notify(outcome, self._told)
+            self._delete_session.notify(outcome, self._told)
         finally:
-            if self._told.outcome is outcome:  # whatever has come out of it
-                if use_case.journal_to_tell(outcome) is not None:
-                    self._to_record.append(outcome)  # Twice, if interrupted: that does no harm.
-                # One call that runs no Python, so that a Ctrl-C comes before it or after it.
-                self._to_hand_out.extend(map(deque.popleft, [self._scheduler.outcomes]))
-                self._told.outcome = None
+            self._release(outcome)  # whatever has come out of it
+
+    def _release(self, outcome: Outcome) -> None:
+        """Let an outcome be recorded and handed out, if `on_outcome` was called with it."""
+        if self._told.outcome is not outcome:
+            return
+        if self._delete_session.journal_to_tell(outcome) is not None:
+            self._to_record.append(outcome)  # Twice, if interrupted: that does no harm.
+        # One call that runs no Python, so that a Ctrl-C comes before it or after it.
+        self._to_hand_out.extend(map(deque.popleft, [self._scheduler.outcomes]))
+        self._told.outcome = None
 
     def _give_up_records(self) -> None:
         """Log how many sessions the journal was not told of, and drop them."""

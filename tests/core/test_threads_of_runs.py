@@ -349,8 +349,22 @@ async def test_a_child_leaves_a_run_to_its_parent_however_it_was_forked(
     with monkeypatch.context() as child, log_records(logging.WARNING) as records:
         child.setattr(os, "getpid", lambda: -1)
         await in_child.aclose() if isinstance(deletions, AsyncDeletions) else in_child.close()
+        with pytest.raises(RuntimeError, match="begun in another process"):
+            await anext(in_child) if isinstance(deletions, AsyncDeletions) else next(in_child)
     assert records == []
     assert len(await listed(deletions)) == 2
+
+
+def test_a_run_that_is_closed_at_work_stops_and_gives_each_outcome_once() -> None:
+    def ids() -> Iterator[str]:
+        yield "a"
+        deletions.close()
+        yield "b"
+        yield "c"
+
+    deletions = many(FunctionTransport(), concurrency=1)(ids())
+    fates = {outcome.session_id: outcome.session_fate for outcome in deletions}
+    assert fates == {"a": SessionFate.GONE, "b": SessionFate.UNTOUCHED}
 
 
 class SlowError(Exception):
