@@ -91,9 +91,7 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
     stale_retried = False
     while True:
         attempts += 1
-        known = {"session_id": session_id, "attempt": attempts}
-        text = "session %a: attempt %d of %d"
-        log(logging.DEBUG, text, session_id, counted, retry.max_attempts, known=known)
+        _log_attempt(session_id, attempts, counted, retry.max_attempts)
         try:
             return (yield from _attempt(session_id, headers, retry, attempts, seconds_left))
         except DeleteSessionError as error:
@@ -104,14 +102,17 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
             pause = _pause_after(error, retry, counted, random, is_stale=is_stale)
             is_last = pause >= deadline - monotonic()
             if not (yield Failed(error, is_last)):  # One that is held back does not count.
-                if is_last:
-                    raise
-                yield from _back_off(error, pause)
+                yield from _back_off(error, pause, is_last=is_last)
                 counted += 1
                 stale_retried = stale_retried or is_stale
             # The wait, here or in a run, may have taken longer than was asked.
             if (seconds_left := deadline - monotonic()) <= 0:
                 raise
+
+
+def _log_attempt(session_id: str, attempts: int, counted: int, most: int) -> None:
+    known = {"session_id": session_id, "attempt": attempts}
+    log(logging.DEBUG, "session %a: attempt %d of %d", session_id, counted, most, known=known)
 
 
 def _attempt(
@@ -163,8 +164,12 @@ def _pause_after(
     return retry.pause(counted, random)
 
 
-def _back_off(error: DeleteSessionError, pause: float) -> Generator[Wait, object, None]:
-    """Wait before the next attempt."""
+def _back_off(
+    error: DeleteSessionError, pause: float, *, is_last: bool
+) -> Generator[Wait, object, None]:
+    """Wait before the next attempt. If there is none, raise the error of the last one."""
+    if is_last:
+        raise error
     known = {
         "session_id": error.session_id,
         "session_fate": error.session_fate,
