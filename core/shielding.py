@@ -145,9 +145,11 @@ def _shield_of(library: str) -> AbstractContextManager[object]:
     return nullcontext() if make_scope is None else make_scope(shield=True)
 
 
-def start_thread(target: Callable[..., object], *arguments: object) -> threading.Thread:
+def start_thread(
+    target: Callable[..., object], *arguments: object, name: str = "firecrawl_interact"
+) -> threading.Thread:
     """Start a daemon thread. A `RuntimeError` says that the system allows no more."""
-    thread = threading.Thread(target=target, args=arguments, name="firecrawl_interact", daemon=True)
+    thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
     handled = sys.exception()
     try:
         thread.start()

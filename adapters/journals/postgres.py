@@ -11,7 +11,6 @@ import os
 import random
 import re
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
@@ -20,6 +19,7 @@ from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
 from firecrawl_interact.core.log import log
+from firecrawl_interact.core.shielding import start_thread
 
 from .base import BaseJournal, LeftAlone, reason_of
 
@@ -172,7 +172,7 @@ class PostgresJournal(BaseJournal):
         with self._lock:
             self._held.update(dict.fromkeys(session_ids, object()))
             if not self._is_renewing:
-                threading.Thread(target=self._renew, name="PostgresJournal", daemon=True).start()
+                start_thread(self._renew, name="PostgresJournal")
                 self._is_renewing = True
 
     def _renew(self) -> None:
@@ -262,7 +262,7 @@ def _call_until(ends: float, connect: Connect, call: Callable[[Connection], Rows
                 result.set_exception(error)
 
     try:
-        threading.Thread(target=work, daemon=True).start()
+        start_thread(work)
         return result.result(ends - time.monotonic())
     except BaseException as error:
         result.cancel()  # If it has not begun to execute, it never does.
