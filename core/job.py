@@ -13,7 +13,6 @@ from .transport import ConnectionLostError, Response, Transport, TransportError
 
 LEFT = "the run was left before the response was read"
 
-
 _LATER: Any = None  # Any: what has this default is set before anybody looks
 
 

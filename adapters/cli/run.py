@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from firecrawl_interact import core
+from firecrawl_interact.core.job import Job
 
 from ..journals.base import BaseJournal
 from .lines import Sums, json_line
@@ -52,8 +53,7 @@ class Run(msgspec.Struct):
             except RuntimeError as error:  # Maybe no thread can start.
                 self._stop(str(error))
             for session_id in self.ids:
-                reason = "the run ended before anything was sent for it"
-                self._show(core.NotTriedError(reason, session_id=session_id), utc_time())
+                self._show(Job(session_id).if_left(), utc_time())
         self.report.show_summary()
         if self._signal:
             os._exit(self._status)  # All is written, and a thread may hang.
