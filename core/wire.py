@@ -121,6 +121,14 @@ def is_sendable(text: str) -> bool:
     return has_length and _UNRESERVED.issuperset(text) and text not in _OTHER_PATHS
 
 
+def is_uuid(text: str) -> bool:
+    """Say whether the service's database takes a text for a UUID.
+
+    PostgreSQL does in capitals, too, and with a hyphen after any four digits or none.
+    """
+    return re.fullmatch("(?:[0-9A-Fa-f]{4}-?){7}[0-9A-Fa-f]{4}", text) is not None
+
+
 def _problem(session_id: str) -> str:
     if not session_id:
         return "it is empty"
@@ -233,17 +241,9 @@ def _advice(error: errors.ResponseError, *, has_key: bool) -> str:
             " not end in another version than /v2, and a server older than June 2026 does not know"
             " /v2/interact, only the older route /v2/browser."
         )
-    if error.status == 500 and not _is_uuid(error.session_id.removeprefix(_OF_SCRAPE)):
+    if error.status == 500 and not is_uuid(error.session_id.removeprefix(_OF_SCRAPE)):
         return "The id is not a UUID, and the service fails so for each of these: check the id."
     return error.advice
-
-
-def _is_uuid(session_id: str) -> bool:
-    try:
-        uuid.UUID(session_id)
-    except ValueError:
-        return False
-    return True
 
 
 def _shows_service_works(status: int, kind: type[errors.ResponseError], content: _Content) -> bool:

@@ -1,15 +1,13 @@
 """Which sessions the command deletes: all ids are read and checked before anything is sent."""
 
 import os
-import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 
 import click
 
-from firecrawl_interact.core import InvalidSessionIdError
-from firecrawl_interact.core.wire import checked_session_id
+from firecrawl_interact.core import InvalidSessionIdError, wire
 
 from .screen import show_note
 
@@ -19,8 +17,7 @@ _LONGEST_EXCERPT = 50  # characters
 
 def is_uuid(session_id: str) -> bool:
     """Say whether the service's database takes the id, or that of a scrape. A fork's may be any."""
-    text = session_id.removeprefix("scrape:")
-    return re.fullmatch("(?:[0-9A-Fa-f]{4}-?){7}[0-9A-Fa-f]{4}", text) is not None
+    return wire.is_uuid(session_id.removeprefix("scrape:"))
 
 
 def same_for_all_spellings(session_id: str) -> str:
@@ -65,7 +62,7 @@ def _problem(place: str, text: str, *, is_first: bool) -> str | None:
     if place != _ARGUMENT and not {"\0", "\r", "\ufffd"}.isdisjoint(text):
         return "it is not one id a line in UTF-8: another encoding, or other line ends, perhaps."
     try:
-        checked_session_id(text, may_be_scrape=True)
+        wire.checked_session_id(text, may_be_scrape=True)
     except InvalidSessionIdError as error:
         return f"{error.args[0]}. {error.advice}"
     return None

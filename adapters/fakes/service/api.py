@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from firecrawl_interact.core.transport import Request, Response
+from firecrawl_interact.core.wire import is_uuid
 
 from . import responses
 from .responses import failure, json_response, no_uuid
@@ -115,8 +116,8 @@ class Api:
             return self._open(team, asked.ttl, now)
         session = self._find(request.method, kind, name, team, now)
         if session is None:
-            is_uuid = _as_uuid(name) is not None
-            return failure(404, "Browser session not found.") if is_uuid else no_uuid(kind)
+            is_known_form = _as_uuid(name) is not None
+            return failure(404, "Browser session not found.") if is_known_form else no_uuid(kind)
         if session.team != team:
             return failure(403, "Forbidden.")
         if request.method == "DELETE":
@@ -183,6 +184,7 @@ def name_of(session_id: str) -> str:
 
 
 def _as_uuid(text: str) -> str | None:
-    """Return a UUID as PostgreSQL keeps it, which takes a hyphen after any four digits, or none."""
-    is_uuid = re.fullmatch(r"({)?(?:[0-9A-Fa-f]{4}-?){7}[0-9A-Fa-f]{4}(?(1)})", text)
-    return str(uuid.UUID(text)) if is_uuid else None
+    """Return a UUID as PostgreSQL keeps it, which takes it in braces, too."""
+    if text.startswith("{") and text.endswith("}"):
+        text = text[1:-1]
+    return str(uuid.UUID(text)) if is_uuid(text) else None
