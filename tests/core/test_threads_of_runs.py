@@ -388,4 +388,5 @@ def test_what_a_signal_s_handler_raises_as_an_id_is_taken_or_told_costs_no_outco
         next(deletions)
     taken = list(deletions)
     assert is_over
-    assert [outcome.session_id for outcome in taken] == [*"abc"][: len(taken)] != []
+    # Two threads may be served in either order: only which ids were taken is certain.
+    assert sorted(outcome.session_id for outcome in taken) == [*"abc"][: len(taken)] != []
