@@ -28,4 +28,7 @@ def log(
 ) -> None:
     """Log something. A filter or a handler that raises changes nothing."""
     with suppress(Exception):
-        logger.log(level, text, *arguments, extra=known, exc_info=exc_info, stacklevel=2)
+        for extra in (known, None):  # A KeyError: the application's records have such a name.
+            with suppress(KeyError):
+                logger.log(level, text, *arguments, extra=extra, exc_info=exc_info, stacklevel=2)
+                break

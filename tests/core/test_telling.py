@@ -280,6 +280,12 @@ with DeleteSession(ScriptedTransport(*script), "fc-test", random=lambda: 0).on_e
     sys.exit()
 """
 ERROR = "Session 'a': HTTP 401: Unauthorized: Invalid token."
+OWN_RECORDS = """
+class Record(logging.LogRecord):
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.session_id = 1
+logging.setLogRecordFactory(Record)"""
 
 
 @pytest.mark.parametrize(
@@ -291,6 +297,7 @@ ERROR = "Session 'a': HTTP 401: Unauthorized: Invalid token."
         ("logging.basicConfig(); logger.propagate = False", ERROR, False),
         ("logger.setLevel(logging.CRITICAL)", "", False),
         ("logging.lastResort = None", "", False),
+        (OWN_RECORDS, ERROR, False),
     ],
 )
 def test_an_error_is_seen_where_nobody_has_configured_logging_and_a_warning_is_not(
