@@ -86,7 +86,7 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
     deadline = monotonic() + retry.deadline
     seconds_left = retry.deadline
     attempts = attempts_before
-    counted = 1  # which of the attempts that the policy counts this one is
+    counted = 1  # its number within `max_attempts`: one that is held back keeps it
     is_uncertain = attempts_before > 0
     stale_retried = False
     while True:
@@ -98,13 +98,14 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
             is_uncertain = _keep_uncertain(error, uncertain=is_uncertain)
             if not error.transient:
                 raise
-            is_stale = not stale_retried and getattr(error.__cause__, "stale", False)
-            pause = _pause_after(error, retry, counted, random, is_stale=is_stale)
+            pause = _pause_after(error, retry, counted, random, may_be_stale=not stale_retried)
             is_last = pause >= deadline - monotonic()
-            if not (yield Failed(error, is_last)):  # One that is held back does not count.
-                yield from _back_off(error, pause, is_last=is_last)
+            if not (yield Failed(error, is_last)):
+                if is_last:
+                    raise
+                yield from _back_off(error, pause)
                 counted += 1
-                stale_retried = stale_retried or is_stale
+                stale_retried = stale_retried or pause == 0
             # The wait, here or in a run, may have taken longer than was asked.
             if (seconds_left := deadline - monotonic()) <= 0:
                 raise
@@ -129,7 +130,7 @@ def _attempt(
 
 def _no_response(failure: TransportError, session_id: str, attempts: int) -> UnreachableError:
     error = UnreachableError(
-        str(failure),
+        str(failure) or type(failure).__name__,
         session_id=session_id,
         attempts=attempts,
         session_fate=SessionFate.UNKNOWN if failure.sent else SessionFate.UNTOUCHED,
@@ -152,24 +153,20 @@ def _pause_after(
     counted: int,
     random: Callable[[], float],
     *,
-    is_stale: bool,
+    may_be_stale: bool,
 ) -> float:
-    """Return the seconds before the next attempt; infinity if there is none."""
+    """Return the seconds before the next attempt: 0 if it was stale, infinity if it is the last."""
     if counted == retry.max_attempts:
         return math.inf
-    if is_stale:
+    if may_be_stale and getattr(error.__cause__, "stale", False):
         return 0.0
-    if isinstance(error, ResponseError) and error.retry_after is not None:
+    if isinstance(error, ResponseError) and error.retry_after:  # 0 s would use all attempts up.
         return error.retry_after
     return retry.pause(counted, random)
 
 
-def _back_off(
-    error: DeleteSessionError, pause: float, *, is_last: bool
-) -> Generator[Wait, object, None]:
-    """Wait before the next attempt. If there is none, raise the error of the last one."""
-    if is_last:
-        raise error
+def _back_off(error: DeleteSessionError, pause: float) -> Generator[Wait, object, None]:
+    """Log why the next attempt is made, and wait before it."""
     known = {
         "session_id": error.session_id,
         "session_fate": error.session_fate,

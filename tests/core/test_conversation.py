@@ -31,7 +31,6 @@ from .log_records import log_records
 from .scripted_transport import (
     DESTROYED,
     SESSION_ID,
-    UNAVAILABLE,
     response,
 )
 
@@ -83,8 +82,8 @@ def test_it_asks_for_requests_and_waits_and_ends_in_the_receipt() -> None:
     assert next(steps) == Send(REQUEST, 90)
     assert isinstance(steps.throw(ConnectionLostError("closed", stale=True)), Failed)
     assert next(steps) == Send(REQUEST, 90)  # at once
-    assert isinstance(steps.send(UNAVAILABLE), Failed)
-    assert next(steps) == Wait(2.0)
+    assert isinstance(steps.send(response(503, None, {"retry-after": "0"})), Failed)
+    assert next(steps) == Wait(2.0)  # 0 s are no wait: the policy's counts.
     assert next(steps) == Send(REQUEST, 90)
     assert isinstance(steps.throw(ConnectionLostError("closed", stale=True)), Failed)
     assert next(steps) == Wait(4.0)  # It happens at once but once.

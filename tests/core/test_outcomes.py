@@ -95,6 +95,7 @@ def test_what_is_no_receipt_raises_its_own_error_and_says_what_happened(row: Row
 FAILURES = [
     (core.ConnectFailedError("refused"), UNTOUCHED, True),
     (core.ConnectFailedError("untrusted", transient=False), UNTOUCHED, False),
+    (core.TimedOutError(""), UNKNOWN, True),
     (core.BadResponseError("larger than 1 MiB", transient=False), UNKNOWN, True),
 ]
 
@@ -108,8 +109,8 @@ def test_no_response_keeps_the_failure_as_the_cause_and_says_whether_a_retry_can
     assert error.__cause__ is failure
     advice = DELETE_AGAIN if can_pass else "Correct that first: a retry will not help."
     counted = "2 attempts. " if can_pass else ""
-    words = f"Session '{SESSION_ID}': {failure}. {counted}{WHAT_IT_MEANS[fate]} {advice}"
-    assert str(error) == words
+    words = f"{failure.args[0] or 'TimedOutError'}. {counted}{WHAT_IT_MEANS[fate]} {advice}"
+    assert str(error) == f"Session '{SESSION_ID}': {words}"
 
 
 def test_a_key_that_is_a_word_of_the_service_s_does_not_hide_that_a_session_is_gone() -> None:

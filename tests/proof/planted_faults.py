@@ -81,7 +81,7 @@ retries: `success: false` is not retried
 pauses: the wait that was told is not kept
     return error.retry_after => pass
 pauses: each stale connection is followed by a retry at once
-    stale_retried or is_stale => False
+    stale_retried or pause == 0 => False
 """)
 OF_RUNS = read_faults(r"""
 one outcome: what is in flight when a run is left has no outcome
