@@ -3,9 +3,9 @@
 import inspect
 import math
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from types import CodeType, CoroutineType
+from types import CodeType
 from typing import Any, Protocol
 
 from .errors import NothingOpenedError
@@ -52,7 +52,7 @@ def check_function(name: str, function: object, example: str) -> None:
     """Refuse what is not a function (`TypeError`). A coroutine is closed, so that it warns not."""
     if callable(function):
         return
-    if isinstance(function, CoroutineType):
+    if isinstance(function, Coroutine):
         function.close()
     kind = type(function).__name__
     raise TypeError(f"{name} must be a function, such as {example}, not a {kind}")
@@ -71,14 +71,11 @@ def is_coroutine_function(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
-def refuse_awaitable(returned: object, source: str, instead: str) -> None:
-    """Refuse what must be awaited (`TypeError`). A coroutine is closed, so that it does nothing."""
-    if not isinstance(returned, Awaitable):
-        return
-    if isinstance(returned, CoroutineType):
+def refuse_coroutine(returned: object, source: str, instead: str) -> None:
+    """Refuse what nobody will ever run (`TypeError`). It is closed, so that it warns not."""
+    if isinstance(returned, Coroutine):
         returned.close()
-    what = f"{source} returned a {type(returned).__name__}"
-    raise TypeError(f"{what}, which DeleteSession does not await: use {instead}")
+        raise TypeError(f"{source} returned a coroutine, which is not awaited: use {instead}")
 
 
 class HasId(Protocol):

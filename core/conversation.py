@@ -18,7 +18,7 @@ from typing import TypeAlias
 import msgspec
 
 from . import wire
-from .arguments import refuse_awaitable
+from .arguments import refuse_coroutine
 from .errors import DeleteSessionError, ResponseError, UnreachableError, advice_on
 from .headers import RequestHeaders
 from .log import log
@@ -187,6 +187,6 @@ def checked_response(response: object) -> Response:
             return response
         returned = f"bytes as a body, and returned a {kind.__name__}"
         raise TypeError(f"the transport's send must return {returned}")
-    refuse_awaitable(response, "the transport's send", "AsyncDeleteSession with this transport")
+    refuse_coroutine(response, "the transport's send", "AsyncDeleteSession with this transport")
     returned = f"a Response, and returned a {type(response).__name__}"
     raise TypeError(f"the transport's send must return {returned}")

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from .arguments import check_function, checked_opened_id, refuse_awaitable
+from .arguments import check_function, checked_opened_id, refuse_coroutine
 from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError, note_on
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
@@ -159,7 +159,7 @@ class _Opening(Generic[T]):
                 raise RuntimeError("open_session raised StopIteration")
             if not self._use_case.awaits:
                 instead = "AsyncDeleteSession.opening, or a function that blocks"
-                refuse_awaitable(self._opened[0], "open_session", instead)
+                refuse_coroutine(self._opened[0], "open_session", instead)
             elif isinstance(self._opened[0], Awaitable):
                 # In one line, for the same reason.
                 self._opened.append(await self._opened.pop())

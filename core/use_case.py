@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from .arguments import check_methods, is_coroutine_function, refuse_awaitable
+from .arguments import check_methods, is_coroutine_function, refuse_coroutine
 from .conversation import Send, Step, Wait, converse
 from .errors import (
     DeleteSessionError,
@@ -306,7 +306,7 @@ class UseCase(Generic[TransportT, BlockT]):
         try:
             told.outcome = outcome  # No signal's handler runs between this and the call.
             if self.on_outcome is not None:
-                refuse_awaitable(self.on_outcome(outcome), "on_outcome", "an ordinary function")
+                refuse_coroutine(self.on_outcome(outcome), "on_outcome", "an ordinary function")
         except Exception:
             text = "on_outcome failed for session %a"
             log(logging.ERROR, text, outcome.session_id, known=_known(outcome), exc_info=True)

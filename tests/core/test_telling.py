@@ -35,6 +35,7 @@ from .scripted_transport import (
     SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
+    OneTurn,
     ScriptedTransport,
     UseCase,
     awaited,
@@ -203,21 +204,19 @@ async def awaited_hook(outcome: Outcome) -> None: ...
 
 @both_use_cases
 def test_what_on_outcome_raises_is_logged_and_changes_nothing(use_case: UseCase) -> None:
-    def fails(outcome: Outcome) -> None:
-        raise ZeroDivisionError
-
-    def forgets_to_await(outcome: Outcome) -> object:
-        return awaited_hook(outcome)
-
-    for on_outcome in (fails, forgets_to_await):
+    says = [f"on_outcome failed for session '{SESSION_ID}'"]
+    for does, expected in (
+        (ZeroDivisionError, says),
+        (awaited_hook, says),
+        ([OneTurn()], []),  # A task, for instance: it runs by itself.
+    ):
+        on_outcome = Mock(side_effect=does)
         delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, on_outcome=on_outcome)
         with log_records(logging.ERROR) as records:
             receipt = ended(delete_session(SESSION_ID))
         assert receipt == DeletionReceipt(session_id=SESSION_ID)
-        assert [record.getMessage() for record in records] == [
-            f"on_outcome failed for session '{SESSION_ID}'"
-        ]
-        assert records[0].exc_info
+        assert [record.getMessage() for record in records] == expected
+        assert all(record.exc_info for record in records)
 
 
 @both_use_cases

@@ -42,9 +42,9 @@ class Example:
     [
         (lambda: None, "must return a Response, and returned a NoneType"),
         (lambda: Response(200, {}, unchecked("{}")), "must return bytes as a body, and returned"),
-        (Example, "returned a Example, which DeleteSession does not await: use AsyncDeleteSession"),
+        (Example, "must return a Response, and returned a Example"),
         # A coroutine that is not closed would warn, and fail this test.
-        (Example.is_static, "returned a coroutine, which DeleteSession does not await: use Async"),
+        (Example.is_static, "returned a coroutine, which is not awaited: use Async"),
     ],
 )
 def test_a_send_that_returns_no_response_says_so(returned: Callable[[], object], says: str) -> None:
