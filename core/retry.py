@@ -21,7 +21,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     attempt_timeout: float = 90
     """Seconds for one request. The service may take 70."""
     deadline: float = 240
-    """Seconds for the whole call, waits included."""
+    """Seconds for the whole call, waits included. A block has it anew after a Ctrl-C, once."""
     first_pause: float = 0.5
     """The shortest pause before the first retry, in seconds. It doubles with each retry, and no
     pause of the policy's own is shorter than 0.1 s: so no client floods a service that is away."""
