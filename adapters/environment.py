@@ -13,6 +13,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from firecrawl_interact.core import (
@@ -20,10 +21,12 @@ from firecrawl_interact.core import (
     AsyncTransport,
     DeleteSession,
     InvalidApiKeyError,
+    JournalError,
     Outcome,
     Recorder,
     RetryPolicy,
     Transport,
+    request_headers,
 )
 from firecrawl_interact.core.log import log
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from .journals.postgres import PostgresJournal
 
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
+T = TypeVar("T")
 
 _CLOUD_HOST = "api.firecrawl.dev"
 
@@ -153,7 +157,7 @@ def _journal(journal: Recorder | None, transport: Transport | AsyncTransport) ->
             log(logging.WARNING, text, directory)
         # A transport of one's own may not say where the service is.
         label = getattr(transport, "api_url", None) or service_address(None, allow_plain_http=True)
-        return open_journal(location, str(label))
+        return _of_variable("FIRECRAWL_INTERACT_JOURNAL", open_journal, location, str(label))
     finally:
         del location  # As above: it may hold a password.
 
@@ -162,13 +166,7 @@ def open_journal(location: str, service: str | None) -> "FileJournal | PostgresJ
     """Open the journal that a directory or a URL names, for a service's sessions."""
     from . import FileJournal, PostgresJournal  # noqa: PLC0415 - few need them
 
-    try:
-        return (PostgresJournal if "://" in location else FileJournal)(location, service=service)
-    except ValueError as error:
-        reason = str(error)
-    finally:
-        del location  # As above.
-    raise ValueError(reason)  # without the frames that hold the URL
+    return (PostgresJournal if "://" in location else FileJournal)(location, service=service)
 
 
 def journal_location(location: str | None = None) -> str | None:
@@ -199,16 +197,23 @@ def journal_location(location: str | None = None) -> str | None:
 
 def service_address(api_url: str | None, allow_plain_http: bool) -> ApiUrl:
     """Return the address of the service. An error names the variable."""
+    parse = partial(parse_api_url, allow_plain_http=allow_plain_http)
     if api_url is not None:
-        return parse_api_url(api_url, allow_plain_http=allow_plain_http)
+        return parse(api_url)
+    cloud = f"https://{_CLOUD_HOST}"
+    return _of_variable("FIRECRAWL_API_URL", parse, os.environ.get("FIRECRAWL_API_URL") or cloud)
+
+
+def _of_variable(name: str, make: Callable[..., T], *arguments: object) -> T:
+    """Make something of a variable. The error names it, and has no frame that holds its value."""
     try:
-        return parse_api_url(
-            os.environ.get("FIRECRAWL_API_URL") or f"https://{_CLOUD_HOST}",
-            allow_plain_http=allow_plain_http,
-        )
-    except ValueError as error:
-        reason = str(error)
-    raise ValueError(f"FIRECRAWL_API_URL: {reason}")  # without the frames that hold the address
+        return make(*arguments)
+    except (ValueError, JournalError) as error:
+        error.args = (f"{name}: {error.args[0]}",)
+        error.__traceback__ = None
+        raise
+    finally:
+        del arguments  # As above.
 
 
 def _reaches_cloud(transport: Transport | AsyncTransport) -> bool:
@@ -221,13 +226,9 @@ def _reaches_cloud(transport: Transport | AsyncTransport) -> bool:
 def _key(api_key: str | None, transport: Transport | AsyncTransport) -> str | None:
     if api_key is not None:
         return api_key
-    if os.environ.get("FIRECRAWL_API_KEY", "").strip() != os.environ.get("FIRECRAWL_API_KEY", ""):
-        error = InvalidApiKeyError("FIRECRAWL_API_KEY has space or a line end around the key")
-        error.advice = (
-            "Set it to the key alone: a file that holds the key may end in an empty line."
-        )
-        raise error
-    if _reaches_cloud(transport) and not os.environ.get("FIRECRAWL_API_KEY"):
+    if os.environ.get("FIRECRAWL_API_KEY"):
+        _of_variable("FIRECRAWL_API_KEY", request_headers, os.environ["FIRECRAWL_API_KEY"])
+    elif _reaches_cloud(transport):
         error = InvalidApiKeyError(f"no API key was set, and https://{_CLOUD_HOST} needs one")
         error.advice = (
             "Set FIRECRAWL_API_KEY to a key of your team, or FIRECRAWL_API_URL to the address of"

@@ -23,6 +23,8 @@ from .service.clock import ClockQueue
 
 
 class _InMemory:
+    api_url = "in memory"  #: a label for journals: no sweep of a real service takes their sessions
+
     def __init__(self, service: FakeService) -> None:
         if not isinstance(service, FakeService):
             raise TypeError(f"service must be a FakeService, not {type(service).__name__}")

@@ -91,8 +91,8 @@ def test_an_argument_comes_before_its_variable(
         ({"API_URL": "https://API.firecrawl.dev/v2"}, {}, "no API key was set"),
         ({"API_URL": "https://api.firecrawl.dev:443"}, {}, "Set FIRECRAWL_API_KEY to a key of you"),
         *(
-            ({"API_KEY": key}, {}, "FIRECRAWL_API_KEY has space or a line end .* Set it to the key")
-            for key in (f"{KEY}\n", f"{KEY}\r\n", f" {KEY}", "\n", " ")
+            ({"API_KEY": key}, {}, "^FIRECRAWL_API_KEY: the API key ")
+            for key in (f"{KEY}\n", f" {KEY}", " ", f"'{KEY}'", f"Bearer {KEY}", f"{KEY} # ours")
         ),
         *(
             ({**CLOUD, "API_URL": address}, {}, "^FIRECRAWL_API_URL: ")
@@ -161,7 +161,7 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
     assert caplog.messages == []
     (tmp_path / "file").touch()
     variables(INTERACT_JOURNAL=tmp_path / "file")
-    with pytest.raises(JournalError, match="file cannot be created"):
+    with pytest.raises(JournalError, match=r"^FIRECRAWL_INTERACT_JOURNAL: .* cannot be created"):
         make(api_key=KEY)
 
 
@@ -256,7 +256,7 @@ class Cloud(InMemoryTransport):
 
 
 class Memory(InMemoryTransport):
-    api_url = "memory"
+    api_url = ""  # as a transport of one's own that does not say it
 
 
 def test_a_transport_of_ones_own_takes_the_key_and_the_journal_of_the_environment(
@@ -268,8 +268,8 @@ def test_a_transport_of_ones_own_takes_the_key_and_the_journal_of_the_environmen
     variables(API_KEY="fc-test", INTERACT_JOURNAL=tmp_path, API_URL="http://firecrawl:3002")
     for transport, label in (
         (Cloud(service), "https://api.firecrawl.dev"),
-        (InMemoryTransport(service), "http://firecrawl:3002"),
-        (Memory(service), "memory"),
+        (InMemoryTransport(service), "in memory"),
+        (Memory(service), "http://firecrawl:3002"),
     ):
         with delete_session_from_environment(
             transport=transport, on_outcome=told.append
