@@ -37,9 +37,9 @@ class CircuitBreaker:
     """Says whether the service is away, from the attempts that failed with what a retry may mend.
 
     - A failure counts until the service itself responds to a request that was sent later, or at
-      the same time (`is_from_service`). The page of a gateway is not such a response, and neither
-      is a 5xx in the service's own words (`is_spoken`): both are failures. A conflict, and a kept
-      connection that had ended, show nothing.
+      the same time (`shows_service_works`). The page of a gateway is not such a response, and
+      neither is a 5xx in the service's own words (`is_spoken`): both are failures. A conflict, and
+      a kept connection that had ended, show nothing.
     - The breaker opens if the failures of two ids count, and if all that was in flight at the first
       failure has failed as well, or if an id would be given up otherwise.
     - Half-open probes go one at a time. The policy's backoff lies between two of them, or what the

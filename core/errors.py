@@ -69,7 +69,7 @@ class DeleteSessionError(FirecrawlInteractError):
     session_fate: SessionFate = SessionFate.UNKNOWN  #: what is known about the session
     transient: bool = False  #: whether the same call may end otherwise later
     is_spoken: bool = False  #: whether the service's own JSON says this
-    is_from_service: bool = False  #: whether it does, and shows that the service works
+    shows_service_works: bool = False  #: whether it does, and no part of the service has failed
     advice: str = "Delete it again: a retry is safe and shows whether it is gone."
     _fate_sentence: str = ""  # instead of the usual one
 

@@ -239,7 +239,7 @@ class Scheduler:
         lost.__traceback__ = None  # Its frames hold the run, and the error holds it.
 
     def _note_response(self, job: Job, outcome: Outcome) -> None:
-        if outcome.is_from_service:
+        if not isinstance(outcome, DeleteSessionError) or outcome.shows_service_works:
             self._breaker.note_response(sent_at=job.sent_at)
 
     def _note_failed(self, job: Job, failed: Failed) -> bool:

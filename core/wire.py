@@ -37,8 +37,6 @@ _GONE = frozenset(
     for whose in ("", "browser ", "interact ")
     for what in ("not found", "has been destroyed")
 )
-# Under these the service itself speaks. Any gateway says a 5xx for it.
-_STATUSES_OF_SERVICE = frozenset({200, 400, 401, 402, 403, 409, 429})
 
 _ERRORS: Mapping[int, type[errors.ResponseError]] = {
     400: errors.BadRequestError,
@@ -212,7 +210,10 @@ def _error(
         retry_after=retry_after(response, message),
     )
     error.is_spoken = _is_services_json(content) and kind is not errors.UnexpectedResponseError
-    error.is_from_service = error.is_spoken and _shows_service_works(status, kind, content)
+    # A 5xx does not show it: the service sends that when it cannot do its work, and gateways do.
+    is_conflict = status == 409 and _words(content) != _BACKEND_FAILED
+    is_at_work = kind is not errors.ServiceUnavailableError or is_conflict
+    error.shows_service_works = error.is_spoken and is_at_work
     if kind in {errors.UnauthorizedError, errors.ForbiddenError} and not _is_services_json(content):
         error.transient = True
         error.advice = errors.UnexpectedResponseError.advice
@@ -244,16 +245,6 @@ def _advice(error: errors.ResponseError, *, has_key: bool) -> str:
     if error.status == 500 and not is_uuid(error.session_id.removeprefix(_OF_SCRAPE)):
         return "The id is not a UUID, and the service fails so for each of these: check the id."
     return error.advice
-
-
-def _shows_service_works(status: int, kind: type[errors.ResponseError], content: _Content) -> bool:
-    """Say whether the service itself says this, and nothing in front of it or behind it.
-
-    The service then is there, whatever it says of the session. A 5xx does not show that: gateways
-    send it too, and the service sends it when it cannot do its work.
-    """
-    is_known = status in _STATUSES_OF_SERVICE or kind is errors.SessionNotFoundError
-    return is_known and _words(content) != _BACKEND_FAILED
 
 
 def _kind(status: int, content: _Content) -> type[errors.ResponseError]:
@@ -306,14 +297,15 @@ def retry_after(response: Response, message: str) -> float | None:
     if found:
         return float(found[1])
     if "retry-after" in response.headers:
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and it takes 3 ms
+        from datetime import UTC  # noqa: PLC0415 - rare, and both take 3 ms
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415
 
         with suppress(LookupError, TypeError, ValueError, OverflowError):
             dates = [
                 parsedate_to_datetime(response.headers[name]) for name in ("date", "retry-after")
             ]
             # Without an offset they mean UTC (RFC 9110, 5.6.7).
-            now, then = (one.replace(tzinfo=None) - (one.utcoffset() or one - one) for one in dates)
+            now, then = (date if date.tzinfo else date.replace(tzinfo=UTC) for date in dates)
             return max(0.0, (then - now).total_seconds())
     found = re.search(r"retry after ([0-9]{1,9})\s?s", message, re.IGNORECASE)
     return float(found[1]) + 0.5 if found else None

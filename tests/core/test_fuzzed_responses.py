@@ -42,7 +42,7 @@ class Reader(Protocol):
 
 def has_spoken(outcome: Outcome) -> bool:
     """Whether the library takes an outcome for the word of the service itself."""
-    return outcome.is_from_service
+    return isinstance(outcome, DeletionReceipt) or outcome.shows_service_works
 
 
 def read(response: Response, key: str, reader: Reader) -> tuple[Outcome, list[logging.LogRecord]]:
@@ -60,12 +60,12 @@ def read(response: Response, key: str, reader: Reader) -> tuple[Outcome, list[lo
 
 def reading_of(outcome: Outcome, warnings: int) -> Reading:
     what, fate = type(outcome).__name__, outcome.session_fate.name
-    is_from_service = has_spoken(outcome)
+    shows_service_works = has_spoken(outcome)
     if isinstance(outcome, DeletionReceipt):
         return Reading(
             what,
             fate,
-            is_from_service,
+            shows_service_works,
             session_duration_ms=outcome.session_duration_ms,
             credits_billed=outcome.credits_billed,
             session_status=outcome.status,
@@ -75,7 +75,7 @@ def reading_of(outcome: Outcome, warnings: int) -> Reading:
     return Reading(
         what,
         fate,
-        is_from_service,
+        shows_service_works,
         is_spoken=outcome.is_spoken,
         transient=outcome.transient,
         warnings=warnings,

@@ -113,7 +113,7 @@ memory: a run of concurrency 1 holds nine ids
 raised: what the ids raise is forgotten
     def note_end_of_ids ... self.ended_by = error => pass
 held back: a page of a gateway is taken for a response of the service
-    if outcome.is_from_service => if getattr(outcome, "status", 0) < 500
+    or outcome.shows_service_works => or getattr(outcome, "status", 0) < 500
 held back: an outage is taken for each id's own affair
     self._breaker.is_open or self.is_stopped => False
 others: an id that fails for ever is taken for an outage

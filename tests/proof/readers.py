@@ -45,7 +45,7 @@ class Reading(NamedTuple):
 
     outcome: str
     fate: str
-    is_from_service: bool
+    shows_service_works: bool
     is_spoken: bool = False
     transient: bool = False
     session_duration_ms: int | None = None
@@ -100,7 +100,7 @@ def _receipt(content: dict[str, object], key: str) -> Reading:
     return Reading(
         "DeletionReceipt",
         "GONE",
-        is_from_service=True,
+        shows_service_works=True,
         session_duration_ms=None if duration is None else round(duration),
         credits_billed=bill,
         session_status=_shown(word, key) or ""
