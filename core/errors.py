@@ -33,7 +33,6 @@ is not the service's JSON, since a gateway said it. A failure of the service's o
 
 import copyreg
 import math
-import re
 from typing import Literal, TypeAlias
 
 from .receipt import DeletionReceipt, SessionFate
@@ -89,10 +88,10 @@ class DeleteSessionError(FirecrawlInteractError):
     def forget_session(self) -> None:
         """Advise nothing about the session: `check` asks for one that never existed."""
         self._fate_sentence = "It never existed: nothing was at stake."
-        advice = _ADVICE_WITHOUT_SESSION.get(self.advice, self.advice)
-        advice = advice.removeprefix("This does not say that the session is gone. ")
-        again = re.compile("(?:Then d|D)elete it again( in [^.]*)?.*")
-        self.advice = again.sub(lambda found: f"Check again{found[1] or ' later'}.", advice)
+        if self.transient:
+            self.advice = "Check again later, and the address if that says the same."
+        elif isinstance(self, BadRequestError | ForbiddenError):
+            self.advice = "Its text says why: check the address, and the right of the key."
 
     def __repr__(self) -> str:
         fate = f"SessionFate.{self.session_fate.name}"
@@ -199,12 +198,6 @@ class ForbiddenError(ResponseError):
     advice = "Use a key of the team that opened the session."
 
 
-_ADVICE_WITHOUT_SESSION = {
-    BadRequestError.advice: "Check the address of the service.",
-    ForbiddenError.advice: "Use a key that may delete sessions.",
-}
-
-
 class SessionNotFoundError(ResponseError):
     """404 or 410 in the service's own words: it knows no such session, so none is left to bill."""
 
@@ -309,18 +302,6 @@ class RunEndedError(FirecrawlInteractError):
 
 Outcome: TypeAlias = DeletionReceipt | DeleteSessionError
 """What becomes of one session: a receipt, or an error that says what is known about it."""
-
-
-_NOTES = {
-    SessionFate.GONE: "The session was gone already.",
-    SessionFate.UNTOUCHED: "The session was not destroyed.",
-    SessionFate.UNKNOWN: "The session may not have been destroyed.",
-}
-
-
-def note_on(error: DeleteSessionError) -> str:
-    """Return what stands beside the exception of a block whose delete has failed as well."""
-    return f"{_NOTES[error.session_fate]} {error}"
 
 
 _PLAIN_HTTP = "The port speaks plain http: let the service's address begin with http://."

@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from .arguments import check_function, checked_opened_id, refuse_coroutine
-from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError, note_on
+from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .shielding import Shield, finish, in_thread, loop_or_thread, raise_last
@@ -227,7 +227,7 @@ class _Opening(Generic[T]):
         self._use_case.tell(self._delete, is_seen=raised is None)
         if error is not None and raised is not None:
             with suppress(Exception):  # It may refuse every attribute.
-                raised.add_note(note_on(error))
+                raised.add_note(str(error))
         self._opened.clear()
         self._use_case.blocks.discard(self)
         self._has_ended = True

@@ -37,10 +37,10 @@ from .log_records import log_records
 from .scripted_transport import run
 
 SESSION_ID = "id-0"
-UNCERTAIN = f"The session may not have been destroyed. Session '{SESSION_ID}'"
-INTERRUPTED = f"{UNCERTAIN}: the delete was interrupted"
-UNTOUCHED = f"The session was not destroyed. Session '{SESSION_ID}'"
-GONE = f"The session was gone already. Session '{SESSION_ID}'"
+UNCERTAIN = "It may still be running and billing."
+INTERRUPTED = "the delete was interrupted"
+UNTOUCHED = "This call did nothing to it"
+GONE = "Nothing is left to bill under this id."
 NOT_BEGUN = f"The block did not begin. Session '{SESSION_ID}' was destroyed."
 _FATES = {
     GONE: SessionFate.GONE,
@@ -92,7 +92,7 @@ class Block(Scenario):
     sent: Sequence[float] = ()  # when each request is
     over_at: float = 0.0
     raises: str = ""  # a class, or "at" the time of the interruption
-    notes: Sequence[str] = ()  # how each of them begins
+    notes: Sequence[str] = ()  # words of each
     _: KW_ONLY
     ids: Sequence[object] = (SESSION_ID,)
     script: Sequence[Kind] = ()  # what its requests meet, before the weather
@@ -122,7 +122,7 @@ class Block(Scenario):
         assert name == self.raises
         assert played.raised_inside in {None, *_chain(error)}
         assert len(notes) == len(self.notes)
-        assert all(map(str.startswith, notes, self.notes))
+        assert all(map(str.__contains__, notes, self.notes))
         is_confirmed = SESSION_ID in played.world.sessions and played.session.receipts
         assert (played.receipt is not None) is bool(is_confirmed)
 
@@ -284,10 +284,8 @@ class PlayedBlock:
         claim("block", inside is None or raised is not None, f"{inside!r} is lost")
         fates = {getattr(raised, "session_fate", None)} if raised is not inside else set()
         for note in getattr(raised, "__notes__", ()):
-            fate = next((_FATES[begin] for begin in _FATES if note.startswith(begin)), None)
-            is_advice = fate is SessionFate.UNKNOWN and "still be running and billing" in note
-            claim("block", fate, f"a note that nobody knows: {note}")
-            claim("block", is_advice or fate is not SessionFate.UNKNOWN, f"no advice: {note}")
+            fate = next((_FATES[words] for words in _FATES if words in note), None)
+            claim("block", fate and SESSION_ID in note, f"a note that nobody knows: {note}")
             fates.add(fate)
         is_wrong = SessionFate.GONE in fates and session.is_live
         claim("gone", not is_wrong, "it is said to be gone, and lives")

@@ -59,7 +59,7 @@ class StrangeError(BaseException):
 
 
 # A block takes 5 s, an opener 10 s, and a delete 10 s. A row says when each request is sent, when
-# all is over, what is raised, and how the notes on that begin.
+# all is over, what is raised, and words of the notes on that.
 OF_ANOTHER = partial(UnauthorizedError, "no", session_id="another", attempts=1)
 CTRL_C = Kind(error=partial(KeyboardInterrupt, "at 7"), seconds=2)
 EXIT = Kind(error=SystemExit, seconds=2)

@@ -92,8 +92,8 @@ gone: an id in flight is taken for gone when the run is left
     =self.requests) => =self.requests, session_fate=type(NotTriedError.session_fate).GONE)
 untouched: an id in flight is taken for untouched when the run is left
     =self.requests) => =self.requests, session_fate=NotTriedError.session_fate)
-untouched: the note says that the session was not destroyed when nobody knows
-    The session may not have been destroyed. => The session was not destroyed.
+untouched: the note says that the session is as it was when nobody knows
+    It may still be running and billing. => This call did nothing to it.
 receipt: a response is taken for that of another session
     self._requests.pop(task) => self._requests.popitem()[1]
 one session: a run asks the older route
@@ -127,7 +127,7 @@ slow: the clock runs while the caller holds an outcome
 block: the session is left when the block ends
     self.session_id is not None and not self._delete.is_done => False
 block: the note on what the block raised says nothing
-    raised.add_note(note_on(error)) => raised.add_note("")
+    raised.add_note(str(error)) => raised.add_note("")
 told: the delete's error takes the place of what the block raised
     error is not None and raised is None => error is not None
 told: what a block knows is told to nobody
