@@ -233,9 +233,9 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         here = loop_or_thread()
         ours = [block for block in list(self.blocks) if block.loop_or_thread == here]
         for block in ours:  # side by side
-            block.start_to_end()
+            block.start_delete()
         for block in ours:
-            await block.end_early(interruptions)
+            await block.finish_delete(interruptions)
         raise_last(await Shield().run(self._close, interruptions), *interruptions)
 
     async def _close(self) -> None:

@@ -11,6 +11,7 @@ An awaited use case that is closed destroys the sessions of its open blocks. The
 use case wait for the same delete, and whoever comes second finds the outcome.
 """
 
+import logging
 import operator
 import os
 import threading
@@ -22,6 +23,7 @@ from typing import Any, Generic, TypeVar
 
 from .arguments import check_function, checked_opened_id, refuse_coroutine
 from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError
+from .log import log
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .shielding import Shield, finish, in_thread, loop_or_thread, raise_last
@@ -54,15 +56,13 @@ class _Opening(Generic[T]):
         self._use_case = use_case
         self._open_session = open_session
         self._id_of = id_of
-        self._given_id = session_id
         self._missing_ok = missing_ok
-        self._retry = use_case.policy(retry)
         self._opened: list[Any] = []  # at most one; in no variable, which a traceback would show
-        self._delete = Delete(session_id, self._retry)
+        self._delete = Delete(session_id, use_case.policy(retry))
         self._shield = Shield(awaits=use_case.awaits)  # for its opener and its delete
         self._begins_with_opener = False  # whether the shield's first task opens or records it
         self.loop_or_thread: object = None  # what awaits it, once it is entered
-        self._entered = threading.Lock()  # It is held while the block is entered.
+        self._entered = threading.Lock()  # It is held from then on: a block is entered once.
         self._process = os.getpid()  # whose session it is: its children leave it alone
         self._has_ended = False
 
@@ -110,13 +110,9 @@ class _Opening(Generic[T]):
 
     async def _enter(self) -> T:
         if not self._entered.acquire(blocking=False):
-            raise RuntimeError("this block is open already: make another one for another session")
+            raise RuntimeError("this block was entered already: make another one for each session")
         try:
             self._process = os.getpid()
-            self._delete = Delete(self._given_id, self._retry)
-            self._has_ended = False
-            self._shield = Shield(awaits=self._use_case.awaits)
-            self._begins_with_opener = False
             # It enters itself first and then looks whether the use case is closed. `aclose` closes
             # first and then looks for blocks: so one of the two sees the other.
             if self._use_case.awaits:
@@ -145,11 +141,15 @@ class _Opening(Generic[T]):
     async def _open_uncancelled(self) -> None:
         interruptions: list[BaseException] = []
         self._begins_with_opener = True
-        error = await self._shield.run(self._open, interruptions, self._retry.attempt_timeout)
-        has_failed = bool(interruptions) or isinstance(error, Exception)
-        if not has_failed:  # `start_to_end` may have cancelled it: then the use case is closed.
+        timeout = self._delete.retry.attempt_timeout
+        error = await self._shield.run(self._open, interruptions, timeout)
+        if interruptions and isinstance(error, Exception):  # Nobody sees it otherwise.
+            log(logging.ERROR, "a block was interrupted before it began, and: %s", error)
+            interruptions[-1].__context__ = error
+        raise_last(*interruptions)
+        if not isinstance(error, Exception):  # `start_delete` may have cancelled it.
             self._refuse_closed()
-        raise_last(error, *interruptions)
+        raise_last(error)
 
     async def _open(self) -> None:
         if self._open_session is not None:
@@ -231,27 +231,25 @@ class _Opening(Generic[T]):
         self._opened.clear()
         self._use_case.blocks.discard(self)
         self._has_ended = True
-        with suppress(RuntimeError):  # An interruption may bring it here again.
-            self._entered.release()
         if error is not None and raised is None:
             raise error
 
     # Its use case is being closed. Only an awaited one ends its blocks.
 
-    def start_to_end(self) -> None:
+    def start_delete(self) -> None:
         """Let its delete begin, under asyncio, or its opener have at most `attempt_timeout`."""
         if self._begins_with_opener:
             for opener in self._shield.tasks[:1]:
-                opener.get_loop().call_later(self._retry.attempt_timeout, opener.cancel)
+                opener.get_loop().call_later(self._delete.retry.attempt_timeout, opener.cancel)
         self._shield.start(self._destroy)
 
-    async def end_early(self, interruptions: list[BaseException]) -> None:
+    async def finish_delete(self, interruptions: list[BaseException]) -> None:
         """Wait for its opener and its delete, which begins anew if it was interrupted. Tell it."""
         try:
             await self._shield.run(self._destroy, interruptions)
         except (KeyboardInterrupt, SystemExit) as error:  # As in `_leave`. asyncio raises none.
             self._note_interruption(error, None, interruptions)
-            await self.end_early(interruptions)
+            await self.finish_delete(interruptions)
         self._use_case.tell(self._delete, is_seen=False)
 
 
@@ -271,7 +269,7 @@ class Opening(_Opening[T]):
         Raises:
             NothingOpenedError: `open_session` returned no usable id.
             JournalError: it could not be recorded. It was destroyed, or a note says why not.
-            RuntimeError: the block is open already, and nothing was opened; or the use case is
+            RuntimeError: the block was entered before, and nothing was opened; or the use case is
                 closed. The session is destroyed if the transport still sends; else a note says so.
             TypeError: `open_session` must be awaited. A coroutine is closed and has opened nothing.
         """
@@ -302,4 +300,7 @@ class AsyncOpening(_Opening[T]):
         return await self._enter()
 
     async def __aexit__(self, kind: object, raised: BaseException | None, tb: object) -> None:
-        await self._leave(raised)
+        if isinstance(raised, GeneratorExit) and loop_or_thread() != self.loop_or_thread:
+            self._use_case.blocks.discard(self)  # Nothing can be awaited any more: `__del__` tells.
+        else:
+            await self._leave(raised)

@@ -79,11 +79,11 @@ class Shield:
         interruptions: list[BaseException],
         timeout: float | None = None,
     ) -> BaseException | None:
-        """Run this. Under asyncio, first wait until no other one goes on any more.
+        """Run this: return how it fails, and add to `interruptions` what interrupts the caller.
 
         Args:
             function: what runs.
-            interruptions: takes the cancellations of the caller that come meanwhile.
+            interruptions: the cancellations of the caller that come meanwhile.
             timeout: how many seconds it has after the first of them. None: all that it takes. It
                 is not shielded under trio then: the shield would keep that out.
 

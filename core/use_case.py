@@ -52,6 +52,7 @@ logger.addHandler(_LastResort(logging.ERROR))
 
 
 def _random() -> float:
+    # `random` may be seeded, alike in all processes: they would retry together.
     return int.from_bytes(os.urandom(7)) / 2**56
 
 
@@ -72,7 +73,7 @@ class Delete(msgspec.Struct):
     begun: int = 0  #: how often
     attempts: int = 0  #: how many requests were sent
     #: The first is the outcome: a delete that was given up may go on, and find another one.
-    known: list[Outcome] = []
+    known: list[Outcome] = []  # No signal is handled within an `append`.
     is_done: bool = False  #: whether the journal was told of it as well, or it was given up
     told: Told = msgspec.field(default_factory=Told)
     is_logged: bool = False
@@ -190,23 +191,22 @@ class UseCase(Generic[TransportT, BlockT]):
             delete.told.outcome = None
 
     async def destroy(self, delete: Delete) -> None:
-        """Do what a call does, but raise no outcome, and tell the journal alone."""
+        """Send the requests, keep the outcome, and let the journal forget the session if gone."""
         delete.begun += 1
         if not delete.known:  # Otherwise the journal alone was not told.
             try:  # No variable holds it: a traceback leads here, so that would be a cycle.
-                delete.known.append(await self._drive(delete))
+                delete.known.append(await self._converse(delete))
             except DeleteSessionError as error:
                 delete.known.append(error.with_traceback(None))  # Its frames hold the use case.
         if not self.awaits:
             self.forget_if_gone(delete.known[0])
         elif self.journal_to_tell(delete.known[0]) is not None:
             timeout = JOURNAL_WAIT
-            has_ended = await ends_in_thread(self.forget_if_gone, delete.known[0], timeout=timeout)
-            if not has_ended:
+            if not await ends_in_thread(self.forget_if_gone, delete.known[0], timeout=timeout):
                 _log_not_forgotten(delete.known[0], f"it takes more than {timeout:g} s")
         delete.is_done = True
 
-    async def _drive(self, delete: Delete) -> DeletionReceipt:
+    async def _converse(self, delete: Delete) -> DeletionReceipt:
         conversation = converse(
             delete.session_id,
             headers=self.headers,
@@ -251,7 +251,7 @@ class UseCase(Generic[TransportT, BlockT]):
         session_id = str(uuid.UUID(bytes=octets, version=4))
         once = msgspec.structs.replace(self.retry, max_attempts=1)
         try:
-            await self._drive(Delete(session_id, once))
+            await self._converse(Delete(session_id, once))
             reason = "HTTP 200: it confirms to have deleted a session that never existed"
             raise UnexpectedResponseError(reason, session_id=session_id, attempts=1, status=200)
         except SessionNotFoundError:

@@ -1,5 +1,6 @@
 """A session that ends with the block that used it, or opened it, however the block ends."""
 
+import asyncio
 import ctypes
 import gc
 import logging
@@ -41,6 +42,7 @@ from .scripted_transport import (
     UNAVAILABLE,
     ScriptedTransport,
     UseCase,
+    awaited,
     both_use_cases,
     play,
 )
@@ -225,6 +227,14 @@ def test_a_cancelled_block_waits_for_its_opener_as_long_as_for_an_attempt(
     block.check(way)
 
 
+def test_a_cancelled_block_tells_that_what_was_opened_has_no_id() -> None:
+    played = b.PlayedBlock(Block(opens=b.Opener(returns=None), interrupt_at=[4]), Awaited())
+    played.play()
+    [record] = played.logged
+    assert "open_session returned a NoneType without an id" in record.getMessage()
+    assert isinstance(getattr(played.raised, "__context__", None), NothingOpenedError)
+
+
 # What is never entered, never left, or left by another process
 
 
@@ -322,8 +332,27 @@ def test_a_coroutine_that_is_closed_before_its_block_begins_warns_and_tells_it()
     assert str(outcome).startswith("Session 'id-0': opening('id-0') was never left. It may still")
 
 
+def test_a_coroutine_that_is_closed_after_its_event_loop_warns_and_tells_it() -> None:
+    told, loop = list[Outcome](), asyncio.new_event_loop()
+    delete_session = awaited(ScriptedTransport(), API_KEY, on_outcome=told.append)
+
+    async def hold() -> None:
+        async with delete_session.on_exit(SESSION_ID):
+            await asyncio.sleep(3600)
+
+    async def begin() -> None:
+        holding.send(None)
+
+    holding = hold()
+    loop.run_until_complete(begin())
+    loop.close()
+    with pytest.warns(RuntimeWarning, match="was never left"):
+        holding.close()
+    assert f"on_exit('{SESSION_ID}') was never left" in str(told)
+
+
 @both_use_cases
-def test_a_block_that_is_open_is_not_entered_again_and_nothing_is_opened(use_case: UseCase) -> None:
+def test_a_block_is_entered_once_or_nothing_is_opened(use_case: UseCase) -> None:
     opened = list[str]()
 
     def open_session() -> SimpleNamespace:
@@ -334,10 +363,11 @@ def test_a_block_that_is_open_is_not_entered_again_and_nothing_is_opened(use_cas
     for block in (delete_session.opening(open_session), delete_session.on_exit(SESSION_ID)):
 
         def enter_again(block: Any = block) -> None:  # Any: of either kind
-            with pytest.raises(RuntimeError, match="this block is open already"):
+            with pytest.raises(RuntimeError, match="this block was entered already"):
                 play(block, lambda: None)
 
         play(block, enter_again)
+        enter_again()
         assert block.receipt is not None
     assert opened == [SESSION_ID]
 
@@ -346,30 +376,15 @@ def test_a_block_that_is_open_is_not_entered_again_and_nothing_is_opened(use_cas
 
 
 @both_use_cases
-def test_each_time_it_is_entered_it_opens_a_session_and_shows_it_by_its_id(
-    use_case: UseCase,
-) -> None:
-    ids, shown = iter("ab"), list[str]()
-    opening = use_case(ScriptedTransport(DESTROYED, DESTROYED), API_KEY).opening(
-        lambda: {"sessionId": next(ids)}, id_of=itemgetter("sessionId")
+def test_a_block_shows_its_session_by_its_id(use_case: UseCase) -> None:
+    shown, opened = list[str](), {"sessionId": "a"}
+    opening = use_case(ScriptedTransport(DESTROYED), API_KEY).opening(
+        lambda: opened, id_of=itemgetter("sessionId")
     )
     assert (opening.receipt, opening.session_id) == (None, None)
-    for session_id in "ab":
-        play(opening, lambda: shown.append(repr(opening).replace("Async", "")))
-        assert opening.receipt == DeletionReceipt(session_id=session_id)
-    assert shown == [f"Opening('{one}', outcome=None)" for one in "ab"]
-
-
-@both_use_cases
-def test_a_block_that_is_entered_again_may_be_interrupted_as_the_first_time(
-    use_case: UseCase,
-) -> None:
-    transport = ScriptedTransport(DESTROYED, KeyboardInterrupt(), DESTROYED)
-    block = use_case(transport, API_KEY).on_exit(SESSION_ID)
-    play(block, lambda: None)
-    with pytest.raises(KeyboardInterrupt):
-        play(block, lambda: None)
-    assert block.receipt == DeletionReceipt(session_id=SESSION_ID, attempts=2)
+    play(opening, lambda: shown.append(repr(opening).replace("Async", "")))
+    assert opening.receipt == DeletionReceipt(session_id="a")
+    assert shown == ["Opening('a', outcome=None)"]
 
 
 @both_use_cases

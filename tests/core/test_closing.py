@@ -9,7 +9,6 @@ import pickle
 import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
@@ -310,26 +309,6 @@ def test_blocks_of_other_event_loops_and_threads_are_left_alone_and_tell_their_e
     assert sorted(outcome.session_id for outcome in told) == sorted(service.sessions_left_open)
     assert {outcome.session_fate for outcome in told} == {SessionFate.UNTOUCHED}
     assert len(told) == 3
-
-
-def test_a_block_that_is_entered_again_on_another_event_loop_ends_with_that_one_s() -> None:
-    transport = ScriptedTransport(DESTROYED, DESTROYED)
-    delete_session = awaited(transport, API_KEY)
-    block = delete_session.opening(lambda: Browser(SESSION_ID))
-
-    async def enter() -> None:
-        async with block:
-            pass
-
-    async def close_inside() -> None:
-        async with block:
-            await delete_session.aclose()
-            assert block.receipt is not None
-
-    asyncio.run(enter())
-    with ThreadPoolExecutor() as threads:
-        threads.submit(asyncio.run, close_inside()).result()
-    assert (len(transport.requests), transport.closed) == (2, 1)
 
 
 def test_under_another_event_loop_blocks_end_one_after_the_other() -> None:
