@@ -297,15 +297,15 @@ def retry_after(response: Response, message: str) -> float | None:
     if found:
         return float(found[1])
     if "retry-after" in response.headers:
-        from datetime import UTC  # noqa: PLC0415 - rare, and both take 3 ms
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and it takes 3 ms
 
         with suppress(LookupError, TypeError, ValueError, OverflowError):
             dates = [
                 parsedate_to_datetime(response.headers[name]) for name in ("date", "retry-after")
             ]
             # Without an offset they mean UTC (RFC 9110, 5.6.7).
-            now, then = (date if date.tzinfo else date.replace(tzinfo=UTC) for date in dates)
+            zero = dates[0] - dates[0]
+            now, then = (date.replace(tzinfo=None) - (date.utcoffset() or zero) for date in dates)
             return max(0.0, (then - now).total_seconds())
     found = re.search(r"retry after ([0-9]{1,9})\s?s", message, re.IGNORECASE)
     return float(found[1]) + 0.5 if found else None
