@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import msgspec
 
 from .arguments import check_methods, is_coroutine_function, refuse_coroutine
-from .conversation import Send, Step, Wait, converse
+from .conversation import Failed, Send, Step, Wait, converse
 from .errors import (
     DeleteSessionError,
     Outcome,
@@ -72,6 +72,7 @@ class Delete(msgspec.Struct):
     retry: RetryPolicy
     begun: int = 0  #: how often
     attempts: int = 0  #: how many requests were sent
+    failed: str = ""  #: why the last attempt that failed did
     #: The first is the outcome: a delete that was given up may go on, and find another one.
     known: list[Outcome] = []  # No signal is handled within an `append`.
     is_done: bool = False  #: whether the journal was told of it as well, or it was given up
@@ -85,7 +86,8 @@ class Delete(msgspec.Struct):
 
     def interrupt(self, error: BaseException) -> None:
         """Let an exception end it."""
-        self.give_up(f"the delete was interrupted ({type(error).__name__})")
+        after = f" after: {self.failed}" if self.failed else ""
+        self.give_up(f"the delete was interrupted ({type(error).__name__}){after}")
 
     def give_up(self, reason: str) -> None:
         """End it. Its outcome is what is known: it may be there already."""
@@ -219,6 +221,8 @@ class UseCase(Generic[TransportT, BlockT]):
             step = next(conversation)
             while True:
                 delete.attempts += isinstance(step, Send)
+                if isinstance(step, Failed):
+                    delete.failed = step.error.args[0]
                 try:
                     response = await self._carry_out(step)
                 except TransportError as failure:

@@ -92,7 +92,8 @@ def test_a_call_that_is_interrupted_has_an_unknown_outcome_that_is_told_and_logg
     assert isinstance(outcome, UnreachableError)
     assert (outcome.session_id, outcome.attempts) == (SESSION_ID, 2)
     assert outcome.session_fate is SessionFate.UNKNOWN
-    assert f"the delete was interrupted ({interruption.__name__})" in str(outcome)
+    after = "after: HTTP 502: Hangar is unavailable. 2 attempts."
+    assert f"the delete was interrupted ({interruption.__name__}) {after}" in str(outcome)
     assert [record.getMessage() for record in records] == [str(outcome)]
 
 
