@@ -143,9 +143,10 @@ class _Opening(Generic[T]):
         self._begins_with_opener = True
         timeout = self._delete.retry.attempt_timeout
         error = await self._shield.run(self._open, interruptions, timeout)
-        if interruptions and isinstance(error, Exception):  # Nobody sees it otherwise.
-            log(logging.ERROR, "a block was interrupted before it began, and: %s", error)
+        if interruptions and isinstance(error, Exception):
             interruptions[-1].__context__ = error
+            if self.session_id is None:  # No delete tells of it.
+                log(logging.ERROR, "a block was interrupted before it began, and: %s", error)
         raise_last(*interruptions)
         if not isinstance(error, Exception):  # `start_delete` may have cancelled it.
             self._refuse_closed()
