@@ -3,7 +3,7 @@
 import gc
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 
 import pytest
@@ -38,6 +38,13 @@ AT_ITS_DOOR = {"finish", "__enter__", "_enter", "__exit__", "__aenter__", "__aex
 MOST_STEPS = 2_000
 
 both_managers = pytest.mark.parametrize("opens", [None, Opener(0, 0)], ids=["on_exit", "opening"])
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_collected_later() -> Iterator[None]:
+    """Another test would meet the warnings that are ignored here."""
+    yield
+    gc.collect()
 
 
 def warns(played: PlayedBlock, around: AbstractContextManager[object] | None = None) -> bool:
