@@ -58,7 +58,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             await self.aclose()
             raise
         finally:
-            self._asked_by = None
+            self._at_work_in = None
         return self._hand_out_or_end(StopAsyncIteration)
 
     def stop(self) -> None:  # noqa: D102 - as it is inherited
@@ -104,7 +104,8 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
                 await self._leave()
         if run.is_finished:
             if reader := self._end_reader():
-                # Its caller bounds a run that was stopped, and nothing one that ended itself.
+                # A stopped run has its `shutdown_timeout`. One that ended by itself has no limit:
+                # the reader gets a second.
                 left = self._seconds_to_land()
                 most = _LONGEST_CANCELLATION if left == math.inf else left
                 await asyncio.wait(reader, timeout=most)

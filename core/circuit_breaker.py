@@ -159,7 +159,11 @@ class CircuitBreaker:
             self._alone_since = waited
         if error.is_spoken and self.is_open:
             self._drop_unspoken(job.sent_at, waited)
-        if job.sent_at > self._served_at and not self._is_ids_own(job, error, takes_ids=takes_ids):
+        # Once the service has responded since an id failed first, its failures are its own. A page of
+        # a gateway may show an outage all the same, as long as ids come that can tell.
+        has_responded_since = job.failing_since <= self._served_at
+        shows_outage = not (has_responded_since and (error.is_spoken or not takes_ids))
+        if shows_outage and job.sent_at > self._served_at:
             if isinstance(error, ServiceUnavailableError | UnreachableError):
                 self._has_met_pages_alone = False
             self.failures.append(Failure(error, job.sent_at, job.landed_at, waited))
@@ -195,15 +199,6 @@ class CircuitBreaker:
             self.is_open = False
             self.probe = None
             self._failed_probes = 0
-
-    def _is_ids_own(self, job: Job, error: DeleteSessionError, *, takes_ids: bool) -> bool:
-        """Say whether a failure shows no outage, but something of this id."""
-        has_responded_since = job.failing_since is not None and (
-            job.failing_since <= self._served_at
-        )
-        # A gateway may report the failure, and the next ids will show it. If no more ids come, it
-        # is the id's own as far as anybody can know.
-        return has_responded_since and (error.is_spoken or not takes_ids)
 
     def _count_failing_ids(self) -> int:
         return len({failure.error.session_id for failure in self.failures})

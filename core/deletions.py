@@ -49,8 +49,8 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._ids = session_ids
         self._threads = 0
         self._recording: threading.Thread | None = None
-        # A transport whose time is not the system's gives queues that wait on its own clock. Its
-        # class says so, since a mock has whatever attribute it is asked for.
+        # A fake whose time is not the system's gives queues that wait on its own clock: that is no
+        # part of the port. Its class says so, since a mock has whatever attribute it is asked for.
         transport = delete_session.transport
         # Any: both queues
         new_queue: Any = getattr(type(transport), "new_queue", lambda _: queue.SimpleQueue())
@@ -69,7 +69,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             self._close()
             raise
         finally:
-            self._asked_by = None
+            self._at_work_in = None
         return self._hand_out_or_end(StopIteration)
 
     def close(self) -> None:
@@ -77,19 +77,19 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
 
         While the run is at work, in `on_outcome`, the ids or a signal's handler, it only stops.
         """
-        if self._asked_by is None:
+        if self._at_work_in is None:
             self._close()
         else:
             self.stop()
 
     def _close(self) -> None:
-        self._asked_by = threading.get_ident()
+        self._at_work_in = threading.get_ident()
         try:
             self.stop()
             if not self._is_of_parent():
                 self._leave()
         finally:
-            self._asked_by = None
+            self._at_work_in = None
             self._log_end()
 
     def __enter__(self) -> Self:
@@ -99,7 +99,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         try:
             if kind is None and self._process is None:
                 self._warn_if_abandoned()
-        finally:  # A warning may be an exception. An interruption may have kept `_asked_by`.
+        finally:  # A warning may be an exception. An interruption may have kept `_at_work_in`.
             self._close()
 
     def __del__(self) -> None:
@@ -126,7 +126,9 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         if self._scheduler.outcomes:
             return
         if self._scheduler.has_room():
+            self._at_work_in = "its ids"  # They must not ask for an outcome.
             self._scheduler.admit(self._ids)
+            self._at_work_in = threading.get_ident()
         else:
             self._wait(min(self._scheduler.due_in(), self._seconds_to_land()))
 

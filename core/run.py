@@ -41,7 +41,7 @@ class Run(Generic[DeleteSessionT]):
         self._to_record: deque[Outcome] = deque()  # of sessions that the journal must forget
         self._is_journal_late = False
         self._process: int | None = None  # in which it has begun
-        self._asked_by: object = None  # the thread or task that waits for an outcome
+        self._at_work_in: object = None  # the thread or task; None: it is not at work
         self._is_stopped_by_caller = False
         self._stopped_at = math.inf
         self._is_logged = False
@@ -75,10 +75,10 @@ class Run(Generic[DeleteSessionT]):
         """Begin to wait for an outcome, as one thread or task at a time may."""
         if self._is_of_parent():
             raise RuntimeError("this run was begun in another process")
-        if self._asked_by not in {None, asker}:
-            raise RuntimeError("another thread or task waits for outcomes of this run")
+        if self._at_work_in not in {None, asker}:
+            raise RuntimeError("another thread or task, or the ids, waits for outcomes of this run")
         self._process = os.getpid()
-        self._asked_by = asker
+        self._at_work_in = asker
 
     def _hand_out_or_end(self, end: type[Exception]) -> Outcome:
         """Return an outcome that was told. If there is none, the run is over: raise."""
@@ -106,7 +106,7 @@ class Run(Generic[DeleteSessionT]):
     def _seconds_for_records(self) -> float:
         """Return the seconds that the journal has for what it must know."""
         if self.shutdown_timeout is None or not self._is_stopped_by_caller:
-            return JOURNAL_WAIT  # for all of them
+            return JOURNAL_WAIT  # for a batch, which has one record as a rule
         return max(_LEAST_FOR_RECORDS, self._seconds_to_land())
 
     def _outcomes_to_tell(self) -> Iterator[Outcome]:
@@ -155,8 +155,8 @@ class Run(Generic[DeleteSessionT]):
         count = len(lost) + len(run.in_flight) + run.waiting
         if count and not self._is_logged:
             self._is_logged = True
-            text = "a run was left: nobody took the outcomes of %d sessions that may still run"
-            log(logging.ERROR, text, count)
+            what = "a run was left. Outcomes of sessions that may still run, not taken yet: %d."
+            log(logging.ERROR, f"{what} Iterate over it to get them", count)
 
     def _warn_if_abandoned(self) -> None:
         """Warn, with the place where it was forgotten, that the run was not ended."""

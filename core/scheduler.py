@@ -151,7 +151,7 @@ class Scheduler:
             self.ended_by = error
 
     def _advance(self, job: Job, resume: Callable[[], Step], *, now: float) -> None:
-        """Let a conversation go on until it wants to send, or ends, and put the job in a queue."""
+        """Let a conversation go on until it ends, or wants to send: then its job waits."""
         job.due_at = now
         try:
             step = resume()
@@ -254,12 +254,13 @@ class Scheduler:
             begins = self._breaker.note_failure(
                 job, failed, waited=self.waited, oldest_sent_at=oldest, takes_ids=self.takes_ids
             )
+            # A stopped run makes no retry: the job ends with this error.
             is_held_back = self._breaker.is_open or self.is_stopped
         if is_held_back:
             job.charged -= job.latency
         self._pauses += begins
         if begins and (pause := self.pause) is not None:
-            text = "%s: %s. Next request in %.1f s; a pause longer than the deadline ends the run"
+            text = "%s: %s. Next request in %.1f s; the run ends if this lasts beyond the deadline"
             log(logging.WARNING, text, pause.reason, failed.error.args[0], pause.seconds_left)
         return is_held_back
 
@@ -283,19 +284,18 @@ class Scheduler:
     def pause(self) -> Pause | None:
         """What holds the whole run back now."""
         now = self._now()
-        seconds = self._gate.paused_until - now
+        left = self._gate.paused_until - now
         if self._breaker.is_open and self._breaker.failures:
             reason = "outage"
             error: DeleteSessionError | None = self._breaker.failures[-1].error
-            seconds = max(0.0, seconds, self._breaker.next_probe_at - now)
+            left = max(0.0, left, self._breaker.next_probe_at - now)
         else:
             reason = "rate limit"
             error = self._last_limit
-        if self.is_stopped or (reason == "rate limit" and seconds <= 0):
+        if self.is_stopped or (reason == "rate limit" and left <= 0):
             return None
-        number = self._pauses
         return Pause(
-            reason=reason, seconds_left=seconds, waiting=self.waiting, number=number, error=error
+            reason=reason, seconds_left=left, waiting=self.waiting, number=self._pauses, error=error
         )
 
     @property

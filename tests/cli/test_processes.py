@@ -105,7 +105,7 @@ def test_at_40_columns_the_bar_says_why_and_until_when_and_a_line_of_it_stays(
     shown = without_times("\n".join(rows(done.out))).splitlines()
     [note] = [row for row in shown if row.startswith("outage: ")]
     assert note.startswith(f"outage: {reason}. Next request in ")
-    assert note.endswith(" s; a pause longer than the deadline ends the run")
+    assert note.endswith(" s; the run ends if this lasts beyond the deadline")
     assert not [row for row in shown if "next probe" in row]
     assert [row.split()[0] for row in shown[-3:]] == ["Stopped:", "None", "Next:"]
 

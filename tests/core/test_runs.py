@@ -308,24 +308,22 @@ LEFT = Scenario(ids="abc", meets={"b": [kinds.SILENCE], "c": [kinds.SILENCE]}, s
 
 @both_ways
 @pytest.mark.parametrize(
-    ("scenario", "errors"),
+    ("scenario", "counts"),
     [
-        (replace(LEFT, leave_at_outcome=1), ["2 sessions that may still run"]),
-        (replace(LEFT, interrupt_at=[5.0]), ["2 sessions that may still run"]),
-        (
-            replace(LEFT, leave_at_outcome=1, shutdown_timeout=None, interrupt_at=[5.0]),
-            ["2 sessions that may still run"],
-        ),
+        (replace(LEFT, leave_at_outcome=1), [2]),
+        (replace(LEFT, interrupt_at=[5.0]), [2]),
+        (replace(LEFT, leave_at_outcome=1, shutdown_timeout=None, interrupt_at=[5.0]), [2]),
         (replace(LEFT, stop_at=[5.0]), []),  # The caller takes all outcomes.
         (Scenario(ids="ab", leave_at_outcome=1), []),  # Both are gone.
     ],
 )
 def test_outcomes_of_a_run_that_is_left_are_told_once_as_an_error_with_their_number(
-    scenario: Scenario, errors: list[str], way: type[Way], caplog: pytest.LogCaptureFixture
+    scenario: Scenario, counts: list[int], way: type[Way], caplog: pytest.LogCaptureFixture
 ) -> None:
     play(scenario, way)
     told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert [line.partition("outcomes of ")[2] for line in told] == errors
+    text = "a run was left. Outcomes of sessions that may still run, not taken yet: {}."
+    assert told == [f"{text.format(count)} Iterate over it to get them" for count in counts]
 
 
 def test_sessions_of_a_run_whose_leaving_is_interrupted_are_told_as_an_error_with_their_number(
@@ -339,7 +337,7 @@ def test_sessions_of_a_run_whose_leaving_is_interrupted_are_told_as_an_error_wit
     late = [kinds.STOPPING.after(5)]
     scenario = Scenario(ids="abc", meets={"a": late, "c": late}, leave_at_outcome=1)
     play(scenario, Blocking, choose)
-    assert "nobody took the outcomes of 2 sessions that may still run" in caplog.text
+    assert "sessions that may still run, not taken yet: 2." in caplog.text
 
 
 @both_ways

@@ -256,7 +256,7 @@ def test_what_a_pause_is_made_of_is_given_by_name_and_stays() -> None:
 @pytest.mark.parametrize(
     ("script", "line", "times"),
     [
-        ("go a b c; 503 a b c; +1; send c; 503 c", ". Next request in 0.8 s; a pause longer ", 1),
+        ("go a b c; 503 a b c; +1; send c; 503 c", ". Next request in 0.8 s; the run ends if ", 1),
         ("go a b c; 429/60 a b; +61; send a", "rate limit: HTTP 429 with", 1),
         ("go a b; stop; send; stale a", "retry in", 0),
     ],

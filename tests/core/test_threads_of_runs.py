@@ -282,6 +282,17 @@ def test_a_second_thread_or_task_may_not_ask_a_run(delete_many: DeleteMany) -> N
     assert len(virtual_time.run(listed(deletions))) == len(refused) == 2
 
 
+def test_ids_that_ask_their_own_run_for_an_outcome_end_it_with_an_error() -> None:
+    def ids() -> Iterator[str]:
+        yield "a"
+        yield next(deletions).session_id
+
+    deletions = many(FunctionTransport())(ids())
+    assert next(deletions).session_id == "a"
+    with pytest.raises(RuntimeError, match="or the ids,"):
+        next(deletions)
+
+
 def test_a_run_that_was_left_keeps_no_thread() -> None:
     with many(FunctionTransport(), concurrency=3)(endless()) as deletions:
         next(deletions)
