@@ -11,9 +11,8 @@ from importlib.util import find_spec
 
 def main() -> None:
     """Run the command, or say in one line what to install."""
-    missing = " and ".join(name for name in ("click", "rich") if find_spec(name) is None)
-    if missing:
-        sys.exit(f'firecrawl-interact needs {missing}: pip install ".[cli]" in a clone of it')
+    if find_spec("click") is None:
+        sys.exit('firecrawl-interact needs click: pip install ".[cli]" in a clone of it')
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
         if stream is None:  # It is closed, and a socket would take its descriptor.

@@ -155,7 +155,7 @@ def sweep(context: click.Context, /, location: str | None, **options: Any) -> No
         if not options["dry_run"]:
             context.params["missing_ok"] = True
             record, _ = record_of(context)
-            run = make_run(context, list(journal.adopt_orphans()), record, journal=journal)
+            run = make_run(context, journal.adopt_orphans(), record, journal=journal)
     if options["dry_run"]:
         click.echo("".join(f"{session_id}\n" for session_id in orphans), nl=False)
         if left_alone.living:
@@ -205,6 +205,8 @@ def check(context: click.Context, /, **options: Any) -> None:  # Any: as click p
     except core.DeleteSessionError as error:
         click.echo(_verdict(error))
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     key = "the key may delete" if "Authorization" in delete_session.headers else "it needs no key"
     click.echo(f"good: {address} knows the route, and {key}.")
 

@@ -36,8 +36,8 @@ class Report:
         self._sums = sums
         self._advice: dict[str, str] = {}
         # What goes into a pipe may end on the same terminal, where a bar would be in its way.
-        is_in_sight = sys.stdout.isatty() or sys.stdout.seekable()
-        is_shown = is_screen(sys.stderr) and is_in_sight and not params["quiet"]
+        is_piped = not (sys.stdout.isatty() or sys.stdout.seekable())
+        is_shown = is_screen(sys.stderr) and not (is_piped or params["quiet"])
         self.bar: Bar = Bar(self._progress, is_shown=is_shown)
 
     @property

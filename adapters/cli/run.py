@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import BinaryIO, TextIO
 
@@ -35,6 +35,7 @@ class Run(msgspec.Struct):
     record: BinaryIO | None
     _signal: str = ""  # the first one that came
     _is_given_up: bool = False  # what was in flight
+    _has_alarm: bool = False  # It is set once: no signal that comes again puts it off.
     _has_output: bool = True  # Without it, what was done is said on standard error.
 
     def __call__(self) -> int:
@@ -101,9 +102,10 @@ class Run(msgspec.Struct):
         if name == "SIGALRM" or self._is_given_up:
             os._exit(self._status)
         # At the first Ctrl-C, what is in flight may take its time; at SIGTERM, a few seconds; and
-        # at the second Ctrl-C, none. The alarm is set once: no signal that comes again puts it off.
+        # at the second Ctrl-C, none.
         if name != "SIGINT" or self._signal:
-            if self.deletions.shutdown_timeout is None:
+            if not self._has_alarm:
+                self._has_alarm = True
                 _alarm(_SECONDS_TO_EXIT)
             self._is_given_up = name == "SIGINT"
             self.deletions.shutdown_timeout = 0 if self._is_given_up else _SECONDS_AFTER_SIGTERM
@@ -115,7 +117,7 @@ class Run(msgspec.Struct):
 
 def make_run(
     context: click.Context,
-    session_ids: Sequence[str],
+    session_ids: Iterable[str],
     record: BinaryIO | None,
     *,
     done_before: int = 0,
@@ -139,9 +141,10 @@ def make_run(
             pool_size=params["concurrency"],
         )
     )
-    ids = iter(session_ids)
+    left = list(session_ids)  # A sweep adopts them now: key and address have been checked.
+    ids = iter(left)
     deletions = core.DeleteManySessions(delete_session, concurrency=params["concurrency"])(ids)
-    sums = Sums(len(session_ids), done_before=done_before)
+    sums = Sums(len(left), done_before=done_before)
     return Run(deletions, ids, Report(params, deletions, sums), record)
 
 

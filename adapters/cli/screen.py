@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from textwrap import wrap
 from threading import Event, Thread
 from typing import TextIO
 
@@ -83,14 +84,13 @@ class Bar:
 
 def _rows(said: str, done: float) -> str:
     """Return the rows of the bar. The cursor is at their beginning then."""
-    from rich.console import Console  # noqa: PLC0415 - --help is quick
-    from rich.text import Text  # noqa: PLC0415 - as above
-
     columns = 0
     with suppress(OSError):  # The terminal may have been closed.
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
     # In the last column, the cursor may go to the next row.
     room = max(_BAR_WIDTH, (columns or 80) - 1)
-    text = Text(f"{said} {'#' * int(done * _BAR_WIDTH):-<{_BAR_WIDTH}}")
-    rows = [row.plain for row in text.wrap(Console(), room)][:_MOST_ROWS]
+    if not said.isascii():
+        room //= 2  # A character of Japanese, for instance, takes two columns.
+    text = f"{said} {'#' * int(done * _BAR_WIDTH):-<{_BAR_WIDTH}}"
+    rows = wrap(text, room, break_on_hyphens=False)[:_MOST_ROWS]
     return "\n".join(rows) + _ROW_UP * (len(rows) - 1) + "\r"

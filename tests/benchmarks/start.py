@@ -57,7 +57,7 @@ def imports() -> Iterator[Figure]:
 
 
 def of_the_command() -> Iterator[Figure]:
-    imported = "import click, rich.progress, msgspec, urllib3"
+    imported = "import click, msgspec, urllib3"
     bare, own = _cpu_seconds(["-c", imported], [*COMMAND, "--help"])
     yield Figure("`delete --help`, to its bare imports", own / bare, 2.5)
 

@@ -90,6 +90,11 @@ LONG = "Temporary failure in name resolution of the backend"
                 "the backend -{20}",
             ],
         ),
+        (  # Each character of its reason takes two columns.
+            Reply(503, json={"success": False, "error": "サービスを利用できません"}),
+            "HTTP 503: サービスを利用できません",
+            ["next probe in . s;", "0 of 9: HTTP 503:", "サービスを利用できません -{6}", "-{14}"],
+        ),
     ],
 )
 def test_at_40_columns_the_bar_says_why_and_until_when_and_a_line_of_it_stays(
@@ -144,6 +149,14 @@ def test_ctrl_c_while_a_list_is_awaited_sends_nothing(tmp_path: Path) -> None:
         os.close(os.open(lists[0], os.O_WRONLY))  # It waits until the command opens it.
         assert process.end_by(signal.SIGINT) == 130
         assert without_times(process.finish().err) == "Interrupted. Nothing was sent.\n"
+
+
+def test_ctrl_c_ends_a_check(service: WatchedService) -> None:
+    service.responds.clear()
+    with Process("check") as process:
+        service.await_requests(1)
+        assert process.end_by(signal.SIGINT) == 130
+        assert process.finish() == (130, "", "")
 
 
 def test_a_bar_beside_an_output_to_a_file_keeps_nothing_from_being_said_when_the_terminal_is_closed(

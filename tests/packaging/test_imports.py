@@ -9,7 +9,7 @@ import pytest
 from firecrawl_interact import adapters
 
 LIBRARIES = {"asyncio", "click", "fcntl", "http.client", "http.server"}
-LIBRARIES |= {"psycopg", "rich", "ssl", "trustme", "urllib3"}
+LIBRARIES |= {"psycopg", "ssl", "trustme", "urllib3"}
 LOOKS = {
     "help": "assert 'FakeService' in __import__('pydoc').render_doc(adapters)",
     "help of the class": "__import__('pydoc').render_doc(adapters.AsyncioTransport)",
