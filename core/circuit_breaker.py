@@ -159,8 +159,8 @@ class CircuitBreaker:
             self._alone_since = waited
         if error.is_spoken and self.is_open:
             self._drop_unspoken(job.sent_at, waited)
-        # Once the service has responded since an id failed first, its failures are its own. A page of
-        # a gateway may show an outage all the same, as long as ids come that can tell.
+        # Once the service has responded since an id failed first, its failures are its own. A
+        # gateway's page may show an outage all the same, as long as ids come that can tell.
         has_responded_since = job.failing_since <= self._served_at
         shows_outage = not (has_responded_since and (error.is_spoken or not takes_ids))
         if shows_outage and job.sent_at > self._served_at:

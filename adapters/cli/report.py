@@ -67,8 +67,7 @@ class Report:
         """Return what the bar says, the most important first, and which part is done."""
         sums, pause = self._sums, self._deletions.pause
         ended = sums.gone + sums.not_found + sums.failed + sums.not_tried
-        failed = f", {sums.failed} failed" if sums.failed else ""
-        said = f"{ended} of {sums.sessions}{failed}"
+        said = f"{ended} of {sums.sessions}"
         if pause and pause.error:
             what = "next probe" if pause.reason == "outage" else "rate limit: next request"
             said = f"{what} in {math.ceil(pause.seconds_left)} s; {said}: {pause.error.args[0]}"

@@ -34,7 +34,6 @@ class Run(msgspec.Struct):
     report: Report
     record: BinaryIO | None
     _signal: str = ""  # the first one that came
-    _is_given_up: bool = False  # what was in flight
     _has_alarm: bool = False  # It is set once: no signal that comes again puts it off.
     _has_output: bool = True  # Without it, what was done is said on standard error.
 
@@ -99,7 +98,7 @@ class Run(msgspec.Struct):
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
         # Whoever reads the output may have stopped, and the third Ctrl-C exits at once.
-        if name == "SIGALRM" or self._is_given_up:
+        if name == "SIGALRM" or self.deletions.shutdown_timeout == 0:
             os._exit(self._status)
         # At the first Ctrl-C, what is in flight may take its time; at SIGTERM, a few seconds; and
         # at the second Ctrl-C, none.
@@ -107,8 +106,7 @@ class Run(msgspec.Struct):
             if not self._has_alarm:
                 self._has_alarm = True
                 _alarm(_SECONDS_TO_EXIT)
-            self._is_given_up = name == "SIGINT"
-            self.deletions.shutdown_timeout = 0 if self._is_given_up else _SECONDS_AFTER_SIGTERM
+            self.deletions.shutdown_timeout = 0 if name == "SIGINT" else _SECONDS_AFTER_SIGTERM
         if not self._signal:
             self._signal = name
             show_note("Stopping: what is in flight ends first. Ctrl-C ends it now.")

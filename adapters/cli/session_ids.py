@@ -37,11 +37,11 @@ def read_session_ids(arguments: Sequence[str], files: Sequence[str]) -> tuple[di
     """
     session_ids: dict[str, str] = {}
     problems: list[str] = []
-    texts = [(_ARGUMENT, False, text) for text in arguments if text != "-"]
+    texts = [(_ARGUMENT, text) for text in arguments if text != "-"]
     for path in (*(text for text in arguments if text == "-"), *files):
         texts += _texts_in(path)
-    for place, is_first, text in texts:
-        if problem := _problem(place, text, is_first=is_first):
+    for place, text in texts:
+        if problem := _problem(place, text):
             problems.append(f"{place} {text[:_LONGEST_EXCERPT]!a}: {problem}")
         else:
             session_ids.setdefault(same_for_all_spellings(text), text)
@@ -51,11 +51,11 @@ def read_session_ids(arguments: Sequence[str], files: Sequence[str]) -> tuple[di
     return session_ids, len(texts) - len(session_ids)
 
 
-def _problem(place: str, text: str, *, is_first: bool) -> str | None:
+def _problem(place: str, text: str) -> str | None:
     """Say why a text is no id, or None. A server of one's own may use such words: few do."""
     if text.lower() in {"null", "none", "undefined", "nan"}:
         return "it is a missing value, not an id: jq '.[0] | keys' shows the names of the fields."
-    if is_first and text.lower().replace("_", "") in {"id", "sessionid"}:
+    if place.endswith(", line 1:") and text.lower().replace("_", "") in {"id", "sessionid"}:
         return f"it is a column's name: tail -n +2 leaves it out, jq -r '.[].{text}' takes the ids."
     if place == _ARGUMENT and not is_uuid(text) and os.path.isfile(text):
         return f"it is the name of a file, not an id: --from {shlex.quote(text)} reads its ids."
@@ -68,12 +68,11 @@ def _problem(place: str, text: str, *, is_first: bool) -> str | None:
     return None
 
 
-def _texts_in(path: str) -> Iterator[tuple[str, bool, str]]:
-    """Give what should be the ids of a file, each with its place and whether it is the first."""
+def _texts_in(path: str) -> Iterator[tuple[str, str]]:
+    """Give what should be the ids of a file, each with its place."""
     name = "standard input" if path == "-" else path
     if path == "-" and sys.stdin is None:
         raise ValueError("standard input is closed")
-    is_first = True
     try:
         with click.open_file(path, "rb") as file:
             if file.isatty():
@@ -81,7 +80,6 @@ def _texts_in(path: str) -> Iterator[tuple[str, bool, str]]:
             for number, line in enumerate(file, 1):
                 # A file from Windows may begin with a byte order mark.
                 if text := line.strip().decode(errors="replace").removeprefix("\ufeff"):
-                    yield f"{name}, line {number}:", is_first, text
-                    is_first = False
+                    yield f"{name}, line {number}:", text
     except OSError as error:
         raise OSError(f"{name}: {error.strerror or error}") from None
