@@ -80,7 +80,6 @@ LONG = "Temporary failure in name resolution of the backend"
             "the connection ended before any response",
             ["next probe in . s; 0 of 9: the", "connection ended before any response", "-{20}"],
         ),
-        (Reply(503), "HTTP 503", ["next probe in . s; 0 of 9: HTTP 503", "-{20}"]),
         (
             Reply(503, b'{"error": "%s"}' % LONG.encode()),
             f"HTTP 503: {LONG}",
@@ -230,20 +229,6 @@ def test_as_many_requests_are_in_flight_as_are_allowed_and_each_connection_is_ke
         responded.result()
     # urllib3 warns of each connection that it closes because it may keep no more.
     assert [record for record in caplog.records if record.name.startswith("urllib3")] == []
-
-
-def test_each_outage_is_said_when_it_begins(service: WatchedService) -> None:
-    session_ids = [service.open_session() for _ in range(80)]
-    service.latency = 0.1
-    with Process("delete", "--deadline", "20", "--concurrency", "4", *session_ids) as process:
-        assert process.stdout is not None
-        for _ in range(2):
-            for _ in range(20):  # More than may have ended before an outage and not been read.
-                process.stdout.readline()
-            service.outage(math.inf)
-            process.await_note("outage: ")
-            service.outage(0)
-        assert process.finish().status == 0
 
 
 def test_ctrl_c_is_not_for_a_background_job(service: WatchedService) -> None:

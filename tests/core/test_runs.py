@@ -280,12 +280,6 @@ def test_a_uuid_is_an_id_and_what_is_no_id_is_an_outcome_among_the_others(way: t
     )
 
 
-@both_ways
-def test_a_session_whose_transport_failed_says_so(way: type[Way]) -> None:
-    [outcome] = play(Scenario(ids="a", meets={"a": [kinds.FAULTY]}), way).outcomes
-    assert str(outcome).startswith("Session 'a': the transport failed (FaultyError)")
-
-
 def test_a_program_that_cancels_all_its_tasks_is_no_fault_of_the_transport() -> None:
     [outcome] = play(
         Scenario(ids="a", meets={"a": [kinds.SILENCE]}, cancel_all_at=5), Awaited

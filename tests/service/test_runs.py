@@ -8,14 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from firecrawl_interact.adapters import (
-    FakeService,
-    LoopbackService,
-)
+from firecrawl_interact.adapters import FakeService, LoopbackService
 
 pytestmark = pytest.mark.enable_socket
-
-blocking_and_awaited = pytest.mark.parametrize("way", ["blocking", "awaited"])
 
 
 def start(service: FakeService, api_url: str, way: str) -> subprocess.Popen[str]:
@@ -27,7 +22,7 @@ def start(service: FakeService, api_url: str, way: str) -> subprocess.Popen[str]
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
 
 
-@blocking_and_awaited
+@pytest.mark.parametrize("way", ["blocking", "awaited"])
 def test_a_restart_costs_a_run_no_session(way: str) -> None:
     service = FakeService(latency=0.02)
     with LoopbackService(service) as loopback:
