@@ -274,15 +274,6 @@ def test_what_was_not_sent_says_so_and_can_be_tried_again() -> None:
     assert outcome.transient
 
 
-def test_a_run_that_is_left_between_two_requests_of_one_turn_sends_no_more() -> None:
-    run = Run("take a b")
-    job = run.next_job()
-    assert job is not None
-    run.note_sent(job)
-    run.stop()
-    assert run.next_job() is None
-
-
 def test_the_time_that_the_ids_take_is_no_part_of_an_outage() -> None:
     run = Run("deadline 100 | go a b; lost a b; +8; send b; lost b")
 
