@@ -141,6 +141,7 @@ who failed by itself before fails in the outage, too
     go a b; ok b; lost a; +1; send a; go c; lost c a; held by = outage
 the last ids fail by themselves if they failed while the service was there
     go a b; ok b; 503 a; +9; take c; end; send a c; 503 a c; held by = nothing
+    go a b; ok b; lost a; +9; take c; end; send a c; lost a c; held by = nothing
     go a b; ok b; 503 a; +9; send a; ok a; +1; take a c; end; send a c; 503 a c; held by = outage
 a rate limit holds a run back until its pause ends, or the run
     go a; 429/60 a; +59.5; held by = rate limit; +0.5; held by = nothing
@@ -224,6 +225,7 @@ a response refutes the failures of requests that were sent no later
     max_attempts 1 | go old a b; 503 a b; ok old; held by = nothing
     max_attempts 1 | go old; +1; go a b; 503 a b; ok old; held by = outage
     go a b c; ok c; 503 a b; held by = nothing
+    go a b c; ok c; lost a b; held by = nothing
     go old; +1; go a b c; ok c old; 503 a b; held by = nothing
     pass c; +1; go a b; 503 a b; held by = outage
 the next half-open probe goes after the backoff, or when the service says
