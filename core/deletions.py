@@ -63,8 +63,10 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._begin(threading.get_ident())
         try:
             if not self._to_hand_out:
+                self._at_work_in = "this call"  # Its ids and `on_outcome` may not ask meanwhile.
                 self._wait_for_outcome()
                 self._tell()
+                self._at_work_in = threading.get_ident()  # An interruption may keep that.
         except BaseException:  # of a signal's handler, for instance: the caller may go on
             self._close()
             raise
@@ -126,9 +128,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         if self._scheduler.outcomes:
             return
         if self._scheduler.has_room():
-            self._at_work_in = "its ids"  # They must not ask for an outcome.
             self._scheduler.admit(self._ids)
-            self._at_work_in = threading.get_ident()
         else:
             self._wait(min(self._scheduler.due_in(), self._seconds_to_land()))
 

@@ -76,7 +76,7 @@ class Run(Generic[DeleteSessionT]):
         if self._is_of_parent():
             raise RuntimeError("this run was begun in another process")
         if self._at_work_in not in {None, asker}:
-            raise RuntimeError("another thread or task, or the ids, waits for outcomes of this run")
+            raise RuntimeError("this run is asked already, in this or another thread or task")
         self._process = os.getpid()
         self._at_work_in = asker
 
