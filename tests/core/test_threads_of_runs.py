@@ -296,7 +296,7 @@ def test_ids_that_ask_their_own_run_for_an_outcome_end_it_with_an_error() -> Non
 def test_an_outcome_that_is_told_may_not_ask_its_own_run_for_the_next_one() -> None:
     use_case = many(FunctionTransport())
     use_case.delete_session.on_outcome = lambda outcome: next(deletions)
-    deletions = use_case([*"abc"])
+    deletions: Deletions = use_case([*"abc"])
     with log_records(logging.ERROR) as records:
         assert len(list(deletions)) == len(records) == 3
 
