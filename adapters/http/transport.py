@@ -3,6 +3,7 @@
 import errno
 import os
 import ssl
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -130,13 +131,15 @@ class HttpTransport:
                 # What must be readable: SSL_CERT_FILE, or the default if no authority was loaded.
                 if file := os.environ.get("SSL_CERT_FILE"):
                     reason = f"SSL_CERT_FILE is not a file of certificates: {file}: "
-                elif not context.cert_store_stats()["x509"]:
-                    file = ssl.get_default_verify_paths().cafile
+                else:
+                    with suppress(NotImplementedError):  # truststore counts none: it asks others.
+                        if not context.cert_store_stats()["x509"]:
+                            file = ssl.get_default_verify_paths().cafile
                 if file:
                     context.load_verify_locations(file)  # OpenSSL ignores one that it cannot read.
         except Exception as error:
             # Another call may find a descriptor free. What the environment says does not change.
             can_pass = getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE)
-            message = f"cannot connect: {reason}{error}"
+            message = f"cannot connect: {reason}{str(error) or type(error).__name__}"
             raise ConnectFailedError(message, transient=can_pass) from error
         return proxy, context

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import trustme
@@ -136,13 +137,17 @@ def test_an_authority_of_another_store_is_trusted_if_ssl_cert_file_names_that(
     send(wire.open(store.service.api_url))
 
 
+@pytest.mark.parametrize("is_counted", [True, False], ids=["counted", "truststore's"])
 def test_an_authority_of_the_systems_store_is_trusted(
-    wire: Wire, store: Store, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, store: Store, monkeypatch: pytest.MonkeyPatch, is_counted: bool
 ) -> None:
     def load(context: ssl.SSLContext, *_: object) -> None:
         context.load_verify_locations(store.file)
 
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", load)
+    if not is_counted:
+        not_counted = Mock(side_effect=NotImplementedError)
+        monkeypatch.setattr(ssl.SSLContext, "cert_store_stats", not_counted)
     send(wire.open(store.service.api_url))
 
 
