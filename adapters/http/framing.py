@@ -22,7 +22,7 @@ MAX_INTERIM_RESPONSES = 8  # 1xx before the final one; http.client accepts any n
 _START = b"HTTP/1."
 _NAME, _TEXT = HEADER_NAME.encode(), HEADER_TEXT.encode()
 # RFC 9112, 4; RFC 9110, 15: a status is from 100 to 599.
-_STATUS_LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (" + _TEXT + rb"))?\r\n"
+_STATUS_LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: " + _TEXT + rb")?\r\n"
 # RFC 9112, 5; 5.2: a line may continue in the next one. The last line is empty.
 _FIELD_LINE = _NAME + rb":" + _TEXT + rb"\r\n(?:[ \t]" + _TEXT + rb"\r\n)*+"
 _FIELD_LINES = rb"((?:" + _FIELD_LINE + rb")*+)\r\n"
@@ -40,7 +40,6 @@ class ParsedResponse(msgspec.Struct, frozen=True):
 
     version: int  #: 10 or 11, as in http.client
     status: int
-    reason: str
     headers: dict[str, str]  #: from `merge_fields`
     body: bytes
     ends_connection: bool  #: RFC 9112, 9.3; or surplus bytes arrived
@@ -56,7 +55,7 @@ def merge_fields(lines: bytes) -> dict[str, str]:
 
 
 def body_length(
-    headers: Mapping[str, str], *, method: str, status: int, version: int = 11
+    headers: Mapping[str, str], *, method: str, status: int, version: int
 ) -> int | None:
     """Return the length of a body in bytes; None if it is chunked.
 
@@ -110,8 +109,8 @@ class ResponseParser:
     def _parse(self) -> Generator[None]:
         """Parse the response, and yield whenever more bytes are needed."""
         for _ in range(MAX_INTERIM_RESPONSES + 1):
-            version, number, reason, lines = yield from self._take_lines(_HEAD, _START)
-            status = int(number)
+            minor, digits, lines = yield from self._take_lines(_HEAD, _START)
+            version, status = 10 + int(minor), int(digits)
             if status >= 200:
                 break
             if status == 101:
@@ -119,23 +118,16 @@ class ResponseParser:
         else:
             raise BadResponseError(f"more than {MAX_INTERIM_RESPONSES} interim responses")
         headers = merge_fields(lines)
-        length = body_length(headers, method=self._method, status=status, version=10 + int(version))
+        length = body_length(headers, method=self._method, status=status, version=version)
         if length is None:
             body = yield from self._take_chunks()
         else:
             while len(self._received) < length:
                 yield
             body = self._take(length)
-        self.response = ParsedResponse(
-            10 + int(version),
-            status,
-            reason.decode("latin-1"),
-            headers,
-            body,
-            version == b"0"
-            or "close" in headers.get("connection", "").lower()
-            or bool(self._received),
-        )
+        closes = version == 10 or "close" in headers.get("connection", "").lower()
+        ends_connection = closes or bool(self._received)
+        self.response = ParsedResponse(version, status, headers, body, ends_connection)
 
     def _take_chunks(self) -> Generator[None, None, bytes]:
         """Take a chunked body (RFC 9112, 7.1). Trailers never become headers (7.1.2)."""

@@ -154,7 +154,6 @@ class _StrictHTTPConnection(HTTPConnection):
             response.headers,
             response.status,
             version=response.version,
-            reason=response.reason,
             decode_content=False,
             request_method=ATTEMPT.get().method,
         )

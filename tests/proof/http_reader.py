@@ -6,7 +6,7 @@ It shares no code with the library. Where fuzzing finds the two to differ, one o
 import re
 from typing import NamedTuple
 
-_STATUS_LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*))?"
+_STATUS_LINE = rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t -~\x80-\xff]*)?"
 _FIELD = rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)"
 _CONTINUED = rb"[\t ][\t -~\x80-\xff]*"
 _CHUNK = rb"([0-9A-Fa-f]{1,16})([\t ]*(?:;[\t -~\x80-\xff]*)?)"
@@ -25,7 +25,6 @@ class IncompleteError(Exception):
 class HttpResponse(NamedTuple):
     version: int
     status: int
-    reason: str
     headers: dict[str, str]
     body: bytes
     ends_connection: bool
@@ -77,7 +76,7 @@ def read_http_response(data: bytes) -> HttpResponse:
         if not unread.data.startswith(b"HTTP/1."[: len(unread.data)]):
             raise RefusedError("another protocol")
         first, *lines = unread.take_lines()
-        version, digits, reason = _match(_STATUS_LINE, first, "no status line")
+        version, digits = _match(_STATUS_LINE, first, "no status line")
         status = int(digits)
         headers = _headers(lines)
         if status >= 200:
@@ -89,14 +88,7 @@ def read_http_response(data: bytes) -> HttpResponse:
     size = _body_size(headers, status, version)
     body = _chunks(unread) if size is None else unread.take(size)
     closes = version == b"0" or "close" in headers.get("connection", "").lower()
-    return HttpResponse(
-        10 + int(version),
-        status,
-        (reason or b"").decode("latin-1"),
-        headers,
-        body,
-        closes or bool(unread.data),
-    )
+    return HttpResponse(10 + int(version), status, headers, body, closes or bool(unread.data))
 
 
 def _match(pattern: bytes, line: bytes, otherwise: str) -> tuple[bytes, ...]:

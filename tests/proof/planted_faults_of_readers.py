@@ -76,9 +76,9 @@ framing: a 304 has a body
 framing: an encoded body is taken
     not in ("", "identity") => not in ("", "identity", "gzip")
 framing: the connection is kept after surplus bytes
-    or bool(self._received), => ,
+    closes or bool(self._received) => closes
 framing: the connection is kept after HTTP/1.0
-    version == b"0" => False
+    closes = version == 10 or => closes =
 framing: `close` must have the case of the standard
     headers.get("connection", "").lower() => headers.get("connection", "")
 framing: of two headers of one name the last one counts
