@@ -80,10 +80,8 @@ class InMemoryTransport(_InMemory):
         """Send one request, within `timeout` seconds of the service's clock.
 
         Raises:
-            ConnectFailedError: for `NoConnection`, or after `close()` (then not transient).
-            TimedOutError: for `NoResponse`, or a response later than `timeout` seconds.
-            ConnectionLostError: for `LostResponse`.
-            BadResponseError: the body is larger than `MAX_BODY_BYTES`, or compressed.
+            TransportError: as a real transport raises it: for a fault, after `timeout` seconds,
+                for a body above `MAX_BODY_BYTES` or compressed, and after `close`.
         """
         seconds, end = self._begin(request, timeout)
         self.sleep(seconds)

@@ -119,12 +119,14 @@ class FakeClock:
         self._quiet_polls += 1
         if self._quiet_polls > _QUIET_POLLS * len(self._waits):
             busy = self._busy()
-            if busy & self._known:  # It has had its turn, and does something else.
+            if busy & self._known:  # One of them had its turn, and does something else.
                 for ended in self._ended():
-                    ended.takes_turns = False
+                    ended.takes_turns = False  # From now on turns hold nobody up.
             self._idle |= busy
+        if self._users_of_real_time or self._busy() or self._ended():
+            return
         until = min((wait.until for wait in self._waits if self._lasts(wait)), default=math.inf)
-        if until < math.inf and not (self._users_of_real_time or self._busy() or self._ended()):
+        if until < math.inf:
             self._time = until
             self.note_change()
 

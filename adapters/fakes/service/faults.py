@@ -40,7 +40,7 @@ class Reply(msgspec.Struct, frozen=True):
                 f"the body of a Reply must be bytes, not {type(self.body).__name__}:"
                 ' write b"...", or give json= a value'
             )
-        if not 200 <= number(self.status) <= 599:
+        if not 200 <= or_nan(self.status) <= 599:
             raise FakeServiceError(f"a Reply has a status from 200 to 599, not {self.status!r}")
         if self.body and self.status in BODILESS:
             raise FakeServiceError(f"a response with the status {self.status} has no body")
@@ -95,7 +95,7 @@ class DrippedResponse(msgspec.Struct, frozen=True):
     """Seconds between two bytes. In memory only the bytes of the body count."""
 
     def __post_init__(self) -> None:
-        if not 0 < number(self.seconds_per_byte) < math.inf:
+        if not 0 < or_nan(self.seconds_per_byte) < math.inf:
             raise FakeServiceError(f"no response can drip {self.seconds_per_byte!r} s a byte")
 
 
@@ -107,8 +107,8 @@ BODILESS = (204, 304)
 """The statuses of responses that have no body."""
 
 
-def number(value: object) -> float:
-    """Return a number as it is, and anything else as one that no check accepts."""
+def or_nan(value: object) -> float:
+    """Return a number as it is, and anything else as a NaN, which no comparison accepts."""
     return value if isinstance(value, int | float) else math.nan
 
 

@@ -16,7 +16,7 @@ from firecrawl_interact.core.wire import checked_session_id
 from . import responses
 from .api import Api, Session, name_of, new_name, route_of
 from .clock import FakeClock
-from .faults import UNHANDLED, FakeServiceError, Fault, NoConnection, Reply, check_fault, number
+from .faults import UNHANDLED, FakeServiceError, Fault, NoConnection, Reply, check_fault, or_nan
 
 _EPOCH = 1764022586.0
 """Mon Nov 24 2025 22:16:26 UTC: the Unix time when the service's clock is at 0."""
@@ -47,17 +47,18 @@ class FakeService:
         rate_limit: int | None = None,
         latency: float = 0.0,
     ) -> None:
-        self._api_keys = tuple(api_keys)
-        if isinstance(api_keys, str) or any(str(key).split() != [key] for key in self._api_keys):
+        keys = tuple(api_keys)
+        if isinstance(api_keys, str) or any(str(key).split() != [key] for key in keys):
             raise FakeServiceError("api_keys must be a list of keys, each without blanks")
-        if not 0 <= number(latency) < math.inf:
+        if not 0 <= or_nan(latency) < math.inf:
             raise FakeServiceError(f"latency must be seconds from 0 on, not {latency!r}")
         if rate_limit is not None and (type(rate_limit) is not int or rate_limit < 0):
             raise FakeServiceError(f"rate_limit must be an int from 0 on, not {rate_limit!r}")
         self.latency: float = latency  #: it may be changed
         self.rate_limit: int | None = rate_limit  #: it may be changed; what was sent still counts
         self.clock: FakeClock = FakeClock()
-        self._api = Api(self._api_keys)
+        self._api = Api(keys)
+        self._first_key = keys[0] if keys else ""
         self._lock = threading.Lock()
         self._faults: list[tuple[str | None, Fault]] = []
         self._outage: tuple[float, Fault] = (0.0, NoConnection())
@@ -85,10 +86,10 @@ class FakeService:
         """
         name = new_name(self._now()) if session_id is None else _checked(session_id)
         scrape = None if scrape_id is None else _checked(scrape_id)
-        team = self._api.team_of(api_key) if api_key is not None else (*self._api_keys, "")[0]
+        team = self._api.team_of(self._first_key if api_key is None else api_key)
         if team is None:
             raise FakeServiceError("the service knows no such API key: see its api_keys")
-        if not number(ttl) > 0:
+        if not or_nan(ttl) > 0:
             raise FakeServiceError(f"a session lives for more than 0 seconds, not {ttl!r}")
         with self._lock:
             if name in self._api.sessions:
@@ -145,7 +146,7 @@ class FakeService:
             fault: what each request meets, such as `NoResponse()` or `Reply(503)`.
         """
         check_fault(fault)
-        if not number(seconds) >= 0:
+        if not or_nan(seconds) >= 0:
             raise FakeServiceError(f"an outage lasts 0 seconds or more, not {seconds!r}")
         self._outage = self.clock.monotonic() + seconds, fault
 
@@ -155,7 +156,7 @@ class FakeService:
 
     def advance(self, seconds: float) -> None:
         """Let so many seconds pass at once on the service's clock."""
-        if not 0 <= number(seconds) < math.inf:
+        if not 0 <= or_nan(seconds) < math.inf:
             raise FakeServiceError(f"a clock advances by 0 seconds or more, not {seconds!r}")
         self.clock.advance(seconds)
 
