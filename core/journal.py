@@ -31,8 +31,7 @@ class Journal(Recorder, Protocol):
 
     A session has one owner: the journal that recorded it last; in a `FileJournal`, each that
     recorded it, until all have ended. The sessions of a closed journal or a dead process are
-    orphans. All methods raise `JournalError` alone; `opened` raises
-    `InvalidSessionIdError`, too.
+    orphans. These methods raise `JournalError` alone.
     """
 
     def orphans(self) -> list[str]:

@@ -57,12 +57,10 @@ class _InMemory:
         if isinstance(fault, faults.LostResponse):
             return seconds, ConnectionLostError("the connection ended before the response")
         if len(response.body) > MAX_BODY_BYTES:
-            error = f"more than {MAX_BODY_BYTES} bytes in the body"
-            return seconds, BadResponseError(error)
+            return seconds, BadResponseError(f"more than {MAX_BODY_BYTES} bytes in the body")
         encoding = response.headers.get("content-encoding", "").lower()
         if encoding not in ("", "identity") and response.status not in faults.BODILESS:
-            error = "the body is encoded, which was not requested"
-            return seconds, BadResponseError(error)
+            return seconds, BadResponseError("the body is encoded, which was not requested")
         return seconds, response
 
 

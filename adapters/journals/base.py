@@ -38,6 +38,8 @@ class BaseJournal:
     _lock: ClassVar = threading.RLock()  # of all journals. A fork waits for it.
 
     def __init__(self, storage: object, shown: object, service: str | None) -> None:
+        if not isinstance(service, str | None):
+            raise TypeError(f"service must be a str, not {type(service).__name__}")
         self._storage = storage  # as the user named it
         self._shown = shown  # the same, without secrets
         self._service = service or None
@@ -71,7 +73,7 @@ class BaseJournal:
         """Record that a session is open. When this returns, the record outlives this process."""
         checked = checked_session_id(session_id)
         advice = "Delete the session: no sweep may find it. A block does that by itself."
-        with self._errors("cannot record that it is open", advice, checked):
+        with self._if_open("cannot record that it is open", advice, checked):
             self._record(checked)
             self._adopted.discard(checked)
 
@@ -80,18 +82,18 @@ class BaseJournal:
         text = str(session_id)
         advice = "A sweep deletes it once more, which is safe."
         if is_sendable(text) and not self._closed.is_set():
-            with self._errors("cannot forget it", advice, text):
+            with self._if_open("cannot forget it", advice, text):
                 self._adopted.discard(text)
                 self._forget(text)
 
     def orphans(self) -> list[str]:
         """List what `adopt_orphans` would adopt now. Nothing is changed."""
-        with self._errors("cannot list its orphans", "Nothing was changed."):
+        with self._if_open("cannot list its orphans", "Nothing was changed."):
             return sorted({*self._adopted, *self._orphans()})
 
     def adopt_orphans(self) -> Iterator[str]:
-        """Yield each orphan once, when it is durably this journal's, and no other's."""
-        with self._errors("cannot adopt its orphans", "None of them is lost."):
+        """Yield each orphan once: it is durably this journal's, and no other's until `close`."""
+        with self._if_open("cannot adopt its orphans", "None of them is lost."):
             for _ in self._adopt():
                 for session_id in sorted(self._adopted):
                     with self._lock:  # A thread that adopts may hold it until it has synced.
@@ -107,8 +109,8 @@ class BaseJournal:
             raise OSError("it is closed")
 
     @contextmanager
-    def _errors(self, problem: str, advice: str, session_id: str | None = None) -> Iterator[None]:
-        """Turn any exception into a `JournalError`, which ends with the exception's notes."""
+    def _if_open(self, problem: str, advice: str, session_id: str | None = None) -> Iterator[None]:
+        """Refuse a closed journal, and turn any exception into a `JournalError` with its notes."""
         # Do not take `_lock` around the `yield`: a stored exception keeps this frame, and the lock.
         try:
             self._require_open()
@@ -123,7 +125,8 @@ class BaseJournal:
 
 def reason_of(error: Exception) -> str:
     """Say in one line why a call failed, without the statement that a database quotes."""
-    return " ".join(str(error).partition("\nLINE ")[0].split()) or type(error).__name__
+    words = str(error).partition("\nLINE ")[0].rstrip(".?\n").split()
+    return " ".join(words) or type(error).__name__
 
 
 _journals: "weakref.WeakSet[BaseJournal]" = weakref.WeakSet()

@@ -47,12 +47,13 @@ class FileJournal(BaseJournal):
     def __init__(self, directory: str | os.PathLike[str], *, service: str | None = None) -> None:
         if sys.platform not in ("linux", "darwin"):
             raise JournalError(f"FileJournal needs Linux or macOS, but this is {sys.platform}")
-        if not os.fspath(directory) or "://" in os.fspath(directory):
+        path = os.path.expanduser(os.fsdecode(directory))
+        if not path or "://" in path:
             raise ValueError("directory must be a path. For a postgresql:// URL: PostgresJournal")
-        self._directory = Path(directory).absolute()
+        self._directory = Path(path).absolute()
         super().__init__(str(self._directory), str(self._directory), service)
         self._label = self._directory / (_LABEL + quote(self._service or "", safe=""))
-        with self._errors("cannot be created", "Nothing was recorded."):
+        with self._if_open("cannot be created", "Nothing was recorded."):
             for path in [*reversed(self._directory.parents), self._directory]:
                 if not path.is_dir():
                     path.mkdir(mode=0o700, exist_ok=True)  # Another process may make it first.
@@ -63,21 +64,20 @@ class FileJournal(BaseJournal):
         self._own = self._own_descriptor = None
 
     def __del__(self) -> None:
-        with suppress(OSError):  # With records the lock stays: the process may use these sessions.
-            if self._own is not None:
-                self._own.rmdir()
-                self._unlock()
+        # Only an owner without records gives up its lock: the process may still use the others.
+        if self._own is not None and not _names(self._own):
+            self._give_up()
 
     def close(self) -> None:
         """Release the sessions that are still open: from now on they are orphans."""
         super().close()
         with self._lock:
-            if self._own is not None:
-                with suppress(OSError):  # It has records, or was removed.
-                    self._own.rmdir()
-            self._unlock()
+            self._give_up()
 
-    def _unlock(self) -> None:
+    def _give_up(self) -> None:
+        if self._own is not None:
+            with suppress(OSError):  # It has records, or was removed.
+                self._own.rmdir()
         if self._own_descriptor is not None:
             descriptor, self._own_descriptor = self._own_descriptor, None
             closed_in_child.discard(descriptor)
@@ -89,20 +89,20 @@ class FileJournal(BaseJournal):
         living = 0
         other_services = Counter[str | None]()
         unreadable = list[str]()
-        with self._errors("cannot be read", "Nothing was changed."):
+        with self._if_open("cannot be read", "Nothing was changed."):
             for label in sorted(self._directory.iterdir()):
                 if not (label.name.startswith(_LABEL) and os.access(label, os.R_OK | os.X_OK)):
                     unreadable.append(str(label))
                     continue
                 for owner in label.iterdir():
-                    is_locked = _is_locked(owner)
+                    state = _state(owner)
                     names = _names(owner)
                     count = len([*filter(_RECORD.fullmatch, names)])
-                    if count < len(names) or (is_locked is None and os.path.lexists(owner)):
+                    if count < len(names) or (state is None and os.path.lexists(owner)):
                         unreadable.append(str(owner))
-                    elif is_locked and label == self._label and owner != self._own:
+                    elif state == "living" and label == self._label and owner != self._own:
                         living += count
-                    elif count and not is_locked and label != self._label:
+                    elif count and state == "dead" and label != self._label:
                         other_services[unquote(label.name.removeprefix(_LABEL)) or None] += count
         return LeftAlone(living, dict(other_services), unreadable)
 
@@ -114,8 +114,7 @@ class FileJournal(BaseJournal):
 
     def _forget(self, session_id: str) -> None:
         for _ in range(2):  # A sweeper may move it while the first look goes on.
-            for owner in self._owners():
-                record = owner / _name(session_id)
+            for record in [owner / _name(session_id) for owner in self._owners()]:
                 if os.path.lexists(record):
                     record.unlink(missing_ok=True)
 
@@ -124,7 +123,7 @@ class FileJournal(BaseJournal):
 
         If two dead owners have one, it is the first path, so that all sweepers race for one file.
         """
-        dead = self._owners(living=False)
+        dead = self._owners("dead")
         records = dict(sorted(_records(*dead), reverse=True))
         # Look at the living after the dead, whose records a sweeper may have moved meanwhile.
         held = dict(_records(*{*self._owners()} - {*dead}))
@@ -142,20 +141,20 @@ class FileJournal(BaseJournal):
                 _sync(own)
                 self._adopted.intersection_update(dict(_records(own)))
                 # Whoever lives and has recorded an orphan meanwhile is its owner.
-                others = {*self._owners(living=True)} - {own}
+                others = {*self._owners("living")} - {own}
                 self._adopted.difference_update(dict(_records(*others)))
-        for owner in self._owners(living=False):
+        for owner in self._owners("dead"):
             with suppress(OSError):  # It is gone already, or not empty.
                 owner.rmdir()
         yield
 
-    def _owners(self, *, living: bool | None = None) -> list[Path]:
-        """Return the directories of its label's owners: all, those that live, or the dead."""
+    def _owners(self, state: str | None = None) -> list[Path]:
+        """Return the directories of its label's owners: all, the "living" or the "dead"."""
         os.stat(self._directory)  # Or else a directory that is away would be an empty one.
         owners = list[Path]()
         with suppress(FileNotFoundError):
             owners += map(self._label.joinpath, os.listdir(self._label))
-        return [owner for owner in owners if living is None or _is_locked(owner) is living]
+        return [owner for owner in owners if state is None or _state(owner) == state]
 
     def _make_own_directory(self) -> Path:
         """Make and lock the own directory, if there is none. It gets its final name when locked."""
@@ -165,7 +164,7 @@ class FileJournal(BaseJournal):
             own = self._label / os.urandom(8).hex()
             unfinished = own.with_suffix(".new")
             unfinished.mkdir(mode=0o700)
-            self._unlock()
+            self._give_up()
             # A sweeper may look at it, or remove it, before it is locked.
             with suppress(FileNotFoundError, BlockingIOError):
                 descriptor = os.open(unfinished, os.O_RDONLY)
@@ -200,8 +199,8 @@ def _records(*owners: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _is_locked(owner: Path) -> bool | None:
-    """Return whether an owner lives. None: it is gone, no directory, or not its user's to sweep."""
+def _state(owner: Path) -> str | None:
+    """Return "living" or "dead". None: it is gone, no directory, or not its user's to sweep."""
     try:
         descriptor = os.open(owner, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
@@ -209,10 +208,10 @@ def _is_locked(owner: Path) -> bool | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return "living"
     finally:
         os.close(descriptor)
-    return False if os.access(owner, os.W_OK) else None
+    return "dead" if os.access(owner, os.W_OK) else None
 
 
 def _sync(directory: Path) -> None:

@@ -15,10 +15,10 @@ class InMemoryJournal(BaseJournal):
     """
 
     def __init__(self, sharing: Self | None = None, *, service: str | None = None) -> None:
+        if not isinstance(sharing, InMemoryJournal | None):
+            raise TypeError(f"sharing must be an InMemoryJournal, not {type(sharing).__name__}")
         super().__init__(None, "in memory", service)
-        self._owners: dict[tuple[str | None, str], BaseJournal] = {}
-        if sharing is not None:
-            self._owners = sharing._owners
+        self._owners: dict[tuple[str | None, str], BaseJournal] = sharing._owners if sharing else {}
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("an InMemoryJournal cannot be pickled: nothing of it outlives its process")

@@ -31,6 +31,7 @@ except ImportError as _error:  # It is not installed, or does not find libpq.
     _missing = _error
 
 _SECONDS = 5  # how long a call with its own connection takes, and how long conflicts are retried
+_LOOKS = 15  # at the suspects, in a watch
 _TABLE = "firecrawl_interact_open_sessions"
 _CREATE = """DO $$ BEGIN IF to_regclass('{table}') IS NULL THEN {create} END IF;
     EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation
@@ -68,13 +69,11 @@ class PostgresJournal(BaseJournal):
     A killed process's sessions are orphans after a lease of 60 s, and a sweep then watches them
     for 30 s. A process that is paused or disconnected for longer than both counts as dead. A forked
     child or a pickle is another journal in the same database; a pickle contains the URL with its
-    password. With a URL, every call has its own connection and ends within 5 s. Whatever fails
-    there is a `JournalError`.
+    password. With a URL, every call has its own connection and ends within 5 s.
 
     Args:
         database: a `postgresql://` URL, or a function that returns a context manager, which gives
             a connection of psycopg and commits at its end, such as `ConnectionPool.connection`.
-            libpq's environment variables and its passfile apply.
         service: a label, as a `FileJournal` has it.
     """
 
@@ -93,11 +92,12 @@ class PostgresJournal(BaseJournal):
         if _missing:
             install = 'pip install ".[postgres]" in a clone of the project'
             raise ImportError(f"PostgresJournal needs psycopg and libpq: {install}") from _missing
-        self._is_url = isinstance(database, str)
         connect = _connector(database) if isinstance(database, str) else database
-        if connect is None:
+        if not callable(connect):
+            kind = ValueError if isinstance(database, str) else TypeError
             del database  # A traceback can show the locals of its frames.
-            raise ValueError("database must be a postgresql:// URL that libpq can read")
+            text = "a postgresql:// URL that libpq can read, or a function such as pool.connection"
+            raise kind(f"database must be {text}")
         self._connect = connect
         # The repr of a function can show a password: that of a `partial` does.
         name = getattr(database, "__qualname__", type(database).__name__)
@@ -115,7 +115,7 @@ class PostgresJournal(BaseJournal):
 
     def create_table(self) -> None:
         """Create the table if it does not exist. Many processes may call this at once."""
-        with self._errors("cannot create its table", "Nothing was changed."):
+        with self._if_open("cannot create its table", "Nothing was changed."):
             self._execute(_CREATE)
 
     def close(self) -> None:
@@ -131,7 +131,7 @@ class PostgresJournal(BaseJournal):
 
     def left_alone(self) -> LeftAlone:
         """Count what a sweep ignores: living owners' sessions, and orphans of other labels."""
-        with self._errors("cannot be read", "Nothing was changed."):
+        with self._if_open("cannot be read", "Nothing was changed."):
             found = {label or None: int(count) for label, count in self._execute(_OTHERS)}
         return LeftAlone(found.pop(self._service, 0), found, unreadable=[])
 
@@ -159,11 +159,11 @@ class PostgresJournal(BaseJournal):
         """Watch the suspects for half a lease. Return the time since which no orphan is renewed."""
         since: str | None = None  # The database's clock says it, a lease before the first look.
         # A statement's own time is no part of the watch: in an outage owners cannot renew either.
-        for _ in range(15):
+        for _ in range(_LOOKS):
             [(since, any_suspects)] = self._execute(_SUSPECTS, since=since)
             if any_suspects == "false":
                 break
-            self._closed.wait(self._lease / 30)
+            self._closed.wait(self._lease / 2 / _LOOKS)
             self._require_open()  # Or else it has not watched for long enough.
         return since
 
@@ -186,8 +186,7 @@ class PostgresJournal(BaseJournal):
             try:
                 renewed = {one for (one,) in self._execute(_RENEW, held=" ".join(held))}
             except Exception as error:
-                text = "The journal cannot renew its sessions: %s"
-                log(logging.WARNING, text, reason_of(error))
+                log(logging.WARNING, "The journal cannot renew its sessions: %s", reason_of(error))
                 continue
             with self._lock:
                 # The others were forgotten meanwhile, or recorded again.
@@ -195,19 +194,17 @@ class PostgresJournal(BaseJournal):
                 for session_id in taken:
                     self._held.pop(session_id, None)  # `_forget` takes no lock.
                     self._adopted.discard(session_id)
-            for session_id in taken:
-                text = "session %a is another owner's now, and may be gone"
-                log(logging.WARNING, text, session_id)
+            for one in taken:
+                log(logging.WARNING, "session %a is another owner's now, and may be gone", one)
 
     def _execute(self, statement: str, **values: str | None) -> Rows:
         """Execute a statement in a transaction of its own, and again if others were in its way."""
         values |= {"label": self._service or "", "owner": self._owner, "lease": f"{self._lease} s"}
-        query = statement.format(table=_TABLE, create=self.TABLE)
-        execute = partial(_rows, query, values)
+        execute = partial(_rows, statement.format(table=_TABLE, create=self.TABLE), values)
         ends = time.monotonic() + _SECONDS
         while True:
             try:
-                if self._is_url:
+                if isinstance(self._storage, str):
                     return _call_until(ends, self._connect, execute)
                 with self._connect() as connection:  # A pool has timeouts of its own.
                     return execute(connection)
@@ -253,8 +250,8 @@ def _call_until(ends: float, connect: Connect, call: Callable[[Connection], Rows
 
     def work() -> None:
         try:
-            with connect() as connection, socket.socket(fileno=os.dup(connection.fileno())) as copy:
-                sockets.append(copy)
+            with connect() as connection, socket.fromfd(connection.fileno(), -1, -1) as copy:
+                sockets.append(copy)  # -1: of any kind. `os.dup` copies no socket of Windows.
                 if result.set_running_or_notify_cancel():
                     result.set_result(call(connection))
         except Exception as error:

@@ -89,6 +89,19 @@ def test_a_label_that_is_an_address_is_written_as_transports_write_it(
         assert list(sweeper.adopt_orphans()) == ["one"]
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (partial(FileJournal, "x", service=5), "service must be a str, not int"),
+        (partial(InMemoryJournal, "https://a"), "sharing must be an InMemoryJournal, not str"),
+        (partial(PostgresJournal, None), r"URL that libpq can read, or .* as pool\.connection"),
+    ],
+)
+def test_what_no_journal_is_made_of_is_named(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
 def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() -> None:
     journal, session_id = InMemoryJournal(), uuid.uuid4()
     for one in ("three", "one", session_id):

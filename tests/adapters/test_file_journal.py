@@ -59,10 +59,14 @@ def test_a_session_is_an_empty_file_for_its_user_alone_also_behind_a_link(tmp_pa
     assert adopted(tmp_path / "link") == ["Session-1"]
 
 
-def test_nothing_is_there_before_and_after_there_is_something_to_remember(tmp_path: Path) -> None:
-    with FileJournal(tmp_path, service="https://a/v2") as journal:
+def test_nothing_is_there_before_and_after_there_is_something_to_remember(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with FileJournal("~", service="https://a/v2") as journal:
         assert repr(journal) == f"FileJournal({str(tmp_path)!r}, service='https://a')"
-        assert repr(FileJournal(tmp_path, service="")).endswith(", service=None)")
+        shown = f"FileJournal({str(tmp_path)!r}, service=None)"
+        assert repr(FileJournal(b"~", service="")) == shown  # type: ignore[arg-type]  # taken, too
         journal.gone("one")
         assert journal.orphans() == list(journal.adopt_orphans()) == []
     assert list(tmp_path.iterdir()) == []
@@ -390,12 +394,12 @@ def test_a_mac_flushes_the_cache_of_its_drive(
     assert flushed.call_args.args[1] == 51
 
 
-def test_an_error_without_words_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fcntl, "flock", Mock(side_effect=TimeoutError))
-    with (
-        FileJournal(tmp_path) as journal,
-        pytest.raises(JournalError, match=r": TimeoutError\. Del"),
-    ):
+@pytest.mark.parametrize(("words", "shown"), [("", "TimeoutError"), ("Is it\nup?\n", "Is it up")])
+def test_an_error_without_words_is_named_and_each_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, shown: str
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", Mock(side_effect=TimeoutError(words)))
+    with FileJournal(tmp_path) as journal, pytest.raises(JournalError, match=rf": {shown}\. Del"):
         journal.opened("one")
 
 

@@ -3,6 +3,7 @@
 import _thread
 import importlib
 import logging
+import os
 import pickle
 import socket
 import sys
@@ -234,8 +235,9 @@ def test_a_pool_of_the_callers_is_used(postgres: Postgres, label: str) -> None:
 
 @pytest.mark.parametrize("is_interrupted", [True, False])
 def test_a_statement_that_waits_for_others_ends_soon(
-    postgres: Postgres, journal: ShortLease, *, is_interrupted: bool
+    postgres: Postgres, journal: ShortLease, monkeypatch: pytest.MonkeyPatch, is_interrupted: bool
 ) -> None:
+    monkeypatch.setattr(os, "dup", Mock(side_effect=OSError))  # as on Windows, with a socket
     with psycopg.connect(postgres.url) as other:
         other.execute("SET idle_in_transaction_session_timeout = '20s'")
         other.execute(f"LOCK TABLE {TABLE}")
@@ -405,10 +407,9 @@ def test_a_log_handler_that_raises_ends_no_heartbeat(
         f"mysql://me:{PASSWORD}@host/db",
         f"host=127.0.0.1 password={PASSWORD}",
         f"postgresql://me:{PASSWORD}@host:a-port/db?nonsense={PASSWORD}",
-        None,
     ],
 )
-def test_what_is_no_url_of_postgresql_is_refused_and_not_quoted(url: Any) -> None:
+def test_what_is_no_url_of_postgresql_is_refused_and_not_quoted(url: str) -> None:
     with pytest.raises(ValueError, match="must be a postgresql:// URL that libpq") as raised:
         PostgresJournal(url)
     require_no_password(raised.value)
