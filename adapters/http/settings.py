@@ -37,8 +37,9 @@ def parse_proxy(proxy: str, name: str = "proxy") -> Proxy:
 
 
 def _parse_proxy(proxy: str, name: str) -> Proxy:
-    has_scheme = not isinstance(proxy, str) or "://" in proxy
-    scheme, rest = split_scheme(name, proxy if has_scheme else f"http://{proxy}")
+    if isinstance(proxy, str) and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    scheme, rest = split_scheme(name, proxy)
     if scheme not in DEFAULT_PORTS:
         # The text may be secret unless it is a name, as a scheme is.
         kind = f", not {scheme}" if scheme.isalnum() else ""

@@ -212,7 +212,7 @@ class _TimedSocket:
 class _IdleConnections(queue.LifoQueue[object]):
     """Takes no lock: an interruption may leave one taken, and every later call would wait for it.
 
-    urllib3 and recorders of requests put and get without waiting. A list does so in one step.
+    It never waits: `block` and `timeout` are there for the signature.
     """
 
     def put(self, item: object, block: bool = True, timeout: float | None = None) -> None:
