@@ -47,10 +47,10 @@ class FileJournal(BaseJournal):
     def __init__(self, directory: str | os.PathLike[str], *, service: str | None = None) -> None:
         if sys.platform not in ("linux", "darwin"):
             raise JournalError(f"FileJournal needs Linux or macOS, but this is {sys.platform}")
-        path = os.path.expanduser(os.fsdecode(directory))
-        if not path or "://" in path:
+        name = os.path.expanduser(os.fsdecode(directory))
+        if not name or "://" in name:
             raise ValueError("directory must be a path. For a postgresql:// URL: PostgresJournal")
-        self._directory = Path(path).absolute()
+        self._directory = Path(name).absolute()
         super().__init__(str(self._directory), str(self._directory), service)
         self._label = self._directory / (_LABEL + quote(self._service or "", safe=""))
         with self._if_open("cannot be created", "Nothing was recorded."):

@@ -90,16 +90,18 @@ def test_a_label_that_is_an_address_is_written_as_transports_write_it(
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "argument", "message"),
     [
-        (partial(FileJournal, "x", service=5), "service must be a str, not int"),
-        (partial(InMemoryJournal, "https://a"), "sharing must be an InMemoryJournal, not str"),
-        (partial(PostgresJournal, None), r"URL that libpq can read, or .* as pool\.connection"),
+        (InMemoryJournal, {"service": 5}, "service must be a str, not int"),
+        (InMemoryJournal, {"sharing": "https://a"}, "must be an InMemoryJournal, not str"),
+        (PostgresJournal, {"database": None}, r"URL that .* as pool\.connection"),
     ],
 )
-def test_what_no_journal_is_made_of_is_named(make: Callable[[], object], message: str) -> None:
+def test_what_no_journal_is_made_of_is_named(
+    make: Callable[..., object], argument: dict[str, object], message: str
+) -> None:
     with pytest.raises(TypeError, match=message):
-        make()
+        make(**argument)
 
 
 def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() -> None:
