@@ -132,7 +132,7 @@ class HttpTransport:
                 if file := os.environ.get("SSL_CERT_FILE"):
                     reason = f"SSL_CERT_FILE is not a file of certificates: {file}: "
                 else:
-                    with suppress(NotImplementedError):  # truststore counts none: it asks others.
+                    with suppress(NotImplementedError):  # truststore lets the system verify.
                         if not context.cert_store_stats()["x509"]:
                             file = ssl.get_default_verify_paths().cafile
                 if file:
