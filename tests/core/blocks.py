@@ -159,10 +159,11 @@ class PlayedBlock:
         delete_session = use_case(self.watch, way, lambda: 0.5)
         delete_session.on_outcome = self._note_outcome
         opens = self._open if isinstance(way, Awaited | Elsewhere) else lambda: run(self._open())
+        options = {"missing_ok": True} if block.missing_ok else {}
         self.manager: Any = (  # Any: of any kind
-            delete_session.opening(opens, missing_ok=block.missing_ok)
+            delete_session.opening(opens, **options)
             if block.opens
-            else delete_session.on_exit(SESSION_ID, missing_ok=block.missing_ok)
+            else delete_session.on_exit(SESSION_ID, **options)
         )
 
     @property

@@ -134,6 +134,9 @@ def test_a_delete_that_fails_is_raised_or_a_true_note_on_what_the_block_raised(
         "its journal cannot record, and the delete fails": Block(
             [10], 20, "JournalError", [UNCERTAIN], opens=OPENS, journal_fails=1, script=[STOPPING]
         ),
+        "it is missing at the end": Block(
+            [15], 25, "SessionNotFoundError", opens=OPENS, script=[NOT_FOUND], happens=[EXPIRES]
+        ),
         "it is missing at the end, which is ok": Block(
             [15], 25, opens=OPENS, script=[NOT_FOUND], happens=[EXPIRES], missing_ok=True
         ),
