@@ -387,12 +387,12 @@ def test_under_another_event_loop_an_interruption_repeats_one_delete_and_all_is_
 
     async def main() -> None:
         async with blocks[0], blocks[1]:
-            await delete_session.aclose()
+            with pytest.raises(error):
+                await delete_session.aclose()
+            assert all(block.receipt is not None for block in blocks)
+            assert transport.closed == journal.close.call_count == 1
 
-    with pytest.raises(error):
-        run(main())
-    assert all(block.receipt is not None for block in blocks)
-    assert transport.closed == journal.close.call_count == 1
+    run(main())
 
 
 def test_a_delete_that_fails_elsewhere_keeps_no_other_one_from_its_end() -> None:
