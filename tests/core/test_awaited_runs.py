@@ -246,6 +246,7 @@ class HangingJournal:
     def __init__(self) -> None:
         self.forgot: list[str] = []
         self.may_end = threading.Event()
+        self.other_threads = threading.enumerate()  # Those of other tests may never end.
 
     def opened(self, session_id: str, /) -> None:
         raise NotImplementedError
@@ -257,9 +258,8 @@ class HangingJournal:
 
 def join_journal(journal: HangingJournal) -> None:
     journal.may_end.set()
-    for thread in threading.enumerate():
-        if thread.name == "firecrawl_interact":
-            thread.join(60)
+    for thread in {*threading.enumerate()} - {*journal.other_threads}:
+        thread.join(60)
 
 
 @on_virtual_time
