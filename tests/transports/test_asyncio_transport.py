@@ -24,7 +24,7 @@ from firecrawl_interact.adapters.conformance.server import Connection, FaultFunc
 from firecrawl_interact.adapters.conformance.wire_faults import responds, stays_silent
 from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, Request, Response
 
-from .driven import PATH, Tunnel, Wire, settings_for
+from .driven import PATH, Tunnel, Wire, look_up_gives, settings_for
 
 pytestmark = pytest.mark.enable_socket
 uvloop = pytest.importorskip("uvloop")
@@ -217,6 +217,16 @@ def test_a_name_is_looked_up_where_no_thread_can_start(
     api_url = wire.serve().api_url.replace("127.0.0.1", "localhost")
     monkeypatch.setattr(threading.Thread, "start", refuse)
     asyncio.run(send(AsyncioTransport(api_url)))
+
+
+def test_an_address_that_refuses_ends_no_connect_to_another_one(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent, dead = wire.serve(listening=False), wire.serve(listening=False)
+    look_up_gives(monkeypatch, silent, dead)
+    transport = AsyncioTransport(f"http://localhost:{silent.port}", connect_timeout=0.4)
+    with silent.full_backlog(), pytest.raises(ConnectFailedError, match="timed out"):
+        asyncio.run(send(transport))
 
 
 def test_a_look_up_that_outlives_its_call_and_its_loop_ends_in_silence(
