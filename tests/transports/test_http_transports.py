@@ -39,7 +39,7 @@ from firecrawl_interact.core import (
 )
 
 from ..made_up_responses import cut, streams
-from .driven import PATH, Wire, closed_port, failure, send
+from .driven import PATH, TransportClass, Wire, closed_port, failure, send
 
 pytestmark = pytest.mark.enable_socket
 
@@ -81,6 +81,10 @@ def test_both_report_the_same_of_the_same_bytes_however_they_are_cut(
 
 
 # --- time ----------------------------------------------------------------------------------
+
+
+def test_the_time_is_that_of_a_clock_which_nobody_corrects(transport_class: TransportClass) -> None:
+    assert abs(transport_class().monotonic() - time.monotonic()) < 60
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
