@@ -178,14 +178,20 @@ def test_what_may_not_be_read_or_moved_is_shown_and_stops_no_other_sweep(
                     call()
 
 
-def test_an_interrupted_adoption_hides_no_orphan(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("raised", "error"), [(KeyboardInterrupt, KeyboardInterrupt), (PermissionError, JournalError)]
+)
+def test_an_adoption_that_is_interrupted_or_fails_says_so_and_hides_no_orphan(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: type[BaseException],
+    error: type[BaseException],
 ) -> None:
     leave(tmp_path, "one", "two")
     with FileJournal(tmp_path, service="https://a") as journal:
         journal.opened("three")
-        after("rename", monkeypatch, Mock(side_effect=KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
+        after("rename", monkeypatch, Mock(side_effect=raised))
+        with pytest.raises(error):
             next(journal.adopt_orphans())
         assert list(journal.adopt_orphans()) == ["one", "two"]
 
