@@ -109,6 +109,7 @@ def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() ->
     for one in ("three", "one", session_id):
         journal.opened(one)
     journal.gone("one")
+    InMemoryJournal(journal, service="another").opened("one")
     assert journal.sessions_left_open == ["three", str(session_id)]
 
 
