@@ -21,6 +21,7 @@ from unittest.mock import Mock
 import psycopg
 import psycopg_pool
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from firecrawl_interact.adapters import PostgresJournal
 from firecrawl_interact.adapters.journals.postgres import _RENEW
@@ -399,6 +400,21 @@ def test_a_log_handler_that_raises_ends_no_heartbeat(
         [(now,)] = postgres.execute("SELECT now()", url=url)
         renewed = f"SELECT session_id FROM {TABLE} WHERE renewed_at > %s"
         wait_until(lambda: postgres.execute(renewed, now, url=url))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "seconds"),
+    [("PGHOST", "a", "4"), ("PGHOST", "a,b,c", "2"), ("PGCONNECT_TIMEOUT", "3", "3")],
+)
+def test_libpq_s_variables_say_how_long_each_host_has(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, seconds: str
+) -> None:
+    connect = Mock(side_effect=OSError)
+    monkeypatch.setattr(psycopg, "connect", connect)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(JournalError):
+        PostgresJournal("postgresql:///db").opened("one")
+    assert conninfo_to_dict(connect.call_args.args[0])["connect_timeout"] == seconds
 
 
 @pytest.mark.parametrize(
