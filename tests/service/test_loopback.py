@@ -4,6 +4,7 @@ import contextlib
 import gc
 import os
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -331,6 +332,16 @@ with LoopbackService(service) as loopback, Urllib3Transport(loopback.api_url) as
 def test_the_child_of_a_fork_leaves_the_block_and_harms_nothing_of_its_parents() -> None:
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED]
     subprocess.run(command, check=True, timeout=10)
+
+
+def test_a_hundred_clients_may_connect_at_once(service: FakeService) -> None:
+    with served(service) as transport, contextlib.ExitStack() as ending:
+        clients = [ending.enter_context(socket.socket()) for _ in range(100)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port_of(transport.api_url)))
+        # Who finds no place in the queue asks for one again after a second.
+        assert all(select.select([], [client], [], 0.5)[1] for client in clients)
 
 
 def test_one_whose_thread_cannot_start_leaves_nothing(
