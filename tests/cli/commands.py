@@ -116,7 +116,7 @@ class Process(subprocess.Popen[bytes]):
     def end_by(self, number: signal.Signals) -> int:
         """Send a signal, and again each second until it ends. Return its status."""
         self.send_signal(number)
-        for _ in range(LONGEST_WAIT):
+        for _ in range(10):  # A supervisor sends SIGKILL then.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return self.wait(1)
             self.send_signal(number)
