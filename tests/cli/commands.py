@@ -116,7 +116,7 @@ class Process(subprocess.Popen[bytes]):
     def end_by(self, number: signal.Signals) -> int:
         """Send a signal, and again each second until it ends. Return its status."""
         self.send_signal(number)
-        for _ in range(10):  # A supervisor sends SIGKILL then.
+        for _ in range(20):  # It gives itself 7 s, and the machine may be busy.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return self.wait(1)
             self.send_signal(number)
