@@ -106,14 +106,14 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
                 yield from _back_off(error, pause)
                 counted += 1
                 stale_retried = stale_retried or pause == 0
-            # The wait, here or in a run, may have taken longer than was asked.
-            if (seconds_left := deadline - monotonic()) <= 0:
+            if (seconds_left := deadline - monotonic()) <= 0:  # The wait may have taken longer.
                 raise
 
 
 def _log_attempt(session_id: str, attempts: int, counted: int, most: int) -> None:
-    known = {"session_id": session_id, "attempt": attempts}
-    log(logging.DEBUG, "session %a: attempt %d of %d", session_id, counted, most, known=known)
+    attributes = {"session_id": session_id, "attempt": attempts}
+    text = "session %a: attempt %d of %d"
+    log(logging.DEBUG, text, session_id, counted, most, attributes=attributes)
 
 
 def _attempt(
@@ -167,14 +167,14 @@ def _pause_after(
 
 def _back_off(error: DeleteSessionError, pause: float) -> Generator[Wait, object, None]:
     """Log why the next attempt is made, and wait before it."""
-    known = {
+    attributes = {
         "session_id": error.session_id,
         "session_fate": error.session_fate,
         "attempt": error.attempts,
         "retry_in": pause,
     }
     text = "session %a: retry in %.1f s: %s"
-    log(logging.WARNING, text, error.session_id, pause, error.args[0], known=known)
+    log(logging.WARNING, text, error.session_id, pause, error.args[0], attributes=attributes)
     if pause:
         yield Wait(pause)
 

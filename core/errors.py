@@ -68,7 +68,7 @@ class DeleteSessionError(FirecrawlInteractError):
     session_fate: SessionFate = SessionFate.UNKNOWN  #: what is known about the session
     transient: bool = False  #: whether the same call may end otherwise later
     is_spoken: bool = False  #: whether the service's own JSON says this
-    shows_service_works: bool = False  #: whether it does, and no part of the service has failed
+    shows_service_works: bool = False  #: whether that JSON shows no failure of the service
     advice: str = "Delete it again: a retry is safe and shows whether it is gone."
     _fate_sentence: str = ""  # instead of the usual one
 
@@ -88,10 +88,15 @@ class DeleteSessionError(FirecrawlInteractError):
     def forget_session(self) -> None:
         """Advise nothing about the session: `check` asks for one that never existed."""
         self._fate_sentence = "It never existed: nothing was at stake."
-        if self.transient:
-            self.advice = "Check again later, and the address if that says the same."
-        elif isinstance(self, BadRequestError | ForbiddenError):
-            self.advice = "Its text says why: check the address, and the right of the key."
+        if isinstance(self, BadRequestError):
+            self.advice = "Check the address of the service."
+        elif isinstance(self, ForbiddenError) and not self.transient:
+            self.advice = "Use a key that may delete sessions."
+        elif self.advice == DeleteSessionError.advice:
+            self.advice = "Check again later."
+        else:
+            advice = self.advice.partition(" Then delete it again")[0]
+            self.advice = advice.replace("Delete it again in", "Check again in")
 
     def __repr__(self) -> str:
         fate = f"SessionFate.{self.session_fate.name}"

@@ -23,12 +23,13 @@ def log(
     level: int,
     text: str,
     *arguments: object,
-    known: Mapping[str, object] | None = None,
+    attributes: Mapping[str, object] | None = None,
     exc_info: bool = False,
 ) -> None:
     """Log something. A filter or a handler that raises changes nothing."""
     with suppress(Exception):
-        for extra in (known, None):  # A KeyError: the application's records have such a name.
-            with suppress(KeyError):
-                logger.log(level, text, *arguments, extra=extra, exc_info=exc_info, stacklevel=2)
-                break
+        try:
+            logger.log(level, text, *arguments, extra=attributes, exc_info=exc_info, stacklevel=2)
+        except KeyError as error:
+            if "overwrite" in str(error):  # The application's records have such a name already.
+                logger.log(level, text, *arguments, exc_info=exc_info, stacklevel=2)

@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar
 
 from .arguments import check_function, checked_opened_id, refuse_coroutine
 from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotFoundError
-from .log import log
+from .log import log, shown
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
 from .shielding import Shield, finish, in_thread, loop_or_thread, raise_last
@@ -70,8 +70,13 @@ class _Opening(Generic[T]):
         return f"{type(self).__name__}({self.session_id!r}, outcome={self.outcome!r})"
 
     def __del__(self) -> None:
-        if self._has_ended or self._is_forked():
-            return
+        if not (self._has_ended or self._is_forked()):
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """End a block that nobody leaves any more: warn, and tell if it has a session."""
+        self._has_ended = True
+        self._use_case.blocks.discard(self)
         is_entered = self._entered.locked()
         if is_entered and self.session_id is None:
             return
@@ -81,7 +86,7 @@ class _Opening(Generic[T]):
         if self.session_id is not None:
             self._delete.give_up(reason)
             self._use_case.tell(self._delete, is_seen=False)
-        warnings.warn(f"{reason}.", RuntimeWarning, stacklevel=2, source=self)
+        warnings.warn(f"{reason}.", RuntimeWarning, stacklevel=3, source=self)
 
     @property
     def session_id(self) -> str | None:
@@ -146,9 +151,12 @@ class _Opening(Generic[T]):
         if interruptions and isinstance(error, Exception):
             interruptions[-1].__context__ = error
             if self.session_id is None:  # No delete tells of it.
-                log(logging.ERROR, "a block was interrupted before it began, and: %s", error)
+                says = shown(self._use_case.headers.mask(str(error)))
+                text = "a block was interrupted before it began, and its opener failed: %s: %s"
+                log(logging.ERROR, text, type(error).__name__, says)
         raise_last(*interruptions)
-        if not isinstance(error, Exception):  # `start_delete` may have cancelled it.
+        # It has opened, or `start_delete` cancelled it: the use case may be closed by now.
+        if not isinstance(error, Exception):
             self._refuse_closed()
         raise_last(error)
 
@@ -302,6 +310,6 @@ class AsyncOpening(_Opening[T]):
 
     async def __aexit__(self, kind: object, raised: BaseException | None, tb: object) -> None:
         if isinstance(raised, GeneratorExit) and loop_or_thread() != self.loop_or_thread:
-            self._use_case.blocks.discard(self)  # Nothing can be awaited any more: `__del__` tells.
+            self._give_up()  # Nothing can be awaited any more.
         else:
             await self._leave(raised)

@@ -42,7 +42,7 @@ def running_asyncio_loop() -> "asyncio.AbstractEventLoop | None":
 
 
 def loop_or_thread() -> object:
-    """Return what awaits the caller: asyncio's event loop, or the thread of another one."""
+    """Return what awaits the caller: asyncio's event loop. Without one, it is the thread."""
     return running_asyncio_loop() or threading.get_ident()
 
 
@@ -80,6 +80,8 @@ class Shield:
         timeout: float | None = None,
     ) -> BaseException | None:
         """Run this: return how it fails, and add to `interruptions` what interrupts the caller.
+
+        Under asyncio it first waits until what was started before has ended.
 
         Args:
             function: what runs.

@@ -176,9 +176,9 @@ def _billed(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str
     try:
         return decoder.decode(raw)
     except _NOT_THE_SERVICES_JSON:
-        known = {"session_id": session_id, "session_fate": SessionFate.GONE}
+        attributes = {"session_id": session_id, "session_fate": SessionFate.GONE}
         text = "session %a: destroyed, but its bill cannot be read"
-        log(logging.WARNING, text, session_id, known=known)
+        log(logging.WARNING, text, session_id, attributes=attributes)
         return None
 
 
@@ -238,9 +238,9 @@ def _advice(error: errors.ResponseError, *, has_key: bool) -> str:
         return "Its text says why. Correct that, or use another key."
     if isinstance(error, errors.UnexpectedResponseError) and error.status == 404:
         return (
-            "This does not say that the session is gone. Check the address of the service: it must"
-            " not end in another version than /v2, and a server older than June 2026 does not know"
-            " /v2/interact, only the older route /v2/browser."
+            "Check the address of the service: it must not end in another version than /v2, and a"
+            " server older than June 2026 does not know /v2/interact, only the older route"
+            " /v2/browser."
         )
     if error.status == 500 and not is_uuid(error.session_id.removeprefix(_OF_SCRAPE)):
         return "The id is not a UUID, and the service fails so for each of these: check the id."

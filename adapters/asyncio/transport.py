@@ -126,7 +126,7 @@ class _Pool:
         self._service_tls = ssl_context if has_tunnel else None  # inside the tunnel
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
-        # A flag that the generator can set without holding the pool. Once set, nothing is kept.
+        # `_abort_at_end_of_loop` sets it, without holding the pool. Nothing is kept from then on.
         self._loop_ends = asyncio.Event()
         self._end_of_loop = _abort_at_end_of_loop(self._idle, self._loop_ends)
         self._fields = {"Host": api_url.authority, "User-Agent": settings.user_agent}

@@ -238,6 +238,33 @@ def test_a_cancelled_block_tells_that_what_was_opened_has_no_id() -> None:
     assert isinstance(getattr(played.raised, "__context__", None), NothingOpenedError)
 
 
+def test_a_cancelled_block_tells_how_its_opener_failed_without_a_secret_or_a_line_of_its_own() -> (
+    None
+):
+    is_opening, may_fail = asyncio.Event(), asyncio.Event()
+
+    async def fail() -> b.Browser:
+        is_opening.set()
+        await may_fail.wait()
+        raise RuntimeError(f"no {API_KEY}\nFORGED")
+
+    async def enter() -> None:
+        await awaited(ScriptedTransport(), API_KEY).opening(fail).__aenter__()
+
+    async def main() -> None:
+        task = asyncio.create_task(enter())
+        await is_opening.wait()
+        task.cancel()
+        may_fail.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with log_records(logging.ERROR) as records:
+        asyncio.run(main())
+    [record] = records
+    assert record.getMessage().endswith("its opener failed: RuntimeError: no ***\\nFORGED")
+
+
 # What is never entered, never left, or left by another process
 
 
@@ -335,12 +362,14 @@ def test_a_coroutine_that_is_closed_before_its_block_begins_warns_and_tells_it()
     assert str(outcome).startswith("Session 'id-0': opening('id-0') was never left. It may still")
 
 
-def test_a_coroutine_that_is_closed_after_its_event_loop_warns_and_tells_it() -> None:
+def test_a_coroutine_that_is_closed_after_its_event_loop_warns_and_tells_it_at_once() -> None:
     told, loop = list[Outcome](), asyncio.new_event_loop()
     delete_session = awaited(ScriptedTransport(), API_KEY, on_outcome=told.append)
 
+    block = delete_session.on_exit(SESSION_ID)
+
     async def hold() -> None:
-        async with delete_session.on_exit(SESSION_ID):
+        async with block:
             await asyncio.sleep(3600)
 
     async def begin() -> None:
@@ -352,6 +381,7 @@ def test_a_coroutine_that_is_closed_after_its_event_loop_warns_and_tells_it() ->
     with pytest.warns(RuntimeWarning, match="was never left"):
         holding.close()
     assert f"on_exit('{SESSION_ID}') was never left" in str(told)
+    assert [block.outcome] == told
 
 
 @both_use_cases

@@ -25,7 +25,7 @@ PROXIES = (
     "Then delete it again: a retry is safe and shows whether it is gone."
 )
 ROUTE = (
-    "This does not say that the session is gone. Check the address of the service: it must not end "
+    "Check the address of the service: it must not end "
     "in another version than /v2, and a server older than June 2026 does not know /v2/interact, "
     "only the older route /v2/browser."
 )

@@ -286,6 +286,11 @@ class Record(logging.LogRecord):
         super().__init__(*given)
         self.session_id = 1
 logging.setLogRecordFactory(Record)"""
+FILTER_OF_THEIRS = """
+logging.basicConfig()
+last = logging.StreamHandler()
+last.addFilter(lambda record: record.__dict__["request_id"])
+logging.getLogger().addHandler(last)"""
 
 
 @pytest.mark.parametrize(
@@ -298,6 +303,7 @@ logging.setLogRecordFactory(Record)"""
         ("logger.setLevel(logging.CRITICAL)", "", False),
         ("logging.lastResort = None", "", False),
         (OWN_RECORDS, ERROR, False),
+        (FILTER_OF_THEIRS, f"ERROR:firecrawl_interact:{ERROR}", True),
     ],
 )
 def test_an_error_is_seen_where_nobody_has_configured_logging_and_a_warning_is_not(
