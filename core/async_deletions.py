@@ -185,7 +185,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         """Call `on_outcome`, and then the journal. Each call is made, whatever others raise."""
         async with AsyncExitStack() as calls:
             calls.push_async_callback(self._record)  # The last one is called first.
-            for _ in self._outcomes_to_tell():
+            for _ in range(self._how_many_to_tell()):
                 calls.callback(self._notify_of_next)
 
     async def _record(self) -> None:

@@ -62,7 +62,7 @@ class CircuitBreaker:
     def __init__(self, backoff: Callable[[int], float], deadline: float) -> None:
         self.is_open: bool = False  #: whether the service is away
         self.next_probe_at: float = -math.inf  #: once it is open
-        self._has_met_pages_alone = True  # no silence, no 5xx, and nothing of the service
+        self._has_met_more_than_pages = False  # silence, a 5xx, or the service itself
         self.failures: list[Failure] = []  #: those that count
         self.probe: Job | None = None  #: the half-open probe that was sent last
         self._backoff = backoff
@@ -91,7 +91,9 @@ class CircuitBreaker:
         """
         if not self.is_open:
             return math.inf
-        most = min(self._deadline, _PAGES_ALONE) if self._has_met_pages_alone else self._deadline
+        most = self._deadline
+        if not self._has_met_more_than_pages:
+            most = min(most, _PAGES_ALONE)
         ends_at = self.failures[0].waited + most
         if have_all_failed and self.may_be_ids_own:
             ends_at = min(ends_at, self._alone_since + _LONGEST_ALONE)
@@ -111,7 +113,7 @@ class CircuitBreaker:
         """Return the error of a run that an outage has ended."""
         lasted = waited - self.failures[0].waited
         wait = getattr(self.failures[-1].error, "retry_after", None)
-        if self._has_met_pages_alone:
+        if not self._has_met_more_than_pages:
             message = f"in {lasted:.0f} s, nothing from the service yet: check the address"
             return RunEndedError(message, reason="address", lasted=lasted, retry_after=wait)
         message = f"the service has been away for {lasted:.0f} s"
@@ -165,7 +167,7 @@ class CircuitBreaker:
         shows_outage = not (has_responded_since and (error.is_spoken or not takes_ids))
         if shows_outage and job.sent_at > self._served_at:
             if isinstance(error, ServiceUnavailableError | UnreachableError):
-                self._has_met_pages_alone = False
+                self._has_met_more_than_pages = True
             self.failures.append(Failure(error, job.sent_at, job.landed_at, waited))
             # What was in flight when the first failure landed has landed, too.
             rest_has_landed = oldest_sent_at > self.failures[0].landed_at
@@ -177,7 +179,7 @@ class CircuitBreaker:
 
     def note_response(self, *, sent_at: float) -> None:
         """Note that the service itself responded to a request that was sent then."""
-        self._has_met_pages_alone = False
+        self._has_met_more_than_pages = True
         self._served_at = max(self._served_at, sent_at)
         self.failures = [one for one in self.failures if one.sent_at > self._served_at]
         self._close_if_refuted()

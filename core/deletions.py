@@ -16,7 +16,7 @@ from typing import Any, Self
 from .delete_session import DeleteSession
 from .errors import Outcome
 from .job import Job, Requests, Results, Wakeups, carry_requests
-from .run import Run
+from .run import NOBODY_MAY_ASK, Run
 from .shielding import start_thread
 
 _LONGEST_SLEEP = 1.0
@@ -63,7 +63,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._begin(threading.get_ident())
         try:
             if not self._to_hand_out:
-                self._at_work_in = "this call"  # Its ids and `on_outcome` may not ask meanwhile.
+                self._at_work_in = NOBODY_MAY_ASK
                 self._wait_for_outcome()
                 self._tell()
                 self._at_work_in = threading.get_ident()  # An interruption may keep that.
@@ -85,11 +85,12 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             self.stop()
 
     def _close(self) -> None:
-        self._at_work_in = threading.get_ident()
         try:
+            self._at_work_in = NOBODY_MAY_ASK
             self.stop()
             if not self._is_of_parent():
                 self._leave()
+            self._at_work_in = threading.get_ident()  # An interruption may keep that.
         finally:
             self._at_work_in = None
             self._log_end()
@@ -171,7 +172,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         """Call `on_outcome`, and then the journal. Each call is made, whatever others raise."""
         with ExitStack() as calls:
             calls.callback(self._record)  # An ExitStack calls the last one first.
-            for _ in self._outcomes_to_tell():
+            for _ in range(self._how_many_to_tell()):
                 calls.callback(self._notify_of_next)
 
     def _record(self) -> None:

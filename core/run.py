@@ -5,8 +5,7 @@ import math
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from .delete_session import AsyncDeleteSession, DeleteSession
@@ -16,6 +15,8 @@ from .receipt import SessionFate
 from .scheduler import Pause, Scheduler
 from .use_case import JOURNAL_WAIT, Told
 
+NOBODY_MAY_ASK = object()
+"""Works for a run instead of a thread while its ids, `on_outcome` or the journal are called."""
 _LATENESS = 1.0
 """Seconds that an attempt may take beyond its timeout."""
 _LEAST_FOR_RECORDS = 1.0
@@ -41,7 +42,8 @@ class Run(Generic[DeleteSessionT]):
         self._to_record: deque[Outcome] = deque()  # of sessions that the journal must forget
         self._is_journal_late = False
         self._process: int | None = None  # in which it has begun
-        self._at_work_in: object = None  # the thread or task; None: it is not at work
+        #: the thread or task that may ask again; None: the run is not at work
+        self._at_work_in: object = None
         self._is_stopped_by_caller = False
         self._stopped_at = math.inf
         self._is_logged = False
@@ -109,9 +111,10 @@ class Run(Generic[DeleteSessionT]):
             return JOURNAL_WAIT  # for a batch, which has one record as a rule
         return max(_LEAST_FOR_RECORDS, self._seconds_to_land())
 
-    def _outcomes_to_tell(self) -> Iterator[Outcome]:
-        """Return the next outcome; all of them, once the run is stopped."""
-        return islice(self._scheduler.outcomes, None if self._is_stopped_by_caller else 1)
+    def _how_many_to_tell(self) -> int:
+        """Return whether there is a next outcome; how many there are, once the run is stopped."""
+        count = len(self._scheduler.outcomes)
+        return count if self._is_stopped_by_caller else min(count, 1)
 
     def _notify_of_next(self) -> None:
         """Call `on_outcome`, and let the outcome be recorded and handed out."""

@@ -100,8 +100,8 @@ class Run(msgspec.Struct):
         # Whoever reads the output may have stopped, and the third Ctrl-C exits at once.
         if name == "SIGALRM" or self.deletions.shutdown_timeout == 0:
             os._exit(self._status)
-        # At the first Ctrl-C, what is in flight may take its time; at SIGTERM, a few seconds; and
-        # at the second Ctrl-C, none.
+        # At the first Ctrl-C, what is in flight may take its time; at SIGTERM, a few seconds since
+        # the first signal; and at the second Ctrl-C, none.
         if name != "SIGINT" or self._signal:
             if not self._has_alarm:
                 self._has_alarm = True

@@ -96,7 +96,8 @@ class BaseJournal:
         with self._if_open("cannot adopt its orphans", "None of them is lost."):
             for _ in self._adopt():
                 for session_id in sorted(self._adopted):
-                    with self._lock:  # A thread that adopts may hold it until it has synced.
+                    # While another thread adopts, what is in `_adopted` may not be durable yet.
+                    with self._lock:
                         is_here = session_id in self._adopted and not self._closed.is_set()
                         self._adopted.discard(session_id)
                     if is_here:

@@ -23,6 +23,7 @@ from firecrawl_interact.core import (
     AsyncDeletions,
     ConnectFailedError,
     Deletions,
+    Outcome,
     Response,
     SessionFate,
 )
@@ -293,12 +294,24 @@ def test_ids_that_ask_their_own_run_for_an_outcome_end_it_with_an_error() -> Non
         next(deletions)
 
 
-def test_an_outcome_that_is_told_may_not_ask_its_own_run_for_the_next_one() -> None:
+@pytest.mark.parametrize("is_left", [False, True])
+def test_an_outcome_that_is_told_may_not_ask_its_own_run_for_the_next_one(is_left: bool) -> None:
+    refused = list[str]()
+
+    def ask(outcome: Outcome) -> None:
+        with pytest.raises(RuntimeError, match="this run is asked already"):
+            next(deletions)
+        refused.append(outcome.session_id)
+
     use_case = many(FunctionTransport())
-    use_case.delete_session.on_outcome = lambda outcome: next(deletions)
+    use_case.delete_session.on_outcome = ask
     deletions: Deletions = use_case([*"abc"])
-    with log_records(logging.ERROR) as records:
-        assert len(list(deletions)) == len(records) == 3
+    outcomes = [next(deletions)]
+    if is_left:
+        deletions.close()
+    outcomes += deletions
+    assert refused == [outcome.session_id for outcome in outcomes]
+    assert is_left or len(refused) == 3
 
 
 def test_a_run_that_was_left_keeps_no_thread() -> None:
