@@ -58,7 +58,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             await self.aclose()
             raise
         finally:
-            self._at_work_in = None
+            self._only_asker = None
         return self._hand_out_or_end(StopAsyncIteration)
 
     def stop(self) -> None:  # noqa: D102 - as it is inherited
@@ -216,7 +216,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         raise_last(await Shield().run(self._end_requests, interruptions), *interruptions)
 
     async def _end_requests(self) -> None:
-        """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""
+        """Wait `_seconds_to_land` for what is in flight, end all that waits, and tell it."""
         try:
             # Any: the results do not matter
             unfinished: list[asyncio.Future[Any]] = [*self._requests, *self._end_reader()]

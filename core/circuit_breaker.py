@@ -40,8 +40,8 @@ class CircuitBreaker:
       the same time (`shows_service_works`). The page of a gateway is not such a response, and
       neither is a 5xx in the service's own words (`is_spoken`): both are failures. A conflict, and
       a kept connection that had ended, show nothing.
-    - The breaker opens if the failures of two ids count, and if all that was in flight at the first
-      failure has failed as well, or if an id would be given up otherwise.
+    - The breaker opens if the failures of two ids count, and either all that was in flight at the
+      first failure has landed as well, or an id would be given up otherwise.
     - Half-open probes go one at a time. The policy's backoff lies between two of them, or what the
       service asks for, if that is longer. Each is for another id.
     - It closes when no failure counts any more. While it is open, a failure in the service's own

@@ -111,9 +111,9 @@ def converse(  # noqa: PLR0913 - each is something that a driver says
 
 
 def _log_attempt(session_id: str, attempts: int, counted: int, most: int) -> None:
-    attributes = {"session_id": session_id, "attempt": attempts}
+    extra = {"session_id": session_id, "attempt": attempts}
     text = "session %a: attempt %d of %d"
-    log(logging.DEBUG, text, session_id, counted, most, attributes=attributes)
+    log(logging.DEBUG, text, session_id, counted, most, extra=extra)
 
 
 def _attempt(
@@ -167,14 +167,14 @@ def _pause_after(
 
 def _back_off(error: DeleteSessionError, pause: float) -> Generator[Wait, object, None]:
     """Log why the next attempt is made, and wait before it."""
-    attributes = {
+    extra = {
         "session_id": error.session_id,
         "session_fate": error.session_fate,
         "attempt": error.attempts,
         "retry_in": pause,
     }
     text = "session %a: retry in %.1f s: %s"
-    log(logging.WARNING, text, error.session_id, pause, error.args[0], attributes=attributes)
+    log(logging.WARNING, text, error.session_id, pause, error.args[0], extra=extra)
     if pause:
         yield Wait(pause)
 

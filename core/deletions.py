@@ -16,7 +16,7 @@ from typing import Any, Self
 from .delete_session import DeleteSession
 from .errors import Outcome
 from .job import Job, Requests, Results, Wakeups, carry_requests
-from .run import NOBODY_MAY_ASK, Run
+from .run import NOBODY, Run
 from .shielding import start_thread
 
 _LONGEST_SLEEP = 1.0
@@ -63,15 +63,15 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._begin(threading.get_ident())
         try:
             if not self._to_hand_out:
-                self._at_work_in = NOBODY_MAY_ASK
+                self._only_asker = NOBODY
                 self._wait_for_outcome()
                 self._tell()
-                self._at_work_in = threading.get_ident()  # An interruption may keep that.
+                self._only_asker = threading.get_ident()  # If a Ctrl-C skips the `finally`.
         except BaseException:  # of a signal's handler, for instance: the caller may go on
             self._close()
             raise
         finally:
-            self._at_work_in = None
+            self._only_asker = None
         return self._hand_out_or_end(StopIteration)
 
     def close(self) -> None:
@@ -79,20 +79,20 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
 
         While the run is at work, in `on_outcome`, the ids or a signal's handler, it only stops.
         """
-        if self._at_work_in is None:
+        if self._only_asker is None:
             self._close()
         else:
             self.stop()
 
     def _close(self) -> None:
         try:
-            self._at_work_in = NOBODY_MAY_ASK
+            self._only_asker = NOBODY
             self.stop()
             if not self._is_of_parent():
                 self._leave()
-            self._at_work_in = threading.get_ident()  # An interruption may keep that.
+            self._only_asker = threading.get_ident()  # If a Ctrl-C skips the `finally`.
         finally:
-            self._at_work_in = None
+            self._only_asker = None
             self._log_end()
 
     def __enter__(self) -> Self:
@@ -102,7 +102,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         try:
             if kind is None and self._process is None:
                 self._warn_if_abandoned()
-        finally:  # A warning may be an exception. An interruption may have kept `_at_work_in`.
+        finally:  # A warning may be an exception. An interruption may have kept `_only_asker`.
             self._close()
 
     def __del__(self) -> None:
@@ -156,7 +156,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         self._scheduler.waited += transport.monotonic() - began
 
     def _leave(self) -> None:
-        """Wait for what is in flight, as long as it may take, end all that waits, and tell it."""
+        """Wait `_seconds_to_land` for what is in flight, end all that waits, and tell it."""
         try:
             self._settle()
             while self._scheduler.in_flight and (left := self._seconds_to_land()):
@@ -176,7 +176,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
                 calls.callback(self._notify_of_next)
 
     def _record(self) -> None:
-        """Let the journal forget the sessions that are gone, as long as that may take."""
+        """Let the journal forget what is gone: in `_seconds_for_records`, once it is stopped."""
         if not self._is_stopped_by_caller:
             self._delete_session.forget_each(self._to_record)
         elif self._to_record:

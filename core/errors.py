@@ -67,8 +67,8 @@ class DeleteSessionError(FirecrawlInteractError):
 
     session_fate: SessionFate = SessionFate.UNKNOWN  #: what is known about the session
     transient: bool = False  #: whether the same call may end otherwise later
-    is_spoken: bool = False  #: whether the service's own JSON says this
-    shows_service_works: bool = False  #: whether that JSON shows no failure of the service
+    is_spoken: bool = False  #: whether it came as JSON that the service is known to send
+    shows_service_works: bool = False  #: whether it is spoken, and no failure of the service
     advice: str = "Delete it again: a retry is safe and shows whether it is gone."
     _fate_sentence: str = ""  # instead of the usual one
 

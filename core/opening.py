@@ -190,7 +190,7 @@ class _Opening(Generic[T]):
     # How it ends
 
     async def _leave(self, raised: BaseException | None) -> None:
-        interruptions: list[BaseException] = []
+        interruptions: list[BaseException] = []  # and at most one failure of the delete itself
         while True:
             try:  # All of it: a signal may come at each call.
                 if self._is_live():

@@ -14,7 +14,7 @@ class RateLimitGate:
     """Says when the next request may be sent, from the responses with status 429.
 
     A 429 pauses the run for as long as the service asks. If nothing is accepted then, the next
-    pause is the backoff at least, and half-open probes go one by one.
+    pause is the backoff at least, and requests are two latencies apart until one is accepted.
 
     After the first pause, requests are spaced evenly: by the seconds from the first request to the
     end of the pause, divided by the number of requests sent in them that got no 429 so far; but by

@@ -15,8 +15,8 @@ from .receipt import SessionFate
 from .scheduler import Pause, Scheduler
 from .use_case import JOURNAL_WAIT, Told
 
-NOBODY_MAY_ASK = object()
-"""Works for a run instead of a thread while its ids, `on_outcome` or the journal are called."""
+NOBODY = object()
+"""Who may ask a run while its ids, `on_outcome` or the journal are called."""
 _LATENESS = 1.0
 """Seconds that an attempt may take beyond its timeout."""
 _LEAST_FOR_RECORDS = 1.0
@@ -42,8 +42,8 @@ class Run(Generic[DeleteSessionT]):
         self._to_record: deque[Outcome] = deque()  # of sessions that the journal must forget
         self._is_journal_late = False
         self._process: int | None = None  # in which it has begun
-        #: the thread or task that may ask again; None: the run is not at work
-        self._at_work_in: object = None
+        #: the thread or task that alone may ask it, or `NOBODY`; None: it is not at work
+        self._only_asker: object = None
         self._is_stopped_by_caller = False
         self._stopped_at = math.inf
         self._is_logged = False
@@ -77,10 +77,10 @@ class Run(Generic[DeleteSessionT]):
         """Begin to wait for an outcome, as one thread or task at a time may."""
         if self._is_of_parent():
             raise RuntimeError("this run was begun in another process")
-        if self._at_work_in not in {None, asker}:
+        if self._only_asker not in {None, asker}:
             raise RuntimeError("this run is asked already, in this or another thread or task")
         self._process = os.getpid()
-        self._at_work_in = asker
+        self._only_asker = asker
 
     def _hand_out_or_end(self, end: type[Exception]) -> Outcome:
         """Return an outcome that was told. If there is none, the run is over: raise."""

@@ -167,7 +167,7 @@ class Scheduler:
             self._end(job, end.value)
         except DeleteSessionError as error:
             self._note_response(job, error)
-            self._breaker.note_if_probe(job, error)
+            self._breaker.note_if_probe(job, error)  # `_note_failed` sees transient ones alone.
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
         except Exception as error:  # The response cannot be read: the transport broke the port.
             lost = self._end_faulty(error.with_traceback(None))

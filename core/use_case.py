@@ -299,7 +299,7 @@ class UseCase(Generic[TransportT, BlockT]):
             return
         is_left = outcome.session_fate is not SessionFate.GONE
         if is_left and not is_seen and not delete.is_logged:
-            log(logging.ERROR, "%s", outcome, attributes=_attributes(outcome))
+            log(logging.ERROR, "%s", outcome, extra=_extra(outcome))
             delete.is_logged = True
         self.notify(outcome, delete.told)
 
@@ -313,13 +313,7 @@ class UseCase(Generic[TransportT, BlockT]):
                 refuse_coroutine(self.on_outcome(outcome), "on_outcome", "an ordinary function")
         except Exception:
             text = "on_outcome failed for session %a"
-            log(
-                logging.ERROR,
-                text,
-                outcome.session_id,
-                attributes=_attributes(outcome),
-                exc_info=True,
-            )
+            log(logging.ERROR, text, outcome.session_id, extra=_extra(outcome), exc_info=True)
 
     def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "blocks": set(), "is_closed": False}
@@ -334,10 +328,10 @@ class UseCase(Generic[TransportT, BlockT]):
         return f"{type(self).__name__}({shown})"
 
 
-def _attributes(outcome: Outcome) -> dict[str, object]:
+def _extra(outcome: Outcome) -> dict[str, object]:
     return {"session_id": outcome.session_id, "session_fate": outcome.session_fate}
 
 
 def _log_not_forgotten(outcome: Outcome, reason: object) -> None:
     text = "session %a is gone, but the journal may still hold it: %s"
-    log(logging.WARNING, text, outcome.session_id, reason, attributes=_attributes(outcome))
+    log(logging.WARNING, text, outcome.session_id, reason, extra=_extra(outcome))

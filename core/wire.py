@@ -176,9 +176,9 @@ def _billed(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str
     try:
         return decoder.decode(raw)
     except _NOT_THE_SERVICES_JSON:
-        attributes = {"session_id": session_id, "session_fate": SessionFate.GONE}
+        extra = {"session_id": session_id, "session_fate": SessionFate.GONE}
         text = "session %a: destroyed, but its bill cannot be read"
-        log(logging.WARNING, text, session_id, attributes=attributes)
+        log(logging.WARNING, text, session_id, extra=extra)
         return None
 
 

@@ -56,7 +56,7 @@ def response_error(
 
 
 def failure_to_raise(error: BaseException, handled: BaseException | None) -> BaseException:
-    """Return what `send` raises for an exception: a `TransportError`, or an interruption as it is.
+    """Return what `send` raises for an exception: a `TransportError`, or the interruption itself.
 
     Its traceback and those of its causes are dropped: libraries keep the key in local variables,
     which error trackers print. Where each was raised is logged at DEBUG. `handled` is what the

@@ -136,7 +136,8 @@ class HttpTransport:
                         if not context.cert_store_stats()["x509"]:
                             file = ssl.get_default_verify_paths().cafile
                 if file:
-                    context.load_verify_locations(file)  # OpenSSL ignores one that it cannot read.
+                    # This raises if it cannot be read. `create_default_context` does not.
+                    context.load_verify_locations(file)
         except Exception as error:
             # Another call may find a descriptor free. What the environment says does not change.
             can_pass = getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE)

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +22,7 @@ import pytest
 from firecrawl_interact.core import (
     DeleteSession,
     DeletionReceipt,
+    JournalError,
     NothingOpenedError,
     Opening,
     Outcome,
@@ -263,6 +265,30 @@ def test_a_cancelled_block_tells_how_its_opener_failed_without_a_secret_or_a_lin
         asyncio.run(main())
     [record] = records
     assert record.getMessage().endswith("its opener failed: RuntimeError: no ***\\nFORGED")
+
+
+def test_a_cancelled_block_whose_session_is_destroyed_shows_how_its_journal_failed() -> None:
+    is_recording, may_fail = threading.Event(), threading.Event()
+
+    def fail(session_id: str) -> None:
+        is_recording.set()
+        may_fail.wait(60)
+        raise JournalError("full")
+
+    async def main() -> None:
+        journal = Mock(opened=fail)
+        delete_session = awaited(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
+        task = asyncio.create_task(delete_session.on_exit(SESSION_ID).__aenter__())
+        await asyncio.to_thread(is_recording.wait, 60)
+        task.cancel()
+        may_fail.set()
+        with pytest.raises(asyncio.CancelledError) as raised:
+            await task
+        assert isinstance(raised.value.__context__, JournalError)
+
+    with log_records(logging.ERROR) as records:
+        asyncio.run(main())
+    assert records == []
 
 
 # What is never entered, never left, or left by another process
