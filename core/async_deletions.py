@@ -120,7 +120,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             self._send(job)
         if self._scheduler.outcomes:
             return
-        if self._scheduler.has_room() and not self._is_id_wanted.is_set():
+        if self._scheduler.has_room():
             if isinstance(self._ids, Iterator):  # It comes at once, without a task.
                 self._scheduler.admit(self._ids)
                 if self._scheduler.outcomes:  # A bad id ends at once: let other tasks run.
@@ -201,7 +201,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             self._is_journal_late = not self._recording.done()
 
     def _read_next_id(self, session_ids: AsyncIterator[str | uuid.UUID]) -> None:
-        """Let one more id be read, beside the run."""
+        """Let one more id be read, beside the run, unless one is wanted already."""
         self._is_id_wanted.set()
         if self._reader is None:
             reading = _read(session_ids, self._is_id_wanted, self._scheduler, self._is_awake)

@@ -66,7 +66,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
                 self._only_asker = NOBODY
                 self._wait_for_outcome()
                 self._tell()
-                self._only_asker = threading.get_ident()  # If a Ctrl-C skips the `finally`.
+                self._only_asker = threading.get_ident()  # A Ctrl-C may skip the `finally`.
         except BaseException:  # of a signal's handler, for instance: the caller may go on
             self._close()
             raise
@@ -90,7 +90,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             self.stop()
             if not self._is_of_parent():
                 self._leave()
-            self._only_asker = threading.get_ident()  # If a Ctrl-C skips the `finally`.
+            self._only_asker = threading.get_ident()  # A Ctrl-C may skip the `finally`.
         finally:
             self._only_asker = None
             self._log_end()

@@ -155,7 +155,8 @@ class _Opening(Generic[T]):
                 text = "a block was interrupted before it began, and its opener failed: %s: %s"
                 log(logging.ERROR, text, type(error).__name__, says)
         raise_last(*interruptions)
-        # It has opened, or `start_delete` cancelled it: the use case may be closed by now.
+        # The opener has returned; or a use case that is being closed has cancelled it, and that is
+        # what to say then.
         if not isinstance(error, Exception):
             self._refuse_closed()
         raise_last(error)

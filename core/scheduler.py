@@ -163,10 +163,10 @@ class Scheduler:
                     job.due_at = now + step.seconds
                     step = next(job.conversation)
         except StopIteration as end:
-            self._note_response(job, end.value)
+            self._note_if_service_works(job, end.value)
             self._end(job, end.value)
         except DeleteSessionError as error:
-            self._note_response(job, error)
+            self._note_if_service_works(job, error)
             self._breaker.note_if_probe(job, error)  # `_note_failed` sees transient ones alone.
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
         except Exception as error:  # The response cannot be read: the transport broke the port.
@@ -237,14 +237,14 @@ class Scheduler:
         self._advance(job, partial(job.conversation.throw, lost), now=job.landed_at)
         lost.__traceback__ = None  # Its frames hold the run, and the error holds it.
 
-    def _note_response(self, job: Job, outcome: Outcome) -> None:
+    def _note_if_service_works(self, job: Job, outcome: Outcome) -> None:
         if not isinstance(outcome, DeleteSessionError) or outcome.shows_service_works:
             self._breaker.note_response(sent_at=job.sent_at)
 
     def _note_failed(self, job: Job, failed: Failed) -> bool:
         """Note an attempt that failed. Return whether it is held back: it counts for nothing."""
         job.error = failed.error.with_traceback(None)  # Its frames hold the run.
-        self._note_response(job, failed.error)
+        self._note_if_service_works(job, failed.error)
         if isinstance(failed.error, RateLimitError):
             begins = self._note_rate_limit(job, failed.error)
             is_held_back = True

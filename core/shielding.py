@@ -90,9 +90,9 @@ class Shield:
                 is not shielded under trio then: the shield would keep that out.
 
         Returns:
-            The `Exception` that the function raised, if it did. An interruption of the function
-            itself is raised; under asyncio, the caller's last one is returned in its place, or
-            a `CancelledError`.
+            The `Exception` that the function raised, if it did. If the function itself was
+            interrupted, under asyncio, this is the caller's last interruption, or else a
+            `CancelledError`. Elsewhere the interruption of the function is raised.
         """
         if not self._awaits or running_asyncio_loop() is None:
             is_shielded = timeout is None and is_trio_task()
