@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import click
 
@@ -16,7 +17,7 @@ _LONGEST_EXCERPT = 50  # characters
 
 
 def is_uuid(session_id: str) -> bool:
-    """Say whether the service's database takes the id, or that of a scrape. A fork's may be any."""
+    """Say whether the service's database takes the id, or that of a scrape."""
     return wire.is_uuid(session_id.removeprefix("scrape:"))
 
 
@@ -37,27 +38,28 @@ def read_session_ids(arguments: Sequence[str], files: Sequence[str]) -> tuple[di
     """
     session_ids: dict[str, str] = {}
     problems: list[str] = []
-    texts = [(_ARGUMENT, text) for text in arguments if text != "-"]
-    for path in (*(text for text in arguments if text == "-"), *files):
-        texts += _texts_in(path)
-    for place, text in texts:
-        if problem := _problem(place, text):
+    count = 0
+    given = [(_ARGUMENT, text) for text in arguments if text != "-"]
+    paths = [*(text for text in arguments if text == "-"), *files]
+    for place, text in chain(given, *map(_texts_in, paths)):  # Lazily: there may be a million.
+        count += 1
+        if not is_uuid(text) and (problem := _problem(place, text)):
             problems.append(f"{place} {text[:_LONGEST_EXCERPT]!a}: {problem}")
         else:
             session_ids.setdefault(same_for_all_spellings(text), text)
     if problems:
         more = f" {len(problems) - 1} more cannot be ids either." if len(problems) > 1 else ""
         raise ValueError(problems[0] + more)
-    return session_ids, len(texts) - len(session_ids)
+    return session_ids, count - len(session_ids)
 
 
 def _problem(place: str, text: str) -> str | None:
-    """Say why a text is no id, or None. A server of one's own may use such words: few do."""
+    """Say why a text that is no UUID is no id either, or None: a fork's may be any."""
     if text.lower() in {"null", "none", "undefined", "nan"}:
         return "it is a missing value, not an id: jq '.[0] | keys' shows the names of the fields."
     if place.endswith(", line 1:") and text.lower().replace("_", "") in {"id", "sessionid"}:
         return f"it is a column's name: tail -n +2 leaves it out, jq -r '.[].{text}' takes the ids."
-    if place == _ARGUMENT and not is_uuid(text) and os.path.isfile(text):
+    if place == _ARGUMENT and os.path.isfile(text):
         return f"it is the name of a file, not an id: --from {shlex.quote(text)} reads its ids."
     if place != _ARGUMENT and not {"\0", "\r", "\ufffd"}.isdisjoint(text):
         return "it is not one id a line in UTF-8: another encoding, or other line ends, perhaps."
