@@ -359,7 +359,7 @@ def test_a_journal_that_is_closed_while_it_watches_adopts_nothing(
     assert postgres.execute(f"SELECT owner FROM {TABLE} WHERE service = %s", label) == [("x",)]
 
 
-def test_a_journal_with_nothing_open_has_no_thread(journal: ShortLease) -> None:
+def test_a_journal_with_sessions_has_one_thread_and_without_any_none(journal: ShortLease) -> None:
     others = set(threading.enumerate())
 
     def renewing() -> list[threading.Thread]:
@@ -368,8 +368,10 @@ def test_a_journal_with_nothing_open_has_no_thread(journal: ShortLease) -> None:
 
     assert not renewing()
     journal.opened("one")
+    journal.opened("two")
     assert len(renewing()) == 1
     journal.gone("one")
+    journal.gone("two")
     wait_until(lambda: not renewing())
     journal.opened("two")
     assert len(renewing()) == 1
