@@ -43,10 +43,11 @@ def read_session_ids(arguments: Sequence[str], files: Sequence[str]) -> tuple[di
     paths = [*(text for text in arguments if text == "-"), *files]
     for place, text in chain(given, *map(_texts_in, paths)):  # Lazily: there may be a million.
         count += 1
-        if not is_uuid(text) and (problem := _problem(place, text)):
+        key = same_for_all_spellings(text)
+        if key is text and (problem := _problem(place, text)):  # Otherwise it is a UUID.
             problems.append(f"{place} {text[:_LONGEST_EXCERPT]!a}: {problem}")
         else:
-            session_ids.setdefault(same_for_all_spellings(text), text)
+            session_ids.setdefault(key, text)
     if problems:
         more = f" {len(problems) - 1} more cannot be ids either." if len(problems) > 1 else ""
         raise ValueError(problems[0] + more)

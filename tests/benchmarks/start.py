@@ -47,7 +47,7 @@ def imports() -> Iterator[Figure]:
     core = "import firecrawl_interact.core"
     with_a = f"{core}\nfrom firecrawl_interact.adapters import "
     for what, own, libraries, limit in [
-        ("of the core", core, "msgspec", 1.35),
+        ("of the core", core, "msgspec", 2.0),
         ("with Urllib3Transport", f"{with_a}Urllib3Transport", "msgspec and urllib3", 1.15),
         ("with AsyncioTransport", f"{with_a}AsyncioTransport", "asyncio, msgspec and ssl", 1.15),
     ]:
