@@ -201,7 +201,7 @@ class Scheduler:
         """End what is over. Take one out of those that wait, to be sent now. None: not now."""
         self._look_at_outage()
         self.end_remaining()
-        if self._next_send_in() > 0:
+        if self._next_send_in() > 0 or self.is_stopped:  # by a signal or a thread, since then
             return None
         job = self._waiting.pop(0)
         if self._breaker.is_open:

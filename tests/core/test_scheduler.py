@@ -276,6 +276,19 @@ def test_what_was_not_sent_says_so_and_can_be_tried_again() -> None:
     assert outcome.transient
 
 
+def test_a_run_that_is_stopped_while_it_looks_at_the_clock_sends_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Run("take a")
+
+    def stop() -> float:
+        run.stop()
+        return 0.0
+
+    monkeypatch.setattr(run.clock, "monotonic", stop)
+    assert run.next_job() is None
+
+
 def test_the_time_that_the_ids_take_is_no_part_of_an_outage() -> None:
     run = Run("deadline 100 | go a b; lost a b; +8; send b; lost b")
 
