@@ -251,7 +251,7 @@ async def _read(
     """Let the run take each id when it is wanted.
 
     One task reads them all, so that a timeout or a task group may stand around a `yield`. It must
-    not hold the run, as above.
+    not hold the run, which warns when nobody holds it any more.
     """
     async for session_id in session_ids:
         scheduler.admit(iter([session_id]))

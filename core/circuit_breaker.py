@@ -68,7 +68,8 @@ class CircuitBreaker:
         self._backoff = backoff
         self._deadline = deadline
         self._failed_probes = 0  # since it opened
-        self._served_at = -math.inf  # when what the service itself responded to last was sent
+        # When the latest request was sent to which the service itself has responded.
+        self._served_at = -math.inf
         # `waited`, since which `_LONGEST_ALONE` counts: when it opened, when an id failed for the
         # first time, or when failures ceased to count.
         self._alone_since = 0.0
@@ -109,7 +110,7 @@ class CircuitBreaker:
             left /= 2
         return max(_SHORTEST_TIMEOUT, left)
 
-    def ended(self, waited: float) -> RunEndedError:
+    def end_error(self, waited: float) -> RunEndedError:
         """Return the error of a run that an outage has ended."""
         lasted = waited - self.failures[0].waited
         wait = getattr(self.failures[-1].error, "retry_after", None)
@@ -136,7 +137,7 @@ class CircuitBreaker:
             )
         begins = self.is_open and not was_open
         if begins:
-            self._wait_for_probe(job, error)
+            self._schedule_probe(job, error)
         self.note_if_probe(job, error)
         return begins
 
@@ -144,9 +145,9 @@ class CircuitBreaker:
         """Note a half-open probe that failed, even if that was no failure of the service."""
         if job is self.probe:
             self._failed_probes += 1
-            self._wait_for_probe(job, error)
+            self._schedule_probe(job, error)
 
-    def _wait_for_probe(self, job: Job, error: DeleteSessionError) -> None:
+    def _schedule_probe(self, job: Job, error: DeleteSessionError) -> None:
         retry_after = getattr(error, "retry_after", None) or 0.0
         backoff = self._backoff(self._failed_probes + 1)
         self.next_probe_at = job.landed_at + max(backoff, retry_after)

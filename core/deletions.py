@@ -66,7 +66,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
                 self._only_asker = NOBODY
                 self._wait_for_outcome()
                 self._tell()
-                self._only_asker = threading.get_ident()  # A Ctrl-C may skip the `finally`.
+                self._only_asker = threading.get_ident()  # It may go on if Ctrl-C skips `finally`.
         except BaseException:  # of a signal's handler, for instance: the caller may go on
             self._close()
             raise
@@ -90,7 +90,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             self.stop()
             if not self._is_of_parent():
                 self._leave()
-            self._only_asker = threading.get_ident()  # A Ctrl-C may skip the `finally`.
+            self._only_asker = threading.get_ident()  # It may go on if Ctrl-C skips `finally`.
         finally:
             self._only_asker = None
             self._log_end()
@@ -176,7 +176,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
                 calls.callback(self._notify_of_next)
 
     def _record(self) -> None:
-        """Let the journal forget what is gone: in `_seconds_for_records`, once it is stopped."""
+        """Let the journal forget what is gone: in limited time, once the caller has stopped."""
         if not self._is_stopped_by_caller:
             self._delete_session.forget_each(self._to_record)
         elif self._to_record:

@@ -4,7 +4,7 @@
     ├── DeleteSessionError
     │   ├── InvalidSessionIdError     (ValueError) untouched   nothing was sent
     │   ├── NotTriedError                          untouched   a run ended before it was sent
-    │   ├── UnreachableError                       unknown     no response came, or untouched
+    │   ├── UnreachableError             unknown or untouched  no response came
     │   └── ResponseError                                      a response came
     │       ├── BadRequestError                    untouched   400
     │       ├── UnauthorizedError                  untouched   401

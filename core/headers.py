@@ -94,7 +94,7 @@ class RequestHeaders(Mapping[str, str]):
 
         It is not a Python function, so it has no frame that would show the text.
         """
-        # Backwards, so that a secret comes before another that it begins with.
+        # Descending: of two secrets, one the start of the other, the longer comes first.
         patterns = map(re.escape, sorted(self._masked, reverse=True))
         return partial(re.compile("|".join(patterns) or _NOTHING).sub, "***")
 

@@ -2,10 +2,11 @@
 
 A block is entered, has a session, has the outcome of its delete, tells it, and is over.
 
-The first interruption (Ctrl-C, a cancellation) is the block's or the delete's: a delete that it
-ended is repeated, and then it is raised. The second one ends the delete. Under asyncio, no
-cancellation of the block reaches the delete: only the end of the event loop ends it, after a second
-Ctrl-C, or if `main` returns meanwhile. A use case that `main` closes waits for the delete instead.
+The first interruption (Ctrl-C, a cancellation) is the block's or the delete's. A delete that was
+interrupted is made once more, and then the interruption is raised. A second one ends the delete.
+Under asyncio, no cancellation of the block reaches the delete: only the end of the event loop ends
+the delete, after a second Ctrl-C, or if `main` returns meanwhile. A use case that `main` closes
+waits for the delete instead.
 
 An awaited use case that is closed destroys the sessions of its open blocks. The block's end and the
 use case wait for the same delete, and whoever comes second finds the outcome.
@@ -108,7 +109,7 @@ class _Opening(Generic[T]):
         return self._process != os.getpid()
 
     def _is_live(self) -> bool:
-        """Return whether there is a session of this process, and nothing has come of a delete."""
+        """Return whether there is a session of this process whose delete is not done."""
         return self.session_id is not None and not self._delete.is_done and not self._is_forked()
 
     # How it begins

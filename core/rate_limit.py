@@ -20,9 +20,9 @@ class RateLimitGate:
     end of the pause, divided by the number of requests sent in them that got no 429 so far; but by
     no more than the seconds from the last request to the end of the pause. Each request after that
     shortens the spacing, which halves in 1.8 seconds of sending, or in four latencies if these are
-    longer; no request does more than halve it. A 429 that begins a pause doubles it. Pauses in a
-    row double it once (`_pauses_in_a_row`): after each, the first request that is not lost gets the
-    next 429, and no other one is accepted in between.
+    longer; no request does more than halve it. A 429 that begins a pause doubles it, but pauses in
+    a row double it once. Two pauses are in a row if the first request after the one that is not
+    lost gets a 429, and none was accepted in between.
     """
 
     def __init__(self, backoff: Callable[[int], float]) -> None:

@@ -35,16 +35,16 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         check_seconds("first_pause", self.first_pause, may_be_zero=True, longest=_DAY)
         check_seconds("longest_pause", self.longest_pause, may_be_zero=True, longest=_DAY)
 
-    def pause(self, retry: int, random: Callable[[], float]) -> float:
+    def pause(self, number: int, random: Callable[[], float]) -> float:
         """Return the seconds to wait before a retry: half of them fixed, half of them random.
 
         Args:
-            retry: which one, from 1.
+            number: of the retry, from 1.
             random: gives a number from 0 to 1.
         """
         # Before the first retry it is between first_pause and twice that. 2.0 ** 1000 is about the
         # largest power that a float holds.
-        ceiling = min(self.longest_pause, self.first_pause * 2.0 ** min(retry, 1000))
+        ceiling = min(self.longest_pause, self.first_pause * 2.0 ** min(number, 1000))
         return max(0.1, ceiling / 2 * (1 + random()))
 
 

@@ -92,7 +92,7 @@ class Run(Generic[DeleteSessionT]):
         return outcome
 
     def _seconds_to_land(self) -> float:
-        """Return the seconds that requests in flight may still take: infinity until it is stopped.
+        """Return the seconds that requests in flight still have: infinity until the caller stops.
 
         The first call after that starts the time, since a signal's handler looks at no clock.
         """
@@ -112,7 +112,10 @@ class Run(Generic[DeleteSessionT]):
         return max(_LEAST_FOR_RECORDS, self._seconds_to_land())
 
     def _how_many_to_tell(self) -> int:
-        """Return whether there is a next outcome; how many there are, once the run is stopped."""
+        """Return how many outcomes to tell now: the next one, which is handed out after that.
+
+        All, once the caller has stopped the run: nobody may ask for another one.
+        """
         count = len(self._scheduler.outcomes)
         return count if self._is_stopped_by_caller else min(count, 1)
 

@@ -76,7 +76,7 @@ class Scheduler:
         self._pauses = 0
         self._last_limit: RateLimitError | None = None
         self._jobs: list[Job] = []  # those that were taken, and have no outcome yet
-        self._waiting: list[Job] = []  # those of them that wait, in the order in which they go
+        self._queue: list[Job] = []  # those of them that wait, in the order in which they go
 
     def stop(self) -> None:
         """Take and send nothing new. A signal's handler may do so at any moment."""
@@ -99,11 +99,11 @@ class Scheduler:
 
     def has_room(self) -> bool:
         """Say whether one more id may be taken."""
-        if not self.takes_ids or (self._waiting and self._waiting[0].goes_first):
-            return False
+        if not self.takes_ids or (self._queue and self._queue[0].goes_first):
+            return False  # A new id would only wait behind what goes first.
         if self._breaker.is_open:
             return self._has_room_in_outage()
-        if self._waiting and self._waiting[0].due_at <= self._now():
+        if self._queue and self._queue[0].due_at <= self._now():
             return False  # A retry that is due goes before a new id.
         # One id that waits for its retry must not stop a run with a concurrency of 1.
         most = max(self._concurrency, 2)
@@ -178,19 +178,19 @@ class Scheduler:
             only_new_ids_tell = self._breaker.has_probed and self._breaker.may_be_ids_own
             is_wanted_now = job.error is None and only_new_ids_tell
             job.goes_first = isinstance(job.error, RateLimitError) or is_wanted_now
-            insort(self._waiting, job, key=lambda other: (not other.goes_first, other.due_at))
+            insort(self._queue, job, key=lambda other: (not other.goes_first, other.due_at))
 
     def due_in(self) -> float:
         """Return the seconds until something may be sent. Infinity: a result must come first."""
         if self.is_stopped:
-            return 0.0 if self._waiting else math.inf  # `next_job` ends those that wait.
+            return 0.0 if self._queue else math.inf  # `next_job` ends those that wait.
         return max(0.0, min(self._next_send_in(), self._outage_ends_in()))
 
     def _next_send_in(self) -> float:
-        if not self._waiting or len(self.in_flight) >= self._concurrency:
+        if not self._queue or len(self.in_flight) >= self._concurrency:
             return math.inf
         now = self._now()
-        due_in = self._waiting[0].due_at - now
+        due_in = self._queue[0].due_at - now
         if not self._breaker.is_open:
             return max(due_in, self._gate.next_send_at - now)
         if self._breaker.probe in self.in_flight:
@@ -201,9 +201,9 @@ class Scheduler:
         """End what is over. Take one out of those that wait, to be sent now. None: not now."""
         self._look_at_outage()
         self.end_remaining()
-        if self._next_send_in() > 0 or self.is_stopped:  # by a signal or a thread, since then
+        if self._next_send_in() > 0 or self.is_stopped:  # A signal may have come just now.
             return None
-        job = self._waiting.pop(0)
+        job = self._queue.pop(0)
         if self._breaker.is_open:
             self._breaker.probe = job
         job.requests += 1
@@ -313,7 +313,7 @@ class Scheduler:
             # As if the service had responded: from now on each of them fails by itself.
             self._breaker.note_response(sent_at=self._now())
             return
-        self._end_run(self._breaker.ended(self.waited), self._breaker.failures[-1].error)
+        self._end_run(self._breaker.end_error(self.waited), self._breaker.failures[-1].error)
 
     def _end_faulty(self, cause: BaseException) -> TransportError:
         """End the run: the transport broke the port, and cannot say what became of the session."""
@@ -334,7 +334,7 @@ class Scheduler:
         if even_in_flight:
             self.in_flight.clear()
         if self.is_stopped:
-            self._waiting.clear()
+            self._queue.clear()
             # An interruption (Ctrl-C) may have left one of them half-way.
             for job in [one for one in self._jobs if one not in self.in_flight]:
                 self._end(job, job.outcome or job.if_left())

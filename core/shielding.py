@@ -86,8 +86,8 @@ class Shield:
         Args:
             function: what runs.
             interruptions: the cancellations of the caller that come meanwhile.
-            timeout: how many seconds it has after the first of them. None: all that it takes. It
-                is not shielded under trio then: the shield would keep that out.
+            timeout: how many seconds it has after the first of them. None: no limit. With a
+                timeout it is not shielded under trio: the shield would keep the first one out.
 
         Returns:
             The `Exception` that the function raised, if it did. If the function itself was
@@ -121,6 +121,7 @@ class Shield:
         task = self.tasks[-1]
         while not task.done():
             try:
+                # A shield from the start would hide the first one, which starts the timeout.
                 with _shield_of("anyio") if interruptions else nullcontext():
                     await wait([task])
             except (Exception, GeneratorExit):

@@ -29,8 +29,8 @@ from .transport import AsyncTransport, Response, Transport, TransportError
 from .wire import checked_session_id, is_scrape
 
 JOURNAL_WAIT = 5.0
-"""Seconds that awaited code waits for the journal to forget or to close, which then goes on by
-itself; and a cancelled block for the journal to record."""
+"""Seconds that awaited code, and a run that is left, wait for the journal to forget or to close,
+which then goes on by itself; and a cancelled block for the journal to record."""
 
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 BlockT = TypeVar("BlockT")

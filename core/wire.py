@@ -159,6 +159,7 @@ def parse_response(
     if not (response.status == 200 and bytes(content.success) == b"true"):
         raise _error(response, content, headers, session_id, attempts)
     duration = _billed(content.session_duration_ms, _number_decoder, session_id)
+    # This warns if it is not a text. `_text` reads it again, since nothing unmasked has a name.
     has_status = _billed(content.status, _text_decoder, session_id) is not None
     return DeletionReceipt(
         session_id=session_id,
@@ -177,7 +178,7 @@ def _billed(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], session_id: str
         return decoder.decode(raw)
     except _NOT_THE_SERVICES_JSON:
         extra = {"session_id": session_id, "session_fate": SessionFate.GONE}
-        text = "session %a: destroyed, but its bill cannot be read"
+        text = "session %a: destroyed, but not all of its receipt can be read"
         log(logging.WARNING, text, session_id, extra=extra)
         return None
 

@@ -13,7 +13,7 @@ from firecrawl_interact.core.transport import ConnectFailedError, Request, Respo
 
 from ..api_url import parse_api_url
 from ..http.connection import Deadline, check_tunnel, request_head, reuse_deadline, tunnel_head
-from ..http.errors import closed, connect_error, failure_to_raise
+from ..http.errors import closed_error, connect_error, failure_to_raise
 from ..http.framing import ParsedResponse
 from ..http.settings import Proxy
 from ..http.transport import HttpTransport, Settings
@@ -96,7 +96,7 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
         pool = self._pools[owner] = _Pool(self._settings, *self._find_way())
         if self._is_closed:  # An `aclose` elsewhere may have missed this pool.
             self._pools.pop(owner, None)
-            raise closed()
+            raise closed_error()
         await pool.open()
         return pool
 
@@ -139,7 +139,7 @@ class _Pool:
         What a loop closes at its end are the asynchronous generators that began in it, and it
         offers nothing else.
         """
-        # uvloop does not show whether it has closed them. There it warns.
+        # asyncio's own loop shows whether it has closed them. uvloop does not, and warns below.
         if getattr(asyncio.get_running_loop(), "_asyncgens_shutdown_called", False):
             self._loop_ends.set()
         else:
@@ -208,7 +208,7 @@ class _Pool:
             raise connect_error(to, error) from error
         if self.is_closed:
             connection.abort()
-            raise closed()
+            raise closed_error()
         return connection
 
 

@@ -27,7 +27,7 @@ def connect_error(to: str, error: Exception) -> ConnectFailedError:
     return ConnectFailedError(f"no connection to {to}: {reason}", transient=can_pass)
 
 
-def closed() -> ConnectFailedError:
+def closed_error() -> ConnectFailedError:
     """Return the error of each call after the transport was closed."""
     return ConnectFailedError("this transport was used after it was closed", transient=False)
 

@@ -13,7 +13,7 @@ from firecrawl_interact.core.transport import ConnectFailedError
 
 from ..api_url import ApiUrl, parse_api_url
 from .connection import LONGEST_TIMEOUT
-from .errors import closed
+from .errors import closed_error
 from .settings import (
     Proxy,
     check_ssl_context,
@@ -118,7 +118,7 @@ class HttpTransport:
     def _check_open(self) -> None:
         """Raise a `ConnectFailedError` if the transport is closed."""
         if self._is_closed:
-            raise closed()
+            raise closed_error()
 
     def _find_way(self) -> tuple[Proxy | None, ssl.SSLContext | None]:
         """Return the proxy, if there is one, and the TLS context, if one is needed."""

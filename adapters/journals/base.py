@@ -27,8 +27,9 @@ class BaseJournal:
     """A `Journal` without its storage. Safe to share among threads.
 
     A storage adds these functions. Each step of `_adopt`, of which there is at least one, puts
-    orphans into `_adopted`. They are durably this journal's when the step ends; until then, it
-    holds `_lock`. `opened`, `gone` and a heartbeat that finds one taken remove it from there.
+    orphans into `_adopted`. They are durably this journal's when the step ends; a storage that
+    puts them there before they are durable holds `_lock` in between. `opened`, `gone` and a
+    heartbeat that finds one taken remove it from there.
     """
 
     _record: Callable[[str], None]

@@ -40,6 +40,7 @@ _OPENED = """INSERT INTO {table} (session_id, service, owner)
     VALUES (%(session_id)s, %(label)s, %(owner)s) ON CONFLICT (service, session_id)
     DO UPDATE SET owner = excluded.owner, opened_at = now(), renewed_at = now()"""
 _GONE = "DELETE FROM {table} WHERE service = %(label)s AND session_id = %(session_id)s"
+# A closed owner's rows have '-infinity': they are orphans at once, and nobody renews them.
 _RENEW = """UPDATE {table} SET renewed_at = now() WHERE service = %(label)s AND owner = %(owner)s
     AND session_id = ANY(string_to_array(%(held)s, ' ')) AND renewed_at > '-infinity'
     RETURNING session_id"""
@@ -109,7 +110,7 @@ class PostgresJournal(BaseJournal):
     def _begin(self) -> None:
         super()._begin()
         self._owner = os.urandom(8).hex()
-        # Each session, and an object that is another one if it was recorded again.
+        # Each session, and a token: each recording has its own, so that `_renew` sees a new one.
         self._held: dict[str, object] = {}
         self._is_renewing = False
 
@@ -189,7 +190,7 @@ class PostgresJournal(BaseJournal):
                 log(logging.WARNING, "The journal cannot renew its sessions: %s", reason_of(error))
                 continue
             with self._lock:
-                # The others were forgotten meanwhile, or recorded again.
+                # A row that is not renewed was taken, unless it was forgotten or recorded again.
                 taken = [one for one in held.keys() - renewed if self._held.get(one) is held[one]]
                 for session_id in taken:
                     self._held.pop(session_id, None)  # `_forget` takes no lock.

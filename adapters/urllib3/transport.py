@@ -16,7 +16,7 @@ from firecrawl_interact.core.transport import (
 )
 
 from ..http.connection import LONGEST_TIMEOUT
-from ..http.errors import closed, failure_to_raise
+from ..http.errors import closed_error, failure_to_raise
 from ..http.transport import HttpTransport
 from ..system_time import SystemTime
 from .connection import ATTEMPT, POOL_CLASSES, Attempt
@@ -119,7 +119,7 @@ def _known_failure(error: BaseException, *, may_be_sent: bool) -> BaseException:
     """Return the port's error for what urllib3, or a patch of it, raises."""
     known = error
     if isinstance(error, urllib3.exceptions.ClosedPoolError):
-        known = closed()
+        known = closed_error()
     elif isinstance(error, urllib3.exceptions.ReadTimeoutError):  # The time was over already.
         known = TimedOutError("no whole response came in time")
     # A patched `urlopen` may connect anew after a request went out; urllib3 alone does not.

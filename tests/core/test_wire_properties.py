@@ -144,7 +144,7 @@ json_values: st.SearchStrategy[Json] = st.recursive(
 )
 
 FIGURES = {"sessionDurationMs": 39095, "creditsBilled": 2, "status": "stopped"}
-WARNING = f"session '{SESSION_ID}': destroyed, but its bill cannot be read"
+WARNING = f"session '{SESSION_ID}': destroyed, but not all of its receipt can be read"
 
 
 def receipt(body: bytes, warnings: int = 0) -> DeletionReceipt:
