@@ -189,7 +189,7 @@ class CircuitBreaker:
         """Stop counting pages and silence that came before a failure in the service's own words.
 
         The service is there again. All ids that are held may fail for ever: without this rule, no
-        other id would ever be a probe, and the outage would never end.
+        other id would ever be a probe, and the breaker would stay open until the run ends.
         """
         still = [one for one in self.failures if one.error.is_spoken or one.sent_at > sent_at]
         if len(still) < len(self.failures):

@@ -66,7 +66,8 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
                 self._only_asker = NOBODY
                 self._wait_for_outcome()
                 self._tell()
-                self._only_asker = threading.get_ident()  # It may go on if Ctrl-C skips `finally`.
+                # If Ctrl-C skips the `finally`, this thread may still ask: `NOBODY` would refuse it.
+                self._only_asker = threading.get_ident()
         except BaseException:  # of a signal's handler, for instance: the caller may go on
             self._close()
             raise
@@ -90,7 +91,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             self.stop()
             if not self._is_of_parent():
                 self._leave()
-            self._only_asker = threading.get_ident()  # It may go on if Ctrl-C skips `finally`.
+            self._only_asker = threading.get_ident()  # As in `__next__`.
         finally:
             self._only_asker = None
             self._log_end()

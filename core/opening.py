@@ -156,8 +156,8 @@ class _Opening(Generic[T]):
                 text = "a block was interrupted before it began, and its opener failed: %s: %s"
                 log(logging.ERROR, text, type(error).__name__, says)
         raise_last(*interruptions)
-        # The opener has returned; or a use case that is being closed has cancelled it, and that is
-        # what to say then.
+        # No block begins once its use case is closed, whether its opener has returned or `aclose`
+        # has cancelled it.
         if not isinstance(error, Exception):
             self._refuse_closed()
         raise_last(error)

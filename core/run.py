@@ -108,7 +108,7 @@ class Run(Generic[DeleteSessionT]):
     def _seconds_for_records(self) -> float:
         """Return the seconds that the journal has for what it must know."""
         if self.shutdown_timeout is None or not self._is_stopped_by_caller:
-            return JOURNAL_WAIT  # for one outcome while it runs, and for all that are left then
+            return JOURNAL_WAIT  # for each outcome; for all together once the caller has stopped
         return max(_LEAST_FOR_RECORDS, self._seconds_to_land())
 
     def _how_many_to_tell(self) -> int:
