@@ -66,7 +66,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
                 self._only_asker = NOBODY
                 self._wait_for_outcome()
                 self._tell()
-                # If Ctrl-C skips the `finally`, this thread may still ask: `NOBODY` would refuse it.
+                # `NOBODY` would refuse this thread for ever if a Ctrl-C skipped the `finally`.
                 self._only_asker = threading.get_ident()
         except BaseException:  # of a signal's handler, for instance: the caller may go on
             self._close()
