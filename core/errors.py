@@ -310,7 +310,7 @@ Outcome: TypeAlias = DeletionReceipt | DeleteSessionError
 
 
 _PLAIN_HTTP = "The port speaks plain http: let the service's address begin with http://."
-_ADVICE_ON_TLS = {
+ADVICE_ON_LASTING_TLS_FAILURES = {
     "CERTIFICATE_VERIFY_FAILED": "Let SSL_CERT_FILE name the authority that signed it, or correct"
     " the service's address.",
     "HTTP_REQUEST": _PLAIN_HTTP,
@@ -323,8 +323,8 @@ def advice_on(failure: TransportError, otherwise: str) -> str:
     """Return what the caller can do about a failure, from what a library or the system said."""
     cause: BaseException | None = failure
     while cause is not None:
-        if (reason := getattr(cause, "reason", None)) in _ADVICE_ON_TLS:
-            return _ADVICE_ON_TLS[reason]
+        if (reason := getattr(cause, "reason", None)) in ADVICE_ON_LASTING_TLS_FAILURES:
+            return ADVICE_ON_LASTING_TLS_FAILURES[reason]
         if type(cause).__name__ == "gaierror":  # of socket, which the core does not import
             return _ADVICE_ON_NAMES
         cause = cause.__cause__  # A context can be what the caller was handling.

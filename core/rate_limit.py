@@ -21,8 +21,8 @@ class RateLimitGate:
     no more than the seconds from the last request to the end of the pause. Each request after that
     shortens the spacing, which halves in 1.8 seconds of sending, or in four latencies if these are
     longer; no request does more than halve it. A 429 that begins a pause doubles it, but pauses in
-    a row double it once. Two pauses are in a row if the first request after the one that is not
-    lost gets a 429, and none was accepted in between.
+    a row double it once. Two pauses are in a row if no request was accepted between them, and a 429
+    to the first request after the earlier one begins the later one. A lost request does not count.
     """
 
     def __init__(self, backoff: Callable[[int], float]) -> None:

@@ -6,6 +6,7 @@ import sys
 import traceback
 from types import FrameType
 
+from firecrawl_interact.core.errors import ADVICE_ON_LASTING_TLS_FAILURES
 from firecrawl_interact.core.log import log
 from firecrawl_interact.core.transport import (
     BadResponseError,
@@ -17,13 +18,11 @@ from firecrawl_interact.core.transport import (
 
 from .framing import ResponseParser
 
-_LASTING_TLS_REASONS = ("CERTIFICATE_VERIFY_FAILED", "HTTP_REQUEST", "WRONG_VERSION_NUMBER")
-
 
 def connect_error(to: str, error: Exception) -> ConnectFailedError:
     """Return the error of a failed connect."""
     reason = "timed out" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-    can_pass = getattr(error, "reason", None) not in _LASTING_TLS_REASONS
+    can_pass = getattr(error, "reason", None) not in ADVICE_ON_LASTING_TLS_FAILURES
     return ConnectFailedError(f"no connection to {to}: {reason}", transient=can_pass)
 
 

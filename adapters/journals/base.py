@@ -113,7 +113,8 @@ class BaseJournal:
     @contextmanager
     def _if_open(self, problem: str, advice: str, session_id: str | None = None) -> Iterator[None]:
         """Refuse a closed journal, and turn any exception into a `JournalError` with its notes."""
-        # Do not take `_lock` around the `yield`: a stored exception keeps this frame, and the lock.
+        # Do not take `_lock` around the `yield`: `adopt_orphans` is suspended in it, and whoever
+        # stores an exception of its caller's loop would keep the lock.
         try:
             self._require_open()
             yield
