@@ -239,7 +239,6 @@ class _Opening(Generic[T]):
         if error is not None and raised is not None:
             with suppress(Exception):  # It may refuse every attribute.
                 raised.add_note(str(error))
-        self._opened.clear()
         self._use_case.blocks.discard(self)
         self._has_ended = True
         if error is not None and raised is None:

@@ -26,6 +26,7 @@ from firecrawl_interact.core import (
     Outcome,
     RetryPolicy,
     SessionFate,
+    request_headers,
 )
 
 from ..simulation.kinds import SERVED, FaultyError, Kind
@@ -34,7 +35,7 @@ from ..simulation.watch import Scenario
 from ..simulation.ways import Awaited, AwaitedTransport, Blocking, Way
 from ..simulation.world import Choose, MemoryJournal, Session, Weather, World, first_of
 from .log_records import log_records
-from .scripted_transport import run
+from .scripted_transport import API_KEY, run
 
 SESSION_ID = "id-0"
 UNCERTAIN = "It may still be running and billing."
@@ -158,8 +159,12 @@ class PlayedBlock:
         self.world.on_request = lambda number: self.sent.append(way.clock.now())
         delete_session = use_case(self.watch, way, lambda: 0.5)
         delete_session.on_outcome = self._note_outcome
+        delete_session.headers = request_headers(API_KEY)
+        delete_session.retry = RetryPolicy()  # The block has its own.
         opens = self._open if isinstance(way, Awaited | Elsewhere) else lambda: run(self._open())
-        options = {"missing_ok": True} if block.missing_ok else {}
+        options: dict[str, Any] = {"retry": block.retry}  # Any: of each type
+        if block.missing_ok:
+            options["missing_ok"] = True
         self.manager: Any = (  # Any: of any kind
             delete_session.opening(opens, **options)
             if block.opens

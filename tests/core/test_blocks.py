@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import sys
-import threading
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -232,78 +231,29 @@ def test_a_cancelled_block_waits_for_its_opener_as_long_as_for_an_attempt(
     block.check(way)
 
 
-def test_a_cancelled_block_tells_that_what_was_opened_has_no_id() -> None:
-    played = b.PlayedBlock(Block(opens=b.Opener(returns=None), interrupt_at=[4]), Awaited())
+@pytest.mark.parametrize(
+    ("opener", "failure", "says"),
+    [
+        (b.Opener(returns=None), NothingOpenedError, "open_session returned a NoneType without an"),
+        (b.Opener(returns=BlockError(f"no {API_KEY}\nFORGED")), BlockError, "no ***\\nFORGED"),
+        (None, JournalError, None),  # The session is destroyed.
+    ],
+    ids=["no id", "opener", "journal"],
+)
+def test_a_cancelled_block_that_could_not_begin_shows_why_and_logs_it_unless_a_delete_tells_of_it(
+    opener: b.Opener | None, failure: type[Exception], says: str | None
+) -> None:
+    block = Block(opens=opener, interrupt_at=[1], journal_fails=1, journal_seconds=[2])
+    played = b.PlayedBlock(block, Awaited())
     played.play()
-    [record] = played.logged
-    assert "open_session returned a NoneType without an id" in record.getMessage()
-    assert isinstance(getattr(played.raised, "__context__", None), NothingOpenedError)
-
-
-def test_a_cancelled_block_tells_how_its_opener_failed_without_a_secret_or_a_line_of_its_own() -> (
-    None
-):
-    is_opening, may_fail = asyncio.Event(), asyncio.Event()
-
-    async def fail() -> b.Browser:
-        is_opening.set()
-        await may_fail.wait()
-        raise RuntimeError(f"no {API_KEY}\nFORGED")
-
-    async def enter() -> None:
-        await awaited(ScriptedTransport(), API_KEY).opening(fail).__aenter__()
-
-    async def main() -> None:
-        task = asyncio.create_task(enter())
-        await is_opening.wait()
-        task.cancel()
-        may_fail.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    with log_records(logging.ERROR) as records:
-        asyncio.run(main())
-    [record] = records
-    assert record.getMessage().endswith("its opener failed: RuntimeError: no ***\\nFORGED")
-
-
-def test_a_cancelled_block_whose_session_is_destroyed_shows_how_its_journal_failed() -> None:
-    is_recording, may_fail = threading.Event(), threading.Event()
-
-    def fail(session_id: str) -> None:
-        is_recording.set()
-        may_fail.wait(60)
-        raise JournalError("full")
-
-    async def main() -> None:
-        journal = Mock(opened=fail)
-        delete_session = awaited(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
-        task = asyncio.create_task(delete_session.on_exit(SESSION_ID).__aenter__())
-        await asyncio.to_thread(is_recording.wait, 60)
-        task.cancel()
-        may_fail.set()
-        with pytest.raises(asyncio.CancelledError) as raised:
-            await task
-        assert isinstance(raised.value.__context__, JournalError)
-
-    with log_records(logging.ERROR) as records:
-        asyncio.run(main())
-    assert records == []
+    assert isinstance(getattr(played.raised, "__context__", None), failure)
+    words = f"a block was interrupted before it began, and its opener failed: {failure.__name__}: "
+    logged = [record.getMessage() for record in played.logged]
+    assert len(logged) == (says is not None)
+    assert all(line.startswith(f"{words}{says}") for line in logged)
 
 
 # What is never entered, never left, or left by another process
-
-
-@both_use_cases
-def test_a_block_may_have_a_retry_policy_of_its_own(use_case: UseCase) -> None:
-    delete_session = use_case(ScriptedTransport(UNAVAILABLE, UNAVAILABLE), API_KEY)
-    once, browser = RetryPolicy(max_attempts=1), SimpleNamespace(id=SESSION_ID)
-    for block in (
-        delete_session.opening(lambda: browser, retry=once),
-        delete_session.on_exit(SESSION_ID, retry=once),
-    ):
-        with pytest.raises(ServiceUnavailableError):
-            play(block, lambda: None)
 
 
 @both_use_cases
@@ -332,17 +282,19 @@ def test_a_block_that_is_never_entered_warns_where_it_was_made(use_case: UseCase
 
 
 @both_use_cases
-def test_a_child_that_was_forked_inside_or_before_leaves_its_parent_s_session_alone(
+def test_a_child_that_was_forked_inside_or_before_leaves_sessions_alone_that_it_did_not_enter(
     use_case: UseCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Outcome] = []
-    delete_session = use_case(ScriptedTransport(), API_KEY, on_outcome=told.append)
-    ending, later = (delete_session.on_exit(SESSION_ID) for _ in range(2))
-    play(ending, lambda: monkeypatch.setattr(os, "getpid", lambda: -1))  # A request would fail.
+    delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, on_outcome=told.append)
+    ending, later, of_child = (delete_session.on_exit(SESSION_ID) for _ in range(3))
+    play(ending, lambda: monkeypatch.setattr(os, "getpid", lambda: -1))
     assert ending.receipt is None
     del later
     gc.collect()
     assert told == []
+    play(of_child, list)  # It has the only request.
+    assert told == [of_child.receipt]
 
 
 def begin_and_close(block: Block, set_up: Callable[[World], None] | None) -> b.PlayedBlock:
@@ -404,10 +356,11 @@ def test_a_coroutine_that_is_closed_after_its_event_loop_warns_and_tells_it_at_o
     holding = hold()
     loop.run_until_complete(begin())
     loop.close()
-    with pytest.warns(RuntimeWarning, match="was never left"):
+    with pytest.raises(RuntimeWarning, match="was never left"):  # Warnings are errors here.
         holding.close()
     assert f"on_exit('{SESSION_ID}') was never left" in str(told)
     assert [block.outcome] == told
+    assert delete_session.blocks == set()
 
 
 @both_use_cases
@@ -456,6 +409,19 @@ def test_an_interruption_just_after_the_opening_leaves_no_session_open(use_case:
     assert opening.receipt == DeletionReceipt(session_id="a")
 
 
+@both_use_cases
+def test_what_ends_a_block_before_it_begins_may_take_no_note_and_the_id_is_asked_for_once(
+    use_case: UseCase,
+) -> None:
+    journal, id_of = Mock(), Mock(side_effect=["a", "b"])
+    journal.opened.side_effect = FrozenError
+    delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
+    opening = delete_session.opening(list, id_of=id_of)
+    with pytest.raises(FrozenError):
+        play(opening, list)
+    assert opening.receipt == DeletionReceipt(session_id="a")
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
 @pytest.mark.parametrize("wrap", [partial, lambda opener: opener], ids=["partial", "function"])
 def test_a_ctrl_c_in_the_last_step_of_an_opener_leaves_no_session_open(
@@ -479,16 +445,16 @@ def test_an_opener_that_raises_stop_iteration_opens_nothing(use_case: UseCase) -
         play(use_case(ScriptedTransport(), API_KEY).opening(partial(next, iter(()))), list)
 
 
-def test_an_interruption_just_before_the_end_of_a_blocking_block_leaves_no_session_open() -> None:
+def test_an_interruption_just_before_the_end_of_a_blocking_block_costs_no_delete() -> None:
     def interrupt(frame: FrameType, event: str, argument: object) -> None:
         if frame.f_code.co_name == "_leave":
             sys.setprofile(None)
             raise KeyboardInterrupt
 
-    ending = DeleteSession(ScriptedTransport(DESTROYED), API_KEY).on_exit(SESSION_ID)
-    with pytest.raises(KeyboardInterrupt):
+    ending = DeleteSession(ScriptedTransport(*[UNAVAILABLE] * 4), API_KEY).on_exit(SESSION_ID)
+    with pytest.raises(KeyboardInterrupt):  # and not the delete's error
         play(ending, lambda: sys.setprofile(interrupt))
-    assert ending.receipt == DeletionReceipt(session_id=SESSION_ID)
+    assert isinstance(ending.outcome, ServiceUnavailableError)
 
 
 def opening(opens: object, **others: object) -> Opening[object]:
