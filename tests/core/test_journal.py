@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
@@ -92,31 +93,30 @@ def test_an_interruption_while_the_journal_forgets_loses_no_outcome_and_no_recor
     assert watch.journal.held == {}
 
 
-def test_a_journal_that_is_slow_once_is_told_of_all_sessions_of_an_awaited_run() -> None:
+FOUR = Scenario(ids="abcd", journal_seconds=[6.5, 0])
+D_LATER = replace(FOUR, concurrency=4, meets={"d": [k.SERVED.after(20)]}, stop_at=[0.5])
+
+
+@pytest.mark.parametrize(
+    ("way", "scenario", "over_at"),
+    [
+        (Awaited, replace(FOUR, concurrency=1), 9),
+        (Blocking, D_LATER, 20),
+        (Blocking, replace(D_LATER, interrupt_at=[3]), 20),
+    ],
+)
+def test_a_journal_that_is_slow_once_is_told_of_all_sessions(
+    way: type[Way], scenario: Scenario, over_at: float
+) -> None:
     def choose(options: Sequence[_T], /) -> _T:
         return options[options is scenario.journal_seconds and next(calls) > 0]
 
     calls = count()
-    scenario = Scenario(ids="abcd", concurrency=1, journal_seconds=[6.5, 0])
     with log_records(logging.WARNING) as records:
-        watch = play(scenario, Awaited, choose, full_journal)
+        watch = play(scenario, way, choose, full_journal)
     assert watch.journal is not None
-    assert (watch.journal.held, records) == ({}, [])
-    assert [text for _, text in watch.ended] == ["6 a", "7 b", "8 c", "9 d"]
-
-
-@pytest.mark.parametrize("interrupt_at", [[], [3.0]])
-def test_so_is_one_of_a_blocking_run_that_is_stopped(interrupt_at: list[float]) -> None:
-    def choose(options: Sequence[_T], /) -> _T:
-        return options[options is scenario.journal_seconds and next(calls) > 0]
-
-    calls = count()
-    meets = {"d": [k.SERVED.after(20)]}
-    scenario = Scenario(ids="abcd", concurrency=4, meets=meets, journal_seconds=[6.5, 0])
-    scenario.stop_at, scenario.interrupt_at = [0.5], interrupt_at
-    watch = play(scenario, Blocking, choose, full_journal)
-    assert watch.journal is not None
-    assert (len(watch.outcomes), watch.journal.held) == (4, {})
+    assert (watch.journal.held, records, len(watch.outcomes)) == ({}, [], 4)
+    assert watch.over_at == over_at
 
 
 @both_use_cases
@@ -133,54 +133,37 @@ def test_what_on_outcome_raises_at_last_keeps_no_other_outcome_and_no_record_bac
     assert len(virtual_time.run(listed(deletions))) == len(told) == journal.gone.call_count > 1
 
 
-@pytest.mark.parametrize("way", [Blocking, Awaited])
-@pytest.mark.parametrize("stops", [False, True])
+EIGHT = Scenario(ids="abcdefgh", journal_seconds=[5], shutdown_timeout=1)
+LEFT = replace(EIGHT, leave_at_outcome=1)
+STOPPED = replace(EIGHT, stop_at=[5.5])
+C_LATER = {"c": [k.SERVED.after(9)]}
+
+
+@pytest.mark.parametrize(
+    ("way", "scenario", "over_at", "called", "held"),
+    [
+        (Blocking, LEFT, 7, "ab", 7),
+        (Awaited, LEFT, 7, "a", 7),
+        (Blocking, STOPPED, 7, "ab", 7),
+        (Awaited, STOPPED, 7, "a", 7),
+        # A second Ctrl-C ends the wait.
+        (Blocking, replace(LEFT, ids="abc", shutdown_timeout=20, interrupt_at=[8]), 8, "ab", 2),
+        # It is not waited for again.
+        (Blocking, replace(STOPPED, ids="abc", meets=C_LATER, shutdown_timeout=4), 10, "ab", 2),
+        # There is no thread for it.
+        (Blocking, replace(LEFT, ids="ab", thread_fails_at=[3], shutdown_timeout=None), 6, "a", 1),
+    ],
+)
 def test_each_outcome_is_recorded_once_and_what_takes_too_long_is_one_line(
-    way: type[Way], stops: bool
+    way: type[Way], scenario: Scenario, over_at: float, called: str, held: int
 ) -> None:
-    scenario = Scenario(ids="abcdefgh", journal_seconds=[5], shutdown_timeout=1)
-    if stops:
-        scenario.stop_at = [5.5]
-    else:
-        scenario.leave_at_outcome = 1
     with log_records(logging.WARNING) as records:
         watch = play(scenario, way, set_up=MemoryJournal)
     assert watch.journal is not None
-    assert len(watch.outcomes) == 8
-    assert watch.over_at == 7
-    assert max(watch.journal.calls.values()) == 1
-    [line] = [record.getMessage() for record in records]
-    assert line == "the journal was not told in time: it may still hold 7 sessions that are gone"
-
-
-def test_a_second_ctrl_c_ends_the_wait_for_a_journal_that_is_called_no_more() -> None:
-    scenario = Scenario(ids="abc", journal_seconds=[5], shutdown_timeout=20, leave_at_outcome=1)
-    scenario.interrupt_at = [8]
-    with log_records(logging.WARNING) as records:
-        watch = play(scenario, Blocking, set_up=MemoryJournal)
-    assert watch.over_at == 8
-    assert watch.journal is not None
-    assert watch.journal.calls == {"a": 1, "b": 1}
-    [line] = [record.getMessage() for record in records]
-    assert line == "the journal was not told in time: it may still hold 2 sessions that are gone"
-
-
-def test_a_journal_that_was_too_slow_for_a_run_that_is_left_is_not_waited_for_again() -> None:
-    scenario = Scenario(ids="abc", meets={"c": [k.SERVED.after(9)]}, journal_seconds=[5])
-    scenario.stop_at, scenario.shutdown_timeout = [5.5], 4
-    watch = play(scenario, Blocking, set_up=MemoryJournal)
-    assert [text for _, text in watch.ended] == ["6 a", "10 b", "10 c"]
-    assert watch.journal is not None
-    assert watch.journal.calls == {"a": 1, "b": 1}
-
-
-def test_without_a_thread_for_the_journal_a_run_that_is_left_says_what_it_did_not_record() -> None:
-    scenario = Scenario(ids="ab", journal_seconds=[5], thread_fails_at=[3], leave_at_outcome=1)
-    with log_records(logging.WARNING) as records:
-        watch = play(scenario, Blocking, set_up=MemoryJournal)
-    assert watch.ended == [(6, "6 a"), (6, "6 b")]
-    [line] = [record.getMessage() for record in records]
-    assert line == "the journal was not told in time: it may still hold 1 sessions that are gone"
+    assert len(watch.outcomes) == len(scenario.ids)
+    assert (watch.over_at, watch.journal.calls) == (over_at, dict.fromkeys(called, 1))
+    line = f"the journal was not told in time: it may still hold {held} sessions that are gone"
+    assert [record.getMessage() for record in records] == [line]
 
 
 class Notebook:
