@@ -128,7 +128,7 @@ def test_under_trio_as_a_guest_of_asyncio_a_session_ends_with_its_block() -> Non
 
 def test_under_trio_an_opener_is_cancelled_at_once() -> None:
     transport = AsyncFunctionTransport()
-    block = opener(trio.sleep, 3600)(AsyncDeleteSession(transport, API_KEY))
+    block = opener(trio.sleep, 1)(AsyncDeleteSession(transport, API_KEY))
 
     async def main() -> None:
         with trio.move_on_after(0):

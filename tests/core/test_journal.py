@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -166,25 +166,6 @@ def test_each_outcome_is_recorded_once_and_what_takes_too_long_is_one_line(
     assert [record.getMessage() for record in records] == [line]
 
 
-class Notebook:
-    """A journal that writes down each call and its thread, and fails on demand."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.threads: set[threading.Thread] = set()
-        self.fails: BaseException | None = None
-
-    def opened(self, session_id: str, /) -> None:
-        self.threads.add(threading.current_thread())
-        self.calls.append(f"opened {session_id}")
-        if self.fails:
-            raise self.fails
-
-    def gone(self, session_id: str, /) -> None:
-        self.threads.add(threading.current_thread())
-        self.calls.append(f"gone {session_id}")
-
-
 @pytest.mark.parametrize("drive", [asyncio.run, run], ids=["asyncio", "another event loop"])
 @pytest.mark.parametrize("can_start_threads", [True, False])
 def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_else_plainly(
@@ -197,24 +178,28 @@ def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_else_p
         async with limit, delete_session.on_exit(SESSION_ID):
             pass
 
-    journal = Notebook()
+    journal, threads = Mock(), set[threading.Thread]()
+    for method in (journal.opened, journal.gone):
+        method.side_effect = lambda session_id: threads.add(threading.current_thread())
     delete_session = awaited(ScriptedTransport(*[DESTROYED] * 3), API_KEY, journal=journal)
     if not can_start_threads:
         monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError))
     drive(block())
-    assert journal.calls == [f"opened {SESSION_ID}", f"gone {SESSION_ID}"]
+    assert journal.mock_calls == [call.opened(SESSION_ID), call.gone(SESSION_ID)]
     in_threads = drive is asyncio.run and can_start_threads
-    threads = {(thread.name, thread.daemon) for thread in journal.threads}
-    assert (threads == {("firecrawl_interact", True)}) is in_threads
-    assert (journal.threads == {threading.current_thread()}) is not in_threads
+    known = {(thread.name, thread.daemon) for thread in threads}
+    assert (known == {("firecrawl_interact", True)}) is in_threads
+    assert (threads == {threading.current_thread()}) is not in_threads
     for error in (JournalError("no space left"), SystemExit("no space left")):
-        journal.fails = error
+        journal.opened.side_effect = error
         with pytest.raises(type(error), match="no space left"):
             drive(block())
 
 
-class HalfAwaited(Notebook):
-    async def gone(self, session_id: str, /) -> None: ...  # type: ignore[override] # the point
+class HalfAwaited:
+    def opened(self, session_id: str, /) -> None: ...
+
+    async def gone(self, session_id: str, /) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -222,7 +207,7 @@ class HalfAwaited(Notebook):
     [
         ("/var/lib/app", "journal: str.opened must be an ordinary function. Take a FileJournal"),
         (HalfAwaited(), "journal: HalfAwaited.gone must be an ordinary function"),
-        (Notebook, "journal must be an object, not the class Notebook"),
+        (HalfAwaited, "journal must be an object, not the class HalfAwaited"),
     ],
 )
 def test_what_is_no_journal_is_refused(journal: Any, message: str) -> None:  # Any: the point
