@@ -184,7 +184,9 @@ def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_else_p
     delete_session = awaited(ScriptedTransport(*[DESTROYED] * 3), API_KEY, journal=journal)
     if not can_start_threads:
         monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError))
-    drive(block())
+    with log_records(logging.WARNING) as records:
+        drive(block())
+    assert records == []
     assert journal.mock_calls == [call.opened(SESSION_ID), call.gone(SESSION_ID)]
     in_threads = drive is asyncio.run and can_start_threads
     known = {(thread.name, thread.daemon) for thread in threads}
