@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -18,10 +19,7 @@ from unittest.mock import Mock
 import pytest
 
 from firecrawl_interact.adapters import (
-    AsyncInMemoryTransport,
-    FakeService,
     InMemoryJournal,
-    InMemoryTransport,
 )
 from firecrawl_interact.core import (
     AsyncDeleteSession,
@@ -69,8 +67,10 @@ def close(delete_session: DeleteSession | AsyncDeleteSession) -> None:
 def test_its_block_gives_the_use_case_and_closes_transport_and_journal(use_case: UseCase) -> None:
     transport, journal = ScriptedTransport(), InMemoryJournal()
     delete_session = use_case(transport, API_KEY, journal=journal)
-    assert play(delete_session, lambda: None) is delete_session
+    assert play(delete_session, list) is delete_session
     assert transport.closed == 1
+    with pytest.raises(ZeroDivisionError):
+        play(delete_session, lambda: 1 / 0)
     with pytest.raises(OSError, match="closed"):
         journal.opened("a")
 
@@ -289,44 +289,32 @@ async def test_a_closing_that_is_cancelled_is_so_when_all_is_done_and_each_delet
     await asyncio.wait([block])
 
 
+@on_virtual_time
+async def test_a_closing_that_is_cancelled_in_its_last_step_ends_that() -> None:
+    program = Program()
+    program.aclose = partial(asyncio.sleep, 5)  # type: ignore[method-assign]
+    closing = asyncio.create_task(program.delete_session.aclose())
+    await asyncio.sleep(1)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert virtual_time.now() == 5
+
+
 # Others' blocks
 
 
-def test_blocks_of_other_event_loops_and_threads_are_left_alone_and_tell_their_end() -> None:
-    service, told = FakeService(["fc-test"]), list[Outcome]()
-    blocking = DeleteSession(InMemoryTransport(service), "fc-test", on_outcome=told.append)
-    on_loop = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test", on_outcome=told.append)
-    are_in, is_closed = threading.Barrier(4), threading.Event()
-
-    def work() -> None:
-        are_in.wait(10)
-        is_closed.wait(10)
-
-    def hold() -> None:
-        with suppress(UnreachableError), blocking.on_exit(service.open_session()):
-            work()
-
-    async def hold_on_loop() -> None:
-        with suppress(UnreachableError):
-            async with on_loop.on_exit(service.open_session()):
-                work()
-
-    threads = [
-        threading.Thread(target=target)
-        for target in (hold, hold, lambda: asyncio.run(hold_on_loop()))
-    ]
-    for thread in threads:
-        thread.start()
-    are_in.wait(10)
-    blocking.close()
-    asyncio.run(on_loop.aclose())
-    assert told == []
-    is_closed.set()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcome.session_id for outcome in told) == sorted(service.sessions_left_open)
-    assert {outcome.session_fate for outcome in told} == {SessionFate.UNTOUCHED}
-    assert len(told) == 3
+def test_a_block_of_another_event_loop_is_left_alone_and_tells_its_end() -> None:
+    program, other = Program(turns, latency=1), asyncio.new_event_loop()
+    held = other.create_task(program.hold(9))
+    other.run_until_complete(turns(3))
+    asyncio.run(program.delete_session.aclose())
+    assert program.told == []
+    with pytest.raises(UnreachableError) as raised:
+        other.run_until_complete(held)
+    other.close()
+    assert program.told == [raised.value]
+    assert raised.value.session_fate is SessionFate.UNTOUCHED
 
 
 @pytest.mark.parametrize("twin_of", [copy.copy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301 - our own
@@ -391,7 +379,7 @@ def test_under_another_event_loop_an_interruption_repeats_one_delete_and_all_is_
         async with blocks[0], blocks[1]:
             with pytest.raises(error):
                 await delete_session.aclose()
-            assert (blocks[0].receipt is None, blocks[1].receipt is None) == (count > 1, False)
+            assert [block.receipt for block in blocks].count(None) == count - 1
             assert transport.closed == journal.close.call_count == 1
 
     with suppress(UnreachableError):  # of the block whose delete was interrupted twice

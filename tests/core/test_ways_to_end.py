@@ -359,10 +359,6 @@ def test_awaited(
     world.play(lambda: asyncio.run(way(world, lambda: use(world))))
 
 
-def run_below_anyio(main: Callable[[], Program]) -> None:
-    anyio.run(main, backend="trio")
-
-
 async def open_after_a_checkpoint() -> Browser:
     await trio.sleep(0)
     return Browser(SESSION_ID)
@@ -376,11 +372,8 @@ UNDER_TRIO: dict[str, Callable[[World], Any]] = {  # Any: a block
 
 @pytest.mark.parametrize("is_away", [False, True])
 @pytest.mark.parametrize("in_block", [True, False], ids=["in the block", "in the delete"])
-@pytest.mark.parametrize("run", [trio.run, run_below_anyio])
 @pytest.mark.parametrize("use", ["on_exit", "opening"])
-def test_under_trio(
-    use: str, run: Callable[[Callable[[], Program]], object], in_block: bool, is_away: bool
-) -> None:
+def test_under_trio(use: str, in_block: bool, is_away: bool) -> None:
     world = World(is_away=is_away)
 
     async def main() -> None:
@@ -390,7 +383,7 @@ def test_under_trio(
                 if in_block:
                     await trio.sleep(3600)
 
-    world.play(lambda: run(main))
+    world.play(lambda: trio.run(main))
     assert len(world.service.requests) == 1
 
 
