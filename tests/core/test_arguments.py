@@ -67,6 +67,7 @@ NO_NAME = "headers: a name has a character that a header's name cannot have, or 
 NO_VALUE = "headers: the value of X-Team has a character that a header cannot carry, or white space"
 NO_KEY = "the API key has a character that an Authorization header cannot carry. Pass the key"
 NO_SLEEP = SimpleNamespace(send=print, monotonic=print)
+NO_CLOCK = SimpleNamespace(send=print, sleep=print)
 IS_AWAITED = "must be a coroutine function (async def). Take AsyncioTransport(). DeleteSession"
 BLOCKS = "must be an ordinary function. Take Urllib3Transport(). AsyncDeleteSession takes those"
 TO_A_DAY = "must be seconds, more than 0 and at most 86,400, not"
@@ -87,6 +88,7 @@ WRONG_TYPES: list[tuple[Call, str]] = [
     (over(HalfAwaited()), f"transport: HalfAwaited.sleep {BLOCKS}"),
     (awaits(HalfAwaited()), f"transport: HalfAwaited.send {IS_AWAITED}"),
     (over(NO_SLEEP), f"transport: SimpleNamespace.sleep {BLOCKS}"),
+    (over(NO_CLOCK), f"transport: SimpleNamespace.monotonic {BLOCKS}"),
     (awaits(None), f"transport: NoneType.send {IS_AWAITED}"),
     (
         over(ScriptedTransport),
