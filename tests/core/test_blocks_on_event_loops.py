@@ -17,6 +17,7 @@ import trio
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
+    DeleteSession,
     DeletionReceipt,
     Response,
 )
@@ -24,7 +25,7 @@ from firecrawl_interact.core import (
 from ..simulation.ways import Awaited, Blocking, Way
 from . import virtual_time
 from .blocks import Block, Browser, Elsewhere
-from .scripted_transport import API_KEY, DESTROYED, SESSION_ID
+from .scripted_transport import API_KEY, DESTROYED, SESSION_ID, ScriptedTransport
 from .side_by_side import AsyncFunctionTransport, after
 
 RECEIPT = DeletionReceipt(session_id=SESSION_ID)
@@ -41,6 +42,20 @@ def opener(sleep: Callable[[float], Awaitable[object]], seconds: float) -> MakeB
 
 def on_exit(delete_session: AsyncDeleteSession) -> Any:  # Any: a block
     return delete_session.on_exit(SESSION_ID)
+
+
+def test_a_blocking_block_in_a_coroutine_is_what_it_is_elsewhere() -> None:
+    """As in a cell of a notebook, where asyncio runs."""
+    block = DeleteSession(ScriptedTransport(DESTROYED), API_KEY).opening(
+        lambda: Browser(SESSION_ID)
+    )
+
+    async def main() -> None:
+        with block:
+            pass
+
+    asyncio.run(main())
+    assert block.receipt == RECEIPT
 
 
 # While another thread imports one of them: it is there, and has no names yet. Or it is old.

@@ -234,7 +234,8 @@ async def open_session() -> Browser:
 
 AWAITED_USES = {
     "on_exit": lambda world: world.awaited.on_exit(SESSION_ID),
-    "opening": lambda world: world.awaited.opening(open_session),
+    # As a task here, since `blocks` has coroutines. Whatever can be awaited may open it.
+    "opening": lambda world: world.awaited.opening(lambda: asyncio.create_task(open_session())),
     "run": as_awaited_run,
 }
 
