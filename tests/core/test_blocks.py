@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
 from types import FrameType, SimpleNamespace
 from unittest.mock import Mock
 
@@ -379,12 +378,13 @@ def test_a_block_is_entered_once_or_nothing_is_opened(use_case: UseCase) -> None
 
 @both_use_cases
 def test_a_block_shows_its_session_by_its_id(use_case: UseCase) -> None:
-    shown, opened = list[str](), {"sessionId": "a"}
+    shown, opened = list[str](), list[str]()  # It is given though it is empty.
     opening = use_case(ScriptedTransport(DESTROYED), API_KEY).opening(
-        lambda: opened, id_of=itemgetter("sessionId")
+        lambda: opened, id_of=lambda given: "a" * (given is opened)
     )
     assert (opening.receipt, opening.session_id) == (None, None)
-    play(opening, lambda: shown.append(repr(opening).replace("Async", "")))
+    given = play(opening, lambda: shown.append(repr(opening).replace("Async", "")))
+    assert given is opened
     assert opening.receipt == DeletionReceipt(session_id="a")
     assert shown == ["Opening('a', outcome=None)"]
 

@@ -32,7 +32,6 @@ from .log_records import log_records
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
-    RATE_LIMITED,
     SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
@@ -56,14 +55,14 @@ def test_every_attempt_sends_the_same_request_with_the_key_and_the_users_headers
     mapping: Callable[[dict[str, str]], Mapping[str, str]],
     use_case: UseCase,
 ) -> None:
-    transport = ScriptedTransport(UNAVAILABLE, RATE_LIMITED, DESTROYED)
+    transport = ScriptedTransport(UNAVAILABLE, WAIT_30, DESTROYED)
     given_headers = {"X-Team": "a b", "x-empty": ""}
     delete_session = use_case(
         transport, api_key, headers=mapping(given_headers), random=lambda: 0.5
     )
     given_headers["X-Team"] = "b\r\nX-Injected: c"  # A later change changes nothing.
     ended(delete_session(SESSION_ID))
-    assert transport.sleeps == [0.75, 1.5]
+    assert transport.sleeps == [0.75, 30]
     request = transport.requests[0]
     assert transport.requests == [request] * 3
     assert (request.method, request.path) == ("DELETE", f"/v2/interact/{SESSION_ID}")

@@ -260,13 +260,13 @@ async def test_a_service_that_is_away_is_an_error_for_each_session_within_the_de
     await asyncio.sleep(1)
     with log_records(logging.ERROR) as records:
         await program.delete_session.aclose()
-    assert virtual_time.now() == 11
+        assert virtual_time.now() == 11
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
     logged = [getattr(record, "session_id", None) for record in records]
     assert sorted(map(str, logged)) == ["session-0", "session-1", "session-2"]
     assert sorted(outcome.session_id for outcome in program.told) == sorted(map(str, logged))
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
 
 
 @pytest.mark.parametrize(("are_all", "requests"), [(False, 1), (True, 2)], ids=["it", "all tasks"])

@@ -14,6 +14,7 @@ from firecrawl_interact.core import (
     ConnectFailedError,
     ConnectionLostError,
     DeleteSessionError,
+    Outcome,
     Response,
 )
 
@@ -78,6 +79,17 @@ def test_a_use_case_does_not_hold_a_block_that_is_over(use_case: UseCase) -> Non
     freed = weakref.ref(block)
     del block
     assert freed() is None
+
+
+@both_use_cases
+def test_an_outcome_does_not_hold_its_use_case(use_case: UseCase) -> None:
+    told: list[Outcome] = []
+    delete_session = use_case(ScriptedTransport(NOT_FOUND), API_KEY, on_outcome=told.append)
+    play(delete_session.on_exit(SESSION_ID, missing_ok=True), list)
+    freed = weakref.ref(delete_session)
+    del delete_session
+    assert freed() is None
+    assert len(told) == 1
 
 
 @both_kinds

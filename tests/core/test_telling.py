@@ -217,7 +217,7 @@ def test_what_on_outcome_raises_is_logged_and_changes_nothing(use_case: UseCase)
             receipt = ended(delete_session(SESSION_ID))
         assert receipt == DeletionReceipt(session_id=SESSION_ID)
         assert [record.getMessage() for record in records] == expected
-        assert all(record.exc_info for record in records)
+        assert all(record.exc_info and "session_fate" in extras(record) for record in records)
 
 
 @both_use_cases
