@@ -241,7 +241,7 @@ def test_a_cancelled_block_waits_for_its_opener_as_long_as_for_an_attempt(
 def test_a_cancelled_block_that_could_not_begin_shows_why_and_logs_it_unless_a_delete_tells_of_it(
     opener: b.Opener | None, failure: type[Exception], says: str | None
 ) -> None:
-    block = Block(opens=opener, interrupt_at=[1], journal_fails=1, journal_seconds=[2])
+    block = Block(opens=opener, interrupt_at=[1, 1.5], journal_fails=1, journal_seconds=[2])
     played = b.PlayedBlock(block, Awaited())
     played.play()
     assert isinstance(getattr(played.raised, "__context__", None), failure)

@@ -128,11 +128,12 @@ NOT_FOUND = response(404, {"success": False, "error": "Browser session not found
 @both_use_cases
 @pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
 def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase, chance: float) -> None:
-    asked = set()
+    asked, policy = set(), RetryPolicy(attempt_timeout=7)
     for random in ({"random": lambda: chance}, {}, {}):
         transport = ScriptedTransport(NOT_FOUND)
-        ended(use_case(transport, API_KEY, **random).check())
+        ended(use_case(transport, API_KEY, retry=policy, **random).check())
         [request] = transport.requests
+        assert transport.timeouts == [7]
         session_id = uuid.UUID(request.path.removeprefix("/v2/interact/"))
         assert (session_id.version, session_id.variant) == (4, uuid.RFC_4122)
         asked.add(session_id)

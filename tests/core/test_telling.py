@@ -256,7 +256,7 @@ class DeafJournal:
     def opened(self, session_id: str, /) -> None: ...
 
     def gone(self, session_id: str, /) -> None:
-        raise OSError("the disk is full")
+        raise LookupError("the table is gone")
 
 
 def test_the_record_of_what_the_journal_may_still_hold_says_so_too() -> None:
@@ -300,6 +300,7 @@ logging.getLogger().addHandler(last)"""
         ("logging.basicConfig()", f"ERROR:firecrawl_interact:{ERROR}", True),
         ("logging.getLogger().addHandler(logging.NullHandler())", "", False),
         ("logging.basicConfig(); logger.propagate = False", ERROR, False),
+        ("logger.addHandler(logging.NullHandler())", "", False),
         ("logger.setLevel(logging.CRITICAL)", "", False),
         ("logging.lastResort = None", "", False),
         (OWN_RECORDS, ERROR, False),
