@@ -157,7 +157,7 @@ def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase, chance:
             "HTTP 200 with a body",
         ),
         (ConnectFailedError("refused"), UnreachableError, "refused"),
-        (DESTROYED, UnexpectedResponseError, "never existed.*Check the addr"),
+        (DESTROYED, UnexpectedResponseError, "confirms to have deleted.*Check the addr"),
     ],
     ids=repr,
 )
