@@ -47,7 +47,7 @@ from .scripted_transport import (
     play,
     run,
 )
-from .side_by_side import AsyncFunctionTransport, FunctionTransport, at_once
+from .side_by_side import AsyncFunctionTransport, FunctionTransport
 from .virtual_time import on_virtual_time
 
 BEGINS_NO_MORE = r"^this (Async)?DeleteSession is closed"
@@ -77,7 +77,7 @@ def test_its_block_gives_the_use_case_and_closes_transport_and_journal(use_case:
 
 @pytest.mark.parametrize(
     ("use_case", "transport"),
-    [(DeleteSession, FunctionTransport()), (AsyncDeleteSession, AsyncFunctionTransport(at_once))],
+    [(DeleteSession, FunctionTransport()), (AsyncDeleteSession, AsyncFunctionTransport())],
 )
 def test_what_cannot_be_closed_is_left_as_it_is_and_closing_again_changes_nothing(
     use_case: UseCase, transport: object
@@ -234,20 +234,6 @@ async def test_an_opener_that_takes_too_long_is_given_up_and_its_block_is_not_ca
 
 
 @on_virtual_time
-async def test_the_delete_of_a_block_that_was_refused_is_no_opener_and_has_its_own_time() -> None:
-    program = Program(latency=30)
-    await program.delete_session.aclose()
-    program.is_closed, program.delete_session.journal = False, Mock()
-    block = program.delete_session.on_exit("scrape:a")  # No journal records it.
-    task = asyncio.create_task(block.__aenter__())
-    await asyncio.sleep(1)
-    await program.delete_session.aclose()
-    with pytest.raises(RuntimeError, match=BEGINS_NO_MORE):
-        await task
-    assert (block.receipt, virtual_time.now()) == (DeletionReceipt(session_id="scrape:a"), 30)
-
-
-@on_virtual_time
 async def test_a_service_that_is_away_is_an_error_for_each_session_within_the_deadline() -> None:
     program = Program(fails=math.inf)
     tasks = [asyncio.create_task(program.hold(3600)) for _ in range(3)]
@@ -299,19 +285,6 @@ async def test_a_closing_that_is_cancelled_in_its_last_step_ends_that() -> None:
 # Others' blocks
 
 
-def test_a_block_of_another_event_loop_is_left_alone_and_tells_its_end() -> None:
-    program, other = Program(turns, latency=1), asyncio.new_event_loop()
-    held = other.create_task(program.hold(9))
-    other.run_until_complete(turns(3))
-    asyncio.run(program.delete_session.aclose())
-    assert program.told == []
-    with pytest.raises(UnreachableError) as raised:
-        other.run_until_complete(held)
-    other.close()
-    assert program.told == [raised.value]
-    assert raised.value.session_fate is SessionFate.UNTOUCHED
-
-
 @pytest.mark.parametrize("twin_of", [copy.copy, lambda one: pickle.loads(pickle.dumps(one))])  # noqa: S301 - our own
 def test_a_copy_or_a_pickle_carries_no_open_block_and_is_not_closed(
     twin_of: Callable[[AsyncDeleteSession], AsyncDeleteSession],
@@ -341,14 +314,16 @@ async def test_a_child_that_was_forked_in_a_block_ends_it_not() -> None:
     await asyncio.wait([task])
 
 
-def test_a_block_of_an_event_loop_that_has_ended_keeps_no_other_from_its_delete() -> None:
+def test_blocks_of_other_event_loops_are_left_alone_and_keep_no_other_from_its_delete() -> None:
     program = Program(turns, latency=1)
-    earlier = asyncio.new_event_loop()
-    held = earlier.create_task(program.hold(9, opens_after=9))
-    earlier.run_until_complete(turns(3))
-    for task in asyncio.all_tasks(earlier):
+    ended, other = asyncio.new_event_loop(), asyncio.new_event_loop()
+    lost = ended.create_task(program.hold(9, opens_after=9))
+    ended.run_until_complete(turns(3))
+    for task in asyncio.all_tasks(ended):
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # or asyncio reports it
-    earlier.close()
+    ended.close()
+    held = other.create_task(program.hold(9))
+    other.run_until_complete(turns(3))
 
     async def main() -> None:
         block = asyncio.create_task(program.hold(1_000))
@@ -358,7 +333,12 @@ def test_a_block_of_an_event_loop_that_has_ended_keeps_no_other_from_its_delete(
         await asyncio.gather(block, return_exceptions=True)
 
     asyncio.run(main())
-    assert (program.open, program.is_closed, held.done()) == (set(), True, False)
+    assert (program.open, program.is_closed, lost.done()) == ({"session-1"}, True, False)
+    with pytest.raises(UnreachableError) as raised:
+        other.run_until_complete(held)
+    other.close()
+    assert program.told[1:] == [raised.value]
+    assert raised.value.session_fate is SessionFate.UNTOUCHED
 
 
 @pytest.mark.parametrize("count", [1, 2])
