@@ -113,12 +113,12 @@ class Process(subprocess.Popen[bytes]):
         while not without_times(line := self.stderr.readline().decode()).startswith(beginning):
             assert line, f"it ended without {beginning!r}"
 
-    def end_by(self, number: signal.Signals) -> int:
-        """Send a signal, and again each second until it ends. Return its status."""
+    def end_by(self, number: signal.Signals, pause: float = 1) -> int:
+        """Send a signal, and again each second, or so, until it ends. Return its status."""
         self.send_signal(number)
         for _ in range(20):  # It gives itself 7 s, and the machine may be busy.
             with contextlib.suppress(subprocess.TimeoutExpired):
-                return self.wait(1)
+                return self.wait(pause)
             self.send_signal(number)
         raise AssertionError("it does not end")
 

@@ -5,7 +5,6 @@ import math
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -59,17 +58,21 @@ def test_a_terminal_that_cannot_move_its_cursor_shows_the_same_without_a_bar(
 def test_the_bar_says_why_it_waits_and_a_signal_then_leaves_a_line_for_each_id(
     service: WatchedService, number: signal.Signals
 ) -> None:
-    service.rate_limit = 1
-    terminal = Terminal("delete", *ONE_BY_ONE, "--missing-ok", "a", "b")
+    service.rate_limit = 3
+    service.open_session("a")
+    service.open_session("b", api_key="fc-another-team")
+    terminal = Terminal("delete", *ONE_BY_ONE, *"abcd")
     terminal.await_text("rate limit: next request in ")
-    terminal.await_text(" s; 1 of 2: HTTP 429: Rate limit exceeded")
+    terminal.await_text(" s; 3 of 4: HTTP 429: Rate limit exceeded")
+    terminal.await_text("###############-----")
     terminal.send_signal(number)
     done = terminal.finish()
     assert done.status == 128 + number
-    assert [row[:2] for row in rows(done.out) if row[:2] in {"a ", "b "}] == ["a ", "b "]
+    assert [row[0] for row in rows(done.out) if row[1] == " "] == [*"abcd"]
 
 
 LONG = "Temporary failure in name resolution of the backend"
+MANY_WORDS = " ".join("x" * 120)
 
 
 @pytest.mark.parametrize(
@@ -83,11 +86,12 @@ LONG = "Temporary failure in name resolution of the backend"
         (
             Reply(503, b'{"error": "%s"}' % LONG.encode()),
             f"HTTP 503: {LONG}",
-            [
-                "next probe in . s; 0 of 9: HTTP 503:",
-                "Temporary failure .* of",
-                "the backend -{20}",
-            ],
+            ["next probe in . s; 0 of 9: HTTP 503:", LONG[:39], f"{LONG[40:]} -{{20}}"],
+        ),
+        (  # No more than six rows are shown of it.
+            Reply(503, b'{"error": "%s"}' % MANY_WORDS.encode()),
+            f"HTTP 503: {MANY_WORDS}",
+            ["next probe in . s; 0 of 9: HTTP 503: x", *["x[ x]+"] * 5],
         ),
         (  # Each character of its reason takes two columns.
             Reply(503, json={"success": False, "error": "サービスを利用できません"}),
@@ -115,11 +119,14 @@ def test_at_40_columns_the_bar_says_why_and_until_when_and_a_line_of_it_stays(
 
 
 def test_no_bar_is_in_the_way_of_what_reads_the_output(service: WatchedService) -> None:
-    reader = [sys.executable, "-c", "import sys; sys.stdin.read()"]
-    with subprocess.Popen(reader, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
-        assert process.stdin is not None
-        shown = Terminal("delete", "a", stdout=process.stdin).finish().out
+    read, write = os.pipe()
+    command = ["delete", *ONE_BY_ONE, "--api-key", "fc-wrong", "a", "b"]
+    shown = Terminal(*command, stdout=write).finish().out
     assert "--" not in shown
+    assert "into a file" not in shown
+    os.close(write)
+    with open(read, encoding="utf-8") as output:
+        assert [line.split()[1] for line in output] == ["untouched", "not-tried"]
 
 
 def test_nothing_is_shown_when_quiet(service: WatchedService) -> None:
@@ -334,10 +341,19 @@ def test_a_closed_pipe_stops_the_run_and_loses_nothing_that_was_done(
 
 
 @pytest.mark.parametrize(
-    ("output", "number"), [("closed_pipe", signal.SIGINT), ("full_pipe", signal.SIGTERM)]
+    ("output", "number", "pause"),
+    [
+        ("closed_pipe", signal.SIGINT, 1),
+        ("full_pipe", signal.SIGTERM, 1),
+        ("full_pipe", signal.SIGINT, 0.1),  # The third one ends it at once.
+    ],
 )
 def test_output_that_cannot_be_written_keeps_no_signal_waiting(
-    service: WatchedService, request: pytest.FixtureRequest, output: str, number: signal.Signals
+    service: WatchedService,
+    request: pytest.FixtureRequest,
+    output: str,
+    number: signal.Signals,
+    pause: float,
 ) -> None:
     pipe = request.getfixturevalue(output)
     service.responds.clear()
@@ -345,4 +361,4 @@ def test_output_that_cannot_be_written_keeps_no_signal_waiting(
         service.await_requests(2)
         process.send_signal(number)
         service.responds.set()
-        assert process.end_by(number) == 128 + number
+        assert process.end_by(number, pause) == 128 + number
