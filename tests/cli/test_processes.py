@@ -81,17 +81,17 @@ MANY_WORDS = " ".join("x" * 120)
         (
             NoConnection(),
             "the connection ended before any response",
-            ["next probe in . s; 0 of 9: the", "connection ended before any response", "-{20}"],
+            ["next probe in [1-9] s; 0 of 9: the", "connection ended before any response", "-{20}"],
         ),
         (
             Reply(503, b'{"error": "%s"}' % LONG.encode()),
             f"HTTP 503: {LONG}",
-            ["next probe in . s; 0 of 9: HTTP 503:", LONG[:39], f"{LONG[40:]} -{{20}}"],
+            ["next probe in [1-9] s; 0 of 9: HTTP 503:", LONG[:39], f"{LONG[40:]} -{{20}}"],
         ),
         (  # No more than six rows are shown of it.
             Reply(503, b'{"error": "%s"}' % MANY_WORDS.encode()),
             f"HTTP 503: {MANY_WORDS}",
-            ["next probe in . s; 0 of 9: HTTP 503: x", *["x[ x]+"] * 5],
+            ["next probe in [1-9] s; 0 of 9: HTTP 503: x", *["x[ x]+"] * 5],
         ),
         (  # Each character of its reason takes two columns.
             Reply(503, json={"success": False, "error": "サービスを利用できません"}),

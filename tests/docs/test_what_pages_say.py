@@ -7,7 +7,6 @@ import re
 import tomllib
 import warnings
 from itertools import product
-from math import ceil
 from pathlib import Path
 
 import pytest
@@ -293,23 +292,7 @@ def test_each_recipe_is_typed_in_a_transcript() -> None:
     assert not [line for line in lines if not any(step.text.startswith(line) for step in STEPS)]
 
 
-# A cluster
-
-CLUSTER = text_of("docs/on-a-cluster.md")
-
-
-def test_the_numbers_follow_from_littles_law_and_the_time_of_a_delete() -> None:
-    cpu_seconds = 0.0005
-    expected = []
-    for rate in (10, 100, 500, 5_000, 10_000, 25_000):
-        in_flight = [ceil(rate / 60 * seconds) for seconds in (1, 5, 70)]
-        share = rate / 60 * cpu_seconds
-        shown = f"{share:.2%}" if share < 0.001 else f"{share:.1%}"
-        numbers = " | ".join(f"{number:,}" for number in (rate, *in_flight))
-        expected.append(f"{numbers} | {shown.replace('%', ' %')}")
-    assert re.findall(r"^\| ([0-9].+) \|$", CLUSTER, re.MULTILINE) == expected
-    assert f"{1 / cpu_seconds:,.0f} deletes a second, which is {60 / cpu_seconds:,.0f}" in CLUSTER
-    assert 4.5 < 60 / cpu_seconds / 25_000 < 5  # "almost five times the largest plan"
+# When a block ends
 
 
 def test_the_table_of_ways_to_end_has_as_many_cells_as_the_page_says() -> None:
