@@ -197,7 +197,7 @@ SUMMARIES = {
         ([signal.SIGINT], 130, "Ctrl-C", "gone"),
         ([signal.SIGINT, signal.SIGINT], 130, "Ctrl-C", "unknown"),
         ([signal.SIGTERM, signal.SIGTERM], 143, "SIGTERM", "unknown"),  # as a parent sends it on
-        ([signal.SIGHUP], 1, "the terminal was closed", "unknown"),
+        ([signal.SIGHUP], 1, "the terminal was closed", "gone"),
     ],
 )
 def test_a_signal_lets_what_is_in_flight_end_but_not_for_ever_and_names_all(

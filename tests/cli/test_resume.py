@@ -1,5 +1,6 @@
 """Whoever starts again makes progress: which ids `--resume` takes first."""
 
+import json
 import random
 from collections.abc import Sequence
 from io import BytesIO
@@ -7,18 +8,14 @@ from io import BytesIO
 import pytest
 
 from firecrawl_interact.adapters.cli.lines import json_line
-from firecrawl_interact.adapters.cli.record import in_order, read_record
-from firecrawl_interact.core import Outcome, RetryPolicy
+from firecrawl_interact.adapters.cli.record import in_order, read_record, write_line
+from firecrawl_interact.core import RetryPolicy
 
 from ..simulation.kinds import BACKEND_404, NOT_A_UUID, STOPPING, Kind
 from ..simulation.play import play
 from ..simulation.watch import Scenario
 from ..simulation.ways import Blocking
 from ..simulation.world import Weather
-
-
-def _line(session_id: str, outcome: str) -> str:
-    return f'{{"session_id": "{session_id}", "outcome": "{outcome}"}}\n'
 
 
 @pytest.mark.parametrize(
@@ -65,17 +62,16 @@ def test_a_good_id_that_failed_once_is_not_kept_waiting_by_ids_that_fail_for_eve
 def _gone_after_three_runs(
     names: Sequence[str], meets: dict[str, list[Kind]], lines: Sequence[tuple[str, str]]
 ) -> set[str]:
-    record = BytesIO("".join(_line(*line) for line in lines).encode())
+    record = BytesIO()
+    for name, outcome in lines:
+        write_line(record, json.dumps({"session_id": name, "outcome": outcome}))
     for _ in range(3):
         recorded = read_record(record)
         left = in_order({name: name for name in names}, recorded, missing_is_done=False)
-        for outcome in _run(left, meets):
+        weather, retry = Weather(seconds=[0.2]), RetryPolicy(deadline=12)
+        scenario = Scenario(ids=left, meets=meets, weather=weather, retry=retry)
+        choose = random.Random(1).choice  # noqa: S311 - no secret
+        for outcome in play(scenario, Blocking, choose).outcomes:
             if outcome.attempts:
-                record.write(json_line(outcome, "2026-11-28T00:00:00Z").encode() + b"\n")
+                write_line(record, json_line(outcome, "2026-11-28T00:00:00Z"))
     return {name for name, outcome in read_record(record).items() if outcome == "deleted"}
-
-
-def _run(ids: Sequence[str], meets: dict[str, list[Kind]]) -> Sequence[Outcome]:
-    weather, retry = Weather(seconds=[0.2]), RetryPolicy(deadline=12)
-    scenario = Scenario(ids=ids, meets=meets, weather=weather, retry=retry)
-    return play(scenario, Blocking, random.Random(1).choice).outcomes  # noqa: S311 - no secret
