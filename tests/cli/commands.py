@@ -28,7 +28,7 @@ if sys.platform != "win32":
 KEY = "fc-0123456789abcdef0123456789abcdef"
 COMMAND = [sys.executable, "-c", "from firecrawl_interact.adapters.cli import main; main()"]
 ONE_BY_ONE = ("--concurrency", "1")
-LONGEST_WAIT = 30  # seconds for what takes none
+LONGEST_WAIT = 20  # seconds for what takes none
 HANDLED = [signal.SIGINT, signal.SIGTERM, *([signal.SIGALRM] if os.name == "posix" else [])]
 on_unix = pytest.mark.skipif(
     sys.platform == "win32", reason="it has other signals, and no pseudo-terminals"

@@ -1,19 +1,16 @@
 """What pages say beyond their examples: it is so, it can be found, and it is translated."""
 
-import gc
 import json
 import os
 import re
 import tomllib
-import warnings
 from itertools import product
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from firecrawl_interact import core
-from firecrawl_interact.adapters import AsyncInMemoryTransport, FakeService, InMemoryTransport
+from firecrawl_interact.adapters import FakeService, InMemoryTransport
 from firecrawl_interact.adapters.cli.commands import command
 from firecrawl_interact.adapters.conformance import CASES
 from firecrawl_interact.core import DeleteSession, TransportError
@@ -200,45 +197,6 @@ def test_the_page_has_the_words_of_each_error_as_they_are_now() -> None:
     assert troubleshooting.page() == text_of("docs/troubleshooting.md"), (
         "the page is out of date: run python -m tests.docs.troubleshooting"
     )
-
-
-def pythons_words(code: str) -> str:
-    session_id = FakeService().open_session("session-1")
-    transport, awaited = InMemoryTransport(FakeService()), AsyncInMemoryTransport(FakeService())
-    names = {
-        "delete_session": core.DeleteSession(transport, "fc-test"),
-        "awaited": core.AsyncDeleteSession(awaited, "fc-test"),
-        "session_id": session_id,
-    }
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        try:
-            exec(f"from firecrawl_interact.core import *\n{code}", names)  # noqa: S102 - a row
-        except (TypeError, ImportError) as error:
-            return str(error)
-        gc.collect()
-    return "".join(str(warning.message) for warning in warned)
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of what is never entered
-@pytest.mark.parametrize(
-    "code",
-    [
-        "from firecrawl_interact import DeleteSession",
-        "from firecrawl_interact.core import delete_session\ndelete_session(session_id)",
-        "awaited(session_id)",
-        "for outcome in AsyncDeleteManySessions(awaited)([session_id]): pass",
-        "with AsyncDeleteManySessions(awaited)([session_id]): pass",
-        "with awaited.on_exit(session_id): pass",
-        "async def main():\n    async with delete_session.on_exit(session_id): pass\n"
-        "main().send(None)",
-    ],
-)
-def test_the_page_has_the_words_of_python_too(code: str) -> None:
-    section = dict(sections("docs/troubleshooting.md"))["Python's own words"]
-    shown = re.findall(r"^\| (.+?) \| ", section.replace("\\_", "_"), re.MULTILINE)
-    words = pythons_words(code)
-    assert [row for row in shown if words.startswith(row)], words
 
 
 # What a transport promises

@@ -151,11 +151,6 @@ def test_what_the_gate_leaves_out_is_there() -> None:
 WORKFLOW = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
 BUILD, PUBLISH = WORKFLOW.split("\n  publish:\n")
 
-READY = """
-[project]
-version = "1.2.3"
-"""
-
 
 def test_it_is_started_by_hand_alone() -> None:
     [triggers] = re.findall(r"^on:\n((?: .*\n)+)", WORKFLOW, re.MULTILINE)
@@ -189,7 +184,7 @@ def test_only_the_protected_job_has_an_identity_and_no_job_a_secret() -> None:
 def test_only_what_is_ready_is_released(
     tmp_path: Path, version: str, branch: str, reasons: list[str]
 ) -> None:
-    (tmp_path / "pyproject.toml").write_text(READY)
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n')
     (tmp_path / "CHANGELOG.md").write_text("## [1.2.5]\n\n## [1.2.3] - 2026-12-01\n")
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
     script = str(tmp_path / ".ci" / "check_release.py")
