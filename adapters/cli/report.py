@@ -66,7 +66,7 @@ class Report:
     def _progress(self) -> tuple[str, float]:
         """Return what the bar says, the most important first, and which part is done."""
         sums, pause = self._sums, self._deletions.pause
-        ended = sums.gone + sums.not_found + sums.failed + sums.not_tried
+        ended = sums.gone + sums.not_found + sums.failed
         said = f"{ended} of {sums.sessions}"
         if pause and pause.error:
             what = "next probe" if pause.reason == "outage" else "rate limit: next request"

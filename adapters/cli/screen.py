@@ -66,8 +66,7 @@ class Bar:
     def __exit__(self, *exception: object) -> None:
         if self._is_shown:
             self._has_ended.set()
-            self._thread.join()
-            show("")
+            self._thread.join()  # What is shown next takes its place.
 
     def place_above(self, line: str) -> str:
         """Return what to write for a line of standard output, in one piece: the bar stays below."""
@@ -92,5 +91,5 @@ def _rows(said: str, done: float) -> str:
     if not said.isascii():
         room //= 2  # A character of Japanese, for instance, takes two columns.
     text = f"{said} {'#' * int(done * _BAR_WIDTH):-<{_BAR_WIDTH}}"
-    rows = wrap(text, room, break_on_hyphens=False)[:_MOST_ROWS]
+    rows = wrap(text, room)[:_MOST_ROWS]
     return "\n".join(rows) + _ROW_UP * (len(rows) - 1) + "\r"

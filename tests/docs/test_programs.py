@@ -359,23 +359,15 @@ def test_the_script_writes_metrics_that_say_when_and_keeps_the_exit_status(
     script = METRICS.replace("/var/lib/node_exporter", str(place))
     metrics = place / "firecrawl.prom"
     began = int(time.time())
-    assert start(script, place, **give("fc-wrong", place)).returncode == 1
-    assert metrics.read_text("utf-8").splitlines()[:3] == [
-        "firecrawl_sessions_gone 0",
-        "firecrawl_sessions_may_still_be_billing 1",
-        "firecrawl_credits_billed 0",
-    ]
-    assert start(script, place, **give("fc-test", place)).returncode == 0
-    *sums, ended = metrics.read_text("utf-8").splitlines()
-    assert sums == [
-        "firecrawl_sessions_gone 1",
-        "firecrawl_sessions_may_still_be_billing 0",
-        "firecrawl_credits_billed 2",
-    ]
-    assert int(ended.removeprefix("firecrawl_cleanup_ended_at_seconds ")) >= began
+    for key, status, numbers in (("fc-wrong", 1, (0, 1, 0)), ("fc-test", 0, (1, 0, 2))):
+        assert start(script, place, **give(key, place)).returncode == status
+        *sums, ended = written = metrics.read_text("utf-8").splitlines()
+        names = ("sessions_gone", "sessions_may_still_be_billing", "credits_billed")
+        assert sums == [f"firecrawl_{one} {sum_}" for one, sum_ in zip(names, numbers, strict=True)]
+        assert int(ended.removeprefix("firecrawl_cleanup_ended_at_seconds ")) >= began
     (place / "ids.txt").write_text('"a"', encoding="utf-8")
     assert start(script, place, **give("fc-test", place)).returncode == 2
-    assert metrics.read_text("utf-8").splitlines() == [*sums, ended]
+    assert metrics.read_text("utf-8").splitlines() == written
 
 
 def test_the_rights_on_the_page_are_enough(postgres: Postgres) -> None:
