@@ -172,6 +172,7 @@ def test_a_bar_beside_an_output_to_a_file_keeps_nothing_from_being_said_when_the
     with (tmp_path / "outcomes").open("wb") as outcomes:
         command = ["delete", *ONE_BY_ONE, "--missing-ok", "a", "b"]
         terminal = Terminal(*command, stdout=outcomes, variables={"PYTHONUNBUFFERED": "1"})
+        terminal.await_text("0 of 2 ---")
         service.await_requests(1)
         terminal.send_signal(signal.SIGINT)
         terminal.await_text("Stopping")
