@@ -72,10 +72,14 @@ def fails(error: TransportError, cause: Exception | None = None) -> object:
     return DeleteSession(Fails(error, cause), "fc-test", retry=ONCE)(ID)
 
 
-def fails_of_tls(reason: str, words: str) -> object:
+def no_connection(words: str, cause: Exception | None = None) -> object:
+    return fails(ConnectFailedError(f"no connection to {HOST}: {words}"), cause)
+
+
+def no_tls(reason: str, words: str) -> object:
     cause = ssl.SSLError(1, f"[SSL: {reason}] {words}")
     cause.reason = reason
-    return fails(ConnectFailedError(f"no connection to {HOST}: {cause.strerror}"), cause)
+    return no_connection(cause.strerror, cause)
 
 
 def opens(opened: object) -> object:
@@ -150,15 +154,10 @@ CASES: dict[str, list[Callable[[], object]]] = {
         lambda: delete({"id": ID}),
     ],
     "No response came": [
-        lambda: fails(
-            ConnectFailedError(f"no connection to {HOST}: [Errno 111] Connection refused")
-        ),
-        lambda: fails(
-            ConnectFailedError(f"no connection to {HOST}: [Errno -2] Name or service not known"),
-            socket.gaierror(),
-        ),
-        lambda: fails_of_tls("CERTIFICATE_VERIFY_FAILED", "certificate verify failed"),
-        lambda: fails_of_tls("WRONG_VERSION_NUMBER", "wrong version number"),
+        lambda: no_connection("[Errno 111] Connection refused"),
+        lambda: no_connection("[Errno -2] Name or service not known", socket.gaierror()),
+        lambda: no_tls("CERTIFICATE_VERIFY_FAILED", "certificate verify failed"),
+        lambda: no_tls("WRONG_VERSION_NUMBER", "wrong version number"),
         lambda: fails(
             ConnectFailedError("this transport was used after it was closed", transient=False)
         ),
