@@ -1,9 +1,6 @@
 """What type checkers make of the public names. They alone read this file; it is never run."""
 
-import random
-import time
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -69,25 +66,6 @@ async def from_the_environment() -> None:
         assert_type(async_owner, core.AsyncDeleteSession)
 
 
-def drives_it_itself(session_id: str | uuid.UUID, response: core.Response) -> None:
-    conversation = core.converse(
-        session_id,
-        headers=core.request_headers("fc-test", {"X-Team": "a"}),
-        retry=core.RetryPolicy(),
-        monotonic=time.monotonic,
-        random=random.random,
-    )
-    match next(conversation):
-        case core.Send() as send:
-            assert_type(send.request, core.Request)
-            conversation.send(response)
-        case core.Wait() as wait:
-            assert_type(wait.seconds, float)
-        case failed:
-            assert_type(failed, core.Failed)
-            conversation.send(False)
-
-
 def reads_an_error(delete_session: core.DeleteSession) -> None:
     try:
         delete_session("session-1")
@@ -98,28 +76,10 @@ def reads_an_error(delete_session: core.DeleteSession) -> None:
         assert_type((error.session_id, error.session_fate), tuple[str, core.SessionFate])
 
 
-class OwnTransport(adapters.SystemTime):
-    def send(self, message: core.Request, seconds: float) -> core.Response:
-        assert_type((message.method, message.path), tuple[str, str])
-        assert_type(message.headers, Mapping[str, str])
-        if seconds < 1:
-            raise core.TimedOutError("too late", transient=True)
-        if len(message.path) > core.MAX_BODY_BYTES:
-            raise core.BadResponseError("too large")
-        return core.Response(status=200, headers={}, body=b"")
-
-
-class OwnAsyncTransport(adapters.AsyncSystemTime):
-    async def send(self, request: core.Request, timeout: float) -> core.Response:
-        error: core.TransportError = core.ConnectFailedError("no route")
-        assert_type((error.sent, error.transient), tuple[bool, bool])
-        raise core.ConnectionLostError(f"{request.method} {timeout}", stale=True) from error
-
-
 def takes_each_adapter(service: adapters.FakeService, directory: Path) -> None:
-    asynchronous: list[core.AsyncTransport] = [OwnAsyncTransport(), adapters.AsyncioTransport()]
+    asynchronous: list[core.AsyncTransport] = [adapters.AsyncioTransport()]
     asynchronous.append(adapters.AsyncInMemoryTransport(service))
-    blocking: list[core.Transport] = [OwnTransport(), adapters.Urllib3Transport()]
+    blocking: list[core.Transport] = [adapters.Urllib3Transport()]
     blocking.append(adapters.InMemoryTransport(service))
     with adapters.FileJournal(directory) as journal:
         assert_type(journal, adapters.FileJournal)
