@@ -43,7 +43,7 @@ def fates(done: Finished) -> list[str]:
 def test_the_bar_is_below_each_line_at_once(service: WatchedService) -> None:
     session_ids = [service.open_session() for _ in range(200)]
     shown = Terminal("delete", *session_ids).finish().out
-    assert len(re.findall(r" gone deleted [^\n]*\n\d+ of 200 #*-*\r", shown)) == 200
+    assert len(re.findall(r"\x1b\[J\S+ gone deleted .*\n\d+ of 200 #*-*\r", shown)) == 200
 
 
 def test_a_terminal_that_cannot_move_its_cursor_shows_the_same_without_a_bar(
