@@ -197,6 +197,7 @@ SUMMARIES = {
     [
         ([signal.SIGINT], 130, "Ctrl-C", "gone"),
         ([signal.SIGINT, signal.SIGINT], 130, "Ctrl-C", "unknown"),
+        ([signal.SIGTERM, signal.SIGINT], 143, "SIGTERM", "unknown"),
         ([signal.SIGTERM, signal.SIGTERM], 143, "SIGTERM", "unknown"),  # as a parent sends it on
         ([signal.SIGHUP], 1, "the terminal was closed", "gone"),
     ],
