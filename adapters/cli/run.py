@@ -107,10 +107,11 @@ class Run(msgspec.Struct):
                 self._has_alarm = True
                 _alarm(_SECONDS_TO_EXIT)
             self.deletions.shutdown_timeout = 0 if name == "SIGINT" else _SECONDS_AFTER_SIGTERM
-        if not self._signal:
-            self._signal = name
-            show_note("Stopping: what is in flight ends first. Ctrl-C ends it now.")
+        is_first = not self._signal
+        self._signal = self._signal or name
         self._stop(f"{_REASONS[name]}.")
+        if is_first:  # Last: another signal may come meanwhile, and nobody may read the note.
+            show_note("Stopping: what is in flight ends first. Ctrl-C ends it now.")
 
 
 def make_run(
