@@ -63,8 +63,8 @@ def _gone_after_three_runs(
     names: Sequence[str], meets: dict[str, list[Kind]], lines: Sequence[tuple[str, str]]
 ) -> set[str]:
     record = BytesIO()
-    for name, outcome in lines:
-        write_line(record, json.dumps({"session_id": name, "outcome": outcome}))
+    for name, error in lines:
+        write_line(record, json.dumps({"session_id": name, "outcome": error}))
     for _ in range(3):
         recorded = read_record(record)
         left = in_order({name: name for name in names}, recorded, missing_is_done=False)

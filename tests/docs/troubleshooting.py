@@ -79,7 +79,7 @@ def no_connection(words: str, cause: Exception | None = None) -> object:
 def no_tls(reason: str, words: str) -> object:
     cause = ssl.SSLError(1, f"[SSL: {reason}] {words}")
     cause.reason = reason
-    return no_connection(cause.strerror, cause)
+    return no_connection(f"[SSL: {reason}] {words}", cause)
 
 
 def opens(opened: object) -> object:
