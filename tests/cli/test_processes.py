@@ -51,6 +51,7 @@ def test_a_terminal_that_cannot_move_its_cursor_shows_the_same_without_a_bar(
 ) -> None:
     full = Terminal("delete", "a", columns=200).finish().out
     plain = Terminal("delete", "a", columns=200, variables={"TERM": "dumb"}).finish().out
+    assert re.search(r"^\d\d:\d\d:\d\dZ ", plain, re.MULTILINE)  # without a date
     assert without_times(plain).splitlines() == without_times("\n".join(rows(full))).splitlines()
 
 
@@ -126,7 +127,8 @@ def test_no_bar_is_in_the_way_of_what_reads_the_output(service: WatchedService) 
     assert "into a file" not in shown
     os.close(write)
     with open(read, encoding="utf-8") as output:
-        assert [line.split()[1] for line in output] == ["untouched", "not-tried"]
+        lines = [line.split()[:2] for line in output]
+    assert lines == [["a", "untouched"], ["b", "not-tried"]]
 
 
 def test_nothing_is_shown_when_quiet(service: WatchedService) -> None:
