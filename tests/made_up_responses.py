@@ -190,13 +190,6 @@ LIKELY = response_of(STATUS_LINES[:6], some_of(FIELDS[:10], 2))
 
 
 @st.composite
-def reordered(draw: st.DrawFn) -> bytes:
-    """The lines of a response in another order, or some of them lost or doubled."""
-    lines = draw(LIKELY).splitlines(keepends=True)
-    return b"".join(draw(st.lists(st.sampled_from(lines), max_size=len(lines))))
-
-
-@st.composite
 def cut_off(draw: st.DrawFn) -> bytes:
     stream = draw(joined(some_of(INTERIM, 1), USUAL))
     missing = draw(st.integers(1, 20) | st.integers(0, len(stream)))
@@ -237,7 +230,6 @@ _STREAMS: dict[str, Streams] = {
         st.sampled_from(FIELDS),
         st.just(LENGTHS[0] + b"\r\n" + CONTENT),
     ),
-    "reordered": reordered(),
     "other ends of lines": with_other_ends(),
     "without a length or encoded": joined(
         st.sampled_from(STATUS_LINES[:3]),
