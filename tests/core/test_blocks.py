@@ -460,6 +460,8 @@ class Unreadable:
     def error(self) -> str:
         raise NotImplementedError
 
+    id = error
+
     def __dir__(self) -> list[str]:
         raise NotImplementedError
 
@@ -476,7 +478,7 @@ TWENTY = ", ".join(f"a{i}" for i in range(20))
         (SimpleNamespace(url="canary", _a=1), "SimpleNamespace", "AttributeError", "url"),
         ({f"a{i}": "canary" for i in range(21)}, "dict", "AttributeError", TWENTY),
         (asyncio.Event(), "Event", "AttributeError", "none"),  # Methods are no names of an id.
-        (Unreadable(), "Unreadable", "AttributeError", "none"),
+        (Unreadable(), "Unreadable", "NotImplementedError", "none"),
         ({"error": None}, "dict", "AttributeError", "error"),
         (SimpleNamespace(error=["canary"]), "SimpleNamespace", "AttributeError", "error"),
         (b.Browser("canary/.."), "Browser", "InvalidSessionIdError", "count, id, index"),

@@ -107,7 +107,11 @@ def test_the_run_learns_what_is_known_so_far_and_whether_the_session_would_be_gi
     steps = conversation(retry)
     next(steps)
     steps.throw(TimedOutError("late"))
-    assert steps.send(True) == Send(REQUEST, 90)
+    with log_records() as records:
+        assert steps.send(True) == Send(REQUEST, 90)
+    [record] = records
+    assert record.args == (SESSION_ID, 1, retry.max_attempts)
+    assert vars(record)["attempt"] == 2
     failed = steps.send(response(429, None, {"retry-after": wait}))
     assert isinstance(failed, Failed)
     assert (failed.error.session_fate, failed.is_last) == (SessionFate.UNKNOWN, is_last)
@@ -131,12 +135,10 @@ def test_an_attempt_gets_what_is_left_when_it_begins_and_none_begins_after_the_d
 # Its policy
 
 
-def test_the_usual_policy_which_is_named_argument_by_argument() -> None:
+def test_the_usual_policy() -> None:
     assert RetryPolicy() == RetryPolicy(
         max_attempts=4, attempt_timeout=90, deadline=240, first_pause=0.5, longest_pause=8
     )
-    with pytest.raises(TypeError):
-        RetryPolicy(4)  # type: ignore[call-arg] # the point
 
 
 seconds = st.floats(0, 86_400)

@@ -3,6 +3,8 @@
 Which class each response has is in `test_wire_properties`, and the fate of each in `test_errors`.
 """
 
+import socket
+import ssl
 from typing import NamedTuple
 
 import pytest
@@ -19,6 +21,7 @@ WHAT_IT_MEANS = {
 }
 DELETE_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
 CHECK_ID = "If the id or the address is wrong, the real session goes on: check them."
+OTHER_KEY = "Its text says why. Correct that, or use another key."
 NOT_KNOWN = ", a response that the service is not known to send"
 PROXIES = (
     "Check the address of the service, and any proxy on the way to it. "
@@ -56,7 +59,7 @@ def page(status: int, kind: type[core.ResponseError], advice: str) -> Row:
 
 NOT_FOUND = spoken(404, "Browser session not found.", core.SessionNotFoundError, CHECK_ID)
 BLOCKED, NO_ROUTE = {"error": "blocked"}, {"success": False, "message": "No route"}
-SLOWER = response(429, {"success": False, "error": "Slow down."}, {"retry-after": "7"})
+SLOWER = response(429, {"success": False, "error": "Slow down."}, {"retry-after": "0"})
 NO_KEY = response(401, {"success": False, "error": "Who?"}, {"retry-after": "7"})
 ROWS = [
     spoken(200, "Not now.", core.NotDeletedError),
@@ -64,6 +67,12 @@ ROWS = [
     spoken(401, "Unauthorized: Invalid token", core.UnauthorizedError, "Check the API key."),
     Row(NO_KEY, core.UnauthorizedError, ": Who?", "Check the API key."),
     page(401, core.UnauthorizedError, PROXIES),
+    *(
+        spoken(
+            403, words, core.ForbiddenError, "Its text says why. Correct that, or use another key."
+        )
+        for words in ("Your account has been banned.", "This key may only scrape.")
+    ),
     spoken(402, "Pay.", core.PaymentRequiredError, "Check the account's plan and credits."),
     spoken(
         403, "Forbidden.", core.ForbiddenError, "Use a key of the team that opened the session."
@@ -74,7 +83,7 @@ ROWS = [
     Row(response(404, NO_ROUTE), core.UnexpectedResponseError, f": No route{NOT_KNOWN}", ROUTE),
     Row(core.Response(418, {}, b""), core.UnexpectedResponseError, NOT_KNOWN, PROXIES),
     spoken(429, "Busy.", core.RateLimitError, "Delete it again in a minute."),
-    Row(SLOWER, core.RateLimitError, ": Slow down", "Delete it again in 7 seconds."),
+    Row(SLOWER, core.RateLimitError, ": Slow down", "Delete it again in 1 second."),
     page(502, core.ServiceUnavailableError, DELETE_AGAIN),
     Row(core.Response(599, {}, b""), core.ServiceUnavailableError, ""),
 ]
@@ -92,25 +101,76 @@ def test_what_is_no_receipt_raises_its_own_error_and_says_what_happened(row: Row
     assert str(error) == f"Session '{SESSION_ID}': {said}"
 
 
+def no_connection(reason: str) -> core.ConnectFailedError:
+    """A failure whose cause, a library's, has a cause of the system's."""
+    failure = core.ConnectFailedError("no connection", transient=reason == "name")
+    failure.__cause__ = RuntimeError("of a library")
+    system_error = ssl.SSLError(1, f"[SSL: {reason}] it failed")
+    system_error.reason = reason
+    failure.__cause__.__cause__ = socket.gaierror(-2, "?") if reason == "name" else system_error
+    return failure
+
+
+NO_RETRY = "Correct that first: a retry will not help."
+NAME = "Check that name, and this machine's connection. Then delete it again."
+PLAIN_HTTP = "The port speaks plain http: let the service's address begin with http://."
+SIGNER = "Let SSL_CERT_FILE name the authority that signed it, or correct the service's address."
 FAILURES = [
-    (core.ConnectFailedError("refused"), UNTOUCHED, True),
-    (core.ConnectFailedError("untrusted", transient=False), UNTOUCHED, False),
-    (core.TimedOutError(""), UNKNOWN, True),
-    (core.BadResponseError("larger than 1 MiB", transient=False), UNKNOWN, True),
+    (core.ConnectFailedError("refused"), UNTOUCHED, True, DELETE_AGAIN),
+    (core.ConnectFailedError("untrusted", transient=False), UNTOUCHED, False, NO_RETRY),
+    (core.TimedOutError(""), UNKNOWN, True, DELETE_AGAIN),
+    (core.BadResponseError("larger than 1 MiB", transient=False), UNKNOWN, True, DELETE_AGAIN),
+    (no_connection("name"), UNTOUCHED, True, NAME),
+    (no_connection("WRONG_VERSION_NUMBER"), UNTOUCHED, False, PLAIN_HTTP),
+    (no_connection("HTTP_REQUEST"), UNTOUCHED, False, PLAIN_HTTP),
+    (no_connection("CERTIFICATE_VERIFY_FAILED"), UNTOUCHED, False, SIGNER),
+    (no_connection("ANOTHER"), UNTOUCHED, False, NO_RETRY),
 ]
 
 
-@pytest.mark.parametrize(("failure", "fate", "can_pass"), FAILURES, ids=repr)
+@pytest.mark.parametrize(("failure", "fate", "can_pass", "advice"), FAILURES, ids=repr)
 def test_no_response_keeps_the_failure_as_the_cause_and_says_whether_a_retry_can_help(
-    failure: core.TransportError, fate: core.SessionFate, can_pass: bool
+    failure: core.TransportError, fate: core.SessionFate, can_pass: bool, advice: str
 ) -> None:
     error = error_of(core.UnreachableError, failure, failure)
     assert (error.session_fate, error.transient) == (fate, can_pass)
     assert error.__cause__ is failure
-    advice = DELETE_AGAIN if can_pass else "Correct that first: a retry will not help."
     counted = "2 attempts. " if can_pass else ""
     words = f"{failure.args[0] or 'TimedOutError'}. {counted}{WHAT_IT_MEANS[fate]} {advice}"
     assert str(error) == f"Session '{SESSION_ID}': {words}"
+
+
+def test_what_the_caller_was_handling_is_no_reason() -> None:
+    try:
+        raise socket.gaierror(-2, "Name or service not known")
+    except OSError:
+        error = error_of(core.UnreachableError, core.ConnectFailedError("refused"))
+    assert error.advice == DELETE_AGAIN
+
+
+A_UUID = "550e8400-e29b-41d4-a716-446655440000"
+
+
+@pytest.mark.parametrize("status", [500, 502])
+@pytest.mark.parametrize(
+    ("name", "is_uuid"),
+    [(A_UUID, True), (A_UUID.upper().replace("-", ""), True), (f"{A_UUID}0", False)],
+)
+def test_an_id_that_is_not_a_uuid_fails_for_ever_with_500(
+    status: int, name: str, is_uuid: bool
+) -> None:
+    says = "The id is not a UUID, and the service fails so for each of these: check the id."
+    has_advice = status == 500 and not is_uuid
+    for session_id in (name, f"scrape:{name}"):
+        error = error_of(
+            core.ServiceUnavailableError, response(status, BLOCKED), session_id=session_id
+        )
+        assert error.advice == (says if has_advice else DELETE_AGAIN)
+
+
+def test_a_missing_key_is_named_with_its_variable() -> None:
+    error = error_of(core.UnauthorizedError, NO_KEY, api_key=None)
+    assert "pass the service's key, or set FIRECRAWL_API_KEY" in error.advice
 
 
 def test_a_key_that_is_a_word_of_the_service_s_does_not_hide_that_a_session_is_gone() -> None:
@@ -151,8 +211,8 @@ def test_the_request_id_is_kept_for_the_support(said: str, kept: str | None) -> 
 
 
 def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
-    error = error_of(core.BadRequestError, core.Response(400, {}, b"\x1b[31m" + b"x" * 10_000))
-    assert f" '\\x1b[31m{'x' * 92}'. " in str(error)
+    error = error_of(core.BadRequestError, core.Response(400, {}, b"\x1b[31m\xff" + b"x" * 9_999))
+    assert f" '\\x1b[31m\ufffd{'x' * 91}'. " in str(error)
 
 
 @pytest.mark.parametrize("body", [b'{"error":"\xff"}', b'{"success":false,"error":"\xff"}'])

@@ -16,12 +16,12 @@ from unittest.mock import Mock
 import pytest
 
 from firecrawl_interact.core import (
+    ConnectionLostError,
     DeleteSession,
     DeleteSessionError,
     DeletionReceipt,
     InvalidSessionIdError,
     Outcome,
-    RetryPolicy,
     SessionFate,
     UnauthorizedError,
     UnreachableError,
@@ -31,7 +31,6 @@ from .log_records import log_records
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
-    RATE_LIMITED,
     SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
@@ -41,13 +40,13 @@ from .scripted_transport import (
     awaited,
     both_use_cases,
     ended,
+    error_of,
     play,
     response,
 )
-from .side_by_side import unchecked
 from .steps import Interruption, at_each_call
 
-ONCE = RetryPolicy(max_attempts=1)
+KNOWN_GONE = {"session_id": SESSION_ID, "session_fate": "gone"}
 ODD_BILL = response(200, {"success": True, "creditsBilled": "two"})
 
 
@@ -217,14 +216,8 @@ def test_what_on_outcome_raises_is_logged_and_changes_nothing(use_case: UseCase)
             receipt = ended(delete_session(SESSION_ID))
         assert receipt == DeletionReceipt(session_id=SESSION_ID)
         assert [record.getMessage() for record in records] == expected
-        assert all(record.exc_info and "session_fate" in extras(record) for record in records)
-
-
-@both_use_cases
-@pytest.mark.parametrize("on_outcome", [7, awaited_hook])
-def test_what_cannot_be_told_is_refused_at_once(on_outcome: object, use_case: UseCase) -> None:
-    with pytest.raises(TypeError, match="on_outcome must be an ordinary function, not "):
-        use_case(ScriptedTransport(), API_KEY, on_outcome=unchecked(on_outcome))
+        assert all(record.exc_info for record in records)
+        assert [extras(record) for record in records] == [KNOWN_GONE] * len(expected)
 
 
 # What the log carries
@@ -237,34 +230,57 @@ def extras(record: logging.LogRecord) -> dict[str, object]:
     return {name: value for name, value in vars(record).items() if name not in plain}
 
 
-def test_the_records_of_attempts_and_retries_say_which_session_and_what_is_known() -> None:
+def test_each_attempt_and_each_retry_is_a_record_with_its_reason_and_what_is_known() -> None:
+    busy = response(429, {"error": "Slow\nWARNING down\x1b[2K."}, {"retry-after": "34"})
+    away = response(503, {"error": "Hangar is away."}, {"retry-after": "5"})
+    stale = ConnectionLostError("the service closed the connection", stale=True)
     with log_records() as records:
-        delete_session = DeleteSession(
-            ScriptedTransport(RATE_LIMITED, DESTROYED), API_KEY, random=lambda: 0.5
-        )
-        delete_session(SESSION_ID)
-    session = {"session_id": SESSION_ID}
-    assert [extras(record) for record in records] == [
-        session | {"attempt": 1},
-        session | {"attempt": 1, "session_fate": "untouched", "retry_in": 0.75},
-        session | {"attempt": 2},
+        error_of(UnauthorizedError, busy, stale, away, UNAUTHORIZED)
+    places = {(record.name, record.module) for record in records}
+    assert places == {("firecrawl_interact", "conversation")}
+    assert [record.levelname for record in records] == ["DEBUG", "WARNING"] * 3 + ["DEBUG"]
+    retries = [
+        (34.0, "untouched", "HTTP 429: Slow\\nWARNING down\\x1b[2K"),
+        (0.0, "unknown", "the service closed the connection"),
+        (5.0, "unknown", "HTTP 503: Hangar is away"),
     ]
-    assert json.dumps(extras(records[1]))
-
-
-class DeafJournal:
-    def opened(self, session_id: str, /) -> None: ...
-
-    def gone(self, session_id: str, /) -> None:
-        raise LookupError("the table is gone")
+    session, session_id = f"session '{SESSION_ID}'", {"session_id": SESSION_ID}
+    for number, record in enumerate(records[::2], start=1):
+        assert record.getMessage() == f"{session}: attempt {number} of 4"
+        assert extras(record) == session_id | {"attempt": number}
+    for number, (seconds, fate, reason) in enumerate(retries, start=1):
+        record = records[2 * number - 1]
+        assert record.getMessage() == f"{session}: retry in {seconds} s: {reason}"
+        known = session_id | {"session_fate": fate, "attempt": number, "retry_in": seconds}
+        assert json.loads(json.dumps(extras(record))) == known
 
 
 def test_the_record_of_what_the_journal_may_still_hold_says_so_too() -> None:
-    delete_session = DeleteSession(ScriptedTransport(ODD_BILL), API_KEY, journal=DeafJournal())
+    journal = Mock(gone=Mock(side_effect=ZeroDivisionError))
+    delete_session = DeleteSession(ScriptedTransport(ODD_BILL), API_KEY, journal=journal)
     with log_records(logging.WARNING) as records:
         delete_session(SESSION_ID)
-    known = {"session_id": SESSION_ID, "session_fate": "gone"}
-    assert [extras(record) for record in records] == [known, known]
+    assert [extras(record) for record in records] == [KNOWN_GONE] * 2
+
+
+def test_a_record_of_an_application_that_has_such_names_keeps_its_words_and_its_traceback() -> None:
+    def own_record(*given: Any) -> logging.LogRecord:  # Any: as Python calls it
+        record = logging.LogRecord(*given)
+        record.session_id = "theirs"
+        return record
+
+    delete_session = DeleteSession(
+        ScriptedTransport(DESTROYED), API_KEY, on_outcome=Mock(side_effect=ZeroDivisionError)
+    )
+    logging.setLogRecordFactory(own_record)
+    try:
+        with log_records(logging.ERROR) as records:
+            delete_session(SESSION_ID)
+    finally:
+        logging.setLogRecordFactory(logging.LogRecord)
+    [record] = records
+    assert record.getMessage() == f"on_outcome failed for session '{SESSION_ID}'"
+    assert (record.module, bool(record.exc_info)) == ("use_case", True)
 
 
 # Who sees it
@@ -280,12 +296,6 @@ with DeleteSession(ScriptedTransport(*script), "fc-test", random=lambda: 0).on_e
     sys.exit()
 """
 ERROR = "Session 'a': HTTP 401: Unauthorized: Invalid token."
-OWN_RECORDS = """
-class Record(logging.LogRecord):
-    def __init__(self, *given):
-        super().__init__(*given)
-        self.session_id = 1
-logging.setLogRecordFactory(Record)"""
 FILTER_OF_THEIRS = """
 logging.basicConfig()
 last = logging.StreamHandler()
@@ -303,7 +313,6 @@ logging.getLogger().addHandler(last)"""
         ("logger.addHandler(logging.NullHandler())", "", False),
         ("logger.setLevel(logging.CRITICAL)", "", False),
         ("logging.lastResort = None", "", False),
-        (OWN_RECORDS, ERROR, False),
         (FILTER_OF_THEIRS, f"ERROR:firecrawl_interact:{ERROR}", True),
     ],
 )
