@@ -1,8 +1,12 @@
 """What a user gives a transport is read as meant, or refused before anything is sent."""
 
 import inspect
+import re
 import ssl
+from copy import copy
+from importlib import metadata
 from typing import Any  # What a caller passes may be of any type.
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import example, given
@@ -12,8 +16,7 @@ from firecrawl_interact.adapters.api_url import ApiUrl, parse_api_url
 from firecrawl_interact.adapters.environment import HttpOptions
 from firecrawl_interact.adapters.http.settings import (
     Proxy,
-    check_ssl_context,
-    check_user_agent,
+    default_user_agent,
     environment_proxy,
     parse_proxy,
 )
@@ -97,12 +100,17 @@ def test_any_text_is_read_or_refused_and_what_is_read_reads_the_same_again(text:
         assert parse_api_url(str(meaning)) == meaning
 
 
+def test_an_old_version_at_the_end_of_an_address_is_named() -> None:
+    with pytest.raises(ValueError, match="api_url ends with /v0, and the library speaks /v2"):
+        parse_api_url("https://service.example/prefix/v0/")
+
+
 HOSTS = "service.example localhost.example 127.0.0.1.example 128.0.0.1 127.1 0.0.0.1 [::] [::2]"
 
 
 @pytest.mark.parametrize("host", HOSTS.split(" "))
 def test_plain_http_stays_on_this_machine_unless_allowed(host: str) -> None:
-    with pytest.raises(ValueError, match="allow_plain_http"):
+    with pytest.raises(ValueError, match=re.escape(f"sent to http://{host} could be read")):
         parse_api_url(f"http://{host}")
     assert parse_api_url(f"http://{host}", allow_plain_http=True).scheme == "http"
 
@@ -116,6 +124,7 @@ def test_plain_http_stays_on_this_machine_unless_allowed(host: str) -> None:
         ("proxy.example:3128", Proxy("http://proxy.example:3128", {})),
         ("user:pw@proxy:1", Proxy("http://proxy:1", basic("dXNlcjpwdw=="))),
         ("http://us%40er:p%3Aw@proxy:1", Proxy("http://proxy:1", basic("dXNAZXI6cDp3"))),
+        ("http://us@er:p:w@proxy:1", Proxy("http://proxy:1", basic("dXNAZXI6cDp3"))),
         ("http://user@[::1]:1", Proxy("http://[::1]:1", basic("dXNlcjo="))),
         ("http://%C3%A9:@proxy:1", Proxy("http://proxy:1", basic("w6k6"))),
     ],
@@ -191,19 +200,27 @@ def test_an_ssl_context_that_does_not_verify_everything_is_refused(
     verify_mode: ssl.VerifyMode,
 ) -> None:
     context = ssl.create_default_context()
-    check_ssl_context(context)
+    with pytest.raises(TypeError, match="name the CAs in SSL_CERT_FILE instead"):
+        copy(HttpTransport(ssl_context=context))
     context.check_hostname = verify_mode == ssl.CERT_OPTIONAL
     context.verify_mode = verify_mode
     with pytest.raises(ValueError, match="verify"):
-        check_ssl_context(context)
+        HttpTransport(ssl_context=context)
     with pytest.raises(TypeError, match="ssl_context"):
-        check_ssl_context("ca.pem")  # type: ignore[arg-type]  # the mistake
+        HttpTransport(ssl_context="ca.pem")  # type: ignore[arg-type]  # the mistake
 
 
 @pytest.mark.parametrize("user_agent", ["", " ", "a\r\nX: y", "a\n", "\x7f", "\u00e9", b"a"])
 def test_a_user_agent_that_cannot_be_sent_is_refused(user_agent: Any) -> None:
     with pytest.raises(refusal_of(user_agent), match="user_agent"):
-        check_user_agent(user_agent)
+        HttpTransport(user_agent=user_agent)
+
+
+def test_a_program_without_the_metadata_of_its_packages_has_a_user_agent_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(metadata, "version", Mock(side_effect=metadata.PackageNotFoundError))
+    assert default_user_agent.__wrapped__() == "firecrawl-interact"
 
 
 def test_the_options_are_what_a_transport_takes_besides_the_address() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import itertools
 import os
+import select
 import socket
 import ssl
 import subprocess
@@ -305,6 +306,24 @@ def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never
     channel = Channel(wire, scheme, responds(fault))
     runner.run(send_twice())
     assert [request.connection for request in channel.server.requests] == [1, 2]
+
+
+@pytest.mark.parametrize("fault", [None, responds(Connection.close)], ids=["open", "closed"])
+def test_a_connection_is_looked_at_where_there_is_no_poll(
+    monkeypatch: pytest.MonkeyPatch, wire: Wire, fault: FaultFunction | None
+) -> None:
+    async def send_thrice() -> None:
+        async with AsyncioTransport(server.api_url) as transport:
+            await send(transport)
+            assert fault is None or server.fault_is_over.wait(10)
+            await send(transport)
+            await send(transport)
+
+    monkeypatch.delattr(select, "poll")
+    server = wire.serve(fault)
+    asyncio.run(send_thrice())
+    connections = [request.connection for request in server.requests]
+    assert connections == ([1, 2, 2] if fault else [1, 1, 1])
 
 
 # --- event loops, processes and their end --------------------------------------------------

@@ -25,9 +25,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
+from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.driver import Driver
-from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
-from firecrawl_interact.adapters.conformance.wire_faults import responds, responds_in_slow_pieces
+from firecrawl_interact.adapters.conformance.server import (
+    Connection,
+    FaultFunction,
+    FaultServer,
+    good_response,
+)
+from firecrawl_interact.adapters.conformance.wire_faults import (
+    responds,
+    responds_in_slow_pieces,
+    sends_and_closes,
+)
+from firecrawl_interact.adapters.http.connection import Deadline
 from firecrawl_interact.core import (
     BadResponseError,
     ConnectFailedError,
@@ -97,6 +108,7 @@ def test_a_timeout_of_any_length_works_and_the_user_agent_is_this_library(wire: 
     server = wire.serve(responds_in_slow_pieces)
     send(wire.open(server, connect_timeout=0.2), timeout=1e300)  # That time is for the connect.
     assert server.requests[0].values("user-agent")[0].startswith("firecrawl-interact/0.")
+    assert 900_000 < Deadline(1e300).seconds_left() < 2**31 / 1000
 
 
 def test_a_handshake_has_all_of_the_connect_timeout_and_no_more(
@@ -213,6 +225,16 @@ def test_a_connection_that_may_not_be_used_again_is_closed_at_once(wire: Wire) -
     assert server.open_connections() == 0
 
 
+def test_surplus_bytes_in_a_record_of_tls_are_not_left_unread(wire: Wire) -> None:
+    """They do not show on the socket: OpenSSL has taken the whole record, of up to 16 KiB."""
+    headers = "X: {}\r\n"
+    missing = 8192 - len(good_response(PATH, headers=headers.format("")))
+    fault = responds(headers=headers.format("x" * missing), surplus=b"x")
+    driver = wire.open(wire.serve(fault, tls=certificates.trusted()))
+    send(driver)
+    send(driver)
+
+
 @pytest.mark.parametrize("pool_size", [1, 2])
 def test_connections_beyond_the_pools_size_are_closed(wire: Wire, pool_size: int) -> None:
     all_sent = threading.Barrier(3, timeout=10)
@@ -282,6 +304,37 @@ def test_ssl_cert_file_that_is_not_a_file_of_certificates(
         assert not error.transient
 
 
+def test_a_port_that_sends_requests_instead_of_tls_is_refused_for_good(wire: Wire) -> None:
+    server = wire.serve(
+        lambda connection: connection.send(b"GET / HTTP/1.1\r\n\r\n"),
+        tls=certificates.trusted(),
+        in_handshake=True,
+    )
+    error = failure(wire.open(server), ConnectFailedError)
+    assert "HTTP_REQUEST" in str(error)
+    assert not error.transient
+
+
+def spoils_tls(connection: Connection) -> None:
+    connection.read_request()
+    os.write(connection._sock.fileno(), b"no TLS")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (sends_and_closes(b""), "any response"),
+        (sends_and_closes(b"HTTP"), "the whole response"),
+        (spoils_tls, r"any response: \[SSL.*"),
+    ],
+)
+def test_a_lost_connection_says_how_far_the_response_was(
+    wire: Wire, fault: FaultFunction, reason: str
+) -> None:
+    error = failure(wire.open(wire.serve(fault, tls=certificates.trusted())), ConnectionLostError)
+    assert re.fullmatch(f"the connection ended before {reason}", str(error))
+
+
 # --- what others put around urllib3 ----------------------------------------------------------
 
 URLOPEN = urllib3.HTTPConnectionPool.urlopen
@@ -314,7 +367,8 @@ def test_what_fails_around_urllib3_may_have_reached_the_service(
     with FaultServer() as server, Urllib3Transport(server.api_url) as transport:
         with pytest.raises(TransportError) as caught:
             transport.send(REQUEST, 10)
-        assert type(caught.value) is kind
+        assert (type(caught.value), caught.value.__cause__) == (kind, error)
+        assert str(error) not in str(caught.value)
 
 
 # --- its connections -----------------------------------------------------------------------
@@ -325,9 +379,12 @@ def test_a_connection_waits_for_no_acknowledgement_before_it_sends(
 ) -> None:
     """TCP_NODELAY, which urllib3 sets and we must not lose."""
     set_options = []
-    with FaultServer() as server, Urllib3Transport(server.api_url) as transport:
-        monkeypatch.setattr(socket.socket, "setsockopt", lambda _, *o: set_options.append(o))
-        send_by(transport)
+    with FaultServer() as server:
+        with Urllib3Transport(server.api_url) as transport:
+            monkeypatch.setattr(socket.socket, "setsockopt", lambda _, *o: set_options.append(o))
+            send_by(transport)
+        with pytest.raises(ConnectFailedError, match="closed"):
+            send_by(transport)
     assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in set_options
 
 

@@ -26,15 +26,7 @@ from firecrawl_interact.core import (
     TransportError,
 )
 
-from .driven import (
-    PATH,
-    Tunnel,
-    Wire,
-    closed_port,
-    failure,
-    send,
-    settings_for,
-)
+from .driven import PATH, Tunnel, Wire, closed_port, failure, look_up_gives, send, settings_for
 
 pytestmark = pytest.mark.enable_socket
 TINYPROXY = shutil.which("tinyproxy")
@@ -103,9 +95,10 @@ def test_a_proxy_that_is_asked_for_carries_plain_http_with_paths_as_they_are(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "there is none")  # Nobody needs it.
     proxy = wire.serve()
+    look_up_gives(monkeypatch, proxy)
     driver = wire.open(
         "http://service.example/prefix",
-        proxy=proxy.api_url.replace("://", "://user:pw@"),
+        proxy=f"user:pw@proxy.example:{proxy.port}",
         allow_plain_http=True,
     )
     send(driver, path="/v2/%2e%2e/%7Ea//b%2F")
@@ -193,7 +186,7 @@ def test_a_certificate_that_does_not_verify_is_refused_for_good(
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
-REFUSALS = {403: False, 407: False, 429: True, 503: True}
+REFUSALS = {302: False, 407: False, 408: True, 429: True, 500: True}
 
 
 @pytest.mark.parametrize(
@@ -218,6 +211,7 @@ def test_a_proxy_that_opens_no_tunnel_sent_nothing(
     driver = wire.open("https://service.example", proxy=proxy, connect_timeout=0.5)
     error = failure(driver, ConnectFailedError)
     assert proxy.open_connections() == 0
+    assert {request.target for request in proxy.requests} <= {"service.example:443"}
     no_connection = f"no connection to service.example:443 through the proxy {proxy.authority}"
     assert (f"the proxy refused the tunnel: {reason}" if reason else no_connection) in str(error)
     assert error.transient is is_transient
