@@ -165,6 +165,7 @@ def no_proxy_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_environment_names_the_proxy_for_https_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://other:1")
+    monkeypatch.setenv("ALL_PROXY", "http://other:1")
     assert environment_proxy(SERVICE) is None
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
     assert environment_proxy(SERVICE) == Proxy("http://proxy:1", {})

@@ -13,7 +13,6 @@ import threading
 import types
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -187,39 +186,6 @@ def test_a_transport_that_is_closed_ends_a_call_whose_response_is_due(
 # --- names that are looked up ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make_runner", LOOPS.values(), ids=LOOPS)
-def test_a_name_is_looked_up_while_all_threads_of_the_loop_are_busy(
-    wire: Wire, make_runner: Callable[[], asyncio.Runner]
-) -> None:
-    async def send_beside_a_busy_thread() -> None:
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
-        busy = asyncio.create_task(asyncio.to_thread(is_over.wait, 10))
-        await asyncio.sleep(0)
-        async with AsyncioTransport(server.api_url.replace("127.0.0.1", "localhost")) as transport:
-            await send(transport)
-        assert not busy.done()
-        is_over.set()
-        await busy
-
-    is_over, server = threading.Event(), wire.serve()
-    with make_runner() as runner:
-        runner.run(send_beside_a_busy_thread())
-
-
-def test_a_name_is_looked_up_where_no_thread_can_start(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(thread: threading.Thread) -> None:
-        if thread.name == "firecrawl_interact":  # The server starts threads, too.
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    start = threading.Thread.start
-    api_url = wire.serve().api_url.replace("127.0.0.1", "localhost")
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    asyncio.run(send(AsyncioTransport(api_url)))
-
-
 def test_an_address_that_refuses_ends_no_connect_to_another_one(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,30 +248,6 @@ def test_a_program_sends_while_it_ends(wire: Wire, host: str, moment: str) -> No
 
 
 # --- kept connections ----------------------------------------------------------------------
-
-IDLE_FAULTS: dict[str, FaultFunction] = {
-    "closed": Connection.close,
-    "reset": Connection.reset,
-    "flooded": lambda connection: connection.flood(b"x" * 1024, size=32 * 1024),
-    "dripped on": lambda connection: connection.drip(b"xx"),
-    "responded to": lambda connection: connection.respond("/neighbour"),
-}
-
-
-@pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("fault", IDLE_FAULTS.values(), ids=IDLE_FAULTS)
-def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never_used_again(
-    runner: asyncio.Runner, wire: Wire, scheme: str, fault: FaultFunction
-) -> None:
-    async def send_twice() -> None:
-        async with channel.make_transport() as transport:
-            await send(transport)
-            assert channel.server.fault_is_over.wait(10)
-            await send(transport)
-
-    channel = Channel(wire, scheme, responds(fault))
-    runner.run(send_twice())
-    assert [request.connection for request in channel.server.requests] == [1, 2]
 
 
 @pytest.mark.parametrize("fault", [None, responds(Connection.close)], ids=["open", "closed"])

@@ -1,13 +1,8 @@
 """Both transports behind a proxy: which one is used, what it sees, and how it fails."""
 
 import base64
-import shutil
-import ssl
-import subprocess
-from pathlib import Path
 
 import pytest
-import trustme
 
 from firecrawl_interact.adapters import Urllib3Transport
 from firecrawl_interact.adapters.conformance import certificates, wire_faults
@@ -29,7 +24,6 @@ from firecrawl_interact.core import (
 from .driven import PATH, Tunnel, Wire, closed_port, failure, look_up_gives, send, settings_for
 
 pytestmark = pytest.mark.enable_socket
-TINYPROXY = shutil.which("tinyproxy")
 
 
 @pytest.fixture
@@ -44,16 +38,12 @@ def basic(credentials: bytes) -> list[str]:
 # --- which proxy ---------------------------------------------------------------------------
 
 
-def test_the_environments_proxy_and_authorities_serve_https_and_never_see_the_key(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_the_environments_proxy_serves_https_and_never_sees_the_key(
+    wire: Wire, service: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    service, proxy = wire.serve(tls=tls), wire.serve(Tunnel())
+    proxy = wire.serve(Tunnel())
     monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:p%3Aw@{proxy.authority}")
-    driver = wire.open(service.api_url)
+    driver = wire.open(service)
     send(driver)
     send(driver)
     [connect] = proxy.requests
@@ -62,22 +52,6 @@ def test_the_environments_proxy_and_authorities_serve_https_and_never_see_the_ke
     assert KEY not in connect.head
     assert all(not request.values("proxy-authorization") for request in service.requests)
     assert [request.connection for request in service.requests] == [1, 1]
-
-
-@pytest.mark.skipif(TINYPROXY is None, reason="needs tinyproxy: apt-get install tinyproxy-bin")
-def test_debians_tinyproxy_carries_https(wire: Wire, service: FaultServer, tmp_path: Path) -> None:
-    port, configuration = closed_port(), tmp_path / "tinyproxy.conf"
-    configuration.write_text(f"Port {port}\nListen 127.0.0.1\nMaxClients 8\n")
-    command = [TINYPROXY or "", "-d", "-c", str(configuration)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        while "Accepting connections" not in process.stdout.readline():
-            assert process.poll() is None
-        try:
-            send(wire.open(service, proxy=f"http://127.0.0.1:{port}"))
-        finally:
-            process.terminate()
-        assert f"CONNECT {service.authority}" in process.stdout.read()
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

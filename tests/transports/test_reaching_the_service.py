@@ -4,18 +4,14 @@ import errno
 import inspect
 import socket
 import ssl
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
-import trustme
 
 from firecrawl_interact.adapters.conformance import certificates
-from firecrawl_interact.adapters.conformance.server import FaultServer
 from firecrawl_interact.core import ConnectFailedError
 
 from .driven import TransportClass, Tunnel, Wire, closed_port, failure, look_up_gives, send
@@ -96,122 +92,85 @@ def test_an_address_of_a_family_that_the_system_does_not_know_hides_no_other(
     assert str(error) == "no connection to localhost:80: OSError"
 
 
-# --- proxies -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_all_proxy_is_not_obeyed(wire: Wire, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
-    for name in ("ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
-    send(wire.open(wire.serve(tls=certificates.trusted() if scheme == "https" else None)))
+def test_a_name_whose_addresses_refuse_is_not_sent_to(wire: Wire) -> None:
+    failure(wire.open(f"http://localhost:{closed_port()}"), ConnectFailedError)
 
 
 # --- trust ---------------------------------------------------------------------------------
 
 
-class Store:
-    """A copy of the system's store of authorities, with one more; and a service of that one."""
-
-    def __init__(self, wire: Wire, folder: Path) -> None:
-        self.file = folder / "authorities.pem"
-        authority = trustme.CA()
-        system = ssl.create_default_context().get_ca_certs(binary_form=True)
-        copied = map(ssl.DER_cert_to_PEM_cert, system)
-        self.file.write_text("".join([*copied, authority.cert_pem.bytes().decode()]))
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(tls)
-        self.service: FaultServer = wire.serve(tls=tls)
+@pytest.fixture
+def authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of authorities that nothing names yet."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "authorities.pem"
+    certificates._authority().cert_pem.write_to_path(str(file))
+    return file
 
 
 @pytest.fixture
-def store(wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    store = Store(wire, tmp_path)
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
-    return store
+def api_url(wire: Wire) -> str:
+    """The address of a service that an authority of this store vouches for."""
+    return wire.serve(tls=certificates.trusted()).api_url
 
 
 def test_an_authority_of_another_store_is_trusted_if_ssl_cert_file_names_that(
-    wire: Wire, store: Store, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, authorities: Path, api_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    error = failure(wire.open(store.service.api_url), ConnectFailedError)
+    error = failure(wire.open(api_url), ConnectFailedError)
     assert "CERTIFICATE_VERIFY_FAILED" in str(error)
-    monkeypatch.setenv("SSL_CERT_FILE", str(store.file))
-    send(wire.open(store.service.api_url))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    send(wire.open(api_url))
 
 
 @pytest.mark.parametrize("is_counted", [True, False], ids=["counted", "truststore's"])
 def test_an_authority_of_the_systems_store_is_trusted(
-    wire: Wire, store: Store, monkeypatch: pytest.MonkeyPatch, is_counted: bool
+    wire: Wire,
+    authorities: Path,
+    api_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    is_counted: bool,
 ) -> None:
     def load(context: ssl.SSLContext, *_: object) -> None:
-        context.load_verify_locations(store.file)
+        context.load_verify_locations(authorities)
 
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", load)
     if not is_counted:
         not_counted = Mock(side_effect=NotImplementedError)
         monkeypatch.setattr(ssl.SSLContext, "cert_store_stats", not_counted)
-    send(wire.open(store.service.api_url))
+    send(wire.open(api_url))
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["there", "not readable"])
 def test_a_store_that_openssl_has_skipped_is_read_or_the_call_fails(
-    wire: Wire, store: Store, monkeypatch: pytest.MonkeyPatch, is_there: bool
+    wire: Wire,
+    authorities: Path,
+    api_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    is_there: bool,
 ) -> None:
     """OpenSSL skips, in silence, a store for which it finds no descriptor free."""
     paths = ssl.get_default_verify_paths()
-    named = store.file if is_there else store.file.with_suffix(".missing")
+    named = authorities if is_there else authorities.with_suffix(".missing")
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths._replace(cafile=str(named)))
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
-    driver = wire.open(store.service.api_url)
+    driver = wire.open(api_url)
     if is_there:
         send(driver)
     else:
         assert "No such file" in str(failure(driver, ConnectFailedError))
 
 
-# --- descriptors ---------------------------------------------------------------------------
-
-FEW_DESCRIPTORS = """
-import os, resource, sys
-from firecrawl_interact import adapters
-from firecrawl_interact.adapters.conformance.driver import Driver
-
-driver = Driver(getattr(adapters, sys.argv[1])(sys.argv[2]))
-resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-held = []
-try:
-    while True:
-        held.append(os.open(os.devnull, os.O_RDONLY))
-except OSError:
-    error = driver.send("/")
-for descriptor in held:
-    os.close(descriptor)
-driver.close()
-print(type(error).__name__, error.transient, error)
-"""
-
-
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_call_that_finds_no_descriptor_free_may_succeed_later(
-    transport_class: TransportClass, scheme: str
-) -> None:
-    pytest.importorskip("resource")
-    command = [sys.executable, "-c", FEW_DESCRIPTORS, transport_class.__name__]
-    command.append(f"{scheme}://127.0.0.1:{closed_port()}")
-    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    assert run.stdout.startswith("ConnectFailedError True ")
-    assert f"[Errno {errno.EMFILE}]" in run.stdout
-
-
 @pytest.mark.parametrize(
     ("problem", "shown", "is_transient"),
     [
-        (OSError(errno.ENFILE, "a full table"), f"[Errno {errno.ENFILE}] a full table", True),
+        (OSError(errno.EMFILE, "my table"), f"[Errno {errno.EMFILE}] my table", True),
+        (OSError(errno.ENFILE, "all tables"), f"[Errno {errno.ENFILE}] all tables", True),
         (MemoryError(), "MemoryError", False),
     ],
 )
-def test_a_context_that_cannot_be_made(
+def test_a_context_that_cannot_be_made_may_be_made_when_a_descriptor_is_free(
     wire: Wire,
     monkeypatch: pytest.MonkeyPatch,
     problem: Exception,

@@ -179,18 +179,6 @@ def test_a_refused_connection_keeps_the_callers_frames_and_what_the_caller_was_h
     assert re.search(rf"DEBUG .* no response: .*{raised}", caplog.text)
 
 
-def test_a_refused_connection_whose_line_of_the_log_fails(
-    transport_class: TransportClass,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    monkeypatch.setattr(logging.getLogger("firecrawl_interact"), "filter", lambda record: 1 / 0)
-    with caplog.at_level(logging.DEBUG, "firecrawl_interact"):
-        error = error_of(transport_class(f"http://127.0.0.1:{closed_port()}"))
-    assert_nothing_is_shown(error)
-    assert isinstance(error.__cause__, ConnectFailedError)
-
-
 # --- what others raise passes as it is, and its connection is never used again -----------------
 
 SIGNAL = getattr(signal, "SIGUSR1", signal.SIGINT)
