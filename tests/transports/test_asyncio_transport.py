@@ -250,9 +250,17 @@ def test_a_program_sends_while_it_ends(wire: Wire, host: str, moment: str) -> No
 # --- kept connections ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", [None, responds(Connection.close)], ids=["open", "closed"])
-def test_a_connection_is_looked_at_where_there_is_no_poll(
-    monkeypatch: pytest.MonkeyPatch, wire: Wire, fault: FaultFunction | None
+IDLE_FAULTS: list[FaultFunction | None] = [
+    None,
+    responds(Connection.close),
+    responds(lambda connection: connection.respond("/neighbour")),
+]
+
+
+@pytest.mark.parametrize("has_poll", [True, False], ids=["poll", "no poll"])
+@pytest.mark.parametrize("fault", IDLE_FAULTS, ids=["nothing", "closed", "responded to"])
+def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never_used_again(
+    monkeypatch: pytest.MonkeyPatch, wire: Wire, fault: FaultFunction | None, has_poll: bool
 ) -> None:
     async def send_thrice() -> None:
         async with AsyncioTransport(server.api_url) as transport:
@@ -260,8 +268,12 @@ def test_a_connection_is_looked_at_where_there_is_no_poll(
             assert fault is None or server.fault_is_over.wait(10)
             await send(transport)
             await send(transport)
+            assert server.open_connections() == 1
+        with pytest.raises(ConnectFailedError, match="closed"):
+            await send(transport)
 
-    monkeypatch.delattr(select, "poll")
+    if not has_poll:
+        monkeypatch.delattr(select, "poll")
     server = wire.serve(fault)
     asyncio.run(send_thrice())
     connections = [request.connection for request in server.requests]
