@@ -165,6 +165,12 @@ driver.close()
 """
 
 
+def send_when_idle(wire: Wire, server: FaultServer, idle: list[float]) -> None:
+    transport = wire.transport_class.__name__
+    command = [sys.executable, "-c", IDLE, transport, server.api_url, json.dumps(idle)]
+    subprocess.run(command, check=True)
+
+
 @pytest.mark.parametrize(
     ("keep_alive", "idle", "connections"),
     [
@@ -182,10 +188,18 @@ def test_an_idle_connection_is_used_for_30_seconds_or_as_long_as_its_response_sa
     wire: Wire, keep_alive: str, idle: list[float], connections: list[int]
 ) -> None:
     server = wire.serve(responds(headers=keep_alive))
-    transport = wire.transport_class.__name__
-    command = [sys.executable, "-c", IDLE, transport, server.api_url, json.dumps(idle)]
-    subprocess.run(command, check=True)
+    send_when_idle(wire, server, idle)
     assert [request.connection for request in server.requests] == connections
+
+
+def test_a_connection_that_was_idle_for_too_long_is_closed_before_another_is_used(
+    wire: Wire,
+) -> None:
+    def waits_for_that(_: Connection) -> None:
+        assert server.fault_is_over.wait(1)
+
+    server = wire.serve(responds(Connection.wait_for_close), waits_for_that)
+    send_when_idle(wire, server, [0, 31])
 
 
 def test_a_connection_that_may_not_be_used_again_is_closed_at_once(wire: Wire) -> None:
