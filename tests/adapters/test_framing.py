@@ -9,14 +9,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from firecrawl_interact.adapters.http.framing import ParsedResponse, ResponseParser
+from firecrawl_interact.adapters.http.framing import ResponseParser
 from firecrawl_interact.core.transport import MAX_BODY_BYTES, BadResponseError
 
 from ..made_up_responses import LIMITS, STREAMS, cut, shares
@@ -90,16 +90,7 @@ def test_what_exceeds_a_limit_is_told_which(data: bytes, limit: str) -> None:
 # --- whatever bytes may come -------------------------------------------------------------------
 
 
-class Parser(Protocol):
-    """The parser under test, or one of a copy of the module with a fault."""
-
-    @property
-    def response(self) -> ParsedResponse | None: ...
-
-    def feed(self, data: bytes, /) -> None: ...
-
-
-NewParser: TypeAlias = Callable[[str], Parser]
+NewParser: TypeAlias = Callable[[str], ResponseParser]  # or one with a planted fault
 
 
 def parsed(

@@ -46,7 +46,7 @@ from firecrawl_interact.core import (
     TransportError,
 )
 
-from .driven import PATH, TransportClass, Wire, closed_port, failure, send
+from .driven import PATH, TransportClass, Wire, closed_port, failure, look_up_gives, send
 
 pytestmark = pytest.mark.enable_socket
 
@@ -85,8 +85,7 @@ def test_a_handshake_has_all_of_the_connect_timeout_and_no_more(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = wire.serve(Connection.wait_for_close)
-    address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address] * 4)
+    look_up_gives(monkeypatch, *[server] * 4)
     driver = wire.open("https://service.example", connect_timeout=0.4)
     before = time.monotonic()
     error = failure(driver, ConnectFailedError, timeout=60)

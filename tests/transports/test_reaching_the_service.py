@@ -109,15 +109,10 @@ def authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-@pytest.fixture
-def api_url(wire: Wire) -> str:
-    """The address of a service that an authority of this store vouches for."""
-    return wire.serve(tls=certificates.trusted()).api_url
-
-
 def test_an_authority_of_another_store_is_trusted_if_ssl_cert_file_names_that(
-    wire: Wire, authorities: Path, api_url: str, monkeypatch: pytest.MonkeyPatch
+    wire: Wire, authorities: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    api_url = wire.serve(tls=certificates.trusted()).api_url
     error = failure(wire.open(api_url), ConnectFailedError)
     assert "CERTIFICATE_VERIFY_FAILED" in str(error)
     monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
@@ -126,11 +121,7 @@ def test_an_authority_of_another_store_is_trusted_if_ssl_cert_file_names_that(
 
 @pytest.mark.parametrize("is_counted", [True, False], ids=["counted", "truststore's"])
 def test_an_authority_of_the_systems_store_is_trusted(
-    wire: Wire,
-    authorities: Path,
-    api_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    is_counted: bool,
+    wire: Wire, authorities: Path, monkeypatch: pytest.MonkeyPatch, is_counted: bool
 ) -> None:
     def load(context: ssl.SSLContext, *_: object) -> None:
         context.load_verify_locations(authorities)
@@ -139,23 +130,19 @@ def test_an_authority_of_the_systems_store_is_trusted(
     if not is_counted:
         not_counted = Mock(side_effect=NotImplementedError)
         monkeypatch.setattr(ssl.SSLContext, "cert_store_stats", not_counted)
-    send(wire.open(api_url))
+    send(wire.open(wire.serve(tls=certificates.trusted()).api_url))
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["there", "not readable"])
 def test_a_store_that_openssl_has_skipped_is_read_or_the_call_fails(
-    wire: Wire,
-    authorities: Path,
-    api_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    is_there: bool,
+    wire: Wire, authorities: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
 ) -> None:
     """OpenSSL skips, in silence, a store for which it finds no descriptor free."""
     paths = ssl.get_default_verify_paths()
     named = authorities if is_there else authorities.with_suffix(".missing")
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths._replace(cafile=str(named)))
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
-    driver = wire.open(api_url)
+    driver = wire.open(wire.serve(tls=certificates.trusted()).api_url)
     if is_there:
         send(driver)
     else:
