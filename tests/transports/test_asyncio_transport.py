@@ -403,8 +403,8 @@ loop = asyncio.new_event_loop()
 loop.run_until_complete(transport.send(request, 2))
 child = os.fork()
 if child == 0:
-    asyncio.run(transport.send(request, 2))
-    asyncio.run(transport.aclose())
+    loop.run_until_complete(transport.send(request, 2))
+    loop.run_until_complete(transport.aclose())
     sys.exit()  # Unlike os._exit, this calls destructors.
 assert os.waitpid(child, 0)[1] == 0
 loop.run_until_complete(transport.send(request, 2))

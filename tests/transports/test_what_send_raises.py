@@ -213,7 +213,10 @@ def raised(request: pytest.FixtureRequest) -> Iterator[type[Exception]]:
 
     kind = TimeoutError if isinstance(request.param, str) else request.param
     # A partial has no code by which it could be known: what counts is what it is called with.
-    handlers = {"drops its frame": handle, "takes anything": partial(handle_anything)}
+    handlers: dict[object, Callable[..., None]] = {
+        "drops its frame": handle,
+        "takes anything": partial(handle_anything),
+    }
     before = signal.signal(SIGNAL, handlers.get(request.param, partial(handle)))
     yield kind
     signal.signal(SIGNAL, before)
