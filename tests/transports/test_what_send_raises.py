@@ -5,6 +5,7 @@ import base64
 import logging
 import re
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -13,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import urllib3
@@ -102,6 +104,12 @@ def test_a_call_that_fails_on_the_wire(wire: Wire, way: str, fault: FaultFunctio
     else:
         transport = wire.transport_class(server.api_url.replace("http:", f"{way}:"))
     assert_nothing_is_shown(error_of(transport))
+
+
+def test_a_write_that_fails_in_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket.socket, "send", Mock(side_effect=ConnectionResetError))
+    with FaultServer() as server:
+        assert_nothing_is_shown(error_of(AsyncioTransport(server.api_url)))
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
