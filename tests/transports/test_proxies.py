@@ -1,6 +1,9 @@
 """Both transports behind a proxy: which one is used, what it sees, and how it fails."""
 
 import base64
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +27,7 @@ from firecrawl_interact.core import (
 from .driven import PATH, Tunnel, Wire, closed_port, failure, look_up_gives, send, settings_for
 
 pytestmark = pytest.mark.enable_socket
+TINYPROXY = shutil.which("tinyproxy")
 
 
 @pytest.fixture
@@ -52,6 +56,22 @@ def test_the_environments_proxy_serves_https_and_never_sees_the_key(
     assert KEY not in connect.head
     assert all(not request.values("proxy-authorization") for request in service.requests)
     assert [request.connection for request in service.requests] == [1, 1]
+
+
+@pytest.mark.skipif(TINYPROXY is None, reason="needs tinyproxy: apt-get install tinyproxy-bin")
+def test_debians_tinyproxy_carries_https(wire: Wire, service: FaultServer, tmp_path: Path) -> None:
+    port, configuration = closed_port(), tmp_path / "tinyproxy.conf"
+    configuration.write_text(f"Port {port}\nListen 127.0.0.1\nMaxClients 8\n")
+    command = [TINYPROXY or "", "-d", "-c", str(configuration)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while "Accepting connections" not in process.stdout.readline():
+            assert process.poll() is None
+        try:
+            send(wire.open(service, proxy=f"http://127.0.0.1:{port}"))
+        finally:
+            process.terminate()
+        assert f"CONNECT {service.authority}" in process.stdout.read()
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
