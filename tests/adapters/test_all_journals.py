@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from firecrawl_interact.adapters import FileJournal, InMemoryJournal, PostgresJournal
+from firecrawl_interact.core import JournalError
 
 from ..postgres import Postgres, ShortLease
 
@@ -105,12 +107,23 @@ def test_what_no_journal_is_made_of_is_named(
 
 
 def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() -> None:
-    journal, session_id = InMemoryJournal(), uuid.uuid4()
-    for one in ("three", "one", session_id):
+    journal, session_id, gone = InMemoryJournal(), uuid.uuid4(), uuid.uuid4()
+    for one in ("three", gone, session_id):
         journal.opened(one)
-    journal.gone("one")
+    journal.gone(gone)
     InMemoryJournal(journal, service="another").opened("one")
     assert journal.sessions_left_open == ["three", str(session_id)]
+
+
+def test_a_closed_journal_is_closed_in_a_child_too() -> None:
+    journal = InMemoryJournal()
+    journal.close()
+    if not (child := os.fork()):
+        with suppress(JournalError):
+            journal.opened("one")
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.parametrize("record", [InMemoryJournal.opened, InMemoryJournal.gone])

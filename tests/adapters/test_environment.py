@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -153,10 +154,10 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
     variables(INTERACT_JOURNAL=tmp_path)
     shown = f"FileJournal({str(tmp_path)!r}, service='https://x.example')"
     assert repr(make(api_key=KEY, api_url="https://x.example/v2").journal) == shown
-    journal = InMemoryJournal()
+    journal = MagicMock(**{"__bool__.return_value": False})
     assert make(api_key=KEY, journal=journal).journal is journal
-    variables(INTERACT_JOURNAL="postgresql://me:secret@db.example/jobs")
-    shown = "PostgresJournal('postgresql://db.example/jobs', service='https://api.firecrawl.dev')"
+    variables(INTERACT_JOURNAL="postgres://me:secret@db.example/jobs")
+    shown = "PostgresJournal('postgres://db.example/jobs', service='https://api.firecrawl.dev')"
     assert repr(make(api_key=KEY).journal) == shown
     assert caplog.messages == []
     (tmp_path / "file").touch()
@@ -174,6 +175,7 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
         ("{}\none more", "has a blank around it or a line end in it"),
         (" {}", "has a blank around it or a line end in it"),
         ("postgresql:/secret@host/jobs", "has a scheme without // after it"),
+        ("jdbc:postgresql://host/jobs", "has a scheme without // after it"),
         ("mysql://secret@host/jobs", "is another kind of URL"),
     ],
 )

@@ -63,10 +63,11 @@ def test_nothing_is_there_before_and_after_there_is_something_to_remember(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     with FileJournal("~", service="https://a/v2") as journal:
         assert repr(journal) == f"FileJournal({str(tmp_path)!r}, service='https://a')"
         shown = f"FileJournal({str(tmp_path)!r}, service=None)"
-        assert repr(FileJournal(b"~", service="")) == shown  # type: ignore[arg-type]  # taken, too
+        assert repr(FileJournal(b".", service="")) == shown  # type: ignore[arg-type]  # taken, too
         journal.gone("one")
         assert journal.orphans() == list(journal.adopt_orphans()) == []
     assert list(tmp_path.iterdir()) == []
@@ -131,6 +132,21 @@ def test_a_session_that_is_handed_on_while_it_is_adopted_is_its_new_owners(
     assert adopted(tmp_path) == ["one", "session-0", "session-1", "two"]
 
 
+def test_others_may_make_the_same_directories_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = os.mkdir
+
+    def mkdir_after_others(path: Path, mode: int) -> None:
+        if path.suffix != ".new":
+            mkdir(path, mode)
+        mkdir(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", mkdir_after_others)
+    leave(tmp_path / "deep" / "journal", "one")
+    assert adopted(tmp_path / "deep" / "journal") == ["one"]
+
+
 @contextmanager
 def users_directory() -> Iterator[Path]:
     """Be a user who is not root, with a directory: root may read and move everything."""
@@ -155,8 +171,8 @@ def users_directory() -> Iterator[Path]:
     [
         ("owner", 0o500, ["two"], {"b": 1}),  # It can be read, and not moved.
         ("owner", 0, ["two"], {"b": 1}),
-        ("label of b", 0, ["one", "two"], {}),
-        ("label", 0, None, {"b": 1}),
+        ("label of b", 0o600, ["one", "two"], {}),
+        ("label", 0o300, None, {"b": 1}),
     ],
 )
 def test_what_may_not_be_read_or_moved_is_shown_and_stops_no_other_sweep(
@@ -193,18 +209,22 @@ def test_an_adoption_that_is_interrupted_or_fails_says_so_and_hides_no_orphan(
         after("rename", monkeypatch, Mock(side_effect=raised))
         with pytest.raises(error):
             next(journal.adopt_orphans())
-        assert list(journal.adopt_orphans()) == ["one", "two"]
+        after("fsync", monkeypatch, Mock(side_effect=raised))
+        with pytest.raises(error):
+            journal.opened("one")
+        assert journal.orphans() == list(journal.adopt_orphans()) == ["one", "two"]
 
 
+@pytest.mark.parametrize("call", ["listdir", "lstat"])
 def test_what_is_adopted_while_another_journal_forgets_it_is_forgotten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     leave(tmp_path, "one")
     with (
         FileJournal(tmp_path, service="https://a") as sweeper,
         FileJournal(tmp_path, service="https://a") as journal,
     ):
-        after("listdir", monkeypatch, lambda: next(sweeper.adopt_orphans()))
+        after(call, monkeypatch, lambda: next(sweeper.adopt_orphans()))
         journal.gone("one")
     assert adopted(tmp_path) == []
 
@@ -251,14 +271,20 @@ def test_a_sweeper_may_remove_or_look_at_a_directory_that_is_not_locked_yet(
     assert adopted(tmp_path) == ["one"]
 
 
-def test_copies_in_one_process_leave_no_descriptor(tmp_path: Path) -> None:
-    pickled = pickle.dumps(FileJournal(tmp_path, service="https://a"))
+def test_copies_in_one_process_leave_no_descriptor_and_keep_a_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    original = FileJournal(".", service="https://a")
+    pickled = pickle.dumps(original)
+    monkeypatch.chdir("/")
     descriptors = open_descriptors()
     for number in range(200):
         copy = pickle.loads(pickled)  # noqa: S301 - our own bytes
         if number % 10 == 0:
             copy.opened("one")
             copy.gone("one")
+    assert repr(copy) == repr(original)
     del copy
     assert open_descriptors() == descriptors
 
@@ -285,11 +311,14 @@ def test_a_journal_that_is_forgotten_keeps_what_it_has_open_and_no_child_does(
 
 
 def test_a_copy_that_ends_in_a_child_closes_no_descriptor_of_the_childs(tmp_path: Path) -> None:
+    with FileJournal(tmp_path) as closed:
+        closed.opened("one")
+    mine = [os.open(tmp_path, os.O_RDONLY)]  # the number that the lock had
     journals = [FileJournal(tmp_path)]
     journals[0].opened("one")
     journals[0].gone("one")
     if not (child := os.fork()):
-        mine = [os.open(tmp_path, os.O_RDONLY) for _ in range(3)]
+        mine += [os.open(tmp_path, os.O_RDONLY) for _ in range(3)]
         journals.clear()
         gc.collect()
         for descriptor in mine:
@@ -404,7 +433,7 @@ def test_a_mac_flushes_the_cache_of_its_drive(
 def test_an_error_without_words_is_named_and_each_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, shown: str
 ) -> None:
-    monkeypatch.setattr(fcntl, "flock", Mock(side_effect=TimeoutError(words)))
+    monkeypatch.setattr(os, "fsync", Mock(side_effect=TimeoutError(words)))
     with FileJournal(tmp_path) as journal, pytest.raises(JournalError, match=rf": {shown}\. Del"):
         journal.opened("one")
 

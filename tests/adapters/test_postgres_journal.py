@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from itertools import count
 from typing import Any
 from unittest.mock import Mock
 
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.enable_socket
 LOCALHOST = ("127.0.0.1", 0)
 MOST_SECONDS = 20  # for a call that ends within 5 s on an idle machine
 TABLE = "firecrawl_interact_open_sessions"
+SUSPECT = f"INSERT INTO {TABLE} VALUES ('one', %s, 'x', now(), now() - interval '1 hour')"
 
 
 @pytest.fixture
@@ -224,12 +226,17 @@ def test_the_lease_of_a_minute_is_renewed_in_a_quarter_of_it_and_watched_for_hal
 
 
 def test_a_pool_of_the_callers_is_used(postgres: Postgres, label: str) -> None:
-    with psycopg_pool.ConnectionPool(postgres.url, min_size=1, max_size=2, open=True) as pool:
+    with psycopg_pool.ConnectionPool(postgres.url, min_size=1, max_size=1, open=True) as pool:
         with ShortLease(pool.connection, service=label) as journal:
             journal.opened("one")
         with ShortLease(pool.connection, service=label) as journal:
             assert list(journal.adopt_orphans()) == ["one"]
-            journal.gone("one")
+            for _ in range(10):
+                journal.gone("one")
+        with pool.connection() as connection:  # A pooler behind it would not know them.
+            assert not connection.execute("SELECT FROM pg_prepared_statements").fetchall()
+        with pytest.raises(JournalError, match=r"the journal ConnectionPool\.connection cannot"):
+            journal.opened("one")
         with pytest.raises(TypeError):
             pickle.dumps(journal)
 
@@ -238,6 +245,13 @@ def test_a_pool_of_the_callers_is_used(postgres: Postgres, label: str) -> None:
 def test_a_statement_that_waits_for_others_ends_soon(
     postgres: Postgres, journal: ShortLease, monkeypatch: pytest.MonkeyPatch, is_interrupted: bool
 ) -> None:
+    shutdown = socket.socket.shutdown
+
+    def shutdown_twice(copy: socket.socket, how: int) -> None:
+        shutdown(copy, how)
+        raise OSError("it has just ended")
+
+    monkeypatch.setattr(socket.socket, "shutdown", shutdown_twice)
     monkeypatch.setattr(os, "dup", Mock(side_effect=OSError))  # as on Windows, with a socket
     with psycopg.connect(postgres.url) as other:
         other.execute("SET idle_in_transaction_session_timeout = '20s'")
@@ -246,10 +260,25 @@ def test_a_statement_that_waits_for_others_ends_soon(
         others = set(threading.enumerate())
         if is_interrupted:
             threading.Timer(1, _thread.interrupt_main).start()
-        with pytest.raises(KeyboardInterrupt if is_interrupted else JournalError):
+        with pytest.raises(KeyboardInterrupt if is_interrupted else JournalError) as raised:
             journal.opened("one")
+        assert is_interrupted or "has not responded for 5 s" in str(raised.value)
         assert time.monotonic() - began < MOST_SECONDS
         wait_until(lambda: set(threading.enumerate()) <= others)  # while the others go on
+
+
+@pytest.mark.parametrize(
+    "error", [psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected]
+)
+def test_conflicts_are_retried_for_five_seconds(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    monkeypatch.setattr(time, "monotonic", Mock(side_effect=count()))
+    monkeypatch.setattr(time, "sleep", sleep := Mock())
+    connect = Mock(side_effect=[error("a conflict")] * 9)
+    with pytest.raises(JournalError, match="a conflict"):
+        PostgresJournal(connect).orphans()
+    assert (connect.call_count, sleep.call_count) == (6, 5)
 
 
 def test_a_connection_function_that_hides_an_error_ends_no_call_well(postgres: Postgres) -> None:
@@ -284,6 +313,29 @@ def test_rows_that_another_owner_has_taken_are_named_and_yielded_no_more(
     assert list(adopted) == []
 
 
+def test_a_session_that_is_gone_and_recorded_again_during_a_renewal_is_renewed_on(
+    postgres: Postgres, label: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Slow(ShortLease):
+        renewals = 0
+
+        def _execute(self, statement: str, **values: str | None) -> list[list[str]]:
+            if statement is _RENEW and not self.renewals:
+                self.gone("one")
+                self.gone("two")
+            rows = super()._execute(statement, **values)
+            if statement is _RENEW and not self.renewals:
+                self.opened("one")
+            self.renewals += statement is _RENEW
+            return rows
+
+    with Slow(postgres.url, service=label) as journal:
+        journal.opened("one")
+        journal.opened("two")
+        wait_until(lambda: journal.renewals > 1)
+    assert caplog.messages == []
+
+
 def test_what_was_adopted_when_no_thread_could_renew_it_is_yielded_by_the_next_sweep(
     postgres: Postgres, label: str, journal: ShortLease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,6 +353,8 @@ def test_what_was_adopted_when_no_thread_could_renew_it_is_yielded_by_the_next_s
         with pytest.raises(JournalError, match="new thread"):
             next(journal.adopt_orphans())
     assert list(journal.adopt_orphans()) == ["one"]
+    journal.opened("two")
+    assert "PostgresJournal" in {thread.name for thread in threading.enumerate()}
 
 
 def test_labels_of_a_database_of_any_encoding_are_read_as_they_are(postgres: Postgres) -> None:
@@ -333,6 +387,7 @@ def test_as_many_rows_as_there_are_are_renewed(postgres: Postgres) -> None:
 def test_a_renewal_does_not_undo_a_close(
     postgres: Postgres, label: str, journal: ShortLease
 ) -> None:
+    postgres.execute(SUSPECT, f"{label}/other")
     journal.opened("one")
     journal.close()
     journal._execute(_RENEW, held="one")  # It was in flight.
@@ -348,8 +403,7 @@ def test_a_renewal_does_not_undo_a_close(
 def test_a_journal_that_is_closed_while_it_watches_adopts_nothing(
     postgres: Postgres, label: str
 ) -> None:
-    statement = f"INSERT INTO {TABLE} VALUES ('one', %s, 'x', now(), now() - interval '1 hour')"
-    postgres.execute(statement, label)
+    postgres.execute(SUSPECT, label)
     journal = PostgresJournal(postgres.url, service=label)
     closing = threading.Timer(0.5, journal.close)
     closing.start()
@@ -385,7 +439,8 @@ def test_a_close_that_fails_is_a_warning(
     journal.opened("one")
     with postgres.stopped():
         journal.close()
-    assert "The sessions become orphans in 2 s: " in caplog.text
+        journal.close()
+    assert caplog.text.count("The sessions become orphans in 2 s: ") == 1
 
 
 def test_a_log_handler_that_raises_ends_no_heartbeat(
@@ -472,3 +527,5 @@ def test_nothing_shows_the_password(
     with pytest.raises(JournalError) as raised:
         journal.opened("one")
     require_no_password(raised.value)
+    journal.close()  # Nothing was recorded: it does not connect.
+    assert caplog.messages == []
