@@ -118,6 +118,8 @@ def _fork_a_child_that_lives_on(connection: Connection, journal: Journal) -> Non
     journal.opened("parents")
     end = in_child(lambda: journal.opened("childs"))
     if not os.fork():
+        if end == 0:
+            journal.opened("living")
         connection.send(end)
     wait(connection)
 
@@ -126,7 +128,7 @@ def a_forked_childs_session_is_its_own(harness: JournalHarness) -> None:
     """What a forked child opens is its own, and one that lives on keeps no orphan back."""
     process = harness.start(_fork_a_child_that_lives_on)
     require(process.said() == 0, "a child could not record a session")
-    harness.exhaust_patience()
+    harness.exhaust_patience(1.6)
     harness.expect("childs")
     harness.kill(process)
     harness.expect("parents")

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_a_record_is_an_orphan_however_old_it_is(storage: Storage) -> None:
             dead.opened(session_id)
         storage.age("old")
     with storage.journal() as sweeper:
-        assert sorted(sweeper.orphans()) == sorted(sweeper.adopt_orphans()) == ["old", "young"]
+        assert sweeper.orphans() == sorted(sweeper.adopt_orphans()) == ["old", "young"]
 
 
 def test_what_is_left_alone_is_counted(storage: Storage) -> None:
@@ -113,6 +114,19 @@ def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() ->
     journal.gone(gone)
     InMemoryJournal(journal, service="another").opened("one")
     assert journal.sessions_left_open == ["three", str(session_id)]
+
+
+def test_what_another_thread_adopts_is_not_yielded_before_it_is_durable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dead = InMemoryJournal()
+    dead.opened("one")
+    dead.close()
+    journal, lock = InMemoryJournal(dead), MagicMock()
+    monkeypatch.setattr(journal, "_lock", lock)
+    # What it has waited for: another sweeper was faster.
+    lock.__enter__.side_effect = journal._adopted.clear
+    assert list(journal.adopt_orphans()) == []
 
 
 def test_a_closed_journal_is_closed_in_a_child_too() -> None:

@@ -209,9 +209,10 @@ def test_an_adoption_that_is_interrupted_or_fails_says_so_and_hides_no_orphan(
         after("rename", monkeypatch, Mock(side_effect=raised))
         with pytest.raises(error):
             next(journal.adopt_orphans())
+        [session_id] = journal._adopted
         after("fsync", monkeypatch, Mock(side_effect=raised))
         with pytest.raises(error):
-            journal.opened("one")
+            journal.opened(session_id)
         assert journal.orphans() == list(journal.adopt_orphans()) == ["one", "two"]
 
 
