@@ -147,13 +147,16 @@ def two_threads_share_the_orphans(harness: JournalHarness) -> None:
 
 def a_session_handed_to_another_journal_is_that_ones(harness: JournalHarness) -> None:
     """A session that was handed to a living journal is no orphan when its first one ends."""
-    first, second = harness.journal(), harness.journal()
+    first, second, third = (harness.journal() for _ in range(3))
     first.opened("one")
     second.opened("one")
     first.close()
     harness.exhaust_patience(1.6)
     harness.expect()
     second.close()
+    third.opened("one")
+    harness.expect()
+    third.close()
     harness.expect("one")
 
 

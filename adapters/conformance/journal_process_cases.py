@@ -115,8 +115,12 @@ def a_forked_child_holds_and_harms_nothing(harness: JournalHarness) -> None:
 
 
 def _fork_a_child_that_lives_on(connection: Connection, journal: Journal) -> None:
+    def open_and_close() -> None:
+        journal.opened("childs")
+        journal.close()
+
     journal.opened("parents")
-    end = in_child(lambda: journal.opened("childs"))
+    end = in_child(open_and_close)
     if not os.fork():
         if end == 0:
             journal.opened("living")

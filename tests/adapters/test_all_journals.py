@@ -117,26 +117,30 @@ def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() ->
 
 
 def test_what_another_thread_adopts_is_not_yielded_before_it_is_durable(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dead = InMemoryJournal()
-    dead.opened("one")
-    dead.close()
-    journal, lock = InMemoryJournal(dead), MagicMock()
-    monkeypatch.setattr(journal, "_lock", lock)
-    # What it has waited for: another sweeper was faster.
-    lock.__enter__.side_effect = journal._adopted.clear
-    assert list(journal.adopt_orphans()) == []
+    memory, file = InMemoryJournal(), FileJournal(tmp_path)
+    for dead, journal in ((memory, InMemoryJournal(memory)), (file, FileJournal(tmp_path))):
+        dead.opened("one")
+        dead.close()
+        lock = MagicMock()
+        monkeypatch.setattr(journal, "_lock", lock)
+        # What it has waited for: another sweeper was faster.
+        lock.__enter__.side_effect = journal._adopted.clear
+        assert list(journal.adopt_orphans()) == []
+        assert lock.__enter__.call_count == 2
 
 
-def test_a_closed_journal_is_closed_in_a_child_too() -> None:
-    journal = InMemoryJournal()
-    journal.close()
+def test_in_a_child_each_open_journal_begins_anew_and_a_closed_one_stays_closed() -> None:
+    closed, *journals = [InMemoryJournal() for _ in range(4)]
+    closed.close()
+    for journal in journals:
+        journal._adopted.add("its parent's")
     if not (child := os.fork()):
         with suppress(JournalError):
-            journal.opened("one")
+            closed.opened("one")
             os._exit(1)
-        os._exit(0)
+        os._exit(any(journal._adopted for journal in journals))
     assert os.waitpid(child, 0)[1] == 0
 
 

@@ -13,12 +13,11 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
@@ -430,7 +429,7 @@ def test_a_mac_flushes_the_cache_of_its_drive(
     assert flushed.call_args.args[1] == 51
 
 
-@pytest.mark.parametrize(("words", "shown"), [("", "TimeoutError"), ("Is it\nup?\n", "Is it up")])
+@pytest.mark.parametrize(("words", "shown"), [("", "TimeoutError"), ("Is it\nup?.\n", "Is it up")])
 def test_an_error_without_words_is_named_and_each_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, shown: str
 ) -> None:
@@ -462,16 +461,19 @@ def test_a_directory_that_is_away_or_cannot_be_created_is_said(tmp_path: Path, p
 
 
 def test_a_journal_that_is_closed_while_it_records_leaves_nothing_that_lives(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = FileJournal(tmp_path, service="https://a")
-    with ThreadPoolExecutor(1) as threads, journal._lock:
-        recording = threads.submit(journal.opened, "one")
-        while "_record" not in {one.f_code.co_name for one in sys._current_frames().values()}:
-            pass
-        journal.close()
+    def close_while_it_waits() -> None:
+        is_closed.append(journal._closed.is_set())
+        if is_closed == [False]:
+            journal.close()
+
+    journal, lock, is_closed = FileJournal(tmp_path), MagicMock(), list[bool]()
+    lock.__enter__.side_effect = close_while_it_waits
+    monkeypatch.setattr(journal, "_lock", lock)
     with pytest.raises(JournalError, match=r"cannot record that it is open: it is closed\. Delete"):
-        recording.result()
+        journal.opened("one")
+    assert is_closed == [False, True]  # Who closes it waits, too: for those who record.
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import psycopg
 import psycopg_pool
@@ -431,6 +431,16 @@ def test_a_journal_with_sessions_has_one_thread_and_without_any_none(journal: Sh
     assert len(renewing()) == 1
     journal.close()
     wait_until(lambda: not renewing())
+
+
+def test_no_session_is_added_while_the_thread_looks_whether_it_may_end(
+    monkeypatch: pytest.MonkeyPatch, journal: ShortLease
+) -> None:
+    lock, held = MagicMock(), list[bool]()
+    lock.__enter__.side_effect = lambda: held.append(bool(journal._held))
+    monkeypatch.setattr(journal, "_lock", lock)
+    journal.opened("one")
+    assert held == [False]
 
 
 def test_a_close_that_fails_is_a_warning(
