@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 from unittest.mock import MagicMock
 
 import pytest
@@ -17,50 +16,27 @@ from firecrawl_interact.core import JournalError
 from ..postgres import Postgres, ShortLease
 
 pytestmark = pytest.mark.enable_socket
-A_YEAR = 365 * 86_400
-
-
-class Storage(NamedTuple):
-    """One for several journals, and what makes a record a year old."""
-
-    journal: Callable[..., FileJournal | PostgresJournal]
-    age: Callable[[str], object]
+MakeJournal = Callable[..., FileJournal | PostgresJournal]
 
 
 @pytest.fixture(params=["a directory", pytest.param("PostgreSQL", marks=pytest.mark.slow)])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    def age_file(session_id: str) -> None:
-        [record] = tmp_path.glob(f"*/*/{session_id}")
-        a_year_ago = record.stat().st_mtime - A_YEAR
-        os.utime(record, (a_year_ago, a_year_ago))
-
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> MakeJournal:
+    """Makes journals that share a storage."""
     if request.param == "a directory":
-        return Storage(partial(FileJournal, tmp_path), age_file)
+        return partial(FileJournal, tmp_path)
     postgres: Postgres = request.getfixturevalue("postgres")
-    url = postgres.odd_database()
-    statement = """UPDATE firecrawl_interact_open_sessions
-        SET opened_at = opened_at - interval '1 year' WHERE session_id = %s"""
-    return Storage(partial(ShortLease, url), partial(postgres.execute, statement, url=url))
+    return partial(ShortLease, postgres.odd_database())
 
 
-def test_a_record_is_an_orphan_however_old_it_is(storage: Storage) -> None:
-    with storage.journal() as dead:
-        for session_id in ("old", "young"):
-            dead.opened(session_id)
-        storage.age("old")
-    with storage.journal() as sweeper:
-        assert sweeper.orphans() == sorted(sweeper.adopt_orphans()) == ["old", "young"]
-
-
-def test_what_is_left_alone_is_counted(storage: Storage) -> None:
+def test_what_is_left_alone_is_counted(make: MakeJournal) -> None:
     dead = (("https://b/Path", "one"), ("https://b/Path", "two"), (None, "three"), ("a", "four"))
     for service, session_id in dead:
-        with storage.journal(service=service) as journal:
+        with make(service=service) as journal:
             journal.opened(session_id)
     with (
-        storage.journal(service="a") as living,
-        storage.journal(service="https://b/Path") as elsewhere,
-        storage.journal(service="a") as journal,
+        make(service="a") as living,
+        make(service="https://b/Path") as elsewhere,
+        make(service="a") as journal,
     ):
         for owner, session_id in ((living, "5"), (living, "6"), (elsewhere, "7"), (journal, "8")):
             owner.opened(session_id)
@@ -82,13 +58,13 @@ def test_what_is_left_alone_is_counted(storage: Storage) -> None:
     ],
 )
 def test_a_label_that_is_an_address_is_written_as_transports_write_it(
-    storage: Storage, label: str, normalized: str | None
+    make: MakeJournal, label: str, normalized: str | None
 ) -> None:
-    with storage.journal(service=label) as journal:
+    with make(service=label) as journal:
         journal.opened("one")
-    with storage.journal(service="another") as other:
+    with make(service="another") as other:
         assert other.left_alone().other_services == {normalized: 1}
-    with storage.journal(service=normalized) as sweeper:
+    with make(service=normalized) as sweeper:
         assert list(sweeper.adopt_orphans()) == ["one"]
 
 
@@ -134,13 +110,15 @@ def test_what_another_thread_adopts_is_not_yielded_before_it_is_durable(
 def test_in_a_child_each_open_journal_begins_anew_and_a_closed_one_stays_closed() -> None:
     closed, *journals = [InMemoryJournal() for _ in range(4)]
     closed.close()
+    postgres = PostgresJournal("postgresql://127.0.0.1:1/db")
+    postgres._held["its parent's"] = object()
     for journal in journals:
         journal._adopted.add("its parent's")
     if not (child := os.fork()):
         with suppress(JournalError):
             closed.opened("one")
             os._exit(1)
-        os._exit(any(journal._adopted for journal in journals))
+        os._exit(any(journal._adopted for journal in journals) or bool(postgres._held))
     assert os.waitpid(child, 0)[1] == 0
 
 

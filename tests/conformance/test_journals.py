@@ -13,7 +13,7 @@ from firecrawl_interact.adapters import FileJournal, InMemoryJournal
 from firecrawl_interact.adapters.conformance import JOURNAL_CASES, JournalCase, check_journal
 
 from ..postgres import PASSWORD, Postgres, ShortLease, odd_connection
-from .broken_journals import FOUND, AdvisoryLock, Broken, NeverWatches, SweepsOnce
+from .broken_journals import FOUND, Broken, NeverWatches, SweepsOnce
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -126,11 +126,3 @@ def test_a_lease_without_a_watch_is_found(postgres: Postgres) -> None:
     case = BY_NAME["an-outage-makes-no-orphan"]
     with pytest.raises(AssertionError, match=r"the orphans are \['one'\] instead of \[\]"):
         case.run(partial(NeverWatches, postgres.url), patience=2, outage=postgres.stopped)
-
-
-@pytest.mark.parametrize(
-    "name", ["a-living-journals-session-is-no-orphan", "an-adopted-session-is-its-adopters"]
-)
-def test_an_advisory_lock_is_found_behind_pgbouncer(name: str, postgres: Postgres) -> None:
-    with postgres.behind_pgbouncer() as url, pytest.raises(AssertionError, match=r"^Promised: "):
-        BY_NAME[name].run(partial(AdvisoryLock, url))
