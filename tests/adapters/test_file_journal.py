@@ -1,5 +1,6 @@
 """What only a `FileJournal` has: directories and locks. The kit checks what all promise."""
 
+import errno
 import fcntl
 import gc
 import os
@@ -114,6 +115,38 @@ def test_what_is_no_part_of_a_journal_stops_no_sweep_and_is_shown(
         assert list(journal.adopt_orphans()) == ["one"]
         journal.gone("one")
     assert (tmp_path / "elsewhere" / "precious").exists()
+
+
+def test_sweepers_race_for_one_file_in_whatever_order_directories_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        leave(tmp_path, "one")
+    journal, listdir = FileJournal(tmp_path, service="https://a"), os.listdir
+    orphans = journal._orphans()
+    monkeypatch.setattr(os, "listdir", lambda path: listdir(path)[::-1])
+    assert journal._orphans() == orphans
+
+
+def test_what_another_sweeper_has_deleted_meanwhile_is_not_yielded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path, "one")
+    with (
+        FileJournal(tmp_path, service="https://a") as sweeper,
+        FileJournal(tmp_path, service="https://a") as other,
+    ):
+        after("mkdir", monkeypatch, lambda: [*map(other.gone, other.adopt_orphans())])
+        assert list(sweeper.adopt_orphans()) == []
+
+
+def test_an_owner_that_a_disk_does_not_list_is_no_owner_without_sessions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, broken = leave(tmp_path, "one"), OSError(errno.EIO, "Input/output error")
+    monkeypatch.setattr(os, "listdir", Mock(side_effect=[[owner.name], broken]))
+    with pytest.raises(JournalError, match="Input/output error"):
+        FileJournal(tmp_path, service="https://a").orphans()
 
 
 def test_a_session_that_is_handed_on_while_it_is_adopted_is_its_new_owners(

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
 from typing import Any
-from unittest.mock import MagicMock, Mock
+from unittest.mock import MagicMock, Mock, call
 
 import psycopg
 import psycopg_pool
@@ -170,11 +170,10 @@ def test_three_sweepers_at_once_share_what_is_left(postgres: Postgres, isolation
     assert len(found) == len(set(found)) == count
 
 
-def test_the_lease_of_a_minute_is_renewed_in_a_quarter_of_it_and_watched_for_half_of_it(
+def test_who_renews_in_the_half_minute_of_a_watch_keeps_a_session(
     postgres: Postgres, label: str
 ) -> None:
     """It takes half a minute, with the lease that users have."""
-    assert PostgresJournal._lease == 60
     ages = {"dead": "65 s", "silent": "55 s", "late": "65 s"}
     with (
         PostgresJournal(postgres.url, service=label) as living,
@@ -194,6 +193,17 @@ def test_the_lease_of_a_minute_is_renewed_in_a_quarter_of_it_and_watched_for_hal
         assert list(sweeper.adopt_orphans()) == ["dead"]
         assert time.monotonic() - began > 29
         sweeper.gone("dead")
+
+
+def test_a_renewal_comes_each_15_s_and_a_look_at_the_suspects_each_2_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal, closed = PostgresJournal("postgresql:///db"), Mock(is_set=lambda: False)
+    monkeypatch.setattr(journal, "_closed", closed)
+    monkeypatch.setattr(journal, "_execute", lambda *_, **__: [["0", "true"]])
+    journal._renew()
+    journal._watch()
+    assert closed.wait.call_args_list == [call(15), *[call(2)] * 15]
 
 
 def test_a_pool_of_the_callers_is_used(postgres: Postgres, label: str) -> None:
