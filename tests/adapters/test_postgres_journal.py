@@ -417,14 +417,20 @@ def test_no_session_is_added_while_the_thread_looks_whether_it_may_end(
     assert held == [False]
 
 
-def test_a_close_that_fails_is_a_warning(
-    postgres: Postgres, journal: ShortLease, caplog: pytest.LogCaptureFixture
+def test_a_renewal_and_a_close_that_fail_are_warnings(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    journal.opened("one")
-    with postgres.stopped():
-        journal.close()
-        journal.close()
-    assert caplog.text.count("The sessions become orphans in 2 s: ") == 1
+    journal = PostgresJournal(Mock(side_effect=TimeoutError("no response")))
+    journal._held["one"] = object()
+    monkeypatch.setattr(journal, "_closed", Mock(wait=Mock(side_effect=[False, False, True])))
+    journal._renew()
+    journal.close()
+    journal.close()
+    assert caplog.messages == [
+        "The journal cannot renew its sessions: no response",
+        "The journal cannot renew its sessions: no response",
+        "The sessions become orphans in 60 s: no response",
+    ]
 
 
 def test_a_log_handler_that_raises_ends_no_heartbeat(
