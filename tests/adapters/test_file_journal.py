@@ -139,11 +139,13 @@ def test_what_another_sweeper_has_deleted_meanwhile_is_not_yielded(
         assert list(sweeper.adopt_orphans()) == []
 
 
-def test_an_owner_that_a_disk_does_not_list_is_no_owner_without_sessions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("call", ["listdir", "flock"])
+def test_a_disk_that_fails_is_no_disk_without_orphans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     owner, broken = leave(tmp_path, "one"), OSError(errno.EIO, "Input/output error")
-    monkeypatch.setattr(os, "listdir", Mock(side_effect=[[owner.name], broken]))
+    results = {"listdir": [[owner.name], broken], "flock": broken}
+    monkeypatch.setattr(fcntl if call == "flock" else os, call, Mock(side_effect=results[call]))
     with pytest.raises(JournalError, match="Input/output error"):
         FileJournal(tmp_path, service="https://a").orphans()
 
