@@ -90,7 +90,11 @@ def test_an_argument_comes_before_its_variable(
     [
         ({"API_KEY": "", "API_URL": ""}, {}, "no API key was set, and https://api.firecrawl.dev"),
         ({"API_URL": "https://API.firecrawl.dev/v2"}, {}, "no API key was set"),
-        ({"API_URL": "https://api.firecrawl.dev:443"}, {}, "Set FIRECRAWL_API_KEY to a key of you"),
+        (
+            {"API_URL": "http://api.firecrawl.dev:443"},
+            {"allow_plain_http": True},
+            "Set FIRECRAWL_API_KEY to a key of you",
+        ),
         *(
             ({"API_KEY": key}, {}, "^FIRECRAWL_API_KEY: the API key ")
             for key in (f"{KEY}\n", f" {KEY}", " ", f"'{KEY}'", f"Bearer {KEY}", f"{KEY} # ours")
