@@ -68,6 +68,7 @@ OTHERS = {"API_KEY": f"{KEY}\n", "API_URL": "no address"}
     [
         (CLOUD, {}, "'https://api.firecrawl.dev'"),
         ({"API_URL": "http://127.0.0.1:3002", "API_KEY": ""}, {}, "api_key=None"),
+        ({"API_URL": "https://my.api.firecrawl.dev"}, {}, "api_key=None"),
         ({**CLOUD, "API_URL": "http://x/v2"}, {"allow_plain_http": True}, "'http://x'"),
         ({**CLOUD, "API_URL": "https://x.example/a/v2/"}, {}, "'https://x.example/a'"),
         (OTHERS, {"api_key": KEY, "api_url": "https://x.example/v2"}, "'https://x.example'"),
@@ -262,7 +263,7 @@ class Cloud(InMemoryTransport):
 
 
 class Memory(InMemoryTransport):
-    api_url = ""  # as a transport of one's own that does not say it
+    api_url: Any = None  # as a transport of one's own that does not say it
 
 
 def test_a_transport_of_ones_own_takes_the_key_and_the_journal_of_the_environment(

@@ -110,6 +110,7 @@ def test_a_connection_that_comes_too_late_is_closed_and_records_nothing(
     is_given_up, connect, connections = threading.Event(), psycopg.connect, []
 
     def connect_late(*arguments: Any, **named: Any) -> object:  # Any: passed on
+        assert threading.current_thread().daemon
         if is_interrupted:
             _thread.interrupt_main()
         is_given_up.wait(MOST_SECONDS)
