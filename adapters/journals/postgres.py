@@ -38,7 +38,7 @@ _CREATE = """DO $$ BEGIN IF to_regclass('{table}') IS NULL THEN {create} END IF;
     THEN NULL; END $$"""  # Others create it now.
 _OPENED = """INSERT INTO {table} (session_id, service, owner)
     VALUES (%(session_id)s, %(label)s, %(owner)s) ON CONFLICT (service, session_id)
-    DO UPDATE SET owner = excluded.owner, opened_at = now(), renewed_at = now()"""
+    DO UPDATE SET owner = excluded.owner, renewed_at = now()"""
 _GONE = "DELETE FROM {table} WHERE service = %(label)s AND session_id = %(session_id)s"
 # A closed owner's rows have '-infinity': they are orphans at once, and nobody renews them.
 _RENEW = """UPDATE {table} SET renewed_at = now() WHERE service = %(label)s AND owner = %(owner)s

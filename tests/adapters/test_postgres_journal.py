@@ -326,6 +326,7 @@ def test_as_many_rows_as_there_are_are_renewed(postgres: Postgres) -> None:
     postgres.execute(PostgresJournal.TABLE, url=url)
     postgres.leave(url, count)
     with ShortLease(url) as journal:
+        assert len(list(journal._adopt())) == 3  # what is left, a thousand and the rest
         assert len(list(journal.adopt_orphans())) == count
         [(now,)] = postgres.execute("SELECT now()", url=url)
         not_renewed = f"SELECT session_id FROM {TABLE} WHERE renewed_at <= %s"
