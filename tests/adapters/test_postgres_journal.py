@@ -354,6 +354,7 @@ def test_a_journal_that_is_closed_while_it_watches_adopts_nothing(
 ) -> None:
     postgres.execute(SUSPECT, label)
     journal = PostgresJournal(postgres.url, service=label)
+    assert journal.left_alone().living == 0
     closing = threading.Timer(0.5, journal.close)
     closing.start()
     with pytest.raises(JournalError, match="it is closed"):
