@@ -221,6 +221,7 @@ def test_what_may_not_be_read_or_moved_is_shown_and_stops_no_other_sweep(
             assert journal.left_alone() == (0, other_services, [str(closed)])
             if orphans:
                 assert journal.orphans() == sorted(journal.adopt_orphans()) == orphans
+            calls: dict[str, Callable[[], object]]
             calls = {"orphans": journal.orphans, "gone": partial(journal.gone, "one")}
             for name in failing.split():
                 with pytest.raises(JournalError, match="Permission denied"):

@@ -280,6 +280,8 @@ def test_rows_that_another_owner_has_taken_are_named_and_yielded_no_more(
 def test_a_session_that_is_gone_and_recorded_again_during_a_renewal_is_renewed_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    journal = PostgresJournal("postgresql:///db")
+
     def execute(statement: str, **_: str) -> list[list[str]]:
         if statement is _RENEW:
             journal.gone("one")
@@ -287,7 +289,6 @@ def test_a_session_that_is_gone_and_recorded_again_during_a_renewal_is_renewed_o
             journal.opened("one")
         return []
 
-    journal = PostgresJournal("postgresql:///db")
     journal._held |= {"one": object(), "two": object()}
     monkeypatch.setattr(journal, "_execute", execute)
     closed = Mock(is_set=lambda: False, wait=Mock(side_effect=[False, True]))

@@ -39,10 +39,12 @@ class Disk:
             self._names.pop(directory.stat().st_ino, None)
 
     def found_after_a_power_cut(self) -> set[str]:
+        names = dict(self._names)
         with tempfile.TemporaryDirectory() as directory:
             self._restore(self._top.stat().st_ino, Path(directory))
             with FileJournal(Path(directory, "deep", "journal")) as sweeper:
                 found = list(sweeper.adopt_orphans())
+        self._names = names  # Its directories can have the numbers of those that are gone here.
         assert len(found) == len(set(found))
         return set(found)
 
