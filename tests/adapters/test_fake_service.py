@@ -1,5 +1,6 @@
 """The rules that the fake service keeps, one by one, and what can be made to go wrong with it."""
 
+import html
 import math
 import pickle
 import re
@@ -70,9 +71,10 @@ EXCEPTION = (
         (f"/v2/interact/{KNOWN}", "Bearer ", 401, "Unauthorized: Token missing"),
         (f"/v2/interact/{KNOWN}", "fc-test", 401, "Unauthorized: Token missing"),
         (f"/v2/interact/{KNOWN}", "Bearer fc-none", 401, "Unauthorized: Invalid token"),
-        (f"/v2/interact/{KNOWN}", "Bearer fc-other", 403, r"Forbidden\."),
+        (f"/v2/interact/{KNOWN}", "Bearer fc-other or another", 403, r"Forbidden\."),
         (f"/v2/interact/{UNKNOWN}", "Bearer fc-test", 404, r"Browser session not found\."),
         ("/v2/interact/session-2", "Bearer fc-test", 500, EXCEPTION),
+        (f"/v2/interact/%7B{KNOWN}x", "Bearer fc-test", 500, EXCEPTION),
         (f"/v2/scrape/{UNKNOWN}/interact", "Bearer fc-test", 404, r"Browser session not found\."),
         ("/v2/scrape/2/interact", "Bearer fc-test", 400, "Invalid job ID.* be a valid UUID."),
     ],
@@ -127,7 +129,7 @@ OF_EACH_RESPONSE = {
         *("DELETE /", "DELETE /v2/interact/", "DELETE /v2/interact/1/2", "DELETE /v1/interact/1"),
         *("DELETE /v2/scrape/1", "POST /v2/interact/1", "GET /v2/browser/1", "GET /v2/browser"),
         *("delete /v2/interact/1", "GET /v2/scrape/1/interact", "GET /v2/interact/1/execute"),
-        "DELETE /&lt;script&gt;",
+        "DELETE /&lt;&amp;&quot;&#39;&gt;",
     ],
 )
 @pytest.mark.parametrize("authorization", ["Bearer fc-test", None])
@@ -136,8 +138,8 @@ def test_anything_else_is_a_page_that_comes_before_key_and_rate_limit(
 ) -> None:
     service = FakeService(rate_limit=0)
     service.open_session("1", scrape_id="1")
-    method, _, path = route.replace("&lt;", "<").replace("&gt;", ">").partition(" ")
-    response = send(service, path, method=method, authorization=authorization)
+    method, _, path = html.unescape(route).partition(" ")
+    response = send(service, f"{path}?x", method=method, authorization=authorization)
     assert (response.status, response.body.decode()) == (404, PAGE.format(route))
     assert response.headers == OF_EACH_RESPONSE | {
         "content-security-policy": "default-src 'none'",
@@ -221,17 +223,6 @@ def test_a_session_ends_by_a_delete_or_by_itself_and_is_billed_for_the_time_begu
     assert content(delete(service, session_id)) == settled
 
 
-def test_a_duration_is_seldom_a_whole_number() -> None:
-    service = FakeService()
-    durations = []
-    for _ in range(100):
-        session_id = service.open_session()
-        service.advance(0.123)
-        durations.append(content(delete(service, session_id))["sessionDurationMs"])
-    assert durations == pytest.approx([123] * 100, abs=0.001)
-    assert sum(float.is_integer(duration) for duration in durations) < 10
-
-
 def stop(service: FakeService, scrape_id: str, api_key: str = "fc-test") -> Response:
     path = f"/v2/scrape/{scrape_id}/interact"
     return send(service, path, authorization=f"Bearer {api_key}")
@@ -260,6 +251,10 @@ def post(service: FakeService, path: str, body: bytes = b"") -> dict[str, Any]:
     return {"status": response.status, **content(response)}
 
 
+ADDRESSES = dict.fromkeys(("cdpUrl", "liveViewUrl", "interactiveLiveViewUrl"), "wss://127.0.0.1")
+OUTPUT = {"stdout": "done", "result": "done", "stderr": "", "exitCode": 0, "killed": False}
+
+
 @pytest.mark.parametrize(
     ("body", "expires"),
     [(b"", "22:27:26"), (b"{}", "22:27:26"), (b'{"ttl":30,"streamWebView":false}', "22:17:56")],
@@ -267,34 +262,50 @@ def post(service: FakeService, path: str, body: bytes = b"") -> dict[str, Any]:
 def test_a_session_can_be_opened_and_used(body: bytes, expires: str) -> None:
     service = FakeService(["fc-test", "fc-other"], rate_limit=4)
     service.advance(60)
-    opened = [post(service, f"/v2/{alias}", body) for alias in ("interact", "browser")]
+    opened = [post(service, f"/v2/{alias}", body) for alias in ("interact", "browser/")]
     session_ids = [session["id"] for session in opened]
     assert service.sessions_left_open == session_ids
-    assert [session["success"] for session in opened] == [True, True]
-    assert opened[0]["expiresAt"] == f"2025-11-24T{expires}Z"
-    used = post(service, f"/v2/interact/{session_ids[0]}/execute", b'{"code":"1"}')
-    assert (used["exitCode"], used["stdout"]) == (0, "done")
-    assert delete(service, session_ids[0]).status == 200
-    assert post(service, f"/v2/interact/{session_ids[0]}/execute")["status"] == 410
+    expected = {"status": 200, "success": True, "expiresAt": f"2025-11-24T{expires}Z", **ADDRESSES}
+    assert opened == [{**expected, "id": session_id} for session_id in session_ids]
+    used = post(service, f"/v2/browser/{session_ids[0]}/execute/", b'{"code":"1","prompt":""}')
+    assert used == {"status": 200, "success": True, **OUTPUT}
+    assert content(delete(service, session_ids[0]))["creditsBilled"] == 2
     theirs = service.open_session(api_key="fc-other")
     assert post(service, f"/v2/interact/{theirs}/execute")["status"] == 403
+    assert delete(service, UNKNOWN).status == 404
     assert delete(service, UNKNOWN).status == 429  # Those that opened a session do not count.
+    service.advance(600)
+    for ended in session_ids:
+        assert post(service, f"/v2/interact/{ended}/execute")["status"] == 410
 
 
 def test_a_scrape_has_one_session_at_a_time_that_prompts_make_dearer() -> None:
     service = FakeService()
     scrape_id = str(uuid.uuid4())
     path = f"/v2/scrape/{scrape_id}/interact"
-    first = [post(service, path, b'{"code":"1"}')["sessionId"] for _ in range(2)]
-    assert first[0] == first[1]
+    first = [post(service, path, b'{"code":"1"}') for _ in range(2)]
+    session_id = first[0]["sessionId"]
+    expected = {"status": 200, "success": True, "sessionId": session_id, **OUTPUT, **ADDRESSES}
+    assert first == [expected, expected]
     assert content(stop(service, scrape_id))["creditsBilled"] == 2
-    second = post(service, path, b'{"prompt":"Open the first link."}')
-    assert second["sessionId"] not in first
+    second = post(service, f"{path}/", b'{"prompt":"Open the first link."}')
     assert second["output"] == "done"
-    assert content(stop(service, scrape_id))["creditsBilled"] == 7
+    service.advance(600)
+    third = post(service, path)
+    assert len({session_id, second["sessionId"], third["sessionId"]}) == 3
+    assert service.sessions_left_open == [third["sessionId"]]
+    assert content(delete(service, second["sessionId"]))["creditsBilled"] == 70
+    assert post(service, "/v2/scrape/2/interact")["status"] == 400
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"ttl":"long"}', b'{"ttl":29}', b'{"ttl":3601}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"{", b'{"ttl":"long"}', b'{"ttl":29}', b'{"ttl":3601}'),
+        *(b'{"prompt":"\xff"}', b'{"x":' + b"[" * 100_000),
+    ],
+    ids=len,
+)
 def test_a_body_that_the_service_cannot_read_opens_nothing(body: bytes) -> None:
     service = FakeService()
     refused = {"status": 400, "success": False, "code": "BAD_REQUEST", "error": "Bad Request"}
@@ -403,6 +414,7 @@ def test_an_outage_leaves_the_queue_and_the_rate_limit_as_they_are_and_may_be_en
 def test_each_request_is_on_record_in_order_without_its_credentials() -> None:
     service = FakeService()
     headers = {"AUTHORIZATION": "Bearer fc-test", "Accept": "application/json"}
+    headers["Authorization"] = "Bearer fc-other"  # The first one counts.
     known = Request("DELETE", f"/v2/interact/{service.open_session()}", headers)
     assert InMemoryTransport(service).send(known, 90).status == 200
     send(service, "/v2/browser/2", method="GET")
@@ -424,65 +436,81 @@ def test_a_session_has_an_id_like_the_services_unless_given_one_and_is_listed_wh
     delete(service, own_id, "fc-secret")
     assert service.sessions_left_open == ids
     assert repr(service) == "<FakeService: 2 of 3 sessions open, requests: 1, rate limit: 10>"
+    service.advance(599.9)
+    assert service.sessions_left_open == ids
+    service.advance(0.1)
+    assert service.sessions_left_open == []
+
+
+KEYS = "api_keys must be a list of keys, each without blanks"
+HEADERS = "the headers of a Reply must be text that HTTP can carry, and no Transfer-Encoding"
+RECURSIVE: list[object] = []
+RECURSIVE.append(RECURSIVE)
 
 
 @pytest.mark.parametrize(
-    "mistake",
+    ("words", "mistake"),
     [
-        pytest.param(lambda _: FakeService(api_keys="fc-test"), id="one key instead of a list"),
-        pytest.param(lambda _: FakeService(api_keys=[""]), id="an empty key"),
-        pytest.param(lambda service: service.advance(-1), id="back in time"),
-        pytest.param(lambda service: service.advance(math.nan), id="a time that is none"),
-        pytest.param(lambda service: service.advance(math.inf), id="to the end of time"),
-        pytest.param(lambda service: service.advance("1"), id="a time that is text"),
-        pytest.param(lambda service: service.open_session(ttl=0), id="no time to live"),
-        pytest.param(lambda service: service.open_session(ttl="1"), id="a life that is text"),
-        pytest.param(lambda service: service.open_session(scrape_id="a/b"), id="a bad scrape id"),
-        pytest.param(lambda _: FakeService(api_keys=["fc secret"]), id="a key with a blank"),
-        pytest.param(lambda _: FakeService(rate_limit=-1), id="a negative rate limit"),
-        pytest.param(lambda _: FakeService(rate_limit=1.5), id="half a request"),  # type: ignore[arg-type]
-        pytest.param(lambda _: FakeService([1]), id="a key that is a number"),  # type: ignore[list-item]
-        pytest.param(lambda _: FakeService(latency=-1), id="a negative latency"),
-        pytest.param(lambda _: FakeService(latency="1"), id="a latency that is text"),  # type: ignore[arg-type]
-        pytest.param(lambda _: FakeService(latency=math.inf), id="an endless latency"),
-        pytest.param(lambda service: service.open_session(api_key="secret"), id="an unknown key"),
-        pytest.param(lambda service: service.open_session("open"), id="an id twice"),
-        pytest.param(lambda service: service.open_session("a/b"), id="a bad id"),
-        pytest.param(lambda service: service.open_session(""), id="no id"),
-        pytest.param(lambda service: service.is_open("never"), id="the state of no session"),
-        pytest.param(lambda service: service.queue("NoResponse"), id="a fault that is none"),
-        pytest.param(lambda service: service.queue(NoResponse), id="a fault's class"),
-        pytest.param(lambda service: service.queue(session_id=""), id="faults of no session"),
-        pytest.param(lambda service: service.queue(session_id=5), id="faults of a number"),
-        pytest.param(lambda _: DrippedResponse(0), id="a drip that takes no time"),
-        pytest.param(lambda _: DrippedResponse("1"), id="a drip that is text"),  # type: ignore[arg-type]
-        pytest.param(lambda _: Reply(99), id="a status too low"),
-        pytest.param(lambda _: Reply(600), id="a status too high"),
-        pytest.param(lambda _: Reply("500"), id="a status that is text"),  # type: ignore[arg-type]
-        pytest.param(lambda _: Reply(500, "text"), id="a body that is text"),  # type: ignore[arg-type]
-        pytest.param(lambda _: Reply(204, b"x"), id="a body where there is none"),
-        pytest.param(lambda _: Reply(200, headers=None), id="no headers"),  # type: ignore[arg-type]
-        pytest.param(lambda _: Reply(200, headers={"x": 1}), id="a number as a header"),  # type: ignore[dict-item]
-        pytest.param(lambda _: Reply(200, headers={"x": "\u20ac"}), id="no byte"),
-        pytest.param(lambda _: Reply(200, headers={"x": "a\nb: c"}), id="two lines as a header"),
-        pytest.param(lambda _: Reply(200, headers={"x y": ""}), id="a header's bad name"),
-        pytest.param(lambda _: Reply(200, headers={"Transfer-Encoding": "x"}), id="a bad frame"),
-        pytest.param(lambda _: Reply(200, b"x", json={}), id="a body and JSON"),
-        pytest.param(lambda _: Reply(200, json=object()), id="what JSON cannot hold"),
-        pytest.param(lambda service: service.outage(-1), id="less than no time"),
-        pytest.param(lambda service: service.outage(math.nan), id="no number"),
-        pytest.param(lambda service: service.outage("5"), id="an outage that is text"),
-        pytest.param(lambda service: service.outage(1, 503), id="no fault"),
-        pytest.param(lambda service: LoopbackService(service, 99999), id="no port"),
-        pytest.param(lambda service: LoopbackService(service, "80"), id="a port that is text"),  # type: ignore[arg-type]
+        (KEYS, lambda _: FakeService(api_keys="fc-test")),
+        (KEYS, lambda _: FakeService(api_keys=[""])),
+        (KEYS, lambda _: FakeService(api_keys=["fc secret"])),
+        (KEYS, lambda _: FakeService([1])),  # type: ignore[list-item]
+        ("rate_limit must be an int from 0 on, not -1", lambda _: FakeService(rate_limit=-1)),
+        ("rate_limit must be an int from 0 on, not 1.5", lambda _: FakeService(rate_limit=1.5)),  # type: ignore[arg-type]
+        ("rate_limit must be an int from 0 on, not True", lambda _: FakeService(rate_limit=True)),
+        ("latency must be seconds from 0 on, not -1", lambda _: FakeService(latency=-1)),
+        ("latency must be seconds from 0 on, not '1'", lambda _: FakeService(latency="1")),  # type: ignore[arg-type]
+        ("latency must be seconds from 0 on, not inf", lambda _: FakeService(latency=math.inf)),
+        ("a clock advances by 0 seconds or more, not -1", lambda it: it.advance(-1)),
+        ("a clock advances by 0 seconds or more, not inf", lambda it: it.advance(1e999)),
+        ("a clock advances by 0 seconds or more, not '1'", lambda it: it.advance("1")),
+        ("lives for more than 0 seconds, not 0", lambda it: it.open_session(ttl=0)),
+        ("lives for more than 0 seconds, not '1'", lambda it: it.open_session(ttl="1")),
+        ("no such id: the id cannot be sent: it is empty", lambda it: it.open_session("")),
+        ("cannot be sent: it has the character '/'", lambda it: it.open_session("a/b")),
+        ("it has the character '/'", lambda it: it.open_session(scrape_id="a/b")),
+        ("there is a session 'open' already", lambda it: it.open_session("open")),
+        ("no such API key", lambda it: it.open_session(api_key="secret")),
+        ("no such API key: see its api_keys", lambda it: it.open_session(api_key="")),
+        ("there never was a session 'never'", lambda it: it.is_open("never")),
+        ("'Reply' is not a fault, such as NoResponse()", lambda it: it.queue("Reply")),
+        ("NoResponse'> is not a fault, such as", lambda it: it.queue(NoResponse)),
+        ("no such id: the id cannot be sent: it is empty", lambda it: it.queue(session_id="")),
+        ("no such id: ", lambda it: it.queue(session_id=5)),
+        ("no response can drip 0 s a byte", lambda _: DrippedResponse(0)),
+        ("no response can drip inf s a byte", lambda _: DrippedResponse(math.inf)),
+        ("no response can drip '1' s a byte", lambda _: DrippedResponse("1")),  # type: ignore[arg-type]
+        ("a Reply has a status from 200 to 599, not 199", lambda _: Reply(199)),
+        ("a Reply has a status from 200 to 599, not 600", lambda _: Reply(600)),
+        ("a Reply has a status from 200 to 599, not 503.0", lambda _: Reply(503.0)),  # type: ignore[arg-type]
+        ("a Reply has a status from 200 to 599, not '500'", lambda _: Reply("500")),  # type: ignore[arg-type]
+        ('must be bytes, not str: write b"..."', lambda _: Reply(500, "text")),  # type: ignore[arg-type]
+        ("a response with the status 204 has no body", lambda _: Reply(204, b"x")),
+        ("a response with the status 304 has no body", lambda _: Reply(304, b"x")),
+        (HEADERS, lambda _: Reply(200, headers=None)),  # type: ignore[arg-type]
+        (HEADERS, lambda _: Reply(200, headers={"x": 1})),  # type: ignore[dict-item]
+        (HEADERS, lambda _: Reply(200, headers={"x": "\u20ac"})),
+        (HEADERS, lambda _: Reply(200, headers={"x": "a\nb: c"})),
+        (HEADERS, lambda _: Reply(200, headers={"x y": ""})),
+        (HEADERS, lambda _: Reply(200, headers={"Transfer-Encoding": "x"})),
+        ("a Reply has a body or json=, not both", lambda _: Reply(200, b"x", json={})),
+        ("as JSON: Encoding objects of type object is", lambda _: Reply(200, json=object())),
+        ("as JSON: 'utf-8' codec can't encode", lambda _: Reply(200, json="\ud800")),
+        ("as JSON: maximum recursion depth", lambda _: Reply(200, json=RECURSIVE)),
+        ("an outage lasts 0 seconds or more, not -1", lambda it: it.outage(-1)),
+        ("an outage lasts 0 seconds or more, not '5'", lambda it: it.outage("5")),
+        ("503 is not a fault, such as NoResponse()", lambda it: it.outage(1, 503)),
+        ("port must be an int from 0 to 65535, not -1", lambda it: LoopbackService(it, -1)),
+        ("from 0 to 65535, not 65536", lambda it: LoopbackService(it, 65536)),
+        ("from 0 to 65535, not '80'", lambda it: LoopbackService(it, "80")),  # type: ignore[arg-type]
     ],
 )
 def test_a_mistake_in_the_set_up_is_an_error_of_its_own_that_quotes_no_key(
-    mistake: Callable[[FakeService], object],
+    words: str, mistake: Callable[[FakeService], object]
 ) -> None:
     service = FakeService()
     service.open_session("open")
-    with pytest.raises(FakeServiceError) as caught:
+    with pytest.raises(FakeServiceError, match=re.escape(words)) as caught:
         mistake(service)
     assert "secret" not in str(caught.value)
     assert delete(service, UNKNOWN).status == 404  # There is no outage.

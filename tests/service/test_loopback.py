@@ -160,11 +160,11 @@ def test_connections_are_kept_for_requests_of_any_method_and_size(service: FakeS
             assert received.startswith(b"HTTP/1.1 404 Not Found\r\n")
             assert received.endswith(b'"error":"Browser session not found."}')
         body = bytes(200_000)
-        received = exchange(client, plain("PUT", "Content-Length: 200000", "X-Y: Z") + body)
-        assert f"Cannot PUT /v2/interact/{UNKNOWN}<".encode() in received
-        assert exchange(client, plain("DELETE")).startswith(b"HTTP/1.1 404 ")
-    fields = {"Content-Length": "200000", "X-Y": "Z"}
-    assert service.requests[20] == Request("PUT", f"/v2/interact/{UNKNOWN}", fields)
+        fields = {"Content-Length": "200000", "X-Y": "Z"}
+        for method in ("GET", "PATCH", "POST", "PUT"):
+            received = exchange(client, plain(method, "Content-Length: 200000", "X-Y: Z") + body)
+            assert f"Cannot {method} /v2/interact/{UNKNOWN}<".encode() in received
+            assert service.requests[-1] == Request(method, f"/v2/interact/{UNKNOWN}", fields)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +223,8 @@ def test_it_runs_again_and_again_at_the_port_asked_for_and_has_no_address_meanwh
             _ = again.api_url
         with again, Urllib3Transport(again.api_url) as transport:
             assert again.api_url == f"http://127.0.0.1:{port}"
+            with pytest.raises(OSError, match=r"refused|assign"):  # It listens nowhere else.
+                socket.create_connection(("127.0.0.2", port), timeout=30)
             assert repr(again) == f"<LoopbackService at {again.api_url}: {service!r}>"
             with pytest.raises(FakeServiceError), again:
                 pass  # It cannot be entered twice at once.
@@ -361,17 +363,33 @@ def test_an_idle_connection_is_closed_after_five_seconds_as_the_services_server_
     service: FakeService,
 ) -> None:
     with served(service) as transport, plainly_connected(transport.api_url) as client:
-        assert b"\r\nkeep-alive: timeout=5\r\n" in exchange(client, plain("DELETE"))
-        before = time.monotonic()
-        assert all_from(client) == b""
-        assert 4.9 < time.monotonic() - before < 9
+        service.queue(NoResponse())
+        with plainly_connected(transport.api_url) as waiting:
+            waiting.sendall(plain("DELETE"))
+            while not service.requests:
+                pass
+            assert b"\r\nkeep-alive: timeout=5\r\n" in exchange(client, plain("DELETE"))
+            before = time.monotonic()
+            assert all_from(client) == b""
+            assert 4.9 < time.monotonic() - before < 9
+            assert not select.select([waiting], [], [], 0)[0]  # It is not idle.
 
 
-def test_the_date_of_a_reply_is_todays(service: FakeService) -> None:
-    service.queue(Reply(503))
+@pytest.mark.parametrize(
+    ("headers", "date"),
+    [
+        ({}, rf"\w+, \d\d \w+ {datetime.now(UTC).year} "),
+        ({"Date": "Sun, 06 Nov 1994 08:49:37 GMT", "Content-Length": "7"}, "Sun, 06 Nov 1994 "),
+    ],
+)
+def test_the_date_of_a_reply_is_todays_or_its_own_and_its_length_is_true(
+    headers: dict[str, str], date: str, service: FakeService
+) -> None:
+    service.queue(Reply(503, headers=headers))
     with served(service) as transport, plainly_connected(transport.api_url) as client:
         received = exchange(client, plain("DELETE")).decode()
-    assert re.search(rf"\r\ndate: \w+, \d\d \w+ {datetime.now(UTC).year} ", received)
+    assert re.search(rf"\r\ndate: {date}", received)
+    assert "\r\ncontent-length: 0\r\n" in received
 
 
 def test_time_goes_on_until_the_last_of_several_ends_and_can_be_advanced(

@@ -1,36 +1,57 @@
 """Runs over real sockets and in real time, while the service is restarted."""
 
-import subprocess
-import sys
+import asyncio
 import threading
-from pathlib import Path
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 
-from firecrawl_interact.adapters import FakeService, LoopbackService
+from firecrawl_interact.adapters import (
+    AsyncioTransport,
+    FakeService,
+    LoopbackService,
+    Urllib3Transport,
+)
+from firecrawl_interact.core import (
+    AsyncDeleteManySessions,
+    AsyncDeleteSession,
+    DeleteManySessions,
+    DeleteSession,
+    DeletionReceipt,
+    Outcome,
+)
 
 pytestmark = pytest.mark.enable_socket
 
 
-def start(service: FakeService, api_url: str, way: str) -> subprocess.Popen[str]:
-    """Start a run over 300 sessions."""
-    script = Path(__file__).with_name("run_in_a_process.py")
-    session_ids = [service.open_session() for _ in range(300)]
-    command = [sys.executable, str(script), api_url, way, *session_ids]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+def blocking(api_url: str, session_ids: list[str]) -> list[Outcome]:
+    with Urllib3Transport(api_url, pool_size=64) as transport:
+        delete_session = DeleteSession(transport, "fc-test")
+        return list(DeleteManySessions(delete_session, concurrency=64)(session_ids))
 
 
-@pytest.mark.parametrize("way", ["blocking", "awaited"])
-def test_a_restart_costs_a_run_no_session(way: str) -> None:
+async def awaited(api_url: str, session_ids: list[str]) -> list[Outcome]:
+    async with AsyncioTransport(api_url, pool_size=64) as transport:
+        delete_session = AsyncDeleteSession(transport, "fc-test")
+        deletions = AsyncDeleteManySessions(delete_session, concurrency=64)(session_ids)
+        return [outcome async for outcome in deletions]
+
+
+@pytest.mark.parametrize(
+    "run", [blocking, lambda *given: asyncio.run(awaited(*given))], ids=["blocking", "awaited"]
+)
+def test_a_restart_costs_a_run_no_session(run: Callable[[str, list[str]], list[Outcome]]) -> None:
     service = FakeService(latency=0.02)
-    with LoopbackService(service) as loopback:
-        api_url = loopback.api_url
-        run = start(service, api_url, way)
-        while len(service.requests) < 100:
-            assert run.poll() is None
-    threading.Event().wait(0.5)
-    with LoopbackService(service, urlsplit(api_url).port or 0):
-        out, _ = run.communicate(timeout=60)
-    assert (out, service.sessions_left_open) == ("300\n", [])
+    session_ids = [service.open_session() for _ in range(300)]
+    with ThreadPoolExecutor(1) as thread:
+        with LoopbackService(service) as loopback:
+            port = urlsplit(loopback.api_url).port or 0
+            outcomes = thread.submit(run, loopback.api_url, session_ids)
+            while len(service.requests) < 100:
+                assert not outcomes.done()
+        threading.Event().wait(0.5)
+        with LoopbackService(service, port):
+            receipts = [isinstance(outcome, DeletionReceipt) for outcome in outcomes.result(60)]
+    assert (receipts, service.sessions_left_open) == ([True] * 300, [])

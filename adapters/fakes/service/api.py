@@ -110,7 +110,7 @@ class Api:
                 return responses.rate_limited(minute.requests, now=now, resets_at=minute.ends)
         try:
             asked = msgspec.json.decode(body or b"{}", type=_Body)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return failure(400, "Bad Request", code="BAD_REQUEST")
         if kind == "open":
             return self._open(team, asked.ttl, now)

@@ -40,7 +40,7 @@ class Reply(msgspec.Struct, frozen=True):
                 f"the body of a Reply must be bytes, not {type(self.body).__name__}:"
                 ' write b"...", or give json= a value'
             )
-        if not 200 <= or_nan(self.status) <= 599:
+        if not isinstance(self.status, int) or not 200 <= self.status <= 599:
             raise FakeServiceError(f"a Reply has a status from 200 to 599, not {self.status!r}")
         if self.body and self.status in BODILESS:
             raise FakeServiceError(f"a response with the status {self.status} has no body")
