@@ -33,15 +33,14 @@ from firecrawl.v2.utils.error_handler import (  # type: ignore[import-untyped]  
 from firecrawl_interact.adapters import (
     AsyncInMemoryTransport,
     FakeService,
+    InMemoryTransport,
     LoopbackService,
     LostResponse,
     NoResponse,
     Reply,
-    Urllib3Transport,
 )
 from firecrawl_interact.core import (
     AsyncDeleteSession,
-    AsyncOpening,
     DeleteSession,
     NothingOpenedError,
 )
@@ -202,74 +201,34 @@ def test_it_does_not_hand_on_the_id_of_a_session_that_belongs_to_a_scrape() -> N
     assert "session_id" not in BrowserExecuteResponse.model_fields
 
 
-# A block that opens its session with it
-
-
-async def open_and_cancel(service: FakeService, api_url: str, at: int) -> int:
-    """Cancel a block at a turn of the event loop, and return how many turns there were."""
-    client = AsyncFirecrawl("fc-test", api_url=api_url, backoff_factor=0)
-    delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test")
-    turns = 0
-
-    async def main() -> None:
-        async with delete_session.opening(lambda: client.browser(ttl=300)) as browser:
-            assert service.is_open(browser.id)
-            await asyncio.sleep(0)
-
-    task = asyncio.ensure_future(main())
-    while not task.done():
-        turns += 1
-        if turns == at:
-            task.cancel()
-        await asyncio.sleep(0)
-    if not task.cancelled():
-        task.result()
-    return turns
-
-
-def test_a_block_that_opens_with_it_leaves_no_session_open_wherever_it_is_cancelled(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    service = FakeService(["fc-test"])
-    with LoopbackService(service) as loopback:
-        turns = asyncio.run(open_and_cancel(service, loopback.api_url, 0))
-        for at in range(1, turns + 1, max(1, turns // 40)):
-            asyncio.run(open_and_cancel(service, loopback.api_url, at))
-            assert service.sessions_left_open == [], at
-    assert len(service.requests) > 10
-
-
 # What it gives when nothing was opened
-
-
-def enter(block: AsyncOpening[object]) -> None:
-    async def main() -> None:
-        async with block:
-            raise NotImplementedError
-
-    asyncio.run(main())
 
 
 @pytest.mark.parametrize(("status", "requests"), [(401, 1), (402, 1), (429, 1), (502, 3)])
 def test_a_block_for_which_it_opened_nothing_says_why_in_the_service_s_words(
-    status: int, requests: int, service: FakeService, api_url: str, client: Firecrawl
+    status: int,
+    requests: int,
+    service: FakeService,
+    client: Firecrawl,
+    awaited_client: AsyncFirecrawl,
 ) -> None:
     says = {401: "Unauthorized: Invalid token", 402: "Insufficient credits."}
     words = says.get(status, "You have reached the maximum number of concurrent jobs.")
     responses = [Reply(status, json={"success": False, "error": words})] * requests
 
     service.queue(*responses)
-    blocking = DeleteSession(Urllib3Transport(api_url), "fc-test")
-    opening = blocking.opening(lambda: client.browser(ttl=300))
-    with blocking, pytest.raises(FirecrawlError), opening:
+    blocking = DeleteSession(InMemoryTransport(service), "fc-test")
+    with pytest.raises(FirecrawlError), blocking.opening(lambda: client.browser(ttl=300)):
         raise NotImplementedError
 
-    awaited = AsyncFirecrawl("fc-test", api_url=api_url, backoff_factor=0)
+    async def enter() -> None:
+        delete_session = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test")
+        async with delete_session.opening(lambda: awaited_client.browser(ttl=300)):
+            raise NotImplementedError
+
     service.queue(*responses)
-    use_case = AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test")
     with pytest.raises(NothingOpenedError, match=re.escape(words.removesuffix("."))) as raised:
-        enter(use_case.opening(lambda: awaited.browser(ttl=300)))
+        asyncio.run(enter())
     assert isinstance(raised.value.opened, BrowserCreateResponse)
     assert raised.value.opened.success is False
     assert [request.method for request in service.requests] == ["POST"] * 2 * requests
