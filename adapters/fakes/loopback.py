@@ -145,7 +145,6 @@ class _Server(socketserver.ThreadingTCPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
     timeout = 5  # seconds that a connection may be idle
     connection: socket.socket
     server: _Server

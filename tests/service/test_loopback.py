@@ -250,7 +250,6 @@ def test_time_runs_by_itself_while_it_serves_and_at_no_other_time(service: FakeS
 @pytest.mark.parametrize(
     ("sent", "fault", "latency", "begins"),
     [
-        (b"", None, 0, b""),
         (plain("DELETE"), None, 0, b"HTTP/1.1 404"),
         (plain("DELETE"), NoResponse(), 0, b""),
         (plain("DELETE"), DrippedResponse(3600), 0, b"H"),
@@ -267,8 +266,9 @@ def test_its_end_ends_a_connection_whether_or_not_a_response_is_due_or_has_begun
     with contextlib.suppress(KeyError), served(service) as transport:
         client = plainly_connected(transport.api_url)
         client.sendall(sent)
-        while sent and not service.requests:
+        while not service.requests:
             pass
+        assert bool(select.select([client], [], [], 5 if begins else 0.05)[0]) is bool(begins)
         if begins:
             assert client.recv(65536)[:12] == begins
         raise KeyError  # However the block ends.
@@ -282,6 +282,11 @@ def test_its_end_ends_a_connection_that_was_accepted_a_moment_ago(service: FakeS
             client = plainly_connected(loopback.api_url)
         with client:
             assert all_from(client) == b""
+    began = time.monotonic()
+    for _ in range(10):
+        with LoopbackService(service):
+            pass
+    assert time.monotonic() - began < 10 * 0.25  # seconds: it looks often whether it shall end
 
 
 LEFT_RUNNING = """
@@ -364,8 +369,12 @@ def test_an_idle_connection_is_closed_after_five_seconds_as_the_services_server_
 ) -> None:
     with served(service) as transport, plainly_connected(transport.api_url) as client:
         service.queue(NoResponse())
-        with plainly_connected(transport.api_url) as waiting:
+        with (
+            plainly_connected(transport.api_url) as waiting,
+            plainly_connected(transport.api_url) as sending,
+        ):
             waiting.sendall(plain("DELETE"))
+            sending.sendall(plain("POST", "Content-Length: 2"))  # The body never comes.
             while not service.requests:
                 pass
             assert b"\r\nkeep-alive: timeout=5\r\n" in exchange(client, plain("DELETE"))
@@ -373,6 +382,7 @@ def test_an_idle_connection_is_closed_after_five_seconds_as_the_services_server_
             assert all_from(client) == b""
             assert 4.9 < time.monotonic() - before < 9
             assert not select.select([waiting], [], [], 0)[0]  # It is not idle.
+            assert all_from(sending) == b""
 
 
 @pytest.mark.parametrize(
