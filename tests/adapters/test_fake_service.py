@@ -492,6 +492,7 @@ RECURSIVE.append(RECURSIVE)
         ("an outage lasts 0 seconds or more, not '5'", lambda it: it.outage("5")),
         ("503 is not a fault, such as NoResponse()", lambda it: it.outage(1, 503)),
         ("port must be an int from 0 to 65535, not -1", lambda it: LoopbackService(it, -1)),
+        ("from 0 to 65535, not True", lambda it: LoopbackService(it, True)),
         ("from 0 to 65535, not 65536", lambda it: LoopbackService(it, 65536)),
         ("from 0 to 65535, not '80'", lambda it: LoopbackService(it, "80")),  # type: ignore[arg-type]
     ],

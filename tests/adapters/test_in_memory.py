@@ -124,6 +124,23 @@ def test_a_request_ends_after_the_services_time(  # noqa: PLR0913, PLR0917 - a r
     assert len(service.requests) == (fault != NoConnection())
 
 
+def test_a_transport_whose_block_has_ended_refuses_a_request_at_once() -> None:
+    service = FakeService()
+    with InMemoryTransport(service) as transport:
+        pass
+    with pytest.raises(ConnectFailedError, match="after it was closed"):
+        transport.send(request(), 90)
+
+    async def main() -> None:
+        async with AsyncInMemoryTransport(service) as transport:
+            pass
+        with pytest.raises(ConnectFailedError, match="after it was closed"):
+            await transport.send(request(), 90)
+
+    asyncio.run(main())
+    assert service.monotonic() == 0
+
+
 # --- tasks ---------------------------------------------------------------------------------------
 
 
@@ -303,6 +320,18 @@ def test_a_consumer_of_a_run_may_wait_for_a_thread_that_waits_in_memory() -> Non
             thread.join()
     assert service.sessions_left_open == []
     assert time.monotonic() - began < 5  # Who seems busy holds nobody up for long.
+
+
+def test_threads_whose_requests_have_ended_may_wait_for_each_other() -> None:
+    service = FakeService(latency=1)
+    all_are_there = threading.Barrier(60)
+
+    def delete_and_meet(session_id: str) -> None:
+        by_thread(service, session_id)
+        all_are_there.wait(8)
+
+    with ThreadPoolExecutor(60) as pool:
+        list(pool.map(delete_and_meet, [service.open_session() for _ in range(60)]))
 
 
 BUSY = Reply(503, json={"success": False, "error": "Busy."})

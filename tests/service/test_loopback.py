@@ -1,5 +1,6 @@
 """The fake service behind a real socket."""
 
+import asyncio
 import contextlib
 import gc
 import os
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from firecrawl_interact.adapters import (
+    AsyncInMemoryTransport,
     DrippedResponse,
     FakeService,
     FakeServiceError,
@@ -415,5 +417,8 @@ def test_time_goes_on_until_the_last_of_several_ends_and_can_be_advanced(
         began = time.monotonic()
         InMemoryTransport(service).sleep(0.6)
         assert time.monotonic() - began > 0.59  # A wait in memory is real, too.
+        worked = time.process_time()
+        asyncio.run(AsyncInMemoryTransport(service).sleep(0.4))
+        assert time.process_time() - worked < 0.2  # It does nothing meanwhile.
         service.advance(60)
         assert not service.is_open(session_id)
