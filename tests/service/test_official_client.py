@@ -26,7 +26,6 @@ from firecrawl.v2.types import (  # type: ignore[import-untyped]  # it is not ty
 from firecrawl.v2.utils.error_handler import (  # type: ignore[import-untyped]  # it is not typed
     FirecrawlError,
     RateLimitError,
-    UnauthorizedError,
     WebsiteNotSupportedError,
 )
 
@@ -78,19 +77,6 @@ def refused(status: int) -> Reply:
 
 
 # What it understands
-
-
-def test_it_sends_a_retry_after_a_lost_response_and_after_a_502(
-    service: FakeService, client: Firecrawl
-) -> None:
-    service.queue(LostResponse(), refused(502))
-    assert client.delete_browser(service.open_session()).success
-    assert len(service.requests) == 3
-
-
-def test_it_hears_that_its_key_is_unknown(api_url: str) -> None:
-    with pytest.raises(UnauthorizedError, match="Unauthorized: Invalid token"):
-        Firecrawl(api_key="fc-unknown", api_url=api_url).delete_browser("1")
 
 
 def done(result: object) -> Any:  # Any: the client is not typed
