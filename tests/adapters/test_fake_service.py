@@ -74,6 +74,7 @@ EXCEPTION = (
         (f"/v2/interact/{UNKNOWN}", "Bearer fc-test", 404, r"Browser session not found\."),
         ("/v2/interact/session-2", "Bearer fc-test", 500, EXCEPTION),
         (f"/v2/interact/%7B{KNOWN}x", "Bearer fc-test", 500, EXCEPTION),
+        (f"/v2/interact/x{KNOWN}%7D", "Bearer fc-test", 500, EXCEPTION),
         (f"/v2/scrape/{UNKNOWN}/interact", "Bearer fc-test", 404, r"Browser session not found\."),
         ("/v2/scrape/2/interact", "Bearer fc-test", 400, "Invalid job ID.* be a valid UUID."),
     ],
@@ -288,6 +289,9 @@ def test_a_scrape_has_one_session_at_a_time_that_prompts_make_dearer() -> None:
     assert service.sessions_left_open == [third["sessionId"]]
     assert content(delete(service, second["sessionId"]))["creditsBilled"] == 70
     assert post(service, "/v2/scrape/2/interact")["status"] == 400
+    service.open_session(scrape_id="2", ttl=1)
+    service.advance(1)
+    assert post(service, "/v2/scrape/2/interact")["status"] == 200
 
 
 @pytest.mark.parametrize(
