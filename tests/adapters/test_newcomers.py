@@ -45,12 +45,6 @@ MISTAKES = {
         "PostgresJournal('open-sessions')",
         "ValueError: database must be a postgresql:// URL",
     ),
-    "a class of a fault": ("service.queue(NoResponse)", r"such as NoResponse\(\)"),
-    "one key of a fake": ("FakeService('fc-test')", "FakeServiceError: api_keys must be a list"),
-    "a fake behind no socket": (
-        "LoopbackService(service).api_url",
-        "FakeServiceError: .* use it in a `with` block",
-    ),
 }
 
 ERRORS = (ImportError, adapters.FakeServiceError, TypeError, ValueError)

@@ -226,14 +226,14 @@ def test_it_runs_again_and_again_at_the_port_asked_for_and_has_no_address_meanwh
     again = LoopbackService(service, port=port)
     for _ in range(2):
         assert repr(again) == f"<LoopbackService not running: {service!r}>"
-        with pytest.raises(FakeServiceError):
+        with pytest.raises(FakeServiceError, match="does not run: use it in a `with` block"):
             _ = again.api_url
         with again, Urllib3Transport(again.api_url) as transport:
             assert again.api_url == f"http://127.0.0.1:{port}"
             with pytest.raises(OSError, match=r"refused|assign"):  # It listens nowhere else.
                 socket.create_connection(("127.0.0.2", port), timeout=30)
             assert repr(again) == f"<LoopbackService at {again.api_url}: {service!r}>"
-            with pytest.raises(FakeServiceError), again:
+            with pytest.raises(FakeServiceError, match="runs already"), again:
                 pass  # It cannot be entered twice at once.
             assert isinstance(delete(transport), Response)
 
