@@ -8,11 +8,9 @@ import asyncio
 import gc
 import logging
 import math
-import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -143,21 +141,6 @@ def returns(world: World, use: Use) -> None:
         pass
 
 
-def presses_ctrl_c(world: World, use: Use) -> None:
-    with use():
-        signal.raise_signal(signal.SIGINT)
-
-
-def is_told_to_end(world: World, use: Use) -> None:
-    """As the page's handler of SIGTERM does it."""
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        with use():
-            signal.raise_signal(signal.SIGTERM)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def leaves_a_generator(world: World, use: Use) -> None:
     def pages() -> Iterator[int]:
         with use():
@@ -168,24 +151,10 @@ def leaves_a_generator(world: World, use: Use) -> None:
     gc.collect()
 
 
-def exits_in_a_thread(world: World, use: Use) -> None:
-    thread = threading.Thread(target=lambda: fails_with(SystemExit)(world, use))
-    thread.start()
-    thread.join()
-
-
 def is_closed(world: World, use: Use) -> None:
     with use():
         world.must_be_gone = False  # Nothing can be sent any more.
         world.blocking.close()
-
-
-def forks(world: World, use: Use) -> None:
-    with use():
-        child = os.fork()
-        if not child:
-            os._exit(0)  # It must not go on as a second pytest.
-        os.waitpid(child, 0)
 
 
 BLOCKING_WAYS = {
@@ -193,18 +162,11 @@ BLOCKING_WAYS = {
     "exception": fails_with(BlockError),
     "SystemExit": fails_with(SystemExit),
     "KeyboardInterrupt": fails_with(KeyboardInterrupt),
-    "Ctrl-C": presses_ctrl_c,
-    "SIGTERM": is_told_to_end,
     "generator": leaves_a_generator,
-    "thread": exits_in_a_thread,
     "closed": is_closed,
-    "fork": forks,
 }
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # beside threads
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # sys.exit
 @table(BLOCKING_WAYS, BLOCKING_USES)
 def test_blocking(
     way: Callable[[World, Use], None],
@@ -240,11 +202,6 @@ AWAITED_USES = {
 }
 
 
-async def fail(use: AsyncUse, error: Callable[[], BaseException]) -> None:
-    async with use():
-        raise error()
-
-
 async def hold(use: AsyncUse, is_open: asyncio.Event) -> None:
     async with use():
         is_open.set()
@@ -265,18 +222,17 @@ async def does_return(world: World, use: AsyncUse) -> None:
 
 
 def does_fail_with(error: Callable[[], BaseException]) -> Callable[[World, AsyncUse], Program]:
-    return lambda world, use: fail(use, error)
+    async def way(world: World, use: AsyncUse) -> None:
+        async with use():
+            raise error()
+
+    return way
 
 
 async def is_cancelled(world: World, use: AsyncUse) -> None:
     task = await begun(use)
     task.cancel()
     await task
-
-
-async def has_no_time(world: World, use: AsyncUse) -> None:
-    async with asyncio.timeout(0.02):
-        await hold(use, asyncio.Event())
 
 
 async def has_a_sibling_that_fails(world: World, use: AsyncUse) -> None:
@@ -288,10 +244,6 @@ async def has_a_sibling_that_fails(world: World, use: AsyncUse) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(hold(use, is_open))
         group.create_task(sibling())
-
-
-async def is_gathered(world: World, use: AsyncUse) -> None:
-    await asyncio.gather(fail(use, BlockError), return_exceptions=True)
 
 
 async def is_in_the_background(world: World, use: AsyncUse) -> None:
@@ -339,9 +291,7 @@ AWAITED_WAYS = {
     "KeyboardInterrupt": does_fail_with(KeyboardInterrupt),
     "Ctrl-C": presses_ctrl_c_once,
     "cancelled": is_cancelled,
-    "timeout": has_no_time,
     "TaskGroup": has_a_sibling_that_fails,
-    "gather": is_gathered,
     "asyncio.run": is_in_the_background,
     "generator": leaves_an_asynchronous_generator,
     "anyio": is_in_a_cancelled_scope,
