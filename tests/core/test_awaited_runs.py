@@ -267,7 +267,8 @@ async def test_a_journal_that_hangs_costs_a_run_five_seconds_and_is_not_called_a
     journal = HangingJournal()
     delete_session = AsyncDeleteSession(AsyncFunctionTransport(), KEY, journal=journal)
     with log_records(logging.WARNING) as records:
-        assert len(await listed(AsyncDeleteManySessions(delete_session)(list("abc")))) == 3
+        deletions = AsyncDeleteManySessions(delete_session, shutdown_timeout=60)(list("abc"))
+        assert len(await listed(deletions)) == 3
     assert now() == 5
     join_journal(journal)
     assert journal.forgot == ["a"]
