@@ -3,7 +3,7 @@
 import asyncio
 import math
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Self
 
@@ -31,7 +31,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
 
     def __init__(
         self,
-        session_ids: Iterator[str | uuid.UUID] | AsyncIterator[str | uuid.UUID],
+        session_ids: Iterator[str | uuid.UUID] | AsyncIterable[str | uuid.UUID],
         delete_session: AsyncDeleteSession,
         concurrency: int,
         shutdown_timeout: float | None,
@@ -121,7 +121,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         if self._scheduler.outcomes:
             return
         if self._scheduler.has_room():
-            if isinstance(self._ids, Iterator):  # It comes at once, without a task.
+            if not isinstance(self._ids, AsyncIterable):  # It comes at once, without a task.
                 self._scheduler.admit(self._ids)
                 if self._scheduler.outcomes:  # A bad id ends at once: let other tasks run.
                     await asyncio.sleep(0)
@@ -200,7 +200,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             await asyncio.wait([self._recording], timeout=self._seconds_for_records())
             self._is_journal_late = not self._recording.done()
 
-    def _read_next_id(self, session_ids: AsyncIterator[str | uuid.UUID]) -> None:
+    def _read_next_id(self, session_ids: AsyncIterable[str | uuid.UUID]) -> None:
         """Let one more id be read, beside the run, unless one is wanted already."""
         self._is_id_wanted.set()
         if self._reader is None:
@@ -243,7 +243,7 @@ async def _work(transport: AsyncTransport, job: Job) -> Response:
 
 
 async def _read(
-    session_ids: AsyncIterator[str | uuid.UUID],
+    session_ids: AsyncIterable[str | uuid.UUID],
     is_wanted: asyncio.Event,
     scheduler: Scheduler,
     is_awake: asyncio.Event,

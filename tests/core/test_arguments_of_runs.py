@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -64,9 +65,11 @@ def test_a_generator_that_has_ended_is_told_of() -> None:
     ids = (name for name in ["a"])
     assert list(ids) == ["a"]
     for use_case in BOTH_KINDS:
-        with pytest.warns(RuntimeWarning, match=r"a generator that has ended: .* pass a list\."):
+        words = r"a generator that has ended: .* pass a list\."
+        with pytest.warns(RuntimeWarning, match=words) as warned:
             run = use_case()(ids)
         run.stop()
+        assert warned[0].filename == __file__
 
     async def awaited_ids() -> AsyncIterator[str]:
         yield "a"
@@ -93,6 +96,7 @@ def test_a_use_case_of_the_other_kind_or_a_transport_is_refused() -> None:
         AsyncDeleteManySessions(unchecked(BLOCKING))
     with pytest.raises(TypeError, match="must be of type DeleteSession, not FunctionTransport"):
         DeleteManySessions(unchecked(FunctionTransport()))
+    DeleteManySessions(Mock(spec=DeleteSession))  # A subclass may take its place.
 
 
 def test_a_use_case_says_what_it_is_and_that_it_sends_eight_at_a_time() -> None:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
+from unittest.mock import MagicMock
 
 import anyio
 import pytest
@@ -228,6 +229,13 @@ async def test_an_id_that_comes_although_it_is_cancelled_has_its_outcome() -> No
     assert (await anext(deletions)).session_id == "a"
     [outcome] = await listed(deletions)
     assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNTOUCHED)
+
+
+@on_virtual_time
+async def test_ids_that_can_be_read_in_both_ways_are_awaited() -> None:
+    ids = MagicMock()
+    ids.__aiter__.return_value = ["a"]
+    assert len(await listed(many_awaited(AsyncFunctionTransport())(ids))) == 1
 
 
 @pytest.mark.parametrize("are_awaited", [False, True])

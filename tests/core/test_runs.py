@@ -297,6 +297,7 @@ def test_what_ended_a_run_before_it_was_left_is_logged_and_keeps_no_outcome_back
     assert "the run had ended before it was left: the ids fail" in caplog.text
 
 
+UNKNOWN_AND_UNTOUCHED = {"b": [kinds.SILENCE], "c": [kinds.FORBIDDEN.after(1.5)]}
 LEFT = Scenario(ids="abc", meets={"b": [kinds.SILENCE], "c": [kinds.SILENCE]}, shutdown_timeout=1)
 
 
@@ -304,7 +305,7 @@ LEFT = Scenario(ids="abc", meets={"b": [kinds.SILENCE], "c": [kinds.SILENCE]}, s
 @pytest.mark.parametrize(
     ("scenario", "counts"),
     [
-        (replace(LEFT, leave_at_outcome=1), [2]),
+        (replace(LEFT, leave_at_outcome=1, meets=UNKNOWN_AND_UNTOUCHED), [2]),
         (replace(LEFT, interrupt_at=[5.0]), [2]),
         (replace(LEFT, leave_at_outcome=1, shutdown_timeout=None, interrupt_at=[5.0]), [2]),
         (replace(LEFT, stop_at=[5.0]), []),  # The caller takes all outcomes.
@@ -329,9 +330,9 @@ def test_sessions_of_a_run_whose_leaving_is_interrupted_are_told_as_an_error_wit
         return options[0]
 
     late = [kinds.STOPPING.after(5)]
-    scenario = Scenario(ids="abc", meets={"a": late, "c": late}, leave_at_outcome=1)
-    play(scenario, Blocking, choose)
-    assert "sessions that may still run, not taken yet: 2." in caplog.text
+    meets = {"a": late, "c": late, "d": [kinds.SILENCE]}
+    play(scenario := Scenario(ids="abcd", meets=meets, leave_at_outcome=1), Blocking, choose)
+    assert "sessions that may still run, not taken yet: 3." in caplog.text
 
 
 @both_ways

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-import warnings
 import weakref
 from collections.abc import Iterator, Set
 from itertools import count, islice
@@ -20,7 +19,6 @@ from unittest.mock import Mock
 import pytest
 
 from firecrawl_interact.core import (
-    AsyncDeletions,
     ConnectFailedError,
     Deletions,
     Outcome,
@@ -36,6 +34,7 @@ from .side_by_side import (
     AsyncFunctionTransport,
     DeleteMany,
     FunctionTransport,
+    after,
     both_kinds,
     listed,
     many,
@@ -172,19 +171,6 @@ def test_a_signal_s_handler_stops_an_awaited_run_whose_event_loop_waits() -> Non
         asyncio.run(main())
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def test_ctrl_c_waits_for_what_is_in_flight_and_sends_nothing_new() -> None:
-    def respond(session_id: str) -> Response:
-        if session_id == "3":
-            press(signal.SIGINT)
-        return DESTROYED
-
-    transport = FunctionTransport(respond)
-    with pytest.raises(KeyboardInterrupt):
-        list(many(transport, concurrency=1)(endless()))
-    join_threads()
-    assert transport.responded == transport.sent == ["0", "1", "2", "3"]
 
 
 @pytest.mark.parametrize("moment", range(60))
@@ -346,44 +332,28 @@ def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new(
     assert sorted(transport.responded) == sorted(transport.sent) == ["0", "1", "2", "3"]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_child_that_was_forked_in_the_block_waits_for_no_request_of_its_parent() -> None:
-    transport = InFlight(2)
-    with many(transport, concurrency=2)(["0", "1"]) as deletions:
-        assert next(deletions).session_id == "0"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
-            child = os.fork()
-        if not child:
-            try:
-                signal.alarm(LONG)  # It must end, whatever it waits for.
-                deletions.close()
-                assert "1 in flight" in repr(deletions)  # It is the parent's, and told to nobody.
-                warnings.simplefilter("error")
-                deletions.__del__()  # Only its parent is to be warned.
-                os._exit(0)
-            finally:  # It must not go on as a second pytest.
-                os._exit(2)
-        assert os.waitpid(child, 0) == (child, 0)
-        transport.may_end.set()
-    assert [outcome.session_fate for outcome in deletions] == [SessionFate.GONE]
-
-
-@both_kinds
+@pytest.mark.parametrize("is_awaited", [False, True])
 @virtual_time.on_virtual_time
-async def test_a_child_leaves_a_run_to_its_parent_however_it_was_forked(
-    delete_many: DeleteMany, monkeypatch: pytest.MonkeyPatch
+async def test_a_child_leaves_a_run_and_what_is_in_flight_to_its_parent_however_it_was_forked(
+    is_awaited: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deletions = delete_many(FunctionTransport())([*"abc"])
-    in_child = unchecked(deletions)
-    await anext(in_child) if isinstance(deletions, AsyncDeletions) else next(in_child)
+    told, transport = list[Outcome](), InFlight(2)
+    of_parent = AsyncFunctionTransport(after(1, **{"1": 50}))
+    use_case = unchecked(many_awaited(of_parent) if is_awaited else many(transport))
+    use_case.shutdown_timeout, use_case.delete_session.on_outcome = 0, told.append
+    deletions = use_case(["0", "1"])
+    await anext(deletions) if is_awaited else next(deletions)
     with monkeypatch.context() as child, log_records(logging.WARNING) as records:
         child.setattr(os, "getpid", lambda: -1)
-        await in_child.aclose() if isinstance(deletions, AsyncDeletions) else in_child.close()
+        await deletions.aclose() if is_awaited else deletions.close()
         with pytest.raises(RuntimeError, match="begun in another process"):
-            await anext(in_child) if isinstance(deletions, AsyncDeletions) else next(in_child)
-    assert records == []
-    assert len(await listed(deletions)) == 2
+            await anext(deletions) if is_awaited else next(deletions)
+        assert "1 in flight, 0 waiting" in repr(deletions)
+        deletions.__del__()  # Only its parent is to be warned.
+    assert (records, len(told)) == ([], 1)
+    deletions.shutdown_timeout = None
+    transport.may_end.set()
+    assert [outcome.session_fate for outcome in await listed(deletions)] == [SessionFate.GONE]
 
 
 def test_a_run_that_is_closed_at_work_stops_and_gives_each_outcome_once() -> None:
