@@ -62,8 +62,11 @@ def test_what_cannot_work_is_refused(
 
 
 def test_a_generator_that_has_ended_is_told_of() -> None:
-    ids = (name for name in ["a"])
-    assert list(ids) == ["a"]
+    ids = (name for name in "ab")
+    assert next(ids) == "a"
+    for use_case in BOTH_KINDS:
+        use_case()(ids).stop()  # It has not ended.
+    assert list(ids) == ["b"]
     for use_case in BOTH_KINDS:
         words = r"a generator that has ended: .* pass a list\."
         with pytest.warns(RuntimeWarning, match=words) as warned:
