@@ -27,7 +27,7 @@ from firecrawl_interact.core.job import Job
 from firecrawl_interact.core.scheduler import Scheduler
 
 from .scripted_transport import DESTROYED, RATE_LIMITED, UNAVAILABLE, response
-from .side_by_side import KEY, FunctionTransport
+from .side_by_side import KEY, FunctionTransport, unchecked
 
 
 def no_connection(number: int, *, transient: bool = True) -> ConnectFailedError:
@@ -51,6 +51,7 @@ RESULTS: dict[str, Response | BaseException] = {
     "faulty": MemoryError(),
     "exits": SystemExit(),
     "not-a-response": TypeError("None"),
+    "unreadable": Response(503, unchecked(None), b""),
 }
 """`429/20` and `503/20` ask for a wait of 20 s, besides."""
 
@@ -62,17 +63,6 @@ _LONG_FOR = {
 }
 
 
-class Clock(FunctionTransport):
-    """All of a transport that a scheduler looks at."""
-
-    is_interrupted = False  # by a Ctrl-C, whenever somebody looks
-
-    def monotonic(self) -> float:
-        if self.is_interrupted:
-            raise KeyboardInterrupt
-        return super().monotonic()
-
-
 class Run(Scheduler):
     """A scheduler, its clock, and what was handed out."""
 
@@ -81,7 +71,7 @@ class Run(Scheduler):
         given: dict[str, Any] = {"concurrency": 8}  # Any: the concurrency, and fields of a policy
         for name, value in re.findall(r"(\w+) ([\d.]+)", settings):
             given[name] = float(value) if "." in value else int(value)
-        concurrency, self.clock = given.pop("concurrency"), Clock()
+        concurrency, self.clock = given.pop("concurrency"), FunctionTransport()
         retry = RetryPolicy(**given)
         delete_session = DeleteSession(self.clock, KEY, retry=retry, random=lambda: 0.5)
         super().__init__(delete_session, concurrency)

@@ -1,6 +1,5 @@
 """Which ids of a run may send now, which wait until when and why, and what came of each."""
 
-from collections import deque
 from collections.abc import Iterator
 
 import pytest
@@ -8,16 +7,13 @@ import pytest
 from firecrawl_interact.core import (
     ConnectionLostError,
     NotTriedError,
-    Outcome,
     Pause,
-    Response,
     RunEndedError,
     UnreachableError,
 )
 
 from .log_records import log_records
-from .scheduler_scripts import RESULTS, Run, each_script
-from .side_by_side import unchecked
+from .scheduler_scripts import Run, each_script
 
 SCRIPTS = """
 a retry goes when its pause is over, and nobody else's does
@@ -302,15 +298,6 @@ def test_the_time_that_the_ids_take_is_no_part_of_an_outage() -> None:
     assert run.ended_by.lasted == 100
 
 
-def test_a_session_whose_request_nothing_can_carry_keeps_what_it_met_before() -> None:
-    run = Run("go a; 429/20 a; +21")
-    job = run.next_job()
-    assert job is not None
-    run.note_not_sent(job, RuntimeError("can't start new thread"))
-    run.end_remaining()
-    assert run.look_at("ended") == "a RateLimitError untouched x1"
-
-
 def test_what_is_in_flight_when_all_is_ended_is_unknown_and_nothing_more_is_taken_of_it() -> None:
     run = Run("go a; 503 a; +1; send a; stop")
     run.end_remaining(even_in_flight=True)
@@ -319,53 +306,24 @@ def test_what_is_in_flight_when_all_is_ended_is_unknown_and_nothing_more_is_take
     run.then("ok a; ended = a UnreachableError unknown x2")
 
 
-def test_what_a_ctrl_c_kept_from_being_sent_is_untouched() -> None:
-    run = Run("+0")
-
-    def ids() -> Iterator[str]:
-        run.clock.is_interrupted = True
-        yield "a"
-
-    with pytest.raises(KeyboardInterrupt):
-        run.admit(ids())
-    run.clock.is_interrupted = False
-    run.then("stop; send; ended = a NotTriedError untouched x0")
-
-
-class InterruptedOutcomes(deque[Outcome]):
-    """Somebody presses Ctrl-C when an outcome is there, and nothing else knows of it yet."""
-
-    def append(self, outcome: Outcome) -> None:
-        super().append(outcome)
-        raise KeyboardInterrupt
-
-
-def test_an_outcome_that_was_interrupted_comes_once() -> None:
-    run = Run("go a")
-    run.outcomes = InterruptedOutcomes()
-    with pytest.raises(KeyboardInterrupt):
-        run.then("ok a")
-    run.then("stop; send; ended = a DeletionReceipt gone x1")
-
-
-@pytest.mark.parametrize("result", ["faulty", "exits", "not-a-response"])
-def test_a_faulty_transport_ends_the_run_and_its_error_is_the_cause(result: str) -> None:
+@pytest.mark.parametrize(
+    ("result", "kind"),
+    [
+        ("faulty", "MemoryError"),
+        ("exits", "SystemExit"),
+        ("not-a-response", "TypeError"),
+        ("unreadable", "AttributeError"),
+    ],
+)
+def test_a_faulty_transport_ends_the_run_and_its_error_is_the_cause(result: str, kind: str) -> None:
     run = Run(f"go a b; {result} a; send")
     [outcome] = run.outcomes
     assert isinstance(outcome, UnreachableError)
     assert isinstance(outcome.__cause__, ConnectionLostError)
-    assert outcome.__cause__.__cause__ is RESULTS[result]
-    run.then("ok b; ended = a UnreachableError unknown x1, b DeletionReceipt gone x1")
-    assert run.is_finished
-    assert f"no request can be sent ({type(RESULTS[result]).__name__})" in str(run.ended_by)
-    assert run.ended_by
-    assert run.ended_by.__cause__ is RESULTS[result]
-
-
-def test_a_response_that_cannot_be_read_ends_the_run_as_a_faulty_transport_does() -> None:
-    run = Run("go a b")
-    run.settle(run.sent["a"], Response(503, unchecked(None), b""))
-    assert "the transport failed (AttributeError)" in str(run.outcomes[0])
+    assert f"the transport failed ({kind})" in str(outcome)
     run.then("ok b; send; ended = a UnreachableError unknown x1, b DeletionReceipt gone x1")
     assert run.is_finished
-    assert str(run.ended_by) == "no request can be sent (AttributeError)"
+    assert str(run.ended_by) == f"no request can be sent ({kind})"
+    assert run.ended_by
+    for error in (outcome.__cause__, run.ended_by):
+        assert type(error.__cause__).__name__ == kind
