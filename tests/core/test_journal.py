@@ -160,7 +160,7 @@ def test_each_outcome_is_recorded_once_and_what_takes_too_long_is_one_line(
     with log_records(logging.WARNING) as records:
         watch = play(scenario, way, set_up=MemoryJournal)
     assert watch.journal is not None
-    assert len(watch.outcomes) == len(scenario.ids)
+    assert (len(watch.outcomes), watch.world.flaws) == (len(scenario.ids), [])
     assert (watch.over_at, watch.journal.calls) == (over_at, dict.fromkeys(called, 1))
     line = f"the journal was not told in time: it may still hold {held} sessions that are gone"
     assert [record.getMessage() for record in records] == [line]

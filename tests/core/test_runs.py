@@ -52,6 +52,8 @@ an id that waits for its retry lets another one go, even at a concurrency of 1
 a consumer that is slow lets no more requests go
     a b c d e f; concurrency 2; busy 100
     => 1 a; 101 b; 202 c; 302 d; 403 e; 503 f
+outcomes come in the order in which they ended, even to a consumer that is busy
+    a b c; b: served after 5; c: served after 3; busy 10 => 1 a; 11 c; 21 b
 a response that comes while the consumer is busy is not overlooked
     a b c@2; ids are awaited; b: served after 2; busy 10; only awaited => 1 a; 11 b; 21 c
 awaited ids are taken while requests are in flight
@@ -354,14 +356,16 @@ def test_a_run_without_any_thread_says_why_it_ended() -> None:
     assert str(error).startswith("no request can be sent: the system allows no more")
 
 
-def test_a_ctrl_c_while_a_response_is_read_keeps_the_other_one() -> None:
+@pytest.mark.parametrize("interrupt_at", [[], [5.0]])
+def test_a_ctrl_c_while_a_response_is_read_keeps_the_other_one(interrupt_at: list[float]) -> None:
     def choose(options: Sequence[_T], /) -> _T:
         if options is scenario.chances:  # where the pause before the retry is drawn
             raise KeyboardInterrupt
         return options[0]
 
     meets = {"a": [kinds.STOPPING], "c": [kinds.SERVED.after(0.5)]}
-    scenario = Scenario(ids="abc", meets=meets, busy=[10.0])  # Both come while nobody looks.
+    # Both come while nobody looks.
+    scenario = Scenario(ids="abc", meets=meets, busy=[10.0], interrupt_at=interrupt_at)
     watch = play(scenario, Blocking, choose)
     assert [outcome.session_id for outcome in watch.outcomes] == ["c", "b", "a"]
     assert watch.outcomes[2].session_fate is SessionFate.UNKNOWN
