@@ -22,7 +22,7 @@ from firecrawl_interact.core import (
 from .log_records import log_records
 from .scripted_transport import DESTROYED, run
 from .side_by_side import KEY, AsyncFunctionTransport, after, listed, many_awaited
-from .virtual_time import now, on_virtual_time
+from .virtual_time import VirtualTimeLoop, now, on_virtual_time
 
 TENANT = contextvars.ContextVar("tenant", default="nobody")
 
@@ -236,6 +236,7 @@ async def test_an_id_that_comes_although_it_is_cancelled_has_its_outcome() -> No
     assert (await anext(deletions)).session_id == "a"
     [outcome] = await listed(deletions)
     assert (outcome.session_id, outcome.session_fate) == ("b", SessionFate.UNTOUCHED)
+    assert (now(), is_alone()) == (5, True)
 
 
 @on_virtual_time
@@ -301,3 +302,13 @@ async def test_a_journal_that_hangs_costs_a_call_five_seconds_and_is_logged() ->
     join_journal(journal)
     text = "session 'a' is gone, but the journal may still hold it: it takes more than 5 s"
     assert [record.getMessage() for record in records] == [text]
+
+
+def test_a_run_that_is_dropped_after_its_event_loop_warns_as_any_other() -> None:
+    loop = VirtualTimeLoop()
+    deletions = many_awaited(AsyncFunctionTransport())(slowly("ab"))
+    loop.run_until_complete(anext(deletions))
+    loop.close()
+    with pytest.warns(RuntimeWarning, match="was left half-way"):
+        del deletions
+        gc.collect()
