@@ -155,7 +155,8 @@ class Run(Generic[DeleteSessionT]):
             return
         self._give_up_records()
         if error := self._take_error():  # Raised, it would keep the outcomes back.
-            log(logging.WARNING, "the run had ended before it was left: %s", error)
+            text = "the run had ended before it was left: %s: %s"
+            log(logging.WARNING, text, type(error).__name__, error)
         run, ended = self._scheduler, [*self._to_hand_out, *self._scheduler.outcomes]
         lost = [outcome for outcome in ended if outcome.session_fate is not SessionFate.GONE]
         count = len(lost) + len(run.in_flight) + run.waiting

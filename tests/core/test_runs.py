@@ -296,7 +296,7 @@ def test_what_ended_a_run_before_it_was_left_is_logged_and_keeps_no_outcome_back
     watch = play(Scenario(ids="ab", ids_fail=True, leave_at_outcome=1), way)
     assert watch.ended == [(1, "1 a"), (1, "1 b")]
     assert watch.raised == []
-    assert "the run had ended before it was left: the ids fail" in caplog.text
+    assert "the run had ended before it was left: FaultyError: the ids fail" in caplog.text
 
 
 UNKNOWN_AND_UNTOUCHED = {"b": [kinds.SILENCE], "c": [kinds.FORBIDDEN.after(1.5)]}

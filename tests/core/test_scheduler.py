@@ -117,6 +117,7 @@ an outage that is as long as the deadline ends the run
     deadline 100 | go a b; 503 a b; +100; send; \
 ended = a ServiceUnavailableError unknown x1, b ServiceUnavailableError unknown x1; \
 ended by = the service has been away for 100 s, lasted 100 s, None, ServiceUnavailableError
+    deadline 100 | go a b; 503 a b; +99.9995; send; held by = nothing
 an outage of pages alone from the start ends the run after 30 s
     first_pause 200.0; longest_pause 200.0 | go a b; page a b; due in = 30
 the error of an outage says when to come back
