@@ -130,7 +130,7 @@ class Run(Scheduler):
                 left = f"{pause.reason} {pause.seconds_left:g} s"
                 return f"{left}, {pause.waiting} wait, {pause.number}, {pause.error.session_id}"
             case ["ended", "by"] if isinstance(ended_by, RunEndedError):
-                lasted = f"{ended_by.args[0]}, lasted {ended_by.lasted:g} s"
+                lasted = f"{ended_by.reason}: {ended_by.args[0]}, lasted {ended_by.lasted:g} s"
                 return f"{lasted}, {ended_by.retry_after}, {type(ended_by.__cause__).__name__}"
             case ["ended"]:
                 ended = ", ".join(sorted(map(_shown, self.outcomes)))

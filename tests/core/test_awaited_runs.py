@@ -311,4 +311,3 @@ def test_a_run_that_is_dropped_after_its_event_loop_warns_as_any_other() -> None
     loop.close()
     with pytest.warns(RuntimeWarning, match="was left half-way"):
         del deletions
-        gc.collect()

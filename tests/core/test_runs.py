@@ -75,6 +75,8 @@ when the ids fail what is in flight or waits has its outcome first
 so does what is in flight when awaited ids fail
     a b; ids fail; ids are awaited; a: served after 10; b: not deleted; only awaited
     => 2.5 b x2; 10 a; raises: FaultyError
+what ended a run first is raised
+    a; ids fail; a: faulty after 10 => 10 a UnreachableError unknown; raises: FaultyError
 a fault of the transport fails the run after the outcomes
     a b c d; concurrency 2; a: faulty; b: served after 2
     => 1 a UnreachableError unknown; 2 b; sent: a b; raises: RuntimeError
@@ -107,6 +109,8 @@ ENDED_EARLY = """
 stop lets what is in flight end, and takes and sends nothing new, however often it is called
     a b c d; concurrency 2; a: served after 10; b: served after 10; stop at 5 6 20
     => 10 a; 10 b; sent: a b; over at: 10
+a fault of the transport ends no run that was stopped
+    a b; a: faulty after 10; stop at 5 => 1 b; 10 a UnreachableError unknown
 stop before a run begins lets it take nothing
     a b; begins at 10; stop at 5 => no outcome; over at: 10
 stop ends an id that is paused before what is in flight ends

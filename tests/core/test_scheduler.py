@@ -103,26 +103,31 @@ and for 40 s more if there was another one
 send a; 503 a; due in = 1
 a rate limit whose wait is longer than the deadline ends the run
     deadline 100 | go a; 429/101 a; send; ended = a RateLimitError untouched x1; \
-ended by = the rate limit asks for a wait of 101 s, lasted 0 s, 101.0, RateLimitError
+ended by = rate limit: the rate limit asks for a wait of 101 s, lasted 0 s, 101.0, RateLimitError
 a rate limit that lets nothing through for longer than the deadline ends the run
     deadline 100 | go a; 429/1 a; +60; send a; 503 a; +50; send a; 429/1 a; +100; send a; 429/1 a; \
 +50; send a; 429/1 a; send; ended = a RateLimitError unknown x5; \
-ended by = the rate limit has let no request through for 150 s, lasted 150 s, 1.0, RateLimitError
+ended by = rate limit: the rate limit has let no request through for 150 s, lasted 150 s, 1.0, \
+RateLimitError
     deadline 10 | go a; 429 a; +11; send a; 429 a; \
-ended by = the rate limit has let no request through for 11 s, lasted 11 s, None, RateLimitError
+ended by = rate limit: the rate limit has let no request through for 11 s, lasted 11 s, None, \
+RateLimitError
 a rate limit as long as the deadline ends nothing
     deadline 60.5 | go a; 429/60 a; ended by = none
     deadline 0.5 | go a; 429 a; ended by = none
 an outage that is as long as the deadline ends the run
     deadline 100 | go a b; 503 a b; +100; send; \
 ended = a ServiceUnavailableError unknown x1, b ServiceUnavailableError unknown x1; \
-ended by = the service has been away for 100 s, lasted 100 s, None, ServiceUnavailableError
+ended by = outage: the service has been away for 100 s, lasted 100 s, None, ServiceUnavailableError
     deadline 100 | go a b; 503 a b; +99.9995; send; held by = nothing
 an outage of pages alone from the start ends the run after 30 s
-    first_pause 200.0; longest_pause 200.0 | go a b; page a b; due in = 30
+    first_pause 200.0; longest_pause 200.0 | go a b; page a b; due in = 30; +30; send; \
+ended by = address: in 30 s, nothing from the service yet: check the address, lasted 30 s, None, \
+UnexpectedResponseError
 the error of an outage says when to come back
     deadline 100 | +5; go a b c; 503 a b; +10; 503/3600 c; +90; send; \
-ended by = the service has been away for 100 s, lasted 100 s, 3600.0, ServiceUnavailableError
+ended by = outage: the service has been away for 100 s, lasted 100 s, 3600.0, \
+ServiceUnavailableError
 a failure of a request that went before one which the service served begins no other pause
     go a b c; ok a; 429/60 b; 503 c; pause = rate limit 60 s, 2 wait, 1, b
 nor does one of a session that fails by itself
@@ -318,6 +323,7 @@ def test_what_is_in_flight_when_all_is_ended_is_unknown_and_nothing_more_is_take
 )
 def test_a_faulty_transport_ends_the_run_and_its_error_is_the_cause(result: str, kind: str) -> None:
     run = Run(f"go a b; {result} a; send")
+    run.note_end_of_ids(OSError())  # The first reason is the reason.
     [outcome] = run.outcomes
     assert isinstance(outcome, UnreachableError)
     assert isinstance(outcome.__cause__, ConnectionLostError)
