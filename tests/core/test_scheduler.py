@@ -1,5 +1,6 @@
 """Which ids of a run may send now, which wait until when and why, and what came of each."""
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -272,9 +273,12 @@ def test_what_is_logged(script: str, line: str, times: int) -> None:
 
 
 def test_what_was_not_sent_says_so_and_can_be_tried_again() -> None:
-    [outcome] = Run("take a; stop; send").outcomes
+    (run := Run("+0")).admit(iter([uuid.UUID(int=7)]))
+    run.then("stop; send")
+    [outcome] = run.outcomes
     assert isinstance(outcome, NotTriedError)
-    assert str(outcome).startswith("Session 'a': the run ended before anything was sent for it.")
+    assert outcome.session_id == str(uuid.UUID(int=7))
+    assert ": the run ended before anything was sent for it. This call did" in str(outcome)
     assert outcome.transient
 
 
