@@ -276,8 +276,8 @@ def test_a_run(given: str, expected: str, way: type[Way]) -> None:
 
 @both_ways
 def test_a_uuid_is_an_id_and_what_is_no_id_is_an_outcome_among_the_others(way: type[Way]) -> None:
-    ids, weather = [5, None, b"a", ["a"], uuid.UUID(int=7)], Weather(has_details=False)
-    *others, receipt = play(Scenario(ids=ids, weather=weather), way).outcomes
+    ids = [5, None, b"a", ["a"], uuid.UUID(int=7)]
+    *others, receipt = play(Scenario(ids=ids), way).outcomes
     shown = [outcome.session_id for outcome in others]
     assert shown == ["<int>", "<NoneType>", "<bytes>", "<list>"]
     assert {type(outcome).__name__ for outcome in others} == {"InvalidSessionIdError"}

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from itertools import count, islice
 from types import FrameType
 from typing import Any
@@ -173,32 +173,21 @@ def test_a_signal_s_handler_stops_an_awaited_run_whose_event_loop_waits() -> Non
         signal.signal(signal.SIGTERM, before)
 
 
-@pytest.mark.parametrize("moment", range(60))
-def test_stop_may_come_before_any_line(moment: int) -> None:
-    lines, use_case = count(), many(FunctionTransport())
-    use_case.shutdown_timeout = 0
-    deletions = use_case([])
-
-    def stop(frame: FrameType) -> None:
-        if next(lines) == moment:
-            deletions.stop()
-
-    with at_each_line(stop, "run", "deletions"):
-        assert list(deletions) == []
-
-
+@pytest.mark.parametrize("end", [Deletions.stop, Deletions.close])
 @pytest.mark.parametrize("moment", range(0, 300, 3))
-def test_close_may_come_before_any_line_and_each_id_has_one_outcome(moment: int) -> None:
+def test_stop_or_close_may_come_before_any_line_and_each_id_has_one_outcome(
+    moment: int, end: Callable[[Deletions], None]
+) -> None:
     lines, told, ids = count(), list[str](), iter("abc")
     use_case = many(FunctionTransport(), concurrency=2)
     use_case.delete_session.on_outcome = lambda outcome: told.append(outcome.session_id or "")
     deletions = use_case(ids)
 
-    def close(frame: FrameType) -> None:
+    def step(frame: FrameType) -> None:
         if next(lines) == moment:
-            deletions.close()
+            end(deletions)
 
-    with at_each_line(close, "run", "deletions", "scheduler"), deletions:
+    with at_each_line(step, "run", "deletions", "scheduler"), deletions:
         taken = [*islice(deletions, 1)]
     taken += deletions
     assert sorted(outcome.session_id or "" for outcome in taken) == sorted(told)

@@ -92,7 +92,6 @@ class Weather:
     limiter: Callable[[], Limiter] | None = None
     named_wait: Callable[[float], int | None] = math.ceil
     is_named_in_header: bool = True
-    has_details: bool = True  # whether figures are chosen that no claim depends on
 
 
 class Attempt(NamedTuple):
@@ -231,15 +230,12 @@ class World:
                 self.clock.call_later(self.choose(self.weather.later), session.destroy)
         return Response(kind.status, dict(kind.headers), kind.body)
 
-    def _detail(self, options: Sequence[_T]) -> _T:
-        return self.choose(options) if self.weather.has_details else options[-1]
-
     def _serve(self, session: Session) -> Response:
         if not session.is_known:
-            return Response(self._detail((404, 410)), {}, NOT_FOUND.body)
+            return Response(self.choose((404, 410)), {}, NOT_FOUND.body)
         bill = {"creditsBilled": session.credits_billed}
         more = {"sessionDurationMs": 39095.25} if session.is_live else {"status": "stopped"}
-        content = {"success": True} | self._detail(({}, bill | more))
+        content = {"success": True} | self.choose((bill | more, {}))
         session.destroy()
         return Response(200, {}, json.dumps(content).encode())
 
