@@ -128,8 +128,8 @@ an id that has come when the run is stopped has its outcome
     a b@3 c@1000; ids are awaited; busy 5; stop at 4; only awaited
     => 1 a; 6 b x0 NotTriedError untouched; over at: 11
 what is in flight has the shutdown timeout from stop on
-    a b; a: served after 50; shutdown timeout 5; stop at 10 13
-    => 1 b; 15 a UnreachableError unknown; over at: 15
+    a b; a: served after 50; shutdown timeout 4.5; stop at 10 13
+    => 1 b; 14.5 a UnreachableError unknown; over at: 14.5
 a shutdown timeout of 0 waits for nothing after stop
     a; a: served after 50; shutdown timeout 0; stop at 10.25
     => 10.25 a UnreachableError unknown; over at: 10.25

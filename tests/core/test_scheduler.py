@@ -32,7 +32,8 @@ if the service itself reports it new ids go next
     go a b; 503 a b; take c; +0.7; send; +0.1; send b; 503 b; take d; +8; \
 send d; 503 d; +8; send c
 an outage does not shorten the pause that a 429 asks for
-    go limited; +1; go lost too; 429/60 limited; lost lost too; +59; send; +1; send limited
+    go limited; +1; go lost too; 429/60 limited; lost lost too; pause = outage 60 s, 3 wait, 2, too; \
++59; send; +1; send limited
 one more id is taken while somebody may go
     concurrency 2 | go a; room = yes; go b; room = no
     go a; take b; room = no
