@@ -32,8 +32,8 @@ if the service itself reports it new ids go next
     go a b; 503 a b; take c; +0.7; send; +0.1; send b; 503 b; take d; +8; \
 send d; 503 d; +8; send c
 an outage does not shorten the pause that a 429 asks for
-    go limited; +1; go lost too; 429/60 limited; lost lost too; pause = outage 60 s, 3 wait, 2, too; \
-+59; send; +1; send limited
+    go limited; +1; go lost too; 429/60 limited; lost lost too; \
+pause = outage 60 s, 3 wait, 2, too; +59; send; +1; send limited
 one more id is taken while somebody may go
     concurrency 2 | go a; room = yes; go b; room = no
     go a; take b; room = no
@@ -118,9 +118,9 @@ a rate limit as long as the deadline ends nothing
     deadline 60.5 | go a; 429/60 a; ended by = none
     deadline 0.5 | go a; 429 a; ended by = none
 an outage that is as long as the deadline ends the run
-    deadline 100 | go a b; 503 a b; +100; send; \
-ended = a ServiceUnavailableError unknown x1, b ServiceUnavailableError unknown x1; \
-ended by = outage: the service has been away for 100 s, lasted 100 s, None, ServiceUnavailableError
+    deadline 100 | go a b; 503 a; lost b; +100; send; \
+ended = a ServiceUnavailableError unknown x1, b UnreachableError unknown x1; \
+ended by = outage: the service has been away for 100 s, lasted 100 s, None, UnreachableError
     deadline 100 | go a b; 503 a b; +99.9995; send; held by = nothing
 an outage of pages alone from the start ends the run after 30 s
     first_pause 200.0; longest_pause 200.0 | go a b; page a b; due in = 30; +30; send; \
