@@ -225,6 +225,20 @@ async def test_an_id_that_comes_although_it_is_cancelled_has_its_outcome() -> No
 
 
 @on_virtual_time
+async def test_requests_that_are_cancelled_before_they_begin_have_outcomes() -> None:
+    def ids() -> Iterator[str]:
+        yield from "ab"
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+    deletions = many_awaited(AsyncFunctionTransport())(ids())
+    fates = [(await anext(deletions)).session_fate for _ in "ab"]
+    assert fates == [SessionFate.UNKNOWN] * 2
+    with pytest.raises(RuntimeError, match="CancelledError"):
+        await anext(deletions)
+
+
+@on_virtual_time
 async def test_ids_that_can_be_read_in_both_ways_are_awaited() -> None:
     ids = MagicMock()
     ids.__aiter__.return_value = ["a"]
