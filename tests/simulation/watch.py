@@ -168,6 +168,8 @@ class Watch:
         """The block of the run has ended."""
         self.world.may_send = False
         self.over_at = self.world.clock.now()
+        are_told = len(self.told) == len(self.taken)
+        self.world.claim("one outcome", are_told, "leaving does not tell on_outcome of each id")
         if self.left_at is not None:
             longest = self.scenario.retry.attempt_timeout
             if self.scenario.shutdown_timeout is not None:
