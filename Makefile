@@ -94,7 +94,8 @@ rivals:
 live: $(VENV)/.test
 	@SCRAPE=$(SCRAPE) $(BIN)/python -m tests.live
 
-# A sample is one of what the newest ten commits changed, or of MODULES, and another one for each commit.
+# A sample is one of what the newest ten commits changed in a room, or of MODULES, and another one for
+# each commit.
 mutants: $(VENV)/.test
 	@$(BIN)/python -m tests.mutants $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE))
 

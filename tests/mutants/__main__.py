@@ -2,8 +2,9 @@
 
     python -m tests.mutants retry http.framing --sample 60
 
-A sample is one of what the newest ten commits changed, if no module is named. Each mutant runs in a
-fork of this process, with all tests of its room, the quickest that reach it first, until one fails.
+A sample is one of what the newest ten commits changed in a room, if no module is named. Each mutant
+runs in a fork of this process, with all tests of its room, the quickest that reach it first, until
+one fails.
 `survivors.toml` lists the mutants that no test notices, each with its reason, and must be right.
 """
 
@@ -218,12 +219,16 @@ def wanted_modules(names: Sequence[str]) -> dict[str, list[Mutant]]:
 
 
 def sampled(mutants: list[Mutant], size: int, *, of_changes: bool) -> list[Mutant]:
-    """Draw some mutants, others for each commit: of what the newest ten commits changed, or all."""
+    """Draw some mutants, others for each commit: of all, or of one room that changed lately."""
     log = ["git", "log", "-10", "--format=%H", "--name-only"]
     commit, *paths = subprocess.check_output(log, cwd=ROOT, text=True).split()
-    if of_changes:
+    draw = random.Random(commit)  # noqa: S311
+    if of_changes:  # One room: the tests of each that is drawn are measured first.
         mutants = [one for one in mutants if str(one.path.relative_to(ROOT)) in paths]
-    random.Random(commit).shuffle(mutants)  # noqa: S311
+        changed = [room for room in ROOMS if any(one.path in room.paths() for one in mutants)]
+        room = draw.choice(changed or ROOMS)
+        mutants = [one for one in mutants if one.path in room.paths()]
+    draw.shuffle(mutants)
     # Each of those on the list takes a minute.
     listed = listed_survivors()
     return [one for one in mutants if one.identity not in listed][:size]
