@@ -322,6 +322,10 @@ def test_labels_of_a_database_of_any_encoding_are_read_as_they_are(postgres: Pos
         assert other.left_alone().other_services == {"Zürich": 1}
 
 
+def test_no_two_journals_of_a_fleet_are_one_owner() -> None:
+    assert len({PostgresJournal("postgresql://a")._owner for _ in range(2_000)}) == 2_000
+
+
 def test_as_many_rows_as_there_are_are_renewed(postgres: Postgres) -> None:
     url, count = postgres.new_database(), 1_001
     postgres.execute(PostgresJournal.TABLE, url=url)
