@@ -166,22 +166,19 @@ def test_a_transport_closed_at_any_step_of_a_call_ends_it(
     assert outcomes <= {ConnectFailedError, ConnectionLostError, Response}
 
 
-def test_a_transport_that_is_closed_ends_a_call_and_refuses_its_retry(
+def test_a_transport_that_is_closed_ends_a_call_whose_response_is_due_and_refuses_the_next(
     runner: asyncio.Runner, wire: Wire
 ) -> None:
-    async def call_twice() -> None:
-        with pytest.raises(ConnectionLostError):
-            await transport.send(REQUEST, 10)
-        await transport.send(REQUEST, 10)
-
     async def close_under_a_call() -> None:
-        call = asyncio.create_task(call_twice())
+        call = asyncio.create_task(transport.send(REQUEST, 10))
         while not server.requests:
             await asyncio.sleep(0)
+        next_call = asyncio.create_task(transport.send(REQUEST, 10))  # begins as `aclose` waits
         await transport.aclose()
         for _ in range(10):
             await asyncio.sleep(0)
-        assert isinstance(call.exception(), ConnectFailedError)
+        assert isinstance(call.exception(), ConnectionLostError)
+        assert isinstance(next_call.exception(), ConnectFailedError)
 
     server = wire.serve(stays_silent)
     transport = AsyncioTransport(server.api_url)
