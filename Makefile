@@ -101,7 +101,7 @@ mutants: $(VENV)/.test
 
 # What a gate of ten minutes leaves out.
 nightly: mutants pyodide
-	@$(IN_PARALLEL) -m nightly tests/docs tests/conformance
+	@$(IN_PARALLEL) -m nightly tests/core tests/docs tests/conformance
 	@$(MAKE) proof MINUTES=30
 
 coverage: $(VENV)/.core

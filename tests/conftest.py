@@ -71,6 +71,11 @@ NIGHTLY = {
     "in_simulated_runs[3]": "half of the simulated runs",
     "run_costs_no_outcome[meets0-None]": "the same run, left after its first outcome",
     "the_same_on_httpx": "the same code on httpx2",
+    # The gate plays each pair of an interruption, a block and a delete, not every three.
+    "KeyboardInterrupt-block-failing delete": "the other half of the interrupted blocks",
+    "KeyboardInterrupt-failing block-delete": "the other half of the interrupted blocks",
+    "SystemExit-block-delete": "the other half of the interrupted blocks",
+    "SystemExit-failing block-failing delete": "the other half of the interrupted blocks",
     "test_postgresql_keeps_every_promise[any-order": "the same case in a directory and in memory",
     "test_the_journal_keeps_every_promise[any-order": "the other cases of the page's journal",
 }
