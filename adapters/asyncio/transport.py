@@ -52,7 +52,6 @@ class AsyncioTransport(HttpTransport, AsyncSystemTime):
         deadline, owner, handled = Deadline(timeout), _this_owner(), sys.exception()
         try:
             try:
-                self._check_open()
                 pool = self._pools.get(owner) or await self._open_pool(owner)
                 parsed = await pool.send(request, deadline)
                 return Response(parsed.status, parsed.headers, parsed.body)

@@ -13,7 +13,6 @@ from firecrawl_interact.core.transport import ConnectFailedError
 
 from ..api_url import ApiUrl, parse_api_url
 from .connection import LONGEST_TIMEOUT
-from .errors import closed_error
 from .settings import (
     Proxy,
     check_ssl_context,
@@ -114,11 +113,6 @@ class HttpTransport:
                 " SSL_CERT_FILE instead, or build the transport in the process that uses it"
             )
         return {**vars(self), "_is_closed": False, "_pools": {}}
-
-    def _check_open(self) -> None:
-        """Raise a `ConnectFailedError` if the transport is closed."""
-        if self._is_closed:
-            raise closed_error()
 
     def _find_way(self) -> tuple[Proxy | None, ssl.SSLContext | None]:
         """Return the proxy, if there is one, and the TLS context, if one is needed."""

@@ -100,7 +100,8 @@ class Urllib3Transport(HttpTransport, SystemTime):
         process = os.getpid()
         # Threads may race here.
         pool = self._pools.get(process) or self._pools.setdefault(process, self._new_pool())
-        self._check_open()  # only now: `close` may not have seen a pool made meanwhile
+        if self._is_closed:  # Only now: `close` may not have seen a pool made meanwhile.
+            raise closed_error()
         return pool
 
     def _new_pool(self) -> urllib3.HTTPConnectionPool:

@@ -156,6 +156,14 @@ def test_a_proxy_hides_its_password() -> None:
     assert str(parse_proxy("http://proxy:3128")) == "http://proxy:3128"
 
 
+def test_a_transport_shows_its_address_and_its_proxy_without_a_password() -> None:
+    transport = HttpTransport("https://service/v2", proxy="http://user:secret@proxy:3128")
+    assert repr(transport) == "HttpTransport('https://service', proxy='http://***@proxy:3128')"
+    assert repr(HttpTransport("https://service")) == "HttpTransport('https://service')"
+    being_refused = HttpTransport.__new__(HttpTransport)  # A traceback shows it.
+    assert "HttpTransport object at" in repr(being_refused)
+
+
 @pytest.fixture(autouse=True)
 def no_proxy_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):

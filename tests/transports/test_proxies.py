@@ -56,6 +56,7 @@ def test_the_environments_proxy_serves_https_and_never_sees_the_key(
     assert KEY not in connect.head
     assert all(not request.values("proxy-authorization") for request in service.requests)
     assert [request.connection for request in service.requests] == [1, 1]
+    assert all(request.target == PATH for request in service.requests)
 
 
 @pytest.mark.skipif(TINYPROXY is None, reason="needs tinyproxy: apt-get install tinyproxy-bin")
