@@ -63,7 +63,7 @@ def read_record(record: BinaryIO) -> dict[str, str]:
     for number, line in enumerate(record, 1):
         try:
             found = decode(line)
-        except ValueError as error:  # of JSON, or of UTF-8
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             is_whole = isinstance(error, msgspec.ValidationError)
             beginning = b'{"sessions": ' if is_whole else b"{"
             # Zeros are what a power cut leaves of a line.
