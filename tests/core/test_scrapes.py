@@ -106,7 +106,8 @@ def test_whoever_keeps_ids_refuses_the_id_of_a_scrape_and_says_why() -> None:
     with pytest.raises(InvalidSessionIdError, match=reason):
         InMemoryJournal().opened(SESSION_ID)
     assert checked_session_id(SESSION_ID, may_be_scrape=True) == SESSION_ID
-    assert checked_session_id(SCRAPE) == SCRAPE
+    with pytest.raises(InvalidSessionIdError, match="the id cannot be sent"):
+        checked_session_id("a b")
 
 
 def test_an_opener_does_not_give_the_id_of_a_scrape() -> None:
