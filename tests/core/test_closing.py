@@ -10,6 +10,7 @@ import pickle
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
@@ -373,3 +374,17 @@ def test_a_delete_that_fails_elsewhere_keeps_no_other_one_from_its_end() -> None
 
     run(main())
     assert len(transport.requests) == 3
+
+
+def test_without_asyncio_each_thread_has_its_own_blocks() -> None:
+    delete_session = awaited(ScriptedTransport(DESTROYED), API_KEY)
+    block = delete_session.on_exit(SESSION_ID)
+
+    async def main() -> None:
+        async with block:
+            with ThreadPoolExecutor(1) as another:
+                another.submit(run, delete_session.aclose()).result()
+            assert block.outcome is None
+
+    run(main())
+    assert block.receipt
