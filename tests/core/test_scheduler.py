@@ -1,6 +1,7 @@
 """Which ids of a run may send now, which wait until when and why, and what came of each."""
 
 import uuid
+from collections import deque
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from firecrawl_interact.core import (
     ConnectionLostError,
     NotTriedError,
+    Outcome,
     Pause,
     RunEndedError,
     UnreachableError,
@@ -315,6 +317,22 @@ def test_what_is_in_flight_when_all_is_ended_is_unknown_and_nothing_more_is_take
     assert (len(run.in_flight), run.waiting, len(run.outcomes)) == (0, 0, 1)
     assert "the run was left before the response was read" in str(run.outcomes[0])
     run.then("ok a; ended = a UnreachableError unknown x2")
+
+
+class InterruptedOutcomes(deque[Outcome]):
+    """Somebody presses Ctrl-C when an outcome is there, and nothing else knows of it yet."""
+
+    def append(self, outcome: Outcome) -> None:
+        super().append(outcome)
+        raise KeyboardInterrupt
+
+
+def test_an_outcome_that_was_interrupted_comes_once() -> None:
+    run = Run("go a")
+    run.outcomes = InterruptedOutcomes()
+    with pytest.raises(KeyboardInterrupt):
+        run.then("ok a")
+    run.then("stop; send; ended = a DeletionReceipt gone x1")
 
 
 @pytest.mark.parametrize(
