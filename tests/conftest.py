@@ -71,7 +71,6 @@ NIGHTLY = {
     "in_simulated_runs[3]": "half of the simulated runs",
     "run_costs_no_outcome[meets0-None]": "the same run, left after its first outcome",
     "run_costs_no_outcome[meets2-None]": "the same run, left after its first outcome",
-    "awaited_one[SystemExit-scenario1]": "the same run, with a KeyboardInterrupt",
     "the_same_on_httpx": "the same code on httpx2",
     # The gate plays each pair of an interruption, a block and a delete, not every three.
     "KeyboardInterrupt-block-failing delete": "the other half of the interrupted blocks",
