@@ -225,9 +225,10 @@ def sampled(mutants: list[Mutant], size: int, *, of_changes: bool) -> list[Mutan
     draw = random.Random(commit)  # noqa: S311
     if of_changes:  # One room: the tests of each that is drawn are measured first.
         mutants = [one for one in mutants if str(one.path.relative_to(ROOT)) in paths]
-        changed = [room for room in ROOMS if any(one.path in room.paths() for one in mutants)]
-        room = draw.choice(changed or ROOMS)
-        mutants = [one for one in mutants if one.path in room.paths()]
+        changed = {one.path for one in mutants}
+        rooms = [each for room in ROOMS if not changed.isdisjoint(each := room.paths())]
+        of_room = draw.choice(rooms) if rooms else []
+        mutants = [one for one in mutants if one.path in of_room]
     draw.shuffle(mutants)
     # Each of those on the list takes a minute.
     listed = listed_survivors()
