@@ -96,7 +96,11 @@ class Connection:
 
     def wait_for_bytes(self) -> None:
         """Wait until the client has sent something, and leave it unread."""
-        select.select([self._sock], [], [], PATIENCE)
+        select.select([self], [], [], PATIENCE)
+
+    def fileno(self) -> int:
+        """Return the number that `select` waits on."""
+        return self._sock.fileno()
 
     def wait_for_close(self) -> None:
         """Wait until the client closes the connection, whatever it sends before."""

@@ -1,5 +1,6 @@
 """Both transports, driven alike by the kit's driver; a proxy, and a port that nobody serves."""
 
+import select
 import socket
 import threading
 from contextlib import ExitStack
@@ -11,7 +12,12 @@ from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.adapters.conformance import certificates
 from firecrawl_interact.adapters.conformance.driver import Driver
 from firecrawl_interact.adapters.conformance.harness import require_own
-from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
+from firecrawl_interact.adapters.conformance.server import (
+    PATIENCE,
+    Connection,
+    FaultFunction,
+    FaultServer,
+)
 from firecrawl_interact.core import TransportError
 
 PATH = "/v2/interact/session-1"
@@ -78,7 +84,10 @@ def closed_port() -> int:
 
 
 class Tunnel:
-    """Accepts a CONNECT and carries bytes, once `is_slow` a byte at a time."""
+    """Accepts a CONNECT and carries bytes, once `is_slow` a byte at a time.
+
+    One thread carries both ways: two at once break a connection over TLS now and then.
+    """
 
     def __init__(self) -> None:
         self.is_slow = threading.Event()
@@ -87,20 +96,17 @@ class Tunnel:
         host, port = connection.read_request().rsplit(":", 1)
         with socket.create_connection((host.strip("[]"), int(port)), 10) as service:
             connection.send(b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n")
-            back = threading.Thread(target=self._carry_back, args=(service, connection))
-            back.start()
-            try:
-                while True:
+            while readable := select.select([connection, service], [], [], PATIENCE)[0]:
+                if connection in readable:
                     service.sendall(connection.receive())
-            finally:
-                service.shutdown(socket.SHUT_RDWR)
-                back.join()
+                if service in readable:
+                    self._carry_back(service.recv(65536), connection)
+        raise EOFError
 
-    def _carry_back(self, service: socket.socket, connection: Connection) -> None:
-        try:
-            while data := service.recv(65536):
-                carry = connection.drip if self.is_slow.is_set() else connection.send
-                carry(data)
-        except OSError:
-            pass  # The client has left.
-        connection.abort()
+    def _carry_back(self, data: bytes, connection: Connection) -> None:
+        if not data:
+            raise EOFError
+        if self.is_slow.is_set():
+            connection.drip(data)
+        else:
+            connection.send(data)
