@@ -114,7 +114,7 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
         """Go on until an outcome is there, or the run is over."""
         run = self._scheduler
         run.end_remaining()  # A Ctrl-C may have left a job half-way.
-        while not (self._to_hand_out or run.outcomes or run.is_finished):
+        while not (run.outcomes or run.is_finished):
             if self._seconds_to_land() > 0:
                 self._take_turn()
             else:
