@@ -122,7 +122,7 @@ class Reach(NamedTuple):
         rounds = [one for one in (tests[:QUICKEST], tests[QUICKEST:]) if one]
         each = [(one, 15 + 1.5 * sum(map(self.seconds.__getitem__, one))) for one in rounds]
         # At the end the slow ones, too, and those that reach it in a process that they start.
-        every = [*each, (["-mnot nightly", *self.room.tests], 600)]
+        every = [*each, (["-mnot nightly", f"--numprocesses={AT_ONCE}", *self.room.tests], 600)]
         return [([*self.room.options, *tests], seconds) for tests, seconds in every]
 
 
