@@ -19,7 +19,7 @@ from firecrawl_interact.core import RetryPolicy
 
 from .claims import ClaimBrokenError
 from .model import NAMED
-from .schedules import alphabet, check_every_schedule
+from .schedules import alphabet, check_every_schedule, one_of_each_kind
 from .scrapes import ALPHABET, MODEL
 from .simulation import SCENARIOS, check, play_seed
 
@@ -191,7 +191,9 @@ def main(of_what: str) -> None:
     logging.getLogger("firecrawl_interact").setLevel(logging.CRITICAL)
     try:
         if of_what == "calls":
-            check_every_schedule([alphabet(NAMED)] * 3, RetryPolicy(max_attempts=3))
+            named = alphabet(NAMED)
+            for each in (one_of_each_kind(named), named):  # The short play shows most of them.
+                check_every_schedule([each] * 3, RetryPolicy(max_attempts=3))
         elif of_what == "scrapes":
             policy = RetryPolicy(max_attempts=3)
             check_every_schedule([ALPHABET] * 3, policy, model=MODEL)
