@@ -175,13 +175,14 @@ class _Opening(Generic[T]):
                 # In one line, for the same reason.
                 self._opened.append(await self._opened.pop())
             self._find_session()
-        journal = self._use_case.journal_of(self.session_id)
+        session_id = str(self._delete.session_id)
+        journal = self._use_case.journal_of(session_id)
         if journal is not None and self._use_case.awaits:
             # If this is cancelled, it waits for the record: one that comes late would stay there
             # after the session is gone.
-            await in_thread(journal.opened, self.session_id, timeout_when_cancelled=JOURNAL_WAIT)
+            await in_thread(journal.opened, session_id, timeout_when_cancelled=JOURNAL_WAIT)
         elif journal is not None:
-            journal.opened(self.session_id or "")
+            journal.opened(session_id)
 
     def _find_session(self) -> None:
         """Learn which session was opened, unless that is known."""

@@ -266,9 +266,9 @@ class UseCase(Generic[TransportT, BlockT]):
 
     # What is told, and to whom
 
-    def journal_of(self, session_id: str | None) -> Recorder | None:
+    def journal_of(self, session_id: str) -> Recorder | None:
         """Return the journal. None for a scrape's session: an old record would end a later one."""
-        return None if is_scrape(session_id or "") else self.journal
+        return None if is_scrape(session_id) else self.journal
 
     def journal_to_tell(self, outcome: Outcome) -> Recorder | None:
         """Return the journal that must forget the session, if there is one, and it is gone."""

@@ -132,6 +132,9 @@ the error of an outage says when to come back
     deadline 100 | +5; go a b c; 503 a b; +10; 503/3600 c; +90; send; \
 ended by = outage: the service has been away for 100 s, lasted 100 s, 3600.0, \
 ServiceUnavailableError
+    first_pause 200.0; longest_pause 200.0 | go a b; page a; 404/3600 b; +30; send; \
+ended by = address: in 30 s, nothing from the service yet: check the address, lasted 30 s, \
+3600.0, UnexpectedResponseError
 a failure of a request that went before one which the service served begins no other pause
     go a b c; ok a; 429/60 b; 503 c; pause = rate limit 60 s, 2 wait, 1, b
 nor does one of a session that fails by itself
@@ -221,6 +224,7 @@ one that gets a 429 late tells nothing either, but perhaps a longer wait
 an outage takes two ids that fail
     max_attempts 2 | go a; 503 a; +1; send a; 503 a; held by = nothing
     go a b; 503 a; held by = nothing; +1; 503 b; held by = outage; due in = 0.75
+    go a b; lost a; 503 b; held by = outage
 all that was in flight at the first failure must fail
     go a b old; 503 a; +0.1; go new; 503 b; held by = nothing
     go a b; 503 a; go slow; 503 b; held by = nothing; 503 slow; held by = outage
