@@ -120,6 +120,8 @@ class Run(Scheduler):
         match what.split():
             case ["room"]:
                 return "yes" if self.has_room() else "no"
+            case ["needs", "id"]:
+                return "yes" if self.needs_new_id else "no"
             case ["due", "in"]:
                 return f"{self.due_in():g}"
             case ["timeout", name]:

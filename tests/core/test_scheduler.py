@@ -43,6 +43,10 @@ one more id is taken while somebody may go
 a retry that waits does not stop the run
     concurrency 1 | go a; 409 a; room = yes
     concurrency 3 | go a b c; 409 a b c; room = no
+only in an outage that may be the ids' own nothing but another id tells
+    go a; 503 a; needs id = no
+    go a b; lost a b; needs id = no
+    go a b; 503 a b; needs id = yes
 nothing is taken during the pause of a rate limit
     go a; 429/60 a; room = no
 who has no route waits like others
@@ -124,6 +128,8 @@ an outage that is as long as the deadline ends the run
 ended = a ServiceUnavailableError unknown x1, b UnreachableError unknown x1; \
 ended by = outage: the service has been away for 100 s, lasted 100 s, None, UnreachableError
     deadline 100 | go a b; 503 a b; +99.9995; send; held by = nothing
+one that began with silence begins again with a 5xx: the service is there
+    deadline 100; max_attempts 1 | go a b c; lost a b; +10; 503 c; +90; send b; ended by = none
 an outage of pages alone from the start ends the run after 30 s
     first_pause 200.0; longest_pause 200.0 | go a b; page a b; due in = 30; +30; send; \
 ended by = address: in 30 s, nothing from the service yet: check the address, lasted 30 s, None, \
