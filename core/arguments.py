@@ -91,7 +91,7 @@ def checked_opened_id(
     id_of: Callable[[Any], object],  # Any: as above
     mask: Callable[[str], str],
 ) -> str:
-    """Return the id of the session that was opened. What has none is taken out, into the error.
+    """Return the id of the session that was opened.
 
     Raises:
         NothingOpenedError: it shows the `error` of what was opened, which says why, or the names of
@@ -109,7 +109,7 @@ def checked_opened_id(
     else:
         reason += f"; its attributes: {', '.join(_names(opened[0])) or 'none'}"
         advice = "Pass id_of=, a function that gives the id of what open_session returns."
-    raise NothingOpenedError(reason, opened=opened.pop(), advice=advice)
+    raise NothingOpenedError(reason, opened=opened[0], advice=advice)
 
 
 def _names(opened: object) -> list[str]:

@@ -227,7 +227,13 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         If this is cancelled, it goes on, at most for the deadline of the policy, and is cancelled
         afterwards. Under trio it waits for no opener and no delete that goes on in another task:
         close it around the nursery of such tasks.
+
+        Raises:
+            RuntimeError: an opener calls it. Nothing was closed.
         """
+        if any(block.runs_caller() for block in list(self.blocks)):
+            text = "aclose() was called by the opener of a block, and would wait for that to end"
+            raise RuntimeError(f"{text}: call it outside of the block")
         self.is_closed = True
         interruptions: list[BaseException] = []
         here = loop_or_thread()

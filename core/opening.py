@@ -129,8 +129,12 @@ class _Opening(Generic[T]):
                 await self._open_uncancelled()
             return self._opened[0] if self._opened else self  # type: ignore[return-value]  # on_exit
         except BaseException as error:
-            with suppress(NothingOpenedError):
-                self._find_session()  # The session may be open already when the error comes.
+            # The session may be open already when the error comes. What a signal's handler raises
+            # may look like an error of `id_of`, which is asked again.
+            try:
+                self._find_session()
+            except NothingOpenedError:
+                self._opened.clear()  # The error has it. A traceback would show it here.
             # Nothing can be awaited then: the block stays open for `aclose`, or `__del__` warns.
             if not isinstance(error, GeneratorExit):
                 await self._leave(error)
@@ -197,7 +201,9 @@ class _Opening(Generic[T]):
         while True:
             try:  # All of it: a signal may come at each call.
                 if self._is_live():
-                    raise_last(await self._shield.run(self._destroy, interruptions))
+                    is_closed = isinstance(raised, GeneratorExit)
+                    destroy = self._destroy_and_end if is_closed else self._destroy
+                    raise_last(await self._shield.run(destroy, interruptions))
                 self._end(interruptions[-1] if interruptions else raised)
                 break
             except DeleteSessionError:  # of `_end`
@@ -209,6 +215,17 @@ class _Opening(Generic[T]):
     async def _destroy(self) -> None:
         if self._is_live():
             await self._use_case.destroy(self._delete)
+
+    async def _destroy_and_end(self) -> None:
+        """Do all of it, in the shield's task: a coroutine that is closed does not go on."""
+        try:
+            await self._destroy()
+        except Exception as error:
+            self._delete.interrupt(error)
+            raise
+        finally:
+            if not self._is_live():
+                self._end(GeneratorExit())
 
     def _note_interruption(
         self,
@@ -246,6 +263,10 @@ class _Opening(Generic[T]):
             raise error
 
     # Its use case is being closed. Only an awaited one ends its blocks.
+
+    def runs_caller(self) -> bool:
+        """Return whether its own opener, or its delete, asks."""
+        return self._shield.runs_caller()
 
     def start_delete(self) -> None:
         """Let its delete begin, under asyncio, or its opener have at most `attempt_timeout`."""

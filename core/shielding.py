@@ -73,6 +73,12 @@ class Shield:
             # In one line: an interruption between two lines would leave a task that nobody knows.
             self.tasks.append(create_task(function()))
 
+    def runs_caller(self) -> bool:
+        """Return whether the caller is in a task of its own, which it would wait for."""
+        from asyncio import current_task  # noqa: PLC0415 - see above
+
+        return running_asyncio_loop() is not None and current_task() in self.tasks
+
     async def run(
         self,
         function: Callable[[], Coroutine[Any, Any, object]],

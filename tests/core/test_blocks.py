@@ -18,12 +18,14 @@ from unittest.mock import Mock
 import pytest
 
 from firecrawl_interact.core import (
+    AsyncOpening,
     DeleteSession,
     DeletionReceipt,
     JournalError,
     NothingOpenedError,
     Opening,
     Outcome,
+    Response,
     RetryPolicy,
     ServiceUnavailableError,
     UnauthorizedError,
@@ -334,20 +336,44 @@ def test_a_coroutine_that_is_closed_before_its_block_begins_warns_and_tells_it()
     assert str(outcome).startswith("Session 'id-0': opening('id-0') was never left. It may still")
 
 
+async def hold(block: AsyncOpening[object]) -> None:
+    async with block:
+        await asyncio.sleep(3600)
+
+
+@pytest.mark.parametrize("fails", [UNAVAILABLE, MemoryError()], ids=["delete", "transport"])
+def test_a_coroutine_that_is_closed_in_its_block_tells_what_came_of_it(
+    fails: Response | BaseException,
+) -> None:
+    """As Python closes that of a task which nobody has kept."""
+    told, once = list[Outcome](), RetryPolicy(max_attempts=1)
+    delete_session = awaited(ScriptedTransport(fails), API_KEY, on_outcome=told.append, retry=once)
+    block = delete_session.on_exit(SESSION_ID)
+
+    async def main() -> None:
+        holding = hold(block)
+        holding.send(None)
+        with pytest.raises(RuntimeError, match="ignored GeneratorExit"):
+            holding.close()
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+
+    with log_records(logging.ERROR) as records:
+        asyncio.run(main())
+    assert [block.outcome] == told
+    assert [record.getMessage() for record in records] == [str(block.outcome)]
+    assert delete_session.blocks == set()
+
+
 def test_a_coroutine_that_is_closed_after_its_event_loop_warns_and_tells_it_at_once() -> None:
     told, loop = list[Outcome](), asyncio.new_event_loop()
     delete_session = awaited(ScriptedTransport(), API_KEY, on_outcome=told.append)
 
     block = delete_session.on_exit(SESSION_ID)
 
-    async def hold() -> None:
-        async with block:
-            await asyncio.sleep(3600)
-
     async def begin() -> None:
         holding.send(None)
 
-    holding = hold()
+    holding = hold(block)
     loop.run_until_complete(begin())
     loop.close()
     with pytest.raises(RuntimeWarning, match="was never left"):  # Warnings are errors here.
@@ -397,6 +423,16 @@ def test_an_interruption_just_after_the_opening_leaves_no_session_open(use_case:
     with pytest.raises(KeyboardInterrupt):
         play(opening, list)
     assert opening.receipt == DeletionReceipt(session_id="a")
+
+
+@both_use_cases
+def test_what_a_signals_handler_raises_in_id_of_leaves_no_session_open(use_case: UseCase) -> None:
+    opening = use_case(ScriptedTransport(DESTROYED), API_KEY).opening(
+        list, id_of=Mock(side_effect=[TimeoutError, "a"])
+    )
+    with pytest.raises(NothingOpenedError, match=r"\(TimeoutError\)") as raised:
+        play(opening, list)
+    assert raised.value.__notes__ == ["The block did not begin. Session 'a' was destroyed."]
 
 
 @both_use_cases

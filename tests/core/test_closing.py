@@ -235,6 +235,18 @@ async def test_an_opener_that_takes_too_long_is_given_up_and_its_block_is_not_ca
 
 
 @on_virtual_time
+async def test_an_opener_that_closes_its_use_case_is_refused_and_nothing_is_closed() -> None:
+    """It would wait for itself."""
+    program = Program()
+    with pytest.raises(RuntimeError, match="called by the opener of a block"):
+        async with program.delete_session.opening(program.delete_session.aclose):
+            pass
+    assert not program.is_closed
+    await program.hold(0)
+    assert program.open == set()
+
+
+@on_virtual_time
 async def test_a_service_that_is_away_is_an_error_for_each_session_within_the_deadline() -> None:
     program = Program(fails=math.inf)
     tasks = [asyncio.create_task(program.hold(3600)) for _ in range(3)]
