@@ -88,6 +88,8 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             await self.aclose()
 
     def __del__(self) -> None:
+        if not hasattr(self, "_wake_up"):
+            return  # It could not be made.
         if self._reader is not None and not self._reader.done():
             with suppress(RuntimeError):  # The event loop is closed.
                 self._reader.get_loop().call_soon_threadsafe(self._reader.cancel)

@@ -107,6 +107,8 @@ class Deletions(Run[DeleteSession], Iterator[Outcome]):
             self._close()
 
     def __del__(self) -> None:
+        if not hasattr(self, "_wake_up"):
+            return  # It could not be made.
         self._release_threads()
         self._warn_if_abandoned()
 
