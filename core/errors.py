@@ -57,7 +57,9 @@ class FirecrawlInteractError(Exception):
         # Exception's own way calls the class with the message alone, and forgets the cause. A cause
         # that is not the library's may not be fit for a pickle.
         state = {**vars(self), "args": self.args}
-        if isinstance(self.__cause__, TransportError | FirecrawlInteractError):
+        if isinstance(self.__cause__, TransportError):
+            state["__cause__"] = _plain(self.__cause__)
+        elif isinstance(self.__cause__, FirecrawlInteractError):
             state["__cause__"] = self.__cause__
         return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]  # typeshed leaves it out
 
@@ -329,6 +331,14 @@ def advice_on(failure: TransportError, otherwise: str) -> str:
             return _ADVICE_ON_NAMES
         cause = cause.__cause__  # A context can be what the caller was handling.
     return otherwise
+
+
+def _plain(failure: TransportError) -> TransportError:
+    """Return it as the port's own class makes it: what a transport adds may not be picklable."""
+    own = [kind for kind in type(failure).__mro__ if kind.__module__ == TransportError.__module__]
+    plain: TransportError = own[0](str(failure))
+    vars(plain).update({name: getattr(failure, name, flag) for name, flag in vars(plain).items()})
+    return plain
 
 
 def _in_seconds(seconds: float) -> str:

@@ -99,15 +99,35 @@ def test_a_subclass_may_have_words_of_its_own(
     assert OwnError(7).args == ("it failed 7 times",)
 
 
-def test_a_cause_of_somebody_elses_keeps_no_error_from_a_pickle() -> None:
+class _ProxyDownError(core.ConnectFailedError):
+    """What a transport of somebody else's raises."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"{host}:{port} is down", transient=False)
+        self.client = lambda: None  # A pickle refuses it.
+
+
+@pytest.mark.parametrize(
+    ("cause", "kept"),
+    [
+        (RuntimeError(lambda: None), None),
+        (
+            _ProxyDownError("proxy", 80),
+            core.ConnectFailedError("proxy:80 is down", transient=False),
+        ),
+    ],
+)
+def test_a_cause_of_somebody_elses_keeps_no_error_from_a_pickle(
+    cause: Exception, kept: Exception | None
+) -> None:
     error = core.UnauthorizedError("HTTP 401", session_id="a")
-    error.__cause__ = RuntimeError(lambda: None)
+    error.__cause__ = cause
     pickled = io.BytesIO()
     pickler = pickle.Pickler(pickled)
     pickler.dispatch_table = {}  # Dask, once imported, puts a way of its own there.
     pickler.dump(error)
     twin = pickle.loads(pickled.getvalue())  # noqa: S301 - our own bytes
-    assert (str(twin), twin.__cause__) == (str(error), None)
+    assert (str(twin), contents(twin.__cause__)) == (str(error), contents(kept))
 
 
 def test_the_tree_is_as_it_is_drawn_with_the_other_parents_and_the_fates() -> None:
