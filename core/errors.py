@@ -313,8 +313,8 @@ Outcome: TypeAlias = DeletionReceipt | DeleteSessionError
 
 _PLAIN_HTTP = "The port speaks plain http: let the service's address begin with http://."
 ADVICE_ON_LASTING_TLS_FAILURES = {
-    "CERTIFICATE_VERIFY_FAILED": "Let SSL_CERT_FILE name the authority that signed it, or correct"
-    " the service's address.",
+    "CERTIFICATE_VERIFY_FAILED": "Correct what that names: the certificate, the address, this"
+    " machine's clock, or the trusted authorities (SSL_CERT_FILE or your ssl_context=).",
     "HTTP_REQUEST": _PLAIN_HTTP,
     "WRONG_VERSION_NUMBER": _PLAIN_HTTP,
 }

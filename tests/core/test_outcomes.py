@@ -114,7 +114,10 @@ def no_connection(reason: str) -> core.ConnectFailedError:
 NO_RETRY = "Correct that first: a retry will not help."
 NAME = "Check that name, and this machine's connection. Then delete it again."
 PLAIN_HTTP = "The port speaks plain http: let the service's address begin with http://."
-SIGNER = "Let SSL_CERT_FILE name the authority that signed it, or correct the service's address."
+CERTIFICATE = (
+    "Correct what that names: the certificate, the address, this machine's clock, or the trusted"
+    " authorities (SSL_CERT_FILE or your ssl_context=)."
+)
 FAILURES = [
     (core.ConnectFailedError("refused"), UNTOUCHED, True, DELETE_AGAIN),
     (core.ConnectFailedError("untrusted", transient=False), UNTOUCHED, False, NO_RETRY),
@@ -123,7 +126,7 @@ FAILURES = [
     (no_connection("name"), UNTOUCHED, True, NAME),
     (no_connection("WRONG_VERSION_NUMBER"), UNTOUCHED, False, PLAIN_HTTP),
     (no_connection("HTTP_REQUEST"), UNTOUCHED, False, PLAIN_HTTP),
-    (no_connection("CERTIFICATE_VERIFY_FAILED"), UNTOUCHED, False, SIGNER),
+    (no_connection("CERTIFICATE_VERIFY_FAILED"), UNTOUCHED, False, CERTIFICATE),
     (no_connection("ANOTHER"), UNTOUCHED, False, NO_RETRY),
 ]
 
