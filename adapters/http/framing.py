@@ -81,9 +81,7 @@ def body_length(
             raise BadResponseError("the response's Transfer-Encoding makes its length ambiguous")
         return None
     if length is None:  # 8
-        raise BadResponseError(
-            f"the response, of status {status}, has no length: a truncation would go unnoticed"
-        )
+        raise BadResponseError("the body has no length: a truncation would go unnoticed")
     if len(length) > 18 or int(length) > MAX_BODY_BYTES:  # 6
         raise BadResponseError(f"more than {MAX_BODY_BYTES} bytes in the body")
     return int(length)
@@ -118,13 +116,16 @@ class ResponseParser:
         else:
             raise BadResponseError(f"more than {MAX_INTERIM_RESPONSES} interim responses")
         headers = merge_fields(lines)
-        length = body_length(headers, method=self._method, status=status, version=version)
-        if length is None:
-            body = yield from self._take_chunks()
-        else:
-            while len(self._received) < length:
-                yield
-            body = self._take(length)
+        try:
+            length = body_length(headers, method=self._method, status=status, version=version)
+            if length is None:
+                body = yield from self._take_chunks()
+            else:
+                while len(self._received) < length:
+                    yield
+                body = self._take(length)
+        except BadResponseError as error:
+            raise BadResponseError(f"HTTP {status}: {error}") from None
         closes = version == 10 or "close" in headers.get("connection", "").lower()
         ends_connection = closes or bool(self._received)
         self.response = ParsedResponse(version, status, headers, body, ends_connection)

@@ -72,18 +72,21 @@ def test_an_odd_line_and_a_size_at_the_limit_are_read_as_a_plain_reader_reads_th
 
 
 @pytest.mark.parametrize(
-    ("data", "limit"),
+    ("data", "words"),
     [
-        (LIMITS[1], "1048576 bytes in the body"),
-        (CHUNKED + b"100001\r\n", "1048576 bytes in the body"),
-        (OK + b"X" * 65_537, "65536 bytes in a line"),
-        (OK + (b"X: " + b"x" * 60_000 + b"\r\n") * 2, "102400 bytes in the head"),
-        (OK + b"X: y\r\n" * 101 + b"\r\n", "100 header lines"),
-        (b"HTTP/1.1 103 Early\r\n\r\n" * 9, "8 interim responses"),
+        (LIMITS[1], "HTTP 200: more than 1048576 bytes in the body"),
+        (CHUNKED + b"100001\r\n", "HTTP 200: more than 1048576 bytes in the body"),
+        (CHUNKED + b"x\r\n", "HTTP 200: a chunk does not start with its size"),
+        (OK + b"X" * 65_537, "more than 65536 bytes in a line"),
+        (OK + (b"X: " + b"x" * 60_000 + b"\r\n") * 2, "more than 102400 bytes in the head"),
+        (OK + b"X: y\r\n" * 101 + b"\r\n", "more than 100 header lines"),
+        (b"HTTP/1.1 103 Early\r\n\r\n" * 9, "more than 8 interim responses"),
     ],
 )
-def test_what_exceeds_a_limit_is_told_which(data: bytes, limit: str) -> None:
-    with pytest.raises(BadResponseError, match=f"^more than {limit}$"):
+def test_a_refusal_names_the_limit_that_is_exceeded_and_the_status_of_a_body(
+    data: bytes, words: str
+) -> None:
+    with pytest.raises(BadResponseError, match=f"^{words}$"):
         ResponseParser("DELETE").feed(data)
 
 

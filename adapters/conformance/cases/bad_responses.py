@@ -189,9 +189,16 @@ CASES = [
         "an error about a body names the status of its response",
         Severity.STRICTNESS,
         {
-            "a-response-that-ends-with-the-connection-names-its-status": fails(
-                sends_and_closes(b"HTTP/1.1 503 Busy\r\n\r\nbusy"), BAD, names="503"
+            f"a-response-{name}-names-its-status": fails(
+                sends_and_closes(b"HTTP/1.1 503 Busy\r\n" + fields + b"\r\n" + _BODY),
+                BAD,
+                names="503",
             )
+            for name, fields in {
+                "that-ends-with-the-connection": b"",
+                "coded-as-gzip": _LENGTH + b"Content-Encoding: gzip\r\n",
+                "above-1-mib": b"Content-Length: 1048577\r\n",
+            }.items()
         },
     ),
     *cases(
