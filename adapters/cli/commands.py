@@ -23,6 +23,7 @@ from .session_ids import is_uuid, read_session_ids
 
 _number = partial(click.Option, type=click.IntRange(1), metavar="N")
 _seconds = partial(click.Option, type=click.FloatRange(0, 86_400, min_open=True), metavar="SECONDS")
+_file = partial(click.Option, type=click.Path(readable=False), metavar="FILE")  # checks nothing
 _SERVICE_OPTIONS = [
     click.Option(["--api-key"], metavar="KEY", help="The key. Safer: set FIRECRAWL_API_KEY."),
     click.Option(["--api-url"], metavar="URL", help="In place of FIRECRAWL_API_URL."),
@@ -33,7 +34,7 @@ _OPTIONS = [
     click.Option(["--quiet"], is_flag=True, help="Print nothing but failures."),
     click.Option(["--verbose"], is_flag=True, help="Print the log, too: each request and retry."),
     click.Option(["--missing-ok"], is_flag=True, help="Treat a session not found as success."),
-    click.Option(["--resume"], metavar="FILE", help="Record outcomes here; skip what it has done."),
+    _file(["--resume"], help="Record outcomes here; skip what it has done."),
     _number(["--concurrency"], default=8, help="The most requests at a time."),
     _seconds(["--deadline"], default=240, help="Limits a session or outage."),
     *_SERVICE_OPTIONS,
@@ -73,7 +74,7 @@ def _refuse_bad_input() -> Iterator[None]:
 @command.command(
     params=[
         click.Argument(["session_ids"], metavar="[SESSION_ID]...", nargs=-1),
-        click.Option(["--from"], metavar="FILE", multiple=True, help="Read ids from here."),
+        _file(["--from"], multiple=True, help="Read ids from here."),
         click.Option(["--dry-run"], is_flag=True, help="Check and count the ids; send nothing."),
         *_OPTIONS,
     ]
@@ -116,7 +117,12 @@ def delete(context: click.Context, /, session_ids: Sequence[str], **options: Any
 
 @command.command(
     params=[
-        click.Argument(["location"], metavar="[JOURNAL]", required=False),
+        click.Argument(
+            ["location"],
+            metavar="[JOURNAL]",
+            required=False,
+            shell_complete=click.Path(file_okay=False).shell_complete,  # no type: it may be a URL
+        ),
         click.Option(["--dry-run"], is_flag=True, help="List the ids, and change nothing."),
         click.Option(["--service"], metavar="LABEL", help="Whose sessions. Default: the address."),
         *_OPTIONS,
