@@ -93,8 +93,9 @@ def is_of_others(error: BaseException) -> bool:
         return False
     if package not in sys.stdlib_module_names:
         return True
-    import signal  # noqa: PLC0415 - 0.7 ms after urllib3; rarely needed
-
+    signal = sys.modules.get("signal")  # An import costs 0.7 ms, and fails while Python ends.
+    if signal is None:  # So nobody set a handler.
+        return False
     handlers = [signal.getsignal(number) for number in range(1, signal.NSIG)]
     codes = [getattr(handler, "__code__", None) for handler in handlers]
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]

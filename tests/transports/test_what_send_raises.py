@@ -6,6 +6,7 @@ import logging
 import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import traceback
@@ -186,6 +187,31 @@ def test_a_refused_connection_keeps_the_callers_frames_and_what_the_caller_was_h
     assert re.search(reason, str(error.__cause__))
     raised = r"ConnectionRefusedError at (asyncio|firecrawl_interact\.adapters\.urllib3)[\w.]+:\d+"
     assert re.search(rf"DEBUG .* no response: .*{raised}", caplog.text)
+
+
+WHILE_PYTHON_ENDS = """
+from contextlib import suppress
+from firecrawl_interact import core
+from firecrawl_interact.adapters import Urllib3Transport
+
+class Owner:
+    delete_session = core.DeleteSession(
+        Urllib3Transport("http://127.0.0.1:1"), None, retry=core.RetryPolicy(max_attempts=1)
+    )
+
+    def __del__(self):
+        self.delete_session("session-1")
+
+owner = Owner()
+with suppress(core.UnreachableError):  # urllib3 imports something at its first request.
+    owner.delete_session("session-1")
+"""
+
+
+def test_a_refused_connection_while_python_ends_is_told_as_one() -> None:
+    command = [sys.executable, "-c", WHILE_PYTHON_ENDS]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert re.search(r"\n\S+UnreachableError: .*This call did nothing to it", run.stderr)
 
 
 # --- what others raise passes as it is, and its connection is never used again -----------------
