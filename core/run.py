@@ -28,6 +28,7 @@ DeleteSessionT = TypeVar("DeleteSessionT", DeleteSession, AsyncDeleteSession)
 class Run(Generic[DeleteSessionT]):
     """What can be asked of a run, awaited or not."""
 
+    _is_journal_late: bool  # set when the journal is told of something
     _wake_up: Callable[..., object]  # ends the wait of the run, or its next one
 
     def __init__(
@@ -40,7 +41,6 @@ class Run(Generic[DeleteSessionT]):
         self._told = Told()
         self._to_hand_out: deque[Outcome] = deque()
         self._to_record: deque[Outcome] = deque()  # of sessions that the journal must forget
-        self._is_journal_late = False
         self._process: int | None = None  # in which it has begun
         #: the thread or task that alone may ask it, or `NOBODY`; None: it is not at work
         self._only_asker: object = None

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType, SimpleNamespace
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -336,7 +337,7 @@ def test_a_coroutine_that_is_closed_before_its_block_begins_warns_and_tells_it()
     assert str(outcome).startswith("Session 'id-0': opening('id-0') was never left. It may still")
 
 
-async def hold(block: AsyncOpening[object]) -> None:
+async def hold(block: AsyncOpening[Any]) -> None:  # Any: whatever it gives
     async with block:
         await asyncio.sleep(3600)
 

@@ -239,7 +239,7 @@ async def test_an_opener_that_closes_its_use_case_is_refused_and_nothing_is_clos
     """It would wait for itself."""
     program = Program()
     with pytest.raises(RuntimeError, match="called by the opener of a block"):
-        async with program.delete_session.opening(program.delete_session.aclose):
+        async with program.delete_session.opening(program.delete_session.aclose, id_of=str):
             pass
     assert not program.is_closed
     await program.hold(0)

@@ -237,6 +237,25 @@ def test_an_interruption_while_a_thread_starts_is_raised_and_leaves_no_thread(
         list(many(FunctionTransport())(["a"]))
 
 
+def test_a_thread_that_cannot_start_leaves_none_that_could(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, is_refused = threading.Thread.start, threading.Event()
+    refusals = iter([False])  # for the first one
+
+    def start_the_first(thread: threading.Thread) -> None:
+        if next(refusals, True):
+            is_refused.set()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def respond(_: str) -> Response:
+        is_refused.wait(LONG)
+        return DESTROYED
+
+    monkeypatch.setattr(threading.Thread, "start", start_the_first)
+    with pytest.raises(RuntimeError, match="can't start"):
+        list(many(FunctionTransport(respond))(["a", "b"]))
+
+
 def test_a_mock_may_be_the_transport() -> None:
     transport = Mock()
     transport.send.return_value = DESTROYED

@@ -96,7 +96,8 @@ class Tunnel:
         host, port = connection.read_request().rsplit(":", 1)
         with socket.create_connection((host.strip("[]"), int(port)), 10) as service:
             connection.send(b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n")
-            while readable := select.select([connection, service], [], [], PATIENCE)[0]:
+            both: list[Connection | socket.socket] = [connection, service]
+            while readable := select.select(both, [], [], PATIENCE)[0]:
                 if connection in readable:
                     service.sendall(connection.receive())
                 if service in readable:
