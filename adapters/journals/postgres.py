@@ -48,9 +48,11 @@ _CLOSE = "UPDATE {table} SET renewed_at = '-infinity' WHERE owner = %(owner)s"
 _SUSPECTS = """SELECT extract(epoch FROM since), EXISTS (SELECT FROM {table}
         WHERE service = %(label)s AND renewed_at > '-infinity' AND renewed_at < since)::text
     FROM coalesce(to_timestamp(%(since)s::float8), now() - %(lease)s::interval) AS since"""
+# `least`: a clock that was set back during the watch makes new renewals older than `since`.
 _ADOPT = """UPDATE {table} SET owner = %(owner)s, renewed_at = now()
     WHERE service = %(label)s AND session_id = ANY(ARRAY(SELECT session_id FROM {table}
-        WHERE service = %(label)s AND renewed_at < to_timestamp(%(since)s::float8)
+        WHERE service = %(label)s
+        AND renewed_at < least(to_timestamp(%(since)s::float8), now() - %(lease)s::interval)
         LIMIT 1000 FOR UPDATE SKIP LOCKED))
     RETURNING session_id"""
 _ORPHANS = """SELECT session_id FROM {table} WHERE service = %(label)s

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from typing import Any
 from unittest.mock import MagicMock, Mock, call
 
@@ -179,6 +179,28 @@ def test_who_renews_in_the_half_minute_of_a_watch_keeps_a_session(
         assert list(sweeper.adopt_orphans()) == ["dead"]
         assert time.monotonic() - began > 29
         sweeper.gone("dead")
+
+
+def test_a_clock_that_is_set_back_during_a_watch_makes_no_living_owners_session_an_orphan(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, calls = postgres.new_database("search_path = public, pg_catalog"), count()
+    clock = """CREATE OR REPLACE FUNCTION now() RETURNS timestamptz LANGUAGE sql
+        AS $$ SELECT pg_catalog.now() - interval '{} s' $$"""
+    postgres.execute(clock.format(0), url=url)
+    postgres.execute(PostgresJournal.TABLE, url=url)
+    postgres.execute(SUSPECT, "", url=url)
+
+    def connect() -> psycopg.Connection:
+        if next(calls) == 1:
+            postgres.execute(clock.format(100), url=url)
+            living.opened("living")
+        return psycopg.connect(url)
+
+    with PostgresJournal(url) as living:
+        sweeper = PostgresJournal(connect)
+        monkeypatch.setattr(sweeper, "_closed", Mock(is_set=lambda: False))
+        assert list(islice(sweeper.adopt_orphans(), 3)) == ["one"]
 
 
 def test_a_renewal_comes_each_15_s_and_a_look_at_the_suspects_each_2_s(
