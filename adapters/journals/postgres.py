@@ -44,6 +44,8 @@ _GONE = "DELETE FROM {table} WHERE service = %(label)s AND session_id = %(sessio
 _RENEW = """UPDATE {table} SET renewed_at = now() WHERE service = %(label)s AND owner = %(owner)s
     AND session_id = ANY(string_to_array(%(held)s, ' ')) AND renewed_at > '-infinity'
     RETURNING session_id"""
+_OWNERS = """SELECT session_id, owner FROM {table} WHERE service = %(label)s
+    AND session_id = ANY(string_to_array(%(held)s, ' '))"""
 _CLOSE = "UPDATE {table} SET renewed_at = '-infinity' WHERE owner = %(owner)s"
 _SUSPECTS = """SELECT extract(epoch FROM since), EXISTS (SELECT FROM {table}
         WHERE service = %(label)s AND renewed_at > '-infinity' AND renewed_at < since)::text
@@ -188,17 +190,22 @@ class PostgresJournal(BaseJournal):
                 return
             try:
                 renewed = {one for (one,) in self._execute(_RENEW, held=" ".join(held))}
+                lost = held.keys() - renewed
+                owners = dict(self._execute(_OWNERS, held=" ".join(lost))) if lost else {}
             except Exception as error:
                 log(logging.WARNING, "The journal cannot renew its sessions: %s", reason_of(error))
                 continue
             with self._lock:
-                # A row that is not renewed was taken, unless it was forgotten or recorded again.
-                taken = [one for one in held.keys() - renewed if self._held.get(one) is held[one]]
-                for session_id in taken:
+                # What was forgotten or recorded again meanwhile is not lost.
+                lost = {one for one in lost if self._held.get(one) is held[one]}
+                lost -= {one for one, owner in owners.items() if owner == self._owner}
+                for session_id in lost:
                     self._held.pop(session_id, None)  # `_forget` takes no lock.
-                    self._adopted.discard(session_id)
-            for one in taken:
+                self._adopted.difference_update(lost)
+            for one in lost & owners.keys():
                 log(logging.WARNING, "session %a is another owner's now, and may be gone", one)
+            for one in lost - owners.keys():
+                log(logging.INFO, "session %a is gone: another process has deleted it", one)
 
     def _execute(self, statement: str, **values: str | None) -> Rows:
         """Execute a statement in a transaction of its own, and again if others were in its way."""

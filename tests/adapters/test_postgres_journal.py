@@ -25,7 +25,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from firecrawl_interact.adapters import PostgresJournal
-from firecrawl_interact.adapters.journals.postgres import _RENEW
+from firecrawl_interact.adapters.journals.postgres import _OWNERS, _RENEW
 from firecrawl_interact.core import JournalError
 
 from ..postgres import PASSWORD, Postgres, ShortLease, wait_until
@@ -278,24 +278,23 @@ def test_a_connection_function_that_hides_an_error_ends_no_call_well() -> None:
         PostgresJournal(connect).orphans()
 
 
-@pytest.mark.parametrize("take", ["DELETE FROM {}", "UPDATE {} SET owner = 'x'"])
-def test_rows_that_another_owner_has_taken_are_named_and_yielded_no_more(
-    postgres: Postgres,
-    label: str,
-    journal: ShortLease,
-    caplog: pytest.LogCaptureFixture,
-    take: str,
+def test_rows_that_others_have_deleted_or_taken_are_named_and_yielded_no_more(
+    postgres: Postgres, label: str, journal: ShortLease, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     with ShortLease(postgres.url, service=label) as dead:
         dead.opened("one")
         dead.opened("two")
     adopted = journal.adopt_orphans()
     next(adopted)
-    postgres.execute(f"{take.format(TABLE)} WHERE service = %s", label)
+    postgres.execute(f"DELETE FROM {TABLE} WHERE service = %s AND session_id = 'one'", label)
+    postgres.execute(f"UPDATE {TABLE} SET owner = 'x' WHERE service = %s", label)
     journal.opened("three")
     wait_until(lambda: len(caplog.messages) == 2)
-    text = "session '{}' is another owner's now, and may be gone"
-    assert sorted(caplog.messages) == [text.format("one"), text.format("two")]
+    gone = "session 'one' is gone: another process has deleted it"
+    taken = "session 'two' is another owner's now, and may be gone"
+    told = [(level, text) for _, level, text in caplog.record_tuples]
+    assert sorted(told) == [(logging.INFO, gone), (logging.WARNING, taken)]
     assert list(adopted) == []
 
 
@@ -309,14 +308,14 @@ def test_a_session_that_is_gone_and_recorded_again_during_a_renewal_is_renewed_o
             journal.gone("one")
             journal.gone("two")
             journal.opened("one")
-        return []
+        return [["three", journal._owner]] if statement is _OWNERS else []
 
-    journal._held |= {"one": object(), "two": object()}
+    journal._held |= {"one": object(), "two": object(), "three": object()}
     monkeypatch.setattr(journal, "_execute", execute)
     closed = Mock(is_set=lambda: False, wait=Mock(side_effect=[False, True]))
     monkeypatch.setattr(journal, "_closed", closed)
     journal._renew()
-    assert (list(journal._held), caplog.messages) == (["one"], [])
+    assert (sorted(journal._held), caplog.messages) == (["one", "three"], [])
 
 
 def test_what_was_adopted_when_no_thread_could_renew_it_is_yielded_by_the_next_sweep(
