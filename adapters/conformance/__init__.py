@@ -18,6 +18,8 @@ passes is a failure too, so that the list stays true.
 
 from collections.abc import Collection, Sequence
 
+from firecrawl_interact.core.arguments import check_seconds
+
 from . import journal_cases, journal_machine, journal_process_cases
 from .case import Case, KnownToBeBrokenError, Report, check_cases, check_channel
 from .cases import CASES
@@ -79,9 +81,11 @@ def check_journal(
         secrets: passwords that no repr and no error may show.
         known: the names of the cases that this journal is known to fail.
 
-    Returns and raises what `check` does.
+    Returns and raises what `check` does. What `make_journal` raises at once comes through.
     """
     _refuse_unknown_names(known, JOURNAL_CASES)
+    check_seconds("patience", patience, may_be_zero=True)
+    make_journal(service="https://check.example").close()  # If that fails, no case says why.
     return check_cases(
         JOURNAL_CASES,
         lambda case: case.run(

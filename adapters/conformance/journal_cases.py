@@ -111,7 +111,8 @@ def an_adopted_session_is_its_adopters(harness: JournalHarness) -> None:
 def a_yielded_session_is_no_other_sweepers(harness: JournalHarness) -> None:
     """What a sweep has yielded is no other sweeper's, while the sweep goes on."""
     harness.leave("one", "two", "three")
-    first = next(harness.journal().adopt_orphans())
+    first = next(harness.journal().adopt_orphans(), None)
+    require(first is not None, "no orphan was yielded")
     require(first not in harness.sweep(), f"{first} was yielded to two sweepers")
 
 
@@ -121,6 +122,7 @@ def a_sweep_left_half_way_loses_nothing(harness: JournalHarness) -> None:
     harness.leave(*ids)
     sweeper = harness.journal()
     found = [*islice(sweeper.adopt_orphans(), 2)]
+    require(found != [], "no orphan was yielded")
     sweeper.gone(found[0])
     rest = list(sweeper.adopt_orphans())
     require(sorted(found + rest) == ids, f"{found}, then {rest} were yielded")
@@ -179,7 +181,7 @@ def a_closed_journal_takes_and_gives_nothing(harness: JournalHarness) -> None:
     harness.leave("one", "two")
     journal, sweeper = harness.journal(), harness.journal()
     orphans = sweeper.adopt_orphans()
-    next(orphans)
+    require(next(orphans, None) is not None, "no orphan was yielded")
     for one in (journal, journal, sweeper):
         one.close()
     require(list(orphans) == [], "a closed journal has yielded an orphan")

@@ -3,13 +3,16 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 from unittest import SkipTest
 
 import pytest
 
 from firecrawl_interact.adapters import (
     FakeService,
+    FileJournal,
     InMemoryJournal,
     InMemoryTransport,
     Urllib3Transport,
@@ -224,6 +227,32 @@ def test_the_kit_for_journals_says_what_is_kept_and_what_is_not() -> None:
     first, *lines = str(raised.value).splitlines()
     assert re.search(r"^\d+ promises kept, 4 broken, 1 known to be broken, \d+ cases not", first)
     assert any(line.startswith("  what-is-gone-is-no-orphan: Promised: ") for line in lines)
+
+
+class YieldsNothing(InMemoryJournal):
+    def adopt_orphans(self) -> Iterator[str]:
+        return iter(())
+
+
+def test_a_journal_that_yields_no_orphan_is_said_to_do_so() -> None:
+    with pytest.raises(AssertionError) as raised:
+        check_journal(partial(YieldsNothing, YieldsNothing()))
+    assert str(raised.value).count("Seen: no orphan was yielded.") == 3
+
+
+@pytest.mark.parametrize(
+    ("make_journal", "patience", "error"),
+    [
+        (InMemoryJournal, -1, ValueError("patience must be seconds, at least 0 and finite")),
+        (None, 0, TypeError("'NoneType' object is not callable")),
+        (FileJournal, 0, TypeError("missing 1 required positional argument: 'directory'")),
+    ],
+)
+def test_what_can_check_no_journal_is_no_broken_promise(
+    make_journal: Any, patience: float, error: Exception
+) -> None:
+    with pytest.raises(type(error), match=str(error)):
+        check_journal(make_journal, patience=patience)
 
 
 def test_a_way_to_the_service_that_there_is_not_is_refused_and_one_without_meaning_skipped() -> (
