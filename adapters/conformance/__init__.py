@@ -71,6 +71,8 @@ def check_journal(
 ) -> Report[JournalCase]:
     """Play all cases for journals. They start, kill, stop and fork processes.
 
+    The processes import the calling script again, so it needs `if __name__ == "__main__":`.
+
     Args:
         make_journal: makes a journal, called as `make_journal(service=label)`. All journals share
             one storage, and each case has its own label.

@@ -51,7 +51,9 @@ class Process:
         require(has_come, hangs, Severity.MAY_HANG)
         for words in self.all_said():
             return words
-        raise AssertionError("a process that has the journal has died")
+        # The process imports the script again, and would play the case in there.
+        advice = 'A script that plays this case needs `if __name__ == "__main__":`'
+        raise AssertionError(f"a process that has the journal has died. {advice}")
 
     def tell(self, *words: object) -> None:
         """Tell it something, and do not wait."""

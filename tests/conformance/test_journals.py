@@ -1,6 +1,7 @@
 """Each journal keeps every promise of the port, and the kit finds each that breaks one."""
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,6 +122,20 @@ def test_a_broken_journal_stands_for_each_case() -> None:
     # Tests of their own play a broken journal for these two.
     others = {"any-order-of-calls-loses-nothing", "an-outage-makes-no-orphan"}
     assert {name for _, name in FOUND} | others == set(BY_NAME)
+
+
+def test_a_script_without_a_guard_is_told_that_it_needs_one(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    code = f"""from functools import partial
+from firecrawl_interact.adapters import FileJournal
+from firecrawl_interact.adapters.conformance import JOURNAL_CASES
+[case] = [case for case in JOURNAL_CASES if case.name == "a-killed-process-leaves-orphans"]
+case.run(partial(FileJournal, {str(tmp_path)!r}))"""
+    script.write_text(code, encoding="utf-8")
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    advice = 'A script that plays this case needs `if __name__ == "__main__":`'
+    assert f"Seen: a process that has the journal has died. {advice}." in done.stderr
 
 
 def test_a_lease_without_a_watch_is_found(postgres: Postgres) -> None:
