@@ -65,8 +65,11 @@ class FileJournal(BaseJournal):
 
     def __del__(self) -> None:
         # Only an owner without records gives up its lock: the process may still use the others.
-        if self._own is not None and not _names(self._own):
-            self._give_up()
+        if self._own is not None:
+            with suppress(OSError):  # It has records. To list them could take a descriptor.
+                self._own.rmdir()
+            if not os.path.lexists(self._own):
+                self._give_up()
 
     def close(self) -> None:
         """Release the sessions that are still open: from now on they are orphans."""

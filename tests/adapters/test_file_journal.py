@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import pickle
+import resource
 import shutil
 import signal
 import stat
@@ -339,6 +340,28 @@ def test_a_journal_that_is_forgotten_keeps_what_it_has_open_and_no_child_does(
             os._exit(1)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_journals_are_forgotten_in_silence_when_descriptors_have_run_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised, descriptors = list[object](), open_descriptors()
+    monkeypatch.setattr(sys, "unraisablehook", raised.append)
+    journals = [FileJournal(tmp_path) for _ in range(2)]
+    for journal in journals:
+        journal.opened("one")
+        journal.gone("one")
+    journals[0].close()
+    del journal
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, most))
+    try:
+        journals.clear()
+        gc.collect()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (least, most))
+    assert raised == []
+    assert open_descriptors() == descriptors
 
 
 def test_a_copy_that_ends_in_a_child_closes_no_descriptor_of_the_childs(tmp_path: Path) -> None:
