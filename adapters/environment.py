@@ -28,7 +28,7 @@ from firecrawl_interact.core import (
     Transport,
     request_headers,
 )
-from firecrawl_interact.core.log import log
+from firecrawl_interact.core.log import log, printable
 
 from .api_url import ApiUrl, parse_api_url
 from .urllib3.transport import Urllib3Transport
@@ -154,7 +154,7 @@ def _journal(journal: Recorder | None, transport: Transport | AsyncTransport) ->
         if not os.path.isabs(location) and "://" not in location:
             directory = os.path.abspath(location)
             text = "FIRECRAWL_INTERACT_JOURNAL is a relative path: it is %s"
-            log(logging.WARNING, text, directory)
+            log(logging.WARNING, text, printable(directory))
         # A transport of one's own may not say where the service is.
         label = getattr(transport, "api_url", None) or service_address(None, allow_plain_http=True)
         return _of_variable("FIRECRAWL_INTERACT_JOURNAL", open_journal, location, str(label))
@@ -180,8 +180,8 @@ def journal_location(location: str | None = None) -> str | None:
     if not location:
         return None
     problem = None
-    if location != location.strip() or not location.isprintable():
-        problem = "has a blank around it or a line end in it"
+    if location != location.strip() or re.search(r"[\0-\x1f\x7f-\x9f]", location):
+        problem = "has a blank around it or a control character in it"
     elif {location[0], location[-1]} & {'"', "'"}:
         problem = "has quotes around it"
     elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//)", location):  # RFC 3986, 3.1

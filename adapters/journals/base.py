@@ -10,6 +10,7 @@ from functools import partial
 from typing import ClassVar, NamedTuple, Self
 
 from firecrawl_interact.core.journal import JournalError
+from firecrawl_interact.core.log import printable
 from firecrawl_interact.core.wire import checked_session_id, is_sendable
 
 from ..api_url import parse_api_url
@@ -38,7 +39,7 @@ class BaseJournal:
     _adopt: Callable[[], Iterator[None]]
     _lock: ClassVar = threading.RLock()  # of all journals. A fork waits for it.
 
-    def __init__(self, storage: object, shown: object, service: str | None) -> None:
+    def __init__(self, storage: object, shown: str, service: str | None) -> None:
         if not isinstance(service, str | None):
             raise TypeError(f"service must be a str, not {type(service).__name__}")
         self._storage = storage  # as the user named it
@@ -120,7 +121,8 @@ class BaseJournal:
             yield
         except Exception as error:
             subject = "The" if session_id is None else f"Session {session_id!r}: the"
-            message = f"{subject} journal {self._shown} {problem}: {reason_of(error)}. {advice}"
+            journal, reason = printable(self._shown), reason_of(error)
+            message = f"{subject} journal {journal} {problem}: {reason}. {advice}"
             message += "".join(getattr(error, "__notes__", []))
             # The frames below may contain a password.
             raise JournalError(message, session_id=session_id) from error.with_traceback(None)

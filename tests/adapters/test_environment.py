@@ -176,9 +176,9 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
     [
         ("'{}", "has quotes around it"),
         ('{}"', "has quotes around it"),
-        ("{}\n", "has a blank around it or a line end in it"),
-        ("{}\none more", "has a blank around it or a line end in it"),
-        (" {}", "has a blank around it or a line end in it"),
+        ("{}\n", "has a blank around it or a control character in it"),
+        ("{}\none more", "has a blank around it or a control character in it"),
+        (" {}", "has a blank around it or a control character in it"),
         ("postgresql:/secret@host/jobs", "has a scheme without // after it"),
         ("jdbc:postgresql://host/jobs", "has a scheme without // after it"),
         ("mysql://secret@host/jobs", "is another kind of URL"),
@@ -198,6 +198,25 @@ def test_a_variable_that_can_name_no_journal_is_refused_and_makes_nothing(
         delete_session_from_environment(api_key=KEY)
     assert list(tmp_path.iterdir()) == []
     delete_session_from_environment(api_key=KEY, journal=InMemoryJournal())  # It takes precedence.
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "no\u00a0break"])  # The first is no UTF-8.
+def test_a_variable_may_name_any_directory_and_all_that_names_it_can_be_printed(
+    variables: SetVariables,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    variables(INTERACT_JOURNAL=name)
+    made = delete_session_from_environment(api_key=KEY)
+    made.close()
+    assert made.journal is not None
+    with pytest.raises(JournalError) as raised:
+        made.journal.opened("one")
+    for text in (*caplog.messages, str(raised.value)):
+        assert ascii(f"{tmp_path}/{name}").strip("'") in text
 
 
 def test_a_variable_may_begin_at_home_and_where_a_relative_one_lies_is_logged(
