@@ -118,11 +118,16 @@ def case(
     """Make a case of a function: its name is the function's, its promise the docstring."""
 
     def make(play: Callable[[Harness], None]) -> Case:
-        promise = (play.__doc__ or "").removesuffix(".")
         name = play.__name__.replace("_", "-")
-        return Case(name, promise[:1].lower() + promise[1:], severity, Scenario(play, over), kinds)
+        return Case(name, promise_of(play), severity, Scenario(play, over), kinds)
 
     return make
+
+
+def promise_of(scenario: Callable[..., None]) -> str:
+    """Return its docstring as a part of a sentence. Under `python -OO` it has none."""
+    promise = (scenario.__doc__ or "").removesuffix(".")
+    return promise[:1].lower() + promise[1:]
 
 
 def cases(promise: str, severity: Severity, scenarios: Mapping[str, Scenario]) -> list[Case]:

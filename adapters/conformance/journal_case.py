@@ -12,7 +12,7 @@ from unittest import SkipTest
 
 from firecrawl_interact.core.journal import Journal, JournalError
 
-from .case import PromiseCase
+from .case import PromiseCase, promise_of
 from .expectations import BrokenPromiseError, Severity, require
 from .journal_process import Process, Work, error_of, serve
 
@@ -139,7 +139,7 @@ def cases_of(module: ModuleType) -> list[JournalCase]:
     cases = []
     for name, scenario in vars(module).items():
         if getattr(scenario, "__module__", None) == module.__name__ and not name.startswith("_"):
-            promise = scenario.__doc__[0].lower() + scenario.__doc__[1:].rstrip(".")
+            promise = promise_of(scenario)
             severity = Severity.MAY_LOSE_SESSIONS  # unless what was seen says less
             cases.append(JournalCase(name.replace("_", "-"), promise, severity, scenario))
     return cases

@@ -25,8 +25,8 @@ LOOKS = {
 }
 
 
-def run(code: str) -> str:
-    command = [sys.executable, "-c", code]
+def run(code: str, *options: str) -> str:
+    command = [sys.executable, *options, "-c", code]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -61,6 +61,11 @@ def test_a_python_without_a_global_lock_stays_without_one() -> None:
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 def test_looking_at_the_adapters_works(look: str) -> None:
     run(f"from firecrawl_interact import adapters\n{look}")
+
+
+def test_everything_can_be_imported_without_docstrings() -> None:
+    modules = ("core", "adapters", "adapters.conformance")
+    run("\n".join(f"from firecrawl_interact.{module} import *" for module in modules), "-OO")
 
 
 def test_every_public_name_can_be_imported_and_is_listed_once_in_order() -> None:
