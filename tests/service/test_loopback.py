@@ -254,6 +254,19 @@ def test_time_runs_by_itself_while_it_serves_and_at_no_other_time(service: FakeS
     assert other.monotonic() >= last
 
 
+def test_its_time_runs_on_while_a_test_has_frozen_the_time(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as frozen:
+        frozen.setattr(time, "monotonic", lambda: 1e9)  # as freezegun does
+        with LoopbackService(service):
+            assert 0 <= service.monotonic() < 60
+            frozen.undo()
+            assert 0 <= service.monotonic() < 60
+            frozen.setattr(time, "monotonic", lambda: 1e9)
+            assert 0 <= service.monotonic() < 60
+
+
 @pytest.mark.parametrize(
     ("sent", "fault", "latency", "begins"),
     [

@@ -37,6 +37,9 @@ class FakeClock:
     any change, who does not wait counts as idle, and nobody waits for a turn.
     """
 
+    # Who freezes time in a test, as freezegun does, replaces what modules have, not classes.
+    _system_time = staticmethod(time.monotonic)
+
     def __init__(self) -> None:
         # `with` takes it in one step. A condition's `with` is Python code, which an interruption
         # can leave with the lock taken.
@@ -55,7 +58,7 @@ class FakeClock:
         with self.lock:
             if not self._users_of_real_time:
                 return self._time
-            return self._time + (time.monotonic() - self._real_since)
+            return self._time + (self._system_time() - self._real_since)
 
     def advance(self, seconds: float) -> None:
         """Move by so many seconds at once, whoever waits."""
@@ -66,7 +69,7 @@ class FakeClock:
     def follow_system(self, users: int) -> None:
         """Note one user more, or less (-1), who needs real time. The clock never jumps back."""
         with self.lock:
-            self._time, self._real_since = self.monotonic(), time.monotonic()
+            self._time, self._real_since = self.monotonic(), self._system_time()
             self._users_of_real_time += users
 
     def note_change(self) -> None:

@@ -61,7 +61,7 @@ class FakeService:
         self._first_key = keys[0] if keys else ""
         self._lock = threading.Lock()
         self._faults: list[tuple[str | None, Fault]] = []
-        self._outage: tuple[float, Fault] = (0.0, NoConnection())
+        self._outage: tuple[float, Fault] = (-math.inf, NoConnection())
         self._requests: list[Request] = []
 
     def open_session(
