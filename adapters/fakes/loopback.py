@@ -27,6 +27,8 @@ from .service.faults import (
 # Close with a reset: linger for 0 s. Windows has two shorts here, other systems two ints.
 _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
+_LARGEST_BODY = 10 * 1024 * 1024  # bytes, as the service takes them
+
 
 class LoopbackService:
     """Serve a `FakeService` on 127.0.0.1 while a `with` block lasts.
@@ -153,6 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("content-length", "0")
         if "transfer-encoding" in self.headers or not length.isdecimal():
             self.send_error(411)
+            return
+        if len(length) > 8 or int(length) > _LARGEST_BODY:
+            self.send_error(413)
             return
         body = self.rfile.read(int(length))
         service, ending = self.server.service, self.server.ending

@@ -163,10 +163,10 @@ def test_connections_are_kept_for_requests_of_any_method_and_size(service: FakeS
             received = exchange(client, plain("DELETE"))
             assert received.startswith(b"HTTP/1.1 404 Not Found\r\n")
             assert received.endswith(b'"error":"Browser session not found."}')
-        body = bytes(200_000)
-        fields = {"Content-Length": "200000", "X-Y": "Z"}
+        body = bytes(10 * 1024 * 1024)
+        fields = {"Content-Length": "10485760", "X-Y": "Z"}
         for method in ("GET", "PATCH", "POST", "PUT"):
-            received = exchange(client, plain(method, "Content-Length: 200000", "X-Y: Z") + body)
+            received = exchange(client, plain(method, "Content-Length: 10485760", "X-Y: Z") + body)
             assert f"Cannot {method} /v2/interact/{UNKNOWN}<".encode() in received
             assert service.requests[-1] == Request(method, f"/v2/interact/{UNKNOWN}", fields)
 
@@ -177,9 +177,11 @@ def test_connections_are_kept_for_requests_of_any_method_and_size(service: FakeS
         (plain("DELETE", "Connection: close"), 404, 1),
         (plain("DELETE", "Transfer-Encoding: chunked"), 411, 0),
         (plain("DELETE", "Content-Length: many"), 411, 0),
+        (plain("DELETE", "Content-Length: 10485761"), 413, 0),
+        (plain("DELETE", f"Content-Length: {'9' * 5000}"), 413, 0),
         (b"good day\x00\xff to you all\r\n\r\n", 400, 0),
     ],
-    ids=["asked to close", "chunks", "no length", "no HTTP"],
+    ids=["asked to close", "chunks", "no length", "large", "huge", "no HTTP"],
 )
 def test_a_connection_ends_if_it_is_asked_to_or_after_what_is_no_request_to_read(
     service: FakeService, sent: bytes, status: int, requests: int
