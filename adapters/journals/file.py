@@ -117,7 +117,9 @@ class FileJournal(BaseJournal):
 
     def _forget(self, session_id: str) -> None:
         for _ in range(2):  # A sweeper may move it while the first look goes on.
-            for record in [owner / _name(session_id) for owner in self._owners()]:
+            # The own record last: as long as it is there, no sweeper adopts another one.
+            owners = sorted(self._owners(), key=lambda owner: owner == self._own)
+            for record in [owner / _name(session_id) for owner in owners]:
                 if os.path.lexists(record):
                     record.unlink(missing_ok=True)
 

@@ -279,6 +279,22 @@ def after(name: str, patch: pytest.MonkeyPatch, act: Callable[[], object]) -> No
     patch.setattr(module, name, act_then)
 
 
+def test_a_sweep_while_an_adopter_forgets_what_two_dead_owners_had_gets_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(8):  # The order in which a directory is listed is anybody's guess.
+        first, second, adopter, sweeper = (FileJournal(tmp_path) for _ in range(4))
+        for journal in (first, second):
+            journal.opened("one")
+        first.close()
+        second.close()
+        assert list(adopter.adopt_orphans()) == ["one"]
+        found = list[str]()
+        after("unlink", monkeypatch, lambda: found.extend(sweeper.adopt_orphans()))  # noqa: B023
+        adopter.gone("one")
+        assert found == []
+
+
 def open_descriptors() -> list[str]:
     gc.collect()
     return os.listdir("/dev/fd")
