@@ -41,7 +41,9 @@ class CircuitBreaker:
       neither is a 5xx in the service's own words (`is_spoken`): both are failures. A conflict, and
       a kept connection that had ended, show nothing.
     - The breaker opens if the failures of two ids count, and either all that was in flight at the
-      first failure has landed as well, or an id would be given up otherwise.
+      first failure has landed as well, or an id would be given up otherwise. One id is enough if
+      it would be given up while a request of before its first failure is still in flight, and
+      nothing shows that the service is there: the others hang, and cannot fail.
     - Half-open probes go one at a time. The policy's backoff lies between two of them, or what the
       service asks for, if that is longer. Each is for another id.
     - It closes when no failure counts any more. While it is open, a failure in the service's own
@@ -173,7 +175,10 @@ class CircuitBreaker:
             # What was in flight when the first failure landed has landed, too.
             rest_has_landed = oldest_sent_at > self.failures[0].landed_at
             is_shown = self._count_failing_ids() > 1 and (rest_has_landed or failed.is_last)
-            if is_shown and not self.is_open:
+            # The others hang: they hold all places, and no other id can fail.
+            is_alone = takes_ids and not (rest_has_landed or has_responded_since)
+            is_given_up = failed.is_last and job.requests > 1 and not error.is_spoken
+            if (is_shown or (is_alone and is_given_up)) and not self.is_open:
                 self.is_open = True
                 self._alone_since = waited
         self._close_if_refuted()

@@ -98,7 +98,9 @@ async def test_a_cancellation_while_a_pending_id_ends_is_raised() -> None:
 
 @pytest.mark.parametrize(("how", "seconds"), [("left", 3), ("stopped", 3), ("ended by itself", 1)])
 @on_virtual_time
-async def test_ids_whose_end_hangs_are_not_waited_for_without_end(how: str, seconds: int) -> None:
+async def test_ids_whose_end_hangs_are_not_waited_for_without_end(
+    how: str, seconds: int, caplog: pytest.LogCaptureFixture
+) -> None:
     async def ids() -> AsyncIterator[str]:
         yield "a"
         try:
@@ -122,6 +124,8 @@ async def test_ids_whose_end_hangs_are_not_waited_for_without_end(how: str, seco
     with suppress(RuntimeError):  # what ended it
         assert await listed(deletions) == []
     assert now() == seconds
+    await asyncio.sleep(1000)
+    assert caplog.records == []  # of asyncio, above all
 
 
 def test_without_asyncio_a_run_says_so_and_its_block_does_not_begin() -> None:

@@ -237,6 +237,14 @@ all that was in flight at the first failure must fail
     go a b; 503 a; +0.1; go slow; 503 b; held by = outage
 unless an id would be given up
     max_attempts 1 | go slow a b; 503 a b; held by = outage
+one is enough while all others are silent, more ids come, and nothing shows that the service works
+    max_attempts 2 | go silent a; lost a; +8; send a; lost a; held by = outage
+    max_attempts 2 | go silent a; 503 a; +8; send a; 503 a; held by = nothing
+    max_attempts 2 | go silent a; end; lost a; +8; send a; lost a; held by = nothing
+    max_attempts 2 | go silent a b; lost a; ok b; +8; send a; lost a; held by = nothing
+    max_attempts 1 | go silent a; lost a; held by = nothing
+    max_attempts 3 | go silent a; lost a; +8; send a; lost a; held by = nothing
+    max_attempts 2 | go a; lost a; +8; send a; lost a; held by = nothing
 a response refutes the failures of requests that were sent no later
     max_attempts 1 | go old a b; 503 a b; ok old; held by = nothing
     max_attempts 1 | go old; +1; go a b; 503 a b; ok old; held by = outage

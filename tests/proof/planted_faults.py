@@ -135,7 +135,7 @@ told: what a block knows is told to nobody
 journal: the journal forgets whatever ended
     if is_gone else None => if outcome else None
 journal: a block begins before its session is recorded
-    journal.opened(self.session_id or "") => pass
+    journal.opened(session_id) => pass
 """)
 OF_SCRAPES = read_faults(r"""
 gone: a failure of the backend is taken for the end of the session
