@@ -255,13 +255,24 @@ async def _read(
     One task reads them all, so that a timeout or a task group may stand around a `yield`. It must
     not hold the run, which warns when nobody holds it any more.
     """
-    async for session_id in session_ids:
-        scheduler.admit(iter([session_id]))
-        is_wanted.clear()
-        is_awake.set()
-        if (task := asyncio.current_task()) and task.cancelling():  # That did not stop the ids.
-            raise asyncio.CancelledError
-        await is_wanted.wait()
+    ids = aiter(session_ids)
+    throw = getattr(ids, "athrow", None)  # of a generator
+    next_id = anext(ids)
+    with suppress(StopAsyncIteration):
+        while True:
+            scheduler.admit(iter([await next_id]))
+            is_wanted.clear()
+            is_awake.set()
+            if (task := asyncio.current_task()) and task.cancelling():  # That did not stop the ids.
+                raise asyncio.CancelledError
+            try:
+                await is_wanted.wait()
+            except asyncio.CancelledError as cancellation:
+                if scheduler.is_stopped or throw is None:
+                    raise
+                next_id = throw(cancellation)  # A timeout or a task group makes its error of it.
+            else:
+                next_id = anext(ids)
 
 
 def _check_event_loop() -> None:

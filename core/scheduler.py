@@ -169,7 +169,8 @@ class Scheduler:
             self._note_if_service_works(job, error)
             self._breaker.note_if_probe(job, error)  # `_note_failed` sees transient ones alone.
             self._end(job, error.with_traceback(None))  # An outcome must not hold the run.
-        except Exception as error:  # The response cannot be read: the transport broke the port.
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # The response cannot be read: the transport broke the port.
             lost = self._end_faulty(error.with_traceback(None))
             self._end(job, job.unreachable(lost))
         else:

@@ -163,8 +163,8 @@ def start_thread(
     handled = sys.exception()
     try:
         thread.start()
-    except RuntimeError as error:
-        # An interruption while it starts comes out as an error of its lock.
+    except (RuntimeError, KeyError) as error:
+        # An interruption while it starts comes out as an error of its lock, or of its register.
         interruption = error.__context__
         if interruption is None or interruption is handled:
             raise

@@ -164,14 +164,15 @@ async def test_a_timeout_and_a_task_group_may_stand_around_yields_in_the_caller_
     assert is_alone()
 
 
+@pytest.mark.parametrize("concurrency", [8, 1], ids=["it waits for an id", "no id is wanted"])
 @on_virtual_time
-async def test_a_timeout_of_the_ids_is_raised_after_the_outcomes() -> None:
+async def test_a_timeout_of_the_ids_is_raised_after_the_outcomes(concurrency: int) -> None:
     async def ids() -> AsyncIterator[str]:
         async with asyncio.timeout(5):
             yield "a"
             await asyncio.sleep(60)
 
-    deletions = many_awaited(AsyncFunctionTransport(after(10)))(ids())
+    deletions = many_awaited(AsyncFunctionTransport(after(10)), concurrency=concurrency)(ids())
     assert (await anext(deletions)).session_id == "a"
     with pytest.raises(TimeoutError):
         await anext(deletions)

@@ -75,6 +75,14 @@ def test_a_journal_forgets_a_session_that_is_gone_and_no_other_and_costs_no_outc
     assert [record.getMessage() for record in records] == expected
 
 
+def test_a_warning_names_what_a_journal_raises_if_that_has_no_words() -> None:
+    journal = Mock(gone=Mock(side_effect=TimeoutError))
+    with log_records(logging.WARNING) as records:
+        DeleteSession(ScriptedTransport(DESTROYED), API_KEY, journal=journal)("a")
+    [record] = records
+    assert record.getMessage().endswith("may still hold it: TimeoutError")
+
+
 @pytest.mark.parametrize(
     ("way", "times", "writes", "over_at"),
     [(Blocking, [], [KeyboardInterrupt, 0], 7), (Awaited, [2], [0, 0], 4)],

@@ -220,8 +220,9 @@ def test_no_signal_s_handler_runs_between_taking_an_outcome_out_and_returning_it
     assert not [name for name in last if name.startswith(("CALL", "JUMP", "RESUME"))]
 
 
+@pytest.mark.parametrize("error", [RuntimeError("release unlocked lock"), KeyError("<Thread>")])
 def test_an_interruption_while_a_thread_starts_is_raised_and_leaves_no_thread(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     start = threading.Thread.start
 
@@ -229,8 +230,8 @@ def test_an_interruption_while_a_thread_starts_is_raised_and_leaves_no_thread(
         start(thread)
         try:
             raise KeyboardInterrupt
-        finally:  # as the lock does it
-            raise RuntimeError("release unlocked lock")
+        finally:  # as the lock, or the register of threads, does it
+            raise error
 
     monkeypatch.setattr(threading.Thread, "start", interrupted_start)
     with pytest.raises(KeyboardInterrupt):
@@ -380,15 +381,15 @@ class SlowError(Exception):
     """What the handler of a signal raises."""
 
 
-@pytest.mark.parametrize("function", ["admit", "notify"])
-def test_what_a_signal_s_handler_raises_as_an_id_is_taken_or_told_costs_no_outcome(
+@pytest.mark.parametrize("function", ["admit", "parse_response", "notify"])
+def test_what_a_signal_s_handler_raises_in_a_run_comes_out_and_costs_no_outcome(
     function: str,
 ) -> None:
     deletions, is_over = many(FunctionTransport())([*"abc"]), False
 
     def interrupt(frame: FrameType) -> None:
         nonlocal is_over
-        has_id = "self" in frame.f_locals and len(getattr(frame.f_locals["self"], "_jobs", "a"))
+        has_id = len(getattr(frame.f_locals.get("self"), "_jobs", "a"))
         if not is_over and frame.f_code.co_name == function and has_id:
             is_over = True
             raise SlowError
