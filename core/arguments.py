@@ -103,12 +103,12 @@ def checked_opened_id(
         problem = type(error).__name__  # No more: the rest may hold a value.
     kind = type(opened[0]).__name__
     reason = f"open_session returned a {kind} without an id that can be sent ({problem})"
+    advice = "If it opened a session, that one ends by its time-to-live."
     if says := shown(_error_text(opened, mask)).removesuffix("."):
         reason += f": {says}"
-        advice = "If it opened a session all the same, that one ends by its time-to-live."
     else:
         reason += f"; its attributes: {', '.join(_names(opened[0])) or 'none'}"
-        advice = "Pass id_of=, a function that gives the id of what open_session returns."
+        advice = f"Pass id_of=, a function that gives the id of what open_session returns. {advice}"
     raise NothingOpenedError(reason, opened=opened[0], advice=advice)
 
 

@@ -529,7 +529,7 @@ def test_what_has_no_usable_id_is_an_error_with_names_and_no_value(
         opening(lambda: opened).__enter__()
     says = f"open_session returned a {kind} without an id that can be sent ({problem}); its"
     assert str(raised.value).startswith(f"{says} attributes: {attributes}. Pass id_of=, ")
-    assert str(raised.value).endswith(" the id of what open_session returns.")
+    assert str(raised.value).endswith(" If it opened a session, that one ends by its time-to-live.")
     assert raised.value.opened is opened
     assert "canary" not in repr(raised.value)
     assert (raised.value.__cause__, raised.value.__context__) == (None, None)
