@@ -28,6 +28,7 @@ from firecrawl_interact.adapters import PostgresJournal
 from firecrawl_interact.adapters.journals.postgres import _OWNERS, _RENEW
 from firecrawl_interact.core import JournalError
 
+from ..core.side_by_side import unchecked
 from ..postgres import PASSWORD, Postgres, ShortLease, wait_until
 
 pytestmark = pytest.mark.enable_socket
@@ -295,6 +296,7 @@ def test_rows_that_others_have_deleted_or_taken_are_named_and_yielded_no_more(
     taken = "session 'two' is another owner's now, and may be gone"
     told = [(level, text) for _, level, text in caplog.record_tuples]
     assert sorted(told) == [(logging.INFO, gone), (logging.WARNING, taken)]
+    assert list(journal._held) == ["three"]  # It names them once.
     assert list(adopted) == []
 
 
@@ -307,6 +309,7 @@ def test_a_session_that_is_gone_and_recorded_again_during_a_renewal_is_renewed_o
         if statement is _RENEW:
             journal.gone("one")
             journal.gone("two")
+            assert "two" not in journal._held
             journal.opened("one")
         return [["three", journal._owner]] if statement is _OWNERS else []
 
@@ -470,14 +473,17 @@ def test_what_is_no_url_of_postgresql_is_refused_and_not_quoted(url: str) -> Non
     with pytest.raises(ValueError, match="must be a postgresql:// URL that libpq") as raised:
         PostgresJournal(url)
     require_no_password(raised.value)
+    with pytest.raises(TypeError, match="must be a postgresql:// URL that libpq"):
+        PostgresJournal(unchecked(5))
 
 
 def test_without_psycopg_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, PostgresJournal.__module__)
     journals = importlib.import_module(PostgresJournal.__module__)
-    with pytest.raises(ImportError, match=r'pip install "\.\[postgres\]"'):
+    with pytest.raises(ImportError, match=r'pip install "\.\[postgres\]"') as raised:
         journals.PostgresJournal("postgresql://127.0.0.1/db")
+    assert isinstance(raised.value.__cause__, ImportError)  # It may be libpq that is missing.
 
 
 def require_no_password(error: BaseException | None) -> None:
