@@ -47,12 +47,12 @@ class Process:
     def said(self) -> Any:  # Any: what the work says
         """Wait for its next report."""
         has_come = self._connection.poll(_ENOUGH_SECONDS)
-        hangs = f"a process that has the journal has hung for {_ENOUGH_SECONDS} s"
+        # The process imports the script again, and would play the case in there.
+        advice = 'A script that plays this case needs `if __name__ == "__main__":`'
+        hangs = f"a process that has the journal has hung for {_ENOUGH_SECONDS} s. {advice}"
         require(has_come, hangs, Severity.MAY_HANG)
         for words in self.all_said():
             return words
-        # The process imports the script again, and would play the case in there.
-        advice = 'A script that plays this case needs `if __name__ == "__main__":`'
         raise AssertionError(f"a process that has the journal has died. {advice}")
 
     def tell(self, *words: object) -> None:

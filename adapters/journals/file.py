@@ -66,10 +66,13 @@ class FileJournal(BaseJournal):
     def __del__(self) -> None:
         # Only an owner without records gives up its lock: the process may still use the others.
         if self._own is not None:
-            with suppress(OSError):  # It has records. To list them could take a descriptor.
-                self._own.rmdir()
-            if not os.path.lexists(self._own):
-                self._give_up()
+            try:
+                self._own.rmdir()  # To list its records could take a descriptor.
+            except FileNotFoundError:
+                pass
+            except OSError:
+                return  # It has records, or nobody can tell.
+            self._give_up()
 
     def close(self) -> None:
         """Release the sessions that are still open: from now on they are orphans."""

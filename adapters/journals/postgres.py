@@ -49,7 +49,7 @@ _OWNERS = """SELECT session_id, owner FROM {table} WHERE service = %(label)s
 _CLOSE = "UPDATE {table} SET renewed_at = '-infinity' WHERE owner = %(owner)s"
 _SUSPECTS = """SELECT extract(epoch FROM since), EXISTS (SELECT FROM {table}
         WHERE service = %(label)s AND renewed_at > '-infinity' AND renewed_at < since)::text
-    FROM coalesce(to_timestamp(%(since)s::float8), now() - %(lease)s::interval) AS since"""
+    FROM least(to_timestamp(%(since)s::float8), now() - %(lease)s::interval) AS since"""
 # `least`: a clock that was set back during the watch makes new renewals older than `since`.
 _ADOPT = """UPDATE {table} SET owner = %(owner)s, renewed_at = now()
     WHERE service = %(label)s AND session_id = ANY(ARRAY(SELECT session_id FROM {table}
@@ -205,7 +205,7 @@ class PostgresJournal(BaseJournal):
             for one in lost & owners.keys():
                 log(logging.WARNING, "session %a is another owner's now, and may be gone", one)
             for one in lost - owners.keys():
-                log(logging.INFO, "session %a is gone: another process has deleted it", one)
+                log(logging.INFO, "session %a was deleted elsewhere, or its row is lost", one)
 
     def _execute(self, statement: str, **values: str | None) -> Rows:
         """Execute a statement in a transaction of its own, and again if others were in its way."""
@@ -231,7 +231,7 @@ class PostgresJournal(BaseJournal):
 
 def _connector(url: str) -> Connect | None:
     """Return what makes a connection for each call: a fork shares none. None: it is no URL."""
-    with suppress(psycopg.Error):  # It quotes the URL.
+    with suppress(psycopg.Error, UnicodeError):  # It quotes the URL.
         options = conninfo_to_dict(url)
         if url.startswith(("postgresql://", "postgres://")):
             # psycopg waits so long for each of several hosts: a third one must have its turn.

@@ -182,8 +182,9 @@ def test_who_renews_in_the_half_minute_of_a_watch_keeps_a_session(
         sweeper.gone("dead")
 
 
+@pytest.mark.parametrize("is_corrected", [False, True])
 def test_a_clock_that_is_set_back_during_a_watch_makes_no_living_owners_session_an_orphan(
-    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, *, is_corrected: bool
 ) -> None:
     url, calls = postgres.new_database("search_path = public, pg_catalog"), count()
     clock = """CREATE OR REPLACE FUNCTION now() RETURNS timestamptz LANGUAGE sql
@@ -193,9 +194,12 @@ def test_a_clock_that_is_set_back_during_a_watch_makes_no_living_owners_session_
     postgres.execute(SUSPECT, "", url=url)
 
     def connect() -> psycopg.Connection:
-        if next(calls) == 1:
+        call_number = next(calls)
+        if call_number == 1:
             postgres.execute(clock.format(100), url=url)
             living.opened("living")
+        elif call_number == 5 and is_corrected:
+            postgres.execute(clock.format(0), url=url)
         return psycopg.connect(url)
 
     with PostgresJournal(url) as living:
@@ -292,7 +296,7 @@ def test_rows_that_others_have_deleted_or_taken_are_named_and_yielded_no_more(
     postgres.execute(f"UPDATE {TABLE} SET owner = 'x' WHERE service = %s", label)
     journal.opened("three")
     wait_until(lambda: len(caplog.messages) == 2)
-    gone = "session 'one' is gone: another process has deleted it"
+    gone = "session 'one' was deleted elsewhere, or its row is lost"
     taken = "session 'two' is another owner's now, and may be gone"
     told = [(level, text) for _, level, text in caplog.record_tuples]
     assert sorted(told) == [(logging.INFO, gone), (logging.WARNING, taken)]
@@ -467,6 +471,7 @@ def test_url_or_variables_say_how_long_each_host_has(
         f"mysql://me:{PASSWORD}@host/db",
         f"host=127.0.0.1 password={PASSWORD}",
         f"postgresql://me:{PASSWORD}@host:a-port/db?nonsense={PASSWORD}",
+        f"postgresql://me:{PASSWORD}\udce9@host/db",  # no UTF-8
     ],
 )
 def test_what_is_no_url_of_postgresql_is_refused_and_not_quoted(url: str) -> None:
