@@ -39,6 +39,7 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         super().__init__(delete_session, concurrency, shutdown_timeout)
         self._ids = session_ids
         self._reader: asyncio.Task[None] | None = None
+        self._is_reader_cancelled = False  # by this run; a timeout of the ids may cancel it as well
         self._is_id_wanted = asyncio.Event()
         self._recording: asyncio.Future[None] | None = None
         self._requests: dict[asyncio.Future[Response], Job] = {}
@@ -173,7 +174,8 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
         """Cancel what reads the ids, once, and return it. An id that comes then is taken."""
         if self._reader is None or self._reader.done():
             return []
-        if not self._reader.cancelling():
+        if not self._is_reader_cancelled:
+            self._is_reader_cancelled = True
             self._reader.cancel()
         return [self._reader]
 
@@ -196,8 +198,8 @@ class AsyncDeletions(Run[AsyncDeleteSession], AsyncIterator[Outcome]):
             return
         if self._recording is None or self._recording.done():
             forget_each = self._delete_session.forget_each
-            self._recording = begin_in_thread(forget_each, self._to_record)
             self._is_journal_late = False
+            self._recording = begin_in_thread(forget_each, self._to_record)
         if not self._is_journal_late:
             await asyncio.wait([self._recording], timeout=self._seconds_for_records())
             self._is_journal_late = not self._recording.done()
@@ -260,11 +262,15 @@ async def _read(
     next_id = anext(ids)
     with suppress(StopAsyncIteration):
         while True:
-            scheduler.admit(iter([await next_id]))
-            is_wanted.clear()
-            is_awake.set()
-            if (task := asyncio.current_task()) and task.cancelling():  # That did not stop the ids.
-                raise asyncio.CancelledError
+            session_id = await next_id
+            try:
+                if (task := asyncio.current_task()) and task.cancelling():
+                    raise asyncio.CancelledError  # That did not stop the ids.
+                await is_wanted.wait()  # After a timeout of theirs it comes unasked.
+            finally:
+                scheduler.admit(iter([session_id]))
+                is_wanted.clear()
+                is_awake.set()
             try:
                 await is_wanted.wait()
             except asyncio.CancelledError as cancellation:

@@ -187,6 +187,8 @@ class CircuitBreaker:
         """Note that the service itself responded to a request that was sent then."""
         self._has_met_more_than_pages = True
         self._served_at = max(self._served_at, sent_at)
+        if self._count_failing_ids() == 1 and self.is_open:
+            self.failures = []  # What a single id shows counts as long as nothing else comes.
         self.failures = [one for one in self.failures if one.sent_at > self._served_at]
         self._close_if_refuted()
 

@@ -229,7 +229,7 @@ class AsyncDeleteSession(UseCase[AsyncTransport, "AsyncOpening[AsyncOpening[Any]
         close it around the nursery of such tasks.
 
         Raises:
-            RuntimeError: an opener calls it. Nothing was closed.
+            RuntimeError: an opener calls it, in its own task of asyncio. Nothing was closed.
         """
         if any(block.runs_caller() for block in list(self.blocks)):
             text = "aclose() was called by the opener of a block, and would wait for that to end"

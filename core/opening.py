@@ -27,11 +27,13 @@ from .errors import DeleteSessionError, NothingOpenedError, Outcome, SessionNotF
 from .log import log, shown
 from .receipt import DeletionReceipt
 from .retry import RetryPolicy
-from .shielding import Shield, finish, in_thread, loop_or_thread, raise_last
+from .shielding import Shield, finish, in_thread, loop_or_thread, raise_last, running_asyncio_loop
 from .use_case import JOURNAL_WAIT, Delete, UseCase
 
 T = TypeVar("T")
 
+_SOON = 0.1
+"""Seconds after which a coroutine that was closed has not gone on."""
 _ENDS_BY_ITSELF = (Exception, GeneratorExit, SystemExit)
 """What ends a block without an interruption. `sys.exit()` does, also in a handler of SIGTERM."""
 
@@ -217,15 +219,22 @@ class _Opening(Generic[T]):
             await self._use_case.destroy(self._delete)
 
     async def _destroy_and_end(self) -> None:
-        """Do all of it, in the shield's task: a coroutine that is closed does not go on."""
+        """Destroy it, and soon end the block: a coroutine that is closed does not go on.
+
+        An asynchronous generator that is closed does. It ends the block itself, before that.
+        """
         try:
             await self._destroy()
         except Exception as error:
             self._delete.interrupt(error)
             raise
         finally:
-            if not self._is_live():
-                self._end(GeneratorExit())
+            if (loop := running_asyncio_loop()) is not None:
+                loop.call_later(_SOON, self._end_if_closed)
+
+    def _end_if_closed(self) -> None:
+        if not (self._has_ended or self._is_live()):
+            self._end(GeneratorExit())
 
     def _note_interruption(
         self,

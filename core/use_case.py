@@ -281,7 +281,10 @@ class UseCase(Generic[TransportT, BlockT]):
             if (journal := self.journal_to_tell(outcome)) is not None:
                 journal.gone(outcome.session_id)
         except Exception as error:
-            _log_not_forgotten(outcome, str(error) or type(error).__name__)
+            words = ""
+            with suppress(Exception):  # of theirs
+                words = str(error)
+            _log_not_forgotten(outcome, words or type(error).__name__)
 
     def forget_each(self, outcomes: deque[Outcome]) -> None:
         """Let the journal forget one session after the other. Each stays there until it has."""

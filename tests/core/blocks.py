@@ -307,9 +307,7 @@ class PlayedBlock:
         """Claim that the outcome is told once, by all who are to know it."""
         claim, outcome = self.world.claim, self.manager.outcome
         claim("told", self.told == [outcome], f"{outcome!r} is told as {self.told}")
-        # A coroutine that is closed may not go on: the delete's task tells it then.
-        is_closed = self.block.fails is GeneratorExit
-        claim("told", is_closed or self.told_in <= {self.task}, "it is told in another task")
+        claim("told", self.told_in <= {self.task}, "it is told in another task")
         is_lost = outcome is not None and outcome.session_fate is not SessionFate.GONE
         expected = [SESSION_ID] if is_lost and self.raised is not outcome else []
         logged = [getattr(record, "session_id", None) for record in self.logged]

@@ -180,6 +180,43 @@ async def test_a_timeout_of_the_ids_is_raised_after_the_outcomes(concurrency: in
 
 
 @on_virtual_time
+async def test_an_id_that_comes_after_a_timeout_of_the_ids_waits_until_it_is_wanted() -> None:
+    async def ids() -> AsyncIterator[str]:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                yield "a"
+        assert now() == 5
+        yield "b"
+        yield "c"
+
+    deletions = many_awaited(AsyncFunctionTransport(after(8)), concurrency=1)(ids())
+    assert (await anext(deletions)).session_id == "a"
+    assert "0 in flight, 0 waiting" in repr(deletions)
+    assert [outcome.session_id for outcome in await listed(deletions)] == ["b", "c"]
+    assert is_alone()
+
+
+@on_virtual_time
+async def test_ids_that_their_timeout_has_cancelled_end_with_the_run() -> None:
+    async def ids() -> AsyncIterator[str]:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                try:
+                    yield "a"
+                finally:
+                    await asyncio.sleep(30)
+        yield "b"
+
+    use_case = many_awaited(AsyncFunctionTransport(after(8)), concurrency=1)
+    use_case.shutdown_timeout = 3
+    async with use_case(ids()) as deletions:
+        assert (await anext(deletions)).session_id == "a"
+    await asyncio.sleep(60)
+    assert await listed(deletions) == []
+    assert is_alone()
+
+
+@on_virtual_time
 async def test_what_ids_fail_with_while_the_caller_is_busy_is_raised_even_by_a_stopped_run() -> (
     None
 ):

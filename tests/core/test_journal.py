@@ -39,7 +39,7 @@ from .scripted_transport import (
     both_use_cases,
     run,
 )
-from .side_by_side import FunctionTransport, listed
+from .side_by_side import FunctionTransport, listed, unchecked
 
 _T = TypeVar("_T")
 
@@ -75,12 +75,20 @@ def test_a_journal_forgets_a_session_that_is_gone_and_no_other_and_costs_no_outc
     assert [record.getMessage() for record in records] == expected
 
 
-def test_a_warning_names_what_a_journal_raises_if_that_has_no_words() -> None:
-    journal = Mock(gone=Mock(side_effect=TimeoutError))
+class UnspeakableError(Exception):
+    """Has words that are none."""
+
+    def __str__(self) -> str:
+        return unchecked(5)
+
+
+@pytest.mark.parametrize("error", [TimeoutError, UnspeakableError])
+def test_a_warning_names_what_a_journal_raises_if_that_has_no_words(error: type[Exception]) -> None:
+    journal = Mock(gone=Mock(side_effect=error))
     with log_records(logging.WARNING) as records:
         DeleteSession(ScriptedTransport(DESTROYED), API_KEY, journal=journal)("a")
     [record] = records
-    assert record.getMessage().endswith("may still hold it: TimeoutError")
+    assert record.getMessage().endswith(f"may still hold it: {error.__name__}")
 
 
 @pytest.mark.parametrize(

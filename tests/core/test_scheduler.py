@@ -239,6 +239,7 @@ unless an id would be given up
     max_attempts 1 | go slow a b; 503 a b; held by = outage
 one is enough while all others are silent, more ids come, and nothing shows that the service works
     max_attempts 2 | go silent a; lost a; +8; send a; lost a; held by = outage
+    max_attempts 2 | go silent a; lost a; +8; send a; lost a; ok silent; held by = nothing
     max_attempts 2 | go silent a; 503 a; +8; send a; 503 a; held by = nothing
     max_attempts 2 | go silent a; end; lost a; +8; send a; lost a; held by = nothing
     max_attempts 2 | go silent a b; lost a; ok b; +8; send a; lost a; held by = nothing
@@ -248,6 +249,7 @@ one is enough while all others are silent, more ids come, and nothing shows that
 a response refutes the failures of requests that were sent no later
     max_attempts 1 | go old a b; 503 a b; ok old; held by = nothing
     max_attempts 1 | go old; +1; go a b; 503 a b; ok old; held by = outage
+    go old; +1; go a b; lost a; ok old; lost b; held by = outage
     go a b c; ok c; 503 a b; held by = nothing
     go a b c; ok c; lost a b; held by = nothing
     go old; +1; go a b c; ok c old; 503 a b; held by = nothing
