@@ -79,7 +79,8 @@ class UnspeakableError(Exception):
     """Has words that are none."""
 
     def __str__(self) -> str:
-        return unchecked(5)
+        words: str = unchecked(5)
+        return words
 
 
 @pytest.mark.parametrize("error", [TimeoutError, UnspeakableError])
