@@ -5,6 +5,7 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 
 from firecrawl_interact.core.shielding import in_thread
 from firecrawl_interact.core.transport import BadResponseError, TransportError
@@ -45,7 +46,8 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close the connection at once. An orderly close of TLS would wait for the other side."""
-        self._transport.abort()
+        with suppress(RuntimeError):  # Its loop is closed: Python ends a call that it left.
+            self._transport.abort()
         self._connections.discard(self)
 
     async def start_tls(self, context: ssl.SSLContext, host: str) -> None:

@@ -365,6 +365,27 @@ def test_a_loop_that_is_closed_is_forgotten(wire: Wire) -> None:
     assert loop() is None
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Its loop closes no socket.
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_call_that_is_ended_after_its_loop_was_closed_ends_as_it_is_told_to(
+    wire: Wire, make_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def wait_for_the_request() -> None:
+        while not server.requests:
+            await asyncio.sleep(0)
+
+    server = wire.serve(stays_silent)
+    loop, call = make_loop(), AsyncioTransport(server.api_url).send(REQUEST, 10)
+    task = loop.create_task(call)
+    loop.run_until_complete(wait_for_the_request())
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+    call.close()
+    del task
+    gc.collect()
+    assert server.open_connections() == 0
+
+
 def test_a_first_call_during_whose_start_another_loop_closes_the_transport_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, wire: Wire
 ) -> None:
