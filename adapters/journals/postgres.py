@@ -233,7 +233,9 @@ def _connector(url: str) -> Connect | None:
     """Return what makes a connection for each call: a fork shares none. None: it is no URL."""
     with suppress(psycopg.Error, UnicodeError):  # It quotes the URL.
         options = conninfo_to_dict(url)
-        if url.startswith(("postgresql://", "postgres://")):
+        # libpq ends the password at its first `@`. The first of a host names an abstract socket.
+        is_split = "@" in str(options.get("host") or "")[1:]
+        if not is_split and url.startswith(("postgresql://", "postgres://")):
             # psycopg waits so long for each of several hosts: a third one must have its turn.
             hosts = options.get("host") or options.get("hostaddr") or os.environ.get("PGHOST")
             timeout = options.get("connect_timeout") or os.environ.get("PGCONNECT_TIMEOUT")

@@ -470,6 +470,7 @@ def test_url_or_variables_say_how_long_each_host_has(
     [
         f"mysql://me:{PASSWORD}@host/db",
         f"host=127.0.0.1 password={PASSWORD}",
+        f"postgresql://me:the@{PASSWORD}@127.0.0.1:1/db",
         f"postgresql://me:{PASSWORD}@host:a-port/db?nonsense={PASSWORD}",
         f"postgresql://me:{PASSWORD}\udce9@host/db",  # no UTF-8
     ],
