@@ -188,6 +188,8 @@ def journal_location(location: str | None = None) -> str | None:
         problem = "has a scheme without // after it"
     elif "://" in location and not re.match("postgres(ql)?://", location):
         problem = "is another kind of URL"
+    elif "://" not in location and re.search(r"password\s*=", location):  # as libpq takes it
+        problem = "has a password and is no URL"
     if problem is not None:
         del location  # As above.
         advice = "set it to a directory, or to a postgresql:// URL"

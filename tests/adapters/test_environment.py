@@ -182,6 +182,7 @@ def test_the_journal_is_the_one_that_is_passed_or_named_or_none_or_an_error(
         ("postgresql:/secret@host/jobs", "has a scheme without // after it"),
         ("jdbc:postgresql://host/jobs", "has a scheme without // after it"),
         ("mysql://secret@host/jobs", "is another kind of URL"),
+        ("host=db user=me password=secret dbname=jobs", "has a password and is no URL"),
     ],
 )
 def test_a_variable_that_can_name_no_journal_is_refused_and_makes_nothing(
