@@ -26,7 +26,7 @@ _LONGEST_ID = 120
 _OTHER_PATHS = {".", ".."}  # RFC 3986, 5.2.4
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")  # RFC 3986, 2.3
 
-_ESCAPED = re.compile(rb'\\(?:(["\\/])|u00([0-7][0-9A-Fa-f]))')  # RFC 8259, 7
+_ESCAPED = re.compile(r'\\(?:(["\\/])|u00([0-7][0-9A-Fa-f]))')  # RFC 8259, 7
 _MAX_BRACKETS = 500  # Deeper nesting than this can end the process on a thread's small stack.
 _OF_ANOTHER_TEAM = "Forbidden."
 _BACKEND_FAILED = "Hangar request failed."  # The status is then that of the service's backend.
@@ -192,9 +192,12 @@ def _error(
     if message:
         reason += f": {message.removesuffix('.')}"
     elif response.body:
-        # JSON may escape any part of a secret.
+        # JSON may escape any part of a secret. One with a backslash may look escaped as it is; the
+        # others wait, since a part of an escaped secret may be a secret, too.
+        mask = headers.mask if "\\" in "".join(headers.values()) else str
         excerpt = shown(
-            headers.mask(_ESCAPED.sub(_unescaped, response.body).decode(errors="replace")), 100
+            headers.mask(_ESCAPED.sub(_unescaped, mask(response.body.decode(errors="replace")))),
+            100,
         )
         reason += f" with a body that begins '{excerpt}'"
     kind = _kind(status, content)
@@ -223,8 +226,8 @@ def _error(
     return error
 
 
-def _unescaped(found: re.Match[bytes]) -> bytes:
-    return found[1] or bytes([int(found[2], 16)])
+def _unescaped(found: re.Match[str]) -> str:
+    return found[1] or chr(int(found[2], 16))
 
 
 def _advice(error: errors.ResponseError, *, has_key: bool) -> str:

@@ -42,6 +42,7 @@ from .test_fuzzed_responses import all_that_is_held
 
 CANARY = "fc-canary0123456789abcdef"
 OWN = 'the "canary" of a user'
+PATH = r'\\canary\/share "of-a-user"'  # It looks like an escaped text.
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -91,7 +92,13 @@ def failures(secret: str) -> Iterator[Response | TransportError]:
 
 @pytest.mark.parametrize(
     ("key", "own"),
-    [(CANARY, "x"), ("fc+canary/01~23-45._==", "x"), (None, OWN), (CANARY, f"{CANARY}-of-a-user")],
+    [
+        (CANARY, "x"),
+        ("fc+canary/01~23-45._==", "x"),
+        (None, OWN),
+        ("canary01", "canary01-of-a-user"),  # The key stands in the escaped value as it is.
+        (CANARY, PATH),
+    ],
 )
 def test_no_error_and_no_log_line_shows_a_secret_even_if_the_service_does(
     key: str | None, own: str
