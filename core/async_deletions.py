@@ -262,15 +262,11 @@ async def _read(
     next_id = anext(ids)
     with suppress(StopAsyncIteration):
         while True:
-            session_id = await next_id
-            try:
-                if (task := asyncio.current_task()) and task.cancelling():
-                    raise asyncio.CancelledError  # That did not stop the ids.
-                await is_wanted.wait()  # After a timeout of theirs it comes unasked.
-            finally:
-                scheduler.admit(iter([session_id]))
-                is_wanted.clear()
-                is_awake.set()
+            scheduler.admit(iter([await next_id]))  # After a timeout of theirs it comes unasked.
+            is_wanted.clear()
+            is_awake.set()
+            if (task := asyncio.current_task()) and task.cancelling():  # That did not stop the ids.
+                raise asyncio.CancelledError
             try:
                 await is_wanted.wait()
             except asyncio.CancelledError as cancellation:

@@ -70,6 +70,7 @@ class CircuitBreaker:
         self._backoff = backoff
         self._deadline = deadline
         self._failed_probes = 0  # since it opened
+        self._is_of_one_id = False  # whether one id has opened it, and no other has failed since
         # When the latest request was sent to which the service itself has responded.
         self._served_at = -math.inf
         # `waited`, since which `_LONGEST_ALONE` counts: when it opened, when an id failed for the
@@ -179,15 +180,16 @@ class CircuitBreaker:
             is_alone = takes_ids and not (rest_has_landed or has_responded_since)
             is_given_up = failed.is_last and job.requests > 1 and not error.is_spoken
             if (is_shown or (is_alone and is_given_up)) and not self.is_open:
-                self.is_open = True
+                self.is_open = self._is_of_one_id = True
                 self._alone_since = waited
+            self._is_of_one_id = self._is_of_one_id and self._count_failing_ids() == 1
         self._close_if_refuted()
 
     def note_response(self, *, sent_at: float) -> None:
         """Note that the service itself responded to a request that was sent then."""
         self._has_met_more_than_pages = True
         self._served_at = max(self._served_at, sent_at)
-        if self._count_failing_ids() == 1 and self.is_open:
+        if self._is_of_one_id:
             self.failures = []  # What a single id shows counts as long as nothing else comes.
         self.failures = [one for one in self.failures if one.sent_at > self._served_at]
         self._close_if_refuted()
@@ -206,7 +208,7 @@ class CircuitBreaker:
     def _close_if_refuted(self) -> None:
         """Close it once no failure counts any more."""
         if not self.failures:
-            self.is_open = False
+            self.is_open = self._is_of_one_id = False
             self.probe = None
             self._failed_probes = 0
 

@@ -22,6 +22,7 @@ _ODD_KEYS = {
 """What is wrong with a key, by a pattern: the first one that fits. None of them shows the key."""
 _VALUE = r"(?:[\x21-\x7e](?:[ \t\x21-\x7e]*[\x21-\x7e])?)?"  # RFC 9110, 5.5
 _LONG_VALUE = re.compile(r".{8}")
+_BACKSLASH = re.compile(r"\\")
 _NOTHING = r"(?!)"  # no text matches
 
 # identity: the library asks for no compressed response.
@@ -96,6 +97,12 @@ class RequestHeaders(Mapping[str, str]):
         """
         # Descending: of two secrets, one the start of the other, the longer comes first.
         patterns = map(re.escape, sorted(self._masked, reverse=True))
+        return partial(re.compile("|".join(patterns) or _NOTHING).sub, "***")
+
+    @cached_property
+    def mask_backslashes(self) -> Callable[[str], str]:
+        """As `mask`, of the secrets that have a backslash: they may look escaped as they are."""
+        patterns = map(re.escape, sorted(filter(_BACKSLASH.search, self._masked), reverse=True))
         return partial(re.compile("|".join(patterns) or _NOTHING).sub, "***")
 
     def _check_api_key(self) -> None:

@@ -32,8 +32,8 @@ from .use_case import JOURNAL_WAIT, Delete, UseCase
 
 T = TypeVar("T")
 
-_SOON = 0.1
-"""Seconds after which a coroutine that was closed has not gone on."""
+_TURNS = 3
+"""Of the event loop, from the end of a delete until who waits for it goes on."""
 _ENDS_BY_ITSELF = (Exception, GeneratorExit, SystemExit)
 """What ends a block without an interruption. `sys.exit()` does, also in a handler of SIGTERM."""
 
@@ -229,11 +229,13 @@ class _Opening(Generic[T]):
             self._delete.interrupt(error)
             raise
         finally:
-            if (loop := running_asyncio_loop()) is not None:
-                loop.call_later(_SOON, self._end_if_closed)
+            if running_asyncio_loop() is not None:
+                self._end_if_closed(_TURNS)
 
-    def _end_if_closed(self) -> None:
-        if not (self._has_ended or self._is_live()):
+    def _end_if_closed(self, turns: int) -> None:
+        if turns and (loop := running_asyncio_loop()) is not None:
+            loop.call_soon(self._end_if_closed, turns - 1)
+        elif not (self._has_ended or self._is_live()):
             self._end(GeneratorExit())
 
     def _note_interruption(

@@ -192,9 +192,9 @@ def _error(
     if message:
         reason += f": {message.removesuffix('.')}"
     elif response.body:
-        # JSON may escape any part of a secret. One with a backslash may look escaped as it is; the
+        # JSON may escape any part of a secret. One with a backslash may look escaped as it is. The
         # others wait, since a part of an escaped secret may be a secret, too.
-        mask = headers.mask if "\\" in "".join(headers.values()) else str
+        mask = headers.mask_backslashes
         excerpt = shown(
             headers.mask(_ESCAPED.sub(_unescaped, mask(response.body.decode(errors="replace")))),
             100,

@@ -233,8 +233,9 @@ def _connector(url: str) -> Connect | None:
     """Return what makes a connection for each call: a fork shares none. None: it is no URL."""
     with suppress(psycopg.Error, UnicodeError):  # It quotes the URL.
         options = conninfo_to_dict(url)
-        # libpq ends the password at its first `@`. The first of a host names an abstract socket.
-        is_split = "@" in str(options.get("host") or "")[1:]
+        # libpq ends the password at its first `@`. What begins with one, or with /, is a socket.
+        names = [name for name in str(options.get("host")).split(",") if name[:1] != "/"]
+        is_split = any("@" in name[1:] for name in [*names, f":{options.get('port')}"])
         if not is_split and url.startswith(("postgresql://", "postgres://")):
             # psycopg waits so long for each of several hosts: a third one must have its turn.
             hosts = options.get("host") or options.get("hostaddr") or os.environ.get("PGHOST")

@@ -449,6 +449,7 @@ def test_a_renewal_and_a_close_that_fail_are_warnings_even_if_a_log_handler_rais
         ("postgresql:///db", {"PGHOST": "a,b,c"}, "2"),
         ("postgresql:///db", {"PGCONNECT_TIMEOUT": "3"}, "3"),
         ("postgresql://a/db", {"PGHOST": "a,b,c"}, "4"),
+        ("postgresql:///db?host=/home/me@work,@abstract", {}, "2"),
         ("postgresql://:1,:2,:3/db?hostaddr=127.0.0.1,127.0.0.1,127.0.0.1", {}, "2"),
         ("postgres://a,b/db?connect_timeout=20", {"PGCONNECT_TIMEOUT": "3"}, "20"),
     ],
@@ -473,6 +474,7 @@ def test_url_or_variables_say_how_long_each_host_has(
         f"postgresql://me:the@{PASSWORD}@127.0.0.1:1/db",
         f"postgresql://me:{PASSWORD}@host:a-port/db?nonsense={PASSWORD}",
         f"postgresql://me:{PASSWORD}\udce9@host/db",  # no UTF-8
+        f"postgresql://me:of@both:{PASSWORD}@host/db",
     ],
 )
 def test_what_is_no_url_of_postgresql_is_refused_and_not_quoted(url: str) -> None:

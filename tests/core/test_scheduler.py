@@ -239,7 +239,10 @@ unless an id would be given up
     max_attempts 1 | go slow a b; 503 a b; held by = outage
 one is enough while all others are silent, more ids come, and nothing shows that the service works
     max_attempts 2 | go silent a; lost a; +8; send a; lost a; held by = outage
-    max_attempts 2 | go silent a; lost a; +8; send a; lost a; ok silent; held by = nothing
+    max_attempts 2 | go silent a; lost a; +8; send a; lost a; ok silent; held by = nothing; \
++8; send a; bad-name a; go c; +1; take d; send d; take e; send e; lost d; ok c; lost e; \
+held by = outage
+    max_attempts 1 | go slow a b; lost a b; +8; send b; 503 b; ok slow; held by = outage
     max_attempts 2 | go silent a; 503 a; +8; send a; 503 a; held by = nothing
     max_attempts 2 | go silent a; end; lost a; +8; send a; lost a; held by = nothing
     max_attempts 2 | go silent a b; lost a; ok b; +8; send a; lost a; held by = nothing
