@@ -95,15 +95,12 @@ class RequestHeaders(Mapping[str, str]):
 
         It is not a Python function, so it has no frame that would show the text.
         """
-        # Descending: of two secrets, one the start of the other, the longer comes first.
-        patterns = map(re.escape, sorted(self._masked, reverse=True))
-        return partial(re.compile("|".join(patterns) or _NOTHING).sub, "***")
+        return _mask_of(map(re.escape, self._masked))
 
     @cached_property
     def mask_backslashes(self) -> Callable[[str], str]:
         """As `mask`, of the secrets that have a backslash: they may look escaped as they are."""
-        patterns = map(re.escape, sorted(filter(_BACKSLASH.search, self._masked), reverse=True))
-        return partial(re.compile("|".join(patterns) or _NOTHING).sub, "***")
+        return _mask_of(map(re.escape, filter(_BACKSLASH.search, self._masked)))
 
     def _check_api_key(self) -> None:
         if not isinstance(self._api_key, str):
@@ -160,3 +157,9 @@ def request_headers(api_key: str | None, extra: Mapping[str, str] | None = None)
         return RequestHeaders(api_key, extra)
     finally:
         del api_key, extra  # The traceback of an error shows this frame.
+
+
+def _mask_of(patterns: Iterator[str]) -> Callable[[str], str]:
+    # Descending: of two secrets, one the start of the other, the longer comes first. No variable
+    # holds them: a frame would show it.
+    return partial(re.compile("|".join(sorted(patterns, reverse=True)) or _NOTHING).sub, "***")
