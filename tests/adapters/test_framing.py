@@ -16,12 +16,24 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from firecrawl_interact.adapters.http.framing import ResponseParser
+from firecrawl_interact.adapters.http.framing import ParsedResponse, parse_response
 from firecrawl_interact.core.transport import MAX_BODY_BYTES, BadResponseError
 
 from ..made_up_responses import LIMITS, STREAMS, cut, shares
 from ..proof import http_reader
 from ..proof.http_reader import HttpResponse, IncompleteError, RefusedError, read_http_response
+
+class ResponseParser:
+    """Parses the response to one request from bytes that arrive in pieces of any size."""
+
+    def __init__(self, method: str) -> None:
+        self.response: ParsedResponse | None = None
+        self._method, self._received = method, b""
+
+    def feed(self, data: bytes) -> None:
+        self._received += data
+        self.response = parse_response(self._method, self._received)
+
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -77,9 +89,8 @@ def test_an_odd_line_and_a_size_at_the_limit_are_read_as_a_plain_reader_reads_th
         (LIMITS[1], "HTTP 200: more than 1048576 bytes in the body"),
         (CHUNKED + b"100001\r\n", "HTTP 200: more than 1048576 bytes in the body"),
         (CHUNKED + b"x\r\n", "HTTP 200: a chunk does not start with its size"),
-        (OK + b"X" * 65_537, "more than 65536 bytes in a line"),
-        (OK + (b"X: " + b"x" * 60_000 + b"\r\n") * 2, "more than 102400 bytes in the head"),
-        (OK + b"X: y\r\n" * 101 + b"\r\n", "more than 100 header lines"),
+        (OK + b"X" * 70_000, "more than 69632 bytes in the head"),
+        (OK + (b"X: " + b"x" * 60_000 + b"\r\n") * 2, "more than 69632 bytes in the head"),
         (b"HTTP/1.1 103 Early\r\n\r\n" * 9, "more than 8 interim responses"),
     ],
 )
@@ -142,7 +153,7 @@ def classes_of(response: HttpResponse, data: bytes) -> Iterator[str]:
     yield f"responses that {ends_or_keeps} the connection"
     if "transfer-encoding" in response.headers:
         yield "responses in chunks"
-    if response.version == 10:
+    if data.startswith(b"HTTP/1.0"):
         yield "responses in HTTP/1.0"
     if data.startswith((b"HTTP/1.1 100", b"HTTP/1.1 103")):
         yield "responses after interim ones"

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from firecrawl_interact.adapters.api_url import ApiUrl, parse_api_url
 from firecrawl_interact.adapters.environment import HttpOptions
-from firecrawl_interact.adapters.http.settings import (
+from firecrawl_interact.adapters.http.transport import (
+    HttpTransport,
     Proxy,
     default_user_agent,
     environment_proxy,
     parse_proxy,
 )
-from firecrawl_interact.adapters.http.transport import HttpTransport
 
 SERVICE = ApiUrl("https", "service.example", 443, "")
 

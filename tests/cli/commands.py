@@ -177,7 +177,7 @@ class Terminal(Process):
 
 def without_times(text: str) -> str:
     """The same lines, without the time with which each note begins."""
-    return re.sub(r"^(\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\dZ ", "", text, flags=re.MULTILINE)
+    return re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ", "", text, flags=re.MULTILINE)
 
 
 def rows(shown: str) -> list[str]:

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from firecrawl_interact.adapters.cli.commands import _verdict
-from firecrawl_interact.core import TimedOutError, UnreachableError
-
 from .commands import Run, WatchedService, on_unix, without_times
 from .transcripts import Stage, Step, as_expected, play, transcripts
 
@@ -42,9 +39,3 @@ def test_the_command_prints(
         assert as_expected(out, step.out, in_any_order=in_any_order) == step.out
         assert done.status == step.status
     stage.end()
-
-
-def test_a_check_that_times_out_blames_no_address() -> None:
-    error = UnreachableError("no response within 60 s", session_id="a")
-    error.__cause__ = TimedOutError("")
-    assert _verdict(error).startswith("unknown: ")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from firecrawl_interact.adapters import SystemTime
-from firecrawl_interact.adapters.http.framing import ResponseParser
+from firecrawl_interact.adapters.http.framing import parse_response
 from firecrawl_interact.core.transport import (
     ConnectFailedError,
     ConnectionLostError,
@@ -156,11 +156,8 @@ class RightTransport(SystemTime):
                 if not (data := wire.sock.recv(self.bytes_at_once)):
                     raise self.lost(wire)
             wire.received += data
-            parser = ResponseParser("DELETE")
-            parser.feed(self.rewrite(wire.received))
-            if parser.response:
-                wire.is_reusable = not parser.response.ends_connection
-                response = parser.response
+            if response := parse_response("DELETE", self.rewrite(wire.received)):
+                wire.is_reusable = not response.ends_connection
                 wire.usable_until = time.monotonic() + self.keep_seconds(response.headers)
                 return Response(response.status, response.headers, response.body)
 

@@ -1,7 +1,6 @@
 """One engine for blocks: a block is data, and is played on a clock that jumps.
 
-It is played blocking, awaited, and awaited on an event loop that is not asyncio's. Whatever
-happens, the claims of `PlayedBlock.check` hold.
+It is played blocking and awaited. Whatever happens, the claims of `PlayedBlock.check` hold.
 """
 
 import asyncio
@@ -51,14 +50,7 @@ _FATES = {
 }
 
 
-class Elsewhere(Blocking):
-    """Awaited, on an event loop that is not asyncio's."""
-
-    use_case: Any = AsyncDeleteSession  # Any: as `Blocking` has it
-    transport: Any = AwaitedTransport  # Any: of the other kind
-
-
-WAYS = (Blocking, Awaited, Elsewhere)
+WAYS = (Blocking, Awaited)
 
 
 class BlockError(Exception):
@@ -161,7 +153,7 @@ class PlayedBlock:
         delete_session.on_outcome = self._note_outcome
         delete_session.headers = request_headers(API_KEY)
         delete_session.retry = RetryPolicy()  # The block has its own.
-        opens = self._open if isinstance(way, Awaited | Elsewhere) else lambda: run(self._open())
+        opens = self._open if isinstance(way, Awaited) else lambda: run(self._open())
         options: dict[str, Any] = {"retry": block.retry}  # Any: of each type
         if block.missing_ok:
             options["missing_ok"] = True

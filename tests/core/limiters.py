@@ -8,7 +8,10 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from firecrawl_interact.core import RetryPolicy
-from firecrawl_interact.core.rate_limit import RateLimitGate
+try:
+    from firecrawl_interact.core.rate_limit import RateLimitGate
+except ImportError:
+    RateLimitGate = None
 
 from .rate_limit_kinds import RateLimit, Usage
 

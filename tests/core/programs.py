@@ -8,7 +8,6 @@ from typing import Any
 from firecrawl_interact.core import (
     AsyncDeleteSession,
     AsyncOpening,
-    ConnectFailedError,
     Outcome,
     Request,
     Response,
@@ -29,7 +28,7 @@ async def turns(count: float) -> None:
 
 
 class Program:
-    """It is its own transport: none of its requests gets through once that is closed.
+    """It is its own transport, and notes which requests are under way when that is closed.
 
     Args:
         wait: waits for seconds, or for turns of the event loop.
@@ -47,6 +46,8 @@ class Program:
     ) -> None:
         self.wait, self._latency, self._fails = wait, latency, fails
         self.is_closed = False
+        self.under_way: set[str] = set()
+        self.cut: set[str] = set()  # what was under way when it was closed
         self.open: set[str] = set()
         self.sent: Counter[str] = Counter()
         self.told: list[Outcome] = []
@@ -56,18 +57,16 @@ class Program:
         )
 
     async def send(self, request: Request, timeout: float) -> Response:
-        self._refuse_closed()
         self.sent[id_of(request)] += 1
-        await self.wait(self._latency)
-        self._refuse_closed()
+        self.under_way.add(id_of(request))
+        try:
+            await self.wait(self._latency)
+        finally:
+            self.under_way.discard(id_of(request))
         if sum(self.sent.values()) <= self._fails:
             return UNAVAILABLE
         self.open.discard(id_of(request))
         return DESTROYED
-
-    def _refuse_closed(self) -> None:
-        if self.is_closed:
-            raise ConnectFailedError("it is closed", transient=False)
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
@@ -77,6 +76,7 @@ class Program:
 
     async def aclose(self) -> None:
         self.is_closed = True
+        self.cut = set(self.under_way)
 
     async def hold(self, works_for: float, *, opens_after: float | None = None) -> None:
         """Hold a session in a block, which opens it unless it is open."""

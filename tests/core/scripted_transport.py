@@ -1,5 +1,6 @@
 """A transport that plays a script, on a clock that only it moves, and both ways to call it."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
@@ -148,7 +149,7 @@ def awaited(transport: Transport, *arguments: Any, **others: Any) -> AsyncDelete
 
 def ended(result: _T | Coroutine[None, None, _T]) -> _T:
     """Return what a call has given, or awaited gives."""
-    return run(result) if isinstance(result, Coroutine) else result
+    return asyncio.run(result) if isinstance(result, Coroutine) else result
 
 
 def play(block: Any, work: Callable[[], object]) -> object:  # Any: of either kind
@@ -160,7 +161,8 @@ def play(block: Any, work: Callable[[], object]) -> object:  # Any: of either ki
         return given
 
     if hasattr(block, "__aenter__"):
-        return run(main())
+        is_nested = asyncio._get_running_loop() is not None
+        return run(main()) if is_nested else asyncio.run(main())
     with block as given:
         work()
     return given

@@ -24,7 +24,7 @@ from firecrawl_interact.core import (
 
 from ..simulation.ways import Awaited, Blocking, Way
 from . import virtual_time
-from .blocks import Block, Browser, Elsewhere
+from .blocks import Block, Browser
 from .scripted_transport import API_KEY, DESTROYED, SESSION_ID, ScriptedTransport
 from .side_by_side import AsyncFunctionTransport, after
 
@@ -66,7 +66,6 @@ def test_a_blocking_block_in_a_coroutine_is_what_it_is_elsewhere() -> None:
     ("block", "way"),
     [
         (Block([5], 15), Blocking),
-        (Block([5], 15), Elsewhere),
         (Block([3], 13, "at 7", interrupt_at=[3, 7]), Awaited),
     ],
 )

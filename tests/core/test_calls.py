@@ -26,7 +26,7 @@ from firecrawl_interact.core import (
     UnexpectedResponseError,
     UnreachableError,
 )
-from firecrawl_interact.core.shielding import finish
+from firecrawl_interact.core.use_case import finish
 
 from .scripted_transport import (
     API_KEY,
@@ -93,7 +93,7 @@ async def wait() -> None:
 
 def test_what_waits_is_no_blocking_call() -> None:
     with pytest.raises(RuntimeError, match="this must be awaited"):
-        finish(wait)
+        finish(wait())
 
 
 # A preflight: one request that says whether address, route, key and its right are good

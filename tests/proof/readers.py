@@ -8,7 +8,7 @@ import json
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_tz
+from email.utils import parsedate_to_datetime, parsedate_tz
 from typing import NamedTuple
 
 from .model import row_of
@@ -21,7 +21,7 @@ _GONE = {
 }
 _BACKEND = "Hangar request failed."
 _OWN_STATUSES = {200, 400, 401, 402, 403, 409, 429}  # A gateway may send any 5xx in its place.
-_MOST_BRACKETS = 500  # Text in which more of them open is nested too deeply to be read.
+_MOST_BRACKETS = 100  # Text in which more of them open is nested too deeply to be read.
 _LONGEST_TEXT = 500
 FATES = {
     "DeletionReceipt": "GONE",
@@ -93,44 +93,32 @@ def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) ->
 
 
 def _receipt(content: dict[str, object], key: str) -> Reading:
-    duration, duration_is_odd = _figure(content.get("sessionDurationMs"))
-    bill, bill_is_odd = _figure(content.get("creditsBilled"))
-    word = content.get("status")
-    word_is_odd = word is not None and (not isinstance(word, str) or _has_surrogate(word))
+    duration = _figure(content.get("sessionDurationMs"))
     return Reading(
         "DeletionReceipt",
         "GONE",
         shows_service_works=True,
         session_duration_ms=None if duration is None else round(duration),
-        credits_billed=bill,
-        session_status=_shown(word, key) or ""
-        if isinstance(word, str) and not word_is_odd
-        else None,
-        warnings=[duration_is_odd, bill_is_odd, word_is_odd].count(True),
+        credits_billed=_figure(content.get("creditsBilled")),
+        session_status=_shown(_text(content.get("status")), key),
     )
 
 
-def _figure(value: object) -> tuple[float | None, bool]:
-    """Return a number, and whether something else stands in its place."""
-    if value is None:
-        return None, False
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None, True
-    is_finite = math.isfinite(value)
-    return value if is_finite else None, not is_finite
+def _figure(value: object) -> float | None:
+    """Return a number, if it is one."""
+    return value if type(value) in (int, float) else None
 
 
 def _content(body: bytes) -> dict[str, object]:
-    """Return the fields of an object in JSON (RFC 8259); none for anything else.
-
-    Bytes that are not UTF-8 become surrogates, which no JSON that is read here has otherwise.
-    """
-    text = body.decode(errors="surrogateescape")
-    if text.count("[") + text.count("{") > _MOST_BRACKETS or _has_half_a_pair(text):
-        return {}
+    """Return the fields of an object in JSON (RFC 8259); none for anything else."""
     try:
-        content = json.loads(text, parse_constant=_refuse, parse_int=_integer)
-    except ValueError:
+        text = body.decode()
+        if text.count("[") + text.count("{") > _MOST_BRACKETS:
+            return {}
+        content = json.loads(text, parse_constant=_refuse, parse_int=_integer, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return {}
+    if _has_half_a_pair(text):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -140,7 +128,14 @@ def _refuse(constant: str) -> None:
 
 
 def _integer(digits: str) -> float:
-    return int(digits) if len(digits) < 300 else math.inf  # Nobody can reckon with the latter.
+    return int(digits) if len(digits) < 300 else _finite(digits)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        _refuse(digits)  # Nobody can reckon with it.
+    return value
 
 
 def _has_half_a_pair(text: str) -> bool:
@@ -150,15 +145,8 @@ def _has_half_a_pair(text: str) -> bool:
     return re.search(r"\\u[dD][89a-fA-F]", re.sub(pairs, " ", escapes)) is not None
 
 
-def _has_surrogate(text: str) -> bool:
-    return re.search("[\ud800-\udfff]", text) is not None
-
-
 def _text(value: object) -> str:
-    """Return a text, with a mark for bytes that are not UTF-8."""
-    if not isinstance(value, str):
-        return ""
-    return value.encode(errors="surrogateescape").decode(errors="replace")
+    return value if isinstance(value, str) else ""
 
 
 def _shown(text: str, key: str) -> str | None:
@@ -174,13 +162,17 @@ def _wait(headers: dict[str, str], message: str) -> float | None:
     if re.fullmatch("[0-9]{1,9}", asked):
         return float(asked)
     now, then = _moment(headers.get("date", "")), _moment(asked)
-    if now is not None and then is not None:
+    if now is not None and then is not None and _has_zone(headers["date"]) == _has_zone(asked):
         return max(0.0, float(then - now))
     # The service rounds what it says to whole seconds, down half of the time.
     for digits in re.findall("retry after ([0-9]+) ?s", message.lower()):
         if len(digits) <= 9:
             return int(digits) + 0.5
     return None
+
+
+def _has_zone(text: str) -> bool:
+    return parsedate_to_datetime(text).tzinfo is not None
 
 
 def _moment(text: str) -> int | None:

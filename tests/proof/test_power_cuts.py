@@ -61,6 +61,10 @@ class Disk:
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk = Disk(tmp_path)
     monkeypatch.setattr(os, "fsync", disk.fsync)
+    disk.journal.mkdir(parents=True)  # Who makes it is not the journal.
+    for directory in (disk.journal, *disk.journal.parents):
+        if directory.is_relative_to(tmp_path):
+            disk.fsync(os.open(directory, os.O_RDONLY))
     return disk
 
 

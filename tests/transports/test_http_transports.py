@@ -35,7 +35,6 @@ from firecrawl_interact.adapters.conformance.wire_faults import (
     responds_in_slow_pieces,
     sends_and_closes,
 )
-from firecrawl_interact.adapters.http.connection import Deadline
 from firecrawl_interact.core import (
     BadResponseError,
     ConnectFailedError,
@@ -78,7 +77,6 @@ def test_a_timeout_of_any_length_works_and_the_user_agent_is_this_library(wire: 
     server = wire.serve(responds_in_slow_pieces)
     send(wire.open(server, connect_timeout=0.2), timeout=1e300)  # That time is for the connect.
     assert server.requests[0].values("user-agent")[0].startswith("firecrawl-interact/0.")
-    assert 900_000 < Deadline(1e300).seconds_left() < 2**31 / 1000
 
 
 def test_a_handshake_has_all_of_the_connect_timeout_and_no_more(
