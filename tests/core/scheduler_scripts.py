@@ -23,7 +23,7 @@ from firecrawl_interact.core import (
     RunEndedError,
     TimedOutError,
 )
-from firecrawl_interact.core.job import Job
+from firecrawl_interact.core.runs.job import Job
 from firecrawl_interact.core.scheduler import Scheduler
 
 from .scripted_transport import DESTROYED, RATE_LIMITED, UNAVAILABLE, response

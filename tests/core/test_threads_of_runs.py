@@ -25,7 +25,7 @@ from firecrawl_interact.core import (
     Response,
     SessionFate,
 )
-from firecrawl_interact.core.run import Run
+from firecrawl_interact.core.runs.run import Run
 
 from . import virtual_time
 from .log_records import log_records
