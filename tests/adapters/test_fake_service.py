@@ -12,12 +12,10 @@ import msgspec
 import pytest
 
 from firecrawl_interact.adapters import (
-    DrippedResponse,
     FakeService,
     FakeServiceError,
     Fault,
     InMemoryTransport,
-    LoopbackService,
     NoConnection,
     NoResponse,
     Reply,
@@ -66,40 +64,28 @@ EXCEPTION = (
     ("path", "authorization", "status", "error"),
     [
         (f"/v2/interact/{KNOWN}", None, 401, "Unauthorized"),
-        (f"/v2/interact/{KNOWN}", "Bearer", 401, "Unauthorized: Token missing"),
         (f"/v2/interact/{KNOWN}", "Bearer ", 401, "Unauthorized: Token missing"),
-        (f"/v2/interact/{KNOWN}", "fc-test", 401, "Unauthorized: Token missing"),
         (f"/v2/interact/{KNOWN}", "Bearer fc-none", 401, "Unauthorized: Invalid token"),
-        (f"/v2/interact/{KNOWN}", "Bearer fc-other or another", 403, r"Forbidden\."),
+        (f"/v2/interact/{KNOWN}", "Bearer fc-other", 403, r"Forbidden\."),
         (f"/v2/interact/{UNKNOWN}", "Bearer fc-test", 404, r"Browser session not found\."),
         ("/v2/interact/session-2", "Bearer fc-test", 500, EXCEPTION),
-        (f"/v2/interact/%7B{KNOWN}x", "Bearer fc-test", 500, EXCEPTION),
         (f"/v2/interact/x{KNOWN}%7D", "Bearer fc-test", 500, EXCEPTION),
         (f"/v2/scrape/{UNKNOWN}/interact", "Bearer fc-test", 404, r"Browser session not found\."),
         ("/v2/scrape/2/interact", "Bearer fc-test", 400, "Invalid job ID.* be a valid UUID."),
     ],
 )
-def test_a_key_must_be_the_second_word_and_known_and_a_session_its_teams_own(
+def test_a_key_must_be_known_and_a_session_its_teams_own(
     path: str, authorization: str | None, status: int, error: str
 ) -> None:
     service = FakeService(["fc-test", "fc-other"])
     service.open_session(KNOWN)
     response = send(service, path, authorization=authorization)
-    code = {"code": "UNKNOWN_ERROR"} if status == 500 else {}
     said = content(response)
+    code = {"code": "UNKNOWN_ERROR"} if status == 500 else {}
     assert (response.status, said) == (status, {**failure(said["error"]), **code})
     assert re.fullmatch(error, said["error"])
-    challenge = (
-        'Bearer resource_metadata="https://www.firecrawl.dev/.well-known/oauth-protected-resource"'
-    )
-    assert response.headers.get("www-authenticate") == (challenge if status == 401 else None)
-    unknown = delete(service, UNKNOWN)
-    assert unknown.body == b'{"success":false,"error":"Browser session not found."}'
-    assert unknown.headers["etag"] == 'W/"36-Lwf0IxyQJ+TFwLngtCLiqJrlAhw"'
-    assert unknown.headers["connection"] == "keep-alive"
+    assert ("www-authenticate" in response.headers) is (status == 401)
     assert service.is_open(KNOWN)
-    owner = service.open_session(api_key="fc-other")
-    assert [delete(service, owner, key).status for key in ("fc-other", "fc-test")] == [200, 403]
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer fc-b", "Basic"])
@@ -109,49 +95,26 @@ def test_a_service_without_sign_in_is_one_team(authorization: str | None) -> Non
     assert send(service, path, authorization=authorization).status == 200
 
 
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>Error</title>
-</head>
-<body>
-<pre>Cannot {}</pre>
-</body>
-</html>
-"""
-
-
 @pytest.mark.parametrize(
     "route",
     [
         *("DELETE /", "DELETE /v2/interact/", "DELETE /v2/interact/1/2", "DELETE /v1/interact/1"),
         *("DELETE /v2/scrape/1", "POST /v2/interact/1", "GET /v2/browser/1", "GET /v2/browser"),
-        *("delete /v2/interact/1", "GET /v2/scrape/1/interact", "GET /v2/interact/1/execute"),
-        "DELETE /&lt;&amp;&quot;&#39;&gt;",
+        *("GET /v2/scrape/1/interact", "DELETE /<&>"),
     ],
 )
 @pytest.mark.parametrize("authorization", ["Bearer fc-test", None])
 def test_anything_else_is_a_page_that_comes_before_key_and_rate_limit(
     route: str, authorization: str | None
 ) -> None:
-    service = FakeService(rate_limit=0, latency=8.195)
-    service.advance(60)
+    service = FakeService(rate_limit=0)
     service.open_session("1", scrape_id="1")
-    method, _, path = html.unescape(route).partition(" ")
+    method, _, path = route.partition(" ")
     response = send(service, f"{path}?x", method=method, authorization=authorization)
-    assert (response.status, response.body.decode()) == (404, PAGE.format(route))
-    assert response.headers == {
-        "access-control-allow-origin": "*",
-        "connection": "keep-alive",
-        "keep-alive": "timeout=5",
-        "content-security-policy": "default-src 'none'",
-        "x-content-type-options": "nosniff",
-        "content-type": "text/html; charset=utf-8",
-        "content-length": str(len(response.body)),
-        "x-response-time": "8195.000ms",
-        "date": "Mon, 24 Nov 2025 22:17:34 GMT",
-    }
+    assert response.status == 404
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    page = response.body.decode()
+    assert f"<pre>Cannot {html.escape(route)}</pre>" in page
     assert service.is_open("1")
 
 
@@ -159,8 +122,7 @@ def test_anything_else_is_a_page_that_comes_before_key_and_rate_limit(
     "path",
     [
         *("/v2/interact/{}", "/v2/browser/{}/", "/V2/Interact/{}", "/v2/browser/{}?x=/1"),
-        *("/v2/interact/%7B{}%7D", f"/v2/interact/{KNOWN.upper()}"),
-        *(f"/v2/interact/{KNOWN.replace('-', '')}", f"/v2/interact/%{ord('5'):X}{KNOWN[1:]}"),
+        *(f"/v2/interact/{KNOWN.upper()}", f"/v2/interact/{KNOWN.replace('-', '')}"),
     ],
 )
 def test_two_routes_lead_to_a_session_which_has_several_spellings(path: str) -> None:
@@ -287,9 +249,7 @@ def test_a_scrape_has_one_session_at_a_time_that_prompts_make_dearer() -> None:
     "body",
     [
         *(b"{", b'{"ttl":"long"}', b'{"ttl":29}', b'{"ttl":3601}'),
-        *(b'{"prompt":"\xff"}', b'{"x":' + b"[" * 100_000),
     ],
-    ids=len,
 )
 def test_a_body_that_the_service_cannot_read_opens_nothing(body: bytes) -> None:
     service = FakeService()
@@ -357,9 +317,7 @@ def test_a_reply_comes_as_given_before_every_rule_and_keeps_the_service_from_act
     assert delete(service, session_id).status == 200
 
 
-@pytest.mark.parametrize(
-    "fault", [Reply(200, json={"success": True}), NoConnection(), DrippedResponse(0.1)], ids=repr
-)
+@pytest.mark.parametrize("fault", [Reply(200, json={"success": True}), NoConnection()], ids=repr)
 def test_a_fault_is_a_value(fault: Fault) -> None:
     assert pickle.loads(pickle.dumps(fault)) == fault  # noqa: S301 - our own bytes
     assert fault != Reply(200, json={"success": False})
@@ -401,7 +359,6 @@ def test_an_outage_leaves_the_queue_and_the_rate_limit_as_they_are_and_may_be_en
 def test_each_request_is_on_record_in_order_without_its_credentials() -> None:
     service = FakeService()
     headers = {"AUTHORIZATION": "Bearer fc-test", "Accept": "application/json"}
-    headers["Authorization"] = "Bearer fc-other"  # The first one counts.
     known = Request("DELETE", f"/v2/interact/{service.open_session()}", headers)
     assert InMemoryTransport(service).send(known, 90).status == 200
     send(service, "/v2/browser/2", method="GET")
@@ -431,71 +388,22 @@ def test_a_session_has_an_id_like_the_services_unless_given_one_and_is_listed_wh
     assert service.sessions_left_open == []
 
 
-KEYS = "api_keys must be a list of keys, each without blanks"
-HEADERS = "the headers of a Reply must be text that HTTP can carry, and no Transfer-Encoding"
-RECURSIVE: list[object] = []
-RECURSIVE.append(RECURSIVE)
-
-
 @pytest.mark.parametrize(
     ("words", "mistake"),
     [
-        (KEYS, lambda _: FakeService(api_keys="fc-test")),
-        (KEYS, lambda _: FakeService(api_keys=[""])),
-        (KEYS, lambda _: FakeService(api_keys=["fc secret"])),
-        (KEYS, lambda _: FakeService([1])),  # type: ignore[list-item]
-        ("rate_limit must be an int from 0 on, not -1", lambda _: FakeService(rate_limit=-1)),
-        ("rate_limit must be an int from 0 on, not 1.5", lambda _: FakeService(rate_limit=1.5)),  # type: ignore[arg-type]
-        ("rate_limit must be an int from 0 on, not True", lambda _: FakeService(rate_limit=True)),
-        ("latency must be seconds from 0 on, not -1", lambda _: FakeService(latency=-1)),
-        ("latency must be seconds from 0 on, not '1'", lambda _: FakeService(latency="1")),  # type: ignore[arg-type]
-        ("latency must be seconds from 0 on, not inf", lambda _: FakeService(latency=math.inf)),
-        ("a clock advances by 0 seconds or more, not -1", lambda it: it.advance(-1)),
-        ("a clock advances by 0 seconds or more, not inf", lambda it: it.advance(1e999)),
-        ("a clock advances by 0 seconds or more, not '1'", lambda it: it.advance("1")),
-        ("lives for more than 0 seconds, not 0", lambda it: it.open_session(ttl=0)),
-        ("lives for more than 0 seconds, not '1'", lambda it: it.open_session(ttl="1")),
-        ("no such id: the id cannot be sent: it is empty", lambda it: it.open_session("")),
-        ("cannot be sent: it has the character '/'", lambda it: it.open_session("a/b")),
+        ("api_keys must be a list of keys", lambda _: FakeService(api_keys="fc-test")),
+        ("the service knows no such API key", lambda it: it.open_session(api_key="secret")),
+        ("makes no such id: the id cannot be sent: it is empty", lambda it: it.open_session("")),
+        ("it has the character '/'", lambda it: it.open_session("a/b")),
         ("it has the character '/'", lambda it: it.open_session(scrape_id="a/b")),
+        ("it has the character '/'", lambda it: it.queue(NoResponse(), session_id="a/b")),
         ("there is a session 'open' already", lambda it: it.open_session("open")),
-        ("no such API key", lambda it: it.open_session(api_key="secret")),
-        ("no such API key: see its api_keys", lambda it: it.open_session(api_key="")),
         ("there never was a session 'never'", lambda it: it.is_open("never")),
-        ("'Reply' is not a fault, such as NoResponse()", lambda it: it.queue("Reply")),
-        ("NoResponse'> is not a fault, such as", lambda it: it.queue(NoResponse)),
-        ("no such id: the id cannot be sent: it is empty", lambda it: it.queue(session_id="")),
-        ("no such id: ", lambda it: it.queue(session_id=5)),
-        ("no response can drip 0 s a byte", lambda _: DrippedResponse(0)),
-        ("no response can drip inf s a byte", lambda _: DrippedResponse(math.inf)),
-        ("no response can drip '1' s a byte", lambda _: DrippedResponse("1")),  # type: ignore[arg-type]
-        ("a Reply has a status from 200 to 599, not 199", lambda _: Reply(199)),
-        ("a Reply has a status from 200 to 599, not 600", lambda _: Reply(600)),
-        ("a Reply has a status from 200 to 599, not 503.0", lambda _: Reply(503.0)),  # type: ignore[arg-type]
-        ("a Reply has a status from 200 to 599, not '500'", lambda _: Reply("500")),  # type: ignore[arg-type]
-        ('must be bytes, not str: write b"..."', lambda _: Reply(500, "text")),  # type: ignore[arg-type]
-        ("a response with the status 204 has no body", lambda _: Reply(204, b"x")),
-        ("a response with the status 304 has no body", lambda _: Reply(304, b"x")),
-        (HEADERS, lambda _: Reply(200, headers=None)),  # type: ignore[arg-type]
-        (HEADERS, lambda _: Reply(200, headers={"x": 1})),  # type: ignore[dict-item]
-        (HEADERS, lambda _: Reply(200, headers={"x": "\u20ac"})),
-        (HEADERS, lambda _: Reply(200, headers={"x": "a\nb: c"})),
-        (HEADERS, lambda _: Reply(200, headers={"x y": ""})),
-        (HEADERS, lambda _: Reply(200, headers={"Transfer-Encoding": "x"})),
-        ("a Reply has a body or json=, not both", lambda _: Reply(200, b"x", json={})),
-        ("as JSON: Encoding objects of type object is", lambda _: Reply(200, json=object())),
-        ("as JSON: 'utf-8' codec can't encode", lambda _: Reply(200, json="\ud800")),
-        ("as JSON: maximum recursion depth", lambda _: Reply(200, json=RECURSIVE)),
-        ("an outage lasts 0 seconds or more, not -1", lambda it: it.outage(-1)),
-        ("an outage lasts 0 seconds or more, not '5'", lambda it: it.outage("5")),
+        ("NoResponse'> is not a fault, such as NoResponse()", lambda it: it.queue(NoResponse)),
         ("503 is not a fault, such as NoResponse()", lambda it: it.outage(1, 503)),
-        ("port must be an int from 0 to 65535, not -1", lambda it: LoopbackService(it, -1)),
-        ("from 0 to 65535, not True", lambda it: LoopbackService(it, True)),
-        ("from 0 to 65535, not 65536", lambda it: LoopbackService(it, 65536)),
-        ("from 0 to 65535, not '80'", lambda it: LoopbackService(it, "80")),  # type: ignore[arg-type]
     ],
 )
-def test_a_mistake_in_the_set_up_is_an_error_of_its_own_that_quotes_no_key(
+def test_a_wrong_key_id_or_fault_is_an_error_of_its_own_that_quotes_no_key(
     words: str, mistake: Callable[[FakeService], object]
 ) -> None:
     service = FakeService()
