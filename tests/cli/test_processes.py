@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -181,7 +181,8 @@ def test_a_terminal_that_is_closed_costs_no_outcome(
     record, output = tmp_path / "record", tmp_path / "output"
     command = ["delete", "--concurrency", "2", "--resume", str(record), *"abcd"]
     with output.open("wb") as file:
-        terminal = Terminal(*command, **({} if is_output_on_terminal else {"stdout": file}))
+        streams: dict[str, Any] = {} if is_output_on_terminal else {"stdout": file}
+        terminal = Terminal(*command, **streams)
         service.await_requests(2)
         terminal.hang_up()
         service.responds.set()
