@@ -1,0 +1,135 @@
+"""How both transports reach the service and come to trust it: addresses, time, certificates."""
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact.core import ConnectFailedError
+
+from .servers import (
+    Connection,
+    Net,
+    authority,
+    closed_port,
+    look_up_gives,
+    server_tls,
+    silent_port,
+)
+
+pytestmark = pytest.mark.enable_socket
+
+
+# --- addresses -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_ipv6_address_is_reached(net: Net, scheme: str) -> None:
+    server = net.serve(host="::1", tls=server_tls() if scheme == "https" else None)
+    net.open(server).send()
+    assert server.requests[0].values("host") == [server.authority]
+
+
+def test_a_name_that_ends_with_a_dot_is_the_one_in_the_certificate(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = net.serve(tls=server_tls("service.example"))
+    look_up_gives(monkeypatch, server.port)
+    net.open("https://service.example.").send()
+    assert server.requests[0].values("host") == ["service.example."]
+
+
+def test_an_address_that_refuses_hides_no_other(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = net.serve()
+    look_up_gives(monkeypatch, closed_port(), server.port)
+    client = net.open("http://service.example", allow_plain_http=True)
+    client.send()
+    client.close_transport()
+    assert server.open_connections() == 0
+
+
+def test_a_silent_address_costs_a_quarter_of_a_second_or_its_share_of_the_connect(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The awaited transport has Happy Eyeballs; the blocking one shares its `connect_timeout`."""
+    server = net.serve()
+    client = net.open("http://service.example", allow_plain_http=True, connect_timeout=1.6)
+    with silent_port() as silent:
+        look_up_gives(monkeypatch, silent, server.port)
+        began = time.monotonic()
+        client.send()
+        seconds = time.monotonic() - began
+    least = 0.8 if isinstance(client.transport, Urllib3Transport) else 0.25
+    assert least <= seconds < least + 0.5
+
+
+def test_all_addresses_have_one_connect_timeout_together(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = net.open("http://service.example", allow_plain_http=True, connect_timeout=0.3)
+    with silent_port() as silent:
+        look_up_gives(monkeypatch, *[silent] * 4)
+        began = time.monotonic()
+        error = client.fails(ConnectFailedError, timeout=60)
+    assert 0.3 <= time.monotonic() - began < 1
+    assert str(error) == "no connection to service.example:80: timed out"
+
+
+def test_a_name_without_an_address_was_not_sent_to(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def knows_none(*_: object, **__: object) -> object:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", knows_none)
+    error = net.open("https://service.example").fails(ConnectFailedError)
+    assert str(error).startswith("no connection to service.example:443: ")
+    assert "Name or service not known" in str(error)
+    assert error.transient
+
+
+def test_a_handshake_has_no_more_than_the_connect_timeout(net: Net) -> None:
+    server = net.serve(Connection.wait_for_end)
+    client = net.open(server.url.replace("http", "https"), connect_timeout=0.2)
+    began = time.monotonic()
+    error = client.fails(ConnectFailedError, timeout=60)
+    assert 0.2 <= time.monotonic() - began < 1
+    assert error.transient
+    assert server.open_connections() == 0
+
+
+# --- trust ---------------------------------------------------------------------------------
+
+
+def test_an_unknown_authority_is_refused_for_good_unless_ssl_cert_file_names_it(
+    net: Net, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = net.serve(tls=server_tls())
+    error = net.open(server, ssl_context=None).fails(ConnectFailedError)
+    assert "CERTIFICATE_VERIFY_FAILED" in str(error)
+    assert not error.transient
+    authority().cert_pem.write_to_path(str(tmp_path / "authorities.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authorities.pem"))
+    net.open(server, ssl_context=None).send()
+    assert [request.connection for request in server.requests] == [2]
+
+
+def test_a_certificate_of_another_host_is_refused_for_good(net: Net) -> None:
+    server = net.serve(tls=server_tls("other.example"))
+    error = net.open(server).fails(ConnectFailedError)
+    assert "CERTIFICATE_VERIFY_FAILED" in str(error)
+    assert not error.transient
+
+
+def test_a_port_that_speaks_plain_http_is_refused_for_good_and_says_so(net: Net) -> None:
+    def speaks_http(connection: Connection) -> None:
+        connection.sock.recv(65536)
+        connection.sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        connection.wait_for_end()
+
+    server = net.serve(speaks_http)
+    error = net.open(server.url.replace("http", "https")).fails(ConnectFailedError)
+    assert str(error).endswith("let the service's address begin with http://")
+    assert not error.transient

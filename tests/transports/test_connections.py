@@ -1,0 +1,168 @@
+"""Which connections are kept, for how long and for whom."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from firecrawl_interact.core import ConnectionLostError, Request
+
+from .servers import PATH, Client, Connection, Net, server_tls
+
+pytestmark = pytest.mark.enable_socket
+
+IDLE = """
+import asyncio, inspect, json, sys, time
+
+seconds_passed = 0
+monotonic = time.monotonic
+time.monotonic = lambda: monotonic() + seconds_passed
+
+from firecrawl_interact import adapters
+from firecrawl_interact.core import Request
+
+transport = getattr(adapters, sys.argv[1])(sys.argv[2])
+with asyncio.Runner() as runner:
+    for seconds in json.loads(sys.argv[3]):
+        seconds_passed += seconds
+        response = transport.send(Request("DELETE", "/", {}), 1e6)
+        if inspect.isawaitable(response):
+            runner.run(response)
+"""
+
+
+def test_an_idle_connection_is_used_for_4_seconds(net: Net) -> None:
+    server = net.serve()
+    name, idle = net.transport_class.__name__, json.dumps([0, 3.5, 3.5, 4.1])
+    subprocess.run([sys.executable, "-c", IDLE, name, server.url, idle], check=True)
+    assert [request.connection for request in server.requests] == [1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("pool_size", [1, 2])
+def test_idle_connections_beyond_the_size_of_the_pool_are_closed(net: Net, pool_size: int) -> None:
+    def responds_when_all_are_there(connection: Connection) -> None:
+        all_are_there.wait()
+        connection.respond()
+
+    all_are_there = threading.Barrier(3, timeout=5)
+    server = net.serve(*[responds_when_all_are_there] * 3)
+    client = net.open(server, pool_size=pool_size)
+    client.send_at_once(3)
+    assert server.open_connections() == pool_size
+
+
+def test_surplus_bytes_in_a_record_of_tls_end_the_connection(net: Net) -> None:
+    """They do not show on the socket: OpenSSL has taken the whole record, of up to 16 KiB."""
+    server = net.serve(
+        lambda connection: connection.respond(f"X: {'x' * 8000}\r\n", surplus=b"x" * 8000),
+        tls=server_tls(),
+    )
+    client = net.open(server)
+    client.send()
+    client.send()
+    assert [request.connection for request in server.requests] == [1, 2]
+
+
+def test_closing_drops_what_is_idle_and_what_is_sent_later_keeps_no_connection(net: Net) -> None:
+    server = net.serve()
+    client = net.open(server)
+    client.send()
+    assert server.open_connections() == 1
+    for _ in range(2):
+        client.close_transport()
+        assert server.open_connections() == 0
+        client.send()
+    assert server.open_connections() == 0
+    assert [request.connection for request in server.requests] == [1, 2, 3]
+
+
+def test_a_copy_has_the_settings_and_no_connection_and_is_open(net: Net) -> None:
+    server = net.serve()
+    client = net.open(server.url + "/prefix", user_agent="mine/1")
+    client.send()
+    client.close_transport()
+    pickled = pickle.dumps(client.transport)
+    copy = net.enter_context(closing(Client(pickle.loads(pickled))))  # noqa: S301 - our own
+    copy.send()
+    copy.send()
+    assert repr(copy.transport) == repr(client.transport)
+    assert [request.connection for request in server.requests] == [1, 2, 2]
+    assert server.requests[-1].head.startswith(f"DELETE /prefix{PATH} HTTP/1.1\r\n")
+    assert server.requests[-1].values("user-agent") == ["mine/1"]
+
+
+FORK = """
+import asyncio, inspect, os, sys
+from firecrawl_interact import adapters
+from firecrawl_interact.core import Request
+
+transport, loop = getattr(adapters, sys.argv[1])(sys.argv[2]), asyncio.new_event_loop()
+
+def send():
+    response = transport.send(Request("DELETE", "/", {}), 5)
+    if inspect.isawaitable(response):
+        loop.run_until_complete(response)
+
+send()
+if child := os.fork():
+    assert os.waitpid(child, 0)[1] == 0
+send()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_after_a_fork_each_process_has_connections_of_its_own(net: Net) -> None:
+    server = net.serve()
+    name = net.transport_class.__name__
+    subprocess.run([sys.executable, "-c", FORK, name, server.url], check=True)
+    assert [request.connection for request in server.requests] == [1, 2, 1]
+
+
+def test_threads_share_a_transport_and_each_gets_its_own_response(net: Net) -> None:
+    def sends(number: int) -> None:
+        with closing(Client(transport)) as client:
+            for call in range(5):
+                client.send(f"/v2/interact/{number}-{call}")
+            all_sent.wait()  # The first to leave closes the transport.
+
+    all_sent = threading.Barrier(8, timeout=5)
+    transport = net.open(net.serve()).transport
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(sends, range(8)))
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"), [(b"", "any response"), (b"HTTP", "the whole response")]
+)
+def test_a_lost_connection_says_how_far_the_response_was(net: Net, sent: bytes, words: str) -> None:
+    def sends_a_part(connection: Connection) -> None:
+        connection.read_request()
+        connection.sock.sendall(sent)
+        raise EOFError
+
+    error = net.open(net.serve(sends_a_part)).fails(ConnectionLostError)
+    assert str(error) == f"the connection ended before {words}"
+
+
+@pytest.mark.parametrize("header", ["a\r\nX-Injected: b", "a\nb", "a\rb", "\u2028", "\xe9"])
+def test_a_header_that_is_not_one_line_of_ascii_is_never_sent(net: Net, header: str) -> None:
+    server = net.serve()
+    with pytest.raises(ValueError, match="a request is ASCII, with a line for each header"):
+        net.open(server).send_request(Request("DELETE", PATH, {"X": header}))
+    assert server.requests == []
+
+
+def test_a_request_has_the_library_as_its_user_agent_and_no_header_that_nobody_asked_for(
+    net: Net,
+) -> None:
+    server = net.serve()
+    net.open(server).send()
+    names = [line.partition(":")[0] for line in server.requests[0].head.split("\r\n")[1:]]
+    assert names == ["Host", "User-Agent", "Authorization"]
+    assert server.requests[0].values("user-agent")[0].startswith("firecrawl-interact/0.")

@@ -1,0 +1,175 @@
+"""What is particular to the transport over asyncio: event loops, and what cancellation leaves."""
+
+import asyncio
+import gc
+import select
+import socket
+import threading
+import weakref
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from firecrawl_interact.adapters import AsyncioTransport
+from firecrawl_interact.core import ConnectFailedError
+
+from .servers import (
+    PATH,
+    REQUEST,
+    Connection,
+    Net,
+    Script,
+    client_tls,
+    server_tls,
+    tunnels,
+)
+
+pytestmark = pytest.mark.enable_socket
+uvloop = pytest.importorskip("uvloop")
+
+LOOPS: list[Callable[[], asyncio.Runner]] = [
+    asyncio.Runner,
+    partial(asyncio.Runner, loop_factory=uvloop.new_event_loop),
+]
+
+
+@pytest.fixture
+def transport_class() -> type[AsyncioTransport]:
+    return AsyncioTransport
+
+
+async def send(transport: AsyncioTransport) -> None:
+    response = await transport.send(REQUEST, 5)
+    assert PATH.encode() in response.body
+
+
+# --- cancellation ----------------------------------------------------------------------------
+
+
+# The race of Happy Eyeballs in asyncio may drop a socket that has just connected.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("make_runner", LOOPS, ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
+@pytest.mark.parametrize("has_proxy", [False, True], ids=["straight", "through a proxy"])
+def test_a_call_that_is_cancelled_at_any_step_leaves_no_task_and_a_transport_that_works(
+    make_runner: Callable[[], asyncio.Runner], net: Net, is_kept: bool, has_proxy: bool
+) -> None:
+    async def cancel_after(turns: int) -> bool:
+        """Cancel a call after so many turns of the loop, and return whether it was cancelled."""
+        async with AsyncioTransport(service.url, proxy=proxy, ssl_context=client_tls()) as one:
+            if is_kept:
+                await send(one)
+            call = asyncio.create_task(send(one))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            call.cancel()
+            await asyncio.wait([call])
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            await send(one)
+        return call.cancelled()
+
+    service = net.serve(tls=server_tls())
+    proxy = net.serve(*[tunnels] * 20, tls=server_tls()).url if has_proxy else None
+    with make_runner() as runner:
+        assert runner.run(cancel_after(1))
+        for turns in (2, 3, 5, 8, 13, 21, 34):
+            runner.run(cancel_after(turns))
+    gc.collect()
+
+
+# --- what a busy event loop has not seen ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("has_poll", [True, False], ids=["poll", "no poll"])
+@pytest.mark.parametrize(
+    ("happens", "connections"),
+    [
+        (lambda _: None, [1, 1]),
+        (lambda connection: connection.reset(), [1, 2]),
+        (lambda connection: connection.sock.sendall(b"HTTP/1.1 200 OK\r\n"), [1, 2]),
+    ],
+    ids=["nothing", "reset", "surplus bytes"],
+)
+def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+    net: Net,
+    happens: Script,
+    connections: list[int],
+    has_poll: bool,
+) -> None:
+    def responds_and_more(connection: Connection) -> None:
+        connection.respond()
+        has_sent.wait(5)
+        happens(connection)
+        has_happened.set()
+
+    async def send_twice() -> None:
+        async with AsyncioTransport(server.url) as transport:
+            await send(transport)
+            has_sent.set()
+            assert has_happened.wait(5)  # It blocks the event loop.
+            await send(transport)
+
+    if not has_poll:
+        monkeypatch.delattr(select, "poll")
+    has_sent, has_happened = threading.Event(), threading.Event()
+    server = net.serve(responds_and_more)
+    asyncio.run(send_twice())
+    assert [request.connection for request in server.requests] == connections
+
+
+# --- names -----------------------------------------------------------------------------------
+
+
+def test_a_look_up_that_hangs_has_no_more_than_the_connect_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def look_up() -> None:
+        try:
+            async with AsyncioTransport("https://service.example", connect_timeout=0.05) as one:
+                await send(one)
+        finally:
+            is_over.set()
+
+    is_over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: is_over.wait(5))
+    with pytest.raises(ConnectFailedError, match="timed out"):
+        asyncio.run(look_up())
+
+
+# --- event loops and their end ------------------------------------------------------------------
+
+
+def test_each_event_loop_has_connections_of_its_own(net: Net) -> None:
+    async def send_twice() -> None:
+        await send(transport)
+        await send(transport)
+
+    server = net.serve()
+    transport = AsyncioTransport(server.url)
+    with asyncio.Runner() as first, LOOPS[1]() as second:
+        for runner in (first, second, first):
+            runner.run(send_twice())
+        for runner in (first, second):
+            runner.run(transport.aclose())
+    assert [request.connection for request in server.requests] == [1, 1, 2, 2, 1, 1]
+    assert server.open_connections() == 0
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:.*unclosed transport:pytest.PytestUnraisableExceptionWarning")
+def test_an_event_loop_that_is_closed_is_forgotten(net: Net) -> None:
+    transport = AsyncioTransport(net.serve().url)
+    with asyncio.Runner() as runner:
+        runner.run(send(transport))
+        loop = weakref.ref(runner.get_loop())
+    del runner
+
+    async def send_and_close() -> None:
+        async with transport:
+            await send(transport)
+
+    asyncio.run(send_and_close())
+    gc.collect()
+    assert loop() is None

@@ -1,0 +1,149 @@
+"""No frame of a failed request shows the key, or the password of a proxy."""
+
+import asyncio
+import base64
+import signal
+import threading
+import traceback
+
+import pytest
+
+from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact.core import (
+    AsyncDeleteSession,
+    ConnectFailedError,
+    DeleteSession,
+    DeleteSessionError,
+    RetryPolicy,
+)
+
+from .servers import (
+    KEY,
+    Connection,
+    HttpTransport,
+    Net,
+    Script,
+    closed_port,
+    server_tls,
+    shown_by,
+)
+
+pytestmark = pytest.mark.enable_socket
+
+PASSWORD = "hunter2-hunter2"
+BASIC = base64.b64encode(f"user:{PASSWORD}".encode())
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def sends(data: bytes) -> Script:
+    def send(connection: Connection) -> None:
+        connection.read_request()
+        connection.sock.sendall(data)
+        raise EOFError
+
+    return send
+
+
+def stays_silent(connection: Connection) -> None:
+    connection.wait_for_end()
+
+
+def resets(connection: Connection) -> None:
+    connection.read_request()
+    connection.reset()
+
+
+def assert_nothing_is_shown(error: BaseException) -> None:
+    shown = shown_by(error)
+    assert "session_id = 'session-1'" in shown, "no frame of the call is seen"
+    assert not [secret for secret in (KEY, PASSWORD, BASIC.decode()) if secret in shown]
+
+
+def raised_by_a_delete(transport: HttpTransport) -> BaseException:
+    """Delete a session with one attempt, and return what that raises."""
+    once = RetryPolicy(max_attempts=1, attempt_timeout=0.5)
+    try:
+        if isinstance(transport, Urllib3Transport):
+            with DeleteSession(transport, KEY, retry=once) as delete_session:
+                delete_session("session-1")
+        else:
+            asyncio.run(delete_and_close(AsyncDeleteSession(transport, KEY, retry=once)))
+    except BaseException as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+async def delete_and_close(delete_session: AsyncDeleteSession) -> None:
+    async with delete_session:
+        await delete_session("session-1")
+
+
+FAULTS: dict[str, Script] = {
+    "closed": sends(b""),
+    "reset": resets,
+    "silent": stays_silent,
+    "cut": sends(OK + b"Content-Length: 99\r\n\r\n" + KEY.encode()),
+    "echoed without HTTP": sends(KEY.encode() + b"\r\n\r\n"),
+    "echoed as a header line": sends(OK + KEY.encode() + b"\r\n\r\n"),
+    "echoed as a chunk": sends(OK + b"Transfer-Encoding: chunked\r\n\r\n" + KEY.encode() + b"\r\n"),
+}
+PROXY_FAULTS: dict[str, Script] = {
+    "denied": sends(b"HTTP/1.1 407 " + BASIC + b"\r\nX: " + BASIC + b"\r\n\r\n"),
+    "echoed": sends(OK + BASIC + b"\r\n\r\n"),
+    "cut": sends(OK + b"X: " + BASIC + b"\r\n"),
+    "echoed without HTTP": sends(BASIC + b"\r\n\r\n"),
+    "silent": stays_silent,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_call_that_fails_on_the_wire_shows_no_key(net: Net, fault: Script, scheme: str) -> None:
+    server = net.serve(fault, tls=server_tls() if scheme == "https" else None)
+    error = raised_by_a_delete(net.open(server).transport)
+    assert isinstance(error, DeleteSessionError)
+    assert_nothing_is_shown(error)
+
+
+@pytest.mark.parametrize("fault", PROXY_FAULTS.values(), ids=PROXY_FAULTS)
+def test_a_call_that_fails_at_a_proxy_shows_no_password(net: Net, fault: Script) -> None:
+    proxy = net.serve(fault).url.replace("://", f"://user:{PASSWORD}@")
+    client = net.open("https://service.example", proxy=proxy, connect_timeout=0.3)
+    assert PASSWORD not in repr(client.transport)
+    assert_nothing_is_shown(raised_by_a_delete(client.transport))
+
+
+def test_a_handshake_that_fails_shows_no_key(net: Net) -> None:
+    server = net.serve(sends(b"HTTP/1.1 400 No\r\n\r\n"))
+    client = net.open(server.url.replace("http", "https"))
+    assert_nothing_is_shown(raised_by_a_delete(client.transport))
+
+
+def test_ctrl_c_passes_and_shows_no_key(net: Net) -> None:
+    def presses_ctrl_c(connection: Connection) -> None:
+        connection.read_request()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        connection.wait_for_end()
+
+    server = net.serve(presses_ctrl_c)
+    error = raised_by_a_delete(net.open(server).transport)
+    assert type(error) is KeyboardInterrupt
+    assert_nothing_is_shown(error)
+    assert server.open_connections() == 0
+
+
+def test_a_refused_connection_keeps_the_callers_frames_and_what_the_caller_was_handling(
+    net: Net,
+) -> None:
+    before = LookupError("the block failed")
+    try:
+        raise before
+    except LookupError:
+        transport = net.open(f"http://127.0.0.1:{closed_port()}").transport
+        error = raised_by_a_delete(transport)
+    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+    assert names[0] == "raised_by_a_delete"
+    assert error.__context__ is before
+    assert before.__traceback__ is not None
+    assert isinstance(error.__cause__, ConnectFailedError)
+    assert isinstance(error.__cause__.__cause__, ConnectionRefusedError)

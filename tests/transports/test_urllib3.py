@@ -1,0 +1,91 @@
+"""What is particular to the transport over urllib3: what is raised in it, and put around it."""
+
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import urllib3
+import vcr  # type: ignore[import-untyped]  # it has no types
+
+from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact.core import ConnectionLostError, TimedOutError, TransportError
+
+from .servers import KEY, REQUEST, Connection, Net, shown_by
+
+pytestmark = pytest.mark.enable_socket
+
+
+class TimeLimitError(Exception):
+    """As Celery raises one in the handler of a signal."""
+
+
+@pytest.fixture
+def transport_class() -> type[Urllib3Transport]:
+    return Urllib3Transport
+
+
+def test_what_a_signals_handler_raises_passes_and_its_connection_is_never_used_again(
+    net: Net,
+) -> None:
+    def handle(*_: object) -> None:
+        raise TimeLimitError
+
+    def signals_and_responds(connection: Connection) -> None:
+        connection.respond()
+        connection.read_request()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        connection.wait_for_end()
+
+    server = net.serve(signals_and_responds)
+    client = net.open(server)
+    client.send()
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        with pytest.raises(TimeLimitError) as caught:
+            client.send()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert KEY not in shown_by(caught.value)
+    client.send()
+    assert [request.connection for request in server.requests] == [1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (RuntimeError("the recorder's disk is full"), RuntimeError),
+        (urllib3.exceptions.ReadTimeoutError(..., "/", "late"), TimedOutError),  # type: ignore[arg-type]  # a pool
+        (urllib3.exceptions.ProtocolError("cut"), ConnectionLostError),
+        (urllib3.exceptions.NewConnectionError(..., "refused"), TimedOutError),  # type: ignore[arg-type]  # a pool
+    ],
+    ids=str,
+)
+def test_an_error_of_urllib3_itself_may_have_reached_the_service_and_others_pass(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[Exception]
+) -> None:
+    """A recorder puts a connection of its own into urllib3, or a function around it."""
+
+    def fail(*_: object, **__: object) -> object:
+        raise error
+
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, "urlopen", fail)
+    with Urllib3Transport() as transport, pytest.raises(kind) as caught:
+        transport.send(REQUEST, 1)
+    assert type(caught.value) is kind
+    assert kind is RuntimeError or caught.value.__cause__ is error
+    assert not isinstance(caught.value, TransportError) or caught.value.sent
+
+
+def test_a_cassette_of_vcrpy_is_recorded_and_played_again(net: Net, tmp_path: Path) -> None:
+    server, cassette = net.serve(), tmp_path / "cassette.yaml"
+    for _ in range(2):
+        with vcr.use_cassette(cassette, filter_headers=["authorization"]) as played:
+            net.open(server).send()
+    assert played.play_count == 1
+    assert len(server.requests) == 1
+    assert KEY not in cassette.read_text(encoding="utf-8")
+    client = net.open(server)
+    client.send()
+    client.send()
+    assert [request.connection for request in server.requests[1:]] == [2, 2]
