@@ -1,9 +1,7 @@
 """How the documentation is built."""
 
 import re
-import sys
 from importlib.metadata import version as version_of
-from pathlib import Path
 from types import UnionType
 from typing import Any
 
@@ -22,8 +20,7 @@ author = "firecrawl-interact contributors"
 project_copyright = f"2026, {author}"
 release = version = version_of(project)
 
-sys.path.append(str(Path(__file__).parent))
-extensions = ["llms_txt", "myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests, which they start themselves, and a pgbouncer before it."""
+"""A real PostgreSQL for the tests, which they start themselves."""
 
 import os
 import random
@@ -145,30 +145,6 @@ class Postgres:
         )
         self.execute(ShortLease.TABLE, url=url)
         return url
-
-    @contextmanager
-    def behind_pgbouncer(self) -> Iterator[str]:
-        """Give the URL of a pgbouncer in transaction mode, with two connections for all."""
-        port = free_port()
-        users = self._directory / "users"
-        users.write_text(f'"tester" "{PASSWORD}"\n', encoding="ascii")
-        config = self._directory / "pgbouncer.ini"
-        config.write_text(
-            f"[databases]\npostgres = host=127.0.0.1 port={self.port} password={PASSWORD}\n"
-            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-            f"auth_type = plain\nauth_file = {users}\npool_mode = transaction\n"
-            "default_pool_size = 2\n",
-            encoding="ascii",
-        )
-        command = [str(program("pgbouncer")), "--quiet", str(config)]
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL, user=_user()) as bouncer:
-            url = self.url.replace(str(self.port), str(port))
-            try:
-                ping = [str(program("pg_isready")), "--quiet", "--dbname", url]
-                wait_until(lambda: subprocess.call(ping) == 0)
-                yield url
-            finally:
-                bouncer.kill()
 
 
 @contextmanager

@@ -61,20 +61,6 @@ def test_a_postgresql_that_is_frozen_is_an_outage(name: str, postgres: Postgres)
     BY_NAME[name].run(make, patience=2, outage=postgres.frozen, secrets=[PASSWORD])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a-living-journals-session-is-no-orphan",
-        "two-threads-share-the-orphans",
-        "processes-killed-at-any-moment-lose-nothing",
-        "a-fork-amid-records-leaves-both-whole",
-    ],
-)
-def test_pgbouncer_may_stand_before_it(name: str, postgres: Postgres) -> None:
-    with postgres.behind_pgbouncer() as url:
-        BY_NAME[name].run(partial(ShortLease, url), patience=2)
-
-
 @pytest.mark.parametrize("is_url", [True, False], ids=["URL", "function"])
 @pytest.mark.parametrize(
     "name",

@@ -1,7 +1,6 @@
 """Every example of the documentation runs as a reader copies it, with nothing that is not shown.
 
-A section stands by itself. The Japanese pages have the code of the English ones: see
-`test_what_pages_say`.
+A section stands by itself. The Japanese pages have the code of the English ones.
 """
 
 import re
@@ -13,9 +12,7 @@ from firecrawl_interact.adapters import FakeService
 
 from .pages import PAGES, blocks, commands_of, open_sessions_of, run, run_python, sections, text_of
 
-INVISIBLE = re.compile(
-    "<!--(?! (?:rivals|errors): )|invisible-code"
-)  # tables between marks are written
+INVISIBLE = re.compile("<!--|invisible-code")
 LANGUAGE = re.compile(r"^ *(?:```+|~~~+)([^`\n]+)$", re.MULTILINE)
 RUN = {"python", "console", "ipython"}
 SHOWN = {"dockerfile", "ini", "sql", "text", "yaml"}

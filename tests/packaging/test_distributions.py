@@ -8,15 +8,9 @@ import sys
 import tarfile
 import tomllib
 import zipfile
-from collections.abc import Iterator
-from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
-from ..conftest import NIGHTLY
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,68 +77,6 @@ def test_a_wheel_built_elsewhere_from_younger_files_is_the_same(
     for path in copy_sources(tmp_path):
         os.utime(path, (2_000_000_000, 2_000_000_000))
     assert build(tmp_path)[1].read_bytes() == distributions[1].read_bytes()
-
-
-# What is installed with it, and under which licences
-
-PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = PROJECT["optional-dependencies"]
-ROWS = [[cell.strip() for cell in row.split("|")] for row in re.findall(r"^\|(.+)\|$", PAGE, re.M)]
-ASKED_FOR = [row for row in ROWS if len(row) == 4][2:]
-BROUGHT = [row for row in ROWS if len(row) == 3][2:]
-STATED = {row[0].partition("[")[0]: row[-1] for row in [*ASKED_FOR, *BROUGHT]}
-
-
-def needed(name: str, extras: tuple[str, ...]) -> Iterator[str]:
-    """The libraries that an installation of this one brings, directly or not."""
-    for requirement in map(Requirement, distribution(name).requires or []):
-        marker = requirement.marker
-        if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras):
-            yield canonicalize_name(requirement.name)
-            yield from needed(requirement.name, ("", *requirement.extras))
-
-
-INSTALLED = sorted(set(needed("firecrawl-interact", ("", *EXTRAS))))
-
-
-def families(words: str) -> set[str]:
-    short = words.replace("Python Software Foundation", "PSF")
-    return set(re.findall(r"MIT|BSD|Apache|LGPL|PSF", short))
-
-
-def test_it_names_what_the_project_asks_for_and_from_which_version() -> None:
-    asked = [("everything", line.partition(",")[0]) for line in PROJECT["dependencies"]]
-    asked += [(f"the extra `{extra}`", line) for extra, lines in EXTRAS.items() for line in lines]
-    assert [(row[1].partition(":")[0], f"{row[0]}>={row[2]}") for row in ASKED_FOR] == asked
-
-
-def test_it_names_whatever_else_is_installed() -> None:
-    assert set(INSTALLED) <= set(STATED)
-
-
-@pytest.mark.parametrize("name", INSTALLED)
-def test_the_licence_is_what_the_metadata_state(name: str) -> None:
-    metadata = distribution(name).metadata
-    if expression := metadata.get_all("License-Expression", []):
-        assert [STATED[name]] == expression
-        return
-    # Older releases say it in words of their own.
-    classifiers = [line for line in metadata.get_all("Classifier", []) if "License" in line]
-    found = families(" ".join([*metadata.get_all("License", []), *classifiers]))
-    assert found
-    assert found <= families(STATED[name])
-
-
-# What the gate leaves to the night
-
-
-def test_what_the_gate_leaves_out_is_there() -> None:
-    command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-m", "nightly"]
-    command += ["tests/proof", "tests/docs/test_write_your_own.py", "tests/conformance"]
-    command += ["tests/core/test_interrupted_blocks.py"]
-    ids = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert [part for part in NIGHTLY if part not in ids] == []
 
 
 # A release: by a maintainer alone, from what the workflow has built, without a token

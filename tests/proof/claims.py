@@ -1,6 +1,6 @@
 """What is claimed of one call, and what shows that a claim does not hold.
 
-`CLAIMS` has each in the page's words; `broken_claims` holds them against a call.
+`CLAIMS` has each in words; `broken_claims` holds them against a call.
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -8,24 +8,20 @@ from typing import NamedTuple
 
 from firecrawl_interact.core.retry import RetryPolicy
 
-from .figures import claims_of
 from .model import Fault, Seen
 
-CLAIMS = claims_of(
-    "What is claimed",
-    {
-        "gone": "only if the session is certainly gone",
-        "untouched": "only if no request of this call has changed the session",
-        "no vaguer": "does not report `UNTOUCHED` where `GONE` is certain",
-        "receipt": "a receipt only for a delete that the service confirmed",
-        "one session": "the one DELETE of this session",
-        "outcome": "describes the last attempt",
-        "attempts": "no more attempts than its policy",
-        "deadline": "within its deadline",
-        "retries": "retries if and only if a retry can help",
-        "pauses": "waits as long as the service asked",
-    },
-)
+CLAIMS = {
+    "gone": "A call reports GONE only if the session is certainly gone.",
+    "untouched": "It reports UNTOUCHED only if no request of it changed the session, or ever will.",
+    "no vaguer": "It reports UNKNOWN only where neither is certain, and GONE where that is.",
+    "receipt": "It returns a receipt only for a delete that was confirmed, with the bill of that.",
+    "one session": "Each of its requests is the one DELETE of this session.",
+    "outcome": "Its error describes the last attempt, and counts all attempts.",
+    "attempts": "It makes no more attempts than its policy allows.",
+    "deadline": "It ends within its deadline, and each attempt within its timeout.",
+    "retries": "It retries if and only if a retry can help, and attempts and time are left.",
+    "pauses": "Before a retry it waits as long as the service asked, or else as the policy says.",
+}
 
 SESSION_ID = "0199a7c4-5d1e-7b60-9f3a-2c8e4d6b1a57"
 _A_ROUNDING = 1e-9

@@ -4,30 +4,26 @@ from collections.abc import Sequence
 
 from ..simulation.world import Flaw
 from .claims import ClaimBrokenError
-from .figures import claims_of
 
-CLAIMS = claims_of(
-    "Whole runs",
-    {
-        "one outcome": "exactly one outcome",
-        "gone": "only of a session that is gone",
-        "untouched": "only if no request of the run has changed the session",
-        "receipt": "a receipt only for a delete that the service confirmed",
-        "one session": "the one DELETE of its session",
-        "attempts": "counts each request",
-        "requests": "never has two requests at a time",
-        "the end": "stopped, left or ended sends nothing",
-        "leaving": "Leaving takes no longer",
-        "memory": "holds no more ids than its concurrency",
-        "raised": "raises only what ended it early",
-        "held back": "No session fails because of a rate limit",
-        "others": "No good id is given up because of others",
-        "slow": "A slow reader costs no session its deadline",
-        "block": "destroys its session however the block ends",
-        "told": "tells its outcome once",
-        "journal": "forgets no id while its session lives",
-    },
-)
+CLAIMS = {
+    "one outcome": "Each id that a run takes gets one outcome, and `on_outcome` gets it once.",
+    "gone": "A run reports GONE only of a session that is gone.",
+    "untouched": "It reports UNTOUCHED only if no request of it changed the session, or ever will.",
+    "receipt": "It returns a receipt only for a delete that the service confirmed, with its bill.",
+    "one session": "Each request is the one DELETE of its session.",
+    "attempts": "`attempts` counts each request for the session.",
+    "requests": "A session has one request at a time, none after its outcome or in a pause.",
+    "the end": "A run that is stopped, left or ended sends nothing, and leaves no task behind.",
+    "leaving": "Leaving takes no longer than the attempts in flight, or `shutdown_timeout`.",
+    "memory": "A run holds no more ids than its concurrency, and a few more in an outage.",
+    "raised": "A run raises only what ended it early.",
+    "held back": "No session fails because of a rate limit or an outage shorter than the deadline.",
+    "others": "No good id is given up because of others that fail for ever.",
+    "slow": "A slow reader costs no session its deadline.",
+    "block": "A block destroys its session however it ends, and raises the block's exception.",
+    "told": "A block tells its outcome once.",
+    "journal": "A journal forgets no id while its session lives.",
+}
 
 
 def refuse(flaws: Sequence[Flaw], what: str) -> None:

@@ -9,7 +9,6 @@ from itertools import product
 from typing import NamedTuple
 
 from .claims import SESSION_ID
-from .figures import claims_of
 from .model import (
     FIRST_TIME,
     LOSSES,
@@ -25,16 +24,13 @@ from .model import (
 )
 from .schedules import Model, alphabet
 
-CLAIMS = claims_of(
-    "What is claimed of a scrape",
-    {
-        "gone": "has ended a session of the scrape, or knows of none that is open",
-        "untouched": "only if no request of this call has ended a session of the scrape",
-        "receipt": "a receipt only for a delete that the service confirmed",
-        "one session": "the one DELETE of this scrape",
-        "outcome": "names the scrape",
-    },
-)
+CLAIMS = {
+    "gone": "A call reports GONE only if the last response says that the scrape has none now.",
+    "untouched": "It reports UNTOUCHED only if no request of it has ended a session, or ever will.",
+    "receipt": "It returns a receipt only for a delete that the service confirmed.",
+    "one session": "Each of its requests is the one DELETE of this scrape.",
+    "outcome": "Its outcome names the scrape, and counts all attempts.",
+}
 _MOST_OPEN = 2
 
 

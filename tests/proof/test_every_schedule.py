@@ -1,7 +1,7 @@
 """No schedule of what may happen makes a call say what is not so. See `claims.CLAIMS`."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
 from itertools import product
 
@@ -11,7 +11,6 @@ from firecrawl_interact.core import DeleteSessionError, RetryPolicy
 
 from . import scrapes
 from .claims import Call, Moment
-from .figures import NoteFigure
 from .model import ALL, NAMED, REFUSED, Fault, Seen, Statuses, send_through_middle_box
 from .schedules import SESSION, Alphabet, Model, alphabet, check_every_schedule, one_of_each_kind
 
@@ -62,18 +61,20 @@ def is_one_of_its_kind(seen: Seen) -> bool:
     "what",
     [
         "three attempts",
-        "four attempts, one of each kind",
+        pytest.param("four attempts, one of each kind", marks=pytest.mark.exhaustive),
         "every status",
-        "at any time",
+        pytest.param("at any time", marks=pytest.mark.exhaustive),
         "in a run",
         "the session of a scrape",
     ],
 )
-def test_every_claim_holds_for_all_that_may_happen(what: str, note_figure: NoteFigure) -> None:
+def test_every_claim_holds_for_all_that_may_happen(
+    what: str, record_property: Callable[[str, object], None]
+) -> None:
     counts = [check_every_schedule(*play) for play in plays_of(what)]
     played, schedules = map(sum, zip(*counts, strict=True))
-    note_figure(f"calls played: {what}", played)
-    note_figure(f"schedules that they stand for: {what}", schedules)
+    record_property(f"calls played: {what}", played)
+    record_property(f"schedules that they stand for: {what}", schedules)
 
 
 # RFC 9110, 9.2.2, lets a proxy retry a DELETE by itself, and some boxes put a page of their own in
@@ -83,7 +84,7 @@ STATUSES = Statuses(sent=(200, 400, 401, 402, 403, 404, 429, 502), from_backend=
 
 
 def test_a_middle_box_can_make_us_say_untouched_of_what_it_destroyed_and_nothing_else(
-    note_figure: NoteFigure,
+    record_property: Callable[[str, object], None],
 ) -> None:
     broken: Counter[tuple[str, str]] = Counter()
 
@@ -96,5 +97,5 @@ def test_a_middle_box_can_make_us_say_untouched_of_what_it_destroyed_and_nothing
     # UnreachableError: after such a response, the next attempts reached nothing.
     assert {error for _, error in broken} == {*REFUSED.values(), "UnreachableError"}
     assert {claim for claim, _ in broken} == {"untouched"}
-    note_figure("calls played: middle-boxes", played)
-    note_figure("of them, calls that may say `UNTOUCHED` wrongly", broken.total())
+    record_property("calls played: middle-boxes", played)
+    record_property("of them, calls that may say `UNTOUCHED` wrongly", broken.total())
