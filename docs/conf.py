@@ -30,16 +30,16 @@ copybutton_only_copy_prompt_lines = True
 
 # The docstrings put names in single backticks: they become links where there is a page for it.
 default_role = "py:obj"
+add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 autodoc_default_options = {
     "members": True,
-    "undoc-members": True,
-    "show-inheritance": True,
-    # What Python's own classes bring is no news; what the library's own bases bring is.
-    "inherited-members": "Exception, Generic, Protocol, Struct, str, type",
     "special-members": "__call__",
+    # What the library's own bases bring is listed with each class, and what errors share is not.
+    "inherited-members": "BaseException, DeleteSessionError, FirecrawlInteractError, Generic, Mapping,"
+    "OSError, Protocol, ResponseError, Struct, TransportError, ValueError, object, str",
 }
 autodoc_use_type_comments = False
 napoleon_numpy_docstring = False
