@@ -38,8 +38,8 @@ autodoc_default_options = {
     "members": True,
     "special-members": "__call__",
     # What the library's own bases bring is listed with each class, and what errors share is not.
-    "inherited-members": "BaseException, DeleteSessionError, FirecrawlInteractError, Generic, Mapping,"
-    "OSError, Protocol, ResponseError, Struct, TransportError, ValueError, object, str",
+    "inherited-members": "BaseException, DeleteSessionError, FirecrawlInteractError, Generic,"
+    "Mapping, OSError, Protocol, ResponseError, Struct, TransportError, ValueError, object, str",
 }
 autodoc_use_type_comments = False
 napoleon_numpy_docstring = False

@@ -2,7 +2,7 @@
 
 A reader's example runs as it is written. The environment leads it through a proxy on 127.0.0.1,
 which ends the tunnel itself, under a certificate for that name, and asks a `FakeService`. A scrape
-itself is played here, since it is no session.
+and the list of sessions are played here.
 """
 
 import json
@@ -48,6 +48,9 @@ class Handler(BaseHTTPRequestHandler):
             content = json.dumps({"success": True, "data": scraped}).encode()
             self.deliver(Response(200, {}, content))
             return
+        if self.path.startswith("/v2/browser?"):
+            self.deliver(Response(200, {}, sessions_of(self.server.service)))
+            return
         request = Request(self.command, self.path, dict(self.headers.items()))
         response, fault = self.server.service.respond(request, body)
         if fault is None or isinstance(fault, Reply):
@@ -66,6 +69,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
+
+
+def sessions_of(service: FakeService) -> bytes:
+    """Return the list of open sessions, as the service would."""
+    about = dict.fromkeys(("cdpUrl", "liveViewUrl", "createdAt", "lastActivity"), "")
+    sessions = [
+        {"id": session_id, "status": "active", "streamWebView": False, **about}
+        for session_id in service.sessions_left_open
+    ]
+    return json.dumps({"success": True, "sessions": sessions}).encode()
 
 
 class Proxy(ThreadingHTTPServer):
