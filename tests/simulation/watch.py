@@ -24,8 +24,10 @@ from .world import MemoryJournal, Session, Weather, World
 
 _SENDABLE = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,120}")
 _A_ROUNDING = 1e-6
-_MOST_HELD, _MOST_MORE = 8, 21
-"""How many ids a run may hold in an outage, and how many more if the service itself reports it."""
+_MOST_HELD = 32
+"""How many ids a run of a low concurrency may hold while some of them wait for their retry."""
+_MOST_OWN = 21
+"""How many of the last ids may fail for a reason of their own, if the service itself says so."""
 
 
 class NoThreadError(RuntimeError):
@@ -106,9 +108,7 @@ class Watch:
     def take(self, step: Step) -> object:
         self.taken.append(name_of(step.session_id))
         held = len(self.taken) - len(self.outcomes)
-        most = _MOST_HELD if self.world.has_failed else 2
-        most = max(self.scenario.concurrency, most)
-        most += _MOST_MORE * self.world.has_failed_in_words
+        most = max(4 * self.scenario.concurrency, _MOST_HELD)
         self.world.claim("memory", held <= most or self.interrupted, "the run holds too many ids")
         return step.session_id
 
@@ -245,7 +245,7 @@ class Watch:
         # With no other id left, one or two that fail can have a reason of their own. So have up to
         # twenty whose failures the service itself reports, for longer than 40 s.
         is_own = any(one.kind.is_spoken and one.ends - one.begins > 40 for one in outages)
-        most = _MOST_MORE if is_own else 2
+        most = _MOST_OWN if is_own else 2
         may_fail = self.outcomes[-most:] if outages else []
         lost = [one for one in self.outcomes if one.session_fate is not SessionFate.GONE]
         is_whole = len(self.taken) == len(self.scenario.ids)
