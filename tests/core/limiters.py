@@ -8,6 +8,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from firecrawl_interact.core import RetryPolicy
+
 try:
     from firecrawl_interact.core.rate_limit import RateLimitGate
 except ImportError:

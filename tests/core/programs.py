@@ -1,4 +1,4 @@
-"""A program with blocks in tasks of their own, over a transport that takes its time."""
+"""A program with awaited blocks in tasks, and a service that takes its time."""
 
 import asyncio
 from collections import Counter
@@ -14,11 +14,10 @@ from firecrawl_interact.core import (
     RetryPolicy,
 )
 
-from .blocks import Browser
-from .scripted_transport import API_KEY, DESTROYED, UNAVAILABLE
+from .scripted_transport import API_KEY, DESTROYED
 from .side_by_side import id_of
 
-ONCE = RetryPolicy(max_attempts=1, attempt_timeout=20, deadline=100)
+POLICY = RetryPolicy(max_attempts=1, attempt_timeout=20)
 
 
 async def turns(count: float) -> None:
@@ -33,7 +32,7 @@ class Program:
     Args:
         wait: waits for seconds, or for turns of the event loop.
         latency: how long a request takes.
-        fails: how many requests a service refuses that is away.
+        responds: with what, by the number of the request from 0.
     """
 
     def __init__(
@@ -41,10 +40,10 @@ class Program:
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
         *,
         latency: float = 10,
-        fails: float = 0,
-        retry: RetryPolicy = ONCE,
+        responds: Callable[[int], Response] = lambda number: DESTROYED,
+        **options: Any,  # as `AsyncDeleteSession` has them
     ) -> None:
-        self.wait, self._latency, self._fails = wait, latency, fails
+        self._wait, self._latency, self._responds = wait, latency, responds
         self.is_closed = False
         self.under_way: set[str] = set()
         self.cut: set[str] = set()  # what was under way when it was closed
@@ -53,26 +52,26 @@ class Program:
         self.told: list[Outcome] = []
         self.blocks: list[AsyncOpening[Any]] = []  # Any: whatever is opened
         self.delete_session = AsyncDeleteSession(
-            self, API_KEY, retry=retry, on_outcome=self.told.append
+            self, API_KEY, **{"retry": POLICY, "on_outcome": self.told.append, **options}
         )
 
     async def send(self, request: Request, timeout: float) -> Response:
+        response = self._responds(self.sent.total())
         self.sent[id_of(request)] += 1
         self.under_way.add(id_of(request))
         try:
-            await self.wait(self._latency)
+            await self._wait(self._latency)
         finally:
             self.under_way.discard(id_of(request))
-        if sum(self.sent.values()) <= self._fails:
-            return UNAVAILABLE
-        self.open.discard(id_of(request))
-        return DESTROYED
+        if response is DESTROYED:
+            self.open.discard(id_of(request))
+        return response
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
 
     async def sleep(self, seconds: float) -> None:
-        await self.wait(seconds)
+        await self._wait(seconds)
 
     async def aclose(self) -> None:
         self.is_closed = True
@@ -82,10 +81,10 @@ class Program:
         """Hold a session in a block, which opens it unless it is open."""
         session_id = f"session-{len(self.blocks)}"
 
-        async def open_session() -> Browser:
-            await self.wait(opens_after or 0)
+        async def open_session() -> str:
+            await self._wait(opens_after or 0)
             self.open.add(session_id)
-            return Browser(session_id)
+            return session_id
 
         if opens_after is None:
             self.open.add(session_id)
@@ -94,4 +93,4 @@ class Program:
             block = self.delete_session.opening(open_session)
         self.blocks.append(block)
         async with block:
-            await self.wait(works_for)
+            await self._wait(works_for)

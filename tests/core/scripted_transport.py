@@ -27,23 +27,6 @@ _T = TypeVar("_T")
 _ErrorT = TypeVar("_ErrorT", bound=DeleteSessionError)
 
 
-class Sly(str):
-    """Shows itself as another text than it is."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return "../../v2/crawl/abc\r\nX-Injected: y"
-
-    __format__ = __repr__ = __str__  # type: ignore[assignment] # it does not play by the rules
-
-
-class SlyUUID(uuid.UUID):
-    """The same of an id."""
-
-    __str__ = Sly.__str__
-
-
 def response(
     status: int, content: object = None, headers: Mapping[str, str] | None = None
 ) -> Response:
@@ -137,9 +120,6 @@ def run(coroutine: Coroutine[None, None, _T]) -> _T:
 
 
 UseCase: TypeAlias = Callable[..., Any]  # Any: `DeleteSession`, or `awaited` in its place
-
-
-Delete: TypeAlias = Callable[..., DeletionReceipt]
 
 
 def awaited(transport: Transport, *arguments: Any, **others: Any) -> AsyncDeleteSession:

@@ -45,13 +45,11 @@ class Reading(NamedTuple):
 
     outcome: str
     fate: str
-    shows_service_works: bool
-    is_spoken: bool = False
+    spoken_by: str = "somebody else"
     transient: bool = False
     session_duration_ms: int | None = None
     credits_billed: float | None = None
     session_status: str | None = None
-    warnings: int = 0
     http_status: int | None = None
     message: str | None = None
     code: str | None = None
@@ -69,20 +67,21 @@ def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) ->
     if status == 200 and success is True:
         return _receipt(content, key)
     if words == _BACKEND:
-        outcome, spoke = "ServiceUnavailableError", False
+        outcome, is_at_work = "ServiceUnavailableError", False
     elif status == 200 and success is False:
-        outcome, spoke = "NotDeletedError", True
+        outcome, is_at_work = "NotDeletedError", True
     elif status in (404, 410) and success is False and words.lower() in _GONE:
-        outcome, spoke = "SessionNotFoundError", True
+        outcome, is_at_work = "SessionNotFoundError", True
     else:
-        outcome, spoke = row_of(status), status in _OWN_STATUSES and has_success
+        outcome, is_at_work = row_of(status), status in _OWN_STATUSES
+    is_spoken = has_success and outcome != "UnexpectedResponseError"
+    speaker = "service" if is_at_work else "failing service"
     is_refusal = outcome in ("UnauthorizedError", "ForbiddenError")
     message = _shown(words, key)
     return Reading(
         outcome,
         FATES[outcome],
-        spoke,
-        is_spoken=has_success and outcome != "UnexpectedResponseError",
+        speaker if is_spoken else "somebody else",
         transient=not has_success if is_refusal else outcome not in _NEVER_TRANSIENT,
         http_status=status,
         message=message,
@@ -97,7 +96,7 @@ def _receipt(content: dict[str, object], key: str) -> Reading:
     return Reading(
         "DeletionReceipt",
         "GONE",
-        shows_service_works=True,
+        "service",
         session_duration_ms=None if duration is None else round(duration),
         credits_billed=_figure(content.get("creditsBilled")),
         session_status=_shown(_text(content.get("status")), key),
@@ -105,20 +104,21 @@ def _receipt(content: dict[str, object], key: str) -> Reading:
 
 
 def _figure(value: object) -> float | None:
-    """Return a number, if it is one."""
-    return value if type(value) in (int, float) else None
+    """Return a number, if it is one that somebody can reckon with."""
+    return value if type(value) in (int, float) and math.isfinite(value) else None
 
 
 def _content(body: bytes) -> dict[str, object]:
-    """Return the fields of an object in JSON (RFC 8259); none for anything else."""
-    try:
-        text = body.decode()
-        if text.count("[") + text.count("{") > _MOST_BRACKETS:
-            return {}
-        content = json.loads(text, parse_constant=_refuse, parse_int=_integer, parse_float=_finite)
-    except (ValueError, RecursionError):
+    """Return the fields of an object in JSON (RFC 8259); none for anything else.
+
+    Bytes that are not UTF-8 become surrogates, which no JSON that is read here has otherwise.
+    """
+    text = body.decode(errors="surrogateescape")
+    if text.count("[") + text.count("{") > _MOST_BRACKETS or _has_half_a_pair(text):
         return {}
-    if _has_half_a_pair(text):
+    try:
+        content = json.loads(text, parse_constant=_refuse, parse_int=_integer)
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -128,14 +128,7 @@ def _refuse(constant: str) -> None:
 
 
 def _integer(digits: str) -> float:
-    return int(digits) if len(digits) < 300 else _finite(digits)
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        _refuse(digits)  # Nobody can reckon with it.
-    return value
+    return int(digits) if len(digits) < 300 else float(digits)
 
 
 def _has_half_a_pair(text: str) -> bool:
@@ -146,7 +139,10 @@ def _has_half_a_pair(text: str) -> bool:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    """Return a text, with a mark for bytes that are not UTF-8."""
+    if not isinstance(value, str):
+        return ""
+    return value.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _shown(text: str, key: str) -> str | None:

@@ -13,7 +13,6 @@ from functools import partial
 
 from firecrawl_interact.core import RetryPolicy
 
-from ..core.blocks import Block, BlockError, Opener, PlayedBlock, cancel_all
 from ..core.limiters import RATE_LIMITS, Limited, Limiter
 from ..core.outages import ids
 from ..core.rate_limit_kinds import RateLimit
@@ -185,8 +184,6 @@ class Simulation:
 
     def play(self) -> list[Flaw]:
         """Play it, and return what is not as it is claimed to be, in words."""
-        if self.draw.once_in(6):
-            return self._play_block()
         kinds_of_runs = (held_back, disturbed, disturbed, with_bad_ids, slow)
         scenario = self.draw.choice(kinds_of_runs)(self.draw)
         flaws = play(scenario, self.new_way, self.draw.choice, self._set_up).world.flaws
@@ -233,33 +230,6 @@ class Simulation:
         is_done = not live and not watch.journal.held
         watch.world.claim("journal", is_done, f"the sweep leaves {live}, and {watch.journal.held}")
         return watch.world.flaws
-
-    def _play_block(self) -> list[Flaw]:
-        draw = self.draw
-        weather = disturbed(draw).weather
-        if draw.once_in(2):
-            weather = Weather(seconds=(1.0,))
-        block = Block(
-            weather=weather,
-            retry=draw.choice(POLICIES),
-            journal_seconds=(0.0, 0.1, 3.0),
-            missing_ok=draw.once_in(2),
-            seconds=draw.choice((0.0, 1.0, 10.0)),
-            fails=BlockError if draw.once_in(3) else None,
-            interrupt_at=[draw.within(100) for _ in range(draw.choice((0, 0, 1, 1, 2, 3)))],
-            happens=[(draw.within(100), cancel_all)] * draw.once_in(6),
-            opens=Opener(draw.within(20), draw.within(20)) if draw.once_in(3) else None,
-        )
-        has_journal, journal_fails = draw.once_in(2), draw.once_in(6)
-
-        def set_up(world: World) -> MemoryJournal | None:
-            if draw.once_in(3):
-                self._age(world)
-            return MemoryJournal(world, fails=lambda: journal_fails) if has_journal else None
-
-        played = PlayedBlock(block, self.new_way(), draw.choice, set_up)
-        played.play()
-        return played.world.flaws
 
 
 def play_seed(seed: int) -> None:

@@ -1,0 +1,258 @@
+"""Awaited blocks that are cancelled, whose event loop ends, or whose scope of anyio is cancelled.
+
+Time is virtual: a program that is busy at each turn ends with `NothingEverPassesError`.
+"""
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from unittest.mock import Mock, call
+
+import anyio
+import pytest
+
+from firecrawl_interact.core import Response, RetryPolicy, SessionFate
+
+from . import virtual_time
+from .log_records import log_records
+from .programs import Program, turns
+from .scripted_transport import DESTROYED, UNAVAILABLE
+from .virtual_time import now, on_virtual_time
+
+GONE, UNKNOWN = SessionFate.GONE, SessionFate.UNKNOWN
+
+
+def fates(program: Program) -> list[SessionFate]:
+    return [outcome.session_fate for outcome in program.told]
+
+
+async def cancel(task: asyncio.Task[None], *times: float) -> asyncio.CancelledError:
+    """Cancel a task at these times, in seconds, and return what it raises."""
+    for number, time in enumerate(times, start=1):
+        await asyncio.sleep(time - now())
+        task.cancel(f"number {number}")
+    await asyncio.wait([task])
+    with pytest.raises(asyncio.CancelledError) as raised:
+        task.result()
+    return raised.value
+
+
+# Cancelled
+
+
+@pytest.mark.parametrize(
+    ("times", "over_at"), [([3], 13), ([7], 15), ([3, 7], 13), ([3, 3, 4, 5, 6, 7, 8, 9], 13)]
+)
+@on_virtual_time
+async def test_a_block_that_is_cancelled_waits_for_its_one_delete_and_is_cancelled_afterwards(
+    times: list[float], over_at: float
+) -> None:
+    program = Program()
+    task = asyncio.create_task(program.hold(5))
+    error = await cancel(task, *times)
+    assert (now(), program.open, program.sent.total(), fates(program)) == (
+        over_at,
+        set(),
+        1,
+        [GONE],
+    )
+    assert not hasattr(error, "__notes__")
+
+
+@pytest.mark.parametrize("time", [3, 7], ids=["in the block", "in its delete"])
+@on_virtual_time
+async def test_what_may_be_left_is_a_note_on_the_cancellation_and_a_line_at_error(
+    time: float,
+) -> None:
+    program = Program(responds=lambda number: UNAVAILABLE)
+    task = asyncio.create_task(program.hold(5))
+    with log_records(logging.ERROR) as records:
+        error = await cancel(task, time)
+    assert fates(program) == [UNKNOWN]
+    assert error.__notes__ == [record.getMessage() for record in records] == [str(program.told[0])]
+
+
+@pytest.mark.parametrize(
+    ("opens_after", "times", "over_at", "sent"),
+    [
+        (10, [4], 20, 1),
+        (10, [4, 5, 9], 20, 1),
+        (21, [2], 31, 1),
+        (23, [2], 22, 0),  # It has `attempt_timeout` after the first cancellation.
+        (23, [2, 12], 22, 0),
+    ],
+)
+@on_virtual_time
+async def test_a_cancelled_block_waits_for_its_opener_as_long_as_for_an_attempt(
+    opens_after: float, times: list[float], over_at: float, sent: int
+) -> None:
+    program = Program()
+    task = asyncio.create_task(program.hold(5, opens_after=opens_after))
+    error = await cancel(task, *times)
+    assert (now(), program.open, program.sent.total(), len(program.told)) == (
+        over_at,
+        set(),
+        sent,
+        sent,
+    )
+    note = "The block did not begin. Session 'session-0' was destroyed."
+    assert getattr(error, "__notes__", []) == [note] * sent
+
+
+@on_virtual_time
+async def test_an_opener_that_fails_meanwhile_is_the_cause_of_the_cancellation() -> None:
+    async def open_session() -> str:
+        await asyncio.sleep(2)
+        raise ZeroDivisionError
+
+    async def hold() -> None:
+        async with Program().delete_session.opening(open_session):
+            raise NotImplementedError
+
+    error = await cancel(asyncio.create_task(hold()), 1)
+    assert isinstance(error.__cause__, ZeroDivisionError)
+
+
+@on_virtual_time
+async def test_a_timeout_around_a_block_is_a_timeout_and_a_sibling_s_error_is_a_group() -> None:
+    program = Program()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await program.hold(5)
+    with pytest.raises(ExceptionGroup, match="TaskGroup"):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(program.hold(5))
+            group.create_task(asyncio.wait_for(asyncio.Event().wait(), 1))
+    assert (program.open, fates(program)) == (set(), [GONE, GONE])
+
+
+@on_virtual_time
+async def test_a_call_that_is_cancelled_is_cut_at_once_and_told_as_unknown() -> None:
+    program = Program()
+    task = asyncio.create_task(program.delete_session("a"))
+    with log_records(logging.ERROR) as records:
+        error = await cancel(task, 3)  # type: ignore[arg-type] # nothing of its result
+    assert (now(), fates(program), program.told[0].attempts) == (3, [UNKNOWN], 1)
+    assert error.__notes__ == [record.getMessage() for record in records]
+
+
+def test_a_journal_is_called_in_threads_and_a_cancellation_does_not_cut_it() -> None:
+    is_cancelled, threads = threading.Event(), set[threading.Thread]()
+
+    def note_thread(session_id: str) -> None:
+        assert is_cancelled.wait(60)
+        threads.add(threading.current_thread())
+
+    journal = Mock(opened=Mock(side_effect=note_thread), gone=Mock(side_effect=note_thread))
+    program = Program(turns, journal=journal)
+
+    async def main() -> None:
+        task = asyncio.create_task(program.hold(1_000_000))
+        while not journal.opened.called:
+            await asyncio.sleep(0)
+        task.cancel()
+        await turns(3)
+        is_cancelled.set()
+        await asyncio.wait([task])
+
+    asyncio.run(main())
+    assert journal.mock_calls == [call.opened("session-0"), call.gone("session-0")]
+    assert threading.main_thread() not in threads
+    assert fates(program) == [GONE]
+
+
+# The end of the event loop
+
+
+def in_the_background(program: Program, works_for: float) -> None:
+    """Run a program that ends after 3 s, while a block goes on."""
+
+    async def main() -> None:
+        program.task = asyncio.create_task(program.hold(works_for))  # type: ignore[attr-defined]
+        await asyncio.sleep(3)
+
+    virtual_time.run(main())
+
+
+def test_a_block_that_is_open_when_the_event_loop_ends_destroys_its_session() -> None:
+    program = Program()
+    in_the_background(program, works_for=3600)
+    assert (program.open, program.sent.total(), fates(program)) == (set(), 1, [GONE])
+
+
+@pytest.mark.parametrize(
+    ("responds", "sent", "fate"),
+    [
+        (lambda number: DESTROYED, 2, GONE),
+        (lambda number: UNAVAILABLE, 2, UNKNOWN),  # The second delete has one attempt.
+    ],
+)
+def test_a_delete_that_the_end_of_the_event_loop_cuts_is_made_once_more(
+    responds: Callable[[int], Response], sent: int, fate: SessionFate
+) -> None:
+    program = Program(responds=responds, retry=RetryPolicy())
+    in_the_background(program, works_for=0)
+    assert (program.sent.total(), fates(program)) == (sent, [fate])
+    assert program.told[0].attempts == sent
+
+
+@pytest.mark.parametrize(("times", "sent"), [([3], 1), ([7], 1), ([3, 7], 2)])
+def test_ctrl_c_cancels_the_block_and_a_second_one_cuts_its_delete_which_is_made_once_more(
+    times: list[float], sent: int
+) -> None:
+    program = Program()
+
+    async def main() -> None:
+        for time in times:
+            asyncio.get_running_loop().call_later(time, signal.raise_signal, signal.SIGINT)
+        await program.hold(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        virtual_time.run(main())
+    assert (program.open, program.sent.total(), fates(program)) == (set(), sent, [GONE])
+
+
+# anyio, whose cancelled scope cancels again at each turn of the event loop
+
+
+@pytest.mark.parametrize("cancelled_at", [1, 5, 25])
+@pytest.mark.parametrize("opens_after", [None, 3])
+def test_a_cancelled_scope_of_anyio_lets_a_delete_end_and_costs_nothing(
+    opens_after: float | None, cancelled_at: float
+) -> None:
+    program = Program(latency=40)
+
+    async def main() -> bool:
+        with anyio.CancelScope() as scope:
+            asyncio.get_running_loop().call_later(cancelled_at, scope.cancel)
+            await program.hold(10, opens_after=opens_after)
+        await anyio.sleep(0)  # Whoever goes on afterwards is not cancelled.
+        return scope.cancelled_caught
+
+    assert virtual_time.run(main())
+    assert (program.open, program.sent.total(), fates(program)) == (set(), 1, [GONE])
+
+
+# At each turn of the event loop
+
+
+@pytest.mark.parametrize("opens_after", [None, 3])
+def test_a_cancellation_at_any_turn_leaves_no_session_open_and_tells_of_it_once(
+    opens_after: float | None,
+) -> None:
+    async def main(turn: int) -> bool:
+        task = asyncio.create_task(program.hold(3, opens_after=opens_after))
+        await turns(turn)
+        is_cancelled = task.cancel()
+        await asyncio.wait([task])
+        return is_cancelled
+
+    turn, is_cancelled = 1, True  # In turn 0 the block has not begun.
+    while is_cancelled:
+        program = Program(turns, latency=4)
+        is_cancelled = asyncio.run(main(turn))
+        assert (program.open, program.sent.total(), fates(program)) == (set(), 1, [GONE]), turn
+        turn += 1
+    assert turn > 10
