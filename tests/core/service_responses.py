@@ -76,7 +76,7 @@ class Literal(str):
 
 LITERALS = ["1e400", "-1e400", "9" * 5_000, "-0", "-0.0", "1E+2", "NaN", "01", "tru", "'x'", '"\n"']
 LITERALS += [r'"\ud800"', r'"\udc00\ud800"', r'"\ud83d\ude00"', r'"a\u0000b"', r'"\\ud800"']
-LITERALS += ['"\x7f"', *("[" * depth + "]" * depth for depth in (250, 498, 499, 500, 501))]
+LITERALS += ['"\x7f"', *("[" * depth + "]" * depth for depth in (50, 98, 99, 100, 101))]
 NAMES = ["success", "sessionDurationMs", "creditsBilled", "status", "error", "message", "code", "x"]
 Change: TypeAlias = Callable[[str], str]
 OTHER_NAMES: list[Change] = [

@@ -1,4 +1,4 @@
-"""What callers may pass: what cannot work is refused, and a secret in it is never quoted."""
+"""What callers may pass: what would lose a session in silence is refused, and no secret is quoted."""
 
 import math
 import re
@@ -8,13 +8,16 @@ from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 from typing import TypeAlias
+from unittest.mock import AsyncMock, MagicMock, create_autospec
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.core import (
     AsyncDeleteSession,
+    AsyncTransport,
     DeleteSession,
     InvalidApiKeyError,
     InvalidSessionIdError,
@@ -26,23 +29,12 @@ from firecrawl_interact.core.arguments import check_count, check_seconds
 from .scripted_transport import (
     DESTROYED,
     SESSION_ID,
-    AsyncScriptedTransport,
     ScriptedTransport,
-    Sly,
-    SlyUUID,
     delete_blocking,
     error_of,
 )
-from .test_secrets import shown_locals
 
 CANARY = "canary-0123"
-
-
-class HalfAwaited(ScriptedTransport):
-    async def sleep(self, seconds: float) -> None:  # type: ignore[override] # the point
-        raise NotImplementedError
-
-
 Call: TypeAlias = Callable[[], object]
 
 
@@ -50,63 +42,64 @@ def later(function: Callable[..., object], *given: object, **named: object) -> C
     return partial(function, *given, **named)
 
 
-key = partial(later, DeleteSession, ScriptedTransport())
-use_case = partial(later, DeleteSession, ScriptedTransport(), CANARY)
-policy = partial(later, RetryPolicy)
 over = partial(later, DeleteSession, api_key=CANARY)
 awaits = partial(later, AsyncDeleteSession, api_key=CANARY)
+key = partial(later, DeleteSession, ScriptedTransport())
+policy = partial(later, RetryPolicy)
 seconds = partial(later, check_seconds, "timeout")
-count = partial(later, check_count, "pool_size")
 
 
 def headers(value: object) -> Call:
-    return use_case(headers=value)
+    return later(DeleteSession, ScriptedTransport(), CANARY, headers=value)
 
 
-NO_NAME = "headers: a name has a character that a header's name cannot have, or is empty"
-NO_VALUE = "headers: the value of X-Team has a character that a header cannot carry, or white space"
-NO_KEY = "the API key has a character that an Authorization header cannot carry. Pass the key"
-NO_CLOCK = SimpleNamespace(send=print, sleep=print)
 IS_AWAITED = "must be a coroutine function (async def). Take AsyncioTransport(). DeleteSession"
 BLOCKS = "must be an ordinary function. Take Urllib3Transport(). AsyncDeleteSession takes those"
+NO_KEY = "the API key is empty, or has what no key has: white space or a line end around it, quot"
+NO_VALUE = "headers: the value of X-Team has a character that a header cannot carry, or white space"
 TO_A_DAY = "must be seconds, more than 0 and at most 86,400, not"
 
-WRONG_TYPES: list[tuple[Call, str]] = [
-    *((seconds(value), f"timeout must be seconds, not {value!r}") for value in (True, "1", 1j)),
-    *((count(value), f"pool_size must be an int, not {value!r}") for value in (True, 1.0, None)),
-    (policy(max_attempts=1.0), "max_attempts must be an int, not 1.0"),
-    (policy(deadline="8"), "deadline must be seconds, not '8'"),
-    (use_case(retry=0), "retry must be a RetryPolicy, not int"),
-    (use_case(retry=RetryPolicy), "retry must be an object, not the class RetryPolicy: pass Retr"),
-    (use_case(random=5), "random must be a function, not 5"),
-    *(
-        (use_case(on_outcome=hook), "on_outcome must be an ordinary function, not ")
-        for hook in (7, HalfAwaited().sleep)
-    ),
-    (
-        over(AsyncScriptedTransport(ScriptedTransport())),
-        f"transport: AsyncScriptedTransport.send {BLOCKS}",
-    ),
-    (awaits(ScriptedTransport()), f"transport: ScriptedTransport.send {IS_AWAITED}"),
-    (over(HalfAwaited()), f"transport: HalfAwaited.sleep {BLOCKS}"),
-    (awaits(HalfAwaited()), f"transport: HalfAwaited.send {IS_AWAITED}"),
-    (over(NO_CLOCK), f"transport: SimpleNamespace.monotonic {BLOCKS}"),
+WRONG_TRANSPORTS: list[tuple[Call, str]] = [
+    (over(AsyncioTransport()), f"transport: AsyncioTransport.send {BLOCKS}"),
+    (awaits(Urllib3Transport()), f"transport: Urllib3Transport.send {IS_AWAITED}"),
+    (over(None), f"transport: NoneType.send {BLOCKS}"),
     (awaits(None), f"transport: NoneType.send {IS_AWAITED}"),
-    (
-        over(ScriptedTransport),
-        "transport must be an object, not the class ScriptedTransport: pass ScriptedTransport()",
-    ),
-    (headers({"X-Team": [CANARY]}), "headers: the value of X-Team must be a str, not list"),
-    (headers({5: CANARY}), "headers: a name must be a str, not int"),
-    (headers([("X-Team", CANARY)]), "headers must be a mapping, not list"),
+    (over("https://api.firecrawl.dev"), f"transport: str.send {BLOCKS}"),
 ]
 WRONG_VALUES: list[tuple[Call, str]] = [
+    *(
+        (key(text.replace("k", CANARY)), NO_KEY)
+        for text in (
+            "",
+            "k\n",
+            " k",
+            "\tk",
+            "k\r\nX: y",
+            "k k",
+            "ké",
+            "=k",
+            "k:",
+            "Bearer k",
+            '"k"',
+        )
+    ),
+    *(
+        (headers({name: CANARY}), f"headers: {name} is for the library or its transport to set")
+        for name in ("Authorization", "accept", "Content-Length", "HOST", "TE", "User-Agent")
+    ),
+    *(
+        (headers({name: CANARY}), "headers: a name is empty, or has a character that it cannot")
+        for name in ("", "X Team", f"X-Team: {CANARY}", "X-Team\n", "X-Tëam")
+    ),
+    *(
+        (headers({"X-Team": value.replace("k", CANARY)}), NO_VALUE)
+        for value in ("k\r\nX: y", "k\n", " k", "ké", "k\0")
+    ),
     (seconds(0), "timeout must be seconds, more than 0 and finite, not 0"),
     (seconds(math.nan), "timeout must be seconds, more than 0 and finite, not nan"),
     (seconds(math.inf), "timeout must be seconds, more than 0 and finite, not inf"),
     (seconds(-1, may_be_zero=True), "timeout must be seconds, at least 0 and finite, not -1"),
-    (seconds(86_401, longest=86_400), f"timeout {TO_A_DAY} 86401"),
-    (count(0), "pool_size must be at least 1, not 0"),
+    (later(check_count, "pool_size", 0), "pool_size must be at least 1, not 0"),
     (policy(max_attempts=0), "max_attempts must be at least 1, not 0"),
     *(
         (policy(**{name: value}), f"{name} {TO_A_DAY} {value}")
@@ -118,43 +111,9 @@ WRONG_VALUES: list[tuple[Call, str]] = [
         for name in ("first_pause", "longest_pause")
         for value in (-0.001, math.nan, 86_400.1)
     ),
-    (key(""), "the API key is empty. Pass the key as the service shows it. A service"),
-    *(
-        (key(character.replace("k", CANARY)), NO_KEY)
-        for character in ("k\r\nX: y", "k\0", "k k", "ké", "=k", "k=x", "k:", "B k", "bearerk k")
-    ),
-    *(
-        (key(text.replace("k", CANARY)), f"the API key {odd}. Pass the key as the service shows it")
-        for odd, texts in {
-            "has white space around it, such as a line end": ("k\n", "k ", "\tk", " k\nk", "\n"),
-            "begins with Bearer, which the library adds": ("Bearer k", "bearer k\nk"),
-            "stands in quotes": ('"k"', "'k'", '"k'),
-        }.items()
-        for text in texts
-    ),
-    *(
-        (key(value), f"an API key is a str or None, not {type(value).__name__}.")
-        for value in (CANARY.encode(), [CANARY], True)
-    ),
-    *(
-        (headers({name: CANARY}), f"headers: {name} is for the library or its transport to set")
-        for name in (
-            *("Authorization", "accept", "Accept-Encoding", "Connection", "Content-Length"),
-            *("Expect", "HOST", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection"),
-            *("TE", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent"),
-        )
-    ),
-    *(
-        (headers({"X-Good": "a", name: CANARY}), NO_NAME)
-        for name in ("", "X Team", f"X-Team: {CANARY}", "X-Team\n", "X-Tëam")
-    ),
-    *(
-        (headers({"X-Team": value.replace("k", CANARY)}), NO_VALUE)
-        for value in ("k\r\nX: y", "k\n", " k", "ké", "k\0")
-    ),
-    (headers({"X-Team": "a", "x-team": CANARY}), "headers: x-team comes twice"),
 ]
-REFUSED = [(TypeError, *row) for row in WRONG_TYPES] + [(ValueError, *row) for row in WRONG_VALUES]
+REFUSED = [(TypeError, *row) for row in WRONG_TRANSPORTS]
+REFUSED += [(ValueError, *row) for row in WRONG_VALUES]
 
 
 @pytest.mark.parametrize(("kind", "call", "says"), REFUSED, ids=range(len(REFUSED)))
@@ -165,29 +124,22 @@ def test_what_cannot_work_is_refused_and_no_secret_is_quoted(
         call()
     assert str(raised.value).startswith(says)
     shown = [repr(raised.value), *traceback.format_exception(raised.value)]
-    shown += [shown_locals(raised.value), *map(repr, vars(raised.value).values())]
     assert CANARY not in "".join(shown)
 
 
-@pytest.mark.parametrize("kind", [DeleteSession, AsyncDeleteSession])
-def test_a_missing_argument_is_named_with_the_public_class(kind: Callable[..., object]) -> None:
-    with pytest.raises(TypeError, match=r"^DeleteSession\.__init__\(\) missing 1 .*: 'api_key'$"):
-        kind(ScriptedTransport())
-
-
-def test_the_use_case_that_could_not_be_made_can_be_shown() -> None:
-    with pytest.raises(TypeError) as raised:
-        over(None)()
-    assert "self=DeleteSession(None, api_key='***'" in shown_locals(raised.value)
+def test_mocks_of_transports_are_taken() -> None:
+    DeleteSession(MagicMock(), None)
+    AsyncDeleteSession(create_autospec(AsyncTransport, instance=True), None)
+    AsyncDeleteSession(AsyncMock(monotonic=float), None)
 
 
 def test_the_least_and_the_most_are_taken() -> None:
     check_count("pool_size", 1)
+    check_seconds("timeout", 0, may_be_zero=True)
     for value in (5e-324, 1, 1.7e308):
         check_seconds("timeout", value)
-    for name in ("attempt_timeout", "deadline", "first_pause", "longest_pause"):
-        for value in (0.001, 86_400):
-            assert getattr(RetryPolicy(**{name: value}), name) == value  # type: ignore[arg-type] # it may be any
+    for value in (0.001, 86_400):
+        RetryPolicy(attempt_timeout=value, deadline=value, first_pause=value, longest_pause=0)
 
 
 @given(st.text() | st.from_regex(r"[A-Za-z0-9._~+/-]{1,20}={0,3}.?", fullmatch=True))
@@ -199,21 +151,6 @@ def test_every_key_is_refused_or_stands_in_the_header_as_it_is(api_key: str) -> 
     else:
         with pytest.raises(InvalidApiKeyError):
             delete_blocking(transport, api_key=api_key)
-
-
-def test_a_subclass_cannot_send_another_text_than_was_checked() -> None:
-    transport = ScriptedTransport(*[DESTROYED] * 3)
-    delete_session = DeleteSession(transport, Sly("abc"), headers={Sly("X-Team"): Sly("a")})
-    receipt = delete_session(Sly("id"))
-    [request] = transport.requests
-    assert request.path == "/v2/interact/id"
-    assert (request.headers["Authorization"], request.headers["X-Team"]) == ("Bearer abc", "a")
-    assert {type(text) for pair in request.headers.items() for text in pair} == {str}
-    assert (receipt.session_id, type(receipt.session_id)) == ("id", str)
-    assert delete_session(SlyUUID(SESSION_ID)).session_id == SESSION_ID
-    with delete_session.on_exit(Sly("id")) as block:
-        assert block.session_id == "id"
-    assert transport.requests[1].path == f"/v2/interact/{SESSION_ID}"
 
 
 # Ids: those that can only name one session, and that a service may have made
@@ -228,17 +165,18 @@ ANOTHER_PATH = "it means another path (RFC 3986, 5.2.4)"
         (".", ANOTHER_PATH),
         ("..", ANOTHER_PATH),
         ("x" * 121, "it is longer than 120 characters"),
-        (f'"{SESSION_ID}",', "it has the character '\"'"),
+        (f'"{SESSION_ID}"', "it has the character '\"'"),
+        (f"{SESSION_ID},", "it has the character ','"),
+        (f"{SESSION_ID} {SESSION_ID}", "it has the character ' '"),
+        (f'["{SESSION_ID}"]', "it has the character '['"),
         ("../crawl/abc", "it has the character '/'"),
         ("a\n", "it has the character '\\n'"),
-        ("a\\b", "it has the character '\\\\'"),
         ("é", "it has the character '\\xe9'"),
         ("a\ud800", "it has the character '\\ud800'"),
         ("scrape:", "it is empty"),
         ("scrape:a/b", "it has the character '/'"),
         ("scrape:scrape:a", "it has the character ':'"),
         ("scrape:..", ANOTHER_PATH),
-        (f"scrape:{'a' * 121}", "it is longer than 120 characters"),
         ("Scrape:a", "it has the character ':'"),
     ],
     ids=ascii,
@@ -252,27 +190,19 @@ def test_an_id_that_no_service_made_is_refused_with_what_is_wrong(
     assert (error.attempts, error.transient) == (0, False)
     assert str(error).isprintable()
     assert str(error).endswith(error.advice)
-    assert error.advice.startswith("Pass each id alone, as the service gave it")
 
 
 @pytest.mark.parametrize(
-    ("no_id", "advice"),
-    [
-        *((no_id, InvalidSessionIdError.advice) for no_id in (None, 7, True, b"a-secret")),
-        (SimpleNamespace(id="a-secret"), "Pass its .id."),
-        (SimpleNamespace(id=None), InvalidSessionIdError.advice),
-        ({"id": "x", "token": "a-secret"}, 'Pass its ["id"].'),
-        (["a-secret"], "Pass one id. DeleteManySessions takes many."),
-        ({"session": "a-secret"}, "Pass one id. DeleteManySessions takes many."),
-    ],
+    "no_id",
+    [None, 7, b"a-secret", SimpleNamespace(id="a-secret"), {"id": "a-secret"}, ["a-secret"]],
 )
-def test_an_id_of_another_type_is_refused_and_nothing_but_its_type_is_shown(
-    no_id: object, advice: str
+def test_another_object_in_its_place_is_refused_and_nothing_but_its_type_is_shown(
+    no_id: object,
 ) -> None:
     error = error_of(InvalidSessionIdError, session_id=no_id)
     kind = type(no_id).__name__
     assert error.args[0] == f"a session id is a str or a uuid.UUID, not {kind}"
-    assert (error.session_id, error.advice) == (f"<{kind}>", advice)
+    assert error.session_id == f"<{kind}>"
     assert "a-secret" not in f"{error} {error!r}"
 
 

@@ -14,6 +14,7 @@ from firecrawl_interact.core import (
     Conversation,
     DeletionReceipt,
     Failed,
+    RateLimitError,
     RetryPolicy,
     Send,
     SessionFate,
@@ -93,35 +94,37 @@ def test_it_asks_for_requests_and_waits_and_ends_in_the_receipt() -> None:
     assert end.value.value == DeletionReceipt(session_id=SESSION_ID, attempts=4)
 
 
-@pytest.mark.parametrize(
-    ("retry", "wait", "is_last"),
-    [
-        (RetryPolicy(), "239", False),
-        (RetryPolicy(), "240", True),
-        (RetryPolicy(max_attempts=1), "1", True),
-    ],
-)
-def test_the_run_learns_what_is_known_so_far_and_whether_the_session_would_be_given_up(
-    retry: RetryPolicy, wait: str, is_last: bool
-) -> None:
-    steps = conversation(retry)
+def test_an_excused_attempt_counts_for_nothing_and_the_next_one_is_sent_at_once() -> None:
+    steps = conversation(RetryPolicy(max_attempts=1))
     next(steps)
     steps.throw(TimedOutError("late"))
     with log_records() as records:
         assert steps.send(True) == Send(REQUEST, 90)
     [record] = records
-    assert record.args == (SESSION_ID, 1, retry.max_attempts)
+    assert record.args == (SESSION_ID, 1, 1)
     assert vars(record)["attempt"] == 2
-    failed = steps.send(response(429, None, {"retry-after": wait}))
+    failed = steps.throw(ConnectFailedError("refused"))
     assert isinstance(failed, Failed)
-    assert (failed.error.session_fate, failed.is_last) == (SessionFate.UNKNOWN, is_last)
+    assert failed.error.session_fate is SessionFate.UNKNOWN  # The first one may have reached it.
+    with pytest.raises(UnreachableError, match="refused. 2 attempts"):
+        next(steps)
+
+
+@pytest.mark.parametrize(("wait", "is_made"), [("239", True), ("240", False)])
+def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(wait: str, is_made: bool) -> None:
+    steps = conversation()
+    next(steps)
+    steps.send(response(429, None, {"retry-after": wait}))
+    with nullcontext() if is_made else pytest.raises(RateLimitError) as raised:
+        assert next(steps) == Wait(239)
+    assert is_made or raised.value.retry_after == 240
 
 
 @pytest.mark.parametrize("ends_at", [239.5, 240.0])
 def test_an_attempt_gets_what_is_left_when_it_begins_and_none_begins_after_the_deadline(
     ends_at: float,
 ) -> None:
-    now = iter([0.0, 200.0, 100.0, 101.0, ends_at])  # The run excuses the time that it has taken.
+    now = iter([0.0, 100.0, 101.0, ends_at])
     steps = conversation(RetryPolicy(attempt_timeout=240), now.__next__)
     next(steps)
     steps.throw(ConnectFailedError("refused"))

@@ -1,8 +1,6 @@
 """The errors as objects: their tree, their words, and what survives a journey."""
 
 import copy
-import inspect
-import io
 import json
 import pickle
 import re
@@ -13,6 +11,7 @@ from typing import TypeVar
 import pytest
 
 from firecrawl_interact import core
+from firecrawl_interact.core.errors import Speaker
 
 FAILURES = core.TransportError.__subclasses__()
 
@@ -77,24 +76,6 @@ def test_every_error_survives_pickle_and_copy(
     assert contents(arrived) == contents(error)
 
 
-@pytest.mark.parametrize(
-    ("kind", "others"),
-    [
-        (core.UnauthorizedError, {"session_id": "a"}),
-        (core.RunEndedError, {"reason": "outage", "lasted": 1.0}),
-        (core.ConnectionLostError, {}),
-    ],
-)
-def test_a_subclass_may_have_words_of_its_own(
-    kind: Callable[..., Exception], others: dict[str, object]
-) -> None:
-    class OwnError(kind):  # type: ignore[misc, valid-type] # a class that mypy does not know
-        def __init__(self, number: int) -> None:
-            super().__init__(f"it failed {number} times", **others)
-
-    assert OwnError(7).args[0] == "it failed 7 times"
-
-
 def test_a_fate_is_its_text_for_json_and_logs() -> None:
     assert json.dumps(core.SessionFate.GONE) == f'"{core.SessionFate.GONE}"' == '"gone"'
 
@@ -127,21 +108,22 @@ def test_an_id_is_escaped_in_the_words_and_cut_beyond_80_characters(
     assert str(error).startswith(f"Session {shown}: HTTP 401. ")
 
 
+def test_an_error_that_ends_a_run_says_what_was_seen_and_when_to_come_back() -> None:
+    error = ENDED(retry_after=58.2)
+    assert (error.reason, error.lasted, error.retry_after) == ("outage", 240, 58.2)
+    assert str(error) == "the service was away. The run has ended: run it again later."
+
+
 @pytest.mark.parametrize(
-    ("retry_after", "when"),
-    [(None, "later"), (58.2, "later")],
+    ("speaker", "is_spoken"),
+    [("service", True), ("failing service", True), ("somebody else", False)],
 )
-def test_an_outage_says_what_was_seen_and_when_to_come_back(
-    retry_after: float | None, when: str
-) -> None:
-    error = ENDED(retry_after=retry_after)
-    assert (error.reason, error.lasted, error.retry_after) == ("outage", 240, retry_after)
-    assert str(error) == f"the service was away. The run has ended: run it again {when}."
-    error.__cause__ = core.RateLimitError("HTTP 429", session_id="a")
-    words = f"the service was away (HTTP 429). The run has ended: run it again {when}."
-    assert str(error) == words
-    error = core.RunEndedError("pages", reason="address", lasted=30, retry_after=retry_after)
-    assert str(error) == "pages. The run has ended: run it again later."
+def test_an_error_says_whose_words_it_has(speaker: Speaker, is_spoken: bool) -> None:
+    assert core.RateLimitError("no", "a", spoken_by=speaker).is_spoken is is_spoken
+
+
+def test_what_nobody_has_spoken_is_not_the_service_s() -> None:
+    assert not core.UnreachableError("no", "a").is_spoken
 
 
 # The port's four

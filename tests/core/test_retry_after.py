@@ -11,7 +11,7 @@ from firecrawl_interact.core import RateLimitError
 from .scripted_transport import error_of, response
 
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
-FORMS = [DATE, "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]  # RFC 9110, 5.6.7
+FORMS = [DATE, "Sunday, 06-Nov-94 08:49:37 GMT"]  # RFC 9110, 5.6.7, but for asctime's
 
 
 def asked(header: str | None = None, date: str | None = DATE, *, said: str = "") -> float | None:
@@ -33,7 +33,6 @@ def asked(header: str | None = None, date: str | None = DATE, *, said: str = "")
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         ("Mon, 06 Nov 1995 08:49:38 GMT", 31_536_001.0),
         ("Sunday, 06-Nov-94 08:49:38 GMT", 1.0),
-        ("Sun Nov  6 08:49:38 1994", 1.0),
     ],
 )
 @pytest.mark.parametrize("date", FORMS)
@@ -46,6 +45,7 @@ def test_retry_after_is_seconds_or_a_date_counted_from_the_response_s_own(
 NEITHER = [
     *("", "-1", "1.5", "inf", "1e3", "1_0", "5, 7", "\u0665", "\u00a07", "9" * 10, "soon"),
     "Fri, 31 Dec 100000 23:59:59 GMT",
+    "Sun Nov  6 08:49:38 1994",
     "Sun, 06 Nov 1994 99:99:99 GMT",
     "Sun, 06 Nov 1994 99999999999999999999:49:37 GMT",
 ]

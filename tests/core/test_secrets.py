@@ -2,15 +2,14 @@
 
 import json
 import pickle
-import re
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from types import FrameType
 
 import pytest
 
+from firecrawl_interact import core
 from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import (
     BadResponseError,
@@ -37,9 +36,9 @@ from .scripted_transport import (
     error_of,
     response,
 )
-from .steps import FOLDER
 from .test_fuzzed_responses import all_that_is_held
 
+FOLDER = core.__path__[0]
 CANARY = "fc-canary0123456789abcdef"
 OWN = 'the "canary" of a user'
 PATH = r'\\canary\/share "of-a-user"'  # It looks like an escaped text.

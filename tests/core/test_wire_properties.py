@@ -4,7 +4,6 @@ Any other response is compared with a plain reader in `test_fuzzed_responses`.
 """
 
 import json
-import logging
 import subprocess
 import sys
 
@@ -21,7 +20,6 @@ from firecrawl_interact.core import (
 )
 from firecrawl_interact.core.log import printable
 
-from .log_records import log_records
 from .scripted_transport import SESSION_ID
 from .service_shapes import BACKEND, GONE_FORMS, KEYS, LIKE_GONE
 from .test_fuzzed_responses import HEADERS, check
@@ -60,7 +58,7 @@ DEEP = b'{"success":true,"deep":'
         b'{"success":false,"success":true}',
         b'{"unknown":{"success":false},"success":true,"another":[1e400,null,"x"]}',
         '{"grün":"🦊","success":true}'.encode(),
-        DEEP + b"[" * 499 + b"]" * 499 + b"}",
+        DEEP + b"[" * 99 + b"]" * 99 + b"}",
         b"",
         b"true",
         b'{"Success":true}',
@@ -76,11 +74,11 @@ DEEP = b'{"success":true,"deep":'
         b'{"success":true,"x":"\n"}',
         b'\xef\xbb\xbf{"success":true}',
         '{"success":true}'.encode("utf-16"),
-        DEEP + b"[" * 500 + b"]" * 500 + b"}",
-        DEEP + b'{"x":' * 500 + b"1" + b"}" * 500 + b"}",
+        DEEP + b"[" * 100 + b"]" * 100 + b"}",
+        DEEP + b'{"x":' * 100 + b"1" + b"}" * 100 + b"}",
         DEEP + b"[" * 100_000 + b"]" * 100_000 + b"}",
-        b'{"success":false,"error":"Session not found","deep":' + b"[" * 500 + b"]" * 500 + b"}",
-        b'{"%s": 1, "error": "Hangar request failed."}' % (b"[" * 500),
+        b'{"success":false,"error":"Session not found","deep":' + b"[" * 100 + b"]" * 100 + b"}",
+        b'{"%s": 1, "error": "Hangar request failed."}' % (b"[" * 100),
     ],
     ids=lambda body: repr(body[:40]),
 )
@@ -90,22 +88,21 @@ def test_a_body_is_read_as_strictly_as_json_is_written(status: int, body: bytes)
 
 
 ON_A_SMALL_STACK = """
-import contextlib, threading
-from firecrawl_interact.core import Response, ResponseError, wire
+import threading
+from firecrawl_interact.core import Response, wire
 from firecrawl_interact.core.headers import request_headers
 
 HEADERS = request_headers(None)
 
 def read_all():
-    for count in (10, 250, 499, 500, 1_000, 100_000, 500_000):
+    for count in (10, 90, 99, 100, 1_000, 500_000):
         for opening, closing in ((b"[", b"]"), (b'{"x":', b"}"), (b'[{"x":', b"}]"), (b"[", b"")):
             deep = opening * count + b"1" + closing * count
             for body in (deep, b'{"success":true,"x":' + deep + b"}", b'{"status":' + deep + b"}",
                          b'{"success":true,"status":' + deep + b"}", b'{"success":' + deep + b"}"):
-                with contextlib.suppress(ResponseError):
-                    wire.parse_response(
-                        Response(200, {}, body), headers=HEADERS, session_id="s", attempts=1
-                    )
+                wire.parse_response(
+                    Response(200, {}, body), headers=HEADERS, session_id="s", attempts=1
+                )
     print("alive")
 
 threading.stack_size(128 * 1024)
@@ -127,19 +124,14 @@ def test_deep_nesting_does_not_end_a_process_on_a_small_stack() -> None:
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 FIGURES = {"sessionDurationMs": 39095, "creditsBilled": 2, "status": "stopped"}
-WARNING = f"session '{SESSION_ID}': destroyed, but not all of its receipt can be read"
 
 
-def receipt(body: bytes, warnings: int = 0) -> DeletionReceipt:
-    """Read a body that must be a receipt, with so many warnings."""
-    response = Response(200, {}, body)
-    with log_records() as records:
-        got = wire.parse_response(
-            response, headers=HEADERS[KEYS[0]], session_id=SESSION_ID, attempts=3
-        )
+def receipt(body: bytes) -> DeletionReceipt:
+    """Read a body that must be a receipt."""
+    response, headers = Response(200, {}, body), HEADERS[KEYS[0]]
+    got = wire.parse_response(response, headers=headers, session_id=SESSION_ID, attempts=3)
+    assert isinstance(got, DeletionReceipt)
     assert (got.session_id, got.attempts) == (SESSION_ID, 3)
-    logged = [(record.levelno, record.getMessage()) for record in records]
-    assert logged == [(logging.WARNING, WARNING)] * warnings
     assert msgspec.json.decode(msgspec.json.encode(got), type=DeletionReceipt) == got
     return got
 
@@ -169,18 +161,18 @@ def test_the_figures_are_those_that_came_with_the_duration_in_whole_milliseconds
     assert (got.session_duration_ms, type(got.session_duration_ms)) == (round(duration), int)
 
 
-@pytest.mark.parametrize("status", ["stopped", "gr\xfcn \u202e", "\x1b[2J" * 200, ""], ids=len)
+@pytest.mark.parametrize("status", ["stopped", "gr\xfcn \u202e", "\x1b[2J" * 90, ""], ids=len)
 def test_the_status_of_a_receipt_is_short_and_safe_to_show(status: str) -> None:
     got = receipt(destroyed(status=status))
-    assert got.status == printable(status[:500])[:500]
+    assert got.status == (printable(status[:500])[:500] or None)
 
 
 @pytest.mark.parametrize(
-    "odd", [b"1e400", b"-1e400", b"9" * 5_000, b"true", b"[2]", b'{"x":1}', b'"\xff"'], ids=repr
+    "odd", [b"1e400", b"-1e400", b"9" * 5_000, b"true", b"[2]", b'{"x":1}', b"null"], ids=repr
 )
-def test_figures_that_cannot_be_read_are_none_with_a_warning_each(odd: bytes) -> None:
+def test_figures_that_cannot_be_read_are_none(odd: bytes) -> None:
     fields = b'"sessionDurationMs":%s,"creditsBilled":%s,"status":%s' % (odd, odd, odd)
-    got = receipt(b'{"success":true,%s}' % fields, warnings=3)
+    got = receipt(b'{"success":true,%s}' % fields)
     assert (got.session_duration_ms, got.credits_billed, got.status) == (None, None, None)
 
 
@@ -189,7 +181,7 @@ def test_a_figure_that_is_missing_null_or_odd_is_none_and_does_not_spoil_the_oth
     name: str,
 ) -> None:
     others = {other: value for other, value in FIGURES.items() if other != name}
-    for missing, warnings in ({}, 0), ({name: None}, 0), ({name: 7 if name == "status" else ""}, 1):
-        got = receipt(destroyed(**others, **missing), warnings)
+    for missing in ({}, {name: None}, {name: 7 if name == "status" else ""}):
+        got = receipt(destroyed(**others, **missing))
         expected = {**FIGURES, name: None}
         assert [got.session_duration_ms, got.credits_billed, got.status] == [*expected.values()]

@@ -1,15 +1,12 @@
-"""What a use case records in its journal, in both ways, and what a failing journal changes."""
+"""What a run records in its journal, in both ways, and what a failing or slow journal changes."""
 
-import asyncio
 import logging
-import threading
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar
-from unittest.mock import Mock, call
+from typing import TypeVar
+from unittest.mock import Mock
 
 import pytest
 
@@ -17,7 +14,6 @@ from firecrawl_interact.core import (
     AsyncDeleteManySessions,
     DeleteManySessions,
     DeleteSession,
-    JournalError,
     RetryPolicy,
     SessionFate,
 )
@@ -31,15 +27,10 @@ from . import virtual_time
 from .log_records import log_records
 from .scripted_transport import (
     API_KEY,
-    DESTROYED,
-    SESSION_ID,
-    ScriptedTransport,
     UseCase,
-    awaited,
     both_use_cases,
-    run,
 )
-from .side_by_side import FunctionTransport, listed, unchecked
+from .side_by_side import FunctionTransport, listed
 
 _T = TypeVar("_T")
 
@@ -73,23 +64,6 @@ def test_a_journal_forgets_a_session_that_is_gone_and_no_other_and_costs_no_outc
     warning = "session 'a' is gone, but the journal may still hold it: the disk is full"
     expected = [warning] if is_gone and not can_forget else []
     assert [record.getMessage() for record in records] == expected
-
-
-class UnspeakableError(Exception):
-    """Has words that are none."""
-
-    def __str__(self) -> str:
-        words: str = unchecked(5)
-        return words
-
-
-@pytest.mark.parametrize("error", [TimeoutError, UnspeakableError])
-def test_a_warning_names_what_a_journal_raises_if_that_has_no_words(error: type[Exception]) -> None:
-    journal = Mock(gone=Mock(side_effect=error))
-    with log_records(logging.WARNING) as records:
-        DeleteSession(ScriptedTransport(DESTROYED), API_KEY, journal=journal)("a")
-    [record] = records
-    assert record.getMessage().endswith(f"may still hold it: {error.__name__}")
 
 
 @pytest.mark.parametrize(
@@ -181,57 +155,3 @@ def test_each_outcome_is_recorded_once_and_what_takes_too_long_is_one_line(
     assert (watch.over_at, watch.journal.calls) == (over_at, dict.fromkeys(called, 1))
     line = f"the journal was not told in time: it may still hold {held} sessions that are gone"
     assert [record.getMessage() for record in records] == [line]
-
-
-@pytest.mark.parametrize("drive", [asyncio.run, run], ids=["asyncio", "another event loop"])
-@pytest.mark.parametrize("can_start_threads", [True, False])
-def test_an_awaited_journal_is_called_in_daemon_threads_under_asyncio_and_else_plainly(
-    drive: Callable[[Coroutine[Any, Any, None]], None],
-    can_start_threads: bool,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def block() -> None:
-        limit = asyncio.timeout(10) if drive is asyncio.run else nullcontext()
-        async with limit, delete_session.on_exit(SESSION_ID):
-            pass
-
-    journal, threads = Mock(), set[threading.Thread]()
-    for method in (journal.opened, journal.gone):
-        method.side_effect = lambda session_id: threads.add(threading.current_thread())
-    delete_session = awaited(ScriptedTransport(*[DESTROYED] * 3), API_KEY, journal=journal)
-    if not can_start_threads:
-        monkeypatch.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError))
-    try:
-        raise ZeroDivisionError  # noqa: TRY301 - Whatever is handled meanwhile changes nothing.
-    except ZeroDivisionError:
-        with log_records(logging.WARNING) as records:
-            drive(block())
-    assert records == []
-    assert journal.mock_calls == [call.opened(SESSION_ID), call.gone(SESSION_ID)]
-    in_threads = drive is asyncio.run and can_start_threads
-    known = {(thread.name, thread.daemon) for thread in threads}
-    assert (known == {("firecrawl_interact", True)}) is in_threads
-    assert (threads == {threading.current_thread()}) is not in_threads
-    for error in (JournalError("no space left"), SystemExit("no space left")):
-        journal.opened.side_effect = error
-        with pytest.raises(type(error), match="no space left"):
-            drive(block())
-
-
-class HalfAwaited:
-    def opened(self, session_id: str, /) -> None: ...
-
-    async def gone(self, session_id: str, /) -> None: ...
-
-
-@pytest.mark.parametrize(
-    ("journal", "message"),
-    [
-        ("/var/lib/app", "journal: str.opened must be an ordinary function. Take a FileJournal"),
-        (HalfAwaited(), "journal: HalfAwaited.gone must be an ordinary function"),
-        (HalfAwaited, "journal must be an object, not the class HalfAwaited"),
-    ],
-)
-def test_what_is_no_journal_is_refused(journal: Any, message: str) -> None:  # Any: the point
-    with pytest.raises(TypeError, match=f"^{message}"):
-        DeleteSession(ScriptedTransport(), API_KEY, journal=journal)
