@@ -1,4 +1,4 @@
-"""What callers may pass: what would lose a session in silence is refused, and no secret is quoted."""
+"""What callers may pass. What would lose a session in silence is refused, and names no secret."""
 
 import math
 import re
@@ -23,6 +23,7 @@ from firecrawl_interact.core import (
     InvalidSessionIdError,
     RetryPolicy,
     SessionFate,
+    wire,
 )
 from firecrawl_interact.core.arguments import check_count, check_seconds
 
@@ -112,8 +113,10 @@ WRONG_VALUES: list[tuple[Call, str]] = [
         for value in (-0.001, math.nan, 86_400.1)
     ),
 ]
-REFUSED = [(TypeError, *row) for row in WRONG_TRANSPORTS]
-REFUSED += [(ValueError, *row) for row in WRONG_VALUES]
+REFUSED: list[tuple[type[Exception], Call, str]] = [
+    *((TypeError, *row) for row in WRONG_TRANSPORTS),
+    *((ValueError, *row) for row in WRONG_VALUES),
+]
 
 
 @pytest.mark.parametrize(("kind", "call", "says"), REFUSED, ids=range(len(REFUSED)))
@@ -219,7 +222,9 @@ def test_another_object_in_its_place_is_refused_and_nothing_but_its_type_is_show
 @example("x" * 120)
 def test_an_id_is_sent_as_it_is_or_refused_by_one_rule(session_id: str | uuid.UUID) -> None:
     text = str(session_id)
-    if re.fullmatch(r"[A-Za-z0-9\-._~]{1,120}", text) and text not in {".", ".."}:
+    is_sendable = re.fullmatch(r"[A-Za-z0-9\-._~]{1,120}", text) and text not in {".", ".."}
+    assert wire.is_sendable(text) is bool(is_sendable)
+    if is_sendable:
         transport = ScriptedTransport(DESTROYED)
         assert delete_blocking(transport, session_id).session_id == text
         assert [request.path for request in transport.requests] == [f"/v2/interact/{text}"]

@@ -117,14 +117,16 @@ async def test_an_opener_that_fails_meanwhile_is_the_cause_of_the_cancellation()
 
 @on_virtual_time
 async def test_a_timeout_around_a_block_is_a_timeout_and_a_sibling_s_error_is_a_group() -> None:
-    program = Program()
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1):
-            await program.hold(5)
-    with pytest.raises(ExceptionGroup, match="TaskGroup"):
+    async def hold_beside_one_that_fails() -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(program.hold(5))
             group.create_task(asyncio.wait_for(asyncio.Event().wait(), 1))
+
+    program = Program()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(program.hold(5), 1)
+    with pytest.raises(ExceptionGroup, match="TaskGroup"):
+        await hold_beside_one_that_fails()
     assert (program.open, fates(program)) == (set(), [GONE, GONE])
 
 

@@ -106,7 +106,7 @@ def test_an_excused_attempt_counts_for_nothing_and_the_next_one_is_sent_at_once(
     failed = steps.throw(ConnectFailedError("refused"))
     assert isinstance(failed, Failed)
     assert failed.error.session_fate is SessionFate.UNKNOWN  # The first one may have reached it.
-    with pytest.raises(UnreachableError, match="refused. 2 attempts"):
+    with pytest.raises(UnreachableError, match=r"refused\. 2 attempts"):
         next(steps)
 
 
@@ -115,9 +115,8 @@ def test_a_wait_that_does_not_fit_in_the_deadline_is_not_begun(wait: str, is_mad
     steps = conversation()
     next(steps)
     steps.send(response(429, None, {"retry-after": wait}))
-    with nullcontext() if is_made else pytest.raises(RateLimitError) as raised:
+    with nullcontext() if is_made else pytest.raises(RateLimitError):
         assert next(steps) == Wait(239)
-    assert is_made or raised.value.retry_after == 240
 
 
 @pytest.mark.parametrize("ends_at", [239.5, 240.0])

@@ -8,6 +8,7 @@ import json
 import logging
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 from unittest.mock import Mock, call
 
@@ -25,6 +26,7 @@ from firecrawl_interact.core import (
     UnauthorizedError,
     UnreachableError,
 )
+from firecrawl_interact.core.telling import Telling
 
 from .log_records import log_records
 from .scripted_transport import (
@@ -105,10 +107,8 @@ def test_a_journal_forgets_a_session_that_is_gone_and_no_other(
 ) -> None:
     journal = Mock()
     delete_session = use_case(ScriptedTransport(*[meets] * 4), API_KEY, journal=journal)
-    try:
+    with suppress(DeleteSessionError):
         ended(delete_session(SESSION_ID))
-    except DeleteSessionError as error:
-        assert (error.session_fate is SessionFate.GONE) is is_forgotten
     assert journal.mock_calls == [call.gone(SESSION_ID)] * is_forgotten
 
 
@@ -139,6 +139,13 @@ def test_an_interruption_while_the_journal_forgets_costs_no_outcome(use_case: Us
         ended(delete_session(SESSION_ID))
     assert [outcome.session_fate for outcome in told] == [SessionFate.GONE]
     assert records == []
+
+
+def test_where_nothing_is_recorded_nothing_is_forgotten() -> None:
+    for telling in (Telling(None, None), Telling(Mock(spec=[]), None)):
+        outcome = DeletionReceipt(session_id="scrape:a")
+        assert not telling.is_recorded(outcome)
+        telling.forget(outcome)
 
 
 # The hook
@@ -190,9 +197,10 @@ def test_each_attempt_and_each_retry_is_a_record_with_its_reason_and_what_is_kno
         assert json.loads(json.dumps(extras(record))) == known
 
 
-def test_a_filter_that_raises_costs_no_outcome() -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyError("request_id")])
+def test_a_filter_that_raises_costs_no_outcome(error: Any) -> None:
     logger, fails = logging.getLogger("firecrawl_interact"), Mock()
-    fails.filter.side_effect = ZeroDivisionError
+    fails.filter.side_effect = error
     logger.addFilter(fails)
     try:
         with log_records():

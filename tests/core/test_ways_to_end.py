@@ -1,16 +1,13 @@
-"""How a block, a call or a run may end, by how the library is used: a table of all pairs.
+"""How a block or a run may end, by how the library is used: a table of all pairs.
 
 In each, the session is destroyed, or one outcome says what is known of it, and so does an ERROR in
 the log, unless the delete's error is itself what the program sees.
 """
 
 import asyncio
-import gc
 import logging
 import math
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -22,7 +19,6 @@ from typing import Any, TypeAlias
 
 import anyio
 import pytest
-import trio
 
 from firecrawl_interact.adapters import (
     AsyncInMemoryTransport,
@@ -41,11 +37,9 @@ from firecrawl_interact.core import (
     SessionFate,
 )
 
-from .blocks import BlockError, Browser
 from .log_records import log_records
 from .scripted_transport import SESSION_ID
 
-ONCE = RetryPolicy(max_attempts=1)
 Use: TypeAlias = Callable[[], AbstractContextManager[object]]
 AsyncUse: TypeAlias = Callable[[], AbstractAsyncContextManager[object]]
 Program: TypeAlias = Coroutine[Any, Any, object]
@@ -55,48 +49,39 @@ class World:
     """A service with one session, a use case of either kind, and all that is said of its end."""
 
     def __init__(self, *, is_away: bool) -> None:
-        self.must_be_gone = not is_away
+        self.is_away = is_away
         self.service = FakeService(["fc-test"])
         self.service.open_session(SESSION_ID)
         if is_away:
             self.service.outage(math.inf, Reply(503))
         self.told: list[Outcome] = []
-        self.raised: list[BaseException] = []
+        self.raised: list[BaseException] = []  # what the program sees
         self.task: asyncio.Task[None] | None = None  # which nobody awaits
-        said: Any = {"retry": ONCE, "on_outcome": self.told.append}  # Any: of many types
+        said: Any = {"retry": RetryPolicy(max_attempts=1), "on_outcome": self.told.append}
         self.blocking = DeleteSession(InMemoryTransport(self.service), "fc-test", **said)
         self.awaited = AsyncDeleteSession(AsyncInMemoryTransport(self.service), "fc-test", **said)
 
     def play(self, program: Callable[[], object]) -> None:
-        """Run a program to its end, whatever it raises."""
+        """Run a program to its end, and compare what is so with what is said."""
         with log_records(logging.ERROR) as logged:
             try:
                 program()
             except BaseException as error:
                 self.raised.append(error)
-        self.check(logged)
-
-    def check(self, logged: list[logging.LogRecord]) -> None:
-        """Compare what is so with what is said."""
         is_gone = not self.service.is_open(SESSION_ID)
-        assert is_gone or not self.must_be_gone
+        assert is_gone is not self.is_away
         [outcome] = self.told
         assert outcome.session_id == SESSION_ID
-        assert is_gone or outcome.session_fate is not SessionFate.GONE
-        seen = [one for error in self.raised for one in _all_in(error) if one is outcome]
-        errors = [getattr(record, "session_id", None) for record in logged]
-        if outcome.session_fate is SessionFate.GONE:
-            assert errors == []
-        else:
-            assert len(seen) + len(errors) == 1
-            assert set(errors) <= {SESSION_ID, None}  # A run that was left says how many.
+        assert (outcome.session_fate is SessionFate.GONE) is is_gone
+        is_seen = any(one is outcome for error in self.raised for one in all_in(error))
+        assert is_seen + len(logged) == self.is_away
 
 
-def _all_in(error: BaseException) -> Iterator[BaseException]:
+def all_in(error: BaseException) -> Iterator[BaseException]:
     """An exception, and those of its group."""
     yield error
     for one in getattr(error, "exceptions", ()):
-        yield from _all_in(one)
+        yield from all_in(one)
 
 
 def table(ways: dict[str, Any], uses: dict[str, Any]) -> pytest.MarkDecorator:  # Any: functions
@@ -123,58 +108,50 @@ def as_run(world: World) -> Iterator[None]:
 
 BLOCKING_USES = {
     "on_exit": lambda world: world.blocking.on_exit(SESSION_ID),
-    "opening": lambda world: world.blocking.opening(lambda: Browser(SESSION_ID)),
+    "opening": lambda world: world.blocking.opening(lambda: SESSION_ID),
     "run": as_run,
 }
 
 
-def fails_with(error: Callable[[], BaseException]) -> Callable[[World, Use], None]:
-    def way(world: World, use: Use) -> None:
+def fails_with(error: Callable[[], BaseException]) -> Callable[[Use], None]:
+    def way(use: Use) -> None:
         with use():
             raise error()
 
     return way
 
 
-def returns(world: World, use: Use) -> None:
+def returns(use: Use) -> None:
     with use():
         pass
 
 
-def leaves_a_generator(world: World, use: Use) -> None:
+def leaves_a_generator(use: Use) -> None:
     def pages() -> Iterator[int]:
         with use():
             yield 1
 
     for _ in pages():
         break
-    gc.collect()
-
-
-def is_closed(world: World, use: Use) -> None:
-    with use():
-        world.must_be_gone = False  # Nothing can be sent any more.
-        world.blocking.close()
 
 
 BLOCKING_WAYS = {
     "return": returns,
-    "exception": fails_with(BlockError),
+    "exception": fails_with(ZeroDivisionError),
     "SystemExit": fails_with(SystemExit),
     "KeyboardInterrupt": fails_with(KeyboardInterrupt),
     "generator": leaves_a_generator,
-    "closed": is_closed,
 }
 
 
 @table(BLOCKING_WAYS, BLOCKING_USES)
 def test_blocking(
-    way: Callable[[World, Use], None],
+    way: Callable[[Use], None],
     use: Callable[[World], AbstractContextManager[object]],
     is_away: bool,
 ) -> None:
     world = World(is_away=is_away)
-    world.play(lambda: way(world, lambda: use(world)))
+    world.play(lambda: way(lambda: use(world)))
 
 
 # Awaited
@@ -189,15 +166,14 @@ async def as_awaited_run(world: World) -> AsyncIterator[None]:
             yield
 
 
-async def open_session() -> Browser:
+async def open_session() -> str:
     await asyncio.sleep(0)
-    return Browser(SESSION_ID)
+    return SESSION_ID
 
 
 AWAITED_USES = {
     "on_exit": lambda world: world.awaited.on_exit(SESSION_ID),
-    # As a task here, since `blocks` has coroutines. Whatever can be awaited may open it.
-    "opening": lambda world: world.awaited.opening(lambda: asyncio.create_task(open_session())),
+    "opening": lambda world: world.awaited.opening(open_session),
     "run": as_awaited_run,
 }
 
@@ -216,17 +192,17 @@ async def begun(use: AsyncUse) -> asyncio.Task[None]:
     return task
 
 
-async def does_return(world: World, use: AsyncUse) -> None:
-    async with use():
-        await asyncio.sleep(0)
-
-
 def does_fail_with(error: Callable[[], BaseException]) -> Callable[[World, AsyncUse], Program]:
     async def way(world: World, use: AsyncUse) -> None:
         async with use():
             raise error()
 
     return way
+
+
+async def does_return(world: World, use: AsyncUse) -> None:
+    async with use():
+        await asyncio.sleep(0)
 
 
 async def is_cancelled(world: World, use: AsyncUse) -> None:
@@ -238,7 +214,7 @@ async def is_cancelled(world: World, use: AsyncUse) -> None:
 async def has_a_sibling_that_fails(world: World, use: AsyncUse) -> None:
     async def sibling() -> None:
         await is_open.wait()
-        raise BlockError
+        raise ZeroDivisionError
 
     is_open = asyncio.Event()
     async with asyncio.TaskGroup() as group:
@@ -248,6 +224,11 @@ async def has_a_sibling_that_fails(world: World, use: AsyncUse) -> None:
 
 async def is_in_the_background(world: World, use: AsyncUse) -> None:
     world.task = await begun(use)
+
+
+async def is_cancelled_as_the_program_ends(world: World, use: AsyncUse) -> None:
+    world.task = await begun(use)
+    world.task.cancel()
 
 
 async def leaves_an_asynchronous_generator(world: World, use: AsyncUse) -> None:
@@ -272,31 +253,24 @@ async def is_in_a_cancelled_scope(world: World, use: AsyncUse) -> None:
             await anyio.sleep(3600)
 
 
-async def is_closed_by_main(world: World, use: AsyncUse) -> None:
+async def is_closed_after_a_cancellation(world: World, use: AsyncUse) -> None:
     async with world.awaited:
-        world.task = await begun(use)
-
-
-async def is_closed_by_ctrl_c(world: World, use: AsyncUse) -> None:
-    async with world.awaited:
-        world.task = await begun(use)
-        signal.raise_signal(signal.SIGINT)
-        await asyncio.sleep(3600)
+        (await begun(use)).cancel()
 
 
 AWAITED_WAYS = {
     "return": does_return,
-    "exception": does_fail_with(BlockError),
+    "exception": does_fail_with(ZeroDivisionError),
     "SystemExit": does_fail_with(SystemExit),
     "KeyboardInterrupt": does_fail_with(KeyboardInterrupt),
     "Ctrl-C": presses_ctrl_c_once,
     "cancelled": is_cancelled,
     "TaskGroup": has_a_sibling_that_fails,
     "asyncio.run": is_in_the_background,
+    "cancelled, asyncio.run": is_cancelled_as_the_program_ends,
     "generator": leaves_an_asynchronous_generator,
     "anyio": is_in_a_cancelled_scope,
-    "closed": is_closed_by_main,
-    "closed by Ctrl-C": is_closed_by_ctrl_c,
+    "closed": is_closed_after_a_cancellation,
 }
 
 
@@ -308,70 +282,3 @@ def test_awaited(
 ) -> None:
     world = World(is_away=is_away)
     world.play(lambda: asyncio.run(way(world, lambda: use(world))))
-
-
-async def open_after_a_checkpoint() -> Browser:
-    await trio.sleep(0)
-    return Browser(SESSION_ID)
-
-
-UNDER_TRIO: dict[str, Callable[[World], Any]] = {  # Any: a block
-    **AWAITED_USES,
-    "opening": lambda world: world.awaited.opening(open_after_a_checkpoint),
-}
-
-
-@pytest.mark.parametrize("is_away", [False, True])
-@pytest.mark.parametrize("in_block", [True, False], ids=["in the block", "in the delete"])
-@pytest.mark.parametrize("use", ["on_exit", "opening"])
-def test_under_trio(use: str, in_block: bool, is_away: bool) -> None:
-    world = World(is_away=is_away)
-
-    async def main() -> None:
-        with trio.CancelScope() as scope:
-            async with UNDER_TRIO[use](world):
-                scope.cancel()
-                if in_block:
-                    await trio.sleep(3600)
-
-    world.play(lambda: trio.run(main))
-    assert len(world.service.requests) == 1
-
-
-# The end of a process
-
-AT_ITS_END = """
-import threading
-from tests.core.test_ways_to_end import *
-
-world = World(is_away={is_away})
-world.blocking.on_outcome = lambda outcome: print(outcome.session_fate.value)
-
-def hold():
-    with world.blocking.on_exit(SESSION_ID):
-        if threading.current_thread() is not threading.main_thread():
-            threading.main_thread().join()
-        yield
-
-{ends}
-"""
-ENDS = {
-    # Python closes it when modules are gone already that a delete may need.
-    "generator": "page = hold()\nnext(page)",
-    "thread": "threading.Thread(target=lambda: list(hold())).start()",
-}
-
-
-@pytest.mark.parametrize("is_away", [False, True])
-@pytest.mark.parametrize("ends", ENDS)
-def test_a_block_that_is_open_when_the_interpreter_ends(ends: str, is_away: bool) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", AT_ITS_END.format(is_away=is_away, ends=ENDS[ends])],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    [fate] = done.stdout.splitlines()
-    if ends == "thread":
-        assert fate == ("unknown" if is_away else "gone")
-    assert (f"Session '{SESSION_ID}': " in done.stderr) is (fate != "gone")

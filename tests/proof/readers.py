@@ -105,7 +105,9 @@ def _receipt(content: dict[str, object], key: str) -> Reading:
 
 def _figure(value: object) -> float | None:
     """Return a number, if it is one that somebody can reckon with."""
-    return value if type(value) in (int, float) and math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _content(body: bytes) -> dict[str, object]:
