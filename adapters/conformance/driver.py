@@ -1,217 +1,232 @@
-"""Drives blocking and asynchronous transports in the same way."""
+"""Drives a blocking and an awaited transport in the same way, and checks how its calls end."""
 
 import asyncio
 import inspect
-import pickle
 import signal
 import threading
 import time
-import unittest
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from types import FrameType
-from typing import Literal, TypeAlias, TypeVar
+from collections.abc import Awaitable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from traceback import TracebackException
+from typing import Any, TypeAlias
 
 from firecrawl_interact.core.transport import (
     AsyncTransport,
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
     Request,
     Response,
+    TimedOutError,
     Transport,
     TransportError,
 )
 
-from .expectations import BrokenPromiseError, Result, Severity, describe, require
+from .server import FaultServer, SeenRequest
 
-ENOUGH_TIME = 5.0
-"""Seconds for a call in which nothing goes wrong."""
-OVERTIME = 1.0
-"""Seconds by which a call may miss its timeout."""
-KEY = "fc-conformance/key+1=="
-"""The credential of every request: only the server may get it, unchanged."""
+ENOUGH = 10.0  # seconds for a call in which nothing goes wrong
+SHORT = 0.5  # seconds: a timeout that is meant to expire
+OVERTIME = 2.0  # seconds by which a call may miss its timeout: the machine may be busy
+LONGEST_MESSAGE = 1000  # characters of an error's message
+KEY = "fc-conformance/key+1=="  # only the server may get it, unchanged
 HEADERS: Mapping[str, str] = {
     "Authorization": f"Bearer {KEY}",
     "Accept": "application/json",
     "Accept-Encoding": "identity",
 }
+SENT = (TimedOutError, ConnectionLostError, BadResponseError)  # The service may have acted.
 
 AnyTransport: TypeAlias = Transport | AsyncTransport
-Kind: TypeAlias = Literal["blocking", "async"]
+Result: TypeAlias = Response | TransportError
+_numbers = count()
 
-_T = TypeVar("_T")
+
+def require(is_kept: object, message: str) -> None:
+    """Fail a test with what was sent, what came and what should have come."""
+    __tracebackhide__ = True
+    if not is_kept:
+        raise AssertionError(message)
+
+
+def compare(what: str, came: object, expected: object) -> None:
+    """Fail a test if something else came than should have come."""
+    __tracebackhide__ = True
+    require(came == expected, f"{what}: {came!r} came, and {expected!r} is due")
+
+
+def described(result: Result) -> str:
+    """Say what a call ended in."""
+    if isinstance(result, Response):
+        return f"a response with status {result.status} and the body {result.body[:200]!r}"
+    return f"{result!r}, stale={getattr(result, 'stale', False)}"[:500]
 
 
 class Driver:
-    """A transport under test. An asynchronous one runs on an event loop in a thread."""
+    """A transport under test. One that is awaited runs on an event loop of its own."""
 
     def __init__(self, transport: AnyTransport) -> None:
-        self.transport = transport
-        self.kind: Kind = "async" if inspect.iscoroutinefunction(transport.send) else "blocking"
-        self._loop: _LoopThread | None = _LoopThread() if self.kind == "async" else None
+        self.transport: Any = transport  # Any: of either kind
+        self.is_async = inspect.iscoroutinefunction(transport.send)
+        self._runner = asyncio.Runner() if self.is_async else None
+
+    def new_path(self) -> str:
+        """Return a path that no other request has, so that each call can recognise its response."""
+        return f"/v2/echo/call-{next(_numbers):06}"
 
     def send(
-        self, path: str, timeout: float = ENOUGH_TIME, *, headers: Mapping[str, str] = HEADERS
+        self, path: str, timeout: float = ENOUGH, *, headers: Mapping[str, str] = HEADERS
     ) -> Result:
         """Send one request, and return the response or the `TransportError`.
 
-        Raises:
-            AssertionError: it took too long, or raised another exception.
+        It is checked that the call ends in time and in nothing else.
         """
-        request = Request("DELETE", path, headers)
+        __tracebackhide__ = True
         began = time.monotonic()
-        own_began = self.monotonic()
-        result: Result
-        try:
-            result = self._run(lambda: self.transport.send(request, timeout))
-        except TransportError as error:
-            result = error
-        except Exception as error:
-            # The use case passes it on: nobody learns what became of the session.
-            raise BrokenPromiseError(
-                f"send raised {type(error).__name__}({error}), which is no TransportError",
-                Severity.MAY_LOSE_SESSIONS,
-            ) from error
-        seconds = max(time.monotonic() - began, self.monotonic() - own_began)
-        require(
-            seconds <= timeout + OVERTIME,
-            f"after {seconds:.2f} s instead of {timeout} s: {describe(result)}",
-            Severity.MAY_HANG,
-        )
-        require(
-            isinstance(result, Response | TransportError),
-            f"send returned {type(result).__name__}, which is no Response",
-        )
+        result = self._result(Request("DELETE", path, headers), timeout)
+        seconds = time.monotonic() - began
+        is_result = isinstance(result, Response | TransportError)
+        require(is_result, f"DELETE {path} returned {result!r}: a Response is due")
+        came = f"DELETE {path} ended after {seconds:.2f} s, in {described(result)}"
+        require(seconds <= timeout + OVERTIME, f"{came}: its timeout is {timeout:g} s")
         return result
 
-    def send_until_interrupted(
-        self, path: str, raised: type[BaseException] = KeyboardInterrupt
-    ) -> str:
-        """Send a request during which `interrupt` is called, and describe what `send` raised.
+    def _result(self, request: Request, timeout: float) -> Result:
+        # No frame that an error comes through here has the key.
+        try:
+            result: Result = self.wait_for(self.transport.send(request, timeout))
+        except TransportError as error:
+            return error
+        return result
 
-        A signal's handler raises `raised` in a blocking call. An asynchronous one is cancelled.
+    def succeeds(self, path: str, *, headers: Mapping[str, str] = HEADERS) -> Response:
+        """Send one request, which must end in a response."""
+        __tracebackhide__ = True
+        result = self.send(path, headers=headers)
+        if isinstance(result, Response):
+            return result
+        raise unexpected(path, result, "a response")
 
-        Raises:
-            unittest.SkipTest: no call can be interrupted here.
-        """
-        request = Request("DELETE", path, HEADERS)
-        if self._loop is None:
-            return _interrupted(lambda: self.transport.send(request, ENOUGH_TIME), raised)
-        return self._loop.run(self._cancelled(request))
+    def fails(
+        self, *kinds: type[TransportError], path: str | None = None, timeout: float = ENOUGH
+    ) -> TransportError:
+        """Send one request, which must fail in one of these ways, and return its error."""
+        __tracebackhide__ = True
+        path = path or self.new_path()
+        result = self.send(path, timeout)
+        if isinstance(result, kinds):
+            check_error(result)
+            return result
+        raise unexpected(path, result, " or ".join(kind.__name__ for kind in kinds))
+
+    def works(self, server: FaultServer, *avoided: int) -> SeenRequest:
+        """Check that a call gets its own response, over none of these connections."""
+        __tracebackhide__ = True
+        path = self.new_path()
+        require_own(self.send(path), path)
+        requests = [one for one in server.requests if one.target == path]
+        compare(f"requests for one DELETE {path}", len(requests), 1)
+        number = requests[0].connection
+        require(number not in avoided, f"DELETE {path} went over connection {number} once more")
+        return requests[0]
+
+    def side_by_side(self, paths: Sequence[str]) -> list[Result]:
+        """Send requests for all paths at once."""
+        if self._runner is None:
+            with ThreadPoolExecutor(len(paths)) as threads:
+                return list(threads.map(self.send, paths))
+
+        async def send_all() -> list[Result]:
+            requests = [Request("DELETE", path, HEADERS) for path in paths]
+            return await asyncio.gather(*[self.transport.send(one, ENOUGH) for one in requests])
+
+        results: list[Result] = self._runner.run(send_all())
+        return results
+
+    def send_until_interrupted(self) -> object:
+        """Send a request during which `interrupt` is called, and return what it ended in."""
+        request = Request("DELETE", self.new_path(), HEADERS)
+        if self._runner is not None:
+            return self._runner.run(self._send_until_cancelled(request))
+        handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return self.transport.send(request, ENOUGH)
+        except (Exception, KeyboardInterrupt) as end:
+            return end
+        finally:
+            signal.signal(signal.SIGINT, handler)
+
+    async def _send_until_cancelled(self, request: Request) -> object:
+        self._call = asyncio.ensure_future(awaited(self.transport.send(request, ENOUGH)))
+        return (await asyncio.gather(self._call, return_exceptions=True))[0]
 
     def interrupt(self) -> None:
-        """Interrupt the call under way, from another thread."""
-        if self._loop is None:
+        """Press Ctrl-C, or cancel the call that is awaited, from another thread."""
+        if self._runner is None:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         else:
-            self._loop.loop.call_soon_threadsafe(self._call.cancel)
+            self._runner.get_loop().call_soon_threadsafe(self._call.cancel)
 
-    def monotonic(self) -> float:
-        """Return the time of the transport's clock."""
-        return self._run(self.transport.monotonic)
+    def wait_for(self, result: Any) -> Any:  # Any: whatever a method returns
+        """Return a result, or await it on the event loop of this transport."""
+        if self._runner is not None:
+            return self._runner.run(awaited(result))
+        require(not inspect.isawaitable(result), "one method blocks, another one is awaited")
+        return result
 
-    def sleep(self, seconds: float) -> None:
-        """Let the transport wait."""
-        self._run(lambda: self.transport.sleep(seconds))
-
-    def pickled(self) -> AnyTransport:
-        """Return a pickled and unpickled copy of the transport."""
-        try:
-            copy: AnyTransport = pickle.loads(pickle.dumps(self.transport))  # noqa: S301 - its own
-        except Exception as error:
-            raise AssertionError(f"{type(error).__name__}: {error}") from error
-        return copy
-
-    def unfinished_tasks(self) -> int:
-        """Count the tasks that are left on the event loop."""
-        return len(asyncio.all_tasks(self._loop.loop)) if self._loop else 0
+    def pause(self, seconds: float) -> None:
+        """Let time pass, on the event loop if there is one."""
+        if self.is_async:
+            self.wait_for(asyncio.sleep(seconds))
+        else:
+            time.sleep(seconds)
 
     def close_transport(self) -> bool:
-        """Close the transport. Return False if it has no `close`: the port asks for none."""
-        transport: object = self.transport
-        close = getattr(transport, "aclose", None) or getattr(transport, "close", None)
-        if close is None:
-            return False
-        try:
-            self._run(close)
-        except Exception as error:
-            raise AssertionError(f"close raised {type(error).__name__}({error})") from error
-        return True
+        """Close the transport. Return False if it cannot be closed: the port asks for no close."""
+        close = getattr(self.transport, "aclose", None) or getattr(self.transport, "close", None)
+        if close is not None:
+            self.wait_for(close())
+        return close is not None
 
     def close(self) -> None:
-        """Close the transport, and end the event loop."""
-        try:
-            self.close_transport()
-        finally:
-            if self._loop:
-                self._loop.close()
-
-    async def _cancelled(self, request: Request) -> str:
-        call = _awaited(lambda: self.transport.send(request, ENOUGH_TIME))
-        self._call = asyncio.ensure_future(call)
-        try:
-            return describe(await self._call)
-        except asyncio.CancelledError:
-            return "CancelledError"
-        except Exception as error:
-            return describe(error)
-
-    def _run(self, call: Callable[[], _T | Awaitable[_T]]) -> _T:
-        if self._loop is not None:
-            return self._loop.run(_awaited(call))
-        result = call()
-        require(
-            not inspect.isawaitable(result),
-            "one method of the transport blocks, another one is awaited",
-        )
-        return result  # type: ignore[return-value]  # not an Awaitable: see above
+        """Close the transport, and end its event loop."""
+        self.close_transport()
+        if self._runner is not None:
+            self._runner.close()
 
 
-class _LoopThread:
-    """An event loop that runs all the time, as a program's does."""
-
-    def __init__(self) -> None:
-        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-        self.loop = self._runner.get_loop()
-        self._thread = threading.Thread(target=self._live, daemon=True)
-        self._thread.start()
-
-    def _live(self) -> None:
-        with self._runner:  # Its end cancels the tasks that are left.
-            self.loop.run_forever()
-
-    def run(self, coroutine: Coroutine[object, None, _T]) -> _T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
-
-    def close(self) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
-
-
-async def _awaited(call: Callable[[], _T | Awaitable[_T]]) -> _T:
-    result = call()
+async def awaited(result: Any) -> Any:  # Any: as in `wait_for`
+    """Await what may be awaitable."""
     return await result if isinstance(result, Awaitable) else result
 
 
-def _interrupted(
-    send: Callable[[], Response | Awaitable[Response]], raised: type[BaseException]
-) -> str:
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or not hasattr(signal, "pthread_kill"):
-        raise unittest.SkipTest("only a POSIX system's main thread can be interrupted")
+def require_own(result: Result, path: str) -> None:
+    """Check that a result is the response to the request for this path."""
+    __tracebackhide__ = True
+    if not isinstance(result, Response) or path.encode() not in result.body:
+        raise unexpected(path, result, "its own response")
 
-    def handle(_number: int, _interrupted: FrameType | None) -> None:
-        raise raised
 
-    before = signal.signal(signal.SIGINT, handle)
-    seen = ""
-    try:
-        try:
-            seen = describe(send())
-        except raised:
-            raise
-        except Exception as error:
-            seen = describe(error)
-        time.sleep(0.01)  # An interrupt that comes after `send` is raised here.
-    except raised:
-        return seen or raised.__name__
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return seen
+def unexpected(path: str, result: Result, expected: str) -> AssertionError:
+    """Return the failure of a test: what was sent, what came and what should have come."""
+    failure = AssertionError(f"DELETE {path} ended in {described(result)}: {expected} is due")
+    failure.__cause__ = result if isinstance(result, TransportError) else None
+    return failure
+
+
+def check_error(error: TransportError) -> None:
+    """Check that an error is of one kind, says so, has a short message and its cause."""
+    __tracebackhide__ = True
+    kinds = [kind for kind in (ConnectFailedError, *SENT) if isinstance(error, kind)]
+    compare(f"the number of kinds of {error!r}", len(kinds), 1)
+    compare(f"sent of {error!r}", error.sent, kinds[0].sent)
+    length = len(str(error))
+    require(0 < length <= LONGEST_MESSAGE, f"the message of {error!r} has {length} characters")
+    has_cause = error.__cause__ is not None or error.sent
+    require(has_cause, f"{error!r} has no __cause__: the library's own exception is due")
+
+
+def shows_key(error: TransportError) -> list[str]:
+    """List the lines that show the key in a full traceback, as error trackers send it."""
+    lines = TracebackException.from_exception(error, capture_locals=True).format()
+    return [line.strip().replace(KEY, "***") for line in lines if KEY in line]

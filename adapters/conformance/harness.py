@@ -1,228 +1,174 @@
-"""The environment of a case: a service that can fail, and the transport under test."""
+"""What the kit's classes need: servers and transports, journals, and what is known to fail."""
 
-import os
-import traceback
-import unittest
-import unittest.mock
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from typing import Literal, Self, TypeAlias
+import ssl
+import time
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from itertools import product
+from typing import ClassVar
 
-from firecrawl_interact.core.transport import Response, TransportError
+import pytest
 
-from ..fakes.service import FakeService
-from ..fakes.service.faults import Fault as MemoryFault
+from firecrawl_interact.core.journal import Journal
+from firecrawl_interact.core.transport import TransportError
+
 from . import certificates
-from .driver import KEY, AnyTransport, Driver, Kind
-from .expectations import (
-    ERROR_KINDS,
-    BrokenPromiseError,
-    Failure,
-    Result,
-    Severity,
-    describe,
-    require,
-    require_response,
-    severity_of,
-)
-from .server import FaultFunction, FaultServer, SeenRequest
+from .driver import ENOUGH, AnyTransport, Driver, compare, require
+from .server import FaultFunction, FaultServer
 
-Channel: TypeAlias = Literal["http", "https", "memory"]
-MakeTransport: TypeAlias = Callable[..., AnyTransport]
-
-KINDS: frozenset[Kind] = frozenset({"blocking", "async"})
-NOTICE = 0.1
-"""Seconds until a transport must have noticed what happens on an idle connection."""
-
-_LONGEST_MESSAGE = 1000  # characters
-_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+over_tls = pytest.mark.parametrize("scheme", ["https"], ids=["https"], indirect=True)
+WITH_THREADS = "ignore:.*may lead to deadlocks in the child:DeprecationWarning"
+over_plain_http = pytest.mark.parametrize("scheme", ["http"], ids=["http"], indirect=True)
 
 
-class MemoryService:
-    """A `FakeService` that lists its requests as a `FaultServer` does.
+class ConformanceTests:
+    """pytest plays each subclass, whatever its name, unless that says `__test__ = False`."""
 
-    Its page for an unknown route names the path, so that each call can recognise its response.
-    """
+    __test__ = False
+    known: ClassVar[Mapping[str, str]] = {}
+    """The names of tests that are known to fail, each with a reason."""
+    schemes: ClassVar[tuple[str, ...]] = ()
+    """What each test is played over, if that makes a difference."""
 
-    def __init__(self, fault: MemoryFault | None) -> None:
-        self.fake: FakeService = FakeService(api_keys=())
-        if fault is not None:
-            self.fake.queue(fault)
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__test__" not in vars(cls):
+            cls.__test__ = True
+        if unknown := [name for name in cls.known if not _exists(cls, name)]:
+            raise ValueError(f"{cls.__name__}.known names tests that do not exist: {unknown}")
 
-    @property
-    def requests(self) -> list[SeenRequest]:
-        """The requests that reached it. The fake never shows their credentials."""
-        return [SeenRequest(0, f"{seen.method} {seen.path} -") for seen in self.fake.requests]
+    @pytest.fixture(autouse=True)
+    def _expect_what_is_known(self, request: pytest.FixtureRequest) -> None:
+        name: str = request.node.name
+        for known in (name, name.partition("[")[0]):
+            if known in self.known:
+                reason = self.known[known]
+                request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
 
 
-Service: TypeAlias = FaultServer | MemoryService
+def _exists(cls: type[ConformanceTests], name: str) -> bool:
+    test, _, parameters = name.removesuffix("]").partition("[")
+    function = getattr(cls, test, None)
+    if function is None or not parameters:
+        return function is not None and test.startswith("test_")
+    marks = [mark for mark in getattr(function, "pytestmark", []) if mark.name == "parametrize"]
+    ids = [list(mark.kwargs.get("ids", ())) for mark in marks]
+    if "scheme" not in [mark.args[0] for mark in marks]:
+        ids.insert(0, list(cls.schemes))
+    return parameters in {"-".join(names) for names in product(*filter(None, ids))}
 
 
-class Harness(ExitStack):
-    """The services and transports of one case, which are all closed when it is over."""
+class TransportHarness(ConformanceTests):
+    """What the tests of a transport need: a server on this machine, and the transport itself."""
 
-    def __init__(
-        self, make_transport: MakeTransport, over: Channel, kinds: frozenset[Kind] = KINDS
-    ) -> None:
-        super().__init__()
-        self.over = over
-        self._make_transport = make_transport
-        self._kinds = kinds
-        self._paths = 0
+    __test__ = False
+    schemes = ("http", "https")
 
-    def __enter__(self) -> Self:
-        self.enter_context(environment(dict.fromkeys(_PROXY_VARIABLES)))
-        return self
+    def make_transport(self, api_url: str, ssl_context: ssl.SSLContext | None) -> AnyTransport:
+        """Make the transport under test, blocking or awaited. Over https the context verifies."""
+        raise NotImplementedError(f"{type(self).__name__} says no make_transport")
 
-    def make_another(self) -> "Harness":
-        """Make another harness like this one."""
-        return Harness(self._make_transport, self.over, self._kinds)
+    @pytest.fixture(autouse=True, params=schemes)
+    def scheme(
+        self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[None]:
+        """Let the server speak this, and no proxy of the environment be in between."""
+        for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.upper(), raising=False)
+        self.is_https = request.param == "https"
+        with ExitStack() as self.stack:
+            yield
 
-    def make_path(self) -> str:
-        """Return a path that no other request of the case has."""
-        self._paths += 1
-        return f"/v2/echo/call-{self._paths:04}"
-
-    def start_service(
-        self,
-        fault: FaultFunction | None = None,
-        *,
-        in_memory: MemoryFault | None = None,
-        in_handshake: bool = False,
-        listening: bool = True,
-    ) -> Service:
-        """Start the service for this way. Its first connection or request meets the fault."""
-        if self.over == "memory":
-            return MemoryService(in_memory)
-        return self.start_server(fault, in_handshake=in_handshake, listening=listening)
-
-    def start_server(
-        self,
-        fault: FaultFunction | None = None,
-        *,
-        in_handshake: bool = False,
-        listening: bool = True,
+    def serve(
+        self, *faults: FaultFunction, in_handshake: bool = False, listening: bool = True
     ) -> FaultServer:
-        """Start a server on a socket. Its first connection meets the fault."""
-        tls = certificates.trusted() if self.over == "https" else None
-        server = FaultServer(fault, tls=tls, in_handshake=in_handshake, listening=listening)
-        return self.enter_context(server)
+        """Start a server whose first connections meet these faults."""
+        tls = certificates.trusted() if self.is_https else None
+        server = FaultServer(*faults, tls=tls, in_handshake=in_handshake, listening=listening)
+        return self.stack.enter_context(server)
 
-    def make_transport(self, service: Service, *, api_url: str | None = None) -> Driver:
-        """Make the transport under test, bound to a service.
-
-        Raises:
-            unittest.SkipTest: the case is not about this kind of transport.
-        """
-        if isinstance(service, MemoryService):
-            return self.drive(self._make_transport(service.fake))
-        tls = {"ssl_context": certificates.client_context()} if self.over == "https" else {}
-        return self.drive(self._make_transport(api_url or service.api_url, **tls))
-
-    def drive(self, transport: AnyTransport) -> Driver:
-        """Drive a transport until the case is over."""
-        driver = Driver(transport)
-        self.callback(driver.close)
-        if driver.kind not in self._kinds:
-            raise unittest.SkipTest(f"this is not about transports of the kind {driver.kind}")
+    def drive(self, api_url: str) -> Driver:
+        """Make a transport that sends to this address."""
+        context = certificates.client_context() if self.is_https else None
+        driver = Driver(self.make_transport(api_url, context))
+        self.stack.callback(driver.close)
         return driver
 
-    def require_failure(self, result: Result, *expected: Failure) -> None:
-        """Check that a call failed in one of these ways, and that its error is a good one."""
-        matching = [failure for failure in expected if failure.matches(result)]
-        if isinstance(result, Response) or not matching:
-            wanted = " or ".join(map(str, expected))
-            was_sent = any(failure.kind.sent for failure in expected)
-            raise BrokenPromiseError(
-                f"instead of {wanted}: {describe(result)}", severity_of(result, was_sent=was_sent)
-            )
-        kinds = [kind for kind in ERROR_KINDS if isinstance(result, kind)]
-        sent = kinds[0].sent
-        little = severity_of(result, was_sent=sent)
-        require(
-            len(kinds) == 1, f"an error of {len(kinds)} kinds at once: {describe(result)}", little
-        )
-        require(result.sent is sent, f"a {kinds[0].__name__} that says sent={result.sent}", little)
-        # In memory an error has no library's error as its cause, nor may a reset over TLS.
-        has_cause = self.over == "http" or (self.over == "https" and not sent)
-        if has_cause and all(failure.caused for failure in matching):
-            require(
-                result.__cause__ is not None,
-                f"an error without its __cause__: {describe(result)}",
-                little,
-            )
-        length = len(str(result))
-        require(0 < length <= _LONGEST_MESSAGE, f"a message of {length} characters", little)
-        require_no_key(result)
+    def start(self, *faults: FaultFunction) -> tuple[FaultServer, Driver]:
+        """Start a server, and make a transport that sends to it."""
+        server = self.serve(*faults)
+        return server, self.drive(server.api_url)
 
-    def require_healthy(self, driver: Driver, service: Service, *avoided: int) -> SeenRequest:
-        """Check that the next call gets its own response, and return its request.
-
-        It must not reuse the connections of these numbers.
-        """
-        path = self.make_path()
-        require_own(driver.send(path), path, "the next call")
-        request = require_one_request(service, path)
-        require(
-            self.over == "memory" or request.connection not in avoided,
-            "the next call went over a connection that must not be used again",
-            Severity.MAY_LOSE_SESSIONS,
-        )
-        return request
+    def refuses(
+        self, fault: FaultFunction, *kinds: type[TransportError], timeout: float = ENOUGH
+    ) -> tuple[FaultServer, TransportError]:
+        """Check that a fault is an error of one of these kinds, and the next call is well."""
+        __tracebackhide__ = True
+        server, driver = self.start(fault)
+        error = driver.fails(*kinds, timeout=timeout)
+        driver.works(server, 1)
+        return server, error
 
 
-def require_no_key(result: TransportError) -> None:
-    """Check that neither an error nor what caused it shows the key, and name what does."""
-    error: BaseException | None = result
-    place = ""
-    while error is not None:
-        shown = f"{error!r} {error} {error.args!r} {getattr(error, '__notes__', '')}"
-        name = f"{type(error).__name__}{place}"
-        require(
-            KEY not in shown,
-            f"the API key in the text of {name}: {shown.replace(KEY, '***')[:200]}",
-            Severity.MAY_LOSE_SESSIONS,
-        )
-        place = f", which is the cause or context of {name}"
-        error = error.__cause__ or error.__context__
-    traced = "".join(traceback.format_exception(result))
-    require(KEY not in traced, "the API key in a traceback", Severity.MAY_LOSE_SESSIONS)
+class JournalHarness(ConformanceTests):
+    """What the tests of a journal need: journals of one storage, with a label for each test."""
+
+    __test__ = False
+    lease: ClassVar[float] = 0
+    """Seconds after which a killed process's sessions are orphans. 0: the system tells at once."""
+    secrets: ClassVar[Collection[str]] = ()
+    """Passwords that no repr and no error may show."""
+
+    def make_journal(self, service: str) -> Journal:
+        """Make a journal with this label. All of a test have one storage, and can be pickled."""
+        raise NotImplementedError(f"{type(self).__name__} says no make_journal")
+
+    def outage(self) -> AbstractContextManager[object]:
+        """Make the storage unavailable while a block lasts. Left out, two tests are skipped."""
+        pytest.skip("this journal's tests say no outage()")
+
+    @pytest.fixture(autouse=True)
+    def _set_up(self) -> Iterator[None]:
+        self.label = f"https://{uuid.uuid4().hex}.example"
+        with ExitStack() as self.stack:
+            yield
+
+    def new(self, label: str | None = None) -> Journal:
+        """Make another journal, that is closed when the test is over."""
+        journal = self.make_journal(service=label or self.label)
+        self.stack.callback(journal.close)
+        return journal
+
+    def leave(self, *session_ids: str, label: str | None = None) -> None:
+        """Let a journal be closed with these sessions open."""
+        journal = self.new(label)
+        for session_id in session_ids:
+            journal.opened(session_id)
+        journal.close()
+
+    def sweep(self) -> list[str]:
+        """Let a new journal adopt the orphans."""
+        return list(self.new().adopt_orphans())
+
+    def expect(self, *session_ids: str, label: str | None = None) -> None:
+        """Require that these are the orphans, each once: they are listed, and then adopted."""
+        __tracebackhide__ = True
+        journal, expected = self.new(label), sorted(session_ids)
+        compare("orphans()", sorted(journal.orphans()), expected)
+        require_orphans(journal.adopt_orphans(), session_ids)
+
+    def wait_a_lease(self, leases: float = 1.2) -> None:
+        """Wait until a process that is dead now counts as dead."""
+        time.sleep(self.lease * leases)
 
 
-def require_own(result: Result, path: str, call: str = "the call") -> Response:
-    """Check that a result is the response to the request for this path, and return it."""
-    response = require_response(result, call)
-    require(
-        path.encode() in response.body,
-        f"{call} got a response that is not its own: {response.body[:200]!r}",
-        Severity.MAY_LOSE_SESSIONS,
-    )
-    return response
-
-
-def requests_for(service: Service, path: str) -> list[SeenRequest]:
-    """Return the requests for a path that reached the service."""
-    return [request for request in service.requests if request.target.endswith(path)]
-
-
-def require_one_request(service: Service, path: str) -> SeenRequest:
-    """Check that exactly one request for a path reached the service, and return it."""
-    requests = requests_for(service, path)
-    require(
-        len(requests) == 1,
-        f"{len(requests)} requests reached the service for one call",
-        Severity.MAY_LOSE_SESSIONS,
-    )
-    return requests[0]
-
-
-@contextmanager
-def environment(variables: Mapping[str, str | None]) -> Iterator[None]:
-    """Set or remove environment variables, in upper and lower case, while a block lasts."""
-    with unittest.mock.patch.dict(os.environ):
-        for name, value in variables.items():
-            for spelled in (name.lower(), name.upper()):
-                os.environ.pop(spelled, None)
-                if value is not None:
-                    os.environ[spelled] = value
-        yield
+def require_orphans(found: Iterable[str], expected: Collection[str]) -> None:
+    """Require that a sweep has found these sessions, each once."""
+    __tracebackhide__ = True
+    came, due = Counter(found), Counter(expected)
+    lost, surplus = sorted(due - came), sorted(came - due)
+    require(not lost, f"adopt_orphans() gave {len(came)} of {len(due)} orphans, without {lost}")
+    require(not surplus, f"adopt_orphans() gave what is no orphan, or twice: {surplus}")

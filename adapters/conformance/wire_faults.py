@@ -2,8 +2,8 @@
 
 from .server import Connection, FaultFunction, good_response
 
-LATE = 0.25
-"""Seconds that a slow service takes."""
+LATE = 0.25  # seconds that a slow service takes
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"  # the head of such a response
 
 
 def sends(data: bytes, then: FaultFunction | None = None) -> FaultFunction:
@@ -28,12 +28,7 @@ def responds(
 ) -> FaultFunction:
     """Respond well to the first request, and `then` do something else with the connection.
 
-    Args:
-        then: what happens after the response.
-        before: what is sent before the response.
-        headers: more header lines of the response.
-        seconds: how long the response takes.
-        surplus: what is sent together with the response, after it.
+    The response takes so many seconds. `surplus` goes out with it, and `before` before it.
     """
 
     def fault(connection: Connection) -> None:
@@ -52,14 +47,10 @@ def sends_and_closes(data: bytes) -> FaultFunction:
     return sends(data, Connection.close)
 
 
-def sends_and_resets(data: bytes) -> FaultFunction:
-    """Send these bytes to the first request, and reset the connection once they arrived."""
-
-    def reset(connection: Connection) -> None:
-        connection.pause(0.05)
-        connection.reset()
-
-    return sends(data, reset)
+def resets_soon(connection: Connection) -> None:
+    """Reset the connection once what was sent has arrived."""
+    connection.pause(0.05)
+    connection.reset()
 
 
 def sends_and_drips(head: bytes, data: bytes) -> FaultFunction:
@@ -72,9 +63,6 @@ def sends_and_floods(head: bytes, piece: bytes, *, size: float = float("inf")) -
     return sends(head, lambda connection: connection.flood(piece, size=size))
 
 
-closes_at_once: FaultFunction = Connection.close
-
-
 def resets_with_the_request_unread(connection: Connection) -> None:
     """Reset the connection as soon as something came in."""
     connection.wait_for_bytes()
@@ -85,12 +73,3 @@ def stays_silent(connection: Connection) -> None:
     """Read what comes, and never respond."""
     while True:
         connection.read_request()
-
-
-def responds_in_slow_pieces(connection: Connection) -> None:
-    """Respond well, in pieces that take a while."""
-    connection.drip(good_response(connection.read_request()), at_once=16)
-
-
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-"""The head of a response in chunks."""
