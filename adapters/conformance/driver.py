@@ -138,10 +138,11 @@ class Driver:
 
         async def send_all() -> list[Result]:
             requests = [Request("DELETE", path, HEADERS) for path in paths]
-            return await asyncio.gather(*[self.transport.send(one, ENOUGH) for one in requests])
+            return list(
+                await asyncio.gather(*[self.transport.send(one, ENOUGH) for one in requests])
+            )
 
-        results: list[Result] = self._runner.run(send_all())
-        return results
+        return self._runner.run(send_all())
 
     def send_until_interrupted(self) -> object:
         """Send a request during which `interrupt` is called, and return what it ended in."""

@@ -16,7 +16,7 @@ import pytest
 from firecrawl_interact.core.journal import Journal, JournalError
 
 from .driver import compare, require
-from .harness import WITH_THREADS, JournalHarness
+from .harness import WITH_THREADS, JournalHarness, require_orphans
 
 LONGEST_CALL = 60  # seconds
 
@@ -48,6 +48,18 @@ class ProcessTests(JournalHarness):
         process.kill()
         self.wait_a_lease()
         self.expect("one", *ids)
+
+    def test_a_process_that_is_stopped_for_long_loses_nothing(self) -> None:
+        """It can wake up when a sweep has adopted its sessions."""
+        process = self.start(open_one_and_sweep_half_way)
+        process.said()
+        process.signal(signal.SIGSTOP)
+        self.wait_a_lease()
+        found = self.sweep()
+        process.signal(signal.SIGCONT)
+        process.kill()
+        self.wait_a_lease()
+        require_orphans(found + self.sweep(), ["one"])
 
     def test_processes_that_are_killed_at_any_moment_lose_nothing(self) -> None:
         said: list[tuple[str, str]] = []
@@ -145,6 +157,10 @@ class Process:
             while self._connection.poll(LONGEST_CALL):
                 yield self._connection.recv()
             raise AssertionError(f"a process with the journal has hung for {LONGEST_CALL} s")
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, such as SIGSTOP."""
+        os.kill(self._process.pid or 0, number)
 
     def kill(self) -> None:
         """Kill it (SIGKILL)."""

@@ -60,40 +60,31 @@ class Connection:
     def read_request(self) -> str:
         """Read one whole request, and return its target."""
         while b"\r\n\r\n" not in self._received:
-            self._received += self.receive()
+            if not (data := self.sock.recv(65536)):
+                raise EOFError
+            self._received += data
         head, _, self._received = self._received.partition(b"\r\n\r\n")
         seen = SeenRequest(self.number, head.decode("latin-1"))
         self._server.requests.append(seen)
         return seen.target
 
-    def receive(self) -> bytes:
-        """Read what the client has sent."""
-        if data := self.sock.recv(65536):
-            return data
-        raise EOFError
-
     def wait_for_bytes(self) -> None:
         """Wait until the client has sent something, and leave it unread."""
         select.select([self.sock], [], [], PATIENCE)
-
-    def wait_for_close(self) -> None:
-        """Wait until the client closes the connection, whatever it sends before."""
-        while self.sock.recv(65536):
-            pass
 
     def send(self, data: bytes) -> None:
         """Send bytes."""
         self.sock.sendall(data)
         self.bytes_sent += len(data)
 
-    def drip(self, data: bytes, *, at_once: int = 1) -> None:
-        """Send a few bytes at a time, with a pause before them, until `PATIENCE` is over."""
+    def drip(self, data: bytes) -> None:
+        """Send a byte at a time, with a pause before it, until `PATIENCE` is over."""
         end = time.monotonic() + PATIENCE
-        for start in range(0, len(data), at_once):
+        for byte in data:
             if time.monotonic() > end:
                 return
             self.pause(_SECONDS_PER_DRIP)
-            self.send(data[start : start + at_once])
+            self.send(bytes([byte]))
 
     def flood(self, piece: bytes, *, size: float = float("inf")) -> None:
         """Send the same piece until `size` bytes are out, or `PATIENCE` is over."""
@@ -132,35 +123,29 @@ class FaultServer:
     """A server on this machine whose first connections meet one fault each.
 
     Args:
-        faults: what happens on the first connections. None serves one well.
-        afterwards: what happens on all others.
+        faults: what happens on the first connections. The others are served well.
         tls: the context of a server that speaks TLS.
         in_handshake: whether the faults replace the TLS handshake.
         listening: False refuses all connections until `listen` is called.
-        host: the address, of IPv4 or IPv6.
     """
 
     def __init__(
         self,
-        *faults: FaultFunction | None,
-        afterwards: FaultFunction | None = None,
+        *faults: FaultFunction,
         tls: ssl.SSLContext | None = None,
         in_handshake: bool = False,
         listening: bool = True,
-        host: str = "127.0.0.1",
     ) -> None:
         self.stopping: threading.Event = threading.Event()
         self.fault_is_over: threading.Event = threading.Event()
         self.requests: list[SeenRequest] = []  #: the whole ones so far, in order
-        self._faults, self._afterwards = faults, afterwards
-        self._tls, self._in_handshake = tls, in_handshake
+        self._faults, self._tls, self._in_handshake = faults, tls, in_handshake
         self._connections: list[Connection] = []
         self._threads: list[threading.Thread] = []
-        self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.socket(self._family)
-        self._listener.bind((host, 0))
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self.authority: str = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        self.authority: str = f"127.0.0.1:{self.port}"
         self.api_url: str = f"http{'s' if tls else ''}://{self.authority}"
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         if listening:
@@ -190,7 +175,7 @@ class FaultServer:
         with contextlib.ExitStack() as waiting:
             try:
                 for _ in range(8):
-                    sock = waiting.enter_context(socket.socket(self._family))
+                    sock = waiting.enter_context(socket.socket())
                     sock.settimeout(0.1)
                     sock.connect(self._listener.getsockname())
             except OSError:
@@ -207,7 +192,7 @@ class FaultServer:
         """End all connections and threads."""
         self.stopping.set()
         if self._acceptor.is_alive():
-            with socket.create_connection(self._listener.getsockname()[:2], _LONGEST_IDLE):
+            with socket.create_connection(self._listener.getsockname(), _LONGEST_IDLE):
                 self._acceptor.join()
         self._listener.close()
         for connection in self._connections:
@@ -234,8 +219,7 @@ class FaultServer:
             thread.start()
 
     def _serve(self, connection: Connection) -> None:
-        place = connection.number - 1
-        fault = self._faults[place] if place < len(self._faults) else self._afterwards
+        fault = dict(enumerate(self._faults, 1)).get(connection.number)
         connection.sock.settimeout(PATIENCE if fault else _LONGEST_IDLE)
         try:
             try:

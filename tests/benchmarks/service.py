@@ -64,7 +64,7 @@ def _serve(sessions: str, latency: str = "0", certificate: str = "") -> None:
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-        server = FaultServer(afterwards=_respond, tls=context)
+        server = FaultServer(*[_respond] * 1_000, tls=context)
     with server:
         print(json.dumps([server.api_url, session_ids]), flush=True)
         sys.stdin.read()
