@@ -215,8 +215,6 @@ def test_an_ssl_context_that_does_not_verify_everything_is_refused(
     context.verify_mode = verify_mode
     with pytest.raises(ValueError, match="verify"):
         HttpTransport(ssl_context=context)
-    with pytest.raises(TypeError, match="ssl_context"):
-        HttpTransport(ssl_context="ca.pem")  # type: ignore[arg-type]  # the mistake
 
 
 def test_a_program_without_the_metadata_of_its_packages_has_a_user_agent_too(

@@ -65,8 +65,8 @@ def test_a_call_that_is_cancelled_at_any_step_leaves_no_task_and_a_transport_tha
                 await asyncio.sleep(0)
             call.cancel()
             await asyncio.wait([call])
-            assert asyncio.all_tasks() == {asyncio.current_task()}
             await send(one)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
         return call.cancelled()
 
     service = net.serve(tls=server_tls())
