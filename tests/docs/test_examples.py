@@ -25,7 +25,6 @@ ENGLISH = [page for page in PAGES if not page.endswith("ja.md")]
 PYTHON = {
     (page, "\n\n".join(code)): f"{page}: {title}"
     for page in ENGLISH
-    if page not in ONE_PROGRAM  # until the kit has its classes
     for title, text in ([("all of it", text_of(page))] if page in ONE_PROGRAM else sections(page))
     if (code := blocks(text, "python"))
 }
