@@ -137,17 +137,25 @@ def test_threads_share_a_transport_and_each_gets_its_own_response(net: Net) -> N
         list(threads.map(sends, range(8)))
 
 
-@pytest.mark.parametrize(
-    ("sent", "words"), [(b"", "any response"), (b"HTTP", "the whole response")]
-)
-def test_a_lost_connection_says_how_far_the_response_was(net: Net, sent: bytes, words: str) -> None:
-    def sends_a_part(connection: Connection) -> None:
+@pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
+@pytest.mark.parametrize("sent", [b"", b"HTTP"])
+def test_a_lost_connection_is_stale_if_it_was_kept_and_sent_nothing_and_says_how_far_it_was(
+    net: Net, sent: bytes, is_kept: bool
+) -> None:
+    def ends_early(connection: Connection) -> None:
+        if is_kept:
+            connection.respond()
         connection.read_request()
         connection.sock.sendall(sent)
         raise EOFError
 
-    error = net.open(net.serve(sends_a_part)).fails(ConnectionLostError)
-    assert str(error) == f"the connection ended before {words}"
+    client = net.open(net.serve(ends_early))
+    if is_kept:
+        client.send()
+    error = client.fails(ConnectionLostError)
+    words = "the whole" if sent else "any"
+    assert str(error) == f"the connection ended before {words} response"
+    assert vars(error)["stale"] is (is_kept and not sent)
 
 
 @pytest.mark.parametrize("header", ["a\r\nX-Injected: b", "a\nb", "a\rb", "\u2028", "\xe9"])
