@@ -26,7 +26,7 @@ from .commands import (
 
 pytestmark = [pytest.mark.enable_socket, on_unix]
 
-NEXT = "Next: correct what you can, and run it again. Each session is billed once."
+NEXT = "Next: run it again. Each is billed once."
 
 
 def fates(done: Finished) -> list[str]:
@@ -225,20 +225,6 @@ def test_as_many_requests_are_in_flight_as_are_allowed_and_each_connection_is_ke
         responded.result()
     # urllib3 warns of each connection that it closes because it may keep no more.
     assert [record for record in caplog.records if record.name.startswith("urllib3")] == []
-
-
-def test_an_id_that_was_taken_in_an_outage_and_never_sent_is_not_in_the_record(
-    service: WatchedService, tmp_path: Path
-) -> None:
-    record = tmp_path / "record"
-    away = ["--api-url", "http://127.0.0.1:9", "--resume", str(record)]
-    with Process("delete", *ONE_BY_ONE, *away, *map(str, range(20))) as process:
-        process.await_note("outage: ")
-        process.send_signal(signal.SIGINT)
-        done = process.finish()
-    outcomes = [json.loads(line)["outcome"] for line in record.read_text().splitlines()]
-    assert outcomes == ["UnreachableError"] * fates(done).count("untouched")
-    assert fates(done).count("not-tried") == 20 - len(outcomes)
 
 
 def test_a_killed_run_is_resumed(service: WatchedService, run: Run, tmp_path: Path) -> None:
