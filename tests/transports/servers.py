@@ -42,6 +42,13 @@ def client_tls() -> ssl.SSLContext:
     return context
 
 
+def good_response(target: str, headers: str = "") -> bytes:
+    """Return a response that names the target, so that each call can recognise its own."""
+    body = f'{{"success":true,"target":"{target}"}}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
+    return f"{head}{body}".encode()
+
+
 class Connection:
     """An accepted connection, which a script of a test controls."""
 
@@ -61,10 +68,8 @@ class Connection:
         return head.decode("latin-1").split(" ")[1]
 
     def respond(self, headers: str = "", surplus: bytes = b"") -> None:
-        """Read a request, and send a response that names its target."""
-        body = f'{{"success":true,"target":"{self.read_request()}"}}'
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
-        self.sock.sendall(f"{head}{body}".encode() + surplus)
+        """Read a request, and respond well to it."""
+        self.sock.sendall(good_response(self.read_request(), headers) + surplus)
 
     def wait_for_end(self) -> None:
         while self.sock.recv(65536):

@@ -65,18 +65,6 @@ def test_a_silent_address_costs_a_quarter_of_a_second_or_its_share_of_the_connec
     assert least <= seconds < least + 0.5
 
 
-def test_all_addresses_have_one_connect_timeout_together(
-    net: Net, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = net.open("http://service.example", allow_plain_http=True, connect_timeout=0.3)
-    with silent_port() as silent:
-        look_up_gives(monkeypatch, *[silent] * 4)
-        began = time.monotonic()
-        error = client.fails(ConnectFailedError, timeout=60)
-    assert 0.3 <= time.monotonic() - began < 1
-    assert str(error) == "no connection to service.example:80: timed out"
-
-
 def test_a_name_without_an_address_was_not_sent_to(
     net: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:
