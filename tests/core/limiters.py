@@ -5,25 +5,17 @@ import math
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from firecrawl_interact.core import RetryPolicy
-
-try:
-    from firecrawl_interact.core.rate_limit import RateLimitGate
-except ImportError:
-    RateLimitGate = None
-
+from ..simulation.play import play
+from ..simulation.watch import Scenario
+from ..simulation.ways import Awaited
+from ..simulation.world import Limiter, Weather
 from .rate_limit_kinds import RateLimit, Usage
 
 MINUTE = 60.0
 ROUNDING = 1e-9
 """Seconds. Times are floats: two that are nearer to each other are the same."""
-
-
-class Limiter(Protocol):
-    def request(self, now: float) -> float:
-        """Count a request. Return 0 if it is accepted, else the seconds until one would be."""
 
 
 RATE_LIMITS: dict[str, Callable[[int], RateLimit]] = {
@@ -73,19 +65,14 @@ class Shared:
         return minutes * MINUTE
 
 
-NamedWait = Callable[[float], float | None]
+NamedWait = Callable[[float], int | None]
 
-RIGHT_WAITS: dict[str, NamedWait] = {
-    "exact": lambda wait: wait,
-    "rounded up": math.ceil,
-    "rounded": lambda wait: (math.floor(wait + 0.5) or 1) + 0.5,  # the text, and half a second
-}
+RIGHT_WAITS: dict[str, NamedWait] = {"rounded up": math.ceil, "rounded": lambda wait: round(wait)}
 """What a service may name as the time to wait, by the time that is right."""
 WRONG_WAITS: dict[str, NamedWait] = {
-    "half": lambda wait: wait / 2,
-    "rounded down": math.floor,
-    "0 s": lambda _: 0.0,
-    "1 s": lambda _: 1.0,
+    "half": lambda wait: math.floor(wait / 2),
+    "0 s": lambda _: 0,
+    "1 s": lambda _: 1,
 }
 NO_WAIT: dict[str, NamedWait] = {"none": lambda _: None}
 
@@ -113,41 +100,23 @@ def shortest_time(limiter: Limiter, load: Load) -> float:
 class Run(NamedTuple):
     """What came of a run."""
 
-    seconds: float  # Infinite: it gave up.
-    limited: int  # responses with status 429, without those for requests in flight at the first
+    seconds: float
+    limited: int  # responses with status 429
 
 
 def run(limiter: Limiter, load: Load, named_wait: NamedWait) -> Run:
-    """Send requests as a scheduler does that asks the gate."""
-    retry = RetryPolicy()
-    chance = random.Random(1)  # noqa: S311 - no secret
-    gate = RateLimitGate(partial(retry.pause, random=chance.random))
-    now = accepted_at = 0.0
-    waiting, limited, in_flight_at_first = load.sessions, 0, 0
-    # when it ends, its number, when it was sent, and 0 if it is accepted, or else the wait
-    in_flight: list[tuple[float, int, float, float]] = []
-    while waiting or in_flight:
-        may_send = waiting > 0 and len(in_flight) < load.concurrency
-        if may_send and gate.next_send_at <= now + ROUNDING:
-            number = gate.note_sent(now)
-            wait = limiter.request(now)
-            latency = load.latency_of_429 if wait else load.latency
-            heapq.heappush(in_flight, (now + latency, number, now, wait))
-            waiting -= 1
-            continue
-        ends_at = in_flight[0][0] if in_flight else math.inf
-        now = max(now, min(ends_at, gate.next_send_at if may_send else math.inf))
-        while in_flight and in_flight[0][0] <= now:
-            _, number, sent_at, wait = heapq.heappop(in_flight)
-            if not wait:
-                gate.note_accepted(number)
-                accepted_at = now
-                continue
-            in_flight_at_first = in_flight_at_first or number + len(in_flight)
-            limited += number > in_flight_at_first
-            waiting += 1
-            latency = now - sent_at
-            gate.note_limited(number, latency=latency, now=now, waited=now, wait=named_wait(wait))
-            if now - accepted_at > retry.deadline:
-                return Run(math.inf, limited)
-    return Run(now, limited)
+    """Play a run under a limiter, in which no session may be lost."""
+    weather = Weather(
+        seconds=[load.latency],
+        seconds_of_429=load.latency_of_429,
+        limiter=lambda: limiter,
+        named_wait=named_wait,
+        is_named_in_header=named_wait is not RIGHT_WAITS["rounded"],
+    )
+    ids = [f"{number}" for number in range(load.sessions)]
+    chance = random.Random(1)  # noqa: S311 - a schedule, no secret
+    watch = play(
+        Scenario(ids=ids, concurrency=load.concurrency, weather=weather), Awaited, chance.choice
+    )
+    assert (watch.raised, len(watch.outcomes), watch.world.flaws) == ([], load.sessions, [])
+    return Run(watch.over_at, len(watch.world.sent) - load.sessions)

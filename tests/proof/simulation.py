@@ -166,7 +166,6 @@ def disturbed(draw: Draw) -> Scenario:
         stop_at_request=draw.choice((*range(1, 12), *[None] * 33)),
         leave_at_outcome=draw.choice((*range(1, 10), *[None] * 45)),
         interrupt_at=[draw.within(300) for _ in range(draw.choice((0, 0, 0, 1, 1, 2, 3)))],
-        thread_fails_at=[draw.choice(range(1, 10))] * draw.once_in(15),
         sleep_fails_at=draw.choice((*range(1, 6), *[None] * 95)),
         ends_when_cancelled_after=draw.choice((0.0, 0.0, 0.3)),
         journal_seconds=draw.choice(((0.0,), (0.0, 0.1, 3.0))),

@@ -106,8 +106,6 @@ class _Thread:
 
     def __init__(
         self,
-        clock: BlockingClock,
-        before_start: Callable[[], object],
         *,
         target: Callable[[*_Ts], None],
         args: tuple[*_Ts],
@@ -115,27 +113,16 @@ class _Thread:
     ) -> None:
         assert others["daemon"], "it would keep the process from ending"
         self._greenlet = greenlet(lambda: target(*args))
-        self._clock, self._before_start = clock, before_start
 
     def start(self) -> None:
-        self._before_start()
         self._greenlet.switch()
-
-    def is_alive(self) -> bool:
-        return bool(self._greenlet)
-
-    def join(self, timeout: float) -> None:
-        self._clock.wait_for(lambda: not self.is_alive(), timeout)
 
 
 @contextmanager
-def virtual_waits(clock: BlockingClock, before_start: Callable[[], object]) -> Iterator[None]:
-    """Let the waits and the threads of the standard library pass on this clock.
-
-    `before_start` is called before each thread starts, and may raise.
-    """
+def virtual_waits(clock: BlockingClock) -> Iterator[None]:
+    """Let the waits and the threads of the standard library pass on this clock."""
     with (
         mock.patch("queue.SimpleQueue", partial(_Queue, clock)),
-        mock.patch("threading.Thread", partial(_Thread, clock, before_start)),
+        mock.patch("threading.Thread", _Thread),
     ):
         yield

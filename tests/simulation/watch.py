@@ -30,10 +30,6 @@ _MOST_OWN = 21
 """How many of the last ids may fail for a reason of their own, if the service itself says so."""
 
 
-class NoThreadError(RuntimeError):
-    """What Python raises where the system allows no more threads."""
-
-
 class Step(NamedTuple):
     """One more id that is asked for, and the seconds that it takes."""
 
@@ -65,7 +61,6 @@ class Scenario:
     leave_at_outcome: int | None = None
     interrupt_at: Sequence[float] = ()  # Ctrl-C, or a cancellation
     cancel_all_at: float | None = None  # all tasks, in an awaited run
-    thread_fails_at: Sequence[int] = ()  # which ones cannot be started
     sleep_fails_at: int | None = None
     ends_when_cancelled_after: float = 0.0
     journal_seconds: Sequence[float] = (0.0,)
@@ -94,13 +89,12 @@ class Watch:
     taken: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     told: list[Outcome] = field(default_factory=list)  # to `on_outcome`
-    ended: list[tuple[float, str]] = field(default_factory=list)  # each outcome, when and as text
+    ended: list[tuple[float, str, str]] = field(default_factory=list)  # seconds, id, outcome
     pauses: list[Pause | None] = field(default_factory=list)  # after each outcome
     raised: list[BaseException] = field(default_factory=list)
     over_at: float = 0.0  # when the block of the run ended
     left_at: float | None = None
     sleeps: list[float] = field(default_factory=list)
-    threads: int = 0
     faults: int = 0
     interrupted: bool = False  # it may end before its ids do
     leaves: int = 0
@@ -124,12 +118,6 @@ class Watch:
             self.leaves += 1  # The error leaves the block.
             raise FaultyError("the clock has a bug")
 
-    def before_thread(self) -> None:
-        self.threads += 1
-        if self.threads in self.scenario.thread_fails_at:
-            self.faults += not self.world.in_flight  # Otherwise the others carry all.
-            raise NoThreadError("the system allows no more threads")
-
     def leave(self) -> None:
         """The run is left now."""
         self.interrupted = True
@@ -141,11 +129,9 @@ class Watch:
         """Note an outcome, and say whether the consumer wants another one."""
         self.outcomes.append(outcome)
         claim, session_id = self.world.claim, outcome.session_id
-        fate, time = outcome.session_fate, round(self.world.clock.now(), 6)
-        text = f"{time:g} {session_id}" + f" x{outcome.attempts}" * (outcome.attempts != 1)
-        if not isinstance(outcome, DeletionReceipt):
-            text += f" {type(outcome).__name__} {fate.value}"
-        self.ended.append((time, text))
+        fate, time = outcome.session_fate, round(self.world.clock.now(), 3)
+        what = "receipt" if isinstance(outcome, DeletionReceipt) else type(outcome).__name__
+        self.ended.append((time, session_id, what))
         session = self.world.sessions.get(session_id)
         if session is None:  # an id that cannot be sent
             claim("untouched", fate is SessionFate.UNTOUCHED, f"{session_id!a} was touched")
@@ -157,10 +143,9 @@ class Watch:
         if isinstance(outcome, DeletionReceipt):
             bills = [receipt.get("creditsBilled") for receipt in session.receipts]
             claim("receipt", outcome.credits_billed in bills, f"{session_id}: a receipt of nobody")
-        of_journal = max(self.scenario.journal_seconds)
-        is_in_time = of_journal <= 5 and not (self.interrupted and of_journal)
+        is_slow = max(self.scenario.journal_seconds) > 0  # An awaited run goes on meanwhile.
         if is_gone and self.journal is not None and not self.journal.not_forgotten[session_id]:
-            is_forgotten = session_id not in self.journal.held or not is_in_time
+            is_forgotten = session_id not in self.journal.held or is_slow
             claim("journal", is_forgotten, f"the journal still holds {session_id}")
         return len(self.outcomes) != self.scenario.leave_at_outcome
 
@@ -174,12 +159,7 @@ class Watch:
             longest = self.scenario.retry.attempt_timeout
             if self.scenario.shutdown_timeout is not None:
                 longest = min(longest, self.scenario.shutdown_timeout)
-            # A record may be under way, and the others have so many seconds altogether.
-            for_records = 5.0
-            if self.scenario.shutdown_timeout is not None:
-                for_records = max(1.0, self.scenario.shutdown_timeout)
-            of_journal = max(self.scenario.journal_seconds)
-            longest += of_journal + min(for_records, of_journal * len(self.taken))
+            longest += max(self.scenario.journal_seconds) * len(self.taken)
             longest += max(self.scenario.busy) + min(1.0, self.scenario.ends_when_cancelled_after)
             seconds = self.over_at - self.left_at
             is_soon = seconds <= longest + _A_ROUNDING
@@ -243,8 +223,8 @@ class Watch:
         claim = self.world.claim
         outages = self.world.weather.outages
         # With no other id left, one or two that fail can have a reason of their own. So have up to
-        # twenty whose failures the service itself reports, for longer than 40 s.
-        is_own = any(one.kind.is_spoken and one.ends - one.begins > 40 for one in outages)
+        # twenty whose failures the service itself reports, for longer than 15 s.
+        is_own = any(one.kind.is_spoken and one.ends - one.begins > 15 for one in outages)
         most = _MOST_OWN if is_own else 2
         may_fail = self.outcomes[-most:] if outages else []
         lost = [one for one in self.outcomes if one.session_fate is not SessionFate.GONE]
@@ -265,7 +245,7 @@ class Watch:
                 deadline = min(deadline, 30)
             claim("raised", lasted >= deadline or was_named, f"{error!r}, but only for {lasted} s")
         elif isinstance(error, RuntimeError):
-            known = FaultyError | NoThreadError | asyncio.CancelledError
+            known = FaultyError | asyncio.CancelledError
             has_cause = isinstance(error.__cause__, known)
             claim("raised", has_cause, f"{error!r} has the cause {error.__cause__!r}")
         else:

@@ -37,8 +37,7 @@ class AwaitedTransport:
             await self._sleep(attempt.seconds)
         except asyncio.CancelledError:
             scenario = self._watch.scenario
-            has_time_limit = scenario.shutdown_timeout is not None
-            may_be_cancelled = self._watch.leaves or (self._watch.interrupted and has_time_limit)
+            may_be_cancelled = self._watch.leaves or scenario.shutdown_timeout is not None
             self._world.claim("the end", may_be_cancelled, "a request is cancelled during the run")
             await self._sleep(scenario.ends_when_cancelled_after)
             self._world.land(attempt.session)
@@ -84,7 +83,7 @@ class Blocking:
         self.is_performing = False
 
     def play(self, watch: Watch, main: Coroutine[Any, Any, None]) -> None:
-        with self._virtual_waits(self.clock, watch.before_thread):
+        with self._virtual_waits(self.clock):
             run(main)
 
     async def sleep(self, seconds: float) -> None:

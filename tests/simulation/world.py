@@ -14,7 +14,6 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from firecrawl_interact.core import JournalError, Request, Response
 
-from ..core.limiters import Limiter
 from .kinds import LIMITED, LOST, NOT_FOUND, SERVED, SILENCE, Kind
 
 _T = TypeVar("_T")
@@ -27,6 +26,11 @@ class Choose(Protocol):
 
 def first_of(options: Sequence[_T], /) -> _T:
     return options[0]
+
+
+class Limiter(Protocol):
+    def request(self, now: float) -> float:
+        """Count a request. Return 0 if it is accepted, else the seconds until one would be."""
 
 
 class Clock(Protocol):
