@@ -1,375 +1,452 @@
-"""Runs over many sessions, written down as text, and each played blocking and awaited.
+"""Runs over many sessions, each written down as data, and played blocking and awaited.
 
-The first clause is the ids; `b@5` takes 5 s to come. `b: lost, served after 5` is what the requests
-for `b` meet, of `simulation.kinds`, and `away 8: lost` what all others meet for the first 8 s; they
-are served after a second else. Other clauses are fields of `Scenario` and of `RetryPolicy`.
-
-Behind `=>` stands each outcome as `Watch` writes it, or `no outcome`; with neither, nobody looks.
-`sent` is the id of each request, `sleeps` the seconds of each wait, `pauses` what holds the run
-back after each outcome, `raises` all that is raised, and `over at` when the run's block has ended.
-
-Whatever else a run promises is watched in each of them: see `tests/proof/claims_of_runs.py`.
+Each request takes a second and is served, unless `meets` says what the requests for an id meet, one
+after the other. What a run must do besides is watched in each of them: `tests/simulation/watch.py`.
 """
 
-import ast
 import logging
-import re
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact.core import DeletionReceipt, RetryPolicy, SessionFate
+from firecrawl_interact.core import DeletionReceipt, RetryPolicy
 
-from ..simulation import kinds
+from ..simulation import kinds as k
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
-from ..simulation.ways import WAYS, Awaited, Blocking, Way, both_ways
-from ..simulation.world import Outage, Weather, full_journal
+from ..simulation.ways import WAYS, Blocking, Way, both_ways
+from ..simulation.world import Outage, Weather
+from .log_records import log_records
 
 _T = TypeVar("_T")
 
-RUNS = """
-each id has one outcome, and they come as they end
-    a .. b c d; a: served after 10; b: not found after 3; c: forbidden after 4
-    => 0 .. x0 InvalidSessionIdError untouched; 1 d; 3 b SessionNotFoundError gone;
-    4 c ForbiddenError untouched; 10 a
-an id that comes twice has two outcomes
-    a a => 1 a; 1 a; sent: a a
-each attempt that fails for a moment is retried
-    a b c d e; a: lost; b: no connection after 2, broken gateway; c: not deleted after 3;
-    d: conflict after 4
-    => 1 e; 2.5 a x2; 4.5 c x2; 5.5 b x3; 5.5 d x2
-a retry does not wait for what is in flight
-    a b; a: served after 30; b: not deleted => 2.5 b x2; 30 a
-nothing happens before the first outcome is asked for
-    a; begins at 10 => 11 a
-an id that waits for its retry lets another one go, even at a concurrency of 1
-    a b c; concurrency 1; a: not deleted => 2 b; 3 a x2; 4 c; sent: a b a c
-a consumer that is slow lets no more requests go
-    a b c d e f; concurrency 2; busy 100
-    => 1 a; 101 b; 202 c; 302 d; 403 e; 503 f
-outcomes come in the order in which they ended, even to a consumer that is busy
-    a b c; b: served after 5; c: served after 3; busy 10 => 1 a; 11 c; 21 b
-a response that comes while the consumer is busy is not overlooked
-    a b c@2; ids are awaited; b: served after 2; busy 10; only awaited => 1 a; 11 b; 21 c
-awaited ids are taken while requests are in flight
-    a@10 b@10 c@10; ids are awaited; a: served after 50; only awaited => 21 b; 31 c; 60 a
-an id that may go again does not wait for the next one
-    a b c@1000; ids are awaited; a: limited for 5; b: served after 2; busy 10; only awaited
-    => 2 b; 13 a x2; 1001 c
-a bad id does not wait for the next one
-    .. a@1000; ids are awaited => 0 .. x0 InvalidSessionIdError untouched; 1001 a
-a 429 that is there is read before one more request is sent
-    a b c; concurrency 1; a: limited for 5 => 7 a x2; 8 b; 9 c; sent: a a b c
-a retry that came due is sent before the next id is asked for
-    a b@10 c@10; concurrency 1; a: not deleted; only blocking => 12 a x2; 13 b; 24 c
-time that the ids take counts against no deadline
-    a@4 b@4 c@4 d@4 ..@4 f@4; concurrency 2; deadline 3; c: not deleted; only blocking
-    => 8 a; 12 b; 17 c x2; 17 d; 21 .. x0 InvalidSessionIdError untouched; 26 f
-when the ids fail what is in flight or waits has its outcome first
-    a b; ids fail; a: served after 10; b: not deleted => 2.5 b x2; 10 a; raises: FaultyError
-so does what is in flight when awaited ids fail
-    a b; ids fail; ids are awaited; a: served after 10; b: not deleted; only awaited
-    => 2.5 b x2; 10 a; raises: FaultyError
-what ended a run first is raised
-    a; ids fail; a: faulty after 10 => 10 a UnreachableError unknown; raises: FaultyError
-a fault of the transport fails the run after the outcomes
-    a b c d; concurrency 2; a: faulty; b: served after 2
-    => 1 a UnreachableError unknown; 2 b; sent: a b; raises: RuntimeError
-if no more threads can start a run ends with what is in flight, and raises
-    a b c d; thread fails at 3; only blocking
-    => 0 c x0 NotTriedError untouched; 1 a; 1 b; raises: RuntimeError
-without any thread a run ends and sends nothing
-    a b; thread fails at 1; only blocking
-    => 0 a x0 NotTriedError untouched; raises: RuntimeError
-a fault of the transport's sleep leaves the run
-    a; a: not deleted; sleep fails at 1 => 1 a NotDeletedError unknown; raises: FaultyError
-a run waits by its transport
-    a; a: not deleted, limited for 3; only awaited => sleeps: 0.5 3
-a blocking run waits by its transport for a second at a time
-    a; a: not deleted, limited for 3; only blocking => sleeps: 0.5 1 1 1
-a run shows what holds it back
-    a b .. c; concurrency 2; away 8: no connection => pauses: outage none none none
-what ended a run is raised after the outcomes, even if it is stopped and may wait for nothing
-    a; ids fail; a: limited for 100; shutdown timeout 0; stop at 5 => raises: FaultyError
-an outage that outlasts the deadline ends the run after the outcomes
-    a b c; concurrency 2; deadline 30; away inf: broken gateway
-    => 31 a x3 ServiceUnavailableError unknown; 31 b x4 ServiceUnavailableError unknown;
-    31 c x2 ServiceUnavailableError unknown; raises: RunEndedError
-an outage that ends the run does not wait for the next id that is awaited
-    a b c@1000; ids are awaited; concurrency 2; deadline 30; away inf: broken gateway; only awaited
-    => raises: RunEndedError; over at: 31
-"""
 
-ENDED_EARLY = """
-stop lets what is in flight end, and takes and sends nothing new, however often it is called
-    a b c d; concurrency 2; a: served after 10; b: served after 10; stop at 5 6 20
-    => 10 a; 10 b; sent: a b; over at: 10
-a fault of the transport ends no run that was stopped
-    a b; a: faulty after 10; stop at 5 => 1 b; 10 a UnreachableError unknown
-stop before a run begins lets it take nothing
-    a b; begins at 10; stop at 5 => no outcome; over at: 10
-stop ends an id that is paused before what is in flight ends
-    a b; a: limited for 200; b: served after 5; stop at 2
-    => 2 a RateLimitError untouched; 5 b; over at: 5
-stop is heard within a second of a pause, and ends it
-    a; a: limited for 60; stop at 2.5; only blocking => 3 a RateLimitError untouched; over at: 3
-stop is heard at once in an awaited pause
-    a; a: limited for 60; stop at 2.5; only awaited => 2.5 a RateLimitError untouched; over at: 2.5
-stop acts once the iterator of ids has returned
-    a b@50 c; stop at 5; only blocking => 50 a; 50 b x0 NotTriedError untouched
-stop does not wait for the next id that is awaited
-    a b@1000; ids are awaited; stop at 7; only awaited => 1 a; over at: 7
-an id that has come when the run is stopped has its outcome
-    a b@3 c@1000; ids are awaited; busy 5; stop at 4; only awaited
-    => 1 a; 6 b x0 NotTriedError untouched; over at: 11
-what is in flight has the shutdown timeout from stop on
-    a b; a: served after 50; shutdown timeout 4.5; stop at 10 13
-    => 1 b; 14.5 a UnreachableError unknown; over at: 14.5
-a shutdown timeout of 0 waits for nothing after stop
-    a; a: served after 50; shutdown timeout 0; stop at 10.25
-    => 10.25 a UnreachableError unknown; over at: 10.25
-the consumer's own time counts against the shutdown timeout
-    a b; b: served after 80; busy 50; shutdown timeout 5; stop at 0.5
-    => 1 a; 51 b UnreachableError unknown
-leaving the block waits for requests even if one of the threads never began
-    a b c; b: served after 50; thread fails at 3; leave at outcome 1; only blocking
-    => 0 c x0 NotTriedError untouched; 50 a; 50 b
-leaving the block waits no longer than the shutdown timeout
-    a b; b: served after 50; shutdown timeout 0.5; leave at outcome 1
-    => 1 a; 1.5 b UnreachableError unknown; over at: 1.5
-leaving the block waits until the attempts end, and keeps their outcomes
-    a b c d; concurrency 3; b: served after 50; c: served after 89.5; leave at outcome 1
-    => 1 a; 89.5 b; 89.5 c; sent: a b c; over at: 89.5
-an interruption waits for what is in flight, and sends nothing new
-    a b c d; concurrency 3; b: served after 50; c: served after 60; interrupt at 0.5
-    => 60 a; 60 b; 60 c; sent: a b c; raises: interruption; over at: 60
-a second cancellation cuts nothing short
-    a b c; b: served after 50; c: served after 60; interrupt at 5 6; only awaited
-    => 1 a; 60 b; 60 c; raises: interruption; over at: 60
-a second Ctrl-C ends the wait, and what is in flight is unknown
-    a b c; b: served after 50; c: served after 60; interrupt at 5 6; only blocking
-    => 1 a; 6 b UnreachableError unknown; 6 c UnreachableError unknown; raises: interruption;
-    over at: 6
-an interruption ends a pause
-    a; a: limited for 60; interrupt at 5.5
-    => 5.5 a RateLimitError untouched; sent: a; raises: interruption; over at: 5.5
-an interruption does not wait for the next id that is awaited
-    a b@1000; ids are awaited; interrupt at 7; only awaited => 1 a; raises: interruption; over at: 7
-a response that has come counts, however little time is left for others
-    a b; b: served after 5; busy 10; shutdown timeout 0; stop at 7 => 1 a; 11 b
-a cancellation while the block waits at its end is raised, and cuts nothing short
-    a b; b: served after 50; leave at outcome 1; interrupt at 20; only awaited
-    => 1 a; 50 b; raises: interruption; over at: 50
-what is in flight when the shutdown timeout is over is unknown
-    a b c; b: served after 50; c: served after 60; shutdown timeout 52; leave at outcome 1
-    => 1 a; 53 b; 53 c UnreachableError unknown; over at: 53
-a journal that is slow when a run is left has as long as the requests
-    a b c d; journal seconds 5; shutdown timeout 2; leave at outcome 1
-    => 6 a; 8 b; 8 c; 8 d; over at: 8
-or five seconds if the requests have no limit
-    a b c d; journal seconds 2; leave at outcome 1; only blocking
-    => 3 a; 8 b; 8 c; 8 d; over at: 8
-or a second if they have less
-    a b c d; journal seconds 5; shutdown timeout 0; leave at outcome 1
-    => 6 a; 7 b; 7 c; 7 d; over at: 7
-a request that is cancelled may end in half a second
-    a; a: silence; shutdown timeout 5; interrupt at 1; ends when cancelled after 0.5; only awaited
-    => 6.5 a UnreachableError unknown; raises: interruption
-a request that is cancelled has a second to end
-    a; a: silence; shutdown timeout 5; interrupt at 1; ends when cancelled after 50; only awaited
-    => 7 a UnreachableError unknown; raises: interruption
-a program that cancels all its tasks loses no outcome
-    a b c; b: served after 50; c: served after 60; cancel all at 5; only awaited
-    => 1 a; 5 b UnreachableError unknown; 5 c UnreachableError unknown; raises: interruption;
-    over at: 5
-a request that another cancels fails the run after the outcomes
-    a b c d; concurrency 3; a: cancelled; b: served after 50; c: served after 60
-    => 1 a UnreachableError unknown; 50 b; 60 c; raises: RuntimeError
-"""
+@dataclass(kw_only=True)
+class Case:
+    """What a run is given, and what must come of it."""
 
-_INTERRUPTIONS = {"KeyboardInterrupt", "CancelledError"}
-_LISTS = {field.name for field in fields(Scenario) if "Sequence" in str(field.type)}
+    given: Scenario
+    outcomes: Sequence[tuple[float, str, str]]  # when it came, the id, a receipt or which error
+    sent: str | None = None  # the id of each request. None: nobody looks
+    raises: str | None = None  # the run itself, or its end
+    over_at: float | None = None  # seconds, when its block has ended. None: nobody looks
+    way: str | None = None  # None: both
 
 
-def each_run(text: str) -> pytest.MarkDecorator:
-    """Let a test play each run of a text, in each of its ways."""
-    cases = dict(_read(text))
-    return pytest.mark.parametrize(("given", "expected", "way"), cases.values(), ids=cases)
+def run_of(
+    ids: Sequence[object], meets: Mapping[str, Sequence[k.Kind]] | None = None, **of: object
+) -> Scenario:
+    return replace(Scenario(ids=ids, meets=meets or {}), **of)  # type: ignore[arg-type] # by name
 
 
-def come_of(given: str, expected: str, way: type[Way]) -> str:
-    """Play a run, and write what comes of it, as far as it is looked at.
+LATE, LATER = k.SERVED.after(50), k.SERVED.after(60)
+PAUSED = {"a": [k.limited(60)]}
+AWAY = Weather(outages=[Outage(0, float("inf"), k.BROKEN_GATEWAY)])
+IN_30_S = RetryPolicy(deadline=30)
+A_UNKNOWN = "UnreachableError"
 
-    What is claimed of all runs must hold, too.
-    """
-    scenario = _scenario(given)
-    has_journal = any(scenario.journal_seconds)
-    watch = play(scenario, way, set_up=full_journal if has_journal else lambda world: None)
+CASES = {
+    "each id has one outcome, and they come as they end": Case(
+        given=run_of(
+            ["a", "..", "b", "c", "d"],
+            {
+                "a": [k.SERVED.after(10)],
+                "b": [k.NOT_FOUND.after(3)],
+                "c": [k.FORBIDDEN.after(4)],
+            },
+            weather=Weather(effects=["at once"]),
+        ),
+        outcomes=[
+            (0, "..", "InvalidSessionIdError"),
+            (1, "d", "receipt"),
+            (3, "b", "SessionNotFoundError"),
+            (4, "c", "ForbiddenError"),
+            (10, "a", "receipt"),
+        ],
+    ),
+    "an id that comes twice has two outcomes": Case(
+        given=run_of("aa"), outcomes=[(1, "a", "receipt")] * 2, sent="a a"
+    ),
+    "each attempt that fails for a moment is retried": Case(
+        given=run_of(
+            "abcd",
+            {"a": [k.LOST], "b": [k.NOT_DELETED.after(3)], "c": [k.CONFLICT.after(4)]},
+        ),
+        outcomes=[
+            (1, "d", "receipt"),
+            (2.5, "a", "receipt"),
+            (4.5, "b", "receipt"),
+            (5.5, "c", "receipt"),
+        ],
+        sent="a b c d a b c",
+    ),
+    "nothing happens before the first outcome is asked for": Case(
+        given=run_of("a", begins_at=10.0), outcomes=[(11, "a", "receipt")]
+    ),
+    "an id that waits holds no place, even at a concurrency of 1": Case(
+        given=run_of("abc", {"a": [k.NOT_DELETED]}, concurrency=1),
+        outcomes=[(2, "b", "receipt"), (3, "a", "receipt"), (4, "c", "receipt")],
+        sent="a b a c",
+    ),
+    "a caller that is slow lets no more requests go": Case(
+        given=run_of("abcdef", concurrency=2, busy=[100.0]),
+        outcomes=[
+            (1, "a", "receipt"),
+            (101, "b", "receipt"),
+            (202, "c", "receipt"),
+            (302, "d", "receipt"),
+            (403, "e", "receipt"),
+            (503, "f", "receipt"),
+        ],
+    ),
+    "outcomes wait for a caller that is busy, in the order in which they ended": Case(
+        given=run_of("abc", {"b": [k.SERVED.after(5)], "c": [k.SERVED.after(3)]}, busy=[10.0]),
+        outcomes=[(1, "a", "receipt"), (11, "c", "receipt"), (21, "b", "receipt")],
+    ),
+    "a 429 pauses everybody, and costs its id nothing": Case(
+        given=run_of(
+            "abc", {"a": [k.limited(5)] * 4}, concurrency=1, retry=RetryPolicy(max_attempts=1)
+        ),
+        outcomes=[(25, "a", "receipt"), (27, "b", "receipt"), (28, "c", "receipt")],
+        sent="a a a a a b c",
+        way="blocking",
+    ),
+    "a retry that came due is sent before the next id is asked for": Case(
+        given=run_of(["a", Step(10, "b"), Step(10, "c")], {"a": [k.NOT_DELETED]}, concurrency=1),
+        outcomes=[(12, "a", "receipt"), (13, "b", "receipt"), (24, "c", "receipt")],
+        way="blocking",
+    ),
+    "asynchronous ids are taken while requests are in flight": Case(
+        given=run_of(
+            [Step(10, "a"), Step(10, "b"), Step(10, "c")],
+            {"a": [LATE]},
+            ids_are_awaited=True,
+        ),
+        outcomes=[(21, "b", "receipt"), (31, "c", "receipt"), (60, "a", "receipt")],
+        way="awaited",
+    ),
+    "a bad id does not wait for the next one": Case(
+        given=run_of(["..", Step(1000, "a")], ids_are_awaited=True),
+        outcomes=[(0, "..", "InvalidSessionIdError"), (1001, "a", "receipt")],
+        way="awaited",
+    ),
+    "when the ids fail, what was taken has its outcome first": Case(
+        given=run_of("ab", {"a": [k.SERVED.after(10)], "b": [k.NOT_DELETED]}, ids_fail=True),
+        outcomes=[(2.5, "b", "receipt"), (10, "a", "receipt")],
+        raises="FaultyError",
+    ),
+    "so it is when asynchronous ids fail": Case(
+        given=run_of("ab", {"b": [k.NOT_DELETED]}, ids_fail=True, ids_are_awaited=True),
+        outcomes=[(1, "a", "receipt"), (2.5, "b", "receipt")],
+        raises="FaultyError",
+        way="awaited",
+    ),
+    "a fault of the transport ends the run after the outcomes": Case(
+        given=run_of("abcd", {"a": [k.FAULTY], "b": [k.SERVED.after(2)]}, concurrency=2),
+        outcomes=[(1, "a", A_UNKNOWN), (2, "b", "receipt")],
+        sent="a b",
+        raises="RuntimeError",
+    ),
+    "what ended a run first is raised": Case(
+        given=run_of("a", {"a": [k.FAULTY.after(10)]}, ids_fail=True),
+        outcomes=[(10, "a", A_UNKNOWN)],
+        raises="FaultyError",
+    ),
+    "a fault of the transport's sleep leaves the run": Case(
+        given=run_of("a", {"a": [k.NOT_DELETED]}, sleep_fails_at=1),
+        outcomes=[(1, "a", "NotDeletedError")],
+        raises="FaultyError",
+        way="blocking",
+    ),
+    "an outage that outlasts the deadline ends the run after the outcomes": Case(
+        given=run_of("abc", weather=AWAY, retry=IN_30_S, concurrency=2),
+        outcomes=[
+            (31, "a", "ServiceUnavailableError"),
+            (31, "b", "ServiceUnavailableError"),
+            (31, "c", "ServiceUnavailableError"),
+        ],
+        raises="RunEndedError",
+    ),
+    "an outage that ends the run does not wait for the next asynchronous id": Case(
+        given=run_of(
+            ["a", "b", Step(1000, "c")], weather=AWAY, retry=IN_30_S, ids_are_awaited=True
+        ),
+        outcomes=[(31, "a", "ServiceUnavailableError"), (31, "b", "ServiceUnavailableError")],
+        raises="RunEndedError",
+        over_at=31,
+        way="awaited",
+    ),
+    "a rate limit whose wait is longer than the deadline ends the run at once": Case(
+        given=run_of("ab", {"a": [k.limited(300)], "b": [k.SERVED.after(5)]}),
+        outcomes=[(1, "a", "RateLimitError"), (5, "b", "receipt")],
+        raises="RunEndedError",
+    ),
+}
+
+ENDED_EARLY = {
+    "stop lets what is in flight end, and takes and sends nothing new": Case(
+        given=run_of(
+            "abcd",
+            {"a": [k.SERVED.after(10)], "b": [k.SERVED.after(10)]},
+            concurrency=2,
+            stop_at=[5.0, 6.0, 20.0],
+        ),
+        outcomes=[(10, "a", "receipt"), (10, "b", "receipt")],
+        sent="a b",
+        over_at=10,
+    ),
+    "stop before a run begins lets it take nothing": Case(
+        given=run_of("a", begins_at=10.0, stop_at=[5.0]), outcomes=[], over_at=10
+    ),
+    "stop ends an id that waits before what is in flight ends": Case(
+        given=run_of("ab", {"a": [k.limited(200)], "b": [k.SERVED.after(5)]}, stop_at=[2.0]),
+        outcomes=[(2, "a", "RateLimitError"), (5, "b", "receipt")],
+        over_at=5,
+    ),
+    "stop is heard within a second of a pause": Case(
+        given=run_of("a", PAUSED, stop_at=[2.5]),
+        outcomes=[(3, "a", "RateLimitError")],
+        over_at=3,
+        way="blocking",
+    ),
+    "stop is heard at once in an awaited pause": Case(
+        given=run_of("a", PAUSED, stop_at=[2.5]),
+        outcomes=[(2.5, "a", "RateLimitError")],
+        over_at=2.5,
+        way="awaited",
+    ),
+    "stop acts once the iterator of ids has returned": Case(
+        given=run_of(["a", Step(50, "b"), "c"], stop_at=[5.0]),
+        outcomes=[(50, "b", "NotTriedError"), (50, "a", "receipt")],
+        way="blocking",
+    ),
+    "stop does not wait for the next asynchronous id": Case(
+        given=run_of(["a", Step(1000, "b")], ids_are_awaited=True, stop_at=[7.0]),
+        outcomes=[(1, "a", "receipt")],
+        over_at=7,
+        way="awaited",
+    ),
+    "what is in flight has the shutdown timeout from stop on": Case(
+        given=run_of("ab", {"a": [LATE]}, shutdown_timeout=4.5, stop_at=[10.0, 13.0]),
+        outcomes=[(1, "b", "receipt"), (14.5, "a", A_UNKNOWN)],
+        over_at=14.5,
+    ),
+    "the caller's own time counts against the shutdown timeout": Case(
+        given=run_of("ab", {"b": [LATER]}, busy=[50.0], shutdown_timeout=5.0, stop_at=[0.5]),
+        outcomes=[(1, "a", "receipt"), (51, "b", A_UNKNOWN)],
+    ),
+    "a shutdown timeout of 0 waits for nothing": Case(
+        given=run_of("a", {"a": [LATE]}, shutdown_timeout=0.0, stop_at=[10.25]),
+        outcomes=[(10.25, "a", A_UNKNOWN)],
+        over_at=10.25,
+    ),
+    "a response that has come counts, however little time there is": Case(
+        given=run_of(
+            "ab", {"b": [k.SERVED.after(5)]}, busy=[10.0], shutdown_timeout=0.0, stop_at=[7.0]
+        ),
+        outcomes=[(1, "a", "receipt"), (11, "b", "receipt")],
+    ),
+    "leaving the block waits until the attempts end, and keeps their outcomes": Case(
+        given=run_of(
+            "abcd", {"b": [LATE], "c": [k.SERVED.after(89.5)]}, concurrency=3, leave_at_outcome=1
+        ),
+        outcomes=[(1, "a", "receipt"), (89.5, "b", "receipt"), (89.5, "c", "receipt")],
+        sent="a b c",
+        over_at=89.5,
+    ),
+    "leaving the block waits no longer than the shutdown timeout": Case(
+        given=run_of("ab", {"b": [LATE]}, shutdown_timeout=0.5, leave_at_outcome=1),
+        outcomes=[(1, "a", "receipt"), (1.5, "b", A_UNKNOWN)],
+        over_at=1.5,
+    ),
+    "an interruption waits for what is in flight, and sends nothing new": Case(
+        given=run_of("abcd", {"b": [LATE], "c": [LATER]}, concurrency=3, interrupt_at=[0.5]),
+        outcomes=[(60, "a", "receipt"), (60, "b", "receipt"), (60, "c", "receipt")],
+        sent="a b c",
+        raises="interruption",
+        over_at=60,
+    ),
+    "an interruption ends a pause": Case(
+        given=run_of("a", PAUSED, interrupt_at=[5.5]),
+        outcomes=[(5.5, "a", "RateLimitError")],
+        raises="interruption",
+        over_at=5.5,
+    ),
+    "an interruption does not wait for the next asynchronous id": Case(
+        given=run_of(["a", Step(1000, "b")], ids_are_awaited=True, interrupt_at=[7.0]),
+        outcomes=[(1, "a", "receipt")],
+        raises="interruption",
+        over_at=7,
+        way="awaited",
+    ),
+    "a second cancellation cuts nothing short": Case(
+        given=run_of("abc", {"b": [LATE], "c": [LATER]}, interrupt_at=[5.0, 6.0]),
+        outcomes=[(1, "a", "receipt"), (60, "b", "receipt"), (60, "c", "receipt")],
+        raises="interruption",
+        over_at=60,
+        way="awaited",
+    ),
+    "a second Ctrl-C ends the wait, and what is in flight is unknown": Case(
+        given=run_of("abc", {"b": [LATE], "c": [LATER]}, interrupt_at=[5.0, 6.0]),
+        outcomes=[(1, "a", "receipt"), (6, "b", A_UNKNOWN), (6, "c", A_UNKNOWN)],
+        raises="interruption",
+        over_at=6,
+        way="blocking",
+    ),
+    "a request that is cancelled has a second to end": Case(
+        given=run_of(
+            "a",
+            {"a": [k.SILENCE]},
+            shutdown_timeout=5.0,
+            interrupt_at=[1.0],
+            ends_when_cancelled_after=50.0,
+        ),
+        outcomes=[(7, "a", A_UNKNOWN)],
+        raises="interruption",
+        way="awaited",
+    ),
+    "a program that cancels all its tasks loses no outcome": Case(
+        given=run_of("abc", {"b": [LATE], "c": [LATER]}, cancel_all_at=5.0),
+        outcomes=[(1, "a", "receipt"), (5, "b", A_UNKNOWN), (5, "c", A_UNKNOWN)],
+        raises="interruption",
+        over_at=5,
+        way="awaited",
+    ),
+    "a request that somebody else cancels ends the run after the outcomes": Case(
+        given=run_of("abc", {"a": [k.CANCELLED], "b": [LATE]}, concurrency=2),
+        outcomes=[(1, "a", A_UNKNOWN), (50, "b", "receipt")],
+        raises="RuntimeError",
+        way="awaited",
+    ),
+}
+
+
+def each_case(cases: Mapping[str, Case]) -> Iterator[object]:
+    for name, case in cases.items():
+        for way in WAYS:
+            if case.way in {None, way}:
+                yield pytest.param(case, WAYS[way], id=f"{name}, {way}")
+
+
+@pytest.mark.parametrize(("case", "way"), [*each_case(CASES | ENDED_EARLY)])
+def test_a_run(case: Case, way: type[Way]) -> None:
+    watch = play(case.given, way)
+    came = Case(given=case.given, outcomes=sorted(watch.ended), way=case.way)
+    expected = replace(case, outcomes=sorted(case.outcomes))
+    if case.sent is not None:
+        came.sent = " ".join(watch.world.sent)
+    if case.over_at is not None:
+        came.over_at = watch.over_at
+    for error in watch.raised:
+        came.raises = type(error).__name__
+        if came.raises in {"KeyboardInterrupt", "CancelledError"}:
+            came.raises = "interruption"
+    assert came == expected
     assert watch.world.flaws == []
-    raised = [type(error).__name__ for error in watch.raised]
-    clauses = {
-        "sent": " ".join(watch.world.sent),
-        "sleeps": " ".join(f"{seconds:g}" for seconds in watch.sleeps),
-        "pauses": " ".join(pause.reason if pause else "none" for pause in watch.pauses),
-        "raises": " ".join("interruption" if one in _INTERRUPTIONS else one for one in raised),
-        "over at": f"{watch.over_at:g}",
-    }
-    wanted = [clause.partition(": ")[0] for clause in expected.split("; ")]
-    wanted += ["raises"] * bool(raised)  # Nobody may overlook that.
-    ended = [text for _, text in sorted(watch.ended)]  # Some come in the same moment.
-    seen = [f"{name}: {what}" for name, what in clauses.items() if name in wanted]
-    return "; ".join([*(ended or ["no outcome"]), *seen] if set(wanted) - set(clauses) else seen)
-
-
-def _read(text: str) -> Iterator[tuple[str, tuple[str, str, type[Way]]]]:
-    for entry in re.split(r"\n+(?! )", text.strip()):
-        name, *lines = entry.split("\n")
-        given, _, expected = " ".join(line.strip() for line in lines).partition(" => ")
-        given, _, only = given.partition("; only ")
-        for word in [only] if only else WAYS:
-            yield f"{name}, {word}", (given, expected, WAYS[word])
-
-
-def _scenario(given: str) -> Scenario:
-    ids, *clauses = given.split("; ")
-    weather, policy = Weather(effects=["at once"]), RetryPolicy.__struct_fields__
-    meets, changes = dict[str, list[kinds.Kind]](), dict[str, Any]()  # Any: of policies
-    others: dict[str, Any] = {}  # Any: of scenarios
-    for clause in clauses:
-        head, _, kinds_met = clause.partition(": ")
-        words = re.sub(r"( [\d.]+)*$", "", head)
-        numbers = [ast.literal_eval(number) for number in head.removeprefix(words).split()]
-        name, value = words.replace(" ", "_"), numbers[0] if numbers else True
-        if head.startswith("away "):
-            ends = float(head.removeprefix("away "))
-            weather.outages = [Outage(0, ends, _kind(kinds_met))]
-        elif kinds_met:
-            meets[head] = [_kind(kind) for kind in kinds_met.split(", ")]
-        elif name in policy:
-            changes[name] = value
-        else:
-            others[name] = numbers if name in _LISTS else value
-    steps = [
-        Step(float(seconds or 0), name)
-        for name, _, seconds in (word.partition("@") for word in ids.split())
-    ]
-    return Scenario(ids=steps, meets=meets, weather=weather, retry=RetryPolicy(**changes), **others)
-
-
-def _kind(text: str) -> kinds.Kind:
-    words, _, seconds = text.partition(" after ")
-    name, _, wait = words.partition(" for ")
-    kind: kinds.Kind = getattr(kinds, name.upper().replace(" ", "_"))
-    kind = kinds.limited(int(wait)) if wait else kind
-    return kind.after(float(seconds)) if seconds else kind
-
-
-@each_run(RUNS + ENDED_EARLY)
-def test_a_run(given: str, expected: str, way: type[Way]) -> None:
-    assert come_of(given, expected, way) == expected
 
 
 @both_ways
 def test_a_uuid_is_an_id_and_what_is_no_id_is_an_outcome_among_the_others(way: type[Way]) -> None:
-    ids = [5, None, b"a", ["a"], uuid.UUID(int=7)]
-    *others, receipt = play(Scenario(ids=ids), way).outcomes
-    shown = [outcome.session_id for outcome in others]
-    assert shown == ["<int>", "<NoneType>", "<bytes>", "<list>"]
+    watch = play(Scenario(ids=[5, None, b"a", uuid.UUID(int=7)]), way)
+    *others, receipt = watch.outcomes
     assert {type(outcome).__name__ for outcome in others} == {"InvalidSessionIdError"}
-    assert receipt == DeletionReceipt(
-        session_id=str(uuid.UUID(int=7)), session_duration_ms=39_095, credits_billed=1
-    )
+    assert len(others) == 3
+    assert isinstance(receipt, DeletionReceipt)
+    assert receipt.session_id == str(uuid.UUID(int=7))
 
 
-def test_a_program_that_cancels_all_its_tasks_is_no_fault_of_the_transport() -> None:
-    [outcome] = play(
-        Scenario(ids="a", meets={"a": [kinds.SILENCE]}, cancel_all_at=5), Awaited
-    ).outcomes
-    assert str(outcome).startswith("Session 'a': the run was left before the response was read")
+@both_ways
+def test_outcomes_say_why_nobody_waited_for_a_response(way: type[Way]) -> None:
+    faulty = play(Scenario(ids="a", meets={"a": [k.FAULTY]}), way)
+    assert "the transport failed (FaultyError)" in str(faulty.outcomes[0])
+    assert "FaultyError" in str(faulty.raised[0])
+    left = play(Scenario(ids="a", meets={"a": [LATE]}, shutdown_timeout=0, stop_at=[5]), way)
+    assert "the run was left before the response was read" in str(left.outcomes[0])
+
+
+@both_ways
+def test_a_run_shows_what_holds_it_back(way: type[Way]) -> None:
+    meets = {"a": [k.limited(60)], "b": [k.SERVED.after(2)]}
+    limited = play(Scenario(ids="ab", meets=meets), way)
+    [pause, none] = limited.pauses
+    assert pause is not None
+    assert (pause.reason, pause.seconds_left, pause.waiting) == ("rate limit", 59, 1)
+    assert none is None
+    meets = {"a": [k.LOST] * 2, "b": [k.LOST] * 2, "c": [k.SERVED.after(1.6)]}
+    away = play(Scenario(ids="abc", meets=meets, chances=[1.0]), way)
+    pause = away.pauses[0]
+    assert pause is not None
+    assert (pause.reason, pause.waiting, pause.number) == ("outage", 2, 1)
+    assert pause.seconds_left == pytest.approx(0.4)
+    assert pause.error is not None
 
 
 @both_ways
 def test_what_ended_a_run_before_it_was_left_is_logged_and_keeps_no_outcome_back(
-    way: type[Way], caplog: pytest.LogCaptureFixture
+    way: type[Way],
 ) -> None:
-    watch = play(Scenario(ids="ab", ids_fail=True, leave_at_outcome=1), way)
-    assert watch.ended == [(1, "1 a"), (1, "1 b")]
+    with log_records(logging.WARNING) as records:
+        watch = play(Scenario(ids="ab", ids_fail=True, leave_at_outcome=1), way)
+    assert watch.ended == [(1, "a", "receipt"), (1, "b", "receipt")]
     assert watch.raised == []
-    assert "the run had ended before it was left: FaultyError: the ids fail" in caplog.text
+    text = "the run had ended before it was left: FaultyError('the ids fail')"
+    assert [record.getMessage() for record in records] == [text]
 
 
-UNKNOWN_AND_UNTOUCHED = {"b": [kinds.SILENCE], "c": [kinds.FORBIDDEN.after(1.5)]}
-LEFT = Scenario(ids="abc", meets={"b": [kinds.SILENCE], "c": [kinds.SILENCE]}, shutdown_timeout=1)
+SILENT = Scenario(ids="abc", meets={"b": [k.SILENCE], "c": [k.SILENCE]}, shutdown_timeout=1)
 
 
 @both_ways
 @pytest.mark.parametrize(
     ("scenario", "counts"),
     [
-        (replace(LEFT, leave_at_outcome=1, meets=UNKNOWN_AND_UNTOUCHED), [2]),
-        (replace(LEFT, interrupt_at=[5.0]), [2]),
-        (replace(LEFT, leave_at_outcome=1, shutdown_timeout=None, interrupt_at=[5.0]), [2]),
-        (replace(LEFT, stop_at=[5.0]), []),  # The caller takes all outcomes.
+        (replace(SILENT, leave_at_outcome=1), [2]),
+        (replace(SILENT, interrupt_at=[5.0]), [2]),
+        (replace(SILENT, leave_at_outcome=1, shutdown_timeout=None, interrupt_at=[5.0]), [2]),
+        (replace(SILENT, stop_at=[5.0]), []),  # The caller takes all outcomes.
         (Scenario(ids="ab", leave_at_outcome=1), []),  # Both are gone.
     ],
 )
 def test_outcomes_of_a_run_that_is_left_are_told_once_as_an_error_with_their_number(
-    scenario: Scenario, counts: list[int], way: type[Way], caplog: pytest.LogCaptureFixture
+    scenario: Scenario, counts: list[int], way: type[Way]
 ) -> None:
-    play(scenario, way)
-    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    text = "a run was left. Outcomes of sessions that may still run, not taken yet: {}."
-    assert told == [f"{text.format(count)} Iterate over it to get them" for count in counts]
+    with log_records(logging.ERROR) as records:
+        play(scenario, way)
+    text = "a run was left: iterate over it for outcomes of {} sessions that may still run"
+    assert [record.getMessage() for record in records] == [text.format(count) for count in counts]
 
 
-def test_sessions_of_a_run_whose_leaving_is_interrupted_are_told_as_an_error_with_their_number(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def choose(options: Sequence[_T], /) -> _T:
-        if options is scenario.chances:  # as below, when the run is left
-            raise KeyboardInterrupt
-        return options[0]
-
-    late = [kinds.STOPPING.after(5)]
-    meets = {"a": late, "c": late, "d": [kinds.SILENCE]}
-    play(scenario := Scenario(ids="abcd", meets=meets, leave_at_outcome=1), Blocking, choose)
-    assert "sessions that may still run, not taken yet: 3." in caplog.text
+@both_ways
+def test_a_pause_is_a_warning_when_it_begins(way: type[Way]) -> None:
+    weather = Weather(outages=[Outage(0, 20, k.NO_CONNECTION)])
+    with log_records(logging.WARNING) as records:
+        play(Scenario(ids="abcd", weather=weather), way)
+        play(Scenario(ids="a", meets=PAUSED), way)
+    ends = "; the run ends if this lasts beyond the deadline"
+    assert [record.getMessage() for record in records] == [
+        f"outage: no connection. Next request in 0.5 s{ends}",
+        f"rate limit: HTTP 429: Rate limit exceeded. Next request in 60.0 s{ends}",
+    ]
 
 
 @both_ways
 def test_a_log_that_fails_changes_nothing(way: type[Way]) -> None:
-    meets = {"a": [kinds.LIMITED_FOR_20], "b": [kinds.SILENCE]}
     logger, fails = logging.getLogger("firecrawl_interact"), Mock()
     fails.filter.side_effect = ZeroDivisionError
     logger.addFilter(fails)
     try:
-        watch = play(replace(LEFT, ids="ab", meets=meets, ids_fail=True, leave_at_outcome=1), way)
+        watch = play(replace(SILENT, meets=PAUSED, leave_at_outcome=1), way)
     finally:
         logger.removeFilter(fails)
-    assert fails.filter.call_count == 3  # the pause, what ended the run, and what is left
-    assert (watch.world.flaws, watch.raised, len(watch.outcomes)) == ([], [], 2)
+    assert fails.filter.called
+    assert (watch.world.flaws, watch.raised, len(watch.outcomes)) == ([], [], 3)
 
 
-def test_a_run_without_any_thread_says_why_it_ended() -> None:
-    [error] = play(Scenario(ids="a", thread_fails_at=[1]), Blocking).raised
-    assert str(error).startswith("no request can be sent: the system allows no more")
-
-
-@pytest.mark.parametrize("interrupt_at", [[], [5.0]])
-def test_a_ctrl_c_while_a_response_is_read_keeps_the_other_one(interrupt_at: list[float]) -> None:
-    def choose(options: Sequence[_T], /) -> _T:
-        if options is scenario.chances:  # where the pause before the retry is drawn
-            raise KeyboardInterrupt
-        return options[0]
-
-    meets = {"a": [kinds.STOPPING], "c": [kinds.SERVED.after(0.5)]}
-    # Both come while nobody looks.
-    scenario = Scenario(ids="abc", meets=meets, busy=[10.0], interrupt_at=interrupt_at)
-    watch = play(scenario, Blocking, choose)
-    assert [outcome.session_id for outcome in watch.outcomes] == ["c", "b", "a"]
-    assert watch.outcomes[2].session_fate is SessionFate.UNKNOWN
+def test_a_second_ctrl_c_while_the_block_waits_at_its_end_keeps_all_outcomes() -> None:
+    given = Scenario(ids="abc", meets={"b": [LATE], "c": [LATER]}, leave_at_outcome=1)
+    watch = play(replace(given, interrupt_at=[5.0]), Blocking)
+    assert sorted(id_ for _, id_, _ in watch.ended) == ["a", "b", "c"]
