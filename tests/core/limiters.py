@@ -67,7 +67,7 @@ class Shared:
 
 NamedWait = Callable[[float], int | None]
 
-RIGHT_WAITS: dict[str, NamedWait] = {"rounded up": math.ceil, "rounded": lambda wait: round(wait)}
+RIGHT_WAITS: dict[str, NamedWait] = {"rounded up": math.ceil, "rounded": round}
 """What a service may name as the time to wait, by the time that is right."""
 WRONG_WAITS: dict[str, NamedWait] = {
     "half": lambda wait: math.floor(wait / 2),

@@ -1,16 +1,28 @@
-"""Runs of 400 ids, 8 at once, while the service is away for a while. On a virtual clock."""
+"""Runs while the service is away for a while, or some ids fail for ever. On a virtual clock."""
 
 import random
+from collections.abc import Sequence
+from typing import TypeVar
 
 from firecrawl_interact.core import DeletionReceipt
 
-from ..simulation.kinds import BACKEND_404, BROKEN_GATEWAY, NO_CONNECTION, PAGES, SILENCE
+from ..simulation.kinds import (
+    BACKEND_404,
+    BROKEN_GATEWAY,
+    NO_CONNECTION,
+    PAGES,
+    SERVED,
+    SILENCE,
+    Kind,
+)
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Watch
 from ..simulation.ways import Awaited, Way
-from ..simulation.world import Outage, Weather
+from ..simulation.world import Outage, Weather, World
 
-IDS = 400
+_T = TypeVar("_T")
+
+IDS = 100
 
 _OF_PAGES = ("a login page", "a redirect", "a 404 page", "a router's 404", "a gateway's 403")
 FAULTS = {
@@ -43,6 +55,37 @@ def run_through(
     outage = Outage(begins, begins + seconds_away, kind)
     scenario = Scenario(ids=ids(IDS), weather=Weather(seconds=[latency], outages=[outage]))
     return play(scenario, way, random.Random(2).choice)  # noqa: S311 - a schedule, no secret
+
+
+def restart(fault: str, seconds_ragged: float, seconds_away: float, seed: int) -> Watch:
+    """Play a run through a rolling restart: before and after the outage, half the requests fail."""
+    chance = random.Random(seed)  # noqa: S311 - a schedule, no secret
+    begins, worlds = chance.uniform(2, 5), list[World]()
+    weather = Weather(kinds=[SERVED, FAULTS[fault].after(0.05)], seconds=[0.2])
+
+    def choose(options: Sequence[_T], /) -> _T:
+        if options is not weather.kinds:
+            return chance.choice(options)
+        since = worlds[0].clock.now() - begins
+        if seconds_ragged <= since <= seconds_ragged + seconds_away:
+            return options[1]
+        is_ragged = 0 <= since <= 2 * seconds_ragged + seconds_away
+        return options[is_ragged and chance.random() < 0.5]
+
+    return play(Scenario(ids=ids(IDS), weather=weather), Awaited, choose, worlds.append)
+
+
+def with_bad_ids(marks: str, kind: Kind, concurrency: int, way: type[Way]) -> Watch:
+    """Play a run over ids of which each x fails for ever."""
+    bad = {f"{number}": [kind] * 200 for number, mark in enumerate(marks) if mark == "x"}
+    scenario = Scenario(
+        ids=ids(len(marks)),
+        meets=bad,
+        fail_for_ever=bad.keys(),
+        concurrency=concurrency,
+        weather=Weather(seconds=[0.2]),
+    )
+    return play(scenario, way, random.Random(3).choice)  # noqa: S311 - a schedule, no secret
 
 
 def destroyed(watch: Watch) -> int:

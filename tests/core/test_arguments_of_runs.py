@@ -1,6 +1,5 @@
 """What the use cases for many sessions take and refuse, and what they say of themselves."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
@@ -21,7 +20,6 @@ from .side_by_side import (
     AsyncFunctionTransport,
     FunctionTransport,
     many,
-    many_awaited,
     unchecked,
 )
 
@@ -48,9 +46,7 @@ class AsynchronousIds:
         ({}, None, TypeError, NO_IDS + "NoneType"),
         ({}, uuid.uuid4(), TypeError, NO_IDS + "UUID"),
         ({"concurrency": 0}, [], ValueError, "^concurrency must be "),
-        ({"concurrency": "8"}, [], TypeError, "^concurrency must be "),
         ({"shutdown_timeout": -1}, [], ValueError, "^shutdown_timeout must be seconds, at least 0"),
-        ({"shutdown_timeout": "5"}, [], TypeError, "^shutdown_timeout must be seconds"),
     ],
 )
 def test_what_cannot_work_is_refused(
@@ -61,29 +57,17 @@ def test_what_cannot_work_is_refused(
             use_case(**arguments)(ids)
 
 
+@pytest.mark.filterwarnings("ignore:<.* was never iterated")
 def test_a_generator_that_has_ended_is_told_of() -> None:
-    ids = (name for name in "ab")
-    assert next(ids) == "a"
+    words = r"a generator that has ended: .* pass a list\."
+    ids = (name for name in "a")
     for use_case in BOTH_KINDS:
-        use_case()(ids).stop()  # It has not ended.
-    assert list(ids) == ["b"]
+        use_case()(ids)  # It has not ended.
+    assert list(ids) == ["a"]
     for use_case in BOTH_KINDS:
-        words = r"a generator that has ended: .* pass a list\."
         with pytest.warns(RuntimeWarning, match=words) as warned:
-            run = use_case()(ids)
-        run.stop()
+            use_case()(ids)
         assert warned[0].filename == __file__
-
-    async def awaited_ids() -> AsyncIterator[str]:
-        yield "a"
-
-    async def take_all() -> None:
-        assert [name async for name in names] == ["a"]
-
-    names = awaited_ids()
-    asyncio.run(take_all())
-    with pytest.warns(RuntimeWarning, match="a generator that has ended"):
-        many_awaited(AsyncFunctionTransport())(names).stop()
 
 
 def test_blocking_code_takes_no_asynchronous_iterable() -> None:
@@ -112,6 +96,6 @@ def test_a_use_case_can_run_several_times_and_a_run_says_how_far_it_is() -> None
     delete_many = many(FunctionTransport())
     for ids in (["a"], ["a", "b"]):
         deletions = delete_many(ids)
-        assert repr(deletions) == "<Deletions: 0 in flight, 0 waiting, 0 ended>"
+        assert repr(deletions) == "<Deletions: 0 in flight, 0 waiting>"
         assert deletions.pause is None
         assert len(list(deletions)) == len(ids)

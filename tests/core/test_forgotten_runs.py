@@ -86,18 +86,3 @@ def test_a_run_that_was_left_on_purpose_or_has_ended_does_not_warn(
     how: str, delete_many: DeleteMany
 ) -> None:
     virtual_time.run(play(how, lambda: delete_many(FunctionTransport())(["a", "b", "c"])))
-
-
-@pytest.mark.parametrize("kind", [Deletions, AsyncDeletions])
-def test_a_run_that_could_not_be_made_says_nothing(kind: type[Run]) -> None:
-    """As with a mock for its use case, or `copy.deepcopy` of a run."""
-    kind.__new__(kind).__del__()
-
-
-@pytest.mark.filterwarnings("error")
-@both_kinds
-def test_a_warning_that_is_an_error_leaves_the_run_all_the_same(delete_many: DeleteMany) -> None:
-    deletions = delete_many(FunctionTransport())(["a", "b", "c"])
-    with pytest.raises(RuntimeWarning):
-        virtual_time.run(play("forgotten in a block", lambda: deletions))
-    assert virtual_time.run(listed(deletions)) == []

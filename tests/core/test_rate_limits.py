@@ -32,7 +32,9 @@ def test_a_run_loses_little_time_whatever_wait_the_service_names(
         assert seconds <= shortest * (3.6 if kind == "evenly spaced" else MOST[wait]), wait
 
 
-@pytest.mark.parametrize(("kind", "wait"), [*product(["fixed window", "sliding window"], RIGHT_WAITS)])
+@pytest.mark.parametrize(
+    ("kind", "wait"), [*product(["fixed window", "sliding window"], RIGHT_WAITS)]
+)
 def test_a_run_soon_uses_a_limit_that_becomes_higher(kind: str, wait: str) -> None:
     def limiter() -> Limited:
         return Limited(RATE_LIMITS[kind](100), 215, RATE_LIMITS[kind](400))

@@ -1,47 +1,38 @@
-"""Daemon threads carry the requests of a blocking run: real ones, with signals and a fork."""
+"""Daemon threads carry the requests of a blocking run: real ones, with signals."""
 
 import asyncio
 import contextvars
-import dis
 import gc
-import logging
-import os
 import signal
-import sys
 import threading
+import time
 import weakref
-from collections.abc import Callable, Iterator, Set
-from itertools import count, islice
-from types import FrameType
-from typing import Any
-from unittest.mock import Mock
+from collections.abc import Iterator, Set
+from itertools import count
 
 import pytest
 
+from firecrawl_interact.adapters import FakeService, InMemoryTransport
 from firecrawl_interact.core import (
     ConnectFailedError,
+    DeleteManySessions,
+    DeleteSession,
     Deletions,
-    Outcome,
     Response,
     SessionFate,
 )
-from firecrawl_interact.core.runs.run import Run
 
 from . import virtual_time
-from .log_records import log_records
-from .scripted_transport import DESTROYED, run
+from .scripted_transport import DESTROYED
 from .side_by_side import (
     AsyncFunctionTransport,
     DeleteMany,
     FunctionTransport,
-    after,
     both_kinds,
     listed,
     many,
     many_awaited,
-    unchecked,
 )
-from .steps import at_each_call, at_each_line
 
 LONG = 60
 """Seconds that nothing here takes, however busy the machine is."""
@@ -173,149 +164,6 @@ def test_a_signal_s_handler_stops_an_awaited_run_whose_event_loop_waits() -> Non
         signal.signal(signal.SIGTERM, before)
 
 
-@pytest.mark.parametrize("end", [Deletions.stop, Deletions.close])
-@pytest.mark.parametrize("moment", range(0, 300, 3))
-def test_stop_or_close_may_come_before_any_line_and_each_id_has_one_outcome(
-    moment: int, end: Callable[[Deletions], None]
-) -> None:
-    lines, told, ids = count(), list[str](), iter("abc")
-    use_case = many(FunctionTransport(), concurrency=2)
-    use_case.delete_session.on_outcome = lambda outcome: told.append(outcome.session_id or "")
-    deletions = use_case(ids)
-
-    def step(frame: FrameType) -> None:
-        if next(lines) == moment:
-            end(deletions)
-
-    with at_each_line(step, "run", "deletions", "scheduler"), deletions:
-        taken = [*islice(deletions, 1)]
-    taken += deletions
-    assert sorted(outcome.session_id or "" for outcome in taken) == sorted(told)
-    assert sorted([*told, *ids]) == [*"abc"]
-
-
-def test_no_signal_s_handler_finds_an_outcome_in_no_queue() -> None:
-    seen = []
-
-    def look(frame: FrameType, event: str, argument: object) -> Any:  # Any: itself
-        if frame.f_code.co_name != "_notify_of_next":
-            return None
-        frame.f_trace_opcodes = True
-        seen.append("1 ended" in repr(deletions))
-        return look
-
-    deletions, before = many(FunctionTransport())(["a"]), sys.gettrace()
-    sys.settrace(look)
-    try:
-        assert len(list(deletions)) == 1
-    finally:
-        sys.settrace(before)
-    assert len(seen) > 4  # its lines, at least: Python 3.12 shows no more
-    assert all(seen)
-
-
-def test_no_signal_s_handler_runs_between_taking_an_outcome_out_and_returning_it() -> None:
-    steps = [step.opname for step in dis.get_instructions(Run._hand_out_or_end)]
-    last = steps[steps.index("DELETE_SUBSCR") :]
-    assert not [name for name in last if name.startswith(("CALL", "JUMP", "RESUME"))]
-
-
-@pytest.mark.parametrize("error", [RuntimeError("release unlocked lock"), KeyError("<Thread>")])
-def test_an_interruption_while_a_thread_starts_is_raised_and_leaves_no_thread(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    start = threading.Thread.start
-
-    def interrupted_start(thread: threading.Thread) -> None:
-        start(thread)
-        try:
-            raise KeyboardInterrupt
-        finally:  # as the lock, or the register of threads, does it
-            raise error
-
-    monkeypatch.setattr(threading.Thread, "start", interrupted_start)
-    with pytest.raises(KeyboardInterrupt):
-        list(many(FunctionTransport())(["a"]))
-
-
-def test_a_thread_that_cannot_start_leaves_none_that_could(monkeypatch: pytest.MonkeyPatch) -> None:
-    start, is_refused = threading.Thread.start, threading.Event()
-    refusals = iter([False])  # for the first one
-
-    def start_the_first(thread: threading.Thread) -> None:
-        if next(refusals, True):
-            is_refused.set()
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    def respond(_: str) -> Response:
-        is_refused.wait(LONG)
-        return DESTROYED
-
-    monkeypatch.setattr(threading.Thread, "start", start_the_first)
-    with pytest.raises(RuntimeError, match="can't start"):
-        list(many(FunctionTransport(respond))(["a", "b"]))
-
-
-def test_a_mock_may_be_the_transport() -> None:
-    transport = Mock()
-    transport.send.return_value = DESTROYED
-    transport.monotonic.return_value = 0
-    assert len(list(many(transport)(["a", "b"]))) == 2
-
-
-@both_kinds
-def test_a_second_thread_or_task_may_not_ask_a_run(delete_many: DeleteMany) -> None:
-    def respond(session_id: str) -> Response:
-        refuses = pytest.raises(RuntimeError, match="another thread or task")
-        with refuses as raised:  # in the thread or task of the request
-            next(deletions) if isinstance(deletions, Deletions) else run(anext(deletions))
-        refused.append(raised)
-        return DESTROYED
-
-    refused: list[object] = []
-    deletions = delete_many(FunctionTransport(respond))(["a", "b"])
-    assert len(virtual_time.run(listed(deletions))) == len(refused) == 2
-
-
-def test_ids_that_ask_their_own_run_for_an_outcome_end_it_with_an_error() -> None:
-    def ids() -> Iterator[str]:
-        yield "a"
-        yield next(deletions).session_id
-
-    deletions = many(FunctionTransport())(ids())
-    assert next(deletions).session_id == "a"
-    with pytest.raises(RuntimeError, match="in this or another thread"):
-        next(deletions)
-
-
-@pytest.mark.parametrize("is_left", [False, True])
-def test_an_outcome_that_is_told_may_not_ask_its_own_run_for_the_next_one(is_left: bool) -> None:
-    refused = list[str]()
-
-    def ask(outcome: Outcome) -> None:
-        with pytest.raises(RuntimeError, match="this run is asked already"):
-            next(deletions)
-        refused.append(outcome.session_id)
-
-    use_case = many(FunctionTransport())
-    use_case.delete_session.on_outcome = ask
-    deletions: Deletions = use_case([*"abc"])
-    outcomes = [next(deletions)]
-    if is_left:
-        deletions.close()
-    outcomes += deletions
-    assert refused == [outcome.session_id for outcome in outcomes]
-    assert is_left or len(refused) == 3
-
-
-def test_a_run_that_was_left_keeps_no_thread() -> None:
-    with many(FunctionTransport(), concurrency=3)(endless()) as deletions:
-        next(deletions)
-    join_threads()
-    assert "0 in flight" in repr(deletions)  # It is still there.
-
-
 class InFlight(FunctionTransport):
     """Responds to `0` once all others were sent, and to those when they may end."""
 
@@ -341,62 +189,50 @@ def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new(
     assert sorted(transport.responded) == sorted(transport.sent) == ["0", "1", "2", "3"]
 
 
-@pytest.mark.parametrize("is_awaited", [False, True])
-@virtual_time.on_virtual_time
-async def test_a_child_leaves_a_run_and_what_is_in_flight_to_its_parent_however_it_was_forked(
-    is_awaited: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told, transport = list[Outcome](), InFlight(2)
-    of_parent = AsyncFunctionTransport(after(1, **{"1": 50}))
-    use_case = unchecked(many_awaited(of_parent) if is_awaited else many(transport))
-    use_case.shutdown_timeout, use_case.delete_session.on_outcome = 0, told.append
-    deletions = use_case(["0", "1"])
-    await anext(deletions) if is_awaited else next(deletions)
-    with monkeypatch.context() as child, log_records(logging.WARNING) as records:
-        child.setattr(os, "getpid", lambda: -1)
-        await deletions.aclose() if is_awaited else deletions.close()
-        with pytest.raises(RuntimeError, match="begun in another process"):
-            await anext(deletions) if is_awaited else next(deletions)
-        assert "1 in flight, 0 waiting" in repr(deletions)
-        deletions.__del__()  # Only its parent is to be warned.
-    assert (records, len(told)) == ([], 1)
-    deletions.shutdown_timeout = None
-    transport.may_end.set()
-    assert [outcome.session_fate for outcome in await listed(deletions)] == [SessionFate.GONE]
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_another_thread_is_refused_and_the_run_goes_on(is_closed: bool) -> None:
+    transport, asks = InFlight(2), threading.Event()
 
-
-def test_a_run_that_is_closed_at_work_stops_and_gives_each_outcome_once() -> None:
     def ids() -> Iterator[str]:
-        yield "a"
-        deletions.close()
-        yield "b"
-        yield "c"
+        yield from "01"
+        asks.set()  # The run waits for `1` next.
 
-    deletions = many(FunctionTransport(), concurrency=1)(ids())
-    fates = {outcome.session_id: outcome.session_fate for outcome in deletions}
-    assert fates == {"a": SessionFate.GONE, "b": SessionFate.UNTOUCHED}
+    def ask() -> None:
+        asks.wait(LONG)
+        with pytest.raises(RuntimeError, match="another thread or task is asking this run"):
+            deletions.close() if is_closed else next(deletions)
+        refused.append(True)
+        transport.may_end.set()
+
+    refused = list[bool]()
+    deletions: Deletions = many(transport)(ids())
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert [outcome.session_fate for outcome in deletions] == [SessionFate.GONE] * 2
+    thread.join(LONG)
+    assert refused == [True]
 
 
-class SlowError(Exception):
-    """What the handler of a signal raises."""
-
-
-@pytest.mark.parametrize("function", ["admit", "parse_response", "notify"])
-def test_what_a_signal_s_handler_raises_in_a_run_comes_out_and_costs_no_outcome(
-    function: str,
+def test_a_thread_that_cannot_start_is_an_ordinary_error_and_costs_no_outcome(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    deletions, is_over = many(FunctionTransport())([*"abc"]), False
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
 
-    def interrupt(frame: FrameType) -> None:
-        nonlocal is_over
-        has_id = len(getattr(frame.f_locals.get("self"), "_jobs", "a"))
-        if not is_over and frame.f_code.co_name == function and has_id:
-            is_over = True
-            raise SlowError
+    deletions = many(FunctionTransport())(["a", "b"])
+    with monkeypatch.context() as system:
+        system.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start"):
+            next(deletions)
+    assert [outcome.session_fate for outcome in deletions] == [SessionFate.UNTOUCHED]
 
-    with at_each_call(interrupt), pytest.raises(SlowError):
-        next(deletions)
-    taken = list(deletions)
-    assert is_over
-    # Two threads may be served in either order: only which ids were taken is certain.
-    assert sorted(outcome.session_id for outcome in taken) == [*"abc"][: len(taken)] != []
+
+def test_a_run_over_a_fake_with_latency_does_not_really_wait() -> None:
+    service = FakeService(latency=1)
+    ids = [service.open_session() for _ in range(30)]
+    service.outage(200)
+    began = time.monotonic()
+    outcomes = list(DeleteManySessions(DeleteSession(InMemoryTransport(service), "fc-test"))(ids))
+    assert [outcome.session_fate for outcome in outcomes] == [SessionFate.GONE] * 30
+    assert service.monotonic() > 200
+    assert time.monotonic() - began < 20

@@ -1,0 +1,343 @@
+"""The two rules of a run, each with a table: what happened, and what comes of it."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pytest
+
+from firecrawl_interact.core import (
+    ConnectionLostError,
+    DeleteSession,
+    DeleteSessionError,
+    NotTriedError,
+    Pause,
+    RateLimitError,
+    RetryPolicy,
+    ServiceUnavailableError,
+    UnexpectedResponseError,
+    UnreachableError,
+)
+from firecrawl_interact.core.runs.pace import Job, Outage, Pace, RateLimit, Verdict
+
+from .scripted_transport import DESTROYED
+from .side_by_side import KEY, FunctionTransport
+
+POLICY = RetryPolicy(deadline=100)
+DELETE_SESSION = DeleteSession(FunctionTransport(), KEY)
+
+
+def new_job() -> Job:
+    return Job("a", DELETE_SESSION, 0.0)
+
+
+def middle() -> float:
+    return 0.5
+
+
+class Event(NamedTuple):
+    """What came of a request for an id."""
+
+    session_id: str
+    sent_at: float
+    landed_at: float
+    error: DeleteSessionError | None = None  # None: it was served
+
+
+def served(session_id: str, sent_at: float, landed_at: float) -> Event:
+    return Event(session_id, sent_at, landed_at)
+
+
+def limited(sent_at: float, landed_at: float, wait: float | None = None, of: str = "a") -> Event:
+    return Event(of, sent_at, landed_at, RateLimitError("429", of, retry_after=wait))
+
+
+def lost(session_id: str, at: float) -> Event:
+    return Event(session_id, at - 0.5, at, UnreachableError("lost", session_id))
+
+
+def failed(session_id: str, at: float, retry_after: float | None = None) -> Event:
+    error = ServiceUnavailableError("502", session_id, retry_after=retry_after)
+    error.spoken_by = "failing service"
+    return Event(session_id, at - 0.5, at, error)
+
+
+def page(session_id: str, at: float) -> Event:
+    return Event(session_id, at - 0.5, at, UnexpectedResponseError("a page", session_id))
+
+
+def conflict(session_id: str, at: float) -> Event:
+    error = ServiceUnavailableError("409", session_id)
+    error.spoken_by = "service"
+    return Event(session_id, at - 0.5, at, error)
+
+
+def play(pace: Pace, events: Sequence[Event]) -> Verdict | None:
+    """Let these events come, as a run does, and return the last verdict."""
+    jobs: dict[str, Job] = {}
+    verdict = None
+    for event in events:
+        job = jobs.setdefault(event.session_id, new_job())
+        job.sent_at, job.landed_at = event.sent_at, event.landed_at
+        pace.rate_limit.note_sent(job)
+        if event.error is None:
+            pace.note_served(job)
+            continue
+        verdict = pace.judge(job, event.error)
+        if verdict.is_as_in_outage:
+            job.note_failure(is_excused=verdict.is_excused)
+    return verdict
+
+
+TWO = [failed("a", 1), failed("b", 1)]
+TWENTY_ONE = [failed(f"{number}", 1) for number in range(21)]
+
+EXCUSED = {
+    "a single id may fail for its own reasons": ([failed("a", 1)], False),
+    "even if it fails again": ([lost("a", 1), lost("a", 2)], False),
+    "two ids that fail are an outage": (TWO, True),
+    "it goes on when one of them fails again": ([*TWO, failed("a", 2)], True),
+    "but not if something was served since that id failed last": (
+        [*TWO, served("c", 1.2, 1.4), failed("a", 2)],
+        False,
+    ),
+    "what was sent at the same moment counts as before": (
+        [*TWO, served("c", 1, 1.4), failed("a", 2)],
+        True,
+    ),
+    "what was sent before and served after counts as before": (
+        [*TWO, served("c", 0.9, 5), failed("a", 6)],
+        True,
+    ),
+    "an id that failed again since then is excused once more": (
+        [
+            *TWO,
+            served("c", 1.2, 1.4),
+            failed("a", 2),
+            failed("d", 2),
+            failed("e", 2),
+            failed("a", 3),
+        ],
+        True,
+    ),
+    "a conflict shows that the service is at work": (
+        [*TWO, conflict("c", 2), failed("a", 3)],
+        False,
+    ),
+    "the service's own words excuse six attempts of an id": (
+        [*TWO, *[failed("a", 2 + number) for number in range(5)]],
+        True,
+    ),
+    "and no seventh": (
+        [*TWO, *[failed("a", 2 + number) for number in range(6)], failed("a", 9)],
+        False,
+    ),
+    "unless more than twenty ids fail": (
+        [*TWENTY_ONE, *[failed("0", 2 + number) for number in range(9)]],
+        True,
+    ),
+    "what nobody says is excused as often as it happens": (
+        [lost("a", 1), lost("b", 1), *[lost("a", 2 + number) for number in range(9)]],
+        True,
+    ),
+    "a 429 is excused, however few ids there are": ([limited(0, 1)] * 9, True),
+}
+
+
+@pytest.mark.parametrize(("events", "is_excused"), EXCUSED.values(), ids=EXCUSED)
+def test_an_attempt_is_excused_while_the_service_may_be_away(
+    events: Sequence[Event], is_excused: bool
+) -> None:
+    verdict = play(Pace(POLICY, middle), events)
+    assert verdict is not None
+    assert verdict.is_excused is is_excused
+
+
+@pytest.mark.parametrize(
+    ("events", "not_before", "begins_pause"),
+    [
+        (TWO, 1.75, True),
+        ([*TWO, failed("b", 2)], 3.5, False),  # the backoff grows with each excused attempt
+        ([*TWO, failed("b", 2), failed("b", 4)], 7, False),
+        ([failed("a", 1), failed("b", 1, retry_after=20)], 21, True),
+    ],
+)
+def test_an_id_that_is_excused_waits_for_its_backoff_or_as_long_as_it_is_told(
+    events: Sequence[Event], not_before: float, begins_pause: bool
+) -> None:
+    verdict = play(Pace(POLICY, middle), events)
+    assert verdict is not None
+    assert (verdict.not_before, verdict.begins_pause) == (not_before, begins_pause)
+
+
+OPENS_AT = {
+    "without a 429 nothing is held back": ([served("a", 0, 5)], 0),
+    "a pause is as long as the service says": ([limited(0, 1, 30)], 31),
+    "or as the policy's backoff": ([limited(0, 1)], 1.75),
+    "what was in flight then changes nothing": ([limited(0, 1, 30), limited(0, 2, 10, "b")], 31),
+    "but it may ask for a longer wait": ([limited(0, 1, 30), limited(0, 2, 40, "b")], 42),
+    "after a pause one request goes first, for twice the time of a 429": (
+        [limited(0, 1, 30), served("a", 31, 32)],
+        33,
+    ),
+    "then a gap is between requests, which shrinks": (
+        [limited(0, 0.01, 30), served("a", 31, 32), served("b", 33, 34)],
+        33 + 0.1 * 0.93,
+    ),
+    "a first request that is refused as well doubles the backoff": (
+        [limited(0, 1, 0), limited(1, 2, 0)],
+        3.5,
+    ),
+    "each time": ([limited(0, 1, 0), limited(1, 2, 0), limited(3.5, 4, 0)], 7),
+    "one that was accepted ends that": (
+        [limited(0, 1, 0), served("b", 1, 2), limited(3, 4, 5)],
+        9,
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "opens_at"), OPENS_AT.values(), ids=OPENS_AT)
+def test_a_429_pauses_everybody(events: Sequence[Event], opens_at: float) -> None:
+    pace = Pace(POLICY, middle)
+    play(pace, events)
+    assert pace.rate_limit.opens_at == pytest.approx(opens_at)
+
+
+def test_a_pause_begins_with_the_first_429_of_those_in_flight() -> None:
+    rule = RateLimit(POLICY, middle)
+    verdicts = []
+    for sent_at, landed_at in ((0, 1), (0.5, 1.2), (40, 41)):
+        job = new_job()
+        job.sent_at, job.landed_at = sent_at, landed_at
+        verdicts.append(rule.judge(job, RateLimitError("429", "a", retry_after=30)))
+    assert [verdict.begins_pause for verdict in verdicts] == [True, False, True]
+    assert all(verdict.is_excused for verdict in verdicts)
+
+
+def test_rules_change_nothing_of_a_job() -> None:
+    job, error = new_job(), UnreachableError("lost", "a")
+    before = {**vars(job)}
+    Outage(POLICY, middle).judge(job, error)
+    RateLimit(POLICY, middle).judge(job, RateLimitError("429", "a"))
+    assert vars(job) == before
+
+
+RETRY_AFTER = [failed("a", 1), failed("b", 1, retry_after=3600)]
+ENDS = {
+    "an outage ends a run after the deadline": (
+        [lost("a", 1), lost("b", 1)],
+        100.0,
+        ("outage", "the service has been away for 100 s (lost)", 100, None),
+    ),
+    "its error says when to come back": (
+        RETRY_AFTER,
+        100.0,
+        ("outage", "the service has been away for 100 s (502)", 100, 3600),
+    ),
+    "nothing but pages ends it after 30 s": (
+        [page("a", 1), page("b", 1)],
+        30.0,
+        ("address", "in 30 s, nothing from the service yet: check the address (a page)", 30, None),
+    ),
+    "pages of a service that has responded are an outage": (
+        [served("c", 0, 0.1), page("a", 1), page("b", 1)],
+        100.0,
+        ("outage", "the service has been away for 100 s (a page)", 100, None),
+    ),
+    "a rate limit that lets nothing through ends a run": (
+        [limited(0, 1, 5)],
+        100.0,
+        ("rate limit", "the rate limit has let no request through for 100 s (429)", 100, 5),
+    ),
+    "one whose wait is longer than the deadline ends it at once": (
+        [limited(0, 1, 101)],
+        0.0,
+        ("rate limit", "the rate limit asks for a wait of 101 s (429)", 0, 101),
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "patience", "end"), ENDS.values(), ids=ENDS)
+def test_a_run_has_patience_for_the_deadline(
+    events: Sequence[Event], patience: float, end: tuple[object, ...]
+) -> None:
+    pace = Pace(POLICY, middle)
+    pace.seconds_waited = 7.0
+    play(pace, events)
+    assert pace.patience() == patience
+    pace.seconds_waited += patience
+    error = pace.end_error()
+    assert (error.reason, error.args[0], error.lasted, error.retry_after) == end
+    assert error.__cause__ is pace.failure
+
+
+def test_patience_has_no_end_while_nothing_fails_or_something_gets_through() -> None:
+    pace = Pace(POLICY, middle)
+    assert pace.patience() == math.inf
+    play(pace, [*TWO, served("a", 2, 3)])
+    assert pace.patience() == math.inf
+    play(pace, [limited(0, 1, 30)])
+    pace.seconds_waited = 50
+    play(pace, [served("b", 0, 2)])  # It was sent before the pause, which goes on.
+    assert pace.patience() == 100
+
+
+def test_what_a_pause_is_made_of_is_given_by_name_and_stays() -> None:
+    pace = Pace(POLICY, middle)
+    assert pace.pause(0, 0, 0) is None
+    play(pace, [limited(0, 1, 30)])
+    pause = pace.pause(11, 0, 3)
+    assert pause == Pause(
+        reason="rate limit", seconds_left=20, waiting=3, number=1, error=pace.failure
+    )
+    assert pace.pause(31, 0, 3) is None
+    play(pace, [lost("a", 40), lost("b", 40)])
+    pause = pace.pause(40, 0.75, 2)
+    assert pause == Pause(
+        reason="outage", seconds_left=0.75, waiting=2, number=2, error=pace.failure
+    )
+    with pytest.raises(AttributeError):
+        pause.waiting = 0  # type: ignore[misc] # the point
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "events", "most"),
+    [
+        (1, [], 32),
+        (16, [], 64),
+        (1, [lost("a", 1), lost("b", 1)], 8),
+        (9, [lost("a", 1), lost("b", 1)], 9),
+        (1, TWO, 32),
+    ],
+)
+def test_a_run_holds_fewer_ids_in_an_outage(
+    concurrency: int, events: Sequence[Event], most: int
+) -> None:
+    pace = Pace(POLICY, middle)
+    play(pace, events)
+    assert pace.most_held(concurrency) == most
+
+
+def test_a_job_that_is_given_up_ends_with_what_its_last_request_met() -> None:
+    job = new_job()
+    outcome = job.outcome_if_left("it was left")
+    assert isinstance(outcome, NotTriedError)
+    assert ": the run ended before anything was sent for it. This call did" in str(outcome)
+    job.requests, job.error = 1, UnreachableError("lost", "a", 1)
+    assert job.outcome_if_left("it was left") is job.error
+    job.requests = 2
+    outcome = job.outcome_if_left("it was left")
+    assert isinstance(outcome, UnreachableError)
+    assert isinstance(outcome.__cause__, ConnectionLostError)
+    assert (outcome.attempts, outcome.args[0]) == (2, "it was left")
+
+
+def test_a_job_keeps_no_frame_of_a_failed_request() -> None:
+    job = new_job()
+    job.answer(None)
+    failure = ConnectionLostError("lost")
+    job.answer(failure)
+    assert failure.__traceback__ is None
+    assert job.conversation.send(True)
+    with pytest.raises(StopIteration):
+        job.answer(DESTROYED)
