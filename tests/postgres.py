@@ -22,7 +22,7 @@ from firecrawl_interact.adapters import PostgresJournal
 
 PASSWORD = "pass-word-of-the-database"
 _ENOUGH_SECONDS = 30
-_KEPT_BY_DEBIAN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+_KEPT_BY_DEBIAN = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
 
 
 class ShortLease(PostgresJournal):
@@ -33,8 +33,7 @@ class ShortLease(PostgresJournal):
 
 def program(name: str) -> str | None:
     """Find one of PostgreSQL's programs, where it or Debian puts it."""
-    places = [*map(str, _KEPT_BY_DEBIAN), "/usr/sbin"]
-    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(places))
+    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(_KEPT_BY_DEBIAN))
 
 
 def free_port() -> int:
@@ -131,7 +130,7 @@ class Postgres:
             self.execute(f"ALTER DATABASE {name} SET {setting}")
         return self.url.replace("/postgres", f"/{name}")
 
-    def odd_database(self) -> str:
+    def odd_database(self, encoding: str = "SQL_ASCII") -> str:
         """Give the URL of one with the table, whose defaults are few people's.
 
         `initdb` takes the encoding SQL_ASCII under `LC_ALL=C`.
@@ -141,7 +140,7 @@ class Postgres:
             "IntervalStyle = 'sql_standard'",
             "TimeZone = 'Asia/Kolkata'",
             "default_transaction_isolation = 'serializable'",
-            encoding="SQL_ASCII",
+            encoding=encoding,
         )
         self.execute(ShortLease.TABLE, url=url)
         return url
