@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psycopg
-from psycopg import ClientCursor
-from psycopg.rows import dict_row
-
 from firecrawl_interact.adapters import PostgresJournal
+
+with suppress(ImportError):
+    import psycopg
+    from psycopg import ClientCursor
+    from psycopg.rows import dict_row
 
 PASSWORD = "pass-word-of-the-database"
 _ENOUGH_SECONDS = 30
@@ -34,6 +35,15 @@ class ShortLease(PostgresJournal):
 def program(name: str) -> str | None:
     """Find one of PostgreSQL's programs, where it or Debian puts it."""
     return shutil.which(name) or shutil.which(name, path=os.pathsep.join(_KEPT_BY_DEBIAN))
+
+
+def missing() -> str | None:
+    """Say what there must be for a server and its tests. None: nothing is missing."""
+    if "psycopg" not in globals():
+        return "psycopg is missing: the tests of a PostgresJournal need it"
+    if program("initdb") is None:
+        return "PostgreSQL is missing: initdb is neither on PATH nor where Debian puts it"
+    return None
 
 
 def free_port() -> int:
@@ -147,7 +157,7 @@ class Postgres:
 
 
 @contextmanager
-def odd_connection(url: str) -> Iterator[psycopg.Connection[dict[str, object]]]:
+def odd_connection(url: str) -> "Iterator[psycopg.Connection[dict[str, object]]]":
     """Connect, as a pool of the caller's might do it."""
     with psycopg.connect(url, row_factory=dict_row, cursor_factory=ClientCursor) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
