@@ -55,7 +55,7 @@ live: $(VENV)/.dev
 	@SCRAPE=$(SCRAPE) $(BIN)/python -m tests.live
 
 benchmark: $(VENV)/.dev
-	@PYTHONPATH=. $(BIN)/python tests/benchmarks
+	@$(BIN)/python -m tests.benchmarks
 
 # The files in the wheel are as old as the commit: whoever builds it from there gets the same bytes.
 dist: $(VENV)/.dev

@@ -1,25 +1,398 @@
-"""Measures what the library promises, and prints the table. Run it with `make benchmark`.
+"""Measures what the library costs beside the bare libraries, and prints tables for the pages.
 
-Each public function of the modules gives figures.
+`make benchmark` runs it. Both sides of a comparison run in turn in one process, so that a machine
+that changes its speed changes both. The service is a process of its own, whose time does not count.
+Limits and outages are played on a virtual clock.
 """
 
-import inspect
+import asyncio
+import heapq
+import json
+import logging
+import math
+import os
+import platform
+import shutil
+import subprocess
 import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from itertools import chain, product
+from pathlib import Path
+from statistics import median
 
-import journal
-import outages
-import rate_limits
-import sessions
-import start
+import aiohttp
+import urllib3
+
+from firecrawl_interact import adapters, core
+
+from ..core import virtual_time
+
+CALLS = SESSIONS = 1_000
+CONCURRENCY = 32
+LATENCY = 0.25
+IDEAL = math.ceil(SESSIONS / CONCURRENCY) * LATENCY
+"""Seconds: so many rounds of so long, with nothing in between."""
+IDS = [f"0199a7c4-5d1e-7b60-9f3a-{number:012}" for number in range(SESSIONS)]
+HEADERS = {"Authorization": "Bearer fc-test"}
+BODY = b'{"success":true,"sessionDurationMs":39095.5,"creditsBilled":2,"status":"stopped"}'
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+
+# Both in turn
+
+
+Pair = tuple[Callable[[], object], Callable[[], object]]
+"""What does some work with this library, and with the bare one."""
+
+
+def spent(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds of the processor, for this process with its threads, and of the clock."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def in_turn(pair: Pair, rounds: int) -> tuple[float, float]:
+    """Return the median ratio of processor time, and the least seconds of this library."""
+    ours, bare = pair
+    taken = [(spent(ours), spent(bare)) for _ in range(rounds)]
+    return median(own[0] / other[0] for own, other in taken), min(own[1] for own, _ in taken)
+
+
+def exhaust(outcomes: Iterable[object]) -> None:
+    deque(outcomes, maxlen=0)
+
+
+# The service, which says the same to every request
+
+
+async def serve(latency: float) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await asyncio.sleep(latency)
+                writer.write(RESPONSE)
+
+    server = await asyncio.start_server(respond, "127.0.0.1", backlog=1_000)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@contextmanager
+def service(latency: float = 0) -> Iterator[str]:
+    """Run one, and give its address."""
+    command = [sys.executable, "-m", "tests.benchmarks", "serve", str(latency)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.kill()
+
+
+# A delete, and many
+
+
+@contextmanager
+def blocking(api_url: str, *, many: bool) -> Iterator[Pair]:
+    """Give what deletes one by one, or many at a time, and the same on urllib3 alone."""
+
+    def bare(session_id: str) -> object:
+        path = f"/v2/interact/{session_id}"
+        response = pool.urlopen("DELETE", path, headers=HEADERS, redirect=False, retries=False)
+        return json.loads(response.data)
+
+    with (
+        urllib3.connection_from_url(api_url, maxsize=CONCURRENCY) as pool,
+        ThreadPoolExecutor(CONCURRENCY) as executor,
+        core.DeleteSession(adapters.Urllib3Transport(api_url), "fc-test") as delete_session,
+    ):
+        delete_many = core.DeleteManySessions(delete_session, concurrency=CONCURRENCY)
+        if many:
+            yield lambda: exhaust(delete_many(IDS)), lambda: exhaust(executor.map(bare, IDS))
+        else:
+            yield lambda: exhaust(map(delete_session, IDS)), lambda: exhaust(map(bare, IDS))
+
+
+@contextmanager
+def awaited(api_url: str, *, many: bool) -> Iterator[Pair]:
+    """Give the same for what is awaited, and for aiohttp alone."""
+
+    async def bare(session_id: str) -> None:
+        async with session.delete(f"{api_url}/v2/interact/{session_id}", headers=HEADERS) as got:
+            json.loads(await got.read())
+
+    async def run() -> None:
+        if many:
+            async for _ in delete_many(IDS):
+                pass
+            return
+        for session_id in IDS:
+            await delete_session(session_id)
+
+    async def run_bare() -> None:
+        if many:
+            await asyncio.gather(*map(bare, IDS))
+            return
+        for session_id in IDS:
+            await bare(session_id)
+
+    async def connect() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONCURRENCY))
+
+    with asyncio.Runner() as runner:
+        session = runner.run(connect())
+        delete_session = core.AsyncDeleteSession(adapters.AsyncioTransport(api_url), "fc-test")
+        delete_many = core.AsyncDeleteManySessions(delete_session, concurrency=CONCURRENCY)
+        yield lambda: runner.run(run()), lambda: runner.run(run_bare())
+        runner.run(session.close())
+        runner.run(delete_session.aclose())
+
+
+def deletes() -> Iterator[tuple[str, str]]:
+    with service() as api_url:
+        with blocking(api_url, many=False) as pair:
+            ratio, _ = in_turn(pair, rounds=11)
+            yield "CPU of a delete, to bare urllib3", f"{ratio:.2f} x"
+        with awaited(api_url, many=False) as pair:
+            ratio, _ = in_turn(pair, rounds=11)
+            yield "CPU of an awaited delete, to bare aiohttp", f"{ratio:.2f} x"
+    with service(LATENCY) as api_url:
+        for kind, beside, open_pair in (
+            ("threads", "urllib3 in a thread pool", blocking),
+            ("tasks", "bare aiohttp", awaited),
+        ):
+            with open_pair(api_url, many=True) as pair:
+                ratio, seconds = in_turn(pair, rounds=3)
+            what = f"{SESSIONS:,} sessions of {LATENCY} s, {CONCURRENCY} {kind} at a time"
+            yield f"{what}, to the ideal time", f"{seconds / IDEAL:.2f} x"
+            yield f"their CPU, to {beside}", f"{ratio:.2f} x"
+
+
+# Imports
+
+
+def least_cpu(code: str, *others: str) -> list[float]:
+    """Return the least processor time of each program: others on the machine can only add to it."""
+    with tempfile.TemporaryDirectory() as site:  # As installed, with the bytecode cached.
+        for package in (core, adapters):
+            target = Path(site, *package.__name__.split("."))
+            shutil.copytree(package.__path__[0], target, ignore=shutil.ignore_patterns("*.pyc"))
+        environment = {**os.environ, "PYTHONPATH": site, "PYTHONDONTWRITEBYTECODE": ""}
+        rounds = []
+        for _ in range(21):
+            taken = []
+            for program in (code, *others):
+                process = subprocess.Popen([sys.executable, "-c", program], env=environment)
+                _, status, used = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                assert process.returncode == 0, program
+                taken.append(used.ru_utime + used.ru_stime)
+            rounds.append(taken)
+    return [min(taken) for taken in zip(*rounds, strict=True)]
+
+
+def imports() -> Iterator[tuple[str, str]]:
+    of_core = "import firecrawl_interact.core"
+    with_transport = f"{of_core}\nfrom firecrawl_interact.adapters import Urllib3Transport"
+    for what, own, libraries in (
+        ("import of the core", of_core, "msgspec"),
+        ("import with `Urllib3Transport`", with_transport, "msgspec, urllib3"),
+    ):
+        nothing, bare, ours = least_cpu("pass", f"import {libraries}", own)
+        yield f"{what}, to {libraries}", f"{(ours - nothing) / (bare - nothing):.2f} x"
+
+
+# Limits and outages, on a virtual clock
+
+Limiter = Callable[[float], float]
+"""Counts a request of a moment. Returns 0 if it is accepted, else the seconds to wait."""
+MINUTE, ROUNDING = 60.0, 1e-6
+
+
+def fixed_window(requests: int) -> Limiter:
+    """So many in a minute that begins with a request: the service's own kind."""
+    used, ends = 0, -math.inf
+
+    def wait(now: float) -> float:
+        nonlocal used, ends
+        if now > ends - ROUNDING:
+            used, ends = 0, now + MINUTE
+        used += 1
+        return 0 if used <= requests else ends - now
+
+    return wait
+
+
+def sliding_window(requests: int) -> Limiter:
+    """So many in whatever minute was the last one."""
+    accepted = deque([-math.inf] * requests, maxlen=requests)
+
+    def wait(now: float) -> float:
+        if (seconds := accepted[0] + MINUTE - now) > ROUNDING:
+            return seconds
+        accepted.append(now)
+        return 0
+
+    return wait
+
+
+def evenly_spaced(requests: int) -> Limiter:
+    """One at a time, as nginx limits them."""
+    next_at = -math.inf
+
+    def wait(now: float) -> float:
+        nonlocal next_at
+        if (seconds := next_at - now) > ROUNDING:
+            return seconds
+        next_at = now + MINUTE / requests
+        return 0
+
+    return wait
+
+
+SERVED = core.Response(200, {}, BODY)
+Comes = core.Response | core.TransportError
+FAULTS: Mapping[str, Comes] = {
+    "refused connections": core.ConnectFailedError("refused"),
+    "silence": core.TimedOutError("silence"),
+    "a gateway's 502": core.Response(502, {}, b"<html>nginx</html>"),
+    "a backend's 404": core.Response(
+        404, {}, b'{"success":false,"error":"Hangar request failed."}'
+    ),
+    "a login page": core.Response(200, {}, b"<html>Sign in</html>"),
+}
+
+
+class VirtualService:
+    """An `AsyncTransport`, on the running event loop's clock."""
+
+    def __init__(self, latency: float, respond: Callable[[float], Comes]) -> None:
+        self._latency, self._respond = latency, respond
+
+    async def send(self, request: core.Request, timeout: float) -> core.Response:
+        comes = self._respond(self.monotonic())
+        if isinstance(comes, core.Response):
+            await asyncio.sleep(self._latency if comes is SERVED else 0.2)
+            return comes
+        await asyncio.sleep(timeout if isinstance(comes, core.TimedOutError) else 0.2)
+        raise comes.with_traceback(None)
+
+    def monotonic(self) -> float:
+        return virtual_time.now()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def fail_for(seconds: float, fault: Comes, now: float) -> Comes:
+    """Serve for a second: if pages are all that a run meets, its address looks wrong."""
+    return fault if 1 <= now < 1 + seconds else SERVED
+
+
+def limited_by(limiter: Limiter, *, tells_wait: bool) -> Callable[[float], Comes]:
+    def respond(now: float) -> Comes:
+        if wait := limiter(now):
+            headers = {"retry-after": str(math.ceil(wait))} if tells_wait else {}
+            return core.Response(429, headers, b'{"success":false,"error":"Rate limit exceeded."}')
+        return SERVED
+
+    return respond
+
+
+def shortest_time(limiter: Limiter, sessions: int, concurrency: int, latency: float) -> float:
+    """Return the seconds of a client that knows when a request would be accepted."""
+    now, free_at = 0.0, [0.0] * concurrency
+    for _ in range(sessions):
+        now = max(now, heapq.heappop(free_at))
+        while wait := limiter(now):
+            now += min(wait, 1.0)
+        heapq.heappush(free_at, now + latency)
+    return max(free_at)
+
+
+def seconds_of_run(service: VirtualService, sessions: int, concurrency: int) -> float:
+    """Play a run, and return its seconds. Infinite: not all sessions are destroyed."""
+
+    async def run() -> float:
+        delete_session = core.AsyncDeleteSession(service, "fc-test", random=lambda: 0.5)
+        delete_many = core.AsyncDeleteManySessions(delete_session, concurrency=concurrency)
+        destroyed = 0
+        try:
+            async for outcome in delete_many(IDS[:sessions]):
+                destroyed += isinstance(outcome, core.DeletionReceipt)
+        except core.RunEndedError:
+            return math.inf
+        return virtual_time.now() if destroyed == sessions else math.inf
+
+    return virtual_time.run(run())
+
+
+def worst_beside_shortest(kind: Callable[[int], Limiter], requests: int, *, tells: bool) -> float:
+    """Return how many times the shortest time a run takes, at its worst."""
+    ratios = []
+    for concurrency, latency in product((8, 64), (0.2, 5.0)):
+        shortest = shortest_time(kind(requests), 200, concurrency, latency)
+        service = VirtualService(latency, limited_by(kind(requests), tells_wait=tells))
+        ratios.append(seconds_of_run(service, 200, concurrency) / shortest)
+    return max(ratios)
+
+
+def limits() -> Iterator[tuple[str, ...]]:
+    for kind in (fixed_window, sliding_window, evenly_spaced):
+        cells = [
+            f"{worst_beside_shortest(kind, requests, tells=tells):.2f} x"
+            for tells, requests in product((True, False), (10, 60))
+        ]
+        yield kind.__name__.replace("_", " "), *cells
+
+
+def outages() -> Iterator[tuple[str, ...]]:
+    for name, fault in FAULTS.items():
+        cells = []
+        for away in (2, 15, 60, 200):
+            service = VirtualService(0.2, partial(fail_for, away, fault))
+            seconds = seconds_of_run(service, 400, 8)
+            cells.append(f"{seconds - away - 0.2 * 400 / 8:.0f} s")
+        yield name, *cells
+
+
+# What is printed
+
+
+def print_table(head: str, rows: Iterable[tuple[str, ...]]) -> None:
+    print(f"\n{head}\n" + "|---" + "|--:" * (head.count("|") - 2) + "|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+def main() -> None:
+    logging.disable()
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("urllib3", "aiohttp", "msgspec"))
+    machine = (
+        f"{os.cpu_count()} cores ({platform.machine()}) with a load of {os.getloadavg()[0]:.1f}"
+    )
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d}, {machine}, Python {platform.python_version()}, {libraries}"
+    )
+    print_table("| what | measured |", chain(deletes(), imports()))
+    print("\n200 sessions under a limit a minute, at the worst, to the shortest time it allows:")
+    print_table("| limit | 10, told | 60, told | 10, not told | 60, not told |", limits())
+    print("\n400 sessions, 8 at a time: how much longer than an outage the run lasts:")
+    print_table("| outage | 2 s | 15 s | 60 s | 200 s |", outages())
+
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:]
-    print("| what | measured | at most | |")
-    print("| --- | --- | --- | --- |")
-    for module in (sessions, outages, rate_limits, journal, start):
-        for name, figures in vars(module).items():
-            is_own = inspect.isgeneratorfunction(figures) and not name.startswith("_")
-            full_name = f"{module.__name__}.{name}"
-            if is_own and (not chosen or any(word in full_name for word in chosen)):
-                for line in figures():
-                    print(line, flush=True)
+    if sys.argv[1:2] == ["serve"]:
+        asyncio.run(serve(float(sys.argv[2])))
+    else:
+        main()
