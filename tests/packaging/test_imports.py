@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import sysconfig
 
 import pytest
 
@@ -49,15 +48,6 @@ def test_a_library_is_loaded_when_its_class_is_asked_for(name: str, loads: str) 
     assert set(loaded.split()) <= set(loads.split())
 
 
-@pytest.mark.skipif(
-    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has no other mode"
-)
-def test_a_python_without_a_global_lock_stays_without_one() -> None:
-    names = ", ".join(set(adapters.__all__) - {"PostgresJournal"})
-    statement = f"import firecrawl_interact.core\nfrom firecrawl_interact.adapters import {names}"
-    assert run(f"{statement}\nimport sys\nprint(sys._is_gil_enabled())") == "False\n"
-
-
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 def test_looking_at_the_adapters_works(look: str) -> None:
     run(f"from firecrawl_interact import adapters\n{look}")
@@ -76,11 +66,6 @@ def test_every_public_name_can_be_imported_and_is_listed_once_in_order() -> None
     classes = {name for name, value in vars(adapters).items() if isinstance(value, type)}
     assert classes <= set(adapters.__all__) <= set(dir(adapters))
     assert adapters.__all__ == sorted(set(adapters.__all__), key=order)
-
-
-def test_a_name_of_the_core_is_said_to_be_there() -> None:
-    with pytest.raises(ImportError, match=r"DeleteSession is in firecrawl_interact\.core"):
-        exec("from firecrawl_interact.adapters import DeleteSession")  # noqa: S102 - our words
 
 
 def test_a_name_that_is_not_there_is_an_ordinary_error() -> None:

@@ -4,8 +4,8 @@ It shares no code with the library and knows nothing of its retries. It says wha
 one session, and what the sender of a request may see of that. It is written from the service's
 source, from RFC 9110, and from what gateways are known to send.
 
-What it assumes is on the page "Why believe it". In short: the service's own words are true, and
-whoever sends a status of `REFUSED` has not passed the request on.
+What it assumes: the service's own words are true, and whoever sends a status of `REFUSED` has not
+passed the request on.
 """
 
 import json
@@ -230,17 +230,3 @@ def send(world: World, statuses: Statuses) -> Iterator[tuple[Seen, set[World]]]:
         yield fault, whatever(world)
     for page in pages(statuses):
         yield page, {world} if page.status in REFUSED else whatever(world)
-
-
-# --- what RFC 9110, 9.2.2, lets a middle-box do, and what others do unasked -------------------
-
-
-def send_through_middle_box(world: World, statuses: Statuses) -> Iterator[tuple[Seen, set[World]]]:
-    """All of `send`; and a box may retry a request, or swallow a response for its own page."""
-    yield from send(world, statuses)
-    for first in whatever(world):  # The response to the first copy is lost.
-        for seen, after in send(first, statuses):
-            if seen not in NO_CONNECTION:
-                yield seen, after
-    for page in pages(statuses):
-        yield page, whatever(world)

@@ -165,8 +165,7 @@ def disturbed(draw: Draw) -> Scenario:
         stop_at=[draw.within(300)] * draw.once_in(6),
         stop_at_request=draw.choice((*range(1, 12), *[None] * 33)),
         leave_at_outcome=draw.choice((*range(1, 10), *[None] * 45)),
-        interrupt_at=[draw.within(300) for _ in range(draw.choice((0, 0, 0, 1, 1, 2, 3)))],
-        sleep_fails_at=draw.choice((*range(1, 6), *[None] * 95)),
+        interrupt_at=[draw.within(300)] * draw.once_in(2),
         ends_when_cancelled_after=draw.choice((0.0, 0.0, 0.3)),
         journal_seconds=draw.choice(((0.0,), (0.0, 0.1, 3.0))),
     )
@@ -255,22 +254,6 @@ SCENARIOS = {
         ids=ids(60),
         is_only_held_back=True,
         weather=Weather(outages=[Outage(1.5, 1.5 + 0.9 * 240, k.BACKEND_404)]),
-    ),
-    "an outage during the pause that a 429 asks for": Scenario(
-        ids=["0", Step(1, "1"), "2"],
-        ids_are_awaited=True,
-        meets={
-            "0": [k.limited(60).after(3)],
-            "1": [k.LOST.after(2.5)],
-            "2": [k.LOST.after(2.5)],
-        },
-    ),
-    "a caller that takes 300 s for an outcome in an outage": Scenario(
-        ids=["0", "1", "..", "2", "3"],
-        concurrency=2,
-        is_only_slow=True,
-        busy=(300.0,),
-        meets={"0": [k.LOST] * 2, "1": [k.LOST] * 2},
     ),
 }
 

@@ -1,17 +1,14 @@
 """No schedule of what may happen makes a call say what is not so. See `claims.CLAIMS`."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 
 import pytest
 
-from firecrawl_interact.core import DeleteSessionError, RetryPolicy
+from firecrawl_interact.core import RetryPolicy
 
 from . import scrapes
-from .claims import Call, Moment
-from .model import ALL, NAMED, REFUSED, Fault, Seen, Statuses, send_through_middle_box
+from .model import ALL, NAMED, Fault, Seen
 from .schedules import SESSION, Alphabet, Model, alphabet, check_every_schedule, one_of_each_kind
 
 TWO, THREE = RetryPolicy(max_attempts=2), RetryPolicy(max_attempts=3)
@@ -75,27 +72,3 @@ def test_every_claim_holds_for_all_that_may_happen(
     played, schedules = map(sum, zip(*counts, strict=True))
     record_property(f"calls played: {what}", played)
     record_property(f"schedules that they stand for: {what}", schedules)
-
-
-# RFC 9110, 9.2.2, lets a proxy retry a DELETE by itself, and some boxes put a page of their own in
-# the place of a response. Nobody can see that, so `UNTOUCHED` can be wrong then, and nothing else.
-
-STATUSES = Statuses(sent=(200, 400, 401, 402, 403, 404, 429, 502), from_backend=(429,))
-
-
-def test_a_middle_box_can_make_us_say_untouched_of_what_it_destroyed_and_nothing_else(
-    record_property: Callable[[str, object], None],
-) -> None:
-    broken: Counter[tuple[str, str]] = Counter()
-
-    def note(claims: Set[str], schedule: Sequence[Moment], call: Call, model: Model) -> None:
-        broken.update((claim, type(call.outcome).__name__) for claim in claims)
-        assert isinstance(call.outcome, DeleteSessionError)
-
-    through_a_box = alphabet(STATUSES, replace(SESSION, send=send_through_middle_box))
-    played, _ = check_every_schedule([through_a_box] * 3, THREE, note=note)
-    # UnreachableError: after such a response, the next attempts reached nothing.
-    assert {error for _, error in broken} == {*REFUSED.values(), "UnreachableError"}
-    assert {claim for claim, _ in broken} == {"untouched"}
-    record_property("calls played: middle-boxes", played)
-    record_property("of them, calls that may say `UNTOUCHED` wrongly", broken.total())

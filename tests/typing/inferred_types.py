@@ -26,8 +26,10 @@ def blocking(transport: core.Transport) -> None:
         assert_type(ending, core.Opening[Any])
     with delete_session.opening(Browser, missing_ok=True, retry=core.RetryPolicy()) as browser:
         assert_type(browser, Browser)
-    opening = delete_session.opening(dict[str, str], id_of=lambda opened: opened["id"])
-    assert_type(opening, core.Opening[dict[str, str]])
+    assert_type(delete_session.opening(lambda: "session-1"), core.Opening[str])
+    assert_type(delete_session.opening(dict[str, str]), core.Opening[dict[str, str]])
+    opening = delete_session.opening(object, id_of=lambda opened: str(opened))
+    assert_type(opening, core.Opening[object])
     session_ids: core.SessionIds = ["session-1", uuid.uuid4()]
     with core.DeleteManySessions(delete_session, concurrency=2)(session_ids) as deletions:
         assert_type(deletions, core.Deletions)
@@ -91,7 +93,6 @@ def takes_each_adapter(service: adapters.FakeService, directory: Path) -> None:
             os_error: OSError = error
             raise os_error from None
     fleet = adapters.PostgresJournal("postgresql://db.example/jobs", service=None)
-    assert_type(fleet.left_alone(), adapters.LeftAlone)
     recorder: core.Recorder = fleet
     core.DeleteSession(blocking[0], None, journal=recorder)
     journals: list[core.Journal] = [journal, fleet, adapters.InMemoryJournal()]
@@ -105,7 +106,7 @@ def is_refused(transport: core.Transport, asynchronous: core.AsyncTransport) -> 
     core.DeleteSession(transport)  # type: ignore[call-arg]  # no key is a decision: api_key=None
     core.DeleteSession(transport, "fc-...", core.RetryPolicy())  # type: ignore[call-arg]  # by name only
     core.DeleteSession(transport, None, on_outcome=lambda: None)  # type: ignore[misc,arg-type]  # it is given one
-    core.DeleteSession(transport, None).opening(dict[str, str])  # type: ignore[type-var]  # id_of= is missing
+    core.DeleteSession(transport, None).opening(object)  # type: ignore[type-var]  # id_of= is missing
     core.AsyncDeleteSession(asynchronous, None).opening(object)  # type: ignore[arg-type]  # as above
     core.DeleteSession(transport, None)(42)  # type: ignore[arg-type]  # an id is a str or a UUID
     adapters.Urllib3Transport(timeout=5)  # type: ignore[call-arg]  # time is the policy's
