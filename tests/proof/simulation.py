@@ -13,7 +13,7 @@ from functools import partial
 
 from firecrawl_interact.core import RetryPolicy
 
-from ..core.limiters import RATE_LIMITS, Limited, Limiter
+from ..core.limiters import RATE_LIMITS, Limited
 from ..core.outages import ids
 from ..core.rate_limit_kinds import RateLimit
 from ..simulation import kinds as k
@@ -21,7 +21,16 @@ from ..simulation.kinds import SERVED, Kind
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
 from ..simulation.ways import WAYS, Awaited, Blocking, Way
-from ..simulation.world import Flaw, MemoryJournal, Outage, Session, Weather, World, full_journal
+from ..simulation.world import (
+    Flaw,
+    Limiter,
+    MemoryJournal,
+    Outage,
+    Session,
+    Weather,
+    World,
+    full_journal,
+)
 from .claims_of_runs import refuse
 
 

@@ -28,7 +28,7 @@ def blocking(transport: core.Transport) -> None:
         assert_type(browser, Browser)
     assert_type(delete_session.opening(lambda: "session-1"), core.Opening[str])
     assert_type(delete_session.opening(dict[str, str]), core.Opening[dict[str, str]])
-    opening = delete_session.opening(object, id_of=lambda opened: str(opened))
+    opening = delete_session.opening(object, id_of=str)
     assert_type(opening, core.Opening[object])
     session_ids: core.SessionIds = ["session-1", uuid.uuid4()]
     with core.DeleteManySessions(delete_session, concurrency=2)(session_ids) as deletions:
