@@ -51,16 +51,16 @@ class ConnectionTests(TransportHarness):
             error = driver.fails(ConnectFailedError, timeout=SHORT)
         compare("transient", error.transient, True)
 
-    @over_tls
     @each(faults.NO_TLS)
+    @over_tls
     def test_a_handshake_that_fails_was_not_sent(self, fault: FaultFunction) -> None:
         server = self.serve(fault, in_handshake=True)
         driver = self.drive(server.api_url)
         driver.fails(ConnectFailedError, timeout=SHORT)
         driver.works(server)
 
-    @over_tls
     @each(faults.CERTIFICATES)
+    @over_tls
     def test_no_request_goes_to_an_untrusted_server(self, fault: faults.NewContext) -> None:
         server = self.stack.enter_context(FaultServer(tls=fault()))
         error = self.drive(server.api_url).fails(ConnectFailedError)

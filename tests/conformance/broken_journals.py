@@ -1,0 +1,136 @@
+"""Journals as somebody in a hurry writes them.
+
+pytest plays them as a file of its own, which `test_kit.py` starts.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+import pytest
+
+from firecrawl_interact.adapters import FileJournal
+from firecrawl_interact.adapters.conformance import JournalTests
+
+from .found import FOUND, found_by
+from .test_journals import moved_away
+
+Id: TypeAlias = Any  # The kit passes texts alone.
+
+
+class Right(FileJournal):
+    """Keeps every promise, and knows what it has recorded."""
+
+    def __init__(self, directory: Path, *, service: str) -> None:
+        super().__init__(directory, service=service)
+        self.recorded: set[str] = set()
+
+    def opened(self, session_id: Id, /) -> None:
+        super().opened(session_id)
+        self.recorded.add(session_id)
+
+
+class Broken(JournalTests):
+    """Plays a journal in a directory."""
+
+    __test__ = False
+    journal: ClassVar[type[Right]] = Right
+
+    @pytest.fixture(autouse=True)
+    def _choose_directory(self, tmp_path: Path) -> None:
+        self.directory = tmp_path / "journal"
+
+    def make_journal(self, service: str) -> Right:
+        return self.journal(self.directory, service=service)
+
+    def outage(self) -> AbstractContextManager[None]:
+        return moved_away(self.directory)
+
+
+@found_by("test_a_killed_process_leaves_orphans_with_what_it_had_adopted", "and ['one', ")
+class RecordsAfterTheFact(Right):
+    def opened(self, session_id: Id, /) -> None:
+        self.recorded.add(session_id)
+
+    def close(self) -> None:
+        for session_id in self.recorded:
+            super().opened(session_id)
+        super().close()
+
+
+@found_by("test_a_living_journals_session_is_no_orphan_however_long_it_is_open", "['one'] came")
+class TakesTheLiving(Right):
+    def opened(self, session_id: Id, /) -> None:
+        with FileJournal(self._directory, service=self._service) as other:
+            other.opened(session_id)
+
+
+@found_by("test_a_closed_journals_sessions_are_orphans_that_are_listed_and_then_adopted", "[] came")
+class ForgetsWhenItCloses(Right):
+    def close(self) -> None:
+        for session_id in self.recorded:
+            self.gone(session_id)
+        super().close()
+
+
+@found_by("test_a_sweep_that_is_left_half_way_loses_nothing_and_shares_nothing", "or twice: ['")
+@found_by("test_two_sweepers_share_the_orphans_and_none_comes_twice", "or twice: ['")
+class YieldsBeforeItAdopts(Right):
+    def adopt_orphans(self) -> Iterator[str]:
+        yield from self.orphans()
+        for _ in super().adopt_orphans():
+            pass
+
+
+@found_by("test_a_closed_journals_sessions_are_orphans_that_are_listed_and_then_adopted", "[] came")
+class AdoptsWhatItLists(Right):
+    def orphans(self) -> list[str]:
+        return list(super().adopt_orphans())
+
+
+@found_by("test_orphans_of_another_service_are_left_alone", "['one'] came, and [] is due")
+class KnowsNoLabel(Right):
+    def __init__(self, directory: Path, *, service: str) -> None:
+        super().__init__(directory, service="")
+
+
+@found_by("test_every_id_that_can_be_sent_is_kept_as_it_is_and_any_other_is_refused", "'A'")
+class FoldsCase(Right):
+    def opened(self, session_id: Id, /) -> None:
+        super().opened(session_id.lower())
+
+
+@found_by(
+    "test_a_closed_journal_is_a_new_owner_until_it_is_closed_again", "0 of 1 orphans, without ['"
+)
+class EndsForGood(Right):
+    is_closed = False
+
+    def opened(self, session_id: Id, /) -> None:
+        if not self.is_closed:
+            super().opened(session_id)
+
+    def close(self) -> None:
+        self.is_closed = True
+        super().close()
+
+
+@found_by("test_what_is_gone_is_forgotten_whoever_holds_it", "and ['four'] is due")
+@found_by("test_any_order_of_calls_loses_nothing", "what was adopted and is gone: {'")
+class ForgetsItsOwnAlone(Right):
+    def gone(self, session_id: Id, /) -> None:
+        if session_id in self.recorded:
+            super().gone(session_id)
+
+
+@found_by("test_an_outage_is_a_journal_error_soon_and_it_works_again_later", "FileNotFoundError")
+class RaisesWhatTheSystemRaises(Right):
+    def opened(self, session_id: Id, /) -> None:
+        self._record(session_id)
+
+
+for broken, *_ in FOUND:
+    if issubclass(broken, Right):
+        name = f"Test{broken.__name__}"
+        globals()[name] = type(name, (Broken,), {"journal": broken})

@@ -1,0 +1,221 @@
+"""Transports as somebody in a hurry writes them.
+
+pytest plays them as a file of its own, which `test_kit.py` starts.
+"""
+
+import http.client
+import netrc
+import os
+import socket
+import ssl
+import time
+from typing import ClassVar
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from firecrawl_interact.adapters.conformance import TransportTests
+from firecrawl_interact.core import (
+    BadResponseError,
+    ConnectFailedError,
+    ConnectionLostError,
+    Request,
+    Response,
+    TimedOutError,
+    TransportError,
+)
+
+from .found import FOUND, found_by
+
+pytestmark = pytest.mark.enable_socket
+
+
+@found_by("test_a_timeout_holds_even_while_bytes_arrive[http-a dripped body]", "status 200 and")
+@found_by(
+    "test_what_is_too_large_is_refused_and_not_held[http-a body of 50 MB]", "BadResponseError or"
+)
+@found_by("test_a_compressed_body_is_refused_and_not_decoded", "BadResponseError is due")
+@found_by("test_calls_in_a_row_use_one_connection", "[1, 2, 3, 4, 5")
+class Naive:
+    """http.client, with a connection for each call. It does without what the subclasses get wrong.
+
+    Its timeout is one for each read, and it takes a body of any size and coding.
+    """
+
+    def __init__(self, api_url: str, context: ssl.SSLContext | None) -> None:
+        self.url, self.context = urlsplit(api_url), context
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def connection(self, timeout: float) -> http.client.HTTPConnection:
+        host, port = self.url.hostname or "", self.url.port
+        if self.context is None:
+            return http.client.HTTPConnection(host, port, timeout=timeout)
+        return http.client.HTTPSConnection(host, port, timeout=timeout, context=self.context)
+
+    def send(self, request: Request, timeout: float) -> Response:
+        connection = self.connection(timeout)
+        try:
+            connection.connect()
+        except ssl.SSLCertVerificationError as error:
+            raise ConnectFailedError(str(error), transient=False) from error
+        except OSError as error:
+            raise ConnectFailedError(str(error)) from error
+        try:
+            path, headers = self.url.path.rstrip("/") + request.path, dict(request.headers)
+            connection.request(request.method, path, headers=headers)
+            response = connection.getresponse()
+            return Response(response.status, lowered(response), response.read())
+        except TimeoutError as error:
+            raise TimedOutError("no response in time") from error.with_traceback(None)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ConnectionLostError(type(error).__name__) from error.with_traceback(None)
+        finally:
+            connection.close()
+            del headers
+
+
+def lowered(response: http.client.HTTPResponse) -> dict[str, str]:
+    return {
+        name.lower(): ", ".join(response.headers.get_all(name, [])) for name in response.headers
+    }
+
+
+class Broken(TransportTests):
+    """Plays a naive transport."""
+
+    __test__ = False
+    transport: ClassVar[type[Naive]] = Naive
+
+    def make_transport(self, api_url: str, ssl_context: ssl.SSLContext | None = None) -> Naive:
+        return self.transport(api_url, ssl_context)
+
+
+@found_by("test_what_ends_early_is_lost_and_is_not_retried", "a response with status 200")
+class RetriesInside(Naive):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except ConnectionLostError:
+            return super().send(request, timeout)
+
+
+@found_by("test_a_redirect_is_not_followed", "the status: 200 came, and 302 is due")
+class FollowsRedirects(Naive):
+    def send(self, request: Request, timeout: float) -> Response:
+        response = super().send(request, timeout)
+        if 300 <= response.status < 400:
+            self.url = urlsplit(response.headers["location"].removesuffix("/elsewhere"))
+            return super().send(request, timeout)
+        return response
+
+
+@found_by("test_cookies_are_not_kept", "['visitor=1; Path=/'] came, and [] is due")
+class KeepsCookies(Naive):
+    cookie = ""
+
+    def send(self, request: Request, timeout: float) -> Response:
+        cookies = {"Cookie": self.cookie} if self.cookie else {}
+        more = Request(request.method, request.path, {**request.headers, **cookies})
+        response = super().send(more, timeout)
+        self.cookie = response.headers.get("set-cookie", "")
+        return response
+
+
+@found_by(
+    "test_what_ends_early_is_lost_and_is_not_retried", "ConnectionLostError or BadResponseError is"
+)
+class SaysThatNothingWasSent(Naive):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except TransportError as error:
+            raise ConnectFailedError(f"no luck: {error}") from error
+
+
+@found_by("test_a_status_is_data_and_is_not_retried", "a response is due")
+class RaisesForAStatus(Naive):
+    def send(self, request: Request, timeout: float) -> Response:
+        response = super().send(request, timeout)
+        if response.status >= 400:
+            raise BadResponseError(f"status {response.status}")
+        return response
+
+
+@found_by("test_no_request_goes_to_an_untrusted_server", "ConnectFailedError is due")
+class TrustsAnyone(Naive):
+    def __init__(self, api_url: str, context: ssl.SSLContext | None) -> None:
+        super().__init__(api_url, context and ssl._create_unverified_context())  # noqa: S323 - that is wrong
+
+
+@found_by("test_no_error_shows_the_key_nor_do_its_frames", "Bearer ***")
+class ShowsTheKey(Naive):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except TransportError as error:
+            raise type(error)(f"{error} for {dict(request.headers)}") from error
+
+
+@found_by(
+    "test_an_interruption_passes_and_its_response_never_reaches_the_next_call", "TimedOutError("
+)
+class SwallowsCtrlC(Naive):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except KeyboardInterrupt as error:
+            raise TimedOutError("interrupted") from error
+
+
+@found_by("test_netrc_and_the_proxy_for_plain_http_stay_out", "['Basic x'] came")
+class ReadsNetrc(Naive):
+    def send(self, request: Request, timeout: float) -> Response:
+        known = netrc.netrc(os.environ.get("NETRC", os.devnull)).hosts
+        headers = {**request.headers, **({"Authorization": "Basic x"} if known else {})}
+        return super().send(Request(request.method, request.path, headers), timeout)
+
+
+@found_by("test_a_path_goes_out_as_it_is", "'/v2/echo/a%3Bb%3Dc")
+class QuotesThePath(Naive):
+    def send(self, request: Request, timeout: float) -> Response:
+        return super().send(Request(request.method, quote(request.path), request.headers), timeout)
+
+
+@found_by(
+    "test_a_response_after_the_timeout_never_reaches_the_next_call", "its own response is due"
+)
+@found_by("test_surplus_bytes_never_reach_the_next_call", "its own response is due")
+@found_by("test_callers_side_by_side_get_their_own_responses", "")
+@found_by("test_after_a_fork_each_process_has_connections_of_its_own", "[1] came, and [2] is due")
+class KeepsOneConnection(Naive):
+    """A socket that is never closed, and not guarded against other callers or a fork."""
+
+    sock: socket.socket | None = None
+    received = b""
+
+    def send(self, request: Request, timeout: float) -> Response:
+        if self.sock is None:
+            connection = self.connection(timeout)
+            connection.connect()
+            self.sock = connection.sock
+        self.sock.settimeout(timeout)
+        head = [f"{request.method} {request.path} HTTP/1.1", f"Host: {self.url.netloc}", "", ""]
+        self.sock.sendall("\r\n".join(head).encode())
+        try:
+            while b"}" not in self.received:
+                self.received += self.sock.recv(1)
+        except TimeoutError as error:
+            raise TimedOutError("no response in time") from error
+        whole, _, self.received = self.received.partition(b"}")
+        return Response(200, {}, whole)
+
+
+for broken, *_ in FOUND:
+    if issubclass(broken, Naive):
+        name = f"Test{broken.__name__}"
+        globals()[name] = type(name, (Broken,), {"transport": broken})

@@ -1,0 +1,104 @@
+"""The kit finds what somebody in a hurry gets wrong; and how it behaves towards its users."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from firecrawl_interact.adapters.conformance import TransportTests
+
+from . import broken_journals, broken_transports  # noqa: F401 - they fill `FOUND`
+from .found import FOUND
+
+HERE = Path(__file__).parent
+
+
+def play(*arguments: str, folder: Path = HERE.parents[1]) -> str:
+    """Let pytest play something in a process of its own, and return what it prints."""
+    command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", *arguments]
+    wide = {**os.environ, "COLUMNS": "500"}
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, cwd=folder, env=wide)
+    return done.stdout.decode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["broken_transports", "broken_journals"])
+def test_each_is_found_by_the_test_that_names_the_promise(name: str) -> None:
+    rows = [row for row in FOUND if row[0].__module__.endswith(name)]
+    file = f"{HERE / name}.py"
+    nodes = [f"{file}::Test{broken.__name__}::{test}" for broken, test, _ in rows]
+    output = play("--tb=no", "-k", "not https or untrusted", *nodes)
+    missed = []
+    for broken, test, said in rows:
+        where = f"Test{broken.__name__}::{test}"
+        messages = re.findall(rf"^FAILED .*::{re.escape(where)}.* - (.*)$", output, re.MULTILINE)
+        if not any(said in message for message in messages):
+            missed.append((where, said, messages))
+    assert not missed, output[-2000:]
+
+
+def test_what_is_known_to_fail_is_an_expected_failure_and_one_that_passes_fails(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "test_mine.py").write_text(
+        """
+from firecrawl_interact.adapters import InMemoryJournal
+from firecrawl_interact.adapters.conformance import JournalTests, TransportTests as TestBase
+
+class TestMine(JournalTests):
+    known = {
+        "test_gone_of_an_unknown_id_changes_nothing": "why not",
+        "test_a_killed_process_leaves_orphans_with_what_it_had_adopted[fork]": "it is in memory",
+    }
+    journal = InMemoryJournal()
+
+    def make_journal(self, service):
+        return InMemoryJournal(self.journal, service=service)
+""",
+        encoding="utf-8",
+    )
+    output = play("-k", "unknown or fork or label or Base", folder=tmp_path)
+    assert "FAILED test_mine.py::TestMine::test_gone_of_an_unknown_id_changes" in output
+    assert "[XPASS(strict)] why not" in output
+    assert "XFAIL test_mine.py::TestMine::test_a_killed_process" in output
+    assert "PASSED test_mine.py::TestMine::test_an_address_is_one_label" in output
+    assert "Base" not in output
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_that_there_is_not",
+        "known",
+        "test_a_redirect_is_not_followed[306]",
+        "test_a_handshake_that_fails_was_not_sent[http-a close]",
+    ],
+)
+def test_a_name_in_known_that_there_is_not_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(name)):
+        type("TestMine", (TransportTests,), {"known": {name: "no such test"}})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_a_redirect_is_not_followed",
+        "test_a_redirect_is_not_followed[http-302]",
+        "test_a_handshake_that_fails_was_not_sent[https-a close]",
+        "test_cookies_are_not_kept[https]",
+    ],
+)
+def test_a_name_in_known_is_as_pytest_prints_it(name: str) -> None:
+    type("TestMine", (TransportTests,), {"known": {name: "it is so"}})
+
+
+@pytest.mark.parametrize("library", ["pytest", "hypothesis", "trustme"])
+def test_without_the_extra_the_kit_says_what_to_install(library: str) -> None:
+    code = f"""import sys; sys.modules[{library!r}] = None
+import firecrawl_interact.adapters
+import firecrawl_interact.adapters.conformance"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert f"the conformance kit needs {library}: pip install '.[conformance]'" in done.stderr
