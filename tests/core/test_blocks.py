@@ -63,7 +63,8 @@ def test_it_destroys_a_session_and_has_its_receipt_afterwards(use_case: UseCase)
     told: list[object] = []
     delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, on_outcome=told.append)
     block: Any = delete_session.on_exit(uuid.UUID(SESSION_ID))  # Any: of either kind
-    assert play(block, lambda: told.append(block.receipt)) is block
+    given = play(block, lambda: told.append(block.receipt))
+    assert [given] == [block]
     assert (block.session_id, block.receipt, block.outcome) == (SESSION_ID, RECEIPT, RECEIPT)
     assert told == [None, RECEIPT]
 
