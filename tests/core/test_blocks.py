@@ -80,7 +80,6 @@ def test_it_destroys_a_session_and_has_its_receipt_afterwards(use_case: UseCase)
         ({"id": SESSION_ID, "liveViewUrl": "https://..."}, {}),
         (["session", SESSION_ID], {"id_of": lambda opened: opened[1]}),
     ],
-    ids=repr,
 )
 def test_it_opens_a_session_whose_id_is_what_was_opened_or_within_it(
     opened: object, options: dict[str, Any], use_case: UseCase
