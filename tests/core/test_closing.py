@@ -1,16 +1,14 @@
 """A use case that is closed: what it closes, and what it waits for. It forbids nothing."""
 
 import asyncio
-import copy
 import pickle
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
-from firecrawl_interact.adapters import AsyncioTransport, InMemoryJournal, Urllib3Transport
+from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.core import (
     AsyncDeleteSession,
     DeleteSession,
@@ -23,7 +21,6 @@ from . import virtual_time
 from .programs import Program, turns
 from .scripted_transport import (
     API_KEY,
-    DESTROYED,
     SESSION_ID,
     ScriptedTransport,
     UseCase,
@@ -209,16 +206,6 @@ def test_whatever_is_cancelled_each_session_is_gone_after_one_delete_and_is_told
         assert sorted(program.sent) == sorted(outcome.session_id for outcome in program.told), at
 
 
-# Copies and pickles
-
-
-@both_use_cases
-@pytest.mark.parametrize("twin_of", [copy.copy, copy.deepcopy])
-def test_a_copy_is_one_of_its_own(twin_of: Callable[[Any], Any], use_case: UseCase) -> None:
-    delete_session = twin_of(use_case(ScriptedTransport(DESTROYED), API_KEY))
-    play(delete_session.on_exit(SESSION_ID), list)
-
-
 @pytest.mark.parametrize(
     "delete_session",
     [DeleteSession(Urllib3Transport(), "a"), AsyncDeleteSession(AsyncioTransport(), "a")],
@@ -226,10 +213,3 @@ def test_a_copy_is_one_of_its_own(twin_of: Callable[[Any], Any], use_case: UseCa
 def test_a_pickle_is_one_of_its_own_with_the_same_key(delete_session: Any) -> None:
     twin = pickle.loads(pickle.dumps(delete_session))  # noqa: S301 - our own
     assert (twin.headers, twin.retry) == (delete_session.headers, delete_session.retry)
-
-
-def test_a_journal_of_the_library_is_closed() -> None:
-    journal = InMemoryJournal()
-    with DeleteSession(ScriptedTransport(), API_KEY, journal=journal):
-        journal.opened("a")
-    assert journal.orphans() == ["a"]

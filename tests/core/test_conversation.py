@@ -1,6 +1,5 @@
-"""The conversation: which attempts it makes, when, and what its driver sees of them."""
+"""The conversation: what its driver sees of it. `tests/proof` plays every schedule of attempts."""
 
-import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 
@@ -26,44 +25,12 @@ from firecrawl_interact.core import (
     wire,
 )
 
-from ..proof.model import NAMED, Fault, Seen
-from ..proof.schedules import alphabet, check_every_schedule, one_of_each_kind
 from .log_records import log_records
 from .scripted_transport import (
     DESTROYED,
     SESSION_ID,
     response,
 )
-
-# Its claims
-
-
-def is_played_here(seen: Seen) -> bool:
-    """Keep few enough for a moment's work. The proof plays all that a sender may see."""
-    if isinstance(seen, Fault):
-        return seen.kind == "ConnectFailedError" or seen.is_stale
-    return seen.status in (401, 410, 502) or seen.named_wait == 34.5 or seen.credits == 7
-
-
-@pytest.mark.parametrize(
-    ("policy", "chance", "seconds"),
-    [
-        (RetryPolicy(max_attempts=3), 0.5, [70]),
-        (RetryPolicy(max_attempts=3, attempt_timeout=30, deadline=60, first_pause=20), 1.0, [30]),
-        (RetryPolicy(max_attempts=2, deadline=71, first_pause=0, longest_pause=0), 0.0, [70, 71]),
-    ],
-    ids=["usual", "long pauses", "no pauses"],
-)
-def test_every_claim_of_the_proof_holds_whatever_the_attempts_meet(
-    policy: RetryPolicy, chance: float, seconds: list[float]
-) -> None:
-    whole = alphabet(NAMED, seconds=seconds, in_a_run=True, wanted=is_played_here)
-    moments = one_of_each_kind(whole)
-    with log_records(logging.CRITICAL):
-        check_every_schedule([moments] * policy.max_attempts, policy=policy, chance=chance)
-
-
-# Step by step
 
 HEADERS = request_headers(None)
 REQUEST = wire.request(SESSION_ID, HEADERS)

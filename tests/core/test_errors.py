@@ -126,9 +126,6 @@ def test_what_nobody_has_spoken_is_not_the_service_s() -> None:
     assert not core.UnreachableError("no", "a").is_spoken
 
 
-# The port's four
-
-
 @pytest.mark.parametrize("kind", FAILURES)
 def test_a_failure_of_a_transport_says_whether_it_was_sent_and_whether_a_retry_can_help(
     kind: type[core.TransportError],
@@ -136,12 +133,3 @@ def test_a_failure_of_a_transport_says_whether_it_was_sent_and_whether_a_retry_c
     assert kind("words").sent is (kind is not core.ConnectFailedError)
     assert (str(kind("words")), kind("words").transient) == ("words", True)
     assert kind("words", transient=False).transient is False
-
-
-def test_a_lost_connection_is_not_stale_unless_said() -> None:
-    assert core.ConnectionLostError("words").stale is False
-    assert vars(core.ConnectionLostError("words", stale=True)) == {"stale": True, "transient": True}
-
-
-def test_a_body_is_at_most_a_mebibyte() -> None:
-    assert core.MAX_BODY_BYTES == 1_048_576

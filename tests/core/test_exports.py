@@ -59,14 +59,6 @@ def test_no_value_that_users_get_can_be_changed() -> None:
             kind(4)  # type: ignore[call-arg, arg-type] # the point
 
 
-def test_both_use_cases_are_called_alike() -> None:
-    names = ["transport", "api_key", "retry", "headers", "journal", "on_outcome", "random"]
-    for use_case in (core.DeleteSession, core.AsyncDeleteSession):
-        assert list(inspect.signature(use_case).parameters) == names
-    one, other = core.DeleteSession.__call__, core.AsyncDeleteSession.__call__
-    assert inspect.signature(one) == inspect.signature(other)
-
-
 # What it imports
 
 

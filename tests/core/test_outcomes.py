@@ -143,31 +143,6 @@ def test_a_key_that_is_a_word_of_the_service_s_does_not_hide_that_a_session_is_g
     assert "session not" not in str(error)
 
 
-# The service's own words: read leniently, cut, and safe to print
-
-
-@pytest.mark.parametrize(
-    ("said", "message", "code"),
-    [
-        ({"error": "first", "message": "second"}, "first", None),
-        ({"error": "", "message": "second"}, "second", None),
-        ({"error": "", "message": "", "code": ""}, None, None),
-        ({"error": None, "message": None, "code": None}, None, None),
-        ({"error": {"text": "?"}, "message": "second"}, "second", None),
-        ({"error": 7, "message": [], "code": 7}, None, None),
-        ({"error": "two\nlines\x1b[0m\u202e"}, "two\\nlines\\x1b[0m\\u202e", None),
-        ({"error": "grün 🦊", "code": "CODE"}, "grün 🦊", "CODE"),
-        ({"error": "e" * 501, "code": "c" * 501}, "e" * 500, "c" * 500),
-        ({"error": "\x07" * 600}, "\\x07" * 125, None),
-    ],
-)
-def test_the_service_s_words_are_read_leniently_cut_and_made_safe_to_print(
-    said: dict[str, object], message: str | None, code: str | None
-) -> None:
-    error = error_of(core.ResponseError, response(400, {"success": False, **said}))
-    assert (error.message, error.code) == (message, code)
-
-
 @pytest.mark.parametrize(("said", "kept"), [("req-1", "req-1"), ("i" * 501, "i" * 500), ("", None)])
 def test_the_request_id_is_kept_for_the_support(said: str, kept: str | None) -> None:
     error = error_of(core.ResponseError, response(500, None, {"x-request-id": said}))
@@ -178,14 +153,3 @@ def test_the_request_id_is_kept_for_the_support(said: str, kept: str | None) -> 
 def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
     error = error_of(core.BadRequestError, core.Response(400, {}, b"\x1b[31m\xff" + b"x" * 9_999))
     assert f" '\\x1b[31m\ufffd{'x' * 91}'. " in str(error)
-
-
-@pytest.mark.parametrize("body", [b'{"error":"\xff"}', b'{"success":false,"error":"\xff"}'])
-def test_words_that_are_no_utf_8_do_not_hide_the_status(body: bytes) -> None:
-    assert error_of(core.PaymentRequiredError, core.Response(402, {}, body)).message == "\ufffd"
-
-
-def test_a_text_that_is_no_utf_8_is_not_passed_over_for_one_that_says_gone() -> None:
-    body = b'{"success":false,"error":"\xff","message":"Browser session not found."}'
-    error = error_of(core.UnexpectedResponseError, core.Response(404, {}, body))
-    assert error.session_fate is UNKNOWN

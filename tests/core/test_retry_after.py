@@ -1,10 +1,6 @@
 """How long the service asks to wait, and in which forms."""
 
-import string
-
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from firecrawl_interact.core import RateLimitError
 
@@ -81,16 +77,3 @@ def test_without_the_header_the_text_names_the_wait_rounded_to_whole_seconds(
     said: str, seconds: float | None
 ) -> None:
     assert asked(None, said=said) == seconds
-
-
-@given(
-    st.text(max_size=40)
-    | st.text(string.digits + "-+:,. GMTSunNov\u0665", max_size=40)
-    | st.sampled_from(FORMS),
-    st.text(max_size=40) | st.sampled_from(FORMS),
-)
-@example("Sun, 06 Nov 1994 08:49:37 -0000", DATE)
-@example(DATE, "Sun, 06 Nov 1994 08:49:37 -0000")
-def test_no_header_is_ever_an_exception_or_a_wait_backwards(header: str, date: str) -> None:
-    wait = asked(header, date)
-    assert wait is None or 0 <= wait < float("inf")

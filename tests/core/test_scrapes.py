@@ -9,23 +9,19 @@ import pytest
 from firecrawl_interact.adapters import (
     AsyncInMemoryTransport,
     FakeService,
-    InMemoryJournal,
     InMemoryTransport,
     LostResponse,
 )
 from firecrawl_interact.core import (
-    AsyncDeleteManySessions,
     AsyncDeleteSession,
     DeleteManySessions,
     DeleteSession,
     InvalidSessionIdError,
-    NothingOpenedError,
     Outcome,
     checked_session_id,
 )
 
 from .log_records import log_records
-from .side_by_side import listed
 
 SCRAPE = "550e8400-e29b-41d4-a716-446655440000"
 SESSION_ID = f"scrape:{SCRAPE}"
@@ -48,10 +44,6 @@ def on_a_loop(service: FakeService) -> AsyncDeleteSession:
     return AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test", journal=StrictJournal())
 
 
-def called(service: FakeService) -> Outcome | None:
-    return blocking(service)(SESSION_ID)
-
-
 def awaited_on_exit(service: FakeService) -> Outcome | None:
     async def main() -> Outcome | None:
         async with on_a_loop(service).on_exit(SESSION_ID) as ending:
@@ -66,12 +58,7 @@ def by_run(service: FakeService) -> Outcome | None:
     return outcome
 
 
-def by_awaited_run(service: FakeService) -> Outcome | None:
-    [outcome] = asyncio.run(listed(AsyncDeleteManySessions(on_a_loop(service))([SESSION_ID])))
-    return outcome
-
-
-@pytest.mark.parametrize("delete", [called, awaited_on_exit, by_run, by_awaited_run])
+@pytest.mark.parametrize("delete", [awaited_on_exit, by_run])
 def test_the_session_of_a_scrape_is_destroyed_and_no_journal_hears_of_it(
     delete: Callable[[FakeService], Outcome | None],
 ) -> None:
@@ -103,17 +90,4 @@ def test_whoever_keeps_ids_refuses_the_id_of_a_scrape_and_says_why() -> None:
     reason = "the id of a scrape names no session for long: the next one has the same"
     with pytest.raises(InvalidSessionIdError, match=reason):
         checked_session_id(SESSION_ID)
-    with pytest.raises(InvalidSessionIdError, match=reason):
-        InMemoryJournal().opened(SESSION_ID)
     assert checked_session_id(SESSION_ID, may_be_scrape=True) == SESSION_ID
-    with pytest.raises(InvalidSessionIdError, match="the id cannot be sent"):
-        checked_session_id("a b")
-
-
-def test_an_opener_does_not_give_the_id_of_a_scrape() -> None:
-    service = FakeService()
-    delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
-    opening = delete_session.opening(lambda: SESSION_ID, id_of=str)
-    with pytest.raises(NothingOpenedError, match="without an id that can be sent"), opening:
-        pass
-    assert service.requests == []
