@@ -20,7 +20,8 @@ SHOWN = {"dockerfile", "ini", "text", "yaml"}
 ONE_PROGRAM = {"docs/write-your-own-transport.md", "docs/write-your-own-journal.md"}
 SETS_UP = re.compile(r"make |cd |pip install |python3? -m venv|\. \.venv|git clone")
 
-ENGLISH = [page for page in PAGES if not page.endswith("ja.md")]
+# Those that take longest begin first.
+ENGLISH = sorted(set(PAGES) - {"README.ja.md"}, key=lambda page: (page not in ONE_PROGRAM, page))
 
 PYTHON = {
     (page, "\n\n".join(code)): f"{page}: {title}"
