@@ -4,7 +4,6 @@ import asyncio
 import json
 import uuid
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import pytest
@@ -141,8 +140,7 @@ def play(block: Any, work: Callable[[], object]) -> object:  # Any: of either ki
         return given
 
     if hasattr(block, "__aenter__"):
-        is_nested = asyncio._get_running_loop() is not None
-        return run(main()) if is_nested else asyncio.run(main())
+        return asyncio.run(main())
     with block as given:
         work()
     return given
@@ -152,20 +150,15 @@ def delete_blocking(
     transport: Transport,
     session_id: str | uuid.UUID = SESSION_ID,
     *,
-    use_case: UseCase = DeleteSession,
     api_key: str | None = API_KEY,
     retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
 ) -> DeletionReceipt:
-    """Make one call, unless told otherwise a blocking one."""
-    delete_session = use_case(transport, api_key, retry=retry, random=lambda: 0.5)
-    receipt: DeletionReceipt = ended(delete_session(session_id))
-    return receipt
+    """Make one blocking call."""
+    return DeleteSession(transport, api_key, retry=retry, random=lambda: 0.5)(session_id)
 
 
-WAYS = ["blocking", "awaited"]
-both_use_cases = pytest.mark.parametrize("use_case", [DeleteSession, awaited], ids=WAYS)
-both_ways = pytest.mark.parametrize(
-    "delete", [delete_blocking, partial(delete_blocking, use_case=awaited)], ids=WAYS
+both_use_cases = pytest.mark.parametrize(
+    "use_case", [DeleteSession, awaited], ids=["blocking", "awaited"]
 )
 
 

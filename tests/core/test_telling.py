@@ -128,18 +128,6 @@ def test_what_a_journal_raises_is_a_warning_and_changes_nothing(
     assert extras(record) == KNOWN_GONE
 
 
-@both_use_cases
-def test_an_interruption_while_the_journal_forgets_costs_no_outcome(use_case: UseCase) -> None:
-    told: list[Outcome] = []
-    journal = Mock(gone=Mock(side_effect=KeyboardInterrupt))
-    transport = ScriptedTransport(DESTROYED)
-    delete_session = use_case(transport, API_KEY, journal=journal, on_outcome=told.append)
-    with pytest.raises(KeyboardInterrupt), log_records(logging.ERROR) as records:
-        ended(delete_session(SESSION_ID))
-    assert [outcome.session_fate for outcome in told] == [SessionFate.GONE]
-    assert records == []
-
-
 def test_where_nothing_is_recorded_nothing_is_forgotten() -> None:
     for telling in (Telling(None, None), Telling(Mock(spec=[]), None)):
         outcome = DeletionReceipt(session_id="scrape:a")
