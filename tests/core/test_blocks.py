@@ -176,7 +176,7 @@ def test_an_id_that_cannot_be_sent_is_refused_before_the_block(use_case: UseCase
 
 
 @both_use_cases
-@pytest.mark.parametrize("raised", [None, BlockError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("raised", [None, BlockError, KeyboardInterrupt, SystemExit, GeneratorExit])
 @pytest.mark.parametrize(
     ("meets", "missing_ok", "kind"),
     [

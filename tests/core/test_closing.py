@@ -13,6 +13,7 @@ from firecrawl_interact.core import (
     AsyncDeleteSession,
     DeleteSession,
     DeletionReceipt,
+    NothingOpenedError,
     RetryPolicy,
     SessionFate,
 )
@@ -133,6 +134,8 @@ async def test_it_waits_for_a_block_that_was_cancelled_and_cleans_up_before_its_
 async def test_it_waits_for_nothing_if_no_block_is_open() -> None:
     program = Program()
     await program.hold(0)
+    with pytest.raises(NothingOpenedError):
+        await program.delete_session.opening(dict).__aenter__()
     await program.delete_session.aclose()
     assert virtual_time.now() == 10
 

@@ -124,12 +124,3 @@ def test_an_error_says_whose_words_it_has(speaker: Speaker, is_spoken: bool) -> 
 
 def test_what_nobody_has_spoken_is_not_the_service_s() -> None:
     assert not core.UnreachableError("no", "a").is_spoken
-
-
-@pytest.mark.parametrize("kind", FAILURES)
-def test_a_failure_of_a_transport_says_whether_it_was_sent_and_whether_a_retry_can_help(
-    kind: type[core.TransportError],
-) -> None:
-    assert kind("words").sent is (kind is not core.ConnectFailedError)
-    assert (str(kind("words")), kind("words").transient) == ("words", True)
-    assert kind("words", transient=False).transient is False

@@ -1,7 +1,7 @@
-"""How a block or a run may end, by how the library is used: a table of all pairs.
+"""How an awaited block or run may end, by how it is used: a table of all pairs.
 
 In each, the session is destroyed, or one outcome says what is known of it, and so does an ERROR in
-the log, unless the delete's error is itself what the program sees.
+the log, unless the delete's error is itself what the program sees. Blocking: `test_blocks`.
 """
 
 import asyncio
@@ -11,9 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
-    AbstractContextManager,
     asynccontextmanager,
-    contextmanager,
 )
 from typing import Any, TypeAlias
 
@@ -23,14 +21,11 @@ import pytest
 from firecrawl_interact.adapters import (
     AsyncInMemoryTransport,
     FakeService,
-    InMemoryTransport,
     Reply,
 )
 from firecrawl_interact.core import (
     AsyncDeleteManySessions,
     AsyncDeleteSession,
-    DeleteManySessions,
-    DeleteSession,
     DeleteSessionError,
     Outcome,
     RetryPolicy,
@@ -40,13 +35,12 @@ from firecrawl_interact.core import (
 from .log_records import log_records
 from .scripted_transport import SESSION_ID
 
-Use: TypeAlias = Callable[[], AbstractContextManager[object]]
-AsyncUse: TypeAlias = Callable[[], AbstractAsyncContextManager[object]]
+Use: TypeAlias = Callable[[], AbstractAsyncContextManager[object]]
 Program: TypeAlias = Coroutine[Any, Any, object]
 
 
 class World:
-    """A service with one session, a use case of either kind, and all that is said of its end."""
+    """A service with one session, a use case, and all that is said of the session's end."""
 
     def __init__(self, *, is_away: bool) -> None:
         self.is_away = is_away
@@ -57,15 +51,18 @@ class World:
         self.told: list[Outcome] = []
         self.raised: list[BaseException] = []  # what the program sees
         self.task: asyncio.Task[None] | None = None  # which nobody awaits
-        said: Any = {"retry": RetryPolicy(max_attempts=1), "on_outcome": self.told.append}
-        self.blocking = DeleteSession(InMemoryTransport(self.service), "fc-test", **said)
-        self.awaited = AsyncDeleteSession(AsyncInMemoryTransport(self.service), "fc-test", **said)
+        self.delete_session = AsyncDeleteSession(
+            AsyncInMemoryTransport(self.service),
+            "fc-test",
+            retry=RetryPolicy(max_attempts=1),
+            on_outcome=self.told.append,
+        )
 
-    def play(self, program: Callable[[], object]) -> None:
+    def play(self, program: Program) -> None:
         """Run a program to its end, and compare what is so with what is said."""
         with log_records(logging.ERROR) as logged:
             try:
-                program()
+                asyncio.run(program)
             except BaseException as error:
                 self.raised.append(error)
         is_gone = not self.service.is_open(SESSION_ID)
@@ -84,82 +81,9 @@ def all_in(error: BaseException) -> Iterator[BaseException]:
         yield from all_in(one)
 
 
-def table(ways: dict[str, Any], uses: dict[str, Any]) -> pytest.MarkDecorator:  # Any: functions
-    rows = {
-        f"{way}-{use}-{'away' if is_away else 'there'}": (ways[way], uses[use], is_away)
-        for way in ways
-        for use in uses
-        for is_away in (False, True)
-    }
-    return pytest.mark.parametrize(("way", "use", "is_away"), rows.values(), ids=rows)
-
-
-# Blocking
-
-
-@contextmanager
-def as_run(world: World) -> Iterator[None]:
-    with DeleteManySessions(world.blocking)([SESSION_ID]) as deletions:
-        for outcome in deletions:
-            if isinstance(outcome, DeleteSessionError):
-                world.raised.append(outcome)
-            yield
-
-
-BLOCKING_USES = {
-    "on_exit": lambda world: world.blocking.on_exit(SESSION_ID),
-    "opening": lambda world: world.blocking.opening(lambda: SESSION_ID),
-    "run": as_run,
-}
-
-
-def fails_with(error: Callable[[], BaseException]) -> Callable[[Use], None]:
-    def way(use: Use) -> None:
-        with use():
-            raise error()
-
-    return way
-
-
-def returns(use: Use) -> None:
-    with use():
-        pass
-
-
-def leaves_a_generator(use: Use) -> None:
-    def pages() -> Iterator[int]:
-        with use():
-            yield 1
-
-    for _ in pages():
-        break
-
-
-BLOCKING_WAYS = {
-    "return": returns,
-    "exception": fails_with(ZeroDivisionError),
-    "SystemExit": fails_with(SystemExit),
-    "KeyboardInterrupt": fails_with(KeyboardInterrupt),
-    "generator": leaves_a_generator,
-}
-
-
-@table(BLOCKING_WAYS, BLOCKING_USES)
-def test_blocking(
-    way: Callable[[Use], None],
-    use: Callable[[World], AbstractContextManager[object]],
-    is_away: bool,
-) -> None:
-    world = World(is_away=is_away)
-    world.play(lambda: way(lambda: use(world)))
-
-
-# Awaited
-
-
 @asynccontextmanager
-async def as_awaited_run(world: World) -> AsyncIterator[None]:
-    async with AsyncDeleteManySessions(world.awaited)([SESSION_ID]) as deletions:
+async def as_run(world: World) -> AsyncIterator[None]:
+    async with AsyncDeleteManySessions(world.delete_session)([SESSION_ID]) as deletions:
         async for outcome in deletions:
             if isinstance(outcome, DeleteSessionError):
                 world.raised.append(outcome)
@@ -171,20 +95,20 @@ async def open_session() -> str:
     return SESSION_ID
 
 
-AWAITED_USES = {
-    "on_exit": lambda world: world.awaited.on_exit(SESSION_ID),
-    "opening": lambda world: world.awaited.opening(open_session),
-    "run": as_awaited_run,
+USES = {
+    "on_exit": lambda world: world.delete_session.on_exit(SESSION_ID),
+    "opening": lambda world: world.delete_session.opening(open_session),
+    "run": as_run,
 }
 
 
-async def hold(use: AsyncUse, is_open: asyncio.Event) -> None:
+async def hold(use: Use, is_open: asyncio.Event) -> None:
     async with use():
         is_open.set()
         await asyncio.sleep(3600)
 
 
-async def begun(use: AsyncUse) -> asyncio.Task[None]:
+async def begun(use: Use) -> asyncio.Task[None]:
     """A task that is in its block."""
     is_open = asyncio.Event()
     task = asyncio.create_task(hold(use, is_open))
@@ -192,26 +116,26 @@ async def begun(use: AsyncUse) -> asyncio.Task[None]:
     return task
 
 
-def does_fail_with(error: Callable[[], BaseException]) -> Callable[[World, AsyncUse], Program]:
-    async def way(world: World, use: AsyncUse) -> None:
+def does_fail_with(error: Callable[[], BaseException]) -> Callable[[World, Use], Program]:
+    async def way(world: World, use: Use) -> None:
         async with use():
             raise error()
 
     return way
 
 
-async def does_return(world: World, use: AsyncUse) -> None:
+async def does_return(world: World, use: Use) -> None:
     async with use():
         await asyncio.sleep(0)
 
 
-async def is_cancelled(world: World, use: AsyncUse) -> None:
+async def is_cancelled(world: World, use: Use) -> None:
     task = await begun(use)
     task.cancel()
     await task
 
 
-async def has_a_sibling_that_fails(world: World, use: AsyncUse) -> None:
+async def has_a_sibling_that_fails(world: World, use: Use) -> None:
     async def sibling() -> None:
         await is_open.wait()
         raise ZeroDivisionError
@@ -222,16 +146,16 @@ async def has_a_sibling_that_fails(world: World, use: AsyncUse) -> None:
         group.create_task(sibling())
 
 
-async def is_in_the_background(world: World, use: AsyncUse) -> None:
+async def is_in_the_background(world: World, use: Use) -> None:
     world.task = await begun(use)
 
 
-async def is_cancelled_as_the_program_ends(world: World, use: AsyncUse) -> None:
+async def is_cancelled_as_the_program_ends(world: World, use: Use) -> None:
     world.task = await begun(use)
     world.task.cancel()
 
 
-async def leaves_an_asynchronous_generator(world: World, use: AsyncUse) -> None:
+async def leaves_an_asynchronous_generator(world: World, use: Use) -> None:
     async def pages() -> AsyncIterator[int]:
         async with use():
             yield 1
@@ -240,25 +164,25 @@ async def leaves_an_asynchronous_generator(world: World, use: AsyncUse) -> None:
         break
 
 
-async def presses_ctrl_c_once(world: World, use: AsyncUse) -> None:
+async def presses_ctrl_c_once(world: World, use: Use) -> None:
     async with use():
         signal.raise_signal(signal.SIGINT)
         await asyncio.sleep(3600)
 
 
-async def is_in_a_cancelled_scope(world: World, use: AsyncUse) -> None:
+async def is_in_a_cancelled_scope(world: World, use: Use) -> None:
     with anyio.CancelScope() as scope:
         async with use():
             scope.cancel()
             await anyio.sleep(3600)
 
 
-async def is_closed_after_a_cancellation(world: World, use: AsyncUse) -> None:
-    async with world.awaited:
+async def is_closed_after_a_cancellation(world: World, use: Use) -> None:
+    async with world.delete_session:
         (await begun(use)).cancel()
 
 
-AWAITED_WAYS = {
+WAYS = {
     "return": does_return,
     "exception": does_fail_with(ZeroDivisionError),
     "SystemExit": does_fail_with(SystemExit),
@@ -274,11 +198,13 @@ AWAITED_WAYS = {
 }
 
 
-@table(AWAITED_WAYS, AWAITED_USES)
-def test_awaited(
-    way: Callable[[World, AsyncUse], Program],
+@pytest.mark.parametrize("is_away", [False, True], ids=["there", "away"])
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_the_session_is_destroyed_or_one_outcome_and_one_error_say_what_is_known(
+    way: Callable[[World, Use], Program],
     use: Callable[[World], AbstractAsyncContextManager[object]],
     is_away: bool,
 ) -> None:
     world = World(is_away=is_away)
-    world.play(lambda: asyncio.run(way(world, lambda: use(world))))
+    world.play(way(world, lambda: use(world)))
