@@ -81,16 +81,6 @@ def test_a_record_is_flushed_to_the_disk_before_it_is_told(
         ]
 
 
-def test_nothing_stays_on_the_disk_when_there_is_nothing_to_remember(tmp_path: Path) -> None:
-    leave(tmp_path, "one", "two")
-    leave(tmp_path, "three")
-    with FileJournal(tmp_path, service="https://a") as journal:
-        journal.opened("four")
-        for session_id in [*journal.adopt_orphans(), "four"]:
-            journal.gone(session_id)
-    assert list(tmp_path.glob("*/*")) == []
-
-
 def test_to_adopt_is_to_lock_and_writes_nothing(tmp_path: Path) -> None:
     leave(tmp_path, "one", "two")
     before = {path: path.stat() for path in tmp_path.rglob("*")}
@@ -131,13 +121,6 @@ def test_a_closed_journal_is_a_new_owner_until_it_is_closed_again(tmp_path: Path
         assert adopted(tmp_path) == [session_id]
         journal.gone(session_id)
     assert adopted(tmp_path) == []
-
-
-def test_files_beside_the_owners_stop_no_sweep(tmp_path: Path) -> None:
-    owner = leave(tmp_path, "one")
-    (tmp_path / "notes").touch()
-    (owner.parent / "notes").touch()
-    assert adopted(tmp_path) == ["one"]
 
 
 # --- sweepers at once ----------------------------------------------------------------------------
