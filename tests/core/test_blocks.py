@@ -206,6 +206,7 @@ def test_the_first_exception_is_raised_and_what_may_be_left_is_a_note_and_a_line
     assert type(error) is (raised or kind or type(None))
     [outcome] = told
     assert block.outcome is outcome
+    assert raised is None or getattr(outcome, "__traceback__", None) is None  # It can be kept.
     is_left = outcome.session_fate is not SessionFate.GONE
     says = [str(outcome)] if raised and is_left else []
     assert getattr(error, "__notes__", []) == says

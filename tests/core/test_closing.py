@@ -135,7 +135,7 @@ async def test_it_waits_for_nothing_if_no_block_is_open() -> None:
     program = Program()
     await program.hold(0)
     with pytest.raises(NothingOpenedError):
-        await program.delete_session.opening(dict).__aenter__()
+        await program.delete_session.opening(lambda: {"a": "b"}).__aenter__()
     await program.delete_session.aclose()
     assert virtual_time.now() == 10
 
