@@ -49,7 +49,7 @@ check: $(VENV)/.docs
 	@$(BIN)/mypy $(TREE) docs tests
 
 docs: $(VENV)/.docs
-	@$(BIN)/python -m sphinx --quiet --fail-on-warning --builder html docs docs/_build
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --builder html docs docs/_build && echo docs/_build/index.html
 
 live: $(VENV)/.dev
 	@SCRAPE=$(SCRAPE) $(BIN)/python -m tests.live
@@ -63,7 +63,7 @@ dist: $(VENV)/.dev
 	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || date +%s) \
 		$(BIN)/python -m build --no-isolation --outdir $(DIST) . >/dev/null
 
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL = $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 
 $(VENV)/.pip: pyproject.toml
 	@echo "Setting up $(VENV), once ..."
