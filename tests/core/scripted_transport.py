@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 import pytest
@@ -40,28 +40,19 @@ UNAUTHORIZED = response(401, {"success": False, "error": "Unauthorized: Invalid 
 
 
 class ScriptedTransport:
-    """Plays responses and failures in order, and records what was asked of it.
+    """Plays responses and failures in order, and records what was asked of it."""
 
-    Args:
-        script: what each request ends in: a response, or an exception to raise.
-        busy: which part of its timeout each request uses up, 0 to 1; 0 beyond the end.
-    """
-
-    def __init__(self, *script: Response | BaseException, busy: Sequence[float] = ()) -> None:
+    def __init__(self, *script: Response | BaseException) -> None:
         self._script = iter(script)
-        self._busy = iter(busy)
-        self.now = self.started = 1_000_000.0
+        self.now = 1_000_000.0
         self.requests: list[Request] = []
         self.timeouts: list[float] = []
-        self.began: list[float] = []
         self.sleeps: list[float] = []
         self.closed = 0  # how often
 
     def send(self, request: Request, timeout: float) -> Response:
         self.requests.append(request)
         self.timeouts.append(timeout)
-        self.began.append(self.now)
-        self.now += next(self._busy, 0.0) * timeout
         outcome = next(self._script, None)
         assert outcome is not None, "one request more than the script has endings"
         if isinstance(outcome, BaseException):

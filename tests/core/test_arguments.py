@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 from typing import TypeAlias
-from unittest.mock import AsyncMock, MagicMock, create_autospec
 
 import pytest
 from hypothesis import example, given
@@ -17,7 +16,6 @@ from hypothesis import strategies as st
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 from firecrawl_interact.core import (
     AsyncDeleteSession,
-    AsyncTransport,
     DeleteSession,
     InvalidApiKeyError,
     InvalidSessionIdError,
@@ -122,21 +120,6 @@ def test_what_cannot_work_is_refused_and_no_secret_is_quoted(
     assert str(raised.value).startswith(says)
     shown = [repr(raised.value), *traceback.format_exception(raised.value)]
     assert CANARY not in "".join(shown)
-
-
-def test_mocks_of_transports_are_taken() -> None:
-    DeleteSession(MagicMock(), None)
-    AsyncDeleteSession(create_autospec(AsyncTransport, instance=True), None)
-    AsyncDeleteSession(AsyncMock(monotonic=float), None)
-
-
-def test_the_least_and_the_most_are_taken() -> None:
-    check_count("pool_size", 1)
-    check_seconds("timeout", 0, may_be_zero=True)
-    for value in (5e-324, 1, 1.7e308):
-        check_seconds("timeout", value)
-    for value in (0.001, 86_400):
-        RetryPolicy(attempt_timeout=value, deadline=value, first_pause=value, longest_pause=0)
 
 
 @given(st.text() | st.from_regex(r"[A-Za-z0-9._~+/-]{1,20}={0,3}.?", fullmatch=True))

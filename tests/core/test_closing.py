@@ -67,15 +67,6 @@ def test_what_cannot_be_closed_is_left_as_it_is_and_sends_all_the_same(
     play(delete_session.on_exit(SESSION_ID), list)
 
 
-@both_use_cases
-def test_a_journal_is_closed_even_if_the_transport_cannot_be(use_case: UseCase) -> None:
-    transport, journal = ScriptedTransport(), Mock()
-    transport.close = Mock(side_effect=OSError("it is stuck"))  # type: ignore[method-assign]
-    with pytest.raises(OSError, match="it is stuck"):
-        close(use_case(transport, API_KEY, journal=journal))
-    journal.close.assert_called_once_with()
-
-
 # What it waits for
 
 

@@ -1,7 +1,6 @@
 """The errors as objects: their tree, their words, and what survives a journey."""
 
 import copy
-import json
 import pickle
 import re
 from collections.abc import Callable, Iterator
@@ -25,7 +24,6 @@ def family(kind: type[_ErrorT]) -> Iterator[type[_ErrorT]]:
         yield from family(child)
 
 
-TREE = list(family(core.FirecrawlInteractError))
 KINDS = list(family(core.DeleteSessionError))
 ENDED = partial(core.RunEndedError, "the service was away", reason="outage", lasted=240)
 
@@ -48,13 +46,8 @@ def contents(error: BaseException | None) -> object:
 
 @pytest.mark.parametrize(
     "journey",
-    [
-        lambda error: pickle.loads(pickle.dumps(error, 0)),  # noqa: S301 - our own
-        lambda error: pickle.loads(pickle.dumps(error)),  # noqa: S301 - our own
-        copy.copy,
-        copy.deepcopy,
-    ],
-    ids=["pickle 0", "pickle", "copy", "deepcopy"],
+    [lambda error: pickle.loads(pickle.dumps(error)), copy.copy],  # noqa: S301 - our own
+    ids=["pickle", "copy"],
 )
 @pytest.mark.parametrize(
     "error",
@@ -74,10 +67,6 @@ def test_every_error_survives_pickle_and_copy(
     arrived = journey(error)
     assert arrived is not error
     assert contents(arrived) == contents(error)
-
-
-def test_a_fate_is_its_text_for_json_and_logs() -> None:
-    assert json.dumps(core.SessionFate.GONE) == f'"{core.SessionFate.GONE}"' == '"gone"'
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,6 @@ pyproject.toml.
 import inspect
 import subprocess
 import sys
-from importlib import import_module
 
 import msgspec
 import pytest
@@ -17,9 +16,6 @@ from firecrawl_interact import core
 from .side_by_side import FunctionTransport
 
 CLASSES = [one for name in core.__all__ if inspect.isclass(one := getattr(core, name))]
-# The other modules are machinery: their names are not for users.
-FOR_USERS = ["conversation", "delete_session", "errors", "headers", "journal", "opening"]
-FOR_USERS += ["receipt", "retry", "runs.delete_many_sessions", "transport"]
 SLOW_TO_IMPORT = {"asyncio", "concurrent", "dataclasses", "email", "http", "json", "socket", "ssl"}
 
 
@@ -39,14 +35,6 @@ def test_a_name_that_is_not_there_is_an_ordinary_attribute_error() -> None:
     assert not hasattr(core, "Urllib3Transport")
     with pytest.raises(AttributeError, match="core' has no attribute 'DeleteEverything'"):
         core.DeleteEverything  # type: ignore[attr-defined] # noqa: B018 - the point
-
-
-@pytest.mark.parametrize("module_name", FOR_USERS)
-def test_every_public_class_is_handed_on(module_name: str) -> None:
-    module = import_module(f"{core.__name__}.{module_name}")
-    for name, value in vars(module).items():
-        if inspect.isclass(value) and value.__module__ == module.__name__ and name[0] != "_":
-            assert name in core.__all__
 
 
 def test_no_value_that_users_get_can_be_changed() -> None:

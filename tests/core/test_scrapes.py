@@ -1,19 +1,16 @@
 """Ids that name a scrape: `scrape:` and its id stand for the session of that scrape."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 
 import pytest
 
 from firecrawl_interact.adapters import (
-    AsyncInMemoryTransport,
     FakeService,
     InMemoryTransport,
     LostResponse,
 )
 from firecrawl_interact.core import (
-    AsyncDeleteSession,
     DeleteManySessions,
     DeleteSession,
     InvalidSessionIdError,
@@ -36,37 +33,26 @@ class StrictJournal:
     gone = opened
 
 
-def blocking(service: FakeService) -> DeleteSession:
-    return DeleteSession(InMemoryTransport(service), "fc-test", journal=StrictJournal())
+def by_block(delete_session: DeleteSession) -> Outcome | None:
+    with delete_session.on_exit(SESSION_ID) as block:
+        pass
+    return block.outcome
 
 
-def on_a_loop(service: FakeService) -> AsyncDeleteSession:
-    return AsyncDeleteSession(AsyncInMemoryTransport(service), "fc-test", journal=StrictJournal())
+def by_run(delete_session: DeleteSession) -> Outcome | None:
+    return next(DeleteManySessions(delete_session)([SESSION_ID]))
 
 
-def awaited_on_exit(service: FakeService) -> Outcome | None:
-    async def main() -> Outcome | None:
-        async with on_a_loop(service).on_exit(SESSION_ID) as ending:
-            pass
-        return ending.outcome
-
-    return asyncio.run(main())
-
-
-def by_run(service: FakeService) -> Outcome | None:
-    [outcome] = DeleteManySessions(blocking(service))([SESSION_ID])
-    return outcome
-
-
-@pytest.mark.parametrize("delete", [awaited_on_exit, by_run])
+@pytest.mark.parametrize("delete", [by_block, by_run])
 def test_the_session_of_a_scrape_is_destroyed_and_no_journal_hears_of_it(
-    delete: Callable[[FakeService], Outcome | None],
+    delete: Callable[[DeleteSession], Outcome | None],
 ) -> None:
     service = FakeService()
+    delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=StrictJournal())
     own, other = service.open_session(scrape_id=SCRAPE), service.open_session()
     service.queue(LostResponse(), session_id=SESSION_ID)
     with log_records(logging.WARNING) as records:
-        outcome = delete(service)
+        outcome = delete(delete_session)
     assert outcome is not None
     assert (outcome.session_id, outcome.session_fate, outcome.attempts) == (SESSION_ID, "gone", 2)
     assert service.sessions_left_open == [other]
