@@ -28,7 +28,6 @@ from .server import FaultServer, SeenRequest
 ENOUGH = 10.0  # seconds for a call in which nothing goes wrong
 SHORT = 0.5  # seconds: a timeout that is meant to expire
 OVERTIME = 2.0  # seconds by which a call may miss its timeout: the machine may be busy
-LONGEST_MESSAGE = 1000  # characters of an error's message
 KEY = "fc-conformance/key+1=="  # only the server may get it, unchanged
 HEADERS: Mapping[str, str] = {
     "Authorization": f"Bearer {KEY}",
@@ -58,7 +57,7 @@ def compare(what: str, came: object, expected: object) -> None:
 def described(result: Result) -> str:
     """Say what a call ended in."""
     if isinstance(result, Response):
-        return f"a response with status {result.status} and the body {result.body[:200]!r}"
+        return f"a response with status {result.status} and the body {result.body[:100]!r}"
     return f"{result!r}, stale={getattr(result, 'stale', False)}"[:500]
 
 
@@ -222,7 +221,7 @@ def check_error(error: TransportError) -> None:
     compare(f"the number of kinds of {error!r}", len(kinds), 1)
     compare(f"sent of {error!r}", error.sent, kinds[0].sent)
     length = len(str(error))
-    require(0 < length <= LONGEST_MESSAGE, f"the message of {error!r} has {length} characters")
+    require(0 < length <= 1000, f"a message of {length} characters: {error!r:.200}")
     has_cause = error.__cause__ is not None or error.sent
     require(has_cause, f"{error!r} has no __cause__: the library's own exception is due")
 

@@ -29,8 +29,7 @@ class ConformanceTests:
     __test__ = False
     known: ClassVar[Mapping[str, str]] = {}
     """The names of tests that are known to fail, each with a reason."""
-    schemes: ClassVar[tuple[str, ...]] = ()
-    """What each test is played over, if that makes a difference."""
+    schemes: ClassVar[tuple[str, ...]] = ()  # what each test is played over
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -23,12 +23,8 @@ class SeenRequest(NamedTuple):
     """A whole request that reached the server, and the number of its connection, from 1."""
 
     connection: int
+    target: str
     head: str
-
-    @property
-    def target(self) -> str:
-        """The path, as it was sent."""
-        return self.head.split(" ")[1]
 
     def values(self, name: str) -> list[str]:
         """Return every value of a header, as it was sent."""
@@ -64,9 +60,9 @@ class Connection:
                 raise EOFError
             self._received += data
         head, _, self._received = self._received.partition(b"\r\n\r\n")
-        seen = SeenRequest(self.number, head.decode("latin-1"))
-        self._server.requests.append(seen)
-        return seen.target
+        target = head.decode("latin-1").split(" ")[1]
+        self._server.requests.append(SeenRequest(self.number, target, head.decode("latin-1")))
+        return target
 
     def wait_for_bytes(self) -> None:
         """Wait until the client has sent something, and leave it unread."""
@@ -96,10 +92,6 @@ class Connection:
     def pause(self, seconds: float) -> None:
         """Wait, unless the server stops."""
         self._server.stopping.wait(seconds)
-
-    def respond(self, path: str) -> None:
-        """Send a good response to the request for this path."""
-        self.send(good_response(path))
 
     def close(self) -> None:
         """Close the connection in order, over TLS with a close_notify."""
@@ -188,7 +180,7 @@ class FaultServer:
         self._listener.listen(128)
         self._acceptor.start()
 
-    def stop(self, *exception: object) -> None:
+    def __exit__(self, *exception: object) -> None:
         """End all connections and threads."""
         self.stopping.set()
         if self._acceptor.is_alive():
@@ -200,8 +192,6 @@ class FaultServer:
                 socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
-
-    __exit__ = stop
 
     def __enter__(self) -> Self:
         return self
@@ -230,7 +220,7 @@ class FaultServer:
             finally:
                 self.fault_is_over.set()
             while not (fault and self._in_handshake):
-                connection.respond(connection.read_request())
+                connection.send(good_response(connection.read_request()))
         except (EOFError, OSError):
             pass  # The connection ended, as connections do.
         finally:
