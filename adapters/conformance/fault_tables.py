@@ -112,7 +112,6 @@ TOO_LARGE: dict[str, FaultFunction] = {
     "endless chunks": sends_and_floods(CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n"),
     "endless headers": sends_and_floods(OK, b"X-More: more\r\n" * 1000),
     "endless trailers": sends_and_floods(CHUNKED + b"0\r\n", b"X-More: more\r\n" * 1000),
-    "endless interim responses": sends_and_floods(b"", _INTERIM * 1000),
 }
 MOST_BYTES_TAKEN = 8 * 1024 * 1024  # The kernels of both sides buffer some of them.
 
