@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 from unittest.mock import Mock
 
@@ -19,7 +20,7 @@ from ..simulation import kinds as k
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
 from ..simulation.ways import WAYS, Blocking, Way, both_ways
-from ..simulation.world import Outage, Weather
+from ..simulation.world import MemoryJournal, Outage, Weather
 from .log_records import log_records
 
 _T = TypeVar("_T")
@@ -366,6 +367,33 @@ def test_outcomes_say_why_nobody_waited_for_a_response(way: type[Way]) -> None:
     assert "FaultyError" in str(faulty.raised[0])
     left = play(Scenario(ids="a", meets={"a": [LATE]}, shutdown_timeout=0, stop_at=[5]), way)
     assert "the run was left before the response was read" in str(left.outcomes[0])
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+@both_ways
+def test_the_journal_forgets_what_is_gone_and_an_error_of_it_costs_no_outcome(
+    way: type[Way], is_full: bool
+) -> None:
+    meets = {"b": [k.NOT_FOUND], "c": [k.UNAUTHORIZED], "d": [k.SILENCE] * 4}
+    scenario = Scenario(ids="abcd", meets=meets, weather=Weather(effects=["at once"]))
+    held = dict.fromkeys("abcd")
+    with log_records(logging.WARNING) as records:
+        watch = play(scenario, way, set_up=partial(MemoryJournal, held=held, fails=lambda: is_full))
+    assert watch.world.flaws == []
+    assert list(held) == [*("abcd" if is_full else "cd")]
+    text = "session {!r} is gone, but the journal may still hold it: the disk is full"
+    lines = [text.format(session_id) for session_id in "ab"] * is_full
+    assert sorted(record.getMessage() for record in records) == lines
+
+
+@both_ways
+def test_a_response_that_nobody_can_read_ends_the_run(way: type[Way]) -> None:
+    kind = k.Kind(status=503, body=5)  # type: ignore[arg-type] # the point
+    watch = play(Scenario(ids="ab", meets={"a": [kind]}), way)
+    assert watch.ended == [(1, "a", "UnreachableError"), (1, "b", "receipt")]
+    [error] = watch.raised
+    assert isinstance(error, RuntimeError)
+    assert isinstance(error.__cause__, AttributeError | TypeError)
 
 
 @both_ways
