@@ -93,6 +93,21 @@ async def test_one_task_reads_all_ids_in_the_caller_s_context() -> None:
 
 
 @on_virtual_time
+async def test_asynchronous_ids_are_read_only_while_an_outcome_is_asked_for() -> None:
+    read = []
+
+    async def ids() -> AsyncIterator[str]:
+        for session_id in "abcd":
+            read.append(session_id)
+            yield session_id
+
+    async with many_awaited(AsyncFunctionTransport(after(1)), concurrency=1)(ids()) as deletions:
+        await anext(deletions)
+        await asyncio.sleep(60)
+    assert read == ["a"]
+
+
+@on_virtual_time
 async def test_a_timeout_of_the_ids_is_raised_after_the_outcomes() -> None:
     async def ids() -> AsyncIterator[str]:
         async with asyncio.timeout(5):

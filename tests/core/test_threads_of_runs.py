@@ -17,7 +17,6 @@ from firecrawl_interact.core import (
     ConnectFailedError,
     DeleteManySessions,
     DeleteSession,
-    Deletions,
     Response,
     SessionFate,
 )
@@ -190,27 +189,29 @@ def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new(
 
 
 @pytest.mark.parametrize("is_closed", [False, True])
-def test_another_thread_is_refused_and_the_run_goes_on(is_closed: bool) -> None:
-    transport, asks = InFlight(2), threading.Event()
+def test_another_thread_is_refused_and_the_run_goes_on_unless_it_was_closed(
+    is_closed: bool,
+) -> None:
+    is_sent, may_end = threading.Event(), threading.Event()
 
-    def ids() -> Iterator[str]:
-        yield from "01"
-        asks.set()  # The run waits for `1` next.
+    def respond(session_id: str) -> Response:
+        is_sent.set()
+        assert may_end.wait(LONG)
+        return DESTROYED
 
     def ask() -> None:
-        asks.wait(LONG)
+        assert is_sent.wait(LONG)
         with pytest.raises(RuntimeError, match="another thread or task is asking this run"):
             deletions.close() if is_closed else next(deletions)
-        refused.append(True)
-        transport.may_end.set()
+        may_end.set()
 
-    refused = list[bool]()
-    deletions: Deletions = many(transport)(ids())
+    deletions = many(FunctionTransport(respond), concurrency=1)(["a", "b"])
     thread = threading.Thread(target=ask)
     thread.start()
-    assert [outcome.session_fate for outcome in deletions] == [SessionFate.GONE] * 2
+    outcomes = [(outcome.session_id, outcome.session_fate) for outcome in deletions]
     thread.join(LONG)
-    assert refused == [True]
+    gone = SessionFate.GONE
+    assert outcomes == ([("a", gone)] if is_closed else [("a", gone), ("b", gone)])
 
 
 def test_a_thread_that_cannot_start_is_an_ordinary_error_and_costs_no_outcome(
