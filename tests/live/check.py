@@ -8,7 +8,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.message import Message
 from functools import partial
@@ -69,20 +69,11 @@ class Check:
     Args:
         api_url: the service's address.
         api_key: a key of it.
-        say: is called with a line for each response.
-        sleep: waits for so many seconds.
     """
 
-    def __init__(
-        self,
-        api_url: str,
-        api_key: str,
-        *,
-        say: Callable[[str], object] = print,
-        sleep: Callable[[float], object] = time.sleep,
-    ) -> None:
+    def __init__(self, api_url: str, api_key: str) -> None:
         self.entries: list[Entry] = []
-        self._api_url, self._api_key, self._say, self._sleep = api_url, api_key, say, sleep
+        self._api_url, self._api_key = api_url, api_key
         self._transport = Urllib3Transport(api_url)
         self._listening = _Listening(self._transport)
         self._delete = self._use_case(api_key)
@@ -119,32 +110,31 @@ class Check:
         return DeleteSession(self._listening, api_key, retry=RetryPolicy(max_attempts=1))
 
     def _compare_deletes(self) -> None:
-        with self._session("open a session", rules.OPENED, "/v2/interact") as session_id:
-            self._end("delete it", rules.RECEIPT, session_id)
-            self._note("the headers of that", rules.HEADERS)
-            self._end("delete it again", rules.REPEATED, session_id)
+        with self._session("open a session", rules.opened, "/v2/interact") as session_id:
+            self._end("delete it", rules.destroyed, session_id)
+            self._end("delete it again", rules.destroyed_before, session_id)
 
     def _compare_spelling(self) -> None:
-        with self._session("open another one", rules.OPENED, "/v2/browser") as session_id:
-            self._end("delete it in upper case", rules.SPELLED, session_id.upper())
+        with self._session("open another one", rules.opened, "/v2/browser") as session_id:
+            self._end("delete it in upper case", rules.destroyed, session_id.upper())
 
     def _compare_refusals(self) -> None:
-        self._end("delete what never existed", rules.NOT_FOUND, str(uuid.uuid4()))
-        self._end("delete an id that is no UUID", rules.NO_UUID, "session-1")
+        self._end("delete what never existed", rules.not_found, str(uuid.uuid4()))
+        self._end("delete an id that is no UUID", rules.no_uuid, "session-1")
         with_wrong_key = self._use_case("fc-00000000000000000000000000000000")
-        self._end("use a wrong key", rules.WRONG_KEY, str(uuid.uuid4()), with_wrong_key)
+        self._end("use a wrong key", rules.wrong_key, str(uuid.uuid4()), with_wrong_key)
         self._listening.send(Request("DELETE", "/v2/interact/a/b/c", {}), timeout=90)
-        self._note("ask for no route, without a key", rules.NO_ROUTE)
+        self._note("ask for no route, without a key", rules.no_route)
 
     def _compare_scrape(self) -> None:
         scraped = content_of(self._post("/v2/scrape", url="https://example.com"))
         scrape_id = scraped["data"]["metadata"]["scrapeId"]
         path = f"/v2/scrape/{scrape_id}/interact"
-        with self._session("interact with a scrape", rules.OPENED_BY_SCRAPE, path):
-            self._end("delete by the scrape", rules.RECEIPT_OF_SCRAPE, f"scrape:{scrape_id}")
+        with self._session("interact with a scrape", rules.opened_by_scrape, path):
+            self._end("delete by the scrape", rules.destroyed, f"scrape:{scrape_id}")
         unknown = f"scrape:{uuid.uuid4()}"
-        self._end("delete by a scrape without a session", rules.NO_SESSION_OF_SCRAPE, unknown)
-        self._end("delete by a scrape that is no UUID", rules.NO_UUID_OF_SCRAPE, "scrape:session-1")
+        self._end("delete by a scrape without a session", rules.not_found, unknown)
+        self._end("delete by a scrape that is no UUID", rules.no_uuid_of_scrape, "scrape:session-1")
 
     @contextlib.contextmanager
     def _session(self, what: str, rule: Rule, path: str) -> Iterator[str]:
@@ -185,8 +175,8 @@ class Check:
         try:
             outcome = f"destroyed, {delete(session_id).credits_billed} credits"
         except RateLimitError as limited:
-            self._say(f"rate limit: waiting for {limited.retry_after or 60:.0f} s")
-            self._sleep(limited.retry_after or 60)
+            print(f"rate limit: waiting for {limited.retry_after or 60:.0f} s")
+            time.sleep(limited.retry_after or 60)
             self._end(what, rule, session_id, delete)
             return
         except DeleteSessionError as error:
@@ -196,9 +186,10 @@ class Check:
     def _note(self, what: str, rule: Rule, outcome: str = "") -> None:
         """Compare the last response with a rule."""
         response = self._listening.response
-        verdict = "differs: no response" if response is None else rule.judge(response)
+        difference = "no response" if response is None else rule(response)
+        verdict = f"differs: {difference}" if difference else "as the page says"
         self.entries.append(Entry(what, verdict, self._listening.seconds, response, outcome))
-        self._say(f"{what}: {verdict}")
+        print(f"{what}: {verdict}")
 
 
 def _id_of(content: dict[str, Any]) -> str:

@@ -3,21 +3,12 @@
 import json
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from firecrawl_interact.core import Response
 
-
-class Rule(NamedTuple):
-    """One rule: words of the page, and what differs in a response: nothing, or some words."""
-
-    page: str
-    difference: Callable[[Response], str]
-
-    def judge(self, response: Response) -> str:
-        """Say whether a response is as the page says."""
-        difference = self.difference(response)
-        return f"differs: {difference}" if difference else "as the page says"
+Rule: TypeAlias = Callable[[Response], str]
+"""Says what differs in a response. Empty: it is as the page says."""
 
 
 def content_of(response: Response) -> dict[str, Any]:  # Any: of JSON
@@ -78,50 +69,45 @@ def _failure(response: Response, status: int, words: str) -> str:
     )
 
 
-def _page(response: Response) -> str:
+def opened(response: Response) -> str:
+    """Ids are UUIDs of version 7."""
+    return _opened(response, "id")
+
+
+def opened_by_scrape(response: Response) -> str:
+    """A scrape's session has an id, too, under another name."""
+    return _opened(response, "sessionId")
+
+
+def destroyed(response: Response) -> str:
+    """200 with `success` true: the session is destroyed and settled."""
+    return _receipt(response, has_duration=True)
+
+
+def destroyed_before(response: Response) -> str:
+    """A session that was destroyed before gives 200 without a duration."""
+    return _receipt(response, has_duration=False)
+
+
+def not_found(response: Response) -> str:
+    """The service has no record of the session, or of one of the scrape."""
+    return _failure(response, 404, "Browser session not found.")
+
+
+def no_uuid(response: Response) -> str:
+    """An id that is no UUID gives a 500, always."""
+    return _failure(response, 500, "An unexpected error occurred.")
+
+
+def no_uuid_of_scrape(response: Response) -> str:
+    return _failure(response, 400, "Invalid job ID format.")
+
+
+def wrong_key(response: Response) -> str:
+    return _failure(response, 401, "Unauthorized")
+
+
+def no_route(response: Response) -> str:
+    """A path that the service does not know gives a page, `Cannot DELETE ...`."""
     is_html = response.headers.get("content-type", "").startswith("text/html")
     return _first_of(_status(response, 404), "" if is_html else "it is no HTML page")
-
-
-def _headers(response: Response) -> str:
-    headers = response.headers
-    missing = [name for name in ("etag", "x-response-time", "date") if name not in headers]
-    if headers.get("keep-alive") != "timeout=5":
-        missing.append("keep-alive: timeout=5")
-    told = [name for name in ("x-request-id", "retry-after") if name in headers]
-    return ", ".join([*(f"no {name}" for name in missing), *(f"{name} is there" for name in told)])
-
-
-OPENED = Rule("Ids are UUIDs of version 7.", lambda response: _opened(response, "id"))
-RECEIPT = Rule(
-    "200 with `success` true: the session is destroyed and settled.",
-    lambda response: _receipt(response, has_duration=True),
-)
-HEADERS = Rule("Each JSON response has a weak `ETag`", _headers)
-REPEATED = Rule(
-    "A session that was destroyed before gives 200 without a duration.",
-    lambda response: _receipt(response, has_duration=False),
-)
-SPELLED = Rule("a UUID in upper case, without hyphens or in braces", RECEIPT.difference)
-NOT_FOUND = Rule(
-    "404 `Browser session not found.`: the service has no record",
-    lambda response: _failure(response, 404, "Browser session not found."),
-)
-NO_UUID = Rule(
-    "500 `An unexpected error occurred. ...`, always",
-    lambda response: _failure(response, 500, "An unexpected error occurred."),
-)
-WRONG_KEY = Rule(
-    "401, whose text begins with `Unauthorized`",
-    lambda response: _failure(response, 401, "Unauthorized"),
-)
-NO_ROUTE = Rule("404 with an HTML page `Cannot DELETE ...`", _page)
-OPENED_BY_SCRAPE = Rule(
-    "responds with its `sessionId`", lambda response: _opened(response, "sessionId")
-)
-RECEIPT_OF_SCRAPE = Rule("ends one session of the scrape", RECEIPT.difference)
-NO_SESSION_OF_SCRAPE = Rule("the scrape has had no session", NOT_FOUND.difference)
-NO_UUID_OF_SCRAPE = Rule(
-    "400 `Invalid job ID format.",
-    lambda response: _failure(response, 400, "Invalid job ID format."),
-)

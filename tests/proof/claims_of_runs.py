@@ -1,4 +1,4 @@
-"""What is claimed of runs over many sessions, and of blocks with `on_exit` or `opening`."""
+"""What is claimed of runs over many sessions."""
 
 from collections.abc import Sequence
 
@@ -20,8 +20,6 @@ CLAIMS = {
     "held back": "No session fails because of a rate limit or an outage shorter than the deadline.",
     "others": "No good id is given up because of others that fail for ever.",
     "slow": "A slow reader costs no session its deadline.",
-    "block": "A block destroys its session however it ends, and raises the block's exception.",
-    "told": "A block tells its outcome once.",
     "journal": "A journal forgets no id while its session lives.",
 }
 
