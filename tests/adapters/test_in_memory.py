@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -95,24 +94,6 @@ def test_a_request_ends_after_the_services_time(  # noqa: PLR0913, PLR0917 - a r
 # --- tasks ---------------------------------------------------------------------------------------
 
 
-def test_each_wait_lets_other_tasks_run() -> None:
-    order = []
-
-    async def task() -> None:
-        transport = AsyncInMemoryTransport(FakeService())
-        order.append("sleep")
-        await transport.sleep(0)
-        order.append("send")
-        await transport.send(request(), 90)
-        order.append("end")
-
-    async def both() -> None:
-        await asyncio.gather(task(), task())
-
-    asyncio.run(both())
-    assert order == ["sleep", "sleep", "send", "send", "end", "end"]
-
-
 @pytest.mark.parametrize("run_loop", [asyncio.run, lambda main: anyio.run(lambda: main)])
 def test_a_request_of_a_task_that_is_cancelled_is_not_sent(run_loop: Callable[..., object]) -> None:
     service = FakeService()
@@ -191,18 +172,6 @@ def test_a_thread_waits_beside_a_task() -> None:
     assert 70 <= service.monotonic() <= 140  # as the thread begins before or after the task's wait
 
 
-def test_threads_whose_requests_have_ended_may_wait_for_each_other() -> None:
-    service = FakeService(latency=1)
-    all_are_there = threading.Barrier(20)
-
-    def delete_and_meet(session_id: str) -> None:
-        in_a_thread(service, session_id)
-        all_are_there.wait(30)
-
-    with ThreadPoolExecutor(20) as pool:
-        list(pool.map(delete_and_meet, [service.open_session() for _ in range(20)]))
-
-
 # --- runs ----------------------------------------------------------------------------------------
 
 
@@ -216,7 +185,6 @@ def lose_responses(service: FakeService, session_ids: list[str]) -> None:
 
 
 WEATHER: dict[str, Callable[[FakeService, list[str]], None]] = {
-    "nothing": lambda service, ids: None,
     "a rate limit": lambda service, ids: setattr(service, "rate_limit", 10),
     "an outage": lambda service, ids: service.outage(100),
     "an outage in words": lambda service, ids: service.outage(10, BUSY),
@@ -242,7 +210,7 @@ def awaited(service: FakeService, ids: list[str], **options: Any) -> None:  # An
 
 
 @pytest.mark.parametrize("weather", WEATHER)
-@pytest.mark.parametrize("latency", [0, 0.3, 70])
+@pytest.mark.parametrize("latency", [0, 0.3])
 def test_a_blocking_run_has_the_outcomes_of_an_awaited_one(weather: str, latency: float) -> None:
     def what_comes_of(run: Callable[..., object]) -> object:
         service = FakeService(latency=latency)
