@@ -172,7 +172,6 @@ def disturbed(draw: Draw) -> Scenario:
         ids_are_awaited=draw.once_in(2),
         busy=draw.choice(((0.0,), (0.0, 1.0, 20.0))),
         stop_at=[draw.within(300)] * draw.once_in(6),
-        stop_at_request=draw.choice((*range(1, 12), *[None] * 33)),
         leave_at_outcome=draw.choice((*range(1, 10), *[None] * 45)),
         interrupt_at=[draw.within(300)] * draw.once_in(2),
         ends_when_cancelled_after=draw.choice((0.0, 0.0, 0.3)),

@@ -1,7 +1,6 @@
 """Plays a scenario, blocking or awaited."""
 
 from collections.abc import Callable
-from typing import Any
 
 from firecrawl_interact.core import AsyncDeletions
 
@@ -25,18 +24,6 @@ def play(
     the run begins, and may return a journal.
     """
     way = new_way()
-    watch = watch_over(scenario, way, choose, set_up)
-    way.play(watch, perform(watch, way))
-    return watch
-
-
-def watch_over(
-    scenario: Scenario,
-    way: Way,
-    choose: Choose = first_of,
-    set_up: Callable[[World], MemoryJournal | None] = lambda world: None,
-) -> Watch:
-    """Make the world of a scenario, and the watch over what happens there."""
     world = World(way.clock, choose, scenario.weather)
     world.concurrency, world.longest_pause = scenario.concurrency, scenario.retry.deadline
     for session_id in scenario.sendable_ids:
@@ -44,26 +31,28 @@ def watch_over(
     journal = set_up(world)
     if journal is not None and isinstance(way, Blocking):  # The other calls it in a thread.
         journal.wait = lambda: way.clock.sleep(world.choose(scenario.journal_seconds))
-    return Watch(world, scenario, journal)
+    watch = Watch(world, scenario, journal)
+    way.play(watch, _perform(watch, way))
+    return watch
 
 
-async def perform(watch: Watch, way: Way) -> None:
+async def _perform(watch: Watch, way: Way) -> None:
     """Play the run that is watched."""
-    scenario, world, deletions = watch.scenario, watch.world, begin(watch, way)
+    scenario, world, deletions = watch.scenario, watch.world, _begin(watch, way)
     _plan(watch, way, deletions)
-    raised = await way.perform(consume(watch, way, deletions))
+    raised = await way.perform(_consume(watch, way, deletions))
     watch.raised += [raised] if raised else []
     watch.check_leaving()
     ends_in_time = way.cancels and scenario.ends_when_cancelled_after <= 1
     if ends_in_time or (watch.leaves < 2 and scenario.shutdown_timeout is None):
         world.claim("the end", not world.in_flight, "requests are in flight after the run was left")
-    await take_rest(watch, deletions)
+    await _take_rest(watch, deletions)
     await way.sleep(LONG)
     world.claim("the end", way.is_alone(), "a task is left")
     watch.check_end()
 
 
-async def take_rest(watch: Watch, deletions: AsyncDeletions) -> None:
+async def _take_rest(watch: Watch, deletions: AsyncDeletions) -> None:
     """Take the outcomes that are still there, and once more, since this may be interrupted too."""
     for _ in range(2):
         try:
@@ -73,20 +62,19 @@ async def take_rest(watch: Watch, deletions: AsyncDeletions) -> None:
             watch.raised.append(error)
 
 
-def begin(watch: Watch, way: Way) -> AsyncDeletions:
+def _begin(watch: Watch, way: Way) -> AsyncDeletions:
     given = watch.scenario
-    delete_session = use_case(watch, way, lambda: watch.world.choose(given.chances))
+    delete_session = way.use_case(
+        way.transport(watch, way),
+        None,
+        retry=given.retry,
+        journal=watch.journal,
+        on_outcome=watch.told.append,
+        random=lambda: watch.world.choose(given.chances),
+    )
     limits = {"concurrency": given.concurrency, "shutdown_timeout": given.shutdown_timeout}
     run: AsyncDeletions = way.as_awaited(way.run(delete_session, **limits)(way.ids(watch)))
     return run
-
-
-def use_case(watch: Watch, way: Way, random: Callable[[], float]) -> Any:  # Any: of either kind
-    transport, retry = way.transport(watch, way), watch.scenario.retry
-    tell, journal = watch.told.append, watch.journal
-    return way.use_case(
-        transport, None, retry=retry, journal=journal, on_outcome=tell, random=random
-    )
 
 
 def _plan(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
@@ -107,11 +95,6 @@ def _plan(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
         watch.leave()
         way.cancel_all()
 
-    def note_request(number: int) -> None:
-        if number == scenario.stop_at_request:
-            stop()
-
-    world.on_request = note_request
     moments = [(seconds, stop) for seconds in scenario.stop_at]
     moments += [(seconds, interrupt) for seconds in scenario.interrupt_at]
     if scenario.cancel_all_at is not None:
@@ -120,7 +103,7 @@ def _plan(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
         way.clock.call_later(seconds, happen)
 
 
-async def consume(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
+async def _consume(watch: Watch, way: Way, deletions: AsyncDeletions) -> None:
     await way.sleep(watch.scenario.begins_at)
     async with deletions:
         async for outcome in deletions:

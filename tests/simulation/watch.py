@@ -57,7 +57,6 @@ class Scenario:
     begins_at: float = 0.0  # when the first outcome is asked for
     busy: Sequence[float] = (0.0,)  # seconds of the consumer after each outcome
     stop_at: Sequence[float] = ()
-    stop_at_request: int | None = None
     leave_at_outcome: int | None = None
     interrupt_at: Sequence[float] = ()  # Ctrl-C, or a cancellation
     cancel_all_at: float | None = None  # all tasks, in an awaited run
@@ -94,7 +93,7 @@ class Watch:
     raised: list[BaseException] = field(default_factory=list)
     over_at: float = 0.0  # when the block of the run ended
     left_at: float | None = None
-    sleeps: list[float] = field(default_factory=list)
+    sleeps: int = 0
     faults: int = 0
     interrupted: bool = False  # it may end before its ids do
     leaves: int = 0
@@ -111,9 +110,9 @@ class Watch:
             self.faults += 1
             raise FaultyError("the ids fail")
 
-    def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-        if len(self.sleeps) == self.scenario.sleep_fails_at:
+    def sleep(self) -> None:
+        self.sleeps += 1
+        if self.sleeps == self.scenario.sleep_fails_at:
             self.faults += 1
             self.leaves += 1  # The error leaves the block.
             raise FaultyError("the clock has a bug")

@@ -124,10 +124,7 @@ class World:
     last_served: float = -math.inf  # when the last request was sent whose response shows no outage
     last_accepted: float = -math.inf  # when the last response came that was no 429
     longest_named: int = 0  # seconds
-    has_failed: bool = False  # a request ended as in an outage
-    has_failed_in_words: bool = False  # the same, in the service's own words
     has_met_pages_alone: bool = True  # all others ended in the page of somebody else
-    on_request: Callable[[int], object] = lambda number: None
     _named_at: float = math.inf
     _paused_until: float = -math.inf
 
@@ -166,7 +163,6 @@ class World:
         session.requests += 1
         session.in_flight += 1
         self.in_flight += 1
-        self.on_request(len(self.sent))
         attempt = self._meet(session, now, timeout)
         return attempt._replace(seconds=min(attempt.seconds, timeout))
 
@@ -187,8 +183,6 @@ class World:
 
         def end() -> Response:
             self.land(session)
-            self.has_failed = self.has_failed or kind.fails_as_outage
-            self.has_failed_in_words = self.has_failed_in_words or kind.is_spoken
             self.has_met_pages_alone = self.has_met_pages_alone and kind.is_a_page
             if kind.error is not None:
                 raise kind.error()
