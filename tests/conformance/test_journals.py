@@ -93,6 +93,3 @@ class TestPostgresJournalOnAnOddPool(TestPostgresJournal):
 
     def make_journal(self, service: str) -> ShortLease:
         return ShortLease(partial(odd_connection, self.database), service=service)
-
-    def outage(self) -> AbstractContextManager[None]:
-        return self.server.frozen()
