@@ -1,185 +1,179 @@
 """What may come back from a DELETE: the service's own responses, changed, and what others send.
 
-Half of the time a response is as it is sent. Else parts of it are changed, missing, doubled, of
-another type, in another case, nested, cut, or mixed with what gateways and routers send.
+What the service says under which status: `docs/service.md`.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from hypothesis import strategies as st
 
 from ..made_up_responses import spoilt
-from . import service_shapes as shapes
-from .service_shapes import KEY, KEYS, OWN_STATUSES, Pairs, failures
 
-Statuses: TypeAlias = st.SearchStrategy[list[int]]
-Rows: TypeAlias = st.SearchStrategy[tuple[list[int], Pairs]]
-"""Statuses, and an object in JSON that comes under each of them."""
+KEYS = ["fc-0123456789abcdef0123456789abcdef", "zq+key/01~23-45._==", "31415926535897932384"]
+KEY = "THE-KEY"
+"""Stands for the key until a response is whole."""
+
+BACKEND = "Hangar request failed."
+GONE = [
+    f"{whose}ession {end}"
+    for whose in ("Browser s", "Interact s", "S")
+    for end in ("not found.", "not found", "has been destroyed.", "has been destroyed")
+]
+# Each of these was once taken for the end of a session that ran.
+LIKE_GONE = ["Browser session could not be destroyed.", "Login session not found", "Not Found"]
+LIKE_GONE += [
+    "Route not found: DELETE /v2/interact/session-1",
+    "No such session",
+    "Session expired",
+]
+LIKE_GONE += ["The session not found by this worker runs elsewhere.", "session not found\n"]
+LIKE_GONE += ["Session not found. Retry later", "\u017fession not found"]
+RATE_LIMIT = "Rate limit exceeded. Consumed (req/min): 11. please retry after {}s, resets at noon"
+RATE_LIMITS = [RATE_LIMIT.format(wait) for wait in (1, 34, "99999999999", -1, "2 s, retry after 3")]
+ECHOES = [KEY, f"Bearer {KEY} is revoked", f"x{KEY}9", "x" * 490 + KEY, KEY * 2]
+TEXTS = {
+    200: ["Not now."],
+    400: ["Invalid request body"],
+    401: ["Unauthorized: Invalid token", "Sign up for a key\tat\nhttps://x", *ECHOES],
+    402: ["Payment required to access this resource."],
+    403: ["Forbidden.", "Your account has been banned."],
+    404: GONE,
+    410: GONE,
+    409: ["Browser operation conflicts with the current session or profile state."],
+    429: RATE_LIMITS,
+    500: ["An unexpected error occurred. Your exception ID is 0af7651916cd43dd8448eb211c80319c"],
+    502: ["Browser is still stopping. Retry deletion shortly.", "Hangar is unavailable."],
+}
+ALL_TEXTS = [*(text for texts in TEXTS.values() for text in texts), *LIKE_GONE, BACKEND, BACKEND]
+STATUSES = [*TEXTS, *TEXTS, 100, 201, 204, 302, 399, 408, 418, 425, 451, 501, 503, 599, 600, 999]
+
+FIGURES: list[object] = [39095.00002861023, 39095, 0.5, 0, 2, 14.0, 1e308, 10**30]
+ODD: list[object] = [
+    None,
+    True,
+    False,
+    -2,
+    "",
+    "2",
+    "true",
+    [],
+    {},
+    {"success": True},
+    "\U0001f98a",
+]
+ODD += ["\x1b[31m\u202e\u2028", "e" * 600, {"error": "Session not found"}, *ECHOES]
+LITERALS = [
+    "1e400",
+    "-1e400",
+    "9" * 5_000,
+    "-0",
+    "NaN",
+    "01",
+    "tru",
+    r'"\ud800"',
+    r'"\ud83d\ude00"',
+]
+LITERALS += [r'"a\u0000b"', '"\x7f"', *("[" * depth + "]" * depth for depth in (98, 99, 100, 101))]
+PIECES = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"true", b"null", b"\xff", b"\xc3", b"\0"]
+PIECES += [b'"success":true', b'"error":"Session not found"', b"\xef\xbb\xbf"]
+PAGES = [b"", b"{}", b"[]", b"null", b"OK", b"error code: 1020", b'{"error":"blocked"}']
+PAGES += [
+    b"<html><title>502 Bad Gateway</title></html>",
+    b"<pre>Cannot DELETE /v2/interact/x</pre>",
+]
+PAGES += [b'{"message":"no Route matched"}', b'{"detail":"Browser session not found."}']
+PAGES += [b'{"error":{"message":"Browser session not found."}}', KEY.encode() + b" is no key"]
+
+DATE = "Mon, 24 Nov 2025 22:16:26 GMT"
+WAITS = ["0", "20", " 7\t", "999999999", "1234567890", "-1", "1.5", "soon", "", KEY]
+WAITS += [
+    "Mon, 24 Nov 2025 22:17:00 GMT",
+    "Monday, 24-Nov-25 22:17:00 GMT",
+    "Sun Nov  6 08:49:37 1994",
+]
+HEADERS = [
+    {"date": date, **wait, **request_id}
+    for date in (DATE, DATE, "once", "Mon Nov 24 22:17:00 2025")
+    for wait in ({}, {}, {}, *({"retry-after": wait} for wait in WAITS))
+    for request_id in ({}, {}, *({"x-request-id": text} for text in ("r-1", "a\0", "x" * 600, KEY)))
+]
 
 
 class Sent(NamedTuple):
-    """What was sent back to a request that carried this key: the same under each status."""
+    """What was sent back to a request that carried this key."""
 
-    statuses: list[int]
+    status: int
     headers: dict[str, str]
     body: bytes
-    key: str = KEYS[0]
+    key: str
 
 
-Responses: TypeAlias = st.SearchStrategy[Sent]
-
-
-def each_of(statuses: Iterable[int]) -> Statuses:
-    return st.sampled_from([[status] for status in statuses])
-
-
-def one_in(count: int, statuses: Sequence[int]) -> Statuses:
-    return st.sampled_from([[*statuses[first::count]] for first in range(count)])
-
-
-def rows(statuses: Statuses, contents: list[Pairs]) -> Rows:
-    return st.tuples(statuses, st.sampled_from(contents))
-
-
-# What the service sends, and the same under the status of something else.
-ROWS = {
-    "a receipt": rows(each_of([200]), shapes.RECEIPTS),
-    "a receipt under another status": rows(one_in(3, shapes.SUCCESSES), shapes.RECEIPTS),
-    "not deleted": rows(each_of([200]), failures(shapes.ALL_TEXTS)),
-    "gone": rows(each_of([404, 410]), failures(shapes.GONE_FORMS)),
-    "gone under another status": rows(one_in(2, OWN_STATUSES), failures(shapes.OF_GONE_SESSIONS)),
-    "a failure of the backend": rows(one_in(2, OWN_STATUSES), failures([shapes.BACKEND])),
-    "anything": rows(each_of(OWN_STATUSES), failures(shapes.ALL_TEXTS) + shapes.RECEIPTS),
-    "any status": rows(
-        one_in(6, [0, 100, *range(195, 605), 999]), failures(shapes.ALL_TEXTS) + shapes.RECEIPTS
-    ),
-    **{
-        f"as under {statuses}": rows(each_of(statuses), failures(texts))
-        for statuses, texts in shapes.TEXTS.items()
+Contents: TypeAlias = dict[str, object]
+literal = st.sampled_from(LITERALS)
+odd = st.sampled_from(ODD) | st.sampled_from(ALL_TEXTS)
+receipts = st.fixed_dictionaries(
+    {"success": st.just(True)},
+    optional={
+        "sessionDurationMs": st.sampled_from(FIGURES),
+        "creditsBilled": st.sampled_from(FIGURES),
+        "status": st.sampled_from(["stopped", "failed", *ECHOES]),
     },
-}
-SHARES = {"a receipt": 3, "gone": 3, "a failure of the backend": 3}
-
-# --- changes ----------------------------------------------------------------------------------
-
-OTHER_VALUES: list[object] = [None, True, False, 0, 1, -2, 2.5, 1e308, 10**30, "", "true", "2"]
-OTHER_VALUES += [[], [True], {}, {"success": True}, {"error": "Session not found"}, "\U0001f98a"]
-
-
-class Literal(str):
-    """JSON as it is to be written, or what is not quite JSON."""
-
-    __slots__ = ()
-
-
-LITERALS = ["1e400", "-1e400", "9" * 5_000, "-0", "-0.0", "1E+2", "NaN", "01", "tru", "'x'", '"\n"']
-LITERALS += [r'"\ud800"', r'"\udc00\ud800"', r'"\ud83d\ude00"', r'"a\u0000b"', r'"\\ud800"']
-LITERALS += ['"\x7f"', *("[" * depth + "]" * depth for depth in (50, 98, 99, 100, 101))]
-NAMES = ["success", "sessionDurationMs", "creditsBilled", "status", "error", "message", "code", "x"]
-Change: TypeAlias = Callable[[str], str]
-OTHER_NAMES: list[Change] = [
-    str.upper,
-    str.capitalize,
-    str.lower,
-    lambda name: f"{name} ",
-    lambda name: name.replace("s", "\u017f"),
-]
-OTHER_WORDS: list[Change] = [
-    str.upper,
-    str.title,
-    lambda words: words.removesuffix("."),
-    lambda words: f"{words}.",
-    lambda words: f" {words}",
-    lambda words: f"Error: {words}",
-    lambda words: f"{words} Retry later",
-    lambda words: f"{words}\n\x1b[31m\u202e\u2028",
-    lambda words: words.replace(" ", "  "),
-    lambda words: words * 12,
-    lambda words: words[: len(words) // 2],
-    lambda words: words.replace("retry after ", "retry after 99999999"),
-    lambda words: words.replace("retry after ", "retry after -"),
-    lambda words: words.replace("retry after ", "retry after 2 s, retry after "),
-]
-
-
-@st.composite
-def changed(draw: st.DrawFn, pairs: Pairs) -> Pairs:
-    """An object of which a part is missing, doubled, or otherwise."""
-    place = draw(st.integers(0, len(pairs) - 1))
-    before, (name, value), behind = pairs[:place], pairs[place], pairs[place + 1 :]
-    literals = st.sampled_from(LITERALS).map(Literal)
-    other = draw(st.sampled_from(OTHER_VALUES) | literals | st.sampled_from(shapes.ALL_TEXTS))
-    match draw(st.sampled_from(["missing", "value", "name", "words", "doubled", "more", "nested"])):
-        case "missing" if before or behind:
-            return before + behind
-        case "value":
-            return [*before, (name, other), *behind]
-        case "name":
-            return [*before, (draw(st.sampled_from(OTHER_NAMES))(name), value), *behind]
-        case "words":
-            change = draw(st.sampled_from(OTHER_WORDS))
-            return [(name, change(said) if isinstance(said, str) else said) for name, said in pairs]
-        case "doubled":
-            return draw(st.sampled_from([[(name, other), *pairs], [*pairs, (name, other)]]))
-        case "more":
-            return [*pairs, (draw(st.sampled_from(NAMES)), other)]
-    return draw(st.sampled_from([[("data", pairs)], [*pairs, ("error", pairs)]]))
-
-
-def written(value: object, *, is_ascii: bool) -> str:
-    """Return JSON in which a name may come twice."""
-    if isinstance(value, Literal):
-        return value
-    if isinstance(value, list) and value and all(isinstance(one, tuple) for one in value):
-        fields = [f"{json.dumps(name)}: {written(one, is_ascii=is_ascii)}" for name, one in value]
-        return f"{{{','.join(fields)}}}"
-    return json.dumps(value, ensure_ascii=is_ascii)
-
-
-PIECES = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"true", b"null", b"\\u00e9", b"\xff", b"\xc3"]
-PIECES += [b"\xe2\x82", b"\0", b'"success":true', b'"error":"Session not found"', b"\xef\xbb\xbf"]
-
-
-@st.composite
-def perhaps_changed(draw: st.DrawFn, rows: Rows) -> tuple[list[int], bytes]:
-    """The service's JSON, of which perhaps a part is otherwise, or was lost or added."""
-    statuses, pairs = draw(rows)
-    is_ascii = draw(st.booleans())
-    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 1, 2]))):
-        pairs = draw(changed(pairs))
-    body = written(pairs, is_ascii=is_ascii).encode()
-    match draw(st.sampled_from([None] * 8 + ["spoilt", "mixed"])):
-        case "spoilt":
-            body = draw(spoilt(st.just(body), PIECES))
-        case "mixed":
-            other, cut = draw(st.sampled_from(shapes.PAGES)), draw(st.integers(0, len(body)))
-            mixed = [body[:cut], body + other, other + body, body * 2, b"[%b]" % body]
-            body = draw(st.sampled_from(mixed))
-    return statuses, body
-
-
-pages = st.tuples(
-    each_of(shapes.PAGE_STATUSES), st.sampled_from(shapes.PAGES) | st.binary(max_size=40)
 )
 
 
-def sent(statuses_and_body: tuple[list[int], bytes], headers: dict[str, str], key: str) -> Sent:
-    statuses, body = statuses_and_body
+def failures(texts: list[str]) -> st.SearchStrategy[Contents]:
+    """What the service says of a failure, under one of two names."""
+    said, code = st.sampled_from(texts), st.sampled_from(["UNKNOWN_ERROR", "a\tb", *ECHOES])
+    return st.fixed_dictionaries(
+        {"success": st.just(False), "error": said}, optional={"code": code}
+    ) | st.fixed_dictionaries({"success": st.just(False), "message": said})
+
+
+as_sent = st.one_of(
+    st.tuples(st.just(200), receipts),
+    *(st.tuples(st.just(status), failures(texts)) for status, texts in TEXTS.items()),
+    st.tuples(st.sampled_from(STATUSES), failures([BACKEND])),
+)
+mixed = st.tuples(st.sampled_from(STATUSES), receipts | failures(ALL_TEXTS))
+
+
+@st.composite
+def changed(draw: st.DrawFn) -> tuple[int, bytes]:
+    """The service's JSON, of which a part is missing, doubled, odd, lost or added."""
+    status, content = draw(as_sent | mixed)
+    name = draw(st.sampled_from([*content, "success", "error", "message", "x"]))
+    how = draw(st.sampled_from(["missing", "odd", "literal", "doubled", "nested", "spoilt"]))
+    if how == "missing":
+        content.pop(name, None)
+    elif how == "odd":
+        content[name] = draw(odd)
+    elif how == "nested":
+        content = {"data": content, name: draw(odd)}
+    text = json.dumps(content, ensure_ascii=draw(st.booleans()))
+    if how == "literal":
+        text = json.dumps({**content, name: "?"}).replace('"?"', draw(literal))
+    elif how == "doubled":
+        text = f'{{"{name}":{draw(literal)},{text[1:]}' if content else text
+    body = text.encode()
+    return status, draw(spoilt(st.just(body), PIECES)) if how == "spoilt" else body
+
+
+pages = st.tuples(
+    st.sampled_from([*STATUSES, *[401, 403] * 8]), st.sampled_from(PAGES) | st.binary(max_size=40)
+)
+unchanged = (as_sent | as_sent | mixed).map(lambda sent: (sent[0], json.dumps(sent[1]).encode()))
+
+
+def _carry(sent: tuple[int, bytes], headers: dict[str, str], key: str) -> Sent:
+    status, body = sent
     carried = {name: text.replace(KEY, key) for name, text in headers.items()}
-    return Sent(statuses, carried, body.replace(KEY.encode(), key.encode()), key)
+    return Sent(status, carried, body.replace(KEY.encode(), key.encode()), key)
 
 
-def with_headers(bodies: st.SearchStrategy[tuple[list[int], bytes]]) -> Responses:
-    return st.builds(sent, bodies, st.sampled_from(shapes.HEADERS), st.sampled_from(KEYS))
-
-
-# Half of them as they are sent. Each kind has its share of the examples.
-SERVICE_RESPONSES: dict[str, tuple[int, Responses]] = {
-    "a page": (1, with_headers(pages)),
-    **{
-        kind: (SHARES.get(kind, 1), with_headers(perhaps_changed(rows)))
-        for kind, rows in ROWS.items()
-    },
-}
+responses = st.builds(
+    _carry,
+    unchanged | changed() | pages,
+    st.sampled_from(HEADERS),
+    st.sampled_from(KEYS),
+)

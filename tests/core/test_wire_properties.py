@@ -21,7 +21,7 @@ from firecrawl_interact.core import (
 from firecrawl_interact.core.log import printable
 
 from .scripted_transport import SESSION_ID
-from .service_shapes import KEYS
+from .service_responses import KEYS
 from .test_fuzzed_responses import HEADERS, check
 
 # --- how strictly a body is read --------------------------------------------------------------
@@ -41,6 +41,8 @@ DEEP = b'{"success":true,"deep":'
         b' \t\r\n{ "success" \n: true } \n',
         b'{"succes\\u0073":true}',
         b'{"success":false,"success":true}',
+        b'{"error":"Session not found"}',
+        b'{"success":true,"error":"Session not found"}',
         b'{"unknown":{"success":false},"success":true,"another":[1e400,null,"x"]}',
         '{"grün":"🦊","success":true}'.encode(),
         DEEP + b"[" * 99 + b"]" * 99 + b"}",
