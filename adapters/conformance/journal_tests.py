@@ -105,7 +105,7 @@ class OwnershipTests(JournalHarness):
         ids = [f"session-{number:02}" for number in range(50)]
         for _ in range(2):  # A session that was handed on has two dead owners.
             self.leave(*ids)
-        both = Barrier(2)
+        both = Barrier(2, timeout=60)
 
         def sweep(journal: Journal) -> list[str]:
             both.wait()
