@@ -84,7 +84,7 @@ def play(pace: Pace, events: Sequence[Event]) -> Verdict | None:
             pace.note_served(job)
             continue
         verdict = pace.judge(job, event.error)
-        if verdict.is_as_in_outage:
+        if verdict.is_failure:
             job.note_failure(is_excused=verdict.is_excused)
     return verdict
 
