@@ -60,7 +60,7 @@ def run_through(
 def restart(fault: str, seconds_ragged: float, seconds_away: float, seed: int) -> Watch:
     """Play a run through a rolling restart: before and after the outage, half the requests fail."""
     chance = random.Random(seed)  # noqa: S311 - a schedule, no secret
-    begins, worlds = chance.uniform(2, 5), list[World]()
+    begins, worlds = chance.uniform(0.5, 1.5), list[World]()
     weather = Weather(kinds=[SERVED, FAULTS[fault].after(0.05)], seconds=[0.2])
 
     def choose(options: Sequence[_T], /) -> _T:
