@@ -123,8 +123,8 @@ class ExchangeTests(TransportHarness):
         """A retry of its own would be one that the policy did not ask for."""
         server, error = self.refuses(fault, ConnectionLostError, BadResponseError)
         require(not getattr(error, "stale", False), f"{error!r} says stale of a new connection")
-        came = len({one.target for one in server.requests}) - len(server.requests)
-        compare("requests beyond one for each call", came, 0)
+        repeated = len(server.requests) - len({one.target for one in server.requests})
+        compare("requests beyond one for each call", repeated, 0)
 
     @each(faults.SLOW)
     def test_a_timeout_holds_even_while_bytes_arrive(self, fault: FaultFunction) -> None:
