@@ -19,7 +19,7 @@ from firecrawl_interact.core import DeletionReceipt, RetryPolicy
 from ..simulation import kinds as k
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
-from ..simulation.ways import WAYS, Blocking, Way, both_ways
+from ..simulation.ways import WAYS, Way, both_ways
 from ..simulation.world import MemoryJournal, Outage, Weather
 from .log_records import log_records
 
@@ -69,9 +69,6 @@ CASES = {
             (10, "a", "receipt"),
         ],
     ),
-    "an id that comes twice has two outcomes": Case(
-        given=run_of("aa"), outcomes=[(1, "a", "receipt")] * 2, sent="a a"
-    ),
     "each attempt that fails for a moment is retried": Case(
         given=run_of(
             "abcd",
@@ -104,21 +101,12 @@ CASES = {
             (503, "f", "receipt"),
         ],
     ),
-    "outcomes wait for a caller that is busy, in the order in which they ended": Case(
-        given=run_of("abc", {"b": [k.SERVED.after(5)], "c": [k.SERVED.after(3)]}, busy=[10.0]),
-        outcomes=[(1, "a", "receipt"), (11, "c", "receipt"), (21, "b", "receipt")],
-    ),
     "a 429 pauses everybody, and costs its id nothing": Case(
         given=run_of(
             "abc", {"a": [k.limited(5)] * 4}, concurrency=1, retry=RetryPolicy(max_attempts=1)
         ),
         outcomes=[(25, "a", "receipt"), (27, "b", "receipt"), (28, "c", "receipt")],
         sent="a a a a a b c",
-        way="blocking",
-    ),
-    "a retry that came due is sent before the next id is asked for": Case(
-        given=run_of(["a", Step(10, "b"), Step(10, "c")], {"a": [k.NOT_DELETED]}, concurrency=1),
-        outcomes=[(12, "a", "receipt"), (13, "b", "receipt"), (24, "c", "receipt")],
         way="blocking",
     ),
     "asynchronous ids are taken while requests are in flight": Case(
@@ -130,21 +118,10 @@ CASES = {
         outcomes=[(21, "b", "receipt"), (31, "c", "receipt"), (60, "a", "receipt")],
         way="awaited",
     ),
-    "a bad id does not wait for the next one": Case(
-        given=run_of(["..", Step(1000, "a")], ids_are_awaited=True),
-        outcomes=[(0, "..", "InvalidSessionIdError"), (1001, "a", "receipt")],
-        way="awaited",
-    ),
     "when the ids fail, what was taken has its outcome first": Case(
         given=run_of("ab", {"a": [k.SERVED.after(10)], "b": [k.NOT_DELETED]}, ids_fail=True),
         outcomes=[(2.5, "b", "receipt"), (10, "a", "receipt")],
         raises="FaultyError",
-    ),
-    "so it is when asynchronous ids fail": Case(
-        given=run_of("ab", {"b": [k.NOT_DELETED]}, ids_fail=True, ids_are_awaited=True),
-        outcomes=[(1, "a", "receipt"), (2.5, "b", "receipt")],
-        raises="FaultyError",
-        way="awaited",
     ),
     "a fault of the transport ends the run after the outcomes": Case(
         given=run_of("abcd", {"a": [k.FAULTY], "b": [k.SERVED.after(2)]}, concurrency=2),
@@ -240,11 +217,6 @@ ENDED_EARLY = {
         given=run_of("ab", {"b": [LATER]}, busy=[50.0], shutdown_timeout=5.0, stop_at=[0.5]),
         outcomes=[(1, "a", "receipt"), (51, "b", A_UNKNOWN)],
     ),
-    "a shutdown timeout of 0 waits for nothing": Case(
-        given=run_of("a", {"a": [LATE]}, shutdown_timeout=0.0, stop_at=[10.25]),
-        outcomes=[(10.25, "a", A_UNKNOWN)],
-        over_at=10.25,
-    ),
     "a response that has come counts, however little time there is": Case(
         given=run_of(
             "ab", {"b": [k.SERVED.after(5)]}, busy=[10.0], shutdown_timeout=0.0, stop_at=[7.0]
@@ -315,12 +287,6 @@ ENDED_EARLY = {
         outcomes=[(1, "a", "receipt"), (5, "b", A_UNKNOWN), (5, "c", A_UNKNOWN)],
         raises="interruption",
         over_at=5,
-        way="awaited",
-    ),
-    "a request that somebody else cancels ends the run after the outcomes": Case(
-        given=run_of("abc", {"a": [k.CANCELLED], "b": [LATE]}, concurrency=2),
-        outcomes=[(1, "a", A_UNKNOWN), (50, "b", "receipt")],
-        raises="RuntimeError",
         way="awaited",
     ),
 }
@@ -472,9 +438,3 @@ def test_a_log_that_fails_changes_nothing(way: type[Way]) -> None:
         logger.removeFilter(fails)
     assert fails.filter.called
     assert (watch.world.flaws, watch.raised, len(watch.outcomes)) == ([], [], 3)
-
-
-def test_a_second_ctrl_c_while_the_block_waits_at_its_end_keeps_all_outcomes() -> None:
-    given = Scenario(ids="abc", meets={"b": [LATE], "c": [LATER]}, leave_at_outcome=1)
-    watch = play(replace(given, interrupt_at=[5.0]), Blocking)
-    assert sorted(id_ for _, id_, _ in watch.ended) == ["a", "b", "c"]

@@ -163,31 +163,6 @@ def test_a_signal_s_handler_stops_an_awaited_run_whose_event_loop_waits() -> Non
         signal.signal(signal.SIGTERM, before)
 
 
-class InFlight(FunctionTransport):
-    """Responds to `0` once all others were sent, and to those when they may end."""
-
-    def __init__(self, concurrency: int) -> None:
-        super().__init__(self._wait)
-        self.may_end, self._all_sent = threading.Event(), threading.Barrier(concurrency)
-
-    def _wait(self, session_id: str) -> Response:
-        self._all_sent.wait(LONG)
-        assert session_id == "0" or self.may_end.wait(LONG)
-        return DESTROYED
-
-
-@pytest.mark.filterwarnings("ignore:<Deletions:RuntimeWarning")
-def test_dropping_the_iterator_lets_what_is_in_flight_end_and_sends_nothing_new() -> None:
-    transport = InFlight(4)
-    deletions = many(transport, concurrency=4)(endless())
-    assert next(deletions).session_id == "0"
-    del deletions
-    gc.collect()
-    transport.may_end.set()
-    join_threads()
-    assert sorted(transport.responded) == sorted(transport.sent) == ["0", "1", "2", "3"]
-
-
 @pytest.mark.parametrize("is_closed", [False, True])
 def test_another_thread_is_refused_and_the_run_goes_on_unless_it_was_closed(
     is_closed: bool,
