@@ -20,7 +20,7 @@ from ..simulation import kinds as k
 from ..simulation.kinds import SERVED, Kind
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step
-from ..simulation.ways import WAYS, Awaited, Blocking, Way
+from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import (
     Flaw,
     Limiter,
@@ -241,40 +241,6 @@ class Simulation:
 def play_seed(seed: int) -> None:
     """Play the run of a seed, and raise a `ClaimBrokenError` if it breaks a claim."""
     refuse(Simulation(seed).play(), f"to replay it: python -m tests.proof.simulation {seed}")
-
-
-# Runs that are written down show what seeds seldom meet.
-
-SCENARIOS = {
-    "an outage longer than two attempts": Scenario(
-        ids=ids(10),
-        concurrency=2,
-        retry=RetryPolicy(max_attempts=2),
-        is_only_held_back=True,
-        weather=Weather(outages=[Outage(3.5, 203.5, k.NO_CONNECTION)]),
-    ),
-    "an outage of 0.9 times the deadline": Scenario(
-        ids=ids(60),
-        is_only_held_back=True,
-        weather=Weather(outages=[Outage(1.5, 1.5 + 0.9 * 240, k.BROKEN_GATEWAY)]),
-    ),
-    "one of 0.9 times the deadline, in the service's own words": Scenario(
-        ids=ids(60),
-        is_only_held_back=True,
-        weather=Weather(outages=[Outage(1.5, 1.5 + 0.9 * 240, k.BACKEND_404)]),
-    ),
-}
-
-TOO_LONG = Scenario(
-    ids=ids(60), weather=Weather(outages=[Outage(1.5, 1.5 + 1.1 * 240, k.BROKEN_GATEWAY)])
-)
-"""An outage of 1.1 times the deadline."""
-
-
-def check(name: str) -> None:
-    """Play a written run in both ways."""
-    for way in WAYS.values():
-        refuse(play(SCENARIOS[name], way).world.flaws, f"{name}, {way.__name__}")
 
 
 if __name__ == "__main__":
