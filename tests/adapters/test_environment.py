@@ -119,6 +119,7 @@ def test_what_cannot_be_used_is_refused_by_its_name(
         {**CLOUD, "API_URL": f"https://me:{KEY}@127.0.0.1"},
         {**CLOUD, "INTERACT_JOURNAL": f"postgresql://me:{KEY}@127.0.0.1/jobs?what"},
         {**CLOUD, "INTERACT_JOURNAL": f"mysql://me:{KEY}@127.0.0.1/jobs"},
+        {**CLOUD, "INTERACT_JOURNAL": f"host=127.0.0.1 password={KEY}"},
     ],
 )
 def test_no_secret_is_in_what_refuses_it(
