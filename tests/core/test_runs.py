@@ -401,6 +401,7 @@ SILENT = Scenario(ids="abc", meets={"b": [k.SILENCE], "c": [k.SILENCE]}, shutdow
         (replace(SILENT, leave_at_outcome=1), [2]),
         (replace(SILENT, interrupt_at=[5.0]), [2]),
         (replace(SILENT, leave_at_outcome=1, shutdown_timeout=None, interrupt_at=[5.0]), [2]),
+        (replace(SILENT, ids="bc", retry=RetryPolicy(max_attempts=1), leave_at_outcome=1), [1]),
         (replace(SILENT, stop_at=[5.0]), []),  # The caller takes all outcomes.
         (Scenario(ids="ab", leave_at_outcome=1), []),  # Both are gone.
     ],
