@@ -391,6 +391,7 @@ def test_what_ended_a_run_before_it_was_left_is_logged_and_keeps_no_outcome_back
     assert [record.getMessage() for record in records] == [text]
 
 
+FORBIDDEN = {"b": [k.FORBIDDEN.after(2)], "c": [k.FORBIDDEN.after(2)]}
 SILENT = Scenario(ids="abc", meets={"b": [k.SILENCE], "c": [k.SILENCE]}, shutdown_timeout=1)
 
 
@@ -401,7 +402,7 @@ SILENT = Scenario(ids="abc", meets={"b": [k.SILENCE], "c": [k.SILENCE]}, shutdow
         (replace(SILENT, leave_at_outcome=1), [2]),
         (replace(SILENT, interrupt_at=[5.0]), [2]),
         (replace(SILENT, leave_at_outcome=1, shutdown_timeout=None, interrupt_at=[5.0]), [2]),
-        (replace(SILENT, ids="bc", retry=RetryPolicy(max_attempts=1), leave_at_outcome=1), [1]),
+        (replace(SILENT, meets=FORBIDDEN, busy=[9.0], leave_at_outcome=2), [1]),  # All have ended.
         (replace(SILENT, stop_at=[5.0]), []),  # The caller takes all outcomes.
         (Scenario(ids="ab", leave_at_outcome=1), []),  # Both are gone.
     ],
