@@ -13,11 +13,6 @@ from ..simulation.ways import Awaited
 from ..simulation.world import Limiter, Weather
 from .rate_limit_kinds import RateLimit, Usage
 
-MINUTE = 60.0
-ROUNDING = 1e-9
-"""Seconds. Times are floats: two that are nearer to each other are the same."""
-
-
 RATE_LIMITS: dict[str, Callable[[int], RateLimit]] = {
     "fixed window": RateLimit,
     "aligned window": partial(RateLimit, window="aligned"),
@@ -46,23 +41,6 @@ class Limited:
     def request(self, now: float) -> float:
         limit = self._limit if now < self._changes_at else self._then
         return self._usage.count_request(limit, now - self._second)
-
-
-class Shared:
-    """A limiter that another client uses too: so many requests a minute, evenly or in bursts."""
-
-    def __init__(self, limiter: Limiter, others: int, *, in_bursts: bool) -> None:
-        self.limiter, self.others, self.in_bursts, self.sent = limiter, others, in_bursts, 0
-
-    def request(self, now: float) -> float:
-        while (sent_at := self._others_next()) <= now + ROUNDING:
-            self.limiter.request(sent_at)
-            self.sent += 1
-        return self.limiter.request(now)
-
-    def _others_next(self) -> float:
-        minutes = self.sent // self.others if self.in_bursts else self.sent / self.others
-        return minutes * MINUTE
 
 
 NamedWait = Callable[[float], int | None]
