@@ -1,5 +1,7 @@
 """The conformance kit: pytest classes that check a transport or a journal of your own.
 
+A subclass names what it is for::
+
     class TestMyTransport(TransportTests):
         def make_transport(self, api_url, ssl_context=None):
             return MyTransport(api_url, ssl_context)

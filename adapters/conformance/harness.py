@@ -117,7 +117,7 @@ class JournalHarness(ConformanceTests):
 
     __test__ = False
     lease: ClassVar[float] = 0
-    """Seconds after which a killed process's sessions are orphans. 0: the system tells at once."""
+    """Seconds after which a killed process's sessions are orphans; 0 if the system tells."""
     secrets: ClassVar[Collection[str]] = ()
     """Passwords that no repr and no error may show."""
 
