@@ -21,7 +21,6 @@ from firecrawl_interact.core import (
     InvalidSessionIdError,
     RetryPolicy,
     SessionFate,
-    wire,
 )
 from firecrawl_interact.core.arguments import check_count, check_seconds
 
@@ -56,7 +55,7 @@ IS_AWAITED = "must be a coroutine function (async def). Take AsyncioTransport().
 BLOCKS = "must be an ordinary function. Take Urllib3Transport(). AsyncDeleteSession takes those"
 NO_KEY = "the API key is empty, or has what no key has: white space or a line end around it, quot"
 NO_VALUE = "headers: the value of X-Team has a character that a header cannot carry, or white space"
-TO_A_DAY = "must be seconds, more than 0 and at most 86,400, not"
+MORE_THAN_0 = "must be seconds, more than 0 and finite, not"
 
 WRONG_TRANSPORTS: list[tuple[Call, str]] = [
     (over(AsyncioTransport()), f"transport: AsyncioTransport.send {BLOCKS}"),
@@ -100,10 +99,12 @@ WRONG_VALUES: list[tuple[Call, str]] = [
     (seconds(-1, may_be_zero=True), "timeout must be seconds, at least 0 and finite, not -1"),
     (later(check_count, "pool_size", 0), "pool_size must be at least 1, not 0"),
     (policy(max_attempts=0), "max_attempts must be at least 1, not 0"),
-    (policy(deadline=0), f"deadline {TO_A_DAY} 0"),
-    (policy(attempt_timeout=86_400.1), f"attempt_timeout {TO_A_DAY} 86400.1"),
-    (policy(first_pause=-1), "first_pause must be seconds, at least 0 and at most 86,400, not -1"),
-    (policy(longest_pause=math.nan), "longest_pause must be seconds, at least 0 and at most 86,40"),
+    (policy(deadline=0), f"deadline {MORE_THAN_0} 0"),
+    (policy(first_pause=-1), "first_pause must be seconds, at least 0 and finite, not -1"),
+    (
+        policy(longest_pause=math.nan),
+        "longest_pause must be seconds, at least 0 and finite, not nan",
+    ),
 ]
 REFUSED: list[tuple[type[Exception], Call, str]] = [
     *((TypeError, *row) for row in WRONG_TRANSPORTS),
@@ -200,7 +201,6 @@ def test_another_object_in_its_place_is_refused_and_nothing_but_its_type_is_show
 def test_an_id_is_sent_as_it_is_or_refused_by_one_rule(session_id: str | uuid.UUID) -> None:
     text = str(session_id)
     is_sendable = re.fullmatch(r"[A-Za-z0-9\-._~]{1,120}", text) and text not in {".", ".."}
-    assert wire.is_sendable(text) is bool(is_sendable)
     if is_sendable:
         transport = ScriptedTransport(DESTROYED)
         assert delete_blocking(transport, session_id).session_id == text

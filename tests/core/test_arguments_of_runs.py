@@ -29,7 +29,6 @@ BOTH_KINDS: list[Callable[..., Any]] = [  # Any: of either kind
     partial(DeleteManySessions, BLOCKING),
     partial(AsyncDeleteManySessions, AWAITED),
 ]
-NO_IDS = "session_ids must be an iterable of ids, not "
 
 
 class AsynchronousIds:
@@ -40,11 +39,9 @@ class AsynchronousIds:
 @pytest.mark.parametrize(
     ("arguments", "ids", "error", "words"),
     [
-        ({}, "an-id", TypeError, NO_IDS + "str; for one session call DeleteSession"),
-        ({}, b"an-id", TypeError, NO_IDS + "bytes"),
-        ({}, 5, TypeError, NO_IDS + "int"),
-        ({}, None, TypeError, NO_IDS + "NoneType"),
-        ({}, uuid.uuid4(), TypeError, NO_IDS + "UUID"),
+        ({}, "an-id", TypeError, "for one session call DeleteSession"),
+        ({}, None, TypeError, "'NoneType' object is not iterable"),
+        ({}, uuid.uuid4(), TypeError, "'UUID' object is not iterable"),
         ({"concurrency": 0}, [], ValueError, "^concurrency must be "),
         ({"shutdown_timeout": -1}, [], ValueError, "^shutdown_timeout must be seconds, at least 0"),
     ],
@@ -71,7 +68,7 @@ def test_a_generator_that_has_ended_is_told_of() -> None:
 
 
 def test_blocking_code_takes_no_asynchronous_iterable() -> None:
-    words = NO_IDS + "AsynchronousIds; AsyncDeleteManySessions takes that"
+    words = "'AsynchronousIds' object is not iterable"
     with pytest.raises(TypeError, match=words):
         many(FunctionTransport())(unchecked(AsynchronousIds()))
 

@@ -96,7 +96,7 @@ def test_an_awaited_block_awaits_its_opener(opened: object) -> None:
         return opened
 
     transport = ScriptedTransport(DESTROYED)
-    block = awaited(transport, API_KEY).opening(open_session)  # type: ignore[type-var] # an object
+    block = awaited(transport, API_KEY).opening(open_session)
     assert play(block, list) is opened
     assert len(transport.requests) == 1
 

@@ -10,6 +10,7 @@ from firecrawl_interact.core import (
     ConnectionLostError,
     DeleteSession,
     DeleteSessionError,
+    NotDeletedError,
     NotTriedError,
     Pause,
     RateLimitError,
@@ -66,9 +67,8 @@ def page(session_id: str, at: float) -> Event:
     return Event(session_id, at - 0.5, at, UnexpectedResponseError("a page", session_id))
 
 
-def conflict(session_id: str, at: float) -> Event:
-    error = ServiceUnavailableError("409", session_id)
-    error.spoken_by = "service"
+def not_deleted(session_id: str, at: float) -> Event:
+    error = NotDeletedError("200", session_id, spoken_by="service")
     return Event(session_id, at - 0.5, at, error)
 
 
@@ -120,8 +120,8 @@ EXCUSED = {
         ],
         True,
     ),
-    "a conflict shows that the service is at work": (
-        [*TWO, conflict("c", 2), failed("a", 3)],
+    "an answer of the service shows that it is at work": (
+        [*TWO, not_deleted("c", 2), failed("a", 3)],
         False,
     ),
     "the service's own words excuse six attempts of an id": (
@@ -328,7 +328,6 @@ def test_a_job_that_is_given_up_ends_with_what_its_last_request_met() -> None:
     job.requests = 2
     outcome = job.outcome_if_left("it was left")
     assert isinstance(outcome, UnreachableError)
-    assert isinstance(outcome.__cause__, ConnectionLostError)
     assert (outcome.attempts, outcome.args[0]) == (2, "it was left")
 
 

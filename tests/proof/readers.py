@@ -20,7 +20,6 @@ _GONE = {
     for stop in ("", ".")
 }
 _BACKEND = "Hangar request failed."
-_OWN_STATUSES = {200, 400, 401, 402, 403, 409, 429}  # A gateway may send any 5xx in its place.
 _MOST_BRACKETS = 100  # Text in which more of them open is nested too deeply to be read.
 _LONGEST_TEXT = 500
 FATES = {
@@ -67,15 +66,15 @@ def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) ->
     if status == 200 and success is True:
         return _receipt(content, key)
     if words == _BACKEND:
-        outcome, is_at_work = "ServiceUnavailableError", False
+        outcome = "ServiceUnavailableError"
     elif status == 200 and success is False:
-        outcome, is_at_work = "NotDeletedError", True
+        outcome = "NotDeletedError"
     elif status in (404, 410) and success is False and words.lower() in _GONE:
-        outcome, is_at_work = "SessionNotFoundError", True
+        outcome = "SessionNotFoundError"
     else:
-        outcome, is_at_work = row_of(status), status in _OWN_STATUSES
+        outcome = row_of(status)
     is_spoken = has_success and outcome != "UnexpectedResponseError"
-    speaker = "service" if is_at_work else "failing service"
+    speaker = "failing service" if outcome == "ServiceUnavailableError" else "service"
     is_refusal = outcome in ("UnauthorizedError", "ForbiddenError")
     message = _shown(words, key)
     return Reading(

@@ -1,6 +1,7 @@
 """What type checkers make of the public names. They alone read this file; it is never run."""
 
 import uuid
+from collections.abc import AsyncIterable
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -30,7 +31,7 @@ def blocking(transport: core.Transport) -> None:
     assert_type(delete_session.opening(dict[str, str]), core.Opening[dict[str, str]])
     opening = delete_session.opening(object, id_of=str)
     assert_type(opening, core.Opening[object])
-    session_ids: core.SessionIds = ["session-1", uuid.uuid4()]
+    session_ids: list[str | uuid.UUID] = ["session-1", uuid.uuid4()]
     with core.DeleteManySessions(delete_session, concurrency=2)(session_ids) as deletions:
         assert_type(deletions, core.Deletions)
         for outcome in deletions:
@@ -38,7 +39,7 @@ def blocking(transport: core.Transport) -> None:
             assert_type((outcome.session_id, outcome.session_fate), tuple[str, core.SessionFate])
 
 
-async def awaited(transport: core.AsyncTransport, session_ids: core.AsyncSessionIds) -> None:
+async def awaited(transport: core.AsyncTransport, session_ids: AsyncIterable[str]) -> None:
     async with adapters.AsyncioTransport() as owned:
         assert_type(owned, adapters.AsyncioTransport)
     async with core.AsyncDeleteSession(transport, None) as delete_session:
@@ -106,8 +107,6 @@ def is_refused(transport: core.Transport, asynchronous: core.AsyncTransport) -> 
     core.DeleteSession(transport)  # type: ignore[call-arg]  # no key is a decision: api_key=None
     core.DeleteSession(transport, "fc-...", core.RetryPolicy())  # type: ignore[call-arg]  # by name only
     core.DeleteSession(transport, None, on_outcome=lambda: None)  # type: ignore[misc,arg-type]  # it is given one
-    core.DeleteSession(transport, None).opening(object)  # type: ignore[type-var]  # id_of= is missing
-    core.AsyncDeleteSession(asynchronous, None).opening(object)  # type: ignore[arg-type]  # as above
     core.DeleteSession(transport, None)(42)  # type: ignore[arg-type]  # an id is a str or a UUID
     adapters.Urllib3Transport(timeout=5)  # type: ignore[call-arg]  # time is the policy's
     adapters.delete_session_from_environment(pool_size="2")  # type: ignore[arg-type]  # a number
