@@ -1,9 +1,7 @@
 """How a request in memory ends, and what time it takes. Both transports alike."""
 
 import asyncio
-import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -32,7 +30,6 @@ from firecrawl_interact.core import (
     Outcome,
     Request,
     Response,
-    RunEndedError,
     TimedOutError,
     TransportError,
 )
@@ -134,25 +131,12 @@ def test_of_several_waits_the_shortest_ends_first_and_one_that_is_cancelled_move
 # --- threads -------------------------------------------------------------------------------------
 
 
-def delete_each(service: FakeService, session_ids: list[str]) -> list[Outcome]:
-    delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(delete_session, session_ids))
-
-
-def delete_by_run(service: FakeService, session_ids: list[str]) -> list[Outcome]:
-    delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
-    with DeleteManySessions(delete_session)(session_ids) as deletions:
-        return list(deletions)
-
-
-@pytest.mark.parametrize("delete", [delete_each, delete_by_run])
-def test_requests_of_many_threads_overlap(
-    delete: Callable[[FakeService, list[str]], list[Outcome]],
-) -> None:
+def test_requests_of_many_threads_overlap() -> None:
     service = FakeService(latency=1)
     session_ids = [service.open_session() for _ in range(80)]
-    assert len(delete(service, session_ids)) == 80
+    delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
+    with ThreadPoolExecutor(8) as threads:
+        assert len(list(threads.map(delete_session, session_ids))) == 80
     # 10 s if a busy machine lets each thread begin in time, and 80 s one after the other.
     assert service.monotonic() < 40
 
@@ -175,25 +159,6 @@ def test_a_thread_waits_beside_a_task() -> None:
 # --- runs ----------------------------------------------------------------------------------------
 
 
-BUSY = Reply(503, json={"success": False, "error": "Busy."})
-FAILED = Reply(502, json={"success": False, "error": "Browser operation failed."})
-
-
-def lose_responses(service: FakeService, session_ids: list[str]) -> None:
-    for session_id in session_ids[5:9]:
-        service.queue(LostResponse(), NoResponse(), session_id=session_id)
-
-
-WEATHER: dict[str, Callable[[FakeService, list[str]], None]] = {
-    "a rate limit": lambda service, ids: setattr(service, "rate_limit", 10),
-    "an outage": lambda service, ids: service.outage(100),
-    "an outage in words": lambda service, ids: service.outage(10, BUSY),
-    "an outage that is too long": lambda service, ids: service.outage(1000, NoResponse()),
-    "a session that fails": lambda service, ids: service.queue(*[FAILED] * 4, session_id=ids[3]),
-    "lost responses": lose_responses,
-}
-
-
 def blocking(service: FakeService, ids: list[str], **options: Any) -> None:  # Any: as a user's
     delete_session = DeleteSession(InMemoryTransport(service), "fc-test", **options)
     with DeleteManySessions(delete_session)(ids) as deletions:
@@ -207,26 +172,6 @@ def awaited(service: FakeService, ids: list[str], **options: Any) -> None:  # An
             [_ async for _ in deletions]
 
     asyncio.run(main())
-
-
-@pytest.mark.parametrize("weather", WEATHER)
-@pytest.mark.parametrize("latency", [0, 0.3])
-def test_a_blocking_run_has_the_outcomes_of_an_awaited_one(weather: str, latency: float) -> None:
-    def what_comes_of(run: Callable[..., object]) -> object:
-        service = FakeService(latency=latency)
-        ids = [service.open_session(f"session-{number}", ttl=3600) for number in range(20)]
-        WEATHER[weather](service, ids)
-        told: list[Outcome] = []
-        ended = None
-        try:
-            run(service, ids, random=random.Random(1).random, on_outcome=told.append)  # noqa: S311
-        except RunEndedError as error:
-            ended = error.reason
-        kinds = [(type(outcome), outcome.session_fate) for outcome in told]
-        # How many ids were taken until a run ended early depends on the kind of run.
-        return Counter(kinds) if ended is None else (set(kinds), ended)
-
-    assert what_comes_of(blocking) == what_comes_of(awaited)
 
 
 @pytest.mark.parametrize("run", [blocking, awaited])

@@ -1,12 +1,9 @@
 """What all journals have from one place, beyond what the conformance kit checks."""
 
-import subprocess
-import sys
 import uuid
 
 import pytest
 
-from firecrawl_interact import adapters
 from firecrawl_interact.adapters import InMemoryJournal
 from firecrawl_interact.core import JournalError
 
@@ -69,8 +66,3 @@ def test_an_error_of_the_storage_is_one_line_that_names_the_session_and_has_the_
         next(FailingJournal(error).adopt_orphans())
     problem = "No orphans can be adopted from the journal at\\nhome"
     assert (str(raised.value), raised.value.session_id) == (f"{problem}: {reason}.", None)
-
-
-def test_importing_the_adapters_installs_no_hook_for_forks() -> None:
-    code = "import logging, os, random, uuid; del os.register_at_fork; import {}"
-    subprocess.run([sys.executable, "-c", code.format(adapters.__name__)], check=True)

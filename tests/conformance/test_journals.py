@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from firecrawl_interact.adapters import FileJournal, InMemoryJournal
 from firecrawl_interact.adapters.conformance import JournalTests
 
-from ..postgres import PASSWORD, Postgres, ShortLease, odd_connection
+from ..postgres import PASSWORD, Postgres, ShortLease
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -82,14 +81,3 @@ class TestPostgresJournal(JournalTests):
 
     def outage(self) -> AbstractContextManager[None]:
         return self.server.stopped()
-
-
-class TestPostgresJournalOnAnOddPool(TestPostgresJournal):
-    """A function gives connections. They and the database have settings that few people have."""
-
-    @pytest.fixture(autouse=True)
-    def _choose_server(self, postgres: Postgres) -> None:
-        self.server, self.database = postgres, postgres.odd_database()
-
-    def make_journal(self, service: str) -> ShortLease:
-        return ShortLease(partial(odd_connection, self.database), service=service)

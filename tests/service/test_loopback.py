@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import re
-import select
 import socket
 import threading
 import time
@@ -36,7 +34,6 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    gc.collect()  # What other tests have left ends now, and not meanwhile.
     threads, descriptors = threading.active_count(), len(os.listdir("/dev/fd"))
     yield
     assert threading.active_count() <= threads
@@ -183,36 +180,6 @@ def test_a_client_that_goes_away_disturbs_nobody(sent: bytes) -> None:
         with plainly_connected(transport.api_url) as client:
             client.sendall(sent)
         assert isinstance(delete(transport), Response)
-
-
-def test_an_error_of_the_service_itself_is_printed_and_ends_the_connection(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    class BrokenService(FakeService):
-        def respond(self, request: Request, body: bytes = b"") -> tuple[Response, Fault | None]:
-            raise LookupError("a rule is missing")
-
-    with served(BrokenService()) as transport, plainly_connected(transport.api_url) as client:
-        client.sendall(plain("DELETE"))
-        assert all_from(client) == b""
-    assert "LookupError: a rule is missing" in capfd.readouterr().err
-
-
-@pytest.mark.slow
-def test_an_idle_connection_is_closed_after_five_seconds_as_the_services_server_does(
-    service: FakeService,
-) -> None:
-    with served(service) as transport, plainly_connected(transport.api_url) as client:
-        service.queue(NoResponse())
-        with plainly_connected(transport.api_url) as waiting:
-            waiting.sendall(plain("DELETE"))
-            while not service.requests:
-                pass
-            exchange(client, plain("DELETE"))
-            before = time.monotonic()
-            assert all_from(client) == b""
-            assert 4.9 < time.monotonic() - before < 9
-            assert not select.select([waiting], [], [], 0)[0]  # It is not idle.
 
 
 # --- its beginning, its time and its end ---------------------------------------------------------

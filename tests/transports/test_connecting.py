@@ -105,13 +105,6 @@ def test_an_unknown_authority_is_refused_for_good_unless_ssl_cert_file_names_it(
     assert [request.connection for request in server.requests] == [2]
 
 
-def test_a_certificate_of_another_host_is_refused_for_good(net: Net) -> None:
-    server = net.serve(tls=server_tls("other.example"))
-    error = net.open(server).fails(ConnectFailedError)
-    assert "CERTIFICATE_VERIFY_FAILED" in str(error)
-    assert not error.transient
-
-
 def test_a_port_that_speaks_plain_http_is_refused_for_good_and_says_so(net: Net) -> None:
     def speaks_http(connection: Connection) -> None:
         connection.sock.recv(65536)
