@@ -174,75 +174,6 @@ def test_a_delete_by_scrape_ends_one_session_of_it_that_is_open_or_repeats_a_rec
     assert service.sessions_left_open == [other]
 
 
-# --- opening and using sessions --------------------------------------------------------------
-
-
-def post(service: FakeService, path: str, body: bytes = b"") -> dict[str, Any]:
-    """Post a request, and return what came of it, its status included."""
-    headers = {"Authorization": "Bearer fc-test"}
-    response, fault = service.respond(Request("POST", path, headers), body)
-    assert fault is None
-    return {"status": response.status, **content(response)}
-
-
-ADDRESSES = dict.fromkeys(("cdpUrl", "liveViewUrl", "interactiveLiveViewUrl"), "wss://127.0.0.1")
-OUTPUT = {"stdout": "done", "result": "done", "stderr": "", "exitCode": 0, "killed": False}
-
-
-@pytest.mark.parametrize(
-    ("body", "expires"),
-    [(b"", "22:27:26"), (b"{}", "22:27:26"), (b'{"ttl":30,"streamWebView":false}', "22:17:56")],
-)
-def test_a_session_can_be_opened_and_used(body: bytes, expires: str) -> None:
-    service = FakeService(["fc-test", "fc-other"], rate_limit=4)
-    service.advance(60)
-    opened = [post(service, f"/v2/{alias}", body) for alias in ("interact", "browser/")]
-    session_ids = [session["id"] for session in opened]
-    assert service.sessions_left_open == session_ids
-    expected = {"status": 200, "success": True, "expiresAt": f"2025-11-24T{expires}Z", **ADDRESSES}
-    assert opened == [{**expected, "id": session_id} for session_id in session_ids]
-    used = post(service, f"/v2/browser/{session_ids[0]}/execute/", b'{"code":"1","prompt":""}')
-    assert used == {"status": 200, "success": True, **OUTPUT}
-    assert content(delete(service, session_ids[0]))["creditsBilled"] == 2
-    theirs = service.open_session(api_key="fc-other")
-    assert post(service, f"/v2/interact/{theirs}/execute")["status"] == 403
-    assert delete(service, UNKNOWN).status == 404
-    assert delete(service, UNKNOWN).status == 429  # Those that opened a session do not count.
-    service.advance(600)
-    for ended in session_ids:
-        assert post(service, f"/v2/interact/{ended}/execute")["status"] == 410
-
-
-def test_a_scrape_has_one_session_at_a_time_that_prompts_make_dearer() -> None:
-    service = FakeService()
-    scrape_id = str(uuid.uuid4())
-    path = f"/v2/scrape/{scrape_id}/interact"
-    first = [post(service, path, b'{"code":"1"}') for _ in range(2)]
-    session_id = first[0]["sessionId"]
-    expected = {"status": 200, "success": True, "sessionId": session_id, **OUTPUT, **ADDRESSES}
-    assert first == [expected, expected]
-    assert content(stop(service, scrape_id))["creditsBilled"] == 2
-    second = post(service, f"{path}/", b'{"prompt":"Open the first link."}')
-    assert second["output"] == "done"
-    service.advance(600)
-    third = post(service, path)
-    assert len({session_id, second["sessionId"], third["sessionId"]}) == 3
-    assert service.sessions_left_open == [third["sessionId"]]
-    assert content(delete(service, second["sessionId"]))["creditsBilled"] == 70
-    assert post(service, "/v2/scrape/2/interact")["status"] == 400
-    service.open_session(scrape_id="2", ttl=1)
-    service.advance(1)
-    assert post(service, "/v2/scrape/2/interact")["status"] == 200
-
-
-@pytest.mark.parametrize("body", [b"{", b'{"ttl":"long"}', b'{"ttl":29}', b'{"ttl":3601}'])
-def test_a_body_that_the_service_cannot_read_opens_nothing(body: bytes) -> None:
-    service = FakeService()
-    refused = {"status": 400, "success": False, "code": "BAD_REQUEST", "error": "Bad Request"}
-    assert post(service, "/v2/interact", body) == refused
-    assert service.sessions_left_open == []
-
-
 # --- faults ----------------------------------------------------------------------------------
 
 
@@ -282,10 +213,6 @@ def test_a_fault_for_one_session_meets_its_requests_alone_also_by_its_scrape() -
         (
             Reply(429, json={"success": False}),
             Response(429, {"content-type": JSON}, b'{"success":false}'),
-        ),
-        (
-            Reply(200, headers={"Content-Type": "text/json"}, json=None),
-            Response(200, {"content-type": "text/json"}, b"null"),
         ),
     ],
 )
@@ -346,23 +273,22 @@ def test_each_request_is_on_record_in_order_without_its_credentials() -> None:
     ]
 
 
-def test_a_session_has_an_id_like_the_services_unless_given_one_and_is_listed_while_open() -> None:
-    service, given_id = FakeService(api_keys=["fc-secret", "fc-b"], rate_limit=10), uuid.uuid4()
+def test_a_session_has_an_id_like_the_services_unless_given_one() -> None:
+    service, given_id = FakeService(), uuid.uuid4()
     own_id = service.open_session()
-    ids = [service.open_session("session-1", api_key="fc-b")]
-    ids += [service.open_session(given_id, scrape_id="scrape-1")]
     assert uuid.UUID(own_id).version == 7
     assert int(own_id[:8] + own_id[9:13], 16) == 1764022586000  # milliseconds since 1970
-    assert ids == ["session-1", str(given_id)]
+    assert service.open_session(given_id) == str(given_id)
     assert service.is_open(given_id)
-    delete(service, own_id, "fc-secret")
-    assert service.sessions_left_open == ids
+
+
+def test_sessions_are_listed_while_they_are_open_in_the_order_of_their_opening() -> None:
+    service = FakeService(api_keys=["fc-secret", "fc-b"], rate_limit=10)
+    for session_id, key in (("two", None), ("gone", None), ("one", "fc-b")):
+        service.open_session(session_id, api_key=key)
+    delete(service, "gone", "fc-secret")
+    assert service.sessions_left_open == ["two", "one"]
     assert repr(service) == "<FakeService: 2 of 3 sessions open, requests: 1, rate limit: 10>"
-    service.advance(599.9)
-    assert service.sessions_left_open == ids
-    assert delete(service, "session-1", "fc-b").status == 200
-    assert stop(service, "scrape-1", "fc-secret").status == 200
-    assert service.sessions_left_open == []
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,7 @@ def test_a_request_ends_after_the_services_time(  # noqa: PLR0913, PLR0917 - a r
 # --- tasks ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("run_loop", [asyncio.run, lambda main: anyio.run(lambda: main)])
-def test_a_request_of_a_task_that_is_cancelled_is_not_sent(run_loop: Callable[..., object]) -> None:
+def test_a_request_of_a_task_that_is_cancelled_is_not_sent() -> None:
     service = FakeService()
 
     async def main() -> None:
@@ -100,7 +99,7 @@ def test_a_request_of_a_task_that_is_cancelled_is_not_sent(run_loop: Callable[..
             scope.cancel()
             await AsyncInMemoryTransport(service).send(request(), 90)
 
-    run_loop(main())
+    asyncio.run(main())
     assert service.requests == []
 
 
@@ -139,21 +138,6 @@ def test_requests_of_many_threads_overlap() -> None:
         assert len(list(threads.map(delete_session, session_ids))) == 80
     # 10 s if a busy machine lets each thread begin in time, and 80 s one after the other.
     assert service.monotonic() < 40
-
-
-def test_a_thread_waits_beside_a_task() -> None:
-    service = FakeService(latency=70)
-    session_ids = [service.open_session() for _ in range(2)]
-
-    async def main() -> None:
-        await asyncio.gather(
-            asyncio.to_thread(in_a_thread, service, session_ids[0]),
-            AsyncInMemoryTransport(service).send(request(session_ids[1]), 90),
-        )
-
-    asyncio.run(main())
-    assert service.sessions_left_open == []
-    assert 70 <= service.monotonic() <= 140  # as the thread begins before or after the task's wait
 
 
 # --- runs ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters import FakeService
+from firecrawl_interact.core import Request
 
 from .test_fake_service import UNKNOWN, content, delete, failure, send
 
@@ -76,6 +77,14 @@ def test_a_minute_begins_with_a_request_and_accepts_so_many(
             accepted, began = 0, service.monotonic()
         assert is_accepted(service) == (accepted < rate_limit)
         accepted += accepted < rate_limit
+
+
+def test_what_opens_a_session_does_not_count() -> None:
+    service = FakeService(rate_limit=1)
+    opening = Request("POST", "/v2/interact", {"Authorization": "Bearer fc-test"})
+    assert [service.respond(opening)[0].status for _ in range(3)] == [200, 200, 200]
+    assert is_accepted(service)
+    assert not is_accepted(service)
 
 
 def test_a_limit_that_changes_holds_from_the_next_request_on_and_for_what_was_sent_before() -> None:

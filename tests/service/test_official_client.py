@@ -18,6 +18,7 @@ from firecrawl import (  # type: ignore[import-untyped]  # it is not typed
 )
 from firecrawl.v2.types import BrowserCreateResponse  # type: ignore[import-untyped]  # as above
 from firecrawl.v2.utils.error_handler import (  # type: ignore[import-untyped]  # it is not typed
+    FirecrawlError,
     RateLimitError,
 )
 
@@ -85,6 +86,26 @@ def test_it_opens_uses_and_ends_sessions_and_raises_over_a_duration_with_a_fract
     assert not service.is_open(browser.id)
     again = done(client.delete_browser(browser.id))  # The receipt of a second delete has none.
     assert (again.success, again.status, again.credits_billed) == (True, "stopped", 2)
+
+
+def test_it_is_told_that_a_session_has_ended_when_its_time_to_live_is_over(
+    service: FakeService, client: Firecrawl
+) -> None:
+    browser = client.browser(ttl=30)
+    service.advance(30)
+    assert not service.is_open(browser.id)
+    with pytest.raises(FirecrawlError) as raised:
+        client.browser_execute(browser.id, "1")
+    assert raised.value.status_code == 410
+
+
+def test_it_is_told_that_a_time_to_live_is_too_short_and_nothing_is_opened(
+    service: FakeService, client: Firecrawl
+) -> None:
+    with pytest.raises(FirecrawlError) as raised:
+        client.browser(ttl=29)
+    assert raised.value.status_code == 400
+    assert service.sessions_left_open == []
 
 
 def test_it_opens_and_ends_the_session_of_a_scrape_blocking_and_awaited(
