@@ -119,6 +119,7 @@ class FaultServer:
         tls: the context of a server that speaks TLS.
         in_handshake: whether the faults replace the TLS handshake.
         listening: False refuses all connections until `listen` is called.
+        host: the address on which it listens.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class FaultServer:
         tls: ssl.SSLContext | None = None,
         in_handshake: bool = False,
         listening: bool = True,
+        host: str = "127.0.0.1",
     ) -> None:
         self.stopping: threading.Event = threading.Event()
         self.fault_is_over: threading.Event = threading.Event()
@@ -134,10 +136,10 @@ class FaultServer:
         self._faults, self._tls, self._in_handshake = faults, tls, in_handshake
         self._connections: list[Connection] = []
         self._threads: list[threading.Thread] = []
-        self._listener = socket.socket()
-        self._listener.bind(("127.0.0.1", 0))
+        self._listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self._listener.bind((host, 0))
         self.port: int = self._listener.getsockname()[1]
-        self.authority: str = f"127.0.0.1:{self.port}"
+        self.authority: str = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.api_url: str = f"http{'s' if tls else ''}://{self.authority}"
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         if listening:
@@ -184,7 +186,7 @@ class FaultServer:
         """End all connections and threads."""
         self.stopping.set()
         if self._acceptor.is_alive():
-            with socket.create_connection(self._listener.getsockname(), _LONGEST_IDLE):
+            with socket.create_connection(self._listener.getsockname()[:2], _LONGEST_IDLE):
                 self._acceptor.join()
         self._listener.close()
         for connection in self._connections:

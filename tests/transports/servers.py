@@ -1,4 +1,4 @@
-"""Servers on this machine that misbehave on purpose, and the transports that send to them."""
+"""The transports under test, and what they need beside the conformance kit's own server."""
 
 import asyncio
 import contextlib
@@ -6,23 +6,25 @@ import functools
 import select
 import socket
 import ssl
-import struct
-import threading
 import traceback
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 import trustme
 
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
+from firecrawl_interact.adapters.conformance.server import (
+    Connection,
+    FaultFunction,
+    FaultServer,
+)
 from firecrawl_interact.core import Request, Response, TransportError
 
 KEY = "fc-0123456789abcdef"
 PATH = "/v2/interact/session-1"
 REQUEST = Request("DELETE", PATH, {"Authorization": f"Bearer {KEY}"})
-PATIENCE = 5  # seconds until a server ends a connection, so that no test hangs for ever
+PATIENCE = 5  # seconds for a request: no test hangs for ever
 
 authority = functools.cache(trustme.CA)
 HttpTransport: TypeAlias = Urllib3Transport | AsyncioTransport
@@ -40,108 +42,6 @@ def client_tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority().configure_trust(context)
     return context
-
-
-def good_response(target: str, headers: str = "") -> bytes:
-    """Return a response that names the target, so that each call can recognise its own."""
-    body = f'{{"success":true,"target":"{target}"}}'
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
-    return f"{head}{body}".encode()
-
-
-class Connection:
-    """An accepted connection, which a script of a test controls."""
-
-    def __init__(self, server: "Server", sock: socket.socket, number: int) -> None:
-        self.sock, self.number, self._server = sock, number, server
-        self._received = b""
-
-    def read_request(self) -> str:
-        """Read a whole request, and return its target. `EOFError`: the client has closed."""
-        while b"\r\n\r\n" not in self._received:
-            data = self.sock.recv(65536)
-            if not data:
-                raise EOFError
-            self._received += data
-        head, _, self._received = self._received.partition(b"\r\n\r\n")
-        self._server.requests.append(SeenRequest(self.number, head.decode("latin-1")))
-        return head.decode("latin-1").split(" ")[1]
-
-    def respond(self, headers: str = "", surplus: bytes = b"") -> None:
-        """Read a request, and respond well to it."""
-        self.sock.sendall(good_response(self.read_request(), headers) + surplus)
-
-    def wait_for_end(self) -> None:
-        while self.sock.recv(65536):
-            pass
-
-    def reset(self) -> None:
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
-
-
-class SeenRequest(NamedTuple):
-    connection: int
-    head: str
-
-    def values(self, name: str) -> list[str]:
-        lines = [line.partition(": ") for line in self.head.split("\r\n")[1:]]
-        return [value for header, _, value in lines if header.lower() == name]
-
-
-Script: TypeAlias = Callable[[Connection], object]
-
-
-class Server:
-    """A server whose connections meet one script each. What a script leaves open is served well."""
-
-    def __init__(
-        self, *scripts: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
-    ) -> None:
-        self.requests: list[SeenRequest] = []
-        self.threads: list[threading.Thread] = []  # one for each connection
-        self._scripts, self._tls = scripts, tls
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family)
-        self.port: int = self._listener.getsockname()[1]
-        self.authority = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
-        self.url = f"http{'s' if tls else ''}://{self.authority}"
-        self._acceptor = threading.Thread(target=self._accept)
-        self._acceptor.start()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._acceptor.join()
-        self._listener.close()
-        for thread in self.threads:
-            thread.join()
-
-    def open_connections(self) -> int:
-        """Count the connections that the client leaves open."""
-        for thread in self.threads:
-            thread.join(0.2)
-        return sum(thread.is_alive() for thread in self.threads)
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # It is closed.
-            while True:
-                sock, _ = self._listener.accept()
-                sock.settimeout(PATIENCE)
-                number = len(self.threads) + 1
-                thread = threading.Thread(target=self._serve, args=(sock, number))
-                self.threads.append(thread)
-                thread.start()
-
-    def _serve(self, sock: socket.socket, number: int) -> None:
-        with contextlib.suppress(OSError, EOFError), contextlib.ExitStack() as stack:
-            stack.callback(sock.close)
-            if self._tls:
-                sock = stack.enter_context(self._tls.wrap_socket(sock, server_side=True))
-            connection = Connection(self, sock, number)
-            if number <= len(self._scripts):
-                self._scripts[number - 1](connection)
-            while True:
-                connection.respond()
 
 
 def tunnels(connection: Connection) -> None:
@@ -214,31 +114,19 @@ class Net(contextlib.ExitStack):
         super().__init__()
         self.transport_class = transport_class
 
-    def serve(self, *scripts: Script, **options: Any) -> Server:  # Any: as `Server` takes them
-        server = Server(*scripts, **options)
-        self.callback(server.close)
-        return server
+    def serve(self, *faults: FaultFunction, **options: Any) -> FaultServer:  # Any: as it takes them
+        return self.enter_context(FaultServer(*faults, **options))
 
-    def open(self, service: Server | str, **settings: Any) -> Client:  # Any: as a transport has
+    def open(
+        self, service: FaultServer | str, **settings: Any
+    ) -> Client:  # Any: as a transport has
         """Make a client of a service. It trusts the certificates of the servers of tests."""
-        url = service if isinstance(service, str) else service.url
+        url = service if isinstance(service, str) else service.api_url
         if url.startswith("https"):
             settings.setdefault("ssl_context", client_tls())
         client = Client(self.transport_class(url, **settings))
         self.callback(client.close)
         return client
-
-
-@contextlib.contextmanager
-def silent_port() -> Iterator[int]:
-    """Give a port on which a connect hangs: its queue of connections not yet accepted is full."""
-    with contextlib.ExitStack() as waiting:
-        listener = waiting.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(8):
-            sock = waiting.enter_context(socket.socket())
-            sock.setblocking(False)
-            sock.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
 
 
 def closed_port() -> int:

@@ -7,17 +7,11 @@ from pathlib import Path
 import pytest
 
 from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
+from firecrawl_interact.adapters.conformance.wire_faults import stays_silent
 from firecrawl_interact.core import ConnectFailedError
 
-from .servers import (
-    Connection,
-    Net,
-    authority,
-    closed_port,
-    look_up_gives,
-    server_tls,
-    silent_port,
-)
+from .servers import Net, authority, closed_port, look_up_gives, server_tls
 
 pytestmark = pytest.mark.enable_socket
 
@@ -56,8 +50,8 @@ def test_a_silent_address_costs_a_quarter_of_a_second_or_its_share_of_the_connec
     """The awaited transport has Happy Eyeballs; the blocking one shares its `connect_timeout`."""
     server = net.serve()
     client = net.open("http://service.example", allow_plain_http=True, connect_timeout=1.6)
-    with silent_port() as silent:
-        look_up_gives(monkeypatch, silent, server.port)
+    with FaultServer(listening=False) as silent, silent.full_backlog():
+        look_up_gives(monkeypatch, silent.port, server.port)
         began = time.monotonic()
         client.send()
         seconds = time.monotonic() - began
@@ -79,8 +73,8 @@ def test_a_name_without_an_address_was_not_sent_to(
 
 
 def test_a_handshake_has_no_more_than_the_connect_timeout(net: Net) -> None:
-    server = net.serve(Connection.wait_for_end)
-    client = net.open(server.url.replace("http", "https"), connect_timeout=0.2)
+    server = net.serve(stays_silent)
+    client = net.open(server.api_url.replace("http", "https"), connect_timeout=0.2)
     began = time.monotonic()
     error = client.fails(ConnectFailedError, timeout=60)
     assert 0.2 <= time.monotonic() - began < 1
@@ -107,11 +101,11 @@ def test_an_unknown_authority_is_refused_for_good_unless_ssl_cert_file_names_it(
 
 def test_a_port_that_speaks_plain_http_is_refused_for_good_and_says_so(net: Net) -> None:
     def speaks_http(connection: Connection) -> None:
-        connection.sock.recv(65536)
-        connection.sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        connection.wait_for_end()
+        connection.wait_for_bytes()
+        connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        stays_silent(connection)
 
     server = net.serve(speaks_http)
-    error = net.open(server.url.replace("http", "https")).fails(ConnectFailedError)
+    error = net.open(server.api_url.replace("http", "https")).fails(ConnectFailedError)
     assert str(error).endswith("let the service's address begin with http://")
     assert not error.transient

@@ -9,9 +9,11 @@ from contextlib import closing
 
 import pytest
 
+from firecrawl_interact.adapters.conformance.server import Connection, good_response
+from firecrawl_interact.adapters.conformance.wire_faults import responds, sends_and_closes
 from firecrawl_interact.core import ConnectionLostError, Request
 
-from .servers import PATH, Client, Connection, Net, good_response, server_tls
+from .servers import PATH, Client, Net, server_tls
 
 pytestmark = pytest.mark.enable_socket
 
@@ -38,18 +40,17 @@ with asyncio.Runner() as runner:
 def test_an_idle_connection_is_used_for_4_seconds(net: Net) -> None:
     server = net.serve()
     name, idle = net.transport_class.__name__, json.dumps([0, 3.5, 3.5, 4.1])
-    subprocess.run([sys.executable, "-c", IDLE, name, server.url, idle], check=True)
+    subprocess.run([sys.executable, "-c", IDLE, name, server.api_url, idle], check=True)
     assert [request.connection for request in server.requests] == [1, 1, 1, 2]
 
 
 @pytest.mark.parametrize("pool_size", [1, 2])
 def test_idle_connections_beyond_the_size_of_the_pool_are_closed(net: Net, pool_size: int) -> None:
-    def responds_when_all_are_there(connection: Connection) -> None:
+    def waits_for_all(connection: Connection) -> None:
         all_are_there.wait()
-        connection.respond()
 
     all_are_there = threading.Barrier(3, timeout=5)
-    server = net.serve(*[responds_when_all_are_there] * 3)
+    server = net.serve(*[waits_for_all] * 3)
     client = net.open(server, pool_size=pool_size)
     client.send_at_once(3)
     assert server.open_connections() == pool_size
@@ -57,11 +58,9 @@ def test_idle_connections_beyond_the_size_of_the_pool_are_closed(net: Net, pool_
 
 def test_surplus_bytes_in_a_record_of_tls_end_the_connection(net: Net) -> None:
     """They do not show on the socket: OpenSSL has taken the whole record, of up to 16 KiB."""
-    missing = 8192 - len(good_response(PATH, "X: \r\n"))
+    missing = 8192 - len(good_response(PATH, headers="X: \r\n"))
     headers = f"X: {'x' * missing}\r\n"
-    server = net.serve(
-        lambda connection: connection.respond(headers, surplus=b"x" * 8000), tls=server_tls()
-    )
+    server = net.serve(responds(headers=headers, surplus=b"x" * 8000), tls=server_tls())
     client = net.open(server)
     client.send()
     client.send()
@@ -70,7 +69,7 @@ def test_surplus_bytes_in_a_record_of_tls_end_the_connection(net: Net) -> None:
 
 def test_a_copy_has_the_settings_and_no_connection_and_is_open(net: Net) -> None:
     server = net.serve()
-    client = net.open(server.url + "/prefix", user_agent="mine/1")
+    client = net.open(server.api_url + "/prefix", user_agent="mine/1")
     client.send()
     client.close_transport()
     pickled = pickle.dumps(client.transport)
@@ -88,14 +87,8 @@ def test_a_copy_has_the_settings_and_no_connection_and_is_open(net: Net) -> None
 def test_a_lost_connection_is_stale_if_it_was_kept_and_sent_nothing_and_says_how_far_it_was(
     net: Net, sent: bytes, is_kept: bool
 ) -> None:
-    def ends_early(connection: Connection) -> None:
-        if is_kept:
-            connection.respond()
-        connection.read_request()
-        connection.sock.sendall(sent)
-        raise EOFError
-
-    client = net.open(net.serve(ends_early))
+    ends_early = sends_and_closes(sent)
+    client = net.open(net.serve(responds(ends_early) if is_kept else ends_early))
     if is_kept:
         client.send()
     error = client.fails(ConnectionLostError)

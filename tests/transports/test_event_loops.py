@@ -12,18 +12,11 @@ from functools import partial
 import pytest
 
 from firecrawl_interact.adapters import AsyncioTransport
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction
+from firecrawl_interact.adapters.conformance.wire_faults import responds
 from firecrawl_interact.core import ConnectFailedError
 
-from .servers import (
-    PATH,
-    REQUEST,
-    Connection,
-    Net,
-    Script,
-    client_tls,
-    server_tls,
-    tunnels,
-)
+from .servers import PATH, REQUEST, Net, client_tls, server_tls, tunnels
 
 pytestmark = pytest.mark.enable_socket
 uvloop = pytest.importorskip("uvloop")
@@ -57,7 +50,7 @@ def test_a_call_that_is_cancelled_at_any_step_leaves_no_task_and_a_transport_tha
 ) -> None:
     async def cancel_after(turns: int) -> bool:
         """Cancel a call after so many turns of the loop, and return whether it was cancelled."""
-        async with AsyncioTransport(service.url, proxy=proxy, ssl_context=client_tls()) as one:
+        async with AsyncioTransport(service.api_url, proxy=proxy, ssl_context=client_tls()) as one:
             if is_kept:
                 await send(one)
             call = asyncio.create_task(send(one))
@@ -70,7 +63,7 @@ def test_a_call_that_is_cancelled_at_any_step_leaves_no_task_and_a_transport_tha
         return call.cancelled()
 
     service = net.serve(tls=server_tls())
-    proxy = net.serve(*[tunnels] * 20, tls=server_tls()).url if has_proxy else None
+    proxy = net.serve(*[tunnels] * 20, tls=server_tls()).api_url if has_proxy else None
     with make_runner() as runner:
         assert runner.run(cancel_after(1))
         for turns in (2, 3, 5, 8, 13, 21, 34):
@@ -86,26 +79,25 @@ def test_a_call_that_is_cancelled_at_any_step_leaves_no_task_and_a_transport_tha
     ("happens", "connections"),
     [
         (lambda _: None, [1, 1]),
-        (lambda connection: connection.reset(), [1, 2]),
-        (lambda connection: connection.sock.sendall(b"HTTP/1.1 200 OK\r\n"), [1, 2]),
+        (Connection.reset, [1, 2]),
+        (lambda connection: connection.send(b"HTTP/1.1 200 OK\r\n"), [1, 2]),
     ],
     ids=["nothing", "reset", "surplus bytes"],
 )
 def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never_used_again(
     monkeypatch: pytest.MonkeyPatch,
     net: Net,
-    happens: Script,
+    happens: FaultFunction,
     connections: list[int],
     has_poll: bool,
 ) -> None:
-    def responds_and_more(connection: Connection) -> None:
-        connection.respond()
+    def happens_then(connection: Connection) -> None:
         has_sent.wait(5)
         happens(connection)
         has_happened.set()
 
     async def send_twice() -> None:
-        async with AsyncioTransport(server.url) as transport:
+        async with AsyncioTransport(server.api_url) as transport:
             await send(transport)
             has_sent.set()
             assert has_happened.wait(5)  # It blocks the event loop.
@@ -114,7 +106,7 @@ def test_a_connection_to_which_something_happens_while_the_loop_is_busy_is_never
     if not has_poll:
         monkeypatch.delattr(select, "poll")
     has_sent, has_happened = threading.Event(), threading.Event()
-    server = net.serve(responds_and_more)
+    server = net.serve(responds(happens_then))
     asyncio.run(send_twice())
     assert [request.connection for request in server.requests] == connections
 
@@ -147,7 +139,7 @@ def test_each_event_loop_has_connections_of_its_own(net: Net) -> None:
         await send(transport)
 
     server = net.serve()
-    transport = AsyncioTransport(server.url)
+    transport = AsyncioTransport(server.api_url)
     with asyncio.Runner() as first, LOOPS[1]() as second:
         for runner in (first, second, first):
             runner.run(send_twice())
@@ -160,7 +152,7 @@ def test_each_event_loop_has_connections_of_its_own(net: Net) -> None:
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.filterwarnings("ignore:.*unclosed transport:pytest.PytestUnraisableExceptionWarning")
 def test_an_event_loop_that_is_closed_is_forgotten(net: Net) -> None:
-    transport = AsyncioTransport(net.serve().url)
+    transport = AsyncioTransport(net.serve().api_url)
     with asyncio.Runner() as runner:
         runner.run(send(transport))
         loop = weakref.ref(runner.get_loop())

@@ -6,30 +6,26 @@ import re
 import pytest
 
 from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction, FaultServer
+from firecrawl_interact.adapters.conformance.wire_faults import (
+    sends,
+    sends_and_closes,
+    stays_silent,
+)
 from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, TimedOutError
 
-from .servers import (
-    KEY,
-    PATH,
-    Connection,
-    Net,
-    Script,
-    Server,
-    closed_port,
-    server_tls,
-    tunnels,
-)
+from .servers import KEY, PATH, Net, closed_port, server_tls, tunnels
 
 pytestmark = pytest.mark.enable_socket
 
 
 @pytest.fixture
-def service(net: Net) -> Server:
+def service(net: Net) -> FaultServer:
     return net.serve(tls=server_tls())
 
 
 def test_the_environments_proxy_serves_https_and_never_sees_the_key(
-    net: Net, service: Server, monkeypatch: pytest.MonkeyPatch
+    net: Net, service: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy = net.serve(tunnels)
     monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:p%3Aw@{proxy.authority}")
@@ -47,7 +43,7 @@ def test_the_environments_proxy_serves_https_and_never_sees_the_key(
 
 
 def test_no_proxy_names_a_host_that_is_reached_without_one(
-    net: Net, service: Server, monkeypatch: pytest.MonkeyPatch
+    net: Net, service: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
     net.open(service).fails(ConnectFailedError)
@@ -57,11 +53,11 @@ def test_no_proxy_names_a_host_that_is_reached_without_one(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_is_asked_for_comes_before_the_environments(
-    net: Net, service: Server, monkeypatch: pytest.MonkeyPatch, scheme: str
+    net: Net, service: FaultServer, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
     proxy = net.serve(*[tunnels] * 2, tls=server_tls() if scheme == "https" else None)
-    client = net.open(service, proxy=proxy.url)
+    client = net.open(service, proxy=proxy.api_url)
     client.send()
     client.send()
     # urllib3's TLS inside TLS does not show whether surplus bytes wait in it.
@@ -72,21 +68,21 @@ def test_a_proxy_that_is_asked_for_comes_before_the_environments(
 @pytest.mark.parametrize("host", ["::1", "127.0.0.1"])
 def test_a_tunnel_leads_to_an_address_and_from_one(net: Net, host: str) -> None:
     service, proxy = net.serve(host=host, tls=server_tls()), net.serve(tunnels, host=host)
-    net.open(service, proxy=proxy.url).send()
+    net.open(service, proxy=proxy.api_url).send()
     assert proxy.requests[0].head.startswith(f"CONNECT {service.authority} HTTP/1.1\r\n")
     assert service.requests[0].values("host") == [service.authority]
 
 
 def test_the_first_request_through_a_tunnel_is_not_stale_when_it_is_lost(net: Net) -> None:
     service = net.serve(Connection.reset, tls=server_tls())
-    error = net.open(service, proxy=net.serve(tunnels).url).fails(ConnectionLostError)
+    error = net.open(service, proxy=net.serve(tunnels).api_url).fails(ConnectionLostError)
     assert isinstance(error, ConnectionLostError)
     assert not error.stale
 
 
 def test_a_timeout_holds_behind_a_proxy(net: Net) -> None:
-    service = net.serve(Connection.wait_for_end, tls=server_tls())
-    net.open(service, proxy=net.serve(tunnels).url).fails(TimedOutError, timeout=0.3)
+    service = net.serve(stays_silent, tls=server_tls())
+    net.open(service, proxy=net.serve(tunnels).api_url).fails(TimedOutError, timeout=0.3)
 
 
 @pytest.mark.parametrize("is_proxys", [True, False], ids=["proxy", "service"])
@@ -94,24 +90,11 @@ def test_a_certificate_that_does_not_verify_is_refused_for_good(net: Net, is_pro
     right, wrong = server_tls(), server_tls("other.example")
     service = net.serve(tls=right if is_proxys else wrong)
     proxy = net.serve(tunnels, tls=wrong if is_proxys else None)
-    error = net.open(service, proxy=proxy.url).fails(ConnectFailedError)
+    error = net.open(service, proxy=proxy.api_url).fails(ConnectFailedError)
     assert f"{service.authority} through the proxy {proxy.authority}: " in str(error)
     assert "CERTIFICATE_VERIFY_FAILED" in str(error)
     assert not error.transient
     assert service.requests == []
-
-
-def says(data: bytes, *, stalls: bool = False) -> Script:
-    """Say this to a CONNECT, and close."""
-
-    def say(connection: Connection) -> None:
-        connection.read_request()
-        connection.sock.sendall(data)
-        if stalls:
-            connection.wait_for_end()
-        raise EOFError
-
-    return say
 
 
 REFUSED = "the proxy refused the tunnel: "
@@ -121,22 +104,34 @@ OK = b"HTTP/1.1 200 OK\r\n"
 @pytest.mark.parametrize(
     ("said", "words", "is_transient"),
     [
-        (says(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"), f"{REFUSED}302", False),
-        (says(b"HTTP/1.1 407 Who\r\nContent-Length: 9\r\n\r\n<html>"), f"{REFUSED}407", False),
-        (says(b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n"), f"{REFUSED}429", True),
-        (says(b"HTTP/1.1 503 Later\r\n\r\n"), f"{REFUSED}503", True),
-        (says(b""), "the connection ended before any response", True),
-        (says(OK), "the connection ended before the whole response", True),
-        (says(b"SSH-2.0-x\r\n\r\n"), "the response is not HTTP/1", True),
-        (says(OK + b"X: " + b"x" * 110_000), "more than 69632 bytes in the head", True),
-        (says(OK + b"X: ", stalls=True), "(timed out|no whole response came in time)", True),
+        (
+            sends_and_closes(b"HTTP/1.1 302 No\r\nContent-Length: 0\r\n\r\n"),
+            f"{REFUSED}302",
+            False,
+        ),
+        (
+            sends_and_closes(b"HTTP/1.1 407 No\r\nContent-Length: 9\r\n\r\n<p>"),
+            f"{REFUSED}407",
+            False,
+        ),
+        (
+            sends_and_closes(b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n"),
+            f"{REFUSED}429",
+            True,
+        ),
+        (sends_and_closes(b"HTTP/1.1 503 Later\r\n\r\n"), f"{REFUSED}503", True),
+        (sends_and_closes(b""), "the connection ended before any response", True),
+        (sends_and_closes(OK), "the connection ended before the whole response", True),
+        (sends_and_closes(b"SSH-2.0-x\r\n\r\n"), "the response is not HTTP/1", True),
+        (sends_and_closes(OK + b"X: " + b"x" * 110_000), "more than 69632 bytes in the head", True),
+        (sends(OK + b"X: ", stays_silent), "(timed out|no whole response came in time)", True),
     ],
 )
 def test_a_proxy_that_opens_no_tunnel_sent_nothing(
-    net: Net, said: Script, words: str, is_transient: bool
+    net: Net, said: FaultFunction, words: str, is_transient: bool
 ) -> None:
     proxy = net.serve(said)
-    client = net.open("https://service.example", proxy=proxy.url, connect_timeout=0.5)
+    client = net.open("https://service.example", proxy=proxy.api_url, connect_timeout=0.5)
     error = client.fails(ConnectFailedError)
     to = f"service.example:443 through the proxy {proxy.authority}"
     assert re.fullmatch(f"(no connection to {to}: )?{words}", str(error))

@@ -9,6 +9,13 @@ import traceback
 import pytest
 
 from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact.adapters.conformance.server import Connection, FaultFunction
+from firecrawl_interact.adapters.conformance.wire_faults import (
+    CHUNKED,
+    sends,
+    sends_and_closes,
+    stays_silent,
+)
 from firecrawl_interact.core import (
     AsyncDeleteSession,
     ConnectFailedError,
@@ -17,39 +24,13 @@ from firecrawl_interact.core import (
     RetryPolicy,
 )
 
-from .servers import (
-    KEY,
-    Connection,
-    HttpTransport,
-    Net,
-    Script,
-    closed_port,
-    shown_by,
-)
+from .servers import KEY, HttpTransport, Net, closed_port, shown_by
 
 pytestmark = pytest.mark.enable_socket
 
 PASSWORD = "hunter2-hunter2"
 BASIC = base64.b64encode(f"user:{PASSWORD}".encode())
 OK = b"HTTP/1.1 200 OK\r\n"
-
-
-def sends(data: bytes) -> Script:
-    def send(connection: Connection) -> None:
-        connection.read_request()
-        connection.sock.sendall(data)
-        raise EOFError
-
-    return send
-
-
-def stays_silent(connection: Connection) -> None:
-    connection.wait_for_end()
-
-
-def resets(connection: Connection) -> None:
-    connection.read_request()
-    connection.reset()
 
 
 def assert_nothing_is_shown(error: BaseException) -> None:
@@ -77,39 +58,39 @@ async def delete_and_close(delete_session: AsyncDeleteSession) -> None:
         await delete_session("session-1")
 
 
-FAULTS: dict[str, Script] = {
-    "reset": resets,
-    "cut": sends(OK + b"Content-Length: 99\r\n\r\n" + KEY.encode()),
-    "echoed without HTTP": sends(KEY.encode() + b"\r\n\r\n"),
-    "echoed as a header line": sends(OK + KEY.encode() + b"\r\n\r\n"),
-    "echoed as a chunk": sends(OK + b"Transfer-Encoding: chunked\r\n\r\n" + KEY.encode() + b"\r\n"),
+FAULTS: dict[str, FaultFunction] = {
+    "reset": sends(b"", Connection.reset),
+    "cut": sends_and_closes(OK + b"Content-Length: 99\r\n\r\n" + KEY.encode()),
+    "echoed without HTTP": sends_and_closes(KEY.encode() + b"\r\n\r\n"),
+    "echoed as a header line": sends_and_closes(OK + KEY.encode() + b"\r\n\r\n"),
+    "echoed as a chunk": sends_and_closes(CHUNKED + KEY.encode() + b"\r\n"),
 }
-PROXY_FAULTS: dict[str, Script] = {
-    "denied": sends(b"HTTP/1.1 407 " + BASIC + b"\r\nX: " + BASIC + b"\r\n\r\n"),
-    "echoed": sends(OK + BASIC + b"\r\n\r\n"),
-    "cut": sends(OK + b"X: " + BASIC + b"\r\n"),
-    "echoed without HTTP": sends(BASIC + b"\r\n\r\n"),
+PROXY_FAULTS: dict[str, FaultFunction] = {
+    "denied": sends_and_closes(b"HTTP/1.1 407 " + BASIC + b"\r\nX: " + BASIC + b"\r\n\r\n"),
+    "echoed": sends_and_closes(OK + BASIC + b"\r\n\r\n"),
+    "cut": sends_and_closes(OK + b"X: " + BASIC + b"\r\n"),
+    "echoed without HTTP": sends_and_closes(BASIC + b"\r\n\r\n"),
     "silent": stays_silent,
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_a_call_that_fails_on_the_wire_shows_no_key(net: Net, fault: Script) -> None:
+def test_a_call_that_fails_on_the_wire_shows_no_key(net: Net, fault: FaultFunction) -> None:
     error = raised_by_a_delete(net.open(net.serve(fault)).transport)
     assert isinstance(error, DeleteSessionError)
     assert_nothing_is_shown(error)
 
 
 @pytest.mark.parametrize("fault", PROXY_FAULTS.values(), ids=PROXY_FAULTS)
-def test_a_call_that_fails_at_a_proxy_shows_no_password(net: Net, fault: Script) -> None:
-    proxy = net.serve(fault).url.replace("://", f"://user:{PASSWORD}@")
+def test_a_call_that_fails_at_a_proxy_shows_no_password(net: Net, fault: FaultFunction) -> None:
+    proxy = net.serve(fault).api_url.replace("://", f"://user:{PASSWORD}@")
     client = net.open("https://service.example", proxy=proxy, connect_timeout=0.3)
     assert_nothing_is_shown(raised_by_a_delete(client.transport))
 
 
 def test_a_handshake_that_fails_shows_no_key(net: Net) -> None:
-    server = net.serve(sends(b"HTTP/1.1 400 No\r\n\r\n"))
-    client = net.open(server.url.replace("http", "https"))
+    server = net.serve(sends_and_closes(b"HTTP/1.1 400 No\r\n\r\n"))
+    client = net.open(server.api_url.replace("http", "https"))
     assert_nothing_is_shown(raised_by_a_delete(client.transport))
 
 
@@ -117,7 +98,7 @@ def test_ctrl_c_passes_and_shows_no_key(net: Net) -> None:
     def presses_ctrl_c(connection: Connection) -> None:
         connection.read_request()
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        connection.wait_for_end()
+        stays_silent(connection)
 
     server = net.serve(presses_ctrl_c)
     error = raised_by_a_delete(net.open(server).transport)

@@ -9,9 +9,11 @@ import urllib3
 import vcr  # type: ignore[import-untyped]  # it has no types
 
 from firecrawl_interact.adapters import Urllib3Transport
+from firecrawl_interact.adapters.conformance.server import Connection
+from firecrawl_interact.adapters.conformance.wire_faults import responds, stays_silent
 from firecrawl_interact.core import ConnectionLostError, TimedOutError, TransportError
 
-from .servers import KEY, REQUEST, Connection, Net, shown_by
+from .servers import KEY, REQUEST, Net, shown_by
 
 pytestmark = pytest.mark.enable_socket
 
@@ -31,13 +33,12 @@ def test_what_a_signals_handler_raises_passes_and_its_connection_is_never_used_a
     def handle(*_: object) -> None:
         raise TimeLimitError
 
-    def signals_and_responds(connection: Connection) -> None:
-        connection.respond()
+    def signals(connection: Connection) -> None:
         connection.read_request()
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
-        connection.wait_for_end()
+        stays_silent(connection)
 
-    server = net.serve(signals_and_responds)
+    server = net.serve(responds(signals))
     client = net.open(server)
     client.send()
     before = signal.signal(signal.SIGUSR1, handle)
