@@ -1,23 +1,18 @@
 """What a user gives a transport is read as meant, or refused before anything is sent."""
 
-import inspect
 import re
 import ssl
 import traceback
 from base64 import b64encode
-from importlib import metadata
 from typing import Any  # What a caller passes may be of any type.
-from unittest.mock import Mock
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters.api_url import ApiUrl, parse_api_url
-from firecrawl_interact.adapters.environment import HttpOptions
 from firecrawl_interact.adapters.http.transport import (
     HttpTransport,
-    default_user_agent,
     environment_proxy,
     parse_proxy,
 )
@@ -208,17 +203,3 @@ def test_an_ssl_context_that_does_not_verify_everything_is_refused(
     context.verify_mode = verify_mode
     with pytest.raises(ValueError, match="verify"):
         HttpTransport(ssl_context=context)
-
-
-def test_a_program_without_the_metadata_of_its_packages_has_a_user_agent_too(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(metadata, "version", Mock(side_effect=metadata.PackageNotFoundError))
-    assert default_user_agent.__wrapped__() == "firecrawl-interact"
-
-
-def test_the_options_are_what_a_transport_takes_besides_the_address() -> None:
-    taken = inspect.get_annotations(HttpTransport.__init__)
-    for name in ("api_url", "return"):
-        del taken[name]
-    assert inspect.get_annotations(HttpOptions) == taken

@@ -16,7 +16,7 @@ import pytest
 
 from firecrawl_interact.adapters import FakeService, Fault
 from firecrawl_interact.adapters.cli.commands import command
-from firecrawl_interact.adapters.fakes.service.responses import failure
+from firecrawl_interact.adapters.fakes.service.api import failure
 from firecrawl_interact.core import Request, Response
 
 if sys.platform != "win32":

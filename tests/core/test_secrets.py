@@ -131,7 +131,8 @@ SHOWN = f"Request(method='DELETE', path='/v2/interact/x', headers={HIDDEN})"
         ),
         (
             DeleteSession(Wire(), None, headers={"X-Team": CANARY}, journal=InMemoryJournal()),
-            f"DeleteSession(Wire(), api_key=None, retry={RetryPolicy()!r})",
+            f"DeleteSession(Wire(), api_key=None, retry={RetryPolicy()!r}, "
+            f"journal={InMemoryJournal()!r})",
         ),
         (HEADERS, f"RequestHeaders({HIDDEN})"),
         (Send(REQUEST, 90), f"Send(request={SHOWN}, timeout=90)"),

@@ -125,11 +125,10 @@ def test_the_same_happens_as_in_memory(fault: Fault | None) -> None:
         assert what_happens(over_a_socket, transport, fault) == expected
 
 
-def test_no_connection_is_a_reset_that_reaches_nothing(service: FakeService) -> None:
+def test_no_connection_is_one_that_ends_and_reaches_nothing(service: FakeService) -> None:
     service.queue(NoConnection())
     with served(service) as transport, plainly_connected(transport.api_url) as client:
-        with pytest.raises(ConnectionError):
-            exchange(client, plain("DELETE"))
+        assert exchange(client, plain("DELETE")) == b""
         assert service.requests == []
 
 
@@ -194,11 +193,10 @@ def test_it_runs_again_and_again_at_the_port_asked_for_and_has_no_address_meanwh
             pass
     again = LoopbackService(service, port=port)
     for _ in range(2):
-        assert repr(again) == f"<LoopbackService not running: {service!r}>"
         with pytest.raises(FakeServiceError, match="does not run: use it in a `with` block"):
             _ = again.api_url
         with again, Urllib3Transport(again.api_url) as transport:
-            assert repr(again) == f"<LoopbackService at http://127.0.0.1:{port}: {service!r}>"
+            assert again.api_url == f"http://127.0.0.1:{port}"
             assert isinstance(delete(transport), Response)
 
 

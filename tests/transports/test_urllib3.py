@@ -2,11 +2,9 @@
 
 import signal
 import threading
-from pathlib import Path
 
 import pytest
 import urllib3
-import vcr  # type: ignore[import-untyped]  # it has no types
 
 from firecrawl_interact.adapters import Urllib3Transport
 from firecrawl_interact.adapters.conformance.server import Connection
@@ -76,17 +74,3 @@ def test_an_error_of_urllib3_itself_may_have_reached_the_service_and_others_pass
     assert type(caught.value) is kind
     assert kind is RuntimeError or caught.value.__cause__ is error
     assert not isinstance(caught.value, TransportError) or caught.value.sent
-
-
-def test_a_cassette_of_vcrpy_is_recorded_and_played_again(net: Net, tmp_path: Path) -> None:
-    server, cassette = net.serve(), tmp_path / "cassette.yaml"
-    for _ in range(2):
-        with vcr.use_cassette(cassette, filter_headers=["authorization"]) as played:
-            net.open(server).send()
-    assert played.play_count == 1
-    assert len(server.requests) == 1
-    assert KEY not in cassette.read_text(encoding="utf-8")
-    client = net.open(server)
-    client.send()
-    client.send()
-    assert [request.connection for request in server.requests[1:]] == [2, 2]

@@ -109,8 +109,6 @@ def is_refused(transport: core.Transport, asynchronous: core.AsyncTransport) -> 
     core.DeleteSession(transport, None, on_outcome=lambda: None)  # type: ignore[misc,arg-type]  # it is given one
     core.DeleteSession(transport, None)(42)  # type: ignore[arg-type]  # an id is a str or a UUID
     adapters.Urllib3Transport(timeout=5)  # type: ignore[call-arg]  # time is the policy's
-    adapters.delete_session_from_environment(pool_size="2")  # type: ignore[arg-type]  # a number
-    adapters.delete_session_from_environment(timeout=5)  # type: ignore[call-arg]  # time is the policy's
     core.DeleteManySessions(core.AsyncDeleteSession(asynchronous, None))  # type: ignore[arg-type]  # twins do not mix
     receipt = core.DeletionReceipt(session_id="session-1")
     receipt.attempts = 2  # type: ignore[misc]  # a receipt does not change
