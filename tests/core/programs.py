@@ -5,19 +5,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from firecrawl_interact.core import (
-    AsyncDeleteSession,
-    AsyncOpening,
-    Outcome,
-    Request,
-    Response,
-    RetryPolicy,
-)
+from firecrawl_interact import core
 
 from .scripted_transport import API_KEY, DESTROYED
 from .side_by_side import id_of
 
-POLICY = RetryPolicy(max_attempts=1, attempt_timeout=20)
+POLICY = core.RetryPolicy(max_attempts=1, attempt_timeout=20)
 
 
 async def turns(count: float) -> None:
@@ -40,7 +33,7 @@ class Program:
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
         *,
         latency: float = 10,
-        responds: Callable[[int], Response] = lambda number: DESTROYED,
+        responds: Callable[[int], core.Response] = lambda number: DESTROYED,
         **options: Any,  # as `AsyncDeleteSession` has them
     ) -> None:
         self._wait, self._latency, self._responds = wait, latency, responds
@@ -49,13 +42,13 @@ class Program:
         self.cut: set[str] = set()  # what was under way when it was closed
         self.open: set[str] = set()
         self.sent: Counter[str] = Counter()
-        self.told: list[Outcome] = []
-        self.blocks: list[AsyncOpening[Any]] = []  # Any: whatever is opened
-        self.delete_session = AsyncDeleteSession(
+        self.told: list[core.Outcome] = []
+        self.blocks: list[core.AsyncOpening[Any]] = []  # Any: whatever is opened
+        self.delete_session = core.AsyncDeleteSession(
             self, API_KEY, **{"retry": POLICY, "on_outcome": self.told.append, **options}
         )
 
-    async def send(self, request: Request, timeout: float) -> Response:
+    async def send(self, request: core.Request, timeout: float) -> core.Response:
         response = self._responds(self.sent.total())
         self.sent[id_of(request)] += 1
         self.under_way.add(id_of(request))
@@ -88,7 +81,7 @@ class Program:
 
         if opens_after is None:
             self.open.add(session_id)
-            block: AsyncOpening[Any] = self.delete_session.on_exit(session_id)  # Any: as above
+            block: core.AsyncOpening[Any] = self.delete_session.on_exit(session_id)  # Any: as above
         else:
             block = self.delete_session.opening(open_session)
         self.blocks.append(block)

@@ -2,35 +2,30 @@
 
 import asyncio
 import json
+import logging
+import sys
 import uuid
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from logging.handlers import BufferingHandler
 from typing import Any, TypeAlias, TypeVar
 
 import pytest
 
-from firecrawl_interact.core import (
-    AsyncDeleteSession,
-    DeleteSession,
-    DeleteSessionError,
-    DeletionReceipt,
-    Request,
-    Response,
-    RetryPolicy,
-    Transport,
-)
+from firecrawl_interact import core
 
 SESSION_ID = "550e8400-e29b-41d4-a716-446655440000"
 API_KEY = "fc-0123456789abcdef0123456789abcdef"
 
 _T = TypeVar("_T")
-_ErrorT = TypeVar("_ErrorT", bound=DeleteSessionError)
+_ErrorT = TypeVar("_ErrorT", bound=core.DeleteSessionError)
 
 
 def response(
     status: int, content: object = None, headers: Mapping[str, str] | None = None
-) -> Response:
+) -> core.Response:
     """A response with this JSON as its body."""
-    return Response(status, headers or {}, json.dumps(content).encode())
+    return core.Response(status, headers or {}, json.dumps(content).encode())
 
 
 DESTROYED = response(200, {"success": True})
@@ -42,15 +37,15 @@ UNAUTHORIZED = response(401, {"success": False, "error": "Unauthorized: Invalid 
 class ScriptedTransport:
     """Plays responses and failures in order, and records what was asked of it."""
 
-    def __init__(self, *script: Response | BaseException) -> None:
+    def __init__(self, *script: core.Response | BaseException) -> None:
         self._script = iter(script)
         self.now = 1_000_000.0
-        self.requests: list[Request] = []
+        self.requests: list[core.Request] = []
         self.timeouts: list[float] = []
         self.sleeps: list[float] = []
         self.closed = 0  # how often
 
-    def send(self, request: Request, timeout: float) -> Response:
+    def send(self, request: core.Request, timeout: float) -> core.Response:
         self.requests.append(request)
         self.timeouts.append(timeout)
         outcome = next(self._script, None)
@@ -80,10 +75,10 @@ class OneTurn:
 class AsyncScriptedTransport:
     """The same script, or what else a blocking transport does, awaited."""
 
-    def __init__(self, blocking: Transport) -> None:
+    def __init__(self, blocking: core.Transport) -> None:
         self._blocking = blocking
 
-    async def send(self, request: Request, timeout: float) -> Response:
+    async def send(self, request: core.Request, timeout: float) -> core.Response:
         await OneTurn()
         return self._blocking.send(request, timeout)
 
@@ -112,9 +107,9 @@ def run(coroutine: Coroutine[None, None, _T]) -> _T:
 UseCase: TypeAlias = Callable[..., Any]  # Any: `DeleteSession`, or `awaited` in its place
 
 
-def awaited(transport: Transport, *arguments: Any, **others: Any) -> AsyncDeleteSession:
+def awaited(transport: core.Transport, *arguments: Any, **others: Any) -> core.AsyncDeleteSession:
     """Make an `AsyncDeleteSession` of what makes a `DeleteSession`."""  # Any: whatever that takes
-    return AsyncDeleteSession(AsyncScriptedTransport(transport), *arguments, **others)
+    return core.AsyncDeleteSession(AsyncScriptedTransport(transport), *arguments, **others)
 
 
 def ended(result: _T | Coroutine[None, None, _T]) -> _T:
@@ -138,26 +133,40 @@ def play(block: Any, work: Callable[[], object]) -> object:  # Any: of either ki
 
 
 def delete_blocking(
-    transport: Transport,
+    transport: core.Transport,
     session_id: str | uuid.UUID = SESSION_ID,
     *,
     api_key: str | None = API_KEY,
-    retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
-) -> DeletionReceipt:
+    retry: core.RetryPolicy = core.RetryPolicy(),  # noqa: B008 - immutable
+) -> core.DeletionReceipt:
     """Make one blocking call."""
-    return DeleteSession(transport, api_key, retry=retry, random=lambda: 0.5)(session_id)
+    return core.DeleteSession(transport, api_key, retry=retry, random=lambda: 0.5)(session_id)
 
 
 both_use_cases = pytest.mark.parametrize(
-    "use_case", [DeleteSession, awaited], ids=["blocking", "awaited"]
+    "use_case", [core.DeleteSession, awaited], ids=["blocking", "awaited"]
 )
 
 
 def error_of(
-    kind: type[_ErrorT], *script: Response | BaseException, **options: Any
+    kind: type[_ErrorT], *script: core.Response | BaseException, **options: Any
 ) -> _ErrorT:  # Any: as `delete_blocking` has them, and what a type checker would refuse
     """Make a call that has one attempt for each step of a script, and return what it raises."""
-    policy = RetryPolicy(max_attempts=max(1, len(script)))
+    policy = core.RetryPolicy(max_attempts=max(1, len(script)))
     with pytest.raises(kind) as raised:
         delete_blocking(ScriptedTransport(*script), retry=policy, **options)
     return raised.value
+
+
+@contextmanager
+def log_records(level: int = logging.DEBUG) -> Iterator[list[logging.LogRecord]]:
+    """Collect what the library logs. Unlike `caplog`, it starts anew for each example."""
+    logger, recorder = logging.getLogger("firecrawl_interact"), BufferingHandler(sys.maxsize)
+    before = logger.level
+    logger.setLevel(level)
+    logger.addHandler(recorder)
+    try:
+        yield recorder.buffer
+    finally:
+        logger.removeHandler(recorder)
+        logger.setLevel(before)

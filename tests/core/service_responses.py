@@ -172,8 +172,5 @@ def _carry(sent: tuple[int, bytes], headers: dict[str, str], key: str) -> Sent:
 
 
 responses = st.builds(
-    _carry,
-    unchanged | changed() | pages,
-    st.sampled_from(HEADERS),
-    st.sampled_from(KEYS),
+    _carry, unchanged | changed() | pages, st.sampled_from(HEADERS), st.sampled_from(KEYS)
 )

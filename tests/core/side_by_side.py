@@ -6,17 +6,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from firecrawl_interact.core import (
-    AsyncDeleteManySessions,
-    AsyncDeleteSession,
-    AsyncTransport,
-    DeleteManySessions,
-    DeleteSession,
-    Outcome,
-    Request,
-    Response,
-    Transport,
-)
+from firecrawl_interact import core
 
 from . import virtual_time
 from .scripted_transport import DESTROYED, AsyncScriptedTransport
@@ -29,11 +19,13 @@ def unchecked(value: object) -> Any:
     return value
 
 
-def id_of(request: Request) -> str:
+def id_of(request: core.Request) -> str:
     return request.path.removeprefix("/v2/interact/")
 
 
-async def listed(outcomes: Iterable[Outcome] | AsyncIterable[Outcome]) -> list[Outcome]:
+async def listed(
+    outcomes: Iterable[core.Outcome] | AsyncIterable[core.Outcome],
+) -> list[core.Outcome]:
     if isinstance(outcomes, Iterable):
         return list(outcomes)
     return [outcome async for outcome in outcomes]
@@ -42,13 +34,13 @@ async def listed(outcomes: Iterable[Outcome] | AsyncIterable[Outcome]) -> list[O
 class FunctionTransport:
     """Lets a function give the response for each id, on a clock that only waits move."""
 
-    def __init__(self, respond: Callable[[str], Response] = lambda _: DESTROYED) -> None:
+    def __init__(self, respond: Callable[[str], core.Response] = lambda _: DESTROYED) -> None:
         self.sent: list[str] = []
         self.responded: list[str] = []
         self.now = 0.0
         self._respond = respond
 
-    def send(self, request: Request, timeout: float) -> Response:
+    def send(self, request: core.Request, timeout: float) -> core.Response:
         self.sent.append(id_of(request))
         response = self._respond(id_of(request))
         self.responded.append(id_of(request))
@@ -61,12 +53,12 @@ class FunctionTransport:
         self.now += seconds
 
 
-async def at_once(session_id: str) -> Response:
+async def at_once(session_id: str) -> core.Response:
     return DESTROYED
 
 
-def after(seconds: float, **of_others: float) -> Callable[[str], Awaitable[Response]]:
-    async def respond(session_id: str) -> Response:
+def after(seconds: float, **of_others: float) -> Callable[[str], Awaitable[core.Response]]:
+    async def respond(session_id: str) -> core.Response:
         await asyncio.sleep(of_others.get(session_id, seconds))
         return DESTROYED
 
@@ -76,12 +68,12 @@ def after(seconds: float, **of_others: float) -> Callable[[str], Awaitable[Respo
 class AsyncFunctionTransport:
     """The same, on the running event loop's clock."""
 
-    def __init__(self, respond: Callable[[str], Awaitable[Response]] = at_once) -> None:
+    def __init__(self, respond: Callable[[str], Awaitable[core.Response]] = at_once) -> None:
         self.sent: list[str] = []
         self.responded: list[str] = []
         self._respond = respond
 
-    async def send(self, request: Request, timeout: float) -> Response:
+    async def send(self, request: core.Request, timeout: float) -> core.Response:
         self.sent.append(id_of(request))
         response = await self._respond(id_of(request))
         self.responded.append(id_of(request))
@@ -94,21 +86,25 @@ class AsyncFunctionTransport:
         await asyncio.sleep(seconds)
 
 
-def many(transport: Transport, *, concurrency: int = 8) -> DeleteManySessions:
-    delete_session = DeleteSession(transport, KEY, random=lambda: 0.5)
-    return DeleteManySessions(delete_session, concurrency=concurrency)
+def many(transport: core.Transport, *, concurrency: int = 8) -> core.DeleteManySessions:
+    delete_session = core.DeleteSession(transport, KEY, random=lambda: 0.5)
+    return core.DeleteManySessions(delete_session, concurrency=concurrency)
 
 
-def many_awaited(transport: AsyncTransport, *, concurrency: int = 8) -> AsyncDeleteManySessions:
-    delete_session = AsyncDeleteSession(transport, KEY, random=lambda: 0.5)
-    return AsyncDeleteManySessions(delete_session, concurrency=concurrency)
+def many_awaited(
+    transport: core.AsyncTransport, *, concurrency: int = 8
+) -> core.AsyncDeleteManySessions:
+    delete_session = core.AsyncDeleteSession(transport, KEY, random=lambda: 0.5)
+    return core.AsyncDeleteManySessions(delete_session, concurrency=concurrency)
 
 
-def many_as_if_awaited(transport: Transport) -> AsyncDeleteManySessions:
+def many_as_if_awaited(transport: core.Transport) -> core.AsyncDeleteManySessions:
     return many_awaited(AsyncScriptedTransport(transport))
 
 
-DeleteMany: TypeAlias = Callable[[Transport], DeleteManySessions | AsyncDeleteManySessions]
+DeleteMany: TypeAlias = Callable[
+    [core.Transport], core.DeleteManySessions | core.AsyncDeleteManySessions
+]
 
 both_kinds = pytest.mark.parametrize(
     "delete_many", [many, many_as_if_awaited], ids=["blocking", "awaited"]

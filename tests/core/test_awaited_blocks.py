@@ -16,9 +16,8 @@ import pytest
 from firecrawl_interact.core import Response, RetryPolicy, SessionFate
 
 from . import virtual_time
-from .log_records import log_records
 from .programs import Program, turns
-from .scripted_transport import DESTROYED, UNAVAILABLE
+from .scripted_transport import DESTROYED, UNAVAILABLE, log_records
 from .virtual_time import now, on_virtual_time
 
 GONE, UNKNOWN = SessionFate.GONE, SessionFate.UNKNOWN
@@ -46,9 +45,7 @@ async def cancel(task: asyncio.Task[None], *times: float) -> asyncio.CancelledEr
     ("times", "over_at"), [([3], 13), ([7], 15), ([3, 7], 13), ([3, 3, 4, 5, 6, 7, 8, 9], 13)]
 )
 @on_virtual_time
-async def test_a_block_that_is_cancelled_waits_for_its_one_delete_and_is_cancelled_afterwards(
-    times: list[float], over_at: float
-) -> None:
+async def test_a_cancelled_block_waits_for_its_delete(times: list[float], over_at: float) -> None:
     program = Program()
     task = asyncio.create_task(program.hold(5))
     error = await cancel(task, *times)
@@ -63,9 +60,7 @@ async def test_a_block_that_is_cancelled_waits_for_its_one_delete_and_is_cancell
 
 @pytest.mark.parametrize("time", [3, 7], ids=["in the block", "in its delete"])
 @on_virtual_time
-async def test_what_may_be_left_is_a_note_on_the_cancellation_and_a_line_at_error(
-    time: float,
-) -> None:
+async def test_what_may_be_left_is_a_note_on_the_cancellation_and_an_error(time: float) -> None:
     program = Program(responds=lambda number: UNAVAILABLE)
     task = asyncio.create_task(program.hold(5))
     with log_records(logging.ERROR) as records:
@@ -116,21 +111,6 @@ async def test_an_opener_that_fails_meanwhile_is_the_cause_of_the_cancellation()
 
 
 @on_virtual_time
-async def test_a_timeout_around_a_block_is_a_timeout_and_a_sibling_s_error_is_a_group() -> None:
-    async def hold_beside_one_that_fails() -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(program.hold(5))
-            group.create_task(asyncio.wait_for(asyncio.Event().wait(), 1))
-
-    program = Program()
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(program.hold(5), 1)
-    with pytest.raises(ExceptionGroup, match="TaskGroup"):
-        await hold_beside_one_that_fails()
-    assert (program.open, fates(program)) == (set(), [GONE, GONE])
-
-
-@on_virtual_time
 async def test_a_call_that_is_cancelled_is_cut_at_once_and_told_as_unknown() -> None:
     program = Program()
     task = asyncio.create_task(program.delete_session("a"))
@@ -168,22 +148,6 @@ def test_a_journal_is_called_in_threads_and_a_cancellation_does_not_cut_it() -> 
 # The end of the event loop
 
 
-def in_the_background(program: Program, works_for: float) -> None:
-    """Run a program that ends after 3 s, while a block goes on."""
-
-    async def main() -> None:
-        program.task = asyncio.create_task(program.hold(works_for))  # type: ignore[attr-defined]
-        await asyncio.sleep(3)
-
-    virtual_time.run(main())
-
-
-def test_a_block_that_is_open_when_the_event_loop_ends_destroys_its_session() -> None:
-    program = Program()
-    in_the_background(program, works_for=3600)
-    assert (program.open, program.sent.total(), fates(program)) == (set(), 1, [GONE])
-
-
 @pytest.mark.parametrize(
     ("responds", "sent", "fate"),
     [
@@ -195,15 +159,18 @@ def test_a_delete_that_the_end_of_the_event_loop_cuts_is_made_once_more(
     responds: Callable[[int], Response], sent: int, fate: SessionFate
 ) -> None:
     program = Program(responds=responds, retry=RetryPolicy())
-    in_the_background(program, works_for=0)
+
+    async def main() -> None:
+        program.task = asyncio.create_task(program.hold(0))  # type: ignore[attr-defined]
+        await asyncio.sleep(3)
+
+    virtual_time.run(main())
     assert (program.sent.total(), fates(program)) == (sent, [fate])
     assert program.told[0].attempts == sent
 
 
 @pytest.mark.parametrize(("times", "sent"), [([3], 1), ([7], 1), ([3, 7], 2)])
-def test_ctrl_c_cancels_the_block_and_a_second_one_cuts_its_delete_which_is_made_once_more(
-    times: list[float], sent: int
-) -> None:
+def test_a_second_ctrl_c_lets_a_delete_be_made_once_more(times: list[float], sent: int) -> None:
     program = Program()
 
     async def main() -> None:
@@ -221,7 +188,7 @@ def test_ctrl_c_cancels_the_block_and_a_second_one_cuts_its_delete_which_is_made
 
 @pytest.mark.parametrize("cancelled_at", [1, 5, 25])
 @pytest.mark.parametrize("opens_after", [None, 3])
-def test_a_cancelled_scope_of_anyio_lets_a_delete_end_and_costs_nothing(
+def test_a_cancelled_scope_of_anyio_costs_no_session(
     opens_after: float | None, cancelled_at: float
 ) -> None:
     program = Program(latency=40)
@@ -241,9 +208,7 @@ def test_a_cancelled_scope_of_anyio_lets_a_delete_end_and_costs_nothing(
 
 
 @pytest.mark.parametrize("opens_after", [None, 3])
-def test_a_cancellation_at_any_turn_leaves_no_session_open_and_tells_of_it_once(
-    opens_after: float | None,
-) -> None:
+def test_a_cancellation_at_any_turn_leaves_no_session_open(opens_after: float | None) -> None:
     async def main(turn: int) -> bool:
         task = asyncio.create_task(program.hold(3, opens_after=opens_after))
         await turns(turn)

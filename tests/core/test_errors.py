@@ -10,7 +10,6 @@ from typing import TypeVar
 import pytest
 
 from firecrawl_interact import core
-from firecrawl_interact.core.errors import Speaker
 
 FAILURES = core.TransportError.__subclasses__()
 
@@ -61,7 +60,7 @@ def contents(error: BaseException | None) -> object:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_every_error_survives_pickle_and_copy(
+def test_errors_survive_pickle_and_copy(
     error: Exception, journey: Callable[[Exception], Exception]
 ) -> None:
     arrived = journey(error)
@@ -70,9 +69,7 @@ def test_every_error_survives_pickle_and_copy(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_error_is_made_from_a_reason_and_a_session_and_says_what_to_do(
-    kind: type[core.DeleteSessionError],
-) -> None:
+def test_every_error_says_what_is_known_and_what_to_do(kind: type[core.DeleteSessionError]) -> None:
     error, fate = kind("refused", session_id="a"), kind.session_fate
     assert (error.session_id, error.attempts, error.session_fate) == ("a", 0, fate)
     assert re.fullmatch(rf"Session 'a': refused\. .*{re.escape(kind.advice)}", str(error))
@@ -90,26 +87,6 @@ def test_every_error_is_made_from_a_reason_and_a_session_and_says_what_to_do(
         ("x" * 81, f"'{'x' * 80}'"),
     ],
 )
-def test_an_id_is_escaped_in_the_words_and_cut_beyond_80_characters(
-    session_id: str, shown: str
-) -> None:
+def test_an_id_is_escaped_in_the_words_and_cut_behind_80(session_id: str, shown: str) -> None:
     error = core.UnauthorizedError("HTTP 401", session_id=session_id)
     assert str(error).startswith(f"Session {shown}: HTTP 401. ")
-
-
-def test_an_error_that_ends_a_run_says_what_was_seen_and_when_to_come_back() -> None:
-    error = ENDED(retry_after=58.2)
-    assert (error.reason, error.lasted, error.retry_after) == ("outage", 240, 58.2)
-    assert str(error) == "the service was away. The run has ended: run it again later."
-
-
-@pytest.mark.parametrize(
-    ("speaker", "is_spoken"),
-    [("service", True), ("failing service", True), ("somebody else", False)],
-)
-def test_an_error_says_whose_words_it_has(speaker: Speaker, is_spoken: bool) -> None:
-    assert core.RateLimitError("no", "a", spoken_by=speaker).is_spoken is is_spoken
-
-
-def test_what_nobody_has_spoken_is_not_the_service_s() -> None:
-    assert not core.UnreachableError("no", "a").is_spoken

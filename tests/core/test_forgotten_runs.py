@@ -58,7 +58,7 @@ async def play(how: str, new_run: Callable[[], Run]) -> None:
         ("left half-way and stopped", "was left half-way: use `with`"),
     ],
 )
-def test_a_run_that_is_forgotten_warns_where_that_was(
+def test_a_forgotten_run_warns_where_that_was(
     how: str, words: str, delete_many: DeleteMany
 ) -> None:
     with pytest.warns(RuntimeWarning, match=words) as warned:
@@ -82,7 +82,5 @@ def test_a_run_that_ended_itself_and_is_left_half_way_warns_too(delete_many: Del
     "how",
     ["a block left half-way", "a block that fails", "a block, stopped", "iterated to the end"],
 )
-def test_a_run_that_was_left_on_purpose_or_has_ended_does_not_warn(
-    how: str, delete_many: DeleteMany
-) -> None:
+def test_a_run_that_was_left_on_purpose_does_not_warn(how: str, delete_many: DeleteMany) -> None:
     virtual_time.run(play(how, lambda: delete_many(FunctionTransport())(["a", "b", "c"])))

@@ -1,9 +1,7 @@
 """What a call says of each response and failure: its words and its attributes.
 
-Which class each response has is in `test_wire_properties`, and the fate of each in `test_errors`.
+Which class, fate and attributes each response gives: `test_fuzzed_responses`.
 """
-
-from typing import NamedTuple
 
 import pytest
 
@@ -18,77 +16,34 @@ WHAT_IT_MEANS = {
     UNKNOWN: "It may still be running and billing.",
 }
 DELETE_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
-CHECK_ID = "If the id or the address is wrong, the real session goes on: check them."
-OTHER_KEY = "Use a key of the team that opened the session, unless the text says otherwise."
-LATER = "Delete it again in a minute, or later if the text says so."
-NOT_KNOWN = ", a response that the service is not known to send"
 ADDRESS = core.UnexpectedResponseError.advice
-
-
-class Row(NamedTuple):
-    """A response that is not a receipt, and what its error must be."""
-
-    response: core.Response
-    kind: type[core.ResponseError]
-    says: str  # behind the status
-    advice: str = DELETE_AGAIN
-
-
-def spoken(
-    status: int, words: str, kind: type[core.ResponseError], advice: str = DELETE_AGAIN
-) -> Row:
-    """A response in the service's JSON, whose words the error quotes."""
-    content = {"success": False, "error": words}
-    return Row(response(status, content), kind, f": {words.removesuffix('.')}", advice)
-
-
-def page(status: int, kind: type[core.ResponseError], advice: str) -> Row:
-    """A page of somebody else's."""
-    says = " with a body that begins '<html>\\n'"
-    return Row(core.Response(status, {}, b"<html>\n"), kind, says, advice)
-
-
-NOT_FOUND = spoken(404, "Browser session not found.", core.SessionNotFoundError, CHECK_ID)
-BLOCKED, NO_ROUTE = {"error": "blocked"}, {"success": False, "message": "No route"}
+PAGE = "<pre>Cannot DELETE /v1/v2/interact/a</pre>"
+NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
 NO_KEY = response(401, {"success": False, "error": "Who?"}, {"retry-after": "7"})
-OTHER_VERSION = core.Response(404, {}, b"<pre>Cannot DELETE /v1/v2/interact/a</pre>")
-ROWS = [
-    spoken(200, "Not now.", core.NotDeletedError),
-    spoken(400, "Bad id.", core.BadRequestError, "Check the session id."),
-    Row(NO_KEY, core.UnauthorizedError, ": Who?", "Check the API key."),
-    page(401, core.UnauthorizedError, ADDRESS),
-    spoken(402, "Pay.", core.PaymentRequiredError, "Check the account's plan and credits."),
-    spoken(403, "Forbidden.", core.ForbiddenError, OTHER_KEY),
-    Row(response(403, BLOCKED), core.ForbiddenError, ": blocked", ADDRESS),
-    NOT_FOUND,
-    spoken(404, "Hangar request failed.", core.ServiceUnavailableError),
-    Row(response(404, NO_ROUTE), core.UnexpectedResponseError, f": No route{NOT_KNOWN}", ADDRESS),
-    Row(
-        OTHER_VERSION,
-        core.UnexpectedResponseError,
-        f" with a body that begins '<pre>Cannot DELETE /v1/v2/interact/a</pre>'{NOT_KNOWN}",
-        ADDRESS,
-    ),
-    Row(core.Response(418, {}, b""), core.UnexpectedResponseError, NOT_KNOWN, ADDRESS),
-    spoken(429, "Busy.", core.RateLimitError, LATER),
-    page(502, core.ServiceUnavailableError, DELETE_AGAIN),
-    Row(core.Response(599, {}, b""), core.ServiceUnavailableError, ""),
-]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.response.status}{row.says}")
-def test_what_is_no_receipt_raises_its_own_error_and_says_what_happened(row: Row) -> None:
-    error = error_of(core.ResponseError, row.response)
-    status, fate = row.response.status, row.kind.session_fate
-    assert (type(error), error.session_fate) == (row.kind, fate)
-    assert (error.session_id, error.status, error.attempts) == (SESSION_ID, status, 1)
-    can_pass = (
-        fate is UNKNOWN
-        or row.kind is core.RateLimitError
-        or (row.advice == ADDRESS and status in {401, 403})
-    )
-    assert error.transient is can_pass
-    said = f"HTTP {status}{row.says}. {WHAT_IT_MEANS[fate]} {row.advice}"
+@pytest.mark.parametrize(
+    ("meets", "fate", "says"),
+    [
+        (NOT_FOUND, GONE, f": Browser session not found. * {core.SessionNotFoundError.advice}"),
+        (NO_KEY, UNTOUCHED, ": Who?. * Check the API key."),
+        (response(403, {"error": "blocked"}), UNTOUCHED, f": blocked. * {ADDRESS}"),
+        (response(502, {"message": "No route"}), UNKNOWN, f": No route. * {DELETE_AGAIN}"),
+        (core.Response(599, {}, b""), UNKNOWN, f". * {DELETE_AGAIN}"),
+        (
+            core.Response(404, {}, PAGE.encode()),
+            UNKNOWN,
+            f" with a body that begins '{PAGE}', a response that the service is not known to send."
+            f" * {ADDRESS}",
+        ),
+    ],
+)
+def test_an_error_says_what_happened(
+    meets: core.Response, fate: core.SessionFate, says: str
+) -> None:
+    error = error_of(core.ResponseError, meets)
+    assert (error.session_id, error.status, error.attempts) == (SESSION_ID, meets.status, 1)
+    said = f"HTTP {meets.status}{says.replace('*', WHAT_IT_MEANS[fate])}"
     assert str(error) == f"Session '{SESSION_ID}': {said}"
 
 
@@ -121,14 +76,16 @@ A_UUID = "550e8400-e29b-41d4-a716-446655440000"
     ("name", "is_uuid"),
     [(A_UUID, True), (A_UUID.upper().replace("-", ""), True), (f"{A_UUID}0", False)],
 )
-def test_an_id_that_is_not_a_uuid_fails_for_ever_with_500(
+def test_an_id_that_is_no_uuid_fails_for_ever_with_500(
     status: int, name: str, is_uuid: bool
 ) -> None:
     says = "The id is not a UUID, and the service fails so for each of these: check the id."
     has_advice = status == 500 and not is_uuid
     for session_id in (name, f"scrape:{name}"):
         error = error_of(
-            core.ServiceUnavailableError, response(status, BLOCKED), session_id=session_id
+            core.ServiceUnavailableError,
+            response(status, {"error": "blocked"}),
+            session_id=session_id,
         )
         assert error.advice == (says if has_advice else DELETE_AGAIN)
 
@@ -139,17 +96,68 @@ def test_a_missing_key_is_named_with_its_variable() -> None:
 
 
 def test_a_key_that_is_a_word_of_the_service_s_does_not_hide_that_a_session_is_gone() -> None:
-    error = error_of(core.SessionNotFoundError, NOT_FOUND.response, api_key="session")
+    error = error_of(core.SessionNotFoundError, NOT_FOUND, api_key="session")
     assert "session not" not in str(error)
-
-
-@pytest.mark.parametrize(("said", "kept"), [("req-1", "req-1"), ("i" * 501, "i" * 500), ("", None)])
-def test_the_request_id_is_kept_for_the_support(said: str, kept: str | None) -> None:
-    error = error_of(core.ResponseError, response(500, None, {"x-request-id": said}))
-    assert (error.request_id, error.retry_after) == (kept, None)
-    assert error_of(core.ResponseError, response(500)).request_id is None
 
 
 def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
     error = error_of(core.BadRequestError, core.Response(400, {}, b"\x1b[31m\xff" + b"x" * 9_999))
     assert f" '\\x1b[31m\ufffd{'x' * 91}'. " in str(error)
+
+
+# How long the service asks to wait, and in which forms. More of them: `test_fuzzed_responses`
+
+DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
+
+
+def asked(header: str | None, said: str = "", date: str = DATE) -> float | None:
+    """The seconds that a response asks for, as its error gives them."""
+    headers = {"date": date} if header is None else {"date": date, "retry-after": header}
+    busy = response(429, {"success": False, "error": said}, headers)
+    return error_of(core.RateLimitError, busy).retry_after
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0", 0.0),
+        (" \t00010 ", 10.0),
+        ("999999999", 999_999_999.0),
+        ("Sun, 06 Nov 1994 10:49:38 +0200", 1.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Sunday, 06-Nov-94 08:49:38 GMT", 1.0),
+    ],
+)
+def test_a_date_is_counted_from_the_response_s_own(header: str, seconds: float) -> None:
+    assert asked(header) == seconds
+
+
+@pytest.mark.parametrize(
+    ("header", "date"),
+    [
+        *((header, DATE) for header in ("", "-1", "1.5", "5, 7", "\u0665", "9" * 10, "soon")),
+        ("Sun Nov  6 08:49:38 1994", DATE),
+        ("Fri, 31 Dec 100000 23:59:59 GMT", DATE),
+        ("Sun, 06 Nov 1994 99999999999999999999:49:37 GMT", DATE),
+        (DATE, ""),
+        (DATE, "784111777"),
+    ],
+    ids=lambda text: ascii(text)[:40],
+)
+def test_what_is_neither_is_ignored_and_the_text_counts(header: str, date: str) -> None:
+    assert asked(header, date=date) is None
+    assert asked(header, "please retry after 34s, resets at noon", date) == 34.5
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("RETRY AFTER 2 S", 2.5),
+        ("retry after 0s", 0.5),
+        ("retry after 9999999999s", None),
+        ("retry after -2s", None),
+        ("retry after 2m", None),
+    ],
+)
+def test_the_text_names_the_wait_in_whole_seconds(said: str, seconds: float | None) -> None:
+    assert asked(None, said) == seconds

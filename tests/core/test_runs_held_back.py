@@ -1,29 +1,94 @@
-"""Runs of many ids that a rate limit, an outage, or ids that fail for ever hold back."""
+"""Runs that an outage, ids that fail for ever, or a slow caller hold back, on a virtual clock."""
 
+import itertools
 import math
 import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 
-from firecrawl_interact.core import RetryPolicy, RunEndedError
+from firecrawl_interact.core import DeletionReceipt, RetryPolicy, RunEndedError
 
 from ..simulation import kinds as k
 from ..simulation.play import play
-from ..simulation.watch import Scenario
+from ..simulation.watch import Scenario, Step, Watch, ids
 from ..simulation.ways import Awaited, Blocking, Way, both_ways
-from ..simulation.world import Weather
-from .limiters import Limited
-from .outages import (
-    FAULTS,
-    IDS,
-    destroyed,
-    ids,
-    restart,
-    run_through,
-    seconds_beyond,
-    with_bad_ids,
-)
-from .rate_limit_kinds import RateLimit
+from ..simulation.world import Outage, Weather, World, full_journal
+
+_T = TypeVar("_T")
+
+IDS = 100
+
+_OF_PAGES = ("a login page", "a redirect", "a 404 page", "a router's 404", "a gateway's 403")
+FAULTS = {
+    "refused": k.NO_CONNECTION,
+    "502": k.BROKEN_GATEWAY,
+    "silent": k.SILENCE,
+    "backend": k.BACKEND_404,
+    **dict(zip(_OF_PAGES, k.PAGES, strict=True)),
+}
+
+
+def run_through(
+    fault: str,
+    seconds_away: float,
+    latency: float,
+    *,
+    from_start: bool = False,
+    way: type[Way] = Awaited,
+) -> Watch:
+    """Play a run through an outage, in which each request meets one of the `FAULTS`.
+
+    A page must be the first that a run meets, `from_start`, for its address to look wrong.
+    """
+    kind = FAULTS[fault]
+    begins = 2 * latency if kind.is_a_page and not from_start else 0.0
+    outage = Outage(begins, begins + seconds_away, kind)
+    scenario = Scenario(ids=ids(IDS), weather=Weather(seconds=[latency], outages=[outage]))
+    return play(scenario, way, random.Random(2).choice)  # noqa: S311 - a schedule, no secret
+
+
+def restart(fault: str, seconds_ragged: float, seconds_away: float, seed: int) -> Watch:
+    """Play a run through a rolling restart: before and after the outage, half the requests fail."""
+    chance = random.Random(seed)  # noqa: S311 - a schedule, no secret
+    begins, worlds = chance.uniform(0.5, 1.5), list[World]()
+    weather = Weather(kinds=[k.SERVED, FAULTS[fault].after(0.05)], seconds=[0.2])
+
+    def choose(options: Sequence[_T], /) -> _T:
+        if options is not weather.kinds:
+            return chance.choice(options)
+        since = worlds[0].clock.now() - begins
+        if seconds_ragged <= since <= seconds_ragged + seconds_away:
+            return options[1]
+        is_ragged = 0 <= since <= 2 * seconds_ragged + seconds_away
+        return options[is_ragged and chance.random() < 0.5]
+
+    return play(Scenario(ids=ids(IDS), weather=weather), Awaited, choose, worlds.append)
+
+
+def with_bad_ids(marks: str, kind: k.Kind, concurrency: int, way: type[Way]) -> Watch:
+    """Play a run over ids of which each x fails for ever."""
+    bad = {f"{number}": [kind] * 200 for number, mark in enumerate(marks) if mark == "x"}
+    scenario = Scenario(
+        ids=ids(len(marks)),
+        meets=bad,
+        fail_for_ever=bad.keys(),
+        concurrency=concurrency,
+        weather=Weather(seconds=[0.2]),
+    )
+    return play(scenario, way, random.Random(3).choice)  # noqa: S311 - a schedule, no secret
+
+
+def destroyed(watch: Watch) -> int:
+    return sum(isinstance(outcome, DeletionReceipt) for outcome in watch.outcomes)
+
+
+def seconds_beyond(watch: Watch, seconds_away: float, latency: float) -> float:
+    """Return the seconds that an outage cost beyond the time that cannot be saved."""
+    return watch.over_at - latency * IDS / 8 - seconds_away
+
 
 PAGES = [name for name, fault in FAULTS.items() if fault.is_a_page]
 SAID_IN_ERROR = {"refused": "no connection", "backend": "Hangar request failed", "502": "HTTP 502"}
@@ -33,23 +98,10 @@ in_each_way_at_another_latency = pytest.mark.parametrize(
 )
 
 
-@both_ways
-@pytest.mark.parametrize("concurrency", [1, 8])
-def test_at_ten_requests_a_minute_a_hundred_sessions_take_nine_minutes(
-    concurrency: int, way: type[Way]
-) -> None:
-    weather = Weather(seconds=[0.1], limiter=lambda: Limited(RateLimit(10)))
-    watch = play(Scenario(ids=ids(100), concurrency=concurrency, weather=weather), way)
-    assert destroyed(watch) == 100
-    assert watch.world.flaws == []
-    assert watch.over_at <= 1.05 * 540
-    assert len(watch.world.sent) <= 150
-
-
 @in_each_way_at_another_latency
 @pytest.mark.parametrize("seconds_away", [2, 15, 200])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_outage_costs_no_session_and_little_time(
+def test_an_outage_costs_no_session(
     fault: str, seconds_away: float, latency: float, way: type[Way]
 ) -> None:
     watch = run_through(fault, seconds_away, latency, way=way)
@@ -63,9 +115,7 @@ def test_an_outage_costs_no_session_and_little_time(
     ("fault", "seconds_ragged", "most"),
     [("refused", 1, 0), ("502", 1, 0), ("refused", 3, 40), ("502", 3, 40), ("backend", 3, 40)],
 )
-def test_a_rolling_restart_costs_few_sessions_of_800(
-    fault: str, seconds_ragged: float, most: int
-) -> None:
+def test_a_rolling_restart_costs_few_sessions(fault: str, seconds_ragged: float, most: int) -> None:
     watches = [restart(fault, seconds_ragged, away, seed) for away in (5, 60) for seed in range(4)]
     assert [watch.raised for watch in watches] == [[]] * 8
     assert 8 * IDS - sum(map(destroyed, watches)) <= most
@@ -73,9 +123,7 @@ def test_a_rolling_restart_costs_few_sessions_of_800(
 
 @in_each_way_at_another_latency
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_outage_without_an_end_ends_the_run_with_an_error_that_names_what_it_met(
-    fault: str, latency: float, way: type[Way]
-) -> None:
+def test_an_outage_without_an_end_ends_the_run(fault: str, latency: float, way: type[Way]) -> None:
     watch = run_through(fault, math.inf, latency, way=way)
     policy = RetryPolicy()
     [outage] = watch.raised
@@ -90,9 +138,7 @@ def test_an_outage_without_an_end_ends_the_run_with_an_error_that_names_what_it_
 
 @both_ways
 @pytest.mark.parametrize("fault", PAGES)
-def test_a_run_that_meets_pages_alone_from_the_start_ends_after_30_s(
-    fault: str, way: type[Way]
-) -> None:
+def test_pages_alone_from_the_start_end_a_run_after_30_s(fault: str, way: type[Way]) -> None:
     watch = run_through(fault, math.inf, 0.2, from_start=True, way=way)
     assert watch.over_at == pytest.approx(30, abs=1)
     [outage] = watch.raised
@@ -117,9 +163,57 @@ def test_failures_by_chance_cost_no_more_than_one_by_one(concurrency: int, way: 
     "kind",
     [k.BACKEND_404.after(0.1), k.NOT_A_UUID.after(0.1), k.STOPPING.after(0.3), k.NOT_DELETED],
 )
-def test_ids_that_fail_for_ever_cost_no_other_id_wherever_they_are(
+def test_ids_that_fail_for_ever_cost_no_other(
     kind: k.Kind, concurrency: int, way: type[Way]
 ) -> None:
     good = "." * 20
     for marks in (good + "x", good + "x" * 20, "x" * 8 + good, "x" * 20 + good, "x.x" * 10, "xx"):
         assert with_bad_ids(marks, kind, concurrency, way).world.flaws == [], marks
+
+
+# A caller that is slow, and what it does between two outcomes, costs no session its deadline
+
+COUNT = 20
+WORLDS: Mapping[str, Scenario] = {
+    "a 502 each": Scenario(ids=ids(COUNT), meets={name: [k.STOPPING] for name in ids(COUNT)}),
+    "half a second away": Scenario(
+        ids=ids(COUNT), weather=Weather(outages=[Outage(0.5, 1.0, k.NO_CONNECTION)])
+    ),
+}
+
+
+@pytest.mark.parametrize("deadline", [4, 240])
+@pytest.mark.parametrize("seconds", [[10.0], [*[0.0] * 9, 300.0]], ids=["10 s", "once 300 s"])
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+@both_ways
+def test_a_slow_caller_costs_no_session(
+    way: type[Way], world: Scenario, seconds: Sequence[float], deadline: float
+) -> None:
+    world = replace(world, retry=RetryPolicy(deadline=deadline))
+    world.weather.seconds = [0.25]
+    turns = itertools.cycle(seconds)
+    steps = [Step(next(turns), name) for name in world.ids]
+    for scenario in (
+        world,
+        replace(world, busy=[max(seconds)]),
+        replace(world, ids=steps),
+        replace(world, ids=steps, ids_are_awaited=True),
+        replace(world, journal_seconds=[max(seconds)]),
+    ):
+        watch = play(scenario, way, set_up=full_journal)
+        assert (watch.world.flaws, destroyed(watch), watch.raised) == ([], COUNT, [])
+
+
+@pytest.mark.parametrize(
+    "ids_of_run", [["bad", "worse", Step(100, "good")], ["bad", Step(100, "worse"), "good"]]
+)
+def test_an_id_that_is_awaited_while_others_fail_ends_no_run(ids_of_run: Sequence[object]) -> None:
+    fail_for_ever = {name: [k.BACKEND_404.after(0.1)] * 200 for name in ("bad", "worse")}
+    scenario = Scenario(
+        ids=ids_of_run,
+        ids_are_awaited=True,
+        meets=fail_for_ever,
+        fail_for_ever=fail_for_ever.keys(),
+        retry=RetryPolicy(deadline=60),
+    )
+    assert play(scenario, Awaited).world.flaws == []

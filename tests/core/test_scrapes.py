@@ -5,11 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from firecrawl_interact.adapters import (
-    FakeService,
-    InMemoryTransport,
-    LostResponse,
-)
+from firecrawl_interact.adapters import FakeService, InMemoryTransport, LostResponse
 from firecrawl_interact.core import (
     DeleteManySessions,
     DeleteSession,
@@ -18,7 +14,7 @@ from firecrawl_interact.core import (
     checked_session_id,
 )
 
-from .log_records import log_records
+from .scripted_transport import log_records
 
 SCRAPE = "550e8400-e29b-41d4-a716-446655440000"
 SESSION_ID = f"scrape:{SCRAPE}"
@@ -44,9 +40,7 @@ def by_run(delete_session: DeleteSession) -> Outcome | None:
 
 
 @pytest.mark.parametrize("delete", [by_block, by_run])
-def test_the_session_of_a_scrape_is_destroyed_and_no_journal_hears_of_it(
-    delete: Callable[[DeleteSession], Outcome | None],
-) -> None:
+def test_no_journal_hears_of_a_scrape(delete: Callable[[DeleteSession], Outcome | None]) -> None:
     service = FakeService()
     delete_session = DeleteSession(InMemoryTransport(service), "fc-test", journal=StrictJournal())
     own, other = service.open_session(scrape_id=SCRAPE), service.open_session()
@@ -59,17 +53,6 @@ def test_the_session_of_a_scrape_is_destroyed_and_no_journal_hears_of_it(
     assert not service.is_open(own)
     assert {request.path for request in service.requests} == {f"/v2/scrape/{SCRAPE}/interact"}
     assert not any("journal" in record.getMessage() for record in records)
-
-
-def test_a_block_stands_around_what_opens_the_session() -> None:
-    service = FakeService()
-    delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
-    with delete_session.on_exit(SESSION_ID, missing_ok=True) as ending:
-        service.open_session(scrape_id=SCRAPE)
-    assert ending.receipt
-    assert service.sessions_left_open == []
-    with delete_session.on_exit("scrape:00000000-0000-4000-8000-000000000000", missing_ok=True):
-        pass  # Nothing was opened.
 
 
 def test_whoever_keeps_ids_refuses_the_id_of_a_scrape_and_says_why() -> None:

@@ -9,20 +9,7 @@ import pytest
 
 from firecrawl_interact import core
 from firecrawl_interact.adapters import InMemoryJournal
-from firecrawl_interact.core import (
-    BadResponseError,
-    ConnectFailedError,
-    DeleteSession,
-    DeleteSessionError,
-    Response,
-    RetryPolicy,
-    Send,
-    TransportError,
-    request_headers,
-    wire,
-)
 
-from .log_records import log_records
 from .scripted_transport import (
     SESSION_ID,
     ScriptedTransport,
@@ -30,6 +17,7 @@ from .scripted_transport import (
     both_use_cases,
     delete_blocking,
     ended,
+    log_records,
     response,
 )
 from .test_fuzzed_responses import all_that_is_held
@@ -37,7 +25,7 @@ from .test_fuzzed_responses import all_that_is_held
 CANARY = "fc-canary0123456789abcdef"
 OWN = 'the "canary" of a user'
 PATH = r'\\canary\/share "of-a-user"'  # It looks like an escaped text.
-ONCE = RetryPolicy(max_attempts=1)
+ONCE = core.RetryPolicy(max_attempts=1)
 
 
 def shown_locals(error: BaseException | None) -> str:
@@ -53,7 +41,7 @@ def shown_locals(error: BaseException | None) -> str:
     return "\n".join([*shown, shown_locals(error.__cause__), shown_locals(error.__context__)])
 
 
-def failures(secret: str) -> Iterator[Response | TransportError]:
+def failures(secret: str) -> Iterator[core.Response | core.TransportError]:
     """Responses that send a secret back, and failures of the transport."""
     for status in (200, 302, 401, 404, 429, 502):
         for form in ("{0}", "the key '{0}' and {0}{0}", "x" * 490 + "{0}"):
@@ -63,12 +51,12 @@ def failures(secret: str) -> Iterator[Response | TransportError]:
             yield response(status, {"success": False, "error": "no", "code": said})
             yield response(status, {"error": "no"}, {"x-request-id": said, "x-key": said})
             yield response(status, {"detail": said})
-            yield Response(status, {}, f"<html>{said}</html>".encode())
-            yield Response(status, {}, json.dumps([said]).replace("/", "\\/").encode())
-            yield Response(status, {}, f"{'x' * 90}{said}".encode())
-            yield Response(status, {}, b"\xff" + said.encode() + b"\xff")
-    yield ConnectFailedError("refused", transient=False)
-    yield BadResponseError("no HTTP")
+            yield core.Response(status, {}, f"<html>{said}</html>".encode())
+            yield core.Response(status, {}, json.dumps([said]).replace("/", "\\/").encode())
+            yield core.Response(status, {}, f"{'x' * 90}{said}".encode())
+            yield core.Response(status, {}, b"\xff" + said.encode() + b"\xff")
+    yield core.ConnectFailedError("refused", transient=False)
+    yield core.BadResponseError("no HTTP")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +76,7 @@ def test_no_error_no_variable_in_a_traceback_and_no_log_line_shows_a_secret_that
     for failure in failures(max(key or "", own, key=len)):
         transport = ScriptedTransport(failure, failure)
         delete_session = use_case(transport, key, headers={"X-Token": own}, retry=ONCE)
-        with log_records() as records, pytest.raises(DeleteSessionError) as raised:
+        with log_records() as records, pytest.raises(core.DeleteSessionError) as raised:
             ended(delete_session(SESSION_ID))
         error, variables = raised.value, shown_locals(raised.value)
         assert records
@@ -101,9 +89,9 @@ def test_no_error_no_variable_in_a_traceback_and_no_log_line_shows_a_secret_that
 
 
 def test_a_secret_that_the_service_sends_back_is_masked_and_the_rest_is_kept() -> None:
-    mask = request_headers(None, {"X-Token": "8 signs.", "X-Team": "7 signs"}).mask
+    mask = core.request_headers(None, {"X-Token": "8 signs.", "X-Team": "7 signs"}).mask
     assert mask("8 signs. 8 signs, 7 signs") == "*** 8 signs, 7 signs"
-    assert request_headers(None).mask("all") == "all"
+    assert core.request_headers(None).mask("all") == "all"
     stopped = response(200, {"success": True, "status": f"no {CANARY}"})
     assert delete_blocking(ScriptedTransport(stopped), api_key=CANARY).status == "no ***"
 
@@ -116,8 +104,8 @@ class Wire(ScriptedTransport):
         return "Wire()"
 
 
-HEADERS = request_headers(CANARY, {"X-Team": CANARY})
-REQUEST = wire.request("x", HEADERS)
+HEADERS = core.request_headers(CANARY, {"X-Team": CANARY})
+REQUEST = core.wire.request("x", HEADERS)
 HIDDEN = "{'Authorization': '***', 'Accept': '***', 'Accept-Encoding': '***', 'X-Team': '***'}"
 SHOWN = f"Request(method='DELETE', path='/v2/interact/x', headers={HIDDEN})"
 
@@ -126,18 +114,18 @@ SHOWN = f"Request(method='DELETE', path='/v2/interact/x', headers={HIDDEN})"
     ("value", "shown"),
     [
         (
-            DeleteSession(Wire(), CANARY, retry=ONCE),
+            core.DeleteSession(Wire(), CANARY, retry=ONCE),
             f"DeleteSession(Wire(), api_key='***', retry={ONCE!r})",
         ),
         (
-            DeleteSession(Wire(), None, headers={"X-Team": CANARY}, journal=InMemoryJournal()),
-            f"DeleteSession(Wire(), api_key=None, retry={RetryPolicy()!r}, "
+            core.DeleteSession(Wire(), None, headers={"X-Team": CANARY}, journal=InMemoryJournal()),
+            f"DeleteSession(Wire(), api_key=None, retry={core.RetryPolicy()!r}, "
             f"journal={InMemoryJournal()!r})",
         ),
         (HEADERS, f"RequestHeaders({HIDDEN})"),
-        (Send(REQUEST, 90), f"Send(request={SHOWN}, timeout=90)"),
+        (core.Send(REQUEST, 90), f"Send(request={SHOWN}, timeout=90)"),
         (
-            Response(401, {"x-request-id": CANARY}, b"canary"),
+            core.Response(401, {"x-request-id": CANARY}, b"canary"),
             "Response(status=401, headers={'x-request-id': '***'}, body='<6 bytes>')",
         ),
     ],

@@ -14,21 +14,9 @@ from unittest.mock import Mock, call
 
 import pytest
 
-from firecrawl_interact.core import (
-    ConnectionLostError,
-    DeleteSession,
-    DeleteSessionError,
-    DeletionReceipt,
-    InvalidSessionIdError,
-    Outcome,
-    Response,
-    SessionFate,
-    UnauthorizedError,
-    UnreachableError,
-)
+from firecrawl_interact import core
 from firecrawl_interact.core.telling import Telling
 
-from .log_records import log_records
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
@@ -40,6 +28,7 @@ from .scripted_transport import (
     both_use_cases,
     ended,
     error_of,
+    log_records,
     response,
 )
 
@@ -51,20 +40,20 @@ NOT_FOUND = response(404, {"success": False, "error": "Session not found."})
 @pytest.mark.parametrize(
     ("session_id", "meets", "kind"),
     [
-        (SESSION_ID, DESTROYED, DeletionReceipt),
-        (SESSION_ID, UNAUTHORIZED, UnauthorizedError),
-        ("a b", None, InvalidSessionIdError),
+        (SESSION_ID, DESTROYED, core.DeletionReceipt),
+        (SESSION_ID, UNAUTHORIZED, core.UnauthorizedError),
+        ("a b", None, core.InvalidSessionIdError),
     ],
 )
 def test_a_call_tells_its_outcome_once_before_it_returns_or_raises(
-    session_id: str, meets: Any, kind: type[Outcome], use_case: UseCase
+    session_id: str, meets: Any, kind: type[core.Outcome], use_case: UseCase
 ) -> None:
-    told: list[Outcome] = []
+    told: list[core.Outcome] = []
     delete_session = use_case(ScriptedTransport(meets), API_KEY, on_outcome=told.append)
     with log_records(logging.ERROR) as records:
         try:
             end = ended(delete_session(session_id))
-        except DeleteSessionError as error:
+        except core.DeleteSessionError as error:
             end = error
     assert told == [end]
     assert isinstance(end, kind)
@@ -78,7 +67,7 @@ def test_a_call_tells_its_outcome_once_before_it_returns_or_raises(
 def test_a_call_that_is_interrupted_just_ends_and_is_told_and_logged_as_unknown(
     interruption: type[BaseException], use_case: UseCase
 ) -> None:
-    told: list[Outcome] = []
+    told: list[core.Outcome] = []
     error = interruption()
     transport = ScriptedTransport(UNAVAILABLE, error)
     delete_session = use_case(transport, API_KEY, on_outcome=told.append)
@@ -86,9 +75,9 @@ def test_a_call_that_is_interrupted_just_ends_and_is_told_and_logged_as_unknown(
         ended(delete_session(SESSION_ID))
     assert raised.value is error
     [outcome] = told
-    assert isinstance(outcome, UnreachableError)
+    assert isinstance(outcome, core.UnreachableError)
     assert (outcome.session_id, outcome.attempts) == (SESSION_ID, len(transport.requests))
-    assert outcome.session_fate is SessionFate.UNKNOWN
+    assert outcome.session_fate is core.SessionFate.UNKNOWN
     assert f"the delete was interrupted ({interruption.__name__}). 2 attempts." in str(outcome)
     assert [record.getMessage() for record in records] == error.__notes__ == [str(outcome)]
 
@@ -101,12 +90,12 @@ def test_a_call_that_is_interrupted_just_ends_and_is_told_and_logged_as_unknown(
     ("meets", "is_forgotten"),
     [(DESTROYED, True), (NOT_FOUND, True), (UNAUTHORIZED, False), (response(418), False)],
 )
-def test_a_journal_forgets_a_session_that_is_gone_and_no_other(
-    meets: Response, is_forgotten: bool, use_case: UseCase
+def test_a_journal_forgets_what_is_gone(
+    meets: core.Response, is_forgotten: bool, use_case: UseCase
 ) -> None:
     journal = Mock()
     delete_session = use_case(ScriptedTransport(*[meets] * 4), API_KEY, journal=journal)
-    with suppress(DeleteSessionError):
+    with suppress(core.DeleteSessionError):
         ended(delete_session(SESSION_ID))
     assert journal.mock_calls == [call.gone(SESSION_ID)] * is_forgotten
 
@@ -115,13 +104,13 @@ def test_a_journal_forgets_a_session_that_is_gone_and_no_other(
 @pytest.mark.parametrize(
     ("error", "words"), [(OSError("the disk is full"), "the disk is full"), (TimeoutError(), "Tim")]
 )
-def test_what_a_journal_raises_is_a_warning_and_changes_nothing(
+def test_what_a_journal_raises_is_a_warning(
     error: Exception, words: str, use_case: UseCase
 ) -> None:
     journal = Mock(gone=Mock(side_effect=error))
     delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, journal=journal)
     with log_records(logging.WARNING) as records:
-        assert ended(delete_session(SESSION_ID)) == DeletionReceipt(session_id=SESSION_ID)
+        assert ended(delete_session(SESSION_ID)) == core.DeletionReceipt(session_id=SESSION_ID)
     [record] = records
     says = f"session '{SESSION_ID}' is gone, but the journal may still hold it: {words}"
     assert record.getMessage().startswith(says)
@@ -130,7 +119,7 @@ def test_what_a_journal_raises_is_a_warning_and_changes_nothing(
 
 def test_where_nothing_is_recorded_nothing_is_forgotten() -> None:
     for telling in (Telling(None, None), Telling(Mock(spec=[]), None)):
-        outcome = DeletionReceipt(session_id="scrape:a")
+        outcome = core.DeletionReceipt(session_id="scrape:a")
         assert not telling.is_recorded(outcome)
         telling.forget(outcome)
 
@@ -143,7 +132,7 @@ def test_what_on_outcome_raises_is_logged_and_changes_nothing(use_case: UseCase)
     hook = Mock(side_effect=ZeroDivisionError)
     delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, on_outcome=hook)
     with log_records(logging.ERROR) as records:
-        assert ended(delete_session(SESSION_ID)) == DeletionReceipt(session_id=SESSION_ID)
+        assert ended(delete_session(SESSION_ID)) == core.DeletionReceipt(session_id=SESSION_ID)
     [record] = records
     assert record.getMessage() == f"on_outcome failed for session '{SESSION_ID}'"
     assert record.exc_info is not None
@@ -163,9 +152,9 @@ def extras(record: logging.LogRecord) -> dict[str, object]:
 def test_each_attempt_and_each_retry_is_a_record_with_its_reason_and_what_is_known() -> None:
     busy = response(429, {"error": "Slow\nWARNING down\x1b[2K."}, {"retry-after": "34"})
     away = response(503, {"error": "Hangar is away."}, {"retry-after": "5"})
-    stale = ConnectionLostError("the service closed the connection", stale=True)
+    stale = core.ConnectionLostError("the service closed the connection", stale=True)
     with log_records() as records:
-        error_of(UnauthorizedError, busy, stale, away, UNAUTHORIZED)
+        error_of(core.UnauthorizedError, busy, stale, away, UNAUTHORIZED)
     assert {record.name for record in records} == {"firecrawl_interact"}
     assert [record.levelname for record in records] == ["DEBUG", "INFO"] * 3 + ["DEBUG"]
     retries = [
@@ -191,7 +180,9 @@ def test_a_filter_that_raises_costs_no_outcome(error: Any) -> None:
     logger.addFilter(fails)
     try:
         with log_records():
-            receipt = DeleteSession(ScriptedTransport(UNAVAILABLE, DESTROYED), API_KEY)(SESSION_ID)
+            receipt = core.DeleteSession(ScriptedTransport(UNAVAILABLE, DESTROYED), API_KEY)(
+                SESSION_ID
+            )
     finally:
         logger.removeFilter(fails)
     assert receipt.attempts == 2
@@ -204,7 +195,7 @@ def test_a_record_of_an_application_that_has_such_names_keeps_its_words_and_its_
         return record
 
     hook = Mock(side_effect=ZeroDivisionError)
-    delete_session = DeleteSession(ScriptedTransport(DESTROYED), API_KEY, on_outcome=hook)
+    delete_session = core.DeleteSession(ScriptedTransport(DESTROYED), API_KEY, on_outcome=hook)
     logging.setLogRecordFactory(own_record)
     try:
         with log_records(logging.ERROR) as records:
@@ -236,17 +227,13 @@ ERROR = "Session 'a': HTTP 401: Unauthorized: Invalid token."
     ("configure", "shown"),
     [
         ("", [ERROR]),
-        ("logging.basicConfig()", [f"ERROR:firecrawl_interact:{ERROR}"]),
         (
             "logging.basicConfig(level='INFO')",
             ["INFO:firecrawl_interact:session 'a': retry", f"ERROR:firecrawl_interact:{ERROR}"],
         ),
-        ("logger.addHandler(logging.NullHandler())", []),
     ],
 )
-def test_what_may_be_left_is_seen_where_nobody_has_configured_logging_and_a_retry_is_not(
-    configure: str, shown: list[str]
-) -> None:
+def test_what_may_be_left_is_seen_without_a_configuration(configure: str, shown: list[str]) -> None:
     code = [sys.executable, "-c", PROGRAM.format(configure)]
     done = subprocess.run(code, capture_output=True, text=True, check=True)
     lines = done.stderr.splitlines()

@@ -5,21 +5,13 @@ import contextvars
 import gc
 import signal
 import threading
-import time
 import weakref
 from collections.abc import Iterator, Set
 from itertools import count
 
 import pytest
 
-from firecrawl_interact.adapters import FakeService, InMemoryTransport
-from firecrawl_interact.core import (
-    ConnectFailedError,
-    DeleteManySessions,
-    DeleteSession,
-    Response,
-    SessionFate,
-)
+from firecrawl_interact.core import ConnectFailedError, Response, SessionFate
 
 from . import virtual_time
 from .scripted_transport import DESTROYED
@@ -164,9 +156,7 @@ def test_a_signal_s_handler_stops_an_awaited_run_whose_event_loop_waits() -> Non
 
 
 @pytest.mark.parametrize("is_closed", [False, True])
-def test_another_thread_is_refused_and_the_run_goes_on_unless_it_was_closed(
-    is_closed: bool,
-) -> None:
+def test_another_thread_is_refused_and_the_run_goes_on(is_closed: bool) -> None:
     is_sent, may_end = threading.Event(), threading.Event()
 
     def respond(session_id: str) -> Response:
@@ -187,28 +177,3 @@ def test_another_thread_is_refused_and_the_run_goes_on_unless_it_was_closed(
     thread.join(LONG)
     gone = SessionFate.GONE
     assert outcomes == ([("a", gone)] if is_closed else [("a", gone), ("b", gone)])
-
-
-def test_a_thread_that_cannot_start_is_an_ordinary_error_and_costs_no_outcome(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    deletions = many(FunctionTransport())(["a", "b"])
-    with monkeypatch.context() as system:
-        system.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(RuntimeError, match="can't start"):
-            next(deletions)
-    assert [outcome.session_fate for outcome in deletions] == [SessionFate.UNTOUCHED]
-
-
-def test_a_run_over_a_fake_with_latency_does_not_really_wait() -> None:
-    service = FakeService(latency=1)
-    ids = [service.open_session() for _ in range(30)]
-    service.outage(200)
-    began = time.monotonic()
-    outcomes = list(DeleteManySessions(DeleteSession(InMemoryTransport(service), "fc-test"))(ids))
-    assert [outcome.session_fate for outcome in outcomes] == [SessionFate.GONE] * 30
-    assert service.monotonic() > 200
-    assert time.monotonic() - began < 20

@@ -9,31 +9,16 @@ import logging
 import math
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    asynccontextmanager,
-)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
 import anyio
 import pytest
 
-from firecrawl_interact.adapters import (
-    AsyncInMemoryTransport,
-    FakeService,
-    Reply,
-)
-from firecrawl_interact.core import (
-    AsyncDeleteManySessions,
-    AsyncDeleteSession,
-    DeleteSessionError,
-    Outcome,
-    RetryPolicy,
-    SessionFate,
-)
+from firecrawl_interact import core
+from firecrawl_interact.adapters import AsyncInMemoryTransport, FakeService, Reply
 
-from .log_records import log_records
-from .scripted_transport import SESSION_ID
+from .scripted_transport import SESSION_ID, log_records
 
 Use: TypeAlias = Callable[[], AbstractAsyncContextManager[object]]
 Program: TypeAlias = Coroutine[Any, Any, object]
@@ -48,13 +33,13 @@ class World:
         self.service.open_session(SESSION_ID)
         if is_away:
             self.service.outage(math.inf, Reply(503))
-        self.told: list[Outcome] = []
+        self.told: list[core.Outcome] = []
         self.raised: list[BaseException] = []  # what the program sees
         self.task: asyncio.Task[None] | None = None  # which nobody awaits
-        self.delete_session = AsyncDeleteSession(
+        self.delete_session = core.AsyncDeleteSession(
             AsyncInMemoryTransport(self.service),
             "fc-test",
-            retry=RetryPolicy(max_attempts=1),
+            retry=core.RetryPolicy(max_attempts=1),
             on_outcome=self.told.append,
         )
 
@@ -69,7 +54,7 @@ class World:
         assert is_gone is not self.is_away
         [outcome] = self.told
         assert outcome.session_id == SESSION_ID
-        assert (outcome.session_fate is SessionFate.GONE) is is_gone
+        assert (outcome.session_fate is core.SessionFate.GONE) is is_gone
         is_seen = any(one is outcome for error in self.raised for one in all_in(error))
         assert is_seen + len(logged) == self.is_away
 
@@ -83,9 +68,9 @@ def all_in(error: BaseException) -> Iterator[BaseException]:
 
 @asynccontextmanager
 async def as_run(world: World) -> AsyncIterator[None]:
-    async with AsyncDeleteManySessions(world.delete_session)([SESSION_ID]) as deletions:
+    async with core.AsyncDeleteManySessions(world.delete_session)([SESSION_ID]) as deletions:
         async for outcome in deletions:
-            if isinstance(outcome, DeleteSessionError):
+            if isinstance(outcome, core.DeleteSessionError):
                 world.raised.append(outcome)
             yield
 

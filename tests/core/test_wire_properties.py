@@ -12,13 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from firecrawl_interact.core import (
-    DeletionReceipt,
-    Response,
-    SessionFate,
-    wire,
-)
-from firecrawl_interact.core.log import printable
+from firecrawl_interact.core import DeletionReceipt, Response, SessionFate, wire
 
 from .scripted_transport import SESSION_ID
 from .service_responses import KEYS
@@ -37,30 +31,22 @@ DEEP = b'{"success":true,"deep":'
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"success":true}',
         b' \t\r\n{ "success" \n: true } \n',
         b'{"succes\\u0073":true}',
         b'{"success":false,"success":true}',
         b'{"error":"Session not found"}',
         b'{"success":true,"error":"Session not found"}',
-        b'{"unknown":{"success":false},"success":true,"another":[1e400,null,"x"]}',
         '{"grün":"🦊","success":true}'.encode(),
         DEEP + b"[" * 99 + b"]" * 99 + b"}",
         b"",
-        b"true",
         b'{"Success":true}',
         b'{"success":"true"}',
-        b'{"success":1}',
         b'{"success":true,"success":false}',
-        b'{"success":true',
         b'{"success":true,}',
         b'{"success":true} {"success":true}',
-        b'{"success":true}\x00',
-        b"{'success':true}",
         b'{"success":true,"x":NaN}',
         b'{"success":true,"x":"\n"}',
         b'\xef\xbb\xbf{"success":true}',
-        '{"success":true}'.encode("utf-16"),
         DEEP + b"[" * 100 + b"]" * 100 + b"}",
         DEEP + b'{"x":' * 100 + b"1" + b"}" * 100 + b"}",
         DEEP + b"[" * 100_000 + b"]" * 100_000 + b"}",
@@ -76,41 +62,32 @@ def test_a_body_is_read_as_strictly_as_json_is_written(status: int, body: bytes)
 
 ON_A_SMALL_STACK = """
 import threading
-from firecrawl_interact.core import Response, wire
-from firecrawl_interact.core.headers import request_headers
+from firecrawl_interact.core import Response, request_headers, wire
 
-HEADERS = request_headers(None)
+ABOUT = {"headers": request_headers(None), "session_id": "s", "attempts": 1}
 
 def read_all():
-    for count in (10, 90, 99, 100, 1_000, 500_000):
-        for opening, closing in ((b"[", b"]"), (b'{"x":', b"}"), (b'[{"x":', b"}]"), (b"[", b"")):
+    for opening, closing in ((b"[", b"]"), (b'{"x":', b"}"), (b"[", b"")):
+        for count in (99, 500_000):
             deep = opening * count + b"1" + closing * count
-            for body in (deep, b'{"success":true,"x":' + deep + b"}", b'{"status":' + deep + b"}",
-                         b'{"success":true,"status":' + deep + b"}", b'{"success":' + deep + b"}"):
-                wire.parse_response(
-                    Response(200, {}, body), headers=HEADERS, session_id="s", attempts=1
-                )
+            for body in (deep, b'{"success":true,"x":%s}' % deep, b'{"success":%s}' % deep):
+                wire.parse_response(Response(200, {}, body), **ABOUT)
     print("alive")
 
 threading.stack_size(128 * 1024)
-thread = threading.Thread(target=read_all)
-thread.start()
-thread.join()
+threading.Thread(target=read_all).start()
 """
 
 
 def test_deep_nesting_does_not_end_a_process_on_a_small_stack() -> None:
     # In a process of its own: a crash must fail this test, not end all tests.
-    process = subprocess.run(
-        [sys.executable, "-c", ON_A_SMALL_STACK], capture_output=True, text=True, check=False
-    )
-    assert (process.returncode, process.stdout) == (0, "alive\n")
+    code = [sys.executable, "-c", ON_A_SMALL_STACK]
+    assert subprocess.run(code, capture_output=True, text=True, check=True).stdout == "alive\n"
 
 
 # --- receipts ---------------------------------------------------------------------------------
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-FIGURES = {"sessionDurationMs": 39095, "creditsBilled": 2, "status": "stopped"}
 
 
 def receipt(body: bytes) -> DeletionReceipt:
@@ -140,18 +117,10 @@ def test_a_receipt_is_written_as_json_and_says_that_the_session_is_gone() -> Non
 
 @given(numbers, numbers)
 @example(2**64, 1e308)
-def test_the_figures_are_those_that_came_with_the_duration_in_whole_milliseconds(
-    credits_billed: float, duration: float
-) -> None:
+def test_the_figures_are_those_that_came(credits_billed: float, duration: float) -> None:
     got = receipt(destroyed(creditsBilled=credits_billed, sessionDurationMs=duration))
     assert (got.credits_billed, type(got.credits_billed)) == (credits_billed, type(credits_billed))
     assert (got.session_duration_ms, type(got.session_duration_ms)) == (round(duration), int)
-
-
-@pytest.mark.parametrize("status", ["stopped", "gr\xfcn \u202e", "\x1b[2J" * 90, ""], ids=len)
-def test_the_status_of_a_receipt_is_short_and_safe_to_show(status: str) -> None:
-    got = receipt(destroyed(status=status))
-    assert got.status == (printable(status[:500])[:500] or None)
 
 
 @pytest.mark.parametrize(
@@ -161,14 +130,3 @@ def test_figures_that_cannot_be_read_are_none(odd: bytes) -> None:
     fields = b'"sessionDurationMs":%s,"creditsBilled":%s,"status":%s' % (odd, odd, odd)
     got = receipt(b'{"success":true,%s}' % fields)
     assert (got.session_duration_ms, got.credits_billed, got.status) == (None, None, None)
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_that_is_missing_null_or_odd_is_none_and_does_not_spoil_the_others(
-    name: str,
-) -> None:
-    others = {other: value for other, value in FIGURES.items() if other != name}
-    for missing in ({}, {name: None}, {name: 7 if name == "status" else ""}):
-        got = receipt(destroyed(**others, **missing))
-        expected = {**FIGURES, name: None}
-        assert [got.session_duration_ms, got.credits_billed, got.status] == [*expected.values()]

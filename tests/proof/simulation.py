@@ -13,13 +13,11 @@ from functools import partial
 
 from firecrawl_interact.core import RetryPolicy
 
-from ..core.limiters import RATE_LIMITS, Limited
-from ..core.outages import ids
-from ..core.rate_limit_kinds import RateLimit
 from ..simulation import kinds as k
 from ..simulation.kinds import SERVED, Kind
+from ..simulation.limiters import RATE_LIMITS, Limited, RateLimit
 from ..simulation.play import play
-from ..simulation.watch import Scenario, Step
+from ..simulation.watch import Scenario, Step, ids
 from ..simulation.ways import Awaited, Blocking, Way
 from ..simulation.world import (
     Flaw,

@@ -252,6 +252,10 @@ class Watch:
             claim("raised", isinstance(error, expected), f"{error!r} is raised")
 
 
+def ids(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
+
+
 def name_of(session_id: object) -> str:
     """Return how an outcome names what was given as an id."""
     return str(session_id) if isinstance(session_id, str | uuid.UUID) else repr(session_id)

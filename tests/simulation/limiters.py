@@ -1,8 +1,10 @@
-"""Rate limits of several kinds: the service's own, and those of gateways and other services."""
+"""Limiters of several kinds: the service's own, and those of gateways and other services."""
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 Window: TypeAlias = Literal["fixed", "aligned", "sliding"]
@@ -72,3 +74,33 @@ class Usage:
             return wait
         self._bucket_is_full_at = max(self._bucket_is_full_at, now) + seconds_for_one
         return 0
+
+
+RATE_LIMITS: dict[str, Callable[[int], RateLimit]] = {
+    "fixed window": RateLimit,
+    "aligned window": partial(RateLimit, window="aligned"),
+    "sliding window": partial(RateLimit, window="sliding"),
+    "bucket": lambda limit: RateLimit(limit, burst=limit),
+}
+
+
+class Limited:
+    """A service with a rate limit, which may have another one later.
+
+    An aligned window begins at a `second` of each minute.
+    """
+
+    def __init__(
+        self,
+        limit: RateLimit,
+        changes_at: float = math.inf,
+        then: RateLimit | None = None,
+        *,
+        second: float = 40,
+    ) -> None:
+        self._limit, self._changes_at, self._then = limit, changes_at, then or limit
+        self._second, self._usage = second, Usage()
+
+    def request(self, now: float) -> float:
+        limit = self._limit if now < self._changes_at else self._then
+        return self._usage.count_request(limit, now - self._second)
