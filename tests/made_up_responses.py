@@ -101,13 +101,6 @@ def of_lines(lines: bytes) -> bytes:
     return OK + lines + b"Content-Length: 0\r\n\r\n"
 
 
-class Large(bytes):
-    """Bytes that nobody wants to see all of."""
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} bytes that begin with {self[:60]!r}>"
-
-
 LIMITS = [
     with_length(MIB) + b"x" * MIB,
     with_length(MIB + 1) + b"x" * (MIB + 1),
@@ -193,13 +186,7 @@ def with_other_ends(draw: st.DrawFn) -> bytes:
 
 
 # Each has its share of the examples.
-SHARES = {
-    "one field more": 2,
-    "interim responses": 2,
-    "cut off": 2,
-    "chunks": 3,
-    "just too large, or just not": 3,
-}
+SHARES = {"one field more": 2, "interim responses": 2, "cut off": 2, "chunks": 3}
 _STREAMS: dict[str, Streams] = {
     "as it should be": joined(some_of(INTERIM, 1), USUAL),
     "likely": LIKELY,
@@ -227,14 +214,9 @@ _STREAMS: dict[str, Streams] = {
     ),
     "cut off": cut_off(),
     "chunks": joined(st.sampled_from(STATUS_LINES[:3]), st.sampled_from(CHUNKED), chunks()),
-    "just too large, or just not": st.sampled_from(LIMITS).map(Large),
     "spoilt": spoilt(joined(some_of(INTERIM, 1), LIKELY), PIECES),
 }
 STREAMS = [(SHARES.get(kind, 1), streams) for kind, streams in _STREAMS.items()]
-
-
-def streams() -> Streams:
-    return st.one_of(*_STREAMS.values())
 
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:

@@ -1,6 +1,5 @@
 """What a request of a simulated run meets: responses, pages of gateways, and faults."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from functools import partial
@@ -62,7 +61,6 @@ NO_CONNECTION = _unsent("no connection", transient=True)
 BAD_CERTIFICATE = _unsent("bad certificate", transient=False)
 NO_HTTP = Kind(error=lambda: BadResponseError("no HTTP", transient=False), fails_as_outage=True)
 FAULTY = Kind(error=lambda: FaultyError("the transport has a bug"))
-CANCELLED = Kind(error=asyncio.CancelledError)
 BROKEN_GATEWAY = Kind(502, b"<html>nginx</html>", fails_as_outage=True)
 STOPPING = _failure(502, "Browser is still stopping. Retry deletion shortly.", outage=True)
 BUSY = Kind(503, b"{}", headers=(("retry-after", "20"),), fails_as_outage=True)

@@ -55,7 +55,6 @@ class Session:
     wanted: int = 0  # how often it is among the ids, without an outcome yet
     is_changed: bool = False  # a request has changed it
     receipts: list[dict[str, object]] = field(default_factory=list)  # that the service has sent
-    requests: int = 0
     in_flight: int = 0
 
     def copy(self) -> "Session":
@@ -160,7 +159,6 @@ class World:
         self.claim("requests", timeout > 0, f"{session_id} has a timeout of {timeout} s")
         self.claim("requests", is_room, "too many requests are in flight")
         self.sent.append(session_id)
-        session.requests += 1
         session.in_flight += 1
         self.in_flight += 1
         attempt = self._meet(session, now, timeout)
@@ -267,7 +265,6 @@ class MemoryJournal:
     held: dict[str, None] = field(default_factory=dict)
     fails: Callable[[], bool] = lambda: False  # whether the next record cannot be written
     wait: Callable[[], object] = lambda: None  # as long as a record takes
-    calls: Counter[str] = field(default_factory=Counter)  # of `gone`
     not_forgotten: Counter[str] = field(default_factory=Counter)
 
     def opened(self, session_id: str, /) -> None:
@@ -277,7 +274,6 @@ class MemoryJournal:
         self.held[session_id] = None
 
     def gone(self, session_id: str, /) -> None:
-        self.calls[session_id] += 1
         self.wait()
         is_live = self.world.sessions[session_id].is_live
         self.world.claim("journal", not is_live, f"the journal forgets {session_id}, which lives")
