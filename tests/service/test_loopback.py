@@ -166,13 +166,6 @@ def test_connections_are_kept_for_requests_of_any_method_and_size(service: FakeS
             assert f"Cannot {method} /v2/interact/{UNKNOWN}<".encode() in received
 
 
-def test_a_connection_ends_if_the_client_asks_for_it(service: FakeService) -> None:
-    with served(service) as transport, plainly_connected(transport.api_url) as client:
-        client.settimeout(4)  # seconds: an idle connection is closed after 5
-        client.sendall(plain("DELETE", "Connection: close"))
-        assert b"connection: close" in all_from(client)
-
-
 @pytest.mark.parametrize("sent", [plain("DELETE") * 3, b"DELETE /v2/int"])
 def test_a_client_that_goes_away_disturbs_nobody(sent: bytes) -> None:
     with served(FakeService(latency=0.01)) as transport:

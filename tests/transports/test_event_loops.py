@@ -43,8 +43,11 @@ async def send(transport: AsyncioTransport) -> None:
 # The race of Happy Eyeballs in asyncio may drop a socket that has just connected.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("make_runner", LOOPS, ids=["asyncio", "uvloop"])
-@pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
-@pytest.mark.parametrize("has_proxy", [False, True], ids=["straight", "through a proxy"])
+@pytest.mark.parametrize(
+    ("is_kept", "has_proxy"),
+    [(False, False), (True, False), (False, True)],
+    ids=["new", "kept", "new through a proxy"],
+)
 def test_a_call_that_is_cancelled_at_any_step_leaves_no_task_and_a_transport_that_works(
     make_runner: Callable[[], asyncio.Runner], net: Net, is_kept: bool, has_proxy: bool
 ) -> None:
