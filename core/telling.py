@@ -23,8 +23,8 @@ class Telling:
         """Return the journal. None for a scrape's session: an old record would end a later one."""
         return None if is_scrape(session_id) else self.journal
 
-    def is_recorded(self, outcome: Outcome) -> bool:
-        """Say whether a journal must forget the session: it may hold one that is gone."""
+    def must_forget(self, outcome: Outcome) -> bool:
+        """Say whether a journal may hold the session, which is gone."""
         is_gone = outcome.session_fate is SessionFate.GONE
         return is_gone and self.journal_of(outcome.session_id) is not None
 

@@ -1,7 +1,7 @@
 """Where a response begins and ends, by its bytes alone: what the conformance kit leaves out.
 
 Any bytes, in any pieces, are read as a plain reader reads them (`tests/proof/http_reader.py`). It
-shares no code with the library. `make proof` does so for longer.
+shares no code with the library. `tests/proof` does so for longer.
 """
 
 import inspect

@@ -120,7 +120,7 @@ def test_what_a_journal_raises_is_a_warning(
 def test_where_nothing_is_recorded_nothing_is_forgotten() -> None:
     for telling in (Telling(None, None), Telling(Mock(spec=[]), None)):
         outcome = core.DeletionReceipt(session_id="scrape:a")
-        assert not telling.is_recorded(outcome)
+        assert not telling.must_forget(outcome)
         telling.forget(outcome)
 
 
