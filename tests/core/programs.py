@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any
 
 from firecrawl_interact import core
@@ -25,7 +26,7 @@ class Program:
     Args:
         wait: waits for seconds, or for turns of the event loop.
         latency: how long a request takes.
-        responds: with what, by the number of the request from 0.
+        response: of each request.
     """
 
     def __init__(
@@ -33,32 +34,36 @@ class Program:
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
         *,
         latency: float = 10,
-        responds: Callable[[int], core.Response] = lambda number: DESTROYED,
+        response: core.Response = DESTROYED,
         **options: Any,  # as `AsyncDeleteSession` has them
     ) -> None:
-        self._wait, self._latency, self._responds = wait, latency, responds
+        self._wait, self._latency, self._response = wait, latency, response
         self.is_closed = False
         self.under_way: set[str] = set()
         self.cut: set[str] = set()  # what was under way when it was closed
         self.open: set[str] = set()
         self.sent: Counter[str] = Counter()
         self.told: list[core.Outcome] = []
-        self.blocks: list[core.AsyncOpening[Any]] = []  # Any: whatever is opened
+        self._numbers = count()
         self.delete_session = core.AsyncDeleteSession(
             self, API_KEY, **{"retry": POLICY, "on_outcome": self.told.append, **options}
         )
 
+    @property
+    def came(self) -> tuple[set[str], int, list[core.SessionFate]]:
+        """Which sessions are open, how many requests were sent, and what was told."""
+        return self.open, self.sent.total(), [outcome.session_fate for outcome in self.told]
+
     async def send(self, request: core.Request, timeout: float) -> core.Response:
-        response = self._responds(self.sent.total())
         self.sent[id_of(request)] += 1
         self.under_way.add(id_of(request))
         try:
             await self._wait(self._latency)
         finally:
             self.under_way.discard(id_of(request))
-        if response is DESTROYED:
+        if self._response is DESTROYED:
             self.open.discard(id_of(request))
-        return response
+        return self._response
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
@@ -72,7 +77,7 @@ class Program:
 
     async def hold(self, works_for: float, *, opens_after: float | None = None) -> None:
         """Hold a session in a block, which opens it unless it is open."""
-        session_id = f"session-{len(self.blocks)}"
+        session_id = f"session-{next(self._numbers)}"
 
         async def open_session() -> str:
             await self._wait(opens_after or 0)
@@ -81,9 +86,8 @@ class Program:
 
         if opens_after is None:
             self.open.add(session_id)
-            block: core.AsyncOpening[Any] = self.delete_session.on_exit(session_id)  # Any: as above
+            block: core.AsyncOpening[Any] = self.delete_session.on_exit(session_id)  # Any: either
         else:
             block = self.delete_session.opening(open_session)
-        self.blocks.append(block)
         async with block:
             await self._wait(works_for)

@@ -7,7 +7,6 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Callable
 from unittest.mock import Mock, call
 
 import anyio
@@ -21,10 +20,6 @@ from .scripted_transport import DESTROYED, UNAVAILABLE, log_records
 from .virtual_time import now, on_virtual_time
 
 GONE, UNKNOWN = SessionFate.GONE, SessionFate.UNKNOWN
-
-
-def fates(program: Program) -> list[SessionFate]:
-    return [outcome.session_fate for outcome in program.told]
 
 
 async def cancel(task: asyncio.Task[None], *times: float) -> asyncio.CancelledError:
@@ -49,23 +44,19 @@ async def test_a_cancelled_block_waits_for_its_delete(times: list[float], over_a
     program = Program()
     task = asyncio.create_task(program.hold(5))
     error = await cancel(task, *times)
-    assert (now(), program.open, program.sent.total(), fates(program)) == (
-        over_at,
-        set(),
-        1,
-        [GONE],
-    )
+    assert now() == over_at
+    assert program.came == (set(), 1, [GONE])
     assert not hasattr(error, "__notes__")
 
 
 @pytest.mark.parametrize("time", [3, 7], ids=["in the block", "in its delete"])
 @on_virtual_time
 async def test_what_may_be_left_is_a_note_on_the_cancellation_and_an_error(time: float) -> None:
-    program = Program(responds=lambda number: UNAVAILABLE)
+    program = Program(response=UNAVAILABLE)
     task = asyncio.create_task(program.hold(5))
     with log_records(logging.ERROR) as records:
         error = await cancel(task, time)
-    assert fates(program) == [UNKNOWN]
+    assert program.told[0].session_fate is UNKNOWN
     assert error.__notes__ == [record.getMessage() for record in records] == [str(program.told[0])]
 
 
@@ -86,12 +77,8 @@ async def test_a_cancelled_block_waits_for_its_opener_as_long_as_for_an_attempt(
     program = Program()
     task = asyncio.create_task(program.hold(5, opens_after=opens_after))
     error = await cancel(task, *times)
-    assert (now(), program.open, program.sent.total(), len(program.told)) == (
-        over_at,
-        set(),
-        sent,
-        sent,
-    )
+    assert now() == over_at
+    assert program.came == (set(), sent, [GONE] * sent)
     note = "The block did not begin. Session 'session-0' was destroyed."
     assert getattr(error, "__notes__", []) == [note] * sent
 
@@ -116,7 +103,7 @@ async def test_a_call_that_is_cancelled_is_cut_at_once_and_told_as_unknown() -> 
     task = asyncio.create_task(program.delete_session("a"))
     with log_records(logging.ERROR) as records:
         error = await cancel(task, 3)  # type: ignore[arg-type] # nothing of its result
-    assert (now(), fates(program), program.told[0].attempts) == (3, [UNKNOWN], 1)
+    assert (now(), *program.came) == (3, set(), 1, [UNKNOWN])
     assert error.__notes__ == [record.getMessage() for record in records]
 
 
@@ -142,31 +129,26 @@ def test_a_journal_is_called_in_threads_and_a_cancellation_does_not_cut_it() -> 
     asyncio.run(main())
     assert journal.mock_calls == [call.opened("session-0"), call.gone("session-0")]
     assert threading.main_thread() not in threads
-    assert fates(program) == [GONE]
+    assert program.came == (set(), 1, [GONE])
 
 
 # The end of the event loop
 
 
-@pytest.mark.parametrize(
-    ("responds", "sent", "fate"),
-    [
-        (lambda number: DESTROYED, 2, GONE),
-        (lambda number: UNAVAILABLE, 2, UNKNOWN),  # The second delete has one attempt.
-    ],
-)
+# A second delete has one attempt.
+@pytest.mark.parametrize(("response", "fate"), [(DESTROYED, GONE), (UNAVAILABLE, UNKNOWN)])
 def test_a_delete_that_the_end_of_the_event_loop_cuts_is_made_once_more(
-    responds: Callable[[int], Response], sent: int, fate: SessionFate
+    response: Response, fate: SessionFate
 ) -> None:
-    program = Program(responds=responds, retry=RetryPolicy())
+    program = Program(response=response, retry=RetryPolicy())
 
     async def main() -> None:
         program.task = asyncio.create_task(program.hold(0))  # type: ignore[attr-defined]
         await asyncio.sleep(3)
 
     virtual_time.run(main())
-    assert (program.sent.total(), fates(program)) == (sent, [fate])
-    assert program.told[0].attempts == sent
+    assert program.came[1:] == (2, [fate])
+    assert program.told[0].attempts == 2
 
 
 @pytest.mark.parametrize(("times", "sent"), [([3], 1), ([7], 1), ([3, 7], 2)])
@@ -180,7 +162,7 @@ def test_a_second_ctrl_c_lets_a_delete_be_made_once_more(times: list[float], sen
 
     with pytest.raises(KeyboardInterrupt):
         virtual_time.run(main())
-    assert (program.open, program.sent.total(), fates(program)) == (set(), sent, [GONE])
+    assert program.came == (set(), sent, [GONE])
 
 
 # anyio, whose cancelled scope cancels again at each turn of the event loop
@@ -201,7 +183,7 @@ def test_a_cancelled_scope_of_anyio_costs_no_session(
         return scope.cancelled_caught
 
     assert virtual_time.run(main())
-    assert (program.open, program.sent.total(), fates(program)) == (set(), 1, [GONE])
+    assert program.came == (set(), 1, [GONE])
 
 
 # At each turn of the event loop
@@ -220,6 +202,6 @@ def test_a_cancellation_at_any_turn_leaves_no_session_open(opens_after: float | 
     while is_cancelled:
         program = Program(turns, latency=4)
         is_cancelled = asyncio.run(main(turn))
-        assert (program.open, program.sent.total(), fates(program)) == (set(), 1, [GONE]), turn
+        assert program.came == (set(), 1, [GONE]), turn
         turn += 1
     assert turn > 10

@@ -22,9 +22,7 @@ def is_alone() -> bool:
 
 @pytest.mark.parametrize("shutdown_timeout", [None, 500])
 @on_virtual_time
-async def test_a_run_that_is_left_waits_for_an_attempt_at_most(
-    shutdown_timeout: float | None,
-) -> None:
+async def test_leaving_a_run_waits_for_an_attempt_at_most(shutdown_timeout: float | None) -> None:
     use_case = many_awaited(AsyncFunctionTransport(after(1, b=1000)))
     use_case.shutdown_timeout = shutdown_timeout
     async with use_case(["a", "b"]) as deletions:

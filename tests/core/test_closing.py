@@ -82,7 +82,7 @@ async def test_it_waits_for_deletes_and_openers_and_an_open_block_destroys_at_it
 
 
 @on_virtual_time
-async def test_it_waits_for_a_block_that_was_cancelled_and_cleans_up_before_its_delete() -> None:
+async def test_it_waits_for_a_block_that_cleans_up_before_its_delete() -> None:
     async def hold() -> None:
         async with program.delete_session.on_exit("a"):
             try:

@@ -2,7 +2,6 @@
 
 import gc
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TypeAlias
 
 import pytest
@@ -10,9 +9,12 @@ import pytest
 from firecrawl_interact.core import AsyncDeletions, Deletions, Response
 
 from . import virtual_time
-from .side_by_side import DeleteMany, FunctionTransport, both_kinds, listed
+from .scripted_transport import play
+from .side_by_side import DeleteMany, FunctionTransport, both_kinds
 
 Run: TypeAlias = Deletions | AsyncDeletions
+IDS = ["a", "b", "c"]
+NEVER, HALF_WAY = "never iterated: no session was destroyed", "was left half-way: use `with`"
 
 
 @pytest.fixture(autouse=True)
@@ -21,50 +23,40 @@ def _no_garbage_of_earlier_tests() -> None:
     gc.collect()
 
 
-async def work(how: str, deletions: Run) -> None:
-    if "half-way" in how:
-        next(deletions) if isinstance(deletions, Deletions) else await anext(deletions)
-        if "stopped" in how:
-            deletions.stop()
-    elif "end" in how:
-        await listed(deletions)
-    elif "fails" in how:
-        raise ZeroDivisionError
-    elif "stopped" in how:
-        deletions.stop()
+async def take(run: Run, count: int, *, stops: bool) -> None:
+    for _ in range(count):
+        next(run, None) if isinstance(run, Deletions) else await anext(run, None)
+    if stops:
+        run.stop()
 
 
-async def play(how: str, new_run: Callable[[], Run]) -> None:
-    deletions = new_run()
-    with suppress(ZeroDivisionError):
-        if "block" not in how:
-            await work(how, deletions)
-        elif isinstance(deletions, Deletions):
-            with deletions:
-                await work(how, deletions)
-        else:
-            async with deletions:
-                await work(how, deletions)
-    del deletions
+async def forget(new_run: Callable[[], Run], takes: int, *, stops: bool, is_block: bool) -> None:
+    run = new_run()
+    if not is_block:
+        await take(run, takes, stops=stops)
+    elif isinstance(run, Deletions):
+        with run:
+            await take(run, takes, stops=stops)
+    else:
+        async with run:
+            await take(run, takes, stops=stops)
+    del run
 
 
 @both_kinds
 @pytest.mark.parametrize(
-    ("how", "words"),
-    [
-        ("forgotten", "never iterated: no session was destroyed"),
-        ("forgotten in a block", "never iterated: no session was destroyed"),
-        ("left half-way", "was left half-way: use `with`"),
-        ("left half-way and stopped", "was left half-way: use `with`"),
-    ],
+    ("takes", "stops", "is_block"),
+    [(0, False, False), (0, False, True), (1, False, False), (1, True, False)],
 )
 def test_a_forgotten_run_warns_where_that_was(
-    how: str, words: str, delete_many: DeleteMany
+    takes: int, stops: bool, is_block: bool, delete_many: DeleteMany
 ) -> None:
-    with pytest.warns(RuntimeWarning, match=words) as warned:
-        virtual_time.run(play(how, lambda: delete_many(FunctionTransport())(["a", "b", "c"])))
+    def new_run() -> Run:
+        return delete_many(FunctionTransport())(IDS)
+
+    with pytest.warns(RuntimeWarning, match=HALF_WAY if takes else NEVER) as warned:
+        virtual_time.run(forget(new_run, takes, stops=stops, is_block=is_block))
     assert [warning.filename for warning in warned] == [__file__]
-    assert [type(warning.source).__name__[-9:] for warning in warned] == ["Deletions"]
 
 
 @both_kinds
@@ -72,15 +64,22 @@ def test_a_run_that_ended_itself_and_is_left_half_way_warns_too(delete_many: Del
     def fail(session_id: str) -> Response:
         raise MemoryError
 
-    with pytest.warns(RuntimeWarning, match="was left half-way"):
-        virtual_time.run(play("left half-way", lambda: delete_many(FunctionTransport(fail))(["a"])))
+    with pytest.warns(RuntimeWarning, match=HALF_WAY):
+        run = delete_many(FunctionTransport(fail))
+        virtual_time.run(forget(lambda: run(["a"]), 1, stops=False, is_block=False))
 
 
 @pytest.mark.filterwarnings("error")
 @both_kinds
 @pytest.mark.parametrize(
-    "how",
-    ["a block left half-way", "a block that fails", "a block, stopped", "iterated to the end"],
+    ("takes", "stops", "is_block"), [(1, False, True), (0, True, True), (4, False, False)]
 )
-def test_a_run_that_was_left_on_purpose_does_not_warn(how: str, delete_many: DeleteMany) -> None:
-    virtual_time.run(play(how, lambda: delete_many(FunctionTransport())(["a", "b", "c"])))
+def test_a_run_that_was_left_on_purpose_or_has_ended_does_not_warn(
+    takes: int, stops: bool, is_block: bool, delete_many: DeleteMany
+) -> None:
+    def new_run() -> Run:
+        return delete_many(FunctionTransport())(IDS)
+
+    virtual_time.run(forget(new_run, takes, stops=stops, is_block=is_block))
+    with pytest.raises(ZeroDivisionError):
+        play(new_run(), lambda: 1 / 0)

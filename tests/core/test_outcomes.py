@@ -38,9 +38,7 @@ NO_KEY = response(401, {"success": False, "error": "Who?"}, {"retry-after": "7"}
         ),
     ],
 )
-def test_an_error_says_what_happened(
-    meets: core.Response, fate: core.SessionFate, says: str
-) -> None:
+def test_an_error_says_what_it_met(meets: core.Response, fate: core.SessionFate, says: str) -> None:
     error = error_of(core.ResponseError, meets)
     assert (error.session_id, error.status, error.attempts) == (SESSION_ID, meets.status, 1)
     said = f"HTTP {meets.status}{says.replace('*', WHAT_IT_MEANS[fate])}"
@@ -76,9 +74,7 @@ A_UUID = "550e8400-e29b-41d4-a716-446655440000"
     ("name", "is_uuid"),
     [(A_UUID, True), (A_UUID.upper().replace("-", ""), True), (f"{A_UUID}0", False)],
 )
-def test_an_id_that_is_no_uuid_fails_for_ever_with_500(
-    status: int, name: str, is_uuid: bool
-) -> None:
+def test_an_id_that_is_no_uuid_fails_with_500(status: int, name: str, is_uuid: bool) -> None:
     says = "The id is not a UUID, and the service fails so for each of these: check the id."
     has_advice = status == 500 and not is_uuid
     for session_id in (name, f"scrape:{name}"):

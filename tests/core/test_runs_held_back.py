@@ -163,9 +163,7 @@ def test_failures_by_chance_cost_no_more_than_one_by_one(concurrency: int, way: 
     "kind",
     [k.BACKEND_404.after(0.1), k.NOT_A_UUID.after(0.1), k.STOPPING.after(0.3), k.NOT_DELETED],
 )
-def test_ids_that_fail_for_ever_cost_no_other(
-    kind: k.Kind, concurrency: int, way: type[Way]
-) -> None:
+def test_bad_ids_cost_no_other_id(kind: k.Kind, concurrency: int, way: type[Way]) -> None:
     good = "." * 20
     for marks in (good + "x", good + "x" * 20, "x" * 8 + good, "x" * 20 + good, "x.x" * 10, "xx"):
         assert with_bad_ids(marks, kind, concurrency, way).world.flaws == [], marks
