@@ -33,7 +33,7 @@ import urllib3
 
 from firecrawl_interact import adapters, core
 
-from ..core import virtual_time
+from ..simulation import virtual_time
 
 CALLS = SESSIONS = 1_000
 CONCURRENCY = 32

@@ -8,7 +8,7 @@ import pytest
 
 from firecrawl_interact import core
 
-from . import virtual_time
+from ..simulation import virtual_time
 from .scripted_transport import DESTROYED, AsyncScriptedTransport
 
 KEY = "fc-test"

@@ -14,10 +14,10 @@ import pytest
 
 from firecrawl_interact.core import Response, RetryPolicy, SessionFate
 
-from . import virtual_time
+from ..simulation import virtual_time
+from ..simulation.virtual_time import now, on_virtual_time
 from .programs import Program, turns
 from .scripted_transport import DESTROYED, UNAVAILABLE, log_records
-from .virtual_time import now, on_virtual_time
 
 GONE, UNKNOWN = SessionFate.GONE, SessionFate.UNKNOWN
 

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ..simulation.play import play
+from ..simulation.virtual_time import now, on_virtual_time
 from ..simulation.watch import Scenario
 from ..simulation.ways import Awaited
 from ..simulation.world import full_journal
 from .side_by_side import AsyncFunctionTransport, after, listed, many_awaited
-from .virtual_time import now, on_virtual_time
 
 TENANT = contextvars.ContextVar("tenant", default="nobody")
 

@@ -12,7 +12,8 @@ import pytest
 from firecrawl_interact import core
 from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 
-from . import virtual_time
+from ..simulation import virtual_time
+from ..simulation.virtual_time import on_virtual_time
 from .programs import Program, turns
 from .scripted_transport import (
     API_KEY,
@@ -24,7 +25,6 @@ from .scripted_transport import (
     play,
 )
 from .side_by_side import AsyncFunctionTransport, FunctionTransport
-from .virtual_time import on_virtual_time
 
 
 def close(delete_session: core.DeleteSession | core.AsyncDeleteSession) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from firecrawl_interact.core import AsyncDeletions, Deletions, Response
 
-from . import virtual_time
+from ..simulation import virtual_time
 from .scripted_transport import play
 from .side_by_side import DeleteMany, FunctionTransport, both_kinds
 
@@ -64,9 +64,9 @@ def test_a_run_that_ended_itself_and_is_left_half_way_warns_too(delete_many: Del
     def fail(session_id: str) -> Response:
         raise MemoryError
 
+    run = delete_many(FunctionTransport(fail))
     with pytest.warns(RuntimeWarning, match=HALF_WAY):
-        run = delete_many(FunctionTransport(fail))
-        virtual_time.run(forget(lambda: run(["a"]), 1, stops=False, is_block=False))
+        virtual_time.run(forget(lambda: run(IDS), 1, stops=False, is_block=False))
 
 
 @pytest.mark.filterwarnings("error")

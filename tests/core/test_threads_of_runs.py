@@ -13,7 +13,7 @@ import pytest
 
 from firecrawl_interact.core import ConnectFailedError, Response, SessionFate
 
-from . import virtual_time
+from ..simulation import virtual_time
 from .scripted_transport import DESTROYED
 from .side_by_side import (
     AsyncFunctionTransport,

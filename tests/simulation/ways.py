@@ -21,7 +21,7 @@ from firecrawl_interact.core import (
 )
 
 from ..core.scripted_transport import run
-from ..core.virtual_time import VirtualTimeLoop
+from .virtual_time import VirtualTimeLoop
 from .watch import Watch
 
 _T = TypeVar("_T")
