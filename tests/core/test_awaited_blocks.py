@@ -97,16 +97,6 @@ async def test_an_opener_that_fails_meanwhile_is_the_cause_of_the_cancellation()
     assert isinstance(error.__cause__, ZeroDivisionError)
 
 
-@on_virtual_time
-async def test_a_call_that_is_cancelled_is_cut_at_once_and_told_as_unknown() -> None:
-    program = Program()
-    task = asyncio.create_task(program.delete_session("a"))
-    with log_records(logging.ERROR) as records:
-        error = await cancel(task, 3)  # type: ignore[arg-type] # nothing of its result
-    assert (now(), *program.came) == (3, set(), 1, [UNKNOWN])
-    assert error.__notes__ == [record.getMessage() for record in records]
-
-
 def test_a_journal_is_called_in_threads_and_a_cancellation_does_not_cut_it() -> None:
     is_cancelled, threads = threading.Event(), set[threading.Thread]()
 

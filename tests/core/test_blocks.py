@@ -274,8 +274,3 @@ def test_a_block_that_is_never_entered_warns_where_it_was_forgotten(use_case: Us
     with pytest.warns(RuntimeWarning, match=says) as warned:
         use_case(ScriptedTransport(), API_KEY).on_exit(SESSION_ID)
     assert [warning.filename for warning in warned] == [__file__]
-
-
-def test_a_block_that_could_not_be_made_does_not_warn() -> None:
-    with pytest.raises(TypeError):
-        core.Opening()  # type: ignore[call-arg] # the point

@@ -1,13 +1,19 @@
-"""How a call treats its transport: what it sends, what it lets pass, its preflight."""
+"""How a call treats its transport: what it sends, its preflight, the session of a scrape."""
 
 import asyncio
 import re
 import uuid
+from unittest.mock import Mock
 
 import pytest
 
 from firecrawl_interact import core
-from firecrawl_interact.adapters import InMemoryJournal
+from firecrawl_interact.adapters import (
+    FakeService,
+    InMemoryJournal,
+    InMemoryTransport,
+    LostResponse,
+)
 from firecrawl_interact.core.use_case import finish
 
 from .scripted_transport import (
@@ -114,3 +120,29 @@ def test_anything_else_is_the_error_of_one_attempt_with_a_note_that_nothing_was_
     [note] = raised.value.__notes__
     assert note == "This asked for a session that never existed: nothing was at stake."
     assert (told, journal.sessions_left_open) == ([], [])
+
+
+# `scrape:` and the id of a scrape stand for the session of that scrape
+
+SCRAPE = f"scrape:{SESSION_ID}"
+
+
+def test_the_session_of_a_scrape_is_destroyed_and_no_journal_hears_of_it() -> None:
+    service, journal = FakeService(), Mock()
+    delete_session = core.DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)
+    own, other = service.open_session(scrape_id=SESSION_ID), service.open_session()
+    service.queue(LostResponse(), session_id=SCRAPE)
+    with delete_session.on_exit(SCRAPE) as block:
+        assert service.is_open(own)
+    assert block.outcome is not None
+    assert (block.outcome.session_id, block.outcome.attempts) == (SCRAPE, 2)
+    assert service.sessions_left_open == [other]
+    assert {request.path for request in service.requests} == {f"/v2/scrape/{SESSION_ID}/interact"}
+    assert journal.mock_calls == []
+
+
+def test_whoever_keeps_ids_refuses_the_id_of_a_scrape_and_says_why() -> None:
+    reason = "the id of a scrape names no session for long: the next one has the same"
+    with pytest.raises(core.InvalidSessionIdError, match=reason):
+        core.checked_session_id(SCRAPE)
+    assert core.checked_session_id(SCRAPE, may_be_scrape=True) == SCRAPE

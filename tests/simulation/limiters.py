@@ -32,7 +32,7 @@ class RateLimit:
 
 
 class Usage:
-    """What was used of a rate limit, which may change between two requests."""
+    """What was used of a rate limit."""
 
     def __init__(self) -> None:
         self._consumed = 0  # in the window of now
@@ -85,22 +85,10 @@ RATE_LIMITS: dict[str, Callable[[int], RateLimit]] = {
 
 
 class Limited:
-    """A service with a rate limit, which may have another one later.
+    """A service with a rate limit. An aligned window begins at second 40 of each minute."""
 
-    An aligned window begins at a `second` of each minute.
-    """
-
-    def __init__(
-        self,
-        limit: RateLimit,
-        changes_at: float = math.inf,
-        then: RateLimit | None = None,
-        *,
-        second: float = 40,
-    ) -> None:
-        self._limit, self._changes_at, self._then = limit, changes_at, then or limit
-        self._second, self._usage = second, Usage()
+    def __init__(self, limit: RateLimit) -> None:
+        self._limit, self._usage = limit, Usage()
 
     def request(self, now: float) -> float:
-        limit = self._limit if now < self._changes_at else self._then
-        return self._usage.count_request(limit, now - self._second)
+        return self._usage.count_request(self._limit, now - 40)
