@@ -1,6 +1,7 @@
 """Which connections are kept, for how long and for whom."""
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -80,6 +81,33 @@ def test_a_copy_has_the_settings_and_no_connection_and_is_open(net: Net) -> None
     assert [request.connection for request in server.requests] == [1, 2, 2]
     assert server.requests[-1].head.startswith(f"DELETE /prefix{PATH} HTTP/1.1\r\n")
     assert server.requests[-1].values("user-agent") == ["mine/1"]
+
+
+FORK = """
+import asyncio, inspect, os, sys
+from firecrawl_interact import adapters
+from firecrawl_interact.core import Request
+
+transport, loop = getattr(adapters, sys.argv[1])(sys.argv[2]), asyncio.new_event_loop()
+
+def send():
+    response = transport.send(Request("DELETE", "/", {}), 5)
+    if inspect.isawaitable(response):
+        loop.run_until_complete(response)
+
+send()
+if child := os.fork():
+    assert os.waitpid(child, 0)[1] == 0
+send()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_after_a_fork_each_process_has_connections_of_its_own(net: Net) -> None:
+    server = net.serve()
+    name = net.transport_class.__name__
+    subprocess.run([sys.executable, "-c", FORK, name, server.api_url], check=True)
+    assert [request.connection for request in server.requests] == [1, 2, 1]
 
 
 @pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
