@@ -29,7 +29,6 @@ def response(
 
 
 DESTROYED = response(200, {"success": True})
-RATE_LIMITED = response(429, {"success": False, "error": "Rate limit exceeded."})
 UNAVAILABLE = response(502, {"success": False, "error": "Hangar is unavailable."})
 UNAUTHORIZED = response(401, {"success": False, "error": "Unauthorized: Invalid token"})
 

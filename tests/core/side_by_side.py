@@ -36,25 +36,18 @@ class FunctionTransport:
 
     def __init__(self, respond: Callable[[str], core.Response] = lambda _: DESTROYED) -> None:
         self.sent: list[str] = []
-        self.responded: list[str] = []
         self.now = 0.0
         self._respond = respond
 
     def send(self, request: core.Request, timeout: float) -> core.Response:
         self.sent.append(id_of(request))
-        response = self._respond(id_of(request))
-        self.responded.append(id_of(request))
-        return response
+        return self._respond(id_of(request))
 
     def monotonic(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
-
-
-async def at_once(session_id: str) -> core.Response:
-    return DESTROYED
 
 
 def after(seconds: float, **of_others: float) -> Callable[[str], Awaitable[core.Response]]:
@@ -65,19 +58,19 @@ def after(seconds: float, **of_others: float) -> Callable[[str], Awaitable[core.
     return respond
 
 
+at_once = after(0)
+
+
 class AsyncFunctionTransport:
     """The same, on the running event loop's clock."""
 
     def __init__(self, respond: Callable[[str], Awaitable[core.Response]] = at_once) -> None:
         self.sent: list[str] = []
-        self.responded: list[str] = []
         self._respond = respond
 
     async def send(self, request: core.Request, timeout: float) -> core.Response:
         self.sent.append(id_of(request))
-        response = await self._respond(id_of(request))
-        self.responded.append(id_of(request))
-        return response
+        return await self._respond(id_of(request))
 
     def monotonic(self) -> float:
         return virtual_time.now()

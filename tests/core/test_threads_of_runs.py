@@ -6,7 +6,7 @@ import gc
 import signal
 import threading
 import weakref
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from itertools import count
 
 import pytest
@@ -35,18 +35,10 @@ TENANT = contextvars.ContextVar("tenant", default="nobody")
 def no_thread_is_left() -> Iterator[None]:
     before = {*threading.enumerate()}  # A request that is held elsewhere keeps its thread for ever.
     yield
-    join_threads(before)
-
-
-def join_threads(before: Set[threading.Thread] = frozenset()) -> None:
     for thread in {*threading.enumerate()} - before:
         if thread.name.startswith("firecrawl_interact"):
             thread.join(LONG)
             assert not thread.is_alive()
-
-
-def endless() -> Iterator[str]:
-    return map(str, count())
 
 
 def test_as_many_daemon_threads_send_as_may_be_in_flight_and_the_caller_s_reads_the_ids() -> None:
@@ -126,7 +118,7 @@ def test_stop_takes_effect_while_a_response_is_awaited(is_in_handler: bool) -> N
         assert stopped.wait(LONG)
         return DESTROYED
 
-    deletions = many(FunctionTransport(respond), concurrency=1)(endless())
+    deletions = many(FunctionTransport(respond), concurrency=1)(map(str, count()))
     before = signal.signal(signal.SIGTERM, stop)
     try:
         assert [outcome.session_id for outcome in deletions] == ["0"]

@@ -21,10 +21,6 @@ from .test_fuzzed_responses import HEADERS, check
 # --- how strictly a body is read --------------------------------------------------------------
 
 
-def check_body(status: int, body: bytes) -> None:
-    check(Response(status, {}, body))
-
-
 DEEP = b'{"success":true,"deep":'
 
 
@@ -57,7 +53,7 @@ DEEP = b'{"success":true,"deep":'
 )
 @pytest.mark.parametrize("status", [200, 401, 404])
 def test_a_body_is_read_as_strictly_as_json_is_written(status: int, body: bytes) -> None:
-    check_body(status, body)
+    check(Response(status, {}, body))
 
 
 ON_A_SMALL_STACK = """
