@@ -71,7 +71,7 @@ CUT: dict[str, FaultFunction] = {
 
 SLOW: dict[str, FaultFunction] = {
     "silence": stays_silent,
-    "a dripped head": sends_and_drips(b"", HEAD + BODY),
+    "a dripped head": sends_and_drips(b"", HEAD[:-2] + b"X: " + b"x" * 100 + b"\r\n\r\n" + BODY),
     "a dripped body": sends_and_drips(OK + b"Content-Length: 68\r\n\r\n", BODY * 4),
     "dripped chunks": sends_and_drips(CHUNKED, b"1\r\nx\r\n" * 50),
     "dripped interim responses": sends_and_drips(b"", _INTERIM * 5),

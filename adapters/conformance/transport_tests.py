@@ -45,7 +45,7 @@ class ConnectionTests(TransportHarness):
     ) -> None:
         server = self.serve(listening=False)
         kind = socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, ""
-        addresses = [(*kind, ("127.0.0.1", server.port))] * 4
+        addresses = [(*kind, ("127.0.0.1", server.port))] * 8
         driver = self.drive(server.api_url.replace("127.0.0.1", "localhost"))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
         with server.full_backlog():
