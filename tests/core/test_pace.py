@@ -47,7 +47,6 @@ def lost(session_id: str, at: float) -> Event:
 
 def failed(session_id: str, at: float, retry_after: float | None = None) -> Event:
     error = core.ServiceUnavailableError("502", session_id, retry_after=retry_after)
-    error.spoken_by = "failing service"
     return Event(session_id, at - 0.5, at, error)
 
 
@@ -56,7 +55,7 @@ def page(session_id: str, at: float) -> Event:
 
 
 def not_deleted(session_id: str, at: float) -> Event:
-    error = core.NotDeletedError("200", session_id, spoken_by="service")
+    error = core.NotDeletedError("200", session_id)
     return Event(session_id, at - 0.5, at, error)
 
 
