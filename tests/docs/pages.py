@@ -77,6 +77,7 @@ def run(command: list[str], folder: Path) -> str:
         command,
         check=False,
         cwd=folder,
+        input="yes\n",  # whatever a program asks before it destroys something
         env={**os.environ, "PATH": path, "HOME": str(folder), **QUICK_PYTEST},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
