@@ -46,7 +46,6 @@ class Attempt(NamedTuple):
 class Call(NamedTuple):
     """One call as it went. No outcome: it wants another attempt than the schedule has."""
 
-    session_id: str
     attempts: list[Attempt]
     waits: list[float]  # one before each retry
     outcome: object
@@ -71,7 +70,20 @@ class ClaimBrokenError(AssertionError):
 
 def count_attempts(schedule: Sequence[Moment]) -> int:
     """How many of its attempts the policy counts."""
-    return sum(not moment.is_held_back for moment in schedule)
+    return len(schedule) - sum(_excused(schedule))
+
+
+def _excused(schedule: Sequence[Moment]) -> list[bool]:
+    """Whether a run excuses each attempt. It is not asked about the first stale connection."""
+    first = _first_stale(schedule)
+    return [moment.is_held_back and number != first for number, moment in enumerate(schedule)]
+
+
+def _first_stale(schedule: Sequence[Moment]) -> int | None:
+    for number, moment in enumerate(schedule):
+        if isinstance(moment.seen, Fault) and moment.seen.is_stale:
+            return number
+    return None
 
 
 def broken_claims(
@@ -86,9 +98,8 @@ def broken_claims(
     if outcome is None or count_attempts(schedule) > policy.max_attempts:
         yield "attempts"
         return
-    is_scrape = call.session_id.startswith("scrape:")
-    path = f"/v2/scrape/{SESSION_ID}/interact" if is_scrape else f"/v2/interact/{SESSION_ID}"
-    if any(attempt.request != ("DELETE", path) for attempt in call.attempts):
+    request = ("DELETE", f"/v2/interact/{SESSION_ID}")
+    if any(attempt.request != request for attempt in call.attempts):
         yield "one session"
     is_receipt = type(outcome).__name__ == "DeletionReceipt"
     if is_receipt and (
@@ -100,7 +111,7 @@ def broken_claims(
     if (
         type(outcome).__name__ != last.seen.row
         or getattr(outcome, "attempts", None) != len(schedule)
-        or getattr(outcome, "session_id", None) != call.session_id
+        or getattr(outcome, "session_id", None) != SESSION_ID
     ):
         yield "outcome"
     if call.ended > policy.deadline + _A_ROUNDING or any(
@@ -131,16 +142,13 @@ def _broken_fate(session_fate: object, knowledge: Knowledge) -> Iterator[str]:
 
 def _pauses(schedule: Sequence[Moment], policy: RetryPolicy, chance: float) -> Iterator[float]:
     """The pause that belongs behind each attempt."""
-    was_stale = False
-    for number, moment in enumerate(schedule, start=1):
-        if moment.is_held_back:
-            yield 0.0
-        elif isinstance(moment.seen, Fault) and moment.seen.is_stale and not was_stale:
-            was_stale = True
+    first_stale = _first_stale(schedule)
+    for number, (moment, is_excused) in enumerate(zip(schedule, _excused(schedule), strict=True)):
+        if is_excused or number == first_stale:
             yield 0.0
         elif moment.seen.named_wait is not None:
             yield moment.seen.named_wait
         else:
-            retry = count_attempts(schedule[:number])
+            retry = count_attempts(schedule[: number + 1])
             longest = min(policy.longest_pause, policy.first_pause * 2**retry)
             yield max(0.1, longest / 2 + longest / 2 * chance)

@@ -161,7 +161,7 @@ def receipt_of(content: dict[str, object]) -> Response:
     return Response("DeletionReceipt", 200, body, credits=credits_billed)
 
 
-def row_of(status: int) -> str:
+def row_of_status(status: int) -> str:
     """The row of a status that says neither "destroyed" nor "not found"."""
     if status in (408, 409, 425) or 500 <= status <= 599:
         return "ServiceUnavailableError"
@@ -187,7 +187,7 @@ def service(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[Wo
             for words in ("Refused.", not_found):
                 yield failure(REFUSED[status], status, words), {world}
         elif status not in (200, 404, 410):
-            yield failure(row_of(status), status, not_found), whatever(world)
+            yield failure(row_of_status(status), status, not_found), whatever(world)
     # The service hands through the status of its backend, which runs the browsers. None settles
     # anything, a 404 as little as others: it may be that of the ingress in front of the backend.
     for status in statuses.from_backend:
@@ -200,7 +200,9 @@ def service(world: World, statuses: Statuses) -> Iterator[tuple[Response, set[Wo
 def pages(statuses: Statuses) -> Iterator[Response]:
     """What a gateway, a proxy or another server says in its own words."""
     for status in statuses.sent:
-        yield Response(row_of(status), status, b"<html><h1>nginx</h1></html>", is_a_page=True)
+        yield Response(
+            row_of_status(status), status, b"<html><h1>nginx</h1></html>", is_a_page=True
+        )
     for status, body in (
         (200, b""),
         (200, b"{}"),
@@ -213,11 +215,11 @@ def pages(statuses: Statuses) -> Iterator[Response]:
         (404, b'{"success":false,"errors":[{"code":7003}],"result":null}'),
         (410, b'{"success":false,"error":"Session expired"}'),
     ):
-        yield Response(row_of(status), status, body, is_a_page=True)
+        yield Response(row_of_status(status), status, body, is_a_page=True)
     for status in (429, 503):
         waits = (("retry-after", "20"),)
         body = b'{"message":"busy"}'
-        yield Response(row_of(status), status, body, waits, named_wait=20, is_a_page=True)
+        yield Response(row_of_status(status), status, body, waits, named_wait=20, is_a_page=True)
 
 
 def send(world: World, statuses: Statuses) -> Iterator[tuple[Seen, set[World]]]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime, parsedate_tz
 from typing import NamedTuple
 
-from .model import row_of
+from .model import row_of_status
 
 _GONE = {
     f"{whose}session {what}{stop}"
@@ -72,7 +72,7 @@ def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) ->
     elif status in (404, 410) and success is False and words.lower() in _GONE:
         outcome = "SessionNotFoundError"
     else:
-        outcome = row_of(status)
+        outcome = row_of_status(status)
     is_spoken = has_success and outcome != "UnexpectedResponseError"
     speaker = "failing service" if outcome == "ServiceUnavailableError" else "service"
     is_refusal = outcome in ("UnauthorizedError", "ForbiddenError")

@@ -14,59 +14,44 @@ same other one, with the same to be seen, count once.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import cache
 from itertools import product
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from firecrawl_interact.core import transport
 from firecrawl_interact.core.conversation import Failed, Wait, converse
 from firecrawl_interact.core.headers import request_headers
 from firecrawl_interact.core.retry import RetryPolicy
 
-from . import claims
-from .claims import SESSION_ID, TIMED_OUT, Attempt, Call, Knowledge, Moment, count_attempts
+from .claims import (
+    CLAIMS,
+    SESSION_ID,
+    TIMED_OUT,
+    Attempt,
+    Call,
+    ClaimBrokenError,
+    Knowledge,
+    Moment,
+    broken_claims,
+    count_attempts,
+)
 from .model import AT_FIRST, Response, Seen, Session, Statuses, World, pass_time, send
 
 HEADERS = request_headers(None)
 _FAULTS = {kind.__name__: kind for kind in transport.TransportError.__subclasses__()}
 
-Meaning: TypeAlias = frozenset[tuple[Any, frozenset[Any]]]  # Any: the worlds of a model
+Meaning: TypeAlias = frozenset[tuple[World, frozenset[World]]]
 """What something that is seen says: the worlds before it, and those after it for each."""
 Alphabet: TypeAlias = Sequence[tuple[Moment, Meaning]]
 """What may happen to an attempt: what can be seen, and the worlds in which it is seen."""
 
 
-@dataclass(frozen=True, eq=False)
-class Model:
-    """What a call may meet, and what is claimed of it. Any: the worlds are of different classes."""
-
-    session_id: str
-    send: Callable[[Any, Statuses], Iterator[tuple[Seen, set[Any]]]]
-    worlds: Sequence[Any]
-    at_first: Sequence[Any]
-    pass_time: Callable[[Any], Iterable[Any]]  # what may happen to a world next
-    is_gone: Callable[[Any], bool]  # whether a call may say so after its last attempt
-    is_changed: Callable[[Any], bool]  # whether a request of the call has done something
-    claims: Mapping[str, str]
-
-
-SESSION = Model(
-    SESSION_ID,
-    send,
-    [World(*so) for so in product(Session, (False, True), (0, 1), range(9))],
-    AT_FIRST,
-    pass_time,
-    is_gone=lambda world: world.session is not Session.LIVE,
-    is_changed=lambda world: world.is_changed,
-    claims=claims.CLAIMS,
-)
+WORLDS = [World(*so) for so in product(Session, (False, True), (0, 1), range(9))]
 
 
 def alphabet(
     statuses: Statuses,
-    model: Model = SESSION,
     *,
     seconds: Sequence[float] = (1.0,),
     in_a_run: bool = False,
@@ -76,14 +61,13 @@ def alphabet(
 
     Args:
         statuses: those that there are.
-        model: what the call names.
         seconds: after how many seconds it is seen.
         in_a_run: whether a run may hold the call back after it.
         wanted: which of what can be seen is played.
     """
-    after: dict[Seen, dict[Any, frozenset[Any]]] = {}
-    for world in model.worlds:
-        for seen, worlds in model.send(world, statuses):
+    after: dict[Seen, dict[World, frozenset[World]]] = {}
+    for world in WORLDS:
+        for seen, worlds in send(world, statuses):
             if wanted(seen):
                 ways = after.setdefault(seen, {})
                 ways[world] = ways.get(world, frozenset()) | worlds
@@ -113,37 +97,37 @@ def _meaning(ways: Meaning) -> Meaning:
 
 
 @cache
-def _meanwhile(model: Model, world: Any) -> Set[Any]:
+def _meanwhile(world: World) -> Set[World]:
     """All that time may bring between two attempts, or after the last one."""
-    reached, new = set[Any](), {world}
+    reached, new = set[World](), {world}
     while new:
         reached |= new
-        new = {after for before in new for after in model.pass_time(before)} - reached
+        new = {after for before in new for after in pass_time(before)} - reached
     return reached
 
 
 @cache
-def _paths(model: Model, meanings: tuple[Meaning, ...]) -> dict[Any, int]:
+def _paths(meanings: tuple[Meaning, ...]) -> dict[World, int]:
     """In how many ways each world is reached by attempts of these meanings."""
     if not meanings:
-        return dict.fromkeys(model.at_first, 1)
+        return dict.fromkeys(AT_FIRST, 1)
     *earlier, meaning = meanings
     ways = dict(meaning)
-    reached: dict[Any, int] = {}
-    for before, count in _paths(model, tuple(earlier)).items():
-        for world in _meanwhile(model, before) if earlier else (before,):
+    reached: dict[World, int] = {}
+    for before, count in _paths(tuple(earlier)).items():
+        for world in _meanwhile(before) if earlier else (before,):
             for after in ways.get(world, ()):
                 reached[after] = reached.get(after, 0) + count
     return reached
 
 
 @cache
-def _knowledge(model: Model, meanings: tuple[Meaning, ...]) -> Knowledge:
-    paths = _paths(model, meanings)
-    ends = frozenset[Any]().union(*(_meanwhile(model, world) for world in paths))
+def _knowledge(meanings: tuple[Meaning, ...]) -> Knowledge:
+    paths = _paths(meanings)
+    ends = frozenset[World]().union(*map(_meanwhile, paths))
     return Knowledge(
-        is_gone=all(map(model.is_gone, paths)),
-        is_untouched=not any(map(model.is_changed, ends)),
+        is_gone=all(world.session is not Session.LIVE for world in paths),
+        is_untouched=not any(world.is_changed for world in ends),
         schedules=sum(paths.values()),
     )
 
@@ -152,15 +136,13 @@ Meets: TypeAlias = tuple[transport.Response | transport.TransportError, float, b
 """What a request meets, after how many seconds, and whether a run holds the call back then."""
 
 
-def play(
-    policy: RetryPolicy, meets: Iterator[Meets], chance: float = 0.5, session_id: str = SESSION_ID
-) -> Call:
+def play(policy: RetryPolicy, meets: Iterator[Meets], chance: float) -> Call:
     """Play a conversation, on a clock that moves by what its requests meet, and by its waits."""
     now, is_held_back = 0.0, False
     attempts: list[Attempt] = []
     waits: list[float] = []
     conversation = converse(
-        session_id, headers=HEADERS, retry=policy, monotonic=lambda: now, random=lambda: chance
+        SESSION_ID, headers=HEADERS, retry=policy, monotonic=lambda: now, random=lambda: chance
     )
     try:
         step = next(conversation)
@@ -183,9 +165,9 @@ def play(
             else:
                 step = conversation.throw(comes.with_traceback(None))
     except StopIteration as end:  # The call has its receipt, or the schedule is over.
-        return Call(session_id, attempts, waits[:-1], end.value, now)
+        return Call(attempts, waits[:-1], end.value, now)
     except Exception as error:  # The claims say which may come.
-        return Call(session_id, attempts, waits[:-1], error.with_traceback(None), now)
+        return Call(attempts, waits[:-1], error.with_traceback(None), now)
 
 
 def _comes(seen: Seen) -> transport.Response | transport.TransportError:
@@ -201,17 +183,10 @@ def meets_of(schedule: Sequence[Moment]) -> Iterator[Meets]:
         yield _comes(seen), math.inf if seen == TIMED_OUT else seconds, is_held_back
 
 
-def refuse(broken: Set[str], schedule: Sequence[Moment], call: Call, model: Model) -> None:
-    """Raise the claims that a call breaks."""
-    raise claims.ClaimBrokenError(broken, model.claims, *map(str, schedule), str(call))
-
-
 def check_every_schedule(
     alphabets: Sequence[Alphabet],
     policy: RetryPolicy = RetryPolicy(),  # noqa: B008 - immutable
     chance: float = 0.5,
-    model: Model = SESSION,
-    note: Callable[[Set[str], Sequence[Moment], Call, Model], None] = refuse,
 ) -> tuple[int, int]:
     """Play each schedule, the short ones first, and hold each claim against it.
 
@@ -220,8 +195,6 @@ def check_every_schedule(
             run holds back is cut off behind the last one.
         policy: how many attempts, and when.
         chance: what is drawn wherever the core asks for a random number.
-        model: what the call names, and what is claimed of it.
-        note: called with the claims that a call breaks.
 
     Returns:
         How many conversations were played, which the sender can distinguish, and how many
@@ -233,10 +206,10 @@ def check_every_schedule(
         starts, going_on = going_on, []
         for (start, start_meanings), (moment, meaning) in product(starts, moments):
             schedule, meanings = (*start, moment), (*start_meanings, meaning)
-            knowledge = _knowledge(model, meanings)
+            knowledge = _knowledge(meanings)
             if not knowledge.schedules:  # It cannot be seen after this start.
                 continue
-            call = play(policy, meets_of(schedule), chance, model.session_id)
+            call = play(policy, meets_of(schedule), chance)
             if call.outcome is None and (
                 len(schedule) < len(alphabets) or count_attempts(schedule) < policy.max_attempts
             ):
@@ -244,7 +217,6 @@ def check_every_schedule(
                 continue
             played += 1
             schedules += knowledge.schedules
-            found = claims.broken_claims(call, schedule, policy, knowledge, chance)
-            if broken := model.claims.keys() & found:
-                note(broken, schedule, call, model)
+            if broken := set(broken_claims(call, schedule, policy, knowledge, chance)):
+                raise ClaimBrokenError(broken, CLAIMS, *map(str, schedule), str(call))
     return played, schedules

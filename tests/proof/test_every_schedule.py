@@ -7,9 +7,8 @@ import pytest
 
 from firecrawl_interact.core import RetryPolicy
 
-from . import scrapes
 from .model import ALL, NAMED, Fault, Seen
-from .schedules import SESSION, Alphabet, Model, alphabet, check_every_schedule, one_of_each_kind
+from .schedules import Alphabet, alphabet, check_every_schedule, one_of_each_kind
 
 TWO, THREE = RetryPolicy(max_attempts=2), RetryPolicy(max_attempts=3)
 POLICIES = (
@@ -20,27 +19,25 @@ POLICIES = (
 )
 
 
-def plays_of(what: str) -> Iterator[tuple[Sequence[Alphabet], RetryPolicy, float, Model]]:
+def plays_of(what: str) -> Iterator[tuple[Sequence[Alphabet], RetryPolicy, float]]:
     """Yield what may happen to each attempt, under which policy, and what is drawn."""
     named = alphabet(NAMED)
     match what:
         case "three attempts":
-            yield [named] * 3, THREE, 0.5, SESSION
+            yield [named] * 3, THREE, 0.5
         case "four attempts, one of each kind":
-            yield [one_of_each_kind(named)] * 4, RetryPolicy(), 0.5, SESSION
+            yield [one_of_each_kind(named)] * 4, RetryPolicy(), 0.5
         case "every status":
             every = alphabet(ALL)
-            yield [every, named], TWO, 0.5, SESSION
-            yield [named, every], TWO, 0.5, SESSION
+            yield [every, named], TWO, 0.5
+            yield [named, every], TWO, 0.5
         case "at any time":
             at_any_time = alphabet(NAMED, seconds=(0.0, 70.0), wanted=is_one_of_its_kind)
             for policy, chance in product(POLICIES, (0.0, 1.0)):
-                yield [at_any_time] * policy.max_attempts, policy, chance, SESSION
+                yield [at_any_time] * policy.max_attempts, policy, chance
         case "in a run":
             held = alphabet(NAMED, seconds=(50.0,), in_a_run=True, wanted=is_one_of_its_kind)
-            yield [held] * 4, TWO, 0.5, SESSION
-        case "the session of a scrape":
-            yield [scrapes.ALPHABET] * 3, THREE, 0.5, scrapes.MODEL
+            yield [held] * 4, TWO, 0.5
 
 
 def is_one_of_its_kind(seen: Seen) -> bool:
@@ -62,7 +59,6 @@ def is_one_of_its_kind(seen: Seen) -> bool:
         "every status",
         pytest.param("at any time", marks=pytest.mark.exhaustive),
         "in a run",
-        "the session of a scrape",
     ],
 )
 def test_every_claim_holds_for_all_that_may_happen(
