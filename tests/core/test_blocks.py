@@ -145,6 +145,16 @@ def test_an_id_that_cannot_be_sent_is_refused_before_the_block(use_case: UseCase
 
 
 @both_use_cases
+def test_what_was_opened_is_destroyed_by_the_options_of_its_block(use_case: UseCase) -> None:
+    transport = ScriptedTransport(NOT_FOUND)
+    policy = core.RetryPolicy(attempt_timeout=7)
+    block = use_case(transport, API_KEY).opening(lambda: "a", missing_ok=True, retry=policy)
+    play(block, list)
+    assert isinstance(block.outcome, core.SessionNotFoundError)
+    assert transport.timeouts == [7]
+
+
+@both_use_cases
 @pytest.mark.parametrize("raised", [None, BlockError, KeyboardInterrupt, SystemExit, GeneratorExit])
 @pytest.mark.parametrize(
     ("meets", "missing_ok", "kind"),

@@ -63,6 +63,13 @@ def test_a_policy_for_one_call_is_for_that_call_alone() -> None:
     assert transport.timeouts == [7, 90, 90]
 
 
+@both_use_cases
+def test_a_transport_whose_own_script_is_exhausted_gives_no_receipt(use_case: UseCase) -> None:
+    delete_session = use_case(ScriptedTransport(UNAVAILABLE, StopIteration()), API_KEY)
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        ended(delete_session(SESSION_ID))
+
+
 def test_what_waits_is_no_blocking_call() -> None:
     with pytest.raises(RuntimeError, match="this must be awaited"):
         finish(asyncio.sleep(0))

@@ -47,6 +47,15 @@ def test_its_block_gives_the_use_case_and_closes_transport_and_journal(use_case:
     assert (transport.closed, journal.close.call_count) == (2, 2)
 
 
+@both_use_cases
+def test_a_transport_that_cannot_be_closed_leaves_no_journal_open(use_case: UseCase) -> None:
+    transport, journal = ScriptedTransport(), Mock()
+    transport.close = Mock(side_effect=ZeroDivisionError)  # type: ignore[method-assign] # the point
+    with pytest.raises(ZeroDivisionError):
+        play(use_case(transport, API_KEY, journal=journal), list)
+    journal.close.assert_called_once_with()
+
+
 @pytest.mark.parametrize(
     ("use_case", "transport"),
     [

@@ -76,6 +76,11 @@ CASES = {
         outcomes=[(1, "d"), (2.5, "a"), (4.5, "b"), (5.5, "c")],
         sent="a b c d a b c",
     ),
+    "stale connections are retried at once, and are no outage": Case(
+        given=run_of("abc", {name: [k.STALE] for name in "abc"}),
+        outcomes=[(2, "a"), (2, "b"), (2, "c")],
+        sent="a b c a b c",
+    ),
     "nothing happens before the first outcome is asked for": Case(
         given=run_of("a", begins_at=10.0), outcomes=[(11, "a")]
     ),
