@@ -29,6 +29,7 @@ ODD_LINES = [
     b"http/1.1 200 OK\r\n\r\n",
     b"HTTP/1.1  200 OK\r\n\r\n",
     b"HTTP/1.1 200OK\r\n\r\n",
+    b"HTTP/1.1 2000 OK\r\n\r\n",
     b"HTTP/1.1 200 O\0K\r\n\r\n",
     OK + b": no name\r\n\r\n",
     OK + b"n\xe4me: a\r\n\r\n",

@@ -7,12 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from threading import Barrier
@@ -154,25 +153,6 @@ def test_whoever_lost_a_session_says_so_once(
     text = "session '{}' is another owner's now, or was deleted elsewhere"
     told = [(level, words) for _, level, words in caplog.record_tuples]
     assert sorted(told) == [(logging.WARNING, text.format(one)) for one in ("deleted", "taken")]
-
-
-def test_a_session_that_is_destroyed_during_a_renewal_is_not_called_lost(
-    postgres: Postgres, label: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    renewals = list[str]()
-
-    def connect() -> AbstractContextManager["psycopg.Connection"]:
-        if threading.current_thread() is not threading.main_thread():
-            renewals.append("begun")
-            if len(renewals) == 1:
-                owner.gone("one")
-        return psycopg.connect(postgres.url)
-
-    with ShortLease(connect, service=label) as owner:
-        owner.opened("one")
-        owner.opened("two")
-        wait_until(lambda: len(renewals) > 2)  # The first one has ended.
-    assert caplog.messages == []
 
 
 def test_a_renewal_that_fails_is_said_and_made_again(

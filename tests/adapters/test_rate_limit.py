@@ -1,14 +1,12 @@
 """The rate limit that the fake service keeps: so many requests of each team in a fixed minute."""
 
 import math
-import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firecrawl_interact.adapters import FakeService
-from firecrawl_interact.core import Request
 
 from .test_fake_service import UNKNOWN, content, delete, failure, send
 
@@ -54,17 +52,6 @@ def test_the_services_own_is_each_teams_own_and_comes_after_the_key(
     assert [delete(service, UNKNOWN, key).status for key in keys] == statuses
 
 
-@pytest.mark.parametrize(
-    ("passed", "said"), [(0, 60), (25.4, 35), (25.5, 35), (25.6, 34), (58.6, 1), (59.8, 1)]
-)
-def test_the_wait_that_it_says_is_rounded_as_the_service_does(passed: float, said: int) -> None:
-    service = FakeService(rate_limit=1)
-    assert is_accepted(service)
-    service.advance(passed)
-    error = content(delete(service, UNKNOWN))["error"]
-    assert re.findall(r"retry after (\d+)s", str(error)) == [str(said)]
-
-
 @given(rate_limit=st.integers(0, 5), pauses=pauses)
 def test_a_minute_begins_with_a_request_and_accepts_so_many(
     rate_limit: int, pauses: list[float]
@@ -77,21 +64,3 @@ def test_a_minute_begins_with_a_request_and_accepts_so_many(
             accepted, began = 0, service.monotonic()
         assert is_accepted(service) == (accepted < rate_limit)
         accepted += accepted < rate_limit
-
-
-def test_what_opens_a_session_does_not_count() -> None:
-    service = FakeService(rate_limit=1)
-    opening = Request("POST", "/v2/interact", {"Authorization": "Bearer fc-test"})
-    assert [service.respond(opening)[0].status for _ in range(3)] == [200, 200, 200]
-    assert is_accepted(service)
-    assert not is_accepted(service)
-
-
-def test_a_limit_that_changes_holds_from_the_next_request_on_and_for_what_was_sent_before() -> None:
-    service = FakeService(rate_limit=1)
-    accepted = [is_accepted(service), is_accepted(service)]
-    service.rate_limit = 4
-    accepted += [is_accepted(service), is_accepted(service), is_accepted(service)]
-    service.rate_limit = None
-    accepted += [is_accepted(service)]
-    assert accepted == [True, False, True, True, False, True]

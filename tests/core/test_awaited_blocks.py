@@ -83,20 +83,6 @@ async def test_a_cancelled_block_waits_for_its_opener_as_long_as_for_an_attempt(
     assert getattr(error, "__notes__", []) == [note] * sent
 
 
-@on_virtual_time
-async def test_an_opener_that_fails_meanwhile_is_the_cause_of_the_cancellation() -> None:
-    async def open_session() -> str:
-        await asyncio.sleep(2)
-        raise ZeroDivisionError
-
-    async def hold() -> None:
-        async with Program().delete_session.opening(open_session):
-            raise NotImplementedError
-
-    error = await cancel(asyncio.create_task(hold()), 1)
-    assert isinstance(error.__cause__, ZeroDivisionError)
-
-
 def test_a_journal_is_called_in_threads_and_a_cancellation_does_not_cut_it() -> None:
     is_cancelled, threads = threading.Event(), set[threading.Thread]()
 

@@ -1,7 +1,6 @@
 """A use case that is closed: what it closes, and what it waits for. It forbids nothing."""
 
 import asyncio
-import copy
 import pickle
 from types import SimpleNamespace
 from typing import Any
@@ -162,16 +161,6 @@ def test_whatever_is_cancelled_each_session_is_gone_after_one_delete(cancelled: 
         assert are_all or not program.cut, at
         assert set(program.sent.values()) <= {1, 1 + are_all}, at
         assert sorted(program.sent) == sorted(outcome.session_id for outcome in program.told), at
-
-
-@on_virtual_time
-async def test_a_copy_waits_for_no_block_of_the_original() -> None:
-    program = Program()
-    task = asyncio.create_task(program.hold(0))
-    await asyncio.sleep(1)
-    await copy.copy(program.delete_session).aclose()
-    assert virtual_time.now() == 1
-    await task
 
 
 @pytest.mark.parametrize(

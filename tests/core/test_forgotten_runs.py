@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import pytest
 
-from firecrawl_interact.core import AsyncDeletions, Deletions, Response
+from firecrawl_interact.core import AsyncDeletions, Deletions
 
 from ..simulation import virtual_time
 from .scripted_transport import play
@@ -57,16 +57,6 @@ def test_a_forgotten_run_warns_where_that_was(
     with pytest.warns(RuntimeWarning, match=HALF_WAY if takes else NEVER) as warned:
         virtual_time.run(forget(new_run, takes, stops=stops, is_block=is_block))
     assert [warning.filename for warning in warned] == [__file__]
-
-
-@both_kinds
-def test_a_run_that_ended_itself_and_is_left_half_way_warns_too(delete_many: DeleteMany) -> None:
-    def fail(session_id: str) -> Response:
-        raise MemoryError
-
-    run = delete_many(FunctionTransport(fail))
-    with pytest.warns(RuntimeWarning, match=HALF_WAY):
-        virtual_time.run(forget(lambda: run(IDS), 1, stops=False, is_block=False))
 
 
 @pytest.mark.filterwarnings("error")

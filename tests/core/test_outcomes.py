@@ -232,16 +232,3 @@ def test_every_error_says_what_is_known_and_what_to_do(kind: type[core.DeleteSes
     assert getattr(error, "status", 0) == 0
     assert error.transient or kind is not core.NotTriedError
     assert kind.__doc__ not in {None, *(base.__doc__ for base in kind.__bases__)}
-
-
-@pytest.mark.parametrize(
-    ("session_id", "shown"),
-    [
-        ("a\n\x1b[31mé'", '"a\\n\\x1b[31m\\xe9\'"'),
-        ("x" * 79 + "\n", f"'{'x' * 79}\\n'"),
-        ("x" * 81, f"'{'x' * 80}'"),
-    ],
-)
-def test_an_id_is_escaped_in_the_words_and_cut_behind_80(session_id: str, shown: str) -> None:
-    error = core.UnauthorizedError("HTTP 401", session_id=session_id)
-    assert str(error).startswith(f"Session {shown}: HTTP 401. ")

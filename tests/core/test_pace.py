@@ -254,24 +254,6 @@ def test_patience_has_no_end_while_nothing_fails_or_something_gets_through() -> 
     assert pace.patience() == 100
 
 
-def test_what_a_pause_is_made_of_is_given_by_name_and_stays() -> None:
-    pace = Pace(POLICY, middle)
-    assert pace.pause(0, 0, 0) is None
-    play(pace, [limited(0, 1, 30)])
-    pause = pace.pause(11, 0, 3)
-    assert pause == core.Pause(
-        reason="rate limit", seconds_left=20, waiting=3, number=1, error=pace.failure
-    )
-    assert pace.pause(31, 0, 3) is None
-    play(pace, [lost("a", 40), lost("b", 40)])
-    pause = pace.pause(40, 0.75, 2)
-    assert pause == core.Pause(
-        reason="outage", seconds_left=0.75, waiting=2, number=2, error=pace.failure
-    )
-    with pytest.raises(AttributeError):
-        pause.waiting = 0  # type: ignore[misc] # the point
-
-
 @pytest.mark.parametrize(
     ("concurrency", "events", "most"),
     [
@@ -286,19 +268,6 @@ def test_an_outage_holds_fewer_ids(concurrency: int, events: Sequence[Event], mo
     pace = Pace(POLICY, middle)
     play(pace, events)
     assert pace.most_held(concurrency) == most
-
-
-def test_a_job_that_is_given_up_ends_with_what_its_last_request_met() -> None:
-    job = new_job()
-    outcome = job.outcome_if_left("it was left")
-    assert isinstance(outcome, core.NotTriedError)
-    assert ": the run ended before anything was sent for it. This call did" in str(outcome)
-    job.requests, job.error = 1, core.UnreachableError("lost", "a", 1)
-    assert job.outcome_if_left("it was left") is job.error
-    job.requests = 2
-    outcome = job.outcome_if_left("it was left")
-    assert isinstance(outcome, core.UnreachableError)
-    assert (outcome.attempts, outcome.args[0]) == (2, "it was left")
 
 
 def test_a_job_keeps_no_frame_of_a_failed_request() -> None:

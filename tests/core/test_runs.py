@@ -119,17 +119,6 @@ CASES = {
         sent="a b",
         raises="RuntimeError",
     ),
-    "what ended a run first is raised": Case(
-        given=run_of("a", {"a": [k.FAULTY.after(10)]}, ids_fail=True),
-        outcomes=[(10, "a", A_UNKNOWN)],
-        raises="FaultyError",
-    ),
-    "a fault of the transport's sleep leaves the run": Case(
-        given=run_of("a", {"a": [k.NOT_DELETED]}, sleep_fails_at=1),
-        outcomes=[(1, "a", "NotDeletedError")],
-        raises="FaultyError",
-        way="blocking",
-    ),
     "an outage that outlasts the deadline ends the run after the outcomes": Case(
         given=run_of("abc", weather=AWAY, retry=IN_30_S, concurrency=2),
         outcomes=[

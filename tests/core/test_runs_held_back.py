@@ -204,21 +204,6 @@ def test_a_slow_caller_costs_no_session(
         assert (watch.world.flaws, destroyed(watch), watch.raised) == ([], COUNT, [])
 
 
-@pytest.mark.parametrize(
-    "ids_of_run", [["bad", "worse", Step(100, "good")], ["bad", Step(100, "worse"), "good"]]
-)
-def test_an_id_that_is_awaited_while_others_fail_ends_no_run(ids_of_run: Sequence[object]) -> None:
-    fail_for_ever = {name: [k.BACKEND_404.after(0.1)] * 200 for name in ("bad", "worse")}
-    scenario = Scenario(
-        ids=ids_of_run,
-        ids_are_awaited=True,
-        meets=fail_for_ever,
-        fail_for_ever=fail_for_ever.keys(),
-        retry=RetryPolicy(deadline=60),
-    )
-    assert play(scenario, Awaited).world.flaws == []
-
-
 # How near a run comes to the shortest time that a rate limit allows, whatever its kind
 
 NamedWait = Callable[[float], int | None]

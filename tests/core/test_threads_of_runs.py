@@ -1,7 +1,6 @@
 """Daemon threads carry the requests of a blocking run: real ones, with signals."""
 
 import asyncio
-import contextvars
 import gc
 import signal
 import threading
@@ -11,7 +10,7 @@ from itertools import count
 
 import pytest
 
-from firecrawl_interact.core import ConnectFailedError, Response, SessionFate
+from firecrawl_interact.core import Response, SessionFate
 
 from ..simulation import virtual_time
 from .scripted_transport import DESTROYED
@@ -27,8 +26,6 @@ from .side_by_side import (
 
 LONG = 60
 """Seconds that nothing here takes, however busy the machine is."""
-
-TENANT = contextvars.ContextVar("tenant", default="nobody")
 
 
 @pytest.fixture(autouse=True)
@@ -53,17 +50,15 @@ def test_as_many_daemon_threads_send_as_may_be_in_flight_and_the_caller_s_reads_
 
     def ids() -> Iterator[str]:
         for session_id in "abcdef":
-            readers.add((threading.current_thread(), TENANT.get()))
+            readers.add(threading.current_thread())
             yield session_id
 
-    token = TENANT.set("tenant-7")
     deletions = many(FunctionTransport(respond), concurrency=3)(ids())
     assert not threads, "nothing happens before the first outcome is asked for"
     assert len(list(deletions)) == 6
-    TENANT.reset(token)
     assert len(threads) == 3
     assert all(thread.name == "firecrawl_interact" and thread.daemon for thread in threads)
-    assert readers == {(threading.current_thread(), "tenant-7")}
+    assert readers == {threading.current_thread()}
 
 
 class Id(str):
@@ -83,22 +78,6 @@ def test_a_run_holds_nothing_of_ids_that_have_ended(delete_many: DeleteMany) -> 
     assert len(virtual_time.run(listed(deletions))) == 100
     gc.collect()
     assert len(held) < 10
-
-
-def test_a_thread_that_waits_for_the_next_request_holds_nothing_of_the_last_one() -> None:
-    is_freed = threading.Event()
-
-    def fail(session_id: str) -> Response:
-        error = ConnectFailedError("no such host", transient=False)
-        weakref.finalize(error, is_freed.set)
-        try:
-            raise error
-        finally:
-            del error
-
-    with many(FunctionTransport(fail), concurrency=1)(["a", "b"]) as deletions:
-        assert next(deletions).session_fate is SessionFate.UNTOUCHED
-        assert is_freed.wait(LONG)
 
 
 def press(number: signal.Signals) -> None:

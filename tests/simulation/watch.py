@@ -60,7 +60,6 @@ class Scenario:
     leave_at_outcome: int | None = None
     interrupt_at: Sequence[float] = ()  # Ctrl-C, or a cancellation
     cancel_all_at: float | None = None  # all tasks, in an awaited run
-    sleep_fails_at: int | None = None
     ends_when_cancelled_after: float = 0.0
     journal_seconds: Sequence[float] = (0.0,)
     is_only_held_back: bool = False  # the world has but rate limits and short outages
@@ -93,7 +92,6 @@ class Watch:
     raised: list[BaseException] = field(default_factory=list)
     over_at: float = 0.0  # when the block of the run ended
     left_at: float | None = None
-    sleeps: int = 0
     faults: int = 0
     interrupted: bool = False  # it may end before its ids do
     leaves: int = 0
@@ -109,13 +107,6 @@ class Watch:
         if self.scenario.ids_fail:
             self.faults += 1
             raise FaultyError("the ids fail")
-
-    def sleep(self) -> None:
-        self.sleeps += 1
-        if self.sleeps == self.scenario.sleep_fails_at:
-            self.faults += 1
-            self.leaves += 1  # The error leaves the block.
-            raise FaultyError("the clock has a bug")
 
     def leave(self) -> None:
         """The run is left now."""

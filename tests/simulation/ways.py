@@ -51,7 +51,6 @@ class AwaitedTransport:
         return self._world.clock.now()
 
     async def sleep(self, seconds: float) -> None:
-        self._watch.sleep()
         await self._sleep(seconds)
 
 
