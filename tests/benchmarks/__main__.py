@@ -2,7 +2,7 @@
 
 `make benchmark` runs it. Both sides of a comparison run in turn in one process, so that a machine
 that changes its speed changes both. The service is a process of its own, whose time does not count.
-Limits and outages are played on a virtual clock.
+Limits and outages are played in the simulated world of the tests.
 """
 
 import asyncio
@@ -12,10 +12,8 @@ import logging
 import math
 import os
 import platform
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,7 +23,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from itertools import chain, product
-from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 
 import aiohttp
@@ -33,9 +31,14 @@ import urllib3
 
 from firecrawl_interact import adapters, core
 
-from ..simulation import virtual_time
+from ..simulation import kinds
+from ..simulation.limiters import Limited, RateLimit
+from ..simulation.play import play
+from ..simulation.watch import Scenario, ids
+from ..simulation.ways import Awaited
+from ..simulation.world import Limiter, Outage, Weather
 
-CALLS = SESSIONS = 1_000
+SESSIONS = 1_000
 CONCURRENCY = 32
 LATENCY = 0.25
 IDEAL = math.ceil(SESSIONS / CONCURRENCY) * LATENCY
@@ -181,132 +184,50 @@ def deletes() -> Iterator[tuple[str, str]]:
 # Imports
 
 
-def least_cpu(code: str, *others: str) -> list[float]:
-    """Return the least processor time of each program: others on the machine can only add to it."""
-    with tempfile.TemporaryDirectory() as site:  # As installed, with the bytecode cached.
-        for package in (core, adapters):
-            target = Path(site, *package.__name__.split("."))
-            shutil.copytree(package.__path__[0], target, ignore=shutil.ignore_patterns("*.pyc"))
-        environment = {**os.environ, "PYTHONPATH": site, "PYTHONDONTWRITEBYTECODE": ""}
-        rounds = []
-        for _ in range(21):
-            taken = []
-            for program in (code, *others):
-                process = subprocess.Popen([sys.executable, "-c", program], env=environment)
-                _, status, used = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-                assert process.returncode == 0, program
-                taken.append(used.ru_utime + used.ru_stime)
-            rounds.append(taken)
-    return [min(taken) for taken in zip(*rounds, strict=True)]
+def cpu_of(code: str) -> float:
+    """Return the seconds of the processor that a new interpreter spends on a program."""
+    before = getrusage(RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    after = getrusage(RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def imports() -> Iterator[tuple[str, str]]:
     of_core = "import firecrawl_interact.core"
     with_transport = f"{of_core}\nfrom firecrawl_interact.adapters import Urllib3Transport"
-    for what, own, libraries in (
+    for what, ours, libraries in (
         ("import of the core", of_core, "msgspec"),
         ("import with `Urllib3Transport`", with_transport, "msgspec, urllib3"),
     ):
-        nothing, bare, ours = least_cpu("pass", f"import {libraries}", own)
-        yield f"{what}, to {libraries}", f"{(ours - nothing) / (bare - nothing):.2f} x"
+        programs = ("pass", f"import {libraries}", ours)
+        rounds = [[cpu_of(program) for program in programs] for _ in range(41)]
+        nothing, bare, own = map(median, zip(*rounds, strict=True))
+        yield f"{what}, to {libraries}", f"{(own - nothing) / (bare - nothing):.2f} x"
 
 
-# Limits and outages, on a virtual clock
+# Limits and outages, in a simulated world
 
-Limiter = Callable[[float], float]
-"""Counts a request of a moment. Returns 0 if it is accepted, else the seconds to wait."""
-MINUTE, ROUNDING = 60.0, 1e-6
-
-
-def fixed_window(requests: int) -> Limiter:
-    """So many in a minute that begins with a request: the service's own kind."""
-    used, ends = 0, -math.inf
-
-    def wait(now: float) -> float:
-        nonlocal used, ends
-        if now > ends - ROUNDING:
-            used, ends = 0, now + MINUTE
-        used += 1
-        return 0 if used <= requests else ends - now
-
-    return wait
-
-
-def sliding_window(requests: int) -> Limiter:
-    """So many in whatever minute was the last one."""
-    accepted = deque([-math.inf] * requests, maxlen=requests)
-
-    def wait(now: float) -> float:
-        if (seconds := accepted[0] + MINUTE - now) > ROUNDING:
-            return seconds
-        accepted.append(now)
-        return 0
-
-    return wait
-
-
-def evenly_spaced(requests: int) -> Limiter:
-    """One at a time, as nginx limits them."""
-    next_at = -math.inf
-
-    def wait(now: float) -> float:
-        nonlocal next_at
-        if (seconds := next_at - now) > ROUNDING:
-            return seconds
-        next_at = now + MINUTE / requests
-        return 0
-
-    return wait
-
-
-SERVED = core.Response(200, {}, BODY)
-Comes = core.Response | core.TransportError
-FAULTS: Mapping[str, Comes] = {
-    "refused connections": core.ConnectFailedError("refused"),
-    "silence": core.TimedOutError("silence"),
-    "a gateway's 502": core.Response(502, {}, b"<html>nginx</html>"),
-    "a backend's 404": core.Response(
-        404, {}, b'{"success":false,"error":"Hangar request failed."}'
-    ),
-    "a login page": core.Response(200, {}, b"<html>Sign in</html>"),
+LIMITS: Mapping[str, Callable[[int], RateLimit]] = {
+    "fixed window": RateLimit,
+    "sliding window": partial(RateLimit, window="sliding"),
+    "evenly spaced": partial(RateLimit, burst=1),
+}
+FAULTS = {
+    "refused connections": kinds.NO_CONNECTION,
+    "silence": kinds.SILENCE,
+    "a gateway's 502": kinds.BROKEN_GATEWAY,
+    "a backend's 404": kinds.BACKEND_404,
+    "a login page": kinds.PAGES[0],
 }
 
 
-class VirtualService:
-    """An `AsyncTransport`, on the running event loop's clock."""
-
-    def __init__(self, latency: float, respond: Callable[[float], Comes]) -> None:
-        self._latency, self._respond = latency, respond
-
-    async def send(self, request: core.Request, timeout: float) -> core.Response:
-        comes = self._respond(self.monotonic())
-        if isinstance(comes, core.Response):
-            await asyncio.sleep(self._latency if comes is SERVED else 0.2)
-            return comes
-        await asyncio.sleep(timeout if isinstance(comes, core.TimedOutError) else 0.2)
-        raise comes.with_traceback(None)
-
-    def monotonic(self) -> float:
-        return virtual_time.now()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-def fail_for(seconds: float, fault: Comes, now: float) -> Comes:
-    """Serve for a second: if pages are all that a run meets, its address looks wrong."""
-    return fault if 1 <= now < 1 + seconds else SERVED
-
-
-def limited_by(limiter: Limiter, *, tells_wait: bool) -> Callable[[float], Comes]:
-    def respond(now: float) -> Comes:
-        if wait := limiter(now):
-            headers = {"retry-after": str(math.ceil(wait))} if tells_wait else {}
-            return core.Response(429, headers, b'{"success":false,"error":"Rate limit exceeded."}')
-        return SERVED
-
-    return respond
+def seconds_of_run(sessions: int, concurrency: int, weather: Weather) -> float:
+    """Play a run in which every session is destroyed, and return its seconds."""
+    scenario = Scenario(ids=ids(sessions), concurrency=concurrency, weather=weather, chances=(0.5,))
+    watch = play(scenario, Awaited)
+    assert all(isinstance(outcome, core.DeletionReceipt) for outcome in watch.outcomes)
+    assert len(watch.outcomes) == sessions
+    return watch.over_at
 
 
 def shortest_time(limiter: Limiter, sessions: int, concurrency: int, latency: float) -> float:
@@ -314,54 +235,42 @@ def shortest_time(limiter: Limiter, sessions: int, concurrency: int, latency: fl
     now, free_at = 0.0, [0.0] * concurrency
     for _ in range(sessions):
         now = max(now, heapq.heappop(free_at))
-        while wait := limiter(now):
+        while wait := limiter.request(now):
             now += min(wait, 1.0)
         heapq.heappush(free_at, now + latency)
     return max(free_at)
 
 
-def seconds_of_run(service: VirtualService, sessions: int, concurrency: int) -> float:
-    """Play a run, and return its seconds. Infinite: not all sessions are destroyed."""
-
-    async def run() -> float:
-        delete_session = core.AsyncDeleteSession(service, "fc-test", random=lambda: 0.5)
-        delete_many = core.AsyncDeleteManySessions(delete_session, concurrency=concurrency)
-        destroyed = 0
-        try:
-            async for outcome in delete_many(IDS[:sessions]):
-                destroyed += isinstance(outcome, core.DeletionReceipt)
-        except core.RunEndedError:
-            return math.inf
-        return virtual_time.now() if destroyed == sessions else math.inf
-
-    return virtual_time.run(run())
-
-
-def worst_beside_shortest(kind: Callable[[int], Limiter], requests: int, *, tells: bool) -> float:
+def worst_beside_shortest(limit: RateLimit, *, tells_wait: bool) -> float:
     """Return how many times the shortest time a run takes, at its worst."""
     ratios = []
     for concurrency, latency in product((8, 64), (0.2, 5.0)):
-        shortest = shortest_time(kind(requests), 200, concurrency, latency)
-        service = VirtualService(latency, limited_by(kind(requests), tells_wait=tells))
-        ratios.append(seconds_of_run(service, 200, concurrency) / shortest)
+        shortest = shortest_time(Limited(limit), 200, concurrency, latency)
+        weather = Weather(
+            seconds=[latency],
+            limiter=lambda: Limited(limit),
+            named_wait=math.ceil if tells_wait else lambda _: None,
+        )
+        ratios.append(seconds_of_run(200, concurrency, weather) / shortest)
     return max(ratios)
 
 
 def limits() -> Iterator[tuple[str, ...]]:
-    for kind in (fixed_window, sliding_window, evenly_spaced):
+    for name, make_limit in LIMITS.items():
         cells = [
-            f"{worst_beside_shortest(kind, requests, tells=tells):.2f} x"
+            f"{worst_beside_shortest(make_limit(requests), tells_wait=tells):.2f} x"
             for tells, requests in product((True, False), (10, 60))
         ]
-        yield kind.__name__.replace("_", " "), *cells
+        yield name, *cells
 
 
 def outages() -> Iterator[tuple[str, ...]]:
     for name, fault in FAULTS.items():
         cells = []
         for away in (2, 15, 60, 200):
-            service = VirtualService(0.2, partial(fail_for, away, fault))
-            seconds = seconds_of_run(service, 400, 8)
+            # It begins after a second: if pages are all that a run meets, its address looks wrong.
+            outage = Outage(1, 1 + away, fault)
+            seconds = seconds_of_run(400, 8, Weather(seconds=[0.2], outages=[outage]))
             cells.append(f"{seconds - away - 0.2 * 400 / 8:.0f} s")
         yield name, *cells
 
@@ -378,12 +287,10 @@ def print_table(head: str, rows: Iterable[tuple[str, ...]]) -> None:
 def main() -> None:
     logging.disable()
     libraries = ", ".join(f"{name} {version(name)}" for name in ("urllib3", "aiohttp", "msgspec"))
-    machine = (
-        f"{os.cpu_count()} cores ({platform.machine()}) with a load of {os.getloadavg()[0]:.1f}"
-    )
-    print(
-        f"{datetime.now(UTC):%Y-%m-%d}, {machine}, Python {platform.python_version()}, {libraries}"
-    )
+    load = f"a load of {os.getloadavg()[0]:.1f}"
+    machine = f"{os.cpu_count()} cores ({platform.machine()}) with {load}"
+    python = f"Python {platform.python_version()}"
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {python}, {libraries}")
     print_table("| what | measured |", chain(deletes(), imports()))
     print("\n200 sessions under a limit a minute, at the worst, to the shortest time it allows:")
     print_table("| limit | 10, told | 60, told | 10, not told | 60, not told |", limits())
