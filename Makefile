@@ -12,8 +12,9 @@ MAKEFLAGS += --no-print-directory
 
 help:
 	@echo "make demo       destroy the sessions of a fake service, with the real command"
-	@echo "make test       run the tests, but for those that are slow; TESTS=tests/core: some of them"
-	@echo "make test-all   run all of them, and show which branches of core the tests of core leave out"
+	@echo "make test       run the quick tests; TESTS=tests/proof: those of this folder"
+	@echo "make test-all   run all of them, and show which branches of core the tests of core leave out;"
+	@echo "                MARKED='not exhaustive': some of them"
 	@echo "make check      lint, import rules, types"
 	@echo "make docs       build the documentation into docs/_build"
 	@echo "make live       compare the real service with docs/service.md; it asks before it sends anything"
@@ -29,22 +30,24 @@ IN_PARALLEL = --quiet --numprocesses 4 --dist worksteal
 PYTEST = $(BIN)/python -m pytest $(IN_PARALLEL)
 TESTS ?= tests $(addprefix --ignore=tests/,docs packaging proof)
 
-test: $(VENV)/.dev
-	@$(PYTEST) --hypothesis-profile=quick -m "not slow" $(TESTS)
+# The examples of the pages need more libraries than the other tests.
+test: $(VENV)/$(if $(filter tests/docs%,$(TESTS)),.docs,.dev)
+	@$(PYTEST) --hypothesis-profile=quick -m "not (slow or exhaustive)" $(TESTS)
 
+# It plays each test once, those of core under coverage.
 test-all: $(VENV)/.docs
 	@$(BIN)/python -m coverage run -m pytest $(IN_PARALLEL) tests/core
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
-	@$(PYTEST) --ignore=tests/core tests
+	@$(PYTEST) -m "$(MARKED)" --ignore=tests/core tests
 
 # The two folders are one package where they are installed, and so they are here.
 TREE = build/tree/firecrawl_interact
 
 check: $(VENV)/.docs
+	@mkdir -p $(TREE) && ln -sfn $(CURDIR)/core $(CURDIR)/adapters $(TREE)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@mkdir -p $(TREE) && ln -sfn $(CURDIR)/core $(CURDIR)/adapters $(TREE)
 	@PYTHONPATH=build/tree $(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/mypy $(TREE) docs tests
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 settings.register_profile("usual", max_examples=200, deadline=None)
 settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
-settings.load_profile("usual")
+settings.load_profile("quick" if os.environ.get("CI") else "usual")
 
 # A shell's background job ignores Ctrl-C, and `nohup` SIGHUP. Tests send both to what they start,
 # which would ignore them too.
@@ -23,10 +23,9 @@ if os.name == "posix" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what needs a server of PostgreSQL, and the tests of some folders."""
+    """Mark as slow what needs a server of PostgreSQL."""
     for item in items:
-        is_slow = item.nodeid.split("/")[1] in {"docs", "packaging", "proof"}
-        if is_slow or "postgres" in getattr(item, "fixturenames", ()):
+        if "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
 
 
