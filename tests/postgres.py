@@ -3,11 +3,9 @@
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -103,20 +101,6 @@ class Postgres:
             yield
         finally:
             self.start()
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Let it take connections and bytes, and respond to none that is new."""
-        server = int((self._data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
-        # Who waits for it would wait for ever.
-        at_last = threading.Timer(_ENOUGH_SECONDS, os.kill, [server, signal.SIGCONT])
-        at_last.start()
-        os.kill(server, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            at_last.cancel()
-            os.kill(server, signal.SIGCONT)
 
     def execute(
         self, statement: str, *values: object, url: str | None = None

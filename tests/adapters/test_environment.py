@@ -218,7 +218,6 @@ class Memory(InMemoryTransport):
         (Cloud, "no address", "https://api.firecrawl.dev"),
         (InMemoryTransport, "no address", "in memory"),
         (Memory, "http://firecrawl:3002/v2", "http://firecrawl:3002"),
-        (Memory, "no address", "no address"),
         (Memory, "", "https://api.firecrawl.dev"),
     ],
 )

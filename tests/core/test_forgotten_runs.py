@@ -1,7 +1,7 @@
 """A run that nobody iterated, or that was left half-way without `with`, is no silent mistake."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import pytest
@@ -18,9 +18,11 @@ NEVER, HALF_WAY = "never iterated: no session was destroyed", "was left half-way
 
 
 @pytest.fixture(autouse=True)
-def _no_garbage_of_earlier_tests() -> None:
-    """Collect it now. A generator that is collected while a run begins keeps the run alive."""
-    gc.collect()
+def _no_garbage_is_collected() -> Iterator[None]:
+    """A generator that is collected while a run begins keeps the run alive."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 async def take(run: Run, count: int, *, stops: bool) -> None:

@@ -82,7 +82,7 @@ def test_every_response_means_what_a_plain_reader_makes_of_it(
 ) -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=max(800, 5 * settings().max_examples))
+    @settings(max_examples=max(500, 5 * settings().max_examples))
     @given(responses)
     def look(sent: Sent) -> None:
         reading = check(Response(sent.status, sent.headers, sent.body), sent.key)

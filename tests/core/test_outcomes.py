@@ -98,11 +98,6 @@ def test_a_missing_key_is_named_with_its_variable() -> None:
     assert "pass the service's key, or set FIRECRAWL_API_KEY" in error.advice
 
 
-def test_a_key_that_is_a_word_of_the_service_s_does_not_hide_that_a_session_is_gone() -> None:
-    error = error_of(core.SessionNotFoundError, NOT_FOUND, api_key="session")
-    assert "session not" not in str(error)
-
-
 def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
     error = error_of(core.BadRequestError, core.Response(400, {}, b"\x1b[31m\xff" + b"x" * 9_999))
     assert f" '\\x1b[31m\ufffd{'x' * 91}'. " in str(error)

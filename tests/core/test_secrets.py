@@ -4,6 +4,7 @@ import json
 import pickle
 import traceback
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -99,40 +100,24 @@ def test_a_secret_that_the_service_sends_back_is_masked_and_the_rest_is_kept() -
 # What objects show
 
 
-class Wire(ScriptedTransport):
-    def __repr__(self) -> str:
-        return "Wire()"
-
-
 HEADERS = core.request_headers(CANARY, {"X-Team": CANARY})
-REQUEST = core.wire.request("x", HEADERS)
-HIDDEN = "{'Authorization': '***', 'Accept': '***', 'Accept-Encoding': '***', 'X-Team': '***'}"
-SHOWN = f"Request(method='DELETE', path='/v2/interact/x', headers={HIDDEN})"
+OTHERS: Any = {"headers": {"X-Team": CANARY}, "journal": InMemoryJournal()}  # Any: of two types
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    "value",
     [
-        (
-            core.DeleteSession(Wire(), CANARY, retry=ONCE),
-            f"DeleteSession(Wire(), api_key='***', retry={ONCE!r})",
-        ),
-        (
-            core.DeleteSession(Wire(), None, headers={"X-Team": CANARY}, journal=InMemoryJournal()),
-            f"DeleteSession(Wire(), api_key=None, retry={core.RetryPolicy()!r}, "
-            f"journal={InMemoryJournal()!r})",
-        ),
-        (HEADERS, f"RequestHeaders({HIDDEN})"),
-        (core.Send(REQUEST, 90), f"Send(request={SHOWN}, timeout=90)"),
-        (
-            core.Response(401, {"x-request-id": CANARY}, b"canary"),
-            "Response(status=401, headers={'x-request-id': '***'}, body='<6 bytes>')",
-        ),
+        core.DeleteSession(ScriptedTransport(), CANARY),
+        core.DeleteSession(ScriptedTransport(), None, **OTHERS),
+        HEADERS,
+        core.Send(core.wire.request("x", HEADERS), 90),
+        core.Response(401, {"x-request-id": CANARY}, b"canary"),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_value_shows_what_it_was_made_from_and_no_secret(value: object, shown: str) -> None:
-    assert repr(value) == str(value) == shown
+def test_a_value_shows_no_secret(value: object) -> None:
+    assert repr(value).startswith(f"{type(value).__name__}(")
+    assert "canary" not in f"{value!r}{value}"
 
 
 def test_headers_survive_a_pickle() -> None:

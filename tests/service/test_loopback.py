@@ -132,27 +132,6 @@ def test_no_connection_is_one_that_ends_and_reaches_nothing(service: FakeService
         assert service.requests == []
 
 
-def test_a_response_has_the_services_own_headers_and_a_replys_come_before_them(
-    service: FakeService,
-) -> None:
-    service.queue(Reply(503, headers={"Date": "Sun, 06 Nov 1994 08:49:37 GMT"}))
-    with served(service) as transport, plainly_connected(transport.api_url) as client:
-        reply = exchange(client, plain("DELETE")).decode()
-        head, _, body = exchange(client, plain("DELETE")).decode().partition("\r\n\r\n")
-    assert "\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" in reply
-    assert "\r\ncontent-length: 0\r\n" in reply
-    status, *lines = head.split("\r\n")
-    assert status == "HTTP/1.1 404 Not Found"
-    headers = dict(line.split(": ", 1) for line in lines)
-    assert headers.pop("date").endswith(" GMT")
-    assert headers == {
-        "content-type": "application/json; charset=utf-8",
-        "content-length": str(len(body)),
-        "connection": "keep-alive",
-        "keep-alive": "timeout=5",
-    }
-
-
 # --- clients -------------------------------------------------------------------------------------
 
 

@@ -99,15 +99,6 @@ def test_it_is_told_that_a_session_has_ended_when_its_time_to_live_is_over(
     assert raised.value.status_code == 410
 
 
-def test_it_is_told_that_a_time_to_live_is_too_short_and_nothing_is_opened(
-    service: FakeService, client: Firecrawl
-) -> None:
-    with pytest.raises(FirecrawlError) as raised:
-        client.browser(ttl=29)
-    assert raised.value.status_code == 400
-    assert service.sessions_left_open == []
-
-
 def test_it_opens_and_ends_the_session_of_a_scrape_blocking_and_awaited(
     service: FakeService, client: Firecrawl, awaited_client: AsyncFirecrawl
 ) -> None:
@@ -121,9 +112,6 @@ def test_it_opens_and_ends_the_session_of_a_scrape_blocking_and_awaited(
     settled = client.stop_interaction(scrape_id)
     assert (settled.success, settled.credits_billed) == (True, 7)
     assert asyncio.run(awaited_client.stop_interaction(scrape_id)) == settled
-
-
-# What it does worse
 
 
 # What it gives when nothing was opened
