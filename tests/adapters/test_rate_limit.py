@@ -2,7 +2,6 @@
 
 import math
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,20 +35,6 @@ def test_the_services_own_counts_what_fails_and_refuses_what_is_more_in_its_own_
             " after 34s, resets at Mon Dec 01 2025 22:17:26 GMT+0000 (Coordinated Universal Time)"
         )
     assert service.is_open(session_id)
-
-
-@pytest.mark.parametrize(
-    ("known", "keys", "statuses"),
-    [
-        (["fc-a", "fc-b"], ["fc-a", "fc-b", "fc-a", "fc-other"], [404, 404, 429, 401]),
-        ([], ["fc-a", "fc-b"], [404, 429]),  # without sign-in
-    ],
-)
-def test_the_services_own_is_each_teams_own_and_comes_after_the_key(
-    known: list[str], keys: list[str], statuses: list[int]
-) -> None:
-    service = FakeService(known, rate_limit=1)
-    assert [delete(service, UNKNOWN, key).status for key in keys] == statuses
 
 
 @given(rate_limit=st.integers(0, 5), pauses=pauses)
