@@ -155,6 +155,17 @@ def test_whoever_lost_a_session_says_so_once(
     assert sorted(told) == [(logging.WARNING, text.format(one)) for one in ("deleted", "taken")]
 
 
+def test_a_journal_that_had_no_session_for_a_while_renews_what_it_records_later(
+    postgres: Postgres, label: str, journal: ShortLease
+) -> None:
+    journal.opened("one")
+    journal.gone("one")
+    time.sleep(ShortLease._lease)
+    journal.opened("two")
+    time.sleep(ShortLease._lease * 1.5)
+    assert ShortLease(postgres.url, service=label).orphans() == []
+
+
 def test_a_renewal_that_fails_is_said_and_made_again(
     postgres: Postgres, label: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -81,6 +81,11 @@ CASES = {
         outcomes=[(2, "a"), (2, "b"), (2, "c")],
         sent="a b c a b c",
     ),
+    "the time of its requests counts for a session's deadline": Case(
+        given=run_of("ab", {"a": [k.SILENCE] * 4}, retry=RetryPolicy(deadline=100)),
+        outcomes=[(1, "b"), (100, "a", A_UNKNOWN)],
+        sent="a b a",
+    ),
     "nothing happens before the first outcome is asked for": Case(
         given=run_of("a", begins_at=10.0), outcomes=[(11, "a")]
     ),

@@ -12,7 +12,7 @@ import pytest
 
 from firecrawl_interact.adapters.conformance.server import Connection, good_response
 from firecrawl_interact.adapters.conformance.wire_faults import responds, sends_and_closes
-from firecrawl_interact.core import ConnectionLostError, Request
+from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, Request
 
 from .servers import PATH, Client, Net, server_tls
 
@@ -80,6 +80,14 @@ def test_a_copy_has_the_settings_and_no_connection_and_is_open(net: Net) -> None
     assert [request.connection for request in server.requests] == [1, 2, 2]
     assert server.requests[-1].head.startswith(f"DELETE /prefix{PATH} HTTP/1.1\r\n")
     assert server.requests[-1].values("user-agent") == ["mine/1"]
+
+
+def test_a_transport_that_has_met_tls_can_be_pickled(net: Net) -> None:
+    client = net.open(net.serve(tls=server_tls()), ssl_context=None)
+    with pytest.raises(ConnectFailedError, match="CERTIFICATE_VERIFY_FAILED"):
+        client.send()
+    copy = pickle.loads(pickle.dumps(client.transport))  # noqa: S301 - our own
+    assert repr(copy) == repr(client.transport)
 
 
 FORK = """
