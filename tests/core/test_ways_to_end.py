@@ -131,6 +131,15 @@ async def has_a_sibling_that_fails(world: World, use: Use) -> None:
         group.create_task(sibling())
 
 
+async def is_gathered_and_cancelled(world: World, use: Use) -> None:
+    is_open = asyncio.Event()
+    gathered = asyncio.gather(hold(use, is_open), asyncio.sleep(0))
+    await is_open.wait()
+    gathered.cancel()
+    with suppress(asyncio.CancelledError):
+        await gathered
+
+
 async def is_in_the_background(world: World, use: Use) -> None:
     world.task = await begun(use)
 
@@ -175,6 +184,7 @@ WAYS = {
     "Ctrl-C": presses_ctrl_c_once,
     "cancelled": is_cancelled,
     "TaskGroup": has_a_sibling_that_fails,
+    "gather": is_gathered_and_cancelled,
     "asyncio.run": is_in_the_background,
     "cancelled, asyncio.run": is_cancelled_as_the_program_ends,
     "generator": leaves_an_asynchronous_generator,
