@@ -211,8 +211,6 @@ FAULTS = {
     "refused connections": kinds.NO_CONNECTION,
     "silence": kinds.SILENCE,
     "a gateway's 502": kinds.BROKEN_GATEWAY,
-    "a backend's 404": kinds.BACKEND_404,
-    "a login page": kinds.PAGES[0],
 }
 
 
