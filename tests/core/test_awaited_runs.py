@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +12,7 @@ from ..simulation.virtual_time import now, on_virtual_time
 from ..simulation.watch import Scenario
 from ..simulation.ways import Awaited
 from ..simulation.world import full_journal
+from .scripted_transport import log_records
 from .side_by_side import AsyncFunctionTransport, after, listed, many_awaited
 
 TENANT = contextvars.ContextVar("tenant", default="nobody")
@@ -58,10 +60,12 @@ async def test_asynchronous_ids_are_read_only_while_an_outcome_is_asked_for() ->
             read.append(session_id)
             yield session_id
 
-    async with many_awaited(AsyncFunctionTransport(after(1)), concurrency=1)(ids()) as deletions:
-        await anext(deletions)
-        await asyncio.sleep(60)
-    assert read == ["a"]
+    use_case = many_awaited(AsyncFunctionTransport(after(1)), concurrency=1)
+    with log_records(logging.WARNING) as records:
+        async with use_case(ids()) as deletions:
+            await anext(deletions)
+            await asyncio.sleep(60)
+    assert (read, records) == (["a"], [])
 
 
 @on_virtual_time

@@ -1,8 +1,10 @@
 """A run that nobody iterated, or that was left half-way without `with`, is no silent mistake."""
 
+import asyncio
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TypeAlias
+from unittest.mock import Mock
 
 import pytest
 
@@ -10,7 +12,7 @@ from firecrawl_interact.core import AsyncDeletions, Deletions
 
 from ..simulation import virtual_time
 from .scripted_transport import play
-from .side_by_side import DeleteMany, FunctionTransport, both_kinds
+from .side_by_side import DeleteMany, FunctionTransport, both_kinds, listed
 
 Run: TypeAlias = Deletions | AsyncDeletions
 IDS = ["a", "b", "c"]
@@ -32,8 +34,8 @@ async def take(run: Run, count: int, *, stops: bool) -> None:
         run.stop()
 
 
-async def forget(new_run: Callable[[], Run], takes: int, *, stops: bool, is_block: bool) -> None:
-    run = new_run()
+async def forget(delete_many: DeleteMany, takes: int, *, stops: bool, is_block: bool) -> None:
+    run = delete_many(FunctionTransport())(IDS)
     if not is_block:
         await take(run, takes, stops=stops)
     elif isinstance(run, Deletions):
@@ -53,12 +55,18 @@ async def forget(new_run: Callable[[], Run], takes: int, *, stops: bool, is_bloc
 def test_a_forgotten_run_warns_where_that_was(
     takes: int, stops: bool, is_block: bool, delete_many: DeleteMany
 ) -> None:
-    def new_run() -> Run:
-        return delete_many(FunctionTransport())(IDS)
-
     with pytest.warns(RuntimeWarning, match=HALF_WAY if takes else NEVER) as warned:
-        virtual_time.run(forget(new_run, takes, stops=stops, is_block=is_block))
+        virtual_time.run(forget(delete_many, takes, stops=stops, is_block=is_block))
     assert [warning.filename for warning in warned] == [__file__]
+
+
+@both_kinds
+def test_an_interruption_leaves_a_run_without_a_block_too(delete_many: DeleteMany) -> None:
+    ids = Mock(side_effect=["a", asyncio.CancelledError, "b"])
+    run = delete_many(FunctionTransport())(iter(ids, None))
+    with pytest.raises(asyncio.CancelledError):
+        virtual_time.run(listed(run))
+    assert [outcome.session_id for outcome in virtual_time.run(listed(run))] == ["a"]
 
 
 @pytest.mark.filterwarnings("error")
@@ -69,9 +77,6 @@ def test_a_forgotten_run_warns_where_that_was(
 def test_a_run_that_was_left_on_purpose_or_has_ended_does_not_warn(
     takes: int, stops: bool, is_block: bool, delete_many: DeleteMany
 ) -> None:
-    def new_run() -> Run:
-        return delete_many(FunctionTransport())(IDS)
-
-    virtual_time.run(forget(new_run, takes, stops=stops, is_block=is_block))
+    virtual_time.run(forget(delete_many, takes, stops=stops, is_block=is_block))
     with pytest.raises(ZeroDivisionError):
-        play(new_run(), lambda: 1 / 0)
+        play(delete_many(FunctionTransport())(IDS), lambda: 1 / 0)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from firecrawl_interact import core
-from firecrawl_interact.core.runs.pace import Job, Pace, RateLimit, Verdict
+from firecrawl_interact.core.runs.pace import Job, Pace, Verdict
 
 from .scripted_transport import DESTROYED
 from .side_by_side import KEY, FunctionTransport
@@ -55,8 +55,7 @@ def page(session_id: str, at: float) -> Event:
 
 
 def not_deleted(session_id: str, at: float) -> Event:
-    error = core.NotDeletedError("200", session_id)
-    return Event(session_id, at - 0.5, at, error)
+    return Event(session_id, at - 0.5, at, core.NotDeletedError("200", session_id))
 
 
 def play(pace: Pace, events: Sequence[Event]) -> Verdict | None:
@@ -145,6 +144,9 @@ def test_attempts_are_excused_in_an_outage(events: Sequence[Event], is_excused: 
         ([*TWO, failed("b", 2)], 3.5, False),  # the backoff grows with each excused attempt
         ([*TWO, failed("b", 2), failed("b", 4)], 7, False),
         ([failed("a", 1), failed("b", 1, retry_after=20)], 21, True),
+        ([limited(0, 1, 30)], -math.inf, True),  # Everybody waits for that.
+        ([limited(0, 1, 30), limited(0.5, 1.2, 30)], -math.inf, False),
+        ([limited(0, 1, 30), limited(40, 41, 30)], -math.inf, True),
     ],
 )
 def test_an_id_that_is_excused_waits_for_its_backoff_or_as_long_as_it_is_told(
@@ -183,17 +185,6 @@ def test_a_429_pauses_everybody(events: Sequence[Event], opens_at: float) -> Non
     pace = Pace(POLICY, middle)
     play(pace, events)
     assert pace.rate_limit.opens_at == pytest.approx(opens_at)
-
-
-def test_a_pause_begins_with_the_first_429_of_those_in_flight() -> None:
-    rule = RateLimit(POLICY, middle)
-    verdicts = []
-    for sent_at, landed_at in ((0, 1), (0.5, 1.2), (40, 41)):
-        job = new_job()
-        job.sent_at, job.landed_at = sent_at, landed_at
-        verdicts.append(rule.judge(job, core.RateLimitError("429", "a", retry_after=30)))
-    assert [verdict.begins_pause for verdict in verdicts] == [True, False, True]
-    assert all(verdict.is_excused for verdict in verdicts)
 
 
 RETRY_AFTER = [failed("a", 1), failed("b", 1, retry_after=3600)]

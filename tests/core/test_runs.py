@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 import pytest
 
@@ -21,8 +20,6 @@ from ..simulation.watch import Scenario, Step, Watch
 from ..simulation.ways import WAYS, Way, both_ways
 from ..simulation.world import MemoryJournal, Outage, Weather
 from .scripted_transport import log_records
-
-_T = TypeVar("_T")
 
 
 @dataclass(kw_only=True)
@@ -67,6 +64,22 @@ CASES = {
             (3, "b", "SessionNotFoundError"),
             (4, "c", "ForbiddenError"),
             (10, "a"),
+        ],
+    ),
+    "what the service says of others shows that it is there": Case(
+        given=run_of(
+            "abcde",
+            {"a": [k.LOST] * 9, "b": [k.LOST] * 9, **{name: [k.NOT_FOUND] for name in "cde"}},
+            concurrency=2,
+            retry=RetryPolicy(max_attempts=2),
+            weather=Weather(effects=["at once"]),
+        ),
+        outcomes=[
+            (2, "c", "SessionNotFoundError"),
+            (2, "d", "SessionNotFoundError"),
+            (4, "e", "SessionNotFoundError"),
+            (4.5, "a", A_UNKNOWN),
+            (6.5, "b", A_UNKNOWN),
         ],
     ),
     "each attempt that fails for a moment is retried": Case(
@@ -305,7 +318,7 @@ def test_a_uuid_is_an_id_and_what_is_no_id_is_an_outcome_among_the_others(way: t
     watch = play(Scenario(ids=[5, None, b"a", uuid.UUID(int=7)]), way)
     *others, receipt = watch.outcomes
     assert {type(outcome).__name__ for outcome in others} == {"InvalidSessionIdError"}
-    assert len(others) == 3
+    assert [getattr(outcome, "__traceback__", 0) for outcome in others] == [None] * 3
     assert isinstance(receipt, DeletionReceipt)
     assert receipt.session_id == str(uuid.UUID(int=7))
 
@@ -346,12 +359,12 @@ def test_a_response_that_nobody_can_read_ends_the_run(way: type[Way]) -> None:
 
 @both_ways
 def test_a_run_shows_what_holds_it_back(way: type[Way]) -> None:
-    meets = {"a": [k.limited(60)], "b": [k.SERVED.after(2)]}
-    limited = play(Scenario(ids="ab", meets=meets), way)
-    [pause, none] = limited.pauses
+    meets = {"a": [k.limited(60)], "b": [k.SERVED.after(2)], "c": [k.SERVED.after(61.5)]}
+    limited = play(Scenario(ids="abc", meets=meets), way)
+    pause, *later = limited.pauses
     assert pause is not None
     assert (pause.reason, pause.seconds_left, pause.waiting) == ("rate limit", 59, 1)
-    assert none is None
+    assert later == [None, None]
     meets = {"a": [k.LOST] * 2, "b": [k.LOST] * 2, "c": [k.SERVED.after(1.6)]}
     away = play(Scenario(ids="abc", meets=meets, chances=[1.0]), way)
     pause = away.pauses[0]
@@ -365,6 +378,7 @@ def test_a_run_shows_what_holds_it_back(way: type[Way]) -> None:
 def test_what_ended_a_run_before_it_was_left_is_logged(way: type[Way]) -> None:
     with log_records(logging.WARNING) as records:
         watch = play(Scenario(ids="ab", ids_fail=True, leave_at_outcome=1), way)
+        play(Scenario(ids="ab", ids_fail=True), way)  # It raises that.
     assert ended(watch) == [(1, "a"), (1, "b")]
     assert watch.raised == []
     text = "the run had ended before it was left: FaultyError('the ids fail')"
