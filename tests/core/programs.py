@@ -27,6 +27,7 @@ class Program:
         wait: waits for seconds, or for turns of the event loop.
         latency: how long a request takes.
         response: of each request.
+        retry: the policy of its blocks.
     """
 
     def __init__(
@@ -35,9 +36,10 @@ class Program:
         *,
         latency: float = 10,
         response: core.Response = DESTROYED,
+        retry: core.RetryPolicy = POLICY,
         **options: Any,  # as `AsyncDeleteSession` has them
     ) -> None:
-        self._wait, self._latency, self._response = wait, latency, response
+        self._wait, self._latency, self._response, self._retry = wait, latency, response, retry
         self.is_closed = False
         self.under_way: set[str] = set()
         self.cut: set[str] = set()  # what was under way when it was closed
@@ -46,7 +48,7 @@ class Program:
         self.told: list[core.Outcome] = []
         self._numbers = count()
         self.delete_session = core.AsyncDeleteSession(
-            self, API_KEY, **{"retry": POLICY, "on_outcome": self.told.append, **options}
+            self, API_KEY, on_outcome=self.told.append, **options
         )
 
     @property
@@ -84,10 +86,11 @@ class Program:
             self.open.add(session_id)
             return session_id
 
+        block: core.AsyncOpening[Any]  # Any: either
         if opens_after is None:
             self.open.add(session_id)
-            block: core.AsyncOpening[Any] = self.delete_session.on_exit(session_id)  # Any: either
+            block = self.delete_session.on_exit(session_id, retry=self._retry)
         else:
-            block = self.delete_session.opening(open_session)
+            block = self.delete_session.opening(open_session, retry=self._retry)
         async with block:
             await self._wait(works_for)

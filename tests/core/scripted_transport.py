@@ -30,6 +30,7 @@ def response(
 
 DESTROYED = response(200, {"success": True})
 UNAVAILABLE = response(502, {"success": False, "error": "Hangar is unavailable."})
+NOT_FOUND = response(404, {"success": False, "error": "Session not found."})
 UNAUTHORIZED = response(401, {"success": False, "error": "Unauthorized: Invalid token"})
 
 

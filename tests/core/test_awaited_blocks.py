@@ -83,14 +83,26 @@ async def test_a_cancelled_block_waits_for_its_opener_as_long_as_for_an_attempt(
     assert getattr(error, "__notes__", []) == [note] * sent
 
 
+@on_virtual_time
+async def test_what_an_opener_meets_after_the_cancellation_is_its_cause() -> None:
+    async def open_session() -> None:
+        await asyncio.sleep(10)
+        raise ZeroDivisionError
+
+    block = Program().delete_session.opening(open_session)
+    error = await cancel(asyncio.create_task(block.__aenter__()), 3)
+    assert isinstance(error.__cause__, ZeroDivisionError)
+
+
 def test_a_journal_is_called_in_threads_and_a_cancellation_does_not_cut_it() -> None:
     is_cancelled, threads = threading.Event(), set[threading.Thread]()
 
-    def note_thread(session_id: str) -> None:
+    def note_thread(*session_id: str) -> None:
         assert is_cancelled.wait(60)
         threads.add(threading.current_thread())
 
-    journal = Mock(opened=Mock(side_effect=note_thread), gone=Mock(side_effect=note_thread))
+    names = ["opened", "gone", "close"]
+    journal = Mock(**{name: Mock(side_effect=note_thread) for name in names})
     program = Program(turns, journal=journal)
 
     async def main() -> None:
@@ -101,9 +113,10 @@ def test_a_journal_is_called_in_threads_and_a_cancellation_does_not_cut_it() -> 
         await turns(3)
         is_cancelled.set()
         await asyncio.wait([task])
+        await program.delete_session.aclose()
 
     asyncio.run(main())
-    assert journal.mock_calls == [call.opened("session-0"), call.gone("session-0")]
+    assert journal.mock_calls == [call.opened("session-0"), call.gone("session-0"), call.close()]
     assert threading.main_thread() not in threads
     assert program.came == (set(), 1, [GONE])
 

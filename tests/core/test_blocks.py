@@ -14,6 +14,7 @@ from firecrawl_interact import core
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
+    NOT_FOUND,
     SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
@@ -22,11 +23,9 @@ from .scripted_transport import (
     both_use_cases,
     log_records,
     play,
-    response,
 )
 
 RECEIPT = core.DeletionReceipt(session_id=SESSION_ID)
-NOT_FOUND = response(404, {"success": False, "error": "Session not found."})
 ONCE = core.RetryPolicy(max_attempts=1)
 
 
@@ -228,11 +227,12 @@ def test_a_delete_that_is_interrupted_is_made_once_more_unless_ctrl_c_had_ended_
     told: list[core.Outcome] = []
     transport = ScriptedTransport(*script)
     delete_session = core.DeleteSession(transport, API_KEY, on_outcome=told.append)
+    block = delete_session.on_exit(SESSION_ID, retry=core.RetryPolicy(attempt_timeout=7))
     with pytest.raises((KeyboardInterrupt, SystemExit)) as raised:
-        play(delete_session.on_exit(SESSION_ID), list if in_block is None else fail(in_block))
+        play(block, list if in_block is None else fail(in_block))
     assert raised.value in script
     assert [outcome.session_fate for outcome in told] == [fate]
-    assert told[0].attempts == len(transport.requests) == len(script)
+    assert (told[0].attempts, transport.timeouts) == (len(script), [7] * len(script))
 
 
 # Its journal

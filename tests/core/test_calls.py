@@ -19,6 +19,7 @@ from firecrawl_interact.core.use_case import finish
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
+    NOT_FOUND,
     SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
@@ -26,6 +27,7 @@ from .scripted_transport import (
     UseCase,
     both_use_cases,
     ended,
+    play,
     response,
 )
 
@@ -54,12 +56,13 @@ def test_chance_is_a_number_from_0_to_1() -> None:
     assert 0 <= min(random() for _ in range(100)) < 0.5 < max(random() for _ in range(100)) < 1
 
 
-def test_a_policy_for_one_call_is_for_that_call_alone() -> None:
+@both_use_cases
+def test_a_policy_for_one_call_is_for_that_call_alone(use_case: UseCase) -> None:
     transport = ScriptedTransport(UNAVAILABLE, UNAVAILABLE, DESTROYED)
-    delete_session = core.DeleteSession(transport, API_KEY)
+    delete_session = use_case(transport, API_KEY)
     with pytest.raises(core.ServiceUnavailableError):
-        delete_session(SESSION_ID, retry=core.RetryPolicy(max_attempts=1, attempt_timeout=7))
-    delete_session(SESSION_ID)
+        ended(delete_session(SESSION_ID, retry=core.RetryPolicy(max_attempts=1, attempt_timeout=7)))
+    ended(delete_session(SESSION_ID))
     assert transport.timeouts == [7, 90, 90]
 
 
@@ -77,7 +80,6 @@ def test_what_waits_is_no_blocking_call() -> None:
 
 # A preflight: one request that says whether address, route, key and its right are good
 
-NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
 FORBIDDEN = response(403, {"success": False, "error": "Forbidden."})
 
 
@@ -134,14 +136,14 @@ def test_anything_else_is_the_error_of_one_attempt_with_a_note_that_nothing_was_
 SCRAPE = f"scrape:{SESSION_ID}"
 
 
-def test_the_session_of_a_scrape_is_destroyed_and_no_journal_hears_of_it() -> None:
-    service, journal = FakeService(), Mock()
-    delete_session = core.DeleteSession(InMemoryTransport(service), "fc-test", journal=journal)
+@both_use_cases
+def test_the_session_of_a_scrape_is_destroyed_and_no_journal_hears_of_it(use_case: UseCase) -> None:
+    service, journal, at_work = FakeService(), Mock(), list[bool]()
     own, other = service.open_session(scrape_id=SESSION_ID), service.open_session()
     service.queue(LostResponse(), session_id=SCRAPE)
-    with delete_session.on_exit(SCRAPE) as block:
-        assert service.is_open(own)
-    assert block.outcome is not None
+    block = use_case(InMemoryTransport(service), "fc-test", journal=journal).on_exit(SCRAPE)
+    play(block, lambda: at_work.append(service.is_open(own)))
+    assert at_work == [True]
     assert (block.outcome.session_id, block.outcome.attempts) == (SCRAPE, 2)
     assert service.sessions_left_open == [other]
     assert {request.path for request in service.requests} == {f"/v2/scrape/{SESSION_ID}/interact"}

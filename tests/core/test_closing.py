@@ -3,19 +3,18 @@
 import asyncio
 import pickle
 from types import SimpleNamespace
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
 from firecrawl_interact import core
-from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
 
 from ..simulation import virtual_time
 from ..simulation.virtual_time import on_virtual_time
 from .programs import Program, turns
 from .scripted_transport import (
     API_KEY,
+    DESTROYED,
     SESSION_ID,
     ScriptedTransport,
     UseCase,
@@ -24,14 +23,6 @@ from .scripted_transport import (
     play,
 )
 from .side_by_side import AsyncFunctionTransport, FunctionTransport
-
-
-def close(delete_session: core.DeleteSession | core.AsyncDeleteSession) -> None:
-    if isinstance(delete_session, core.DeleteSession):
-        delete_session.close()
-    else:
-        asyncio.run(delete_session.aclose())
-
 
 # What it closes
 
@@ -65,7 +56,7 @@ def test_a_transport_that_cannot_be_closed_leaves_no_journal_open(use_case: UseC
 def test_what_cannot_be_closed_sends_all_the_same(use_case: UseCase, transport: object) -> None:
     journal = SimpleNamespace(opened=print, gone=lambda session_id: None)
     delete_session = use_case(transport, API_KEY, journal=journal)
-    close(delete_session)
+    play(delete_session, list)
     assert ended(delete_session(SESSION_ID)) == core.DeletionReceipt(session_id=SESSION_ID)
     play(delete_session.on_exit(SESSION_ID), list)
 
@@ -163,10 +154,19 @@ def test_whatever_is_cancelled_each_session_is_gone_after_one_delete(cancelled: 
         assert sorted(program.sent) == sorted(outcome.session_id for outcome in program.told), at
 
 
-@pytest.mark.parametrize(
-    "delete_session",
-    [core.DeleteSession(Urllib3Transport(), "a"), core.AsyncDeleteSession(AsyncioTransport(), "a")],
-)
-def test_a_pickle_is_one_of_its_own_with_the_same_key(delete_session: Any) -> None:
-    twin = pickle.loads(pickle.dumps(delete_session))  # noqa: S301 - our own
+@both_use_cases
+def test_a_pickle_is_one_of_its_own_that_tells_the_same_and_has_no_block(
+    use_case: UseCase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def open_session() -> str:
+        pickles.append(pickle.dumps(delete_session))
+        return SESSION_ID
+
+    pickles: list[bytes] = []
+    delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, on_outcome=print)
+    play(delete_session.opening(open_session), list)
+    twin = pickle.loads(pickles[0])  # noqa: S301 - our own
     assert (twin.headers, twin.retry) == (delete_session.headers, delete_session.retry)
+    capsys.readouterr()
+    receipt = ended(twin(SESSION_ID))
+    assert capsys.readouterr().out == f"{receipt}\n"

@@ -14,7 +14,7 @@ import pytest
 
 from firecrawl_interact import core
 
-from .scripted_transport import SESSION_ID, error_of, response
+from .scripted_transport import NOT_FOUND, SESSION_ID, error_of, response
 
 GONE, UNTOUCHED, UNKNOWN = core.SessionFate
 WHAT_IT_MEANS = {
@@ -25,14 +25,13 @@ WHAT_IT_MEANS = {
 DELETE_AGAIN = "Delete it again: a retry is safe and shows whether it is gone."
 ADDRESS = core.UnexpectedResponseError.advice
 PAGE = "<pre>Cannot DELETE /v1/v2/interact/a</pre>"
-NOT_FOUND = response(404, {"success": False, "error": "Browser session not found."})
 NO_KEY = response(401, {"success": False, "error": "Who?"}, {"retry-after": "7"})
 
 
 @pytest.mark.parametrize(
     ("meets", "fate", "says"),
     [
-        (NOT_FOUND, GONE, f": Browser session not found. * {core.SessionNotFoundError.advice}"),
+        (NOT_FOUND, GONE, f": Session not found. * {core.SessionNotFoundError.advice}"),
         (NO_KEY, UNTOUCHED, ": Who?. * Check the API key."),
         (response(403, {"error": "blocked"}), UNTOUCHED, f": blocked. * {ADDRESS}"),
         (response(502, {"message": "No route"}), UNKNOWN, f": No route. * {DELETE_AGAIN}"),
@@ -73,13 +72,10 @@ def test_no_response_keeps_the_failure_as_the_cause_and_says_whether_a_retry_can
     assert str(error) == f"Session '{SESSION_ID}': {words}"
 
 
-A_UUID = "550e8400-e29b-41d4-a716-446655440000"
-
-
 @pytest.mark.parametrize("status", [500, 502])
 @pytest.mark.parametrize(
     ("name", "is_uuid"),
-    [(A_UUID, True), (A_UUID.upper().replace("-", ""), True), (f"{A_UUID}0", False)],
+    [(SESSION_ID, True), (SESSION_ID.upper().replace("-", ""), True), (f"{SESSION_ID}0", False)],
 )
 def test_an_id_that_is_no_uuid_fails_with_500(status: int, name: str, is_uuid: bool) -> None:
     says = "The id is not a UUID, and the service fails so for each of these: check the id."
@@ -163,9 +159,6 @@ def test_the_text_names_the_wait_in_whole_seconds(said: str, seconds: float | No
 
 # The errors as objects
 
-TRANSPORT_ERRORS = core.TransportError.__subclasses__()
-
-
 _ErrorT = TypeVar("_ErrorT", bound=core.FirecrawlInteractError)
 
 
@@ -204,7 +197,7 @@ def contents(error: BaseException | None) -> object:
     "error",
     [
         *map(example, KINDS),
-        *(kind("late", transient=False) for kind in TRANSPORT_ERRORS),
+        *(kind("late", transient=False) for kind in core.TransportError.__subclasses__()),
         core.InvalidApiKeyError("the API key is empty"),
         core.JournalError("it is closed", session_id="a"),
         core.NothingOpenedError("nothing was opened"),

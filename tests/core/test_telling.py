@@ -20,6 +20,7 @@ from firecrawl_interact.core.telling import Telling
 from .scripted_transport import (
     API_KEY,
     DESTROYED,
+    NOT_FOUND,
     SESSION_ID,
     UNAUTHORIZED,
     UNAVAILABLE,
@@ -33,7 +34,6 @@ from .scripted_transport import (
 )
 
 KNOWN_GONE = {"session_id": SESSION_ID, "session_fate": "gone"}
-NOT_FOUND = response(404, {"success": False, "error": "Session not found."})
 
 
 @both_use_cases
@@ -80,6 +80,7 @@ def test_a_call_that_is_interrupted_just_ends_and_is_told_and_logged_as_unknown(
     assert outcome.session_fate is core.SessionFate.UNKNOWN
     assert f"the delete was interrupted ({interruption.__name__}). 2 attempts." in str(outcome)
     assert [record.getMessage() for record in records] == error.__notes__ == [str(outcome)]
+    assert extras(records[0]) == {"session_id": SESSION_ID, "session_fate": "unknown"}
 
 
 # The journal
