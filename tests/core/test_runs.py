@@ -126,6 +126,19 @@ CASES = {
         outcomes=[(21, "b"), (31, "c"), (60, "a")],
         way="awaited",
     ),
+    "the wait for the next asynchronous id is no outage, whatever failed before it": Case(
+        given=run_of(
+            ["a", "b", Step(999, "c")],
+            {"a": [k.STOPPING] * 20, "b": [k.STOPPING] * 20},
+            ids_are_awaited=True,
+        ),
+        outcomes=[
+            (29, "a", "ServiceUnavailableError"),
+            (29, "b", "ServiceUnavailableError"),
+            (1000, "c"),
+        ],
+        way="awaited",
+    ),
     "when the ids fail, what was taken has its outcome first": Case(
         given=run_of("ab", {"a": [k.SERVED.after(10)], "b": [k.NOT_DELETED]}, ids_fail=True),
         outcomes=[(2.5, "b"), (10, "a")],
@@ -136,15 +149,6 @@ CASES = {
         outcomes=[(1, "a", A_UNKNOWN), (2, "b")],
         sent="a b",
         raises="RuntimeError",
-    ),
-    "an outage that outlasts the deadline ends the run after the outcomes": Case(
-        given=run_of("abc", weather=AWAY, retry=IN_30_S, concurrency=2),
-        outcomes=[
-            (31, "a", "ServiceUnavailableError"),
-            (31, "b", "ServiceUnavailableError"),
-            (31, "c", "ServiceUnavailableError"),
-        ],
-        raises="RunEndedError",
     ),
     "an outage that ends the run does not wait for the next asynchronous id": Case(
         given=run_of(
@@ -328,6 +332,9 @@ def test_outcomes_say_why_nobody_waited_for_a_response(way: type[Way]) -> None:
     faulty = play(Scenario(ids="a", meets={"a": [k.FAULTY]}), way)
     assert "the transport failed (FaultyError)" in str(faulty.outcomes[0])
     assert "FaultyError" in str(faulty.raised[0])
+    fail = k.Kind(error=lambda: pytest.fail.Exception("This is a BaseException."))
+    failed = play(Scenario(ids="a", meets={"a": [fail]}), way)
+    assert "no request can be sent (Failed)" in str(failed.raised[0])
     left = play(Scenario(ids="a", meets={"a": [LATE]}, shutdown_timeout=0, stop_at=[5]), way)
     assert "the run was left before the response was read" in str(left.outcomes[0])
 

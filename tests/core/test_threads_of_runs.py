@@ -54,7 +54,6 @@ def test_as_many_daemon_threads_send_as_may_be_in_flight_and_the_caller_s_reads_
             yield session_id
 
     deletions = many(FunctionTransport(respond), concurrency=3)(ids())
-    assert not threads, "nothing happens before the first outcome is asked for"
     assert len(list(deletions)) == 6
     assert len(threads) == 3
     assert all(thread.name == "firecrawl_interact" and thread.daemon for thread in threads)
