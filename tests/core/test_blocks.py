@@ -145,36 +145,39 @@ def test_an_id_that_cannot_be_sent_is_refused_before_the_block(use_case: UseCase
 
 @both_use_cases
 def test_what_was_opened_is_destroyed_by_the_options_of_its_block(use_case: UseCase) -> None:
-    transport = ScriptedTransport(NOT_FOUND)
+    transport = ScriptedTransport(NOT_FOUND, NOT_FOUND)
     policy = core.RetryPolicy(attempt_timeout=7)
-    block = use_case(transport, API_KEY).opening(lambda: "a", missing_ok=True, retry=policy)
+    delete_session = use_case(transport, API_KEY)
+    block = delete_session.opening(lambda: "a", missing_ok=True, retry=policy)
     play(block, list)
     assert isinstance(block.outcome, core.SessionNotFoundError)
-    assert transport.timeouts == [7]
+    with pytest.raises(core.SessionNotFoundError):
+        play(delete_session.opening(lambda: "a"), list)
+    assert transport.timeouts == [7, 90]
 
 
 @both_use_cases
 @pytest.mark.parametrize("raised", [None, BlockError, KeyboardInterrupt, SystemExit, GeneratorExit])
 @pytest.mark.parametrize(
-    ("meets", "missing_ok", "kind"),
+    ("meets", "options", "kind"),
     [
-        (DESTROYED, False, None),
-        (NOT_FOUND, True, None),
-        (NOT_FOUND, False, core.SessionNotFoundError),
-        (UNAUTHORIZED, True, core.UnauthorizedError),
-        (UNAVAILABLE, False, core.ServiceUnavailableError),
+        (DESTROYED, {}, None),
+        (NOT_FOUND, {"missing_ok": True}, None),
+        (NOT_FOUND, {}, core.SessionNotFoundError),
+        (UNAUTHORIZED, {"missing_ok": True}, core.UnauthorizedError),
+        (UNAVAILABLE, {}, core.ServiceUnavailableError),
     ],
 )
 def test_the_first_exception_is_raised_and_what_may_be_left_is_a_note_and_a_line_at_error(
     meets: core.Response,
-    missing_ok: bool,
+    options: dict[str, Any],
     kind: type[core.DeleteSessionError] | None,
     raised: type[BaseException] | None,
     use_case: UseCase,
 ) -> None:
     told: list[core.Outcome] = []
     delete_session = use_case(ScriptedTransport(meets), API_KEY, on_outcome=told.append)
-    block = delete_session.on_exit(SESSION_ID, missing_ok=missing_ok, retry=ONCE)
+    block = delete_session.on_exit(SESSION_ID, retry=ONCE, **options)
     error: BaseException | None = None
     with log_records(logging.ERROR) as records:
         try:

@@ -104,11 +104,7 @@ def test_a_service_that_knows_no_such_session_is_good(use_case: UseCase, chance:
     ("end", "kind", "says"),
     [
         (UNAUTHORIZED, core.UnauthorizedError, "HTTP 401: Unauthorized"),
-        (
-            core.Response(404, {}, b"Cannot DELETE"),
-            core.UnexpectedResponseError,
-            "HTTP 404.*Check the addr",
-        ),
+        (core.Response(404, {}, b"no"), core.UnexpectedResponseError, "HTTP 404.*Check the addr"),
         (FORBIDDEN, core.ForbiddenError, "HTTP 403.*Use a key of the team"),
         (core.ConnectFailedError("refused"), core.UnreachableError, "refused"),
         (DESTROYED, core.UnexpectedResponseError, "confirms to have deleted.*Check the addr"),

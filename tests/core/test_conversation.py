@@ -17,7 +17,7 @@ REQUEST = core.wire.request(SESSION_ID, HEADERS)
 
 def conversation(
     retry: core.RetryPolicy = core.RetryPolicy(),  # noqa: B008 - immutable
-    monotonic: Callable[[], float] = lambda: 0.0,
+    monotonic: Callable[[], float] = lambda: 7.0,
 ) -> core.Conversation:
     return core.converse(
         SESSION_ID, headers=HEADERS, retry=retry, monotonic=monotonic, random=lambda: 1.0

@@ -14,7 +14,7 @@ import pytest
 
 from firecrawl_interact import core
 
-from .scripted_transport import NOT_FOUND, SESSION_ID, error_of, response
+from .scripted_transport import NOT_FOUND, SESSION_ID, UNAVAILABLE, error_of, response
 
 GONE, UNTOUCHED, UNKNOWN = core.SessionFate
 WHAT_IT_MEANS = {
@@ -92,6 +92,8 @@ def test_an_id_that_is_no_uuid_fails_with_500(status: int, name: str, is_uuid: b
 def test_a_missing_key_is_named_with_its_variable() -> None:
     error = error_of(core.UnauthorizedError, NO_KEY, api_key=None)
     assert "pass the service's key, or set FIRECRAWL_API_KEY" in error.advice
+    other = error_of(core.ServiceUnavailableError, UNAVAILABLE, api_key=None)
+    assert other.advice == DELETE_AGAIN
 
 
 def test_a_long_page_is_quoted_in_part_and_escaped() -> None:
@@ -218,5 +220,5 @@ def test_every_error_says_what_is_known_and_what_to_do(kind: type[core.DeleteSes
     assert re.fullmatch(rf"Session 'a': refused\. .*{re.escape(kind.advice)}", str(error))
     assert re.fullmatch(r"[A-Z].*\.", kind.advice)
     assert getattr(error, "status", 0) == 0
-    assert error.transient or kind is not core.NotTriedError
+    assert (error.transient, fate) == (True, UNTOUCHED) or kind is not core.NotTriedError
     assert kind.__doc__ not in {None, *(base.__doc__ for base in kind.__bases__)}

@@ -8,6 +8,7 @@ import json
 import logging
 import subprocess
 import sys
+import uuid
 from contextlib import suppress
 from typing import Any
 from unittest.mock import Mock, call
@@ -27,6 +28,7 @@ from .scripted_transport import (
     ScriptedTransport,
     UseCase,
     both_use_cases,
+    delete_blocking,
     ended,
     error_of,
     log_records,
@@ -72,7 +74,7 @@ def test_a_call_that_is_interrupted_just_ends_and_is_told_and_logged_as_unknown(
     transport = ScriptedTransport(UNAVAILABLE, error)
     delete_session = use_case(transport, API_KEY, on_outcome=told.append)
     with pytest.raises(interruption) as raised, log_records(logging.ERROR) as records:
-        ended(delete_session(SESSION_ID))
+        ended(delete_session(uuid.UUID(SESSION_ID)))
     assert raised.value is error
     [outcome] = told
     assert isinstance(outcome, core.UnreachableError)
@@ -178,9 +180,7 @@ def test_a_filter_that_raises_costs_no_outcome(error: Any) -> None:
     logger.addFilter(fails)
     try:
         with log_records():
-            receipt = core.DeleteSession(ScriptedTransport(UNAVAILABLE, DESTROYED), API_KEY)(
-                SESSION_ID
-            )
+            receipt = delete_blocking(ScriptedTransport(UNAVAILABLE, DESTROYED))
     finally:
         logger.removeFilter(fails)
     assert receipt.attempts == 2
