@@ -71,11 +71,6 @@ def test_no_bar_is_in_the_way_of_what_reads_a_pipe(service: WatchedService) -> N
     assert lines == [["a", "untouched"], ["b", "not-tried"]]
 
 
-def test_nothing_is_shown_when_quiet(service: WatchedService) -> None:
-    session_ids = [service.open_session(), service.open_session()]
-    assert Terminal("delete", "--quiet", *session_ids).finish() == (0, "", "")
-
-
 @pytest.mark.parametrize(
     ("reply", "note"),
     [

@@ -48,7 +48,9 @@ class Broken(JournalTests):
         return moved_away(self.directory)
 
 
-@found_by("test_a_killed_process_leaves_orphans_with_what_it_had_adopted", "and ['one', ")
+@found_by("test_a_killed_process_leaves_orphans_with_what_it_had_adopted[fork]", "and ['one', ")
+@found_by("test_a_process_that_is_stopped_for_long_loses_nothing", "0 of 1 orphans")
+@found_by("test_processes_that_are_killed_at_any_moment_lose_nothing", "recorded sessions are lost")
 class RecordsAfterTheFact(Right):
     def opened(self, session_id: Id, /) -> None:
         self.recorded.add(session_id)
@@ -60,6 +62,8 @@ class RecordsAfterTheFact(Right):
 
 
 @found_by("test_a_living_journals_session_is_no_orphan_however_long_it_is_open", "['one'] came")
+@found_by("test_its_pickle_is_another_journal_with_the_same_storage", "or twice: ['one']")
+@found_by("test_what_a_forked_child_opens_is_its_own_and_its_parents_stays", "'parents'] came")
 class TakesTheLiving(Right):
     def opened(self, session_id: Id, /) -> None:
         with FileJournal(self._directory, service=self._service) as other:
@@ -67,6 +71,7 @@ class TakesTheLiving(Right):
 
 
 @found_by("test_a_closed_journals_sessions_are_orphans_that_are_listed_and_then_adopted", "[] came")
+@found_by("test_gone_of_an_unknown_id_changes_nothing", "[] came, and ['two'] is due")
 class ForgetsWhenItCloses(Right):
     def close(self) -> None:
         for session_id in self.recorded:
@@ -95,15 +100,19 @@ class KnowsNoLabel(Right):
         super().__init__(directory, service="")
 
 
+@found_by("test_an_address_is_one_label_however_it_ends", "'session-3'] is due")
+class TakesALabelAsItIs(Right):
+    def __init__(self, directory: Path, *, service: str) -> None:
+        super().__init__(directory, service=service.removeprefix("https://"))  # no address
+
+
 @found_by("test_every_id_that_can_be_sent_is_kept_as_it_is_and_any_other_is_refused", "'A'")
 class FoldsCase(Right):
     def opened(self, session_id: Id, /) -> None:
         super().opened(session_id.lower())
 
 
-@found_by(
-    "test_a_closed_journal_is_a_new_owner_until_it_is_closed_again", "0 of 1 orphans, without ['"
-)
+@found_by("test_a_closed_journal_is_a_new_owner_until_it_is_closed_again", "0 of 1 orphans")
 class EndsForGood(Right):
     is_closed = False
 
@@ -118,6 +127,7 @@ class EndsForGood(Right):
 
 @found_by("test_what_is_gone_is_forgotten_whoever_holds_it", "and ['four'] is due")
 @found_by("test_any_order_of_calls_loses_nothing", "what was adopted and is gone: {'")
+@found_by("test_an_adopted_session_is_its_adopters_until_that_is_closed", "and ['two'] is due")
 class ForgetsItsOwnAlone(Right):
     def gone(self, session_id: Id, /) -> None:
         if session_id in self.recorded:

@@ -8,7 +8,9 @@ import netrc
 import os
 import socket
 import ssl
+import threading
 import time
+from collections.abc import Mapping
 from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
@@ -24,17 +26,20 @@ from firecrawl_interact.core import (
     TimedOutError,
     TransportError,
 )
+from firecrawl_interact.core.transport import MAX_BODY_BYTES
 
 from .found import FOUND, found_by
 
 pytestmark = pytest.mark.enable_socket
 
 
-@found_by("test_a_timeout_holds_even_while_bytes_arrive[http-a dripped body]", "status 200 and")
-@found_by(
-    "test_what_is_too_large_is_refused_and_not_held[http-a body of 50 MB]",
-    "BadResponseError is due",
-)
+@found_by("test_a_timeout_holds_even_while_bytes_arrive[http-a dripped body]", "timeout is 0.5 s")
+@found_by("test_a_connect_that_hangs_was_not_sent_however_many_addresses_there_are", "timeout is")
+@found_by("test_8_interim_responses_are_skipped[http-103 Early Hints]", "with status 103")
+@found_by("test_names_of_headers_are_in_lower_case_and_lines_of_one_are_joined", "'a, b'")
+@found_by("test_what_is_no_response_of_http_1_is_refused[http-a switch of protocols]", "status 101")
+@found_by("test_a_response_without_a_clear_end_is_refused[http-no length]", "status 200")
+@found_by("test_what_is_too_large_is_refused_and_not_held[http-a body of 50 MB]", "status 200")
 @found_by("test_a_compressed_body_is_refused_and_not_decoded", "BadResponseError is due")
 @found_by("test_calls_in_a_row_use_one_connection", "[1, 2, 3, 4, 5")
 class Naive:
@@ -96,53 +101,64 @@ class Broken(TransportTests):
         return self.transport(api_url, ssl_context)
 
 
-@found_by("test_what_ends_early_is_lost_and_is_not_retried", "a response with status 200")
-class RetriesInside(Naive):
-    def send(self, request: Request, timeout: float) -> Response:
-        try:
-            return super().send(request, timeout)
-        except ConnectionLostError:
-            return super().send(request, timeout)
-
-
 @found_by("test_a_redirect_is_not_followed", "the status: 200 came, and 302 is due")
-class FollowsRedirects(Naive):
+@found_by("test_cookies_are_not_kept", "['visitor=1; Path=/'] came, and [] is due")
+@found_by("test_netrc_and_the_proxy_for_plain_http_stay_out", "['Basic x'] came")
+@found_by("test_a_path_goes_out_as_it_is", "'/v2/echo/a%3Bb%3Dc")
+class DoesWhatABrowserDoes(Naive):
+    """It follows redirects, keeps cookies, reads netrc and quotes the path."""
+
+    cookies: Mapping[str, str] = {}
+
     def send(self, request: Request, timeout: float) -> Response:
-        response = super().send(request, timeout)
-        if 300 <= response.status < 400:
+        is_known = netrc.netrc(os.environ.get("NETRC", os.devnull)).hosts
+        password = {"Authorization": "Basic x"} if is_known else {}
+        headers = {**request.headers, **self.cookies, **password}
+        response = super().send(Request(request.method, quote(request.path), headers), timeout)
+        if "set-cookie" in response.headers:
+            self.cookies = {"Cookie": response.headers["set-cookie"]}
+        if "location" in response.headers:
             self.url = urlsplit(response.headers["location"].removesuffix("/elsewhere"))
             return super().send(request, timeout)
         return response
 
 
-@found_by("test_cookies_are_not_kept", "['visitor=1; Path=/'] came, and [] is due")
-class KeepsCookies(Naive):
-    cookie = ""
-
-    def send(self, request: Request, timeout: float) -> Response:
-        cookies = {"Cookie": self.cookie} if self.cookie else {}
-        more = Request(request.method, request.path, {**request.headers, **cookies})
-        response = super().send(more, timeout)
-        self.cookie = response.headers.get("set-cookie", "")
-        return response
-
-
-@found_by(
-    "test_what_ends_early_is_lost_and_is_not_retried", "ConnectionLostError or BadResponseError is"
-)
-class SaysThatNothingWasSent(Naive):
+@found_by("test_what_ends_early_is_lost_and_is_not_retried", "BadResponseError is due")
+@found_by("test_a_refused_connection_was_not_sent", "ConnectFailedError is due")
+@found_by("test_a_handshake_that_fails_was_not_sent[https-a close]", "ConnectFailedError is due")
+@found_by("test_an_interruption_passes_and_its_response_never_reaches_the_next_call", "TimedOutErr")
+class MixesUpErrors(Naive):
     def send(self, request: Request, timeout: float) -> Response:
         try:
             return super().send(request, timeout)
+        except ConnectFailedError as error:
+            raise ConnectionLostError(f"no luck: {error}") from error
         except TransportError as error:
             raise ConnectFailedError(f"no luck: {error}") from error
+        except KeyboardInterrupt as error:
+            raise TimedOutError("interrupted") from error
+
+
+@found_by("test_what_ends_early_is_lost_and_is_not_retried", "a response with status 200")
+@found_by("test_no_error_shows_the_key_nor_do_its_frames[http-a timeout]", "Bearer ***")
+@found_by("test_no_request_goes_to_an_untrusted_server", "transient of ConnectFailedError")
+class RetriesAndShowsTheKey(Naive):
+    def send(self, request: Request, timeout: float) -> Response:
+        try:
+            return super().send(request, timeout)
+        except ConnectionLostError:
+            return super().send(request, timeout)
+        except TransportError as error:
+            raise type(error)(f"{error} for {dict(request.headers)}") from error
 
 
 @found_by("test_a_status_is_data_and_is_not_retried", "a response is due")
-class RaisesForAStatus(Naive):
+@found_by("test_a_body_of_1_mib_is_taken", "a response is due")
+@found_by("test_what_is_too_large_is_refused_and_not_held[http-a body of 50 MB]", "were taken")
+class RefusesWhatItHasRead(Naive):
     def send(self, request: Request, timeout: float) -> Response:
         response = super().send(request, timeout)
-        if response.status >= 400:
+        if response.status >= 400 or len(response.body) >= MAX_BODY_BYTES:
             raise BadResponseError(f"status {response.status}")
         return response
 
@@ -153,46 +169,14 @@ class TrustsAnyone(Naive):
         super().__init__(api_url, context and ssl._create_unverified_context())  # noqa: S323 - that is wrong
 
 
-@found_by("test_no_error_shows_the_key_nor_do_its_frames", "Bearer ***")
-class ShowsTheKey(Naive):
-    def send(self, request: Request, timeout: float) -> Response:
-        try:
-            return super().send(request, timeout)
-        except TransportError as error:
-            raise type(error)(f"{error} for {dict(request.headers)}") from error
-
-
-@found_by(
-    "test_an_interruption_passes_and_its_response_never_reaches_the_next_call", "TimedOutError("
-)
-class SwallowsCtrlC(Naive):
-    def send(self, request: Request, timeout: float) -> Response:
-        try:
-            return super().send(request, timeout)
-        except KeyboardInterrupt as error:
-            raise TimedOutError("interrupted") from error
-
-
-@found_by("test_netrc_and_the_proxy_for_plain_http_stay_out", "['Basic x'] came")
-class ReadsNetrc(Naive):
-    def send(self, request: Request, timeout: float) -> Response:
-        known = netrc.netrc(os.environ.get("NETRC", os.devnull)).hosts
-        headers = {**request.headers, **({"Authorization": "Basic x"} if known else {})}
-        return super().send(Request(request.method, request.path, headers), timeout)
-
-
-@found_by("test_a_path_goes_out_as_it_is", "'/v2/echo/a%3Bb%3Dc")
-class QuotesThePath(Naive):
-    def send(self, request: Request, timeout: float) -> Response:
-        return super().send(Request(request.method, quote(request.path), request.headers), timeout)
-
-
-@found_by(
-    "test_a_response_after_the_timeout_never_reaches_the_next_call", "its own response is due"
-)
+@found_by("test_a_response_after_the_timeout_never_reaches_the_next_call", "its own ")
 @found_by("test_surplus_bytes_never_reach_the_next_call", "its own response is due")
-@found_by("test_callers_side_by_side_get_their_own_responses", "")
+@found_by("test_an_interruption_passes_and_its_response_never_reaches_the_next_call", "its own ")
 @found_by("test_after_a_fork_each_process_has_connections_of_its_own", "[1] came, and [2] is due")
+@found_by("test_headers_go_out_as_they_are_and_no_body_does", "'Authorization': [], ")
+@found_by("test_a_kept_connection_that_ends_as_we_write_is_stale[http-by a close]", "False came")
+@found_by("test_a_connection_that_was_closed_while_idle_is_replaced", "its own response is due")
+@found_by("test_once_closed_it_sends_over_connections_that_it_does_not_keep", "close: 1 came")
 class KeepsOneConnection(Naive):
     """A socket that is never closed, and not guarded against other callers or a fork."""
 
@@ -209,11 +193,34 @@ class KeepsOneConnection(Naive):
         self.sock.sendall("\r\n".join(head).encode())
         try:
             while b"}" not in self.received:
-                self.received += self.sock.recv(1)
+                if not (byte := self.sock.recv(1)):
+                    raise ConnectionLostError("it has ended")
+                self.received += byte
         except TimeoutError as error:
             raise TimedOutError("no response in time") from error
         whole, _, self.received = self.received.partition(b"}")
         return Response(200, {}, whole)
+
+    def close(self) -> None:
+        pass
+
+
+@found_by("test_paths_go_below_the_prefix_of_the_address", "the target: '/v2/echo/1' came")
+@found_by("test_callers_side_by_side_get_their_own_responses", "its own response is due")
+@found_by("test_its_clock_advances_while_it_sleeps", "its clock advanced by 0.")
+@found_by("test_closing_leaves_no_connection_and_no_thread", "threads that are left: {<Thread(")
+class Careless(Naive):
+    """It drops the path of its address, mixes up its callers, and leaves a thread behind."""
+
+    def send(self, request: Request, timeout: float) -> Response:
+        self.url = self.url._replace(path="")
+        self.response = super().send(request, timeout)
+        threading.Thread(target=time.sleep, args=[9], daemon=True).start()
+        time.sleep(0.01)
+        return self.response
+
+    def sleep(self, seconds: float) -> None:
+        pass
 
 
 for broken, *_ in FOUND:
