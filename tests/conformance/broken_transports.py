@@ -171,6 +171,7 @@ class TrustsAnyone(Naive):
 
 @found_by("test_a_response_after_the_timeout_never_reaches_the_next_call", "its own ")
 @found_by("test_surplus_bytes_never_reach_the_next_call", "its own response is due")
+@found_by("test_surplus_bytes_never_reach_the_next_call", "over connection 1 once more")
 @found_by("test_an_interruption_passes_and_its_response_never_reaches_the_next_call", "its own ")
 @found_by("test_after_a_fork_each_process_has_connections_of_its_own", "[1] came, and [2] is due")
 @found_by("test_headers_go_out_as_they_are_and_no_body_does", "'Authorization': [], ")
