@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from itertools import chain
 from threading import Barrier
@@ -23,11 +22,9 @@ from firecrawl_interact.core import JournalError
 
 from ..postgres import PASSWORD, Postgres, ShortLease, odd_connection, wait_until
 
-with suppress(ImportError):
-    import psycopg
-    import psycopg_pool
-
-pytestmark = [pytest.mark.enable_socket, pytest.mark.usefixtures("postgres")]
+psycopg = pytest.importorskip("psycopg")
+psycopg_pool = pytest.importorskip("psycopg_pool")
+pytestmark = pytest.mark.enable_socket
 MOST_SECONDS = 20  # for a call that ends within 5 s on an idle machine
 TABLE = "firecrawl_interact_open_sessions"
 
@@ -97,6 +94,7 @@ def test_a_pool_of_the_callers_is_used_and_prepares_nothing(postgres: Postgres, 
             assert setting == "0"  # The next user of the connection finds it as it was.
 
 
+@pytest.mark.slow
 def test_a_host_that_is_silent_holds_a_call_up_for_seconds() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/db"
