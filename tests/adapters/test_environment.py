@@ -97,6 +97,7 @@ def test_an_argument_comes_before_its_variable(
         (CLOUD, {"api_key": ""}, "the API key is empty"),
         (CLOUD, {"api_url": ""}, "^api_url "),
         (CLOUD, {"pool_size": 0}, "^pool_size "),
+        (CLOUD, {"connect_timeout": 0}, "^connect_timeout "),
         (CLOUD, {"timeout": 5}, "unexpected keyword argument 'timeout'"),
         ({**CLOUD, "INTERACT_JOURNAL": "mysql://me@x/jobs"}, {}, "^FIRECRAWL_INTERACT_JOURNAL: a "),
         ({**CLOUD, "INTERACT_JOURNAL": "postgres://x/a?b"}, {}, "^FIRECRAWL_INTERACT_JOURNAL: da"),

@@ -87,11 +87,22 @@ def test_a_key_must_be_known_and_a_session_its_teams_own(
 @pytest.mark.parametrize(
     "route",
     [
-        "DELETE /v2/interact/1/2",
-        "DELETE /v1/interact/1",
-        "POST /v2/interact/1",
-        "DELETE /<&>",
+        "POST /v2/interact/",
+        "POST /v2/interact/{}/execute/",
+        "POST /v2/scrape/{}/interact/",
+        "DELETE /V2/BROWSER/{}/",
     ],
+)
+def test_routes_and_ids_have_many_spellings_and_without_keys_any_will_do(route: str) -> None:
+    service = FakeService([])
+    service.open_session(KNOWN, scrape_id=KNOWN)
+    method, _, path = route.format("550E8400%2De29b41d4a716446655440000").partition(" ")
+    assert send(service, path, method=method).status == 200
+
+
+@pytest.mark.parametrize(
+    "route",
+    ["DELETE /v2/interact/1/2", "DELETE /v1/interact/1", "POST /v2/interact/1", "DELETE /<&>"],
 )
 def test_anything_else_is_a_page_that_comes_before_key_and_rate_limit(route: str) -> None:
     service = FakeService(rate_limit=0)
@@ -149,6 +160,8 @@ def test_a_delete_by_scrape_ends_one_session_of_it_that_is_open_or_repeats_a_rec
     scrape_id = str(uuid.uuid4())
     sessions = [service.open_session(scrape_id=scrape_id) for _ in range(2)]
     other = service.open_session(scrape_id=str(uuid.uuid4()), prompt_used=True)
+    used = send(service, f"/v2/scrape/{scrape_id}/interact", method="POST")
+    assert content(used)["sessionId"] in sessions
     assert stop(service, scrape_id, "fc-other").status == 403
     durations = ["sessionDurationMs" in content(stop(service, scrape_id.upper())) for _ in range(3)]
     assert durations == [True, True, False]
@@ -186,25 +199,20 @@ def test_a_fault_for_one_session_meets_its_requests_alone_also_by_its_scrape() -
 
 
 @pytest.mark.parametrize(
-    ("reply", "response"),
+    ("reply", "headers", "body"),
     [
-        (
-            Reply(503, b"<html>", {"Retry-After": "7"}),
-            Response(503, {"retry-after": "7"}, b"<html>"),
-        ),
-        (
-            Reply(429, json={"success": False}),
-            Response(429, {"content-type": JSON}, b'{"success":false}'),
-        ),
+        (Reply(503, b"<html>", {"Retry-After": "7"}), {"retry-after": "7"}, b"<html>"),
+        (Reply(429, json={"success": False}), {"content-type": JSON}, b'{"success":false}'),
+        (Reply(200, json=None, headers={"Content-Type": "x"}), {"content-type": "x"}, b"null"),
     ],
 )
 def test_a_reply_comes_as_given_before_every_rule_and_keeps_the_service_from_acting(
-    reply: Reply, response: Response
+    reply: Reply, headers: dict[str, str], body: bytes
 ) -> None:
     service = FakeService(rate_limit=1)
     session_id = service.open_session()
     service.queue(reply)
-    assert delete(service, session_id, "fc-unknown") == response
+    assert delete(service, session_id, "fc-unknown") == Response(reply.status, headers, body)
     assert len(service.requests) == 1
     with pytest.raises(FakeServiceError):
         service.queue(Reply(502), None)  # type: ignore[arg-type]  # a mistake: none is queued

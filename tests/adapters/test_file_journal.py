@@ -49,6 +49,7 @@ def test_a_session_is_an_empty_file_for_its_user_alone_also_behind_a_link(tmp_pa
     assert (record.name, found.st_size, stat.S_IMODE(found.st_mode)) == ("Session-1", 0, 0o600)
     (tmp_path / "link").symlink_to(tmp_path / "deep" / "journal")
     assert adopted(tmp_path / "link") == ["Session-1"]
+    assert FileJournal(tmp_path / "link").other_services() == ["https://a"]
 
 
 def test_a_record_is_flushed_to_the_disk_before_it_is_told(
@@ -142,6 +143,7 @@ def test_a_directory_that_a_sweeper_removes_before_it_is_locked_is_made_again(
 
 
 def test_many_threads_and_sweepers_at_once_lose_nothing_and_share_nothing(tmp_path: Path) -> None:
+    descriptors = len(os.listdir("/dev/fd"))
     with FileJournal(tmp_path, service="https://a") as living:
 
         def work(number: int) -> list[str]:
@@ -160,6 +162,7 @@ def test_many_threads_and_sweepers_at_once_lose_nothing_and_share_nothing(tmp_pa
         found += adopted(tmp_path)
         assert sorted(found) == sorted(f"dead-{number}" for number in range(50))
     assert len(adopted(tmp_path)) == 50
+    assert len(os.listdir("/dev/fd")) <= descriptors
 
 
 # --- forks ---------------------------------------------------------------------------------------

@@ -19,11 +19,13 @@ def is_accepted(service: FakeService) -> bool:
 
 
 def test_the_services_own_counts_what_fails_and_refuses_what_is_more_in_its_own_words() -> None:
-    service = FakeService(rate_limit=2)
+    service = FakeService(["fc-test", "fc-other"], rate_limit=2)
     service.advance(7 * 86_400)
     session_id = service.open_session()
     assert [delete(service, name).status for name in (UNKNOWN, "session-1")] == [404, 500]
-    assert send(service, "/nowhere").status == 404  # It does not count.
+    assert send(service, "/nowhere").status == 404  # It does not count,
+    assert send(service, "/v2/interact", method="POST").status == 200  # nor does this,
+    assert delete(service, session_id, "fc-other").status == 403  # nor what another team sends.
     service.advance(26)
     for consumed in (3, 4):
         response = delete(service, session_id)

@@ -169,6 +169,9 @@ def test_the_environment_names_the_proxy_for_https_alone(monkeypatch: pytest.Mon
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
     assert environment_proxy(SERVICE) == parse_proxy("http://proxy:1")
     assert "proxy" not in repr(HttpTransport("http://localhost"))
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy:1")
+    with pytest.raises(ValueError, match="the proxy of the environment must be"):
+        environment_proxy(SERVICE)
 
 
 @pytest.mark.parametrize(

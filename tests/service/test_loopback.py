@@ -103,7 +103,7 @@ def what_happens(service: FakeService, transport: Transport, fault: Fault | None
     session_id = service.open_session()
     if fault is not None:
         service.queue(fault)
-    end = delete(transport, session_id, timeout=0.1 if fault == NoResponse() else 30)
+    end = delete(transport, session_id, timeout=0.1 if fault == NoResponse() else 4)
     is_open = service.is_open(session_id)
     return without_times(end), is_open, without_times(delete(transport, session_id))
 
@@ -128,6 +128,7 @@ def test_the_same_happens_as_in_memory(fault: Fault | None) -> None:
 def test_no_connection_is_one_that_ends_and_reaches_nothing(service: FakeService) -> None:
     service.queue(NoConnection())
     with served(service) as transport, plainly_connected(transport.api_url) as client:
+        client.settimeout(4)  # It does not end by being idle.
         assert exchange(client, plain("DELETE")) == b""
         assert service.requests == []
 
@@ -151,6 +152,20 @@ def test_a_client_that_goes_away_disturbs_nobody(sent: bytes) -> None:
         with plainly_connected(transport.api_url) as client:
             client.sendall(sent)
         assert isinstance(delete(transport), Response)
+
+
+def test_a_connection_that_is_idle_for_5_seconds_ends_and_silence_goes_on(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All timeouts pass 100 times as fast, also the 30 s of these clients."""
+    settimeout = socket.socket.settimeout
+    faster = lambda sock, seconds: settimeout(sock, seconds and seconds / 100)  # noqa: E731
+    monkeypatch.setattr(socket.socket, "settimeout", faster)
+    service.queue(NoResponse())
+    with served(service) as transport, plainly_connected(transport.api_url) as idle:
+        assert idle.recv(1) == b""
+        with plainly_connected(transport.api_url) as client, pytest.raises(TimeoutError):
+            exchange(client, plain("DELETE"))
 
 
 # --- its beginning, its time and its end ---------------------------------------------------------

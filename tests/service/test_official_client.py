@@ -18,6 +18,7 @@ from firecrawl import (  # type: ignore[import-untyped]  # it is not typed
 )
 from firecrawl.v2.types import BrowserCreateResponse  # type: ignore[import-untyped]  # as above
 from firecrawl.v2.utils.error_handler import (  # type: ignore[import-untyped]  # it is not typed
+    BadRequestError,
     FirecrawlError,
     RateLimitError,
 )
@@ -61,10 +62,6 @@ def awaited_client(api_url: str) -> AsyncFirecrawl:
     return AsyncFirecrawl("fc-test", api_url=api_url, backoff_factor=0)
 
 
-def refused(status: int) -> Reply:
-    return Reply(status, json={"success": False, "error": "no"})
-
-
 # What it understands
 
 
@@ -88,10 +85,13 @@ def test_it_opens_uses_and_ends_sessions_and_raises_over_a_duration_with_a_fract
     assert (again.success, again.status, again.credits_billed) == (True, "stopped", 2)
 
 
-def test_it_is_told_that_a_session_has_ended_when_its_time_to_live_is_over(
+def test_it_is_told_of_a_time_to_live_that_is_too_short_or_over(
     service: FakeService, client: Firecrawl
 ) -> None:
+    with pytest.raises(BadRequestError):
+        client.browser(ttl=29)
     browser = client.browser(ttl=30)
+    assert browser.expires_at.startswith("2025-11-24T22:1")
     service.advance(30)
     assert not service.is_open(browser.id)
     with pytest.raises(FirecrawlError) as raised:
@@ -138,7 +138,7 @@ def test_an_awaited_block_for_which_it_opened_nothing_says_why_in_the_services_w
 def test_a_block_for_which_it_opened_nothing_raises_its_error(
     service: FakeService, client: Firecrawl
 ) -> None:
-    service.queue(refused(429))
+    service.queue(Reply(429, json={"success": False, "error": "no"}))
     delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
     with pytest.raises(RateLimitError), delete_session.opening(lambda: client.browser(ttl=300)):
         raise NotImplementedError

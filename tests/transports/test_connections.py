@@ -32,7 +32,8 @@ transport = getattr(adapters, sys.argv[1])(sys.argv[2])
 with asyncio.Runner() as runner:
     for seconds in json.loads(sys.argv[3]):
         seconds_passed += seconds
-        response = transport.send(Request("DELETE", "/", {}), 1e6)
+        # Its timer would be over at the next call.
+        response = transport.send(Request("DELETE", "/", {}), 3)
         if inspect.isawaitable(response):
             runner.run(response)
 """
@@ -45,7 +46,9 @@ def test_an_idle_connection_is_used_for_4_seconds(net: Net) -> None:
     assert [request.connection for request in server.requests] == [1, 1, 1, 2]
 
 
-def test_idle_connections_beyond_the_size_of_the_pool_are_closed(net: Net) -> None:
+def test_idle_connections_beyond_the_size_of_the_pool_are_closed_and_in_the_end_all(
+    net: Net,
+) -> None:
     def waits_for_all(connection: Connection) -> None:
         all_are_there.wait()
 
@@ -54,6 +57,9 @@ def test_idle_connections_beyond_the_size_of_the_pool_are_closed(net: Net) -> No
     client = net.open(server, pool_size=1)
     client.send_at_once(3)
     assert server.open_connections() == 1
+    client.close_transport()
+    client.send()
+    assert server.open_connections() == 0
 
 
 def test_surplus_bytes_in_a_record_of_tls_end_the_connection(net: Net) -> None:
@@ -117,15 +123,18 @@ def test_after_a_fork_each_process_has_connections_of_its_own(net: Net) -> None:
     assert [request.connection for request in server.requests] == [1, 2, 1]
 
 
-@pytest.mark.parametrize("is_kept", [False, True], ids=["new", "kept"])
+@pytest.mark.parametrize("is_kept", [False, True], ids=["instead of a closed one", "kept"])
 @pytest.mark.parametrize("sent", [b"", b"HTTP"])
 def test_a_lost_connection_is_stale_if_it_was_kept_and_sent_nothing_and_says_how_far_it_was(
     net: Net, sent: bytes, is_kept: bool
 ) -> None:
     ends_early = sends_and_closes(sent)
-    client = net.open(net.serve(responds(ends_early) if is_kept else ends_early))
-    if is_kept:
-        client.send()
+    faults = [responds(ends_early)] if is_kept else [responds(Connection.close), ends_early]
+    server = net.serve(*faults)
+    client = net.open(server)
+    client.send()
+    if not is_kept:
+        server.fault_is_over.wait(5)
     error = client.fails(ConnectionLostError)
     words = "the whole" if sent else "any"
     assert str(error) == f"the connection ended before {words} response"

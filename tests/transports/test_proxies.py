@@ -65,9 +65,9 @@ def test_a_proxy_that_is_asked_for_comes_before_the_environments(
     assert len(proxy.requests) == (1 if keeps else 2)
 
 
-@pytest.mark.parametrize("host", ["::1", "127.0.0.1"])
-def test_a_tunnel_leads_to_an_address_and_from_one(net: Net, host: str) -> None:
-    service, proxy = net.serve(host=host, tls=server_tls()), net.serve(tunnels, host=host)
+@pytest.mark.parametrize(("host", "of_proxy"), [("::1", "127.0.0.1"), ("127.0.0.1", "::1")])
+def test_a_tunnel_leads_to_an_address_and_from_one(net: Net, host: str, of_proxy: str) -> None:
+    service, proxy = net.serve(host=host, tls=server_tls(host)), net.serve(tunnels, host=of_proxy)
     net.open(service, proxy=proxy.api_url).send()
     assert proxy.requests[0].head.startswith(f"CONNECT {service.authority} HTTP/1.1\r\n")
     assert service.requests[0].values("host") == [service.authority]
@@ -82,7 +82,8 @@ def test_the_first_request_through_a_tunnel_is_not_stale_when_it_is_lost(net: Ne
 
 def test_a_timeout_holds_behind_a_proxy(net: Net) -> None:
     service = net.serve(stays_silent, tls=server_tls())
-    net.open(service, proxy=net.serve(tunnels).api_url).fails(TimedOutError, timeout=0.3)
+    client = net.open(service, proxy=net.serve(tunnels).api_url)
+    assert isinstance(client.fails(TimedOutError, timeout=0.3).__cause__, TimeoutError)
 
 
 @pytest.mark.parametrize("is_proxys", [True, False], ids=["proxy", "service"])
@@ -125,6 +126,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
         (sends_and_closes(b"SSH-2.0-x\r\n\r\n"), "the response is not HTTP/1", True),
         (sends_and_closes(OK + b"X: " + b"x" * 110_000), "more than 69632 bytes in the head", True),
         (sends(OK + b"X: ", stays_silent), "(timed out|no whole response came in time)", True),
+        (sends(OK + b"\r\n", stays_silent), "timed out", True),
     ],
 )
 def test_a_proxy_that_opens_no_tunnel_sent_nothing(

@@ -73,4 +73,5 @@ def test_an_error_of_urllib3_itself_may_have_reached_the_service_and_others_pass
         transport.send(REQUEST, 1)
     assert type(caught.value) is kind
     assert kind is RuntimeError or caught.value.__cause__ is error
+    assert KEY not in shown_by(caught.value)
     assert not isinstance(caught.value, TransportError) or caught.value.sent
