@@ -176,16 +176,7 @@ def statuses(service: FakeService, requests: int) -> list[int]:
     return [delete(service, UNKNOWN).status for _ in range(requests)]
 
 
-def test_a_fault_meets_one_request_each_in_order() -> None:
-    service = FakeService()
-    service.queue(Reply(502), Reply(503))
-    service.queue(Reply(504))
-    assert service.queued == [Reply(502), Reply(503), Reply(504)]
-    assert statuses(service, 4) == [502, 503, 504, 404]
-    assert service.queued == []
-
-
-def test_a_fault_for_one_session_meets_its_requests_alone_also_by_its_scrape() -> None:
+def test_a_fault_meets_one_request_of_any_session_or_of_one_also_by_its_scrape() -> None:
     service = FakeService()
     session_id, other = service.open_session(), service.open_session()
     scrape_id = str(uuid.uuid4())
@@ -234,9 +225,10 @@ def test_an_outage_meets_every_request_for_so_many_seconds_of_the_services_clock
     assert delete(service, session_id).status == 200
 
 
-def test_an_outage_leaves_the_queue_and_the_rate_limit_as_they_are_and_may_be_endless() -> None:
+def test_an_outage_leaves_queue_and_rate_limit_as_they_are_and_may_be_endless() -> None:
     service = FakeService(rate_limit=1)
-    service.queue(Reply(502))
+    service.queue(Reply(502), Reply(500))
+    service.queue(Reply(504))
     service.outage(1, Reply(503))
     assert statuses(service, 2) == [503, 503]
     service.outage(math.inf)
@@ -244,7 +236,8 @@ def test_an_outage_leaves_the_queue_and_the_rate_limit_as_they_are_and_may_be_en
     with pytest.raises(ConnectFailedError):
         delete(service, UNKNOWN)
     service.outage(0)
-    assert statuses(service, 3) == [502, 404, 429]
+    assert service.queued == [Reply(502), Reply(500), Reply(504)]
+    assert statuses(service, 5) == [502, 500, 504, 404, 429]
 
 
 # --- what a test sees and sets up ------------------------------------------------------------

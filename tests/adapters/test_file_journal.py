@@ -103,6 +103,7 @@ def test_a_dead_owners_record_of_a_session_that_a_living_one_has_goes(tmp_path: 
         FileJournal(tmp_path, service="https://a") as living,
     ):
         living.opened("one")
+        (dead.parent / ".DS_Store").touch()  # macOS does so. It is nobody's.
         assert sweeper.orphans() == ["two"]
         assert list(sweeper.adopt_orphans()) == ["two"]
         assert [path.name for path in dead.iterdir()] == ["two"]

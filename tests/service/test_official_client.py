@@ -20,20 +20,17 @@ from firecrawl.v2.types import BrowserCreateResponse  # type: ignore[import-unty
 from firecrawl.v2.utils.error_handler import (  # type: ignore[import-untyped]  # it is not typed
     BadRequestError,
     FirecrawlError,
-    RateLimitError,
 )
 
 from firecrawl_interact.adapters import (
     AsyncInMemoryTransport,
     FakeService,
-    InMemoryTransport,
     LoopbackService,
     LostResponse,
     Reply,
 )
 from firecrawl_interact.core import (
     AsyncDeleteSession,
-    DeleteSession,
     NothingOpenedError,
 )
 
@@ -133,15 +130,6 @@ def test_an_awaited_block_for_which_it_opened_nothing_says_why_in_the_services_w
         asyncio.run(enter())
     assert isinstance(raised.value.opened, BrowserCreateResponse)
     assert [request.method for request in service.requests] == ["POST"] * requests
-
-
-def test_a_block_for_which_it_opened_nothing_raises_its_error(
-    service: FakeService, client: Firecrawl
-) -> None:
-    service.queue(Reply(429, json={"success": False, "error": "no"}))
-    delete_session = DeleteSession(InMemoryTransport(service), "fc-test")
-    with pytest.raises(RateLimitError), delete_session.opening(lambda: client.browser(ttl=300)):
-        raise NotImplementedError
 
 
 @pytest.mark.parametrize(("max_retries", "opened"), [(3, 3), (1, 1)])
