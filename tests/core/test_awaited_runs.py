@@ -106,6 +106,7 @@ async def test_another_task_is_refused_and_the_run_goes_on(is_closed: bool, ids:
     with pytest.raises(RuntimeError, match="another thread or task is asking this run"):
         await (deletions.aclose() if is_closed else anext(deletions))
     assert [outcome.session_id for outcome in await first] == ids
+    assert is_alone()
 
 
 def test_a_journal_that_hangs_costs_a_session_five_seconds() -> None:

@@ -11,7 +11,7 @@ import pytest
 from firecrawl_interact.core import AsyncDeletions, Deletions
 
 from ..simulation import virtual_time
-from .scripted_transport import play
+from .scripted_transport import UNAVAILABLE, play
 from .side_by_side import DeleteMany, FunctionTransport, both_kinds, listed
 
 Run: TypeAlias = Deletions | AsyncDeletions
@@ -67,6 +67,14 @@ def test_an_interruption_leaves_a_run_without_a_block_too(delete_many: DeleteMan
     with pytest.raises(asyncio.CancelledError):
         virtual_time.run(listed(run))
     assert [outcome.session_id for outcome in virtual_time.run(listed(run))] == ["a"]
+
+
+@both_kinds
+def test_a_clock_that_fails_ends_a_run(delete_many: DeleteMany) -> None:
+    transport = FunctionTransport(lambda _: UNAVAILABLE)
+    transport.sleep = Mock(side_effect=ZeroDivisionError)  # type: ignore[method-assign] # the point
+    with pytest.raises(ZeroDivisionError):
+        virtual_time.run(listed(delete_many(transport)(IDS)))
 
 
 @pytest.mark.filterwarnings("error")

@@ -187,7 +187,7 @@ def test_a_429_pauses_everybody(events: Sequence[Event], opens_at: float) -> Non
     assert pace.rate_limit.opens_at == pytest.approx(opens_at)
 
 
-RETRY_AFTER = [failed("a", 1), failed("b", 1, retry_after=3600)]
+RETRY_AFTER = [*TWO, failed("a", 2, retry_after=3600)]
 ENDS = {
     "an outage ends a run after the deadline": (
         [lost("a", 1), lost("b", 1)],

@@ -210,7 +210,7 @@ ENDED_EARLY = {
         way="awaited",
     ),
     "what is in flight has the shutdown timeout from stop on": Case(
-        given=run_of("ab", {"a": [LATE]}, shutdown_timeout=4.5, stop_at=[10.0, 13.0]),
+        given=run_of("ab", {"a": [k.limited(2), LATE]}, shutdown_timeout=4.5, stop_at=[10.0, 13.0]),
         outcomes=[(1, "b"), (14.5, "a", A_UNKNOWN)],
         over_at=14.5,
     ),
@@ -366,12 +366,13 @@ def test_a_response_that_nobody_can_read_ends_the_run(way: type[Way]) -> None:
 
 @both_ways
 def test_a_run_shows_what_holds_it_back(way: type[Way]) -> None:
-    meets = {"a": [k.limited(60)], "b": [k.SERVED.after(2)], "c": [k.SERVED.after(61.5)]}
-    limited = play(Scenario(ids="abc", meets=meets), way)
-    pause, *later = limited.pauses
+    served = {"b": [k.SERVED.after(2)], "c": [k.SERVED.after(61.5)], "d": [k.SERVED.after(70)]}
+    meets = {"a": [k.limited(60)] * 2, "e": [k.limited(60)], **served}
+    limited = play(Scenario(ids="abcde", meets=meets), way)
+    assert [pause and pause.number for pause in limited.pauses] == [1, None, 2, None, None]
+    pause = limited.pauses[0]
     assert pause is not None
-    assert (pause.reason, pause.seconds_left, pause.waiting) == ("rate limit", 59, 1)
-    assert later == [None, None]
+    assert (pause.reason, pause.seconds_left, pause.waiting) == ("rate limit", 59, 2)
     meets = {"a": [k.LOST] * 2, "b": [k.LOST] * 2, "c": [k.SERVED.after(1.6)]}
     away = play(Scenario(ids="abc", meets=meets, chances=[1.0]), way)
     pause = away.pauses[0]

@@ -23,13 +23,13 @@ _T = TypeVar("_T")
 
 IDS = 100
 
-_OF_PAGES = ("a login page", "a redirect", "a 404 page", "a router's 404", "a gateway's 403")
+PAGES = ("a login page", "a redirect", "a 404 page", "a router's 404", "a gateway's 403")
 FAULTS = {
     "refused": k.NO_CONNECTION,
     "502": k.BROKEN_GATEWAY,
     "silent": k.SILENCE,
     "backend": k.BACKEND_404,
-    **dict(zip(_OF_PAGES, k.PAGES, strict=True)),
+    **dict(zip(PAGES, k.PAGES, strict=True)),
 }
 
 
@@ -87,7 +87,6 @@ def destroyed(watch: Watch) -> int:
     return sum(isinstance(outcome, DeletionReceipt) for outcome in watch.outcomes)
 
 
-PAGES = [name for name, fault in FAULTS.items() if fault.is_a_page]
 SAID_IN_ERROR = {"refused": "no connection", "backend": "Hangar request failed", "502": "HTTP 502"}
 
 in_each_way_at_another_latency = pytest.mark.parametrize(
