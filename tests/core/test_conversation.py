@@ -51,9 +51,8 @@ def test_an_excused_attempt_counts_for_nothing_and_the_next_one_is_sent_at_once(
     assert vars(record)["attempt"] == 2
     failed = steps.throw(core.ConnectFailedError("refused"))
     assert isinstance(failed, core.Failed)
-    assert (
-        failed.error.session_fate is core.SessionFate.UNKNOWN
-    )  # The first one may have reached it.
+    # The first one may have reached it.
+    assert failed.error.session_fate is core.SessionFate.UNKNOWN
     with pytest.raises(core.UnreachableError, match=r"refused\. 2 attempts"):
         next(steps)
 

@@ -104,7 +104,7 @@ def test_a_journal_forgets_what_is_gone(
 
 @both_use_cases
 @pytest.mark.parametrize(
-    ("error", "words"), [(OSError("the disk is full"), "the disk is full"), (TimeoutError(), "Tim")]
+    ("error", "words"), [(OSError("the disk is full"), "the disk is full"), (KeyError(), "Key")]
 )
 def test_a_journal_s_error_is_a_warning(error: Exception, words: str, use_case: UseCase) -> None:
     journal = Mock(gone=Mock(side_effect=error))

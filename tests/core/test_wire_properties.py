@@ -34,6 +34,8 @@ DEEP = b'{"success":true,"deep":'
         b'{"success":true,"error":"Session not found"}',
         '{"grün":"🦊","success":true}'.encode(),
         DEEP + b"[" * 99 + b"]" * 99 + b"}",
+        b'{"success":true,"sessionDurationMs":true,"creditsBilled":1e400,"status":null}',
+        b'{"success":true,"sessionDurationMs":%s,"creditsBilled":true}' % (b"9" * 5_000),
         b"",
         b'{"Success":true}',
         b'{"success":"true"}',
@@ -117,12 +119,3 @@ def test_the_figures_are_those_that_came(credits_billed: float, duration: float)
     got = receipt(destroyed(creditsBilled=credits_billed, sessionDurationMs=duration))
     assert (got.credits_billed, type(got.credits_billed)) == (credits_billed, type(credits_billed))
     assert (got.session_duration_ms, type(got.session_duration_ms)) == (round(duration), int)
-
-
-@pytest.mark.parametrize(
-    "odd", [b"1e400", b"-1e400", b"9" * 5_000, b"true", b"[2]", b'{"x":1}', b"null"], ids=repr
-)
-def test_figures_that_cannot_be_read_are_none(odd: bytes) -> None:
-    fields = b'"sessionDurationMs":%s,"creditsBilled":%s,"status":%s' % (odd, odd, odd)
-    got = receipt(b'{"success":true,%s}' % fields)
-    assert (got.session_duration_ms, got.credits_billed, got.status) == (None, None, None)
