@@ -115,8 +115,7 @@ class DoesWhatABrowserDoes(Naive):
         password = {"Authorization": "Basic x"} if is_known else {}
         headers = {**request.headers, **self.cookies, **password}
         response = super().send(Request(request.method, quote(request.path), headers), timeout)
-        if "set-cookie" in response.headers:
-            self.cookies = {"Cookie": response.headers["set-cookie"]}
+        self.cookies = {"Cookie": response.headers.get("set-cookie", "")}
         if "location" in response.headers:
             self.url = urlsplit(response.headers["location"].removesuffix("/elsewhere"))
             return super().send(request, timeout)
@@ -153,11 +152,14 @@ class RetriesAndShowsTheKey(Naive):
 
 
 @found_by("test_a_status_is_data_and_is_not_retried", "a response is due")
+@found_by("test_a_compressed_body_is_refused_and_not_decoded[http-a bomb in gzip]", "a message of ")
 @found_by("test_a_body_of_1_mib_is_taken", "a response is due")
 @found_by("test_what_is_too_large_is_refused_and_not_held[http-a body of 50 MB]", "were taken")
 class RefusesWhatItHasRead(Naive):
     def send(self, request: Request, timeout: float) -> Response:
         response = super().send(request, timeout)
+        if "content-encoding" in response.headers:
+            raise BadResponseError(str(response.body))
         if response.status >= 400 or len(response.body) >= MAX_BODY_BYTES:
             raise BadResponseError(f"status {response.status}")
         return response
@@ -206,19 +208,20 @@ class KeepsOneConnection(Naive):
         pass
 
 
+@found_by("test_a_status_is_data_and_is_not_retried", "Retry-After and body: (400, None, b'")
 @found_by("test_paths_go_below_the_prefix_of_the_address", "the target: '/v2/echo/1' came")
 @found_by("test_callers_side_by_side_get_their_own_responses", "its own response is due")
 @found_by("test_its_clock_advances_while_it_sleeps", "its clock advanced by 0.")
 @found_by("test_closing_leaves_no_connection_and_no_thread", "threads that are left: {<Thread(")
 class Careless(Naive):
-    """It drops the path of its address, mixes up its callers, and leaves a thread behind."""
+    """It drops headers and its address's path, mixes up callers, and leaves a thread behind."""
 
     def send(self, request: Request, timeout: float) -> Response:
         self.url = self.url._replace(path="")
         self.response = super().send(request, timeout)
         threading.Thread(target=time.sleep, args=[9], daemon=True).start()
         time.sleep(0.01)
-        return self.response
+        return Response(self.response.status, {}, self.response.body)
 
     def sleep(self, seconds: float) -> None:
         pass

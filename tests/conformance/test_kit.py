@@ -14,6 +14,7 @@ from . import broken_journals, broken_transports  # noqa: F401 - they fill `FOUN
 from .found import FOUND
 
 HERE = Path(__file__).parent
+slow = pytest.mark.slow
 
 
 def play(*arguments: str, folder: Path = HERE.parents[1]) -> str:
@@ -24,9 +25,7 @@ def play(*arguments: str, folder: Path = HERE.parents[1]) -> str:
     return done.stdout.decode()
 
 
-@pytest.mark.parametrize(
-    "kept", ["not any_order", pytest.param("any_order", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("kept", ["not any_order", pytest.param("any_order", marks=slow)])
 def test_each_is_found_by_the_test_that_names_the_promise(kept: str) -> None:
     rows = [row for row in FOUND if ("any_order" in row[1]) is (kept == "any_order")]
     nodes = [
