@@ -22,7 +22,6 @@ from ..simulation.world import Weather
     ("ids", "record", "expected"),
     [
         ("abcde", {}, "eadbc"),
-        ("", {}, ""),
         ("abcdefg", {"b": "ServiceUnavailableError", "f": "deleted"}, "gaecdb"),
         ("abcdef", {"e": "UnreachableError", "b": "RateLimitError"}, "fadceb"),
         ("abc", {"a": "not-tried", "c": "NotDeletedError"}, "bac"),

@@ -41,6 +41,7 @@ pytestmark = pytest.mark.enable_socket
 @found_by("test_a_response_without_a_clear_end_is_refused[http-no length]", "status 200")
 @found_by("test_what_is_too_large_is_refused_and_not_held[http-a body of 50 MB]", "status 200")
 @found_by("test_a_compressed_body_is_refused_and_not_decoded", "BadResponseError is due")
+@found_by("test_what_ends_early_is_lost_and_is_not_retried", "says stale of a new connection")
 @found_by("test_calls_in_a_row_use_one_connection", "[1, 2, 3, 4, 5")
 class Naive:
     """http.client, with a connection for each call. It does without what the subclasses get wrong.
@@ -79,7 +80,7 @@ class Naive:
         except TimeoutError as error:
             raise TimedOutError("no response in time") from error.with_traceback(None)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise ConnectionLostError(type(error).__name__) from error.with_traceback(None)
+            raise ConnectionLostError("it broke", stale=True) from error.with_traceback(None)
         finally:
             connection.close()
             del headers
