@@ -69,7 +69,7 @@ OTHERS = {"API_KEY": f"{KEY}\n", "API_URL": "no address"}
         ({**CLOUD, "API_URL": ""}, {}, "'https://api.firecrawl.dev'"),
         ({**CLOUD, "API_URL": "http://x/v2"}, {"allow_plain_http": True}, "'http://x'"),
         ({**CLOUD, "API_URL": "https://x.example/a/v2/"}, {}, "'https://x.example/a'"),
-        (OTHERS, {"api_key": KEY, "api_url": "https://x.example/v2"}, "'https://x.example'"),
+        (OTHERS, {"api_key": KEY, "api_url": "http://x", "allow_plain_http": True}, "'http://x'"),
         (CLOUD, {"retry": RetryPolicy(max_attempts=7)}, "max_attempts=7"),
     ],
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
-from threading import Barrier
+from threading import Barrier, active_count
 
 import pytest
 
@@ -140,8 +140,10 @@ def test_three_sweepers_at_once_share_what_is_left(postgres: Postgres, isolation
 def test_whoever_lost_a_session_says_so_once(
     postgres: Postgres, label: str, journal: ShortLease, caplog: pytest.LogCaptureFixture
 ) -> None:
+    threads = active_count()
     for session_id in ("deleted", "taken", "kept", "gone"):
         journal.opened(session_id)
+    assert active_count() <= threads + 1
     postgres.execute(f"DELETE FROM {TABLE} WHERE service = %s AND session_id = 'deleted'", label)
     with ShortLease(postgres.url, service=label) as other:
         other.opened("taken")

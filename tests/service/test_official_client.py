@@ -29,10 +29,7 @@ from firecrawl_interact.adapters import (
     LostResponse,
     Reply,
 )
-from firecrawl_interact.core import (
-    AsyncDeleteSession,
-    NothingOpenedError,
-)
+from firecrawl_interact.core import AsyncDeleteSession, NothingOpenedError
 
 pytestmark = pytest.mark.enable_socket
 
