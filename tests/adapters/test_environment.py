@@ -197,11 +197,13 @@ def test_it_works_in_a_block_that_closes_it(
 
     with LoopbackService(service) as loopback:
         api_url = loopback.api_url
-        made = make(api_url=api_url, user_agent="Browsing/1", on_outcome=told.append)
+        own = {"user_agent": "Browsing/1", "headers": {"X-Team": "a"}}
+        made = make(api_url=api_url, on_outcome=told.append, **own)
         with pytest.raises(ForbiddenError):
             asyncio.run(use_in_tasks(made)) if isinstance(made, AsyncDeleteSession) else use(made)
     assert [outcome.session_id for outcome in told] == session_ids
-    assert {request.headers["User-Agent"] for request in service.requests} == {"Browsing/1"}
+    for request in service.requests:
+        assert (request.headers["User-Agent"], request.headers["X-Team"]) == ("Browsing/1", "a")
     assert FileJournal(tmp_path, service=api_url).orphans() == session_ids[1:]
 
 

@@ -34,6 +34,7 @@ def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() ->
     journal.gone(gone)
     InMemoryJournal(journal, service="another").opened("one")
     assert journal.sessions_left_open == ["three", str(session_id)]
+    assert journal.other_services() == ["another"]
 
 
 class FailingJournal(InMemoryJournal):

@@ -106,6 +106,7 @@ def test_it_opens_and_ends_the_session_of_a_scrape_blocking_and_awaited(
     settled = client.stop_interaction(scrape_id)
     assert (settled.success, settled.credits_billed) == (True, 7)
     assert asyncio.run(awaited_client.stop_interaction(scrape_id)) == settled
+    assert client.interact(scrape_id, code="1").stdout == "done"  # in another session
 
 
 # What it gives when nothing was opened

@@ -133,6 +133,15 @@ def test_a_look_up_that_hangs_has_no_more_than_the_connect_timeout(
         asyncio.run(look_up())
 
 
+def test_a_sleep_lets_other_tasks_run() -> None:
+    async def sleep() -> None:
+        async with asyncio.timeout(0):
+            await AsyncioTransport().sleep(5)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(sleep())
+
+
 # --- event loops and their end ------------------------------------------------------------------
 
 

@@ -42,15 +42,6 @@ def test_the_environments_proxy_serves_https_and_never_sees_the_key(
     assert [request.connection for request in service.requests] == [1, 1]
 
 
-def test_no_proxy_names_a_host_that_is_reached_without_one(
-    net: Net, service: FaultServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
-    net.open(service).fails(ConnectFailedError)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    net.open(service).send()
-
-
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_is_asked_for_comes_before_the_environments(
     net: Net, service: FaultServer, monkeypatch: pytest.MonkeyPatch, scheme: str

@@ -88,12 +88,6 @@ def test_a_call_that_fails_at_a_proxy_shows_no_password(net: Net, fault: FaultFu
     assert_nothing_is_shown(raised_by_a_delete(client.transport))
 
 
-def test_a_handshake_that_fails_shows_no_key(net: Net) -> None:
-    server = net.serve(sends_and_closes(b"HTTP/1.1 400 No\r\n\r\n"))
-    client = net.open(server.api_url.replace("http", "https"))
-    assert_nothing_is_shown(raised_by_a_delete(client.transport))
-
-
 def test_ctrl_c_passes_and_shows_no_key(net: Net) -> None:
     def presses_ctrl_c(connection: Connection) -> None:
         connection.read_request()
