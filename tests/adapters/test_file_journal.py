@@ -72,7 +72,7 @@ def test_a_record_is_flushed_to_the_disk_before_it_is_told(
         ]
 
 
-def test_a_sweeper_that_lives_on_keeps_no_directory_of_what_is_gone(tmp_path: Path) -> None:
+def test_neither_a_sweeper_nor_a_close_keeps_a_directory_of_what_is_gone(tmp_path: Path) -> None:
     with FileJournal(tmp_path, service="https://a") as journal:
         for _ in range(3):
             leave(tmp_path, "one")
@@ -81,6 +81,9 @@ def test_a_sweeper_that_lives_on_keeps_no_directory_of_what_is_gone(tmp_path: Pa
                 journal.gone(session_id)
         assert list(journal.adopt_orphans()) == []
         assert list(tmp_path.glob("*/*")) == []
+        journal.opened("own")
+        journal.gone("own")
+    assert list(tmp_path.glob("*/*")) == []
 
 
 def test_an_own_directory_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
