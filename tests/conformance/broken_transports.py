@@ -182,7 +182,7 @@ class TrustsAnyone(Naive):
 @found_by("test_a_connection_that_was_closed_while_idle_is_replaced", "its own response is due")
 @found_by("test_once_closed_it_sends_over_connections_that_it_does_not_keep", "close: 1 came")
 class KeepsOneConnection(Naive):
-    """A socket that is never closed, and not guarded against other callers or a fork."""
+    """A socket is kept even after `close`, and not guarded against other callers or a fork."""
 
     sock: socket.socket | None = None
     received = b""
@@ -206,7 +206,7 @@ class KeepsOneConnection(Naive):
         return Response(200, {}, whole)
 
     def close(self) -> None:
-        pass
+        self.sock = None
 
 
 @found_by("test_a_status_is_data_and_is_not_retried", "Retry-After and body: (400, None, b'")

@@ -19,7 +19,9 @@ slow = pytest.mark.slow
 
 def play(*arguments: str, folder: Path = HERE.parents[1]) -> str:
     """Let pytest play something in a process of its own, and return what it prints."""
-    command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", *arguments]
+    # A broken transport leaves sockets open, which pytest would report in the next one's test.
+    without = ("-p", "no:cacheprovider", "-p", "no:unraisableexception")
+    command = [sys.executable, "-m", "pytest", "-rA", *without, *arguments]
     wide = {**os.environ, "COLUMNS": "500"}
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, cwd=folder, env=wide)
     return done.stdout.decode()
@@ -39,7 +41,7 @@ def test_each_is_found_by_the_test_that_names_the_promise(kept: str) -> None:
         messages = re.findall(rf"^FAILED .*::{re.escape(where)}.* - (.*)$", output, re.MULTILINE)
         if not any(said in message for message in messages):
             missed.append((where, said, messages))
-    assert not missed, output[-2000:]
+    assert missed == []
 
 
 def test_what_is_known_to_fail_is_an_expected_failure_and_one_that_passes_fails(
