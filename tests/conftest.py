@@ -23,11 +23,8 @@ if os.name == "posix" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what needs a server of PostgreSQL. Begin with the proof, which takes longest."""
+    """Begin with the proof, which takes longest."""
     items.sort(key=lambda item: not item.nodeid.startswith("tests/proof/"))
-    for item in items:
-        if "postgres" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.slow)
 
 
 def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> None:

@@ -104,6 +104,7 @@ def test_a_host_that_is_silent_holds_a_call_up_for_seconds() -> None:
         assert time.monotonic() - began < MOST_SECONDS
 
 
+@pytest.mark.slow
 def test_a_statement_that_waits_for_others_ends_soon(
     postgres: Postgres, journal: ShortLease
 ) -> None:
@@ -155,6 +156,7 @@ def test_whoever_lost_a_session_says_so_once(
     assert sorted(told) == [(logging.WARNING, text.format(one)) for one in ("deleted", "taken")]
 
 
+@pytest.mark.slow
 def test_a_journal_that_had_no_session_for_a_while_renews_what_it_records_later(
     postgres: Postgres, label: str, journal: ShortLease
 ) -> None:
@@ -194,6 +196,7 @@ signal.pause()
 """
 
 
+@pytest.mark.slow
 def test_a_forked_worker_renews_its_own_sessions_when_its_parent_is_dead(
     postgres: Postgres, label: str
 ) -> None:

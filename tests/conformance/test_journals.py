@@ -68,6 +68,7 @@ class TestInMemoryJournal(JournalTests):
         raise AssertionError("memory is never away")
 
 
+@pytest.mark.slow
 class TestPostgresJournal(JournalTests):
     lease = ShortLease._lease
     secrets = (PASSWORD,)

@@ -236,6 +236,7 @@ def test_a_process_that_is_killed_at_any_moment_loses_no_session(
 
 
 @pytest.mark.enable_socket
+@pytest.mark.slow
 def test_no_kill_loses_a_session_of_a_database(
     postgres: "Postgres", record_property: Callable[[str, object], None]
 ) -> None:
