@@ -6,7 +6,6 @@ Limits and outages are played in the simulated world of the tests.
 """
 
 import asyncio
-import heapq
 import json
 import logging
 import math
@@ -31,11 +30,11 @@ import urllib3
 from firecrawl_interact import adapters, core
 
 from ..simulation import kinds
-from ..simulation.limiters import Limited, RateLimit
+from ..simulation.limiters import Limited, RateLimit, shortest_time
 from ..simulation.play import play
 from ..simulation.watch import Scenario, ids
 from ..simulation.ways import Awaited
-from ..simulation.world import Limiter, Outage, Weather
+from ..simulation.world import Outage, Weather
 
 SESSIONS = 1_000
 CONCURRENCY = 32
@@ -221,17 +220,6 @@ def seconds_of_run(sessions: int, concurrency: int, weather: Weather) -> float:
     receipts = [one for one in watch.outcomes if isinstance(one, core.DeletionReceipt)]
     assert len(receipts) == sessions
     return watch.over_at
-
-
-def shortest_time(limiter: Limiter, sessions: int, concurrency: int, latency: float) -> float:
-    """Return the seconds of a client that knows when a request would be accepted."""
-    now, free_at = 0.0, [0.0] * concurrency
-    for _ in range(sessions):
-        now = max(now, heapq.heappop(free_at))
-        while wait := limiter.request(now):
-            now += min(wait, 1.0)
-        heapq.heappush(free_at, now + latency)
-    return max(free_at)
 
 
 def worst_beside_shortest(limit: RateLimit, *, tells_wait: bool) -> float:

@@ -1,6 +1,5 @@
 """Runs that an outage, bad ids, a slow caller or a rate limit hold back, on a virtual clock."""
 
-import heapq
 import itertools
 import math
 import random
@@ -13,7 +12,7 @@ import pytest
 from firecrawl_interact.core import DeletionReceipt, RetryPolicy, RunEndedError
 
 from ..simulation import kinds as k
-from ..simulation.limiters import RATE_LIMITS, Limited, RateLimit
+from ..simulation.limiters import RATE_LIMITS, Limited, RateLimit, shortest_time
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step, Watch, ids
 from ..simulation.ways import Awaited, Blocking, Way, both_ways
@@ -133,6 +132,14 @@ def test_an_outage_without_an_end_ends_the_run(fault: str, latency: float, way: 
 
 
 @both_ways
+def test_an_outage_in_the_service_s_words_ends_a_run_of_few_requests(way: type[Way]) -> None:
+    weather = Weather(outages=[Outage(0, math.inf, k.STOPPING)])
+    watch = play(Scenario(ids=ids(IDS), concurrency=1, weather=weather), way)
+    assert [type(error) for error in watch.raised] == [RunEndedError]
+    assert len(watch.taken) < IDS
+
+
+@both_ways
 @pytest.mark.parametrize("fault", PAGES)
 def test_pages_alone_from_the_start_end_a_run_after_30_s(fault: str, way: type[Way]) -> None:
     watch = run_through(fault, math.inf, 0.2, from_start=True, way=way)
@@ -221,17 +228,6 @@ class Load(NamedTuple):
     latency_of_429: float = 0.2
 
 
-def shortest_time(limiter: Limiter, load: Load) -> float:
-    """Return the seconds that a client needs which asks every second, and pays nothing for it."""
-    now, free_at = 0.0, [0.0] * load.concurrency
-    for _ in range(load.sessions):
-        now = max(now, heapq.heappop(free_at))
-        while wait := limiter.request(now):
-            now += min(wait, 1.0)
-        heapq.heappush(free_at, now + load.latency)
-    return max(free_at)
-
-
 def run(limiter: Limiter, load: Load, named_wait: NamedWait) -> Watch:
     """Play a run under a limiter, in which no session may be lost."""
     weather = Weather(
@@ -259,7 +255,7 @@ MOST = dict.fromkeys(RIGHT_WAITS, 1.2) | dict.fromkeys(WRONG_WAITS, 1.5) | {"non
 @pytest.mark.parametrize(("limit", "concurrency"), [(10, 64), (100, 8)])
 def test_a_run_loses_little_time_with_each_wait(kind: str, limit: int, concurrency: int) -> None:
     load = Load(sessions=2 * limit + 30, concurrency=concurrency, latency=0.2)
-    shortest = shortest_time(Limited(LIMITS[kind](limit)), load)
+    shortest = shortest_time(Limited(LIMITS[kind](limit)), load.sessions, concurrency, 0.2)
     for wait, named in (RIGHT_WAITS | WRONG_WAITS | NO_WAIT).items():
         seconds = run(Limited(LIMITS[kind](limit)), load, named).over_at
         assert seconds <= shortest * (3.6 if kind == "evenly spaced" else MOST[wait]), wait

@@ -1,5 +1,6 @@
 """Limiters of several kinds: the service's own, and those of gateways and other services."""
 
+import heapq
 import math
 from collections import deque
 from collections.abc import Callable
@@ -21,7 +22,7 @@ class RateLimit:
     """
 
     requests: int
-    """How many it accepts in `seconds`. 0: none, if it has a window."""
+    """How many it accepts in `seconds`."""
     seconds: float = 60
     window: Window = "fixed"
     """`"fixed"` begins with a request, and the next one with the first request after its end.
@@ -31,22 +32,24 @@ class RateLimit:
     """The size of a token bucket, which is refilled at `requests` in `seconds`. None: a window."""
 
 
-class Usage:
-    """What was used of a rate limit."""
+class Limited:
+    """A service with a rate limit. An aligned window begins at second 40 of each minute."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: RateLimit) -> None:
+        self._limit = limit
         self._consumed = 0  # in the window of now
         self._window_ends = -math.inf
         self._accepted: deque[float] = deque()  # when each request in the sliding window came
         self._bucket_is_full_at = -math.inf
 
-    def count_request(self, limit: RateLimit, now: float) -> float:
+    def request(self, now: float) -> float:
         """Count a request. Return 0 if it is accepted, else the seconds until one is."""
+        limit = self._limit
         if limit.burst is not None:
             return self._count_in_bucket(limit, limit.burst, now)
         if limit.window == "sliding":
             return self._count_in_sliding_window(limit, now)
-        return self._count_in_window(limit, now)
+        return self._count_in_window(limit, now - 40)
 
     def _count_in_window(self, limit: RateLimit, now: float) -> float:
         if self._window_ends - now < _ROUNDING:
@@ -65,7 +68,7 @@ class Usage:
         if len(accepted) < limit.requests:
             accepted.append(now)
             return 0
-        return (accepted[-limit.requests] if limit.requests else now) + limit.seconds - now
+        return accepted[-limit.requests] + limit.seconds - now
 
     def _count_in_bucket(self, limit: RateLimit, burst: int, now: float) -> float:
         seconds_for_one = limit.seconds / limit.requests
@@ -84,11 +87,12 @@ RATE_LIMITS: dict[str, Callable[[int], RateLimit]] = {
 }
 
 
-class Limited:
-    """A service with a rate limit. An aligned window begins at second 40 of each minute."""
-
-    def __init__(self, limit: RateLimit) -> None:
-        self._limit, self._usage = limit, Usage()
-
-    def request(self, now: float) -> float:
-        return self._usage.count_request(self._limit, now - 40)
+def shortest_time(limiter: Limited, sessions: int, concurrency: int, latency: float) -> float:
+    """Return the seconds that a client needs which asks every second, and pays nothing for it."""
+    now, free_at = 0.0, [0.0] * concurrency
+    for _ in range(sessions):
+        now = max(now, heapq.heappop(free_at))
+        while wait := limiter.request(now):
+            now += min(wait, 1.0)
+        heapq.heappush(free_at, now + latency)
+    return max(free_at)

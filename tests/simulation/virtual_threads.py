@@ -93,9 +93,6 @@ class _Queue(Generic[_T]):
         elif not self._items:
             self._waiting.append(current)
             current.parent.switch()
-        return self.get_nowait()
-
-    def get_nowait(self) -> _T:
         if not self._items:
             raise queue.Empty
         return self._items.popleft()
