@@ -255,11 +255,15 @@ def test_the_session_is_recorded_before_the_block_and_forgotten_after_it(use_cas
 
 @both_use_cases
 @pytest.mark.parametrize("meets", [DESTROYED, UNAUTHORIZED], ids=["destroyed", "not destroyed"])
-def test_what_cannot_be_recorded_is_destroyed(meets: core.Response, use_case: UseCase) -> None:
+@pytest.mark.parametrize("is_open", [True, False], ids=["on_exit", "opening"])
+def test_what_cannot_be_recorded_is_destroyed(
+    is_open: bool, meets: core.Response, use_case: UseCase
+) -> None:
     error = core.JournalError("the disk is full")
     journal = Mock(opened=Mock(side_effect=error))
     delete_session = use_case(ScriptedTransport(meets), API_KEY, journal=journal)
-    block = delete_session.on_exit(SESSION_ID)
+    on_exit = delete_session.on_exit
+    block = on_exit(SESSION_ID) if is_open else delete_session.opening(lambda: SESSION_ID)
     with pytest.raises(core.JournalError) as raised, log_records(logging.ERROR) as records:
         play(block, fail(NotImplementedError()))
     assert raised.value is error

@@ -18,7 +18,7 @@ from ..simulation import kinds as k
 from ..simulation.play import play
 from ..simulation.watch import Scenario, Step, Watch
 from ..simulation.ways import WAYS, Way, both_ways
-from ..simulation.world import MemoryJournal, Outage, Weather
+from ..simulation.world import MemoryJournal, Outage, Weather, full_journal
 from .scripted_transport import log_records
 
 
@@ -250,6 +250,11 @@ ENDED_EARLY = {
         raises="interruption",
         over_at=5.5,
     ),
+    "an interruption while the journal forgets a session costs no outcome": Case(
+        given=run_of("a", journal_seconds=[5.0], interrupt_at=[3.0]),
+        outcomes=[(3, "a")],
+        raises="interruption",
+    ),
     "an interruption does not wait for the next asynchronous id": Case(
         given=run_of(["a", Step(1000, "b")], ids_are_awaited=True, interrupt_at=[7.0]),
         outcomes=[(1, "a")],
@@ -302,7 +307,7 @@ def each_case(cases: Mapping[str, Case]) -> Iterator[object]:
 
 @pytest.mark.parametrize(("case", "way"), [*each_case(CASES | ENDED_EARLY)])
 def test_a_run(case: Case, way: type[Way]) -> None:
-    watch = play(case.given, way)
+    watch = play(case.given, way, set_up=full_journal)
     came = Case(given=case.given, outcomes=ended(watch), way=case.way)
     expected = replace(case, outcomes=sorted(case.outcomes, key=lambda outcome: outcome[:2]))
     if case.sent is not None:

@@ -117,3 +117,7 @@ OTHERS: Any = {"headers": {"X-Team": CANARY}, "journal": InMemoryJournal()}  # A
 def test_a_value_shows_no_secret(value: object) -> None:
     assert repr(value).startswith(f"{type(value).__name__}(")
     assert "canary" not in f"{value!r}{value}"
+
+
+def test_an_error_tracker_is_told_how_to_print_headers_which_it_takes_for_a_mapping() -> None:
+    assert HEADERS.__sentry_repr__() == repr(HEADERS)
