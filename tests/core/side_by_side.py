@@ -79,25 +79,25 @@ class AsyncFunctionTransport:
         await asyncio.sleep(seconds)
 
 
-def many(transport: core.Transport, *, concurrency: int = 8) -> core.DeleteManySessions:
-    delete_session = core.DeleteSession(transport, KEY, random=lambda: 0.5)
+def many(
+    transport: core.Transport, *, concurrency: int = 8, **options: Any
+) -> core.DeleteManySessions:  # Any: as `DeleteSession` has them
+    delete_session = core.DeleteSession(transport, KEY, random=lambda: 0.5, **options)
     return core.DeleteManySessions(delete_session, concurrency=concurrency)
 
 
 def many_awaited(
-    transport: core.AsyncTransport, *, concurrency: int = 8
-) -> core.AsyncDeleteManySessions:
-    delete_session = core.AsyncDeleteSession(transport, KEY, random=lambda: 0.5)
+    transport: core.AsyncTransport, *, concurrency: int = 8, **options: Any
+) -> core.AsyncDeleteManySessions:  # Any: as `AsyncDeleteSession` has them
+    delete_session = core.AsyncDeleteSession(transport, KEY, random=lambda: 0.5, **options)
     return core.AsyncDeleteManySessions(delete_session, concurrency=concurrency)
 
 
-def many_as_if_awaited(transport: core.Transport) -> core.AsyncDeleteManySessions:
-    return many_awaited(AsyncScriptedTransport(transport))
+def many_as_if_awaited(transport: core.Transport, **options: Any) -> core.AsyncDeleteManySessions:
+    return many_awaited(AsyncScriptedTransport(transport), **options)  # Any: as above
 
 
-DeleteMany: TypeAlias = Callable[
-    [core.Transport], core.DeleteManySessions | core.AsyncDeleteManySessions
-]
+DeleteMany: TypeAlias = Callable[..., core.DeleteManySessions | core.AsyncDeleteManySessions]
 
 both_kinds = pytest.mark.parametrize(
     "delete_many", [many, many_as_if_awaited], ids=["blocking", "awaited"]

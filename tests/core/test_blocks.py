@@ -120,8 +120,10 @@ def test_an_id_of_that_fails_is_the_cause() -> None:
 def test_a_blocking_block_does_not_take_what_must_be_awaited() -> None:
     opened = Mock(spec=Awaitable, id=SESSION_ID)
     block = core.DeleteSession(ScriptedTransport(), API_KEY).opening(lambda: opened)
-    with pytest.raises(core.NothingOpenedError, match="must be awaited: take AsyncDeleteSession"):
+    says = "must be awaited: take AsyncDeleteSession"
+    with pytest.raises(core.NothingOpenedError, match=says) as raised:
         block.__enter__()
+    assert raised.value.opened is opened
 
 
 @both_use_cases

@@ -62,11 +62,14 @@ def test_a_forgotten_run_warns_where_that_was(
 
 @both_kinds
 def test_an_interruption_leaves_a_run_without_a_block_too(delete_many: DeleteMany) -> None:
-    ids = Mock(side_effect=["a", asyncio.CancelledError, "b"])
-    run = delete_many(FunctionTransport())(iter(ids, None))
+    hook = Mock(side_effect=asyncio.CancelledError)
+    run = delete_many(FunctionTransport(), concurrency=1, on_outcome=hook)(IDS)
     with pytest.raises(asyncio.CancelledError):
         virtual_time.run(listed(run))
-    assert [outcome.session_id for outcome in virtual_time.run(listed(run))] == ["a"]
+    [outcome] = virtual_time.run(listed(run))
+    assert outcome.session_id == "a"
+    hook.assert_called_once_with(outcome)
+    run.stop()  # Its event loop is closed.
 
 
 @both_kinds

@@ -150,8 +150,6 @@ def test_what_is_neither_is_ignored_and_the_text_counts(header: str, date: str) 
     [
         ("RETRY AFTER 2 S", 2.5),
         ("retry after 0s", 0.5),
-        ("retry after 9999999999s", None),
-        ("retry after -2s", None),
         ("retry after 2m", None),
     ],
 )

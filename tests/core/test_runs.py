@@ -119,6 +119,14 @@ CASES = {
         sent="a a a a a b c",
         way="blocking",
     ),
+    "a 429 before an outage makes no failure in it an id's own": Case(
+        given=run_of(
+            "cab",
+            {"c": [k.limited(2)], **{name: [k.limited(2), k.LOST, k.LOST] for name in "ab"}},
+            retry=RetryPolicy(max_attempts=2),
+        ),
+        outcomes=[(4, "c"), (9, "a"), (9.593, "b")],
+    ),
     "asynchronous ids are taken while requests are in flight": Case(
         given=run_of(
             [Step(10, "a"), Step(10, "b"), Step(10, "c")], {"a": [LATE]}, ids_are_awaited=True
@@ -255,13 +263,6 @@ ENDED_EARLY = {
         outcomes=[(3, "a")],
         raises="interruption",
     ),
-    "an interruption does not wait for the next asynchronous id": Case(
-        given=run_of(["a", Step(1000, "b")], ids_are_awaited=True, interrupt_at=[7.0]),
-        outcomes=[(1, "a")],
-        raises="interruption",
-        over_at=7,
-        way="awaited",
-    ),
     "a second cancellation cuts nothing short": Case(
         given=run_of("abc", {"b": [LATE], "c": [LATER]}, interrupt_at=[5.0, 6.0]),
         outcomes=[(1, "a"), (60, "b"), (60, "c")],
@@ -385,6 +386,8 @@ def test_a_run_shows_what_holds_it_back(way: type[Way]) -> None:
     assert (pause.reason, pause.waiting, pause.number) == ("outage", 2, 1)
     assert pause.seconds_left == pytest.approx(0.4)
     assert pause.error is not None
+    stopped = play(Scenario(ids="ab", meets={"a": [k.limited(60)]}, stop_at=[1]), way)
+    assert stopped.pauses == [None, None]
 
 
 @both_ways

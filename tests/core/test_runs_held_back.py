@@ -5,7 +5,7 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -217,33 +217,21 @@ WRONG_WAITS: dict[str, NamedWait] = {
     "1 s": lambda _: 1,
 }
 NO_WAIT: dict[str, NamedWait] = {"none": lambda _: None}
+LATENCY = 0.2
 
 
-class Load(NamedTuple):
-    """What a run has to do. Latencies are in seconds."""
-
-    sessions: int
-    concurrency: int
-    latency: float
-    latency_of_429: float = 0.2
-
-
-def run(limiter: Limiter, load: Load, named_wait: NamedWait) -> Watch:
+def run(limiter: Limiter, sessions: int, concurrency: int, named_wait: NamedWait) -> Watch:
     """Play a run under a limiter, in which no session may be lost."""
     weather = Weather(
-        seconds=[load.latency],
-        seconds_of_429=load.latency_of_429,
+        seconds=[LATENCY],
         limiter=lambda: limiter,
         named_wait=named_wait,
         is_named_in_header=named_wait is not RIGHT_WAITS["rounded"],
     )
     chance = random.Random(1)  # noqa: S311 - a schedule, no secret
-    watch = play(
-        Scenario(ids=ids(load.sessions), concurrency=load.concurrency, weather=weather),
-        Awaited,
-        chance.choice,
-    )
-    assert (watch.raised, len(watch.outcomes), watch.world.flaws) == ([], load.sessions, [])
+    scenario = Scenario(ids=ids(sessions), concurrency=concurrency, weather=weather)
+    watch = play(scenario, Awaited, chance.choice)
+    assert (watch.raised, len(watch.outcomes), watch.world.flaws) == ([], sessions, [])
     return watch
 
 
@@ -254,10 +242,10 @@ MOST = dict.fromkeys(RIGHT_WAITS, 1.2) | dict.fromkeys(WRONG_WAITS, 1.5) | {"non
 @pytest.mark.parametrize("kind", LIMITS)
 @pytest.mark.parametrize(("limit", "concurrency"), [(10, 64), (100, 8)])
 def test_a_run_loses_little_time_with_each_wait(kind: str, limit: int, concurrency: int) -> None:
-    load = Load(sessions=2 * limit + 30, concurrency=concurrency, latency=0.2)
-    shortest = shortest_time(Limited(LIMITS[kind](limit)), load.sessions, concurrency, 0.2)
+    sessions = 2 * limit + 30
+    shortest = shortest_time(Limited(LIMITS[kind](limit)), sessions, concurrency, LATENCY)
     for wait, named in (RIGHT_WAITS | WRONG_WAITS | NO_WAIT).items():
-        seconds = run(Limited(LIMITS[kind](limit)), load, named).over_at
+        seconds = run(Limited(LIMITS[kind](limit)), sessions, concurrency, named).over_at
         assert seconds <= shortest * (3.6 if kind == "evenly spaced" else MOST[wait]), wait
 
 
@@ -265,5 +253,5 @@ def test_a_run_loses_little_time_with_each_wait(kind: str, limit: int, concurren
 @pytest.mark.parametrize(("limit", "sessions"), [(1, 10), (10, 100)])
 def test_few_requests_get_status_429(kind: str, limit: int, sessions: int) -> None:
     for concurrency, named in itertools.product((8, 64), RIGHT_WAITS.values()):
-        came = run(Limited(RATE_LIMITS[kind](limit)), Load(sessions, concurrency, 0.2), named)
+        came = run(Limited(RATE_LIMITS[kind](limit)), sessions, concurrency, named)
         assert len(came.world.sent) - sessions <= 2 * sessions

@@ -60,6 +60,11 @@ def test_as_many_daemon_threads_send_as_may_be_in_flight_and_the_caller_s_reads_
     assert readers == {threading.current_thread()}
 
 
+@pytest.mark.filterwarnings("ignore:.* was left half-way")
+def test_a_run_that_is_left_half_way_leaves_no_thread() -> None:
+    next(many(FunctionTransport())(["a", "b"]))
+
+
 class Id(str):
     """Can be watched."""
 

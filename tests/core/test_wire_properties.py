@@ -18,9 +18,6 @@ from .scripted_transport import SESSION_ID
 from .service_responses import KEYS
 from .test_fuzzed_responses import HEADERS, check
 
-# --- how strictly a body is read --------------------------------------------------------------
-
-
 DEEP = b'{"success":true,"deep":'
 
 
@@ -83,7 +80,7 @@ def test_deep_nesting_does_not_end_a_process_on_a_small_stack() -> None:
     assert subprocess.run(code, capture_output=True, text=True, check=True).stdout == "alive\n"
 
 
-# --- receipts ---------------------------------------------------------------------------------
+# Receipts
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 
