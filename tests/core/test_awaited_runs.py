@@ -69,20 +69,6 @@ async def test_asynchronous_ids_are_read_only_while_an_outcome_is_asked_for() ->
 
 
 @on_virtual_time
-async def test_a_timeout_of_the_ids_is_raised_after_the_outcomes() -> None:
-    async def ids() -> AsyncIterator[str]:
-        async with asyncio.timeout(5):
-            yield "a"
-            await asyncio.sleep(60)
-
-    deletions = many_awaited(AsyncFunctionTransport(after(10)))(ids())
-    assert (await anext(deletions)).session_id == "a"
-    with pytest.raises(TimeoutError):
-        await anext(deletions)
-    assert is_alone()
-
-
-@on_virtual_time
 async def test_ids_that_somebody_cancels_do_not_end_in_silence() -> None:
     async def ids() -> AsyncIterator[str]:
         task = asyncio.current_task()

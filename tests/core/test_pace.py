@@ -84,7 +84,7 @@ EXCUSED = {
     "two ids that fail are an outage": (TWO, True),
     "it goes on when one of them fails again": ([*TWO, failed("a", 2)], True),
     "but not if something was served since that id failed last": (
-        [*TWO, served("c", 1.2, 1.4), failed("a", 2)],
+        [*TWO, served("c", 1.2, 1.4), served("d", 0.3, 1.5), failed("b", 2), failed("a", 2)],
         False,
     ),
     "what was sent at the same moment counts as before": (
@@ -144,6 +144,7 @@ def test_attempts_are_excused_in_an_outage(events: Sequence[Event], is_excused: 
         ([*TWO, failed("b", 2)], 3.5, False),  # the backoff grows with each excused attempt
         ([*TWO, failed("b", 2), failed("b", 4)], 7, False),
         ([failed("a", 1), failed("b", 1, retry_after=20)], 21, True),
+        ([failed("a", 1), failed("b", 1, retry_after=0.1)], 1.75, True),
         ([limited(0, 1, 30)], -math.inf, True),  # Everybody waits for that.
         ([limited(0, 1, 30), limited(0.5, 1.2, 30)], -math.inf, False),
         ([limited(0, 1, 30), limited(40, 41, 30)], -math.inf, True),
@@ -215,7 +216,7 @@ ENDS = {
         ("rate limit", "the rate limit has let no request through for 100 s (429)", 100, 5),
     ),
     "one whose wait is longer than the deadline ends it at once": (
-        [limited(0, 1, 101)],
+        [limited(0, 1, 101), limited(0, 1, 5, "b")],
         0.0,
         ("rate limit", "the rate limit asks for a wait of 101 s (429)", 0, 101),
     ),
@@ -232,6 +233,25 @@ def test_how_a_run_ends(events: Sequence[Event], patience: float, end: tuple[obj
     error = pace.end_error()
     assert (error.reason, error.args[0], error.lasted, error.retry_after) == end
     assert error.__cause__ is pace.failure
+
+
+@pytest.mark.parametrize(
+    ("events", "reason", "seconds_left", "number"),
+    [
+        ([limited(0, 1, 30)], "rate limit", 29, 1),
+        (TWO, "outage", 0, 1),  # Something may be sent, and it goes on.
+        ([*TWO, limited(0, 1, 30)], "rate limit", 29, 2),
+        ([limited(0, 1, 30), failed("b", 1), failed("c", 1)], "outage", 0, 2),
+    ],
+)
+def test_a_pause_says_what_the_last_failure_was(
+    events: Sequence[Event], reason: str, seconds_left: float, number: int
+) -> None:
+    pace = Pace(POLICY, middle)
+    play(pace, events)
+    assert pace.pause(2, 0, 7) == core.Pause(
+        reason=reason, seconds_left=seconds_left, waiting=7, number=number, error=events[-1].error
+    )
 
 
 def test_patience_has_no_end_while_nothing_fails_or_something_gets_through() -> None:
