@@ -106,6 +106,7 @@ class Broken(TransportTests):
 @found_by("test_cookies_are_not_kept", "['visitor=1; Path=/'] came, and [] is due")
 @found_by("test_netrc_and_the_proxy_for_plain_http_stay_out", "['Basic x'] came")
 @found_by("test_a_path_goes_out_as_it_is", "'/v2/echo/a%3Bb%3Dc")
+@found_by("test_no_error_shows_the_key_nor_do_its_frames[http-a timeout]", "key: ['File")
 class DoesWhatABrowserDoes(Naive):
     """It follows redirects, keeps cookies, reads netrc and quotes the path."""
 
