@@ -36,6 +36,7 @@ class Broken(JournalTests):
 
     __test__ = False
     journal: ClassVar[type[Right]] = Right
+    secrets = ("/journal",)
 
     @pytest.fixture(autouse=True)
     def _choose_directory(self, tmp_path: Path) -> None:
@@ -51,6 +52,7 @@ class Broken(JournalTests):
 @found_by("test_a_killed_process_leaves_orphans_with_what_it_had_adopted[fork]", "and ['one', ")
 @found_by("test_a_process_that_is_stopped_for_long_loses_nothing", "0 of 1 orphans")
 @found_by("test_processes_that_are_killed_at_any_moment_lose_nothing", "recorded sessions are lost")
+@found_by("test_every_id_that_can_be_sent_is_kept_as_it_is_and_any_other_is_refused", "DID NOT")
 class RecordsAfterTheFact(Right):
     def opened(self, session_id: Id, /) -> None:
         self.recorded.add(session_id)
@@ -107,6 +109,7 @@ class TakesALabelAsItIs(Right):
 
 
 @found_by("test_every_id_that_can_be_sent_is_kept_as_it_is_and_any_other_is_refused", "'A'")
+@found_by("test_an_outage_is_a_journal_error_soon_and_it_works_again_later", "secrets in ")
 class FoldsCase(Right):
     def opened(self, session_id: Id, /) -> None:
         super().opened(session_id.lower())

@@ -3,6 +3,7 @@
 pytest plays them as a file of its own, which `test_kit.py` starts.
 """
 
+import asyncio
 import http.client
 import netrc
 import os
@@ -43,6 +44,9 @@ pytestmark = pytest.mark.enable_socket
 @found_by("test_a_compressed_body_is_refused_and_not_decoded", "BadResponseError is due")
 @found_by("test_what_ends_early_is_lost_and_is_not_retried", "says stale of a new connection")
 @found_by("test_calls_in_a_row_use_one_connection", "[1, 2, 3, 4, 5")
+@found_by("test_a_refused_connection_was_not_sent", "transient of ConnectFailedError")
+@found_by("test_headers_go_out_as_they_are_and_no_body_does", "PASSED")
+@found_by("test_closing_leaves_no_connection_and_no_thread[http-a timeout]", "PASSED")
 class Naive:
     """http.client, with a connection for each call. It does without what the subclasses get wrong.
 
@@ -68,12 +72,11 @@ class Naive:
         connection = self.connection(timeout)
         try:
             connection.connect()
-        except ssl.SSLCertVerificationError as error:
-            raise ConnectFailedError(str(error), transient=False) from error
         except OSError as error:
-            raise ConnectFailedError(str(error)) from error
+            raise ConnectFailedError(str(error), transient=False) from error
         try:
-            path, headers = self.url.path.rstrip("/") + request.path, dict(request.headers)
+            path = self.url.path.rstrip("/") + request.path
+            headers = {"Content-Length": "0", **request.headers}
             connection.request(request.method, path, headers=headers)
             response = connection.getresponse()
             return Response(response.status, lowered(response), response.read())
@@ -106,6 +109,7 @@ class Broken(TransportTests):
 @found_by("test_cookies_are_not_kept", "['visitor=1; Path=/'] came, and [] is due")
 @found_by("test_netrc_and_the_proxy_for_plain_http_stay_out", "['Basic x'] came")
 @found_by("test_a_path_goes_out_as_it_is", "'/v2/echo/a%3Bb%3Dc")
+@found_by("test_headers_go_out_as_they_are_and_no_body_does", "Content-Length: ['2']")
 @found_by("test_no_error_shows_the_key_nor_do_its_frames[http-a timeout]", "key: ['File")
 class DoesWhatABrowserDoes(Naive):
     """It follows redirects, keeps cookies, reads netrc and quotes the path."""
@@ -115,7 +119,8 @@ class DoesWhatABrowserDoes(Naive):
     def send(self, request: Request, timeout: float) -> Response:
         is_known = netrc.netrc(os.environ.get("NETRC", os.devnull)).hosts
         password = {"Authorization": "Basic x"} if is_known else {}
-        headers = {**request.headers, **self.cookies, **password}
+        length = {"Content-Length": "2"}  # as of the body {}
+        headers = {**request.headers, **self.cookies, **password, **length}
         response = super().send(Request(request.method, quote(request.path), headers), timeout)
         self.cookies = {"Cookie": response.headers.get("set-cookie", "")}
         if "location" in response.headers:
@@ -157,9 +162,13 @@ class RetriesAndShowsTheKey(Naive):
 @found_by("test_a_compressed_body_is_refused_and_not_decoded[http-a bomb in gzip]", "a message of ")
 @found_by("test_a_body_of_1_mib_is_taken", "a response is due")
 @found_by("test_what_is_too_large_is_refused_and_not_held[http-a body of 50 MB]", "were taken")
+@found_by("test_a_refused_connection_was_not_sent", "has no __cause__")
 class RefusesWhatItHasRead(Naive):
     def send(self, request: Request, timeout: float) -> Response:
-        response = super().send(request, timeout)
+        try:
+            response = super().send(request, timeout)
+        except ConnectFailedError as error:
+            raise ConnectFailedError(str(error)) from None
         if "content-encoding" in response.headers:
             raise BadResponseError(str(response.body))
         if response.status >= 400 or len(response.body) >= MAX_BODY_BYTES:
@@ -182,6 +191,8 @@ class TrustsAnyone(Naive):
 @found_by("test_a_kept_connection_that_ends_as_we_write_is_stale[http-by a close]", "False came")
 @found_by("test_a_connection_that_was_closed_while_idle_is_replaced", "its own response is due")
 @found_by("test_once_closed_it_sends_over_connections_that_it_does_not_keep", "close: 1 came")
+@found_by("test_what_ends_early_is_lost_and_is_not_retried[http-in the head]", "its own ")
+@found_by("test_its_pickle_sends_too", "cannot pickle 'socket' object")
 class KeepsOneConnection(Naive):
     """A socket is kept even after `close`, and not guarded against other callers or a fork."""
 
@@ -215,18 +226,29 @@ class KeepsOneConnection(Naive):
 @found_by("test_callers_side_by_side_get_their_own_responses", "its own response is due")
 @found_by("test_its_clock_advances_while_it_sleeps", "its clock advanced by 0.")
 @found_by("test_closing_leaves_no_connection_and_no_thread", "threads that are left: {<Thread(")
+@found_by("test_headers_go_out_as_they_are_and_no_body_does", "'GET /v2/echo/1 HTTP/1.1' came")
 class Careless(Naive):
     """It drops headers and its address's path, mixes up callers, and leaves a thread behind."""
 
     def send(self, request: Request, timeout: float) -> Response:
         self.url = self.url._replace(path="")
-        self.response = super().send(request, timeout)
+        self.response = super().send(Request("GET", request.path, request.headers), timeout)
         threading.Thread(target=time.sleep, args=[9], daemon=True).start()
         time.sleep(0.01)
         return Response(self.response.status, {}, self.response.body)
 
     def sleep(self, seconds: float) -> None:
         pass
+
+
+@found_by("test_callers_side_by_side_get_their_own_responses", "its own response is due")
+@found_by("test_an_interruption_passes_and_its_response_never_reaches_the_next_call", "TimedOutErr")
+class Awaited(Careless):
+    async def send(self, request: Request, timeout: float) -> Response:  # type: ignore[override]  # of the other kind
+        try:
+            return await asyncio.to_thread(super().send, request, timeout)
+        except asyncio.CancelledError as error:
+            raise TimedOutError("interrupted") from error
 
 
 for broken, *_ in FOUND:

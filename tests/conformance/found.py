@@ -1,4 +1,4 @@
-"""Which test finds a broken adapter, and what its message says."""
+"""Which test finds a broken adapter, and what its message says; or what is right with it."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -7,7 +7,6 @@ import select
 import socket
 import ssl
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import pytest
@@ -73,21 +72,6 @@ class Client:
         """Send a request, and check that its own response comes."""
         response = self.send_request(Request("DELETE", path, REQUEST.headers), timeout)
         assert path.encode() in response.body
-
-    def send_at_once(self, count: int) -> None:
-        """Send so many requests side by side, and check that each gets its own response."""
-        paths = [f"/v2/interact/{number}" for number in range(count)]
-        if isinstance(self.transport, Urllib3Transport):
-            with ThreadPoolExecutor(count) as threads:
-                list(threads.map(self.send, paths))
-        else:
-            self._runner.run(self._send_at_once(self.transport, paths))
-
-    async def _send_at_once(self, transport: AsyncioTransport, paths: list[str]) -> None:
-        requests = [Request("DELETE", path, REQUEST.headers) for path in paths]
-        calls = [transport.send(request, PATIENCE) for request in requests]
-        for path, response in zip(paths, await asyncio.gather(*calls), strict=True):
-            assert path.encode() in response.body
 
     def fails(self, kind: type[TransportError], timeout: float = PATIENCE) -> TransportError:
         """Send a request, and return the error, which must be of exactly this kind."""

@@ -1,15 +1,17 @@
 """Which connections are kept, for how long and for whom."""
 
 import json
-import os
 import pickle
 import subprocess
 import sys
 import threading
 from contextlib import closing
+from multiprocessing import get_context
 
 import pytest
 
+from firecrawl_interact.adapters.conformance.driver import Driver, require_own
+from firecrawl_interact.adapters.conformance.harness import WITH_THREADS
 from firecrawl_interact.adapters.conformance.server import Connection, good_response
 from firecrawl_interact.adapters.conformance.wire_faults import responds, sends_and_closes
 from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, Request
@@ -46,16 +48,17 @@ def test_an_idle_connection_is_used_for_4_seconds(net: Net) -> None:
     assert [request.connection for request in server.requests] == [1, 1, 1, 2]
 
 
-def test_idle_connections_beyond_the_size_of_the_pool_are_closed_and_in_the_end_all(
-    net: Net,
-) -> None:
+def test_idle_connections_beyond_the_size_of_the_pool_are_closed(net: Net) -> None:
     def waits_for_all(connection: Connection) -> None:
         all_are_there.wait()
 
     all_are_there = threading.Barrier(3, timeout=5)
     server = net.serve(*[waits_for_all] * 3)
-    client = net.open(server, pool_size=1)
-    client.send_at_once(3)
+    driver = Driver(net.transport_class(server.api_url, pool_size=1))
+    net.callback(driver.close)
+    paths = ["/1", "/2", "/3"]
+    for path, result in zip(paths, driver.side_by_side(paths), strict=True):
+        require_own(result, path)
     assert server.open_connections() == 1
 
 
@@ -93,30 +96,16 @@ def test_a_transport_that_has_met_tls_can_be_pickled(net: Net) -> None:
     assert repr(copy) == repr(client.transport)
 
 
-FORK = """
-import asyncio, inspect, os, sys
-from firecrawl_interact import adapters
-from firecrawl_interact.core import Request
-
-transport, loop = getattr(adapters, sys.argv[1])(sys.argv[2]), asyncio.new_event_loop()
-
-def send():
-    response = transport.send(Request("DELETE", "/", {}), 5)
-    if inspect.isawaitable(response):
-        loop.run_until_complete(response)
-
-send()
-if child := os.fork():
-    assert os.waitpid(child, 0)[1] == 0
-send()
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings(WITH_THREADS)
 def test_after_a_fork_each_process_has_connections_of_its_own(net: Net) -> None:
     server = net.serve()
-    name = net.transport_class.__name__
-    subprocess.run([sys.executable, "-c", FORK, name, server.api_url], check=True)
+    client = net.open(server)
+    client.send()
+    child = get_context("fork").Process(target=client.send)
+    child.start()
+    child.join()
+    client.send()
+    assert child.exitcode == 0
     assert [request.connection for request in server.requests] == [1, 2, 1]
 
 

@@ -58,7 +58,8 @@ def test_a_proxy_that_is_asked_for_comes_before_the_environments(
 
 @pytest.mark.parametrize(("host", "of_proxy"), [("::1", "127.0.0.1"), ("127.0.0.1", "::1")])
 def test_a_tunnel_leads_to_an_address_and_from_one(net: Net, host: str, of_proxy: str) -> None:
-    service, proxy = net.serve(host=host, tls=server_tls(host)), net.serve(tunnels, host=of_proxy)
+    service = net.serve(host=host, tls=server_tls(host))
+    proxy = net.serve(tunnels, host=of_proxy, tls=server_tls(of_proxy))
     net.open(service, proxy=proxy.api_url).send()
     assert proxy.requests[0].head.startswith(f"CONNECT {service.authority} HTTP/1.1\r\n")
     assert service.requests[0].values("host") == [service.authority]
