@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from firecrawl_interact.adapters import Urllib3Transport
-from firecrawl_interact.adapters.conformance.server import Connection, FaultServer
+from firecrawl_interact.adapters.conformance.server import FaultServer
 from firecrawl_interact.adapters.conformance.wire_faults import stays_silent
 from firecrawl_interact.core import ConnectFailedError
 
@@ -97,15 +97,3 @@ def test_an_unknown_authority_is_refused_for_good_unless_ssl_cert_file_names_it(
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authorities.pem"))
     net.open(server, ssl_context=None).send()
     assert [request.connection for request in server.requests] == [2]
-
-
-def test_a_port_that_speaks_plain_http_is_refused_for_good_and_says_so(net: Net) -> None:
-    def speaks_http(connection: Connection) -> None:
-        connection.wait_for_bytes()
-        connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        stays_silent(connection)
-
-    server = net.serve(speaks_http)
-    error = net.open(server.api_url.replace("http", "https")).fails(ConnectFailedError)
-    assert str(error).endswith("let the service's address begin with http://")
-    assert not error.transient
