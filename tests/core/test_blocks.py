@@ -149,13 +149,13 @@ def test_an_id_that_cannot_be_sent_is_refused_before_the_block(use_case: UseCase
 def test_what_was_opened_is_destroyed_by_the_options_of_its_block(use_case: UseCase) -> None:
     transport = ScriptedTransport(NOT_FOUND, NOT_FOUND)
     policy = core.RetryPolicy(attempt_timeout=7)
-    delete_session = use_case(transport, API_KEY)
+    delete_session = use_case(transport, API_KEY, retry=core.RetryPolicy(attempt_timeout=9))
     block = delete_session.opening(lambda: "a", missing_ok=True, retry=policy)
     play(block, list)
     assert isinstance(block.outcome, core.SessionNotFoundError)
     with pytest.raises(core.SessionNotFoundError):
         play(delete_session.opening(lambda: "a"), list)
-    assert transport.timeouts == [7, 90]
+    assert transport.timeouts == [7, 9]
 
 
 @both_use_cases
@@ -272,6 +272,20 @@ def test_what_cannot_be_recorded_is_destroyed(
     not_begun = f"The block did not begin. Session '{SESSION_ID}' was destroyed."
     assert error.__notes__ == [not_begun if meets is DESTROYED else str(block.outcome)]
     assert len(records) == (meets is not DESTROYED)
+
+
+@both_use_cases
+def test_a_journal_that_is_interrupted_makes_no_doubt_and_no_other_delete(
+    use_case: UseCase,
+) -> None:
+    told: list[core.Outcome] = []
+    journal = Mock(gone=Mock(side_effect=KeyboardInterrupt))
+    options = {"journal": journal, "on_outcome": told.append}
+    delete_session = use_case(ScriptedTransport(DESTROYED), API_KEY, **options)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        play(delete_session.on_exit(SESSION_ID), list)
+    assert told == [RECEIPT]
+    assert not hasattr(raised.value, "__notes__")
 
 
 # What is never entered, or entered twice

@@ -8,6 +8,7 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 import uuid
 from contextlib import suppress
 from typing import Any
@@ -50,14 +51,18 @@ KNOWN_GONE = {"session_id": SESSION_ID, "session_fate": "gone"}
 def test_a_call_tells_its_outcome_once_before_it_returns_or_raises(
     session_id: str, meets: Any, kind: type[core.Outcome], use_case: UseCase
 ) -> None:
-    told: list[core.Outcome] = []
-    delete_session = use_case(ScriptedTransport(meets), API_KEY, on_outcome=told.append)
+    told: list[object] = []
+    delete_session = use_case(
+        ScriptedTransport(meets),
+        API_KEY,
+        on_outcome=lambda outcome: told.extend([outcome, threading.current_thread()]),
+    )
     with log_records(logging.ERROR) as records:
         try:
             end = ended(delete_session(session_id))
         except core.DeleteSessionError as error:
             end = error
-    assert told == [end]
+    assert told == [end, threading.current_thread()]
     assert isinstance(end, kind)
     assert records == []  # The caller sees it.
 
