@@ -53,20 +53,14 @@ LITERALS += [r'"a\u0000b"', '"\x7f"', *("[" * depth + "]" * depth for depth in (
 PIECES = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"true", b"null", b"\xff", b"\xc3", b"\0"]
 PIECES += [b'"success":true', b'"error":"Session not found"', b"\xef\xbb\xbf"]
 PAGES = [b"", b"{}", b"[]", b"null", b"OK", b"error code: 1020", b'{"error":"blocked"}']
-PAGES += [
-    b"<html><title>502 Bad Gateway</title></html>",
-    b"<pre>Cannot DELETE /v2/interact/x</pre>",
-]
-PAGES += [b'{"message":"no Route matched"}', b'{"detail":"Browser session not found."}']
+PAGES += [b"<html><title>502 Bad Gateway</title></html>", b'{"message":"no Route matched"}']
+PAGES += [b"<pre>Cannot DELETE /v2/x</pre>", b'{"detail":"Browser session not found."}']
 PAGES += [b'{"error":{"message":"Browser session not found."}}', KEY.encode() + b" is no key"]
 
 DATE = "Mon, 24 Nov 2025 22:16:26 GMT"
 WAITS = ["0", "20", " 7\t", "999999999", "1234567890", "-1", "1.5", "soon", "", KEY]
-WAITS += [
-    "Mon, 24 Nov 2025 22:17:00 GMT",
-    "Monday, 24-Nov-25 22:17:00 GMT",
-    "Sun Nov  6 08:49:37 1994",
-]
+WAITS += ["Mon, 24 Nov 2025 22:17:00 GMT", "Monday, 24-Nov-25 22:17:00 GMT"]
+WAITS += ["Sun Nov  6 08:49:37 1994"]
 HEADERS = [
     {"date": date, **wait, **request_id}
     for date in (DATE, DATE, "once", "Mon Nov 24 22:17:00 2025")

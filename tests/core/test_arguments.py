@@ -1,10 +1,11 @@
 """What callers may pass. What would lose a session in silence is refused, and names no secret."""
 
+import asyncio
 import math
 import re
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -203,17 +204,25 @@ def test_a_generator_that_has_ended_is_told_of(use_case: Callable[..., Any]) -> 
     assert warned[0].filename == __file__
 
 
+async def awaited_ids() -> AsyncGenerator[str]:
+    yield SESSION_ID
+
+
+@pytest.mark.filterwarnings("ignore:<.* was never iterated")
+def test_an_asynchronous_generator_that_has_ended_is_told_of() -> None:
+    ids = awaited_ids()
+    asyncio.run(ids.aclose())
+    with pytest.warns(RuntimeWarning, match="a generator that has ended"):
+        core.AsyncDeleteManySessions(AWAITED)(ids)
+
+
 def test_what_is_of_the_other_kind_is_refused_by_a_run() -> None:
     with pytest.raises(TypeError, match="must be of type DeleteSession, not AsyncDeleteSession"):
         core.DeleteManySessions(unchecked(AWAITED))
     with pytest.raises(TypeError, match="must be of type AsyncDeleteSession, not DeleteSession"):
         core.AsyncDeleteManySessions(unchecked(BLOCKING))
-
-    async def ids() -> Any:  # Any: an asynchronous generator
-        yield SESSION_ID
-
     with pytest.raises(TypeError, match="object is not iterable"):
-        core.DeleteManySessions(BLOCKING)(unchecked(ids()))
+        core.DeleteManySessions(BLOCKING)(unchecked(awaited_ids()))
 
 
 def test_a_use_case_can_run_several_times_and_a_run_says_how_far_it_is() -> None:

@@ -236,8 +236,10 @@ def test_a_delete_that_is_interrupted_is_made_once_more_unless_ctrl_c_had_ended_
     with pytest.raises((KeyboardInterrupt, SystemExit)) as raised:
         play(block, list if in_block is None else fail(in_block))
     assert raised.value in script
-    assert [outcome.session_fate for outcome in told] == [fate]
-    assert (told[0].attempts, transport.timeouts) == (len(script), [7] * len(script))
+    [outcome] = told
+    assert outcome is block.outcome
+    assert (outcome.session_fate, outcome.attempts) == (fate, len(script))
+    assert transport.timeouts == [7] * len(script)
 
 
 # Its journal
