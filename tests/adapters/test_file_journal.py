@@ -96,6 +96,16 @@ def test_an_own_directory_that_somebody_removed_is_made_again(tmp_path: Path) ->
     assert adopted(tmp_path) == ["two"]
 
 
+def test_a_relative_directory_is_meant_where_the_journal_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with FileJournal("journal", service="https://a") as journal:
+        monkeypatch.chdir("/")
+        journal.opened("one")
+    assert adopted(tmp_path / "journal") == ["one"]
+
+
 # --- sweepers at once ----------------------------------------------------------------------------
 
 
@@ -228,6 +238,14 @@ def test_a_disk_that_fails_is_no_disk_without_orphans(
     monkeypatch.setattr(fcntl if call == "flock" else os, call, Mock(side_effect=broken))
     with pytest.raises(JournalError, match="Input/output error"):
         FileJournal(tmp_path, service="https://a").orphans()
+
+
+def test_an_owner_that_ends_before_its_records_are_read_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path, "one")
+    monkeypatch.setattr(os, "listdir", Mock(side_effect=FileNotFoundError))
+    assert FileJournal(tmp_path, service="https://a").orphans() == []
 
 
 def test_a_system_without_locks_is_refused_at_once(

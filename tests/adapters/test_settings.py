@@ -17,6 +17,8 @@ from firecrawl_interact.adapters.http.transport import (
     parse_proxy,
 )
 
+from ..transports.conftest import no_variables  # noqa: F401 - a fixture
+
 SERVICE = ApiUrl("https", "service.example", 443, "")
 
 
@@ -79,11 +81,6 @@ def test_any_text_is_read_or_refused_and_what_is_read_reads_the_same_again(text:
             continue
         assert str(meaning).isascii()
         assert parse_api_url(str(meaning)) == meaning
-
-
-def test_an_old_version_at_the_end_of_an_address_is_named() -> None:
-    with pytest.raises(ValueError, match="api_url ends with /v0, and the library speaks /v2"):
-        parse_api_url("https://service.example/prefix/v0/")
 
 
 HOSTS = "service.example localhost.example 127.0.0.1.example 128.0.0.1 127.1 0.0.0.1 [::] [::2]"
@@ -149,13 +146,6 @@ def test_a_transport_whose_constructor_raised_has_a_repr_that_a_traceback_can_sh
 def test_a_proxy_for_plain_http_is_refused_since_it_would_read_the_key() -> None:
     with pytest.raises(ValueError, match="proxy is for https alone"):
         HttpTransport("http://localhost", proxy="http://proxy:3128")
-
-
-@pytest.fixture(autouse=True)
-def no_proxy_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 def test_the_environment_names_the_proxy_for_https_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from firecrawl_interact.adapters import SystemTime
 from firecrawl_interact.adapters.conformance import TransportTests
 from firecrawl_interact.core import (
     BadResponseError,
@@ -47,7 +48,7 @@ pytestmark = pytest.mark.enable_socket
 @found_by("test_a_refused_connection_was_not_sent", "transient of ConnectFailedError")
 @found_by("test_headers_go_out_as_they_are_and_no_body_does", "PASSED")
 @found_by("test_closing_leaves_no_connection_and_no_thread[http-a timeout]", "PASSED")
-class Naive:
+class Naive(SystemTime):
     """http.client, with a connection for each call. It does without what the subclasses get wrong.
 
     Its timeout is one for each read, and it takes a body of any size and coding.
@@ -55,12 +56,6 @@ class Naive:
 
     def __init__(self, api_url: str, context: ssl.SSLContext | None) -> None:
         self.url, self.context = urlsplit(api_url), context
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
 
     def connection(self, timeout: float) -> http.client.HTTPConnection:
         host, port = self.url.hostname or "", self.url.port

@@ -92,26 +92,16 @@ def test_a_certificate_that_does_not_verify_is_refused_for_good(net: Net, is_pro
 
 REFUSED = "the proxy refused the tunnel: "
 OK = b"HTTP/1.1 200 OK\r\n"
+EMPTY = b"\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.mark.parametrize(
     ("said", "words", "is_transient"),
     [
-        (
-            sends_and_closes(b"HTTP/1.1 302 No\r\nContent-Length: 0\r\n\r\n"),
-            f"{REFUSED}302",
-            False,
-        ),
-        (
-            sends_and_closes(b"HTTP/1.1 407 No\r\nContent-Length: 9\r\n\r\n<p>"),
-            f"{REFUSED}407",
-            False,
-        ),
-        (
-            sends_and_closes(b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n"),
-            f"{REFUSED}429",
-            True,
-        ),
+        (sends_and_closes(b"HTTP/1.1 302 No" + EMPTY), f"{REFUSED}302", False),
+        (sends_and_closes(b"HTTP/1.1 407 No\r\nX: 9\r\n\r\n<p>"), f"{REFUSED}407", False),
+        (sends_and_closes(b"HTTP/1.1 408 No" + EMPTY), f"{REFUSED}408", True),
+        (sends_and_closes(b"HTTP/1.1 429 No" + EMPTY), f"{REFUSED}429", True),
         (sends_and_closes(b"HTTP/1.1 503 Later\r\n\r\n"), f"{REFUSED}503", True),
         (sends_and_closes(b""), "the connection ended before any response", True),
         (sends_and_closes(OK), "the connection ended before the whole response", True),
