@@ -1,6 +1,7 @@
 """`firecrawl-interact sweep` with a real PostgreSQL."""
 
 import os
+import time
 
 import pytest
 
@@ -33,7 +34,9 @@ def test_a_sweep_says_that_it_watches_and_leaves_a_living_owner_alone(
     with PostgresJournal(url, service=label) as living:
         living.opened("living")
         assert run("sweep", "--dry-run", url) == (0, "dead\n", "")
+        began = time.monotonic()
         swept = run("sweep", url)
+        assert time.monotonic() - began < 20  # Their owner has said that it is closed.
         with ShortLease(url, service=label) as journal:
             journal.opened("dead")
         assert run("sweep", "--quiet", url) == (0, "", "")
