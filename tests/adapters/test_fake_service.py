@@ -261,7 +261,7 @@ def test_a_session_has_an_id_like_the_services_unless_given_one() -> None:
     own_id = service.open_session()
     assert uuid.UUID(own_id).version == 7
     assert service.open_session(given_id) == str(given_id)
-    assert service.is_open(given_id)
+    assert [service.is_open(one) for one in (given_id, given_id.hex)] == [True, True]
 
 
 def test_sessions_are_listed_while_they_are_open_in_the_order_of_their_opening() -> None:
@@ -270,6 +270,7 @@ def test_sessions_are_listed_while_they_are_open_in_the_order_of_their_opening()
         service.open_session(session_id, api_key=key)
     delete(service, "gone", "fc-secret")
     assert service.sessions_left_open == ["two", "one"]
+    assert "secret" not in repr(service)
 
 
 @pytest.mark.parametrize(
