@@ -82,6 +82,7 @@ NO_CREDITS = ": No credits for ***\\n"
     [
         (None, f"a NoneType without an id that can be sent (TypeError){PASS_ID_OF}"),
         ({"ID": "x"}, f"a dict without an id that can be sent (KeyError){PASS_ID_OF}"),
+        ({"error": {"code": 7}}, f"a dict without an id that can be sent (KeyError){PASS_ID_OF}"),
         (SimpleNamespace(id=""), f"a SimpleNamespace without an id that can be sent{PASS_ID_OF}"),
         ("scrape:a", f"a str without an id that can be sent{PASS_ID_OF}"),
         (

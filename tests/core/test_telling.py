@@ -84,7 +84,7 @@ def test_a_call_that_is_interrupted_just_ends_and_is_told_and_logged_as_unknown(
     [outcome] = told
     assert isinstance(outcome, core.UnreachableError)
     assert (outcome.session_id, outcome.attempts) == (SESSION_ID, len(transport.requests))
-    assert outcome.session_fate is core.SessionFate.UNKNOWN
+    assert (outcome.session_fate, outcome.transient) == (core.SessionFate.UNKNOWN, True)
     assert f"the delete was interrupted ({interruption.__name__}). 2 attempts." in str(outcome)
     assert [record.getMessage() for record in records] == error.__notes__ == [str(outcome)]
     assert extras(records[0]) == {"session_id": SESSION_ID, "session_fate": "unknown"}
@@ -160,7 +160,7 @@ def test_each_attempt_and_each_retry_is_a_record_with_its_reason_and_what_is_kno
     stale = core.ConnectionLostError("the service closed the connection", stale=True)
     with log_records() as records:
         error_of(core.UnauthorizedError, busy, stale, away, UNAUTHORIZED)
-    assert {record.name for record in records} == {"firecrawl_interact"}
+    assert {(one.name, one.module) for one in records} == {("firecrawl_interact", "conversation")}
     assert [record.levelname for record in records] == ["DEBUG", "INFO"] * 3 + ["DEBUG"]
     retries = [
         (34.0, "untouched", "HTTP 429: Slow\\nWARNING down\\x1b[2K"),
