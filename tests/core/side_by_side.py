@@ -14,11 +14,6 @@ from .scripted_transport import DESTROYED, AsyncScriptedTransport
 KEY = "fc-test"
 
 
-def unchecked(value: object) -> Any:
-    """Pass what a type checker would not let pass, as programs without one do."""
-    return value
-
-
 def id_of(request: core.Request) -> str:
     return request.path.removeprefix("/v2/interact/")
 

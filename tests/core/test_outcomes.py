@@ -119,7 +119,6 @@ def asked(header: str | None, said: str = "", date: str = DATE) -> float | None:
         (" \t00010 ", 10.0),
         ("Sun, 06 Nov 1994 10:49:38 +0200", 1.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
-        ("Sunday, 06-Nov-94 08:49:38 GMT", 1.0),
     ],
 )
 def test_a_date_is_counted_from_the_response_s_own(header: str, seconds: float) -> None:
@@ -130,7 +129,6 @@ def test_a_date_is_counted_from_the_response_s_own(header: str, seconds: float) 
     ("header", "date"),
     [
         *((header, DATE) for header in ("", "-1", "1.5", "5, 7", "\u0665", "9" * 10, "soon")),
-        ("Sun Nov  6 08:49:38 1994", DATE),
         ("Fri, 31 Dec 100000 23:59:59 GMT", DATE),
         ("Sun, 06 Nov 1994 99999999999999999999:49:37 GMT", DATE),
         (DATE, ""),

@@ -190,8 +190,8 @@ def test_a_429_pauses_everybody(events: Sequence[Event], opens_at: float) -> Non
 
 RETRY_AFTER = [*TWO, failed("a", 2, retry_after=3600)]
 ENDS = {
-    "an outage ends a run after the deadline": (
-        [lost("a", 1), lost("b", 1)],
+    "an outage ends a run after the deadline, also if a 429 came before": (
+        [limited(0, 1, 5, "c"), lost("a", 1), lost("b", 1)],
         100.0,
         ("outage", "the service has been away for 100 s (lost)", 100, None),
     ),
