@@ -4,10 +4,9 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
@@ -237,21 +236,16 @@ def test_a_killed_run_is_resumed(service: WatchedService, run: Run, tmp_path: Pa
     assert service.asked_for == [last, first, third, first, second]
 
 
-@pytest.fixture
-def closed_pipe() -> Iterator[IO[bytes]]:
+def test_a_pipe_that_nobody_reads_stops_the_run_and_standard_error_names_all(
+    service: WatchedService, tmp_path: Path
+) -> None:
     read, write = os.pipe()
     os.close(read)
-    with open(write, "wb") as pipe:
-        yield pipe
-
-
-def test_a_pipe_that_nobody_reads_stops_the_run_and_standard_error_names_all(
-    service: WatchedService, closed_pipe: IO[bytes], tmp_path: Path
-) -> None:
     session_ids = [service.open_session() for _ in range(30)]
     record = tmp_path / "record"
     service.responds.clear()
-    with Process("delete", "--resume", str(record), *session_ids, stdout=closed_pipe) as process:
+    with Process("delete", "--resume", str(record), *session_ids, stdout=write) as process:
+        os.close(write)
         service.await_requests(8)
         service.responds.set()
         done = process.finish()
