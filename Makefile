@@ -28,7 +28,8 @@ demo: $(VENV)/.demo
 # Four processes, whatever the cores: most tests of transports wait.
 IN_PARALLEL = --quiet --numprocesses 4 --dist worksteal
 PYTEST = $(BIN)/python -m pytest $(IN_PARALLEL)
-TESTS ?= tests $(addprefix --ignore=tests/,docs packaging proof)
+LONG = docs packaging proof/test_every_schedule.py proof/test_killed_processes.py
+TESTS ?= tests $(addprefix --ignore=tests/,$(LONG))
 
 # The examples of the pages need more libraries than the other tests.
 test: $(VENV)/$(if $(filter tests/docs%,$(TESTS)),.docs,.dev)
