@@ -70,7 +70,7 @@ def test_the_settings_of_a_database_or_a_connection_change_nothing(
     url = postgres.odd_database(encoding)
     make = partial(ShortLease, url if is_url else partial(odd_connection, url))
     label = "https://münchen.example" if encoding != "LATIN1" else "München"
-    for service in (label, "another"):
+    for service in (label, label, "another"):
         with make(service=service) as journal:
             journal.opened("one")
             journal.opened("two")

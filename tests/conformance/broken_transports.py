@@ -188,6 +188,7 @@ class TrustsAnyone(Naive):
 @found_by("test_once_closed_it_sends_over_connections_that_it_does_not_keep", "close: 1 came")
 @found_by("test_what_ends_early_is_lost_and_is_not_retried[http-in the head]", "its own ")
 @found_by("test_its_pickle_sends_too", "cannot pickle 'socket' object")
+@found_by("test_what_is_no_response_of_http_1_is_refused[http-a header without colon]", "once more")
 class KeepsOneConnection(Naive):
     """A socket is kept even after `close`, and not guarded against other callers or a fork."""
 
@@ -210,6 +211,8 @@ class KeepsOneConnection(Naive):
         except TimeoutError as error:
             raise TimedOutError("no response in time") from error
         whole, _, self.received = self.received.partition(b"}")
+        if b"X-Odd\r\n" in whole:
+            raise BadResponseError("a header without colon")
         return Response(200, {}, whole)
 
     def close(self) -> None:

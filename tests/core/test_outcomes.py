@@ -15,6 +15,7 @@ import pytest
 from firecrawl_interact import core
 
 from .scripted_transport import NOT_FOUND, SESSION_ID, UNAVAILABLE, error_of, response
+from .service_responses import LIKE_GONE
 
 GONE, UNTOUCHED, UNKNOWN = core.SessionFate
 WHAT_IT_MEANS = {
@@ -49,6 +50,13 @@ def test_an_error_says_what_it_met(meets: core.Response, fate: core.SessionFate,
     assert (error.session_id, error.status, error.attempts) == (SESSION_ID, meets.status, 1)
     said = f"HTTP {meets.status}{says.replace('*', WHAT_IT_MEANS[fate])}"
     assert str(error) == f"Session '{SESSION_ID}': {said}"
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("words", LIKE_GONE)
+def test_words_like_not_found_end_no_session(status: int, words: str) -> None:
+    meets = response(status, {"success": False, "error": words})
+    assert error_of(core.UnexpectedResponseError, meets).session_fate is UNKNOWN
 
 
 NO_RETRY = "Correct that first: a retry will not help."

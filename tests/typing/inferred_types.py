@@ -29,8 +29,6 @@ def blocking(transport: core.Transport) -> None:
         assert_type(browser, Browser)
     assert_type(delete_session.opening(lambda: "session-1"), core.Opening[str])
     assert_type(delete_session.opening(dict[str, str]), core.Opening[dict[str, str]])
-    opening = delete_session.opening(object, id_of=str)
-    assert_type(opening, core.Opening[object])
     session_ids: list[str | uuid.UUID] = ["session-1", uuid.uuid4()]
     with core.DeleteManySessions(delete_session, concurrency=2)(session_ids) as deletions:
         assert_type(deletions, core.Deletions)
@@ -53,8 +51,6 @@ async def awaited(transport: core.AsyncTransport, session_ids: AsyncIterable[str
         assert_type(opened, Browser)
     by_name = delete_session.opening(open_browser, id_of=lambda opened: opened.id)
     assert_type(by_name, core.AsyncOpening[Browser])
-    by_key = delete_session.opening(dict[str, str], id_of=lambda opened: opened["id"])
-    assert_type(by_key, core.AsyncOpening[dict[str, str]])
     assert_type(delete_session.opening(Browser), core.AsyncOpening[Browser])
     core.AsyncDeleteManySessions(delete_session, concurrency=2)(["session-1", uuid.uuid4()])
     async with core.AsyncDeleteManySessions(delete_session)(session_ids) as deletions:
