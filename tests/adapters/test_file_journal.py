@@ -240,14 +240,6 @@ def test_a_disk_that_fails_is_no_disk_without_orphans(
         FileJournal(tmp_path, service="https://a").orphans()
 
 
-def test_an_owner_that_ends_before_its_records_are_read_has_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    leave(tmp_path, "one")
-    monkeypatch.setattr(os, "listdir", Mock(side_effect=FileNotFoundError))
-    assert FileJournal(tmp_path, service="https://a").orphans() == []
-
-
 def test_a_system_without_locks_is_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
