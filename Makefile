@@ -28,8 +28,7 @@ demo: $(VENV)/.demo
 # Four processes, whatever the cores: most tests of transports wait.
 IN_PARALLEL = --quiet --numprocesses 4 --dist worksteal
 PYTEST = $(BIN)/python -m pytest $(IN_PARALLEL)
-LONG = docs packaging proof/test_every_schedule.py proof/test_killed_processes.py
-TESTS ?= tests $(addprefix --ignore=tests/,$(LONG))
+TESTS ?= tests $(addprefix --ignore=tests/,docs packaging proof)
 
 # The examples of the pages need more libraries than the other tests.
 test: $(VENV)/$(if $(filter tests/docs%,$(TESTS)),.docs,.dev)
