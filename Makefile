@@ -25,8 +25,8 @@ help:
 demo: $(VENV)/.demo
 	@PATH="$(abspath $(BIN)):$$PATH" python docs/examples/demo.py
 
-# Four processes, whatever the cores: most tests of transports wait.
-IN_PARALLEL = --quiet --numprocesses 4 --dist worksteal
+# Six processes, whatever the cores: most tests of transports wait.
+IN_PARALLEL = --quiet --numprocesses 6 --dist worksteal
 PYTEST = $(BIN)/python -m pytest $(IN_PARALLEL)
 TESTS ?= tests $(addprefix --ignore=tests/,docs packaging proof)
 

@@ -23,8 +23,10 @@ if os.name == "posix" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the proof, which takes longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/proof/"))
+    """Begin with what takes longest."""
+    items.sort(
+        key=lambda item: not item.nodeid.startswith(("tests/proof/", "tests/conformance/test_kit"))
+    )
 
 
 def pytest_report_teststatus(report: pytest.TestReport, config: pytest.Config) -> None:
