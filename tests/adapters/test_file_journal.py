@@ -208,6 +208,27 @@ def test_a_forked_child_that_lives_on_keeps_no_lock_of_its_dead_parent(tmp_path:
             os.kill(child, signal.SIGKILL)
 
 
+def test_a_child_that_is_forked_amid_a_sweep_holds_no_later_sweep_up(tmp_path: Path) -> None:
+    leave(tmp_path, "one")
+    with FileJournal(tmp_path, service="https://a")._dead_owners():
+        child = os.fork()
+        if not child:
+            signal.pause()
+    try:
+        descriptor = os.open(tmp_path / LABEL, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(descriptor)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    FileJournal("~/sessions").opened("one")
+    assert [*(tmp_path / "sessions").glob("*/*/one")]
+
+
 # --- what fails ----------------------------------------------------------------------------------
 
 

@@ -32,8 +32,11 @@ def test_memory_shows_what_is_left_open_in_the_order_in_which_it_was_opened() ->
     for one in ("three", gone, session_id):
         journal.opened(one)
     journal.gone(gone)
-    InMemoryJournal(journal, service="another").opened("one")
+    another = InMemoryJournal(journal, service="another")
+    another.opened("one")
     assert journal.sessions_left_open == ["three", str(session_id)]
+    assert journal.other_services() == []
+    another.close()
     assert journal.other_services() == ["another"]
 
 

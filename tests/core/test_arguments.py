@@ -8,13 +8,14 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock, create_autospec
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firecrawl_interact import core
-from firecrawl_interact.adapters import AsyncioTransport, Urllib3Transport
+from firecrawl_interact.adapters import AsyncioTransport, FileJournal, Urllib3Transport
 
 from .scripted_transport import DESTROYED, SESSION_ID, ScriptedTransport, delete_blocking, error_of
 from .side_by_side import FunctionTransport, many
@@ -25,17 +26,23 @@ AWAITED = core.AsyncDeleteSession(AsyncioTransport(), CANARY)
 
 # Transports
 
-IS_AWAITED = "must be a coroutine function (async def). Take AsyncioTransport(). DeleteSession"
-BLOCKS = "must be an ordinary function. Take Urllib3Transport(). AsyncDeleteSession takes those"
+TAKE_AWAITED = "Take AsyncioTransport(). DeleteSession takes those that block."
+TAKE_BLOCKING = "Take Urllib3Transport(). AsyncDeleteSession takes those that are awaited."
+IS_AWAITED = f"must be a coroutine function (async def). {TAKE_AWAITED}"
+BLOCKS = f"must be an ordinary function. {TAKE_BLOCKING}"
 
 
 @pytest.mark.parametrize(
     ("use_case", "transport", "says"),
     [
         (core.DeleteSession, AsyncioTransport(), f"AsyncioTransport.send {BLOCKS}"),
-        (core.DeleteSession, None, f"NoneType.send {BLOCKS}"),
+        (core.DeleteSession, None, f"NoneType has no method send. {TAKE_BLOCKING}"),
         (core.AsyncDeleteSession, Urllib3Transport(), f"Urllib3Transport.send {IS_AWAITED}"),
-        (core.AsyncDeleteSession, "https://api.firecrawl.dev", f"str.send {IS_AWAITED}"),
+        (
+            core.AsyncDeleteSession,
+            "https://api.firecrawl.dev",
+            f"str has no method send. {TAKE_AWAITED}",
+        ),
     ],
 )
 def test_no_other_transport_is_taken(
@@ -43,6 +50,34 @@ def test_no_other_transport_is_taken(
 ) -> None:
     with pytest.raises(TypeError, match=re.escape(f"transport: {says}")):
         use_case(transport, CANARY)
+
+
+async def awaited_hook(outcome: core.Outcome) -> None:
+    raise AssertionError
+
+
+OTHERS: dict[str, dict[str, Any]] = {  # Any: what no type checker takes
+    "transport: Mock has no method monotonic. Take": {"transport": Mock(spec=["send", "sleep"])},
+    "transport: Mock has no method sleep. Take": {"transport": Mock(spec=["send", "monotonic"])},
+    "transport must be an object, not the class Urllib": {"transport": Urllib3Transport},
+    "retry must be of type RetryPolicy, not int": {"retry": 3},
+    "journal: str has no method opened. Take a FileJournal.": {"journal": "directory"},
+    "journal must be an object, not the class FileJournal": {"journal": FileJournal},
+    "on_outcome must be an ordinary function: nobody awaits it": {"on_outcome": awaited_hook},
+}
+
+
+@pytest.mark.parametrize(("says", "argument"), OTHERS.items(), ids=OTHERS)
+def test_nothing_else_is_taken_in_the_place_of_another_object(
+    says: str, argument: dict[str, Any]
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(says)):
+        core.DeleteSession(**{"transport": ScriptedTransport(), "api_key": None, **argument})
+
+
+def test_an_autospecced_transport_is_taken() -> None:
+    core.DeleteSession(create_autospec(Urllib3Transport, instance=True), CANARY)
+    core.AsyncDeleteSession(create_autospec(AsyncioTransport, instance=True), CANARY)
 
 
 # Keys and headers
@@ -142,7 +177,8 @@ def test_an_id_is_refused_with_what_is_wrong(session_id: str, problem: str) -> N
 def test_of_another_object_in_its_place_the_type_is_shown_and_no_more(no_id: object) -> None:
     error = error_of(core.InvalidSessionIdError, session_id=no_id)
     kind = type(no_id).__name__
-    assert error.args[0] == f"a session id is a str or a uuid.UUID, not {kind}"
+    advice = ": pass its .id" if hasattr(no_id, "id") else ""
+    assert error.args[0] == f"a session id is a str or a uuid.UUID, not {kind}{advice}"
     assert error.session_id == f"<{kind}>"
     assert "a-secret" not in f"{error} {error!r}"
 

@@ -68,7 +68,7 @@ def test_the_id_is_what_was_opened_or_in_it(
     opened: object, options: dict[str, Any], use_case: UseCase
 ) -> None:
     block = use_case(ScriptedTransport(DESTROYED), API_KEY).opening(lambda: opened, **options)
-    assert repr(block).endswith("Opening(None, outcome=None)")
+    assert repr(block).endswith("SessionScope(None, outcome=None)")
     assert play(block, list) is opened
     assert (block.session_id, block.receipt) == (SESSION_ID, RECEIPT)
 
@@ -306,7 +306,7 @@ def test_a_block_is_entered_once_or_nothing_is_opened(use_case: UseCase) -> None
 
 @both_use_cases
 def test_a_block_that_is_never_entered_warns_where_it_was_forgotten(use_case: UseCase) -> None:
-    says = rf"Opening\('{SESSION_ID}', outcome=None\) was never entered by `with`"
+    says = rf"SessionScope\('{SESSION_ID}', outcome=None\) was never entered by `with`"
     with pytest.warns(RuntimeWarning, match=says) as warned:
         use_case(ScriptedTransport(), API_KEY).on_exit(SESSION_ID)
     assert [warning.filename for warning in warned] == [__file__]

@@ -14,7 +14,7 @@ from firecrawl_interact.adapters import (
     InMemoryTransport,
     LostResponse,
 )
-from firecrawl_interact.core.use_case import finish
+from firecrawl_interact.core.deleter import run_sync
 
 from .scripted_transport import (
     API_KEY,
@@ -72,9 +72,9 @@ def test_a_transport_whose_own_script_is_exhausted_gives_no_receipt(use_case: Us
         ended(delete_session(SESSION_ID))
 
 
-def test_what_waits_is_no_blocking_call() -> None:
+def test_what_waits_is_no_blocking_run() -> None:
     with pytest.raises(RuntimeError, match="this must be awaited"):
-        finish(asyncio.sleep(0))
+        run_sync(asyncio.sleep(0))
 
 
 # A preflight: one request that says whether address, route, key and its right are good

@@ -16,6 +16,7 @@ from .scripted_transport import (
     API_KEY,
     DESTROYED,
     SESSION_ID,
+    UNAVAILABLE,
     ScriptedTransport,
     UseCase,
     both_use_cases,
@@ -65,19 +66,44 @@ def test_what_cannot_be_closed_sends_all_the_same(use_case: UseCase, transport: 
 
 
 @on_virtual_time
-async def test_it_waits_for_deletes_and_openers_and_an_open_block_destroys_at_its_own_end() -> None:
+async def test_it_waits_for_deletes_and_openers_and_ends_a_block_that_stays_open() -> None:
     program = Program()
     async with program.delete_session:
         holds = asyncio.create_task(program.hold(3600))
         in_delete = asyncio.create_task(program.hold(0))
         in_opener = asyncio.create_task(program.hold(0, opens_after=15))
         await asyncio.sleep(1)
-    assert (program.is_closed, program.cut, program.open) == (True, set(), {"session-0"})
-    assert virtual_time.now() == pytest.approx(26)  # The opener, its delete, and a second for it.
+    assert (program.is_closed, program.cut, program.open) == (True, set(), set())
+    assert virtual_time.now() == pytest.approx(36)  # The opener, its delete, a second, a delete.
     holds.cancel()
     await asyncio.wait([holds, in_delete, in_opener])
-    assert program.open == set()
-    assert [outcome.session_fate for outcome in program.told] == [core.SessionFate.GONE] * 3
+    assert program.came == (set(), 3, [core.SessionFate.GONE] * 3)
+    await program.delete_session.aclose()
+    assert virtual_time.now() == pytest.approx(36)
+
+
+@on_virtual_time
+async def test_a_block_that_ends_while_it_is_ended_sends_nothing() -> None:
+    program = Program()
+    block = asyncio.create_task(program.hold(5))
+    await asyncio.sleep(0)
+    closings = [asyncio.create_task(program.delete_session.aclose()) for _ in range(2)]
+    await asyncio.wait([block, *closings])
+    assert block.exception() is None
+    assert program.came == (set(), 1, [core.SessionFate.GONE])
+    assert virtual_time.now() == pytest.approx(11)
+
+
+@on_virtual_time
+async def test_a_block_that_could_not_be_ended_destroys_at_its_own_end() -> None:
+    program = Program(response=UNAVAILABLE)
+    block = asyncio.create_task(program.hold(50))
+    await asyncio.sleep(1)
+    await program.delete_session.aclose()
+    assert len(program.told) == 1
+    program._response = DESTROYED
+    await asyncio.wait([block])
+    assert [outcome.session_fate.name for outcome in program.told] == ["UNKNOWN", "GONE"]
 
 
 @on_virtual_time

@@ -84,7 +84,7 @@ def test_an_attempt_gets_what_is_left_and_none_begins_after_the_deadline(ends_at
 
 def test_the_usual_policy() -> None:
     assert core.RetryPolicy() == core.RetryPolicy(
-        max_attempts=4, attempt_timeout=90, deadline=240, first_pause=0.5, longest_pause=8
+        max_attempts=10, attempt_timeout=90, deadline=240, first_pause=0.5, longest_pause=8
     )
 
 

@@ -27,7 +27,7 @@ def reading_of(outcome: Outcome) -> Reading:
         return Reading(
             what,
             fate,
-            "service",
+            from_service=True,
             session_duration_ms=outcome.session_duration_ms,
             credits_billed=outcome.credits_billed,
             session_status=outcome.status,
@@ -35,7 +35,7 @@ def reading_of(outcome: Outcome) -> Reading:
     names = ["message", "code", "request_id", "retry_after"]
     said = {name: getattr(outcome, name) for name in names}
     transient, status = outcome.transient, vars(outcome)["status"]
-    return Reading(what, fate, outcome.spoken_by, transient, http_status=status, **said)
+    return Reading(what, fate, outcome.from_service, transient, http_status=status, **said)
 
 
 def all_that_is_held(outcome: object) -> Iterator[str]:

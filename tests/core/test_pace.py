@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import pytest
@@ -9,15 +10,11 @@ import pytest
 from firecrawl_interact import core
 from firecrawl_interact.core.runs.pace import Job, Pace, Verdict
 
-from .scripted_transport import DESTROYED
-from .side_by_side import KEY, FunctionTransport
-
 POLICY = core.RetryPolicy(deadline=100)
-DELETE_SESSION = core.DeleteSession(FunctionTransport(), KEY)
 
 
 def new_job() -> Job:
-    return Job("a", DELETE_SESSION, 0.0)
+    return Job("a", POLICY, 0.0)
 
 
 def middle() -> float:
@@ -46,8 +43,16 @@ def lost(session_id: str, at: float) -> Event:
 
 
 def failed(session_id: str, at: float, retry_after: float | None = None) -> Event:
-    error = core.ServiceUnavailableError("502", session_id, retry_after=retry_after)
+    """Fail as a gateway says."""
+    error = core.ServiceUnavailableError(
+        "502", session_id, retry_after=retry_after, from_service=False
+    )
     return Event(session_id, at - 0.5, at, error)
+
+
+def failed_itself(session_id: str, at: float) -> Event:
+    """Fail as the service itself says."""
+    return Event(session_id, at - 0.5, at, core.ServiceUnavailableError("500", session_id))
 
 
 def page(session_id: str, at: float) -> Event:
@@ -62,40 +67,42 @@ def play(pace: Pace, events: Sequence[Event]) -> Verdict | None:
     """Let these events come, as a run does, and return the last verdict."""
     jobs: dict[str, Job] = {}
     verdict = None
-    for event in events:
+    landings = [(event.landed_at, "landed", event) for event in events]
+    sendings = [(event.sent_at, "sent", event) for event in events]
+    for at, what, event in sorted([*landings, *sendings], key=itemgetter(0)):
         job = jobs.setdefault(event.session_id, new_job())
-        job.sent_at, job.landed_at = event.sent_at, event.landed_at
-        pace.rate_limit.note_sent(job)
-        if event.error is None:
-            pace.note_served(job)
+        if what == "sent":
+            job.sent_at = at
+            job.attempts += 1
+            pace.note_sent(job)
             continue
-        verdict = pace.judge(job, event.error)
-        if verdict.is_failure:
-            job.note_failure(is_excused=verdict.is_excused)
+        job.landed_at = at
+        if event.error is None:
+            pace.note_end(job, core.DeletionReceipt(session_id=event.session_id))
+        else:
+            verdict = pace.judge(job, event.error)
     return verdict
 
 
 TWO = [failed("a", 1), failed("b", 1)]
-TWENTY_ONE = [failed(f"{number}", 1) for number in range(21)]
+TWENTY = [failed_itself(f"{number}", 1) for number in range(20)]
+TWENTY_ONE = [*TWENTY, failed_itself("20", 1)]
 
-EXCUSED = {
-    "a single id may fail for its own reasons": ([failed("a", 1)], False),
-    "even if it fails again": ([lost("a", 1), lost("a", 2)], False),
-    "two ids that fail are an outage": (TWO, True),
-    "it goes on when one of them fails again": ([*TWO, failed("a", 2)], True),
+COUNTS = {
+    "a single id may fail for its own reasons": ([failed("a", 1)], True),
+    "even if it fails again": ([lost("a", 1), lost("a", 2)], True),
+    "two ids that fail are an outage": (TWO, False),
+    "it goes on when one of them fails again": ([*TWO, failed("a", 2)], False),
     "but not if something was served since that id failed last": (
         [*TWO, served("c", 1.2, 1.4), served("d", 0.3, 1.5), failed("b", 2), failed("a", 2)],
-        False,
-    ),
-    "what was sent at the same moment counts as before": (
-        [*TWO, served("c", 1, 1.4), failed("a", 2)],
         True,
     ),
+    "even if that was sent at the same moment": ([*TWO, served("c", 1, 1.4), failed("a", 2)], True),
     "what was sent before and served after counts as before": (
         [*TWO, served("c", 0.9, 5), failed("a", 6)],
-        True,
+        False,
     ),
-    "an id that failed again since then is excused once more": (
+    "one of an id that failed again since then does not count": (
         [
             *TWO,
             served("c", 1.2, 1.4),
@@ -104,53 +111,49 @@ EXCUSED = {
             failed("e", 2),
             failed("a", 3),
         ],
-        True,
+        False,
     ),
     "an answer of the service shows that it is at work": (
         [*TWO, not_deleted("c", 2), failed("a", 3)],
-        False,
-    ),
-    "the service's own words excuse six attempts of an id": (
-        [*TWO, *[failed("a", 2 + number) for number in range(5)]],
         True,
     ),
-    "and no seventh": (
-        [*TWO, *[failed("a", 2 + number) for number in range(6)], failed("a", 9)],
-        False,
-    ),
+    "in the service's own words, an attempt counts": (TWENTY, True),
     "unless more than twenty ids fail": (
-        [*TWENTY_ONE, *[failed("0", 2 + number) for number in range(9)]],
-        True,
+        [*TWENTY_ONE, *[failed_itself("0", 2 + number) for number in range(9)]],
+        False,
     ),
-    "what nobody says is excused as often as it happens": (
+    "what nobody says never counts": (
         [lost("a", 1), lost("b", 1), *[lost("a", 2 + number) for number in range(9)]],
-        True,
+        False,
     ),
-    "a 429 is excused, however few ids there are": ([limited(0, 1)] * 9, True),
+    "a 429 never counts, however few ids there are": ([limited(0, 1)] * 9, False),
 }
 
 
-@pytest.mark.parametrize(("events", "is_excused"), EXCUSED.values(), ids=EXCUSED)
-def test_attempts_are_excused_in_an_outage(events: Sequence[Event], is_excused: bool) -> None:
+@pytest.mark.parametrize(("events", "counts"), COUNTS.values(), ids=COUNTS)
+def test_attempts_count_unless_the_service_is_away(events: Sequence[Event], counts: bool) -> None:
     verdict = play(Pace(POLICY, middle), events)
     assert verdict is not None
-    assert verdict.is_excused is is_excused
+    assert verdict.counts is counts
 
 
 @pytest.mark.parametrize(
     ("events", "not_before", "begins_pause"),
     [
         (TWO, 1.75, True),
-        ([*TWO, failed("b", 2)], 3.5, False),  # the backoff grows with each excused attempt
+        ([*TWO, failed("b", 2)], 3.5, False),  # The backoff grows with each such attempt.
         ([*TWO, failed("b", 2), failed("b", 4)], 7, False),
+        # In the service's own words, the third one makes it rest.
+        ([*TWENTY_ONE, failed_itself("20", 2)], 3.5, False),
+        ([*TWENTY_ONE, failed_itself("20", 2), failed_itself("20", 4)], 34, False),
         ([failed("a", 1), failed("b", 1, retry_after=20)], 21, True),
         ([failed("a", 1), failed("b", 1, retry_after=0.1)], 1.75, True),
         ([limited(0, 1, 30)], -math.inf, True),  # Everybody waits for that.
-        ([limited(0, 1, 30), limited(0.5, 1.2, 30)], -math.inf, False),
+        ([limited(0, 1, 30), limited(0.5, 1.2, 30, "b")], -math.inf, False),
         ([limited(0, 1, 30), limited(40, 41, 30)], -math.inf, True),
     ],
 )
-def test_an_id_that_is_excused_waits_for_its_backoff_or_as_long_as_it_is_told(
+def test_an_id_whose_attempt_does_not_count_waits_for_its_backoff_or_as_long_as_it_is_told(
     events: Sequence[Event], not_before: float, begins_pause: bool
 ) -> None:
     verdict = play(Pace(POLICY, middle), events)
@@ -232,7 +235,7 @@ def test_how_a_run_ends(events: Sequence[Event], patience: float, end: tuple[obj
     pace.seconds_waited += patience
     error = pace.end_error()
     assert (error.reason, error.args[0], error.lasted, error.retry_after) == end
-    assert error.__cause__ is pace.failure
+    assert error.__cause__ is pace.held_back_by
 
 
 @pytest.mark.parametrize(
@@ -272,21 +275,10 @@ def test_patience_has_no_end_while_nothing_fails_or_something_gets_through() -> 
         (16, [], 64),
         (1, [lost("a", 1), lost("b", 1)], 8),
         (9, [lost("a", 1), lost("b", 1)], 9),
-        (1, TWO, 32),
+        (1, TWENTY_ONE, 32),
     ],
 )
 def test_an_outage_holds_fewer_ids(concurrency: int, events: Sequence[Event], most: int) -> None:
     pace = Pace(POLICY, middle)
     play(pace, events)
     assert pace.most_held(concurrency) == most
-
-
-def test_a_job_keeps_no_frame_of_a_failed_request() -> None:
-    job = new_job()
-    job.answer(None)
-    failure = core.ConnectionLostError("lost")
-    job.answer(failure)
-    assert failure.__traceback__ is None
-    assert job.conversation.send(True)
-    with pytest.raises(StopIteration):
-        job.answer(DESTROYED)

@@ -5,10 +5,12 @@ after the other. What a run must do besides is watched in each of them: `tests/s
 """
 
 import logging
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -77,9 +79,9 @@ CASES = {
         outcomes=[
             (2, "c", "SessionNotFoundError"),
             (2, "d", "SessionNotFoundError"),
+            (3, "a", A_UNKNOWN),
             (4, "e", "SessionNotFoundError"),
-            (4.5, "a", A_UNKNOWN),
-            (6.5, "b", A_UNKNOWN),
+            (4.5, "b", A_UNKNOWN),
         ],
     ),
     "each attempt that fails for a moment is retried": Case(
@@ -141,8 +143,8 @@ CASES = {
             ids_are_awaited=True,
         ),
         outcomes=[
-            (29, "a", "ServiceUnavailableError"),
-            (29, "b", "ServiceUnavailableError"),
+            (37.5, "a", "ServiceUnavailableError"),
+            (37.5, "b", "ServiceUnavailableError"),
             (1000, "c"),
         ],
         way="awaited",
@@ -329,13 +331,36 @@ def test_a_run(case: Case, way: type[Way]) -> None:
 
 
 @both_ways
-def test_a_uuid_is_an_id_and_what_is_no_id_is_an_outcome_among_the_others(way: type[Way]) -> None:
-    watch = play(Scenario(ids=[5, None, b"a", uuid.UUID(int=7)]), way)
+def test_a_uuid_is_an_id_and_what_none_can_be_is_an_outcome_among_the_others(
+    way: type[Way],
+) -> None:
+    watch = play(Scenario(ids=["", "a b", uuid.UUID(int=7)]), way)
     *others, receipt = watch.outcomes
     assert {type(outcome).__name__ for outcome in others} == {"InvalidSessionIdError"}
-    assert [getattr(outcome, "__traceback__", 0) for outcome in others] == [None] * 3
+    assert [getattr(outcome, "__traceback__", 0) for outcome in others] == [None] * 2
     assert isinstance(receipt, DeletionReceipt)
     assert receipt.session_id == str(uuid.UUID(int=7))
+
+
+NO_ID = {
+    "not NoneType": None,
+    "not bytes": b"a",
+    r"not tuple: of each row take row\[0\]": ("a",),
+    "not SimpleNamespace: pass its .id": SimpleNamespace(id="a"),
+}
+
+
+@both_ways
+@pytest.mark.parametrize("ids_are_awaited", [False, True])
+@pytest.mark.parametrize(("says", "no_id"), NO_ID.items(), ids=NO_ID)
+def test_what_is_no_id_ends_the_run_after_the_outcomes(
+    says: str, no_id: object, ids_are_awaited: bool, way: type[Way]
+) -> None:
+    watch = play(Scenario(ids=["a", no_id, "b"], ids_are_awaited=ids_are_awaited), way)
+    assert [outcome.session_id for outcome in watch.outcomes] == ["a"]
+    [error] = watch.raised
+    assert isinstance(error, TypeError)
+    assert re.search(says, str(error))
 
 
 @both_ways

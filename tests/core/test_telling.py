@@ -17,7 +17,7 @@ from unittest.mock import Mock, call
 import pytest
 
 from firecrawl_interact import core
-from firecrawl_interact.core.telling import Telling
+from firecrawl_interact.core.delete_session import deleter_of
 
 from .scripted_transport import (
     API_KEY,
@@ -101,7 +101,7 @@ def test_a_journal_forgets_what_is_gone(
     meets: core.Response, calls: int, use_case: UseCase
 ) -> None:
     journal = Mock()
-    delete_session = use_case(ScriptedTransport(*[meets] * 4), API_KEY, journal=journal)
+    delete_session = use_case(ScriptedTransport(*[meets] * 10), API_KEY, journal=journal)
     with suppress(core.DeleteSessionError):
         ended(delete_session(SESSION_ID))
     assert journal.mock_calls == [call.gone(SESSION_ID)] * calls
@@ -123,10 +123,11 @@ def test_a_journal_s_error_is_a_warning(error: Exception, words: str, use_case: 
 
 
 def test_where_nothing_is_recorded_nothing_is_forgotten() -> None:
-    for telling in (Telling(None, None), Telling(Mock(spec=[]), None)):
+    for journal in (None, Mock(spec=["opened", "gone"])):
+        deleter = deleter_of(core.DeleteSession(ScriptedTransport(), None, journal=journal))
         outcome = core.DeletionReceipt(session_id="scrape:a")
-        assert not telling.must_forget(outcome)
-        telling.forget(outcome)
+        assert not deleter.must_forget(outcome)
+        deleter.forget(outcome)
 
 
 # The hook
@@ -207,7 +208,7 @@ def test_a_record_of_an_application_that_has_such_names_keeps_its_words_and_its_
         logging.setLogRecordFactory(logging.LogRecord)
     [record] = records
     assert record.getMessage() == f"on_outcome failed for session '{SESSION_ID}'"
-    assert (record.module, bool(record.exc_info)) == ("telling", True)
+    assert (record.module, bool(record.exc_info)) == ("deleter", True)
 
 
 # Who sees it

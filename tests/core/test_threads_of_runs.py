@@ -10,7 +10,7 @@ from itertools import count
 
 import pytest
 
-from firecrawl_interact.core import Response, SessionFate
+from firecrawl_interact.core import ConnectionLostError, Response, SessionFate
 
 from ..simulation import virtual_time
 from .scripted_transport import DESTROYED
@@ -82,6 +82,19 @@ def test_a_run_holds_nothing_of_ids_that_have_ended(delete_many: DeleteMany) -> 
     assert len(virtual_time.run(listed(deletions))) == 100
     gc.collect()
     assert len(held) < 10
+
+
+@both_kinds
+def test_a_run_keeps_no_frame_of_a_failed_request(delete_many: DeleteMany) -> None:
+    def respond(session_id: str) -> Response:
+        requests.append(session_id)
+        if len(requests) == 1:
+            raise failure
+        return DESTROYED
+
+    failure, requests = ConnectionLostError("lost"), list[str]()
+    assert len(virtual_time.run(listed(delete_many(FunctionTransport(respond))(["a"])))) == 1
+    assert (len(requests), failure.__traceback__) == (2, None)
 
 
 def press(number: signal.Signals) -> None:

@@ -44,7 +44,7 @@ class Reading(NamedTuple):
 
     outcome: str
     fate: str
-    spoken_by: str = "somebody else"
+    from_service: bool = False
     transient: bool = False
     session_duration_ms: int | None = None
     credits_billed: float | None = None
@@ -73,14 +73,12 @@ def read_outcome(status: int, headers: dict[str, str], body: bytes, key: str) ->
         outcome = "SessionNotFoundError"
     else:
         outcome = row_of_status(status)
-    is_spoken = has_success and outcome != "UnexpectedResponseError"
-    speaker = "failing service" if outcome == "ServiceUnavailableError" else "service"
     is_refusal = outcome in ("UnauthorizedError", "ForbiddenError")
     message = _shown(words, key)
     return Reading(
         outcome,
         FATES[outcome],
-        speaker if is_spoken else "somebody else",
+        from_service=has_success and outcome != "UnexpectedResponseError",
         transient=not has_success if is_refusal else outcome not in _NEVER_TRANSIENT,
         http_status=status,
         message=message,
@@ -95,7 +93,7 @@ def _receipt(content: dict[str, object], key: str) -> Reading:
     return Reading(
         "DeletionReceipt",
         "GONE",
-        "service",
+        from_service=True,
         session_duration_ms=None if duration is None else round(duration),
         credits_billed=_figure(content.get("creditsBilled")),
         session_status=_shown(_text(content.get("status")), key),

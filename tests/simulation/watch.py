@@ -100,6 +100,7 @@ class Watch:
         self.taken.append(name_of(step.session_id))
         held = len(self.taken) - len(self.outcomes)
         most = max(4 * self.scenario.concurrency, _MOST_HELD)
+        held -= sum(one.rests for one in self.world.sessions.values() if one.wanted)
         self.world.claim("memory", held <= most or self.interrupted, "the run holds too many ids")
         return step.session_id
 
@@ -239,7 +240,7 @@ class Watch:
             has_cause = isinstance(error.__cause__, known)
             claim("raised", has_cause, f"{error!r} has the cause {error.__cause__!r}")
         else:
-            expected = FaultyError | KeyboardInterrupt | asyncio.CancelledError
+            expected = FaultyError | KeyboardInterrupt | asyncio.CancelledError | TypeError
             claim("raised", isinstance(error, expected), f"{error!r} is raised")
 
 

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, Self, TypeAlias, TypeVar
+from unittest import mock
 
 import pytest
 
@@ -19,6 +20,7 @@ from firecrawl_interact.core import (
     Request,
     Response,
 )
+from firecrawl_interact.core.asyncio_runtime import AsyncioRuntime
 
 from ..core.scripted_transport import run
 from .virtual_time import VirtualTimeLoop
@@ -147,7 +149,7 @@ class ThreadlessLoop(VirtualTimeLoop):
     thread_seconds: Callable[[], float]
     now = VirtualTimeLoop.time
 
-    def run_in_executor(self, executor: object, func: Callable[..., _T], *args: Any) -> Any:  # type: ignore[override]  # Any: as typeshed has it
+    def in_no_thread(self, func: Callable[..., _T], *args: object) -> asyncio.Future[_T]:
         future = self.create_future()
 
         def work() -> None:
@@ -181,7 +183,14 @@ class Awaited:
     def play(self, watch: Watch, main: Coroutine[Any, Any, None]) -> None:
         world, seconds = watch.world, watch.scenario.journal_seconds
         self.clock.thread_seconds = lambda: world.choose(seconds)
-        with asyncio.Runner(loop_factory=lambda: self.clock) as runner:
+
+        async def in_thread(_: object, function: Callable[..., _T], *arguments: object) -> _T:
+            return await self.clock.in_no_thread(function, *arguments)
+
+        with (
+            mock.patch.object(AsyncioRuntime, "in_thread", in_thread),
+            asyncio.Runner(loop_factory=lambda: self.clock) as runner,
+        ):
             runner.run(main)
 
     async def perform(self, main: Coroutine[Any, Any, None]) -> BaseException | None:

@@ -56,6 +56,13 @@ class Session:
     is_changed: bool = False  # a request has changed it
     receipts: list[dict[str, object]] = field(default_factory=list)  # that the service has sent
     in_flight: int = 0
+    requests: int = 0
+    fails_itself: bool = False  # as the service said of its last request
+
+    @property
+    def rests(self) -> bool:
+        """Whether a run waits so long before its next request that it may hold another id."""
+        return self.fails_itself and self.requests > 2 and not self.in_flight
 
     def copy(self) -> "Session":
         """What is so of it now, for those who come later."""
@@ -160,6 +167,7 @@ class World:
         self.claim("requests", is_room, "too many requests are in flight")
         self.sent.append(session_id)
         session.in_flight += 1
+        session.requests += 1
         self.in_flight += 1
         attempt = self._meet(session, now, timeout)
         return attempt._replace(seconds=min(attempt.seconds, timeout))
@@ -181,6 +189,7 @@ class World:
 
         def end() -> Response:
             self.land(session)
+            session.fails_itself = kind.is_spoken
             self.has_met_pages_alone = self.has_met_pages_alone and kind.is_a_page
             if kind.error is not None:
                 raise kind.error()

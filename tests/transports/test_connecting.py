@@ -44,10 +44,10 @@ def test_an_address_that_refuses_hides_no_other(net: Net, monkeypatch: pytest.Mo
     assert server.open_connections() == 0
 
 
-def test_a_silent_address_costs_a_quarter_of_a_second_or_its_share_of_the_connect(
+def test_a_silent_address_costs_its_share_of_the_connect(
     net: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The awaited transport has Happy Eyeballs; the blocking one shares its `connect_timeout`."""
+    """That is an equal share in the blocking transport, and an eighth in the awaited one."""
     server = net.serve()
     client = net.open("http://service.example", allow_plain_http=True, connect_timeout=1.6)
     with FaultServer(listening=False) as silent, silent.full_backlog():
@@ -55,7 +55,7 @@ def test_a_silent_address_costs_a_quarter_of_a_second_or_its_share_of_the_connec
         began = time.monotonic()
         client.send()
         seconds = time.monotonic() - began
-    least = 0.8 if isinstance(client.transport, Urllib3Transport) else 0.25
+    least = 0.8 if isinstance(client.transport, Urllib3Transport) else 0.2
     assert least <= seconds < least + 0.5
 
 

@@ -16,7 +16,7 @@ from firecrawl_interact.adapters.conformance.server import Connection, good_resp
 from firecrawl_interact.adapters.conformance.wire_faults import responds, sends_and_closes
 from firecrawl_interact.core import ConnectFailedError, ConnectionLostError, Request
 
-from .servers import PATH, Client, Net, server_tls
+from .servers import PATH, Client, HttpTransport, Net, server_tls
 
 pytestmark = pytest.mark.enable_socket
 
@@ -133,6 +133,14 @@ def test_a_header_that_is_not_one_line_of_ascii_is_never_sent(net: Net, header: 
     with pytest.raises(ValueError, match="a request is ASCII, with a line for each header"):
         net.open(server).send_request(Request("DELETE", PATH, {"X": header}))
     assert server.requests == []
+
+
+def test_a_user_agent_that_cannot_be_sent_is_refused_at_once(
+    transport_class: type[HttpTransport],
+) -> None:
+    for user_agent in ("Zürich", "two\r\nlines"):
+        with pytest.raises(ValueError, match="user_agent must be printable ASCII"):
+            transport_class(user_agent=user_agent)
 
 
 def test_a_request_has_the_library_as_its_user_agent_and_no_header_that_nobody_asked_for(

@@ -7,6 +7,7 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -40,8 +41,6 @@ async def send(transport: AsyncioTransport) -> None:
 # --- cancellation ----------------------------------------------------------------------------
 
 
-# The race of Happy Eyeballs in asyncio may drop a socket that has just connected.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("make_runner", LOOPS, ids=["asyncio", "uvloop"])
 @pytest.mark.parametrize(
     ("is_kept", "has_proxy"),
@@ -72,6 +71,25 @@ def test_a_call_that_is_cancelled_at_any_step_leaves_no_task_and_a_transport_tha
         for turns in (2, 3, 5, 8, 13, 21, 34):
             runner.run(cancel_after(turns))
     gc.collect()
+
+
+@pytest.mark.parametrize("make_runner", LOOPS, ids=["asyncio", "uvloop"])
+def test_a_busy_pool_of_threads_keeps_no_name_from_being_looked_up(
+    make_runner: Callable[[], asyncio.Runner], net: Net
+) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        is_sent = threading.Event()
+        busy = loop.run_in_executor(None, is_sent.wait, 10)
+        async with AsyncioTransport(net.serve().api_url.replace("127.0.0.1", "localhost")) as one:
+            await send(one)
+        assert not busy.done()
+        is_sent.set()
+        await busy
+
+    with make_runner() as runner:
+        runner.run(main())
 
 
 # --- what a busy event loop has not seen ---------------------------------------------------------

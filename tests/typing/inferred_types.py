@@ -24,11 +24,11 @@ def blocking(transport: core.Transport) -> None:
     with core.DeleteSession(transport, api_key="fc-...") as delete_session:
         assert_type(delete_session, core.DeleteSession)
     with delete_session.on_exit("session-1", missing_ok=True, retry=core.RetryPolicy()) as ending:
-        assert_type(ending, core.Opening[Any])
+        assert_type(ending, core.SessionScope[Any])
     with delete_session.opening(Browser, missing_ok=True, retry=core.RetryPolicy()) as browser:
         assert_type(browser, Browser)
-    assert_type(delete_session.opening(lambda: "session-1"), core.Opening[str])
-    assert_type(delete_session.opening(dict[str, str]), core.Opening[dict[str, str]])
+    assert_type(delete_session.opening(lambda: "session-1"), core.SessionScope[str])
+    assert_type(delete_session.opening(dict[str, str]), core.SessionScope[dict[str, str]])
     session_ids: list[str | uuid.UUID] = ["session-1", uuid.uuid4()]
     with core.DeleteManySessions(delete_session, concurrency=2)(session_ids) as deletions:
         assert_type(deletions, core.Deletions)
@@ -44,14 +44,14 @@ async def awaited(transport: core.AsyncTransport, session_ids: AsyncIterable[str
         assert_type(delete_session, core.AsyncDeleteSession)
     assert_type(await delete_session(uuid.uuid4()), core.DeletionReceipt)
     async with delete_session.on_exit(uuid.uuid4()) as ending:
-        assert_type(ending, core.AsyncOpening[Any])
+        assert_type(ending, core.AsyncSessionScope[Any])
     async with delete_session.opening(open_browser) as browser:
         assert_type(browser, Browser)
     async with delete_session.opening(lambda: open_browser()) as opened:  # noqa: PLW0108 - as users write it
         assert_type(opened, Browser)
     by_name = delete_session.opening(open_browser, id_of=lambda opened: opened.id)
-    assert_type(by_name, core.AsyncOpening[Browser])
-    assert_type(delete_session.opening(Browser), core.AsyncOpening[Browser])
+    assert_type(by_name, core.AsyncSessionScope[Browser])
+    assert_type(delete_session.opening(Browser), core.AsyncSessionScope[Browser])
     core.AsyncDeleteManySessions(delete_session, concurrency=2)(["session-1", uuid.uuid4()])
     async with core.AsyncDeleteManySessions(delete_session)(session_ids) as deletions:
         outcomes: list[core.Outcome] = [outcome async for outcome in deletions]
