@@ -49,7 +49,7 @@ def test_no_value_that_users_get_can_be_changed() -> None:
 
 # In a process of its own: pytest imports much.
 A_CALL = """
-import sys, msgspec
+import logging, sys, msgspec  # logging brings dataclasses, in Python 3.14
 before = set(sys.modules)
 from firecrawl_interact.core import DeleteSession, Response
 
